@@ -1,0 +1,119 @@
+#ifndef WEIR_BASE_ENV_SIM_H
+#define WEIR_BASE_ENV_SIM_H
+
+#include "base/env.h"
+
+/**
+ * The deterministic world: one thread, one event heap ordered by (time, seeded tie-break), virtual
+ * clocks, a disk that forgets what was not synced. Any number of nodes; each is a `struct weir_env`
+ * with its own memory, its own disk and its own actors. The same seed gives the same run.
+ *
+ * Sources: RELIABILITY.md 3.3; Pillai et al., OSDI'14 (what a crash may keep of unsynced writes).
+ */
+struct weir_sim;
+
+struct weir_sim_options {
+    uint64_t seed;
+    /* Virtual durations, drawn evenly from [min, max]; 0 gives the default in brackets. */
+    int64_t turn_ns_max;         /* from wake-up to an actor's turn [20 us] */
+    int64_t work_ns_max;         /* from submit to run, and from run to done [2 ms] */
+    int64_t time_limit_ns;       /* virtual; weir_sim_run ends there [1 h] */
+    struct weir_logger logger;   /* what the nodes' engines say */
+    void (*trace)(void *context, const char *line); /* `[  12] node 1 > …`; NULL: none */
+    void *trace_context;
+};
+
+/** NULL when memory is out. */
+struct weir_sim *weir_sim_new(const struct weir_sim_options *options);
+void weir_sim_free(struct weir_sim *sim);
+
+/** The environment of node `node` (0, 1, …), made on first use. Valid until its next crash. */
+struct weir_env *weir_sim_node(struct weir_sim *sim, int node);
+
+/**
+ * Run events until none is due, `is_done` holds (NULL: never), or `limit_ns` of virtual time have
+ * passed. Virtual time jumps from event to event. Returns the number of events.
+ */
+uint64_t weir_sim_run(struct weir_sim *sim, bool (*is_done)(void *context), void *context,
+                      int64_t limit_ns);
+/** One event; false when there is none. */
+bool weir_sim_step(struct weir_sim *sim);
+/** Turn the clocks forward (monotonic and wall), running what falls due. */
+void weir_sim_advance_ms(struct weir_sim *sim, int64_t ms);
+/** Jump one node's wall clock by `ms` (may be negative); monotonic time is not touched. */
+void weir_sim_jump_wall(struct weir_sim *sim, int node, int64_t ms);
+int64_t weir_sim_now_ns(const struct weir_sim *sim);
+uint64_t weir_sim_random(struct weir_sim *sim); /* the run's own generator, for the test's choices */
+/** Hash over all events so far: equal for equal seeds (the replay guard). */
+uint64_t weir_sim_trace_hash(const struct weir_sim *sim);
+
+/* ---- crashes --------------------------------------------------------------------------------- */
+
+enum weir_sim_crash_kind {
+    WEIR_SIM_KILL,  /* kill -9: the page cache survives, all written bytes are there */
+    WEIR_SIM_POWER, /* power loss: what was not synced is kept, lost or torn, sector by sector */
+};
+
+/**
+ * End a node at once: no actor runs again, its messages and its memory are dropped (tracked heap),
+ * locks are released, open files are closed. What the disk keeps is decided by `kind` and the seed.
+ * After it weir_sim_node gives a fresh environment over the same disk. Pointers into the old node's
+ * memory are dead. Not from inside one of its events (use weir_sim_crash_at).
+ */
+void weir_sim_crash(struct weir_sim *sim, int node, enum weir_sim_crash_kind kind);
+
+/* ---- faults, counted ------------------------------------------------------------------------- */
+
+/** Every file operation that changes something has a number: 1 is the first after
+ * weir_sim_disk_count_reset. A plan fires once, at operation `at`. */
+enum weir_sim_fault {
+    WEIR_SIM_FAULT_NONE,
+    WEIR_SIM_FAULT_EIO,         /* the operation fails, nothing is changed */
+    WEIR_SIM_FAULT_ENOSPC,      /* writes and creations fail; some leading bytes may be written */
+    WEIR_SIM_FAULT_SYNC,        /* a sync fails: unsynced data is dropped, pages count as clean */
+    WEIR_SIM_FAULT_CRASH,       /* the node ends before the operation (kind in `crash`) */
+    WEIR_SIM_FAULT_CRASH_AFTER, /* the node ends after it */
+    WEIR_SIM_FAULT_TORN,        /* a write keeps `torn_bytes` of its bytes, then the node ends */
+};
+
+struct weir_sim_fault_plan {
+    enum weir_sim_fault fault;
+    uint64_t at;          /* operation number */
+    bool is_sticky;       /* every later operation that fits fails too (EIO, ENOSPC) */
+    enum weir_sim_crash_kind crash;
+    size_t torn_bytes;
+};
+
+/** Operations that change the disk: write, truncate, sync, create, rename, remove, mkdir, syncs. */
+void weir_sim_disk_plan(struct weir_sim *sim, int node, struct weir_sim_fault_plan plan);
+uint64_t weir_sim_disk_count(const struct weir_sim *sim, int node);
+void weir_sim_disk_count_reset(struct weir_sim *sim, int node);
+/** True once a planned crash has happened; weir_sim_run returns at that point. weir_sim_node then
+ * revives the node. */
+bool weir_sim_has_crashed(const struct weir_sim *sim, int node);
+/** Bytes the disk may hold; 0: no bound. Over it writes fail with WEIR_NO_SPACE. */
+void weir_sim_disk_limit(struct weir_sim *sim, int node, int64_t bytes);
+
+/* ---- the disk, seen from a test -------------------------------------------------------------- */
+
+/** Flip one bit of what is stored (both of the cached and the durable image). */
+int weir_sim_disk_flip(struct weir_sim *sim, int node, const char *path, int64_t position, int bit);
+/** All paths below `path` with their bytes hashed: equal for equal trees (recover twice == once). */
+uint64_t weir_sim_disk_hash(struct weir_sim *sim, int node, const char *path);
+/** Copy a node's disk, as after a clean sync, to another node (replacing it). */
+void weir_sim_disk_copy(struct weir_sim *sim, int from_node, int to_node);
+
+/* ---- a place for models of foreign stores ---------------------------------------------------- */
+
+/**
+ * A named object that lives with the node's disk and outlives its crashes, for the model of RocksDB.
+ * `size` zeroed bytes on first use; `crash` is called at each crash of the node.
+ */
+void *weir_sim_attachment(struct weir_env *env, const char *name, size_t size,
+                          void (*crash)(void *object, enum weir_sim_crash_kind kind,
+                                        struct weir_sim *sim),
+                          void (*free_object)(void *object));
+/** The simulator behind an environment; NULL if it is a real one. */
+struct weir_sim *weir_sim_of(struct weir_env *env);
+
+#endif

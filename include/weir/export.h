@@ -1,0 +1,16 @@
+#ifndef WEIR_EXPORT_H
+#define WEIR_EXPORT_H
+
+/* Marks what leaves the library. Everything else is hidden (tests check the list of exported
+ * symbols in tests/house/symbols.txt). */
+#if defined(__GNUC__)
+#define WEIR_API __attribute__((visibility("default")))
+#define WEIR_PRINTF(format_at, first) __attribute__((__format__(__printf__, format_at, first)))
+#define WEIR_NODISCARD __attribute__((warn_unused_result))
+#else
+#define WEIR_API
+#define WEIR_PRINTF(format, first)
+#define WEIR_NODISCARD
+#endif
+
+#endif

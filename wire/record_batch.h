@@ -1,0 +1,183 @@
+#ifndef WEIR_WIRE_RECORD_BATCH_H
+#define WEIR_WIRE_RECORD_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/compress.h"
+#include "weir/error.h"
+#include "weir/record.h"
+#include "weir/types.h"
+
+/**
+ * Kafka's record batch, version 2: the bytes a producer sends, a segment holds and a reader gets.
+ *
+ *   0 base offset i64     17 crc u32 (of 21..end)      43 producer id i64
+ *   8 length i32 (12..)   21 attributes i16            51 producer epoch i16
+ *  12 leader epoch i32    23 last offset delta i32     53 base sequence i32
+ *  16 magic i8 = 2        27 base timestamp i64        57 record count i32
+ *                         35 max timestamp i64         61 records, compressed as one block
+ *
+ * Base offset and leader epoch lie outside the crc, so that the log assigns them in place.
+ * Source: Kafka protocol guide, Record Batch; docs/format/record-batch.md.
+ */
+enum {
+    WEIR_BATCH_OVERHEAD = 12,     /* base offset and length: what `length` does not count */
+    WEIR_BATCH_HEADER_SIZE = 61,
+    WEIR_BATCH_CRC_FROM = 21,     /* the crc covers from here to the end */
+    WEIR_BATCH_MAGIC = 2,
+};
+
+enum weir_batch_attribute {
+    WEIR_BATCH_CODEC_MASK = 0x07,
+    WEIR_BATCH_LOG_APPEND_TIME = 0x08,
+    WEIR_BATCH_TRANSACTIONAL = 0x10,
+    WEIR_BATCH_CONTROL = 0x20,
+    WEIR_BATCH_DELETE_HORIZON = 0x40,
+};
+
+enum { WEIR_NO_PRODUCER_ID = -1, WEIR_NO_PRODUCER_EPOCH = -1, WEIR_NO_SEQUENCE = -1,
+       WEIR_NO_TIMESTAMP = -1, WEIR_NO_LEADER_EPOCH = -1 };
+
+struct weir_batch_header {
+    int64_t base_offset;
+    int32_t length; /* bytes after the length field */
+    int32_t leader_epoch;
+    int8_t magic;
+    uint32_t crc;
+    int16_t attributes;
+    int32_t last_offset_delta;
+    int64_t base_timestamp_ms;
+    int64_t max_timestamp_ms;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
+    int32_t record_count;
+};
+
+/** Bytes of the whole batch. */
+static inline size_t weir_batch_size(const struct weir_batch_header *header)
+{
+    return (size_t)header->length + WEIR_BATCH_OVERHEAD;
+}
+static inline int64_t weir_batch_last_offset(const struct weir_batch_header *header)
+{
+    return header->base_offset + header->last_offset_delta;
+}
+static inline enum weir_codec weir_batch_codec(const struct weir_batch_header *header)
+{
+    return (enum weir_codec)(header->attributes & WEIR_BATCH_CODEC_MASK);
+}
+/** `sequence + increment`, wrapping from INT32_MAX to 0 as Kafka's do. */
+int32_t weir_sequence_add(int32_t sequence, int32_t increment);
+
+/**
+ * Read the header at the start of `bytes`, without looking at the records.
+ *
+ * Errors: WEIR_TRUNCATED when fewer than 61 bytes are there or the batch is longer than `bytes`
+ * (`header_out` is still written if the 61 bytes were there); WEIR_CORRUPT for a length under 49 or
+ * over `size_max`, a magic other than 2, a negative count or delta.
+ */
+int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_header *header_out,
+                    struct weir_error *error);
+
+/** WEIR_CORRUPT unless the crc fits; `batch` is one whole batch as peeked. */
+int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error);
+
+/** Patch what lies outside the crc. */
+void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
+/** LogAppendTime: set the bit and the maximum, recompute the crc. Readers then use the maximum. */
+void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms);
+
+/**
+ * Everything a broker asks of a produced batch (CLIENTS.md, Produce): one whole batch, magic 2, crc,
+ * count = last delta + 1 > 0, known attributes and codec, no control bit unless `allow_control`,
+ * a sequence >= 0 where there is a producer id, and, when `walk_records`, every record well formed
+ * with deltas 0, 1, 2, … and nothing behind the last.
+ *
+ * Errors: WEIR_CORRUPT, WEIR_INVALID_RECORD, WEIR_TOO_LARGE (batch, or plain form over
+ * `plain_size_max`), WEIR_UNSUPPORTED_CODEC, WEIR_UNSUPPORTED_VERSION (magic 0, 1).
+ */
+struct weir_batch_check {
+    size_t size_max;
+    size_t plain_size_max;
+    bool allow_control;
+    bool walk_records;
+    bool keys_required; /* compacted topic: a null key is an invalid record */
+    struct weir_budget *budget; /* for the plain form of compressed records */
+};
+int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *check,
+                     struct weir_error *error);
+
+/**
+ * Walk the records of one batch.
+ *
+ * Views point into the batch, or into `plain` when it is compressed; headers come from `arena`.
+ * `plain` must live as long as the views. Damage is WEIR_CORRUPT; never reads outside the batch.
+ */
+struct weir_batch_iterator {
+    struct weir_batch_header header;
+    struct weir_slice records; /* plain */
+    size_t at;
+    int32_t index; /* of the next record */
+    struct weir_arena *arena; /* for headers; NULL: headers are checked but not given */
+};
+int weir_batch_iterate(struct weir_batch_iterator *iterator, struct weir_slice batch,
+                       struct weir_buffer *plain, size_t plain_size_max, struct weir_arena *arena,
+                       struct weir_error *error);
+/** 0 with the next record, WEIR_END after the last (and only if nothing is left over). */
+int weir_batch_next(struct weir_batch_iterator *iterator, struct weir_record *record_out,
+                    struct weir_error *error);
+
+/**
+ * Build one batch. Records are encoded as they come, once, into `buffer` behind a space for the
+ * header; finishing compresses, fills the header in and computes the crc.
+ *
+ * Reuse: `begin` again after `finish`; nothing is allocated in a steady state.
+ */
+struct weir_batch_builder {
+    struct weir_buffer plain;      /* header space and records */
+    struct weir_buffer compressed; /* used only with a codec */
+    enum weir_codec codec;
+    int level;
+    int32_t record_count;
+    int64_t base_timestamp_ms;
+    int64_t max_timestamp_ms;
+};
+
+struct weir_batch_finish {
+    int64_t base_offset;      /* what a client sends: 0 */
+    int32_t leader_epoch;     /* what a client sends: -1 */
+    int64_t producer_id;      /* -1: none */
+    int16_t producer_epoch;
+    int32_t base_sequence;
+    bool is_transactional;
+    bool is_control;
+};
+#define WEIR_BATCH_FINISH_NONE                                                                     \
+    ((struct weir_batch_finish){.leader_epoch = -1,                                                \
+                                .producer_id = WEIR_NO_PRODUCER_ID,                                \
+                                .producer_epoch = WEIR_NO_PRODUCER_EPOCH,                          \
+                                .base_sequence = WEIR_NO_SEQUENCE})
+
+void weir_batch_builder_init(struct weir_batch_builder *builder, struct weir_budget *budget,
+                             enum weir_codec codec, int level);
+void weir_batch_builder_close(struct weir_batch_builder *builder);
+void weir_batch_builder_reset(struct weir_batch_builder *builder);
+/** Append one record; its offset is ignored. WEIR_NO_MEMORY, WEIR_TOO_LARGE (over 2^31). */
+int weir_batch_builder_add(struct weir_batch_builder *builder, const struct weir_record *record);
+/** Bytes so far, plain, header included. */
+static inline size_t weir_batch_builder_size(const struct weir_batch_builder *builder)
+{
+    return builder->plain.size;
+}
+/** The finished batch: a view that lasts until the next reset. `record_count > 0`. */
+int weir_batch_builder_finish(struct weir_batch_builder *builder,
+                              const struct weir_batch_finish *finish, struct weir_slice *batch_out);
+
+/** Control records (markers): key {version 0, type}, value {version 0, coordinator epoch}. */
+enum weir_control_type { WEIR_CONTROL_ABORT = 0, WEIR_CONTROL_COMMIT = 1 };
+
+#endif
