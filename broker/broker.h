@@ -1,0 +1,257 @@
+#ifndef WEIR_BROKER_BROKER_H
+#define WEIR_BROKER_BROKER_H
+
+#include "base/env.h"
+#include "broker/log/partition_log.h"
+#include "weir/types.h"
+
+/**
+ * The engine behind both faces: a data directory, its metadata, its partitions, on shards.
+ *
+ * Everything is asked by a request: a struct of the caller's that travels to the shard that owns the
+ * partition, is filled in and comes back. Nothing is copied: a batch is handed over by reference, a
+ * fetch gives references. Calls never block, except open and close.
+ *
+ * A data directory: meta.properties (cluster id, directory id, format version), lock (flock; the pid
+ * inside is for the message), log/<topic>-<n>/, state/.
+ */
+struct weir_broker;
+
+struct weir_broker_options {
+    struct weir_env *env;
+    const char *path;
+    bool auto_create_topics;          /* auto.create.topics.enable */
+    int32_t num_partitions;           /* num.partitions, of an auto-created topic; 0: 1 */
+    int32_t shard_count;              /* 0: 1, the embedded default */
+    int64_t log_retention_check_interval_ms; /* 0: 5 min */
+    struct weir_topic_config topic_defaults; /* start from weir_topic_config_default() */
+};
+
+/**
+ * Open or create a data directory and start its shards.
+ *
+ * Errors: WEIR_LOCKED (names the pid that holds it), WEIR_UNSUPPORTED_VERSION (a newer format, both
+ *         versions in the text), WEIR_PERMISSION, WEIR_NO_SPACE, WEIR_INVALID_ARGUMENT (empty path,
+ *         NUL, not a directory), WEIR_CORRUPT, WEIR_IO.
+ * Thread: one that may block (or, in the simulator, any: only files are touched).
+ */
+int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
+                     struct weir_error *error);
+/** Answer what is waiting with WEIR_CLOSED, sync and close every log, release the lock. */
+int weir_broker_close(struct weir_broker *broker, struct weir_error *error);
+
+/** Cluster id, 22 characters and a NUL. */
+const char *weir_broker_cluster_id(const struct weir_broker *broker);
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+/**
+ * What every request begins with. `done` runs once, on `reply_to`'s thread (NULL: on the shard's,
+ * must be short and must not block), and from then on the struct is the caller's again.
+ */
+struct weir_request {
+    struct weir_message message; /* first: it is posted there and back */
+    struct weir_actor *reply_to;
+    void (*done)(struct weir_request *request);
+    void *context;               /* the caller's */
+    int rc;
+    struct weir_error error;
+};
+
+struct weir_topic_partition {
+    struct weir_slice topic;
+    int32_t partition;
+};
+
+enum weir_acks {
+    WEIR_ACKS_NONE = 0,   /* done when it is queued on the shard, errors are dropped */
+    WEIR_ACKS_LEADER = 1, /* done after the write into the page cache */
+    WEIR_ACKS_ALL = -1,   /* done when it is on the disk */
+};
+
+/** Append batches to one partition. Auto-creates the topic if that is on. */
+struct weir_produce_request {
+    struct weir_request request;
+    struct weir_topic_partition to;
+    struct weir_shared *batches; /* the caller keeps its reference */
+    enum weir_acks acks;
+    bool is_internal; /* the engine's own and the runtime's: control bit and internal topics allowed */
+    /* given */
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t append_time_ms;
+    int64_t log_start_offset;
+    bool is_duplicate;
+};
+void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request *request);
+
+/** Read one partition, waiting on it (not on a timer) until `min_bytes` are there. */
+struct weir_fetch_request {
+    struct weir_request request;
+    struct weir_topic_partition from;
+    int64_t offset;
+    size_t size_max;
+    size_t size_min;           /* 0: answer at once, even with nothing */
+    struct weir_mono deadline; /* then answer with what there is */
+    bool read_uncommitted_end; /* up to the log end instead of the high watermark: a task reading a
+                                  repartition topic of its own job */
+    struct weir_message cancel;
+    /* given */
+    struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
+    size_t part_count;
+    size_t size;
+    int64_t high_watermark;
+    int64_t log_start_offset;
+    int64_t log_end_offset;
+    /* the shard's, while it waits */
+    struct weir_fetch_request *next;
+    struct weir_fetch_request *previous;
+    void *partition;
+};
+void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request);
+/** Have a waiting fetch answered now with WEIR_CLOSED; `done` still runs exactly once. */
+void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request);
+/** Drop the references a fetch gave. */
+void weir_fetch_release(struct weir_fetch_request *request);
+
+enum { WEIR_OFFSET_LATEST = -1, WEIR_OFFSET_EARLIEST = -2, WEIR_OFFSET_MAX_TIMESTAMP = -3 };
+
+struct weir_list_offsets_request {
+    struct weir_request request;
+    struct weir_topic_partition of;
+    int64_t timestamp_ms; /* or one of the above */
+    int64_t offset;       /* given; -1: none */
+    int64_t timestamp_found_ms;
+    int32_t leader_epoch;
+    int64_t log_end_offset; /* beyond the high watermark, not yet durable */
+};
+void weir_broker_list_offsets(struct weir_broker *broker,
+                              struct weir_list_offsets_request *request);
+
+struct weir_config_entry {
+    const char *key;
+    const char *value; /* NULL: back to the default (alter) */
+};
+
+enum weir_topic_operation {
+    WEIR_TOPIC_CREATE,
+    WEIR_TOPIC_DELETE,
+    WEIR_TOPIC_DESCRIBE,
+    WEIR_TOPIC_ALTER_CONFIG,
+    WEIR_TOPIC_ADD_PARTITIONS, /* `partition_count` is the new total */
+};
+
+/** Administration of one topic; durable when it is done. */
+struct weir_topic_request {
+    struct weir_request request;
+    enum weir_topic_operation operation;
+    struct weir_slice topic;
+    int32_t partition_count; /* create: -1 the default; describe: given */
+    const struct weir_config_entry *configs;
+    size_t config_count;
+    bool is_internal; /* may touch names that begin with "__" */
+    bool validate_only;
+    /* given */
+    struct weir_uuid topic_id;
+    struct weir_topic_config config;
+};
+void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request);
+
+/** All topics, in order of name; copied into `arena`. */
+struct weir_topic_info {
+    struct weir_slice name;
+    struct weir_uuid id;
+    int32_t partition_count;
+    bool is_internal;
+};
+struct weir_list_topics_request {
+    struct weir_request request;
+    struct weir_arena *arena; /* the caller's, untouched by others until done */
+    struct weir_topic_info *topics; /* given */
+    size_t topic_count;
+};
+void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request);
+
+/** A never-used producer id, epoch 0. */
+struct weir_init_producer_request {
+    struct weir_request request;
+    int64_t producer_id;
+    int16_t producer_epoch;
+};
+void weir_broker_init_producer(struct weir_broker *broker,
+                               struct weir_init_producer_request *request);
+
+/**
+ * Commit offsets of a group: one batch of OffsetCommit records in `__consumer_offsets`, all or
+ * nothing, durable when it is done.
+ */
+struct weir_offset_entry {
+    struct weir_topic_partition partition;
+    int64_t offset;          /* fetched: -1 if there is none */
+    int32_t leader_epoch;    /* -1: unknown */
+    struct weir_slice metadata;
+    struct weir_uuid topic_id; /* fetched: of the topic when it was committed */
+    bool is_tombstone;       /* commit: forget this partition */
+};
+struct weir_commit_request {
+    struct weir_request request;
+    struct weir_slice group;
+    const struct weir_offset_entry *entries;
+    size_t entry_count;
+    size_t metadata_size_max; /* 0: 4096, offset.metadata.max.bytes; the runtime sets its own */
+};
+void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request);
+
+/** The committed offsets of a group: those asked for (offset filled in), or all (into `arena`). */
+struct weir_committed_request {
+    struct weir_request request;
+    struct weir_slice group;
+    struct weir_arena *arena;
+    struct weir_offset_entry *entries; /* NULL asks for all */
+    size_t entry_count;
+};
+void weir_broker_committed(struct weir_broker *broker, struct weir_committed_request *request);
+
+/**
+ * Cut a partition of an internal stream topic back to `offset`, or drop what lies below it. Cutting
+ * raises the leader epoch, so that who holds a position can tell a rewritten tail. Durable when done.
+ */
+enum weir_cut { WEIR_CUT_TAIL, WEIR_CUT_HEAD };
+struct weir_cut_request {
+    struct weir_request request;
+    struct weir_topic_partition partition;
+    enum weir_cut what;
+    int64_t offset;
+    int64_t end_offset; /* given */
+    int32_t leader_epoch;
+};
+void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request);
+
+/** What one partition looks like, for people and tests. */
+struct weir_describe_partition_request {
+    struct weir_request request;
+    struct weir_topic_partition of;
+    struct weir_partition_log_state state;
+    int64_t high_watermark;
+};
+void weir_broker_describe_partition(struct weir_broker *broker,
+                                    struct weir_describe_partition_request *request);
+
+/**
+ * Ask and wait, for threads that may block: `weir_broker_wait_begin` before the request is sent,
+ * `weir_broker_wait` after it. WEIR_WRONG_THREAD on an actor's thread (then the request must not be
+ * sent). Wait returns the request's rc and copies its error.
+ */
+int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *request,
+                           struct weir_error *error);
+int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
+                     struct weir_error *error);
+
+struct weir_broker_metrics {
+    int64_t bytes_in, bytes_out, batches_in, flushes, open_partitions, offline_partitions;
+    int64_t flush_p50_us, flush_p99_us;
+    int64_t memory_bytes;
+};
+void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_metrics *metrics_out);
+
+#endif

@@ -1,0 +1,220 @@
+#ifndef WEIR_BROKER_LOG_PARTITION_LOG_H
+#define WEIR_BROKER_LOG_PARTITION_LOG_H
+
+#include "base/env.h"
+#include "broker/log/topic_config.h"
+#include "wire/record_batch.h"
+
+/**
+ * The log of one partition: a folder of segments in Kafka's on-disk format.
+ *
+ *   00000000000000000000.log        record batches                 (Kafka's)
+ *   00000000000000000000.index      sparse offset -> position      (Kafka's; rebuilt when missing)
+ *   00000000000000000000.timeindex  sparse timestamp -> offset     (Kafka's; rebuilt when missing)
+ *   00000000000000000123.snapshot   producer state at offset 123   (Kafka's)
+ *   leader-epoch-checkpoint         epoch -> first offset, text    (Kafka's)
+ *   partition.metadata              version and topic id, text     (Kafka's)
+ *   durable-mark                    how far the log is known to be on the disk (ours)
+ *
+ * Offsets, in order: log start <= durable <= end. What lies above the durable offset is in the page
+ * cache only; readers are served up to the high watermark, which on one server is the durable offset
+ * (or the end, with `flush.policy=os`).
+ *
+ * Thread: one owner, its shard; except weir_log_sync_run and weir_log_read_run, which are made to be
+ * run by a worker on what `begin` captured. Nothing here logs; what happened is in the results.
+ *
+ *            open ──> clean ──append──> dirty ──sync──> clean
+ *                       └────── I/O error ──┴─────> offline   (only close leaves it)
+ *
+ * Sources: DESIGN.md "Broker engine"; docs/format/log.md, docs/format/durable-mark.md;
+ * RELIABILITY.md 2.1 (L1-L15).
+ */
+struct weir_partition_log;
+
+struct weir_partition_log_options {
+    struct weir_env *env;
+    struct weir_budget *budget;
+    const char *path;          /* of the partition's folder; made if it is not there */
+    struct weir_uuid topic_id;
+    int32_t leader_epoch;      /* given to what is appended; not below what the log holds */
+    struct weir_topic_config config;
+    int64_t mark_interval_bytes; /* write the durable mark at least this often; 0: 4 MiB */
+    size_t tail_cache_bytes;     /* newest batches kept in memory for readers; 0: 1 MiB */
+};
+
+/** What opening found and did; edges log it. */
+struct weir_log_recovery {
+    bool was_clean;            /* closed properly: nothing was scanned */
+    bool had_mark;
+    int64_t scanned_bytes;     /* past the mark */
+    int64_t cut_bytes;         /* torn tail, cut back to the last whole batch */
+    int64_t cut_offset;        /* the log's end after the cut; -1: nothing was cut */
+    bool cut_may_be_rot;       /* what was cut had a whole header and length: reported, L3 */
+    int64_t offline_from;      /* damage below the mark: offsets from here on are offline; -1: none */
+    char reason[256];          /* of a cut or an offline range, for a person */
+};
+
+/**
+ * Open or create. Past the mark batches are checked one by one; a torn tail is cut back to the last
+ * whole batch and what is kept is synced before it is served. Damage below the mark is never cut:
+ * `offline_from` is set, offsets below stay readable, reads above and appends give WEIR_OFFLINE.
+ *
+ * Errors: WEIR_IO, WEIR_NO_SPACE, WEIR_PERMISSION, WEIR_UNSUPPORTED_VERSION (a newer mark),
+ *         WEIR_CORRUPT (the folder belongs to another topic id).
+ * Owns:   `log_out` until weir_partition_log_close.
+ */
+int weir_partition_log_open(const struct weir_partition_log_options *options,
+                            struct weir_partition_log **log_out,
+                            struct weir_log_recovery *recovery_out, struct weir_error *error);
+
+/** Sync, write indexes, producer snapshot and a clean mark, free. After an I/O error nothing is
+ * written. Returns the first error, the log is freed in any case. NULL is fine. */
+int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *error);
+
+/* ---- appending ------------------------------------------------------------------------------- */
+
+struct weir_append {
+    /* One or more whole v2 batches, already checked (weir_batch_check) by who took them in; base
+     * offset and leader epoch are assigned in place. The log may keep a reference in its tail cache:
+     * the bytes must not change after a successful append. */
+    struct weir_shared *batches;
+    struct weir_wall now;
+};
+
+struct weir_append_result {
+    int64_t base_offset; /* of the first record; of the first time if it was a duplicate */
+    int64_t last_offset;
+    int64_t append_time_ms; /* LogAppendTime, or -1 */
+    bool is_duplicate;      /* one of the producer's last five batches: nothing was written */
+};
+
+/**
+ * Append at the end: producer state, timestamps and size are checked, offsets assigned, bytes
+ * written into the page cache. Not durable until a sync has covered it.
+ *
+ * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED, WEIR_INVALID_TIMESTAMP, WEIR_TOO_LARGE:
+ *         nothing changed. WEIR_NO_SPACE: cut back, the log stays open. WEIR_IO: offline.
+ */
+int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
+                              struct weir_append_result *result_out, struct weir_error *error);
+
+/** Later appends carry this epoch; not lower than the last. */
+int weir_partition_log_set_epoch(struct weir_partition_log *log, int32_t leader_epoch,
+                                 struct weir_error *error);
+
+/**
+ * Cut the log back to `offset` (log start <= offset <= end), as its single writer may: segments,
+ * indexes, epochs and producer state follow, and it is durable on return. For internal topics after
+ * a crash of their job, and for followers later.
+ */
+int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
+                                struct weir_error *error);
+
+/** Give up everything below `offset` (DeleteRecords); whole segments below it are removed. */
+int weir_partition_log_set_start(struct weir_partition_log *log, int64_t offset,
+                                 struct weir_error *error);
+
+/** Remove segments by retention.ms and retention.bytes; never the active one. How many went. */
+int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall now,
+                              struct weir_error *error);
+
+/** Apply a changed configuration to what comes. */
+void weir_partition_log_configure(struct weir_partition_log *log,
+                                  const struct weir_topic_config *config);
+
+/* ---- durability ------------------------------------------------------------------------------ */
+
+/** One sync of one log, on its way through a worker. Reused; zeroed before the first time. */
+struct weir_log_sync {
+    struct weir_file *file;      /* the active segment, held by reference */
+    void *segment;
+    int64_t end_offset;          /* what will be durable */
+    bool directory_is_dirty;
+    bool has_mark;               /* a mark of `end_offset` is written after the data */
+    struct weir_buffer mark;
+    char *path;                  /* the log's folder (borrowed) */
+    int rc;                      /* filled by run */
+    struct weir_error error;
+};
+
+/** True if anything lies above the durable offset. */
+bool weir_partition_log_is_dirty(const struct weir_partition_log *log);
+/** Capture what is to be made durable. WEIR_NO_MEMORY. Owner's thread. */
+int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sync);
+/** Sync data (unless the caller has just synced the whole file system), folder and mark. Any one
+ * thread; touches nothing but `sync` and the disk. */
+void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced);
+/** Take the result over: the durable offset moves, or the log goes offline (a failed sync is never
+ * retried). Owner's thread. Returns `sync->rc`. */
+int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync);
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+enum { WEIR_LOG_READ_PARTS_MAX = 16 };
+
+struct weir_log_part { /* whole stored batches; the first may begin below the asked offset */
+    struct weir_shared *bytes; /* a reference of the receiver's */
+    size_t from;
+    size_t size;
+};
+
+struct weir_log_read {
+    /* asked */
+    int64_t offset;
+    int64_t offset_max;   /* exclusive: no batch that reaches it is given */
+    size_t size_max;      /* the first batch is given even if it is larger (KIP-74) */
+    /* given */
+    struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
+    size_t part_count;
+    size_t size;
+    int rc;
+    struct weir_error error;
+    /* between begin and run */
+    void *segment; /* held by reference */
+    int64_t position;
+    struct weir_env *env;
+    struct weir_budget *budget;
+    struct weir_partition_log *log;
+};
+
+/**
+ * Look at the tail cache, else prepare a read of a segment. Owner's thread.
+ * 0: done, parts are there (none at the end). WEIR_END: have weir_log_read_run run by a worker (or
+ * in place), then weir_log_read_end.
+ * Errors: WEIR_OFFSET_OUT_OF_RANGE (below log start, above end), WEIR_OFFLINE.
+ */
+int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read);
+/** Read from the segment. Header fields are checked against position, expected offset and epoch;
+ * what does not fit is WEIR_CORRUPT, never served. Any one thread. */
+void weir_log_read_run(struct weir_log_read *read);
+/** Release what begin held; damage takes the range offline (L5). Owner's thread. Returns rc. */
+int weir_log_read_end(struct weir_log_read *read);
+/** Drop the parts' references. */
+void weir_log_read_release(struct weir_log_read *read);
+
+/** First offset whose timestamp is >= `timestamp_ms`, with its own timestamp; -1, -1 if none. Reads
+ * at most one index interval; in place. */
+int weir_partition_log_find_time(struct weir_partition_log *log, int64_t timestamp_ms,
+                                 int64_t *offset_out, int64_t *timestamp_out,
+                                 struct weir_error *error);
+/** Largest epoch <= `epoch` and where it ends; -1, -1 if none (OffsetForLeaderEpoch). */
+void weir_partition_log_epoch_end(const struct weir_partition_log *log, int32_t epoch,
+                                  int32_t *epoch_out, int64_t *end_offset_out);
+
+struct weir_partition_log_state {
+    int64_t start_offset;
+    int64_t durable_offset;
+    int64_t end_offset;
+    int64_t max_timestamp_ms;
+    int64_t size_bytes;
+    int32_t leader_epoch;
+    int32_t segment_count;
+    bool is_offline;
+    int64_t offline_from; /* -1: none */
+};
+struct weir_partition_log_state weir_partition_log_state(const struct weir_partition_log *log);
+
+/** Invariants, for tests and slow assertions. */
+void weir_partition_log_check(const struct weir_partition_log *log);
+
+#endif

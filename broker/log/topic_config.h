@@ -1,0 +1,51 @@
+#ifndef WEIR_BROKER_LOG_TOPIC_CONFIG_H
+#define WEIR_BROKER_LOG_TOPIC_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "weir/error.h"
+#include "weir/types.h"
+
+/**
+ * A topic's configuration under Kafka's names. One table (topic_config.c) has a row per key: type,
+ * range, default, unit, text; parser, range check and reference page come from it.
+ */
+enum weir_timestamp_type { WEIR_CREATE_TIME, WEIR_LOG_APPEND_TIME };
+enum weir_flush_policy { WEIR_FLUSH_GROUP, WEIR_FLUSH_OS };
+
+struct weir_topic_config {
+    int64_t retention_ms;            /* -1: for ever */
+    int64_t retention_bytes;         /* -1: any */
+    int64_t segment_bytes;
+    int64_t segment_ms;
+    int64_t index_interval_bytes;
+    int64_t max_message_bytes;
+    int64_t message_timestamp_before_max_ms;
+    int64_t message_timestamp_after_max_ms;
+    int64_t delete_retention_ms;
+    int64_t min_compaction_lag_ms;
+    enum weir_timestamp_type message_timestamp_type;
+    enum weir_flush_policy flush_policy;
+    bool cleanup_delete;             /* cleanup.policy */
+    bool cleanup_compact;
+    int8_t compression_type;         /* enum weir_codec, or -1: the producer's */
+    int32_t min_insync_replicas;
+};
+
+/** Kafka's defaults. */
+struct weir_topic_config weir_topic_config_default(void);
+/**
+ * Set one key from text. Errors: WEIR_INVALID_CONFIG with the key, the value, and what would be right
+ * (range and unit, or "did you mean 'retention.ms'?").
+ */
+int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
+                          struct weir_error *error);
+/** Each key in order of the table: name, value as text, default or not, one sentence. */
+typedef void (*weir_topic_config_fn)(void *context, const char *key, const char *value,
+                                     bool is_default, const char *text);
+void weir_topic_config_each(const struct weir_topic_config *config, weir_topic_config_fn each,
+                            void *context);
+
+#endif
