@@ -1,0 +1,29 @@
+#ifndef WEIR_CLIENT_CLIENT_H
+#define WEIR_CLIENT_CLIENT_H
+
+#include "broker/broker.h"
+#include "weir/log.h"
+
+/**
+ * What the runtime sees of a log: the environment and the asynchronous requests of the engine.
+ * (The public calls of weir/log.h are these requests, waited for.)
+ *
+ * Two backends are planned for this seam, embedded and kafka; requests are Kafka's in shape for that
+ * reason. The embedded one is all there is now.
+ */
+struct weir_log {
+    uint32_t magic;
+    struct weir_env *env;
+    bool owns_env; /* made by weir_open */
+    struct weir_broker *broker;
+    struct weir_logger logger;
+    char *directory;
+};
+
+/** Open on an environment of the caller's: the simulator, or one shared by several logs. In the
+ * simulator also from inside an event. Freed by weir_close, the environment stays. */
+int weir_log_open_in(struct weir_env *env, const char *directory,
+                     const struct weir_log_options *options, struct weir_log **log_out,
+                     struct weir_error *error);
+
+#endif
