@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "weir/types.h"
@@ -28,7 +29,14 @@ void weir_buffer_close(struct weir_buffer *buffer);
 void weir_buffer_reset(struct weir_buffer *buffer);
 /** Room for `size` more bytes; false (and failed) if there is none. */
 bool weir_buffer_reserve(struct weir_buffer *buffer, size_t size);
-void weir_buffer_append(struct weir_buffer *buffer, const void *data, size_t size);
+/** Inline, for the encoders: the append of a few bytes is a comparison and a store. */
+static inline void weir_buffer_append(struct weir_buffer *buffer, const void *data, size_t size)
+{
+    if (size == 0 || buffer->failed) return;
+    if (size > buffer->capacity - buffer->size && !weir_buffer_reserve(buffer, size)) return;
+    memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+}
 /** `size` bytes at the end, for the caller to fill; NULL after a failure. */
 uint8_t *weir_buffer_extend(struct weir_buffer *buffer, size_t size);
 

@@ -29,7 +29,17 @@ weir_find(zlib zlib zlib.h)
 weir_find(jansson jansson jansson.h) # build time only: the schema generator
 weir_find_library(snappy snappy snappy-c.h)
 weir_find_library(rocksdb rocksdb rocksdb/c.h) # another build: -DWEIR_rocksdb_LIBRARY=/path/librocksdb.so
-weir_find_library(isal isal isa-l.h)
+
+# CRC-32C has a table to fall back on where ISA-L is missing.
+find_library(WEIR_isal_LIBRARY isal)
+find_path(WEIR_isal_INCLUDE isa-l.h)
+add_library(weir_dep_isal INTERFACE)
+if(WEIR_isal_LIBRARY AND WEIR_isal_INCLUDE)
+  target_link_libraries(weir_dep_isal INTERFACE ${WEIR_isal_LIBRARY})
+  target_include_directories(weir_dep_isal SYSTEM INTERFACE ${WEIR_isal_INCLUDE})
+  target_compile_definitions(weir_dep_isal INTERFACE WEIR_HAVE_ISAL)
+endif()
+
 find_path(WEIR_XXHASH_INCLUDE xxhash.h REQUIRED)
 add_library(weir_dep_xxhash INTERFACE)
 target_include_directories(weir_dep_xxhash SYSTEM INTERFACE ${WEIR_XXHASH_INCLUDE})
