@@ -24,9 +24,9 @@
  * Source: Kafka protocol guide, Record Batch; docs/format/record-batch.md.
  */
 enum {
-    WEIR_BATCH_OVERHEAD = 12,     /* base offset and length: what `length` does not count */
+    WEIR_BATCH_OVERHEAD = 12, /* base offset and length: what `length` does not count */
     WEIR_BATCH_HEADER_SIZE = 61,
-    WEIR_BATCH_CRC_FROM = 21,     /* the crc covers from here to the end */
+    WEIR_BATCH_CRC_FROM = 21, /* the crc covers from here to the end */
     WEIR_BATCH_MAGIC = 2,
 };
 
@@ -38,8 +38,13 @@ enum weir_batch_attribute {
     WEIR_BATCH_DELETE_HORIZON = 0x40,
 };
 
-enum { WEIR_NO_PRODUCER_ID = -1, WEIR_NO_PRODUCER_EPOCH = -1, WEIR_NO_SEQUENCE = -1,
-       WEIR_NO_TIMESTAMP = -1, WEIR_NO_LEADER_EPOCH = -1 };
+enum {
+    WEIR_NO_PRODUCER_ID = -1,
+    WEIR_NO_PRODUCER_EPOCH = -1,
+    WEIR_NO_SEQUENCE = -1,
+    WEIR_NO_TIMESTAMP = -1,
+    WEIR_NO_LEADER_EPOCH = -1
+};
 
 struct weir_batch_header {
     int64_t base_offset;
@@ -78,7 +83,8 @@ int32_t weir_sequence_add(int32_t sequence, int32_t increment);
  *
  * Errors: WEIR_TRUNCATED when fewer than 61 bytes are there or the batch is longer than `bytes`
  * (`header_out` is still written if the 61 bytes were there); WEIR_CORRUPT for a length under 49 or
- * over `size_max`, a magic other than 2, a negative count or delta.
+ * over `size_max` (0: no bound), a magic other than 2, a negative count, delta or
+ * offset.
  */
 int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_header *header_out,
                     struct weir_error *error);
@@ -95,17 +101,17 @@ void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms);
  * Everything a broker asks of a produced batch (CLIENTS.md, Produce): one whole batch, magic 2, crc,
  * count = last delta + 1 > 0, known attributes and codec, no control bit unless `allow_control`,
  * a sequence >= 0 where there is a producer id, and, when `walk_records`, every record well formed
- * with deltas 0, 1, 2, … and nothing behind the last.
+ * with deltas 0, 1, 2, …, timestamps of -1 or more and nothing behind the last.
  *
  * Errors: WEIR_CORRUPT, WEIR_INVALID_RECORD, WEIR_TOO_LARGE (batch, or plain form over
  * `plain_size_max`), WEIR_UNSUPPORTED_CODEC, WEIR_UNSUPPORTED_VERSION (magic 0, 1).
  */
 struct weir_batch_check {
-    size_t size_max;
-    size_t plain_size_max;
+    size_t size_max;       /* 0: no bound */
+    size_t plain_size_max; /* 0: no bound */
     bool allow_control;
     bool walk_records;
-    bool keys_required; /* compacted topic: a null key is an invalid record */
+    bool keys_required;         /* compacted topic: a null key is an invalid record */
     struct weir_budget *budget; /* for the plain form of compressed records */
 };
 int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *check,
@@ -121,7 +127,8 @@ struct weir_batch_iterator {
     struct weir_batch_header header;
     struct weir_slice records; /* plain */
     size_t at;
-    int32_t index; /* of the next record */
+    int32_t index;     /* of the next record */
+    int32_t delta_min; /* offset deltas ascend, with holes where compaction took records out */
     struct weir_arena *arena; /* for headers; NULL: headers are checked but not given */
 };
 int weir_batch_iterate(struct weir_batch_iterator *iterator, struct weir_slice batch,
@@ -130,6 +137,13 @@ int weir_batch_iterate(struct weir_batch_iterator *iterator, struct weir_slice b
 /** 0 with the next record, WEIR_END after the last (and only if nothing is left over). */
 int weir_batch_next(struct weir_batch_iterator *iterator, struct weir_record *record_out,
                     struct weir_error *error);
+/**
+ * Up to `capacity` records at once, in a tight loop: the count, and fewer than `capacity` only at
+ * the end of the batch (0 from then on). After damage the iterator stands where it stood before,
+ * and what was written to `records_out` means nothing.
+ */
+int weir_batch_read_all(struct weir_batch_iterator *iterator, struct weir_record *records_out,
+                        size_t capacity, struct weir_error *error);
 
 /**
  * Build one batch. Records are encoded as they come, once, into `buffer` behind a space for the
@@ -148,9 +162,9 @@ struct weir_batch_builder {
 };
 
 struct weir_batch_finish {
-    int64_t base_offset;      /* what a client sends: 0 */
-    int32_t leader_epoch;     /* what a client sends: -1 */
-    int64_t producer_id;      /* -1: none */
+    int64_t base_offset;  /* what a client sends: 0 */
+    int32_t leader_epoch; /* what a client sends: -1 */
+    int64_t producer_id;  /* -1: none */
     int16_t producer_epoch;
     int32_t base_sequence;
     bool is_transactional;
@@ -166,7 +180,11 @@ void weir_batch_builder_init(struct weir_batch_builder *builder, struct weir_bud
                              enum weir_codec codec, int level);
 void weir_batch_builder_close(struct weir_batch_builder *builder);
 void weir_batch_builder_reset(struct weir_batch_builder *builder);
-/** Append one record; its offset is ignored. WEIR_NO_MEMORY, WEIR_TOO_LARGE (over 2^31). */
+/**
+ * Append one record; its offset is ignored. WEIR_NO_MEMORY, WEIR_TOO_LARGE (over 2^31),
+ * WEIR_INVALID_TIMESTAMP (under -1, or too far from the first one's). A refused record leaves the
+ * builder as it was.
+ */
 int weir_batch_builder_add(struct weir_batch_builder *builder, const struct weir_record *record);
 /** Bytes so far, plain, header included. */
 static inline size_t weir_batch_builder_size(const struct weir_batch_builder *builder)
@@ -178,6 +196,11 @@ int weir_batch_builder_finish(struct weir_batch_builder *builder,
                               const struct weir_batch_finish *finish, struct weir_slice *batch_out);
 
 /** Control records (markers): key {version 0, type}, value {version 0, coordinator epoch}. */
-enum weir_control_type { WEIR_CONTROL_ABORT = 0, WEIR_CONTROL_COMMIT = 1 };
+enum weir_control_type {
+    WEIR_CONTROL_ABORT = 0,
+    WEIR_CONTROL_COMMIT = 1,
+    WEIR_CONTROL_SNAPSHOT_HEADER = 3, /* these two only in metadata snapshots */
+    WEIR_CONTROL_SNAPSHOT_FOOTER = 4,
+};
 
 #endif

@@ -1,0 +1,273 @@
+#include "wire/record_batch.h"
+
+#include "wire/record_batch_internal.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+/* Where each field of the header lies; the drawing is in record_batch.h. */
+enum {
+    LENGTH_AT = 8,
+    LEADER_EPOCH_AT = 12,
+    MAGIC_AT = 16,
+    CRC_AT = 17,
+    ATTRIBUTES_AT = 21,
+    LAST_OFFSET_DELTA_AT = 23,
+    BASE_TIMESTAMP_AT = 27,
+    MAX_TIMESTAMP_AT = 35,
+    PRODUCER_ID_AT = 43,
+    PRODUCER_EPOCH_AT = 51,
+    BASE_SEQUENCE_AT = 53,
+    RECORD_COUNT_AT = 57,
+    LENGTH_MIN = WEIR_BATCH_HEADER_SIZE - WEIR_BATCH_OVERHEAD,
+};
+
+/* What a producer may set. The delete horizon is the cleaner's own mark. */
+enum {
+    PRODUCED_ATTRIBUTES =
+        WEIR_BATCH_CODEC_MASK | WEIR_BATCH_LOG_APPEND_TIME | WEIR_BATCH_TRANSACTIONAL,
+    INTERNAL_ATTRIBUTES = WEIR_BATCH_CONTROL | WEIR_BATCH_DELETE_HORIZON,
+};
+
+int32_t weir_sequence_add(int32_t sequence, int32_t increment)
+{
+    weir_assert(sequence >= 0);
+    weir_assert(increment >= 0);
+    if (sequence > INT32_MAX - increment) {
+        return increment - (INT32_MAX - sequence) - 1;
+    }
+    return sequence + increment;
+}
+
+static struct weir_batch_header load_header(const uint8_t *bytes)
+{
+    return (struct weir_batch_header){
+        .base_offset = (int64_t)weir_load_u64(bytes),
+        .length = (int32_t)weir_load_u32(bytes + LENGTH_AT),
+        .leader_epoch = (int32_t)weir_load_u32(bytes + LEADER_EPOCH_AT),
+        .magic = (int8_t)bytes[MAGIC_AT],
+        .crc = weir_load_u32(bytes + CRC_AT),
+        .attributes = (int16_t)weir_load_u16(bytes + ATTRIBUTES_AT),
+        .last_offset_delta = (int32_t)weir_load_u32(bytes + LAST_OFFSET_DELTA_AT),
+        .base_timestamp_ms = (int64_t)weir_load_u64(bytes + BASE_TIMESTAMP_AT),
+        .max_timestamp_ms = (int64_t)weir_load_u64(bytes + MAX_TIMESTAMP_AT),
+        .producer_id = (int64_t)weir_load_u64(bytes + PRODUCER_ID_AT),
+        .producer_epoch = (int16_t)weir_load_u16(bytes + PRODUCER_EPOCH_AT),
+        .base_sequence = (int32_t)weir_load_u32(bytes + BASE_SEQUENCE_AT),
+        .record_count = (int32_t)weir_load_u32(bytes + RECORD_COUNT_AT),
+    };
+}
+
+/* What holds for every batch, wherever it was found. */
+static int check_header(const struct weir_batch_header *header, size_t size_max,
+                        struct weir_error *error)
+{
+    if (header->magic != WEIR_BATCH_MAGIC) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: magic %d, expected %d",
+                              header->magic, WEIR_BATCH_MAGIC);
+    }
+    if (header->length < LENGTH_MIN) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: length %" PRId32 " is under %d",
+                              header->length, LENGTH_MIN);
+    }
+    if (size_max != 0 && weir_batch_size(header) > size_max) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: %zu bytes, at most %zu expected",
+                              weir_batch_size(header), size_max);
+    }
+    if (header->record_count < 0 || header->last_offset_delta < 0) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "record batch: record count %" PRId32
+                              " and last offset delta %" PRId32,
+                              header->record_count, header->last_offset_delta);
+    }
+    if (header->base_offset < 0 || header->base_offset > INT64_MAX - header->last_offset_delta) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "record batch: base offset %" PRId64 " is out of range",
+                              header->base_offset);
+    }
+    return 0;
+}
+
+int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_header *header_out,
+                    struct weir_error *error)
+{
+    if (bytes.size < WEIR_BATCH_HEADER_SIZE) {
+        return weir_error_set(error, WEIR_TRUNCATED, "record batch: %zu of %d bytes of the header",
+                              bytes.size, WEIR_BATCH_HEADER_SIZE);
+    }
+    struct weir_batch_header header = load_header(bytes.data);
+    int rc = check_header(&header, size_max, error);
+    if (rc < 0) return rc;
+
+    *header_out = header;
+    if (weir_batch_size(&header) > bytes.size) {
+        return weir_error_set(error, WEIR_TRUNCATED, "record batch: %zu of %zu bytes", bytes.size,
+                              weir_batch_size(&header));
+    }
+    return 0;
+}
+
+static uint32_t crc_of(const uint8_t *batch, size_t size)
+{
+    return weir_crc32c(0, batch + WEIR_BATCH_CRC_FROM, size - WEIR_BATCH_CRC_FROM);
+}
+
+int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error)
+{
+    weir_assert(batch.size >= WEIR_BATCH_HEADER_SIZE);
+    uint32_t stored = weir_load_u32(batch.data + CRC_AT);
+    uint32_t computed = crc_of(batch.data, batch.size);
+    if (stored != computed) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "record batch: crc %08" PRIx32 ", computed %08" PRIx32, stored,
+                              computed);
+    }
+    return 0;
+}
+
+void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch)
+{
+    weir_store_u64(batch, (uint64_t)base_offset);
+    weir_store_u32(batch + LEADER_EPOCH_AT, (uint32_t)leader_epoch);
+}
+
+void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms)
+{
+    weir_assert(size >= WEIR_BATCH_HEADER_SIZE);
+    uint16_t attributes = weir_load_u16(batch + ATTRIBUTES_AT);
+    weir_store_u16(batch + ATTRIBUTES_AT, attributes | WEIR_BATCH_LOG_APPEND_TIME);
+    weir_store_u64(batch + MAX_TIMESTAMP_AT, (uint64_t)now_ms);
+    weir_store_u32(batch + CRC_AT, crc_of(batch, size));
+}
+
+void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *header)
+{
+    weir_store_u64(batch, (uint64_t)header->base_offset);
+    weir_store_u32(batch + LENGTH_AT, (uint32_t)header->length);
+    weir_store_u32(batch + LEADER_EPOCH_AT, (uint32_t)header->leader_epoch);
+    batch[MAGIC_AT] = WEIR_BATCH_MAGIC;
+    weir_store_u16(batch + ATTRIBUTES_AT, (uint16_t)header->attributes);
+    weir_store_u32(batch + LAST_OFFSET_DELTA_AT, (uint32_t)header->last_offset_delta);
+    weir_store_u64(batch + BASE_TIMESTAMP_AT, (uint64_t)header->base_timestamp_ms);
+    weir_store_u64(batch + MAX_TIMESTAMP_AT, (uint64_t)header->max_timestamp_ms);
+    weir_store_u64(batch + PRODUCER_ID_AT, (uint64_t)header->producer_id);
+    weir_store_u16(batch + PRODUCER_EPOCH_AT, (uint16_t)header->producer_epoch);
+    weir_store_u32(batch + BASE_SEQUENCE_AT, (uint32_t)header->base_sequence);
+    weir_store_u32(batch + RECORD_COUNT_AT, (uint32_t)header->record_count);
+    weir_store_u32(batch + CRC_AT, crc_of(batch, weir_batch_size(header)));
+}
+
+/* The producer's own fields, which only a produced batch must get right. */
+static int check_produced(const struct weir_batch_header *header,
+                          const struct weir_batch_check *check, struct weir_error *error)
+{
+    int known = PRODUCED_ATTRIBUTES | (check->allow_control ? INTERNAL_ATTRIBUTES : 0);
+    if ((header->attributes & ~known) != 0) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: attributes 0x%04x have bits a producer may not set",
+                              (unsigned)(uint16_t)header->attributes);
+    }
+    if ((header->attributes & WEIR_BATCH_CODEC_MASK) >= WEIR_CODEC_COUNT) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_CODEC, "record batch: unknown codec %d",
+                              header->attributes & WEIR_BATCH_CODEC_MASK);
+    }
+    if (header->record_count == 0 || header->record_count - 1 != header->last_offset_delta) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: record count %" PRId32
+                              " does not fit last offset delta %" PRId32,
+                              header->record_count, header->last_offset_delta);
+    }
+    bool is_control = (header->attributes & WEIR_BATCH_CONTROL) != 0;
+    bool is_transactional = (header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0;
+    bool has_producer = header->producer_id >= 0;
+    if (has_producer && !is_control && (header->base_sequence < 0 || header->producer_epoch < 0)) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: producer id %" PRId64 " with sequence %" PRId32
+                              " and epoch %d",
+                              header->producer_id, header->base_sequence, header->producer_epoch);
+    }
+    if (is_transactional && !has_producer) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: transactional without a producer id");
+    }
+    return 0;
+}
+
+static int check_record(const struct weir_record *record, const struct weir_batch_header *header,
+                        int32_t index, bool keys_required, struct weir_error *error)
+{
+    if (record->offset - header->base_offset != index) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: record %" PRId32 " has offset delta %" PRId64, index,
+                              record->offset - header->base_offset);
+    }
+    if (record->timestamp_ms < WEIR_NO_TIMESTAMP) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: record %" PRId32 " has timestamp %" PRId64, index,
+                              record->timestamp_ms);
+    }
+    if (keys_required && weir_slice_is_null(record->key)) {
+        return weir_error_set(
+            error, WEIR_INVALID_RECORD,
+            "record batch: record %" PRId32 " has no key, which a compacted topic needs", index);
+    }
+    return 0;
+}
+
+static int check_records(struct weir_slice batch, const struct weir_batch_check *check,
+                         struct weir_error *error)
+{
+    struct weir_buffer plain = {0};
+    weir_buffer_init(&plain, check->budget, 0);
+    struct weir_batch_iterator iterator = {0};
+    int rc = weir_batch_iterate(&iterator, batch, &plain, check->plain_size_max, NULL, error);
+    if (rc < 0) goto out;
+
+    for (;;) {
+        int32_t index = iterator.index;
+        struct weir_record record;
+        rc = weir_batch_next(&iterator, &record, error);
+        if (rc != 0) break;
+        rc = check_record(&record, &iterator.header, index, check->keys_required, error);
+        if (rc < 0) goto out;
+    }
+    if (rc == WEIR_END) rc = 0;
+out:
+    weir_buffer_close(&plain);
+    return rc;
+}
+
+int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *check,
+                     struct weir_error *error)
+{
+    /* The formats before 2 keep their magic at the same place. */
+    if (batch.size > MAGIC_AT && (batch.data[MAGIC_AT] == 0 || batch.data[MAGIC_AT] == 1)) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                              "record batch: message format %d is no longer supported, only 2",
+                              batch.data[MAGIC_AT]);
+    }
+    if (check->size_max != 0 && batch.size > check->size_max) {
+        return weir_error_set(error, WEIR_TOO_LARGE, "record batch: %zu bytes, at most %zu allowed",
+                              batch.size, check->size_max);
+    }
+    struct weir_batch_header header;
+    int rc = weir_batch_peek(batch, 0, &header, error);
+    if (rc == WEIR_TRUNCATED) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: ends after %zu bytes",
+                              batch.size);
+    }
+    if (rc < 0) return rc;
+    if (weir_batch_size(&header) != batch.size) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: %zu bytes behind its end",
+                              batch.size - weir_batch_size(&header));
+    }
+    rc = weir_batch_check_crc(batch, error);
+    if (rc < 0) return rc;
+    rc = check_produced(&header, check, error);
+    if (rc < 0) return rc;
+    return check->walk_records || check->keys_required ? check_records(batch, check, error) : 0;
+}

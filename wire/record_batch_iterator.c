@@ -1,0 +1,252 @@
+#include "wire/record_batch.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+/**
+ * The reader's side of a batch. One record:
+ *
+ *   varint length of what follows   varint key size, -1 = null     varint header count, for each:
+ *   int8   attributes, unused       key                              varint key size, key
+ *   varint timestamp delta          varint value size, -1 = null     varint value size, -1 = null, value
+ *   varint offset delta             value
+ *
+ * This is the hottest loop of a job, so it keeps its place in two pointers that stay in registers
+ * and takes the varints of one and two bytes inline; a NULL place means that the bytes are damaged.
+ */
+
+enum { RECORD_SIZE_MIN = 7, HEADER_SIZE_MIN = 2 };
+
+/* The place behind the unsigned varint at `at`, or NULL. */
+static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, unsigned bits,
+                                         int64_t *value_out)
+{
+    if (end - at >= 2) {
+        uint64_t first = at[0];
+        uint64_t second = at[1];
+        if (first < 0x80) {
+            *value_out = weir_unzigzag(first);
+            return at + 1;
+        }
+        if (second < 0x80) {
+            *value_out = weir_unzigzag((first & 0x7f) | (second << 7));
+            return at + 2;
+        }
+    }
+    struct weir_reader reader = {at, end, false};
+    *value_out = weir_unzigzag(weir_reader_varint_slow(&reader, bits));
+    return reader.failed ? NULL : reader.at;
+}
+
+/* A key or value behind its size, or null at -1. */
+static inline const uint8_t *read_bytes(const uint8_t *at, const uint8_t *end, bool is_nullable,
+                                        struct weir_slice *bytes_out)
+{
+    int64_t size = 0;
+    at = read_varint(at, end, 32, &size);
+    if (at == NULL) return NULL;
+    if (size < 0) {
+        *bytes_out = weir_null();
+        return is_nullable && size == -1 ? at : NULL;
+    }
+    if (size > end - at) return NULL;
+    *bytes_out = weir_slice(at, (size_t)size);
+    return at + size;
+}
+
+/* A record's headers; without an arena they are only walked. */
+static int read_headers(const uint8_t *at, const uint8_t *end, size_t count,
+                        struct weir_arena *arena, struct weir_record *record)
+{
+    if (count > (size_t)(end - at) / HEADER_SIZE_MIN) return WEIR_CORRUPT;
+    struct weir_header *headers = NULL;
+    if (arena != NULL) {
+        headers = weir_arena_array(arena, count, sizeof *headers);
+        if (headers == NULL) return WEIR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct weir_header header;
+        at = read_bytes(at, end, false, &header.key);
+        if (at == NULL) return WEIR_CORRUPT;
+        at = read_bytes(at, end, true, &header.value);
+        if (at == NULL) return WEIR_CORRUPT;
+        if (headers != NULL) headers[i] = header;
+    }
+    record->headers = headers;
+    record->header_count = headers != NULL ? count : 0;
+    return at == end ? 0 : WEIR_CORRUPT;
+}
+
+/* What the records of one run have in common, kept out of the iterator while the loop runs. */
+struct run {
+    const uint8_t *at;
+    const uint8_t *end;
+    int64_t delta_min; /* of the next record's offset */
+};
+
+/* The record at `run->at`, which is moved behind it. */
+static inline int read_record(const struct weir_batch_iterator *iterator, struct run *run,
+                              struct weir_record *record)
+{
+    const struct weir_batch_header *batch = &iterator->header;
+    int64_t size = 0;
+    const uint8_t *at = read_varint(run->at, run->end, 32, &size);
+    if (at == NULL || size < RECORD_SIZE_MIN - 1 || size > run->end - at) return WEIR_CORRUPT;
+    const uint8_t *end = at + size;
+
+    int64_t timestamp_delta = 0;
+    int64_t offset_delta = 0;
+    int64_t header_count = 0;
+    at = read_varint(at + 1, end, 64, &timestamp_delta); /* + 1: the attributes, unused */
+    if (at == NULL) return WEIR_CORRUPT;
+    at = read_varint(at, end, 32, &offset_delta);
+    if (at == NULL) return WEIR_CORRUPT;
+    at = read_bytes(at, end, true, &record->key);
+    if (at == NULL) return WEIR_CORRUPT;
+    at = read_bytes(at, end, true, &record->value);
+    if (at == NULL) return WEIR_CORRUPT;
+    /* The header count is often the record's last byte, which read_varint takes the slow way. */
+    if (end - at == 1 && *at == 0) {
+        at++;
+    } else {
+        at = read_varint(at, end, 32, &header_count);
+        if (at == NULL || header_count < 0) return WEIR_CORRUPT;
+    }
+    if (offset_delta < run->delta_min || offset_delta > batch->last_offset_delta) {
+        return WEIR_CORRUPT;
+    }
+    record->offset = batch->base_offset + offset_delta;
+    record->timestamp_ms = batch->max_timestamp_ms;
+    if ((batch->attributes & WEIR_BATCH_LOG_APPEND_TIME) == 0 &&
+        __builtin_add_overflow(batch->base_timestamp_ms, timestamp_delta, &record->timestamp_ms)) {
+        return WEIR_CORRUPT;
+    }
+    record->headers = NULL;
+    record->header_count = 0;
+    run->at = end;
+    run->delta_min = offset_delta + 1;
+    if (header_count == 0) return at == end ? 0 : WEIR_CORRUPT;
+    return read_headers(at, end, (size_t)header_count, iterator->arena, record);
+}
+
+static struct run run_begin(const struct weir_batch_iterator *iterator)
+{
+    return (struct run){
+        .at = iterator->records.data + iterator->at,
+        .end = iterator->records.data + iterator->records.size,
+        .delta_min = iterator->delta_min,
+    };
+}
+
+static void run_commit(struct weir_batch_iterator *iterator, const struct run *run, size_t count)
+{
+    iterator->at = (size_t)(run->at - iterator->records.data);
+    iterator->index += (int32_t)count;
+    /* Past INT32_MAX only behind the last possible record, after which none is read. */
+    iterator->delta_min = run->delta_min > INT32_MAX ? INT32_MAX : (int32_t)run->delta_min;
+}
+
+static __attribute__((cold, noinline)) int damaged(const struct weir_batch_iterator *iterator,
+                                                   int32_t index, int rc, struct weir_error *error)
+{
+    if (rc == WEIR_NO_MEMORY) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "record batch: no memory for headers");
+    }
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "record batch at offset %" PRId64 ": record %" PRId32 " of %" PRId32
+                          " is damaged",
+                          iterator->header.base_offset, index, iterator->header.record_count);
+}
+
+/* The last record was read; only damage leaves bytes behind it. */
+static int check_end(const struct weir_batch_iterator *iterator, size_t at,
+                     struct weir_error *error)
+{
+    if (at == iterator->records.size) return WEIR_END;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "record batch at offset %" PRId64 ": %zu bytes behind the last record",
+                          iterator->header.base_offset, iterator->records.size - at);
+}
+
+/* The records of `batch` in plain form. */
+static int open_records(const struct weir_batch_header *header, struct weir_slice batch,
+                        struct weir_buffer *plain, size_t plain_size_max,
+                        struct weir_slice *records_out, struct weir_error *error)
+{
+    struct weir_slice stored = weir_slice(batch.data + WEIR_BATCH_HEADER_SIZE,
+                                          weir_batch_size(header) - WEIR_BATCH_HEADER_SIZE);
+    enum weir_codec codec = weir_batch_codec(header);
+    if (codec == WEIR_CODEC_NONE || stored.size == 0) {
+        *records_out = stored;
+        return 0;
+    }
+    weir_assert(plain != NULL);
+    weir_buffer_reset(plain);
+    size_t size_max = plain_size_max != 0 ? plain_size_max : SIZE_MAX;
+    int rc = weir_decompress(codec, stored, size_max, plain);
+    if (rc < 0) {
+        const char *name = weir_codec_name((int)codec);
+        return weir_error_set(error, (enum weir_code)rc,
+                              "record batch at offset %" PRId64 ": %s records of %zu bytes: %s",
+                              header->base_offset, name != NULL ? name : "unknown codec",
+                              stored.size, weir_code_text(rc));
+    }
+    *records_out = weir_buffer_slice(plain);
+    return 0;
+}
+
+int weir_batch_iterate(struct weir_batch_iterator *iterator, struct weir_slice batch,
+                       struct weir_buffer *plain, size_t plain_size_max, struct weir_arena *arena,
+                       struct weir_error *error)
+{
+    struct weir_batch_header header;
+    struct weir_slice records;
+    int rc = weir_batch_peek(batch, 0, &header, error);
+    if (rc < 0) return rc;
+    rc = open_records(&header, batch, plain, plain_size_max, &records, error);
+    if (rc < 0) return rc;
+    if ((size_t)header.record_count > records.size / RECORD_SIZE_MIN) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "record batch at offset %" PRId64 ": %" PRId32
+                              " records cannot be in %zu bytes",
+                              header.base_offset, header.record_count, records.size);
+    }
+    *iterator = (struct weir_batch_iterator){.header = header, .records = records, .arena = arena};
+    return 0;
+}
+
+int weir_batch_next(struct weir_batch_iterator *iterator, struct weir_record *record_out,
+                    struct weir_error *error)
+{
+    if (iterator->index == iterator->header.record_count) {
+        return check_end(iterator, iterator->at, error);
+    }
+    struct run run = run_begin(iterator);
+    struct weir_record record;
+    int rc = read_record(iterator, &run, &record);
+    if (rc < 0) return damaged(iterator, iterator->index, rc, error);
+    run_commit(iterator, &run, 1);
+    *record_out = record;
+    return 0;
+}
+
+int weir_batch_read_all(struct weir_batch_iterator *iterator, struct weir_record *records_out,
+                        size_t capacity, struct weir_error *error)
+{
+    size_t left = (size_t)(iterator->header.record_count - iterator->index);
+    size_t count = left < capacity ? left : capacity;
+    struct run run = run_begin(iterator);
+    for (size_t i = 0; i < count; i++) {
+        int rc = read_record(iterator, &run, &records_out[i]);
+        if (rc < 0) return damaged(iterator, iterator->index + (int32_t)i, rc, error);
+    }
+    if (count == left) {
+        int rc = check_end(iterator, (size_t)(run.at - iterator->records.data), error);
+        if (rc < 0) return rc;
+    }
+    run_commit(iterator, &run, count);
+    return (int)count;
+}
