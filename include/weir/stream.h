@@ -1,0 +1,282 @@
+#ifndef WEIR_STREAM_H
+#define WEIR_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/error.h"
+#include "weir/export.h"
+#include "weir/log.h"
+#include "weir/serde.h"
+#include "weir/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Declare a graph of operators over topics. Semantics are those of Kafka Streams.
+ *
+ * Errors are deferred: every call returns a handle, the first mistake is kept, and weir_build says
+ * what and where. Handles belong to the builder and die with it. Strings, option structs and serdes:
+ * strings are copied; serdes and contexts must outlive every job of the topology.
+ *
+ * Thread: one at a time. User functions run on stream threads, one task at a time; several tasks may
+ * run the same function at once with the same context.
+ */
+struct weir_builder;
+struct weir_stream;          /* records, each on its own (KStream) */
+struct weir_table;           /* the latest value per key (KTable) */
+struct weir_grouped;         /* a stream on its way to an aggregate */
+struct weir_windowed_stream; /* the same, by windows of time */
+struct weir_split;
+struct weir_topology;
+
+WEIR_API struct weir_builder *weir_builder_new(void); /* NULL when memory is out */
+WEIR_API void weir_builder_free(struct weir_builder *builder);
+
+/**
+ * Check the graph and make it runnable: missing serdes, cycles, doubled names, unequal partition
+ * counts known at this point, unused stores.
+ * Errors: WEIR_INVALID_TOPOLOGY with the node and what would be right; NULL is returned.
+ * Owns:   free with weir_topology_free, after its jobs are closed; independent of the builder.
+ */
+WEIR_API struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error *error);
+WEIR_API void weir_topology_free(struct weir_topology *topology);
+/** Kafka Streams' text form ("Topologies:\n   Sub-topology: 0\n …"); lives with the topology. */
+WEIR_API const char *weir_topology_describe(const struct weir_topology *topology);
+
+/* ---- user functions -------------------------------------------------------------------------- */
+
+/** What a user function is told about the record at hand, and where its results live. */
+struct weir_call {
+    void *context; /* as given with the function */
+    int64_t timestamp_ms;
+    const struct weir_header *headers;
+    size_t header_count;
+    const char *topic; /* the record's source; NULL in a timer */
+    int32_t partition;
+    int64_t offset;
+    struct weir_scope *scope;
+    struct weir_error *error;
+};
+
+/** Zeroed memory for a result; lives as long as the batch. */
+#define WEIR_NEW(call, type) ((type *)weir_scope_alloc((call)->scope, sizeof(type)))
+/** A formatted text as a string object (never NULL unless memory is out). */
+WEIR_API const struct weir_slice *weir_call_printf(struct weir_call *call, const char *format, ...)
+    WEIR_PRINTF(2, 3);
+/** Say why; returns WEIR_USER_FUNCTION. The record goes to the error handler. */
+WEIR_API int weir_call_fail(struct weir_call *call, const char *format, ...) WEIR_PRINTF(2, 3);
+
+/* All return a negative code to have the record handled as failed (weir_call_fail). Results are
+ * pointers to objects of the output serde: new ones, or parts of the input. NULL is null. */
+typedef int (*weir_predicate_fn)(struct weir_call *call, const void *key, const void *value);
+typedef int (*weir_map_fn)(struct weir_call *call, const void *key, const void *value,
+                           const void **key_out, const void **value_out);
+typedef int (*weir_map_values_fn)(struct weir_call *call, const void *key, const void *value,
+                                  const void **value_out);
+typedef int (*weir_select_key_fn)(struct weir_call *call, const void *key, const void *value,
+                                  const void **key_out);
+struct weir_emitter;
+typedef int (*weir_flat_map_fn)(struct weir_call *call, const void *key, const void *value,
+                                struct weir_emitter *emitter);
+WEIR_API int weir_emit(struct weir_emitter *emitter, const void *key, const void *value);
+typedef int (*weir_visit_fn)(struct weir_call *call, const void *key, const void *value);
+/** Fill in a zeroed aggregate. */
+typedef int (*weir_initialize_fn)(struct weir_call *call, void *aggregate);
+/** Change the aggregate in place; return WEIR_DELETE to remove the key from the table. */
+typedef int (*weir_aggregate_fn)(struct weir_call *call, const void *key, const void *value,
+                                 void *aggregate);
+typedef int (*weir_reduce_fn)(struct weir_call *call, const void *aggregate, const void *value,
+                              const void **aggregate_out);
+/** `table_value` is NULL only in a left join. */
+typedef int (*weir_join_fn)(struct weir_call *call, const void *key, const void *stream_value,
+                            const void *table_value, const void **value_out);
+enum { WEIR_DELETE = 2 };
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+WEIR_API struct weir_stream *weir_stream(struct weir_builder *builder, const char *topic,
+                                         const struct weir_serde *key,
+                                         const struct weir_serde *value);
+
+WEIR_API struct weir_stream *weir_filter(struct weir_stream *stream, weir_predicate_fn predicate,
+                                         void *context);
+WEIR_API struct weir_stream *weir_filter_not(struct weir_stream *stream,
+                                             weir_predicate_fn predicate, void *context);
+/** New key and value: marks the stream for repartition before the next stateful operator. */
+WEIR_API struct weir_stream *weir_map(struct weir_stream *stream, weir_map_fn map, void *context,
+                                      const struct weir_serde *key,
+                                      const struct weir_serde *value);
+WEIR_API struct weir_stream *weir_map_values(struct weir_stream *stream, weir_map_values_fn map,
+                                             void *context, const struct weir_serde *value);
+WEIR_API struct weir_stream *weir_select_key(struct weir_stream *stream, weir_select_key_fn select,
+                                             void *context, const struct weir_serde *key);
+WEIR_API struct weir_stream *weir_flat_map(struct weir_stream *stream, weir_flat_map_fn map,
+                                           void *context, const struct weir_serde *key,
+                                           const struct weir_serde *value);
+WEIR_API struct weir_stream *weir_peek(struct weir_stream *stream, weir_visit_fn visit,
+                                       void *context);
+WEIR_API void weir_foreach(struct weir_stream *stream, weir_visit_fn visit, void *context);
+WEIR_API struct weir_stream *weir_merge(struct weir_stream *stream, struct weir_stream *other);
+
+/** The first branch whose predicate holds takes the record; none: dropped unless there is a default. */
+WEIR_API struct weir_split *weir_split(struct weir_stream *stream);
+WEIR_API struct weir_stream *weir_branch(struct weir_split *split, weir_predicate_fn predicate,
+                                         void *context);
+WEIR_API struct weir_stream *weir_branch_default(struct weir_split *split);
+
+/** Through an internal topic `<application>-<name>-repartition`; `partition_count` 0: the source's. */
+WEIR_API struct weir_stream *weir_repartition(struct weir_stream *stream, const char *name,
+                                              int32_t partition_count);
+
+/** Write to a topic, partitioned by murmur2 of the key (sticky without a key). */
+WEIR_API void weir_to(struct weir_stream *stream, const char *topic);
+
+/** Name the node that made this stream or table, in the topology's text and its internal topics. */
+WEIR_API struct weir_stream *weir_named(struct weir_stream *stream, const char *name);
+
+/* ---- grouping and aggregates ------------------------------------------------------------------ */
+
+WEIR_API struct weir_grouped *weir_group_by_key(struct weir_stream *stream);
+WEIR_API struct weir_grouped *weir_group_by(struct weir_stream *stream, weir_select_key_fn select,
+                                            void *context, const struct weir_serde *key);
+
+enum weir_store_kind { WEIR_STORE_ROCKSDB = 0, WEIR_STORE_MEMORY = 1 };
+enum weir_cache { WEIR_CACHE_DEFAULT = 0, WEIR_CACHE_OFF = -1 };
+
+/** How a table is kept. NULL options: RocksDB, cached, logged, named after the node. */
+struct weir_materialized {
+    size_t size;
+    const char *name; /* of the store; its changelog is `<application>-<name>-changelog` */
+    enum weir_store_kind store;
+    enum weir_cache cache; /* off: every update is forwarded, not only the last before a commit */
+    bool is_logging_disabled;
+    int64_t retention_ms; /* windowed: 0: size + grace; more keeps closed windows longer */
+};
+#define WEIR_MATERIALIZED_INIT .size = sizeof(struct weir_materialized)
+#define WEIR_STORE(...) (&(struct weir_materialized){WEIR_MATERIALIZED_INIT, __VA_ARGS__})
+
+/** Values are int64_t. */
+WEIR_API struct weir_table *weir_count(struct weir_grouped *grouped,
+                                       const struct weir_materialized *materialized);
+WEIR_API struct weir_table *weir_reduce(struct weir_grouped *grouped, weir_reduce_fn reduce,
+                                        void *context,
+                                        const struct weir_materialized *materialized);
+WEIR_API struct weir_table *weir_aggregate(struct weir_grouped *grouped,
+                                           weir_initialize_fn initialize,
+                                           weir_aggregate_fn aggregate, void *context,
+                                           const struct weir_serde *value,
+                                           const struct weir_materialized *materialized);
+
+/** Windows of `size_ms`, aligned to the epoch, that take records until `grace_ms` after their end.
+ * Later records are dropped and counted. */
+struct weir_tumbling {
+    int64_t size_ms;
+    int64_t grace_ms;
+};
+WEIR_API struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
+                                                       struct weir_tumbling window);
+/** The key object of a windowed table: the key, and [start, end). */
+struct weir_windowed_key {
+    const void *key;
+    int64_t start_ms;
+    int64_t end_ms;
+};
+WEIR_API struct weir_table *weir_windowed_count(struct weir_windowed_stream *windowed,
+                                                const struct weir_materialized *materialized);
+WEIR_API struct weir_table *weir_windowed_reduce(struct weir_windowed_stream *windowed,
+                                                 weir_reduce_fn reduce, void *context,
+                                                 const struct weir_materialized *materialized);
+WEIR_API struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream *windowed,
+                                                    weir_initialize_fn initialize,
+                                                    weir_aggregate_fn aggregate, void *context,
+                                                    const struct weir_serde *value,
+                                                    const struct weir_materialized *materialized);
+/** The bytes of a windowed key in a topic: the key's, then start_ms as 8 bytes. For readers. */
+WEIR_API const struct weir_serde *weir_windowed_serde(struct weir_builder *builder,
+                                                      const struct weir_serde *key,
+                                                      int64_t size_ms);
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+/** The latest value per key of a topic; a null value deletes, a null key is dropped. */
+WEIR_API struct weir_table *weir_table(struct weir_builder *builder, const char *topic,
+                                       const struct weir_serde *key,
+                                       const struct weir_serde *value,
+                                       const struct weir_materialized *materialized);
+/** The updates of a table, deletions as null values. */
+WEIR_API struct weir_stream *weir_to_stream(struct weir_table *table);
+
+/** Look the stream's key up in the table. Only the stream triggers; inner drops what has no match. */
+WEIR_API struct weir_stream *weir_join(struct weir_stream *stream, struct weir_table *table,
+                                       weir_join_fn join, void *context,
+                                       const struct weir_serde *value);
+WEIR_API struct weir_stream *weir_left_join(struct weir_stream *stream, struct weir_table *table,
+                                            weir_join_fn join, void *context,
+                                            const struct weir_serde *value);
+
+/* ---- processors: state and timers of one's own ------------------------------------------------ */
+
+struct weir_process; /* one processor in one task */
+struct weir_store;   /* one store in one task */
+
+enum weir_punctuation { WEIR_PUNCTUATE_STREAM_TIME, WEIR_PUNCTUATE_WALL_CLOCK };
+
+struct weir_processor {
+    size_t state_size; /* bytes per task, zeroed: not durable, for handles and caches */
+    /** Once per task, before its first record: look stores up, schedule timers. May be NULL. */
+    int (*init)(struct weir_process *process, void *state, struct weir_call *call);
+    int (*process)(struct weir_process *process, void *state, struct weir_call *call,
+                   const void *key, const void *value);
+    void (*close)(struct weir_process *process, void *state); /* may be NULL */
+    const char *const *stores; /* NULL-terminated names */
+    void *context;
+};
+
+/** A key-value store for processors, made with the builder and connected by name. */
+WEIR_API void weir_add_store(struct weir_builder *builder, const char *name,
+                             const struct weir_serde *key, const struct weir_serde *value,
+                             const struct weir_materialized *materialized);
+/** Key and value serdes of what is forwarded; NULL: the input's. Marks for repartition. */
+WEIR_API struct weir_stream *weir_process(struct weir_stream *stream,
+                                          const struct weir_processor *processor,
+                                          const struct weir_serde *key,
+                                          const struct weir_serde *value);
+/** The same with the key kept: no mark. Forwarding another key is an error. */
+WEIR_API struct weir_stream *weir_process_values(struct weir_stream *stream,
+                                                 const struct weir_processor *processor,
+                                                 const struct weir_serde *value);
+
+WEIR_API struct weir_store *weir_process_store(struct weir_process *process, const char *name);
+/** Send a record on; `timestamp_ms` -1: that of the record (or timer) at hand. */
+WEIR_API int weir_process_forward(struct weir_process *process, const void *key, const void *value,
+                                  int64_t timestamp_ms);
+/** Call `punctuate` every `interval_ms`: by stream time the first is due at once, by wall clock after
+ * one interval; missed ones are skipped. How far a stream-time timer got is state and survives. */
+WEIR_API int weir_process_schedule(struct weir_process *process, enum weir_punctuation type,
+                                   int64_t interval_ms,
+                                   int (*punctuate)(struct weir_process *process, void *state,
+                                                    struct weir_call *call, int64_t time_ms));
+/** Stream time of the task: the largest timestamp it has processed; -1 before the first. */
+WEIR_API int64_t weir_process_stream_time(const struct weir_process *process);
+
+/* Stores by object. Results live as long as the batch. `*value_out` NULL: not there. */
+WEIR_API int weir_store_get(struct weir_process *process, struct weir_store *store,
+                            const void *key, const void **value_out);
+WEIR_API int weir_store_put(struct weir_process *process, struct weir_store *store,
+                            const void *key, const void *value); /* NULL value: delete */
+/** Each key from `from` to `to` (inclusive, order of bytes; NULL: open end); do not change the store
+ * while walking. A non-zero return of `each` ends the walk and is returned. */
+WEIR_API int weir_store_range(struct weir_process *process, struct weir_store *store,
+                              const void *from, const void *to,
+                              int (*each)(void *context, const void *key, const void *value),
+                              void *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,99 @@
+#ifndef WEIR_STREAMS_H
+#define WEIR_STREAMS_H
+
+#include "weir/stream.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * A topology at work on a log.
+ *
+ *   created ──start──> restoring ──> running ──close──> pending shutdown ──> not running
+ *                          └──────────── error ──────────> (close) ──────────> not running
+ *
+ * State, outputs and the progress through the input are committed together every commit.interval.ms:
+ * after a crash state is exactly that of the last commit; outputs after it may be repeated.
+ */
+struct weir_streams;
+
+enum weir_streams_state {
+    WEIR_STREAMS_CREATED,
+    WEIR_STREAMS_RESTORING,
+    WEIR_STREAMS_RUNNING,
+    WEIR_STREAMS_PENDING_SHUTDOWN,
+    WEIR_STREAMS_NOT_RUNNING,
+    WEIR_STREAMS_ERROR,
+};
+
+/** What to do with a record that cannot be read, processed or written. */
+enum weir_on_error {
+    WEIR_ON_ERROR_FAIL = 0,    /* stop the job: nothing is lost, the record is still there */
+    WEIR_ON_ERROR_SKIP,        /* count it and go on */
+    WEIR_ON_ERROR_DEAD_LETTER, /* to `dead_letter_topic`, with the reason in its headers; go on */
+};
+
+struct weir_streams_options {
+    size_t size;
+    const char *application_id; /* application.id: names the state, the internal topics, the group */
+    int32_t num_stream_threads; /* num.stream.threads; 0: 1 */
+    int64_t commit_interval_ms; /* commit.interval.ms; 0: 100 */
+    int64_t cache_max_bytes;    /* statestore.cache.max.bytes; 0: 10 MiB; WEIR_CACHE_OFF: forward all */
+    const char *state_dir;      /* state.dir; NULL: DIR/state */
+    enum weir_on_error on_deserialization_error;
+    enum weir_on_error on_processing_error;
+    enum weir_on_error on_production_error;
+    const char *dead_letter_topic; /* errors.dead.letter.queue.topic.name */
+};
+#define WEIR_STREAMS_OPTIONS_INIT .size = sizeof(struct weir_streams_options)
+
+/**
+ * Start: internal topics are made, state is restored, stream threads run. Input topics must exist
+ * (or auto-create be on).
+ *
+ * Errors: WEIR_INVALID_ARGUMENT (application id), WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+ *         WEIR_INVALID_TOPOLOGY (partition counts of a join), WEIR_LOCKED (the application runs).
+ * Owns:   borrows log and topology until weir_streams_close.
+ */
+WEIR_API struct weir_streams *weir_streams_start(struct weir_log *log,
+                                                 const struct weir_topology *topology,
+                                                 const struct weir_streams_options *options,
+                                                 struct weir_error *error);
+/** Commit and stop; what made it fail, if it did. Frees. NULL is fine. */
+WEIR_API int weir_streams_close(struct weir_streams *streams, struct weir_error *error);
+
+WEIR_API enum weir_streams_state weir_streams_state(const struct weir_streams *streams);
+/** Why the job is in WEIR_STREAMS_ERROR; 0 otherwise. */
+WEIR_API int weir_streams_error(const struct weir_streams *streams, struct weir_error *error_out);
+
+/**
+ * Wait until everything that was in the input topics at the time of the call (and what came of it in
+ * repartition topics) is processed and committed. WEIR_TIMED_OUT; the job's error if it fails.
+ * `timeout_ms` -1: for ever.
+ */
+WEIR_API int weir_streams_drain(struct weir_streams *streams, int64_t timeout_ms,
+                                struct weir_error *error);
+
+struct weir_streams_metrics {
+    int64_t records_in;
+    int64_t records_out;
+    int64_t records_dropped_late; /* behind a window's grace */
+    int64_t records_dropped_null; /* null keys and values where they mean nothing */
+    int64_t records_failed;       /* handled by skip or dead letter */
+    int64_t records_lag;          /* in the input topics, not yet processed */
+    int64_t commits;
+    int64_t commit_p50_us, commit_p99_us;
+    int64_t state_bytes;          /* cache, not yet written and RocksDB */
+    int64_t cache_bytes;
+    int64_t restored_records;
+    int64_t tasks;
+};
+WEIR_API void weir_streams_metrics(const struct weir_streams *streams,
+                                   struct weir_streams_metrics *metrics_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,89 @@
+#ifndef WEIR_RUNTIME_NODE_H
+#define WEIR_RUNTIME_NODE_H
+
+#include "base/arena.h"
+#include "runtime/batch.h"
+#include "runtime/state/state.h"
+#include "runtime/topology/plan.h"
+#include "weir/stream.h"
+
+/**
+ * A node of a task: what an operator sees of the runtime, and the interface it implements.
+ *
+ * Everything here runs on the task's stream thread, depth-first: weir_node_forward returns when the
+ * whole stretch below has processed the batch.
+ */
+struct weir_task;
+struct weir_node;
+
+struct weir_operator_ops {
+    const char *name; /* "filter" */
+    size_t state_size; /* of node->state, zeroed */
+    /** Once per task, parents before children. May be NULL. */
+    int (*open)(struct weir_node *node, struct weir_error *error);
+    /** One batch; at least one row. Negative stops the task (record failures go through
+     * weir_node_record_failed, which decides). */
+    int (*process)(struct weir_node *node, const struct weir_batch *batch);
+    /** Before a commit: forward what a cache held back. Called parents first. May be NULL. */
+    int (*flush)(struct weir_node *node);
+    void (*close)(struct weir_node *node); /* may be NULL */
+};
+
+struct weir_node {
+    const struct weir_plan_node *plan;
+    struct weir_task *task;
+    struct weir_node **children;
+    struct weir_store **stores; /* in order of plan->stores */
+    void *state;
+    struct weir_call call; /* prepared: scope, error; an operator sets context and the row's fields */
+};
+
+/** Hand a batch to all children in order; row by row where the plan says so. */
+int weir_node_forward(struct weir_node *node, const struct weir_batch *batch);
+/** To one child (branch). */
+int weir_node_forward_to(struct weir_node *node, size_t child, const struct weir_batch *batch);
+
+/** The batch's arena: reset after the batch has gone through the sub-topology. */
+struct weir_arena *weir_node_arena(struct weir_node *node);
+struct weir_scope *weir_node_scope(struct weir_node *node);
+/** Fill `node->call` with a row's timestamp, headers and source. */
+void weir_node_call_row(struct weir_node *node, const struct weir_batch *batch, uint32_t row);
+
+/** A user function or a serde failed on a row (node->call.error says why): fail, skip or dead letter,
+ * as configured. 0: go on without the row; negative: stop. */
+int weir_node_record_failed(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
+                            int rc);
+
+enum weir_drop { WEIR_DROP_NULL, WEIR_DROP_LATE };
+/** Count dropped rows; the first of each kind and a few per second are logged. */
+void weir_node_dropped(struct weir_node *node, enum weir_drop why, int64_t count);
+
+/** Serialised keys (or values) of the selected rows, by row number: the column that is there, or made
+ * with `serde`. Rows that fail go to weir_node_record_failed and are left out of `batch_out`. */
+int weir_node_key_bytes(struct weir_node *node, const struct weir_batch *batch,
+                        const struct weir_serde *serde, struct weir_batch *batch_out);
+int weir_node_value_bytes(struct weir_node *node, const struct weir_batch *batch,
+                          const struct weir_serde *serde, struct weir_batch *batch_out);
+/** Objects of a run of bytes: of a store's values, say. All or a negative code. */
+int weir_node_deserialize(struct weir_node *node, const struct weir_serde *serde, bool is_key,
+                          const struct weir_slice *bytes, size_t count, const void **objects_out);
+/** One object's bytes, into the batch's arena. */
+int weir_node_serialize(struct weir_node *node, const struct weir_serde *serde, bool is_key,
+                        const void *object, struct weir_slice *bytes_out);
+
+/** Sinks: append the rows to the node's topic; `batch` has both bytes columns. */
+int weir_node_send(struct weir_node *node, const struct weir_batch *batch);
+
+/** Stream time of the task: largest timestamp processed so far, the batch at hand included up to and
+ * with its rows before the current one only if the operator says so itself; -1 before the first. */
+int64_t weir_node_stream_time(const struct weir_node *node);
+bool weir_node_caches(const struct weir_node *node); /* statestore.cache.max.bytes is not off */
+
+/** Timers of processors. `fire` runs between batches, on the stream thread; rows of a stream-time
+ * timer's batch end where it falls due. `id` numbers the node's timers in order of their making, so
+ * that progress found in the last commit is given back to the same one. */
+typedef int (*weir_timer_fn)(struct weir_node *node, void *context, int64_t time_ms);
+int weir_node_schedule(struct weir_node *node, enum weir_punctuation type, int64_t interval_ms,
+                       weir_timer_fn fire, void *context);
+
+#endif

@@ -1,0 +1,157 @@
+#ifndef WEIR_RUNTIME_STATE_STATE_H
+#define WEIR_RUNTIME_STATE_STATE_H
+
+#include "base/env.h"
+#include "weir/record.h"
+#include "weir/stream.h"
+
+/**
+ * The stores of one task.
+ *
+ *   operators ──touch/set──> open generation ──seal──> sealed ──write down──> RocksDB or memory
+ *                                  │                      │
+ *                               (abort)              changelog batches
+ *
+ * A store is a hash table of current values over an ordered backend. What changed since the last
+ * commit is the *open generation*. Sealing it hands each changed key once to the changelog; when the
+ * commit is durable the same bytes are written to the backend by a worker, in one write batch with
+ * the changelog position they correspond to. So the backend never holds what was not committed, and
+ * never more or less than its position says: a crash costs the tail of the changelog, not the store.
+ * Clean entries stay in the table as a cache until the bound presses; an entry may leave once its
+ * last generation has been written down.
+ *
+ * One database per task (WAL off, one column family), stores told apart by a key prefix of two bytes;
+ * positions under prefix 0. DEPENDENCIES.md "RocksDB: guard rails" says why.
+ *
+ * Thread: the task's stream thread, except what a worker runs (write down).
+ */
+struct weir_state;
+
+struct weir_store_spec {
+    const char *name;
+    enum weir_store_kind kind;
+    bool is_cached;      /* forward on flush, with the old flushed value */
+    bool is_logged;
+    bool keeps_old;      /* somebody downstream needs the value before the change */
+    bool is_timestamped; /* values are stored as int64 timestamp · value; the changelog has the plain
+                            value and the record's timestamp */
+    /* Windowed stores (0: not windowed): keys are given as key · int64 start, and kept by segments of
+     * time; whole segments expire. */
+    int64_t window_size_ms;
+    int64_t retention_ms;
+};
+
+/** Where a backend stands in a changelog: everything below `offset` is in it. */
+struct weir_changelog_position {
+    struct weir_uuid topic_id;
+    int32_t leader_epoch;
+    int64_t offset; /* 0: nothing yet */
+};
+
+struct weir_state_options {
+    struct weir_env *env;
+    struct weir_budget *budget;
+    const char *path; /* DIR/state/<application>/<task>; made if it is not there */
+    const struct weir_store_spec *const *specs;
+    size_t store_count;
+    size_t cache_bytes_max;      /* clean entries beyond this leave; over all stores of the task */
+    size_t open_bytes_max;       /* 0: 32 MiB: weir_state_wants_commit beyond it */
+    size_t sealed_bytes_max;     /* 0: 64 MiB: weir_state_is_stalled beyond it */
+    struct weir_actor *reply_to; /* the stream thread, for write-down completions */
+    void (*on_written)(void *context, int rc, const struct weir_error *error);
+    void *context;
+};
+
+/**
+ * Open, from a thread that may block on a disk. A backend that cannot be opened or read is wiped:
+ * its positions are then 0 and the caller restores it from the changelog; `wiped_out` says so.
+ */
+int weir_state_open(const struct weir_state_options *options, struct weir_state **state_out,
+                    bool *wiped_out, struct weir_error *error);
+/** Wait for nothing: `is_clean` flushes the backend (positions are then those of the last write-down).
+ * No write-down may be under way (weir_state_is_writing). Frees. NULL is fine. */
+int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error *error);
+/** Remove a task's folder. */
+int weir_state_wipe(struct weir_env *env, const char *path, struct weir_error *error);
+
+struct weir_store *weir_state_store(struct weir_state *state, size_t index);
+const struct weir_store_spec *weir_store_spec(const struct weir_store *store);
+
+/* ---- restore --------------------------------------------------------------------------------- */
+
+struct weir_changelog_position weir_store_position(const struct weir_store *store);
+/** Forget one store's content and position. */
+int weir_store_clear(struct weir_store *store, struct weir_error *error);
+/** Apply a run of changelog records (in order); afterwards the position is `position`. Straight into
+ * the backend, in one write batch. Before any other use of the store. */
+int weir_store_restore(struct weir_store *store, const struct weir_record *records, size_t count,
+                       struct weir_changelog_position position, struct weir_error *error);
+
+/* ---- use by operators (serialised keys and values) --------------------------------------------- */
+
+/**
+ * A key in the table. Valid until the next call that may evict: touch, get_many, range. Operators
+ * read `value` and `timestamp_ms` and change them through weir_store_set.
+ */
+struct weir_store_entry {
+    struct weir_slice key;
+    uint8_t *value;        /* NULL: not there */
+    uint32_t value_size;
+    uint32_t value_capacity;
+    uint32_t flags;        /* the store's */
+    uint32_t generation;   /* in which it last changed */
+    int64_t timestamp_ms;
+    uint8_t *old_value;    /* as last forwarded (keeps_old, after the first change); NULL: not there */
+    uint32_t old_size;
+    uint32_t hash;
+    int64_t old_timestamp_ms;
+};
+
+/** Find or make the entries of `count` keys, with what the backend has. Keys may repeat. */
+int weir_store_touch(struct weir_store *store, const struct weir_slice *keys, size_t count,
+                     struct weir_store_entry **entries_out, struct weir_error *error);
+/** Change an entry of the last touch; null value: delete. */
+int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
+                   struct weir_slice value, int64_t timestamp_ms, struct weir_error *error);
+/** Look up without changing anything; null slices where there is nothing. Values live as long as
+ * entries do. `timestamps_out` may be NULL. */
+int weir_store_get_many(struct weir_store *store, const struct weir_slice *keys, size_t count,
+                        struct weir_slice *values_out, int64_t *timestamps_out,
+                        struct weir_error *error);
+/** Keys in [from, to] in order of bytes (null: open end), merged over table and backend. */
+typedef int (*weir_store_range_fn)(void *context, struct weir_slice key, struct weir_slice value,
+                                   int64_t timestamp_ms);
+int weir_store_scan(struct weir_store *store, struct weir_slice from, struct weir_slice to,
+                    weir_store_range_fn each, void *context, struct weir_error *error);
+/** Windowed: the store's own observed stream time; expired segments go. */
+void weir_store_advance(struct weir_store *store, int64_t stream_time_ms);
+
+/* ---- commit ---------------------------------------------------------------------------------- */
+
+/** Entries that changed since they were last forwarded, in order of their first change; start with
+ * `*at = 0`; NULL at the end. For the flush of a cached table: forward {old_value, value}, then
+ * weir_store_forwarded. Entries that change while walking are met again by the next flush. */
+struct weir_store_entry *weir_store_next_unforwarded(struct weir_store *store, size_t *at);
+/** All that weir_store_next_unforwarded gave is forwarded: old values follow. */
+void weir_store_forwarded(struct weir_store *store);
+
+/** Each changed key once, as a changelog record (key, plain value or tombstone, timestamp). */
+typedef int (*weir_changelog_fn)(void *context, struct weir_store *store,
+                                 const struct weir_record *record);
+/** Close the open generation of all stores, giving every change to `append`; a new one is open. */
+int weir_state_seal(struct weir_state *state, weir_changelog_fn append, void *context,
+                    struct weir_error *error);
+/** The last sealed generation is durable in the log: have it written down, with each store's
+ * position. `positions` in order of the stores. */
+int weir_state_committed(struct weir_state *state, const struct weir_changelog_position *positions,
+                         struct weir_error *error);
+
+bool weir_state_wants_commit(const struct weir_state *state);
+bool weir_state_is_stalled(const struct weir_state *state);
+bool weir_state_is_writing(const struct weir_state *state);
+struct weir_state_sizes {
+    int64_t cache_bytes, open_bytes, sealed_bytes, backend_bytes;
+};
+struct weir_state_sizes weir_state_sizes(const struct weir_state *state);
+
+#endif

@@ -1,0 +1,82 @@
+#ifndef WEIR_RUNTIME_TOPOLOGY_PLAN_H
+#define WEIR_RUNTIME_TOPOLOGY_PLAN_H
+
+#include "base/arena.h"
+#include "runtime/state/state.h"
+#include "weir/serde.h"
+#include "weir/stream.h"
+
+/**
+ * A topology, as built and checked: what the DSL lowers to and what tasks are made from. Immutable,
+ * shared by all tasks of all jobs; everything it points to lives in its arena.
+ *
+ * A *sub-topology* is a connected component of nodes, joined by edges and shared stores, between
+ * topics; numbered in order of declaration. A *task* is one sub-topology on one partition.
+ */
+struct weir_operator_ops;
+
+enum weir_plan_node_kind { WEIR_PLAN_SOURCE, WEIR_PLAN_OPERATOR, WEIR_PLAN_SINK };
+
+struct weir_plan_topic {
+    const char *name; /* as declared; internal ones without the application's prefix */
+    bool is_repartition; /* `<application>-<name>-repartition`, made by the job */
+    int32_t partition_count; /* repartition: fixed by the user, 0: the largest of its writers' sources */
+};
+
+struct weir_plan_node {
+    int32_t id;        /* index in weir_topology.nodes, in order of declaration: parents first */
+    const char *name;  /* KSTREAM-FILTER-0000000001 */
+    enum weir_plan_node_kind kind;
+    const struct weir_operator_ops *ops; /* sources and sinks have theirs too */
+    const void *config;                  /* the operator's own struct, in the topology's arena */
+    int32_t subtopology;
+    const int32_t *children;
+    size_t child_count;
+    const int32_t *parents;
+    size_t parent_count;
+    const int32_t *stores; /* indices in weir_topology.stores */
+    size_t store_count;
+    int32_t topic;         /* sources and sinks: index in weir_topology.topics; else -1 */
+    const struct weir_serde *key_serde; /* source: to read; sink: to write; operator: of its output */
+    const struct weir_serde *value_serde;
+    /* Two paths from this node meet again at a node, a store or a topic: forward row by row, so that
+     * the order is that of record-at-a-time, depth-first processing. */
+    bool is_record_by_record;
+};
+
+struct weir_plan_store {
+    struct weir_store_spec spec;
+    int32_t subtopology;
+    int32_t source_topic; /* a table's topic serves as its changelog; -1: a changelog of its own */
+    int64_t changelog_retention_ms; /* windowed: retention + 24 h, else 0: compact */
+};
+
+struct weir_plan_subtopology {
+    const int32_t *nodes; /* in order of declaration */
+    size_t node_count;
+    const int32_t *sources;
+    size_t source_count;
+    const int32_t *stores;
+    size_t store_count;
+    /* Source topics that must have one partition count (joins, merged tables): groups of topic
+     * indices, each ended by -1, the whole by -2. */
+    const int32_t *copartitioned;
+};
+
+struct weir_topology {
+    uint32_t magic;
+    struct weir_heap heap;
+    struct weir_budget budget;
+    struct weir_arena arena;
+    const struct weir_plan_node *nodes;
+    size_t node_count;
+    const struct weir_plan_topic *topics;
+    size_t topic_count;
+    const struct weir_plan_store *stores;
+    size_t store_count;
+    const struct weir_plan_subtopology *subtopologies;
+    size_t subtopology_count;
+    const char *description;
+};
+
+#endif
