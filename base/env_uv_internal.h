@@ -1,0 +1,108 @@
+#ifndef WEIR_BASE_ENV_UV_INTERNAL_H
+#define WEIR_BASE_ENV_UV_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/env.h"
+
+/**
+ * What the parts of the real environment share.
+ *
+ *   env_uv.c         the environment: clocks, randomness, waiting and signalling
+ *   env_uv_files.c   files and directories
+ *   env_uv_actors.c  actors: a thread and a libuv loop each
+ *   env_uv_work.c    the worker threads for what may block
+ *
+ * Locks: `wait_lock` and `work_lock` are leaves, no code holds both. `is_done` of a waiter runs under
+ * `wait_lock` and must not call back into the environment.
+ */
+struct weir_env_uv {
+    struct weir_env base;
+    struct weir_heap heap;
+    struct weir_budget budget;
+
+    pthread_mutex_t wait_lock;
+    pthread_cond_t wait_changed;
+    _Atomic unsigned waiter_count; /* a signal costs no lock while it is 0 */
+
+    pthread_mutex_t work_lock;
+    pthread_cond_t work_ready;       /* a work was queued, or the pool shall end */
+    pthread_cond_t work_returned;    /* an actor has no work out any more */
+    struct weir_message *work_first; /* `done` of the queued works, oldest first */
+    struct weir_message **work_last;
+    pthread_t *workers;
+    int worker_count;  /* wanted */
+    int workers_alive; /* started */
+    bool is_work_ending;
+
+    _Atomic int actor_count;
+};
+
+/* `state` of an actor; moved by atomic exchange, see env_uv_actors.c. */
+enum { WEIR_UV_ACTOR_RUNNING, WEIR_UV_ACTOR_ASLEEP };
+
+struct weir_env_uv_actor {
+    struct weir_actor base;
+    struct weir_actor_options options; /* `name` points into `name` below */
+    char name[16];                     /* the thread's name: the system keeps 15 bytes */
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t timer;
+    _Atomic int state;
+    _Atomic bool is_stopping;
+    struct weir_mono deadline; /* the actor's own thread */
+    struct weir_mono armed;    /* what `timer` is set to while it is active */
+    int works_out;             /* submitted and not yet posted back; under env's work_lock */
+};
+
+/** True on threads that this file family started: they must not wait for others. */
+bool weir_env_uv_on_own_thread(void);
+/** Start a thread of the library: all signals blocked, so that the program's handlers run on the
+ * program's threads. Returns an errno. */
+int weir_env_uv_thread_start(pthread_t *thread, void *(*run)(void *), void *argument);
+/** First call on such a thread. */
+void weir_env_uv_thread_enter(const char *name);
+
+int weir_env_uv_file_open(struct weir_env *env, const char *path, unsigned flags,
+                          struct weir_file **file_out, struct weir_error *error);
+void weir_env_uv_file_close(struct weir_file *file);
+int64_t weir_env_uv_file_read(struct weir_file *file, void *to, size_t size, int64_t position,
+                              struct weir_error *error);
+int weir_env_uv_file_write(struct weir_file *file, const struct weir_iovec *parts, size_t count,
+                           int64_t position, struct weir_error *error);
+int weir_env_uv_file_sync(struct weir_file *file, struct weir_error *error);
+int weir_env_uv_file_truncate(struct weir_file *file, int64_t size, struct weir_error *error);
+int weir_env_uv_file_stat(struct weir_file *file, struct weir_file_stat *stat_out,
+                          struct weir_error *error);
+int weir_env_uv_file_lock(struct weir_file *file, struct weir_error *error);
+int weir_env_uv_sync_file_system(struct weir_file *file, struct weir_error *error);
+void weir_env_uv_drop_cache(struct weir_file *file, int64_t position, int64_t size);
+int weir_env_uv_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
+                     struct weir_error *error);
+int weir_env_uv_make_directory(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_env_uv_sync_directory(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_env_uv_rename(struct weir_env *env, const char *from, const char *to,
+                       struct weir_error *error);
+int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_env_uv_list(struct weir_env *env, const char *path, weir_list_fn each, void *context,
+                     struct weir_error *error);
+
+int weir_env_uv_actor_start(struct weir_env *env, const struct weir_actor_options *options,
+                            struct weir_actor **actor_out, struct weir_error *error);
+void weir_env_uv_actor_stop(struct weir_actor *actor);
+void weir_env_uv_actor_wake(struct weir_actor *actor);
+void weir_env_uv_actor_wake_at(struct weir_actor *actor, struct weir_mono deadline);
+
+/** Start the workers if they don't run yet. Done before the first actor, so that a submit cannot
+ * fail for want of a thread. */
+int weir_env_uv_work_start(struct weir_env_uv *env, struct weir_error *error);
+void weir_env_uv_work_stop(struct weir_env_uv *env);
+void weir_env_uv_work_submit(struct weir_env *env, struct weir_work *work);
+/** Wait until no worker will post to `actor` any more. */
+void weir_env_uv_work_await(struct weir_env_uv *env, struct weir_env_uv_actor *actor);
+
+#endif
