@@ -1,0 +1,30 @@
+# libweir, shared and static, from the objects of all folders; what is installed; pkg-config.
+get_property(folders GLOBAL PROPERTY WEIR_FOLDERS)
+set(objects "")
+foreach(folder IN LISTS folders)
+  list(APPEND objects $<TARGET_OBJECTS:${folder}>)
+endforeach()
+
+set(WEIR_FOREIGN weir_dep_uv weir_dep_rocksdb weir_dep_zstd weir_dep_lz4 weir_dep_snappy weir_dep_zlib)
+set(WEIR_ISAL_FLAG "")
+if(TARGET weir_dep_isal)
+  list(APPEND WEIR_FOREIGN weir_dep_isal)
+  set(WEIR_ISAL_FLAG "-lisal")
+endif()
+
+add_library(weir SHARED ${objects})
+add_library(weir_archive STATIC ${objects})
+set_target_properties(weir PROPERTIES SOVERSION 0 VERSION ${PROJECT_VERSION} LINKER_LANGUAGE C)
+set_target_properties(weir_archive PROPERTIES OUTPUT_NAME weir LINKER_LANGUAGE C)
+foreach(library IN ITEMS weir weir_archive)
+  target_link_libraries(${library} PRIVATE weir_flags ${WEIR_FOREIGN} Threads::Threads)
+  target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+endforeach()
+
+file(RELATIVE_PATH WEIR_PC_UP ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+configure_file(${CMAKE_CURRENT_LIST_DIR}/weir.pc.in ${CMAKE_BINARY_DIR}/weir.pc @ONLY)
+install(TARGETS weir weir_archive
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/include/weir.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/weir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${CMAKE_BINARY_DIR}/weir.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
