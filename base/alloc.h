@@ -38,7 +38,8 @@ struct weir_budget {
 };
 
 void weir_heap_init(struct weir_heap *heap, bool is_tracked);
-/** Free everything that is still live in a tracked heap. Pointers into it die here. */
+/** Free everything that is still live in a tracked heap. Pointers into it die here; budgets keep
+ * their figures (they may lie in that memory), so init those that go on. */
 void weir_heap_drop(struct weir_heap *heap);
 
 void weir_budget_init(struct weir_budget *budget, const char *name, struct weir_heap *heap,
@@ -48,7 +49,8 @@ void weir_budget_init(struct weir_budget *budget, const char *name, struct weir_
 void *weir_alloc(struct weir_budget *budget, size_t size);
 /** The same, zeroed. */
 void *weir_alloc_zero(struct weir_budget *budget, size_t size);
-/** Grow or shrink; `memory == NULL` allocates from `budget`; on failure the old block stays. */
+/** Grow or shrink, within the block's own budget; `memory == NULL` allocates from `budget`; on
+ * failure the old block stays. */
 void *weir_realloc(struct weir_budget *budget, void *memory, size_t size);
 /** NULL is fine; the block knows its budget. */
 void weir_free(void *memory);

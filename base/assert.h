@@ -5,6 +5,9 @@
  * Assertions speak of our own mistakes and stay on in release builds: better a restart than a wrong
  * log. Bytes from a disk or a socket are checked and answered with an error instead.
  *
+ * A failed one gives `weir: file:line: function: assertion '…' failed` to the hook, or to standard
+ * error when there is none, and then aborts.
+ *
  * `weir_assert_slow` is for checks that cost O(n); on in debug and sanitizer builds.
  */
 #define weir_assert(condition)                                                                     \

@@ -58,8 +58,9 @@ bool weir_buffer_reserve(struct weir_buffer *buffer, size_t size)
 
 uint8_t *weir_buffer_extend(struct weir_buffer *buffer, size_t size)
 {
-    /* At least one byte of room, so that an empty extension of an empty buffer is not NULL. */
-    if (!weir_buffer_reserve(buffer, size > 0 ? size : 1)) return NULL;
+    /* An empty extension of an empty buffer needs an address, too: NULL means failure. */
+    size_t room = size == 0 && buffer->data == NULL ? 1 : size;
+    if (!weir_buffer_reserve(buffer, room)) return NULL;
     uint8_t *bytes = buffer->data + buffer->size;
     buffer->size += size;
     return bytes;

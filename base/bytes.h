@@ -88,7 +88,9 @@ struct weir_reader {
 
 static inline struct weir_reader weir_reader(struct weir_slice slice)
 {
-    struct weir_reader reader = {slice.data, slice.data + slice.size, false};
+    /* Not over NULL: arithmetic on it is undefined even when it adds nothing. */
+    const uint8_t *data = slice.data != NULL ? slice.data : (const uint8_t *)"";
+    struct weir_reader reader = {data, data + slice.size, false};
     return reader;
 }
 static inline size_t weir_reader_left(const struct weir_reader *reader)

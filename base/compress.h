@@ -1,6 +1,8 @@
 #ifndef WEIR_BASE_COMPRESS_H
 #define WEIR_BASE_COMPRESS_H
 
+#include <stdint.h>
+
 #include "base/buffer.h"
 #include "weir/error.h"
 
@@ -19,9 +21,11 @@ const char *weir_codec_name(int codec);
 int weir_codec_from_name(const char *name, enum weir_codec *codec_out);
 
 /**
- * Append the compressed form of `input` to `output`, in the framing Kafka clients read: gzip member,
- * xerial blocks for snappy, lz4 frame (independent 64 KB blocks), zstd frame with content size.
- * Errors: WEIR_NO_MEMORY, WEIR_UNSUPPORTED_CODEC.
+ * Append the compressed form of `input` to `output`, in the framing Kafka clients read: gzip
+ * member, xerial blocks for snappy, lz4 frame (independent 64 KB blocks), zstd frame with its
+ * content size.
+ * A level outside the codec's range is brought into it. `output` keeps its size on failure.
+ * Errors: WEIR_NO_MEMORY, WEIR_UNSUPPORTED_CODEC, WEIR_TOO_LARGE for more than 1 GiB.
  */
 int weir_compress(enum weir_codec codec, int level, struct weir_slice input,
                   struct weir_buffer *output);
@@ -29,8 +33,10 @@ int weir_compress(enum weir_codec codec, int level, struct weir_slice input,
 /**
  * Append the plain form of `input` to `output`, streaming, never more than `size_max` bytes.
  *
- * Input is from outside: snappy is taken raw or in xerial framing, lz4 and gzip may hold several
- * frames or members, zstd windows are capped at 2^23 (8 MiB, what level 19 needs at most by default).
+ * Input is from outside: snappy is taken raw or in xerial framing, gzip, lz4 and zstd may hold
+ * several members or frames, zstd windows are capped at 2^23 (8 MiB, what level 19 needs at most by
+ * default). No bytes at all are no frame, hence corrupt. Memory held meanwhile, all of it charged to
+ * the budget of `output`: the cap, and a codec's own state (at most about 9 MiB).
  * Errors: WEIR_TOO_LARGE past the cap (a bomb), WEIR_CORRUPT for anything damaged or with trailing
  * garbage, WEIR_UNSUPPORTED_CODEC, WEIR_NO_MEMORY. `output` keeps its size on failure.
  */

@@ -21,7 +21,8 @@ struct weir_logger {
 /**
  * `weir_log(logger, WEIR_LOG_WARN, "log.recovered", "topic=%s partition=%d cut_bytes=%zu", …)`
  * gives `level=warn event=log.recovered topic=… …`. Values with spaces or quotes go through
- * weir_log_quote. A NULL logger is silent.
+ * weir_log_quote. A NULL logger is silent, a NULL format adds no fields. Control bytes become blanks,
+ * and a line over 2047 bytes is cut and ends in `...`.
  */
 void weir_log(const struct weir_logger *logger, enum weir_log_level level, const char *event,
               const char *format, ...) WEIR_PRINTF(4, 5);

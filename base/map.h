@@ -32,7 +32,8 @@ struct weir_map {
 void weir_map_init(struct weir_map *map, struct weir_budget *budget);
 void weir_map_close(struct weir_map *map);
 void *weir_map_get(const struct weir_map *map, struct weir_slice key);
-/** WEIR_EXISTS if the key is there, WEIR_NO_MEMORY; the map is unchanged then. `value` not NULL. */
+/** WEIR_EXISTS if the key is there, WEIR_NO_MEMORY; the map is unchanged then. Neither the key nor
+ * `value` is NULL. Not while walking: entries may move. */
 int weir_map_add(struct weir_map *map, struct weir_slice key, void *value);
 /** The removed value, NULL if there was none. */
 void *weir_map_remove(struct weir_map *map, struct weir_slice key);

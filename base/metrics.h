@@ -40,8 +40,8 @@ struct weir_histogram {
 };
 
 void weir_histogram_add(struct weir_histogram *histogram, int64_t value);
-/** The smallest bucket bound at or above the `quantile` (0..1) of what was added, but never more than
- * the largest value added; 0 when empty. */
+/** The smallest bucket bound at or above the `quantile` (0..1) of what was added, but never more
+ * than the largest value added; 0 when empty. */
 int64_t weir_histogram_quantile(const struct weir_histogram *histogram, double quantile);
 void weir_histogram_reset(struct weir_histogram *histogram);
 /** Add all of `from` to `histogram`. */

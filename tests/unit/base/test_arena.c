@@ -1,0 +1,141 @@
+#include "base/arena.h"
+
+#include <string.h>
+
+#include "tests/support/support.h"
+
+static struct weir_heap heap;
+static struct weir_budget budget;
+static struct weir_arena arena;
+
+static void set_up(void)
+{
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "test", &heap, NULL, 0);
+    weir_arena_init(&arena, &budget, 1024);
+}
+
+static void tear_down(void)
+{
+    weir_arena_close(&arena);
+    weir_arena_close(&arena);
+    ck_assert_uint_eq(budget.used, 0);
+}
+
+/* One request's worth of pieces, small and large; each filled, so that overlaps would show. */
+static void run_request(uint64_t seed, int piece_count)
+{
+    struct weir_test_random random = {seed};
+    uint8_t *pieces[200];
+    size_t sizes[200];
+    for (int i = 0; i < piece_count; i++) {
+        bool is_large = weir_test_random_below(&random, 8) == 0;
+        sizes[i] = weir_test_random_below(&random, is_large ? 5000 : 100);
+        pieces[i] = weir_arena_alloc(&arena, sizes[i]);
+        ck_assert_ptr_nonnull(pieces[i]);
+        ck_assert_uint_eq((uintptr_t)pieces[i] % 16, 0);
+        memset(pieces[i], i, sizes[i]);
+    }
+    for (int i = 0; i < piece_count; i++) {
+        uint8_t expected[5000];
+        memset(expected, i, sizes[i]);
+        ck_assert_mem_eq(pieces[i], expected, sizes[i]);
+    }
+}
+
+/* A request that comes again finds its blocks: nothing is allocated after the first time. */
+START_TEST(a_steady_state_allocates_nothing)
+{
+    run_request(1, 200);
+    uint64_t count = heap.allocation_count;
+    size_t used = arena.used;
+    for (int i = 0; i < 10; i++) {
+        weir_arena_reset(&arena);
+        ck_assert_uint_eq(arena.used, 0);
+        run_request(1, 200);
+        ck_assert_uint_eq(arena.used, used);
+    }
+    ck_assert_uint_eq(heap.allocation_count, count);
+}
+END_TEST
+
+/* Requests of differing shapes settle as well: in the end, any of them allocates nothing. */
+START_TEST(mixed_requests_settle)
+{
+    for (uint64_t i = 0; i < 300; i++) {
+        weir_arena_reset(&arena);
+        run_request(i % 7, 100);
+    }
+    uint64_t count = heap.allocation_count;
+    for (uint64_t i = 0; i < 70; i++) {
+        weir_arena_reset(&arena);
+        run_request(i % 7, 100);
+    }
+    ck_assert_uint_eq(heap.allocation_count, count);
+}
+END_TEST
+
+/* The first failure sticks until the reset, and what was handed out stays readable. */
+START_TEST(a_failure_sticks_until_reset)
+{
+    char *kept = weir_arena_printf(&arena, "%s-%d", "kept", 1);
+    budget.limit = budget.used;
+    ck_assert_ptr_null(weir_arena_alloc(&arena, 5000));
+    ck_assert(weir_arena_failed(&arena));
+    ck_assert_ptr_null(weir_arena_alloc(&arena, 1));
+    ck_assert_ptr_null(weir_arena_printf(&arena, "x"));
+    ck_assert(weir_slice_is_null(weir_arena_copy(&arena, weir_text("x"))));
+    ck_assert_str_eq(kept, "kept-1");
+    weir_arena_reset(&arena);
+    ck_assert(!weir_arena_failed(&arena));
+    ck_assert_ptr_nonnull(weir_arena_alloc(&arena, 1));
+}
+END_TEST
+
+/* A product or a size that wraps is a failure, not a short block. */
+START_TEST(sizes_that_wrap_are_refused)
+{
+    ck_assert_ptr_null(weir_arena_array(&arena, SIZE_MAX / 8 + 2, 8));
+    ck_assert(weir_arena_failed(&arena));
+    weir_arena_reset(&arena);
+    ck_assert_ptr_null(weir_arena_alloc(&arena, SIZE_MAX));
+    ck_assert(weir_arena_failed(&arena));
+    weir_arena_reset(&arena);
+    ck_assert_ptr_nonnull(weir_arena_array(&arena, 10, 8));
+}
+END_TEST
+
+/* Null stays null and empty stays empty; copies are copies. */
+START_TEST(copies_tell_null_from_empty)
+{
+    ck_assert(weir_slice_is_null(weir_arena_copy(&arena, weir_null())));
+    struct weir_slice empty = weir_arena_copy(&arena, weir_text(""));
+    ck_assert(!weir_slice_is_null(empty));
+    ck_assert_uint_eq(empty.size, 0);
+    char text[] = "bytes";
+    struct weir_slice copy = weir_arena_copy(&arena, weir_text(text));
+    text[0] = 'X';
+    ck_assert(weir_slice_equal(copy, weir_text("bytes")));
+    static const char zeroes[64];
+    memset(weir_arena_alloc(&arena, 64), 1, 64);
+    weir_arena_reset(&arena);
+    ck_assert_mem_eq(weir_arena_alloc_zero(&arena, 64), zeroes, 64);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("arena");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_steady_state_allocates_nothing);
+    tcase_add_test(tests, mixed_requests_settle);
+    tcase_add_test(tests, a_failure_sticks_until_reset);
+    tcase_add_test(tests, sizes_that_wrap_are_refused);
+    tcase_add_test(tests, copies_tell_null_from_empty);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("base/arena", add);
+}
