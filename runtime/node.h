@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "runtime/batch.h"
+#include "runtime/scope.h" /* weir_scope_alloc, weir_call_printf, weir_call_fail are in scope.c */
 #include "runtime/state/state.h"
 #include "runtime/topology/plan.h"
 #include "weir/stream.h"

@@ -1,0 +1,143 @@
+/* The serdes of plain values. Integers and doubles are big-endian, as Kafka's own serializers write
+ * them; bytes and strings are what they are. */
+#include "base/bytes.h"
+#include "base/error.h"
+#include "weir/serde.h"
+
+/* ---- bytes and strings: the object is the slice --------------------------------------------- */
+
+static size_t slice_serialize(const struct weir_serde *serde, struct weir_serde_call *call,
+                              const void *const *objects, size_t count,
+                              struct weir_slice *bytes_out)
+{
+    (void)serde;
+    (void)call;
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_slice *slice = objects[i];
+        bytes_out[i] = slice != NULL ? *slice : weir_null();
+    }
+    return count;
+}
+
+static size_t slice_deserialize(const struct weir_serde *serde, struct weir_serde_call *call,
+                                const struct weir_slice *bytes, size_t count,
+                                const void **objects_out)
+{
+    (void)serde;
+    (void)call;
+    for (size_t i = 0; i < count; i++) {
+        objects_out[i] = bytes[i].data != NULL ? &bytes[i] : NULL;
+    }
+    return count;
+}
+
+/* ---- fixed-size values ---------------------------------------------------------------------- */
+
+/* One store and one load per width; a double travels as its bits. */
+static void store_value(uint8_t *to, const void *object, size_t size)
+{
+    if (size == sizeof(uint32_t)) {
+        uint32_t bits;
+        memcpy(&bits, object, sizeof bits);
+        weir_store_u32(to, bits);
+    } else {
+        uint64_t bits;
+        memcpy(&bits, object, sizeof bits);
+        weir_store_u64(to, bits);
+    }
+}
+
+static void load_value(void *object, const uint8_t *from, size_t size)
+{
+    if (size == sizeof(uint32_t)) {
+        uint32_t bits = weir_load_u32(from);
+        memcpy(object, &bits, sizeof bits);
+    } else {
+        uint64_t bits = weir_load_u64(from);
+        memcpy(object, &bits, sizeof bits);
+    }
+}
+
+static size_t fixed_serialize(const struct weir_serde *serde, struct weir_serde_call *call,
+                              const void *const *objects, size_t count,
+                              struct weir_slice *bytes_out)
+{
+    size_t size = serde->object_size;
+    uint8_t *at = count > 0 ? weir_scope_alloc(call->scope, count * size) : NULL;
+    if (count > 0 && at == NULL) {
+        (void)weir_error_set(call->error, WEIR_NO_MEMORY, "serialize %s", serde->name);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (objects[i] == NULL) {
+            bytes_out[i] = weir_null();
+            continue;
+        }
+        store_value(at, objects[i], size);
+        bytes_out[i] = weir_slice(at, size);
+        at += size;
+    }
+    return count;
+}
+
+static size_t fixed_deserialize(const struct weir_serde *serde, struct weir_serde_call *call,
+                                const struct weir_slice *bytes, size_t count,
+                                const void **objects_out)
+{
+    size_t size = serde->object_size;
+    uint8_t *at = count > 0 ? weir_scope_alloc(call->scope, count * size) : NULL;
+    if (count > 0 && at == NULL) {
+        (void)weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize %s", serde->name);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i].data == NULL) {
+            objects_out[i] = NULL;
+            continue;
+        }
+        if (bytes[i].size != size) {
+            (void)weir_error_set(call->error, WEIR_SERDE, "%s of %s: %zu bytes, %zu expected",
+                                 serde->name, call->topic, bytes[i].size, size);
+            return i;
+        }
+        load_value(at, bytes[i].data, size);
+        objects_out[i] = at;
+        at += size;
+    }
+    return count;
+}
+
+const struct weir_serde weir_serde_bytes = {
+    .name = "bytes",
+    .object_size = sizeof(struct weir_slice),
+    .serialize = slice_serialize,
+    .deserialize = slice_deserialize,
+};
+
+const struct weir_serde weir_serde_string = {
+    .name = "string",
+    .object_size = sizeof(struct weir_slice),
+    .serialize = slice_serialize,
+    .deserialize = slice_deserialize,
+};
+
+const struct weir_serde weir_serde_int32 = {
+    .name = "int32",
+    .object_size = sizeof(int32_t),
+    .serialize = fixed_serialize,
+    .deserialize = fixed_deserialize,
+};
+
+const struct weir_serde weir_serde_int64 = {
+    .name = "int64",
+    .object_size = sizeof(int64_t),
+    .serialize = fixed_serialize,
+    .deserialize = fixed_deserialize,
+};
+
+const struct weir_serde weir_serde_double = {
+    .name = "double",
+    .object_size = sizeof(double),
+    .serialize = fixed_serialize,
+    .deserialize = fixed_deserialize,
+};
