@@ -47,8 +47,18 @@ int weir_node_forward_to(struct weir_node *node, size_t child, const struct weir
 /** The batch's arena: reset after the batch has gone through the sub-topology. */
 struct weir_arena *weir_node_arena(struct weir_node *node);
 struct weir_scope *weir_node_scope(struct weir_node *node);
-/** Fill `node->call` with a row's timestamp, headers and source. */
-void weir_node_call_row(struct weir_node *node, const struct weir_batch *batch, uint32_t row);
+/** Fill `node->call` with a row's timestamp, headers and source. Inline: it runs per record. */
+static inline void weir_node_call_row(struct weir_node *node, const struct weir_batch *batch,
+                                      uint32_t row)
+{
+    struct weir_call *call = &node->call;
+    call->timestamp_ms = batch->timestamps[row];
+    call->headers = batch->headers != NULL ? batch->headers[row].headers : NULL;
+    call->header_count = batch->headers != NULL ? batch->headers[row].count : 0;
+    call->offset = batch->offsets != NULL ? batch->offsets[row] : -1;
+    call->topic = batch->source != NULL ? batch->source->topic : NULL;
+    call->partition = batch->source != NULL ? batch->source->partition : -1;
+}
 
 /** A user function or a serde failed on a row (node->call.error says why): fail, skip or dead letter,
  * as configured. 0: go on without the row; negative: stop. */
