@@ -114,6 +114,7 @@ struct weir_env {
     struct weir_heap *heap;
     struct weir_budget *budget; /* the root of the node's memory */
     struct weir_logger logger;
+    int64_t process_id; /* for people, in the lock file; a simulated node has its number + 1 */
 };
 
 static inline struct weir_mono weir_mono_now(struct weir_env *env)

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -190,6 +191,7 @@ int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env *
         .heap = &env->heap,
         .budget = &env->budget,
         .logger = options->logger,
+        .process_id = getpid(),
     };
     *env_out = &env->base;
     return WEIR_OK;
