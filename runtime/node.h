@@ -37,6 +37,9 @@ struct weir_node {
     struct weir_store **stores; /* in order of plan->stores */
     void *state;
     struct weir_call call; /* prepared: scope, error; an operator sets context and the row's fields */
+    /* What the operator has seen of stream time (its own, not the task's): -1 at first. It is state:
+     * written with each commit and given back after a restart, so that what is late stays late. */
+    int64_t observed_ms;
 };
 
 /** Hand a batch to all children in order; row by row where the plan says so. */

@@ -1,0 +1,49 @@
+/* flatMap: any number of rows for each; they have the timestamp and headers of theirs. */
+#include "operators/operators.h"
+#include "operators/rows.h"
+
+struct weir_emitter {
+    struct weir_rows rows;
+    const struct weir_call *call; /* of the row at hand */
+};
+
+int weir_emit(struct weir_emitter *emitter, const void *key, const void *value)
+{
+    int64_t row = weir_rows_add(&emitter->rows);
+    if (row < 0) return WEIR_NO_MEMORY;
+    emitter->rows.keys[row] = key;
+    emitter->rows.values[row] = value;
+    emitter->rows.timestamps[row] = emitter->call->timestamp_ms;
+    if (emitter->call->header_count > 0) {
+        emitter->rows.has_headers = true;
+        emitter->rows.headers[row] =
+            (struct weir_headers){emitter->call->headers, emitter->call->header_count};
+    }
+    return 0;
+}
+
+static int process(struct weir_node *node, const struct weir_batch *batch)
+{
+    const struct weir_flat_map_config *config = node->plan->config;
+    struct weir_emitter emitter = {.call = &node->call};
+    weir_rows_init(&emitter.rows, weir_node_arena(node), false, false);
+    node->call.context = config->context;
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        size_t before = emitter.rows.count;
+        weir_node_call_row(node, batch, row);
+        int rc = config->map(&node->call, batch->keys[row], batch->values[row], &emitter);
+        if (emitter.rows.failed) return WEIR_NO_MEMORY;
+        if (rc < 0) {
+            emitter.rows.count = before; /* all of a record's rows or none */
+            rc = weir_node_record_failed(node, batch, row, rc);
+            if (rc < 0) return rc;
+        }
+    }
+    return weir_rows_forward(&emitter.rows, node);
+}
+
+const struct weir_operator_ops weir_flat_map_ops = {
+    .name = "flat-map",
+    .process = process,
+};

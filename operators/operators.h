@@ -1,0 +1,112 @@
+#ifndef WEIR_OPERATORS_OPERATORS_H
+#define WEIR_OPERATORS_OPERATORS_H
+
+#include "runtime/node.h"
+
+/**
+ * The operators, as the DSL places them in a plan: an ops table each, and the struct that
+ * `weir_plan_node.config` points to. Semantics: STREAMS.md, row by row.
+ *
+ * Each works on a batch: user functions are called per row, everything else once per batch.
+ */
+
+/* Source: bytes become objects with the node's serdes. Sink: objects become bytes. No config. */
+extern const struct weir_operator_ops weir_source_ops;
+extern const struct weir_operator_ops weir_sink_ops;
+
+struct weir_filter_config {
+    weir_predicate_fn predicate;
+    void *context;
+    bool is_negated;
+};
+extern const struct weir_operator_ops weir_filter_ops;
+
+/** Rows with a null key go: silently, before the sink of a repartition topic. No config. */
+extern const struct weir_operator_ops weir_filter_null_keys_ops;
+
+struct weir_map_config {
+    weir_map_fn map;
+    void *context;
+};
+extern const struct weir_operator_ops weir_map_ops;
+
+struct weir_map_values_config {
+    weir_map_values_fn map;
+    void *context;
+};
+extern const struct weir_operator_ops weir_map_values_ops;
+
+struct weir_select_key_config {
+    weir_select_key_fn select;
+    void *context;
+};
+extern const struct weir_operator_ops weir_select_key_ops;
+
+struct weir_flat_map_config {
+    weir_flat_map_fn map;
+    void *context;
+};
+extern const struct weir_operator_ops weir_flat_map_ops;
+
+/** Calls `visit`; forwards to its children (peek), or has none (foreach). */
+struct weir_peek_config {
+    weir_visit_fn visit;
+    void *context;
+};
+extern const struct weir_operator_ops weir_peek_ops;
+
+/** Passes batches on: merge, and the table side of to_stream when nothing is stored. No config. */
+extern const struct weir_operator_ops weir_pass_ops;
+
+/** Child i takes the rows whose first holding predicate is i; child `count`, if there, the rest. */
+struct weir_branch_config {
+    const weir_predicate_fn *predicates;
+    void *const *contexts;
+    size_t count;
+};
+extern const struct weir_operator_ops weir_branch_ops;
+
+/** count, reduce and aggregate, over keys or over windows; store 0 is the node's table. */
+enum weir_aggregate_kind { WEIR_AGGREGATE_COUNT, WEIR_AGGREGATE_REDUCE, WEIR_AGGREGATE_FOLD };
+struct weir_aggregate_config {
+    enum weir_aggregate_kind kind;
+    weir_initialize_fn initialize;
+    weir_aggregate_fn aggregate;
+    weir_reduce_fn reduce;
+    void *context;
+    const struct weir_serde *key_serde;   /* of the incoming keys */
+    const struct weir_serde *value_serde; /* of the aggregate */
+    int64_t window_size_ms;               /* 0: not windowed */
+    int64_t grace_ms;
+};
+extern const struct weir_operator_ops weir_aggregate_ops;
+
+/** A table over a topic: store 0 holds the latest value per key. */
+struct weir_table_config {
+    const struct weir_serde *key_serde;
+    const struct weir_serde *value_serde;
+};
+extern const struct weir_operator_ops weir_table_ops;
+
+/** Stream-table join: store 0 is the table's. */
+struct weir_join_config {
+    weir_join_fn join;
+    void *context;
+    const struct weir_serde *key_serde;
+    const struct weir_serde *table_value_serde;
+    bool is_left;
+};
+extern const struct weir_operator_ops weir_join_ops;
+
+/** A user's processor; stores in the order of the node's, with their serdes and names. */
+struct weir_process_config {
+    struct weir_processor processor;
+    const char *const *store_names;
+    const struct weir_serde *const *store_keys;
+    const struct weir_serde *const *store_values;
+    size_t store_count;
+    bool keeps_key; /* process_values */
+};
+extern const struct weir_operator_ops weir_process_ops;
+
+#endif

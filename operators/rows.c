@@ -1,0 +1,107 @@
+#include "operators/rows.h"
+
+enum { ROWS_FIRST = 64 };
+
+void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_olds,
+                    bool has_key_bytes)
+{
+    *rows = (struct weir_rows){
+        .arena = arena,
+        .has_olds = has_olds,
+        .has_key_bytes = has_key_bytes,
+    };
+}
+
+/* A larger copy of a column; the old one stays in the arena until its reset. */
+static void *grow_column(struct weir_rows *rows, const void *column, size_t size, size_t capacity)
+{
+    void *grown = weir_arena_array(rows->arena, capacity, size);
+    if (grown == NULL) {
+        rows->failed = true;
+        return NULL;
+    }
+    if (rows->count > 0) memcpy(grown, column, rows->count * size);
+    return grown;
+}
+
+static void grow(struct weir_rows *rows)
+{
+    size_t capacity = rows->capacity == 0 ? ROWS_FIRST : rows->capacity * 2;
+    rows->keys = grow_column(rows, rows->keys, sizeof *rows->keys, capacity);
+    rows->values = grow_column(rows, rows->values, sizeof *rows->values, capacity);
+    rows->timestamps = grow_column(rows, rows->timestamps, sizeof *rows->timestamps, capacity);
+    rows->headers = grow_column(rows, rows->headers, sizeof *rows->headers, capacity);
+    if (rows->has_olds) {
+        rows->olds = grow_column(rows, rows->olds, sizeof *rows->olds, capacity);
+    }
+    if (rows->has_key_bytes) {
+        rows->key_bytes = grow_column(rows, rows->key_bytes, sizeof *rows->key_bytes, capacity);
+    }
+    rows->capacity = capacity;
+}
+
+int64_t weir_rows_add(struct weir_rows *rows)
+{
+    if (rows->count == rows->capacity && !rows->failed) grow(rows);
+    if (rows->failed) return -1;
+    rows->headers[rows->count] = (struct weir_headers){0};
+    return (int64_t)rows->count++;
+}
+
+struct weir_batch weir_rows_batch(const struct weir_rows *rows)
+{
+    return (struct weir_batch){
+        .count = rows->count,
+        .keys = rows->keys,
+        .values = rows->values,
+        .olds = rows->olds,
+        .key_bytes = rows->key_bytes,
+        .timestamps = rows->timestamps,
+        .headers = rows->has_headers ? rows->headers : NULL,
+    };
+}
+
+int weir_rows_forward(struct weir_rows *rows, struct weir_node *node)
+{
+    if (rows->failed) return WEIR_NO_MEMORY;
+    int rc = 0;
+    if (rows->count > 0) {
+        struct weir_batch batch = weir_rows_batch(rows);
+        rc = weir_node_forward(node, &batch);
+    }
+    weir_rows_init(rows, rows->arena, rows->has_olds, rows->has_key_bytes);
+    return rc;
+}
+
+int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *batch,
+                               const uint32_t *selection, size_t count)
+{
+    if (count == 0) return 0;
+    if (count == batch->count) return weir_node_forward(node, batch);
+    struct weir_batch selected = *batch;
+    selected.rows = selection;
+    selected.count = count;
+    return weir_node_forward(node, &selected);
+}
+
+int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *batch, bool value_too,
+                            bool is_counted, struct weir_batch *batch_out)
+{
+    uint32_t *selection = weir_rows_selection(node, batch);
+    if (selection == NULL) return WEIR_NO_MEMORY;
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        if (batch->keys[row] == NULL || (value_too && batch->values[row] == NULL)) continue;
+        selection[kept++] = row;
+    }
+    if (is_counted && kept < batch->count) {
+        weir_node_dropped(node, WEIR_DROP_NULL, (int64_t)(batch->count - kept));
+    }
+    *batch_out = *batch;
+    if (kept < batch->count) {
+        batch_out->rows = selection;
+        batch_out->count = kept;
+    }
+    return 0;
+}

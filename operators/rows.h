@@ -1,0 +1,57 @@
+#ifndef WEIR_OPERATORS_ROWS_H
+#define WEIR_OPERATORS_ROWS_H
+
+#include "runtime/node.h"
+
+/**
+ * Rows in the making, for operators whose output has other rows than their input (flat_map, process,
+ * the flush of a table). Columns grow in the batch's arena; the first failure sticks.
+ */
+struct weir_rows {
+    struct weir_arena *arena;
+    size_t count;
+    size_t capacity;
+    const void **keys;
+    const void **values;
+    const void **olds;            /* only if asked for */
+    struct weir_slice *key_bytes; /* only if asked for */
+    int64_t *timestamps;
+    struct weir_headers *headers;
+    bool has_olds;
+    bool has_key_bytes;
+    bool has_headers; /* some row has any */
+    bool failed;
+};
+
+void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_olds,
+                    bool has_key_bytes);
+/** Room for one more row: its number, or -1 (and failed). The caller fills the columns in. */
+int64_t weir_rows_add(struct weir_rows *rows);
+/** The rows as a batch; valid until the arena's reset. */
+struct weir_batch weir_rows_batch(const struct weir_rows *rows);
+/** Forward what is there, if anything, and start again. */
+int weir_rows_forward(struct weir_rows *rows, struct weir_node *node);
+
+/** A selection being made: room for every row of `batch`; NULL when memory is out. */
+static inline uint32_t *weir_rows_selection(struct weir_node *node, const struct weir_batch *batch)
+{
+    return weir_arena_array(weir_node_arena(node), batch->count, sizeof(uint32_t));
+}
+
+/** A new column over the rows of `batch`. */
+static inline void *weir_rows_column(struct weir_node *node, const struct weir_batch *batch,
+                                     size_t size)
+{
+    return weir_arena_array(weir_node_arena(node), weir_batch_row_bound(batch), size);
+}
+
+/** Forward `count` rows of `batch`, by a selection made from it; nothing if there are none. */
+int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *batch,
+                               const uint32_t *selection, size_t count);
+
+/** Rows whose key (and, where `value_too`, value) is not null; the others are counted as dropped when
+ * `is_counted`. `batch_out->count` may be 0. */
+int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *batch, bool value_too,
+                            bool is_counted, struct weir_batch *batch_out);
+
+#endif

@@ -1,0 +1,18 @@
+/* A sink makes bytes of objects, where they are not still there, and hands the rows to its topic. */
+#include "operators/operators.h"
+
+static int process(struct weir_node *node, const struct weir_batch *batch)
+{
+    struct weir_batch with_keys;
+    struct weir_batch out;
+    int rc = weir_node_key_bytes(node, batch, node->plan->key_serde, &with_keys);
+    if (rc < 0 || with_keys.count == 0) return rc;
+    rc = weir_node_value_bytes(node, &with_keys, node->plan->value_serde, &out);
+    if (rc < 0 || out.count == 0) return rc;
+    return weir_node_send(node, &out);
+}
+
+const struct weir_operator_ops weir_sink_ops = {
+    .name = "sink",
+    .process = process,
+};
