@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
@@ -168,6 +169,37 @@ START_TEST(a_dropped_heap_frees_all)
 }
 END_TEST
 
+enum { SHARED_LIMIT = 4096 };
+
+static void *take_and_give(void *context)
+{
+    void *block = NULL;
+    for (size_t i = 0; i < 20000; i++) {
+        void *resized = weir_realloc(context, block, 1 + i * 7 % 2000);
+        if (resized != NULL) block = resized;
+    }
+    weir_free(block);
+    return NULL;
+}
+
+/* Threads that fight for one budget never pass its bound, and the books are even at the end. */
+START_TEST(threads_share_a_budget)
+{
+    node.limit = SHARED_LIMIT;
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, take_and_give, &partition), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    ck_assert_uint_eq(partition.used, 0);
+    ck_assert_uint_eq(node.used, 0);
+    ck_assert_uint_le(node.peak, SHARED_LIMIT);
+    ck_assert_uint_eq(heap.allocation_count, 4 * 20000);
+}
+END_TEST
+
 /* Giving back more than was charged is our own mistake. */
 START_TEST(returning_too_much_aborts)
 {
@@ -185,6 +217,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, realloc_keeps_bytes_and_books, 0, 2);
     tcase_add_test(tests, the_nth_allocation_fails);
     tcase_add_test(tests, zero_and_text_do_what_they_say);
+    tcase_add_test(tests, threads_share_a_budget);
     if (weir_test_forks()) tcase_add_test_raise_signal(tests, returning_too_much_aborts, SIGABRT);
     suite_add_tcase(suite, tests);
 

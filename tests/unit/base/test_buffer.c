@@ -76,6 +76,15 @@ START_TEST(missing_memory_fails)
 }
 END_TEST
 
+/* A buffer without a byte is empty, which is not null: null would be a tombstone. */
+START_TEST(an_empty_buffer_is_not_null)
+{
+    ck_assert(weir_slice_equal(weir_buffer_slice(&buffer), weir_text("")));
+    weir_buffer_append(&buffer, "abc", 3);
+    ck_assert(weir_slice_equal(weir_buffer_slice(&buffer), weir_text("abc")));
+}
+END_TEST
+
 /* Nothing is an extension, too, and has an address. */
 START_TEST(an_empty_extension_is_no_failure)
 {
@@ -126,6 +135,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, appends_add_up);
     tcase_add_test(tests, the_bound_holds_and_sticks);
     tcase_add_test(tests, missing_memory_fails);
+    tcase_add_test(tests, an_empty_buffer_is_not_null);
     tcase_add_test(tests, an_empty_extension_is_no_failure);
     tcase_add_test(tests, the_last_holder_frees);
     suite_add_tcase(suite, tests);

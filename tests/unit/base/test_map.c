@@ -9,7 +9,7 @@
 enum { ITEM_COUNT = 500 };
 
 struct item {
-    char name[16];
+    char name[24];
     bool is_in;
     uint64_t order; /* of its insertion */
 };
