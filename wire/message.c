@@ -1,0 +1,69 @@
+#include "wire/message.h"
+
+#include <string.h>
+
+#include "wire/message_decode.h"
+#include "wire/message_encode.h"
+
+static bool has_version(const struct weir_message_type *type, int16_t version)
+{
+    return version >= type->version_min && version <= type->version_max;
+}
+
+static struct weir_encoder encoder_for(const struct weir_message_type *type, int16_t version,
+                                       struct weir_buffer *buffer)
+{
+    return (struct weir_encoder){
+        .buffer = buffer,
+        .version = version,
+        .is_flexible = version >= type->flexible_from,
+    };
+}
+
+int weir_message_encode(const struct weir_message_type *type, const void *message, int16_t version,
+                        struct weir_buffer *buffer)
+{
+    if (!has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
+    size_t size_before = buffer->size;
+    struct weir_encoder encoder = encoder_for(type, version, buffer);
+    type->encode(&encoder, message);
+    if (encoder.is_refused || buffer->failed) {
+        buffer->size = size_before;
+        return encoder.is_refused ? WEIR_INVALID_ARGUMENT : WEIR_NO_MEMORY;
+    }
+    return 0;
+}
+
+size_t weir_message_size(const struct weir_message_type *type, const void *message, int16_t version)
+{
+    if (!has_version(type, version)) return 0;
+    struct weir_encoder encoder = encoder_for(type, version, NULL);
+    type->encode(&encoder, message);
+    return encoder.is_refused ? 0 : encoder.size;
+}
+
+int weir_message_decode(const struct weir_message_type *type, void *message_out, int16_t version,
+                        struct weir_reader *reader, struct weir_arena *arena)
+{
+    if (!has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
+    void *message = weir_arena_alloc(arena, type->struct_size);
+    if (message == NULL) return WEIR_NO_MEMORY;
+    struct weir_decoder decoder = {
+        .reader = reader,
+        .arena = arena,
+        .version = version,
+        .is_flexible = version >= type->flexible_from,
+    };
+    type->init(message);
+    type->decode(&decoder, message);
+    if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
+    if (reader->failed) return WEIR_CORRUPT;
+    memcpy(message_out, message, type->struct_size);
+    return 0;
+}
+
+void weir_message_print(const struct weir_message_type *type, const void *message, int16_t version,
+                        struct weir_buffer *text)
+{
+    type->print(text, message, version);
+}

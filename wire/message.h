@@ -1,0 +1,60 @@
+#ifndef WEIR_WIRE_MESSAGE_H
+#define WEIR_WIRE_MESSAGE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "weir/error.h"
+
+/**
+ * A message whose code is generated from wire/schemas: what every one of them can do, for callers
+ * that handle messages of any kind (dump tools, fuzz targets, request tables).
+ *
+ * `weir_x_encode` and the other functions of message x are these, with the type filled in.
+ */
+struct weir_encoder;
+struct weir_decoder;
+
+enum { WEIR_NO_API_KEY = -1, WEIR_NEVER_FLEXIBLE = INT16_MAX };
+
+struct weir_message_type {
+    const char *name;
+    int16_t api_key; /* WEIR_NO_API_KEY where the schema has none */
+    int16_t version_min;
+    int16_t version_max;
+    int16_t flexible_from; /* the first version with compact forms and tagged fields */
+    size_t struct_size;
+    void (*init)(void *message);
+    void (*encode)(struct weir_encoder *encoder, const void *message);
+    void (*decode)(struct weir_decoder *decoder, void *message);
+    void (*print)(struct weir_buffer *text, const void *message, int16_t version);
+};
+
+/**
+ * Append the message's bytes to `buffer`, which keeps its size on failure.
+ *
+ * Errors: WEIR_UNSUPPORTED_VERSION; WEIR_INVALID_ARGUMENT for a null where the version has none, a
+ * value too long for its length field, or a value in a field that the version lacks and that may not
+ * be dropped; WEIR_NO_MEMORY.
+ */
+int weir_message_encode(const struct weir_message_type *type, const void *message, int16_t version,
+                        struct weir_buffer *buffer);
+
+/** The bytes that encode would append; 0 where it would fail. */
+size_t weir_message_size(const struct weir_message_type *type, const void *message,
+                         int16_t version);
+
+/**
+ * Read one message at `reader`, which may hold more behind it. Strings and bytes point into what
+ * the reader reads; arrays and nested structs come from `arena`.
+ *
+ * Errors: WEIR_UNSUPPORTED_VERSION, WEIR_CORRUPT, WEIR_NO_MEMORY.
+ */
+int weir_message_decode(const struct weir_message_type *type, void *message_out, int16_t version,
+                        struct weir_reader *reader, struct weir_arena *arena);
+
+/** Append one line of JSON with the fields that the version has; ask `text->failed` at the end. */
+void weir_message_print(const struct weir_message_type *type, const void *message, int16_t version,
+                        struct weir_buffer *text);
+
+#endif

@@ -1,0 +1,146 @@
+#include "wire/message_decode.h"
+
+const void *weir_no_elements(void)
+{
+    static const uint64_t elements[2];
+    return elements;
+}
+
+struct weir_uuid weir_decode_uuid(struct weir_decoder *decoder)
+{
+    struct weir_uuid uuid = {{0}};
+    const uint8_t *bytes = weir_reader_take(decoder->reader, sizeof uuid.bytes);
+    if (bytes != NULL) memcpy(uuid.bytes, bytes, sizeof uuid.bytes);
+    return uuid;
+}
+
+/* A length in compact form: one less than the number, null at 0. */
+static int64_t decode_compact_length(struct weir_decoder *decoder)
+{
+    return (int64_t)weir_reader_uvarint32(decoder->reader) - 1;
+}
+
+static struct weir_slice decode_slice(struct weir_decoder *decoder, int64_t length,
+                                      bool is_nullable)
+{
+    if (length < 0) {
+        if (length != -1 || !is_nullable) weir_decode_fail(decoder);
+        return weir_null();
+    }
+    const uint8_t *bytes = weir_reader_take(decoder->reader, (size_t)length);
+    return weir_slice(bytes, bytes != NULL ? (size_t)length : 0);
+}
+
+struct weir_slice weir_decode_plain_string(struct weir_decoder *decoder, bool is_nullable)
+{
+    return decode_slice(decoder, weir_decode_int16(decoder), is_nullable);
+}
+
+struct weir_slice weir_decode_string(struct weir_decoder *decoder, bool is_nullable)
+{
+    int64_t length =
+        decoder->is_flexible ? decode_compact_length(decoder) : weir_decode_int16(decoder);
+    return decode_slice(decoder, length, is_nullable);
+}
+
+struct weir_slice weir_decode_bytes(struct weir_decoder *decoder, bool is_nullable)
+{
+    int64_t length =
+        decoder->is_flexible ? decode_compact_length(decoder) : weir_decode_int32(decoder);
+    return decode_slice(decoder, length, is_nullable);
+}
+
+void *weir_decode_array(struct weir_decoder *decoder, bool is_nullable, size_t wire_size_min,
+                        size_t struct_size, size_t *count_out)
+{
+    *count_out = 0;
+    int64_t count =
+        decoder->is_flexible ? decode_compact_length(decoder) : weir_decode_int32(decoder);
+    if (decoder->reader->failed) return NULL;
+    if (count < 0) {
+        if (count != -1 || !is_nullable) weir_decode_fail(decoder);
+        return NULL;
+    }
+    if (count == 0) return (void *)(uintptr_t)weir_no_elements(); /* never written to */
+    if ((uint64_t)count > weir_reader_left(decoder->reader) / wire_size_min) {
+        weir_decode_fail(decoder);
+        return NULL;
+    }
+    void *elements = weir_arena_array(decoder->arena, (size_t)count, struct_size);
+    if (elements == NULL) {
+        weir_decode_fail(decoder);
+        return NULL;
+    }
+    *count_out = (size_t)count;
+    return elements;
+}
+
+void *weir_decode_presence(struct weir_decoder *decoder, bool is_nullable, size_t struct_size)
+{
+    if (is_nullable) {
+        int8_t mark = weir_decode_int8(decoder);
+        if (mark != 1) {
+            if (mark != -1) weir_decode_fail(decoder);
+            return NULL;
+        }
+    }
+    if (decoder->reader->failed) return NULL;
+    void *value = weir_arena_alloc(decoder->arena, struct_size);
+    if (value == NULL) weir_decode_fail(decoder);
+    return value;
+}
+
+struct weir_tags weir_decode_tags(struct weir_decoder *decoder)
+{
+    struct weir_tags tags = {.left = weir_reader_uvarint32(decoder->reader), .tag = -1};
+    if (tags.left > WEIR_TAGS_MAX) weir_decode_fail(decoder);
+    if (decoder->reader->failed) tags.left = 0;
+    tags.end = decoder->reader->end;
+    return tags;
+}
+
+/* The current field must have been read to its end; then the reader sees all of the rest again. */
+static void end_tag(struct weir_decoder *decoder, const struct weir_tags *tags)
+{
+    if (tags->tag < 0) return;
+    if (decoder->reader->at != decoder->reader->end) weir_decode_fail(decoder);
+    decoder->reader->end = tags->end;
+}
+
+bool weir_decode_tag(struct weir_decoder *decoder, struct weir_tags *tags)
+{
+    struct weir_reader *reader = decoder->reader;
+    end_tag(decoder, tags);
+    if (tags->left == 0 || reader->failed) return false;
+    int64_t tag = (int64_t)weir_reader_uvarint32(reader);
+    uint64_t size = weir_reader_uvarint32(reader);
+    if (reader->failed || tag <= tags->tag || size > weir_reader_left(reader)) {
+        weir_decode_fail(decoder);
+        return false;
+    }
+    tags->left--;
+    tags->tag = tag;
+    reader->end = reader->at + size;
+    return true;
+}
+
+void weir_decode_unknown_tag(struct weir_decoder *decoder)
+{
+    struct weir_reader *reader = decoder->reader;
+    decoder->unknown_tags++;
+    if (decoder->unknown_tags > WEIR_UNKNOWN_TAGS_MAX ||
+        weir_reader_left(reader) > WEIR_TAG_SIZE_MAX) {
+        weir_decode_fail(decoder);
+        return;
+    }
+    (void)weir_reader_take(reader, weir_reader_left(reader)); /* cannot fail: it is all there is */
+}
+
+void weir_decode_no_tags(struct weir_decoder *decoder)
+{
+    if (!decoder->is_flexible) return;
+    struct weir_tags tags = weir_decode_tags(decoder);
+    while (weir_decode_tag(decoder, &tags)) {
+        weir_decode_unknown_tag(decoder);
+    }
+}

@@ -1,0 +1,87 @@
+#include "wire/message_encode.h"
+
+/* A length or count in compact form is one more than it is, with 0 for null. */
+static bool encode_compact_length(struct weir_encoder *encoder, bool is_null, size_t length)
+{
+    if (length >= INT32_MAX) {
+        weir_encode_refuse(encoder);
+        return false;
+    }
+    weir_encode_uvarint(encoder, is_null ? 0 : length + 1);
+    return !is_null;
+}
+
+static bool encode_length16(struct weir_encoder *encoder, bool is_null, size_t length)
+{
+    if (length > INT16_MAX) {
+        weir_encode_refuse(encoder);
+        return false;
+    }
+    weir_encode_int16(encoder, is_null ? -1 : (int16_t)length);
+    return !is_null;
+}
+
+static bool encode_length32(struct weir_encoder *encoder, bool is_null, size_t length)
+{
+    if (length > INT32_MAX) {
+        weir_encode_refuse(encoder);
+        return false;
+    }
+    weir_encode_int32(encoder, is_null ? -1 : (int32_t)length);
+    return !is_null;
+}
+
+void weir_encode_plain_string(struct weir_encoder *encoder, struct weir_slice value,
+                              bool is_nullable)
+{
+    bool is_null = weir_slice_is_null(value);
+    if (is_null && !is_nullable) {
+        weir_encode_refuse(encoder);
+    } else if (encode_length16(encoder, is_null, value.size)) {
+        weir_encode_raw(encoder, value.data, value.size);
+    }
+}
+
+void weir_encode_string(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable)
+{
+    if (encoder->is_flexible) {
+        weir_encode_bytes(encoder, value, is_nullable); /* the compact forms are the same */
+    } else {
+        weir_encode_plain_string(encoder, value, is_nullable);
+    }
+}
+
+void weir_encode_bytes(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable)
+{
+    bool is_null = weir_slice_is_null(value);
+    if (is_null && !is_nullable) {
+        weir_encode_refuse(encoder);
+        return;
+    }
+    bool has_bytes = encoder->is_flexible ? encode_compact_length(encoder, is_null, value.size)
+                                          : encode_length32(encoder, is_null, value.size);
+    if (has_bytes) weir_encode_raw(encoder, value.data, value.size);
+}
+
+bool weir_encode_count(struct weir_encoder *encoder, const void *elements, size_t count,
+                       bool is_nullable)
+{
+    if (elements == NULL && count != 0) {
+        weir_encode_refuse(encoder);
+        return false;
+    }
+    bool is_null = elements == NULL && is_nullable;
+    bool has_count = encoder->is_flexible ? encode_compact_length(encoder, is_null, count)
+                                          : encode_length32(encoder, is_null, count);
+    return has_count && count != 0;
+}
+
+bool weir_encode_presence(struct weir_encoder *encoder, const void *value, bool is_nullable)
+{
+    if (value == NULL && !is_nullable) {
+        weir_encode_refuse(encoder);
+        return false;
+    }
+    if (is_nullable) weir_encode_int8(encoder, value != NULL ? 1 : -1);
+    return value != NULL;
+}
