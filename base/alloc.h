@@ -9,11 +9,11 @@
 /**
  * Memory by named budgets.
  *
- * A *heap* is where a node's memory comes from; each environment has one. A *budget* is a name and a
- * bound within it (connection, partition, cache, query); budgets form a tree and a charge to one is
- * a charge to its parents. Every allocation of the library passes through here, so that a test can
- * fail the Nth, a metric can show who holds what, and the simulator can drop a crashed node's memory
- * as a whole (tracked heaps).
+ * A *heap* is where a node's memory comes from; each environment has one. A *budget* is a name and
+ * a bound within it (connection, partition, cache, query); budgets form a tree and a charge to one
+ * is a charge to its parents. Every allocation of the library passes through here, so that a test
+ * can fail the Nth, a metric can show who holds what, and the simulator can drop a crashed node's
+ * memory as a whole (tracked heaps).
  *
  * Thread: any; counters are atomic. A tracked heap belongs to the simulator and one thread.
  */

@@ -40,7 +40,8 @@ static inline void weir_buffer_append(struct weir_buffer *buffer, const void *da
 /** `size` bytes at the end, for the caller to fill; NULL after a failure. */
 uint8_t *weir_buffer_extend(struct weir_buffer *buffer, size_t size);
 
-/** What is in it, until the next append. Never the null slice: an empty buffer is an empty value. */
+/** What is in it, until the next append. Never the null slice: an empty buffer is an empty
+ * value. */
 static inline struct weir_slice weir_buffer_slice(const struct weir_buffer *buffer)
 {
     return weir_slice(buffer->data != NULL ? (const void *)buffer->data : "", buffer->size);

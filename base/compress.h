@@ -35,8 +35,8 @@ int weir_compress(enum weir_codec codec, int level, struct weir_slice input,
  *
  * Input is from outside: snappy is taken raw or in xerial framing, gzip, lz4 and zstd may hold
  * several members or frames, zstd windows are capped at 2^23 (8 MiB, what level 19 needs at most by
- * default). No bytes at all are no frame, hence corrupt. Memory held meanwhile, all of it charged to
- * the budget of `output`: the cap, and a codec's own state (at most about 9 MiB).
+ * default). No bytes at all are no frame, hence corrupt. Memory held meanwhile, all of it charged
+ * to the budget of `output`: the cap, and a codec's own state (at most about 9 MiB).
  * Errors: WEIR_TOO_LARGE past the cap (a bomb), WEIR_CORRUPT for anything damaged or with trailing
  * garbage, WEIR_UNSUPPORTED_CODEC, WEIR_NO_MEMORY. `output` keeps its size on failure.
  */

@@ -9,8 +9,8 @@
  * What compress.c asks of a codec. Both functions append to `output` and may leave it half written
  * when they fail: compress.c puts its size back.
  *
- * `size_end` is the size that `output` must not grow past; compress.c has set the buffer's own bound
- * to it (or tighter), so that doubling never reserves more either.
+ * `size_end` is the size that `output` must not grow past; compress.c has set the buffer's own
+ * bound to it, so that doubling never reserves more either.
  */
 struct weir_codec_ops {
     const char *name;

@@ -11,12 +11,12 @@
  *     then any number of: compressed size (int32), that many bytes of raw snappy
  *
  * where a new header may stand in place of a block (streams put one behind the other). Others, such
- * as librdkafka, write one raw block. None of those begins with the magic: its first two bytes would
- * be the varint of the plain size, and the third a copy from before the first byte.
+ * as librdkafka, write one raw block. None of those begins with the magic: its first two bytes
+ * would be the varint of the plain size, and the third a copy from before the first byte.
  */
 static const uint8_t xerial_magic[8] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 
-enum { XERIAL_HEADER_SIZE = 16, XERIAL_VERSION = 1, XERIAL_BLOCK_SIZE = 32 * 1024 };
+enum { XERIAL_VERSION = 1, XERIAL_BLOCK_SIZE = 32 * 1024 };
 
 /* No snappy element gives more than 64 bytes for 3 (a copy with a two-byte offset): a block that
  * declares more than 22 times its size lies, and is refused before anything is allocated for it. */

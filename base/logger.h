@@ -21,13 +21,13 @@ struct weir_logger {
 /**
  * `weir_log(logger, WEIR_LOG_WARN, "log.recovered", "topic=%s partition=%d cut_bytes=%zu", …)`
  * gives `level=warn event=log.recovered topic=… …`. Values with spaces or quotes go through
- * weir_log_quote. A NULL logger is silent, a NULL format adds no fields. Control bytes become blanks,
- * and a line over 2047 bytes is cut and ends in `...`.
+ * weir_log_quote. A NULL logger is silent, a NULL format adds no fields. Control bytes become
+ * blanks, and a line over 2047 bytes is cut and ends in `...`.
  */
 void weir_log(const struct weir_logger *logger, enum weir_log_level level, const char *event,
               const char *format, ...) WEIR_PRINTF(4, 5);
 
-/** `text` as a logfmt value (quoted and escaped where needed) into `to`, cut to fit; returns `to`. */
+/** `text` as a logfmt value (quoted and escaped where needed) into `to`, cut to fit; gives `to`. */
 const char *weir_log_quote(char *to, size_t size, const char *text);
 
 #endif

@@ -10,8 +10,8 @@
 
 /**
  * A hash table from bytes to a pointer, for control structures (topics, groups, producers). Open
- * addressing, keys borrowed from the value (the value must outlive its entry), iteration in order of
- * insertion, so that nothing ever depends on an address or a hash.
+ * addressing, keys borrowed from the value (the value must outlive its entry), iteration in order
+ * of insertion, so that nothing ever depends on an address or a hash.
  */
 struct weir_map_entry {
     struct weir_slice key;
@@ -37,7 +37,7 @@ void *weir_map_get(const struct weir_map *map, struct weir_slice key);
 int weir_map_add(struct weir_map *map, struct weir_slice key, void *value);
 /** The removed value, NULL if there was none. */
 void *weir_map_remove(struct weir_map *map, struct weir_slice key);
-/** Walk: start with `*at = 0`; NULL at the end. Removing the current entry while walking is fine. */
+/** Walk: start with `*at = 0`; NULL at the end. Removing the current entry meanwhile is fine. */
 void *weir_map_next(const struct weir_map *map, size_t *at);
 
 static inline size_t weir_map_count(const struct weir_map *map)

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /**
- * Counters, gauges and histograms. Each has one writer, its actor; anyone may read. Relaxed atomics:
- * a load and a store, no locked instruction.
+ * Counters, gauges and histograms. Each has one writer, its actor; anyone may read. Relaxed
+ * atomics: a load and a store, no locked instruction.
  */
 struct weir_counter {
     _Atomic int64_t value;

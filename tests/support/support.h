@@ -27,8 +27,8 @@
  */
 
 /**
- * Run one suite: each test in a process of its own (in this one under the thread sanitizer, and with
- * CK_FORK=no), with a minute's limit. Returns what main returns.
+ * Run one suite: each test in a process of its own (in this one under the thread sanitizer, and
+ * with CK_FORK=no), with a minute's limit. Returns what main returns.
  */
 int weir_test_main(const char *suite_name, void (*add)(Suite *suite));
 
