@@ -84,6 +84,19 @@ int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *
     return weir_node_forward(node, &selected);
 }
 
+int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, bool is_key,
+                     struct weir_slice bytes, const void **object_out)
+{
+    *object_out = NULL;
+    if (bytes.data == NULL) return 0;
+    struct weir_arena *arena = weir_node_arena(node);
+    struct weir_slice *copy = weir_arena_alloc(arena, sizeof *copy);
+    if (copy == NULL) return WEIR_NO_MEMORY;
+    *copy = weir_arena_copy(arena, bytes);
+    if (copy->data == NULL) return WEIR_NO_MEMORY;
+    return weir_node_deserialize(node, serde, is_key, copy, 1, object_out);
+}
+
 int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *batch, bool value_too,
                             bool is_counted, struct weir_batch *batch_out)
 {

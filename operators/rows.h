@@ -49,6 +49,11 @@ static inline void *weir_rows_column(struct weir_node *node, const struct weir_b
 int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *batch,
                                const uint32_t *selection, size_t count);
 
+/** The object of bytes that belong to somebody else (a store's entry): copied into the batch's arena
+ * first, for objects may point into their bytes. Null bytes give NULL. */
+int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, bool is_key,
+                     struct weir_slice bytes, const void **object_out);
+
 /** Rows whose key (and, where `value_too`, value) is not null; the others are counted as dropped when
  * `is_counted`. `batch_out->count` may be 0. */
 int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *batch, bool value_too,

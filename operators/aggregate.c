@@ -1,0 +1,277 @@
+/* count, reduce and aggregate, by key or by tumbling window and key.
+ *
+ * A batch is folded in three steps: the store's keys of all rows are made, their entries are found
+ * together (one call, with prefetch), then row by row the entry at hand is read, changed and written.
+ * A cached table holds its updates back until the flush before a commit and forwards each changed key
+ * once, with the value it forwarded last as the old one; an uncached one forwards every update.
+ *
+ * Windows (W1): [start, start + size) with start aligned to the epoch; a row updates its window while
+ * its end is after (observed stream time - grace), otherwise it is dropped as late. The observed time
+ * is this operator's own and includes the row at hand.
+ */
+#include "base/bytes.h"
+#include "operators/operators.h"
+#include "operators/rows.h"
+#include "operators/table_rows.h"
+
+/* ---- which rows take part, and under which key ------------------------------------------------ */
+
+static int64_t window_start(int64_t timestamp_ms, int64_t size_ms)
+{
+    return timestamp_ms - timestamp_ms % size_ms; /* timestamps are not negative here */
+}
+
+/* Saturating: a window at the end of time has no end after it. */
+static int64_t window_end(int64_t start_ms, int64_t size_ms)
+{
+    int64_t end;
+    return __builtin_add_overflow(start_ms, size_ms, &end) ? INT64_MAX : end;
+}
+
+/* Rows that are not late, in order; the observed time moves on with each. */
+static int select_in_time(struct weir_node *node, const struct weir_batch *batch,
+                          struct weir_batch *batch_out)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    uint32_t *selection = weir_rows_selection(node, batch);
+    if (selection == NULL) return WEIR_NO_MEMORY;
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        int64_t timestamp = batch->timestamps[row];
+        if (timestamp > node->observed_ms) node->observed_ms = timestamp;
+        int64_t start = window_start(timestamp, config->window_size_ms);
+        int64_t close;
+        if (__builtin_sub_overflow(node->observed_ms, config->grace_ms, &close)) close = INT64_MIN;
+        if (window_end(start, config->window_size_ms) > close) selection[kept++] = row;
+    }
+    if (kept < batch->count) {
+        weir_node_dropped(node, WEIR_DROP_LATE, (int64_t)(batch->count - kept));
+    }
+    *batch_out = *batch;
+    batch_out->rows = selection;
+    batch_out->count = kept;
+    return 0;
+}
+
+/* The keys of the store, in order of the selected rows: the record's key, or key and window start. */
+static struct weir_slice *store_keys(struct weir_node *node, const struct weir_batch *batch)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    struct weir_arena *arena = weir_node_arena(node);
+    struct weir_slice *keys = weir_arena_array(arena, batch->count, sizeof *keys);
+    if (keys == NULL) return NULL;
+    if (config->window_size_ms == 0) {
+        for (size_t i = 0; i < batch->count; i++) {
+            keys[i] = batch->key_bytes[weir_batch_row(batch, i)];
+        }
+        return keys;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        struct weir_slice key = batch->key_bytes[row];
+        uint8_t *bytes = weir_arena_alloc(arena, key.size + sizeof(int64_t));
+        if (bytes == NULL) return NULL;
+        memcpy(bytes, key.data, key.size);
+        weir_store_u64(bytes + key.size,
+                       (uint64_t)window_start(batch->timestamps[row], config->window_size_ms));
+        keys[i] = weir_slice(bytes, key.size + sizeof(int64_t));
+    }
+    return keys;
+}
+
+/* ---- one row's fold --------------------------------------------------------------------------- */
+
+/* What a row makes of an aggregate: the new value as object and bytes (both null: deleted). */
+struct fold {
+    const void *object;
+    struct weir_slice bytes;
+};
+
+static int fold_count(struct weir_node *node, struct weir_slice old, struct fold *fold)
+{
+    struct {
+        int64_t object;
+        uint8_t bytes[8];
+    } *made = weir_arena_alloc(weir_node_arena(node), sizeof *made);
+    if (made == NULL) return WEIR_NO_MEMORY;
+    uint64_t count = old.data != NULL && old.size == 8 ? weir_load_u64(old.data) : 0;
+    made->object = (int64_t)(count + 1);
+    weir_store_u64(made->bytes, count + 1);
+    *fold = (struct fold){&made->object, weir_slice(made->bytes, sizeof made->bytes)};
+    return 0;
+}
+
+static int fold_reduce(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
+                       struct weir_slice old, struct fold *fold)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    fold->object = batch->values[row]; /* the first value is the seed */
+    if (old.data != NULL) {
+        const void *aggregate;
+        int rc = weir_rows_object(node, config->value_serde, false, old, &aggregate);
+        if (rc < 0) return rc;
+        rc = config->reduce(&node->call, aggregate, batch->values[row], &fold->object);
+        if (rc < 0) return rc;
+    }
+    if (fold->object == NULL) return 0;
+    return weir_node_serialize(node, config->value_serde, false, fold->object, &fold->bytes);
+}
+
+static int fold_aggregate(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
+                          struct weir_slice old, struct fold *fold)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    /* The user's function changes this copy; the store keeps its bytes until it has succeeded. */
+    void *aggregate =
+        weir_arena_alloc_zero(weir_node_arena(node), config->value_serde->object_size);
+    if (aggregate == NULL) return WEIR_NO_MEMORY;
+    int rc = 0;
+    if (old.data != NULL) {
+        const void *stored;
+        rc = weir_rows_object(node, config->value_serde, false, old, &stored);
+        if (rc == 0) memcpy(aggregate, stored, config->value_serde->object_size);
+    } else if (config->initialize != NULL) {
+        rc = config->initialize(&node->call, aggregate);
+    }
+    if (rc < 0) return rc;
+
+    rc = config->aggregate(&node->call, batch->keys[row], batch->values[row], aggregate);
+    if (rc < 0 || rc == WEIR_DELETE) return rc < 0 ? rc : 0;
+    fold->object = aggregate;
+    return weir_node_serialize(node, config->value_serde, false, aggregate, &fold->bytes);
+}
+
+static int fold_row(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
+                    struct weir_slice old, struct fold *fold)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    *fold = (struct fold){0};
+    switch (config->kind) {
+    case WEIR_AGGREGATE_COUNT:
+        return fold_count(node, old, fold);
+    case WEIR_AGGREGATE_REDUCE:
+        return fold_reduce(node, batch, row, old, fold);
+    case WEIR_AGGREGATE_FOLD:
+        return fold_aggregate(node, batch, row, old, fold);
+    }
+    return WEIR_INVALID_ARGUMENT;
+}
+
+/* ---- forwarding each update -------------------------------------------------------------------- */
+
+/* The key object of an output row: the record's, or the windowed one around it. */
+static const void *output_key(struct weir_node *node, const void *key, struct weir_slice store_key)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (config->window_size_ms == 0) return key;
+    struct weir_windowed_key *windowed = weir_arena_alloc(weir_node_arena(node), sizeof *windowed);
+    if (windowed == NULL) return NULL;
+    int64_t start = (int64_t)weir_load_u64(store_key.data + store_key.size - sizeof(int64_t));
+    *windowed = (struct weir_windowed_key){
+        .key = key,
+        .start_ms = start,
+        .end_ms = window_end(start, config->window_size_ms),
+    };
+    return windowed;
+}
+
+/* `old` is a view into the entry: it is read before the entry changes. */
+static int add_update(struct weir_node *node, struct weir_rows *rows, const void *key,
+                      struct weir_slice store_key, struct weir_slice old, const struct fold *fold,
+                      int64_t timestamp_ms)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    int64_t row = weir_rows_add(rows);
+    if (row < 0) return WEIR_NO_MEMORY;
+    rows->keys[row] = output_key(node, key, store_key);
+    rows->key_bytes[row] = store_key;
+    rows->values[row] = fold->object;
+    rows->timestamps[row] = timestamp_ms;
+    if (rows->keys[row] == NULL) return WEIR_NO_MEMORY;
+    if (!rows->has_olds) return 0;
+    return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
+}
+
+/* ---- the batch ---------------------------------------------------------------------------------- */
+
+static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
+                     const struct weir_slice *keys, struct weir_store_entry **entries,
+                     struct weir_rows *updates)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    node->call.context = config->context;
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        struct weir_store_entry *entry = entries[i];
+        struct weir_slice old = weir_slice(entry->value, entry->value_size);
+        struct fold fold;
+        weir_node_call_row(node, batch, row);
+        int rc = fold_row(node, batch, row, old, &fold);
+        if (rc < 0) {
+            rc = weir_node_record_failed(node, batch, row, rc);
+            if (rc < 0) return rc;
+            continue;
+        }
+        int64_t timestamp = batch->timestamps[row];
+        if (entry->value != NULL && entry->timestamp_ms > timestamp)
+            timestamp = entry->timestamp_ms;
+        if (updates != NULL) {
+            rc = add_update(node, updates, batch->keys[row], keys[i], old, &fold, timestamp);
+            if (rc < 0) return rc;
+        }
+        rc = weir_store_set(node->stores[0], entry, fold.bytes, timestamp, node->call.error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+static int process(struct weir_node *node, const struct weir_batch *batch)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
+    bool is_windowed = config->window_size_ms > 0;
+    struct weir_batch keyed;
+    struct weir_batch rows;
+    int rc = weir_rows_without_nulls(node, batch, !is_windowed, true, &keyed);
+    if (rc < 0 || keyed.count == 0) return rc;
+    rc = weir_node_key_bytes(node, &keyed, config->key_serde, &rows);
+    if (rc < 0 || rows.count == 0) return rc;
+    if (is_windowed) {
+        struct weir_batch with_bytes = rows;
+        rc = select_in_time(node, &with_bytes, &rows);
+        if (rc < 0 || rows.count == 0) return rc;
+        weir_store_advance(node->stores[0], node->observed_ms);
+    }
+
+    struct weir_arena *arena = weir_node_arena(node);
+    struct weir_slice *keys = store_keys(node, &rows);
+    struct weir_store_entry **entries = weir_arena_array(arena, rows.count, sizeof *entries);
+    if (keys == NULL || entries == NULL) return WEIR_NO_MEMORY;
+    rc = weir_store_touch(node->stores[0], keys, rows.count, entries, node->call.error);
+    if (rc < 0) return rc;
+    if (spec->is_cached && weir_node_caches(node)) {
+        return fold_rows(node, &rows, keys, entries, NULL);
+    }
+    struct weir_rows updates;
+    weir_rows_init(&updates, arena, spec->keeps_old, true);
+    rc = fold_rows(node, &rows, keys, entries, &updates);
+    return rc < 0 ? rc : weir_rows_forward(&updates, node);
+}
+
+static int flush(struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const struct weir_table_rows table = {
+        .key_serde = config->key_serde,
+        .value_serde = config->value_serde,
+        .window_size_ms = config->window_size_ms,
+    };
+    return weir_table_rows_flush(node, &table);
+}
+
+const struct weir_operator_ops weir_aggregate_ops = {
+    .name = "aggregate",
+    .process = process,
+    .flush = flush,
+};

@@ -1,0 +1,272 @@
+/* process: a user's function with state and timers of its own.
+ *
+ * What it forwards is gathered and handed on when its batch is done, unless paths from here meet
+ * again (the plan says record by record): then each forward goes all the way at once, so that the
+ * processor finds below what record-at-a-time processing would have left there. */
+#include "base/error.h"
+#include "operators/operators.h"
+#include "operators/rows.h"
+
+typedef int (*punctuate_fn)(struct weir_process *process, void *state, struct weir_call *call,
+                            int64_t time_ms);
+
+enum { PROCESS_TIMERS_MAX = 16 };
+
+struct weir_process {
+    struct weir_node *node;
+    const struct weir_process_config *config;
+    void *user; /* the processor's state */
+    struct weir_rows rows;
+    const void *key; /* of the record at hand; process_values may forward no other */
+    bool has_key;
+    int rc; /* of a forward that went wrong further down */
+    punctuate_fn timers[PROCESS_TIMERS_MAX];
+    size_t timer_count;
+};
+
+/* ---- records and timers ----------------------------------------------------------------------- */
+
+static void begin(struct weir_process *process)
+{
+    weir_rows_init(&process->rows, weir_node_arena(process->node), false, false);
+    process->rc = 0;
+}
+
+static int call_user(struct weir_process *process, const void *key, const void *value)
+{
+    const struct weir_processor *processor = &process->config->processor;
+    struct weir_call *call = &process->node->call;
+    process->key = key;
+    process->has_key = true;
+    call->context = processor->context;
+    int rc = processor->process(process, process->user, call, key, value);
+    process->has_key = false;
+    return rc;
+}
+
+static int process_batch(struct weir_node *node, const struct weir_batch *batch)
+{
+    struct weir_process *process = node->state;
+    begin(process);
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        size_t before = process->rows.count;
+        weir_node_call_row(node, batch, row);
+        int rc = call_user(process, batch->keys[row], batch->values[row]);
+        if (process->rc < 0) return process->rc;
+        if (process->rows.failed) return WEIR_NO_MEMORY;
+        if (rc < 0) {
+            process->rows.count = before;
+            rc = weir_node_record_failed(node, batch, row, rc);
+            if (rc < 0) return rc;
+        }
+    }
+    return weir_rows_forward(&process->rows, node);
+}
+
+static int fire(struct weir_node *node, void *context, int64_t time_ms)
+{
+    struct weir_process *process = node->state;
+    punctuate_fn *punctuate = context;
+    begin(process);
+    node->call.context = process->config->processor.context;
+    node->call.timestamp_ms = time_ms;
+    node->call.headers = NULL;
+    node->call.header_count = 0;
+    node->call.topic = NULL;
+    node->call.partition = -1;
+    node->call.offset = -1;
+    int rc = (*punctuate)(process, process->user, &node->call, time_ms);
+    if (process->rc < 0) return process->rc;
+    if (rc < 0) return rc; /* there is no record to skip: the task stops */
+    return weir_rows_forward(&process->rows, node);
+}
+
+/* ---- what a processor may call ----------------------------------------------------------------- */
+
+int weir_process_forward(struct weir_process *process, const void *key, const void *value,
+                         int64_t timestamp_ms)
+{
+    struct weir_node *node = process->node;
+    if (process->config->keeps_key && process->has_key && key != process->key) {
+        return weir_error_set(node->call.error, WEIR_INVALID_ARGUMENT,
+                              "'%s' keeps its keys: forward the record's own, or use weir_process",
+                              node->plan->name);
+    }
+    int64_t row = weir_rows_add(&process->rows);
+    if (row < 0) return WEIR_NO_MEMORY;
+    struct weir_rows *rows = &process->rows;
+    rows->keys[row] = key;
+    rows->values[row] = value;
+    rows->timestamps[row] = timestamp_ms >= 0 ? timestamp_ms : node->call.timestamp_ms;
+    if (node->call.header_count > 0) {
+        rows->has_headers = true;
+        rows->headers[row] = (struct weir_headers){node->call.headers, node->call.header_count};
+    }
+    if (!node->plan->is_record_by_record) return 0;
+    process->rc = weir_rows_forward(rows, node);
+    return process->rc;
+}
+
+int weir_process_schedule(struct weir_process *process, enum weir_punctuation type,
+                          int64_t interval_ms, punctuate_fn punctuate)
+{
+    if (interval_ms <= 0 || punctuate == NULL) {
+        return weir_error_set(process->node->call.error, WEIR_INVALID_ARGUMENT,
+                              "schedule in '%s': an interval of %lld ms; at least 1 is needed",
+                              process->node->plan->name, (long long)interval_ms);
+    }
+    if (process->timer_count == PROCESS_TIMERS_MAX) {
+        return weir_error_set(process->node->call.error, WEIR_LIMIT, "'%s' has %d timers already",
+                              process->node->plan->name, PROCESS_TIMERS_MAX);
+    }
+    punctuate_fn *timer = &process->timers[process->timer_count];
+    *timer = punctuate;
+    int rc = weir_node_schedule(process->node, type, interval_ms, fire, timer);
+    if (rc == 0) process->timer_count += 1;
+    return rc;
+}
+
+int64_t weir_process_stream_time(const struct weir_process *process)
+{
+    return weir_node_stream_time(process->node);
+}
+
+struct weir_store *weir_process_store(struct weir_process *process, const char *name)
+{
+    for (size_t i = 0; i < process->config->store_count; i++) {
+        if (strcmp(process->config->store_names[i], name) == 0) return process->node->stores[i];
+    }
+    return NULL;
+}
+
+/* ---- stores by object -------------------------------------------------------------------------- */
+
+/* Which of the node's stores this is. */
+static int64_t store_index(const struct weir_process *process, const struct weir_store *store)
+{
+    for (size_t i = 0; i < process->config->store_count; i++) {
+        if (process->node->stores[i] == store) return (int64_t)i;
+    }
+    return weir_error_set(process->node->call.error, WEIR_INVALID_ARGUMENT,
+                          "a store that '%s' is not connected to: name it in weir_processor.stores",
+                          process->node->plan->name);
+}
+
+int weir_store_get(struct weir_process *process, struct weir_store *store, const void *key,
+                   const void **value_out)
+{
+    int64_t index = store_index(process, store);
+    if (index < 0) return (int)index;
+    struct weir_slice key_bytes;
+    struct weir_slice value;
+    int rc = weir_node_serialize(process->node, process->config->store_keys[index], true, key,
+                                 &key_bytes);
+    if (rc == 0) {
+        rc = weir_store_get_many(store, &key_bytes, 1, &value, NULL, process->node->call.error);
+    }
+    if (rc < 0) return rc;
+    return weir_rows_object(process->node, process->config->store_values[index], false, value,
+                            value_out);
+}
+
+int weir_store_put(struct weir_process *process, struct weir_store *store, const void *key,
+                   const void *value)
+{
+    int64_t index = store_index(process, store);
+    if (index < 0) return (int)index;
+    struct weir_node *node = process->node;
+    struct weir_slice key_bytes;
+    struct weir_slice value_bytes = weir_null();
+    int rc = weir_node_serialize(node, process->config->store_keys[index], true, key, &key_bytes);
+    if (rc == 0 && value != NULL) {
+        rc = weir_node_serialize(node, process->config->store_values[index], false, value,
+                                 &value_bytes);
+    }
+    if (rc < 0) return rc;
+    struct weir_store_entry *entry;
+    rc = weir_store_touch(store, &key_bytes, 1, &entry, node->call.error);
+    if (rc < 0) return rc;
+    return weir_store_set(store, entry, value_bytes, node->call.timestamp_ms, node->call.error);
+}
+
+struct walk {
+    struct weir_process *process;
+    int64_t index;
+    int (*each)(void *context, const void *key, const void *value);
+    void *context;
+};
+
+static int walk_entry(void *opaque, struct weir_slice key, struct weir_slice value,
+                      int64_t timestamp_ms)
+{
+    struct walk *walk = opaque;
+    const struct weir_process_config *config = walk->process->config;
+    const void *key_object;
+    const void *value_object;
+    (void)timestamp_ms;
+    struct weir_node *node = walk->process->node;
+    int rc = weir_rows_object(node, config->store_keys[walk->index], true, key, &key_object);
+    if (rc == 0) {
+        rc = weir_rows_object(node, config->store_values[walk->index], false, value, &value_object);
+    }
+    return rc < 0 ? rc : walk->each(walk->context, key_object, value_object);
+}
+
+int weir_store_range(struct weir_process *process, struct weir_store *store, const void *from,
+                     const void *to, int (*each)(void *context, const void *key, const void *value),
+                     void *context)
+{
+    int64_t index = store_index(process, store);
+    if (index < 0) return (int)index;
+    const struct weir_serde *serde = process->config->store_keys[index];
+    struct weir_slice bounds[2] = {weir_null(), weir_null()};
+    int rc = 0;
+    if (from != NULL) rc = weir_node_serialize(process->node, serde, true, from, &bounds[0]);
+    if (rc == 0 && to != NULL) {
+        rc = weir_node_serialize(process->node, serde, true, to, &bounds[1]);
+    }
+    if (rc < 0) return rc;
+    struct walk walk = {process, index, each, context};
+    return weir_store_scan(store, bounds[0], bounds[1], walk_entry, &walk,
+                           process->node->call.error);
+}
+
+/* ---- the node ----------------------------------------------------------------------------------- */
+
+static int open_process(struct weir_node *node, struct weir_error *error)
+{
+    struct weir_process *process = node->state;
+    process->node = node;
+    process->config = node->plan->config;
+    const struct weir_processor *processor = &process->config->processor;
+    if (processor->state_size > 0) {
+        process->user = weir_alloc_zero(weir_node_arena(node)->budget, processor->state_size);
+        if (process->user == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "processor state");
+    }
+    if (processor->init == NULL) return 0;
+    begin(process);
+    node->call.context = processor->context;
+    int rc = processor->init(process, process->user, &node->call);
+    if (rc < 0 && error != NULL && node->call.error != error) *error = *node->call.error;
+    return rc;
+}
+
+static void close_process(struct weir_node *node)
+{
+    struct weir_process *process = node->state;
+    if (process->config == NULL) return; /* never opened */
+    if (process->config->processor.close != NULL) {
+        process->config->processor.close(process, process->user);
+    }
+    weir_free(process->user);
+    process->user = NULL;
+}
+
+const struct weir_operator_ops weir_process_ops = {
+    .name = "process",
+    .state_size = sizeof(struct weir_process),
+    .open = open_process,
+    .process = process_batch,
+    .close = close_process,
+};
