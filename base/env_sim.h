@@ -32,7 +32,8 @@ struct weir_env *weir_sim_node(struct weir_sim *sim, int node);
 
 /**
  * Run events until none is due, `is_done` holds (NULL: never), or `limit_ns` of virtual time have
- * passed. Virtual time jumps from event to event. Returns the number of events.
+ * passed (0: the simulation's time limit); or a planned crash has happened. Virtual time jumps from
+ * event to event. Returns the number of events.
  */
 uint64_t weir_sim_run(struct weir_sim *sim, bool (*is_done)(void *context), void *context,
                       int64_t limit_ns);
@@ -64,8 +65,19 @@ void weir_sim_crash(struct weir_sim *sim, int node, enum weir_sim_crash_kind kin
 
 /* ---- faults, counted ------------------------------------------------------------------------- */
 
-/** Every file operation that changes something has a number: 1 is the first after
- * weir_sim_disk_count_reset. A plan fires once, at operation `at`. */
+/**
+ * Every file operation that changes something has a number: 1 is the first after
+ * weir_sim_disk_count_reset. A plan fires once, at operation `at`; one that does not fit the operation
+ * it meets (TORN a sync, SYNC a write) does nothing.
+ *
+ * A planned crash happens deep in the engine's code, which C cannot abandon there. So the operation
+ * returns WEIR_CRASHED, as does every later call on that environment; what does not fail does
+ * nothing: clocks stand still, random bytes are zero, messages are not handled. The disk is settled
+ * at the moment of the crash; nothing the corpse does reaches it. Its memory is dropped by the next
+ * weir_sim_run (which returns at once), weir_sim_node, weir_sim_crash or weir_sim_free, when its
+ * code has left the stack. A torn write keeps its prefix for certain with WEIR_SIM_KILL; with
+ * WEIR_SIM_POWER the prefix is unsynced like everything else.
+ */
 enum weir_sim_fault {
     WEIR_SIM_FAULT_NONE,
     WEIR_SIM_FAULT_EIO,         /* the operation fails, nothing is changed */
@@ -74,6 +86,7 @@ enum weir_sim_fault {
     WEIR_SIM_FAULT_CRASH,       /* the node ends before the operation (kind in `crash`) */
     WEIR_SIM_FAULT_CRASH_AFTER, /* the node ends after it */
     WEIR_SIM_FAULT_TORN,        /* a write keeps `torn_bytes` of its bytes, then the node ends */
+    WEIR_SIM_FAULT_READ_EIO,    /* a read fails; `at` counts reads */
 };
 
 struct weir_sim_fault_plan {
@@ -85,11 +98,12 @@ struct weir_sim_fault_plan {
 };
 
 /** Operations that change the disk: write, truncate, sync, create, rename, remove, mkdir, syncs. */
+/** Replaces the node's plan. */
 void weir_sim_disk_plan(struct weir_sim *sim, int node, struct weir_sim_fault_plan plan);
 uint64_t weir_sim_disk_count(const struct weir_sim *sim, int node);
 void weir_sim_disk_count_reset(struct weir_sim *sim, int node);
-/** True once a planned crash has happened; weir_sim_run returns at that point. weir_sim_node then
- * revives the node. */
+/** True once the node has crashed, planned or not, until weir_sim_node revives it. weir_sim_run
+ * returns at a planned crash. */
 bool weir_sim_has_crashed(const struct weir_sim *sim, int node);
 /** Bytes the disk may hold; 0: no bound. Over it writes fail with WEIR_NO_SPACE. */
 void weir_sim_disk_limit(struct weir_sim *sim, int node, int64_t bytes);
@@ -113,6 +127,14 @@ void *weir_sim_attachment(struct weir_env *env, const char *name, size_t size,
                           void (*crash)(void *object, enum weir_sim_crash_kind kind,
                                         struct weir_sim *sim),
                           void (*free_object)(void *object));
+/**
+ * One step of such a store, counted and failed like a change of the disk: `perform` is called unless a
+ * plan refuses the step or ends the node before it. `what` names it in traces and errors.
+ */
+int weir_sim_operation(struct weir_env *env, const char *what, int (*perform)(void *context),
+                       void *context, struct weir_error *error);
+/** A line for the trace callback, if there is one: `[  12] node 1 > …`. */
+void weir_sim_say(struct weir_sim *sim, int node, const char *format, ...) WEIR_PRINTF(3, 4);
 /** The simulator behind an environment; NULL if it is a real one. */
 struct weir_sim *weir_sim_of(struct weir_env *env);
 

@@ -1,0 +1,549 @@
+/**
+ * A simulated node's files: handles, locks and paths over its disk, and the faults that are planned
+ * by the number of the operation.
+ *
+ * Each operation that may change the disk is framed by operation_begin and operation_end. Between
+ * them stands what the operation does when nothing goes wrong; the frame counts, refuses, and ends
+ * the life before or after.
+ */
+#include "base/env_sim_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+/* Enough for any test; a wild position is told apart from a large file here. */
+#define FILE_SIZE_MAX ((int64_t)1 << 32)
+
+enum operation_kind {
+    OPERATION_WRITE,
+    OPERATION_TRUNCATE,
+    OPERATION_SYNC,
+    OPERATION_SYNC_FILE_SYSTEM,
+    OPERATION_SYNC_DIRECTORY,
+    OPERATION_CREATE,
+    OPERATION_MAKE_DIRECTORY,
+    OPERATION_RENAME,
+    OPERATION_REMOVE,
+    OPERATION_OTHER,
+};
+
+struct operation_row {
+    const char *verb;
+    bool is_sync;
+    bool takes_space;
+};
+
+static const struct operation_row operation_rows[] = {
+    [OPERATION_WRITE] = {.verb = "write", .takes_space = true},
+    [OPERATION_TRUNCATE] = {.verb = "truncate"},
+    [OPERATION_SYNC] = {.verb = "sync", .is_sync = true},
+    [OPERATION_SYNC_FILE_SYSTEM] = {.verb = "sync the file system of", .is_sync = true},
+    [OPERATION_SYNC_DIRECTORY] = {.verb = "sync directory", .is_sync = true},
+    [OPERATION_CREATE] = {.verb = "open", .takes_space = true},
+    [OPERATION_MAKE_DIRECTORY] = {.verb = "make directory", .takes_space = true},
+    [OPERATION_RENAME] = {.verb = "rename"},
+    [OPERATION_REMOVE] = {.verb = "remove"},
+    [OPERATION_OTHER] = {.verb = "change"},
+};
+
+static struct weir_sim_life *life_of(struct weir_env *env)
+{
+    return (struct weir_sim_life *)env;
+}
+
+static struct weir_sim_file *sim_file(struct weir_file *file)
+{
+    return (struct weir_sim_file *)file;
+}
+
+/* ---- operations and their faults -------------------------------------------------------------- */
+
+struct operation {
+    struct weir_sim_life *life;
+    enum operation_kind kind;
+    const char *path;
+    enum weir_sim_fault fault; /* the planned one, if this is its turn */
+};
+
+static int failed(enum operation_kind kind, const char *path, int code, struct weir_error *error)
+{
+    if (code >= 0) return code;
+    return weir_error_set(error, (enum weir_code)code, "%s '%s': %s", operation_rows[kind].verb,
+                          path, weir_code_text(code));
+}
+
+static bool fault_fits(enum weir_sim_fault fault, enum operation_kind kind)
+{
+    switch (fault) {
+    case WEIR_SIM_FAULT_NONE:
+    case WEIR_SIM_FAULT_READ_EIO:
+        return false;
+    case WEIR_SIM_FAULT_EIO:
+    case WEIR_SIM_FAULT_CRASH:
+    case WEIR_SIM_FAULT_CRASH_AFTER:
+        return true;
+    case WEIR_SIM_FAULT_ENOSPC:
+        return operation_rows[kind].takes_space;
+    case WEIR_SIM_FAULT_SYNC:
+        return operation_rows[kind].is_sync;
+    case WEIR_SIM_FAULT_TORN:
+        return kind == OPERATION_WRITE;
+    }
+    return false;
+}
+
+static bool is_planned(const struct weir_sim_fault_plan *plan, uint64_t number)
+{
+    return number == plan->at || (plan->is_sticky && number > plan->at);
+}
+
+/* Negative: the operation is not to be done. Otherwise `operation->fault` may still ask for part of
+ * it, or for an end of the life after it. */
+static int operation_begin(struct operation *operation, struct weir_error *error)
+{
+    struct weir_sim_life *life = operation->life;
+    struct weir_sim_node *node = life->node;
+    if (life->is_dead) return failed(operation->kind, operation->path, WEIR_CRASHED, error);
+
+    uint64_t number = ++node->change_count;
+    weir_sim_trace(life->sim, (number << 8) | (uint64_t)operation->kind);
+    weir_sim_say(life->sim, node->number, "%llu: %s %s", (unsigned long long)number,
+                 operation_rows[operation->kind].verb, operation->path);
+    if (!is_planned(&node->plan, number)) return WEIR_OK;
+    if (!fault_fits(node->plan.fault, operation->kind)) return WEIR_OK;
+    operation->fault = node->plan.fault;
+    if (operation->fault == WEIR_SIM_FAULT_EIO) {
+        return failed(operation->kind, operation->path, WEIR_IO, error);
+    }
+    if (operation->fault == WEIR_SIM_FAULT_CRASH) {
+        weir_sim_die(life, node->plan.crash);
+        return failed(operation->kind, operation->path, WEIR_CRASHED, error);
+    }
+    return WEIR_OK;
+}
+
+/* `code` is what the operation came to. */
+static int operation_end(struct operation *operation, int code, struct weir_error *error)
+{
+    enum weir_sim_fault fault = operation->fault;
+    if (fault == WEIR_SIM_FAULT_CRASH_AFTER || fault == WEIR_SIM_FAULT_TORN) {
+        weir_sim_die(operation->life, operation->life->node->plan.crash);
+        code = WEIR_CRASHED;
+    }
+    return failed(operation->kind, operation->path, code, error);
+}
+
+int weir_sim_operation(struct weir_env *env, const char *what, int (*perform)(void *context),
+                       void *context, struct weir_error *error)
+{
+    weir_assert(weir_sim_of(env) != NULL);
+    struct operation operation = {.life = life_of(env), .kind = OPERATION_OTHER, .path = what};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    return operation_end(&operation, perform(context), error);
+}
+
+/* ---- open files ------------------------------------------------------------------------------- */
+
+static void file_let_go(struct weir_sim_file *file)
+{
+    if (file->inode->lock_holder == file) file->inode->lock_holder = NULL;
+    weir_inode_unref(file->inode);
+    file->inode = NULL;
+}
+
+void weir_sim_files_end(struct weir_sim_life *life)
+{
+    for (struct weir_sim_file *file = life->files; file != NULL; file = file->next) {
+        file_let_go(file);
+    }
+    life->files = NULL;
+}
+
+void weir_sim_file_close(struct weir_file *base)
+{
+    struct weir_sim_file *file = sim_file(base);
+    if (file->inode != NULL) {
+        *(file->previous != NULL ? &file->previous->next : &file->life->files) = file->next;
+        if (file->next != NULL) file->next->previous = file->previous;
+        file_let_go(file);
+    }
+    weir_free(file->base.path);
+    weir_free(file);
+}
+
+static int create_file(struct weir_sim_life *life, const char *path, struct weir_inode **inode_out,
+                       struct weir_error *error)
+{
+    struct operation operation = {.life = life, .kind = OPERATION_CREATE, .path = path};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    if (operation.fault == WEIR_SIM_FAULT_ENOSPC) {
+        return operation_end(&operation, WEIR_NO_SPACE, error);
+    }
+    rc = weir_disk_create(life->node->disk, path, WEIR_FILE_REGULAR, inode_out);
+    if (rc == WEIR_OK) (*inode_out)->modified_ms = weir_wall_now(&life->base).ms;
+    return operation_end(&operation, rc, error);
+}
+
+static int truncate_inode(struct weir_sim_life *life, const char *path, struct weir_inode *inode,
+                          int64_t size, struct weir_error *error)
+{
+    struct operation operation = {.life = life, .kind = OPERATION_TRUNCATE, .path = path};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    if (size < 0 || size > FILE_SIZE_MAX) {
+        return operation_end(&operation, WEIR_INVALID_ARGUMENT, error);
+    }
+    weir_inode_truncate(inode, size);
+    inode->modified_ms = weir_wall_now(&life->base).ms;
+    return operation_end(&operation, WEIR_OK, error);
+}
+
+/* The inode that `flags` ask for, made or emptied as they say. */
+static int find_or_create(struct weir_sim_life *life, const char *path, unsigned flags,
+                          struct weir_inode **inode_out, struct weir_error *error)
+{
+    struct weir_inode *inode = weir_disk_find(life->node->disk, path);
+    bool creates = (flags & WEIR_OPEN_CREATE) != 0;
+    if (inode == NULL && !creates) return failed(OPERATION_CREATE, path, WEIR_NOT_FOUND, error);
+    if (inode == NULL) return create_file(life, path, inode_out, error);
+    if (creates && (flags & WEIR_OPEN_EXCLUSIVE) != 0) {
+        return failed(OPERATION_CREATE, path, WEIR_EXISTS, error);
+    }
+    if (inode->kind == WEIR_FILE_DIRECTORY && (flags & WEIR_OPEN_WRITE) != 0) {
+        return weir_error_set(error, WEIR_IO, "open '%s': it is a directory", path);
+    }
+    if ((flags & WEIR_OPEN_TRUNCATE) != 0 && inode->size > 0) {
+        int rc = truncate_inode(life, path, inode, 0, error);
+        if (rc < 0) return rc;
+    }
+    *inode_out = inode;
+    return WEIR_OK;
+}
+
+int weir_sim_file_open(struct weir_env *env, const char *path, unsigned flags,
+                       struct weir_file **file_out, struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    struct weir_inode *inode = NULL;
+    weir_assert((flags & (WEIR_OPEN_READ | WEIR_OPEN_WRITE)) != 0);
+    if (life->is_dead) return failed(OPERATION_CREATE, path, WEIR_CRASHED, error);
+    int rc = WEIR_OK;
+    struct weir_sim_file *file = weir_alloc_zero(env->budget, sizeof *file);
+    char *copy = weir_alloc_text(env->budget, path, strlen(path));
+    if (file == NULL || copy == NULL) {
+        rc = failed(OPERATION_CREATE, path, WEIR_NO_MEMORY, error);
+        goto out;
+    }
+    rc = find_or_create(life, path, flags, &inode, error);
+    if (rc < 0) goto out;
+
+    *file = (struct weir_sim_file){
+        .base = {.env = env, .path = copy},
+        .life = life,
+        .inode = weir_inode_ref(inode),
+        .flags = flags,
+        .next = life->files,
+    };
+    if (life->files != NULL) life->files->previous = file;
+    life->files = file;
+    *file_out = &file->base;
+    file = NULL;
+    copy = NULL;
+out:
+    weir_free(copy);
+    weir_free(file);
+    return rc;
+}
+
+/* ---- bytes ------------------------------------------------------------------------------------ */
+
+static bool read_is_to_fail(struct weir_sim_node *node)
+{
+    uint64_t number = ++node->read_count;
+    return node->plan.fault == WEIR_SIM_FAULT_READ_EIO && is_planned(&node->plan, number);
+}
+
+int64_t weir_sim_file_read(struct weir_file *base, void *to, size_t size, int64_t position,
+                           struct weir_error *error)
+{
+    struct weir_sim_file *file = sim_file(base);
+    int code = WEIR_OK;
+    if (file->life->is_dead) {
+        code = WEIR_CRASHED;
+    } else if (position < 0) {
+        code = WEIR_INVALID_ARGUMENT;
+    } else if (read_is_to_fail(file->life->node) || (file->flags & WEIR_OPEN_READ) == 0 ||
+               file->inode->kind != WEIR_FILE_REGULAR) {
+        code = WEIR_IO;
+    }
+    if (code < 0) {
+        return weir_error_set(error, (enum weir_code)code, "read '%s': %s", base->path,
+                              weir_code_text(code));
+    }
+    int64_t left = file->inode->size - position;
+    if (left <= 0) return 0;
+    if (size > (size_t)left) size = (size_t)left;
+    memcpy(to, file->inode->data + position, size);
+    return (int64_t)size;
+}
+
+/* Bytes of a write of `size` at `position` that the disk has room for. */
+static size_t room_for(const struct weir_sim_file *file, size_t size, int64_t position)
+{
+    const struct weir_sim_node *node = file->life->node;
+    int64_t end = position + (int64_t)size;
+    if (node->disk_limit == 0 || end <= file->inode->size) return size;
+    int64_t room = node->disk_limit - weir_disk_used(node->disk);
+    if (end - file->inode->size <= room) return size;
+    int64_t reached = file->inode->size + (room > 0 ? room : 0);
+    return reached > position ? (size_t)(reached - position) : 0;
+}
+
+static void write_leading(struct weir_sim_file *file, const struct weir_iovec *parts, size_t count,
+                          size_t size, int64_t position)
+{
+    for (size_t i = 0; i < count && size > 0; i++) {
+        size_t part = parts[i].size < size ? parts[i].size : size;
+        weir_inode_write(file->inode, parts[i].base, part, position);
+        position += (int64_t)part;
+        size -= part;
+    }
+    file->inode->modified_ms = weir_wall_now(file->base.env).ms;
+}
+
+static size_t size_of_parts(const struct weir_iovec *parts, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        size += parts[i].size;
+    }
+    return size;
+}
+
+int weir_sim_file_write(struct weir_file *base, const struct weir_iovec *parts, size_t count,
+                        int64_t position, struct weir_error *error)
+{
+    struct weir_sim_file *file = sim_file(base);
+    struct operation operation = {
+        .life = file->life,
+        .kind = OPERATION_WRITE,
+        .path = base->path,
+    };
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+
+    size_t size = size_of_parts(parts, count);
+    size_t written = size;
+    if ((file->flags & WEIR_OPEN_WRITE) == 0) {
+        rc = WEIR_IO;
+    } else if (position < 0 || (int64_t)size > FILE_SIZE_MAX - position) {
+        rc = WEIR_TOO_LARGE;
+    } else if (operation.fault == WEIR_SIM_FAULT_TORN) {
+        size_t torn = file->life->node->plan.torn_bytes;
+        written = torn < size ? torn : size;
+    } else if (operation.fault == WEIR_SIM_FAULT_ENOSPC) {
+        written = size > 0 ? weir_sim_random_below(&file->life->sim->schedule, size) : 0;
+        rc = WEIR_NO_SPACE;
+    } else {
+        written = room_for(file, size, position);
+        if (written < size) rc = WEIR_NO_SPACE;
+    }
+    if (rc == WEIR_OK || rc == WEIR_NO_SPACE) {
+        weir_sim_trace(file->life->sim, ((uint64_t)position << 20) ^ written);
+        write_leading(file, parts, count, written, position);
+    }
+    return operation_end(&operation, rc, error);
+}
+
+int weir_sim_file_truncate(struct weir_file *base, int64_t size, struct weir_error *error)
+{
+    struct weir_sim_file *file = sim_file(base);
+    return truncate_inode(file->life, base->path, file->inode, size, error);
+}
+
+int weir_sim_file_sync(struct weir_file *base, struct weir_error *error)
+{
+    struct weir_sim_file *file = sim_file(base);
+    struct operation operation = {.life = file->life, .kind = OPERATION_SYNC, .path = base->path};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    if (operation.fault == WEIR_SIM_FAULT_SYNC) {
+        weir_inode_fail_sync(file->inode);
+        rc = WEIR_IO;
+    } else {
+        weir_inode_sync(file->inode);
+    }
+    return operation_end(&operation, rc, error);
+}
+
+int weir_sim_sync_file_system(struct weir_file *base, struct weir_error *error)
+{
+    struct weir_sim_life *life = sim_file(base)->life;
+    struct operation operation = {
+        .life = life,
+        .kind = OPERATION_SYNC_FILE_SYSTEM,
+        .path = base->path,
+    };
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    if (operation.fault == WEIR_SIM_FAULT_SYNC) {
+        weir_disk_fail_sync_all(life->node->disk);
+        rc = WEIR_IO;
+    } else {
+        weir_disk_sync_all(life->node->disk);
+    }
+    return operation_end(&operation, rc, error);
+}
+
+void weir_sim_drop_cache(struct weir_file *base, int64_t position, int64_t size)
+{
+    struct weir_sim_file *file = sim_file(base);
+    if (file->life->is_dead || position < 0 || size <= 0) return;
+    weir_inode_drop_cache(file->inode, position, size);
+}
+
+/* ---- facts and locks -------------------------------------------------------------------------- */
+
+static struct weir_file_stat stat_from(const struct weir_inode *inode)
+{
+    return (struct weir_file_stat){
+        .kind = inode->kind,
+        .size = inode->size,
+        .modified = {inode->modified_ms},
+    };
+}
+
+int weir_sim_file_stat(struct weir_file *base, struct weir_file_stat *stat_out,
+                       struct weir_error *error)
+{
+    const struct weir_sim_file *file = sim_file(base);
+    if (file->life->is_dead) return weir_error_set(error, WEIR_CRASHED, "stat '%s'", base->path);
+    *stat_out = stat_from(file->inode);
+    return WEIR_OK;
+}
+
+int weir_sim_file_lock(struct weir_file *base, struct weir_error *error)
+{
+    struct weir_sim_file *file = sim_file(base);
+    if (file->life->is_dead) return weir_error_set(error, WEIR_CRASHED, "lock '%s'", base->path);
+    if (file->inode->lock_holder != NULL && file->inode->lock_holder != file) {
+        return weir_error_set(error, WEIR_LOCKED, "lock '%s': in use by another handle",
+                              base->path);
+    }
+    file->inode->lock_holder = file;
+    return WEIR_OK;
+}
+
+int weir_sim_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
+                  struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    if (life->is_dead) return weir_error_set(error, WEIR_CRASHED, "stat '%s'", path);
+    const struct weir_inode *inode = weir_disk_find(life->node->disk, path);
+    if (inode == NULL) {
+        return weir_error_set(error, WEIR_NOT_FOUND, "stat '%s': %s", path,
+                              weir_code_text(WEIR_NOT_FOUND));
+    }
+    *stat_out = stat_from(inode);
+    return WEIR_OK;
+}
+
+/* ---- entries ---------------------------------------------------------------------------------- */
+
+int weir_sim_make_directory(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    struct operation operation = {.life = life, .kind = OPERATION_MAKE_DIRECTORY, .path = path};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    struct weir_inode *inode;
+    rc = operation.fault == WEIR_SIM_FAULT_ENOSPC
+             ? WEIR_NO_SPACE
+             : weir_disk_create(life->node->disk, path, WEIR_FILE_DIRECTORY, &inode);
+    return operation_end(&operation, rc, error);
+}
+
+int weir_sim_sync_directory(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    struct operation operation = {.life = life, .kind = OPERATION_SYNC_DIRECTORY, .path = path};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    struct weir_disk *disk = life->node->disk;
+    struct weir_inode *directory = weir_disk_find(disk, path);
+    if (directory == NULL) {
+        rc = WEIR_NOT_FOUND;
+    } else if (directory->kind != WEIR_FILE_DIRECTORY) {
+        rc = WEIR_IO;
+    } else if (operation.fault == WEIR_SIM_FAULT_SYNC) {
+        weir_disk_fail_sync_directory(disk, directory);
+        rc = WEIR_IO;
+    } else {
+        weir_disk_sync_directory(disk, directory);
+    }
+    return operation_end(&operation, rc, error);
+}
+
+int weir_sim_rename(struct weir_env *env, const char *from, const char *to,
+                    struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    struct operation operation = {.life = life, .kind = OPERATION_RENAME, .path = from};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    rc = operation_end(&operation, weir_disk_rename(life->node->disk, from, to), error);
+    if (rc >= 0) return rc;
+    return weir_error_set(error, (enum weir_code)rc, "rename '%s' to '%s': %s", from, to,
+                          weir_code_text(rc));
+}
+
+int weir_sim_remove(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    struct operation operation = {.life = life, .kind = OPERATION_REMOVE, .path = path};
+    int rc = operation_begin(&operation, error);
+    if (rc < 0) return rc;
+    return operation_end(&operation, weir_disk_remove(life->node->disk, path), error);
+}
+
+/* The entries as they are at the start: `each` may remove them. */
+static int list_directory(const struct weir_sim_life *life, const struct weir_inode *directory,
+                          weir_list_fn each, void *context)
+{
+    size_t count = directory->current.count;
+    struct weir_disk_entry *entries = weir_sim_calloc(count + 1, sizeof *entries);
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_disk_entry *entry = &directory->current.all[i];
+        entries[i].name = weir_sim_text(entry->name, strlen(entry->name));
+        entries[i].inode = weir_inode_ref(entry->inode);
+    }
+    int rc = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rc == 0 && !life->is_dead) {
+            rc = each(context, entries[i].name, entries[i].inode->kind);
+        }
+        free(entries[i].name);
+        weir_inode_unref(entries[i].inode);
+    }
+    free(entries);
+    return life->is_dead ? WEIR_CRASHED : rc;
+}
+
+int weir_sim_list(struct weir_env *env, const char *path, weir_list_fn each, void *context,
+                  struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    if (life->is_dead) return weir_error_set(error, WEIR_CRASHED, "list '%s'", path);
+    const struct weir_inode *directory = weir_disk_find(life->node->disk, path);
+    if (directory == NULL || directory->kind != WEIR_FILE_DIRECTORY) {
+        int code = directory == NULL ? WEIR_NOT_FOUND : WEIR_IO;
+        return weir_error_set(error, (enum weir_code)code, "list '%s': %s", path,
+                              weir_code_text(code));
+    }
+    return list_directory(life, directory, each, context);
+}

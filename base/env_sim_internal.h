@@ -1,0 +1,192 @@
+#ifndef WEIR_BASE_ENV_SIM_INTERNAL_H
+#define WEIR_BASE_ENV_SIM_INTERNAL_H
+
+#include "base/env_sim_disk.h"
+
+/**
+ * What the parts of the simulator share.
+ *
+ *   env_sim.c         the run: nodes, clocks, crashes, the loop
+ *   env_sim_events.c  the event heap, the trace, the simulator's memory and random numbers
+ *   env_sim_actors.c  actors, deadlines, work, waiting
+ *   env_sim_files.c   a node's files over its disk; counted faults
+ *   env_sim_disk.c, env_sim_inode.c   the disk
+ *
+ * A *node* is a place: its disk, its wall clock, its attachments. A *life* is what runs there between
+ * two crashes: an environment with its heap, actors, open files. A life that a planned crash has
+ * ended is a *corpse* for as long as its code is still on the stack: every call answers
+ * WEIR_CRASHED or does nothing, and the disk was settled already. When control is back with the
+ * simulator's caller the corpse is buried: its heap is dropped.
+ */
+
+enum weir_sim_event_kind {
+    WEIR_SIM_EVENT_TURN,
+    WEIR_SIM_EVENT_DEADLINE,
+    WEIR_SIM_EVENT_WORK_RUN,
+    WEIR_SIM_EVENT_WORK_DONE,
+};
+
+/* Part of the object it is about. `place` is its index in the heap plus one; 0: not queued. */
+struct weir_sim_event {
+    enum weir_sim_event_kind kind;
+    size_t place;
+    int64_t at_ns;
+    uint64_t sequence;
+    void *object; /* weir_sim_actor or weir_sim_work */
+};
+
+struct weir_sim_queued {
+    int64_t at_ns;
+    uint64_t tie;
+    struct weir_sim_event *event;
+};
+
+struct weir_sim_actor {
+    struct weir_actor base;
+    struct weir_actor_options options;
+    struct weir_sim_life *life;
+    struct weir_sim_actor *next; /* of the life, newest first */
+    struct weir_sim_actor *previous;
+    struct weir_sim_event turn;
+    struct weir_sim_event deadline;
+    uint64_t name_hash;
+    bool is_in_turn;
+};
+
+struct weir_sim_work {
+    struct weir_work *work;
+    struct weir_sim_actor *actor;
+    struct weir_sim_work *next; /* of the life, oldest first */
+    struct weir_sim_work *previous;
+    struct weir_sim_event event;
+};
+
+struct weir_sim_file {
+    struct weir_file base;
+    struct weir_sim_life *life;
+    struct weir_inode *inode;
+    unsigned flags;
+    struct weir_sim_file *next; /* of the life, newest first */
+    struct weir_sim_file *previous;
+};
+
+/* The environment of one life. */
+struct weir_sim_life {
+    struct weir_env base;
+    struct weir_heap heap;
+    struct weir_budget budget;
+    struct weir_sim *sim;
+    struct weir_sim_node *node;
+    struct weir_sim_random random;
+    bool is_dead;
+    struct weir_mono died_mono; /* a corpse's clocks stand still */
+    struct weir_wall died_wall;
+    struct weir_sim_actor *actors;
+    struct weir_sim_file *files;
+    struct weir_sim_work *work_first;
+    struct weir_sim_work *work_last;
+};
+
+struct weir_sim_attachment {
+    struct weir_sim_attachment *next;
+    char *name;
+    void *object;
+    void (*crash)(void *object, enum weir_sim_crash_kind kind, struct weir_sim *sim);
+    void (*free_object)(void *object);
+};
+
+struct weir_sim_node {
+    struct weir_sim *sim;
+    int number;
+    struct weir_disk *disk;
+    struct weir_sim_life *life; /* NULL: down */
+    uint64_t life_count;
+    int64_t wall_offset_ms;
+    struct weir_sim_fault_plan plan;
+    uint64_t change_count; /* operations that change the disk, since the last reset */
+    uint64_t read_count;
+    int64_t disk_limit;
+    struct weir_sim_attachment *attachments;
+    bool has_crashed; /* until it is revived */
+};
+
+struct weir_sim {
+    struct weir_sim_options options;
+    struct weir_sim_random schedule; /* of events; the test's choices don't disturb it */
+    struct weir_sim_random choices;
+    int64_t now_ns;
+    struct weir_sim_queued *queue;
+    size_t queue_count;
+    size_t queue_capacity;
+    uint64_t sequence;
+    uint64_t event_count;
+    uint64_t trace_hash;
+    struct weir_sim_node **nodes;
+    int node_count;
+    int depth; /* events on the stack */
+};
+
+/* ---- env_sim_events.c ------------------------------------------------------------------------- */
+
+/** Queue `event` for `at_ns` (now, if that has passed). It must not be queued. */
+void weir_sim_event_add(struct weir_sim *sim, struct weir_sim_event *event, int64_t at_ns);
+/** Also if it is not queued. */
+void weir_sim_event_remove(struct weir_sim *sim, struct weir_sim_event *event);
+/** The next one; NULL if there is none. */
+struct weir_sim_event *weir_sim_event_first(struct weir_sim *sim);
+/** Even over [1, max]. */
+int64_t weir_sim_duration(struct weir_sim *sim, int64_t max_ns);
+void weir_sim_trace(struct weir_sim *sim, uint64_t word);
+uint64_t weir_sim_hash_text(const char *text);
+
+/* ---- env_sim.c -------------------------------------------------------------------------------- */
+
+/** End a life that is on the stack: it becomes a corpse. */
+void weir_sim_die(struct weir_sim_life *life, enum weir_sim_crash_kind kind);
+
+/* ---- env_sim_actors.c ------------------------------------------------------------------------- */
+
+void weir_sim_run_event(struct weir_sim *sim, struct weir_sim_event *event);
+/** No actor gets a turn any more, no work is run. */
+void weir_sim_actors_end(struct weir_sim_life *life);
+void weir_sim_works_free(struct weir_sim_life *life);
+
+int weir_sim_actor_start(struct weir_env *env, const struct weir_actor_options *options,
+                         struct weir_actor **actor_out, struct weir_error *error);
+void weir_sim_actor_stop(struct weir_actor *actor);
+void weir_sim_actor_wake(struct weir_actor *actor);
+void weir_sim_actor_wake_at(struct weir_actor *actor, struct weir_mono deadline);
+void weir_sim_work_submit(struct weir_env *env, struct weir_work *work);
+int weir_sim_wait(struct weir_env *env, bool (*is_done)(void *context), void *context,
+                  struct weir_mono deadline);
+
+/* ---- env_sim_files.c -------------------------------------------------------------------------- */
+
+/** Close what is open, without a word to the disk. */
+void weir_sim_files_end(struct weir_sim_life *life);
+
+int weir_sim_file_open(struct weir_env *env, const char *path, unsigned flags,
+                       struct weir_file **file_out, struct weir_error *error);
+void weir_sim_file_close(struct weir_file *file);
+int64_t weir_sim_file_read(struct weir_file *file, void *to, size_t size, int64_t position,
+                           struct weir_error *error);
+int weir_sim_file_write(struct weir_file *file, const struct weir_iovec *parts, size_t count,
+                        int64_t position, struct weir_error *error);
+int weir_sim_file_sync(struct weir_file *file, struct weir_error *error);
+int weir_sim_file_truncate(struct weir_file *file, int64_t size, struct weir_error *error);
+int weir_sim_file_stat(struct weir_file *file, struct weir_file_stat *stat_out,
+                       struct weir_error *error);
+int weir_sim_file_lock(struct weir_file *file, struct weir_error *error);
+int weir_sim_sync_file_system(struct weir_file *file, struct weir_error *error);
+void weir_sim_drop_cache(struct weir_file *file, int64_t position, int64_t size);
+int weir_sim_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
+                  struct weir_error *error);
+int weir_sim_make_directory(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_sim_sync_directory(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_sim_rename(struct weir_env *env, const char *from, const char *to,
+                    struct weir_error *error);
+int weir_sim_remove(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_sim_list(struct weir_env *env, const char *path, weir_list_fn each, void *context,
+                  struct weir_error *error);
+
+#endif
