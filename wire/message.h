@@ -53,6 +53,14 @@ size_t weir_message_size(const struct weir_message_type *type, const void *messa
 int weir_message_decode(const struct weir_message_type *type, void *message_out, int16_t version,
                         struct weir_reader *reader, struct weir_arena *arena);
 
+/**
+ * Read a message that must be all of `bytes`, and say in `error` what is wrong with it.
+ * Errors: as weir_message_decode; WEIR_CORRUPT also when bytes are left over.
+ */
+int weir_message_decode_whole(const struct weir_message_type *type, void *message_out,
+                              int16_t version, struct weir_slice bytes, struct weir_arena *arena,
+                              struct weir_error *error);
+
 /** Append one line of JSON with the fields that the version has; ask `text->failed` at the end. */
 void weir_message_print(const struct weir_message_type *type, const void *message, int16_t version,
                         struct weir_buffer *text);

@@ -36,7 +36,7 @@ void weir_print_float(struct weir_buffer *text, double value)
     }
     char digits[40];
     (void)snprintf(digits, sizeof digits, "%.17g", value); /* fits: 24 characters at most */
-    char *comma = strchr(digits, ',');                    /* some locales' decimal point */
+    char *comma = strchr(digits, ',');                     /* some locales' decimal point */
     if (comma != NULL) *comma = '.';
     weir_print_text(text, digits);
 }
