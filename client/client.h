@@ -18,6 +18,10 @@ struct weir_log {
     struct weir_broker *broker;
     struct weir_logger logger;
     char *directory;
+    struct weir_budget budget;  /* "client": what producers and consumers hold */
+    bool auto_create_topics;    /* of a topic that is produced to */
+    _Atomic int producer_count; /* open handles: weir_close refuses while there are any */
+    _Atomic int consumer_count;
 };
 
 /** Open on an environment of the caller's: the simulator, or one shared by several logs. In the

@@ -1,0 +1,117 @@
+#ifndef WEIR_CLIENT_CONSUMER_INTERNAL_H
+#define WEIR_CLIENT_CONSUMER_INTERNAL_H
+
+#include "base/map.h"
+#include "client/client_internal.h"
+#include "wire/record_batch.h"
+
+/**
+ * What the parts of a consumer share.
+ *
+ *   consumer.c         assign, seek, positions; new and close
+ *   consumer_poll.c    fetches, whose turn it is, waiting
+ *   consumer_decode.c  fetched bytes into record views
+ *   offsets.c          committed offsets
+ *
+ * One fetch per assigned partition is under way at most. It is sent ahead: while the last batch of
+ * one fetch is with the user, the next fetch runs. A partition:
+ *
+ *            ┌──────────── taken up by `held` ─────────────┐
+ *            v                                             │
+ *   IDLE ──send──> FETCHING ──answered with batches──> READY
+ *    ^                │
+ *    └── nothing there (at the end), an error, or a seek meanwhile
+ *
+ * A fetch either answers at once or, when all partitions are at their end and the user waits, stays
+ * with the log until something comes (`is_long`).
+ *
+ * Thread: the consumer's user's, except on_fetched, which runs on a shard and only pushes into
+ * `answered`. No locks.
+ */
+enum weir_consumer_state {
+    WEIR_CONSUMER_IDLE,
+    WEIR_CONSUMER_FETCHING,
+    WEIR_CONSUMER_READY,
+};
+
+struct weir_consumer_partition {
+    struct weir_fetch_request fetch; /* first: its message comes back through `answered` */
+    struct weir_consumer *consumer;
+    struct weir_slice key; /* in the map: partition number and topic, behind the struct */
+    const char *topic;
+    int32_t index;
+    enum weir_consumer_state state;
+    bool is_long;         /* the fetch waits with the log for something to come */
+    bool is_canceled;     /* and was told to answer now */
+    bool has_failed;      /* the last fetch: the next turn reports it */
+    uint64_t asked_round; /* the poll that sent the last fetch */
+    int64_t position;     /* next offset to be given to the user */
+    int64_t high_watermark;
+};
+
+/* What is being handed out: the parts of one fetch. */
+struct weir_consumer_held {
+    struct weir_consumer_partition *partition; /* NULL: nothing */
+    struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
+    size_t part_count;
+    size_t part;  /* where the next batch begins */
+    size_t at;    /* within that part */
+    bool in_batch; /* `batch` is not used up */
+    struct weir_batch_iterator batch;
+};
+
+struct weir_consumer {
+    uint32_t magic;
+    struct weir_log *log;
+    struct weir_consumer_options options; /* `group` is a copy of ours */
+    struct weir_map by_name;
+    struct weir_consumer_partition **partitions; /* in order of assignment */
+    size_t partition_count;
+    size_t partition_capacity;
+    size_t turn;    /* whose it is next */
+    uint64_t round; /* how many polls there were */
+    struct weir_mailbox answered;
+    struct weir_consumer_held held;
+    struct weir_record *records; /* the views, WEIR_CONSUMER_RECORDS_MAX of them */
+    struct weir_arena headers;   /* of the views */
+    struct weir_buffer plain;    /* of a compressed batch */
+};
+
+enum {
+    WEIR_CONSUMER_MAGIC = 0x434f4e53,
+    WEIR_CONSUMER_RECORDS_MAX = 4096, /* views per poll */
+};
+
+/** WEIR_INVALID_ARGUMENT unless it is an open consumer. */
+int weir_consumer_check(const struct weir_consumer *consumer, const char *call,
+                        struct weir_error *error);
+
+/* ---- consumer_decode.c ----------------------------------------------------------------------- */
+
+/** Take over what `partition` has fetched. It is IDLE then, and nothing else is held. */
+void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_partition *partition);
+/** Drop what is held; views die. */
+void weir_consumer_let_go(struct weir_consumer *consumer);
+/**
+ * Views of the next held records, and the position moves behind them. WEIR_END: there are no more.
+ * An error says which batch is damaged, and stands until a seek.
+ */
+int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
+                         struct weir_error *error);
+/** Nothing is held behind the views that were given last: the next fetch may be sent. */
+bool weir_consumer_is_used_up(const struct weir_consumer *consumer);
+
+/* ---- consumer_poll.c ------------------------------------------------------------------------- */
+
+/** Have no fetch under way, and nothing fetched: of one partition, or of all (NULL). Waits. */
+int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
+                       struct weir_error *error);
+
+/* ---- offsets.c ------------------------------------------------------------------------------- */
+
+/** What the group has committed for the topic with this id; -1 if nothing. Waits. */
+int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
+                          int32_t partition, struct weir_uuid topic_id, const char *call,
+                          int64_t *offset_out, struct weir_error *error);
+
+#endif

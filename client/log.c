@@ -1,0 +1,222 @@
+/** Opening and closing a log, and what all public calls check first. */
+#include "client/client_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "broker/metadata/topic_names.h"
+
+/* Leaves room in PATH_MAX for `log/<249 characters>-<partition>/<segment>.timeindex`. */
+enum { DIRECTORY_SIZE_MAX = 3700 };
+
+int weir_log_check(const struct weir_log *log, const char *call, struct weir_error *error)
+{
+    if (log == NULL) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "%s: the log is NULL; weir_open gives one", call);
+    }
+    if (log->magic != WEIR_LOG_MAGIC) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "%s: not an open log (closed before, or something else)", call);
+    }
+    return 0;
+}
+
+int weir_topic_text_check(const char *topic, struct weir_error *error)
+{
+    if (topic == NULL) {
+        return weir_error_set(error, WEIR_INVALID_TOPIC, "the topic's name is NULL");
+    }
+    return weir_topic_name_check(weir_text(topic), error);
+}
+
+/* Bytes of a newer, longer struct that we don't know must be unset. */
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0) return false;
+    }
+    return true;
+}
+
+int weir_options_take(void *to, size_t to_size, const void *from, const char *macro,
+                      struct weir_error *error)
+{
+    size_t size = to_size;
+    if (from != NULL) memcpy(&size, from, sizeof size);
+    if (size < sizeof size || size > 16 * to_size) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "options have size %zu: start them from %s", size, macro);
+    }
+    size_t known = size < to_size ? size : to_size;
+    if (from != NULL && !is_zero((const uint8_t *)from + known, size - known)) {
+        return weir_error_set(error, WEIR_UNSUPPORTED,
+                              "options of a newer version set what this one does not know");
+    }
+    memset(to, 0, to_size);
+    if (from != NULL) memcpy(to, from, known);
+    memcpy(to, &to_size, sizeof to_size);
+    return 0;
+}
+
+int weir_log_may_wait(const struct weir_log *log, const char *call, struct weir_error *error)
+{
+    if (weir_may_block(log->env)) return 0;
+    return weir_error_set(error, WEIR_WRONG_THREAD,
+                          "%s waits, and must not be called from an operator or a callback: call it "
+                          "from a thread of the program",
+                          call);
+}
+
+int weir_log_wait_begin(struct weir_log *log, struct weir_request *request, const char *call,
+                        struct weir_error *error)
+{
+    int rc = weir_log_may_wait(log, call, error);
+    if (rc < 0) return rc;
+    return weir_broker_wait_begin(log->broker, request, error);
+}
+
+static int check_directory(const char *directory, struct weir_error *error)
+{
+    if (directory == NULL || directory[0] == '\0') {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "the directory's name is %s: give the folder that holds the log",
+                              directory == NULL ? "NULL" : "empty");
+    }
+    size_t size = strnlen(directory, DIRECTORY_SIZE_MAX + 1);
+    if (size > DIRECTORY_SIZE_MAX) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "the directory's name '%.32s…' is too long: at most %d bytes",
+                              directory, DIRECTORY_SIZE_MAX);
+    }
+    return 0;
+}
+
+static int check_options(const struct weir_log_options *options, struct weir_error *error)
+{
+    if (options->num_partitions < 0) {
+        return weir_error_set(error, WEIR_INVALID_PARTITIONS,
+                              "num_partitions is %d: at least 1, or 0 for the default",
+                              (int)options->num_partitions);
+    }
+    if ((int)options->log_level < 0 || options->log_level > WEIR_LOG_DEBUG) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "log_level is %d: from 1 to %d",
+                              (int)options->log_level, (int)WEIR_LOG_DEBUG);
+    }
+    return 0;
+}
+
+static struct weir_logger logger_of(const struct weir_log_options *options)
+{
+    return (struct weir_logger){
+        .write = options->log,
+        .context = options->log_context,
+        .level = options->log_level != 0 ? options->log_level : WEIR_LOG_INFO,
+    };
+}
+
+static int open_broker(struct weir_log *log, const struct weir_log_options *options,
+                       struct weir_error *error)
+{
+    struct weir_broker_options broker = {
+        .env = log->env,
+        .path = log->directory,
+        .auto_create_topics = log->auto_create_topics,
+        .num_partitions = options->num_partitions,
+        .topic_defaults = weir_topic_config_default(),
+    };
+    if (options->flush_policy_os) broker.topic_defaults.flush_policy = WEIR_FLUSH_OS;
+    return weir_broker_open(&broker, &log->broker, error);
+}
+
+/* `options` is a whole struct of ours. */
+static int open_with(struct weir_env *env, const char *directory,
+                     const struct weir_log_options *options, struct weir_log **log_out,
+                     struct weir_error *error)
+{
+    struct weir_log *log = weir_alloc_zero(env->budget, sizeof *log);
+    if (log == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+
+    log->env = env;
+    log->logger = logger_of(options);
+    log->auto_create_topics = options->auto_create_topics != WEIR_AUTO_CREATE_OFF;
+    weir_budget_init(&log->budget, "client", env->heap, env->budget, 0);
+    log->directory = weir_alloc_text(env->budget, directory, strlen(directory));
+    int rc = log->directory != NULL ? open_broker(log, options, error)
+                                    : weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (rc < 0) goto out;
+    log->magic = WEIR_LOG_MAGIC;
+    *log_out = log;
+    log = NULL;
+out:
+    if (log != NULL) {
+        weir_free(log->directory);
+        weir_free(log);
+    }
+    return rc;
+}
+
+int weir_log_open_in(struct weir_env *env, const char *directory,
+                     const struct weir_log_options *options, struct weir_log **log_out,
+                     struct weir_error *error)
+{
+    struct weir_log_options taken;
+    int rc = weir_options_take(&taken, sizeof taken, options, "WEIR_LOG_OPTIONS_INIT", error);
+    if (rc == 0) rc = check_options(&taken, error);
+    if (rc == 0) rc = check_directory(directory, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "open log");
+    rc = open_with(env, directory, &taken, log_out, error);
+    return weir_error_wrap(error, rc, "open log '%s'", directory);
+}
+
+struct weir_log *weir_open(const char *directory, const struct weir_log_options *options,
+                           struct weir_error *error)
+{
+    struct weir_log_options taken;
+    struct weir_env *env = NULL;
+    struct weir_log *log = NULL;
+    int rc = weir_options_take(&taken, sizeof taken, options, "WEIR_LOG_OPTIONS_INIT", error);
+    if (rc < 0) goto out;
+
+    struct weir_env_uv_options env_options = {.logger = logger_of(&taken)};
+    rc = weir_env_uv_new(&env_options, &env, error);
+    if (rc < 0) goto out;
+    if (weir_log_open_in(env, directory, &taken, &log, error) < 0) goto out;
+    log->owns_env = true;
+    env = NULL;
+out:
+    weir_env_uv_free(env); /* the log's by now, if there is one */
+    return log;
+}
+
+static int refuse_open_handles(struct weir_log *log, struct weir_error *error)
+{
+    int producers = atomic_load(&log->producer_count);
+    int consumers = atomic_load(&log->consumer_count);
+    if (producers == 0 && consumers == 0) return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                          "%d producer%s and %d consumer%s on it are open: close them first",
+                          producers, producers == 1 ? "" : "s", consumers,
+                          consumers == 1 ? "" : "s");
+}
+
+int weir_close(struct weir_log *log, struct weir_error *error)
+{
+    if (log == NULL) return 0;
+    int rc = weir_log_check(log, "weir_close", error);
+    if (rc == 0) rc = weir_log_may_wait(log, "weir_close", error);
+    if (rc < 0) return rc;
+    rc = refuse_open_handles(log, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "close log '%s'", log->directory);
+
+    struct weir_env *env = log->owns_env ? log->env : NULL;
+    rc = weir_broker_close(log->broker, error);
+    if (rc == WEIR_CRASHED) return rc; /* the simulator took the node's memory back, the log's too */
+    rc = weir_error_wrap(error, rc, "close log '%s'", log->directory);
+    log->magic = 0;
+    weir_free(log->directory);
+    weir_free(log);
+    weir_env_uv_free(env);
+    return rc;
+}

@@ -1,0 +1,106 @@
+/** Committed offsets: where a group goes on after a restart. */
+#include "client/consumer_internal.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+static int check_group(const char *group, struct weir_error *error)
+{
+    if (group != NULL && group[0] != '\0') return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                          "committed offsets belong to a group, and its name is %s",
+                          group == NULL ? "NULL" : "empty");
+}
+
+static void fill_entries(const struct weir_consumer *consumer, struct weir_offset_entry *entries)
+{
+    for (size_t i = 0; i < consumer->partition_count; i++) {
+        const struct weir_consumer_partition *partition = consumer->partitions[i];
+        entries[i] = (struct weir_offset_entry){
+            .partition = {.topic = weir_text(partition->topic), .partition = partition->index},
+            .offset = partition->position,
+            .leader_epoch = -1,
+            .metadata = weir_text(""),
+        };
+    }
+}
+
+int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *error)
+{
+    int rc = weir_consumer_check(consumer, "weir_consumer_commit", error);
+    if (rc == 0) rc = check_group(consumer->options.group, error);
+    if (rc < 0) return rc;
+    if (consumer->partition_count == 0) return 0;
+    struct weir_log *log = consumer->log;
+    struct weir_offset_entry *entries =
+        weir_alloc(&log->budget, consumer->partition_count * sizeof *entries);
+    if (entries == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "commit: out of memory");
+    fill_entries(consumer, entries);
+    struct weir_commit_request request = {
+        .group = weir_text(consumer->options.group),
+        .entries = entries,
+        .entry_count = consumer->partition_count,
+    };
+    rc = weir_log_wait_begin(log, &request.request, "weir_consumer_commit", error);
+    if (rc < 0) goto out;
+    weir_broker_commit_offsets(log->broker, &request);
+    rc = weir_broker_wait(log->broker, &request.request, error);
+    if (rc == WEIR_CRASHED) return rc; /* the entries' memory went with the node */
+    rc = weir_error_wrap(error, rc, "commit offsets of group '%s'", consumer->options.group);
+out:
+    weir_free(entries);
+    return rc;
+}
+
+static bool is_same_topic(struct weir_uuid committed, struct weir_uuid now)
+{
+    static const struct weir_uuid none = {{0}};
+    return memcmp(&committed, &none, sizeof none) == 0 || memcmp(&now, &none, sizeof none) == 0 ||
+           memcmp(&committed, &now, sizeof now) == 0;
+}
+
+int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
+                          int32_t partition, struct weir_uuid topic_id, const char *call,
+                          int64_t *offset_out, struct weir_error *error)
+{
+    int rc = check_group(group, error);
+    if (rc < 0) return rc;
+    struct weir_arena arena;
+    weir_arena_init(&arena, &log->budget, 0);
+    struct weir_offset_entry entry = {
+        .partition = {.topic = weir_text(topic), .partition = partition},
+        .offset = -1,
+    };
+    struct weir_committed_request request = {
+        .group = weir_text(group),
+        .arena = &arena,
+        .entries = &entry,
+        .entry_count = 1,
+    };
+    rc = weir_log_wait_begin(log, &request.request, call, error);
+    if (rc < 0) goto out;
+    weir_broker_committed(log->broker, &request);
+    rc = weir_broker_wait(log->broker, &request.request, error);
+    if (rc == WEIR_CRASHED) return rc; /* the arena's memory went with the node */
+    if (rc < 0) {
+        (void)weir_error_wrap(error, rc, "committed offset of group '%s'", group);
+        goto out;
+    }
+    /* Offsets of a topic of this name that was deleted since mean nothing in the new one. */
+    *offset_out = is_same_topic(entry.topic_id, topic_id) ? entry.offset : -1;
+out:
+    weir_arena_close(&arena);
+    return rc;
+}
+
+int weir_committed(struct weir_log *log, const char *group, const char *topic, int32_t partition,
+                   int64_t *offset_out, struct weir_error *error)
+{
+    int rc = weir_log_check(log, "weir_committed", error);
+    if (rc == 0) rc = weir_topic_text_check(topic, error);
+    if (rc < 0) return rc;
+    struct weir_uuid any = {{0}};
+    return weir_committed_offset(log, group, topic, partition, any, "weir_committed", offset_out,
+                                 error);
+}

@@ -1,0 +1,156 @@
+#ifndef WEIR_CLIENT_PRODUCER_INTERNAL_H
+#define WEIR_CLIENT_PRODUCER_INTERNAL_H
+
+#include "base/map.h"
+#include "client/client_internal.h"
+#include "client/partitioner.h"
+#include "wire/record_batch.h"
+
+/**
+ * What the parts of a producer share.
+ *
+ *   producer.c           the public calls
+ *   producer_batches.c   records into batches: buffers, filling, sealing
+ *   producer_flight.c    batches into the log: requests, retries, sequences, deliveries
+ *
+ * A batch goes round:
+ *
+ *   free ──open──> OPEN ──seal──> READY ──submit──> IN_FLIGHT ──answered──> DONE ──delivered──> free
+ *                                   ^                   │
+ *                                   └──── to be retried ┘
+ *
+ * Order and exactly-once. Sealing gives a batch the next sequence of its partition. Batches of a
+ * partition are sent in that order, none more than four behind the oldest whose fate is open: the log
+ * remembers five of a producer, and would not know an older one again. One that is to be retried
+ * holds back those behind it: the log refuses those already under way (out of order), and they are
+ * sent again after it with the same sequence. Until the log has
+ * accepted a first batch, only one is on its way: a log that does not know the producer takes any
+ * sequence, and would take the second batch for the first. A batch that failed for good leaves a hole
+ * that the log would never accept: the partition's epoch is raised and those behind it are numbered
+ * from 0 again (KIP-360). Without idempotence one batch is in flight, so that a retry can't be
+ * overtaken.
+ *
+ * Thread: the producer's user's, except on_answered, which runs on a shard and only pushes into
+ * `answered`. No locks.
+ */
+struct weir_producer_partition;
+
+enum weir_producer_batch_state {
+    WEIR_BATCH_FREE,
+    WEIR_BATCH_OPEN,
+    WEIR_BATCH_READY,
+    WEIR_BATCH_IN_FLIGHT,
+    WEIR_BATCH_DONE,
+};
+
+struct weir_producer_batch {
+    struct weir_produce_request produce; /* first: its message comes back through `answered` */
+    struct weir_producer *producer;
+    struct weir_producer_partition *partition;
+    struct weir_producer_batch *next; /* in its partition's queue, among the done, or the free ones */
+    enum weir_producer_batch_state state;
+    struct weir_shared *bytes;   /* being filled, then being sent; NULL when done */
+    size_t charged;              /* of buffer_memory */
+    struct weir_buffer contexts; /* record_context of each record, if deliveries are wanted */
+    int32_t record_count;        /* set when sealed */
+    uint64_t number;             /* counts its partition's sealed batches */
+    struct weir_mono opened;     /* for linger */
+    struct weir_mono retry_at;
+    struct weir_mono expires;    /* no retry after this */
+};
+
+struct weir_producer_partition {
+    struct weir_producer_topic *topic;
+    int32_t index;
+    struct weir_batch_builder builder; /* its plain buffer is lent: the bytes of `open` */
+    struct weir_producer_batch *open;
+    struct weir_producer_batch *first; /* READY and IN_FLIGHT, in order of sequence */
+    struct weir_producer_batch *last;
+    struct weir_producer_partition *next_busy;
+    bool is_busy;       /* linked in the producer's list: something is open or unanswered */
+    bool was_accepted;  /* the log knows our sequences here */
+    bool has_hole;      /* a batch failed for good: raise the epoch before sending on */
+    int16_t epoch;
+    int32_t next_sequence;
+    uint64_t next_number;
+    int in_flight;
+};
+
+struct weir_producer_topic {
+    char *name;
+    int32_t partition_count;
+    int64_t max_message_bytes;
+    bool is_stale; /* the log answered that it is not what we think: look it up again */
+    struct weir_partitioner partitioner;
+    struct weir_producer_partition **partitions; /* each made when first written to */
+    int32_t partition_capacity; /* of the array; a topic made anew may have fewer partitions */
+};
+
+enum { WEIR_PRODUCER_POOL_MAX = 64 };
+
+struct weir_producer {
+    uint32_t magic;
+    struct weir_log *log;
+    struct weir_producer_options options;
+    enum weir_codec codec;
+    enum weir_acks acks;
+    bool is_idempotent;
+    int64_t producer_id; /* WEIR_NO_PRODUCER_ID until the first record */
+
+    struct weir_map topics;
+    struct weir_producer_topic *last_topic; /* most calls name the one of the call before */
+    struct weir_producer_partition *busy;   /* in order of first use since it was idle */
+    struct weir_producer_partition **busy_end;
+
+    struct weir_mono linger_until; /* when the first open batch has lingered long enough */
+    size_t memory_used;            /* bytes of batches open, ready or in flight */
+    struct weir_buffer compressed; /* lent to a builder while it seals */
+    struct weir_shared *pool[WEIR_PRODUCER_POOL_MAX]; /* buffers of batch_size, oldest first */
+    size_t pool_start, pool_count, pool_max;
+
+    struct weir_mailbox answered;
+    struct weir_producer_batch *free_batches;
+    struct weir_producer_batch *done; /* waiting for their deliveries to run */
+    struct weir_producer_batch **done_end;
+    size_t done_bytes;       /* of their contexts */
+    int done_silently;       /* records that nobody wants a delivery for, since the last poll */
+    bool is_delivering;      /* inside on_delivery */
+    struct weir_error failure; /* first since the last flush; code 0: none */
+};
+
+/* ---- producer_batches.c ---------------------------------------------------------------------- */
+
+/**
+ * Put a record (timestamp set) into its partition's batch. WEIR_END: that one was full and is on its
+ * way, the record was not added; choose a partition again.
+ */
+int weir_producer_add(struct weir_producer *producer, struct weir_producer_partition *partition,
+                      const struct weir_record *record, void *record_context,
+                      struct weir_error *error);
+/** Finish the open batch, if there is one, and queue it. On failure it stays open. */
+int weir_producer_seal(struct weir_producer *producer, struct weir_producer_partition *partition,
+                       struct weir_error *error);
+/** Take the open batch's records back: nothing of it is sent. */
+struct weir_producer_batch *weir_producer_take_open(struct weir_producer_partition *partition);
+/** The batch's bytes are not needed any more. */
+void weir_producer_drop_bytes(struct weir_producer *producer, struct weir_producer_batch *batch);
+/** Back to the free ones. */
+void weir_producer_free_batch(struct weir_producer *producer, struct weir_producer_batch *batch);
+
+/* ---- producer_flight.c ----------------------------------------------------------------------- */
+
+/** Send what is ready and may go. */
+void weir_producer_pump(struct weir_producer *producer, struct weir_producer_partition *partition);
+/** The same for all partitions; forgets those that are idle. */
+void weir_producer_pump_all(struct weir_producer *producer);
+/** Take up the answers that are there. */
+void weir_producer_take_answers(struct weir_producer *producer);
+/** Wait for an answer or a retry that falls due, and go on with it. Something must be unanswered. */
+int weir_producer_await(struct weir_producer *producer, struct weir_error *error);
+/** A batch's fate is known. */
+void weir_producer_settle(struct weir_producer *producer, struct weir_producer_batch *batch, int rc,
+                          const struct weir_error *error);
+/** Run the deliveries that are due; how many records. */
+int weir_producer_deliver(struct weir_producer *producer);
+
+#endif

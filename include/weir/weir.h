@@ -1,0 +1,11 @@
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+/** All of Weir: each header is one idea and can be included alone. */
+#include "weir/error.h"
+#include "weir/log.h"
+#include "weir/log_callback.h"
+#include "weir/record.h"
+#include "weir/types.h"
+
+#endif
