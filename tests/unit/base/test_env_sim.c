@@ -319,14 +319,26 @@ START_TEST(a_run_ends_at_its_limit)
 }
 END_TEST
 
-static void count(struct weir_message *message)
+struct job {
+    struct weir_message message;
+    struct weir_work work;
+    int handled;
+    int run;
+};
+
+static void count_handled(struct weir_message *message)
 {
-    ((struct asking *)message)->rc++;
+    ((struct job *)message)->handled++;
+}
+
+static void count_done(struct weir_message *message)
+{
+    ((struct job *)((char *)message - offsetof(struct job, work.done)))->handled++;
 }
 
 static void count_run(struct weir_work *work)
 {
-    ((struct asking *)((char *)work + sizeof *work))->rc++;
+    ((struct job *)((char *)work - offsetof(struct job, work)))->run++;
 }
 
 /* A stopped actor gets no turn any more; its works were run, as in the real environment. */
@@ -335,18 +347,34 @@ START_TEST(a_stopped_actor_leaves_nothing_behind)
     struct weir_sim *sim = new_sim(1);
     struct weir_env *env = weir_sim_node(sim, 0);
     struct weir_actor *actor = start(env, "actor", nothing_to_do, NULL);
-    struct asking asking = {.message = {NULL, count}};
-    struct {
-        struct weir_work work;
-        struct asking counter;
-    } job = {.work = {{NULL, count}, count_run, actor}};
-    weir_actor_post(actor, &asking.message);
+    struct job job = {
+        .message = {NULL, count_handled},
+        .work = {{NULL, count_done}, count_run, actor},
+    };
+    weir_actor_post(actor, &job.message);
     weir_work_submit(env, &job.work);
     weir_actor_stop(actor);
     ck_assert_uint_eq(weir_sim_run(sim, NULL, NULL, 0), 0);
-    ck_assert_int_eq(asking.rc, 0);
-    ck_assert_int_eq(job.counter.rc, 1);
+    ck_assert_int_eq(job.handled, 0);
+    ck_assert_int_eq(job.run, 1);
     ck_assert_uint_eq(atomic_load(&env->budget->used), 0);
+    weir_sim_free(sim);
+}
+END_TEST
+
+/* Work is run later and comes back later still, each once. */
+START_TEST(work_takes_its_time_and_comes_back_once)
+{
+    struct weir_sim *sim = new_sim(1);
+    struct weir_env *env = weir_sim_node(sim, 0);
+    struct weir_actor *actor = start(env, "actor", nothing_to_do, NULL);
+    struct job job = {.work = {{NULL, count_done}, count_run, actor}};
+    weir_work_submit(env, &job.work);
+    ck_assert_int_eq(job.run, 0);
+    weir_sim_run(sim, NULL, NULL, 0);
+    ck_assert_int_eq(job.run, 1);
+    ck_assert_int_eq(job.handled, 1);
+    ck_assert_int_gt(weir_sim_now_ns(sim), 0);
     weir_sim_free(sim);
 }
 END_TEST
@@ -624,6 +652,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, waiting_for_nothing_times_out);
     tcase_add_test(tests, a_run_ends_at_its_limit);
     tcase_add_test(tests, a_stopped_actor_leaves_nothing_behind);
+    tcase_add_test(tests, work_takes_its_time_and_comes_back_once);
     tcase_add_test(tests, a_crash_ends_one_node_only);
     tcase_add_test(tests, a_crash_inside_an_operation_leaves_a_corpse_without_effect);
     tcase_add_test(tests, a_crash_after_an_operation_keeps_its_effect);
