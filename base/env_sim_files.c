@@ -1,8 +1,8 @@
 /**
  * A simulated node's files: handles, locks and paths over its disk, and the faults that are planned
- * by the number of the operation.
+ * by the number of the change.
  *
- * Each operation that may change the disk is framed by operation_begin and operation_end. Between
+ * Each operation that may change the disk is framed by weir_sim_change_begin and weir_sim_change_end. Between
  * them stands what the operation does when nothing goes wrong; the frame counts, refuses, and ends
  * the life before or after.
  */
@@ -17,38 +17,6 @@
 /* Enough for any test; a wild position is told apart from a large file here. */
 #define FILE_SIZE_MAX ((int64_t)1 << 32)
 
-enum operation_kind {
-    OPERATION_WRITE,
-    OPERATION_TRUNCATE,
-    OPERATION_SYNC,
-    OPERATION_SYNC_FILE_SYSTEM,
-    OPERATION_SYNC_DIRECTORY,
-    OPERATION_CREATE,
-    OPERATION_MAKE_DIRECTORY,
-    OPERATION_RENAME,
-    OPERATION_REMOVE,
-    OPERATION_OTHER,
-};
-
-struct operation_row {
-    const char *verb;
-    bool is_sync;
-    bool takes_space;
-};
-
-static const struct operation_row operation_rows[] = {
-    [OPERATION_WRITE] = {.verb = "write", .takes_space = true},
-    [OPERATION_TRUNCATE] = {.verb = "truncate"},
-    [OPERATION_SYNC] = {.verb = "sync", .is_sync = true},
-    [OPERATION_SYNC_FILE_SYSTEM] = {.verb = "sync the file system of", .is_sync = true},
-    [OPERATION_SYNC_DIRECTORY] = {.verb = "sync directory", .is_sync = true},
-    [OPERATION_CREATE] = {.verb = "open", .takes_space = true},
-    [OPERATION_MAKE_DIRECTORY] = {.verb = "make directory", .takes_space = true},
-    [OPERATION_RENAME] = {.verb = "rename"},
-    [OPERATION_REMOVE] = {.verb = "remove"},
-    [OPERATION_OTHER] = {.verb = "change"},
-};
-
 static struct weir_sim_life *life_of(struct weir_env *env)
 {
     return (struct weir_sim_life *)env;
@@ -57,93 +25,6 @@ static struct weir_sim_life *life_of(struct weir_env *env)
 static struct weir_sim_file *sim_file(struct weir_file *file)
 {
     return (struct weir_sim_file *)file;
-}
-
-/* ---- operations and their faults -------------------------------------------------------------- */
-
-struct operation {
-    struct weir_sim_life *life;
-    enum operation_kind kind;
-    const char *path;
-    enum weir_sim_fault fault; /* the planned one, if this is its turn */
-};
-
-static int failed(enum operation_kind kind, const char *path, int code, struct weir_error *error)
-{
-    if (code >= 0) return code;
-    return weir_error_set(error, (enum weir_code)code, "%s '%s': %s", operation_rows[kind].verb,
-                          path, weir_code_text(code));
-}
-
-static bool fault_fits(enum weir_sim_fault fault, enum operation_kind kind)
-{
-    switch (fault) {
-    case WEIR_SIM_FAULT_NONE:
-    case WEIR_SIM_FAULT_READ_EIO:
-        return false;
-    case WEIR_SIM_FAULT_EIO:
-    case WEIR_SIM_FAULT_CRASH:
-    case WEIR_SIM_FAULT_CRASH_AFTER:
-        return true;
-    case WEIR_SIM_FAULT_ENOSPC:
-        return operation_rows[kind].takes_space;
-    case WEIR_SIM_FAULT_SYNC:
-        return operation_rows[kind].is_sync;
-    case WEIR_SIM_FAULT_TORN:
-        return kind == OPERATION_WRITE;
-    }
-    return false;
-}
-
-static bool is_planned(const struct weir_sim_fault_plan *plan, uint64_t number)
-{
-    return number == plan->at || (plan->is_sticky && number > plan->at);
-}
-
-/* Negative: the operation is not to be done. Otherwise `operation->fault` may still ask for part of
- * it, or for an end of the life after it. */
-static int operation_begin(struct operation *operation, struct weir_error *error)
-{
-    struct weir_sim_life *life = operation->life;
-    struct weir_sim_node *node = life->node;
-    if (life->is_dead) return failed(operation->kind, operation->path, WEIR_CRASHED, error);
-
-    uint64_t number = ++node->change_count;
-    weir_sim_trace(life->sim, (number << 8) | (uint64_t)operation->kind);
-    weir_sim_say(life->sim, node->number, "%llu: %s %s", (unsigned long long)number,
-                 operation_rows[operation->kind].verb, operation->path);
-    if (!is_planned(&node->plan, number)) return WEIR_OK;
-    if (!fault_fits(node->plan.fault, operation->kind)) return WEIR_OK;
-    operation->fault = node->plan.fault;
-    if (operation->fault == WEIR_SIM_FAULT_EIO) {
-        return failed(operation->kind, operation->path, WEIR_IO, error);
-    }
-    if (operation->fault == WEIR_SIM_FAULT_CRASH) {
-        weir_sim_die(life, node->plan.crash);
-        return failed(operation->kind, operation->path, WEIR_CRASHED, error);
-    }
-    return WEIR_OK;
-}
-
-/* `code` is what the operation came to. */
-static int operation_end(struct operation *operation, int code, struct weir_error *error)
-{
-    enum weir_sim_fault fault = operation->fault;
-    if (fault == WEIR_SIM_FAULT_CRASH_AFTER || fault == WEIR_SIM_FAULT_TORN) {
-        weir_sim_die(operation->life, operation->life->node->plan.crash);
-        code = WEIR_CRASHED;
-    }
-    return failed(operation->kind, operation->path, code, error);
-}
-
-int weir_sim_operation(struct weir_env *env, const char *what, int (*perform)(void *context),
-                       void *context, struct weir_error *error)
-{
-    weir_assert(weir_sim_of(env) != NULL);
-    struct operation operation = {.life = life_of(env), .kind = OPERATION_OTHER, .path = what};
-    int rc = operation_begin(&operation, error);
-    if (rc < 0) return rc;
-    return operation_end(&operation, perform(context), error);
 }
 
 /* ---- open files ------------------------------------------------------------------------------- */
@@ -178,29 +59,29 @@ void weir_sim_file_close(struct weir_file *base)
 static int create_file(struct weir_sim_life *life, const char *path, struct weir_inode **inode_out,
                        struct weir_error *error)
 {
-    struct operation operation = {.life = life, .kind = OPERATION_CREATE, .path = path};
-    int rc = operation_begin(&operation, error);
+    struct weir_sim_change change = {.life = life, .kind = WEIR_SIM_CHANGE_CREATE, .path = path};
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
-    if (operation.fault == WEIR_SIM_FAULT_ENOSPC) {
-        return operation_end(&operation, WEIR_NO_SPACE, error);
+    if (change.fault == WEIR_SIM_FAULT_ENOSPC) {
+        return weir_sim_change_end(&change, WEIR_NO_SPACE, error);
     }
     rc = weir_disk_create(life->node->disk, path, WEIR_FILE_REGULAR, inode_out);
     if (rc == WEIR_OK) (*inode_out)->modified_ms = weir_wall_now(&life->base).ms;
-    return operation_end(&operation, rc, error);
+    return weir_sim_change_end(&change, rc, error);
 }
 
 static int truncate_inode(struct weir_sim_life *life, const char *path, struct weir_inode *inode,
                           int64_t size, struct weir_error *error)
 {
-    struct operation operation = {.life = life, .kind = OPERATION_TRUNCATE, .path = path};
-    int rc = operation_begin(&operation, error);
+    struct weir_sim_change change = {.life = life, .kind = WEIR_SIM_CHANGE_TRUNCATE, .path = path};
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
     if (size < 0 || size > FILE_SIZE_MAX) {
-        return operation_end(&operation, WEIR_INVALID_ARGUMENT, error);
+        return weir_sim_change_end(&change, WEIR_INVALID_ARGUMENT, error);
     }
     weir_inode_truncate(inode, size);
     inode->modified_ms = weir_wall_now(&life->base).ms;
-    return operation_end(&operation, WEIR_OK, error);
+    return weir_sim_change_end(&change, WEIR_OK, error);
 }
 
 /* The inode that `flags` ask for, made or emptied as they say. */
@@ -209,10 +90,11 @@ static int find_or_create(struct weir_sim_life *life, const char *path, unsigned
 {
     struct weir_inode *inode = weir_disk_find(life->node->disk, path);
     bool creates = (flags & WEIR_OPEN_CREATE) != 0;
-    if (inode == NULL && !creates) return failed(OPERATION_CREATE, path, WEIR_NOT_FOUND, error);
+    if (inode == NULL && !creates)
+        return weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_NOT_FOUND, error);
     if (inode == NULL) return create_file(life, path, inode_out, error);
     if (creates && (flags & WEIR_OPEN_EXCLUSIVE) != 0) {
-        return failed(OPERATION_CREATE, path, WEIR_EXISTS, error);
+        return weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_EXISTS, error);
     }
     if (inode->kind == WEIR_FILE_DIRECTORY && (flags & WEIR_OPEN_WRITE) != 0) {
         return weir_error_set(error, WEIR_IO, "open '%s': it is a directory", path);
@@ -231,12 +113,13 @@ int weir_sim_file_open(struct weir_env *env, const char *path, unsigned flags,
     struct weir_sim_life *life = life_of(env);
     struct weir_inode *inode = NULL;
     weir_assert((flags & (WEIR_OPEN_READ | WEIR_OPEN_WRITE)) != 0);
-    if (life->is_dead) return failed(OPERATION_CREATE, path, WEIR_CRASHED, error);
+    if (life->is_dead)
+        return weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_CRASHED, error);
     int rc = WEIR_OK;
     struct weir_sim_file *file = weir_alloc_zero(env->budget, sizeof *file);
     char *copy = weir_alloc_text(env->budget, path, strlen(path));
     if (file == NULL || copy == NULL) {
-        rc = failed(OPERATION_CREATE, path, WEIR_NO_MEMORY, error);
+        rc = weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_NO_MEMORY, error);
         goto out;
     }
     rc = find_or_create(life, path, flags, &inode, error);
@@ -265,7 +148,8 @@ out:
 static bool read_is_to_fail(struct weir_sim_node *node)
 {
     uint64_t number = ++node->read_count;
-    return node->plan.fault == WEIR_SIM_FAULT_READ_EIO && is_planned(&node->plan, number);
+    return node->plan.fault == WEIR_SIM_FAULT_READ_EIO &&
+           weir_sim_fault_is_due(&node->plan, number);
 }
 
 int64_t weir_sim_file_read(struct weir_file *base, void *to, size_t size, int64_t position,
@@ -329,12 +213,12 @@ int weir_sim_file_write(struct weir_file *base, const struct weir_iovec *parts, 
                         int64_t position, struct weir_error *error)
 {
     struct weir_sim_file *file = sim_file(base);
-    struct operation operation = {
+    struct weir_sim_change change = {
         .life = file->life,
-        .kind = OPERATION_WRITE,
+        .kind = WEIR_SIM_CHANGE_WRITE,
         .path = base->path,
     };
-    int rc = operation_begin(&operation, error);
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
 
     size_t size = size_of_parts(parts, count);
@@ -343,10 +227,10 @@ int weir_sim_file_write(struct weir_file *base, const struct weir_iovec *parts, 
         rc = WEIR_IO;
     } else if (position < 0 || (int64_t)size > FILE_SIZE_MAX - position) {
         rc = WEIR_TOO_LARGE;
-    } else if (operation.fault == WEIR_SIM_FAULT_TORN) {
+    } else if (change.fault == WEIR_SIM_FAULT_TORN) {
         size_t torn = file->life->node->plan.torn_bytes;
         written = torn < size ? torn : size;
-    } else if (operation.fault == WEIR_SIM_FAULT_ENOSPC) {
+    } else if (change.fault == WEIR_SIM_FAULT_ENOSPC) {
         written = size > 0 ? weir_sim_random_below(&file->life->sim->schedule, size) : 0;
         rc = WEIR_NO_SPACE;
     } else {
@@ -357,7 +241,7 @@ int weir_sim_file_write(struct weir_file *base, const struct weir_iovec *parts, 
         weir_sim_trace(file->life->sim, ((uint64_t)position << 20) ^ written);
         write_leading(file, parts, count, written, position);
     }
-    return operation_end(&operation, rc, error);
+    return weir_sim_change_end(&change, rc, error);
 }
 
 int weir_sim_file_truncate(struct weir_file *base, int64_t size, struct weir_error *error)
@@ -369,35 +253,36 @@ int weir_sim_file_truncate(struct weir_file *base, int64_t size, struct weir_err
 int weir_sim_file_sync(struct weir_file *base, struct weir_error *error)
 {
     struct weir_sim_file *file = sim_file(base);
-    struct operation operation = {.life = file->life, .kind = OPERATION_SYNC, .path = base->path};
-    int rc = operation_begin(&operation, error);
+    struct weir_sim_change change = {
+        .life = file->life, .kind = WEIR_SIM_CHANGE_SYNC, .path = base->path};
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
-    if (operation.fault == WEIR_SIM_FAULT_SYNC) {
+    if (change.fault == WEIR_SIM_FAULT_SYNC) {
         weir_inode_fail_sync(file->inode);
         rc = WEIR_IO;
     } else {
         weir_inode_sync(file->inode);
     }
-    return operation_end(&operation, rc, error);
+    return weir_sim_change_end(&change, rc, error);
 }
 
 int weir_sim_sync_file_system(struct weir_file *base, struct weir_error *error)
 {
     struct weir_sim_life *life = sim_file(base)->life;
-    struct operation operation = {
+    struct weir_sim_change change = {
         .life = life,
-        .kind = OPERATION_SYNC_FILE_SYSTEM,
+        .kind = WEIR_SIM_CHANGE_SYNC_FILE_SYSTEM,
         .path = base->path,
     };
-    int rc = operation_begin(&operation, error);
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
-    if (operation.fault == WEIR_SIM_FAULT_SYNC) {
+    if (change.fault == WEIR_SIM_FAULT_SYNC) {
         weir_disk_fail_sync_all(life->node->disk);
         rc = WEIR_IO;
     } else {
         weir_disk_sync_all(life->node->disk);
     }
-    return operation_end(&operation, rc, error);
+    return weir_sim_change_end(&change, rc, error);
 }
 
 void weir_sim_drop_cache(struct weir_file *base, int64_t position, int64_t size)
@@ -458,21 +343,23 @@ int weir_sim_stat(struct weir_env *env, const char *path, struct weir_file_stat 
 int weir_sim_make_directory(struct weir_env *env, const char *path, struct weir_error *error)
 {
     struct weir_sim_life *life = life_of(env);
-    struct operation operation = {.life = life, .kind = OPERATION_MAKE_DIRECTORY, .path = path};
-    int rc = operation_begin(&operation, error);
+    struct weir_sim_change change = {
+        .life = life, .kind = WEIR_SIM_CHANGE_MAKE_DIRECTORY, .path = path};
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
     struct weir_inode *inode;
-    rc = operation.fault == WEIR_SIM_FAULT_ENOSPC
+    rc = change.fault == WEIR_SIM_FAULT_ENOSPC
              ? WEIR_NO_SPACE
              : weir_disk_create(life->node->disk, path, WEIR_FILE_DIRECTORY, &inode);
-    return operation_end(&operation, rc, error);
+    return weir_sim_change_end(&change, rc, error);
 }
 
 int weir_sim_sync_directory(struct weir_env *env, const char *path, struct weir_error *error)
 {
     struct weir_sim_life *life = life_of(env);
-    struct operation operation = {.life = life, .kind = OPERATION_SYNC_DIRECTORY, .path = path};
-    int rc = operation_begin(&operation, error);
+    struct weir_sim_change change = {
+        .life = life, .kind = WEIR_SIM_CHANGE_SYNC_DIRECTORY, .path = path};
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
     struct weir_disk *disk = life->node->disk;
     struct weir_inode *directory = weir_disk_find(disk, path);
@@ -480,23 +367,23 @@ int weir_sim_sync_directory(struct weir_env *env, const char *path, struct weir_
         rc = WEIR_NOT_FOUND;
     } else if (directory->kind != WEIR_FILE_DIRECTORY) {
         rc = WEIR_IO;
-    } else if (operation.fault == WEIR_SIM_FAULT_SYNC) {
+    } else if (change.fault == WEIR_SIM_FAULT_SYNC) {
         weir_disk_fail_sync_directory(disk, directory);
         rc = WEIR_IO;
     } else {
         weir_disk_sync_directory(disk, directory);
     }
-    return operation_end(&operation, rc, error);
+    return weir_sim_change_end(&change, rc, error);
 }
 
 int weir_sim_rename(struct weir_env *env, const char *from, const char *to,
                     struct weir_error *error)
 {
     struct weir_sim_life *life = life_of(env);
-    struct operation operation = {.life = life, .kind = OPERATION_RENAME, .path = from};
-    int rc = operation_begin(&operation, error);
+    struct weir_sim_change change = {.life = life, .kind = WEIR_SIM_CHANGE_RENAME, .path = from};
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
-    rc = operation_end(&operation, weir_disk_rename(life->node->disk, from, to), error);
+    rc = weir_sim_change_end(&change, weir_disk_rename(life->node->disk, from, to), error);
     if (rc >= 0) return rc;
     return weir_error_set(error, (enum weir_code)rc, "rename '%s' to '%s': %s", from, to,
                           weir_code_text(rc));
@@ -505,10 +392,10 @@ int weir_sim_rename(struct weir_env *env, const char *from, const char *to,
 int weir_sim_remove(struct weir_env *env, const char *path, struct weir_error *error)
 {
     struct weir_sim_life *life = life_of(env);
-    struct operation operation = {.life = life, .kind = OPERATION_REMOVE, .path = path};
-    int rc = operation_begin(&operation, error);
+    struct weir_sim_change change = {.life = life, .kind = WEIR_SIM_CHANGE_REMOVE, .path = path};
+    int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
-    return operation_end(&operation, weir_disk_remove(life->node->disk, path), error);
+    return weir_sim_change_end(&change, weir_disk_remove(life->node->disk, path), error);
 }
 
 /* The entries as they are at the start: `each` may remove them. */

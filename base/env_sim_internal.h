@@ -9,7 +9,8 @@
  *   env_sim.c         the run: nodes, clocks, crashes, the loop
  *   env_sim_events.c  the event heap, the trace, the simulator's memory and random numbers
  *   env_sim_actors.c  actors, deadlines, work, waiting
- *   env_sim_files.c   a node's files over its disk; counted faults
+ *   env_sim_files.c   a node's files over its disk
+ *   env_sim_changes.c operations that change the disk, and the faults planned by their number
  *   env_sim_disk.c, env_sim_inode.c   the disk
  *
  * A *node* is a place: its disk, its wall clock, its attachments. A *life* is what runs there between
@@ -159,6 +160,39 @@ void weir_sim_actor_wake_at(struct weir_actor *actor, struct weir_mono deadline)
 void weir_sim_work_submit(struct weir_env *env, struct weir_work *work);
 int weir_sim_wait(struct weir_env *env, bool (*is_done)(void *context), void *context,
                   struct weir_mono deadline);
+
+/* ---- env_sim_changes.c ----------------------------------------------------------------------- */
+
+enum weir_sim_change_kind {
+    WEIR_SIM_CHANGE_WRITE,
+    WEIR_SIM_CHANGE_TRUNCATE,
+    WEIR_SIM_CHANGE_SYNC,
+    WEIR_SIM_CHANGE_SYNC_FILE_SYSTEM,
+    WEIR_SIM_CHANGE_SYNC_DIRECTORY,
+    WEIR_SIM_CHANGE_CREATE,
+    WEIR_SIM_CHANGE_MAKE_DIRECTORY,
+    WEIR_SIM_CHANGE_RENAME,
+    WEIR_SIM_CHANGE_REMOVE,
+    WEIR_SIM_CHANGE_OTHER,
+};
+
+/* One operation. */
+struct weir_sim_change {
+    struct weir_sim_life *life;
+    enum weir_sim_change_kind kind;
+    const char *path;
+    enum weir_sim_fault fault; /* the planned one, if this is its turn */
+};
+
+/** Count it. Negative: it is not to be done. Otherwise `change->fault` may ask for a part of it only, or
+ * for an end of the life after it. */
+int weir_sim_change_begin(struct weir_sim_change *change, struct weir_error *error);
+/** `code` is what the operation came to; the result is what its caller is told. */
+int weir_sim_change_end(struct weir_sim_change *change, int code, struct weir_error *error);
+/** `code`, with verb, path and text in `error`. */
+int weir_sim_change_failed(enum weir_sim_change_kind kind, const char *path, int code,
+                           struct weir_error *error);
+bool weir_sim_fault_is_due(const struct weir_sim_fault_plan *plan, uint64_t number);
 
 /* ---- env_sim_files.c -------------------------------------------------------------------------- */
 

@@ -94,7 +94,7 @@ static void play(struct weir_sim *sim, struct crowd *crowd)
     memset(crowd, 0, sizeof *crowd);
     crowd->env = weir_sim_node(sim, 0);
     for (int i = 0; i < MEMBERS; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "member %d", i);
         crowd->members[i] = start(crowd->env, name, nothing_to_do, NULL);
     }

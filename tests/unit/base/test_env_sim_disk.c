@@ -559,6 +559,9 @@ START_TEST(an_io_error_changes_nothing)
     ck_assert_ptr_nonnull(strstr(error.text, "write 'file'"));
     expect_text("file", "Before");
     write_text(file, "E", 1);
+    weir_sim_disk_count_reset(sim, 0);
+    write_text(file, "f", 2);
+    write_text(file, "o", 3); /* number two again: a plan fires once */
     expect_text("file", "BEfore");
 
     weir_sim_disk_count_reset(sim, 0);
