@@ -29,6 +29,9 @@ endif()
 if(WEIR_WERROR)
   target_compile_options(weir_flags INTERFACE -Werror)
 endif()
+if(WEIR_FUZZ)
+  target_compile_options(weir_flags INTERFACE -fsanitize=fuzzer-no-link) # the library's coverage
+endif()
 if(WEIR_SANITIZE)
   string(REPLACE ";" "," sanitizers "${WEIR_SANITIZE}")
   target_compile_options(weir_flags INTERFACE -fsanitize=${sanitizers} -fno-omit-frame-pointer
