@@ -13,7 +13,7 @@
  *   value  int16 version of the message               the value's message
  *
  * A null value takes back what the key says.
- * Source: Kafka's group coordinator; docs/format/coordinator-records.md.
+ * Source: Kafka's group coordinator; docs/format/messages.md.
  */
 
 /** The record type that a key begins with; WEIR_CORRUPT when it is too short. */

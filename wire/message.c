@@ -6,6 +6,12 @@
 #include "wire/message_decode.h"
 #include "wire/message_encode.h"
 
+const void *weir_no_elements(void)
+{
+    static const uint64_t elements[2];
+    return elements;
+}
+
 static bool has_version(const struct weir_message_type *type, int16_t version)
 {
     return version >= type->version_min && version <= type->version_max;

@@ -30,6 +30,9 @@ struct weir_message_type {
     void (*print)(struct weir_buffer *text, const void *message, int16_t version);
 };
 
+/** What an empty array points at where it may be null, so that it is told from a null one. */
+const void *weir_no_elements(void);
+
 /**
  * Append the message's bytes to `buffer`, which keeps its size on failure.
  *

@@ -1,11 +1,5 @@
 #include "wire/message_decode.h"
 
-const void *weir_no_elements(void)
-{
-    static const uint64_t elements[2];
-    return elements;
-}
-
 struct weir_uuid weir_decode_uuid(struct weir_decoder *decoder)
 {
     struct weir_uuid uuid = {{0}};

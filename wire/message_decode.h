@@ -79,8 +79,6 @@ struct weir_slice weir_decode_plain_string(struct weir_decoder *decoder, bool is
  */
 void *weir_decode_array(struct weir_decoder *decoder, bool is_nullable, size_t wire_size_min,
                         size_t struct_size, size_t *count_out);
-/** What an empty array points at, so that it is told from a null one. */
-const void *weir_no_elements(void);
 /** Room for the nullable struct that comes next, or NULL for null (or after a failure). */
 void *weir_decode_presence(struct weir_decoder *decoder, bool is_nullable, size_t struct_size);
 

@@ -14,7 +14,7 @@
  *   unsigned varint  version of the message
  *   the message
  *
- * The record's key is null. Source: KIP-631, Record Format; docs/format/metadata-records.md.
+ * The record's key is null. Source: KIP-631, Record Format; docs/format/messages.md.
  */
 enum { WEIR_METADATA_FRAME_VERSION = 1 };
 
