@@ -148,6 +148,9 @@ WEIR_API int weir_producer_poll(struct weir_producer *producer);
 /** Wait until everything sent so far is acknowledged; the first delivery error since the last flush. */
 WEIR_API int weir_producer_flush(struct weir_producer *producer, struct weir_error *error);
 
+/** The partition that a key goes to: Kafka's default partitioner, murmur2. `partition_count` > 0. */
+WEIR_API int32_t weir_partition_for_key(struct weir_slice key, int32_t partition_count);
+
 /** One record, acknowledged on return: for tools and examples, not for speed. */
 WEIR_API int weir_produce(struct weir_log *log, const char *topic, struct weir_slice key,
                           struct weir_slice value, struct weir_error *error);

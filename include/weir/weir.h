@@ -6,6 +6,10 @@
 #include "weir/log.h"
 #include "weir/log_callback.h"
 #include "weir/record.h"
+#include "weir/serde.h"
+#include "weir/stream.h"
+#include "weir/streams.h"
+#include "weir/test.h"
 #include "weir/types.h"
 
 #endif

@@ -1,0 +1,110 @@
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SHOWN_PER_SECOND = 3, TABLE_LINES = 6, DRAW_MS = 250, LINE_MS = 1000 };
+
+int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int report_open(struct report *report, struct weir_log *log, struct weir_streams *job,
+                struct weir_error *error)
+{
+    *report = (struct report){
+        .job = job,
+        .is_terminal = isatty(STDOUT_FILENO),
+        .started_ms = now_ms(),
+    };
+    report->drawn_ms = report->started_ms;
+    report->alerts = weir_consumer_new(log, NULL, error);
+    if (report->alerts == NULL) return error->code;
+    return weir_consumer_assign(report->alerts, "alerts", 0, WEIR_POSITION_END, error);
+}
+
+/* "12.3 MB" */
+static const char *bytes_text(char *to, size_t size, int64_t bytes)
+{
+    if (bytes < 1000000) {
+        (void)snprintf(to, size, "%" PRId64 " kB", (bytes + 999) / 1000);
+    } else {
+        (void)snprintf(to, size, "%.1f MB", (double)bytes / 1e6);
+    }
+    return to;
+}
+
+static void clear_table(struct report *report)
+{
+    if (!report->has_table) return;
+    printf("\033[%dA\033[J", TABLE_LINES);
+    report->has_table = false;
+}
+
+static void show_alert(struct report *report, const struct weir_record *record)
+{
+    int64_t second = (now_ms() - report->started_ms) / 1000;
+    report->alert_count += 1;
+    if (second != report->shown_second) {
+        report->shown_second = second;
+        report->shown_count = 0;
+    }
+    if (report->shown_count++ >= SHOWN_PER_SECOND) return;
+    clear_table(report);
+    printf("alert  %.*s\n", (int)record->value.size, (const char *)record->value.data);
+}
+
+static void draw(struct report *report, int64_t now)
+{
+    struct weir_streams_metrics metrics;
+    char state[32];
+    weir_streams_metrics(report->job, &metrics);
+    int64_t elapsed = now > report->drawn_ms ? now - report->drawn_ms : 1;
+    int64_t rate = (metrics.records_in - report->drawn_records) * 1000 / elapsed;
+    report->drawn_ms = now;
+    report->drawn_records = metrics.records_in;
+    (void)bytes_text(state, sizeof state, metrics.state_bytes);
+    if (!report->is_terminal) {
+        printf("running  records_per_second=%" PRId64 " records=%" PRId64 " alerts=%" PRId64
+               " lag=%" PRId64 " state=\"%s\" commits=%" PRId64 "\n",
+               rate, metrics.records_in, report->alert_count, metrics.records_lag, state,
+               metrics.commits);
+    } else {
+        clear_table(report);
+        printf("  records/s   %12" PRId64 "\n  records     %12" PRId64 "\n"
+               "  alerts      %12" PRId64 "\n  lag         %12" PRId64 "\n"
+               "  state       %12s\n  commits     %12" PRId64 "   p99 %.1f ms\n",
+               rate, metrics.records_in, report->alert_count, metrics.records_lag, state,
+               metrics.commits, (double)metrics.commit_p99_us / 1000);
+        report->has_table = true;
+    }
+    (void)fflush(stdout);
+}
+
+int report_step(struct report *report, int64_t wait_ms, struct weir_error *error)
+{
+    struct weir_batch_view batch;
+    int rc;
+    while ((rc = weir_consumer_poll(report->alerts, wait_ms, &batch, error)) == 0) {
+        for (size_t i = 0; i < batch.record_count; i++) show_alert(report, &batch.records[i]);
+        wait_ms = 0;
+    }
+    if (rc < 0) return rc;
+    int64_t now = now_ms();
+    if (now - report->drawn_ms >= (report->is_terminal ? DRAW_MS : LINE_MS)) draw(report, now);
+    return weir_streams_error(report->job, error);
+}
+
+int report_close(struct report *report, struct weir_error *error)
+{
+    int rc = report_step(report, 0, error);
+    draw(report, now_ms());
+    report->has_table = false;
+    int closed = weir_consumer_close(report->alerts, rc == 0 ? error : NULL);
+    return rc < 0 ? rc : closed;
+}
