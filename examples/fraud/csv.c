@@ -95,10 +95,11 @@ static bool parse_number(const char *text, double from, double to, double *numbe
     return true;
 }
 
+/* ISO/IEC 7812: 8 to 19 digits. */
 static bool parse_card(const char *text, char *card, size_t size)
 {
     size_t digits = strspn(text, "0123456789");
-    if (text[digits] != '\0' || digits < 12 || digits > 19) return false;
+    if (text[digits] != '\0' || digits < 8 || digits > 19) return false;
     (void)snprintf(card, size, "%s", text);
     return true;
 }

@@ -10,7 +10,7 @@
 struct payment {
     int64_t position; /* in its source: a line of the file, a number of the generator */
     int64_t time_ms;  /* Unix time of the payment: the record's timestamp */
-    char card[24];    /* 12 to 19 digits: text, for the longest do not fit in 63 bits */
+    char card[24];    /* 8 to 19 digits: text, for the longest do not fit in 63 bits */
     char merchant[96];
     char category[32];
     double amount;
