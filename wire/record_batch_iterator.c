@@ -59,7 +59,7 @@ static inline const uint8_t *read_bytes(const uint8_t *at, const uint8_t *end, b
 
 /* A record's headers; without an arena they are only walked. */
 static int read_headers(const uint8_t *at, const uint8_t *end, size_t count,
-                        struct weir_arena *arena, struct weir_record *record)
+                        struct weir_arena *arena, const struct weir_header **headers_out)
 {
     if (count > (size_t)(end - at) / HEADER_SIZE_MIN) return WEIR_CORRUPT;
     struct weir_header *headers = NULL;
@@ -75,8 +75,7 @@ static int read_headers(const uint8_t *at, const uint8_t *end, size_t count,
         if (at == NULL) return WEIR_CORRUPT;
         if (headers != NULL) headers[i] = header;
     }
-    record->headers = headers;
-    record->header_count = headers != NULL ? count : 0;
+    *headers_out = headers;
     return at == end ? 0 : WEIR_CORRUPT;
 }
 
@@ -87,11 +86,25 @@ struct run {
     int64_t delta_min; /* of the next record's offset */
 };
 
-/* The record at `run->at`, which is moved behind it. */
-static inline int read_record(const struct weir_batch_iterator *iterator, struct run *run,
-                              struct weir_record *record)
+/* Offset and time from their deltas, which are checked. */
+static inline bool place_record(const struct weir_batch_header *batch, const struct run *run,
+                                int64_t offset_delta, int64_t timestamp_delta,
+                                struct weir_record *record)
 {
-    const struct weir_batch_header *batch = &iterator->header;
+    if (offset_delta < run->delta_min || offset_delta > batch->last_offset_delta) return false;
+    record->offset = batch->base_offset + offset_delta;
+    if ((batch->attributes & WEIR_BATCH_LOG_APPEND_TIME) != 0) {
+        record->timestamp_ms = batch->max_timestamp_ms;
+        return true;
+    }
+    return !__builtin_add_overflow(batch->base_timestamp_ms, timestamp_delta,
+                                   &record->timestamp_ms);
+}
+
+/* The record at `run->at`, which is moved behind it. `record_out` is written on success only. */
+static inline int read_record(const struct weir_batch_iterator *iterator, struct run *run,
+                              struct weir_record *record_out)
+{
     int64_t size = 0;
     const uint8_t *at = read_varint(run->at, run->end, 32, &size);
     if (at == NULL || size < RECORD_SIZE_MIN - 1 || size > run->end - at) return WEIR_CORRUPT;
@@ -100,13 +113,14 @@ static inline int read_record(const struct weir_batch_iterator *iterator, struct
     int64_t timestamp_delta = 0;
     int64_t offset_delta = 0;
     int64_t header_count = 0;
+    struct weir_record record = {0};
     at = read_varint(at + 1, end, 64, &timestamp_delta); /* + 1: the attributes, unused */
     if (at == NULL) return WEIR_CORRUPT;
     at = read_varint(at, end, 32, &offset_delta);
     if (at == NULL) return WEIR_CORRUPT;
-    at = read_bytes(at, end, true, &record->key);
+    at = read_bytes(at, end, true, &record.key);
     if (at == NULL) return WEIR_CORRUPT;
-    at = read_bytes(at, end, true, &record->value);
+    at = read_bytes(at, end, true, &record.value);
     if (at == NULL) return WEIR_CORRUPT;
     /* The header count is often the record's last byte, which read_varint takes the slow way. */
     if (end - at == 1 && *at == 0) {
@@ -115,21 +129,20 @@ static inline int read_record(const struct weir_batch_iterator *iterator, struct
         at = read_varint(at, end, 32, &header_count);
         if (at == NULL || header_count < 0) return WEIR_CORRUPT;
     }
-    if (offset_delta < run->delta_min || offset_delta > batch->last_offset_delta) {
+    if (!place_record(&iterator->header, run, offset_delta, timestamp_delta, &record)) {
         return WEIR_CORRUPT;
     }
-    record->offset = batch->base_offset + offset_delta;
-    record->timestamp_ms = batch->max_timestamp_ms;
-    if ((batch->attributes & WEIR_BATCH_LOG_APPEND_TIME) == 0 &&
-        __builtin_add_overflow(batch->base_timestamp_ms, timestamp_delta, &record->timestamp_ms)) {
+    if (header_count != 0) {
+        int rc = read_headers(at, end, (size_t)header_count, iterator->arena, &record.headers);
+        if (rc < 0) return rc;
+        record.header_count = record.headers != NULL ? (size_t)header_count : 0;
+    } else if (at != end) {
         return WEIR_CORRUPT;
     }
-    record->headers = NULL;
-    record->header_count = 0;
     run->at = end;
     run->delta_min = offset_delta + 1;
-    if (header_count == 0) return at == end ? 0 : WEIR_CORRUPT;
-    return read_headers(at, end, (size_t)header_count, iterator->arena, record);
+    *record_out = record;
+    return 0;
 }
 
 static struct run run_begin(const struct weir_batch_iterator *iterator)
@@ -225,11 +238,9 @@ int weir_batch_next(struct weir_batch_iterator *iterator, struct weir_record *re
         return check_end(iterator, iterator->at, error);
     }
     struct run run = run_begin(iterator);
-    struct weir_record record;
-    int rc = read_record(iterator, &run, &record);
+    int rc = read_record(iterator, &run, record_out);
     if (rc < 0) return damaged(iterator, iterator->index, rc, error);
     run_commit(iterator, &run, 1);
-    *record_out = record;
     return 0;
 }
 
