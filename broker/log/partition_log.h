@@ -129,6 +129,7 @@ struct weir_log_sync {
     struct weir_file *file;      /* the active segment, held by reference */
     void *segment;
     int64_t end_offset;          /* what will be durable */
+    int64_t marked_bytes;        /* appended up to the mark */
     bool directory_is_dirty;
     bool has_mark;               /* a mark of `end_offset` is written after the data */
     struct weir_buffer mark;
@@ -161,7 +162,7 @@ struct weir_log_part { /* whole stored batches; the first may begin below the as
 struct weir_log_read {
     /* asked */
     int64_t offset;
-    int64_t offset_max;   /* exclusive: no batch that reaches it is given */
+    int64_t offset_max;   /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
     size_t size_max;      /* the first batch is given even if it is larger (KIP-74) */
     /* given */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
@@ -171,7 +172,13 @@ struct weir_log_read {
     struct weir_error error;
     /* between begin and run */
     void *segment; /* held by reference */
-    int64_t position;
+    int64_t position;       /* of a batch to walk from; -1: ask the index files */
+    int64_t position_offset; /* that batch's last offset */
+    int64_t limit;          /* how far the segment may be read */
+    int32_t epoch;          /* of the batch that holds `offset`; -1: not known */
+    int64_t damaged_offset; /* given by run: nothing from here on can be served; -1: none */
+    int64_t offset_bound;   /* `offset_max`, the log's end and damage taken together */
+    uint64_t truncations;
     struct weir_env *env;
     struct weir_budget *budget;
     struct weir_partition_log *log;
@@ -191,6 +198,12 @@ void weir_log_read_run(struct weir_log_read *read);
 int weir_log_read_end(struct weir_log_read *read);
 /** Drop the parts' references. */
 void weir_log_read_release(struct weir_log_read *read);
+
+/**
+ * A reader found damage that only it can see (a batch's crc): what lies at and above `offset` is
+ * offline from now on, what lies below stays readable (L5). Owner's thread.
+ */
+void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason);
 
 /** First offset whose timestamp is >= `timestamp_ms`, with its own timestamp; -1, -1 if none. Reads
  * at most one index interval; in place. */

@@ -1,0 +1,191 @@
+#include "broker/log/durable_mark.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+/* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
+ * [20, size)  20 topic id  36 start offset  44 end offset  52 segments, epochs, producers. */
+enum {
+    MAGIC_SIZE = 8,
+    SIZE_AT = 12,
+    CRC_AT = 16,
+    BODY_AT = 20,
+    SEGMENT_SIZE = 40,
+    EPOCH_SIZE = 12,
+};
+enum { FLAG_CLEAN = 1, FLAG_TRUNCATING = 2 };
+
+static const uint8_t magic[MAGIC_SIZE] = {'W', 'e', 'i', 'r', 'M', 'a', 'r', 'k'};
+
+static uint32_t crc_of(const uint8_t *bytes, size_t size)
+{
+    uint32_t crc = weir_crc32c(0, bytes, CRC_AT);
+    return weir_crc32c(crc, bytes + BODY_AT, size - BODY_AT);
+}
+
+static void encode_segments(const struct weir_durable_mark_view *view, struct weir_buffer *to)
+{
+    weir_buffer_u32(to, (uint32_t)view->segment_count);
+    for (size_t i = 0; i < view->segment_count; i++) {
+        const struct weir_segment_facts *segment = view->segment(view->context, i);
+        weir_buffer_u64(to, (uint64_t)segment->base_offset);
+        weir_buffer_u64(to, (uint64_t)segment->size);
+        weir_buffer_u64(to, (uint64_t)segment->first_timestamp_ms);
+        weir_buffer_u64(to, (uint64_t)segment->max_timestamp_ms);
+        weir_buffer_u64(to, (uint64_t)segment->max_timestamp_offset);
+    }
+}
+
+static void encode_epochs(const struct weir_leader_epochs *epochs, struct weir_buffer *to)
+{
+    weir_buffer_u32(to, (uint32_t)epochs->count);
+    for (size_t i = 0; i < epochs->count; i++) {
+        weir_buffer_u32(to, (uint32_t)epochs->entries[i].epoch);
+        weir_buffer_u64(to, (uint64_t)epochs->entries[i].start_offset);
+    }
+}
+
+void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to)
+{
+    weir_assert(view->segment_count > 0 && to->size == 0);
+    unsigned flags =
+        (view->is_clean ? FLAG_CLEAN : 0u) | (view->is_truncating ? FLAG_TRUNCATING : 0u);
+    weir_buffer_append(to, magic, sizeof magic);
+    weir_buffer_u16(to, WEIR_DURABLE_MARK_VERSION);
+    weir_buffer_u16(to, (uint16_t)flags);
+    weir_buffer_u64(to, 0); /* size and crc, below */
+    weir_buffer_append(to, view->topic_id.bytes, sizeof view->topic_id.bytes);
+    weir_buffer_u64(to, (uint64_t)view->start_offset);
+    weir_buffer_u64(to, (uint64_t)view->end_offset);
+    encode_segments(view, to);
+    encode_epochs(view->epochs, to);
+    weir_producer_state_encode(view->producers, view->now, to);
+    if (to->failed) return;
+    weir_store_u32(to->data + SIZE_AT, (uint32_t)to->size);
+    weir_store_u32(to->data + CRC_AT, crc_of(to->data, to->size));
+}
+
+static int damaged(struct weir_error *error, const char *what)
+{
+    return weir_error_set(error, WEIR_CORRUPT, "durable mark: %s", what);
+}
+
+static int check_envelope(struct weir_slice bytes, struct weir_error *error)
+{
+    if (bytes.size < BODY_AT || memcmp(bytes.data, magic, sizeof magic) != 0) {
+        return damaged(error, "it does not begin as one");
+    }
+    uint32_t size = weir_load_u32(bytes.data + SIZE_AT);
+    if (size != bytes.size) return damaged(error, "its size does not fit");
+    if (weir_load_u32(bytes.data + CRC_AT) != crc_of(bytes.data, bytes.size)) {
+        return damaged(error, "its crc does not fit");
+    }
+    uint16_t version = weir_load_u16(bytes.data + MAGIC_SIZE);
+    if (version != WEIR_DURABLE_MARK_VERSION) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                              "durable mark: version %u, this program knows %d", version,
+                              WEIR_DURABLE_MARK_VERSION);
+    }
+    return 0;
+}
+
+static int decode_segments(struct weir_reader *reader, struct weir_arena *arena,
+                           struct weir_durable_mark *mark, struct weir_error *error)
+{
+    uint32_t count = weir_reader_u32(reader);
+    if (count == 0 || count > weir_reader_left(reader) / SEGMENT_SIZE) {
+        return damaged(error, "its table of segments does not fit");
+    }
+    struct weir_segment_facts *segments = weir_arena_array(arena, count, sizeof *segments);
+    if (segments == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "durable mark: no memory");
+    for (uint32_t i = 0; i < count; i++) {
+        struct weir_segment_facts *segment = &segments[i];
+        segment->base_offset = (int64_t)weir_reader_u64(reader);
+        segment->size = (int64_t)weir_reader_u64(reader);
+        segment->first_timestamp_ms = (int64_t)weir_reader_u64(reader);
+        segment->max_timestamp_ms = (int64_t)weir_reader_u64(reader);
+        segment->max_timestamp_offset = (int64_t)weir_reader_u64(reader);
+        bool rises = i == 0 || segment->base_offset > segments[i - 1].base_offset;
+        if (segment->base_offset < 0 || segment->size < 0 || !rises) {
+            return damaged(error, "its table of segments makes no sense");
+        }
+    }
+    mark->segments = segments;
+    mark->segment_count = count;
+    return 0;
+}
+
+static int decode_epochs(struct weir_reader *reader, struct weir_leader_epochs *epochs,
+                         struct weir_error *error)
+{
+    uint32_t count = weir_reader_u32(reader);
+    if (count > weir_reader_left(reader) / EPOCH_SIZE)
+        return damaged(error, "its epochs do not fit");
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t epoch = (int32_t)weir_reader_u32(reader);
+        int64_t start = (int64_t)weir_reader_u64(reader);
+        bool rises = epoch > weir_leader_epochs_last(epochs) &&
+                     (i == 0 || start > epochs->entries[epochs->count - 1].start_offset);
+        if (!rises || start < 0) return damaged(error, "its epochs make no sense");
+        int rc = weir_leader_epochs_reserve(epochs);
+        if (rc < 0) return weir_error_set(error, rc, "durable mark: no memory");
+        weir_leader_epochs_assign(epochs, epoch, start);
+    }
+    return 0;
+}
+
+static int decode_body(struct weir_reader *reader, struct weir_arena *arena, struct weir_mono now,
+                       struct weir_durable_mark *mark, struct weir_error *error)
+{
+    const uint8_t *id = weir_reader_take(reader, sizeof mark->topic_id.bytes);
+    if (id != NULL) memcpy(mark->topic_id.bytes, id, sizeof mark->topic_id.bytes);
+    mark->start_offset = (int64_t)weir_reader_u64(reader);
+    mark->end_offset = (int64_t)weir_reader_u64(reader);
+    int rc = decode_segments(reader, arena, mark, error);
+    if (rc < 0) return rc;
+    const struct weir_segment_facts *first = &mark->segments[0];
+    const struct weir_segment_facts *active = &mark->segments[mark->segment_count - 1];
+    bool is_sane = mark->start_offset >= first->base_offset &&
+                   mark->start_offset <= mark->end_offset &&
+                   active->base_offset <= mark->end_offset &&
+                   (active->size > 0) == (active->base_offset < mark->end_offset);
+    if (!is_sane) return damaged(error, "its offsets make no sense");
+    rc = decode_epochs(reader, &mark->epochs, error);
+    if (rc < 0) return rc;
+    rc = weir_producer_state_decode(&mark->producers, reader, now, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "durable mark");
+    return weir_reader_left(reader) == 0 ? 0 : damaged(error, "something follows its end");
+}
+
+int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget,
+                             struct weir_arena *arena, struct weir_mono now,
+                             struct weir_durable_mark *mark_out, struct weir_error *error)
+{
+    int rc = check_envelope(bytes, error);
+    if (rc < 0) return rc;
+    uint16_t flags = weir_load_u16(bytes.data + MAGIC_SIZE + 2);
+    struct weir_durable_mark mark = {
+        .is_clean = (flags & FLAG_CLEAN) != 0,
+        .is_truncating = (flags & FLAG_TRUNCATING) != 0,
+    };
+    weir_leader_epochs_init(&mark.epochs, budget);
+    weir_producer_state_init(&mark.producers, budget);
+    struct weir_reader reader = weir_reader(weir_slice(bytes.data + BODY_AT, bytes.size - BODY_AT));
+    rc = decode_body(&reader, arena, now, &mark, error);
+    if (rc < 0) {
+        weir_durable_mark_close(&mark);
+        return rc;
+    }
+    *mark_out = mark;
+    return 0;
+}
+
+void weir_durable_mark_close(struct weir_durable_mark *mark)
+{
+    weir_leader_epochs_close(&mark->epochs);
+    weir_producer_state_close(&mark->producers);
+}

@@ -1,0 +1,65 @@
+#ifndef WEIR_BROKER_LOG_DURABLE_MARK_H
+#define WEIR_BROKER_LOG_DURABLE_MARK_H
+
+#include "base/arena.h"
+#include "broker/log/leader_epochs.h"
+#include "broker/log/producer_state.h"
+#include "weir/types.h"
+
+/**
+ * `durable-mark`: what of a partition is known to be on the disk, and all that opening needs, so
+ * that a clean open reads this one file. Every byte is in docs/format/durable-mark.md.
+ *
+ * Written only after the data that it names has been synced; replaced in one step. Each segment is
+ * in the table before the first byte goes into it.
+ */
+#define WEIR_DURABLE_MARK_NAME "durable-mark"
+
+enum { WEIR_DURABLE_MARK_VERSION = 1, WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024 };
+
+struct weir_segment_facts {
+    int64_t base_offset;
+    int64_t size; /* bytes that count; of the last segment: how far it is durable */
+    int64_t first_timestamp_ms;
+    int64_t max_timestamp_ms;     /* -1: none */
+    int64_t max_timestamp_offset; /* last offset of the batch that has it */
+};
+
+struct weir_durable_mark {
+    bool is_clean;      /* written by a proper close */
+    bool is_truncating; /* what lies above is being cut: finish it */
+    struct weir_uuid topic_id;
+    int64_t start_offset;
+    int64_t end_offset;
+    const struct weir_segment_facts *segments; /* ascending; the last is the active one */
+    size_t segment_count;                      /* at least 1 */
+    struct weir_leader_epochs epochs;
+    struct weir_producer_state producers;
+};
+
+/** The failure, if any, is in `to`. Epochs and producers are borrowed. */
+struct weir_durable_mark_view {
+    bool is_clean;
+    bool is_truncating;
+    struct weir_uuid topic_id;
+    int64_t start_offset;
+    int64_t end_offset;
+    const struct weir_leader_epochs *epochs;
+    const struct weir_producer_state *producers;
+    struct weir_mono now;
+    size_t segment_count;
+    const struct weir_segment_facts *(*segment)(const void *context, size_t index);
+    const void *context;
+};
+void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to);
+
+/**
+ * Errors: WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY.
+ * Owns:   `mark_out` until weir_durable_mark_close; segments are in `arena`.
+ */
+int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget,
+                             struct weir_arena *arena, struct weir_mono now,
+                             struct weir_durable_mark *mark_out, struct weir_error *error);
+void weir_durable_mark_close(struct weir_durable_mark *mark);
+
+#endif

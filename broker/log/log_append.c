@@ -1,0 +1,356 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_internal.h"
+#include "broker/log/small_file.h"
+
+/* ---- a new segment --------------------------------------------------------------------------- */
+
+/* An empty file of that name is what a crash, or a full disk, left of an earlier try. */
+static int open_new_file(struct weir_segment *segment, struct weir_error *error)
+{
+    struct weir_log_path path =
+        weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
+    unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE;
+    int rc = weir_file_open(segment->env, path.text, flags | WEIR_OPEN_CREATE | WEIR_OPEN_EXCLUSIVE,
+                            &segment->file, error);
+    if (rc != WEIR_EXISTS) return rc;
+    rc = weir_file_open(segment->env, path.text, flags, &segment->file, error);
+    if (rc < 0) return rc;
+    struct weir_file_stat stat = {0};
+    rc = weir_file_stat(segment->file, &stat, error);
+    if (rc < 0 || stat.size == 0) return rc;
+    return weir_error_set(error, WEIR_CORRUPT, "'%s' is in the way of a new segment", path.text);
+}
+
+int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
+                            struct weir_segment **segment_out, struct weir_error *error)
+{
+    struct weir_segment_facts facts = {
+        .base_offset = base_offset,
+        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_offset = -1,
+    };
+    struct weir_segment *segment = weir_segment_new(log->env, log->budget, log->path, facts);
+    if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
+    segment->index_interval_bytes = log->config.index_interval_bytes;
+    int rc = open_new_file(segment, error);
+    if (rc < 0) goto out;
+
+    rc = weir_sync_directory(log->env, log->path, error);
+    if (rc < 0) {
+        (void)weir_log_fail(log, rc, error);
+        goto out;
+    }
+    *segment_out = segment;
+    segment = NULL;
+out:
+    weir_segment_unref(segment);
+    return rc;
+}
+
+static void drop_new_segment(struct weir_partition_log *log, struct weir_segment *segment)
+{
+    struct weir_log_path path = weir_log_offset_path(log->path, segment->facts.base_offset, ".log");
+    weir_segment_unref(segment);
+    (void)weir_remove(log->env, path.text, NULL); /* empty and in no mark: opening removes it too */
+}
+
+int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
+{
+    weir_assert(!log->has_sync);
+    struct weir_segment *old = weir_log_active(log);
+    struct weir_segment *segment = NULL;
+    weir_assert(old->facts.size > 0);
+    int rc = weir_log_reserve_segment(log);
+    if (rc < 0) return weir_error_set(error, rc, "log '%s': no memory for a segment", log->path);
+    rc = weir_log_sync_data(log, error);
+    if (rc < 0) return rc;
+    weir_index_builder_seal(&log->index);
+    weir_log_write_side_files(log, log->end_offset);
+    rc = weir_log_create_segment(log, log->end_offset, &segment, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
+
+    /* The mark names the segment before the first byte goes into it. */
+    log->segments[log->segment_count++] = segment;
+    rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    if (rc < 0) {
+        log->segment_count--;
+        drop_new_segment(log, segment);
+        return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
+    }
+    old->is_sealed = true;
+    weir_index_builder_begin(&log->index, segment->facts.base_offset);
+    log->is_roll_due = false;
+    return 0;
+}
+
+/* ---- what is to be appended ------------------------------------------------------------------- */
+
+struct run {
+    size_t batch_count;
+    size_t duplicate_count;
+    int64_t record_count; /* offsets that it takes */
+    int64_t max_timestamp_ms;
+    struct weir_producer_batch first_duplicate;
+    struct weir_producer_batch last_duplicate;
+};
+
+static int check_timestamps(const struct weir_partition_log *log,
+                            const struct weir_batch_header *header, struct weir_wall now,
+                            struct weir_error *error)
+{
+    const struct weir_topic_config *config = &log->config;
+    int64_t oldest;
+    int64_t newest;
+    if (config->message_timestamp_type == WEIR_LOG_APPEND_TIME) return 0;
+    if (header->max_timestamp_ms == WEIR_NO_TIMESTAMP) return 0;
+    if (__builtin_sub_overflow(now.ms, config->message_timestamp_before_max_ms, &oldest)) {
+        oldest = INT64_MIN;
+    }
+    if (__builtin_add_overflow(now.ms, config->message_timestamp_after_max_ms, &newest)) {
+        newest = INT64_MAX;
+    }
+    if (header->base_timestamp_ms >= oldest && header->max_timestamp_ms <= newest) return 0;
+    return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
+                          "timestamps %" PRId64 " to %" PRId64 " are outside of %" PRId64
+                          " to %" PRId64 " (message.timestamp.before.max.ms and after.max.ms)",
+                          header->base_timestamp_ms, header->max_timestamp_ms, oldest, newest);
+}
+
+static int check_batch(const struct weir_partition_log *log, const struct weir_append *append,
+                       const struct weir_batch_header *header, struct weir_error *error)
+{
+    if ((int64_t)weir_batch_size(header) > log->config.max_message_bytes) {
+        return weir_error_set(error, WEIR_TOO_LARGE,
+                              "a batch of %zu bytes; max.message.bytes is %" PRId64,
+                              weir_batch_size(header), log->config.max_message_bytes);
+    }
+    if (header->record_count <= 0 || header->last_offset_delta != header->record_count - 1) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "a batch of %" PRId32 " records with last delta %" PRId32,
+                              header->record_count, header->last_offset_delta);
+    }
+    return check_timestamps(log, header, append->now, error);
+}
+
+static int check_sequence(const struct weir_partition_log *log,
+                          const struct weir_batch_header *header,
+                          const struct weir_batch_header *previous, struct run *run,
+                          struct weir_error *error)
+{
+    bool follows = previous != NULL && run->duplicate_count == 0;
+    struct weir_producer_batch duplicate;
+    int rc = weir_producer_state_check(&log->producers, header, follows ? previous : NULL,
+                                       &duplicate, error);
+    if (rc < 0) return rc;
+    if (rc == WEIR_END) {
+        if (run->duplicate_count == 0) run->first_duplicate = duplicate;
+        run->last_duplicate = duplicate;
+        run->duplicate_count++;
+    }
+    /* Half repeated and half new is nothing that a producer sends. */
+    if (run->duplicate_count != 0 && run->duplicate_count != run->batch_count) {
+        return weir_error_set(error, WEIR_OUT_OF_ORDER_SEQUENCE,
+                              "producer %" PRId64 ": new batches and repeated ones in one append",
+                              header->producer_id);
+    }
+    return 0;
+}
+
+/* Look at every batch before anything is changed. */
+static int check_run(const struct weir_partition_log *log, const struct weir_append *append,
+                     struct run *run, struct weir_error *error)
+{
+    const struct weir_shared *batches = append->batches;
+    struct weir_batch_header previous;
+    *run = (struct run){.max_timestamp_ms = WEIR_NO_TIMESTAMP};
+    for (size_t at = 0; at < batches->size;) {
+        struct weir_batch_header header;
+        struct weir_slice rest = weir_slice(batches->data + at, batches->size - at);
+        int rc = weir_batch_peek(rest, INT32_MAX, &header, error);
+        if (rc < 0) return weir_error_wrap(error, WEIR_INVALID_RECORD, "byte %zu", at);
+        run->batch_count++;
+        rc = check_batch(log, append, &header, error);
+        if (rc < 0) return rc;
+        rc = check_sequence(log, &header, run->batch_count > 1 ? &previous : NULL, run, error);
+        if (rc < 0) return rc;
+        run->record_count += header.record_count;
+        if (header.max_timestamp_ms > run->max_timestamp_ms) {
+            run->max_timestamp_ms = header.max_timestamp_ms;
+        }
+        previous = header;
+        at += weir_batch_size(&header);
+    }
+    if (run->batch_count == 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "nothing to append");
+    }
+    if (log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME) {
+        run->max_timestamp_ms = append->now.ms;
+    }
+    return 0;
+}
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+/* Positions and relative offsets are 32 bits in Kafka's index. */
+static bool is_beyond_limits(const struct weir_segment_facts *facts, int64_t end_offset,
+                             const struct run *run, size_t size)
+{
+    return facts->size > INT32_MAX - (int64_t)size ||
+           end_offset + run->record_count - 1 - facts->base_offset > INT32_MAX;
+}
+
+static bool wants_roll(const struct weir_partition_log *log, const struct run *run, size_t size)
+{
+    const struct weir_segment_facts *facts = &weir_log_active(log)->facts;
+    if (facts->size == 0) return false;
+    if (facts->size + (int64_t)size > log->config.segment_bytes) return true;
+    int64_t age;
+    bool has_age = facts->first_timestamp_ms >= 0 && run->max_timestamp_ms >= 0;
+    if (!has_age) return false;
+    return !__builtin_sub_overflow(run->max_timestamp_ms, facts->first_timestamp_ms, &age) &&
+           age > log->config.segment_ms;
+}
+
+static int make_room(struct weir_partition_log *log, const struct run *run, size_t size,
+                     struct weir_error *error)
+{
+    const struct weir_segment_facts *facts = &weir_log_active(log)->facts;
+    bool must = facts->size > 0 && is_beyond_limits(facts, log->end_offset, run, size);
+    if (!must && !wants_roll(log, run, size)) return 0;
+    if (!log->has_sync) return weir_log_roll(log, error);
+    /* A roll writes a mark, and the sync's must not overtake it: roll when that has ended. */
+    log->is_roll_due = true;
+    if (!must) return 0;
+    return weir_error_set(error, WEIR_LIMIT, "log '%s': the segment is full while it is synced",
+                          log->path);
+}
+
+/* What may need memory, before the disk is touched. */
+static int reserve(struct weir_partition_log *log, const struct weir_shared *batches,
+                   struct weir_error *error)
+{
+    int rc = weir_leader_epochs_reserve(&log->epochs);
+    for (size_t at = 0; rc == 0 && at < batches->size;) {
+        struct weir_batch_header header;
+        rc = weir_batch_peek(weir_slice(batches->data + at, batches->size - at), INT32_MAX, &header,
+                             error);
+        if (rc == 0) rc = weir_producer_state_reserve(&log->producers, &header);
+        at += rc == 0 ? weir_batch_size(&header) : 0;
+    }
+    if (rc == 0) return 0;
+    return weir_error_set(error, rc, "log '%s': no memory for a producer", log->path);
+}
+
+/* ---- into the file --------------------------------------------------------------------------- */
+
+static void assign_offsets(struct weir_partition_log *log, const struct weir_append *append)
+{
+    struct weir_shared *batches = append->batches;
+    int64_t offset = log->end_offset;
+    for (size_t at = 0; at < batches->size;) {
+        uint8_t *batch = batches->data + at;
+        size_t size = (size_t)weir_load_u32(batch + 8) + WEIR_BATCH_OVERHEAD;
+        weir_batch_assign(batch, offset, log->leader_epoch);
+        if (log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME) {
+            weir_batch_set_append_time(batch, size, append->now.ms);
+        }
+        offset += (int64_t)weir_load_u32(batch + 23) + 1;
+        at += size;
+    }
+}
+
+static int write_run(struct weir_partition_log *log, const struct weir_shared *batches,
+                     struct weir_error *error)
+{
+    struct weir_segment *active = weir_log_active(log);
+    struct weir_iovec part = {batches->data, batches->size};
+    struct weir_error local = {0};
+    int rc = weir_file_write(active->file, &part, 1, active->facts.size, &local);
+    if (rc == WEIR_NO_SPACE) {
+        /* Some bytes may be there; without them the log is as it was. */
+        int undone = weir_file_truncate(active->file, active->facts.size, NULL);
+        if (undone < 0) {
+            rc = weir_error_set(&local, WEIR_IO,
+                                "log '%s': the disk is full and a torn batch stays", log->path);
+        }
+    }
+    if (rc < 0 && rc != WEIR_NO_SPACE) (void)weir_log_fail(log, rc, &local);
+    if (rc < 0 && error != NULL) *error = local;
+    return rc;
+}
+
+void weir_log_note_batch(struct weir_segment_facts *facts, const struct weir_batch_header *header)
+{
+    if (facts->size == 0) facts->first_timestamp_ms = header->max_timestamp_ms;
+    if (header->max_timestamp_ms > facts->max_timestamp_ms) {
+        facts->max_timestamp_ms = header->max_timestamp_ms;
+        facts->max_timestamp_offset = weir_batch_last_offset(header);
+    }
+    facts->size += (int64_t)weir_batch_size(header);
+}
+
+/* The bytes are in the file: everything in memory follows. Nothing here can fail. */
+static void account(struct weir_partition_log *log, struct weir_shared *batches)
+{
+    struct weir_segment *active = weir_log_active(log);
+    int64_t base_offset = log->end_offset;
+    weir_leader_epochs_assign(&log->epochs, log->leader_epoch, base_offset);
+    for (size_t at = 0; at < batches->size;) {
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(weir_slice(batches->data + at, batches->size - at), INT32_MAX,
+                                 &header, NULL);
+        weir_assert(rc == 0);
+        weir_assert(header.base_offset == log->end_offset);
+        weir_index_builder_add(&log->index, &header, active->facts.size);
+        if (header.producer_id >= 0) {
+            weir_producer_state_add(&log->producers, &header, weir_mono_now(log->env));
+        }
+        weir_log_note_batch(&active->facts, &header);
+        log->end_offset = weir_batch_last_offset(&header) + 1;
+        at += weir_batch_size(&header);
+    }
+    log->unmarked_bytes += (int64_t)batches->size;
+    log->mark_is_clean = false;
+    weir_tail_cache_add(&log->tail, batches, base_offset, log->end_offset);
+}
+
+int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
+                              struct weir_append_result *result_out, struct weir_error *error)
+{
+    if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
+    struct run run;
+    int rc = check_run(log, append, &run, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
+    if (run.duplicate_count > 0) {
+        *result_out = (struct weir_append_result){
+            .base_offset = run.first_duplicate.base_offset,
+            .last_offset = run.last_duplicate.last_offset,
+            .append_time_ms = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME
+                                  ? run.first_duplicate.timestamp_ms
+                                  : WEIR_NO_TIMESTAMP,
+            .is_duplicate = true,
+        };
+        return 0;
+    }
+    rc = reserve(log, append->batches, error);
+    if (rc < 0) return rc;
+    rc = make_room(log, &run, append->batches->size, error);
+    if (rc < 0) return rc;
+    int64_t base_offset = log->end_offset;
+    assign_offsets(log, append);
+    rc = write_run(log, append->batches, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
+    account(log, append->batches);
+    *result_out = (struct weir_append_result){
+        .base_offset = base_offset,
+        .last_offset = log->end_offset - 1,
+        .append_time_ms = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME
+                              ? append->now.ms
+                              : WEIR_NO_TIMESTAMP,
+    };
+    return 0;
+}

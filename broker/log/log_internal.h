@@ -1,0 +1,111 @@
+#ifndef WEIR_BROKER_LOG_INTERNAL_H
+#define WEIR_BROKER_LOG_INTERNAL_H
+
+#include "broker/log/durable_mark.h"
+#include "broker/log/partition_log.h"
+#include "broker/log/segment.h"
+#include "broker/log/tail_cache.h"
+
+/**
+ * One partition's log, as its own files see it: log_open.c, log_append.c, log_sync.c, log_read.c,
+ * log_trim.c, partition_log.c.
+ *
+ * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
+ * where the one before ends; only the last is not sealed; whatever is in a segment, the segment is in
+ * the durable mark on the disk.
+ */
+enum { WEIR_LOG_MAGIC = 0x77106 };
+
+struct weir_partition_log {
+    unsigned magic;
+    struct weir_env *env;
+    struct weir_budget *budget;
+    char *path;
+    struct weir_uuid topic_id;
+    struct weir_topic_config config;
+    int64_t mark_interval_bytes;
+
+    struct weir_segment **segments; /* at least one, unless the log is offline from its start */
+    size_t segment_count;
+    size_t segment_capacity;
+
+    int64_t start_offset;
+    int64_t durable_offset;
+    int64_t end_offset;
+    int32_t leader_epoch;
+
+    struct weir_leader_epochs epochs;
+    struct weir_producer_state producers;
+    struct weir_index_builder index; /* of the active segment */
+    struct weir_tail_cache tail;
+
+    int64_t unmarked_bytes; /* appended since the last mark was written or captured */
+    size_t mark_size;       /* of the last one */
+    bool has_sync;          /* between sync_begin and sync_end: segments stay as they are */
+    bool is_roll_due;       /* held back by a sync */
+    uint64_t truncations;   /* a read that began before one has to begin again */
+
+    bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
+    bool has_failed;      /* an I/O error: nothing is written any more */
+    int64_t offline_from; /* damage: offsets from here on are not served; -1: none */
+    char reason[256];     /* why, for a person */
+};
+
+static inline struct weir_segment *weir_log_active(const struct weir_partition_log *log)
+{
+    return log->segments[log->segment_count - 1];
+}
+static inline bool weir_log_is_offline(const struct weir_partition_log *log)
+{
+    return log->has_failed || log->offline_from >= 0;
+}
+
+/* ---- partition_log.c: the parts that the others share ---- */
+
+/** Set the error WEIR_OFFLINE with what happened. */
+int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *error);
+/** An I/O error: offline above the durable offset until it is opened again. Returns `rc`. */
+int weir_log_fail(struct weir_partition_log *log, int rc, const struct weir_error *error);
+/** Room for one more segment in the table. */
+int weir_log_reserve_segment(struct weir_partition_log *log);
+/** Index of the segment that holds `offset` (the last one for the end). */
+size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offset);
+
+/* ---- log_open.c ---- */
+
+/** All files of one segment, `.log` last. */
+int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_offset,
+                                  struct weir_error *error);
+
+/* ---- log_trim.c ---- */
+
+/** Make the active segment's indexes anew from its headers. */
+int weir_log_rebuild_active_index(struct weir_partition_log *log, struct weir_error *error);
+
+/* ---- log_sync.c ---- */
+
+enum weir_mark_kind { WEIR_MARK_PLAIN, WEIR_MARK_CLEAN, WEIR_MARK_TRUNCATING };
+/** Encode a mark of the log as it stands. WEIR_NO_MEMORY. */
+int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kind,
+                         struct weir_buffer *to, struct weir_error *error);
+/** Sync the active segment: everything appended is durable. A failure takes the log offline. */
+int weir_log_sync_data(struct weir_partition_log *log, struct weir_error *error);
+/** Replace the mark; what it names has been synced. WEIR_NO_SPACE and WEIR_NO_MEMORY: the old one
+ * stands and the log stays open; anything else takes it offline. */
+int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind,
+                        struct weir_error *error);
+/** The files for Kafka's tools: epoch checkpoint, and a producer snapshot at `offset`. Hints: what
+ * cannot be written is left out. */
+void weir_log_write_side_files(struct weir_partition_log *log, int64_t snapshot_offset);
+
+/* ---- log_append.c ---- */
+
+/** Seal the active segment and begin the next at the log's end. No sync may be under way. */
+int weir_log_roll(struct weir_partition_log *log, struct weir_error *error);
+/** Make the file of a new segment at `base_offset`, empty and durable in its folder. */
+int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
+                            struct weir_segment **segment_out, struct weir_error *error);
+/** The facts of a segment after one more batch. */
+void weir_log_note_batch(struct weir_segment_facts *facts, const struct weir_batch_header *header);
+
+#endif

@@ -1,0 +1,498 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_open_internal.h"
+#include "broker/log/partition_metadata.h"
+#include "broker/log/small_file.h"
+
+enum { MARK_INTERVAL_DEFAULT = 4 * 1024 * 1024, TAIL_CACHE_DEFAULT = 1024 * 1024 };
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static void log_free(struct weir_partition_log *log)
+{
+    if (log == NULL) return;
+    for (size_t i = 0; i < log->segment_count; i++)
+        weir_segment_unref(log->segments[i]);
+    weir_free(log->segments);
+    weir_tail_cache_close(&log->tail);
+    weir_index_builder_close(&log->index);
+    weir_producer_state_close(&log->producers);
+    weir_leader_epochs_close(&log->epochs);
+    weir_free(log->path);
+    log->magic = 0;
+    weir_free(log);
+}
+
+static int log_new(const struct weir_partition_log_options *options,
+                   struct weir_partition_log **log_out, struct weir_error *error)
+{
+    size_t path_size = strlen(options->path);
+    if (path_size == 0 || path_size > WEIR_LOG_DIRECTORY_MAX) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "a log's folder needs a path of 1 to %d bytes, not %zu",
+                              WEIR_LOG_DIRECTORY_MAX, path_size);
+    }
+    struct weir_partition_log *log = weir_alloc_zero(options->budget, sizeof *log);
+    if (log == NULL) goto no_memory;
+    log->path = weir_alloc_text(options->budget, options->path, path_size);
+    if (log->path == NULL) goto no_memory;
+    log->magic = WEIR_LOG_MAGIC;
+    log->env = options->env;
+    log->budget = options->budget;
+    log->topic_id = options->topic_id;
+    log->config = options->config;
+    log->mark_interval_bytes =
+        options->mark_interval_bytes > 0 ? options->mark_interval_bytes : MARK_INTERVAL_DEFAULT;
+    log->offline_from = -1;
+    weir_leader_epochs_init(&log->epochs, log->budget);
+    weir_producer_state_init(&log->producers, log->budget);
+    weir_index_builder_init(&log->index, log->env, log->budget, log->path);
+    log->index.interval_bytes = log->config.index_interval_bytes;
+    weir_tail_cache_init(&log->tail, log->budget,
+                         options->tail_cache_bytes > 0 ? options->tail_cache_bytes
+                                                       : (size_t)TAIL_CACHE_DEFAULT);
+    *log_out = log;
+    return 0;
+no_memory:
+    weir_free(log);
+    return weir_error_set(error, WEIR_NO_MEMORY, "open log '%s': out of memory", options->path);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------- */
+
+/* Make it durable in the folder above it, if it is new. */
+static int make_folder(struct weir_partition_log *log, struct weir_error *error)
+{
+    int rc = weir_make_directory(log->env, log->path, error);
+    if (rc == WEIR_EXISTS) return 0;
+    if (rc < 0) return rc;
+    struct weir_log_path parent = {{0}};
+    const char *slash = strrchr(log->path, '/');
+    size_t size = slash != NULL ? (size_t)(slash - log->path) : 0;
+    memcpy(parent.text, log->path, size);
+    if (slash == NULL) parent.text[0] = '.';
+    if (slash == log->path) parent.text[0] = '/';
+    return weir_sync_directory(log->env, parent.text, error);
+}
+
+static bool is_own_leftover(const char *name)
+{
+    static const char *const own[] = {WEIR_DURABLE_MARK_NAME ".tmp", "leader-epoch-checkpoint.tmp",
+                                      "partition.metadata.tmp"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (strcmp(name, own[i]) == 0) return true;
+    }
+    return weir_log_name_offset(name, ".snapshot.tmp") >= 0;
+}
+
+static int note_entry(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct weir_log_opening *opening = context;
+    if (kind != WEIR_FILE_REGULAR) return 0;
+    struct weir_log_path path = weir_log_path(opening->log->path, name);
+    int64_t base_offset = weir_log_name_offset(name, ".log");
+    if (base_offset < 0) return 0;
+    struct weir_file_stat stat;
+    int rc = weir_stat(opening->log->env, path.text, &stat, opening->error);
+    if (rc < 0) return rc;
+    struct weir_recovery_file file = {.base_offset = base_offset, .size = stat.size};
+    weir_buffer_append(&opening->files, &file, sizeof file);
+    if (!opening->files.failed) return 0;
+    return weir_error_set(opening->error, WEIR_NO_MEMORY, "no memory for the list of segments");
+}
+
+static struct weir_recovery_file *files_of(const struct weir_log_opening *opening, size_t *count)
+{
+    *count = opening->files.size / sizeof(struct weir_recovery_file);
+    return (struct weir_recovery_file *)(void *)opening->files.data;
+}
+
+static const struct weir_recovery_file *find_file(const struct weir_log_opening *opening,
+                                                  int64_t base_offset)
+{
+    size_t count;
+    const struct weir_recovery_file *files = files_of(opening, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (files[i].base_offset == base_offset) return &files[i];
+    }
+    return NULL;
+}
+
+static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    struct weir_log_path path = weir_log_path(log->path, WEIR_DURABLE_MARK_NAME);
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, log->budget, 0);
+    int rc = weir_small_file_read(log->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, error);
+    if (rc == 0) {
+        rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), log->budget, &opening->arena,
+                                      weir_mono_now(log->env), &opening->mark, error);
+        opening->has_mark = rc == 0;
+    }
+    weir_buffer_close(&bytes);
+    if (rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE) {
+        opening->mark_is_damaged = true;
+        (void)snprintf(opening->recovery.reason, sizeof opening->recovery.reason,
+                       "the durable mark is damaged: all was scanned");
+        return 0;
+    }
+    return rc == WEIR_NOT_FOUND ? 0 : rc;
+}
+
+/* The mark knows the topic under a crc; without it the text file has to do. */
+static int check_topic(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    struct weir_uuid id = {{0}};
+    struct weir_error ignored;
+    int rc = weir_partition_metadata_read(log->env, log->budget, log->path, &id, &ignored);
+    if (rc < 0 && rc != WEIR_NOT_FOUND && rc != WEIR_CORRUPT) {
+        if (error != NULL) *error = ignored;
+        return rc;
+    }
+    bool text_fits = rc == 0 && memcmp(&id, &log->topic_id, sizeof id) == 0;
+    bool is_other = opening->has_mark
+                        ? memcmp(&opening->mark.topic_id, &log->topic_id, sizeof id) != 0
+                        : rc == 0 && !text_fits;
+    if (is_other) {
+        return weir_error_set(error, WEIR_CORRUPT, "the folder belongs to another topic id");
+    }
+    opening->needs_metadata = !text_fits;
+    return 0;
+}
+
+/* ---- leftovers -------------------------------------------------------------------------------- */
+
+static int remove_if_there(struct weir_partition_log *log, const char *path,
+                           struct weir_error *error)
+{
+    int rc = weir_remove(log->env, path, error);
+    return rc == WEIR_NOT_FOUND ? 0 : rc;
+}
+
+int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_offset,
+                                  struct weir_error *error)
+{
+    static const char *const suffixes[] = {".index", ".timeindex", ".snapshot", ".log"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        struct weir_log_path path = weir_log_offset_path(log->path, base_offset, suffixes[i]);
+        int rc = remove_if_there(log, path.text, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+/* Names are collected by a second walk: removing while listing has no defined order. */
+struct leftovers {
+    struct weir_partition_log *log;
+    struct weir_buffer names; /* each with its NUL */
+};
+
+static bool is_stale_snapshot(const struct weir_partition_log *log, const char *name)
+{
+    int64_t offset = weir_log_name_offset(name, ".snapshot");
+    if (offset < 0 || offset == log->end_offset) return false;
+    size_t at = weir_log_find_segment(log, offset);
+    return log->segments[at]->facts.base_offset != offset;
+}
+
+static int note_leftover(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct leftovers *leftovers = context;
+    if (kind != WEIR_FILE_REGULAR) return 0;
+    if (is_own_leftover(name) || is_stale_snapshot(leftovers->log, name)) {
+        weir_buffer_append(&leftovers->names, name, strlen(name) + 1);
+    }
+    return 0;
+}
+
+static int remove_names(struct weir_partition_log *log, struct weir_error *error)
+{
+    struct leftovers leftovers = {.log = log};
+    weir_buffer_init(&leftovers.names, log->budget, 0);
+    int rc = weir_list(log->env, log->path, note_leftover, &leftovers, error);
+    if (rc == 0 && leftovers.names.failed) rc = weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+    for (size_t at = 0; rc == 0 && at < leftovers.names.size;) {
+        const char *name = (const char *)leftovers.names.data + at;
+        struct weir_log_path path = weir_log_path(log->path, name);
+        rc = remove_if_there(log, path.text, error);
+        at += strlen(name) + 1;
+    }
+    weir_buffer_close(&leftovers.names);
+    return rc;
+}
+
+static int remove_leftovers(struct weir_log_opening *opening, struct weir_error *error)
+{
+    size_t count;
+    const struct weir_recovery_file *files = files_of(opening, &count);
+    for (size_t i = count; i > 0; i--) { /* newest first: what is being cut leaves no gap */
+        if (files[i - 1].verdict != WEIR_RECOVERY_LEFTOVER) continue;
+        int rc = weir_log_remove_segment_files(opening->log, files[i - 1].base_offset, error);
+        if (rc < 0) return rc;
+    }
+    return remove_names(opening->log, error);
+}
+
+/* ---- segments --------------------------------------------------------------------------------- */
+
+static int add_segment(struct weir_partition_log *log, struct weir_segment_facts facts,
+                       struct weir_error *error)
+{
+    int rc = weir_log_reserve_segment(log);
+    struct weir_segment *segment =
+        rc == 0 ? weir_segment_new(log->env, log->budget, log->path, facts) : NULL;
+    if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
+    segment->index_interval_bytes = log->config.index_interval_bytes;
+    log->segments[log->segment_count++] = segment;
+    return 0;
+}
+
+static void seal_all_but_last(struct weir_partition_log *log)
+{
+    for (size_t i = 0; i + 1 < log->segment_count; i++)
+        log->segments[i]->is_sealed = true;
+}
+
+/* Go on where the index files end; when they do not reach far enough, or lie, make them anew. */
+static int resume_index(struct weir_partition_log *log, struct weir_error *error)
+{
+    struct weir_segment *active = weir_log_active(log);
+    struct weir_index_builder *index = &log->index;
+    struct weir_index_entry last = {0};
+    struct weir_batch_header header;
+    weir_index_builder_begin(index, active->facts.base_offset);
+    index->max_timestamp_ms = active->facts.max_timestamp_ms;
+    index->max_timestamp_offset = active->facts.max_timestamp_offset;
+    int64_t size = active->facts.size;
+    int64_t slack = 2 * index->interval_bytes + log->config.max_message_bytes;
+    int rc = weir_index_builder_resume(index, size, log->end_offset, &last);
+    bool is_true = rc == 0 && weir_segment_entry_is_true(active, &last, size, &header);
+    if (is_true && size - last.position <= slack) {
+        index->bytes_since = size - last.position;
+        return 0;
+    }
+    if (rc == WEIR_NO_MEMORY) return rc;
+    weir_index_builder_begin(index, active->facts.base_offset);
+    if (size <= index->interval_bytes) return 0;
+    return weir_log_rebuild_active_index(log, error);
+}
+
+static int open_from_mark(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    const struct weir_durable_mark *mark = &opening->mark;
+    for (size_t i = 0; i < mark->segment_count; i++) {
+        int rc = add_segment(log, mark->segments[i], error);
+        if (rc < 0) return rc;
+    }
+    seal_all_but_last(log);
+    log->start_offset = mark->start_offset;
+    log->end_offset = mark->end_offset;
+    log->durable_offset = mark->end_offset;
+    weir_leader_epochs_close(&log->epochs);
+    weir_producer_state_close(&log->producers);
+    log->epochs = opening->mark.epochs;
+    log->producers = opening->mark.producers;
+    weir_leader_epochs_init(&opening->mark.epochs, log->budget);
+    weir_producer_state_init(&opening->mark.producers, log->budget);
+    weir_index_builder_begin(&log->index, weir_log_active(log)->facts.base_offset);
+    return 0;
+}
+
+/* Below the mark something is gone: find out from where, touch nothing. */
+static int open_damaged(struct weir_log_opening *opening)
+{
+    struct weir_partition_log *log = opening->log;
+    int64_t offset = opening->plan.offline_from;
+    if (opening->plan.short_segment != SIZE_MAX) {
+        struct weir_segment *segment = log->segments[opening->plan.short_segment];
+        const struct weir_recovery_file *file = find_file(opening, segment->facts.base_offset);
+        if (file != NULL && weir_segment_open_file(segment, NULL) == 0) {
+            offset = weir_log_first_lost_offset(log, segment, file->size);
+            segment->facts.size = file->size;
+        }
+    }
+    weir_log_opening_damaged(opening, offset, opening->plan.reason);
+    return 0;
+}
+
+/* The mark is whole and nothing below it is missing: what lies above it is looked at. */
+static int recover_above_mark(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    struct weir_segment *active = weir_log_active(log);
+    const struct weir_recovery_file *file = find_file(opening, active->facts.base_offset);
+    weir_assert(file != NULL && file->size >= active->facts.size);
+    int rc = weir_segment_open_file(active, error);
+    if (rc < 0) return rc;
+    opening->recovery.was_clean = opening->mark.is_clean && file->size == active->facts.size;
+    if (opening->mark.is_truncating) {
+        opening->has_changed = true;
+        rc = weir_file_truncate(active->file, active->facts.size, error);
+        return rc < 0 ? rc : resume_index(log, error);
+    }
+    rc = resume_index(log, error);
+    if (rc < 0) return rc;
+    return weir_log_recover_segment(opening, active, file->size, true, error);
+}
+
+/* No mark that can be read: the files themselves, from the oldest on. */
+static int recover_all(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    size_t count;
+    const struct weir_recovery_file *files = files_of(opening, &count);
+    log->start_offset = files[0].base_offset;
+    log->end_offset = files[0].base_offset;
+    opening->has_changed = true;
+    for (size_t i = 0; i < count && log->offline_from < 0; i++) {
+        if (files[i].base_offset != log->end_offset) {
+            weir_log_opening_damaged(opening, log->end_offset, "a segment is missing");
+            break;
+        }
+        struct weir_segment_facts facts = {
+            .base_offset = files[i].base_offset,
+            .first_timestamp_ms = WEIR_NO_TIMESTAMP,
+            .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+            .max_timestamp_offset = -1,
+        };
+        int rc = add_segment(log, facts, error);
+        if (rc < 0) return rc;
+        struct weir_segment *segment = weir_log_active(log);
+        weir_index_builder_begin(&log->index, segment->facts.base_offset);
+        rc = weir_segment_open_file(segment, error);
+        if (rc < 0) return rc;
+        rc = weir_log_recover_segment(opening, segment, files[i].size, i + 1 == count, error);
+        if (rc < 0) return rc;
+        if (i + 1 < count) weir_index_builder_seal(&log->index);
+    }
+    seal_all_but_last(log);
+    log->durable_offset = log->end_offset;
+    return 0;
+}
+
+static int create_first_segment(struct weir_partition_log *log, struct weir_error *error)
+{
+    int rc = weir_log_reserve_segment(log);
+    if (rc < 0) return weir_error_set(error, rc, "no memory for a segment");
+    rc = weir_log_create_segment(log, 0, &log->segments[0], error);
+    if (rc < 0) return rc;
+    log->segment_count = 1;
+    weir_index_builder_begin(&log->index, 0);
+    return 0;
+}
+
+/* ---- the story -------------------------------------------------------------------------------- */
+
+/* What was kept is synced before it is served, and a mark says so. */
+static int settle(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    int rc = 0;
+    if (opening->needs_metadata) {
+        rc = weir_partition_metadata_write(log->env, log->path, &log->topic_id, error);
+        if (rc < 0 && (rc != WEIR_NO_SPACE || !opening->has_mark)) return rc;
+    }
+    log->durable_offset = log->end_offset;
+    log->mark_is_clean = opening->recovery.was_clean;
+    if (!opening->has_changed && opening->has_mark) return 0;
+    rc = weir_file_sync(weir_log_active(log)->file, error);
+    if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
+    rc = weir_sync_directory(log->env, log->path, error);
+    if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
+    rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    /* On a full disk the older mark is still true, and the log can be read. */
+    return rc == WEIR_NO_SPACE && opening->has_mark && !opening->mark.is_truncating ? 0 : rc;
+}
+
+static int recover(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    size_t count;
+    struct weir_recovery_file *files = files_of(opening, &count);
+    int rc = 0;
+    weir_recovery_plan_files(opening->has_mark ? &opening->mark : NULL, files, count,
+                             &opening->plan);
+    if (opening->has_mark) {
+        rc = open_from_mark(opening, error);
+        if (rc < 0) return rc;
+        if (opening->plan.offline_from >= 0) return open_damaged(opening);
+        rc = recover_above_mark(opening, error);
+    } else if (count > 0) {
+        rc = recover_all(opening, error);
+    } else if (opening->mark_is_damaged) {
+        return weir_error_set(error, WEIR_CORRUPT, "a damaged durable mark and no segments");
+    } else {
+        rc = create_first_segment(log, error);
+    }
+    if (rc < 0 || log->offline_from >= 0) return rc;
+    rc = remove_leftovers(opening, error);
+    return rc < 0 ? rc : settle(opening, error);
+}
+
+static int open_folder(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    int rc = make_folder(log, error);
+    if (rc < 0) return rc;
+    rc = weir_list(log->env, log->path, note_entry, opening, error);
+    if (rc < 0) return rc;
+    rc = read_mark(opening, error);
+    if (rc < 0) return rc;
+    rc = check_topic(opening, error);
+    if (rc < 0) return rc;
+    return recover(opening, error);
+}
+
+int weir_partition_log_open(const struct weir_partition_log_options *options,
+                            struct weir_partition_log **log_out,
+                            struct weir_log_recovery *recovery_out, struct weir_error *error)
+{
+    struct weir_log_opening opening = {.recovery = {.cut_offset = -1, .offline_from = -1}};
+    int rc = log_new(options, &opening.log, error);
+    if (rc < 0) return rc;
+    struct weir_partition_log *log = opening.log;
+    opening.error = error;
+    weir_arena_init(&opening.arena, options->budget, 0);
+    weir_buffer_init(&opening.files, options->budget, 0);
+    rc = open_folder(&opening, error);
+    opening.recovery.had_mark = opening.has_mark;
+    if (opening.has_mark) weir_durable_mark_close(&opening.mark);
+    weir_buffer_close(&opening.files);
+    weir_arena_close(&opening.arena);
+    if (rc < 0) {
+        (void)weir_error_wrap(error, rc, "open log '%s'", options->path);
+        log_free(log);
+        return rc;
+    }
+    int32_t last_epoch = weir_leader_epochs_last(&log->epochs);
+    log->leader_epoch = options->leader_epoch > last_epoch ? options->leader_epoch : last_epoch;
+    weir_assert_slow((weir_partition_log_check(log), true));
+    if (recovery_out != NULL) *recovery_out = opening.recovery;
+    *log_out = log;
+    return 0;
+}
+
+int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *error)
+{
+    if (log == NULL) return 0;
+    weir_assert(!log->has_sync);
+    int rc = 0;
+    if (!weir_log_is_offline(log) && !log->mark_is_clean) {
+        rc = weir_log_sync_data(log, error);
+        if (rc == 0) {
+            weir_index_builder_flush(&log->index);
+            weir_log_write_side_files(log, log->end_offset);
+            rc = weir_log_write_mark(log, WEIR_MARK_CLEAN, error);
+        }
+    }
+    (void)weir_error_wrap(error, rc, "close log '%s'", log->path);
+    log_free(log);
+    return rc;
+}

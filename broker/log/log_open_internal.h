@@ -1,0 +1,33 @@
+#ifndef WEIR_BROKER_LOG_OPEN_INTERNAL_H
+#define WEIR_BROKER_LOG_OPEN_INTERNAL_H
+
+#include "base/arena.h"
+#include "broker/log/log_internal.h"
+#include "broker/log/recovery.h"
+
+/** What one open knows while it goes on: log_open.c is the story, log_recover.c the walk. */
+struct weir_log_opening {
+    struct weir_partition_log *log;
+    struct weir_log_recovery recovery;
+    struct weir_arena arena;       /* the mark's table */
+    struct weir_buffer files;      /* struct weir_recovery_file, ascending */
+    struct weir_durable_mark mark; /* if has_mark */
+    bool has_mark;
+    bool mark_is_damaged;
+    bool has_changed;    /* what is on the disk is not what the mark says any more */
+    bool needs_metadata; /* partition.metadata is missing or damaged */
+    struct weir_recovery_plan plan;
+    struct weir_error *error; /* for the walk over the folder */
+};
+
+/** The range from `offset` on is offline; opening goes on and writes nothing. */
+void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, const char *reason);
+/** Take in what `segment` holds between its known size and `limit`, batch by batch with crc: into
+ * facts, epochs, producers, index and the log's end. What does not fit is cut or goes offline. */
+int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segment *segment,
+                             int64_t limit, bool is_last, struct weir_error *error);
+/** The first offset that a segment whose file is too short does not hold any more. */
+int64_t weir_log_first_lost_offset(struct weir_partition_log *log, struct weir_segment *segment,
+                                   int64_t file_size);
+
+#endif

@@ -1,0 +1,183 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_internal.h"
+
+/* ---- begin: the owner's thread ---------------------------------------------------------------- */
+
+/* Where serving ends: the log's end, damage, or what is known to be on the disk after an error. */
+static int64_t readable_end(const struct weir_partition_log *log)
+{
+    int64_t end = log->has_failed ? log->durable_offset : log->end_offset;
+    if (log->offline_from >= 0 && log->offline_from < end) end = log->offline_from;
+    return end;
+}
+
+static int prepare_segment(struct weir_partition_log *log, struct weir_log_read *read)
+{
+    struct weir_segment *segment = log->segments[weir_log_find_segment(log, read->offset)];
+    int rc = weir_segment_open_file(segment, &read->error);
+    if (rc < 0) return rc;
+    struct weir_index_entry hint;
+    bool has_hint = segment == weir_log_active(log) &&
+                    weir_index_builder_find(&log->index, read->offset, &hint);
+    read->segment = weir_segment_ref(segment);
+    read->position = has_hint ? hint.position : -1;
+    read->position_offset = has_hint ? hint.last_offset : -1;
+    read->limit = segment->facts.size;
+    read->epoch = weir_leader_epochs_at(&log->epochs, read->offset);
+    read->truncations = log->truncations;
+    read->env = log->env;
+    read->budget = log->budget;
+    read->log = log;
+    return WEIR_END;
+}
+
+int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read)
+{
+    read->part_count = 0;
+    read->size = 0;
+    read->rc = 0;
+    read->segment = NULL;
+    read->damaged_offset = -1;
+    if (read->offset < log->start_offset || read->offset > log->end_offset) {
+        read->rc = weir_error_set(&read->error, WEIR_OFFSET_OUT_OF_RANGE,
+                                  "log '%s': offset %" PRId64 " is not in %" PRId64 " to %" PRId64,
+                                  log->path, read->offset, log->start_offset, log->end_offset);
+        return read->rc;
+    }
+    int64_t bound = readable_end(log);
+    if (weir_log_is_offline(log) && read->offset >= bound) {
+        read->rc = weir_log_refuse(log, &read->error);
+        return read->rc;
+    }
+    read->offset_bound = read->offset_max < bound ? read->offset_max : bound;
+    if (read->offset >= read->offset_bound) return 0;
+    if (weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
+    int rc = prepare_segment(log, read);
+    if (rc < 0) read->rc = rc;
+    return rc;
+}
+
+/* ---- run: any one thread ---------------------------------------------------------------------- */
+
+static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
+{
+    struct weir_index_entry hint = {
+        .position = read->position,
+        .last_offset = read->position_offset,
+    };
+    *seek_out = (struct weir_segment_seek){
+        .offset = read->offset,
+        .limit = read->limit,
+        .hint = read->position >= 0 ? &hint : NULL,
+        .damaged_offset = -1,
+    };
+    int rc = weir_segment_seek(read->segment, seek_out, &read->error);
+    seek_out->hint = NULL;
+    if (rc == WEIR_END) {
+        rc = weir_error_set(&read->error, WEIR_CORRUPT, "the segment ends before offset %" PRId64,
+                            read->offset);
+    }
+    if (rc == WEIR_CORRUPT || rc == WEIR_IO) read->damaged_offset = seek_out->damaged_offset;
+    if (rc < 0) return rc;
+    if (read->epoch == WEIR_NO_LEADER_EPOCH || read->epoch == seek_out->header.leader_epoch)
+        return 0;
+    read->damaged_offset = seek_out->header.base_offset;
+    return weir_error_set(&read->error, WEIR_CORRUPT,
+                          "the batch of offset %" PRId64 " has epoch %" PRId32 ", not %" PRId32,
+                          read->offset, seek_out->header.leader_epoch, read->epoch);
+}
+
+/* How many of the bytes are whole batches below the bound that continue one another. */
+static size_t whole_batches(const struct weir_log_read *read, const struct weir_shared *bytes,
+                            const struct weir_segment_seek *first)
+{
+    struct weir_batch_place place = {
+        .position = first->position,
+        .left = read->limit - first->position,
+        .expected_offset = first->header.base_offset,
+        .epoch = first->header.leader_epoch,
+    };
+    size_t at = 0;
+    while (at < bytes->size) {
+        struct weir_batch_header header;
+        struct weir_slice rest = weir_slice(bytes->data + at, bytes->size - at);
+        if (weir_batch_peek(rest, INT32_MAX, &header, NULL) < 0)
+            break; /* cut, or the next read's */
+        if (weir_batch_check_place(&header, &place, NULL) < 0) break;
+        if (weir_batch_last_offset(&header) >= read->offset_bound) break;
+        at += weir_batch_size(&header);
+        place.position += (int64_t)weir_batch_size(&header);
+        place.left -= (int64_t)weir_batch_size(&header);
+        place.expected_offset = weir_batch_last_offset(&header) + 1;
+        place.epoch = header.leader_epoch;
+    }
+    return at;
+}
+
+static int read_batches(struct weir_log_read *read, const struct weir_segment_seek *first)
+{
+    struct weir_segment *segment = read->segment;
+    size_t size = weir_batch_size(&first->header);
+    if (size < read->size_max) size = read->size_max;
+    if ((int64_t)size > read->limit - first->position) {
+        size = (size_t)(read->limit - first->position);
+    }
+    struct weir_shared *bytes = weir_shared_new(read->budget, size);
+    if (bytes == NULL) {
+        return weir_error_set(&read->error, WEIR_NO_MEMORY, "no memory to read %zu bytes", size);
+    }
+    int64_t got = weir_file_read(segment->file, bytes->data, size, first->position, &read->error);
+    bytes->size = got > 0 ? (size_t)got : 0;
+    size_t whole = whole_batches(read, bytes, first);
+    if (whole == 0) {
+        weir_shared_unref(bytes);
+        read->damaged_offset = first->header.base_offset;
+        if (got < 0) return (int)got;
+        return weir_error_set(&read->error, WEIR_CORRUPT,
+                              "the batch of offset %" PRId64 " is not whole", read->offset);
+    }
+    read->parts[0] = (struct weir_log_part){.bytes = bytes, .from = 0, .size = whole};
+    read->part_count = 1;
+    read->size = whole;
+    return 0;
+}
+
+void weir_log_read_run(struct weir_log_read *read)
+{
+    struct weir_segment_seek first;
+    read->rc = seek(read, &first);
+    if (read->rc < 0) return;
+    if (weir_batch_last_offset(&first.header) >= read->offset_bound) return;
+    read->rc = read_batches(read, &first);
+}
+
+/* ---- end: the owner's thread ------------------------------------------------------------------ */
+
+int weir_log_read_end(struct weir_log_read *read)
+{
+    struct weir_partition_log *log = read->log;
+    weir_segment_unref(read->segment);
+    read->segment = NULL;
+    if (read->truncations != log->truncations) {
+        /* The file was cut under the reader, who may have seen both: nothing, ask again. */
+        weir_log_read_release(read);
+        read->size = 0;
+        read->rc = 0;
+        return 0;
+    }
+    if (read->rc < 0) (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
+    if (read->damaged_offset >= 0) {
+        weir_partition_log_damaged(log, read->damaged_offset, read->error.text);
+    }
+    return read->rc;
+}
+
+void weir_log_read_release(struct weir_log_read *read)
+{
+    for (size_t i = 0; i < read->part_count; i++)
+        weir_shared_unref(read->parts[i].bytes);
+    read->part_count = 0;
+}

@@ -1,0 +1,159 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_open_internal.h"
+
+/* How far behind a torn place to look for whole batches. */
+enum { ROT_WINDOW = 1024 * 1024 };
+
+static void say(struct weir_log_opening *opening, const char *where, const char *why)
+{
+    struct weir_log_recovery *recovery = &opening->recovery;
+    (void)snprintf(recovery->reason, sizeof recovery->reason, "%s: %.200s", where, why);
+}
+
+void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, const char *reason)
+{
+    weir_partition_log_damaged(opening->log, offset, reason);
+    opening->recovery.offline_from = opening->log->offline_from;
+    say(opening, "offline", reason);
+}
+
+/* ---- one segment ------------------------------------------------------------------------------ */
+
+static int note_batch(struct weir_partition_log *log, struct weir_segment *segment,
+                      const struct weir_batch_header *header, struct weir_error *error)
+{
+    int rc = weir_leader_epochs_reserve(&log->epochs);
+    if (rc == 0) rc = weir_producer_state_reserve(&log->producers, header);
+    if (rc < 0) return weir_error_set(error, rc, "recovery: out of memory");
+    weir_leader_epochs_assign(&log->epochs, header->leader_epoch, header->base_offset);
+    weir_producer_state_add(&log->producers, header, weir_mono_now(log->env));
+    if (segment->facts.base_offset == log->index.base_offset) {
+        weir_index_builder_add(&log->index, header, segment->facts.size);
+    }
+    weir_log_note_batch(&segment->facts, header);
+    log->end_offset = weir_batch_last_offset(header) + 1;
+    return 0;
+}
+
+/* Take in what is whole from the segment's known size up to `limit`. WEIR_CORRUPT: something there
+ * does not fit; facts and end then stop before it. */
+static int take_batches(struct weir_log_opening *opening, struct weir_segment *segment,
+                        int64_t limit, bool *was_whole_out, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    struct weir_segment_scan scan;
+    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
+                                      .file = segment->file,
+                                      .budget = log->budget,
+                                      .position = segment->facts.size,
+                                      .limit = limit,
+                                      .expected_offset = log->end_offset,
+                                      .epoch = weir_leader_epochs_last(&log->epochs),
+                                  });
+    /* After a failed sync the cache may hold what the disk does not: look at the disk. */
+    weir_file_drop_cache(segment->file, segment->facts.size, limit - segment->facts.size);
+    struct weir_batch_header header;
+    int64_t position;
+    int rc;
+    while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
+        weir_assert(position == segment->facts.size);
+        rc = note_batch(log, segment, &header, error);
+        if (rc < 0) break;
+    }
+    *was_whole_out = scan.was_whole;
+    weir_segment_scan_close(&scan);
+    return rc == WEIR_END ? 0 : rc;
+}
+
+static int finds_batch_behind(struct weir_log_opening *opening, struct weir_segment *segment,
+                              int64_t limit, bool *found_out, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    struct weir_buffer bytes;
+    int64_t left = limit - segment->facts.size;
+    size_t size = (size_t)(left < ROT_WINDOW ? left : ROT_WINDOW);
+    weir_buffer_init(&bytes, log->budget, 0);
+    uint8_t *to = weir_buffer_extend(&bytes, size);
+    if (to == NULL) {
+        weir_buffer_close(&bytes);
+        return weir_error_set(error, WEIR_NO_MEMORY, "recovery: out of memory");
+    }
+    int64_t got = weir_file_read(segment->file, to, size, segment->facts.size, error);
+    if (got >= 0) {
+        *found_out = weir_recovery_finds_batch(weir_slice(to, (size_t)got), log->end_offset);
+    }
+    weir_buffer_close(&bytes);
+    return got < 0 ? (int)got : 0;
+}
+
+/* The tail is torn: back to the last whole batch. */
+static int cut_tail(struct weir_log_opening *opening, struct weir_segment *segment, int64_t limit,
+                    bool was_whole, const char *why, struct weir_error *error)
+{
+    struct weir_log_recovery *recovery = &opening->recovery;
+    bool found = false;
+    int rc = finds_batch_behind(opening, segment, limit, &found, error);
+    if (rc < 0) return rc;
+    rc = weir_file_truncate(segment->file, segment->facts.size, error);
+    if (rc < 0) return rc;
+    recovery->cut_bytes = limit - segment->facts.size;
+    recovery->cut_offset = opening->log->end_offset;
+    recovery->cut_may_be_rot = was_whole || found;
+    say(opening, recovery->cut_may_be_rot ? "cut, may be rot" : "cut", why);
+    return 0;
+}
+
+int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segment *segment,
+                             int64_t limit, bool is_last, struct weir_error *error)
+{
+    struct weir_error why = {0};
+    bool was_whole = false;
+    int64_t from = segment->facts.size;
+    if (limit == from) return 0;
+    int rc = take_batches(opening, segment, limit, &was_whole, &why);
+    opening->recovery.scanned_bytes += limit - from;
+    if (segment->facts.size > from) opening->has_changed = true;
+    if (rc == WEIR_CORRUPT) {
+        struct weir_recovery_tail_facts facts = {
+            .is_last_segment = is_last,
+            .has_mark = opening->has_mark,
+            .mark_is_damaged = opening->mark_is_damaged,
+        };
+        if (weir_recovery_judge_tail(&facts) == WEIR_TAIL_OFFLINE) {
+            weir_log_opening_damaged(opening, opening->log->end_offset, why.text);
+            return 0;
+        }
+        opening->has_changed = true;
+        return cut_tail(opening, segment, limit, was_whole, why.text, error);
+    }
+    if (rc < 0 && error != NULL) *error = why;
+    return rc;
+}
+
+/* ---- damage below the mark -------------------------------------------------------------------- */
+
+/* Walk the headers of a segment that lost its end, to find the first offset that is gone. */
+int64_t weir_log_first_lost_offset(struct weir_partition_log *log, struct weir_segment *segment,
+                                   int64_t file_size)
+{
+    struct weir_segment_scan scan;
+    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
+                                      .file = segment->file,
+                                      .budget = log->budget,
+                                      .limit = file_size,
+                                      .expected_offset = segment->facts.base_offset,
+                                      .epoch = WEIR_NO_LEADER_EPOCH,
+                                  });
+    struct weir_batch_header header;
+    int64_t position;
+    while (weir_segment_scan_next(&scan, &header, &position, NULL) == 0)
+        continue;
+    int64_t offset = scan.expected_offset;
+    weir_segment_scan_close(&scan);
+    return offset > log->start_offset ? offset : log->start_offset;
+}

@@ -1,0 +1,193 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_internal.h"
+#include "broker/log/small_file.h"
+
+/* A mark may cost at most a quarter of the bytes whose scan it saves. */
+enum { MARK_SHARE = 4 };
+
+/* ---- the mark -------------------------------------------------------------------------------- */
+
+static const struct weir_segment_facts *facts_at(const void *context, size_t index)
+{
+    const struct weir_partition_log *log = context;
+    return &log->segments[index]->facts;
+}
+
+int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kind,
+                         struct weir_buffer *to, struct weir_error *error)
+{
+    struct weir_durable_mark_view view = {
+        .is_clean = kind == WEIR_MARK_CLEAN,
+        .is_truncating = kind == WEIR_MARK_TRUNCATING,
+        .topic_id = log->topic_id,
+        .start_offset = log->start_offset,
+        .end_offset = log->end_offset,
+        .epochs = &log->epochs,
+        .producers = &log->producers,
+        .now = weir_mono_now(log->env),
+        .segment_count = log->segment_count,
+        .segment = facts_at,
+        .context = log,
+    };
+    weir_buffer_init(to, log->budget, WEIR_DURABLE_MARK_SIZE_MAX);
+    weir_durable_mark_encode(&view, to);
+    if (!to->failed) {
+        log->mark_size = to->size;
+        return 0;
+    }
+    weir_buffer_close(to);
+    return weir_error_set(error, WEIR_NO_MEMORY, "log '%s': no memory for the durable mark",
+                          log->path);
+}
+
+int weir_log_sync_data(struct weir_partition_log *log, struct weir_error *error)
+{
+    weir_assert(!log->has_sync);
+    if (log->durable_offset == log->end_offset) return 0;
+    struct weir_error local = {0};
+    int rc = weir_file_sync(weir_log_active(log)->file, &local);
+    if (rc < 0) {
+        (void)weir_log_fail(log, rc, &local);
+        if (error != NULL) *error = local;
+        return rc == WEIR_CRASHED ? rc : WEIR_IO; /* a full disk found out too late is no retry */
+    }
+    log->durable_offset = log->end_offset;
+    return 0;
+}
+
+int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind,
+                        struct weir_error *error)
+{
+    weir_assert(!log->has_sync);
+    weir_assert(log->durable_offset == log->end_offset || kind == WEIR_MARK_TRUNCATING);
+    struct weir_buffer bytes;
+    struct weir_error local = {0};
+    int rc = weir_log_encode_mark(log, kind, &bytes, error);
+    if (rc < 0) return rc;
+    rc = weir_small_file_replace(
+        &(struct weir_small_file_replace){.env = log->env,
+                                          .directory = log->path,
+                                          .name = WEIR_DURABLE_MARK_NAME,
+                                          .bytes = weir_buffer_slice(&bytes),
+                                          .is_durable = true},
+        &local);
+    weir_buffer_close(&bytes);
+    if (rc == 0) {
+        log->unmarked_bytes = 0;
+        log->mark_is_clean = kind == WEIR_MARK_CLEAN;
+        return 0;
+    }
+    if (rc != WEIR_NO_SPACE && rc != WEIR_NO_MEMORY) (void)weir_log_fail(log, rc, &local);
+    if (error != NULL) *error = local;
+    return rc;
+}
+
+static void replace_hint(struct weir_partition_log *log, const char *name,
+                         struct weir_buffer *bytes)
+{
+    if (!bytes->failed) {
+        (void)weir_small_file_replace(
+            &(struct weir_small_file_replace){.env = log->env,
+                                              .directory = log->path,
+                                              .name = name,
+                                              .bytes = weir_buffer_slice(bytes)},
+            NULL); /* a hint: the log and its mark know better */
+    }
+    weir_buffer_close(bytes);
+}
+
+void weir_log_write_side_files(struct weir_partition_log *log, int64_t snapshot_offset)
+{
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, log->budget, 0);
+    weir_leader_epochs_encode(&log->epochs, &bytes);
+    replace_hint(log, "leader-epoch-checkpoint", &bytes);
+
+    char name[48];
+    (void)snprintf(name, sizeof name, "%020" PRId64 ".snapshot", snapshot_offset);
+    weir_buffer_init(&bytes, log->budget, 0);
+    weir_producer_snapshot_write(&log->producers, &bytes);
+    replace_hint(log, name, &bytes);
+}
+
+/* ---- one sync on its way through a worker ---------------------------------------------------- */
+
+bool weir_partition_log_is_dirty(const struct weir_partition_log *log)
+{
+    return !log->has_failed && log->durable_offset < log->end_offset;
+}
+
+static bool mark_is_due(const struct weir_partition_log *log)
+{
+    return log->unmarked_bytes >= log->mark_interval_bytes &&
+           log->unmarked_bytes / MARK_SHARE >= (int64_t)log->mark_size;
+}
+
+int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sync)
+{
+    weir_assert(!log->has_sync);
+    sync->rc = 0;
+    sync->error = (struct weir_error){0};
+    if (log->has_failed) return weir_log_refuse(log, &sync->error);
+    if (log->is_roll_due) {
+        /* No sync is under way now, and rolling makes everything durable. */
+        int rc = weir_log_roll(log, &sync->error);
+        if (log->has_failed) return rc;
+    }
+    sync->has_mark = mark_is_due(log);
+    if (sync->has_mark) {
+        int rc = weir_log_encode_mark(log, WEIR_MARK_PLAIN, &sync->mark, &sync->error);
+        if (rc < 0) return rc;
+    }
+    struct weir_segment *active = weir_segment_ref(weir_log_active(log));
+    sync->segment = active;
+    sync->file = active->file;
+    sync->end_offset = log->end_offset;
+    sync->marked_bytes = log->unmarked_bytes;
+    sync->directory_is_dirty = false; /* a segment's entry is durable before its first byte */
+    sync->path = log->path;
+    log->has_sync = true;
+    return 0;
+}
+
+void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
+{
+    struct weir_env *env = sync->file->env;
+    sync->rc = file_system_is_synced ? 0 : weir_file_sync(sync->file, &sync->error);
+    if (sync->rc == 0 && sync->directory_is_dirty) {
+        sync->rc = weir_sync_directory(env, sync->path, &sync->error);
+    }
+    if (sync->rc < 0 || !sync->has_mark) return;
+    int rc = weir_small_file_replace(
+        &(struct weir_small_file_replace){.env = env,
+                                          .directory = sync->path,
+                                          .name = WEIR_DURABLE_MARK_NAME,
+                                          .bytes = weir_buffer_slice(&sync->mark),
+                                          .is_durable = true},
+        &sync->error);
+    if (rc == 0) return;
+    sync->has_mark = false;
+    if (rc != WEIR_NO_SPACE) sync->rc = rc; /* without room the old mark stands, the data is safe */
+}
+
+int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync)
+{
+    weir_assert(log->has_sync);
+    log->has_sync = false;
+    weir_segment_unref(sync->segment);
+    sync->segment = NULL;
+    sync->file = NULL;
+    weir_buffer_close(&sync->mark);
+    if (sync->rc < 0) {
+        (void)weir_log_fail(log, sync->rc, &sync->error);
+        return sync->rc;
+    }
+    if (sync->has_mark) log->unmarked_bytes -= sync->marked_bytes;
+    weir_assert(sync->end_offset <= log->end_offset);
+    if (sync->end_offset > log->durable_offset) log->durable_offset = sync->end_offset;
+    return 0;
+}

@@ -1,0 +1,306 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_internal.h"
+#include "broker/log/small_file.h"
+
+/* producer.id.expiration.ms */
+enum { PRODUCER_IDLE_MS_MAX = 24 * 60 * 60 * 1000 };
+
+static int check_may_trim(const struct weir_partition_log *log, int64_t offset,
+                          struct weir_error *error)
+{
+    if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
+    if (log->has_sync) {
+        return weir_error_set(error, WEIR_LIMIT, "log '%s' is being synced: try again", log->path);
+    }
+    if (offset >= log->start_offset && offset <= log->end_offset) return 0;
+    return weir_error_set(error, WEIR_OFFSET_OUT_OF_RANGE,
+                          "log '%s': offset %" PRId64 " is not in %" PRId64 " to %" PRId64,
+                          log->path, offset, log->start_offset, log->end_offset);
+}
+
+/* ---- the head --------------------------------------------------------------------------------- */
+
+/* First the mark without them, then the files, oldest first; what a crash leaves of them lies below
+ * the first segment of the mark and is removed by the next open. */
+static int drop_head(struct weir_partition_log *log, size_t count, int64_t start_offset,
+                     struct weir_error *error)
+{
+    weir_assert(count < log->segment_count);
+    int rc = weir_log_sync_data(log, error);
+    if (rc < 0) return rc;
+    struct weir_segment **all = log->segments;
+    size_t all_count = log->segment_count;
+    int64_t old_start = log->start_offset;
+    log->segments = all + count;
+    log->segment_count = all_count - count;
+    log->start_offset = start_offset;
+    rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    log->segments = all;
+    log->segment_count = all_count;
+    if (rc < 0) {
+        log->start_offset = old_start;
+        return rc;
+    }
+    for (size_t i = 0; i < count; i++) {
+        (void)weir_log_remove_segment_files(log, all[i]->facts.base_offset, NULL);
+        weir_segment_unref(all[i]);
+    }
+    log->segment_count -= count;
+    memmove(all, all + count, log->segment_count * sizeof(struct weir_segment *));
+    weir_leader_epochs_cut_head(&log->epochs, start_offset);
+    return 0;
+}
+
+static size_t segments_below(const struct weir_partition_log *log, int64_t offset)
+{
+    size_t count = 0;
+    while (count + 1 < log->segment_count &&
+           log->segments[count + 1]->facts.base_offset <= offset) {
+        count++;
+    }
+    return count;
+}
+
+int weir_partition_log_set_start(struct weir_partition_log *log, int64_t offset,
+                                 struct weir_error *error)
+{
+    if (offset <= log->start_offset && !weir_log_is_offline(log)) return 0;
+    int rc = check_may_trim(log, offset, error);
+    if (rc < 0) return rc;
+    return drop_head(log, segments_below(log, offset), offset, error);
+}
+
+static bool is_expired(const struct weir_partition_log *log, const struct weir_segment *segment,
+                       struct weir_wall now)
+{
+    int64_t age;
+    if (log->config.retention_ms < 0 || segment->facts.max_timestamp_ms < 0) return false;
+    if (__builtin_sub_overflow(now.ms, segment->facts.max_timestamp_ms, &age)) return false;
+    return age > log->config.retention_ms;
+}
+
+int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall now,
+                              struct weir_error *error)
+{
+    if (weir_log_is_offline(log) || log->has_sync) return 0;
+    (void)weir_producer_state_expire(&log->producers, weir_mono_now(log->env),
+                                     PRODUCER_IDLE_MS_MAX);
+    size_t below = segments_below(log, log->start_offset);
+    int64_t size = weir_partition_log_state(log).size_bytes;
+    size_t count = 0;
+    while (count + 1 < log->segment_count) { /* never the active one */
+        const struct weir_segment *segment = log->segments[count];
+        int64_t left = size - segment->facts.size;
+        bool is_over = log->config.retention_bytes >= 0 && left >= log->config.retention_bytes;
+        bool goes = log->config.cleanup_delete && (is_over || is_expired(log, segment, now));
+        if (!goes && count >= below) break;
+        size = left;
+        count++;
+    }
+    if (count == 0) return 0;
+    int64_t start = log->segments[count]->facts.base_offset;
+    int rc = drop_head(log, count, start > log->start_offset ? start : log->start_offset, error);
+    return rc < 0 ? rc : (int)count;
+}
+
+/* ---- the tail --------------------------------------------------------------------------------- */
+
+/* The log below a cut, worked out before anything is changed. */
+struct shorter {
+    size_t segment_count;
+    int64_t end_offset;
+    struct weir_segment_facts facts; /* of what becomes the active segment */
+    struct weir_producer_state producers;
+};
+
+/* Walk one segment's headers up to the batch that reaches `offset`. */
+static int walk_below(struct weir_segment *segment, int64_t offset, struct shorter *shorter,
+                      struct weir_mono now, struct weir_error *error)
+{
+    int rc = weir_segment_open_file(segment, error);
+    if (rc < 0) return rc;
+    struct weir_segment_scan scan;
+    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
+                                      .file = segment->file,
+                                      .budget = segment->budget,
+                                      .limit = segment->facts.size,
+                                      .expected_offset = segment->facts.base_offset,
+                                      .epoch = WEIR_NO_LEADER_EPOCH,
+                                      .is_headers_only = true,
+                                  });
+    shorter->end_offset = segment->facts.base_offset;
+    shorter->facts = (struct weir_segment_facts){
+        .base_offset = segment->facts.base_offset,
+        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_offset = -1,
+    };
+    struct weir_batch_header header;
+    int64_t position;
+    while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
+        if (weir_batch_last_offset(&header) >= offset) break;
+        rc = weir_producer_state_reserve(&shorter->producers, &header);
+        if (rc < 0) break;
+        weir_producer_state_add(&shorter->producers, &header, now);
+        weir_log_note_batch(&shorter->facts, &header);
+        shorter->end_offset = weir_batch_last_offset(&header) + 1;
+    }
+    weir_segment_scan_close(&scan);
+    return rc < 0 ? rc : 0;
+}
+
+/* The snapshot taken when the segment began; false when there is none that can be read. */
+static bool load_snapshot(struct weir_partition_log *log, int64_t offset,
+                          struct weir_producer_state *producers)
+{
+    struct weir_log_path path = weir_log_offset_path(log->path, offset, ".snapshot");
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, log->budget, 0);
+    int rc = weir_small_file_read(log->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, NULL);
+    if (rc == 0) {
+        rc = weir_producer_snapshot_read(producers, weir_buffer_slice(&bytes),
+                                         weir_mono_now(log->env), NULL);
+    }
+    weir_buffer_close(&bytes);
+    if (rc < 0) weir_producer_state_close(producers);
+    return rc == 0;
+}
+
+/* Producers at the cut: the newest snapshot below it and the headers since, and over these what
+ * memory still knows, which reaches back five batches. */
+static int work_out(struct weir_partition_log *log, int64_t offset, struct shorter *shorter,
+                    struct weir_error *error)
+{
+    struct weir_mono now = weir_mono_now(log->env);
+    size_t target = weir_log_find_segment(log, offset);
+    size_t from = target;
+    weir_producer_state_init(&shorter->producers, log->budget);
+    while (!load_snapshot(log, log->segments[from]->facts.base_offset, &shorter->producers) &&
+           from > 0) {
+        from--;
+    }
+    int rc = 0;
+    for (size_t i = from; rc == 0 && i <= target; i++) {
+        rc = walk_below(log->segments[i], offset, shorter, now, error);
+    }
+    if (rc == 0) rc = weir_producer_state_copy_below(&shorter->producers, &log->producers, offset);
+    if (rc < 0) {
+        weir_producer_state_close(&shorter->producers);
+        return rc;
+    }
+    shorter->segment_count = target + 1;
+    return 0;
+}
+
+/* The log as it will be, in memory; called again it takes that back. */
+static void swap_state(struct weir_partition_log *log, struct shorter *shorter)
+{
+    struct shorter old = {
+        .segment_count = log->segment_count,
+        .end_offset = log->end_offset,
+        .producers = log->producers,
+    };
+    size_t at =
+        shorter->segment_count < log->segment_count ? shorter->segment_count : log->segment_count;
+    struct weir_segment *target = log->segments[at - 1];
+    old.facts = target->facts;
+    target->facts = shorter->facts;
+    log->segment_count = shorter->segment_count;
+    log->end_offset = shorter->end_offset;
+    log->durable_offset = shorter->end_offset;
+    log->producers = shorter->producers;
+    *shorter = old;
+}
+
+/* The mark says what is being cut: from here on there is no way back but forward. */
+static int cut_files(struct weir_partition_log *log, size_t old_count, struct weir_error *error)
+{
+    for (size_t i = old_count; i > log->segment_count; i--) {
+        struct weir_segment *gone = log->segments[i - 1];
+        int rc = weir_log_remove_segment_files(log, gone->facts.base_offset, error);
+        if (rc < 0) return rc;
+    }
+    struct weir_segment *active = weir_log_active(log);
+    int rc = weir_file_truncate(active->file, active->facts.size, error);
+    if (rc < 0) return rc;
+    rc = weir_file_sync(active->file, error);
+    if (rc < 0) return rc;
+    rc = weir_sync_directory(log->env, log->path, error);
+    if (rc < 0) return rc;
+    return weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+}
+
+int weir_log_rebuild_active_index(struct weir_partition_log *log, struct weir_error *error)
+{
+    struct weir_segment *active = weir_log_active(log);
+    struct weir_segment_scan scan;
+    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
+                                      .file = active->file,
+                                      .budget = log->budget,
+                                      .limit = active->facts.size,
+                                      .expected_offset = active->facts.base_offset,
+                                      .epoch = WEIR_NO_LEADER_EPOCH,
+                                      .is_headers_only = true,
+                                  });
+    weir_index_builder_begin(&log->index, active->facts.base_offset);
+    struct weir_batch_header header;
+    int64_t position;
+    int rc;
+    while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
+        weir_index_builder_add(&log->index, &header, position);
+    }
+    weir_segment_scan_close(&scan);
+    return rc == WEIR_CORRUPT || rc == WEIR_END ? 0 : rc; /* damage is for readers to find */
+}
+
+/* Memory follows the files; nothing here touches the log's data. */
+static void follow_cut(struct weir_partition_log *log, size_t old_count)
+{
+    struct weir_segment *active = weir_log_active(log);
+    for (size_t i = old_count; i > log->segment_count; i--) {
+        weir_segment_unref(log->segments[i - 1]);
+    }
+    active->is_sealed = false;
+    active->was_rebuilt = false;
+    weir_tail_cache_cut(&log->tail, log->end_offset);
+    struct weir_index_files files = {log->env, log->path, active->facts.base_offset};
+    (void)weir_index_files_remove(&files, NULL); /* hints, made anew */
+    (void)weir_log_rebuild_active_index(log, NULL);
+    log->truncations++;
+}
+
+int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
+                                struct weir_error *error)
+{
+    int rc = check_may_trim(log, offset, error);
+    if (rc < 0) return rc;
+    rc = weir_log_sync_data(log, error);
+    if (rc < 0 || offset == log->end_offset) return rc;
+    struct shorter shorter = {0};
+    rc = work_out(log, offset, &shorter, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "cut log '%s'", log->path);
+    size_t old_count = log->segment_count;
+    size_t old_epochs = log->epochs.count;
+    int64_t old_start = log->start_offset;
+    if (shorter.end_offset < log->start_offset) log->start_offset = shorter.end_offset;
+    swap_state(log, &shorter);
+    weir_leader_epochs_cut_tail(&log->epochs, log->end_offset);
+    rc = weir_log_write_mark(log, WEIR_MARK_TRUNCATING, error);
+    if (rc < 0) {
+        swap_state(log, &shorter);
+        log->epochs.count = old_epochs;
+        log->start_offset = old_start;
+        goto out;
+    }
+    rc = cut_files(log, old_count, error);
+    follow_cut(log, old_count);
+    /* Half a cut must not be appended to: the next open finishes it. */
+    if (rc < 0) (void)weir_log_fail(log, rc, error);
+out:
+    weir_producer_state_close(&shorter.producers);
+    return weir_error_wrap(error, rc, "cut log '%s'", log->path);
+}

@@ -1,0 +1,136 @@
+#include "broker/log/partition_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_internal.h"
+
+/* ---- what the other files share -------------------------------------------------------------- */
+
+int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_OFFLINE, "log '%s' is offline: %s", log->path, log->reason);
+}
+
+int weir_log_fail(struct weir_partition_log *log, int rc, const struct weir_error *error)
+{
+    weir_assert(rc < 0);
+    if (!log->has_failed && log->offline_from < 0) {
+        (void)snprintf(log->reason, sizeof log->reason, "%.255s",
+                       error != NULL && error->text[0] != '\0' ? error->text : weir_code_text(rc));
+    }
+    log->has_failed = true;
+    return rc;
+}
+
+int weir_log_reserve_segment(struct weir_partition_log *log)
+{
+    if (log->segment_count < log->segment_capacity) return 0;
+    size_t capacity = log->segment_capacity == 0 ? 4 : log->segment_capacity * 2;
+    struct weir_segment **segments =
+        weir_realloc(log->budget, log->segments, capacity * sizeof(struct weir_segment *));
+    if (segments == NULL) return WEIR_NO_MEMORY;
+    log->segments = segments;
+    log->segment_capacity = capacity;
+    return 0;
+}
+
+size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offset)
+{
+    size_t low = 0;
+    size_t high = log->segment_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (log->segments[middle]->facts.base_offset <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* ---- small questions and settings ------------------------------------------------------------ */
+
+int weir_partition_log_set_epoch(struct weir_partition_log *log, int32_t leader_epoch,
+                                 struct weir_error *error)
+{
+    if (leader_epoch < log->leader_epoch) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "log '%s': epoch %" PRId32 " is older than %" PRId32, log->path,
+                              leader_epoch, log->leader_epoch);
+    }
+    log->leader_epoch = leader_epoch;
+    return 0;
+}
+
+void weir_partition_log_configure(struct weir_partition_log *log,
+                                  const struct weir_topic_config *config)
+{
+    log->config = *config;
+    log->index.interval_bytes = config->index_interval_bytes;
+}
+
+void weir_partition_log_epoch_end(const struct weir_partition_log *log, int32_t epoch,
+                                  int32_t *epoch_out, int64_t *end_offset_out)
+{
+    weir_leader_epochs_end(&log->epochs, epoch, log->end_offset, epoch_out, end_offset_out);
+}
+
+void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason)
+{
+    weir_assert(offset >= 0);
+    if (log->offline_from >= 0 && log->offline_from <= offset) return;
+    log->offline_from = offset;
+    (void)snprintf(log->reason, sizeof log->reason, "damage at offset %" PRId64 ": %s", offset,
+                   reason);
+}
+
+struct weir_partition_log_state weir_partition_log_state(const struct weir_partition_log *log)
+{
+    struct weir_partition_log_state state = {
+        .start_offset = log->start_offset,
+        .durable_offset = log->durable_offset,
+        .end_offset = log->end_offset,
+        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .leader_epoch = log->leader_epoch,
+        .segment_count = (int32_t)log->segment_count,
+        .is_offline = weir_log_is_offline(log),
+        .offline_from =
+            log->has_failed && log->offline_from < 0 ? log->durable_offset : log->offline_from,
+    };
+    for (size_t i = 0; i < log->segment_count; i++) {
+        const struct weir_segment_facts *facts = &log->segments[i]->facts;
+        state.size_bytes += facts->size;
+        if (facts->max_timestamp_ms > state.max_timestamp_ms) {
+            state.max_timestamp_ms = facts->max_timestamp_ms;
+        }
+    }
+    return state;
+}
+
+void weir_partition_log_check(const struct weir_partition_log *log)
+{
+    weir_assert(log->magic == WEIR_LOG_MAGIC);
+    weir_assert(log->start_offset <= log->durable_offset);
+    weir_assert(log->durable_offset <= log->end_offset);
+    weir_assert(log->segment_count > 0);
+    weir_assert(log->segments[0]->facts.base_offset <= log->start_offset);
+    for (size_t i = 0; i < log->segment_count; i++) {
+        const struct weir_segment *segment = log->segments[i];
+        bool is_last = i + 1 == log->segment_count;
+        weir_assert(segment->references > 0);
+        weir_assert(segment->is_sealed == !is_last);
+        weir_assert(is_last ||
+                    segment->facts.base_offset < log->segments[i + 1]->facts.base_offset);
+        if (is_last && !weir_log_is_offline(log)) {
+            weir_assert(segment->file != NULL);
+            weir_assert((segment->facts.size > 0) ==
+                        (segment->facts.base_offset < log->end_offset));
+        }
+    }
+    weir_assert(weir_leader_epochs_last(&log->epochs) <= log->leader_epoch);
+    weir_assert(log->index.base_offset == weir_log_active(log)->facts.base_offset);
+}

@@ -1,0 +1,369 @@
+#include "broker/log/producer_state.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget)
+{
+    state->budget = budget;
+    weir_map_init(&state->map, budget);
+}
+
+void weir_producer_state_close(struct weir_producer_state *state)
+{
+    if (state->budget == NULL) return;
+    size_t at = 0;
+    struct weir_producer *producer;
+    while ((producer = weir_map_next(&state->map, &at)) != NULL)
+        weir_free(producer);
+    weir_map_close(&state->map);
+    weir_map_init(&state->map, state->budget);
+}
+
+static struct weir_slice key_of(const int64_t *id)
+{
+    return weir_slice(id, sizeof *id);
+}
+
+static struct weir_producer *find(const struct weir_producer_state *state, int64_t id)
+{
+    return weir_map_get(&state->map, key_of(&id));
+}
+
+/* Markers carry a producer id but no sequence. */
+static bool has_sequence(const struct weir_batch_header *header)
+{
+    return header->producer_id >= 0 && (header->attributes & WEIR_BATCH_CONTROL) == 0;
+}
+
+static int32_t last_sequence(const struct weir_batch_header *header)
+{
+    return weir_sequence_add(header->base_sequence, header->last_offset_delta);
+}
+
+static int out_of_order(const struct weir_batch_header *header, int32_t expected,
+                        struct weir_error *error)
+{
+    return weir_error_set(
+        error, WEIR_OUT_OF_ORDER_SEQUENCE,
+        "producer %" PRId64 " epoch %d: sequence %" PRId32 " where %" PRId32 " is next",
+        header->producer_id, header->producer_epoch, header->base_sequence, expected);
+}
+
+/* Epoch first, then the window of five, then the gap: the order in which Kafka asks. */
+static int check_against(const struct weir_producer *producer,
+                         const struct weir_batch_header *header,
+                         struct weir_producer_batch *duplicate_out, struct weir_error *error)
+{
+    if (header->producer_epoch < producer->epoch) {
+        return weir_error_set(error, WEIR_PRODUCER_FENCED,
+                              "producer %" PRId64 ": epoch %d is older than %d",
+                              header->producer_id, header->producer_epoch, producer->epoch);
+    }
+    if (header->producer_epoch > producer->epoch) {
+        return header->base_sequence == 0 ? 0 : out_of_order(header, 0, error);
+    }
+    int32_t last = last_sequence(header);
+    for (int i = producer->batch_count; i > 0; i--) {
+        const struct weir_producer_batch *batch = &producer->batches[i - 1];
+        if (batch->first_sequence == header->base_sequence && batch->last_sequence == last) {
+            *duplicate_out = *batch;
+            return WEIR_END;
+        }
+    }
+    int32_t expected =
+        weir_sequence_add(producer->batches[producer->batch_count - 1].last_sequence, 1);
+    return header->base_sequence == expected ? 0 : out_of_order(header, expected, error);
+}
+
+int weir_producer_state_check(const struct weir_producer_state *state,
+                              const struct weir_batch_header *header,
+                              const struct weir_batch_header *previous,
+                              struct weir_producer_batch *duplicate_out, struct weir_error *error)
+{
+    if (!has_sequence(header)) return 0;
+    if (previous != NULL) {
+        bool is_next = previous->producer_id == header->producer_id &&
+                       previous->producer_epoch == header->producer_epoch;
+        int32_t expected = weir_sequence_add(last_sequence(previous), 1);
+        if (is_next && header->base_sequence == expected) return 0;
+        return out_of_order(header, expected, error);
+    }
+    const struct weir_producer *producer = find(state, header->producer_id);
+    if (producer == NULL || producer->batch_count == 0) return 0; /* any first sequence will do */
+    return check_against(producer, header, duplicate_out, error);
+}
+
+static int add_producer(struct weir_producer_state *state, int64_t id)
+{
+    struct weir_producer *producer = weir_alloc_zero(state->budget, sizeof *producer);
+    if (producer == NULL) return WEIR_NO_MEMORY;
+    producer->id = id;
+    int rc = weir_map_add(&state->map, key_of(&producer->id), producer);
+    if (rc < 0) weir_free(producer);
+    return rc;
+}
+
+int weir_producer_state_reserve(struct weir_producer_state *state,
+                                const struct weir_batch_header *header)
+{
+    if (!has_sequence(header) || find(state, header->producer_id) != NULL) return 0;
+    return add_producer(state, header->producer_id);
+}
+
+static void push_batch(struct weir_producer *producer, struct weir_producer_batch batch)
+{
+    if (producer->batch_count == WEIR_PRODUCER_BATCHES) {
+        memmove(producer->batches, producer->batches + 1,
+                (WEIR_PRODUCER_BATCHES - 1) * sizeof batch);
+        producer->batch_count--;
+    }
+    producer->batches[producer->batch_count++] = batch;
+}
+
+void weir_producer_state_add(struct weir_producer_state *state,
+                             const struct weir_batch_header *header, struct weir_mono now)
+{
+    if (!has_sequence(header)) return;
+    struct weir_producer *producer = find(state, header->producer_id);
+    weir_assert(producer != NULL);
+    if (producer->epoch != header->producer_epoch) producer->batch_count = 0;
+    producer->epoch = header->producer_epoch;
+    producer->used = now;
+    push_batch(producer, (struct weir_producer_batch){
+                             .first_sequence = header->base_sequence,
+                             .last_sequence = last_sequence(header),
+                             .base_offset = header->base_offset,
+                             .last_offset = weir_batch_last_offset(header),
+                             .timestamp_ms = header->max_timestamp_ms,
+                         });
+}
+
+static void forget(struct weir_producer_state *state, struct weir_producer *producer)
+{
+    (void)weir_map_remove(&state->map, key_of(&producer->id)); /* it is what is removed */
+    weir_free(producer);
+}
+
+int weir_producer_state_copy_below(struct weir_producer_state *state,
+                                   const struct weir_producer_state *other, int64_t offset)
+{
+    size_t at = 0;
+    const struct weir_producer *producer;
+    while ((producer = weir_producer_state_next(other, &at)) != NULL) {
+        struct weir_producer kept = *producer;
+        while (kept.batch_count > 0 && kept.batches[kept.batch_count - 1].last_offset >= offset) {
+            kept.batch_count--;
+        }
+        if (kept.batch_count == 0) continue;
+        if (find(state, kept.id) == NULL && add_producer(state, kept.id) < 0) return WEIR_NO_MEMORY;
+        *find(state, kept.id) = kept;
+    }
+    return 0;
+}
+
+size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir_mono now,
+                                  int64_t idle_ms_max)
+{
+    size_t count = 0;
+    size_t at = 0;
+    struct weir_producer *producer;
+    while ((producer = weir_map_next(&state->map, &at)) != NULL) {
+        if (now.ns <= weir_mono_after_ms(producer->used, idle_ms_max).ns) continue;
+        forget(state, producer);
+        count++;
+    }
+    return count;
+}
+
+/* ---- in the durable mark --------------------------------------------------------------------- */
+
+static int64_t idle_ms(const struct weir_producer *producer, struct weir_mono now)
+{
+    return now.ns > producer->used.ns ? (now.ns - producer->used.ns) / 1000000 : 0;
+}
+
+void weir_producer_state_encode(const struct weir_producer_state *state, struct weir_mono now,
+                                struct weir_buffer *to)
+{
+    size_t count_at = to->size;
+    uint32_t count = 0;
+    size_t at = 0;
+    const struct weir_producer *producer;
+    weir_buffer_u32(to, 0);
+    while ((producer = weir_producer_state_next(state, &at)) != NULL) {
+        if (producer->batch_count == 0) continue;
+        count++;
+        weir_buffer_u64(to, (uint64_t)producer->id);
+        weir_buffer_u16(to, (uint16_t)producer->epoch);
+        weir_buffer_u64(to, (uint64_t)idle_ms(producer, now));
+        weir_buffer_u8(to, producer->batch_count);
+        for (int i = 0; i < producer->batch_count; i++) {
+            const struct weir_producer_batch *batch = &producer->batches[i];
+            weir_buffer_u32(to, (uint32_t)batch->first_sequence);
+            weir_buffer_u32(to, (uint32_t)batch->last_sequence);
+            weir_buffer_u64(to, (uint64_t)batch->base_offset);
+            weir_buffer_u64(to, (uint64_t)batch->last_offset);
+            weir_buffer_u64(to, (uint64_t)batch->timestamp_ms);
+        }
+    }
+    if (!to->failed) weir_store_u32(to->data + count_at, count);
+}
+
+static struct weir_producer_batch decode_batch(struct weir_reader *reader)
+{
+    struct weir_producer_batch batch = {0};
+    batch.first_sequence = (int32_t)weir_reader_u32(reader);
+    batch.last_sequence = (int32_t)weir_reader_u32(reader);
+    batch.base_offset = (int64_t)weir_reader_u64(reader);
+    batch.last_offset = (int64_t)weir_reader_u64(reader);
+    batch.timestamp_ms = (int64_t)weir_reader_u64(reader);
+    return batch;
+}
+
+/* Add one as it was read; what cannot be is refused, for it would be believed later. */
+static int adopt(struct weir_producer_state *state, const struct weir_producer *read,
+                 struct weir_error *error)
+{
+    if (read->id < 0 || read->epoch < 0 || find(state, read->id) != NULL) {
+        return weir_error_set(error, WEIR_CORRUPT, "producer state: producer %" PRId64 " epoch %d",
+                              read->id, read->epoch);
+    }
+    for (int i = 0; i < read->batch_count; i++) {
+        const struct weir_producer_batch *batch = &read->batches[i];
+        bool is_sane = batch->first_sequence >= 0 && batch->last_sequence >= 0 &&
+                       batch->base_offset >= 0 && batch->last_offset >= batch->base_offset;
+        if (!is_sane) {
+            return weir_error_set(error, WEIR_CORRUPT, "producer state: batch of producer %" PRId64,
+                                  read->id);
+        }
+    }
+    int rc = add_producer(state, read->id);
+    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "producer state: out of memory");
+    *find(state, read->id) = *read;
+    return 0;
+}
+
+static struct weir_mono mono_before_ms(struct weir_mono now, int64_t ms)
+{
+    struct weir_mono then = now;
+    int64_t ns;
+    if (__builtin_mul_overflow(ms, 1000000, &ns)) ns = INT64_MAX;
+    if (__builtin_sub_overflow(now.ns, ns, &then.ns)) then.ns = INT64_MIN;
+    return then;
+}
+
+int weir_producer_state_decode(struct weir_producer_state *state, struct weir_reader *reader,
+                               struct weir_mono now, struct weir_error *error)
+{
+    uint32_t count = weir_reader_u32(reader);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        struct weir_producer producer = {.id = (int64_t)weir_reader_u64(reader)};
+        producer.epoch = (int16_t)weir_reader_u16(reader);
+        int64_t idle = (int64_t)weir_reader_u64(reader);
+        producer.used = mono_before_ms(now, idle < 0 ? 0 : idle);
+        producer.batch_count = weir_reader_u8(reader);
+        if (producer.batch_count == 0 || producer.batch_count > WEIR_PRODUCER_BATCHES) {
+            reader->failed = true;
+        }
+        for (int at = 0; at < producer.batch_count && !reader->failed; at++) {
+            producer.batches[at] = decode_batch(reader);
+        }
+        if (reader->failed) break;
+        int rc = adopt(state, &producer, error);
+        if (rc < 0) return rc;
+    }
+    return reader->failed ? weir_error_set(error, WEIR_CORRUPT, "producer state: damaged") : 0;
+}
+
+/* ---- Kafka's snapshot -------------------------------------------------------------------------
+ *
+ *   0 version i16 = 1    2 crc-32c u32 of 6..end    6 count i32, then per producer:
+ *   id i64, epoch i16, last sequence i32, last offset i64, offset delta i32, timestamp i64,
+ *   coordinator epoch i32, first offset of the open transaction i64 (-1: none)
+ */
+enum { SNAPSHOT_VERSION = 1, SNAPSHOT_CRC_AT = 2, SNAPSHOT_CRC_FROM = 6 };
+
+void weir_producer_snapshot_write(const struct weir_producer_state *state, struct weir_buffer *to)
+{
+    size_t from = to->size;
+    size_t at = 0;
+    uint32_t count = 0;
+    const struct weir_producer *producer;
+    weir_buffer_u16(to, SNAPSHOT_VERSION);
+    weir_buffer_u32(to, 0);
+    weir_buffer_u32(to, 0);
+    while ((producer = weir_producer_state_next(state, &at)) != NULL) {
+        if (producer->batch_count == 0) continue;
+        const struct weir_producer_batch *batch = &producer->batches[producer->batch_count - 1];
+        count++;
+        weir_buffer_u64(to, (uint64_t)producer->id);
+        weir_buffer_u16(to, (uint16_t)producer->epoch);
+        weir_buffer_u32(to, (uint32_t)batch->last_sequence);
+        weir_buffer_u64(to, (uint64_t)batch->last_offset);
+        weir_buffer_u32(to, (uint32_t)(batch->last_offset - batch->base_offset));
+        weir_buffer_u64(to, (uint64_t)batch->timestamp_ms);
+        weir_buffer_u32(to, (uint32_t)-1);
+        weir_buffer_u64(to, (uint64_t)-1);
+    }
+    if (to->failed) return;
+    weir_store_u32(to->data + from + SNAPSHOT_CRC_FROM, count);
+    uint32_t crc =
+        weir_crc32c(0, to->data + from + SNAPSHOT_CRC_FROM, to->size - from - SNAPSHOT_CRC_FROM);
+    weir_store_u32(to->data + from + SNAPSHOT_CRC_AT, crc);
+}
+
+/* The first sequence follows from the last and the delta, wrapping as sequences do. */
+static int32_t sequence_before(int32_t last, int32_t delta)
+{
+    int64_t first = (int64_t)last - delta;
+    return (int32_t)(first < 0 ? first + INT32_MAX + 1 : first);
+}
+
+static struct weir_producer snapshot_entry(struct weir_reader *reader, struct weir_mono now)
+{
+    struct weir_producer producer = {.id = (int64_t)weir_reader_u64(reader), .used = now};
+    struct weir_producer_batch *batch = &producer.batches[0];
+    producer.epoch = (int16_t)weir_reader_u16(reader);
+    batch->last_sequence = (int32_t)weir_reader_u32(reader);
+    batch->last_offset = (int64_t)weir_reader_u64(reader);
+    int32_t delta = (int32_t)weir_reader_u32(reader);
+    batch->timestamp_ms = (int64_t)weir_reader_u64(reader);
+    (void)weir_reader_take(reader, 12); /* the transaction's part; a failure sticks */
+    if (delta < 0 || batch->last_sequence < 0 || delta > batch->last_offset) reader->failed = true;
+    if (reader->failed) return producer;
+    batch->base_offset = batch->last_offset - delta;
+    batch->first_sequence = sequence_before(batch->last_sequence, delta);
+    producer.batch_count = 1;
+    return producer;
+}
+
+int weir_producer_snapshot_read(struct weir_producer_state *state, struct weir_slice bytes,
+                                struct weir_mono now, struct weir_error *error)
+{
+    struct weir_reader reader = weir_reader(bytes);
+    uint16_t version = weir_reader_u16(&reader);
+    uint32_t crc = weir_reader_u32(&reader);
+    if (reader.failed) return weir_error_set(error, WEIR_CORRUPT, "producer snapshot: too short");
+    if (version != SNAPSHOT_VERSION) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                              "producer snapshot: version %u, 1 is known", version);
+    }
+    if (crc != weir_crc32c(0, reader.at, weir_reader_left(&reader))) {
+        return weir_error_set(error, WEIR_CORRUPT, "producer snapshot: crc does not fit");
+    }
+    uint32_t count = weir_reader_u32(&reader);
+    for (uint32_t i = 0; i < count && !reader.failed; i++) {
+        struct weir_producer producer = snapshot_entry(&reader, now);
+        int rc = reader.failed ? 0 : adopt(state, &producer, error);
+        if (rc < 0) return rc;
+    }
+    if (reader.failed || weir_reader_left(&reader) != 0) {
+        return weir_error_set(error, WEIR_CORRUPT, "producer snapshot: entries do not fit");
+    }
+    return 0;
+}

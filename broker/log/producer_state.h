@@ -1,0 +1,87 @@
+#ifndef WEIR_BROKER_LOG_PRODUCER_STATE_H
+#define WEIR_BROKER_LOG_PRODUCER_STATE_H
+
+#include "base/env.h"
+#include "base/bytes.h"
+#include "base/map.h"
+#include "wire/record_batch.h"
+
+/**
+ * What a partition remembers of each idempotent producer: its epoch and its last five batches. A
+ * repeated batch gets the offset it had; a gap is refused (CLIENTS.md c, idempotent producer).
+ *
+ * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock that
+ * jumps forgets nobody; time during which the log was closed does not count.
+ */
+enum { WEIR_PRODUCER_BATCHES = 5 };
+
+struct weir_producer_batch {
+    int32_t first_sequence;
+    int32_t last_sequence;
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t timestamp_ms; /* the batch's largest */
+};
+
+struct weir_producer {
+    int64_t id; /* the key */
+    int16_t epoch;
+    uint8_t batch_count; /* 0: known by name only, as good as not known */
+    struct weir_mono used;
+    struct weir_producer_batch batches[WEIR_PRODUCER_BATCHES]; /* oldest first */
+};
+
+struct weir_producer_state {
+    struct weir_budget *budget;
+    struct weir_map map; /* by the bytes of `id` */
+};
+
+void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget);
+void weir_producer_state_close(struct weir_producer_state *state);
+
+/**
+ * May this batch be appended? `previous` is the batch before it in the same append, or NULL.
+ * 0: yes. WEIR_END: it is a repetition of `*duplicate_out`.
+ * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED.
+ */
+int weir_producer_state_check(const struct weir_producer_state *state,
+                              const struct weir_batch_header *header,
+                              const struct weir_batch_header *previous,
+                              struct weir_producer_batch *duplicate_out, struct weir_error *error);
+/** Room for the producer of `header`, so that add cannot fail. WEIR_NO_MEMORY. */
+int weir_producer_state_reserve(struct weir_producer_state *state,
+                                const struct weir_batch_header *header);
+/** The batch is in the log; reserved before. Without a producer id nothing happens. */
+void weir_producer_state_add(struct weir_producer_state *state,
+                             const struct weir_batch_header *header, struct weir_mono now);
+/** Copy from `other` what it knows of batches that end below `offset`; where it knows any, it
+ * knows better. WEIR_NO_MEMORY. */
+int weir_producer_state_copy_below(struct weir_producer_state *state,
+                                   const struct weir_producer_state *other, int64_t offset);
+/** Forget who was idle for longer. How many went. */
+size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir_mono now,
+                                  int64_t idle_ms_max);
+static inline const struct weir_producer *
+weir_producer_state_next(const struct weir_producer_state *state, size_t *at)
+{
+    return weir_map_next(&state->map, at);
+}
+static inline size_t weir_producer_state_count(const struct weir_producer_state *state)
+{
+    return weir_map_count(&state->map);
+}
+
+/** Our own form, in the durable mark: all five batches and the idle time. */
+void weir_producer_state_encode(const struct weir_producer_state *state, struct weir_mono now,
+                                struct weir_buffer *to);
+/** Adds to `state`, which is empty. WEIR_CORRUPT, WEIR_NO_MEMORY. */
+int weir_producer_state_decode(struct weir_producer_state *state, struct weir_reader *reader,
+                               struct weir_mono now, struct weir_error *error);
+
+/** Kafka's `.snapshot`: the last batch of each producer. */
+void weir_producer_snapshot_write(const struct weir_producer_state *state, struct weir_buffer *to);
+/** Adds to `state`, which is empty. WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY. */
+int weir_producer_snapshot_read(struct weir_producer_state *state, struct weir_slice bytes,
+                                struct weir_mono now, struct weir_error *error);
+
+#endif

@@ -1,0 +1,164 @@
+#include "broker/log/segment.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/small_file.h"
+
+/* A walk this much longer than an index interval says that entries are missing. */
+enum { WALK_INTERVALS_MAX = 16, WALK_BYTES_MAX = 4 * 1024 * 1024 };
+
+struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *budget,
+                                      const char *directory, struct weir_segment_facts facts)
+{
+    struct weir_segment *segment = weir_alloc_zero(budget, sizeof *segment);
+    if (segment == NULL) return NULL;
+    segment->env = env;
+    segment->budget = budget;
+    segment->directory = directory;
+    segment->facts = facts;
+    segment->references = 1;
+    return segment;
+}
+
+struct weir_segment *weir_segment_ref(struct weir_segment *segment)
+{
+    weir_assert(segment->references > 0);
+    segment->references++;
+    return segment;
+}
+
+void weir_segment_unref(struct weir_segment *segment)
+{
+    if (segment == NULL) return;
+    weir_assert(segment->references > 0);
+    if (--segment->references > 0) return;
+    weir_file_close(segment->file);
+    weir_free(segment);
+}
+
+int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error)
+{
+    if (segment->file != NULL) return 0;
+    struct weir_log_path path =
+        weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
+    return weir_file_open(segment->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &segment->file,
+                          error);
+}
+
+bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_index_entry *entry,
+                                int64_t limit, struct weir_batch_header *header_out)
+{
+    if (entry->position < 0 || entry->position > limit - WEIR_BATCH_HEADER_SIZE) return false;
+    uint8_t bytes[WEIR_BATCH_HEADER_SIZE];
+    int64_t got = weir_file_read(segment->file, bytes, sizeof bytes, entry->position, NULL);
+    if (got != (int64_t)sizeof bytes) return false;
+    struct weir_batch_header header;
+    int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
+    if (rc < 0 && rc != WEIR_TRUNCATED) return false;
+    bool is_true = weir_batch_last_offset(&header) == entry->last_offset &&
+                   header.base_offset >= segment->facts.base_offset &&
+                   (int64_t)weir_batch_size(&header) <= limit - entry->position;
+    if (is_true) *header_out = header;
+    return is_true;
+}
+
+static struct weir_index_files files_of(const struct weir_segment *segment)
+{
+    return (struct weir_index_files){segment->env, segment->directory, segment->facts.base_offset};
+}
+
+/* Where to begin the walk. False: the index is missing or lies; then it is the segment's start. */
+static bool choose_start(struct weir_segment *segment, const struct weir_segment_seek *seek,
+                         struct weir_segment_scan_options *start)
+{
+    start->position = 0;
+    start->expected_offset = segment->facts.base_offset;
+    start->epoch = WEIR_NO_LEADER_EPOCH;
+    struct weir_index_entry entry;
+    if (seek->hint != NULL) {
+        entry = *seek->hint;
+    } else {
+        struct weir_index_files files = files_of(segment);
+        int rc = weir_index_files_find_offset(&files, seek->offset, &entry);
+        if (rc == WEIR_END) return true;
+        if (rc < 0) return seek->limit <= segment->index_interval_bytes; /* too small to have one */
+    }
+    struct weir_batch_header header;
+    if (!weir_segment_entry_is_true(segment, &entry, seek->limit, &header)) return false;
+    if (header.base_offset > seek->offset) return false;
+    start->position = entry.position;
+    start->expected_offset = header.base_offset;
+    start->epoch = header.leader_epoch;
+    return true;
+}
+
+static int walk(struct weir_segment_seek *seek, const struct weir_segment_scan_options *start,
+                struct weir_error *error)
+{
+    struct weir_segment_scan scan;
+    weir_segment_scan_init(&scan, start);
+    struct weir_batch_header header;
+    int64_t position = 0;
+    int rc;
+    do {
+        rc = weir_segment_scan_next(&scan, &header, &position, error);
+    } while (rc == 0 && weir_batch_last_offset(&header) < seek->offset);
+    if (rc == 0) {
+        seek->header = header;
+        seek->position = position;
+    } else {
+        seek->damaged_offset = scan.expected_offset;
+    }
+    weir_segment_scan_close(&scan);
+    return rc;
+}
+
+/* Make the index files anew from the log. They are hints: whatever fails is left as it is, and a
+ * second walker in the middle of it sees entries that are true or that it does not believe. */
+static void rebuild_index(struct weir_segment *segment)
+{
+    if (!segment->is_sealed || atomic_exchange(&segment->was_rebuilt, true)) return;
+    struct weir_index_files files = files_of(segment);
+    if (weir_index_files_remove(&files, NULL) < 0) return;
+    struct weir_index_builder builder;
+    weir_index_builder_init(&builder, segment->env, segment->budget, segment->directory);
+    builder.interval_bytes = segment->index_interval_bytes;
+    weir_index_builder_begin(&builder, segment->facts.base_offset);
+    struct weir_segment_scan scan;
+    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
+                                      .file = segment->file,
+                                      .budget = segment->budget,
+                                      .limit = segment->facts.size,
+                                      .expected_offset = segment->facts.base_offset,
+                                      .epoch = WEIR_NO_LEADER_EPOCH,
+                                      .is_headers_only = true,
+                                  });
+    struct weir_batch_header header;
+    int64_t position;
+    while (weir_segment_scan_next(&scan, &header, &position, NULL) == 0) {
+        weir_index_builder_add(&builder, &header, position);
+    }
+    weir_index_builder_seal(&builder);
+    weir_segment_scan_close(&scan);
+    weir_index_builder_close(&builder);
+}
+
+int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
+                      struct weir_error *error)
+{
+    weir_assert(segment->file != NULL);
+    weir_assert(seek->offset >= segment->facts.base_offset);
+    struct weir_segment_scan_options start = {
+        .file = segment->file,
+        .budget = segment->budget,
+        .limit = seek->limit,
+        .is_headers_only = true,
+    };
+    bool is_index_good = choose_start(segment, seek, &start);
+    int rc = walk(seek, &start, error);
+    if (rc < 0) return rc;
+    int64_t walked = (rc == WEIR_END ? seek->limit : seek->position) - start.position;
+    int64_t walk_max = WALK_INTERVALS_MAX * segment->index_interval_bytes + WALK_BYTES_MAX;
+    if (!is_index_good || walked > walk_max) rebuild_index(segment);
+    return rc;
+}

@@ -1,0 +1,60 @@
+#ifndef WEIR_BROKER_LOG_SEGMENT_H
+#define WEIR_BROKER_LOG_SEGMENT_H
+
+#include <stdatomic.h>
+
+#include "broker/log/durable_mark.h"
+#include "broker/log/offset_index.h"
+#include "broker/log/segment_scan.h"
+
+/**
+ * One `.log` file and how to find a batch in it.
+ *
+ * Owner's thread: everything, the count of references too. A worker that was given a segment may
+ * call weir_segment_seek and read `file`; what it looks at besides does not change while the
+ * reference is held. Retention unlinks the file; who holds a reference reads on.
+ */
+struct weir_segment {
+    struct weir_env *env;
+    struct weir_budget *budget;
+    const char *directory; /* the log's */
+    struct weir_segment_facts facts;
+    struct weir_file *file; /* NULL until somebody needs it */
+    int64_t index_interval_bytes;
+    int references;
+    _Atomic bool is_sealed;
+    _Atomic bool
+        was_rebuilt; /* its indexes were made anew since the log was opened: once is enough */
+};
+
+/** One reference, no file yet; NULL when memory is out. */
+struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *budget,
+                                      const char *directory, struct weir_segment_facts facts);
+struct weir_segment *weir_segment_ref(struct weir_segment *segment);
+/** The last one closes the file and frees. NULL is fine. */
+void weir_segment_unref(struct weir_segment *segment);
+/** Open the file if it is not; for writing too. */
+int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error);
+
+/** Where is the batch that holds `offset`? */
+struct weir_segment_seek {
+    int64_t offset;
+    int64_t limit; /* the segment's end in the file, as far as it may be read */
+    const struct weir_index_entry *hint; /* from memory; NULL: ask the files */
+    /* given */
+    struct weir_batch_header header;
+    int64_t position;
+    int64_t damaged_offset; /* after WEIR_CORRUPT or WEIR_IO: what comes next is not readable */
+};
+/**
+ * Find it: a hint from the index if one is right, then headers, each checked against the one before.
+ * A sealed segment's indexes are rebuilt when they are missing or wrong.
+ * Errors: WEIR_CORRUPT, WEIR_IO, WEIR_NO_MEMORY. WEIR_END: the offset lies behind the limit.
+ */
+int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
+                      struct weir_error *error);
+/** Is there a batch whose header says what `entry` says? */
+bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_index_entry *entry,
+                                int64_t limit, struct weir_batch_header *header_out);
+
+#endif

@@ -1,0 +1,59 @@
+#ifndef WEIR_BROKER_LOG_SEGMENT_SCAN_H
+#define WEIR_BROKER_LOG_SEGMENT_SCAN_H
+
+#include "base/env.h"
+#include "wire/record_batch.h"
+
+/**
+ * Walk the batches of one segment file in order, believing nothing: each must have a header that
+ * makes sense, fit into what is left, begin at the expected offset, carry an epoch not lower than
+ * the one before, and (when asked) a crc that fits.
+ *
+ * Recovery, truncation, rebuilding an index and verification all walk this way.
+ */
+struct weir_segment_scan {
+    struct weir_file *file;
+    int64_t position;        /* of the next batch */
+    int64_t limit;           /* the segment's end in the file */
+    int64_t expected_offset; /* of the next batch */
+    int32_t epoch;           /* of the last one */
+    bool check_crc;
+    bool was_whole; /* after WEIR_CORRUPT: header, length and offset fitted, only the crc did not */
+    struct weir_buffer window;
+    int64_t window_position;
+};
+
+/** The caller sets file, position, limit, expected offset and epoch; `window_size` 0 gives 256 KiB.
+ * `is_headers_only` skips the crc and reads headers by hops. */
+struct weir_segment_scan_options {
+    struct weir_file *file;
+    struct weir_budget *budget;
+    int64_t position;
+    int64_t limit;
+    int64_t expected_offset;
+    int32_t epoch;
+    bool is_headers_only;
+};
+void weir_segment_scan_init(struct weir_segment_scan *scan,
+                            const struct weir_segment_scan_options *options);
+void weir_segment_scan_close(struct weir_segment_scan *scan);
+/**
+ * 0: a batch, which begins at `*position_out`. WEIR_END: exactly at the limit.
+ * Errors: WEIR_CORRUPT (position and expected offset stay at what does not fit), WEIR_NO_MEMORY,
+ *         WEIR_IO.
+ */
+int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_header *header_out,
+                           int64_t *position_out, struct weir_error *error);
+
+/** Does `header`, found at `position`, continue a log at `expected_offset` after `epoch` within
+ * `left` bytes? WEIR_CORRUPT with the reason. */
+struct weir_batch_place {
+    int64_t position;
+    int64_t left;
+    int64_t expected_offset;
+    int32_t epoch;
+};
+int weir_batch_check_place(const struct weir_batch_header *header,
+                           const struct weir_batch_place *place, struct weir_error *error);
+
+#endif

@@ -1,0 +1,109 @@
+#include "broker/log/small_file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum { OFFSET_DIGITS = 20 };
+
+struct weir_log_path weir_log_path(const char *directory, const char *name)
+{
+    struct weir_log_path path;
+    int size = snprintf(path.text, sizeof path.text, "%s/%s", directory, name);
+    weir_assert(size > 0 && (size_t)size < sizeof path.text);
+    return path;
+}
+
+struct weir_log_path weir_log_offset_path(const char *directory, int64_t offset, const char *suffix)
+{
+    struct weir_log_path path;
+    weir_assert(offset >= 0);
+    int size =
+        snprintf(path.text, sizeof path.text, "%s/%020" PRId64 "%s", directory, offset, suffix);
+    weir_assert(size > 0 && (size_t)size < sizeof path.text);
+    return path;
+}
+
+int64_t weir_log_name_offset(const char *name, const char *suffix)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < OFFSET_DIGITS; i++) {
+        if (name[i] < '0' || name[i] > '9') return -1;
+        if (__builtin_mul_overflow(offset, 10, &offset)) return -1;
+        if (__builtin_add_overflow(offset, name[i] - '0', &offset)) return -1;
+    }
+    return strcmp(name + OFFSET_DIGITS, suffix) == 0 ? offset : -1;
+}
+
+int weir_small_file_read(struct weir_env *env, const char *path, size_t size_max,
+                         struct weir_buffer *buffer, struct weir_error *error)
+{
+    struct weir_file *file = NULL;
+    struct weir_file_stat stat = {0};
+    int64_t size = 0;
+    uint8_t *to = NULL;
+    int rc = weir_file_open(env, path, WEIR_OPEN_READ, &file, error);
+    if (rc < 0) goto out;
+
+    rc = weir_file_stat(file, &stat, error);
+    if (rc < 0) goto out;
+    if ((uint64_t)stat.size > size_max) {
+        rc = weir_error_set(error, WEIR_TOO_LARGE, "'%s' has %lld bytes, at most %zu make sense",
+                            path, (long long)stat.size, size_max);
+        goto out;
+    }
+
+    weir_buffer_reset(buffer);
+    to = weir_buffer_extend(buffer, (size_t)stat.size);
+    if (to == NULL && stat.size > 0) {
+        rc = weir_error_set(error, WEIR_NO_MEMORY, "read '%s': no memory for %lld bytes", path,
+                            (long long)stat.size);
+        goto out;
+    }
+    size = stat.size > 0 ? weir_file_read(file, to, (size_t)stat.size, 0, error) : 0;
+    rc = size < 0 ? (int)size : 0;
+    if (rc == 0) buffer->size = (size_t)size;
+out:
+    weir_file_close(file);
+    return rc;
+}
+
+static int write_aside(const struct weir_small_file_replace *what, const char *path,
+                       struct weir_error *error)
+{
+    struct weir_file *file = NULL;
+    struct weir_iovec part = {what->bytes.data, what->bytes.size};
+    int rc = weir_file_open(what->env, path,
+                            WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, error);
+    if (rc < 0) goto out;
+
+    rc = weir_file_write(file, &part, 1, 0, error);
+    if (rc < 0 || !what->is_durable) goto out;
+
+    rc = weir_file_sync(file, error);
+    /* A failed sync must not look like a full disk, which the caller may shrug off. */
+    if (rc == WEIR_NO_SPACE) rc = WEIR_IO;
+out:
+    weir_file_close(file);
+    return rc;
+}
+
+int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error)
+{
+    char name[64];
+    int size = snprintf(name, sizeof name, "%s.tmp", what->name);
+    weir_assert(size > 0 && (size_t)size < sizeof name);
+    struct weir_log_path aside = weir_log_path(what->directory, name);
+    struct weir_log_path path = weir_log_path(what->directory, what->name);
+
+    int rc = write_aside(what, aside.text, error);
+    if (rc < 0) return rc;
+    rc = weir_rename(what->env, aside.text, path.text, error);
+    if (rc < 0) return rc;
+    if (!what->is_durable) return 0;
+    rc = weir_sync_directory(what->env, what->directory, error);
+    return rc == WEIR_NO_SPACE ? WEIR_IO : rc; /* the rename has happened: not "nothing changed" */
+}

@@ -1,0 +1,44 @@
+#ifndef WEIR_BROKER_LOG_SMALL_FILE_H
+#define WEIR_BROKER_LOG_SMALL_FILE_H
+
+#include "base/buffer.h"
+#include "base/env.h"
+
+/**
+ * Names and small whole files in a partition's folder: read at once, replaced at once.
+ */
+enum { WEIR_LOG_PATH_MAX = 4096, WEIR_LOG_DIRECTORY_MAX = 4000 };
+
+/** `<directory>/<name>`, in place. The directory is at most WEIR_LOG_DIRECTORY_MAX long. */
+struct weir_log_path {
+    char text[WEIR_LOG_PATH_MAX];
+};
+struct weir_log_path weir_log_path(const char *directory, const char *name);
+/** `<directory>/<offset, 20 digits><suffix>`, Kafka's names. */
+struct weir_log_path weir_log_offset_path(const char *directory, int64_t offset,
+                                          const char *suffix);
+/** The offset of a name that is 20 digits and exactly `suffix`; -1 if it is not. */
+int64_t weir_log_name_offset(const char *name, const char *suffix);
+
+/**
+ * Read a whole file into `buffer` (emptied first).
+ * Errors: WEIR_NOT_FOUND, WEIR_TOO_LARGE over `size_max`, WEIR_NO_MEMORY, WEIR_IO.
+ */
+int weir_small_file_read(struct weir_env *env, const char *path, size_t size_max,
+                         struct weir_buffer *buffer, struct weir_error *error);
+
+/**
+ * Replace `directory/name` in one step: a reader sees the old bytes or the new ones. With
+ * `is_durable` the new ones are on the disk on return (file, then rename, then folder).
+ * WEIR_NO_SPACE: the old file stands. Any thread, one at a time per name.
+ */
+struct weir_small_file_replace {
+    struct weir_env *env;
+    const char *directory;
+    const char *name;
+    struct weir_slice bytes;
+    bool is_durable;
+};
+int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error);
+
+#endif

@@ -1,0 +1,144 @@
+#include "broker/log/tail_cache.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+
+enum { RUNS_AT_FIRST = 8, RUNS_MAX = 1024 };
+
+void weir_tail_cache_init(struct weir_tail_cache *cache, struct weir_budget *budget,
+                          size_t bytes_max)
+{
+    *cache = (struct weir_tail_cache){.budget = budget, .bytes_max = bytes_max};
+}
+
+static struct weir_tail_run *run_at(const struct weir_tail_cache *cache, size_t index)
+{
+    return &cache->runs[(cache->first + index) & (cache->capacity - 1)];
+}
+
+static void drop_oldest(struct weir_tail_cache *cache)
+{
+    struct weir_tail_run *run = run_at(cache, 0);
+    cache->bytes -= run->bytes->capacity;
+    weir_shared_unref(run->bytes);
+    cache->first = (cache->first + 1) & (cache->capacity - 1);
+    cache->count--;
+}
+
+static void drop_newest(struct weir_tail_cache *cache)
+{
+    struct weir_tail_run *run = run_at(cache, cache->count - 1);
+    cache->bytes -= run->bytes->capacity;
+    weir_shared_unref(run->bytes);
+    cache->count--;
+}
+
+void weir_tail_cache_close(struct weir_tail_cache *cache)
+{
+    while (cache->count > 0)
+        drop_oldest(cache);
+    weir_free(cache->runs);
+    cache->runs = NULL;
+    cache->capacity = 0;
+}
+
+static void grow(struct weir_tail_cache *cache)
+{
+    size_t capacity = cache->capacity == 0 ? RUNS_AT_FIRST : cache->capacity * 2;
+    struct weir_tail_run *runs = weir_alloc(cache->budget, capacity * sizeof *runs);
+    if (runs == NULL) return;
+    for (size_t i = 0; i < cache->count; i++)
+        runs[i] = *run_at(cache, i);
+    weir_free(cache->runs);
+    cache->runs = runs;
+    cache->capacity = capacity;
+    cache->first = 0;
+}
+
+void weir_tail_cache_add(struct weir_tail_cache *cache, struct weir_shared *bytes,
+                         int64_t base_offset, int64_t end_offset)
+{
+    weir_assert(cache->count == 0 || run_at(cache, cache->count - 1)->end_offset == base_offset);
+    if (cache->count == cache->capacity && cache->capacity < RUNS_MAX) grow(cache);
+    while (cache->count > 0 &&
+           (cache->count == cache->capacity || cache->bytes + bytes->capacity > cache->bytes_max)) {
+        drop_oldest(cache);
+    }
+    if (cache->capacity == 0 || bytes->capacity > cache->bytes_max) return;
+    cache->count++;
+    cache->bytes += bytes->capacity;
+    *run_at(cache, cache->count - 1) =
+        (struct weir_tail_run){weir_shared_ref(bytes), base_offset, end_offset};
+}
+
+void weir_tail_cache_cut(struct weir_tail_cache *cache, int64_t offset)
+{
+    while (cache->count > 0 && run_at(cache, cache->count - 1)->end_offset > offset) {
+        drop_newest(cache);
+    }
+}
+
+/* The run that holds `offset`; they are consecutive, so a binary search by base offset. */
+static size_t find_run(const struct weir_tail_cache *cache, int64_t offset)
+{
+    size_t low = 0;
+    size_t high = cache->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (run_at(cache, middle)->base_offset <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static size_t batch_size_at(const struct weir_shared *bytes, size_t at)
+{
+    return (size_t)weir_load_u32(bytes->data + at + 8) + WEIR_BATCH_OVERHEAD;
+}
+
+static int64_t batch_end_at(const struct weir_shared *bytes, size_t at)
+{
+    return (int64_t)weir_load_u64(bytes->data + at) +
+           (int32_t)weir_load_u32(bytes->data + at + 23) + 1;
+}
+
+/* The whole batches of one run that end after the asked offset, while they fit. These bytes were
+ * checked when they were appended. False when the walk ended before the run did. */
+static bool add_part(const struct weir_tail_run *run, struct weir_log_read *read,
+                     int64_t offset_max)
+{
+    const struct weir_shared *bytes = run->bytes;
+    size_t from = 0;
+    while (run->base_offset < read->offset && batch_end_at(bytes, from) <= read->offset) {
+        from += batch_size_at(bytes, from);
+    }
+    size_t to = from;
+    while (to < bytes->size) {
+        size_t size = batch_size_at(bytes, to);
+        bool is_first = read->size == 0;
+        if (batch_end_at(bytes, to) > offset_max) break;
+        if (!is_first && (size > read->size_max || read->size > read->size_max - size)) break;
+        read->size += size;
+        to += size;
+    }
+    if (to > from) {
+        read->parts[read->part_count++] = (struct weir_log_part){
+            .bytes = weir_shared_ref(run->bytes), .from = from, .size = to - from};
+    }
+    return to == bytes->size;
+}
+
+bool weir_tail_cache_read(const struct weir_tail_cache *cache, struct weir_log_read *read,
+                          int64_t offset_max)
+{
+    if (cache->count == 0 || read->offset < run_at(cache, 0)->base_offset) return false;
+    weir_assert(read->offset < run_at(cache, cache->count - 1)->end_offset);
+    for (size_t i = find_run(cache, read->offset); i < cache->count; i++) {
+        if (read->part_count == WEIR_LOG_READ_PARTS_MAX) break;
+        if (!add_part(run_at(cache, i), read, offset_max)) break;
+    }
+    return true;
+}

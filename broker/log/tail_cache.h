@@ -1,0 +1,39 @@
+#ifndef WEIR_BROKER_LOG_TAIL_CACHE_H
+#define WEIR_BROKER_LOG_TAIL_CACHE_H
+
+#include "broker/log/partition_log.h"
+
+/**
+ * The newest runs of a log, held by reference, so that a reader at the tail costs no disk read. A
+ * ring of consecutive runs; the oldest goes when the bound of bytes or of runs is reached. Memory is
+ * whoever's budget the runs came from; here only the ring is allocated.
+ */
+struct weir_tail_run {
+    struct weir_shared *bytes;
+    int64_t base_offset;
+    int64_t end_offset; /* exclusive; the next run's base */
+};
+
+struct weir_tail_cache {
+    struct weir_budget *budget;
+    struct weir_tail_run *runs; /* a ring */
+    size_t first;
+    size_t count;
+    size_t capacity; /* a power of two, or 0 */
+    size_t bytes;
+    size_t bytes_max;
+};
+
+void weir_tail_cache_init(struct weir_tail_cache *cache, struct weir_budget *budget,
+                          size_t bytes_max);
+void weir_tail_cache_close(struct weir_tail_cache *cache);
+/** Keep a run that was appended at the end. Cannot fail: without memory it is just not kept. */
+void weir_tail_cache_add(struct weir_tail_cache *cache, struct weir_shared *bytes,
+                         int64_t base_offset, int64_t end_offset);
+/** Forget what reaches beyond `offset`. */
+void weir_tail_cache_cut(struct weir_tail_cache *cache, int64_t offset);
+/** Fill the read's parts; false if its offset is not here. */
+bool weir_tail_cache_read(const struct weir_tail_cache *cache, struct weir_log_read *read,
+                          int64_t offset_max);
+
+#endif

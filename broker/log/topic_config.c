@@ -1,0 +1,296 @@
+#include "broker/log/topic_config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum config_kind { CONFIG_INT64, CONFIG_INT32, CONFIG_CHOICE, CONFIG_CODEC, CONFIG_CLEANUP };
+
+struct config_row {
+    const char *key;
+    enum config_kind kind;
+    size_t field; /* offset in struct weir_topic_config */
+    int64_t min;
+    int64_t max;
+    int64_t preset; /* the default; of a choice: its index */
+    const char *unit;
+    const char *choices; /* words with '|' between them, in order of their values */
+    const char *text;
+};
+
+#define FIELD(name) offsetof(struct weir_topic_config, name)
+
+/* Kafka 4's names, ranges and defaults; flush.policy is ours. `cleanup.policy` is two bits, delete
+ * and compact; the codecs count from -1, the producer's own. */
+static const struct config_row rows[] = {
+    {"cleanup.policy", CONFIG_CLEANUP, FIELD(cleanup_delete), 0, 3, 1, "", "delete|compact",
+     "What happens to old segments: delete them, compact them, or both (a comma between)."},
+    {"compression.type", CONFIG_CODEC, FIELD(compression_type), -1, 4, -1, "",
+     "producer|uncompressed|gzip|snappy|lz4|zstd", "The codec of stored batches."},
+    {"delete.retention.ms", CONFIG_INT64, FIELD(delete_retention_ms), 0, INT64_MAX, 86400000, "ms",
+     NULL, "How long a tombstone stays in a compacted topic."},
+    {"flush.policy", CONFIG_CHOICE, FIELD(flush_policy), 0, 1, WEIR_FLUSH_GROUP, "", "group|os",
+     "When acks=all is answered: after a shared sync, or from the page cache."},
+    {"index.interval.bytes", CONFIG_INT64, FIELD(index_interval_bytes), 0, INT32_MAX, 4096, "bytes",
+     NULL, "Bytes of batches between two index entries."},
+    {"max.message.bytes", CONFIG_INT64, FIELD(max_message_bytes), 0, INT32_MAX, 1048588, "bytes",
+     NULL, "The largest record batch, compressed."},
+    {"message.timestamp.after.max.ms", CONFIG_INT64, FIELD(message_timestamp_after_max_ms), 0,
+     INT64_MAX, 3600000, "ms", NULL, "How far a timestamp may be ahead of the server's clock."},
+    {"message.timestamp.before.max.ms", CONFIG_INT64, FIELD(message_timestamp_before_max_ms), 0,
+     INT64_MAX, INT64_MAX, "ms", NULL, "How far a timestamp may be behind the server's clock."},
+    {"message.timestamp.type", CONFIG_CHOICE, FIELD(message_timestamp_type), 0, 1, WEIR_CREATE_TIME,
+     "", "CreateTime|LogAppendTime", "Whose time a record carries: its producer's or the log's."},
+    {"min.compaction.lag.ms", CONFIG_INT64, FIELD(min_compaction_lag_ms), 0, INT64_MAX, 0, "ms",
+     NULL, "How long a record stays uncompacted at least."},
+    {"min.insync.replicas", CONFIG_INT32, FIELD(min_insync_replicas), 1, INT32_MAX, 1, "", NULL,
+     "Replicas that must have a batch before acks=all is answered."},
+    {"retention.bytes", CONFIG_INT64, FIELD(retention_bytes), -1, INT64_MAX, -1, "bytes", NULL,
+     "Bytes kept per partition; -1 keeps all."},
+    {"retention.ms", CONFIG_INT64, FIELD(retention_ms), -1, INT64_MAX, 604800000, "ms", NULL,
+     "How long records are kept; -1 keeps them for ever."},
+    {"segment.bytes", CONFIG_INT64, FIELD(segment_bytes), 14, INT32_MAX, 1073741824, "bytes", NULL,
+     "The size at which a segment is closed and the next begun."},
+    {"segment.ms", CONFIG_INT64, FIELD(segment_ms), 1, INT64_MAX, 604800000, "ms", NULL,
+     "The span of timestamps after which a segment is closed."},
+};
+
+enum { ROW_COUNT = sizeof rows / sizeof rows[0], VALUE_TEXT_SIZE = 64 };
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+static int64_t get(const struct weir_topic_config *config, const struct config_row *row)
+{
+    const char *at = (const char *)config + row->field;
+    switch (row->kind) {
+    case CONFIG_INT64: {
+        int64_t value;
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    case CONFIG_INT32: {
+        int32_t value;
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    case CONFIG_CHOICE: {
+        unsigned value; /* enumerations have an unsigned int's size */
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    case CONFIG_CODEC:
+        return config->compression_type;
+    case CONFIG_CLEANUP:
+        return (config->cleanup_delete ? 1 : 0) | (config->cleanup_compact ? 2 : 0);
+    }
+    weir_assert(false);
+    return 0;
+}
+
+static void put(struct weir_topic_config *config, const struct config_row *row, int64_t value)
+{
+    char *at = (char *)config + row->field;
+    weir_assert(value >= row->min && value <= row->max);
+    switch (row->kind) {
+    case CONFIG_INT64:
+        memcpy(at, &value, sizeof value);
+        break;
+    case CONFIG_INT32: {
+        int32_t narrow = (int32_t)value;
+        memcpy(at, &narrow, sizeof narrow);
+        break;
+    }
+    case CONFIG_CHOICE: {
+        unsigned narrow = (unsigned)value;
+        memcpy(at, &narrow, sizeof narrow);
+        break;
+    }
+    case CONFIG_CODEC:
+        config->compression_type = (int8_t)value;
+        break;
+    case CONFIG_CLEANUP:
+        config->cleanup_delete = (value & 1) != 0;
+        config->cleanup_compact = (value & 2) != 0;
+        break;
+    }
+}
+
+static_assert(sizeof(enum weir_timestamp_type) == sizeof(unsigned), "read and written as unsigned");
+static_assert(sizeof(enum weir_flush_policy) == sizeof(unsigned), "read and written as unsigned");
+
+/* The index of `word` among `choices`; -1 if it is none of them. */
+static int find_choice(const char *choices, const char *word, size_t size)
+{
+    int index = 0;
+    for (const char *at = choices; at != NULL; index++) {
+        const char *bar = strchr(at, '|');
+        size_t length = bar != NULL ? (size_t)(bar - at) : strlen(at);
+        if (length == size && memcmp(at, word, size) == 0) return index;
+        at = bar != NULL ? bar + 1 : NULL;
+    }
+    return -1;
+}
+
+static void print_choice(const char *choices, int64_t index, char *text, size_t size)
+{
+    const char *at = choices;
+    for (int64_t i = 0; i < index; i++)
+        at = strchr(at, '|') + 1;
+    size_t length = strcspn(at, "|");
+    (void)snprintf(text, size, "%.*s", (int)length, at);
+}
+
+static void print_value(const struct config_row *row, int64_t value, char *text, size_t size)
+{
+    switch (row->kind) {
+    case CONFIG_INT64:
+    case CONFIG_INT32:
+        (void)snprintf(text, size, "%" PRId64, value);
+        break;
+    case CONFIG_CHOICE:
+        print_choice(row->choices, value, text, size);
+        break;
+    case CONFIG_CODEC:
+        print_choice(row->choices, value + 1, text, size);
+        break;
+    case CONFIG_CLEANUP:
+        (void)snprintf(text, size, "%s%s%s", (value & 1) != 0 ? "delete" : "",
+                       value == 3 ? "," : "", (value & 2) != 0 ? "compact" : "");
+        break;
+    }
+}
+
+static bool parse_cleanup(const char *text, int64_t *value_out)
+{
+    int64_t value = 0;
+    while (*text != '\0') {
+        size_t size = strcspn(text, ",");
+        int index = find_choice("delete|compact", text, size);
+        if (index < 0) return false;
+        value |= (int64_t)1 << index;
+        text += size;
+        if (*text == ',' && *++text == '\0') return false;
+    }
+    *value_out = value;
+    return true;
+}
+
+static bool parse_value(const struct config_row *row, const char *text, int64_t *value_out)
+{
+    if (row->kind == CONFIG_CLEANUP) return parse_cleanup(text, value_out);
+    if (row->choices != NULL) {
+        int index = find_choice(row->choices, text, strlen(text));
+        *value_out = row->kind == CONFIG_CODEC ? index - 1 : index;
+        return index >= 0;
+    }
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    bool is_number = (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) && *end == '\0';
+    if (!is_number || errno != 0 || value < row->min || value > row->max) return false;
+    *value_out = value;
+    return true;
+}
+
+/* ---- keys ------------------------------------------------------------------------------------- */
+
+enum { KEY_SIZE_MAX = 64, DISTANCE_MAX = 5 };
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Letters to insert, drop or change between two keys (Levenshtein). */
+static size_t distance(const char *a, const char *b)
+{
+    size_t a_size = strlen(a);
+    size_t b_size = strlen(b);
+    if (a_size > KEY_SIZE_MAX || b_size > KEY_SIZE_MAX) return SIZE_MAX;
+    size_t row[KEY_SIZE_MAX + 1];
+    for (size_t j = 0; j <= b_size; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_size; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_size; j++) {
+            size_t above = row[j];
+            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[b_size];
+}
+
+static int unknown_key(const char *key, const char *value, struct weir_error *error)
+{
+    const struct config_row *nearest = NULL;
+    size_t nearest_distance = DISTANCE_MAX + 1;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        size_t found = distance(key, rows[i].key);
+        if (found >= nearest_distance) continue;
+        nearest = &rows[i];
+        nearest_distance = found;
+    }
+    if (nearest == NULL) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "unknown topic setting '%s' (value '%s')",
+                              key, value);
+    }
+    return weir_error_set(error, WEIR_INVALID_CONFIG,
+                          "unknown topic setting '%s' (value '%s'): did you mean '%s'?", key, value,
+                          nearest->key);
+}
+
+static int bad_value(const struct config_row *row, const char *value, struct weir_error *error)
+{
+    if (row->choices != NULL) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%s': it takes %s", row->key,
+                              value, row->choices);
+    }
+    return weir_error_set(
+        error, WEIR_INVALID_CONFIG,
+        "'%s' = '%s': it takes a whole number from %" PRId64 " to %" PRId64 "%s%s", row->key, value,
+        row->min, row->max, row->unit[0] != '\0' ? ", in " : "", row->unit);
+}
+
+/* ---- the door --------------------------------------------------------------------------------- */
+
+struct weir_topic_config weir_topic_config_default(void)
+{
+    struct weir_topic_config config;
+    memset(&config, 0, sizeof config);
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        put(&config, &rows[i], rows[i].preset);
+    return config;
+}
+
+int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
+                          struct weir_error *error)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (strcmp(rows[i].key, key) != 0) continue;
+        int64_t parsed;
+        if (!parse_value(&rows[i], value, &parsed)) return bad_value(&rows[i], value, error);
+        put(config, &rows[i], parsed);
+        return 0;
+    }
+    return unknown_key(key, value, error);
+}
+
+void weir_topic_config_each(const struct weir_topic_config *config, weir_topic_config_fn each,
+                            void *context)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        char text[VALUE_TEXT_SIZE];
+        int64_t value = get(config, &rows[i]);
+        print_value(&rows[i], value, text, sizeof text);
+        each(context, rows[i].key, text, value == rows[i].preset, rows[i].text);
+    }
+}

@@ -1,0 +1,319 @@
+#include "broker/log/verify.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "broker/log/durable_mark.h"
+#include "broker/log/offset_index.h"
+#include "broker/log/recovery.h"
+#include "broker/log/segment.h"
+#include "broker/log/small_file.h"
+
+struct verify {
+    struct weir_env *env;
+    const char *path;
+    weir_verify_fn each;
+    void *context;
+    struct weir_verify_summary summary;
+    struct weir_arena arena;
+    struct weir_buffer files; /* struct weir_recovery_file */
+    struct weir_durable_mark mark;
+    int32_t epoch;
+    int64_t expected_offset; /* of the next segment; -1: any */
+    bool is_damaged;         /* what follows cannot be expected to be dense */
+};
+
+static void find(struct verify *verify, enum weir_verify_kind kind, const char *file,
+                 int64_t offset, const char *text)
+{
+    struct weir_verify_finding finding = {kind, file, offset, text};
+    if (kind == WEIR_VERIFY_DAMAGE) verify->summary.damage_count++;
+    if (kind == WEIR_VERIFY_TAIL) verify->summary.tail_count++;
+    if (kind == WEIR_VERIFY_HINT) verify->summary.hint_count++;
+    if (verify->each != NULL) verify->each(verify->context, &finding);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------- */
+
+static int note_file(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct verify *verify = context;
+    int64_t base_offset = weir_log_name_offset(name, ".log");
+    if (kind != WEIR_FILE_REGULAR || base_offset < 0) return 0;
+    struct weir_file_stat stat;
+    struct weir_log_path path = weir_log_path(verify->path, name);
+    int rc = weir_stat(verify->env, path.text, &stat, NULL);
+    if (rc < 0) return rc;
+    struct weir_recovery_file file = {.base_offset = base_offset, .size = stat.size};
+    weir_buffer_append(&verify->files, &file, sizeof file);
+    return verify->files.failed ? WEIR_NO_MEMORY : 0;
+}
+
+/* Read one small file; what is not there or too large counts as a finding, not as an error. */
+static bool read_small(struct verify *verify, const char *name, struct weir_buffer *bytes,
+                       int *rc_out)
+{
+    struct weir_log_path path = weir_log_path(verify->path, name);
+    int rc = weir_small_file_read(verify->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, bytes, NULL);
+    if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) *rc_out = rc;
+    if (rc == WEIR_TOO_LARGE) find(verify, WEIR_VERIFY_HINT, name, -1, "is far too large");
+    return rc == 0;
+}
+
+static int check_mark(struct verify *verify)
+{
+    struct weir_buffer bytes;
+    struct weir_error error = {0};
+    int rc = 0;
+    weir_buffer_init(&bytes, verify->env->budget, 0);
+    if (read_small(verify, WEIR_DURABLE_MARK_NAME, &bytes, &rc)) {
+        rc =
+            weir_durable_mark_decode(weir_buffer_slice(&bytes), verify->env->budget, &verify->arena,
+                                     weir_mono_now(verify->env), &verify->mark, &error);
+        verify->summary.had_mark = rc == 0;
+        if (rc == WEIR_CORRUPT || rc == WEIR_UNSUPPORTED_VERSION) {
+            find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, -1, error.text);
+            rc = 0;
+        }
+    }
+    weir_buffer_close(&bytes);
+    return rc;
+}
+
+static int check_epochs(struct verify *verify)
+{
+    static const char name[] = "leader-epoch-checkpoint";
+    struct weir_buffer bytes;
+    struct weir_leader_epochs epochs;
+    struct weir_error error = {0};
+    int rc = 0;
+    weir_buffer_init(&bytes, verify->env->budget, 0);
+    weir_leader_epochs_init(&epochs, verify->env->budget);
+    if (read_small(verify, name, &bytes, &rc)) {
+        rc = weir_leader_epochs_decode(&epochs, weir_buffer_slice(&bytes), &error);
+        if (rc == WEIR_CORRUPT) {
+            find(verify, WEIR_VERIFY_HINT, name, -1, error.text);
+            rc = 0;
+        }
+    }
+    weir_leader_epochs_close(&epochs);
+    weir_buffer_close(&bytes);
+    return rc;
+}
+
+static int note_snapshot(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct verify *verify = context;
+    if (kind != WEIR_FILE_REGULAR || weir_log_name_offset(name, ".snapshot") < 0) return 0;
+    struct weir_buffer bytes;
+    struct weir_producer_state producers;
+    struct weir_error error = {0};
+    int rc = 0;
+    weir_buffer_init(&bytes, verify->env->budget, 0);
+    weir_producer_state_init(&producers, verify->env->budget);
+    if (read_small(verify, name, &bytes, &rc)) {
+        rc = weir_producer_snapshot_read(&producers, weir_buffer_slice(&bytes),
+                                         weir_mono_now(verify->env), &error);
+        if (rc == WEIR_CORRUPT || rc == WEIR_UNSUPPORTED_VERSION) {
+            find(verify, WEIR_VERIFY_HINT, name, -1, error.text);
+            rc = 0;
+        }
+    }
+    weir_producer_state_close(&producers);
+    weir_buffer_close(&bytes);
+    return rc;
+}
+
+/* ---- one segment ------------------------------------------------------------------------------ */
+
+/* How much of the file has to be whole, and what the mark says of it. */
+struct expectation {
+    int64_t size;                           /* of the file */
+    int64_t size_sure;                      /* below it damage is damage, above it a torn tail */
+    const struct weir_segment_facts *facts; /* NULL: the mark does not know it */
+};
+
+/* Each entry of an index in order; a probe just behind the last one ends the walk. */
+static int check_index(struct verify *verify, struct weir_segment *segment, int64_t size)
+{
+    struct weir_index_files files = {verify->env, verify->path, segment->facts.base_offset};
+    struct weir_index_entry entry;
+    struct weir_batch_header header;
+    struct weir_log_path name = weir_log_offset_path(".", segment->facts.base_offset, ".index");
+    int64_t end = verify->summary.end_offset;
+    int rc = weir_index_files_find_offset(&files, end - 1, &entry);
+    while (rc == 0) {
+        if (!weir_segment_entry_is_true(segment, &entry, size, &header)) {
+            find(verify, WEIR_VERIFY_HINT, name.text, entry.last_offset,
+                 "an index entry does not fit its batch");
+            return 0;
+        }
+        int64_t before = entry.last_offset - 1;
+        rc = before < segment->facts.base_offset
+                 ? WEIR_END
+                 : weir_index_files_find_offset(&files, before, &entry);
+        if (rc == 0 && entry.last_offset > before) return 0;
+    }
+    if (rc == WEIR_CORRUPT) find(verify, WEIR_VERIFY_HINT, name.text, -1, "cannot be read");
+    return 0;
+}
+
+static void note_batch(struct verify *verify, struct weir_segment *segment,
+                       const struct weir_batch_header *header)
+{
+    verify->summary.batch_count++;
+    verify->summary.record_count += header->record_count;
+    verify->summary.end_offset = weir_batch_last_offset(header) + 1;
+    if (header->max_timestamp_ms > segment->facts.max_timestamp_ms) {
+        segment->facts.max_timestamp_ms = header->max_timestamp_ms;
+    }
+}
+
+static int walk_segment(struct verify *verify, struct weir_segment *segment, const char *name,
+                        const struct expectation *expected)
+{
+    struct weir_error why = {0};
+    struct weir_segment_scan scan;
+    struct weir_batch_header header;
+    int64_t position;
+    int rc;
+    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
+                                      .file = segment->file,
+                                      .budget = verify->env->budget,
+                                      .limit = expected->size,
+                                      .expected_offset = segment->facts.base_offset,
+                                      .epoch = verify->epoch,
+                                  });
+    verify->summary.end_offset = segment->facts.base_offset;
+    while ((rc = weir_segment_scan_next(&scan, &header, &position, &why)) == 0) {
+        note_batch(verify, segment, &header);
+        if (position + (int64_t)weir_batch_size(&header) != expected->size_sure) continue;
+        bool fits = expected->facts == NULL ||
+                    expected->facts->max_timestamp_ms == segment->facts.max_timestamp_ms;
+        if (!fits) find(verify, WEIR_VERIFY_DAMAGE, name, -1, "not the mark's largest timestamp");
+    }
+    if (rc == WEIR_CORRUPT) {
+        bool is_sure = scan.position < expected->size_sure;
+        find(verify, is_sure ? WEIR_VERIFY_DAMAGE : WEIR_VERIFY_TAIL, name, scan.expected_offset,
+             why.text);
+        verify->is_damaged = is_sure;
+    }
+    if (rc != WEIR_CORRUPT && expected->size < expected->size_sure) {
+        find(verify, WEIR_VERIFY_DAMAGE, name, scan.expected_offset, "the end is missing");
+        verify->is_damaged = true;
+    }
+    verify->epoch = scan.epoch;
+    verify->expected_offset = verify->is_damaged ? -1 : scan.expected_offset;
+    weir_segment_scan_close(&scan);
+    return rc == WEIR_END || rc == WEIR_CORRUPT ? 0 : rc;
+}
+
+static int check_segment(struct verify *verify, int64_t base_offset,
+                         const struct expectation *expected)
+{
+    struct weir_log_path name = weir_log_offset_path(".", base_offset, ".log");
+    struct weir_log_path path = weir_log_offset_path(verify->path, base_offset, ".log");
+    struct weir_segment_facts facts = {.base_offset = base_offset, .max_timestamp_ms = -1};
+    if (verify->expected_offset >= 0 && verify->expected_offset != base_offset) {
+        find(verify, WEIR_VERIFY_DAMAGE, name.text, verify->expected_offset,
+             "does not begin where the one before ends");
+    }
+    struct weir_segment *segment =
+        weir_segment_new(verify->env, verify->env->budget, verify->path, facts);
+    if (segment == NULL) return WEIR_NO_MEMORY;
+    int rc = weir_file_open(verify->env, path.text, WEIR_OPEN_READ, &segment->file, NULL);
+    if (rc == WEIR_NOT_FOUND) {
+        find(verify, WEIR_VERIFY_DAMAGE, name.text, base_offset, "is missing");
+        verify->expected_offset = -1;
+        rc = 0;
+    } else if (rc == 0) {
+        verify->summary.segment_count++;
+        verify->summary.size_bytes += expected->size;
+        rc = walk_segment(verify, segment, name.text, expected);
+        if (rc == 0) rc = check_index(verify, segment, expected->size);
+    }
+    weir_segment_unref(segment);
+    return rc;
+}
+
+/* ---- all of it -------------------------------------------------------------------------------- */
+
+static const struct weir_recovery_file *find_file(const struct verify *verify, int64_t base_offset)
+{
+    size_t count = verify->files.size / sizeof(struct weir_recovery_file);
+    const struct weir_recovery_file *files = (const void *)verify->files.data;
+    for (size_t i = 0; i < count; i++) {
+        if (files[i].base_offset == base_offset) return &files[i];
+    }
+    return NULL;
+}
+
+static int check_with_mark(struct verify *verify)
+{
+    const struct weir_durable_mark *mark = &verify->mark;
+    verify->summary.start_offset = mark->start_offset;
+    for (size_t i = 0; i < mark->segment_count; i++) {
+        const struct weir_segment_facts *facts = &mark->segments[i];
+        const struct weir_recovery_file *file = find_file(verify, facts->base_offset);
+        bool is_last = i + 1 == mark->segment_count;
+        int64_t size = file != NULL ? file->size : 0;
+        struct expectation expected = {
+            .size = is_last || size < facts->size ? size : facts->size,
+            .size_sure = facts->size,
+            .facts = facts,
+        };
+        int rc = check_segment(verify, facts->base_offset, &expected);
+        if (rc < 0) return rc;
+    }
+    if (verify->summary.end_offset < mark->end_offset) {
+        find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, verify->summary.end_offset,
+             "the log ends below the mark");
+    }
+    return 0;
+}
+
+static int check_without_mark(struct verify *verify)
+{
+    size_t count = verify->files.size / sizeof(struct weir_recovery_file);
+    const struct weir_recovery_file *files = (const void *)verify->files.data;
+    verify->summary.start_offset = count > 0 ? files[0].base_offset : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct expectation expected = {
+            .size = files[i].size,
+            .size_sure = i + 1 < count ? files[i].size : 0,
+        };
+        int rc = check_segment(verify, files[i].base_offset, &expected);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+int weir_partition_log_verify(struct weir_env *env, const char *path, weir_verify_fn each,
+                              void *context, struct weir_verify_summary *summary_out,
+                              struct weir_error *error)
+{
+    struct verify verify = {
+        .env = env,
+        .path = path,
+        .each = each,
+        .context = context,
+        .epoch = WEIR_NO_LEADER_EPOCH,
+        .expected_offset = -1,
+    };
+    weir_arena_init(&verify.arena, env->budget, 0);
+    weir_buffer_init(&verify.files, env->budget, 0);
+    int rc = weir_list(env, path, note_file, &verify, error);
+    if (rc == 0) rc = check_mark(&verify);
+    if (rc == 0) rc = check_epochs(&verify);
+    if (rc == 0) rc = weir_list(env, path, note_snapshot, &verify, error);
+    if (rc == 0) {
+        rc = verify.summary.had_mark ? check_with_mark(&verify) : check_without_mark(&verify);
+    }
+    if (verify.summary.had_mark) weir_durable_mark_close(&verify.mark);
+    weir_buffer_close(&verify.files);
+    weir_arena_close(&verify.arena);
+    if (rc < 0) return weir_error_wrap(error, rc, "verify '%s'", path);
+    *summary_out = verify.summary;
+    return 0;
+}
