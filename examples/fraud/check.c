@@ -238,7 +238,8 @@ static int compare_numbers(const void *a, const void *b)
 
 static void store_big_endian(uint8_t *to, int64_t value)
 {
-    for (int i = 0; i < 8; i++) to[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
 }
 
 static struct entry *add_entry(struct list *entries, const char *card)
@@ -261,18 +262,21 @@ static void expect_windows(struct expectation *expected, const struct payment *p
                            size_t count)
 {
     struct list starts = {.item_size = sizeof(int64_t)};
-    for (size_t i = 0; i < count; i++) *(int64_t *)list_add(&starts) = window_of(&payments[i]);
+    for (size_t i = 0; i < count; i++)
+        *(int64_t *)list_add(&starts) = window_of(&payments[i]);
     qsort(starts.items, count, sizeof(int64_t), compare_numbers);
     const int64_t *start = starts.items;
     for (size_t i = 0; i < count;) {
         size_t next = i;
-        while (next < count && start[next] == start[i]) next++;
+        while (next < count && start[next] == start[i])
+            next++;
         struct entry *entry = add_entry(&expected->windows, payments->card);
         store_big_endian(entry->key + entry->key_size, start[i]);
         entry->key_size += 8 + 4; /* the start, and a sequence number that is 0 here */
         store_big_endian(entry->value, (int64_t)(next - i));
         entry->value_size = 8;
-        if (next - i >= VELOCITY_COUNT) add_flag(&expected->flags, "velocity", payments->card, start[i]);
+        if (next - i >= VELOCITY_COUNT)
+            add_flag(&expected->flags, "velocity", payments->card, start[i]);
         i = next;
     }
     free(starts.items);
@@ -428,7 +432,8 @@ static int compare_alerts(struct expectation *expected, struct weir_log *log,
             const struct flag *flag = list_at(from, i);
             if (has_flag(in, flag->rule, flag->card, flag->number)) continue;
             (void)snprintf(detail, sizeof detail, "%s, card %s, %" PRId64 " %s", flag->rule,
-                           flag->card, flag->number, side == 0 ? "is missing" : "should not be there");
+                           flag->card, flag->number,
+                           side == 0 ? "is missing" : "should not be there");
             differ(expected, "alerts", detail);
         }
     }
@@ -490,15 +495,17 @@ bool check_against_batch(struct weir_log *log, const char *csv_path, uint64_t se
         return false;
     }
     if (!in_order) {
-        printf("not checked: the payments are not in order of time, so what is late depends on more "
-               "than a batch computation knows\n");
+        printf(
+            "not checked: the payments are not in order of time, so what is late depends on more "
+            "than a batch computation knows\n");
     } else {
         expect_all(&expected);
     }
     int rc = compare_payments_topic(&expected, log, error);
     if (rc == 0 && in_order) rc = compare_alerts(&expected, log, error);
     if (rc == 0 && in_order) {
-        rc = compare_state(&expected, log, application, "payments-per-window", &expected.windows, error);
+        rc = compare_state(&expected, log, application, "payments-per-window", &expected.windows,
+                           error);
     }
     if (rc == 0 && in_order) {
         rc = compare_state(&expected, log, application, "card-profile", &expected.profiles, error);

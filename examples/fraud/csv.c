@@ -5,11 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CARD, MERCHANT, CATEGORY, AMOUNT, LATITUDE, LONGITUDE, TIME, SHOP_LATITUDE, SHOP_LONGITUDE,
-       FRAUD, COLUMNS };
+enum {
+    CARD,
+    MERCHANT,
+    CATEGORY,
+    AMOUNT,
+    LATITUDE,
+    LONGITUDE,
+    TIME,
+    SHOP_LATITUDE,
+    SHOP_LONGITUDE,
+    FRAUD,
+    COLUMNS
+};
 static const char *const names[COLUMNS] = {
-    "cc_num", "merchant", "category", "amt", "lat", "long", "unix_time", "merch_lat", "merch_long",
-    "is_fraud",
+    "cc_num", "merchant",  "category",  "amt",        "lat",
+    "long",   "unix_time", "merch_lat", "merch_long", "is_fraud",
 };
 enum { FIELDS_MAX = 64 };
 
@@ -31,7 +42,8 @@ static int split(char *text, char **fields)
             }
             from++;
         }
-        while (*from != ',' && *from != '\0') *to++ = *from++;
+        while (*from != ',' && *from != '\0')
+            *to++ = *from++;
         bool is_last = *from == '\0';
         *to = '\0';
         if (is_last) return count;
@@ -44,7 +56,8 @@ static bool read_line(struct csv *csv)
 {
     ssize_t size = getline(&csv->text, &csv->text_capacity, csv->file);
     if (size < 0) return false;
-    while (size > 0 && (csv->text[size - 1] == '\n' || csv->text[size - 1] == '\r')) size--;
+    while (size > 0 && (csv->text[size - 1] == '\n' || csv->text[size - 1] == '\r'))
+        size--;
     csv->text[size] = '\0';
     csv->text_size = (size_t)size;
     csv->line += 1;
@@ -90,7 +103,8 @@ static bool parse_number(const char *text, double from, double to, double *numbe
 {
     char *end;
     double number = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(number) || number < from || number > to) return false;
+    if (end == text || *end != '\0' || !isfinite(number) || number < from || number > to)
+        return false;
     *number_out = number;
     return true;
 }
@@ -119,7 +133,8 @@ static int parse(struct csv *csv, char **fields, struct payment *payment)
     if (!parse_number(FIELD(LONGITUDE), -180, 180, &payment->home_longitude)) return LONGITUDE;
     if (!parse_number(FIELD(TIME), 0, 1e11, &seconds)) return TIME;
     if (!parse_number(FIELD(SHOP_LATITUDE), -90, 90, &payment->shop_latitude)) return SHOP_LATITUDE;
-    if (!parse_number(FIELD(SHOP_LONGITUDE), -180, 180, &payment->shop_longitude)) return SHOP_LONGITUDE;
+    if (!parse_number(FIELD(SHOP_LONGITUDE), -180, 180, &payment->shop_longitude))
+        return SHOP_LONGITUDE;
     if (!parse_number(FIELD(FRAUD), 0, 1, &fraud)) return FRAUD;
     payment->time_ms = (int64_t)(seconds * 1000);
     payment->is_fraud = fraud != 0;

@@ -26,7 +26,9 @@ static const struct weir_slice *alert(struct weir_call *call, const char *rule,
 
 /* A short text in the batch's memory; "" when memory is out (the alert then fails as well). */
 #define REASON(call, ...)                                                                          \
-    ((const char *)(weir_call_printf((call), __VA_ARGS__) ?: &(struct weir_slice){(const uint8_t *)"", 0})->data)
+    ((const char *)(weir_call_printf((call), __VA_ARGS__)                                          \
+                        ?: &(struct weir_slice){(const uint8_t *)"", 0})                           \
+         ->data)
 
 /* ---- rule 1: used too often within a window --------------------------------------------------- */
 
@@ -43,12 +45,12 @@ static int velocity_alert(struct weir_call *call, const void *key, const void *v
     const struct weir_windowed_key *window = key;
     const struct weir_slice *card = window->key;
     *key_out = card;
-    *value_out = weir_call_printf(
-        call,
-        "{\"rule\":\"velocity\",\"card\":\"%.*s\",\"window\":%lld,\"count\":%lld,"
-        "\"reason\":\"%lld payments within ten minutes\"}",
-        (int)card->size, (const char *)card->data, (long long)window->start_ms,
-        (long long)*(const int64_t *)value, (long long)*(const int64_t *)value);
+    *value_out =
+        weir_call_printf(call,
+                         "{\"rule\":\"velocity\",\"card\":\"%.*s\",\"window\":%lld,\"count\":%lld,"
+                         "\"reason\":\"%lld payments within ten minutes\"}",
+                         (int)card->size, (const char *)card->data, (long long)window->start_ms,
+                         (long long)*(const int64_t *)value, (long long)*(const int64_t *)value);
     return 0;
 }
 
@@ -56,7 +58,8 @@ static int velocity_alert(struct weir_call *call, const void *key, const void *v
 
 void profile_add(struct profile *profile, const struct payment *payment)
 {
-    double deviation = profile->count > 1 ? sqrt(profile->squares / (double)(profile->count - 1)) : 0;
+    double deviation =
+        profile->count > 1 ? sqrt(profile->squares / (double)(profile->count - 1)) : 0;
     bool is_known = profile->count >= AMOUNT_COUNT_MIN && deviation > 0;
     profile->deviations = is_known ? (payment->amount - profile->mean) / deviation : 0;
     profile->payment = *payment;
@@ -152,9 +155,9 @@ static int blocked_alert(struct weir_call *call, const void *key, const void *va
 {
     const struct weir_slice *why = table_value;
     (void)key;
-    *value_out = alert(call, "blocked-merchant", value,
-                       REASON(call, "merchant is blocked: %.*s", (int)why->size,
-                              (const char *)why->data));
+    *value_out =
+        alert(call, "blocked-merchant", value,
+              REASON(call, "merchant is blocked: %.*s", (int)why->size, (const char *)why->data));
     return 0;
 }
 
@@ -166,9 +169,11 @@ struct weir_topology *fraud_topology(struct weir_error *error)
     struct weir_stream *payments = weir_stream(builder, "payments", WEIR_STRING, &payment_serde);
     struct weir_grouped *by_card = weir_group_by_key(payments);
 
-    struct weir_windowed_stream *windows = weir_windowed_by(
-        by_card, (struct weir_tumbling){.size_ms = VELOCITY_WINDOW_MS, .grace_ms = VELOCITY_GRACE_MS});
-    struct weir_table *counts = weir_windowed_count(windows, WEIR_STORE(.name = "payments-per-window"));
+    struct weir_windowed_stream *windows =
+        weir_windowed_by(by_card, (struct weir_tumbling){.size_ms = VELOCITY_WINDOW_MS,
+                                                         .grace_ms = VELOCITY_GRACE_MS});
+    struct weir_table *counts =
+        weir_windowed_count(windows, WEIR_STORE(.name = "payments-per-window"));
     weir_to(weir_map(weir_filter(weir_to_stream(counts), is_too_often, NULL), velocity_alert, NULL,
                      WEIR_STRING, WEIR_STRING),
             "alerts");
@@ -186,11 +191,10 @@ struct weir_topology *fraud_topology(struct weir_error *error)
     struct weir_processor journey = {.process = check_journey, .stores = stores};
     weir_to(weir_process_values(payments, &journey, WEIR_STRING), "alerts");
 
-    struct weir_table *blocked =
-        weir_table(builder, "blocked-merchants", WEIR_STRING, WEIR_STRING,
-                   WEIR_STORE(.name = "blocked"));
-    struct weir_stream *by_merchant =
-        weir_repartition(weir_select_key(payments, merchant_of, NULL, WEIR_STRING), "by-merchant", 0);
+    struct weir_table *blocked = weir_table(builder, "blocked-merchants", WEIR_STRING, WEIR_STRING,
+                                            WEIR_STORE(.name = "blocked"));
+    struct weir_stream *by_merchant = weir_repartition(
+        weir_select_key(payments, merchant_of, NULL, WEIR_STRING), "by-merchant", 0);
     weir_to(weir_join(by_merchant, blocked, blocked_alert, NULL, WEIR_STRING), "alerts");
 
     struct weir_topology *topology = weir_build(builder, error);

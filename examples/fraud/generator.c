@@ -17,8 +17,8 @@ static const struct {
     const char *name;
     double latitude, longitude;
 } cities[] = {
-    {"Boston", 42.36, -71.06},  {"Atlanta", 33.75, -84.39},  {"Chicago", 41.88, -87.63},
-    {"Denver", 39.74, -104.99}, {"Dallas", 32.78, -96.80},   {"Phoenix", 33.45, -112.07},
+    {"Boston", 42.36, -71.06},   {"Atlanta", 33.75, -84.39}, {"Chicago", 41.88, -87.63},
+    {"Denver", 39.74, -104.99},  {"Dallas", 32.78, -96.80},  {"Phoenix", 33.45, -112.07},
     {"Seattle", 47.61, -122.33}, {"Miami", 25.76, -80.19},
 };
 enum { CITIES = sizeof cities / sizeof cities[0] };
@@ -27,7 +27,7 @@ static const struct {
     const char *name;
     double amount; /* usual, before the card's own habit */
 } categories[] = {
-    {"grocery_pos", 60}, {"gas_transport", 50}, {"home", 55},     {"shopping_pos", 70},
+    {"grocery_pos", 60}, {"gas_transport", 50}, {"home", 55},          {"shopping_pos", 70},
     {"kids_pets", 55},   {"food_dining", 50},   {"personal_care", 48}, {"health_fitness", 52},
 };
 enum { CATEGORIES = sizeof categories / sizeof categories[0] };
@@ -46,7 +46,8 @@ static uint64_t mix(uint64_t x)
 static uint64_t choose(uint64_t seed, const char *what, uint64_t number)
 {
     uint64_t hash = mix(seed);
-    for (; *what != '\0'; what++) hash = mix(hash ^ (uint8_t)*what);
+    for (; *what != '\0'; what++)
+        hash = mix(hash ^ (uint8_t)*what);
     return mix(hash ^ number);
 }
 
@@ -132,9 +133,14 @@ static void defraud(uint64_t seed, const struct episode *episode, struct payment
     uint64_t far = (episode->card + CITIES / 2) % CITIES;
     payment->is_fraud = true;
     switch (episode->kind) {
-    case VELOCITY: break; /* it is their number that gives them away */
-    case AMOUNT: payment->amount = round(payment->amount * 2000) / 100; break;
-    case JOURNEY: set_shop(seed, far, choose(seed, "far", (uint64_t)episode->first) % 40, payment); break;
+    case VELOCITY:
+        break; /* it is their number that gives them away */
+    case AMOUNT:
+        payment->amount = round(payment->amount * 2000) / 100;
+        break;
+    case JOURNEY:
+        set_shop(seed, far, choose(seed, "far", (uint64_t)episode->first) % 40, payment);
+        break;
     case BLOCKED:
         generate_blocked_merchant((int)(mix((uint64_t)episode->first) % GENERATOR_BLOCKED_COUNT),
                                   payment->merchant, sizeof payment->merchant);
@@ -148,8 +154,7 @@ void generate_payment(uint64_t seed, int64_t number, struct payment *payment_out
     int64_t step = number - episode.first;
     int64_t steps = episode.kind == VELOCITY ? VELOCITY_PAYMENTS : episode.kind == JOURNEY ? 2 : 1;
     bool is_episode = step >= 0 && step % VELOCITY_STRIDE == 0 && step / VELOCITY_STRIDE < steps;
-    uint64_t card =
-        is_episode ? episode.card : choose(seed, "who", (uint64_t)number) % CARDS;
+    uint64_t card = is_episode ? episode.card : choose(seed, "who", (uint64_t)number) % CARDS;
     honest(seed, number, card, payment_out);
     /* A journey begins with an honest payment at home. */
     if (is_episode && !(episode.kind == JOURNEY && step == 0)) defraud(seed, &episode, payment_out);

@@ -32,15 +32,17 @@ static void interrupt(int signal_number)
 
 static void usage(FILE *to)
 {
-    fprintf(to, "usage: fraud --data DIR [--csv FILE] [--once] [--count N] [--rate N] [--seed N]\n"
-                "\n"
-                "  --data DIR   the log's directory; a second run goes on where the first stopped\n"
-                "  --csv FILE   payments of your own (columns cc_num, merchant, category, amt, lat, long,\n"
-                "               unix_time, merch_lat, merch_long, is_fraud); default: a generator\n"
-                "  --once       a fixed input to its end, compared with a batch computation\n"
-                "  --count N    payments of this run [500000]; with --once of the whole input [200000]\n"
-                "  --rate N     payments per second [50000]; 0: as fast as they go\n"
-                "  --seed N     of the generator [1]\n");
+    fprintf(
+        to,
+        "usage: fraud --data DIR [--csv FILE] [--once] [--count N] [--rate N] [--seed N]\n"
+        "\n"
+        "  --data DIR   the log's directory; a second run goes on where the first stopped\n"
+        "  --csv FILE   payments of your own (columns cc_num, merchant, category, amt, lat, long,\n"
+        "               unix_time, merch_lat, merch_long, is_fraud); default: a generator\n"
+        "  --once       a fixed input to its end, compared with a batch computation\n"
+        "  --count N    payments of this run [500000]; with --once of the whole input [200000]\n"
+        "  --rate N     payments per second [50000]; 0: as fast as they go\n"
+        "  --seed N     of the generator [1]\n");
 }
 
 static bool parse_number(const char *name, const char *text, int64_t *number_out)
@@ -69,11 +71,16 @@ static bool parse_options(int argc, char **argv, struct options *options)
             options->is_once = true;
             continue;
         }
-        if (strcmp(name, "--data") == 0) options->data = value;
-        else if (strcmp(name, "--csv") == 0) options->csv = value;
-        else if (strcmp(name, "--seed") == 0) is_good = parse_number(name, value, &seed);
-        else if (strcmp(name, "--count") == 0) is_good = parse_number(name, value, &options->count);
-        else if (strcmp(name, "--rate") == 0) is_good = parse_number(name, value, &options->rate);
+        if (strcmp(name, "--data") == 0)
+            options->data = value;
+        else if (strcmp(name, "--csv") == 0)
+            options->csv = value;
+        else if (strcmp(name, "--seed") == 0)
+            is_good = parse_number(name, value, &seed);
+        else if (strcmp(name, "--count") == 0)
+            is_good = parse_number(name, value, &options->count);
+        else if (strcmp(name, "--rate") == 0)
+            is_good = parse_number(name, value, &options->rate);
         else {
             fprintf(stderr, "fraud: there is no option '%s'\n", name);
             is_good = false;
@@ -211,7 +218,8 @@ int main(int argc, char **argv)
     struct weir_topology *topology = log != NULL ? fraud_topology(&error) : NULL;
     int rc = topology != NULL ? run(&options, log, topology, &error) : (int)error.code;
     if (rc == 0 && options.is_once && !is_interrupted &&
-        !check_against_batch(log, options.csv, options.seed, options.count + 1, APPLICATION, &error)) {
+        !check_against_batch(log, options.csv, options.seed, options.count + 1, APPLICATION,
+                             &error)) {
         rc = WEIR_INVALID_ARGUMENT;
     }
     if (rc == 0) rc = show_score(log, options.is_once && options.csv == NULL, &error);

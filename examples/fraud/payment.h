@@ -24,7 +24,7 @@ struct profile {
     int64_t count;
     double mean;
     double squares;
-    double deviations;      /* how far the last payment was above the mean before it; 0 if too few */
+    double deviations; /* how far the last payment was above the mean before it; 0 if too few */
     struct payment payment; /* the last one */
 };
 

@@ -91,7 +91,8 @@ int report_step(struct report *report, int64_t wait_ms, struct weir_error *error
     struct weir_batch_view batch;
     int rc;
     while ((rc = weir_consumer_poll(report->alerts, wait_ms, &batch, error)) == 0) {
-        for (size_t i = 0; i < batch.record_count; i++) show_alert(report, &batch.records[i]);
+        for (size_t i = 0; i < batch.record_count; i++)
+            show_alert(report, &batch.records[i]);
         wait_ms = 0;
     }
     if (rc < 0) return rc;

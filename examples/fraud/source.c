@@ -22,7 +22,8 @@ static int ensure_topics(struct weir_log *log, struct weir_error *error)
 {
     /* Payments are old when they come (a file of last year's): they must not expire under a reader. */
     int rc = ensure_topic(log, "payments", PARTITIONS, "retention.ms", "-1", error);
-    if (rc == 0) rc = ensure_topic(log, "blocked-merchants", PARTITIONS, "retention.ms", "-1", error);
+    if (rc == 0)
+        rc = ensure_topic(log, "blocked-merchants", PARTITIONS, "retention.ms", "-1", error);
     if (rc == 0) rc = ensure_topic(log, "alerts", 1, "retention.ms", "-1", error);
     if (rc == 0) rc = ensure_topic(log, "payments-rejected", 1, "retention.ms", "-1", error);
     if (rc == 0) rc = ensure_topic(log, "payments-source", 1, "retention.ms", "-1", error);
@@ -95,12 +96,17 @@ static int read_identity(void *context, const struct weir_record *record)
 /* One directory, one source: positions of another one would mean nothing. */
 static int check_identity(struct source *source, const char *csv_path, struct weir_error *error)
 {
-    struct identity mine = {"", };
-    struct identity found = {"", };
+    struct identity mine = {
+        "",
+    };
+    struct identity found = {
+        "",
+    };
     if (csv_path != NULL) {
         (void)snprintf(mine.text, sizeof mine.text, "the file %s", csv_path);
     } else {
-        (void)snprintf(mine.text, sizeof mine.text, "the generator with seed %" PRIu64, source->seed);
+        (void)snprintf(mine.text, sizeof mine.text, "the generator with seed %" PRIu64,
+                       source->seed);
     }
     int rc = read_last(source->log, "payments-source", 0, read_identity, &found, error);
     if (rc < 0) return rc;
@@ -112,7 +118,8 @@ static int check_identity(struct source *source, const char *csv_path, struct we
     error->code = WEIR_INVALID_ARGUMENT;
     (void)snprintf(error->text, sizeof error->text,
                    "the payments in this directory come from %.200s, not from %.200s: "
-                   "take another --data", found.text, mine.text);
+                   "take another --data",
+                   found.text, mine.text);
     return error->code;
 }
 
@@ -129,8 +136,10 @@ static int block_merchants(struct source *source, struct weir_error *error)
     for (int i = (int)count; i < GENERATOR_BLOCKED_COUNT; i++) {
         char name[96];
         generate_blocked_merchant(i, name, sizeof name);
-        struct weir_record record = {.key = weir_text(name), .value = weir_text("reported by a bank")};
-        int rc = weir_producer_send(source->producer, "blocked-merchants", -1, &record, NULL, error);
+        struct weir_record record = {.key = weir_text(name),
+                                     .value = weir_text("reported by a bank")};
+        int rc =
+            weir_producer_send(source->producer, "blocked-merchants", -1, &record, NULL, error);
         if (rc == 0) rc = weir_producer_flush(source->producer, error);
         if (rc < 0) return rc;
     }
@@ -155,7 +164,8 @@ int source_open(struct source *source, struct weir_log *log, const char *csv_pat
     source->partition_count = payments.partition_count;
     if (source->partition_count > SOURCE_PARTITIONS_MAX) {
         rc = error->code = WEIR_INVALID_PARTITIONS;
-        (void)snprintf(error->text, sizeof error->text, "topic 'payments' has %d partitions, at most %d",
+        (void)snprintf(error->text, sizeof error->text,
+                       "topic 'payments' has %d partitions, at most %d",
                        (int)source->partition_count, SOURCE_PARTITIONS_MAX);
         goto out;
     }
@@ -225,8 +235,10 @@ static int step(struct source *source, struct weir_error *error)
     } else {
         char reason[256];
         switch (csv_next(&source->csv, &payment, reason, sizeof reason)) {
-        case CSV_PAYMENT: break;
-        case CSV_END: return 0;
+        case CSV_PAYMENT:
+            break;
+        case CSV_END:
+            return 0;
         case CSV_BAD: {
             int rc = reject(source, reason, error);
             return rc < 0 ? rc : 1;
@@ -244,7 +256,8 @@ int64_t source_step(struct source *source, int64_t count, struct weir_error *err
 {
     int64_t done = 0;
     int rc = 1;
-    while (done < count && (rc = step(source, error)) == 1) done++;
+    while (done < count && (rc = step(source, error)) == 1)
+        done++;
     (void)weir_producer_poll(source->producer); /* how many deliveries ran does not matter here */
     return rc < 0 ? rc : done;
 }

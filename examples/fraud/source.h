@@ -16,14 +16,14 @@ enum { SOURCE_PARTITIONS_MAX = 64 };
 struct source {
     struct weir_log *log;
     struct weir_producer *producer;
-    struct csv csv;         /* file == NULL: the generator */
+    struct csv csv; /* file == NULL: the generator */
     uint64_t seed;
-    int64_t next;           /* position of the next payment (generator) */
-    int64_t end;            /* stop before this one (generator); INT64_MAX for a file */
+    int64_t next; /* position of the next payment (generator) */
+    int64_t end;  /* stop before this one (generator); INT64_MAX for a file */
     int32_t partition_count;
     int64_t last[SOURCE_PARTITIONS_MAX]; /* position in each partition; 0: none yet */
     int64_t last_rejected;
-    int64_t produced;       /* by this run */
+    int64_t produced; /* by this run */
     int64_t rejected;
     void (*on_rejected)(int64_t line, const char *reason);
 };
