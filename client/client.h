@@ -8,8 +8,8 @@
  * What the runtime sees of a log: the environment and the asynchronous requests of the engine.
  * (The public calls of weir/log.h are these requests, waited for.)
  *
- * Two backends are planned for this seam, embedded and kafka; requests are Kafka's in shape for that
- * reason. The embedded one is all there is now.
+ * Two backends are planned for this seam, embedded and kafka; requests are Kafka's in shape for
+ * that reason. The embedded one is all there is now.
  */
 struct weir_log {
     uint32_t magic;

@@ -3,7 +3,8 @@
 
 #include "client/client.h"
 
-/** What the public calls share: checks of what a user handed in, and the request that is waited for. */
+/** What the public calls share: checks of what a user handed in, and the request that is waited
+ * for. */
 
 enum { WEIR_LOG_MAGIC = 0x4c4f4721 };
 

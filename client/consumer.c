@@ -22,7 +22,9 @@ int weir_consumer_check(const struct weir_consumer *consumer, const char *call,
 
 static void free_consumer(struct weir_consumer *consumer)
 {
-    for (size_t i = 0; i < consumer->partition_count; i++) weir_free(consumer->partitions[i]);
+    for (size_t i = 0; i < consumer->partition_count; i++) {
+        weir_free(consumer->partitions[i]);
+    }
     weir_free(consumer->partitions);
     weir_map_close(&consumer->by_name);
     weir_arena_close(&consumer->headers);
@@ -182,9 +184,8 @@ static int resolve(struct weir_consumer *consumer, const char *topic, int32_t pa
     }
     int64_t start = 0;
     int64_t end = 0;
-    int rc = offset >= 0
-                 ? 0
-                 : weir_topic_offsets(consumer->log, topic, partition, &start, &end, error);
+    int rc =
+        offset >= 0 ? 0 : weir_topic_offsets(consumer->log, topic, partition, &start, &end, error);
     if (rc < 0) return rc;
     if (offset < 0) offset = position == WEIR_POSITION_END ? end : start;
     *offset_out = offset;

@@ -32,7 +32,9 @@ void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_par
 void weir_consumer_let_go(struct weir_consumer *consumer)
 {
     struct weir_consumer_held *held = &consumer->held;
-    for (size_t i = 0; i < held->part_count; i++) weir_shared_unref(held->parts[i].bytes);
+    for (size_t i = 0; i < held->part_count; i++) {
+        weir_shared_unref(held->parts[i].bytes);
+    }
     held->partition = NULL;
     held->part_count = 0;
     held->in_batch = false;
@@ -91,7 +93,9 @@ static int enter_batch(struct weir_consumer *consumer, size_t count, struct weir
 static size_t skip_below(struct weir_record *records, size_t count, int64_t position)
 {
     size_t skipped = 0;
-    while (skipped < count && records[skipped].offset < position) skipped++;
+    while (skipped < count && records[skipped].offset < position) {
+        skipped++;
+    }
     if (skipped > 0) memmove(records, records + skipped, (count - skipped) * sizeof *records);
     return count - skipped;
 }

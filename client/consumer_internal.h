@@ -54,8 +54,8 @@ struct weir_consumer_held {
     struct weir_consumer_partition *partition; /* NULL: nothing */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
     size_t part_count;
-    size_t part;  /* where the next batch begins */
-    size_t at;    /* within that part */
+    size_t part;   /* where the next batch begins */
+    size_t at;     /* within that part */
     bool in_batch; /* `batch` is not used up */
     struct weir_batch_iterator batch;
 };

@@ -168,11 +168,12 @@ static int report(struct weir_consumer *consumer, struct weir_consumer_partition
     if (rc == WEIR_OFFSET_OUT_OF_RANGE &&
         weir_topic_offsets(consumer->log, partition->topic, partition->index, &start, &end, NULL) ==
             0) {
-        return weir_error_set(error, WEIR_OFFSET_OUT_OF_RANGE,
-                              "offset %lld of topic '%s' partition %d is out of range: it holds %lld "
-                              "to %lld; weir_consumer_seek goes there",
-                              (long long)partition->position, partition->topic,
-                              (int)partition->index, (long long)start, (long long)end);
+        return weir_error_set(
+            error, WEIR_OFFSET_OUT_OF_RANGE,
+            "offset %lld of topic '%s' partition %d is out of range: it holds %lld "
+            "to %lld; weir_consumer_seek goes there",
+            (long long)partition->position, partition->topic, (int)partition->index,
+            (long long)start, (long long)end);
     }
     if (error != NULL) *error = partition->fetch.request.error;
     if (error != NULL && error->code == 0) {

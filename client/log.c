@@ -63,10 +63,11 @@ int weir_options_take(void *to, size_t to_size, const void *from, const char *ma
 int weir_log_may_wait(const struct weir_log *log, const char *call, struct weir_error *error)
 {
     if (weir_may_block(log->env)) return 0;
-    return weir_error_set(error, WEIR_WRONG_THREAD,
-                          "%s waits, and must not be called from an operator or a callback: call it "
-                          "from a thread of the program",
-                          call);
+    return weir_error_set(
+        error, WEIR_WRONG_THREAD,
+        "%s waits, and must not be called from an operator or a callback: call it "
+        "from a thread of the program",
+        call);
 }
 
 int weir_log_wait_begin(struct weir_log *log, struct weir_request *request, const char *call,
@@ -212,7 +213,7 @@ int weir_close(struct weir_log *log, struct weir_error *error)
 
     struct weir_env *env = log->owns_env ? log->env : NULL;
     rc = weir_broker_close(log->broker, error);
-    if (rc == WEIR_CRASHED) return rc; /* the simulator took the node's memory back, the log's too */
+    if (rc == WEIR_CRASHED) return rc; /* the simulator takes the node's memory back, our log too */
     rc = weir_error_wrap(error, rc, "close log '%s'", log->directory);
     log->magic = 0;
     weir_free(log->directory);

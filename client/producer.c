@@ -191,8 +191,7 @@ int weir_producer_close(struct weir_producer *producer, struct weir_error *error
     if (rc == 0) rc = weir_log_may_wait(producer->log, "weir_producer_close", error);
     if (rc == 0 && producer->is_delivering) {
         rc = weir_error_set(error, WEIR_WRONG_THREAD,
-                            "weir_producer_close inside on_delivery: close after the call that runs "
-                            "the deliveries");
+                            "weir_producer_close inside on_delivery: return, and close then");
     }
     if (rc < 0) return rc;
 
@@ -237,8 +236,8 @@ static int refresh_topic(struct weir_producer *producer, struct weir_producer_to
                          struct weir_error *error)
 {
     struct weir_topic_facts facts;
-    int rc = weir_topic_look_up(producer->log, topic->name, true, "weir_producer_send", &facts,
-                                error);
+    int rc =
+        weir_topic_look_up(producer->log, topic->name, true, "weir_producer_send", &facts, error);
     if (rc == 0) rc = grow_partitions(producer, topic, facts.partition_count, error);
     if (rc < 0) return rc;
     topic->partition_count = facts.partition_count;
@@ -348,15 +347,16 @@ static int check_record(const struct weir_record *record, struct weir_error *err
 {
     if (record == NULL) return weir_error_set(error, WEIR_INVALID_ARGUMENT, "the record is NULL");
     if (record->timestamp_ms < -1) {
-        return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
-                              "a record's timestamp is %lld: milliseconds since 1970, or -1 for now",
-                              (long long)record->timestamp_ms);
+        return weir_error_set(
+            error, WEIR_INVALID_TIMESTAMP,
+            "a record's timestamp is %lld: milliseconds since 1970, or -1 for now",
+            (long long)record->timestamp_ms);
     }
     int rc = check_bytes(record->key, "key", error);
     if (rc == 0) rc = check_bytes(record->value, "value", error);
     if (rc == 0 && record->headers == NULL && record->header_count > 0) {
-        rc = weir_error_set(error, WEIR_INVALID_RECORD, "a record has %zu headers, but they are NULL",
-                            record->header_count);
+        rc = weir_error_set(error, WEIR_INVALID_RECORD,
+                            "a record has %zu headers, but they are NULL", record->header_count);
     }
     for (size_t i = 0; i < record->header_count && rc == 0; i++) {
         rc = check_bytes(record->headers[i].value, "header value", error);
@@ -455,7 +455,7 @@ int weir_producer_flush(struct weir_producer *producer, struct weir_error *error
         rc = weir_producer_seal(producer, partition, error);
     }
     if (rc < 0) {
-        weir_producer_pump_all(producer); /* what was sealed goes; the rest stays, for another try */
+        weir_producer_pump_all(producer); /* what was sealed goes, the rest waits for another try */
         return rc;
     }
     rc = await_all(producer, error);

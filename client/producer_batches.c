@@ -1,12 +1,12 @@
 /**
  * From records to batches.
  *
- * A record is encoded straight into the shared buffer that the log writes: an open batch owns one of
- * `batch_size` bytes and lends it to the partition's builder. When the batch is sealed the buffer
- * goes to the log as it is, unless less than half of it was used (or it was compressed): then the
- * bytes move to a buffer of their size, so that a log that keeps them for its readers doesn't keep
- * empty space, and the big one fills the next batch. Buffers come back through a pool; the log may
- * hold one for a while, so a buffer is taken only if nobody else refers to it.
+ * A record is encoded straight into the shared buffer that the log writes: an open batch owns one
+ * of `batch_size` bytes and lends it to the partition's builder. When the batch is sealed the
+ * buffer goes to the log as it is, unless less than half of it was used (or it was compressed):
+ * then the bytes move to a buffer of their size, so that a log that keeps them for its readers
+ * doesn't keep empty space, and the big one fills the next batch. Buffers come back through a pool;
+ * the log may hold one for a while, so a buffer is taken only if nobody else refers to it.
  */
 #include "client/producer_internal.h"
 
@@ -132,10 +132,11 @@ static int wait_for_room(struct weir_producer *producer, size_t size, struct wei
     weir_producer_pump_all(producer);
     while (!has_room(producer, size)) {
         if (producer->is_delivering || !weir_may_block(producer->log->env)) {
-            return weir_error_set(error, WEIR_LIMIT,
-                                  "buffer_memory of %zu bytes is full of unacknowledged records, "
-                                  "and this thread may not wait: send again after weir_producer_poll",
-                                  producer->options.buffer_memory);
+            return weir_error_set(
+                error, WEIR_LIMIT,
+                "buffer_memory of %zu bytes is full of unacknowledged records, "
+                "and this thread may not wait: send again after weir_producer_poll",
+                producer->options.buffer_memory);
         }
         rc = weir_producer_await(producer, error);
         if (rc < 0) return rc;
@@ -160,7 +161,9 @@ static void lend(struct weir_producer_partition *partition, struct weir_shared *
     struct weir_batch_builder *builder = &partition->builder;
     size_t capacity = bytes->capacity;
     int64_t size_max = partition->topic->max_message_bytes;
-    if ((int64_t)capacity > size_max) capacity = (int64_t)alone > size_max ? alone : (size_t)size_max;
+    if ((int64_t)capacity > size_max) {
+        capacity = (int64_t)alone > size_max ? alone : (size_t)size_max;
+    }
     weir_assert(capacity <= bytes->capacity);
     builder->plain.data = bytes->data;
     builder->plain.size = 0;
@@ -388,7 +391,8 @@ static int check_first(struct weir_producer *producer, struct weir_producer_part
                        struct weir_error *error)
 {
     size_t size = weir_batch_builder_size(&partition->builder);
-    if (producer->codec != WEIR_CODEC_NONE || (int64_t)size <= partition->topic->max_message_bytes) {
+    if (producer->codec != WEIR_CODEC_NONE ||
+        (int64_t)size <= partition->topic->max_message_bytes) {
         return 0;
     }
     return too_large(producer, partition->topic, size, error);

@@ -111,8 +111,8 @@ static void renumber(struct weir_producer_batch *batch, int16_t epoch, int32_t s
                                                batch->bytes->size - WEIR_BATCH_CRC_FROM));
 }
 
-/* Close the hole that a failed batch left: a higher epoch starts from sequence 0. What waits here was
- * refused or never sent. */
+/* Close the hole that a failed batch left: a higher epoch starts from sequence 0. What waits here
+ * was refused or never sent. */
 static void raise_epoch(struct weir_producer_partition *partition)
 {
     weir_assert(partition->in_flight == 0);
@@ -249,8 +249,9 @@ static struct weir_mono next_retry(const struct weir_producer *producer)
 int weir_producer_await(struct weir_producer *producer, struct weir_error *error)
 {
     struct weir_env *env = producer->log->env;
-    int rc = weir_wait(env, has_answers, producer, next_retry(producer));
-    if (rc < 0 && rc != WEIR_TIMED_OUT) {
+    struct weir_mono retry = next_retry(producer);
+    int rc = weir_wait(env, has_answers, producer, retry);
+    if (rc < 0 && (rc != WEIR_TIMED_OUT || retry.ns == INT64_MAX)) {
         return weir_error_set(error, (enum weir_code)rc, "wait for acknowledgements: %s",
                               weir_code_text(rc));
     }

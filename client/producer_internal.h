@@ -20,15 +20,14 @@
  *                                   └──── to be retried ┘
  *
  * Order and exactly-once. Sealing gives a batch the next sequence of its partition. Batches of a
- * partition are sent in that order, none more than four behind the oldest whose fate is open: the log
- * remembers five of a producer, and would not know an older one again. One that is to be retried
- * holds back those behind it: the log refuses those already under way (out of order), and they are
- * sent again after it with the same sequence. Until the log has
- * accepted a first batch, only one is on its way: a log that does not know the producer takes any
- * sequence, and would take the second batch for the first. A batch that failed for good leaves a hole
- * that the log would never accept: the partition's epoch is raised and those behind it are numbered
- * from 0 again (KIP-360). Without idempotence one batch is in flight, so that a retry can't be
- * overtaken.
+ * partition are sent in that order, none more than four behind the oldest whose fate is open: the
+ * log remembers five of a producer, and would not know an older one again. One that is to be
+ * retried holds back those behind it: the log refuses those already under way (out of order), and
+ * they are sent again after it with the same sequence. Until the log has accepted a first batch,
+ * only one is on its way: a log that does not know the producer takes any sequence, and would take
+ * the second batch for the first. A batch that failed for good leaves a hole that the log would
+ * never accept: the partition's epoch is raised and those behind it are numbered from 0 again
+ * (KIP-360). Without idempotence one batch is in flight, so that a retry can't be overtaken.
  *
  * Thread: the producer's user's, except on_answered, which runs on a shard and only pushes into
  * `answered`. No locks.
@@ -47,7 +46,7 @@ struct weir_producer_batch {
     struct weir_produce_request produce; /* first: its message comes back through `answered` */
     struct weir_producer *producer;
     struct weir_producer_partition *partition;
-    struct weir_producer_batch *next; /* in its partition's queue, among the done, or the free ones */
+    struct weir_producer_batch *next; /* in its partition's queue, or the done, or the free ones */
     enum weir_producer_batch_state state;
     struct weir_shared *bytes;   /* being filled, then being sent; NULL when done */
     size_t charged;              /* of buffer_memory */
@@ -56,7 +55,7 @@ struct weir_producer_batch {
     uint64_t number;             /* counts its partition's sealed batches */
     struct weir_mono opened;     /* for linger */
     struct weir_mono retry_at;
-    struct weir_mono expires;    /* no retry after this */
+    struct weir_mono expires; /* no retry after this */
 };
 
 struct weir_producer_partition {
@@ -67,9 +66,9 @@ struct weir_producer_partition {
     struct weir_producer_batch *first; /* READY and IN_FLIGHT, in order of sequence */
     struct weir_producer_batch *last;
     struct weir_producer_partition *next_busy;
-    bool is_busy;       /* linked in the producer's list: something is open or unanswered */
-    bool was_accepted;  /* the log knows our sequences here */
-    bool has_hole;      /* a batch failed for good: raise the epoch before sending on */
+    bool is_busy;      /* linked in the producer's list: something is open or unanswered */
+    bool was_accepted; /* the log knows our sequences here */
+    bool has_hole;     /* a batch failed for good: raise the epoch before sending on */
     int16_t epoch;
     int32_t next_sequence;
     uint64_t next_number;
@@ -112,17 +111,17 @@ struct weir_producer {
     struct weir_producer_batch *free_batches;
     struct weir_producer_batch *done; /* waiting for their deliveries to run */
     struct weir_producer_batch **done_end;
-    size_t done_bytes;       /* of their contexts */
-    int done_silently;       /* records that nobody wants a delivery for, since the last poll */
-    bool is_delivering;      /* inside on_delivery */
+    size_t done_bytes;         /* of their contexts */
+    int done_silently;         /* records that nobody wants a delivery for, since the last poll */
+    bool is_delivering;        /* inside on_delivery */
     struct weir_error failure; /* first since the last flush; code 0: none */
 };
 
 /* ---- producer_batches.c ---------------------------------------------------------------------- */
 
 /**
- * Put a record (timestamp set) into its partition's batch. WEIR_END: that one was full and is on its
- * way, the record was not added; choose a partition again.
+ * Put a record (timestamp set) into its partition's batch. WEIR_END: that one was full and is on
+ * its way, the record was not added; choose a partition again.
  */
 int weir_producer_add(struct weir_producer *producer, struct weir_producer_partition *partition,
                       const struct weir_record *record, void *record_context,
@@ -145,7 +144,8 @@ void weir_producer_pump(struct weir_producer *producer, struct weir_producer_par
 void weir_producer_pump_all(struct weir_producer *producer);
 /** Take up the answers that are there. */
 void weir_producer_take_answers(struct weir_producer *producer);
-/** Wait for an answer or a retry that falls due, and go on with it. Something must be unanswered. */
+/** Wait for an answer or a retry that falls due, and go on with it. Something must be unanswered.
+ * */
 int weir_producer_await(struct weir_producer *producer, struct weir_error *error);
 /** A batch's fate is known. */
 void weir_producer_settle(struct weir_producer *producer, struct weir_producer_batch *batch, int rc,

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 
-/* The public pair and the engine's are the same two pointers, so that an array of one is an array of
- * the other. */
+/* The public pair and the engine's are the same two pointers, so that an array of one is an array
+ * of the other. */
 static_assert(sizeof(struct weir_config) == sizeof(struct weir_config_entry) &&
                   offsetof(struct weir_config, key) == offsetof(struct weir_config_entry, key) &&
                   offsetof(struct weir_config, value) == offsetof(struct weir_config_entry, value),
@@ -84,9 +84,8 @@ int weir_topic_delete(struct weir_log *log, const char *topic, struct weir_error
     return weir_error_wrap(error, rc, "delete topic '%s'", topic);
 }
 
-int weir_topic_configure(struct weir_log *log, const char *topic,
-                         const struct weir_config *configs, size_t config_count,
-                         struct weir_error *error)
+int weir_topic_configure(struct weir_log *log, const char *topic, const struct weir_config *configs,
+                         size_t config_count, struct weir_error *error)
 {
     int rc = check_call(log, topic, "weir_topic_configure", error);
     if (rc == 0) rc = check_configs(configs, config_count, true, error);
@@ -259,6 +258,6 @@ int weir_partition_check(const char *topic, int32_t partition, int32_t partition
 {
     if (partition >= 0 && partition < partition_count) return 0;
     return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                          "topic '%s' has no partition %d: they are 0 to %d", topic,
-                          (int)partition, (int)partition_count - 1);
+                          "topic '%s' has no partition %d: they are 0 to %d", topic, (int)partition,
+                          (int)partition_count - 1);
 }

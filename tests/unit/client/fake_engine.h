@@ -33,7 +33,7 @@ struct fake_engine {
 
     struct weir_message *queue; /* produce requests that were sent, oldest first */
     struct weir_message **queue_end;
-    int sent;          /* produce requests so far */
+    int sent; /* produce requests so far */
     int in_flight;
     int in_flight_most;
     size_t bytes_in_flight;

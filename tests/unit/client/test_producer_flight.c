@@ -1,4 +1,5 @@
-/* The producer against an engine that answers as the test wants: order, retries, sequences, bounds. */
+/* The producer against an engine that answers as the test wants: order, retries, sequences, bounds.
+ * */
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +65,9 @@ static int send_one(struct weir_producer *producer, int number, int32_t partitio
 static void send_many(struct weir_producer *producer, int from, int to, int32_t partition)
 {
     struct weir_error error;
-    for (int i = from; i < to; i++) ck_ok(send_one(producer, i, partition, &error), &error);
+    for (int i = from; i < to; i++) {
+        ck_ok(send_one(producer, i, partition, &error), &error);
+    }
 }
 
 /* Everything was delivered once, well, and in order. */
@@ -220,7 +223,9 @@ static void run_seed(uint64_t seed)
         uint64_t choice = weir_test_random_below(&random, 10);
         if (choice < 6) {
             int count = (int)weir_test_random_below(&random, 60);
-            for (int i = 0; i < count; i++, next++) send_many(producer, next, next + 1, next % 4);
+            for (int i = 0; i < count; i++, next++) {
+                send_many(producer, next, next + 1, next % 4);
+            }
         } else if (choice < 8) {
             ck_assert_int_ge(weir_producer_poll(producer), 0);
         } else if (choice < 9) {
@@ -254,7 +259,9 @@ static void run_seed(uint64_t seed)
  * that were stored are in the log once, in order, and nothing else is. */
 START_TEST(random_faults_keep_order_and_count)
 {
-    for (uint64_t seed = 1; seed <= 300; seed++) run_seed(seed);
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        run_seed(seed);
+    }
 }
 END_TEST
 
@@ -348,7 +355,9 @@ START_TEST(a_steady_stream_allocates_nothing)
     for (int round = 0; round < 20; round++) {
         if (round == 10) engine->heap.allocation_count = 0;
         seen->count = 0;
-        for (int i = 0; i < 36; i++) send_many(producer, i, i + 1, 0); /* 36: one batch, nearly full */
+        for (int i = 0; i < 36; i++) {
+            send_many(producer, i, i + 1, 0); /* 36: one batch, nearly full */
+        }
         ck_ok(weir_producer_flush(producer, &error), &error);
         ck_assert_int_eq(seen->count, 36);
     }
@@ -378,7 +387,9 @@ START_TEST(partitions_are_kafkas)
     ck_ok(weir_producer_flush(producer, &error), &error);
     int64_t total = engine->ends[0] + engine->ends[1] + engine->ends[2] + engine->ends[3];
     ck_assert_int_eq((int)total, 401);
-    for (int i = 0; i < FAKE_PARTITIONS; i++) ck_assert_int_gt(engine->ends[i], 0);
+    for (int i = 0; i < FAKE_PARTITIONS; i++) {
+        ck_assert_int_gt(engine->ends[i], 0);
+    }
     for (int i = before; i + 1 < engine->batch_count; i++) {
         if (i + FAKE_PARTITIONS >= engine->batch_count) break;
         ck_assert_int_gt(engine->batches[i].record_count, 5); /* they filled up */
@@ -394,8 +405,8 @@ START_TEST(acks_none_asks_for_nothing)
     struct fake_engine *engine = fake_engine_new();
     struct seen *seen = calloc(1, sizeof *seen);
     struct weir_error error;
-    struct weir_producer *producer = new_producer(
-        engine, seen, (struct weir_producer_options){.acks = WEIR_PRODUCER_ACKS_NONE});
+    struct weir_producer *producer =
+        new_producer(engine, seen, (struct weir_producer_options){.acks = WEIR_PRODUCER_ACKS_NONE});
     send_many(producer, 0, 10, 0);
     ck_ok(weir_producer_flush(producer, &error), &error);
     ck_assert_int_eq(seen->count, 10);

@@ -1,0 +1,397 @@
+/* What was produced is consumed: the same bytes, in order, from where it was asked for. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/client/stage.h"
+
+static struct stage stage;
+static struct weir_error error;
+
+static void assert_names(const char *text)
+{
+    ck_assert_msg(strstr(error.text, text) != NULL, "'%s' is not in: %s", text, error.text);
+}
+
+/* ---- round trips ----------------------------------------------------------------------------- */
+
+enum { SHAPES = 400 };
+
+struct shape {
+    uint8_t key[40], value[3000], header_key[8], header_value[20];
+    struct weir_header headers[3];
+    struct weir_record record;
+};
+
+static struct weir_slice some_bytes(struct weir_test_random *random, uint8_t *bytes, size_t bound)
+{
+    if (weir_test_random_below(random, 5) == 0) return weir_null();
+    size_t size = weir_test_random_below(random, bound);
+    weir_test_random_fill(random, bytes, size);
+    return weir_slice(bytes, size);
+}
+
+/* Record `number`, made from its number alone: null, empty and full keys, values and headers. */
+static void make_shape(struct shape *shape, uint64_t number)
+{
+    struct weir_test_random random = {number * 31 + 7};
+    bool is_large = weir_test_random_below(&random, 10) == 0;
+    shape->record = (struct weir_record){
+        .key = some_bytes(&random, shape->key, sizeof shape->key),
+        .value = some_bytes(&random, shape->value, is_large ? sizeof shape->value : 200),
+        .timestamp_ms =
+            (int64_t)weir_test_random_below(&random, 1) + 1000000000000 + (int64_t)number,
+        .headers = shape->headers,
+        .header_count = weir_test_random_below(&random, 4),
+    };
+    memcpy(shape->header_key, "h-key-x", 8);
+    struct weir_slice value = some_bytes(&random, shape->header_value, sizeof shape->header_value);
+    for (size_t i = 0; i < 3; i++) {
+        shape->headers[i].key = weir_slice(shape->header_key, i * 3); /* empty, too */
+        shape->headers[i].value = value;
+    }
+}
+
+static void assert_same(const struct weir_record *got, const struct weir_record *expected)
+{
+    ck_assert(weir_slice_equal(got->key, expected->key));
+    ck_assert(weir_slice_equal(got->value, expected->value));
+    ck_assert_int_eq((long long)got->timestamp_ms, (long long)expected->timestamp_ms);
+    ck_assert_uint_eq(got->header_count, expected->header_count);
+    for (size_t i = 0; i < got->header_count; i++) {
+        ck_assert(weir_slice_equal(got->headers[i].key, expected->headers[i].key));
+        ck_assert(weir_slice_equal(got->headers[i].value, expected->headers[i].value));
+    }
+}
+
+static void send_shapes(const char *codec)
+{
+    struct weir_producer *producer = stage_producer(
+        &stage, (struct weir_producer_options){.compression_type = codec, .batch_size = 5000});
+    struct weir_config configs[] = {{"retention.ms", "-1"}};
+    ck_ok(weir_topic_create(stage.log, "shapes", 3, configs, 1, &error), &error);
+    for (uint64_t i = 0; i < SHAPES; i++) {
+        struct shape shape;
+        make_shape(&shape, i);
+        ck_ok(weir_producer_send(producer, "shapes", (int32_t)(i % 3), &shape.record, NULL, &error),
+              &error);
+        if (i % 50 == 49) ck_assert_int_ge(weir_producer_poll(producer), 0);
+    }
+    ck_ok(weir_producer_close(producer, &error), &error);
+}
+
+static void read_shapes(void)
+{
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign_topic(consumer, "shapes", WEIR_POSITION_BEGINNING, &error), &error);
+    uint64_t next[3] = {0, 1, 2};
+    int64_t offsets[3] = {0};
+    struct weir_batch_view batch;
+    int rc;
+    while ((rc = weir_consumer_poll(consumer, 0, &batch, &error)) == 0) {
+        ck_assert_str_eq(batch.topic, "shapes");
+        int32_t partition = batch.partition;
+        for (size_t i = 0; i < batch.record_count; i++) {
+            struct shape shape;
+            make_shape(&shape, next[partition]);
+            assert_same(&batch.records[i], &shape.record);
+            ck_assert_int_eq((long long)batch.records[i].offset, (long long)offsets[partition]);
+            next[partition] += 3;
+            offsets[partition]++;
+        }
+        ck_assert_int_ge(batch.high_watermark, offsets[partition]);
+    }
+    ck_code(rc, WEIR_END);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_ge(next[i], SHAPES);
+    }
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+}
+
+/* Keys, values, headers, nulls and sizes of all kinds, through each codec, in three partitions,
+ * before and after a reopen. */
+START_TEST(records_come_back_as_they_were)
+{
+    static const char *const codecs[] = {NULL, "gzip", "snappy", "lz4", "zstd"};
+    stage_open(&stage, _i % 2, 1);
+    send_shapes(codecs[_i / 2]);
+    read_shapes();
+    stage_reopen(&stage);
+    read_shapes();
+    stage_close(&stage);
+}
+END_TEST
+
+/* Records of 1 MB, each larger than a batch's usual size and at the fetch's bound. */
+START_TEST(large_records_come_back)
+{
+    enum { SIZE = 1000000 };
+    uint8_t *value = malloc(SIZE);
+    struct weir_test_random random = {5};
+    weir_test_random_fill(&random, value, SIZE);
+    stage_open(&stage, _i, 2);
+    struct weir_producer *producer = stage_producer(&stage, (struct weir_producer_options){0});
+    for (int i = 0; i < 8; i++) {
+        value[0] = (uint8_t)i;
+        struct weir_record record = {.value = weir_slice(value, SIZE), .timestamp_ms = -1};
+        ck_ok(weir_producer_send(producer, "large", 0, &record, NULL, &error), &error);
+    }
+    ck_ok(weir_producer_close(producer, &error), &error);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "large", 0, WEIR_POSITION_BEGINNING, &error), &error);
+    int next = 0;
+    struct weir_batch_view batch;
+    while (weir_consumer_poll(consumer, 0, &batch, &error) == 0) {
+        for (size_t i = 0; i < batch.record_count; i++) {
+            value[0] = (uint8_t)next++;
+            ck_assert_uint_eq(batch.records[i].value.size, SIZE);
+            ck_assert_int_eq(memcmp(batch.records[i].value.data, value, SIZE), 0);
+        }
+    }
+    ck_assert_int_eq(next, 8);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_close(&stage);
+    free(value);
+}
+END_TEST
+
+/* One record, acknowledged on return. */
+START_TEST(produce_stores_one_record)
+{
+    stage_open(&stage, _i, 3);
+    ck_ok(weir_produce(stage.log, "one", weir_text("k"), weir_text("7"), &error), &error);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign_topic(consumer, "one", WEIR_POSITION_BEGINNING, &error), &error);
+    int number = 0;
+    ck_assert_uint_eq(stage_read_all(&stage, consumer, &number, 1), 1);
+    ck_assert_int_eq(number, 7);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- positions ------------------------------------------------------------------------------- */
+
+/* 100 records in batches of ten, in partition 0 of "t". */
+static void fill(int from, int to)
+{
+    struct weir_producer *producer = stage_producer(&stage, (struct weir_producer_options){0});
+    for (int i = from; i < to; i++) {
+        stage_send(&stage, producer, "t", 0, i);
+        if (i % 10 == 9) ck_ok(weir_producer_flush(producer, &error), &error);
+    }
+    ck_ok(weir_producer_close(producer, &error), &error);
+}
+
+static void assert_reads(struct weir_consumer *consumer, int from, int to)
+{
+    int numbers[1000];
+    size_t count = stage_read_all(&stage, consumer, numbers, 1000);
+    ck_assert_uint_eq(count, (size_t)(to - from));
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(numbers[i], from + (int)i);
+    }
+    int64_t position = -1;
+    ck_ok(weir_consumer_position(consumer, "t", 0, &position), NULL);
+    ck_assert_int_eq((int)position, to);
+}
+
+/* A seek goes to any offset, also into the middle of a batch, and to both ends. */
+START_TEST(seek_goes_where_it_is_told)
+{
+    stage_open(&stage, _i, 4);
+    fill(0, 100);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "t", 0, 55, &error), &error);
+    assert_reads(consumer, 55, 100);
+    for (int64_t offset = 0; offset <= 100; offset += 7) {
+        ck_ok(weir_consumer_seek(consumer, "t", 0, offset, &error), &error);
+        assert_reads(consumer, (int)offset, 100);
+    }
+    ck_ok(weir_consumer_seek(consumer, "t", 0, WEIR_POSITION_END, &error), &error);
+    assert_reads(consumer, 100, 100);
+    fill(100, 105);
+    assert_reads(consumer, 100, 105);
+    ck_ok(weir_consumer_seek(consumer, "t", 0, WEIR_POSITION_BEGINNING, &error), &error);
+    struct weir_batch_view batch;
+    ck_ok(weir_consumer_poll(consumer, 100, &batch, &error), &error); /* a fetch is sent ahead */
+    ck_ok(weir_consumer_seek(consumer, "t", 0, 90, &error), &error);
+    assert_reads(consumer, 90, 105);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_close(&stage);
+}
+END_TEST
+
+/* At the end a poll gives WEIR_END at once, or when its time is up; a fetch that was left waiting
+ * by one is called back by the next. What comes later is found by both. */
+START_TEST(poll_at_the_end_gives_end)
+{
+    stage_open(&stage, _i, 5);
+    fill(0, 10);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "t", 0, WEIR_POSITION_BEGINNING, &error), &error);
+    assert_reads(consumer, 0, 10);
+    struct weir_batch_view batch;
+    for (int i = 0; i < 3; i++) {
+        ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_END);
+        ck_code(weir_consumer_poll(consumer, 1, &batch, &error), WEIR_END);
+    }
+    fill(10, 20);
+    assert_reads(consumer, 10, 20);
+    ck_code(weir_consumer_poll(consumer, 1, &batch, &error), WEIR_END);
+    fill(20, 30);
+    ck_ok(weir_consumer_poll(consumer, -1, &batch, &error), &error);
+    ck_assert_int_eq(stage_number(&batch.records[0]), 20);
+    ck_ok(weir_consumer_close(consumer, &error), &error); /* with a fetch left waiting */
+    stage_close(&stage);
+}
+END_TEST
+
+/* An offset that is not there: the error names the one asked for and those there are; a seek mends
+ * it, and other partitions are read all the same. */
+START_TEST(out_of_range_names_the_range)
+{
+    stage_open(&stage, _i, 6);
+    fill(0, 10);
+    ck_ok(weir_produce(stage.log, "other", weir_null(), weir_text("1"), &error), &error);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "t", 0, 11, &error), &error);
+    ck_ok(weir_consumer_assign(consumer, "other", 0, 0, &error), &error);
+    struct weir_batch_view batch;
+    bool has_read = false;
+    bool has_failed = false;
+    for (int i = 0; i < 4; i++) {
+        int rc = weir_consumer_poll(consumer, 0, &batch, &error);
+        if (rc == 0) has_read = true;
+        if (rc == WEIR_OFFSET_OUT_OF_RANGE) has_failed = true;
+        if (rc == WEIR_OFFSET_OUT_OF_RANGE) assert_names("offset 11 of topic 't' partition 0");
+        if (rc == WEIR_OFFSET_OUT_OF_RANGE) assert_names("0 to 10");
+    }
+    ck_assert(has_read);
+    ck_assert(has_failed);
+    ck_ok(weir_consumer_seek(consumer, "t", 0, 5, &error), &error);
+    assert_reads(consumer, 5, 10);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_close(&stage);
+}
+END_TEST
+
+/* Names, partitions and positions that can't be. */
+START_TEST(bad_arguments_are_refused)
+{
+    stage_open(&stage, _i, 7);
+    fill(0, 10);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    struct weir_batch_view batch;
+    int64_t offset = 0;
+    ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_INVALID_ARGUMENT);
+    assert_names("weir_consumer_assign");
+    ck_code(weir_consumer_assign(consumer, "none", 0, 0, &error), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_names("'none'");
+    ck_code(weir_consumer_assign(consumer, "t", 1, 0, &error), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_code(weir_consumer_assign(consumer, "t", -1, 0, &error), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_code(weir_consumer_assign(consumer, "t", 0, -4, &error), WEIR_INVALID_ARGUMENT);
+    ck_code(weir_consumer_assign(consumer, "t", 0, WEIR_POSITION_COMMITTED, &error),
+            WEIR_INVALID_ARGUMENT);
+    assert_names("group");
+    ck_code(weir_consumer_assign(consumer, NULL, 0, 0, &error), WEIR_INVALID_TOPIC);
+    ck_code(weir_consumer_seek(consumer, "t", 0, 0, &error), WEIR_NOT_FOUND);
+    ck_code(weir_consumer_position(consumer, "t", 0, &offset), WEIR_NOT_FOUND);
+    ck_code(weir_consumer_commit(consumer, &error), WEIR_INVALID_ARGUMENT);
+    ck_code(weir_committed(stage.log, "", "t", 0, &offset, &error), WEIR_INVALID_ARGUMENT);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    struct weir_consumer_options options = WEIR_CONSUMER_OPTIONS_INIT;
+    options.group = "";
+    ck_assert_ptr_null(weir_consumer_new(stage.log, &options, &error));
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- committed offsets ----------------------------------------------------------------------- */
+
+/* A group goes on where it committed, after a reopen too; another group begins at the beginning; a
+ * topic made anew under the same name has nothing committed. */
+START_TEST(committed_offsets_survive)
+{
+    stage_open(&stage, _i, 8);
+    fill(0, 10);
+    int64_t offset = 0;
+    ck_ok(weir_committed(stage.log, "g", "t", 0, &offset, &error), &error);
+    ck_assert_int_eq((int)offset, -1);
+    struct weir_consumer *consumer = stage_consumer(&stage, "g");
+    ck_ok(weir_consumer_assign_topic(consumer, "t", WEIR_POSITION_COMMITTED, &error), &error);
+    assert_reads(consumer, 0, 10);
+    ck_ok(weir_consumer_commit(consumer, &error), &error);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    fill(10, 20);
+    stage_reopen(&stage);
+    ck_ok(weir_committed(stage.log, "g", "t", 0, &offset, &error), &error);
+    ck_assert_int_eq((int)offset, 10);
+    consumer = stage_consumer(&stage, "g");
+    ck_ok(weir_consumer_assign_topic(consumer, "t", WEIR_POSITION_COMMITTED, &error), &error);
+    assert_reads(consumer, 10, 20);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    consumer = stage_consumer(&stage, "h");
+    ck_ok(weir_consumer_assign_topic(consumer, "t", WEIR_POSITION_COMMITTED, &error), &error);
+    assert_reads(consumer, 0, 20);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    ck_ok(weir_topic_delete(stage.log, "t", &error), &error);
+    fill(0, 5);
+    consumer = stage_consumer(&stage, "g");
+    ck_ok(weir_consumer_assign_topic(consumer, "t", WEIR_POSITION_COMMITTED, &error), &error);
+    assert_reads(consumer, 0, 5);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_close(&stage);
+}
+END_TEST
+
+/* More records than one poll gives, compressed and not, in batches larger than that. */
+START_TEST(large_batches_come_in_pieces)
+{
+    enum { COUNT = 30000 };
+    stage_open(&stage, _i % 2, 9);
+    struct weir_producer *producer = stage_producer(
+        &stage, (struct weir_producer_options){.batch_size = 1 << 20,
+                                               .compression_type = _i / 2 ? "zstd" : NULL});
+    for (int i = 0; i < COUNT; i++) {
+        stage_send(&stage, producer, "t", 0, i);
+    }
+    ck_ok(weir_producer_close(producer, &error), &error);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "t", 0, WEIR_POSITION_BEGINNING, &error), &error);
+    int *numbers = malloc(COUNT * sizeof *numbers);
+    ck_assert_uint_eq(stage_read_all(&stage, consumer, numbers, COUNT), COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(numbers[i], i);
+    }
+    ck_ok(weir_consumer_seek(consumer, "t", 0, 5001, &error), &error);
+    ck_assert_uint_eq(stage_read_all(&stage, consumer, numbers, COUNT), COUNT - 5001);
+    ck_assert_int_eq(numbers[0], 5001);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    free(numbers);
+    stage_close(&stage);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("round trip");
+    tcase_add_loop_test(tests, records_come_back_as_they_were, 0, 10);
+    tcase_add_loop_test(tests, large_records_come_back, 0, STAGE_COUNT);
+    tcase_add_loop_test(tests, large_batches_come_in_pieces, 0, 4);
+    tcase_add_loop_test(tests, produce_stores_one_record, 0, STAGE_COUNT);
+    suite_add_tcase(suite, tests);
+
+    TCase *positions = tcase_create("positions");
+    tcase_add_loop_test(positions, seek_goes_where_it_is_told, 0, STAGE_COUNT);
+    tcase_add_loop_test(positions, poll_at_the_end_gives_end, 0, STAGE_COUNT);
+    tcase_add_loop_test(positions, out_of_range_names_the_range, 0, STAGE_COUNT);
+    tcase_add_loop_test(positions, bad_arguments_are_refused, 0, STAGE_COUNT);
+    tcase_add_loop_test(positions, committed_offsets_survive, 0, STAGE_COUNT);
+    suite_add_tcase(suite, positions);
+}
+
+int main(void)
+{
+    return weir_test_main("client_consumer", add);
+}
