@@ -7,8 +7,8 @@
 /**
  * Make C of message schemas, at build time.
  *
- *   weir_schema_gen PREFIX DIRECTORY SCHEMA.json         one message: DIRECTORY/name.h and name.c
- *   weir_schema_gen --table PREFIX DIRECTORY SCHEMA.json...   all_messages.h and .c, a list of types
+ *   weir_schema_gen PREFIX DIRECTORY SCHEMA.json              one message: name.h and name.c
+ *   weir_schema_gen --table PREFIX DIRECTORY SCHEMA.json...   their list: all_messages.h and .c
  *
  * PREFIX is how an #include line names DIRECTORY.
  */

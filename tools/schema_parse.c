@@ -1,13 +1,10 @@
+#include "tools/schema_parser.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "tools/schema.h"
 
 /**
  * From JSON to the model, with every rule of wire/schemas/README.md checked here, so that what is
@@ -15,135 +12,7 @@
  * false.
  */
 
-struct parser {
-    struct schema *schema;
-    json_t *common; /* structs used by name more than once; NULL if there are none */
-    int depth;      /* of structs within structs */
-};
-
 enum { DEPTH_MAX = 16 };
-
-__attribute__((format(printf, 3, 4))) static bool fail(const struct parser *parser,
-                                                       const char *where, const char *format, ...)
-{
-    fprintf(stderr, "%s: ", parser->schema->path);
-    if (where != NULL) fprintf(stderr, "field '%s': ", where);
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return false;
-}
-
-static char *copy_text(const struct parser *parser, const char *text)
-{
-    return schema_format(parser->schema, "%s", text);
-}
-
-/* `BrokerId` to `broker_id`; a run of capitals is one word. */
-static char *snake_case(const struct parser *parser, const char *name)
-{
-    char *snake = schema_alloc(parser->schema, 2 * strlen(name) + 1);
-    size_t size = 0;
-    for (size_t i = 0; name[i] != '\0'; i++) {
-        bool begins_word =
-            i > 0 && isupper((unsigned char)name[i]) &&
-            (!isupper((unsigned char)name[i - 1]) || islower((unsigned char)name[i + 1]));
-        if (begins_word) snake[size++] = '_';
-        snake[size++] = (char)tolower((unsigned char)name[i]);
-    }
-    return snake;
-}
-
-static bool check_name(const struct parser *parser, const char *where, const char *name)
-{
-    for (size_t i = 0; name[i] != '\0'; i++) {
-        if (!isalnum((unsigned char)name[i]) || !isalpha((unsigned char)name[0])) {
-            return fail(parser, where, "name '%s' is not letters and digits", name);
-        }
-    }
-    return name[0] != '\0' || fail(parser, where, "empty name");
-}
-
-/* A key that we do not know is a typing error, or a rule that would be silently lost. */
-static bool check_keys(const struct parser *parser, const char *where, json_t *object,
-                       const char *const *known)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach(object, key, value)
-    {
-        size_t i = 0;
-        while (known[i] != NULL && strcmp(known[i], key) != 0) {
-            i++;
-        }
-        if (known[i] == NULL) return fail(parser, where, "unknown key '%s'", key);
-    }
-    return true;
-}
-
-/* Absent is NULL and fine; anything but a string is not. */
-static bool get_text(const struct parser *parser, const char *where, json_t *object,
-                     const char *key, const char **text_out)
-{
-    json_t *value = json_object_get(object, key);
-    *text_out = NULL;
-    if (value == NULL) return true;
-    if (!json_is_string(value)) return fail(parser, where, "'%s' must be a string", key);
-    *text_out = copy_text(parser, json_string_value(value));
-    return true;
-}
-
-static bool require_text(const struct parser *parser, const char *where, json_t *object,
-                         const char *key, const char **text_out)
-{
-    return get_text(parser, where, object, key, text_out) &&
-           (*text_out != NULL || fail(parser, where, "'%s' is missing", key));
-}
-
-static bool get_bool(const struct parser *parser, const char *where, json_t *object,
-                     const char *key, bool *value_out)
-{
-    json_t *value = json_object_get(object, key);
-    if (value != NULL && !json_is_boolean(value)) {
-        return fail(parser, where, "'%s' must be true or false", key);
-    }
-    *value_out = json_is_true(value);
-    return true;
-}
-
-/* "3", "0-4", "2+" or "none". */
-static bool parse_versions(const char *text, struct versions *versions_out)
-{
-    *versions_out = (struct versions){.min = 0, .max = -1};
-    if (strcmp(text, "none") == 0) return true;
-    char *end = NULL;
-    if (!isdigit((unsigned char)text[0])) return false;
-    long min = strtol(text, &end, 10);
-    long max = min;
-    if (*end == '+') {
-        max = INT16_MAX;
-        end++;
-    } else if (*end == '-' && isdigit((unsigned char)end[1])) {
-        max = strtol(end + 1, &end, 10);
-    }
-    if (*end != '\0' || min > INT16_MAX || max > INT16_MAX || min > max) return false;
-    *versions_out = (struct versions){.min = (int)min, .max = (int)max};
-    return true;
-}
-
-static bool get_versions(const struct parser *parser, const char *where, json_t *object,
-                         const char *key, struct versions *versions_out)
-{
-    const char *text;
-    if (!get_text(parser, where, object, key, &text)) return false;
-    if (!parse_versions(text != NULL ? text : "none", versions_out)) {
-        return fail(parser, where, "'%s' is '%s', expected \"3\", \"0-4\", \"2+\" or \"none\"", key,
-                    text);
-    }
-    return true;
-}
 
 static const struct {
     const char *name;
@@ -171,13 +40,14 @@ static bool parse_struct_type(struct parser *parser, struct field *field, const 
                               json_t *object)
 {
     if (!isupper((unsigned char)name[0])) {
-        return fail(parser, field->name, "unknown type '%s'", name);
+        return parser_fail(parser, field->name, "unknown type '%s'", name);
     }
     json_t *fields = json_object_get(object, "fields");
     field->kind = KIND_STRUCT;
     field->structure = find_structure(parser->schema, name);
     if (field->structure != NULL) {
-        return fields == NULL || fail(parser, field->name, "struct '%s' is defined twice", name);
+        return fields == NULL ||
+               parser_fail(parser, field->name, "struct '%s' is defined twice", name);
     }
     const char *about = field->about;
     size_t index;
@@ -190,10 +60,10 @@ static bool parse_struct_type(struct parser *parser, struct field *field, const 
             about = json_string_value(json_object_get(common, "about"));
         }
     }
-    if (fields == NULL) return fail(parser, field->name, "struct '%s' has no fields", name);
+    if (fields == NULL) return parser_fail(parser, field->name, "struct '%s' has no fields", name);
     if (parser->depth == DEPTH_MAX) {
-        return fail(parser, field->name, "structs nest deeper than %d, or contain themselves",
-                    DEPTH_MAX);
+        return parser_fail(parser, field->name,
+                           "structs nest deeper than %d, or contain themselves", DEPTH_MAX);
     }
     parser->depth++;
     field->structure = parse_structure(parser, name, about, fields);
@@ -204,7 +74,7 @@ static bool parse_struct_type(struct parser *parser, struct field *field, const 
 static bool parse_type(struct parser *parser, struct field *field, json_t *object)
 {
     const char *type;
-    if (!require_text(parser, field->name, object, "type", &type)) return false;
+    if (!parser_require_text(parser, field->name, object, "type", &type)) return false;
     if (strncmp(type, "[]", 2) == 0) {
         field->is_array = true;
         type += 2;
@@ -213,7 +83,7 @@ static bool parse_type(struct parser *parser, struct field *field, json_t *objec
         if (strcmp(kinds[i].name, type) == 0) {
             field->kind = kinds[i].kind;
             if (json_object_get(object, "fields") == NULL) return true;
-            return fail(parser, field->name, "'fields' on a field of type '%s'", type);
+            return parser_fail(parser, field->name, "'fields' on a field of type '%s'", type);
         }
     }
     return parse_struct_type(parser, field, type, object);
@@ -226,8 +96,8 @@ static bool parse_int_default(struct parser *parser, struct field *field, const 
     errno = 0;
     int64_t value = strtoll(text, &end, 0);
     if (errno != 0 || end == text || *end != '\0' || value < min || value > max) {
-        return fail(parser, field->name, "default '%s' is not between %" PRId64 " and %" PRId64,
-                    text, min, max);
+        return parser_fail(parser, field->name,
+                           "default '%s' is not between %" PRId64 " and %" PRId64, text, min, max);
     }
     if (value == 0) return true;
     field->default_text =
@@ -240,7 +110,7 @@ static bool parse_float_default(struct parser *parser, struct field *field, cons
     char *end = NULL;
     double value = strtod(text, &end);
     if (end == text || *end != '\0') {
-        return fail(parser, field->name, "default '%s' is not a number", text);
+        return parser_fail(parser, field->name, "default '%s' is not a number", text);
     }
     if (value < 0 || value > 0) {
         field->default_text = schema_format(parser->schema, "%.17g", value);
@@ -251,7 +121,7 @@ static bool parse_float_default(struct parser *parser, struct field *field, cons
 static bool parse_string_default(struct parser *parser, struct field *field, const char *text)
 {
     if (strpbrk(text, "\"\\\n") != NULL) {
-        return fail(parser, field->name, "default with a quote, backslash or newline");
+        return parser_fail(parser, field->name, "default with a quote, backslash or newline");
     }
     if (text[0] != '\0') field->default_text = schema_format(parser->schema, "\"%s\"", text);
     return true;
@@ -261,13 +131,13 @@ static bool parse_value_default(struct parser *parser, struct field *field, cons
 {
     if (field->is_array || field->kind == KIND_STRUCT || field->kind == KIND_UUID ||
         field->kind == KIND_BYTES || field->kind == KIND_RECORDS) {
-        return fail(parser, field->name, "default '%s': only null can be its default", text);
+        return parser_fail(parser, field->name, "default '%s': only null can be its default", text);
     }
     switch (field->kind) {
     case KIND_BOOL:
         if (strcmp(text, "true") == 0) field->default_text = "true";
         return field->default_text != NULL || strcmp(text, "false") == 0 ||
-               fail(parser, field->name, "default '%s' is neither true nor false", text);
+               parser_fail(parser, field->name, "default '%s' is neither true nor false", text);
     case KIND_INT8:
         return parse_int_default(parser, field, text, INT8_MIN, INT8_MAX);
     case KIND_INT16:
@@ -296,14 +166,15 @@ static bool parse_value_default(struct parser *parser, struct field *field, cons
 static bool parse_default(struct parser *parser, struct field *field, json_t *object)
 {
     const char *text;
-    if (!get_text(parser, field->name, object, "default", &text)) return false;
+    if (!parser_get_text(parser, field->name, object, "default", &text)) return false;
     if (text != NULL && strcmp(text, "null") == 0) {
         field->is_default_null = true;
         return versions_contain(field->nullable, field->versions) ||
-               fail(parser, field->name, "default null, but not nullable in all its versions");
+               parser_fail(parser, field->name,
+                           "default null, but not nullable in all its versions");
     }
     if (field_is_pointer(field)) {
-        return fail(parser, field->name, "a nullable struct needs \"default\": \"null\"");
+        return parser_fail(parser, field->name, "a nullable struct needs \"default\": \"null\"");
     }
     return text == NULL || parse_value_default(parser, field, text);
 }
@@ -312,22 +183,23 @@ static bool check_nullable(const struct parser *parser, const struct field *fiel
 {
     if (versions_empty(field->nullable)) return true;
     bool can_be_null = field->is_array || field->kind == KIND_STRUCT || kind_is_bytes(field->kind);
-    if (!can_be_null) return fail(parser, field->name, "a field of this type cannot be null");
+    if (!can_be_null)
+        return parser_fail(parser, field->name, "a field of this type cannot be null");
     return versions_contain(field->versions, field->nullable) ||
-           fail(parser, field->name, "'nullableVersions' leaves 'versions'");
+           parser_fail(parser, field->name, "'nullableVersions' leaves 'versions'");
 }
 
 static bool check_tagged(const struct parser *parser, const struct field *field)
 {
     if (versions_empty(field->tagged)) {
-        return field->tag < 0 || fail(parser, field->name, "'tag' without 'taggedVersions'");
+        return field->tag < 0 || parser_fail(parser, field->name, "'tag' without 'taggedVersions'");
     }
-    if (field->tag < 0) return fail(parser, field->name, "'taggedVersions' without 'tag'");
+    if (field->tag < 0) return parser_fail(parser, field->name, "'taggedVersions' without 'tag'");
     if (field->tagged.max != field->versions.max || field->tagged.min < field->versions.min) {
-        return fail(parser, field->name, "'taggedVersions' must be the last of 'versions'");
+        return parser_fail(parser, field->name, "'taggedVersions' must be the last of 'versions'");
     }
     return versions_contain(parser->schema->flexible, field->tagged) ||
-           fail(parser, field->name, "tagged in a version that is not flexible");
+           parser_fail(parser, field->name, "tagged in a version that is not flexible");
 }
 
 static bool parse_tag(struct parser *parser, struct field *field, json_t *object)
@@ -337,7 +209,7 @@ static bool parse_tag(struct parser *parser, struct field *field, json_t *object
     if (tag == NULL) return true;
     if (!json_is_integer(tag) || json_integer_value(tag) < 0 ||
         json_integer_value(tag) > INT16_MAX) {
-        return fail(parser, field->name, "'tag' must be a number from 0 on");
+        return parser_fail(parser, field->name, "'tag' must be a number from 0 on");
     }
     field->tag = (int)json_integer_value(tag);
     return true;
@@ -346,11 +218,11 @@ static bool parse_tag(struct parser *parser, struct field *field, json_t *object
 static bool parse_plainness(struct parser *parser, struct field *field, json_t *object)
 {
     const char *text;
-    if (!get_text(parser, field->name, object, "flexibleVersions", &text)) return false;
+    if (!parser_get_text(parser, field->name, object, "flexibleVersions", &text)) return false;
     if (text == NULL) return true;
     field->is_always_plain = true;
     return (strcmp(text, "none") == 0 && field->kind == KIND_STRING && !field->is_array) ||
-           fail(parser, field->name, "'flexibleVersions' can only be \"none\", on a string");
+           parser_fail(parser, field->name, "'flexibleVersions' can only be \"none\", on a string");
 }
 
 static bool parse_field(struct parser *parser, struct field *field, json_t *object)
@@ -358,23 +230,23 @@ static bool parse_field(struct parser *parser, struct field *field, json_t *obje
     static const char *const known[] = {
         "name",    "type",      "versions", "nullableVersions", "taggedVersions",   "tag",
         "default", "ignorable", "about",    "fields",           "flexibleVersions", NULL};
-    if (!json_is_object(object)) return fail(parser, NULL, "a field must be an object");
-    if (!require_text(parser, NULL, object, "name", &field->name)) return false;
-    field->c_name = snake_case(parser, field->name);
-    return check_name(parser, field->name, field->name) &&
-           check_keys(parser, field->name, object, known) &&
-           require_text(parser, field->name, object, "about", &field->about) &&
-           get_bool(parser, field->name, object, "ignorable", &field->is_ignorable) &&
-           get_versions(parser, field->name, object, "versions", &field->versions) &&
-           get_versions(parser, field->name, object, "nullableVersions", &field->nullable) &&
-           get_versions(parser, field->name, object, "taggedVersions", &field->tagged) &&
+    if (!json_is_object(object)) return parser_fail(parser, NULL, "a field must be an object");
+    if (!parser_require_text(parser, NULL, object, "name", &field->name)) return false;
+    field->c_name = parser_snake_case(parser, field->name);
+    return parser_check_name(parser, field->name, field->name) &&
+           parser_check_keys(parser, field->name, object, known) &&
+           parser_require_text(parser, field->name, object, "about", &field->about) &&
+           parser_get_bool(parser, field->name, object, "ignorable", &field->is_ignorable) &&
+           parser_get_versions(parser, field->name, object, "versions", &field->versions) &&
+           parser_get_versions(parser, field->name, object, "nullableVersions", &field->nullable) &&
+           parser_get_versions(parser, field->name, object, "taggedVersions", &field->tagged) &&
            parse_tag(parser, field, object) && parse_type(parser, field, object) &&
            parse_plainness(parser, field, object) && check_nullable(parser, field) &&
            check_tagged(parser, field) && parse_default(parser, field, object) &&
            (!versions_empty(versions_meet(field->versions, parser->schema->valid)) ||
-            fail(parser, field->name, "'versions' is in none of the message's versions")) &&
+            parser_fail(parser, field->name, "'versions' is in none of the message's versions")) &&
            (!field->is_array || field_element_size_min(parser->schema, field) > 0 ||
-            fail(parser, field->name, "an element of the array can take no bytes at all"));
+            parser_fail(parser, field->name, "an element of the array can take no bytes at all"));
 }
 
 static bool check_unique(const struct parser *parser, const struct structure *structure,
@@ -382,10 +254,11 @@ static bool check_unique(const struct parser *parser, const struct structure *st
 {
     for (const struct field *other = structure->fields; other != field; other++) {
         if (strcmp(other->c_name, field->c_name) == 0) {
-            return fail(parser, field->name, "defined twice in '%s'", structure->name);
+            return parser_fail(parser, field->name, "defined twice in '%s'", structure->name);
         }
         if (field->tag >= 0 && other->tag == field->tag) {
-            return fail(parser, field->name, "tag %d is '%s' already", field->tag, other->name);
+            return parser_fail(parser, field->name, "tag %d is '%s' already", field->tag,
+                               other->name);
         }
     }
     return true;
@@ -396,17 +269,17 @@ static const struct structure *parse_structure(struct parser *parser, const char
 {
     struct schema *schema = parser->schema;
     if (!json_is_array(fields)) {
-        fail(parser, name, "'fields' must be an array");
+        parser_fail(parser, name, "'fields' must be an array");
         return NULL;
     }
-    if (!check_name(parser, name, name)) return NULL;
+    if (!parser_check_name(parser, name, name)) return NULL;
     bool is_root = strcmp(name, schema->name) == 0;
     struct structure *structure = schema_alloc(schema, sizeof *structure);
     structure->name = name;
-    structure->about = about != NULL ? copy_text(parser, about) : "";
+    structure->about = about != NULL ? parser_copy(parser, about) : "";
     structure->c_name =
         is_root ? schema->c_name
-                : schema_format(schema, "%s_%s", schema->c_name, snake_case(parser, name));
+                : schema_format(schema, "%s_%s", schema->c_name, parser_snake_case(parser, name));
     structure->fields = schema_alloc(schema, json_array_size(fields) * sizeof *structure->fields);
     size_t index;
     json_t *object;
@@ -419,7 +292,7 @@ static const struct structure *parse_structure(struct parser *parser, const char
         structure->field_count++;
     }
     if (schema->structure_count == STRUCTURES_MAX) {
-        fail(parser, name, "more than %d structs", STRUCTURES_MAX);
+        parser_fail(parser, name, "more than %d structs", STRUCTURES_MAX);
         return NULL;
     }
     schema->structures[schema->structure_count++] = structure;
@@ -431,26 +304,26 @@ static bool parse_message_type(const struct parser *parser, json_t *object)
     static const char *const types[] = {"request",  "response",        "header",           "data",
                                         "metadata", "coordinator-key", "coordinator-value"};
     struct schema *schema = parser->schema;
-    if (!require_text(parser, NULL, object, "type", &schema->type)) return false;
+    if (!parser_require_text(parser, NULL, object, "type", &schema->type)) return false;
     size_t i = 0;
     while (i < sizeof types / sizeof types[0] && strcmp(types[i], schema->type) != 0) {
         i++;
     }
     if (i == sizeof types / sizeof types[0]) {
-        return fail(parser, NULL, "unknown message type '%s'", schema->type);
+        return parser_fail(parser, NULL, "unknown message type '%s'", schema->type);
     }
     json_t *api_key = json_object_get(object, "apiKey");
     bool needs_key = strcmp(schema->type, "header") != 0 && strcmp(schema->type, "data") != 0;
     schema->api_key = NO_API_KEY;
     if (needs_key != (api_key != NULL)) {
-        return fail(parser, NULL, "a message of type '%s' %s an 'apiKey'", schema->type,
-                    needs_key ? "needs" : "cannot have");
+        return parser_fail(parser, NULL, "a message of type '%s' %s an 'apiKey'", schema->type,
+                           needs_key ? "needs" : "cannot have");
     }
     if (api_key == NULL) return true;
     schema->api_key = (int)json_integer_value(api_key);
     return (json_is_integer(api_key) && json_integer_value(api_key) >= 0 &&
             json_integer_value(api_key) <= INT16_MAX) ||
-           fail(parser, NULL, "'apiKey' must be a number from 0 on");
+           parser_fail(parser, NULL, "'apiKey' must be a number from 0 on");
 }
 
 /* The build names what it expects of us after the file. */
@@ -460,7 +333,8 @@ static bool check_file_name(const struct parser *parser)
     const char *file = slash != NULL ? slash + 1 : parser->schema->path;
     const char *expected = schema_format(parser->schema, "%s.json", parser->schema->c_name);
     return strcmp(file, expected) == 0 ||
-           fail(parser, NULL, "the schema of '%s' belongs in '%s'", parser->schema->name, expected);
+           parser_fail(parser, NULL, "the schema of '%s' belongs in '%s'", parser->schema->name,
+                       expected);
 }
 
 static bool parse_message(struct parser *parser, json_t *object)
@@ -469,27 +343,28 @@ static bool parse_message(struct parser *parser, json_t *object)
                                         "validVersions", "fields",           "commonStructs",
                                         "about",         "flexibleVersions", NULL};
     struct schema *schema = parser->schema;
-    if (!json_is_object(object)) return fail(parser, NULL, "a schema must be an object");
-    if (!check_keys(parser, NULL, object, known) ||
-        !require_text(parser, NULL, object, "name", &schema->name) ||
-        !check_name(parser, NULL, schema->name) ||
-        !require_text(parser, NULL, object, "about", &schema->about) ||
+    if (!json_is_object(object)) return parser_fail(parser, NULL, "a schema must be an object");
+    if (!parser_check_keys(parser, NULL, object, known) ||
+        !parser_require_text(parser, NULL, object, "name", &schema->name) ||
+        !parser_check_name(parser, NULL, schema->name) ||
+        !parser_require_text(parser, NULL, object, "about", &schema->about) ||
         !parse_message_type(parser, object) ||
-        !get_versions(parser, NULL, object, "validVersions", &schema->valid) ||
-        !get_versions(parser, NULL, object, "flexibleVersions", &schema->flexible)) {
+        !parser_get_versions(parser, NULL, object, "validVersions", &schema->valid) ||
+        !parser_get_versions(parser, NULL, object, "flexibleVersions", &schema->flexible)) {
         return false;
     }
     if (versions_empty(schema->valid) || schema->valid.max == INT16_MAX) {
-        return fail(parser, NULL, "'validVersions' must be a closed range");
+        return parser_fail(parser, NULL, "'validVersions' must be a closed range");
     }
     if (!versions_empty(schema->flexible) && schema->flexible.max != INT16_MAX) {
-        return fail(parser, NULL, "'flexibleVersions' must be \"none\" or open, such as \"2+\"");
+        return parser_fail(parser, NULL,
+                           "'flexibleVersions' must be \"none\" or open, such as \"2+\"");
     }
-    schema->c_name = snake_case(parser, schema->name);
+    schema->c_name = parser_snake_case(parser, schema->name);
     if (!check_file_name(parser)) return false;
     parser->common = json_object_get(object, "commonStructs");
     if (parser->common != NULL && !json_is_array(parser->common)) {
-        return fail(parser, NULL, "'commonStructs' must be an array");
+        return parser_fail(parser, NULL, "'commonStructs' must be an array");
     }
     return parse_structure(parser, schema->name, schema->about,
                            json_object_get(object, "fields")) != NULL;

@@ -37,8 +37,8 @@ const void *weir_no_elements(void);
  * Append the message's bytes to `buffer`, which keeps its size on failure.
  *
  * Errors: WEIR_UNSUPPORTED_VERSION; WEIR_INVALID_ARGUMENT for a null where the version has none, a
- * value too long for its length field, or a value in a field that the version lacks and that may not
- * be dropped; WEIR_NO_MEMORY.
+ * value too long for its length field, or a value in a field that the version lacks and that may
+ * not be dropped; WEIR_NO_MEMORY.
  */
 int weir_message_encode(const struct weir_message_type *type, const void *message, int16_t version,
                         struct weir_buffer *buffer);

@@ -98,10 +98,11 @@ void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch
 void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms);
 
 /**
- * Everything a broker asks of a produced batch (CLIENTS.md, Produce): one whole batch, magic 2, crc,
- * count = last delta + 1 > 0, known attributes and codec, no control bit unless `allow_control`,
- * a sequence >= 0 where there is a producer id, and, when `walk_records`, every record well formed
- * with deltas 0, 1, 2, …, timestamps of -1 or more and nothing behind the last.
+ * Everything a broker asks of a produced batch (Kafka protocol guide, Produce), its base offset
+ * aside: one whole batch, magic 2, crc, count = last delta + 1 > 0, known attributes and codec, no
+ * control bit and no delete horizon unless `allow_control`, an epoch and a sequence >= 0 where there
+ * is a producer id, a producer id where it is transactional, and, when `walk_records`, every record
+ * well formed with deltas 0, 1, 2, …, timestamps of -1 or more and nothing behind the last.
  *
  * Errors: WEIR_CORRUPT, WEIR_INVALID_RECORD, WEIR_TOO_LARGE (batch, or plain form over
  * `plain_size_max`), WEIR_UNSUPPORTED_CODEC, WEIR_UNSUPPORTED_VERSION (magic 0, 1).

@@ -12,7 +12,7 @@
 
 enum { NULL_SIZE = -1 };
 
-/* Bytes of a record besides its keys and values: length, attributes, the deltas, two sizes, count. */
+/* A record besides its keys and values: length, attributes, two deltas, two sizes, header count. */
 enum {
     RECORD_FIXED_SIZE_MAX = 1 + WEIR_VARINT64_SIZE_MAX + 5 * WEIR_VARINT32_SIZE_MAX,
     HEADER_FIXED_SIZE_MAX = 2 * WEIR_VARINT32_SIZE_MAX,

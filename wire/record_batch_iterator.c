@@ -9,10 +9,10 @@
 /**
  * The reader's side of a batch. One record:
  *
- *   varint length of what follows   varint key size, -1 = null     varint header count, for each:
- *   int8   attributes, unused       key                              varint key size, key
- *   varint timestamp delta          varint value size, -1 = null     varint value size, -1 = null, value
- *   varint offset delta             value
+ *   varint length of what follows     varint key size, -1: null      varint header count
+ *   int8   attributes, unused         key                            of each header:
+ *   varint timestamp delta            varint value size, -1: null      varint key size, key
+ *   varint offset delta               value                            varint value size, value
  *
  * This is the hottest loop of a job, so it keeps its place in two pointers that stay in registers
  * and takes the varints of one and two bytes inline; a NULL place means that the bytes are damaged.

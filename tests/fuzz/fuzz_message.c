@@ -4,8 +4,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /**
- * Every generated message: the first byte picks the message, the second its version, the rest is what
- * came from outside.
+ * Every generated message: the first byte picks the message, the second its version, the rest is
+ * what came from outside.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

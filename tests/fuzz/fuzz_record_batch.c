@@ -6,8 +6,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /**
- * A record batch from outside, with any codec. The first byte says whether length, magic and crc are
- * made right first, so that the fuzzer gets at what lies behind them.
+ * A record batch from outside, with any codec. The first byte says whether length, magic and crc
+ * are made right first, so that the fuzzer gets at what lies behind them.
  */
 enum { REPAIR = 1, PLAIN_SIZE_MAX = 1 << 20, RUN_SIZE = 7 };
 

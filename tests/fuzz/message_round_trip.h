@@ -44,8 +44,8 @@ static inline void message_stage_reset(struct message_stage *stage)
 }
 
 /**
- * Decode; what could be decoded must encode to as many bytes as size says, and those bytes decode and
- * encode to themselves. (The first bytes may differ: unknown tags, defaults that were sent.)
+ * Decode; what could be decoded must encode to as many bytes as size says, and those bytes decode
+ * and encode to themselves. (The first bytes may differ: unknown tags, defaults that were sent.)
  * Returns what the decoder said.
  */
 static inline int message_round_trip(struct message_stage *stage,

@@ -7,7 +7,7 @@
 #include "wire/record_batch_internal.h"
 
 /**
- * Write one seed for each kind of input of the fuzz targets of wire/: `seed_corpus tests/fuzz/corpus`.
+ * Write a seed for each kind of input of the fuzz targets of wire/: `seed_corpus tests/fuzz/corpus`.
  * Run by hand when a message or a codec is added; the files are committed.
  */
 static void save(const char *folder, const char *target, const char *name, struct weir_slice bytes)

@@ -43,7 +43,7 @@ static void assert_point(const struct weir_every_type_point *point, int32_t x, c
     ck_assert_int_eq(point->weight, weight);
 }
 
-/* Every field of the newest version's golden bytes arrives with its value, nulls told from empties. */
+/* Every field of the newest golden bytes arrives with its value, nulls told from empties. */
 START_TEST(decode_reads_every_type)
 {
     struct message_stage stage;

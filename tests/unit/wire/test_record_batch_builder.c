@@ -322,7 +322,7 @@ START_TEST(steady_state_allocates_nothing)
 }
 END_TEST
 
-/* A small batch that unpacks to more than the cap is refused, in every codec, with little memory. */
+/* A small batch that unpacks to more than the cap is refused, in each codec, with little memory. */
 START_TEST(bombs_stop_at_the_cap)
 {
     struct batch_stage stage;
