@@ -1,0 +1,206 @@
+/* ./dev bench [NAME ...]: what Weir costs on this machine, beside the machine's own floor.
+ *
+ * Each benchmark is a process of its own, so that memory, threads and page cache effects of one do not
+ * colour the next. Figures are of one run; the machine's load is printed beside them. */
+#include "bench/bench.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct {
+    const char *name;
+    const char *text;
+    void (*run)(void);
+} benchmarks[] = {
+    {"append", "append to a partition's log, no sockets, page cache", bench_append},
+    {"durable", "acknowledged when on the disk, group commit, 64 KB batches", bench_durable},
+    {"partitions", "the same over 1,000 partitions", bench_partitions},
+    {"stateless", "a job: filter and map of 100 B records", bench_stateless},
+    {"count-100k", "a job: keyed count, 100 k keys, cached", bench_count_100k},
+    {"count-10m", "a job: keyed count, 10 M keys, in memory", bench_count_10m},
+    {"open", "open an empty directory", bench_open},
+    {"reopen", "open after kill -9 with 1 GB of log", bench_reopen},
+    {"restart", "start a job with a store of 1 M keys after kill -9", bench_restart},
+    {"idle", "memory of an open, idle log", bench_idle},
+};
+enum { BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
+
+/* ---- figures ---------------------------------------------------------------------------------- */
+
+static const char *number(char *to, size_t size, double value)
+{
+    int digits = value >= 100 || value == 0 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+    (void)snprintf(to, size, "%.*f", digits, value);
+    return to;
+}
+
+void bench_row(const struct bench_row *row)
+{
+    char value[32], goal[48] = "", floor[48] = "", text[32];
+    (void)number(value, sizeof value, row->value);
+    if (row->goal != 0) {
+        bool is_met = row->less_is_better ? row->value <= row->goal : row->value >= row->goal;
+        (void)snprintf(goal, sizeof goal, "goal %s %s", number(text, sizeof text, row->goal),
+                       is_met ? "met" : "MISSED");
+    }
+    if (row->floor != 0) {
+        (void)snprintf(floor, sizeof floor, "floor %s", number(text, sizeof text, row->floor));
+    }
+    printf("  %-44s %10s %-10s %-18s %s\n", row->name, value, row->unit, goal, floor);
+    (void)fflush(stdout);
+}
+
+void bench_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    printf("    ");
+    (void)vprintf(format, arguments);
+    printf("\n");
+    va_end(arguments);
+    (void)fflush(stdout);
+}
+
+static double seconds_of(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+double bench_wall(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double bench_thread_cpu(void)
+{
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
+double bench_process_cpu(void)
+{
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+int64_t bench_resident_bytes(void)
+{
+    long pages = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL) return 0;
+    if (fscanf(file, "%ld %ld", &pages, &resident) != 2) resident = 0;
+    (void)fclose(file);
+    return (int64_t)resident * sysconf(_SC_PAGESIZE);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return left < right ? -1 : left > right;
+}
+
+double bench_quantile_us(double *seconds, size_t count, double quantile)
+{
+    if (count == 0) return 0;
+    qsort(seconds, count, sizeof *seconds, compare_doubles);
+    size_t at = (size_t)(quantile * (double)count);
+    return seconds[at < count ? at : count - 1] * 1e6;
+}
+
+/* ---- the run ----------------------------------------------------------------------------------- */
+
+static char directory[256];
+
+const char *bench_directory(void)
+{
+    return directory;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status, (void)kind, (void)walk;
+    return remove(path);
+}
+
+void bench_fail(const char *what, int rc, const struct weir_error *error)
+{
+    fprintf(stderr, "bench: %s: %s: %s\n", what, weir_code_name(rc),
+            error != NULL && error->text[0] != '\0' ? error->text : weir_code_text(rc));
+    _exit(1);
+}
+
+/* In a child: what it leaves in memory and threads goes with it. */
+static bool run(size_t index)
+{
+    const char *base = getenv("TMPDIR");
+    (void)snprintf(directory, sizeof directory, "%s/weir-bench-XXXXXX",
+                   base != NULL ? base : "/tmp");
+    if (mkdtemp(directory) == NULL) {
+        fprintf(stderr, "bench: %s: %s\n", directory, strerror(errno));
+        return false;
+    }
+    printf("%s: %s\n", benchmarks[index].name, benchmarks[index].text);
+    (void)fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        benchmarks[index].run();
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    int status = 0;
+    bool is_good = child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    if (!is_good) fprintf(stderr, "bench: '%s' did not end well\n", benchmarks[index].name);
+    (void)nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    return is_good;
+}
+
+static void print_machine(void)
+{
+    char cpu[128] = "";
+    char line[256];
+    struct utsname name;
+    double load[1] = {0};
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "model name : %127[^\n]", cpu) == 1) break;
+    }
+    if (file != NULL) (void)fclose(file);
+    (void)uname(&name);
+    (void)getloadavg(load, 1);
+    printf("%ld x %s, Linux %s, load %.2f\n\n", sysconf(_SC_NPROCESSORS_ONLN), cpu, name.release,
+           load[0]);
+}
+
+int main(int argc, char **argv)
+{
+    bool is_good = true;
+    print_machine();
+    for (int i = 1; i < argc; i++) {
+        bool is_known = false;
+        for (size_t j = 0; j < BENCHMARKS; j++)
+            is_known |= strcmp(argv[i], benchmarks[j].name) == 0;
+        if (!is_known) {
+            fprintf(stderr, "bench: there is no '%s'; there are:", argv[i]);
+            for (size_t j = 0; j < BENCHMARKS; j++)
+                fprintf(stderr, " %s", benchmarks[j].name);
+            fprintf(stderr, "\n");
+            return 2;
+        }
+    }
+    for (size_t i = 0; i < BENCHMARKS; i++) {
+        bool is_asked = argc == 1;
+        for (int j = 1; j < argc; j++)
+            is_asked |= strcmp(argv[j], benchmarks[i].name) == 0;
+        if (is_asked) is_good &= run(i);
+    }
+    return is_good ? 0 : 1;
+}

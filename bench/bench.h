@@ -1,0 +1,59 @@
+#ifndef WEIR_BENCH_BENCH_H
+#define WEIR_BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/error.h"
+
+/**
+ * What a benchmark says: one row per figure, with the goal from PERFORMANCE.md or the issue where there
+ * is one, and the machine's own floor for the same bytes, taken in the same minute, where there is one.
+ */
+struct bench_row {
+    const char *name;
+    double value;
+    const char *unit;
+    double goal; /* 0: none */
+    bool less_is_better;
+    double floor; /* 0: none */
+};
+void bench_row(const struct bench_row *row);
+/** A plain remark under the rows. */
+void bench_note(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+
+/** Seconds: the wall's, this thread's CPU, and the whole process's. */
+double bench_wall(void);
+double bench_thread_cpu(void);
+double bench_process_cpu(void);
+int64_t bench_resident_bytes(void);
+
+/** The benchmark's own fresh directory (below $TMPDIR or /tmp: on a disk, not tmpfs, for honest
+ * figures); removed when it is done. */
+const char *bench_directory(void);
+
+/** End this benchmark with a message: nothing measured after a failure means anything. */
+void bench_fail(const char *what, int rc, const struct weir_error *error);
+#define BENCH_TRY(call, error)                                                                     \
+    do {                                                                                           \
+        int bench_rc = (int)(call);                                                                \
+        if (bench_rc < 0) bench_fail(#call, bench_rc, (error));                                    \
+    } while (0)
+
+/** p of a sorted list of seconds, in microseconds. */
+double bench_quantile_us(double *seconds, size_t count, double quantile);
+
+/* The benchmarks; each runs in a process of its own. */
+void bench_append(void);
+void bench_durable(void);
+void bench_partitions(void);
+void bench_stateless(void);
+void bench_count_100k(void);
+void bench_count_10m(void);
+void bench_open(void);
+void bench_reopen(void);
+void bench_restart(void);
+void bench_idle(void);
+
+#endif
