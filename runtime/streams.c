@@ -1,0 +1,571 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/streams_internal.h"
+
+enum {
+    STREAMS_MAGIC = 0x7374726d,
+    APPLICATION_ID_SIZE_MAX = 100,
+    COMMIT_INTERVAL_MS = 100,
+    CACHE_BYTES = 10 << 20,
+};
+
+/* ---- states ------------------------------------------------------------------------------------------------ */
+
+#define TO(state) (1u << WEIR_STREAMS_##state)
+static const struct {
+    const char *name;
+    unsigned to;
+} states[] = {
+    [WEIR_STREAMS_CREATED] = {"created", TO(RESTORING) | TO(ERROR) | TO(NOT_RUNNING)},
+    [WEIR_STREAMS_RESTORING] = {"restoring", TO(RUNNING) | TO(PENDING_SHUTDOWN) | TO(ERROR)},
+    [WEIR_STREAMS_RUNNING] = {"running", TO(PENDING_SHUTDOWN) | TO(ERROR)},
+    [WEIR_STREAMS_PENDING_SHUTDOWN] = {"pending shutdown", TO(NOT_RUNNING) | TO(ERROR)},
+    [WEIR_STREAMS_ERROR] = {"error", TO(NOT_RUNNING)},
+    [WEIR_STREAMS_NOT_RUNNING] = {"not running", 0},
+};
+#undef TO
+
+static enum weir_streams_state state_of(const struct weir_streams *streams)
+{
+    return (enum weir_streams_state)atomic_load(&streams->state);
+}
+
+void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state)
+{
+    enum weir_streams_state from = state_of(streams);
+    weir_assert((states[from].to & 1u << state) != 0);
+    weir_log(&streams->env->logger, WEIR_LOG_INFO, "streams.state", "application=%s state=\"%s\"",
+             streams->options.application_id, states[state].name);
+    atomic_store(&streams->state, (int)state);
+    weir_signal(streams->env);
+}
+
+void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error)
+{
+    if (atomic_load(&streams->failed)) return;
+    streams->error = error != NULL ? *error : (struct weir_error){0};
+    if (streams->error.code != (enum weir_code)rc) {
+        (void)weir_error_set(&streams->error, (enum weir_code)rc, "%s", weir_code_text(rc));
+    }
+    char quoted[WEIR_ERROR_TEXT_SIZE + 8];
+    weir_log(&streams->env->logger, WEIR_LOG_ERROR, "streams.failed", "application=%s why=%s",
+             streams->options.application_id,
+             weir_log_quote(quoted, sizeof quoted, streams->error.text));
+    atomic_store(&streams->failed, true);
+    weir_streams_move(streams, WEIR_STREAMS_ERROR);
+}
+
+/* ---- what threads say (on the job's actor) -------------------------------------------------------------------- */
+
+static struct weir_stream_thread *thread_of(struct weir_message *message)
+{
+    return ((struct weir_note *)message)->thread;
+}
+
+void weir_job_on_restored(struct weir_message *message)
+{
+    thread_of(message)->streams->threads_restored++;
+}
+
+void weir_job_on_sealed(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    weir_commit_sealed(thread->streams, thread);
+}
+
+void weir_job_on_failed(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    struct weir_error error = thread->error;
+    (void)weir_error_wrap(&error, error.code, "stream thread %zu", thread->index);
+    weir_streams_fail(thread->streams, error.code, &error);
+}
+
+void weir_job_on_stopped(struct weir_message *message)
+{
+    struct weir_streams *streams = thread_of(message)->streams;
+    weir_assert(streams->threads_running > 0);
+    streams->threads_running--;
+}
+
+void weir_job_on_wants_commit(struct weir_message *message)
+{
+    thread_of(message)->streams->commit.is_wanted = true;
+}
+
+static void on_close(struct weir_message *message)
+{
+    struct weir_streams *streams =
+        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, close_message));
+    streams->close_asked = true;
+}
+
+static void on_commit(struct weir_message *message)
+{
+    struct weir_streams *streams =
+        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, commit_message));
+    streams->commit.is_wanted = true;
+}
+
+/* ---- turns -------------------------------------------------------------------------------------------------------- */
+
+static void stop_threads(struct weir_streams *streams, bool is_clean)
+{
+    if (streams->is_stopping) return;
+    streams->is_stopping = true;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        if (streams->threads[i]->actor != NULL) {
+            weir_stream_thread_stop(streams->threads[i], is_clean);
+        }
+    }
+}
+
+static bool has_stopped(const struct weir_streams *streams)
+{
+    return streams->is_stopping && streams->threads_running == 0 && streams->outstanding == 0 &&
+           streams->commit.trimming == 0;
+}
+
+static void restoring_step(struct weir_streams *streams)
+{
+    if (streams->start != NULL) weir_start_step(streams);
+    if (atomic_load(&streams->failed)) return;
+    if (streams->close_asked) {
+        weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
+        stop_threads(streams, true);
+        return;
+    }
+    if (streams->start != NULL || streams->threads_restored < streams->thread_count) return;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        weir_stream_thread_run(streams->threads[i]);
+    }
+    streams->commit.due = weir_mono_after_ms(weir_mono_now(streams->env),
+                                             streams->options.commit_interval_ms);
+    weir_streams_move(streams, WEIR_STREAMS_RUNNING);
+}
+
+static void running_step(struct weir_streams *streams)
+{
+    if (streams->close_asked && streams->commit.phase == WEIR_COMMIT_IDLE) {
+        weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
+        weir_commit_step(streams, true);
+        return;
+    }
+    weir_commit_step(streams, false);
+    weir_drain_step(streams);
+}
+
+/* The last commit is under way; threads stop when it is durable. */
+static void shutdown_step(struct weir_streams *streams)
+{
+    if (streams->commit.phase != WEIR_COMMIT_IDLE) return;
+    stop_threads(streams, true);
+    if (!has_stopped(streams)) return;
+    weir_drain_end_all(streams, WEIR_CLOSED);
+    weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
+}
+
+static void error_step(struct weir_streams *streams)
+{
+    stop_threads(streams, false);
+    if (!has_stopped(streams)) return;
+    weir_drain_end_all(streams, streams->error.code);
+    if (streams->close_asked) weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
+}
+
+static int job_run_once(void *impl)
+{
+    struct weir_streams *streams = impl;
+    weir_assert(streams->magic == STREAMS_MAGIC);
+    enum weir_streams_state before = state_of(streams);
+    switch (before) {
+    case WEIR_STREAMS_CREATED:
+        break;
+    case WEIR_STREAMS_RESTORING:
+        restoring_step(streams);
+        break;
+    case WEIR_STREAMS_RUNNING:
+        running_step(streams);
+        break;
+    case WEIR_STREAMS_PENDING_SHUTDOWN:
+        shutdown_step(streams);
+        break;
+    case WEIR_STREAMS_ERROR:
+        error_step(streams);
+        break;
+    case WEIR_STREAMS_NOT_RUNNING:
+        if (!atomic_load(&streams->is_finished)) {
+            atomic_store(&streams->is_finished, true);
+            weir_signal(streams->env);
+        }
+        break;
+    }
+    return state_of(streams) != before; /* a new state has a turn at once */
+}
+
+struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
+                                              int32_t partition)
+{
+    if (topic >= streams->topic_count || streams->partitions[topic] == NULL) return NULL;
+    if (partition < 0 || partition >= streams->topics[topic].partition_count) return NULL;
+    return &streams->partitions[topic][partition];
+}
+
+/* ---- making one ------------------------------------------------------------------------------------------------------ */
+
+static int check_options(const struct weir_streams_options *options, struct weir_error *error)
+{
+    const char *id = options->application_id;
+    size_t size = id != NULL ? strlen(id) : 0;
+    if (size == 0 || size > APPLICATION_ID_SIZE_MAX) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "application_id has %zu characters: 1 to %d", size,
+                              APPLICATION_ID_SIZE_MAX);
+    }
+    for (size_t i = 0; i < size; i++) {
+        bool is_legal = (id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
+                        (id[i] >= '0' && id[i] <= '9') || id[i] == '-' || id[i] == '_' ||
+                        (id[i] == '.' && i > 0);
+        if (!is_legal) {
+            return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                                  "application_id '%s': letters, digits, '.', '_' and '-' only", id);
+        }
+    }
+    bool needs_letters = options->on_deserialization_error == WEIR_ON_ERROR_DEAD_LETTER ||
+                         options->on_processing_error == WEIR_ON_ERROR_DEAD_LETTER ||
+                         options->on_production_error == WEIR_ON_ERROR_DEAD_LETTER;
+    if (needs_letters && options->dead_letter_topic == NULL) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "WEIR_ON_ERROR_DEAD_LETTER needs dead_letter_topic");
+    }
+    if (options->num_stream_threads < 0 || options->commit_interval_ms < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "num_stream_threads and commit_interval_ms are not negative");
+    }
+    return 0;
+}
+
+static const char *keep_text(struct weir_streams *streams, const char *text)
+{
+    return text != NULL ? weir_arena_printf(&streams->memory, "%s", text) : NULL;
+}
+
+static void take_options(struct weir_streams *streams, const struct weir_streams_options *options)
+{
+    struct weir_streams_options *taken = &streams->options;
+    *taken = *options;
+    taken->application_id = keep_text(streams, options->application_id);
+    taken->state_dir = keep_text(streams, options->state_dir);
+    taken->dead_letter_topic = keep_text(streams, options->dead_letter_topic);
+    if (taken->num_stream_threads == 0) taken->num_stream_threads = 1;
+    if (taken->commit_interval_ms == 0) taken->commit_interval_ms = COMMIT_INTERVAL_MS;
+    if (taken->cache_max_bytes == 0) taken->cache_max_bytes = CACHE_BYTES;
+}
+
+/* The job's table of topics: names are known now, the rest when the log has been asked. */
+static void name_topics(struct weir_streams *streams)
+{
+    const struct weir_topology *topology = streams->topology;
+    struct weir_arena *memory = &streams->memory;
+    const char *id = streams->options.application_id;
+    for (size_t i = 0; i < topology->topic_count; i++) {
+        const struct weir_plan_topic *plan = &topology->topics[i];
+        struct weir_job_topic *topic = &streams->topics[i];
+        topic->is_internal = plan->is_repartition;
+        topic->name = plan->is_repartition ? weir_arena_printf(memory, "%s-%s", id, plan->name)
+                                           : plan->name;
+    }
+    for (size_t i = 0; i < topology->store_count; i++) {
+        const struct weir_plan_store *plan = &topology->stores[i];
+        if (!plan->spec.is_logged || plan->source_topic >= 0) continue;
+        struct weir_job_topic *topic = &streams->topics[weir_changelog_topic(topology, i)];
+        topic->is_internal = true;
+        topic->name = weir_arena_printf(memory, "%s-%s-changelog", id, plan->spec.name);
+    }
+    streams->topics[streams->topic_count - 1].name = streams->options.dead_letter_topic;
+}
+
+static int prepare_tables(struct weir_streams *streams, struct weir_error *error)
+{
+    const struct weir_topology *topology = streams->topology;
+    struct weir_arena *memory = &streams->memory;
+    streams->topic_count = topology->topic_count + topology->store_count + 1;
+    streams->topics =
+        weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->topics);
+    streams->partitions =
+        weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->partitions);
+    streams->task_counts =
+        weir_arena_alloc_zero(memory, topology->subtopology_count * sizeof(int32_t));
+    if (!weir_arena_failed(memory)) name_topics(streams);
+    if (weir_arena_failed(memory)) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
+    }
+    const struct weir_streams_options *options = &streams->options;
+    bool has_letters = options->dead_letter_topic != NULL;
+    streams->task_config = (struct weir_task_config){
+        .application_id = options->application_id,
+        .topology = topology,
+        .topics = streams->topics,
+        .dead_letter_topic = has_letters ? streams->topic_count - 1 : SIZE_MAX,
+        .on_deserialization_error = options->on_deserialization_error,
+        .on_processing_error = options->on_processing_error,
+        .on_production_error = options->on_production_error,
+        .caches = options->cache_max_bytes != WEIR_CACHE_OFF,
+    };
+    return 0;
+}
+
+static int make_directory(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    int rc = weir_make_directory(env, path, error);
+    return rc == WEIR_EXISTS ? 0 : rc;
+}
+
+/* DIR/state/<application>, locked: one job per application and log. */
+static int take_lock(struct weir_streams *streams, struct weir_error *error)
+{
+    struct weir_arena *memory = &streams->memory;
+    struct weir_env *env = streams->env;
+    const char *id = streams->options.application_id;
+    const char *base = streams->options.state_dir;
+    if (base == NULL) base = weir_arena_printf(memory, "%s/state", streams->log->directory);
+    if (base != NULL) streams->state_path = weir_arena_printf(memory, "%s/%s", base, id);
+    const char *lock_path = weir_arena_printf(memory, "%s/lock", streams->state_path);
+    if (weir_arena_failed(memory)) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
+    }
+    struct weir_file *lock = NULL;
+    int rc = make_directory(env, base, error);
+    if (rc >= 0) rc = make_directory(env, streams->state_path, error);
+    if (rc >= 0) rc = weir_file_open(env, lock_path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &lock,
+                                     error);
+    if (rc < 0) return rc;
+    rc = weir_file_lock(lock, error);
+    if (rc == WEIR_LOCKED) {
+        (void)weir_error_set(error, WEIR_LOCKED, "application '%s' is running on this log already",
+                             id);
+    }
+    if (rc < 0) {
+        weir_file_close(lock);
+        return rc;
+    }
+    streams->lock = lock;
+    return 0;
+}
+
+static struct weir_streams *streams_new(struct weir_log *log, const struct weir_topology *topology,
+                                        const struct weir_streams_options *options,
+                                        const struct weir_streams_hooks *hooks)
+{
+    struct weir_streams *streams = weir_alloc_zero(log->env->budget, sizeof *streams);
+    if (streams == NULL) return NULL;
+    streams->magic = STREAMS_MAGIC;
+    streams->log = log;
+    streams->env = log->env;
+    streams->broker = log->broker;
+    streams->topology = topology;
+    weir_budget_init(&streams->budget, "streams", log->env->heap, log->env->budget, 0);
+    weir_arena_init(&streams->memory, &streams->budget, 4096);
+    take_options(streams, options);
+    streams->is_manual = hooks != NULL && hooks->is_manual;
+    streams->manual_wall_ms = hooks != NULL ? hooks->wall_ms : 0;
+    streams->close_message.handle = on_close;
+    streams->commit_message.handle = on_commit;
+    weir_commit_init(streams);
+    return streams;
+}
+
+/* The first message: from here on `actor` is set for everybody. */
+static void on_begin(struct weir_message *message)
+{
+    struct weir_streams *streams =
+        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, begin_message));
+    weir_streams_move(streams, WEIR_STREAMS_RESTORING);
+}
+
+int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *topology,
+                             const struct weir_streams_options *options,
+                             const struct weir_streams_hooks *hooks,
+                             struct weir_streams **streams_out, struct weir_error *error)
+{
+    int rc = check_options(options, error);
+    if (rc < 0) return rc;
+    struct weir_streams *streams = streams_new(log, topology, options, hooks);
+    if (streams == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
+    rc = prepare_tables(streams, error);
+    if (rc >= 0) rc = take_lock(streams, error);
+    if (rc >= 0) rc = weir_start_new(streams, error);
+    if (rc >= 0) {
+        rc = weir_actor_start(streams->env,
+                              &(struct weir_actor_options){.name = "streams",
+                                                           .run_once = job_run_once,
+                                                           .impl = streams},
+                              &streams->actor, error);
+    }
+    if (rc < 0) {
+        weir_streams_free(streams);
+        return weir_error_wrap(error, rc, "start '%s'", options->application_id);
+    }
+    streams->begin_message.handle = on_begin;
+    weir_actor_post(streams->actor, &streams->begin_message);
+    *streams_out = streams;
+    return 0;
+}
+
+void weir_streams_close_begin(struct weir_streams *streams)
+{
+    weir_actor_post(streams->actor, &streams->close_message);
+}
+
+bool weir_streams_is_finished(const struct weir_streams *streams)
+{
+    return atomic_load(&streams->is_finished);
+}
+
+void weir_streams_free(struct weir_streams *streams)
+{
+    if (streams == NULL) return;
+    weir_assert(streams->magic == STREAMS_MAGIC);
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        weir_stream_thread_free(streams->threads[i]);
+    }
+    weir_actor_stop(streams->actor);
+    for (size_t t = 0; streams->partitions != NULL && t < streams->topic_count; t++) {
+        for (int32_t p = 0; streams->partitions[t] != NULL && p < streams->topics[t].partition_count;
+             p++) {
+            weir_free(streams->partitions[t][p].sealed_timers);
+        }
+    }
+    weir_start_free(streams);
+    weir_commit_close(streams);
+    weir_file_close(streams->lock);
+    weir_arena_close(&streams->memory);
+    weir_free(streams);
+}
+
+void weir_streams_commit_begin(struct weir_streams *streams)
+{
+    weir_actor_post(streams->actor, &streams->commit_message);
+}
+
+int64_t weir_streams_commit_round(const struct weir_streams *streams)
+{
+    return streams->commit.round;
+}
+
+bool weir_streams_is_idle(const struct weir_streams *streams)
+{
+    if (state_of(streams) != WEIR_STREAMS_RUNNING) return false;
+    if (streams->commit.phase != WEIR_COMMIT_IDLE || streams->commit.is_wanted) return false;
+    if (streams->outstanding > 0 || streams->drains != NULL) return false;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        if (!weir_stream_thread_is_idle(streams->threads[i])) return false;
+    }
+    return true;
+}
+
+/* ---- the public calls -------------------------------------------------------------------------------------------------- */
+
+static bool has_started(void *context)
+{
+    enum weir_streams_state state = state_of(context);
+    return state == WEIR_STREAMS_RUNNING || state == WEIR_STREAMS_ERROR;
+}
+
+static bool has_finished(void *context)
+{
+    return weir_streams_is_finished(context);
+}
+
+struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_topology *topology,
+                                        const struct weir_streams_options *options,
+                                        struct weir_error *error)
+{
+    if (log == NULL || topology == NULL || options == NULL ||
+        options->size != sizeof(struct weir_streams_options)) {
+        (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                             "weir_streams_start: log, topology, and options that begin with "
+                             "WEIR_STREAMS_OPTIONS_INIT");
+        return NULL;
+    }
+    if (!weir_may_block(log->env)) {
+        (void)weir_error_set(error, WEIR_WRONG_THREAD, "weir_streams_start waits");
+        return NULL;
+    }
+    struct weir_streams *streams = NULL;
+    if (weir_streams_start_begin(log, topology, options, NULL, &streams, error) < 0) return NULL;
+    int rc = weir_wait(streams->env, has_started, streams, WEIR_MONO_NEVER);
+    if (rc >= 0 && state_of(streams) != WEIR_STREAMS_ERROR) return streams;
+    if (rc < 0) {
+        (void)weir_error_set(error, (enum weir_code)rc, "start '%s': %s", options->application_id,
+                             weir_code_text(rc));
+        if (rc == WEIR_CRASHED) return NULL; /* the node's memory is gone, the job with it */
+    }
+    struct weir_error why = {0};
+    (void)weir_streams_close(streams, &why); /* says again why it failed */
+    if (rc >= 0 && error != NULL) {
+        *error = why;
+        (void)weir_error_wrap(error, why.code, "start job");
+    }
+    return NULL;
+}
+
+int weir_streams_close(struct weir_streams *streams, struct weir_error *error)
+{
+    if (streams == NULL) return 0;
+    weir_assert(streams->magic == STREAMS_MAGIC);
+    if (!weir_may_block(streams->env)) {
+        return weir_error_set(error, WEIR_WRONG_THREAD, "weir_streams_close waits");
+    }
+    weir_streams_close_begin(streams);
+    int rc = weir_wait(streams->env, has_finished, streams, WEIR_MONO_NEVER);
+    if (rc == WEIR_CRASHED) return rc;
+    if (atomic_load(&streams->failed)) {
+        if (error != NULL) *error = streams->error;
+        rc = streams->error.code;
+    }
+    weir_streams_free(streams);
+    return rc;
+}
+
+enum weir_streams_state weir_streams_state(const struct weir_streams *streams)
+{
+    return state_of(streams);
+}
+
+int weir_streams_error(const struct weir_streams *streams, struct weir_error *error_out)
+{
+    if (!atomic_load(&streams->failed)) return 0;
+    if (error_out != NULL) *error_out = streams->error;
+    return streams->error.code;
+}
+
+void weir_streams_metrics(const struct weir_streams *streams,
+                          struct weir_streams_metrics *metrics_out)
+{
+    struct weir_streams_metrics metrics = {
+        .commits = weir_counter_get(&streams->commits),
+        .commit_p50_us = weir_histogram_quantile(&streams->commit_us, 0.5),
+        .commit_p99_us = weir_histogram_quantile(&streams->commit_us, 0.99),
+    };
+    enum weir_streams_state state = state_of(streams);
+    bool has_threads = state != WEIR_STREAMS_CREATED && state != WEIR_STREAMS_RESTORING;
+    for (size_t i = 0; has_threads && i < streams->thread_count; i++) {
+        const struct weir_stream_thread *thread = streams->threads[i];
+        const struct weir_task_metrics *counts = &thread->metrics;
+        metrics.records_in += weir_counter_get(&counts->records_in);
+        metrics.records_out += weir_counter_get(&counts->records_out);
+        metrics.records_dropped_late += weir_counter_get(&counts->dropped[WEIR_DROP_LATE]);
+        metrics.records_dropped_null += weir_counter_get(&counts->dropped[WEIR_DROP_NULL]);
+        metrics.records_failed += weir_counter_get(&counts->records_failed);
+        metrics.restored_records += weir_counter_get(&counts->restored_records);
+        metrics.records_lag += weir_counter_get(&thread->lag);
+        metrics.state_bytes += weir_counter_get(&thread->state_bytes);
+        metrics.cache_bytes += weir_counter_get(&thread->cache_bytes);
+        metrics.tasks += (int64_t)thread->task_total;
+    }
+    *metrics_out = metrics;
+}

@@ -1,0 +1,185 @@
+#ifndef WEIR_RUNTIME_STREAMS_INTERNAL_H
+#define WEIR_RUNTIME_STREAMS_INTERNAL_H
+
+#include "base/metrics.h"
+#include "client/client.h"
+#include "runtime/task/commit_metadata.h"
+#include "runtime/task/stream_thread.h"
+#include "weir/streams.h"
+
+/**
+ * A job: an actor that starts it, commits for it and stops it, and its stream threads.
+ *
+ * Who writes what: everything here belongs to the job's actor, except the fields that say otherwise.
+ * A thread and the job take turns by messages: what a thread hands in with `sealed` stays as it is
+ * until the job answers `committed`.
+ */
+
+/** One partition the job reads, writes as its own, or both (repartition). */
+struct weir_job_partition {
+    size_t topic;
+    int32_t partition;
+    /* As found at the start. */
+    int32_t leader_epoch;
+    int64_t log_start;
+    int64_t log_end;
+    /* In the last commit. */
+    int64_t committed;     /* input: next offset to process; -1: none yet */
+    int64_t committed_end; /* internal: the end that the commit covers */
+    struct weir_commit_metadata metadata; /* of an input; as read at the start */
+    /* Handed in by the thread that owns the input, at its seal. */
+    bool is_handed_in;
+    int64_t sealed_offset;
+    int64_t sealed_time_ms;
+    struct weir_timer_progress *sealed_timers; /* grown by the thread, freed by the job */
+    size_t sealed_timer_count;
+    size_t sealed_timer_capacity;
+    /* Of the commit at hand. */
+    bool is_in_commit;
+    int64_t next_end;
+    /* Repartition: up to where it was trimmed. */
+    int64_t trimmed;
+    /* A drain waits until `committed` reaches this. */
+    int64_t drain_to;
+};
+
+enum weir_commit_phase {
+    WEIR_COMMIT_IDLE,
+    WEIR_COMMIT_SEALING, /* threads hand in */
+    WEIR_COMMIT_WRITING, /* the commit record is on its way to the disk */
+};
+
+struct weir_commit {
+    enum weir_commit_phase phase;
+    bool is_wanted; /* before it is due */
+    size_t sealing; /* threads that have not handed in */
+    struct weir_mono due;
+    struct weir_mono begun;
+    struct weir_arena arena; /* entries and their metadata */
+    struct weir_job_partition **partitions; /* of the entries */
+    struct weir_commit_request request;
+    int64_t round; /* finished ones, empty ones included */
+    struct weir_mono trim_due;
+    size_t trimming; /* cuts under way */
+};
+
+/** Somebody outside waits for a drain. Whoever comes second, the job or the waiter, frees it. */
+struct weir_drain {
+    struct weir_message message;
+    struct weir_streams *streams;
+    struct weir_drain *next;
+    _Atomic int state; /* enum weir_drain_state */
+    int rc;
+    size_t asking;     /* end offsets not yet answered */
+    int rounds_left;   /* of looking at repartition topics */
+    bool has_targets;
+};
+
+struct weir_start; /* start.c */
+
+struct weir_streams {
+    uint32_t magic;
+    struct weir_log *log;
+    struct weir_env *env;
+    struct weir_broker *broker;
+    const struct weir_topology *topology;
+    struct weir_streams_options options; /* defaults filled in; texts in `memory` */
+    struct weir_budget budget;
+    struct weir_arena memory; /* lives as long as the job */
+    struct weir_file *lock;   /* DIR/state/<application>/lock */
+    char *state_path;         /* DIR/state/<application> */
+    struct weir_actor *actor;
+
+    struct weir_job_topic *topics;
+    size_t topic_count;
+    struct weir_job_partition **partitions; /* by topic, by partition; NULL: neither read nor ours */
+    int32_t *task_counts;                   /* by sub-topology */
+    struct weir_task_config task_config;
+    struct weir_stream_thread **threads;
+    size_t thread_count;
+    size_t threads_restored;
+    size_t threads_running; /* started and not yet stopped */
+    struct weir_start *start;
+    struct weir_commit commit;
+    struct weir_drain *drains;
+    size_t outstanding; /* requests of the job's own */
+
+    _Atomic int state; /* enum weir_streams_state; written by the job's actor */
+    bool is_stopping;  /* threads were told to stop */
+    bool close_asked;
+    struct weir_error error; /* valid once `failed` is set */
+    _Atomic bool failed;
+    struct weir_message begin_message;
+    struct weir_message close_message;
+    struct weir_message commit_message;
+    _Atomic bool is_finished; /* what weir_streams_close waits for */
+
+    /* The test driver: commits and wall-clock time come by hand. */
+    bool is_manual;
+    int64_t manual_wall_ms;
+    bool is_paused; /* fetch, but do not process */
+
+    struct weir_counter commits;
+    struct weir_histogram commit_us;
+};
+
+/** Hooks of the test driver; zero for everybody else. */
+struct weir_streams_hooks {
+    bool is_manual;
+    int64_t wall_ms;
+};
+
+/**
+ * The asynchronous forms, for the simulator. begin takes the lock and starts the job's actor; what
+ * fails later shows in weir_streams_state. After close_begin wait for `is_finished`, then free.
+ */
+int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *topology,
+                             const struct weir_streams_options *options,
+                             const struct weir_streams_hooks *hooks,
+                             struct weir_streams **streams_out, struct weir_error *error);
+void weir_streams_close_begin(struct weir_streams *streams);
+bool weir_streams_is_finished(const struct weir_streams *streams);
+/** Stop the actors and free; only when finished. */
+void weir_streams_free(struct weir_streams *streams);
+/** Have a commit begin now. One at a time: weir_streams_commit_round moves when it is done. */
+void weir_streams_commit_begin(struct weir_streams *streams);
+
+/* In the simulator, between events only (one thread): */
+int64_t weir_streams_commit_round(const struct weir_streams *streams);
+/** Nothing is buffered, being built, on its way or being committed. */
+bool weir_streams_is_idle(const struct weir_streams *streams);
+
+/* ---- inside the job -------------------------------------------------------------------------------- */
+
+struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
+                                              int32_t partition);
+/** The job stops; the first failure is kept. On the job's actor. */
+void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error);
+void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state);
+
+/* What threads say, handled on the job's actor. */
+void weir_job_on_restored(struct weir_message *message);
+void weir_job_on_sealed(struct weir_message *message);
+void weir_job_on_failed(struct weir_message *message);
+void weir_job_on_stopped(struct weir_message *message);
+void weir_job_on_wants_commit(struct weir_message *message);
+
+/* start.c: one step per turn, until the threads run. */
+int weir_start_new(struct weir_streams *streams, struct weir_error *error);
+void weir_start_step(struct weir_streams *streams);
+void weir_start_free(struct weir_streams *streams);
+
+/* commit.c */
+void weir_commit_init(struct weir_streams *streams);
+void weir_commit_close(struct weir_streams *streams);
+/** Begin one if it is due or wanted. `is_last`: threads stop processing once they have handed in. */
+void weir_commit_step(struct weir_streams *streams, bool is_last);
+/** A thread has handed in. */
+void weir_commit_sealed(struct weir_streams *streams, struct weir_stream_thread *thread);
+
+/* drain.c */
+void weir_drain_step(struct weir_streams *streams);
+/** Answer all with the job's error or WEIR_CLOSED. */
+void weir_drain_end_all(struct weir_streams *streams, int rc);
+
+#endif

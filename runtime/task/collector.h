@@ -1,0 +1,74 @@
+#ifndef WEIR_RUNTIME_TASK_COLLECTOR_H
+#define WEIR_RUNTIME_TASK_COLLECTOR_H
+
+#include "broker/broker.h"
+#include "runtime/task/job_topic.h"
+#include "wire/record_batch.h"
+
+/**
+ * What the tasks of a thread put out: one batch builder per topic and partition, finished batches in
+ * a queue. The collector does no I/O: the thread takes outputs, sends them as produce requests, and
+ * gives them back when they are acknowledged.
+ *
+ * Builders, requests and slots are kept: a steady state allocates one shared buffer per batch.
+ */
+struct weir_collector;
+
+/** One batch on its way to a partition. */
+struct weir_output {
+    struct weir_produce_request produce; /* first; its batches reference is the output's */
+    struct weir_output *next;
+    struct weir_collector *collector;
+    size_t topic;
+    int64_t record_count;
+};
+
+struct weir_output_slot;
+
+struct weir_collector {
+    struct weir_budget *budget;
+    const struct weir_job_topic *topics;
+    size_t topic_count;
+    struct weir_output_slot ***slots; /* by topic, by partition; made on first use */
+    struct weir_output_slot *active;  /* builders with records in them */
+    struct weir_output_slot *moved;   /* internal, their end has moved */
+    struct weir_output *pending;      /* finished, oldest first */
+    struct weir_output *pending_tail;
+    struct weir_output *pool;
+    size_t pending_bytes;
+};
+
+/** `topics` is borrowed and must stay. Cannot fail. */
+void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
+                         const struct weir_job_topic *topics, size_t topic_count);
+void weir_collector_close(struct weir_collector *collector);
+
+/**
+ * Copy one record into the batch of its partition.
+ * Errors: WEIR_TOO_LARGE (over max.message.bytes), WEIR_INVALID_RECORD (no key in a compacted topic),
+ *         WEIR_INVALID_TIMESTAMP: the record's own; nothing changed. WEIR_NO_MEMORY.
+ */
+int weir_collector_add(struct weir_collector *collector, size_t topic, int32_t partition,
+                       const struct weir_record *record, struct weir_error *error);
+/** Finish all batches that have records. WEIR_NO_MEMORY. */
+int weir_collector_finish(struct weir_collector *collector, struct weir_error *error);
+
+/** The oldest finished batch, to be sent; NULL: none. */
+struct weir_output *weir_collector_take(struct weir_collector *collector);
+/** It was stored: its last offset + 1 is the partition's end as far as this collector knows. */
+void weir_collector_stored(struct weir_collector *collector, struct weir_output *output);
+/** Drop the batch and keep the request for reuse. */
+void weir_collector_recycle(struct weir_collector *collector, struct weir_output *output);
+
+/** Where an internal partition ends after what was stored through this collector. */
+struct weir_output_end {
+    size_t topic;
+    int32_t partition;
+    int64_t end_offset;
+};
+/** An internal partition whose end has moved since it was last given; false: no more. */
+bool weir_collector_next_end(struct weir_collector *collector, struct weir_output_end *end_out);
+/** True if nothing is being built and nothing waits to be sent. */
+bool weir_collector_is_empty(const struct weir_collector *collector);
+
+#endif

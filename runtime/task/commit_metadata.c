@@ -1,0 +1,127 @@
+#include "runtime/task/commit_metadata.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum { VERSION = 1, FIXED_SIZE = 21, TIMER_SIZE = 16 };
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static struct weir_slice base64_encode(struct weir_slice bytes, struct weir_arena *arena)
+{
+    size_t size = (bytes.size + 2) / 3 * 4;
+    uint8_t *text = weir_arena_alloc(arena, size);
+    if (text == NULL) return weir_null();
+    uint8_t *to = text;
+    for (size_t i = 0; i < bytes.size; i += 3) {
+        size_t left = bytes.size - i;
+        uint32_t group = (uint32_t)bytes.data[i] << 16;
+        if (left > 1) group |= (uint32_t)bytes.data[i + 1] << 8;
+        if (left > 2) group |= bytes.data[i + 2];
+        *to++ = (uint8_t)digits[group >> 18];
+        *to++ = (uint8_t)digits[group >> 12 & 63];
+        *to++ = left > 1 ? (uint8_t)digits[group >> 6 & 63] : '=';
+        *to++ = left > 2 ? (uint8_t)digits[group & 63] : '=';
+    }
+    return weir_slice(text, size);
+}
+
+static int digit_value(uint8_t character)
+{
+    const char *place = character != '\0' ? strchr(digits, character) : NULL;
+    return place != NULL ? (int)(place - digits) : -1;
+}
+
+static bool base64_group(const uint8_t *from, uint32_t *group_out)
+{
+    uint32_t group = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int value = i >= 2 && from[i] == '=' ? 0 : digit_value(from[i]);
+        if (value < 0) return false;
+        group = group << 6 | (uint32_t)value;
+    }
+    *group_out = group;
+    return true;
+}
+
+/* Null when it is not base64 or memory is out. */
+static struct weir_slice base64_decode(struct weir_slice text, struct weir_arena *arena)
+{
+    if (text.size == 0 || text.size % 4 != 0) return weir_null();
+    uint8_t *bytes = weir_arena_alloc(arena, text.size / 4 * 3);
+    if (bytes == NULL) return weir_null();
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i += 4) {
+        uint32_t group;
+        if (!base64_group(text.data + i, &group)) return weir_null();
+        bytes[size++] = (uint8_t)(group >> 16);
+        bytes[size++] = (uint8_t)(group >> 8);
+        bytes[size++] = (uint8_t)group;
+    }
+    if (text.data[text.size - 1] == '=') size--;
+    if (text.data[text.size - 2] == '=') size--;
+    return weir_slice(bytes, size);
+}
+
+struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata *metadata,
+                                              struct weir_arena *arena)
+{
+    size_t size = FIXED_SIZE + metadata->timer_count * TIMER_SIZE;
+    uint8_t *bytes = weir_arena_alloc(arena, size);
+    if (bytes == NULL) return weir_null();
+    bytes[0] = VERSION;
+    weir_store_u64(bytes + 1, (uint64_t)metadata->partition_time_ms);
+    weir_store_u64(bytes + 9, (uint64_t)metadata->end_offset);
+    weir_store_u32(bytes + 17, (uint32_t)metadata->timer_count);
+    for (size_t i = 0; i < metadata->timer_count; i++) {
+        const struct weir_timer_progress *timer = &metadata->timers[i];
+        uint8_t *at = bytes + FIXED_SIZE + i * TIMER_SIZE;
+        weir_store_u32(at, (uint32_t)timer->node);
+        weir_store_u32(at + 4, (uint32_t)timer->id);
+        weir_store_u64(at + 8, (uint64_t)timer->next_ms);
+    }
+    return base64_encode(weir_slice(bytes, size), arena);
+}
+
+static int decode_timers(struct weir_reader *reader, struct weir_arena *arena,
+                         struct weir_commit_metadata *metadata)
+{
+    size_t count = weir_reader_u32(reader);
+    if (reader->failed || count != weir_reader_left(reader) / TIMER_SIZE) return WEIR_CORRUPT;
+    struct weir_timer_progress *timers = weir_arena_array(arena, count, sizeof *timers);
+    if (timers == NULL && count > 0) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        timers[i].node = (int32_t)weir_reader_u32(reader);
+        timers[i].id = (int32_t)weir_reader_u32(reader);
+        timers[i].next_ms = (int64_t)weir_reader_u64(reader);
+    }
+    metadata->timers = timers;
+    metadata->timer_count = count;
+    return reader->failed || weir_reader_left(reader) != 0 ? WEIR_CORRUPT : 0;
+}
+
+int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena,
+                                struct weir_commit_metadata *metadata_out,
+                                struct weir_error *error)
+{
+    struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
+    if (text.size == 0) {
+        *metadata_out = metadata;
+        return 0;
+    }
+    struct weir_slice bytes = base64_decode(text, arena);
+    if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+    struct weir_reader reader = weir_reader(bytes);
+    uint8_t version = weir_reader_u8(&reader);
+    if (!reader.failed && version != VERSION) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                              "commit metadata of version %u, this Weir reads %d", version,
+                              VERSION);
+    }
+    metadata.partition_time_ms = (int64_t)weir_reader_u64(&reader);
+    metadata.end_offset = (int64_t)weir_reader_u64(&reader);
+    int rc = decode_timers(&reader, arena, &metadata);
+    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "commit metadata is damaged");
+    *metadata_out = metadata;
+    return 0;
+}

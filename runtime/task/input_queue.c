@@ -1,0 +1,225 @@
+#include "runtime/task/input_queue.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "wire/record_batch.h"
+
+/* A batch of 1 MiB may be a bomb; what no producer of sane settings sends is refused. */
+enum { PLAIN_SIZE_MAX = 256 << 20, HEADERS_BLOCK_SIZE = 4096 };
+
+struct weir_input_chunk {
+    struct weir_input_chunk *next;
+    struct weir_shared *bytes; /* a reference; NULL in the pool */
+    struct weir_slice batch;
+    int64_t next_offset;  /* behind the batch */
+    size_t header_count;  /* records, as the batch's header says */
+    struct weir_buffer plain;   /* when it came compressed */
+    struct weir_arena headers;  /* of the records */
+    struct weir_record *records;
+    size_t record_capacity;
+    size_t record_count; /* decoded; 0: not yet */
+    size_t at;           /* next record to hand out */
+};
+
+void weir_input_queue_init(struct weir_input_queue *queue, struct weir_budget *budget,
+                           int64_t position)
+{
+    *queue = (struct weir_input_queue){
+        .budget = budget, .position = position, .fetch_offset = position};
+}
+
+static void chunk_free(struct weir_input_chunk *chunk)
+{
+    weir_shared_unref(chunk->bytes);
+    weir_buffer_close(&chunk->plain);
+    weir_arena_close(&chunk->headers);
+    weir_free(chunk->records);
+    weir_free(chunk);
+}
+
+static void chunks_free(struct weir_input_chunk **list)
+{
+    while (*list != NULL) {
+        struct weir_input_chunk *chunk = *list;
+        *list = chunk->next;
+        chunk_free(chunk);
+    }
+}
+
+void weir_input_queue_close(struct weir_input_queue *queue)
+{
+    chunks_free(&queue->head);
+    chunks_free(&queue->taken);
+    chunks_free(&queue->pool);
+    queue->tail = NULL;
+    queue->buffered_records = 0;
+    queue->buffered_bytes = 0;
+}
+
+static struct weir_input_chunk *chunk_from_pool(struct weir_input_queue *queue)
+{
+    struct weir_input_chunk *chunk = queue->pool;
+    if (chunk != NULL) {
+        queue->pool = chunk->next;
+        return chunk;
+    }
+    chunk = weir_alloc_zero(queue->budget, sizeof *chunk);
+    if (chunk == NULL) return NULL;
+    weir_buffer_init(&chunk->plain, queue->budget, 0);
+    weir_arena_init(&chunk->headers, queue->budget, HEADERS_BLOCK_SIZE);
+    return chunk;
+}
+
+static void chunk_to_pool(struct weir_input_queue *queue, struct weir_input_chunk *chunk)
+{
+    weir_shared_unref(chunk->bytes);
+    chunk->bytes = NULL;
+    chunk->record_count = 0;
+    chunk->at = 0;
+    weir_arena_reset(&chunk->headers);
+    chunk->next = queue->pool;
+    queue->pool = chunk;
+}
+
+static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
+                      struct weir_slice batch, const struct weir_batch_header *header)
+{
+    struct weir_input_chunk *chunk = chunk_from_pool(queue);
+    if (chunk == NULL) return WEIR_NO_MEMORY;
+    chunk->next = NULL;
+    chunk->bytes = weir_shared_ref(bytes);
+    chunk->batch = batch;
+    chunk->next_offset = weir_batch_last_offset(header) + 1;
+    chunk->header_count = (size_t)header->record_count;
+    if (queue->tail != NULL) {
+        queue->tail->next = chunk;
+    } else {
+        queue->head = chunk;
+    }
+    queue->tail = chunk;
+    queue->buffered_records += chunk->header_count;
+    queue->buffered_bytes += batch.size;
+    return 0;
+}
+
+int weir_input_queue_push(struct weir_input_queue *queue, struct weir_shared *bytes, size_t from,
+                          size_t size, struct weir_error *error)
+{
+    weir_assert(from + size <= bytes->size);
+    size_t at = from;
+    while (at < from + size) {
+        struct weir_slice rest = weir_slice(bytes->data + at, from + size - at);
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(rest, 0, &header, error);
+        if (rc < 0) return rc == WEIR_TRUNCATED ? WEIR_CORRUPT : rc;
+
+        struct weir_slice batch = weir_slice(rest.data, weir_batch_size(&header));
+        int64_t next_offset = weir_batch_last_offset(&header) + 1;
+        bool is_wanted = (header.attributes & WEIR_BATCH_CONTROL) == 0 &&
+                         header.record_count > 0 && next_offset > queue->fetch_offset;
+        if (is_wanted && push_batch(queue, bytes, batch, &header) < 0) {
+            return weir_error_set(error, WEIR_NO_MEMORY, "no memory for fetched records");
+        }
+        if (next_offset > queue->fetch_offset) queue->fetch_offset = next_offset;
+        at += batch.size;
+    }
+    return 0;
+}
+
+static int chunk_reserve(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
+                         size_t count)
+{
+    if (count <= chunk->record_capacity) return 0;
+    struct weir_record *records =
+        weir_realloc(queue->budget, chunk->records, count * sizeof *records);
+    if (records == NULL) return WEIR_NO_MEMORY;
+    chunk->records = records;
+    chunk->record_capacity = count;
+    return 0;
+}
+
+/* The embedded reader always checks the crc: the broker served the bytes as they were stored. */
+static int chunk_decode(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
+                        struct weir_error *error)
+{
+    struct weir_batch_iterator iterator;
+    int rc = weir_batch_check_crc(chunk->batch, error);
+    if (rc < 0) return rc;
+    rc = weir_batch_iterate(&iterator, chunk->batch, &chunk->plain, PLAIN_SIZE_MAX, &chunk->headers,
+                            error);
+    if (rc < 0) return rc;
+    if (chunk_reserve(queue, chunk, chunk->header_count) < 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for %zu records",
+                              chunk->header_count);
+    }
+    rc = weir_batch_read_all(&iterator, chunk->records, chunk->header_count, error);
+    if (rc < 0) return rc;
+    weir_assert((size_t)rc == chunk->header_count);
+    chunk->record_count = chunk->header_count;
+    return 0;
+}
+
+static struct weir_input_chunk *unlink_head(struct weir_input_queue *queue)
+{
+    struct weir_input_chunk *chunk = queue->head;
+    queue->head = chunk->next;
+    if (queue->head == NULL) queue->tail = NULL;
+    queue->buffered_bytes -= chunk->batch.size;
+    return chunk;
+}
+
+/* A fetch may begin below the position: its first batch is given whole. */
+static void skip_below_position(struct weir_input_queue *queue, struct weir_input_chunk *chunk)
+{
+    while (chunk->at < chunk->record_count &&
+           chunk->records[chunk->at].offset < queue->position) {
+        chunk->at++;
+        queue->buffered_records--;
+    }
+}
+
+int weir_input_queue_peek(struct weir_input_queue *queue, const struct weir_record **records_out,
+                          struct weir_error *error)
+{
+    while (queue->head != NULL) {
+        struct weir_input_chunk *chunk = queue->head;
+        if (chunk->record_count == 0) {
+            int rc = chunk_decode(queue, chunk, error);
+            if (rc < 0) return rc;
+            skip_below_position(queue, chunk);
+        }
+        if (chunk->at < chunk->record_count) {
+            *records_out = chunk->records + chunk->at;
+            return (int)(chunk->record_count - chunk->at);
+        }
+        chunk_to_pool(queue, unlink_head(queue));
+    }
+    /* What was left out (control batches) is behind us as well. */
+    queue->position = queue->fetch_offset;
+    return 0;
+}
+
+void weir_input_queue_advance(struct weir_input_queue *queue, size_t count)
+{
+    struct weir_input_chunk *chunk = queue->head;
+    weir_assert(chunk != NULL && count > 0 && count <= chunk->record_count - chunk->at);
+    chunk->at += count;
+    queue->buffered_records -= count;
+    queue->position = chunk->records[chunk->at - 1].offset + 1;
+    if (chunk->at < chunk->record_count) return;
+
+    /* Holes that compaction left at the end of a batch count as read. */
+    queue->position = chunk->next_offset;
+    unlink_head(queue);
+    chunk->next = queue->taken;
+    queue->taken = chunk;
+}
+
+void weir_input_queue_release(struct weir_input_queue *queue)
+{
+    while (queue->taken != NULL) {
+        struct weir_input_chunk *chunk = queue->taken;
+        queue->taken = chunk->next;
+        chunk_to_pool(queue, chunk);
+    }
+}

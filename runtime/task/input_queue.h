@@ -1,0 +1,60 @@
+#ifndef WEIR_RUNTIME_TASK_INPUT_QUEUE_H
+#define WEIR_RUNTIME_TASK_INPUT_QUEUE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "weir/error.h"
+#include "weir/record.h"
+
+/**
+ * What was fetched of one input partition and not yet processed.
+ *
+ * Fetched bytes are held by reference, one *chunk* per record batch; a chunk is checked (crc) and
+ * decoded when it comes to the head. Records that were taken stay readable until they are released,
+ * so that a batch of rows may span chunks. Chunks are pooled: a steady state allocates nothing.
+ *
+ *   fetched ──push──> waiting ──decode at the head──> advance ──> taken ──release──> pool
+ */
+struct weir_input_chunk;
+
+struct weir_input_queue {
+    struct weir_budget *budget;
+    struct weir_input_chunk *head; /* oldest; decoded or not */
+    struct weir_input_chunk *tail;
+    struct weir_input_chunk *taken; /* wholly processed, still readable */
+    struct weir_input_chunk *pool;
+    int64_t position;       /* next offset to hand out; records below are skipped */
+    int64_t fetch_offset;   /* next offset to fetch */
+    size_t buffered_records; /* counted from the headers */
+    size_t buffered_bytes;
+};
+
+/** Records from `position` on are wanted. Cannot fail. */
+void weir_input_queue_init(struct weir_input_queue *queue, struct weir_budget *budget,
+                           int64_t position);
+void weir_input_queue_close(struct weir_input_queue *queue);
+
+/**
+ * Add whole stored batches; takes references of its own. Control batches and what lies below the
+ * position are left out. WEIR_CORRUPT, WEIR_NO_MEMORY.
+ */
+int weir_input_queue_push(struct weir_input_queue *queue, struct weir_shared *bytes, size_t from,
+                          size_t size, struct weir_error *error);
+
+/**
+ * The records at the head that lie in one chunk: their number, 0 when nothing is buffered, or
+ * WEIR_CORRUPT, WEIR_NO_MEMORY.
+ */
+int weir_input_queue_peek(struct weir_input_queue *queue, const struct weir_record **records_out,
+                          struct weir_error *error);
+/** The first `count` of what peek gave are taken. */
+void weir_input_queue_advance(struct weir_input_queue *queue, size_t count);
+/** Views of taken records end. */
+void weir_input_queue_release(struct weir_input_queue *queue);
+
+static inline bool weir_input_queue_is_empty(const struct weir_input_queue *queue)
+{
+    return queue->buffered_records == 0;
+}
+
+#endif

@@ -1,0 +1,23 @@
+#ifndef WEIR_RUNTIME_TASK_JOB_TOPIC_H
+#define WEIR_RUNTIME_TASK_JOB_TOPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/types.h"
+
+/**
+ * A topic as a job found or made it. Filled in while the job starts, immutable afterwards, shared by
+ * all its threads. The job's table: the topology's topics by their index, then one changelog per
+ * store (empty name: the store has none of its own), then the dead-letter topic.
+ */
+struct weir_job_topic {
+    const char *name; /* in full; NULL: no such topic */
+    struct weir_uuid id;
+    int32_t partition_count;
+    bool is_internal;   /* repartition or changelog: the job is its only writer */
+    bool keys_required; /* compacted */
+    int64_t max_message_bytes;
+};
+
+#endif

@@ -1,0 +1,122 @@
+#include "runtime/task/restore.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum { RESTORE_FETCH_SIZE = 4 << 20 };
+
+static bool is_same_topic(const struct weir_uuid *a, const struct weir_uuid *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+/* Whether the store can go on from where it is. */
+static bool is_usable(const struct weir_changelog_position *position,
+                      const struct weir_restore_source *source)
+{
+    if (position->offset == 0) return true;
+    return is_same_topic(&position->topic_id, &source->topic_id) &&
+           position->leader_epoch <= source->leader_epoch && position->offset <= source->end &&
+           position->offset >= source->log_start;
+}
+
+int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
+                      struct weir_store *store, const struct weir_restore_source *source,
+                      struct weir_error *error)
+{
+    const char *name = weir_store_spec(store)->name;
+    struct weir_changelog_position position = weir_store_position(store);
+    if (!is_usable(&position, source)) {
+        weir_log(&task->options.env->logger, WEIR_LOG_WARN, "restore.from_start",
+                 "task=%s store=%s position=%" PRId64 " committed=%" PRId64, task->name, name,
+                 position.offset, source->end);
+        int rc = weir_store_clear(store, error);
+        if (rc < 0) return weir_error_wrap(error, rc, "clear store '%s'", name);
+        position.offset = 0;
+    }
+    int64_t from = position.offset > source->log_start ? position.offset : source->log_start;
+    *restore = (struct weir_restore){
+        .fetch = {.from = source->partition},
+        .task = task,
+        .store = store,
+        .position = {source->topic_id, source->leader_epoch, from},
+        .end = source->end,
+        .is_done = from >= source->end,
+    };
+    weir_input_queue_init(&restore->queue, task->options.budget, from);
+    return 0;
+}
+
+void weir_restore_close(struct weir_restore *restore)
+{
+    weir_assert(!restore->is_outstanding);
+    weir_input_queue_close(&restore->queue);
+}
+
+bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker,
+                        struct weir_actor *reply_to, void (*done)(struct weir_request *request),
+                        void *context)
+{
+    if (restore->is_done || restore->is_outstanding) return false;
+    struct weir_topic_partition from = restore->fetch.from;
+    restore->fetch = (struct weir_fetch_request){
+        .request = {.reply_to = reply_to, .done = done, .context = context},
+        .from = from,
+        .offset = restore->position.offset,
+        .size_max = RESTORE_FETCH_SIZE,
+        .deadline = WEIR_MONO_NEVER,
+        .read_uncommitted_end = true,
+    };
+    restore->is_outstanding = true;
+    weir_broker_fetch(broker, &restore->fetch);
+    return true;
+}
+
+/* Records of one decoded batch, those below the end. */
+static int apply_records(struct weir_restore *restore, const struct weir_record *records,
+                         size_t count, struct weir_error *error)
+{
+    size_t wanted = 0;
+    while (wanted < count && records[wanted].offset < restore->end) wanted++;
+    if (wanted > 0) {
+        restore->position.offset = records[wanted - 1].offset + 1;
+        int rc = weir_store_restore(restore->store, records, wanted, restore->position, error);
+        if (rc < 0) return rc;
+        weir_counter_add(&restore->task->options.metrics->restored_records, (int64_t)wanted);
+    }
+    restore->is_done = wanted < count;
+    return 0;
+}
+
+int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
+{
+    struct weir_fetch_request *fetch = &restore->fetch;
+    const char *name = weir_store_spec(restore->store)->name;
+    int rc = fetch->request.rc;
+    if (rc < 0 && error != NULL) *error = fetch->request.error;
+    for (size_t i = 0; rc >= 0 && i < fetch->part_count; i++) {
+        const struct weir_log_part *part = &fetch->parts[i];
+        rc = weir_input_queue_push(&restore->queue, part->bytes, part->from, part->size, error);
+    }
+    weir_fetch_release(fetch);
+    while (rc >= 0 && !restore->is_done) {
+        const struct weir_record *records = NULL;
+        int count = weir_input_queue_peek(&restore->queue, &records, error);
+        if (count <= 0) {
+            rc = count;
+            break;
+        }
+        rc = apply_records(restore, records, (size_t)count, error);
+        weir_input_queue_advance(&restore->queue, (size_t)count);
+        weir_input_queue_release(&restore->queue);
+    }
+    if (rc < 0) return weir_error_wrap(error, rc, "restore store '%s'", name);
+    /* Compaction may have left nothing up to the end. */
+    if (restore->queue.position > restore->position.offset) {
+        restore->position.offset = restore->queue.position;
+    }
+    if (restore->position.offset >= restore->end || fetch->size == 0) restore->is_done = true;
+    return 0;
+}

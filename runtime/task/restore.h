@@ -1,0 +1,46 @@
+#ifndef WEIR_RUNTIME_TASK_RESTORE_H
+#define WEIR_RUNTIME_TASK_RESTORE_H
+
+#include "broker/broker.h"
+#include "runtime/task/task.h"
+
+/**
+ * Bringing one store up to the last commit.
+ *
+ * The backend says how far it is: {topic id, leader epoch, offset}. Where that lies within what is
+ * committed, only the tail of the changelog is read; a position of another topic, of a later epoch
+ * or beyond the committed end means that the log is not the one the store was written with: it is
+ * cleared and read from the start (RELIABILITY.md S2, S3).
+ */
+struct weir_restore {
+    struct weir_fetch_request fetch; /* first */
+    struct weir_task *task;
+    struct weir_store *store;
+    struct weir_input_queue queue;
+    struct weir_changelog_position position; /* topic id and epoch to be stamped; offset: reached */
+    int64_t end;          /* exclusive */
+    bool is_outstanding;
+    bool is_done;
+};
+
+struct weir_restore_source {
+    struct weir_topic_partition partition;
+    struct weir_uuid topic_id;
+    int32_t leader_epoch;
+    int64_t log_start;
+    int64_t end; /* what is committed */
+};
+
+/** Compare positions and decide from where; clears the store if need be. */
+int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
+                      struct weir_store *store, const struct weir_restore_source *source,
+                      struct weir_error *error);
+void weir_restore_close(struct weir_restore *restore);
+/** Send the next fetch unless one is under way or all is read. True if one was sent. */
+bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker,
+                        struct weir_actor *reply_to, void (*done)(struct weir_request *request),
+                        void *context);
+/** Apply what the fetch brought. */
+int weir_restore_apply(struct weir_restore *restore, struct weir_error *error);
+
+#endif

@@ -1,0 +1,518 @@
+#include "runtime/task/stream_thread.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/streams_internal.h"
+
+enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16 };
+
+/* ---- messages -------------------------------------------------------------------------------------- */
+
+static struct weir_stream_thread *thread_of(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = ((struct weir_note *)message)->thread;
+    weir_assert(thread->magic == THREAD_MAGIC);
+    return thread;
+}
+
+static void on_open(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    if (thread->phase == WEIR_THREAD_CREATED) thread->phase = WEIR_THREAD_OPENING;
+}
+
+static void on_run(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    if (thread->phase == WEIR_THREAD_READY) thread->phase = WEIR_THREAD_RUNNING;
+}
+
+static void on_prepare(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    weir_assert(thread->seal == WEIR_SEAL_NONE);
+    thread->seal = WEIR_SEAL_ASKED;
+    thread->is_finishing = thread->is_last_prepare;
+}
+
+static void on_release(struct weir_message *message)
+{
+    thread_of(message)->is_held = false;
+}
+
+static void on_committed(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    if (thread->phase == WEIR_THREAD_RUNNING) (void)weir_thread_apply_commit(thread); /* it fails
+                                                                           the thread by itself */
+}
+
+static void on_stop(struct weir_message *message)
+{
+    thread_of(message)->stop_asked = true;
+}
+
+void weir_stream_thread_run(struct weir_stream_thread *thread)
+{
+    weir_actor_post(thread->actor, &thread->run.message);
+}
+
+void weir_stream_thread_prepare(struct weir_stream_thread *thread, bool is_last)
+{
+    thread->is_last_prepare = is_last;
+    weir_actor_post(thread->actor, &thread->prepare.message);
+}
+
+void weir_stream_thread_release(struct weir_stream_thread *thread)
+{
+    weir_actor_post(thread->actor, &thread->release.message);
+}
+
+void weir_stream_thread_committed(struct weir_stream_thread *thread)
+{
+    weir_actor_post(thread->actor, &thread->committed.message);
+}
+
+void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean)
+{
+    thread->stop_clean = is_clean;
+    weir_actor_post(thread->actor, &thread->stop.message);
+}
+
+void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct weir_error *error)
+{
+    if (thread->has_failed) return;
+    thread->has_failed = true;
+    thread->error = error != NULL ? *error : (struct weir_error){0};
+    if (thread->error.code != (enum weir_code)rc) {
+        (void)weir_error_set(&thread->error, (enum weir_code)rc, "%s", weir_code_text(rc));
+    }
+    weir_actor_post(thread->streams->actor, &thread->failed.message);
+}
+
+/* ---- opening and restoring --------------------------------------------------------------------------- */
+
+static void on_written(void *context, int rc, const struct weir_error *error)
+{
+    if (rc < 0) weir_thread_fail(context, rc, error);
+}
+
+static void on_restore_fetched(struct weir_request *request)
+{
+    struct weir_restore *restore = (struct weir_restore *)request;
+    struct weir_stream_thread *thread = request->context;
+    restore->is_outstanding = false;
+    thread->fetches_out--;
+    if (thread->has_failed || thread->phase == WEIR_THREAD_STOPPING) {
+        if (request->rc >= 0) weir_fetch_release(&restore->fetch);
+        return;
+    }
+    struct weir_error error = {0};
+    int rc = weir_restore_apply(restore, &error);
+    if (rc < 0) weir_thread_fail(thread, rc, &error);
+}
+
+/* Where the store's content is kept: its changelog, or the table's own topic. Null: nowhere. */
+static struct weir_job_partition *changelog_of(const struct weir_stream_thread *thread,
+                                               const struct weir_task *task, size_t local)
+{
+    const struct weir_topology *topology = thread->streams->topology;
+    size_t store = (size_t)task->plan->stores[local];
+    int32_t source = topology->stores[store].source_topic;
+    size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(topology, store);
+    return weir_job_partition(thread->streams, topic, task->options.partition);
+}
+
+static int begin_restore(struct weir_stream_thread *thread, struct weir_thread_task *owned,
+                         size_t local, struct weir_error *error)
+{
+    const struct weir_job_partition *partition = changelog_of(thread, owned->task, local);
+    if (partition == NULL) return 0;
+    const struct weir_job_topic *topic = &thread->streams->topics[partition->topic];
+    bool is_own = topic->is_internal;
+    const struct weir_restore_source source = {
+        .partition = {weir_text(topic->name), partition->partition},
+        .topic_id = topic->id,
+        .leader_epoch = partition->leader_epoch,
+        .log_start = partition->log_start,
+        .end = is_own ? partition->committed_end
+                      : (partition->committed >= 0 ? partition->committed : 0),
+    };
+    struct weir_restore *restore = &owned->restores[owned->restore_count];
+    int rc = weir_restore_init(restore, owned->task, weir_state_store(owned->task->state, local),
+                               &source, error);
+    if (rc >= 0) owned->restore_count++;
+    return rc;
+}
+
+static int open_task(struct weir_stream_thread *thread, struct weir_thread_task *owned,
+                     struct weir_error *error)
+{
+    struct weir_task *task = owned->task;
+    char path[1024];
+    int size = snprintf(path, sizeof path, "%s/%s", thread->streams->state_path, task->name);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "state.dir is too long");
+    }
+    int rc = weir_task_open_state(task, path, thread->actor, on_written, thread, error);
+    for (size_t i = 0; rc >= 0 && i < task->plan->store_count; i++) {
+        rc = begin_restore(thread, owned, i, error);
+    }
+    return rc;
+}
+
+/* One task per turn: opening blocks on the disk. */
+static int open_step(struct weir_stream_thread *thread, struct weir_error *error)
+{
+    if (thread->next_task < thread->task_count) {
+        int rc = open_task(thread, &thread->tasks[thread->next_task], error);
+        if (rc < 0) return rc;
+        thread->next_task++;
+    }
+    if (thread->next_task == thread->task_count) {
+        thread->next_task = 0;
+        thread->phase = WEIR_THREAD_RESTORING;
+    }
+    return 1;
+}
+
+static int64_t wall_now_ms(const struct weir_stream_thread *thread)
+{
+    if (thread->streams->is_manual) return thread->streams->manual_wall_ms;
+    return weir_wall_now(thread->env).ms;
+}
+
+static int open_nodes(struct weir_stream_thread *thread, struct weir_error *error)
+{
+    for (size_t i = 0; i < thread->task_count; i++) {
+        struct weir_thread_task *owned = &thread->tasks[i];
+        const struct weir_commit_metadata *metadata =
+            owned->task->input_count > 0 ? &owned->fetches[0].partition->metadata : NULL;
+        int rc = weir_task_open(owned->task, metadata != NULL ? metadata->timers : NULL,
+                                metadata != NULL ? metadata->timer_count : 0, wall_now_ms(thread),
+                                error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+static int restore_step(struct weir_stream_thread *thread, struct weir_error *error)
+{
+    bool is_done = true;
+    for (size_t t = 0; t < thread->task_count; t++) {
+        struct weir_thread_task *owned = &thread->tasks[t];
+        for (size_t r = 0; r < owned->restore_count; r++) {
+            struct weir_restore *restore = &owned->restores[r];
+            if (weir_restore_fetch(restore, thread->streams->broker, thread->actor,
+                                   on_restore_fetched, thread)) {
+                thread->fetches_out++;
+            }
+            is_done &= restore->is_done;
+        }
+    }
+    if (!is_done) return 0;
+    int rc = open_nodes(thread, error);
+    if (rc < 0) return rc;
+    thread->phase = WEIR_THREAD_READY;
+    weir_actor_post(thread->streams->actor, &thread->restored.message);
+    return 1;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------ */
+
+static bool may_process(const struct weir_stream_thread *thread)
+{
+    bool is_last_sealed = thread->is_finishing && thread->seal != WEIR_SEAL_ASKED;
+    return !is_last_sealed && !thread->streams->is_paused && !weir_thread_is_full(thread);
+}
+
+static void ask_commit(struct weir_stream_thread *thread)
+{
+    if (thread->has_asked_commit) return;
+    thread->has_asked_commit = true;
+    weir_actor_post(thread->streams->actor, &thread->wants_commit.message);
+}
+
+static int run_task(struct weir_stream_thread *thread, struct weir_task *task, int64_t wall_ms)
+{
+    int fired = weir_task_run_timers(task, wall_ms);
+    if (fired < 0) return fired;
+    if (task->state != NULL && weir_state_wants_commit(task->state)) ask_commit(thread);
+    if (task->state != NULL && weir_state_is_stalled(task->state)) return fired;
+    int rows = weir_task_process(task);
+    return rows < 0 ? rows : fired + rows;
+}
+
+/* A batch of each task, going round; at most so many tasks in a turn. */
+static int run_tasks(struct weir_stream_thread *thread)
+{
+    int work = 0;
+    int64_t wall_ms = wall_now_ms(thread);
+    size_t count = thread->task_count < TASKS_PER_TURN ? thread->task_count : TASKS_PER_TURN;
+    for (size_t i = 0; i < count && may_process(thread); i++) {
+        struct weir_task *task = thread->tasks[thread->next_task].task;
+        thread->next_task = (thread->next_task + 1) % thread->task_count;
+        int rc = run_task(thread, task, wall_ms);
+        if (rc < 0) {
+            weir_thread_fail(thread, rc, &task->error);
+            return rc;
+        }
+        work += rc;
+    }
+    return work;
+}
+
+static void set_alarm(struct weir_stream_thread *thread)
+{
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < thread->task_count; i++) {
+        int64_t wall_ms = thread->tasks[i].task->timers.next_wall_ms;
+        if (wall_ms < next_ms) next_ms = wall_ms;
+    }
+    if (next_ms == INT64_MAX || thread->streams->is_manual) return;
+    int64_t wait_ms = next_ms - weir_wall_now(thread->env).ms;
+    weir_actor_wake_at(thread->actor, weir_mono_after_ms(weir_mono_now(thread->env),
+                                                         wait_ms > 0 ? wait_ms : 0));
+}
+
+static void update_gauges(struct weir_stream_thread *thread)
+{
+    int64_t lag = 0;
+    int64_t state = 0;
+    int64_t cache = 0;
+    for (size_t t = 0; t < thread->task_count; t++) {
+        const struct weir_task *task = thread->tasks[t].task;
+        for (size_t i = 0; i < task->input_count; i++) {
+            const struct weir_task_input *input = &task->inputs[i];
+            if (input->log_end > input->queue.position) {
+                lag += input->log_end - input->queue.position;
+            }
+        }
+        if (task->state == NULL) continue;
+        struct weir_state_sizes sizes = weir_state_sizes(task->state);
+        cache += sizes.cache_bytes;
+        state += sizes.cache_bytes + sizes.open_bytes + sizes.sealed_bytes + sizes.backend_bytes;
+    }
+    weir_counter_set(&thread->lag, lag);
+    weir_counter_set(&thread->state_bytes, state);
+    weir_counter_set(&thread->cache_bytes, cache);
+}
+
+static int running_step(struct weir_stream_thread *thread)
+{
+    if (thread->seal == WEIR_SEAL_ASKED && weir_thread_seal(thread) < 0) return 0;
+    int work = run_tasks(thread);
+    if (work < 0) return 0;
+    /* With more to do at hand only full batches go out; otherwise nothing waits for company. */
+    if (weir_thread_send(thread, work == 0) < 0) return 0;
+    int handed_in = weir_thread_hand_in(thread);
+    weir_thread_fetch(thread);
+    if (work == 0) {
+        update_gauges(thread);
+        set_alarm(thread);
+    }
+    return work + (handed_in > 0);
+}
+
+/* ---- stopping ------------------------------------------------------------------------------------------ */
+
+static bool is_writing(const struct weir_stream_thread *thread)
+{
+    for (size_t i = 0; i < thread->task_count; i++) {
+        const struct weir_task *task = thread->tasks[i].task;
+        if (task->state != NULL && weir_state_is_writing(task->state)) return true;
+    }
+    return false;
+}
+
+static void begin_stop(struct weir_stream_thread *thread)
+{
+    thread->phase = WEIR_THREAD_STOPPING;
+    weir_actor_wake_at(thread->actor, WEIR_MONO_NEVER);
+    weir_thread_cancel_fetches(thread);
+}
+
+static int stop_step(struct weir_stream_thread *thread)
+{
+    if (thread->fetches_out > 0 || thread->produces_out > 0 || is_writing(thread)) return 0;
+    for (size_t i = 0; i < thread->task_count; i++) {
+        struct weir_thread_task *owned = &thread->tasks[i];
+        for (size_t r = 0; r < owned->restore_count; r++) weir_restore_close(&owned->restores[r]);
+        struct weir_error error = {0};
+        bool is_clean = thread->stop_clean && !thread->has_failed;
+        int rc = weir_task_close_state(owned->task, is_clean, &error);
+        if (rc < 0 && is_clean) weir_thread_fail(thread, rc, &error);
+        weir_task_free(owned->task);
+        owned->task = NULL;
+    }
+    thread->task_count = 0; /* the slots are freed with the thread */
+    thread->phase = WEIR_THREAD_STOPPED;
+    weir_actor_post(thread->streams->actor, &thread->stopped.message);
+    return 0;
+}
+
+static int thread_run_once(void *impl)
+{
+    struct weir_stream_thread *thread = impl;
+    weir_assert(thread->magic == THREAD_MAGIC);
+    if (thread->stop_asked && thread->phase < WEIR_THREAD_STOPPING) begin_stop(thread);
+    if (thread->has_failed && thread->phase < WEIR_THREAD_STOPPING) return 0;
+    struct weir_error error = {0};
+    int rc = 0;
+    switch (thread->phase) {
+    case WEIR_THREAD_OPENING:
+        rc = open_step(thread, &error);
+        break;
+    case WEIR_THREAD_RESTORING:
+        rc = restore_step(thread, &error);
+        break;
+    case WEIR_THREAD_RUNNING:
+        return running_step(thread);
+    case WEIR_THREAD_STOPPING:
+        return stop_step(thread);
+    case WEIR_THREAD_CREATED:
+    case WEIR_THREAD_READY:
+    case WEIR_THREAD_STOPPED:
+        break;
+    }
+    if (rc < 0) weir_thread_fail(thread, rc, &error);
+    return rc > 0 ? rc : 0;
+}
+
+bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread)
+{
+    if (thread->phase != WEIR_THREAD_RUNNING || thread->seal != WEIR_SEAL_NONE) return false;
+    if (thread->produces_out > 0 || !weir_collector_is_empty(&thread->collector)) return false;
+    if (is_writing(thread)) return false;
+    for (size_t t = 0; t < thread->task_count; t++) {
+        const struct weir_thread_task *owned = &thread->tasks[t];
+        for (size_t i = 0; i < owned->task->input_count; i++) {
+            const struct weir_task_input *input = &owned->task->inputs[i];
+            bool is_read = input->log_end >= 0 && input->queue.fetch_offset >= input->log_end;
+            bool is_taken = weir_input_queue_is_empty(&input->queue);
+            if (!is_read || (!is_taken && !thread->streams->is_paused)) return false;
+        }
+    }
+    return true;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+static void note_init(struct weir_stream_thread *thread, struct weir_note *note,
+                      void (*handle)(struct weir_message *message))
+{
+    *note = (struct weir_note){.message = {.handle = handle}, .thread = thread};
+}
+
+int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t task_capacity,
+                           struct weir_stream_thread **thread_out, struct weir_error *error)
+{
+    struct weir_stream_thread *thread = weir_alloc_zero(&streams->budget, sizeof *thread);
+    size_t size = (task_capacity + 1) * sizeof *thread->tasks;
+    struct weir_thread_task *tasks = weir_alloc_zero(&streams->budget, size);
+    if (thread == NULL || tasks == NULL) {
+        weir_free(thread);
+        weir_free(tasks);
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a stream thread");
+    }
+    *thread = (struct weir_stream_thread){
+        .magic = THREAD_MAGIC,
+        .streams = streams,
+        .env = streams->env,
+        .index = index,
+        .tasks = tasks,
+        .task_capacity = task_capacity,
+    };
+    weir_collector_init(&thread->collector, &streams->budget, streams->topics,
+                        streams->topic_count);
+    note_init(thread, &thread->open, on_open);
+    note_init(thread, &thread->run, on_run);
+    note_init(thread, &thread->prepare, on_prepare);
+    note_init(thread, &thread->release, on_release);
+    note_init(thread, &thread->committed, on_committed);
+    note_init(thread, &thread->stop, on_stop);
+    note_init(thread, &thread->restored, weir_job_on_restored);
+    note_init(thread, &thread->sealed, weir_job_on_sealed);
+    note_init(thread, &thread->failed, weir_job_on_failed);
+    note_init(thread, &thread->stopped, weir_job_on_stopped);
+    note_init(thread, &thread->wants_commit, weir_job_on_wants_commit);
+    *thread_out = thread;
+    return 0;
+}
+
+static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_task *owned)
+{
+    struct weir_streams *streams = thread->streams;
+    struct weir_task *task = owned->task;
+    owned->fetches =
+        weir_alloc_zero(&streams->budget, (task->input_count + 1) * sizeof *owned->fetches);
+    owned->restores =
+        weir_alloc_zero(&streams->budget, (task->plan->store_count + 1) * sizeof *owned->restores);
+    if (owned->fetches == NULL || owned->restores == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < task->input_count; i++) {
+        struct weir_job_partition *partition = weir_job_partition(
+            streams, task->inputs[i].topic, task->inputs[i].source.partition);
+        weir_assert(partition != NULL);
+        owned->fetches[i] = (struct weir_input_fetch){
+            .thread = thread, .input = &task->inputs[i], .partition = partition};
+        weir_task_set_input(task, i, partition->sealed_offset, partition->sealed_time_ms);
+    }
+    return 0;
+}
+
+int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopology,
+                           int32_t partition, struct weir_error *error)
+{
+    struct weir_streams *streams = thread->streams;
+    struct weir_thread_task *owned = &thread->tasks[thread->task_count];
+    int rc = weir_task_new(
+        &(struct weir_task_options){
+            .config = &streams->task_config,
+            .env = streams->env,
+            .budget = &streams->budget,
+            .collector = &thread->collector,
+            .metrics = &thread->metrics,
+            .subtopology = subtopology,
+            .partition = partition,
+        },
+        &owned->task, error);
+    if (rc < 0) return rc;
+    thread->task_count++;
+    thread->task_total++;
+    rc = prepare_inputs(thread, owned);
+    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a task");
+    return 0;
+}
+
+int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_error *error)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "stream-%zu", thread->index); /* cut to fit */
+    int rc = weir_actor_start(thread->env,
+                              &(struct weir_actor_options){
+                                  .name = name, .run_once = thread_run_once, .impl = thread},
+                              &thread->actor, error);
+    if (rc < 0) return rc;
+    /* Its first turn may have been before `actor` was set: it begins with this message. */
+    weir_actor_post(thread->actor, &thread->open.message);
+    return 0;
+}
+
+void weir_stream_thread_free(struct weir_stream_thread *thread)
+{
+    if (thread == NULL) return;
+    weir_assert(thread->magic == THREAD_MAGIC);
+    weir_actor_stop(thread->actor);
+    for (size_t i = 0; i < thread->task_capacity; i++) {
+        weir_task_free(thread->tasks[i].task);
+        weir_free(thread->tasks[i].fetches);
+        weir_free(thread->tasks[i].restores);
+    }
+    weir_collector_close(&thread->collector);
+    weir_free(thread->ends);
+    weir_free(thread->tasks);
+    weir_free(thread);
+}

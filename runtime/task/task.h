@@ -1,0 +1,139 @@
+#ifndef WEIR_RUNTIME_TASK_TASK_H
+#define WEIR_RUNTIME_TASK_TASK_H
+
+#include "base/metrics.h"
+#include "runtime/node.h"
+#include "runtime/task/collector.h"
+#include "runtime/task/input_queue.h"
+#include "runtime/task/timers.h"
+#include "weir/streams.h"
+
+/**
+ * A task: one sub-topology on one partition. The pure core of the runtime: records go in, it chooses
+ * and processes, outputs are in the collector. It reads no clock but the one it is told, and does no
+ * I/O but its stores'.
+ *
+ * Choice (STREAMS.md R2, T1): the input partition whose head record has the smallest timestamp; at a
+ * tie the source declared first. From it a run of rows is processed as one batch, as long as
+ * record-at-a-time processing would have chosen the same partition again: up to the head of any
+ * sibling, up to the row that makes a stream-time timer due, up to WEIR_TASK_ROWS_MAX.
+ *
+ * A sibling that is empty here but known to have records in the log (or not yet known not to) is
+ * waited for: max.task.idle.ms = 0.
+ */
+enum { WEIR_TASK_ROWS_MAX = 1024 };
+
+/** What the tasks of a thread count; written by that thread, read by anyone. */
+struct weir_task_metrics {
+    struct weir_counter records_in;
+    struct weir_counter records_out;
+    struct weir_counter dropped[2]; /* by enum weir_drop */
+    struct weir_counter records_failed;
+    struct weir_counter restored_records;
+};
+
+/** The job's part, the same for all tasks. */
+struct weir_task_config {
+    const char *application_id;
+    const struct weir_topology *topology;
+    const struct weir_job_topic *topics; /* the job's table */
+    size_t dead_letter_topic;            /* index in it; SIZE_MAX: none */
+    enum weir_on_error on_deserialization_error;
+    enum weir_on_error on_processing_error;
+    enum weir_on_error on_production_error;
+    bool caches;
+    size_t cache_bytes_max; /* per task */
+};
+
+struct weir_task_input {
+    struct weir_input_queue queue; /* its position is the next offset to process */
+    const struct weir_plan_node *plan;
+    struct weir_node *node;
+    size_t topic; /* in the job's table */
+    struct weir_source_position source;
+    int64_t partition_time_ms; /* largest timestamp seen; -1: none */
+    int64_t log_end;           /* as far as known; -1: not known */
+};
+
+struct weir_task_options {
+    const struct weir_task_config *config;
+    struct weir_env *env;
+    struct weir_budget *budget;
+    struct weir_collector *collector;
+    struct weir_task_metrics *metrics;
+    int32_t subtopology;
+    int32_t partition;
+};
+
+struct weir_task {
+    uint32_t magic;
+    struct weir_task_options options;
+    const struct weir_plan_subtopology *plan;
+    char name[32]; /* 0_1: sub-topology 0, partition 1 */
+    struct weir_arena memory; /* what lives as long as the task */
+    struct weir_node *nodes;  /* in order of plan->nodes */
+    size_t open_count;        /* nodes whose open has run */
+    struct weir_task_input *inputs; /* in order of plan->sources */
+    size_t input_count;
+    struct weir_state *state; /* NULL until it is opened, or without stores */
+    struct weir_timers timers;
+    int64_t stream_time_ms;
+
+    struct weir_arena arena; /* the batch's */
+    struct weir_scope scope;
+    const struct weir_batch *raw; /* as it came from the input; NULL in a flush or a timer */
+    struct weir_error record_error; /* of the row at hand */
+    struct weir_error error;        /* what stops the task */
+    int32_t *sticky_partitions;     /* by topic, for rows without a key; -1: not chosen */
+    struct weir_mono drop_log_at[2];
+    int64_t wall_now_ms; /* as told last */
+    bool is_dirty;       /* something happened since the last seal */
+};
+
+/** With all inputs at offset 0 and no store. WEIR_NO_MEMORY. */
+int weir_task_new(const struct weir_task_options *options, struct weir_task **task_out,
+                  struct weir_error *error);
+/** Close nodes and timers and free; the state was closed before (weir_task_close_state). */
+void weir_task_free(struct weir_task *task);
+
+/** Where an input goes on: as committed. Before weir_task_open. */
+void weir_task_set_input(struct weir_task *task, size_t input, int64_t position,
+                         int64_t partition_time_ms);
+/** The stores, below `state_path`; blocks on the disk. Positions still have to be checked. */
+int weir_task_open_state(struct weir_task *task, const char *state_path,
+                         struct weir_actor *reply_to,
+                         void (*on_written)(void *context, int rc, const struct weir_error *error),
+                         void *context, struct weir_error *error);
+int weir_task_close_state(struct weir_task *task, bool is_clean, struct weir_error *error);
+/** Open the nodes, parents first, once the stores are restored. `progress` is borrowed until then. */
+int weir_task_open(struct weir_task *task, const struct weir_timer_progress *progress,
+                   size_t progress_count, int64_t wall_now_ms, struct weir_error *error);
+
+/** Choose and process one batch: its rows, 0 when there is nothing to choose, or what stops the task
+ * (task->error). */
+int weir_task_process(struct weir_task *task);
+/** Fire the wall-clock timers that are due; how many, or what stops the task. */
+int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms);
+/** Before a seal: caches forward what they held back, parents first. */
+int weir_task_flush(struct weir_task *task);
+/** Seal the stores: every change since the last seal is in the collector as a changelog record. */
+int weir_task_seal(struct weir_task *task);
+
+/** True if something is buffered that could be processed now. */
+bool weir_task_has_work(struct weir_task *task);
+
+/** Index in the job's table of the changelog of the topology's store `store`. */
+static inline size_t weir_changelog_topic(const struct weir_topology *topology, size_t store)
+{
+    return topology->topic_count + store;
+}
+
+/* ---- dead_letter.c ----------------------------------------------------------------------------- */
+
+/** A row failed at `node` with task->record_error: fail, skip or dead letter. */
+int weir_task_record_failed(struct weir_task *task, const struct weir_node *node,
+                            const struct weir_batch *batch, uint32_t row, int rc);
+/** The partition of a keyed row, or the sticky one of the topic. */
+int32_t weir_task_partition(struct weir_task *task, size_t topic, struct weir_slice key);
+
+#endif

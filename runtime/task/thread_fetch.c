@@ -1,0 +1,123 @@
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "runtime/streams_internal.h"
+
+/**
+ * Prefetch: one fetch under way per input partition, none while enough is buffered.
+ *
+ * The first fetch of an input asks for an answer at once, so that its end is known: a task does not
+ * choose while a sibling may have records that are not here yet. From then on a fetch waits in the
+ * log for records, without a timer.
+ */
+enum {
+    BUFFERED_RECORDS_MAX = 1000,
+    BUFFERED_BYTES_MAX = 4 << 20,
+    FETCH_SIZE_MAX = 1 << 20,
+};
+
+static int64_t fetched_end(const struct weir_fetch_request *fetch)
+{
+    return fetch->read_uncommitted_end ? fetch->log_end_offset : fetch->high_watermark;
+}
+
+static int push_parts(struct weir_task_input *input, const struct weir_fetch_request *fetch,
+                      struct weir_error *error)
+{
+    for (size_t i = 0; i < fetch->part_count; i++) {
+        const struct weir_log_part *part = &fetch->parts[i];
+        int rc = weir_input_queue_push(&input->queue, part->bytes, part->from, part->size, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+/* Retention may have overtaken a job that was away: it goes on at the log's start and says so. An
+ * input that ends before what is committed has lost records: nothing good can come of going on. */
+static int out_of_range(struct weir_input_fetch *slot, struct weir_error *error)
+{
+    struct weir_task_input *input = slot->input;
+    int64_t start = slot->fetch.log_start_offset;
+    int64_t position = input->queue.fetch_offset;
+    if (position >= start) {
+        return weir_error_set(error, WEIR_OFFSET_OUT_OF_RANGE,
+                              "the log ends at %" PRId64 ", before offset %" PRId64
+                              " that is committed as processed",
+                              slot->fetch.log_end_offset, position);
+    }
+    weir_log(&slot->thread->env->logger, WEIR_LOG_WARN, "input.out_of_range",
+             "topic=%s partition=%" PRId32 " offset=%" PRId64 " log_start=%" PRId64,
+             input->source.topic, input->source.partition, position, start);
+    input->queue.fetch_offset = start;
+    if (weir_input_queue_is_empty(&input->queue)) input->queue.position = start;
+    return 0;
+}
+
+static void on_fetched(struct weir_request *request)
+{
+    struct weir_input_fetch *slot = request->context;
+    struct weir_stream_thread *thread = slot->thread;
+    struct weir_task_input *input = slot->input;
+    slot->is_outstanding = false;
+    thread->fetches_out--;
+    bool is_wanted = thread->phase != WEIR_THREAD_STOPPING;
+    struct weir_error error = request->error;
+    int rc = request->rc;
+    if (rc >= 0) {
+        rc = push_parts(input, &slot->fetch, &error);
+        if (fetched_end(&slot->fetch) > input->log_end) input->log_end = fetched_end(&slot->fetch);
+        weir_fetch_release(&slot->fetch);
+    } else if (rc == WEIR_OFFSET_OUT_OF_RANGE && is_wanted) {
+        rc = out_of_range(slot, &error);
+    }
+    if (rc < 0 && is_wanted) {
+        (void)weir_error_wrap(&error, rc, "fetch '%s' partition %" PRId32, input->source.topic,
+                              input->source.partition);
+        weir_thread_fail(thread, rc, &error);
+    }
+}
+
+static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fetch *slot)
+{
+    struct weir_task_input *input = slot->input;
+    const struct weir_job_topic *topic = &thread->streams->topics[input->topic];
+    slot->fetch = (struct weir_fetch_request){
+        .request = {.reply_to = thread->actor, .done = on_fetched, .context = slot},
+        .from = {weir_text(topic->name), input->source.partition},
+        .offset = input->queue.fetch_offset,
+        .size_max = FETCH_SIZE_MAX,
+        .size_min = input->log_end < 0 ? 0 : 1,
+        .deadline = WEIR_MONO_NEVER,
+        .read_uncommitted_end = topic->is_internal,
+    };
+    slot->is_outstanding = true;
+    thread->fetches_out++;
+    weir_broker_fetch(thread->streams->broker, &slot->fetch);
+}
+
+void weir_thread_fetch(struct weir_stream_thread *thread)
+{
+    for (size_t t = 0; t < thread->task_count; t++) {
+        struct weir_thread_task *owned = &thread->tasks[t];
+        for (size_t i = 0; i < owned->task->input_count; i++) {
+            struct weir_input_fetch *slot = &owned->fetches[i];
+            const struct weir_input_queue *queue = &slot->input->queue;
+            if (slot->is_outstanding || queue->buffered_records >= BUFFERED_RECORDS_MAX ||
+                queue->buffered_bytes >= BUFFERED_BYTES_MAX) {
+                continue;
+            }
+            fetch_input(thread, slot);
+        }
+    }
+}
+
+void weir_thread_cancel_fetches(struct weir_stream_thread *thread)
+{
+    for (size_t t = 0; t < thread->task_count; t++) {
+        struct weir_thread_task *owned = &thread->tasks[t];
+        for (size_t i = 0; i < owned->task->input_count; i++) {
+            if (!owned->fetches[i].is_outstanding) continue;
+            weir_broker_cancel_fetch(thread->streams->broker, &owned->fetches[i].fetch);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+#ifndef WEIR_RUNTIME_TASK_TIMERS_H
+#define WEIR_RUNTIME_TASK_TIMERS_H
+
+#include "runtime/node.h"
+
+/**
+ * The timers of one task.
+ *
+ * A stream-time timer ticks at multiples of its interval, the first tick is due with the first
+ * record; a wall-clock timer ticks one interval after it was made and every interval from there.
+ * Missed ticks are skipped: the next is the first on the grid after now (STREAMS.md T3). How far a
+ * stream-time timer got is state: it travels in the commit and comes back as progress.
+ */
+struct weir_timer {
+    struct weir_node *node;
+    int32_t id; /* of the node's timers, in order of their making */
+    enum weir_punctuation type;
+    int64_t interval_ms;
+    int64_t next_ms; /* INT64_MAX: never again */
+    weir_timer_fn fire;
+    void *context;
+};
+
+/** As found in the last commit. */
+struct weir_timer_progress {
+    int32_t node;
+    int32_t id;
+    int64_t next_ms;
+};
+
+struct weir_timers {
+    struct weir_budget *budget;
+    struct weir_timer *timers;
+    size_t count;
+    size_t capacity;
+    int64_t next_stream_ms; /* smallest due time of each kind; INT64_MAX: none */
+    int64_t next_wall_ms;
+    const struct weir_timer_progress *progress; /* borrowed, until all timers are made */
+    size_t progress_count;
+};
+
+void weir_timers_init(struct weir_timers *timers, struct weir_budget *budget);
+void weir_timers_close(struct weir_timers *timers);
+/** WEIR_INVALID_ARGUMENT (interval under 1), WEIR_NO_MEMORY. */
+int weir_timers_add(struct weir_timers *timers, struct weir_timer timer, int64_t wall_now_ms);
+/** Fire what is due at `now_ms`, in order of making; how many fired, or a negative code of one. */
+int weir_timers_run(struct weir_timers *timers, enum weir_punctuation type, int64_t now_ms);
+
+#endif
