@@ -12,7 +12,8 @@
  *                                  │                      │
  *                               (abort)              changelog batches
  *
- * A store is a hash table of current values over an ordered backend. What changed since the last
+ * A store is a hash table of current values over an ordered backend; a memory store is the table
+ * alone, and is restored whole at every start. What changed since the last
  * commit is the *open generation*. Sealing it hands each changed key once to the changelog; when the
  * commit is durable the same bytes are written to the backend by a worker, in one write batch with
  * the changelog position they correspond to. So the backend never holds what was not committed, and
@@ -38,7 +39,7 @@ struct weir_store_spec {
     /* Windowed stores (0: not windowed): keys are given as key · int64 start, and kept by segments of
      * time; whole segments expire. */
     int64_t window_size_ms;
-    int64_t retention_ms;
+    int64_t retention_ms; /* 0: not windowed */
 };
 
 /** Where a backend stands in a changelog: everything below `offset` is in it. */
@@ -57,7 +58,13 @@ struct weir_state_options {
     size_t cache_bytes_max;      /* clean entries beyond this leave; over all stores of the task */
     size_t open_bytes_max;       /* 0: 32 MiB: weir_state_wants_commit beyond it */
     size_t sealed_bytes_max;     /* 0: 64 MiB: weir_state_is_stalled beyond it */
-    struct weir_actor *reply_to; /* the stream thread, for write-down completions */
+    size_t write_buffer_bytes;   /* 0: 16 MiB; RocksDB has up to two of them */
+    size_t block_cache_bytes;    /* 0: 8 MiB */
+    int64_t flush_interval_ms;   /* 0: 30 s; a crash costs the changelog since the last flush, which
+                                    also comes each time a write buffer is full */
+    /* The stream thread, for write-down completions. NULL: the write-down is done when
+     * weir_state_committed returns, and on_written is called from there (NULL: not at all). */
+    struct weir_actor *reply_to;
     void (*on_written)(void *context, int rc, const struct weir_error *error);
     void *context;
 };
@@ -96,15 +103,13 @@ int weir_store_restore(struct weir_store *store, const struct weir_record *recor
 struct weir_store_entry {
     struct weir_slice key;
     uint8_t *value;        /* NULL: not there */
-    uint32_t value_size;
-    uint32_t value_capacity;
-    uint32_t flags;        /* the store's */
-    uint32_t generation;   /* in which it last changed */
-    int64_t timestamp_ms;
     uint8_t *old_value;    /* as last forwarded (keeps_old, after the first change); NULL: not there */
-    uint32_t old_size;
-    uint32_t hash;
+    int64_t timestamp_ms;
     int64_t old_timestamp_ms;
+    uint32_t value_size;
+    uint32_t old_size;
+    uint32_t flags;        /* the store's */
+    uint32_t generation;   /* in which it last changed; 0: not since it was loaded */
 };
 
 /** Find or make the entries of `count` keys, with what the backend has. Keys may repeat. */
@@ -123,8 +128,13 @@ typedef int (*weir_store_range_fn)(void *context, struct weir_slice key, struct 
                                    int64_t timestamp_ms);
 int weir_store_scan(struct weir_store *store, struct weir_slice from, struct weir_slice to,
                     weir_store_range_fn each, void *context, struct weir_error *error);
-/** Windowed: the store's own observed stream time; expired segments go. */
+/**
+ * Windowed: the store's own observed stream time; it only grows, and is -1 after a start. A window
+ * that started at or before it minus the retention is gone: it reads as absent, and a change of it is
+ * dropped and counted. Its bytes go by whole segments, at the next touch and write-down.
+ */
 void weir_store_advance(struct weir_store *store, int64_t stream_time_ms);
+int64_t weir_store_dropped_count(const struct weir_store *store);
 
 /* ---- commit ---------------------------------------------------------------------------------- */
 
@@ -138,11 +148,12 @@ void weir_store_forwarded(struct weir_store *store);
 /** Each changed key once, as a changelog record (key, plain value or tombstone, timestamp). */
 typedef int (*weir_changelog_fn)(void *context, struct weir_store *store,
                                  const struct weir_record *record);
-/** Close the open generation of all stores, giving every change to `append`; a new one is open. */
+/** Close the open generation of all stores, giving every change to `append`; a new one is open. After
+ * a failure nothing is sealed. */
 int weir_state_seal(struct weir_state *state, weir_changelog_fn append, void *context,
                     struct weir_error *error);
-/** The last sealed generation is durable in the log: have it written down, with each store's
- * position. `positions` in order of the stores. */
+/** The oldest sealed generation that is not yet committed is durable in the log: have it written down,
+ * with each store's position. `positions` in order of the stores. */
 int weir_state_committed(struct weir_state *state, const struct weir_changelog_position *positions,
                          struct weir_error *error);
 
@@ -150,7 +161,10 @@ bool weir_state_wants_commit(const struct weir_state *state);
 bool weir_state_is_stalled(const struct weir_state *state);
 bool weir_state_is_writing(const struct weir_state *state);
 struct weir_state_sizes {
-    int64_t cache_bytes, open_bytes, sealed_bytes, backend_bytes;
+    int64_t cache_bytes;   /* what the tables hold, clean or not */
+    int64_t open_bytes;    /* changed since the last seal */
+    int64_t sealed_bytes;  /* sealed and not yet written down */
+    int64_t backend_bytes; /* on disk, about */
 };
 struct weir_state_sizes weir_state_sizes(const struct weir_state *state);
 

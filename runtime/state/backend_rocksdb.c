@@ -1,0 +1,433 @@
+#include "runtime/state/backend.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rocksdb/c.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+/*
+ * RocksDB behind the backend's interface, and its manners with it: messages from malloc, options as
+ * objects, errors as text.
+ *
+ * Write-ahead log off, because the changelog is the log; one column family, because with the log off
+ * a crash may keep what one family had flushed and lose the other's, and so tear a batch
+ * (tests/unit/runtime/state/test_rocksdb_trap.c shows it). What else is left alone: DEPENDENCIES.md,
+ * "RocksDB: guard rails". After a background error nothing is written any more: the task stops, and
+ * its store is wiped and restored.
+ */
+enum { ROCKSDB_MAGIC = 0x57524442, PATH_SIZE = 4096, READS_MAX = 256, BLOOM_BITS_PER_KEY = 10 };
+enum { WRITE_BUFFERS = 2, OPEN_FILES_MAX = 256, LOG_LEVEL_ERROR = 3 };
+
+/* Segments of time below which the compaction filter drops rows. Written by the thread that writes,
+ * read by RocksDB's own; a slot's prefix is set once, after its segment. */
+struct expiry {
+    _Atomic uint32_t prefix; /* 0: not in use */
+    _Atomic uint64_t segment;
+};
+
+struct expiries {
+    size_t count;
+    struct expiry slots[];
+};
+
+struct rocks {
+    uint32_t magic;
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *family; /* the default one, and the only one */
+    rocksdb_options_t *options;
+    rocksdb_cache_t *cache;
+    rocksdb_compactionfilter_t *filter;
+    rocksdb_readoptions_t *read_options;
+    rocksdb_writeoptions_t *write_options;
+    rocksdb_flushoptions_t *flush_wait;
+    rocksdb_flushoptions_t *flush_later;
+    struct expiries *expiries;
+};
+
+static struct rocks *rocks_from(void *impl)
+{
+    struct rocks *rocks = impl;
+    weir_assert(rocks->magic == ROCKSDB_MAGIC);
+    return rocks;
+}
+
+/* ---- errors -------------------------------------------------------------------------------------- */
+
+static enum weir_code code_of(const char *text)
+{
+    if (strstr(text, "No space left") != NULL) return WEIR_NO_SPACE;
+    if (strstr(text, "Too many open files") != NULL) return WEIR_LIMIT;
+    if (strstr(text, "lock ") != NULL && strstr(text, "LOCK") != NULL) return WEIR_LOCKED;
+    if (strncmp(text, "Corruption", 10) == 0) return WEIR_CORRUPT;
+    if (strncmp(text, "Invalid argument", 16) == 0) return WEIR_CORRUPT;
+    return WEIR_IO;
+}
+
+/* Takes RocksDB's message; 0 if there is none. */
+static int take_error(char *text, const char *verb, struct weir_error *error)
+{
+    if (text == NULL) return WEIR_OK;
+    int rc = weir_error_set(error, code_of(text), "RocksDB: %s: %s", verb, text);
+    rocksdb_free(text);
+    return rc;
+}
+
+/* A flush or compaction of RocksDB's own has failed: what it still holds in memory is lost. */
+static int check_background(const struct rocks *rocks, struct weir_error *error)
+{
+    uint64_t count = 0;
+    if (rocksdb_property_int(rocks->db, "rocksdb.background-errors", &count) != 0) return WEIR_OK;
+    if (count == 0) return WEIR_OK;
+    return weir_error_set(error, WEIR_IO, "RocksDB: %llu background errors",
+                          (unsigned long long)count);
+}
+
+/* ---- expiry -------------------------------------------------------------------------------------- */
+
+enum { LEAD_SIZE = 2 + 8 }; /* prefix · segment */
+
+static unsigned char filter_row(void *context, int level, const char *key, size_t key_size,
+                                const char *value, size_t value_size, char **new_value,
+                                size_t *new_value_size, unsigned char *value_changed)
+{
+    (void)level, (void)value, (void)value_size, (void)new_value, (void)new_value_size;
+    const struct expiries *expiries = context;
+    const uint8_t *bytes = (const uint8_t *)key;
+    *value_changed = 0;
+    if (key_size < LEAD_SIZE) return 0;
+    for (size_t i = 0; i < expiries->count; i++) {
+        const struct expiry *slot = &expiries->slots[i];
+        uint32_t prefix = atomic_load_explicit(&slot->prefix, memory_order_acquire);
+        if (prefix == 0) return 0;
+        if (prefix == weir_load_u16(bytes)) {
+            return weir_load_u64(bytes + 2) <
+                   atomic_load_explicit(&slot->segment, memory_order_relaxed);
+        }
+    }
+    return 0;
+}
+
+static const char *filter_name(void *context)
+{
+    (void)context;
+    return "weir segments of time";
+}
+
+static void filter_destroy(void *context)
+{
+    (void)context; /* freed with the backend, after the last compaction */
+}
+
+static void note_expiry(struct expiries *expiries, uint16_t prefix, uint64_t segment)
+{
+    for (size_t i = 0; i < expiries->count; i++) {
+        struct expiry *slot = &expiries->slots[i];
+        uint32_t current = atomic_load_explicit(&slot->prefix, memory_order_relaxed);
+        if (current != 0 && current != prefix) continue;
+        atomic_store_explicit(&slot->segment, segment, memory_order_relaxed);
+        atomic_store_explicit(&slot->prefix, prefix, memory_order_release);
+        return;
+    }
+    weir_assert(!"a slot for each store");
+}
+
+static int rocks_expire(void *impl, uint16_t prefix, uint64_t segment, struct weir_error *error)
+{
+    struct rocks *rocks = rocks_from(impl);
+    note_expiry(rocks->expiries, prefix, segment);
+
+    uint8_t from[LEAD_SIZE] = {0};
+    uint8_t to[LEAD_SIZE];
+    weir_store_u16(from, prefix);
+    weir_store_u16(to, prefix);
+    weir_store_u64(to + 2, segment);
+    char *text = NULL;
+    /* The limit is included, but no row is as short as it. */
+    rocksdb_delete_file_in_range(rocks->db, (const char *)from, sizeof from, (const char *)to,
+                                 sizeof to, &text);
+    return take_error(text, "delete files of dead segments", error);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------- */
+
+struct reads {
+    const char *keys[READS_MAX];
+    size_t key_sizes[READS_MAX];
+    rocksdb_pinnableslice_t *values[READS_MAX];
+    char *errors[READS_MAX];
+};
+
+/* Hand on the value, or report the error; both are freed in any case. */
+static int finish_read(struct reads *reads, size_t i, size_t index, weir_backend_found_fn found,
+                       void *context, bool is_failed, struct weir_error *error)
+{
+    int rc = WEIR_OK;
+    if (reads->errors[i] != NULL) {
+        rc = take_error(reads->errors[i], "read", is_failed ? NULL : error);
+    } else if (reads->values[i] != NULL && !is_failed) {
+        size_t size = 0;
+        const char *bytes = rocksdb_pinnableslice_value(reads->values[i], &size);
+        rc = found(context, index, weir_slice(bytes, size));
+    }
+    if (reads->values[i] != NULL) rocksdb_pinnableslice_destroy(reads->values[i]);
+    return rc;
+}
+
+static int read_some(struct rocks *rocks, const struct weir_slice *keys, size_t base, size_t count,
+                     weir_backend_found_fn found, void *context, struct weir_error *error)
+{
+    struct reads reads;
+    for (size_t i = 0; i < count; i++) {
+        reads.keys[i] = (const char *)keys[base + i].data;
+        reads.key_sizes[i] = keys[base + i].size;
+        reads.values[i] = NULL;
+        reads.errors[i] = NULL;
+    }
+    rocksdb_batched_multi_get_cf(rocks->db, rocks->read_options, rocks->family, count, reads.keys,
+                                 reads.key_sizes, reads.values, reads.errors, false);
+    int rc = WEIR_OK;
+    for (size_t i = 0; i < count; i++) {
+        int one = finish_read(&reads, i, base + i, found, context, rc < 0, error);
+        if (rc >= 0) rc = one;
+    }
+    return rc;
+}
+
+static int rocks_get_many(void *impl, const struct weir_slice *keys, size_t count,
+                          weir_backend_found_fn found, void *context, struct weir_error *error)
+{
+    struct rocks *rocks = rocks_from(impl);
+    for (size_t base = 0; base < count; base += READS_MAX) {
+        size_t left = count - base;
+        int rc = read_some(rocks, keys, base, left < READS_MAX ? left : READS_MAX, found, context,
+                           error);
+        if (rc < 0) return rc;
+    }
+    return WEIR_OK;
+}
+
+static int rocks_iterator_open(void *impl, struct weir_backend_iterator *iterator_out,
+                               struct weir_error *error)
+{
+    struct rocks *rocks = rocks_from(impl);
+    rocksdb_iterator_t *place = rocksdb_create_iterator(rocks->db, rocks->read_options);
+    if (place == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "RocksDB: iterator");
+    *iterator_out = (struct weir_backend_iterator){.impl = rocks, .place = place};
+    return WEIR_OK;
+}
+
+static int show(struct weir_backend_iterator *iterator, struct weir_error *error)
+{
+    if (!rocksdb_iter_valid(iterator->place)) {
+        char *text = NULL;
+        rocksdb_iter_get_error(iterator->place, &text);
+        int rc = take_error(text, "iterate", error);
+        return rc < 0 ? rc : WEIR_END;
+    }
+    const char *key = rocksdb_iter_key(iterator->place, &iterator->key.size);
+    const char *value = rocksdb_iter_value(iterator->place, &iterator->value.size);
+    iterator->key.data = (const uint8_t *)key;
+    iterator->value.data = (const uint8_t *)value;
+    return WEIR_OK;
+}
+
+static int rocks_iterator_seek(struct weir_backend_iterator *iterator, struct weir_slice from,
+                               struct weir_error *error)
+{
+    rocksdb_iter_seek(iterator->place, (const char *)from.data, from.size);
+    return show(iterator, error);
+}
+
+static int rocks_iterator_next(struct weir_backend_iterator *iterator, struct weir_error *error)
+{
+    rocksdb_iter_next(iterator->place);
+    return show(iterator, error);
+}
+
+static void rocks_iterator_close(struct weir_backend_iterator *iterator)
+{
+    if (iterator->place != NULL) rocksdb_iter_destroy(iterator->place);
+    *iterator = (struct weir_backend_iterator){0};
+}
+
+/* ---- writing ------------------------------------------------------------------------------------- */
+
+static int rocks_write(void *impl, const struct weir_backend_write *writes, size_t count,
+                       struct weir_error *error)
+{
+    struct rocks *rocks = rocks_from(impl);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    for (size_t i = 0; i < count; i++) {
+        const char *key = (const char *)writes[i].key.data;
+        struct weir_slice value = writes[i].value;
+        if (weir_slice_is_null(value)) {
+            rocksdb_writebatch_delete(batch, key, writes[i].key.size);
+        } else {
+            rocksdb_writebatch_put(batch, key, writes[i].key.size, (const char *)value.data,
+                                   value.size);
+        }
+    }
+    char *text = NULL;
+    rocksdb_write(rocks->db, rocks->write_options, batch, &text);
+    rocksdb_writebatch_destroy(batch);
+    int rc = take_error(text, "write", error);
+    return rc < 0 ? rc : check_background(rocks, error);
+}
+
+static int rocks_flush(void *impl, bool wait, struct weir_error *error)
+{
+    struct rocks *rocks = rocks_from(impl);
+    char *text = NULL;
+    rocksdb_flush(rocks->db, wait ? rocks->flush_wait : rocks->flush_later, &text);
+    int rc = take_error(text, "flush", error);
+    return rc < 0 ? rc : check_background(rocks, error);
+}
+
+static int64_t rocks_size(void *impl)
+{
+    uint64_t bytes = 0;
+    (void)rocksdb_property_int(rocks_from(impl)->db, "rocksdb.total-sst-files-size", &bytes);
+    return (int64_t)bytes;
+}
+
+/* ---- open and close ------------------------------------------------------------------------------ */
+
+static void rocks_free(struct rocks *rocks)
+{
+    if (rocks->family != NULL) rocksdb_column_family_handle_destroy(rocks->family);
+    if (rocks->db != NULL) rocksdb_close(rocks->db);
+    if (rocks->read_options != NULL) rocksdb_readoptions_destroy(rocks->read_options);
+    if (rocks->write_options != NULL) rocksdb_writeoptions_destroy(rocks->write_options);
+    if (rocks->flush_wait != NULL) rocksdb_flushoptions_destroy(rocks->flush_wait);
+    if (rocks->flush_later != NULL) rocksdb_flushoptions_destroy(rocks->flush_later);
+    if (rocks->options != NULL) rocksdb_options_destroy(rocks->options);
+    if (rocks->filter != NULL) rocksdb_compactionfilter_destroy(rocks->filter);
+    if (rocks->cache != NULL) rocksdb_cache_destroy(rocks->cache);
+    weir_free(rocks->expiries);
+    rocks->magic = 0;
+    weir_free(rocks);
+}
+
+static int rocks_close(void *impl, bool is_clean, struct weir_error *error)
+{
+    struct rocks *rocks = rocks_from(impl);
+    int rc = is_clean ? rocks_flush(impl, true, error) : WEIR_OK;
+    rocks_free(rocks);
+    return rc;
+}
+
+static void set_table_options(struct rocks *rocks, size_t block_cache_bytes)
+{
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocks->cache = rocksdb_cache_create_lru(block_cache_bytes);
+    rocksdb_block_based_options_set_block_cache(table, rocks->cache);
+    rocksdb_block_based_options_set_filter_policy(
+        table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
+    rocksdb_options_set_block_based_table_factory(rocks->options, table);
+    rocksdb_block_based_options_destroy(table);
+}
+
+/* Levels rather than universal compaction: whole files of dead segments can be deleted from all
+ * levels but the first. */
+static void set_options(struct rocks *rocks, const struct weir_backend_options *options)
+{
+    rocksdb_options_t *to = rocks->options = rocksdb_options_create();
+    rocksdb_options_set_create_if_missing(to, 1);
+    rocksdb_options_set_paranoid_checks(to, 1);
+    rocksdb_options_set_compression(to, rocksdb_no_compression);
+    rocksdb_options_set_write_buffer_size(to, options->write_buffer_bytes);
+    rocksdb_options_set_max_write_buffer_number(to, WRITE_BUFFERS);
+    rocksdb_options_set_max_background_jobs(to, 2);
+    rocksdb_options_set_max_open_files(to, OPEN_FILES_MAX);
+    rocksdb_options_set_info_log_level(to, LOG_LEVEL_ERROR);
+    rocksdb_options_set_keep_log_file_num(to, 2);
+    rocksdb_options_set_stats_dump_period_sec(to, 0);
+    set_table_options(rocks, options->block_cache_bytes);
+
+    rocks->filter =
+        rocksdb_compactionfilter_create(rocks->expiries, filter_destroy, filter_row, filter_name);
+    rocksdb_options_set_compaction_filter(to, rocks->filter);
+    rocks->read_options = rocksdb_readoptions_create();
+    rocks->write_options = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_disable_WAL(rocks->write_options, 1);
+    rocks->flush_wait = rocksdb_flushoptions_create();
+    rocks->flush_later = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(rocks->flush_later, 0);
+}
+
+static int count_one(void *context, const char *name, enum weir_file_kind kind)
+{
+    (void)name, (void)kind;
+    *(bool *)context = true;
+    return WEIR_END;
+}
+
+/* Without CURRENT, RocksDB would begin anew among the files of the database that was there. */
+static int check_current(const struct weir_backend_options *options, struct weir_error *error)
+{
+    char path[PATH_SIZE];
+    int size = snprintf(path, sizeof path, "%s/CURRENT", options->path);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return weir_error_set(error, WEIR_TOO_LARGE, "path below '%s'", options->path);
+    }
+    struct weir_file_stat stat;
+    int rc = weir_stat(options->env, path, &stat, error);
+    if (rc != WEIR_NOT_FOUND) return rc;
+    bool has_files = false;
+    rc = weir_list(options->env, options->path, count_one, &has_files, error);
+    if (rc < 0 && rc != WEIR_NOT_FOUND) return rc;
+    if (!has_files) return WEIR_OK;
+    return weir_error_set(error, WEIR_CORRUPT, "RocksDB: '%s' is missing", path);
+}
+
+static int open_database(struct rocks *rocks, const char *path, struct weir_error *error)
+{
+    const char *name = "default";
+    const rocksdb_options_t *family_options = rocks->options;
+    char *text = NULL;
+    rocks->db = rocksdb_open_column_families(rocks->options, path, 1, &name, &family_options,
+                                             &rocks->family, &text);
+    return take_error(text, "open", error);
+}
+
+static const struct weir_backend_ops rocks_ops = {
+    .name = "rocksdb",
+    .close = rocks_close,
+    .get_many = rocks_get_many,
+    .write = rocks_write,
+    .expire = rocks_expire,
+    .flush = rocks_flush,
+    .size = rocks_size,
+    .iterator_open = rocks_iterator_open,
+    .iterator_seek = rocks_iterator_seek,
+    .iterator_next = rocks_iterator_next,
+    .iterator_close = rocks_iterator_close,
+};
+
+int weir_backend_rocksdb_open(const struct weir_backend_options *options,
+                              struct weir_backend *backend_out, struct weir_error *error)
+{
+    struct rocks *rocks = weir_alloc_zero(options->budget, sizeof *rocks);
+    if (rocks == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open: out of memory");
+    rocks->magic = ROCKSDB_MAGIC;
+    rocks->expiries = weir_alloc_zero(
+        options->budget, sizeof *rocks->expiries + options->store_count * sizeof(struct expiry));
+    int rc = rocks->expiries == NULL ? weir_error_set(error, WEIR_NO_MEMORY, "open: out of memory")
+                                     : check_current(options, error);
+    if (rc < 0) goto out;
+
+    rocks->expiries->count = options->store_count;
+    set_options(rocks, options);
+    rc = open_database(rocks, options->path, error);
+    if (rc < 0) goto out;
+    *backend_out = (struct weir_backend){.ops = &rocks_ops, .impl = rocks};
+    rocks = NULL;
+out:
+    if (rocks != NULL) rocks_free(rocks);
+    return rc;
+}

@@ -1,0 +1,151 @@
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "runtime/state/state_internal.h"
+
+/*
+ * The bytes in the backend (docs/format/state.md) and in the changelog (Kafka Streams').
+ *
+ *   backend      u16 prefix [· u64 segment] · key        ->  [i64 timestamp ·] value
+ *                u16 0 · store's name                    ->  position record
+ *   changelog    key [· i32 sequence 0, windowed]        ->  value
+ *
+ * Big-endian, so that the order of bytes is the order of keys.
+ */
+enum { POSITION_VERSION = 1, POSITION_SIZE = 1 + 2 + 1 + 8 + 16 + 4 + 8, IS_TIMESTAMPED = 1 };
+
+static size_t lead_size(const struct weir_store *store)
+{
+    return weir_store_is_windowed(store) ? WEIR_KEY_PREFIX_SIZE + WEIR_KEY_SEGMENT_SIZE
+                                         : WEIR_KEY_PREFIX_SIZE;
+}
+
+static void write_lead(const struct weir_store *store, uint8_t *to, uint64_t segment)
+{
+    weir_store_u16(to, store->prefix);
+    if (weir_store_is_windowed(store)) weir_store_u64(to + WEIR_KEY_PREFIX_SIZE, segment);
+}
+
+struct weir_slice weir_store_backend_start(const struct weir_store *store, struct weir_arena *arena,
+                                           uint64_t segment)
+{
+    size_t size = lead_size(store);
+    uint8_t *bytes = weir_arena_alloc(arena, size);
+    if (bytes == NULL) return weir_null();
+    write_lead(store, bytes, segment);
+    return weir_slice(bytes, size);
+}
+
+struct weir_slice weir_store_backend_key(const struct weir_store *store, struct weir_arena *arena,
+                                         struct weir_slice key)
+{
+    size_t lead = lead_size(store);
+    uint8_t *bytes = weir_arena_alloc(arena, lead + key.size);
+    if (bytes == NULL) return weir_null();
+    write_lead(store, bytes, weir_store_is_windowed(store) ? weir_store_segment_of(store, key) : 0);
+    if (key.size > 0) memcpy(bytes + lead, key.data, key.size);
+    return weir_slice(bytes, lead + key.size);
+}
+
+struct weir_slice weir_store_backend_value(const struct weir_store *store, struct weir_arena *arena,
+                                           struct weir_slice value, int64_t timestamp_ms)
+{
+    if (weir_slice_is_null(value)) return weir_null();
+    size_t lead = store->spec->is_timestamped ? sizeof timestamp_ms : 0;
+    uint8_t *bytes = weir_arena_alloc(arena, lead + value.size);
+    if (bytes == NULL) return weir_null();
+    if (lead > 0) weir_store_u64(bytes, (uint64_t)timestamp_ms);
+    if (value.size > 0) memcpy(bytes + lead, value.data, value.size);
+    return weir_slice(bytes, lead + value.size);
+}
+
+int weir_store_parse_value(const struct weir_store *store, struct weir_slice stored,
+                           struct weir_slice *value_out, int64_t *timestamp_out,
+                           struct weir_error *error)
+{
+    const size_t lead = store->spec->is_timestamped ? sizeof *timestamp_out : 0;
+    if (stored.size < lead) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "store '%s': value of %zu bytes has no timestamp", store->spec->name,
+                              stored.size);
+    }
+    *timestamp_out = lead > 0 ? (int64_t)weir_load_u64(stored.data) : -1;
+    *value_out = weir_slice(stored.data + lead, stored.size - lead);
+    return WEIR_OK;
+}
+
+struct weir_slice weir_store_changelog_key(const struct weir_store *store, struct weir_arena *arena,
+                                           struct weir_slice key)
+{
+    if (!weir_store_is_windowed(store)) return key;
+    uint8_t *bytes = weir_arena_alloc(arena, key.size + WEIR_WINDOW_SEQUENCE_SIZE);
+    if (bytes == NULL) return weir_null();
+    memcpy(bytes, key.data, key.size);
+    memset(bytes + key.size, 0, WEIR_WINDOW_SEQUENCE_SIZE);
+    return weir_slice(bytes, key.size + WEIR_WINDOW_SEQUENCE_SIZE);
+}
+
+int weir_store_parse_changelog_key(const struct weir_store *store, struct weir_slice logged,
+                                   struct weir_slice *key_out, struct weir_error *error)
+{
+    const size_t tail = weir_store_is_windowed(store) ? WEIR_WINDOW_SEQUENCE_SIZE : 0;
+    struct weir_slice key =
+        logged.size >= tail ? weir_slice(logged.data, logged.size - tail) : weir_null();
+    if (weir_store_check_key(store, key, NULL) < 0) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "store '%s': changelog key of %zu bytes does not fit",
+                              store->spec->name, logged.size);
+    }
+    *key_out = key;
+    return WEIR_OK;
+}
+
+void weir_position_record_build(const struct weir_store *store,
+                                const struct weir_changelog_position *position,
+                                struct weir_arena *arena, struct weir_backend_write *write_out)
+{
+    const size_t name_size = strlen(store->spec->name);
+    uint8_t *key = weir_arena_alloc(arena, WEIR_KEY_PREFIX_SIZE + name_size);
+    uint8_t *value = weir_arena_alloc(arena, POSITION_SIZE);
+    if (key == NULL || value == NULL) return;
+    weir_store_u16(key, 0);
+    memcpy(key + WEIR_KEY_PREFIX_SIZE, store->spec->name, name_size);
+
+    value[0] = POSITION_VERSION;
+    weir_store_u16(value + 1, store->prefix);
+    value[3] = store->spec->is_timestamped ? IS_TIMESTAMPED : 0;
+    weir_store_u64(value + 4, (uint64_t)store->segment_interval_ms);
+    memcpy(value + 12, position->topic_id.bytes, sizeof position->topic_id.bytes);
+    weir_store_u32(value + 28, (uint32_t)position->leader_epoch);
+    weir_store_u64(value + 32, (uint64_t)position->offset);
+    *write_out = (struct weir_backend_write){
+        .key = weir_slice(key, WEIR_KEY_PREFIX_SIZE + name_size),
+        .value = weir_slice(value, POSITION_SIZE),
+    };
+}
+
+int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
+                               struct weir_position_record *record_out, struct weir_error *error)
+{
+    weir_assert(key.size >= WEIR_KEY_PREFIX_SIZE && weir_load_u16(key.data) == 0);
+    if (value.size != POSITION_SIZE || value.data[0] != POSITION_VERSION) {
+        return weir_error_set(error, WEIR_CORRUPT, "position record of %zu bytes is not ours",
+                              value.size);
+    }
+    struct weir_position_record record = {
+        .name = weir_slice(key.data + WEIR_KEY_PREFIX_SIZE, key.size - WEIR_KEY_PREFIX_SIZE),
+        .prefix = weir_load_u16(value.data + 1),
+        .is_timestamped = (value.data[3] & IS_TIMESTAMPED) != 0,
+        .segment_interval_ms = (int64_t)weir_load_u64(value.data + 4),
+        .position = {.leader_epoch = (int32_t)weir_load_u32(value.data + 28),
+                     .offset = (int64_t)weir_load_u64(value.data + 32)},
+    };
+    memcpy(record.position.topic_id.bytes, value.data + 12, sizeof record.position.topic_id.bytes);
+    if (record.prefix == 0 || record.position.offset < 0) {
+        return weir_error_set(error, WEIR_CORRUPT, "position record is out of range");
+    }
+    *record_out = record;
+    return WEIR_OK;
+}

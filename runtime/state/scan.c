@@ -1,0 +1,316 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "runtime/state/state_internal.h"
+
+/*
+ * Keys of a range in order, merged over what lies where.
+ *
+ * The table's side is the entries that the backend does not have yet (those of the open and of the
+ * sealed generations), sorted; they stand before the backend's rows of the same key. The backend's
+ * side is one iterator, or for a windowed store one for each segment of time it holds, because there
+ * the segment leads the key. A memory store has the table's side only, all of it, out of an index of
+ * keys that is made by the first scan and kept from then on.
+ */
+enum { SEGMENTS_MAX = 64 };
+
+/* One sorted run of rows with API keys. */
+struct source {
+    struct weir_backend_iterator iterator;
+    uint64_t segment;
+    bool is_open;
+    bool has_row;
+    struct weir_slice key; /* within the iterator's */
+};
+
+struct scan {
+    struct weir_store *store;
+    struct weir_slice from;
+    struct weir_slice to;
+    weir_store_range_fn each;
+    void *context;
+    struct weir_error *error;
+    struct weir_store_entry **entries; /* the table's side */
+    size_t entry_count;
+    size_t entry_at;
+    struct source *sources;
+    size_t source_count;
+};
+
+static bool is_in_range(const struct scan *scan, struct weir_slice key)
+{
+    if (!weir_slice_is_null(scan->from) && weir_slice_compare(key, scan->from) < 0) return false;
+    return weir_slice_is_null(scan->to) || weir_slice_compare(key, scan->to) <= 0;
+}
+
+/* ---- the table's side ---------------------------------------------------------------------------- */
+
+static void collect(struct scan *scan, const struct weir_entry_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct weir_store_entry *entry = list->entries[i];
+        if ((entry->flags & WEIR_ENTRY_SEEN) != 0 || !is_in_range(scan, entry->key)) continue;
+        entry->flags |= WEIR_ENTRY_SEEN;
+        scan->entries[scan->entry_count++] = entry;
+    }
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct weir_store_entry *left = *(struct weir_store_entry *const *)a;
+    const struct weir_store_entry *right = *(struct weir_store_entry *const *)b;
+    return weir_slice_compare(left->key, right->key);
+}
+
+/* Entries that are not written down yet, each once. */
+static int collect_unwritten(struct scan *scan)
+{
+    struct weir_store *store = scan->store;
+    struct weir_state *state = store->state;
+    size_t count = store->dirty.count;
+    for (const struct weir_generation *at = state->oldest; at != NULL; at = at->next) {
+        count += at->changed[store->index].count;
+    }
+    scan->entries = weir_arena_array(&state->lookup, count, sizeof(void *));
+    if (scan->entries == NULL) return WEIR_NO_MEMORY;
+
+    collect(scan, &store->dirty);
+    for (const struct weir_generation *at = state->oldest; at != NULL; at = at->next) {
+        collect(scan, &at->changed[store->index]);
+    }
+    for (size_t i = 0; i < scan->entry_count; i++) {
+        scan->entries[i]->flags &= ~(uint32_t)WEIR_ENTRY_SEEN;
+    }
+    if (scan->entry_count > 1) {
+        qsort(scan->entries, scan->entry_count, sizeof(void *), compare_entries);
+    }
+    return WEIR_OK;
+}
+
+/* ---- memory stores ------------------------------------------------------------------------------- */
+
+static int make_index(struct weir_store *store)
+{
+    weir_skip_list_init(&store->index_by_key, &store->state->table_budget);
+    for (size_t slot = 0; slot < store->table.slot_count; slot++) {
+        struct weir_store_entry *entry = weir_table_at(&store->table, slot);
+        if (entry == NULL) continue;
+        struct weir_slice address = weir_slice(&entry, sizeof entry);
+        if (weir_skip_list_put(&store->index_by_key, entry->key, address) < 0) {
+            weir_skip_list_close(&store->index_by_key);
+            return WEIR_NO_MEMORY;
+        }
+    }
+    store->has_index = true;
+    return WEIR_OK;
+}
+
+static int give_entry(const struct scan *scan, const struct weir_store_entry *entry)
+{
+    if (entry->value == NULL || weir_store_is_expired(scan->store, entry->key)) return WEIR_OK;
+    return scan->each(scan->context, entry->key, weir_slice(entry->value, entry->value_size),
+                      entry->timestamp_ms);
+}
+
+static int scan_resident(struct scan *scan)
+{
+    struct weir_store *store = scan->store;
+    if (!store->has_index && make_index(store) < 0) {
+        return weir_error_set(scan->error, WEIR_NO_MEMORY, "index of keys: out of memory");
+    }
+    struct weir_slice from = weir_slice_is_null(scan->from) ? weir_text("") : scan->from;
+    const struct weir_skip_node *node = weir_skip_list_seek(&store->index_by_key, from);
+    for (; node != NULL && is_in_range(scan, node->key); node = node->next[0]) {
+        struct weir_store_entry *entry;
+        memcpy(&entry, node->value.data, sizeof entry);
+        int rc = give_entry(scan, entry);
+        if (rc != 0) return rc;
+    }
+    return WEIR_OK;
+}
+
+/* ---- the backend's side -------------------------------------------------------------------------- */
+
+static size_t lead_size(const struct scan *scan)
+{
+    return weir_store_is_windowed(scan->store) ? WEIR_KEY_PREFIX_SIZE + WEIR_KEY_SEGMENT_SIZE
+                                               : WEIR_KEY_PREFIX_SIZE;
+}
+
+/* Take what the iterator shows as the source's row, if it is still the store's and the segment's and
+ * in the range. `rc` is what the iterator's move returned. */
+static int source_show(const struct scan *scan, struct source *source, int rc)
+{
+    source->has_row = false;
+    if (rc != WEIR_OK) return rc < 0 ? rc : WEIR_OK;
+    struct weir_slice stored = source->iterator.key;
+    size_t lead = lead_size(scan);
+    if (stored.size < lead || weir_load_u16(stored.data) != scan->store->prefix) return WEIR_OK;
+    if (lead > WEIR_KEY_PREFIX_SIZE &&
+        weir_load_u64(stored.data + WEIR_KEY_PREFIX_SIZE) != source->segment) {
+        return WEIR_OK;
+    }
+    struct weir_slice key = weir_slice(stored.data + lead, stored.size - lead);
+    int checked = weir_store_check_key(scan->store, key, NULL);
+    if (checked < 0) return weir_error_set(scan->error, WEIR_CORRUPT, "row without a window");
+    source->has_row = is_in_range(scan, key);
+    source->key = key;
+    return WEIR_OK;
+}
+
+static int source_next(const struct scan *scan, struct source *source)
+{
+    const struct weir_backend_ops *ops = scan->store->state->backend.ops;
+    return source_show(scan, source, ops->iterator_next(&source->iterator, scan->error));
+}
+
+static int source_open(const struct scan *scan, struct source *source, uint64_t segment)
+{
+    struct weir_state *state = scan->store->state;
+    struct weir_arena *arena = &state->lookup;
+    struct weir_slice start = weir_store_backend_start(scan->store, arena, segment);
+    uint8_t *from = weir_arena_alloc(arena, start.size + scan->from.size);
+    if (from == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
+    memcpy(from, start.data, start.size);
+    if (scan->from.size > 0) memcpy(from + start.size, scan->from.data, scan->from.size);
+
+    source->segment = segment;
+    int rc = state->backend.ops->iterator_open(state->backend.impl, &source->iterator, scan->error);
+    if (rc < 0) return rc;
+    source->is_open = true;
+    rc = state->backend.ops->iterator_seek(
+        &source->iterator, weir_slice(from, start.size + scan->from.size), scan->error);
+    return source_show(scan, source, rc);
+}
+
+/* The next segment at or after `*segment` that holds rows, by one seek; WEIR_END if there is none. */
+static int find_segment(const struct scan *scan, struct weir_backend_iterator *iterator,
+                        uint64_t *segment)
+{
+    struct weir_state *state = scan->store->state;
+    struct weir_slice start = weir_store_backend_start(scan->store, &state->lookup, *segment);
+    if (weir_slice_is_null(start)) {
+        return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
+    }
+    int rc = state->backend.ops->iterator_seek(iterator, start, scan->error);
+    if (rc != WEIR_OK) return rc;
+    if (iterator->key.size < start.size) return WEIR_END;
+    if (weir_load_u16(iterator->key.data) != scan->store->prefix) return WEIR_END;
+    *segment = weir_load_u64(iterator->key.data + WEIR_KEY_PREFIX_SIZE);
+    return WEIR_OK;
+}
+
+static int open_segments(struct scan *scan)
+{
+    struct weir_state *state = scan->store->state;
+    struct weir_backend_iterator iterator = {0};
+    int rc = state->backend.ops->iterator_open(state->backend.impl, &iterator, scan->error);
+    if (rc < 0) return rc;
+    uint64_t segment = scan->store->live_segment;
+    while ((rc = find_segment(scan, &iterator, &segment)) == WEIR_OK) {
+        if (scan->source_count == SEGMENTS_MAX) {
+            rc = weir_error_set(scan->error, WEIR_LIMIT, "more than %d segments", SEGMENTS_MAX);
+            break;
+        }
+        rc = source_open(scan, &scan->sources[scan->source_count++], segment);
+        if (rc < 0 || segment == UINT64_MAX) break;
+        segment++;
+    }
+    state->backend.ops->iterator_close(&iterator);
+    return rc < 0 ? rc : WEIR_OK;
+}
+
+static int open_sources(struct scan *scan)
+{
+    size_t count = weir_store_is_windowed(scan->store) ? SEGMENTS_MAX : 1;
+    struct weir_arena *arena = &scan->store->state->lookup;
+    scan->sources = weir_arena_array(arena, count, sizeof *scan->sources);
+    if (scan->sources == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
+    memset(scan->sources, 0, count * sizeof *scan->sources);
+    if (weir_store_is_windowed(scan->store)) return open_segments(scan);
+    scan->source_count = 1;
+    return source_open(scan, &scan->sources[0], 0);
+}
+
+static void close_sources(struct scan *scan)
+{
+    const struct weir_backend_ops *ops = scan->store->state->backend.ops;
+    for (size_t i = 0; i < scan->source_count; i++) {
+        if (scan->sources[i].is_open) ops->iterator_close(&scan->sources[i].iterator);
+    }
+}
+
+/* ---- the merge ----------------------------------------------------------------------------------- */
+
+/* The source with the smallest key. No two have the same: a key's window belongs to one segment. */
+static struct source *first_source(const struct scan *scan)
+{
+    struct source *first = NULL;
+    for (size_t i = 0; i < scan->source_count; i++) {
+        struct source *source = &scan->sources[i];
+        if (!source->has_row) continue;
+        if (first == NULL || weir_slice_compare(source->key, first->key) < 0) first = source;
+    }
+    return first;
+}
+
+static int give_row(const struct scan *scan, const struct source *source)
+{
+    struct weir_slice value;
+    int64_t timestamp_ms;
+    if (weir_store_is_expired(scan->store, source->key)) return WEIR_OK;
+    int rc = weir_store_parse_value(scan->store, source->iterator.value, &value, &timestamp_ms,
+                                    scan->error);
+    return rc < 0 ? rc : scan->each(scan->context, source->key, value, timestamp_ms);
+}
+
+/* One row, from the side where the smaller key is; equal keys: the table's, and the backend moves on
+ * too. What `each` returned, if it was not 0. */
+static int merge_one(struct scan *scan, bool *has_ended_out)
+{
+    struct source *source = first_source(scan);
+    const struct weir_store_entry *entry =
+        scan->entry_at < scan->entry_count ? scan->entries[scan->entry_at] : NULL;
+    *has_ended_out = entry == NULL && source == NULL;
+    if (*has_ended_out) return WEIR_OK;
+
+    int order = entry == NULL    ? 1
+                : source == NULL ? -1
+                                 : weir_slice_compare(entry->key, source->key);
+    int rc = order <= 0 ? give_entry(scan, entry) : give_row(scan, source);
+    if (rc != 0) return rc;
+    if (order <= 0) scan->entry_at++;
+    return order >= 0 ? source_next(scan, source) : WEIR_OK;
+}
+
+static int scan_merged(struct scan *scan)
+{
+    weir_arena_reset(&scan->store->state->lookup);
+    int rc = collect_unwritten(scan);
+    if (rc < 0) return weir_error_set(scan->error, (enum weir_code)rc, "out of memory");
+    rc = open_sources(scan);
+    bool has_ended = false;
+    while (rc == WEIR_OK && !has_ended) {
+        rc = merge_one(scan, &has_ended);
+    }
+    close_sources(scan);
+    return rc;
+}
+
+int weir_store_scan(struct weir_store *store, struct weir_slice from, struct weir_slice to,
+                    weir_store_range_fn each, void *context, struct weir_error *error)
+{
+    struct scan scan = {
+        .store = store,
+        .from = from,
+        .to = to,
+        .each = each,
+        .context = context,
+        .error = error,
+    };
+    int rc = store->is_resident ? scan_resident(&scan) : scan_merged(&scan);
+    return weir_error_wrap(error, rc, "scan store '%s'", store->spec->name);
+}

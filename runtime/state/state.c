@@ -1,0 +1,332 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/env_sim.h"
+#include "base/error.h"
+#include "base/logger.h"
+#include "runtime/state/state_internal.h"
+
+/*
+ * A task's folder:
+ *
+ *   lock   held while the state is open, so that nobody wipes what somebody else uses
+ *   db/    the backend's own (RocksDB); there if any store is kept in it
+ */
+enum {
+    PATH_SIZE = 4096,
+    OPEN_BYTES_MAX = 32 << 20,
+    SEALED_BYTES_MAX = 64 << 20,
+    WRITE_BUFFER_BYTES = 16 << 20,
+    BLOCK_CACHE_BYTES = 8 << 20,
+    FLUSH_INTERVAL_MS = 30 * 1000,
+};
+
+/* ---- folders ------------------------------------------------------------------------------------- */
+
+static int make_folder(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    int rc = weir_make_directory(env, path, error);
+    return rc == WEIR_EXISTS ? WEIR_OK : rc;
+}
+
+/* `path` and every folder above it. */
+static int make_folders(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    char part[PATH_SIZE];
+    size_t size = strlen(path);
+    if (size >= sizeof part)
+        return weir_error_set(error, WEIR_TOO_LARGE, "path of %zu bytes", size);
+    for (size_t i = 1; i <= size; i++) {
+        if (path[i] != '/' && path[i] != '\0') continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        int rc = make_folder(env, part, error);
+        if (rc < 0) return rc;
+    }
+    return WEIR_OK;
+}
+
+struct removal {
+    struct weir_env *env;
+    const char *path;
+    struct weir_error *error;
+};
+
+static int remove_folder(struct weir_env *env, const char *path, struct weir_error *error);
+
+static int remove_one(void *context, const char *name, enum weir_file_kind kind)
+{
+    const struct removal *removal = context;
+    char path[PATH_SIZE];
+    int size = snprintf(path, sizeof path, "%s/%s", removal->path, name);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return weir_error_set(removal->error, WEIR_TOO_LARGE, "path below '%s'", removal->path);
+    }
+    if (kind == WEIR_FILE_DIRECTORY) return remove_folder(removal->env, path, removal->error);
+    return weir_remove(removal->env, path, removal->error);
+}
+
+/* With all that is in it; fine if there is none. */
+static int remove_folder(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    struct removal removal = {env, path, error};
+    int rc = weir_list(env, path, remove_one, &removal, error);
+    if (rc == WEIR_NOT_FOUND) return WEIR_OK;
+    return rc < 0 ? rc : weir_remove(env, path, error);
+}
+
+static char *join(struct weir_budget *budget, const char *path, const char *name)
+{
+    size_t path_size = strlen(path);
+    size_t name_size = strlen(name);
+    char *joined = weir_alloc(budget, path_size + name_size + 2);
+    if (joined == NULL) return NULL;
+    memcpy(joined, path, path_size);
+    joined[path_size] = '/';
+    memcpy(joined + path_size + 1, name, name_size + 1);
+    return joined;
+}
+
+/* ---- the backend --------------------------------------------------------------------------------- */
+
+static int wipe_backend(struct weir_state *state, struct weir_error *error)
+{
+    struct weir_env *env = state->options.env;
+    if (weir_sim_of(env) != NULL) {
+        weir_backend_sim_wipe(env, state->backend_path);
+        return WEIR_OK;
+    }
+    return remove_folder(env, state->backend_path, error);
+}
+
+static int open_backend(struct weir_state *state, struct weir_error *error)
+{
+    const struct weir_backend_options options = {
+        .env = state->options.env,
+        .budget = state->options.budget,
+        .path = state->backend_path,
+        .write_buffer_bytes = state->options.write_buffer_bytes,
+        .block_cache_bytes = state->options.block_cache_bytes,
+        .store_count = state->options.store_count,
+    };
+    if (weir_sim_of(state->options.env) != NULL) {
+        return weir_backend_sim_open(&options, &state->backend, error);
+    }
+    return weir_backend_rocksdb_open(&options, &state->backend, error);
+}
+
+static void forget_backend(struct weir_state *state)
+{
+    if (state->backend.ops == NULL) return;
+    (void)state->backend.ops->close(state->backend.impl, false, NULL); /* it is wiped next */
+    state->backend = (struct weir_backend){0};
+    for (size_t i = 0; i < state->options.store_count; i++) {
+        struct weir_store *store = &state->stores[i];
+        store->prefix = 0;
+        store->is_registered = false;
+        store->position = (struct weir_changelog_position){0};
+    }
+}
+
+static int open_and_look(struct weir_state *state, struct weir_error *error)
+{
+    int rc = open_backend(state, error);
+    if (rc >= 0) rc = weir_state_find_positions(state, error);
+    if (rc < 0) forget_backend(state);
+    return rc;
+}
+
+/* What cannot be read is thrown away: the changelog has it all. Want of memory says nothing about
+ * the disk. */
+static int open_or_wipe(struct weir_state *state, bool *wiped_out, struct weir_error *error)
+{
+    struct weir_error why = {0};
+    int rc = open_and_look(state, &why);
+    if (rc != WEIR_CORRUPT && rc != WEIR_IO) {
+        if (rc < 0 && error != NULL) *error = why;
+        return rc;
+    }
+    char quoted[WEIR_ERROR_TEXT_SIZE];
+    weir_log(&state->options.env->logger, WEIR_LOG_WARN, "state.wiped", "path=%s reason=%s",
+             state->path, weir_log_quote(quoted, sizeof quoted, why.text));
+    rc = wipe_backend(state, error);
+    if (rc >= 0) rc = open_and_look(state, error);
+    if (rc >= 0) *wiped_out = true;
+    return rc;
+}
+
+static bool has_durable_store(const struct weir_state *state)
+{
+    for (size_t i = 0; i < state->options.store_count; i++) {
+        if (!state->stores[i].is_resident) return true;
+    }
+    return false;
+}
+
+/* ---- open ---------------------------------------------------------------------------------------- */
+
+static void set_defaults(struct weir_state_options *options)
+{
+    if (options->open_bytes_max == 0) options->open_bytes_max = OPEN_BYTES_MAX;
+    if (options->sealed_bytes_max == 0) options->sealed_bytes_max = SEALED_BYTES_MAX;
+    if (options->write_buffer_bytes == 0) options->write_buffer_bytes = WRITE_BUFFER_BYTES;
+    if (options->block_cache_bytes == 0) options->block_cache_bytes = BLOCK_CACHE_BYTES;
+    if (options->flush_interval_ms == 0) options->flush_interval_ms = FLUSH_INTERVAL_MS;
+}
+
+static void init_store(struct weir_state *state, size_t index)
+{
+    struct weir_store *store = &state->stores[index];
+    store->state = state;
+    store->spec = state->options.specs[index];
+    store->index = index;
+    store->is_resident = store->spec->kind == WEIR_STORE_MEMORY;
+    store->is_complete = true;
+    weir_table_init(&store->table, &state->entry_slabs);
+    weir_store_init_windows(store);
+}
+
+/* Memory only; the state can be freed after a failure. */
+static int init(struct weir_state *state, const struct weir_state_options *options)
+{
+    struct weir_budget *budget = options->budget;
+    state->magic = WEIR_STATE_MAGIC;
+    state->options = *options;
+    set_defaults(&state->options);
+    weir_budget_init(&state->table_budget, "state tables", budget->heap, budget, 0);
+    weir_slabs_init(&state->entry_slabs, &state->table_budget);
+    weir_slabs_init(&state->value_slabs, &state->table_budget);
+    weir_arena_init(&state->scratch, budget, 16 * 1024);
+    weir_arena_init(&state->lookup, budget, 16 * 1024);
+
+    state->path = weir_alloc_text(budget, options->path, strlen(options->path));
+    state->backend_path = join(budget, options->path, "db");
+    state->stores = weir_alloc_zero(budget, (options->store_count + 1) * sizeof *state->stores);
+    if (state->path == NULL || state->backend_path == NULL || state->stores == NULL) {
+        state->options.store_count = 0;
+        return WEIR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < options->store_count; i++) {
+        init_store(state, i);
+    }
+    return weir_state_init_generations(state);
+}
+
+static void state_free(struct weir_state *state)
+{
+    for (size_t i = 0; i < state->options.store_count; i++) {
+        weir_store_close(&state->stores[i]);
+    }
+    weir_state_close_generations(state);
+    weir_free(state->missing.entries);
+    weir_slabs_close(&state->entry_slabs);
+    weir_slabs_close(&state->value_slabs);
+    weir_arena_close(&state->scratch);
+    weir_arena_close(&state->lookup);
+    weir_file_close(state->lock);
+    weir_free(state->stores);
+    weir_free(state->backend_path);
+    weir_free(state->path);
+    state->magic = 0;
+    weir_free(state);
+}
+
+static int lock_folder(struct weir_state *state, struct weir_error *error)
+{
+    struct weir_env *env = state->options.env;
+    char *path = join(state->options.budget, state->path, "lock");
+    if (path == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    int rc = make_folders(env, state->path, error);
+    if (rc >= 0) {
+        rc = weir_file_open(env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE,
+                            &state->lock, error);
+    }
+    if (rc >= 0) rc = weir_file_lock(state->lock, error);
+    weir_free(path);
+    return rc;
+}
+
+int weir_state_open(const struct weir_state_options *options, struct weir_state **state_out,
+                    bool *wiped_out, struct weir_error *error)
+{
+    bool is_wiped = false;
+    struct weir_state *state = weir_alloc_zero(options->budget, sizeof *state);
+    int rc = state == NULL ? WEIR_NO_MEMORY : init(state, options);
+    if (rc < 0) {
+        (void)weir_error_set(error, (enum weir_code)rc, "out of memory");
+        goto out;
+    }
+    rc = lock_folder(state, error);
+    if (rc < 0) goto out;
+    if (has_durable_store(state)) rc = open_or_wipe(state, &is_wiped, error);
+    if (rc < 0) goto out;
+
+    *state_out = state;
+    state = NULL;
+    if (wiped_out != NULL) *wiped_out = is_wiped;
+out:
+    if (state != NULL) state_free(state);
+    return weir_error_wrap(error, rc, "open state '%s'", options->path);
+}
+
+int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error *error)
+{
+    if (state == NULL) return WEIR_OK;
+    weir_assert(state->magic == WEIR_STATE_MAGIC);
+    weir_assert(!weir_state_is_writing(state));
+    int rc = WEIR_OK;
+    if (state->backend.ops != NULL) {
+        rc = state->backend.ops->close(state->backend.impl, is_clean && state->failed_rc == 0,
+                                       error);
+        rc = weir_error_wrap(error, rc, "close state '%s'", state->path);
+    }
+    state_free(state);
+    return rc;
+}
+
+int weir_state_wipe(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    if (weir_sim_of(env) != NULL) {
+        char *backend_path = join(env->budget, path, "db");
+        if (backend_path == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "wipe '%s'", path);
+        weir_backend_sim_wipe(env, backend_path);
+        weir_free(backend_path);
+    }
+    int rc = remove_folder(env, path, error);
+    return weir_error_wrap(error, rc, "wipe state '%s'", path);
+}
+
+/* ---- looking at it ------------------------------------------------------------------------------- */
+
+struct weir_store *weir_state_store(struct weir_state *state, size_t index)
+{
+    weir_assert(index < state->options.store_count);
+    return &state->stores[index];
+}
+
+bool weir_state_wants_commit(const struct weir_state *state)
+{
+    return state->open_bytes > state->options.open_bytes_max;
+}
+
+bool weir_state_is_stalled(const struct weir_state *state)
+{
+    return state->sealed_bytes > state->options.sealed_bytes_max;
+}
+
+bool weir_state_is_writing(const struct weir_state *state)
+{
+    return state->write_down.generation != NULL;
+}
+
+struct weir_state_sizes weir_state_sizes(const struct weir_state *state)
+{
+    const struct weir_backend *backend = &state->backend;
+    return (struct weir_state_sizes){
+        .cache_bytes = (int64_t)state->table_budget.used,
+        .open_bytes = (int64_t)state->open_bytes,
+        .sealed_bytes = (int64_t)state->sealed_bytes,
+        .backend_bytes = backend->ops != NULL ? backend->ops->size(backend->impl) : 0,
+    };
+}

@@ -1,0 +1,219 @@
+#ifndef WEIR_RUNTIME_STATE_INTERNAL_H
+#define WEIR_RUNTIME_STATE_INTERNAL_H
+
+#include "base/arena.h"
+#include "runtime/state/backend.h"
+#include "runtime/state/skip_list.h"
+#include "runtime/state/state.h"
+#include "runtime/state/table.h"
+
+/* What the files of this folder share. */
+
+/** Entries in the order in which something happened to them. */
+struct weir_entry_list {
+    struct weir_store_entry **entries;
+    size_t count;
+    size_t capacity;
+};
+
+/** A value that left its entry while somebody may still read it. */
+struct weir_retired_value {
+    void *value;
+    size_t size;
+};
+
+enum weir_entry_flags {
+    WEIR_ENTRY_REFERENCED = 1,  /* met since the clock's hand last passed */
+    WEIR_ENTRY_LOADING = 2,     /* new in this touch, the backend not yet asked */
+    WEIR_ENTRY_UNFORWARDED = 4, /* changed since it was last forwarded */
+    WEIR_ENTRY_GIVEN = 8,       /* being forwarded: given by next_unforwarded, unchanged since */
+    WEIR_ENTRY_LOOSE = 16,      /* in the store's list of entries that may be garbage */
+    WEIR_ENTRY_SEEN = 32,       /* during a scan: already collected */
+    WEIR_ENTRY_OUTSIDE = 64,    /* of the store itself: stands for all keys whose time is over */
+};
+
+struct weir_store {
+    struct weir_state *state;
+    const struct weir_store_spec *spec;
+    size_t index;
+    bool is_resident;   /* a memory store: the table is all there is */
+    bool is_complete;   /* what is not in the table is not in the backend either */
+    bool is_registered; /* the backend has its position record */
+    uint16_t prefix;    /* of its keys in the backend */
+    struct weir_changelog_position position;
+
+    struct weir_table table;
+    size_t clean_bytes;                 /* of entries that may be evicted */
+    size_t clock_slot;                  /* where the hand stands */
+    struct weir_entry_list dirty;       /* changed in the open generation, by first change */
+    struct weir_entry_list unforwarded; /* changed since last forwarded, by first change */
+    size_t given_count;                 /* of these, how many next_unforwarded has given */
+    size_t given_end;                   /* and how many it will give in this walk */
+    struct weir_retired_value *retired; /* until weir_store_forwarded */
+    size_t retired_count;
+    size_t retired_capacity;
+    struct weir_entry_list loose;       /* memory stores: absent or expired, to be looked at */
+    struct weir_skip_list index_by_key; /* memory stores, from the first scan on */
+    bool has_index;
+
+    /* Windowed stores; segment_interval_ms 0: not windowed. */
+    int64_t segment_interval_ms;
+    int64_t observed_ms;
+    uint64_t live_segment;    /* the first that still has live windows */
+    uint64_t swept_segment;   /* below it the table holds no clean entry */
+    uint64_t expired_segment; /* below it the backend has been told to forget */
+    int64_t dropped_count;
+    struct weir_store_entry outside;
+};
+
+/**
+ * A generation after its seal, in the order in which it is written down.
+ *
+ *   sealed ──weir_state_committed──> committed ──worker free──> being written ──done──> spare
+ */
+struct weir_generation {
+    struct weir_generation *next;
+    uint32_t number;
+    bool is_committed;
+    struct weir_arena bytes;           /* what `writes` points to */
+    struct weir_backend_write *writes; /* for the backend, positions last */
+    size_t write_count;
+    size_t write_capacity;
+    struct weir_entry_list *changed;           /* by store */
+    struct weir_changelog_position *positions; /* by store; when committed */
+    size_t size;                               /* bytes it keeps from being evicted, about */
+};
+
+/** The one write-down under way. The worker sees this, the generation and the backend; no more. */
+struct weir_write_down {
+    struct weir_work work;
+    struct weir_generation *generation; /* NULL: none under way */
+    uint64_t *live_segments;            /* by store, when it was started */
+    bool expires;
+    bool flushes;
+    int rc;
+    struct weir_error error;
+};
+
+enum { WEIR_STATE_MAGIC = 0x57535445 };
+
+struct weir_state {
+    uint32_t magic;
+    struct weir_state_options options; /* defaults filled in; path is `path` */
+    char *path;
+    char *backend_path;
+    struct weir_file *lock;
+    struct weir_store *stores;   /* options.store_count */
+    struct weir_backend backend; /* ops NULL: memory stores only */
+
+    struct weir_budget table_budget;
+    struct weir_slabs entry_slabs;  /* with references */
+    struct weir_slabs value_slabs;  /* without */
+    struct weir_arena scratch;      /* one call's */
+    struct weir_arena lookup;       /* one get_many's */
+    struct weir_entry_list missing; /* one touch's */
+
+    size_t clean_bytes; /* over all stores */
+    size_t clock_store; /* where the hand stands */
+    size_t open_bytes;
+    size_t sealed_bytes;
+    uint32_t open_number;           /* of the open generation */
+    uint32_t written_number;        /* the last generation that was written down */
+    struct weir_generation *oldest; /* sealed, committed, being written */
+    struct weir_generation *newest;
+    struct weir_generation *spare;
+    struct weir_write_down write_down;
+    struct weir_mono flush_deadline;
+    int failed_rc; /* of a write-down: nothing is written any more */
+};
+
+/* ---- entries.c: lists, values, what may leave and when ------------------------------------------ */
+
+int weir_entry_list_reserve(struct weir_entry_list *list, struct weir_budget *budget, size_t count);
+static inline void weir_entry_list_add(struct weir_entry_list *list, struct weir_store_entry *entry)
+{
+    list->entries[list->count++] = entry;
+}
+
+/** Its last change is in the backend (or, memory stores, in the committed log) and was forwarded. */
+bool weir_entry_is_settled(const struct weir_state *state, const struct weir_store_entry *entry);
+/** The entry has just become settled, if it has: it may leave from now on. */
+void weir_store_settle(struct weir_store *store, struct weir_store_entry *entry);
+/** The entry is about to change: it may not leave any more. */
+void weir_store_unsettle(struct weir_store *store, const struct weir_store_entry *entry);
+/** A copy of `value` for an entry, null for null; WEIR_NO_MEMORY leaves it untouched. */
+int weir_store_load_value(struct weir_store *store, struct weir_store_entry *entry,
+                          struct weir_slice value, int64_t timestamp_ms);
+void weir_store_free_value(struct weir_store *store, uint8_t *value, size_t size);
+/** Add a key to the table (reserved) and, in a memory store that was scanned, to its index. */
+struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct weir_slice key,
+                                              uint32_t hash);
+void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry);
+/** Let go what has expired, what is garbage, and clean entries beyond the bound. */
+void weir_store_make_room(struct weir_store *store);
+/** Forget everything in the table. */
+void weir_store_empty_table(struct weir_store *store);
+void weir_store_close(struct weir_store *store);
+
+/* ---- windows.c --------------------------------------------------------------------------------- */
+
+static inline bool weir_store_is_windowed(const struct weir_store *store)
+{
+    return store->segment_interval_ms > 0;
+}
+void weir_store_init_windows(struct weir_store *store);
+/** The window's start, the last eight bytes of a key. */
+int64_t weir_window_start(struct weir_slice key);
+uint64_t weir_store_segment_of(const struct weir_store *store, struct weir_slice key);
+/** The window's time is over. */
+bool weir_store_is_expired(const struct weir_store *store, struct weir_slice key);
+/** WEIR_INVALID_ARGUMENT for a null key, or one too short to hold a window's start. */
+int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
+                         struct weir_error *error);
+
+/* ---- keys.c: the bytes in the backend and in the changelog --------------------------------------- */
+
+enum { WEIR_KEY_PREFIX_SIZE = 2, WEIR_KEY_SEGMENT_SIZE = 8, WEIR_WINDOW_SEQUENCE_SIZE = 4 };
+
+/** Null when memory is out; the arena remembers. */
+struct weir_slice weir_store_backend_key(const struct weir_store *store, struct weir_arena *arena,
+                                         struct weir_slice key);
+struct weir_slice weir_store_backend_value(const struct weir_store *store, struct weir_arena *arena,
+                                           struct weir_slice value, int64_t timestamp_ms);
+/** prefix [· segment]: where a store's (or segment's) keys begin. */
+struct weir_slice weir_store_backend_start(const struct weir_store *store, struct weir_arena *arena,
+                                           uint64_t segment);
+/** Split a backend's value; WEIR_CORRUPT if it is too short. */
+int weir_store_parse_value(const struct weir_store *store, struct weir_slice stored,
+                           struct weir_slice *value_out, int64_t *timestamp_out,
+                           struct weir_error *error);
+struct weir_slice weir_store_changelog_key(const struct weir_store *store, struct weir_arena *arena,
+                                           struct weir_slice key);
+/** The part of a changelog's key that is ours; WEIR_CORRUPT if there is none. */
+int weir_store_parse_changelog_key(const struct weir_store *store, struct weir_slice logged,
+                                   struct weir_slice *key_out, struct weir_error *error);
+
+struct weir_position_record {
+    struct weir_slice name;
+    uint16_t prefix;
+    bool is_timestamped;
+    int64_t segment_interval_ms;
+    struct weir_changelog_position position;
+};
+void weir_position_record_build(const struct weir_store *store,
+                                const struct weir_changelog_position *position,
+                                struct weir_arena *arena, struct weir_backend_write *write_out);
+int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
+                               struct weir_position_record *record_out, struct weir_error *error);
+
+/* ---- restore.c --------------------------------------------------------------------------------- */
+
+/** Match what the backend holds with the stores that are wanted; drop the rest. */
+int weir_state_find_positions(struct weir_state *state, struct weir_error *error);
+
+/* ---- generations.c ------------------------------------------------------------------------------ */
+
+int weir_state_init_generations(struct weir_state *state);
+void weir_state_close_generations(struct weir_state *state);
+
+#endif
