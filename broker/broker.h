@@ -16,15 +16,19 @@
  * inside is for the message), log/<topic>-<n>/, state/.
  */
 struct weir_broker;
+struct weir_shard;
+struct weir_partition;
+struct weir_commit_work;
 
 struct weir_broker_options {
     struct weir_env *env;
     const char *path;
-    bool auto_create_topics;          /* auto.create.topics.enable */
-    int32_t num_partitions;           /* num.partitions, of an auto-created topic; 0: 1 */
-    int32_t shard_count;              /* 0: 1, the embedded default */
+    bool auto_create_topics;                 /* auto.create.topics.enable */
+    int32_t num_partitions;                  /* num.partitions, of an auto-created topic; 0: 1 */
+    int32_t shard_count;                     /* 0: 1, the embedded default */
     int64_t log_retention_check_interval_ms; /* 0: 5 min */
     struct weir_topic_config topic_defaults; /* start from weir_topic_config_default() */
+    int32_t offsets_topic_num_partitions;    /* offsets.topic.num.partitions; 0: 1 */
 };
 
 /**
@@ -53,9 +57,17 @@ struct weir_request {
     struct weir_message message; /* first: it is posted there and back */
     struct weir_actor *reply_to;
     void (*done)(struct weir_request *request);
-    void *context;               /* the caller's */
+    void *context; /* the caller's */
     int rc;
     struct weir_error error;
+    /* the engine's, while it is on its way */
+    struct weir_shard *shard;
+    struct weir_slice topic;
+    int32_t partition;
+    bool may_create;
+    void (*stage)(struct weir_partition *partition, struct weir_request *request);
+    bool (*before_reply)(struct weir_request *request); /* true: not yet, somebody else will */
+    _Atomic bool is_done;                               /* for weir_broker_wait */
 };
 
 struct weir_topic_partition {
@@ -75,13 +87,16 @@ struct weir_produce_request {
     struct weir_topic_partition to;
     struct weir_shared *batches; /* the caller keeps its reference */
     enum weir_acks acks;
-    bool is_internal; /* the engine's own and the runtime's: control bit and internal topics allowed */
+    bool is_internal;  /* the engine's and the runtime's: control bit, names with "__" */
+    bool walk_records; /* look at each record too: for batches that come from outside the process */
     /* given */
     int64_t base_offset;
     int64_t last_offset;
     int64_t append_time_ms;
     int64_t log_start_offset;
     bool is_duplicate;
+    /* the shard's, while it waits for the flush */
+    struct weir_produce_request *next;
 };
 void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request *request);
 
@@ -106,10 +121,14 @@ struct weir_fetch_request {
     /* the shard's, while it waits */
     struct weir_fetch_request *next;
     struct weir_fetch_request *previous;
-    void *partition;
+    struct weir_partition *waits_on;
+    int64_t wake_at_bytes; /* worth another look once the partition has taken in this much */
+    size_t deadline_index; /* in the shard's heap of deadlines */
+    _Atomic int cancel_state;
 };
 void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request);
-/** Have a waiting fetch answered now with WEIR_CLOSED; `done` still runs exactly once. */
+/** Have a waiting fetch answered now with WEIR_CLOSED; `done` still runs exactly once. Once per fetch,
+ * from the thread that `done` runs on, before it has run. */
 void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request);
 /** Drop the references a fetch gave. */
 void weir_fetch_release(struct weir_fetch_request *request);
@@ -166,7 +185,7 @@ struct weir_topic_info {
 };
 struct weir_list_topics_request {
     struct weir_request request;
-    struct weir_arena *arena; /* the caller's, untouched by others until done */
+    struct weir_arena *arena;       /* the caller's, untouched by others until done */
     struct weir_topic_info *topics; /* given */
     size_t topic_count;
 };
@@ -187,11 +206,11 @@ void weir_broker_init_producer(struct weir_broker *broker,
  */
 struct weir_offset_entry {
     struct weir_topic_partition partition;
-    int64_t offset;          /* fetched: -1 if there is none */
-    int32_t leader_epoch;    /* -1: unknown */
+    int64_t offset;       /* fetched: -1 if there is none */
+    int32_t leader_epoch; /* -1: unknown */
     struct weir_slice metadata;
     struct weir_uuid topic_id; /* fetched: of the topic when it was committed */
-    bool is_tombstone;       /* commit: forget this partition */
+    bool is_tombstone;         /* commit: forget this partition */
 };
 struct weir_commit_request {
     struct weir_request request;
@@ -199,6 +218,7 @@ struct weir_commit_request {
     const struct weir_offset_entry *entries;
     size_t entry_count;
     size_t metadata_size_max; /* 0: 4096, offset.metadata.max.bytes; the runtime sets its own */
+    struct weir_commit_work *work; /* the engine's */
 };
 void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request);
 

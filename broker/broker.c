@@ -1,0 +1,217 @@
+#include "broker/broker.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+enum { SHARDS_MAX = 256 };
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static struct weir_broker_options with_defaults(const struct weir_broker_options *given)
+{
+    struct weir_broker_options options = *given;
+    options.path = NULL; /* the caller's memory; the data directory has its own copy */
+    if (options.num_partitions <= 0) options.num_partitions = 1;
+    if (options.shard_count <= 0) options.shard_count = 1;
+    if (options.shard_count > SHARDS_MAX) options.shard_count = SHARDS_MAX;
+    if (options.offsets_topic_num_partitions <= 0) options.offsets_topic_num_partitions = 1;
+    if (options.log_retention_check_interval_ms <= 0) {
+        options.log_retention_check_interval_ms = 5 * 60 * 1000;
+    }
+    return options;
+}
+
+static int new_shards(struct weir_broker *broker, struct weir_error *error)
+{
+    size_t count = (size_t)broker->options.shard_count;
+    broker->shards = weir_alloc_zero(&broker->budget, count * sizeof broker->shards[0]);
+    if (broker->shards == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open the shards");
+    broker->shard_count = (int32_t)count;
+    for (size_t i = 0; i < count; i++)
+        weir_shard_init(&broker->shards[i], broker);
+    return 0;
+}
+
+static int start_shards(struct weir_broker *broker, struct weir_error *error)
+{
+    for (int32_t i = 0; i < broker->shard_count; i++) {
+        struct weir_actor_options options = {
+            .name = "weir-shard", .run_once = weir_shard_run_once, .impl = &broker->shards[i]};
+        int rc = weir_actor_start(broker->env, &options, &broker->shards[i].actor, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+static void stop_shards(struct weir_broker *broker)
+{
+    for (int32_t i = 0; i < broker->shard_count; i++) {
+        weir_actor_stop(broker->shards[i].actor);
+        broker->shards[i].actor = NULL;
+    }
+}
+
+/* Take down what stands, in the order that each part can bear. The first error is returned. */
+static int take_down(struct weir_broker *broker, struct weir_error *error)
+{
+    int rc = 0;
+    for (int32_t i = 0; i < broker->shard_count; i++) {
+        int closed = weir_shard_close(&broker->shards[i], rc == 0 ? error : NULL);
+        if (rc == 0) rc = closed;
+    }
+    weir_controller_close(&broker->controller);
+    weir_free(broker->shards);
+    return rc;
+}
+
+static void free_broker(struct weir_broker *broker)
+{
+    weir_data_directory_close(&broker->directory);
+    weir_assert(atomic_load(&broker->budget.used) == 0);
+    weir_free(broker);
+}
+
+int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
+                     struct weir_error *error)
+{
+    struct weir_broker *broker = weir_alloc_zero(options->env->budget, sizeof *broker);
+    if (broker == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open a log");
+    broker->env = options->env;
+    broker->options = with_defaults(options);
+    weir_budget_init(&broker->budget, "broker", options->env->heap, options->env->budget, 0);
+    int rc = weir_data_directory_open(&broker->directory, broker->env, options->path, error);
+    if (rc < 0) goto out;
+    rc = new_shards(broker, error);
+    if (rc < 0) goto out;
+    rc = weir_controller_open(&broker->controller, broker, error);
+    if (rc < 0) goto out;
+    rc = weir_data_directory_begin(&broker->directory, error);
+    if (rc < 0) goto out;
+    rc = start_shards(broker, error);
+    if (rc < 0) goto out;
+    (void)weir_uuid_print(broker->directory.properties.cluster_id, broker->cluster_id);
+    *broker_out = broker;
+    return 0;
+out:
+    stop_shards(broker);
+    (void)take_down(broker, NULL); /* the first error is the news */
+    free_broker(broker);
+    return rc;
+}
+
+/* ---- closing --------------------------------------------------------------------------------- */
+
+static bool is_drained(void *context)
+{
+    const struct weir_broker *broker = context;
+    return atomic_load(&broker->in_flight) == 0;
+}
+
+/* Everything that is on its way gets its answer; nothing new is let in. */
+static int drain(struct weir_broker *broker, struct weir_error *error)
+{
+    atomic_store(&broker->is_closing, true);
+    for (int32_t i = 0; i < broker->shard_count; i++) {
+        weir_broker_hold(broker);
+        weir_actor_post(broker->shards[i].actor, &broker->shards[i].nudge_closing);
+    }
+    int rc = weir_wait(broker->env, is_drained, broker, WEIR_MONO_NEVER);
+    return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "wait for requests to end") : 0;
+}
+
+int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
+{
+    if (broker == NULL) return 0;
+    if (!weir_may_block(broker->env)) {
+        return weir_error_set(error, WEIR_WRONG_THREAD,
+                              "a log is closed from a thread of the program, not of the engine");
+    }
+    int rc = drain(broker, error);
+    if (rc < 0) return rc;
+    stop_shards(broker);
+    bool is_offline = atomic_load(&broker->is_offline);
+    if (is_offline) {
+        rc = weir_error_set(error, WEIR_OFFLINE, "'%s' went offline; its last writes may be lost",
+                            broker->directory.path.text);
+    } else {
+        rc = weir_controller_snapshot(&broker->controller, error);
+    }
+    int closed = take_down(broker, rc == 0 ? error : NULL);
+    if (rc == 0) rc = closed;
+    if (rc == 0) rc = weir_data_directory_mark_clean(&broker->directory, error);
+    free_broker(broker);
+    return weir_error_wrap(error, rc, "close the log");
+}
+
+/* ---- small questions ------------------------------------------------------------------------- */
+
+const char *weir_broker_cluster_id(const struct weir_broker *broker)
+{
+    return broker->cluster_id;
+}
+
+static void add_histogram(struct weir_histogram *sum, const struct weir_broker *broker)
+{
+    for (int32_t i = 0; i < broker->shard_count; i++) {
+        weir_histogram_merge(sum, &broker->shards[i].flush.duration_us);
+    }
+}
+
+void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_metrics *metrics_out)
+{
+    struct weir_broker_metrics metrics = {0};
+    struct weir_histogram durations_us = {0};
+    add_histogram(&durations_us, broker);
+    for (int32_t i = 0; i < broker->shard_count; i++) {
+        const struct weir_shard *shard = &broker->shards[i];
+        metrics.bytes_in += weir_counter_get(&shard->bytes_in);
+        metrics.bytes_out += weir_counter_get(&shard->bytes_out);
+        metrics.batches_in += weir_counter_get(&shard->batches_in);
+        metrics.flushes += weir_counter_get(&shard->flush.flushes);
+        metrics.open_partitions += weir_counter_get(&shard->open_partitions);
+    }
+    if (atomic_load(&broker->is_offline)) metrics.offline_partitions = metrics.open_partitions;
+    metrics.flush_p50_us = weir_histogram_quantile(&durations_us, 0.5);
+    metrics.flush_p99_us = weir_histogram_quantile(&durations_us, 0.99);
+    metrics.memory_bytes = (int64_t)atomic_load(&broker->budget.used);
+    *metrics_out = metrics;
+}
+
+/* ---- ask and wait ---------------------------------------------------------------------------- */
+
+static bool request_is_done(void *context)
+{
+    return atomic_load(&((const struct weir_request *)context)->is_done);
+}
+
+/* On the shard's thread. Once the flag is set the request may be gone with its owner's stack. */
+static void waited_for(struct weir_request *request)
+{
+    struct weir_env *env = request->shard->env;
+    atomic_store(&request->is_done, true);
+    weir_signal(env);
+}
+
+int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *request,
+                           struct weir_error *error)
+{
+    if (!weir_may_block(broker->env)) {
+        return weir_error_set(error, WEIR_WRONG_THREAD,
+                              "a blocking call from a thread that must not block; use the "
+                              "asynchronous form");
+    }
+    request->reply_to = NULL;
+    request->done = waited_for;
+    atomic_store(&request->is_done, false);
+    return 0;
+}
+
+int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
+                     struct weir_error *error)
+{
+    int rc = weir_wait(broker->env, request_is_done, request, WEIR_MONO_NEVER);
+    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "wait for an answer");
+    if (request->rc < 0 && error != NULL) *error = request->error;
+    return request->rc;
+}

@@ -1,0 +1,94 @@
+#ifndef WEIR_BROKER_BROKER_INTERNAL_H
+#define WEIR_BROKER_BROKER_INTERNAL_H
+
+#include "base/map.h"
+#include "base/metrics.h"
+#include "broker/broker.h"
+#include "broker/controller.h"
+#include "broker/data_directory.h"
+#include "broker/deadline_heap.h"
+#include "broker/flush_group.h"
+#include "broker/partition.h"
+
+/** What the files of this folder share: the engine and its shards. */
+
+/**
+ * A shard: an actor that owns its partitions. A request for one of them is a message to it.
+ * Everything here is touched by its thread only, but for the counters.
+ */
+struct weir_shard {
+    struct weir_broker *broker;
+    struct weir_env *env;
+    struct weir_budget *budget;
+    struct weir_actor *actor;
+    struct weir_map partitions;
+    struct weir_flush_group flush;
+    struct weir_deadline_heap deadlines; /* of waiting fetches */
+    struct weir_mono retention_at;
+    struct weir_message nudge_closing; /* posted once */
+    struct weir_message nudge_offline; /* posted once */
+    struct weir_counter bytes_in;
+    struct weir_counter bytes_out;
+    struct weir_counter batches_in;
+    struct weir_counter open_partitions;
+};
+
+struct weir_broker {
+    struct weir_env *env;
+    struct weir_budget budget;
+    struct weir_broker_options options;
+    struct weir_data_directory directory;
+    char cluster_id[WEIR_UUID_TEXT_SIZE];
+    struct weir_controller controller;
+    struct weir_shard *shards;
+    int32_t shard_count;
+    _Atomic int64_t in_flight; /* requests, and work that is out: what a close waits for */
+    _Atomic bool is_closing;
+    _Atomic bool is_offline; /* a sync has failed: nothing is served any more */
+};
+
+/* ---- requests (request.c) -------------------------------------------------------------------- */
+
+/** Something is on its way; a close waits until it is released. */
+void weir_broker_hold(struct weir_broker *broker);
+void weir_broker_release(struct weir_broker *broker);
+
+/** Count a request in, and make it ready for weir_request_forward. */
+void weir_request_set_out(struct weir_broker *broker, struct weir_request *request);
+/** Set a request out to the shard of its topic and partition, to run `stage` there. */
+void weir_request_send(struct weir_broker *broker, struct weir_request *request,
+                       struct weir_topic_partition to,
+                       void (*stage)(struct weir_partition *partition,
+                                     struct weir_request *request));
+/** Set a request out to the controller, to be handled there by `handle`. */
+void weir_request_send_controller(struct weir_broker *broker, struct weir_request *request,
+                                  void (*handle)(struct weir_message *message));
+/** Send a request on, that has been set out before, to a partition. */
+void weir_request_forward(struct weir_broker *broker, struct weir_request *request,
+                          struct weir_topic_partition to,
+                          void (*stage)(struct weir_partition *partition,
+                                        struct weir_request *request));
+/** Answer; the request is the caller's again. `request->error` says why if `rc` is negative. */
+void weir_request_reply(struct weir_request *request, int rc);
+/** Answer with an error of this text. */
+void weir_request_refuse(struct weir_request *request, int rc, const char *text);
+/** The reason why nothing is served now: WEIR_CLOSED, WEIR_OFFLINE or 0. */
+int weir_broker_check_serving(struct weir_broker *broker, struct weir_error *error);
+
+/* ---- the shard (shard.c) --------------------------------------------------------------------- */
+
+void weir_shard_init(struct weir_shard *shard, struct weir_broker *broker);
+int weir_shard_run_once(void *impl);
+/** Close what is left, when the actor is gone; blocks. First error. */
+int weir_shard_close(struct weir_shard *shard, struct weir_error *error);
+struct weir_shard *weir_broker_shard(struct weir_broker *broker, struct weir_slice topic,
+                                     int32_t partition);
+/** A disk has failed: say so once, and have every shard answer WEIR_OFFLINE from now on. */
+void weir_broker_go_offline(struct weir_broker *broker, const struct weir_error *reason);
+
+/** Key of a partition: its topic and its number. */
+enum { WEIR_PARTITION_KEY_MAX = WEIR_TOPIC_NAME_SIZE_MAX + 4 };
+struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
+                                       int32_t partition);
+
+#endif

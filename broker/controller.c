@@ -1,0 +1,416 @@
+#include "broker/controller.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+/* ---- the image over its log ------------------------------------------------------------------ */
+
+static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
+{
+    return weir_metadata_apply_value(impl, record->value, error);
+}
+
+struct image_writer {
+    struct weir_snapshot_builder *builder;
+    struct weir_buffer value;
+};
+
+static int write_record(void *context, const struct weir_metadata_record *record)
+{
+    struct image_writer *writer = context;
+    weir_buffer_reset(&writer->value);
+    int rc = weir_metadata_record_encode(&writer->value, record);
+    if (rc < 0) return rc;
+    weir_snapshot_builder_add(writer->builder,
+                              &(struct weir_record){.value = weir_buffer_slice(&writer->value)});
+    return writer->builder->rc;
+}
+
+static void write_image(const void *impl, struct weir_snapshot_builder *builder)
+{
+    const struct weir_metadata_image *image = impl;
+    struct image_writer writer = {.builder = builder};
+    weir_buffer_init(&writer.value, image->budget, 0);
+    int rc = weir_metadata_each_record(image, write_record, &writer);
+    if (builder->rc == 0) builder->rc = rc;
+    weir_buffer_close(&writer.value);
+}
+
+static const struct weir_fold_ops image_ops = {
+    .apply = apply_record,
+    .write = write_image,
+};
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+int weir_controller_add(struct weir_controller *controller,
+                        const struct weir_metadata_record *record)
+{
+    weir_buffer_reset(&controller->record);
+    int rc = weir_metadata_record_encode(&controller->record, record);
+    if (rc < 0) return rc;
+    struct weir_record stored = {
+        .value = weir_buffer_slice(&controller->record),
+        .timestamp_ms = weir_wall_now(controller->broker->env).ms,
+    };
+    return weir_batch_builder_add(&controller->builder, &stored);
+}
+
+/* The records gathered so far as one batch of their own memory. */
+static int finish_batch(struct weir_controller *controller, struct weir_shared **batch_out)
+{
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice bytes;
+    int rc = weir_batch_builder_finish(&controller->builder, &finish, &bytes);
+    if (rc < 0) return rc;
+    struct weir_shared *batch = weir_shared_new(&controller->broker->budget, bytes.size);
+    if (batch == NULL) return WEIR_NO_MEMORY;
+    memcpy(batch->data, bytes.data, bytes.size);
+    batch->size = bytes.size;
+    *batch_out = batch;
+    return 0;
+}
+
+/* The current change is through: tell its maker, go on with the next. */
+static void finish_change(struct weir_controller *controller, int rc,
+                          const struct weir_error *error)
+{
+    struct weir_metadata_change *change = controller->current;
+    controller->current = NULL;
+    weir_shared_unref(controller->produce.batches);
+    controller->produce.batches = NULL;
+    if (controller->removals == NULL) weir_snapshotter_run(&controller->snapshotter);
+    change->done(controller, change, rc, error);
+}
+
+/* Fold what is durable into the image. Without memory it is tried again, never given up: the log says
+ * so already. */
+static void apply_durable(struct weir_controller *controller)
+{
+    struct weir_error error = {0};
+    const struct weir_shared *batch = controller->produce.batches;
+    int rc = weir_fold_batches(&controller->fold, weir_slice(batch->data, batch->size), &error);
+    controller->needs_retry = rc == WEIR_NO_MEMORY;
+    if (controller->needs_retry) return;
+    if (rc < 0) weir_broker_go_offline(controller->broker, &error);
+    finish_change(controller, rc, &error);
+}
+
+static void written(struct weir_request *request)
+{
+    struct weir_controller *controller = request->context;
+    if (request->rc < 0) {
+        struct weir_error error = request->error;
+        finish_change(controller, request->rc, &error);
+    } else {
+        apply_durable(controller);
+    }
+}
+
+static void write_current(struct weir_controller *controller)
+{
+    struct weir_error error = {0};
+    struct weir_produce_request *produce = &controller->produce;
+    *produce = (struct weir_produce_request){.acks = WEIR_ACKS_ALL, .is_internal = true};
+    int rc = weir_broker_check_serving(controller->broker, &error);
+    if (rc == 0) {
+        rc = finish_batch(controller, &produce->batches);
+        if (rc < 0) (void)weir_error_set(&error, (enum weir_code)rc, "write a metadata record");
+    }
+    if (rc < 0) {
+        finish_change(controller, rc, &error);
+        return;
+    }
+    produce->request.done = written;
+    produce->request.context = controller;
+    weir_partition_write(controller->partition, produce);
+}
+
+static void pump(struct weir_controller *controller)
+{
+    while (controller->current == NULL && controller->first != NULL) {
+        struct weir_metadata_change *change = controller->first;
+        struct weir_error error = {0};
+        controller->first = change->next;
+        if (controller->first == NULL) controller->last = NULL;
+        change->next = NULL;
+        controller->current = change;
+        weir_batch_builder_reset(&controller->builder);
+        int rc = change->build(controller, change, &error);
+        if (rc < 0 && error.text[0] == '\0') {
+            (void)weir_error_set(&error, (enum weir_code)rc, "%s", weir_code_text(rc));
+        }
+        if (rc == WEIR_CHANGE_WAITS && weir_topic_removal_defer(controller, change)) {
+            controller->current = NULL;
+        } else if (rc == 0 && controller->builder.record_count > 0) {
+            write_current(controller);
+        } else {
+            finish_change(controller, rc < 0 ? rc : 0, &error);
+        }
+    }
+}
+
+void weir_controller_submit(struct weir_controller *controller, struct weir_metadata_change *change)
+{
+    change->next = NULL;
+    if (controller->last != NULL) {
+        controller->last->next = change;
+    } else {
+        controller->first = change;
+    }
+    controller->last = change;
+}
+
+int weir_controller_run(struct weir_controller *controller)
+{
+    controller->needs_turn = false;
+    bool has_work =
+        controller->needs_retry || (controller->current == NULL && controller->first != NULL);
+    if (controller->needs_retry) apply_durable(controller);
+    pump(controller);
+    if (weir_topic_removal_retry(controller)) controller->needs_turn = true;
+    return has_work ? 1 : 0;
+}
+
+/* ---- answers from the image ------------------------------------------------------------------ */
+
+struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
+                                                const struct weir_topic_image *topic)
+{
+    struct weir_topic_config config = controller->broker->options.topic_defaults;
+    for (size_t i = 0; i < topic->config_count; i++) {
+        /* It was checked when it was set; a later version's key says nothing to this one. */
+        (void)weir_topic_config_set(&config, topic->configs[i].key, topic->configs[i].value, NULL);
+    }
+    return config;
+}
+
+static int answer_from_image(struct weir_controller *controller, struct weir_resolve *resolve)
+{
+    const struct weir_partition *partition = resolve->partition;
+    const struct weir_topic_image *topic =
+        weir_metadata_topic(&controller->image, partition->topic);
+    int name_size = (int)partition->topic.size;
+    const char *name = (const char *)partition->topic.data;
+    if (topic == NULL) {
+        return weir_error_set(&resolve->error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                              "topic '%.*s' does not exist", name_size, name);
+    }
+    if (partition->number >= topic->partition_count) {
+        return weir_error_set(&resolve->error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                              "topic '%.*s' has %d partitions, numbered from 0; %d is not one",
+                              name_size, name, topic->partition_count, partition->number);
+    }
+    resolve->topic_id = topic->id;
+    resolve->config = weir_controller_config(controller, topic);
+    resolve->leader_epoch =
+        weir_metadata_leader_epoch(&controller->image, topic, partition->number);
+    return 0;
+}
+
+struct auto_create {
+    struct weir_metadata_change change;
+    struct weir_resolve *resolve;
+};
+
+static int build_auto_create(struct weir_controller *controller,
+                             struct weir_metadata_change *change, struct weir_error *error)
+{
+    struct weir_topic_plan plan = {.name = change->name, .partition_count = -1};
+    if (weir_metadata_topic(&controller->image, plan.name) != NULL) return WEIR_END;
+    return weir_controller_build_topic(controller, &plan, error);
+}
+
+static void auto_created(struct weir_controller *controller, struct weir_metadata_change *change,
+                         int rc, const struct weir_error *error)
+{
+    struct weir_resolve *resolve = ((struct auto_create *)change)->resolve;
+    if (rc < 0) {
+        resolve->rc = rc;
+        resolve->error = *error;
+    } else {
+        resolve->rc = answer_from_image(controller, resolve);
+    }
+    weir_free(change);
+    weir_resolve_answer(resolve);
+}
+
+void weir_controller_resolve(struct weir_message *message)
+{
+    struct weir_resolve *resolve = (struct weir_resolve *)message;
+    struct weir_broker *broker = resolve->partition->shard->broker;
+    struct weir_controller *controller = &broker->controller;
+    resolve->rc = answer_from_image(controller, resolve);
+    bool is_missing = resolve->rc < 0 && resolve->may_create &&
+                      weir_metadata_topic(&controller->image, resolve->partition->topic) == NULL;
+    struct auto_create *create = NULL;
+    if (is_missing) {
+        create = weir_alloc_zero(&broker->budget, sizeof *create);
+        if (create == NULL) resolve->rc = weir_error_set(&resolve->error, WEIR_NO_MEMORY, "create");
+    }
+    if (create == NULL) {
+        weir_resolve_answer(resolve);
+        return;
+    }
+    create->change.build = build_auto_create;
+    create->change.done = auto_created;
+    create->change.name = resolve->partition->topic;
+    create->resolve = resolve;
+    weir_controller_submit(controller, &create->change);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* Append what has been gathered, make it durable and fold it in, in place. */
+static int write_now(struct weir_controller *controller, struct weir_partition_log *log,
+                     struct weir_error *error)
+{
+    struct weir_shared *batch = NULL;
+    struct weir_log_sync sync = {0};
+    struct weir_append_result result;
+    int rc = finish_batch(controller, &batch);
+    if (rc < 0) goto out;
+    struct weir_append append = {.batches = batch, .now = weir_wall_now(controller->broker->env)};
+    rc = weir_partition_log_append(log, &append, &result, error);
+    if (rc < 0) goto out;
+    rc = weir_log_sync_begin(log, &sync);
+    if (rc < 0) goto out;
+    weir_log_sync_run(&sync, false);
+    rc = weir_log_sync_end(log, &sync);
+    if (rc < 0) {
+        if (error != NULL) *error = sync.error;
+        goto out;
+    }
+    rc = weir_fold_batches(&controller->fold, weir_slice(batch->data, batch->size), error);
+out:
+    weir_buffer_close(&sync.mark);
+    weir_shared_unref(batch);
+    return rc;
+}
+
+/* A fresh directory says what reads it; a directory that was not closed gets a new incarnation, which
+ * raises every leader epoch: durable before anything is served. */
+static int write_first(struct weir_controller *controller, struct weir_partition_log *log,
+                       struct weir_error *error)
+{
+    bool is_fresh = controller->image.level == 0;
+    if (!is_fresh && controller->broker->directory.was_clean) return 0;
+    struct weir_metadata_record feature = {
+        .type = WEIR_METADATA_FEATURE_LEVEL,
+        .feature_level = {weir_text(WEIR_METADATA_FEATURE), WEIR_METADATA_LEVEL_MAX},
+    };
+    struct weir_metadata_record incarnation = {
+        .type = WEIR_METADATA_REGISTER_BROKER,
+        .register_broker.incarnation_id = weir_uuid_random(controller->broker->env),
+    };
+    int rc = 0;
+    weir_batch_builder_reset(&controller->builder);
+    if (is_fresh) rc = weir_controller_add(controller, &feature);
+    if (rc == 0) rc = weir_controller_add(controller, &incarnation);
+    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "write the first metadata");
+    if (!is_fresh) {
+        int32_t epoch = weir_partition_log_state(log).leader_epoch;
+        rc = weir_partition_log_set_epoch(log, epoch + 1, error);
+        if (rc < 0) return rc;
+    }
+    return write_now(controller, log, error);
+}
+
+static struct weir_topic_config log_config(void)
+{
+    struct weir_topic_config config = weir_topic_config_default();
+    config.retention_ms = -1;
+    config.retention_bytes = -1;
+    config.segment_bytes = 16 << 20;
+    config.max_message_bytes = 64 << 20;
+    config.message_timestamp_before_max_ms = INT64_MAX;
+    config.message_timestamp_after_max_ms = INT64_MAX;
+    return config;
+}
+
+static int open_log(struct weir_controller *controller, const char *path,
+                    struct weir_partition_log **log_out, struct weir_error *error)
+{
+    struct weir_broker *broker = controller->broker;
+    struct weir_log_recovery recovery;
+    struct weir_partition_log_options options = {
+        .env = broker->env,
+        .budget = &broker->budget,
+        .path = path,
+        .topic_id = {.bytes = {[15] = 1}}, /* Kafka's for this topic */
+        .config = log_config(),
+    };
+    int rc = weir_partition_log_open(&options, log_out, &recovery, error);
+    if (rc < 0) return rc;
+    if (recovery.offline_from >= 0) {
+        (void)weir_partition_log_close(*log_out, NULL);
+        *log_out = NULL;
+        return weir_error_set(error, WEIR_CORRUPT, "'%s' is damaged from offset %lld on: %s", path,
+                              (long long)recovery.offline_from, recovery.reason);
+    }
+    return 0;
+}
+
+static int restore(struct weir_controller *controller, struct weir_partition_log *log,
+                   const char *path, struct weir_error *error)
+{
+    struct weir_broker *broker = controller->broker;
+    controller->image.keeps_removed = true;
+    int rc = weir_fold_restore(&controller->fold, broker->env, log, path, error);
+    if (rc < 0) return rc;
+    controller->image.keeps_removed = false;
+    if (controller->image.records_skipped > 0) {
+        weir_log(&broker->env->logger, WEIR_LOG_WARN, "metadata.records_skipped", "count=%lld",
+                 (long long)controller->image.records_skipped);
+    }
+    rc = write_first(controller, log, error);
+    if (rc < 0) return rc;
+    controller->producer_id_next = controller->image.next_producer_id;
+    controller->producer_id_end = controller->image.next_producer_id;
+    return weir_topic_removal_mend(controller, error);
+}
+
+int weir_controller_open(struct weir_controller *controller, struct weir_broker *broker,
+                         struct weir_error *error)
+{
+    struct weir_log_path path =
+        weir_log_path(broker->directory.log_path.text, WEIR_CLUSTER_METADATA_TOPIC "-0");
+    struct weir_partition_log *log = NULL;
+    *controller = (struct weir_controller){.broker = broker};
+    weir_metadata_image_init(&controller->image, &broker->budget);
+    weir_fold_init(&controller->fold, &image_ops, &controller->image, &broker->budget);
+    weir_batch_builder_init(&controller->builder, &broker->budget, WEIR_CODEC_NONE, 0);
+    weir_buffer_init(&controller->record, &broker->budget, 0);
+    int rc = open_log(controller, path.text, &log, error);
+    if (rc < 0) goto out;
+    rc = restore(controller, log, path.text, error);
+    if (rc < 0) goto out;
+    rc = weir_partition_adopt(&broker->shards[0], WEIR_CLUSTER_METADATA_TOPIC, 0, path.text, log,
+                              &controller->partition);
+    if (rc < 0) goto out;
+    log = NULL;
+    controller->partition->config = log_config();
+    controller->partition->leader_epoch = controller->partition->shown.leader_epoch;
+    weir_snapshotter_init(&controller->snapshotter, controller->partition, &controller->fold);
+out:
+    (void)weir_partition_log_close(log,
+                                   NULL); /* only after a failure: the first error is the news */
+    if (rc < 0) weir_controller_close(controller);
+    return weir_error_wrap(error, rc, "open the metadata");
+}
+
+int weir_controller_snapshot(struct weir_controller *controller, struct weir_error *error)
+{
+    return weir_snapshotter_finish(&controller->snapshotter, error);
+}
+
+void weir_controller_close(struct weir_controller *controller)
+{
+    if (controller->broker == NULL) return;
+    weir_metadata_image_close(&controller->image);
+    weir_fold_close(&controller->fold);
+    weir_batch_builder_close(&controller->builder);
+    weir_buffer_close(&controller->record);
+    *controller = (struct weir_controller){0};
+}

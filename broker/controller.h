@@ -1,0 +1,142 @@
+#ifndef WEIR_BROKER_CONTROLLER_H
+#define WEIR_BROKER_CONTROLLER_H
+
+#include "broker/broker.h"
+#include "broker/fold.h"
+#include "broker/metadata/metadata_image.h"
+#include "broker/snapshotter.h"
+
+struct weir_controller;
+struct weir_resolve;
+struct weir_topic_notice;
+
+/**
+ * The controller owns the metadata. It lives on shard 0, whose partition `__cluster_metadata-0` is.
+ *
+ * A change is built against the image (which may refuse it), appended as one batch, flushed, and only
+ * then folded into the image and answered; one change at a time, the others wait in line. So the
+ * image never shows what a crash could take back.
+ *
+ *     queue ──build──> records ──append, flush──> durable ──apply──> image ──> done
+ */
+struct weir_metadata_change {
+    struct weir_metadata_change *next;
+    /** Add records with weir_controller_add. WEIR_END: there is nothing to write, go on to `done`.
+     * WEIR_CHANGE_WAITS: the topic's name is being removed, come back after that. */
+    int (*build)(struct weir_controller *controller, struct weir_metadata_change *change,
+                 struct weir_error *error);
+    /** Applied and durable, or refused or failed with `rc`. The change is its maker's again. */
+    void (*done)(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
+                 const struct weir_error *error);
+    struct weir_slice name; /* of the topic, where build may give WEIR_CHANGE_WAITS */
+};
+enum { WEIR_CHANGE_WAITS = 2 };
+
+/**
+ * A deleted topic whose partitions are being closed and whose folders are going away. Its name is
+ * taken until then: changes that want it wait here.
+ */
+struct weir_topic_removal {
+    struct weir_work work; /* first */
+    struct weir_topic_removal *next;
+    struct weir_controller *controller;
+    char name[WEIR_TOPIC_NAME_SIZE_MAX + 1];
+    struct weir_uuid id;
+    int32_t partition_count;
+    bool needs_notice; /* memory was out: another try after a moment */
+    struct weir_metadata_change *waiting;
+    void (*then)(struct weir_topic_removal *removal); /* all is gone */
+    int rc;
+    struct weir_error error;
+};
+
+struct weir_controller {
+    struct weir_broker *broker;
+    struct weir_metadata_image image;
+    struct weir_fold fold;
+    struct weir_partition *partition; /* __cluster_metadata-0 */
+    struct weir_snapshotter snapshotter;
+    struct weir_metadata_change *first; /* in line */
+    struct weir_metadata_change *last;
+    struct weir_metadata_change *current;
+    struct weir_batch_builder builder;
+    struct weir_buffer record;
+    struct weir_produce_request produce; /* of `current` */
+    bool needs_retry;                    /* durable, and memory was out when it was applied */
+    bool needs_turn;                     /* memory was out elsewhere */
+    int64_t producer_id_next;            /* of the block that is being given out */
+    int64_t producer_id_end;
+    struct weir_topic_removal *removals;
+};
+
+/** Open the metadata log, restore the image, raise the epochs after an unclean stop; before the
+ * actors run. Blocks. */
+int weir_controller_open(struct weir_controller *controller, struct weir_broker *broker,
+                         struct weir_error *error);
+/** A last snapshot, when the actors are gone. Blocks. */
+int weir_controller_snapshot(struct weir_controller *controller, struct weir_error *error);
+void weir_controller_close(struct weir_controller *controller);
+
+/* The rest: on shard 0's thread. */
+
+void weir_controller_submit(struct weir_controller *controller,
+                            struct weir_metadata_change *change);
+/** Try again what had to wait for memory. */
+int weir_controller_run(struct weir_controller *controller);
+/** Add one record to the change that is being built. WEIR_NO_MEMORY. */
+int weir_controller_add(struct weir_controller *controller,
+                        const struct weir_metadata_record *record);
+/** Answer a partition's question: handles a weir_resolve's message. */
+void weir_controller_resolve(struct weir_message *message);
+/** Defaults and overrides together. */
+struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
+                                                const struct weir_topic_image *topic);
+
+/* topic_admin.c: building a topic */
+struct weir_topic_plan {
+    struct weir_slice name;
+    int32_t partition_count; /* -1: the default */
+    const struct weir_config_entry *configs;
+    size_t config_count;
+    bool is_internal;
+};
+int weir_controller_build_topic(struct weir_controller *controller,
+                                const struct weir_topic_plan *plan, struct weir_error *error);
+/** Create `__consumer_offsets`, then `then` (rc 0 also if it is there by now). */
+struct weir_offsets_topic_change {
+    struct weir_metadata_change change;
+    void (*then)(struct weir_offsets_topic_change *change, int rc, const struct weir_error *error);
+};
+void weir_controller_create_offsets_topic(struct weir_controller *controller,
+                                          struct weir_offsets_topic_change *change);
+
+/* topic_notice.c */
+/** Tell every shard about a topic's partitions; `then` runs on shard 0 when all are through. */
+struct weir_topic_notice_order {
+    struct weir_slice topic;
+    int32_t partition_count;
+    bool closes; /* else `config` is taken over */
+    struct weir_topic_config config;
+    void (*then)(void *context);
+    void *context;
+};
+int weir_topic_notice_send(struct weir_controller *controller,
+                           const struct weir_topic_notice_order *order);
+/** One of those it waits for is through. */
+void weir_topic_notice_count_down(struct weir_topic_notice *notice);
+
+/* topic_removal.c */
+/** Close the partitions, remove the folders, then `then`. Name, id, count and `then` are filled in;
+ * the memory is lent until `then`. */
+void weir_topic_removal_begin(struct weir_controller *controller,
+                              struct weir_topic_removal *removal);
+/** Try again what had to wait for memory; true if something still has to. */
+bool weir_topic_removal_retry(struct weir_controller *controller);
+/** Put `change` off until the removal of its name is through; false if there is none. */
+bool weir_topic_removal_defer(struct weir_controller *controller,
+                              struct weir_metadata_change *change);
+bool weir_topic_removal_is_on(const struct weir_controller *controller, struct weir_slice name);
+/** Finish what a crash interrupted: before the actors run. Blocks. */
+int weir_topic_removal_mend(struct weir_controller *controller, struct weir_error *error);
+
+#endif

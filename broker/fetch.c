@@ -1,0 +1,277 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+/*
+ * A fetch is answered at once if there is enough, or waits on its partition: in the partition's list,
+ * to be woken by what arrives, and in the shard's heap of deadlines. A fetch that needs the disk is
+ * with a worker meanwhile and in neither.
+ *
+ * A cancel may cross the answer on its way. `cancel_state` decides who was first: whoever moves it
+ * away from LIVE. A fetch that was cancelled is answered when the cancel's message is handled, not
+ * before, so that the message never points to a struct that is the caller's again.
+ */
+enum { FETCH_LIVE, FETCH_ANSWERED, FETCH_CANCELLED, FETCH_CANCEL_PENDING };
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void show(const struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    fetch->high_watermark = partition->high_watermark;
+    fetch->log_start_offset = partition->shown.start_offset;
+    fetch->log_end_offset = partition->shown.end_offset;
+}
+
+/* True if a cancel was first: its message is on the way and will answer. */
+static bool wait_for_cancel(struct weir_request *request)
+{
+    struct weir_fetch_request *fetch = (struct weir_fetch_request *)request;
+    int live = FETCH_LIVE;
+    if (atomic_compare_exchange_strong(&fetch->cancel_state, &live, FETCH_ANSWERED)) return false;
+    atomic_store(&fetch->cancel_state, FETCH_CANCEL_PENDING);
+    return true;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static void stop_waiting(struct weir_fetch_request *fetch)
+{
+    struct weir_partition *partition = fetch->waits_on;
+    if (fetch->previous != NULL) {
+        fetch->previous->next = fetch->next;
+    } else {
+        partition->fetches = fetch->next;
+    }
+    if (fetch->next != NULL) fetch->next->previous = fetch->previous;
+    weir_deadline_heap_remove(&partition->shard->deadlines, &fetch->deadline_index);
+    fetch->waits_on = NULL;
+}
+
+static void wait_for_data(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                          size_t missing)
+{
+    int64_t now =
+        fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
+    struct weir_deadline deadline = {fetch->deadline, fetch, &fetch->deadline_index};
+    if (weir_deadline_heap_add(&partition->shard->deadlines, deadline) < 0) {
+        weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "wait for data");
+        return;
+    }
+    fetch->wake_at_bytes = now + (int64_t)(missing > INT64_MAX / 2 ? INT64_MAX / 2 : missing);
+    fetch->waits_on = partition;
+    fetch->previous = NULL;
+    fetch->next = partition->fetches;
+    if (fetch->next != NULL) fetch->next->previous = fetch;
+    partition->fetches = fetch;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* A read that a worker does. */
+struct cold_read {
+    struct weir_work work; /* first */
+    struct weir_partition *partition;
+    struct weir_fetch_request *fetch;
+    struct weir_log_read read;
+};
+
+static bool is_last_chance(const struct weir_partition *partition,
+                           const struct weir_fetch_request *fetch)
+{
+    return fetch->size_min == 0 || fetch->deadline.ns <= weir_mono_now(partition->shard->env).ns ||
+           weir_broker_check_serving(partition->shard->broker, NULL) < 0;
+}
+
+/* What was read is the answer if it is enough, or if waiting is over. */
+static void take(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                 struct weir_log_read *read)
+{
+    if (read->size < fetch->size_min && !is_last_chance(partition, fetch)) {
+        size_t missing = fetch->size_min - read->size;
+        weir_log_read_release(read);
+        wait_for_data(partition, fetch, missing);
+        return;
+    }
+    memcpy(fetch->parts, read->parts, sizeof read->parts[0] * read->part_count);
+    fetch->part_count = read->part_count;
+    fetch->size = read->size;
+    weir_counter_add(&partition->shard->bytes_out, (int64_t)read->size);
+    show(partition, fetch);
+    weir_request_reply(&fetch->request, 0);
+}
+
+static void refuse_read(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                        const struct weir_log_read *read, int rc)
+{
+    show(partition, fetch);
+    weir_request_refuse(&fetch->request, rc,
+                        read->error.text[0] != '\0' ? read->error.text : weir_code_text(rc));
+}
+
+static void cold_run(struct weir_work *work)
+{
+    weir_log_read_run(&((struct cold_read *)work)->read);
+}
+
+static void cold_done(struct weir_message *message)
+{
+    struct cold_read *cold = (struct cold_read *)message;
+    struct weir_partition *partition = cold->partition;
+    struct weir_broker *broker = partition->shard->broker;
+    partition->reads--;
+    int rc = weir_log_read_end(&cold->read);
+    weir_partition_refresh(partition);
+    if (rc < 0) {
+        refuse_read(partition, cold->fetch, &cold->read, rc);
+    } else {
+        take(partition, cold->fetch, &cold->read);
+    }
+    weir_free(cold);
+    weir_partition_settle(partition);
+    weir_broker_release(broker);
+}
+
+static void submit_cold(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                        const struct weir_log_read *read)
+{
+    struct cold_read *cold = weir_alloc_zero(partition->shard->budget, sizeof *cold);
+    if (cold == NULL) {
+        struct weir_log_read unread = *read;
+        unread.rc = WEIR_NO_MEMORY; /* nothing was run: only what begin holds is let go */
+        (void)weir_log_read_end(&unread);
+        weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "read from the disk");
+        return;
+    }
+    cold->work = (struct weir_work){
+        .done.handle = cold_done, .run = cold_run, .reply_to = partition->shard->actor};
+    cold->partition = partition;
+    cold->fetch = fetch;
+    cold->read = *read;
+    partition->reads++;
+    weir_broker_hold(partition->shard->broker);
+    weir_work_submit(partition->shard->env, &cold->work);
+}
+
+static void try_fetch(struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    struct weir_log_read read = {
+        .offset = fetch->offset,
+        .offset_max =
+            fetch->read_uncommitted_end ? partition->shown.end_offset : partition->high_watermark,
+        .size_max = fetch->size_max,
+    };
+    int rc = 0;
+    bool is_beyond =
+        fetch->offset >= read.offset_max && fetch->offset <= partition->shown.end_offset;
+    if (!is_beyond) rc = weir_log_read_begin(partition->log, &read);
+    if (rc == WEIR_END) {
+        submit_cold(partition, fetch, &read);
+    } else if (rc < 0) {
+        refuse_read(partition, fetch, &read, rc);
+    } else {
+        take(partition, fetch, &read);
+    }
+}
+
+void weir_partition_wake_fetches(struct weir_partition *partition)
+{
+    struct weir_fetch_request *next = partition->fetches;
+    while (next != NULL) {
+        struct weir_fetch_request *fetch = next;
+        next = fetch->next;
+        int64_t now =
+            fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
+        bool was_cut = fetch->offset > partition->shown.end_offset ||
+                       fetch->offset < partition->shown.start_offset;
+        if (now < fetch->wake_at_bytes && !was_cut) continue;
+        stop_waiting(fetch);
+        try_fetch(partition, fetch);
+    }
+}
+
+void weir_partition_answer_fetches(struct weir_partition *partition, int rc, const char *text)
+{
+    while (partition->fetches != NULL) {
+        struct weir_fetch_request *fetch = partition->fetches;
+        stop_waiting(fetch);
+        show(partition, fetch);
+        weir_request_refuse(&fetch->request, rc, text);
+    }
+}
+
+void weir_fetch_expire(struct weir_fetch_request *fetch)
+{
+    struct weir_partition *partition = fetch->waits_on;
+    stop_waiting(fetch);
+    if (partition->state == WEIR_PARTITION_OPEN) {
+        try_fetch(partition, fetch);
+        return;
+    }
+    show(partition, fetch); /* the log is with a worker: what is known must do */
+    weir_request_reply(&fetch->request, 0);
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+static void fetch_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_fetch_request *fetch = (struct weir_fetch_request *)request;
+    try_fetch(partition, fetch);
+}
+
+void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+{
+    request->request.before_reply = wait_for_cancel;
+    request->part_count = 0;
+    request->size = 0;
+    request->next = NULL;
+    request->previous = NULL;
+    request->waits_on = NULL;
+    request->deadline_index = 0;
+    atomic_store(&request->cancel_state, FETCH_LIVE);
+    weir_request_send(broker, &request->request, request->from, fetch_stage);
+}
+
+/* On the shard. Three places it can be in: waiting, on its way (with a worker, or in line for the
+ * partition), or answered and held back for this message. */
+static void cancelled(struct weir_message *message)
+{
+    struct weir_fetch_request *fetch =
+        (struct weir_fetch_request *)((char *)message -
+                                      offsetof(struct weir_fetch_request, cancel));
+    struct weir_broker *broker = fetch->request.shard->broker;
+    if (atomic_load(&fetch->cancel_state) == FETCH_CANCEL_PENDING) {
+        fetch->request.before_reply = NULL;
+        weir_request_reply(&fetch->request, fetch->request.rc);
+    } else {
+        atomic_store(&fetch->cancel_state,
+                     FETCH_LIVE);                /* the message is here: answers may go out */
+        fetch->deadline = (struct weir_mono){0}; /* and what comes next is the last chance */
+        if (fetch->waits_on != NULL) {
+            stop_waiting(fetch);
+            weir_request_refuse(&fetch->request, WEIR_CLOSED, "the fetch was cancelled");
+        }
+    }
+    weir_broker_release(broker);
+}
+
+void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+{
+    int live = FETCH_LIVE;
+    if (!atomic_compare_exchange_strong(&request->cancel_state, &live, FETCH_CANCELLED)) return;
+    struct weir_shard *shard =
+        weir_broker_shard(broker, request->from.topic, request->from.partition);
+    request->cancel.handle = cancelled;
+    weir_broker_hold(broker);
+    weir_actor_post(shard->actor, &request->cancel);
+}
+
+void weir_fetch_release(struct weir_fetch_request *request)
+{
+    for (size_t i = 0; i < request->part_count; i++) {
+        weir_shared_unref(request->parts[i].bytes);
+        request->parts[i].bytes = NULL;
+    }
+    request->part_count = 0;
+    request->size = 0;
+}

@@ -1,0 +1,200 @@
+#include "broker/flush_group.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+void weir_flush_group_init(struct weir_flush_group *group, struct weir_shard *shard)
+{
+    *group = (struct weir_flush_group){.shard = shard, .lazy_at = WEIR_MONO_NEVER};
+}
+
+static void push_dirty(struct weir_flush_group *group, struct weir_partition *partition)
+{
+    partition->flush_next = NULL;
+    if (group->dirty_last != NULL) {
+        group->dirty_last->flush_next = partition;
+    } else {
+        group->dirty_first = partition;
+    }
+    group->dirty_last = partition;
+}
+
+void weir_flush_group_add(struct weir_flush_group *group, struct weir_partition *partition)
+{
+    if (partition->is_listed) return;
+    partition->is_listed = true;
+    if (partition->config.flush_policy == WEIR_FLUSH_GROUP) {
+        push_dirty(group, partition);
+        return;
+    }
+    partition->flush_next = group->lazy_first;
+    group->lazy_first = partition;
+    if (group->lazy_at.ns == WEIR_MONO_NEVER.ns) {
+        group->lazy_at =
+            weir_mono_after_ms(weir_mono_now(group->shard->env), WEIR_FLUSH_OS_DELAY_MS);
+    }
+}
+
+/* Take `partition` out of the list that begins at `*first`; the one before it, or NULL. */
+static bool unlink_from(struct weir_partition **first, const struct weir_partition *partition)
+{
+    for (struct weir_partition **link = first; *link != NULL; link = &(*link)->flush_next) {
+        if (*link == partition) {
+            *link = partition->flush_next;
+            return true;
+        }
+    }
+    return false;
+}
+
+void weir_flush_group_remove(struct weir_flush_group *group, struct weir_partition *partition)
+{
+    weir_assert(!partition->is_flushing);
+    if (!partition->is_listed) return;
+    if (!unlink_from(&group->lazy_first, partition)) {
+        (void)unlink_from(&group->dirty_first, partition);
+        group->dirty_last = group->dirty_first;
+        while (group->dirty_last != NULL && group->dirty_last->flush_next != NULL) {
+            group->dirty_last = group->dirty_last->flush_next;
+        }
+    }
+    partition->flush_next = NULL;
+    partition->is_listed = false;
+}
+
+/* ---- in flight ------------------------------------------------------------------------------- */
+
+static struct weir_flush_group *group_of(struct weir_work *work)
+{
+    return (struct weir_flush_group *)work; /* its first member */
+}
+
+/* On a worker. */
+static void run(struct weir_work *work)
+{
+    struct weir_flush_group *group = group_of(work);
+    struct weir_error error = {0};
+    bool is_synced = false;
+    int rc = 0;
+    if (group->flight_count >= WEIR_FLUSH_FILE_SYSTEM_FROM) {
+        rc = weir_sync_file_system(group->flight_first->sync.file, &error);
+        is_synced = rc == 0;
+    }
+    for (struct weir_partition *partition = group->flight_first; partition != NULL;
+         partition = partition->flush_next) {
+        if (rc == 0) {
+            weir_log_sync_run(&partition->sync, is_synced);
+        } else {
+            partition->sync.rc = rc;
+            partition->sync.error = error;
+        }
+    }
+}
+
+static void flushed(struct weir_flush_group *group, struct weir_partition *partition)
+{
+    struct weir_broker *broker = group->shard->broker;
+    partition->is_flushing = false;
+    int rc = weir_log_sync_end(partition->log, &partition->sync);
+    if (rc < 0) {
+        weir_broker_go_offline(broker, &partition->sync.error);
+        weir_partition_answer_acks(partition, WEIR_OFFLINE, partition->sync.error.text);
+        weir_partition_settle(partition);
+        return;
+    }
+    if (partition->bytes_visible < partition->flush_bytes) {
+        partition->bytes_visible = partition->flush_bytes;
+    }
+    weir_partition_refresh(partition);
+    weir_partition_answer_acks(partition, 0, NULL);
+    weir_partition_wake_fetches(partition);
+    if (weir_partition_log_is_dirty(partition->log)) weir_flush_group_add(group, partition);
+    weir_partition_settle(partition);
+}
+
+/* On the shard. */
+static void done(struct weir_message *message)
+{
+    struct weir_flush_group *group = group_of((struct weir_work *)message);
+    struct weir_partition *partition = group->flight_first;
+    int64_t took_ns = weir_mono_now(group->shard->env).ns - group->began.ns;
+    weir_histogram_add(&group->duration_us, took_ns / 1000);
+    weir_counter_add(&group->flushes, 1);
+    group->flight_first = NULL;
+    group->flight_count = 0;
+    group->is_in_flight = false;
+    while (partition != NULL) {
+        struct weir_partition *next = partition->flush_next;
+        partition->flush_next = NULL;
+        flushed(group, partition);
+        partition = next;
+    }
+    weir_broker_release(group->shard->broker);
+}
+
+/* Capture one partition for the flight; those whose log is with a worker stay in the list. */
+static bool board(struct weir_partition *partition)
+{
+    if (partition->state != WEIR_PARTITION_OPEN) return false;
+    if (weir_log_sync_begin(partition->log, &partition->sync) < 0) return false;
+    partition->is_listed = false;
+    partition->is_flushing = true;
+    partition->flush_bytes = partition->bytes_appended;
+    return true;
+}
+
+static void take_lazy(struct weir_flush_group *group, struct weir_mono now)
+{
+    if (now.ns < group->lazy_at.ns) return;
+    group->lazy_at = WEIR_MONO_NEVER;
+    while (group->lazy_first != NULL) {
+        struct weir_partition *partition = group->lazy_first;
+        group->lazy_first = partition->flush_next;
+        push_dirty(group, partition);
+    }
+}
+
+int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
+{
+    struct weir_partition *waiting = group->dirty_first;
+    take_lazy(group, now);
+    waiting = group->dirty_first;
+    if (group->is_in_flight || waiting == NULL) return 0;
+    if (atomic_load_explicit(&group->shard->broker->is_offline, memory_order_relaxed)) return 0;
+
+    struct weir_partition **flight_last = &group->flight_first;
+    group->dirty_first = NULL;
+    group->dirty_last = NULL;
+    group->needs_retry = false;
+    while (waiting != NULL) {
+        struct weir_partition *partition = waiting;
+        waiting = partition->flush_next;
+        partition->flush_next = NULL;
+        if (board(partition)) {
+            *flight_last = partition;
+            flight_last = &partition->flush_next;
+            group->flight_count++;
+        } else {
+            group->needs_retry |= partition->state == WEIR_PARTITION_OPEN;
+            push_dirty(group, partition);
+        }
+    }
+    if (group->flight_count == 0) return 0;
+    group->is_in_flight = true;
+    group->began = now;
+    group->work =
+        (struct weir_work){.done.handle = done, .run = run, .reply_to = group->shard->actor};
+    weir_broker_hold(group->shard->broker);
+    weir_work_submit(group->shard->env, &group->work);
+    return (int)group->flight_count;
+}
+
+struct weir_mono weir_flush_group_deadline(const struct weir_flush_group *group)
+{
+    struct weir_mono retry = WEIR_MONO_NEVER;
+    if (group->needs_retry && !group->is_in_flight) {
+        retry = weir_mono_after_ms(weir_mono_now(group->shard->env), 10);
+    }
+    return retry.ns < group->lazy_at.ns ? retry : group->lazy_at;
+}

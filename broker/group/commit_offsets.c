@@ -1,0 +1,355 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "broker/broker_internal.h"
+#include "broker/group/offsets_partition.h"
+
+/*
+ * A commit, and the question what was committed, go to the controller first: it knows the topics'
+ * ids, and whether `__consumer_offsets` is there (the first commit creates it). From there they go to
+ * the shard of the group's partition.
+ */
+enum { METADATA_SIZE_DEFAULT = 4096, ENTRIES_MAX = 100000 };
+
+/* What a commit needs on its way. */
+struct weir_commit_work {
+    struct weir_offsets_topic_change topic; /* first: creating the topic */
+    struct weir_produce_request produce;
+    struct weir_commit_request *commit;
+    struct weir_partition *partition;
+    struct weir_uuid topic_ids[]; /* one per entry */
+};
+
+static struct weir_topic_partition partition_of_group(const struct weir_broker *broker,
+                                                      struct weir_slice group)
+{
+    int32_t count = broker->options.offsets_topic_num_partitions;
+    return (struct weir_topic_partition){
+        .topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
+        .partition = weir_partition_of_key(group, count),
+    };
+}
+
+static int check_group(struct weir_slice group, struct weir_error *error)
+{
+    if (group.data != NULL && group.size > 0 && group.size <= INT16_MAX) return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                          "a group id of %zu bytes; 1 to %d are allowed", group.size, INT16_MAX);
+}
+
+static int check_entry(const struct weir_offset_entry *entry, size_t metadata_size_max,
+                       struct weir_error *error)
+{
+    int topic_size = (int)(entry->partition.topic.size & 0xff);
+    const char *topic = (const char *)entry->partition.topic.data;
+    if (!entry->is_tombstone && entry->metadata.size > metadata_size_max) {
+        return weir_error_set(error, WEIR_TOO_LARGE,
+                              "offset of '%.*s' partition %d: %zu bytes of metadata; at most %zu "
+                              "are allowed",
+                              topic_size, topic, entry->partition.partition, entry->metadata.size,
+                              metadata_size_max);
+    }
+    if (!entry->is_tombstone && entry->offset < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "offset of '%.*s' partition %d: %lld; 0 or more is wanted",
+                              topic_size, topic, entry->partition.partition,
+                              (long long)entry->offset);
+    }
+    return 0;
+}
+
+static int check_commit(const struct weir_commit_request *commit, struct weir_error *error)
+{
+    size_t metadata_max =
+        commit->metadata_size_max > 0 ? commit->metadata_size_max : METADATA_SIZE_DEFAULT;
+    int rc = check_group(commit->group, error);
+    if (rc < 0) return rc;
+    if (commit->entry_count == 0 || commit->entry_count > ENTRIES_MAX) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "%zu offsets in a commit; 1 to %d are "
+                              "allowed",
+                              commit->entry_count, ENTRIES_MAX);
+    }
+    for (size_t i = 0; i < commit->entry_count; i++) {
+        rc = weir_topic_name_check(commit->entries[i].partition.topic, error);
+        if (rc == 0) rc = check_entry(&commit->entries[i], metadata_max, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+/* Wherever on its way a commit is answered, its work goes with it. */
+static bool drop_work(struct weir_request *request)
+{
+    struct weir_commit_request *commit = (struct weir_commit_request *)request;
+    if (commit->work != NULL) weir_shared_unref(commit->work->produce.batches);
+    weir_free(commit->work);
+    commit->work = NULL;
+    return false;
+}
+
+/* ---- on the group's shard -------------------------------------------------------------------- */
+
+static void commit_flushed(struct weir_request *request)
+{
+    struct weir_commit_work *work = request->context;
+    struct weir_offsets_partition *offsets = work->partition->offsets;
+    int rc = request->rc;
+    if (rc < 0) {
+        work->commit->request.error = request->error;
+    } else {
+        const struct weir_shared *batch = work->produce.batches;
+        rc = weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size),
+                               &work->commit->request.error);
+        weir_snapshotter_run(&offsets->snapshotter);
+    }
+    weir_request_reply(&work->commit->request, rc);
+}
+
+static int add_entry(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
+                     size_t i, int64_t now_ms)
+{
+    const struct weir_offset_entry *entry = &work->commit->entries[i];
+    struct weir_offset_commit commit = {
+        .group = work->commit->group,
+        .topic = entry->partition.topic,
+        .partition = entry->partition.partition,
+        .is_tombstone = entry->is_tombstone,
+        .offset = entry->offset,
+        .leader_epoch = entry->leader_epoch,
+        .metadata = entry->metadata,
+        .commit_timestamp_ms = now_ms,
+        .topic_id = work->topic_ids[i],
+    };
+    weir_buffer_reset(&offsets->key);
+    weir_buffer_reset(&offsets->value);
+    int rc = weir_offset_commit_encode(&commit, &offsets->key, &offsets->value);
+    if (rc < 0) return rc;
+    struct weir_record record = {
+        .key = weir_buffer_slice(&offsets->key),
+        .value = commit.is_tombstone ? weir_null() : weir_buffer_slice(&offsets->value),
+        .timestamp_ms = now_ms,
+    };
+    return weir_batch_builder_add(&offsets->builder, &record);
+}
+
+static int build_batch(struct weir_partition *partition, struct weir_commit_work *work)
+{
+    struct weir_offsets_partition *offsets = partition->offsets;
+    struct weir_batch_finish finish_with = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice bytes;
+    int64_t now_ms = weir_wall_now(partition->shard->env).ms;
+    int rc = 0;
+    weir_batch_builder_reset(&offsets->builder);
+    for (size_t i = 0; rc == 0 && i < work->commit->entry_count; i++) {
+        rc = add_entry(offsets, work, i, now_ms);
+    }
+    if (rc == 0) rc = weir_batch_builder_finish(&offsets->builder, &finish_with, &bytes);
+    if (rc < 0) return rc;
+    struct weir_shared *batch = weir_shared_new(partition->shard->budget, bytes.size);
+    if (batch == NULL) return WEIR_NO_MEMORY;
+    memcpy(batch->data, bytes.data, bytes.size);
+    batch->size = bytes.size;
+    work->produce.batches = batch;
+    return 0;
+}
+
+static void commit_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_commit_request *commit = (struct weir_commit_request *)request;
+    struct weir_commit_work *work = commit->work;
+    weir_assert(partition->offsets != NULL);
+    int rc = build_batch(partition, work);
+    if (rc < 0) {
+        (void)weir_error_set(&request->error, (enum weir_code)rc, "commit offsets of group '%.*s'",
+                             (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+        weir_request_reply(request, rc);
+        return;
+    }
+    work->partition = partition;
+    work->produce.acks = WEIR_ACKS_ALL;
+    work->produce.is_internal = true;
+    work->produce.request.done = commit_flushed;
+    work->produce.request.context = work;
+    weir_partition_write(partition, &work->produce);
+}
+
+/* ---- on the controller's --------------------------------------------------------------------- */
+
+static int find_topic_ids(const struct weir_controller *controller, struct weir_commit_work *work,
+                          struct weir_error *error)
+{
+    for (size_t i = 0; i < work->commit->entry_count; i++) {
+        const struct weir_offset_entry *entry = &work->commit->entries[i];
+        const struct weir_topic_image *topic =
+            weir_metadata_topic(&controller->image, entry->partition.topic);
+        bool is_there = topic != NULL && entry->partition.partition >= 0 &&
+                        entry->partition.partition < topic->partition_count;
+        if (is_there) work->topic_ids[i] = topic->id;
+        if (is_there || entry->is_tombstone) continue;
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                              "'%.*s' partition %d does not exist, so no offset is committed",
+                              (int)entry->partition.topic.size,
+                              (const char *)entry->partition.topic.data,
+                              entry->partition.partition);
+    }
+    return 0;
+}
+
+static void send_on(struct weir_controller *controller, struct weir_commit_work *work)
+{
+    struct weir_commit_request *commit = work->commit;
+    int rc = find_topic_ids(controller, work, &commit->request.error);
+    if (rc < 0) {
+        weir_request_reply(&commit->request, rc);
+        return;
+    }
+    struct weir_topic_partition to = partition_of_group(controller->broker, commit->group);
+    weir_request_forward(controller->broker, &commit->request, to, commit_stage);
+}
+
+static void topic_created(struct weir_offsets_topic_change *change, int rc,
+                          const struct weir_error *error)
+{
+    struct weir_commit_work *work = (struct weir_commit_work *)change;
+    struct weir_commit_request *commit = work->commit;
+    if (rc < 0) {
+        commit->request.error = *error;
+        weir_request_reply(&commit->request, rc);
+        return;
+    }
+    send_on(&commit->request.shard->broker->controller, work);
+}
+
+static void commit_arrives(struct weir_message *message)
+{
+    struct weir_commit_request *commit = (struct weir_commit_request *)message;
+    struct weir_broker *broker = commit->request.shard->broker;
+    struct weir_error *error = &commit->request.error;
+    int rc = weir_broker_check_serving(broker, error);
+    if (rc == 0) rc = check_commit(commit, error);
+    if (rc < 0) {
+        weir_request_reply(&commit->request, rc);
+        return;
+    }
+    struct weir_commit_work *work = weir_alloc_zero(
+        &broker->budget, sizeof *work + commit->entry_count * sizeof work->topic_ids[0]);
+    if (work == NULL) {
+        weir_request_refuse(&commit->request, WEIR_NO_MEMORY, "commit offsets");
+        return;
+    }
+    work->commit = commit;
+    work->topic.then = topic_created;
+    commit->work = work;
+    struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
+    if (weir_metadata_topic(&broker->controller.image, name) != NULL) {
+        send_on(&broker->controller, work);
+    } else {
+        weir_controller_create_offsets_topic(&broker->controller, &work->topic);
+    }
+}
+
+void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request)
+{
+    request->work = NULL;
+    request->request.before_reply = drop_work;
+    weir_request_send_controller(broker, &request->request, commit_arrives);
+}
+
+/* ---- what was committed ---------------------------------------------------------------------- */
+
+static void show(struct weir_offset_entry *entry, const struct weir_committed_offset *found,
+                 struct weir_arena *arena)
+{
+    entry->offset = -1;
+    entry->leader_epoch = -1;
+    entry->metadata = weir_null();
+    entry->topic_id = (struct weir_uuid){{0}};
+    if (found == NULL) return;
+    entry->offset = found->offset;
+    entry->leader_epoch = found->leader_epoch;
+    entry->topic_id = found->topic_id;
+    struct weir_slice metadata = weir_slice(found->metadata, found->metadata_size);
+    if (arena != NULL) entry->metadata = weir_arena_copy(arena, metadata);
+}
+
+static void show_asked(struct weir_committed_request *request,
+                       const struct weir_offsets_image *image)
+{
+    for (size_t i = 0; i < request->entry_count; i++) {
+        struct weir_offset_entry *entry = &request->entries[i];
+        const struct weir_committed_offset *found =
+            image == NULL ? NULL
+                          : weir_offsets_image_find(image, request->group, entry->partition.topic,
+                                                    entry->partition.partition);
+        show(entry, found, request->arena);
+    }
+}
+
+static void show_all(struct weir_committed_request *request, const struct weir_offsets_image *image)
+{
+    const struct weir_committed_group *group =
+        image != NULL ? weir_offsets_image_group(image, request->group) : NULL;
+    size_t count = group != NULL ? weir_map_count(&group->offsets) : 0;
+    struct weir_offset_entry *entries =
+        weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *entries);
+    const struct weir_committed_offset *found;
+    size_t at = 0;
+    size_t i = 0;
+    while (entries != NULL && i < count && (found = weir_map_next(&group->offsets, &at)) != NULL) {
+        entries[i] = (struct weir_offset_entry){
+            .partition = {.topic = weir_arena_copy(request->arena, found->topic),
+                          .partition = found->partition}};
+        show(&entries[i++], found, request->arena);
+    }
+    request->entries = entries;
+    request->entry_count = entries != NULL ? count : 0;
+}
+
+static void show_committed(struct weir_committed_request *request,
+                           const struct weir_offsets_image *image)
+{
+    if (request->entries == NULL) {
+        show_all(request, image);
+    } else {
+        show_asked(request, image);
+    }
+    bool has_failed = request->arena != NULL && weir_arena_failed(request->arena);
+    if (has_failed) {
+        weir_request_refuse(&request->request, WEIR_NO_MEMORY, "give committed offsets");
+    } else {
+        weir_request_reply(&request->request, 0);
+    }
+}
+
+static void committed_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    weir_assert(partition->offsets != NULL);
+    show_committed((struct weir_committed_request *)request, &partition->offsets->image);
+}
+
+static void committed_arrives(struct weir_message *message)
+{
+    struct weir_committed_request *request = (struct weir_committed_request *)message;
+    struct weir_broker *broker = request->request.shard->broker;
+    struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
+    int rc = weir_broker_check_serving(broker, &request->request.error);
+    if (rc == 0) rc = check_group(request->group, &request->request.error);
+    if (rc == 0 && request->entries == NULL && request->arena == NULL) {
+        rc = weir_error_set(&request->request.error, WEIR_INVALID_ARGUMENT,
+                            "all offsets of a group need an arena to be put into");
+    }
+    if (rc < 0) {
+        weir_request_reply(&request->request, rc);
+    } else if (weir_metadata_topic(&broker->controller.image, name) == NULL) {
+        show_committed(request, NULL);
+    } else {
+        weir_request_forward(broker, &request->request, partition_of_group(broker, request->group),
+                             committed_stage);
+    }
+}
+
+void weir_broker_committed(struct weir_broker *broker, struct weir_committed_request *request)
+{
+    weir_request_send_controller(broker, &request->request, committed_arrives);
+}

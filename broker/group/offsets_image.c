@@ -1,0 +1,259 @@
+#include "broker/group/offsets_image.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "wire/coordinator_record.h"
+#include "wire/generated/offset_commit_key.h"
+#include "wire/generated/offset_commit_value.h"
+
+enum { KEY_SIZE_MAX = INT16_MAX + 4, VALUE_VERSION = 4 };
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void offset_free(struct weir_committed_offset *offset)
+{
+    if (offset == NULL) return;
+    weir_free(offset->metadata);
+    weir_free(offset);
+}
+
+static struct weir_committed_offset *offset_new(struct weir_offsets_image *image,
+                                                const struct weir_offset_commit *commit)
+{
+    size_t size = commit->topic.size;
+    struct weir_committed_offset *offset =
+        weir_alloc_zero(image->budget, sizeof *offset + size + 4);
+    if (offset == NULL) return NULL;
+    uint8_t *key = (uint8_t *)(offset + 1);
+    memcpy(key, commit->topic.data, size);
+    weir_store_u32(key + size, (uint32_t)commit->partition);
+    offset->key = weir_slice(key, size + 4);
+    offset->topic = weir_slice(key, size);
+    offset->partition = commit->partition;
+    return offset;
+}
+
+static void group_free(struct weir_committed_group *group)
+{
+    size_t at = 0;
+    struct weir_committed_offset *offset;
+    while ((offset = weir_map_next(&group->offsets, &at)) != NULL) {
+        (void)weir_map_remove(&group->offsets, offset->key);
+        offset_free(offset);
+    }
+    weir_map_close(&group->offsets);
+    weir_free(group);
+}
+
+/* The group, made if it is not there; NULL when memory is out. */
+static struct weir_committed_group *need_group(struct weir_offsets_image *image,
+                                               struct weir_slice name)
+{
+    struct weir_committed_group *group = weir_map_get(&image->groups, name);
+    if (group != NULL) return group;
+    group = weir_alloc_zero(image->budget, sizeof *group + name.size);
+    if (group == NULL) return NULL;
+    uint8_t *copy = (uint8_t *)(group + 1);
+    memcpy(copy, name.data, name.size);
+    group->name = weir_slice(copy, name.size);
+    weir_map_init(&group->offsets, image->budget);
+    if (weir_map_add(&image->groups, group->name, group) < 0) {
+        group_free(group);
+        return NULL;
+    }
+    return group;
+}
+
+static void drop_group_if_empty(struct weir_offsets_image *image,
+                                struct weir_committed_group *group)
+{
+    if (group == NULL || weir_map_count(&group->offsets) > 0) return;
+    (void)weir_map_remove(&image->groups, group->name);
+    group_free(group);
+}
+
+static struct weir_committed_offset *find_in(const struct weir_committed_group *group,
+                                             struct weir_slice topic, int32_t partition)
+{
+    uint8_t key[KEY_SIZE_MAX];
+    if (topic.size > KEY_SIZE_MAX - 4) return NULL;
+    if (topic.size > 0) memcpy(key, topic.data, topic.size);
+    weir_store_u32(key + topic.size, (uint32_t)partition);
+    return weir_map_get(&group->offsets, weir_slice(key, topic.size + 4));
+}
+
+/* ---- folding --------------------------------------------------------------------------------- */
+
+static void forget(struct weir_offsets_image *image, const struct weir_offset_commit *commit)
+{
+    struct weir_committed_group *group = weir_map_get(&image->groups, commit->group);
+    if (group == NULL) return;
+    struct weir_committed_offset *offset = find_in(group, commit->topic, commit->partition);
+    if (offset != NULL) {
+        (void)weir_map_remove(&group->offsets, offset->key);
+        offset_free(offset);
+    }
+    drop_group_if_empty(image, group);
+}
+
+static struct weir_committed_offset *need_offset(struct weir_offsets_image *image,
+                                                 struct weir_committed_group *group,
+                                                 const struct weir_offset_commit *commit)
+{
+    struct weir_committed_offset *offset = find_in(group, commit->topic, commit->partition);
+    if (offset != NULL) return offset;
+    offset = offset_new(image, commit);
+    if (offset == NULL || weir_map_add(&group->offsets, offset->key, offset) < 0) {
+        offset_free(offset);
+        return NULL;
+    }
+    offset->group = group;
+    return offset;
+}
+
+static int remember(struct weir_offsets_image *image, const struct weir_offset_commit *commit)
+{
+    char *metadata =
+        weir_alloc_text(image->budget, (const char *)commit->metadata.data, commit->metadata.size);
+    struct weir_committed_group *group = need_group(image, commit->group);
+    struct weir_committed_offset *offset =
+        group != NULL && metadata != NULL ? need_offset(image, group, commit) : NULL;
+    if (offset == NULL) {
+        drop_group_if_empty(image, group);
+        weir_free(metadata);
+        return WEIR_NO_MEMORY;
+    }
+    weir_free(offset->metadata);
+    offset->metadata = metadata;
+    offset->metadata_size = commit->metadata.size;
+    offset->offset = commit->offset;
+    offset->leader_epoch = commit->leader_epoch;
+    offset->commit_timestamp_ms = commit->commit_timestamp_ms;
+    offset->topic_id = commit->topic_id;
+    return 0;
+}
+
+static int decode_value(struct weir_offsets_image *image, struct weir_slice bytes,
+                        struct weir_offset_commit *commit, struct weir_error *error)
+{
+    struct weir_offset_commit_value value;
+    int rc = weir_coordinator_value_decode(bytes, &weir_offset_commit_value_type, &value,
+                                           &image->scratch, error);
+    if (rc < 0) return rc;
+    commit->offset = value.offset;
+    commit->leader_epoch = value.leader_epoch;
+    commit->metadata = value.metadata;
+    commit->commit_timestamp_ms = value.commit_timestamp;
+    commit->topic_id = value.topic_id;
+    return 0;
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+void weir_offsets_image_init(struct weir_offsets_image *image, struct weir_budget *budget)
+{
+    *image = (struct weir_offsets_image){.budget = budget};
+    weir_map_init(&image->groups, budget);
+    weir_arena_init(&image->scratch, budget, 4096);
+}
+
+void weir_offsets_image_close(struct weir_offsets_image *image)
+{
+    if (image->budget == NULL) return;
+    size_t at = 0;
+    struct weir_committed_group *group;
+    while ((group = weir_map_next(&image->groups, &at)) != NULL) {
+        (void)weir_map_remove(&image->groups, group->name);
+        group_free(group);
+    }
+    weir_map_close(&image->groups);
+    weir_arena_close(&image->scratch);
+    *image = (struct weir_offsets_image){0};
+}
+
+int weir_offset_commit_encode(const struct weir_offset_commit *commit, struct weir_buffer *key,
+                              struct weir_buffer *value)
+{
+    struct weir_offset_commit_key key_message = {
+        .group = commit->group, .topic = commit->topic, .partition = commit->partition};
+    int rc = weir_coordinator_key_encode(&weir_offset_commit_key_type, &key_message, key);
+    if (rc < 0 || commit->is_tombstone) return rc;
+    struct weir_offset_commit_value message;
+    weir_offset_commit_value_init(&message);
+    message.offset = commit->offset;
+    message.leader_epoch = commit->leader_epoch;
+    message.commit_timestamp = commit->commit_timestamp_ms;
+    message.topic_id = commit->topic_id;
+    if (!weir_slice_is_null(commit->metadata)) message.metadata = commit->metadata;
+    return weir_coordinator_value_encode(&weir_offset_commit_value_type, &message, VALUE_VERSION,
+                                         value);
+}
+
+int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
+                             struct weir_error *error)
+{
+    int16_t type;
+    struct weir_offset_commit_key key;
+    int rc = weir_coordinator_key_type(record->key, &type, error);
+    if (rc < 0) return rc;
+    if (type != WEIR_OFFSET_COMMIT_KEY_API_KEY) {
+        image->records_skipped++;
+        return 0;
+    }
+    weir_arena_reset(&image->scratch);
+    rc = weir_coordinator_key_decode(record->key, &weir_offset_commit_key_type, &key,
+                                     &image->scratch, error);
+    if (rc < 0) return rc;
+    struct weir_offset_commit commit = {
+        .group = key.group, .topic = key.topic, .partition = key.partition};
+    if (weir_slice_is_null(record->value)) {
+        forget(image, &commit);
+        return 0;
+    }
+    rc = decode_value(image, record->value, &commit, error);
+    if (rc < 0) return rc;
+    rc = remember(image, &commit);
+    return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "remember a committed offset") : 0;
+}
+
+const struct weir_committed_group *weir_offsets_image_group(const struct weir_offsets_image *image,
+                                                            struct weir_slice group)
+{
+    return weir_map_get(&image->groups, group);
+}
+
+const struct weir_committed_offset *weir_offsets_image_find(const struct weir_offsets_image *image,
+                                                            struct weir_slice group,
+                                                            struct weir_slice topic,
+                                                            int32_t partition)
+{
+    const struct weir_committed_group *found = weir_map_get(&image->groups, group);
+    return found != NULL ? find_in(found, topic, partition) : NULL;
+}
+
+int weir_offsets_image_each(const struct weir_offsets_image *image,
+                            int (*each)(void *context, const struct weir_offset_commit *commit),
+                            void *context)
+{
+    size_t group_at = 0;
+    const struct weir_committed_group *group;
+    int rc = 0;
+    while (rc == 0 && (group = weir_map_next(&image->groups, &group_at)) != NULL) {
+        size_t at = 0;
+        const struct weir_committed_offset *offset;
+        while (rc == 0 && (offset = weir_map_next(&group->offsets, &at)) != NULL) {
+            struct weir_offset_commit commit = {
+                .group = group->name,
+                .topic = offset->topic,
+                .partition = offset->partition,
+                .offset = offset->offset,
+                .leader_epoch = offset->leader_epoch,
+                .metadata = weir_slice(offset->metadata, offset->metadata_size),
+                .commit_timestamp_ms = offset->commit_timestamp_ms,
+                .topic_id = offset->topic_id,
+            };
+            rc = each(context, &commit);
+        }
+    }
+    return rc;
+}

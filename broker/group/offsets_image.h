@@ -1,0 +1,78 @@
+#ifndef WEIR_BROKER_GROUP_OFFSETS_IMAGE_H
+#define WEIR_BROKER_GROUP_OFFSETS_IMAGE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/map.h"
+#include "weir/error.h"
+#include "weir/record.h"
+
+/**
+ * The committed offsets as they stand after some prefix of a partition of `__consumer_offsets`: a
+ * pure state machine, (group, topic, partition) -> where the group stands. The bytes of keys and
+ * values are Kafka's OffsetCommitKey 1 and OffsetCommitValue 4. docs/format/offsets.md.
+ */
+struct weir_committed_offset {
+    struct weir_committed_group *group;
+    struct weir_slice key; /* topic and number, behind the struct */
+    struct weir_slice topic;
+    int32_t partition;
+    int32_t leader_epoch;
+    int64_t offset;
+    int64_t commit_timestamp_ms;
+    struct weir_uuid topic_id;
+    char *metadata; /* owned, NUL-terminated */
+    size_t metadata_size;
+};
+
+struct weir_committed_group {
+    struct weir_slice name; /* behind the struct */
+    struct weir_map offsets;
+};
+
+struct weir_offsets_image {
+    struct weir_budget *budget;
+    struct weir_map groups;
+    struct weir_arena scratch; /* of one record's decoding */
+    int64_t records_skipped;   /* of types unknown to this version */
+};
+
+/** One commit, as it goes into a record. */
+struct weir_offset_commit {
+    struct weir_slice group;
+    struct weir_slice topic;
+    int32_t partition;
+    bool is_tombstone; /* the rest is then ignored */
+    int64_t offset;
+    int32_t leader_epoch;
+    struct weir_slice metadata;
+    int64_t commit_timestamp_ms;
+    struct weir_uuid topic_id;
+};
+
+void weir_offsets_image_init(struct weir_offsets_image *image, struct weir_budget *budget);
+void weir_offsets_image_close(struct weir_offsets_image *image);
+
+/** Append key and value (none for a tombstone) to the buffers. WEIR_NO_MEMORY,
+ * WEIR_INVALID_ARGUMENT (a text too long). */
+int weir_offset_commit_encode(const struct weir_offset_commit *commit, struct weir_buffer *key,
+                              struct weir_buffer *value);
+
+/** Fold one record in; after an error the image is as it was. WEIR_NO_MEMORY, WEIR_CORRUPT,
+ * WEIR_UNSUPPORTED_VERSION. Records of other types are counted and skipped. */
+int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
+                             struct weir_error *error);
+
+/** NULL if there is none; valid until the next apply. */
+const struct weir_committed_offset *weir_offsets_image_find(const struct weir_offsets_image *image,
+                                                            struct weir_slice group,
+                                                            struct weir_slice topic,
+                                                            int32_t partition);
+const struct weir_committed_group *weir_offsets_image_group(const struct weir_offsets_image *image,
+                                                            struct weir_slice group);
+/** All of them as records, in order of first commit. A non-zero return of `each` ends it. */
+int weir_offsets_image_each(const struct weir_offsets_image *image,
+                            int (*each)(void *context, const struct weir_offset_commit *commit),
+                            void *context);
+
+#endif

@@ -1,0 +1,85 @@
+#include "broker/group/offsets_partition.h"
+
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
+{
+    return weir_offsets_image_apply(impl, record, error);
+}
+
+struct image_writer {
+    struct weir_snapshot_builder *builder;
+    struct weir_buffer key;
+    struct weir_buffer value;
+};
+
+static int write_commit(void *context, const struct weir_offset_commit *commit)
+{
+    struct image_writer *writer = context;
+    weir_buffer_reset(&writer->key);
+    weir_buffer_reset(&writer->value);
+    int rc = weir_offset_commit_encode(commit, &writer->key, &writer->value);
+    if (rc < 0) return rc;
+    weir_snapshot_builder_add(writer->builder,
+                              &(struct weir_record){.key = weir_buffer_slice(&writer->key),
+                                                    .value = weir_buffer_slice(&writer->value),
+                                                    .timestamp_ms = commit->commit_timestamp_ms});
+    return writer->builder->rc;
+}
+
+static void write_image(const void *impl, struct weir_snapshot_builder *builder)
+{
+    const struct weir_offsets_image *image = impl;
+    struct image_writer writer = {.builder = builder};
+    weir_buffer_init(&writer.key, image->budget, 0);
+    weir_buffer_init(&writer.value, image->budget, 0);
+    int rc = weir_offsets_image_each(image, write_commit, &writer);
+    if (builder->rc == 0) builder->rc = rc;
+    weir_buffer_close(&writer.key);
+    weir_buffer_close(&writer.value);
+}
+
+static const struct weir_fold_ops image_ops = {
+    .apply = apply_record,
+    .write = write_image,
+};
+
+int weir_offsets_partition_new(struct weir_partition *partition,
+                               struct weir_offsets_partition **offsets_out)
+{
+    struct weir_budget *budget = partition->shard->budget;
+    struct weir_offsets_partition *offsets = weir_alloc_zero(budget, sizeof *offsets);
+    if (offsets == NULL) return WEIR_NO_MEMORY;
+    offsets->partition = partition;
+    weir_offsets_image_init(&offsets->image, budget);
+    weir_fold_init(&offsets->fold, &image_ops, &offsets->image, budget);
+    weir_snapshotter_init(&offsets->snapshotter, partition, &offsets->fold);
+    weir_batch_builder_init(&offsets->builder, budget, WEIR_CODEC_NONE, 0);
+    weir_buffer_init(&offsets->key, budget, 0);
+    weir_buffer_init(&offsets->value, budget, 0);
+    *offsets_out = offsets;
+    return 0;
+}
+
+int weir_offsets_partition_restore(struct weir_offsets_partition *offsets, struct weir_error *error)
+{
+    const struct weir_partition *partition = offsets->partition;
+    return weir_fold_restore(&offsets->fold, partition->shard->env, partition->log, partition->path,
+                             error);
+}
+
+int weir_offsets_partition_free(struct weir_offsets_partition *offsets, struct weir_error *error)
+{
+    if (offsets == NULL) return 0;
+    struct weir_broker *broker = offsets->partition->shard->broker;
+    bool is_served = offsets->partition->log != NULL && !atomic_load(&broker->is_offline);
+    int rc = is_served ? weir_snapshotter_finish(&offsets->snapshotter, error) : 0;
+    weir_offsets_image_close(&offsets->image);
+    weir_fold_close(&offsets->fold);
+    weir_batch_builder_close(&offsets->builder);
+    weir_buffer_close(&offsets->key);
+    weir_buffer_close(&offsets->value);
+    weir_free(offsets);
+    return rc;
+}

@@ -1,0 +1,34 @@
+#ifndef WEIR_BROKER_GROUP_OFFSETS_PARTITION_H
+#define WEIR_BROKER_GROUP_OFFSETS_PARTITION_H
+
+#include "broker/fold.h"
+#include "broker/group/offsets_image.h"
+#include "broker/snapshotter.h"
+
+struct weir_partition;
+
+/**
+ * What a partition of `__consumer_offsets` has beside its log: the offsets themselves. A commit is
+ * one batch, appended, flushed and only then folded in, so that nobody sees what a crash takes back.
+ * Thread: the partition's shard (restore: the worker that opens the log).
+ */
+struct weir_offsets_partition {
+    struct weir_partition *partition;
+    struct weir_offsets_image image;
+    struct weir_fold fold;
+    struct weir_snapshotter snapshotter;
+    struct weir_batch_builder builder;
+    struct weir_buffer key;
+    struct weir_buffer value;
+};
+
+/** WEIR_NO_MEMORY. */
+int weir_offsets_partition_new(struct weir_partition *partition,
+                               struct weir_offsets_partition **offsets_out);
+/** Bring it to the end of the partition's log; blocks. */
+int weir_offsets_partition_restore(struct weir_offsets_partition *offsets,
+                                   struct weir_error *error);
+/** A last snapshot if the log is open, and gone. Blocks. NULL is fine. */
+int weir_offsets_partition_free(struct weir_offsets_partition *offsets, struct weir_error *error);
+
+#endif

@@ -1,0 +1,234 @@
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+/* The smaller questions to one partition: where offsets are, what it looks like, and cutting it. */
+
+/* ---- list offsets ---------------------------------------------------------------------------- */
+
+static int find_time(struct weir_partition *partition, struct weir_list_offsets_request *list,
+                     int64_t timestamp_ms)
+{
+    int64_t offset = -1;
+    int64_t found_ms = -1;
+    int rc = weir_partition_log_find_time(partition->log, timestamp_ms, &offset, &found_ms,
+                                          &list->request.error);
+    if (rc < 0) return rc;
+    bool is_visible = offset >= 0 && offset < partition->high_watermark;
+    list->offset = is_visible ? offset : -1;
+    list->timestamp_found_ms = is_visible ? found_ms : -1;
+    return 0;
+}
+
+static void list_offsets_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_list_offsets_request *list = (struct weir_list_offsets_request *)request;
+    int rc = 0;
+    weir_partition_refresh(partition);
+    list->timestamp_found_ms = -1;
+    list->offset = -1;
+    list->leader_epoch = partition->shown.leader_epoch;
+    list->log_end_offset = partition->shown.end_offset;
+    if (list->timestamp_ms == WEIR_OFFSET_LATEST) {
+        list->offset = partition->high_watermark;
+    } else if (list->timestamp_ms == WEIR_OFFSET_EARLIEST) {
+        list->offset = partition->shown.start_offset;
+    } else if (list->timestamp_ms == WEIR_OFFSET_MAX_TIMESTAMP) {
+        if (partition->shown.max_timestamp_ms >= 0) {
+            rc = find_time(partition, list, partition->shown.max_timestamp_ms);
+        }
+    } else if (list->timestamp_ms >= 0) {
+        rc = find_time(partition, list, list->timestamp_ms);
+    } else {
+        rc = weir_error_set(&request->error, WEIR_INVALID_ARGUMENT,
+                            "timestamp %lld is neither a time nor one of -1, -2, -3",
+                            (long long)list->timestamp_ms);
+    }
+    weir_request_reply(request, rc);
+}
+
+void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offsets_request *request)
+{
+    weir_request_send(broker, &request->request, request->of, list_offsets_stage);
+}
+
+/* ---- describe -------------------------------------------------------------------------------- */
+
+static void describe_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_describe_partition_request *describe =
+        (struct weir_describe_partition_request *)request;
+    weir_partition_refresh(partition);
+    describe->state = partition->shown;
+    describe->high_watermark = partition->high_watermark;
+    weir_request_reply(request, 0);
+}
+
+void weir_broker_describe_partition(struct weir_broker *broker,
+                                    struct weir_describe_partition_request *request)
+{
+    weir_request_send(broker, &request->request, request->of, describe_stage);
+}
+
+/* ---- cut ------------------------------------------------------------------------------------- */
+
+/*
+ * A cut of the tail first raises the epoch, durably, then cuts: a crash in between leaves a higher
+ * epoch over the whole log, which is harmless. The partition works (nothing else gets in) from before
+ * the first step to after the last.
+ */
+struct cut_change {
+    struct weir_metadata_change change;
+    struct weir_message back; /* from the controller to the partition's shard */
+    struct weir_partition *partition;
+    struct weir_uuid topic_id;
+    int32_t number;
+    int32_t leader_epoch;
+    int rc;
+    struct weir_error error;
+};
+
+static struct weir_cut_request *take_cut(struct weir_partition *partition)
+{
+    struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
+    partition->cut = NULL;
+    return cut;
+}
+
+static int cut_job(struct weir_partition *partition)
+{
+    const struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
+    if (cut->what == WEIR_CUT_HEAD) {
+        return weir_partition_log_set_start(partition->log, cut->offset, &partition->job_error);
+    }
+    int rc = weir_partition_log_truncate(partition->log, cut->offset, &partition->job_error);
+    if (rc < 0) return rc;
+    return weir_partition_log_set_epoch(partition->log, partition->leader_epoch,
+                                        &partition->job_error);
+}
+
+static void cut_finished(struct weir_partition *partition)
+{
+    struct weir_cut_request *cut = take_cut(partition);
+    int rc = partition->job_rc;
+    if (rc < 0) {
+        cut->request.error = partition->job_error;
+        if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, &partition->job_error);
+    }
+    partition->shown = weir_partition_log_state(partition->log);
+    if (partition->high_watermark > partition->shown.end_offset) {
+        partition->high_watermark = partition->shown.end_offset;
+    }
+    cut->end_offset = partition->shown.end_offset;
+    cut->leader_epoch = partition->leader_epoch;
+    weir_request_reply(&cut->request, rc);
+    weir_partition_resume(partition);
+    weir_partition_wake_fetches(partition);
+}
+
+static void fail_cut(struct weir_partition *partition, int rc, const char *text)
+{
+    weir_request_refuse(&take_cut(partition)->request, rc, text);
+    weir_partition_resume(partition);
+}
+
+static int build_raise(struct weir_controller *controller, struct weir_metadata_change *change,
+                       struct weir_error *error)
+{
+    const struct cut_change *raise = (const struct cut_change *)change;
+    if (weir_metadata_topic_by_id(&controller->image, raise->topic_id) == NULL) {
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "the topic has been deleted");
+    }
+    struct weir_metadata_record record = {
+        .type = WEIR_METADATA_PARTITION_CHANGE,
+        .partition_change = {.topic_id = raise->topic_id, .partition = raise->number, .leader = 0},
+    };
+    return weir_controller_add(controller, &record);
+}
+
+static void raised(struct weir_message *message)
+{
+    struct cut_change *raise =
+        (struct cut_change *)((char *)message - offsetof(struct cut_change, back));
+    struct weir_partition *partition = raise->partition;
+    if (raise->rc < 0) {
+        fail_cut(partition, raise->rc, raise->error.text);
+    } else {
+        partition->leader_epoch = raise->leader_epoch;
+        weir_partition_submit(partition, cut_job, cut_finished);
+    }
+    weir_free(raise);
+}
+
+static void raise_done(struct weir_controller *controller, struct weir_metadata_change *change,
+                       int rc, const struct weir_error *error)
+{
+    struct cut_change *raise = (struct cut_change *)change;
+    raise->rc = rc;
+    if (rc < 0) {
+        raise->error = *error;
+    } else {
+        const struct weir_topic_image *topic =
+            weir_metadata_topic_by_id(&controller->image, raise->topic_id);
+        raise->leader_epoch = weir_metadata_leader_epoch(&controller->image, topic, raise->number);
+    }
+    raise->back.handle = raised;
+    weir_actor_post(raise->partition->shard->actor, &raise->back);
+}
+
+static void ask_raise(struct weir_message *message)
+{
+    struct cut_change *raise =
+        (struct cut_change *)((char *)message - offsetof(struct cut_change, back));
+    weir_controller_submit(&raise->partition->shard->broker->controller, &raise->change);
+}
+
+static void begin_cut(struct weir_partition *partition)
+{
+    const struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
+    if (cut->what == WEIR_CUT_HEAD) {
+        weir_partition_submit(partition, cut_job, cut_finished);
+        return;
+    }
+    struct cut_change *raise = weir_alloc_zero(partition->shard->budget, sizeof *raise);
+    if (raise == NULL) {
+        fail_cut(partition, WEIR_NO_MEMORY, "cut a partition");
+        return;
+    }
+    raise->change.build = build_raise;
+    raise->change.done = raise_done;
+    raise->partition = partition;
+    raise->topic_id = partition->topic_id;
+    raise->number = partition->number;
+    raise->back.handle = ask_raise;
+    weir_actor_post(partition->shard->broker->shards[0].actor, &raise->back);
+}
+
+static void cut_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    const struct weir_cut_request *cut = (struct weir_cut_request *)request;
+    weir_partition_refresh(partition);
+    if (cut->offset < partition->shown.start_offset || cut->offset > partition->shown.end_offset) {
+        (void)weir_error_set(
+            &request->error, WEIR_OFFSET_OUT_OF_RANGE,
+            "cut at %lld: '%.*s' partition %d holds %lld to %lld", (long long)cut->offset,
+            (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
+            (long long)partition->shown.start_offset, (long long)partition->shown.end_offset);
+        weir_request_reply(request, WEIR_OFFSET_OUT_OF_RANGE);
+        return;
+    }
+    if (weir_topic_name_is_internal(partition->topic)) {
+        weir_request_refuse(request, WEIR_INVALID_TOPIC, "the engine's own topics are not cut");
+        return;
+    }
+    if (!weir_partition_want(partition, begin_cut)) {
+        weir_request_refuse(request, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "the topic is being deleted");
+        return;
+    }
+    partition->cut = request;
+    weir_partition_settle(partition);
+}
+
+void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request)
+{
+    weir_request_send(broker, &request->request, request->partition, cut_stage);
+}

@@ -1,0 +1,161 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+enum { BATCH_SIZE_MAX = INT32_MAX };
+
+/* ---- acks ------------------------------------------------------------------------------------ */
+
+static void wait_for_flush(struct weir_partition *partition, struct weir_produce_request *produce)
+{
+    produce->next = NULL;
+    if (partition->acks_last != NULL) {
+        partition->acks_last->next = produce;
+    } else {
+        partition->acks_first = produce;
+    }
+    partition->acks_last = produce;
+}
+
+void weir_partition_answer_acks(struct weir_partition *partition, int rc, const char *text)
+{
+    /* In order of arrival, which is the order of offsets but for duplicates of earlier batches. */
+    while (partition->acks_first != NULL) {
+        struct weir_produce_request *produce = partition->acks_first;
+        if (rc == 0 && produce->last_offset >= partition->high_watermark) break;
+        partition->acks_first = produce->next;
+        if (partition->acks_first == NULL) partition->acks_last = NULL;
+        if (rc < 0) {
+            weir_request_refuse(&produce->request, rc, text);
+        } else {
+            weir_request_reply(&produce->request, 0);
+        }
+    }
+}
+
+/* ---- appending ------------------------------------------------------------------------------- */
+
+/* Each batch on its own; whoever sent them is trusted no further than the checks go. */
+static int check_batches(const struct weir_partition *partition,
+                         const struct weir_produce_request *produce, int64_t *count_out,
+                         struct weir_error *error)
+{
+    struct weir_slice rest = weir_slice(produce->batches->data, produce->batches->size);
+    struct weir_batch_check check = {
+        .size_max = (size_t)partition->config.max_message_bytes,
+        .plain_size_max = (size_t)partition->config.max_message_bytes * 16,
+        .allow_control = produce->is_internal,
+        .walk_records = produce->walk_records,
+        .keys_required = partition->config.cleanup_compact && produce->walk_records,
+        .budget = partition->shard->budget,
+    };
+    int64_t count = 0;
+    if (rest.size == 0) return weir_error_set(error, WEIR_INVALID_RECORD, "there is no batch");
+    while (rest.size > 0) {
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(rest, BATCH_SIZE_MAX, &header, error);
+        if (rc < 0) return rc;
+        size_t size = weir_batch_size(&header);
+        rc = weir_batch_check(weir_slice(rest.data, size), &check, error);
+        if (rc < 0) return weir_error_wrap(error, rc, "batch %lld", (long long)count);
+        rest = weir_slice(rest.data + size, rest.size - size);
+        count++;
+    }
+    *count_out = count;
+    return 0;
+}
+
+static void count_in(struct weir_partition *partition, const struct weir_produce_request *produce,
+                     int64_t batches)
+{
+    weir_counter_add(&partition->shard->bytes_in, (int64_t)produce->batches->size);
+    weir_counter_add(&partition->shard->batches_in, batches);
+    partition->bytes_appended += (int64_t)produce->batches->size;
+}
+
+static int append(struct weir_partition *partition, struct weir_produce_request *produce)
+{
+    int64_t batches = 0;
+    struct weir_error *error = &produce->request.error;
+    int rc = check_batches(partition, produce, &batches, error);
+    if (rc < 0) return rc;
+    struct weir_append append = {.batches = produce->batches,
+                                 .now = weir_wall_now(partition->shard->env)};
+    struct weir_append_result result;
+    rc = weir_partition_log_append(partition->log, &append, &result, error);
+    if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, error);
+    if (rc < 0) return rc;
+
+    produce->base_offset = result.base_offset;
+    produce->last_offset = result.last_offset;
+    produce->append_time_ms = result.append_time_ms;
+    produce->is_duplicate = result.is_duplicate;
+    if (!result.is_duplicate) count_in(partition, produce, batches);
+    weir_partition_refresh(partition);
+    produce->log_start_offset = partition->shown.start_offset;
+    if (weir_partition_log_is_dirty(partition->log)) {
+        weir_flush_group_add(&partition->shard->flush, partition);
+    }
+    return 0;
+}
+
+void weir_partition_append(struct weir_partition *partition, struct weir_produce_request *produce)
+{
+    int rc = append(partition, produce);
+    if (rc < 0) {
+        int told = produce->acks == WEIR_ACKS_NONE ? 0 : rc;
+        weir_request_reply(&produce->request, told);
+        return;
+    }
+    if (produce->acks == WEIR_ACKS_ALL && produce->last_offset >= partition->high_watermark) {
+        wait_for_flush(partition, produce);
+    } else {
+        weir_request_reply(&produce->request, 0);
+    }
+    weir_partition_wake_fetches(partition);
+}
+
+static void produce_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    weir_partition_append(partition, (struct weir_produce_request *)request);
+}
+
+void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce)
+{
+    weir_broker_hold(partition->shard->broker);
+    produce->request.shard = partition->shard;
+    produce->request.topic = partition->topic;
+    produce->request.partition = partition->number;
+    produce->request.stage = produce_stage;
+    weir_partition_enter(partition->shard, &produce->request);
+}
+
+/* Names that begin with "__" are not for users; the metadata log has one writer, the controller. */
+static bool may_write(const struct weir_produce_request *produce)
+{
+    struct weir_slice topic = produce->to.topic;
+    if (!weir_topic_name_is_internal(topic)) return true;
+    return produce->is_internal && !weir_slice_equal(topic, weir_text(WEIR_CLUSTER_METADATA_TOPIC));
+}
+
+static void refuse_internal(struct weir_partition *partition, struct weir_request *request)
+{
+    (void)partition;
+    weir_request_refuse(request, WEIR_INVALID_TOPIC,
+                        "names that begin with '__' are the engine's own; choose another");
+}
+
+/* An internal topic that a user may not write to is refused on the shard, as every answer is given
+ * there: by a stage of its own, for a partition that is always open. */
+void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request *request)
+{
+    struct weir_topic_partition to = request->to;
+    if (may_write(request)) {
+        weir_request_set_out(broker, &request->request);
+        request->request.may_create = broker->options.auto_create_topics;
+        weir_request_forward(broker, &request->request, to, produce_stage);
+        return;
+    }
+    to = (struct weir_topic_partition){weir_text(WEIR_CLUSTER_METADATA_TOPIC), 0};
+    weir_request_send(broker, &request->request, to, refuse_internal);
+}

@@ -1,0 +1,437 @@
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/broker_internal.h"
+
+enum { CONFIGS_MAX = 1000 };
+
+/* ---- building a topic ------------------------------------------------------------------------ */
+
+static int check_partition_count(int32_t count, struct weir_error *error)
+{
+    if (count >= 1 && count <= WEIR_TOPIC_PARTITIONS_MAX) return 0;
+    return weir_error_set(error, WEIR_INVALID_PARTITIONS, "%d partitions; 1 to %d are allowed",
+                          count, WEIR_TOPIC_PARTITIONS_MAX);
+}
+
+static int add_partitions(struct weir_controller *controller, struct weir_uuid id, int32_t from,
+                          int32_t to)
+{
+    int rc = 0;
+    for (int32_t i = from; rc == 0 && i < to; i++) {
+        struct weir_metadata_record record = {
+            .type = WEIR_METADATA_PARTITION,
+            .partition = {.topic_id = id, .partition = i},
+        };
+        rc = weir_controller_add(controller, &record);
+    }
+    return rc;
+}
+
+static int add_configs(struct weir_controller *controller, struct weir_slice name,
+                       const struct weir_config_entry *configs, size_t count)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct weir_metadata_record record = {
+            .type = WEIR_METADATA_CONFIG,
+            .config = {.resource_type = WEIR_RESOURCE_TOPIC,
+                       .resource = name,
+                       .key = weir_text(configs[i].key),
+                       .value = weir_text(configs[i].value)},
+        };
+        rc = weir_controller_add(controller, &record);
+    }
+    return rc;
+}
+
+struct key_search {
+    const char *key;
+    bool found;
+};
+
+static void match_key(void *context, const char *key, const char *value, bool is_default,
+                      const char *text)
+{
+    struct key_search *search = context;
+    (void)value;
+    (void)is_default;
+    (void)text;
+    if (strcmp(key, search->key) == 0) search->found = true;
+}
+
+/* Back to the default, which any key may be that exists. */
+static int check_reset(const struct weir_topic_config *defaults, const char *key,
+                       struct weir_error *error)
+{
+    struct key_search search = {.key = key};
+    weir_topic_config_each(defaults, match_key, &search);
+    if (search.found) return 0;
+    struct weir_topic_config probe = *defaults; /* refuses it, and says which one may be meant */
+    int rc = weir_topic_config_set(&probe, key, "", error);
+    return rc < 0 ? rc : 0;
+}
+
+/* The configuration as it would be. Errors name the key and what would be right. */
+static int plan_config(struct weir_topic_config *config, const struct weir_topic_config *defaults,
+                       const struct weir_config_entry *configs, size_t count,
+                       struct weir_error *error)
+{
+    if (count > CONFIGS_MAX) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "%zu settings; at most %d are allowed",
+                              count, CONFIGS_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (configs[i].key == NULL) {
+            return weir_error_set(error, WEIR_INVALID_CONFIG, "setting %zu has no key", i);
+        }
+        int rc = configs[i].value == NULL
+                     ? check_reset(defaults, configs[i].key, error)
+                     : weir_topic_config_set(config, configs[i].key, configs[i].value, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+int weir_controller_build_topic(struct weir_controller *controller,
+                                const struct weir_topic_plan *plan, struct weir_error *error)
+{
+    const struct weir_broker_options *options = &controller->broker->options;
+    struct weir_topic_config config = options->topic_defaults;
+    int32_t count = plan->partition_count == -1 ? options->num_partitions : plan->partition_count;
+    int rc = weir_topic_name_check(plan->name, error);
+    if (rc < 0) return rc;
+    bool is_reserved = weir_topic_name_is_internal(plan->name) && !plan->is_internal;
+    if (is_reserved || weir_slice_equal(plan->name, weir_text(WEIR_CLUSTER_METADATA_TOPIC))) {
+        return weir_error_set(error, WEIR_INVALID_TOPIC,
+                              "topic name '%.*s': names that begin with '__' are the engine's own",
+                              (int)plan->name.size, (const char *)plan->name.data);
+    }
+    if (weir_metadata_topic(&controller->image, plan->name) != NULL) {
+        return weir_error_set(error, WEIR_EXISTS, "topic '%.*s' already exists",
+                              (int)plan->name.size, (const char *)plan->name.data);
+    }
+    if (weir_topic_removal_is_on(controller, plan->name)) return WEIR_CHANGE_WAITS;
+    rc = check_partition_count(count, error);
+    if (rc < 0) return rc;
+    rc = plan_config(&config, &options->topic_defaults, plan->configs, plan->config_count, error);
+    if (rc < 0) return rc;
+
+    struct weir_metadata_record record = {
+        .type = WEIR_METADATA_TOPIC,
+        .topic = {.name = plan->name, .id = weir_uuid_random(controller->broker->env)},
+    };
+    rc = weir_controller_add(controller, &record);
+    if (rc == 0) rc = add_partitions(controller, record.topic.id, 0, count);
+    if (rc == 0) rc = add_configs(controller, plan->name, plan->configs, plan->config_count);
+    return rc;
+}
+
+/* ---- the offsets topic ----------------------------------------------------------------------- */
+
+/* Its log is cut to the newest snapshot, in whole segments: small ones keep it short. A commit is one
+ * batch, however large the metadata that the runtime puts into it. */
+static const struct weir_config_entry offsets_configs[] = {
+    {"cleanup.policy", "compact"},
+    {"segment.bytes", "16777216"},
+    {"max.message.bytes", "67108864"},
+};
+
+static int build_offsets_topic(struct weir_controller *controller,
+                               struct weir_metadata_change *change, struct weir_error *error)
+{
+    struct weir_topic_plan plan = {
+        .name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
+        .partition_count = controller->broker->options.offsets_topic_num_partitions,
+        .configs = offsets_configs,
+        .config_count = sizeof offsets_configs / sizeof offsets_configs[0],
+        .is_internal = true,
+    };
+    (void)change;
+    if (weir_metadata_topic(&controller->image, plan.name) != NULL) return WEIR_END;
+    return weir_controller_build_topic(controller, &plan, error);
+}
+
+static void offsets_topic_created(struct weir_controller *controller,
+                                  struct weir_metadata_change *change, int rc,
+                                  const struct weir_error *error)
+{
+    struct weir_offsets_topic_change *mine = (struct weir_offsets_topic_change *)change;
+    (void)controller;
+    mine->then(mine, rc, error);
+}
+
+void weir_controller_create_offsets_topic(struct weir_controller *controller,
+                                          struct weir_offsets_topic_change *change)
+{
+    change->change.build = build_offsets_topic;
+    change->change.done = offsets_topic_created;
+    weir_controller_submit(controller, &change->change);
+}
+
+/* ---- one request ----------------------------------------------------------------------------- */
+
+struct topic_change {
+    struct weir_metadata_change change; /* first */
+    struct weir_topic_request *request;
+    struct weir_topic_removal removal; /* delete */
+};
+
+static const struct weir_topic_image *find_topic(const struct weir_controller *controller,
+                                                 const struct weir_topic_request *request,
+                                                 struct weir_error *error)
+{
+    const struct weir_topic_image *topic = weir_metadata_topic(&controller->image, request->topic);
+    if (topic == NULL && weir_topic_name_check(request->topic, error) == 0) {
+        (void)weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "topic '%.*s' does not exist",
+                             (int)request->topic.size, (const char *)request->topic.data);
+    }
+    return topic;
+}
+
+static int not_found(const struct weir_error *error)
+{
+    return error->code;
+}
+
+static int refuse_internal(const struct weir_topic_request *request, struct weir_error *error)
+{
+    bool is_ours = weir_topic_name_is_internal(request->topic);
+    if (!is_ours || request->is_internal) return 0;
+    return weir_error_set(error, WEIR_INVALID_TOPIC, "topic '%.*s' is the engine's own",
+                          (int)request->topic.size, (const char *)request->topic.data);
+}
+
+static int build_create(struct weir_controller *controller, struct topic_change *change,
+                        struct weir_error *error)
+{
+    const struct weir_topic_request *request = change->request;
+    struct weir_topic_plan plan = {
+        .name = request->topic,
+        .partition_count = request->partition_count,
+        .configs = request->configs,
+        .config_count = request->config_count,
+        .is_internal = request->is_internal,
+    };
+    return weir_controller_build_topic(controller, &plan, error);
+}
+
+static int build_delete(struct weir_controller *controller, struct topic_change *change,
+                        struct weir_error *error)
+{
+    const struct weir_topic_image *topic = find_topic(controller, change->request, error);
+    if (topic == NULL) return not_found(error);
+    if (weir_slice_equal(topic->name_slice, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) {
+        return weir_error_set(error, WEIR_INVALID_TOPIC, "the committed offsets are not deleted");
+    }
+    struct weir_metadata_record record = {
+        .type = WEIR_METADATA_REMOVE_TOPIC,
+        .remove_topic.topic_id = topic->id,
+    };
+    memcpy(change->removal.name, topic->name, topic->name_slice.size + 1);
+    change->removal.id = topic->id;
+    change->removal.partition_count = topic->partition_count;
+    return weir_controller_add(controller, &record);
+}
+
+static int build_alter(struct weir_controller *controller, struct topic_change *change,
+                       struct weir_error *error)
+{
+    const struct weir_topic_request *request = change->request;
+    const struct weir_topic_image *topic = find_topic(controller, request, error);
+    if (topic == NULL) return not_found(error);
+    struct weir_topic_config config = weir_controller_config(controller, topic);
+    int rc = plan_config(&config, &controller->broker->options.topic_defaults, request->configs,
+                         request->config_count, error);
+    if (rc < 0) return rc;
+    return add_configs(controller, topic->name_slice, request->configs, request->config_count);
+}
+
+static int build_add_partitions(struct weir_controller *controller, struct topic_change *change,
+                                struct weir_error *error)
+{
+    const struct weir_topic_request *request = change->request;
+    const struct weir_topic_image *topic = find_topic(controller, request, error);
+    if (topic == NULL) return not_found(error);
+    if (request->partition_count <= topic->partition_count) {
+        return weir_error_set(
+            error, WEIR_INVALID_PARTITIONS,
+            "topic '%s' has %d partitions; a new total above that is wanted, not %d", topic->name,
+            topic->partition_count, request->partition_count);
+    }
+    int rc = check_partition_count(request->partition_count, error);
+    if (rc < 0) return rc;
+    return add_partitions(controller, topic->id, topic->partition_count, request->partition_count);
+}
+
+typedef int (*build_fn)(struct weir_controller *controller, struct topic_change *change,
+                        struct weir_error *error);
+
+static const build_fn builders[] = {
+    [WEIR_TOPIC_CREATE] = build_create,
+    [WEIR_TOPIC_DELETE] = build_delete,
+    [WEIR_TOPIC_ALTER_CONFIG] = build_alter,
+    [WEIR_TOPIC_ADD_PARTITIONS] = build_add_partitions,
+};
+
+static int build(struct weir_controller *controller, struct weir_metadata_change *change,
+                 struct weir_error *error)
+{
+    struct topic_change *mine = (struct topic_change *)change;
+    int rc = refuse_internal(mine->request, error);
+    if (rc == 0) rc = builders[mine->request->operation](controller, mine, error);
+    return rc == 0 && mine->request->validate_only ? WEIR_END : rc;
+}
+
+/* ---- after the records ----------------------------------------------------------------------- */
+
+static void show(const struct weir_controller *controller, const struct weir_topic_image *topic,
+                 struct weir_topic_request *request)
+{
+    request->topic_id = topic->id;
+    request->partition_count = topic->partition_count;
+    request->config = weir_controller_config(controller, topic);
+}
+
+static void answer(struct topic_change *change)
+{
+    struct weir_topic_request *request = change->request;
+    weir_free(change);
+    weir_request_reply(&request->request, 0);
+}
+
+static void told(void *context)
+{
+    answer(context);
+}
+
+static void removed(struct weir_topic_removal *removal)
+{
+    answer((struct topic_change *)((char *)removal - offsetof(struct topic_change, removal)));
+}
+
+/* Open logs take the new configuration over before the answer goes out. */
+static void tell_shards(struct weir_controller *controller, struct topic_change *change)
+{
+    const struct weir_topic_request *request = change->request;
+    struct weir_topic_notice_order order = {
+        .topic = request->topic,
+        .partition_count = request->partition_count,
+        .config = request->config,
+        .then = told,
+        .context = change,
+    };
+    if (weir_topic_notice_send(controller, &order) == 0) return;
+    struct weir_topic_request *failed = change->request;
+    weir_free(change);
+    weir_request_refuse(&failed->request, WEIR_NO_MEMORY,
+                        "the change is durable; open partitions take it over at the next one");
+}
+
+static void written(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
+                    const struct weir_error *error)
+{
+    struct topic_change *mine = (struct topic_change *)change;
+    struct weir_topic_request *request = mine->request;
+    if (rc < 0) {
+        if (error != NULL) request->request.error = *error;
+        weir_free(mine);
+        weir_request_reply(&request->request, rc);
+        return;
+    }
+    const struct weir_topic_image *topic = weir_metadata_topic(&controller->image, request->topic);
+    if (topic != NULL) show(controller, topic, request);
+    if (request->validate_only) {
+        answer(mine);
+    } else if (request->operation == WEIR_TOPIC_DELETE) {
+        mine->removal.then = removed;
+        weir_topic_removal_begin(controller, &mine->removal);
+    } else if (request->operation == WEIR_TOPIC_ALTER_CONFIG) {
+        tell_shards(controller, mine);
+    } else {
+        answer(mine);
+    }
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+static void describe(struct weir_controller *controller, struct weir_topic_request *request)
+{
+    const struct weir_topic_image *topic = find_topic(controller, request, &request->request.error);
+    if (topic != NULL) show(controller, topic, request);
+    weir_request_reply(&request->request, topic != NULL ? 0 : not_found(&request->request.error));
+}
+
+static void topic_arrives(struct weir_message *message)
+{
+    struct weir_topic_request *request = (struct weir_topic_request *)message;
+    struct weir_broker *broker = request->request.shard->broker;
+    int rc = weir_broker_check_serving(broker, &request->request.error);
+    if (rc < 0) {
+        weir_request_reply(&request->request, rc);
+        return;
+    }
+    if (request->operation == WEIR_TOPIC_DESCRIBE) {
+        describe(&broker->controller, request);
+        return;
+    }
+    weir_assert((size_t)request->operation < sizeof builders / sizeof builders[0]);
+    struct topic_change *change = weir_alloc_zero(&broker->budget, sizeof *change);
+    if (change == NULL) {
+        weir_request_refuse(&request->request, WEIR_NO_MEMORY, "change a topic");
+        return;
+    }
+    change->change.build = build;
+    change->change.done = written;
+    change->change.name = request->topic;
+    change->request = request;
+    weir_controller_submit(&broker->controller, &change->change);
+}
+
+void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)
+{
+    weir_request_send_controller(broker, &request->request, topic_arrives);
+}
+
+/* ---- list ------------------------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+    const struct weir_topic_info *left = a;
+    const struct weir_topic_info *right = b;
+    return weir_slice_compare(left->name, right->name);
+}
+
+static void list_arrives(struct weir_message *message)
+{
+    struct weir_list_topics_request *request = (struct weir_list_topics_request *)message;
+    const struct weir_metadata_image *image = &request->request.shard->broker->controller.image;
+    size_t count = weir_map_count(&image->topics_by_name);
+    struct weir_topic_info *topics =
+        weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *topics);
+    const struct weir_topic_image *topic;
+    size_t at = 0;
+    size_t i = 0;
+    while (topics != NULL && (topic = weir_metadata_next_topic(image, &at)) != NULL) {
+        topics[i++] = (struct weir_topic_info){
+            .name = weir_arena_copy(request->arena, topic->name_slice),
+            .id = topic->id,
+            .partition_count = topic->partition_count,
+            .is_internal = weir_topic_name_is_internal(topic->name_slice),
+        };
+    }
+    if (weir_arena_failed(request->arena)) {
+        weir_request_refuse(&request->request, WEIR_NO_MEMORY, "list topics");
+        return;
+    }
+    qsort(topics, count, sizeof *topics, by_name);
+    request->topics = topics;
+    request->topic_count = count;
+    weir_request_reply(&request->request, 0);
+}
+
+void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request)
+{
+    weir_request_send_controller(broker, &request->request, list_arrives);
+}

@@ -1,0 +1,257 @@
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/broker_internal.h"
+#include "broker/log/partition_metadata.h"
+
+/*
+ * A deleted topic's folders. First the records say that it is gone, durably; then its folders get a
+ * name that no partition has, `<topic>-<n>.<id>-delete`, which frees the topic's name; then what is
+ * in them is removed. After a crash the records since the last snapshot tell which renames are
+ * missing, and the names which removals. Folders that nobody names are never touched.
+ */
+static const char suffix[] = "-delete";
+
+/* ---- folders --------------------------------------------------------------------------------- */
+
+static struct weir_log_path folder_of(const struct weir_broker *broker, const char *topic,
+                                      int32_t partition)
+{
+    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
+    (void)snprintf(name, sizeof name, "%s-%d", topic, partition);
+    return weir_log_path(broker->directory.log_path.text, name);
+}
+
+/* A name has at most 255 bytes: what is too long loses the end of its topic, never its id. */
+static struct weir_log_path deleted_folder_of(const struct weir_broker *broker, const char *topic,
+                                              struct weir_uuid id, int32_t partition)
+{
+    char name[256];
+    char id_text[WEIR_UUID_TEXT_SIZE];
+    (void)snprintf(name, sizeof name, "%.200s-%d.%s%s", topic, partition,
+                   weir_uuid_print(id, id_text), suffix);
+    return weir_log_path(broker->directory.log_path.text, name);
+}
+
+struct names {
+    struct weir_buffer text; /* each with its NUL */
+    bool only_deleted;       /* folders whose name ends in the suffix */
+};
+
+static int note_name(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct names *names = context;
+    size_t size = strlen(name);
+    bool is_deleted = kind == WEIR_FILE_DIRECTORY && size > sizeof suffix &&
+                      strcmp(name + size - (sizeof suffix - 1), suffix) == 0;
+    if (!names->only_deleted || is_deleted) weir_buffer_append(&names->text, name, size + 1);
+    return names->text.failed ? WEIR_NO_MEMORY : 0;
+}
+
+/* Do `each` for the names in `folder`, which are all known before the first goes. */
+static int for_names(struct weir_broker *broker, const char *folder, bool only_deleted,
+                     int (*each)(struct weir_broker *broker, const char *path,
+                                 struct weir_error *error),
+                     struct weir_error *error)
+{
+    struct names names = {.only_deleted = only_deleted};
+    weir_buffer_init(&names.text, &broker->budget, 0);
+    int rc = weir_list(broker->env, folder, note_name, &names, error);
+    for (size_t at = 0; rc == 0 && at < names.text.size;) {
+        const char *name = (const char *)names.text.data + at;
+        struct weir_log_path path = weir_log_path(folder, name);
+        rc = each(broker, path.text, error);
+        at += strlen(name) + 1;
+    }
+    weir_buffer_close(&names.text);
+    return rc;
+}
+
+static int remove_file(struct weir_broker *broker, const char *path, struct weir_error *error)
+{
+    int rc = weir_remove(broker->env, path, error);
+    return rc == WEIR_NOT_FOUND ? 0 : rc;
+}
+
+static int remove_folder(struct weir_broker *broker, const char *path, struct weir_error *error)
+{
+    int rc = for_names(broker, path, false, remove_file, error);
+    return rc < 0 ? rc : remove_file(broker, path, error);
+}
+
+/* ---- a removal ------------------------------------------------------------------------------- */
+
+static int rename_folders(struct weir_topic_removal *removal)
+{
+    struct weir_broker *broker = removal->controller->broker;
+    struct weir_error *error = &removal->error;
+    for (int32_t i = 0; i < removal->partition_count; i++) {
+        struct weir_log_path from = folder_of(broker, removal->name, i);
+        struct weir_log_path to = deleted_folder_of(broker, removal->name, removal->id, i);
+        int rc = weir_rename(broker->env, from.text, to.text, error);
+        if (rc < 0 && rc != WEIR_NOT_FOUND) return rc; /* never opened: no folder */
+    }
+    return weir_sync_directory(broker->env, broker->directory.log_path.text, error);
+}
+
+static void run(struct weir_work *work)
+{
+    struct weir_topic_removal *removal = (struct weir_topic_removal *)work;
+    struct weir_broker *broker = removal->controller->broker;
+    removal->rc = rename_folders(removal);
+    for (int32_t i = 0; removal->rc == 0 && i < removal->partition_count; i++) {
+        struct weir_file_stat stat;
+        struct weir_log_path path = deleted_folder_of(broker, removal->name, removal->id, i);
+        if (weir_stat(broker->env, path.text, &stat, NULL) == WEIR_NOT_FOUND) continue;
+        removal->rc = remove_folder(broker, path.text, &removal->error);
+    }
+}
+
+static void unlink_removal(struct weir_topic_removal *removal)
+{
+    struct weir_topic_removal **link = &removal->controller->removals;
+    while (*link != removal)
+        link = &(*link)->next;
+    *link = removal->next;
+}
+
+static void done(struct weir_message *message)
+{
+    struct weir_topic_removal *removal = (struct weir_topic_removal *)message;
+    struct weir_controller *controller = removal->controller;
+    struct weir_broker *broker = controller->broker;
+    if (removal->rc < 0) {
+        char text[2 * WEIR_ERROR_TEXT_SIZE];
+        weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.removal_failed", "topic=%s reason=%s",
+                 removal->name, weir_log_quote(text, sizeof text, removal->error.text));
+    }
+    if (removal->rc == WEIR_IO) weir_broker_go_offline(broker, &removal->error);
+    unlink_removal(removal);
+    while (removal->waiting != NULL) {
+        struct weir_metadata_change *change = removal->waiting;
+        removal->waiting = change->next;
+        weir_controller_submit(controller, change);
+    }
+    removal->then(removal);
+    weir_broker_release(broker);
+}
+
+static void partitions_closed(void *context)
+{
+    struct weir_topic_removal *removal = context;
+    struct weir_broker *broker = removal->controller->broker;
+    removal->work =
+        (struct weir_work){.done.handle = done, .run = run, .reply_to = broker->shards[0].actor};
+    weir_broker_hold(broker);
+    weir_work_submit(broker->env, &removal->work);
+}
+
+static void send_notice(struct weir_topic_removal *removal)
+{
+    struct weir_topic_notice_order order = {
+        .topic = weir_text(removal->name),
+        .partition_count = removal->partition_count,
+        .closes = true,
+        .then = partitions_closed,
+        .context = removal,
+    };
+    removal->needs_notice = weir_topic_notice_send(removal->controller, &order) < 0;
+}
+
+void weir_topic_removal_begin(struct weir_controller *controller,
+                              struct weir_topic_removal *removal)
+{
+    removal->controller = controller;
+    removal->next = controller->removals;
+    controller->removals = removal;
+    send_notice(removal);
+}
+
+bool weir_topic_removal_retry(struct weir_controller *controller)
+{
+    bool still = false;
+    for (struct weir_topic_removal *removal = controller->removals; removal != NULL;
+         removal = removal->next) {
+        if (removal->needs_notice) send_notice(removal);
+        still |= removal->needs_notice;
+    }
+    return still;
+}
+
+static struct weir_topic_removal *find(const struct weir_controller *controller,
+                                       struct weir_slice name)
+{
+    struct weir_topic_removal *removal = controller->removals;
+    while (removal != NULL && !weir_slice_equal(weir_text(removal->name), name)) {
+        removal = removal->next;
+    }
+    return removal;
+}
+
+bool weir_topic_removal_defer(struct weir_controller *controller,
+                              struct weir_metadata_change *change)
+{
+    struct weir_topic_removal *removal = find(controller, change->name);
+    if (removal == NULL) return false;
+    struct weir_metadata_change **last = &removal->waiting;
+    while (*last != NULL)
+        last = &(*last)->next;
+    change->next = NULL;
+    *last = change;
+    return true;
+}
+
+bool weir_topic_removal_is_on(const struct weir_controller *controller, struct weir_slice name)
+{
+    return find(controller, name) != NULL;
+}
+
+/* ---- after a crash --------------------------------------------------------------------------- */
+
+/* The folder may be a later topic's of the same name: the id inside tells. */
+static bool is_of(struct weir_broker *broker, const char *path, struct weir_uuid id,
+                  bool name_is_live)
+{
+    struct weir_uuid found;
+    int rc = weir_partition_metadata_read(broker->env, &broker->budget, path, &found, NULL);
+    if (rc < 0) return !name_is_live;
+    return weir_uuid_equal(found, id);
+}
+
+static int mend_topic(struct weir_controller *controller, const struct weir_removed_topic *removed,
+                      struct weir_error *error)
+{
+    struct weir_broker *broker = controller->broker;
+    bool is_live = weir_metadata_topic(&controller->image, weir_text(removed->name)) != NULL;
+    for (int32_t i = 0; i < removed->partition_count; i++) {
+        struct weir_file_stat stat;
+        struct weir_log_path from = folder_of(broker, removed->name, i);
+        struct weir_log_path to = deleted_folder_of(broker, removed->name, removed->id, i);
+        if (weir_stat(broker->env, from.text, &stat, NULL) < 0) continue;
+        if (!is_of(broker, from.text, removed->id, is_live)) continue;
+        int rc = weir_rename(broker->env, from.text, to.text, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+int weir_topic_removal_mend(struct weir_controller *controller, struct weir_error *error)
+{
+    struct weir_broker *broker = controller->broker;
+    struct weir_metadata_image *image = &controller->image;
+    int rc = 0;
+    bool has_removed = image->removed != NULL;
+    while (rc == 0 && image->removed != NULL) {
+        struct weir_removed_topic *removed = image->removed;
+        rc = mend_topic(controller, removed, error);
+        image->removed = removed->next;
+        weir_free(removed->name);
+        weir_free(removed);
+    }
+    if (rc == 0 && has_removed) {
+        rc = weir_sync_directory(broker->env, broker->directory.log_path.text, error);
+    }
+    if (rc < 0 || broker->directory.was_clean) return rc;
+    return for_names(broker, broker->directory.log_path.text, true, remove_folder, error);
+}
