@@ -54,6 +54,7 @@ static bool may_block(struct weir_env *env)
 
 static const struct weir_env_ops ops = {
     .name = "sim",
+    .sockets = &weir_sim_socket_ops,
     .mono_now = mono_now,
     .wall_now = wall_now,
     .random = fill_random,
@@ -124,6 +125,7 @@ void weir_sim_die(struct weir_sim_life *life, enum weir_sim_crash_kind kind)
 
     weir_sim_actors_end(life);
     weir_sim_files_end(life);
+    weir_sim_sockets_end(life, kind == WEIR_SIM_POWER);
     if (kind == WEIR_SIM_POWER) weir_disk_lose_power(node->disk);
     for (struct weir_sim_attachment *at = node->attachments; at != NULL; at = at->next) {
         if (at->crash != NULL) at->crash(at->object, kind, life->sim);
@@ -214,6 +216,7 @@ static void free_node(struct weir_sim_node *node)
             node->life->is_dead = true;
             weir_sim_actors_end(node->life);
             weir_sim_files_end(node->life);
+            weir_sim_sockets_end(node->life, true);
         }
         bury(node);
     }
@@ -251,6 +254,7 @@ void weir_sim_free(struct weir_sim *sim)
         free_node(sim->nodes[i]);
     }
     weir_assert(sim->queue_count == 0);
+    free(sim->routes);
     free(sim->nodes);
     free(sim->queue);
     free(sim);

@@ -15,10 +15,10 @@ struct weir_sim;
 struct weir_sim_options {
     uint64_t seed;
     /* Virtual durations, drawn evenly from [min, max]; 0 gives the default in brackets. */
-    int64_t turn_ns_max;         /* from wake-up to an actor's turn [20 us] */
-    int64_t work_ns_max;         /* from submit to run, and from run to done [2 ms] */
-    int64_t time_limit_ns;       /* virtual; weir_sim_run ends there [1 h] */
-    struct weir_logger logger;   /* what the nodes' engines say */
+    int64_t turn_ns_max;       /* from wake-up to an actor's turn [20 us] */
+    int64_t work_ns_max;       /* from submit to run, and from run to done [2 ms] */
+    int64_t time_limit_ns;     /* virtual; weir_sim_run ends there [1 h] */
+    struct weir_logger logger; /* what the nodes' engines say */
     void (*trace)(void *context, const char *line); /* `[  12] node 1 > …`; NULL: none */
     void *trace_context;
 };
@@ -44,7 +44,8 @@ void weir_sim_advance_ms(struct weir_sim *sim, int64_t ms);
 /** Jump one node's wall clock by `ms` (may be negative); monotonic time is not touched. */
 void weir_sim_jump_wall(struct weir_sim *sim, int node, int64_t ms);
 int64_t weir_sim_now_ns(const struct weir_sim *sim);
-uint64_t weir_sim_random(struct weir_sim *sim); /* the run's own generator, for the test's choices */
+uint64_t
+weir_sim_random(struct weir_sim *sim); /* the run's own generator, for the test's choices */
 /** Hash over all events so far: equal for equal seeds (the replay guard). */
 uint64_t weir_sim_trace_hash(const struct weir_sim *sim);
 
@@ -91,8 +92,8 @@ enum weir_sim_fault {
 
 struct weir_sim_fault_plan {
     enum weir_sim_fault fault;
-    uint64_t at;          /* operation number */
-    bool is_sticky;       /* every later operation that fits fails too (EIO, ENOSPC) */
+    uint64_t at;    /* operation number */
+    bool is_sticky; /* every later operation that fits fails too (EIO, ENOSPC) */
     enum weir_sim_crash_kind crash;
     size_t torn_bytes;
 };
@@ -116,6 +117,22 @@ int weir_sim_disk_flip(struct weir_sim *sim, int node, const char *path, int64_t
 uint64_t weir_sim_disk_hash(struct weir_sim *sim, int node, const char *path);
 /** Copy a node's disk, as after a clean sync, to another node (replacing it). */
 void weir_sim_disk_copy(struct weir_sim *sim, int from_node, int to_node);
+
+/* ---- the network ----------------------------------------------------------------------------- */
+
+/**
+ * The way from one node to another (a node to itself included); the way back is another link. Bytes
+ * arrive in order, in chunks of random sizes, each after a random delay.
+ */
+struct weir_sim_link {
+    int64_t delay_ns_max; /* 0: 200 us */
+    size_t chunk_max;     /* 0: 4096 bytes */
+    bool is_cut;          /* what is sent waits until the link is healed */
+};
+
+void weir_sim_set_link(struct weir_sim *sim, int from_node, int to_node, struct weir_sim_link link);
+/** Reset every connection between two nodes: both sides see WEIR_DISCONNECTED. */
+void weir_sim_reset_connections(struct weir_sim *sim, int node, int other_node);
 
 /* ---- a place for models of foreign stores ---------------------------------------------------- */
 

@@ -18,7 +18,7 @@ static struct weir_sim_actor *sim_actor(struct weir_actor *actor)
 
 /* ---- turns ------------------------------------------------------------------------------------ */
 
-static void queue_turn(struct weir_sim_actor *actor)
+void weir_sim_actor_queue_turn(struct weir_sim_actor *actor)
 {
     struct weir_sim *sim = actor->life->sim;
     if (actor->life->is_dead || actor->turn.place != 0) return;
@@ -41,7 +41,7 @@ static void take_turn(struct weir_sim_actor *actor)
     bool is_busy = actor->options.run_once(actor->options.impl) > 0;
     if (life->is_dead) return;
     actor->is_in_turn = false;
-    if (is_busy || atomic_load(&actor->base.mailbox.head) != NULL) queue_turn(actor);
+    if (is_busy || atomic_load(&actor->base.mailbox.head) != NULL) weir_sim_actor_queue_turn(actor);
 }
 
 /* ---- work ------------------------------------------------------------------------------------- */
@@ -123,9 +123,19 @@ void weir_sim_works_free(struct weir_sim_life *life)
 
 static const struct weir_sim_actor *actor_of(const struct weir_sim_event *event)
 {
-    bool is_work =
-        event->kind == WEIR_SIM_EVENT_WORK_RUN || event->kind == WEIR_SIM_EVENT_WORK_DONE;
-    return is_work ? ((const struct weir_sim_work *)event->object)->actor : event->object;
+    switch (event->kind) {
+    case WEIR_SIM_EVENT_WORK_RUN:
+    case WEIR_SIM_EVENT_WORK_DONE:
+        return ((const struct weir_sim_work *)event->object)->actor;
+    case WEIR_SIM_EVENT_PACKET:
+        return sim_actor(((const struct weir_sim_packet *)event->object)->to->base.actor);
+    case WEIR_SIM_EVENT_RESULT:
+        return sim_actor(((const struct weir_sim_socket *)event->object)->base.actor);
+    case WEIR_SIM_EVENT_TURN:
+    case WEIR_SIM_EVENT_DEADLINE:
+        break;
+    }
+    return event->object;
 }
 
 static void trace_event(struct weir_sim *sim, const struct weir_sim_event *event)
@@ -154,6 +164,12 @@ void weir_sim_run_event(struct weir_sim *sim, struct weir_sim_event *event)
         break;
     case WEIR_SIM_EVENT_WORK_DONE:
         finish_work(event->object);
+        break;
+    case WEIR_SIM_EVENT_PACKET:
+        weir_sim_packet_arrive(sim, event->object);
+        break;
+    case WEIR_SIM_EVENT_RESULT:
+        weir_sim_socket_report(event->object);
         break;
     }
     sim->depth--;
@@ -186,7 +202,7 @@ int weir_sim_actor_start(struct weir_env *env, const struct weir_actor_options *
     actor->next = life->actors;
     if (life->actors != NULL) life->actors->previous = actor;
     life->actors = actor;
-    queue_turn(actor);
+    weir_sim_actor_queue_turn(actor);
     *actor_out = &actor->base;
     return WEIR_OK;
 }
@@ -208,6 +224,7 @@ void weir_sim_actor_stop(struct weir_actor *base)
     weir_sim_event_remove(sim, &actor->turn);
     weir_sim_event_remove(sim, &actor->deadline);
     end_works_of(actor);
+    weir_sim_sockets_of_actor_close(actor);
     actor_unlink(actor);
     weir_free((char *)(uintptr_t)actor->options.name);
     weir_free(actor);
@@ -216,7 +233,8 @@ void weir_sim_actor_stop(struct weir_actor *base)
 void weir_sim_actor_wake(struct weir_actor *base)
 {
     struct weir_sim_actor *actor = sim_actor(base);
-    if (!actor->is_in_turn) queue_turn(actor); /* the end of the turn looks into the mailbox */
+    if (!actor->is_in_turn)
+        weir_sim_actor_queue_turn(actor); /* the end of the turn looks into the mailbox */
 }
 
 void weir_sim_actor_wake_at(struct weir_actor *base, struct weir_mono deadline)

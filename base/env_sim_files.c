@@ -148,8 +148,10 @@ out:
 static bool read_is_to_fail(struct weir_sim_node *node)
 {
     uint64_t number = ++node->read_count;
-    return node->plan.fault == WEIR_SIM_FAULT_READ_EIO &&
-           weir_sim_fault_is_due(&node->plan, number);
+    if (node->plan.fault != WEIR_SIM_FAULT_READ_EIO) return false;
+    if (!weir_sim_fault_is_due(&node->plan, number)) return false;
+    if (!node->plan.is_sticky) node->plan.fault = WEIR_SIM_FAULT_NONE;
+    return true;
 }
 
 int64_t weir_sim_file_read(struct weir_file *base, void *to, size_t size, int64_t position,

@@ -2,6 +2,7 @@
 #define WEIR_BASE_ENV_SIM_INTERNAL_H
 
 #include "base/env_sim_disk.h"
+#include "base/env_socket.h"
 
 /**
  * What the parts of the simulator share.
@@ -12,6 +13,8 @@
  *   env_sim_files.c   a node's files over its disk
  *   env_sim_changes.c operations that change the disk, and the faults planned by their number
  *   env_sim_disk.c, env_sim_inode.c   the disk
+ *   env_sim_socket.c  sockets: the ends
+ *   env_sim_network.c links and what travels on them
  *
  * A *node* is a place: its disk, its wall clock, its attachments. A *life* is what runs there between
  * two crashes: an environment with its heap, actors, open files. A life that a planned crash has
@@ -25,6 +28,8 @@ enum weir_sim_event_kind {
     WEIR_SIM_EVENT_DEADLINE,
     WEIR_SIM_EVENT_WORK_RUN,
     WEIR_SIM_EVENT_WORK_DONE,
+    WEIR_SIM_EVENT_PACKET,
+    WEIR_SIM_EVENT_RESULT,
 };
 
 /* Part of the object it is about. `place` is its index in the heap plus one; 0: not queued. */
@@ -33,7 +38,7 @@ struct weir_sim_event {
     size_t place;
     int64_t at_ns;
     uint64_t sequence;
-    void *object; /* weir_sim_actor or weir_sim_work */
+    void *object; /* weir_sim_actor, weir_sim_work, weir_sim_packet or weir_sim_socket */
 };
 
 struct weir_sim_queued {
@@ -86,6 +91,8 @@ struct weir_sim_life {
     struct weir_sim_file *files;
     struct weir_sim_work *work_first;
     struct weir_sim_work *work_last;
+    struct weir_sim_socket *sockets; /* open ones, newest first */
+    struct weir_sim_listener *listeners;
 };
 
 struct weir_sim_attachment {
@@ -125,6 +132,9 @@ struct weir_sim {
     struct weir_sim_node **nodes;
     int node_count;
     int depth; /* events on the stack */
+    struct weir_sim_route *routes;
+    size_t route_count;
+    uint16_t next_port;
 };
 
 /* ---- env_sim_events.c ------------------------------------------------------------------------- */
@@ -193,6 +203,110 @@ int weir_sim_change_end(struct weir_sim_change *change, int code, struct weir_er
 int weir_sim_change_failed(enum weir_sim_change_kind kind, const char *path, int code,
                            struct weir_error *error);
 bool weir_sim_fault_is_due(const struct weir_sim_fault_plan *plan, uint64_t number);
+
+/** Queue a turn, unless one is queued. */
+void weir_sim_actor_queue_turn(struct weir_sim_actor *actor);
+
+/* ---- env_sim_socket.c, env_sim_network.c ------------------------------------------------------- */
+
+/* A link with its ends; made when first used or set. */
+struct weir_sim_route {
+    int from;
+    int to;
+    struct weir_sim_link link;
+};
+
+enum weir_sim_packet_kind {
+    WEIR_SIM_PACKET_CONNECT, /* owned by the socket that connects */
+    WEIR_SIM_PACKET_CONNECTED,
+    WEIR_SIM_PACKET_DATA,
+    WEIR_SIM_PACKET_END,
+    WEIR_SIM_PACKET_RESET,
+};
+
+/* On its way to `to`, which owns it; or waiting for a cut link to heal (not queued). */
+struct weir_sim_packet {
+    struct weir_sim_packet *next; /* of the socket, oldest first */
+    struct weir_sim_socket *to;
+    struct weir_sim_event event;
+    enum weir_sim_packet_kind kind;
+    int from_node;
+    int to_node;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct weir_sim_attempt {
+    bool is_under_way;
+    bool is_done;
+    int64_t result;
+    struct weir_socket_done done;
+};
+
+struct weir_sim_socket {
+    struct weir_socket base;
+    struct weir_sim_life *life;
+    struct weir_sim_socket *next; /* of the life, newest first */
+    struct weir_sim_socket *previous;
+    struct weir_sim_socket *peer; /* NULL: not connected, or the other end is closed */
+    int peer_node;
+    uint16_t port; /* that it connects to */
+    bool is_connected;
+    bool has_ended; /* the peer has closed its end and all it sent has arrived */
+    bool is_reset;
+    bool is_abandoned; /* the peer's node lost power: nobody says so until somebody writes */
+    struct weir_sim_event result; /* reports the attempts that are done */
+    struct weir_sim_attempt connect;
+    struct weir_sim_attempt read;
+    struct weir_sim_attempt write;
+    void *read_to;
+    size_t read_size;
+    uint8_t *to_send; /* a copy of what is being written */
+    size_t to_send_size;
+    size_t sent;
+    int64_t write_failure; /* of a file: told when the bytes before it are sent */
+    uint8_t *inbox;        /* arrived and not read */
+    size_t inbox_size;
+    size_t inbox_capacity;
+    size_t in_flight; /* bytes under way to here */
+    struct weir_sim_packet *first;
+    struct weir_sim_packet *last;
+    int64_t last_arrival_ns;
+};
+
+struct weir_sim_listener {
+    struct weir_listener base;
+    struct weir_sim_life *life;
+    struct weir_sim_listener *next; /* of the life, newest first */
+    struct weir_sim_listener *previous;
+    uint16_t port;
+    bool is_loopback;
+    weir_accept_fn accepted;
+    void *context;
+};
+
+extern const struct weir_socket_ops weir_sim_socket_ops;
+
+struct weir_sim_link *weir_sim_link_between(struct weir_sim *sim, int from, int to);
+/** `size` bytes for `kind` DATA, else none. */
+void weir_sim_packet_send(struct weir_sim *sim, struct weir_sim_socket *to,
+                          enum weir_sim_packet_kind kind, int from_node, int to_node,
+                          const uint8_t *bytes, size_t size);
+void weir_sim_packets_drop(struct weir_sim_socket *to);
+/** Take it off its socket; the caller frees it. */
+void weir_sim_packet_take(struct weir_sim_packet *packet);
+void weir_sim_packet_arrive(struct weir_sim *sim, struct weir_sim_packet *packet);
+/** Send what the peer has room for. */
+void weir_sim_socket_pump(struct weir_sim_socket *socket);
+void weir_sim_socket_break(struct weir_sim_socket *socket);
+void weir_sim_socket_report(struct weir_sim_socket *socket);
+struct weir_sim_socket *weir_sim_socket_new(struct weir_sim_life *life, struct weir_actor *actor);
+void weir_sim_socket_finish(struct weir_sim_socket *socket, struct weir_sim_attempt *attempt,
+                            int64_t result);
+void weir_sim_socket_deliver(struct weir_sim_socket *socket);
+void weir_sim_sockets_of_actor_close(struct weir_sim_actor *actor);
+/** The node's connections are reset, or fall silent. */
+void weir_sim_sockets_end(struct weir_sim_life *life, bool is_silent);
 
 /* ---- env_sim_files.c -------------------------------------------------------------------------- */
 

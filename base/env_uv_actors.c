@@ -71,7 +71,8 @@ static void sleep_until_woken(struct weir_env_uv_actor *actor)
     atomic_exchange_explicit(&actor->state, WEIR_UV_ACTOR_ASLEEP, memory_order_acq_rel);
     bool has_mail = atomic_load_explicit(&actor->base.mailbox.head, memory_order_relaxed) != NULL;
     bool is_stopping = atomic_load_explicit(&actor->is_stopping, memory_order_relaxed);
-    if (!has_mail && !is_stopping) uv_run(&actor->loop, UV_RUN_ONCE);
+    bool has_results = actor->ready_count > 0;
+    if (!has_mail && !is_stopping && !has_results) uv_run(&actor->loop, UV_RUN_ONCE);
     atomic_store_explicit(&actor->state, WEIR_UV_ACTOR_RUNNING, memory_order_relaxed);
 }
 
@@ -81,6 +82,7 @@ static void *actor_main(void *argument)
     unsigned turns = 0;
     weir_env_uv_thread_enter(actor->name);
     while (!atomic_load_explicit(&actor->is_stopping, memory_order_acquire)) {
+        weir_env_uv_sockets_report(actor);
         handle_messages(actor);
         bool is_busy = actor->options.run_once(actor->options.impl) > 0;
         if (!is_busy && !take_due_deadline(actor)) {
@@ -107,6 +109,7 @@ static int open_loop(struct weir_env_uv_actor *actor)
 
 static void close_loop(struct weir_env_uv_actor *actor)
 {
+    weir_env_uv_sockets_close(actor);
     uv_close((uv_handle_t *)&actor->wake, NULL);
     uv_close((uv_handle_t *)&actor->timer, NULL);
     uv_run(&actor->loop, UV_RUN_DEFAULT);

@@ -35,6 +35,11 @@ static int fd_of(const struct weir_file *file)
     return ((const struct uv_file *)file)->fd;
 }
 
+int weir_env_uv_file_handle(const struct weir_file *file)
+{
+    return fd_of(file);
+}
+
 /* ---- one open file ---------------------------------------------------------------------------- */
 
 static int system_flags(unsigned flags)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "base/env.h"
+#include "base/env_socket.h"
 
 /**
  * What the parts of the real environment share.
@@ -15,6 +15,7 @@
  *   env_uv_files.c   files and directories
  *   env_uv_actors.c  actors: a thread and a libuv loop each
  *   env_uv_work.c    the worker threads for what may block
+ *   env_uv_socket.c  sockets on an actor's loop
  *
  * Locks: `wait_lock` and `work_lock` are leaves, no code holds both. `is_done` of a waiter runs under
  * `wait_lock` and must not call back into the environment.
@@ -54,9 +55,14 @@ struct weir_env_uv_actor {
     uv_timer_t timer;
     _Atomic int state;
     _Atomic bool is_stopping;
-    struct weir_mono deadline; /* the actor's own thread */
-    struct weir_mono armed;    /* what `timer` is set to while it is active */
-    int works_out;             /* submitted and not yet posted back; under env's work_lock */
+    struct weir_mono deadline;              /* the actor's own thread */
+    struct weir_mono armed;                 /* what `timer` is set to while it is active */
+    struct weir_env_uv_socket *sockets;     /* open ones, newest first */
+    struct weir_env_uv_socket *ready_first; /* with a result to report, oldest first */
+    struct weir_env_uv_socket *ready_last;
+    size_t ready_count;
+    struct weir_env_uv_listener *listeners;
+    int works_out; /* submitted and not yet posted back; under env's work_lock */
 };
 
 /** True on threads that this file family started: they must not wait for others. */
@@ -90,6 +96,14 @@ int weir_env_uv_rename(struct weir_env *env, const char *from, const char *to,
 int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error *error);
 int weir_env_uv_list(struct weir_env *env, const char *path, weir_list_fn each, void *context,
                      struct weir_error *error);
+
+/** The system's handle of a file of this environment. */
+int weir_env_uv_file_handle(const struct weir_file *file);
+
+extern const struct weir_socket_ops weir_env_uv_socket_ops;
+/** Report the results that are there now. */
+void weir_env_uv_sockets_report(struct weir_env_uv_actor *actor);
+void weir_env_uv_sockets_close(struct weir_env_uv_actor *actor);
 
 int weir_env_uv_actor_start(struct weir_env *env, const struct weir_actor_options *options,
                             struct weir_actor **actor_out, struct weir_error *error);

@@ -1,0 +1,106 @@
+#ifndef WEIR_BASE_ENV_SOCKET_H
+#define WEIR_BASE_ENV_SOCKET_H
+
+#include "base/env.h"
+
+/**
+ * Stream sockets of an environment: TCP in the real one, links that delay, re-chunk, reset and cut in
+ * the simulated one.
+ *
+ * A listener and a socket belong to one actor. All calls are made on its thread, all callbacks come
+ * there, never from within the call that asked for them, each followed by a turn of the actor. One
+ * read and one write (or send) may be under way per socket; whoever has more to write queues it. What
+ * is lent to a call (buffers, parts, the file) is borrowed until its callback or until close: close
+ * takes effect at once, and no callback comes after it. What is still open when the actor stops is
+ * closed with it.
+ *
+ * Addresses are numeric: `127.0.0.1:9092`, `[::1]:9092`, `localhost:9092`; port 0 lets the system
+ * choose. Looking up names blocks and is not done here. In the simulator node n is `node-n:9092`.
+ *
+ * Results: a count, or WEIR_DISCONNECTED (refused, reset, gone), WEIR_TRUNCATED (a file ended before
+ * what was to be sent of it), WEIR_IO.
+ */
+enum { WEIR_ADDRESS_SIZE = 64 };
+
+/* What every implementation's objects begin with. */
+struct weir_listener {
+    struct weir_actor *actor;
+    char address[WEIR_ADDRESS_SIZE]; /* with the port it got */
+};
+
+struct weir_socket {
+    struct weir_actor *actor;
+    char peer[WEIR_ADDRESS_SIZE];
+};
+
+/** The socket is the callee's from now on. */
+typedef void (*weir_accept_fn)(void *context, struct weir_socket *socket);
+typedef void (*weir_socket_fn)(void *context, int64_t result);
+
+/* Who is called when something is done. */
+struct weir_socket_done {
+    weir_socket_fn call;
+    void *context;
+};
+
+struct weir_socket_ops {
+    int (*listen)(struct weir_actor *actor, const char *address, weir_accept_fn accepted,
+                  void *context, struct weir_listener **listener_out, struct weir_error *error);
+    void (*listener_close)(struct weir_listener *listener);
+    int (*connect)(struct weir_actor *actor, const char *address, struct weir_socket_done done,
+                   struct weir_socket **socket_out, struct weir_error *error);
+    void (*read)(struct weir_socket *socket, void *to, size_t size, struct weir_socket_done done);
+    void (*write)(struct weir_socket *socket, const struct weir_iovec *parts, size_t count,
+                  struct weir_socket_done done);
+    void (*send_file)(struct weir_socket *socket, struct weir_file *file, int64_t position,
+                      int64_t size, struct weir_socket_done done);
+    void (*close)(struct weir_socket *socket);
+};
+
+/**
+ * Accept connections at `address`.
+ *
+ * Errors:  WEIR_INVALID_ARGUMENT (the address), WEIR_LOCKED (in use), WEIR_PERMISSION, WEIR_LIMIT.
+ */
+static inline int weir_socket_listen(struct weir_actor *actor, const char *address,
+                                     weir_accept_fn accepted, void *context,
+                                     struct weir_listener **listener_out, struct weir_error *error)
+{
+    return actor->env->ops->sockets->listen(actor, address, accepted, context, listener_out, error);
+}
+static inline void weir_listener_close(struct weir_listener *listener) /* NULL is fine */
+{
+    if (listener != NULL) listener->actor->env->ops->sockets->listener_close(listener);
+}
+/** `done` gets 0 or a code; the socket may be closed before, and must be closed after a failure. */
+static inline int weir_socket_connect(struct weir_actor *actor, const char *address,
+                                      struct weir_socket_done done, struct weir_socket **socket_out,
+                                      struct weir_error *error)
+{
+    return actor->env->ops->sockets->connect(actor, address, done, socket_out, error);
+}
+/** `done` gets 1 to `size` bytes, 0 at the end of the stream. `size > 0`. */
+static inline void weir_socket_read(struct weir_socket *socket, void *to, size_t size,
+                                    struct weir_socket_done done)
+{
+    socket->actor->env->ops->sockets->read(socket, to, size, done);
+}
+/** `done` gets the size of all parts once the system has taken them. */
+static inline void weir_socket_write(struct weir_socket *socket, const struct weir_iovec *parts,
+                                     size_t count, struct weir_socket_done done)
+{
+    socket->actor->env->ops->sockets->write(socket, parts, count, done);
+}
+/** `size` bytes of `file` from `position`, without a copy of ours. `done` gets `size`. */
+static inline void weir_socket_send_file(struct weir_socket *socket, struct weir_file *file,
+                                         int64_t position, int64_t size,
+                                         struct weir_socket_done done)
+{
+    socket->actor->env->ops->sockets->send_file(socket, file, position, size, done);
+}
+static inline void weir_socket_close(struct weir_socket *socket) /* NULL is fine */
+{
+    if (socket != NULL) socket->actor->env->ops->sockets->close(socket);
+}
+
+#endif
