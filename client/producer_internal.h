@@ -15,9 +15,10 @@
  *
  * A batch goes round:
  *
- *   free ──open──> OPEN ──seal──> READY ──submit──> IN_FLIGHT ──answered──> DONE ──delivered──> free
- *                                   ^                   │
- *                                   └──── to be retried ┘
+ *   free ──open──> OPEN ──seal──> READY ──submit──> IN_FLIGHT ──answered──> DONE ──delivered─┐
+ *    ^                              ^                   │                                    │
+ *    │                              └── to be retried ──┘                                    │
+ *    └───────────────────────────────────────────────────────────────────────────────────────┘
  *
  * Order and exactly-once. Sealing gives a batch the next sequence of its partition. Batches of a
  * partition are sent in that order, none more than four behind the oldest whose fate is open: the
@@ -145,7 +146,7 @@ void weir_producer_pump_all(struct weir_producer *producer);
 /** Take up the answers that are there. */
 void weir_producer_take_answers(struct weir_producer *producer);
 /** Wait for an answer or a retry that falls due, and go on with it. Something must be unanswered.
- * */
+ *
 int weir_producer_await(struct weir_producer *producer, struct weir_error *error);
 /** A batch's fate is known. */
 void weir_producer_settle(struct weir_producer *producer, struct weir_producer_batch *batch, int rc,

@@ -219,6 +219,34 @@ void weir_broker_init_producer(struct weir_broker *broker,
     request->producer_epoch = 0;
 }
 
+/* ---- what a producer never asks, but its neighbours in the archive do ------------------------- */
+
+int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
+                     struct weir_error *error)
+{
+    (void)options;
+    (void)broker_out;
+    return weir_error_set(error, WEIR_UNSUPPORTED, "fake engine");
+}
+
+int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
+{
+    (void)broker;
+    return weir_error_set(error, WEIR_UNSUPPORTED, "fake engine");
+}
+
+void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request)
+{
+    (void)broker;
+    request->request.rc = WEIR_UNSUPPORTED;
+}
+
+void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offsets_request *request)
+{
+    (void)broker;
+    request->request.rc = WEIR_UNSUPPORTED;
+}
+
 struct fake_engine *fake_engine_new(void)
 {
     struct fake_engine *engine = calloc(1, sizeof *engine);

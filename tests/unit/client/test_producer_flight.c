@@ -1,5 +1,4 @@
-/* The producer against an engine that answers as the test wants: order, retries, sequences, bounds.
- * */
+/* The producer against an engine that answers as the test wants: order, retries, bounds. */
 #include <stdlib.h>
 #include <string.h>
 
