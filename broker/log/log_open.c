@@ -64,19 +64,23 @@ no_memory:
 
 /* ---- the folder ------------------------------------------------------------------------------- */
 
-/* Make it durable in the folder above it, if it is new. */
 static int make_folder(struct weir_partition_log *log, struct weir_error *error)
 {
     int rc = weir_make_directory(log->env, log->path, error);
-    if (rc == WEIR_EXISTS) return 0;
-    if (rc < 0) return rc;
+    return rc == WEIR_EXISTS ? 0 : rc;
+}
+
+/* The folder's own entry. Whoever has written no mark yet may have died before this, or in it. */
+static int sync_parent(struct weir_partition_log *log, struct weir_error *error)
+{
     struct weir_log_path parent = {{0}};
     const char *slash = strrchr(log->path, '/');
     size_t size = slash != NULL ? (size_t)(slash - log->path) : 0;
     memcpy(parent.text, log->path, size);
     if (slash == NULL) parent.text[0] = '.';
     if (slash == log->path) parent.text[0] = '/';
-    return weir_sync_directory(log->env, parent.text, error);
+    int rc = weir_sync_directory(log->env, parent.text, error);
+    return rc == WEIR_NO_SPACE ? WEIR_IO : rc;
 }
 
 static bool is_own_leftover(const char *name)
@@ -377,10 +381,15 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
     return 0;
 }
 
+/* A new log, or one whose creation was cut short: its empty file is made anew, so that no failed sync
+ * of its entry is built upon. */
 static int create_first_segment(struct weir_partition_log *log, struct weir_error *error)
 {
     int rc = weir_log_reserve_segment(log);
     if (rc < 0) return weir_error_set(error, rc, "no memory for a segment");
+    struct weir_log_path path = weir_log_offset_path(log->path, 0, ".log");
+    rc = remove_if_there(log, path.text, error);
+    if (rc < 0) return rc;
     rc = weir_log_create_segment(log, 0, &log->segments[0], error);
     if (rc < 0) return rc;
     log->segment_count = 1;
@@ -411,6 +420,18 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     return rc == WEIR_NO_SPACE && opening->has_mark && !opening->mark.is_truncating ? 0 : rc;
 }
 
+static int open_without_mark(struct weir_log_opening *opening, struct weir_error *error)
+{
+    size_t count;
+    const struct weir_recovery_file *files = files_of(opening, &count);
+    int rc = sync_parent(opening->log, error);
+    if (rc < 0) return rc;
+    bool is_new = count == 0 || (count == 1 && files[0].base_offset == 0 && files[0].size == 0);
+    if (!is_new) return recover_all(opening, error);
+    if (!opening->mark_is_damaged) return create_first_segment(opening->log, error);
+    return weir_error_set(error, WEIR_CORRUPT, "a damaged durable mark and no segments");
+}
+
 static int recover(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
@@ -424,12 +445,8 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
         if (rc < 0) return rc;
         if (opening->plan.offline_from >= 0) return open_damaged(opening);
         rc = recover_above_mark(opening, error);
-    } else if (count > 0) {
-        rc = recover_all(opening, error);
-    } else if (opening->mark_is_damaged) {
-        return weir_error_set(error, WEIR_CORRUPT, "a damaged durable mark and no segments");
     } else {
-        rc = create_first_segment(log, error);
+        rc = open_without_mark(opening, error);
     }
     if (rc < 0 || log->offline_from >= 0) return rc;
     rc = remove_leftovers(opening, error);

@@ -127,6 +127,8 @@ int test_log_append(struct test_log *test, const struct test_append *append,
     int64_t timestamp_ms = append->timestamp_ms != 0 ? append->timestamp_ms : now.ms;
     struct weir_shared *shared = build(test, append, timestamp_ms);
     if (shared == NULL) return WEIR_NO_MEMORY;
+    int64_t base_offset = weir_partition_log_state(test->log).end_offset;
+    int record_count = append->record_count > 0 ? append->record_count : 1;
     struct weir_append_result result;
     int rc = weir_partition_log_append(
         test->log, &(struct weir_append){.batches = shared, .now = now}, &result, &test->error);
@@ -134,6 +136,11 @@ int test_log_append(struct test_log *test, const struct test_append *append,
         if (!result.is_duplicate) remember(test, shared, &result);
         if (result_out != NULL) *result_out = result;
         weir_partition_log_check(test->log);
+    } else if (rc == WEIR_IO || rc == WEIR_CRASHED) {
+        /* Nobody was told that it is there, but it may be. */
+        remember(test, shared,
+                 &(struct weir_append_result){.base_offset = base_offset,
+                                              .last_offset = base_offset + record_count - 1});
     }
     weir_shared_unref(shared);
     return rc;
