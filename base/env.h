@@ -290,7 +290,7 @@ struct weir_actor {
     struct weir_mailbox mailbox;
 };
 
-/** Start it; its first turn comes by itself. Any thread. */
+/** Start it; its first turn comes by itself, and finds `*actor_out` written. Any thread. */
 static inline int weir_actor_start(struct weir_env *env, const struct weir_actor_options *options,
                                    struct weir_actor **actor_out, struct weir_error *error)
 {

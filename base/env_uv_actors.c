@@ -154,14 +154,15 @@ int weir_env_uv_actor_start(struct weir_env *base, const struct weir_actor_optio
         rc = start_failed(options->name, reason, error);
         goto out;
     }
+    *actor_out = &actor->base; /* before its first turn, which may look there for itself */
     reason = weir_env_uv_thread_start(&actor->thread, actor_main, actor);
     if (reason != 0) {
+        *actor_out = NULL;
         close_loop(actor);
         rc = start_failed(options->name, -reason, error);
         goto out;
     }
     atomic_fetch_add(&env->actor_count, 1);
-    *actor_out = &actor->base;
     actor = NULL;
 out:
     weir_free(actor);
