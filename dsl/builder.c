@@ -1,0 +1,301 @@
+/* The builder: nodes and stores in order of declaration, and the first mistake. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "dsl/logical.h"
+
+enum { ARENA_BLOCK_SIZE = 16 << 10, NODES_FIRST = 32 };
+
+/* ---- the builder and its handles ---------------------------------------------------------------- */
+
+struct weir_builder *weir_builder_new(void)
+{
+    /* A root: the heap that all else comes from lies in it. */
+    struct weir_builder *builder = calloc(1, sizeof *builder);
+    if (builder == NULL) return NULL;
+    builder->magic = WEIR_BUILDER_MAGIC;
+    weir_heap_init(&builder->heap, false);
+    weir_budget_init(&builder->budget, "builder", &builder->heap, NULL, 0);
+    weir_arena_init(&builder->arena, &builder->budget, ARENA_BLOCK_SIZE);
+    return builder;
+}
+
+void weir_builder_free(struct weir_builder *builder)
+{
+    if (builder == NULL) return;
+    weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
+    weir_arena_close(&builder->arena);
+    builder->magic = 0;
+    free(builder);
+}
+
+bool weir_builder_is_live(const struct weir_builder *builder)
+{
+    if (builder == NULL) return false;
+    weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
+    return true;
+}
+
+bool weir_stream_is_live(const struct weir_stream *stream)
+{
+    if (stream == NULL) return false;
+    weir_assert(stream->magic == WEIR_STREAM_MAGIC);
+    return stream->node >= 0;
+}
+
+bool weir_table_is_live(const struct weir_table *table)
+{
+    if (table == NULL) return false;
+    weir_assert(table->magic == WEIR_TABLE_MAGIC);
+    return table->node >= 0;
+}
+
+/* ---- mistakes -------------------------------------------------------------------------------------- */
+
+int weir_builder_fail(struct weir_builder *builder, const char *node, const char *format, ...)
+{
+    if (builder->has_failed) return WEIR_INVALID_TOPOLOGY;
+    char text[WEIR_ERROR_TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments); /* cut to fit */
+    va_end(arguments);
+    builder->has_failed = true;
+    return weir_error_set(&builder->error, WEIR_INVALID_TOPOLOGY, "%s: %s", node, text);
+}
+
+int weir_builder_no_memory(struct weir_builder *builder)
+{
+    if (!builder->has_failed) {
+        builder->has_failed = true;
+        (void)weir_error_set(&builder->error, WEIR_NO_MEMORY, "no memory for the topology");
+    }
+    return WEIR_NO_MEMORY;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------ */
+
+const char *weir_builder_name(struct weir_builder *builder, const char *prefix)
+{
+    const char *name =
+        weir_arena_printf(&builder->arena, "%s%010d", prefix, (int)builder->next_number++);
+    if (name != NULL) return name;
+    (void)weir_builder_no_memory(builder);
+    return "";
+}
+
+/* Room for one more pointer in an array that doubles; the old one stays in the arena. */
+static void *grow(struct weir_builder *builder, void *array, size_t count, size_t *capacity)
+{
+    if (count < *capacity) return array;
+    size_t larger = *capacity == 0 ? NODES_FIRST : *capacity * 2;
+    void **grown = weir_arena_array(&builder->arena, larger, sizeof *grown);
+    if (grown == NULL) return NULL;
+    if (count > 0) memcpy(grown, array, count * sizeof *grown);
+    *capacity = larger;
+    return grown;
+}
+
+struct weir_logical_node *weir_builder_add(struct weir_builder *builder,
+                                           enum weir_logical_kind kind, const char *name,
+                                           const struct weir_operator_ops *ops, const void *config,
+                                           size_t config_size, int32_t parent)
+{
+    struct weir_arena *arena = &builder->arena;
+    struct weir_logical_node **nodes =
+        grow(builder, builder->nodes, builder->node_count, &builder->node_capacity);
+    struct weir_logical_node *node = weir_arena_alloc(arena, sizeof *node);
+    int32_t *parents = weir_arena_array(arena, 2, sizeof *parents);
+    void *copy = config_size > 0 ? weir_arena_alloc(arena, config_size) : NULL;
+    if (nodes == NULL || weir_arena_failed(arena)) {
+        (void)weir_builder_no_memory(builder);
+        return NULL;
+    }
+    if (config_size > 0) memcpy(copy, config, config_size);
+    parents[0] = parent;
+    *node = (struct weir_logical_node){
+        .id = (int32_t)builder->node_count,
+        .kind = kind,
+        .auto_name = name,
+        .ops = ops,
+        .config = copy,
+        .config_size = config_size,
+        .parents = parents,
+        .parent_count = parent >= 0 ? 1 : 0,
+    };
+    weir_assert(parent < node->id); /* which is why there are no cycles */
+    builder->nodes = nodes;
+    builder->nodes[builder->node_count++] = node;
+    return node;
+}
+
+struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
+                                                   const struct weir_stream *stream,
+                                                   const char *prefix, int32_t partition_count)
+{
+    /* In Kafka Streams' order: the sink takes the first number, the filter in front of it the
+     * second. */
+    const char *sink_name = weir_builder_name(builder, "KSTREAM-SINK-");
+    const char *filter_name = weir_builder_name(builder, "KSTREAM-FILTER-");
+    const char *source_name = weir_builder_name(builder, "KSTREAM-SOURCE-");
+    struct weir_logical_repartition *repartition =
+        weir_arena_alloc_zero(&builder->arena, sizeof *repartition);
+    if (repartition == NULL) {
+        (void)weir_builder_no_memory(builder);
+        return NULL;
+    }
+    repartition->prefix = prefix;
+    repartition->prefix_node = stream->node;
+    repartition->partition_count = partition_count;
+
+    struct weir_logical_node *nodes[3] = {0};
+    nodes[0] = weir_builder_add(builder, WEIR_LOGICAL_STATELESS, filter_name,
+                                &weir_filter_null_keys_ops, NULL, 0, stream->node);
+    if (nodes[0] == NULL) return NULL;
+    nodes[1] = weir_builder_add(builder, WEIR_LOGICAL_SINK, sink_name, &weir_sink_ops, NULL, 0,
+                                nodes[0]->id);
+    nodes[2] =
+        weir_builder_add(builder, WEIR_LOGICAL_SOURCE, source_name, &weir_source_ops, NULL, 0, -1);
+    if (nodes[1] == NULL || nodes[2] == NULL) return NULL;
+    for (size_t i = 0; i < 3; i++) {
+        nodes[i]->repartition = repartition;
+        nodes[i]->key_serde = stream->key_serde;
+        nodes[i]->value_serde = stream->value_serde;
+    }
+    return nodes[2];
+}
+
+/* ---- stores ----------------------------------------------------------------------------------------- */
+
+int32_t weir_builder_find_store(const struct weir_builder *builder, const char *name)
+{
+    for (size_t i = 0; i < builder->store_count; i++) {
+        if (strcmp(builder->stores[i]->name, name) == 0) return (int32_t)i;
+    }
+    return -1;
+}
+
+int32_t weir_builder_add_store(struct weir_builder *builder, const struct weir_logical_store *store)
+{
+    struct weir_arena *arena = &builder->arena;
+    struct weir_logical_store **stores =
+        grow(builder, builder->stores, builder->store_count, &builder->store_capacity);
+    struct weir_logical_store *copy = weir_arena_alloc(arena, sizeof *copy);
+    char *name = weir_arena_printf(arena, "%s", store->name);
+    if (stores == NULL || weir_arena_failed(arena)) return weir_builder_no_memory(builder);
+    *copy = *store;
+    copy->name = name;
+    copy->spec.name = name;
+    builder->stores = stores;
+    builder->stores[builder->store_count] = copy;
+    return (int32_t)builder->store_count++;
+}
+
+int weir_builder_set_stores(struct weir_builder *builder, struct weir_logical_node *node,
+                            const int32_t *stores, size_t count)
+{
+    int32_t *copy = weir_arena_array(&builder->arena, count, sizeof *copy);
+    if (copy == NULL) return weir_builder_no_memory(builder);
+    if (count > 0) memcpy(copy, stores, count * sizeof *copy);
+    node->stores = copy;
+    node->store_count = count;
+    return 0;
+}
+
+/* ---- handles ---------------------------------------------------------------------------------------- */
+
+struct weir_stream *weir_stream_new(struct weir_builder *builder,
+                                    const struct weir_logical_node *node,
+                                    const struct weir_serde *key_serde,
+                                    const struct weir_serde *value_serde, bool is_marked)
+{
+    struct weir_stream *stream = weir_arena_alloc(&builder->arena, sizeof *stream);
+    if (stream == NULL) {
+        (void)weir_builder_no_memory(builder);
+        return NULL;
+    }
+    *stream = (struct weir_stream){
+        .magic = WEIR_STREAM_MAGIC,
+        .builder = builder,
+        .node = node != NULL ? node->id : -1,
+        .key_serde = key_serde,
+        .value_serde = value_serde,
+        .is_marked = is_marked,
+        .join_repartition = -1,
+    };
+    return stream;
+}
+
+struct weir_stream *weir_stream_dead(struct weir_builder *builder)
+{
+    return weir_stream_new(builder, NULL, NULL, NULL, false);
+}
+
+struct weir_table *weir_table_dead(struct weir_builder *builder)
+{
+    struct weir_table *table = weir_arena_alloc_zero(&builder->arena, sizeof *table);
+    if (table == NULL) {
+        (void)weir_builder_no_memory(builder);
+        return NULL;
+    }
+    table->magic = WEIR_TABLE_MAGIC;
+    table->builder = builder;
+    table->node = -1;
+    table->store = -1;
+    return table;
+}
+
+/* ---- building ----------------------------------------------------------------------------------------- */
+
+static struct weir_topology *topology_new(void)
+{
+    struct weir_topology *topology = calloc(1, sizeof *topology); /* a root, as above */
+    if (topology == NULL) return NULL;
+    topology->magic = WEIR_TOPOLOGY_MAGIC;
+    weir_heap_init(&topology->heap, false);
+    weir_budget_init(&topology->budget, "topology", &topology->heap, NULL, 0);
+    weir_arena_init(&topology->arena, &topology->budget, ARENA_BLOCK_SIZE);
+    return topology;
+}
+
+void weir_topology_free(struct weir_topology *topology)
+{
+    if (topology == NULL) return;
+    weir_assert(topology->magic == WEIR_TOPOLOGY_MAGIC);
+    weir_arena_close(&topology->arena);
+    topology->magic = 0;
+    free(topology);
+}
+
+const char *weir_topology_describe(const struct weir_topology *topology)
+{
+    if (topology == NULL) return "";
+    weir_assert(topology->magic == WEIR_TOPOLOGY_MAGIC);
+    return topology->description;
+}
+
+struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error *error)
+{
+    if (builder == NULL) {
+        (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                             "the builder is NULL: weir_builder_new gives one");
+        return NULL;
+    }
+    weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
+    if (builder->has_failed) {
+        if (error != NULL) *error = builder->error;
+        return NULL;
+    }
+    struct weir_topology *topology = topology_new();
+    int rc = topology != NULL ? 0 : weir_error_set(error, WEIR_NO_MEMORY, "no memory to build");
+    if (rc == 0) rc = weir_optimize(builder, error);
+    if (rc == 0) rc = weir_validate(builder, error);
+    if (rc == 0) rc = weir_lower(builder, topology, error);
+    if (rc == 0) return topology;
+    weir_topology_free(topology);
+    return NULL;
+}

@@ -1,0 +1,287 @@
+/* Grouping and aggregates, plain and windowed. Numbers are taken in Kafka Streams' order: the store's
+ * (if it has no name of its own), the aggregate's, then those of a repartition. */
+#include "dsl/logical.h"
+
+/* ---- grouping ------------------------------------------------------------------------------------ */
+
+static struct weir_grouped *grouped_new(struct weir_builder *builder,
+                                        const struct weir_stream *stream)
+{
+    struct weir_grouped *grouped = weir_arena_alloc_zero(&builder->arena, sizeof *grouped);
+    if (grouped == NULL) {
+        (void)weir_builder_no_memory(builder);
+        return NULL;
+    }
+    grouped->magic = WEIR_GROUPED_MAGIC;
+    grouped->stream = *stream;
+    return grouped;
+}
+
+struct weir_grouped *weir_group_by_key(struct weir_stream *stream)
+{
+    if (stream == NULL) return NULL;
+    return grouped_new(stream->builder, stream);
+}
+
+struct weir_grouped *weir_group_by(struct weir_stream *stream, weir_select_key_fn select,
+                                   void *context, const struct weir_serde *key)
+{
+    if (stream == NULL) return NULL;
+    const struct weir_stream *selected = weir_select_key(stream, select, context, key);
+    return selected != NULL ? grouped_new(stream->builder, selected) : NULL;
+}
+
+/* Window starts are a size apart: start and end of each have to be representable. */
+static int check_window(struct weir_builder *builder, const char *node, struct weir_tumbling window)
+{
+    int64_t span;
+    if (window.size_ms <= 0) {
+        return weir_builder_fail(builder, node, "the window's size is %lld ms: at least 1",
+                                 (long long)window.size_ms);
+    }
+    if (window.grace_ms < 0) {
+        return weir_builder_fail(builder, node, "the window's grace is %lld ms: at least 0",
+                                 (long long)window.grace_ms);
+    }
+    if (__builtin_add_overflow(window.size_ms, window.grace_ms, &span) || span > INT64_MAX / 4) {
+        return weir_builder_fail(builder, node,
+                                 "the window's size and grace, %lld and %lld ms, are longer than "
+                                 "time: choose less",
+                                 (long long)window.size_ms, (long long)window.grace_ms);
+    }
+    return 0;
+}
+
+struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
+                                              struct weir_tumbling window)
+{
+    if (grouped == NULL) return NULL;
+    struct weir_builder *builder = grouped->stream.builder;
+    struct weir_windowed_stream *windowed =
+        weir_arena_alloc_zero(&builder->arena, sizeof *windowed);
+    if (windowed == NULL) {
+        (void)weir_builder_no_memory(builder);
+        return NULL;
+    }
+    windowed->magic = WEIR_WINDOWED_MAGIC;
+    windowed->stream = grouped->stream;
+    windowed->window = (struct weir_logical_window){window.size_ms, window.grace_ms};
+    if (weir_stream_is_live(&grouped->stream) &&
+        check_window(builder, "weir_windowed_by", window) < 0) {
+        windowed->stream.node = -1;
+    }
+    return windowed;
+}
+
+/* ---- aggregates ------------------------------------------------------------------------------------ */
+
+/* What count, reduce and aggregate differ in. */
+struct aggregate {
+    struct weir_aggregate_config config;
+    const char *call;         /* weir_count, where there is no name yet */
+    const char *prefix;       /* KSTREAM-AGGREGATE- */
+    const char *store_prefix; /* KSTREAM-AGGREGATE-STATE-STORE- */
+    bool has_function;
+};
+
+static int check_aggregate(struct weir_builder *builder, const char *name,
+                           const struct aggregate *aggregate)
+{
+    if (!aggregate->has_function) {
+        return weir_builder_fail(builder, name, "the %s is NULL: pass a function",
+                                 aggregate->config.kind == WEIR_AGGREGATE_REDUCE ? "reducer"
+                                                                                 : "aggregator");
+    }
+    if (aggregate->config.key_serde == NULL) {
+        return weir_builder_fail(builder, name,
+                                 "the key has no serde, and the table needs one: pass it where the "
+                                 "key is made");
+    }
+    if (aggregate->config.value_serde == NULL) {
+        return weir_builder_fail(builder, name,
+                                 "the aggregate has no serde, and the table needs one: pass it");
+    }
+    return 0;
+}
+
+/* The node whose rows are folded: the stream's own, or the source behind a repartition. */
+static int32_t partitioned_node(const struct weir_stream *stream,
+                                const struct weir_logical_store *store)
+{
+    if (!stream->is_marked) return stream->node;
+    const struct weir_logical_node *source =
+        weir_builder_repartition(stream->builder, stream, store->name, 0);
+    return source != NULL ? source->id : -1;
+}
+
+static int check_new_store(struct weir_builder *builder, const char *node, const char *store)
+{
+    if (weir_builder_find_store(builder, store) < 0) return 0;
+    return weir_builder_fail(
+        builder, node, "there is a store named '%s' already: each has a name of its own", store);
+}
+
+static struct weir_table *add_aggregate(const struct weir_stream *stream, const char *name,
+                                        const struct aggregate *aggregate,
+                                        const struct weir_logical_store *described)
+{
+    struct weir_builder *builder = stream->builder;
+    struct weir_table *table = weir_table_dead(builder);
+    int32_t store = weir_builder_add_store(builder, described);
+    if (table == NULL || store < 0) return table;
+    int32_t parent = partitioned_node(stream, builder->stores[store]);
+    if (parent < 0) return table;
+    struct weir_logical_node *node =
+        weir_builder_add(builder, WEIR_LOGICAL_AGGREGATE, name, &weir_aggregate_ops,
+                         &aggregate->config, sizeof aggregate->config, parent);
+    if (node == NULL || weir_builder_set_stores(builder, node, &store, 1) < 0) return table;
+    node->key_serde = described->key_serde;
+    node->value_serde = described->value_serde;
+    table->node = node->id;
+    table->store = store;
+    table->key_serde = node->key_serde;
+    table->value_serde = node->value_serde;
+    return table;
+}
+
+static struct weir_table *aggregate_stream(const struct weir_stream *stream,
+                                           struct aggregate *aggregate,
+                                           struct weir_logical_window window,
+                                           const struct weir_materialized *materialized)
+{
+    struct weir_builder *builder = stream->builder;
+    if (!weir_stream_is_live(stream)) return weir_table_dead(builder);
+    struct weir_materialized read;
+    int rc = weir_materialized_read(builder, aggregate->call, materialized, window, &read);
+    if (rc < 0) return weir_table_dead(builder);
+
+    const char *store_name = read.name;
+    if (store_name == NULL) store_name = weir_builder_name(builder, aggregate->store_prefix);
+    const char *name = weir_builder_name(builder, aggregate->prefix);
+    aggregate->config.key_serde = stream->key_serde;
+    aggregate->config.window_size_ms = window.size_ms;
+    aggregate->config.grace_ms = window.grace_ms;
+    rc = check_aggregate(builder, name, aggregate);
+    if (rc == 0) rc = check_new_store(builder, name, store_name);
+    if (rc < 0) return weir_table_dead(builder);
+    struct weir_logical_store store = weir_materialized_store(&read, store_name, window);
+    store.key_serde = stream->key_serde;
+    if (window.size_ms > 0) {
+        store.key_serde =
+            weir_windowed_serde_make(&builder->arena, stream->key_serde, window.size_ms);
+    }
+    store.value_serde = aggregate->config.value_serde;
+    return add_aggregate(stream, name, aggregate, &store);
+}
+
+static struct weir_table *count(const struct weir_stream *stream, struct weir_logical_window window,
+                                const struct weir_materialized *materialized)
+{
+    struct aggregate aggregate = {
+        .config = {.kind = WEIR_AGGREGATE_COUNT, .value_serde = WEIR_INT64},
+        .call = "weir_count",
+        .prefix = "KSTREAM-AGGREGATE-",
+        .store_prefix = "KSTREAM-AGGREGATE-STATE-STORE-",
+        .has_function = true,
+    };
+    /* Kafka Streams uses a number up here, and topologies keep their names by it. */
+    if (weir_stream_is_live(stream) && materialized != NULL && materialized->name == NULL) {
+        stream->builder->next_number++;
+    }
+    return aggregate_stream(stream, &aggregate, window, materialized);
+}
+
+static struct weir_table *reduce(const struct weir_stream *stream,
+                                 struct weir_logical_window window, weir_reduce_fn function,
+                                 void *context, const struct weir_materialized *materialized)
+{
+    struct aggregate aggregate = {
+        .config = {.kind = WEIR_AGGREGATE_REDUCE,
+                   .reduce = function,
+                   .context = context,
+                   .value_serde = stream->value_serde},
+        .call = "weir_reduce",
+        .prefix = "KSTREAM-REDUCE-",
+        .store_prefix = "KSTREAM-REDUCE-STATE-STORE-",
+        .has_function = function != NULL,
+    };
+    return aggregate_stream(stream, &aggregate, window, materialized);
+}
+
+static struct weir_table *fold(const struct weir_stream *stream, struct weir_logical_window window,
+                               const struct weir_aggregate_config *config,
+                               const struct weir_materialized *materialized)
+{
+    struct aggregate aggregate = {
+        .config = *config,
+        .call = "weir_aggregate",
+        .prefix = "KSTREAM-AGGREGATE-",
+        .store_prefix = "KSTREAM-AGGREGATE-STATE-STORE-",
+        .has_function = config->aggregate != NULL,
+    };
+    return aggregate_stream(stream, &aggregate, window, materialized);
+}
+
+static const struct weir_logical_window no_window = {0};
+
+struct weir_table *weir_count(struct weir_grouped *grouped,
+                              const struct weir_materialized *materialized)
+{
+    if (grouped == NULL) return NULL;
+    return count(&grouped->stream, no_window, materialized);
+}
+
+struct weir_table *weir_reduce(struct weir_grouped *grouped, weir_reduce_fn function, void *context,
+                               const struct weir_materialized *materialized)
+{
+    if (grouped == NULL) return NULL;
+    return reduce(&grouped->stream, no_window, function, context, materialized);
+}
+
+struct weir_table *weir_aggregate(struct weir_grouped *grouped, weir_initialize_fn initialize,
+                                  weir_aggregate_fn aggregate, void *context,
+                                  const struct weir_serde *value,
+                                  const struct weir_materialized *materialized)
+{
+    if (grouped == NULL) return NULL;
+    const struct weir_aggregate_config config = {
+        .kind = WEIR_AGGREGATE_FOLD,
+        .initialize = initialize,
+        .aggregate = aggregate,
+        .context = context,
+        .value_serde = value,
+    };
+    return fold(&grouped->stream, no_window, &config, materialized);
+}
+
+struct weir_table *weir_windowed_count(struct weir_windowed_stream *windowed,
+                                       const struct weir_materialized *materialized)
+{
+    if (windowed == NULL) return NULL;
+    return count(&windowed->stream, windowed->window, materialized);
+}
+
+struct weir_table *weir_windowed_reduce(struct weir_windowed_stream *windowed,
+                                        weir_reduce_fn function, void *context,
+                                        const struct weir_materialized *materialized)
+{
+    if (windowed == NULL) return NULL;
+    return reduce(&windowed->stream, windowed->window, function, context, materialized);
+}
+
+struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream *windowed,
+                                           weir_initialize_fn initialize,
+                                           weir_aggregate_fn aggregate, void *context,
+                                           const struct weir_serde *value,
+                                           const struct weir_materialized *materialized)
+{
+    if (windowed == NULL) return NULL;
+    const struct weir_aggregate_config config = {
+        .kind = WEIR_AGGREGATE_FOLD,
+        .initialize = initialize,
+        .aggregate = aggregate,
+        .context = context,
+        .value_serde = value,
+    };
+    return fold(&windowed->stream, windowed->window, &config, materialized);
+}

@@ -1,0 +1,95 @@
+/* How a table is kept: a user's options, checked, and the store that they describe. */
+#include <string.h>
+
+#include "dsl/logical.h"
+
+/* Options begin with their size, so that they can grow: what a newer caller sets beyond what is
+ * known here must be unset. */
+static int take_options(struct weir_builder *builder, const char *node,
+                        const struct weir_materialized *from, struct weir_materialized *to)
+{
+    *to = (struct weir_materialized){WEIR_MATERIALIZED_INIT};
+    if (from == NULL) return 0;
+    size_t size = from->size;
+    if (size < sizeof size || size > 16 * sizeof *to) {
+        return weir_builder_fail(builder, node,
+                                 "the store's options have size %zu: begin them with "
+                                 "WEIR_MATERIALIZED_INIT, or use WEIR_STORE(…)",
+                                 size);
+    }
+    const uint8_t *bytes = (const uint8_t *)from;
+    for (size_t i = sizeof *to; i < size; i++) {
+        if (bytes[i] == 0) continue;
+        return weir_builder_fail(builder, node,
+                                 "the store's options are of a newer version and set what this one "
+                                 "does not know");
+    }
+    memcpy(to, from, size < sizeof *to ? size : sizeof *to);
+    to->size = sizeof *to;
+    return 0;
+}
+
+static int check_retention(struct weir_builder *builder, const char *node, int64_t retention_ms,
+                           struct weir_logical_window window)
+{
+    if (retention_ms == 0) return 0;
+    if (window.size_ms == 0) {
+        return weir_builder_fail(builder, node,
+                                 "retention_ms is %lld, but the table is not windowed: leave it 0",
+                                 (long long)retention_ms);
+    }
+    if (retention_ms < window.size_ms + window.grace_ms) {
+        return weir_builder_fail(builder, node,
+                                 "retention_ms is %lld, less than the window's size and grace: at "
+                                 "least %lld, or 0 for just that",
+                                 (long long)retention_ms,
+                                 (long long)(window.size_ms + window.grace_ms));
+    }
+    return 0;
+}
+
+int weir_materialized_read(struct weir_builder *builder, const char *node,
+                           const struct weir_materialized *materialized,
+                           struct weir_logical_window window, struct weir_materialized *read_out)
+{
+    struct weir_materialized read;
+    int rc = take_options(builder, node, materialized, &read);
+    if (rc == 0 && read.name != NULL)
+        rc = weir_name_check(builder, node, "store's name", read.name);
+    if (rc == 0 && read.store != WEIR_STORE_ROCKSDB && read.store != WEIR_STORE_MEMORY) {
+        rc = weir_builder_fail(builder, node,
+                               "there is no store of kind %d: WEIR_STORE_ROCKSDB or "
+                               "WEIR_STORE_MEMORY",
+                               (int)read.store);
+    }
+    if (rc == 0 && read.cache != WEIR_CACHE_DEFAULT && read.cache != WEIR_CACHE_OFF) {
+        rc = weir_builder_fail(builder, node, "cache is %d: WEIR_CACHE_DEFAULT or WEIR_CACHE_OFF",
+                               (int)read.cache);
+    }
+    if (rc == 0) rc = check_retention(builder, node, read.retention_ms, window);
+    if (rc < 0) return rc;
+    *read_out = read;
+    return 0;
+}
+
+struct weir_logical_store weir_materialized_store(const struct weir_materialized *materialized,
+                                                  const char *auto_name,
+                                                  struct weir_logical_window window)
+{
+    int64_t retention_ms = materialized->retention_ms;
+    if (retention_ms == 0) retention_ms = window.size_ms + window.grace_ms;
+    return (struct weir_logical_store){
+        .name = materialized->name != NULL ? materialized->name : auto_name,
+        .spec =
+            {
+                .kind = materialized->store,
+                .is_cached = materialized->cache != WEIR_CACHE_OFF,
+                .is_logged = !materialized->is_logging_disabled,
+                .is_timestamped = true,
+                .window_size_ms = window.size_ms,
+                .retention_ms = retention_ms,
+            },
+        .table_node = -1,
+        .is_named = materialized->name != NULL,
+    };
+}

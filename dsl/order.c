@@ -1,0 +1,143 @@
+/* Where a batch has to go row by row.
+ *
+ * Processing a batch node by node gives what record-at-a-time, depth-first processing would give, as
+ * long as no two paths from a node meet again: at a node (a merge), at a topic that both write, or at
+ * a store that one of them changes and the other uses. A node where such paths part forwards row by
+ * row. The same holds for a path that comes back to a store: an operator that changes a store which
+ * is used further down gets its rows one by one, and a processor hands each forward on at once.
+ *
+ * Two paths that only read a store may meet there.
+ */
+#include "base/error.h"
+#include "dsl/logical.h"
+
+/* What a node and all below it touch: bits by node, by topic written, by store read or changed. */
+struct reach {
+    uint64_t *visits; /* nodes, then topics */
+    uint64_t *reads;
+    uint64_t *changes;
+};
+
+struct order {
+    struct weir_topology *topology;
+    struct weir_plan_node *nodes;
+    struct reach *reaches; /* by node, the node itself included */
+    size_t visit_words;
+    size_t store_words;
+};
+
+static void set_bit(uint64_t *words, size_t bit)
+{
+    words[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
+static bool has_bit(const uint64_t *words, size_t bit)
+{
+    return (words[bit / 64] >> (bit % 64) & 1) != 0;
+}
+
+static void add_words(uint64_t *to, const uint64_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] |= from[i];
+}
+
+static bool meet_words(const uint64_t *a, const uint64_t *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((a[i] & b[i]) != 0) return true;
+    }
+    return false;
+}
+
+static bool changes_stores(const struct weir_plan_node *node)
+{
+    return node->ops != &weir_join_ops;
+}
+
+static bool meet(const struct order *order, const struct reach *a, const struct reach *b)
+{
+    return meet_words(a->visits, b->visits, order->visit_words) ||
+           meet_words(a->changes, b->changes, order->store_words) ||
+           meet_words(a->changes, b->reads, order->store_words) ||
+           meet_words(a->reads, b->changes, order->store_words);
+}
+
+/* Children come after their parents, so going backwards all below a node is known. */
+static int find_reaches(struct order *order)
+{
+    const struct weir_topology *topology = order->topology;
+    struct weir_arena *arena = &order->topology->arena;
+    for (size_t i = topology->node_count; i-- > 0;) {
+        const struct weir_plan_node *node = &order->nodes[i];
+        struct reach *reach = &order->reaches[i];
+        reach->visits = weir_arena_alloc_zero(arena, order->visit_words * sizeof(uint64_t));
+        reach->reads = weir_arena_alloc_zero(arena, order->store_words * sizeof(uint64_t));
+        reach->changes = weir_arena_alloc_zero(arena, order->store_words * sizeof(uint64_t));
+        if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
+        set_bit(reach->visits, i);
+        if (node->kind == WEIR_PLAN_SINK) {
+            set_bit(reach->visits, topology->node_count + (size_t)node->topic);
+        }
+        for (size_t s = 0; s < node->store_count; s++) {
+            set_bit(changes_stores(node) ? reach->changes : reach->reads, (size_t)node->stores[s]);
+        }
+        for (size_t c = 0; c < node->child_count; c++) {
+            const struct reach *below = &order->reaches[node->children[c]];
+            add_words(reach->visits, below->visits, order->visit_words);
+            add_words(reach->reads, below->reads, order->store_words);
+            add_words(reach->changes, below->changes, order->store_words);
+        }
+    }
+    return 0;
+}
+
+static bool paths_meet(const struct order *order, const struct weir_plan_node *node)
+{
+    for (size_t a = 0; a < node->child_count; a++) {
+        for (size_t b = a + 1; b < node->child_count; b++) {
+            const struct reach *reaches = order->reaches;
+            if (meet(order, &reaches[node->children[a]], &reaches[node->children[b]])) return true;
+        }
+    }
+    return false;
+}
+
+/* One of the node's own stores is used below it, and one of the two changes it. */
+static bool comes_back(const struct order *order, const struct weir_plan_node *node)
+{
+    for (size_t s = 0; s < node->store_count; s++) {
+        size_t store = (size_t)node->stores[s];
+        for (size_t c = 0; c < node->child_count; c++) {
+            const struct reach *below = &order->reaches[node->children[c]];
+            if (has_bit(below->changes, store)) return true;
+            if (changes_stores(node) && has_bit(below->reads, store)) return true;
+        }
+    }
+    return false;
+}
+
+int weir_order_mark(struct weir_topology *topology, struct weir_plan_node *nodes,
+                    struct weir_error *error)
+{
+    struct order order = {
+        .topology = topology,
+        .nodes = nodes,
+        .reaches = weir_arena_array(&topology->arena, topology->node_count, sizeof(struct reach)),
+        .visit_words = (topology->node_count + topology->topic_count + 63) / 64,
+        .store_words = (topology->store_count + 63) / 64,
+    };
+    if (order.reaches == NULL || find_reaches(&order) < 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory to build");
+    }
+    for (size_t i = 0; i < topology->node_count; i++) {
+        struct weir_plan_node *node = &nodes[i];
+        node->is_record_by_record |= paths_meet(&order, node);
+        if (!comes_back(&order, node)) continue;
+        node->is_record_by_record = true;
+        for (size_t p = 0; p < node->parent_count; p++) {
+            nodes[node->parents[p]].is_record_by_record = true;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,186 @@
+/* Tables over topics, their updates as streams, and the stream-table join. */
+#include <stdio.h>
+
+#include "dsl/logical.h"
+
+/* ---- table ------------------------------------------------------------------------------------------ */
+
+static int check_table(struct weir_builder *builder, const char *name, const char *topic,
+                       const struct weir_serde *key, const struct weir_serde *value)
+{
+    int rc = weir_name_check(builder, name, "topic", topic);
+    if (rc < 0 || (key != NULL && value != NULL)) return rc;
+    return weir_builder_fail(builder, name,
+                             "the table over '%s' has no %s serde: pass one, WEIR_BYTES say", topic,
+                             key == NULL ? "key" : "value");
+}
+
+/* A source and the table behind it: two nodes. */
+static struct weir_logical_node *add_table(struct weir_builder *builder, const char *source_name,
+                                           const char *table_name, const char *topic,
+                                           const struct weir_serde *key,
+                                           const struct weir_serde *value)
+{
+    struct weir_logical_node *source =
+        weir_builder_add(builder, WEIR_LOGICAL_SOURCE, source_name, &weir_source_ops, NULL, 0, -1);
+    if (source == NULL) return NULL;
+    source->topic = weir_arena_printf(&builder->arena, "%s", topic);
+    source->key_serde = key;
+    source->value_serde = value;
+    const struct weir_table_config config = {key, value};
+    struct weir_logical_node *node =
+        weir_builder_add(builder, WEIR_LOGICAL_TABLE, table_name, &weir_table_ops, &config,
+                         sizeof config, source->id);
+    if (node == NULL) return NULL;
+    node->key_serde = key;
+    node->value_serde = value;
+    return node;
+}
+
+/* `<topic>-STATE-STORE-<number>`; the number is taken before those of the nodes. */
+static const char *store_name_of(struct weir_builder *builder, const char *topic,
+                                 const struct weir_materialized *materialized)
+{
+    if (materialized != NULL && materialized->name != NULL) return materialized->name;
+    const char *prefix =
+        weir_arena_printf(&builder->arena, "%s-STATE-STORE-", topic != NULL ? topic : "");
+    return weir_builder_name(builder, prefix != NULL ? prefix : "");
+}
+
+struct weir_table *weir_table(struct weir_builder *builder, const char *topic,
+                              const struct weir_serde *key, const struct weir_serde *value,
+                              const struct weir_materialized *materialized)
+{
+    if (!weir_builder_is_live(builder)) return NULL;
+    struct weir_table *table = weir_table_dead(builder);
+    const char *store_name = store_name_of(builder, topic, materialized);
+    const char *source_name = weir_builder_name(builder, "KSTREAM-SOURCE-");
+    const char *name = weir_builder_name(builder, "KTABLE-SOURCE-");
+    const struct weir_logical_window no_window = {0};
+    struct weir_materialized read;
+    int rc = check_table(builder, name, topic, key, value);
+    if (rc == 0) rc = weir_materialized_read(builder, name, materialized, no_window, &read);
+    if (rc == 0 && weir_builder_find_store(builder, store_name) >= 0) {
+        rc = weir_builder_fail(builder, name,
+                               "there is a store named '%s' already: each has a name of its own",
+                               store_name);
+    }
+    if (rc < 0 || table == NULL) return table;
+
+    struct weir_logical_node *node = add_table(builder, source_name, name, topic, key, value);
+    if (node == NULL) return table;
+    struct weir_logical_store store = weir_materialized_store(&read, store_name, no_window);
+    store.key_serde = key;
+    store.value_serde = value;
+    store.table_node = node->id;
+    int32_t index = weir_builder_add_store(builder, &store);
+    if (index < 0 || weir_builder_set_stores(builder, node, &index, 1) < 0) return table;
+    table->node = node->id;
+    table->store = index;
+    table->key_serde = key;
+    table->value_serde = value;
+    return table;
+}
+
+struct weir_stream *weir_to_stream(struct weir_table *table)
+{
+    if (table == NULL) return NULL;
+    struct weir_builder *builder = table->builder;
+    if (!weir_table_is_live(table)) return weir_stream_dead(builder);
+    const char *name = weir_builder_name(builder, "KTABLE-TOSTREAM-");
+    struct weir_logical_node *node = weir_builder_add(builder, WEIR_LOGICAL_STATELESS, name,
+                                                      &weir_pass_ops, NULL, 0, table->node);
+    if (node != NULL) {
+        node->key_serde = table->key_serde;
+        node->value_serde = table->value_serde;
+    }
+    return weir_stream_new(builder, node, table->key_serde, table->value_serde, false);
+}
+
+/* ---- join ------------------------------------------------------------------------------------------- */
+
+static int check_join(const struct weir_stream *stream, const struct weir_table *table,
+                      weir_join_fn join, const char *name)
+{
+    struct weir_builder *builder = stream->builder;
+    if (join == NULL) {
+        return weir_builder_fail(builder, name, "the joiner is NULL: pass a function");
+    }
+    if (table == NULL) return weir_builder_fail(builder, name, "the table is NULL: pass a table");
+    if (table->builder != builder) {
+        return weir_builder_fail(builder, name,
+                                 "the table belongs to another builder: declare both with one");
+    }
+    if (!weir_table_is_live(table)) return WEIR_INVALID_TOPOLOGY; /* said where it died */
+    if (stream->key_serde == NULL) {
+        return weir_builder_fail(builder, name,
+                                 "the stream's key has no serde, and the join needs one: pass it "
+                                 "where the key is made");
+    }
+    if (!weir_serde_equal(stream->key_serde, table->key_serde)) {
+        return weir_builder_fail(builder, name,
+                                 "stream and table have different key serdes, %s and %s: select a "
+                                 "key of the table's kind first",
+                                 stream->key_serde->name, table->key_serde->name);
+    }
+    return 0;
+}
+
+/* The node that joins: the stream's own, or the source behind the one repartition that all joins of
+ * this stream share. Its numbers are taken each time. */
+static int32_t partitioned_node(struct weir_stream *stream)
+{
+    enum { REPARTITION_NUMBERS = 3 };
+    if (!stream->is_marked) return stream->node;
+    if (stream->join_repartition >= 0) {
+        stream->builder->next_number += REPARTITION_NUMBERS;
+        return stream->join_repartition;
+    }
+    const struct weir_logical_node *source =
+        weir_builder_repartition(stream->builder, stream, NULL, 0);
+    stream->join_repartition = source != NULL ? source->id : -1;
+    return stream->join_repartition;
+}
+
+static struct weir_stream *join_table(struct weir_stream *stream, struct weir_table *table,
+                                      weir_join_fn join, void *context,
+                                      const struct weir_serde *value, bool is_left)
+{
+    if (!weir_stream_is_live(stream)) return stream;
+    struct weir_builder *builder = stream->builder;
+    const char *what = is_left ? "weir_left_join" : "weir_join";
+    if (check_join(stream, table, join, what) < 0) return weir_stream_dead(builder);
+    int32_t parent = partitioned_node(stream);
+    const char *name = weir_builder_name(builder, is_left ? "KSTREAM-LEFTJOIN-" : "KSTREAM-JOIN-");
+    const struct weir_join_config config = {
+        .join = join,
+        .context = context,
+        .key_serde = stream->key_serde,
+        .table_value_serde = table->value_serde,
+        .is_left = is_left,
+    };
+    struct weir_logical_node *node = NULL;
+    if (parent >= 0) {
+        node = weir_builder_add(builder, WEIR_LOGICAL_JOIN, name, &weir_join_ops, &config,
+                                sizeof config, parent);
+    }
+    if (node == NULL || weir_builder_set_stores(builder, node, &table->store, 1) < 0) {
+        return weir_stream_dead(builder);
+    }
+    node->is_left_join = is_left;
+    node->key_serde = stream->key_serde;
+    node->value_serde = value;
+    return weir_stream_new(builder, node, stream->key_serde, value, false);
+}
+
+struct weir_stream *weir_join(struct weir_stream *stream, struct weir_table *table,
+                              weir_join_fn join, void *context, const struct weir_serde *value)
+{
+    return join_table(stream, table, join, context, value, false);
+}
+
+struct weir_stream *weir_left_join(struct weir_stream *stream, struct weir_table *table,
+                                   weir_join_fn join, void *context, const struct weir_serde *value)
+{
+    return join_table(stream, table, join, context, value, true);
+}

@@ -1,0 +1,140 @@
+/* The key of a windowed table as bytes: the inner key's, then the window's start as 8 bytes,
+ * big-endian. The end is not stored: it is the start and the size of the window. */
+#include "base/bytes.h"
+#include "base/error.h"
+#include "dsl/logical.h"
+
+struct windowed {
+    struct weir_serde serde; /* its context is this struct */
+    const struct weir_serde *key;
+    int64_t size_ms;
+};
+
+static size_t windowed_serialize(const struct weir_serde *serde, struct weir_serde_call *call,
+                                 const void *const *objects, size_t count,
+                                 struct weir_slice *bytes_out)
+{
+    const struct windowed *windowed = serde->context;
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_windowed_key *object = objects[i];
+        bytes_out[i] = weir_null();
+        if (object == NULL) continue;
+        struct weir_slice key = weir_null();
+        if (object->key == NULL) {
+            (void)weir_error_set(call->error, WEIR_SERDE, "a windowed key without a key");
+            return i;
+        }
+        if (windowed->key->serialize(windowed->key, call, &object->key, 1, &key) != 1) return i;
+        uint8_t *bytes = weir_scope_alloc(call->scope, key.size + sizeof(int64_t));
+        if (bytes == NULL) {
+            (void)weir_error_set(call->error, WEIR_NO_MEMORY, "serialize %s", serde->name);
+            return i;
+        }
+        if (key.size > 0) memcpy(bytes, key.data, key.size);
+        weir_store_u64(bytes + key.size, (uint64_t)object->start_ms);
+        bytes_out[i] = weir_slice(bytes, key.size + sizeof(int64_t));
+    }
+    return count;
+}
+
+static int read_key(const struct windowed *windowed, struct weir_serde_call *call,
+                    const struct weir_slice *bytes, struct weir_windowed_key *key)
+{
+    if (bytes->size < sizeof(int64_t)) {
+        return weir_error_set(call->error, WEIR_SERDE,
+                              "%s of %s: %zu bytes, at least 8 for the window's start",
+                              windowed->serde.name, call->topic, bytes->size);
+    }
+    /* The inner serde may point into its slice: it needs one that lives as long as the result. */
+    struct weir_slice *inner = weir_scope_alloc(call->scope, sizeof *inner);
+    if (inner == NULL) return weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize a key");
+    *inner = weir_slice(bytes->data, bytes->size - sizeof(int64_t));
+    key->start_ms = (int64_t)weir_load_u64(bytes->data + inner->size);
+    if (__builtin_add_overflow(key->start_ms, windowed->size_ms, &key->end_ms)) {
+        key->end_ms = INT64_MAX;
+    }
+    size_t done = windowed->key->deserialize(windowed->key, call, inner, 1, &key->key);
+    return done == 1 ? 0 : WEIR_SERDE;
+}
+
+static size_t windowed_deserialize(const struct weir_serde *serde, struct weir_serde_call *call,
+                                   const struct weir_slice *bytes, size_t count,
+                                   const void **objects_out)
+{
+    for (size_t i = 0; i < count; i++) {
+        objects_out[i] = NULL;
+        if (bytes[i].data == NULL) continue;
+        struct weir_windowed_key *key = weir_scope_alloc(call->scope, sizeof *key);
+        if (key == NULL) {
+            (void)weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize %s", serde->name);
+            return i;
+        }
+        if (read_key(serde->context, call, &bytes[i], key) < 0) return i;
+        objects_out[i] = key;
+    }
+    return count;
+}
+
+const struct weir_serde *weir_windowed_serde_make(struct weir_arena *arena,
+                                                  const struct weir_serde *key, int64_t size_ms)
+{
+    struct windowed *windowed = weir_arena_alloc(arena, sizeof *windowed);
+    if (windowed == NULL) return NULL;
+    *windowed = (struct windowed){
+        .serde =
+            {
+                .name = "windowed",
+                .object_size = sizeof(struct weir_windowed_key),
+                .serialize = windowed_serialize,
+                .deserialize = windowed_deserialize,
+                .context = windowed,
+            },
+        .key = key,
+        .size_ms = size_ms,
+    };
+    return &windowed->serde;
+}
+
+bool weir_serde_is_windowed(const struct weir_serde *serde)
+{
+    return serde != NULL && serde->serialize == windowed_serialize;
+}
+
+const struct weir_serde *weir_serde_move(struct weir_arena *arena, const struct weir_serde *serde)
+{
+    if (!weir_serde_is_windowed(serde)) return serde;
+    const struct windowed *windowed = serde->context;
+    const struct weir_serde *key = weir_serde_move(arena, windowed->key);
+    return weir_windowed_serde_make(arena, key, windowed->size_ms);
+}
+
+bool weir_serde_equal(const struct weir_serde *a, const struct weir_serde *b)
+{
+    if (a == b) return true;
+    if (a == NULL || b == NULL) return false;
+    if (a->serialize != b->serialize || a->deserialize != b->deserialize) return false;
+    if (!weir_serde_is_windowed(a)) {
+        /* Plain serdes of one width share their code and differ by name. */
+        return a->object_size == b->object_size && a->context == b->context &&
+               strcmp(a->name, b->name) == 0;
+    }
+    const struct windowed *left = a->context;
+    const struct windowed *right = b->context;
+    return left->size_ms == right->size_ms && weir_serde_equal(left->key, right->key);
+}
+
+const struct weir_serde *weir_windowed_serde(struct weir_builder *builder,
+                                             const struct weir_serde *key, int64_t size_ms)
+{
+    if (!weir_builder_is_live(builder)) return NULL;
+    if (key == NULL || size_ms <= 0) {
+        (void)weir_builder_fail(builder, "weir_windowed_serde",
+                                "%s: pass the serde of the plain key and the window's size",
+                                key == NULL ? "the key's serde is NULL"
+                                            : "the size is not positive");
+        return NULL;
+    }
+    const struct weir_serde *serde = weir_windowed_serde_make(&builder->arena, key, size_ms);
+    if (serde == NULL) (void)weir_builder_no_memory(builder);
+    return serde;
+}
