@@ -44,8 +44,8 @@ void weir_sim_advance_ms(struct weir_sim *sim, int64_t ms);
 /** Jump one node's wall clock by `ms` (may be negative); monotonic time is not touched. */
 void weir_sim_jump_wall(struct weir_sim *sim, int node, int64_t ms);
 int64_t weir_sim_now_ns(const struct weir_sim *sim);
-uint64_t
-weir_sim_random(struct weir_sim *sim); /* the run's own generator, for the test's choices */
+/** For the test's choices; drawing from it does not disturb the run. */
+uint64_t weir_sim_random(struct weir_sim *sim);
 /** Hash over all events so far: equal for equal seeds (the replay guard). */
 uint64_t weir_sim_trace_hash(const struct weir_sim *sim);
 

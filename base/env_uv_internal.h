@@ -15,7 +15,8 @@
  *   env_uv_files.c   files and directories
  *   env_uv_actors.c  actors: a thread and a libuv loop each
  *   env_uv_work.c    the worker threads for what may block
- *   env_uv_socket.c  sockets on an actor's loop
+ *   env_uv_socket.c  sockets on an actor's loop; env_uv_listener.c those that listen
+ *   env_uv_address.c their addresses
  *
  * Locks: `wait_lock` and `work_lock` are leaves, no code holds both. `is_done` of a waiter runs under
  * `wait_lock` and must not call back into the environment.
@@ -99,6 +100,23 @@ int weir_env_uv_list(struct weir_env *env, const char *path, weir_list_fn each, 
 
 /** The system's handle of a file of this environment. */
 int weir_env_uv_file_handle(const struct weir_file *file);
+
+/** `host:port`, numeric, the host in brackets if it has colons. WEIR_INVALID_ARGUMENT. */
+int weir_env_uv_address_parse(const char *address, struct sockaddr_storage *to,
+                              socklen_t *size_out);
+void weir_env_uv_address_print(char text[WEIR_ADDRESS_SIZE], const struct sockaddr_storage *address,
+                               socklen_t size);
+int weir_env_uv_socket_failed(const char *verb, const char *address, int reason,
+                              struct weir_error *error);
+
+/** A socket over a connected or connecting handle, which is its own if this succeeds. An errno. */
+int weir_env_uv_socket_new(struct weir_env_uv_actor *actor, int fd,
+                           struct weir_socket **socket_out);
+int weir_env_uv_listen(struct weir_actor *actor, const char *address, weir_accept_fn accepted,
+                       void *context, struct weir_listener **listener_out,
+                       struct weir_error *error);
+void weir_env_uv_listener_close(struct weir_listener *listener);
+void weir_env_uv_listeners_close(struct weir_env_uv_actor *actor);
 
 extern const struct weir_socket_ops weir_env_uv_socket_ops;
 /** Report the results that are there now. */

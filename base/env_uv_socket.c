@@ -9,12 +9,9 @@
 #include "base/env_uv_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -23,7 +20,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { LISTEN_BACKLOG = 512, ACCEPTS_PER_EVENT = 16, PARTS_PER_CALL = 64, HOST_SIZE = 48 };
+enum { PARTS_PER_CALL = 64 };
 
 /* A read, a write or a connect: under way, or with its result. */
 struct attempt {
@@ -61,82 +58,9 @@ struct weir_env_uv_socket {
     int64_t file_left;
 };
 
-struct weir_env_uv_listener {
-    struct weir_listener base;
-    struct weir_env_uv_listener *next;
-    struct weir_env_uv_listener *previous;
-    bool is_closed;
-    int fd;
-    int spare_fd; /* given up for a moment to turn a connection away when handles run out */
-    uv_poll_t poll;
-    weir_accept_fn accepted;
-    void *context;
-};
-
 static struct weir_env_uv_actor *actor_of(const struct weir_socket *socket)
 {
     return (struct weir_env_uv_actor *)socket->actor;
-}
-
-/* ---- addresses -------------------------------------------------------------------------------- */
-
-/* getaddrinfo takes the low 16 bits of whatever number it finds. */
-static bool is_port(const char *text)
-{
-    size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits <= 5 && text[digits] == 0 && atoi(text) <= UINT16_MAX;
-}
-
-/* `host:port`, the host in brackets if it has colons; numeric, so nothing is looked up. */
-static int parse_address(const char *address, struct sockaddr_storage *to, socklen_t *size_out)
-{
-    char host[HOST_SIZE];
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || !is_port(colon + 1)) return WEIR_INVALID_ARGUMENT;
-    size_t size = (size_t)(colon - address);
-    bool has_brackets = size >= 2 && address[0] == '[' && address[size - 1] == ']';
-    if (size >= sizeof host) return WEIR_INVALID_ARGUMENT;
-    if (has_brackets) {
-        (void)snprintf(host, sizeof host, "%.*s", (int)size - 2, address + 1);
-    } else {
-        (void)snprintf(host, sizeof host, "%.*s", (int)size, address);
-    }
-    struct addrinfo hints = {
-        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-        .ai_socktype = SOCK_STREAM,
-    };
-    struct addrinfo *found = NULL;
-    const char *name = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    if (getaddrinfo(name, colon + 1, &hints, &found) != 0) return WEIR_INVALID_ARGUMENT;
-    memcpy(to, found->ai_addr, found->ai_addrlen);
-    *size_out = found->ai_addrlen;
-    freeaddrinfo(found);
-    return WEIR_OK;
-}
-
-static void print_address(char text[WEIR_ADDRESS_SIZE], const struct sockaddr_storage *address,
-                          socklen_t size)
-{
-    char host[HOST_SIZE];
-    char port[8];
-    int flags = NI_NUMERICHOST | NI_NUMERICSERV;
-    if (getnameinfo((const struct sockaddr *)address, size, host, sizeof host, port, sizeof port,
-                    flags) != 0) {
-        (void)snprintf(text, WEIR_ADDRESS_SIZE, "?");
-        return;
-    }
-    bool has_colon = strchr(host, ':') != NULL;
-    (void)snprintf(text, WEIR_ADDRESS_SIZE, has_colon ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-static int socket_failed(const char *verb, const char *address, int reason,
-                         struct weir_error *error)
-{
-    int code = reason == EADDRINUSE      ? WEIR_LOCKED
-               : reason == EADDRNOTAVAIL ? WEIR_INVALID_ARGUMENT
-                                         : weir_error_errno(NULL, reason, verb, address);
-    return weir_error_set(error, (enum weir_code)code, "%s '%s': %s", verb, address,
-                          strerrordesc_np(reason));
 }
 
 static int64_t code_of(int reason)
@@ -411,8 +335,7 @@ static void socket_close(struct weir_socket *base)
     (void)close(socket->fd);
 }
 
-/* The handle is the socket's if this succeeds. */
-static int new_socket(struct weir_env_uv_actor *actor, int fd, struct weir_env_uv_socket **out)
+int weir_env_uv_socket_new(struct weir_env_uv_actor *actor, int fd, struct weir_socket **socket_out)
 {
     struct weir_env_uv_socket *socket = weir_alloc_zero(actor->base.env->budget, sizeof *socket);
     if (socket == NULL) return ENOMEM;
@@ -429,7 +352,7 @@ static int new_socket(struct weir_env_uv_actor *actor, int fd, struct weir_env_u
     socket->next = actor->sockets;
     if (actor->sockets != NULL) actor->sockets->previous = socket;
     actor->sockets = socket;
-    *out = socket;
+    *socket_out = &socket->base;
     return 0;
 }
 
@@ -439,152 +362,27 @@ static int socket_connect(struct weir_actor *base, const char *address,
 {
     struct sockaddr_storage to = {0};
     socklen_t size;
-    struct weir_env_uv_socket *made = NULL;
-    if (parse_address(address, &to, &size) < 0) {
+    struct weir_socket *opened = NULL;
+    if (weir_env_uv_address_parse(address, &to, &size) < 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "connect to '%s': not an address",
                               address);
     }
     int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return socket_failed("connect to", address, errno, error);
-    int reason = new_socket((struct weir_env_uv_actor *)base, fd, &made);
+    if (fd < 0) return weir_env_uv_socket_failed("connect to", address, errno, error);
+    int reason = weir_env_uv_socket_new((struct weir_env_uv_actor *)base, fd, &opened);
     if (reason != 0) {
         (void)close(fd);
-        return socket_failed("connect to", address, reason, error);
+        return weir_env_uv_socket_failed("connect to", address, reason, error);
     }
-    (void)snprintf(made->base.peer, sizeof made->base.peer, "%s", address);
+    struct weir_env_uv_socket *made = (struct weir_env_uv_socket *)opened;
+    (void)snprintf(opened->peer, sizeof opened->peer, "%s", address);
     attempt_begin(&made->connect, done);
     int rc = connect(fd, (const struct sockaddr *)&to, size);
     if (rc != 0 && errno != EINPROGRESS && errno != EINTR) {
         attempt_finish(made, &made->connect, code_of(errno));
     }
     update_poll(made);
-    *socket_out = &made->base;
-    return WEIR_OK;
-}
-
-/* ---- listening -------------------------------------------------------------------------------- */
-
-static void on_listener_closed(uv_handle_t *handle)
-{
-    weir_free(handle->data);
-}
-
-static void listener_close(struct weir_listener *base)
-{
-    struct weir_env_uv_listener *listener = (struct weir_env_uv_listener *)base;
-    struct weir_env_uv_actor *actor = (struct weir_env_uv_actor *)base->actor;
-    weir_assert(!listener->is_closed);
-    listener->is_closed = true;
-    *(listener->previous != NULL ? &listener->previous->next : &actor->listeners) = listener->next;
-    if (listener->next != NULL) listener->next->previous = listener->previous;
-    uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
-    (void)close(listener->fd);
-    (void)close(listener->spare_fd);
-}
-
-/* Without this a connection that cannot be accepted would wake the loop for ever. */
-static void turn_away(struct weir_env_uv_listener *listener)
-{
-    (void)close(listener->spare_fd);
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0) (void)close(fd);
-    listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-/* False: nothing more to accept now. */
-static bool accept_one(struct weir_env_uv_listener *listener)
-{
-    struct sockaddr_storage from = {0};
-    socklen_t size = sizeof from;
-    struct weir_env_uv_socket *made = NULL;
-    int fd = accept4(listener->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-        int reason = errno;
-        if (reason == EMFILE || reason == ENFILE) turn_away(listener);
-        return reason == EINTR || reason == ECONNABORTED;
-    }
-    if (new_socket((struct weir_env_uv_actor *)listener->base.actor, fd, &made) != 0) {
-        (void)close(fd); /* out of memory: the peer sees a reset and may try again */
-        return false;
-    }
-    print_address(made->base.peer, &from, size);
-    listener->accepted(listener->context, &made->base);
-    return true;
-}
-
-static void on_listener_poll(uv_poll_t *poll, int status, int events)
-{
-    struct weir_env_uv_listener *listener = poll->data;
-    (void)status;
-    (void)events;
-    for (int i = 0; i < ACCEPTS_PER_EVENT && !listener->is_closed; i++) {
-        if (!accept_one(listener)) return;
-    }
-}
-
-/* A bound and listening handle, or minus an errno. */
-static int bound_handle(const struct sockaddr_storage *at, socklen_t size)
-{
-    int on = 1;
-    int fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (const struct sockaddr *)at, size) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
-        int reason = errno;
-        (void)close(fd);
-        return -reason;
-    }
-    return fd;
-}
-
-static int new_listener(struct weir_env_uv_actor *actor, int fd,
-                        struct weir_env_uv_listener **listener_out)
-{
-    struct weir_env_uv_listener *made = weir_alloc_zero(actor->base.env->budget, sizeof *made);
-    if (made == NULL) return ENOMEM;
-    made->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int reason = made->spare_fd < 0 ? errno : -uv_poll_init(&actor->loop, &made->poll, fd);
-    if (reason != 0) {
-        if (made->spare_fd >= 0) (void)close(made->spare_fd);
-        weir_free(made);
-        return reason;
-    }
-    made->poll.data = made;
-    made->base.actor = &actor->base;
-    made->fd = fd;
-    made->next = actor->listeners;
-    if (actor->listeners != NULL) actor->listeners->previous = made;
-    actor->listeners = made;
-    *listener_out = made;
-    return 0;
-}
-
-static int socket_listen(struct weir_actor *base, const char *address, weir_accept_fn accepted,
-                         void *context, struct weir_listener **listener_out,
-                         struct weir_error *error)
-{
-    struct sockaddr_storage at = {0};
-    socklen_t size;
-    struct weir_env_uv_listener *made = NULL;
-    if (parse_address(address, &at, &size) < 0) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "listen at '%s': not an address",
-                              address);
-    }
-    int fd = bound_handle(&at, size);
-    if (fd < 0) return socket_failed("listen at", address, -fd, error);
-    int reason = new_listener((struct weir_env_uv_actor *)base, fd, &made);
-    if (reason != 0) {
-        (void)close(fd);
-        return socket_failed("listen at", address, reason, error);
-    }
-    made->accepted = accepted;
-    made->context = context;
-    size = sizeof at;
-    (void)getsockname(fd, (struct sockaddr *)&at, &size);
-    print_address(made->base.address, &at, size);
-    int rc = uv_poll_start(&made->poll, UV_READABLE, on_listener_poll);
-    weir_assert(rc == 0);
-    *listener_out = &made->base;
+    *socket_out = opened;
     return WEIR_OK;
 }
 
@@ -594,14 +392,12 @@ void weir_env_uv_sockets_close(struct weir_env_uv_actor *actor)
     while (actor->sockets != NULL) {
         socket_close(&actor->sockets->base);
     }
-    while (actor->listeners != NULL) {
-        listener_close(&actor->listeners->base);
-    }
+    weir_env_uv_listeners_close(actor);
 }
 
 const struct weir_socket_ops weir_env_uv_socket_ops = {
-    .listen = socket_listen,
-    .listener_close = listener_close,
+    .listen = weir_env_uv_listen,
+    .listener_close = weir_env_uv_listener_close,
     .connect = socket_connect,
     .read = socket_read,
     .write = socket_write,

@@ -55,7 +55,7 @@ enum weir_action {
     X(SERDE, -29, REFUSE, "cannot serialize or deserialize")                                       \
     X(USER_FUNCTION, -30, REFUSE, "a user function failed")                                        \
     X(UNSUPPORTED, -31, REFUSE, "not supported here")                                              \
-    X(CRASHED, -32, STOP, "the simulated node has crashed")                              \
+    X(CRASHED, -32, STOP, "the simulated node has crashed")                                        \
     X(DISCONNECTED, -33, RETRY, "connection refused or lost")
 
 enum weir_code {

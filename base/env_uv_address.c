@@ -1,0 +1,71 @@
+/** Addresses of the real environment: numeric, so that nothing is looked up. */
+#include "base/env_uv_internal.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+enum { HOST_SIZE = 48 };
+
+/* getaddrinfo takes the low 16 bits of whatever number it finds. */
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 5 && text[digits] == 0 && atoi(text) <= UINT16_MAX;
+}
+
+/* `host:port`, the host in brackets if it has colons; numeric, so nothing is looked up. */
+int weir_env_uv_address_parse(const char *address, struct sockaddr_storage *to, socklen_t *size_out)
+{
+    char host[HOST_SIZE];
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || !is_port(colon + 1)) return WEIR_INVALID_ARGUMENT;
+    size_t size = (size_t)(colon - address);
+    bool has_brackets = size >= 2 && address[0] == '[' && address[size - 1] == ']';
+    if (size >= sizeof host) return WEIR_INVALID_ARGUMENT;
+    if (has_brackets) {
+        (void)snprintf(host, sizeof host, "%.*s", (int)size - 2, address + 1);
+    } else {
+        (void)snprintf(host, sizeof host, "%.*s", (int)size, address);
+    }
+    struct addrinfo hints = {
+        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+        .ai_socktype = SOCK_STREAM,
+    };
+    struct addrinfo *found = NULL;
+    const char *name = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+    if (getaddrinfo(name, colon + 1, &hints, &found) != 0) return WEIR_INVALID_ARGUMENT;
+    memcpy(to, found->ai_addr, found->ai_addrlen);
+    *size_out = found->ai_addrlen;
+    freeaddrinfo(found);
+    return WEIR_OK;
+}
+
+void weir_env_uv_address_print(char text[WEIR_ADDRESS_SIZE], const struct sockaddr_storage *address,
+                               socklen_t size)
+{
+    char host[HOST_SIZE];
+    char port[8];
+    int flags = NI_NUMERICHOST | NI_NUMERICSERV;
+    if (getnameinfo((const struct sockaddr *)address, size, host, sizeof host, port, sizeof port,
+                    flags) != 0) {
+        (void)snprintf(text, WEIR_ADDRESS_SIZE, "?");
+        return;
+    }
+    bool has_colon = strchr(host, ':') != NULL;
+    (void)snprintf(text, WEIR_ADDRESS_SIZE, has_colon ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+int weir_env_uv_socket_failed(const char *verb, const char *address, int reason,
+                              struct weir_error *error)
+{
+    int code = reason == EADDRINUSE      ? WEIR_LOCKED
+               : reason == EADDRNOTAVAIL ? WEIR_INVALID_ARGUMENT
+                                         : weir_error_errno(NULL, reason, verb, address);
+    return weir_error_set(error, (enum weir_code)code, "%s '%s': %s", verb, address,
+                          strerrordesc_np(reason));
+}

@@ -1,0 +1,155 @@
+/** Listening sockets of the real environment. */
+#include "base/env_uv_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum { LISTEN_BACKLOG = 512, ACCEPTS_PER_EVENT = 16 };
+
+struct weir_env_uv_listener {
+    struct weir_listener base;
+    struct weir_env_uv_listener *next;
+    struct weir_env_uv_listener *previous;
+    bool is_closed;
+    int fd;
+    int spare_fd; /* given up for a moment to turn a connection away when handles run out */
+    uv_poll_t poll;
+    weir_accept_fn accepted;
+    void *context;
+};
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    weir_free(handle->data);
+}
+
+void weir_env_uv_listener_close(struct weir_listener *base)
+{
+    struct weir_env_uv_listener *listener = (struct weir_env_uv_listener *)base;
+    struct weir_env_uv_actor *actor = (struct weir_env_uv_actor *)base->actor;
+    weir_assert(!listener->is_closed);
+    listener->is_closed = true;
+    *(listener->previous != NULL ? &listener->previous->next : &actor->listeners) = listener->next;
+    if (listener->next != NULL) listener->next->previous = listener->previous;
+    uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+    (void)close(listener->fd);
+    (void)close(listener->spare_fd);
+}
+
+/* Without this a connection that cannot be accepted would wake the loop for ever. */
+static void turn_away(struct weir_env_uv_listener *listener)
+{
+    (void)close(listener->spare_fd);
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) (void)close(fd);
+    listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* False: nothing more to accept now. */
+static bool accept_one(struct weir_env_uv_listener *listener)
+{
+    struct sockaddr_storage from = {0};
+    socklen_t size = sizeof from;
+    struct weir_socket *made = NULL;
+    int fd = accept4(listener->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        int reason = errno;
+        if (reason == EMFILE || reason == ENFILE) turn_away(listener);
+        return reason == EINTR || reason == ECONNABORTED;
+    }
+    if (weir_env_uv_socket_new((struct weir_env_uv_actor *)listener->base.actor, fd, &made) != 0) {
+        (void)close(fd); /* out of memory: the peer sees a reset and may try again */
+        return false;
+    }
+    weir_env_uv_address_print(made->peer, &from, size);
+    listener->accepted(listener->context, made);
+    return true;
+}
+
+static void on_listener_poll(uv_poll_t *poll, int status, int events)
+{
+    struct weir_env_uv_listener *listener = poll->data;
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_EVENT && !listener->is_closed; i++) {
+        if (!accept_one(listener)) return;
+    }
+}
+
+/* A bound and listening handle, or minus an errno. */
+static int bound_handle(const struct sockaddr_storage *at, socklen_t size)
+{
+    int on = 1;
+    int fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (const struct sockaddr *)at, size) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+        int reason = errno;
+        (void)close(fd);
+        return -reason;
+    }
+    return fd;
+}
+
+static int new_listener(struct weir_env_uv_actor *actor, int fd,
+                        struct weir_env_uv_listener **listener_out)
+{
+    struct weir_env_uv_listener *made = weir_alloc_zero(actor->base.env->budget, sizeof *made);
+    if (made == NULL) return ENOMEM;
+    made->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int reason = made->spare_fd < 0 ? errno : -uv_poll_init(&actor->loop, &made->poll, fd);
+    if (reason != 0) {
+        if (made->spare_fd >= 0) (void)close(made->spare_fd);
+        weir_free(made);
+        return reason;
+    }
+    made->poll.data = made;
+    made->base.actor = &actor->base;
+    made->fd = fd;
+    made->next = actor->listeners;
+    if (actor->listeners != NULL) actor->listeners->previous = made;
+    actor->listeners = made;
+    *listener_out = made;
+    return 0;
+}
+
+int weir_env_uv_listen(struct weir_actor *base, const char *address, weir_accept_fn accepted,
+                       void *context, struct weir_listener **listener_out, struct weir_error *error)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t size;
+    struct weir_env_uv_listener *made = NULL;
+    if (weir_env_uv_address_parse(address, &at, &size) < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "listen at '%s': not an address",
+                              address);
+    }
+    int fd = bound_handle(&at, size);
+    if (fd < 0) return weir_env_uv_socket_failed("listen at", address, -fd, error);
+    int reason = new_listener((struct weir_env_uv_actor *)base, fd, &made);
+    if (reason != 0) {
+        (void)close(fd);
+        return weir_env_uv_socket_failed("listen at", address, reason, error);
+    }
+    made->accepted = accepted;
+    made->context = context;
+    size = sizeof at;
+    (void)getsockname(fd, (struct sockaddr *)&at, &size);
+    weir_env_uv_address_print(made->base.address, &at, size);
+    int rc = uv_poll_start(&made->poll, UV_READABLE, on_listener_poll);
+    weir_assert(rc == 0);
+    *listener_out = &made->base;
+    return WEIR_OK;
+}
+
+void weir_env_uv_listeners_close(struct weir_env_uv_actor *actor)
+{
+    while (actor->listeners != NULL) {
+        weir_env_uv_listener_close(&actor->listeners->base);
+    }
+}
