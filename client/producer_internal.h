@@ -145,8 +145,7 @@ void weir_producer_pump(struct weir_producer *producer, struct weir_producer_par
 void weir_producer_pump_all(struct weir_producer *producer);
 /** Take up the answers that are there. */
 void weir_producer_take_answers(struct weir_producer *producer);
-/** Wait for an answer or a retry that falls due, and go on with it. Something must be unanswered.
- *
+/** Wait for an answer, or a retry that falls due, and go on. Something must be unanswered. */
 int weir_producer_await(struct weir_producer *producer, struct weir_error *error);
 /** A batch's fate is known. */
 void weir_producer_settle(struct weir_producer *producer, struct weir_producer_batch *batch, int rc,

@@ -113,6 +113,53 @@ START_TEST(a_full_disk_is_waited_for)
 }
 END_TEST
 
+static void assert_partition(int32_t partition, int first, int step, int end)
+{
+    static int numbers[NUMBERS_MAX];
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "t", partition, WEIR_POSITION_BEGINNING, &error), &error);
+    size_t count = stage_read_all(&stage, consumer, numbers, NUMBERS_MAX);
+    ck_assert_uint_eq(count, (size_t)((end - first + step - 1) / step));
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(numbers[i], first + (int)i * step);
+    }
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+}
+
+/* Five partitions are written while others of them are being flushed, in changing order: each keeps
+ * its records, in order, before and after a power loss. */
+START_TEST(partitions_flushed_together_keep_their_own)
+{
+    enum { PARTITIONS = 5, RECORDS = 2000 };
+    struct weir_test_random random = {(uint64_t)_i};
+    stage_open(&stage, STAGE_SIM, (uint64_t)_i);
+    ck_ok(weir_topic_create(stage.log, "t", PARTITIONS, NULL, 0, &error), &error);
+    struct weir_producer *producer =
+        stage_producer(&stage, (struct weir_producer_options){.batch_size = 1024});
+    int next[PARTITIONS];
+    for (int i = 0; i < PARTITIONS; i++) {
+        next[i] = i;
+    }
+    for (int sent = 0; sent < RECORDS; sent++) {
+        int partition = (int)weir_test_random_below(&random, PARTITIONS);
+        stage_send(&stage, producer, "t", partition, next[partition]);
+        next[partition] += PARTITIONS;
+        if (sent % 7 == 0) (void)weir_producer_poll(producer);
+        int64_t pause_ns = (int64_t)weir_test_random_below(&random, 200000);
+        if (sent % 11 == 0) (void)weir_sim_run(stage.sim, NULL, NULL, pause_ns);
+    }
+    ck_ok(weir_producer_close(producer, &error), &error);
+    for (int i = 0; i < PARTITIONS; i++) {
+        assert_partition(i, i, PARTITIONS, next[i]);
+    }
+    stage_crash(&stage, WEIR_SIM_POWER);
+    for (int i = 0; i < PARTITIONS; i++) {
+        assert_partition(i, i, PARTITIONS, next[i]);
+    }
+    stage_close(&stage);
+}
+END_TEST
+
 /* Produce, read and commit with whatever fails; all that was opened is closed. */
 static void try_everything(struct weir_log *log)
 {
@@ -198,6 +245,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("durability");
     tcase_add_loop_test(tests, what_was_flushed_survives_a_power_loss, 0, SEEDS);
     tcase_add_loop_test(tests, a_full_disk_is_waited_for, 0, 20);
+    tcase_add_loop_test(tests, partitions_flushed_together_keep_their_own, 0, SEEDS / 2);
     tcase_add_test(tests, every_allocation_may_fail);
     tcase_add_test(tests, damage_is_named);
     suite_add_tcase(suite, tests);
