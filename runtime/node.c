@@ -17,7 +17,7 @@ static int process_child(struct weir_node *child, const struct weir_batch *batch
 static int forward(struct weir_node *node, size_t from, size_t to, const struct weir_batch *batch)
 {
     if (batch->count == 0) return 0;
-    if (!node->plan->is_record_by_record || batch->count == 1) {
+    if (batch->count == 1 || !weir_node_is_record_by_record(node)) {
         for (size_t i = from; i < to; i++) {
             int rc = process_child(node->children[i], batch);
             if (rc < 0) return rc;

@@ -23,10 +23,13 @@ struct weir_output_slot {
 };
 
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
-                         const struct weir_job_topic *topics, size_t topic_count)
+                         struct weir_budget *batch_budget, const struct weir_job_topic *topics,
+                         size_t topic_count)
 {
-    *collector = (struct weir_collector){
-        .budget = budget, .topics = topics, .topic_count = topic_count};
+    *collector = (struct weir_collector){.budget = budget,
+                                         .batch_budget = batch_budget,
+                                         .topics = topics,
+                                         .topic_count = topic_count};
 }
 
 static void slots_free(struct weir_output_slot **slots, int32_t count)
@@ -56,7 +59,7 @@ void weir_collector_close(struct weir_collector *collector)
     weir_free(collector->slots);
     outputs_free(collector->pending);
     outputs_free(collector->pool);
-    weir_collector_init(collector, collector->budget, collector->topics, collector->topic_count);
+    *collector = (struct weir_collector){0};
 }
 
 static struct weir_output_slot *slot_new(struct weir_collector *collector, size_t topic,
@@ -121,7 +124,7 @@ static int slot_finish(struct weir_collector *collector, struct weir_output_slot
     if (rc < 0) return rc;
     struct weir_output *output = output_from_pool(collector);
     if (output == NULL) return WEIR_NO_MEMORY;
-    struct weir_shared *bytes = weir_shared_new(collector->budget, batch.size);
+    struct weir_shared *bytes = weir_shared_new(collector->batch_budget, batch.size);
     if (bytes == NULL) {
         output->next = collector->pool;
         collector->pool = output;

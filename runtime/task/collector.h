@@ -27,6 +27,7 @@ struct weir_output_slot;
 
 struct weir_collector {
     struct weir_budget *budget;
+    struct weir_budget *batch_budget; /* of finished batches: the log may keep them beyond the job */
     const struct weir_job_topic *topics;
     size_t topic_count;
     struct weir_output_slot ***slots; /* by topic, by partition; made on first use */
@@ -40,7 +41,8 @@ struct weir_collector {
 
 /** `topics` is borrowed and must stay. Cannot fail. */
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
-                         const struct weir_job_topic *topics, size_t topic_count);
+                         struct weir_budget *batch_budget, const struct weir_job_topic *topics,
+                         size_t topic_count);
 void weir_collector_close(struct weir_collector *collector);
 
 /**

@@ -426,8 +426,8 @@ int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t ta
         .tasks = tasks,
         .task_capacity = task_capacity,
     };
-    weir_collector_init(&thread->collector, &streams->budget, streams->topics,
-                        streams->topic_count);
+    weir_collector_init(&thread->collector, &streams->budget, &streams->log->budget,
+                        streams->topics, streams->topic_count);
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
     note_init(thread, &thread->prepare, on_prepare);

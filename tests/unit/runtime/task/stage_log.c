@@ -1,0 +1,139 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tests/unit/runtime/task/stage.h"
+
+static void open_log(struct stage *stage)
+{
+    stage->env = weir_sim_node(stage->sim, 0);
+    struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    ck_ok(weir_log_open_in(stage->env, "data", &options, &stage->log, &stage->error),
+          &stage->error);
+}
+
+void stage_open(struct stage *stage, uint64_t seed)
+{
+    *stage = (struct stage){0};
+    stage->sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
+    ck_assert_ptr_nonnull(stage->sim);
+    open_log(stage);
+}
+
+void stage_open_real(struct stage *stage)
+{
+    char path[WEIR_TEST_PATH_SIZE];
+    weir_test_directory(path);
+    *stage = (struct stage){0};
+    struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    stage->log = weir_open(path, &options, &stage->error);
+    ck_assert_msg(stage->log != NULL, "%s", stage->error.text);
+    stage->env = stage->log->env;
+}
+
+void stage_close(struct stage *stage)
+{
+    stage_stop(stage);
+    ck_ok(weir_close(stage->log, &stage->error), &stage->error);
+    if (stage->sim != NULL) weir_sim_free(stage->sim);
+    *stage = (struct stage){0};
+}
+
+void stage_crash(struct stage *stage, enum weir_sim_crash_kind kind)
+{
+    weir_sim_crash(stage->sim, 0, kind);
+    stage->streams = NULL; /* its memory went with the node */
+    open_log(stage);
+}
+
+void stage_topic(struct stage *stage, const char *name, int32_t partitions)
+{
+    const struct weir_config configs[] = {
+        {"message.timestamp.after.max.ms", "9223372036854775807"}, {"retention.ms", "-1"}};
+    ck_ok(weir_topic_create(stage->log, name, partitions, configs, 2, &stage->error),
+          &stage->error);
+}
+
+void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,
+                   const char *value, int64_t timestamp_ms)
+{
+    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer *producer = weir_producer_new(stage->log, &options, &stage->error);
+    ck_assert_msg(producer != NULL, "%s", stage->error.text);
+    const struct weir_record record = {
+        .key = weir_text(key), .value = weir_text(value), .timestamp_ms = timestamp_ms};
+    ck_ok(weir_producer_send(producer, topic, partition, &record, NULL, &stage->error),
+          &stage->error);
+    ck_ok(weir_producer_close(producer, &stage->error), &stage->error);
+}
+
+void stage_start(struct stage *stage, const struct weir_topology *topology,
+                 const struct weir_streams_options *options)
+{
+    stage->streams = weir_streams_start(stage->log, topology, options, &stage->error);
+    ck_assert_msg(stage->streams != NULL, "%s", stage->error.text);
+}
+
+void stage_stop(struct stage *stage)
+{
+    if (stage->streams == NULL) return;
+    ck_ok(weir_streams_close(stage->streams, &stage->error), &stage->error);
+    stage->streams = NULL;
+}
+
+void stage_drain(struct stage *stage)
+{
+    ck_ok(weir_streams_drain(stage->streams, 600000, &stage->error), &stage->error);
+}
+
+static size_t print_record(const struct weir_record *record, char *to, size_t size)
+{
+    char value[32];
+    if (record->value.size == 8) {
+        (void)snprintf(value, sizeof value, "%" PRIu64, weir_load_u64(record->value.data));
+    } else {
+        (void)snprintf(value, sizeof value, "%.*s", (int)record->value.size, record->value.data);
+    }
+    return (size_t)snprintf(to, size, "%.*s=%s@%" PRId64 " ", (int)record->key.size,
+                            record->key.data, value, record->timestamp_ms);
+}
+
+const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,
+                       size_t size)
+{
+    struct weir_consumer_options options = WEIR_CONSUMER_OPTIONS_INIT;
+    struct weir_consumer *consumer = weir_consumer_new(stage->log, &options, &stage->error);
+    ck_assert_msg(consumer != NULL, "%s", stage->error.text);
+    ck_ok(weir_consumer_assign(consumer, topic, partition, WEIR_POSITION_BEGINNING, &stage->error),
+          &stage->error);
+    struct weir_batch_view view;
+    size_t at = 0;
+    to[0] = '\0';
+    int rc;
+    while ((rc = weir_consumer_poll(consumer, 0, &view, &stage->error)) == 0) {
+        for (size_t i = 0; i < view.record_count && at < size; i++) {
+            at += print_record(&view.records[i], to + at, size - at);
+        }
+    }
+    ck_ok(rc, &stage->error);
+    ck_ok(weir_consumer_close(consumer, &stage->error), &stage->error);
+    return to;
+}
+
+int64_t stage_end(struct stage *stage, const char *topic, int32_t partition)
+{
+    int64_t start = -1;
+    int64_t end = -1;
+    ck_ok(weir_topic_offsets(stage->log, topic, partition, &start, &end, &stage->error),
+          &stage->error);
+    return end;
+}
+
+int64_t stage_committed(struct stage *stage, const char *topic, int32_t partition)
+{
+    int64_t offset = -1;
+    ck_ok(weir_committed(stage->log, "app", topic, partition, &offset, &stage->error),
+          &stage->error);
+    return offset;
+}
