@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "weir/log.h"
 
 static uint64_t next_random(struct weir_partitioner *partitioner)
 {
@@ -39,4 +40,10 @@ void weir_partitioner_batch_sealed(struct weir_partitioner *partitioner, int32_t
     if (partitioner->sticky != partition || partition_count < 2) return;
     int32_t other = below(partitioner, partition_count - 1);
     partitioner->sticky = other < partition ? other : other + 1; /* any but this one */
+}
+
+int32_t weir_partition_for_key(struct weir_slice key, int32_t partition_count)
+{
+    weir_assert(partition_count > 0);
+    return weir_partition_of_key(key, partition_count);
 }

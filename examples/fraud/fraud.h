@@ -3,7 +3,7 @@
 
 #include "payment.h"
 
-/* The rules' numbers, and the two formulas that the batch computation (check.c) uses as well. */
+/* The rules' numbers, and the two formulas that the batch computation (batch_check.c) uses as well. */
 #define VELOCITY_WINDOW_MS (10 * 60 * 1000)
 #define VELOCITY_GRACE_MS (60 * 1000)
 #define VELOCITY_COUNT 5      /* payments of one card in one window */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "batch_check.h"
 #include "fraud.h"
 #include "report.h"
 #include "source.h"

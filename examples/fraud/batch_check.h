@@ -1,5 +1,5 @@
-#ifndef FRAUD_CHECK_H
-#define FRAUD_CHECK_H
+#ifndef FRAUD_BATCH_CHECK_H
+#define FRAUD_BATCH_CHECK_H
 
 #include "payment.h"
 #include "source.h"

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "batch_check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
