@@ -47,10 +47,13 @@ int32_t weir_leader_epochs_last(const struct weir_leader_epochs *epochs)
     return epochs->count == 0 ? -1 : epochs->entries[epochs->count - 1].epoch;
 }
 
-int32_t weir_leader_epochs_at(const struct weir_leader_epochs *epochs, int64_t offset)
+int32_t weir_leader_epochs_at(const struct weir_leader_epochs *epochs, int64_t offset,
+                              int64_t *end_out)
 {
+    *end_out = INT64_MAX;
     for (size_t i = epochs->count; i > 0; i--) {
         if (epochs->entries[i - 1].start_offset <= offset) return epochs->entries[i - 1].epoch;
+        *end_out = epochs->entries[i - 1].start_offset;
     }
     return -1;
 }

@@ -35,8 +35,10 @@ int weir_leader_epochs_reserve(struct weir_leader_epochs *epochs);
 void weir_leader_epochs_assign(struct weir_leader_epochs *epochs, int32_t epoch, int64_t offset);
 /** The last epoch; -1 if there is none. */
 int32_t weir_leader_epochs_last(const struct weir_leader_epochs *epochs);
-/** The epoch of the batch at `offset`; -1 if it is not known. */
-int32_t weir_leader_epochs_at(const struct weir_leader_epochs *epochs, int64_t offset);
+/** The epoch of the batch at `offset`, -1 if it is not known, and where that epoch ends (INT64_MAX:
+ * with the log). */
+int32_t weir_leader_epochs_at(const struct weir_leader_epochs *epochs, int64_t offset,
+                              int64_t *end_out);
 /** Largest epoch <= `epoch` and where it ends; -1, -1 if there is none. */
 void weir_leader_epochs_end(const struct weir_leader_epochs *epochs, int32_t epoch,
                             int64_t end_offset, int32_t *epoch_out, int64_t *end_out);

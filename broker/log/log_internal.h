@@ -68,6 +68,9 @@ int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *err
 int weir_log_fail(struct weir_partition_log *log, int rc, const struct weir_error *error);
 /** Room for one more segment in the table. */
 int weir_log_reserve_segment(struct weir_partition_log *log);
+/** Where the offsets of a segment end: the next one's base, or the log's end. */
+int64_t weir_log_segment_end(const struct weir_partition_log *log,
+                             const struct weir_segment *segment);
 /** Index of the segment that holds `offset` (the last one for the end). */
 size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offset);
 

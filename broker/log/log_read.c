@@ -26,7 +26,8 @@ static int prepare_segment(struct weir_partition_log *log, struct weir_log_read 
     read->position = has_hint ? hint.position : -1;
     read->position_offset = has_hint ? hint.last_offset : -1;
     read->limit = segment->facts.size;
-    read->epoch = weir_leader_epochs_at(&log->epochs, read->offset);
+    read->limit_offset = weir_log_segment_end(log, segment);
+    read->epoch = weir_leader_epochs_at(&log->epochs, read->offset, &read->epoch_end);
     read->truncations = log->truncations;
     read->env = log->env;
     read->budget = log->budget;
@@ -71,6 +72,7 @@ static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
     *seek_out = (struct weir_segment_seek){
         .offset = read->offset,
         .limit = read->limit,
+        .end_offset = read->limit_offset,
         .hint = read->position >= 0 ? &hint : NULL,
         .damaged_offset = -1,
     };
@@ -98,6 +100,7 @@ static size_t whole_batches(const struct weir_log_read *read, const struct weir_
         .position = first->position,
         .left = read->limit - first->position,
         .expected_offset = first->header.base_offset,
+        .end_offset = read->limit_offset,
         .epoch = first->header.leader_epoch,
     };
     size_t at = 0;
@@ -108,6 +111,9 @@ static size_t whole_batches(const struct weir_log_read *read, const struct weir_
             break; /* cut, or the next read's */
         if (weir_batch_check_place(&header, &place, NULL) < 0) break;
         if (weir_batch_last_offset(&header) >= read->offset_bound) break;
+        /* One epoch per read, so that each batch's can be told from the table. */
+        bool is_other = header.leader_epoch != read->epoch || header.base_offset >= read->epoch_end;
+        if (read->epoch != WEIR_NO_LEADER_EPOCH && is_other) break;
         at += weir_batch_size(&header);
         place.position += (int64_t)weir_batch_size(&header);
         place.left -= (int64_t)weir_batch_size(&header);

@@ -38,6 +38,7 @@ static void choose_start(const struct time_search *search, struct weir_segment *
     struct weir_segment_seek seek = {
         .offset = entry.max_timestamp_offset,
         .limit = start->limit,
+        .end_offset = start->end_offset,
     };
     if (weir_segment_seek(segment, &seek, NULL) != 0) return;
     bool is_true = weir_batch_last_offset(&seek.header) == entry.max_timestamp_offset &&
@@ -104,6 +105,7 @@ static int search_segment(struct time_search *search, struct weir_segment *segme
         .budget = segment->budget,
         .limit = segment->facts.size,
         .expected_offset = segment->facts.base_offset,
+        .end_offset = weir_log_segment_end(search->log, segment),
         .epoch = WEIR_NO_LEADER_EPOCH,
         .is_headers_only = true,
     };

@@ -52,6 +52,14 @@ size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offse
     return low;
 }
 
+int64_t weir_log_segment_end(const struct weir_partition_log *log,
+                             const struct weir_segment *segment)
+{
+    size_t at = weir_log_find_segment(log, segment->facts.base_offset);
+    weir_assert(log->segments[at] == segment);
+    return at + 1 < log->segment_count ? log->segments[at + 1]->facts.base_offset : log->end_offset;
+}
+
 /* ---- small questions and settings ------------------------------------------------------------ */
 
 int weir_partition_log_set_epoch(struct weir_partition_log *log, int32_t leader_epoch,

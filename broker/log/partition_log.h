@@ -175,7 +175,9 @@ struct weir_log_read {
     int64_t position;       /* of a batch to walk from; -1: ask the index files */
     int64_t position_offset; /* that batch's last offset */
     int64_t limit;          /* how far the segment may be read */
+    int64_t limit_offset;   /* and where its offsets end there */
     int32_t epoch;          /* of the batch that holds `offset`; -1: not known */
+    int64_t epoch_end;      /* where that epoch ends */
     int64_t damaged_offset; /* given by run: nothing from here on can be served; -1: none */
     int64_t offset_bound;   /* `offset_max`, the log's end and damage taken together */
     uint64_t truncations;

@@ -152,6 +152,7 @@ int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *se
         .file = segment->file,
         .budget = segment->budget,
         .limit = seek->limit,
+        .end_offset = seek->end_offset,
         .is_headers_only = true,
     };
     bool is_index_good = choose_start(segment, seek, &start);

@@ -39,7 +39,8 @@ int weir_segment_open_file(struct weir_segment *segment, struct weir_error *erro
 /** Where is the batch that holds `offset`? */
 struct weir_segment_seek {
     int64_t offset;
-    int64_t limit; /* the segment's end in the file, as far as it may be read */
+    int64_t end_offset; /* of the segment */
+    int64_t limit;      /* the segment's end in the file, as far as it may be read */
     const struct weir_index_entry *hint; /* from memory; NULL: ask the files */
     /* given */
     struct weir_batch_header header;

@@ -16,6 +16,7 @@ void weir_segment_scan_init(struct weir_segment_scan *scan,
         .position = options->position,
         .limit = options->limit,
         .expected_offset = options->expected_offset,
+        .end_offset = options->end_offset != 0 ? options->end_offset : INT64_MAX,
         .epoch = options->epoch,
         .check_crc = !options->is_headers_only,
     };
@@ -77,6 +78,12 @@ int weir_batch_check_place(const struct weir_batch_header *header,
                               "batch at position %" PRId64 " has offset %" PRId64 ", not %" PRId64,
                               place->position, header->base_offset, place->expected_offset);
     }
+    if (header->last_offset_delta >= place->end_offset - header->base_offset) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "batch at position %" PRId64 " reaches %" PRId64
+                              ", where the segment ends at %" PRId64,
+                              place->position, weir_batch_last_offset(header), place->end_offset);
+    }
     if (header->leader_epoch < place->epoch) {
         return weir_error_set(error, WEIR_CORRUPT,
                               "batch at position %" PRId64 " has epoch %" PRId32
@@ -105,6 +112,7 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
         .position = scan->position,
         .left = scan->limit - scan->position,
         .expected_offset = scan->expected_offset,
+        .end_offset = scan->end_offset,
         .epoch = scan->epoch,
     };
     return weir_batch_check_place(header, &place, error);

@@ -16,6 +16,7 @@ struct weir_segment_scan {
     int64_t position;        /* of the next batch */
     int64_t limit;           /* the segment's end in the file */
     int64_t expected_offset; /* of the next batch */
+    int64_t end_offset;      /* where the segment's offsets are known to end */
     int32_t epoch;           /* of the last one */
     bool check_crc;
     bool was_whole; /* after WEIR_CORRUPT: header, length and offset fitted, only the crc did not */
@@ -31,6 +32,7 @@ struct weir_segment_scan_options {
     int64_t position;
     int64_t limit;
     int64_t expected_offset;
+    int64_t end_offset; /* 0: not known */
     int32_t epoch;
     bool is_headers_only;
 };
@@ -51,6 +53,7 @@ struct weir_batch_place {
     int64_t position;
     int64_t left;
     int64_t expected_offset;
+    int64_t end_offset; /* no batch reaches it; INT64_MAX: not known */
     int32_t epoch;
 };
 int weir_batch_check_place(const struct weir_batch_header *header,

@@ -1,0 +1,298 @@
+#include <string.h>
+
+#include "tests/unit/broker/log/log_support.h"
+
+static struct test_log test;
+
+static void set_up(void)
+{
+    test_log_start(&test, 1);
+    ck_ok(test_log_open(&test), &test.error);
+}
+
+static void tear_down(void)
+{
+    test_log_stop(&test);
+}
+
+static struct weir_partition_log_state state(void)
+{
+    return weir_partition_log_state(test.log);
+}
+
+static int send(int32_t sequence, int16_t epoch, struct weir_append_result *result)
+{
+    return test_log_append(&test,
+                           &(struct test_append){.record_count = 2,
+                                                 .has_producer = true,
+                                                 .producer_id = 9,
+                                                 .producer_epoch = epoch,
+                                                 .sequence = sequence},
+                           result);
+}
+
+/* Offsets are dense over batches of several records, and nothing is durable before a sync. */
+START_TEST(append_assigns_dense_offsets)
+{
+    struct weir_append_result result;
+    for (int64_t i = 0; i < 5; i++) {
+        ck_ok(test_log_append(&test, &(struct test_append){.record_count = 3}, &result),
+              &test.error);
+        ck_assert_int_eq(result.base_offset, i * 3);
+        ck_assert_int_eq(result.last_offset, i * 3 + 2);
+    }
+    ck_assert_int_eq(state().durable_offset, 0);
+    ck_assert(weir_partition_log_is_dirty(test.log));
+    ck_ok(test_log_sync(&test), &test.error);
+    ck_assert_int_eq(state().durable_offset, 15);
+    ck_assert(!weir_partition_log_is_dirty(test.log));
+}
+END_TEST
+
+/* Each of a producer's last five batches is known again and gets its first offset; the sixth is not. */
+START_TEST(append_knows_the_last_five_batches)
+{
+    struct weir_append_result result;
+    for (int32_t i = 0; i < 6; i++) ck_ok(send(i * 2, 0, NULL), &test.error);
+    int64_t end = state().end_offset;
+    for (int32_t i = 1; i < 6; i++) {
+        ck_ok(send(i * 2, 0, &result), &test.error);
+        ck_assert(result.is_duplicate);
+        ck_assert_int_eq(result.base_offset, i * 2);
+        ck_assert_int_eq(result.last_offset, i * 2 + 1);
+    }
+    ck_code(send(0, 0, &result), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_assert_int_eq(state().end_offset, end);
+}
+END_TEST
+
+/* A batch whose sequence skips ahead is refused and the log keeps its end. */
+START_TEST(append_refuses_a_sequence_gap)
+{
+    ck_ok(send(0, 0, NULL), &test.error);
+    ck_code(send(4, 0, NULL), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_assert_int_eq(state().end_offset, 2);
+    ck_ok(send(2, 0, NULL), &test.error);
+    ck_assert_int_eq(state().end_offset, 4);
+}
+END_TEST
+
+/* A newer epoch begins at sequence 0 and fences the older one. */
+START_TEST(append_follows_the_producers_epoch)
+{
+    ck_ok(send(0, 3, NULL), &test.error);
+    ck_code(send(2, 4, NULL), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_ok(send(0, 4, NULL), &test.error);
+    ck_code(send(2, 3, NULL), WEIR_PRODUCER_FENCED);
+    ck_assert_int_eq(state().end_offset, 4);
+}
+END_TEST
+
+/* Sequences wrap from the largest int32 to 0. */
+START_TEST(append_lets_sequences_wrap)
+{
+    struct weir_append_result result;
+    ck_ok(send(INT32_MAX - 2, 0, NULL), &test.error); /* takes INT32_MAX - 2 and INT32_MAX - 1 */
+    ck_ok(send(INT32_MAX, 0, NULL), &test.error);     /* takes INT32_MAX and 0 */
+    ck_ok(send(1, 0, NULL), &test.error);
+    ck_ok(send(INT32_MAX, 0, &result), &test.error);
+    ck_assert(result.is_duplicate);
+    ck_assert_int_eq(result.base_offset, 2);
+}
+END_TEST
+
+/* The window of five survives a clean restart, a kill, and a roll of segments. */
+START_TEST(producers_survive_restarts)
+{
+    struct weir_append_result result;
+    for (int32_t i = 0; i < 5; i++) ck_ok(send(i * 2, 0, NULL), &test.error);
+    test_log_fill(&test, 80);
+    ck_assert_int_gt(state().segment_count, 1);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_ok(send(0, 0, &result), &test.error);
+    ck_assert(result.is_duplicate);
+    ck_ok(send(10, 0, NULL), &test.error);
+    test_log_crash(&test, WEIR_SIM_KILL);
+    ck_ok(test_log_open(&test), &test.error);
+    for (int32_t i = 1; i < 6; i++) {
+        ck_ok(send(i * 2, 0, &result), &test.error);
+        ck_assert(result.is_duplicate);
+    }
+    ck_code(send(14, 0, NULL), WEIR_OUT_OF_ORDER_SEQUENCE);
+}
+END_TEST
+
+/* A producer is forgotten after a day without a batch, on the clock that never jumps. */
+START_TEST(producers_expire_by_idle_time_only)
+{
+    ck_ok(send(0, 0, NULL), &test.error);
+    weir_sim_jump_wall(test.sim, 0, 10LL * 365 * 86400 * 1000);
+    ck_ok(weir_partition_log_retain(test.log, weir_wall_now(test.env), &test.error), &test.error);
+    ck_code(send(8, 0, NULL), WEIR_OUT_OF_ORDER_SEQUENCE);
+    weir_sim_advance_ms(test.sim, 86400 * 1000 + 1);
+    ck_ok(weir_partition_log_retain(test.log, weir_wall_now(test.env), &test.error), &test.error);
+    ck_ok(send(8, 0, NULL), &test.error);
+}
+END_TEST
+
+/* Timestamps too far from the clock are refused; LogAppendTime does not care and says its own. */
+START_TEST(append_checks_timestamps)
+{
+    struct weir_append_result result;
+    test.options.config.message_timestamp_before_max_ms = 1000;
+    test.options.config.message_timestamp_after_max_ms = 1000;
+    weir_partition_log_configure(test.log, &test.options.config);
+    struct test_append late = {.timestamp_ms = 1001, .now_ms = 2002};
+    struct test_append early = {.timestamp_ms = 3004, .now_ms = 2002};
+    ck_code(test_log_append(&test, &late, NULL), WEIR_INVALID_TIMESTAMP);
+    ck_code(test_log_append(&test, &early, NULL), WEIR_INVALID_TIMESTAMP);
+    ck_assert_int_eq(state().end_offset, 0);
+
+    test.options.config.message_timestamp_type = WEIR_LOG_APPEND_TIME;
+    weir_partition_log_configure(test.log, &test.options.config);
+    ck_ok(test_log_append(&test, &late, &result), &test.error);
+    ck_assert_int_eq(result.append_time_ms, 2002);
+    ck_assert_int_eq(state().max_timestamp_ms, 2002);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* A batch over max.message.bytes is refused before anything is written. */
+START_TEST(append_refuses_a_batch_that_is_too_large)
+{
+    test.options.config.max_message_bytes = 200;
+    weir_partition_log_configure(test.log, &test.options.config);
+    ck_code(test_log_append(&test, &(struct test_append){.value_size = 200}, NULL), WEIR_TOO_LARGE);
+    ck_assert_int_eq(state().size_bytes, 0);
+}
+END_TEST
+
+/* Segments end by bytes and by the span of their timestamps. */
+START_TEST(segments_roll_by_size_and_time)
+{
+    ck_ok(test_log_append(&test, &(struct test_append){.value_size = 3000}, NULL), &test.error);
+    ck_ok(test_log_append(&test, &(struct test_append){.value_size = 3000}, NULL), &test.error);
+    ck_assert_int_eq(state().segment_count, 2);
+    int64_t now = weir_wall_now(test.env).ms;
+    test.options.config.segment_ms = 1000;
+    test.options.config.message_timestamp_after_max_ms = INT64_MAX;
+    weir_partition_log_configure(test.log, &test.options.config);
+    ck_ok(test_log_append(&test, &(struct test_append){.timestamp_ms = now + 1000}, NULL),
+          &test.error);
+    ck_assert_int_eq(state().segment_count, 2);
+    ck_ok(test_log_append(&test, &(struct test_append){.timestamp_ms = now + 1001}, NULL),
+          &test.error);
+    ck_assert_int_eq(state().segment_count, 3);
+    ck_assert(test_log_exists(&test, "00000000000000000001.log"));
+    ck_assert(test_log_exists(&test, "00000000000000000003.snapshot"));
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* While a worker syncs, segments stay; the roll is made up for at the next sync. */
+START_TEST(a_roll_waits_for_the_sync)
+{
+    struct weir_log_sync sync = {0};
+    ck_ok(test_log_append(&test, &(struct test_append){.value_size = 3000}, NULL), &test.error);
+    ck_ok(weir_log_sync_begin(test.log, &sync), &sync.error);
+    ck_ok(test_log_append(&test, &(struct test_append){.value_size = 3000}, NULL), &test.error);
+    ck_assert_int_eq(state().segment_count, 1);
+    weir_log_sync_run(&sync, false);
+    ck_ok(weir_log_sync_end(test.log, &sync), &sync.error);
+    ck_assert_int_eq(state().durable_offset, 1);
+    ck_ok(test_log_sync(&test), &test.error);
+    ck_assert_int_eq(state().segment_count, 2);
+    ck_assert_int_eq(state().durable_offset, 2);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* A full disk refuses the batch and cuts its bytes back; with room again the log goes on. */
+START_TEST(append_resumes_after_a_full_disk)
+{
+    test_log_fill(&test, 5);
+    int64_t size = state().size_bytes;
+    weir_sim_disk_limit(test.sim, 0, 1);
+    ck_code(test_log_append(&test, &(struct test_append){.value_size = 500}, NULL), WEIR_NO_SPACE);
+    ck_assert_int_eq(test_log_file_size(&test, "00000000000000000000.log"), size);
+    ck_assert(!state().is_offline);
+    test_log_expect_all(&test);
+    weir_sim_disk_limit(test.sim, 0, 0);
+    test_log_fill(&test, 5);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* After a failed sync nothing more is taken or acknowledged; what was durable can be read. */
+START_TEST(a_failed_sync_takes_the_log_offline)
+{
+    test_log_fill(&test, 3);
+    ck_ok(test_log_sync(&test), &test.error);
+    int64_t durable = state().durable_offset;
+    test_log_fill(&test, 3);
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_sim_disk_plan(test.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_SYNC, .at = 1});
+    ck_code(test_log_sync(&test), WEIR_IO);
+    ck_assert(state().is_offline);
+    ck_assert_int_eq(state().offline_from, durable);
+    ck_code(test_log_append(&test, &(struct test_append){0}, NULL), WEIR_OFFLINE);
+    ck_assert_int_eq(test_log_expect_from(&test, 0, 10000), durable);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(state().end_offset, durable); /* the disk never had the rest */
+}
+END_TEST
+
+/* Batches of one append go in whole; a producer's must follow one another. */
+START_TEST(append_takes_several_batches)
+{
+    struct weir_append_result result;
+    ck_ok(test_log_append(&test, &(struct test_append){.record_count = 2}, NULL), &test.error);
+    struct weir_shared *two = weir_shared_new(test.env->budget, test.batches[0].size * 2);
+    ck_assert_ptr_nonnull(two);
+    memcpy(two->data, test.batches[0].bytes, test.batches[0].size);
+    memcpy(two->data + test.batches[0].size, test.batches[0].bytes, test.batches[0].size);
+    two->size = test.batches[0].size * 2;
+    ck_ok(weir_partition_log_append(
+              test.log,
+              &(struct weir_append){.batches = two, .now = weir_wall_now(test.env)}, &result,
+              &test.error),
+          &test.error);
+    ck_assert_int_eq(result.base_offset, 2);
+    ck_assert_int_eq(result.last_offset, 5);
+    ck_assert_int_eq(state().end_offset, 6);
+    weir_shared_unref(two);
+    weir_partition_log_check(test.log);
+    test_log_forget(&test, 0);
+    test.log = (weir_partition_log_close(test.log, NULL), NULL);
+    test_log_expect_verified(&test);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("append");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, append_assigns_dense_offsets);
+    tcase_add_test(tests, append_knows_the_last_five_batches);
+    tcase_add_test(tests, append_refuses_a_sequence_gap);
+    tcase_add_test(tests, append_follows_the_producers_epoch);
+    tcase_add_test(tests, append_lets_sequences_wrap);
+    tcase_add_test(tests, producers_survive_restarts);
+    tcase_add_test(tests, producers_expire_by_idle_time_only);
+    tcase_add_test(tests, append_checks_timestamps);
+    tcase_add_test(tests, append_refuses_a_batch_that_is_too_large);
+    tcase_add_test(tests, segments_roll_by_size_and_time);
+    tcase_add_test(tests, a_roll_waits_for_the_sync);
+    tcase_add_test(tests, append_resumes_after_a_full_disk);
+    tcase_add_test(tests, a_failed_sync_takes_the_log_offline);
+    tcase_add_test(tests, append_takes_several_batches);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("log append", add);
+}

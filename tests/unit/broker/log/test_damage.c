@@ -1,0 +1,394 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/broker/log/log_support.h"
+#include "wire/record_batch.h"
+
+static struct test_log test;
+
+static void set_up(void)
+{
+    test_log_start(&test, 1);
+}
+
+static void tear_down(void)
+{
+    test_log_stop(&test);
+}
+
+/* A closed log of some segments, with producers and two epochs; `batches` of them. */
+static void make_closed_log(int batches)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    for (int i = 0; i < batches; i++) {
+        struct test_append what = {
+            .record_count = 1 + i % 2,
+            .value_size = 20 + i % 5 * 9,
+            .has_producer = i % 3 == 0,
+            .producer_id = 5,
+            .sequence = 0,
+            .producer_epoch = (int16_t)i,
+        };
+        if (i == batches / 2) ck_ok(weir_partition_log_set_epoch(test.log, 2, NULL), NULL);
+        ck_ok(test_log_append(&test, &what, NULL), &test.error);
+    }
+    ck_ok(test_log_close(&test), &test.error);
+}
+
+static int64_t end_of_model(void)
+{
+    return test.batches[test.batch_count - 1].end_offset;
+}
+
+/* ---- one bit ---------------------------------------------------------------------------------- */
+
+/* Every whole batch that is served is right, or its own crc says that it is not. Returns where
+ * serving ended and counts what a crc caught. */
+static int64_t read_suspiciously(int *caught)
+{
+    int64_t offset = weir_partition_log_state(test.log).start_offset;
+    for (;;) {
+        struct weir_log_read read = {.offset = offset, .offset_max = INT64_MAX, .size_max = 300};
+        int rc = test_log_read(&test, &read);
+        if (rc < 0 || read.part_count == 0) return offset;
+        struct weir_slice rest =
+            weir_slice(read.parts[0].bytes->data + read.parts[0].from, read.parts[0].size);
+        while (rest.size > 0) {
+            struct weir_batch_header header;
+            ck_ok(weir_batch_peek(rest, INT32_MAX, &header, &test.error), &test.error);
+            size_t size = weir_batch_size(&header);
+            ck_assert_int_eq(header.base_offset, offset);
+            const struct test_batch *model = NULL;
+            for (size_t i = 0; i < test.batch_count; i++) {
+                if (test.batches[i].base_offset == offset) model = &test.batches[i];
+            }
+            ck_assert_ptr_nonnull(model);
+            bool is_right = size == model->size && memcmp(rest.data, model->bytes, size) == 0;
+            if (!is_right) {
+                /* Base offset and epoch lie outside the crc; the log itself checks those. */
+                ck_code(weir_batch_check_crc(weir_slice(rest.data, size), NULL), WEIR_CORRUPT);
+                weir_partition_log_damaged(test.log, offset, "crc"); /* as readers do */
+                (*caught)++;
+                weir_log_read_release(&read);
+                return offset;
+            }
+            offset = weir_batch_last_offset(&header) + 1;
+            rest = weir_slice(rest.data + size, rest.size - size);
+        }
+        weir_log_read_release(&read);
+    }
+}
+
+/* Flip one bit of a closed log and open it: nothing is cut, nothing wrong is served unnoticed. */
+static void flip_and_open(const char *name, int64_t position, int bit)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s", test_log_path(&test, name));
+    ck_ok(weir_sim_disk_flip(test.sim, 0, path, position, bit), NULL);
+    int64_t size = test_log_file_size(&test, name);
+    bool is_log = strstr(name, ".log") != NULL;
+    int rc = test_log_open(&test);
+    if (rc < 0) {
+        ck_assert_int_eq(rc, WEIR_CORRUPT); /* refused: it has been noticed */
+        ck_assert_ptr_null(test.log);
+    } else {
+        int caught = 0;
+        ck_assert_int_eq(test.recovery.cut_offset, -1);
+        if (is_log) ck_assert_int_eq(test_log_file_size(&test, name), size);
+        int64_t end = read_suspiciously(&caught);
+        struct weir_partition_log_state state = weir_partition_log_state(test.log);
+        if (is_log) {
+            ck_assert_msg(caught > 0 || state.is_offline, "%s at %lld bit %d", name, (long long)position, bit);
+        } else {
+            ck_assert_int_eq(caught, 0);
+            ck_assert_int_eq(end, end_of_model());
+        }
+        ck_assert(state.is_offline || end == end_of_model());
+        test_log_crash(&test, WEIR_SIM_KILL);
+    }
+}
+
+static int bits_per_byte;
+
+static void flip_all_of(struct test_log *unused, const char *name)
+{
+    (void)unused;
+    int64_t size = test_log_file_size(&test, name);
+    for (int64_t at = 0; at < size; at++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bool is_drawn = bits_per_byte == 8 || bit == (int)(weir_sim_random(test.sim) % 8);
+            if (!is_drawn && !(bits_per_byte == 1 && bit == 7)) continue;
+            weir_sim_disk_copy(test.sim, 1, 0);
+            test.env = weir_sim_node(test.sim, 0);
+            flip_and_open(name, at, bit);
+            if (bits_per_byte == 1) break;
+        }
+    }
+}
+
+static void flip_everything(int batches, int bits)
+{
+    bits_per_byte = bits;
+    test.options.config.segment_bytes = 600;
+    make_closed_log(batches);
+    (void)weir_sim_node(test.sim, 1);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    test_log_each_file(&test, flip_all_of);
+}
+
+/* Every bit of every file of a small closed log. */
+START_TEST(every_bit_of_a_small_log_is_guarded)
+{
+    flip_everything(8, 8);
+}
+END_TEST
+
+/* One bit in every byte of a larger one. */
+START_TEST(a_bit_in_every_byte_is_guarded)
+{
+    flip_everything(40, 1);
+}
+END_TEST
+
+/* ---- pieces that are gone --------------------------------------------------------------------- */
+
+/* A header that a reader finds damaged takes its range offline; below it the log is served. */
+START_TEST(a_damaged_header_takes_its_range_offline)
+{
+    make_closed_log(12);
+    const struct test_batch *victim = &test.batches[5];
+    int64_t position = 0;
+    for (int i = 0; i < 5; i++) position += (int64_t)test.batches[i].size;
+    ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, "00000000000000000000.log"),
+                             position + 3, 0),
+          NULL);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert(test.recovery.was_clean);
+    ck_assert_int_eq(test_log_expect_from(&test, 0, 100), victim->base_offset);
+    struct weir_partition_log_state state = weir_partition_log_state(test.log);
+    ck_assert_int_eq(state.offline_from, victim->base_offset);
+    ck_code(test_log_append(&test, &(struct test_append){0}, NULL), WEIR_OFFLINE);
+    struct weir_log_read read = {.offset = end_of_model() - 1, .offset_max = INT64_MAX};
+    ck_code(test_log_read(&test, &read), WEIR_OFFLINE);
+    ck_assert_int_eq(test_log_expect_from(&test, 0, 100), victim->base_offset);
+}
+END_TEST
+
+/* A reader that finds a wrong crc says so, and the range goes offline. */
+START_TEST(a_reported_crc_takes_its_range_offline)
+{
+    make_closed_log(6);
+    ck_ok(test_log_open(&test), &test.error);
+    weir_partition_log_damaged(test.log, test.batches[3].base_offset, "crc");
+    ck_assert_int_eq(test_log_expect_from(&test, 0, 100), test.batches[3].base_offset);
+}
+END_TEST
+
+/* A segment missing in the middle: what is below it is served, what is above is not, nothing is
+ * removed, and when the file is back so is the log. */
+START_TEST(a_missing_segment_takes_its_range_offline)
+{
+    test.options.config.segment_bytes = 600;
+    make_closed_log(30);
+    char name[64];
+    int64_t base = -1;
+    for (size_t i = 10; base < 0; i++) {
+        (void)snprintf(name, sizeof name, "%020lld.log", (long long)test.batches[i].base_offset);
+        if (test_log_exists(&test, name)) base = test.batches[i].base_offset;
+    }
+    char from[256];
+    (void)snprintf(from, sizeof from, "%s", test_log_path(&test, name));
+    ck_ok(weir_rename(test.env, from, test_log_path(&test, "kept"), &test.error), &test.error);
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, base);
+    ck_assert_ptr_nonnull(strstr(test.recovery.reason, "is missing"));
+    ck_assert_int_eq(test_log_expect_from(&test, 0, 500), base);
+    ck_code(test_log_append(&test, &(struct test_append){0}, NULL), WEIR_OFFLINE);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+
+    char kept[256];
+    (void)snprintf(kept, sizeof kept, "%s", test_log_path(&test, "kept"));
+    ck_ok(weir_rename(test.env, kept, from, &test.error), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* Cut a file shorter than the mark says, at every byte: offline from the first batch that is gone. */
+START_TEST(a_short_segment_is_never_cut_further)
+{
+    make_closed_log(6);
+    (void)weir_sim_node(test.sim, 1);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    int64_t size = test_log_file_size(&test, "00000000000000000000.log");
+    for (int64_t keep = 0; keep < size; keep++) {
+        weir_sim_disk_copy(test.sim, 1, 0);
+        test.env = weir_sim_node(test.sim, 0);
+        struct weir_file *file = NULL;
+        ck_ok(weir_file_open(test.env, test_log_path(&test, "00000000000000000000.log"),
+                             WEIR_OPEN_WRITE, &file, &test.error),
+              &test.error);
+        ck_ok(weir_file_truncate(file, keep, &test.error), &test.error);
+        weir_file_close(file);
+        ck_ok(test_log_open(&test), &test.error);
+        int64_t whole = 0;
+        int64_t position = 0;
+        for (size_t i = 0; i < test.batch_count; i++) {
+            position += (int64_t)test.batches[i].size;
+            if (position <= keep) whole = test.batches[i].end_offset;
+        }
+        ck_assert_int_eq(test.recovery.offline_from, whole);
+        ck_assert_int_eq(test_log_expect_from(&test, 0, 100), whole);
+        ck_assert_int_eq(test_log_file_size(&test, "00000000000000000000.log"), keep);
+        test_log_crash(&test, WEIR_SIM_KILL);
+    }
+}
+END_TEST
+
+/* ---- above the mark ---------------------------------------------------------------------------- */
+
+/* Rot above the mark cannot be told from a torn tail: it is cut, and reported. */
+START_TEST(rot_above_the_mark_is_cut_and_reported)
+{
+    test.options.mark_interval_bytes = 1 << 20;
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 6);
+    int64_t position = (int64_t)(test.batches[0].size + test.batches[1].size);
+    int64_t end = test.batches[1].end_offset;
+    test_log_crash(&test, WEIR_SIM_KILL);
+    ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, "00000000000000000000.log"),
+                             position + 70, 2),
+          NULL);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.cut_offset, end);
+    ck_assert(test.recovery.cut_may_be_rot);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* A tail of zeros, as a file system leaves it when the size was written and the data was not (L2). */
+START_TEST(a_tail_of_zeros_is_cut)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 4);
+    int64_t end = weir_partition_log_state(test.log).end_offset;
+    test_log_crash(&test, WEIR_SIM_KILL);
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(test.env, test_log_path(&test, "00000000000000000000.log"),
+                         WEIR_OPEN_WRITE, &file, &test.error),
+          &test.error);
+    int64_t size = test_log_file_size(&test, "00000000000000000000.log");
+    ck_ok(weir_file_truncate(file, size + 5000, &test.error), &test.error);
+    weir_file_close(file);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.cut_bytes, 5000);
+    ck_assert(!test.recovery.cut_may_be_rot);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* A whole batch in the wrong place above the mark is not taken (L15). */
+START_TEST(a_misdirected_batch_is_not_taken)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 4);
+    int64_t end = weir_partition_log_state(test.log).end_offset;
+    int64_t size = weir_partition_log_state(test.log).size_bytes;
+    test_log_crash(&test, WEIR_SIM_KILL);
+    struct weir_file *file = NULL;
+    struct weir_iovec part = {test.batches[1].bytes, test.batches[1].size};
+    ck_ok(weir_file_open(test.env, test_log_path(&test, "00000000000000000000.log"),
+                         WEIR_OPEN_WRITE, &file, &test.error),
+          &test.error);
+    ck_ok(weir_file_write(file, &part, 1, size, &test.error), &test.error);
+    weir_file_close(file);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* ---- without a mark ---------------------------------------------------------------------------- */
+
+/* A mark that was deleted comes back from the log, with producers and epochs. */
+START_TEST(a_missing_mark_is_made_anew)
+{
+    test.options.config.segment_bytes = 600;
+    make_closed_log(30);
+    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), &test.error), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert(!test.recovery.had_mark);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end_of_model());
+    test_log_expect_all(&test);
+    int32_t epoch;
+    int64_t end;
+    weir_partition_log_epoch_end(test.log, 1, &epoch, &end);
+    ck_assert_int_eq(epoch, 1);
+    ck_assert_int_gt(end, 0);
+    ck_assert_int_lt(end, end_of_model());
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert(test.recovery.was_clean);
+}
+END_TEST
+
+/* A folder of another topic is refused, with and without a mark, and not touched. */
+START_TEST(a_folder_of_another_topic_is_refused)
+{
+    make_closed_log(3);
+    test.options.topic_id.bytes[0] ^= 1;
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    ck_code(test_log_open(&test), WEIR_CORRUPT);
+    ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), &test.error), &test.error);
+    ck_code(test_log_open(&test), WEIR_CORRUPT);
+}
+END_TEST
+
+/* Files that are not the log's stay where they are, whatever they are called. */
+START_TEST(foreign_files_are_left_alone)
+{
+    static const char *const names[] = {"notes.txt", "00000000000000000001.log.bak", "1.log",
+                                        "0000000000000000000x.log", ".hidden", "12.index"};
+    make_closed_log(5);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        test_log_write_file(&test, names[i], "mine", 4);
+    }
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 90);
+    ck_ok(weir_partition_log_set_start(test.log, 40, &test.error), &test.error);
+    ck_ok(test_log_close(&test), &test.error);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ck_assert_int_eq(test_log_file_size(&test, names[i]), 4);
+    }
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("damage");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, every_bit_of_a_small_log_is_guarded);
+    tcase_add_test(tests, a_bit_in_every_byte_is_guarded);
+    tcase_add_test(tests, a_damaged_header_takes_its_range_offline);
+    tcase_add_test(tests, a_reported_crc_takes_its_range_offline);
+    tcase_add_test(tests, a_missing_segment_takes_its_range_offline);
+    tcase_add_test(tests, a_short_segment_is_never_cut_further);
+    tcase_add_test(tests, rot_above_the_mark_is_cut_and_reported);
+    tcase_add_test(tests, a_tail_of_zeros_is_cut);
+    tcase_add_test(tests, a_misdirected_batch_is_not_taken);
+    tcase_add_test(tests, a_missing_mark_is_made_anew);
+    tcase_add_test(tests, a_folder_of_another_topic_is_refused);
+    tcase_add_test(tests, foreign_files_are_left_alone);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("log damage", add);
+}
