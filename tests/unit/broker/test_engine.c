@@ -2,15 +2,21 @@
 
 #include "tests/unit/broker/engine_fixture.h"
 
+static void open_with_topic(struct engine *engine, uint64_t seed, int32_t partition_count)
+{
+    engine_init(engine, seed);
+    ck_ok(engine_open(engine), &engine->error);
+    ck_ok(engine_create(engine, "clicks", partition_count), &engine->error);
+}
+
+/* ---- produce and fetch ----------------------------------------------------------------------- */
+
 /* What was produced is fetched again, before and after a clean reopen. */
 START_TEST(produced_records_are_fetched_before_and_after_a_reopen)
 {
     struct engine engine;
     char value[64];
-    engine_init(&engine, 1);
-    ck_ok(engine_open(&engine), &engine.error);
-    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
-
+    open_with_topic(&engine, 1, 2);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "a", WEIR_ACKS_ALL), 0);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "b", WEIR_ACKS_ALL), 1);
     ck_assert_int_eq(engine_fetch(&engine, "clicks", 1, 0, value), 0);
@@ -27,17 +33,479 @@ START_TEST(produced_records_are_fetched_before_and_after_a_reopen)
 }
 END_TEST
 
+/* acks=all is answered after the flush: whatever power cut follows the answer, the record is there. */
+START_TEST(acks_all_survives_a_power_cut)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct engine engine;
+        char value[64];
+        open_with_topic(&engine, seed, 1);
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "kept", WEIR_ACKS_ALL), 0);
+        (void)engine_produce(&engine, "clicks", 0, "maybe", WEIR_ACKS_LEADER);
+        engine_crash(&engine, WEIR_SIM_POWER);
+
+        ck_ok(engine_open(&engine), &engine.error);
+        ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 0, value), 0);
+        ck_assert_str_eq(value, "kept");
+        ck_assert_int_le(engine_latest(&engine, "clicks", 0), 2);
+        engine_end(&engine);
+    }
+}
+END_TEST
+
+/* Readers see no further than the flush; a task of the same job may read to the end. */
+START_TEST(readers_stop_at_the_high_watermark)
+{
+    struct engine engine;
+    open_with_topic(&engine, 3, 1);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_LEADER), 0);
+    struct weir_describe_partition_request state = engine_describe_partition(&engine, "clicks", 0);
+    ck_assert_int_eq(state.state.end_offset, 1);
+    ck_assert_int_le(state.high_watermark, state.state.durable_offset);
+
+    struct weir_fetch_request fetch = {
+        .from = {weir_text("clicks"), 0}, .size_max = 100, .read_uncommitted_end = true};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &fetch.request, NULL), 0);
+    weir_broker_fetch(engine.broker, &fetch);
+    ck_ok(weir_broker_wait(engine.broker, &fetch.request, &engine.error), &engine.error);
+    ck_assert_uint_gt(fetch.size, 0);
+    weir_fetch_release(&fetch);
+    engine_end(&engine);
+}
+END_TEST
+
+/* With flush.policy=os nobody waits for the disk, and readers follow the end. */
+START_TEST(flush_policy_os_answers_after_the_write)
+{
+    struct engine engine;
+    struct weir_config_entry config = {"flush.policy", "os"};
+    engine_init(&engine, 4);
+    ck_ok(engine_open(&engine), &engine.error);
+    struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
+                                        .topic = weir_text("clicks"),
+                                        .partition_count = 1,
+                                        .configs = &config,
+                                        .config_count = 1};
+    ck_ok(engine_topic(&engine, &create), &engine.error);
+    ck_assert_int_eq(create.config.flush_policy, WEIR_FLUSH_OS);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    struct weir_describe_partition_request state = engine_describe_partition(&engine, "clicks", 0);
+    ck_assert_int_eq(state.high_watermark, 1);
+    ck_assert_int_eq(state.state.durable_offset, 0);
+
+    weir_sim_advance_ms(engine.sim, 5000); /* and in the background it is synced all the same */
+    state = engine_describe_partition(&engine, "clicks", 0);
+    ck_assert_int_eq(state.state.durable_offset, 1);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A producer's batch that is sent again is stored once and answered with its first offset. */
+START_TEST(a_duplicate_is_stored_once)
+{
+    struct engine engine;
+    open_with_topic(&engine, 5, 1);
+    int64_t id = engine_producer_id(&engine);
+    for (int i = 0; i < 2; i++) {
+        struct weir_produce_request request = {
+            .to = {weir_text("clicks"), 0},
+            .batches = engine_producer_batch(&engine, "once", id, 0),
+            .acks = WEIR_ACKS_ALL,
+        };
+        ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.request, NULL), 0);
+        weir_broker_produce(engine.broker, &request);
+        ck_ok(weir_broker_wait(engine.broker, &request.request, &engine.error), &engine.error);
+        ck_assert_int_eq(request.base_offset, 0);
+        ck_assert_int_eq(request.is_duplicate, i == 1);
+        weir_shared_unref(request.batches);
+    }
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 1);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A batch with a wrong crc is refused, and nothing is stored. */
+START_TEST(a_damaged_batch_is_refused)
+{
+    struct engine engine;
+    open_with_topic(&engine, 6, 1);
+    struct weir_produce_request request = {
+        .to = {weir_text("clicks"), 0},
+        .batches = engine_batch(&engine, "good"),
+        .acks = WEIR_ACKS_ALL,
+    };
+    request.batches->data[request.batches->size - 2] ^= 1;
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.request, NULL), 0);
+    weir_broker_produce(engine.broker, &request);
+    ck_assert_int_eq(weir_broker_wait(engine.broker, &request.request, NULL), WEIR_CORRUPT);
+    weir_shared_unref(request.batches);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 0);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Users do not write to the engine's topics, and unknown ones are named. */
+START_TEST(internal_and_unknown_topics_are_refused)
+{
+    struct engine engine;
+    open_with_topic(&engine, 7, 1);
+    ck_assert_int_eq(engine_produce(&engine, "__cluster_metadata", 0, "x", WEIR_ACKS_ALL),
+                     WEIR_INVALID_TOPIC);
+    ck_assert_int_eq(engine_produce(&engine, "__consumer_offsets", 0, "x", WEIR_ACKS_ALL),
+                     WEIR_INVALID_TOPIC);
+    ck_assert_int_eq(engine_produce(&engine, "nowhere", 0, "x", WEIR_ACKS_ALL),
+                     WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_ptr_nonnull(strstr(engine.error.text, "nowhere"));
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "x", WEIR_ACKS_ALL),
+                     WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", -1, "x", WEIR_ACKS_ALL),
+                     WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(engine_create(&engine, "__mine", 1), WEIR_INVALID_TOPIC);
+    ck_assert_int_eq(engine_create(&engine, "a/b", 1), WEIR_INVALID_TOPIC);
+    ck_assert_int_eq(engine_create(&engine, "clicks", 1), WEIR_EXISTS);
+    ck_assert_int_eq(engine_create(&engine, "huge", 1 << 30), WEIR_INVALID_PARTITIONS);
+    engine_end(&engine);
+}
+END_TEST
+
+/* With auto.create.topics.enable the first produce creates the topic, with num.partitions. */
+START_TEST(auto_create_makes_the_topic_on_produce_only)
+{
+    struct engine engine;
+    char value[64];
+    engine_init(&engine, 8);
+    engine.options.auto_create_topics = true;
+    engine.options.num_partitions = 3;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 0, value), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 2, "a", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(engine_describe(&engine, "clicks"), 3);
+    ck_assert_int_eq(engine_produce(&engine, "bad name", 0, "a", WEIR_ACKS_ALL),
+                     WEIR_INVALID_TOPIC);
+    engine_end(&engine);
+}
+END_TEST
+
+/* ---- waiting fetches ------------------------------------------------------------------------- */
+
+static void note_done(struct weir_request *request)
+{
+    ++*(int *)request->context;
+}
+
+struct waiting {
+    struct weir_fetch_request fetch;
+    int done_count;
+};
+
+static void begin_waiting(struct engine *engine, struct waiting *waiting, size_t size_min,
+                          int64_t wait_ms)
+{
+    *waiting = (struct waiting){
+        .fetch = {.from = {weir_text("clicks"), 0},
+                  .size_max = 1 << 20,
+                  .size_min = size_min,
+                  .deadline = weir_mono_after_ms(weir_mono_now(engine->env), wait_ms)},
+    };
+    waiting->fetch.request.done = note_done;
+    waiting->fetch.request.context = &waiting->done_count;
+    weir_broker_fetch(engine->broker, &waiting->fetch);
+    weir_sim_advance_ms(engine->sim, 50);
+    ck_assert_int_eq(waiting->done_count, 0);
+}
+
+/* A fetch that waits is answered by the append that it waits for, long before its deadline. */
+START_TEST(a_waiting_fetch_is_woken_by_an_append)
+{
+    struct engine engine;
+    struct waiting waiting;
+    char value[64];
+    open_with_topic(&engine, 9, 1);
+    begin_waiting(&engine, &waiting, 1, 3600000);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "news", WEIR_ACKS_ALL), 0);
+    weir_sim_advance_ms(engine.sim, 100);
+    ck_assert_int_eq(waiting.done_count, 1);
+    ck_assert_int_eq(waiting.fetch.request.rc, 0);
+    engine_first_value(&waiting.fetch, value);
+    ck_assert_str_eq(value, "news");
+    ck_assert_int_eq(waiting.fetch.high_watermark, 1);
+    weir_fetch_release(&waiting.fetch);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A fetch that wants more than one batch waits for as many bytes as it asked for. */
+START_TEST(a_waiting_fetch_gathers_its_minimum)
+{
+    struct engine engine;
+    struct waiting waiting;
+    open_with_topic(&engine, 10, 1);
+    begin_waiting(&engine, &waiting, 200, 3600000);
+    for (int i = 0; waiting.done_count == 0; i++) {
+        ck_assert_int_lt(i, 10);
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "0123456789", WEIR_ACKS_ALL), i);
+        weir_sim_advance_ms(engine.sim, 100);
+    }
+    ck_assert_uint_ge(waiting.fetch.size, 200);
+    ck_assert_uint_lt(waiting.fetch.size, 300);
+    weir_fetch_release(&waiting.fetch);
+    engine_end(&engine);
+}
+END_TEST
+
+/* At its deadline a fetch is answered with what there is: nothing, and that is no error. */
+START_TEST(a_waiting_fetch_ends_at_its_deadline)
+{
+    struct engine engine;
+    struct waiting waiting;
+    open_with_topic(&engine, 11, 1);
+    begin_waiting(&engine, &waiting, 1, 500);
+    weir_sim_advance_ms(engine.sim, 400);
+    ck_assert_int_eq(waiting.done_count, 0);
+    weir_sim_advance_ms(engine.sim, 200);
+    ck_assert_int_eq(waiting.done_count, 1);
+    ck_assert_int_eq(waiting.fetch.request.rc, 0);
+    ck_assert_uint_eq(waiting.fetch.size, 0);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A cancelled fetch is answered once, and so is one whose answer was on its way already. */
+START_TEST(a_cancelled_fetch_is_answered_once)
+{
+    struct engine engine;
+    struct waiting waiting;
+    open_with_topic(&engine, 12, 1);
+    begin_waiting(&engine, &waiting, 1, 3600000);
+    weir_broker_cancel_fetch(engine.broker, &waiting.fetch);
+    weir_sim_advance_ms(engine.sim, 50);
+    ck_assert_int_eq(waiting.done_count, 1);
+    ck_assert_int_eq(waiting.fetch.request.rc, WEIR_CLOSED);
+
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    waiting.done_count = 0;
+    waiting.fetch.request.done = note_done;
+    weir_broker_fetch(engine.broker, &waiting.fetch); /* its answer is there at once */
+    weir_broker_cancel_fetch(engine.broker, &waiting.fetch);
+    weir_sim_advance_ms(engine.sim, 50);
+    ck_assert_int_eq(waiting.done_count, 1);
+    weir_fetch_release(&waiting.fetch);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Closing answers a fetch that waits, and the close does not wait for its deadline. */
+START_TEST(close_answers_waiting_fetches)
+{
+    struct engine engine;
+    struct waiting waiting;
+    open_with_topic(&engine, 13, 1);
+    begin_waiting(&engine, &waiting, 1, 3600000);
+    int64_t before_ns = weir_sim_now_ns(engine.sim);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_assert_int_eq(waiting.done_count, 1);
+    ck_assert_int_eq(waiting.fetch.request.rc, WEIR_CLOSED);
+    ck_assert_int_lt(weir_sim_now_ns(engine.sim) - before_ns, 1000000000);
+    engine_end(&engine);
+}
+END_TEST
+
+/* ---- topics ---------------------------------------------------------------------------------- */
+
+/* A deleted topic is gone with its folders; one of the same name starts empty, with another id. */
+START_TEST(a_deleted_topic_starts_afresh)
+{
+    struct engine engine;
+    char value[64];
+    open_with_topic(&engine, 14, 2);
+    uint64_t fresh = weir_sim_disk_hash(engine.sim, 0, ENGINE_PATH "/log/clicks-0");
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "old", WEIR_ACKS_ALL), 0);
+    ck_ok(engine_delete(&engine, "clicks"), &engine.error);
+    ck_assert_int_eq(engine_describe(&engine, "clicks"), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 0, value), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_uint_eq(weir_sim_disk_hash(engine.sim, 0, ENGINE_PATH "/log/clicks-0"), fresh);
+    ck_assert_int_eq(engine_delete(&engine, "clicks"), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 0, value), WEIR_END);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "new", WEIR_ACKS_ALL), 0);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A changed configuration reaches the open log, survives a reopen, and a reset brings the default. */
+START_TEST(alter_reaches_open_logs_and_lasts)
+{
+    struct engine engine;
+    open_with_topic(&engine, 15, 1);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    struct weir_config_entry config = {"max.message.bytes", "100"};
+    struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
+                                       .topic = weir_text("clicks"),
+                                       .configs = &config,
+                                       .config_count = 1};
+    ck_ok(engine_topic(&engine, &alter), &engine.error);
+    const char *large = "0123456789012345678901234567890123456789012345678901234567890";
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, large, WEIR_ACKS_ALL), WEIR_TOO_LARGE);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, large, WEIR_ACKS_ALL), WEIR_TOO_LARGE);
+
+    config.value = NULL;
+    ck_ok(engine_topic(&engine, &alter), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, large, WEIR_ACKS_ALL), 1);
+    config = (struct weir_config_entry){"retention.sm", "1"};
+    ck_assert_int_eq(engine_topic(&engine, &alter), WEIR_INVALID_CONFIG);
+    ck_assert_ptr_nonnull(strstr(engine.error.text, "retention.sm"));
+    engine_end(&engine);
+}
+END_TEST
+
+/* Partitions can be added, not taken away; a dry run changes nothing. */
+START_TEST(partitions_are_added)
+{
+    struct engine engine;
+    open_with_topic(&engine, 16, 2);
+    struct weir_topic_request more = {.operation = WEIR_TOPIC_ADD_PARTITIONS,
+                                      .topic = weir_text("clicks"),
+                                      .partition_count = 5,
+                                      .validate_only = true};
+    ck_ok(engine_topic(&engine, &more), &engine.error);
+    ck_assert_int_eq(engine_describe(&engine, "clicks"), 2);
+    more.partition_count = 5;
+    more.validate_only = false;
+    ck_ok(engine_topic(&engine, &more), &engine.error);
+    ck_assert_int_eq(engine_describe(&engine, "clicks"), 5);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 4, "a", WEIR_ACKS_ALL), 0);
+    more.partition_count = 3;
+    ck_assert_int_eq(engine_topic(&engine, &more), WEIR_INVALID_PARTITIONS);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Topics are listed in order of name. */
+START_TEST(topics_are_listed_by_name)
+{
+    struct engine engine;
+    struct weir_arena arena;
+    open_with_topic(&engine, 17, 2);
+    ck_ok(engine_create(&engine, "alpha", 1), &engine.error);
+    ck_ok(engine_commit(&engine, "job", "alpha", 0, 1), &engine.error);
+    weir_arena_init(&arena, engine.env->budget, 0);
+    struct weir_list_topics_request list = {.arena = &arena};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &list.request, NULL), 0);
+    weir_broker_list_topics(engine.broker, &list);
+    ck_ok(weir_broker_wait(engine.broker, &list.request, &engine.error), &engine.error);
+    ck_assert_uint_eq(list.topic_count, 3);
+    ck_assert(weir_slice_equal(list.topics[0].name, weir_text("__consumer_offsets")));
+    ck_assert(list.topics[0].is_internal);
+    ck_assert(weir_slice_equal(list.topics[1].name, weir_text("alpha")));
+    ck_assert(weir_slice_equal(list.topics[2].name, weir_text("clicks")));
+    ck_assert_int_eq(list.topics[2].partition_count, 2);
+    weir_arena_close(&arena);
+    engine_end(&engine);
+}
+END_TEST
+
+/* ---- cutting and epochs ---------------------------------------------------------------------- */
+
+static int cut(struct engine *engine, enum weir_cut what, int64_t offset,
+               struct weir_cut_request *request)
+{
+    *request = (struct weir_cut_request){
+        .partition = {weir_text("clicks"), 0}, .what = what, .offset = offset};
+    ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &request->request, NULL), 0);
+    weir_broker_cut(engine->broker, request);
+    return weir_broker_wait(engine->broker, &request->request, &engine->error);
+}
+
+/* Cutting the tail takes the records away, raises the epoch of this partition alone, and lasts. */
+START_TEST(a_cut_tail_is_gone_and_raises_the_epoch)
+{
+    struct engine engine;
+    struct weir_cut_request request;
+    open_with_topic(&engine, 18, 2);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
+    }
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "a", WEIR_ACKS_ALL), 0);
+    ck_ok(cut(&engine, WEIR_CUT_TAIL, 2, &request), &engine.error);
+    ck_assert_int_eq(request.end_offset, 2);
+    ck_assert_int_eq(request.leader_epoch, 1);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 2);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 2);
+    ck_assert_int_eq(cut(&engine, WEIR_CUT_TAIL, 9, &request), WEIR_OFFSET_OUT_OF_RANGE);
+
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.leader_epoch, 1);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 1).state.leader_epoch, 0);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3);
+    ck_ok(cut(&engine, WEIR_CUT_HEAD, 2, &request), &engine.error);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 2);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.leader_epoch, 1);
+    engine_end(&engine);
+}
+END_TEST
+
+/* An unclean stop raises every epoch by one; a clean one raises none. */
+START_TEST(an_unclean_stop_raises_every_epoch_once)
+{
+    struct engine engine;
+    open_with_topic(&engine, 19, 2);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.leader_epoch, 0);
+    engine_crash(&engine, WEIR_SIM_KILL);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.leader_epoch, 1);
+    ck_ok(engine_create(&engine, "later", 1), &engine.error);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 1).state.leader_epoch, 2);
+    ck_assert_int_eq(engine_describe_partition(&engine, "later", 0).state.leader_epoch, 1);
+    engine_end(&engine);
+}
+END_TEST
+
+/* ---- producer ids ---------------------------------------------------------------------------- */
+
+/* No producer id is given twice, over fifty crashes of both kinds. */
+START_TEST(producer_ids_are_unique_over_crashes)
+{
+    struct engine engine;
+    int64_t last = -1;
+    engine_init(&engine, 20);
+    for (int i = 0; i < 50; i++) {
+        ck_ok(engine_open(&engine), &engine.error);
+        for (int j = 0; j < 3; j++) {
+            int64_t id = engine_producer_id(&engine);
+            ck_assert_int_gt(id, last);
+            last = id;
+        }
+        engine_crash(&engine, i % 2 == 0 ? WEIR_SIM_POWER : WEIR_SIM_KILL);
+    }
+    weir_sim_free(engine.sim);
+}
+END_TEST
+
+/* ---- committed offsets ----------------------------------------------------------------------- */
+
 /* An offset that was committed is there after a power cut, and others are not. */
 START_TEST(committed_offsets_survive_a_power_cut)
 {
     struct engine engine;
-    engine_init(&engine, 2);
-    ck_ok(engine_open(&engine), &engine.error);
-    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    open_with_topic(&engine, 21, 1);
     ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), -1);
     ck_ok(engine_commit(&engine, "job", "clicks", 0, 41), &engine.error);
     ck_ok(engine_commit(&engine, "job", "clicks", 0, 42), &engine.error);
     ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), 42);
+    ck_assert_int_eq(engine_commit(&engine, "job", "clicks", 1, 1),
+                     WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(engine_commit(&engine, "", "clicks", 0, 1), WEIR_INVALID_ARGUMENT);
+    ck_assert_int_eq(engine_commit(&engine, "job", "clicks", 0, -5), WEIR_INVALID_ARGUMENT);
 
     engine_crash(&engine, WEIR_SIM_POWER);
     ck_ok(engine_open(&engine), &engine.error);
@@ -47,12 +515,78 @@ START_TEST(committed_offsets_survive_a_power_cut)
 }
 END_TEST
 
+/* A commit of several partitions is seen whole; a tombstone forgets; all of a group can be asked. */
+START_TEST(all_offsets_of_a_group_are_given)
+{
+    struct engine engine;
+    struct weir_arena arena;
+    open_with_topic(&engine, 22, 3);
+    struct weir_offset_entry entries[3];
+    for (int32_t i = 0; i < 3; i++) {
+        entries[i] = (struct weir_offset_entry){.partition = {weir_text("clicks"), i},
+                                                .offset = 10 + i,
+                                                .metadata = weir_text("m"),
+                                                .leader_epoch = 0};
+    }
+    struct weir_commit_request commit = {
+        .group = weir_text("job"), .entries = entries, .entry_count = 3};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &commit.request, NULL), 0);
+    weir_broker_commit_offsets(engine.broker, &commit);
+    ck_ok(weir_broker_wait(engine.broker, &commit.request, &engine.error), &engine.error);
+    commit.entries = &entries[1];
+    commit.entry_count = 1;
+    entries[1].is_tombstone = true;
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &commit.request, NULL), 0);
+    weir_broker_commit_offsets(engine.broker, &commit);
+    ck_ok(weir_broker_wait(engine.broker, &commit.request, &engine.error), &engine.error);
+
+    weir_arena_init(&arena, engine.env->budget, 0);
+    struct weir_committed_request all = {.group = weir_text("job"), .arena = &arena};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &all.request, NULL), 0);
+    weir_broker_committed(engine.broker, &all);
+    ck_ok(weir_broker_wait(engine.broker, &all.request, &engine.error), &engine.error);
+    ck_assert_uint_eq(all.entry_count, 2);
+    ck_assert_int_eq(all.entries[0].offset, 10);
+    ck_assert_int_eq(all.entries[1].offset, 12);
+    ck_assert_int_eq(all.entries[1].partition.partition, 2);
+    ck_assert(weir_slice_equal(all.entries[1].metadata, weir_text("m")));
+    weir_arena_close(&arena);
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
-    TCase *tests = tcase_create("engine");
-    tcase_add_test(tests, produced_records_are_fetched_before_and_after_a_reopen);
-    tcase_add_test(tests, committed_offsets_survive_a_power_cut);
-    suite_add_tcase(suite, tests);
+    TCase *produce = tcase_create("produce and fetch");
+    tcase_add_test(produce, produced_records_are_fetched_before_and_after_a_reopen);
+    tcase_add_test(produce, acks_all_survives_a_power_cut);
+    tcase_add_test(produce, readers_stop_at_the_high_watermark);
+    tcase_add_test(produce, flush_policy_os_answers_after_the_write);
+    tcase_add_test(produce, a_duplicate_is_stored_once);
+    tcase_add_test(produce, a_damaged_batch_is_refused);
+    tcase_add_test(produce, internal_and_unknown_topics_are_refused);
+    tcase_add_test(produce, auto_create_makes_the_topic_on_produce_only);
+    suite_add_tcase(suite, produce);
+    TCase *waiting = tcase_create("waiting fetches");
+    tcase_add_test(waiting, a_waiting_fetch_is_woken_by_an_append);
+    tcase_add_test(waiting, a_waiting_fetch_gathers_its_minimum);
+    tcase_add_test(waiting, a_waiting_fetch_ends_at_its_deadline);
+    tcase_add_test(waiting, a_cancelled_fetch_is_answered_once);
+    tcase_add_test(waiting, close_answers_waiting_fetches);
+    suite_add_tcase(suite, waiting);
+    TCase *topics = tcase_create("topics");
+    tcase_add_test(topics, a_deleted_topic_starts_afresh);
+    tcase_add_test(topics, alter_reaches_open_logs_and_lasts);
+    tcase_add_test(topics, partitions_are_added);
+    tcase_add_test(topics, topics_are_listed_by_name);
+    tcase_add_test(topics, a_cut_tail_is_gone_and_raises_the_epoch);
+    tcase_add_test(topics, an_unclean_stop_raises_every_epoch_once);
+    tcase_add_test(topics, producer_ids_are_unique_over_crashes);
+    suite_add_tcase(suite, topics);
+    TCase *offsets = tcase_create("committed offsets");
+    tcase_add_test(offsets, committed_offsets_survive_a_power_cut);
+    tcase_add_test(offsets, all_offsets_of_a_group_are_given);
+    suite_add_tcase(suite, offsets);
 }
 
 int main(void)

@@ -1,0 +1,339 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/metadata/metadata_image.h"
+#include "tests/support/support.h"
+
+enum { RECORDS_MAX = 400 };
+
+struct memory {
+    struct weir_heap heap;
+    struct weir_budget budget;
+};
+
+static void memory_init(struct memory *memory)
+{
+    weir_heap_init(&memory->heap, false);
+    weir_budget_init(&memory->budget, "test", &memory->heap, NULL, 0);
+}
+
+/* A history that a controller could have written: only what fits the image as it stands. */
+struct history {
+    struct weir_buffer values[RECORDS_MAX];
+    size_t count;
+};
+
+static void history_add(struct history *history, struct memory *memory,
+                        struct weir_metadata_image *image,
+                        const struct weir_metadata_record *record)
+{
+    struct weir_buffer *value = &history->values[history->count++];
+    struct weir_error error = {0};
+    weir_buffer_init(value, &memory->budget, 0);
+    ck_assert_int_eq(weir_metadata_record_encode(value, record), 0);
+    ck_ok(weir_metadata_apply_value(image, weir_buffer_slice(value), &error), &error);
+}
+
+static const struct weir_topic_image *pick_topic(const struct weir_metadata_image *image,
+                                                 struct weir_test_random *random)
+{
+    size_t count = weir_map_count(&image->topics_by_name);
+    if (count == 0) return NULL;
+    uint64_t skip = weir_test_random_below(random, count);
+    size_t at = 0;
+    const struct weir_topic_image *topic = weir_metadata_next_topic(image, &at);
+    while (skip-- > 0) topic = weir_metadata_next_topic(image, &at);
+    return topic;
+}
+
+static void add_random(struct history *history, struct memory *memory,
+                       struct weir_metadata_image *image, struct weir_test_random *random)
+{
+    struct weir_metadata_record record = {0};
+    char text[32];
+    const struct weir_topic_image *topic = pick_topic(image, random);
+    uint64_t choice = weir_test_random_below(random, topic == NULL ? 3 : 9);
+    (void)snprintf(text, sizeof text, "topic-%zu", history->count);
+    if (choice == 0) {
+        record.type = WEIR_METADATA_TOPIC;
+        record.topic.name = weir_text(text);
+        weir_test_random_fill(random, record.topic.id.bytes, 16);
+    } else if (choice == 1) {
+        record.type = WEIR_METADATA_REGISTER_BROKER;
+        weir_test_random_fill(random, record.register_broker.incarnation_id.bytes, 16);
+    } else if (choice == 2) {
+        record.type = WEIR_METADATA_PRODUCER_IDS;
+        record.producer_ids.next_producer_id = image->next_producer_id + 1000;
+    } else if (choice <= 5) {
+        record.type = WEIR_METADATA_PARTITION;
+        record.partition.topic_id = topic->id;
+        record.partition.partition = topic->partition_count;
+    } else if (choice == 6) {
+        static const char *const keys[] = {"retention.ms", "segment.bytes", "cleanup.policy"};
+        record.type = WEIR_METADATA_CONFIG;
+        record.config.resource_type = WEIR_RESOURCE_TOPIC;
+        record.config.resource = topic->name_slice;
+        record.config.key = weir_text(keys[weir_test_random_below(random, 3)]);
+        bool is_reset = weir_test_random_below(random, 3) == 0;
+        record.config.value = is_reset ? weir_null() : weir_text(text);
+    } else if (choice == 7 && topic->partition_count > 0) {
+        record.type = WEIR_METADATA_PARTITION_CHANGE;
+        record.partition_change.topic_id = topic->id;
+        record.partition_change.partition =
+            (int32_t)weir_test_random_below(random, (uint64_t)topic->partition_count);
+    } else {
+        record.type = WEIR_METADATA_REMOVE_TOPIC;
+        record.remove_topic.topic_id = topic->id;
+    }
+    history_add(history, memory, image, &record);
+}
+
+static void history_make(struct history *history, struct memory *memory,
+                         struct weir_metadata_image *image, uint64_t seed, size_t count)
+{
+    struct weir_test_random random = {seed};
+    history->count = 0;
+    history_add(history, memory, image,
+                &(struct weir_metadata_record){
+                    .type = WEIR_METADATA_FEATURE_LEVEL,
+                    .feature_level = {weir_text(WEIR_METADATA_FEATURE), 1},
+                });
+    while (history->count < count) add_random(history, memory, image, &random);
+}
+
+static void history_close(struct history *history)
+{
+    for (size_t i = 0; i < history->count; i++) weir_buffer_close(&history->values[i]);
+}
+
+static int append_record(void *context, const struct weir_metadata_record *record)
+{
+    return weir_metadata_record_encode(context, record);
+}
+
+/* The image as bytes: equal bytes, equal images. */
+static void dump(const struct weir_metadata_image *image, struct weir_buffer *bytes)
+{
+    weir_buffer_reset(bytes);
+    ck_assert_int_eq(weir_metadata_each_record(image, append_record, bytes), 0);
+}
+
+static int apply_record(void *context, const struct weir_metadata_record *record)
+{
+    return weir_metadata_apply(context, record, NULL);
+}
+
+/* The records of an image, and then the rest of the history, give the image of the whole history,
+ * wherever the history is split: a snapshot may be taken at any record. */
+START_TEST(a_snapshot_at_any_record_gives_the_same_image)
+{
+    struct memory memory;
+    struct weir_metadata_image whole;
+    struct history history;
+    struct weir_buffer wanted, got;
+    memory_init(&memory);
+    weir_buffer_init(&wanted, &memory.budget, 0);
+    weir_buffer_init(&got, &memory.budget, 0);
+    weir_metadata_image_init(&whole, &memory.budget);
+    history_make(&history, &memory, &whole, (uint64_t)_i + 1, 120);
+    dump(&whole, &wanted);
+    for (size_t split = 1; split <= history.count; split++) {
+        struct weir_metadata_image first, second;
+        weir_metadata_image_init(&first, &memory.budget);
+        weir_metadata_image_init(&second, &memory.budget);
+        for (size_t i = 0; i < split; i++) {
+            ck_assert_int_eq(weir_metadata_apply_value(
+                                 &first, weir_buffer_slice(&history.values[i]), NULL),
+                             0);
+        }
+        ck_assert_int_eq(weir_metadata_each_record(&first, apply_record, &second), 0);
+        for (size_t i = split; i < history.count; i++) {
+            ck_assert_int_eq(weir_metadata_apply_value(
+                                 &second, weir_buffer_slice(&history.values[i]), NULL),
+                             0);
+        }
+        dump(&second, &got);
+        ck_assert_msg(weir_slice_equal(weir_buffer_slice(&wanted), weir_buffer_slice(&got)),
+                      "split at %zu", split);
+        weir_metadata_image_close(&first);
+        weir_metadata_image_close(&second);
+    }
+    weir_metadata_image_close(&whole);
+    history_close(&history);
+    weir_buffer_close(&wanted);
+    weir_buffer_close(&got);
+    ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
+}
+END_TEST
+
+/* When the Nth allocation fails while a record is applied, the image is as it was, and the same
+ * record applies afterwards. */
+START_TEST(a_record_without_memory_changes_nothing)
+{
+    struct memory memory;
+    struct weir_metadata_image source, image;
+    struct history history;
+    struct weir_buffer before, after;
+    memory_init(&memory);
+    weir_buffer_init(&before, &memory.budget, 0);
+    weir_buffer_init(&after, &memory.budget, 0);
+    weir_metadata_image_init(&source, &memory.budget);
+    weir_metadata_image_init(&image, &memory.budget);
+    history_make(&history, &memory, &source, 7, 150);
+    int failures = 0;
+    for (size_t i = 0; i < history.count; i++) {
+        for (uint64_t nth = 1;; nth++) {
+            dump(&image, &before);
+            atomic_store(&memory.heap.fail_at, nth);
+            int rc =
+                weir_metadata_apply_value(&image, weir_buffer_slice(&history.values[i]), NULL);
+            atomic_store(&memory.heap.fail_at, 0);
+            if (rc == 0) break;
+            ck_assert_int_eq(rc, WEIR_NO_MEMORY);
+            failures++;
+            dump(&image, &after);
+            ck_assert(weir_slice_equal(weir_buffer_slice(&before), weir_buffer_slice(&after)));
+        }
+    }
+    ck_assert_int_gt(failures, 50);
+    dump(&source, &before);
+    dump(&image, &after);
+    ck_assert(weir_slice_equal(weir_buffer_slice(&before), weir_buffer_slice(&after)));
+    weir_metadata_image_close(&source);
+    weir_metadata_image_close(&image);
+    history_close(&history);
+    weir_buffer_close(&before);
+    weir_buffer_close(&after);
+    ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
+}
+END_TEST
+
+static int apply(struct weir_metadata_image *image, struct weir_metadata_record record)
+{
+    return weir_metadata_apply(image, &record, NULL);
+}
+
+static struct weir_metadata_record incarnation(uint8_t number)
+{
+    return (struct weir_metadata_record){.type = WEIR_METADATA_REGISTER_BROKER,
+                                         .register_broker.incarnation_id = {{number}}};
+}
+
+/* A new incarnation raises the epochs that exist; a change of leader raises one; the first
+ * registration and the same one again raise none. */
+START_TEST(epochs_rise_by_incarnation_and_by_leader)
+{
+    struct memory memory;
+    struct weir_metadata_image image;
+    struct weir_uuid id = {{9}};
+    memory_init(&memory);
+    weir_metadata_image_init(&image, &memory.budget);
+    ck_assert_int_eq(apply(&image, incarnation(1)), 0);
+    ck_assert_int_eq(apply(&image, (struct weir_metadata_record){
+                                       .type = WEIR_METADATA_TOPIC,
+                                       .topic = {.name = weir_text("t"), .id = id}}),
+                     0);
+    struct weir_metadata_record partition = {.type = WEIR_METADATA_PARTITION,
+                                             .partition = {.topic_id = id}};
+    ck_assert_int_eq(apply(&image, partition), 0);
+    ck_assert_int_eq(apply(&image, incarnation(1)), 0);
+    ck_assert_int_eq(apply(&image, incarnation(2)), 0);
+    partition.partition.partition = 1;
+    ck_assert_int_eq(apply(&image, partition), 0);
+    const struct weir_topic_image *topic = weir_metadata_topic(&image, weir_text("t"));
+    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 0), 1);
+    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 1), 0);
+
+    struct weir_metadata_record change = {
+        .type = WEIR_METADATA_PARTITION_CHANGE,
+        .partition_change = {.topic_id = id, .partition = 1, .leader = 0}};
+    ck_assert_int_eq(apply(&image, change), 0);
+    change.partition_change.leader = WEIR_NO_LEADER_CHANGE;
+    ck_assert_int_eq(apply(&image, change), 0);
+    ck_assert_int_eq(apply(&image, incarnation(3)), 0);
+    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 0), 2);
+    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 1), 2);
+    weir_metadata_image_close(&image);
+}
+END_TEST
+
+/* Records of types that came later are counted; later versions and levels are refused. */
+START_TEST(what_is_newer_is_skipped_or_refused)
+{
+    static const uint8_t unknown_type[] = {1, 99, 0, 1, 2, 3};
+    static const uint8_t unknown_version[] = {1, 2, 9, 1, 2, 3};
+    static const uint8_t unknown_frame[] = {7, 2, 0, 1};
+    static const uint8_t cut_short[] = {1, 2, 0, 5, 'a'};
+    struct memory memory;
+    struct weir_metadata_image image;
+    struct weir_error error = {0};
+    memory_init(&memory);
+    weir_metadata_image_init(&image, &memory.budget);
+    ck_assert_int_eq(weir_metadata_apply_value(
+                         &image, weir_slice(unknown_type, sizeof unknown_type), &error),
+                     0);
+    ck_assert_int_eq(image.records_skipped, 1);
+    ck_assert_int_eq(weir_metadata_apply_value(
+                         &image, weir_slice(unknown_version, sizeof unknown_version), &error),
+                     WEIR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(weir_metadata_apply_value(
+                         &image, weir_slice(unknown_frame, sizeof unknown_frame), &error),
+                     WEIR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(
+        weir_metadata_apply_value(&image, weir_slice(cut_short, sizeof cut_short), &error),
+        WEIR_CORRUPT);
+    struct weir_metadata_record level = {
+        .type = WEIR_METADATA_FEATURE_LEVEL,
+        .feature_level = {weir_text(WEIR_METADATA_FEATURE), WEIR_METADATA_LEVEL_MAX + 1}};
+    ck_assert_int_eq(weir_metadata_apply(&image, &level, &error), WEIR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(image.level, 0);
+    weir_metadata_image_close(&image);
+}
+END_TEST
+
+/* Records that do not fit the image are damage, and change nothing. */
+START_TEST(records_that_do_not_fit_are_refused)
+{
+    struct memory memory;
+    struct weir_metadata_image image;
+    struct weir_uuid id = {{1}}, other = {{2}};
+    memory_init(&memory);
+    weir_metadata_image_init(&image, &memory.budget);
+    struct weir_metadata_record topic = {.type = WEIR_METADATA_TOPIC,
+                                         .topic = {.name = weir_text("t"), .id = id}};
+    ck_assert_int_eq(apply(&image, topic), 0);
+    ck_assert_int_eq(apply(&image, topic), WEIR_CORRUPT);
+    topic.topic.name = weir_text("a/b");
+    ck_assert_int_eq(apply(&image, topic), WEIR_CORRUPT);
+    ck_assert_int_eq(apply(&image, (struct weir_metadata_record){
+                                       .type = WEIR_METADATA_PARTITION,
+                                       .partition = {.topic_id = id, .partition = 1}}),
+                     WEIR_CORRUPT);
+    ck_assert_int_eq(apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_REMOVE_TOPIC,
+                                                                 .remove_topic.topic_id = other}),
+                     WEIR_CORRUPT);
+    ck_assert_int_eq(
+        apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_PRODUCER_IDS,
+                                                    .producer_ids.next_producer_id = -1}),
+        WEIR_CORRUPT);
+    ck_assert_uint_eq(weir_map_count(&image.topics_by_name), 1);
+    ck_assert_int_eq(weir_metadata_topic(&image, weir_text("t"))->partition_count, 0);
+    weir_metadata_image_close(&image);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("image");
+    tcase_add_loop_test(tests, a_snapshot_at_any_record_gives_the_same_image, 0, 8);
+    tcase_add_test(tests, a_record_without_memory_changes_nothing);
+    tcase_add_test(tests, epochs_rise_by_incarnation_and_by_leader);
+    tcase_add_test(tests, what_is_newer_is_skipped_or_refused);
+    tcase_add_test(tests, records_that_do_not_fit_are_refused);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("metadata image", add);
+}

@@ -1,0 +1,373 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/broker/engine_fixture.h"
+
+/*
+ * A short life of an engine, as steps that are each acknowledged or not. It is run once without
+ * faults, to note what the world looks like after each step; then once per disk operation, with a
+ * fault at that operation. After a crash the world must look as it did after the last acknowledged
+ * step, or after the one that was under way.
+ */
+struct world {
+    int partition_count; /* of "clicks"; or the code why not */
+    int64_t end;         /* of clicks-0 */
+    char last[64];       /* the value of its last record */
+    int64_t max_message_bytes;
+    int64_t committed;
+};
+
+static int step_open(struct engine *engine)
+{
+    return engine_open(engine);
+}
+
+static int step_create(struct engine *engine)
+{
+    return engine_create(engine, "clicks", 2);
+}
+
+static int step_produce(struct engine *engine)
+{
+    int64_t offset = engine_produce(engine, "clicks", 0, "a", WEIR_ACKS_ALL);
+    return offset < 0 ? (int)offset : 0;
+}
+
+static int step_produce_more(struct engine *engine)
+{
+    int64_t offset = engine_produce(engine, "clicks", 0, "b", WEIR_ACKS_ALL);
+    return offset < 0 ? (int)offset : 0;
+}
+
+static int step_alter(struct engine *engine)
+{
+    struct weir_config_entry config = {"max.message.bytes", "5000"};
+    struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
+                                       .topic = weir_text("clicks"),
+                                       .configs = &config,
+                                       .config_count = 1};
+    return engine_topic(engine, &alter);
+}
+
+static int step_commit(struct engine *engine)
+{
+    return engine_commit(engine, "job", "clicks", 0, 1);
+}
+
+static int step_commit_more(struct engine *engine)
+{
+    return engine_commit(engine, "job", "clicks", 0, 2);
+}
+
+static int step_cut(struct engine *engine)
+{
+    struct weir_cut_request request = {
+        .partition = {weir_text("clicks"), 0}, .what = WEIR_CUT_TAIL, .offset = 1};
+    ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &request.request, NULL), 0);
+    weir_broker_cut(engine->broker, &request);
+    return weir_broker_wait(engine->broker, &request.request, &engine->error);
+}
+
+static int step_delete(struct engine *engine)
+{
+    return engine_delete(engine, "clicks");
+}
+
+static int step_reopen(struct engine *engine)
+{
+    int rc = engine_close(engine);
+    return rc < 0 ? rc : engine_open(engine);
+}
+
+typedef int (*step_fn)(struct engine *engine);
+
+static const step_fn steps[] = {
+    step_open,   step_create,      step_produce, step_produce_more, step_alter,
+    step_commit, step_cut,         step_reopen,  step_produce_more, step_commit_more,
+    step_delete, step_create,      step_produce, step_reopen,       step_delete,
+    step_reopen,
+};
+enum { STEP_COUNT = sizeof steps / sizeof steps[0] };
+
+static struct world look(struct engine *engine)
+{
+    struct world world = {.end = -1, .max_message_bytes = -1};
+    struct weir_topic_request describe = {.operation = WEIR_TOPIC_DESCRIBE,
+                                          .topic = weir_text("clicks")};
+    int rc = engine_topic(engine, &describe);
+    world.partition_count = rc < 0 ? rc : describe.partition_count;
+    world.committed = engine_committed(engine, "job", "clicks", 0);
+    if (rc < 0) return world;
+    world.max_message_bytes = describe.config.max_message_bytes;
+    world.end = engine_latest(engine, "clicks", 0);
+    if (world.end > 0) {
+        ck_assert_int_eq(engine_fetch(engine, "clicks", 0, world.end - 1, world.last), 0);
+    }
+    return world;
+}
+
+static bool is_equal(const struct world *a, const struct world *b)
+{
+    return a->partition_count == b->partition_count && a->end == b->end &&
+           strcmp(a->last, b->last) == 0 && a->max_message_bytes == b->max_message_bytes &&
+           a->committed == b->committed;
+}
+
+static void run_clean(struct world worlds[STEP_COUNT + 1], uint64_t *operations_out,
+                      int32_t shard_count)
+{
+    struct engine engine;
+    engine_init(&engine, 1);
+    engine.options.shard_count = shard_count;
+    worlds[0] = (struct world){.partition_count = WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                               .end = -1,
+                               .max_message_bytes = -1,
+                               .committed = -1};
+    for (int i = 0; i < STEP_COUNT; i++) {
+        ck_ok(steps[i](&engine), &engine.error);
+        worlds[i + 1] = look(&engine);
+    }
+    *operations_out = weir_sim_disk_count(engine.sim, 0);
+    engine_end(&engine);
+}
+
+/* Steps until one is not acknowledged; how many were. */
+static int run_until_fault(struct engine *engine, int *rc_out)
+{
+    int rc = 0;
+    int count = 0;
+    while (count < STEP_COUNT && (rc = steps[count](engine)) >= 0) {
+        if (weir_sim_has_crashed(engine->sim, 0)) break;
+        count++;
+    }
+    *rc_out = rc;
+    return count;
+}
+
+static void check_world(struct engine *engine, const struct world worlds[STEP_COUNT + 1], int count,
+                        const char *what)
+{
+    struct world world = look(engine);
+    const struct world *old = &worlds[count];
+    const struct world *new = &worlds[count < STEP_COUNT ? count + 1 : count];
+    ck_assert_msg(is_equal(&world, old) || is_equal(&world, new),
+                  "%s, after %d steps: %d partitions, end %lld, last '%s', max %lld, committed "
+                  "%lld; wanted end %lld or %lld",
+                  what, count, world.partition_count, (long long)world.end, world.last,
+                  (long long)world.max_message_bytes, (long long)world.committed,
+                  (long long)old->end, (long long)new->end);
+}
+
+/* Crash at one operation; recover; a second recovery finds the same. */
+static void crash_at(const struct world worlds[STEP_COUNT + 1], uint64_t at,
+                     enum weir_sim_fault fault, enum weir_sim_crash_kind kind, int32_t shard_count)
+{
+    struct engine engine;
+    char what[96];
+    int rc;
+    engine_init(&engine, at);
+    engine.options.shard_count = shard_count;
+    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){
+                                          .fault = fault, .at = at, .crash = kind});
+    int count = run_until_fault(&engine, &rc);
+    (void)snprintf(what, sizeof what, "fault %d at %llu, crash %d", fault, (unsigned long long)at,
+                   kind);
+    if (!weir_sim_has_crashed(engine.sim, 0)) { /* the life was over before */
+        ck_assert_int_eq(count, STEP_COUNT);
+        weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+        engine_end(&engine);
+        return;
+    }
+    engine_forget(&engine);
+    rc = engine_open(&engine);
+    ck_assert_msg(rc == 0, "%s: %s", what, engine.error.text);
+    check_world(&engine, worlds, count, what);
+    struct world first = look(&engine);
+    engine_crash(&engine, kind);
+    rc = engine_open(&engine);
+    ck_assert_msg(rc == 0, "%s, again: %s", what, engine.error.text);
+    struct world second = look(&engine);
+    ck_assert_msg(is_equal(&first, &second), "%s: the second recovery differs", what);
+    engine_end(&engine);
+}
+
+static void crash_everywhere(enum weir_sim_fault fault, enum weir_sim_crash_kind kind,
+                             int32_t shard_count)
+{
+    struct world worlds[STEP_COUNT + 1];
+    uint64_t operations;
+    run_clean(worlds, &operations, shard_count);
+    ck_assert_uint_gt(operations, 100);
+    for (uint64_t at = 1; at <= operations + 10; at++) {
+        crash_at(worlds, at, fault, kind, shard_count);
+    }
+}
+
+/* Killed before any disk operation: nothing acknowledged is lost, nothing half done is left. */
+START_TEST(a_kill_before_each_disk_operation_loses_nothing)
+{
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_KILL, 1);
+}
+END_TEST
+
+/* Killed right after each of them. */
+START_TEST(a_kill_after_each_disk_operation_loses_nothing)
+{
+    crash_everywhere(WEIR_SIM_FAULT_CRASH_AFTER, WEIR_SIM_KILL, 1);
+}
+END_TEST
+
+/* The same with the power gone: what was not synced may be lost or torn. */
+START_TEST(a_power_cut_before_each_disk_operation_loses_nothing)
+{
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_POWER, 1);
+}
+END_TEST
+
+START_TEST(a_power_cut_after_each_disk_operation_loses_nothing)
+{
+    crash_everywhere(WEIR_SIM_FAULT_CRASH_AFTER, WEIR_SIM_POWER, 1);
+}
+END_TEST
+
+/* The same with partitions and controller on different shards. */
+START_TEST(several_shards_lose_nothing_either)
+{
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_POWER, 3);
+}
+END_TEST
+
+/* ---- faults that are no crash ---------------------------------------------------------------- */
+
+/* One operation fails; the engine says so, or copes; after a restart the world is old or new. */
+static void fail_everywhere(enum weir_sim_fault fault)
+{
+    struct world worlds[STEP_COUNT + 1];
+    uint64_t operations;
+    run_clean(worlds, &operations, 1);
+    for (uint64_t at = 1; at <= operations; at++) {
+        struct engine engine;
+        char what[96];
+        int rc;
+        engine_init(&engine, at);
+        weir_sim_disk_plan(engine.sim, 0,
+                           (struct weir_sim_fault_plan){.fault = fault, .at = at});
+        int count = run_until_fault(&engine, &rc);
+        (void)snprintf(what, sizeof what, "fault %d at %llu", fault, (unsigned long long)at);
+        if (engine.broker != NULL) (void)engine_close(&engine); /* may fail too: it was told */
+        engine_crash(&engine, WEIR_SIM_POWER);
+        rc = engine_open(&engine);
+        ck_assert_msg(rc == 0, "%s: %s", what, engine.error.text);
+        check_world(&engine, worlds, count, what);
+        engine_end(&engine);
+    }
+}
+
+/* An input/output error at each operation. */
+START_TEST(an_io_error_at_each_operation_is_told_and_loses_nothing)
+{
+    fail_everywhere(WEIR_SIM_FAULT_EIO);
+}
+END_TEST
+
+/* A sync that fails, at each operation that is one: never believed later. */
+START_TEST(a_failed_sync_is_told_and_never_believed)
+{
+    fail_everywhere(WEIR_SIM_FAULT_SYNC);
+}
+END_TEST
+
+/* A full disk at each operation. */
+START_TEST(a_full_disk_at_each_operation_is_told_and_loses_nothing)
+{
+    fail_everywhere(WEIR_SIM_FAULT_ENOSPC);
+}
+END_TEST
+
+/* After a failed sync nothing is served any more, until the directory is opened again. */
+START_TEST(a_failed_sync_takes_the_directory_offline)
+{
+    struct engine engine;
+    char value[64];
+    engine_init(&engine, 1);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "a", WEIR_ACKS_ALL), 0);
+    weir_sim_disk_count_reset(engine.sim, 0);
+    weir_sim_disk_plan(engine.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_SYNC, .at = 2});
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 1, 0, value), WEIR_OFFLINE);
+    ck_assert_int_eq(engine_create(&engine, "more", 1), WEIR_OFFLINE);
+    ck_assert_int_eq(engine_close(&engine), WEIR_OFFLINE);
+
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 0, value), 0);
+    ck_assert_str_eq(value, "a");
+    engine_end(&engine);
+}
+END_TEST
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* The Nth allocation fails: the call says so or copes, nothing crashes, the world is old or new. */
+START_TEST(the_nth_failed_allocation_loses_nothing)
+{
+    struct world worlds[STEP_COUNT + 1];
+    uint64_t operations;
+    run_clean(worlds, &operations, 1);
+    int finished = 0;
+    for (uint64_t at = 1; finished < 3; at++) {
+        struct engine engine;
+        char what[96];
+        int rc = 0;
+        int count = 0;
+        engine_init(&engine, at);
+        atomic_store(&engine.env->heap->fail_at, at);
+        rc = engine_open(&engine);
+        if (rc == 0) {
+            count = 1;
+            if ((rc = step_create(&engine)) == 0) count = 2;
+            if (rc == 0 && (rc = step_commit(&engine)) == 0) count = 3;
+            if (rc == 0 && (rc = step_cut(&engine)) == WEIR_OFFSET_OUT_OF_RANGE) rc = 0;
+            if (rc == 0 && (rc = step_delete(&engine)) == 0) count = 4;
+        }
+        if (rc == 0 && atomic_load(&engine.env->heap->fail_at) > 0) finished++;
+        atomic_store(&engine.env->heap->fail_at, 0);
+        (void)snprintf(what, sizeof what, "allocation %llu", (unsigned long long)at);
+        ck_assert_msg(rc == 0 || rc == WEIR_NO_MEMORY, "%s: %d %s", what, rc, engine.error.text);
+        if (engine.broker == NULL) ck_ok(engine_open(&engine), &engine.error);
+        int described = engine_describe(&engine, "clicks");
+        ck_assert_msg(described == 2 || described == WEIR_UNKNOWN_TOPIC_OR_PARTITION, "%s", what);
+        ck_assert_msg(count < 2 || count == 4 || described == 2 || rc < 0, "%s", what);
+        engine_end(&engine);
+    }
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *crashes = tcase_create("crashes");
+    tcase_set_timeout(crashes, 100);
+    tcase_add_test(crashes, a_kill_before_each_disk_operation_loses_nothing);
+    tcase_add_test(crashes, a_kill_after_each_disk_operation_loses_nothing);
+    tcase_add_test(crashes, a_power_cut_before_each_disk_operation_loses_nothing);
+    tcase_add_test(crashes, a_power_cut_after_each_disk_operation_loses_nothing);
+    tcase_add_test(crashes, several_shards_lose_nothing_either);
+    suite_add_tcase(suite, crashes);
+    TCase *faults = tcase_create("faults");
+    tcase_set_timeout(faults, 100);
+    tcase_add_test(faults, an_io_error_at_each_operation_is_told_and_loses_nothing);
+    tcase_add_test(faults, a_failed_sync_is_told_and_never_believed);
+    tcase_add_test(faults, a_full_disk_at_each_operation_is_told_and_loses_nothing);
+    tcase_add_test(faults, a_failed_sync_takes_the_directory_offline);
+    tcase_add_test(faults, the_nth_failed_allocation_loses_nothing);
+    suite_add_tcase(suite, faults);
+}
+
+int main(void)
+{
+    return weir_test_main("engine crash", add);
+}
