@@ -22,7 +22,8 @@ static void push_dirty(struct weir_flush_group *group, struct weir_partition *pa
 
 void weir_flush_group_add(struct weir_flush_group *group, struct weir_partition *partition)
 {
-    if (partition->is_listed) return;
+    /* In flight its link belongs to the flight; it is listed again when it comes back dirty. */
+    if (partition->is_listed || partition->is_flushing) return;
     partition->is_listed = true;
     if (partition->config.flush_policy == WEIR_FLUSH_GROUP) {
         push_dirty(group, partition);
