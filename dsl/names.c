@@ -34,7 +34,7 @@ int weir_name_check(struct weir_builder *builder, const char *node, const char *
         if (is_name_character(name[i])) continue;
         return weir_builder_fail(
             builder, node,
-            "the %s '%.*s' ends before byte 0x%02x: use a-z, A-Z, 0-9, '.', '_' and '-'", what,
+            "the %s '%.*s' is followed by byte 0x%02x: use a-z, A-Z, 0-9, '.', '_' and '-'", what,
             (int)i, name, (unsigned)(unsigned char)name[i]);
     }
     return 0;

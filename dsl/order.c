@@ -24,6 +24,7 @@ struct order {
     struct reach *reaches; /* by node, the node itself included */
     size_t visit_words;
     size_t store_words;
+    bool caches; /* cached tables end a path: what they forward at the flush is another story */
 };
 
 static void set_bit(uint64_t *words, size_t bit)
@@ -63,6 +64,14 @@ static bool meet(const struct order *order, const struct reach *a, const struct 
            meet_words(a->reads, b->changes, order->store_words);
 }
 
+/* A path from above ends here: the node changes its store, and forwards when the cache is flushed. */
+static bool ends_paths(const struct order *order, const struct weir_plan_node *node)
+{
+    if (!order->caches || node->store_count == 0) return false;
+    if (node->ops != &weir_table_ops && node->ops != &weir_aggregate_ops) return false;
+    return order->topology->stores[node->stores[0]].spec.is_cached;
+}
+
 /* Children come after their parents, so going backwards all below a node is known. */
 static int find_reaches(struct order *order)
 {
@@ -82,6 +91,7 @@ static int find_reaches(struct order *order)
         for (size_t s = 0; s < node->store_count; s++) {
             set_bit(changes_stores(node) ? reach->changes : reach->reads, (size_t)node->stores[s]);
         }
+        if (ends_paths(order, node)) continue;
         for (size_t c = 0; c < node->child_count; c++) {
             const struct reach *below = &order->reaches[node->children[c]];
             add_words(reach->visits, below->visits, order->visit_words);
@@ -117,27 +127,42 @@ static bool comes_back(const struct order *order, const struct weir_plan_node *n
     return false;
 }
 
+/* Nodes to mark, by index. */
+static int find_marks(struct order *order, bool *marks)
+{
+    if (find_reaches(order) < 0) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < order->topology->node_count; i++) {
+        const struct weir_plan_node *node = &order->nodes[i];
+        marks[i] |= paths_meet(order, node);
+        /* Held back until the flush, its rows find the store as the last of them left it. */
+        if (ends_paths(order, node) || !comes_back(order, node)) continue;
+        marks[i] = true;
+        for (size_t p = 0; p < node->parent_count; p++)
+            marks[node->parents[p]] = true;
+    }
+    return 0;
+}
+
 int weir_order_mark(struct weir_topology *topology, struct weir_plan_node *nodes,
                     struct weir_error *error)
 {
+    size_t count = topology->node_count;
     struct order order = {
         .topology = topology,
         .nodes = nodes,
-        .reaches = weir_arena_array(&topology->arena, topology->node_count, sizeof(struct reach)),
-        .visit_words = (topology->node_count + topology->topic_count + 63) / 64,
+        .reaches = weir_arena_array(&topology->arena, count, sizeof(struct reach)),
+        .visit_words = (count + topology->topic_count + 63) / 64,
         .store_words = (topology->store_count + 63) / 64,
     };
-    if (order.reaches == NULL || find_reaches(&order) < 0) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "no memory to build");
-    }
-    for (size_t i = 0; i < topology->node_count; i++) {
-        struct weir_plan_node *node = &nodes[i];
-        node->is_record_by_record |= paths_meet(&order, node);
-        if (!comes_back(&order, node)) continue;
-        node->is_record_by_record = true;
-        for (size_t p = 0; p < node->parent_count; p++) {
-            nodes[node->parents[p]].is_record_by_record = true;
-        }
+    bool *plain = weir_arena_alloc_zero(&topology->arena, count * sizeof *plain);
+    bool *cached = weir_arena_alloc_zero(&topology->arena, count * sizeof *cached);
+    int rc = weir_arena_failed(&topology->arena) ? WEIR_NO_MEMORY : find_marks(&order, plain);
+    order.caches = true;
+    if (rc == 0) rc = find_marks(&order, cached);
+    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "no memory to build");
+    for (size_t i = 0; i < count; i++) {
+        nodes[i].is_record_by_record = plain[i];
+        nodes[i].is_record_by_record_when_cached = cached[i];
     }
     return 0;
 }
