@@ -103,7 +103,7 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
         rows->has_headers = true;
         rows->headers[row] = (struct weir_headers){node->call.headers, node->call.header_count};
     }
-    if (!node->plan->is_record_by_record) return 0;
+    if (!weir_node_is_record_by_record(node)) return 0;
     process->rc = weir_rows_forward(rows, node);
     return process->rc;
 }

@@ -92,6 +92,15 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch);
  * with its rows before the current one only if the operator says so itself; -1 before the first. */
 int64_t weir_node_stream_time(const struct weir_node *node);
 bool weir_node_caches(const struct weir_node *node); /* statestore.cache.max.bytes is not off */
+/** Whether the node forwards row by row, as the plan says for a job with or without caches. */
+static inline bool weir_node_is_record_by_record(const struct weir_node *node)
+{
+    const struct weir_plan_node *plan = node->plan;
+    if (plan->is_record_by_record == plan->is_record_by_record_when_cached) {
+        return plan->is_record_by_record;
+    }
+    return !weir_node_caches(node);
+}
 
 /** Timers of processors. `fire` runs between batches, on the stream thread; rows of a stream-time
  * timer's batch end where it falls due. `id` numbers the node's timers in order of their making, so

@@ -45,8 +45,10 @@ struct weir_plan_node {
      * inner key goes, so its start (8 bytes) does not count. */
     uint32_t unhashed_key_suffix;
     /* Two paths from this node meet again at a node, a store or a topic: forward row by row, so that
-     * the order is that of record-at-a-time, depth-first processing. */
+     * the order is that of record-at-a-time, depth-first processing. With caches on, paths end at
+     * cached tables, which forward at the flush. Ask weir_node_is_record_by_record. */
     bool is_record_by_record;
+    bool is_record_by_record_when_cached;
 };
 
 struct weir_plan_store {
