@@ -16,7 +16,7 @@
  *
  * Write-ahead log off, because the changelog is the log; one column family, because with the log off
  * a crash may keep what one family had flushed and lose the other's, and so tear a batch
- * (tests/unit/runtime/state/test_rocksdb_trap.c shows it). What else is left alone: DEPENDENCIES.md,
+ * (tests/unit/runtime/state/test_backend_rocksdb.c shows it). What else is left alone: DEPENDENCIES.md,
  * "RocksDB: guard rails". After a background error nothing is written any more: the task stops, and
  * its store is wiped and restored.
  */

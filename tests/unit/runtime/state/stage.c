@@ -6,6 +6,17 @@
 
 #include "base/bytes.h"
 
+/* The call succeeds; at once, or after a failure for want of memory that changed nothing. */
+#define ATTEMPT(stage, call)                                                                       \
+    do {                                                                                           \
+        int rc_ = (call);                                                                          \
+        if (rc_ == WEIR_NO_MEMORY && (stage)->is_short_of_memory) {                                \
+            (stage)->shortage_count++;                                                             \
+            rc_ = (call);                                                                          \
+        }                                                                                          \
+        ck_assert_msg(rc_ >= 0, "%s: %s: %s", #call, weir_code_name(rc_), error.text);             \
+    } while (0)
+
 static const struct weir_store_spec cached = {
     .name = "cached",
     .kind = WEIR_STORE_ROCKSDB,
@@ -144,7 +155,7 @@ void stage_open(struct stage *stage)
         .on_written = on_written,
         .context = stage,
     };
-    ck_ok(weir_state_open(&options, &stage->state, &stage->was_wiped, &error), &error);
+    ATTEMPT(stage, weir_state_open(&options, &stage->state, &stage->was_wiped, &error));
     for (size_t i = 0; i < STAGE_STORES; i++) {
         struct weir_changelog_position position = weir_store_position(stage_store(stage, i));
         ck_assert_int_le(position.offset, (int64_t)stage->logs[i].durable_count);
@@ -161,7 +172,7 @@ static void reopen_unused(struct stage *stage)
     struct weir_error error;
     struct stage_log logs[STAGE_STORES];
     memcpy(logs, stage->logs, sizeof logs);
-    ck_ok(weir_state_close(stage->state, true, &error), &error);
+    ATTEMPT(stage, weir_state_close(stage->state, true, &error));
     const struct weir_state_options options = {
         .env = stage->env,
         .budget = &stage->budget,
@@ -173,7 +184,7 @@ static void reopen_unused(struct stage *stage)
         .on_written = on_written,
         .context = stage,
     };
-    ck_ok(weir_state_open(&options, &stage->state, NULL, &error), &error);
+    ATTEMPT(stage, weir_state_open(&options, &stage->state, NULL, &error));
 }
 
 static void restore_store(struct stage *stage, size_t index)
@@ -198,7 +209,7 @@ static void restore_store(struct stage *stage, size_t index)
                                                   .timestamp_ms = record->value.timestamp_ms};
         }
         struct weir_changelog_position position = {.leader_epoch = 3, .offset = (int64_t)at};
-        ck_ok(weir_store_restore(store, records, count, position, &error), &error);
+        ATTEMPT(stage, weir_store_restore(store, records, count, position, &error));
     }
     ck_assert_int_eq(weir_store_position(store).offset, (int64_t)log->durable_count);
 }
@@ -229,9 +240,8 @@ static void set_entry(struct stage *stage, size_t store, size_t key, struct weir
     struct weir_error error;
     const struct weir_store_spec *spec = stage_specs[store];
     struct stage_value before = stage->current[store][key];
-    ck_ok(weir_store_set(stage_store(stage, store), entry, slice_of(&value), value.timestamp_ms,
-                         &error),
-          &error);
+    ATTEMPT(stage, weir_store_set(stage_store(stage, store), entry, slice_of(&value),
+                                  value.timestamp_ms, &error));
     stage->current[store][key] = value;
     check_entry(stage, store, key, entry);
     if (!spec->keeps_old) return;
@@ -245,7 +255,7 @@ void stage_set(struct stage *stage, size_t store, size_t key, struct stage_value
     uint8_t bytes[STAGE_KEY_SIZE];
     struct weir_slice slice = stage_key(stage, store, key, bytes);
     struct weir_store_entry *entry;
-    ck_ok(weir_store_touch(stage_store(stage, store), &slice, 1, &entry, &error), &error);
+    ATTEMPT(stage, weir_store_touch(stage_store(stage, store), &slice, 1, &entry, &error));
     check_entry(stage, store, key, entry);
     set_entry(stage, store, key, entry, value);
 }
@@ -263,7 +273,7 @@ void stage_batch(struct stage *stage, size_t store, struct weir_test_random *ran
         numbers[i] = weir_test_random_below(random, STAGE_KEYS);
         keys[i] = stage_key(stage, store, numbers[i], bytes[i]);
     }
-    ck_ok(weir_store_touch(stage_store(stage, store), keys, count, entries, &error), &error);
+    ATTEMPT(stage, weir_store_touch(stage_store(stage, store), keys, count, entries, &error));
     for (size_t i = 0; i < count; i++) {
         ck_assert(weir_slice_equal(entries[i]->key, keys[i]));
         check_entry(stage, store, numbers[i], entries[i]);
@@ -284,8 +294,8 @@ void stage_get(struct stage *stage, size_t store, struct weir_test_random *rando
         numbers[i] = weir_test_random_below(random, STAGE_KEYS);
         keys[i] = stage_key(stage, store, numbers[i], bytes[i]);
     }
-    ck_ok(weir_store_get_many(stage_store(stage, store), keys, ROWS, values, timestamps, &error),
-          &error);
+    ATTEMPT(stage,
+            weir_store_get_many(stage_store(stage, store), keys, ROWS, values, timestamps, &error));
     for (size_t i = 0; i < ROWS; i++) {
         check_value(store, &stage->current[store][numbers[i]], values[i], timestamps[i]);
     }
@@ -320,12 +330,20 @@ static int meet(void *context, struct weir_slice key, struct weir_slice value, i
     return 0;
 }
 
+static int scan_once(struct stage *stage, size_t store, const struct stage_value *expected,
+                     struct weir_slice from, struct weir_slice to, struct scan_check *check_out,
+                     struct weir_error *error)
+{
+    *check_out = (struct scan_check){.stage = stage, .store = store, .expected = expected};
+    return weir_store_scan(stage_store(stage, store), from, to, meet, check_out, error);
+}
+
 static void check_range(struct stage *stage, size_t store, const struct stage_value *expected,
                         struct weir_slice from, struct weir_slice to)
 {
     struct weir_error error;
-    struct scan_check check = {.stage = stage, .store = store, .expected = expected};
-    ck_ok(weir_store_scan(stage_store(stage, store), from, to, meet, &check, &error), &error);
+    struct scan_check check;
+    ATTEMPT(stage, scan_once(stage, store, expected, from, to, &check, &error));
     for (size_t i = 0; i < STAGE_KEYS; i++) {
         uint8_t bytes[STAGE_KEY_SIZE];
         struct weir_slice key = stage_key(stage, store, i, bytes);
@@ -353,9 +371,8 @@ static void check_equals(struct stage *stage, size_t store, const struct stage_v
     for (size_t i = 0; i < STAGE_KEYS; i++) {
         keys[i] = stage_key(stage, store, i, bytes[i]);
     }
-    ck_ok(weir_store_get_many(stage_store(stage, store), keys, STAGE_KEYS, values, timestamps,
-                              &error),
-          &error);
+    ATTEMPT(stage, weir_store_get_many(stage_store(stage, store), keys, STAGE_KEYS, values,
+                                       timestamps, &error));
     for (size_t i = 0; i < STAGE_KEYS; i++) {
         check_value(store, &expected[i], values[i], timestamps[i]);
     }
@@ -415,10 +432,24 @@ static int append(void *context, struct weir_store *store, const struct weir_rec
     return 0;
 }
 
+/* A seal that fails has given records that do not count. */
+static int seal_once(struct stage *stage, struct weir_error *error)
+{
+    size_t counts[STAGE_STORES];
+    for (size_t i = 0; i < STAGE_STORES; i++) {
+        counts[i] = stage->logs[i].count;
+    }
+    int rc = weir_state_seal(stage->state, append, stage, error);
+    for (size_t i = 0; i < STAGE_STORES && rc < 0; i++) {
+        stage->logs[i].count = counts[i];
+    }
+    return rc;
+}
+
 void stage_seal(struct stage *stage)
 {
     struct weir_error error;
-    ck_ok(weir_state_seal(stage->state, append, stage, &error), &error);
+    ATTEMPT(stage, seal_once(stage, &error));
     for (size_t i = 0; i < STAGE_STORES; i++) {
         struct stage_value expected[STAGE_KEYS];
         fold(&stage->logs[i], stage->logs[i].count, expected);
@@ -438,5 +469,5 @@ void stage_commit(struct stage *stage)
         positions[i].leader_epoch = 3;
         positions[i].offset = (int64_t)stage->logs[i].count;
     }
-    ck_ok(weir_state_committed(stage->state, positions, &error), &error);
+    ATTEMPT(stage, weir_state_committed(stage->state, positions, &error));
 }

@@ -54,6 +54,9 @@ struct stage {
     size_t written_count;
     int written_rc;
     int64_t window_base; /* added to the start of each window */
+    /* A call that fails for want of memory is made once more, and has to succeed then. */
+    bool is_short_of_memory;
+    size_t shortage_count;
 };
 
 extern const struct weir_store_spec *const stage_specs[STAGE_STORES];

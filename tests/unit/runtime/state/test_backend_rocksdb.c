@@ -1,0 +1,446 @@
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rocksdb/c.h>
+
+#include "runtime/state/backend.h"
+#include "tests/unit/runtime/state/stage.h"
+
+/* RocksDB itself: the trap that our layout avoids, and what damage on the disk does. */
+
+enum { PATH_SIZE = WEIR_TEST_PATH_SIZE + 300 };
+
+/* ---- files --------------------------------------------------------------------------------------- */
+
+static void copy_file(const char *from, const char *to)
+{
+    FILE *in = fopen(from, "rb");
+    FILE *out = fopen(to, "wb");
+    ck_assert(in != NULL && out != NULL);
+    char bytes[4096];
+    size_t size;
+    while ((size = fread(bytes, 1, sizeof bytes, in)) > 0) {
+        ck_assert_uint_eq(fwrite(bytes, 1, size, out), size);
+    }
+    fclose(in);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+/* What a kill at this moment would leave: each file as it is. */
+static void copy_directory(const char *from, const char *to)
+{
+    ck_assert_int_eq(mkdir(to, 0755), 0);
+    DIR *directory = opendir(from);
+    ck_assert_ptr_nonnull(directory);
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        char a[PATH_SIZE], b[PATH_SIZE];
+        if (entry->d_type != DT_REG) continue;
+        snprintf(a, sizeof a, "%s/%s", from, entry->d_name);
+        snprintf(b, sizeof b, "%s/%s", to, entry->d_name);
+        copy_file(a, b);
+    }
+    closedir(directory);
+}
+
+/* The first file whose name holds `part`. */
+static void find_file(const char *directory_path, const char *part, char path_out[PATH_SIZE])
+{
+    DIR *directory = opendir(directory_path);
+    ck_assert_ptr_nonnull(directory);
+    struct dirent *entry;
+    path_out[0] = '\0';
+    while ((entry = readdir(directory)) != NULL) {
+        if (strstr(entry->d_name, part) == NULL) continue;
+        snprintf(path_out, PATH_SIZE, "%s/%s", directory_path, entry->d_name);
+    }
+    closedir(directory);
+    ck_assert_msg(path_out[0] != '\0', "no %s in %s", part, directory_path);
+}
+
+static long file_size(const char *path)
+{
+    struct stat status;
+    ck_assert_int_eq(stat(path, &status), 0);
+    return (long)status.st_size;
+}
+
+static void flip_byte(const char *path, long position)
+{
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    fseek(file, position, SEEK_SET);
+    int byte = fgetc(file);
+    fseek(file, position, SEEK_SET);
+    fputc(byte ^ 0x40, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* ---- the trap ------------------------------------------------------------------------------------ */
+
+struct two_families {
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_column_family_handle_t *families[2];
+};
+
+static void open_two_families(struct two_families *two, const char *path, bool is_atomic)
+{
+    const char *names[] = {"default", "offsets"};
+    char *text = NULL;
+    two->options = rocksdb_options_create();
+    rocksdb_options_set_create_if_missing(two->options, 1);
+    rocksdb_options_set_create_missing_column_families(two->options, 1);
+    rocksdb_options_set_atomic_flush(two->options, is_atomic);
+    const rocksdb_options_t *options[] = {two->options, two->options};
+    two->db =
+        rocksdb_open_column_families(two->options, path, 2, names, options, two->families, &text);
+    ck_assert_msg(text == NULL, "%s", text);
+}
+
+static void close_two_families(struct two_families *two)
+{
+    rocksdb_column_family_handle_destroy(two->families[0]);
+    rocksdb_column_family_handle_destroy(two->families[1]);
+    rocksdb_close(two->db);
+    rocksdb_options_destroy(two->options);
+}
+
+static bool family_has(struct two_families *two, int family, const char *key)
+{
+    char *text = NULL;
+    size_t size = 0;
+    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+    char *value =
+        rocksdb_get_cf(two->db, options, two->families[family], key, strlen(key), &size, &text);
+    ck_assert_msg(text == NULL, "%s", text);
+    rocksdb_readoptions_destroy(options);
+    bool is_there = value != NULL;
+    rocksdb_free(value);
+    return is_there;
+}
+
+/* One batch over both families, the log off; then one family is flushed. */
+static void write_to_both(struct two_families *two)
+{
+    char *text = NULL;
+    rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_disable_WAL(options, 1);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    rocksdb_writebatch_put_cf(batch, two->families[0], "count", 5, "7", 1);
+    rocksdb_writebatch_put_cf(batch, two->families[1], "offset", 6, "42", 2);
+    rocksdb_write(two->db, options, batch, &text);
+    ck_assert_msg(text == NULL, "%s", text);
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    rocksdb_flush_cf(two->db, flush, two->families[0], &text);
+    ck_assert_msg(text == NULL, "%s", text);
+    rocksdb_flushoptions_destroy(flush);
+    rocksdb_writebatch_destroy(batch);
+    rocksdb_writeoptions_destroy(options);
+}
+
+/* Goal: with two column families and the log off, a crash tears a batch: data without its position.
+ * This is why there is one family. If it ever fails, RocksDB has become kinder; see DEPENDENCIES.md. */
+START_TEST(two_column_families_without_a_log_tear_a_batch)
+{
+    char path[WEIR_TEST_PATH_SIZE], db[PATH_SIZE], image[PATH_SIZE];
+    weir_test_directory(path);
+    snprintf(db, sizeof db, "%s/db", path);
+    snprintf(image, sizeof image, "%s/image", path);
+    struct two_families two;
+    open_two_families(&two, db, _i == 1);
+    write_to_both(&two);
+    copy_directory(db, image);
+    close_two_families(&two);
+
+    open_two_families(&two, image, _i == 1);
+    ck_assert(family_has(&two, 0, "count"));
+    ck_assert(!family_has(&two, 1, "offset"));
+    close_two_families(&two);
+}
+END_TEST
+
+static struct weir_backend open_backend(struct weir_env *env, const char *path)
+{
+    struct weir_error error;
+    struct weir_backend backend;
+    const struct weir_backend_options options = {.env = env,
+                                                 .budget = env->budget,
+                                                 .path = path,
+                                                 .write_buffer_bytes = 1 << 20,
+                                                 .block_cache_bytes = 1 << 20,
+                                                 .store_count = 1};
+    ck_ok(weir_backend_rocksdb_open(&options, &backend, &error), &error);
+    return backend;
+}
+
+static int note_found(void *context, size_t index, struct weir_slice value)
+{
+    (void)value;
+    ((bool *)context)[index] = true;
+    return 0;
+}
+
+/* Goal: in our one family a row and its position are kept together or lost together. */
+START_TEST(one_family_keeps_a_batch_whole)
+{
+    char path[WEIR_TEST_PATH_SIZE], db[PATH_SIZE], image[PATH_SIZE];
+    struct weir_error error;
+    struct weir_env *env;
+    weir_test_directory(path);
+    snprintf(db, sizeof db, "%s/db", path);
+    snprintf(image, sizeof image, "%s/image", path);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &error), &error);
+    struct weir_backend backend = open_backend(env, db);
+    const struct weir_backend_write first[] = {{weir_text("row 1"), weir_text("a")},
+                                               {weir_text("position 1"), weir_text("b")}};
+    const struct weir_backend_write second[] = {{weir_text("row 2"), weir_text("c")},
+                                                {weir_text("position 2"), weir_text("d")}};
+    ck_ok(backend.ops->write(backend.impl, first, 2, &error), &error);
+    ck_ok(backend.ops->flush(backend.impl, true, &error), &error);
+    ck_ok(backend.ops->write(backend.impl, second, 2, &error), &error);
+    copy_directory(db, image);
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+
+    backend = open_backend(env, image);
+    const struct weir_slice keys[] = {first[0].key, first[1].key, second[0].key, second[1].key};
+    bool found[4] = {0};
+    ck_ok(backend.ops->get_many(backend.impl, keys, 4, note_found, found, &error), &error);
+    ck_assert(found[0] && found[1]);
+    ck_assert(found[2] == found[3]);
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+
+    backend = open_backend(env, db); /* the one that was closed has all */
+    ck_ok(backend.ops->get_many(backend.impl, keys, 4, note_found, found, &error), &error);
+    ck_assert(found[0] && found[1] && found[2] && found[3]);
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+    weir_env_uv_free(env);
+}
+END_TEST
+
+/* ---- damage -------------------------------------------------------------------------------------- */
+
+struct damaged {
+    struct weir_env *env;
+    struct stage stage;
+    char db[PATH_SIZE];
+};
+
+/* A state that was used, committed and closed, all of it in files. */
+static void build(struct damaged *damaged)
+{
+    char path[WEIR_TEST_PATH_SIZE];
+    struct weir_error error;
+    struct weir_test_random random = {3};
+    weir_test_directory(path);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &damaged->env, &error), &error);
+    stage_init(&damaged->stage, damaged->env, path);
+    snprintf(damaged->db, sizeof damaged->db, "%s/db", path);
+    stage_open(&damaged->stage);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < STAGE_STORES; i++) {
+            stage_batch(&damaged->stage, i, &random);
+            stage_forward(&damaged->stage, i);
+        }
+        stage_seal(&damaged->stage);
+        stage_commit(&damaged->stage);
+    }
+    ck_ok(weir_state_close(damaged->stage.state, true, &error), &error);
+}
+
+static void tear_down(struct damaged *damaged)
+{
+    struct weir_error error;
+    ck_ok(weir_state_close(damaged->stage.state, true, &error), &error);
+    stage_close(&damaged->stage);
+    weir_env_uv_free(damaged->env);
+}
+
+/* Open what is damaged: wiped and at position 0; restored it is whole. */
+static void check_wiped(struct damaged *damaged)
+{
+    struct stage *stage = &damaged->stage;
+    stage_open(stage);
+    ck_assert(stage->was_wiped);
+    for (size_t i = 0; i < STAGE_STORES; i++) {
+        ck_assert_int_eq(weir_store_position(stage_store(stage, i)).offset, 0);
+    }
+    stage_restore(stage);
+    stage_check_all(stage);
+}
+
+/* Goal: without CURRENT, RocksDB would start an empty database among the old files; we wipe. */
+START_TEST(missing_current_is_wiped)
+{
+    struct damaged damaged;
+    char path[PATH_SIZE];
+    build(&damaged);
+    find_file(damaged.db, "CURRENT", path);
+    ck_assert_int_eq(unlink(path), 0);
+    check_wiped(&damaged);
+    tear_down(&damaged);
+}
+END_TEST
+
+START_TEST(damaged_current_is_wiped)
+{
+    struct damaged damaged;
+    char path[PATH_SIZE];
+    build(&damaged);
+    find_file(damaged.db, "CURRENT", path);
+    flip_byte(path, 3);
+    check_wiped(&damaged);
+    tear_down(&damaged);
+}
+END_TEST
+
+START_TEST(damaged_manifest_is_wiped)
+{
+    struct damaged damaged;
+    char path[PATH_SIZE];
+    build(&damaged);
+    find_file(damaged.db, "MANIFEST", path);
+    flip_byte(path, file_size(path) / 2);
+    check_wiped(&damaged);
+    tear_down(&damaged);
+}
+END_TEST
+
+START_TEST(missing_table_file_is_wiped)
+{
+    struct damaged damaged;
+    char path[PATH_SIZE];
+    build(&damaged);
+    find_file(damaged.db, ".sst", path);
+    ck_assert_int_eq(unlink(path), 0);
+    check_wiped(&damaged);
+    tear_down(&damaged);
+}
+END_TEST
+
+static int count_row(void *context, struct weir_slice key, struct weir_slice value,
+                     int64_t timestamp_ms)
+{
+    (void)key, (void)value, (void)timestamp_ms;
+    (*(size_t *)context)++;
+    return 0;
+}
+
+/* Every get gives the right answer or a failure, and a scan gives all rows or a failure. */
+static bool answers_or_refuses(struct stage *stage, size_t store)
+{
+    bool has_refused = false;
+    size_t expected_count = 0;
+    for (size_t i = 0; i < STAGE_KEYS; i++) {
+        const struct stage_value *expected = &stage->current[store][i];
+        uint8_t bytes[STAGE_KEY_SIZE];
+        struct weir_slice key = stage_key(stage, store, i, bytes);
+        struct weir_slice value;
+        expected_count += expected->exists;
+        int rc = weir_store_get_many(stage_store(stage, store), &key, 1, &value, NULL, NULL);
+        has_refused = has_refused || rc < 0;
+        if (rc < 0) {
+            ck_assert(rc == WEIR_CORRUPT || rc == WEIR_IO);
+        } else {
+            ck_assert_int_eq(!weir_slice_is_null(value), expected->exists);
+            if (expected->exists) ck_assert_mem_eq(value.data, expected->bytes, expected->size);
+        }
+    }
+    size_t count = 0;
+    int rc = weir_store_scan(stage_store(stage, store), weir_null(), weir_null(), count_row, &count,
+                             NULL);
+    if (rc == 0) ck_assert_uint_eq(count, expected_count);
+    return has_refused || rc < 0;
+}
+
+/* Goal: a flipped byte anywhere in a table file never gives a wrong or a partial answer: the state is
+ * wiped when opened, or a read fails and the state can be wiped then. */
+START_TEST(damaged_table_file_never_gives_a_partial_answer)
+{
+    char path[PATH_SIZE], good[PATH_SIZE + 8];
+    struct damaged damaged;
+    struct weir_error error;
+    build(&damaged);
+    struct stage *stage = &damaged.stage;
+    find_file(damaged.db, ".sst", path);
+    snprintf(good, sizeof good, "%s-good", damaged.db);
+    copy_directory(damaged.db, good);
+    long size = file_size(path);
+    size_t noticed_count = 0;
+    for (long position = _i; position < size; position += 211) {
+        ck_ok(weir_state_wipe(damaged.env, damaged.db, &error), &error);
+        copy_directory(good, damaged.db);
+        flip_byte(path, position);
+        const struct weir_state_options options = {.env = damaged.env,
+                                                   .budget = &stage->budget,
+                                                   .path = stage->path,
+                                                   .specs = stage_specs,
+                                                   .store_count = STAGE_STORES};
+        bool is_wiped = false;
+        ck_ok(weir_state_open(&options, &stage->state, &is_wiped, &error), &error);
+        bool has_refused = false;
+        for (size_t i = 0; i < STAGE_STORES && !is_wiped; i++) {
+            if (stage_specs[i]->kind == WEIR_STORE_MEMORY) continue;
+            has_refused = answers_or_refuses(stage, i) || has_refused;
+        }
+        noticed_count += is_wiped || has_refused;
+        ck_ok(weir_state_close(stage->state, false, &error), &error);
+    }
+    ck_assert_uint_gt(noticed_count, 0);
+
+    ck_ok(weir_state_wipe(damaged.env, stage->path, &error), &error);
+    stage_open(stage);
+    ck_assert(!stage->was_wiped); /* an empty folder is not a broken one */
+    stage_restore(stage);
+    stage_check_all(stage);
+    tear_down(&damaged);
+}
+END_TEST
+
+/* Goal: what another handle has open is neither read nor wiped. */
+START_TEST(open_state_is_not_opened_twice)
+{
+    struct damaged damaged;
+    struct weir_error error;
+    build(&damaged);
+    struct stage *stage = &damaged.stage;
+    stage_open(stage);
+    const struct weir_state_options options = {.env = damaged.env,
+                                               .budget = &stage->budget,
+                                               .path = stage->path,
+                                               .specs = stage_specs,
+                                               .store_count = STAGE_STORES};
+    struct weir_state *second = NULL;
+    ck_code(weir_state_open(&options, &second, NULL, &error), WEIR_LOCKED);
+    ck_assert_ptr_null(second);
+    stage_restore(stage);
+    stage_check_all(stage);
+    tear_down(&damaged);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *trap = tcase_create("column families");
+    tcase_add_loop_test(trap, two_column_families_without_a_log_tear_a_batch, 0, 2);
+    tcase_add_test(trap, one_family_keeps_a_batch_whole);
+    suite_add_tcase(suite, trap);
+
+    TCase *damage = tcase_create("damage");
+    tcase_add_test(damage, missing_current_is_wiped);
+    tcase_add_test(damage, damaged_current_is_wiped);
+    tcase_add_test(damage, damaged_manifest_is_wiped);
+    tcase_add_test(damage, missing_table_file_is_wiped);
+    tcase_add_loop_test(damage, damaged_table_file_never_gives_a_partial_answer, 0, 3);
+    tcase_add_test(damage, open_state_is_not_opened_twice);
+    suite_add_tcase(suite, damage);
+}
+
+int main(void)
+{
+    return weir_test_main("RocksDB below the stores", add);
+}

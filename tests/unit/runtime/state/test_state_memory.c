@@ -1,0 +1,292 @@
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tests/unit/runtime/state/stage.h"
+
+/* Memory: what a steady state takes, what a shortage does, what the bounds say. */
+
+static void commit(struct stage *stage)
+{
+    for (size_t i = 0; i < STAGE_STORES; i++) {
+        stage_forward(stage, i);
+    }
+    stage_seal(stage);
+    stage_commit(stage);
+}
+
+static void life(struct stage *stage, uint64_t seed)
+{
+    struct weir_error error;
+    struct weir_test_random random = {seed};
+    stage_open(stage);
+    for (int round = 0; round < 4; round++) {
+        for (size_t i = 0; i < STAGE_STORES; i++) {
+            stage_batch(stage, i, &random);
+            stage_get(stage, i, &random);
+            stage_scan(stage, i, 3, 40);
+        }
+        commit(stage);
+        if (round != 1) continue;
+        ck_ok(weir_state_close(stage->state, true, &error), &error);
+        stage_open(stage);
+        stage_restore(stage);
+    }
+    stage_check_all(stage);
+    ck_ok(weir_state_close(stage->state, true, &error), &error);
+}
+
+/* Goal: whichever allocation fails, the call says so, changes nothing, and succeeds when made again. */
+START_TEST(call_without_memory_changes_nothing)
+{
+    uint64_t at = 1;
+    for (;; at++) {
+        struct stage stage;
+        struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
+        stage_init(&stage, weir_sim_node(sim, 0), "state");
+        stage.is_short_of_memory = true;
+        stage.cache_bytes_max = at % 2 == 0 ? 1500 : 1 << 20;
+        atomic_store(&stage.env->heap->fail_at, at);
+        life(&stage, 11);
+        bool has_failed = atomic_load(&stage.env->heap->fail_at) == 0;
+        ck_assert_uint_eq(stage.budget.used, 0);
+        stage_close(&stage);
+        weir_sim_free(sim);
+        if (!has_failed) break;
+    }
+    ck_assert_uint_gt(at, 50);
+}
+END_TEST
+
+/* ---- counting ------------------------------------------------------------------------------------ */
+
+enum { COUNT_KEYS = 1000, BATCH = 256 };
+
+static int drop(void *context, struct weir_store *store, const struct weir_record *record)
+{
+    (void)store, (void)record;
+    (*(size_t *)context)++;
+    return 0;
+}
+
+/* One batch of counts: touch, add one to each; `*next` goes round the keys. */
+static void count_batch(struct weir_store *store, uint64_t *next)
+{
+    struct weir_error error;
+    uint8_t bytes[BATCH][8];
+    struct weir_slice keys[BATCH];
+    struct weir_store_entry *entries[BATCH];
+    for (size_t i = 0; i < BATCH; i++) {
+        weir_store_u64(bytes[i], (*next)++ * 7 % COUNT_KEYS);
+        keys[i] = weir_slice(bytes[i], 8);
+    }
+    ck_ok(weir_store_touch(store, keys, BATCH, entries, &error), &error);
+    for (size_t i = 0; i < BATCH; i++) {
+        uint8_t count[8] = {0};
+        if (entries[i]->value != NULL) memcpy(count, entries[i]->value, 8);
+        weir_store_u64(count, weir_load_u64(count) + 1);
+        ck_ok(weir_store_set(store, entries[i], weir_slice(count, 8), (int64_t)i, &error), &error);
+    }
+}
+
+static void count_interval(struct weir_state *state, size_t store_count, uint64_t *next,
+                           int64_t offset)
+{
+    struct weir_error error;
+    struct weir_changelog_position positions[2] = {{.offset = offset}, {.offset = offset}};
+    size_t appended = 0;
+    for (size_t i = 0; i < store_count; i++) {
+        struct weir_store *store = weir_state_store(state, i);
+        for (int batch = 0; batch < 40; batch++) {
+            count_batch(store, next);
+        }
+        size_t at = 0;
+        while (weir_store_next_unforwarded(store, &at) != NULL) {
+        }
+        weir_store_forwarded(store);
+    }
+    ck_ok(weir_state_seal(state, drop, &appended, &error), &error);
+    ck_assert_uint_eq(appended, store_count * COUNT_KEYS);
+    ck_ok(weir_state_committed(state, positions, &error), &error);
+}
+
+/* Goal: counting the same keys for ever allocates nothing, commits included. */
+START_TEST(steady_state_allocates_nothing)
+{
+    struct weir_error error;
+    uint64_t next = 0;
+    struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
+    struct weir_env *env = weir_sim_node(sim, 0);
+    const struct weir_store_spec specs[] = {
+        {.name = "a",
+         .is_logged = true,
+         .is_cached = true,
+         .keeps_old = true,
+         .is_timestamped = true},
+        {.name = "b", .kind = WEIR_STORE_MEMORY, .is_logged = true, .keeps_old = true},
+    };
+    const struct weir_store_spec *const pointers[] = {&specs[0], &specs[1]};
+    const struct weir_state_options options = {.env = env,
+                                               .budget = env->budget,
+                                               .path = "state",
+                                               .specs = pointers,
+                                               .store_count = 2,
+                                               .cache_bytes_max = 1 << 20};
+    struct weir_state *state;
+    ck_ok(weir_state_open(&options, &state, NULL, &error), &error);
+    for (int64_t i = 0; i < 4; i++) {
+        count_interval(state, 2, &next, i + 1);
+    }
+    uint64_t before = atomic_load(&env->heap->allocation_count);
+    for (int64_t i = 4; i < 14; i++) {
+        count_interval(state, 2, &next, i + 1);
+    }
+    ck_assert_uint_eq(atomic_load(&env->heap->allocation_count), before);
+    ck_ok(weir_state_close(state, true, &error), &error);
+    weir_sim_free(sim);
+}
+END_TEST
+
+/* ---- bounds -------------------------------------------------------------------------------------- */
+
+struct bounded {
+    struct weir_sim *sim;
+    struct weir_env *env;
+    struct weir_actor *actor;
+    struct weir_state *state;
+    struct weir_store_spec spec;
+    const struct weir_store_spec *specs[1];
+    size_t written_count;
+};
+
+static int rest(void *impl)
+{
+    (void)impl;
+    return 0;
+}
+
+static void count_written(void *context, int rc, const struct weir_error *error)
+{
+    ck_assert_int_eq(rc, WEIR_OK);
+    ck_assert_ptr_null(error);
+    ((struct bounded *)context)->written_count++;
+}
+
+static void bounded_open(struct bounded *bounded, size_t cache_bytes_max)
+{
+    struct weir_error error;
+    *bounded = (struct bounded){.spec = {.name = "a", .is_logged = true}};
+    bounded->specs[0] = &bounded->spec;
+    bounded->sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
+    bounded->env = weir_sim_node(bounded->sim, 0);
+    const struct weir_actor_options actor = {.name = "stream thread", .run_once = rest};
+    ck_ok(weir_actor_start(bounded->env, &actor, &bounded->actor, &error), &error);
+    const struct weir_state_options options = {.env = bounded->env,
+                                               .budget = bounded->env->budget,
+                                               .path = "state",
+                                               .specs = bounded->specs,
+                                               .store_count = 1,
+                                               .cache_bytes_max = cache_bytes_max,
+                                               .open_bytes_max = 20000,
+                                               .sealed_bytes_max = 60000,
+                                               .reply_to = bounded->actor,
+                                               .on_written = count_written,
+                                               .context = bounded};
+    ck_ok(weir_state_open(&options, &bounded->state, NULL, &error), &error);
+}
+
+static void bounded_close(struct bounded *bounded)
+{
+    struct weir_error error;
+    ck_ok(weir_state_close(bounded->state, true, &error), &error);
+    weir_actor_stop(bounded->actor);
+    weir_sim_free(bounded->sim);
+}
+
+static bool is_written(void *context)
+{
+    return !weir_state_is_writing(((struct bounded *)context)->state);
+}
+
+/* `count` new keys with values of 100 bytes. */
+static void add_keys(struct bounded *bounded, uint64_t first, size_t count)
+{
+    struct weir_error error;
+    struct weir_store *store = weir_state_store(bounded->state, 0);
+    for (uint64_t i = first; i < first + count; i++) {
+        uint8_t bytes[8], value[100] = {0};
+        weir_store_u64(bytes, i);
+        struct weir_slice key = weir_slice(bytes, 8);
+        struct weir_store_entry *entry;
+        ck_ok(weir_store_touch(store, &key, 1, &entry, &error), &error);
+        ck_assert_ptr_null(entry->value);
+        ck_ok(weir_store_set(store, entry, weir_slice(value, 100), 1, &error), &error);
+    }
+}
+
+/* Goal: a full open generation asks for a commit, too many sealed ones stall, and both end. */
+START_TEST(full_generations_ask_for_a_commit_and_stall)
+{
+    struct bounded bounded;
+    struct weir_error error;
+    size_t appended = 0;
+    struct weir_changelog_position position = {.offset = 1};
+    bounded_open(&bounded, 1 << 20);
+    for (uint64_t i = 0; i < 3; i++) {
+        ck_assert(!weir_state_is_stalled(bounded.state));
+        add_keys(&bounded, i * 200, 200);
+        ck_assert(weir_state_wants_commit(bounded.state));
+        ck_ok(weir_state_seal(bounded.state, drop, &appended, &error), &error);
+        ck_assert(!weir_state_wants_commit(bounded.state));
+    }
+    ck_assert(weir_state_is_stalled(bounded.state));
+    ck_assert(!weir_state_is_writing(bounded.state));
+    for (int i = 0; i < 3; i++) {
+        position.offset += 200;
+        ck_ok(weir_state_committed(bounded.state, &position, &error), &error);
+    }
+    ck_assert(weir_state_is_writing(bounded.state));
+    weir_sim_run(bounded.sim, is_written, &bounded, INT64_MAX);
+    ck_assert(!weir_state_is_stalled(bounded.state));
+    ck_assert_uint_eq(bounded.written_count, 3);
+    ck_assert_int_eq(weir_state_sizes(bounded.state).sealed_bytes, 0);
+    ck_assert_int_eq(weir_store_position(weir_state_store(bounded.state, 0)).offset,
+                     position.offset);
+    bounded_close(&bounded);
+}
+END_TEST
+
+/* Goal: what is written down leaves beyond the bound, so the tables stay small however many keys. */
+START_TEST(tables_stay_within_the_bound_of_the_cache)
+{
+    struct bounded bounded;
+    struct weir_error error;
+    size_t appended = 0;
+    struct weir_changelog_position position = {.offset = 0};
+    bounded_open(&bounded, 100000);
+    for (uint64_t i = 0; i < 200; i++) {
+        add_keys(&bounded, i * 100, 100);
+        ck_ok(weir_state_seal(bounded.state, drop, &appended, &error), &error);
+        position.offset += 100;
+        ck_ok(weir_state_committed(bounded.state, &position, &error), &error);
+        weir_sim_run(bounded.sim, is_written, &bounded, INT64_MAX);
+    }
+    ck_assert_int_lt(weir_state_sizes(bounded.state).cache_bytes, 400000); /* of 4 MB */
+    bounded_close(&bounded);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *memory = tcase_create("memory");
+    tcase_add_test(memory, call_without_memory_changes_nothing);
+    tcase_add_test(memory, steady_state_allocates_nothing);
+    tcase_add_test(memory, full_generations_ask_for_a_commit_and_stall);
+    tcase_add_test(memory, tables_stay_within_the_bound_of_the_cache);
+    suite_add_tcase(suite, memory);
+}
+
+int main(void)
+{
+    return weir_test_main("state memory", add);
+}

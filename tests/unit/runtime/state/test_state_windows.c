@@ -1,0 +1,276 @@
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tests/unit/runtime/state/stage.h"
+
+/* Windowed stores: what a reader sees as stream time goes on, and what is left on the disk. */
+
+enum { MINUTE = 60 * 1000, RETENTION = 10 * MINUTE };
+
+struct windows {
+    struct weir_sim *sim;
+    struct weir_env *env;
+    bool is_real;
+    char path[WEIR_TEST_PATH_SIZE];
+    struct weir_state *state;
+    struct weir_store *store;
+    size_t appended_count;
+    int64_t offset;
+};
+
+static const struct weir_store_spec specs_by_kind[] = {
+    {.name = "w", .is_logged = true, .is_timestamped = true, .retention_ms = RETENTION},
+    {.name = "w",
+     .kind = WEIR_STORE_MEMORY,
+     .is_logged = true,
+     .is_timestamped = true,
+     .retention_ms = RETENTION},
+};
+static const struct weir_store_spec *const specs_of[2][1] = {{&specs_by_kind[0]},
+                                                             {&specs_by_kind[1]}};
+
+/* Three ways to keep windows: RocksDB, its stand-in, memory. */
+enum { IN_ROCKSDB, IN_MODEL, IN_MEMORY, PLACES };
+
+static void open_state(struct windows *windows, int place)
+{
+    struct weir_error error;
+    const struct weir_state_options options = {.env = windows->env,
+                                               .budget = windows->env->budget,
+                                               .path = windows->path,
+                                               .specs = specs_of[place == IN_MEMORY],
+                                               .store_count = 1,
+                                               .cache_bytes_max = 1 << 20};
+    ck_ok(weir_state_open(&options, &windows->state, NULL, &error), &error);
+    windows->store = weir_state_store(windows->state, 0);
+}
+
+static void windows_open(struct windows *windows, int place)
+{
+    struct weir_error error;
+    *windows = (struct windows){.is_real = place == IN_ROCKSDB};
+    weir_test_directory(windows->path);
+    if (windows->is_real) {
+        ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &windows->env, &error), &error);
+    } else {
+        windows->sim = weir_sim_new(&(struct weir_sim_options){.seed = 1});
+        windows->env = weir_sim_node(windows->sim, 0);
+    }
+    open_state(windows, place);
+}
+
+static void windows_close(struct windows *windows)
+{
+    struct weir_error error;
+    ck_ok(weir_state_close(windows->state, true, &error), &error);
+    if (windows->is_real) weir_env_uv_free(windows->env);
+    weir_sim_free(windows->sim);
+}
+
+static struct weir_slice window_key(uint8_t to[16], const char *key, int64_t start_ms)
+{
+    size_t size = strlen(key);
+    memcpy(to, key, size);
+    weir_store_u64(to + size, (uint64_t)start_ms);
+    return weir_slice(to, size + 8);
+}
+
+static struct weir_store_entry *touch(struct windows *windows, const char *key, int64_t start_ms)
+{
+    struct weir_error error;
+    uint8_t bytes[16];
+    struct weir_slice slice = window_key(bytes, key, start_ms);
+    struct weir_store_entry *entry;
+    ck_ok(weir_store_touch(windows->store, &slice, 1, &entry, &error), &error);
+    return entry;
+}
+
+static void put(struct windows *windows, const char *key, int64_t start_ms)
+{
+    struct weir_error error;
+    struct weir_store_entry *entry = touch(windows, key, start_ms);
+    ck_ok(weir_store_set(windows->store, entry, weir_text("value"), start_ms, &error), &error);
+}
+
+static bool has(struct windows *windows, const char *key, int64_t start_ms)
+{
+    return touch(windows, key, start_ms)->value != NULL;
+}
+
+static int count_append(void *context, struct weir_store *store, const struct weir_record *record)
+{
+    (void)store, (void)record;
+    ((struct windows *)context)->appended_count++;
+    return 0;
+}
+
+static void commit(struct windows *windows)
+{
+    struct weir_error error;
+    ck_ok(weir_state_seal(windows->state, count_append, windows, &error), &error);
+    struct weir_changelog_position position = {.offset = ++windows->offset};
+    ck_ok(weir_state_committed(windows->state, &position, &error), &error);
+}
+
+struct listing {
+    int64_t starts[32];
+    char keys[32];
+    size_t count;
+};
+
+static int list_one(void *context, struct weir_slice key, struct weir_slice value,
+                    int64_t timestamp_ms)
+{
+    struct listing *listing = context;
+    (void)value, (void)timestamp_ms;
+    ck_assert_uint_lt(listing->count, 32);
+    listing->keys[listing->count] = (char)key.data[0];
+    listing->starts[listing->count++] = (int64_t)weir_load_u64(key.data + key.size - 8);
+    return listing->count == 30 ? 5 : 0;
+}
+
+static struct listing list(struct windows *windows)
+{
+    struct weir_error error;
+    struct listing listing = {0};
+    ck_ok(weir_store_scan(windows->store, weir_null(), weir_null(), list_one, &listing, &error),
+          &error);
+    return listing;
+}
+
+/* Goal: a window reads until stream time has gone on by the retention, in the table and below it. */
+START_TEST(window_is_read_until_its_retention_is_over)
+{
+    struct windows windows;
+    windows_open(&windows, _i);
+    put(&windows, "a", 0);
+    put(&windows, "a", MINUTE);
+    commit(&windows);
+    put(&windows, "b", 0);
+    weir_store_advance(windows.store, RETENTION - 1);
+    ck_assert(has(&windows, "a", 0));
+    ck_assert(has(&windows, "b", 0));
+    ck_assert_uint_eq(list(&windows).count, 3);
+
+    weir_store_advance(windows.store, RETENTION);
+    weir_store_advance(windows.store, 5); /* time does not go back */
+    ck_assert(!has(&windows, "a", 0));
+    ck_assert(!has(&windows, "b", 0));
+    ck_assert(has(&windows, "a", MINUTE));
+    ck_assert_uint_eq(list(&windows).count, 1);
+    windows_close(&windows);
+}
+END_TEST
+
+/* Goal: a change of an expired window is dropped and counted, whether it was touched before its time
+ * was over or after, and does not reach the changelog; what was changed in time does. */
+START_TEST(change_of_an_expired_window_is_dropped_and_counted)
+{
+    struct weir_error error;
+    struct windows windows;
+    windows_open(&windows, _i);
+    put(&windows, "a", 0);
+    struct weir_store_entry *early = touch(&windows, "b", 0);
+    weir_store_advance(windows.store, 2 * RETENTION);
+    ck_ok(weir_store_set(windows.store, early, weir_text("x"), 1, &error), &error);
+    put(&windows, "c", 0);
+    put(&windows, "c", RETENTION); /* start == observed - retention: just over */
+    ck_assert_int_eq(weir_store_dropped_count(windows.store), 3);
+    put(&windows, "c", RETENTION + 1);
+    ck_assert(has(&windows, "c", RETENTION + 1));
+    commit(&windows);
+    ck_assert_uint_eq(windows.appended_count, 2);
+    ck_assert_int_eq(weir_store_dropped_count(windows.store), 3);
+    windows_close(&windows);
+}
+END_TEST
+
+/* Goal: a scan gives keys in order of their bytes though the backend orders by time first. */
+START_TEST(scan_is_in_order_of_keys_over_all_segments)
+{
+    struct windows windows;
+    windows_open(&windows, _i);
+    const char *keys[] = {"c", "a", "b"};
+    for (int64_t start = 0; start < 9; start++) {
+        for (int i = 0; i < 3; i++) {
+            put(&windows, keys[i], (9 - start) * MINUTE);
+        }
+        if (start % 2 == 0) commit(&windows);
+    }
+    struct listing listing = list(&windows);
+    ck_assert_uint_eq(listing.count, 27);
+    for (size_t i = 0; i < 27; i++) {
+        ck_assert_int_eq(listing.keys[i], "abc"[i / 9]);
+        ck_assert_int_eq(listing.starts[i], (int64_t)(i % 9 + 1) * MINUTE);
+    }
+    put(&windows, "d", 0);
+    put(&windows, "d", 1);
+    put(&windows, "d", 2);
+    struct weir_error error;
+    listing.count = 0; /* a walk that is ended from inside says so */
+    ck_code(weir_store_scan(windows.store, weir_null(), weir_null(), list_one, &listing, &error),
+            5);
+    ck_assert_uint_eq(listing.count, 30);
+    windows_close(&windows);
+}
+END_TEST
+
+/* Goal: dead segments leave the table and the disk: much more time than memory can go by. */
+START_TEST(dead_segments_leave_table_and_disk)
+{
+    struct windows windows;
+    windows_open(&windows, _i);
+    for (int64_t minute = 0; minute < 8000; minute++) {
+        weir_store_advance(windows.store, minute * MINUTE);
+        put(&windows, "a", minute * MINUTE);
+        put(&windows, "b", minute * MINUTE);
+        if (minute % 5 == 0) commit(&windows);
+    }
+    commit(&windows);
+    ck_assert_uint_eq(list(&windows).count, 20);
+    /* 16,000 windows were written; at 100 bytes and more each they would take 1.6 MB. */
+    ck_assert_int_lt(weir_state_sizes(windows.state).cache_bytes, 400 * 1000);
+    if (_i == IN_MODEL) {
+        struct weir_error error;
+        ck_ok(weir_state_close(windows.state, true, &error), &error);
+        open_state(&windows, _i); /* time is not known after a start: what is there is shown */
+        ck_assert_uint_le(list(&windows).count, 2 * 20 + 2);
+        ck_assert_uint_ge(list(&windows).count, 20);
+    }
+    windows_close(&windows);
+}
+END_TEST
+
+/* Goal: a key that cannot hold a window's start is refused, and nothing is touched. */
+START_TEST(key_without_a_window_is_refused)
+{
+    struct weir_error error;
+    struct windows windows;
+    windows_open(&windows, _i);
+    uint8_t bytes[16];
+    struct weir_slice keys[2] = {window_key(bytes, "a", 0), weir_text("short")};
+    struct weir_store_entry *entries[2] = {NULL, NULL};
+    ck_code(weir_store_touch(windows.store, keys, 2, entries, &error), WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_null(entries[0]);
+    keys[1] = weir_null();
+    ck_code(weir_store_touch(windows.store, keys, 2, entries, &error), WEIR_INVALID_ARGUMENT);
+    ck_assert_uint_eq(list(&windows).count, 0);
+    windows_close(&windows);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *windows = tcase_create("windows");
+    tcase_add_loop_test(windows, window_is_read_until_its_retention_is_over, 0, PLACES);
+    tcase_add_loop_test(windows, change_of_an_expired_window_is_dropped_and_counted, 0, PLACES);
+    tcase_add_loop_test(windows, scan_is_in_order_of_keys_over_all_segments, 0, PLACES);
+    tcase_add_loop_test(windows, dead_segments_leave_table_and_disk, 0, PLACES);
+    tcase_add_loop_test(windows, key_without_a_window_is_refused, 0, PLACES);
+    suite_add_tcase(suite, windows);
+}
+
+int main(void)
+{
+    return weir_test_main("state windows", add);
+}
