@@ -320,6 +320,14 @@ static void account(struct weir_partition_log *log, struct weir_shared *batches)
     weir_tail_cache_add(&log->tail, batches, base_offset, log->end_offset);
 }
 
+/* A mark that still orders a cut would take what is appended along at the next open. */
+static int finish_cut(struct weir_partition_log *log, struct weir_error *error)
+{
+    if (!log->cut_is_unmarked) return 0;
+    if (!log->has_sync) return weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    return weir_error_set(error, WEIR_LIMIT, "log '%s' is being synced: try again", log->path);
+}
+
 int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
                               struct weir_append_result *result_out, struct weir_error *error)
 {
@@ -338,6 +346,8 @@ int weir_partition_log_append(struct weir_partition_log *log, const struct weir_
         };
         return 0;
     }
+    rc = finish_cut(log, error);
+    if (rc < 0) return rc;
     rc = reserve(log, append->batches, error);
     if (rc < 0) return rc;
     rc = make_room(log, &run, append->batches->size, error);

@@ -45,6 +45,8 @@ struct weir_partition_log {
     bool is_roll_due;       /* held back by a sync */
     uint64_t truncations;   /* a read that began before one has to begin again */
 
+    bool
+        cut_is_unmarked; /* the cut is done, the mark on the disk still orders it: no append before */
     bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
     bool has_failed;      /* an I/O error: nothing is written any more */
     int64_t offline_from; /* damage: offsets from here on are not served; -1: none */

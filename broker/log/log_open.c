@@ -417,7 +417,9 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
     rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
     /* On a full disk the older mark is still true, and the log can be read. */
-    return rc == WEIR_NO_SPACE && opening->has_mark && !opening->mark.is_truncating ? 0 : rc;
+    if (rc != WEIR_NO_SPACE || !opening->has_mark) return rc;
+    log->cut_is_unmarked = opening->mark.is_truncating;
+    return 0;
 }
 
 static int open_without_mark(struct weir_log_opening *opening, struct weir_error *error)

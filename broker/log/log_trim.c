@@ -229,9 +229,7 @@ static int cut_files(struct weir_partition_log *log, size_t old_count, struct we
     if (rc < 0) return rc;
     rc = weir_file_sync(active->file, error);
     if (rc < 0) return rc;
-    rc = weir_sync_directory(log->env, log->path, error);
-    if (rc < 0) return rc;
-    return weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    return weir_sync_directory(log->env, log->path, error);
 }
 
 int weir_log_rebuild_active_index(struct weir_partition_log *log, struct weir_error *error)
@@ -300,6 +298,9 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
     follow_cut(log, old_count);
     /* Half a cut must not be appended to: the next open finishes it. */
     if (rc < 0) (void)weir_log_fail(log, rc, error);
+    if (rc == 0) rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    /* Without room or memory for it the cut is durable all the same; the next append sees to it. */
+    if (rc == WEIR_NO_SPACE || rc == WEIR_NO_MEMORY) rc = log->has_failed ? rc : 0;
 out:
     weir_producer_state_close(&shorter.producers);
     return weir_error_wrap(error, rc, "cut log '%s'", log->path);

@@ -53,7 +53,8 @@ END_TEST
 START_TEST(append_knows_the_last_five_batches)
 {
     struct weir_append_result result;
-    for (int32_t i = 0; i < 6; i++) ck_ok(send(i * 2, 0, NULL), &test.error);
+    for (int32_t i = 0; i < 6; i++)
+        ck_ok(send(i * 2, 0, NULL), &test.error);
     int64_t end = state().end_offset;
     for (int32_t i = 1; i < 6; i++) {
         ck_ok(send(i * 2, 0, &result), &test.error);
@@ -105,7 +106,8 @@ END_TEST
 START_TEST(producers_survive_restarts)
 {
     struct weir_append_result result;
-    for (int32_t i = 0; i < 5; i++) ck_ok(send(i * 2, 0, NULL), &test.error);
+    for (int32_t i = 0; i < 5; i++)
+        ck_ok(send(i * 2, 0, NULL), &test.error);
     test_log_fill(&test, 80);
     ck_assert_int_gt(state().segment_count, 1);
     ck_ok(test_log_close(&test), &test.error);
@@ -256,9 +258,8 @@ START_TEST(append_takes_several_batches)
     memcpy(two->data + test.batches[0].size, test.batches[0].bytes, test.batches[0].size);
     two->size = test.batches[0].size * 2;
     ck_ok(weir_partition_log_append(
-              test.log,
-              &(struct weir_append){.batches = two, .now = weir_wall_now(test.env)}, &result,
-              &test.error),
+              test.log, &(struct weir_append){.batches = two, .now = weir_wall_now(test.env)},
+              &result, &test.error),
           &test.error);
     ck_assert_int_eq(result.base_offset, 2);
     ck_assert_int_eq(result.last_offset, 5);

@@ -98,7 +98,8 @@ static void flip_and_open(const char *name, int64_t position, int bit)
         int64_t end = read_suspiciously(&caught);
         struct weir_partition_log_state state = weir_partition_log_state(test.log);
         if (is_log) {
-            ck_assert_msg(caught > 0 || state.is_offline, "%s at %lld bit %d", name, (long long)position, bit);
+            ck_assert_msg(caught > 0 || state.is_offline, "%s at %lld bit %d", name,
+                          (long long)position, bit);
         } else {
             ck_assert_int_eq(caught, 0);
             ck_assert_int_eq(end, end_of_model());
@@ -158,7 +159,8 @@ START_TEST(a_damaged_header_takes_its_range_offline)
     make_closed_log(12);
     const struct test_batch *victim = &test.batches[5];
     int64_t position = 0;
-    for (int i = 0; i < 5; i++) position += (int64_t)test.batches[i].size;
+    for (int i = 0; i < 5; i++)
+        position += (int64_t)test.batches[i].size;
     ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, "00000000000000000000.log"),
                              position + 3, 0),
           NULL);
@@ -352,8 +354,9 @@ END_TEST
 /* Files that are not the log's stay where they are, whatever they are called. */
 START_TEST(foreign_files_are_left_alone)
 {
-    static const char *const names[] = {"notes.txt", "00000000000000000001.log.bak", "1.log",
-                                        "0000000000000000000x.log", ".hidden", "12.index"};
+    static const char *const names[] = {"notes.txt", "00000000000000000001.log.bak",
+                                        "1.log",     "0000000000000000000x.log",
+                                        ".hidden",   "12.index"};
     make_closed_log(5);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         test_log_write_file(&test, names[i], "mine", 4);
