@@ -39,7 +39,8 @@ static void drain_done(struct weir_drain *drain, int rc)
 static void unlink_drain(struct weir_streams *streams, struct weir_drain *drain)
 {
     struct weir_drain **place = &streams->drains;
-    while (*place != drain) place = &(*place)->next;
+    while (*place != drain)
+        place = &(*place)->next;
     *place = drain->next;
 }
 
@@ -95,8 +96,8 @@ static int ask_end(struct weir_drain *drain, struct weir_job_partition *partitio
 
 static void on_drain(struct weir_message *message)
 {
-    struct weir_drain *drain = (struct weir_drain *)((char *)message -
-                                                     offsetof(struct weir_drain, message));
+    struct weir_drain *drain =
+        (struct weir_drain *)((char *)message - offsetof(struct weir_drain, message));
     struct weir_streams *streams = drain->streams;
     drain->rounds_left = (int)streams->topology->subtopology_count;
     drain->next = streams->drains;
@@ -178,8 +179,7 @@ void weir_drain_end_all(struct weir_streams *streams, int rc)
 static bool is_done(void *context)
 {
     const struct weir_drain *drain = context;
-    return atomic_load(&drain->state) == DRAIN_DONE ||
-           atomic_load(&drain->streams->failed);
+    return atomic_load(&drain->state) == DRAIN_DONE || atomic_load(&drain->streams->failed);
 }
 
 int weir_streams_drain(struct weir_streams *streams, int64_t timeout_ms, struct weir_error *error)
@@ -203,7 +203,8 @@ int weir_streams_drain(struct weir_streams *streams, int64_t timeout_ms, struct 
         drain_free(drain);
     } /* else the job frees it when its turn comes */
     if (atomic_load(&streams->failed)) return weir_streams_error(streams, error);
-    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "drain of '%s': %s",
-                                      streams->options.application_id, weir_code_text(rc));
+    if (rc < 0)
+        return weir_error_set(error, (enum weir_code)rc, "drain of '%s': %s",
+                              streams->options.application_id, weir_code_text(rc));
     return 0;
 }

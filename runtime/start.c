@@ -163,8 +163,7 @@ static void size_repartitions(struct weir_streams *streams)
             if (node->kind != WEIR_PLAN_SINK || node->topic < 0) continue;
             const struct weir_plan_topic *plan = &topology->topics[node->topic];
             if (!plan->is_repartition || plan->partition_count > 0) continue;
-            int32_t count =
-                largest_source(streams, &topology->subtopologies[node->subtopology]);
+            int32_t count = largest_source(streams, &topology->subtopologies[node->subtopology]);
             int32_t *known = &streams->topics[node->topic].partition_count;
             if (count > *known) *known = count;
         }
@@ -208,7 +207,8 @@ static int settle_groups(struct weir_streams *streams, struct weir_error *error)
         while (group != NULL && *group != -2) {
             int rc = settle_group(streams, group, error);
             if (rc < 0) return rc;
-            while (*group >= 0) group++;
+            while (*group >= 0)
+                group++;
             if (*group == -1) group++;
         }
     }
@@ -249,8 +249,8 @@ static void add_config(struct weir_config_entry *configs, size_t *count, const c
 }
 
 /* STREAMS.md N3. Records carry the data's own time, however far that is from today. */
-static int topic_configs(struct weir_start *start, size_t topic,
-                         struct weir_config_entry *configs, size_t *count_out)
+static int topic_configs(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
+                         size_t *count_out)
 {
     const struct weir_topology *topology = start->streams->topology;
     size_t count = 0;
@@ -261,7 +261,8 @@ static int topic_configs(struct weir_start *start, size_t topic,
         add_config(configs, &count, "retention.ms", "-1");
         add_config(configs, &count, "segment.bytes", "52428800");
     } else {
-        int64_t retention_ms = topology->stores[topic - topology->topic_count].changelog_retention_ms;
+        int64_t retention_ms =
+            topology->stores[topic - topology->topic_count].changelog_retention_ms;
         const char *policy = retention_ms > 0 ? "compact,delete" : "compact";
         add_config(configs, &count, "cleanup.policy", policy);
         if (retention_ms > 0) {
@@ -419,8 +420,8 @@ static int take_entry(struct weir_streams *streams, const struct weir_offset_ent
         partition->committed_end = entry->offset; /* a changelog */
         return 0;
     }
-    int rc = weir_commit_metadata_decode(entry->metadata, &streams->memory, &partition->metadata,
-                                         error);
+    int rc =
+        weir_commit_metadata_decode(entry->metadata, &streams->memory, &partition->metadata, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "last commit of '%s' partition %" PRId32, topic->name,
                                partition->partition);
@@ -448,8 +449,8 @@ static int look_at_partitions(struct weir_start *start, struct weir_error *error
     if (start->partitions == NULL) return no_memory(error);
     size_t count = 0;
     for (size_t t = 0; t < streams->topic_count; t++) {
-        for (int32_t p = 0; streams->partitions[t] != NULL && p < streams->topics[t].partition_count;
-             p++) {
+        for (int32_t p = 0;
+             streams->partitions[t] != NULL && p < streams->topics[t].partition_count; p++) {
             struct weir_describe_partition_request *request = &start->partitions[count++];
             *request = (struct weir_describe_partition_request){
                 .request = asked(start),
@@ -532,8 +533,7 @@ static int take_cuts(struct weir_start *start, struct weir_error *error)
 {
     for (size_t i = 0; i < start->cut_count; i++) {
         const struct weir_cut_request *cut = &start->cuts[i];
-        struct weir_job_partition *partition =
-            find_partition(start->streams, &cut->partition);
+        struct weir_job_partition *partition = find_partition(start->streams, &cut->partition);
         if (cut->request.rc < 0) {
             *error = cut->request.error;
             return weir_error_wrap(error, cut->request.rc, "cut back '%.*s' to the last commit",
@@ -551,8 +551,8 @@ static int take_cuts(struct weir_start *start, struct weir_error *error)
 static int place_inputs(struct weir_streams *streams)
 {
     for (size_t t = 0; t < streams->topic_count; t++) {
-        for (int32_t p = 0; streams->partitions[t] != NULL && p < streams->topics[t].partition_count;
-             p++) {
+        for (int32_t p = 0;
+             streams->partitions[t] != NULL && p < streams->topics[t].partition_count; p++) {
             struct weir_job_partition *partition = &streams->partitions[t][p];
             const struct weir_commit_metadata *metadata = &partition->metadata;
             partition->next_end = partition->committed_end;
@@ -625,8 +625,9 @@ static int make_tasks(struct weir_start *start, struct weir_error *error)
 /* ---- the steps ------------------------------------------------------------------------------------------------------------- */
 
 static int (*const steps[])(struct weir_start *start, struct weir_error *error) = {
-    look_at_topics, make_missing,       look_at_external_again, make_internal, look_at_internal,
-    read_commit,    look_at_partitions, cut_tails,              make_tasks,
+    look_at_topics,     make_missing,     look_at_external_again,
+    make_internal,      look_at_internal, read_commit,
+    look_at_partitions, cut_tails,        make_tasks,
 };
 
 int weir_start_new(struct weir_streams *streams, struct weir_error *error)

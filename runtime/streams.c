@@ -142,8 +142,8 @@ static void restoring_step(struct weir_streams *streams)
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_run(streams->threads[i]);
     }
-    streams->commit.due = weir_mono_after_ms(weir_mono_now(streams->env),
-                                             streams->options.commit_interval_ms);
+    streams->commit.due =
+        weir_mono_after_ms(weir_mono_now(streams->env), streams->options.commit_interval_ms);
     weir_streams_move(streams, WEIR_STREAMS_RUNNING);
 }
 
@@ -231,7 +231,8 @@ static int check_options(const struct weir_streams_options *options, struct weir
                         (id[i] == '.' && i > 0);
         if (!is_legal) {
             return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                                  "application_id '%s': letters, digits, '.', '_' and '-' only", id);
+                                  "application_id '%s': letters, digits, '.', '_' and '-' only",
+                                  id);
         }
     }
     bool needs_letters = options->on_deserialization_error == WEIR_ON_ERROR_DEAD_LETTER ||
@@ -275,8 +276,8 @@ static void name_topics(struct weir_streams *streams)
         const struct weir_plan_topic *plan = &topology->topics[i];
         struct weir_job_topic *topic = &streams->topics[i];
         topic->is_internal = plan->is_repartition;
-        topic->name = plan->is_repartition ? weir_arena_printf(memory, "%s-%s", id, plan->name)
-                                           : plan->name;
+        topic->name =
+            plan->is_repartition ? weir_arena_printf(memory, "%s-%s", id, plan->name) : plan->name;
     }
     for (size_t i = 0; i < topology->store_count; i++) {
         const struct weir_plan_store *plan = &topology->stores[i];
@@ -293,8 +294,7 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
     const struct weir_topology *topology = streams->topology;
     struct weir_arena *memory = &streams->memory;
     streams->topic_count = topology->topic_count + topology->store_count + 1;
-    streams->topics =
-        weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->topics);
+    streams->topics = weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->topics);
     streams->partitions =
         weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->partitions);
     streams->task_counts =
@@ -340,8 +340,8 @@ static int take_lock(struct weir_streams *streams, struct weir_error *error)
     struct weir_file *lock = NULL;
     int rc = make_directory(env, base, error);
     if (rc >= 0) rc = make_directory(env, streams->state_path, error);
-    if (rc >= 0) rc = weir_file_open(env, lock_path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &lock,
-                                     error);
+    if (rc >= 0)
+        rc = weir_file_open(env, lock_path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &lock, error);
     if (rc < 0) return rc;
     rc = weir_file_lock(lock, error);
     if (rc == WEIR_LOCKED) {
@@ -400,9 +400,8 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
     if (rc >= 0) rc = weir_start_new(streams, error);
     if (rc >= 0) {
         rc = weir_actor_start(streams->env,
-                              &(struct weir_actor_options){.name = "streams",
-                                                           .run_once = job_run_once,
-                                                           .impl = streams},
+                              &(struct weir_actor_options){
+                                  .name = "streams", .run_once = job_run_once, .impl = streams},
                               &streams->actor, error);
     }
     if (rc < 0) {
@@ -434,8 +433,8 @@ void weir_streams_free(struct weir_streams *streams)
     }
     weir_actor_stop(streams->actor);
     for (size_t t = 0; streams->partitions != NULL && t < streams->topic_count; t++) {
-        for (int32_t p = 0; streams->partitions[t] != NULL && p < streams->topics[t].partition_count;
-             p++) {
+        for (int32_t p = 0;
+             streams->partitions[t] != NULL && p < streams->topics[t].partition_count; p++) {
             weir_free(streams->partitions[t][p].sealed_timers);
         }
     }
@@ -449,22 +448,6 @@ void weir_streams_free(struct weir_streams *streams)
 void weir_streams_commit_begin(struct weir_streams *streams)
 {
     weir_actor_post(streams->actor, &streams->commit_message);
-}
-
-int64_t weir_streams_commit_round(const struct weir_streams *streams)
-{
-    return streams->commit.round;
-}
-
-bool weir_streams_is_idle(const struct weir_streams *streams)
-{
-    if (state_of(streams) != WEIR_STREAMS_RUNNING) return false;
-    if (streams->commit.phase != WEIR_COMMIT_IDLE || streams->commit.is_wanted) return false;
-    if (streams->outstanding > 0 || streams->drains != NULL) return false;
-    for (size_t i = 0; i < streams->thread_count; i++) {
-        if (!weir_stream_thread_is_idle(streams->threads[i])) return false;
-    }
-    return true;
 }
 
 /* ---- the public calls -------------------------------------------------------------------------------------------------- */

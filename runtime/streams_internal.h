@@ -24,8 +24,8 @@ struct weir_job_partition {
     int64_t log_start;
     int64_t log_end;
     /* In the last commit. */
-    int64_t committed;     /* input: next offset to process; -1: none yet */
-    int64_t committed_end; /* internal: the end that the commit covers */
+    int64_t committed;                    /* input: next offset to process; -1: none yet */
+    int64_t committed_end;                /* internal: the end that the commit covers */
     struct weir_commit_metadata metadata; /* of an input; as read at the start */
     /* Handed in by the thread that owns the input, at its seal. */
     bool is_handed_in;
@@ -55,7 +55,7 @@ struct weir_commit {
     size_t sealing; /* threads that have not handed in */
     struct weir_mono due;
     struct weir_mono begun;
-    struct weir_arena arena; /* entries and their metadata */
+    struct weir_arena arena;                /* entries and their metadata */
     struct weir_job_partition **partitions; /* of the entries */
     struct weir_commit_request request;
     int64_t round; /* finished ones, empty ones included */
@@ -70,8 +70,8 @@ struct weir_drain {
     struct weir_drain *next;
     _Atomic int state; /* enum weir_drain_state */
     int rc;
-    size_t asking;     /* end offsets not yet answered */
-    int rounds_left;   /* of looking at repartition topics */
+    size_t asking;   /* end offsets not yet answered */
+    int rounds_left; /* of looking at repartition topics */
     bool has_targets;
 };
 
@@ -92,8 +92,9 @@ struct weir_streams {
 
     struct weir_job_topic *topics;
     size_t topic_count;
-    struct weir_job_partition **partitions; /* by topic, by partition; NULL: neither read nor ours */
-    int32_t *task_counts;                   /* by sub-topology */
+    struct weir_job_partition *
+        *partitions;      /* by topic, by partition; NULL: neither read nor ours */
+    int32_t *task_counts; /* by sub-topology */
     struct weir_task_config task_config;
     struct weir_stream_thread **threads;
     size_t thread_count;
@@ -145,6 +146,14 @@ void weir_streams_free(struct weir_streams *streams);
 void weir_streams_commit_begin(struct weir_streams *streams);
 
 /* In the simulator, between events only (one thread): */
+/** Set the job's wall clock (hooks.is_manual) and let threads look at their timers. */
+void weir_streams_set_wall(struct weir_streams *streams, int64_t wall_ms);
+/** Fetch, but do not process. */
+void weir_streams_pause(struct weir_streams *streams, bool is_paused);
+/** When the next wall-clock timer is due; INT64_MAX: none. */
+int64_t weir_streams_next_timer(const struct weir_streams *streams);
+/** Something was processed that no commit covers yet. */
+bool weir_streams_is_dirty(const struct weir_streams *streams);
 int64_t weir_streams_commit_round(const struct weir_streams *streams);
 /** Nothing is buffered, being built, on its way or being committed. */
 bool weir_streams_is_idle(const struct weir_streams *streams);

@@ -200,8 +200,9 @@ int weir_collector_add(struct weir_collector *collector, size_t topic, int32_t p
         rc = slot_finish(collector, slot); /* too far from the batch's first: begin another */
         if (rc >= 0) rc = weir_batch_builder_add(&slot->builder, record);
     }
-    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "output to '%s': %s",
-                                      collector->topics[topic].name, weir_code_text(rc));
+    if (rc < 0)
+        return weir_error_set(error, (enum weir_code)rc, "output to '%s': %s",
+                              collector->topics[topic].name, weir_code_text(rc));
     if (!slot->is_active) {
         slot->is_active = true;
         slot->next = collector->active;

@@ -27,7 +27,8 @@ struct weir_output_slot;
 
 struct weir_collector {
     struct weir_budget *budget;
-    struct weir_budget *batch_budget; /* of finished batches: the log may keep them beyond the job */
+    struct weir_budget
+        *batch_budget; /* of finished batches: the log may keep them beyond the job */
     const struct weir_job_topic *topics;
     size_t topic_count;
     struct weir_output_slot ***slots; /* by topic, by partition; made on first use */

@@ -101,8 +101,7 @@ static int decode_timers(struct weir_reader *reader, struct weir_arena *arena,
 }
 
 int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena,
-                                struct weir_commit_metadata *metadata_out,
-                                struct weir_error *error)
+                                struct weir_commit_metadata *metadata_out, struct weir_error *error)
 {
     struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
     if (text.size == 0) {

@@ -11,10 +11,10 @@ struct weir_input_chunk {
     struct weir_input_chunk *next;
     struct weir_shared *bytes; /* a reference; NULL in the pool */
     struct weir_slice batch;
-    int64_t next_offset;  /* behind the batch */
-    size_t header_count;  /* records, as the batch's header says */
-    struct weir_buffer plain;   /* when it came compressed */
-    struct weir_arena headers;  /* of the records */
+    int64_t next_offset;       /* behind the batch */
+    size_t header_count;       /* records, as the batch's header says */
+    struct weir_buffer plain;  /* when it came compressed */
+    struct weir_arena headers; /* of the records */
     struct weir_record *records;
     size_t record_capacity;
     size_t record_count; /* decoded; 0: not yet */
@@ -24,8 +24,8 @@ struct weir_input_chunk {
 void weir_input_queue_init(struct weir_input_queue *queue, struct weir_budget *budget,
                            int64_t position)
 {
-    *queue = (struct weir_input_queue){
-        .budget = budget, .position = position, .fetch_offset = position};
+    *queue =
+        (struct weir_input_queue){.budget = budget, .position = position, .fetch_offset = position};
 }
 
 static void chunk_free(struct weir_input_chunk *chunk)
@@ -115,8 +115,8 @@ int weir_input_queue_push(struct weir_input_queue *queue, struct weir_shared *by
 
         struct weir_slice batch = weir_slice(rest.data, weir_batch_size(&header));
         int64_t next_offset = weir_batch_last_offset(&header) + 1;
-        bool is_wanted = (header.attributes & WEIR_BATCH_CONTROL) == 0 &&
-                         header.record_count > 0 && next_offset > queue->fetch_offset;
+        bool is_wanted = (header.attributes & WEIR_BATCH_CONTROL) == 0 && header.record_count > 0 &&
+                         next_offset > queue->fetch_offset;
         if (is_wanted && push_batch(queue, bytes, batch, &header) < 0) {
             return weir_error_set(error, WEIR_NO_MEMORY, "no memory for fetched records");
         }
@@ -171,8 +171,7 @@ static struct weir_input_chunk *unlink_head(struct weir_input_queue *queue)
 /* A fetch may begin below the position: its first batch is given whole. */
 static void skip_below_position(struct weir_input_queue *queue, struct weir_input_chunk *chunk)
 {
-    while (chunk->at < chunk->record_count &&
-           chunk->records[chunk->at].offset < queue->position) {
+    while (chunk->at < chunk->record_count && chunk->records[chunk->at].offset < queue->position) {
         chunk->at++;
         queue->buffered_records--;
     }

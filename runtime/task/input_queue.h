@@ -23,8 +23,8 @@ struct weir_input_queue {
     struct weir_input_chunk *tail;
     struct weir_input_chunk *taken; /* wholly processed, still readable */
     struct weir_input_chunk *pool;
-    int64_t position;       /* next offset to hand out; records below are skipped */
-    int64_t fetch_offset;   /* next offset to fetch */
+    int64_t position;        /* next offset to hand out; records below are skipped */
+    int64_t fetch_offset;    /* next offset to fetch */
     size_t buffered_records; /* counted from the headers */
     size_t buffered_bytes;
 };

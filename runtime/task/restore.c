@@ -79,7 +79,8 @@ static int apply_records(struct weir_restore *restore, const struct weir_record 
                          size_t count, struct weir_error *error)
 {
     size_t wanted = 0;
-    while (wanted < count && records[wanted].offset < restore->end) wanted++;
+    while (wanted < count && records[wanted].offset < restore->end)
+        wanted++;
     if (wanted > 0) {
         restore->position.offset = records[wanted - 1].offset + 1;
         int rc = weir_store_restore(restore->store, records, wanted, restore->position, error);

@@ -18,7 +18,7 @@ struct weir_restore {
     struct weir_store *store;
     struct weir_input_queue queue;
     struct weir_changelog_position position; /* topic id and epoch to be stamped; offset: reached */
-    int64_t end;          /* exclusive */
+    int64_t end;                             /* exclusive */
     bool is_outstanding;
     bool is_done;
 };

@@ -46,13 +46,19 @@ static void on_release(struct weir_message *message)
 static void on_committed(struct weir_message *message)
 {
     struct weir_stream_thread *thread = thread_of(message);
-    if (thread->phase == WEIR_THREAD_RUNNING) (void)weir_thread_apply_commit(thread); /* it fails
+    if (thread->phase == WEIR_THREAD_RUNNING)
+        (void)weir_thread_apply_commit(thread); /* it fails
                                                                            the thread by itself */
 }
 
 static void on_stop(struct weir_message *message)
 {
     thread_of(message)->stop_asked = true;
+}
+
+static void on_poke(struct weir_message *message)
+{
+    (void)message; /* the turn that follows is all */
 }
 
 void weir_stream_thread_run(struct weir_stream_thread *thread)
@@ -274,8 +280,8 @@ static void set_alarm(struct weir_stream_thread *thread)
     }
     if (next_ms == INT64_MAX || thread->streams->is_manual) return;
     int64_t wait_ms = next_ms - weir_wall_now(thread->env).ms;
-    weir_actor_wake_at(thread->actor, weir_mono_after_ms(weir_mono_now(thread->env),
-                                                         wait_ms > 0 ? wait_ms : 0));
+    weir_actor_wake_at(thread->actor,
+                       weir_mono_after_ms(weir_mono_now(thread->env), wait_ms > 0 ? wait_ms : 0));
 }
 
 static void update_gauges(struct weir_stream_thread *thread)
@@ -340,7 +346,8 @@ static int stop_step(struct weir_stream_thread *thread)
     if (thread->fetches_out > 0 || thread->produces_out > 0 || is_writing(thread)) return 0;
     for (size_t i = 0; i < thread->task_count; i++) {
         struct weir_thread_task *owned = &thread->tasks[i];
-        for (size_t r = 0; r < owned->restore_count; r++) weir_restore_close(&owned->restores[r]);
+        for (size_t r = 0; r < owned->restore_count; r++)
+            weir_restore_close(&owned->restores[r]);
         struct weir_error error = {0};
         bool is_clean = thread->stop_clean && !thread->has_failed;
         int rc = weir_task_close_state(owned->task, is_clean, &error);
@@ -434,6 +441,7 @@ int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t ta
     note_init(thread, &thread->release, on_release);
     note_init(thread, &thread->committed, on_committed);
     note_init(thread, &thread->stop, on_stop);
+    note_init(thread, &thread->poke, on_poke);
     note_init(thread, &thread->restored, weir_job_on_restored);
     note_init(thread, &thread->sealed, weir_job_on_sealed);
     note_init(thread, &thread->failed, weir_job_on_failed);
@@ -453,8 +461,8 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
         weir_alloc_zero(&streams->budget, (task->plan->store_count + 1) * sizeof *owned->restores);
     if (owned->fetches == NULL || owned->restores == NULL) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < task->input_count; i++) {
-        struct weir_job_partition *partition = weir_job_partition(
-            streams, task->inputs[i].topic, task->inputs[i].source.partition);
+        struct weir_job_partition *partition =
+            weir_job_partition(streams, task->inputs[i].topic, task->inputs[i].source.partition);
         weir_assert(partition != NULL);
         owned->fetches[i] = (struct weir_input_fetch){
             .thread = thread, .input = &task->inputs[i], .partition = partition};
@@ -491,10 +499,10 @@ int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_erro
 {
     char name[32];
     (void)snprintf(name, sizeof name, "stream-%zu", thread->index); /* cut to fit */
-    int rc = weir_actor_start(thread->env,
-                              &(struct weir_actor_options){
-                                  .name = name, .run_once = thread_run_once, .impl = thread},
-                              &thread->actor, error);
+    int rc = weir_actor_start(
+        thread->env,
+        &(struct weir_actor_options){.name = name, .run_once = thread_run_once, .impl = thread},
+        &thread->actor, error);
     if (rc < 0) return rc;
     /* Its first turn may have been before `actor` was set: it begins with this message. */
     weir_actor_post(thread->actor, &thread->open.message);

@@ -69,17 +69,17 @@ struct weir_stream_thread {
     size_t task_count;
     size_t task_capacity;
     size_t task_total; /* as it started with */
-    size_t next_task; /* to be opened, or first to run in the next turn */
+    size_t next_task;  /* to be opened, or first to run in the next turn */
     struct weir_collector collector;
 
-    size_t fetches_out;   /* requests under way */
+    size_t fetches_out; /* requests under way */
     size_t produces_out;
     size_t produce_bytes; /* of those */
 
     enum weir_seal_phase seal;
-    bool is_held;      /* outputs wait for `release` */
-    bool is_last_prepare; /* told with `prepare` */
-    bool is_finishing;    /* the seal at hand is the last: process no more */
+    bool is_held;                 /* outputs wait for `release` */
+    bool is_last_prepare;         /* told with `prepare` */
+    bool is_finishing;            /* the seal at hand is the last: process no more */
     struct weir_output_end *ends; /* handed in */
     size_t end_count;
     size_t end_capacity;
@@ -97,6 +97,7 @@ struct weir_stream_thread {
     struct weir_note release;
     struct weir_note committed;
     struct weir_note stop;
+    struct weir_note poke; /* only a turn; simulator */
     /* To the job. */
     struct weir_note restored;
     struct weir_note sealed;

@@ -23,7 +23,8 @@ static struct weir_node *node_of(struct weir_task *task, int32_t id)
 static size_t local_store(const struct weir_task *task, int32_t store)
 {
     size_t i = 0;
-    while (i < task->plan->store_count && task->plan->stores[i] != store) i++;
+    while (i < task->plan->store_count && task->plan->stores[i] != store)
+        i++;
     weir_assert(i < task->plan->store_count);
     return i;
 }
@@ -39,14 +40,17 @@ static void node_init(struct weir_task *task, struct weir_node *node,
         .children = weir_arena_array(memory, plan->child_count, sizeof(struct weir_node *)),
         .stores = weir_arena_array(memory, plan->store_count, sizeof(struct weir_store *)),
         .state = state_size > 0 ? weir_arena_alloc_zero(memory, state_size) : NULL,
-        .call = {.partition = -1, .offset = -1, .scope = &task->scope,
+        .call = {.partition = -1,
+                 .offset = -1,
+                 .scope = &task->scope,
                  .error = &task->record_error},
     };
     if (weir_arena_failed(memory)) return;
     for (size_t i = 0; i < plan->child_count; i++) {
         node->children[i] = node_of(task, plan->children[i]);
     }
-    for (size_t i = 0; i < plan->store_count; i++) node->stores[i] = NULL;
+    for (size_t i = 0; i < plan->store_count; i++)
+        node->stores[i] = NULL;
 }
 
 static void input_init(struct weir_task *task, struct weir_task_input *input, int32_t source)
@@ -128,7 +132,8 @@ void weir_task_free(struct weir_task *task)
         struct weir_node *node = &task->nodes[--task->open_count];
         if (node->plan->ops->close != NULL) node->plan->ops->close(node);
     }
-    for (size_t i = 0; i < task->input_count; i++) weir_input_queue_close(&task->inputs[i].queue);
+    for (size_t i = 0; i < task->input_count; i++)
+        weir_input_queue_close(&task->inputs[i].queue);
     weir_timers_close(&task->timers);
     weir_arena_close(&task->arena);
     weir_arena_close(&task->memory);
@@ -155,7 +160,8 @@ int weir_task_open_state(struct weir_task *task, const char *state_path,
     const struct weir_topology *topology = task->options.config->topology;
     const struct weir_store_spec **specs = weir_arena_array(&task->memory, count, sizeof *specs);
     if (specs == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for stores");
-    for (size_t i = 0; i < count; i++) specs[i] = &topology->stores[task->plan->stores[i]].spec;
+    for (size_t i = 0; i < count; i++)
+        specs[i] = &topology->stores[task->plan->stores[i]].spec;
 
     bool wiped = false;
     int rc = weir_state_open(
@@ -204,8 +210,7 @@ int weir_task_open(struct weir_task *task, const struct weir_timer_progress *pro
         task->open_count = i + 1;
         if (node->plan->ops->open == NULL) continue;
         rc = node->plan->ops->open(node, error);
-        (void)weir_error_wrap(error, rc, "open node '%s' of task %s", node->plan->name,
-                              task->name);
+        (void)weir_error_wrap(error, rc, "open node '%s' of task %s", node->plan->name, task->name);
     }
     task->timers.progress = NULL;
     task->timers.progress_count = 0;
@@ -247,8 +252,7 @@ static int fail_head(struct weir_task *task, struct weir_task_input *input,
         .source = &input->source,
     };
     int rc = weir_error_set(&task->record_error, WEIR_INVALID_TIMESTAMP,
-                            "the record's timestamp %" PRId64 " is negative",
-                            record->timestamp_ms);
+                            "the record's timestamp %" PRId64 " is negative", record->timestamp_ms);
     task->raw = &batch;
     task->is_dirty = true;
     rc = weir_task_record_failed(task, input->node, &batch, 0, rc);
@@ -300,7 +304,7 @@ static int choose(struct weir_task *task, struct choice *choice_out)
         } else if (timestamp < choice.timestamp_ms) {
             /* The former choice is an earlier sibling now: it wins at a tie. */
             choice.bound_ms = choice.timestamp_ms - 1 < choice.bound_ms ? choice.timestamp_ms - 1
-                                                                       : choice.bound_ms;
+                                                                        : choice.bound_ms;
             choice.input = input;
             choice.timestamp_ms = timestamp;
         } else if (timestamp < choice.bound_ms) {
@@ -358,8 +362,7 @@ static int add_headers(struct weir_task *task, struct columns *columns,
         columns->headers = weir_arena_alloc_zero(&task->arena, size);
         if (columns->headers == NULL) return WEIR_NO_MEMORY;
     }
-    columns->headers[columns->count] =
-        (struct weir_headers){record->headers, record->header_count};
+    columns->headers[columns->count] = (struct weir_headers){record->headers, record->header_count};
     return 0;
 }
 
@@ -492,7 +495,8 @@ static int append_changelog(void *context, struct weir_store *store,
     struct weir_task *task = context;
     const struct weir_topology *topology = task->options.config->topology;
     size_t local = 0;
-    while (weir_state_store(task->state, local) != store) local++;
+    while (weir_state_store(task->state, local) != store)
+        local++;
     int32_t index = task->plan->stores[local];
     const struct weir_plan_store *plan = &topology->stores[index];
     if (!plan->spec.is_logged || plan->source_topic >= 0) return 0;

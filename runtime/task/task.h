@@ -69,10 +69,10 @@ struct weir_task {
     uint32_t magic;
     struct weir_task_options options;
     const struct weir_plan_subtopology *plan;
-    char name[32]; /* 0_1: sub-topology 0, partition 1 */
-    struct weir_arena memory; /* what lives as long as the task */
-    struct weir_node *nodes;  /* in order of plan->nodes */
-    size_t open_count;        /* nodes whose open has run */
+    char name[32];                  /* 0_1: sub-topology 0, partition 1 */
+    struct weir_arena memory;       /* what lives as long as the task */
+    struct weir_node *nodes;        /* in order of plan->nodes */
+    size_t open_count;              /* nodes whose open has run */
     struct weir_task_input *inputs; /* in order of plan->sources */
     size_t input_count;
     struct weir_state *state; /* NULL until it is opened, or without stores */
@@ -81,7 +81,7 @@ struct weir_task {
 
     struct weir_arena arena; /* the batch's */
     struct weir_scope scope;
-    const struct weir_batch *raw; /* as it came from the input; NULL in a flush or a timer */
+    const struct weir_batch *raw;   /* as it came from the input; NULL in a flush or a timer */
     struct weir_error record_error; /* of the row at hand */
     struct weir_error error;        /* what stops the task */
     int32_t *sticky_partitions;     /* by topic, for rows without a key; -1: not chosen */

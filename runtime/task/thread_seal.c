@@ -19,9 +19,8 @@ static int keep_timers(struct weir_stream_thread *thread, const struct weir_task
         size_t count = partition->sealed_timer_count;
         if (count == partition->sealed_timer_capacity) {
             size_t capacity = count == 0 ? 4 : count * 2;
-            struct weir_timer_progress *grown =
-                weir_realloc(&thread->streams->budget, partition->sealed_timers,
-                             capacity * sizeof *grown);
+            struct weir_timer_progress *grown = weir_realloc(
+                &thread->streams->budget, partition->sealed_timers, capacity * sizeof *grown);
             if (grown == NULL) return WEIR_NO_MEMORY;
             partition->sealed_timers = grown;
             partition->sealed_timer_capacity = capacity;

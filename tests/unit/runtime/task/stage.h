@@ -42,7 +42,8 @@ const struct weir_topology *plan_done(struct plan *plan);
 /* Operators on bytes. */
 extern const struct weir_operator_ops stage_source; /* hands the rows on */
 extern const struct weir_operator_ops stage_sink;
-extern const struct weir_operator_ops stage_filter; /* keeps rows whose value does not begin with 'x' */
+extern const struct weir_operator_ops
+    stage_filter; /* keeps rows whose value does not begin with 'x' */
 extern const struct weir_operator_ops stage_refuse; /* rows whose value begins with '!' fail */
 extern const struct weir_operator_ops stage_count;  /* per key; forwards on flush, or each when not
                                                        caching: key, 8 bytes of count */

@@ -49,8 +49,8 @@ void stage_crash(struct stage *stage, enum weir_sim_crash_kind kind)
 
 void stage_topic(struct stage *stage, const char *name, int32_t partitions)
 {
-    const struct weir_config configs[] = {
-        {"message.timestamp.after.max.ms", "9223372036854775807"}, {"retention.ms", "-1"}};
+    const struct weir_config configs[] = {{"message.timestamp.after.max.ms", "9223372036854775807"},
+                                          {"retention.ms", "-1"}};
     ck_ok(weir_topic_create(stage->log, name, partitions, configs, 2, &stage->error),
           &stage->error);
 }

@@ -87,7 +87,8 @@ static int count_rows(struct weir_node *node, const struct weir_batch *batch)
         uint8_t bytes[8];
         weir_store_u64(bytes, count + 1);
         int64_t timestamp = batch->timestamps[row];
-        if (entry->value != NULL && entry->timestamp_ms > timestamp) timestamp = entry->timestamp_ms;
+        if (entry->value != NULL && entry->timestamp_ms > timestamp)
+            timestamp = entry->timestamp_ms;
         struct weir_slice value = weir_slice(bytes, sizeof bytes);
         rc = weir_store_set(store, entry, value, timestamp, node->call.error);
         if (rc >= 0 && !weir_node_caches(node)) {

@@ -1,0 +1,66 @@
+#include "runtime/streams_internal.h"
+
+/**
+ * What the simulator may ask and do between events: there everything runs on one thread, so the job
+ * and its threads can be looked at as they are. For the test driver and simulation tests.
+ */
+
+static void poke(struct weir_streams *streams)
+{
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        weir_actor_post(streams->threads[i]->actor, &streams->threads[i]->poke.message);
+    }
+}
+
+void weir_streams_set_wall(struct weir_streams *streams, int64_t wall_ms)
+{
+    streams->manual_wall_ms = wall_ms;
+    poke(streams);
+}
+
+void weir_streams_pause(struct weir_streams *streams, bool is_paused)
+{
+    if (streams->is_paused == is_paused) return;
+    streams->is_paused = is_paused;
+    if (!is_paused) poke(streams);
+}
+
+int64_t weir_streams_next_timer(const struct weir_streams *streams)
+{
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        const struct weir_stream_thread *thread = streams->threads[i];
+        for (size_t t = 0; t < thread->task_count; t++) {
+            int64_t wall_ms = thread->tasks[t].task->timers.next_wall_ms;
+            if (wall_ms < next_ms) next_ms = wall_ms;
+        }
+    }
+    return next_ms;
+}
+
+bool weir_streams_is_dirty(const struct weir_streams *streams)
+{
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        const struct weir_stream_thread *thread = streams->threads[i];
+        for (size_t t = 0; t < thread->task_count; t++) {
+            if (thread->tasks[t].task->is_dirty) return true;
+        }
+    }
+    return false;
+}
+
+int64_t weir_streams_commit_round(const struct weir_streams *streams)
+{
+    return streams->commit.round;
+}
+
+bool weir_streams_is_idle(const struct weir_streams *streams)
+{
+    if (weir_streams_state(streams) != WEIR_STREAMS_RUNNING) return false;
+    if (streams->commit.phase != WEIR_COMMIT_IDLE || streams->commit.is_wanted) return false;
+    if (streams->outstanding > 0 || streams->drains != NULL) return false;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        if (!weir_stream_thread_is_idle(streams->threads[i])) return false;
+    }
+    return true;
+}
