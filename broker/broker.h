@@ -127,8 +127,8 @@ struct weir_fetch_request {
     _Atomic int cancel_state;
 };
 void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request);
-/** Have a waiting fetch answered now with WEIR_CLOSED; `done` still runs exactly once. Once per fetch,
- * from the thread that `done` runs on, before it has run. */
+/** Have a waiting fetch answered now with WEIR_CLOSED; `done` still runs exactly once, also if the
+ * answer is on its way already. At most once per fetch; any thread, while the struct lives. */
 void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request);
 /** Drop the references a fetch gave. */
 void weir_fetch_release(struct weir_fetch_request *request);

@@ -470,6 +470,23 @@ START_TEST(an_unclean_stop_raises_every_epoch_once)
 }
 END_TEST
 
+/* A power cut right after a clean open is an unclean stop: the mark of the clean one must not come
+ * back with the directory's old entries. */
+START_TEST(a_clean_mark_does_not_come_back)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct engine engine;
+        open_with_topic(&engine, seed, 1);
+        ck_ok(engine_close(&engine), &engine.error);
+        ck_ok(engine_open(&engine), &engine.error);
+        engine_crash(&engine, WEIR_SIM_POWER);
+        ck_ok(engine_open(&engine), &engine.error);
+        ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.leader_epoch, 1);
+        engine_end(&engine);
+    }
+}
+END_TEST
+
 /* ---- producer ids ---------------------------------------------------------------------------- */
 
 /* No producer id is given twice, over fifty crashes of both kinds. */
@@ -581,6 +598,7 @@ static void add(Suite *suite)
     tcase_add_test(topics, topics_are_listed_by_name);
     tcase_add_test(topics, a_cut_tail_is_gone_and_raises_the_epoch);
     tcase_add_test(topics, an_unclean_stop_raises_every_epoch_once);
+    tcase_add_test(topics, a_clean_mark_does_not_come_back);
     tcase_add_test(topics, producer_ids_are_unique_over_crashes);
     suite_add_tcase(suite, topics);
     TCase *offsets = tcase_create("committed offsets");

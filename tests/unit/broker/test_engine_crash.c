@@ -158,6 +158,26 @@ static void check_world(struct engine *engine, const struct world worlds[STEP_CO
                   (long long)old->end, (long long)new->end);
 }
 
+static int count_leftover(void *context, const char *name, enum weir_file_kind kind)
+{
+    (void)kind;
+    size_t size = strlen(name);
+    bool is_deleted = size > 7 && strcmp(name + size - 7, "-delete") == 0;
+    if (is_deleted || strncmp(name, "clicks-", 7) == 0) ++*(int *)context;
+    return 0;
+}
+
+/* A topic that is gone has left no folder, and its name can be used again. */
+static void check_deleted(struct engine *engine, const char *what)
+{
+    int count = 0;
+    if (engine_describe(engine, "clicks") >= 0) return;
+    ck_assert_int_eq(weir_list(engine->env, ENGINE_PATH "/log", count_leftover, &count, NULL), 0);
+    ck_assert_msg(count == 0, "%s: %d folders are left of a deleted topic", what, count);
+    ck_ok(engine_create(engine, "clicks", 1), &engine->error);
+    ck_assert_int_eq(engine_produce(engine, "clicks", 0, "new", WEIR_ACKS_ALL), 0);
+}
+
 /* Crash at one operation; recover; a second recovery finds the same. */
 static void crash_at(const struct world worlds[STEP_COUNT + 1], uint64_t at,
                      enum weir_sim_fault fault, enum weir_sim_crash_kind kind, int32_t shard_count)
@@ -188,6 +208,7 @@ static void crash_at(const struct world worlds[STEP_COUNT + 1], uint64_t at,
     ck_assert_msg(rc == 0, "%s, again: %s", what, engine.error.text);
     struct world second = look(&engine);
     ck_assert_msg(is_equal(&first, &second), "%s: the second recovery differs", what);
+    check_deleted(&engine, what);
     engine_end(&engine);
 }
 
