@@ -37,7 +37,8 @@ static struct weir_producer *find(const struct weir_producer_state *state, int64
 /* Markers carry a producer id but no sequence. */
 static bool has_sequence(const struct weir_batch_header *header)
 {
-    return header->producer_id >= 0 && (header->attributes & WEIR_BATCH_CONTROL) == 0;
+    return header->producer_id >= 0 && header->producer_epoch >= 0 && header->base_sequence >= 0 &&
+           (header->attributes & WEIR_BATCH_CONTROL) == 0;
 }
 
 static int32_t last_sequence(const struct weir_batch_header *header)
