@@ -15,7 +15,7 @@ done < <(find include base wire broker client runtime operators dsl -name '*.h' 
 while read -r folder; do
     [ -s "$folder/README.md" ] || { echo "$folder has no README.md"; bad=1; }
 done < <(find base wire broker client runtime operators dsl examples bench tools tests -name '*.c' -printf '%h\n' |
-    sed -E 's,^(tests/[^/]*)/.*,\1,' | sort -u)
+    sed -E "s,^tests/.*,tests,; s,^examples/.*,examples," | sort -u)
 if c++ --version >/dev/null 2>&1; then
     printf '#include <weir.h>\nint main() { return 0; }\n' |
         c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only -Iinclude -x c++ - ||
