@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "broker/log/small_file.h"
+#include "wire/generated/snapshot_footer_record.h"
+#include "wire/generated/snapshot_header_record.h"
 
 enum {
     BATCH_SIZE = 256 * 1024,          /* a batch is closed once it has this many bytes */
@@ -42,26 +44,33 @@ static void close_batch(struct weir_snapshot_builder *builder, bool is_control)
     weir_batch_builder_reset(&builder->batch);
 }
 
-/* Header: version 0, last contained timestamp; footer: version 0; both end in "no tagged fields". */
+static int encode_control(int16_t type, int64_t timestamp_ms, struct weir_buffer *value)
+{
+    if (type == CONTROL_SNAPSHOT_FOOTER) {
+        struct weir_snapshot_footer_record footer;
+        weir_snapshot_footer_record_init(&footer);
+        return weir_snapshot_footer_record_encode(&footer, 0, value);
+    }
+    struct weir_snapshot_header_record header;
+    weir_snapshot_header_record_init(&header);
+    header.last_contained_log_timestamp = timestamp_ms;
+    return weir_snapshot_header_record_encode(&header, 0, value);
+}
+
 static void add_control(struct weir_snapshot_builder *builder, int16_t type, int64_t timestamp_ms)
 {
     uint8_t key[4];
-    uint8_t value[16];
-    weir_store_u16(key, 0);
+    struct weir_buffer value;
+    weir_store_u16(key, 0); /* the version of the key */
     weir_store_u16(key + 2, (uint16_t)type);
-    size_t size = 0;
-    weir_store_u16(value, 0);
-    size += 2;
-    if (type == CONTROL_SNAPSHOT_HEADER) {
-        weir_store_u64(value + size, (uint64_t)timestamp_ms);
-        size += 8;
-    }
-    value[size++] = 0;
+    weir_buffer_init(&value, builder->bytes.budget, 0);
+    fail(builder, encode_control(type, timestamp_ms, &value));
     struct weir_record record = {.key = weir_slice(key, sizeof key),
-                                 .value = weir_slice(value, size),
+                                 .value = weir_buffer_slice(&value),
                                  .timestamp_ms = timestamp_ms};
-    fail(builder, weir_batch_builder_add(&builder->batch, &record));
+    if (builder->rc == 0) fail(builder, weir_batch_builder_add(&builder->batch, &record));
     close_batch(builder, true);
+    weir_buffer_close(&value);
 }
 
 void weir_snapshot_builder_init(struct weir_snapshot_builder *builder, struct weir_budget *budget,

@@ -82,10 +82,9 @@ static int step_reopen(struct engine *engine)
 typedef int (*step_fn)(struct engine *engine);
 
 static const step_fn steps[] = {
-    step_open,   step_create,      step_produce, step_produce_more, step_alter,
-    step_commit, step_cut,         step_reopen,  step_produce_more, step_commit_more,
-    step_delete, step_create,      step_produce, step_reopen,       step_delete,
-    step_reopen,
+    step_open,    step_create, step_produce,      step_produce_more, step_alter,  step_commit,
+    step_cut,     step_reopen, step_produce_more, step_commit_more,  step_delete, step_create,
+    step_produce, step_reopen, step_delete,       step_reopen,
 };
 enum { STEP_COUNT = sizeof steps / sizeof steps[0] };
 
@@ -187,8 +186,8 @@ static void crash_at(const struct world worlds[STEP_COUNT + 1], uint64_t at,
     int rc;
     engine_init(&engine, at);
     engine.options.shard_count = shard_count;
-    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){
-                                          .fault = fault, .at = at, .crash = kind});
+    weir_sim_disk_plan(engine.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = fault, .at = at, .crash = kind});
     int count = run_until_fault(&engine, &rc);
     (void)snprintf(what, sizeof what, "fault %d at %llu, crash %d", fault, (unsigned long long)at,
                    kind);
@@ -271,8 +270,7 @@ static void fail_everywhere(enum weir_sim_fault fault)
         char what[96];
         int rc;
         engine_init(&engine, at);
-        weir_sim_disk_plan(engine.sim, 0,
-                           (struct weir_sim_fault_plan){.fault = fault, .at = at});
+        weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){.fault = fault, .at = at});
         int count = run_until_fault(&engine, &rc);
         (void)snprintf(what, sizeof what, "fault %d at %llu", fault, (unsigned long long)at);
         if (engine.broker != NULL) (void)engine_close(&engine); /* may fail too: it was told */
