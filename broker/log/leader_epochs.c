@@ -37,6 +37,10 @@ void weir_leader_epochs_assign(struct weir_leader_epochs *epochs, int32_t epoch,
     int32_t last = weir_leader_epochs_last(epochs);
     if (epoch == last) return;
     weir_assert(epoch > last);
+    /* The head was cut up to the end: nothing of the last epoch is left, and it makes room. */
+    if (epochs->count > 0 && epochs->entries[epochs->count - 1].start_offset == offset) {
+        epochs->count--;
+    }
     weir_assert(epochs->count < epochs->capacity);
     weir_assert(epochs->count == 0 || epochs->entries[epochs->count - 1].start_offset < offset);
     epochs->entries[epochs->count++] = (struct weir_epoch_entry){epoch, offset};
