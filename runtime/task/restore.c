@@ -101,6 +101,7 @@ int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
         const struct weir_log_part *part = &fetch->parts[i];
         rc = weir_input_queue_push(&restore->queue, part->bytes, part->from, part->size, error);
     }
+    bool is_at_end = fetch->part_count == 0;
     weir_fetch_release(fetch);
     while (rc >= 0 && !restore->is_done) {
         const struct weir_record *records = NULL;
@@ -118,6 +119,6 @@ int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
     if (restore->queue.position > restore->position.offset) {
         restore->position.offset = restore->queue.position;
     }
-    if (restore->position.offset >= restore->end || fetch->size == 0) restore->is_done = true;
+    if (restore->position.offset >= restore->end || is_at_end) restore->is_done = true;
     return 0;
 }
