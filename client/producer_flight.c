@@ -20,6 +20,8 @@ enum {
 static void unlink_batch(struct weir_producer_partition *partition,
                          struct weir_producer_batch *batch)
 {
+    weir_assert(batch->producer->unanswered > 0);
+    batch->producer->unanswered--;
     struct weir_producer_batch *before = NULL;
     struct weir_producer_batch **at = &partition->first;
     while (*at != batch) {

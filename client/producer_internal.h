@@ -103,6 +103,7 @@ struct weir_producer {
     struct weir_producer_partition **busy_end;
 
     struct weir_mono linger_until; /* when the first open batch has lingered long enough */
+    size_t unanswered;             /* batches READY or IN_FLIGHT */
     size_t memory_used;            /* bytes of batches open, ready or in flight */
     struct weir_buffer compressed; /* lent to a builder while it seals */
     struct weir_shared *pool[WEIR_PRODUCER_POOL_MAX]; /* buffers of batch_size, oldest first */

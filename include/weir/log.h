@@ -113,7 +113,9 @@ struct weir_delivery {
 struct weir_producer_options {
     size_t size;
     int acks;                 /* 0 (default): all; WEIR_PRODUCER_ACKS_NONE; 1: leader */
-    int64_t linger_ms;        /* 0: send when asked to flush, when a batch is full or when idle */
+    /** How long a batch may fill up. 0: until it is full, until flush, or until a poll finds nothing
+     * of its partition on the way. Looked at by send and poll: there is no thread that does. */
+    int64_t linger_ms;
     size_t batch_size;        /* bytes; 0: 64 KiB */
     size_t buffer_memory;     /* bytes of unacknowledged batches before produce waits; 0: 32 MiB */
     const char *compression_type; /* NULL: none; gzip, snappy, lz4, zstd */
@@ -128,7 +130,8 @@ enum { WEIR_PRODUCER_ACKS_NONE = -2 };
 WEIR_API struct weir_producer *weir_producer_new(struct weir_log *log,
                                                  const struct weir_producer_options *options,
                                                  struct weir_error *error);
-/** Flush and free; the first delivery error, if any. NULL is fine. */
+/** Flush and free; the first delivery error, if any. NULL is fine. Freed also after such an error,
+ * but not when the call is refused (WEIR_WRONG_THREAD). */
 WEIR_API int weir_producer_close(struct weir_producer *producer, struct weir_error *error);
 
 /**
@@ -143,7 +146,8 @@ WEIR_API int weir_producer_close(struct weir_producer *producer, struct weir_err
 WEIR_API int weir_producer_send(struct weir_producer *producer, const char *topic,
                                 int32_t partition, const struct weir_record *record,
                                 void *record_context, struct weir_error *error);
-/** Send what is batched and run deliveries that are due, without waiting; how many ran. */
+/** Send what is batched (see linger_ms) and run deliveries that are due, without waiting; how many
+ * records have been delivered since the last call. */
 WEIR_API int weir_producer_poll(struct weir_producer *producer);
 /** Wait until everything sent so far is acknowledged; the first delivery error since the last flush. */
 WEIR_API int weir_producer_flush(struct weir_producer *producer, struct weir_error *error);

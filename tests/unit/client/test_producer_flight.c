@@ -288,6 +288,23 @@ START_TEST(bounds_are_kept)
 }
 END_TEST
 
+/* Four partitions share a full buffer: their batches go on filling while answers are waited for. */
+START_TEST(a_full_buffer_does_not_cut_batches_short)
+{
+    struct fake_engine *engine = fake_engine_new();
+    struct weir_error error;
+    struct weir_producer *producer = new_producer(
+        engine, NULL,
+        (struct weir_producer_options){.batch_size = 1024, .buffer_memory = 8 * 1024});
+    for (int i = 0; i < 2000; i++) {
+        send_many(producer, i, i + 1, i % FAKE_PARTITIONS);
+    }
+    ck_ok(weir_producer_close(producer, &error), &error);
+    ck_assert_int_le(engine->batch_count, 2000 / 8 + 2 * FAKE_PARTITIONS); /* 8 make a batch full */
+    fake_engine_free(engine);
+}
+END_TEST
+
 /* buffer_memory is full and the call comes from a delivery, which may not wait: WEIR_LIMIT; and a
  * flush in there is refused. What was sent in there is delivered later. */
 START_TEST(a_delivery_may_send_but_not_wait)
@@ -526,6 +543,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_refused_batch_leaves_no_hole);
     tcase_add_test(tests, random_faults_keep_order_and_count);
     tcase_add_test(tests, bounds_are_kept);
+    tcase_add_test(tests, a_full_buffer_does_not_cut_batches_short);
     tcase_add_test(tests, a_delivery_may_send_but_not_wait);
     tcase_add_test(tests, poll_and_linger_decide_when_to_send);
     tcase_add_test(tests, a_steady_stream_allocates_nothing);
