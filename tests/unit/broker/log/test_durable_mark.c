@@ -1,0 +1,335 @@
+#include <string.h>
+
+#include "base/hash.h"
+#include "broker/log/durable_mark.h"
+#include "broker/log/recovery.h"
+#include "tests/support/support.h"
+
+/** The small formats (mark, snapshot, epochs) and what recovery decides from them. */
+static struct weir_heap heap;
+static struct weir_budget budget;
+static struct weir_arena arena;
+static struct weir_error error;
+
+static void set_up(void)
+{
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "test", &heap, NULL, 0);
+    weir_arena_init(&arena, &budget, 0);
+}
+
+static void tear_down(void)
+{
+    weir_arena_close(&arena);
+    ck_assert_uint_eq(budget.used, 0);
+}
+
+static const struct weir_segment_facts segments[] = {
+    {.base_offset = 0,
+     .size = 100,
+     .first_timestamp_ms = 5,
+     .max_timestamp_ms = 9,
+     .max_timestamp_offset = 3},
+    {.base_offset = 10,
+     .size = 50,
+     .first_timestamp_ms = -1,
+     .max_timestamp_ms = -1,
+     .max_timestamp_offset = -1},
+};
+
+static const struct weir_segment_facts *segment_at(const void *context, size_t index)
+{
+    (void)context;
+    return &segments[index];
+}
+
+static struct weir_batch_header batch_of(int64_t producer_id, int32_t sequence, int64_t offset)
+{
+    return (struct weir_batch_header){
+        .base_offset = offset,
+        .last_offset_delta = 1,
+        .record_count = 2,
+        .producer_id = producer_id,
+        .producer_epoch = 4,
+        .base_sequence = sequence,
+        .max_timestamp_ms = 77,
+    };
+}
+
+static void add_batch(struct weir_producer_state *state, int64_t id, int32_t sequence,
+                      int64_t offset, int64_t now_ns)
+{
+    struct weir_batch_header header = batch_of(id, sequence, offset);
+    ck_ok(weir_producer_state_reserve(state, &header), NULL);
+    weir_producer_state_add(state, &header, (struct weir_mono){now_ns});
+}
+
+static void encode(struct weir_buffer *to)
+{
+    struct weir_leader_epochs epochs;
+    struct weir_producer_state producers;
+    weir_leader_epochs_init(&epochs, &budget);
+    weir_producer_state_init(&producers, &budget);
+    ck_ok(weir_leader_epochs_reserve(&epochs), NULL);
+    weir_leader_epochs_assign(&epochs, 2, 0);
+    weir_leader_epochs_assign(&epochs, 5, 7);
+    for (int32_t i = 0; i < 7; i++)
+        add_batch(&producers, 42, i * 2, i * 2, 1000000000);
+    weir_buffer_init(to, &budget, 0);
+    weir_durable_mark_encode(&(struct weir_durable_mark_view){.is_clean = true,
+                                                              .topic_id = {{9, 8, 7}},
+                                                              .start_offset = 4,
+                                                              .end_offset = 14,
+                                                              .epochs = &epochs,
+                                                              .producers = &producers,
+                                                              .now = {3000000000},
+                                                              .segment_count = 2,
+                                                              .segment = segment_at},
+                             to);
+    ck_assert(!to->failed);
+    weir_leader_epochs_close(&epochs);
+    weir_producer_state_close(&producers);
+}
+
+static int decode(struct weir_slice bytes, struct weir_durable_mark *mark)
+{
+    return weir_durable_mark_decode(bytes, &budget, &arena, (struct weir_mono){10000000000}, mark,
+                                    &error);
+}
+
+/* All that is put in comes out again. */
+START_TEST(a_mark_comes_back_whole)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode(&bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    ck_assert(mark.is_clean && !mark.is_truncating);
+    ck_assert_int_eq(mark.topic_id.bytes[1], 8);
+    ck_assert_int_eq(mark.start_offset, 4);
+    ck_assert_int_eq(mark.end_offset, 14);
+    ck_assert_uint_eq(mark.segment_count, 2);
+    ck_assert_mem_eq(mark.segments, segments, sizeof segments);
+    int64_t end;
+    ck_assert_int_eq(weir_leader_epochs_at(&mark.epochs, 6, &end), 2);
+    ck_assert_int_eq(end, 7);
+    size_t at = 0;
+    const struct weir_producer *producer = weir_producer_state_next(&mark.producers, &at);
+    ck_assert_int_eq(producer->id, 42);
+    ck_assert_int_eq(producer->batch_count, WEIR_PRODUCER_BATCHES);
+    ck_assert_int_eq(producer->batches[0].first_sequence, 4);
+    ck_assert_int_eq(producer->batches[4].last_offset, 13);
+    ck_assert_int_eq(producer->used.ns, 8000000000); /* idle for two seconds, still */
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* Every flipped bit and every shorter length is noticed. */
+START_TEST(a_damaged_mark_is_never_believed)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode(&bytes);
+    for (size_t bit = 0; bit < bytes.size * 8; bit++) {
+        bytes.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_CORRUPT);
+        bytes.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    for (size_t size = 0; size < bytes.size; size++) {
+        ck_code(decode(weir_slice(bytes.data, size), &mark), WEIR_CORRUPT);
+    }
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* A mark of a newer version is told from a damaged one, and both versions are named. */
+START_TEST(a_newer_mark_is_refused_by_name)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode(&bytes);
+    bytes.data[9] = 2;
+    uint32_t crc = weir_crc32c(0, bytes.data, 16);
+    weir_store_u32(bytes.data + 16, weir_crc32c(crc, bytes.data + 20, bytes.size - 20));
+    ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_UNSUPPORTED_VERSION);
+    ck_assert_ptr_nonnull(strstr(error.text, "version 2, this program knows 1"));
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* Kafka's bytes: a snapshot of one producer, written out by hand from the format. */
+START_TEST(a_snapshot_has_kafkas_bytes)
+{
+    static const uint8_t entry[] = {
+        0,    0,    0,    1,                            /* count */
+        0,    0,    0,    0,    0,    0,    0,    42,   /* producer id */
+        0,    4,                                        /* epoch */
+        0,    0,    0,    11,                           /* last sequence */
+        0,    0,    0,    0,    0,    0,    0,    21,   /* last offset */
+        0,    0,    0,    1,                            /* offset delta */
+        0,    0,    0,    0,    0,    0,    0,    77,   /* timestamp */
+        0xff, 0xff, 0xff, 0xff,                         /* coordinator epoch */
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* no transaction */
+    };
+    struct weir_producer_state state;
+    struct weir_buffer bytes;
+    weir_producer_state_init(&state, &budget);
+    weir_buffer_init(&bytes, &budget, 0);
+    add_batch(&state, 42, 8, 18, 0);
+    add_batch(&state, 42, 10, 20, 0);
+    weir_producer_snapshot_write(&state, &bytes);
+    ck_assert_uint_eq(bytes.size, 6 + sizeof entry);
+    ck_assert_int_eq(weir_load_u16(bytes.data), 1);
+    ck_assert_uint_eq(weir_load_u32(bytes.data + 2), weir_crc32c(0, entry, sizeof entry));
+    ck_assert_mem_eq(bytes.data + 6, entry, sizeof entry);
+
+    struct weir_producer_state read;
+    struct weir_mono now = {0};
+    weir_producer_state_init(&read, &budget);
+    ck_ok(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes), now, &error), &error);
+    struct weir_batch_header retry = batch_of(42, 10, 0);
+    struct weir_producer_batch first;
+    ck_code(weir_producer_state_check(&read, &retry, NULL, &first, NULL), WEIR_END);
+    ck_assert_int_eq(first.base_offset, 20);
+    weir_producer_state_close(&read);
+    weir_producer_state_init(&read, &budget);
+    for (size_t at = 2; at < bytes.size; at++) {
+        bytes.data[at] ^= 1;
+        ck_code(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes), now, NULL),
+                WEIR_CORRUPT);
+        bytes.data[at] ^= 1;
+    }
+    weir_producer_state_close(&read);
+    weir_producer_state_close(&state);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* Kafka's text, and nothing but it. */
+START_TEST(epochs_have_kafkas_text)
+{
+    static const char *const bad[] = {"",
+                                      "0\n",
+                                      "0\n1\n",
+                                      "1\n0\n",
+                                      "0\n1\n5\n",
+                                      "0\n1\n5 6",
+                                      "0\n0\nmore\n",
+                                      "0\n2\n5 6\n5 7\n",
+                                      "0\n2\n5 6\n6 6\n",
+                                      "0\n1\n-5 6\n",
+                                      "0\n99999999999\n",
+                                      "0\n1\n5 99999999999999999999\n"};
+    struct weir_leader_epochs epochs;
+    struct weir_buffer text;
+    weir_leader_epochs_init(&epochs, &budget);
+    weir_buffer_init(&text, &budget, 0);
+    ck_ok(weir_leader_epochs_decode(&epochs, weir_text("0\n2\n1 0\n3 24\n"), &error), &error);
+    weir_leader_epochs_encode(&epochs, &text);
+    ck_assert(weir_slice_equal(weir_buffer_slice(&text), weir_text("0\n2\n1 0\n3 24\n")));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_code(weir_leader_epochs_decode(&epochs, weir_text(bad[i]), NULL), WEIR_CORRUPT);
+        ck_assert_uint_eq(epochs.count, 2); /* what was there stays */
+    }
+    weir_buffer_close(&text);
+    weir_leader_epochs_close(&epochs);
+}
+END_TEST
+
+/* ---- what recovery decides -------------------------------------------------------------------- */
+
+static struct weir_recovery_plan plan_of(bool is_truncating, struct weir_recovery_file *files,
+                                         size_t count)
+{
+    static const struct weir_segment_facts table[] = {
+        {.base_offset = 10, .size = 100},
+        {.base_offset = 20, .size = 100},
+        {.base_offset = 30, .size = 40},
+    };
+    struct weir_durable_mark mark = {
+        .is_truncating = is_truncating,
+        .start_offset = 12,
+        .end_offset = 35,
+        .segments = table,
+        .segment_count = 3,
+    };
+    struct weir_recovery_plan plan;
+    weir_recovery_plan_files(&mark, files, count, &plan);
+    return plan;
+}
+
+/* The table is the log: what is below it and what is empty behind it goes, the rest stays. */
+START_TEST(recovery_keeps_the_table_and_removes_leftovers)
+{
+    struct weir_recovery_file files[] = {
+        {.base_offset = 0, .size = 9},   {.base_offset = 10, .size = 100},
+        {.base_offset = 15, .size = 7},  {.base_offset = 20, .size = 170},
+        {.base_offset = 30, .size = 90}, {.base_offset = 44, .size = 0}};
+    struct weir_recovery_plan plan = plan_of(false, files, 6);
+    ck_assert_int_eq(plan.offline_from, -1);
+    ck_assert_int_eq(files[0].verdict, WEIR_RECOVERY_LEFTOVER);
+    ck_assert_int_eq(files[1].verdict, WEIR_RECOVERY_KEEP);
+    ck_assert_int_eq(files[2].verdict, WEIR_RECOVERY_FOREIGN);
+    ck_assert_int_eq(files[3].verdict, WEIR_RECOVERY_KEEP);
+    ck_assert_int_eq(files[4].verdict, WEIR_RECOVERY_KEEP);
+    ck_assert_int_eq(files[5].verdict, WEIR_RECOVERY_LEFTOVER);
+}
+END_TEST
+
+/* Missing and short files are damage from their first lost offset; unknown data behind the end too. */
+START_TEST(recovery_never_cuts_below_the_mark)
+{
+    struct weir_recovery_file missing[] = {{.base_offset = 10, .size = 100},
+                                           {.base_offset = 30, .size = 40}};
+    ck_assert_int_eq(plan_of(false, missing, 2).offline_from, 20);
+    ck_assert_int_eq(plan_of(false, missing + 1, 1).offline_from, 12); /* not below the start */
+    struct weir_recovery_file brief[] = {{.base_offset = 10, .size = 100},
+                                         {.base_offset = 20, .size = 99},
+                                         {.base_offset = 30, .size = 40}};
+    struct weir_recovery_plan plan = plan_of(false, brief, 3);
+    ck_assert_int_eq(plan.offline_from, 20);
+    ck_assert_uint_eq(plan.short_segment, 1);
+    struct weir_recovery_file strange[] = {{.base_offset = 10, .size = 100},
+                                           {.base_offset = 20, .size = 100},
+                                           {.base_offset = 30, .size = 40},
+                                           {.base_offset = 36, .size = 5}};
+    ck_assert_int_eq(plan_of(false, strange, 4).offline_from, 35);
+    ck_assert_int_eq(plan_of(true, strange, 4).offline_from, -1);
+    ck_assert_int_eq(strange[3].verdict, WEIR_RECOVERY_LEFTOVER);
+}
+END_TEST
+
+/* Only the last segment can be torn, and not when the mark was there and is damaged. */
+START_TEST(recovery_cuts_only_what_can_be_torn)
+{
+    struct weir_recovery_tail_facts facts = {.is_last_segment = true, .has_mark = true};
+    ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_CUT);
+    facts.has_mark = false;
+    ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_CUT);
+    facts.mark_is_damaged = true;
+    ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_OFFLINE);
+    facts = (struct weir_recovery_tail_facts){.has_mark = true};
+    ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_OFFLINE);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("mark and recovery");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_mark_comes_back_whole);
+    tcase_add_test(tests, a_damaged_mark_is_never_believed);
+    tcase_add_test(tests, a_newer_mark_is_refused_by_name);
+    tcase_add_test(tests, a_snapshot_has_kafkas_bytes);
+    tcase_add_test(tests, epochs_have_kafkas_text);
+    tcase_add_test(tests, recovery_keeps_the_table_and_removes_leftovers);
+    tcase_add_test(tests, recovery_never_cuts_below_the_mark);
+    tcase_add_test(tests, recovery_cuts_only_what_can_be_torn);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("durable mark", add);
+}

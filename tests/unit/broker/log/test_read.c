@@ -1,0 +1,166 @@
+#include <string.h>
+
+#include "tests/unit/broker/log/log_support.h"
+
+static struct test_log test;
+
+static void set_up(void)
+{
+    test_log_start(&test, 1);
+}
+
+static void tear_down(void)
+{
+    test_log_stop(&test);
+}
+
+static void fill(size_t tail_cache_bytes, int count)
+{
+    test.options.tail_cache_bytes = tail_cache_bytes;
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, count);
+}
+
+/* Sum of the sizes of whole batches from `first` that end by `bound` and fit. */
+static size_t model_size(size_t first, int64_t bound, size_t size_max)
+{
+    size_t size = 0;
+    for (size_t i = first; i < test.batch_count; i++) {
+        if (test.batches[i].end_offset > bound) break;
+        if (size > 0 && size + test.batches[i].size > size_max) break;
+        size += test.batches[i].size;
+    }
+    return size;
+}
+
+static void expect_every_read(void)
+{
+    for (size_t i = 0; i < test.batch_count; i++) {
+        int64_t base = test.batches[i].base_offset;
+        for (int64_t bound = base; bound < base + 12; bound++) {
+            for (size_t size_max = 0; size_max < 500; size_max += 100) {
+                struct weir_log_read read = {
+                    .offset = base, .offset_max = bound, .size_max = size_max};
+                ck_ok(test_log_read(&test, &read), &read.error);
+                size_t size = 0;
+                for (size_t part = 0; part < read.part_count; part++)
+                    size += read.parts[part].size;
+                ck_assert_uint_eq(size, read.size);
+                size_t expected = model_size(i, bound, size_max);
+                /* Segments and parts may end a read early, but never before its first batch. */
+                ck_assert_uint_le(read.size, expected);
+                ck_assert_int_eq(read.size > 0, expected > 0);
+                weir_log_read_release(&read);
+            }
+        }
+    }
+}
+
+/* No batch that reaches the bound, no more than asked but for the first: from the disk. */
+START_TEST(reads_from_disk_respect_bounds)
+{
+    fill(1, 60);
+    expect_every_read();
+}
+END_TEST
+
+/* The same from memory, without a look at the disk. */
+START_TEST(reads_at_the_tail_cost_no_disk)
+{
+    fill(1 << 20, 60);
+    expect_every_read();
+    weir_sim_disk_plan(
+        test.sim, 0,
+        (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = 1, .is_sticky = true});
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* A cache that holds only the newest runs answers with the disk as if it held all. */
+START_TEST(cache_and_disk_answer_alike)
+{
+    fill(2000, 100);
+    expect_every_read();
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* Outside of the log, at its end, and inside a batch. */
+START_TEST(reads_know_their_place)
+{
+    fill(1, 10);
+    int64_t end = weir_partition_log_state(test.log).end_offset;
+    struct weir_log_read read = {.offset = end, .offset_max = INT64_MAX, .size_max = 100};
+    ck_ok(test_log_read(&test, &read), &read.error);
+    ck_assert_uint_eq(read.part_count, 0);
+    read.offset = end + 1;
+    ck_code(test_log_read(&test, &read), WEIR_OFFSET_OUT_OF_RANGE);
+    read.offset = -1;
+    ck_code(test_log_read(&test, &read), WEIR_OFFSET_OUT_OF_RANGE);
+    read.offset = test.batches[1].base_offset + 1;
+    ck_ok(test_log_read(&test, &read), &read.error);
+    ck_assert_mem_eq(read.parts[0].bytes->data, test.batches[1].bytes, test.batches[1].size);
+    weir_log_read_release(&read);
+}
+END_TEST
+
+/* A read error takes the range offline like any damage, and what was read stays readable. */
+START_TEST(a_read_error_takes_the_range_offline)
+{
+    fill(1, 10);
+    struct weir_log_read read = {.offset = 5, .offset_max = INT64_MAX, .size_max = 100};
+    weir_sim_disk_plan(
+        test.sim, 0,
+        (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = 1, .is_sticky = true});
+    ck_code(test_log_read(&test, &read), WEIR_IO);
+    ck_assert(weir_partition_log_state(test.log).is_offline);
+    ck_code(test_log_append(&test, &(struct test_append){0}, NULL), WEIR_OFFLINE);
+}
+END_TEST
+
+/* The same log on a real disk. */
+START_TEST(the_real_disk_holds_a_log_too)
+{
+    char path[WEIR_TEST_PATH_SIZE];
+    struct weir_env *env = NULL;
+    weir_test_directory(path);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &test.error), &test.error);
+    test.env = env;
+    test.options.path = path;
+    fill(1, 100);
+    ck_ok(test_log_sync(&test), &test.error);
+    ck_ok(weir_partition_log_truncate(test.log, test.batches[70].base_offset, &test.error),
+          &test.error);
+    test_log_forget(&test, test.batches[70].base_offset);
+    test_log_expect_all(&test);
+    ck_ok(weir_partition_log_set_start(test.log, test.batches[30].base_offset, &test.error),
+          &test.error);
+    test_log_expect_all(&test);
+    ck_ok(test_log_close(&test), &test.error);
+    test_log_expect_verified(&test);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert(test.recovery.was_clean);
+    test_log_expect_all(&test);
+    ck_ok(test_log_close(&test), &test.error);
+    weir_env_uv_free(env);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("read");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, reads_from_disk_respect_bounds);
+    tcase_add_test(tests, reads_at_the_tail_cost_no_disk);
+    tcase_add_test(tests, cache_and_disk_answer_alike);
+    tcase_add_test(tests, reads_know_their_place);
+    tcase_add_test(tests, a_read_error_takes_the_range_offline);
+    tcase_add_test(tests, the_real_disk_holds_a_log_too);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("log read", add);
+}

@@ -1,0 +1,130 @@
+#include <string.h>
+
+#include "broker/log/topic_config.h"
+#include "tests/support/support.h"
+
+static struct weir_topic_config config;
+static struct weir_error error;
+
+static void set_up(void)
+{
+    config = weir_topic_config_default();
+    error = (struct weir_error){0};
+}
+
+/* The defaults are Kafka 4's. */
+START_TEST(defaults_are_kafkas)
+{
+    ck_assert_int_eq(config.retention_ms, 604800000);
+    ck_assert_int_eq(config.retention_bytes, -1);
+    ck_assert_int_eq(config.segment_bytes, 1 << 30);
+    ck_assert_int_eq(config.max_message_bytes, 1048588);
+    ck_assert_int_eq(config.index_interval_bytes, 4096);
+    ck_assert_int_eq(config.message_timestamp_before_max_ms, INT64_MAX);
+    ck_assert_int_eq(config.message_timestamp_after_max_ms, 3600000);
+    ck_assert(config.cleanup_delete && !config.cleanup_compact);
+    ck_assert_int_eq(config.compression_type, -1);
+    ck_assert_int_eq(config.min_insync_replicas, 1);
+    ck_assert_int_eq(config.flush_policy, WEIR_FLUSH_GROUP);
+}
+END_TEST
+
+struct seen {
+    struct weir_topic_config copy;
+    int count;
+    int changed;
+};
+
+static void set_again(void *context, const char *key, const char *value, bool is_default,
+                      const char *text)
+{
+    struct seen *seen = context;
+    seen->count++;
+    seen->changed += !is_default;
+    ck_assert_uint_gt(strlen(text), 20);
+    ck_ok(weir_topic_config_set(&seen->copy, key, value, &error), &error);
+}
+
+/* What is printed can be set again, and gives the same configuration. */
+START_TEST(every_setting_prints_and_parses)
+{
+    static const char *const settings[][2] = {
+        {"cleanup.policy", "delete,compact"},
+        {"compression.type", "zstd"},
+        {"retention.ms", "-1"},
+        {"message.timestamp.type", "LogAppendTime"},
+        {"flush.policy", "os"},
+        {"min.insync.replicas", "2"},
+        {"segment.bytes", "1000"},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        ck_ok(weir_topic_config_set(&config, settings[i][0], settings[i][1], &error), &error);
+    }
+    struct seen seen = {.copy = weir_topic_config_default()};
+    weir_topic_config_each(&config, set_again, &seen);
+    ck_assert_int_eq(seen.count, 15);
+    ck_assert_int_eq(seen.changed, 7);
+    ck_assert_mem_eq(&seen.copy, &config, sizeof config);
+    ck_assert(config.cleanup_delete && config.cleanup_compact);
+    ck_assert_int_eq(config.compression_type, 4);
+    ck_assert_int_eq(config.message_timestamp_type, WEIR_LOG_APPEND_TIME);
+}
+END_TEST
+
+/* A value out of range or of the wrong kind is refused with what would be right, nothing changes. */
+START_TEST(bad_values_are_refused_with_the_range)
+{
+    static const char *const bad[][3] = {
+        {"retention.ms", "-2", "from -1 to"},
+        {"retention.ms", "1d", "whole number"},
+        {"retention.ms", "", "in ms"},
+        {"retention.ms", " 1", "whole number"},
+        {"retention.ms", "99999999999999999999", "from -1 to"},
+        {"segment.bytes", "13", "from 14 to"},
+        {"min.insync.replicas", "0", "from 1 to"},
+        {"compression.type", "brotli", "producer|uncompressed"},
+        {"cleanup.policy", "delete,", "delete|compact"},
+        {"cleanup.policy", "compact,shred", "delete|compact"},
+        {"message.timestamp.type", "createtime", "CreateTime|LogAppendTime"},
+    };
+    struct weir_topic_config before = config;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_code(weir_topic_config_set(&config, bad[i][0], bad[i][1], &error), WEIR_INVALID_CONFIG);
+        ck_assert_msg(strstr(error.text, bad[i][2]) != NULL, "%s", error.text);
+        ck_assert_ptr_nonnull(strstr(error.text, bad[i][0]));
+    }
+    ck_assert_mem_eq(&before, &config, sizeof config);
+}
+END_TEST
+
+/* A misspelt key is answered with the nearest one; one that is like none is not. */
+START_TEST(misspelt_keys_are_answered_with_the_nearest)
+{
+    ck_code(weir_topic_config_set(&config, "retention.mss", "1", &error), WEIR_INVALID_CONFIG);
+    ck_assert_msg(strstr(error.text, "did you mean 'retention.ms'?") != NULL, "%s", error.text);
+    ck_code(weir_topic_config_set(&config, "clean.policy", "delete", &error), WEIR_INVALID_CONFIG);
+    ck_assert_msg(strstr(error.text, "'cleanup.policy'") != NULL, "%s", error.text);
+    ck_code(weir_topic_config_set(&config, "unrelated", "1", &error), WEIR_INVALID_CONFIG);
+    ck_assert_ptr_null(strstr(error.text, "did you mean"));
+    char huge[400];
+    memset(huge, 'x', sizeof huge - 1);
+    huge[sizeof huge - 1] = '\0';
+    ck_code(weir_topic_config_set(&config, huge, "1", NULL), WEIR_INVALID_CONFIG);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("topic config");
+    tcase_add_checked_fixture(tests, set_up, NULL);
+    tcase_add_test(tests, defaults_are_kafkas);
+    tcase_add_test(tests, every_setting_prints_and_parses);
+    tcase_add_test(tests, bad_values_are_refused_with_the_range);
+    tcase_add_test(tests, misspelt_keys_are_answered_with_the_nearest);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("topic config", add);
+}
