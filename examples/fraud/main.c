@@ -127,7 +127,8 @@ static int feed(const struct options *options, struct source *source, struct rep
         if (done < 0) return (int)done;
         fed += done;
         if (done < wanted || (!options->is_once && fed >= limit)) return 0;
-        int rc = report_step(report, options->rate == 0 || due - fed > 1000 ? 0 : 5, error);
+        int rc = report_step(report, source->produced,
+                             options->rate == 0 || due - fed > 1000 ? 0 : 5, error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -184,6 +185,7 @@ static int run(const struct options *options, struct weir_log *log,
     }
     rc = report_open(&report, log, job, error);
     if (rc == 0) rc = feed(options, &source, &report, error);
+    report.payments = source.produced;
 out:;
     int closed = source_close(&source, rc == 0 ? error : NULL);
     if (rc == 0) rc = closed;

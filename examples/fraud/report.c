@@ -2,10 +2,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SHOWN_PER_SECOND = 3, TABLE_LINES = 6, DRAW_MS = 250, LINE_MS = 1000 };
+enum { SHOWN_PER_SECOND = 3, TABLE_LINES = 4, DRAW_MS = 250, LINE_MS = 1000 };
 
 int64_t now_ms(void)
 {
@@ -46,6 +47,17 @@ static void clear_table(struct report *report)
     report->has_table = false;
 }
 
+/* The text of `"name":"…"` in an alert of ours, which has no escapes; "" if it is not there. */
+static const char *text_member(const char *json, const char *name, char *to, size_t size)
+{
+    char quoted[32];
+    (void)snprintf(quoted, sizeof quoted, "\"%s\":\"", name);
+    const char *from = strstr(json, quoted);
+    from = from == NULL ? "" : from + strlen(quoted);
+    (void)snprintf(to, size, "%.*s", (int)strcspn(from, "\""), from);
+    return to;
+}
+
 static void show_alert(struct report *report, const struct weir_record *record)
 {
     int64_t second = (now_ms() - report->started_ms) / 1000;
@@ -55,8 +67,13 @@ static void show_alert(struct report *report, const struct weir_record *record)
         report->shown_count = 0;
     }
     if (report->shown_count++ >= SHOWN_PER_SECOND) return;
+    char json[1024], rule[20], card[24], reason[100];
+    (void)snprintf(json, sizeof json, "%.*s", (int)record->value.size,
+                   (const char *)record->value.data);
     clear_table(report);
-    printf("alert  %.*s\n", (int)record->value.size, (const char *)record->value.data);
+    printf("alert  %-17s card %-19s  %s\n", text_member(json, "rule", rule, sizeof rule),
+           text_member(json, "card", card, sizeof card),
+           text_member(json, "reason", reason, sizeof reason));
 }
 
 static void draw(struct report *report, int64_t now)
@@ -65,29 +82,30 @@ static void draw(struct report *report, int64_t now)
     char state[32];
     weir_streams_metrics(report->job, &metrics);
     int64_t elapsed = now > report->drawn_ms ? now - report->drawn_ms : 1;
-    int64_t rate = (metrics.records_in - report->drawn_records) * 1000 / elapsed;
+    int64_t rate = (report->payments - report->drawn_payments) * 1000 / elapsed;
     report->drawn_ms = now;
-    report->drawn_records = metrics.records_in;
+    report->drawn_payments = report->payments;
     (void)bytes_text(state, sizeof state, metrics.state_bytes);
     if (!report->is_terminal) {
-        printf("running  records_per_second=%" PRId64 " records=%" PRId64 " alerts=%" PRId64
+        printf("running  payments_per_second=%" PRId64 " payments=%" PRId64 " alerts=%" PRId64
                " lag=%" PRId64 " state=\"%s\" commits=%" PRId64 "\n",
-               rate, metrics.records_in, report->alert_count, metrics.records_lag, state,
+               rate, report->payments, report->alert_count, metrics.records_lag, state,
                metrics.commits);
     } else {
         clear_table(report);
-        printf("  records/s   %12" PRId64 "\n  records     %12" PRId64 "\n"
-               "  alerts      %12" PRId64 "\n  lag         %12" PRId64 "\n"
-               "  state       %12s\n  commits     %12" PRId64 "   p99 %.1f ms\n",
-               rate, metrics.records_in, report->alert_count, metrics.records_lag, state,
+        printf("\n  payments/s  %10" PRId64 "    payments  %12" PRId64 "\n"
+               "  alerts      %10" PRId64 "    state     %12s\n"
+               "  lag         %10" PRId64 "    commits   %12" PRId64 ", p99 %.0f ms\n",
+               rate, report->payments, report->alert_count, state, metrics.records_lag,
                metrics.commits, (double)metrics.commit_p99_us / 1000);
         report->has_table = true;
     }
     (void)fflush(stdout);
 }
 
-int report_step(struct report *report, int64_t wait_ms, struct weir_error *error)
+int report_step(struct report *report, int64_t payments, int64_t wait_ms, struct weir_error *error)
 {
+    report->payments = payments;
     struct weir_batch_view batch;
     int rc;
     while ((rc = weir_consumer_poll(report->alerts, wait_ms, &batch, error)) == 0) {
@@ -103,7 +121,7 @@ int report_step(struct report *report, int64_t wait_ms, struct weir_error *error
 
 int report_close(struct report *report, struct weir_error *error)
 {
-    int rc = report_step(report, 0, error);
+    int rc = report_step(report, report->payments, 0, error);
     draw(report, now_ms());
     report->has_table = false;
     int closed = weir_consumer_close(report->alerts, rc == 0 ? error : NULL);
