@@ -177,14 +177,15 @@ static const void *output_key(struct weir_node *node, const void *key, struct we
 }
 
 /* `old` is a view into the entry: it is read before the entry changes. */
-static int add_update(struct weir_node *node, struct weir_rows *rows, const void *key,
-                      struct weir_slice store_key, struct weir_slice old, const struct fold *fold,
-                      int64_t timestamp_ms)
+static int add_update(struct weir_node *node, struct weir_rows *rows,
+                      const struct weir_batch *batch, uint32_t from, struct weir_slice store_key,
+                      struct weir_slice old, const struct fold *fold, int64_t timestamp_ms)
 {
     const struct weir_aggregate_config *config = node->plan->config;
     int64_t row = weir_rows_add(rows);
     if (row < 0) return WEIR_NO_MEMORY;
-    rows->keys[row] = output_key(node, key, store_key);
+    weir_rows_set_origin(rows, row, batch, from);
+    rows->keys[row] = output_key(node, batch->keys[from], store_key);
     rows->key_bytes[row] = store_key;
     rows->values[row] = fold->object;
     rows->timestamps[row] = timestamp_ms;
@@ -217,7 +218,7 @@ static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
         if (entry->value != NULL && entry->timestamp_ms > timestamp)
             timestamp = entry->timestamp_ms;
         if (updates != NULL) {
-            rc = add_update(node, updates, batch->keys[row], keys[i], old, &fold, timestamp);
+            rc = add_update(node, updates, batch, row, keys[i], old, &fold, timestamp);
             if (rc < 0) return rc;
         }
         rc = weir_store_set(node->stores[0], entry, fold.bytes, timestamp, node->call.error);
@@ -241,7 +242,6 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
         struct weir_batch with_bytes = rows;
         rc = select_in_time(node, &with_bytes, &rows);
         if (rc < 0 || rows.count == 0) return rc;
-        weir_store_advance(node->stores[0], node->observed_ms);
     }
 
     struct weir_arena *arena = weir_node_arena(node);
@@ -250,12 +250,12 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (keys == NULL || entries == NULL) return WEIR_NO_MEMORY;
     rc = weir_store_touch(node->stores[0], keys, rows.count, entries, node->call.error);
     if (rc < 0) return rc;
-    if (spec->is_cached && weir_node_caches(node)) {
-        return fold_rows(node, &rows, keys, entries, NULL);
-    }
+    bool forwards = !(spec->is_cached && weir_node_caches(node));
     struct weir_rows updates;
     weir_rows_init(&updates, arena, spec->keeps_old, true);
-    rc = fold_rows(node, &rows, keys, entries, &updates);
+    rc = fold_rows(node, &rows, keys, entries, forwards ? &updates : NULL);
+    /* Not before: the batch's first rows may still want what its last ones make expire. */
+    if (is_windowed) weir_store_advance(node->stores[0], node->observed_ms);
     return rc < 0 ? rc : weir_rows_forward(&updates, node);
 }
 

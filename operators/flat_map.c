@@ -4,7 +4,8 @@
 
 struct weir_emitter {
     struct weir_rows rows;
-    const struct weir_call *call; /* of the row at hand */
+    const struct weir_batch *batch;
+    uint32_t row; /* the one at hand */
 };
 
 int weir_emit(struct weir_emitter *emitter, const void *key, const void *value)
@@ -13,24 +14,21 @@ int weir_emit(struct weir_emitter *emitter, const void *key, const void *value)
     if (row < 0) return WEIR_NO_MEMORY;
     emitter->rows.keys[row] = key;
     emitter->rows.values[row] = value;
-    emitter->rows.timestamps[row] = emitter->call->timestamp_ms;
-    if (emitter->call->header_count > 0) {
-        emitter->rows.has_headers = true;
-        emitter->rows.headers[row] =
-            (struct weir_headers){emitter->call->headers, emitter->call->header_count};
-    }
+    emitter->rows.timestamps[row] = emitter->batch->timestamps[emitter->row];
+    weir_rows_set_origin(&emitter->rows, row, emitter->batch, emitter->row);
     return 0;
 }
 
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_flat_map_config *config = node->plan->config;
-    struct weir_emitter emitter = {.call = &node->call};
+    struct weir_emitter emitter = {.batch = batch};
     weir_rows_init(&emitter.rows, weir_node_arena(node), false, false);
     node->call.context = config->context;
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
         size_t before = emitter.rows.count;
+        emitter.row = row;
         weir_node_call_row(node, batch, row);
         int rc = config->map(&node->call, batch->keys[row], batch->values[row], &emitter);
         if (emitter.rows.failed) return WEIR_NO_MEMORY;

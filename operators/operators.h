@@ -81,7 +81,7 @@ struct weir_aggregate_config {
 };
 extern const struct weir_operator_ops weir_aggregate_ops;
 
-/** A table over a topic: store 0 holds the latest value per key. */
+/** A table over a topic: store 0, if there is one, holds the latest value per key. */
 struct weir_table_config {
     const struct weir_serde *key_serde;
     const struct weir_serde *value_serde;

@@ -17,8 +17,9 @@ struct weir_process {
     const struct weir_process_config *config;
     void *user; /* the processor's state */
     struct weir_rows rows;
-    const void *key; /* of the record at hand; process_values may forward no other */
-    bool has_key;
+    const struct weir_batch *batch; /* NULL in a timer and before the first record */
+    uint32_t row;                   /* the one at hand; process_values may forward no other key */
+    bool is_opening;
     int rc; /* of a forward that went wrong further down */
     punctuate_fn timers[PROCESS_TIMERS_MAX];
     size_t timer_count;
@@ -32,15 +33,17 @@ static void begin(struct weir_process *process)
     process->rc = 0;
 }
 
-static int call_user(struct weir_process *process, const void *key, const void *value)
+static int call_user(struct weir_process *process, const struct weir_batch *batch, uint32_t row)
 {
     const struct weir_processor *processor = &process->config->processor;
-    struct weir_call *call = &process->node->call;
-    process->key = key;
-    process->has_key = true;
-    call->context = processor->context;
-    int rc = processor->process(process, process->user, call, key, value);
-    process->has_key = false;
+    struct weir_node *node = process->node;
+    process->batch = batch;
+    process->row = row;
+    weir_node_call_row(node, batch, row);
+    node->call.context = processor->context;
+    int rc = processor->process(process, process->user, &node->call, batch->keys[row],
+                                batch->values[row]);
+    process->batch = NULL;
     return rc;
 }
 
@@ -50,16 +53,12 @@ static int process_batch(struct weir_node *node, const struct weir_batch *batch)
     begin(process);
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
-        size_t before = process->rows.count;
-        weir_node_call_row(node, batch, row);
-        int rc = call_user(process, batch->keys[row], batch->values[row]);
+        int rc = call_user(process, batch, row);
         if (process->rc < 0) return process->rc;
         if (process->rows.failed) return WEIR_NO_MEMORY;
-        if (rc < 0) {
-            process->rows.count = before;
-            rc = weir_node_record_failed(node, batch, row, rc);
-            if (rc < 0) return rc;
-        }
+        /* What was forwarded before the failure is on its way, as it would be record by record. */
+        if (rc < 0) rc = weir_node_record_failed(node, batch, row, rc);
+        if (rc < 0) return rc;
     }
     return weir_rows_forward(&process->rows, node);
 }
@@ -88,7 +87,13 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
                          int64_t timestamp_ms)
 {
     struct weir_node *node = process->node;
-    if (process->config->keeps_key && process->has_key && key != process->key) {
+    const struct weir_batch *batch = process->batch;
+    if (process->is_opening) {
+        return weir_error_set(node->call.error, WEIR_INVALID_ARGUMENT,
+                              "'%s' forwards in its init: wait for a record or a timer",
+                              node->plan->name);
+    }
+    if (process->config->keeps_key && batch != NULL && key != batch->keys[process->row]) {
         return weir_error_set(node->call.error, WEIR_INVALID_ARGUMENT,
                               "'%s' keeps its keys: forward the record's own, or use weir_process",
                               node->plan->name);
@@ -99,10 +104,7 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
     rows->keys[row] = key;
     rows->values[row] = value;
     rows->timestamps[row] = timestamp_ms >= 0 ? timestamp_ms : node->call.timestamp_ms;
-    if (node->call.header_count > 0) {
-        rows->has_headers = true;
-        rows->headers[row] = (struct weir_headers){node->call.headers, node->call.header_count};
-    }
+    if (batch != NULL) weir_rows_set_origin(rows, row, batch, process->row);
     if (!weir_node_is_record_by_record(node)) return 0;
     process->rc = weir_rows_forward(rows, node);
     return process->rc;
@@ -247,7 +249,9 @@ static int open_process(struct weir_node *node, struct weir_error *error)
     if (processor->init == NULL) return 0;
     begin(process);
     node->call.context = processor->context;
+    process->is_opening = true;
     int rc = processor->init(process, process->user, &node->call);
+    process->is_opening = false;
     if (rc < 0 && error != NULL && node->call.error != error) *error = *node->call.error;
     return rc;
 }

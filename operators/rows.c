@@ -31,6 +31,7 @@ static void grow(struct weir_rows *rows)
     rows->values = grow_column(rows, rows->values, sizeof *rows->values, capacity);
     rows->timestamps = grow_column(rows, rows->timestamps, sizeof *rows->timestamps, capacity);
     rows->headers = grow_column(rows, rows->headers, sizeof *rows->headers, capacity);
+    rows->offsets = grow_column(rows, rows->offsets, sizeof *rows->offsets, capacity);
     if (rows->has_olds) {
         rows->olds = grow_column(rows, rows->olds, sizeof *rows->olds, capacity);
     }
@@ -45,7 +46,21 @@ int64_t weir_rows_add(struct weir_rows *rows)
     if (rows->count == rows->capacity && !rows->failed) grow(rows);
     if (rows->failed) return -1;
     rows->headers[rows->count] = (struct weir_headers){0};
+    rows->offsets[rows->count] = -1;
     return (int64_t)rows->count++;
+}
+
+void weir_rows_set_origin(struct weir_rows *rows, int64_t row, const struct weir_batch *from,
+                          uint32_t from_row)
+{
+    if (from->headers != NULL && from->headers[from_row].count > 0) {
+        rows->has_headers = true;
+        rows->headers[row] = from->headers[from_row];
+    }
+    if (from->offsets == NULL) return;
+    rows->has_offsets = true;
+    rows->offsets[row] = from->offsets[from_row];
+    rows->source = from->source;
 }
 
 struct weir_batch weir_rows_batch(const struct weir_rows *rows)
@@ -58,6 +73,8 @@ struct weir_batch weir_rows_batch(const struct weir_rows *rows)
         .key_bytes = rows->key_bytes,
         .timestamps = rows->timestamps,
         .headers = rows->has_headers ? rows->headers : NULL,
+        .offsets = rows->has_offsets ? rows->offsets : NULL,
+        .source = rows->source,
     };
 }
 

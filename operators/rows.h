@@ -17,9 +17,12 @@ struct weir_rows {
     struct weir_slice *key_bytes; /* only if asked for */
     int64_t *timestamps;
     struct weir_headers *headers;
+    int64_t *offsets;
+    const struct weir_source_position *source; /* of the rows that have an origin */
     bool has_olds;
     bool has_key_bytes;
     bool has_headers; /* some row has any */
+    bool has_offsets; /* some row comes of a record, not of a timer or a flush */
     bool failed;
 };
 
@@ -27,6 +30,9 @@ void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_o
                     bool has_key_bytes);
 /** Room for one more row: its number, or -1 (and failed). The caller fills the columns in. */
 int64_t weir_rows_add(struct weir_rows *rows);
+/** `row` comes of a record: it takes over headers, source and offset. */
+void weir_rows_set_origin(struct weir_rows *rows, int64_t row, const struct weir_batch *from,
+                          uint32_t from_row);
 /** The rows as a batch; valid until the arena's reset. */
 struct weir_batch weir_rows_batch(const struct weir_rows *rows);
 /** Forward what is there, if anything, and start again. */

@@ -1,4 +1,5 @@
-/* table(topic): the latest value per key, by offset. A null key is dropped, a null value deletes. */
+/* table(topic): the latest value per key, by offset. A null key is dropped, a null value deletes. A
+ * table that nobody looks into has no store: its updates pass through. */
 #include "operators/operators.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
@@ -14,6 +15,7 @@ static int add_update(struct weir_node *node, const struct weir_batch *batch, ui
     rows->key_bytes[added] = batch->key_bytes[row];
     rows->values[added] = batch->values[row];
     rows->timestamps[added] = batch->timestamps[row];
+    weir_rows_set_origin(rows, added, batch, row);
     if (!rows->has_olds) return 0;
     return weir_rows_object(node, config->value_serde, false,
                             weir_slice(entry->value, entry->value_size), &rows->olds[added]);
@@ -40,16 +42,13 @@ static int store_rows(struct weir_node *node, const struct weir_batch *batch,
     return rc;
 }
 
-static int process(struct weir_node *node, const struct weir_batch *batch)
+static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_table_config *config = node->plan->config;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
-    struct weir_batch keyed;
     struct weir_batch with_keys;
     struct weir_batch rows;
-    int rc = weir_rows_without_nulls(node, batch, false, true, &keyed);
-    if (rc < 0 || keyed.count == 0) return rc;
-    rc = weir_node_key_bytes(node, &keyed, config->key_serde, &with_keys);
+    int rc = weir_node_key_bytes(node, batch, config->key_serde, &with_keys);
     if (rc < 0 || with_keys.count == 0) return rc;
     rc = weir_node_value_bytes(node, &with_keys, config->value_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
@@ -61,8 +60,18 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     return rc < 0 ? rc : weir_rows_forward(&updates, node);
 }
 
+static int process(struct weir_node *node, const struct weir_batch *batch)
+{
+    struct weir_batch keyed;
+    int rc = weir_rows_without_nulls(node, batch, false, true, &keyed);
+    if (rc < 0 || keyed.count == 0) return rc;
+    return node->plan->store_count == 0 ? weir_node_forward(node, &keyed)
+                                        : process_keyed(node, &keyed);
+}
+
 static int flush(struct weir_node *node)
 {
+    if (node->plan->store_count == 0) return 0;
     const struct weir_table_config *config = node->plan->config;
     const struct weir_table_rows table = {
         .key_serde = config->key_serde,
