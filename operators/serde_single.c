@@ -20,21 +20,34 @@ static void single_open(struct single *single)
     single->scope = (struct weir_scope){.arena = &single->arena};
 }
 
+/* Why the serde gave up: its own words, or just that it did. */
+static int serde_failure(const struct weir_serde *serde, const struct weir_error *reason,
+                         const char *verb, struct weir_error *error)
+{
+    if (reason->code == 0) {
+        return weir_error_set(error, WEIR_SERDE, "%s %s: the serde gave no reason", verb,
+                              serde->name);
+    }
+    if (error != NULL) *error = *reason;
+    return reason->code;
+}
+
 int64_t weir_serialize(const struct weir_serde *serde, const void *object, uint8_t *to,
                        size_t to_size, struct weir_error *error)
 {
     struct single single;
     single_open(&single);
-    struct weir_serde_call call = {.topic = serde->name, .scope = &single.scope, .error = error};
+    struct weir_error reason = {0};
+    struct weir_serde_call call = {.topic = serde->name, .scope = &single.scope, .error = &reason};
     struct weir_slice bytes = weir_null();
-    int64_t rc = WEIR_SERDE;
+    int64_t rc = 0;
     if (object == NULL) {
         rc = weir_error_set(error, WEIR_INVALID_ARGUMENT, "serialize %s: null has no bytes",
                             serde->name);
         goto out;
     }
     if (serde->serialize(serde, &call, &object, 1, &bytes) != 1) {
-        if (error != NULL) rc = error->code;
+        rc = serde_failure(serde, &reason, "serialize", error);
         goto out;
     }
     if (bytes.size > to_size) {
@@ -54,20 +67,20 @@ int weir_deserialize(const struct weir_serde *serde, struct weir_slice bytes, vo
 {
     struct single single;
     single_open(&single);
-    struct weir_serde_call call = {.topic = serde->name, .scope = &single.scope, .error = error};
+    struct weir_error reason = {0};
+    struct weir_serde_call call = {.topic = serde->name, .scope = &single.scope, .error = &reason};
     const void *object = NULL;
-    int rc = WEIR_SERDE;
+    int rc = 0;
     if (bytes.data == NULL) {
         rc = weir_error_set(error, WEIR_INVALID_ARGUMENT, "deserialize %s: null is no object",
                             serde->name);
         goto out;
     }
     if (serde->deserialize(serde, &call, &bytes, 1, &object) != 1) {
-        if (error != NULL) rc = error->code;
+        rc = serde_failure(serde, &reason, "deserialize", error);
         goto out;
     }
     memcpy(object_out, object, serde->object_size);
-    rc = 0;
 out:
     weir_arena_close(&single.arena);
     return rc;
