@@ -11,8 +11,8 @@
 /**
  * Which leader epoch begins at which offset. Both columns rise strictly.
  *
- * The durable mark carries the table; `leader-epoch-checkpoint` is the same in Kafka's text form, for
- * its tools, and is never believed over the log.
+ * The durable mark carries the table; `leader-epoch-checkpoint` is the same in Kafka's text form,
+ * for its tools, and is never believed over the log.
  */
 struct weir_epoch_entry {
     int32_t epoch;
@@ -30,8 +30,8 @@ void weir_leader_epochs_init(struct weir_leader_epochs *epochs, struct weir_budg
 void weir_leader_epochs_close(struct weir_leader_epochs *epochs);
 /** Room for one more, so that the next assign cannot fail. WEIR_NO_MEMORY. */
 int weir_leader_epochs_reserve(struct weir_leader_epochs *epochs);
-/** A batch of `epoch` begins at `offset`; does nothing if it is the last epoch already. The room has
- * been reserved; `epoch` is not lower than the last. */
+/** A batch of `epoch` begins at `offset`; does nothing if it is the last epoch already. The room
+ * has been reserved; `epoch` is not lower than the last. */
 void weir_leader_epochs_assign(struct weir_leader_epochs *epochs, int32_t epoch, int64_t offset);
 /** The last epoch; -1 if there is none. */
 int32_t weir_leader_epochs_last(const struct weir_leader_epochs *epochs);

@@ -89,7 +89,7 @@ int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
     return 0;
 }
 
-/* ---- what is to be appended ------------------------------------------------------------------- */
+/* ---- what is to be appended ------------------------------------------------------------------ */
 
 struct run {
     size_t batch_count;

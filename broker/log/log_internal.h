@@ -11,8 +11,8 @@
  * log_trim.c, partition_log.c.
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
- * where the one before ends; only the last is not sealed; whatever is in a segment, the segment is in
- * the durable mark on the disk.
+ * where the one before ends; only the last is not sealed; whatever is in a segment, the segment is
+ * in the durable mark on the disk.
  */
 enum { WEIR_LOG_MAGIC = 0x77106 };
 
@@ -76,7 +76,7 @@ int64_t weir_log_segment_end(const struct weir_partition_log *log,
 /** Index of the segment that holds `offset` (the last one for the end). */
 size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offset);
 
-/* ---- log_open.c ---- */
+/* ---- log_folder.c ---- */
 
 /** All files of one segment, `.log` last. */
 int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_offset,

@@ -10,7 +10,7 @@
 
 enum { MARK_INTERVAL_DEFAULT = 4 * 1024 * 1024, TAIL_CACHE_DEFAULT = 1024 * 1024 };
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void log_free(struct weir_partition_log *log)
 {
@@ -62,69 +62,7 @@ no_memory:
     return weir_error_set(error, WEIR_NO_MEMORY, "open log '%s': out of memory", options->path);
 }
 
-/* ---- the folder ------------------------------------------------------------------------------- */
-
-static int make_folder(struct weir_partition_log *log, struct weir_error *error)
-{
-    int rc = weir_make_directory(log->env, log->path, error);
-    return rc == WEIR_EXISTS ? 0 : rc;
-}
-
-/* The folder's own entry. Whoever has written no mark yet may have died before this, or in it. */
-static int sync_parent(struct weir_partition_log *log, struct weir_error *error)
-{
-    struct weir_log_path parent = {{0}};
-    const char *slash = strrchr(log->path, '/');
-    size_t size = slash != NULL ? (size_t)(slash - log->path) : 0;
-    memcpy(parent.text, log->path, size);
-    if (slash == NULL) parent.text[0] = '.';
-    if (slash == log->path) parent.text[0] = '/';
-    int rc = weir_sync_directory(log->env, parent.text, error);
-    return rc == WEIR_NO_SPACE ? WEIR_IO : rc;
-}
-
-static bool is_own_leftover(const char *name)
-{
-    static const char *const own[] = {WEIR_DURABLE_MARK_NAME ".tmp", "leader-epoch-checkpoint.tmp",
-                                      "partition.metadata.tmp"};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (strcmp(name, own[i]) == 0) return true;
-    }
-    return weir_log_name_offset(name, ".snapshot.tmp") >= 0;
-}
-
-static int note_entry(void *context, const char *name, enum weir_file_kind kind)
-{
-    struct weir_log_opening *opening = context;
-    if (kind != WEIR_FILE_REGULAR) return 0;
-    struct weir_log_path path = weir_log_path(opening->log->path, name);
-    int64_t base_offset = weir_log_name_offset(name, ".log");
-    if (base_offset < 0) return 0;
-    struct weir_file_stat stat;
-    int rc = weir_stat(opening->log->env, path.text, &stat, opening->error);
-    if (rc < 0) return rc;
-    struct weir_recovery_file file = {.base_offset = base_offset, .size = stat.size};
-    weir_buffer_append(&opening->files, &file, sizeof file);
-    if (!opening->files.failed) return 0;
-    return weir_error_set(opening->error, WEIR_NO_MEMORY, "no memory for the list of segments");
-}
-
-static struct weir_recovery_file *files_of(const struct weir_log_opening *opening, size_t *count)
-{
-    *count = opening->files.size / sizeof(struct weir_recovery_file);
-    return (struct weir_recovery_file *)(void *)opening->files.data;
-}
-
-static const struct weir_recovery_file *find_file(const struct weir_log_opening *opening,
-                                                  int64_t base_offset)
-{
-    size_t count;
-    const struct weir_recovery_file *files = files_of(opening, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (files[i].base_offset == base_offset) return &files[i];
-    }
-    return NULL;
-}
+/* ---- what the folder says of itself ---------------------------------------------------------- */
 
 static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
 {
@@ -170,80 +108,7 @@ static int check_topic(struct weir_log_opening *opening, struct weir_error *erro
     return 0;
 }
 
-/* ---- leftovers -------------------------------------------------------------------------------- */
-
-static int remove_if_there(struct weir_partition_log *log, const char *path,
-                           struct weir_error *error)
-{
-    int rc = weir_remove(log->env, path, error);
-    return rc == WEIR_NOT_FOUND ? 0 : rc;
-}
-
-int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_offset,
-                                  struct weir_error *error)
-{
-    static const char *const suffixes[] = {".index", ".timeindex", ".snapshot", ".log"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        struct weir_log_path path = weir_log_offset_path(log->path, base_offset, suffixes[i]);
-        int rc = remove_if_there(log, path.text, error);
-        if (rc < 0) return rc;
-    }
-    return 0;
-}
-
-/* Names are collected by a second walk: removing while listing has no defined order. */
-struct leftovers {
-    struct weir_partition_log *log;
-    struct weir_buffer names; /* each with its NUL */
-};
-
-static bool is_stale_snapshot(const struct weir_partition_log *log, const char *name)
-{
-    int64_t offset = weir_log_name_offset(name, ".snapshot");
-    if (offset < 0 || offset == log->end_offset) return false;
-    size_t at = weir_log_find_segment(log, offset);
-    return log->segments[at]->facts.base_offset != offset;
-}
-
-static int note_leftover(void *context, const char *name, enum weir_file_kind kind)
-{
-    struct leftovers *leftovers = context;
-    if (kind != WEIR_FILE_REGULAR) return 0;
-    if (is_own_leftover(name) || is_stale_snapshot(leftovers->log, name)) {
-        weir_buffer_append(&leftovers->names, name, strlen(name) + 1);
-    }
-    return 0;
-}
-
-static int remove_names(struct weir_partition_log *log, struct weir_error *error)
-{
-    struct leftovers leftovers = {.log = log};
-    weir_buffer_init(&leftovers.names, log->budget, 0);
-    int rc = weir_list(log->env, log->path, note_leftover, &leftovers, error);
-    if (rc == 0 && leftovers.names.failed) rc = weir_error_set(error, WEIR_NO_MEMORY, "no memory");
-    for (size_t at = 0; rc == 0 && at < leftovers.names.size;) {
-        const char *name = (const char *)leftovers.names.data + at;
-        struct weir_log_path path = weir_log_path(log->path, name);
-        rc = remove_if_there(log, path.text, error);
-        at += strlen(name) + 1;
-    }
-    weir_buffer_close(&leftovers.names);
-    return rc;
-}
-
-static int remove_leftovers(struct weir_log_opening *opening, struct weir_error *error)
-{
-    size_t count;
-    const struct weir_recovery_file *files = files_of(opening, &count);
-    for (size_t i = count; i > 0; i--) { /* newest first: what is being cut leaves no gap */
-        if (files[i - 1].verdict != WEIR_RECOVERY_LEFTOVER) continue;
-        int rc = weir_log_remove_segment_files(opening->log, files[i - 1].base_offset, error);
-        if (rc < 0) return rc;
-    }
-    return remove_names(opening->log, error);
-}
-
-/* ---- segments --------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static int add_segment(struct weir_partition_log *log, struct weir_segment_facts facts,
                        struct weir_error *error)
@@ -316,7 +181,8 @@ static int open_damaged(struct weir_log_opening *opening)
     int64_t offset = opening->plan.offline_from;
     if (opening->plan.short_segment != SIZE_MAX) {
         struct weir_segment *segment = log->segments[opening->plan.short_segment];
-        const struct weir_recovery_file *file = find_file(opening, segment->facts.base_offset);
+        const struct weir_recovery_file *file =
+            weir_log_folder_file(opening, segment->facts.base_offset);
         if (file != NULL && weir_segment_open_file(segment, NULL) == 0) {
             offset = weir_log_first_lost_offset(log, segment, file->size);
             segment->facts.size = file->size;
@@ -331,7 +197,8 @@ static int recover_above_mark(struct weir_log_opening *opening, struct weir_erro
 {
     struct weir_partition_log *log = opening->log;
     struct weir_segment *active = weir_log_active(log);
-    const struct weir_recovery_file *file = find_file(opening, active->facts.base_offset);
+    const struct weir_recovery_file *file =
+        weir_log_folder_file(opening, active->facts.base_offset);
     weir_assert(file != NULL && file->size >= active->facts.size);
     int rc = weir_segment_open_file(active, error);
     if (rc < 0) return rc;
@@ -351,7 +218,7 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
 {
     struct weir_partition_log *log = opening->log;
     size_t count;
-    const struct weir_recovery_file *files = files_of(opening, &count);
+    const struct weir_recovery_file *files = weir_log_folder_files(opening, &count);
     log->start_offset = files[0].base_offset;
     log->end_offset = files[0].base_offset;
     opening->has_changed = true;
@@ -381,14 +248,14 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
     return 0;
 }
 
-/* A new log, or one whose creation was cut short: its empty file is made anew, so that no failed sync
- * of its entry is built upon. */
+/* A new log, or one whose creation was cut short: its empty file is made anew, so that no failed
+ * sync of its entry is built upon. */
 static int create_first_segment(struct weir_partition_log *log, struct weir_error *error)
 {
     int rc = weir_log_reserve_segment(log);
     if (rc < 0) return weir_error_set(error, rc, "no memory for a segment");
     struct weir_log_path path = weir_log_offset_path(log->path, 0, ".log");
-    rc = remove_if_there(log, path.text, error);
+    rc = weir_log_remove_if_there(log, path.text, error);
     if (rc < 0) return rc;
     rc = weir_log_create_segment(log, 0, &log->segments[0], error);
     if (rc < 0) return rc;
@@ -397,7 +264,7 @@ static int create_first_segment(struct weir_partition_log *log, struct weir_erro
     return 0;
 }
 
-/* ---- the story -------------------------------------------------------------------------------- */
+/* ---- the story ------------------------------------------------------------------------------- */
 
 /* What was kept is synced before it is served, and a mark says so. */
 static int settle(struct weir_log_opening *opening, struct weir_error *error)
@@ -410,7 +277,13 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     }
     log->durable_offset = log->end_offset;
     log->mark_is_clean = opening->recovery.was_clean;
-    if (!opening->has_changed && opening->has_mark) return 0;
+    if (!opening->has_changed && opening->has_mark) {
+        if (opening->recovery.was_clean) return 0;
+        /* A kill between the mark's rename and its folder's sync leaves it in the page cache alone:
+         * an older one, that orders a cut, must not come back with the next power loss. */
+        rc = weir_sync_directory(log->env, log->path, error);
+        return rc < 0 && rc != WEIR_CRASHED ? WEIR_IO : rc;
+    }
     rc = weir_file_sync(weir_log_active(log)->file, error);
     if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
     rc = weir_sync_directory(log->env, log->path, error);
@@ -425,8 +298,8 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
 static int open_without_mark(struct weir_log_opening *opening, struct weir_error *error)
 {
     size_t count;
-    const struct weir_recovery_file *files = files_of(opening, &count);
-    int rc = sync_parent(opening->log, error);
+    const struct weir_recovery_file *files = weir_log_folder_files(opening, &count);
+    int rc = weir_log_sync_parent(opening->log, error);
     if (rc < 0) return rc;
     bool is_new = count == 0 || (count == 1 && files[0].base_offset == 0 && files[0].size == 0);
     if (!is_new) return recover_all(opening, error);
@@ -438,7 +311,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
     size_t count;
-    struct weir_recovery_file *files = files_of(opening, &count);
+    struct weir_recovery_file *files = weir_log_folder_files(opening, &count);
     int rc = 0;
     weir_recovery_plan_files(opening->has_mark ? &opening->mark : NULL, files, count,
                              &opening->plan);
@@ -451,16 +324,16 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
         rc = open_without_mark(opening, error);
     }
     if (rc < 0 || log->offline_from >= 0) return rc;
-    rc = remove_leftovers(opening, error);
+    rc = weir_log_remove_leftovers(opening, error);
     return rc < 0 ? rc : settle(opening, error);
 }
 
 static int open_folder(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
-    int rc = make_folder(log, error);
+    int rc = weir_log_make_folder(log, error);
     if (rc < 0) return rc;
-    rc = weir_list(log->env, log->path, note_entry, opening, error);
+    rc = weir_log_list_folder(opening, error);
     if (rc < 0) return rc;
     rc = read_mark(opening, error);
     if (rc < 0) return rc;

@@ -20,6 +20,27 @@ struct weir_log_opening {
     struct weir_error *error; /* for the walk over the folder */
 };
 
+/* ---- log_folder.c: the partition's folder ---- */
+
+/** Make the folder if it is not there. */
+int weir_log_make_folder(struct weir_partition_log *log, struct weir_error *error);
+/** Make its own entry durable. */
+int weir_log_sync_parent(struct weir_partition_log *log, struct weir_error *error);
+/** Note every `.log` file with its size in `opening->files`. */
+int weir_log_list_folder(struct weir_log_opening *opening, struct weir_error *error);
+struct weir_recovery_file *weir_log_folder_files(const struct weir_log_opening *opening,
+                                                 size_t *count_out);
+/** The file of the segment at `base_offset`; NULL if there is none. */
+const struct weir_recovery_file *weir_log_folder_file(const struct weir_log_opening *opening,
+                                                      int64_t base_offset);
+/** Remove what the plan calls leftovers, replacements without their rename, stale snapshots. */
+int weir_log_remove_leftovers(struct weir_log_opening *opening, struct weir_error *error);
+/** Remove a file that may be missing. */
+int weir_log_remove_if_there(struct weir_partition_log *log, const char *path,
+                             struct weir_error *error);
+
+/* ---- log_recover.c: the walk over batches ---- */
+
 /** The range from `offset` on is offline; opening goes on and writes nothing. */
 void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, const char *reason);
 /** Take in what `segment` holds between its known size and `limit`, batch by batch with crc: into

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "broker/log/log_internal.h"
 
-/* ---- begin: the owner's thread ---------------------------------------------------------------- */
+/* ---- begin: the owner's thread --------------------------------------------------------------- */
 
 /* Where serving ends: the log's end, damage, or what is known to be on the disk after an error. */
 static int64_t readable_end(const struct weir_partition_log *log)
@@ -61,7 +61,7 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     return rc;
 }
 
-/* ---- run: any one thread ---------------------------------------------------------------------- */
+/* ---- run: any one thread --------------------------------------------------------------------- */
 
 static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
 {
@@ -160,7 +160,7 @@ void weir_log_read_run(struct weir_log_read *read)
     read->rc = read_batches(read, &first);
 }
 
-/* ---- end: the owner's thread ------------------------------------------------------------------ */
+/* ---- end: the owner's thread ----------------------------------------------------------------- */
 
 int weir_log_read_end(struct weir_log_read *read)
 {

@@ -22,7 +22,7 @@ void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, 
     say(opening, "offline", reason);
 }
 
-/* ---- one segment ------------------------------------------------------------------------------ */
+/* ---- one segment ----------------------------------------------------------------------------- */
 
 static int note_batch(struct weir_partition_log *log, struct weir_segment *segment,
                       const struct weir_batch_header *header, struct weir_error *error)
@@ -135,7 +135,7 @@ int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segme
     return rc;
 }
 
-/* ---- damage below the mark -------------------------------------------------------------------- */
+/* ---- damage below the mark ------------------------------------------------------------------- */
 
 /* Walk the headers of a segment that lost its end, to find the first offset that is gone. */
 int64_t weir_log_first_lost_offset(struct weir_partition_log *log, struct weir_segment *segment,

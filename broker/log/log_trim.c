@@ -22,7 +22,7 @@ static int check_may_trim(const struct weir_partition_log *log, int64_t offset,
                           log->path, offset, log->start_offset, log->end_offset);
 }
 
-/* ---- the head --------------------------------------------------------------------------------- */
+/* ---- the head -------------------------------------------------------------------------------- */
 
 /* First the mark without them, then the files, oldest first; what a crash leaves of them lies below
  * the first segment of the mark and is removed by the next open. */
@@ -107,7 +107,7 @@ int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall n
     return rc < 0 ? rc : (int)count;
 }
 
-/* ---- the tail --------------------------------------------------------------------------------- */
+/* ---- the tail -------------------------------------------------------------------------------- */
 
 /* The log below a cut, worked out before anything is changed. */
 struct shorter {

@@ -50,15 +50,16 @@ void weir_index_builder_init(struct weir_index_builder *builder, struct weir_env
 void weir_index_builder_close(struct weir_index_builder *builder);
 /** Begin the indexes of a segment anew; memory is kept. */
 void weir_index_builder_begin(struct weir_index_builder *builder, int64_t base_offset);
-/** Note one batch at `position`. Cannot fail: an entry that finds no room or no disk is left out. */
+/** Note one batch at `position`. Cannot fail: an entry that finds no room or no disk is left out.
+ * */
 void weir_index_builder_add(struct weir_index_builder *builder,
                             const struct weir_batch_header *header, int64_t position);
 /** Write what is in memory behind what is in the files. A failure costs entries, nothing else. */
 void weir_index_builder_flush(struct weir_index_builder *builder);
 /** Flush, and end the time index with the segment's largest timestamp, as Kafka does. */
 void weir_index_builder_seal(struct weir_index_builder *builder);
-/** The newest in-memory entry whose batch begins at or before `offset`... as a position to walk from;
- * false if the files have to be asked. */
+/** The newest in-memory entry whose batch begins at or before `offset`... as a position to walk
+ * from; false if the files have to be asked. */
 bool weir_index_builder_find(const struct weir_index_builder *builder, int64_t offset,
                              struct weir_index_entry *entry_out);
 
@@ -73,7 +74,8 @@ struct weir_index_files {
  * not be read, which means as much as a wrong entry. */
 int weir_index_files_find_offset(const struct weir_index_files *files, int64_t offset,
                                  struct weir_index_entry *entry_out);
-/** The last entry of the time index with a timestamp < `timestamp_ms`; its position is not filled. */
+/** The last entry of the time index with a timestamp < `timestamp_ms`; its position is not filled.
+ * */
 int weir_index_files_find_time(const struct weir_index_files *files, int64_t timestamp_ms,
                                struct weir_index_entry *entry_out);
 /** Entries of the files that lie before `position` and `end_offset`; fills file_count,

@@ -17,11 +17,11 @@
  *   durable-mark                    how far the log is known to be on the disk (ours)
  *
  * Offsets, in order: log start <= durable <= end. What lies above the durable offset is in the page
- * cache only; readers are served up to the high watermark, which on one server is the durable offset
- * (or the end, with `flush.policy=os`).
+ * cache only; readers are served up to the high watermark, which on one server is the durable
+ * offset (or the end, with `flush.policy=os`).
  *
- * Thread: one owner, its shard; except weir_log_sync_run and weir_log_read_run, which are made to be
- * run by a worker on what `begin` captured. Nothing here logs; what happened is in the results.
+ * Thread: one owner, its shard; except weir_log_sync_run and weir_log_read_run, which are made to
+ * be run by a worker on what `begin` captured. Nothing here logs; what happened is in the results.
  *
  *            open ──> clean ──append──> dirty ──sync──> clean
  *                       └────── I/O error ──┴─────> offline   (only close leaves it)
@@ -50,7 +50,7 @@ struct weir_log_recovery {
     int64_t cut_bytes;         /* torn tail, cut back to the last whole batch */
     int64_t cut_offset;        /* the log's end after the cut; -1: nothing was cut */
     bool cut_may_be_rot;       /* what was cut had a whole header and length: reported, L3 */
-    int64_t offline_from;      /* damage below the mark: offsets from here on are offline; -1: none */
+    int64_t offline_from;      /* damage: offsets from here on are offline; -1: none */
     char reason[256];          /* of a cut or an offline range, for a person */
 };
 
@@ -75,7 +75,8 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
 
 struct weir_append {
     /* One or more whole v2 batches, already checked (weir_batch_check) by who took them in; base
-     * offset and leader epoch are assigned in place. The log may keep a reference in its tail cache:
+     * offset and leader epoch are assigned in place. The log may keep a reference in its tail
+     * cache:
      * the bytes must not change after a successful append. */
     struct weir_shared *batches;
     struct weir_wall now;

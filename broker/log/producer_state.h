@@ -10,8 +10,8 @@
  * What a partition remembers of each idempotent producer: its epoch and its last five batches. A
  * repeated batch gets the offset it had; a gap is refused (CLIENTS.md c, idempotent producer).
  *
- * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock that
- * jumps forgets nobody; time during which the log was closed does not count.
+ * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock
+ * that jumps forgets nobody; time during which the log was closed does not count.
  */
 enum { WEIR_PRODUCER_BATCHES = 5 };
 

@@ -4,17 +4,17 @@
 #include "broker/log/durable_mark.h"
 
 /**
- * What opening decides, without touching a file: which of the files in the folder are the log, which
- * are left over from something that was finished or given up, and whether anything below the durable
- * mark is gone.
+ * What opening decides, without touching a file: which of the files in the folder are the log,
+ * which are left over from something that was finished or given up, and whether anything below the
+ * durable mark is gone.
  *
  * The rules (RELIABILITY.md L1-L4, L7, L15):
  *   - every segment that ever held a byte is in the mark, so the mark's table is the log;
  *   - a file that is missing, or shorter than the mark says, is damage: offline, never a cut;
- *   - only the last segment may be torn, above the mark, for a segment is synced before the next one
- *     is created;
- *   - without a mark that can be read nobody knows what was durable. No mark at all: the last segment
- *     may be cut as if torn. A damaged one: it may not.
+ *   - only the last segment may be torn, above the mark, for a segment is synced before the next
+ *     one is created;
+ *   - without a mark that can be read nobody knows what was durable. No mark at all: the last
+ *     segment may be cut as if torn. A damaged one: it may not.
  */
 enum weir_recovery_verdict {
     WEIR_RECOVERY_KEEP,     /* part of the log */

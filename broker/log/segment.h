@@ -48,9 +48,9 @@ struct weir_segment_seek {
     int64_t damaged_offset; /* after WEIR_CORRUPT or WEIR_IO: what comes next is not readable */
 };
 /**
- * Find it: a hint from the index if one is right, then headers, each checked against the one before.
- * A sealed segment's indexes are rebuilt when they are missing or wrong.
- * Errors: WEIR_CORRUPT, WEIR_IO, WEIR_NO_MEMORY. WEIR_END: the offset lies behind the limit.
+ * Find it: a hint from the index if one is right, then headers, each checked against the one
+ * before. A sealed segment's indexes are rebuilt when they are missing or wrong. Errors:
+ * WEIR_CORRUPT, WEIR_IO, WEIR_NO_MEMORY. WEIR_END: the offset lies behind the limit.
  */
 int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
                       struct weir_error *error);

@@ -5,8 +5,8 @@
 
 /**
  * The newest runs of a log, held by reference, so that a reader at the tail costs no disk read. A
- * ring of consecutive runs; the oldest goes when the bound of bytes or of runs is reached. Memory is
- * whoever's budget the runs came from; here only the ring is allocated.
+ * ring of consecutive runs; the oldest goes when the bound of bytes or of runs is reached. Memory
+ * is whoever's budget the runs came from; here only the ring is allocated.
  */
 struct weir_tail_run {
     struct weir_shared *bytes;

@@ -63,7 +63,7 @@ static const struct config_row rows[] = {
 
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], VALUE_TEXT_SIZE = 64 };
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static int64_t get(const struct weir_topic_config *config, const struct config_row *row)
 {
@@ -198,7 +198,7 @@ static bool parse_value(const struct config_row *row, const char *text, int64_t 
     return true;
 }
 
-/* ---- keys ------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 enum { KEY_SIZE_MAX = 64, DISTANCE_MAX = 5 };
 
@@ -260,7 +260,7 @@ static int bad_value(const struct config_row *row, const char *value, struct wei
         row->min, row->max, row->unit[0] != '\0' ? ", in " : "", row->unit);
 }
 
-/* ---- the door --------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 struct weir_topic_config weir_topic_config_default(void)
 {

@@ -37,8 +37,8 @@ struct weir_topic_config {
 /** Kafka's defaults. */
 struct weir_topic_config weir_topic_config_default(void);
 /**
- * Set one key from text. Errors: WEIR_INVALID_CONFIG with the key, the value, and what would be right
- * (range and unit, or "did you mean 'retention.ms'?").
+ * Set one key from text. Errors: WEIR_INVALID_CONFIG with the key, the value, and what would be
+ * right (range and unit, or "did you mean 'retention.ms'?").
  */
 int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
                           struct weir_error *error);

@@ -34,7 +34,7 @@ static void find(struct verify *verify, enum weir_verify_kind kind, const char *
     if (verify->each != NULL) verify->each(verify->context, &finding);
 }
 
-/* ---- the folder ------------------------------------------------------------------------------- */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 static int note_file(void *context, const char *name, enum weir_file_kind kind)
 {
@@ -125,7 +125,7 @@ static int note_snapshot(void *context, const char *name, enum weir_file_kind ki
     return rc;
 }
 
-/* ---- one segment ------------------------------------------------------------------------------ */
+/* ---- one segment ----------------------------------------------------------------------------- */
 
 /* How much of the file has to be whole, and what the mark says of it. */
 struct expectation {
@@ -237,7 +237,7 @@ static int check_segment(struct verify *verify, int64_t base_offset,
     return rc;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static const struct weir_recovery_file *find_file(const struct verify *verify, int64_t base_offset)
 {

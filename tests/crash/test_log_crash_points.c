@@ -5,8 +5,8 @@
 
 /**
  * A short life of a log, and the end of the world at each of its disk operations: killed, without
- * power, a full disk, an I/O error, a sync that fails, the last batches torn at every byte. Then it is
- * opened again and must hold what was acknowledged, byte for byte, and nothing that was never
+ * power, a full disk, an I/O error, a sync that fails, the last batches torn at every byte. Then it
+ * is opened again and must hold what was acknowledged, byte for byte, and nothing that was never
  * appended; opening once more must change nothing.
  */
 enum { SEEDS = 6, TORN_BATCHES = 3, APPENDS_MAX = 64 };
@@ -42,7 +42,7 @@ static void print_scene(const char *what)
             scene.plan.torn_bytes);
 }
 
-/* ---- the life --------------------------------------------------------------------------------- */
+/* ---- the life -------------------------------------------------------------------------------- */
 
 /* True if the scene goes on: the step worked, or was refused and left the log open. */
 static bool goes_on(int rc)
@@ -159,7 +159,7 @@ static void live(void)
     close_log();
 }
 
-/* ---- what must hold afterwards ---------------------------------------------------------------- */
+/* ---- what must hold afterwards --------------------------------------------------------------- */
 
 static void expect_retry_is_known(void)
 {
@@ -266,7 +266,7 @@ static void play_everywhere(struct weir_sim_fault_plan plan)
     }
 }
 
-/* ---- the faults ------------------------------------------------------------------------------- */
+/* ---- the faults ------------------------------------------------------------------------------ */
 
 /* The life without a fault ends as it should, and rolls, cuts and moves its start on the way. */
 START_TEST(a_quiet_life_ends_well)
@@ -284,7 +284,8 @@ START_TEST(killed_at_every_operation)
 }
 END_TEST
 
-/* Power lost before and after every disk operation: unsynced sectors kept, lost, torn or garbage. */
+/* Power lost before and after every disk operation: unsynced sectors kept, lost, torn or garbage.
+ * */
 START_TEST(power_lost_at_every_operation)
 {
     play_everywhere(

@@ -8,8 +8,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /**
- * The two small files in Kafka's form. The first byte chooses: 0 the epoch checkpoint; else a producer
- * snapshot, whose crc is made right when it is odd. What decodes encodes and decodes to the same.
+ * The two small files in Kafka's form. The first byte chooses: 0 the epoch checkpoint; else a
+ * producer snapshot, whose crc is made right when it is odd. What decodes encodes and decodes to
+ * the same.
  */
 enum { SNAPSHOT_MAX = 1 << 16, CRC_AT = 2, CRC_FROM = 6 };
 

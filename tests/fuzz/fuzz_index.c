@@ -8,8 +8,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /**
- * Any bytes as the indexes of the segments of a small log: every question has the answer that it has
- * without them (L6).
+ * Any bytes as the indexes of the segments of a small log: every question has the answer that it
+ * has without them (L6).
  */
 enum { BATCHES = 24, STEP_MS = 10 };
 

@@ -7,8 +7,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /**
- * Any bytes as a durable mark. With an odd first byte size and crc are made right, so that the fuzzer
- * gets at what lies behind them. What decodes encodes to something that decodes to the same.
+ * Any bytes as a durable mark. With an odd first byte size and crc are made right, so that the
+ * fuzzer gets at what lies behind them. What decodes encodes to something that decodes to the same.
  */
 enum { MARK_MAX = 1 << 16, SIZE_AT = 12, CRC_AT = 16, BODY_AT = 20 };
 

@@ -8,8 +8,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /**
- * Any bytes as the only segment of a log that has no durable mark: opening keeps what is whole, cuts
- * the rest, and from then on the log is a log. Opening again finds the same.
+ * Any bytes as the only segment of a log that has no durable mark: opening keeps what is whole,
+ * cuts the rest, and from then on the log is a log. Opening again finds the same.
  */
 static void put(struct weir_env *env, const char *path, const uint8_t *data, size_t size)
 {

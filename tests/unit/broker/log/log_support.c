@@ -6,7 +6,7 @@
 
 #include "wire/record_batch.h"
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void test_log_start(struct test_log *test, uint64_t seed)
 {
@@ -67,7 +67,7 @@ void test_log_crash(struct test_log *test, enum weir_sim_crash_kind kind)
     test->env = weir_sim_node(test->sim, 0);
 }
 
-/* ---- appending -------------------------------------------------------------------------------- */
+/* ---- appending ------------------------------------------------------------------------------- */
 
 static struct weir_shared *build(struct test_log *test, const struct test_append *append,
                                  int64_t timestamp_ms)
@@ -173,7 +173,7 @@ int test_log_sync(struct test_log *test)
     return rc;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 int test_log_read(struct test_log *test, struct weir_log_read *read)
 {
@@ -236,7 +236,7 @@ void test_log_expect_all(struct test_log *test)
                   (long long)state.end_offset, test->error.text);
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 const char *test_log_path(struct test_log *test, const char *name)
 {

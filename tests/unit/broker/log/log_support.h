@@ -7,8 +7,8 @@
 #include "tests/support/support.h"
 
 /**
- * A log on the simulated disk beside a model of what it must hold: every batch that was appended, as
- * bytes. Whatever happens to the log, the model says what is right.
+ * A log on the simulated disk beside a model of what it must hold: every batch that was appended,
+ * as bytes. Whatever happens to the log, the model says what is right.
  */
 enum { TEST_BATCHES_MAX = 4096 };
 

@@ -49,7 +49,8 @@ START_TEST(append_assigns_dense_offsets)
 }
 END_TEST
 
-/* Each of a producer's last five batches is known again and gets its first offset; the sixth is not. */
+/* Each of a producer's last five batches is known again and gets its first offset; the sixth is
+ * not. */
 START_TEST(append_knows_the_last_five_batches)
 {
     struct weir_append_result result;

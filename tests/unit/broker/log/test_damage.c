@@ -40,7 +40,7 @@ static int64_t end_of_model(void)
     return test.batches[test.batch_count - 1].end_offset;
 }
 
-/* ---- one bit ---------------------------------------------------------------------------------- */
+/* ---- one bit --------------------------------------------------------------------------------- */
 
 /* Every whole batch that is served is right, or its own crc says that it is not. Returns where
  * serving ended and counts what a crc caught. */
@@ -151,7 +151,7 @@ START_TEST(a_bit_in_every_byte_is_guarded)
 }
 END_TEST
 
-/* ---- pieces that are gone --------------------------------------------------------------------- */
+/* ---- pieces that are gone -------------------------------------------------------------------- */
 
 /* A header that a reader finds damaged takes its range offline; below it the log is served. */
 START_TEST(a_damaged_header_takes_its_range_offline)
@@ -218,7 +218,8 @@ START_TEST(a_missing_segment_takes_its_range_offline)
 }
 END_TEST
 
-/* Cut a file shorter than the mark says, at every byte: offline from the first batch that is gone. */
+/* Cut a file shorter than the mark says, at every byte: offline from the first batch that is gone.
+ * */
 START_TEST(a_short_segment_is_never_cut_further)
 {
     make_closed_log(6);
@@ -249,7 +250,7 @@ START_TEST(a_short_segment_is_never_cut_further)
 }
 END_TEST
 
-/* ---- above the mark ---------------------------------------------------------------------------- */
+/* ---- above the mark -------------------------------------------------------------------------- */
 
 /* Rot above the mark cannot be told from a torn tail: it is cut, and reported. */
 START_TEST(rot_above_the_mark_is_cut_and_reported)
@@ -271,7 +272,8 @@ START_TEST(rot_above_the_mark_is_cut_and_reported)
 }
 END_TEST
 
-/* A tail of zeros, as a file system leaves it when the size was written and the data was not (L2). */
+/* A tail of zeros, as a file system leaves it when the size was written and the data was not (L2).
+ * */
 START_TEST(a_tail_of_zeros_is_cut)
 {
     ck_ok(test_log_open(&test), &test.error);
@@ -314,7 +316,7 @@ START_TEST(a_misdirected_batch_is_not_taken)
 }
 END_TEST
 
-/* ---- without a mark ---------------------------------------------------------------------------- */
+/* ---- without a mark -------------------------------------------------------------------------- */
 
 /* A mark that was deleted comes back from the log, with producers and epochs. */
 START_TEST(a_missing_mark_is_made_anew)

@@ -237,7 +237,7 @@ START_TEST(epochs_have_kafkas_text)
 }
 END_TEST
 
-/* ---- what recovery decides -------------------------------------------------------------------- */
+/* ---- what recovery decides ------------------------------------------------------------------- */
 
 static struct weir_recovery_plan plan_of(bool is_truncating, struct weir_recovery_file *files,
                                          size_t count)
@@ -277,7 +277,8 @@ START_TEST(recovery_keeps_the_table_and_removes_leftovers)
 }
 END_TEST
 
-/* Missing and short files are damage from their first lost offset; unknown data behind the end too. */
+/* Missing and short files are damage from their first lost offset; unknown data behind the end too.
+ * */
 START_TEST(recovery_never_cuts_below_the_mark)
 {
     struct weir_recovery_file missing[] = {{.base_offset = 10, .size = 100},

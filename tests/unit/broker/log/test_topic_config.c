@@ -71,7 +71,8 @@ START_TEST(every_setting_prints_and_parses)
 }
 END_TEST
 
-/* A value out of range or of the wrong kind is refused with what would be right, nothing changes. */
+/* A value out of range or of the wrong kind is refused with what would be right, nothing changes.
+ * */
 START_TEST(bad_values_are_refused_with_the_range)
 {
     static const char *const bad[][3] = {

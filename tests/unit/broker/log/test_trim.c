@@ -36,7 +36,8 @@ static void reopen(void)
     ck_ok(test_log_open(&test), &test.error);
 }
 
-/* Segments whose newest record is too old go, oldest first; the active one stays whatever its age. */
+/* Segments whose newest record is too old go, oldest first; the active one stays whatever its age.
+ * */
 START_TEST(retention_by_time_spares_the_active_segment)
 {
     test_log_fill(&test, 60);
@@ -61,7 +62,8 @@ START_TEST(retention_by_time_spares_the_active_segment)
 }
 END_TEST
 
-/* -1 keeps everything for ever, however far the clock jumps; a clock in the past removes nothing. */
+/* -1 keeps everything for ever, however far the clock jumps; a clock in the past removes nothing.
+ * */
 START_TEST(clock_jumps_do_no_harm)
 {
     const int64_t ten_years = 10LL * 365 * 86400 * 1000;
