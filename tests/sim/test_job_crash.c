@@ -338,6 +338,12 @@ static void print_line(void *context, enum weir_log_level level, const char *lin
     fprintf(stderr, "%.*s\n", (int)size, line);
 }
 
+static void print_trace(void *context, const char *line)
+{
+    (void)context;
+    fprintf(stderr, "%s\n", line);
+}
+
 static uint64_t seed_at_hand;
 
 /* A broken invariant of the engine is a failing seed, too. */
@@ -357,6 +363,7 @@ static void run_seed(uint64_t seed)
     world->sim = weir_sim_new(&(struct weir_sim_options){
         .seed = seed,
         .logger = {.write = is_told ? print_line : NULL, .level = WEIR_LOG_INFO},
+        .trace = getenv("WEIR_TRACE") != NULL ? print_trace : NULL,
     });
     world->env = weir_sim_node(world->sim, 0);
     world->partitions = 1 + (int32_t)below(world, PARTITIONS_MAX);
