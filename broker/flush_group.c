@@ -158,11 +158,11 @@ static void take_lazy(struct weir_flush_group *group, struct weir_mono now)
 
 int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
 {
-    struct weir_partition *waiting = group->dirty_first;
     take_lazy(group, now);
-    waiting = group->dirty_first;
+    struct weir_partition *waiting = group->dirty_first;
     if (group->is_in_flight || waiting == NULL) return 0;
     if (atomic_load_explicit(&group->shard->broker->is_offline, memory_order_relaxed)) return 0;
+    if (!weir_broker_try_hold(group->shard->broker)) return 0; /* closing syncs what is left */
 
     struct weir_partition **flight_last = &group->flight_first;
     group->dirty_first = NULL;
@@ -181,12 +181,14 @@ int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
             push_dirty(group, partition);
         }
     }
-    if (group->flight_count == 0) return 0;
+    if (group->flight_count == 0) {
+        weir_broker_release(group->shard->broker);
+        return 0;
+    }
     group->is_in_flight = true;
     group->began = now;
     group->work =
         (struct weir_work){.done.handle = done, .run = run, .reply_to = group->shard->actor};
-    weir_broker_hold(group->shard->broker);
     weir_work_submit(group->shard->env, &group->work);
     return (int)group->flight_count;
 }

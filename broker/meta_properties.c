@@ -74,36 +74,43 @@ static bool is_key(const struct line *line, const char *key)
     return weir_slice_equal(line->key, weir_text(key));
 }
 
+/* Which of the keys it is, 0 for others; and each may be there once. */
+static unsigned key_of(const struct line *line)
+{
+    if (is_key(line, "version")) return HAS_VERSION;
+    if (is_key(line, "cluster.id")) return HAS_CLUSTER_ID;
+    if (is_key(line, "directory.id")) return HAS_DIRECTORY_ID;
+    if (is_key(line, "node.id")) return HAS_NODE_ID;
+    return 0;
+}
+
 static int take_line(const struct line *line, struct weir_meta_properties *properties,
                      unsigned *has, struct weir_error *error)
 {
-    if (is_key(line, "version")) {
-        if (!parse_number(line->value, &properties->version)) {
-            return corrupt(line, "a number", error);
-        }
-        *has |= HAS_VERSION;
-    } else if (is_key(line, "node.id")) {
-        if (!parse_number(line->value, &properties->node_id)) {
-            return corrupt(line, "a number", error);
-        }
-        *has |= HAS_NODE_ID;
-    } else if (is_key(line, "cluster.id")) {
-        if (!weir_uuid_parse(line->value, &properties->cluster_id)) {
-            return corrupt(line, "an id of 22 characters", error);
-        }
-        *has |= HAS_CLUSTER_ID;
-    } else if (is_key(line, "directory.id")) {
-        if (!weir_uuid_parse(line->value, &properties->directory_id)) {
-            return corrupt(line, "an id of 22 characters", error);
-        }
-        *has |= HAS_DIRECTORY_ID;
+    unsigned key = key_of(line);
+    if ((*has & key) != 0) {
+        return weir_error_set(error, WEIR_CORRUPT, "%.*s is there twice", (int)line->key.size,
+                              (const char *)line->key.data);
+    }
+    *has |= key;
+    bool is_good = true;
+    if (key == HAS_VERSION) {
+        is_good = parse_number(line->value, &properties->version);
+    } else if (key == HAS_NODE_ID) {
+        is_good = parse_number(line->value, &properties->node_id);
+    } else if (key == HAS_CLUSTER_ID) {
+        is_good = weir_uuid_parse(line->value, &properties->cluster_id);
+    } else if (key == HAS_DIRECTORY_ID) {
+        is_good = weir_uuid_parse(line->value, &properties->directory_id);
     } else if (is_key(line, "features") && line->value.size > 0) {
         return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
                               "the directory needs the features '%.*s'; this version has none",
                               (int)(line->value.size > 100 ? 100 : line->value.size),
                               (const char *)line->value.data);
     }
-    return 0;
+    if (is_good) return 0;
+    bool is_number = key == HAS_VERSION || key == HAS_NODE_ID;
+    return corrupt(line, is_number ? "a number" : "an id of 22 characters", error);
 }
 
 void weir_meta_properties_encode(const struct weir_meta_properties *properties,
@@ -136,6 +143,7 @@ int weir_meta_properties_decode(struct weir_slice text, struct weir_meta_propert
                               "the directory has format version %d; this version reads up to %d",
                               properties.version, WEIR_DATA_DIRECTORY_VERSION);
     }
+    has = 0;
     while (next_line(&text, &line)) {
         rc = take_line(&line, &properties, &has, error);
         if (rc < 0) return rc;

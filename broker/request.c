@@ -7,6 +7,19 @@ void weir_broker_hold(struct weir_broker *broker)
     atomic_fetch_add_explicit(&broker->in_flight, 1, memory_order_relaxed);
 }
 
+bool weir_broker_try_hold(struct weir_broker *broker)
+{
+    if (!atomic_load(&broker->is_closing)) {
+        weir_broker_hold(broker);
+        return true;
+    }
+    int64_t count = atomic_load(&broker->in_flight);
+    while (count > 0) {
+        if (atomic_compare_exchange_weak(&broker->in_flight, &count, count + 1)) return true;
+    }
+    return false;
+}
+
 void weir_broker_release(struct weir_broker *broker)
 {
     struct weir_env *env = broker->env; /* a close may free the broker once the count is down */

@@ -186,6 +186,12 @@ static int set_config(struct weir_metadata_image *image, struct weir_topic_image
     return 0;
 }
 
+/* Kept as C strings: what has a NUL inside was not written by us. */
+static bool is_text(struct weir_slice text)
+{
+    return text.size == 0 || memchr(text.data, 0, text.size) == NULL;
+}
+
 static int apply_config(struct weir_metadata_image *image,
                         const struct weir_metadata_record *record, struct weir_error *error)
 {
@@ -198,6 +204,10 @@ static int apply_config(struct weir_metadata_image *image,
         return weir_error_set(
             error, WEIR_CORRUPT, "a config record names topic '%.*s', which is not there",
             (int)record->config.resource.size, (const char *)record->config.resource.data);
+    }
+    if (!is_text(record->config.key) || !is_text(record->config.value)) {
+        return weir_error_set(error, WEIR_CORRUPT, "a config record of '%s' has a NUL inside",
+                              topic->name);
     }
     if (weir_slice_is_null(record->config.value)) {
         remove_config(topic, find_config(topic, record->config.key));

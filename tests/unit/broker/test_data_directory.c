@@ -58,6 +58,7 @@ START_TEST(damaged_or_newer_properties_are_refused)
          WEIR_CORRUPT, "from 1 on"},
         {"cluster.id=short\nversion=1\n", WEIR_CORRUPT, "22 characters"},
         {"cluster.id=???\nversion=2\n", WEIR_UNSUPPORTED_VERSION, "version 2"},
+        {"version=1\nversion=2\n", WEIR_CORRUPT, "version is there twice"},
         {"version=1\nfeatures=tiering\n", WEIR_UNSUPPORTED_VERSION, "tiering"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -310,6 +310,24 @@ START_TEST(close_answers_waiting_fetches)
 }
 END_TEST
 
+/* Nobody waits for the flush of acks=1, and a close right behind it still ends in order. */
+START_TEST(close_ends_in_order_with_a_flush_on_its_way)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct engine engine;
+        open_with_topic(&engine, seed, 4);
+        for (int32_t i = 0; i < 4; i++) {
+            ck_assert_int_eq(engine_produce(&engine, "clicks", i, "a", WEIR_ACKS_LEADER), 0);
+        }
+        ck_ok(engine_close(&engine), &engine.error);
+        ck_ok(engine_open(&engine), &engine.error);
+        ck_assert_int_eq(engine_latest(&engine, "clicks", 3), 1);
+        ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 3).state.leader_epoch, 0);
+        engine_end(&engine);
+    }
+}
+END_TEST
+
 /* ---- topics ---------------------------------------------------------------------------------- */
 
 /* A deleted topic is gone with its folders; one of the same name starts empty, with another id. */
@@ -590,6 +608,7 @@ static void add(Suite *suite)
     tcase_add_test(waiting, a_waiting_fetch_ends_at_its_deadline);
     tcase_add_test(waiting, a_cancelled_fetch_is_answered_once);
     tcase_add_test(waiting, close_answers_waiting_fetches);
+    tcase_add_test(waiting, close_ends_in_order_with_a_flush_on_its_way);
     suite_add_tcase(suite, waiting);
     TCase *topics = tcase_create("topics");
     tcase_add_test(topics, a_deleted_topic_starts_afresh);
