@@ -1,0 +1,120 @@
+#ifndef WEIR_TESTS_SIM_SIMULATION_H
+#define WEIR_TESTS_SIM_SIMULATION_H
+
+#include "base/env_sim.h"
+#include "broker/broker.h"
+#include "client/client.h"
+#include "tests/sim/history.h"
+#include "tests/support/support.h"
+
+/**
+ * One seed's world: a node with its disk, the engine on it, the faults that befall it, and what its
+ * clients saw. The clients are plain objects of the test, driven between events: they outlive every
+ * crash of the node, as clients in other processes would.
+ *
+ * A test's loop: let the clients act, `simulation_turn` (a fault perhaps, then some events, then a
+ * restart if the node needs one), until the work is done or the turns are; then `simulation_heal`.
+ */
+
+/** Which faults are on in this seed, and how likely each is per turn, in thousandths. */
+struct swarm {
+    int crash_per_mille;      /* at a random moment */
+    int disk_crash_per_mille; /* at one of the next operations on the disk: before, after or torn */
+    int full_disk_per_mille;
+    int io_error_per_mille;
+    int sync_error_per_mille;
+    int read_error_per_mille;
+    int clock_jump_per_mille;
+    int close_per_mille;        /* a clean close, and open again */
+    int recovery_fault_percent; /* each recovery meets one more of the above */
+    bool may_lose_power;        /* else crashes are kill -9 */
+    int events_per_turn;
+    int64_t turn_ns_max;
+    int64_t work_ns_max;
+};
+
+struct simulation;
+
+/** Somebody with requests under way. */
+struct client {
+    struct client *next;
+    struct simulation *simulation;
+    void (*act)(struct client *client);    /* between events, while the engine is up */
+    void (*forget)(struct client *client); /* the node is gone: no answer will come */
+    bool (*is_done)(const struct client *client);
+    void (*close)(struct client *client); /* free it */
+};
+
+/** What the test puts on top of the engine: a job, say. All may be NULL. */
+struct simulation_hooks {
+    void (*opened)(struct simulation *simulation); /* the engine is open; start on it */
+    void (*forget)(struct simulation *simulation); /* the node's memory is gone */
+    void (*end)(struct simulation *simulation);    /* before a clean close: stop */
+    void *context;
+};
+
+struct simulation {
+    uint64_t seed;
+    struct weir_test_random random; /* choices of the test; the simulator has its own */
+    struct swarm swarm;
+    struct weir_sim *sim;
+    struct weir_env *env;
+    struct weir_log *log;       /* NULL while the node is down */
+    struct weir_broker *broker; /* the log's */
+    struct history history;
+    struct simulation_hooks hooks;
+    struct client *clients; /* linked by simulation_add */
+    size_t restart_count;
+    bool is_full;        /* the disk, for a while */
+    bool is_lossy;       /* something unsynced may have been dropped since the last restart */
+    bool may_turn_lossy; /* a planned fault would do so */
+    bool needs_restart;  /* an answer said that the disk failed */
+    bool is_healed;
+    bool has_finished;
+    /* The first thing that is wrong; empty if nothing is. */
+    char anomaly[64];
+    char text[600];
+};
+
+#define SIMULATION_PATH "/data"
+
+void simulation_open(struct simulation *simulation, uint64_t seed, bool is_traced);
+void simulation_close(struct simulation *simulation);
+
+/** Something is wrong: the first call counts. Returns false, for `return simulation_fail(…)`. */
+bool simulation_fail(struct simulation *simulation, const char *anomaly, const char *format, ...)
+    WEIR_PRINTF(3, 4);
+static inline bool simulation_has_failed(const struct simulation *simulation)
+{
+    return simulation->anomaly[0] != '\0';
+}
+
+/** Below `bound`, which is > 0. */
+int64_t simulation_draw(struct simulation *simulation, int64_t bound);
+/** True in `per_mille` of 1000 calls. */
+bool simulation_chance(struct simulation *simulation, int per_mille);
+
+/** The engine is there, and may be asked. */
+bool simulation_is_up(const struct simulation *simulation);
+/** A client was answered with this code: does the node have to go? CORRUPT is an anomaly at once. */
+void simulation_note_code(struct simulation *simulation, const struct weir_request *request);
+
+/** Hand a client over; simulation_close closes it. */
+void simulation_add(struct simulation *simulation, struct client *client);
+/** Each client may do something. */
+void simulation_act(struct simulation *simulation);
+bool simulation_clients_are_done(const struct simulation *simulation);
+
+/** Open for the first time; false if the node is wrong from the start. */
+bool simulation_start(struct simulation *simulation);
+/** A fault perhaps, some events, a restart if one is needed. */
+void simulation_turn(struct simulation *simulation);
+/** No more faults; the node is up and stays up. */
+void simulation_heal(struct simulation *simulation);
+/** Run, clients included, until `is_done`; fails as stuck after a minute of virtual time. */
+bool simulation_settle(struct simulation *simulation,
+                       bool (*is_done)(struct simulation *simulation), const char *what);
+/** Close, and see that opening and closing once more changes nothing on the disk (I24). */
+void simulation_finish(struct simulation *simulation);
+
+#endif
