@@ -8,7 +8,7 @@
 #include "base/hash.h"
 
 /* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
- * [20, size)  20 topic id  36 start offset  44 end offset  52 segments, epochs, producers. */
+ * [20, size)  20 topic id  36 start offset  44 end offset  52 leader epoch  56 segments, epochs, producers. */
 enum {
     MAGIC_SIZE = 8,
     SIZE_AT = 12,
@@ -61,6 +61,7 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
     weir_buffer_append(to, view->topic_id.bytes, sizeof view->topic_id.bytes);
     weir_buffer_u64(to, (uint64_t)view->start_offset);
     weir_buffer_u64(to, (uint64_t)view->end_offset);
+    weir_buffer_u32(to, (uint32_t)view->leader_epoch);
     encode_segments(view, to);
     encode_epochs(view->epochs, to);
     weir_producer_state_encode(view->producers, view->now, to);
@@ -145,6 +146,7 @@ static int decode_body(struct weir_reader *reader, struct weir_arena *arena, str
     if (id != NULL) memcpy(mark->topic_id.bytes, id, sizeof mark->topic_id.bytes);
     mark->start_offset = (int64_t)weir_reader_u64(reader);
     mark->end_offset = (int64_t)weir_reader_u64(reader);
+    mark->leader_epoch = (int32_t)weir_reader_u32(reader);
     int rc = decode_segments(reader, arena, mark, error);
     if (rc < 0) return rc;
     const struct weir_segment_facts *first = &mark->segments[0];
@@ -156,6 +158,9 @@ static int decode_body(struct weir_reader *reader, struct weir_arena *arena, str
     if (!is_sane) return damaged(error, "its offsets make no sense");
     rc = decode_epochs(reader, &mark->epochs, error);
     if (rc < 0) return rc;
+    if (mark->leader_epoch < weir_leader_epochs_last(&mark->epochs)) {
+        return damaged(error, "its leader epoch is older than its epochs");
+    }
     rc = weir_producer_state_decode(&mark->producers, reader, now, error);
     if (rc < 0) return weir_error_wrap(error, rc, "durable mark");
     return weir_reader_left(reader) == 0 ? 0 : damaged(error, "something follows its end");

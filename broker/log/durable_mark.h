@@ -31,6 +31,8 @@ struct weir_durable_mark {
     struct weir_uuid topic_id;
     int64_t start_offset;
     int64_t end_offset;
+    int32_t
+        leader_epoch; /* of the next append at least; not below any batch's, cut ones included */
     const struct weir_segment_facts *segments; /* ascending; the last is the active one */
     size_t segment_count;                      /* at least 1 */
     struct weir_leader_epochs epochs;
@@ -44,6 +46,7 @@ struct weir_durable_mark_view {
     struct weir_uuid topic_id;
     int64_t start_offset;
     int64_t end_offset;
+    int32_t leader_epoch;
     const struct weir_leader_epochs *epochs;
     const struct weir_producer_state *producers;
     struct weir_mono now;

@@ -48,6 +48,7 @@ static int log_new(const struct weir_partition_log_options *options,
     log->mark_interval_bytes =
         options->mark_interval_bytes > 0 ? options->mark_interval_bytes : MARK_INTERVAL_DEFAULT;
     log->offline_from = -1;
+    log->leader_epoch = WEIR_NO_LEADER_EPOCH;
     weir_leader_epochs_init(&log->epochs, log->budget);
     weir_producer_state_init(&log->producers, log->budget);
     weir_index_builder_init(&log->index, log->env, log->budget, log->path);
@@ -164,6 +165,7 @@ static int open_from_mark(struct weir_log_opening *opening, struct weir_error *e
     log->start_offset = mark->start_offset;
     log->end_offset = mark->end_offset;
     log->durable_offset = mark->end_offset;
+    log->leader_epoch = mark->leader_epoch;
     weir_leader_epochs_close(&log->epochs);
     weir_producer_state_close(&log->producers);
     log->epochs = opening->mark.epochs;
@@ -323,6 +325,8 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     } else {
         rc = open_without_mark(opening, error);
     }
+    int32_t last_epoch = weir_leader_epochs_last(&log->epochs);
+    if (log->leader_epoch < last_epoch) log->leader_epoch = last_epoch;
     if (rc < 0 || log->offline_from >= 0) return rc;
     rc = weir_log_remove_leftovers(opening, error);
     return rc < 0 ? rc : settle(opening, error);
@@ -363,8 +367,7 @@ int weir_partition_log_open(const struct weir_partition_log_options *options,
         log_free(log);
         return rc;
     }
-    int32_t last_epoch = weir_leader_epochs_last(&log->epochs);
-    log->leader_epoch = options->leader_epoch > last_epoch ? options->leader_epoch : last_epoch;
+    if (log->leader_epoch < options->leader_epoch) log->leader_epoch = options->leader_epoch;
     weir_assert_slow((weir_partition_log_check(log), true));
     if (recovery_out != NULL) *recovery_out = opening.recovery;
     *log_out = log;

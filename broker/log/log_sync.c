@@ -26,6 +26,7 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
         .topic_id = log->topic_id,
         .start_offset = log->start_offset,
         .end_offset = log->end_offset,
+        .leader_epoch = log->leader_epoch,
         .epochs = &log->epochs,
         .producers = &log->producers,
         .now = weir_mono_now(log->env),

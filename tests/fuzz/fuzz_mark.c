@@ -26,6 +26,7 @@ static void encode(const struct weir_durable_mark *mark, struct weir_buffer *to)
         .topic_id = mark->topic_id,
         .start_offset = mark->start_offset,
         .end_offset = mark->end_offset,
+        .leader_epoch = mark->leader_epoch,
         .epochs = &mark->epochs,
         .producers = &mark->producers,
         .segment_count = mark->segment_count,

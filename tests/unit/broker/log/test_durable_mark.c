@@ -80,6 +80,7 @@ static void encode(struct weir_buffer *to)
                                                               .topic_id = {{9, 8, 7}},
                                                               .start_offset = 4,
                                                               .end_offset = 14,
+                                                              .leader_epoch = 6,
                                                               .epochs = &epochs,
                                                               .producers = &producers,
                                                               .now = {3000000000},
@@ -108,6 +109,7 @@ START_TEST(a_mark_comes_back_whole)
     ck_assert_int_eq(mark.topic_id.bytes[1], 8);
     ck_assert_int_eq(mark.start_offset, 4);
     ck_assert_int_eq(mark.end_offset, 14);
+    ck_assert_int_eq(mark.leader_epoch, 6);
     ck_assert_uint_eq(mark.segment_count, 2);
     ck_assert_mem_eq(mark.segments, segments, sizeof segments);
     int64_t end;

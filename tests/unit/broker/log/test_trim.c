@@ -246,6 +246,25 @@ START_TEST(epochs_follow_the_cuts)
 }
 END_TEST
 
+/* A head cut up to the end leaves an epoch without batches; the next one takes its place. */
+START_TEST(an_epoch_without_batches_makes_room)
+{
+    int32_t epoch;
+    int64_t end;
+    test_log_fill(&test, 5);
+    int64_t old_end = state().end_offset;
+    ck_ok(weir_partition_log_set_start(test.log, old_end, &test.error), &test.error);
+    ck_ok(weir_partition_log_set_epoch(test.log, 7, &test.error), &test.error);
+    test_log_fill(&test, 2);
+    reopen();
+    weir_partition_log_epoch_end(test.log, 7, &epoch, &end);
+    ck_assert_int_eq(epoch, 7);
+    weir_partition_log_epoch_end(test.log, 6, &epoch, &end);
+    ck_assert_int_eq(epoch, -1);
+    test_log_expect_all(&test);
+}
+END_TEST
+
 /* A reader that began before a cut gets nothing, not a mixture, and asks again. */
 START_TEST(a_read_over_a_cut_begins_again)
 {
@@ -294,6 +313,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, truncate_inside_a_batch_takes_it_whole);
     tcase_add_test(tests, truncate_takes_producers_back);
     tcase_add_test(tests, epochs_follow_the_cuts);
+    tcase_add_test(tests, an_epoch_without_batches_makes_room);
     tcase_add_test(tests, a_read_over_a_cut_begins_again);
     tcase_add_test(tests, a_read_outlives_its_segment);
     suite_add_tcase(suite, tests);
