@@ -4,10 +4,17 @@
 
 #include "base/assert.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
+#endif
+
 /*
  * Classes: multiples of 16 up to 512 (32 of them), then four to each doubling up to 8192 (16 more).
  * A reference counts units of 16 bytes over all slabs; the first unit of the first slab is left out,
- * so that 0 can mean "none".
+ * so that 0 can mean "none". The address sanitizer is told which blocks are free, as malloc would.
  */
 enum {
     FINE_MAX = 512,
@@ -112,6 +119,7 @@ void *weir_slabs_alloc(struct weir_slabs *slabs, size_t size, uint32_t *referenc
     if (block != NULL) {
         slabs->classes[class].free = block->next;
         reference = block->reference;
+        ASAN_UNPOISON_MEMORY_REGION(block, class_size(class));
     } else {
         block = take_fresh(slabs, class, &reference);
         if (block == NULL) return NULL;
@@ -128,8 +136,10 @@ void weir_slabs_free(struct weir_slabs *slabs, void *memory, size_t size, uint32
         return;
     }
     weir_assert(reference == 0 || weir_slabs_at(slabs, reference) == memory);
-    struct weir_slab_class *to = &slabs->classes[class_of(size)];
+    unsigned class = class_of(size);
+    struct weir_slab_class *to = &slabs->classes[class];
     struct weir_slab_block *block = memory;
     *block = (struct weir_slab_block){.next = to->free, .reference = reference};
     to->free = block;
+    ASAN_POISON_MEMORY_REGION(block + 1, class_size(class) - sizeof *block);
 }
