@@ -219,6 +219,14 @@ int weir_node_serialize(struct weir_node *node, const struct weir_serde *serde, 
 
 /* ---- sinks ------------------------------------------------------------------------------------------- */
 
+/* The partitioner leaves the end of some keys out. */
+static int32_t partition_of(struct weir_node *node, struct weir_slice key)
+{
+    size_t suffix = node->plan->unhashed_key_suffix;
+    if (!weir_slice_is_null(key) && key.size >= suffix) key.size -= suffix;
+    return weir_task_partition(node->task, (size_t)node->plan->topic, key);
+}
+
 int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
 {
     struct weir_task *task = node->task;
@@ -236,8 +244,7 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
             record.header_count = batch->headers[row].count;
         }
         int rc = weir_collector_add(task->options.collector, topic,
-                                    weir_task_partition(task, topic, record.key), &record,
-                                    node->call.error);
+                                    partition_of(node, record.key), &record, node->call.error);
         if (rc < 0) rc = weir_node_record_failed(node, batch, row, rc);
         if (rc < 0) return rc;
     }

@@ -559,13 +559,13 @@ static int place_inputs(struct weir_streams *streams)
             partition->sealed_offset =
                 partition->committed >= 0 ? partition->committed : partition->log_start;
             partition->sealed_time_ms = metadata->partition_time_ms;
-            if (metadata->timer_count == 0) continue;
-            size_t size = metadata->timer_count * sizeof *partition->sealed_timers;
-            partition->sealed_timers = weir_alloc(&streams->budget, size);
-            if (partition->sealed_timers == NULL) return WEIR_NO_MEMORY;
-            memcpy(partition->sealed_timers, metadata->timers, size);
-            partition->sealed_timer_count = metadata->timer_count;
-            partition->sealed_timer_capacity = metadata->timer_count;
+            if (metadata->mark_count == 0) continue;
+            size_t size = metadata->mark_count * sizeof *partition->sealed_marks;
+            partition->sealed_marks = weir_alloc(&streams->budget, size);
+            if (partition->sealed_marks == NULL) return WEIR_NO_MEMORY;
+            memcpy(partition->sealed_marks, metadata->marks, size);
+            partition->sealed_mark_count = metadata->mark_count;
+            partition->sealed_mark_capacity = metadata->mark_count;
         }
     }
     return 0;

@@ -435,7 +435,7 @@ void weir_streams_free(struct weir_streams *streams)
     for (size_t t = 0; streams->partitions != NULL && t < streams->topic_count; t++) {
         for (int32_t p = 0;
              streams->partitions[t] != NULL && p < streams->topics[t].partition_count; p++) {
-            weir_free(streams->partitions[t][p].sealed_timers);
+            weir_free(streams->partitions[t][p].sealed_marks);
         }
     }
     weir_start_free(streams);

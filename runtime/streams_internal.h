@@ -31,9 +31,9 @@ struct weir_job_partition {
     bool is_handed_in;
     int64_t sealed_offset;
     int64_t sealed_time_ms;
-    struct weir_timer_progress *sealed_timers; /* grown by the thread, freed by the job */
-    size_t sealed_timer_count;
-    size_t sealed_timer_capacity;
+    struct weir_node_mark *sealed_marks; /* grown by the thread, freed by the job */
+    size_t sealed_mark_count;
+    size_t sealed_mark_capacity;
     /* Of the commit at hand. */
     bool is_in_commit;
     int64_t next_end;

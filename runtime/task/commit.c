@@ -179,8 +179,8 @@ static void fill_entry(struct weir_streams *streams, const struct weir_job_parti
     const struct weir_commit_metadata metadata = {
         .partition_time_ms = partition->sealed_time_ms,
         .end_offset = topic->is_internal ? partition->next_end : -1,
-        .timers = partition->sealed_timers,
-        .timer_count = partition->sealed_timer_count,
+        .marks = partition->sealed_marks,
+        .mark_count = partition->sealed_mark_count,
     };
     entry->offset = partition->sealed_offset;
     entry->metadata = weir_commit_metadata_encode(&metadata, &streams->commit.arena);

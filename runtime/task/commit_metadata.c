@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { VERSION = 1, FIXED_SIZE = 21, TIMER_SIZE = 16 };
+enum { VERSION = 1, FIXED_SIZE = 21, MARK_SIZE = 16 };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -66,37 +66,37 @@ static struct weir_slice base64_decode(struct weir_slice text, struct weir_arena
 struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata *metadata,
                                               struct weir_arena *arena)
 {
-    size_t size = FIXED_SIZE + metadata->timer_count * TIMER_SIZE;
+    size_t size = FIXED_SIZE + metadata->mark_count * MARK_SIZE;
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     bytes[0] = VERSION;
     weir_store_u64(bytes + 1, (uint64_t)metadata->partition_time_ms);
     weir_store_u64(bytes + 9, (uint64_t)metadata->end_offset);
-    weir_store_u32(bytes + 17, (uint32_t)metadata->timer_count);
-    for (size_t i = 0; i < metadata->timer_count; i++) {
-        const struct weir_timer_progress *timer = &metadata->timers[i];
-        uint8_t *at = bytes + FIXED_SIZE + i * TIMER_SIZE;
-        weir_store_u32(at, (uint32_t)timer->node);
-        weir_store_u32(at + 4, (uint32_t)timer->id);
-        weir_store_u64(at + 8, (uint64_t)timer->next_ms);
+    weir_store_u32(bytes + 17, (uint32_t)metadata->mark_count);
+    for (size_t i = 0; i < metadata->mark_count; i++) {
+        const struct weir_node_mark *mark = &metadata->marks[i];
+        uint8_t *at = bytes + FIXED_SIZE + i * MARK_SIZE;
+        weir_store_u32(at, (uint32_t)mark->node);
+        weir_store_u32(at + 4, (uint32_t)mark->id);
+        weir_store_u64(at + 8, (uint64_t)mark->time_ms);
     }
     return base64_encode(weir_slice(bytes, size), arena);
 }
 
-static int decode_timers(struct weir_reader *reader, struct weir_arena *arena,
+static int decode_marks(struct weir_reader *reader, struct weir_arena *arena,
                          struct weir_commit_metadata *metadata)
 {
     size_t count = weir_reader_u32(reader);
-    if (reader->failed || count != weir_reader_left(reader) / TIMER_SIZE) return WEIR_CORRUPT;
-    struct weir_timer_progress *timers = weir_arena_array(arena, count, sizeof *timers);
-    if (timers == NULL && count > 0) return WEIR_NO_MEMORY;
+    if (reader->failed || count != weir_reader_left(reader) / MARK_SIZE) return WEIR_CORRUPT;
+    struct weir_node_mark *marks = weir_arena_array(arena, count, sizeof *marks);
+    if (marks == NULL && count > 0) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        timers[i].node = (int32_t)weir_reader_u32(reader);
-        timers[i].id = (int32_t)weir_reader_u32(reader);
-        timers[i].next_ms = (int64_t)weir_reader_u64(reader);
+        marks[i].node = (int32_t)weir_reader_u32(reader);
+        marks[i].id = (int32_t)weir_reader_u32(reader);
+        marks[i].time_ms = (int64_t)weir_reader_u64(reader);
     }
-    metadata->timers = timers;
-    metadata->timer_count = count;
+    metadata->marks = marks;
+    metadata->mark_count = count;
     return reader->failed || weir_reader_left(reader) != 0 ? WEIR_CORRUPT : 0;
 }
 
@@ -119,7 +119,7 @@ int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena
     }
     metadata.partition_time_ms = (int64_t)weir_reader_u64(&reader);
     metadata.end_offset = (int64_t)weir_reader_u64(&reader);
-    int rc = decode_timers(&reader, arena, &metadata);
+    int rc = decode_marks(&reader, arena, &metadata);
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "commit metadata is damaged");
     *metadata_out = metadata;
     return 0;

@@ -8,18 +8,18 @@
 /**
  * What a commit says of an input partition besides its offset; base64 of
  *
- *   0 version u8 = 1     1 partition time i64     9 end offset i64     17 timers u32
- *   then for each stream-time timer: node i32, id i32, next tick i64
+ *   0 version u8 = 1     1 partition time i64     9 end offset i64     17 count of marks u32
+ *   then for each mark: node i32, id i32, time i64
  *
  * The end offset is that of a repartition partition, which the job both reads and writes (-1 for
- * others): one entry of the group is there for each partition, so both marks travel in it. Timers
- * are those of the task and stand with its first input. Source: docs/format/commit.md.
+ * others): one entry of the group is there for each partition, so both travel in it. Marks are those
+ * of the task's nodes and stand with its first input.
  */
 struct weir_commit_metadata {
     int64_t partition_time_ms; /* -1: none */
     int64_t end_offset;        /* -1: not ours to write */
-    const struct weir_timer_progress *timers;
-    size_t timer_count;
+    const struct weir_node_mark *marks;
+    size_t mark_count;
 };
 
 /** Text in `arena`; null (and a failed arena) when memory is out. */

@@ -40,6 +40,7 @@ static void node_init(struct weir_task *task, struct weir_node *node,
         .children = weir_arena_array(memory, plan->child_count, sizeof(struct weir_node *)),
         .stores = weir_arena_array(memory, plan->store_count, sizeof(struct weir_store *)),
         .state = state_size > 0 ? weir_arena_alloc_zero(memory, state_size) : NULL,
+        .observed_ms = -1,
         .call = {.partition = -1,
                  .offset = -1,
                  .scope = &task->scope,
@@ -198,11 +199,25 @@ int weir_task_close_state(struct weir_task *task, bool is_clean, struct weir_err
     return weir_state_close(state, is_clean, error);
 }
 
-int weir_task_open(struct weir_task *task, const struct weir_timer_progress *progress,
-                   size_t progress_count, int64_t wall_now_ms, struct weir_error *error)
+static void give_back_observed(struct weir_task *task, const struct weir_node_mark *marks,
+                               size_t count)
 {
-    task->timers.progress = progress;
-    task->timers.progress_count = progress_count;
+    for (size_t i = 0; i < count; i++) {
+        if (marks[i].id != WEIR_MARK_OBSERVED) continue;
+        for (size_t n = 0; n < task->plan->node_count; n++) {
+            if (task->plan->nodes[n] == marks[i].node) {
+                task->nodes[n].observed_ms = marks[i].time_ms;
+            }
+        }
+    }
+}
+
+int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks,
+                   size_t mark_count, int64_t wall_now_ms, struct weir_error *error)
+{
+    task->timers.marks = marks;
+    task->timers.mark_count = mark_count;
+    give_back_observed(task, marks, mark_count);
     task->wall_now_ms = wall_now_ms;
     int rc = 0;
     for (size_t i = 0; i < task->plan->node_count && rc >= 0; i++) {
@@ -212,8 +227,8 @@ int weir_task_open(struct weir_task *task, const struct weir_timer_progress *pro
         rc = node->plan->ops->open(node, error);
         (void)weir_error_wrap(error, rc, "open node '%s' of task %s", node->plan->name, task->name);
     }
-    task->timers.progress = NULL;
-    task->timers.progress_count = 0;
+    task->timers.marks = NULL;
+    task->timers.mark_count = 0;
     weir_arena_reset(&task->arena);
     return rc < 0 ? rc : 0;
 }

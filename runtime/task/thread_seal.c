@@ -9,27 +9,43 @@
  * everything; hand in when all of it is acknowledged; write down when the commit record is durable.
  */
 
-static int keep_timers(struct weir_stream_thread *thread, const struct weir_task *task,
-                       struct weir_job_partition *partition)
+static int keep_mark(struct weir_stream_thread *thread, struct weir_job_partition *partition,
+                     struct weir_node_mark mark)
 {
-    partition->sealed_timer_count = 0;
-    for (size_t i = 0; i < task->timers.count; i++) {
+    size_t count = partition->sealed_mark_count;
+    if (count == partition->sealed_mark_capacity) {
+        size_t capacity = count == 0 ? 4 : count * 2;
+        struct weir_node_mark *grown = weir_realloc(
+            &thread->streams->budget, partition->sealed_marks, capacity * sizeof *grown);
+        if (grown == NULL) return WEIR_NO_MEMORY;
+        partition->sealed_marks = grown;
+        partition->sealed_mark_capacity = capacity;
+    }
+    partition->sealed_marks[count] = mark;
+    partition->sealed_mark_count++;
+    return 0;
+}
+
+/* The times that are state: stream-time timers, and what operators have observed. */
+static int keep_marks(struct weir_stream_thread *thread, const struct weir_task *task,
+                      struct weir_job_partition *partition)
+{
+    int rc = 0;
+    partition->sealed_mark_count = 0;
+    for (size_t i = 0; rc >= 0 && i < task->timers.count; i++) {
         const struct weir_timer *timer = &task->timers.timers[i];
         if (timer->type != WEIR_PUNCTUATE_STREAM_TIME) continue;
-        size_t count = partition->sealed_timer_count;
-        if (count == partition->sealed_timer_capacity) {
-            size_t capacity = count == 0 ? 4 : count * 2;
-            struct weir_timer_progress *grown = weir_realloc(
-                &thread->streams->budget, partition->sealed_timers, capacity * sizeof *grown);
-            if (grown == NULL) return WEIR_NO_MEMORY;
-            partition->sealed_timers = grown;
-            partition->sealed_timer_capacity = capacity;
-        }
-        partition->sealed_timers[count] =
-            (struct weir_timer_progress){timer->node->plan->id, timer->id, timer->next_ms};
-        partition->sealed_timer_count++;
+        rc = keep_mark(thread, partition,
+                       (struct weir_node_mark){timer->node->plan->id, timer->id, timer->next_ms});
     }
-    return 0;
+    for (size_t i = 0; rc >= 0 && i < task->plan->node_count; i++) {
+        const struct weir_node *node = &task->nodes[i];
+        if (node->observed_ms < 0) continue;
+        rc = keep_mark(
+            thread, partition,
+            (struct weir_node_mark){node->plan->id, WEIR_MARK_OBSERVED, node->observed_ms});
+    }
+    return rc;
 }
 
 /* How far each input is, as the commit will say it. */
@@ -42,8 +58,8 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
         partition->sealed_offset = input->queue.position;
         partition->sealed_time_ms = input->partition_time_ms;
         partition->is_handed_in = true;
-        /* The task's timers stand with its first input. */
-        if (i == 0 && keep_timers(thread, task, partition) < 0) {
+        /* The marks of the task's nodes stand with its first input. */
+        if (i == 0 && keep_marks(thread, task, partition) < 0) {
             return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a commit");
         }
     }

@@ -47,10 +47,10 @@ static int64_t first_tick(const struct weir_timers *timers, const struct weir_ti
     if (timer->type == WEIR_PUNCTUATE_WALL_CLOCK) {
         return add_saturating(wall_now_ms, timer->interval_ms);
     }
-    for (size_t i = 0; i < timers->progress_count; i++) {
-        const struct weir_timer_progress *progress = &timers->progress[i];
-        if (progress->node == timer->node->plan->id && progress->id == timer->id) {
-            return progress->next_ms;
+    for (size_t i = 0; i < timers->mark_count; i++) {
+        const struct weir_node_mark *mark = &timers->marks[i];
+        if (mark->node == timer->node->plan->id && mark->id == timer->id) {
+            return mark->time_ms;
         }
     }
     return 0;

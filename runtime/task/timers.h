@@ -9,7 +9,7 @@
  * A stream-time timer ticks at multiples of its interval, the first tick is due with the first
  * record; a wall-clock timer ticks one interval after it was made and every interval from there.
  * Missed ticks are skipped: the next is the first on the grid after now (STREAMS.md T3). How far a
- * stream-time timer got is state: it travels in the commit and comes back as progress.
+ * stream-time timer got is state: it travels in the commit as a mark of its node.
  */
 struct weir_timer {
     struct weir_node *node;
@@ -21,12 +21,13 @@ struct weir_timer {
     void *context;
 };
 
-/** As found in the last commit. */
-struct weir_timer_progress {
+/** A time that is a node's state: written with each commit and given back after a restart. */
+struct weir_node_mark {
     int32_t node;
-    int32_t id;
-    int64_t next_ms;
+    int32_t id;      /* a stream-time timer: when it ticks next; WEIR_MARK_OBSERVED: observed_ms */
+    int64_t time_ms;
 };
+enum { WEIR_MARK_OBSERVED = -1 };
 
 struct weir_timers {
     struct weir_budget *budget;
@@ -35,8 +36,8 @@ struct weir_timers {
     size_t capacity;
     int64_t next_stream_ms; /* smallest due time of each kind; INT64_MAX: none */
     int64_t next_wall_ms;
-    const struct weir_timer_progress *progress; /* borrowed, until all timers are made */
-    size_t progress_count;
+    const struct weir_node_mark *marks; /* of the last commit; borrowed until all timers are made */
+    size_t mark_count;
 };
 
 void weir_timers_init(struct weir_timers *timers, struct weir_budget *budget);
