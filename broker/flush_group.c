@@ -134,15 +134,36 @@ static void done(struct weir_message *message)
     weir_broker_release(group->shard->broker);
 }
 
-/* Capture one partition for the flight; those whose log is with a worker stay in the list. */
-static bool board(struct weir_partition *partition)
+/* What a partition's log says when it is to be flushed is not the disk's word yet, but as final. */
+static void fail_boarding(struct weir_partition *partition, int rc)
 {
-    if (partition->state != WEIR_PARTITION_OPEN) return false;
-    if (weir_log_sync_begin(partition->log, &partition->sync) < 0) return false;
+    partition->is_listed = false;
+    if (rc == WEIR_IO) {
+        weir_broker_go_offline(partition->shard->broker, &partition->sync.error);
+    }
+    weir_partition_answer_acks(partition, WEIR_OFFLINE, partition->sync.error.text);
+    weir_partition_settle(partition);
+}
+
+enum boarding { ABOARD, STAYS, FAILED };
+
+/* Capture one partition for the flight; those whose log is with a worker stay in the list. */
+static enum boarding board(struct weir_flush_group *group, struct weir_partition *partition)
+{
+    if (partition->state != WEIR_PARTITION_OPEN) return STAYS;
+    int rc = weir_log_sync_begin(partition->log, &partition->sync);
+    if (rc == WEIR_NO_MEMORY) {
+        group->needs_retry = true;
+        return STAYS;
+    }
+    if (rc < 0) {
+        fail_boarding(partition, rc);
+        return FAILED;
+    }
     partition->is_listed = false;
     partition->is_flushing = true;
     partition->flush_bytes = partition->bytes_appended;
-    return true;
+    return ABOARD;
 }
 
 static void take_lazy(struct weir_flush_group *group, struct weir_mono now)
@@ -172,12 +193,12 @@ int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
         struct weir_partition *partition = waiting;
         waiting = partition->flush_next;
         partition->flush_next = NULL;
-        if (board(partition)) {
+        enum boarding boarding = board(group, partition);
+        if (boarding == ABOARD) {
             *flight_last = partition;
             flight_last = &partition->flush_next;
             group->flight_count++;
-        } else {
-            group->needs_retry |= partition->state == WEIR_PARTITION_OPEN;
+        } else if (boarding == STAYS) {
             push_dirty(group, partition);
         }
     }

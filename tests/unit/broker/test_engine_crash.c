@@ -79,6 +79,21 @@ static int step_reopen(struct engine *engine)
     return rc < 0 ? rc : engine_open(engine);
 }
 
+/* How the engine is set up. */
+struct variant {
+    int32_t shard_count;
+    int64_t segment_bytes; /* 0: the default, so that nothing rolls */
+};
+
+static void init(struct engine *engine, uint64_t seed, struct variant variant)
+{
+    engine_init(engine, seed);
+    engine->options.shard_count = variant.shard_count;
+    if (variant.segment_bytes > 0) {
+        engine->options.topic_defaults.segment_bytes = variant.segment_bytes;
+    }
+}
+
 typedef int (*step_fn)(struct engine *engine);
 
 static const step_fn steps[] = {
@@ -113,11 +128,10 @@ static bool is_equal(const struct world *a, const struct world *b)
 }
 
 static void run_clean(struct world worlds[STEP_COUNT + 1], uint64_t *operations_out,
-                      int32_t shard_count)
+                      struct variant variant)
 {
     struct engine engine;
-    engine_init(&engine, 1);
-    engine.options.shard_count = shard_count;
+    init(&engine, 1, variant);
     worlds[0] = (struct world){.partition_count = WEIR_UNKNOWN_TOPIC_OR_PARTITION,
                                .end = -1,
                                .max_message_bytes = -1,
@@ -179,13 +193,13 @@ static void check_deleted(struct engine *engine, const char *what)
 
 /* Crash at one operation; recover; a second recovery finds the same. */
 static void crash_at(const struct world worlds[STEP_COUNT + 1], uint64_t at,
-                     enum weir_sim_fault fault, enum weir_sim_crash_kind kind, int32_t shard_count)
+                     enum weir_sim_fault fault, enum weir_sim_crash_kind kind,
+                     struct variant variant)
 {
     struct engine engine;
     char what[96];
     int rc;
-    engine_init(&engine, at);
-    engine.options.shard_count = shard_count;
+    init(&engine, at, variant);
     weir_sim_disk_plan(engine.sim, 0,
                        (struct weir_sim_fault_plan){.fault = fault, .at = at, .crash = kind});
     int count = run_until_fault(&engine, &rc);
@@ -212,64 +226,79 @@ static void crash_at(const struct world worlds[STEP_COUNT + 1], uint64_t at,
 }
 
 static void crash_everywhere(enum weir_sim_fault fault, enum weir_sim_crash_kind kind,
-                             int32_t shard_count)
+                             struct variant variant)
 {
     struct world worlds[STEP_COUNT + 1];
     uint64_t operations;
-    run_clean(worlds, &operations, shard_count);
+    run_clean(worlds, &operations, variant);
     ck_assert_uint_gt(operations, 100);
     for (uint64_t at = 1; at <= operations + 10; at++) {
-        crash_at(worlds, at, fault, kind, shard_count);
+        crash_at(worlds, at, fault, kind, variant);
     }
 }
 
 /* Killed before any disk operation: nothing acknowledged is lost, nothing half done is left. */
 START_TEST(a_kill_before_each_disk_operation_loses_nothing)
 {
-    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_KILL, 1);
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_KILL, (struct variant){1, 0});
 }
 END_TEST
 
 /* Killed right after each of them. */
 START_TEST(a_kill_after_each_disk_operation_loses_nothing)
 {
-    crash_everywhere(WEIR_SIM_FAULT_CRASH_AFTER, WEIR_SIM_KILL, 1);
+    crash_everywhere(WEIR_SIM_FAULT_CRASH_AFTER, WEIR_SIM_KILL, (struct variant){1, 0});
 }
 END_TEST
 
 /* The same with the power gone: what was not synced may be lost or torn. */
 START_TEST(a_power_cut_before_each_disk_operation_loses_nothing)
 {
-    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_POWER, 1);
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_POWER, (struct variant){1, 0});
 }
 END_TEST
 
 START_TEST(a_power_cut_after_each_disk_operation_loses_nothing)
 {
-    crash_everywhere(WEIR_SIM_FAULT_CRASH_AFTER, WEIR_SIM_POWER, 1);
+    crash_everywhere(WEIR_SIM_FAULT_CRASH_AFTER, WEIR_SIM_POWER, (struct variant){1, 0});
 }
 END_TEST
 
 /* The same with partitions and controller on different shards. */
 START_TEST(several_shards_lose_nothing_either)
 {
-    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_POWER, 3);
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_POWER, (struct variant){3, 0});
+}
+END_TEST
+
+/* The same with a roll at each batch: the next segment comes after the last one is on the disk. */
+START_TEST(rolling_segments_lose_nothing_either)
+{
+    struct engine engine;
+    init(&engine, 1, (struct variant){1, 80});
+    ck_ok(step_open(&engine), &engine.error);
+    ck_ok(step_create(&engine), &engine.error);
+    for (int i = 0; i < 3; i++) ck_ok(step_produce(&engine), &engine.error);
+    ck_assert_int_ge(engine_describe_partition(&engine, "clicks", 0).state.segment_count, 3);
+    engine_end(&engine);
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_KILL, (struct variant){1, 80});
+    crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_POWER, (struct variant){1, 80});
 }
 END_TEST
 
 /* ---- faults that are no crash ---------------------------------------------------------------- */
 
 /* One operation fails; the engine says so, or copes; after a restart the world is old or new. */
-static void fail_everywhere(enum weir_sim_fault fault)
+static void fail_everywhere(enum weir_sim_fault fault, struct variant variant)
 {
     struct world worlds[STEP_COUNT + 1];
     uint64_t operations;
-    run_clean(worlds, &operations, 1);
+    run_clean(worlds, &operations, variant);
     for (uint64_t at = 1; at <= operations; at++) {
         struct engine engine;
         char what[96];
         int rc;
-        engine_init(&engine, at);
+        init(&engine, at, variant);
         weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){.fault = fault, .at = at});
         int count = run_until_fault(&engine, &rc);
         (void)snprintf(what, sizeof what, "fault %d at %llu", fault, (unsigned long long)at);
@@ -285,21 +314,24 @@ static void fail_everywhere(enum weir_sim_fault fault)
 /* An input/output error at each operation. */
 START_TEST(an_io_error_at_each_operation_is_told_and_loses_nothing)
 {
-    fail_everywhere(WEIR_SIM_FAULT_EIO);
+    fail_everywhere(WEIR_SIM_FAULT_EIO, (struct variant){1, 0});
+    fail_everywhere(WEIR_SIM_FAULT_EIO, (struct variant){1, 80});
 }
 END_TEST
 
 /* A sync that fails, at each operation that is one: never believed later. */
 START_TEST(a_failed_sync_is_told_and_never_believed)
 {
-    fail_everywhere(WEIR_SIM_FAULT_SYNC);
+    fail_everywhere(WEIR_SIM_FAULT_SYNC, (struct variant){1, 0});
+    fail_everywhere(WEIR_SIM_FAULT_SYNC, (struct variant){1, 80});
 }
 END_TEST
 
 /* A full disk at each operation. */
 START_TEST(a_full_disk_at_each_operation_is_told_and_loses_nothing)
 {
-    fail_everywhere(WEIR_SIM_FAULT_ENOSPC);
+    fail_everywhere(WEIR_SIM_FAULT_ENOSPC, (struct variant){1, 0});
+    fail_everywhere(WEIR_SIM_FAULT_ENOSPC, (struct variant){1, 80});
 }
 END_TEST
 
@@ -334,9 +366,6 @@ END_TEST
 /* The Nth allocation fails: the call says so or copes, nothing crashes, the world is old or new. */
 START_TEST(the_nth_failed_allocation_loses_nothing)
 {
-    struct world worlds[STEP_COUNT + 1];
-    uint64_t operations;
-    run_clean(worlds, &operations, 1);
     int finished = 0;
     for (uint64_t at = 1; finished < 3; at++) {
         struct engine engine;
@@ -375,6 +404,7 @@ static void add(Suite *suite)
     tcase_add_test(crashes, a_power_cut_before_each_disk_operation_loses_nothing);
     tcase_add_test(crashes, a_power_cut_after_each_disk_operation_loses_nothing);
     tcase_add_test(crashes, several_shards_lose_nothing_either);
+    tcase_add_test(crashes, rolling_segments_lose_nothing_either);
     suite_add_tcase(suite, crashes);
     TCase *faults = tcase_create("faults");
     tcase_set_timeout(faults, 100);
