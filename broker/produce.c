@@ -73,11 +73,20 @@ static void count_in(struct weir_partition *partition, const struct weir_produce
     partition->bytes_appended += (int64_t)produce->batches->size;
 }
 
+/* Who waited for the partition to be opened may come after the news that the log went offline has
+ * passed: no flush will come for it any more. */
+static int check_online(struct weir_broker *broker, struct weir_error *error)
+{
+    bool is_offline = atomic_load_explicit(&broker->is_offline, memory_order_relaxed);
+    return is_offline ? weir_broker_check_serving(broker, error) : 0;
+}
+
 static int append(struct weir_partition *partition, struct weir_produce_request *produce)
 {
     int64_t batches = 0;
     struct weir_error *error = &produce->request.error;
-    int rc = check_batches(partition, produce, &batches, error);
+    int rc = check_online(partition->shard->broker, error);
+    if (rc == 0) rc = check_batches(partition, produce, &batches, error);
     if (rc < 0) return rc;
     struct weir_append append = {.batches = produce->batches,
                                  .now = weir_wall_now(partition->shard->env)};
