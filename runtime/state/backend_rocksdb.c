@@ -133,7 +133,7 @@ static void note_expiry(struct expiries *expiries, uint16_t prefix, uint64_t seg
         atomic_store_explicit(&slot->prefix, prefix, memory_order_release);
         return;
     }
-    weir_assert(!"a slot for each store");
+    weir_assert(false); /* there is a slot for each store */
 }
 
 static int rocks_expire(void *impl, uint16_t prefix, uint64_t segment, struct weir_error *error)

@@ -370,7 +370,8 @@ static bool needs_position(const struct weir_store *store,
                            const struct weir_changelog_position *position)
 {
     if (store->is_resident) return false;
-    return !store->is_registered || !positions_equal(&store->position, position);
+    return !store->is_registered || store->live_segment != store->stored_segment ||
+           !positions_equal(&store->position, position);
 }
 
 static int add_positions(struct weir_state *state, struct weir_generation *generation,
@@ -409,6 +410,9 @@ int weir_state_committed(struct weir_state *state, const struct weir_changelog_p
     }
     if (add_positions(state, generation, positions) < 0) {
         return weir_error_set(error, WEIR_NO_MEMORY, "commit of state '%s'", state->path);
+    }
+    for (size_t i = 0; i < state->options.store_count; i++) {
+        state->stores[i].stored_segment = state->stores[i].live_segment;
     }
     memcpy(generation->positions, positions,
            state->options.store_count * sizeof *generation->positions);

@@ -14,7 +14,7 @@
  *
  * Big-endian, so that the order of bytes is the order of keys.
  */
-enum { POSITION_VERSION = 1, POSITION_SIZE = 1 + 2 + 1 + 8 + 16 + 4 + 8, IS_TIMESTAMPED = 1 };
+enum { POSITION_VERSION = 1, POSITION_SIZE = 1 + 2 + 1 + 8 + 8 + 16 + 4 + 8, IS_TIMESTAMPED = 1 };
 
 static size_t lead_size(const struct weir_store *store)
 {
@@ -117,9 +117,10 @@ void weir_position_record_build(const struct weir_store *store,
     weir_store_u16(value + 1, store->prefix);
     value[3] = store->spec->is_timestamped ? IS_TIMESTAMPED : 0;
     weir_store_u64(value + 4, (uint64_t)store->segment_interval_ms);
-    memcpy(value + 12, position->topic_id.bytes, sizeof position->topic_id.bytes);
-    weir_store_u32(value + 28, (uint32_t)position->leader_epoch);
-    weir_store_u64(value + 32, (uint64_t)position->offset);
+    weir_store_u64(value + 12, store->live_segment);
+    memcpy(value + 20, position->topic_id.bytes, sizeof position->topic_id.bytes);
+    weir_store_u32(value + 36, (uint32_t)position->leader_epoch);
+    weir_store_u64(value + 40, (uint64_t)position->offset);
     *write_out = (struct weir_backend_write){
         .key = weir_slice(key, WEIR_KEY_PREFIX_SIZE + name_size),
         .value = weir_slice(value, POSITION_SIZE),
@@ -139,11 +140,16 @@ int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
         .prefix = weir_load_u16(value.data + 1),
         .is_timestamped = (value.data[3] & IS_TIMESTAMPED) != 0,
         .segment_interval_ms = (int64_t)weir_load_u64(value.data + 4),
-        .position = {.leader_epoch = (int32_t)weir_load_u32(value.data + 28),
-                     .offset = (int64_t)weir_load_u64(value.data + 32)},
+        .live_segment = weir_load_u64(value.data + 12),
+        .position = {.leader_epoch = (int32_t)weir_load_u32(value.data + 36),
+                     .offset = (int64_t)weir_load_u64(value.data + 40)},
     };
-    memcpy(record.position.topic_id.bytes, value.data + 12, sizeof record.position.topic_id.bytes);
-    if (record.prefix == 0 || record.position.offset < 0) {
+    memcpy(record.position.topic_id.bytes, value.data + 20, sizeof record.position.topic_id.bytes);
+    bool is_segment_sound =
+        record.segment_interval_ms > 0
+            ? record.live_segment <= (uint64_t)(INT64_MAX / record.segment_interval_ms)
+            : record.segment_interval_ms == 0 && record.live_segment == 0;
+    if (record.prefix == 0 || record.position.offset < 0 || !is_segment_sound) {
         return weir_error_set(error, WEIR_CORRUPT, "position record is out of range");
     }
     *record_out = record;

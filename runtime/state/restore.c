@@ -89,6 +89,7 @@ static void adopt(struct weir_store *store, const struct weir_position_record *r
     store->prefix = record->prefix;
     store->position = record->position;
     store->is_registered = true;
+    weir_store_adopt_segment(store, record->live_segment);
 }
 
 /* The next position record behind `after`, adopted by its store or else its key put into `stale_out`
@@ -213,6 +214,7 @@ int weir_store_clear(struct weir_store *store, struct weir_error *error)
 {
     struct weir_state *state = store->state;
     weir_assert(!weir_state_is_writing(state));
+    weir_assert(state->oldest == NULL); /* no sealed generation points into the table */
     weir_assert(store->dirty.count == 0 && store->unforwarded.count == 0);
     weir_store_empty_table(store);
     store->position = (struct weir_changelog_position){0};

@@ -126,6 +126,8 @@ static void forget_backend(struct weir_state *state)
         store->prefix = 0;
         store->is_registered = false;
         store->position = (struct weir_changelog_position){0};
+        weir_store_init_windows(store);
+        weir_store_adopt_segment(store, 0);
     }
 }
 

@@ -59,7 +59,9 @@ struct weir_store {
     /* Windowed stores; segment_interval_ms 0: not windowed. */
     int64_t segment_interval_ms;
     int64_t observed_ms;
-    uint64_t live_segment;    /* the first that still has live windows */
+    int64_t expired_start_ms; /* windows that start here or before are over; INT64_MIN: none */
+    uint64_t live_segment;    /* the first that still has live windows; only grows, over restarts too */
+    uint64_t stored_segment;  /* the same, as the position record has it */
     uint64_t swept_segment;   /* below it the table holds no clean entry */
     uint64_t expired_segment; /* below it the backend has been told to forget */
     int64_t dropped_count;
@@ -162,6 +164,8 @@ static inline bool weir_store_is_windowed(const struct weir_store *store)
     return store->segment_interval_ms > 0;
 }
 void weir_store_init_windows(struct weir_store *store);
+/** What was dead before the restart stays dead. */
+void weir_store_adopt_segment(struct weir_store *store, uint64_t live_segment);
 /** The window's start, the last eight bytes of a key. */
 int64_t weir_window_start(struct weir_slice key);
 uint64_t weir_store_segment_of(const struct weir_store *store, struct weir_slice key);
@@ -198,6 +202,7 @@ struct weir_position_record {
     uint16_t prefix;
     bool is_timestamped;
     int64_t segment_interval_ms;
+    uint64_t live_segment;
     struct weir_changelog_position position;
 };
 void weir_position_record_build(const struct weir_store *store,

@@ -17,10 +17,19 @@ void weir_store_init_windows(struct weir_store *store)
 {
     int64_t retention_ms = store->spec->retention_ms;
     store->observed_ms = -1;
+    store->expired_start_ms = INT64_MIN;
     store->outside = (struct weir_store_entry){.flags = WEIR_ENTRY_OUTSIDE, .timestamp_ms = -1};
     if (retention_ms <= 0) return;
     int64_t half = retention_ms / 2;
     store->segment_interval_ms = half > SEGMENT_INTERVAL_MIN_MS ? half : SEGMENT_INTERVAL_MIN_MS;
+}
+
+void weir_store_adopt_segment(struct weir_store *store, uint64_t live_segment)
+{
+    store->live_segment = store->swept_segment = store->stored_segment = live_segment;
+    if (live_segment == 0) return;
+    weir_assert(live_segment <= (uint64_t)(INT64_MAX / store->segment_interval_ms));
+    store->expired_start_ms = (int64_t)live_segment * store->segment_interval_ms - 1;
 }
 
 int64_t weir_window_start(struct weir_slice key)
@@ -41,9 +50,7 @@ uint64_t weir_store_segment_of(const struct weir_store *store, struct weir_slice
 
 bool weir_store_is_expired(const struct weir_store *store, struct weir_slice key)
 {
-    if (!weir_store_is_windowed(store) || store->observed_ms < 0) return false;
-    /* Neither side is negative, so nothing wraps. */
-    return weir_window_start(key) <= store->observed_ms - store->spec->retention_ms;
+    return weir_store_is_windowed(store) && weir_window_start(key) <= store->expired_start_ms;
 }
 
 int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
@@ -65,8 +72,12 @@ void weir_store_advance(struct weir_store *store, int64_t stream_time_ms)
 {
     if (!weir_store_is_windowed(store) || stream_time_ms <= store->observed_ms) return;
     store->observed_ms = stream_time_ms;
+    /* Neither side is negative, so nothing wraps. */
+    int64_t expired_start_ms = stream_time_ms - store->spec->retention_ms;
+    if (expired_start_ms <= store->expired_start_ms) return;
+    store->expired_start_ms = expired_start_ms;
     /* The first start that is not expired yet decides which segment is the first alive. */
-    store->live_segment = segment_at(store, stream_time_ms - store->spec->retention_ms + 1);
+    store->live_segment = segment_at(store, expired_start_ms + 1);
 }
 
 int64_t weir_store_dropped_count(const struct weir_store *store)
