@@ -124,8 +124,9 @@ static int decode_epochs(struct weir_reader *reader, struct weir_leader_epochs *
                          struct weir_error *error)
 {
     uint32_t count = weir_reader_u32(reader);
-    if (count > weir_reader_left(reader) / EPOCH_SIZE)
+    if (count > weir_reader_left(reader) / EPOCH_SIZE) {
         return damaged(error, "its epochs do not fit");
+    }
     for (uint32_t i = 0; i < count; i++) {
         int32_t epoch = (int32_t)weir_reader_u32(reader);
         int64_t start = (int64_t)weir_reader_u64(reader);

@@ -85,8 +85,9 @@ void weir_leader_epochs_cut_tail(struct weir_leader_epochs *epochs, int64_t offs
 void weir_leader_epochs_cut_head(struct weir_leader_epochs *epochs, int64_t offset)
 {
     size_t gone = 0;
-    while (gone + 1 < epochs->count && epochs->entries[gone + 1].start_offset <= offset)
+    while (gone + 1 < epochs->count && epochs->entries[gone + 1].start_offset <= offset) {
         gone++;
+    }
     if (gone > 0) {
         epochs->count -= gone;
         memmove(epochs->entries, epochs->entries + gone, epochs->count * sizeof *epochs->entries);

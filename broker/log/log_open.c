@@ -15,8 +15,9 @@ enum { MARK_INTERVAL_DEFAULT = 4 * 1024 * 1024, TAIL_CACHE_DEFAULT = 1024 * 1024
 static void log_free(struct weir_partition_log *log)
 {
     if (log == NULL) return;
-    for (size_t i = 0; i < log->segment_count; i++)
+    for (size_t i = 0; i < log->segment_count; i++) {
         weir_segment_unref(log->segments[i]);
+    }
     weir_free(log->segments);
     weir_tail_cache_close(&log->tail);
     weir_index_builder_close(&log->index);
@@ -125,8 +126,9 @@ static int add_segment(struct weir_partition_log *log, struct weir_segment_facts
 
 static void seal_all_but_last(struct weir_partition_log *log)
 {
-    for (size_t i = 0; i + 1 < log->segment_count; i++)
+    for (size_t i = 0; i + 1 < log->segment_count; i++) {
         log->segments[i]->is_sealed = true;
+    }
 }
 
 /* Go on where the index files end; when they do not reach far enough, or lie, make them anew. */

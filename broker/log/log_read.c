@@ -84,8 +84,9 @@ static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
     }
     if (rc == WEIR_CORRUPT || rc == WEIR_IO) read->damaged_offset = seek_out->damaged_offset;
     if (rc < 0) return rc;
-    if (read->epoch == WEIR_NO_LEADER_EPOCH || read->epoch == seek_out->header.leader_epoch)
+    if (read->epoch == WEIR_NO_LEADER_EPOCH || read->epoch == seek_out->header.leader_epoch) {
         return 0;
+    }
     read->damaged_offset = seek_out->header.base_offset;
     return weir_error_set(&read->error, WEIR_CORRUPT,
                           "the batch of offset %" PRId64 " has epoch %" PRId32 ", not %" PRId32,
@@ -107,8 +108,8 @@ static size_t whole_batches(const struct weir_log_read *read, const struct weir_
     while (at < bytes->size) {
         struct weir_batch_header header;
         struct weir_slice rest = weir_slice(bytes->data + at, bytes->size - at);
-        if (weir_batch_peek(rest, INT32_MAX, &header, NULL) < 0)
-            break; /* cut, or the next read's */
+        /* What is cut off here is the next read's. */
+        if (weir_batch_peek(rest, INT32_MAX, &header, NULL) < 0) break;
         if (weir_batch_check_place(&header, &place, NULL) < 0) break;
         if (weir_batch_last_offset(&header) >= read->offset_bound) break;
         /* One epoch per read, so that each batch's can be told from the table. */
@@ -183,7 +184,8 @@ int weir_log_read_end(struct weir_log_read *read)
 
 void weir_log_read_release(struct weir_log_read *read)
 {
-    for (size_t i = 0; i < read->part_count; i++)
+    for (size_t i = 0; i < read->part_count; i++) {
         weir_shared_unref(read->parts[i].bytes);
+    }
     read->part_count = 0;
 }

@@ -151,8 +151,9 @@ int64_t weir_log_first_lost_offset(struct weir_partition_log *log, struct weir_s
                                   });
     struct weir_batch_header header;
     int64_t position;
-    while (weir_segment_scan_next(&scan, &header, &position, NULL) == 0)
+    while (weir_segment_scan_next(&scan, &header, &position, NULL) == 0) {
         continue;
+    }
     int64_t offset = scan.expected_offset;
     weir_segment_scan_close(&scan);
     return offset > log->start_offset ? offset : log->start_offset;

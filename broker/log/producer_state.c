@@ -18,8 +18,9 @@ void weir_producer_state_close(struct weir_producer_state *state)
     if (state->budget == NULL) return;
     size_t at = 0;
     struct weir_producer *producer;
-    while ((producer = weir_map_next(&state->map, &at)) != NULL)
+    while ((producer = weir_map_next(&state->map, &at)) != NULL) {
         weir_free(producer);
+    }
     weir_map_close(&state->map);
     weir_map_init(&state->map, state->budget);
 }

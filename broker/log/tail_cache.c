@@ -35,8 +35,9 @@ static void drop_newest(struct weir_tail_cache *cache)
 
 void weir_tail_cache_close(struct weir_tail_cache *cache)
 {
-    while (cache->count > 0)
+    while (cache->count > 0) {
         drop_oldest(cache);
+    }
     weir_free(cache->runs);
     cache->runs = NULL;
     cache->capacity = 0;
@@ -47,8 +48,9 @@ static void grow(struct weir_tail_cache *cache)
     size_t capacity = cache->capacity == 0 ? RUNS_AT_FIRST : cache->capacity * 2;
     struct weir_tail_run *runs = weir_alloc(cache->budget, capacity * sizeof *runs);
     if (runs == NULL) return;
-    for (size_t i = 0; i < cache->count; i++)
+    for (size_t i = 0; i < cache->count; i++) {
         runs[i] = *run_at(cache, i);
+    }
     weir_free(cache->runs);
     cache->runs = runs;
     cache->capacity = capacity;

@@ -140,8 +140,9 @@ static int find_choice(const char *choices, const char *word, size_t size)
 static void print_choice(const char *choices, int64_t index, char *text, size_t size)
 {
     const char *at = choices;
-    for (int64_t i = 0; i < index; i++)
+    for (int64_t i = 0; i < index; i++) {
         at = strchr(at, '|') + 1;
+    }
     size_t length = strcspn(at, "|");
     (void)snprintf(text, size, "%.*s", (int)length, at);
 }
@@ -215,8 +216,9 @@ static size_t distance(const char *a, const char *b)
     size_t b_size = strlen(b);
     if (a_size > KEY_SIZE_MAX || b_size > KEY_SIZE_MAX) return SIZE_MAX;
     size_t row[KEY_SIZE_MAX + 1];
-    for (size_t j = 0; j <= b_size; j++)
+    for (size_t j = 0; j <= b_size; j++) {
         row[j] = j;
+    }
     for (size_t i = 1; i <= a_size; i++) {
         size_t diagonal = row[0];
         row[0] = i;
@@ -266,8 +268,9 @@ struct weir_topic_config weir_topic_config_default(void)
 {
     struct weir_topic_config config;
     memset(&config, 0, sizeof config);
-    for (size_t i = 0; i < ROW_COUNT; i++)
+    for (size_t i = 0; i < ROW_COUNT; i++) {
         put(&config, &rows[i], rows[i].preset);
+    }
     return config;
 }
 

@@ -146,8 +146,9 @@ static void live(void)
 /* Whatever happens in whatever order, the log is what was appended and acknowledged. */
 START_TEST(a_random_life_keeps_what_it_acknowledged)
 {
-    for (seed = 1; seed <= SEEDS; seed++)
+    for (seed = 1; seed <= SEEDS; seed++) {
         live();
+    }
 }
 END_TEST
 

@@ -82,8 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.config.segment_bytes = 1400; /* two segments, 15 and 9 batches */
     options.config.index_interval_bytes = 200;
     weir_assert(weir_partition_log_open(&options, &log, NULL, NULL) == 0);
-    for (int64_t i = 0; i < BATCHES; i++)
+    for (int64_t i = 0; i < BATCHES; i++) {
         append(env, log, i * STEP_MS);
+    }
     weir_assert(weir_partition_log_state(log).segment_count > 1);
     weir_assert(weir_partition_log_close(log, NULL) == 0);
     size_t half = size / 2;

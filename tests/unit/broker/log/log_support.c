@@ -293,8 +293,9 @@ void test_log_each_file(struct test_log *test,
     struct names *names = calloc(1, sizeof *names);
     ck_assert_ptr_nonnull(names);
     ck_ok(weir_list(test->env, test->options.path, note_name, names, &test->error), &test->error);
-    for (int i = 0; i < names->count; i++)
+    for (int i = 0; i < names->count; i++) {
         each(test, names->names[i]);
+    }
     free(names);
 }
 

@@ -54,8 +54,9 @@ END_TEST
 START_TEST(append_knows_the_last_five_batches)
 {
     struct weir_append_result result;
-    for (int32_t i = 0; i < 6; i++)
+    for (int32_t i = 0; i < 6; i++) {
         ck_ok(send(i * 2, 0, NULL), &test.error);
+    }
     int64_t end = state().end_offset;
     for (int32_t i = 1; i < 6; i++) {
         ck_ok(send(i * 2, 0, &result), &test.error);
@@ -107,8 +108,9 @@ END_TEST
 START_TEST(producers_survive_restarts)
 {
     struct weir_append_result result;
-    for (int32_t i = 0; i < 5; i++)
+    for (int32_t i = 0; i < 5; i++) {
         ck_ok(send(i * 2, 0, NULL), &test.error);
+    }
     test_log_fill(&test, 80);
     ck_assert_int_gt(state().segment_count, 1);
     ck_ok(test_log_close(&test), &test.error);

@@ -159,8 +159,9 @@ START_TEST(a_damaged_header_takes_its_range_offline)
     make_closed_log(12);
     const struct test_batch *victim = &test.batches[5];
     int64_t position = 0;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         position += (int64_t)test.batches[i].size;
+    }
     ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, "00000000000000000000.log"),
                              position + 3, 0),
           NULL);

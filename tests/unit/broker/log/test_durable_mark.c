@@ -73,8 +73,9 @@ static void encode(struct weir_buffer *to)
     ck_ok(weir_leader_epochs_reserve(&epochs), NULL);
     weir_leader_epochs_assign(&epochs, 2, 0);
     weir_leader_epochs_assign(&epochs, 5, 7);
-    for (int32_t i = 0; i < 7; i++)
+    for (int32_t i = 0; i < 7; i++) {
         add_batch(&producers, 42, i * 2, i * 2, 1000000000);
+    }
     weir_buffer_init(to, &budget, 0);
     weir_durable_mark_encode(&(struct weir_durable_mark_view){.is_clean = true,
                                                               .topic_id = {{9, 8, 7}},

@@ -94,8 +94,9 @@ static void scribble_index(struct test_log *unused, const char *name)
     (void)unused;
     if (!is_index(name)) return;
     uint8_t bytes[600];
-    for (size_t i = 0; i < sizeof bytes; i++)
+    for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (uint8_t)weir_sim_random(test.sim);
+    }
     test_log_write_file(&test, name, bytes, (size_t)(weir_sim_random(test.sim) % sizeof bytes));
 }
 

@@ -43,8 +43,9 @@ static void expect_every_read(void)
                     .offset = base, .offset_max = bound, .size_max = size_max};
                 ck_ok(test_log_read(&test, &read), &read.error);
                 size_t size = 0;
-                for (size_t part = 0; part < read.part_count; part++)
+                for (size_t part = 0; part < read.part_count; part++) {
                     size += read.parts[part].size;
+                }
                 ck_assert_uint_eq(size, read.size);
                 size_t expected = model_size(i, bound, size_max);
                 /* Segments and parts may end a read early, but never before its first batch. */
