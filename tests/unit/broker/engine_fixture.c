@@ -96,7 +96,8 @@ int64_t engine_produce(struct engine *engine, const char *topic, int32_t partiti
     ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &request.request, NULL), 0);
     weir_broker_produce(engine->broker, &request);
     int rc = wait_for(engine, &request.request);
-    if (weir_sim_has_crashed(engine->sim, 0)) return WEIR_CRASHED; /* the batch died with the node */
+    if (weir_sim_has_crashed(engine->sim, 0))
+        return WEIR_CRASHED; /* the batch died with the node */
     weir_shared_unref(request.batches);
     return rc < 0 ? rc : request.base_offset;
 }
@@ -164,9 +165,8 @@ int engine_describe(struct engine *engine, const char *topic)
     return rc < 0 ? rc : request.partition_count;
 }
 
-struct weir_describe_partition_request engine_describe_partition(struct engine *engine,
-                                                                 const char *topic,
-                                                                 int32_t partition)
+struct weir_describe_partition_request
+engine_describe_partition(struct engine *engine, const char *topic, int32_t partition)
 {
     struct weir_describe_partition_request request = {.of = {weir_text(topic), partition}};
     ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &request.request, NULL), 0);

@@ -351,6 +351,40 @@ START_TEST(a_deleted_topic_starts_afresh)
 }
 END_TEST
 
+/* A topic is deleted under a fetch that waits and a create that follows at once: the fetch is told,
+ * the create comes after the folders are gone. */
+START_TEST(a_create_behind_a_delete_waits_for_it)
+{
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct engine engine;
+        struct waiting waiting;
+        char value[64];
+        int done_count = 0;
+        open_with_topic(&engine, seed, 2);
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "old", WEIR_ACKS_ALL), 0);
+        begin_waiting(&engine, &waiting, 1, 3600000);
+        struct weir_topic_request requests[2] = {
+            {.operation = WEIR_TOPIC_DELETE, .topic = weir_text("clicks")},
+            {.operation = WEIR_TOPIC_CREATE, .topic = weir_text("clicks"), .partition_count = 4},
+        };
+        for (int i = 0; i < 2; i++) {
+            requests[i].request.done = note_done;
+            requests[i].request.context = &done_count;
+            weir_broker_topic(engine.broker, &requests[i]);
+        }
+        weir_sim_advance_ms(engine.sim, 200);
+        ck_assert_int_eq(done_count, 2);
+        ck_assert_int_eq(requests[0].request.rc, 0);
+        ck_assert_int_eq(requests[1].request.rc, 0);
+        ck_assert_int_eq(waiting.done_count, 1);
+        ck_assert_int_eq(waiting.fetch.request.rc, WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+        ck_assert_int_eq(engine_describe(&engine, "clicks"), 4);
+        ck_assert_int_eq(engine_fetch(&engine, "clicks", 1, 0, value), WEIR_END);
+        engine_end(&engine);
+    }
+}
+END_TEST
+
 /* A changed configuration reaches the open log, survives a reopen, and a reset brings the default. */
 START_TEST(alter_reaches_open_logs_and_lasts)
 {
@@ -612,6 +646,7 @@ static void add(Suite *suite)
     suite_add_tcase(suite, waiting);
     TCase *topics = tcase_create("topics");
     tcase_add_test(topics, a_deleted_topic_starts_afresh);
+    tcase_add_test(topics, a_create_behind_a_delete_waits_for_it);
     tcase_add_test(topics, alter_reaches_open_logs_and_lasts);
     tcase_add_test(topics, partitions_are_added);
     tcase_add_test(topics, topics_are_listed_by_name);

@@ -64,17 +64,18 @@ START_TEST(a_damaged_snapshot_is_refused)
     struct weir_slice bytes = weir_buffer_slice(&builder.bytes);
     int passed = 0;
     for (size_t i = 0; i < bytes.size; i++) {
-        ck_assert_int_eq(weir_snapshot_parse(engine.env->budget, weir_slice(bytes.data, i), see,
-                                             &seen, NULL),
-                         WEIR_CORRUPT);
+        ck_assert_int_eq(
+            weir_snapshot_parse(engine.env->budget, weir_slice(bytes.data, i), see, &seen, NULL),
+            WEIR_CORRUPT);
         builder.bytes.data[i] ^= 0x10;
         int rc = weir_snapshot_parse(engine.env->budget, bytes, see, &seen, NULL);
         builder.bytes.data[i] ^= 0x10;
         passed += rc == 0;
-        ck_assert_msg(rc == 0 || rc == WEIR_CORRUPT || rc == WEIR_UNSUPPORTED_VERSION, "byte %zu: %d",
-                      i, rc);
+        ck_assert_msg(rc == 0 || rc == WEIR_CORRUPT || rc == WEIR_UNSUPPORTED_VERSION,
+                      "byte %zu: %d", i, rc);
     }
-    ck_assert_int_le(passed, 3 * 12); /* base offset and epoch of three batches: outside of the crc */
+    ck_assert_int_le(passed,
+                     3 * 12); /* base offset and epoch of three batches: outside of the crc */
     weir_snapshot_builder_close(&builder);
     weir_sim_free(engine.sim);
 }
@@ -99,8 +100,8 @@ START_TEST(the_newest_snapshot_is_found)
               &engine.error);
     }
     const char *part = "/s/00000000000000000099-0000000002.checkpoint.tmp";
-    ck_assert_int_eq(weir_file_open(engine.env, part, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file, NULL),
-                     0);
+    ck_assert_int_eq(
+        weir_file_open(engine.env, part, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file, NULL), 0);
     weir_file_close(file);
     ck_ok(weir_snapshot_find(engine.env, "/s", &id, &engine.error), &engine.error);
     ck_assert_int_eq(id.offset, 15);
@@ -145,7 +146,8 @@ START_TEST(commits_are_covered_by_a_snapshot)
     for (int round = 0; round < 250; round++) {
         struct weir_commit_request commit = {
             .group = weir_text("job"), .entries = entries, .entry_count = 100};
-        for (int32_t i = 0; i < 100; i++) entries[i].offset = round * 1000 + i;
+        for (int32_t i = 0; i < 100; i++)
+            entries[i].offset = round * 1000 + i;
         ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &commit.request, NULL), 0);
         weir_broker_commit_offsets(engine.broker, &commit);
         ck_ok(weir_broker_wait(engine.broker, &commit.request, &engine.error), &engine.error);
@@ -153,8 +155,7 @@ START_TEST(commits_are_covered_by_a_snapshot)
     weir_sim_advance_ms(engine.sim, 100);
     const char *folder = ENGINE_PATH "/log/__consumer_offsets-0";
     ck_assert_int_eq(count_snapshots(&engine, folder), 1);
-    int64_t start =
-        engine_describe_partition(&engine, "__consumer_offsets", 0).state.start_offset;
+    int64_t start = engine_describe_partition(&engine, "__consumer_offsets", 0).state.start_offset;
     ck_assert_int_ge(start, 20000);
 
     engine_crash(&engine, WEIR_SIM_POWER);
@@ -232,7 +233,8 @@ START_TEST(what_arrives_together_shares_the_flush)
     engine_init(&engine, 7);
     ck_ok(engine_open(&engine), &engine.error);
     ck_ok(engine_create(&engine, "clicks", 100), &engine.error);
-    for (int32_t i = 0; i < 100; i++) (void)engine_latest(&engine, "clicks", i);
+    for (int32_t i = 0; i < 100; i++)
+        (void)engine_latest(&engine, "clicks", i);
     weir_broker_metrics(engine.broker, &before);
     for (int32_t i = 0; i < 100; i++) {
         requests[i] = (struct weir_produce_request){.to = {weir_text("clicks"), i},
@@ -253,7 +255,8 @@ START_TEST(what_arrives_together_shares_the_flush)
     }
     engine_crash(&engine, WEIR_SIM_POWER);
     ck_ok(engine_open(&engine), &engine.error);
-    for (int32_t i = 0; i < 100; i++) ck_assert_int_eq(engine_latest(&engine, "clicks", i), 1);
+    for (int32_t i = 0; i < 100; i++)
+        ck_assert_int_eq(engine_latest(&engine, "clicks", i), 1);
     engine_end(&engine);
 }
 END_TEST

@@ -42,7 +42,8 @@ static const struct weir_topic_image *pick_topic(const struct weir_metadata_imag
     uint64_t skip = weir_test_random_below(random, count);
     size_t at = 0;
     const struct weir_topic_image *topic = weir_metadata_next_topic(image, &at);
-    while (skip-- > 0) topic = weir_metadata_next_topic(image, &at);
+    while (skip-- > 0)
+        topic = weir_metadata_next_topic(image, &at);
     return topic;
 }
 
@@ -98,12 +99,14 @@ static void history_make(struct history *history, struct memory *memory,
                     .type = WEIR_METADATA_FEATURE_LEVEL,
                     .feature_level = {weir_text(WEIR_METADATA_FEATURE), 1},
                 });
-    while (history->count < count) add_random(history, memory, image, &random);
+    while (history->count < count)
+        add_random(history, memory, image, &random);
 }
 
 static void history_close(struct history *history)
 {
-    for (size_t i = 0; i < history->count; i++) weir_buffer_close(&history->values[i]);
+    for (size_t i = 0; i < history->count; i++)
+        weir_buffer_close(&history->values[i]);
 }
 
 static int append_record(void *context, const struct weir_metadata_record *record)
@@ -142,15 +145,13 @@ START_TEST(a_snapshot_at_any_record_gives_the_same_image)
         weir_metadata_image_init(&first, &memory.budget);
         weir_metadata_image_init(&second, &memory.budget);
         for (size_t i = 0; i < split; i++) {
-            ck_assert_int_eq(weir_metadata_apply_value(
-                                 &first, weir_buffer_slice(&history.values[i]), NULL),
-                             0);
+            ck_assert_int_eq(
+                weir_metadata_apply_value(&first, weir_buffer_slice(&history.values[i]), NULL), 0);
         }
         ck_assert_int_eq(weir_metadata_each_record(&first, apply_record, &second), 0);
         for (size_t i = split; i < history.count; i++) {
-            ck_assert_int_eq(weir_metadata_apply_value(
-                                 &second, weir_buffer_slice(&history.values[i]), NULL),
-                             0);
+            ck_assert_int_eq(
+                weir_metadata_apply_value(&second, weir_buffer_slice(&history.values[i]), NULL), 0);
         }
         dump(&second, &got);
         ck_assert_msg(weir_slice_equal(weir_buffer_slice(&wanted), weir_buffer_slice(&got)),
@@ -185,8 +186,7 @@ START_TEST(a_record_without_memory_changes_nothing)
         for (uint64_t nth = 1;; nth++) {
             dump(&image, &before);
             atomic_store(&memory.heap.fail_at, nth);
-            int rc =
-                weir_metadata_apply_value(&image, weir_buffer_slice(&history.values[i]), NULL);
+            int rc = weir_metadata_apply_value(&image, weir_buffer_slice(&history.values[i]), NULL);
             atomic_store(&memory.heap.fail_at, 0);
             if (rc == 0) break;
             ck_assert_int_eq(rc, WEIR_NO_MEMORY);
@@ -229,10 +229,10 @@ START_TEST(epochs_rise_by_incarnation_and_by_leader)
     memory_init(&memory);
     weir_metadata_image_init(&image, &memory.budget);
     ck_assert_int_eq(apply(&image, incarnation(1)), 0);
-    ck_assert_int_eq(apply(&image, (struct weir_metadata_record){
-                                       .type = WEIR_METADATA_TOPIC,
-                                       .topic = {.name = weir_text("t"), .id = id}}),
-                     0);
+    ck_assert_int_eq(
+        apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_TOPIC,
+                                                    .topic = {.name = weir_text("t"), .id = id}}),
+        0);
     struct weir_metadata_record partition = {.type = WEIR_METADATA_PARTITION,
                                              .partition = {.topic_id = id}};
     ck_assert_int_eq(apply(&image, partition), 0);
@@ -269,16 +269,16 @@ START_TEST(what_is_newer_is_skipped_or_refused)
     struct weir_error error = {0};
     memory_init(&memory);
     weir_metadata_image_init(&image, &memory.budget);
-    ck_assert_int_eq(weir_metadata_apply_value(
-                         &image, weir_slice(unknown_type, sizeof unknown_type), &error),
-                     0);
+    ck_assert_int_eq(
+        weir_metadata_apply_value(&image, weir_slice(unknown_type, sizeof unknown_type), &error),
+        0);
     ck_assert_int_eq(image.records_skipped, 1);
     ck_assert_int_eq(weir_metadata_apply_value(
                          &image, weir_slice(unknown_version, sizeof unknown_version), &error),
                      WEIR_UNSUPPORTED_VERSION);
-    ck_assert_int_eq(weir_metadata_apply_value(
-                         &image, weir_slice(unknown_frame, sizeof unknown_frame), &error),
-                     WEIR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(
+        weir_metadata_apply_value(&image, weir_slice(unknown_frame, sizeof unknown_frame), &error),
+        WEIR_UNSUPPORTED_VERSION);
     ck_assert_int_eq(
         weir_metadata_apply_value(&image, weir_slice(cut_short, sizeof cut_short), &error),
         WEIR_CORRUPT);
@@ -305,10 +305,10 @@ START_TEST(records_that_do_not_fit_are_refused)
     ck_assert_int_eq(apply(&image, topic), WEIR_CORRUPT);
     topic.topic.name = weir_text("a/b");
     ck_assert_int_eq(apply(&image, topic), WEIR_CORRUPT);
-    ck_assert_int_eq(apply(&image, (struct weir_metadata_record){
-                                       .type = WEIR_METADATA_PARTITION,
-                                       .partition = {.topic_id = id, .partition = 1}}),
-                     WEIR_CORRUPT);
+    ck_assert_int_eq(
+        apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_PARTITION,
+                                                    .partition = {.topic_id = id, .partition = 1}}),
+        WEIR_CORRUPT);
     ck_assert_int_eq(apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_REMOVE_TOPIC,
                                                                  .remove_topic.topic_id = other}),
                      WEIR_CORRUPT);

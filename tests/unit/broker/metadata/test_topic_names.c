@@ -8,7 +8,8 @@
 /* What Kafka takes as a name is taken. */
 START_TEST(legal_names_are_taken)
 {
-    static const char *const names[] = {"a", "clicks", "a.b_c-D9", "...", "-", "__consumer_offsets"};
+    static const char *const names[] = {"a",   "clicks", "a.b_c-D9",
+                                        "...", "-",      "__consumer_offsets"};
     char longest[WEIR_TOPIC_NAME_SIZE_MAX + 1];
     memset(longest, 'x', sizeof longest);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -1,0 +1,184 @@
+#include <stdio.h>
+
+#include "broker/group/offsets_image.h"
+#include "tests/support/support.h"
+
+struct memory {
+    struct weir_heap heap;
+    struct weir_budget budget;
+    struct weir_buffer key;
+    struct weir_buffer value;
+};
+
+static void memory_init(struct memory *memory)
+{
+    weir_heap_init(&memory->heap, false);
+    weir_budget_init(&memory->budget, "test", &memory->heap, NULL, 0);
+    weir_buffer_init(&memory->key, &memory->budget, 0);
+    weir_buffer_init(&memory->value, &memory->budget, 0);
+}
+
+static void memory_close(struct memory *memory)
+{
+    weir_buffer_close(&memory->key);
+    weir_buffer_close(&memory->value);
+    ck_assert_uint_eq(atomic_load(&memory->budget.used), 0);
+}
+
+static struct weir_record encode(struct memory *memory, const struct weir_offset_commit *commit)
+{
+    weir_buffer_reset(&memory->key);
+    weir_buffer_reset(&memory->value);
+    ck_assert_int_eq(weir_offset_commit_encode(commit, &memory->key, &memory->value), 0);
+    return (struct weir_record){
+        .key = weir_buffer_slice(&memory->key),
+        .value = commit->is_tombstone ? weir_null() : weir_buffer_slice(&memory->value),
+    };
+}
+
+static struct weir_offset_commit random_commit(struct weir_test_random *random)
+{
+    static const char *const groups[] = {"a", "b", "the-job"};
+    static const char *const topics[] = {"clicks", "payments"};
+    return (struct weir_offset_commit){
+        .group = weir_text(groups[weir_test_random_below(random, 3)]),
+        .topic = weir_text(topics[weir_test_random_below(random, 2)]),
+        .partition = (int32_t)weir_test_random_below(random, 5),
+        .is_tombstone = weir_test_random_below(random, 4) == 0,
+        .offset = (int64_t)weir_test_random_below(random, 1000000),
+        .leader_epoch = (int32_t)weir_test_random_below(random, 9) - 1,
+        .metadata = weir_text(weir_test_random_below(random, 2) == 0 ? "" : "position 17"),
+        .commit_timestamp_ms = (int64_t)weir_test_random_below(random, 1000000),
+        .topic_id = {.bytes = {(uint8_t)weir_test_random_below(random, 255)}},
+    };
+}
+
+struct copy {
+    struct memory *memory;
+    struct weir_offsets_image *to;
+    int count;
+};
+
+static int copy_commit(void *context, const struct weir_offset_commit *commit)
+{
+    struct copy *copy = context;
+    struct weir_record record = encode(copy->memory, commit);
+    copy->count++;
+    return weir_offsets_image_apply(copy->to, &record, NULL);
+}
+
+static void check_found(const struct weir_offsets_image *image,
+                        const struct weir_offset_commit *commit)
+{
+    const struct weir_committed_offset *found =
+        weir_offsets_image_find(image, commit->group, commit->topic, commit->partition);
+    if (commit->is_tombstone) {
+        ck_assert_ptr_null(found);
+        return;
+    }
+    ck_assert_ptr_nonnull(found);
+    ck_assert_int_eq(found->offset, commit->offset);
+    ck_assert_int_eq(found->leader_epoch, commit->leader_epoch);
+    ck_assert_int_eq(found->commit_timestamp_ms, commit->commit_timestamp_ms);
+    ck_assert_mem_eq(found->topic_id.bytes, commit->topic_id.bytes, 16);
+    ck_assert(
+        weir_slice_equal(weir_slice(found->metadata, found->metadata_size), commit->metadata));
+}
+
+/* The last commit of a key counts, a tombstone forgets, and the image given back as records makes
+ * the same image: a snapshot may be taken anywhere. */
+START_TEST(the_last_commit_counts_and_survives_a_snapshot)
+{
+    struct memory memory;
+    struct weir_offsets_image image;
+    struct weir_test_random random = {(uint64_t)_i + 1};
+    memory_init(&memory);
+    weir_offsets_image_init(&image, &memory.budget);
+    for (int i = 0; i < 500; i++) {
+        struct weir_offset_commit commit = random_commit(&random);
+        struct weir_record record = encode(&memory, &commit);
+        ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+        check_found(&image, &commit);
+        if (i % 50 != 0) continue;
+
+        struct weir_offsets_image again;
+        struct copy copy = {.memory = &memory, .to = &again};
+        weir_offsets_image_init(&again, &memory.budget);
+        ck_assert_int_eq(weir_offsets_image_each(&image, copy_commit, &copy), 0);
+        weir_offsets_image_close(&image);
+        image = again;
+        check_found(&image, &commit);
+    }
+    weir_offsets_image_close(&image);
+    memory_close(&memory);
+}
+END_TEST
+
+/* Without memory a record changes nothing, and applies afterwards. */
+START_TEST(a_commit_without_memory_changes_nothing)
+{
+    struct memory memory;
+    struct weir_offsets_image image;
+    struct weir_test_random random = {3};
+    struct weir_offset_commit last = {0};
+    int failures = 0;
+    memory_init(&memory);
+    weir_offsets_image_init(&image, &memory.budget);
+    for (int i = 0; i < 200; i++) {
+        struct weir_offset_commit commit = random_commit(&random);
+        struct weir_record record = encode(&memory, &commit);
+        for (uint64_t nth = 1;; nth++) {
+            atomic_store(&memory.heap.fail_at, nth);
+            int rc = weir_offsets_image_apply(&image, &record, NULL);
+            atomic_store(&memory.heap.fail_at, 0);
+            if (rc == 0) break;
+            ck_assert_int_eq(rc, WEIR_NO_MEMORY);
+            failures++;
+            if (last.group.size > 0) check_found(&image, &last);
+        }
+        check_found(&image, &commit);
+        last = commit;
+    }
+    ck_assert_int_gt(failures, 100);
+    weir_offsets_image_close(&image);
+    memory_close(&memory);
+}
+END_TEST
+
+/* Records of other types are counted; damaged ones are refused. */
+START_TEST(other_records_are_counted_and_damage_is_refused)
+{
+    static const uint8_t group_metadata[] = {0, 2, 0, 1, 'g'};
+    static const uint8_t cut_key[] = {0, 1, 0, 9, 'g'};
+    struct memory memory;
+    struct weir_offsets_image image;
+    struct weir_offset_commit commit = {.group = weir_text("g"), .topic = weir_text("t")};
+    memory_init(&memory);
+    weir_offsets_image_init(&image, &memory.budget);
+    struct weir_record record = {.key = weir_slice(group_metadata, sizeof group_metadata)};
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+    ck_assert_int_eq(image.records_skipped, 1);
+    record.key = weir_slice(cut_key, sizeof cut_key);
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), WEIR_CORRUPT);
+    record = encode(&memory, &commit);
+    record.value.size--;
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), WEIR_CORRUPT);
+    ck_assert_uint_eq(weir_map_count(&image.groups), 0);
+    weir_offsets_image_close(&image);
+    memory_close(&memory);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("image");
+    tcase_add_loop_test(tests, the_last_commit_counts_and_survives_a_snapshot, 0, 4);
+    tcase_add_test(tests, a_commit_without_memory_changes_nothing);
+    tcase_add_test(tests, other_records_are_counted_and_damage_is_refused);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("offsets image", add);
+}
