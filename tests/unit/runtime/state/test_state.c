@@ -1,3 +1,4 @@
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,13 +109,101 @@ static const size_t cache_bounds[] = {0, 1000, 5000, 1 << 20};
 /* Goal: operators, commits and restarts see exactly what the model says, however small the cache. */
 START_TEST(store_equals_a_model_over_rocksdb)
 {
-    random_life(true, (uint64_t)_i + 1, cache_bounds[_i], 3000);
+    random_life(true, (uint64_t)_i + 1, cache_bounds[_i], 2000);
 }
 END_TEST
 
 START_TEST(store_equals_a_model_over_the_stand_in)
 {
-    random_life(false, (uint64_t)_i + 1, cache_bounds[_i % 4], 3000);
+    random_life(false, (uint64_t)_i + 1, cache_bounds[_i % 4], 2000);
+}
+END_TEST
+
+/* ---- with a worker ------------------------------------------------------------------------------- */
+
+struct thread_run {
+    struct stage stage;
+    struct weir_test_random random;
+    struct weir_env *env;
+    size_t steps_left;
+    size_t commit_count;
+    _Atomic bool is_done;
+};
+
+/* The actor learns of itself by a message: its first turn may come before weir_actor_start returns. */
+struct start {
+    struct weir_message message;
+    struct thread_run *run;
+    struct weir_actor *actor;
+};
+
+static void start_turns(struct weir_message *message)
+{
+    struct start *start = (struct start *)message;
+    start->run->stage.actor = start->actor;
+    stage_open(&start->run->stage);
+}
+
+static void end_thread_run(struct thread_run *run)
+{
+    struct weir_error error;
+    stage_check_all(&run->stage);
+    ck_ok(weir_state_close(run->stage.state, true, &error), &error);
+    ck_assert_uint_eq(run->stage.written_count, run->commit_count);
+    atomic_store(&run->is_done, true);
+    weir_signal(run->env);
+}
+
+/* The stream thread: goes on while workers write down what was committed. */
+static int thread_turn(void *impl)
+{
+    struct thread_run *run = impl;
+    struct stage *stage = &run->stage;
+    if (stage->state == NULL || atomic_load(&run->is_done)) return 0;
+    if (run->steps_left == 0) {
+        if (weir_state_is_writing(stage->state)) return 0; /* its completion brings the next turn */
+        end_thread_run(run);
+        return 0;
+    }
+    run->steps_left--;
+    stage_batch(stage, weir_test_random_below(&run->random, STAGE_STORES), &run->random);
+    stage_get(stage, weir_test_random_below(&run->random, STAGE_STORES), &run->random);
+    if (run->steps_left % 5 != 0) return 1;
+    stage_scan(stage, weir_test_random_below(&run->random, STAGE_STORES), 0, STAGE_KEYS - 1);
+    for (size_t i = 0; i < STAGE_STORES; i++) {
+        stage_forward(stage, i);
+    }
+    stage_seal(stage);
+    stage_commit(stage);
+    run->commit_count++;
+    return 1;
+}
+
+static bool is_thread_done(void *context)
+{
+    return atomic_load(&((struct thread_run *)context)->is_done);
+}
+
+/* Goal: reading and evicting while a worker writes down older generations gives the same answers. */
+START_TEST(store_equals_a_model_while_a_worker_writes)
+{
+    struct weir_error error;
+    struct world world = world_open(true);
+    struct thread_run run = {.random = {(uint64_t)_i + 50}, .env = world.env, .steps_left = 1500};
+    char path[WEIR_TEST_PATH_SIZE];
+    weir_test_directory(path);
+    stage_init(&run.stage, world.env, path);
+    run.stage.cache_bytes_max = cache_bounds[_i];
+    struct weir_actor *actor;
+    const struct weir_actor_options options = {
+        .name = "stream", .run_once = thread_turn, .impl = &run};
+    ck_ok(weir_actor_start(world.env, &options, &actor, &error), &error);
+    struct start start = {.message = {.handle = start_turns}, .run = &run, .actor = actor};
+    weir_actor_post(actor, &start.message);
+    ck_ok(weir_wait(world.env, is_thread_done, &run, WEIR_MONO_NEVER), &error);
+    weir_actor_stop(actor);
+    stage_close(&run.stage);
+    world_close(&world);
 }
 END_TEST
 
@@ -123,6 +212,7 @@ static void add(Suite *suite)
     TCase *model = tcase_create("model");
     tcase_add_loop_test(model, store_equals_a_model_over_rocksdb, 0, 4);
     tcase_add_loop_test(model, store_equals_a_model_over_the_stand_in, 0, 12);
+    tcase_add_loop_test(model, store_equals_a_model_while_a_worker_writes, 0, 4);
     suite_add_tcase(suite, model);
 }
 
