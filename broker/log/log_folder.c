@@ -9,7 +9,11 @@
 int weir_log_make_folder(struct weir_partition_log *log, struct weir_error *error)
 {
     int rc = weir_make_directory(log->env, log->path, error);
-    return rc == WEIR_EXISTS ? 0 : rc;
+    if (rc != WEIR_EXISTS) return rc;
+    /* An empty one may be left from an open that failed in the sync of its entry. Such an entry is
+     * never written again, whatever later syncs say: it is made anew. Others refuse to go. */
+    if (weir_remove(log->env, log->path, NULL) < 0) return 0;
+    return weir_make_directory(log->env, log->path, error);
 }
 
 /* The folder's own entry. Whoever has written no mark yet may have died before this, or in it. */
