@@ -278,7 +278,8 @@ START_TEST(rolling_segments_lose_nothing_either)
     init(&engine, 1, (struct variant){1, 80});
     ck_ok(step_open(&engine), &engine.error);
     ck_ok(step_create(&engine), &engine.error);
-    for (int i = 0; i < 3; i++) ck_ok(step_produce(&engine), &engine.error);
+    for (int i = 0; i < 3; i++)
+        ck_ok(step_produce(&engine), &engine.error);
     ck_assert_int_ge(engine_describe_partition(&engine, "clicks", 0).state.segment_count, 3);
     engine_end(&engine);
     crash_everywhere(WEIR_SIM_FAULT_CRASH, WEIR_SIM_KILL, (struct variant){1, 80});
