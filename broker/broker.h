@@ -41,7 +41,13 @@ struct weir_broker_options {
  */
 int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
                      struct weir_error *error);
-/** Answer what is waiting with WEIR_CLOSED, sync and close every log, release the lock. */
+/**
+ * Answer what is waiting with WEIR_CLOSED, sync and close every log, release the lock. All that
+ * fetches gave has been released by then, and nobody sends any more. NULL is fine. The broker is gone
+ * whatever is returned, except for WEIR_WRONG_THREAD.
+ * Errors: WEIR_OFFLINE if a write or a sync has failed; WEIR_IO, WEIR_NO_SPACE (the next open is then
+ *         an unclean one), WEIR_WRONG_THREAD.
+ */
 int weir_broker_close(struct weir_broker *broker, struct weir_error *error);
 
 /** Cluster id, 22 characters and a NUL. */
