@@ -8,12 +8,12 @@
 /**
  * The engine behind both faces: a data directory, its metadata, its partitions, on shards.
  *
- * Everything is asked by a request: a struct of the caller's that travels to the shard that owns the
- * partition, is filled in and comes back. Nothing is copied: a batch is handed over by reference, a
- * fetch gives references. Calls never block, except open and close.
+ * Everything is asked by a request: a struct of the caller's that travels to the shard that owns
+ * the partition, is filled in and comes back. Nothing is copied: a batch is handed over by
+ * reference, a fetch gives references. Calls never block, except open and close.
  *
- * A data directory: meta.properties (cluster id, directory id, format version), lock (flock; the pid
- * inside is for the message), log/<topic>-<n>/, state/.
+ * A data directory: meta.properties (cluster id, directory id, format version), lock (flock; the
+ * pid inside is for the message), log/<topic>-<n>/, state/.
  */
 struct weir_broker;
 struct weir_shard;
@@ -43,10 +43,10 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
                      struct weir_error *error);
 /**
  * Answer what is waiting with WEIR_CLOSED, sync and close every log, release the lock. All that
- * fetches gave has been released by then, and nobody sends any more. NULL is fine. The broker is gone
- * whatever is returned, except for WEIR_WRONG_THREAD.
- * Errors: WEIR_OFFLINE if a write or a sync has failed; WEIR_IO, WEIR_NO_SPACE (the next open is then
- *         an unclean one), WEIR_WRONG_THREAD.
+ * fetches gave has been released by then, and nobody sends any more. NULL is fine. The broker is
+ * gone whatever is returned, except for WEIR_WRONG_THREAD.
+ * Errors: WEIR_OFFLINE if a write or a sync has failed; WEIR_IO, WEIR_NO_SPACE (the next open is
+ *         then an unclean one), WEIR_WRONG_THREAD.
  */
 int weir_broker_close(struct weir_broker *broker, struct weir_error *error);
 
@@ -240,7 +240,8 @@ void weir_broker_committed(struct weir_broker *broker, struct weir_committed_req
 
 /**
  * Cut a partition of an internal stream topic back to `offset`, or drop what lies below it. Cutting
- * raises the leader epoch, so that who holds a position can tell a rewritten tail. Durable when done.
+ * raises the leader epoch, so that who holds a position can tell a rewritten tail. Durable when
+ * done.
  */
 enum weir_cut { WEIR_CUT_TAIL, WEIR_CUT_HEAD };
 struct weir_cut_request {

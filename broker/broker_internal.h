@@ -52,9 +52,9 @@ struct weir_broker {
 /** Something is on its way; a close waits until it is released. */
 void weir_broker_hold(struct weir_broker *broker);
 void weir_broker_release(struct weir_broker *broker);
-/** Hold for something that nobody has asked for. False once a close has seen everything end: then it
- * must not begin. (A close is told to each shard by a message that holds; so a shard that has not
- * heard of it yet may still begin things.) */
+/** Hold for something that nobody has asked for. False once a close has seen everything end: then
+ * it must not begin. (A close is told to each shard by a message that holds; so a shard that has
+ * not heard of it yet may still begin things.) */
 bool weir_broker_try_hold(struct weir_broker *broker);
 
 /** Count a request in, and make it ready for weir_request_forward. */

@@ -84,8 +84,8 @@ static void finish_change(struct weir_controller *controller, int rc,
     change->done(controller, change, rc, error);
 }
 
-/* Fold what is durable into the image. Without memory it is tried again, never given up: the log says
- * so already. */
+/* Fold what is durable into the image. Without memory it is tried again, never given up: the log
+ * says so already. */
 static void apply_durable(struct weir_controller *controller)
 {
     struct weir_error error = {0};
@@ -289,8 +289,8 @@ out:
     return rc;
 }
 
-/* A fresh directory says what reads it; a directory that was not closed gets a new incarnation, which
- * raises every leader epoch: durable before anything is served. */
+/* A fresh directory says what reads it; a directory that was not closed gets a new incarnation,
+ * which raises every leader epoch: durable before anything is served. */
 static int write_first(struct weir_controller *controller, struct weir_partition_log *log,
                        struct weir_error *error)
 {

@@ -13,9 +13,9 @@ struct weir_topic_notice;
 /**
  * The controller owns the metadata. It lives on shard 0, whose partition `__cluster_metadata-0` is.
  *
- * A change is built against the image (which may refuse it), appended as one batch, flushed, and only
- * then folded into the image and answered; one change at a time, the others wait in line. So the
- * image never shows what a crash could take back.
+ * A change is built against the image (which may refuse it), appended as one batch, flushed, and
+ * only then folded into the image and answered; one change at a time, the others wait in line. So
+ * the image never shows what a crash could take back.
  *
  *     queue ──build──> records ──append, flush──> durable ──apply──> image ──> done
  */

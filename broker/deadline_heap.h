@@ -4,8 +4,8 @@
 #include "base/env.h"
 
 /**
- * Things that wait, the earliest deadline first: a binary heap of pointers. Each thing remembers its
- * place in a `size_t` of its own, so that it can leave from the middle. Thread: its owner.
+ * Things that wait, the earliest deadline first: a binary heap of pointers. Each thing remembers
+ * its place in a `size_t` of its own, so that it can leave from the middle. Thread: its owner.
  */
 struct weir_deadline {
     struct weir_mono at;

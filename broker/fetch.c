@@ -3,9 +3,9 @@
 #include "broker/broker_internal.h"
 
 /*
- * A fetch is answered at once if there is enough, or waits on its partition: in the partition's list,
- * to be woken by what arrives, and in the shard's heap of deadlines. A fetch that needs the disk is
- * with a worker meanwhile and in neither.
+ * A fetch is answered at once if there is enough, or waits on its partition: in the partition's
+ * list, to be woken by what arrives, and in the shard's heap of deadlines. A fetch that needs the
+ * disk is with a worker meanwhile and in neither.
  *
  * A cancel may cross the answer on its way. `cancel_state` decides who was first: whoever moves it
  * away from LIVE. A fetch that was cancelled is answered when the cancel's message is handled, not

@@ -9,12 +9,12 @@ struct weir_partition;
 struct weir_shard;
 
 /**
- * Group commit of one shard: whatever became dirty while a flush was on its way shares the next one,
- * and one flush at a time is on its way. A few dirty logs are synced one by one; from
- * WEIR_FLUSH_FILE_SYSTEM_FROM on, one sync of the whole file system costs less. Measured on ext4, 8 KB
- * dirty per file, fdatasync each against one syncfs: 2 files 1.2 ms, 0.9 ms; 4 files 6.8 ms, 1.7 ms;
- * 64 files 41 ms, 2.2 ms; 1000 files 582 ms, 23 ms. It is not 2, for syncfs also waits for what other
- * programs have written.
+ * Group commit of one shard: whatever became dirty while a flush was on its way shares the next
+ * one, and one flush at a time is on its way. A few dirty logs are synced one by one; from
+ * WEIR_FLUSH_FILE_SYSTEM_FROM on, one sync of the whole file system costs less. Measured on ext4, 8
+ * KB dirty per file, fdatasync each against one syncfs: 2 files 1.2 ms, 0.9 ms; 4 files 6.8 ms, 1.7
+ * ms; 64 files 41 ms, 2.2 ms; 1000 files 582 ms, 23 ms. It is not 2, for syncfs also waits for what
+ * other programs have written.
  *
  * A failed sync is final: the log directory goes offline, nothing is tried again.
  *
@@ -46,8 +46,8 @@ void weir_flush_group_init(struct weir_flush_group *group, struct weir_shard *sh
 void weir_flush_group_add(struct weir_flush_group *group, struct weir_partition *partition);
 /** The partition leaves (it is to be closed, and not in flight). */
 void weir_flush_group_remove(struct weir_flush_group *group, struct weir_partition *partition);
-/** At the end of a turn: start a flush if there is something to flush and none in flight. Returns how
- * many partitions it took. */
+/** At the end of a turn: start a flush if there is something to flush and none in flight. Returns
+ * how many partitions it took. */
 int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now);
 /** When `run` has something to do by itself. */
 struct weir_mono weir_flush_group_deadline(const struct weir_flush_group *group);

@@ -6,8 +6,8 @@
 
 /**
  * A state machine that is the fold of a partition's records: the metadata image over
- * `__cluster_metadata-0`, the committed offsets over `__consumer_offsets-n`. Restoring one reads the
- * newest snapshot and the log from there on, so that start-up does not grow with the log.
+ * `__cluster_metadata-0`, the committed offsets over `__consumer_offsets-n`. Restoring one reads
+ * the newest snapshot and the log from there on, so that start-up does not grow with the log.
  */
 struct weir_fold_ops {
     /** All of the record or, after an error, nothing of it. */
@@ -33,8 +33,8 @@ void weir_fold_close(struct weir_fold *fold);
 
 /**
  * Bring a fresh state machine to the end of `log`. The caller owns the log; blocks.
- * Errors: WEIR_CORRUPT (a damaged snapshot or record, a log that begins above its snapshot) and what
- * the log and `apply` give. The state machine is to be thrown away then.
+ * Errors: WEIR_CORRUPT (a damaged snapshot or record, a log that begins above its snapshot) and
+ *         what the log and `apply` give. The state machine is to be thrown away then.
  */
 int weir_fold_restore(struct weir_fold *fold, struct weir_env *env, struct weir_partition_log *log,
                       const char *folder, struct weir_error *error);

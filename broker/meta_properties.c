@@ -5,8 +5,8 @@
 
 /*
  * Java's properties, as far as Kafka's meta.properties uses them: `key=value` lines, `#` comments.
- * Keys that this version does not know are left alone, so that a later version may add some; one that
- * must be understood raises `version`, or is listed in `features`.
+ * Keys that this version does not know are left alone, so that a later version may add some; one
+ * that must be understood raises `version`, or is listed in `features`.
  */
 struct line {
     struct weir_slice key;

@@ -73,8 +73,8 @@ void weir_broker_describe_partition(struct weir_broker *broker,
 
 /*
  * A cut of the tail first raises the epoch, durably, then cuts: a crash in between leaves a higher
- * epoch over the whole log, which is harmless. The partition works (nothing else gets in) from before
- * the first step to after the last.
+ * epoch over the whole log, which is harmless. The partition works (nothing else gets in) from
+ * before the first step to after the last.
  */
 struct cut_change {
     struct weir_metadata_change change;

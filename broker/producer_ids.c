@@ -3,8 +3,8 @@
 
 /*
  * Producer ids come from blocks. A block is taken by a record that says where the next one begins,
- * durable before its first id is given out: after a crash the rest of the block is lost, and no id is
- * ever given twice.
+ * durable before its first id is given out: after a crash the rest of the block is lost, and no id
+ * is ever given twice.
  */
 enum { BLOCK_SIZE = 1000 };
 

@@ -39,7 +39,8 @@ static void answer_all(struct weir_shard *shard, int rc, const char *text, bool 
     }
 }
 
-/* Closing: fetches that wait for data would wait for ever. What waits for the disk is answered by it. */
+/* Closing: fetches that wait for data would wait for ever. What waits for the disk is answered by
+ * it. */
 static void nudged_closing(struct weir_message *message)
 {
     struct weir_shard *shard =

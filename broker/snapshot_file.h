@@ -9,10 +9,10 @@
  *
  *     <offset, 20 digits>-<epoch, 10 digits>.checkpoint
  *
- * holds what the records below `offset` amount to: a control batch with the snapshot header, batches
- * of records, a control batch with the footer. It is written under a name that ends in ".tmp", synced,
- * renamed, and the folder synced; so a file with the right name is a whole one, and one without a
- * footer is damaged. Sources: KIP-630; docs/format/metadata.md.
+ * holds what the records below `offset` amount to: a control batch with the snapshot header,
+ * batches of records, a control batch with the footer. It is written under a name that ends in
+ * ".tmp", synced, renamed, and the folder synced; so a file with the right name is a whole one, and
+ * one without a footer is damaged. Sources: KIP-630; docs/format/metadata.md.
  */
 struct weir_snapshot_id {
     int64_t offset; /* the first record that is not in it */

@@ -130,8 +130,8 @@ int weir_controller_build_topic(struct weir_controller *controller,
 
 /* ---- the offsets topic ----------------------------------------------------------------------- */
 
-/* Its log is cut to the newest snapshot, in whole segments: small ones keep it short. A commit is one
- * batch, however large the metadata that the runtime puts into it. */
+/* Its log is cut to the newest snapshot, in whole segments: small ones keep it short. A commit is
+ * one batch, however large the metadata that the runtime puts into it. */
 static const struct weir_config_entry offsets_configs[] = {
     {"cleanup.policy", "compact"},
     {"segment.bytes", "16777216"},

@@ -2,9 +2,9 @@
 #include "broker/broker_internal.h"
 
 /*
- * A message to every shard about the partitions of one topic. Each shard goes through those that are
- * its own; those that have to be closed are waited for. Whoever is last sends the notice back to the
- * controller.
+ * A message to every shard about the partitions of one topic. Each shard goes through those that
+ * are its own; those that have to be closed are waited for. Whoever is last sends the notice back
+ * to the controller.
  */
 struct shard_notice {
     struct weir_message message; /* first */

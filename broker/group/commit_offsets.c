@@ -6,8 +6,8 @@
 
 /*
  * A commit, and the question what was committed, go to the controller first: it knows the topics'
- * ids, and whether `__consumer_offsets` is there (the first commit creates it). From there they go to
- * the shard of the group's partition.
+ * ids, and whether `__consumer_offsets` is there (the first commit creates it). From there they go
+ * to the shard of the group's partition.
  */
 enum { METADATA_SIZE_DEFAULT = 4096, ENTRIES_MAX = 100000 };
 

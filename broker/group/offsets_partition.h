@@ -9,7 +9,8 @@ struct weir_partition;
 
 /**
  * What a partition of `__consumer_offsets` has beside its log: the offsets themselves. A commit is
- * one batch, appended, flushed and only then folded in, so that nobody sees what a crash takes back.
+ * one batch, appended, flushed and only then folded in, so that nobody sees what a crash takes
+ * back.
  * Thread: the partition's shard (restore: the worker that opens the log).
  */
 struct weir_offsets_partition {

@@ -8,12 +8,12 @@
 #include "wire/record_batch.h"
 
 /**
- * The metadata as it stands after some prefix of `__cluster_metadata`: a pure state machine. The same
- * records give the same image, whether they come from the log, from a snapshot, or from both.
+ * The metadata as it stands after some prefix of `__cluster_metadata`: a pure state machine. The
+ * same records give the same image, whether they come from the log, from a snapshot, or from both.
  *
- * Leader epochs. One RegisterBroker record with a new incarnation raises the epoch of every partition
- * that exists, so that an unclean stop costs one record, not one per partition. The image therefore
- * keeps, per partition, the epoch it was given and how many raises had happened then:
+ * Leader epochs. One RegisterBroker record with a new incarnation raises the epoch of every
+ * partition that exists, so that an unclean stop costs one record, not one per partition. The image
+ * therefore keeps, per partition, the epoch it was given and how many raises had happened then:
  *
  *     leader epoch = given + (raises so far - raises when it was given)
  *

@@ -68,7 +68,8 @@ struct weir_metadata_record {
     };
 };
 
-/** Append the value of a record. Errors: WEIR_NO_MEMORY, WEIR_INVALID_ARGUMENT (a text too long). */
+/** Append the value of a record. Errors: WEIR_NO_MEMORY, WEIR_INVALID_ARGUMENT (a text too long).
+ */
 int weir_metadata_record_encode(struct weir_buffer *buffer,
                                 const struct weir_metadata_record *record);
 

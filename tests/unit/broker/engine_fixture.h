@@ -35,7 +35,8 @@ struct weir_shared *engine_producer_batch(struct engine *engine, const char *val
 /** The offset, or a negative code. */
 int64_t engine_produce(struct engine *engine, const char *topic, int32_t partition,
                        const char *value, enum weir_acks acks);
-/** The value of the record at `offset` into `value` (64 bytes); rc, or WEIR_END if none is there. */
+/** The value of the record at `offset` into `value` (64 bytes); rc, or WEIR_END if none is there.
+ */
 int engine_fetch(struct engine *engine, const char *topic, int32_t partition, int64_t offset,
                  char value[64]);
 /** The first record's value of what a fetch gave. */

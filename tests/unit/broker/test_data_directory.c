@@ -42,7 +42,8 @@ START_TEST(properties_survive_their_text)
 }
 END_TEST
 
-/* Damaged properties are refused by the line that is wrong; a newer version before anything else. */
+/* Damaged properties are refused by the line that is wrong; a newer version before anything else.
+ */
 START_TEST(damaged_or_newer_properties_are_refused)
 {
     static const struct {

@@ -33,7 +33,8 @@ START_TEST(produced_records_are_fetched_before_and_after_a_reopen)
 }
 END_TEST
 
-/* acks=all is answered after the flush: whatever power cut follows the answer, the record is there. */
+/* acks=all is answered after the flush: whatever power cut follows the answer, the record is there.
+ */
 START_TEST(acks_all_survives_a_power_cut)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -385,7 +386,8 @@ START_TEST(a_create_behind_a_delete_waits_for_it)
 }
 END_TEST
 
-/* A changed configuration reaches the open log, survives a reopen, and a reset brings the default. */
+/* A changed configuration reaches the open log, survives a reopen, and a reset brings the default.
+ */
 START_TEST(alter_reaches_open_logs_and_lasts)
 {
     struct engine engine;
@@ -584,7 +586,8 @@ START_TEST(committed_offsets_survive_a_power_cut)
 }
 END_TEST
 
-/* A commit of several partitions is seen whole; a tombstone forgets; all of a group can be asked. */
+/* A commit of several partitions is seen whole; a tombstone forgets; all of a group can be asked.
+ */
 START_TEST(all_offsets_of_a_group_are_given)
 {
     struct engine engine;

@@ -81,7 +81,8 @@ START_TEST(a_damaged_snapshot_is_refused)
 }
 END_TEST
 
-/* The newest is found, older ones go once it is there, and leftovers of a write are cleared away. */
+/* The newest is found, older ones go once it is there, and leftovers of a write are cleared away.
+ */
 START_TEST(the_newest_snapshot_is_found)
 {
     struct engine engine;
