@@ -10,7 +10,7 @@
  * appended; opening once more must change nothing.
  */
 /* A kill keeps what was written whatever the seed, a power loss draws anew for each. */
-enum { KILL_SEEDS = 2, POWER_SEEDS = 10, TORN_BATCHES = 3, APPENDS_MAX = 64 };
+enum { KILL_SEEDS = 2, POWER_SEEDS = 16, TORN_BATCHES = 3, APPENDS_MAX = 64 };
 
 struct scene {
     struct test_log test;
