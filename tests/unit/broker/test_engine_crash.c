@@ -305,6 +305,7 @@ static void fail_everywhere(enum weir_sim_fault fault, struct variant variant)
         (void)snprintf(what, sizeof what, "fault %d at %llu", fault, (unsigned long long)at);
         if (engine.broker != NULL) (void)engine_close(&engine); /* may fail too: it was told */
         engine_crash(&engine, WEIR_SIM_POWER);
+        weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0}); /* the life was over */
         rc = engine_open(&engine);
         ck_assert_msg(rc == 0, "%s: %s", what, engine.error.text);
         check_world(&engine, worlds, count, what);
