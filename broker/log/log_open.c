@@ -281,13 +281,11 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     }
     log->durable_offset = log->end_offset;
     log->mark_is_clean = opening->recovery.was_clean;
-    if (!opening->has_changed && opening->has_mark) {
-        if (opening->recovery.was_clean) return 0;
-        /* A kill between the mark's rename and its folder's sync leaves it in the page cache alone:
-         * an older one, that orders a cut, must not come back with the next power loss. */
-        rc = weir_sync_directory(log->env, log->path, error);
-        return rc < 0 && rc != WEIR_CRASHED ? WEIR_IO : rc;
-    }
+    /* A mark that no clean close has written may be in the page cache alone: a kill came between its
+     * rename and the sync of the folder, or that sync failed, and then no later one makes up for it. An
+     * older mark must not come back with the next power loss, so this one is written again. */
+    bool is_settled = opening->has_mark && opening->recovery.was_clean;
+    if (!opening->has_changed && is_settled) return 0;
     rc = weir_file_sync(weir_log_active(log)->file, error);
     if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
     rc = weir_sync_directory(log->env, log->path, error);
