@@ -351,6 +351,7 @@ void simulation_heal(struct simulation *simulation)
     if (simulation_has_failed(simulation)) return;
     disarm(simulation);
     empty_disk(simulation);
+    if (simulation_is_up(simulation)) weir_sim_advance_ms(simulation->sim, 100); /* late news */
     if (simulation->needs_restart) crash(simulation, draw_crash(simulation));
     simulation->is_healed = true;
     simulation->needs_restart = false;
