@@ -1,0 +1,459 @@
+/* The pure core of a task: choice, batches, time, timers, failures. No log, no thread. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/runtime/task/stage.h"
+
+static struct weir_sim *sim;
+static struct weir_env *env;
+static struct plan plan;
+static struct weir_job_topic topics[PLAN_TOPICS];
+static struct weir_task_config config;
+static struct weir_collector collector;
+static struct weir_task_metrics metrics;
+static struct weir_task *task;
+static struct weir_error error;
+static struct stage_log log_seen;
+
+/* ---- stage --------------------------------------------------------------------------------------- */
+
+static void open_stage(void)
+{
+    sim = weir_sim_new(&(struct weir_sim_options){.seed = 1});
+    env = weir_sim_node(sim, 0);
+    log_seen = (struct stage_log){0};
+    metrics = (struct weir_task_metrics){0};
+    config = (struct weir_task_config){.application_id = "app", .dead_letter_topic = SIZE_MAX};
+}
+
+static void close_stage(void)
+{
+    weir_task_free(task);
+    task = NULL;
+    weir_collector_close(&collector);
+    weir_sim_free(sim);
+}
+
+/* The plan's topics with one partition each; the last place of the table is for dead letters. */
+static void make_task(const struct weir_topology *topology)
+{
+    size_t count = topology->topic_count + topology->store_count + 1;
+    for (size_t i = 0; i < count; i++) {
+        topics[i] = (struct weir_job_topic){
+            .name = i < topology->topic_count ? topology->topics[i].name : "letters",
+            .partition_count = 1,
+            .max_message_bytes = 1 << 20,
+        };
+    }
+    config.topology = topology;
+    config.topics = topics;
+    weir_collector_init(&collector, env->budget, env->budget, topics, count);
+    ck_ok(weir_task_new(
+              &(struct weir_task_options){
+                  .config = &config,
+                  .env = env,
+                  .budget = env->budget,
+                  .collector = &collector,
+                  .metrics = &metrics,
+              },
+              &task, &error),
+          &error);
+    ck_ok(weir_task_open(task, NULL, 0, 0, &error), &error);
+    for (size_t i = 0; i < task->input_count; i++) task->inputs[i].log_end = 0;
+}
+
+/* `inputs` sources "in0", "in1", … over one trace node each, all into one log. */
+static const struct weir_topology *plan_trace(int inputs)
+{
+    static const char *const names[] = {"in0", "in1", "in2", "in3"};
+    plan = (struct plan){0};
+    for (int i = 0; i < inputs; i++) {
+        int32_t topic = plan_topic(&plan, names[i], false);
+        int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, topic, NULL);
+        plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_trace, source, -1, &log_seen);
+    }
+    return plan_done(&plan);
+}
+
+/* One record batch: keys "a", "b", … with these timestamps. */
+static void push(size_t input_index, char first_key, const int64_t *timestamps, size_t count)
+{
+    struct weir_task_input *input = &task->inputs[input_index];
+    struct weir_batch_builder builder;
+    weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t key = (uint8_t)(first_key + (char)i);
+        const struct weir_record record = {
+            .key = weir_slice(&key, 1), .value = weir_text("v"), .timestamp_ms = timestamps[i]};
+        ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    }
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice batch;
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+    struct weir_shared *bytes = weir_shared_new(env->budget, batch.size);
+    memcpy(bytes->data, batch.data, batch.size);
+    bytes->size = batch.size;
+    weir_batch_assign(bytes->data, input->queue.fetch_offset, 0);
+    ck_ok(weir_input_queue_push(&input->queue, bytes, 0, bytes->size, &error), &error);
+    input->log_end = input->queue.fetch_offset;
+    weir_shared_unref(bytes);
+    weir_batch_builder_close(&builder);
+}
+#define PUSH(input, first_key, ...)                                                                \
+    push(input, first_key, (const int64_t[]){__VA_ARGS__},                                         \
+         sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+static void process_all(void)
+{
+    int rc;
+    while ((rc = weir_task_process(task)) > 0) {
+    }
+    ck_assert_msg(rc == 0, "%s", task->error.text);
+}
+
+/* ---- choice ---------------------------------------------------------------------------------------- */
+
+/* The smallest head goes first; a run ends where a sibling's head would be chosen. */
+START_TEST(a_batch_ends_at_the_next_head_of_a_sibling)
+{
+    make_task(plan_trace(2));
+    PUSH(0, 'a', 10, 20, 30, 40);
+    PUSH(1, 'x', 25, 35);
+    process_all();
+    ck_assert_str_eq(log_seen.text, "a@10 b@20 | x@25 | c@30 | y@35 | d@40 | ");
+}
+END_TEST
+
+/* At a tie the source declared first goes first, on whichever side of the batch it stands. */
+START_TEST(ties_go_to_the_source_declared_first)
+{
+    make_task(plan_trace(2));
+    PUSH(0, 'a', 10, 20);
+    PUSH(1, 'x', 10, 15, 20);
+    process_all();
+    ck_assert_str_eq(log_seen.text, "a@10 | x@10 y@15 | b@20 | z@20 | ");
+}
+END_TEST
+
+/* The model: one record at a time, by head timestamp, then by order of the sources. */
+static void model(const int64_t (*timestamps)[8], const size_t *counts, size_t inputs, char *to,
+                  size_t size)
+{
+    size_t at[3] = {0};
+    size_t used = 0;
+    to[0] = '\0';
+    for (;;) {
+        size_t best = inputs;
+        for (size_t i = 0; i < inputs; i++) {
+            if (at[i] == counts[i]) continue;
+            if (best == inputs || timestamps[i][at[i]] < timestamps[best][at[best]]) best = i;
+        }
+        if (best == inputs) return;
+        used += (size_t)snprintf(to + used, size - used, "%c@%" PRId64 " ",
+                                 (char)('a' + 8 * (int)best + (int)at[best]),
+                                 timestamps[best][at[best]]);
+        at[best]++;
+    }
+}
+
+static void without_bars(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from != '\0'; from++) {
+        if (from[0] == '|') {
+            from++; /* and the space behind it */
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+}
+
+/* Random inputs, out of order within and across, with many ties: the order is the model's. */
+START_TEST(batches_keep_the_order_of_record_at_a_time)
+{
+    struct weir_test_random random = {(uint64_t)_i + 1};
+    size_t inputs = 1 + weir_test_random_below(&random, 3);
+    int64_t timestamps[3][8];
+    size_t counts[3];
+    char expected[1024];
+    make_task(plan_trace((int)inputs));
+    for (size_t i = 0; i < inputs; i++) {
+        counts[i] = 1 + weir_test_random_below(&random, 8);
+        for (size_t r = 0; r < counts[i]; r++) {
+            timestamps[i][r] = (int64_t)weir_test_random_below(&random, 10);
+        }
+        /* In one or two record batches: a run may span them. */
+        size_t cut = weir_test_random_below(&random, counts[i]);
+        if (cut > 0) push(i, (char)('a' + 8 * (int)i), timestamps[i], cut);
+        push(i, (char)('a' + 8 * (int)i + (int)cut), timestamps[i] + cut, counts[i] - cut);
+    }
+    model((const int64_t(*)[8])timestamps, counts, inputs, expected, sizeof expected);
+    process_all();
+    without_bars(log_seen.text);
+    ck_assert_str_eq(log_seen.text, expected);
+    int64_t largest = -1;
+    for (size_t i = 0; i < inputs; i++) {
+        ck_assert_int_eq(task->inputs[i].queue.position, (int64_t)counts[i]);
+        if (task->inputs[i].partition_time_ms > largest) {
+            largest = task->inputs[i].partition_time_ms;
+        }
+    }
+    ck_assert_int_eq(task->stream_time_ms, largest);
+}
+END_TEST
+
+/* An empty sibling that has records in the log is waited for; one that has none is not. */
+START_TEST(a_sibling_that_is_behind_is_waited_for)
+{
+    make_task(plan_trace(2));
+    PUSH(0, 'a', 10);
+    task->inputs[1].log_end = -1; /* not known */
+    ck_assert_int_eq(weir_task_process(task), 0);
+    ck_assert(!weir_task_has_work(task));
+    task->inputs[1].log_end = 1; /* one record, not fetched yet */
+    ck_assert_int_eq(weir_task_process(task), 0);
+    ck_assert_str_eq(log_seen.text, "");
+    PUSH(1, 'x', 5);
+    ck_assert(weir_task_has_work(task));
+    process_all();
+    ck_assert_str_eq(log_seen.text, "x@5 | a@10 | ");
+}
+END_TEST
+
+/* ---- time and timers ----------------------------------------------------------------------------------- */
+
+static int64_t fired[64];
+static size_t fired_count;
+static size_t rows_before[64];
+
+static int on_timer(struct weir_node *node, void *context, int64_t time_ms)
+{
+    (void)node;
+    (void)context;
+    rows_before[fired_count] = log_seen.size;
+    fired[fired_count++] = time_ms;
+    return 0;
+}
+
+static struct weir_node *timer_node(void)
+{
+    fired_count = 0;
+    return &task->nodes[1];
+}
+
+/* The first tick is due with the first record; ticks that were missed are skipped; a batch ends with
+ * the row that makes a timer due. */
+START_TEST(stream_time_timers_tick_on_their_grid)
+{
+    make_task(plan_trace(1));
+    ck_assert_int_eq(weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer,
+                                        NULL),
+                     0);
+    PUSH(0, 'a', 3, 7, 12, 14, 55, 56, 60);
+    process_all();
+    ck_assert_str_eq(log_seen.text, "a@3 | b@7 c@12 | d@14 e@55 | f@56 g@60 | ");
+    const int64_t expected[] = {3, 12, 55, 60};
+    ck_assert_uint_eq(fired_count, 4);
+    ck_assert_mem_eq(fired, expected, sizeof expected);
+    ck_assert_uint_eq(rows_before[1], strlen("a@3 | b@7 c@12 | "));
+}
+END_TEST
+
+/* A wall-clock timer waits one interval, then skips what was missed. */
+START_TEST(wall_clock_timers_skip_what_they_missed)
+{
+    make_task(plan_trace(1));
+    ck_assert_int_eq(weir_task_run_timers(task, 1000), 0);
+    ck_assert_int_eq(
+        weir_node_schedule(timer_node(), WEIR_PUNCTUATE_WALL_CLOCK, 100, on_timer, NULL), 0);
+    ck_assert_int_eq(weir_task_run_timers(task, 1099), 0);
+    ck_assert_int_eq(weir_task_run_timers(task, 1100), 1);
+    ck_assert_int_eq(weir_task_run_timers(task, 1450), 1);
+    ck_assert_int_eq(weir_task_run_timers(task, 1499), 0);
+    ck_assert_int_eq(weir_task_run_timers(task, 1500), 1);
+}
+END_TEST
+
+/* A timestamp from the end of time does not make timers fire for ever (S8). */
+START_TEST(extreme_timestamps_do_not_loop)
+{
+    make_task(plan_trace(1));
+    ck_assert_int_eq(weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 1, on_timer,
+                                        NULL),
+                     0);
+    PUSH(0, 'a', INT64_MAX, 5);
+    process_all();
+    ck_assert_uint_eq(fired_count, 1);
+    ck_assert_int_eq(task->stream_time_ms, INT64_MAX);
+}
+END_TEST
+
+/* What a commit said of a timer and of observed time comes back. */
+START_TEST(marks_of_the_last_commit_are_given_back)
+{
+    make_task(plan_trace(1));
+    const struct weir_node_mark marks[] = {{1, 0, 40}, {1, WEIR_MARK_OBSERVED, 33}};
+    ck_ok(weir_task_open(task, marks, 2, 0, &error), &error);
+    ck_assert_int_eq(task->nodes[1].observed_ms, 33);
+    task->timers.marks = marks;
+    task->timers.mark_count = 2;
+    ck_assert_int_eq(weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer,
+                                        NULL),
+                     0);
+    PUSH(0, 'a', 39, 40);
+    process_all();
+    ck_assert_uint_eq(fired_count, 1);
+    ck_assert_int_eq(fired[0], 40);
+}
+END_TEST
+
+/* ---- failures --------------------------------------------------------------------------------------------- */
+
+/* A record of negative time is a failure of reading: fatal, or skipped and counted. */
+START_TEST(negative_timestamps_fail_the_record)
+{
+    config.on_deserialization_error = _i == 0 ? WEIR_ON_ERROR_FAIL : WEIR_ON_ERROR_SKIP;
+    make_task(plan_trace(1));
+    PUSH(0, 'a', 5, -1, 7);
+    if (_i == 0) {
+        ck_assert_int_eq(weir_task_process(task), 1);
+        ck_assert_int_eq(weir_task_process(task), WEIR_INVALID_TIMESTAMP);
+        ck_assert_ptr_nonnull(strstr(task->error.text, "topic 'in0' partition 0 offset 1"));
+        return;
+    }
+    process_all();
+    ck_assert_str_eq(log_seen.text, "a@5 | c@7 | ");
+    ck_assert_int_eq(weir_counter_get(&metrics.records_failed), 1);
+}
+END_TEST
+
+static const struct weir_topology *plan_refuse(void)
+{
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    int32_t refuse = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_refuse, source, -1, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_trace, refuse, -1, &log_seen);
+    return plan_done(&plan);
+}
+
+static void push_text(const char *key, const char *value)
+{
+    struct weir_batch_builder builder;
+    weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
+    const struct weir_record record = {
+        .key = weir_text(key), .value = weir_text(value), .timestamp_ms = 7};
+    ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice batch;
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+    struct weir_shared *bytes = weir_shared_new(env->budget, batch.size);
+    memcpy(bytes->data, batch.data, batch.size);
+    bytes->size = batch.size;
+    struct weir_task_input *input = &task->inputs[0];
+    weir_batch_assign(bytes->data, input->queue.fetch_offset, 0);
+    ck_ok(weir_input_queue_push(&input->queue, bytes, 0, bytes->size, &error), &error);
+    input->log_end = input->queue.fetch_offset;
+    weir_shared_unref(bytes);
+    weir_batch_builder_close(&builder);
+}
+
+/* A failed row goes to the dead-letter topic as it came, with the reason; the others go on. */
+START_TEST(a_failed_row_becomes_a_dead_letter)
+{
+    config.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER;
+    config.dead_letter_topic = 1;
+    make_task(plan_refuse());
+    push_text("a", "fine");
+    push_text("b", "!bad");
+    push_text("c", "fine");
+    process_all();
+    ck_assert_str_eq(log_seen.text, "a@7 c@7 | ");
+    ck_assert_int_eq(weir_counter_get(&metrics.records_failed), 1);
+    ck_ok(weir_collector_finish(&collector, &error), &error);
+    struct weir_output *output = weir_collector_take(&collector);
+    ck_assert_ptr_nonnull(output);
+    struct weir_batch_iterator iterator;
+    struct weir_record letter;
+    struct weir_arena arena;
+    weir_arena_init(&arena, env->budget, 0);
+    const struct weir_shared *bytes = output->produce.batches;
+    ck_ok(weir_batch_iterate(&iterator, weir_slice(bytes->data, bytes->size), NULL, 0, &arena,
+                             &error),
+          &error);
+    ck_assert_int_eq(weir_batch_next(&iterator, &letter, &error), 0);
+    ck_assert_mem_eq(letter.value.data, "!bad", 4);
+    ck_assert_uint_eq(letter.header_count, 5);
+    static const char *const expected[][2] = {
+        {"__streams.errors.exception", "USER_FUNCTION"},
+        {"__streams.errors.message", "value !bad"},
+        {"__streams.errors.topic", "in"},
+        {"__streams.errors.partition", "0"},
+        {"__streams.errors.offset", "1"},
+    };
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert(weir_slice_equal(letter.headers[i].key, weir_text(expected[i][0])));
+        ck_assert(weir_slice_equal(letter.headers[i].value, weir_text(expected[i][1])));
+    }
+    weir_arena_close(&arena);
+    weir_collector_recycle(&collector, output);
+}
+END_TEST
+
+/* Without a handler a failed row stops the task, and the error says where it came from. */
+START_TEST(a_failed_row_stops_the_task)
+{
+    make_task(plan_refuse());
+    push_text("b", "!bad");
+    ck_assert_int_eq(weir_task_process(task), WEIR_USER_FUNCTION);
+    ck_assert_str_eq(task->error.text,
+                     "node 'N1': topic 'in' partition 0 offset 0: value !bad");
+}
+END_TEST
+
+/* An output that is over the topic's limit is the record's own failure. */
+START_TEST(an_oversized_output_is_handled)
+{
+    config.on_production_error = WEIR_ON_ERROR_SKIP;
+    make_task(plan_filter(&plan));
+    topics[1].max_message_bytes = 150;
+    char large[200];
+    memset(large, 'l', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    push_text("a", large);
+    push_text("b", "small");
+    process_all();
+    ck_assert_int_eq(weir_counter_get(&metrics.records_failed), 1);
+    ck_ok(weir_collector_finish(&collector, &error), &error);
+    struct weir_output *output = weir_collector_take(&collector);
+    ck_assert_ptr_nonnull(output);
+    ck_assert_int_eq(output->record_count, 1);
+    weir_collector_recycle(&collector, output);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("task");
+    tcase_add_checked_fixture(tests, open_stage, close_stage);
+    tcase_add_test(tests, a_batch_ends_at_the_next_head_of_a_sibling);
+    tcase_add_test(tests, ties_go_to_the_source_declared_first);
+    tcase_add_loop_test(tests, batches_keep_the_order_of_record_at_a_time, 0, 200);
+    tcase_add_test(tests, a_sibling_that_is_behind_is_waited_for);
+    tcase_add_test(tests, stream_time_timers_tick_on_their_grid);
+    tcase_add_test(tests, wall_clock_timers_skip_what_they_missed);
+    tcase_add_test(tests, extreme_timestamps_do_not_loop);
+    tcase_add_test(tests, marks_of_the_last_commit_are_given_back);
+    tcase_add_loop_test(tests, negative_timestamps_fail_the_record, 0, 2);
+    tcase_add_test(tests, a_failed_row_becomes_a_dead_letter);
+    tcase_add_test(tests, a_failed_row_stops_the_task);
+    tcase_add_test(tests, an_oversized_output_is_handled);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("task", add);
+}
