@@ -254,9 +254,18 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
 
 /* ---- time -------------------------------------------------------------------------------------------- */
 
+/* The task's own moves on behind a batch. Within one, the rows of the input up to the one that the
+ * record at hand came from have passed, whether or not they got this far. */
 int64_t weir_node_stream_time(const struct weir_node *node)
 {
-    return node->task->stream_time_ms;
+    const struct weir_task *task = node->task;
+    const struct weir_batch *raw = task->raw;
+    int64_t time_ms = task->stream_time_ms;
+    for (size_t i = 0; raw != NULL && i < raw->count; i++) {
+        if (raw->offsets[i] > node->call.offset) break;
+        if (raw->timestamps[i] > time_ms) time_ms = raw->timestamps[i];
+    }
+    return time_ms;
 }
 
 bool weir_node_caches(const struct weir_node *node)

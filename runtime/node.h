@@ -88,8 +88,8 @@ int weir_node_serialize(struct weir_node *node, const struct weir_serde *serde, 
 /** Sinks: append the rows to the node's topic; `batch` has both bytes columns. */
 int weir_node_send(struct weir_node *node, const struct weir_batch *batch);
 
-/** Stream time of the task: largest timestamp processed so far, the batch at hand included up to and
- * with its rows before the current one only if the operator says so itself; -1 before the first. */
+/** Stream time of the task: largest timestamp processed so far, the record at hand (node->call)
+ * included; -1 before the first. */
 int64_t weir_node_stream_time(const struct weir_node *node);
 bool weir_node_caches(const struct weir_node *node); /* statestore.cache.max.bytes is not off */
 /** Whether the node forwards row by row, as the plan says for a job with or without caches. */

@@ -22,6 +22,22 @@ static bool is_usable(const struct weir_changelog_position *position,
            position->offset >= source->log_start;
 }
 
+/* The source of a table whose topic serves as its changelog; NULL: the store has one of its own. */
+static const struct weir_plan_node *source_of(const struct weir_task *task,
+                                              const struct weir_store *store)
+{
+    const struct weir_topology *topology = task->options.config->topology;
+    size_t local = 0;
+    while (weir_state_store(task->state, local) != store)
+        local++;
+    int32_t topic = topology->stores[task->plan->stores[local]].source_topic;
+    for (size_t i = 0; topic >= 0 && i < task->plan->source_count; i++) {
+        const struct weir_plan_node *source = &topology->nodes[task->plan->sources[i]];
+        if (source->topic == topic) return source;
+    }
+    return NULL;
+}
+
 int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
                       struct weir_store *store, const struct weir_restore_source *source,
                       struct weir_error *error)
@@ -41,6 +57,7 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
         .fetch = {.from = source->partition},
         .task = task,
         .store = store,
+        .source = source_of(task, store),
         .position = {source->topic_id, source->leader_epoch, from},
         .end = source->end,
         .is_done = from >= source->end,
@@ -74,6 +91,46 @@ bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker
     return true;
 }
 
+static bool is_readable(const struct weir_restore *restore, bool is_key, struct weir_slice bytes)
+{
+    const struct weir_plan_node *source = restore->source;
+    const struct weir_serde *serde = is_key ? source->key_serde : source->value_serde;
+    struct weir_error error;
+    struct weir_serde_call call = {
+        .topic = source->name,
+        .is_key = is_key,
+        .scope = &restore->task->scope,
+        .error = &error,
+    };
+    const void *object;
+    return serde->deserialize(serde, &call, &bytes, 1, &object) == 1;
+}
+
+/* What the table took when it was processed: not null keys, and not what was skipped as unreadable. */
+static bool was_taken(const struct weir_restore *restore, const struct weir_record *record)
+{
+    if (weir_slice_is_null(record->key) || record->timestamp_ms < 0) return false;
+    if (restore->task->options.config->on_deserialization_error == WEIR_ON_ERROR_FAIL) return true;
+    return is_readable(restore, true, record->key) && is_readable(restore, false, record->value);
+}
+
+/* Records of an input topic, those that its table took. */
+static int restore_taken(struct weir_restore *restore, const struct weir_record *records,
+                         size_t count, struct weir_error *error)
+{
+    struct weir_arena *arena = &restore->task->arena;
+    struct weir_record *taken = weir_arena_array(arena, count, sizeof *taken);
+    size_t kept = 0;
+    for (size_t i = 0; taken != NULL && i < count; i++) {
+        if (was_taken(restore, &records[i])) taken[kept++] = records[i];
+    }
+    int rc = weir_arena_failed(arena)
+                 ? weir_error_set(error, WEIR_NO_MEMORY, "no memory for %zu records", count)
+                 : weir_store_restore(restore->store, taken, kept, restore->position, error);
+    weir_arena_reset(arena);
+    return rc;
+}
+
 /* Records of one decoded batch, those below the end. */
 static int apply_records(struct weir_restore *restore, const struct weir_record *records,
                          size_t count, struct weir_error *error)
@@ -83,7 +140,9 @@ static int apply_records(struct weir_restore *restore, const struct weir_record 
         wanted++;
     if (wanted > 0) {
         restore->position.offset = records[wanted - 1].offset + 1;
-        int rc = weir_store_restore(restore->store, records, wanted, restore->position, error);
+        int rc = restore->source != NULL
+                     ? restore_taken(restore, records, wanted, error)
+                     : weir_store_restore(restore->store, records, wanted, restore->position, error);
         if (rc < 0) return rc;
         weir_counter_add(&restore->task->options.metrics->restored_records, (int64_t)wanted);
     }

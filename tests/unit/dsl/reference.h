@@ -1,0 +1,149 @@
+#ifndef WEIR_TESTS_DSL_REFERENCE_H
+#define WEIR_TESTS_DSL_REFERENCE_H
+
+#include "tests/unit/dsl/functions.h"
+
+/**
+ * A stream processor written to be obviously right: one record at a time, depth first, stores are
+ * lists, nothing is fast. It follows STREAMS.md (sections 1 and 3) and knows nothing of the DSL.
+ *
+ * A graph is a list of nodes. Nodes that hang together by edges or stores are a *component*; a task is
+ * a component in one partition. It takes the record with the smallest timestamp among the heads of its
+ * inputs, at a tie from the input declared first.
+ *
+ * Some runs have no defined order: two tasks write to one partition of a repartition topic, or a task
+ * gets records over a repartition topic and another input at once. Then `is_ambiguous` is set, and
+ * nothing behind that point can be compared.
+ */
+enum {
+    REF_NODES = 96,
+    REF_CHILDREN = 24,
+    REF_TOPICS = 48,
+    REF_STORES = 16,
+    REF_PARTITIONS = 3,
+    REF_ENTRIES = 1024,
+};
+
+enum ref_kind {
+    REF_SOURCE,
+    REF_SINK,
+    REF_FILTER,
+    REF_FILTER_NOT,
+    REF_MAP,
+    REF_MAP_VALUES,
+    REF_SELECT_KEY,
+    REF_FLAT_MAP,
+    REF_PASS, /* merge, peek, to_stream, a branch */
+    REF_BRANCH,
+    REF_FILTER_NULL_KEYS, /* in front of a repartition */
+    REF_TABLE,
+    REF_AGGREGATE,
+    REF_JOIN,
+    REF_PROCESS,
+};
+
+enum ref_fold { REF_COUNT, REF_REDUCE, REF_FOLD };
+
+struct ref_node {
+    enum ref_kind kind;
+    int salt;
+    int children[REF_CHILDREN];
+    int child_count;
+    int store; /* -1: none */
+    int topic; /* sources and sinks */
+    enum ref_fold fold;
+    int64_t window_ms; /* 0: none */
+    int64_t grace_ms;
+    bool is_cached; /* tables: forward at a commit */
+    bool is_left;
+    int predicate_count; /* branches; one child more is the default */
+    bool keeps_key;
+    int64_t timer_ms; /* processors: a stream-time timer; 0: none */
+    int component;
+};
+
+struct ref_record {
+    struct text key;
+    struct text value;
+    int64_t timestamp_ms;
+    int writer; /* the task that wrote it, outputs only */
+};
+
+struct ref_log {
+    struct ref_record *records;
+    int count;
+    int capacity;
+};
+
+struct ref_topic {
+    const char *name;
+    bool is_repartition;
+    int partition_count;
+    struct ref_log logs[REF_PARTITIONS];
+};
+
+struct ref_entry {
+    struct text key;
+    int64_t start_ms; /* of its window */
+    struct text value;
+    int64_t timestamp_ms;
+    int changed; /* order of the first change since it was forwarded; 0: forwarded */
+};
+
+/** What a crash takes back to the last commit. */
+struct ref_state {
+    struct {
+        struct ref_entry entries[REF_PARTITIONS][REF_ENTRIES];
+        int counts[REF_PARTITIONS];
+    } stores[REF_STORES];
+    int64_t observed_ms[REF_NODES][REF_PARTITIONS];
+    int64_t next_timer_ms[REF_NODES][REF_PARTITIONS];
+    int64_t stream_time_ms[REF_NODES][REF_PARTITIONS]; /* by component */
+    int read[REF_NODES][REF_PARTITIONS];               /* by source: next record */
+    int written[REF_TOPICS][REF_PARTITIONS];           /* repartition topics: records there are */
+};
+
+struct reference {
+    struct ref_node nodes[REF_NODES];
+    int node_count;
+    struct ref_topic topics[REF_TOPICS];
+    int topic_count;
+    int store_count;
+    bool caches;
+    struct ref_state now;
+    struct ref_state committed;
+    int64_t dropped_null;
+    int64_t dropped_late;
+    bool is_ambiguous;
+    /* Of the run at hand: */
+    int writers[REF_TOPICS][REF_PARTITIONS]; /* task + 1; -1: several */
+    int change_count;
+};
+
+/* ---- declaring ------------------------------------------------------------------------------------- */
+
+void ref_init(struct reference *reference, bool caches);
+void ref_close(struct reference *reference);
+int ref_topic(struct reference *reference, const char *name, bool is_repartition,
+              int partition_count);
+/** A node below `parent` (-1: none). */
+int ref_add(struct reference *reference, struct ref_node node, int parent);
+void ref_connect(struct reference *reference, int parent, int child);
+/** When all is declared: components, what repartitions keep, times at their start. */
+void ref_finish(struct reference *reference);
+
+/* ---- running ---------------------------------------------------------------------------------------- */
+
+void ref_pipe(struct reference *reference, int topic, int partition,
+              const struct ref_record *record);
+/** Process until nothing is left. */
+void ref_run(struct reference *reference);
+/** Forward what caches held back, process what comes of it, remember the state. */
+void ref_commit(struct reference *reference);
+/** Back to the last commit, and process again what came since. Outputs stay and are repeated. */
+void ref_crash(struct reference *reference);
+
+const struct ref_entry *ref_find(const struct reference *reference, int store, int partition,
+                                 const struct text *key, int64_t start_ms);
+
+#endif
