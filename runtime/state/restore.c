@@ -92,8 +92,8 @@ static void adopt(struct weir_store *store, const struct weir_position_record *r
     weir_store_adopt_segment(store, record->live_segment);
 }
 
-/* The next position record behind `after`, adopted by its store or else its key put into `stale_out`
- * with the prefix of the rows to delete. WEIR_END when there is none. */
+/* The position record that the iterator shows: its store adopts it, or it is stale. WEIR_END behind the
+ * last one. */
 static int read_record(struct weir_state *state, struct weir_backend_iterator *iterator,
                        bool *is_stale_out, struct weir_position_record *record_out,
                        struct weir_error *error)

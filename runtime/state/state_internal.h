@@ -78,7 +78,7 @@ struct weir_generation {
     uint32_t number;
     bool is_committed;
     struct weir_arena bytes;           /* what `writes` points to */
-    struct weir_backend_write *writes; /* for the backend, positions last */
+    struct weir_backend_write *writes; /* for the backend, positions too */
     size_t write_count;
     size_t write_capacity;
     struct weir_entry_list *changed;           /* by store */
