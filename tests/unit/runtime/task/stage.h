@@ -47,6 +47,7 @@ extern const struct weir_operator_ops
 extern const struct weir_operator_ops stage_refuse; /* rows whose value begins with '!' fail */
 extern const struct weir_operator_ops stage_count;  /* per key; forwards on flush, or each when not
                                                        caching: key, 8 bytes of count */
+extern const struct weir_operator_ops stage_table;  /* the latest value per key, nothing forwarded */
 extern const struct weir_operator_ops stage_trace;  /* config: struct stage_log */
 
 /** What a trace node saw: "key@timestamp " per row, "| " at the end of each batch. */
@@ -87,10 +88,12 @@ void stage_start(struct stage *stage, const struct weir_topology *topology,
                  const struct weir_streams_options *options);
 void stage_stop(struct stage *stage);
 void stage_drain(struct stage *stage);
+/** A store's value of a key, as a number (8 bytes) or 1; 0: not there. The job runs, in the simulator. */
+uint64_t stage_stored(struct stage *stage, int32_t partition, const char *key);
 /** All records of a partition: "key=value@timestamp " each; 8-byte values as numbers. */
 const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,
                        size_t size);
-/** First and end offset. */
+/** One past the last readable offset. */
 int64_t stage_end(struct stage *stage, const char *topic, int32_t partition);
 /** What the group "app" has committed of a partition; -1: nothing. */
 int64_t stage_committed(struct stage *stage, const char *topic, int32_t partition);

@@ -87,6 +87,28 @@ void stage_drain(struct stage *stage)
     ck_ok(weir_streams_drain(stage->streams, 600000, &stage->error), &stage->error);
 }
 
+uint64_t stage_stored(struct stage *stage, int32_t partition, const char *key)
+{
+    int32_t subtopology = stage->streams->topology->stores[0].subtopology;
+    for (size_t i = 0; i < stage->streams->thread_count; i++) {
+        const struct weir_stream_thread *thread = stage->streams->threads[i];
+        for (size_t t = 0; t < thread->task_count; t++) {
+            struct weir_task *task = thread->tasks[t].task;
+            if (task->options.subtopology != subtopology || task->options.partition != partition) {
+                continue;
+            }
+            struct weir_slice wanted = weir_text(key);
+            struct weir_slice value;
+            ck_ok(weir_store_get_many(weir_state_store(task->state, 0), &wanted, 1, &value, NULL,
+                                      &stage->error),
+                  &stage->error);
+            return value.size == 8 ? weir_load_u64(value.data) : !weir_slice_is_null(value);
+        }
+    }
+    ck_abort_msg("no task %d_%d", (int)subtopology, (int)partition);
+    return 0;
+}
+
 static size_t print_record(const struct weir_record *record, char *to, size_t size)
 {
     char value[32];

@@ -114,6 +114,22 @@ static int flush_counts(struct weir_node *node)
     return 0;
 }
 
+static int put_rows(struct weir_node *node, const struct weir_batch *batch)
+{
+    struct weir_store *store = node->stores[0];
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        struct weir_store_entry *entry = NULL;
+        int rc = weir_store_touch(store, &batch->key_bytes[row], 1, &entry, node->call.error);
+        if (rc >= 0) {
+            rc = weir_store_set(store, entry, batch->value_bytes[row], batch->timestamps[row],
+                                node->call.error);
+        }
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
 static int trace_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     struct stage_log *log = (struct stage_log *)(uintptr_t)node->plan->config;
@@ -132,6 +148,7 @@ const struct weir_operator_ops stage_sink = {.name = "sink", .process = send_row
 const struct weir_operator_ops stage_filter = {.name = "filter", .process = keep_rows};
 const struct weir_operator_ops stage_refuse = {.name = "refuse", .process = refuse_rows};
 const struct weir_operator_ops stage_trace = {.name = "trace", .process = trace_rows};
+const struct weir_operator_ops stage_table = {.name = "table", .process = put_rows};
 const struct weir_operator_ops stage_count = {
     .name = "count", .process = count_rows, .flush = flush_counts};
 

@@ -1,0 +1,325 @@
+/* What a commit says, and what a start makes of it: cut, restore, go on. In the simulator. */
+#include <stdio.h>
+
+#include "tests/unit/runtime/task/stage.h"
+
+static struct stage stage;
+static struct plan plan;
+
+static void open_stage(void)
+{
+    stage_open(&stage, 11);
+}
+
+static void close_stage(void)
+{
+    stage_close(&stage);
+}
+
+static void topics(int32_t partitions)
+{
+    stage_topic(&stage, "in", partitions);
+    stage_topic(&stage, "counts", partitions);
+}
+
+static void produce(const char *keys, int64_t timestamp_ms)
+{
+    char key[2] = {0};
+    for (; *keys != '\0'; keys++) {
+        key[0] = *keys;
+        stage_produce(&stage, "in", 0, key, "1", timestamp_ms++);
+    }
+}
+
+static int32_t leader_epoch(const char *topic)
+{
+    struct weir_describe_partition_request request = {.of = {weir_text(topic), 0}};
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error),
+          &stage.error);
+    weir_broker_describe_partition(stage.log->broker, &request);
+    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    return request.state.leader_epoch;
+}
+
+/* What a crash between the changelog's append and the commit record leaves behind. */
+static void append_uncommitted(const char *topic, const char *key)
+{
+    struct weir_batch_builder builder;
+    weir_batch_builder_init(&builder, stage.env->budget, WEIR_CODEC_NONE, 0);
+    static const uint8_t value[8] = {0, 0, 0, 0, 0, 0, 0, 99};
+    const struct weir_record record = {
+        .key = weir_text(key), .value = weir_slice(value, 8), .timestamp_ms = 1};
+    ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice batch;
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+    struct weir_shared *bytes = weir_shared_new(&stage.log->budget, batch.size);
+    memcpy(bytes->data, batch.data, batch.size);
+    bytes->size = batch.size;
+    struct weir_produce_request produce_request = {
+        .to = {weir_text(topic), 0}, .batches = bytes, .acks = WEIR_ACKS_ALL, .is_internal = true};
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &produce_request.request, &stage.error),
+          &stage.error);
+    weir_broker_produce(stage.log->broker, &produce_request);
+    ck_ok(weir_broker_wait(stage.log->broker, &produce_request.request, &stage.error),
+          &stage.error);
+    weir_shared_unref(bytes);
+    weir_batch_builder_close(&builder);
+}
+
+static struct weir_commit_metadata committed(const char *topic, struct weir_arena *arena,
+                                             int64_t *offset_out)
+{
+    struct weir_offset_entry entry = {.partition = {weir_text(topic), 0}};
+    struct weir_committed_request request = {
+        .group = weir_text("app"), .arena = arena, .entries = &entry, .entry_count = 1};
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error),
+          &stage.error);
+    weir_broker_committed(stage.log->broker, &request);
+    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    *offset_out = entry.offset;
+    struct weir_commit_metadata metadata;
+    ck_ok(weir_commit_metadata_decode(entry.metadata, arena, &metadata, &stage.error),
+          &stage.error);
+    return metadata;
+}
+
+/* Input: next offset and partition time. Repartition: the same, and the end that is covered.
+ * Changelog: the end as its offset. */
+START_TEST(a_commit_names_offsets_times_and_ends)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    topics(1);
+    stage_start(&stage, plan_repartition(&plan, WEIR_STORE_ROCKSDB), STAGE_OPTIONS(0));
+    produce("aab", 1000);
+    stage_drain(&stage);
+    int64_t offset = -1;
+    struct weir_commit_metadata metadata = committed("in", &arena, &offset);
+    ck_assert_int_eq(offset, 3);
+    ck_assert_int_eq(metadata.partition_time_ms, 1002);
+    ck_assert_int_eq(metadata.end_offset, -1);
+    metadata = committed("app-again-repartition", &arena, &offset);
+    ck_assert_int_eq(offset, 3);
+    ck_assert_int_eq(metadata.partition_time_ms, 1002);
+    ck_assert_int_eq(metadata.end_offset, 3);
+    (void)committed("app-counts-changelog", &arena, &offset);
+    ck_assert_int_eq(offset, stage_end(&stage, "app-counts-changelog", 0));
+    weir_arena_close(&arena);
+}
+END_TEST
+
+/* An idle job commits nothing: the group's log does not grow. */
+START_TEST(an_idle_job_commits_nothing)
+{
+    topics(1);
+    stage_start(&stage, plan_count(&plan, WEIR_STORE_ROCKSDB), STAGE_OPTIONS(0));
+    produce("a", 1);
+    stage_drain(&stage);
+    struct weir_streams_metrics before;
+    struct weir_streams_metrics after;
+    weir_streams_metrics(stage.streams, &before);
+    weir_sim_advance_ms(stage.sim, 5000);
+    weir_streams_metrics(stage.streams, &after);
+    ck_assert_int_eq(before.commits, after.commits);
+    ck_assert_int_ge(before.commits, 1);
+}
+END_TEST
+
+/* Changelog and repartition records that no commit covers are cut off before anything is read, and
+ * the epoch says that the tail was rewritten. */
+START_TEST(what_no_commit_covers_is_cut_off)
+{
+    topics(1);
+    const struct weir_topology *topology = plan_repartition(&plan, WEIR_STORE_ROCKSDB);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    produce("aab", 1000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    int64_t changelog_end = stage_end(&stage, "app-counts-changelog", 0);
+    int64_t repartition_end = stage_end(&stage, "app-again-repartition", 0);
+    int32_t epoch = leader_epoch("app-counts-changelog");
+    append_uncommitted("app-counts-changelog", "a");
+    append_uncommitted("app-again-repartition", "a");
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), changelog_end);
+    ck_assert_int_eq(stage_end(&stage, "app-again-repartition", 0), repartition_end);
+    ck_assert_int_gt(leader_epoch("app-counts-changelog"), epoch);
+    stage_drain(&stage);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 2);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "b"), 1);
+}
+END_TEST
+
+/* A job that never committed starts with empty internal topics, whatever lies in them. */
+START_TEST(without_a_commit_internal_topics_start_empty)
+{
+    topics(1);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    stage_stop(&stage);
+    append_uncommitted("app-counts-changelog", "a");
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), 0);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 0);
+}
+END_TEST
+
+/* A store is restored to what was committed: a persistent one from its position, a memory one from
+ * the start. */
+START_TEST(a_restart_restores_the_tail)
+{
+    enum weir_store_kind kind = _i == 0 ? WEIR_STORE_ROCKSDB : WEIR_STORE_MEMORY;
+    topics(1);
+    const struct weir_topology *topology = plan_count(&plan, kind);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    produce("aabc", 1000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.restored_records == 0, kind == WEIR_STORE_ROCKSDB);
+    ck_assert_int_eq(metrics.records_in, 0);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 2);
+    produce("a", 1010);
+    stage_drain(&stage);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 3);
+}
+END_TEST
+
+/* The changelog was deleted and made again: the store's position is of another topic, so its content
+ * goes (S3), never runs on. */
+START_TEST(a_position_of_another_topic_wipes_the_store)
+{
+    topics(1);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    produce("aab", 1000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    ck_ok(weir_topic_delete(stage.log, "app-counts-changelog", &stage.error), &stage.error);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 0);
+    produce("a", 1010);
+    stage_drain(&stage);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 1);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "b"), 0);
+}
+END_TEST
+
+/* The log lost the end of a changelog that a commit covers: the job says so and does not run on. */
+START_TEST(a_changelog_that_ends_too_early_is_refused)
+{
+    topics(1);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    produce("aab", 1000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    struct weir_cut_request cut = {
+        .partition = {weir_text("app-counts-changelog"), 0}, .what = WEIR_CUT_TAIL, .offset = 1};
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &cut.request, &stage.error), &stage.error);
+    weir_broker_cut(stage.log->broker, &cut);
+    ck_ok(weir_broker_wait(stage.log->broker, &cut.request, &stage.error), &stage.error);
+    struct weir_error error = {0};
+    ck_assert_ptr_null(weir_streams_start(stage.log, topology, STAGE_OPTIONS(0), &error));
+    ck_assert_int_eq(error.code, WEIR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(error.text, "app-counts-changelog"));
+}
+END_TEST
+
+/* A table whose own topic is its changelog is restored from it, up to what was committed. */
+START_TEST(a_table_is_restored_from_its_topic)
+{
+    stage_topic(&stage, "in", 1);
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    int32_t table = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_table, source, -1, NULL);
+    int32_t store = plan_store(&plan, 0, table, "table", WEIR_STORE_MEMORY);
+    plan.stores[store].source_topic = in;
+    stage_start(&stage, plan_done(&plan), STAGE_OPTIONS(0));
+    produce("ab", 1000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    produce("c", 1010);
+    stage_start(&stage, plan_done(&plan), STAGE_OPTIONS(0));
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.restored_records, 2);
+    stage_drain(&stage);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 1);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "c"), 1);
+}
+END_TEST
+
+/* Repartition topics are cut at their head once what lies there is committed. */
+START_TEST(processed_repartition_records_are_trimmed)
+{
+    topics(1);
+    stage_start(&stage, plan_repartition(&plan, WEIR_STORE_MEMORY), STAGE_OPTIONS(0));
+    produce("aab", 1000);
+    stage_drain(&stage);
+    weir_sim_advance_ms(stage.sim, 31000);
+    produce("c", 1010);
+    stage_drain(&stage);
+    weir_sim_advance_ms(stage.sim, 1000);
+    int64_t start = 0;
+    int64_t end = 0;
+    ck_ok(weir_topic_offsets(stage.log, "app-again-repartition", 0, &start, &end, &stage.error),
+          &stage.error);
+    ck_assert_int_eq(end, 4);
+    ck_assert_int_ge(start, 3);
+}
+END_TEST
+
+/* Metadata goes round; damage and newer versions are told apart. */
+START_TEST(metadata_goes_round)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    const struct weir_node_mark marks[] = {{3, 0, 100}, {4, WEIR_MARK_OBSERVED, INT64_MAX}};
+    for (size_t count = 0; count <= 2; count++) {
+        const struct weir_commit_metadata in = {
+            .partition_time_ms = 77, .end_offset = 5, .marks = marks, .mark_count = count};
+        struct weir_slice text = weir_commit_metadata_encode(&in, &arena);
+        struct weir_commit_metadata out;
+        ck_ok(weir_commit_metadata_decode(text, &arena, &out, &stage.error), &stage.error);
+        ck_assert_int_eq(out.partition_time_ms, 77);
+        ck_assert_int_eq(out.end_offset, 5);
+        ck_assert_uint_eq(out.mark_count, count);
+        if (count > 0) ck_assert_mem_eq(out.marks, marks, count * sizeof *marks);
+        text.size -= 4;
+        ck_code(weir_commit_metadata_decode(text, &arena, &out, &stage.error), WEIR_CORRUPT);
+    }
+    struct weir_commit_metadata out;
+    ck_code(weir_commit_metadata_decode(weir_text("AgAA"), &arena, &out, &stage.error),
+            WEIR_UNSUPPORTED_VERSION);
+    ck_code(weir_commit_metadata_decode(weir_text("?!"), &arena, &out, &stage.error),
+            WEIR_CORRUPT);
+    weir_arena_close(&arena);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("commit");
+    tcase_add_checked_fixture(tests, open_stage, close_stage);
+    tcase_add_test(tests, a_commit_names_offsets_times_and_ends);
+    tcase_add_test(tests, an_idle_job_commits_nothing);
+    tcase_add_test(tests, what_no_commit_covers_is_cut_off);
+    tcase_add_test(tests, without_a_commit_internal_topics_start_empty);
+    tcase_add_loop_test(tests, a_restart_restores_the_tail, 0, 2);
+    tcase_add_test(tests, a_position_of_another_topic_wipes_the_store);
+    tcase_add_test(tests, a_changelog_that_ends_too_early_is_refused);
+    tcase_add_test(tests, a_table_is_restored_from_its_topic);
+    tcase_add_test(tests, processed_repartition_records_are_trimmed);
+    tcase_add_test(tests, metadata_goes_round);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("commit", add);
+}
