@@ -243,8 +243,8 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
             record.headers = batch->headers[row].headers;
             record.header_count = batch->headers[row].count;
         }
-        int rc = weir_collector_add(task->options.collector, topic,
-                                    partition_of(node, record.key), &record, node->call.error);
+        int rc = weir_collector_add(task->options.collector, topic, partition_of(node, record.key),
+                                    &record, node->call.error);
         if (rc < 0) rc = weir_node_record_failed(node, batch, row, rc);
         if (rc < 0) return rc;
     }

@@ -84,7 +84,7 @@ struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata 
 }
 
 static int decode_marks(struct weir_reader *reader, struct weir_arena *arena,
-                         struct weir_commit_metadata *metadata)
+                        struct weir_commit_metadata *metadata)
 {
     size_t count = weir_reader_u32(reader);
     if (reader->failed || count != weir_reader_left(reader) / MARK_SIZE) return WEIR_CORRUPT;

@@ -140,9 +140,9 @@ static int apply_records(struct weir_restore *restore, const struct weir_record 
         wanted++;
     if (wanted > 0) {
         restore->position.offset = records[wanted - 1].offset + 1;
-        int rc = restore->source != NULL
-                     ? restore_taken(restore, records, wanted, error)
-                     : weir_store_restore(restore->store, records, wanted, restore->position, error);
+        int rc = restore->source != NULL ? restore_taken(restore, records, wanted, error)
+                                         : weir_store_restore(restore->store, records, wanted,
+                                                              restore->position, error);
         if (rc < 0) return rc;
         weir_counter_add(&restore->task->options.metrics->restored_records, (int64_t)wanted);
     }

@@ -16,7 +16,8 @@ struct weir_restore {
     struct weir_fetch_request fetch; /* first */
     struct weir_task *task;
     struct weir_store *store;
-    const struct weir_plan_node *source; /* reads the topic that serves as changelog; NULL: it is one */
+    const struct weir_plan_node
+        *source; /* reads the topic that serves as changelog; NULL: it is one */
     struct weir_input_queue queue;
     struct weir_changelog_position position; /* topic id and epoch to be stamped; offset: reached */
     int64_t end;                             /* exclusive */

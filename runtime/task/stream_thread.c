@@ -197,9 +197,9 @@ static int open_nodes(struct weir_stream_thread *thread, struct weir_error *erro
         struct weir_thread_task *owned = &thread->tasks[i];
         const struct weir_commit_metadata *metadata =
             owned->task->input_count > 0 ? &owned->fetches[0].partition->metadata : NULL;
-        int rc = weir_task_open(owned->task, metadata != NULL ? metadata->marks : NULL,
-                                metadata != NULL ? metadata->mark_count : 0, wall_now_ms(thread),
-                                error);
+        int rc =
+            weir_task_open(owned->task, metadata != NULL ? metadata->marks : NULL,
+                           metadata != NULL ? metadata->mark_count : 0, wall_now_ms(thread), error);
         if (rc < 0) return rc;
     }
     return 0;

@@ -212,8 +212,8 @@ static void give_back_observed(struct weir_task *task, const struct weir_node_ma
     }
 }
 
-int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks,
-                   size_t mark_count, int64_t wall_now_ms, struct weir_error *error)
+int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, size_t mark_count,
+                   int64_t wall_now_ms, struct weir_error *error)
 {
     task->timers.marks = marks;
     task->timers.mark_count = mark_count;

@@ -106,8 +106,8 @@ int weir_task_open_state(struct weir_task *task, const char *state_path,
                          void *context, struct weir_error *error);
 int weir_task_close_state(struct weir_task *task, bool is_clean, struct weir_error *error);
 /** Open the nodes, parents first, once the stores are restored. `marks` is borrowed until then. */
-int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks,
-                   size_t mark_count, int64_t wall_now_ms, struct weir_error *error);
+int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, size_t mark_count,
+                   int64_t wall_now_ms, struct weir_error *error);
 
 /** Choose and process one batch: its rows, 0 when there is nothing to choose, or what stops the task
  * (task->error). */

@@ -47,8 +47,8 @@ extern const struct weir_operator_ops
 extern const struct weir_operator_ops stage_refuse; /* rows whose value begins with '!' fail */
 extern const struct weir_operator_ops stage_count;  /* per key; forwards on flush, or each when not
                                                        caching: key, 8 bytes of count */
-extern const struct weir_operator_ops stage_table;  /* the latest value per key, nothing forwarded */
-extern const struct weir_operator_ops stage_trace;  /* config: struct stage_log */
+extern const struct weir_operator_ops stage_table; /* the latest value per key, nothing forwarded */
+extern const struct weir_operator_ops stage_trace; /* config: struct stage_log */
 
 /** What a trace node saw: "key@timestamp " per row, "| " at the end of each batch. */
 struct stage_log {

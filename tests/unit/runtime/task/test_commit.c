@@ -34,8 +34,7 @@ static void produce(const char *keys, int64_t timestamp_ms)
 static int32_t leader_epoch(const char *topic)
 {
     struct weir_describe_partition_request request = {.of = {weir_text(topic), 0}};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error),
-          &stage.error);
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
     weir_broker_describe_partition(stage.log->broker, &request);
     ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
     return request.state.leader_epoch;
@@ -73,8 +72,7 @@ static struct weir_commit_metadata committed(const char *topic, struct weir_aren
     struct weir_offset_entry entry = {.partition = {weir_text(topic), 0}};
     struct weir_committed_request request = {
         .group = weir_text("app"), .arena = arena, .entries = &entry, .entry_count = 1};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error),
-          &stage.error);
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
     weir_broker_committed(stage.log->broker, &request);
     ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
     *offset_out = entry.offset;
@@ -296,8 +294,7 @@ START_TEST(metadata_goes_round)
     struct weir_commit_metadata out;
     ck_code(weir_commit_metadata_decode(weir_text("AgAA"), &arena, &out, &stage.error),
             WEIR_UNSUPPORTED_VERSION);
-    ck_code(weir_commit_metadata_decode(weir_text("?!"), &arena, &out, &stage.error),
-            WEIR_CORRUPT);
+    ck_code(weir_commit_metadata_decode(weir_text("?!"), &arena, &out, &stage.error), WEIR_CORRUPT);
     weir_arena_close(&arena);
 }
 END_TEST

@@ -1,4 +1,7 @@
 /* A job on an embedded log: records go through, state and progress are committed together. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "tests/unit/runtime/task/stage.h"
 
 static struct stage stage;
@@ -59,12 +62,207 @@ START_TEST(a_counting_job_commits_store_and_offsets)
 }
 END_TEST
 
+static uint64_t counted(const char *topic, int32_t partitions, char key)
+{
+    char pattern[8];
+    (void)snprintf(pattern, sizeof pattern, "%c=", key);
+    uint64_t last = 0;
+    for (int32_t p = 0; p < partitions; p++) {
+        const char *at = stage_read(&stage, topic, p, text, sizeof text);
+        while ((at = strstr(at, pattern)) != NULL) {
+            last = strtoull(at + 2, NULL, 10);
+            at += 2;
+        }
+    }
+    return last;
+}
+
+/* Several threads, several partitions, a repartition between: each record is counted once. */
+START_TEST(threads_share_the_tasks)
+{
+    open_stage(_i);
+    stage_topic(&stage, "in", 3);
+    stage_topic(&stage, "counts", 3);
+    stage_start(&stage, plan_repartition(&plan, WEIR_STORE_ROCKSDB),
+                STAGE_OPTIONS(.num_stream_threads = 2));
+    for (int i = 0; i < 30; i++) {
+        const char *const keys[] = {"a", "b", "c", "d"};
+        stage_produce(&stage, "in", i % 3, keys[i % 4], "1", 1000 + i);
+    }
+    stage_drain(&stage);
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.tasks, 6);
+    ck_assert_int_eq(metrics.records_in, 60);
+    ck_assert_int_eq(metrics.records_lag, 0);
+    ck_assert_uint_eq(counted("counts", 3, 'a'), 8);
+    ck_assert_uint_eq(counted("counts", 3, 'b'), 8);
+    ck_assert_uint_eq(counted("counts", 3, 'c'), 7);
+    ck_assert_uint_eq(counted("counts", 3, 'd'), 7);
+}
+END_TEST
+
+/* One application runs once per log; another id on the same log is fine. */
+START_TEST(a_second_start_is_refused)
+{
+    open_stage(_i);
+    struct plan other;
+    struct weir_error error = {0};
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    ck_assert_ptr_null(
+        weir_streams_start(stage.log, plan_filter(&other), STAGE_OPTIONS(0), &error));
+    ck_assert_int_eq(error.code, WEIR_LOCKED);
+    ck_assert_ptr_nonnull(strstr(error.text, "'app'"));
+    struct weir_streams_options options = *STAGE_OPTIONS(0);
+    options.application_id = "other";
+    struct weir_streams *second =
+        weir_streams_start(stage.log, plan_filter(&other), &options, &error);
+    ck_assert_msg(second != NULL, "%s", error.text);
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    stage_drain(&stage);
+    ck_ok(weir_streams_drain(second, 60000, &error), &error);
+    ck_ok(weir_streams_close(second, &error), &error);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text), "a=1@1000 a=1@1000 ");
+    ck_assert_int_eq(weir_streams_state(stage.streams), WEIR_STREAMS_RUNNING);
+}
+END_TEST
+
+/* Bad options are told by name, and leave nothing behind. */
+START_TEST(bad_options_are_refused)
+{
+    open_stage(_i);
+    struct weir_error error = {0};
+    const char *const ids[] = {NULL, "", "a/b", "..", "a b"};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct weir_streams_options options = *STAGE_OPTIONS(0);
+        options.application_id = ids[i];
+        ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan), &options, &error));
+        ck_assert_int_eq(error.code, WEIR_INVALID_ARGUMENT);
+    }
+    ck_assert_ptr_null(weir_streams_start(
+        stage.log, plan_filter(&plan),
+        STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER), &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "dead_letter_topic"));
+}
+END_TEST
+
+/* Topics that are joined by partition number must have one count: both are named. */
+START_TEST(unequal_partition_counts_are_refused)
+{
+    open_stage(_i);
+    static const int32_t group[] = {0, 1, -1, -2};
+    struct weir_error error = {0};
+    stage_topic(&stage, "left", 2);
+    stage_topic(&stage, "right", 3);
+    plan = (struct plan){0};
+    for (int i = 0; i < 2; i++) {
+        int32_t topic = plan_topic(&plan, i == 0 ? "left" : "right", false);
+        plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, topic, NULL);
+    }
+    plan.subtopologies[0].copartitioned = group;
+    ck_assert_ptr_null(weir_streams_start(stage.log, plan_done(&plan), STAGE_OPTIONS(0), &error));
+    ck_assert_int_eq(error.code, WEIR_INVALID_TOPOLOGY);
+    ck_assert_ptr_nonnull(strstr(error.text, "'left' has 2"));
+    ck_assert_ptr_nonnull(strstr(error.text, "'right' has 3"));
+}
+END_TEST
+
+/* A record that fails stops the job and is still there: a job that skips it goes on behind it. */
+START_TEST(a_failure_stops_the_job_and_loses_nothing)
+{
+    open_stage(_i);
+    struct weir_error error = {0};
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t out = plan_topic(&plan, "out", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    int32_t refuse = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_refuse, source, -1, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, refuse, out, NULL);
+    stage_start(&stage, plan_done(&plan), STAGE_OPTIONS(0));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    stage_drain(&stage);
+    stage_produce(&stage, "in", 0, "b", "!", 1001);
+    ck_code(weir_streams_drain(stage.streams, 60000, &error), WEIR_USER_FUNCTION);
+    ck_assert_ptr_nonnull(strstr(error.text, "topic 'in' partition 0 offset 1: value !"));
+    ck_assert_int_eq(weir_streams_state(stage.streams), WEIR_STREAMS_ERROR);
+    ck_code(weir_streams_close(stage.streams, &error), WEIR_USER_FUNCTION);
+    stage.streams = NULL;
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 1);
+
+    stage_produce(&stage, "in", 0, "c", "3", 1002);
+    stage_start(&stage, plan_done(&plan), STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_SKIP));
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text), "a=1@1000 c=3@1002 ");
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.records_failed, 1);
+}
+END_TEST
+
+/* Failed rows reach the dead-letter topic, which is made like any other output topic. */
+START_TEST(dead_letters_have_their_topic)
+{
+    open_stage(_i);
+    stage_topic(&stage, "in", 1);
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_refuse, source, -1, NULL);
+    stage_start(&stage, plan_done(&plan),
+                STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER,
+                              .dead_letter_topic = "letters"));
+    stage_produce(&stage, "in", 0, "a", "!", 1000);
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "letters", 0, text, sizeof text), "a=!@1000 ");
+}
+END_TEST
+
+/* A drain that has no time says so, and the job goes on. */
+START_TEST(a_drain_may_time_out)
+{
+    open_stage(_i);
+    struct weir_error error = {0};
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(.commit_interval_ms = 100000000));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    ck_code(weir_streams_drain(stage.streams, 1, &error), WEIR_TIMED_OUT);
+    ck_assert_int_eq(weir_streams_state(stage.streams), WEIR_STREAMS_RUNNING);
+    stage_stop(&stage);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 1);
+}
+END_TEST
+
+/* Without auto-create a missing topic is named. */
+START_TEST(a_missing_topic_is_named)
+{
+    open_stage(_i);
+    struct weir_error error = {0};
+    stage.log->auto_create_topics = false;
+    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan), STAGE_OPTIONS(0), &error));
+    ck_assert_int_eq(error.code, WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_ptr_nonnull(strstr(error.text, "'in'"));
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("job");
     tcase_add_checked_fixture(tests, NULL, close_stage);
     tcase_add_loop_test(tests, a_stateless_job_passes_records_on, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_counting_job_commits_store_and_offsets, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, threads_share_the_tasks, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_second_start_is_refused, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, bad_options_are_refused, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, unequal_partition_counts_are_refused, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_failure_stops_the_job_and_loses_nothing, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, dead_letters_have_their_topic, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_drain_may_time_out, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_missing_topic_is_named, 0, ENVIRONMENTS);
     suite_add_tcase(suite, tests);
 }
 

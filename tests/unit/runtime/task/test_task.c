@@ -60,7 +60,8 @@ static void make_task(const struct weir_topology *topology)
               &task, &error),
           &error);
     ck_ok(weir_task_open(task, NULL, 0, 0, &error), &error);
-    for (size_t i = 0; i < task->input_count; i++) task->inputs[i].log_end = 0;
+    for (size_t i = 0; i < task->input_count; i++)
+        task->inputs[i].log_end = 0;
 }
 
 /* `inputs` sources "in0", "in1", … over one trace node each, all into one log. */
@@ -248,9 +249,8 @@ static struct weir_node *timer_node(void)
 START_TEST(stream_time_timers_tick_on_their_grid)
 {
     make_task(plan_trace(1));
-    ck_assert_int_eq(weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer,
-                                        NULL),
-                     0);
+    ck_assert_int_eq(
+        weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer, NULL), 0);
     PUSH(0, 'a', 3, 7, 12, 14, 55, 56, 60);
     process_all();
     ck_assert_str_eq(log_seen.text, "a@3 | b@7 c@12 | d@14 e@55 | f@56 g@60 | ");
@@ -280,9 +280,8 @@ END_TEST
 START_TEST(extreme_timestamps_do_not_loop)
 {
     make_task(plan_trace(1));
-    ck_assert_int_eq(weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 1, on_timer,
-                                        NULL),
-                     0);
+    ck_assert_int_eq(
+        weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 1, on_timer, NULL), 0);
     PUSH(0, 'a', INT64_MAX, 5);
     process_all();
     ck_assert_uint_eq(fired_count, 1);
@@ -299,9 +298,8 @@ START_TEST(marks_of_the_last_commit_are_given_back)
     ck_assert_int_eq(task->nodes[1].observed_ms, 33);
     task->timers.marks = marks;
     task->timers.mark_count = 2;
-    ck_assert_int_eq(weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer,
-                                        NULL),
-                     0);
+    ck_assert_int_eq(
+        weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer, NULL), 0);
     PUSH(0, 'a', 39, 40);
     process_all();
     ck_assert_uint_eq(fired_count, 1);
@@ -408,8 +406,7 @@ START_TEST(a_failed_row_stops_the_task)
     make_task(plan_refuse());
     push_text("b", "!bad");
     ck_assert_int_eq(weir_task_process(task), WEIR_USER_FUNCTION);
-    ck_assert_str_eq(task->error.text,
-                     "node 'N1': topic 'in' partition 0 offset 0: value !bad");
+    ck_assert_str_eq(task->error.text, "node 'N1': topic 'in' partition 0 offset 0: value !bad");
 }
 END_TEST
 
