@@ -31,14 +31,16 @@ static int32_t topic_of(struct lowering *lowering, const struct weir_logical_nod
     struct weir_topology *topology = lowering->topology;
     const struct weir_logical_repartition *repartition = node->repartition;
     const char *name = repartition != NULL ? repartition->topic : node->topic;
-    if (name == NULL) return -1;
+    if (name == NULL || weir_arena_failed(lowering->arena)) return -1;
     for (size_t i = 0; i < topology->topic_count; i++) {
         const struct weir_plan_topic *topic = &lowering->topics[i];
         if (topic->is_repartition != (repartition != NULL)) continue;
         if (strcmp(topic->name, name) == 0) return (int32_t)i;
     }
+    const char *copy = copy_text(lowering, name);
+    if (copy == NULL) return -1;
     lowering->topics[topology->topic_count] = (struct weir_plan_topic){
-        .name = copy_text(lowering, name),
+        .name = copy,
         .is_repartition = repartition != NULL,
         .partition_count = repartition != NULL ? repartition->partition_count : 0,
     };
