@@ -8,10 +8,10 @@
  * what it was told. A value is eight bytes, big-endian, at the start of the record's value.
  */
 
-/** Key and time of a value; both may be functions of the value only, so that a test knows them. */
+/** Key and time of a value. */
 struct value_shape {
-    int64_t (*timestamp_ms)(struct simulation *simulation, int64_t value);
-    size_t (*key)(int64_t value, char key[16]); /* its size; NULL: null keys */
+    int64_t (*timestamp_ms)(int64_t value);                        /* NULL: now */
+    size_t (*key)(int64_t value, int32_t partition, char key[16]); /* its size; NULL: null keys */
 };
 
 struct producer_options {

@@ -54,7 +54,8 @@ static void put_value(uint8_t *to, int64_t value)
         to[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
 }
 
-static void add_record(struct producer *producer, struct weir_batch_builder *builder, int64_t value)
+static void add_record(struct producer *producer, struct weir_batch_builder *builder, int64_t value,
+                       int32_t partition)
 {
     const struct producer_options *options = &producer->options;
     char key[16];
@@ -64,10 +65,12 @@ static void add_record(struct producer *producer, struct weir_batch_builder *bui
     struct weir_record record = {
         .value = weir_slice(bytes, 8 + padding),
         .timestamp_ms = options->shape.timestamp_ms != NULL
-                            ? options->shape.timestamp_ms(world(producer), value)
+                            ? options->shape.timestamp_ms(value)
                             : weir_wall_now(world(producer)->env).ms,
     };
-    if (options->shape.key != NULL) record.key = weir_slice(key, options->shape.key(value, key));
+    if (options->shape.key != NULL) {
+        record.key = weir_slice(key, options->shape.key(value, partition, key));
+    }
     if (weir_batch_builder_add(builder, &record) < 0) abort();
 }
 
@@ -79,11 +82,12 @@ static void build(struct producer *producer, struct flight *flight, int64_t firs
     struct weir_batch_builder builder;
     struct weir_slice bytes;
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    int32_t partition = (int32_t)(flight->lane - producer->lanes);
     weir_heap_init(&heap, false);
     weir_budget_init(&budget, "batch", &heap, NULL, 0);
     weir_batch_builder_init(&builder, &budget, WEIR_CODEC_NONE, 0);
     for (int64_t i = 0; i < count; i++)
-        add_record(producer, &builder, first + i);
+        add_record(producer, &builder, first + i, partition);
     if (producer->options.is_idempotent) {
         finish.producer_id = producer->id;
         finish.producer_epoch = 0;

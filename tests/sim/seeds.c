@@ -18,6 +18,8 @@ struct report {
     uint64_t seed; /* at hand */
     bool has_failed;
     char text[TEXT_SIZE];
+    uint64_t restarts; /* of all seeds, to see that something happened */
+    uint64_t calls;
 };
 
 struct hashes {
@@ -29,7 +31,6 @@ struct seeds {
     const struct seeds_scenario *scenario;
     const char *program;
     struct report *report;
-    uint64_t restarts;
 };
 
 /* ---- one seed --------------------------------------------------------------------------------- */
@@ -41,6 +42,8 @@ static struct hashes run_once(const struct seeds *seeds, uint64_t seed, bool is_
     simulation_open(&simulation, seed, is_traced);
     seeds->scenario->run(&simulation);
     struct hashes hashes = {weir_sim_trace_hash(simulation.sim), history_hash(&simulation.history)};
+    report->restarts += simulation.restart_count;
+    report->calls += simulation.history.event_count;
     if (simulation_has_failed(&simulation)) {
         report->has_failed = true;
         (void)snprintf(report->text, sizeof report->text, "%s: %s", simulation.anomaly,
@@ -146,7 +149,9 @@ static int run_all(const struct seeds *seeds, uint64_t from, uint64_t count)
         print_failure(seeds);
         return EXIT_FAILURE;
     }
-    printf("%s: %" PRIu64 " seeds from %" PRIu64 "\n", seeds->scenario->name, count, from);
+    printf("%s: %" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " restarts, %" PRIu64
+           " calls and reads checked\n",
+           seeds->scenario->name, count, from, seeds->report->restarts, seeds->report->calls);
     return EXIT_SUCCESS;
 }
 

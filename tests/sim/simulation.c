@@ -63,21 +63,23 @@ bool simulation_is_up(const struct simulation *simulation)
     return simulation->log != NULL && !weir_sim_has_crashed(simulation->sim, NODE);
 }
 
-void simulation_note_code(struct simulation *simulation, const struct weir_request *request)
+void simulation_note_error(struct simulation *simulation, int rc, const char *text)
 {
-    if (request->rc >= 0) return;
-    if (request->rc == WEIR_CORRUPT) {
+    if (rc == WEIR_CORRUPT) {
         simulation_fail(simulation, "corrupt-without-damage",
-                        "no bit was flipped, and a request was answered with: %s",
-                        request->error.text);
+                        "no bit was flipped, and the engine says: %s", text);
     }
-    bool is_broken = request->rc == WEIR_IO || request->rc == WEIR_OFFLINE;
-    if (is_broken && simulation->is_healed) {
+    bool is_broken = rc == WEIR_IO || rc == WEIR_OFFLINE;
+    if (is_broken && simulation->is_calm) {
         simulation_fail(simulation, "offline-without-fault",
-                        "no fault is left, and a request was answered with: %s",
-                        request->error.text);
+                        "no fault is left, and the engine says: %s", text);
     }
     simulation->needs_restart |= is_broken;
+}
+
+void simulation_note_code(struct simulation *simulation, const struct weir_request *request)
+{
+    if (request->rc < 0) simulation_note_error(simulation, request->rc, request->error.text);
 }
 
 /* ---- clients ---------------------------------------------------------------------------------- */
@@ -117,7 +119,6 @@ static void forget(struct simulation *simulation)
 {
     simulation->log = NULL;
     simulation->broker = NULL;
-    if (simulation->hooks.forget != NULL) simulation->hooks.forget(simulation);
     for (struct client *client = simulation->clients; client != NULL; client = client->next)
         client->forget(client);
 }
@@ -208,8 +209,7 @@ static void befall(struct simulation *simulation)
 static void befall_recovery(struct simulation *simulation, int attempt)
 {
     disarm(simulation);
-    bool is_first = simulation->restart_count == 0; /* the test sets its stage in peace */
-    if (attempt >= 6 || simulation->is_healed || is_first) return;
+    if (attempt >= 6 || simulation->is_calm) return;
     if (!simulation_chance(simulation, 10 * simulation->swarm.recovery_fault_percent)) return;
     switch (simulation_draw(simulation, 6)) {
     case 0:
@@ -244,7 +244,7 @@ static int open_log(struct simulation *simulation, struct weir_error *error)
 static bool is_excused(const struct simulation *simulation, int rc)
 {
     if (rc == WEIR_CRASHED) return true;
-    if (simulation->is_healed) return false;
+    if (simulation->is_calm) return false;
     return rc == WEIR_IO || rc == WEIR_OFFLINE || rc == WEIR_NO_SPACE;
 }
 
@@ -283,7 +283,6 @@ static void restart(struct simulation *simulation)
         if (simulation_has_failed(simulation)) return;
         if (!is_up) continue;
         note_restart(simulation);
-        if (simulation->hooks.opened != NULL) simulation->hooks.opened(simulation);
         return;
     }
     simulation_fail(simulation, "does-not-open", "restart %zu: %d attempts in vain",
@@ -292,8 +291,14 @@ static void restart(struct simulation *simulation)
 
 bool simulation_start(struct simulation *simulation)
 {
+    simulation->is_calm = true;
     restart(simulation);
     return !simulation_has_failed(simulation);
+}
+
+void simulation_trouble(struct simulation *simulation)
+{
+    simulation->is_calm = false;
 }
 
 /* ---- a clean close ---------------------------------------------------------------------------- */
@@ -301,9 +306,12 @@ bool simulation_start(struct simulation *simulation)
 static bool close_log(struct simulation *simulation)
 {
     struct weir_error error = {0};
-    if (simulation->hooks.end != NULL) simulation->hooks.end(simulation);
+    if (simulation->hooks.end != NULL && !simulation->hooks.end(simulation)) {
+        if (!simulation_has_failed(simulation)) crash(simulation, WEIR_SIM_KILL);
+        return false;
+    }
     int rc = simulation_is_up(simulation) ? weir_close(simulation->log, &error) : WEIR_CRASHED;
-    bool is_excused = rc == 0 || rc == WEIR_CRASHED || !simulation->is_healed;
+    bool is_excused = rc == 0 || rc == WEIR_CRASHED || !simulation->is_calm;
     if (!is_excused) {
         return simulation_fail(simulation, "does-not-close", "no fault is left: %s", error.text);
     }
@@ -332,14 +340,14 @@ static void run_events(struct simulation *simulation)
 void simulation_turn(struct simulation *simulation)
 {
     if (simulation_has_failed(simulation)) return;
-    if (!simulation->is_healed) befall(simulation);
+    if (!simulation->is_calm) befall(simulation);
     if (simulation_is_up(simulation)) run_events(simulation);
     if (weir_sim_has_crashed(simulation->sim, NODE)) {
         forget(simulation);
     } else if (simulation->needs_restart && simulation_chance(simulation, 200)) {
         disarm(simulation);
         crash(simulation, draw_crash(simulation));
-    } else if (!simulation->is_healed && simulation->log != NULL &&
+    } else if (!simulation->is_calm && simulation->log != NULL &&
                simulation_chance(simulation, simulation->swarm.close_per_mille)) {
         (void)close_log(simulation);
     }
@@ -351,9 +359,12 @@ void simulation_heal(struct simulation *simulation)
     if (simulation_has_failed(simulation)) return;
     disarm(simulation);
     empty_disk(simulation);
-    if (simulation_is_up(simulation)) weir_sim_advance_ms(simulation->sim, 100); /* late news */
+    for (int i = 0; i < 2; i++) { /* late news of faults that were */
+        if (simulation_is_up(simulation)) weir_sim_advance_ms(simulation->sim, 100);
+        simulation_act(simulation);
+    }
     if (simulation->needs_restart) crash(simulation, draw_crash(simulation));
-    simulation->is_healed = true;
+    simulation->is_calm = true;
     simulation->needs_restart = false;
     if (!simulation_is_up(simulation)) {
         forget(simulation);

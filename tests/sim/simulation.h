@@ -45,11 +45,9 @@ struct client {
     void (*close)(struct client *client); /* free it */
 };
 
-/** What the test puts on top of the engine: a job, say. All may be NULL. */
+/** What the test puts on top of the engine: a job, say. */
 struct simulation_hooks {
-    void (*opened)(struct simulation *simulation); /* the engine is open; start on it */
-    void (*forget)(struct simulation *simulation); /* the node's memory is gone */
-    void (*end)(struct simulation *simulation);    /* before a clean close: stop */
+    bool (*end)(struct simulation *simulation); /* before a clean close: stop; false: it cannot */
     void *context;
 };
 
@@ -69,7 +67,7 @@ struct simulation {
     bool is_lossy;       /* something unsynced may have been dropped since the last restart */
     bool may_turn_lossy; /* a planned fault would do so */
     bool needs_restart;  /* an answer said that the disk failed */
-    bool is_healed;
+    bool is_calm;        /* no faults: before simulation_trouble and after simulation_heal */
     bool has_finished;
     /* The first thing that is wrong; empty if nothing is. */
     char anomaly[64];
@@ -98,6 +96,7 @@ bool simulation_chance(struct simulation *simulation, int per_mille);
 bool simulation_is_up(const struct simulation *simulation);
 /** A client was answered with this code: does the node have to go? CORRUPT is an anomaly at once. */
 void simulation_note_code(struct simulation *simulation, const struct weir_request *request);
+void simulation_note_error(struct simulation *simulation, int rc, const char *text);
 
 /** Hand a client over; simulation_close closes it. */
 void simulation_add(struct simulation *simulation, struct client *client);
@@ -105,8 +104,10 @@ void simulation_add(struct simulation *simulation, struct client *client);
 void simulation_act(struct simulation *simulation);
 bool simulation_clients_are_done(const struct simulation *simulation);
 
-/** Open for the first time; false if the node is wrong from the start. */
+/** Open for the first time, in peace; false if the node is wrong from the start. */
 bool simulation_start(struct simulation *simulation);
+/** The stage is set: from here on faults befall the node. */
+void simulation_trouble(struct simulation *simulation);
 /** A fault perhaps, some events, a restart if one is needed. */
 void simulation_turn(struct simulation *simulation);
 /** No more faults; the node is up and stays up. */

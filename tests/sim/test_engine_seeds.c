@@ -133,6 +133,7 @@ static void run(struct simulation *simulation)
     for (int i = 0; i < admin_count; i++)
         admin_new(simulation, FIRST_ADMIN + i, 1 + simulation_draw(simulation, 4));
 
+    simulation_trouble(simulation);
     for (int turn = 0; turn < TURNS_MAX && !simulation_has_failed(simulation); turn++) {
         simulation_act(simulation);
         simulation_turn(simulation);

@@ -1,0 +1,66 @@
+#ifndef WEIR_TESTS_SIM_JOB_H
+#define WEIR_TESTS_SIM_JOB_H
+
+#include "tests/sim/clients.h"
+#include "weir/streams.h"
+
+/**
+ * The job under test, made with the public builder. Each part may be there or not:
+ *
+ *   events ─┬─ filter ─┬─> filtered
+ *           │          └─ group by another key (repartition) ── count ─────────> counts
+ *           ├─ by key, in windows with grace ── count ─────────────────────────> windows
+ *           ├─ by key, uncached ── fold (order matters) ───────────────────────> folds
+ *           └─ a processor: a store, and a timer on stream time that counts itself in it
+ *   clicks ─── join with the table rows ───────────────────────────────────────> joined
+ */
+enum job_part {
+    JOB_COUNTS = 1,
+    JOB_WINDOWS = 2,
+    JOB_FOLDS = 4,
+    JOB_SEEN = 8,
+    JOB_JOINED = 16,
+    JOB_ALL = 31,
+};
+
+enum {
+    JOB_WINDOW_MS = 100,
+    JOB_GRACE_MS = 60,
+    JOB_TIMER_MS = 50,
+    JOB_GROUPS = 5,
+    JOB_KEYS = 4, /* per partition */
+};
+
+struct job_shape {
+    unsigned parts;
+    int32_t partition_count;
+    enum weir_store_kind store;
+    bool is_uncached;
+};
+
+#define JOB_APPLICATION "sim"
+
+/** NULL and an anomaly if it does not build. */
+struct weir_topology *job_topology(struct simulation *simulation, const struct job_shape *shape);
+
+/* What the job's functions compute, for the batch answer. */
+bool job_is_kept(int64_t value);
+int job_group(int64_t value);
+int64_t job_fold(int64_t aggregate, int64_t value);
+int64_t job_join(int64_t click, int64_t row);
+/* Shape of a value. */
+int64_t job_timestamp_ms(int64_t value);
+size_t job_key(int64_t value, int32_t partition, char key[16]);
+
+/** A job on the log, started again whenever it has gone; a client of the simulation. */
+struct job;
+struct job *job_new(struct simulation *simulation, const struct weir_topology *topology);
+/** Everything that is in the input topics is processed and committed; false and an anomaly if not. */
+bool job_drain(struct job *job);
+/** Commit and stop; false if the node died or the job cannot. */
+bool job_stop(struct job *job);
+
+/** Read inputs, outputs and changelogs, compute the answer in one go, and compare. */
+void job_check(struct simulation *simulation, const struct job_shape *shape);
+
+#endif
