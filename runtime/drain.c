@@ -39,8 +39,9 @@ static void drain_done(struct weir_drain *drain, int rc)
 static void unlink_drain(struct weir_streams *streams, struct weir_drain *drain)
 {
     struct weir_drain **place = &streams->drains;
-    while (*place != drain)
+    while (*place != drain) {
         place = &(*place)->next;
+    }
     *place = drain->next;
 }
 

@@ -134,8 +134,9 @@ static int serialize_rows(struct weir_node *node, const struct weir_batch *batch
 {
     struct weir_serde_call call = serde_call(node, is_key);
     const void *const *objects = is_key ? batch->keys : batch->values;
-    for (size_t i = 0; i < batch->count; i++)
+    for (size_t i = 0; i < batch->count; i++) {
         dense->objects[i] = objects[weir_batch_row(batch, i)];
+    }
 
     size_t done = 0;
     size_t kept = 0;

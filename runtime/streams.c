@@ -6,213 +6,10 @@
 #include "runtime/streams_internal.h"
 
 enum {
-    STREAMS_MAGIC = 0x7374726d,
     APPLICATION_ID_SIZE_MAX = 100,
     COMMIT_INTERVAL_MS = 100,
     CACHE_BYTES = 10 << 20,
 };
-
-/* ---- states ------------------------------------------------------------------------------------------------ */
-
-#define TO(state) (1u << WEIR_STREAMS_##state)
-static const struct {
-    const char *name;
-    unsigned to;
-} states[] = {
-    [WEIR_STREAMS_CREATED] = {"created", TO(RESTORING) | TO(ERROR) | TO(NOT_RUNNING)},
-    [WEIR_STREAMS_RESTORING] = {"restoring", TO(RUNNING) | TO(PENDING_SHUTDOWN) | TO(ERROR)},
-    [WEIR_STREAMS_RUNNING] = {"running", TO(PENDING_SHUTDOWN) | TO(ERROR)},
-    [WEIR_STREAMS_PENDING_SHUTDOWN] = {"pending shutdown", TO(NOT_RUNNING) | TO(ERROR)},
-    [WEIR_STREAMS_ERROR] = {"error", TO(NOT_RUNNING)},
-    [WEIR_STREAMS_NOT_RUNNING] = {"not running", 0},
-};
-#undef TO
-
-static enum weir_streams_state state_of(const struct weir_streams *streams)
-{
-    return (enum weir_streams_state)atomic_load(&streams->state);
-}
-
-void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state)
-{
-    enum weir_streams_state from = state_of(streams);
-    weir_assert((states[from].to & 1u << state) != 0);
-    weir_log(&streams->env->logger, WEIR_LOG_INFO, "streams.state", "application=%s state=\"%s\"",
-             streams->options.application_id, states[state].name);
-    atomic_store(&streams->state, (int)state);
-    weir_signal(streams->env);
-}
-
-void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error)
-{
-    if (atomic_load(&streams->failed)) return;
-    streams->error = error != NULL ? *error : (struct weir_error){0};
-    if (streams->error.code != (enum weir_code)rc) {
-        (void)weir_error_set(&streams->error, (enum weir_code)rc, "%s", weir_code_text(rc));
-    }
-    char quoted[WEIR_ERROR_TEXT_SIZE + 8];
-    weir_log(&streams->env->logger, WEIR_LOG_ERROR, "streams.failed", "application=%s why=%s",
-             streams->options.application_id,
-             weir_log_quote(quoted, sizeof quoted, streams->error.text));
-    atomic_store(&streams->failed, true);
-    weir_streams_move(streams, WEIR_STREAMS_ERROR);
-}
-
-/* ---- what threads say (on the job's actor) -------------------------------------------------------------------- */
-
-static struct weir_stream_thread *thread_of(struct weir_message *message)
-{
-    return ((struct weir_note *)message)->thread;
-}
-
-void weir_job_on_restored(struct weir_message *message)
-{
-    thread_of(message)->streams->threads_restored++;
-}
-
-void weir_job_on_sealed(struct weir_message *message)
-{
-    struct weir_stream_thread *thread = thread_of(message);
-    weir_commit_sealed(thread->streams, thread);
-}
-
-void weir_job_on_failed(struct weir_message *message)
-{
-    struct weir_stream_thread *thread = thread_of(message);
-    struct weir_error error = thread->error;
-    (void)weir_error_wrap(&error, error.code, "stream thread %zu", thread->index);
-    weir_streams_fail(thread->streams, error.code, &error);
-}
-
-void weir_job_on_stopped(struct weir_message *message)
-{
-    struct weir_streams *streams = thread_of(message)->streams;
-    weir_assert(streams->threads_running > 0);
-    streams->threads_running--;
-}
-
-void weir_job_on_wants_commit(struct weir_message *message)
-{
-    thread_of(message)->streams->commit.is_wanted = true;
-}
-
-static void on_close(struct weir_message *message)
-{
-    struct weir_streams *streams =
-        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, close_message));
-    streams->close_asked = true;
-}
-
-static void on_commit(struct weir_message *message)
-{
-    struct weir_streams *streams =
-        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, commit_message));
-    streams->commit.is_wanted = true;
-}
-
-/* ---- turns -------------------------------------------------------------------------------------------------------- */
-
-static void stop_threads(struct weir_streams *streams, bool is_clean)
-{
-    if (streams->is_stopping) return;
-    streams->is_stopping = true;
-    for (size_t i = 0; i < streams->thread_count; i++) {
-        if (streams->threads[i]->actor != NULL) {
-            weir_stream_thread_stop(streams->threads[i], is_clean);
-        }
-    }
-}
-
-static bool has_stopped(const struct weir_streams *streams)
-{
-    return streams->is_stopping && streams->threads_running == 0 && streams->outstanding == 0 &&
-           streams->commit.trimming == 0;
-}
-
-static void restoring_step(struct weir_streams *streams)
-{
-    if (streams->start != NULL) weir_start_step(streams);
-    if (atomic_load(&streams->failed)) return;
-    if (streams->close_asked) {
-        weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
-        stop_threads(streams, true);
-        return;
-    }
-    if (streams->start != NULL || streams->threads_restored < streams->thread_count) return;
-    for (size_t i = 0; i < streams->thread_count; i++) {
-        weir_stream_thread_run(streams->threads[i]);
-    }
-    streams->commit.due =
-        weir_mono_after_ms(weir_mono_now(streams->env), streams->options.commit_interval_ms);
-    weir_streams_move(streams, WEIR_STREAMS_RUNNING);
-}
-
-static void running_step(struct weir_streams *streams)
-{
-    if (streams->close_asked && streams->commit.phase == WEIR_COMMIT_IDLE) {
-        weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
-        weir_commit_step(streams, true);
-        return;
-    }
-    weir_commit_step(streams, false);
-    weir_drain_step(streams);
-}
-
-/* The last commit is under way; threads stop when it is durable. */
-static void shutdown_step(struct weir_streams *streams)
-{
-    if (streams->commit.phase != WEIR_COMMIT_IDLE) return;
-    stop_threads(streams, true);
-    if (!has_stopped(streams)) return;
-    weir_drain_end_all(streams, WEIR_CLOSED);
-    weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
-}
-
-static void error_step(struct weir_streams *streams)
-{
-    stop_threads(streams, false);
-    if (!has_stopped(streams)) return;
-    weir_drain_end_all(streams, streams->error.code);
-    if (streams->close_asked) weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
-}
-
-static int job_run_once(void *impl)
-{
-    struct weir_streams *streams = impl;
-    weir_assert(streams->magic == STREAMS_MAGIC);
-    enum weir_streams_state before = state_of(streams);
-    switch (before) {
-    case WEIR_STREAMS_CREATED:
-        break;
-    case WEIR_STREAMS_RESTORING:
-        restoring_step(streams);
-        break;
-    case WEIR_STREAMS_RUNNING:
-        running_step(streams);
-        break;
-    case WEIR_STREAMS_PENDING_SHUTDOWN:
-        shutdown_step(streams);
-        break;
-    case WEIR_STREAMS_ERROR:
-        error_step(streams);
-        break;
-    case WEIR_STREAMS_NOT_RUNNING:
-        if (!atomic_load(&streams->is_finished)) {
-            atomic_store(&streams->is_finished, true);
-            weir_signal(streams->env);
-        }
-        break;
-    }
-    return state_of(streams) != before; /* a new state has a turn at once */
-}
-
-struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
-                                              int32_t partition)
-{
-    if (topic >= streams->topic_count || streams->partitions[topic] == NULL) return NULL;
-    if (partition < 0 || partition >= streams->topics[topic].partition_count) return NULL;
-    return &streams->partitions[topic][partition];
-}
 
 /* ---- making one ------------------------------------------------------------------------------------------------------ */
 
@@ -362,7 +159,7 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
 {
     struct weir_streams *streams = weir_alloc_zero(log->env->budget, sizeof *streams);
     if (streams == NULL) return NULL;
-    streams->magic = STREAMS_MAGIC;
+    streams->magic = WEIR_STREAMS_MAGIC;
     streams->log = log;
     streams->env = log->env;
     streams->broker = log->broker;
@@ -372,18 +169,9 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
     take_options(streams, options);
     streams->is_manual = hooks != NULL && hooks->is_manual;
     streams->manual_wall_ms = hooks != NULL ? hooks->wall_ms : 0;
-    streams->close_message.handle = on_close;
-    streams->commit_message.handle = on_commit;
+    weir_job_listen(streams);
     weir_commit_init(streams);
     return streams;
-}
-
-/* The first message: from here on `actor` is set for everybody. */
-static void on_begin(struct weir_message *message)
-{
-    struct weir_streams *streams =
-        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, begin_message));
-    weir_streams_move(streams, WEIR_STREAMS_RESTORING);
 }
 
 int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *topology,
@@ -399,16 +187,16 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
     if (rc >= 0) rc = take_lock(streams, error);
     if (rc >= 0) rc = weir_start_new(streams, error);
     if (rc >= 0) {
-        rc = weir_actor_start(streams->env,
-                              &(struct weir_actor_options){
-                                  .name = "streams", .run_once = job_run_once, .impl = streams},
-                              &streams->actor, error);
+        rc =
+            weir_actor_start(streams->env,
+                             &(struct weir_actor_options){
+                                 .name = "streams", .run_once = weir_job_run_once, .impl = streams},
+                             &streams->actor, error);
     }
     if (rc < 0) {
         weir_streams_free(streams);
         return weir_error_wrap(error, rc, "start '%s'", options->application_id);
     }
-    streams->begin_message.handle = on_begin;
     weir_actor_post(streams->actor, &streams->begin_message);
     *streams_out = streams;
     return 0;
@@ -427,7 +215,7 @@ bool weir_streams_is_finished(const struct weir_streams *streams)
 void weir_streams_free(struct weir_streams *streams)
 {
     if (streams == NULL) return;
-    weir_assert(streams->magic == STREAMS_MAGIC);
+    weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_free(streams->threads[i]);
     }
@@ -454,7 +242,7 @@ void weir_streams_commit_begin(struct weir_streams *streams)
 
 static bool has_started(void *context)
 {
-    enum weir_streams_state state = state_of(context);
+    enum weir_streams_state state = weir_streams_state(context);
     return state == WEIR_STREAMS_RUNNING || state == WEIR_STREAMS_ERROR;
 }
 
@@ -481,7 +269,7 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
     struct weir_streams *streams = NULL;
     if (weir_streams_start_begin(log, topology, options, NULL, &streams, error) < 0) return NULL;
     int rc = weir_wait(streams->env, has_started, streams, WEIR_MONO_NEVER);
-    if (rc >= 0 && state_of(streams) != WEIR_STREAMS_ERROR) return streams;
+    if (rc >= 0 && weir_streams_state(streams) != WEIR_STREAMS_ERROR) return streams;
     if (rc < 0) {
         (void)weir_error_set(error, (enum weir_code)rc, "start '%s': %s", options->application_id,
                              weir_code_text(rc));
@@ -499,7 +287,7 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
 int weir_streams_close(struct weir_streams *streams, struct weir_error *error)
 {
     if (streams == NULL) return 0;
-    weir_assert(streams->magic == STREAMS_MAGIC);
+    weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
     if (!weir_may_block(streams->env)) {
         return weir_error_set(error, WEIR_WRONG_THREAD, "weir_streams_close waits");
     }
@@ -516,7 +304,7 @@ int weir_streams_close(struct weir_streams *streams, struct weir_error *error)
 
 enum weir_streams_state weir_streams_state(const struct weir_streams *streams)
 {
-    return state_of(streams);
+    return (enum weir_streams_state)atomic_load(&streams->state);
 }
 
 int weir_streams_error(const struct weir_streams *streams, struct weir_error *error_out)
@@ -534,7 +322,7 @@ void weir_streams_metrics(const struct weir_streams *streams,
         .commit_p50_us = weir_histogram_quantile(&streams->commit_us, 0.5),
         .commit_p99_us = weir_histogram_quantile(&streams->commit_us, 0.99),
     };
-    enum weir_streams_state state = state_of(streams);
+    enum weir_streams_state state = weir_streams_state(streams);
     bool has_threads = state != WEIR_STREAMS_CREATED && state != WEIR_STREAMS_RESTORING;
     for (size_t i = 0; has_threads && i < streams->thread_count; i++) {
         const struct weir_stream_thread *thread = streams->threads[i];

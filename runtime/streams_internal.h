@@ -166,6 +166,11 @@ struct weir_job_partition *weir_job_partition(const struct weir_streams *streams
 void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error);
 void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state);
 
+/* job.c */
+enum { WEIR_STREAMS_MAGIC = 0x7374726d };
+int weir_job_run_once(void *impl);
+/** Have the job's own messages handled. */
+void weir_job_listen(struct weir_streams *streams);
 /* What threads say, handled on the job's actor. */
 void weir_job_on_restored(struct weir_message *message);
 void weir_job_on_sealed(struct weir_message *message);

@@ -194,8 +194,9 @@ static int build(struct weir_streams *streams)
     commit->partitions = weir_arena_array(&commit->arena, count, sizeof *commit->partitions);
     if (weir_arena_failed(&commit->arena)) return WEIR_NO_MEMORY;
     (void)collect(streams, commit->partitions);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         fill_entry(streams, commit->partitions[i], &entries[i]);
+    }
     commit->request = (struct weir_commit_request){
         .request = {.reply_to = streams->actor, .done = on_committed, .context = streams},
         .group = weir_text(streams->options.application_id),

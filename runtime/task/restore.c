@@ -28,8 +28,9 @@ static const struct weir_plan_node *source_of(const struct weir_task *task,
 {
     const struct weir_topology *topology = task->options.config->topology;
     size_t local = 0;
-    while (weir_state_store(task->state, local) != store)
+    while (weir_state_store(task->state, local) != store) {
         local++;
+    }
     int32_t topic = topology->stores[task->plan->stores[local]].source_topic;
     for (size_t i = 0; topic >= 0 && i < task->plan->source_count; i++) {
         const struct weir_plan_node *source = &topology->nodes[task->plan->sources[i]];
@@ -136,8 +137,9 @@ static int apply_records(struct weir_restore *restore, const struct weir_record 
                          size_t count, struct weir_error *error)
 {
     size_t wanted = 0;
-    while (wanted < count && records[wanted].offset < restore->end)
+    while (wanted < count && records[wanted].offset < restore->end) {
         wanted++;
+    }
     if (wanted > 0) {
         restore->position.offset = records[wanted - 1].offset + 1;
         int rc = restore->source != NULL ? restore_taken(restore, records, wanted, error)

@@ -134,6 +134,11 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread);
 /* ---- inside the thread --------------------------------------------------------------------------- */
 
 void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct weir_error *error);
+/** The clock of wall-clock timers: the environment's, or the test driver's. */
+int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
+/** thread_open.c: one step of opening, of restoring; moves the phase on when done. */
+int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error);
+int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error);
 /** thread_fetch.c: have a fetch under way wherever there is room. */
 void weir_thread_fetch(struct weir_stream_thread *thread);
 void weir_thread_cancel_fetches(struct weir_stream_thread *thread);

@@ -332,8 +332,9 @@ int weir_test_advance_ms(struct weir_test *test, int64_t ms)
 {
     int rc = weir_test_run(test);
     int64_t end_ms = test->wall_ms + (ms > 0 ? ms : 0);
-    while (rc >= 0 && test->wall_ms < end_ms)
+    while (rc >= 0 && test->wall_ms < end_ms) {
         rc = advance_step(test, end_ms);
+    }
     return rc;
 }
 

@@ -87,8 +87,9 @@ static struct weir_test_reader *reader_of(struct weir_test *test, const char *to
                                           struct weir_error *error)
 {
     struct weir_test_reader *reader = test->readers;
-    while (reader != NULL && strcmp(reader->topic, topic) != 0)
+    while (reader != NULL && strcmp(reader->topic, topic) != 0) {
         reader = reader->next;
+    }
     return reader != NULL ? reader : reader_new(test, topic, error);
 }
 

@@ -217,8 +217,9 @@ static struct counts gathered(const struct world *world, const struct counts *co
     for (size_t k = 0; k < KEYS; k++) {
         uint8_t key = (uint8_t)('a' + k);
         int32_t to = weir_partition_of_key(weir_slice(&key, 1), world->partitions);
-        for (int32_t p = 0; p < world->partitions; p++)
+        for (int32_t p = 0; p < world->partitions; p++) {
             result.of[to][k] += counts->of[p][k];
+        }
     }
     return result;
 }
@@ -379,8 +380,9 @@ static void run_seed(uint64_t seed)
         .cache_max_bytes = below(world, 2) == 0 ? WEIR_CACHE_OFF : 0,
     };
     uint64_t rounds = 1 + below(world, ROUNDS_MAX);
-    for (uint64_t i = 0; i < rounds; i++)
+    for (uint64_t i = 0; i < rounds; i++) {
         live_until_crash(world);
+    }
     live_to_the_end(world);
     weir_sim_free(world->sim);
     free(world);
@@ -402,8 +404,9 @@ START_TEST(state_is_that_of_the_last_commit)
         return;
     }
     uint64_t seeds = number_from("WEIR_SEEDS", SEEDS);
-    for (seed = 1; seed <= seeds; seed++)
+    for (seed = 1; seed <= seeds; seed++) {
         run_seed(seed);
+    }
 }
 END_TEST
 

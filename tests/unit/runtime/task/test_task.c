@@ -60,8 +60,9 @@ static void make_task(const struct weir_topology *topology)
               &task, &error),
           &error);
     ck_ok(weir_task_open(task, NULL, 0, 0, &error), &error);
-    for (size_t i = 0; i < task->input_count; i++)
+    for (size_t i = 0; i < task->input_count; i++) {
         task->inputs[i].log_end = 0;
+    }
 }
 
 /* `inputs` sources "in0", "in1", … over one trace node each, all into one log. */

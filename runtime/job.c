@@ -1,0 +1,220 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/streams_internal.h"
+
+/**
+ * The job's actor: it starts the job, has it commit, and stops it. Its states are those of
+ * include/weir/streams.h; a move outside of the table is a mistake of ours.
+ */
+
+/* ---- states ------------------------------------------------------------------------------------------------ */
+
+#define TO(state) (1u << WEIR_STREAMS_##state)
+static const struct {
+    const char *name;
+    unsigned to;
+} states[] = {
+    [WEIR_STREAMS_CREATED] = {"created", TO(RESTORING) | TO(ERROR) | TO(NOT_RUNNING)},
+    [WEIR_STREAMS_RESTORING] = {"restoring", TO(RUNNING) | TO(PENDING_SHUTDOWN) | TO(ERROR)},
+    [WEIR_STREAMS_RUNNING] = {"running", TO(PENDING_SHUTDOWN) | TO(ERROR)},
+    [WEIR_STREAMS_PENDING_SHUTDOWN] = {"pending shutdown", TO(NOT_RUNNING) | TO(ERROR)},
+    [WEIR_STREAMS_ERROR] = {"error", TO(NOT_RUNNING)},
+    [WEIR_STREAMS_NOT_RUNNING] = {"not running", 0},
+};
+#undef TO
+
+void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state)
+{
+    enum weir_streams_state from = weir_streams_state(streams);
+    weir_assert((states[from].to & 1u << state) != 0);
+    weir_log(&streams->env->logger, WEIR_LOG_INFO, "streams.state", "application=%s state=\"%s\"",
+             streams->options.application_id, states[state].name);
+    atomic_store(&streams->state, (int)state);
+    weir_signal(streams->env);
+}
+
+void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error)
+{
+    if (atomic_load(&streams->failed)) return;
+    streams->error = error != NULL ? *error : (struct weir_error){0};
+    if (streams->error.code != (enum weir_code)rc) {
+        (void)weir_error_set(&streams->error, (enum weir_code)rc, "%s", weir_code_text(rc));
+    }
+    char quoted[WEIR_ERROR_TEXT_SIZE + 8];
+    weir_log(&streams->env->logger, WEIR_LOG_ERROR, "streams.failed", "application=%s why=%s",
+             streams->options.application_id,
+             weir_log_quote(quoted, sizeof quoted, streams->error.text));
+    atomic_store(&streams->failed, true);
+    weir_streams_move(streams, WEIR_STREAMS_ERROR);
+}
+
+/* ---- what threads say (on the job's actor) -------------------------------------------------------------------- */
+
+static struct weir_stream_thread *thread_of(struct weir_message *message)
+{
+    return ((struct weir_note *)message)->thread;
+}
+
+void weir_job_on_restored(struct weir_message *message)
+{
+    thread_of(message)->streams->threads_restored++;
+}
+
+void weir_job_on_sealed(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    weir_commit_sealed(thread->streams, thread);
+}
+
+void weir_job_on_failed(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    struct weir_error error = thread->error;
+    (void)weir_error_wrap(&error, error.code, "stream thread %zu", thread->index);
+    weir_streams_fail(thread->streams, error.code, &error);
+}
+
+void weir_job_on_stopped(struct weir_message *message)
+{
+    struct weir_streams *streams = thread_of(message)->streams;
+    weir_assert(streams->threads_running > 0);
+    streams->threads_running--;
+}
+
+void weir_job_on_wants_commit(struct weir_message *message)
+{
+    thread_of(message)->streams->commit.is_wanted = true;
+}
+
+static void on_close(struct weir_message *message)
+{
+    struct weir_streams *streams =
+        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, close_message));
+    streams->close_asked = true;
+}
+
+static void on_commit(struct weir_message *message)
+{
+    struct weir_streams *streams =
+        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, commit_message));
+    streams->commit.is_wanted = true;
+}
+
+/* The first message: from here on `actor` is set for everybody. */
+static void on_begin(struct weir_message *message)
+{
+    struct weir_streams *streams =
+        (struct weir_streams *)((char *)message - offsetof(struct weir_streams, begin_message));
+    weir_streams_move(streams, WEIR_STREAMS_RESTORING);
+}
+
+void weir_job_listen(struct weir_streams *streams)
+{
+    streams->begin_message.handle = on_begin;
+    streams->close_message.handle = on_close;
+    streams->commit_message.handle = on_commit;
+}
+
+/* ---- turns -------------------------------------------------------------------------------------------------------- */
+
+static void stop_threads(struct weir_streams *streams, bool is_clean)
+{
+    if (streams->is_stopping) return;
+    streams->is_stopping = true;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        if (streams->threads[i]->actor != NULL) {
+            weir_stream_thread_stop(streams->threads[i], is_clean);
+        }
+    }
+}
+
+static bool has_stopped(const struct weir_streams *streams)
+{
+    return streams->is_stopping && streams->threads_running == 0 && streams->outstanding == 0 &&
+           streams->commit.trimming == 0;
+}
+
+static void restoring_step(struct weir_streams *streams)
+{
+    if (streams->start != NULL) weir_start_step(streams);
+    if (atomic_load(&streams->failed)) return;
+    if (streams->close_asked) {
+        weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
+        stop_threads(streams, true);
+        return;
+    }
+    if (streams->start != NULL || streams->threads_restored < streams->thread_count) return;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        weir_stream_thread_run(streams->threads[i]);
+    }
+    streams->commit.due =
+        weir_mono_after_ms(weir_mono_now(streams->env), streams->options.commit_interval_ms);
+    weir_streams_move(streams, WEIR_STREAMS_RUNNING);
+}
+
+static void running_step(struct weir_streams *streams)
+{
+    if (streams->close_asked && streams->commit.phase == WEIR_COMMIT_IDLE) {
+        weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
+        weir_commit_step(streams, true);
+        return;
+    }
+    weir_commit_step(streams, false);
+    weir_drain_step(streams);
+}
+
+/* The last commit is under way; threads stop when it is durable. */
+static void shutdown_step(struct weir_streams *streams)
+{
+    if (streams->commit.phase != WEIR_COMMIT_IDLE) return;
+    stop_threads(streams, true);
+    if (!has_stopped(streams)) return;
+    weir_drain_end_all(streams, WEIR_CLOSED);
+    weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
+}
+
+static void error_step(struct weir_streams *streams)
+{
+    stop_threads(streams, false);
+    if (!has_stopped(streams)) return;
+    weir_drain_end_all(streams, streams->error.code);
+    if (streams->close_asked) weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
+}
+
+int weir_job_run_once(void *impl)
+{
+    struct weir_streams *streams = impl;
+    weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
+    enum weir_streams_state before = weir_streams_state(streams);
+    switch (before) {
+    case WEIR_STREAMS_CREATED:
+        break;
+    case WEIR_STREAMS_RESTORING:
+        restoring_step(streams);
+        break;
+    case WEIR_STREAMS_RUNNING:
+        running_step(streams);
+        break;
+    case WEIR_STREAMS_PENDING_SHUTDOWN:
+        shutdown_step(streams);
+        break;
+    case WEIR_STREAMS_ERROR:
+        error_step(streams);
+        break;
+    case WEIR_STREAMS_NOT_RUNNING:
+        if (!atomic_load(&streams->is_finished)) {
+            atomic_store(&streams->is_finished, true);
+            weir_signal(streams->env);
+        }
+        break;
+    }
+    return weir_streams_state(streams) != before; /* a new state has a turn at once */
+}
+
+struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
+                                              int32_t partition)
+{
+    if (topic >= streams->topic_count || streams->partitions[topic] == NULL) return NULL;
+    if (partition < 0 || partition >= streams->topics[topic].partition_count) return NULL;
+    return &streams->partitions[topic][partition];
+}

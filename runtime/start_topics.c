@@ -1,0 +1,300 @@
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "runtime/start_internal.h"
+
+/**
+ * The topics of a job: those it is given must be there (or are made, with auto-create), its own are
+ * made with as many partitions as it has tasks.
+ */
+
+/* ---- topics of the topology ------------------------------------------------------------------------------ */
+
+static bool is_internal(const struct weir_streams *streams, size_t topic)
+{
+    return streams->topics[topic].is_internal;
+}
+
+static void ask_topic(struct weir_start *start, size_t topic, enum weir_topic_operation operation)
+{
+    struct weir_streams *streams = start->streams;
+    struct weir_topic_request *request = &start->topics[topic];
+    *request = (struct weir_topic_request){
+        .request = weir_start_asked(start),
+        .operation = operation,
+        .topic = weir_text(streams->topics[topic].name),
+        .partition_count = -1,
+    };
+    weir_broker_topic(streams->broker, request);
+}
+
+int weir_start_look_at_topics(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    start->topics = weir_arena_array(&start->arena, streams->topic_count, sizeof *start->topics);
+    if (start->topics == NULL) return weir_start_no_memory(error);
+    for (size_t i = 0; i < streams->topic_count; i++) {
+        if (streams->topics[i].name == NULL || is_internal(streams, i)) continue;
+        ask_topic(start, i, WEIR_TOPIC_DESCRIBE);
+    }
+    return 0;
+}
+
+/* Where auto-create is on, a missing topic is made; the next round looks at it. */
+int weir_start_make_missing(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    for (size_t i = 0; i < streams->topic_count; i++) {
+        if (streams->topics[i].name == NULL || is_internal(streams, i)) continue;
+        const struct weir_request *request = &start->topics[i].request;
+        if (request->rc >= 0) continue;
+        const char *name = streams->topics[i].name;
+        if (request->rc != WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
+            *error = request->error;
+            return weir_error_wrap(error, request->rc, "topic '%s'", name);
+        }
+        if (!streams->log->auto_create_topics) {
+            return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                                  "topic '%s' does not exist: create it before the job starts",
+                                  name);
+        }
+        ask_topic(start, i, WEIR_TOPIC_CREATE);
+    }
+    return 0;
+}
+
+static void take_description(struct weir_streams *streams, size_t topic,
+                             const struct weir_topic_request *request)
+{
+    struct weir_job_topic *found = &streams->topics[topic];
+    found->id = request->topic_id;
+    found->partition_count = request->partition_count;
+    found->max_message_bytes = request->config.max_message_bytes;
+    found->keys_required = request->config.cleanup_compact;
+}
+
+static int take_topics(struct weir_start *start, bool internal, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    for (size_t i = 0; i < streams->topic_count; i++) {
+        if (streams->topics[i].name == NULL || is_internal(streams, i) != internal) continue;
+        const struct weir_topic_request *request = &start->topics[i];
+        if (request->request.rc < 0) {
+            *error = request->request.error;
+            return weir_error_wrap(error, request->request.rc, "topic '%s'",
+                                   streams->topics[i].name);
+        }
+        int32_t wanted = streams->topics[i].partition_count;
+        if (internal && wanted != request->partition_count) {
+            return weir_error_set(error, WEIR_INVALID_TOPOLOGY,
+                                  "internal topic '%s' has %" PRId32
+                                  " partitions, the job needs %" PRId32
+                                  ": its input topics have changed; use another application id, or "
+                                  "delete the topic to start anew",
+                                  streams->topics[i].name, request->partition_count, wanted);
+        }
+        take_description(streams, i, request);
+    }
+    return 0;
+}
+
+/* ---- partition counts ---------------------------------------------------------------------------------------- */
+
+static int32_t largest_source(const struct weir_streams *streams,
+                              const struct weir_plan_subtopology *sub)
+{
+    int32_t count = 0;
+    for (size_t i = 0; i < sub->source_count; i++) {
+        int32_t topic = streams->topology->nodes[sub->sources[i]].topic;
+        int32_t partitions = streams->topics[topic].partition_count;
+        if (partitions > count) count = partitions;
+    }
+    return count;
+}
+
+/* Repartition topics take the largest count of their writers' sources. One pass settles what hangs
+ * directly on external topics; a chain of n needs n. */
+static void size_repartitions(struct weir_streams *streams)
+{
+    const struct weir_topology *topology = streams->topology;
+    for (size_t round = 0; round < topology->topic_count; round++) {
+        for (size_t n = 0; n < topology->node_count; n++) {
+            const struct weir_plan_node *node = &topology->nodes[n];
+            if (node->kind != WEIR_PLAN_SINK || node->topic < 0) continue;
+            const struct weir_plan_topic *plan = &topology->topics[node->topic];
+            if (!plan->is_repartition || plan->partition_count > 0) continue;
+            int32_t count = largest_source(streams, &topology->subtopologies[node->subtopology]);
+            int32_t *known = &streams->topics[node->topic].partition_count;
+            if (count > *known) *known = count;
+        }
+    }
+}
+
+/* One group of topics that are joined by partition number: repartition topics that are free to
+ * follow do, all others must agree. `group` ends at -1. */
+static int settle_group(struct weir_streams *streams, const int32_t *group,
+                        struct weir_error *error)
+{
+    const struct weir_topology *topology = streams->topology;
+    int32_t leader = -1;
+    int32_t largest = 0;
+    for (const int32_t *topic = group; *topic >= 0; topic++) {
+        const struct weir_plan_topic *plan = &topology->topics[*topic];
+        int32_t count = streams->topics[*topic].partition_count;
+        if (count > largest) largest = count;
+        if (plan->is_repartition && plan->partition_count == 0) continue;
+        if (leader < 0) leader = *topic;
+        if (count != streams->topics[leader].partition_count) {
+            return weir_error_set(
+                error, WEIR_INVALID_TOPOLOGY,
+                "topics that are joined need the same number of partitions: '%s' has %" PRId32
+                ", '%s' has %" PRId32,
+                streams->topics[leader].name, streams->topics[leader].partition_count,
+                streams->topics[*topic].name, count);
+        }
+    }
+    if (leader >= 0) largest = streams->topics[leader].partition_count;
+    for (const int32_t *topic = group; *topic >= 0; topic++) {
+        streams->topics[*topic].partition_count = largest;
+    }
+    return 0;
+}
+
+static int settle_groups(struct weir_streams *streams, struct weir_error *error)
+{
+    for (size_t s = 0; s < streams->topology->subtopology_count; s++) {
+        const int32_t *group = streams->topology->subtopologies[s].copartitioned;
+        while (group != NULL && *group != -2) {
+            int rc = settle_group(streams, group, error);
+            if (rc < 0) return rc;
+            while (*group >= 0) {
+                group++;
+            }
+            if (*group == -1) group++;
+        }
+    }
+    return 0;
+}
+
+static int count_tasks(struct weir_streams *streams, struct weir_error *error)
+{
+    const struct weir_topology *topology = streams->topology;
+    for (size_t i = 0; i < topology->topic_count; i++) {
+        if (topology->topics[i].is_repartition) {
+            streams->topics[i].partition_count = topology->topics[i].partition_count;
+        }
+    }
+    size_repartitions(streams);
+    int rc = settle_groups(streams, error);
+    if (rc < 0) return rc;
+    size_repartitions(streams);
+    for (size_t s = 0; s < topology->subtopology_count; s++) {
+        const struct weir_plan_subtopology *sub = &topology->subtopologies[s];
+        streams->task_counts[s] = largest_source(streams, sub);
+        for (size_t i = 0; i < sub->store_count; i++) {
+            size_t changelog = weir_changelog_topic(topology, (size_t)sub->stores[i]);
+            streams->topics[changelog].partition_count = streams->task_counts[s];
+        }
+    }
+    return 0;
+}
+
+/* ---- internal topics -------------------------------------------------------------------------------------------- */
+
+enum { CONFIGS_MAX = 5 };
+
+static void add_config(struct weir_config_entry *configs, size_t *count, const char *key,
+                       const char *value)
+{
+    configs[(*count)++] = (struct weir_config_entry){key, value};
+}
+
+/* STREAMS.md N3. Records carry the data's own time, however far that is from today. */
+static int topic_configs(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
+                         size_t *count_out)
+{
+    const struct weir_topology *topology = start->streams->topology;
+    size_t count = 0;
+    add_config(configs, &count, "message.timestamp.type", "CreateTime");
+    add_config(configs, &count, "message.timestamp.after.max.ms", "9223372036854775807");
+    if (topic < topology->topic_count) {
+        add_config(configs, &count, "cleanup.policy", "delete");
+        add_config(configs, &count, "retention.ms", "-1");
+        add_config(configs, &count, "segment.bytes", "52428800");
+    } else {
+        int64_t retention_ms =
+            topology->stores[topic - topology->topic_count].changelog_retention_ms;
+        const char *policy = retention_ms > 0 ? "compact,delete" : "compact";
+        add_config(configs, &count, "cleanup.policy", policy);
+        if (retention_ms > 0) {
+            add_config(configs, &count, "retention.ms",
+                       weir_arena_printf(&start->arena, "%" PRId64, retention_ms));
+        }
+    }
+    *count_out = count;
+    return weir_arena_failed(&start->arena) ? WEIR_NO_MEMORY : 0;
+}
+
+int weir_start_make_internal(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    int rc = take_topics(start, false, error);
+    if (rc >= 0) rc = count_tasks(streams, error);
+    for (size_t i = 0; rc >= 0 && i < streams->topic_count; i++) {
+        if (streams->topics[i].name == NULL || !is_internal(streams, i)) continue;
+        struct weir_topic_request *request = &start->topics[i];
+        struct weir_config_entry *configs =
+            weir_arena_array(&start->arena, CONFIGS_MAX, sizeof *configs);
+        size_t count = 0;
+        if (configs == NULL || topic_configs(start, i, configs, &count) < 0) {
+            return weir_start_no_memory(error);
+        }
+        *request = (struct weir_topic_request){
+            .request = weir_start_asked(start),
+            .operation = WEIR_TOPIC_CREATE,
+            .topic = weir_text(streams->topics[i].name),
+            .partition_count = streams->topics[i].partition_count,
+            .configs = configs,
+            .config_count = count,
+        };
+        weir_broker_topic(streams->broker, request);
+    }
+    return rc;
+}
+
+int weir_start_look_again(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    for (size_t i = 0; i < streams->topic_count; i++) {
+        if (streams->topics[i].name == NULL || is_internal(streams, i)) continue;
+        const struct weir_request *request = &start->topics[i].request;
+        if (request->rc < 0 && request->rc != WEIR_EXISTS) {
+            *error = request->error;
+            return weir_error_wrap(error, request->rc, "create topic '%s'",
+                                   streams->topics[i].name);
+        }
+        ask_topic(start, i, WEIR_TOPIC_DESCRIBE);
+    }
+    return 0;
+}
+
+int weir_start_look_at_internal(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    for (size_t i = 0; i < streams->topic_count; i++) {
+        if (streams->topics[i].name == NULL || !is_internal(streams, i)) continue;
+        const struct weir_request *request = &start->topics[i].request;
+        if (request->rc < 0 && request->rc != WEIR_EXISTS) {
+            *error = request->error;
+            return weir_error_wrap(error, request->rc, "create internal topic '%s'",
+                                   streams->topics[i].name);
+        }
+        ask_topic(start, i, WEIR_TOPIC_DESCRIBE);
+    }
+    return 0;
+}
+
+int weir_start_take_internal(struct weir_start *start, struct weir_error *error)
+{
+    return take_topics(start, true, error);
+}

@@ -1,0 +1,236 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/task/task.h"
+
+/** How a task is put together from the plan, opened and taken apart. */
+
+enum { TASK_MAGIC = 0x7461736b, ARENA_BLOCK_SIZE = 256 << 10 };
+
+static struct weir_node *node_of(struct weir_task *task, int32_t id)
+{
+    for (size_t i = 0; i < task->plan->node_count; i++) {
+        if (task->plan->nodes[i] == id) return &task->nodes[i];
+    }
+    weir_assert(false && "a child in another sub-topology");
+    return NULL;
+}
+
+static size_t local_store(const struct weir_task *task, int32_t store)
+{
+    size_t i = 0;
+    while (i < task->plan->store_count && task->plan->stores[i] != store) {
+        i++;
+    }
+    weir_assert(i < task->plan->store_count);
+    return i;
+}
+
+static void node_init(struct weir_task *task, struct weir_node *node,
+                      const struct weir_plan_node *plan)
+{
+    struct weir_arena *memory = &task->memory;
+    size_t state_size = plan->ops->state_size;
+    *node = (struct weir_node){
+        .plan = plan,
+        .task = task,
+        .children = weir_arena_array(memory, plan->child_count, sizeof(struct weir_node *)),
+        .stores = weir_arena_array(memory, plan->store_count, sizeof(struct weir_store *)),
+        .state = state_size > 0 ? weir_arena_alloc_zero(memory, state_size) : NULL,
+        .observed_ms = -1,
+        .call = {.partition = -1,
+                 .offset = -1,
+                 .scope = &task->scope,
+                 .error = &task->record_error},
+    };
+    if (weir_arena_failed(memory)) return;
+    for (size_t i = 0; i < plan->child_count; i++) {
+        node->children[i] = node_of(task, plan->children[i]);
+    }
+    for (size_t i = 0; i < plan->store_count; i++) {
+        node->stores[i] = NULL;
+    }
+}
+
+static void input_init(struct weir_task *task, struct weir_task_input *input, int32_t source)
+{
+    const struct weir_task_config *config = task->options.config;
+    const struct weir_plan_node *plan = &config->topology->nodes[source];
+    *input = (struct weir_task_input){
+        .plan = plan,
+        .node = node_of(task, source),
+        .topic = (size_t)plan->topic,
+        .source = {config->topics[plan->topic].name, task->options.partition},
+        .partition_time_ms = -1,
+        .log_end = -1,
+    };
+    weir_input_queue_init(&input->queue, task->options.budget, 0);
+}
+
+/* A source whose topic has fewer partitions than the task's number has no part in this task. */
+static bool has_partition(const struct weir_task *task, int32_t source)
+{
+    const struct weir_task_config *config = task->options.config;
+    int32_t topic = config->topology->nodes[source].topic;
+    return task->options.partition < config->topics[topic].partition_count;
+}
+
+static int task_build(struct weir_task *task)
+{
+    const struct weir_plan_subtopology *plan = task->plan;
+    const struct weir_topology *topology = task->options.config->topology;
+    task->nodes = weir_arena_array(&task->memory, plan->node_count, sizeof *task->nodes);
+    task->inputs = weir_arena_array(&task->memory, plan->source_count, sizeof *task->inputs);
+    task->sticky_partitions = weir_arena_array(
+        &task->memory, topology->topic_count + topology->store_count + 1, sizeof(int32_t));
+    if (weir_arena_failed(&task->memory)) return WEIR_NO_MEMORY;
+    memset(task->nodes, 0, plan->node_count * sizeof *task->nodes);
+    for (size_t i = 0; i < plan->node_count; i++) {
+        node_init(task, &task->nodes[i], &topology->nodes[plan->nodes[i]]);
+    }
+    if (weir_arena_failed(&task->memory)) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < plan->source_count; i++) {
+        if (!has_partition(task, plan->sources[i])) continue;
+        input_init(task, &task->inputs[task->input_count++], plan->sources[i]);
+    }
+    for (size_t i = 0; i < topology->topic_count + topology->store_count + 1; i++) {
+        task->sticky_partitions[i] = -1;
+    }
+    return 0;
+}
+
+int weir_task_new(const struct weir_task_options *options, struct weir_task **task_out,
+                  struct weir_error *error)
+{
+    struct weir_task *task = weir_alloc_zero(options->budget, sizeof *task);
+    if (task == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a task");
+    task->magic = TASK_MAGIC;
+    task->options = *options;
+    task->plan = &options->config->topology->subtopologies[options->subtopology];
+    task->stream_time_ms = -1;
+    (void)snprintf(task->name, sizeof task->name, "%" PRId32 "_%" PRId32, options->subtopology,
+                   options->partition); /* two int32 fit */
+    weir_arena_init(&task->memory, options->budget, 4096);
+    weir_arena_init(&task->arena, options->budget, ARENA_BLOCK_SIZE);
+    task->scope.arena = &task->arena;
+    weir_timers_init(&task->timers, options->budget);
+    if (task_build(task) < 0) {
+        weir_task_free(task);
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for task %d_%d",
+                              (int)options->subtopology, (int)options->partition);
+    }
+    *task_out = task;
+    return 0;
+}
+
+void weir_task_free(struct weir_task *task)
+{
+    if (task == NULL) return;
+    weir_assert(task->magic == TASK_MAGIC && task->state == NULL);
+    while (task->open_count > 0) {
+        struct weir_node *node = &task->nodes[--task->open_count];
+        if (node->plan->ops->close != NULL) node->plan->ops->close(node);
+    }
+    for (size_t i = 0; i < task->input_count; i++) {
+        weir_input_queue_close(&task->inputs[i].queue);
+    }
+    weir_timers_close(&task->timers);
+    weir_arena_close(&task->arena);
+    weir_arena_close(&task->memory);
+    weir_free(task);
+}
+
+void weir_task_set_input(struct weir_task *task, size_t index, int64_t position,
+                         int64_t partition_time_ms)
+{
+    weir_assert(index < task->input_count);
+    struct weir_task_input *input = &task->inputs[index];
+    weir_input_queue_init(&input->queue, task->options.budget, position);
+    input->partition_time_ms = partition_time_ms;
+    if (partition_time_ms > task->stream_time_ms) task->stream_time_ms = partition_time_ms;
+}
+
+int weir_task_open_state(struct weir_task *task, const char *state_path,
+                         struct weir_actor *reply_to,
+                         void (*on_written)(void *context, int rc, const struct weir_error *error),
+                         void *context, struct weir_error *error)
+{
+    size_t count = task->plan->store_count;
+    if (count == 0) return 0;
+    const struct weir_topology *topology = task->options.config->topology;
+    const struct weir_store_spec **specs = weir_arena_array(&task->memory, count, sizeof *specs);
+    if (specs == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for stores");
+    for (size_t i = 0; i < count; i++) {
+        specs[i] = &topology->stores[task->plan->stores[i]].spec;
+    }
+
+    bool wiped = false;
+    int rc = weir_state_open(
+        &(struct weir_state_options){
+            .env = task->options.env,
+            .budget = task->options.budget,
+            .path = state_path,
+            .specs = specs,
+            .store_count = count,
+            .cache_bytes_max = task->options.config->cache_bytes_max,
+            .reply_to = reply_to,
+            .on_written = on_written,
+            .context = context,
+        },
+        &task->state, &wiped, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "open the state of task %s", task->name);
+    if (wiped) {
+        weir_log(&task->options.env->logger, WEIR_LOG_WARN, "state.wiped", "task=%s", task->name);
+    }
+    for (size_t i = 0; i < task->plan->node_count; i++) {
+        struct weir_node *node = &task->nodes[i];
+        for (size_t s = 0; s < node->plan->store_count; s++) {
+            node->stores[s] =
+                weir_state_store(task->state, local_store(task, node->plan->stores[s]));
+        }
+    }
+    return 0;
+}
+
+int weir_task_close_state(struct weir_task *task, bool is_clean, struct weir_error *error)
+{
+    struct weir_state *state = task->state;
+    task->state = NULL;
+    return weir_state_close(state, is_clean, error);
+}
+
+static void give_back_observed(struct weir_task *task, const struct weir_node_mark *marks,
+                               size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (marks[i].id != WEIR_MARK_OBSERVED) continue;
+        for (size_t n = 0; n < task->plan->node_count; n++) {
+            if (task->plan->nodes[n] == marks[i].node) {
+                task->nodes[n].observed_ms = marks[i].time_ms;
+            }
+        }
+    }
+}
+
+int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, size_t mark_count,
+                   int64_t wall_now_ms, struct weir_error *error)
+{
+    task->timers.marks = marks;
+    task->timers.mark_count = mark_count;
+    give_back_observed(task, marks, mark_count);
+    task->wall_now_ms = wall_now_ms;
+    int rc = 0;
+    for (size_t i = 0; i < task->plan->node_count && rc >= 0; i++) {
+        struct weir_node *node = &task->nodes[i];
+        task->open_count = i + 1;
+        if (node->plan->ops->open == NULL) continue;
+        rc = node->plan->ops->open(node, error);
+        (void)weir_error_wrap(error, rc, "open node '%s' of task %s", node->plan->name, task->name);
+    }
+    task->timers.marks = NULL;
+    task->timers.mark_count = 0;
+    weir_arena_reset(&task->arena);
+    return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,127 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "runtime/streams_internal.h"
+
+/** Before a thread runs: the stores are opened, brought up to the last commit, and the nodes opened. */
+
+static void on_written(void *context, int rc, const struct weir_error *error)
+{
+    if (rc < 0) weir_thread_fail(context, rc, error);
+}
+
+static void on_restore_fetched(struct weir_request *request)
+{
+    struct weir_restore *restore = (struct weir_restore *)request;
+    struct weir_stream_thread *thread = request->context;
+    restore->is_outstanding = false;
+    thread->fetches_out--;
+    if (thread->has_failed || thread->phase == WEIR_THREAD_STOPPING) {
+        if (request->rc >= 0) weir_fetch_release(&restore->fetch);
+        return;
+    }
+    struct weir_error error = {0};
+    int rc = weir_restore_apply(restore, &error);
+    if (rc < 0) weir_thread_fail(thread, rc, &error);
+}
+
+/* Where the store's content is kept: its changelog, or the table's own topic. Null: nowhere. */
+static struct weir_job_partition *changelog_of(const struct weir_stream_thread *thread,
+                                               const struct weir_task *task, size_t local)
+{
+    const struct weir_topology *topology = thread->streams->topology;
+    size_t store = (size_t)task->plan->stores[local];
+    int32_t source = topology->stores[store].source_topic;
+    size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(topology, store);
+    return weir_job_partition(thread->streams, topic, task->options.partition);
+}
+
+static int begin_restore(struct weir_stream_thread *thread, struct weir_thread_task *owned,
+                         size_t local, struct weir_error *error)
+{
+    const struct weir_job_partition *partition = changelog_of(thread, owned->task, local);
+    if (partition == NULL) return 0;
+    const struct weir_job_topic *topic = &thread->streams->topics[partition->topic];
+    bool is_own = topic->is_internal;
+    const struct weir_restore_source source = {
+        .partition = {weir_text(topic->name), partition->partition},
+        .topic_id = topic->id,
+        .leader_epoch = partition->leader_epoch,
+        .log_start = partition->log_start,
+        .end = is_own ? partition->committed_end
+                      : (partition->committed >= 0 ? partition->committed : 0),
+    };
+    struct weir_restore *restore = &owned->restores[owned->restore_count];
+    int rc = weir_restore_init(restore, owned->task, weir_state_store(owned->task->state, local),
+                               &source, error);
+    if (rc >= 0) owned->restore_count++;
+    return rc;
+}
+
+static int open_task(struct weir_stream_thread *thread, struct weir_thread_task *owned,
+                     struct weir_error *error)
+{
+    struct weir_task *task = owned->task;
+    char path[1024];
+    int size = snprintf(path, sizeof path, "%s/%s", thread->streams->state_path, task->name);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "state.dir is too long");
+    }
+    int rc = weir_task_open_state(task, path, thread->actor, on_written, thread, error);
+    for (size_t i = 0; rc >= 0 && i < task->plan->store_count; i++) {
+        rc = begin_restore(thread, owned, i, error);
+    }
+    return rc;
+}
+
+/* One task per turn: opening blocks on the disk. */
+int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error)
+{
+    if (thread->next_task < thread->task_count) {
+        int rc = open_task(thread, &thread->tasks[thread->next_task], error);
+        if (rc < 0) return rc;
+        thread->next_task++;
+    }
+    if (thread->next_task == thread->task_count) {
+        thread->next_task = 0;
+        thread->phase = WEIR_THREAD_RESTORING;
+    }
+    return 1;
+}
+
+static int open_nodes(struct weir_stream_thread *thread, struct weir_error *error)
+{
+    for (size_t i = 0; i < thread->task_count; i++) {
+        struct weir_thread_task *owned = &thread->tasks[i];
+        const struct weir_commit_metadata *metadata =
+            owned->task->input_count > 0 ? &owned->fetches[0].partition->metadata : NULL;
+        int rc = weir_task_open(owned->task, metadata != NULL ? metadata->marks : NULL,
+                                metadata != NULL ? metadata->mark_count : 0,
+                                weir_thread_wall_now_ms(thread), error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error)
+{
+    bool is_done = true;
+    for (size_t t = 0; t < thread->task_count; t++) {
+        struct weir_thread_task *owned = &thread->tasks[t];
+        for (size_t r = 0; r < owned->restore_count; r++) {
+            struct weir_restore *restore = &owned->restores[r];
+            if (weir_restore_fetch(restore, thread->streams->broker, thread->actor,
+                                   on_restore_fetched, thread)) {
+                thread->fetches_out++;
+            }
+            is_done &= restore->is_done;
+        }
+    }
+    if (!is_done) return 0;
+    int rc = open_nodes(thread, error);
+    if (rc < 0) return rc;
+    thread->phase = WEIR_THREAD_READY;
+    weir_actor_post(thread->streams->actor, &thread->restored.message);
+    return 1;
+}
