@@ -50,6 +50,11 @@ static uint32_t hash_of(int salt, struct text a, struct text b)
     return hash ^ hash >> 15;
 }
 
+bool fn_fails(int salt, struct text key, struct text value)
+{
+    return hash_of(salt + 128, key, value) % 19 == 0;
+}
+
 bool fn_predicate(int salt, struct text key, struct text value)
 {
     return hash_of(salt, key, value) % 4 != 0;

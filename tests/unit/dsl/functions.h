@@ -19,6 +19,8 @@ struct text text_of(const char *bytes);
 struct text text_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool text_equal(const struct text *a, const struct text *b);
 
+/** Whether a user function fails on a record; only where the graph is to fail at all. */
+bool fn_fails(int salt, struct text key, struct text value);
 bool fn_predicate(int salt, struct text key, struct text value);
 struct text fn_key(int salt, struct text key, struct text value);        /* sometimes null */
 struct text fn_value(int salt, struct text key, struct text value);      /* sometimes null */

@@ -189,6 +189,14 @@ static void send(struct task *task, const struct ref_node *node, struct ref_reco
     *before = writer;
 }
 
+/* A function that fails leaves no trace but a count. Aggregates and joins: see there. */
+static bool fails(struct task *task, const struct ref_node *node, const struct ref_record *record)
+{
+    if (!node->may_fail || !fn_fails(node->salt, record->key, record->value)) return false;
+    task->reference->failed++;
+    return true;
+}
+
 static void branch(struct task *task, const struct ref_node *node, struct ref_record record)
 {
     int chosen = 0;
@@ -279,6 +287,11 @@ static void aggregate(struct task *task, int id, const struct ref_node *node,
     }
     struct ref_entry *entry =
         find_or_add(&reference->now, node->store, task->partition, &record.key, start_ms);
+    /* The first value of a reduce is the seed: no function is called. */
+    bool is_called = node->fold == REF_FOLD || (node->fold == REF_REDUCE && !entry->value.is_null);
+    struct ref_record seen = record;
+    if (node->fold == REF_REDUCE) seen.key = text_null(); /* it is not told the key */
+    if (is_called && fails(task, node, &seen)) return;
     bool is_older = !entry->value.is_null && entry->timestamp_ms > record.timestamp_ms;
     entry->value = fold(node, entry->value, record.value);
     if (!is_older) entry->timestamp_ms = record.timestamp_ms;
@@ -299,6 +312,7 @@ static void join(struct task *task, const struct ref_node *node, struct ref_reco
         if (entry != NULL) found = entry->value;
     }
     if (found.is_null && !node->is_left) return;
+    if (fails(task, node, &record)) return;
     record.value = fn_join(node->salt, record.key, record.value, found);
     forward(task, node, record);
 }
@@ -323,6 +337,8 @@ static void process(struct task *task, int id, struct ref_record record)
 {
     const struct ref_node *node = &task->reference->nodes[id];
     struct text key = record.key;
+    bool is_asked_later = node->kind == REF_AGGREGATE || node->kind == REF_JOIN;
+    if (!is_asked_later && fails(task, node, &record)) return;
     switch (node->kind) {
     case REF_SOURCE:
     case REF_PASS:

@@ -58,6 +58,7 @@ struct ref_node {
     bool is_left;
     int predicate_count; /* branches; one child more is the default */
     bool keeps_key;
+    bool may_fail;    /* its function fails now and then; such records are skipped */
     int64_t timer_ms; /* processors: a stream-time timer; 0: none */
     int component;
 };
@@ -114,6 +115,7 @@ struct reference {
     struct ref_state committed;
     int64_t dropped_null;
     int64_t dropped_late;
+    int64_t failed;
     bool is_ambiguous;
     /* Of the run at hand: */
     int writers[REF_TOPICS][REF_PARTITIONS]; /* task + 1; -1: several */

@@ -26,6 +26,7 @@ struct run {
     struct weir_test *test;
     int compared[REF_TOPICS][REF_PARTITIONS]; /* outputs so far */
     int64_t clock_ms;
+    int64_t grain_ms; /* timestamps are multiples: windows end, and close, on the dot */
     bool was_restarted;
     int steps_compared;
 };
@@ -72,6 +73,7 @@ static void run_init(struct run *run, uint64_t seed, bool engine)
     run->seed = seed;
     run->random = (struct weir_test_random){seed * 2 + 1};
     run->clock_ms = 100;
+    run->grain_ms = below(run, 2) == 0 ? 10 : 1;
     run->reference = malloc(sizeof *run->reference);
     ck_assert_ptr_nonnull(run->reference);
     ref_init(run->reference, below(run, 2) == 0);
@@ -91,6 +93,8 @@ static void run_init(struct run *run, uint64_t seed, bool engine)
         .seed = seed,
         .partition_count = run->twin.partition_count,
         .streams = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "reference",
+                    .on_processing_error =
+                        run->twin.may_fail ? WEIR_ON_ERROR_SKIP : WEIR_ON_ERROR_FAIL,
                     .cache_max_bytes = run->reference->caches ? 0 : WEIR_CACHE_OFF},
     };
     run->test = weir_test_new(run->topology, &options, &error);
@@ -112,6 +116,7 @@ static struct ref_record random_record(struct run *run)
 {
     run->clock_ms += below(run, 40) == 0 ? 500 : below(run, 8);
     int64_t timestamp_ms = run->clock_ms - (below(run, 3) == 0 ? below(run, 150) : 0);
+    timestamp_ms -= timestamp_ms % run->grain_ms;
     return (struct ref_record){
         .key = below(run, 12) == 0 ? text_null() : text_printf("k%d", below(run, 6)),
         .value = below(run, 10) == 0 ? text_null() : text_printf("v%d", below(run, 10)),
@@ -344,12 +349,14 @@ static void compare_drops(struct run *run)
     if (run->was_restarted) return; /* counted from there */
     weir_test_metrics(run->test, &metrics);
     if (metrics.records_dropped_null == run->reference->dropped_null &&
-        metrics.records_dropped_late == run->reference->dropped_late) {
+        metrics.records_dropped_late == run->reference->dropped_late &&
+        metrics.records_failed == run->reference->failed) {
         return;
     }
-    RUN_FAIL("dropped: %" PRId64 " null, %" PRId64 " late expected; %" PRId64 ", %" PRId64 " found",
-             run->reference->dropped_null, run->reference->dropped_late,
-             metrics.records_dropped_null, metrics.records_dropped_late);
+    RUN_FAIL("dropped: %" PRId64 " null, %" PRId64 " late, %" PRId64 " failed expected; %" PRId64
+             ", %" PRId64 ", %" PRId64 " found",
+             run->reference->dropped_null, run->reference->dropped_late, run->reference->failed,
+             metrics.records_dropped_null, metrics.records_dropped_late, metrics.records_failed);
 }
 
 /* ---- steps ---------------------------------------------------------------------------------------------- */

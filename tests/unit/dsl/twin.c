@@ -23,14 +23,24 @@ static int salt_of(const struct weir_call *call)
     return ((const struct twin_operator *)call->context)->salt;
 }
 
+/* Negative where the function is to fail on this record. */
+static int check(struct weir_call *call, const void *key, const void *value)
+{
+    const struct twin_operator *op = call->context;
+    bool fails = op->may_fail && fn_fails(op->salt, text_from(key), text_from(value));
+    return fails ? weir_call_fail(call, "as agreed") : 0;
+}
+
 static int predicate(struct weir_call *call, const void *key, const void *value)
 {
+    if (check(call, key, value) < 0) return WEIR_USER_FUNCTION;
     return fn_predicate(salt_of(call), text_from(key), text_from(value));
 }
 
 static int map(struct weir_call *call, const void *key, const void *value, const void **key_out,
                const void **value_out)
 {
+    if (check(call, key, value) < 0) return WEIR_USER_FUNCTION;
     *key_out = object_from(call, fn_key(salt_of(call), text_from(key), text_from(value)));
     *value_out = object_from(call, fn_value(salt_of(call), text_from(key), text_from(value)));
     return 0;
@@ -39,6 +49,7 @@ static int map(struct weir_call *call, const void *key, const void *value, const
 static int map_values(struct weir_call *call, const void *key, const void *value,
                       const void **value_out)
 {
+    if (check(call, key, value) < 0) return WEIR_USER_FUNCTION;
     *value_out = object_from(call, fn_value(salt_of(call), text_from(key), text_from(value)));
     return 0;
 }
@@ -46,6 +57,7 @@ static int map_values(struct weir_call *call, const void *key, const void *value
 static int select_key(struct weir_call *call, const void *key, const void *value,
                       const void **key_out)
 {
+    if (check(call, key, value) < 0) return WEIR_USER_FUNCTION;
     *key_out = object_from(call, fn_key(salt_of(call), text_from(key), text_from(value)));
     return 0;
 }
@@ -61,20 +73,18 @@ static int flat_map(struct weir_call *call, const void *key, const void *value,
         int rc = weir_emit(emitter, object_from(call, made_key), object_from(call, made_value));
         if (rc < 0) return rc;
     }
-    return 0;
+    return check(call, key, value); /* what was emitted is to be forgotten */
 }
 
 static int look(struct weir_call *call, const void *key, const void *value)
 {
-    (void)call;
-    (void)key;
-    (void)value;
-    return 0;
+    return check(call, key, value);
 }
 
 static int reduce(struct weir_call *call, const void *aggregate, const void *value,
                   const void **aggregate_out)
 {
+    if (check(call, NULL, value) < 0) return WEIR_USER_FUNCTION;
     struct text result = fn_fold(salt_of(call), text_from(aggregate), text_from(value));
     *aggregate_out = object_from(call, result);
     return 0;
@@ -89,17 +99,17 @@ static int initialize(struct weir_call *call, void *aggregate)
 
 static int fold(struct weir_call *call, const void *key, const void *value, void *aggregate)
 {
-    (void)key;
     struct text result = fn_fold(salt_of(call), text_from(aggregate), text_from(value));
-    if (result.is_null) return WEIR_DELETE;
+    if (result.is_null) return check(call, key, value) < 0 ? WEIR_USER_FUNCTION : WEIR_DELETE;
     *(struct weir_slice *)aggregate = *(const struct weir_slice *)object_from(call, result);
-    return 0;
+    return check(call, key, value); /* the changed copy is to be forgotten */
 }
 
 static int join(struct weir_call *call, const void *key, const void *stream_value,
                 const void *table_value, const void **value_out)
 {
     const struct twin_operator *op = call->context;
+    if (check(call, key, stream_value) < 0) return WEIR_USER_FUNCTION;
     struct text found = text_null();
     if (table_value != NULL) {
         found = op->is_count ? text_printf("%" PRId64, *(const int64_t *)table_value)
@@ -140,6 +150,7 @@ static int process(struct weir_process *process, void *state, struct weir_call *
 {
     (void)state;
     const struct twin_operator *op = call->context;
+    if (check(call, key, value) < 0) return WEIR_USER_FUNCTION;
     struct weir_store *store = weir_process_store(process, op->store_name);
     const void *store_key = key != NULL ? key : weir_call_printf(call, "null");
     const void *old;
@@ -202,12 +213,22 @@ static struct twin_operator *new_operator(struct twin *twin)
     ck_assert_int_lt(twin->operator_count, TWIN_OPERATORS);
     struct twin_operator *op = &twin->operators[twin->operator_count];
     op->salt = 1 + 3 * twin->operator_count++;
+    op->may_fail = twin->may_fail && below(twin, 3) == 0;
     return op;
 }
 
-static struct ref_node ref_node(enum ref_kind kind, int salt)
+static struct ref_node plain_node(enum ref_kind kind)
 {
-    return (struct ref_node){.kind = kind, .salt = salt, .store = -1, .topic = -1};
+    return (struct ref_node){.kind = kind, .store = -1, .topic = -1};
+}
+
+/* A node that calls the operator's functions. */
+static struct ref_node ref_node(enum ref_kind kind, const struct twin_operator *op)
+{
+    struct ref_node node = plain_node(kind);
+    node.salt = op->salt;
+    node.may_fail = op->may_fail;
+    return node;
 }
 
 static void add_stream(struct twin *twin, struct weir_stream *stream, int node, bool is_marked,
@@ -239,11 +260,11 @@ static int repartition_node(struct twin *twin, int node, const char *name, int p
 {
     struct reference *reference = twin->reference;
     int topic = ref_topic(reference, name, true, partition_count);
-    int filter = ref_add(reference, ref_node(REF_FILTER_NULL_KEYS, 0), node);
-    struct ref_node sink = ref_node(REF_SINK, 0);
+    int filter = ref_add(reference, plain_node(REF_FILTER_NULL_KEYS), node);
+    struct ref_node sink = plain_node(REF_SINK);
     sink.topic = topic;
     (void)ref_add(reference, sink, filter);
-    struct ref_node source = ref_node(REF_SOURCE, 0);
+    struct ref_node source = plain_node(REF_SOURCE);
     source.topic = topic;
     return ref_add(reference, source, -1);
 }
@@ -266,7 +287,7 @@ static int source_node(struct twin *twin, const char *topic)
         const struct ref_node *node = &reference->nodes[n];
         if (node->kind == REF_SOURCE && node->topic == index) return n;
     }
-    struct ref_node source = ref_node(REF_SOURCE, 0);
+    struct ref_node source = plain_node(REF_SOURCE);
     source.topic = index;
     return ref_add(reference, source, -1);
 }
@@ -290,7 +311,7 @@ static void add_topic_table(struct twin *twin)
     int input = below(twin, twin->input_count);
     const char *topic = twin->reference->topics[twin->inputs[input]].name;
     const char *name = new_name(twin, "table-%d", twin->table_count);
-    struct ref_node node = ref_node(REF_TABLE, 0);
+    struct ref_node node = plain_node(REF_TABLE);
     struct weir_materialized options = random_options(twin, name, &node.is_cached);
     struct weir_table *table = weir_table(twin->builder, topic, WEIR_STRING, WEIR_STRING, &options);
     node.store = new_store(twin, name, 0, false);
@@ -336,7 +357,7 @@ static void add_stateless(struct twin *twin, struct twin_stream *from)
         stream = weir_peek(stream, look, op);
         break;
     }
-    int node = ref_add(reference, ref_node(kind, op->salt), from->node);
+    int node = ref_add(reference, ref_node(kind, op), from->node);
     add_stream(twin, stream, node, from->is_marked || marks, from->partition_count);
 }
 
@@ -345,7 +366,8 @@ static void add_split(struct twin *twin, struct twin_stream *from)
     struct twin_operator *op = new_operator(twin);
     struct twin_operator *second = new_operator(twin);
     second->salt = op->salt + 1;
-    struct ref_node node = ref_node(REF_BRANCH, op->salt);
+    second->may_fail = false;
+    struct ref_node node = ref_node(REF_BRANCH, op);
     node.predicate_count = 2;
     int id = ref_add(twin->reference, node, from->node);
     struct weir_split *split = weir_split(from->stream);
@@ -356,7 +378,7 @@ static void add_split(struct twin *twin, struct twin_stream *from)
     int count = 2;
     if (below(twin, 2) == 0) branches[count++] = weir_branch_default(split);
     for (int i = 0; i < count; i++) {
-        int branch = ref_add(twin->reference, ref_node(REF_PASS, 0), id);
+        int branch = ref_add(twin->reference, plain_node(REF_PASS), id);
         add_stream(twin, branches[i], branch, is_marked, partition_count);
     }
 }
@@ -367,7 +389,7 @@ static void add_merge(struct twin *twin, struct twin_stream *from)
     if (other->partition_count != from->partition_count) return;
     other->is_used = true;
     struct weir_stream *merged = weir_merge(from->stream, other->stream);
-    int node = ref_add(twin->reference, ref_node(REF_PASS, 0), from->node);
+    int node = ref_add(twin->reference, plain_node(REF_PASS), from->node);
     ref_connect(twin->reference, other->node, node);
     add_stream(twin, merged, node, from->is_marked || other->is_marked, from->partition_count);
 }
@@ -388,7 +410,7 @@ static void add_updates(struct twin *twin, const struct twin_table *table)
     struct twin_operator *op = new_operator(twin);
     op->is_count = table->is_count;
     struct weir_stream *stream = weir_to_stream(table->table);
-    int node = ref_add(twin->reference, ref_node(REF_PASS, 0), table->node);
+    int node = ref_add(twin->reference, plain_node(REF_PASS), table->node);
     if (table->is_windowed) {
         stream = weir_map(stream, show_window, op, WEIR_STRING, WEIR_STRING);
     } else if (table->is_count) {
@@ -432,7 +454,7 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
     if (twin->table_count == TWIN_TABLES || twin->reference->store_count == REF_STORES) return;
     struct twin_operator *op = new_operator(twin);
     const char *name = new_name(twin, "store-%d", twin->name_count);
-    struct ref_node node = ref_node(REF_AGGREGATE, op->salt);
+    struct ref_node node = ref_node(REF_AGGREGATE, op);
     node.fold = (enum ref_fold)below(twin, 3);
     if (below(twin, 2) == 0) {
         node.window_ms = sizes[below(twin, 3)];
@@ -445,7 +467,7 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
     if (below(twin, 2) == 0) {
         struct twin_operator *by = new_operator(twin);
         grouped = weir_group_by(from->stream, select_key, by, WEIR_STRING);
-        parent = ref_add(twin->reference, ref_node(REF_SELECT_KEY, by->salt), parent);
+        parent = ref_add(twin->reference, ref_node(REF_SELECT_KEY, by), parent);
         is_marked = true;
     } else {
         grouped = weir_group_by_key(from->stream);
@@ -485,7 +507,7 @@ static void add_join(struct twin *twin, struct twin_stream *from)
         }
         parent = from->join_repartition;
     }
-    struct ref_node node = ref_node(REF_JOIN, op->salt);
+    struct ref_node node = ref_node(REF_JOIN, op);
     node.store = table->store;
     node.is_left = below(twin, 2) == 0;
     struct weir_stream *stream =
@@ -525,7 +547,7 @@ static void add_processor(struct twin *twin, struct twin_stream *from)
     /* A timer's rows have a key of their own, which process_values may forward too. */
     struct weir_stream *stream = op->is_count ? weir_process_values(from->stream, &processor, NULL)
                                               : weir_process(from->stream, &processor, NULL, NULL);
-    struct ref_node node = ref_node(REF_PROCESS, op->salt);
+    struct ref_node node = ref_node(REF_PROCESS, op);
     node.store = store;
     node.keeps_key = op->is_count;
     node.timer_ms = op->timer_ms;
@@ -537,7 +559,7 @@ static void add_sink(struct twin *twin, struct twin_stream *from)
 {
     int topic = twin->outputs[below(twin, twin->output_count)];
     weir_to(from->stream, twin->reference->topics[topic].name);
-    struct ref_node node = ref_node(REF_SINK, 0);
+    struct ref_node node = plain_node(REF_SINK);
     node.topic = topic;
     (void)ref_add(twin->reference, node, from->node);
 }
@@ -584,6 +606,7 @@ void twin_init(struct twin *twin, struct reference *reference, uint64_t seed, in
     twin->partition_count = partition_count;
     twin->builder = weir_builder_new();
     ck_assert_ptr_nonnull(twin->builder);
+    twin->may_fail = below(twin, 3) == 0;
     twin->input_count = 1 + below(twin, TWIN_INPUTS);
     for (int i = 0; i < twin->input_count; i++) {
         const char *name = new_name(twin, "in-%d", i);

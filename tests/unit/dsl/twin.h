@@ -16,6 +16,7 @@ enum { TWIN_STREAMS = 32, TWIN_TABLES = 8, TWIN_OPERATORS = 64, TWIN_INPUTS = 3 
 struct twin_operator {
     int salt;
     bool is_count; /* its table's values are integers */
+    bool may_fail;
     const char *stores[2];
     char store_name[24];
     int64_t timer_ms;
@@ -51,6 +52,7 @@ struct twin {
     struct weir_builder *builder;
     struct reference *reference;
     int partition_count;
+    bool may_fail; /* user functions fail now and then: such records are to be skipped */
     struct twin_operator operators[TWIN_OPERATORS];
     int operator_count;
     struct twin_stream streams[TWIN_STREAMS];
