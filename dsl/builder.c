@@ -10,7 +10,7 @@
 
 enum { ARENA_BLOCK_SIZE = 16 << 10, NODES_FIRST = 32 };
 
-/* ---- the builder and its handles ---------------------------------------------------------------- */
+/* ---- the builder and its handles ------------------------------------------------------------- */
 
 struct weir_builder *weir_builder_new(void)
 {
@@ -54,7 +54,7 @@ bool weir_table_is_live(const struct weir_table *table)
     return table->node >= 0;
 }
 
-/* ---- mistakes -------------------------------------------------------------------------------------- */
+/* ---- mistakes -------------------------------------------------------------------------------- */
 
 int weir_builder_fail(struct weir_builder *builder, const char *node, const char *format, ...)
 {
@@ -77,7 +77,7 @@ int weir_builder_no_memory(struct weir_builder *builder)
     return WEIR_NO_MEMORY;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------ */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 const char *weir_builder_name(struct weir_builder *builder, const char *prefix)
 {
@@ -169,7 +169,7 @@ struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
     return nodes[2];
 }
 
-/* ---- stores ----------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 int32_t weir_builder_find_store(const struct weir_builder *builder, const char *name)
 {
@@ -206,7 +206,7 @@ int weir_builder_set_stores(struct weir_builder *builder, struct weir_logical_no
     return 0;
 }
 
-/* ---- handles ---------------------------------------------------------------------------------------- */
+/* ---- handles --------------------------------------------------------------------------------- */
 
 struct weir_stream *weir_stream_new(struct weir_builder *builder,
                                     const struct weir_logical_node *node,
@@ -249,7 +249,7 @@ struct weir_table *weir_table_dead(struct weir_builder *builder)
     return table;
 }
 
-/* ---- building ----------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static struct weir_topology *topology_new(void)
 {

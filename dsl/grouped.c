@@ -1,8 +1,8 @@
-/* Grouping and aggregates, plain and windowed. Numbers are taken in Kafka Streams' order: the store's
- * (if it has no name of its own), the aggregate's, then those of a repartition. */
+/* Grouping and aggregates, plain and windowed. Numbers are taken in Kafka Streams' order: the
+ * store's (if it has no name of its own), the aggregate's, then those of a repartition. */
 #include "dsl/logical.h"
 
-/* ---- grouping ------------------------------------------------------------------------------------ */
+/* ---- grouping -------------------------------------------------------------------------------- */
 
 static struct weir_grouped *grouped_new(struct weir_builder *builder,
                                         const struct weir_stream *stream)
@@ -73,7 +73,7 @@ struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
     return windowed;
 }
 
-/* ---- aggregates ------------------------------------------------------------------------------------ */
+/* ---- aggregates ------------------------------------------------------------------------------ */
 
 /* What count, reduce and aggregate differ in. */
 struct aggregate {

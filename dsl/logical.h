@@ -11,9 +11,10 @@
  * The logical plan: what was declared, in order of declaration, with the numbers that Kafka Streams
  * would have given (STREAMS.md N1). Parents come before their children, so a cycle cannot be built.
  *
- * weir_build takes it through three steps: weir_optimize decides what is needed at all, weir_validate
- * refuses what cannot run, weir_lower copies the rest into the arena of a topology. None of them
- * changes what was declared: a builder can be built twice and be freed before the topology.
+ * weir_build takes it through three steps: weir_optimize decides what is needed at all,
+ * weir_validate refuses what cannot run, weir_lower copies the rest into the arena of a topology.
+ * None of them changes what was declared: a builder can be built twice and be freed before the
+ * topology.
  */
 enum weir_logical_kind {
     WEIR_LOGICAL_SOURCE,
@@ -143,7 +144,7 @@ enum {
     WEIR_BUILDER_MAGIC = 0x57427564,
 };
 
-/* ---- builder.c: what all declarations share ---------------------------------------------------- */
+/* ---- builder.c: what all declarations share -------------------------------------------------- */
 
 bool weir_builder_is_live(const struct weir_builder *builder);
 bool weir_stream_is_live(const struct weir_stream *stream);
@@ -182,15 +183,15 @@ struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
                                                    const struct weir_stream *stream,
                                                    const char *prefix, int32_t partition_count);
 
-/* ---- names.c ------------------------------------------------------------------------------------ */
+/* ---- names.c --------------------------------------------------------------------------------- */
 
-/** What names of topics, nodes and stores may be. On failure `what '…' …` is kept as the mistake. */
+/** What topics, nodes and stores may be called. On failure `what '…' …` is kept as the mistake. */
 int weir_name_check(struct weir_builder *builder, const char *node, const char *what,
                     const char *name);
 /** True for names of our own making, KSTREAM…-0000000001. */
 bool weir_name_is_automatic(const char *name);
 
-/* ---- materialized.c ------------------------------------------------------------------------------ */
+/* ---- materialized.c -------------------------------------------------------------------------- */
 
 /** Read a user's options over the defaults of a table (cached, logged, timestamped). */
 int weir_materialized_read(struct weir_builder *builder, const char *node,
@@ -201,7 +202,7 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                                                   const char *auto_name,
                                                   struct weir_logical_window window);
 
-/* ---- windowed_serde.c ---------------------------------------------------------------------------- */
+/* ---- windowed_serde.c ------------------------------------------------------------------------ */
 
 /** A serde of windowed keys in `arena`, or NULL. */
 const struct weir_serde *weir_windowed_serde_make(struct weir_arena *arena,
@@ -212,7 +213,7 @@ bool weir_serde_is_windowed(const struct weir_serde *serde);
 /** The same bytes and objects, as far as can be told. */
 bool weir_serde_equal(const struct weir_serde *a, const struct weir_serde *b);
 
-/* ---- the steps of weir_build --------------------------------------------------------------------- */
+/* ---- the steps of weir_build ----------------------------------------------------------------- */
 
 int weir_optimize(struct weir_builder *builder, struct weir_error *error);
 int weir_validate(struct weir_builder *builder, struct weir_error *error);

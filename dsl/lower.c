@@ -1,4 +1,4 @@
-/* From the logical plan to the physical one: everything that a job needs, in the topology's arena. */
+/* From the logical plan to the physical one: all that a job needs, in the topology's arena. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -24,7 +24,7 @@ static const char *copy_text(struct lowering *lowering, const char *text)
     return weir_arena_printf(lowering->arena, "%s", text);
 }
 
-/* ---- topics ------------------------------------------------------------------------------------- */
+/* ---- topics ---------------------------------------------------------------------------------- */
 
 static int32_t topic_of(struct lowering *lowering, const struct weir_logical_node *node)
 {
@@ -47,7 +47,7 @@ static int32_t topic_of(struct lowering *lowering, const struct weir_logical_nod
     return (int32_t)topology->topic_count++;
 }
 
-/* ---- stores ------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 static void lower_stores(struct lowering *lowering)
 {
@@ -71,7 +71,7 @@ static void lower_stores(struct lowering *lowering)
     }
 }
 
-/* ---- the operators' own structs ------------------------------------------------------------------ */
+/* ---- the operators' own structs -------------------------------------------------------------- */
 
 static void *copy_array(struct lowering *lowering, const void *from, size_t count, size_t size)
 {
@@ -151,7 +151,7 @@ static const void *lower_config(struct lowering *lowering, const struct weir_log
     return copy;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static enum weir_plan_node_kind plan_kind(const struct weir_logical_node *node)
 {
@@ -248,7 +248,7 @@ static void connect_children(struct lowering *lowering)
     }
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int lowering_init(struct lowering *lowering, const struct weir_builder *builder,
                          struct weir_topology *topology)

@@ -1,10 +1,11 @@
 /* Where a batch has to go row by row.
  *
- * Processing a batch node by node gives what record-at-a-time, depth-first processing would give, as
- * long as no two paths from a node meet again: at a node (a merge), at a topic that both write, or at
- * a store that one of them changes and the other uses. A node where such paths part forwards row by
- * row. The same holds for a path that comes back to a store: an operator that changes a store which
- * is used further down gets its rows one by one, and a processor hands each forward on at once.
+ * Processing a batch node by node gives what record-at-a-time, depth-first processing would give,
+ * as long as no two paths from a node meet again: at a node (a merge), at a topic that both write,
+ * or at a store that one of them changes and the other uses. A node where such paths part forwards
+ * row by row. The same holds for a path that comes back to a store: an operator that changes a
+ * store which is used further down gets its rows one by one, and a processor hands each forward on
+ * at once.
  *
  * Two paths that only read a store may meet there.
  */
@@ -64,7 +65,7 @@ static bool meet(const struct order *order, const struct reach *a, const struct 
            meet_words(a->reads, b->changes, order->store_words);
 }
 
-/* A path from above ends here: the node changes its store, and forwards when the cache is flushed. */
+/* A path from above ends here: the node changes its store, and forwards at the flush. */
 static bool ends_paths(const struct order *order, const struct weir_plan_node *node)
 {
     if (!order->caches || node->store_count == 0) return false;

@@ -31,7 +31,7 @@ void weir_add_store(struct weir_builder *builder, const char *name, const struct
     (void)weir_builder_add_store(builder, &store); /* a failure is kept */
 }
 
-/* ---- what a processor names ------------------------------------------------------------------------- */
+/* ---- what a processor names ------------------------------------------------------------------ */
 
 static size_t count_names(const char *const *names)
 {

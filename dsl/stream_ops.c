@@ -28,7 +28,7 @@ struct weir_stream *weir_stream(struct weir_builder *builder, const char *topic,
     return weir_stream_new(builder, node, key, value, false);
 }
 
-/* A node below `stream`; NULL is a mistake, kept before: `is_given` says whether the function is. */
+/* A node below `stream`; NULL for a mistake, which is kept. `is_given`: the function is there. */
 static struct weir_logical_node *add_stateless(struct weir_stream *stream, const char *prefix,
                                                const struct weir_operator_ops *ops,
                                                const void *config, size_t config_size,
@@ -138,7 +138,7 @@ void weir_foreach(struct weir_stream *stream, weir_visit_fn visit, void *context
                         "visitor", visit != NULL); /* a failure is kept */
 }
 
-/* ---- merge --------------------------------------------------------------------------------------- */
+/* ---- merge ----------------------------------------------------------------------------------- */
 
 static int check_merge(const struct weir_stream *stream, const struct weir_stream *other,
                        const char *name)
@@ -186,7 +186,7 @@ struct weir_stream *weir_merge(struct weir_stream *stream, struct weir_stream *o
                         stream->is_marked || other->is_marked);
 }
 
-/* ---- repartition, to, names ------------------------------------------------------------------------ */
+/* ---- repartition, to, names ------------------------------------------------------------------ */
 
 struct weir_stream *weir_repartition(struct weir_stream *stream, const char *name,
                                      int32_t partition_count)

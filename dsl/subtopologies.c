@@ -16,7 +16,7 @@ struct partition {
     size_t topic_words;
 };
 
-/* ---- connected components ------------------------------------------------------------------------ */
+/* ---- connected components -------------------------------------------------------------------- */
 
 static int32_t root_of(const int32_t *roots, int32_t node)
 {
@@ -75,7 +75,7 @@ static void number_components(struct partition *partition)
     }
 }
 
-/* ---- what each contains --------------------------------------------------------------------------- */
+/* ---- what each contains ---------------------------------------------------------------------- */
 
 static int fill_subtopology(struct partition *partition, int32_t id)
 {
@@ -104,7 +104,7 @@ static int fill_subtopology(struct partition *partition, int32_t id)
     return 0;
 }
 
-/* ---- co-partitioning ------------------------------------------------------------------------------- */
+/* ---- co-partitioning ------------------------------------------------------------------------- */
 
 static uint64_t *sources_of(const struct partition *partition, int32_t node)
 {
@@ -207,7 +207,7 @@ static int fill_copartitions(struct partition *partition, int32_t id, struct wei
     return 0;
 }
 
-/* ---- the door ---------------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 int weir_partition(struct weir_topology *topology, struct weir_plan_node *nodes,
                    struct weir_plan_store *stores, struct weir_error *error)

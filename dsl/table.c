@@ -3,7 +3,7 @@
 
 #include "dsl/logical.h"
 
-/* ---- table ------------------------------------------------------------------------------------------ */
+/* ---- table ----------------------------------------------------------------------------------- */
 
 static int check_table(struct weir_builder *builder, const char *name, const char *topic,
                        const struct weir_serde *key, const struct weir_serde *value)
@@ -97,7 +97,7 @@ struct weir_stream *weir_to_stream(struct weir_table *table)
     return weir_stream_new(builder, node, table->key_serde, table->value_serde, false);
 }
 
-/* ---- join ------------------------------------------------------------------------------------------- */
+/* ---- join ------------------------------------------------------------------------------------ */
 
 static int check_join(const struct weir_stream *stream, const struct weir_table *table,
                       weir_join_fn join, const char *name)

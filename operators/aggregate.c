@@ -1,20 +1,21 @@
 /* count, reduce and aggregate, by key or by tumbling window and key.
  *
  * A batch is folded in three steps: the store's keys of all rows are made, their entries are found
- * together (one call, with prefetch), then row by row the entry at hand is read, changed and written.
- * A cached table holds its updates back until the flush before a commit and forwards each changed key
- * once, with the value it forwarded last as the old one; an uncached one forwards every update.
+ * together (one call, with prefetch), then row by row the entry at hand is read, changed and
+ * written. A cached table holds its updates back until the flush before a commit and forwards each
+ * changed key once, with the value it forwarded last as the old one; an uncached one forwards every
+ * update.
  *
- * Windows (W1): [start, start + size) with start aligned to the epoch; a row updates its window while
- * its end is after (observed stream time - grace), otherwise it is dropped as late. The observed time
- * is this operator's own and includes the row at hand.
+ * Windows (W1): [start, start + size) with start aligned to the epoch; a row updates its window
+ * while its end is after (observed stream time - grace), otherwise it is dropped as late. The
+ * observed time is this operator's own and includes the row at hand.
  */
 #include "base/bytes.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
 
-/* ---- which rows take part, and under which key ------------------------------------------------ */
+/* ---- which rows take part, and under which key ----------------------------------------------- */
 
 static int64_t window_start(int64_t timestamp_ms, int64_t size_ms)
 {
@@ -54,7 +55,7 @@ static int select_in_time(struct weir_node *node, const struct weir_batch *batch
     return 0;
 }
 
-/* The keys of the store, in order of the selected rows: the record's key, or key and window start. */
+/* The store's keys, in order of the selected rows: the record's key, or key and window start. */
 static struct weir_slice *store_keys(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_aggregate_config *config = node->plan->config;
@@ -80,7 +81,7 @@ static struct weir_slice *store_keys(struct weir_node *node, const struct weir_b
     return keys;
 }
 
-/* ---- one row's fold --------------------------------------------------------------------------- */
+/* ---- one row's fold -------------------------------------------------------------------------- */
 
 /* What a row makes of an aggregate: the new value as object and bytes (both null: deleted). */
 struct fold {
@@ -158,7 +159,7 @@ static int fold_row(struct weir_node *node, const struct weir_batch *batch, uint
     return WEIR_INVALID_ARGUMENT;
 }
 
-/* ---- forwarding each update -------------------------------------------------------------------- */
+/* ---- forwarding each update ------------------------------------------------------------------ */
 
 /* The key object of an output row: the record's, or the windowed one around it. */
 static const void *output_key(struct weir_node *node, const void *key, struct weir_slice store_key)
@@ -194,7 +195,7 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
-/* ---- the batch ---------------------------------------------------------------------------------- */
+/* ---- the batch ------------------------------------------------------------------------------- */
 
 static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
                      const struct weir_slice *keys, struct weir_store_entry **entries,

@@ -1,6 +1,7 @@
-/* Stream-table join. Only the stream triggers; the result has the stream record's timestamp. The keys
- * of a batch are looked up together; rows without a match are dropped (inner) or joined with null
- * (left, which also keeps null keys). A null value has nothing to join and is dropped and counted. */
+/* Stream-table join. Only the stream triggers; the result has the stream record's timestamp. The
+ * keys of a batch are looked up together; rows without a match are dropped (inner) or joined with
+ * null (left, which also keeps null keys). A null value has nothing to join and is dropped and
+ * counted. */
 #include "operators/operators.h"
 #include "operators/rows.h"
 
@@ -27,7 +28,7 @@ static int select_joinable(struct weir_node *node, const struct weir_batch *batc
     return 0;
 }
 
-/* The table's values for the selected rows, in their order, as objects; NULL where there is none. */
+/* The table's values for the selected rows, in order, as objects; NULL where there is none. */
 static int look_up(struct weir_node *node, const struct weir_batch *batch, const void ***values_out)
 {
     const struct weir_join_config *config = node->plan->config;

@@ -25,7 +25,7 @@ struct weir_process {
     size_t timer_count;
 };
 
-/* ---- records and timers ----------------------------------------------------------------------- */
+/* ---- records and timers ---------------------------------------------------------------------- */
 
 static void begin(struct weir_process *process)
 {
@@ -81,7 +81,7 @@ static int fire(struct weir_node *node, void *context, int64_t time_ms)
     return weir_rows_forward(&process->rows, node);
 }
 
-/* ---- what a processor may call ----------------------------------------------------------------- */
+/* ---- what a processor may call --------------------------------------------------------------- */
 
 int weir_process_forward(struct weir_process *process, const void *key, const void *value,
                          int64_t timestamp_ms)
@@ -142,7 +142,7 @@ struct weir_store *weir_process_store(struct weir_process *process, const char *
     return NULL;
 }
 
-/* ---- stores by object -------------------------------------------------------------------------- */
+/* ---- stores by object ------------------------------------------------------------------------ */
 
 /* Which of the node's stores this is. */
 static int64_t store_index(const struct weir_process *process, const struct weir_store *store)
@@ -234,7 +234,7 @@ int weir_store_range(struct weir_process *process, struct weir_store *store, con
                            process->node->call.error);
 }
 
-/* ---- the node ----------------------------------------------------------------------------------- */
+/* ---- the node -------------------------------------------------------------------------------- */
 
 static int open_process(struct weir_node *node, struct weir_error *error)
 {

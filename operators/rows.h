@@ -4,8 +4,8 @@
 #include "runtime/node.h"
 
 /**
- * Rows in the making, for operators whose output has other rows than their input (flat_map, process,
- * the flush of a table). Columns grow in the batch's arena; the first failure sticks.
+ * Rows in the making, for operators whose output has other rows than their input (flat_map,
+ * process, the flush of a table). Columns grow in the batch's arena; the first failure sticks.
  */
 struct weir_rows {
     struct weir_arena *arena;
@@ -55,13 +55,13 @@ static inline void *weir_rows_column(struct weir_node *node, const struct weir_b
 int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *batch,
                                const uint32_t *selection, size_t count);
 
-/** The object of bytes that belong to somebody else (a store's entry): copied into the batch's arena
- * first, for objects may point into their bytes. Null bytes give NULL. */
+/** The object of bytes that belong to somebody else (a store's entry): copied into the batch's
+ * arena first, for objects may point into their bytes. Null bytes give NULL. */
 int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, bool is_key,
                      struct weir_slice bytes, const void **object_out);
 
-/** Rows whose key (and, where `value_too`, value) is not null; the others are counted as dropped when
- * `is_counted`. `batch_out->count` may be 0. */
+/** Rows whose key (and, where `value_too`, value) is not null; the others are counted as dropped
+ * when `is_counted`. `batch_out->count` may be 0. */
 int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *batch, bool value_too,
                             bool is_counted, struct weir_batch *batch_out);
 

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "weir/serde.h"
 
-/* ---- bytes and strings: the object is the slice --------------------------------------------- */
+/* ---- bytes and strings: the object is the slice ---------------------------------------------- */
 
 static size_t slice_serialize(const struct weir_serde *serde, struct weir_serde_call *call,
                               const void *const *objects, size_t count,
@@ -31,7 +31,7 @@ static size_t slice_deserialize(const struct weir_serde *serde, struct weir_serd
     return count;
 }
 
-/* ---- fixed-size values ---------------------------------------------------------------------- */
+/* ---- fixed-size values ----------------------------------------------------------------------- */
 
 /* One store and one load per width; a double travels as its bits. */
 static void store_value(uint8_t *to, const void *object, size_t size)

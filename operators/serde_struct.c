@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "weir/serde.h"
 
-/* ---- sizes ---------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static size_t text_size(const uint8_t *member, const struct weir_field *field)
 {
@@ -109,7 +109,7 @@ static uint8_t *write_fields(uint8_t *to, const struct weir_struct_type *type,
     return to;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Returns the field that could not be read, NULL if all could. `object` is zeroed before. */
 static const struct weir_field *read_fields(struct weir_reader *reader,
@@ -182,7 +182,7 @@ static int read_struct(const struct weir_struct_type *type, struct weir_slice by
     return 0;
 }
 
-/* ---- the serde ------------------------------------------------------------------------------ */
+/* ---- the serde ------------------------------------------------------------------------------- */
 
 size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_call *call,
                              const void *const *objects, size_t count, struct weir_slice *bytes_out)

@@ -1,4 +1,4 @@
-/* A sink makes bytes of objects, where they are not still there, and hands the rows to its topic. */
+/* A sink makes bytes of objects, unless they are still there, and hands rows to its topic. */
 #include "operators/operators.h"
 
 static int process(struct weir_node *node, const struct weir_batch *batch)

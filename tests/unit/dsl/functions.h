@@ -6,8 +6,8 @@
 
 /**
  * What the user functions of random graphs compute, over short texts: the same functions serve the
- * graph that runs and the interpreter it is compared to. Each hashes all it is given, so that a record
- * lost, doubled or out of order shows in everything behind it. `salt` tells operators apart.
+ * graph that runs and the interpreter it is compared to. Each hashes all it is given, so that a
+ * record lost, doubled or out of order shows in everything behind it. `salt` tells operators apart.
  */
 struct text {
     bool is_null;

@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "tests/support/support.h"
 
-/* ---- declaring -------------------------------------------------------------------------------------- */
+/* ---- declaring ------------------------------------------------------------------------------- */
 
 void ref_init(struct reference *reference, bool caches)
 {
@@ -113,7 +113,7 @@ void ref_finish(struct reference *reference)
     reference->committed = reference->now;
 }
 
-/* ---- logs and stores ---------------------------------------------------------------------------------- */
+/* ---- logs and stores ------------------------------------------------------------------------- */
 
 static void append(struct ref_log *log, const struct ref_record *record)
 {
@@ -154,7 +154,7 @@ static struct ref_entry *find_or_add(struct ref_state *state, int store, int par
     return entry;
 }
 
-/* ---- one record, depth first --------------------------------------------------------------------------- */
+/* ---- one record, depth first ----------------------------------------------------------------- */
 
 struct task {
     struct reference *reference;
@@ -390,7 +390,7 @@ static void process(struct task *task, int id, struct ref_record record)
     }
 }
 
-/* ---- timers: at once when stream time reaches them, missed ticks are skipped ---------------------------- */
+/* ---- timers: at once when stream time reaches them, missed ticks are skipped ----------------- */
 
 static void fire(struct task *task, const struct ref_node *node, int64_t now_ms)
 {
@@ -421,7 +421,7 @@ static void run_timers(struct task *task)
     }
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------ */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 static const struct ref_record *head_of(const struct reference *reference, int source,
                                         int partition)
@@ -512,7 +512,7 @@ void ref_run(struct reference *reference)
     find_races(reference, used);
 }
 
-/* ---- commits --------------------------------------------------------------------------------------------- */
+/* ---- commits --------------------------------------------------------------------------------- */
 
 static struct ref_entry *first_changed(struct ref_state *state, int store, int partition,
                                        int before)

@@ -7,13 +7,13 @@
  * A stream processor written to be obviously right: one record at a time, depth first, stores are
  * lists, nothing is fast. It follows STREAMS.md (sections 1 and 3) and knows nothing of the DSL.
  *
- * A graph is a list of nodes. Nodes that hang together by edges or stores are a *component*; a task is
- * a component in one partition. It takes the record with the smallest timestamp among the heads of its
- * inputs, at a tie from the input declared first.
+ * A graph is a list of nodes. Nodes that hang together by edges or stores are a *component*; a task
+ * is a component in one partition. It takes the record with the smallest timestamp among the heads
+ * of its inputs, at a tie from the input declared first.
  *
- * Some runs have no defined order: two tasks write to one partition of a repartition topic, or a task
- * gets records over a repartition topic and another input at once. Then `is_ambiguous` is set, and
- * nothing behind that point can be compared.
+ * Some runs have no defined order: two tasks write to one partition of a repartition topic, or a
+ * task gets records over a repartition topic and another input at once. Then `is_ambiguous` is set,
+ * and nothing behind that point can be compared.
  */
 enum {
     REF_NODES = 96,
@@ -122,7 +122,7 @@ struct reference {
     int change_count;
 };
 
-/* ---- declaring ------------------------------------------------------------------------------------- */
+/* ---- declaring ------------------------------------------------------------------------------- */
 
 void ref_init(struct reference *reference, bool caches);
 void ref_close(struct reference *reference);
@@ -134,7 +134,7 @@ void ref_connect(struct reference *reference, int parent, int child);
 /** When all is declared: components, what repartitions keep, times at their start. */
 void ref_finish(struct reference *reference);
 
-/* ---- running ---------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 void ref_pipe(struct reference *reference, int topic, int partition,
               const struct ref_record *record);

@@ -24,7 +24,7 @@ static struct weir_stream *strings(struct weir_builder *builder)
     return weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
 }
 
-/* ---- the whole graph ---------------------------------------------------------------------------- */
+/* ---- the whole graph ------------------------------------------------------------------------- */
 
 START_TEST(graph_is_empty)
 {
@@ -102,7 +102,7 @@ START_TEST(merged_partition_counts_differ)
 }
 END_TEST
 
-/* ---- serdes ---------------------------------------------------------------------------------------- */
+/* ---- serdes ---------------------------------------------------------------------------------- */
 
 START_TEST(source_without_key_serde)
 {
@@ -199,7 +199,7 @@ START_TEST(windowed_serde_without_key)
 }
 END_TEST
 
-/* ---- names ----------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 START_TEST(topic_is_null)
 {
@@ -266,7 +266,7 @@ START_TEST(repartition_count_is_negative)
 }
 END_TEST
 
-/* ---- functions -------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 /* Each call that takes a function, with NULL in its place. */
 static void call_without_function(struct weir_builder *builder, int which)
@@ -344,7 +344,7 @@ START_TEST(function_is_null)
 }
 END_TEST
 
-/* ---- stores ----------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 static void process_with(struct weir_builder *builder, const char *const *stores)
 {
@@ -434,7 +434,7 @@ START_TEST(options_with_unknown_cache)
 }
 END_TEST
 
-/* ---- windows ---------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static void count_window(struct weir_builder *builder, struct weir_tumbling window,
                          int64_t retention_ms)
@@ -486,7 +486,7 @@ START_TEST(retention_without_windows)
 }
 END_TEST
 
-/* ---- handles ---------------------------------------------------------------------------------------- */
+/* ---- handles --------------------------------------------------------------------------------- */
 
 START_TEST(merged_stream_is_of_another_builder)
 {

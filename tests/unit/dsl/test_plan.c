@@ -1,6 +1,6 @@
-/* What a built topology tells the runtime beside its text: where rows go one by one, which topics must
- * have one partition count, how stores are kept, what survives the builder; and that each allocation
- * may fail. */
+/* What a built topology tells the runtime beside its text: where rows go one by one, which topics
+ * must have one partition count, how stores are kept, what survives the builder; and that each
+ * allocation may fail. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -34,7 +34,7 @@ static const struct weir_plan_store *store_of(const struct weir_topology *topolo
     ck_abort_msg("no store %s in\n%s", name, topology->description);
 }
 
-/* ---- row by row ---------------------------------------------------------------------------------- */
+/* ---- row by row ------------------------------------------------------------------------------ */
 
 static void expect_marked(const struct weir_topology *topology, const char *name, bool plain,
                           bool cached)
@@ -143,7 +143,7 @@ START_TEST(cached_tables_end_paths)
 }
 END_TEST
 
-/* ---- co-partitioning ------------------------------------------------------------------------------- */
+/* ---- co-partitioning ------------------------------------------------------------------------- */
 
 static const char *topic_name(const struct weir_topology *topology, int32_t topic)
 {
@@ -185,7 +185,7 @@ START_TEST(merged_streams_of_an_aggregate_need_equal_partition_counts)
 }
 END_TEST
 
-/* ---- stores ------------------------------------------------------------------------------------------ */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 START_TEST(stores_are_kept_as_asked)
 {
@@ -232,7 +232,7 @@ START_TEST(topic_serves_as_changelog)
 }
 END_TEST
 
-/* ---- null keys ------------------------------------------------------------------------------------------ */
+/* ---- null keys ------------------------------------------------------------------------------- */
 
 START_TEST(repartition_keeps_null_keys_for_a_left_join)
 {
@@ -252,10 +252,10 @@ START_TEST(repartition_keeps_null_keys_for_a_left_join)
 }
 END_TEST
 
-/* ---- windowed keys ---------------------------------------------------------------------------------------- */
+/* ---- windowed keys --------------------------------------------------------------------------- */
 
-/* Bytes of a windowed key: the inner ones, then the start; sinks partition by the inner key. The serde
- * in the topology is its own. */
+/* Bytes of a windowed key: the inner ones, then the start; sinks partition by the inner key. The
+ * serde in the topology is its own. */
 START_TEST(windowed_keys_are_written_and_read)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -289,7 +289,7 @@ START_TEST(windowed_keys_are_written_and_read)
 }
 END_TEST
 
-/* ---- without memory ----------------------------------------------------------------------------------------- */
+/* ---- without memory -------------------------------------------------------------------------- */
 
 /* A bit of everything. */
 static void declare_all(struct weir_builder *builder)

@@ -1,7 +1,7 @@
 /* The engine against the reference interpreter: random graphs, random records with null keys and
- * values, out of order and late, one partition and several, caches on and off, restarts and crashes.
- * Outputs are compared record by record where their order is defined, and as bags where several tasks
- * write to one partition; then the stores, and what was dropped.
+ * values, out of order and late, one partition and several, caches on and off, restarts and
+ * crashes. Outputs are compared record by record where their order is defined, and as bags where
+ * several tasks write to one partition; then the stores, and what was dropped.
  *
  * WEIR_SIM_SEEDS says how many seeds (300), WEIR_SIM_SEED runs one of them again. */
 #include <inttypes.h>
@@ -59,7 +59,7 @@ static void show_run(const char *message)
         if (rc_ < 0) RUN_FAIL("%s: %s: %s", #call, weir_code_name(rc_), error_.text);              \
     } while (0)
 
-/* ---- setting up -------------------------------------------------------------------------------------- */
+/* ---- setting up ------------------------------------------------------------------------------ */
 
 static int below(struct run *run, int bound)
 {
@@ -110,7 +110,7 @@ static void run_close(struct run *run)
     weir_assert_set_hook(NULL);
 }
 
-/* ---- input -------------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static struct ref_record random_record(struct run *run)
 {
@@ -159,7 +159,7 @@ static void pipe_one(struct run *run)
                                      &bytes, false));
 }
 
-/* ---- outputs ------------------------------------------------------------------------------------------- */
+/* ---- outputs --------------------------------------------------------------------------------- */
 
 static void show(char *to, size_t size, const struct ref_record *record)
 {
@@ -266,7 +266,7 @@ static void compare_all_outputs(struct run *run)
     }
 }
 
-/* ---- stores --------------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 static int store_partitions(const struct run *run, int store)
 {
@@ -359,7 +359,7 @@ static void compare_drops(struct run *run)
              metrics.records_dropped_null, metrics.records_dropped_late, metrics.records_failed);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void commit(struct run *run)
 {
@@ -425,7 +425,7 @@ static int run_seed(uint64_t seed, bool engine)
     return steps;
 }
 
-/* ---- the tests -------------------------------------------------------------------------------------------- */
+/* ---- the tests ------------------------------------------------------------------------------- */
 
 static uint64_t seed_from(const char *name, uint64_t otherwise)
 {

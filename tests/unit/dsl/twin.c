@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- user functions: from objects to texts and back ------------------------------------------------- */
+/* ---- user functions: from objects to texts and back ------------------------------------------ */
 
 static struct text text_from(const void *object)
 {
@@ -143,7 +143,7 @@ static int show_count(struct weir_call *call, const void *key, const void *value
     return 0;
 }
 
-/* ---- a processor ---------------------------------------------------------------------------------------- */
+/* ---- a processor ----------------------------------------------------------------------------- */
 
 static int process(struct weir_process *process, void *state, struct weir_call *call,
                    const void *key, const void *value)
@@ -193,7 +193,7 @@ static int start_timer(struct weir_process *process, void *state, struct weir_ca
     return weir_process_schedule(process, WEIR_PUNCTUATE_STREAM_TIME, op->timer_ms, tick);
 }
 
-/* ---- growing ---------------------------------------------------------------------------------------------- */
+/* ---- growing --------------------------------------------------------------------------------- */
 
 static int below(struct twin *twin, int bound)
 {

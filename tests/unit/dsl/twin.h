@@ -6,9 +6,9 @@
 #include "weir/stream.h"
 
 /**
- * A random graph, declared twice at once: with the public API and for the reference interpreter. Keys
- * and values are texts throughout; a count's integers and windowed keys become texts right behind
- * their table.
+ * A random graph, declared twice at once: with the public API and for the reference interpreter.
+ * Keys and values are texts throughout; a count's integers and windowed keys become texts right
+ * behind their table.
  */
 enum { TWIN_STREAMS = 32, TWIN_TABLES = 8, TWIN_OPERATORS = 64, TWIN_INPUTS = 3 };
 

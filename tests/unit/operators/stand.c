@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-/* ---- what comes out, as text -------------------------------------------------------------------- */
+/* ---- what comes out, as text ----------------------------------------------------------------- */
 
 static void add_text(char text[STAND_TEXT_SIZE], const char *format, ...) WEIR_PRINTF(2, 3);
 static void add_text(char text[STAND_TEXT_SIZE], const char *format, ...)
@@ -85,7 +85,7 @@ void stand_expect(struct stand *stand, const char *text)
     stand->text[0] = '\0';
 }
 
-/* ---- the runtime's side of runtime/node.h -------------------------------------------------------- */
+/* ---- the runtime's side of runtime/node.h ---------------------------------------------------- */
 
 static struct stand *stand_of(const struct weir_node *node)
 {
@@ -236,7 +236,7 @@ int weir_node_schedule(struct weir_node *node, enum weir_punctuation type, int64
     return 0;
 }
 
-/* ---- setting up ----------------------------------------------------------------------------------- */
+/* ---- setting up ------------------------------------------------------------------------------ */
 
 static const struct weir_plan_node catcher_plan = {.name = "catcher", .ops = &catcher_ops};
 
@@ -322,7 +322,7 @@ void stand_close(struct stand *stand)
     weir_sim_free(stand->sim);
 }
 
-/* ---- driving ---------------------------------------------------------------------------------------- */
+/* ---- driving --------------------------------------------------------------------------------- */
 
 int stand_feed_selected(struct stand *stand, const struct row *rows, size_t count,
                         const uint32_t *selection, size_t selected)

@@ -22,7 +22,7 @@ static struct weir_process_config config_of(struct weir_processor processor)
     };
 }
 
-/* ---- state ------------------------------------------------------------------------------------------ */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 struct memory {
     struct weir_store *store;
@@ -95,7 +95,7 @@ START_TEST(forwards_go_one_by_one_where_paths_meet)
 }
 END_TEST
 
-/* ---- ranges ------------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 struct walked {
     char text[64];
@@ -140,7 +140,7 @@ START_TEST(range_walks_in_order_of_bytes)
 }
 END_TEST
 
-/* ---- timers -------------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static int tick(struct weir_process *process, void *state, struct weir_call *call, int64_t time_ms)
 {
@@ -197,7 +197,7 @@ START_TEST(failing_timer_stops)
 }
 END_TEST
 
-/* ---- what is refused -------------------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static int refused(struct weir_process *process, void *state, struct weir_call *call,
                    const void *key, const void *value)

@@ -22,7 +22,7 @@ static void expect_bytes(struct weir_slice bytes, const void *expected, size_t s
     ck_assert_mem_eq(bytes.data, expected, size);
 }
 
-/* ---- plain values ------------------------------------------------------------------------------------ */
+/* ---- plain values ---------------------------------------------------------------------------- */
 
 /* As Kafka's own serializers write them: big-endian, IEEE 754. */
 START_TEST(plain_values_have_kafkas_bytes)
@@ -84,7 +84,7 @@ START_TEST(wrong_sizes_are_refused)
 }
 END_TEST
 
-/* ---- a declared struct --------------------------------------------------------------------------------- */
+/* ---- a declared struct ----------------------------------------------------------------------- */
 
 struct place {
     double latitude;

@@ -1,5 +1,5 @@
-/* The operators without state, row by row of STREAMS.md section 1: what passes, what changes, what a
- * failing user function does to its neighbours. */
+/* The operators without state, row by row of STREAMS.md section 1: what passes, what changes, what
+ * a failing user function does to its neighbours. */
 #include "tests/unit/operators/stand.h"
 
 static bool is_text(const void *object, const char *text)
@@ -23,7 +23,7 @@ static int is_null_value(struct weir_call *call, const void *key, const void *va
     return value == NULL;
 }
 
-/* ---- filter --------------------------------------------------------------------------------------- */
+/* ---- filter ---------------------------------------------------------------------------------- */
 
 START_TEST(filter_keeps_what_holds_with_its_columns)
 {
@@ -122,7 +122,7 @@ START_TEST(null_keys_leave_silently_before_a_repartition)
 }
 END_TEST
 
-/* ---- map, mapValues, selectKey --------------------------------------------------------------------- */
+/* ---- map, mapValues, selectKey --------------------------------------------------------------- */
 
 static int swap(struct weir_call *call, const void *key, const void *value, const void **key_out,
                 const void **value_out)
@@ -216,7 +216,7 @@ START_TEST(select_key_forgets_the_bytes_of_the_old_key)
 }
 END_TEST
 
-/* ---- flatMap ----------------------------------------------------------------------------------------- */
+/* ---- flatMap --------------------------------------------------------------------------------- */
 
 /* As many rows as the value has characters; fails behind the second of "bad". */
 static int letters(struct weir_call *call, const void *key, const void *value,
@@ -324,7 +324,7 @@ START_TEST(flat_map_grows)
 }
 END_TEST
 
-/* ---- peek, foreach, branch, merge --------------------------------------------------------------------- */
+/* ---- peek, foreach, branch, merge ------------------------------------------------------------ */
 
 struct seen {
     int64_t count;
@@ -445,7 +445,7 @@ START_TEST(merge_passes_on)
 }
 END_TEST
 
-/* ---- source and sink -------------------------------------------------------------------------------- */
+/* ---- source and sink ------------------------------------------------------------------------- */
 
 START_TEST(source_leaves_out_what_it_cannot_read)
 {

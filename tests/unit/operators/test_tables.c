@@ -16,7 +16,7 @@ static struct weir_slice window_key(const char *key, int64_t start, uint8_t to[6
     return weir_slice(to, size + 8);
 }
 
-/* ---- user functions -------------------------------------------------------------------------------- */
+/* ---- user functions -------------------------------------------------------------------------- */
 
 /* Joins texts with '+'; "gone" deletes, "bad" fails. */
 static int concatenate(struct weir_call *call, const void *aggregate, const void *value,
@@ -82,7 +82,7 @@ static void set_up(struct stand *stand, const struct weir_aggregate_config *conf
     stand->specs[0].retention_ms = config->window_size_ms + config->grace_ms;
 }
 
-/* ---- aggregates by key ------------------------------------------------------------------------------ */
+/* ---- aggregates by key ----------------------------------------------------------------------- */
 
 START_TEST(count_forwards_each_update)
 {
@@ -194,7 +194,7 @@ START_TEST(failing_aggregate_leaves_the_state_as_it_was)
 }
 END_TEST
 
-/* ---- caches ------------------------------------------------------------------------------------------ */
+/* ---- caches ---------------------------------------------------------------------------------- */
 
 /* K7: nothing until the flush, then each key once, in order of first change. */
 START_TEST(cached_table_forwards_at_the_flush)
@@ -248,7 +248,7 @@ START_TEST(cached_store_forwards_at_once_when_caches_are_off)
 }
 END_TEST
 
-/* ---- windows ------------------------------------------------------------------------------------------ */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static const struct weir_aggregate_config windowed_count = {
     .kind = WEIR_AGGREGATE_COUNT,
@@ -378,7 +378,7 @@ START_TEST(cached_windows_forward_at_the_flush)
 }
 END_TEST
 
-/* ---- table(topic) -------------------------------------------------------------------------------------- */
+/* ---- table(topic) ---------------------------------------------------------------------------- */
 
 static const struct weir_table_config table_config = {&weir_serde_string, &weir_serde_string};
 
@@ -428,7 +428,7 @@ START_TEST(table_without_a_store_passes_updates)
 }
 END_TEST
 
-/* ---- stream-table join ----------------------------------------------------------------------------------- */
+/* ---- stream-table join ----------------------------------------------------------------------- */
 
 static int join_texts(struct weir_call *call, const void *key, const void *stream_value,
                       const void *table_value, const void **value_out)
