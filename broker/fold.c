@@ -88,6 +88,16 @@ static int fold_read(struct weir_fold *fold, struct weir_partition_log *log, int
     return rc;
 }
 
+int weir_fold_catch_up(struct weir_fold *fold, struct weir_partition_log *log, int64_t end_offset,
+                       struct weir_error *error)
+{
+    while (fold->next_offset < end_offset) {
+        int rc = fold_read(fold, log, end_offset, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
 static int apply_snapshot_record(void *context, const struct weir_record *record,
                                  struct weir_error *error)
 {
@@ -115,11 +125,8 @@ int weir_fold_restore(struct weir_fold *fold, struct weir_env *env, struct weir_
     }
     weir_fold_snapshot_taken(fold, id.offset);
     fold->next_offset = id.offset;
-    while (fold->next_offset < state.end_offset) {
-        rc = fold_read(fold, log, state.end_offset, error);
-        if (rc < 0) return weir_error_wrap(error, rc, "replay '%s'", folder);
-    }
-    return 0;
+    rc = weir_fold_catch_up(fold, log, state.end_offset, error);
+    return weir_error_wrap(error, rc, "replay '%s'", folder);
 }
 
 int weir_fold_snapshot(const struct weir_fold *fold, struct weir_snapshot_builder *builder)

@@ -39,6 +39,11 @@ void weir_fold_close(struct weir_fold *fold);
 int weir_fold_restore(struct weir_fold *fold, struct weir_env *env, struct weir_partition_log *log,
                       const char *folder, struct weir_error *error);
 
+/** Fold in what `log` has from `next_offset` up to `end_offset`: what a failure left out. Reads in
+ * place; nothing to do in the usual case. */
+int weir_fold_catch_up(struct weir_fold *fold, struct weir_partition_log *log, int64_t end_offset,
+                       struct weir_error *error);
+
 /** Fold in the records from `next_offset` on of one stored batch, or of several. After an error it
  * stands between two records, and the same call goes on from there. */
 int weir_fold_batches(struct weir_fold *fold, struct weir_slice batches, struct weir_error *error);

@@ -99,8 +99,13 @@ static void commit_flushed(struct weir_request *request)
         work->commit->request.error = request->error;
     } else {
         const struct weir_shared *batch = work->produce.batches;
-        rc = weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size),
-                               &work->commit->request.error);
+        struct weir_error *error = &work->commit->request.error;
+        offsets->flushed_end = work->produce.last_offset + 1;
+        rc = weir_fold_catch_up(&offsets->fold, work->partition->log, work->produce.base_offset,
+                                error);
+        if (rc == 0) {
+            rc = weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size), error);
+        }
         weir_snapshotter_run(&offsets->snapshotter);
     }
     weir_request_reply(&work->commit->request, rc);
@@ -324,8 +329,17 @@ static void show_committed(struct weir_committed_request *request,
 
 static void committed_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    weir_assert(partition->offsets != NULL);
-    show_committed((struct weir_committed_request *)request, &partition->offsets->image);
+    struct weir_offsets_partition *offsets = partition->offsets;
+    weir_assert(offsets != NULL);
+    /* A commit that is durable and could not be folded in for want of memory is whole or not at all
+     * for its readers, too. */
+    int rc = weir_fold_catch_up(&offsets->fold, partition->log, offsets->flushed_end,
+                                &request->error);
+    if (rc < 0) {
+        weir_request_reply(request, rc);
+        return;
+    }
+    show_committed((struct weir_committed_request *)request, &offsets->image);
 }
 
 static void committed_arrives(struct weir_message *message)

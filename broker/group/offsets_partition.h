@@ -18,6 +18,7 @@ struct weir_offsets_partition {
     struct weir_offsets_image image;
     struct weir_fold fold;
     struct weir_snapshotter snapshotter;
+    int64_t flushed_end; /* commits below are durable: the image is behind only after a failure */
     struct weir_batch_builder builder;
     struct weir_buffer key;
     struct weir_buffer value;
