@@ -291,9 +291,10 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     rc = weir_sync_directory(log->env, log->path, error);
     if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
     rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
-    /* On a full disk the older mark is still true, and the log can be read. */
+    /* On a full disk the older mark is still true, and the log can be read. The next append writes the
+     * mark first: the older one may order a cut, or be in the page cache alone. */
     if (rc != WEIR_NO_SPACE || !opening->has_mark) return rc;
-    log->cut_is_unmarked = opening->mark.is_truncating;
+    log->cut_is_unmarked = true;
     return 0;
 }
 
