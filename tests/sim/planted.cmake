@@ -1,1 +1,15 @@
-# Builds of the same tests with one bug planted at link time: each must be found.
+# Builds of the same tests with one bug planted at link time (planted/<bug>.c stands in for SYMBOL).
+# Each must be found within SEEDS seeds: the test passes when it is, and says after how many.
+function(weir_planted bug)
+  cmake_parse_arguments(arg "" "SYMBOL;SEEDS" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(test_sim_planted_${bug} planted/${bug}.c ${arg_SOURCES})
+  target_link_libraries(test_sim_planted_${bug} PRIVATE weir_sim_world ${arg_DEPENDS})
+  target_link_options(test_sim_planted_${bug} PRIVATE -Wl,--wrap=${arg_SYMBOL})
+  add_test(NAME sim_planted_${bug} COMMAND test_sim_planted_${bug} --finds-bug=${arg_SEEDS})
+  set_tests_properties(sim_planted_${bug} PROPERTIES LABELS sim TIMEOUT 300)
+endfunction()
+
+weir_planted(skipped_fsync SYMBOL weir_log_sync_run SEEDS 50 SOURCES test_engine_seeds.c)
+weir_planted(torn_tail SYMBOL weir_batch_check_crc SEEDS 300 SOURCES test_engine_seeds.c)
+weir_planted(early_commit SYMBOL weir_thread_hand_in SEEDS 50
+             SOURCES test_job_seeds.c job.c job_check.c DEPENDS weir_dsl weir_runtime)

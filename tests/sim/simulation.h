@@ -26,6 +26,7 @@ struct swarm {
     int read_error_per_mille;
     int clock_jump_per_mille;
     int close_per_mille;        /* a clean close, and open again */
+    int leap_per_mille;         /* minutes pass: retention, trimming */
     int recovery_fault_percent; /* each recovery meets one more of the above */
     bool may_lose_power;        /* else crashes are kill -9 */
     int events_per_turn;
@@ -66,6 +67,7 @@ struct simulation {
     bool is_full;        /* the disk, for a while */
     bool is_lossy;       /* something unsynced may have been dropped since the last restart */
     bool may_turn_lossy; /* a planned fault would do so */
+    bool is_armed;       /* a fault is planned */
     bool needs_restart;  /* an answer said that the disk failed */
     bool is_calm;        /* no faults: before simulation_trouble and after simulation_heal */
     bool has_finished;
@@ -112,6 +114,8 @@ void simulation_trouble(struct simulation *simulation);
 void simulation_turn(struct simulation *simulation);
 /** No more faults; the node is up and stays up. */
 void simulation_heal(struct simulation *simulation);
+/** So many turns with all clients acting. */
+void simulation_play(struct simulation *simulation, int turns);
 /** Run, clients included, until `is_done`; fails as stuck after a minute of virtual time. */
 bool simulation_settle(struct simulation *simulation,
                        bool (*is_done)(struct simulation *simulation), const char *what);

@@ -13,7 +13,7 @@ enum {
     TOPICS_MAX = 3,
     PARTITIONS_MAX = 3,
     PRODUCERS_MAX = 4,
-    TURNS_MAX = 600,
+    TURNS_MAX = 1500,
     FIRST_READER = 20,
     FIRST_GROUP = 30,
     FIRST_ADMIN = 40,
@@ -67,7 +67,7 @@ static void add_producer(struct simulation *simulation, struct workload *workloa
         .in_flight_max = 1 + (int)simulation_draw(simulation, 5),
         .records_max = 1 + (int)simulation_draw(simulation, 10),
         .padding_max = (int)simulation_draw(simulation, 100),
-        .value_count = 20 + simulation_draw(simulation, 200),
+        .value_count = 20 + simulation_draw(simulation, 500),
     };
     producer_new(simulation, &options);
 }
@@ -134,10 +134,7 @@ static void run(struct simulation *simulation)
         admin_new(simulation, FIRST_ADMIN + i, 1 + simulation_draw(simulation, 4));
 
     simulation_trouble(simulation);
-    for (int turn = 0; turn < TURNS_MAX && !simulation_has_failed(simulation); turn++) {
-        simulation_act(simulation);
-        simulation_turn(simulation);
-    }
+    simulation_play(simulation, 200 + (int)simulation_draw(simulation, TURNS_MAX));
     simulation_heal(simulation);
     (void)simulation_settle(simulation, all_are_done, "the clients are not done");
     read_all(simulation);

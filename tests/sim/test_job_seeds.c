@@ -7,7 +7,7 @@
 #include "tests/sim/job.h"
 #include "tests/sim/seeds.h"
 
-enum { PARTITIONS_MAX = 3, PRODUCERS_MAX = 3, TURNS_MAX = 600, LAST_READER = 50 };
+enum { PARTITIONS_MAX = 3, PRODUCERS_MAX = 3, TURNS_MAX = 1500, LAST_READER = 50 };
 
 static void draw_shape(struct simulation *simulation, struct job_shape *shape)
 {
@@ -103,13 +103,10 @@ static void play(struct simulation *simulation, const struct job_shape *shape,
         bool is_click = (shape->parts & JOB_JOINED) != 0 &&
                         (shape->parts == JOB_JOINED || simulation_chance(simulation, 400));
         add_producer(simulation, shape, 2 + i, inputs[is_click],
-                     20 + simulation_draw(simulation, 200), logs[is_click]);
+                     20 + simulation_draw(simulation, 500), logs[is_click]);
     }
     simulation_trouble(simulation);
-    for (int turn = 0; turn < TURNS_MAX && !simulation_has_failed(simulation); turn++) {
-        simulation_act(simulation);
-        simulation_turn(simulation);
-    }
+    simulation_play(simulation, 200 + (int)simulation_draw(simulation, TURNS_MAX));
     simulation_heal(simulation);
     if (!simulation_settle(simulation, all_are_done, "producers and job are not done")) return;
     if (!job_drain(job)) return;
