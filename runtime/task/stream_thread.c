@@ -130,13 +130,15 @@ static int run_task(struct weir_stream_thread *thread, struct weir_task *task, i
     return rows < 0 ? rows : fired + rows;
 }
 
-/* A batch of each task, going round; at most so many tasks in a turn. */
+/* A batch of each task, going round; at most so many tasks with work in a turn. Those without are
+ * passed over: a turn that found nothing is the last until somebody wakes the thread. */
 static int run_tasks(struct weir_stream_thread *thread)
 {
     int work = 0;
+    int busy = 0;
     int64_t wall_ms = weir_thread_wall_now_ms(thread);
-    size_t count = thread->task_count < TASKS_PER_TURN ? thread->task_count : TASKS_PER_TURN;
-    for (size_t i = 0; i < count && may_process(thread); i++) {
+    size_t count = thread->task_count;
+    for (size_t i = 0; i < count && busy < TASKS_PER_TURN && may_process(thread); i++) {
         struct weir_task *task = thread->tasks[thread->next_task].task;
         thread->next_task = (thread->next_task + 1) % thread->task_count;
         int rc = run_task(thread, task, wall_ms);
@@ -145,6 +147,7 @@ static int run_tasks(struct weir_stream_thread *thread)
             return rc;
         }
         work += rc;
+        busy += rc > 0;
     }
     return work;
 }
