@@ -71,6 +71,9 @@ static void take_description(struct weir_streams *streams, size_t topic,
     found->partition_count = request->partition_count;
     found->max_message_bytes = request->config.max_message_bytes;
     found->keys_required = request->config.cleanup_compact;
+    if (request->config.message_timestamp_type == WEIR_LOG_APPEND_TIME) return;
+    found->before_max_ms = request->config.message_timestamp_before_max_ms;
+    found->after_max_ms = request->config.message_timestamp_after_max_ms;
 }
 
 static int take_topics(struct weir_start *start, bool internal, struct weir_error *error)

@@ -103,7 +103,6 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
     const struct weir_streams_options *options = &streams->options;
     bool has_letters = options->dead_letter_topic != NULL;
     streams->task_config = (struct weir_task_config){
-        .application_id = options->application_id,
         .topology = topology,
         .topics = streams->topics,
         .dead_letter_topic = has_letters ? streams->topic_count - 1 : SIZE_MAX,

@@ -153,8 +153,17 @@ static size_t record_size_max(const struct weir_record *record)
     return size;
 }
 
+/* The log would refuse the whole batch for one such record. */
+static bool is_too_far(const struct weir_job_topic *topic, int64_t timestamp_ms, int64_t now_ms)
+{
+    if (now_ms == 0) return false;
+    bool is_early = topic->before_max_ms > 0 && now_ms - timestamp_ms > topic->before_max_ms;
+    bool is_late = topic->after_max_ms > 0 && timestamp_ms - now_ms > topic->after_max_ms;
+    return is_early || is_late;
+}
+
 static int check_record(const struct weir_job_topic *topic, const struct weir_record *record,
-                        size_t size, struct weir_error *error)
+                        size_t size, int64_t wall_now_ms, struct weir_error *error)
 {
     if (size + WEIR_BATCH_HEADER_SIZE > (size_t)topic->max_message_bytes) {
         return weir_error_set(error, WEIR_TOO_LARGE,
@@ -169,6 +178,11 @@ static int check_record(const struct weir_job_topic *topic, const struct weir_re
     if (record->timestamp_ms < 0) {
         return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
                               "timestamp %" PRId64 " for topic '%s' is negative",
+                              record->timestamp_ms, topic->name);
+    }
+    if (is_too_far(topic, record->timestamp_ms, wall_now_ms)) {
+        return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
+                              "timestamp %" PRId64 " is further from today than topic '%s' takes",
                               record->timestamp_ms, topic->name);
     }
     return 0;
@@ -189,7 +203,7 @@ int weir_collector_add(struct weir_collector *collector, size_t topic, int32_t p
                        const struct weir_record *record, struct weir_error *error)
 {
     size_t size = record_size_max(record);
-    int rc = check_record(&collector->topics[topic], record, size, error);
+    int rc = check_record(&collector->topics[topic], record, size, collector->wall_now_ms, error);
     if (rc < 0) return rc;
     struct weir_output_slot *slot = slot_of(collector, topic, partition);
     if (slot == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for outputs");

@@ -38,6 +38,7 @@ struct weir_collector {
     struct weir_output *pending_tail;
     struct weir_output *pool;
     size_t pending_bytes;
+    int64_t wall_now_ms; /* as told last; 0: timestamps are not compared with today */
 };
 
 /** `topics` is borrowed and must stay. Cannot fail. */
@@ -49,7 +50,8 @@ void weir_collector_close(struct weir_collector *collector);
 /**
  * Copy one record into the batch of its partition.
  * Errors: WEIR_TOO_LARGE (over max.message.bytes), WEIR_INVALID_RECORD (no key in a compacted topic),
- *         WEIR_INVALID_TIMESTAMP: the record's own; nothing changed. WEIR_NO_MEMORY.
+ *         WEIR_INVALID_TIMESTAMP (negative, or further from today than the topic takes): the record's own
+ *         failures; nothing changed. WEIR_NO_MEMORY.
  */
 int weir_collector_add(struct weir_collector *collector, size_t topic, int32_t partition,
                        const struct weir_record *record, struct weir_error *error);

@@ -18,6 +18,9 @@ struct weir_job_topic {
     bool is_internal;   /* repartition or changelog: the job is its only writer */
     bool keys_required; /* compacted */
     int64_t max_message_bytes;
+    /* message.timestamp.before.max.ms and after.max.ms; 0: the log does not look */
+    int64_t before_max_ms;
+    int64_t after_max_ms;
 };
 
 #endif

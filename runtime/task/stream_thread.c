@@ -137,6 +137,7 @@ static int run_tasks(struct weir_stream_thread *thread)
     int work = 0;
     int busy = 0;
     int64_t wall_ms = weir_thread_wall_now_ms(thread);
+    thread->collector.wall_now_ms = wall_ms;
     size_t count = thread->task_count;
     for (size_t i = 0; i < count && busy < TASKS_PER_TURN && may_process(thread); i++) {
         struct weir_task *task = thread->tasks[thread->next_task].task;

@@ -102,18 +102,6 @@ static int choose(struct weir_task *task, struct choice *choice_out)
     return choice.input != NULL;
 }
 
-bool weir_task_has_work(struct weir_task *task)
-{
-    bool has_records = false;
-    for (size_t i = 0; i < task->input_count; i++) {
-        const struct weir_task_input *input = &task->inputs[i];
-        bool is_empty = weir_input_queue_is_empty(&input->queue);
-        if (is_empty && is_behind(input)) return false;
-        has_records |= !is_empty;
-    }
-    return has_records;
-}
-
 /* ---- a batch of rows ------------------------------------------------------------------------------ */
 
 struct columns {

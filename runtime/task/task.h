@@ -34,7 +34,6 @@ struct weir_task_metrics {
 
 /** The job's part, the same for all tasks. */
 struct weir_task_config {
-    const char *application_id;
     const struct weir_topology *topology;
     const struct weir_job_topic *topics; /* the job's table */
     size_t dead_letter_topic;            /* index in it; SIZE_MAX: none */
@@ -118,9 +117,6 @@ int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms);
 int weir_task_flush(struct weir_task *task);
 /** Seal the stores: every change since the last seal is in the collector as a changelog record. */
 int weir_task_seal(struct weir_task *task);
-
-/** True if something is buffered that could be processed now. */
-bool weir_task_has_work(struct weir_task *task);
 
 /** Index in the job's table of the changelog of the topology's store `store`. */
 static inline size_t weir_changelog_topic(const struct weir_topology *topology, size_t store)

@@ -26,8 +26,8 @@ static bool live_with_failure(uint64_t at)
 {
     struct weir_error error = {0};
     fail_allocation(at);
-    struct weir_streams *streams =
-        weir_streams_start(stage.log, &plan.topology, STAGE_OPTIONS(.num_stream_threads = 2), &error);
+    struct weir_streams *streams = weir_streams_start(
+        stage.log, &plan.topology, STAGE_OPTIONS(.num_stream_threads = 2), &error);
     if (streams == NULL) {
         ck_assert_msg(has_failed_one(), "%s", error.text);
     } else {
