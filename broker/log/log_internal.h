@@ -48,6 +48,7 @@ struct weir_partition_log {
     bool
         cut_is_unmarked; /* the cut is done, the mark on the disk still orders it: no append before */
     bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
+    bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */
     bool has_failed;      /* an I/O error: nothing is written any more */
     int64_t offline_from; /* damage: offsets from here on are not served; -1: none */
     char reason[256];     /* why, for a person */

@@ -71,6 +71,27 @@ int weir_partition_log_open(const struct weir_partition_log_options *options,
  * written. Returns the first error, the log is freed in any case. NULL is fine. */
 int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *error);
 
+/**
+ * Many logs of one file system are closed in step, so that they share two syncs of it instead of
+ * having three each:
+ *
+ *   weir_partition_log_lay_mark      of each: its clean mark stands beside the one in force
+ *   weir_partition_log_sync_disk     of any one: data and marks of all of them are on the disk
+ *   weir_partition_log_take_mark     of each: the mark comes into force
+ *   weir_partition_log_sync_disk     of any one: and stays
+ *   weir_partition_log_close         of each: nothing is left to write
+ *
+ * After the first error weir_partition_log_give_up says so to each log, whose close then writes
+ * nothing. A mark for which room or memory is missing is no error here: it is left to the close,
+ * which tries once more by itself.
+ */
+bool weir_partition_log_needs_mark(const struct weir_partition_log *log);
+int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_error *error);
+int weir_partition_log_sync_disk(struct weir_partition_log *log, struct weir_error *error);
+int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_error *error);
+void weir_partition_log_give_up(struct weir_partition_log *log, int rc,
+                                const struct weir_error *reason);
+
 /* ---- appending ------------------------------------------------------------------------------- */
 
 struct weir_append {

@@ -71,13 +71,23 @@ out:
     return rc;
 }
 
-static int write_aside(const struct weir_small_file_replace *what, const char *path,
-                       struct weir_error *error)
+/* Where the new bytes wait. */
+static struct weir_log_path aside_of(const struct weir_small_file_replace *what)
 {
+    char name[64];
+    int size = snprintf(name, sizeof name, "%s.tmp", what->name);
+    weir_assert(size > 0 && (size_t)size < sizeof name);
+    return weir_log_path(what->directory, name);
+}
+
+int weir_small_file_lay(const struct weir_small_file_replace *what, struct weir_error *error)
+{
+    struct weir_log_path aside = aside_of(what);
     struct weir_file *file = NULL;
     struct weir_iovec part = {what->bytes.data, what->bytes.size};
-    int rc = weir_file_open(what->env, path,
-                            WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, error);
+    int rc =
+        weir_file_open(what->env, aside.text,
+                       WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, error);
     if (rc < 0) goto out;
 
     rc = weir_file_write(file, &part, 1, 0, error);
@@ -91,19 +101,18 @@ out:
     return rc;
 }
 
-int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error)
+int weir_small_file_take(const struct weir_small_file_replace *what, struct weir_error *error)
 {
-    char name[64];
-    int size = snprintf(name, sizeof name, "%s.tmp", what->name);
-    weir_assert(size > 0 && (size_t)size < sizeof name);
-    struct weir_log_path aside = weir_log_path(what->directory, name);
+    struct weir_log_path aside = aside_of(what);
     struct weir_log_path path = weir_log_path(what->directory, what->name);
-
-    int rc = write_aside(what, aside.text, error);
-    if (rc < 0) return rc;
-    rc = weir_rename(what->env, aside.text, path.text, error);
-    if (rc < 0) return rc;
-    if (!what->is_durable) return 0;
+    int rc = weir_rename(what->env, aside.text, path.text, error);
+    if (rc < 0 || !what->is_durable) return rc;
     rc = weir_sync_directory(what->env, what->directory, error);
     return rc == WEIR_NO_SPACE ? WEIR_IO : rc; /* the rename has happened: not "nothing changed" */
+}
+
+int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error)
+{
+    int rc = weir_small_file_lay(what, error);
+    return rc < 0 ? rc : weir_small_file_take(what, error);
 }

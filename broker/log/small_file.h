@@ -41,4 +41,9 @@ struct weir_small_file_replace {
 };
 int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error);
 
+/** Its two halves, for whoever makes many durable at once: write the new bytes beside the old file,
+ * and have them take its name. */
+int weir_small_file_lay(const struct weir_small_file_replace *what, struct weir_error *error);
+int weir_small_file_take(const struct weir_small_file_replace *what, struct weir_error *error);
+
 #endif

@@ -1,0 +1,72 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_internal.h"
+#include "broker/log/small_file.h"
+
+/*
+ * Closing many logs in step (partition_log.h says in which order). The mark that is laid names data
+ * which the first shared sync makes durable together with it; a crash before the mark is taken
+ * leaves the old mark in force and the new one as a leftover, which the next open removes.
+ */
+static struct weir_small_file_replace mark_file(const struct weir_partition_log *log)
+{
+    return (struct weir_small_file_replace){
+        .env = log->env, .directory = log->path, .name = WEIR_DURABLE_MARK_NAME};
+}
+
+bool weir_partition_log_needs_mark(const struct weir_partition_log *log)
+{
+    return !weir_log_is_offline(log) && !log->mark_is_clean;
+}
+
+int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_error *error)
+{
+    struct weir_buffer bytes;
+    weir_assert(!log->has_sync);
+    if (!weir_partition_log_needs_mark(log)) return 0;
+    weir_index_builder_flush(&log->index);
+    weir_log_write_side_files(log, log->end_offset);
+    int rc = weir_log_encode_mark(log, WEIR_MARK_CLEAN, &bytes, NULL);
+    if (rc < 0) return 0; /* without memory: as below */
+    struct weir_small_file_replace file = mark_file(log);
+    file.bytes = weir_buffer_slice(&bytes);
+    rc = weir_small_file_lay(&file, error);
+    weir_buffer_close(&bytes);
+    log->has_laid_mark = rc == 0;
+    if (rc == WEIR_NO_SPACE || rc == WEIR_NO_MEMORY) return 0; /* the close tries once more */
+    if (rc < 0) (void)weir_log_fail(log, rc, error);
+    return weir_error_wrap(error, rc, "close log '%s'", log->path);
+}
+
+int weir_partition_log_sync_disk(struct weir_partition_log *log, struct weir_error *error)
+{
+    weir_assert(log->segment_count > 0);
+    int rc = weir_sync_file_system(weir_log_active(log)->file, error);
+    return rc == WEIR_NO_SPACE ? WEIR_IO : rc; /* found out too late to be "nothing changed" */
+}
+
+int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_error *error)
+{
+    if (!log->has_laid_mark) return 0;
+    log->has_laid_mark = false;
+    log->durable_offset = log->end_offset;
+    struct weir_error local = {0};
+    struct weir_small_file_replace file = mark_file(log);
+    int rc = weir_small_file_take(&file, &local);
+    if (rc < 0) {
+        (void)weir_log_fail(log, rc, &local);
+        if (error != NULL) *error = local;
+        return weir_error_wrap(error, rc, "close log '%s'", log->path);
+    }
+    log->unmarked_bytes = 0;
+    log->mark_is_clean = true;
+    log->cut_is_unmarked = false;
+    return 0;
+}
+
+void weir_partition_log_give_up(struct weir_partition_log *log, int rc,
+                                const struct weir_error *reason)
+{
+    log->has_laid_mark = false;
+    (void)weir_log_fail(log, rc, reason);
+}
