@@ -85,9 +85,8 @@ int weir_small_file_lay(const struct weir_small_file_replace *what, struct weir_
     struct weir_log_path aside = aside_of(what);
     struct weir_file *file = NULL;
     struct weir_iovec part = {what->bytes.data, what->bytes.size};
-    int rc =
-        weir_file_open(what->env, aside.text,
-                       WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, error);
+    int rc = weir_file_open(what->env, aside.text,
+                            WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, error);
     if (rc < 0) goto out;
 
     rc = weir_file_write(file, &part, 1, 0, error);

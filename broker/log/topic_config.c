@@ -26,15 +26,18 @@ struct config_row {
 
 #define FIELD(name) offsetof(struct weir_topic_config, name)
 
-/* Kafka 4's names, ranges and defaults; flush.policy is ours. `cleanup.policy` is two bits, delete
- * and compact; the codecs count from -1, the producer's own. */
+/* Kafka 4's names, ranges and defaults; flush.policy is ours. A value that would have no effect is
+ * refused, or its row's text says so: cleanup.policy=compact is kept because Kafka Streams' changelogs
+ * carry it. `cleanup.policy` is two bits, delete and compact; the codecs count from -1, the
+ * producer's own, which is the only one as long as nothing is compressed anew. */
 static const struct config_row rows[] = {
     {"cleanup.policy", CONFIG_CLEANUP, FIELD(cleanup_delete), 0, 3, 1, "", "delete|compact",
-     "What happens to old segments: delete them, compact them, or both (a comma between)."},
-    {"compression.type", CONFIG_CODEC, FIELD(compression_type), -1, 4, -1, "",
-     "producer|uncompressed|gzip|snappy|lz4|zstd", "The codec of stored batches."},
+     "What happens to old segments: delete removes them, compact keeps each key's last record (so "
+     "far it keeps every record), or both with a comma between."},
+    {"compression.type", CONFIG_CODEC, FIELD(compression_type), -1, -1, -1, "", "producer",
+     "Batches are stored as their producer compressed them; the codec is the producer's setting."},
     {"delete.retention.ms", CONFIG_INT64, FIELD(delete_retention_ms), 0, INT64_MAX, 86400000, "ms",
-     NULL, "How long a tombstone stays in a compacted topic."},
+     NULL, "How long a tombstone stays at least in a compacted topic (so far: always)."},
     {"flush.policy", CONFIG_CHOICE, FIELD(flush_policy), 0, 1, WEIR_FLUSH_GROUP, "", "group|os",
      "When acks=all is answered: after a shared sync, or from the page cache."},
     {"index.interval.bytes", CONFIG_INT64, FIELD(index_interval_bytes), 0, INT32_MAX, 4096, "bytes",
@@ -48,9 +51,9 @@ static const struct config_row rows[] = {
     {"message.timestamp.type", CONFIG_CHOICE, FIELD(message_timestamp_type), 0, 1, WEIR_CREATE_TIME,
      "", "CreateTime|LogAppendTime", "Whose time a record carries: its producer's or the log's."},
     {"min.compaction.lag.ms", CONFIG_INT64, FIELD(min_compaction_lag_ms), 0, INT64_MAX, 0, "ms",
-     NULL, "How long a record stays uncompacted at least."},
-    {"min.insync.replicas", CONFIG_INT32, FIELD(min_insync_replicas), 1, INT32_MAX, 1, "", NULL,
-     "Replicas that must have a batch before acks=all is answered."},
+     NULL, "How long a record stays uncompacted at least (so far: always)."},
+    {"min.insync.replicas", CONFIG_INT32, FIELD(min_insync_replicas), 1, 1, 1, "", NULL,
+     "Replicas that must have a batch before acks=all is answered; one server is one replica."},
     {"retention.bytes", CONFIG_INT64, FIELD(retention_bytes), -1, INT64_MAX, -1, "bytes", NULL,
      "Bytes kept per partition; -1 keeps all."},
     {"retention.ms", CONFIG_INT64, FIELD(retention_ms), -1, INT64_MAX, 604800000, "ms", NULL,
@@ -253,13 +256,17 @@ static int unknown_key(const char *key, const char *value, struct weir_error *er
 static int bad_value(const struct config_row *row, const char *value, struct weir_error *error)
 {
     if (row->choices != NULL) {
-        return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%s': it takes %s", row->key,
-                              value, row->choices);
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%s': it takes %s. %s", row->key,
+                              value, row->choices, row->text);
+    }
+    if (row->min == row->max) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%s': it takes %" PRId64 ". %s",
+                              row->key, value, row->min, row->text);
     }
     return weir_error_set(
         error, WEIR_INVALID_CONFIG,
-        "'%s' = '%s': it takes a whole number from %" PRId64 " to %" PRId64 "%s%s", row->key, value,
-        row->min, row->max, row->unit[0] != '\0' ? ", in " : "", row->unit);
+        "'%s' = '%s': it takes a whole number from %" PRId64 " to %" PRId64 "%s%s. %s", row->key,
+        value, row->min, row->max, row->unit[0] != '\0' ? ", in " : "", row->unit, row->text);
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
