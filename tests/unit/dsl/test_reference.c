@@ -28,6 +28,8 @@ struct run {
     int64_t clock_ms;
     int64_t grain_ms; /* timestamps are multiples: windows end, and close, on the dot */
     bool was_restarted;
+    bool has_letters; /* failed records go to a topic */
+    int64_t letters;
     int steps_compared;
 };
 
@@ -88,15 +90,25 @@ static void run_init(struct run *run, uint64_t seed, bool engine)
     current = run;
     weir_assert_set_hook(show_run);
     if (!engine) return;
+    enum weir_on_error on_error = WEIR_ON_ERROR_FAIL;
+    if (run->twin.may_fail) {
+        on_error = below(run, 2) == 0 ? WEIR_ON_ERROR_SKIP : WEIR_ON_ERROR_DEAD_LETTER;
+    }
     struct weir_test_options options = {
         WEIR_TEST_OPTIONS_INIT,
         .seed = seed,
         .partition_count = run->twin.partition_count,
-        .streams = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "reference",
-                    .on_processing_error =
-                        run->twin.may_fail ? WEIR_ON_ERROR_SKIP : WEIR_ON_ERROR_FAIL,
-                    .cache_max_bytes = run->reference->caches ? 0 : WEIR_CACHE_OFF},
+        .streams =
+            {
+                WEIR_STREAMS_OPTIONS_INIT,
+                .application_id = "reference",
+                .num_stream_threads = 1 + below(run, 3),
+                .cache_max_bytes = run->reference->caches ? 0 : WEIR_CACHE_OFF,
+                .on_processing_error = on_error,
+                .dead_letter_topic = on_error == WEIR_ON_ERROR_DEAD_LETTER ? "letters" : NULL,
+            },
     };
+    run->has_letters = on_error == WEIR_ON_ERROR_DEAD_LETTER;
     run->test = weir_test_new(run->topology, &options, &error);
     if (run->test == NULL) RUN_FAIL("weir_test_new: %s", error.text);
 }
@@ -343,10 +355,25 @@ static void compare_stores(struct run *run)
         compare_store(run, s);
 }
 
+/* Each failed record is there, with the reason among its headers. */
+static void read_letters(struct run *run)
+{
+    struct weir_record record;
+    int rc;
+    while ((rc = weir_test_read(run->test, "letters", &record, NULL)) == 0) {
+        if (record.header_count < 2) RUN_FAIL("a dead letter without a reason");
+        run->letters++;
+    }
+    RUN_OK(run, rc);
+    if (run->letters == run->reference->failed) return;
+    RUN_FAIL("%" PRId64 " dead letters, %" PRId64 " failed", run->letters, run->reference->failed);
+}
+
 static void compare_drops(struct run *run)
 {
     struct weir_streams_metrics metrics;
-    if (run->was_restarted) return; /* counted from there */
+    if (run->was_restarted) return; /* counted from there, and some twice */
+    if (run->has_letters) read_letters(run);
     weir_test_metrics(run->test, &metrics);
     if (metrics.records_dropped_null == run->reference->dropped_null &&
         metrics.records_dropped_late == run->reference->dropped_late &&
