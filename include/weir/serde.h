@@ -16,10 +16,10 @@ extern "C" {
 /**
  * How keys and values become bytes and back.
  *
- * An *object* is what user functions are given: `const int64_t *` for WEIR_INT64, `const double *` for
- * WEIR_DOUBLE, `const struct weir_slice *` for WEIR_STRING and WEIR_BYTES, `const struct payment *` for
- * a serde made of the fields of struct payment. A NULL pointer is null. Objects live as long as the
- * batch they came with; what must stay is copied.
+ * An *object* is what user functions are given: `const int64_t *` for WEIR_INT64, `const double *`
+ * for WEIR_DOUBLE, `const struct weir_slice *` for WEIR_STRING and WEIR_BYTES, `const struct
+ * payment *` for a serde made of the fields of struct payment. A NULL pointer is null. Objects live
+ * as long as the batch they came with; what must stay is copied.
  */
 struct weir_serde;
 
@@ -37,9 +37,9 @@ struct weir_serde_call {
 };
 
 /**
- * Converts whole batches: one call through a pointer per batch, not per record. Both return how many
- * items were converted, in order; fewer than `count` means that the next one failed. NULL objects and
- * null slices pass through as each other and are never given to the serde's own code.
+ * Converts whole batches: one call through a pointer per batch, not per record. Both return how
+ * many items were converted, in order; fewer than `count` means that the next one failed. NULL
+ * objects and null slices pass through as each other and are never given to the serde's own code.
  */
 struct weir_serde {
     const char *name;
@@ -86,8 +86,8 @@ struct weir_field {
 };
 
 /**
- * A struct declared field by field: stored in that order, with a version byte in front, never as raw
- * memory. Newer fields go last with `since`; bytes of an older version leave them zero.
+ * A struct declared field by field: stored in that order, with a version byte in front, never as
+ * raw memory. Newer fields go last with `since`; bytes of an older version leave them zero.
  */
 struct weir_struct_type {
     const char *name;

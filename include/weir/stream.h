@@ -19,11 +19,11 @@ extern "C" {
  * Declare a graph of operators over topics. Semantics are those of Kafka Streams.
  *
  * Errors are deferred: every call returns a handle, the first mistake is kept, and weir_build says
- * what and where. Handles belong to the builder and die with it. Strings, option structs and serdes:
- * strings are copied; serdes and contexts must outlive every job of the topology.
+ * what and where. Handles belong to the builder and die with it. Strings, option structs and
+ * serdes: strings are copied; serdes and contexts must outlive every job of the topology.
  *
- * Thread: one at a time. User functions run on stream threads, one task at a time; several tasks may
- * run the same function at once with the same context.
+ * Thread: one at a time. User functions run on stream threads, one task at a time; several tasks
+ * may run the same function at once with the same context.
  */
 struct weir_builder;
 struct weir_stream;          /* records, each on its own (KStream) */
@@ -122,23 +122,24 @@ WEIR_API struct weir_stream *weir_peek(struct weir_stream *stream, weir_visit_fn
 WEIR_API void weir_foreach(struct weir_stream *stream, weir_visit_fn visit, void *context);
 WEIR_API struct weir_stream *weir_merge(struct weir_stream *stream, struct weir_stream *other);
 
-/** The first branch whose predicate holds takes the record; none: dropped unless there is a default. */
+/** The first branch whose predicate holds takes the record; else the default, if there is one. */
 WEIR_API struct weir_split *weir_split(struct weir_stream *stream);
 WEIR_API struct weir_stream *weir_branch(struct weir_split *split, weir_predicate_fn predicate,
                                          void *context);
 WEIR_API struct weir_stream *weir_branch_default(struct weir_split *split);
 
-/** Through an internal topic `<application>-<name>-repartition`; `partition_count` 0: the source's. */
+/** Through an internal topic `<application>-<name>-repartition`; count 0: as many as the source. */
 WEIR_API struct weir_stream *weir_repartition(struct weir_stream *stream, const char *name,
                                               int32_t partition_count);
 
 /** Write to a topic, partitioned by murmur2 of the key (sticky without a key). */
 WEIR_API void weir_to(struct weir_stream *stream, const char *topic);
 
-/** Name the node that made this stream or table, in the topology's text and its internal topics. */
+/** Name the node that made this stream, in the topology's text and in the topic through which its
+ * joins repartition. (Tables go by the names of their stores, repartitions by their own.) */
 WEIR_API struct weir_stream *weir_named(struct weir_stream *stream, const char *name);
 
-/* ---- grouping and aggregates ------------------------------------------------------------------ */
+/* ---- grouping and aggregates ----------------------------------------------------------------- */
 
 WEIR_API struct weir_grouped *weir_group_by_key(struct weir_stream *stream);
 WEIR_API struct weir_grouped *weir_group_by(struct weir_stream *stream, weir_select_key_fn select,
@@ -210,7 +211,7 @@ WEIR_API struct weir_table *weir_table(struct weir_builder *builder, const char 
 /** The updates of a table, deletions as null values. */
 WEIR_API struct weir_stream *weir_to_stream(struct weir_table *table);
 
-/** Look the stream's key up in the table. Only the stream triggers; inner drops what has no match. */
+/** Look the stream's key up in the table. Only the stream triggers; inner drops what finds none. */
 WEIR_API struct weir_stream *weir_join(struct weir_stream *stream, struct weir_table *table,
                                        weir_join_fn join, void *context,
                                        const struct weir_serde *value);
@@ -218,7 +219,7 @@ WEIR_API struct weir_stream *weir_left_join(struct weir_stream *stream, struct w
                                             weir_join_fn join, void *context,
                                             const struct weir_serde *value);
 
-/* ---- processors: state and timers of one's own ------------------------------------------------ */
+/* ---- processors: state and timers of one's own ----------------------------------------------- */
 
 struct weir_process; /* one processor in one task */
 struct weir_store;   /* one store in one task */
@@ -254,8 +255,9 @@ WEIR_API struct weir_store *weir_process_store(struct weir_process *process, con
 /** Send a record on; `timestamp_ms` -1: that of the record (or timer) at hand. */
 WEIR_API int weir_process_forward(struct weir_process *process, const void *key, const void *value,
                                   int64_t timestamp_ms);
-/** Call `punctuate` every `interval_ms`: by stream time the first is due at once, by wall clock after
- * one interval; missed ones are skipped. How far a stream-time timer got is state and survives. */
+/** Call `punctuate` every `interval_ms`: by stream time the first is due at once, by wall clock
+ * after one interval; missed ones are skipped. How far a stream-time timer got is state and
+ * survives. */
 WEIR_API int weir_process_schedule(struct weir_process *process, enum weir_punctuation type,
                                    int64_t interval_ms,
                                    int (*punctuate)(struct weir_process *process, void *state,
@@ -268,8 +270,8 @@ WEIR_API int weir_store_get(struct weir_process *process, struct weir_store *sto
                             const void *key, const void **value_out);
 WEIR_API int weir_store_put(struct weir_process *process, struct weir_store *store,
                             const void *key, const void *value); /* NULL value: delete */
-/** Each key from `from` to `to` (inclusive, order of bytes; NULL: open end); do not change the store
- * while walking. A non-zero return of `each` ends the walk and is returned. */
+/** Each key from `from` to `to` (inclusive, order of bytes; NULL: open end); do not change the
+ * store while walking. A non-zero return of `each` ends the walk and is returned. */
 WEIR_API int weir_store_range(struct weir_process *process, struct weir_store *store,
                               const void *from, const void *to,
                               int (*each)(void *context, const void *key, const void *value),

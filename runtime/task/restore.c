@@ -107,7 +107,7 @@ static bool is_readable(const struct weir_restore *restore, bool is_key, struct 
     return serde->deserialize(serde, &call, &bytes, 1, &object) == 1;
 }
 
-/* What the table took when it was processed: not null keys, and not what was skipped as unreadable. */
+/* What the table took when it was processed: no null keys, and nothing that was unreadable. */
 static bool was_taken(const struct weir_restore *restore, const struct weir_record *record)
 {
     if (weir_slice_is_null(record->key) || record->timestamp_ms < 0) return false;

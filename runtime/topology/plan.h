@@ -20,9 +20,9 @@ enum { WEIR_TOPOLOGY_MAGIC = 0x57546f70 };
 enum weir_plan_node_kind { WEIR_PLAN_SOURCE, WEIR_PLAN_OPERATOR, WEIR_PLAN_SINK };
 
 struct weir_plan_topic {
-    const char *name; /* as declared; internal ones without the application's prefix: x-repartition */
-    bool is_repartition; /* `<application>-<name>`, made by the job */
-    int32_t partition_count; /* repartition: fixed by the user, 0: the largest of its writers' sources */
+    const char *name;        /* as declared; internal ones (x-repartition) without the prefix */
+    bool is_repartition;     /* `<application>-<name>`, made by the job */
+    int32_t partition_count; /* repartition: fixed by the user, 0: the largest of its writers' */
 };
 
 struct weir_plan_node {
@@ -39,14 +39,14 @@ struct weir_plan_node {
     const int32_t *stores; /* indices in weir_topology.stores */
     size_t store_count;
     int32_t topic;         /* sources and sinks: index in weir_topology.topics; else -1 */
-    const struct weir_serde *key_serde; /* source: to read; sink: to write; operator: of its output */
+    const struct weir_serde *key_serde; /* source: to read; sink: to write; else of the output */
     const struct weir_serde *value_serde;
-    /* Sinks: bytes at the end of a key that the partitioner leaves out. A windowed key goes where its
-     * inner key goes, so its start (8 bytes) does not count. */
+    /* Sinks: bytes at the end of a key that the partitioner leaves out. A windowed key goes where
+     * its inner key goes, so its start (8 bytes) does not count. */
     uint32_t unhashed_key_suffix;
-    /* Two paths from this node meet again at a node, a store or a topic: forward row by row, so that
-     * the order is that of record-at-a-time, depth-first processing. With caches on, paths end at
-     * cached tables, which forward at the flush. Ask weir_node_is_record_by_record. */
+    /* Two paths from this node meet again at a node, a store or a topic: forward row by row, so
+     * that the order is that of record-at-a-time, depth-first processing. With caches on, paths
+     * end at cached tables, which forward at the flush. Ask weir_node_is_record_by_record. */
     bool is_record_by_record;
     bool is_record_by_record_when_cached;
 };
