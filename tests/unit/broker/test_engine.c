@@ -627,6 +627,80 @@ START_TEST(all_offsets_of_a_group_are_given)
 }
 END_TEST
 
+/* ---- retention ------------------------------------------------------------------------------- */
+
+static void create_with(struct engine *engine, struct weir_config_entry *configs, size_t count)
+{
+    struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
+                                        .topic = weir_text("clicks"),
+                                        .partition_count = 1,
+                                        .configs = configs,
+                                        .config_count = count};
+    ck_ok(engine_topic(engine, &create), &engine->error);
+}
+
+/* What is older than retention.ms goes in the background, whole segments of it, never the newest;
+ * it stays gone after a power cut, and what was kept is as it was. */
+START_TEST(old_segments_go_by_themselves)
+{
+    struct engine engine;
+    char value[64];
+    struct weir_config_entry configs[] = {{"segment.bytes", "80"}, {"retention.ms", "10000"}};
+    engine_init(&engine, 70);
+    engine.options.log_retention_check_interval_ms = 1000;
+    ck_ok(engine_open(&engine), &engine.error);
+    create_with(&engine, configs, 2);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 1);
+    weir_sim_advance_ms(engine.sim, 8000);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "c", WEIR_ACKS_ALL), 2);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 0);
+
+    weir_sim_advance_ms(engine.sim, 5000);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 2);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 1, value), WEIR_OFFSET_OUT_OF_RANGE);
+    weir_sim_advance_ms(engine.sim, 60000);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 2);
+
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 1, value), WEIR_OFFSET_OUT_OF_RANGE);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 2, value), 0);
+    ck_assert_str_eq(value, "c");
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "d", WEIR_ACKS_ALL), 3);
+    engine_end(&engine);
+}
+END_TEST
+
+/* What is over retention.bytes goes, the oldest first; -1 keeps everything, however old. */
+START_TEST(size_and_keeping_for_ever_are_obeyed)
+{
+    struct engine engine;
+    struct weir_config_entry configs[] = {{"segment.bytes", "80"}, {"retention.ms", "-1"}};
+    struct weir_config_entry bytes = {"retention.bytes", "200"};
+    struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
+                                       .topic = weir_text("clicks"),
+                                       .configs = &bytes,
+                                       .config_count = 1};
+    engine_init(&engine, 71);
+    engine.options.log_retention_check_interval_ms = 1000;
+    ck_ok(engine_open(&engine), &engine.error);
+    create_with(&engine, configs, 2);
+    for (int64_t i = 0; i < 6; i++)
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
+    int64_t size = engine_describe_partition(&engine, "clicks", 0).state.size_bytes;
+    weir_sim_advance_ms(engine.sim, 30 * 60 * 1000);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 0);
+
+    ck_ok(engine_topic(&engine, &alter), &engine.error);
+    weir_sim_advance_ms(engine.sim, 2000);
+    int64_t start = engine_describe_partition(&engine, "clicks", 0).state.start_offset;
+    int64_t kept = 200 / (size / 6) + 1; /* Kafka's rule: what goes leaves no less than the bound */
+    ck_assert_int_eq(start, 6 - kept);
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *produce = tcase_create("produce and fetch");
@@ -662,6 +736,10 @@ static void add(Suite *suite)
     tcase_add_test(offsets, committed_offsets_survive_a_power_cut);
     tcase_add_test(offsets, all_offsets_of_a_group_are_given);
     suite_add_tcase(suite, offsets);
+    TCase *retention = tcase_create("retention");
+    tcase_add_test(retention, old_segments_go_by_themselves);
+    tcase_add_test(retention, size_and_keeping_for_ever_are_obeyed);
+    suite_add_tcase(suite, retention);
 }
 
 int main(void)
