@@ -128,7 +128,8 @@ WEIR_API struct weir_stream *weir_branch(struct weir_split *split, weir_predicat
                                          void *context);
 WEIR_API struct weir_stream *weir_branch_default(struct weir_split *split);
 
-/** Through an internal topic `<application>-<name>-repartition`; count 0: as many as the source. */
+/** Through an internal topic `<application>-<name>-repartition`; count 0: as many as the source.
+ * Records without a key stay behind, unless a left join further down wants them. */
 WEIR_API struct weir_stream *weir_repartition(struct weir_stream *stream, const char *name,
                                               int32_t partition_count);
 
