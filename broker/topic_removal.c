@@ -3,7 +3,9 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/broker_internal.h"
+#include "broker/log/durable_mark.h"
 #include "broker/log/partition_metadata.h"
+#include "broker/log/small_file.h"
 
 /*
  * A deleted topic's folders. First the records say that it is gone, durably; then its folders get a
@@ -209,12 +211,36 @@ bool weir_topic_removal_is_on(const struct weir_controller *controller, struct w
 
 /* ---- after a crash --------------------------------------------------------------------------- */
 
-/* The folder may be a later topic's of the same name: the id inside tells. */
+/* The id in the folder's durable mark. */
+static int read_marked_id(struct weir_broker *broker, const char *folder, struct weir_uuid *id_out)
+{
+    struct weir_log_path path = weir_log_path(folder, WEIR_DURABLE_MARK_NAME);
+    struct weir_durable_mark mark;
+    struct weir_buffer bytes;
+    struct weir_arena arena;
+    weir_arena_init(&arena, &broker->budget, 0);
+    weir_buffer_init(&bytes, &broker->budget, 0);
+    int rc = weir_small_file_read(broker->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, NULL);
+    if (rc < 0) goto out;
+    rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), &broker->budget, &arena,
+                                  weir_mono_now(broker->env), &mark, NULL);
+    if (rc < 0) goto out;
+    *id_out = mark.topic_id;
+    weir_durable_mark_close(&mark);
+out:
+    weir_buffer_close(&bytes);
+    weir_arena_close(&arena);
+    return rc;
+}
+
+/* The folder may be a later topic's of the same name: the id inside tells. A folder that came back
+ * with a power loss, for the sync of its renaming had failed, may have the mark only. */
 static bool is_of(struct weir_broker *broker, const char *path, struct weir_uuid id,
                   bool name_is_live)
 {
     struct weir_uuid found;
     int rc = weir_partition_metadata_read(broker->env, &broker->budget, path, &found, NULL);
+    if (rc < 0) rc = read_marked_id(broker, path, &found);
     if (rc < 0) return !name_is_live;
     return weir_uuid_equal(found, id);
 }
