@@ -181,7 +181,7 @@ static int finish_read(struct reads *reads, size_t i, size_t index, weir_backend
 static int read_some(struct rocks *rocks, const struct weir_slice *keys, size_t base, size_t count,
                      weir_backend_found_fn found, void *context, struct weir_error *error)
 {
-    struct reads reads;
+    struct reads reads = {0};
     for (size_t i = 0; i < count; i++) {
         reads.keys[i] = (const char *)keys[base + i].data;
         reads.key_sizes[i] = keys[base + i].size;
