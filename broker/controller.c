@@ -37,8 +37,19 @@ static void write_image(const void *impl, struct weir_snapshot_builder *builder)
     weir_buffer_close(&writer.value);
 }
 
+static void reset_image(void *impl)
+{
+    struct weir_metadata_image *image = impl;
+    struct weir_budget *budget = image->budget;
+    bool keeps_removed = image->keeps_removed;
+    weir_metadata_image_close(image);
+    weir_metadata_image_init(image, budget);
+    image->keeps_removed = keeps_removed;
+}
+
 static const struct weir_fold_ops image_ops = {
     .apply = apply_record,
+    .reset = reset_image,
     .write = write_image,
 };
 

@@ -105,28 +105,68 @@ static int apply_snapshot_record(void *context, const struct weir_record *record
     return fold->ops->apply(fold->impl, record, error);
 }
 
+/* The newest snapshot that can be read; one of offset 0 if there is none. Why the newest of all could
+ * not be is left in `damage`. */
+static int load_newest(struct weir_fold *fold, struct weir_env *env, const char *folder,
+                       struct weir_snapshot_id *id_out, struct weir_error *damage,
+                       struct weir_error *error)
+{
+    struct weir_snapshot_id id = {0};
+    int64_t below = INT64_MAX;
+    int rc;
+    while ((rc = weir_snapshot_find(env, folder, below, &id, error)) == 0) {
+        struct weir_error why = {0};
+        rc = weir_snapshot_load(env, fold->budget, folder, id, apply_snapshot_record, fold, &why);
+        if (rc == 0) {
+            *id_out = id;
+            return 0;
+        }
+        if (rc != WEIR_CORRUPT) {
+            if (error != NULL) *error = why;
+            return rc;
+        }
+        char text[2 * WEIR_ERROR_TEXT_SIZE];
+        weir_log(&env->logger, WEIR_LOG_WARN, "snapshot.damaged", "folder=%s reason=%s", folder,
+                 weir_log_quote(text, sizeof text, why.text));
+        if (damage->code == 0) *damage = why;
+        fold->ops->reset(fold->impl);
+        below = id.offset;
+    }
+    if (rc < 0) return rc;
+    *id_out = (struct weir_snapshot_id){0};
+    return 0;
+}
+
+static int refuse_gap(const struct weir_partition_log_state *state, const char *folder,
+                      int64_t offset, const struct weir_error *damage, struct weir_error *error)
+{
+    bool is_damaged = damage->code != 0;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "'%s' holds offsets %lld to %lld, and the newest snapshot that can be "
+                          "read ends at %lld: what lies between is missing%s%.200s",
+                          folder, (long long)state->start_offset, (long long)state->end_offset,
+                          (long long)offset, is_damaged ? "; " : "",
+                          is_damaged ? damage->text : "");
+}
+
 int weir_fold_restore(struct weir_fold *fold, struct weir_env *env, struct weir_partition_log *log,
                       const char *folder, struct weir_error *error)
 {
     struct weir_partition_log_state state = weir_partition_log_state(log);
     struct weir_snapshot_id id = {0};
-    int rc = weir_snapshot_find(env, folder, &id, error);
+    struct weir_error damage = {0};
+    int rc = load_newest(fold, env, folder, &id, &damage, error);
     if (rc < 0) return rc;
-    if (rc == 0) {
-        rc = weir_snapshot_load(env, fold->budget, folder, id, apply_snapshot_record, fold, error);
-        if (rc < 0) return rc;
-    }
     if (id.offset < state.start_offset || id.offset > state.end_offset) {
-        return weir_error_set(error, WEIR_CORRUPT,
-                              "'%s' holds offsets %lld to %lld, and the newest snapshot ends at "
-                              "%lld: what lies between is missing",
-                              folder, (long long)state.start_offset, (long long)state.end_offset,
-                              (long long)id.offset);
+        return refuse_gap(&state, folder, id.offset, &damage, error);
     }
     weir_fold_snapshot_taken(fold, id.offset);
     fold->next_offset = id.offset;
-    rc = weir_fold_catch_up(fold, log, state.end_offset, error);
-    return weir_error_wrap(error, rc, "replay '%s'", folder);
+    while (fold->next_offset < state.end_offset) {
+        rc = fold_read(fold, log, state.end_offset, error);
+        if (rc < 0) return weir_error_wrap(error, rc, "replay '%s'", folder);
+    }
+    return 0;
 }
 
 int weir_fold_snapshot(const struct weir_fold *fold, struct weir_snapshot_builder *builder)

@@ -7,11 +7,15 @@
 /**
  * A state machine that is the fold of a partition's records: the metadata image over
  * `__cluster_metadata-0`, the committed offsets over `__consumer_offsets-n`. Restoring one reads
- * the newest snapshot and the log from there on, so that start-up does not grow with the log.
+ * the newest snapshot and the log from there on, so that start-up does not grow with the log. A
+ * snapshot that has rotted costs nothing but time: the one before it is there, and the log from that
+ * one on; or the log goes back to its beginning.
  */
 struct weir_fold_ops {
     /** All of the record or, after an error, nothing of it. */
     int (*apply)(void *impl, const struct weir_record *record, struct weir_error *error);
+    /** Back to the empty state. */
+    void (*reset)(void *impl);
     /** The whole state as records. */
     void (*write)(const void *impl, struct weir_snapshot_builder *builder);
 };
@@ -33,8 +37,8 @@ void weir_fold_close(struct weir_fold *fold);
 
 /**
  * Bring a fresh state machine to the end of `log`. The caller owns the log; blocks.
- * Errors: WEIR_CORRUPT (a damaged snapshot or record, a log that begins above its snapshot) and
- *         what the log and `apply` give. The state machine is to be thrown away then.
+ * Errors: WEIR_CORRUPT (a damaged record, a log that begins above every snapshot that can be read)
+ *         and what the log and `apply` give. The state machine is to be thrown away then.
  */
 int weir_fold_restore(struct weir_fold *fold, struct weir_env *env, struct weir_partition_log *log,
                       const char *folder, struct weir_error *error);

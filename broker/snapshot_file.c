@@ -208,7 +208,8 @@ static bool ends_with(const char *name, const char *end)
 struct scan {
     struct weir_env *env;
     const char *folder;
-    struct weir_snapshot_id keep; /* older ones are removed; offset -1: none */
+    int64_t keep_from; /* older ones are removed */
+    int64_t below;     /* younger ones are not looked for */
     bool removes_parts;
     bool found;
     struct weir_snapshot_id newest;
@@ -221,8 +222,9 @@ static int scan_entry(void *context, const char *name, enum weir_file_kind kind)
     if (kind != WEIR_FILE_REGULAR) return 0;
     bool is_part = scan->removes_parts && ends_with(name, ".checkpoint.tmp");
     bool is_snapshot = parse_name(name, &id);
-    bool is_old = is_snapshot && id.offset < scan->keep.offset;
-    if (is_snapshot && (!scan->found || id.offset > scan->newest.offset)) {
+    bool is_old = is_snapshot && id.offset < scan->keep_from;
+    if (is_snapshot && id.offset < scan->below &&
+        (!scan->found || id.offset > scan->newest.offset)) {
         scan->newest = id;
         scan->found = true;
     }
@@ -234,7 +236,7 @@ static int scan_entry(void *context, const char *name, enum weir_file_kind kind)
 }
 
 int weir_snapshot_write(struct weir_env *env, const char *folder, struct weir_snapshot_id id,
-                        struct weir_slice bytes, struct weir_error *error)
+                        int64_t keep_from, struct weir_slice bytes, struct weir_error *error)
 {
     char name[64];
     format_name(name, id);
@@ -243,16 +245,15 @@ int weir_snapshot_write(struct weir_env *env, const char *folder, struct weir_sn
     int rc = weir_small_file_replace(&replace, error);
     if (rc < 0) return weir_error_wrap(error, rc, "write snapshot '%s/%s'", folder, name);
 
-    struct scan scan = {.env = env, .folder = folder, .keep = id};
+    struct scan scan = {.env = env, .folder = folder, .keep_from = keep_from};
     (void)weir_list(env, folder, scan_entry, &scan, NULL); /* as above */
     return 0;
 }
 
-int weir_snapshot_find(struct weir_env *env, const char *folder, struct weir_snapshot_id *id_out,
-                       struct weir_error *error)
+int weir_snapshot_find(struct weir_env *env, const char *folder, int64_t below,
+                       struct weir_snapshot_id *id_out, struct weir_error *error)
 {
-    struct scan scan = {
-        .env = env, .folder = folder, .keep = {.offset = -1}, .removes_parts = true};
+    struct scan scan = {.env = env, .folder = folder, .below = below, .removes_parts = true};
     int rc = weir_list(env, folder, scan_entry, &scan, error);
     if (rc < 0) return rc;
     if (!scan.found) return WEIR_END;

@@ -36,9 +36,10 @@ void weir_snapshot_builder_add(struct weir_snapshot_builder *builder,
 int weir_snapshot_builder_finish(struct weir_snapshot_builder *builder);
 void weir_snapshot_builder_close(struct weir_snapshot_builder *builder);
 
-/** Write atomically and durably, then remove older ones. Any thread that may block. */
+/** Write atomically and durably, then remove those below `keep_from`: the one before stays, in case
+ * that this one rots. Any thread that may block. */
 int weir_snapshot_write(struct weir_env *env, const char *folder, struct weir_snapshot_id id,
-                        struct weir_slice bytes, struct weir_error *error);
+                        int64_t keep_from, struct weir_slice bytes, struct weir_error *error);
 
 /** For each record of a snapshot; a failure ends it. */
 typedef int (*weir_snapshot_record_fn)(void *context, const struct weir_record *record,
@@ -47,10 +48,10 @@ typedef int (*weir_snapshot_record_fn)(void *context, const struct weir_record *
 int weir_snapshot_parse(struct weir_budget *budget, struct weir_slice bytes,
                         weir_snapshot_record_fn each, void *context, struct weir_error *error);
 
-/** The newest whole snapshot's name in `folder`, or WEIR_END if there is none. Leftovers of a write
- * that was cut short are removed. */
-int weir_snapshot_find(struct weir_env *env, const char *folder, struct weir_snapshot_id *id_out,
-                       struct weir_error *error);
+/** The name of the newest snapshot in `folder` whose offset is below `below` (INT64_MAX: any), or
+ * WEIR_END if there is none. Leftovers of a write that was cut short are removed. */
+int weir_snapshot_find(struct weir_env *env, const char *folder, int64_t below,
+                       struct weir_snapshot_id *id_out, struct weir_error *error);
 int weir_snapshot_load(struct weir_env *env, struct weir_budget *budget, const char *folder,
                        struct weir_snapshot_id id, weir_snapshot_record_fn each, void *context,
                        struct weir_error *error);

@@ -22,8 +22,8 @@ static int make(struct weir_snapshotter *snapshotter)
 static int write(struct weir_snapshotter *snapshotter, struct weir_error *error)
 {
     return weir_snapshot_write(snapshotter->partition->shard->env, snapshotter->partition->path,
-                               snapshotter->id, weir_buffer_slice(&snapshotter->builder.bytes),
-                               error);
+                               snapshotter->id, snapshotter->fold->snapshot_offset,
+                               weir_buffer_slice(&snapshotter->builder.bytes), error);
 }
 
 static void run(struct weir_work *work)
@@ -40,8 +40,10 @@ static void done(struct weir_message *message)
     weir_snapshot_builder_close(&snapshotter->builder);
     snapshotter->is_running = false;
     if (snapshotter->rc == 0) {
+        /* The log stays as far back as the snapshot before this one. */
+        int64_t before = snapshotter->fold->snapshot_offset;
         weir_fold_snapshot_taken(snapshotter->fold, snapshotter->id.offset);
-        weir_partition_trim(partition, snapshotter->id.offset);
+        weir_partition_trim(partition, before);
     } else {
         char text[2 * WEIR_ERROR_TEXT_SIZE];
         weir_log(&broker->env->logger, WEIR_LOG_WARN, "snapshot.failed", "path=%s reason=%s",

@@ -40,8 +40,17 @@ static void write_image(const void *impl, struct weir_snapshot_builder *builder)
     weir_buffer_close(&writer.value);
 }
 
+static void reset_image(void *impl)
+{
+    struct weir_offsets_image *image = impl;
+    struct weir_budget *budget = image->budget;
+    weir_offsets_image_close(image);
+    weir_offsets_image_init(image, budget);
+}
+
 static const struct weir_fold_ops image_ops = {
     .apply = apply_record,
+    .reset = reset_image,
     .write = write_image,
 };
 

@@ -81,8 +81,7 @@ START_TEST(a_damaged_snapshot_is_refused)
 }
 END_TEST
 
-/* The newest is found, older ones go once it is there, and leftovers of a write are cleared away.
- */
+/* The newest is found, and the one before it; older ones go, and leftovers of a write, too. */
 START_TEST(the_newest_snapshot_is_found)
 {
     struct engine engine;
@@ -92,23 +91,26 @@ START_TEST(the_newest_snapshot_is_found)
     struct weir_file_stat stat;
     engine_init(&engine, 3);
     ck_assert_int_eq(weir_make_directory(engine.env, "/s", NULL), 0);
-    ck_assert_int_eq(weir_snapshot_find(engine.env, "/s", &id, NULL), WEIR_END);
+    ck_assert_int_eq(weir_snapshot_find(engine.env, "/s", INT64_MAX, &id, NULL), WEIR_END);
     build(&engine, &builder, 2);
     for (int64_t offset = 5; offset <= 15; offset += 5) {
         id = (struct weir_snapshot_id){.offset = offset, .epoch = 2};
-        ck_ok(weir_snapshot_write(engine.env, "/s", id, weir_buffer_slice(&builder.bytes),
-                                  &engine.error),
+        ck_ok(weir_snapshot_write(engine.env, "/s", id, offset - 5,
+                                  weir_buffer_slice(&builder.bytes), &engine.error),
               &engine.error);
     }
     const char *part = "/s/00000000000000000099-0000000002.checkpoint.tmp";
     ck_assert_int_eq(
         weir_file_open(engine.env, part, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file, NULL), 0);
     weir_file_close(file);
-    ck_ok(weir_snapshot_find(engine.env, "/s", &id, &engine.error), &engine.error);
+    ck_ok(weir_snapshot_find(engine.env, "/s", INT64_MAX, &id, &engine.error), &engine.error);
     ck_assert_int_eq(id.offset, 15);
     ck_assert_int_eq(id.epoch, 2);
     ck_assert_int_eq(weir_stat(engine.env, part, &stat, NULL), WEIR_NOT_FOUND);
-    const char *old = "/s/00000000000000000010-0000000002.checkpoint";
+    ck_ok(weir_snapshot_find(engine.env, "/s", 15, &id, &engine.error), &engine.error);
+    ck_assert_int_eq(id.offset, 10); /* the one before stays */
+    ck_assert_int_eq(weir_snapshot_find(engine.env, "/s", 10, &id, NULL), WEIR_END);
+    const char *old = "/s/00000000000000000005-0000000002.checkpoint";
     ck_assert_int_eq(weir_stat(engine.env, old, &stat, NULL), WEIR_NOT_FOUND);
     weir_snapshot_builder_close(&builder);
     weir_sim_free(engine.sim);
@@ -144,7 +146,7 @@ START_TEST(commits_are_covered_by_a_snapshot)
     for (int32_t i = 0; i < 100; i++) {
         entries[i] = (struct weir_offset_entry){.partition = {weir_text("clicks"), i}};
     }
-    for (int round = 0; round < 250; round++) {
+    for (int round = 0; round < 450; round++) {
         struct weir_commit_request commit = {
             .group = weir_text("job"), .entries = entries, .entry_count = 100};
         for (int32_t i = 0; i < 100; i++)
@@ -155,18 +157,18 @@ START_TEST(commits_are_covered_by_a_snapshot)
     }
     weir_sim_advance_ms(engine.sim, 100);
     const char *folder = ENGINE_PATH "/log/__consumer_offsets-0";
-    ck_assert_int_eq(count_snapshots(&engine, folder), 1);
+    ck_assert_int_eq(count_snapshots(&engine, folder), 2);
     int64_t start = engine_describe_partition(&engine, "__consumer_offsets", 0).state.start_offset;
     ck_assert_int_ge(start, 20000);
 
     engine_crash(&engine, WEIR_SIM_POWER);
     ck_ok(engine_open(&engine), &engine.error);
-    ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), 249000);
-    ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 99), 249099);
+    ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), 449000);
+    ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 99), 449099);
     ck_ok(engine_close(&engine), &engine.error);
-    ck_assert_int_eq(count_snapshots(&engine, folder), 1);
+    ck_assert_int_eq(count_snapshots(&engine, folder), 2);
     ck_ok(engine_open(&engine), &engine.error);
-    ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 50), 249050);
+    ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 50), 449050);
     engine_end(&engine);
 }
 END_TEST
@@ -216,6 +218,95 @@ START_TEST(a_thousand_partitions_open_with_bounded_work)
     ck_assert_int_eq(engine_latest(&engine, "clicks", 999), 1);
     ck_assert_uint_le(weir_sim_disk_count(engine.sim, 0), 20);
     engine_end(&engine);
+}
+END_TEST
+
+/* ---- a snapshot that has rotted --------------------------------------------------------------- */
+
+struct newest {
+    char name[128];
+};
+
+static int keep_newest(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct newest *newest = context;
+    (void)kind;
+    if (strstr(name, ".checkpoint") != NULL) {
+        (void)snprintf(newest->name, sizeof newest->name, "%s", name); /* they come sorted */
+    }
+    return 0;
+}
+
+static void damage_newest(struct engine *engine, const char *folder)
+{
+    struct newest newest = {{0}};
+    char path[512];
+    ck_assert_int_eq(weir_list(engine->env, folder, keep_newest, &newest, NULL), 0);
+    ck_assert_str_ne(newest.name, "");
+    (void)snprintf(path, sizeof path, "%s/%s", folder, newest.name);
+    ck_assert_int_eq(weir_sim_disk_flip(engine->sim, 0, path, 100, 3), 0);
+}
+
+/* The log that goes back to its beginning makes up for a damaged snapshot. */
+START_TEST(a_damaged_only_snapshot_costs_nothing)
+{
+    struct engine engine;
+    engine_init(&engine, 8);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 3), &engine.error);
+    ck_ok(engine_create(&engine, "gone", 3), &engine.error);
+    ck_ok(engine_delete(&engine, "gone"), &engine.error);
+    ck_ok(engine_commit(&engine, "job", "clicks", 0, 7), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    damage_newest(&engine, ENGINE_PATH "/log/__cluster_metadata-0");
+    damage_newest(&engine, ENGINE_PATH "/log/__consumer_offsets-0");
+    for (int i = 0; i < 2; i++) { /* and so it is for whoever opens after that */
+        ck_ok(engine_open(&engine), &engine.error);
+        ck_assert_int_eq(engine_describe(&engine, "clicks"), 3);
+        ck_assert_int_eq(engine_describe(&engine, "gone"), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+        ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), 7);
+        ck_ok(engine_close(&engine), &engine.error);
+    }
+    engine_end(&engine);
+}
+END_TEST
+
+/* Where the log begins later, the snapshot before does; when that is damaged as well, the engine
+ * says what is missing, and does not begin with half of it. */
+START_TEST(the_snapshot_before_stands_in)
+{
+    struct engine engine;
+    const char *folder = ENGINE_PATH "/log/__cluster_metadata-0";
+    engine_init(&engine, 9);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 7), &engine.error);
+    for (int i = 0; i < 24; i++) {
+        ck_ok(engine_create(&engine, "large", 2000), &engine.error);
+        ck_ok(engine_delete(&engine, "large"), &engine.error);
+    }
+    weir_sim_advance_ms(engine.sim, 100);
+    ck_assert_int_eq(count_snapshots(&engine, folder), 2);
+    ck_assert_int_gt(engine_describe_partition(&engine, "__cluster_metadata", 0).state.start_offset,
+                     0);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    damage_newest(&engine, folder);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_describe(&engine, "clicks"), 7);
+    ck_assert_int_eq(engine_describe(&engine, "large"), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 6, "a", WEIR_ACKS_ALL), 0);
+    engine_crash(&engine, WEIR_SIM_POWER);
+
+    struct weir_snapshot_id id;
+    char path[512];
+    ck_assert_int_eq(weir_snapshot_find(engine.env, folder, INT64_MAX, &id, NULL), 0);
+    ck_assert_int_eq(weir_snapshot_find(engine.env, folder, id.offset, &id, NULL), 0);
+    (void)snprintf(path, sizeof path, "%s/%020lld-%010d.checkpoint", folder, (long long)id.offset,
+                   (int)id.epoch);
+    ck_assert_int_eq(weir_sim_disk_flip(engine.sim, 0, path, 100, 3), 0);
+    ck_assert_int_eq(engine_open(&engine), WEIR_CORRUPT);
+    ck_assert_msg(strstr(engine.error.text, "missing") != NULL, "%s", engine.error.text);
+    ck_assert_msg(strstr(engine.error.text, ".checkpoint") != NULL, "%s", engine.error.text);
+    weir_sim_free(engine.sim);
 }
 END_TEST
 
@@ -275,6 +366,10 @@ static void add(Suite *suite)
     tcase_add_test(engine, a_thousand_partitions_open_with_bounded_work);
     tcase_add_test(engine, what_arrives_together_shares_the_flush);
     suite_add_tcase(suite, engine);
+    TCase *rot = tcase_create("rot");
+    tcase_add_test(rot, a_damaged_only_snapshot_costs_nothing);
+    tcase_add_test(rot, the_snapshot_before_stands_in);
+    suite_add_tcase(suite, rot);
 }
 
 int main(void)
