@@ -104,15 +104,17 @@ static void written(struct weir_request *request)
 static void ask(struct admin *admin, enum weir_topic_operation operation,
                 void (*done)(struct weir_request *request))
 {
-    static const struct weir_config_entry small = {"segment.bytes", "300"};
+    /* The clock jumps by years: nothing expires. */
+    static const struct weir_config_entry configs[] = {{"segment.bytes", "300"},
+                                                       {"retention.ms", "-1"}};
     bool is_create = operation == WEIR_TOPIC_CREATE;
     admin->request = (struct weir_topic_request){
         .request = {.done = done, .context = admin},
         .operation = operation,
         .topic = weir_text(admin->topic),
         .partition_count = admin->partition_count,
-        .configs = is_create ? &small : NULL,
-        .config_count = is_create ? 1 : 0,
+        .configs = is_create ? configs : NULL,
+        .config_count = is_create ? 2 : 0,
     };
     admin->is_waiting = true;
     weir_broker_topic(world(admin)->broker, &admin->request);
@@ -265,13 +267,23 @@ bool create_topic(struct simulation *simulation, const char *topic, int32_t part
     char segment[24];
     struct weir_error error = {0};
     (void)snprintf(segment, sizeof segment, "%lld", (long long)segment_bytes);
-    struct weir_config configs[] = {
+    struct weir_config_entry configs[] = {
         {"segment.bytes", segment},
         {"retention.ms", "-1"},
         {"message.timestamp.after.max.ms", "9223372036854775807"},
     };
-    int rc = weir_topic_create(simulation->log, topic, partition_count, configs,
-                               sizeof configs / sizeof configs[0], &error);
+    struct weir_topic_request request = {
+        .operation = WEIR_TOPIC_CREATE,
+        .topic = weir_text(topic),
+        .partition_count = partition_count,
+        .configs = configs,
+        .config_count = sizeof configs / sizeof configs[0],
+    };
+    int rc = weir_broker_wait_begin(simulation->broker, &request.request, &error);
+    if (rc == 0) {
+        weir_broker_topic(simulation->broker, &request);
+        rc = weir_broker_wait(simulation->broker, &request.request, &error);
+    }
     if (rc == 0) return true;
     return simulation_fail(simulation, "cannot-create", "%s", error.text);
 }

@@ -155,6 +155,16 @@ static int run_all(const struct seeds *seeds, uint64_t from, uint64_t count)
     return EXIT_SUCCESS;
 }
 
+/* The number behind `name` among the arguments; 0 if it is not there. */
+static uint64_t from_arguments(int count, char **arguments, const char *name)
+{
+    for (int i = 1; i < count; i++) {
+        size_t size = strlen(name);
+        if (strncmp(arguments[i], name, size) == 0) return strtoull(arguments[i] + size, NULL, 10);
+    }
+    return 0;
+}
+
 int seeds_main(int argument_count, char **arguments, const struct seeds_scenario *scenario)
 {
     struct seeds seeds = {.scenario = scenario, .program = arguments[0]};
@@ -166,14 +176,14 @@ int seeds_main(int argument_count, char **arguments, const struct seeds_scenario
     }
     uint64_t from = from_environment("WEIR_SIM_SEED_FROM", 1);
     uint64_t one = from_environment("WEIR_SIM_SEED", 0);
-    static const char finds_bug[] = "--finds-bug=";
+    uint64_t bound = from_arguments(argument_count, arguments, "--finds-bug=");
     if (one != 0) {
         run_seed(&seeds, one, true);
         if (seeds.report->has_failed) print_failure(&seeds);
         return seeds.report->has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    if (argument_count > 1 && strncmp(arguments[1], finds_bug, sizeof finds_bug - 1) == 0) {
-        return find_bug(&seeds, from, strtoull(arguments[1] + sizeof finds_bug - 1, NULL, 10));
-    }
-    return run_all(&seeds, from, from_environment("WEIR_SIM_SEEDS", scenario->seed_count));
+    if (bound != 0) return find_bug(&seeds, from, bound);
+    uint64_t count = from_arguments(argument_count, arguments, "--seeds=");
+    if (count == 0) count = scenario->seed_count;
+    return run_all(&seeds, from, from_environment("WEIR_SIM_SEEDS", count));
 }

@@ -7,7 +7,7 @@
  * Run one scenario under many seeds, in child processes, so that a crash of the engine's code is laid
  * to its seed too. On a failure the seed, what is wrong, and the line that replays it are printed.
  *
- *   WEIR_SIM_SEEDS=n      how many [the scenario's own number]
+ *   WEIR_SIM_SEEDS=n      how many [--seeds=n, else the scenario's own number]
  *   WEIR_SIM_SEED_FROM=n  the first [1]
  *   WEIR_SIM_SEED=n       this one only, in this process, with its trace on stderr
  *   --finds-bug=n         succeed if one of the first n seeds fails: for builds with a planted bug

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WALL_OFFSET_MAX_MS ((int64_t)20 * 365 * 86400 * 1000)
+
 enum { NODE = 0, OPEN_ATTEMPTS_MAX = 20, IDLE_NS = 2 * 1000 * 1000, LEAP_MS = 300000 };
 
 /* ---- choices ---------------------------------------------------------------------------------- */
@@ -44,6 +46,9 @@ static void draw_swarm(struct simulation *simulation)
     swarm->events_per_turn = 1 + (int)simulation_draw(simulation, 60);
     swarm->turn_ns_max = 1000 * (1 + simulation_draw(simulation, 100));
     swarm->work_ns_max = 1000 * (1 + simulation_draw(simulation, 4000));
+    swarm->shard_count = 1 + (int32_t)simulation_draw(simulation, 3);
+    swarm->offsets_partition_count = 1 + (int32_t)simulation_draw(simulation, 3);
+    swarm->internal_segment_bytes = (int64_t)200 << simulation_draw(simulation, 12);
 }
 
 /* ---- what is wrong ---------------------------------------------------------------------------- */
@@ -61,7 +66,7 @@ bool simulation_fail(struct simulation *simulation, const char *anomaly, const c
 
 bool simulation_is_up(const struct simulation *simulation)
 {
-    return simulation->log != NULL && !weir_sim_has_crashed(simulation->sim, NODE);
+    return simulation->broker != NULL && !weir_sim_has_crashed(simulation->sim, NODE);
 }
 
 void simulation_note_error(struct simulation *simulation, int rc, const char *text)
@@ -156,6 +161,7 @@ static void plan(struct simulation *simulation, enum weir_sim_fault fault, uint6
     bool loses = fault == WEIR_SIM_FAULT_SYNC || (is_crash && planned.crash == WEIR_SIM_POWER);
     simulation->may_turn_lossy |= loses;
     simulation->is_armed = true;
+    simulation->is_suspect = true;
     weir_sim_disk_count_reset(simulation->sim, NODE);
     weir_sim_disk_plan(simulation->sim, NODE, planned);
 }
@@ -179,10 +185,13 @@ static void empty_disk(struct simulation *simulation)
     weir_sim_disk_limit(simulation->sim, NODE, 0);
 }
 
+/* Hours and tens of years, there and back, but never far from where the simulation's clock begins. */
 static void jump_clock(struct simulation *simulation)
 {
     static const int64_t jumps_ms[] = {-3600000, 3600000, -315360000000, 315360000000, -1000, 1000};
     int64_t jump_ms = jumps_ms[simulation_draw(simulation, 6)];
+    if (llabs(simulation->wall_offset_ms + jump_ms) > WALL_OFFSET_MAX_MS) return;
+    simulation->wall_offset_ms += jump_ms;
     weir_sim_jump_wall(simulation->sim, NODE, jump_ms);
 }
 
@@ -231,16 +240,38 @@ static void befall_recovery(struct simulation *simulation, int attempt)
 
 /* ---- the node comes back ---------------------------------------------------------------------- */
 
+static int open_bare(struct simulation *simulation, struct weir_error *error)
+{
+    struct weir_broker_options options = {
+        .env = simulation->env,
+        .path = SIMULATION_PATH,
+        .shard_count = simulation->swarm.shard_count,
+        .offsets_topic_num_partitions = simulation->swarm.offsets_partition_count,
+        .topic_defaults = weir_topic_config_default(),
+    };
+    options.topic_defaults.segment_bytes = simulation->swarm.internal_segment_bytes;
+    options.topic_defaults.retention_ms = -1;
+    return weir_broker_open(&options, &simulation->broker, error);
+}
+
 static int open_log(struct simulation *simulation, struct weir_error *error)
 {
+    simulation->env = weir_sim_node(simulation->sim, NODE);
+    if (simulation->is_bare) return open_bare(simulation, error);
     struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
     options.auto_create_topics = WEIR_AUTO_CREATE_OFF;
     options.num_partitions = 1;
-    simulation->env = weir_sim_node(simulation->sim, NODE);
     int rc = weir_log_open_in(simulation->env, SIMULATION_PATH, &options, &simulation->log, error);
-    if (rc < 0) simulation->log = NULL;
-    simulation->broker = rc < 0 ? NULL : simulation->log->broker;
+    if (rc == 0) simulation->broker = simulation->log->broker;
     return rc;
+}
+
+/* The handles are gone afterwards, whatever the code. */
+static int close_handles(struct simulation *simulation, struct weir_error *error)
+{
+    struct weir_log *log = simulation->log;
+    struct weir_broker *broker = simulation->broker;
+    return simulation->is_bare ? weir_broker_close(broker, error) : weir_close(log, error);
 }
 
 /* Why an open may fail: a fault that was planned, or a disk without room. Anything else is wrong. */
@@ -260,7 +291,7 @@ static bool close_log(struct simulation *simulation)
         if (!simulation_has_failed(simulation)) crash(simulation, WEIR_SIM_KILL);
         return false;
     }
-    int rc = simulation_is_up(simulation) ? weir_close(simulation->log, &error) : WEIR_CRASHED;
+    int rc = simulation_is_up(simulation) ? close_handles(simulation, &error) : WEIR_CRASHED;
     bool is_excused = rc == 0 || rc == WEIR_CRASHED || !simulation->is_calm;
     if (!is_excused) {
         return simulation_fail(simulation, "does-not-close", "no fault is left: %s", error.text);
@@ -278,7 +309,7 @@ static bool open_changes_nothing(struct simulation *simulation)
     uint64_t hashes[2];
     for (int i = 0; i < 2; i++) {
         int rc = open_log(simulation, &error);
-        if (rc == 0) rc = weir_close(simulation->log, &error);
+        if (rc == 0) rc = close_handles(simulation, &error);
         forget(simulation);
         if (rc < 0) {
             return simulation_fail(simulation, "does-not-open", "after a clean close: %s",
@@ -312,8 +343,8 @@ static bool try_open(struct simulation *simulation, int attempt)
     }
     if (rc == 0) return true;
     if (!is_excused(simulation, rc)) {
-        return simulation_fail(simulation, "does-not-open", "restart %zu, attempt %d: %s",
-                               simulation->restart_count, attempt, error.text);
+        return simulation_fail(simulation, "does-not-open", "restart %zu, attempt %d: %s (%s)",
+                               simulation->restart_count, attempt, error.text, weir_code_name(rc));
     }
     crash(simulation, WEIR_SIM_KILL); /* the process gives up */
     return false;
@@ -322,6 +353,7 @@ static bool try_open(struct simulation *simulation, int attempt)
 static void note_restart(struct simulation *simulation)
 {
     simulation->needs_restart = false;
+    simulation->is_suspect = simulation->is_armed;
     simulation->restart_count++;
     bool is_lossy = simulation->is_lossy || simulation->may_turn_lossy;
     history_note(&simulation->history,
@@ -385,11 +417,11 @@ void simulation_turn(struct simulation *simulation)
     } else if (simulation->needs_restart && simulation_chance(simulation, 200)) {
         disarm(simulation);
         crash(simulation, draw_crash(simulation));
-    } else if (!simulation->is_calm && simulation->log != NULL &&
+    } else if (!simulation->is_calm && simulation->broker != NULL &&
                simulation_chance(simulation, simulation->swarm.close_per_mille)) {
         (void)close_log(simulation);
     }
-    if (simulation->log == NULL) restart(simulation);
+    if (simulation->broker == NULL) restart(simulation);
 }
 
 void simulation_heal(struct simulation *simulation)
@@ -401,7 +433,9 @@ void simulation_heal(struct simulation *simulation)
         if (simulation_is_up(simulation)) weir_sim_advance_ms(simulation->sim, 100);
         simulation_act(simulation);
     }
-    if (simulation->needs_restart) crash(simulation, draw_crash(simulation));
+    if (simulation->needs_restart || simulation->is_suspect) {
+        crash(simulation, draw_crash(simulation));
+    }
     simulation->is_calm = true;
     simulation->needs_restart = false;
     if (!simulation_is_up(simulation)) {

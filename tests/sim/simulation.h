@@ -32,6 +32,9 @@ struct swarm {
     int events_per_turn;
     int64_t turn_ns_max;
     int64_t work_ns_max;
+    int32_t shard_count; /* these three of a bare engine */
+    int32_t offsets_partition_count;
+    int64_t internal_segment_bytes;
 };
 
 struct simulation;
@@ -58,16 +61,20 @@ struct simulation {
     struct swarm swarm;
     struct weir_sim *sim;
     struct weir_env *env;
-    struct weir_log *log;       /* NULL while the node is down */
-    struct weir_broker *broker; /* the log's */
+    struct weir_broker *broker; /* NULL while the node is down */
+    struct weir_log *log;       /* around it; NULL if `is_bare` */
+    bool is_bare;               /* set before the start: the engine alone, with shards and small
+                                   internal segments as drawn */
     struct history history;
     struct simulation_hooks hooks;
     struct client *clients; /* linked by simulation_add */
     size_t restart_count;
+    int64_t wall_offset_ms;
     bool is_full;        /* the disk, for a while */
     bool is_lossy;       /* something unsynced may have been dropped since the last restart */
     bool may_turn_lossy; /* a planned fault would do so */
     bool is_armed;       /* a fault is planned */
+    bool is_suspect;     /* one was, since the last restart: the engine may be offline unnoticed */
     bool needs_restart;  /* an answer said that the disk failed */
     bool is_calm;        /* no faults: before simulation_trouble and after simulation_heal */
     bool has_finished;

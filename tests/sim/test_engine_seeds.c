@@ -121,6 +121,7 @@ static void check(struct simulation *simulation)
 static void run(struct simulation *simulation)
 {
     struct workload workload = {0};
+    simulation->is_bare = true;
     if (!simulation_start(simulation)) return;
     make_topics(simulation, &workload);
     if (simulation_has_failed(simulation)) return;
