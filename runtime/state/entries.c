@@ -36,16 +36,10 @@ static size_t entry_cost(const struct weir_store_entry *entry)
     return entry->value != NULL ? cost + weir_slabs_block_size(entry->value_size) : cost;
 }
 
-bool weir_entry_is_settled(const struct weir_state *state, const struct weir_store_entry *entry)
-{
-    const uint32_t pins = WEIR_ENTRY_LOADING | WEIR_ENTRY_UNFORWARDED | WEIR_ENTRY_GIVEN;
-    return entry->generation <= state->written_number && (entry->flags & pins) == 0;
-}
-
 /* An entry of a memory store that holds nothing and waits for nothing. */
 static bool is_garbage(const struct weir_store *store, const struct weir_store_entry *entry)
 {
-    if (!weir_entry_is_settled(store->state, entry)) return false;
+    if (!weir_entry_is_settled(entry)) return false;
     return entry->value == NULL || weir_store_is_expired(store, entry->key);
 }
 
@@ -62,7 +56,7 @@ void weir_store_settle(struct weir_store *store, struct weir_store_entry *entry)
 {
     if (store->is_resident) {
         loosen(store, entry);
-    } else if (weir_entry_is_settled(store->state, entry)) {
+    } else if (weir_entry_is_settled(entry)) {
         size_t cost = entry_cost(entry);
         store->clean_bytes += cost;
         store->state->clean_bytes += cost;
@@ -71,7 +65,7 @@ void weir_store_settle(struct weir_store *store, struct weir_store_entry *entry)
 
 void weir_store_unsettle(struct weir_store *store, const struct weir_store_entry *entry)
 {
-    if (store->is_resident || !weir_entry_is_settled(store->state, entry)) return;
+    if (store->is_resident || !weir_entry_is_settled(entry)) return;
     size_t cost = entry_cost(entry);
     weir_assert(store->clean_bytes >= cost);
     weir_assert(store->state->clean_bytes >= store->clean_bytes);
@@ -156,7 +150,7 @@ static void sweep(struct weir_store *store)
 {
     for (size_t slot = 0; slot < store->table.slot_count;) {
         struct weir_store_entry *entry = weir_table_at(&store->table, slot);
-        bool goes = entry != NULL && weir_entry_is_settled(store->state, entry) &&
+        bool goes = entry != NULL && weir_entry_is_settled(entry) &&
                     weir_store_is_expired(store, entry->key);
         if (goes && !store->is_resident) {
             evict_at(store, slot);
@@ -200,7 +194,7 @@ static void evict(struct weir_state *state)
         }
         clock_prefetch(store);
         struct weir_store_entry *entry = weir_table_at(&store->table, slot);
-        if (entry == NULL || !weir_entry_is_settled(state, entry)) {
+        if (entry == NULL || !weir_entry_is_settled(entry)) {
             clock_advance(state, store);
         } else if ((entry->flags & WEIR_ENTRY_REFERENCED) != 0) {
             entry->flags &= ~(uint32_t)WEIR_ENTRY_REFERENCED;

@@ -49,16 +49,25 @@ struct weir_slice weir_store_backend_key(const struct weir_store *store, struct 
     return weir_slice(bytes, lead + key.size);
 }
 
+void weir_store_write_backend_value(const struct weir_store *store, uint8_t *to,
+                                    struct weir_slice value, int64_t timestamp_ms)
+{
+    if (store->spec->is_timestamped) {
+        weir_store_u64(to, (uint64_t)timestamp_ms);
+        to += sizeof timestamp_ms;
+    }
+    if (value.size > 0) memcpy(to, value.data, value.size);
+}
+
 struct weir_slice weir_store_backend_value(const struct weir_store *store, struct weir_arena *arena,
                                            struct weir_slice value, int64_t timestamp_ms)
 {
     if (weir_slice_is_null(value)) return weir_null();
-    size_t lead = store->spec->is_timestamped ? sizeof timestamp_ms : 0;
-    uint8_t *bytes = weir_arena_alloc(arena, lead + value.size);
+    const size_t size = weir_store_backend_value_size(store, value);
+    uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
-    if (lead > 0) weir_store_u64(bytes, (uint64_t)timestamp_ms);
-    if (value.size > 0) memcpy(bytes + lead, value.data, value.size);
-    return weir_slice(bytes, lead + value.size);
+    weir_store_write_backend_value(store, bytes, value, timestamp_ms);
+    return weir_slice(bytes, size);
 }
 
 int weir_store_parse_value(const struct weir_store *store, struct weir_slice stored,
@@ -117,7 +126,7 @@ void weir_position_record_build(const struct weir_store *store,
     weir_store_u16(value + 1, store->prefix);
     value[3] = store->spec->is_timestamped ? IS_TIMESTAMPED : 0;
     weir_store_u64(value + 4, (uint64_t)store->segment_interval_ms);
-    weir_store_u64(value + 12, store->live_segment);
+    weir_store_u64(value + 12, store->sealed_segment);
     memcpy(value + 20, position->topic_id.bytes, sizeof position->topic_id.bytes);
     weir_store_u32(value + 36, (uint32_t)position->leader_epoch);
     weir_store_u64(value + 40, (uint64_t)position->offset);

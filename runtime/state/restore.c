@@ -214,7 +214,7 @@ int weir_store_clear(struct weir_store *store, struct weir_error *error)
 {
     struct weir_state *state = store->state;
     weir_assert(!weir_state_is_writing(state));
-    weir_assert(state->oldest == NULL); /* no sealed generation points into the table */
+    weir_assert(state->gathering == NULL); /* no generation points into the table */
     weir_assert(store->dirty.count == 0 && store->unforwarded.count == 0);
     weir_store_empty_table(store);
     store->position = (struct weir_changelog_position){0};

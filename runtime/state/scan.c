@@ -9,13 +9,17 @@
 /*
  * Keys of a range in order, merged over what lies where.
  *
- * The table's side is the entries that the backend does not have yet (those of the open and of the
- * sealed generations), sorted; they stand before the backend's rows of the same key. The backend's
+ * The table's side is the entries that the backend does not have yet (those of the open, the
+ * gathering and the generation being written), sorted; they stand before the backend's rows of the same key. The backend's
  * side is one iterator, or for a windowed store one for each segment of time it holds, because there
  * the segment leads the key. A memory store has the table's side only, all of it, out of an index of
  * keys that is made by the first scan and kept from then on.
  */
-enum { SEGMENTS_MAX = 64 };
+enum {
+    SEGMENTS_MAX = 64,
+    AWAITED_ROWS =
+        4096, /* a scan goes over all gathered rows: beyond so many they are written soon */
+};
 
 /* One sorted run of rows with API keys. */
 struct source {
@@ -48,13 +52,18 @@ static bool is_in_range(const struct scan *scan, struct weir_slice key)
 
 /* ---- the table's side ---------------------------------------------------------------------------- */
 
-static void collect(struct scan *scan, const struct weir_entry_list *list)
+static void collect(struct scan *scan, struct weir_store_entry *entry)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        struct weir_store_entry *entry = list->entries[i];
-        if ((entry->flags & WEIR_ENTRY_SEEN) != 0 || !is_in_range(scan, entry->key)) continue;
-        entry->flags |= WEIR_ENTRY_SEEN;
-        scan->entries[scan->entry_count++] = entry;
+    if ((entry->flags & WEIR_ENTRY_SEEN) != 0 || !is_in_range(scan, entry->key)) return;
+    entry->flags |= WEIR_ENTRY_SEEN;
+    scan->entries[scan->entry_count++] = entry;
+}
+
+static void collect_rows(struct scan *scan, const struct weir_generation *generation)
+{
+    for (size_t i = 0; i < generation->row_count; i++) {
+        const struct weir_gathered_row *row = &generation->rows[i];
+        if (row->store == scan->store->index) collect(scan, row->entry);
     }
 }
 
@@ -70,16 +79,20 @@ static int collect_unwritten(struct scan *scan)
 {
     struct weir_store *store = scan->store;
     struct weir_state *state = store->state;
+    const struct weir_generation *generations[] = {state->gathering, state->write_down.generation};
     size_t count = store->dirty.count;
-    for (const struct weir_generation *at = state->oldest; at != NULL; at = at->next) {
-        count += at->changed[store->index].count;
+    for (size_t i = 0; i < 2; i++) {
+        if (generations[i] != NULL) count += generations[i]->row_count;
     }
+    if (count - store->dirty.count > AWAITED_ROWS) state->is_awaited = true;
     scan->entries = weir_arena_array(&state->lookup, count, sizeof(void *));
     if (scan->entries == NULL) return WEIR_NO_MEMORY;
 
-    collect(scan, &store->dirty);
-    for (const struct weir_generation *at = state->oldest; at != NULL; at = at->next) {
-        collect(scan, &at->changed[store->index]);
+    for (size_t i = 0; i < store->dirty.count; i++) {
+        collect(scan, store->dirty.entries[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (generations[i] != NULL) collect_rows(scan, generations[i]);
     }
     for (size_t i = 0; i < scan->entry_count; i++) {
         scan->entries[i]->flags &= ~(uint32_t)WEIR_ENTRY_SEEN;

@@ -19,7 +19,10 @@ enum {
     SEALED_BYTES_MAX = 64 << 20,
     WRITE_BUFFER_BYTES = 16 << 20,
     BLOCK_CACHE_BYTES = 8 << 20,
-    FLUSH_INTERVAL_MS = 30 * 1000,
+    WRITE_DOWN_BYTES = 32 << 20,
+    WRITE_DOWN_CHANGELOG_BYTES = 128 << 20,
+    WRITE_DOWN_INTERVAL_MS = 10 * 1000,
+    FLUSH_INTERVAL_MS = 10 * 1000,
 };
 
 /* ---- folders ------------------------------------------------------------------------------------- */
@@ -174,6 +177,13 @@ static void set_defaults(struct weir_state_options *options)
     if (options->sealed_bytes_max == 0) options->sealed_bytes_max = SEALED_BYTES_MAX;
     if (options->write_buffer_bytes == 0) options->write_buffer_bytes = WRITE_BUFFER_BYTES;
     if (options->block_cache_bytes == 0) options->block_cache_bytes = BLOCK_CACHE_BYTES;
+    if (options->write_down_bytes == 0) options->write_down_bytes = WRITE_DOWN_BYTES;
+    if (options->write_down_changelog_bytes == 0) {
+        options->write_down_changelog_bytes = WRITE_DOWN_CHANGELOG_BYTES;
+    }
+    if (options->write_down_interval_ms == 0) {
+        options->write_down_interval_ms = WRITE_DOWN_INTERVAL_MS;
+    }
     if (options->flush_interval_ms == 0) options->flush_interval_ms = FLUSH_INTERVAL_MS;
 }
 
@@ -279,8 +289,11 @@ int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error 
     weir_assert(!weir_state_is_writing(state));
     int rc = WEIR_OK;
     if (state->backend.ops != NULL) {
-        rc = state->backend.ops->close(state->backend.impl, is_clean && state->failed_rc == 0,
-                                       error);
+        if (is_clean) rc = weir_state_write_rest(state, error);
+        bool is_whole = is_clean && rc >= 0 && state->failed_rc == 0;
+        int closed =
+            state->backend.ops->close(state->backend.impl, is_whole, rc >= 0 ? error : NULL);
+        if (rc >= 0) rc = closed;
         rc = weir_error_wrap(error, rc, "close state '%s'", state->path);
     }
     state_free(state);
@@ -312,14 +325,23 @@ bool weir_state_wants_commit(const struct weir_state *state)
     return state->open_bytes > state->options.open_bytes_max;
 }
 
+/* Gathering or being written. */
+static size_t sealed_bytes(const struct weir_state *state)
+{
+    const struct weir_generation *gathering = state->gathering;
+    const struct weir_generation *writing = state->write_down.generation;
+    return (gathering != NULL ? gathering->sealed_size : 0) +
+           (writing != NULL ? writing->sealed_size : 0);
+}
+
 bool weir_state_is_stalled(const struct weir_state *state)
 {
-    return state->sealed_bytes > state->options.sealed_bytes_max;
+    return sealed_bytes(state) > state->options.sealed_bytes_max;
 }
 
 bool weir_state_is_writing(const struct weir_state *state)
 {
-    return state->write_down.generation != NULL;
+    return state->write_down.is_running;
 }
 
 struct weir_state_sizes weir_state_sizes(const struct weir_state *state)
@@ -328,7 +350,7 @@ struct weir_state_sizes weir_state_sizes(const struct weir_state *state)
     return (struct weir_state_sizes){
         .cache_bytes = (int64_t)state->table_budget.used,
         .open_bytes = (int64_t)state->open_bytes,
-        .sealed_bytes = (int64_t)state->sealed_bytes,
+        .sealed_bytes = (int64_t)sealed_bytes(state),
         .backend_bytes = backend->ops != NULL ? backend->ops->size(backend->impl) : 0,
     };
 }

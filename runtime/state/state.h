@@ -8,18 +8,23 @@
 /**
  * The stores of one task.
  *
- *   operators ──touch/set──> open generation ──seal──> sealed ──write down──> RocksDB or memory
+ *   operators ──touch/set──> open generation ──seal──> gathering ──write down──> RocksDB
  *                                  │                      │
  *                               (abort)              changelog batches
  *
  * A store is a hash table of current values over an ordered backend; a memory store is the table
- * alone, and is restored whole at every start. What changed since the last
- * commit is the *open generation*. Sealing it hands each changed key once to the changelog; when the
- * commit is durable the same bytes are written to the backend by a worker, in one write batch with
- * the changelog position they correspond to. So the backend never holds what was not committed, and
- * never more or less than its position says: a crash costs the tail of the changelog, not the store.
+ * alone, and is restored whole at every start. What changed since the last commit is the *open
+ * generation*. Sealing it hands each changed key once to the changelog, and merges it into the
+ * *gathering generation*: the rows that the backend does not have yet, each key once. Now and then,
+ * when all that is gathered is committed, a worker writes it to the backend in one write batch with
+ * the changelog positions it corresponds to. So the backend never holds what was not committed, and
+ * never more or less than its position says: a crash costs the tail of the changelog, not the store;
+ * a clean end costs nothing.
  * Clean entries stay in the table as a cache until the bound presses; an entry may leave once its
- * last generation has been written down.
+ * last sealed change has been written down.
+ *
+ * Memory beyond the cache's bound: what is open (open_bytes_max, and a batch), what gathers
+ * (write_down_bytes, and an interval) and as much again while it is being written.
  *
  * One database per task (WAL off, one column family), stores told apart by a key prefix of two bytes;
  * positions under prefix 0. DEPENDENCIES.md "RocksDB: guard rails" says why.
@@ -31,10 +36,11 @@ struct weir_state;
 struct weir_store_spec {
     const char *name;
     enum weir_store_kind kind;
-    bool is_cached;      /* forward on flush, with the old flushed value */
+    bool is_cached; /* forward on flush, with the old flushed value */
     bool is_logged;
-    bool keeps_old;      /* somebody downstream needs the value before the change */
-    bool is_timestamped; /* values are stored as int64 timestamp · value; the changelog has the plain
+    bool keeps_old; /* somebody downstream needs the value before the change */
+    bool
+        is_timestamped; /* values are stored as int64 timestamp · value; the changelog has the plain
                             value and the record's timestamp */
     /* Windowed stores (0: not windowed): keys are given as key · int64 start, and kept by segments of
      * time; whole segments expire. */
@@ -55,14 +61,19 @@ struct weir_state_options {
     const char *path; /* DIR/state/<application>/<task>; made if it is not there */
     const struct weir_store_spec *const *specs;
     size_t store_count;
-    size_t cache_bytes_max;      /* clean entries beyond this leave; over all stores of the task */
-    size_t open_bytes_max;       /* 0: 32 MiB: weir_state_wants_commit beyond it */
-    size_t sealed_bytes_max;     /* 0: 64 MiB: weir_state_is_stalled beyond it */
-    size_t write_buffer_bytes;   /* 0: 16 MiB; RocksDB has up to two of them */
-    size_t block_cache_bytes;    /* 0: 8 MiB */
-    int64_t flush_interval_ms;   /* 0: 30 s; a crash costs the changelog since the last flush, which
-                                    also comes each time a write buffer is full */
-    /* The stream thread, for write-down completions. NULL: the write-down is done when
+    size_t cache_bytes_max;    /* clean entries beyond this leave; over all stores of the task */
+    size_t open_bytes_max;     /* 0: 32 MiB: weir_state_wants_commit beyond it */
+    size_t sealed_bytes_max;   /* 0: 64 MiB: weir_state_is_stalled beyond it */
+    size_t write_buffer_bytes; /* 0: 16 MiB; RocksDB has up to two of them */
+    size_t block_cache_bytes;  /* 0: 8 MiB */
+    /* A write-down is due when so many bytes of rows are gathered, or so much changelog was appended
+     * since the last one, or so much time has gone by. */
+    size_t write_down_bytes;           /* 0: 32 MiB */
+    size_t write_down_changelog_bytes; /* 0: 128 MiB */
+    int64_t write_down_interval_ms;    /* 0: 10 s */
+    int64_t flush_interval_ms; /* 0: 10 s; a crash costs the changelog since the last flush, which
+                                    goes with a write-down, and also comes when a buffer is full */
+    /* The stream thread, for write-down completions. NULL: a write-down that is due is done when
      * weir_state_committed returns, and on_written is called from there (NULL: not at all). */
     struct weir_actor *reply_to;
     void (*on_written)(void *context, int rc, const struct weir_error *error);
@@ -75,8 +86,9 @@ struct weir_state_options {
  */
 int weir_state_open(const struct weir_state_options *options, struct weir_state **state_out,
                     bool *wiped_out, struct weir_error *error);
-/** Wait for nothing: `is_clean` flushes the backend (positions are then those of the last write-down).
- * No write-down may be under way (weir_state_is_writing). Frees. NULL is fine. */
+/** Wait for no worker: `is_clean` writes down what is gathered, if all of it is committed, and flushes
+ * the backend; positions are then those of the last commit, and a start has nothing to restore. No
+ * write-down may be under way (weir_state_is_writing). Frees. NULL is fine. */
 int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error *error);
 /** Remove a task's folder. */
 int weir_state_wipe(struct weir_env *env, const char *path, struct weir_error *error);
@@ -102,14 +114,14 @@ int weir_store_restore(struct weir_store *store, const struct weir_record *recor
  */
 struct weir_store_entry {
     struct weir_slice key;
-    uint8_t *value;        /* NULL: not there */
-    uint8_t *old_value;    /* as last forwarded (keeps_old, after the first change); NULL: not there */
+    uint8_t *value;     /* NULL: not there */
+    uint8_t *old_value; /* as last forwarded (keeps_old, after the first change); NULL: not there */
     int64_t timestamp_ms;
     int64_t old_timestamp_ms;
     uint32_t value_size;
     uint32_t old_size;
-    uint32_t flags;        /* the store's */
-    uint32_t generation;   /* in which it last changed; 0: not since it was loaded */
+    uint32_t flags; /* the store's */
+    uint32_t slot;  /* the state's */
 };
 
 /** Find or make the entries of `count` keys, with what the backend has. Keys may repeat. */
@@ -152,8 +164,8 @@ typedef int (*weir_changelog_fn)(void *context, struct weir_store *store,
  * a failure nothing is sealed. */
 int weir_state_seal(struct weir_state *state, weir_changelog_fn append, void *context,
                     struct weir_error *error);
-/** The oldest sealed generation that is not yet committed is durable in the log: have it written down,
- * with each store's position. `positions` in order of the stores. */
+/** The oldest seal that is not yet committed is durable in the log, and up to `positions` (in order of
+ * the stores) so is all before it. A write-down starts here, if one is due. */
 int weir_state_committed(struct weir_state *state, const struct weir_changelog_position *positions,
                          struct weir_error *error);
 
@@ -163,7 +175,7 @@ bool weir_state_is_writing(const struct weir_state *state);
 struct weir_state_sizes {
     int64_t cache_bytes;   /* what the tables hold, clean or not */
     int64_t open_bytes;    /* changed since the last seal */
-    int64_t sealed_bytes;  /* sealed and not yet written down */
+    int64_t sealed_bytes;  /* gathered and not yet written down */
     int64_t backend_bytes; /* on disk, about */
 };
 struct weir_state_sizes weir_state_sizes(const struct weir_state *state);

@@ -30,6 +30,11 @@ enum weir_entry_flags {
     WEIR_ENTRY_LOOSE = 16,      /* in the store's list of entries that may be garbage */
     WEIR_ENTRY_SEEN = 32,       /* during a scan: already collected */
     WEIR_ENTRY_OUTSIDE = 64,    /* of the store itself: stands for all keys whose time is over */
+    WEIR_ENTRY_DIRTY = 128,     /* changed in the open generation */
+    /* In the generation that has this flag, gathering or being written; in both, if it changed since.
+     * `slot` is its row in the gathering one. */
+    WEIR_ENTRY_GATHERED_EVEN = 256,
+    WEIR_ENTRY_GATHERED_ODD = 512,
 };
 
 struct weir_store {
@@ -60,37 +65,52 @@ struct weir_store {
     int64_t segment_interval_ms;
     int64_t observed_ms;
     int64_t expired_start_ms; /* windows that start here or before are over; INT64_MIN: none */
-    uint64_t live_segment;    /* the first that still has live windows; only grows, over restarts too */
-    uint64_t stored_segment;  /* the same, as the position record has it */
-    uint64_t swept_segment;   /* below it the table holds no clean entry */
-    uint64_t expired_segment; /* below it the backend has been told to forget */
+    uint64_t
+        live_segment; /* the first that still has live windows; only grows, over restarts too */
+    uint64_t sealed_segment; /* the same, at the last seal: what is committed with its positions */
+    uint64_t stored_segment; /* the same, as the position record has it */
+    uint64_t swept_segment;  /* below it the table holds no clean entry */
+    uint64_t
+        expired_segment; /* below it the backend has been told to forget, since it was opened */
     int64_t dropped_count;
     struct weir_store_entry outside;
 };
 
+/** A gathered row: whose it is, and the memory of its value, which stays when the value shrinks. */
+struct weir_gathered_row {
+    struct weir_store_entry *entry;
+    uint8_t *value;
+    uint32_t capacity;
+    uint32_t store; /* its index */
+};
+
 /**
- * A generation after its seal, in the order in which it is written down.
+ * Changes on their way to the backend, each key once.
  *
- *   sealed ──weir_state_committed──> committed ──worker free──> being written ──done──> spare
+ *   gathering ──all of it committed, and due──> being written ──done──> spare
  */
 struct weir_generation {
-    struct weir_generation *next;
-    uint32_t number;
-    bool is_committed;
-    struct weir_arena bytes;           /* what `writes` points to */
-    struct weir_backend_write *writes; /* for the backend, positions too */
-    size_t write_count;
-    size_t write_capacity;
-    struct weir_entry_list *changed;           /* by store */
-    struct weir_changelog_position *positions; /* by store; when committed */
-    size_t size;                               /* bytes it keeps from being evicted, about */
+    uint32_t flag;                     /* WEIR_ENTRY_GATHERED_EVEN or _ODD: of its entries */
+    struct weir_arena bytes;           /* keys and values */
+    struct weir_arena position_bytes;  /* position records; enough is reserved */
+    struct weir_backend_write *writes; /* of the rows; of the positions too when it is written */
+    struct weir_gathered_row *rows;    /* beside them */
+    size_t row_count;
+    size_t capacity;        /* of both arrays: the rows and a position for each store */
+    size_t size;            /* bytes it takes, about */
+    size_t sealed_size;     /* the same, at the last seal that succeeded */
+    size_t changelog_bytes; /* what its seals appended, about */
+    struct weir_mono begun;
 };
 
 /** The one write-down under way. The worker sees this, the generation and the backend; no more. */
 struct weir_write_down {
     struct weir_work work;
-    struct weir_generation *generation; /* NULL: none under way */
-    uint64_t *live_segments;            /* by store, when it was started */
+    bool is_running;
+    struct weir_generation *generation;        /* after a failure it stays */
+    struct weir_changelog_position *positions; /* by store */
+    size_t write_count;
+    uint64_t *live_segments; /* by store; 0: nothing has died since the last time */
     bool expires;
     bool flushes;
     int rc;
@@ -118,12 +138,13 @@ struct weir_state {
     size_t clean_bytes; /* over all stores */
     size_t clock_store; /* where the hand stands */
     size_t open_bytes;
-    size_t sealed_bytes;
-    uint32_t open_number;           /* of the open generation */
-    uint32_t written_number;        /* the last generation that was written down */
-    struct weir_generation *oldest; /* sealed, committed, being written */
-    struct weir_generation *newest;
+    uint64_t sealed_count;    /* seals so far */
+    uint64_t committed_count; /* of them; equal: all that is gathered is committed */
+    bool is_torn;             /* a seal failed half way, and none has succeeded since */
+    bool is_awaited;          /* a scan had to go over many gathered rows: write them down soon */
+    struct weir_generation *gathering; /* NULL: nothing sealed since the last write-down began */
     struct weir_generation *spare;
+    struct weir_changelog_position *committed_positions; /* by store, of the last commit */
     struct weir_write_down write_down;
     struct weir_mono flush_deadline;
     int failed_rc; /* of a write-down: nothing is written any more */
@@ -137,8 +158,13 @@ static inline void weir_entry_list_add(struct weir_entry_list *list, struct weir
     list->entries[list->count++] = entry;
 }
 
-/** Its last change is in the backend (or, memory stores, in the committed log) and was forwarded. */
-bool weir_entry_is_settled(const struct weir_state *state, const struct weir_store_entry *entry);
+/** Its last change is in the backend (or, memory stores, sealed) and was forwarded. */
+static inline bool weir_entry_is_settled(const struct weir_store_entry *entry)
+{
+    const uint32_t pins = WEIR_ENTRY_LOADING | WEIR_ENTRY_UNFORWARDED | WEIR_ENTRY_GIVEN |
+                          WEIR_ENTRY_DIRTY | WEIR_ENTRY_GATHERED_EVEN | WEIR_ENTRY_GATHERED_ODD;
+    return (entry->flags & pins) == 0;
+}
 /** The entry has just become settled, if it has: it may leave from now on. */
 void weir_store_settle(struct weir_store *store, struct weir_store_entry *entry);
 /** The entry is about to change: it may not leave any more. */
@@ -179,6 +205,14 @@ int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
 
 enum { WEIR_KEY_PREFIX_SIZE = 2, WEIR_KEY_SEGMENT_SIZE = 8, WEIR_WINDOW_SEQUENCE_SIZE = 4 };
 
+static inline size_t weir_store_backend_value_size(const struct weir_store *store,
+                                                   struct weir_slice value)
+{
+    return (store->spec->is_timestamped ? sizeof(int64_t) : 0) + value.size;
+}
+/** weir_store_backend_value_size bytes; not for null. */
+void weir_store_write_backend_value(const struct weir_store *store, uint8_t *to,
+                                    struct weir_slice value, int64_t timestamp_ms);
 /** Null when memory is out; the arena remembers. */
 struct weir_slice weir_store_backend_key(const struct weir_store *store, struct weir_arena *arena,
                                          struct weir_slice key);
@@ -216,9 +250,13 @@ int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
 /** Match what the backend holds with the stores that are wanted; drop the rest. */
 int weir_state_find_positions(struct weir_state *state, struct weir_error *error);
 
-/* ---- generations.c ------------------------------------------------------------------------------ */
+/* ---- generations.c, write_down.c ---------------------------------------------------------------- */
 
 int weir_state_init_generations(struct weir_state *state);
 void weir_state_close_generations(struct weir_state *state);
+/** It is written: its memory serves the next one, or goes. */
+void weir_generation_give_back(struct weir_state *state, struct weir_generation *generation);
+/** Write what is gathered, here and now, if all of it is committed; before a clean close. */
+int weir_state_write_rest(struct weir_state *state, struct weir_error *error);
 
 #endif

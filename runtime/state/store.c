@@ -223,9 +223,9 @@ static void note_change(struct weir_store *store, struct weir_store_entry *entry
     enum { RECORD_OVERHEAD = 32 };
     struct weir_state *state = store->state;
     weir_store_unsettle(store, entry);
-    if (entry->generation != state->open_number) {
+    if ((entry->flags & WEIR_ENTRY_DIRTY) == 0) {
         weir_entry_list_add(&store->dirty, entry);
-        entry->generation = state->open_number;
+        entry->flags |= WEIR_ENTRY_DIRTY;
         state->open_bytes += entry->key.size + RECORD_OVERHEAD;
     } else {
         state->open_bytes -= entry->value_size;

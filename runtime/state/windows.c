@@ -26,7 +26,8 @@ void weir_store_init_windows(struct weir_store *store)
 
 void weir_store_adopt_segment(struct weir_store *store, uint64_t live_segment)
 {
-    store->live_segment = store->swept_segment = store->stored_segment = live_segment;
+    store->live_segment = store->swept_segment = live_segment;
+    store->sealed_segment = store->stored_segment = live_segment;
     if (live_segment == 0) return;
     weir_assert(live_segment <= (uint64_t)(INT64_MAX / store->segment_interval_ms));
     store->expired_start_ms = (int64_t)live_segment * store->segment_interval_ms - 1;

@@ -130,16 +130,15 @@ static int run_task(struct weir_stream_thread *thread, struct weir_task *task, i
     return rows < 0 ? rows : fired + rows;
 }
 
-/* A batch of each task, going round; at most so many tasks with work in a turn. Those without are
- * passed over: a turn that found nothing is the last until somebody wakes the thread. */
+/* A batch of each task, going round; a turn ends after so many tasks that had something to do. */
 static int run_tasks(struct weir_stream_thread *thread)
 {
     int work = 0;
     int busy = 0;
     int64_t wall_ms = weir_thread_wall_now_ms(thread);
     thread->collector.wall_now_ms = wall_ms;
-    size_t count = thread->task_count;
-    for (size_t i = 0; i < count && busy < TASKS_PER_TURN && may_process(thread); i++) {
+    for (size_t i = 0; i < thread->task_count && busy < TASKS_PER_TURN; i++) {
+        if (!may_process(thread)) break;
         struct weir_task *task = thread->tasks[thread->next_task].task;
         thread->next_task = (thread->next_task + 1) % thread->task_count;
         int rc = run_task(thread, task, wall_ms);
@@ -191,17 +190,16 @@ static void update_gauges(struct weir_stream_thread *thread)
 
 static int running_step(struct weir_stream_thread *thread)
 {
-    if (thread->seal == WEIR_SEAL_ASKED && weir_thread_seal(thread) < 0) return 0;
+    bool seals = thread->seal == WEIR_SEAL_ASKED;
+    if (seals && weir_thread_seal(thread) < 0) return 0;
     int work = run_tasks(thread);
     if (work < 0) return 0;
     /* With more to do at hand only full batches go out; otherwise nothing waits for company. */
     if (weir_thread_send(thread, work == 0) < 0) return 0;
     int handed_in = weir_thread_hand_in(thread);
     weir_thread_fetch(thread);
-    if (work == 0) {
-        update_gauges(thread);
-        set_alarm(thread);
-    }
+    if (work == 0 || seals) update_gauges(thread);
+    if (work == 0) set_alarm(thread);
     return work + (handed_in > 0);
 }
 

@@ -102,6 +102,23 @@ START_TEST(threads_share_the_tasks)
 }
 END_TEST
 
+/* More tasks than a turn runs: those at the end of the row have their turn, too. */
+START_TEST(many_tasks_all_have_their_turn)
+{
+    enum { PARTITIONS = 50 };
+    open_stage(_i);
+    stage_topic(&stage, "in", PARTITIONS);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    for (int32_t p = PARTITIONS - 1; p >= 0; p -= 7) {
+        stage_produce(&stage, "in", p, "a", "1", 1000 + p);
+        stage_drain(&stage);
+        ck_assert_int_eq(stage_committed(&stage, "in", p), 1);
+    }
+}
+END_TEST
+
 /* One application runs once per log; another id on the same log is fine. */
 START_TEST(a_second_start_is_refused)
 {
@@ -233,6 +250,8 @@ START_TEST(a_drain_may_time_out)
     ck_code(weir_streams_drain(stage.streams, 1, &error), WEIR_TIMED_OUT);
     ck_assert_int_eq(weir_streams_state(stage.streams), WEIR_STREAMS_RUNNING);
     stage_stop(&stage);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    stage_drain(&stage);
     ck_assert_int_eq(stage_committed(&stage, "in", 0), 1);
 }
 END_TEST
@@ -256,6 +275,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_stateless_job_passes_records_on, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_counting_job_commits_store_and_offsets, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, threads_share_the_tasks, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, many_tasks_all_have_their_turn, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_second_start_is_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, bad_options_are_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, unequal_partition_counts_are_refused, 0, ENVIRONMENTS);
