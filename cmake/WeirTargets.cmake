@@ -14,6 +14,10 @@ function(weir_folder name)
   set_property(GLOBAL APPEND PROPERTY WEIR_FOLDERS weir_${name})
 endfunction()
 
+# Programs whose tests run real threads: what the thread sanitizer is for (label `threads`).
+set(WEIR_THREAD_TESTS base_alloc base_env_uv base_env_uv_files base_env_socket broker_engine_uv
+    client_log client_consumer client_threads runtime_job)
+
 # weir_test(NAME SOURCES ... DEPENDS ... [LABELS ...] [TIMEOUT s] [PROCESSES n]): one check program.
 function(weir_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
@@ -22,6 +26,9 @@ function(weir_test name)
   add_test(NAME ${name} COMMAND test_${name})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  if(name IN_LIST WEIR_THREAD_TESTS)
+    list(APPEND arg_LABELS threads)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()
