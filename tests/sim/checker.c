@@ -468,6 +468,12 @@ static int by_cell(const void *a, const void *b)
     return left->value < right->value ? -1 : left->value > right->value;
 }
 
+/* An empty table has no memory. */
+static void sort_cells(struct checker_cell *cells, size_t count)
+{
+    if (count > 1) qsort(cells, count, sizeof cells[0], by_cell);
+}
+
 struct checker_anomaly checker_compare(const char *name, const char *what,
                                        struct checker_cell *actual, size_t actual_count,
                                        struct checker_cell *expected, size_t expected_count)
@@ -475,8 +481,8 @@ struct checker_anomaly checker_compare(const char *name, const char *what,
     struct checker checker = {0};
     size_t i = 0;
     size_t j = 0;
-    qsort(actual, actual_count, sizeof actual[0], by_cell);
-    qsort(expected, expected_count, sizeof expected[0], by_cell);
+    sort_cells(actual, actual_count);
+    sort_cells(expected, expected_count);
     while (i < actual_count || j < expected_count) {
         int order = i == actual_count     ? 1
                     : j == expected_count ? -1
@@ -503,8 +509,8 @@ struct checker_anomaly checker_contains_all(const char *what, struct checker_cel
 {
     struct checker checker = {0};
     size_t i = 0;
-    qsort(actual, actual_count, sizeof actual[0], by_cell);
-    qsort(expected, expected_count, sizeof expected[0], by_cell);
+    sort_cells(actual, actual_count);
+    sort_cells(expected, expected_count);
     for (size_t j = 0; j < expected_count; j++) {
         while (i < actual_count && by_cell(&actual[i], &expected[j]) < 0) {
             flag(&checker, "output-too-many", "%s: '%s' with %" PRId64 " was never due", what,
