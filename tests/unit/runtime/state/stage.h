@@ -46,6 +46,7 @@ struct stage {
     struct weir_actor *actor; /* NULL: write-downs are done in place */
     char path[WEIR_TEST_PATH_SIZE];
     size_t cache_bytes_max;
+    size_t write_down_bytes; /* 0: the default, which the stage never reaches; 1: at every commit */
     struct weir_state *state;
     bool was_wiped;
     struct stage_log logs[STAGE_STORES];

@@ -50,7 +50,8 @@ static void commit(struct stage *stage)
     stage_seal(stage);
     size_t written_count = stage->written_count;
     stage_commit(stage);
-    ck_assert_uint_eq(stage->written_count, written_count + 1);
+    if (stage->write_down_bytes == 0) ck_assert_uint_eq(stage->written_count, written_count);
+    ck_assert_uint_le(stage->written_count, written_count + 1);
     ck_assert_int_eq(stage->written_rc, WEIR_OK);
 }
 
@@ -78,6 +79,9 @@ static void random_step(struct stage *stage, struct weir_test_random *random)
     }
 }
 
+/* At every commit, now and then, at a clean end only. */
+static const size_t write_down_bounds[] = {1, 9000, 0};
+
 static void random_life(bool is_real, uint64_t seed, size_t cache_bytes_max, size_t step_count)
 {
     struct weir_test_random random = {seed};
@@ -88,6 +92,7 @@ static void random_life(bool is_real, uint64_t seed, size_t cache_bytes_max, siz
     strcat(path, "/a/b"); /* folders are made */
     stage_init(&stage, world.env, path);
     stage.cache_bytes_max = cache_bytes_max;
+    stage.write_down_bytes = write_down_bounds[seed % 3];
     stage_open(&stage);
     for (size_t i = 0; i < step_count; i++) {
         random_step(&stage, &random);
@@ -149,7 +154,8 @@ static void end_thread_run(struct thread_run *run)
     struct weir_error error;
     stage_check_all(&run->stage);
     ck_ok(weir_state_close(run->stage.state, true, &error), &error);
-    ck_assert_uint_eq(run->stage.written_count, run->commit_count);
+    ck_assert_uint_le(run->stage.written_count, run->commit_count);
+    ck_assert_uint_gt(run->stage.written_count, 2);
     atomic_store(&run->is_done, true);
     weir_signal(run->env);
 }
@@ -194,6 +200,7 @@ START_TEST(store_equals_a_model_while_a_worker_writes)
     weir_test_directory(path);
     stage_init(&run.stage, world.env, path);
     run.stage.cache_bytes_max = cache_bounds[_i];
+    run.stage.write_down_bytes = write_down_bounds[_i % 2];
     struct weir_actor *actor;
     const struct weir_actor_options options = {
         .name = "stream", .run_once = thread_turn, .impl = &run};

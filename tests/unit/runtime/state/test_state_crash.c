@@ -12,6 +12,9 @@ struct crash_run {
     size_t points_left; /* until the crash */
 };
 
+/* At every commit, now and then, at a clean end only. */
+static const size_t write_down_bounds[] = {1, 9000, 0};
+
 static int rest(void *impl)
 {
     (void)impl;
@@ -108,6 +111,7 @@ static bool crash_at(size_t point, uint64_t seed)
     run.sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
     stage_init(&run.stage, weir_sim_node(run.sim, 0), "state/application/0_0");
     run.stage.cache_bytes_max = seed % 2 == 0 ? 2000 : 1 << 20;
+    run.stage.write_down_bytes = write_down_bounds[seed % 3];
     start_node(&run);
     bool has_crashed = work_until_crash(&run);
     if (has_crashed) {
@@ -141,6 +145,7 @@ START_TEST(crashes_in_a_row_leave_a_prefix_of_the_changelog)
     run.sim = weir_sim_new(&(struct weir_sim_options){.seed = (uint64_t)_i + 100});
     stage_init(&run.stage, weir_sim_node(run.sim, 0), "state/application/0_0");
     run.stage.cache_bytes_max = 3000;
+    run.stage.write_down_bytes = write_down_bounds[_i % 3];
     for (int life = 0; life < 20; life++) {
         start_node(&run);
         stage_check_all(&run.stage);

@@ -37,6 +37,7 @@ static void enter(struct house *house, const struct weir_store_spec *const *spec
                                                .specs = specs,
                                                .store_count = count,
                                                .cache_bytes_max = 0,
+                                               .write_down_bytes = 1,
                                                .on_written = note_written,
                                                .context = house};
     ck_ok(weir_state_open(&options, &house->state, NULL, &error), &error);

@@ -40,7 +40,8 @@ static void open_state(struct windows *windows, int place)
                                                .path = windows->path,
                                                .specs = specs_of[place == IN_MEMORY],
                                                .store_count = 1,
-                                               .cache_bytes_max = 1 << 20};
+                                               .cache_bytes_max = 1 << 20,
+                                               .write_down_bytes = 50000};
     ck_ok(weir_state_open(&options, &windows->state, NULL, &error), &error);
     windows->store = weir_state_store(windows->state, 0);
 }
