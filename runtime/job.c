@@ -7,7 +7,7 @@
  * include/weir/streams.h; a move outside of the table is a mistake of ours.
  */
 
-/* ---- states ------------------------------------------------------------------------------------------------ */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 #define TO(state) (1u << WEIR_STREAMS_##state)
 static const struct {
@@ -48,7 +48,7 @@ void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_e
     weir_streams_move(streams, WEIR_STREAMS_ERROR);
 }
 
-/* ---- what threads say (on the job's actor) -------------------------------------------------------------------- */
+/* ---- what threads say (on the job's actor) --------------------------------------------------- */
 
 static struct weir_stream_thread *thread_of(struct weir_message *message)
 {
@@ -115,7 +115,7 @@ void weir_job_listen(struct weir_streams *streams)
     streams->commit_message.handle = on_commit;
 }
 
-/* ---- turns -------------------------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 static void stop_threads(struct weir_streams *streams, bool is_clean)
 {

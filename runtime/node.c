@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "runtime/task/task.h"
 
-/* ---- forwarding ----------------------------------------------------------------------------------- */
+/* ---- forwarding ------------------------------------------------------------------------------ */
 
 static int process_child(struct weir_node *child, const struct weir_batch *batch)
 {
@@ -58,7 +58,7 @@ struct weir_scope *weir_node_scope(struct weir_node *node)
     return &node->task->scope;
 }
 
-/* ---- failures and drops ---------------------------------------------------------------------------- */
+/* ---- failures and drops ---------------------------------------------------------------------- */
 
 int weir_node_record_failed(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
                             int rc)
@@ -83,7 +83,7 @@ void weir_node_dropped(struct weir_node *node, enum weir_drop why, int64_t count
              weir_counter_get(&task->options.metrics->dropped[why]));
 }
 
-/* ---- bytes and objects ------------------------------------------------------------------------------ */
+/* ---- bytes and objects ----------------------------------------------------------------------- */
 
 static const char *serde_topic(const struct weir_node *node)
 {
@@ -218,7 +218,7 @@ int weir_node_serialize(struct weir_node *node, const struct weir_serde *serde, 
     return done == 1 ? 0 : serde_failure(node);
 }
 
-/* ---- sinks ------------------------------------------------------------------------------------------- */
+/* ---- sinks ----------------------------------------------------------------------------------- */
 
 /* The partitioner leaves the end of some keys out. */
 static int32_t partition_of(struct weir_node *node, struct weir_slice key)
@@ -253,7 +253,7 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
     return 0;
 }
 
-/* ---- time -------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 /* The task's own moves on behind a batch. Within one, the rows of the input up to the one that the
  * record at hand came from have passed, whether or not they got this far. */

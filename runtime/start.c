@@ -35,7 +35,7 @@ struct weir_request weir_start_asked(struct weir_start *start)
         .reply_to = start->streams->actor, .done = on_answer, .context = start};
 }
 
-/* ---- partitions ---------------------------------------------------------------------------------------------------- */
+/* ---- partitions ------------------------------------------------------------------------------ */
 
 /* Topics whose partitions the job keeps track of: what it reads, and what it writes as its own. */
 static bool is_tracked(const struct weir_streams *streams, size_t topic)
@@ -165,7 +165,7 @@ static int look_at_partitions(struct weir_start *start, struct weir_error *error
     return 0;
 }
 
-/* ---- the cut --------------------------------------------------------------------------------------------------------- */
+/* ---- the cut --------------------------------------------------------------------------------- */
 
 static int take_states(struct weir_start *start, struct weir_error *error)
 {
@@ -247,7 +247,7 @@ static int take_cuts(struct weir_start *start, struct weir_error *error)
     return 0;
 }
 
-/* ---- tasks and threads ---------------------------------------------------------------------------------------------------- */
+/* ---- tasks and threads ----------------------------------------------------------------------- */
 
 /* Where inputs go on; what a commit will say of them until their task has moved. */
 static int place_inputs(struct weir_streams *streams)
@@ -324,7 +324,7 @@ static int make_tasks(struct weir_start *start, struct weir_error *error)
     return rc;
 }
 
-/* ---- the steps ------------------------------------------------------------------------------------------------------------- */
+/* ---- the steps ------------------------------------------------------------------------------- */
 
 static int (*const steps[])(struct weir_start *start, struct weir_error *error) = {
     weir_start_look_at_topics,

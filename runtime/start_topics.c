@@ -8,7 +8,7 @@
  * made with as many partitions as it has tasks.
  */
 
-/* ---- topics of the topology ------------------------------------------------------------------------------ */
+/* ---- topics of the topology ------------------------------------------------------------------ */
 
 static bool is_internal(const struct weir_streams *streams, size_t topic)
 {
@@ -101,7 +101,7 @@ static int take_topics(struct weir_start *start, bool internal, struct weir_erro
     return 0;
 }
 
-/* ---- partition counts ---------------------------------------------------------------------------------------- */
+/* ---- partition counts ------------------------------------------------------------------------ */
 
 static int32_t largest_source(const struct weir_streams *streams,
                               const struct weir_plan_subtopology *sub)
@@ -202,7 +202,7 @@ static int count_tasks(struct weir_streams *streams, struct weir_error *error)
     return 0;
 }
 
-/* ---- internal topics -------------------------------------------------------------------------------------------- */
+/* ---- internal topics ------------------------------------------------------------------------- */
 
 enum { CONFIGS_MAX = 5 };
 

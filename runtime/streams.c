@@ -11,7 +11,7 @@ enum {
     CACHE_BYTES = 10 << 20,
 };
 
-/* ---- making one ------------------------------------------------------------------------------------------------------ */
+/* ---- making one ------------------------------------------------------------------------------ */
 
 static int check_options(const struct weir_streams_options *options, struct weir_error *error)
 {
@@ -237,7 +237,7 @@ void weir_streams_commit_begin(struct weir_streams *streams)
     weir_actor_post(streams->actor, &streams->commit_message);
 }
 
-/* ---- the public calls -------------------------------------------------------------------------------------------------- */
+/* ---- the public calls ------------------------------------------------------------------------ */
 
 static bool has_started(void *context)
 {

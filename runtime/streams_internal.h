@@ -158,7 +158,7 @@ int64_t weir_streams_commit_round(const struct weir_streams *streams);
 /** Nothing is buffered, being built, on its way or being committed. */
 bool weir_streams_is_idle(const struct weir_streams *streams);
 
-/* ---- inside the job -------------------------------------------------------------------------------- */
+/* ---- inside the job -------------------------------------------------------------------------- */
 
 struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
                                               int32_t partition);

@@ -44,7 +44,7 @@ void weir_commit_close(struct weir_streams *streams)
     weir_arena_close(&streams->commit.arena);
 }
 
-/* ---- trimming ------------------------------------------------------------------------------------------ */
+/* ---- trimming -------------------------------------------------------------------------------- */
 
 struct trim {
     struct weir_cut_request cut; /* first */
@@ -104,7 +104,7 @@ static void trim_repartitions(struct weir_streams *streams, struct weir_mono now
     }
 }
 
-/* ---- the commit record ------------------------------------------------------------------------------------ */
+/* ---- the commit record ----------------------------------------------------------------------- */
 
 static void finish(struct weir_streams *streams)
 {

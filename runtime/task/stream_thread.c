@@ -9,7 +9,7 @@
 
 enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16 };
 
-/* ---- messages -------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static struct weir_stream_thread *thread_of(struct weir_message *message)
 {
@@ -105,7 +105,7 @@ int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread)
     return weir_wall_now(thread->env).ms;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static bool may_process(const struct weir_stream_thread *thread)
 {
@@ -203,7 +203,7 @@ static int running_step(struct weir_stream_thread *thread)
     return work + (handed_in > 0);
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------------ */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static bool is_writing(const struct weir_stream_thread *thread)
 {
@@ -287,7 +287,7 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread)
     return true;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void note_init(struct weir_stream_thread *thread, struct weir_note *note,
                       void (*handle)(struct weir_message *message))

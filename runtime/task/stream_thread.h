@@ -131,7 +131,7 @@ void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean);
 /** In the simulator, between events: nothing is buffered, built, sent or sealed. */
 bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread);
 
-/* ---- inside the thread --------------------------------------------------------------------------- */
+/* ---- inside the thread ----------------------------------------------------------------------- */
 
 void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct weir_error *error);
 /** The clock of wall-clock timers: the environment's, or the test driver's. */

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-/* ---- choice -------------------------------------------------------------------------------------- */
+/* ---- choice ---------------------------------------------------------------------------------- */
 
 struct choice {
     struct weir_task_input *input;
@@ -102,7 +102,7 @@ static int choose(struct weir_task *task, struct choice *choice_out)
     return choice.input != NULL;
 }
 
-/* ---- a batch of rows ------------------------------------------------------------------------------ */
+/* ---- a batch of rows ------------------------------------------------------------------------- */
 
 struct columns {
     struct weir_slice *keys;
@@ -250,7 +250,7 @@ int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms)
     return rc < 0 ? stopped(task, rc) : rc;
 }
 
-/* ---- before a commit ------------------------------------------------------------------------------ */
+/* ---- before a commit ------------------------------------------------------------------------- */
 
 int weir_task_flush(struct weir_task *task)
 {

@@ -124,7 +124,7 @@ static inline size_t weir_changelog_topic(const struct weir_topology *topology, 
     return topology->topic_count + store;
 }
 
-/* ---- dead_letter.c ----------------------------------------------------------------------------- */
+/* ---- dead_letter.c --------------------------------------------------------------------------- */
 
 /** A row failed at `node` with task->record_error: fail, skip or dead letter. */
 int weir_task_record_failed(struct weir_task *task, const struct weir_node *node,

@@ -37,7 +37,7 @@ int weir_test_check(struct weir_test *test)
     return weir_test_keep(test, rc, &error);
 }
 
-/* ---- running until nothing is left ---------------------------------------------------------------- */
+/* ---- running until nothing is left ----------------------------------------------------------- */
 
 static bool is_at_rest(void *context)
 {
@@ -72,7 +72,7 @@ static int run_until_rest(struct weir_test *test)
     }
 }
 
-/* ---- life --------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int make_topic(struct weir_test *test, const char *topic, struct weir_error *error)
 {
@@ -260,7 +260,7 @@ int weir_test_crash(struct weir_test *test, bool power_loss)
     return weir_test_keep(test, rc, &error);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 int weir_test_run(struct weir_test *test)
 {

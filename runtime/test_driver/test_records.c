@@ -7,7 +7,7 @@
 
 enum { READ_SIZE_MAX = 1 << 20 };
 
-/* ---- in -------------------------------------------------------------------------------------------- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 static int serialize(struct weir_test *test, const char *topic, bool is_key,
                      const struct weir_serde *serde, const void *object,
@@ -55,7 +55,7 @@ int weir_test_pipe(struct weir_test *test, const char *topic, int32_t partition,
     return weir_test_pipe_bytes(test, topic, partition, &record, true);
 }
 
-/* ---- out ------------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static struct weir_test_reader *reader_new(struct weir_test *test, const char *topic,
                                            struct weir_error *error)
@@ -170,7 +170,7 @@ int weir_test_read(struct weir_test *test, const char *topic, struct weir_record
     return WEIR_END;
 }
 
-/* ---- stores ------------------------------------------------------------------------------------------ */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 static struct weir_task *task_of(struct weir_test *test, int32_t subtopology, int32_t partition)
 {

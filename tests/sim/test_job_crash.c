@@ -62,7 +62,7 @@ static bool has_crashed(const struct world *world)
     return weir_sim_has_crashed(world->sim, 0);
 }
 
-/* ---- the node ------------------------------------------------------------------------------------ */
+/* ---- the node -------------------------------------------------------------------------------- */
 
 static void forget_node(struct world *world)
 {
@@ -164,7 +164,7 @@ static bool produce_some(struct world *world)
     return true;
 }
 
-/* ---- what is counted --------------------------------------------------------------------------------- */
+/* ---- what is counted ------------------------------------------------------------------------- */
 
 static bool each_record(struct world *world, const char *topic,
                         void (*take)(struct counts *counts, int32_t partition,
@@ -279,7 +279,7 @@ static bool check_store(struct world *world)
     return true;
 }
 
-/* ---- a life ---------------------------------------------------------------------------------------- */
+/* ---- a life ---------------------------------------------------------------------------------- */
 
 static bool begin_life(struct world *world)
 {

@@ -11,7 +11,7 @@
  * work on bytes, a simulated node with a log, and a job on it.
  */
 
-/* ---- topologies ------------------------------------------------------------------------------- */
+/* ---- topologies ------------------------------------------------------------------------------ */
 
 enum { PLAN_NODES = 16, PLAN_TOPICS = 12, PLAN_STORES = 4, PLAN_SUBTOPOLOGIES = 4 };
 
@@ -63,7 +63,7 @@ const struct weir_topology *plan_count(struct plan *plan, enum weir_store_kind k
 /* "in" -> sink to "again-repartition" | source -> count -> sink "counts" */
 const struct weir_topology *plan_repartition(struct plan *plan, enum weir_store_kind kind);
 
-/* ---- a node with a log -------------------------------------------------------------------------- */
+/* ---- a node with a log ----------------------------------------------------------------------- */
 
 struct stage {
     struct weir_sim *sim;

@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "tests/unit/runtime/task/stage.h"
 
-/* ---- operators ---------------------------------------------------------------------------------- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static int forward_rows(struct weir_node *node, const struct weir_batch *batch)
 {
@@ -152,7 +152,7 @@ const struct weir_operator_ops stage_table = {.name = "table", .process = put_ro
 const struct weir_operator_ops stage_count = {
     .name = "count", .process = count_rows, .flush = flush_counts};
 
-/* ---- plans ---------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static struct weir_plan_subtopology *sub_of(struct plan *plan, int32_t number)
 {

@@ -16,7 +16,7 @@ static struct weir_task *task;
 static struct weir_error error;
 static struct stage_log log_seen;
 
-/* ---- stage --------------------------------------------------------------------------------------- */
+/* ---- stage ----------------------------------------------------------------------------------- */
 
 static void open_stage(void)
 {
@@ -114,7 +114,7 @@ static void process_all(void)
     ck_assert_msg(rc == 0, "%s", task->error.text);
 }
 
-/* ---- choice ---------------------------------------------------------------------------------------- */
+/* ---- choice ---------------------------------------------------------------------------------- */
 
 /* The smallest head goes first; a run ends where a sibling's head would be chosen. */
 START_TEST(a_batch_ends_at_the_next_head_of_a_sibling)
@@ -222,7 +222,7 @@ START_TEST(a_sibling_that_is_behind_is_waited_for)
 }
 END_TEST
 
-/* ---- time and timers ----------------------------------------------------------------------------------- */
+/* ---- time and timers ------------------------------------------------------------------------- */
 
 static int64_t fired[64];
 static size_t fired_count;
@@ -306,7 +306,7 @@ START_TEST(marks_of_the_last_commit_are_given_back)
 }
 END_TEST
 
-/* ---- failures --------------------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 /* A record of negative time is a failure of reading: fatal, or skipped and counted. */
 START_TEST(negative_timestamps_fail_the_record)
