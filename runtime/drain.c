@@ -7,9 +7,9 @@
 /**
  * Waiting until what was in the input topics is processed and committed.
  *
- * First the ends of the input topics are asked for. Once a commit covers them, what came of them lies
- * in repartition topics, up to the ends in that same commit: those are the next targets, and so on,
- * once per sub-topology at most, or until a commit finds the repartition topics empty.
+ * First the ends of the input topics are asked for. Once a commit covers them, what came of them
+ * lies in repartition topics, up to the ends in that same commit: those are the next targets, and
+ * so on, once per sub-topology at most, or until a commit finds the repartition topics empty.
  */
 enum weir_drain_state { DRAIN_WAITING, DRAIN_DONE, DRAIN_ABANDONED };
 

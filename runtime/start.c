@@ -10,9 +10,9 @@
  *   look at the topics ──> make the internal ones ──> look at those ──> read the last commit
  *     ──> look at the partitions ──> cut what no commit covers ──> make tasks and threads
  *
- * The cut comes before anything is read: outputs may repeat, state may not. What lies in a changelog
- * or repartition partition beyond the end offset of the last commit belongs to records that will be
- * processed again.
+ * The cut comes before anything is read: outputs may repeat, state may not. What lies in a
+ * changelog or repartition partition beyond the end offset of the last commit belongs to records
+ * that will be processed again.
  */
 
 int weir_start_no_memory(struct weir_error *error)
@@ -298,7 +298,7 @@ static int make_threads(struct weir_streams *streams, size_t task_total, struct 
     return 0;
 }
 
-/* Tasks go round the threads; those of one sub-topology, which cost alike, land on different ones. */
+/* Tasks go round the threads: those of one sub-topology, which cost alike, spread over them. */
 static int make_tasks(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;

@@ -10,9 +10,9 @@
 /**
  * A job: an actor that starts it, commits for it and stops it, and its stream threads.
  *
- * Who writes what: everything here belongs to the job's actor, except the fields that say otherwise.
- * A thread and the job take turns by messages: what a thread hands in with `sealed` stays as it is
- * until the job answers `committed`.
+ * Who writes what: everything here belongs to the job's actor, except the fields that say
+ * otherwise. A thread and the job take turns by messages: what a thread hands in with `sealed`
+ * stays as it is until the job answers `committed`.
  */
 
 /** One partition the job reads, writes as its own, or both (repartition). */
@@ -186,7 +186,8 @@ void weir_start_free(struct weir_streams *streams);
 /* commit.c */
 void weir_commit_init(struct weir_streams *streams);
 void weir_commit_close(struct weir_streams *streams);
-/** Begin one if it is due or wanted. `is_last`: threads stop processing once they have handed in. */
+/** Begin one if it is due or wanted. `is_last`: threads stop processing when they have handed in.
+ */
 void weir_commit_step(struct weir_streams *streams, bool is_last);
 /** A thread has handed in. */
 void weir_commit_sealed(struct weir_streams *streams, struct weir_stream_thread *thread);

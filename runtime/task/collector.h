@@ -6,9 +6,9 @@
 #include "wire/record_batch.h"
 
 /**
- * What the tasks of a thread put out: one batch builder per topic and partition, finished batches in
- * a queue. The collector does no I/O: the thread takes outputs, sends them as produce requests, and
- * gives them back when they are acknowledged.
+ * What the tasks of a thread put out: one batch builder per topic and partition, finished batches
+ * in a queue. The collector does no I/O: the thread takes outputs, sends them as produce requests,
+ * and gives them back when they are acknowledged.
  *
  * Builders, requests and slots are kept: a steady state allocates one shared buffer per batch.
  */
@@ -49,9 +49,9 @@ void weir_collector_close(struct weir_collector *collector);
 
 /**
  * Copy one record into the batch of its partition.
- * Errors: WEIR_TOO_LARGE (over max.message.bytes), WEIR_INVALID_RECORD (no key in a compacted topic),
- *         WEIR_INVALID_TIMESTAMP (negative, or further from today than the topic takes): the record's own
- *         failures; nothing changed. WEIR_NO_MEMORY.
+ * Errors: WEIR_TOO_LARGE (over max.message.bytes), WEIR_INVALID_RECORD (no key in a compacted
+ *         topic), WEIR_INVALID_TIMESTAMP (negative, or further from today than the topic takes):
+ *         the record's own failures, nothing changed. WEIR_NO_MEMORY.
  */
 int weir_collector_add(struct weir_collector *collector, size_t topic, int32_t partition,
                        const struct weir_record *record, struct weir_error *error);

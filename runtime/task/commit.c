@@ -9,11 +9,11 @@
  *
  *   idle ──due or wanted──> sealing ──all threads have handed in──> writing ──durable──> idle
  *
- * One commit request for the group named after the application says it all: for each input partition
- * the next offset (with its partition time and the task's timers), for each changelog partition the
- * end offset that is covered, for a repartition partition both. It is sent only after everything it
- * names is durable, so what it says is true whenever it can be read; what lies beyond the named ends
- * is cut off at the next start. Source: DESIGN.md "Commit"; docs/format/commit.md.
+ * One commit request for the group named after the application says it all: for each input
+ * partition the next offset (with its partition time and the task's timers), for each changelog
+ * partition the end offset that is covered, for a repartition partition both. It is sent only after
+ * everything it names is durable, so what it says is true whenever it can be read; what lies beyond
+ * the named ends is cut off at the next start. Source: DESIGN.md "Commit"; docs/format/commit.md.
  */
 enum { TRIM_INTERVAL_MS = 30000, METADATA_SIZE_MAX = 1 << 20 };
 

@@ -12,8 +12,8 @@
  *   then for each mark: node i32, id i32, time i64
  *
  * The end offset is that of a repartition partition, which the job both reads and writes (-1 for
- * others): one entry of the group is there for each partition, so both travel in it. Marks are those
- * of the task's nodes and stand with its first input.
+ * others): one entry of the group is there for each partition, so both travel in it. Marks are
+ * those of the task's nodes and stand with its first input.
  */
 struct weir_commit_metadata {
     int64_t partition_time_ms; /* -1: none */

@@ -8,7 +8,8 @@
 
 /**
  * Records that cannot be read, processed or written: stop, skip, or send the record as it came from
- * its input to the dead-letter topic, with the reason in headers of Kafka Streams' names (KIP-1034).
+ * its input to the dead-letter topic, with the reason in headers of Kafka Streams' names
+ * (KIP-1034).
  */
 
 static enum weir_on_error policy_of(const struct weir_task *task, const struct weir_node *node)

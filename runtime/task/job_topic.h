@@ -7,8 +7,8 @@
 #include "weir/types.h"
 
 /**
- * A topic as a job found or made it. Filled in while the job starts, immutable afterwards, shared by
- * all its threads. The job's table: the topology's topics by their index, then one changelog per
+ * A topic as a job found or made it. Filled in while the job starts, immutable afterwards, shared
+ * by all its threads. The job's table: the topology's topics by their index, then one changelog per
  * store (empty name: the store has none of its own), then the dead-letter topic.
  */
 struct weir_job_topic {

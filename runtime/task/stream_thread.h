@@ -7,15 +7,15 @@
 /**
  * A stream thread: an actor that owns tasks and runs them in bounded turns.
  *
- *   created ──open──> opening ──> restoring ──> ready ──run──> running ──stop──> stopping ──> stopped
+ *   created ─open─> opening ──> restoring ──> ready ─run─> running ─stop─> stopping ──> stopped
  *                        └────────────┴───────────┴────stop (also after a failure)──^
  *
  * Within `running` a commit goes round once:
  *
  *   none ──prepare──> sealing ──all sent and acknowledged──> handed in ──committed──> none
  *
- * From the seal until the job says `release` the thread processes on, but its outputs wait: what the
- * commit covers is cut cleanly at the end offsets that all threads have handed in.
+ * From the seal until the job says `release` the thread processes on, but its outputs wait: what
+ * the commit covers is cut cleanly at the end offsets that all threads have handed in.
  *
  * Never blocks, except on reads inside stores. Prefetch is bounded: one fetch under way per input,
  * none while enough is buffered; processing stops while too much output is unacknowledged.

@@ -9,12 +9,12 @@
 #include "weir/streams.h"
 
 /**
- * A task: one sub-topology on one partition. The pure core of the runtime: records go in, it chooses
- * and processes, outputs are in the collector. It reads no clock but the one it is told, and does no
- * I/O but its stores'.
+ * A task: one sub-topology on one partition. The pure core of the runtime: records go in, it
+ * chooses and processes, outputs are in the collector. It reads no clock but the one it is told,
+ * and does no I/O but its stores'.
  *
- * Choice (STREAMS.md R2, T1): the input partition whose head record has the smallest timestamp; at a
- * tie the source declared first. From it a run of rows is processed as one batch, as long as
+ * Choice (STREAMS.md R2, T1): the input partition whose head record has the smallest timestamp; at
+ * a tie the source declared first. From it a run of rows is processed as one batch, as long as
  * record-at-a-time processing would have chosen the same partition again: up to the head of any
  * sibling, up to the row that makes a stream-time timer due, up to WEIR_TASK_ROWS_MAX.
  *
@@ -108,8 +108,8 @@ int weir_task_close_state(struct weir_task *task, bool is_clean, struct weir_err
 int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, size_t mark_count,
                    int64_t wall_now_ms, struct weir_error *error);
 
-/** Choose and process one batch: its rows, 0 when there is nothing to choose, or what stops the task
- * (task->error). */
+/** Choose and process one batch: its rows, 0 when there is nothing to choose, or what stops the
+ * task (task->error). */
 int weir_task_process(struct weir_task *task);
 /** Fire the wall-clock timers that are due; how many, or what stops the task. */
 int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms);

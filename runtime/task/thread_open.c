@@ -4,7 +4,8 @@
 #include "base/error.h"
 #include "runtime/streams_internal.h"
 
-/** Before a thread runs: the stores are opened, brought up to the last commit, and the nodes opened. */
+/** Before a thread runs: the stores are opened, brought up to the last commit, and the nodes
+ * opened. */
 
 static void on_written(void *context, int rc, const struct weir_error *error)
 {

@@ -301,7 +301,7 @@ int weir_test_commit(struct weir_test *test)
     int rc = weir_test_run(test);
     if (rc < 0) return rc;
     rc = commit_once(test);
-    /* What a cache forwards through a repartition topic is processed after it: once per step down. */
+    /* What caches forward through a repartition topic is processed after it: one step at a time. */
     for (size_t i = 0; i < test->topology->subtopology_count; i++) {
         if (rc < 0 || !weir_streams_is_dirty(test->streams)) break;
         rc = commit_once(test);

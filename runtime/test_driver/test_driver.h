@@ -6,9 +6,9 @@
 #include "weir/test.h"
 
 /**
- * The topology test driver inside: a simulated node with a log and a job on it. What the driver keeps
- * for itself (reading positions, views given out) is in memory of its own, which outlives crashes of
- * the node.
+ * The topology test driver inside: a simulated node with a log and a job on it. What the driver
+ * keeps for itself (reading positions, views given out) is in memory of its own, which outlives
+ * crashes of the node.
  */
 
 /** How far weir_test_read is in one topic. */

@@ -7,8 +7,8 @@
 #include "tests/support/support.h"
 
 /**
- * A stage for the runtime without the DSL: topologies put together by hand from a few operators that
- * work on bytes, a simulated node with a log, and a job on it.
+ * A stage for the runtime without the DSL: topologies put together by hand from a few operators
+ * that work on bytes, a simulated node with a log, and a job on it.
  */
 
 /* ---- topologies ------------------------------------------------------------------------------ */
@@ -88,7 +88,8 @@ void stage_start(struct stage *stage, const struct weir_topology *topology,
                  const struct weir_streams_options *options);
 void stage_stop(struct stage *stage);
 void stage_drain(struct stage *stage);
-/** A store's value of a key, as a number (8 bytes) or 1; 0: not there. The job runs, in the simulator. */
+/** A store's value of a key, as a number (8 bytes) or 1; 0: not there. The job runs, in the
+ * simulator. */
 uint64_t stage_stored(struct stage *stage, int32_t partition, const char *key);
 /** All records of a partition: "key=value@timestamp " each; 8-byte values as numbers. */
 const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,

@@ -186,8 +186,8 @@ START_TEST(a_restart_restores_the_tail)
 }
 END_TEST
 
-/* The changelog was deleted and made again: the store's position is of another topic, so its content
- * goes (S3), never runs on. */
+/* The changelog was deleted and made again: the store's position is of another topic, so its
+ * content goes (S3), never runs on. */
 START_TEST(a_position_of_another_topic_wipes_the_store)
 {
     topics(1);

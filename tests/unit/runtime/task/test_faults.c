@@ -1,4 +1,4 @@
-/* The Nth allocation fails, for every N: the job says so or goes on, and what was committed stays. */
+/* Each allocation fails in turn: the job says so or goes on, and what was committed stays. */
 #include "base/hash.h"
 #include "tests/unit/runtime/task/stage.h"
 

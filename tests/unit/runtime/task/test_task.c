@@ -243,8 +243,8 @@ static struct weir_node *timer_node(void)
     return &task->nodes[1];
 }
 
-/* The first tick is due with the first record; ticks that were missed are skipped; a batch ends with
- * the row that makes a timer due. */
+/* The first tick is due with the first record; ticks that were missed are skipped; a batch ends
+ * with the row that makes a timer due. */
 START_TEST(stream_time_timers_tick_on_their_grid)
 {
     make_task(plan_trace(1));
@@ -430,7 +430,7 @@ START_TEST(an_oversized_output_is_handled)
 }
 END_TEST
 
-/* A timestamp that the topic would refuse fails its own record, not the batch it would travel in. */
+/* A timestamp that the topic would refuse fails its own record, not the whole batch. */
 START_TEST(an_output_too_far_from_today_is_handled)
 {
     config.on_production_error = WEIR_ON_ERROR_SKIP;

@@ -119,7 +119,7 @@ START_TEST(commits_fall_due_as_the_clock_is_turned)
 }
 END_TEST
 
-/* What was committed is there after a crash; what was not is processed again, state counts it once. */
+/* What was committed is there after a crash; the rest is processed again and counted once. */
 START_TEST(a_crash_keeps_what_was_committed)
 {
     start(plan_count(&plan, _i % 2 == 0 ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB), NULL);
