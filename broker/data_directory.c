@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-enum { META_PROPERTIES_SIZE_MAX = 64 * 1024, PID_TEXT_SIZE = 32 };
+enum { META_PROPERTIES_SIZE_MAX = 64 * 1024, PID_TEXT_SIZE = 32, NAME_SIZE_MAX = 255 };
 
 static const char meta_properties[] = "meta.properties";
 static const char clean_shutdown[] = ".clean_shutdown";
@@ -37,8 +37,11 @@ static int need_folder(struct weir_env *env, const char *path, struct weir_error
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "'%s' is a file; a directory is wanted",
                               path);
     }
-    if (rc == WEIR_NOT_FOUND) rc = weir_make_directory(env, path, error);
-    return rc;
+    if (rc != WEIR_NOT_FOUND) return rc;
+    rc = weir_make_directory(env, path, error);
+    if (rc != WEIR_NOT_FOUND) return rc;
+    return weir_error_set(error, rc, "'%s' cannot be made: there is no directory '%s'", path,
+                          parent_of(path).text);
 }
 
 static int check_path(const char *path, struct weir_error *error)
@@ -52,6 +55,16 @@ static int check_path(const char *path, struct weir_error *error)
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "the path '%.60s...' has more than %d bytes", path,
                               WEIR_DATA_DIRECTORY_PATH_MAX);
+    }
+    for (const char *name = path; *name != '\0'; name += strspn(name, "/")) {
+        size_t size = strcspn(name, "/");
+        if (size > NAME_SIZE_MAX) {
+            return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                                  "the name '%.60s...' in the path has %zu bytes; at most %d are "
+                                  "allowed between two '/'",
+                                  name, size, NAME_SIZE_MAX);
+        }
+        name += size;
     }
     return 0;
 }
@@ -193,7 +206,8 @@ int weir_data_directory_open(struct weir_data_directory *directory, struct weir_
     return 0;
 out:
     weir_data_directory_close(&opened);
-    return weir_error_wrap(error, rc, "open data directory");
+    return weir_error_wrap(error, rc, "open data directory%s",
+                           rc == WEIR_PERMISSION ? ", which this user must be able to write" : "");
 }
 
 int weir_data_directory_begin(struct weir_data_directory *directory, struct weir_error *error)

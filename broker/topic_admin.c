@@ -199,7 +199,9 @@ static int refuse_internal(const struct weir_topic_request *request, struct weir
 {
     bool is_ours = weir_topic_name_is_internal(request->topic);
     if (!is_ours || request->is_internal) return 0;
-    return weir_error_set(error, WEIR_INVALID_TOPIC, "topic '%.*s' is the engine's own",
+    return weir_error_set(error, WEIR_INVALID_TOPIC,
+                          "topic '%.*s': names that begin with '__' are the engine's own; choose "
+                          "another",
                           (int)request->topic.size, (const char *)request->topic.data);
 }
 

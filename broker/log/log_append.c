@@ -116,10 +116,15 @@ static int check_timestamps(const struct weir_partition_log *log,
         newest = INT64_MAX;
     }
     if (header->base_timestamp_ms >= oldest && header->max_timestamp_ms <= newest) return 0;
+    bool is_ahead = header->max_timestamp_ms > newest;
     return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
-                          "timestamps %" PRId64 " to %" PRId64 " are outside of %" PRId64
-                          " to %" PRId64 " (message.timestamp.before.max.ms and after.max.ms)",
-                          header->base_timestamp_ms, header->max_timestamp_ms, oldest, newest);
+                          "timestamp %" PRId64 " is more than message.timestamp.%s.max.ms=%" PRId64
+                          " %s the clock, which says %" PRId64,
+                          is_ahead ? header->max_timestamp_ms : header->base_timestamp_ms,
+                          is_ahead ? "after" : "before",
+                          is_ahead ? config->message_timestamp_after_max_ms
+                                   : config->message_timestamp_before_max_ms,
+                          is_ahead ? "ahead of" : "behind", now.ms);
 }
 
 static int check_batch(const struct weir_partition_log *log, const struct weir_append *append,
