@@ -1,5 +1,7 @@
 #include "broker/controller.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/broker_internal.h"
@@ -300,6 +302,37 @@ out:
     return rc;
 }
 
+struct folder_search {
+    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
+};
+
+/* `<topic>-<number>`, other than the metadata's own. */
+static int find_partition_folder(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct folder_search *search = context;
+    const char *number = strrchr(name, '-');
+    bool is_partition = kind == WEIR_FILE_DIRECTORY && number != NULL && number[1] != '\0' &&
+                        number[1 + strspn(number + 1, "0123456789")] == '\0';
+    if (!is_partition || strcmp(name, WEIR_CLUSTER_METADATA_TOPIC "-0") == 0) return 0;
+    (void)snprintf(search->name, sizeof search->name, "%s", name);
+    return 0;
+}
+
+/* The first metadata is durable before any partition is made: without it there is none to find. To
+ * begin anew beside them would give their topics up without a word. */
+static int refuse_orphans(const struct weir_controller *controller, struct weir_error *error)
+{
+    const struct weir_broker *broker = controller->broker;
+    const char *path = broker->directory.log_path.text;
+    struct folder_search search = {{0}};
+    int rc = weir_list(broker->env, path, find_partition_folder, &search, error);
+    if (rc < 0 || search.name[0] == '\0') return rc;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "'%s' has partitions ('%s' is one) but no metadata; put the folder "
+                          "'%s-0' back",
+                          path, search.name, WEIR_CLUSTER_METADATA_TOPIC);
+}
+
 /* A fresh directory says what reads it; a directory that was not closed gets a new incarnation,
  * which raises every leader epoch: durable before anything is served. */
 static int write_first(struct weir_controller *controller, struct weir_partition_log *log,
@@ -315,7 +348,8 @@ static int write_first(struct weir_controller *controller, struct weir_partition
         .type = WEIR_METADATA_REGISTER_BROKER,
         .register_broker.incarnation_id = weir_uuid_random(controller->broker->env),
     };
-    int rc = 0;
+    int rc = is_fresh ? refuse_orphans(controller, error) : 0;
+    if (rc < 0) return rc;
     weir_batch_builder_reset(&controller->builder);
     if (is_fresh) rc = weir_controller_add(controller, &feature);
     if (rc == 0) rc = weir_controller_add(controller, &incarnation);
