@@ -151,17 +151,17 @@ static struct weir_shared *one_value(struct admin *admin, int64_t value)
     uint8_t text[8];
     for (int i = 0; i < 8; i++)
         text[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
-    struct weir_env *env = world(admin)->env;
+    struct weir_heap heap;
+    struct weir_budget budget;
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "batch", &heap, NULL, 0);
     struct weir_record record = {.value = weir_slice(text, sizeof text),
-                                 .timestamp_ms = weir_wall_now(env).ms};
+                                 .timestamp_ms = weir_wall_now(world(admin)->env).ms};
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
-    weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
+    weir_batch_builder_init(&builder, &budget, WEIR_CODEC_NONE, 0);
     if (weir_batch_builder_add(&builder, &record) < 0) abort();
     if (weir_batch_builder_finish(&builder, &finish, &bytes) < 0) abort();
-    struct weir_shared *shared = weir_shared_new(env->budget, bytes.size);
-    if (shared == NULL) abort();
-    memcpy(shared->data, bytes.data, bytes.size);
-    shared->size = bytes.size;
+    struct weir_shared *shared = simulation_bytes(world(admin), bytes.data, bytes.size);
     weir_batch_builder_close(&builder);
     return shared;
 }

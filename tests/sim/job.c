@@ -221,8 +221,9 @@ static void start(struct job *job)
     job->streams = NULL;
     if (rc == WEIR_CRASHED) return;
     simulation_note_error(simulation, rc, error.text);
-    bool is_excused = !simulation->is_calm && (rc == WEIR_IO || rc == WEIR_NO_SPACE);
-    if (!is_excused) simulation_fail(simulation, "job-does-not-start", "%s", error.text);
+    if (!simulation_excuses(simulation, rc)) {
+        simulation_fail(simulation, "job-does-not-start", "%s", error.text);
+    }
 }
 
 /* Why it stopped: a fault, or something that must not be. */
@@ -233,9 +234,9 @@ static void judge(struct job *job)
     int rc = weir_streams_error(job->streams, &error);
     if (rc >= 0) return;
     simulation_note_error(simulation, rc, error.text);
-    bool is_excused = !simulation->is_calm && (rc == WEIR_IO || rc == WEIR_OFFLINE ||
-                                               rc == WEIR_NO_SPACE || rc == WEIR_CLOSED);
-    if (!is_excused) simulation_fail(simulation, "job-failed-without-fault", "%s", error.text);
+    if (!simulation_excuses(simulation, rc)) {
+        simulation_fail(simulation, "job-failed-without-fault", "%s", error.text);
+    }
 }
 
 static void close_begin(struct job *job)

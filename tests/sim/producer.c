@@ -29,6 +29,7 @@ struct lane {
     int count;
     int32_t sequence;
     bool is_retrying; /* something failed: wait for all answers, then send again in order */
+    bool is_known;    /* the log has taken a sequence: before that it takes any for the first */
 };
 
 struct producer {
@@ -134,6 +135,7 @@ static void answered(struct weir_request *request)
     }
     simulation->history.events[flight->event].offset = flight->request.base_offset;
     history_end(&simulation->history, flight->event);
+    flight->lane->is_known = true;
     flight->state = FLIGHT_STORED;
 }
 
@@ -154,15 +156,11 @@ static enum weir_acks wire_acks(enum history_acks acks)
 
 static void send_flight(struct producer *producer, struct flight *flight)
 {
-    struct weir_shared *shared = weir_shared_new(world(producer)->env->budget, flight->size);
-    if (shared == NULL) abort();
-    memcpy(shared->data, flight->bytes, flight->size);
-    shared->size = flight->size;
     int32_t partition = (int32_t)(flight->lane - producer->lanes);
     flight->request = (struct weir_produce_request){
         .request = {.done = answered},
         .to = {weir_text(producer->options.topic), partition},
-        .batches = shared,
+        .batches = simulation_bytes(world(producer), flight->bytes, flight->size),
         .acks = wire_acks(producer->options.acks),
     };
     flight->state = FLIGHT_SENT;
@@ -251,10 +249,11 @@ static void act(struct client *client)
     for (int32_t i = 0; i < options->partition_count; i++) {
         struct lane *lane = &producer->lanes[i];
         drop_stored(lane);
+        bool may_overtake = lane->is_known || !options->is_idempotent;
+        int in_flight_max = may_overtake ? options->in_flight_max : 1;
         if (lane->is_retrying) {
             send_again(producer, lane);
-        } else if (lane->count < options->in_flight_max &&
-                   producer->counter < options->value_count &&
+        } else if (lane->count < in_flight_max && producer->counter < options->value_count &&
                    simulation_chance(client->simulation, 300)) {
             send_new(producer, lane);
         }

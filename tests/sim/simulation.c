@@ -39,6 +39,7 @@ static void draw_swarm(struct simulation *simulation)
     swarm->sync_error_per_mille = draw_rate(simulation, 8);
     swarm->read_error_per_mille = simulation_chance(simulation, 200) ? 4 : 0;
     swarm->clock_jump_per_mille = draw_rate(simulation, 10);
+    swarm->no_memory_per_mille = draw_rate(simulation, 10);
     swarm->close_per_mille = draw_rate(simulation, 8);
     swarm->leap_per_mille = draw_rate(simulation, 4);
     swarm->recovery_fault_percent = draw_rate(simulation, 50);
@@ -88,6 +89,25 @@ void simulation_note_code(struct simulation *simulation, const struct weir_reque
     if (request->rc < 0) simulation_note_error(simulation, request->rc, request->error.text);
 }
 
+bool simulation_excuses(const struct simulation *simulation, int rc)
+{
+    if (rc == WEIR_CRASHED) return true;
+    if (simulation->is_calm) return false;
+    return rc == WEIR_IO || rc == WEIR_OFFLINE || rc == WEIR_NO_SPACE || rc == WEIR_NO_MEMORY ||
+           rc == WEIR_CLOSED;
+}
+
+struct weir_shared *simulation_bytes(struct simulation *simulation, const void *bytes, size_t size)
+{
+    struct weir_budget *budget = simulation->env->budget;
+    struct weir_shared *shared = weir_shared_new(budget, size);
+    if (shared == NULL) shared = weir_shared_new(budget, size);
+    if (shared == NULL) abort();
+    memcpy(shared->data, bytes, size);
+    shared->size = size;
+    return shared;
+}
+
 /* ---- clients ---------------------------------------------------------------------------------- */
 
 void simulation_add(struct simulation *simulation, struct client *client)
@@ -134,6 +154,8 @@ static void disarm(struct simulation *simulation)
     simulation->is_lossy |= simulation->may_turn_lossy;
     simulation->may_turn_lossy = false;
     simulation->is_armed = false;
+    bool is_alive = simulation->env != NULL && !weir_sim_has_crashed(simulation->sim, NODE);
+    if (is_alive) atomic_store(&simulation->env->heap->fail_at, 0);
     weir_sim_disk_plan(simulation->sim, NODE, (struct weir_sim_fault_plan){0});
 }
 
@@ -195,6 +217,12 @@ static void jump_clock(struct simulation *simulation)
     weir_sim_jump_wall(simulation->sim, NODE, jump_ms);
 }
 
+static void starve(struct simulation *simulation)
+{
+    uint64_t at = 1 + (uint64_t)simulation_draw(simulation, 300);
+    atomic_store(&simulation->env->heap->fail_at, at);
+}
+
 static void befall(struct simulation *simulation)
 {
     const struct swarm *swarm = &simulation->swarm;
@@ -216,6 +244,9 @@ static void befall(struct simulation *simulation)
         simulation->is_full ? empty_disk(simulation) : fill_disk(simulation);
     }
     if (simulation_chance(simulation, swarm->clock_jump_per_mille)) jump_clock(simulation);
+    if (simulation_is_up(simulation) && simulation_chance(simulation, swarm->no_memory_per_mille)) {
+        starve(simulation);
+    }
 }
 
 static void befall_recovery(struct simulation *simulation, int attempt)
@@ -272,14 +303,6 @@ static int close_handles(struct simulation *simulation, struct weir_error *error
     struct weir_log *log = simulation->log;
     struct weir_broker *broker = simulation->broker;
     return simulation->is_bare ? weir_broker_close(broker, error) : weir_close(log, error);
-}
-
-/* Why an open may fail: a fault that was planned, or a disk without room. Anything else is wrong. */
-static bool is_excused(const struct simulation *simulation, int rc)
-{
-    if (rc == WEIR_CRASHED) return true;
-    if (simulation->is_calm) return false;
-    return rc == WEIR_IO || rc == WEIR_OFFLINE || rc == WEIR_NO_SPACE;
 }
 
 /* ---- a clean close ---------------------------------------------------------------------------- */
@@ -342,7 +365,7 @@ static bool try_open(struct simulation *simulation, int attempt)
         rc = open_log(simulation, &error);
     }
     if (rc == 0) return true;
-    if (!is_excused(simulation, rc)) {
+    if (!simulation_excuses(simulation, rc)) {
         return simulation_fail(simulation, "does-not-open", "restart %zu, attempt %d: %s (%s)",
                                simulation->restart_count, attempt, error.text, weir_code_name(rc));
     }

@@ -25,6 +25,7 @@ struct swarm {
     int sync_error_per_mille;
     int read_error_per_mille;
     int clock_jump_per_mille;
+    int no_memory_per_mille;    /* one of the next allocations of the node fails */
     int close_per_mille;        /* a clean close, and open again */
     int leap_per_mille;         /* minutes pass: retention, trimming */
     int recovery_fault_percent; /* each recovery meets one more of the above */
@@ -103,6 +104,10 @@ bool simulation_chance(struct simulation *simulation, int per_mille);
 
 /** The engine is there, and may be asked. */
 bool simulation_is_up(const struct simulation *simulation);
+/** Bytes of the node's memory for a request; a planned failure is taken by the first try. */
+struct weir_shared *simulation_bytes(struct simulation *simulation, const void *bytes, size_t size);
+/** A fault is about, and this code may come of it. */
+bool simulation_excuses(const struct simulation *simulation, int rc);
 /** A client was answered with this code: does the node have to go? CORRUPT is an anomaly at once. */
 void simulation_note_code(struct simulation *simulation, const struct weir_request *request);
 void simulation_note_error(struct simulation *simulation, int rc, const char *text);
