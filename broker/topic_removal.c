@@ -245,6 +245,15 @@ static bool is_of(struct weir_broker *broker, const char *path, struct weir_uuid
     return weir_uuid_equal(found, id);
 }
 
+/* Where the folder is gone already, says the page cache, the sync that should have told the disk may
+ * have failed, and no later one makes up for it: the old name would come back with a power loss. So
+ * its absence is written, by making it and removing it. True if the name is free. */
+static bool write_absence(struct weir_broker *broker, const char *path)
+{
+    (void)weir_make_directory(broker->env, path, NULL); /* is there, or there is no room */
+    return weir_remove(broker->env, path, NULL) == 0;   /* only if it is empty */
+}
+
 static int mend_topic(struct weir_controller *controller, const struct weir_removed_topic *removed,
                       struct weir_error *error)
 {
@@ -254,6 +263,7 @@ static int mend_topic(struct weir_controller *controller, const struct weir_remo
         struct weir_file_stat stat;
         struct weir_log_path from = folder_of(broker, removed->name, i);
         struct weir_log_path to = deleted_folder_of(broker, removed->name, removed->id, i);
+        if (write_absence(broker, from.text)) continue;
         if (weir_stat(broker->env, from.text, &stat, NULL) < 0) continue;
         if (!is_of(broker, from.text, removed->id, is_live)) continue;
         int rc = weir_rename(broker->env, from.text, to.text, error);
