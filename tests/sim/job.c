@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/state/state.h"
 #include "runtime/streams_internal.h"
 
 #define BASE_MS 1700000000000
@@ -210,11 +211,22 @@ struct job {
     bool is_closing;
 };
 
+/* Whatever is lost of a task's folder comes back from the changelogs. */
+static void lose_state(struct simulation *simulation)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, SIMULATION_PATH "/state/" JOB_APPLICATION "/%d_%d",
+                   (int)simulation_draw(simulation, 3), (int)simulation_draw(simulation, 3));
+    (void)weir_state_wipe(simulation->env, path, NULL); /* a fault may meet it half way */
+}
+
 static void start(struct job *job)
 {
     struct simulation *simulation = job->client.simulation;
     struct weir_error error = {0};
     job->is_closing = false;
+    if (!simulation->is_calm && simulation_chance(simulation, 200)) lose_state(simulation);
+    if (!simulation_is_up(simulation)) return;
     int rc = weir_streams_start_begin(simulation->log, job->topology, &job->options, NULL,
                                       &job->streams, &error);
     if (rc == 0) return;
