@@ -83,23 +83,29 @@ static struct weir_slice *store_keys(struct weir_node *node, const struct weir_b
 
 /* ---- one row's fold -------------------------------------------------------------------------- */
 
+struct counted {
+    int64_t object;
+    uint8_t bytes[8];
+};
+
 /* What a row makes of an aggregate: the new value as object and bytes (both null: deleted). */
 struct fold {
     const void *object;
     struct weir_slice bytes;
+    bool is_forwarded;      /* the object is read after the next row's fold */
+    struct counted counted; /* a count that is not */
 };
 
 static int fold_count(struct weir_node *node, struct weir_slice old, struct fold *fold)
 {
-    struct {
-        int64_t object;
-        uint8_t bytes[8];
-    } *made = weir_arena_alloc(weir_node_arena(node), sizeof *made);
+    struct counted *made = &fold->counted;
+    if (fold->is_forwarded) made = weir_arena_alloc(weir_node_arena(node), sizeof *made);
     if (made == NULL) return WEIR_NO_MEMORY;
     uint64_t count = old.data != NULL && old.size == 8 ? weir_load_u64(old.data) : 0;
     made->object = (int64_t)(count + 1);
     weir_store_u64(made->bytes, count + 1);
-    *fold = (struct fold){&made->object, weir_slice(made->bytes, sizeof made->bytes)};
+    fold->object = &made->object;
+    fold->bytes = weir_slice(made->bytes, sizeof made->bytes);
     return 0;
 }
 
@@ -147,7 +153,8 @@ static int fold_row(struct weir_node *node, const struct weir_batch *batch, uint
                     struct weir_slice old, struct fold *fold)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    *fold = (struct fold){0};
+    fold->object = NULL;
+    fold->bytes = weir_null();
     switch (config->kind) {
     case WEIR_AGGREGATE_COUNT:
         return fold_count(node, old, fold);
@@ -207,7 +214,7 @@ static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
         uint32_t row = weir_batch_row(batch, i);
         struct weir_store_entry *entry = entries[i];
         struct weir_slice old = weir_slice(entry->value, entry->value_size);
-        struct fold fold;
+        struct fold fold = {.is_forwarded = updates != NULL};
         weir_node_call_row(node, batch, row);
         int rc = fold_row(node, batch, row, old, &fold);
         if (rc < 0) {
@@ -251,7 +258,8 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (keys == NULL || entries == NULL) return WEIR_NO_MEMORY;
     rc = weir_store_touch(node->stores[0], keys, rows.count, entries, node->call.error);
     if (rc < 0) return rc;
-    bool forwards = !(spec->is_cached && weir_node_caches(node));
+    bool is_held_back = spec->is_cached && weir_node_caches(node);
+    bool forwards = node->plan->child_count > 0 && !is_held_back;
     struct weir_rows updates;
     weir_rows_init(&updates, arena, spec->keeps_old, true);
     rc = fold_rows(node, &rows, keys, entries, forwards ? &updates : NULL);

@@ -53,7 +53,9 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
     rc = weir_node_value_bytes(node, &with_keys, config->value_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
 
-    if (spec->is_cached && weir_node_caches(node)) return store_rows(node, &rows, NULL);
+    bool is_held_back = spec->is_cached && weir_node_caches(node);
+    bool forwards = node->plan->child_count > 0 && !is_held_back;
+    if (!forwards) return store_rows(node, &rows, NULL);
     struct weir_rows updates;
     weir_rows_init(&updates, weir_node_arena(node), spec->keeps_old, true);
     rc = store_rows(node, &rows, &updates);

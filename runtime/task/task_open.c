@@ -152,6 +152,35 @@ void weir_task_set_input(struct weir_task *task, size_t index, int64_t position,
     if (partition_time_ms > task->stream_time_ms) task->stream_time_ms = partition_time_ms;
 }
 
+/* Updates are held back only where the job has caches and somebody hears of them at the flush: a
+ * store that counted its changes for a flush that never comes would keep them all in memory. */
+static bool is_held_back(const struct weir_task *task, int32_t store)
+{
+    if (!task->options.config->caches) return false;
+    for (size_t i = 0; i < task->plan->node_count; i++) {
+        const struct weir_plan_node *plan = task->nodes[i].plan;
+        bool is_flushed = plan->ops->flush != NULL && plan->store_count > 0;
+        if (is_flushed && plan->stores[0] == store && plan->child_count > 0) return true;
+    }
+    return false;
+}
+
+/* The task's stores as this job uses them; NULL when memory is out. */
+static const struct weir_store_spec **store_specs(struct weir_task *task)
+{
+    const struct weir_topology *topology = task->options.config->topology;
+    size_t count = task->plan->store_count;
+    struct weir_store_spec *copies = weir_arena_array(&task->memory, count, sizeof *copies);
+    const struct weir_store_spec **specs = weir_arena_array(&task->memory, count, sizeof *specs);
+    if (copies == NULL || specs == NULL) return NULL;
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = topology->stores[task->plan->stores[i]].spec;
+        copies[i].is_cached = copies[i].is_cached && is_held_back(task, task->plan->stores[i]);
+        specs[i] = &copies[i];
+    }
+    return specs;
+}
+
 int weir_task_open_state(struct weir_task *task, const char *state_path,
                          struct weir_actor *reply_to,
                          void (*on_written)(void *context, int rc, const struct weir_error *error),
@@ -159,12 +188,8 @@ int weir_task_open_state(struct weir_task *task, const char *state_path,
 {
     size_t count = task->plan->store_count;
     if (count == 0) return 0;
-    const struct weir_topology *topology = task->options.config->topology;
-    const struct weir_store_spec **specs = weir_arena_array(&task->memory, count, sizeof *specs);
+    const struct weir_store_spec **specs = store_specs(task);
     if (specs == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for stores");
-    for (size_t i = 0; i < count; i++) {
-        specs[i] = &topology->stores[task->plan->stores[i]].spec;
-    }
 
     bool wiped = false;
     int rc = weir_state_open(
