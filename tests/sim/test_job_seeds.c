@@ -129,5 +129,5 @@ static void run(struct simulation *simulation)
 
 int main(int argument_count, char **arguments)
 {
-    return seeds_main(argument_count, arguments, &(struct seeds_scenario){"job", 500, run});
+    return seeds_main(argument_count, arguments, &(struct seeds_scenario){"job", 1000, run});
 }
