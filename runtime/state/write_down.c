@@ -106,7 +106,9 @@ static void plan_write_down(struct weir_state *state)
         down->live_segments[i] = has_died ? store->sealed_segment : 0;
         down->expires = down->expires || has_died;
     }
-    down->flushes = weir_mono_now(state->options.env).ns >= state->flush_deadline.ns;
+    /* A large one fills a write buffer, which would be flushed before long anyway. */
+    down->flushes = down->generation->size >= state->options.write_buffer_bytes ||
+                    weir_mono_now(state->options.env).ns >= state->flush_deadline.ns;
     down->rc = WEIR_OK;
     down->error = (struct weir_error){0};
 }
