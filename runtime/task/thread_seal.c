@@ -66,9 +66,19 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
     return 0;
 }
 
+/* An input may be further without a record: past what retention took, past control batches. */
+static bool has_moved(const struct weir_thread_task *owned)
+{
+    for (size_t i = 0; i < owned->task->input_count; i++) {
+        const struct weir_input_fetch *slot = &owned->fetches[i];
+        if (slot->input->queue.position != slot->partition->sealed_offset) return true;
+    }
+    return false;
+}
+
 static int seal_task(struct weir_stream_thread *thread, struct weir_thread_task *owned)
 {
-    if (!owned->task->is_dirty) return 0;
+    if (!owned->task->is_dirty && !has_moved(owned)) return 0;
     int rc = weir_task_flush(owned->task);
     if (rc >= 0) rc = weir_task_seal(owned->task);
     if (rc >= 0) rc = note_inputs(thread, owned);
@@ -167,6 +177,8 @@ static int write_down(struct weir_stream_thread *thread, struct weir_task *task)
 int weir_thread_apply_commit(struct weir_stream_thread *thread)
 {
     weir_assert(thread->seal == WEIR_SEAL_HANDED_IN && !thread->is_held);
+    thread->seal = WEIR_SEAL_NONE; /* in any case: the job may ask for the next one before it hears
+                                      of a failure here */
     for (size_t i = 0; i < thread->task_count; i++) {
         struct weir_thread_task *owned = &thread->tasks[i];
         if (!owned->is_sealed) continue;
@@ -177,6 +189,5 @@ int weir_thread_apply_commit(struct weir_stream_thread *thread)
             return rc;
         }
     }
-    thread->seal = WEIR_SEAL_NONE;
     return 1;
 }

@@ -82,6 +82,15 @@ static struct weir_commit_metadata committed(const char *topic, struct weir_aren
     return metadata;
 }
 
+static void cut_head(const char *topic, int64_t offset)
+{
+    struct weir_cut_request request = {
+        .partition = {weir_text(topic), 0}, .what = WEIR_CUT_HEAD, .offset = offset};
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
+    weir_broker_cut(stage.log->broker, &request);
+    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+}
+
 /* Input: next offset and partition time. Repartition: the same, and the end that is covered.
  * Changelog: the end as its offset. */
 START_TEST(a_commit_names_offsets_times_and_ends)
@@ -299,6 +308,25 @@ START_TEST(metadata_goes_round)
 }
 END_TEST
 
+/* Retention took what the job had not read, and nothing came after: the job goes on at the log's
+ * start and says so in its commit; a drain does not wait for records that are gone. */
+START_TEST(what_retention_took_is_passed)
+{
+    topics(1);
+    stage_start(&stage, plan_count(&plan, WEIR_STORE_ROCKSDB), STAGE_OPTIONS(0));
+    produce("ab", 1000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    produce("cd", 2000);
+    cut_head("in", 4);
+    stage_start(&stage, plan_count(&plan, WEIR_STORE_ROCKSDB), STAGE_OPTIONS(0));
+    ck_ok(weir_streams_drain(stage.streams, 10000, &stage.error), &stage.error);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 4);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 1);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "c"), 0);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("commit");
@@ -313,6 +341,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_table_is_restored_from_its_topic);
     tcase_add_test(tests, processed_repartition_records_are_trimmed);
     tcase_add_test(tests, metadata_goes_round);
+    tcase_add_test(tests, what_retention_took_is_passed);
     suite_add_tcase(suite, tests);
 }
 
