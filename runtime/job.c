@@ -83,7 +83,9 @@ void weir_job_on_stopped(struct weir_message *message)
 
 void weir_job_on_wants_commit(struct weir_message *message)
 {
-    thread_of(message)->streams->commit.is_wanted = true;
+    struct weir_stream_thread *thread = thread_of(message);
+    atomic_store(&thread->is_asking_commit, false);
+    thread->streams->commit.is_wanted = true;
 }
 
 static void on_close(struct weir_message *message)

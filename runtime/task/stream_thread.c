@@ -117,6 +117,8 @@ static void ask_commit(struct weir_stream_thread *thread)
 {
     if (thread->has_asked_commit) return;
     thread->has_asked_commit = true;
+    /* One that the job has not taken yet asks for this one, too; it must not be posted twice. */
+    if (atomic_exchange(&thread->is_asking_commit, true)) return;
     weir_actor_post(thread->streams->actor, &thread->wants_commit.message);
 }
 

@@ -87,8 +87,9 @@ struct weir_stream_thread {
     bool stop_asked;
     bool stop_clean;
     bool has_failed;
-    bool has_asked_commit;
-    struct weir_error error; /* read by the job after `failed` */
+    bool has_asked_commit;         /* since the last seal */
+    _Atomic bool is_asking_commit; /* `wants_commit` is on its way; cleared by the job */
+    struct weir_error error;       /* read by the job after `failed` */
 
     /* To the thread. */
     struct weir_note open;
