@@ -22,6 +22,7 @@ struct weir_log {
     bool auto_create_topics;    /* of a topic that is produced to */
     _Atomic int producer_count; /* open handles: weir_close refuses while there are any */
     _Atomic int consumer_count;
+    _Atomic int job_count; /* counted by the runtime */
 };
 
 /** Open on an environment of the caller's: the simulator, or one shared by several logs. In the

@@ -195,11 +195,13 @@ static int refuse_open_handles(struct weir_log *log, struct weir_error *error)
 {
     int producers = atomic_load(&log->producer_count);
     int consumers = atomic_load(&log->consumer_count);
-    if (producers == 0 && consumers == 0) return 0;
+    int jobs = atomic_load(&log->job_count);
+    if (producers == 0 && consumers == 0 && jobs == 0) return 0;
     return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                          "%d producer%s and %d consumer%s on it are open: close them first",
-                          producers, producers == 1 ? "" : "s", consumers,
-                          consumers == 1 ? "" : "s");
+                          "%d job%s, %d producer%s and %d consumer%s on it are open: close them "
+                          "first",
+                          jobs, jobs == 1 ? "" : "s", producers, producers == 1 ? "" : "s",
+                          consumers, consumers == 1 ? "" : "s");
 }
 
 int weir_close(struct weir_log *log, struct weir_error *error)

@@ -43,6 +43,12 @@ static int check_options(const struct weir_streams_options *options, struct weir
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "num_stream_threads and commit_interval_ms are not negative");
     }
+    if (options->cache_max_bytes < WEIR_CACHE_OFF) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "cache_max_bytes is %" PRId64
+                              ": bytes, 0 for the default or WEIR_CACHE_OFF",
+                              options->cache_max_bytes);
+    }
     return 0;
 }
 
@@ -114,10 +120,14 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
     return 0;
 }
 
+/* That it is there already is no error, and none is left behind for the caller to wonder at. */
 static int make_directory(struct weir_env *env, const char *path, struct weir_error *error)
 {
-    int rc = weir_make_directory(env, path, error);
-    return rc == WEIR_EXISTS ? 0 : rc;
+    struct weir_error why = {0};
+    int rc = weir_make_directory(env, path, &why);
+    if (rc == WEIR_EXISTS) return 0;
+    if (rc < 0 && error != NULL) *error = why;
+    return rc;
 }
 
 /* DIR/state/<application>, locked: one job per application and log. */
@@ -196,6 +206,7 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
         weir_streams_free(streams);
         return weir_error_wrap(error, rc, "start '%s'", options->application_id);
     }
+    atomic_fetch_add(&log->job_count, 1);
     weir_actor_post(streams->actor, &streams->begin_message);
     *streams_out = streams;
     return 0;
@@ -218,6 +229,7 @@ void weir_streams_free(struct weir_streams *streams)
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_free(streams->threads[i]);
     }
+    if (streams->actor != NULL) atomic_fetch_sub(&streams->log->job_count, 1);
     weir_actor_stop(streams->actor);
     for (size_t t = 0; streams->partitions != NULL && t < streams->topic_count; t++) {
         for (int32_t p = 0;

@@ -146,6 +146,39 @@ START_TEST(a_second_start_is_refused)
 }
 END_TEST
 
+/* A log is not closed under a job: the refusal says what is open, and the job runs on. */
+START_TEST(a_log_with_a_job_is_not_closed)
+{
+    open_stage(_i);
+    struct weir_error error = {0};
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    ck_code(weir_close(stage.log, &error), WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.text, "1 job,"));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text), "a=1@1000 ");
+    stage_stop(&stage);
+}
+END_TEST
+
+/* What went well leaves no error behind, though directories were there already. */
+START_TEST(a_second_life_leaves_no_error)
+{
+    open_stage(_i);
+    struct weir_error error = {0};
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    for (int life = 0; life < 2; life++) {
+        stage.streams = weir_streams_start(stage.log, plan_filter(&plan), STAGE_OPTIONS(0), &error);
+        ck_assert_ptr_nonnull(stage.streams);
+        ck_assert_str_eq(error.text, "");
+        stage_stop(&stage);
+    }
+}
+END_TEST
+
 /* Bad options are told by name, and leave nothing behind. */
 START_TEST(bad_options_are_refused)
 {
@@ -162,6 +195,9 @@ START_TEST(bad_options_are_refused)
         stage.log, plan_filter(&plan),
         STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER), &error));
     ck_assert_ptr_nonnull(strstr(error.text, "dead_letter_topic"));
+    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan),
+                                          STAGE_OPTIONS(.cache_max_bytes = -5), &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "cache_max_bytes is -5"));
 }
 END_TEST
 
@@ -277,6 +313,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, threads_share_the_tasks, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, many_tasks_all_have_their_turn, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_second_start_is_refused, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_log_with_a_job_is_not_closed, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_second_life_leaves_no_error, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, bad_options_are_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, unequal_partition_counts_are_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_failure_stops_the_job_and_loses_nothing, 0, ENVIRONMENTS);
