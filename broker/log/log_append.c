@@ -325,10 +325,11 @@ static void account(struct weir_partition_log *log, struct weir_shared *batches)
     weir_tail_cache_add(&log->tail, batches, base_offset, log->end_offset);
 }
 
-/* A mark that still orders a cut would take what is appended along at the next open. */
-static int finish_cut(struct weir_partition_log *log, struct weir_error *error)
+/* A mark that still orders a cut would take what is appended along at the next open; one that is in
+ * the page cache alone may give way to an older one. */
+static int pay_mark(struct weir_partition_log *log, struct weir_error *error)
 {
-    if (!log->cut_is_unmarked) return 0;
+    if (!log->mark_is_owed) return 0;
     if (!log->has_sync) return weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
     return weir_error_set(error, WEIR_LIMIT, "log '%s' is being synced: try again", log->path);
 }
@@ -351,7 +352,7 @@ int weir_partition_log_append(struct weir_partition_log *log, const struct weir_
         };
         return 0;
     }
-    rc = finish_cut(log, error);
+    rc = pay_mark(log, error);
     if (rc < 0) return rc;
     rc = reserve(log, append->batches, error);
     if (rc < 0) return rc;

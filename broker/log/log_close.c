@@ -60,7 +60,7 @@ int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_err
     }
     log->unmarked_bytes = 0;
     log->mark_is_clean = true;
-    log->cut_is_unmarked = false;
+    log->mark_is_owed = false;
     return 0;
 }
 

@@ -294,7 +294,7 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     /* On a full disk the older mark is still true, and the log can be read. The next append writes the
      * mark first: the older one may order a cut, or be in the page cache alone. */
     if (rc != WEIR_NO_SPACE || !opening->has_mark) return rc;
-    log->cut_is_unmarked = true;
+    log->mark_is_owed = true;
     return 0;
 }
 

@@ -80,7 +80,7 @@ int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind
     if (rc == 0) {
         log->unmarked_bytes = 0;
         log->mark_is_clean = kind == WEIR_MARK_CLEAN;
-        log->cut_is_unmarked = kind == WEIR_MARK_TRUNCATING;
+        log->mark_is_owed = kind == WEIR_MARK_TRUNCATING;
         return 0;
     }
     if (rc != WEIR_NO_SPACE && rc != WEIR_NO_MEMORY) (void)weir_log_fail(log, rc, &local);
