@@ -106,8 +106,16 @@ static int send_dead_letter(struct weir_task *task, const struct weir_batch *bat
         return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a dead letter");
     }
     if (record.timestamp_ms < 0) record.timestamp_ms = 0;
-    rc = weir_collector_add(task->options.collector, topic,
-                            weir_task_partition(task, topic, record.key), &record, &task->error);
+    struct weir_collector *collector = task->options.collector;
+    int32_t partition = weir_task_partition(task, topic, record.key);
+    struct weir_error why = {0};
+    rc = weir_collector_add(collector, topic, partition, &record, &why);
+    if (rc == WEIR_INVALID_TIMESTAMP) {
+        /* Often the very reason for the letter, and no reason to stop a job that is to go on. */
+        record.timestamp_ms = collector->wall_now_ms;
+        rc = weir_collector_add(collector, topic, partition, &record, &why);
+    }
+    if (rc < 0) task->error = why;
     return weir_error_wrap(&task->error, rc, "write a dead letter");
 }
 

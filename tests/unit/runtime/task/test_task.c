@@ -448,6 +448,30 @@ START_TEST(an_output_too_far_from_today_is_handled)
 }
 END_TEST
 
+/* A record too far from today for the dead-letter topic, too, is put there as of now. */
+START_TEST(a_dead_letter_too_far_from_today_is_dated_now)
+{
+    config.on_production_error = WEIR_ON_ERROR_DEAD_LETTER;
+    config.dead_letter_topic = 2;
+    make_task(plan_filter(&plan));
+    topics[2] = topics[1];
+    topics[1].after_max_ms = topics[2].after_max_ms = 1000;
+    collector.wall_now_ms = 5000;
+    PUSH(0, 'a', 6001);
+    process_all();
+    ck_assert_int_eq(weir_counter_get(&metrics.records_failed), 1);
+    ck_ok(weir_collector_finish(&collector, &error), &error);
+    struct weir_output *output = weir_collector_take(&collector);
+    ck_assert_ptr_nonnull(output);
+    ck_assert_uint_eq(output->topic, 2);
+    struct weir_batch_header header;
+    const struct weir_shared *bytes = output->produce.batches;
+    ck_ok(weir_batch_peek(weir_slice(bytes->data, bytes->size), 0, &header, &error), &error);
+    ck_assert_int_eq(header.max_timestamp_ms, 5000);
+    weir_collector_recycle(&collector, output);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("task");
@@ -465,6 +489,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_failed_row_stops_the_task);
     tcase_add_test(tests, an_oversized_output_is_handled);
     tcase_add_test(tests, an_output_too_far_from_today_is_handled);
+    tcase_add_test(tests, a_dead_letter_too_far_from_today_is_dated_now);
     suite_add_tcase(suite, tests);
 }
 
