@@ -71,7 +71,9 @@ WEIR_API const struct weir_slice *weir_call_printf(struct weir_call *call, const
 WEIR_API int weir_call_fail(struct weir_call *call, const char *format, ...) WEIR_PRINTF(2, 3);
 
 /* All return a negative code to have the record handled as failed (weir_call_fail). Results are
- * pointers to objects of the output serde: new ones, or parts of the input. NULL is null. */
+ * pointers to objects of the output serde: new ones (WEIR_NEW, weir_call_printf), or parts of the
+ * input. They are read after the function has returned: never the address of one of its variables.
+ * NULL is null. */
 typedef int (*weir_predicate_fn)(struct weir_call *call, const void *key, const void *value);
 typedef int (*weir_map_fn)(struct weir_call *call, const void *key, const void *value,
                            const void **key_out, const void **value_out);
@@ -82,6 +84,7 @@ typedef int (*weir_select_key_fn)(struct weir_call *call, const void *key, const
 struct weir_emitter;
 typedef int (*weir_flat_map_fn)(struct weir_call *call, const void *key, const void *value,
                                 struct weir_emitter *emitter);
+/** One more result. As above, key and value are read later, not within this call. */
 WEIR_API int weir_emit(struct weir_emitter *emitter, const void *key, const void *value);
 typedef int (*weir_visit_fn)(struct weir_call *call, const void *key, const void *value);
 /** Fill in a zeroed aggregate. */
@@ -253,7 +256,9 @@ WEIR_API struct weir_stream *weir_process_values(struct weir_stream *stream,
                                                  const struct weir_serde *value);
 
 WEIR_API struct weir_store *weir_process_store(struct weir_process *process, const char *name);
-/** Send a record on; `timestamp_ms` -1: that of the record (or timer) at hand. */
+/** Send a record on; `timestamp_ms` -1: that of the record (or timer) at hand. Key and value are
+ * read later, not within this call: parts of the input, results of a store, WEIR_NEW or
+ * weir_call_printf, never the address of a variable of the calling function. */
 WEIR_API int weir_process_forward(struct weir_process *process, const void *key, const void *value,
                                   int64_t timestamp_ms);
 /** Call `punctuate` every `interval_ms`: by stream time the first is due at once, by wall clock
@@ -266,7 +271,8 @@ WEIR_API int weir_process_schedule(struct weir_process *process, enum weir_punct
 /** Stream time of the task: the largest timestamp it has processed; -1 before the first. */
 WEIR_API int64_t weir_process_stream_time(const struct weir_process *process);
 
-/* Stores by object. Results live as long as the batch. `*value_out` NULL: not there. */
+/* Stores by object. Keys and values that are given are read within the call. Results live as long
+ * as the batch, or the timer. `*value_out` NULL: not there. */
 WEIR_API int weir_store_get(struct weir_process *process, struct weir_store *store,
                             const void *key, const void **value_out);
 WEIR_API int weir_store_put(struct weir_process *process, struct weir_store *store,

@@ -46,6 +46,7 @@ struct weir_streams_options {
     enum weir_on_error on_production_error;
     const char *dead_letter_topic; /* errors.dead.letter.queue.topic.name */
 };
+/** `struct weir_streams_options options = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "app"};` */
 #define WEIR_STREAMS_OPTIONS_INIT .size = sizeof(struct weir_streams_options)
 
 /**

@@ -25,6 +25,7 @@ struct weir_test_options {
     int64_t wall_ms;            /* wall clock at the start; 0: 2024-01-01 */
     struct weir_streams_options streams; /* .size 0: defaults, application id "test" */
 };
+/** `struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .seed = 7};` */
 #define WEIR_TEST_OPTIONS_INIT .size = sizeof(struct weir_test_options)
 
 WEIR_API struct weir_test *weir_test_new(const struct weir_topology *topology,
@@ -33,7 +34,8 @@ WEIR_API struct weir_test *weir_test_new(const struct weir_topology *topology,
 WEIR_API void weir_test_free(struct weir_test *test);
 WEIR_API int weir_test_error(const struct weir_test *test, struct weir_error *error_out);
 
-/** Produce one record (objects of the serdes; partition -1: by key) and run the job until idle. */
+/** Produce one record (objects of the serdes; partition -1: by key) to a topic that the topology
+ * names, and run the job until idle. */
 WEIR_API int weir_test_pipe(struct weir_test *test, const char *topic, int32_t partition,
                             const struct weir_serde *key_serde, const void *key,
                             const struct weir_serde *value_serde, const void *value,
