@@ -326,8 +326,8 @@ static const char *const without_function[] = {
     "KSTREAM-FLATMAP-0000000001: the mapper is NULL: pass a function",
     "KSTREAM-PEEK-0000000001: the visitor is NULL: pass a function",
     "KSTREAM-FOREACH-0000000001: the visitor is NULL: pass a function",
-    "KSTREAM-BRANCH-0000000001: the predicate of branch 1 is NULL: pass a function, or use "
-    "weir_branch_default",
+    ("KSTREAM-BRANCH-0000000001: the predicate of branch 1 is NULL: pass a function, or use "
+     "weir_branch_default"),
     "KSTREAM-KEY-SELECT-0000000001: the key selector is NULL: pass a function",
     "KSTREAM-REDUCE-0000000002: the reducer is NULL: pass a function",
     "KSTREAM-AGGREGATE-0000000002: the aggregator is NULL: pass a function",
