@@ -42,10 +42,13 @@ static bool take_due_deadline(struct weir_env_uv_actor *actor)
     return true;
 }
 
-/* The loop wakes by itself; the turn that follows sees to the rest. */
+/* The loop wakes by itself; the turn that follows sees to the rest. Up to libuv 1.44 uv_run fires
+ * what is due before it looks how long it may poll: a timer that has run out between its start and
+ * uv_run would be the last for which there was anything to wake, and the poll would have no end.
+ * With uv_stop the poll does not wait; the flag is gone when uv_run returns. */
 static void on_timer(uv_timer_t *timer)
 {
-    (void)timer;
+    uv_stop(timer->loop);
 }
 
 /* The timer follows the deadline only here, so that an actor may move its deadline at each message

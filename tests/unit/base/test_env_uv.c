@@ -222,6 +222,39 @@ START_TEST(a_deadline_brings_a_turn)
 }
 END_TEST
 
+/* Deadlines so near that they pass while the actor is about to sleep, one after the other: each
+ * brings its turn, though nothing else wakes the actor. */
+static int arm_closely(void *impl)
+{
+    (void)impl;
+    struct weir_actor *actor = atomic_load(&alarm_clock.actor);
+    if (actor == NULL || atomic_load(&alarm_clock.done)) return 0;
+    struct weir_mono now = weir_mono_now(env);
+    if (now.ns >= alarm_clock.deadline.ns) {
+        if (alarm_clock.turns_left-- == 0) {
+            set_and_signal(&alarm_clock.done);
+            return 0;
+        }
+        alarm_clock.deadline.ns = now.ns + alarm_clock.turns_left % 64 * 50;
+    }
+    weir_actor_wake_at(actor, alarm_clock.deadline);
+    return 0;
+}
+
+START_TEST(a_deadline_that_passes_on_the_way_to_sleep_brings_a_turn)
+{
+    struct weir_message message = {NULL, nudge};
+    memset(&alarm_clock, 0, sizeof alarm_clock);
+    alarm_clock.turns_left = 1000;
+    struct weir_actor *actor = start(arm_closely, NULL);
+    atomic_store(&alarm_clock.actor, actor);
+    weir_actor_post(actor, &message);
+    wait_for(&alarm_clock.done);
+    ck_assert_int_eq(alarm_clock.turns_left, -1);
+    weir_actor_stop(actor);
+}
+END_TEST
+
 /* Busy turns with a deadline among them: the polls in between must not swallow it. */
 static int busy_until_told(void *impl)
 {
@@ -455,6 +488,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, no_wake_up_is_lost_between_two_actors);
     tcase_add_test(tests, no_wake_up_is_lost_between_a_waiting_thread_and_an_actor);
     tcase_add_test(tests, a_deadline_brings_a_turn);
+    tcase_add_test(tests, a_deadline_that_passes_on_the_way_to_sleep_brings_a_turn);
     tcase_add_test(tests, a_deadline_survives_busy_turns);
     tcase_add_test(tests, a_busy_actor_is_run_again_by_itself);
     tcase_add_test(tests, a_stopped_actor_handles_nothing_more);
