@@ -71,10 +71,11 @@ WEIR_API const struct weir_slice *weir_call_printf(struct weir_call *call, const
 WEIR_API int weir_call_fail(struct weir_call *call, const char *format, ...) WEIR_PRINTF(2, 3);
 
 /* All return a negative code to have the record handled as failed (weir_call_fail); a code that is
- * not the record's fault (WEIR_ACTION_RETRY, WEIR_ACTION_STOP) stops the job in any case. Results are
- * pointers to objects of the output serde: new ones (WEIR_NEW, weir_call_printf), or parts of the
- * input. They are read after the function has returned: never the address of one of its variables.
- * NULL is null. */
+ * not the record's fault (WEIR_ACTION_RETRY, WEIR_ACTION_STOP) stops the job in any case.
+ *
+ * Results are pointers to objects of the output serde: new ones (WEIR_NEW, weir_call_printf), or
+ * parts of the input. They are read after the function has returned: never the address of one of
+ * its variables. NULL is null. */
 typedef int (*weir_predicate_fn)(struct weir_call *call, const void *key, const void *value);
 typedef int (*weir_map_fn)(struct weir_call *call, const void *key, const void *value,
                            const void **key_out, const void **value_out);
