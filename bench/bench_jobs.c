@@ -27,7 +27,7 @@ static void fill(struct weir_log *log, int64_t count, uint64_t keys)
     char key[32], value[128];
     struct weir_config retention = {"retention.ms", "-1"};
     BENCH_TRY(weir_topic_create(log, "input", 1, &retention, 1, &error), &error);
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     options.batch_size = 1 << 18;
     struct weir_producer *producer = weir_producer_new(log, &options, &error);
     if (producer == NULL) bench_fail("weir_producer_new", error.code, &error);

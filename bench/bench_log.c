@@ -99,6 +99,7 @@ void bench_append(void)
     for (size_t i = 0; i < 2; i++) {
         struct weir_shared *batch = make_batch(env->budget, cases[i].size);
         (void)append_once(env, batch, "warm", 256 << 20);
+        (void)append_floor(batch, 768 << 20); /* the pages are touched for the first time */
         double floor = append_floor(batch, 768 << 20);
         double value = append_once(env, batch, cases[i].name, 768 << 20);
         bench_row(&(struct bench_row){cases[i].name, value, "CPU s/GB", 0, true, floor});
@@ -278,7 +279,7 @@ static void fill_and_die(const char *path, int64_t total)
     struct weir_error error;
     struct weir_log *log = weir_open(path, NULL, &error);
     if (log == NULL) bench_fail("weir_open", error.code, &error);
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     options.batch_size = 1 << 18;
     struct weir_producer *producer = weir_producer_new(log, &options, &error);
     if (producer == NULL) bench_fail("weir_producer_new", error.code, &error);

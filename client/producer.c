@@ -470,7 +470,7 @@ int weir_produce(struct weir_log *log, const char *topic, struct weir_slice key,
     int rc = weir_log_check(log, "weir_produce", error);
     if (rc == 0) rc = weir_log_may_wait(log, "weir_produce", error);
     if (rc < 0) return rc;
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     options.batch_size = BATCH_SIZE_MIN;
     options.disable_idempotence = true; /* one record: no order to keep, and no id to use up */
     struct weir_producer *producer = weir_producer_new(log, &options, error);

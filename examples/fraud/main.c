@@ -213,7 +213,7 @@ int main(int argc, char **argv)
     (void)signal(SIGINT, interrupt);
     (void)signal(SIGTERM, interrupt);
 
-    struct weir_log_options log_options = WEIR_LOG_OPTIONS_INIT;
+    struct weir_log_options log_options = {WEIR_LOG_OPTIONS_INIT};
     log_options.log = show_log;
     log_options.log_level = WEIR_LOG_WARN;
     struct weir_log *log = weir_open(options.data, &log_options, &error);

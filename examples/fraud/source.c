@@ -169,7 +169,7 @@ int source_open(struct source *source, struct weir_log *log, const char *csv_pat
                        (int)source->partition_count, SOURCE_PARTITIONS_MAX);
         goto out;
     }
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     options.linger_ms = 5;
     source->producer = weir_producer_new(log, &options, error);
     rc = source->producer == NULL ? (int)error->code : 0;

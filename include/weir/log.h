@@ -40,7 +40,8 @@ struct weir_log_options {
     enum weir_log_level log_level; /* 0: WEIR_LOG_INFO */
 };
 enum { WEIR_AUTO_CREATE_OFF = -1 };
-#define WEIR_LOG_OPTIONS_INIT {.size = sizeof(struct weir_log_options)}
+/** `struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT, .num_partitions = 4};` */
+#define WEIR_LOG_OPTIONS_INIT .size = sizeof(struct weir_log_options)
 
 /**
  * Open the log in `directory`, creating it if need be. `options` may be NULL.
@@ -125,7 +126,7 @@ struct weir_producer_options {
     void *context;
 };
 enum { WEIR_PRODUCER_ACKS_NONE = -2 };
-#define WEIR_PRODUCER_OPTIONS_INIT {.size = sizeof(struct weir_producer_options)}
+#define WEIR_PRODUCER_OPTIONS_INIT .size = sizeof(struct weir_producer_options)
 
 WEIR_API struct weir_producer *weir_producer_new(struct weir_log *log,
                                                  const struct weir_producer_options *options,
@@ -166,7 +167,7 @@ struct weir_consumer_options {
     const char *group;       /* for committed offsets; NULL: none */
     size_t fetch_max_bytes;  /* per poll and partition; 0: 1 MiB */
 };
-#define WEIR_CONSUMER_OPTIONS_INIT {.size = sizeof(struct weir_consumer_options)}
+#define WEIR_CONSUMER_OPTIONS_INIT .size = sizeof(struct weir_consumer_options)
 
 enum {
     WEIR_POSITION_BEGINNING = -2, /* earliest */

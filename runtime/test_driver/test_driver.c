@@ -115,8 +115,8 @@ static int start_job(struct weir_test *test, struct weir_error *error)
 /* The node's log, its topics and the job, from whatever is on its disk. */
 static int open_node(struct weir_test *test, struct weir_error *error)
 {
-    struct weir_log_options log = WEIR_LOG_OPTIONS_INIT;
-    struct weir_producer_options producer = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_log_options log = {WEIR_LOG_OPTIONS_INIT};
+    struct weir_producer_options producer = {WEIR_PRODUCER_OPTIONS_INIT};
     test->env = weir_sim_node(test->sim, 0);
     int64_t ahead_ms = test->wall_ms - weir_wall_now(test->env).ms;
     if (ahead_ms != 0) weir_sim_jump_wall(test->sim, 0, ahead_ms);

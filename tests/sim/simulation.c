@@ -289,7 +289,7 @@ static int open_log(struct simulation *simulation, struct weir_error *error)
 {
     simulation->env = weir_sim_node(simulation->sim, NODE);
     if (simulation->is_bare) return open_bare(simulation, error);
-    struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     options.auto_create_topics = WEIR_AUTO_CREATE_OFF;
     options.num_partitions = 1;
     int rc = weir_log_open_in(simulation->env, SIMULATION_PATH, &options, &simulation->log, error);

@@ -94,7 +94,7 @@ static void plan_nothing(struct world *world)
 static bool open_log(struct world *world)
 {
     struct weir_error error = {0};
-    struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     int rc = weir_log_open_in(world->env, "data", &options, &world->log, &error);
     if (has_crashed(world)) return false;
     expect(world, rc >= 0, "open: %s", error.text);
@@ -138,7 +138,7 @@ static bool start_job(struct world *world)
 
 static bool produce_some(struct world *world)
 {
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     struct weir_error error = {0};
     struct weir_producer *producer = weir_producer_new(world->log, &options, &error);
     if (has_crashed(world)) return false;
@@ -171,7 +171,7 @@ static bool each_record(struct world *world, const char *topic,
                                      const struct weir_record *record),
                         struct counts *counts)
 {
-    struct weir_consumer_options options = WEIR_CONSUMER_OPTIONS_INIT;
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT};
     struct weir_error error = {0};
     struct weir_consumer *consumer = weir_consumer_new(world->log, &options, &error);
     expect(world, consumer != NULL, "consumer: %s", error.text);

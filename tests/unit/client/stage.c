@@ -17,7 +17,7 @@ static void open_log(struct stage *stage)
 
 void stage_open(struct stage *stage, int kind, uint64_t seed)
 {
-    struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     options.num_partitions = stage->options.num_partitions;
     stage->options = options;
     if (kind == STAGE_SIM) {
@@ -60,7 +60,7 @@ struct weir_producer *stage_producer(struct stage *stage, struct weir_producer_o
 
 struct weir_consumer *stage_consumer(struct stage *stage, const char *group)
 {
-    struct weir_consumer_options options = WEIR_CONSUMER_OPTIONS_INIT;
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT};
     options.group = group;
     struct weir_consumer *consumer = weir_consumer_new(stage->log, &options, &stage->error);
     ck_assert_msg(consumer != NULL, "%s", stage->error.text);

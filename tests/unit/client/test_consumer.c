@@ -300,7 +300,7 @@ START_TEST(bad_arguments_are_refused)
     ck_code(weir_consumer_commit(consumer, &error), WEIR_INVALID_ARGUMENT);
     ck_code(weir_committed(stage.log, "", "t", 0, &offset, &error), WEIR_INVALID_ARGUMENT);
     ck_ok(weir_consumer_close(consumer, &error), &error);
-    struct weir_consumer_options options = WEIR_CONSUMER_OPTIONS_INIT;
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT};
     options.group = "";
     ck_assert_ptr_null(weir_consumer_new(stage.log, &options, &error));
     stage_close(&stage);

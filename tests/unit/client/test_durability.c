@@ -169,7 +169,7 @@ static void try_everything(struct weir_log *log)
         (void)weir_producer_send(producer, "t", i % 2, &record, NULL, NULL);
     }
     (void)weir_producer_flush(producer, NULL);
-    struct weir_consumer_options options = WEIR_CONSUMER_OPTIONS_INIT;
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT};
     options.group = "g";
     struct weir_consumer *consumer = weir_consumer_new(log, &options, NULL);
     if (consumer != NULL) {

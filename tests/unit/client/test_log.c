@@ -70,10 +70,10 @@ START_TEST(bad_options_are_refused)
     struct weir_log_options options = {0};
     assert_cannot_open(directory, &options, WEIR_INVALID_ARGUMENT);
     assert_names("WEIR_LOG_OPTIONS_INIT");
-    options = (struct weir_log_options)WEIR_LOG_OPTIONS_INIT;
+    options = (struct weir_log_options){WEIR_LOG_OPTIONS_INIT};
     options.num_partitions = -3;
     assert_cannot_open(directory, &options, WEIR_INVALID_PARTITIONS);
-    options = (struct weir_log_options)WEIR_LOG_OPTIONS_INIT;
+    options = (struct weir_log_options){WEIR_LOG_OPTIONS_INIT};
     options.log_level = (enum weir_log_level)9;
     assert_cannot_open(directory, &options, WEIR_INVALID_ARGUMENT);
 }
@@ -85,7 +85,7 @@ START_TEST(newer_options_are_taken_if_they_add_nothing)
     struct {
         struct weir_log_options known;
         int64_t added;
-    } newer = {.known = WEIR_LOG_OPTIONS_INIT};
+    } newer = {.known = {WEIR_LOG_OPTIONS_INIT}};
     newer.known.size = sizeof newer;
     char directory[WEIR_TEST_PATH_SIZE];
     weir_test_directory(directory);

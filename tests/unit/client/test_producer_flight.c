@@ -481,7 +481,7 @@ END_TEST
 static int try_all(struct fake_engine *engine, struct seen *seen)
 {
     struct weir_error error;
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     options.batch_size = 1024;
     options.compression_type = "lz4";
     options.on_delivery = on_delivery;

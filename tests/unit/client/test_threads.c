@@ -29,7 +29,7 @@ static void *produce(void *context)
 {
     struct role *role = context;
     struct weir_error error;
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     options.batch_size = 4096;
     options.buffer_memory = 64 << 10;
     struct weir_producer *producer = weir_producer_new(stage.log, &options, &error);

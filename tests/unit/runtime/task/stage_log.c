@@ -8,7 +8,7 @@
 static void open_log(struct stage *stage)
 {
     stage->env = weir_sim_node(stage->sim, 0);
-    struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     ck_ok(weir_log_open_in(stage->env, "data", &options, &stage->log, &stage->error),
           &stage->error);
 }
@@ -26,7 +26,7 @@ void stage_open_real(struct stage *stage)
     char path[WEIR_TEST_PATH_SIZE];
     weir_test_directory(path);
     *stage = (struct stage){0};
-    struct weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     stage->log = weir_open(path, &options, &stage->error);
     ck_assert_msg(stage->log != NULL, "%s", stage->error.text);
     stage->env = stage->log->env;
@@ -58,7 +58,7 @@ void stage_topic(struct stage *stage, const char *name, int32_t partitions)
 void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,
                    const char *value, int64_t timestamp_ms)
 {
-    struct weir_producer_options options = WEIR_PRODUCER_OPTIONS_INIT;
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     struct weir_producer *producer = weir_producer_new(stage->log, &options, &stage->error);
     ck_assert_msg(producer != NULL, "%s", stage->error.text);
     const struct weir_record record = {
@@ -124,7 +124,7 @@ static size_t print_record(const struct weir_record *record, char *to, size_t si
 const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,
                        size_t size)
 {
-    struct weir_consumer_options options = WEIR_CONSUMER_OPTIONS_INIT;
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT};
     struct weir_consumer *consumer = weir_consumer_new(stage->log, &options, &stage->error);
     ck_assert_msg(consumer != NULL, "%s", stage->error.text);
     ck_ok(weir_consumer_assign(consumer, topic, partition, WEIR_POSITION_BEGINNING, &stage->error),
