@@ -20,9 +20,15 @@
  */
 
 /* Three clocks, told apart by type. A core keeps deadlines (monotonic), never timeouts. */
-struct weir_mono { int64_t ns; };        /* for deadlines; starts anywhere, never goes back */
-struct weir_wall { int64_t ms; };        /* Unix time, for timestamps and retention; may jump */
-struct weir_stream_time { int64_t ms; }; /* the data's own */
+struct weir_mono {
+    int64_t ns;
+}; /* for deadlines; starts anywhere, never goes back */
+struct weir_wall {
+    int64_t ms;
+}; /* Unix time, for timestamps and retention; may jump */
+struct weir_stream_time {
+    int64_t ms;
+}; /* the data's own */
 
 #define WEIR_MONO_NEVER ((struct weir_mono){INT64_MAX})
 
@@ -199,8 +205,8 @@ static inline void weir_file_drop_cache(struct weir_file *file, int64_t position
 {
     file->env->ops->drop_cache(file, position, size);
 }
-static inline int weir_stat(struct weir_env *env, const char *path,
-                            struct weir_file_stat *stat_out, struct weir_error *error)
+static inline int weir_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
+                            struct weir_error *error)
 {
     return env->ops->stat(env, path, stat_out, error);
 }

@@ -42,7 +42,7 @@ struct weir_batch {
     const struct weir_slice *value_bytes;
     const int64_t *timestamps;
     const struct weir_headers *headers;
-    const int64_t *offsets;              /* in the source; NULL in a flush or a timer */
+    const int64_t *offsets;                    /* in the source; NULL in a flush or a timer */
     const struct weir_source_position *source; /* NULL in a flush or a timer */
 };
 

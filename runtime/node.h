@@ -18,7 +18,7 @@ struct weir_task;
 struct weir_node;
 
 struct weir_operator_ops {
-    const char *name; /* "filter" */
+    const char *name;  /* "filter" */
     size_t state_size; /* of node->state, zeroed */
     /** Once per task, parents before children. May be NULL. */
     int (*open)(struct weir_node *node, struct weir_error *error);
@@ -36,7 +36,8 @@ struct weir_node {
     struct weir_node **children;
     struct weir_store **stores; /* in order of plan->stores */
     void *state;
-    struct weir_call call; /* prepared: scope, error; an operator sets context and the row's fields */
+    struct weir_call
+        call; /* prepared: scope, error; an operator sets context and the row's fields */
     /* What the operator has seen of stream time (its own, not the task's): -1 at first. It is state:
      * written with each commit and given back after a restart, so that what is late stays late. */
     int64_t observed_ms;

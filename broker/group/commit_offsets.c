@@ -333,8 +333,8 @@ static void committed_stage(struct weir_partition *partition, struct weir_reques
     weir_assert(offsets != NULL);
     /* A commit that is durable and could not be folded in for want of memory is whole or not at all
      * for its readers, too. */
-    int rc = weir_fold_catch_up(&offsets->fold, partition->log, offsets->flushed_end,
-                                &request->error);
+    int rc =
+        weir_fold_catch_up(&offsets->fold, partition->log, offsets->flushed_end, &request->error);
     if (rc < 0) {
         weir_request_reply(request, rc);
         return;

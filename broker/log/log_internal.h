@@ -45,7 +45,7 @@ struct weir_partition_log {
     bool is_roll_due;       /* held back by a sync */
     uint64_t truncations;   /* a read that began before one has to begin again */
 
-    bool mark_is_owed;    /* the mark on the disk orders a cut that is done, or may not be durable: the
+    bool mark_is_owed; /* the mark on the disk orders a cut that is done, or may not be durable: the
                              next append writes a new one first */
     bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
     bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */

@@ -34,9 +34,9 @@ struct weir_partition_log;
 struct weir_partition_log_options {
     struct weir_env *env;
     struct weir_budget *budget;
-    const char *path;          /* of the partition's folder; made if it is not there */
+    const char *path; /* of the partition's folder; made if it is not there */
     struct weir_uuid topic_id;
-    int32_t leader_epoch;      /* given to what is appended; not below what the log holds */
+    int32_t leader_epoch; /* given to what is appended; not below what the log holds */
     struct weir_topic_config config;
     int64_t mark_interval_bytes; /* write the durable mark at least this often; 0: 4 MiB */
     size_t tail_cache_bytes;     /* newest batches kept in memory for readers; 0: 1 MiB */
@@ -44,14 +44,14 @@ struct weir_partition_log_options {
 
 /** What opening found and did; edges log it. */
 struct weir_log_recovery {
-    bool was_clean;            /* closed properly: nothing was scanned */
+    bool was_clean; /* closed properly: nothing was scanned */
     bool had_mark;
-    int64_t scanned_bytes;     /* past the mark */
-    int64_t cut_bytes;         /* torn tail, cut back to the last whole batch */
-    int64_t cut_offset;        /* the log's end after the cut; -1: nothing was cut */
-    bool cut_may_be_rot;       /* what was cut had a whole header and length: reported, L3 */
-    int64_t offline_from;      /* damage: offsets from here on are offline; -1: none */
-    char reason[256];          /* of a cut or an offline range, for a person */
+    int64_t scanned_bytes; /* past the mark */
+    int64_t cut_bytes;     /* torn tail, cut back to the last whole batch */
+    int64_t cut_offset;    /* the log's end after the cut; -1: nothing was cut */
+    bool cut_may_be_rot;   /* what was cut had a whole header and length: reported, L3 */
+    int64_t offline_from;  /* damage: offsets from here on are offline; -1: none */
+    char reason[256];      /* of a cut or an offline range, for a person */
 };
 
 /**
@@ -148,15 +148,15 @@ void weir_partition_log_configure(struct weir_partition_log *log,
 
 /** One sync of one log, on its way through a worker. Reused; zeroed before the first time. */
 struct weir_log_sync {
-    struct weir_file *file;      /* the active segment, held by reference */
+    struct weir_file *file; /* the active segment, held by reference */
     void *segment;
-    int64_t end_offset;          /* what will be durable */
-    int64_t marked_bytes;        /* appended up to the mark */
+    int64_t end_offset;   /* what will be durable */
+    int64_t marked_bytes; /* appended up to the mark */
     bool directory_is_dirty;
-    bool has_mark;               /* a mark of `end_offset` is written after the data */
+    bool has_mark; /* a mark of `end_offset` is written after the data */
     struct weir_buffer mark;
-    char *path;                  /* the log's folder (borrowed) */
-    int rc;                      /* filled by run */
+    char *path; /* the log's folder (borrowed) */
+    int rc;     /* filled by run */
     struct weir_error error;
 };
 
@@ -184,8 +184,8 @@ struct weir_log_part { /* whole stored batches; the first may begin below the as
 struct weir_log_read {
     /* asked */
     int64_t offset;
-    int64_t offset_max;   /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
-    size_t size_max;      /* the first batch is given even if it is larger (KIP-74) */
+    int64_t offset_max; /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
+    size_t size_max;    /* the first batch is given even if it is larger (KIP-74) */
     /* given */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
     size_t part_count;
@@ -193,15 +193,15 @@ struct weir_log_read {
     int rc;
     struct weir_error error;
     /* between begin and run */
-    void *segment; /* held by reference */
-    int64_t position;       /* of a batch to walk from; -1: ask the index files */
+    void *segment;           /* held by reference */
+    int64_t position;        /* of a batch to walk from; -1: ask the index files */
     int64_t position_offset; /* that batch's last offset */
-    int64_t limit;          /* how far the segment may be read */
-    int64_t limit_offset;   /* and where its offsets end there */
-    int32_t epoch;          /* of the batch that holds `offset`; -1: not known */
-    int64_t epoch_end;      /* where that epoch ends */
-    int64_t damaged_offset; /* given by run: nothing from here on can be served; -1: none */
-    int64_t offset_bound;   /* `offset_max`, the log's end and damage taken together */
+    int64_t limit;           /* how far the segment may be read */
+    int64_t limit_offset;    /* and where its offsets end there */
+    int32_t epoch;           /* of the batch that holds `offset`; -1: not known */
+    int64_t epoch_end;       /* where that epoch ends */
+    int64_t damaged_offset;  /* given by run: nothing from here on can be served; -1: none */
+    int64_t offset_bound;    /* `offset_max`, the log's end and damage taken together */
     uint64_t truncations;
     struct weir_env *env;
     struct weir_budget *budget;

@@ -16,8 +16,8 @@ enum weir_timestamp_type { WEIR_CREATE_TIME, WEIR_LOG_APPEND_TIME };
 enum weir_flush_policy { WEIR_FLUSH_GROUP, WEIR_FLUSH_OS };
 
 struct weir_topic_config {
-    int64_t retention_ms;            /* -1: for ever */
-    int64_t retention_bytes;         /* -1: any */
+    int64_t retention_ms;    /* -1: for ever */
+    int64_t retention_bytes; /* -1: any */
     int64_t segment_bytes;
     int64_t segment_ms;
     int64_t index_interval_bytes;
@@ -28,9 +28,9 @@ struct weir_topic_config {
     int64_t min_compaction_lag_ms;
     enum weir_timestamp_type message_timestamp_type;
     enum weir_flush_policy flush_policy;
-    bool cleanup_delete;             /* cleanup.policy */
+    bool cleanup_delete; /* cleanup.policy */
     bool cleanup_compact;
-    int8_t compression_type;         /* enum weir_codec, or -1: the producer's */
+    int8_t compression_type; /* enum weir_codec, or -1: the producer's */
     int32_t min_insync_replicas;
 };
 

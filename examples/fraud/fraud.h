@@ -6,8 +6,8 @@
 /* The rules' numbers, and the two formulas that the batch computation (batch_check.c) uses as well. */
 #define VELOCITY_WINDOW_MS (10 * 60 * 1000)
 #define VELOCITY_GRACE_MS (60 * 1000)
-#define VELOCITY_COUNT 5      /* payments of one card in one window */
-#define AMOUNT_COUNT_MIN 20   /* payments before a mean means something */
+#define VELOCITY_COUNT 5       /* payments of one card in one window */
+#define AMOUNT_COUNT_MIN 20    /* payments before a mean means something */
 #define AMOUNT_DEVIATIONS 10.0 /* above the mean */
 #define JOURNEY_KM_MIN 100.0
 #define JOURNEY_KM_PER_HOUR 900.0

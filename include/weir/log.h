@@ -104,23 +104,23 @@ WEIR_API int weir_topic_offset_at(struct weir_log *log, const char *topic, int32
 /* ---- producer -------------------------------------------------------------------------------- */
 
 struct weir_delivery {
-    int rc;                  /* 0, or why the record's batch was not stored */
+    int rc; /* 0, or why the record's batch was not stored */
     const char *topic;
     int32_t partition;
-    int64_t offset;          /* of the record, -1 on failure or acks 0 */
-    void *record_context;    /* as given with the record */
+    int64_t offset;       /* of the record, -1 on failure or acks 0 */
+    void *record_context; /* as given with the record */
 };
 
 struct weir_producer_options {
     size_t size;
-    int acks;                 /* 0 (default): all; WEIR_PRODUCER_ACKS_NONE; 1: leader */
+    int acks; /* 0 (default): all; WEIR_PRODUCER_ACKS_NONE; 1: leader */
     /** How long a batch may fill up. 0: until it is full, until flush, or until a poll finds nothing
      * of its partition on the way. Looked at by send and poll: there is no thread that does. */
     int64_t linger_ms;
-    size_t batch_size;        /* bytes; 0: 64 KiB */
-    size_t buffer_memory;     /* bytes of unacknowledged batches before produce waits; 0: 32 MiB */
+    size_t batch_size;    /* bytes; 0: 64 KiB */
+    size_t buffer_memory; /* bytes of unacknowledged batches before produce waits; 0: 32 MiB */
     const char *compression_type; /* NULL: none; gzip, snappy, lz4, zstd */
-    bool disable_idempotence; /* enable.idempotence=false */
+    bool disable_idempotence;     /* enable.idempotence=false */
     /** Runs inside weir_producer_poll, _flush and _close, on their thread. */
     void (*on_delivery)(void *context, const struct weir_delivery *delivery);
     void *context;
@@ -164,8 +164,8 @@ WEIR_API int weir_produce(struct weir_log *log, const char *topic, struct weir_s
 
 struct weir_consumer_options {
     size_t size;
-    const char *group;       /* for committed offsets; NULL: none */
-    size_t fetch_max_bytes;  /* per poll and partition; 0: 1 MiB */
+    const char *group;      /* for committed offsets; NULL: none */
+    size_t fetch_max_bytes; /* per poll and partition; 0: 1 MiB */
 };
 #define WEIR_CONSUMER_OPTIONS_INIT .size = sizeof(struct weir_consumer_options)
 

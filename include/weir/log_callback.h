@@ -15,7 +15,8 @@ enum weir_log_level {
 };
 
 /** One logfmt line without its newline. Called from the library's threads; must not call back. */
-typedef void (*weir_log_fn)(void *context, enum weir_log_level level, const char *line, size_t size);
+typedef void (*weir_log_fn)(void *context, enum weir_log_level level, const char *line,
+                            size_t size);
 
 #ifdef __cplusplus
 }

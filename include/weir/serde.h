@@ -81,7 +81,7 @@ struct weir_field {
     enum weir_field_kind kind;
     size_t offset;
     size_t size;
-    uint8_t since; /* first version with this field; 0: always there */
+    uint8_t since;                       /* first version with this field; 0: always there */
     const struct weir_struct_type *type; /* KIND_STRUCT */
 };
 
@@ -98,8 +98,10 @@ struct weir_struct_type {
 };
 
 #define WEIR_FIELD_(type, member, kind_)                                                           \
-    {.name = #member, .kind = (kind_), .offset = offsetof(type, member),                           \
-     .size = sizeof(((type *)0)->member)}
+    {                                                                                              \
+        .name = #member, .kind = (kind_), .offset = offsetof(type, member),                        \
+        .size = sizeof(((type *)0)->member)                                                        \
+    }
 #define WEIR_FIELD_BOOL(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_BOOL)
 #define WEIR_FIELD_INT32(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_INT32)
 #define WEIR_FIELD_INT64(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_INT64)
@@ -107,14 +109,18 @@ struct weir_struct_type {
 #define WEIR_FIELD_TEXT(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_TEXT)
 #define WEIR_FIELD_SLICE(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_SLICE)
 #define WEIR_FIELD_STRUCT(outer, member, declared)                                                 \
-    {.name = #member, .kind = WEIR_FIELD_KIND_STRUCT, .offset = offsetof(outer, member),           \
-     .size = sizeof(((outer *)0)->member), .type = (declared)}
+    {                                                                                              \
+        .name = #member, .kind = WEIR_FIELD_KIND_STRUCT, .offset = offsetof(outer, member),        \
+        .size = sizeof(((outer *)0)->member), .type = (declared)                                   \
+    }
 
 /** A serde over a declared struct; static storage does: `static const struct weir_serde payment =
  * WEIR_STRUCT_SERDE(&payment_type, struct payment);` */
 #define WEIR_STRUCT_SERDE(declared, type_name)                                                     \
-    {.name = #type_name, .object_size = sizeof(type_name), .serialize = weir_struct_serialize,     \
-     .deserialize = weir_struct_deserialize, .context = (declared)}
+    {                                                                                              \
+        .name = #type_name, .object_size = sizeof(type_name), .serialize = weir_struct_serialize,  \
+        .deserialize = weir_struct_deserialize, .context = (declared)                              \
+    }
 
 WEIR_API size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_call *call,
                                       const void *const *objects, size_t count,

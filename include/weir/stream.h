@@ -113,8 +113,7 @@ WEIR_API struct weir_stream *weir_filter_not(struct weir_stream *stream,
                                              weir_predicate_fn predicate, void *context);
 /** New key and value: marks the stream for repartition before the next stateful operator. */
 WEIR_API struct weir_stream *weir_map(struct weir_stream *stream, weir_map_fn map, void *context,
-                                      const struct weir_serde *key,
-                                      const struct weir_serde *value);
+                                      const struct weir_serde *key, const struct weir_serde *value);
 WEIR_API struct weir_stream *weir_map_values(struct weir_stream *stream, weir_map_values_fn map,
                                              void *context, const struct weir_serde *value);
 WEIR_API struct weir_stream *weir_select_key(struct weir_stream *stream, weir_select_key_fn select,
@@ -203,16 +202,14 @@ WEIR_API struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream 
                                                     const struct weir_serde *value,
                                                     const struct weir_materialized *materialized);
 /** The bytes of a windowed key in a topic: the key's, then start_ms as 8 bytes. For readers. */
-WEIR_API const struct weir_serde *weir_windowed_serde(struct weir_builder *builder,
-                                                      const struct weir_serde *key,
-                                                      int64_t size_ms);
+WEIR_API const struct weir_serde *
+weir_windowed_serde(struct weir_builder *builder, const struct weir_serde *key, int64_t size_ms);
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 /** The latest value per key of a topic; a null value deletes, a null key is dropped. */
 WEIR_API struct weir_table *weir_table(struct weir_builder *builder, const char *topic,
-                                       const struct weir_serde *key,
-                                       const struct weir_serde *value,
+                                       const struct weir_serde *key, const struct weir_serde *value,
                                        const struct weir_materialized *materialized);
 /** The updates of a table, deletions as null values. */
 WEIR_API struct weir_stream *weir_to_stream(struct weir_table *table);
@@ -239,7 +236,7 @@ struct weir_processor {
     int (*process)(struct weir_process *process, void *state, struct weir_call *call,
                    const void *key, const void *value);
     void (*close)(struct weir_process *process, void *state); /* may be NULL */
-    const char *const *stores; /* NULL-terminated names */
+    const char *const *stores;                                /* NULL-terminated names */
     void *context;
 };
 
@@ -275,10 +272,10 @@ WEIR_API int64_t weir_process_stream_time(const struct weir_process *process);
 
 /* Stores by object. Keys and values that are given are read within the call. Results live as long
  * as the batch, or the timer. `*value_out` NULL: not there. */
-WEIR_API int weir_store_get(struct weir_process *process, struct weir_store *store,
-                            const void *key, const void **value_out);
-WEIR_API int weir_store_put(struct weir_process *process, struct weir_store *store,
-                            const void *key, const void *value); /* NULL value: delete */
+WEIR_API int weir_store_get(struct weir_process *process, struct weir_store *store, const void *key,
+                            const void **value_out);
+WEIR_API int weir_store_put(struct weir_process *process, struct weir_store *store, const void *key,
+                            const void *value); /* NULL value: delete */
 /** Each key from `from` to `to` (inclusive, order of bytes; NULL: open end); do not change the
  * store while walking. A non-zero return of `each` ends the walk and is returned. */
 WEIR_API int weir_store_range(struct weir_process *process, struct weir_store *store,

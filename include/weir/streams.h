@@ -36,11 +36,13 @@ enum weir_on_error {
 
 struct weir_streams_options {
     size_t size;
-    const char *application_id; /* application.id: names the state, the internal topics, the group */
+    const char
+        *application_id; /* application.id: names the state, the internal topics, the group */
     int32_t num_stream_threads; /* num.stream.threads; 0: 1 */
     int64_t commit_interval_ms; /* commit.interval.ms; 0: 100 */
-    int64_t cache_max_bytes;    /* statestore.cache.max.bytes; 0: 10 MiB; WEIR_CACHE_OFF: forward all */
-    const char *state_dir;      /* state.dir; NULL: DIR/state */
+    int64_t
+        cache_max_bytes;   /* statestore.cache.max.bytes; 0: 10 MiB; WEIR_CACHE_OFF: forward all */
+    const char *state_dir; /* state.dir; NULL: DIR/state */
     enum weir_on_error on_deserialization_error;
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;
@@ -85,7 +87,7 @@ struct weir_streams_metrics {
     int64_t records_lag;          /* in the input topics, not yet processed */
     int64_t commits;
     int64_t commit_p50_us, commit_p99_us;
-    int64_t state_bytes;          /* cache, not yet written and RocksDB */
+    int64_t state_bytes; /* cache, not yet written and RocksDB */
     int64_t cache_bytes;
     int64_t restored_records;
     int64_t tasks;

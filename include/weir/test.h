@@ -20,9 +20,9 @@ struct weir_test;
 
 struct weir_test_options {
     size_t size;
-    uint64_t seed;              /* 0: 1 */
-    int32_t partition_count;    /* of input and output topics; 0: 1 */
-    int64_t wall_ms;            /* wall clock at the start; 0: 2024-01-01 */
+    uint64_t seed;                       /* 0: 1 */
+    int32_t partition_count;             /* of input and output topics; 0: 1 */
+    int64_t wall_ms;                     /* wall clock at the start; 0: 2024-01-01 */
     struct weir_streams_options streams; /* .size 0: defaults, application id "test" */
 };
 /** `struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .seed = 7};` */

@@ -26,8 +26,8 @@ struct weir_plan_topic {
 };
 
 struct weir_plan_node {
-    int32_t id;        /* index in weir_topology.nodes, in order of declaration: parents first */
-    const char *name;  /* KSTREAM-FILTER-0000000001 */
+    int32_t id;       /* index in weir_topology.nodes, in order of declaration: parents first */
+    const char *name; /* KSTREAM-FILTER-0000000001 */
     enum weir_plan_node_kind kind;
     const struct weir_operator_ops *ops; /* sources and sinks have theirs too */
     const void *config;                  /* the operator's own struct, in the topology's arena */
@@ -38,7 +38,7 @@ struct weir_plan_node {
     size_t parent_count;
     const int32_t *stores; /* indices in weir_topology.stores */
     size_t store_count;
-    int32_t topic;         /* sources and sinks: index in weir_topology.topics; else -1 */
+    int32_t topic; /* sources and sinks: index in weir_topology.topics; else -1 */
     const struct weir_serde *key_serde; /* source: to read; sink: to write; else of the output */
     const struct weir_serde *value_serde;
     /* Sinks: bytes at the end of a key that the partitioner leaves out. A windowed key goes where

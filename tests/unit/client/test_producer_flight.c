@@ -293,9 +293,9 @@ START_TEST(a_full_buffer_does_not_cut_batches_short)
 {
     struct fake_engine *engine = fake_engine_new();
     struct weir_error error;
-    struct weir_producer *producer = new_producer(
-        engine, NULL,
-        (struct weir_producer_options){.batch_size = 1024, .buffer_memory = 8 * 1024});
+    struct weir_producer *producer =
+        new_producer(engine, NULL,
+                     (struct weir_producer_options){.batch_size = 1024, .buffer_memory = 8 * 1024});
     for (int i = 0; i < 2000; i++) {
         send_many(producer, i, i + 1, i % FAKE_PARTITIONS);
     }
