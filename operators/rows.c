@@ -101,6 +101,28 @@ int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *
     return weir_node_forward(node, &selected);
 }
 
+int weir_rows_forward_where(struct weir_node *node, const struct weir_batch *batch,
+                            weir_predicate_fn look, void *context, enum weir_rows_keep keep)
+{
+    uint32_t *selection = weir_rows_selection(node, batch);
+    if (selection == NULL) return WEIR_NO_MEMORY;
+
+    size_t kept = 0;
+    node->call.context = context;
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        weir_node_call_row(node, batch, row);
+        int rc = look(&node->call, batch->keys[row], batch->values[row]);
+        if (rc < 0) {
+            rc = weir_node_record_failed(node, batch, row, rc);
+            if (rc < 0) return rc;
+        } else if (keep == WEIR_ROWS_ALL || (rc != 0) == (keep == WEIR_ROWS_WHERE_TRUE)) {
+            selection[kept++] = row;
+        }
+    }
+    return weir_rows_forward_selected(node, batch, selection, kept);
+}
+
 int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, bool is_key,
                      struct weir_slice bytes, const void **object_out)
 {

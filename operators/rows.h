@@ -55,6 +55,12 @@ static inline void *weir_rows_column(struct weir_node *node, const struct weir_b
 int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *batch,
                                const uint32_t *selection, size_t count);
 
+/** Which rows go on after a user function has looked at them. */
+enum weir_rows_keep { WEIR_ROWS_WHERE_TRUE, WEIR_ROWS_WHERE_FALSE, WEIR_ROWS_ALL };
+/** Call `look` for each row and forward those to keep; rows it fails on go to the handler. */
+int weir_rows_forward_where(struct weir_node *node, const struct weir_batch *batch,
+                            weir_predicate_fn look, void *context, enum weir_rows_keep keep);
+
 /** The object of bytes that belong to somebody else (a store's entry): copied into the batch's
  * arena first, for objects may point into their bytes. Null bytes give NULL. */
 int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, bool is_key,
