@@ -209,15 +209,20 @@ static struct weir_table *reduce(const struct weir_stream *stream,
 }
 
 static struct weir_table *fold(const struct weir_stream *stream, struct weir_logical_window window,
-                               const struct weir_aggregate_config *config,
+                               weir_initialize_fn initialize, weir_aggregate_fn function,
+                               void *context, const struct weir_serde *value,
                                const struct weir_materialized *materialized)
 {
     struct aggregate aggregate = {
-        .config = *config,
+        .config = {.kind = WEIR_AGGREGATE_FOLD,
+                   .initialize = initialize,
+                   .aggregate = function,
+                   .context = context,
+                   .value_serde = value},
         .call = "weir_aggregate",
         .prefix = "KSTREAM-AGGREGATE-",
         .store_prefix = "KSTREAM-AGGREGATE-STATE-STORE-",
-        .has_function = config->aggregate != NULL,
+        .has_function = function != NULL,
     };
     return aggregate_stream(stream, &aggregate, window, materialized);
 }
@@ -244,14 +249,7 @@ struct weir_table *weir_aggregate(struct weir_grouped *grouped, weir_initialize_
                                   const struct weir_materialized *materialized)
 {
     if (grouped == NULL) return NULL;
-    const struct weir_aggregate_config config = {
-        .kind = WEIR_AGGREGATE_FOLD,
-        .initialize = initialize,
-        .aggregate = aggregate,
-        .context = context,
-        .value_serde = value,
-    };
-    return fold(&grouped->stream, no_window, &config, materialized);
+    return fold(&grouped->stream, no_window, initialize, aggregate, context, value, materialized);
 }
 
 struct weir_table *weir_windowed_count(struct weir_windowed_stream *windowed,
@@ -276,12 +274,6 @@ struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream *windowed
                                            const struct weir_materialized *materialized)
 {
     if (windowed == NULL) return NULL;
-    const struct weir_aggregate_config config = {
-        .kind = WEIR_AGGREGATE_FOLD,
-        .initialize = initialize,
-        .aggregate = aggregate,
-        .context = context,
-        .value_serde = value,
-    };
-    return fold(&windowed->stream, windowed->window, &config, materialized);
+    return fold(&windowed->stream, windowed->window, initialize, aggregate, context, value,
+                materialized);
 }
