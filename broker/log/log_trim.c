@@ -124,14 +124,7 @@ static int walk_below(struct weir_segment *segment, int64_t offset, struct short
     int rc = weir_segment_open_file(segment, error);
     if (rc < 0) return rc;
     struct weir_segment_scan scan;
-    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = segment->file,
-                                      .budget = segment->budget,
-                                      .limit = segment->facts.size,
-                                      .expected_offset = segment->facts.base_offset,
-                                      .epoch = WEIR_NO_LEADER_EPOCH,
-                                      .is_headers_only = true,
-                                  });
+    weir_segment_walk_headers(segment, &scan);
     shorter->end_offset = segment->facts.base_offset;
     shorter->facts = (struct weir_segment_facts){
         .base_offset = segment->facts.base_offset,
@@ -236,14 +229,7 @@ int weir_log_rebuild_active_index(struct weir_partition_log *log, struct weir_er
 {
     struct weir_segment *active = weir_log_active(log);
     struct weir_segment_scan scan;
-    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = active->file,
-                                      .budget = log->budget,
-                                      .limit = active->facts.size,
-                                      .expected_offset = active->facts.base_offset,
-                                      .epoch = WEIR_NO_LEADER_EPOCH,
-                                      .is_headers_only = true,
-                                  });
+    weir_segment_walk_headers(active, &scan);
     weir_index_builder_begin(&log->index, active->facts.base_offset);
     struct weir_batch_header header;
     int64_t position;

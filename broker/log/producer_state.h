@@ -66,10 +66,6 @@ weir_producer_state_next(const struct weir_producer_state *state, size_t *at)
 {
     return weir_map_next(&state->map, at);
 }
-static inline size_t weir_producer_state_count(const struct weir_producer_state *state)
-{
-    return weir_map_count(&state->map);
-}
 
 /** Our own form, in the durable mark: all five batches and the idle time. */
 void weir_producer_state_encode(const struct weir_producer_state *state, struct weir_mono now,

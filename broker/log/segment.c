@@ -45,6 +45,18 @@ int weir_segment_open_file(struct weir_segment *segment, struct weir_error *erro
                           error);
 }
 
+void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan)
+{
+    weir_segment_scan_init(scan, &(struct weir_segment_scan_options){
+                                     .file = segment->file,
+                                     .budget = segment->budget,
+                                     .limit = segment->facts.size,
+                                     .expected_offset = segment->facts.base_offset,
+                                     .epoch = WEIR_NO_LEADER_EPOCH,
+                                     .is_headers_only = true,
+                                 });
+}
+
 bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_index_entry *entry,
                                 int64_t limit, struct weir_batch_header *header_out)
 {
@@ -125,14 +137,7 @@ static void rebuild_index(struct weir_segment *segment)
     builder.interval_bytes = segment->index_interval_bytes;
     weir_index_builder_begin(&builder, segment->facts.base_offset);
     struct weir_segment_scan scan;
-    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = segment->file,
-                                      .budget = segment->budget,
-                                      .limit = segment->facts.size,
-                                      .expected_offset = segment->facts.base_offset,
-                                      .epoch = WEIR_NO_LEADER_EPOCH,
-                                      .is_headers_only = true,
-                                  });
+    weir_segment_walk_headers(segment, &scan);
     struct weir_batch_header header;
     int64_t position;
     while (weir_segment_scan_next(&scan, &header, &position, NULL) == 0) {

@@ -35,6 +35,8 @@ struct weir_segment *weir_segment_ref(struct weir_segment *segment);
 void weir_segment_unref(struct weir_segment *segment);
 /** Open the file if it is not; for writing too. */
 int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error);
+/** Begin to walk all headers of a segment whose file is open, from its first batch. */
+void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan);
 
 /** Where is the batch that holds `offset`? */
 struct weir_segment_seek {
