@@ -297,11 +297,6 @@ void weir_disk_free(struct weir_disk *disk)
     free(disk);
 }
 
-struct weir_sim_random *weir_disk_random(struct weir_disk *disk)
-{
-    return &disk->random;
-}
-
 int64_t weir_disk_used(const struct weir_disk *disk)
 {
     int64_t used = 0;

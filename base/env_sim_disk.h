@@ -125,7 +125,6 @@ void weir_inode_close_bytes(struct weir_inode *inode);
 
 struct weir_disk *weir_disk_new(uint64_t seed);
 void weir_disk_free(struct weir_disk *disk);
-struct weir_sim_random *weir_disk_random(struct weir_disk *disk);
 /** Bytes of all files as they are now; `limit` is the user's affair. */
 int64_t weir_disk_used(const struct weir_disk *disk);
 

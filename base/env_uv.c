@@ -26,11 +26,6 @@ enum { WORKERS_BY_DEFAULT = 2, RANDOM_CHUNK = 256, NS_PER_MS = 1000000, NS_PER_S
  * place for it is the thread. Written once, by weir_env_uv_thread_enter. */
 static _Thread_local bool on_own_thread;
 
-bool weir_env_uv_on_own_thread(void)
-{
-    return on_own_thread;
-}
-
 int weir_env_uv_thread_start(pthread_t *thread, void *(*run)(void *), void *argument)
 {
     sigset_t all;

@@ -66,8 +66,6 @@ struct weir_env_uv_actor {
     int works_out; /* submitted and not yet posted back; under env's work_lock */
 };
 
-/** True on threads that this file family started: they must not wait for others. */
-bool weir_env_uv_on_own_thread(void);
 /** Start a thread of the library: all signals blocked, so that the program's handlers run on the
  * program's threads. Returns an errno. */
 int weir_env_uv_thread_start(pthread_t *thread, void *(*run)(void *), void *argument);
