@@ -95,6 +95,7 @@ struct weir_env_ops {
     int (*file_lock)(struct weir_file *file, struct weir_error *error);
     int (*sync_file_system)(struct weir_file *file, struct weir_error *error);
     void (*drop_cache)(struct weir_file *file, int64_t position, int64_t size);
+    bool (*file_is_cached)(struct weir_file *file, int64_t position, int64_t size);
 
     int (*stat)(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                 struct weir_error *error);
@@ -204,6 +205,12 @@ static inline int weir_sync_file_system(struct weir_file *file, struct weir_erro
 static inline void weir_file_drop_cache(struct weir_file *file, int64_t position, int64_t size)
 {
     file->env->ops->drop_cache(file, position, size);
+}
+/** A guess, cheap: would reading the range find it in memory? Then it may be sent from a thread that
+ * must not block; else a worker reads through it first. */
+static inline bool weir_file_is_cached(struct weir_file *file, int64_t position, int64_t size)
+{
+    return file->env->ops->file_is_cached(file, position, size);
 }
 static inline int weir_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                             struct weir_error *error)

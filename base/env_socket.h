@@ -31,6 +31,7 @@ struct weir_listener {
 struct weir_socket {
     struct weir_actor *actor;
     char peer[WEIR_ADDRESS_SIZE];
+    char local[WEIR_ADDRESS_SIZE]; /* what the peer connected to; empty until it is connected */
 };
 
 /** The socket is the callee's from now on. */
@@ -43,17 +44,36 @@ struct weir_socket_done {
     void *context;
 };
 
+/* Where to listen. */
+struct weir_listen_at {
+    const char *address;
+    /* Several listeners, one per actor, may share the address; the system deals connections out
+     * among them (SO_REUSEPORT; in the simulator in turn). An address that somebody else listens
+     * at is refused all the same: the first of a family of sharers says so with `is_first`. */
+    bool is_shared;
+    bool is_first;
+};
+
+/* What goes out in one go: bytes, then a range of a file (NULL: none). */
+struct weir_socket_output {
+    const struct weir_iovec *parts;
+    size_t part_count;
+    struct weir_file *file;
+    int64_t position;
+    int64_t size;
+};
+
 struct weir_socket_ops {
-    int (*listen)(struct weir_actor *actor, const char *address, weir_accept_fn accepted,
-                  void *context, struct weir_listener **listener_out, struct weir_error *error);
+    int (*listen)(struct weir_actor *actor, const struct weir_listen_at *at,
+                  weir_accept_fn accepted, void *context, struct weir_listener **listener_out,
+                  struct weir_error *error);
     void (*listener_close)(struct weir_listener *listener);
     int (*connect)(struct weir_actor *actor, const char *address, struct weir_socket_done done,
                    struct weir_socket **socket_out, struct weir_error *error);
     void (*read)(struct weir_socket *socket, void *to, size_t size, struct weir_socket_done done);
-    void (*write)(struct weir_socket *socket, const struct weir_iovec *parts, size_t count,
-                  struct weir_socket_done done);
-    void (*send_file)(struct weir_socket *socket, struct weir_file *file, int64_t position,
-                      int64_t size, struct weir_socket_done done);
+    void (*await)(struct weir_socket *socket, struct weir_socket_done done);
+    void (*send)(struct weir_socket *socket, const struct weir_socket_output *output,
+                 struct weir_socket_done done);
     void (*close)(struct weir_socket *socket);
 };
 
@@ -62,11 +82,11 @@ struct weir_socket_ops {
  *
  * Errors:  WEIR_INVALID_ARGUMENT (the address), WEIR_LOCKED (in use), WEIR_PERMISSION, WEIR_LIMIT.
  */
-static inline int weir_socket_listen(struct weir_actor *actor, const char *address,
+static inline int weir_socket_listen(struct weir_actor *actor, const struct weir_listen_at *at,
                                      weir_accept_fn accepted, void *context,
                                      struct weir_listener **listener_out, struct weir_error *error)
 {
-    return actor->env->ops->sockets->listen(actor, address, accepted, context, listener_out, error);
+    return actor->env->ops->sockets->listen(actor, at, accepted, context, listener_out, error);
 }
 static inline void weir_listener_close(struct weir_listener *listener) /* NULL is fine */
 {
@@ -85,18 +105,37 @@ static inline void weir_socket_read(struct weir_socket *socket, void *to, size_t
 {
     socket->actor->env->ops->sockets->read(socket, to, size, done);
 }
-/** `done` gets the size of all parts once the system has taken them. */
+/**
+ * Wait until a read would find something: bytes, the end, an error. `done` gets 1. It is the read that
+ * is under way, so that a connection that waits for its peer holds no buffer.
+ */
+static inline void weir_socket_await(struct weir_socket *socket, struct weir_socket_done done)
+{
+    socket->actor->env->ops->sockets->await(socket, done);
+}
+/**
+ * Send bytes and a range of a file behind them, the file's without a copy of ours. `output` itself is
+ * copied, what it points to is borrowed. `done` gets the size of all of it once the system has taken
+ * it.
+ */
+static inline void weir_socket_send(struct weir_socket *socket,
+                                    const struct weir_socket_output *output,
+                                    struct weir_socket_done done)
+{
+    socket->actor->env->ops->sockets->send(socket, output, done);
+}
 static inline void weir_socket_write(struct weir_socket *socket, const struct weir_iovec *parts,
                                      size_t count, struct weir_socket_done done)
 {
-    socket->actor->env->ops->sockets->write(socket, parts, count, done);
+    struct weir_socket_output output = {.parts = parts, .part_count = count};
+    weir_socket_send(socket, &output, done);
 }
-/** `size` bytes of `file` from `position`, without a copy of ours. `done` gets `size`. */
 static inline void weir_socket_send_file(struct weir_socket *socket, struct weir_file *file,
                                          int64_t position, int64_t size,
                                          struct weir_socket_done done)
 {
-    socket->actor->env->ops->sockets->send_file(socket, file, position, size, done);
+    struct weir_socket_output output = {.file = file, .position = position, .size = size};
+    weir_socket_send(socket, &output, done);
 }
 static inline void weir_socket_close(struct weir_socket *socket) /* NULL is fine */
 {

@@ -66,6 +66,8 @@ struct weir_request {
     void *context; /* the caller's */
     int rc;
     struct weir_error error;
+    struct weir_uuid
+        topic_id; /* asked: WEIR_UNKNOWN_TOPIC_ID unless it is the topic's; zero: any */
     /* the engine's, while it is on its way */
     struct weir_shard *shard;
     struct weir_slice topic;
@@ -92,6 +94,9 @@ struct weir_produce_request {
     struct weir_request request;
     struct weir_topic_partition to;
     struct weir_shared *batches; /* the caller keeps its reference */
+    size_t from;                 /* where in them, and how many bytes; size 0: all of it. A small
+                                    part of a large buffer is copied, so as not to keep it all */
+    size_t size;
     enum weir_acks acks;
     bool is_internal;  /* the engine's and the runtime's: control bit, names with "__" */
     bool walk_records; /* look at each record too: for batches that come from outside the process */
@@ -106,6 +111,14 @@ struct weir_produce_request {
 };
 void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request *request);
 
+/** What a reader knows of a partition's leader epochs (KIP-320); zeroed: nothing is checked. */
+struct weir_epoch_check {
+    bool has_current;
+    int32_t current; /* WEIR_FENCED_LEADER_EPOCH below the partition's, WEIR_UNKNOWN_… above */
+    bool has_fetched;
+    int32_t fetched; /* of the last record it read: a fetch is answered with where they diverge */
+};
+
 /** Read one partition, waiting on it (not on a timer) until `min_bytes` are there. */
 struct weir_fetch_request {
     struct weir_request request;
@@ -116,11 +129,19 @@ struct weir_fetch_request {
     struct weir_mono deadline; /* then answer with what there is */
     bool read_uncommitted_end; /* up to the log end instead of the high watermark: a task reading a
                                   repartition topic of its own job */
+    bool is_watch;    /* wait as any fetch, but give no bytes: done when there is something to read
+                                  at `offset` (or an error, or the deadline) */
+    size_t range_min; /* answer with a file's range from this many bytes on; 0: never */
+    struct weir_epoch_check epochs;
     struct weir_message cancel;
     /* given */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
     size_t part_count;
+    struct weir_log_range range; /* instead of parts */
     size_t size;
+    int32_t leader_epoch;
+    int32_t diverging_epoch; /* -1: none; else no bytes are given, and its end: */
+    int64_t diverging_end_offset;
     int64_t high_watermark;
     int64_t log_start_offset;
     int64_t log_end_offset;
@@ -145,7 +166,8 @@ struct weir_list_offsets_request {
     struct weir_request request;
     struct weir_topic_partition of;
     int64_t timestamp_ms; /* or one of the above */
-    int64_t offset;       /* given; -1: none */
+    struct weir_epoch_check epochs;
+    int64_t offset; /* given; -1: none */
     int64_t timestamp_found_ms;
     int32_t leader_epoch;
     int64_t log_end_offset; /* beyond the high watermark, not yet durable */
@@ -153,9 +175,23 @@ struct weir_list_offsets_request {
 void weir_broker_list_offsets(struct weir_broker *broker,
                               struct weir_list_offsets_request *request);
 
+/** Where an epoch ended: the largest epoch <= `epoch` and one past its last offset; -1, -1: none. */
+struct weir_epoch_end_request {
+    struct weir_request request;
+    struct weir_topic_partition of;
+    struct weir_epoch_check epochs; /* `current` only */
+    int32_t epoch;
+    int32_t epoch_found; /* given */
+    int64_t end_offset;
+};
+void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_request *request);
+
+enum weir_config_op { WEIR_CONFIG_SET, WEIR_CONFIG_APPEND, WEIR_CONFIG_SUBTRACT };
+
 struct weir_config_entry {
     const char *key;
-    const char *value; /* NULL: back to the default (alter) */
+    const char *value;      /* NULL: back to the default (alter) */
+    enum weir_config_op op; /* append and subtract: words of a list, as cleanup.policy is one */
 };
 
 enum weir_topic_operation {
@@ -176,22 +212,37 @@ struct weir_topic_request {
     size_t config_count;
     bool is_internal; /* may touch names that begin with "__" */
     bool validate_only;
+    bool replaces_all; /* alter: what `configs` does not name goes back to its default */
     /* given */
     struct weir_uuid topic_id;
     struct weir_topic_config config;
 };
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request);
 
-/** All topics, in order of name; copied into `arena`. */
+/**
+ * Topics as the metadata shows them, copied into `arena`: those asked for, in the order they were
+ * asked (each with a code of its own), or all, in order of name.
+ */
 struct weir_topic_info {
-    struct weir_slice name;
+    int rc; /* 0, WEIR_UNKNOWN_TOPIC_OR_PARTITION, WEIR_UNKNOWN_TOPIC_ID, WEIR_INVALID_TOPIC */
+    struct weir_slice name; /* null: unknown id */
     struct weir_uuid id;
     int32_t partition_count;
     bool is_internal;
+    const int32_t *leader_epochs;              /* by partition; NULL unless asked for */
+    const struct weir_config_entry *overrides; /* what was set for it; NULL unless asked for */
+    size_t override_count;
+    struct weir_topic_config config; /* defaults and overrides together */
 };
 struct weir_list_topics_request {
     struct weir_request request;
     struct weir_arena *arena;       /* the caller's, untouched by others until done */
+    const struct weir_slice *names; /* asked by name; null: by the id of the same index */
+    const struct weir_uuid *ids;
+    size_t asked_count;
+    bool is_selection; /* only those asked for, which may be none; false: all */
+    bool with_epochs;
+    bool with_configs;
     struct weir_topic_info *topics; /* given */
     size_t topic_count;
 };
@@ -248,8 +299,9 @@ struct weir_cut_request {
     struct weir_request request;
     struct weir_topic_partition partition;
     enum weir_cut what;
-    int64_t offset;
+    int64_t offset;     /* of the head: -1 is the high watermark */
     int64_t end_offset; /* given */
+    int64_t start_offset;
     int32_t leader_epoch;
 };
 void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request);
@@ -273,6 +325,26 @@ int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *requ
                            struct weir_error *error);
 int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
                      struct weir_error *error);
+
+/* ---- who lives on the shards too -------------------------------------------------------------- */
+
+/**
+ * The server's part on a shard: run at the end of each of its turns. Returns how much it did; lowers
+ * `wake_at` to when it wants a turn at the latest.
+ */
+struct weir_shard_guest {
+    int (*run_once)(void *impl, struct weir_mono now, struct weir_mono *wake_at);
+    void *impl;
+};
+int32_t weir_broker_shard_count(const struct weir_broker *broker);
+struct weir_actor *weir_broker_shard_actor(const struct weir_broker *broker, int32_t shard);
+/** On that shard's own thread. `run_once` NULL: nobody. */
+void weir_broker_set_guest(struct weir_broker *broker, int32_t shard,
+                           struct weir_shard_guest guest);
+struct weir_env *weir_broker_env(const struct weir_broker *broker);
+const struct weir_broker_options *weir_broker_options_of(const struct weir_broker *broker);
+/** A directory's id, for DescribeLogDirs, and its path. */
+const char *weir_broker_path(const struct weir_broker *broker);
 
 struct weir_broker_metrics {
     int64_t bytes_in, bytes_out, batches_in, flushes, open_partitions, offline_partitions;

@@ -43,6 +43,28 @@ const void *weir_no_elements(void);
 int weir_message_encode(const struct weir_message_type *type, const void *message, int16_t version,
                         struct weir_buffer *buffer);
 
+/**
+ * Records that are not copied into the message's bytes but sent from where they lie: `size` bytes that
+ * belong at `at` in the buffer. `data` is the field's, whatever the maker put there.
+ */
+struct weir_splice {
+    size_t at;
+    const void *data;
+    size_t size;
+};
+struct weir_splices {
+    struct weir_arena *arena; /* of `items` */
+    struct weir_splice *items;
+    size_t count;
+    size_t capacity;
+    size_t size; /* of all */
+};
+/** As weir_message_encode, but the contents of fields of type `records` are left out, where they are not
+ * empty, and noted in `splices`; their lengths are written. */
+int weir_message_encode_spliced(const struct weir_message_type *type, const void *message,
+                                int16_t version, struct weir_buffer *buffer,
+                                struct weir_splices *splices);
+
 /** The bytes that encode would append; 0 where it would fail. */
 size_t weir_message_size(const struct weir_message_type *type, const void *message,
                          int16_t version);

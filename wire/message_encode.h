@@ -9,9 +9,12 @@
  *
  * Source: Kafka protocol guide, Protocol Primitive Types; KIP-482 for compact forms and tags.
  */
+struct weir_splices;
+
 struct weir_encoder {
-    struct weir_buffer *buffer; /* NULL: count only */
-    size_t size;                /* counted or written */
+    struct weir_buffer *buffer;   /* NULL: count only */
+    struct weir_splices *splices; /* NULL: records are copied into the buffer like all else */
+    size_t size;                  /* counted or written */
     int16_t version;
     bool is_flexible;
     bool is_refused;

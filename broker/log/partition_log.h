@@ -100,6 +100,8 @@ struct weir_append {
      * cache:
      * the bytes must not change after a successful append. */
     struct weir_shared *batches;
+    size_t from; /* where in `batches` they are, and how many bytes; size 0: all of it */
+    size_t size;
     struct weir_wall now;
 };
 
@@ -181,11 +183,25 @@ struct weir_log_part { /* whole stored batches; the first may begin below the as
     size_t size;
 };
 
+/**
+ * Whole stored batches as a range of a segment's file, to be sent as they lie there. Holds the segment
+ * until weir_log_range_release, which any thread may call.
+ */
+struct weir_log_range {
+    void *segment; /* NULL: there is no range */
+    struct weir_file *file;
+    int64_t position;
+    int64_t size;
+};
+void weir_log_range_release(struct weir_log_range *range);
+
 struct weir_log_read {
     /* asked */
     int64_t offset;
     int64_t offset_max; /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
     size_t size_max;    /* the first batch is given even if it is larger (KIP-74) */
+    size_t range_min;   /* from this many bytes on give a range of the file; 0: never */
+    struct weir_log_range range; /* given, instead of parts; `size` counts its bytes */
     /* given */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
     size_t part_count;

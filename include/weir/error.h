@@ -56,7 +56,10 @@ enum weir_action {
     X(USER_FUNCTION, -30, REFUSE, "a user function failed")                                        \
     X(UNSUPPORTED, -31, REFUSE, "not supported here")                                              \
     X(CRASHED, -32, STOP, "the simulated node has crashed")                                        \
-    X(DISCONNECTED, -33, RETRY, "connection refused or lost")
+    X(DISCONNECTED, -33, RETRY, "connection refused or lost")                                      \
+    X(FENCED_LEADER_EPOCH, -34, RETRY, "the leader epoch is older than the partition's")           \
+    X(UNKNOWN_LEADER_EPOCH, -35, RETRY, "the leader epoch is newer than the partition's")          \
+    X(UNKNOWN_TOPIC_ID, -36, RETRY, "no topic has this id")
 
 enum weir_code {
     WEIR_OK = 0,

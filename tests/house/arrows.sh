@@ -18,6 +18,7 @@ check() {
         allowed["dsl"]       = "operators runtime base"
         allowed["examples"]  = ""                            # users have include/weir only
         allowed["bench"]     = "dsl operators runtime client broker wire base"
+        allowed["cli"]       = "dsl operators runtime client broker wire base"
         allowed["tools"]     = "base"
         foreign["uv.h"]           = "^base/env_uv"
         foreign["rocksdb/c.h"]    = "^runtime/state/backend_rocksdb"
@@ -53,7 +54,7 @@ check() {
     }' "$@"
 }
 
-mapfile -t files < <(find include base wire broker client runtime operators dsl examples bench tools \
+mapfile -t files < <(find include base wire broker client runtime operators dsl cli examples bench tools \
     -name '*.[ch]' 2>/dev/null | sort)
 if [ "${2:-}" = --self-test ]; then
     # A planted arrow must be seen, or the test proves nothing.

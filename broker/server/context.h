@@ -1,0 +1,122 @@
+#ifndef WEIR_BROKER_SERVER_CONTEXT_H
+#define WEIR_BROKER_SERVER_CONTEXT_H
+
+#include "base/arena.h"
+#include "broker/broker.h"
+#include "wire/error_codes.h"
+#include "wire/message.h"
+
+/**
+ * One request from its frame to its answer: what a handler is given. Made by the connection, recycled
+ * when the answer has been queued. Everything here is touched on the connection's shard only; answers
+ * of the engine come back there (set `request.reply_to = context->actor`).
+ *
+ *   reading ──frame whole──> waiting in line ──its turn──> handling ──reply──> answered
+ *                                                             └─connection gone─> abandoned (the
+ *                                                  handler ends as ever, its reply is dropped)
+ */
+struct weir_server_part;
+struct weir_connection;
+struct weir_request_context;
+
+enum weir_throttle_class { WEIR_THROTTLE_REQUEST, WEIR_THROTTLE_PRODUCE, WEIR_THROTTLE_FETCH };
+
+/* What a request asks for, as ACLs will name it. */
+enum weir_acl_operation {
+    WEIR_ACL_NONE, /* anybody: ApiVersions */
+    WEIR_ACL_READ,
+    WEIR_ACL_WRITE,
+    WEIR_ACL_CREATE,
+    WEIR_ACL_DELETE,
+    WEIR_ACL_ALTER,
+    WEIR_ACL_DESCRIBE,
+    WEIR_ACL_DESCRIBE_CONFIGS,
+    WEIR_ACL_ALTER_CONFIGS,
+    WEIR_ACL_IDEMPOTENT_WRITE,
+};
+enum weir_acl_resource { WEIR_ACL_CLUSTER, WEIR_ACL_TOPIC };
+
+/** A row of the table (api_table.c): everything the server knows of a kind of request. */
+struct weir_api {
+    const struct weir_message_type *request;
+    const struct weir_message_type *response;
+    int16_t announced_min; /* Produce says 0 though it takes 3 (CLIENTS.md b) */
+    enum weir_throttle_class throttle;
+    bool may_overlap; /* may begin while others of its kind before it are under way: Produce */
+    void (*handle)(struct weir_request_context *context);
+};
+/** NULL: there is no such request here. */
+const struct weir_api *weir_api_find(int16_t api_key);
+/** All of them, in order of key. */
+const struct weir_api *weir_api_at(size_t index, size_t *count_out);
+
+struct weir_principal {
+    struct weir_slice type; /* "User" */
+    struct weir_slice name; /* "ANONYMOUS" */
+};
+
+struct weir_request_context {
+    /* who and what */
+    struct weir_server_part *part;
+    struct weir_connection *connection; /* NULL once it is gone */
+    struct weir_broker *broker;
+    struct weir_actor
+        *actor; /* of the connection's shard: reply_to of what is asked of the engine */
+    const struct weir_api *api;
+    int16_t version;
+    int32_t correlation_id;
+    struct weir_slice client_id; /* null: none */
+    struct weir_principal principal;
+    int32_t replica_id;       /* -1: a client (the only kind there is now) */
+    struct weir_mono arrived; /* when the frame was whole */
+    struct weir_mono deadline;
+    /* memory: all of it until the answer is queued */
+    struct weir_shared *frame; /* the request's bytes; decoded slices point into it */
+    struct weir_arena arena;
+    const void *request; /* decoded: struct weir_<name>_request */
+    /* the handler's */
+    void *state;
+    /** The connection is gone or the server closes: hurry (cancel what is parked). The handler still
+     * replies once. NULL: it is not worth it. */
+    void (*abandon)(struct weir_request_context *context);
+    /* the connection's */
+    struct weir_request_context *next;
+    bool is_answered;
+};
+
+/** Where a response's records come from: memory, or a range of a segment's file. */
+struct weir_records_source {
+    const struct weir_log_part *parts; /* references are taken over by the reply */
+    size_t part_count;
+    struct weir_log_range range; /* taken over too; `segment == NULL`: parts */
+    size_t size;
+};
+
+/**
+ * Answer. `response` is the struct of context->api->response; it is encoded at once and not needed
+ * afterwards. The context is gone on return.
+ *
+ * In the response's fields of type `records`, `.data` may point to a struct weir_records_source (with
+ * `.size` its size) if `has_sources`; its bytes are sent from where they lie. NULL data and size 0 are
+ * empty records.
+ * An answer that cannot be encoded (out of memory) ends the connection.
+ */
+void weir_context_reply(struct weir_request_context *context, const void *response);
+void weir_context_reply_records(struct weir_request_context *context, const void *response);
+/** No answer at all (acks=0). */
+void weir_context_reply_nothing(struct weir_request_context *context);
+/** The request's sender has made a mistake that has no answer: log it and close the connection. */
+void weir_context_reply_close(struct weir_request_context *context, const char *reason);
+
+/** May `principal` do this? Permits everything until there are ACLs; every handler asks. */
+bool weir_authorize(const struct weir_request_context *context, enum weir_acl_operation operation,
+                    enum weir_acl_resource resource, struct weir_slice name);
+
+/** The address to put into answers: advertised, or what the client came in by. */
+void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
+                          int32_t *port_out);
+/** This server's settings (server_config.h). */
+const struct weir_server_config *weir_context_config(const struct weir_request_context *context);
+enum { WEIR_NODE_ID = 0 }; /* of a single server; its rack and epoch are none */
+
+#endif
