@@ -18,6 +18,7 @@
 struct weir_server_part;
 struct weir_connection;
 struct weir_request_context;
+struct weir_topic_cache;
 
 enum weir_throttle_class { WEIR_THROTTLE_REQUEST, WEIR_THROTTLE_PRODUCE, WEIR_THROTTLE_FETCH };
 
@@ -117,6 +118,8 @@ void weir_context_address(const struct weir_request_context *context, struct wei
                           int32_t *port_out);
 /** This server's settings (server_config.h). */
 const struct weir_server_config *weir_context_config(const struct weir_request_context *context);
+/** The part's names of topic ids (topic_cache.h). */
+struct weir_topic_cache *weir_context_topics(const struct weir_request_context *context);
 enum { WEIR_NODE_ID = 0 }; /* of a single server; its rack and epoch are none */
 
 #endif
