@@ -151,6 +151,38 @@ const char *weir_broker_cluster_id(const struct weir_broker *broker)
     return broker->cluster_id;
 }
 
+int32_t weir_broker_shard_count(const struct weir_broker *broker)
+{
+    return broker->shard_count;
+}
+
+struct weir_actor *weir_broker_shard_actor(const struct weir_broker *broker, int32_t shard)
+{
+    weir_assert(shard >= 0 && shard < broker->shard_count);
+    return broker->shards[shard].actor;
+}
+
+void weir_broker_set_guest(struct weir_broker *broker, int32_t shard, struct weir_shard_guest guest)
+{
+    weir_assert(shard >= 0 && shard < broker->shard_count);
+    broker->shards[shard].guest = guest;
+}
+
+struct weir_env *weir_broker_env(const struct weir_broker *broker)
+{
+    return broker->env;
+}
+
+const struct weir_broker_options *weir_broker_options_of(const struct weir_broker *broker)
+{
+    return &broker->options;
+}
+
+const char *weir_broker_path(const struct weir_broker *broker)
+{
+    return broker->directory.path.text;
+}
+
 static void add_histogram(struct weir_histogram *sum, const struct weir_broker *broker)
 {
     for (int32_t i = 0; i < broker->shard_count; i++) {

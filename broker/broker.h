@@ -187,6 +187,7 @@ struct weir_epoch_end_request {
 void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_request *request);
 
 enum weir_config_op { WEIR_CONFIG_SET, WEIR_CONFIG_APPEND, WEIR_CONFIG_SUBTRACT };
+enum { WEIR_TOPIC_CONFIGS_MAX = 1000 }; /* in one request */
 
 struct weir_config_entry {
     const char *key;

@@ -25,6 +25,7 @@ struct weir_shard {
     struct weir_flush_group flush;
     struct weir_deadline_heap deadlines; /* of waiting fetches */
     struct weir_mono retention_at;
+    struct weir_shard_guest guest;
     struct weir_message nudge_closing; /* posted once */
     struct weir_message nudge_offline; /* posted once */
     struct weir_counter bytes_in;

@@ -121,6 +121,9 @@ int weir_shard_run_once(void *impl)
     if (is_home && (controller->needs_retry || controller->needs_turn)) {
         next = earlier(next, weir_mono_after_ms(now, 10));
     }
+    if (shard->guest.run_once != NULL) {
+        count += shard->guest.run_once(shard->guest.impl, now, &next);
+    }
     weir_actor_wake_at(shard->actor, next);
     return count;
 }

@@ -4,8 +4,6 @@
 #include "base/error.h"
 #include "broker/broker_internal.h"
 
-enum { CONFIGS_MAX = 1000 };
-
 /* ---- building a topic ------------------------------------------------------------------------ */
 
 static int check_partition_count(int32_t count, struct weir_error *error)
@@ -78,9 +76,9 @@ static int plan_config(struct weir_topic_config *config, const struct weir_topic
                        const struct weir_config_entry *configs, size_t count,
                        struct weir_error *error)
 {
-    if (count > CONFIGS_MAX) {
+    if (count > WEIR_TOPIC_CONFIGS_MAX) {
         return weir_error_set(error, WEIR_INVALID_CONFIG, "%zu settings; at most %d are allowed",
-                              count, CONFIGS_MAX);
+                              count, WEIR_TOPIC_CONFIGS_MAX);
     }
     for (size_t i = 0; i < count; i++) {
         if (configs[i].key == NULL) {
@@ -133,9 +131,9 @@ int weir_controller_build_topic(struct weir_controller *controller,
 /* Its log is cut to the newest snapshot, in whole segments: small ones keep it short. A commit is
  * one batch, however large the metadata that the runtime puts into it. */
 static const struct weir_config_entry offsets_configs[] = {
-    {"cleanup.policy", "compact"},
-    {"segment.bytes", "16777216"},
-    {"max.message.bytes", "67108864"},
+    {.key = "cleanup.policy", .value = "compact"},
+    {.key = "segment.bytes", .value = "16777216"},
+    {.key = "max.message.bytes", .value = "67108864"},
 };
 
 static int build_offsets_topic(struct weir_controller *controller,

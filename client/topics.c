@@ -1,17 +1,9 @@
 /** Administration of topics: each call is one request to the engine, waited for. */
 #include "client/client_internal.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
-
-/* The public pair and the engine's are the same two pointers, so that an array of one is an array
- * of the other. */
-static_assert(sizeof(struct weir_config) == sizeof(struct weir_config_entry) &&
-                  offsetof(struct weir_config, key) == offsetof(struct weir_config_entry, key) &&
-                  offsetof(struct weir_config, value) == offsetof(struct weir_config_entry, value),
-              "a config is handed to the engine as it is");
 
 static int check_call(struct weir_log *log, const char *topic, const char *call,
                       struct weir_error *error)
@@ -49,6 +41,30 @@ static int ask(struct weir_log *log, struct weir_topic_request *request, const c
     return weir_broker_wait(log->broker, &request->request, error);
 }
 
+/* Ask with the user's configs as the engine takes them. */
+static int ask_with(struct weir_log *log, struct weir_topic_request *request,
+                    const struct weir_config *configs, size_t count, const char *call,
+                    struct weir_error *error)
+{
+    if (count > WEIR_TOPIC_CONFIGS_MAX) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "%zu configs at once; at most %d", count,
+                              WEIR_TOPIC_CONFIGS_MAX);
+    }
+    struct weir_arena arena;
+    weir_arena_init(&arena, &log->budget, 0);
+    struct weir_config_entry *entries =
+        weir_arena_array(&arena, count > 0 ? count : 1, sizeof *entries);
+    int rc = entries != NULL ? 0 : weir_error_set(error, WEIR_NO_MEMORY, "%zu configs", count);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        entries[i] = (struct weir_config_entry){.key = configs[i].key, .value = configs[i].value};
+    }
+    request->configs = entries;
+    request->config_count = count;
+    if (rc == 0) rc = ask(log, request, call, error);
+    if (rc != WEIR_CRASHED) weir_arena_close(&arena); /* then its memory went with the node */
+    return rc;
+}
+
 int weir_topic_create(struct weir_log *log, const char *topic, int32_t partition_count,
                       const struct weir_config *configs, size_t config_count,
                       struct weir_error *error)
@@ -65,10 +81,8 @@ int weir_topic_create(struct weir_log *log, const char *topic, int32_t partition
         .operation = WEIR_TOPIC_CREATE,
         .topic = weir_text(topic),
         .partition_count = partition_count == 0 ? -1 : partition_count,
-        .configs = (const struct weir_config_entry *)configs,
-        .config_count = config_count,
     };
-    rc = ask(log, &request, "weir_topic_create", error);
+    rc = ask_with(log, &request, configs, config_count, "weir_topic_create", error);
     return weir_error_wrap(error, rc, "create topic '%s'", topic);
 }
 
@@ -93,10 +107,8 @@ int weir_topic_configure(struct weir_log *log, const char *topic, const struct w
     struct weir_topic_request request = {
         .operation = WEIR_TOPIC_ALTER_CONFIG,
         .topic = weir_text(topic),
-        .configs = (const struct weir_config_entry *)configs,
-        .config_count = config_count,
     };
-    rc = ask(log, &request, "weir_topic_configure", error);
+    rc = ask_with(log, &request, configs, config_count, "weir_topic_configure", error);
     return weir_error_wrap(error, rc, "configure topic '%s'", topic);
 }
 

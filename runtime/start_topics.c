@@ -209,7 +209,7 @@ enum { CONFIGS_MAX = 5 };
 static void add_config(struct weir_config_entry *configs, size_t *count, const char *key,
                        const char *value)
 {
-    configs[(*count)++] = (struct weir_config_entry){key, value};
+    configs[(*count)++] = (struct weir_config_entry){.key = key, .value = value};
 }
 
 /* STREAMS.md N3. Records carry the data's own time, however far that is from today. */

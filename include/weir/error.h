@@ -59,7 +59,8 @@ enum weir_action {
     X(DISCONNECTED, -33, RETRY, "connection refused or lost")                                      \
     X(FENCED_LEADER_EPOCH, -34, RETRY, "the leader epoch is older than the partition's")           \
     X(UNKNOWN_LEADER_EPOCH, -35, RETRY, "the leader epoch is newer than the partition's")          \
-    X(UNKNOWN_TOPIC_ID, -36, RETRY, "no topic has this id")
+    X(UNKNOWN_TOPIC_ID, -36, RETRY, "no topic has this id")                                        \
+    X(NOT_ENOUGH_REPLICAS, -37, RETRY, "fewer replicas than min.insync.replicas asks for")
 
 enum weir_code {
     WEIR_OK = 0,

@@ -105,8 +105,8 @@ static void ask(struct admin *admin, enum weir_topic_operation operation,
                 void (*done)(struct weir_request *request))
 {
     /* The clock jumps by years: nothing expires. */
-    static const struct weir_config_entry configs[] = {{"segment.bytes", "300"},
-                                                       {"retention.ms", "-1"}};
+    static const struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "300"},
+                                                       {.key = "retention.ms", .value = "-1"}};
     bool is_create = operation == WEIR_TOPIC_CREATE;
     admin->request = (struct weir_topic_request){
         .request = {.done = done, .context = admin},
@@ -268,9 +268,9 @@ bool create_topic(struct simulation *simulation, const char *topic, int32_t part
     struct weir_error error = {0};
     (void)snprintf(segment, sizeof segment, "%lld", (long long)segment_bytes);
     struct weir_config_entry configs[] = {
-        {"segment.bytes", segment},
-        {"retention.ms", "-1"},
-        {"message.timestamp.after.max.ms", "9223372036854775807"},
+        {.key = "segment.bytes", .value = segment},
+        {.key = "retention.ms", .value = "-1"},
+        {.key = "message.timestamp.after.max.ms", .value = "9223372036854775807"},
     };
     struct weir_topic_request request = {
         .operation = WEIR_TOPIC_CREATE,

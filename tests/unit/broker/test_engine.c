@@ -79,7 +79,7 @@ END_TEST
 START_TEST(flush_policy_os_answers_after_the_write)
 {
     struct engine engine;
-    struct weir_config_entry config = {"flush.policy", "os"};
+    struct weir_config_entry config = {.key = "flush.policy", .value = "os"};
     engine_init(&engine, 4);
     ck_ok(engine_open(&engine), &engine.error);
     struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
@@ -393,7 +393,7 @@ START_TEST(alter_reaches_open_logs_and_lasts)
     struct engine engine;
     open_with_topic(&engine, 15, 1);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
-    struct weir_config_entry config = {"max.message.bytes", "100"};
+    struct weir_config_entry config = {.key = "max.message.bytes", .value = "100"};
     struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
                                        .topic = weir_text("clicks"),
                                        .configs = &config,
@@ -408,7 +408,7 @@ START_TEST(alter_reaches_open_logs_and_lasts)
     config.value = NULL;
     ck_ok(engine_topic(&engine, &alter), &engine.error);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, large, WEIR_ACKS_ALL), 1);
-    config = (struct weir_config_entry){"retention.sm", "1"};
+    config = (struct weir_config_entry){.key = "retention.sm", .value = "1"};
     ck_assert_int_eq(engine_topic(&engine, &alter), WEIR_INVALID_CONFIG);
     ck_assert_ptr_nonnull(strstr(engine.error.text, "retention.sm"));
     engine_end(&engine);
@@ -645,7 +645,8 @@ START_TEST(old_segments_go_by_themselves)
 {
     struct engine engine;
     char value[64];
-    struct weir_config_entry configs[] = {{"segment.bytes", "80"}, {"retention.ms", "10000"}};
+    struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "80"},
+                                          {.key = "retention.ms", .value = "10000"}};
     engine_init(&engine, 70);
     engine.options.log_retention_check_interval_ms = 1000;
     ck_ok(engine_open(&engine), &engine.error);
@@ -676,8 +677,9 @@ END_TEST
 START_TEST(size_and_keeping_for_ever_are_obeyed)
 {
     struct engine engine;
-    struct weir_config_entry configs[] = {{"segment.bytes", "80"}, {"retention.ms", "-1"}};
-    struct weir_config_entry bytes = {"retention.bytes", "200"};
+    struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "80"},
+                                          {.key = "retention.ms", .value = "-1"}};
+    struct weir_config_entry bytes = {.key = "retention.bytes", .value = "200"};
     struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
                                        .topic = weir_text("clicks"),
                                        .configs = &bytes,

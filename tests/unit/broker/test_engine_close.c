@@ -15,7 +15,7 @@ static const char *const values[VALUES] = {"a", "b"};
  * close begins. */
 static void write_all(struct engine *engine)
 {
-    struct weir_config_entry config = {"flush.policy", "os"};
+    struct weir_config_entry config = {.key = "flush.policy", .value = "os"};
     struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
                                        .topic = weir_text("clicks"),
                                        .configs = &config,

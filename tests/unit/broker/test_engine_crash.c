@@ -41,7 +41,7 @@ static int step_produce_more(struct engine *engine)
 
 static int step_alter(struct engine *engine)
 {
-    struct weir_config_entry config = {"max.message.bytes", "5000"};
+    struct weir_config_entry config = {.key = "max.message.bytes", .value = "5000"};
     struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
                                        .topic = weir_text("clicks"),
                                        .configs = &config,
