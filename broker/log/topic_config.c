@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/nearest.h"
 
 enum config_kind { CONFIG_INT64, CONFIG_INT32, CONFIG_CHOICE, CONFIG_CODEC, CONFIG_CLEANUP };
 
@@ -204,53 +205,19 @@ static bool parse_value(const struct config_row *row, const char *text, int64_t 
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-enum { KEY_SIZE_MAX = 64, DISTANCE_MAX = 5 };
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Letters to insert, drop or change between two keys (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-    size_t a_size = strlen(a);
-    size_t b_size = strlen(b);
-    if (a_size > KEY_SIZE_MAX || b_size > KEY_SIZE_MAX) return SIZE_MAX;
-    size_t row[KEY_SIZE_MAX + 1];
-    for (size_t j = 0; j <= b_size; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= a_size; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_size; j++) {
-            size_t above = row[j];
-            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[b_size];
-}
-
 static int unknown_key(const char *key, const char *value, struct weir_error *error)
 {
-    const struct config_row *nearest = NULL;
-    size_t nearest_distance = DISTANCE_MAX + 1;
+    struct weir_nearest nearest = weir_nearest_to(key);
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        size_t found = distance(key, rows[i].key);
-        if (found >= nearest_distance) continue;
-        nearest = &rows[i];
-        nearest_distance = found;
+        weir_nearest_offer(&nearest, rows[i].key);
     }
-    if (nearest == NULL) {
+    if (nearest.found == NULL) {
         return weir_error_set(error, WEIR_INVALID_CONFIG, "unknown topic setting '%s' (value '%s')",
                               key, value);
     }
     return weir_error_set(error, WEIR_INVALID_CONFIG,
                           "unknown topic setting '%s' (value '%s'): did you mean '%s'?", key, value,
-                          nearest->key);
+                          nearest.found);
 }
 
 static int bad_value(const struct config_row *row, const char *value, struct weir_error *error)
@@ -292,6 +259,17 @@ int weir_topic_config_set(struct weir_topic_config *config, const char *key, con
         return 0;
     }
     return unknown_key(key, value, error);
+}
+
+enum weir_config_type weir_topic_config_type(const char *key)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (strcmp(rows[i].key, key) != 0) continue;
+        if (rows[i].kind == CONFIG_CLEANUP) return WEIR_CONFIG_TYPE_LIST;
+        if (rows[i].choices != NULL) return WEIR_CONFIG_TYPE_STRING;
+        return rows[i].max <= INT32_MAX ? WEIR_CONFIG_TYPE_INT : WEIR_CONFIG_TYPE_LONG;
+    }
+    return WEIR_CONFIG_TYPE_UNKNOWN;
 }
 
 void weir_topic_config_each(const struct weir_topic_config *config, weir_topic_config_fn each,

@@ -42,6 +42,16 @@ struct weir_topic_config weir_topic_config_default(void);
  */
 int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
                           struct weir_error *error);
+/** What a key's values are, in Kafka's numbers (DescribeConfigs 3). */
+enum weir_config_type {
+    WEIR_CONFIG_TYPE_UNKNOWN = 0,
+    WEIR_CONFIG_TYPE_BOOLEAN = 1,
+    WEIR_CONFIG_TYPE_STRING = 2,
+    WEIR_CONFIG_TYPE_INT = 3,
+    WEIR_CONFIG_TYPE_LONG = 5,
+    WEIR_CONFIG_TYPE_LIST = 7,
+};
+enum weir_config_type weir_topic_config_type(const char *key);
 /** Each key in order of the table: name, value as text, default or not, one sentence. */
 typedef void (*weir_topic_config_fn)(void *context, const char *key, const char *value,
                                      bool is_default, const char *text);
