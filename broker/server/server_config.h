@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/log/topic_config.h"
 #include "weir/error.h"
 
 /**
@@ -24,7 +25,8 @@ struct weir_server_config {
     int32_t max_in_flight_requests;    /* max.in.flight.requests.per.connection (ours), 64 */
     int32_t fetch_max_bytes;           /* fetch.max.bytes, 57671680 */
     int32_t fetch_session_slots;       /* max.incremental.fetch.session.cache.slots, 1000 */
-    int32_t fetch_max_wait_ms;         /* the longest a fetch may park (ours) */
+    int32_t fetch_max_wait_ms;         /* fetch.max.wait.ms (ours): the longest a fetch may park.
+                                          300000 */
     bool auto_create_topics_enable;    /* shown; the engine's */
     int32_t num_partitions;            /* shown; the engine's */
 };
@@ -33,6 +35,8 @@ struct weir_server_config weir_server_config_default(void);
 /** WEIR_INVALID_CONFIG with the key, the value, what would be right, or "did you mean". */
 int weir_server_config_set(struct weir_server_config *config, const char *key, const char *value,
                            struct weir_error *error);
+enum weir_config_type weir_server_config_type(const char *key);
+/** Each key in order of name: its value as text, default or not, one sentence. */
 typedef void (*weir_server_config_fn)(void *context, const char *key, const char *value,
                                       bool is_default, const char *text);
 void weir_server_config_each(const struct weir_server_config *config, weir_server_config_fn each,
