@@ -167,17 +167,35 @@ static int check_sequence(const struct weir_partition_log *log,
     return 0;
 }
 
+/* The bytes of an append within the buffer that holds them. */
+static struct weir_log_part part_of(const struct weir_append *append)
+{
+    const struct weir_shared *shared = append->batches;
+    weir_assert(append->from <= shared->size);
+    size_t left = shared->size - append->from;
+    weir_assert(append->size <= left);
+    return (struct weir_log_part){
+        .bytes = append->batches,
+        .from = append->from,
+        .size = append->size > 0 ? append->size : left,
+    };
+}
+
+/* What is left of a part from its byte `at` on. */
+static struct weir_slice rest_of(const struct weir_log_part *part, size_t at)
+{
+    return weir_slice(part->bytes->data + part->from + at, part->size - at);
+}
+
 /* Look at every batch before anything is changed. */
 static int check_run(const struct weir_partition_log *log, const struct weir_append *append,
-                     struct run *run, struct weir_error *error)
+                     const struct weir_log_part *part, struct run *run, struct weir_error *error)
 {
-    const struct weir_shared *batches = append->batches;
     struct weir_batch_header previous;
     *run = (struct run){.max_timestamp_ms = WEIR_NO_TIMESTAMP};
-    for (size_t at = 0; at < batches->size;) {
+    for (size_t at = 0; at < part->size;) {
         struct weir_batch_header header;
-        struct weir_slice rest = weir_slice(batches->data + at, batches->size - at);
-        int rc = weir_batch_peek(rest, INT32_MAX, &header, error);
+        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, error);
         if (rc < 0) return weir_error_wrap(error, WEIR_INVALID_RECORD, "byte %zu", at);
         run->batch_count++;
         rc = check_batch(log, append, &header, error);
@@ -237,14 +255,13 @@ static int make_room(struct weir_partition_log *log, const struct run *run, size
 }
 
 /* What may need memory, before the disk is touched. */
-static int reserve(struct weir_partition_log *log, const struct weir_shared *batches,
+static int reserve(struct weir_partition_log *log, const struct weir_log_part *part,
                    struct weir_error *error)
 {
     int rc = weir_leader_epochs_reserve(&log->epochs);
-    for (size_t at = 0; rc == 0 && at < batches->size;) {
+    for (size_t at = 0; rc == 0 && at < part->size;) {
         struct weir_batch_header header;
-        rc = weir_batch_peek(weir_slice(batches->data + at, batches->size - at), INT32_MAX, &header,
-                             error);
+        rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, error);
         if (rc == 0) rc = weir_producer_state_reserve(&log->producers, &header);
         at += rc == 0 ? weir_batch_size(&header) : 0;
     }
@@ -254,29 +271,29 @@ static int reserve(struct weir_partition_log *log, const struct weir_shared *bat
 
 /* ---- into the file --------------------------------------------------------------------------- */
 
-static void assign_offsets(struct weir_partition_log *log, const struct weir_append *append)
+static void assign_offsets(struct weir_partition_log *log, const struct weir_log_part *part,
+                           struct weir_wall now)
 {
-    struct weir_shared *batches = append->batches;
     int64_t offset = log->end_offset;
-    for (size_t at = 0; at < batches->size;) {
-        uint8_t *batch = batches->data + at;
+    for (size_t at = 0; at < part->size;) {
+        uint8_t *batch = part->bytes->data + part->from + at;
         size_t size = (size_t)weir_load_u32(batch + 8) + WEIR_BATCH_OVERHEAD;
         weir_batch_assign(batch, offset, log->leader_epoch);
         if (log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME) {
-            weir_batch_set_append_time(batch, size, append->now.ms);
+            weir_batch_set_append_time(batch, size, now.ms);
         }
         offset += (int64_t)weir_load_u32(batch + 23) + 1;
         at += size;
     }
 }
 
-static int write_run(struct weir_partition_log *log, const struct weir_shared *batches,
+static int write_run(struct weir_partition_log *log, const struct weir_log_part *part,
                      struct weir_error *error)
 {
     struct weir_segment *active = weir_log_active(log);
-    struct weir_iovec part = {batches->data, batches->size};
+    struct weir_iovec bytes = {part->bytes->data + part->from, part->size};
     struct weir_error local = {0};
-    int rc = weir_file_write(active->file, &part, 1, active->facts.size, &local);
+    int rc = weir_file_write(active->file, &bytes, 1, active->facts.size, &local);
     if (rc == WEIR_NO_SPACE) {
         /* Some bytes may be there; without them the log is as it was. */
         int undone = weir_file_truncate(active->file, active->facts.size, NULL);
@@ -301,15 +318,14 @@ void weir_log_note_batch(struct weir_segment_facts *facts, const struct weir_bat
 }
 
 /* The bytes are in the file: everything in memory follows. Nothing here can fail. */
-static void account(struct weir_partition_log *log, struct weir_shared *batches)
+static void account(struct weir_partition_log *log, const struct weir_log_part *part)
 {
     struct weir_segment *active = weir_log_active(log);
     int64_t base_offset = log->end_offset;
     weir_leader_epochs_assign(&log->epochs, log->leader_epoch, base_offset);
-    for (size_t at = 0; at < batches->size;) {
+    for (size_t at = 0; at < part->size;) {
         struct weir_batch_header header;
-        int rc = weir_batch_peek(weir_slice(batches->data + at, batches->size - at), INT32_MAX,
-                                 &header, NULL);
+        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, NULL);
         weir_assert(rc == 0);
         weir_assert(header.base_offset == log->end_offset);
         weir_index_builder_add(&log->index, &header, active->facts.size);
@@ -320,9 +336,9 @@ static void account(struct weir_partition_log *log, struct weir_shared *batches)
         log->end_offset = weir_batch_last_offset(&header) + 1;
         at += weir_batch_size(&header);
     }
-    log->unmarked_bytes += (int64_t)batches->size;
+    log->unmarked_bytes += (int64_t)part->size;
     log->mark_is_clean = false;
-    weir_tail_cache_add(&log->tail, batches, base_offset, log->end_offset);
+    weir_tail_cache_add(&log->tail, part, base_offset, log->end_offset);
 }
 
 /* A mark that still orders a cut would take what is appended along at the next open; one that is in
@@ -338,8 +354,9 @@ int weir_partition_log_append(struct weir_partition_log *log, const struct weir_
                               struct weir_append_result *result_out, struct weir_error *error)
 {
     if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
+    struct weir_log_part part = part_of(append);
     struct run run;
-    int rc = check_run(log, append, &run, error);
+    int rc = check_run(log, append, &part, &run, error);
     if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
     if (run.duplicate_count > 0) {
         *result_out = (struct weir_append_result){
@@ -354,15 +371,15 @@ int weir_partition_log_append(struct weir_partition_log *log, const struct weir_
     }
     rc = pay_mark(log, error);
     if (rc < 0) return rc;
-    rc = reserve(log, append->batches, error);
+    rc = reserve(log, &part, error);
     if (rc < 0) return rc;
-    rc = make_room(log, &run, append->batches->size, error);
+    rc = make_room(log, &run, part.size, error);
     if (rc < 0) return rc;
     int64_t base_offset = log->end_offset;
-    assign_offsets(log, append);
-    rc = write_run(log, append->batches, error);
+    assign_offsets(log, &part, append->now);
+    rc = write_run(log, &part, error);
     if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
-    account(log, append->batches);
+    account(log, &part);
     *result_out = (struct weir_append_result){
         .base_offset = base_offset,
         .last_offset = log->end_offset - 1,

@@ -1,5 +1,7 @@
 #include "broker/log/tail_cache.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/bytes.h"
 
@@ -16,28 +18,35 @@ static struct weir_tail_run *run_at(const struct weir_tail_cache *cache, size_t 
     return &cache->runs[(cache->first + index) & (cache->capacity - 1)];
 }
 
+static void drop(struct weir_tail_cache *cache, struct weir_tail_run *run)
+{
+    cache->bytes -= run->part.bytes->capacity;
+    weir_shared_unref(run->part.bytes);
+}
+
 static void drop_oldest(struct weir_tail_cache *cache)
 {
-    struct weir_tail_run *run = run_at(cache, 0);
-    cache->bytes -= run->bytes->capacity;
-    weir_shared_unref(run->bytes);
+    drop(cache, run_at(cache, 0));
     cache->first = (cache->first + 1) & (cache->capacity - 1);
     cache->count--;
 }
 
 static void drop_newest(struct weir_tail_cache *cache)
 {
-    struct weir_tail_run *run = run_at(cache, cache->count - 1);
-    cache->bytes -= run->bytes->capacity;
-    weir_shared_unref(run->bytes);
+    drop(cache, run_at(cache, cache->count - 1));
     cache->count--;
 }
 
-void weir_tail_cache_close(struct weir_tail_cache *cache)
+static void drop_all(struct weir_tail_cache *cache)
 {
     while (cache->count > 0) {
         drop_oldest(cache);
     }
+}
+
+void weir_tail_cache_close(struct weir_tail_cache *cache)
+{
+    drop_all(cache);
     weir_free(cache->runs);
     cache->runs = NULL;
     cache->capacity = 0;
@@ -57,20 +66,47 @@ static void grow(struct weir_tail_cache *cache)
     cache->first = 0;
 }
 
-void weir_tail_cache_add(struct weir_tail_cache *cache, struct weir_shared *bytes,
+static bool is_small_part(const struct weir_log_part *part)
+{
+    return part->size < part->bytes->capacity / 2;
+}
+
+/* A reference of the cache's own, or a copy where the reference would pin too much. */
+static struct weir_log_part keep(const struct weir_tail_cache *cache,
+                                 const struct weir_log_part *part)
+{
+    struct weir_log_part kept = *part;
+    if (!is_small_part(part)) {
+        kept.bytes = weir_shared_ref(part->bytes);
+        return kept;
+    }
+    kept.from = 0;
+    kept.bytes = weir_shared_new(cache->budget, part->size);
+    if (kept.bytes == NULL) return kept;
+    memcpy(kept.bytes->data, part->bytes->data + part->from, part->size);
+    kept.bytes->size = part->size;
+    return kept;
+}
+
+void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_part *part,
                          int64_t base_offset, int64_t end_offset)
 {
     weir_assert(cache->count == 0 || run_at(cache, cache->count - 1)->end_offset == base_offset);
+    size_t cost = is_small_part(part) ? part->size : part->bytes->capacity;
     if (cache->count == cache->capacity && cache->capacity < RUNS_MAX) grow(cache);
     while (cache->count > 0 &&
-           (cache->count == cache->capacity || cache->bytes + bytes->capacity > cache->bytes_max)) {
+           (cache->count == cache->capacity || cache->bytes + cost > cache->bytes_max)) {
         drop_oldest(cache);
     }
-    if (cache->capacity == 0 || bytes->capacity > cache->bytes_max) return;
+    if (cache->capacity == 0 || cost > cache->bytes_max) return;
+    struct weir_log_part kept = keep(cache, part);
+    if (kept.bytes == NULL) {
+        drop_all(cache); /* runs are consecutive, and this one is missing */
+        return;
+    }
+    cache->bytes += kept.bytes->capacity;
     cache->count++;
-    cache->bytes += bytes->capacity;
-    *run_at(cache, cache->count - 1) =
-        (struct weir_tail_run){weir_shared_ref(bytes), base_offset, end_offset};
+    *run_at(cache, cache->count - 1) = (struct weir_tail_run){kept, base_offset, end_offset};
 }
 
 void weir_tail_cache_cut(struct weir_tail_cache *cache, int64_t offset)
@@ -96,15 +132,14 @@ static size_t find_run(const struct weir_tail_cache *cache, int64_t offset)
     return low;
 }
 
-static size_t batch_size_at(const struct weir_shared *bytes, size_t at)
+static size_t batch_size_at(const uint8_t *batch)
 {
-    return (size_t)weir_load_u32(bytes->data + at + 8) + WEIR_BATCH_OVERHEAD;
+    return (size_t)weir_load_u32(batch + 8) + WEIR_BATCH_OVERHEAD;
 }
 
-static int64_t batch_end_at(const struct weir_shared *bytes, size_t at)
+static int64_t batch_end_at(const uint8_t *batch)
 {
-    return (int64_t)weir_load_u64(bytes->data + at) +
-           (int32_t)weir_load_u32(bytes->data + at + 23) + 1;
+    return (int64_t)weir_load_u64(batch) + (int32_t)weir_load_u32(batch + 23) + 1;
 }
 
 /* The whole batches of one run that end after the asked offset, while they fit. These bytes were
@@ -112,25 +147,28 @@ static int64_t batch_end_at(const struct weir_shared *bytes, size_t at)
 static bool add_part(const struct weir_tail_run *run, struct weir_log_read *read,
                      int64_t offset_max)
 {
-    const struct weir_shared *bytes = run->bytes;
+    const uint8_t *bytes = run->part.bytes->data + run->part.from;
     size_t from = 0;
-    while (run->base_offset < read->offset && batch_end_at(bytes, from) <= read->offset) {
-        from += batch_size_at(bytes, from);
+    while (run->base_offset < read->offset && batch_end_at(bytes + from) <= read->offset) {
+        from += batch_size_at(bytes + from);
     }
     size_t to = from;
-    while (to < bytes->size) {
-        size_t size = batch_size_at(bytes, to);
+    while (to < run->part.size) {
+        size_t size = batch_size_at(bytes + to);
         bool is_first = read->size == 0;
-        if (batch_end_at(bytes, to) > offset_max) break;
+        if (batch_end_at(bytes + to) > offset_max) break;
         if (!is_first && (size > read->size_max || read->size > read->size_max - size)) break;
         read->size += size;
         to += size;
     }
     if (to > from) {
         read->parts[read->part_count++] = (struct weir_log_part){
-            .bytes = weir_shared_ref(run->bytes), .from = from, .size = to - from};
+            .bytes = weir_shared_ref(run->part.bytes),
+            .from = run->part.from + from,
+            .size = to - from,
+        };
     }
-    return to == bytes->size;
+    return to == run->part.size;
 }
 
 bool weir_tail_cache_read(const struct weir_tail_cache *cache, struct weir_log_read *read,

@@ -6,10 +6,11 @@
 /**
  * The newest runs of a log, held by reference, so that a reader at the tail costs no disk read. A
  * ring of consecutive runs; the oldest goes when the bound of bytes or of runs is reached. Memory
- * is whoever's budget the runs came from; here only the ring is allocated.
+ * is whoever's budget the runs came from; here only the ring is allocated, and copies of runs that
+ * fill less than half of the buffer they lie in: a small part must not pin a large frame.
  */
 struct weir_tail_run {
-    struct weir_shared *bytes;
+    struct weir_log_part part;
     int64_t base_offset;
     int64_t end_offset; /* exclusive; the next run's base */
 };
@@ -28,7 +29,7 @@ void weir_tail_cache_init(struct weir_tail_cache *cache, struct weir_budget *bud
                           size_t bytes_max);
 void weir_tail_cache_close(struct weir_tail_cache *cache);
 /** Keep a run that was appended at the end. Cannot fail: without memory it is just not kept. */
-void weir_tail_cache_add(struct weir_tail_cache *cache, struct weir_shared *bytes,
+void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_part *part,
                          int64_t base_offset, int64_t end_offset);
 /** Forget what reaches beyond `offset`. */
 void weir_tail_cache_cut(struct weir_tail_cache *cache, int64_t offset);

@@ -275,6 +275,46 @@ START_TEST(append_takes_several_batches)
 }
 END_TEST
 
+/* A slice of a larger buffer is appended as if it were alone, and its neighbours stay as they are;
+ * with memory for a tail and without. A small slice does not pin the buffer it came in. */
+START_TEST(append_takes_a_slice)
+{
+    enum { BEFORE = 7, AFTER = 5000 };
+    struct weir_append_result result;
+    ck_ok(test_log_append(&test, &(struct test_append){.record_count = 2}, NULL), &test.error);
+    ck_ok(test_log_close(&test), &test.error);
+    test.options.tail_cache_bytes = 4096;
+    ck_ok(test_log_open(&test), &test.error);
+    size_t size = test.batches[0].size;
+    for (int small = 0; small < 2; small++) {
+        size_t after = small ? AFTER : 0;
+        struct weir_shared *frame = weir_shared_new(test.env->budget, BEFORE + size + after);
+        ck_assert_ptr_nonnull(frame);
+        memset(frame->data, 0xee, frame->capacity);
+        memcpy(frame->data + BEFORE, test.batches[0].bytes, size);
+        frame->size = frame->capacity;
+        struct weir_append append = {
+            .batches = frame, .from = BEFORE, .size = size, .now = weir_wall_now(test.env)};
+        ck_ok(weir_partition_log_append(test.log, &append, &result, &test.error), &test.error);
+        ck_assert_int_eq(result.base_offset, 2 + 2 * small);
+        ck_assert_int_eq(frame->data[BEFORE - 1], 0xee);
+        if (after > 0) ck_assert_int_eq(frame->data[BEFORE + size], 0xee);
+        ck_assert_uint_eq(atomic_load(&frame->references), small ? 1 : 2);
+
+        struct weir_log_read read = {
+            .offset = result.base_offset, .offset_max = INT64_MAX, .size_max = 10000};
+        ck_assert_int_eq(weir_log_read_begin(test.log, &read), 0); /* from memory */
+        ck_assert_uint_eq(read.size, size);
+        ck_assert_mem_eq(read.parts[0].bytes->data + read.parts[0].from, frame->data + BEFORE,
+                         size);
+        weir_log_read_release(&read);
+        weir_shared_unref(frame);
+    }
+    ck_ok(test_log_close(&test), &test.error);
+    test_log_expect_verified(&test);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("append");
@@ -293,6 +333,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, append_resumes_after_a_full_disk);
     tcase_add_test(tests, a_failed_sync_takes_the_log_offline);
     tcase_add_test(tests, append_takes_several_batches);
+    tcase_add_test(tests, append_takes_a_slice);
     suite_add_tcase(suite, tests);
 }
 
