@@ -66,7 +66,8 @@ struct schema {
     struct pool_block *pool;
     const char *path;
     const char *name;
-    const char *c_name;
+    const char *c_name; /* of its files */
+    const char *symbol; /* of its struct and functions, behind `weir_` */
     const char *type;
     const char *about;
     int api_key;

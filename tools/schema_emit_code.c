@@ -3,7 +3,7 @@
 /* The type's functions take any message; these say which. */
 static void emit_type(struct schema *schema, FILE *file)
 {
-    const char *name = schema->c_name;
+    const char *name = schema->symbol;
     fprintf(file, "static void init(void *message)\n{\n    init_%s(message);\n}\n\n", name);
     fprintf(file, "static void encode(struct weir_encoder *encoder, const void *message)\n");
     fprintf(file, "{\n    encode_%s(encoder, message);\n}\n\n", name);

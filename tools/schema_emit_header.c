@@ -105,7 +105,7 @@ static const char *upper_case(struct schema *schema, const char *text)
 
 static void emit_constants(struct schema *schema, FILE *file)
 {
-    const char *name = upper_case(schema, schema->c_name);
+    const char *name = upper_case(schema, schema->symbol);
     fprintf(file, "enum {\n");
     if (schema->api_key != NO_API_KEY) {
         fprintf(file, "    WEIR_%s_API_KEY = %d,\n", name, schema->api_key);
@@ -117,7 +117,7 @@ static void emit_constants(struct schema *schema, FILE *file)
 /* Typed forms of what wire/message.h does for every message. */
 static void emit_functions(struct schema *schema, FILE *file)
 {
-    const char *name = schema->c_name;
+    const char *name = schema->symbol;
     fprintf(file, "extern const struct weir_message_type weir_%s_type;\n\n", name);
     fprintf(file, "/** Every field at its default. */\n");
     fprintf(file, "static inline void weir_%s_init(struct weir_%s *message)\n{\n", name, name);

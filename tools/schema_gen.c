@@ -78,7 +78,7 @@ static void emit_table_code(struct schema *schemas, size_t count, const char *pr
     fprintf(file, "\nconst struct weir_message_type "
                   "*const weir_all_messages[WEIR_ALL_MESSAGES_COUNT] = {\n");
     for (size_t i = 0; i < count; i++) {
-        fprintf(file, "    &weir_%s_type,\n", schemas[i].c_name);
+        fprintf(file, "    &weir_%s_type,\n", schemas[i].symbol);
     }
     fprintf(file, "};\n");
 }

@@ -278,8 +278,8 @@ static const struct structure *parse_structure(struct parser *parser, const char
     structure->name = name;
     structure->about = about != NULL ? parser_copy(parser, about) : "";
     structure->c_name =
-        is_root ? schema->c_name
-                : schema_format(schema, "%s_%s", schema->c_name, parser_snake_case(parser, name));
+        is_root ? schema->symbol
+                : schema_format(schema, "%s_%s", schema->symbol, parser_snake_case(parser, name));
     structure->fields = schema_alloc(schema, json_array_size(fields) * sizeof *structure->fields);
     size_t index;
     json_t *object;
@@ -326,6 +326,14 @@ static bool parse_message_type(const struct parser *parser, json_t *object)
            parser_fail(parser, NULL, "'apiKey' must be a number from 0 on");
 }
 
+/* A request on the wire is not the engine's request of the same name. */
+static const char *choose_symbol(struct schema *schema)
+{
+    bool has_namesake =
+        strcmp(schema->type, "request") == 0 || strcmp(schema->type, "response") == 0;
+    return has_namesake ? schema_format(schema, "wire_%s", schema->c_name) : schema->c_name;
+}
+
 /* The build names what it expects of us after the file. */
 static bool check_file_name(const struct parser *parser)
 {
@@ -361,6 +369,7 @@ static bool parse_message(struct parser *parser, json_t *object)
                            "'flexibleVersions' must be \"none\" or open, such as \"2+\"");
     }
     schema->c_name = parser_snake_case(parser, schema->name);
+    schema->symbol = choose_symbol(schema);
     if (!check_file_name(parser)) return false;
     parser->common = json_object_get(object, "commonStructs");
     if (parser->common != NULL && !json_is_array(parser->common)) {
