@@ -2,6 +2,7 @@
 #define WEIR_BROKER_SERVER_CONTEXT_H
 
 #include "base/arena.h"
+#include "base/metrics.h"
 #include "broker/broker.h"
 #include "wire/error_codes.h"
 #include "wire/message.h"
@@ -17,6 +18,7 @@
  */
 struct weir_server_part;
 struct weir_connection;
+struct weir_answer;
 struct weir_request_context;
 struct weir_topic_cache;
 
@@ -82,7 +84,14 @@ struct weir_request_context {
     void (*abandon)(struct weir_request_context *context);
     /* the connection's */
     struct weir_request_context *next;
+    struct weir_answer *answer; /* encoded, waiting for those before it; NULL: none (yet) */
+    struct weir_budget budget;  /* of the arena */
+    struct weir_mono parked_since;
+    int64_t parked_ns;
+    bool is_begun; /* its handler has been called */
+    bool is_parked;
     bool is_answered;
+    bool ends_connection; /* instead of an answer */
 };
 
 /** Where a response's records come from: memory, or a range of a segment's file. */
@@ -109,6 +118,13 @@ void weir_context_reply_nothing(struct weir_request_context *context);
 /** The request's sender has made a mistake that has no answer: log it and close the connection. */
 void weir_context_reply_close(struct weir_request_context *context, const char *reason);
 
+/**
+ * It waits on purpose from now on, until it is answered or unparked: a fetch for data. Counted, and left
+ * out of the request's time.
+ */
+void weir_context_park(struct weir_request_context *context);
+void weir_context_unpark(struct weir_request_context *context);
+
 /** May `principal` do this? Permits everything until there are ACLs; every handler asks. */
 bool weir_authorize(const struct weir_request_context *context, enum weir_acl_operation operation,
                     enum weir_acl_resource resource, struct weir_slice name);
@@ -116,6 +132,18 @@ bool weir_authorize(const struct weir_request_context *context, enum weir_acl_op
 /** The address to put into answers: advertised, or what the client came in by. */
 void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
                           int32_t *port_out);
+/**
+ * What fetches keep on a shard from one request to the next: their sessions. NULL at first; `free` runs
+ * when the server closes. `count` is the metric of it.
+ */
+struct weir_part_sessions {
+    void *object;
+    void (*free)(void *object);
+    struct weir_counter count;
+};
+struct weir_part_sessions *weir_context_sessions(const struct weir_request_context *context);
+/** Of the part: what outlives a request is charged to it. */
+struct weir_budget *weir_context_budget(const struct weir_request_context *context);
 /** This server's settings (server_config.h). */
 const struct weir_server_config *weir_context_config(const struct weir_request_context *context);
 /** The part's names of topic ids (topic_cache.h). */
