@@ -19,6 +19,7 @@
 struct weir_server_part;
 struct weir_connection;
 struct weir_answer;
+struct weir_records_source;
 struct weir_request_context;
 struct weir_topic_cache;
 
@@ -86,6 +87,7 @@ struct weir_request_context {
     struct weir_request_context *next;
     struct weir_answer *answer; /* encoded, waiting for those before it; NULL: none (yet) */
     struct weir_budget budget;  /* of the arena */
+    struct weir_records_source *sources;
     struct weir_mono parked_since;
     int64_t parked_ns;
     bool is_begun; /* its handler has been called */
@@ -94,20 +96,27 @@ struct weir_request_context {
     bool ends_connection; /* instead of an answer */
 };
 
-/** Where a response's records come from: memory, or a range of a segment's file. */
+/**
+ * Where a response's records come from: memory, or a range of a segment's file. It lives in the
+ * context's arena and is given to the context as soon as it holds references: they go out with the
+ * answer, or are dropped with it, whatever happens.
+ */
 struct weir_records_source {
-    const struct weir_log_part *parts; /* references are taken over by the reply */
+    const struct weir_log_part *parts;
     size_t part_count;
-    struct weir_log_range range; /* taken over too; `segment == NULL`: parts */
+    struct weir_log_range range; /* `segment == NULL`: parts */
     size_t size;
+    struct weir_records_source *next; /* the context's */
 };
+void weir_context_give_source(struct weir_request_context *context,
+                              struct weir_records_source *source);
 
 /**
  * Answer. `response` is the struct of context->api->response; it is encoded at once and not needed
  * afterwards. The context is gone on return.
  *
- * In the response's fields of type `records`, `.data` may point to a struct weir_records_source (with
- * `.size` its size) if `has_sources`; its bytes are sent from where they lie. NULL data and size 0 are
+ * In the response's fields of type `records`, `.data` points to a struct weir_records_source (with
+ * `.size` its size) if it is answered by `reply_records`; its bytes are sent from where they lie. NULL data and size 0 are
  * empty records.
  * An answer that cannot be encoded (out of memory) ends the connection.
  */
