@@ -142,15 +142,30 @@ bool weir_authorize(const struct weir_request_context *context, enum weir_acl_op
 void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
                           int32_t *port_out);
 /**
- * What fetches keep on a shard from one request to the next: their sessions. NULL at first; `free` runs
- * when the server closes. `count` is the metric of it.
+ * What fetches keep on a shard from one request to the next: their sessions. All NULL at first, set by
+ * the first fetch, called by the part: `run_once` in each of its turns (as a shard's guest); when the
+ * server closes and no context is left `stop`, turns until `is_idle`, then `free`. `count` is the metric
+ * of it.
  */
 struct weir_part_sessions {
     void *object;
+    int (*run_once)(void *object, struct weir_mono now, struct weir_mono *wake_at);
+    void (*stop)(void *object);
+    bool (*is_idle)(const void *object);
     void (*free)(void *object);
     struct weir_counter count;
 };
 struct weir_part_sessions *weir_context_sessions(const struct weir_request_context *context);
+/**
+ * What a handler keeps for its connection: what it fetches outside of a session. NULL at first; `release`
+ * runs once when the connection is gone, after its contexts were abandoned.
+ */
+struct weir_connection_keep {
+    void *object;
+    void (*release)(void *object);
+};
+/** Only while context->connection is not NULL, as in a handler's first call. */
+struct weir_connection_keep *weir_context_keep(const struct weir_request_context *context);
 /** Of the part: what outlives a request is charged to it. */
 struct weir_budget *weir_context_budget(const struct weir_request_context *context);
 /** This server's settings (server_config.h). */
