@@ -17,6 +17,8 @@
 /* Enough for any test; a wild position is told apart from a large file here. */
 #define FILE_SIZE_MAX ((int64_t)1 << 32)
 
+enum { COLD_ONE_IN = 4 };
+
 static struct weir_sim_life *life_of(struct weir_env *env)
 {
     return (struct weir_sim_life *)env;
@@ -292,6 +294,14 @@ void weir_sim_drop_cache(struct weir_file *base, int64_t position, int64_t size)
     struct weir_sim_file *file = sim_file(base);
     if (file->life->is_dead || position < 0 || size <= 0) return;
     weir_inode_drop_cache(file->inode, position, size);
+}
+
+/* The model has no cache of a size: either answer may come, so that both roads are walked. */
+bool weir_sim_file_is_cached(struct weir_file *base, int64_t position, int64_t size)
+{
+    struct weir_sim_file *file = sim_file(base);
+    if (file->life->is_dead || position < 0 || size <= 0) return true;
+    return weir_sim_random_below(&file->life->sim->schedule, COLD_ONE_IN) != 0;
 }
 
 /* ---- facts and locks -------------------------------------------------------------------------- */

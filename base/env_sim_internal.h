@@ -93,6 +93,7 @@ struct weir_sim_life {
     struct weir_sim_work *work_last;
     struct weir_sim_socket *sockets; /* open ones, newest first */
     struct weir_sim_listener *listeners;
+    uint64_t connections_dealt;
 };
 
 struct weir_sim_attachment {
@@ -259,7 +260,7 @@ struct weir_sim_socket {
     struct weir_sim_attempt connect;
     struct weir_sim_attempt read;
     struct weir_sim_attempt write;
-    void *read_to;
+    void *read_to; /* NULL: the read under way only waits */
     size_t read_size;
     uint8_t *to_send; /* a copy of what is being written */
     size_t to_send_size;
@@ -281,6 +282,8 @@ struct weir_sim_listener {
     struct weir_sim_listener *previous;
     uint16_t port;
     bool is_loopback;
+    bool is_shared;
+    uint64_t turn; /* among those that share the port: the lowest has the next connection */
     weir_accept_fn accepted;
     void *context;
 };
@@ -327,6 +330,7 @@ int weir_sim_file_stat(struct weir_file *file, struct weir_file_stat *stat_out,
 int weir_sim_file_lock(struct weir_file *file, struct weir_error *error);
 int weir_sim_sync_file_system(struct weir_file *file, struct weir_error *error);
 void weir_sim_drop_cache(struct weir_file *file, int64_t position, int64_t size);
+bool weir_sim_file_is_cached(struct weir_file *file, int64_t position, int64_t size);
 int weir_sim_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                   struct weir_error *error);
 int weir_sim_make_directory(struct weir_env *env, const char *path, struct weir_error *error);

@@ -132,6 +132,7 @@ void weir_sim_packets_drop(struct weir_sim_socket *to)
 
 /* ---- arrival ---------------------------------------------------------------------------------- */
 
+/* Those that share a port take turns. */
 static struct weir_sim_listener *find_listener(struct weir_sim *sim,
                                                const struct weir_sim_socket *from)
 {
@@ -139,11 +140,14 @@ static struct weir_sim_listener *find_listener(struct weir_sim *sim,
     struct weir_sim_life *life =
         node < sim->node_count && sim->nodes[node] != NULL ? sim->nodes[node]->life : NULL;
     if (life == NULL || life->is_dead) return NULL;
+    struct weir_sim_listener *next = NULL;
     for (struct weir_sim_listener *at = life->listeners; at != NULL; at = at->next) {
         bool is_reachable = !at->is_loopback || from->life->node->number == node;
-        if (at->port == from->port && is_reachable) return at;
+        if (at->port != from->port || !is_reachable) continue;
+        if (next == NULL || at->turn < next->turn) next = at;
     }
-    return NULL;
+    if (next != NULL) next->turn = ++life->connections_dealt;
+    return next;
 }
 
 /* At the listener's node. The answer travels back on the other link. */
@@ -162,6 +166,7 @@ static void arrive_connect(struct weir_sim *sim, struct weir_sim_socket *from)
     made->peer_node = there;
     made->is_connected = true;
     (void)snprintf(made->base.peer, sizeof made->base.peer, "node-%d:0", there);
+    memcpy(made->base.local, listener->base.address, sizeof made->base.local);
     from->peer = made;
     weir_sim_packet_send(sim, from, WEIR_SIM_PACKET_CONNECTED, here, there, NULL, 0);
     weir_sim_actor_queue_turn((struct weir_sim_actor *)made->base.actor);
@@ -190,6 +195,7 @@ void weir_sim_packet_arrive(struct weir_sim *sim, struct weir_sim_packet *packet
         break;
     case WEIR_SIM_PACKET_CONNECTED:
         to->is_connected = true;
+        (void)snprintf(to->base.local, sizeof to->base.local, "node-%d:0", to->life->node->number);
         weir_sim_socket_finish(to, &to->connect, 0);
         break;
     case WEIR_SIM_PACKET_DATA:

@@ -73,6 +73,12 @@ static void end_write(struct weir_sim_socket *socket, int64_t result)
     weir_sim_socket_finish(socket, &socket->write, result);
 }
 
+/* Who only waits is told that there is something, and meets the failure in its read. */
+static void end_read_of_reset(struct weir_sim_socket *socket)
+{
+    weir_sim_socket_finish(socket, &socket->read, socket->read_to != NULL ? WEIR_DISCONNECTED : 1);
+}
+
 void weir_sim_socket_break(struct weir_sim_socket *socket)
 {
     weir_sim_packets_drop(socket);
@@ -81,7 +87,7 @@ void weir_sim_socket_break(struct weir_sim_socket *socket)
     if (socket->peer != NULL) socket->peer->peer = NULL;
     socket->peer = NULL;
     weir_sim_socket_finish(socket, &socket->connect, WEIR_DISCONNECTED);
-    weir_sim_socket_finish(socket, &socket->read, WEIR_DISCONNECTED);
+    end_read_of_reset(socket);
     if (socket->write.is_under_way) end_write(socket, WEIR_DISCONNECTED);
 }
 
@@ -130,7 +136,12 @@ void weir_sim_socket_deliver(struct weir_sim_socket *socket)
 {
     if (!socket->read.is_under_way) return;
     if (socket->inbox_size == 0) {
-        if (socket->has_ended) weir_sim_socket_finish(socket, &socket->read, 0);
+        int64_t result = socket->read_to != NULL ? 0 : 1;
+        if (socket->has_ended) weir_sim_socket_finish(socket, &socket->read, result);
+        return;
+    }
+    if (socket->read_to == NULL) {
+        weir_sim_socket_finish(socket, &socket->read, 1);
         return;
     }
     size_t size = socket->inbox_size < socket->read_size ? socket->inbox_size : socket->read_size;
@@ -141,67 +152,73 @@ void weir_sim_socket_deliver(struct weir_sim_socket *socket)
     if (socket->peer != NULL) weir_sim_socket_pump(socket->peer);
 }
 
-static void socket_read(struct weir_socket *base, void *to, size_t size,
-                        struct weir_socket_done done)
+/* `to == NULL`: wait only. */
+static void begin_read(struct weir_sim_socket *socket, void *to, size_t size,
+                       struct weir_socket_done done)
 {
-    struct weir_sim_socket *socket = sim_socket(base);
-    weir_assert(size > 0);
     if (socket->life->is_dead) return;
     attempt_begin(&socket->read, done);
     socket->read_to = to;
     socket->read_size = size;
     if (socket->is_reset) {
-        weir_sim_socket_finish(socket, &socket->read, WEIR_DISCONNECTED);
+        end_read_of_reset(socket);
     } else {
         weir_sim_socket_deliver(socket);
     }
 }
 
-/* `to_send` is filled; off it goes. */
-static void begin_write(struct weir_sim_socket *socket, struct weir_socket_done done)
+static void socket_read(struct weir_socket *base, void *to, size_t size,
+                        struct weir_socket_done done)
 {
+    weir_assert(to != NULL);
+    weir_assert(size > 0);
+    begin_read(sim_socket(base), to, size, done);
+}
+
+static void socket_await(struct weir_socket *base, struct weir_socket_done done)
+{
+    begin_read(sim_socket(base), NULL, 0, done);
+}
+
+/* A copy of all that is to go out, with the file as it is now. */
+static void fill_to_send(struct weir_sim_socket *socket, const struct weir_socket_output *output)
+{
+    size_t size = (size_t)output->size;
+    for (size_t i = 0; i < output->part_count; i++) {
+        size += output->parts[i].size;
+    }
+    uint8_t *copy = weir_sim_calloc(1, size + 1);
+    size_t filled = 0;
+    for (size_t i = 0; i < output->part_count; i++) {
+        const struct weir_iovec *part = &output->parts[i];
+        if (part->size > 0) memcpy(copy + filled, part->base, part->size);
+        filled += part->size;
+    }
+    int64_t got = 0;
+    if (output->size > 0) {
+        got = weir_file_read(output->file, copy + filled, (size_t)output->size, output->position,
+                             NULL);
+    }
+    socket->to_send = copy;
+    socket->to_send_size = filled + (got > 0 ? (size_t)got : 0);
+    socket->write_failure = got < 0 ? got : got < output->size ? WEIR_TRUNCATED : 0;
+}
+
+static void socket_send(struct weir_socket *base, const struct weir_socket_output *output,
+                        struct weir_socket_done done)
+{
+    struct weir_sim_socket *socket = sim_socket(base);
+    weir_assert(output->position >= 0 && output->size >= 0);
+    weir_assert(output->file != NULL || output->size == 0);
+    if (socket->life->is_dead) return;
     attempt_begin(&socket->write, done);
+    fill_to_send(socket, output);
     socket->sent = 0;
     if (socket->is_reset) {
         end_write(socket, WEIR_DISCONNECTED);
     } else {
         weir_sim_socket_pump(socket);
     }
-}
-
-static void socket_write(struct weir_socket *base, const struct weir_iovec *parts, size_t count,
-                         struct weir_socket_done done)
-{
-    struct weir_sim_socket *socket = sim_socket(base);
-    if (socket->life->is_dead) return;
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++) {
-        size += parts[i].size;
-    }
-    uint8_t *copy = weir_sim_calloc(1, size + 1);
-    size_t filled = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].size > 0) memcpy(copy + filled, parts[i].base, parts[i].size);
-        filled += parts[i].size;
-    }
-    socket->to_send = copy;
-    socket->to_send_size = size;
-    socket->write_failure = 0;
-    begin_write(socket, done);
-}
-
-static void socket_send_file(struct weir_socket *base, struct weir_file *file, int64_t position,
-                             int64_t size, struct weir_socket_done done)
-{
-    struct weir_sim_socket *socket = sim_socket(base);
-    weir_assert(position >= 0 && size >= 0);
-    if (socket->life->is_dead) return;
-    uint8_t *copy = weir_sim_calloc(1, (size_t)size + 1);
-    int64_t got = weir_file_read(file, copy, (size_t)size, position, NULL);
-    socket->to_send = copy;
-    socket->to_send_size = got > 0 ? (size_t)got : 0;
-    socket->write_failure = got < 0 ? got : got < size ? WEIR_TRUNCATED : 0;
-    begin_write(socket, done);
 }
 
 /* ---- life of a socket ------------------------------------------------------------------------- */
@@ -315,10 +332,11 @@ static int parse_address(const struct weir_sim_life *life, const char *text, str
     return WEIR_OK;
 }
 
-static bool is_taken(const struct weir_sim_life *life, uint16_t port)
+/* Who joins a family of sharers finds only such at the port. */
+static bool is_taken(const struct weir_sim_life *life, uint16_t port, bool joins)
 {
     for (const struct weir_sim_listener *at = life->listeners; at != NULL; at = at->next) {
-        if (at->port == port) return true;
+        if (at->port == port && !(joins && at->is_shared)) return true;
     }
     return false;
 }
@@ -329,42 +347,59 @@ static uint16_t free_port(struct weir_sim_life *life)
     do {
         if (sim->next_port < FIRST_FREE_PORT) sim->next_port = FIRST_FREE_PORT;
         sim->next_port++;
-    } while (sim->next_port < FIRST_FREE_PORT || is_taken(life, sim->next_port));
+    } while (sim->next_port < FIRST_FREE_PORT || is_taken(life, sim->next_port, false));
     return sim->next_port;
 }
 
-static int socket_listen(struct weir_actor *actor, const char *text, weir_accept_fn accepted,
-                         void *context, struct weir_listener **listener_out,
-                         struct weir_error *error)
+static void print_address(const struct address *at, char text[WEIR_ADDRESS_SIZE])
+{
+    if (at->is_loopback) {
+        (void)snprintf(text, WEIR_ADDRESS_SIZE, "127.0.0.1:%u", at->port);
+    } else {
+        (void)snprintf(text, WEIR_ADDRESS_SIZE, "node-%d:%u", at->node, at->port);
+    }
+}
+
+/* Where this node may listen: the port is chosen, and free. */
+static int find_place(struct weir_sim_life *life, const struct weir_listen_at *at,
+                      struct address *place, struct weir_error *error)
+{
+    bool joins = at->is_shared && !at->is_first;
+    int rc = parse_address(life, at->address, place);
+    if (rc == WEIR_OK && place->node != life->node->number) rc = WEIR_INVALID_ARGUMENT;
+    if (rc < 0) return weir_error_set(error, WEIR_INVALID_ARGUMENT, "listen at '%s'", at->address);
+    if (place->port == 0) place->port = free_port(life);
+    if (is_taken(life, place->port, joins)) {
+        return weir_error_set(error, WEIR_LOCKED, "listen at '%s': the port is in use",
+                              at->address);
+    }
+    return WEIR_OK;
+}
+
+static int socket_listen(struct weir_actor *actor, const struct weir_listen_at *at,
+                         weir_accept_fn accepted, void *context,
+                         struct weir_listener **listener_out, struct weir_error *error)
 {
     struct weir_sim_life *life = (struct weir_sim_life *)actor->env;
-    struct address at;
-    if (life->is_dead) return weir_error_set(error, WEIR_CRASHED, "listen at '%s'", text);
-    int rc = parse_address(life, text, &at);
-    if (rc == WEIR_OK && at.node != life->node->number) rc = WEIR_INVALID_ARGUMENT;
-    if (rc < 0) return weir_error_set(error, WEIR_INVALID_ARGUMENT, "listen at '%s'", text);
-    if (at.port == 0) at.port = free_port(life);
-    if (is_taken(life, at.port)) {
-        return weir_error_set(error, WEIR_LOCKED, "listen at '%s': the port is in use", text);
-    }
+    struct address place;
+    if (life->is_dead) return weir_error_set(error, WEIR_CRASHED, "listen at '%s'", at->address);
+    int rc = find_place(life, at, &place, error);
+    if (rc < 0) return rc;
     struct weir_sim_listener *made = weir_alloc_zero(&life->budget, sizeof *made);
-    if (made == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "listen at '%s'", text);
+    if (made == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "listen at '%s'", at->address);
     *made = (struct weir_sim_listener){
         .base = {.actor = actor},
         .life = life,
         .next = life->listeners,
-        .port = at.port,
-        .is_loopback = at.is_loopback,
+        .port = place.port,
+        .is_loopback = place.is_loopback,
+        .is_shared = at->is_shared,
         .accepted = accepted,
         .context = context,
     };
     if (life->listeners != NULL) life->listeners->previous = made;
     life->listeners = made;
-    if (at.is_loopback) {
-        (void)snprintf(made->base.address, WEIR_ADDRESS_SIZE, "127.0.0.1:%u", at.port);
-    } else {
-        (void)snprintf(made->base.address, WEIR_ADDRESS_SIZE, "node-%d:%u", at.node, at.port);
-    }
+    print_address(&place, made->base.address);
     *listener_out = &made->base;
     return WEIR_OK;
 }
@@ -396,7 +431,7 @@ const struct weir_socket_ops weir_sim_socket_ops = {
     .listener_close = listener_close,
     .connect = socket_connect,
     .read = socket_read,
-    .write = socket_write,
-    .send_file = socket_send_file,
+    .await = socket_await,
+    .send = socket_send,
     .close = socket_close,
 };

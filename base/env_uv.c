@@ -138,6 +138,7 @@ static const struct weir_env_ops ops = {
     .file_lock = weir_env_uv_file_lock,
     .sync_file_system = weir_env_uv_sync_file_system,
     .drop_cache = weir_env_uv_drop_cache,
+    .file_is_cached = weir_env_uv_file_is_cached,
     .stat = weir_env_uv_stat,
     .make_directory = weir_env_uv_make_directory,
     .sync_directory = weir_env_uv_sync_directory,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,19 +46,42 @@ int weir_env_uv_address_parse(const char *address, struct sockaddr_storage *to, 
     return WEIR_OK;
 }
 
+/* An IPv4 address in its IPv6 clothes, as a listener at [::] sees it, is shown as what it is. */
+static socklen_t unmap(struct sockaddr_storage *to, const struct sockaddr_storage *from,
+                       socklen_t size)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)to;
+    *to = *from;
+    if (from->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) return size;
+    *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = v6->sin6_port};
+    memcpy(&v4->sin_addr, &v6->sin6_addr.s6_addr[12], sizeof v4->sin_addr);
+    return sizeof *v4;
+}
+
 void weir_env_uv_address_print(char text[WEIR_ADDRESS_SIZE], const struct sockaddr_storage *address,
                                socklen_t size)
 {
+    struct sockaddr_storage shown;
+    size = unmap(&shown, address, size);
     char host[HOST_SIZE];
     char port[8];
     int flags = NI_NUMERICHOST | NI_NUMERICSERV;
-    if (getnameinfo((const struct sockaddr *)address, size, host, sizeof host, port, sizeof port,
+    if (getnameinfo((const struct sockaddr *)&shown, size, host, sizeof host, port, sizeof port,
                     flags) != 0) {
         (void)snprintf(text, WEIR_ADDRESS_SIZE, "?");
         return;
     }
     bool has_colon = strchr(host, ':') != NULL;
     (void)snprintf(text, WEIR_ADDRESS_SIZE, has_colon ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+void weir_env_uv_address_own(char text[WEIR_ADDRESS_SIZE], int fd)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof own;
+    if (getsockname(fd, (struct sockaddr *)&own, &size) != 0) return;
+    weir_env_uv_address_print(text, &own, size);
 }
 
 int weir_env_uv_socket_failed(const char *verb, const char *address, int reason,

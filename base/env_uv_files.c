@@ -20,7 +20,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-enum { PARTS_PER_CALL = 64, FILE_MODE = 0644, DIRECTORY_MODE = 0755, CACHE_BLOCK = 65536 };
+enum { PARTS_PER_CALL = 64, FILE_MODE = 0644, DIRECTORY_MODE = 0755 };
+enum { CACHE_BLOCK = 65536, CACHE_STEP = 128 * 1024, CACHE_SAMPLES_MAX = 32 };
 
 static_assert(sizeof(struct weir_iovec) == sizeof(struct iovec), "one layout");
 static_assert(offsetof(struct weir_iovec, size) == offsetof(struct iovec, iov_len), "one layout");
@@ -244,6 +245,26 @@ void weir_env_uv_drop_cache(struct weir_file *file, int64_t position, int64_t si
     int64_t end = position + size;
     end += CACHE_BLOCK - end % CACHE_BLOCK;
     (void)posix_fadvise(fd_of(file), begin, end - begin, POSIX_FADV_DONTNEED); /* a hint */
+}
+
+/* One byte read without waiting: 0 bytes is the end of the file, which needs no disk. A file system
+ * that cannot tell (EOPNOTSUPP) counts as cold. */
+static bool is_byte_cached(struct weir_file *file, int64_t position)
+{
+    uint8_t byte;
+    struct iovec vector = {&byte, 1};
+    return preadv2(fd_of(file), &vector, 1, position, RWF_NOWAIT) >= 0;
+}
+
+/* Caches fill and empty by stretches, so samples tell; their number is bounded for large ranges. */
+bool weir_env_uv_file_is_cached(struct weir_file *file, int64_t position, int64_t size)
+{
+    if (size <= 0) return true;
+    int64_t step = size / CACHE_SAMPLES_MAX > CACHE_STEP ? size / CACHE_SAMPLES_MAX : CACHE_STEP;
+    for (int64_t at = 0; at < size - 1; at += step) {
+        if (!is_byte_cached(file, position + at)) return false;
+    }
+    return is_byte_cached(file, position + size - 1);
 }
 
 /* ---- paths ------------------------------------------------------------------------------------ */

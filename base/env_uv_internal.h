@@ -86,6 +86,7 @@ int weir_env_uv_file_stat(struct weir_file *file, struct weir_file_stat *stat_ou
 int weir_env_uv_file_lock(struct weir_file *file, struct weir_error *error);
 int weir_env_uv_sync_file_system(struct weir_file *file, struct weir_error *error);
 void weir_env_uv_drop_cache(struct weir_file *file, int64_t position, int64_t size);
+bool weir_env_uv_file_is_cached(struct weir_file *file, int64_t position, int64_t size);
 int weir_env_uv_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                      struct weir_error *error);
 int weir_env_uv_make_directory(struct weir_env *env, const char *path, struct weir_error *error);
@@ -104,14 +105,16 @@ int weir_env_uv_address_parse(const char *address, struct sockaddr_storage *to,
                               socklen_t *size_out);
 void weir_env_uv_address_print(char text[WEIR_ADDRESS_SIZE], const struct sockaddr_storage *address,
                                socklen_t size);
+/** This end's own address, as far as it has one. */
+void weir_env_uv_address_own(char text[WEIR_ADDRESS_SIZE], int fd);
 int weir_env_uv_socket_failed(const char *verb, const char *address, int reason,
                               struct weir_error *error);
 
 /** A socket over a connected or connecting handle, which is its own if this succeeds. An errno. */
 int weir_env_uv_socket_new(struct weir_env_uv_actor *actor, int fd,
                            struct weir_socket **socket_out);
-int weir_env_uv_listen(struct weir_actor *actor, const char *address, weir_accept_fn accepted,
-                       void *context, struct weir_listener **listener_out,
+int weir_env_uv_listen(struct weir_actor *actor, const struct weir_listen_at *at,
+                       weir_accept_fn accepted, void *context, struct weir_listener **listener_out,
                        struct weir_error *error);
 void weir_env_uv_listener_close(struct weir_listener *listener);
 void weir_env_uv_listeners_close(struct weir_env_uv_actor *actor);

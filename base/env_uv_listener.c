@@ -1,9 +1,19 @@
-/** Listening sockets of the real environment. */
+/**
+ * Listening sockets of the real environment.
+ *
+ * Sharing. With SO_REUSEPORT whoever has our user id may join the listeners at a port, a second server
+ * by mistake included. So the first of a family binds without it, which fails if anybody is there, and
+ * turns it on before it listens: Linux looks at the flags of those who have bound already as they are
+ * now (inet_csk_bind_conflict), and at listen() for the group to join. No moment is left in between.
+ *
+ * What is set on a listener is inherited by what it accepts: no call per connection.
+ */
 #include "base/env_uv_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +21,9 @@
 #include "base/error.h"
 
 enum { LISTEN_BACKLOG = 512, ACCEPTS_PER_EVENT = 16 };
+
+/* A peer that is gone without a word is noticed after two minutes of silence. */
+enum { KEEPALIVE_IDLE_S = 60, KEEPALIVE_INTERVAL_S = 15, KEEPALIVE_COUNT = 4 };
 
 struct weir_env_uv_listener {
     struct weir_listener base;
@@ -68,6 +81,7 @@ static bool accept_one(struct weir_env_uv_listener *listener)
         return false;
     }
     weir_env_uv_address_print(made->peer, &from, size);
+    weir_env_uv_address_own(made->local, fd);
     listener->accepted(listener->context, made);
     return true;
 }
@@ -82,14 +96,40 @@ static void on_listener_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* A bound and listening handle, or minus an errno. */
-static int bound_handle(const struct sockaddr_storage *at, socklen_t size)
+static bool set_option(int fd, int level, int option, int value)
 {
-    int on = 1;
-    int fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+static void set_inherited(int fd)
+{
+    (void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    (void)set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    (void)set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    (void)set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+    (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+static bool bind_and_listen(int fd, const struct sockaddr_storage *to, socklen_t size,
+                            const struct weir_listen_at *at)
+{
+    bool joins = at->is_shared && !at->is_first;
+    bool leads = at->is_shared && at->is_first;
+    (void)set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* old connections hold no port */
+    set_inherited(fd);
+    return (!joins || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
+           bind(fd, (const struct sockaddr *)to, size) == 0 &&
+           (!leads || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
+           listen(fd, LISTEN_BACKLOG) == 0;
+}
+
+/* A bound and listening handle, or minus an errno. */
+static int listening_handle(const struct sockaddr_storage *to, socklen_t size,
+                            const struct weir_listen_at *at)
+{
+    int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (const struct sockaddr *)at, size) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+    if (!bind_and_listen(fd, to, size, at)) {
         int reason = errno;
         (void)close(fd);
         return -reason;
@@ -119,28 +159,27 @@ static int new_listener(struct weir_env_uv_actor *actor, int fd,
     return 0;
 }
 
-int weir_env_uv_listen(struct weir_actor *base, const char *address, weir_accept_fn accepted,
-                       void *context, struct weir_listener **listener_out, struct weir_error *error)
+int weir_env_uv_listen(struct weir_actor *base, const struct weir_listen_at *at,
+                       weir_accept_fn accepted, void *context, struct weir_listener **listener_out,
+                       struct weir_error *error)
 {
-    struct sockaddr_storage at = {0};
+    struct sockaddr_storage to = {0};
     socklen_t size;
     struct weir_env_uv_listener *made = NULL;
-    if (weir_env_uv_address_parse(address, &at, &size) < 0) {
+    if (weir_env_uv_address_parse(at->address, &to, &size) < 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "listen at '%s': not an address",
-                              address);
+                              at->address);
     }
-    int fd = bound_handle(&at, size);
-    if (fd < 0) return weir_env_uv_socket_failed("listen at", address, -fd, error);
+    int fd = listening_handle(&to, size, at);
+    if (fd < 0) return weir_env_uv_socket_failed("listen at", at->address, -fd, error);
     int reason = new_listener((struct weir_env_uv_actor *)base, fd, &made);
     if (reason != 0) {
         (void)close(fd);
-        return weir_env_uv_socket_failed("listen at", address, reason, error);
+        return weir_env_uv_socket_failed("listen at", at->address, reason, error);
     }
     made->accepted = accepted;
     made->context = context;
-    size = sizeof at;
-    (void)getsockname(fd, (struct sockaddr *)&at, &size);
-    weir_env_uv_address_print(made->base.address, &at, size);
+    weir_env_uv_address_own(made->base.address, fd);
     int rc = uv_poll_start(&made->poll, UV_READABLE, on_listener_poll);
     weir_assert(rc == 0);
     *listener_out = &made->base;

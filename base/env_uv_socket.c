@@ -2,9 +2,16 @@
  * Sockets of the real environment: non-blocking system calls, and libuv's poll handle to learn when to
  * try again.
  *
- * A read or write is tried at once. If it cannot go on, the poll handle waits for the socket; if it is
- * finished, the socket joins the actor's list of those with a result, and the actor reports them at
- * its next turn, before its messages: a busy connection costs no trip through epoll.
+ * Results. What is finished joins the actor's list of sockets with a result, and the actor reports them
+ * at its next turn, before its messages: a busy connection costs no trip through epoll.
+ *
+ * Reads. A read that left room in its buffer has taken all there was, so the next one waits for the
+ * poll instead of asking in vain. A write is tried at once; it seldom has to wait.
+ *
+ * The poll. To change what it waits for costs libuv two system calls. It is level triggered, so it may
+ * stay armed for what nobody wants just now, and mostly somebody does by the time it fires. It is taken
+ * back when it fires in vain: at once for writing (a socket is nearly always writable), the second time
+ * for reading. A request and its answer then cost a poll, a read and a write, and nothing else.
  */
 #include "base/env_uv_internal.h"
 
@@ -20,7 +27,14 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { PARTS_PER_CALL = 64 };
+enum { PARTS_PER_CALL = 64, SENT_PER_TRY = 4 << 20 };
+
+/* What a read would find, as far as we know. */
+enum readable {
+    READABLE_UNKNOWN, /* the poll will tell */
+    READABLE_MAYBE,   /* the last read filled its buffer */
+    READABLE_SURELY,  /* the poll has told, and nobody has read since */
+};
 
 /* A read, a write or a connect: under way, or with its result. */
 struct attempt {
@@ -40,22 +54,21 @@ struct weir_env_uv_socket {
     bool is_closed; /* the memory goes when libuv lets go of `poll` */
     int fd;
     int events; /* what `poll` waits for */
+    enum readable readable;
     uv_poll_t poll;
     struct attempt connect;
     struct attempt read;
     struct attempt write;
 
-    void *read_to;
+    void *read_to; /* NULL: the read under way only waits */
     size_t read_size;
 
-    const struct weir_iovec *parts; /* of a write; NULL: a file is being sent */
-    size_t part_count;
+    struct weir_socket_output output;
     size_t part_index;
     size_t part_offset;
-    int64_t written;
-    int file_fd;
     off_t file_position;
     int64_t file_left;
+    int64_t written;
 };
 
 static struct weir_env_uv_actor *actor_of(const struct weir_socket *socket)
@@ -150,15 +163,23 @@ static void try_connect(struct weir_env_uv_socket *socket)
     int reason = 0;
     socklen_t size = sizeof reason;
     (void)getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &reason, &size);
+    if (reason == 0) weir_env_uv_address_own(socket->base.local, socket->fd);
     attempt_finish(socket, &socket->connect, reason == 0 ? 0 : code_of(reason));
 }
 
 static void try_read(struct weir_env_uv_socket *socket)
 {
     ssize_t got;
+    if (socket->read_to == NULL) {
+        if (socket->readable == READABLE_SURELY) attempt_finish(socket, &socket->read, 1);
+        return;
+    }
+    if (socket->readable == READABLE_UNKNOWN) return;
     do {
         got = recv(socket->fd, socket->read_to, socket->read_size, 0);
     } while (got < 0 && errno == EINTR);
+    bool is_drained = got < 0 ? errno == EAGAIN : got > 0 && (size_t)got < socket->read_size;
+    socket->readable = is_drained ? READABLE_UNKNOWN : READABLE_MAYBE;
     if (got < 0 && errno == EAGAIN) return;
     attempt_finish(socket, &socket->read, got >= 0 ? got : code_of(errno));
 }
@@ -167,8 +188,9 @@ static size_t gather(const struct weir_env_uv_socket *socket, struct iovec vecto
 {
     size_t filled = 0;
     size_t offset = socket->part_offset;
-    for (size_t i = socket->part_index; i < socket->part_count && filled < PARTS_PER_CALL; i++) {
-        const struct weir_iovec *part = &socket->parts[i];
+    const struct weir_socket_output *output = &socket->output;
+    for (size_t i = socket->part_index; i < output->part_count && filled < PARTS_PER_CALL; i++) {
+        const struct weir_iovec *part = &output->parts[i];
         if (part->size > offset) {
             vector[filled].iov_base = (uint8_t *)(uintptr_t)part->base + offset;
             vector[filled].iov_len = part->size - offset;
@@ -183,7 +205,7 @@ static void advance_parts(struct weir_env_uv_socket *socket, size_t size)
 {
     socket->written += (int64_t)size;
     while (size > 0) {
-        size_t left = socket->parts[socket->part_index].size - socket->part_offset;
+        size_t left = socket->output.parts[socket->part_index].size - socket->part_offset;
         if (size < left) {
             socket->part_offset += size;
             return;
@@ -194,51 +216,52 @@ static void advance_parts(struct weir_env_uv_socket *socket, size_t size)
     }
 }
 
-static void try_write_parts(struct weir_env_uv_socket *socket)
+/* True once all parts are on their way; false: the socket is full, or the attempt has failed. What the
+ * file brings goes out with them (MSG_MORE): a header does not travel alone. */
+static bool send_parts(struct weir_env_uv_socket *socket)
 {
     struct iovec vector[PARTS_PER_CALL];
-    for (;;) {
-        size_t filled = gather(socket, vector);
-        if (filled == 0) {
-            attempt_finish(socket, &socket->write, socket->written);
-            return;
-        }
+    int flags = MSG_NOSIGNAL | (socket->file_left > 0 ? MSG_MORE : 0);
+    for (size_t filled = gather(socket, vector); filled > 0; filled = gather(socket, vector)) {
         struct msghdr message = {.msg_iov = vector, .msg_iovlen = filled};
-        ssize_t put = sendmsg(socket->fd, &message, MSG_NOSIGNAL);
+        ssize_t put = sendmsg(socket->fd, &message, flags);
         if (put < 0 && errno == EINTR) continue;
-        if (put < 0 && errno == EAGAIN) return;
         if (put < 0) {
-            attempt_finish(socket, &socket->write, code_of(errno));
-            return;
+            if (errno != EAGAIN) attempt_finish(socket, &socket->write, code_of(errno));
+            return false;
         }
         advance_parts(socket, (size_t)put);
     }
+    return true;
 }
 
-/* sendfile(2) has no MSG_NOSIGNAL; our threads block SIGPIPE, so a lost peer is EPIPE here too. */
-static void try_send_file(struct weir_env_uv_socket *socket)
+/* sendfile(2) has no MSG_NOSIGNAL; our threads block SIGPIPE, so a lost peer is EPIPE here too. A peer
+ * that takes as fast as we give must not hold the actor: after some megabytes the poll has its turn. */
+static bool send_file(struct weir_env_uv_socket *socket)
 {
+    int fd = socket->file_left > 0 ? weir_env_uv_file_handle(socket->output.file) : -1;
+    size_t may_send = SENT_PER_TRY;
     while (socket->file_left > 0) {
-        ssize_t put = sendfile(socket->fd, socket->file_fd, &socket->file_position,
-                               (size_t)socket->file_left);
+        size_t size = (size_t)socket->file_left < may_send ? (size_t)socket->file_left : may_send;
+        if (size == 0) return false;
+        ssize_t put = sendfile(socket->fd, fd, &socket->file_position, size);
         if (put < 0 && errno == EINTR) continue;
-        if (put < 0 && errno == EAGAIN) return;
+        if (put < 0 && errno == EAGAIN) return false;
         if (put <= 0) {
             attempt_finish(socket, &socket->write, put == 0 ? WEIR_TRUNCATED : code_of(errno));
-            return;
+            return false;
         }
         socket->file_left -= put;
         socket->written += put;
+        may_send -= (size_t)put;
     }
-    attempt_finish(socket, &socket->write, socket->written);
+    return true;
 }
 
 static void try_write(struct weir_env_uv_socket *socket)
 {
-    if (socket->parts != NULL) {
-        try_write_parts(socket);
-    } else {
-        try_send_file(socket);
+    if (send_parts(socket) && send_file(socket)) {
+        attempt_finish(socket, &socket->write, socket->written);
     }
 }
 
@@ -246,12 +269,14 @@ static void try_write(struct weir_env_uv_socket *socket)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* Ask libuv for what is still under way, if that has changed. */
-static void update_poll(struct weir_env_uv_socket *socket)
+static int wanted_events(const struct weir_env_uv_socket *socket)
 {
-    int events = 0;
-    if (socket->read.is_under_way) events |= UV_READABLE;
-    if (socket->write.is_under_way || socket->connect.is_under_way) events |= UV_WRITABLE;
+    bool writes = socket->write.is_under_way || socket->connect.is_under_way;
+    return (socket->read.is_under_way ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);
+}
+
+static void set_poll(struct weir_env_uv_socket *socket, int events)
+{
     if (events == socket->events) return;
     socket->events = events;
     int rc =
@@ -259,61 +284,78 @@ static void update_poll(struct weir_env_uv_socket *socket)
     weir_assert(rc == 0);
 }
 
-/* After an error of the poll itself the calls below find out what it is. */
+/* See to it that what is under way is waited for. */
+static void arm_poll(struct weir_env_uv_socket *socket)
+{
+    int wanted = wanted_events(socket);
+    if ((wanted & ~socket->events) != 0) set_poll(socket, wanted | (socket->events & UV_READABLE));
+}
+
+/* `fired` events that nobody wanted: see the file's head. */
+static int fired_in_vain(struct weir_env_uv_socket *socket, int fired, int wanted)
+{
+    int vain = fired & ~wanted;
+    if ((vain & UV_READABLE) != 0 && socket->readable != READABLE_SURELY) vain &= ~UV_READABLE;
+    return vain;
+}
+
+/* After an error of the poll itself, which ends it, the calls below find out what it is. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct weir_env_uv_socket *socket = poll->data;
-    (void)status;
-    (void)events;
+    int wanted = wanted_events(socket);
+    if (status < 0) {
+        socket->events = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    int vain = fired_in_vain(socket, events, wanted);
+    if ((events & UV_READABLE) != 0) socket->readable = READABLE_SURELY;
     if (socket->connect.is_under_way) {
         try_connect(socket);
     } else {
-        if (socket->read.is_under_way) try_read(socket);
-        if (socket->write.is_under_way) try_write(socket);
+        if ((events & wanted & UV_READABLE) != 0) try_read(socket);
+        if ((events & wanted & UV_WRITABLE) != 0) try_write(socket);
     }
-    update_poll(socket);
+    set_poll(socket, (socket->events & ~vain) | wanted_events(socket));
 }
 
 static void socket_read(struct weir_socket *base, void *to, size_t size,
                         struct weir_socket_done done)
 {
     struct weir_env_uv_socket *socket = (struct weir_env_uv_socket *)base;
+    weir_assert(to != NULL);
     weir_assert(size > 0);
     attempt_begin(&socket->read, done);
     socket->read_to = to;
     socket->read_size = size;
     try_read(socket);
-    update_poll(socket);
+    arm_poll(socket);
 }
 
-static void socket_write(struct weir_socket *base, const struct weir_iovec *parts, size_t count,
-                         struct weir_socket_done done)
+static void socket_await(struct weir_socket *base, struct weir_socket_done done)
 {
     struct weir_env_uv_socket *socket = (struct weir_env_uv_socket *)base;
-    weir_assert(parts != NULL);
+    attempt_begin(&socket->read, done);
+    socket->read_to = NULL;
+    try_read(socket);
+    arm_poll(socket);
+}
+
+static void socket_send(struct weir_socket *base, const struct weir_socket_output *output,
+                        struct weir_socket_done done)
+{
+    struct weir_env_uv_socket *socket = (struct weir_env_uv_socket *)base;
+    weir_assert(output->position >= 0 && output->size >= 0);
+    weir_assert(output->file != NULL || output->size == 0);
     attempt_begin(&socket->write, done);
-    socket->parts = parts;
-    socket->part_count = count;
+    socket->output = *output;
     socket->part_index = 0;
     socket->part_offset = 0;
+    socket->file_position = output->position;
+    socket->file_left = output->size;
     socket->written = 0;
     try_write(socket);
-    update_poll(socket);
-}
-
-static void socket_send_file(struct weir_socket *base, struct weir_file *file, int64_t position,
-                             int64_t size, struct weir_socket_done done)
-{
-    struct weir_env_uv_socket *socket = (struct weir_env_uv_socket *)base;
-    weir_assert(position >= 0 && size >= 0);
-    attempt_begin(&socket->write, done);
-    socket->parts = NULL;
-    socket->file_fd = weir_env_uv_file_handle(file);
-    socket->file_position = position;
-    socket->file_left = size;
-    socket->written = 0;
-    try_write(socket);
-    update_poll(socket);
+    arm_poll(socket);
 }
 
 /* ---- life of a socket ------------------------------------------------------------------------- */
@@ -344,8 +386,6 @@ int weir_env_uv_socket_new(struct weir_env_uv_actor *actor, int fd, struct weir_
         weir_free(socket);
         return -reason;
     }
-    int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* for speed only */
     socket->poll.data = socket;
     socket->base.actor = &actor->base;
     socket->fd = fd;
@@ -375,13 +415,15 @@ static int socket_connect(struct weir_actor *base, const char *address,
         return weir_env_uv_socket_failed("connect to", address, reason, error);
     }
     struct weir_env_uv_socket *made = (struct weir_env_uv_socket *)opened;
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* for speed only */
     (void)snprintf(opened->peer, sizeof opened->peer, "%s", address);
     attempt_begin(&made->connect, done);
     int rc = connect(fd, (const struct sockaddr *)&to, size);
     if (rc != 0 && errno != EINPROGRESS && errno != EINTR) {
         attempt_finish(made, &made->connect, code_of(errno));
     }
-    update_poll(made);
+    arm_poll(made);
     *socket_out = opened;
     return WEIR_OK;
 }
@@ -400,7 +442,7 @@ const struct weir_socket_ops weir_env_uv_socket_ops = {
     .listener_close = weir_env_uv_listener_close,
     .connect = socket_connect,
     .read = socket_read,
-    .write = socket_write,
-    .send_file = socket_send_file,
+    .await = socket_await,
+    .send = socket_send,
     .close = socket_close,
 };

@@ -93,6 +93,8 @@ struct end {
     struct weir_listener *listener;
     struct weir_socket *socket;
     char address[WEIR_ADDRESS_SIZE];
+    bool is_shared;
+    bool is_first;
     void (*on_open)(struct end *end);
     uint8_t *bytes;
     size_t size;
@@ -130,8 +132,9 @@ static void end_connected(void *context, int64_t result)
 static void end_listen(void *context)
 {
     struct end *end = context;
-    end->rc =
-        weir_socket_listen(end->actor, end->address, end_accepted, end, &end->listener, &error);
+    struct weir_listen_at at = {
+        .address = end->address, .is_shared = end->is_shared, .is_first = end->is_first};
+    end->rc = weir_socket_listen(end->actor, &at, end_accepted, end, &end->listener, &error);
 }
 
 static void end_connect(void *context)
