@@ -45,8 +45,10 @@ struct weir_remote_call {
         *response_type;  /* NULL: no answer comes (acks=0), `done` at once */
     int16_t version;     /* -1: the highest both have */
     const void *request; /* encoded by the call */
-    /** `response` (the struct of response_type, its slices in the connection's memory) until `done`
-     * returns; NULL with a negative `rc`. */
+    /* Where the answer's bytes and its struct are kept; NULL: in the connection's memory, until `done`
+     * returns. Touched on the actor's thread while the call is under way. */
+    struct weir_arena *arena;
+    /** `response` is the struct of response_type; NULL with a negative `rc`, or if there is none. */
     void (*done)(struct weir_remote_call *call, int rc, const void *response);
     void *context;
     /* the connection's */
