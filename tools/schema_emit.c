@@ -100,8 +100,9 @@ const char *schema_kind_name(const struct field *field)
     case KIND_STRING:
         return field->is_always_plain ? "plain_string" : "string";
     case KIND_BYTES:
-    case KIND_RECORDS:
         return "bytes";
+    case KIND_RECORDS:
+        return "records";
     case KIND_STRUCT:
         break;
     }

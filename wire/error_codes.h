@@ -7,68 +7,73 @@
 
 /**
  * Kafka's error numbers, which live on the wire only, and the one table where they meet our codes.
+ * Name, number, and our code for a client that is told so. Where Kafka's clients shall retry, ours does too.
  * Source: Kafka protocol guide, Error Codes.
  */
 #define WEIR_WIRE_ERRORS(X)                                                                        \
-    X(UNKNOWN_SERVER_ERROR, -1)                                                                    \
-    X(NONE, 0)                                                                                     \
-    X(OFFSET_OUT_OF_RANGE, 1)                                                                      \
-    X(CORRUPT_MESSAGE, 2)                                                                          \
-    X(UNKNOWN_TOPIC_OR_PARTITION, 3)                                                               \
-    X(INVALID_FETCH_SIZE, 4)                                                                       \
-    X(LEADER_NOT_AVAILABLE, 5)                                                                     \
-    X(NOT_LEADER_OR_FOLLOWER, 6)                                                                   \
-    X(REQUEST_TIMED_OUT, 7)                                                                        \
-    X(MESSAGE_TOO_LARGE, 10)                                                                       \
-    X(COORDINATOR_LOAD_IN_PROGRESS, 14)                                                            \
-    X(COORDINATOR_NOT_AVAILABLE, 15)                                                               \
-    X(NOT_COORDINATOR, 16)                                                                         \
-    X(INVALID_TOPIC_EXCEPTION, 17)                                                                 \
-    X(RECORD_LIST_TOO_LARGE, 18)                                                                   \
-    X(NOT_ENOUGH_REPLICAS, 19)                                                                     \
-    X(NOT_ENOUGH_REPLICAS_AFTER_APPEND, 20)                                                        \
-    X(INVALID_REQUIRED_ACKS, 21)                                                                   \
-    X(TOPIC_AUTHORIZATION_FAILED, 29)                                                              \
-    X(CLUSTER_AUTHORIZATION_FAILED, 31)                                                            \
-    X(INVALID_TIMESTAMP, 32)                                                                       \
-    X(UNSUPPORTED_VERSION, 35)                                                                     \
-    X(TOPIC_ALREADY_EXISTS, 36)                                                                    \
-    X(INVALID_PARTITIONS, 37)                                                                      \
-    X(INVALID_REPLICATION_FACTOR, 38)                                                              \
-    X(INVALID_REPLICA_ASSIGNMENT, 39)                                                              \
-    X(INVALID_CONFIG, 40)                                                                          \
-    X(NOT_CONTROLLER, 41)                                                                          \
-    X(INVALID_REQUEST, 42)                                                                         \
-    X(UNSUPPORTED_FOR_MESSAGE_FORMAT, 43)                                                          \
-    X(POLICY_VIOLATION, 44)                                                                        \
-    X(OUT_OF_ORDER_SEQUENCE_NUMBER, 45)                                                            \
-    X(DUPLICATE_SEQUENCE_NUMBER, 46)                                                               \
-    X(INVALID_PRODUCER_EPOCH, 47)                                                                  \
-    X(INVALID_TXN_STATE, 48)                                                                       \
-    X(TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 53)                                                   \
-    X(SECURITY_DISABLED, 54)                                                                       \
-    X(KAFKA_STORAGE_ERROR, 56)                                                                     \
-    X(LOG_DIR_NOT_FOUND, 57)                                                                       \
-    X(FETCH_SESSION_ID_NOT_FOUND, 70)                                                              \
-    X(INVALID_FETCH_SESSION_EPOCH, 71)                                                             \
-    X(FENCED_LEADER_EPOCH, 74)                                                                     \
-    X(UNKNOWN_LEADER_EPOCH, 75)                                                                    \
-    X(UNSUPPORTED_COMPRESSION_TYPE, 76)                                                            \
-    X(OFFSET_NOT_AVAILABLE, 78)                                                                    \
-    X(INVALID_RECORD, 87)                                                                          \
-    X(THROTTLING_QUOTA_EXCEEDED, 89)                                                               \
-    X(PRODUCER_FENCED, 90)                                                                         \
-    X(UNKNOWN_TOPIC_ID, 100)                                                                       \
-    X(INCONSISTENT_TOPIC_ID, 103)                                                                  \
-    X(FETCH_SESSION_TOPIC_ID_ERROR, 106)
+    X(UNKNOWN_SERVER_ERROR, -1, IO)                                                                \
+    X(NONE, 0, OK)                                                                                 \
+    X(OFFSET_OUT_OF_RANGE, 1, OFFSET_OUT_OF_RANGE)                                                 \
+    X(CORRUPT_MESSAGE, 2, CORRUPT)                                                                 \
+    X(UNKNOWN_TOPIC_OR_PARTITION, 3, UNKNOWN_TOPIC_OR_PARTITION)                                   \
+    X(INVALID_FETCH_SIZE, 4, INVALID_ARGUMENT)                                                     \
+    X(LEADER_NOT_AVAILABLE, 5, DISCONNECTED)                                                       \
+    X(NOT_LEADER_OR_FOLLOWER, 6, DISCONNECTED)                                                     \
+    X(REQUEST_TIMED_OUT, 7, TIMED_OUT)                                                             \
+    X(MESSAGE_TOO_LARGE, 10, TOO_LARGE)                                                            \
+    X(COORDINATOR_LOAD_IN_PROGRESS, 14, DISCONNECTED)                                              \
+    X(COORDINATOR_NOT_AVAILABLE, 15, DISCONNECTED)                                                 \
+    X(NOT_COORDINATOR, 16, DISCONNECTED)                                                           \
+    X(INVALID_TOPIC_EXCEPTION, 17, INVALID_TOPIC)                                                  \
+    X(RECORD_LIST_TOO_LARGE, 18, TOO_LARGE)                                                        \
+    X(NOT_ENOUGH_REPLICAS, 19, NOT_ENOUGH_REPLICAS)                                                \
+    X(NOT_ENOUGH_REPLICAS_AFTER_APPEND, 20, NOT_ENOUGH_REPLICAS)                                   \
+    X(INVALID_REQUIRED_ACKS, 21, INVALID_ARGUMENT)                                                 \
+    X(TOPIC_AUTHORIZATION_FAILED, 29, PERMISSION)                                                  \
+    X(CLUSTER_AUTHORIZATION_FAILED, 31, PERMISSION)                                                \
+    X(INVALID_TIMESTAMP, 32, INVALID_TIMESTAMP)                                                    \
+    X(UNSUPPORTED_VERSION, 35, UNSUPPORTED_VERSION)                                                \
+    X(TOPIC_ALREADY_EXISTS, 36, EXISTS)                                                            \
+    X(INVALID_PARTITIONS, 37, INVALID_PARTITIONS)                                                  \
+    X(INVALID_REPLICATION_FACTOR, 38, INVALID_ARGUMENT)                                            \
+    X(INVALID_REPLICA_ASSIGNMENT, 39, INVALID_ARGUMENT)                                            \
+    X(INVALID_CONFIG, 40, INVALID_CONFIG)                                                          \
+    X(NOT_CONTROLLER, 41, DISCONNECTED)                                                            \
+    X(INVALID_REQUEST, 42, INVALID_ARGUMENT)                                                       \
+    X(UNSUPPORTED_FOR_MESSAGE_FORMAT, 43, UNSUPPORTED)                                             \
+    X(POLICY_VIOLATION, 44, PERMISSION)                                                            \
+    X(OUT_OF_ORDER_SEQUENCE_NUMBER, 45, OUT_OF_ORDER_SEQUENCE)                                     \
+    X(DUPLICATE_SEQUENCE_NUMBER, 46, EXISTS)                                                       \
+    X(INVALID_PRODUCER_EPOCH, 47, PRODUCER_FENCED)                                                 \
+    X(INVALID_TXN_STATE, 48, INVALID_ARGUMENT)                                                     \
+    X(TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 53, PERMISSION)                                       \
+    X(SECURITY_DISABLED, 54, UNSUPPORTED)                                                          \
+    X(KAFKA_STORAGE_ERROR, 56, OFFLINE)                                                            \
+    X(LOG_DIR_NOT_FOUND, 57, NOT_FOUND)                                                            \
+    X(FETCH_SESSION_ID_NOT_FOUND, 70, NOT_FOUND)                                                   \
+    X(INVALID_FETCH_SESSION_EPOCH, 71, INVALID_ARGUMENT)                                           \
+    X(FENCED_LEADER_EPOCH, 74, FENCED_LEADER_EPOCH)                                                \
+    X(UNKNOWN_LEADER_EPOCH, 75, UNKNOWN_LEADER_EPOCH)                                              \
+    X(UNSUPPORTED_COMPRESSION_TYPE, 76, UNSUPPORTED_CODEC)                                         \
+    X(OFFSET_NOT_AVAILABLE, 78, TIMED_OUT)                                                         \
+    X(INVALID_RECORD, 87, INVALID_RECORD)                                                          \
+    X(THROTTLING_QUOTA_EXCEEDED, 89, LIMIT)                                                        \
+    X(PRODUCER_FENCED, 90, PRODUCER_FENCED)                                                        \
+    X(UNKNOWN_TOPIC_ID, 100, UNKNOWN_TOPIC_ID)                                                     \
+    X(INCONSISTENT_TOPIC_ID, 103, UNKNOWN_TOPIC_ID)                                                \
+    X(FETCH_SESSION_TOPIC_ID_ERROR, 106, UNKNOWN_TOPIC_ID)
 
 enum weir_wire_error {
-#define WEIR_WIRE_ERROR_ENUM(name, number) WEIR_WIRE_##name = (number),
+#define WEIR_WIRE_ERROR_ENUM(name, number, code) WEIR_WIRE_##name = (number),
     WEIR_WIRE_ERRORS(WEIR_WIRE_ERROR_ENUM)
 #undef WEIR_WIRE_ERROR_ENUM
 };
 
-/** Kafka's number for one of our codes (0 for 0 and WEIR_END); UNKNOWN_SERVER_ERROR if there is none. */
+/**
+ * Kafka's number for one of our codes (0 for 0 and WEIR_END); UNKNOWN_SERVER_ERROR if there is none.
+ * What passes by itself becomes NOT_LEADER_OR_FOLLOWER: every client waits a little and asks again,
+ * in each request that names partitions, while other retriable numbers end a consumer of Kafka's own.
+ */
 int16_t weir_wire_error_of(int code);
 /** Our code for Kafka's number, for clients; WEIR_UNSUPPORTED for one that is not in the table. */
 int weir_code_of_wire_error(int16_t number);

@@ -18,10 +18,11 @@ static bool has_version(const struct weir_message_type *type, int16_t version)
 }
 
 static struct weir_encoder encoder_for(const struct weir_message_type *type, int16_t version,
-                                       struct weir_buffer *buffer)
+                                       struct weir_buffer *buffer, struct weir_splices *splices)
 {
     return (struct weir_encoder){
         .buffer = buffer,
+        .splices = splices,
         .version = version,
         .is_flexible = version >= type->flexible_from,
     };
@@ -32,7 +33,7 @@ int weir_message_encode(const struct weir_message_type *type, const void *messag
 {
     if (!has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
     size_t size_before = buffer->size;
-    struct weir_encoder encoder = encoder_for(type, version, buffer);
+    struct weir_encoder encoder = encoder_for(type, version, buffer, NULL);
     type->encode(&encoder, message);
     if (encoder.is_refused || buffer->failed) {
         buffer->size = size_before;
@@ -41,10 +42,27 @@ int weir_message_encode(const struct weir_message_type *type, const void *messag
     return 0;
 }
 
+int weir_message_encode_spliced(const struct weir_message_type *type, const void *message,
+                                int16_t version, struct weir_buffer *buffer,
+                                struct weir_splices *splices)
+{
+    if (!has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
+    size_t size_before = buffer->size;
+    struct weir_splices before = *splices;
+    struct weir_encoder encoder = encoder_for(type, version, buffer, splices);
+    type->encode(&encoder, message);
+    if (encoder.is_refused || buffer->failed || weir_arena_failed(splices->arena)) {
+        buffer->size = size_before;
+        *splices = before;
+        return encoder.is_refused ? WEIR_INVALID_ARGUMENT : WEIR_NO_MEMORY;
+    }
+    return 0;
+}
+
 size_t weir_message_size(const struct weir_message_type *type, const void *message, int16_t version)
 {
     if (!has_version(type, version)) return 0;
-    struct weir_encoder encoder = encoder_for(type, version, NULL);
+    struct weir_encoder encoder = encoder_for(type, version, NULL, NULL);
     type->encode(&encoder, message);
     return encoder.is_refused ? 0 : encoder.size;
 }

@@ -60,7 +60,7 @@ struct weir_splices {
     size_t size; /* of all */
 };
 /** As weir_message_encode, but the contents of fields of type `records` are left out, where they are not
- * empty, and noted in `splices`; their lengths are written. */
+ * empty, and noted behind those in `splices`; their lengths are written. Both stay as they were on failure. */
 int weir_message_encode_spliced(const struct weir_message_type *type, const void *message,
                                 int16_t version, struct weir_buffer *buffer,
                                 struct weir_splices *splices);

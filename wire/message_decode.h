@@ -69,6 +69,10 @@ struct weir_uuid weir_decode_uuid(struct weir_decoder *decoder);
 /** Views into what the reader reads; null only where it may be. */
 struct weir_slice weir_decode_string(struct weir_decoder *decoder, bool is_nullable);
 struct weir_slice weir_decode_bytes(struct weir_decoder *decoder, bool is_nullable);
+static inline struct weir_slice weir_decode_records(struct weir_decoder *decoder, bool is_nullable)
+{
+    return weir_decode_bytes(decoder, is_nullable);
+}
 /** A string in the old form whatever the version. */
 struct weir_slice weir_decode_plain_string(struct weir_decoder *decoder, bool is_nullable);
 

@@ -51,16 +51,53 @@ void weir_encode_string(struct weir_encoder *encoder, struct weir_slice value, b
     }
 }
 
-void weir_encode_bytes(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable)
+/* What stands before bytes; false if none follow (null or refused). */
+static bool encode_bytes_length(struct weir_encoder *encoder, struct weir_slice value,
+                                bool is_nullable)
 {
     bool is_null = weir_slice_is_null(value);
     if (is_null && !is_nullable) {
         weir_encode_refuse(encoder);
+        return false;
+    }
+    return encoder->is_flexible ? encode_compact_length(encoder, is_null, value.size)
+                                : encode_length32(encoder, is_null, value.size);
+}
+
+void weir_encode_bytes(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable)
+{
+    if (encode_bytes_length(encoder, value, is_nullable)) {
+        weir_encode_raw(encoder, value.data, value.size);
+    }
+}
+
+/* One more item, in a list twice as long where the old one is full; a failure sticks to the arena. */
+static struct weir_splice *add_splice(struct weir_splices *splices)
+{
+    if (splices->count == splices->capacity) {
+        size_t capacity = splices->capacity != 0 ? 2 * splices->capacity : 8;
+        struct weir_splice *items =
+            weir_arena_array(splices->arena, capacity, sizeof *splices->items);
+        if (items == NULL) return NULL;
+        if (splices->count != 0) memcpy(items, splices->items, splices->count * sizeof *items);
+        splices->items = items;
+        splices->capacity = capacity;
+    }
+    return &splices->items[splices->count++];
+}
+
+void weir_encode_records(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable)
+{
+    if (encoder->splices == NULL || value.size == 0) {
+        weir_encode_bytes(encoder, value, is_nullable);
         return;
     }
-    bool has_bytes = encoder->is_flexible ? encode_compact_length(encoder, is_null, value.size)
-                                          : encode_length32(encoder, is_null, value.size);
-    if (has_bytes) weir_encode_raw(encoder, value.data, value.size);
+    if (!encode_bytes_length(encoder, value, is_nullable)) return;
+    struct weir_splice *splice = add_splice(encoder->splices);
+    if (splice == NULL) return;
+    *splice = (struct weir_splice){encoder->buffer->size, value.data, value.size};
+    encoder->splices->size += value.size;
+    encoder->size += value.size;
 }
 
 bool weir_encode_count(struct weir_encoder *encoder, const void *elements, size_t count,

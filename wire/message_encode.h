@@ -9,8 +9,6 @@
  *
  * Source: Kafka protocol guide, Protocol Primitive Types; KIP-482 for compact forms and tags.
  */
-struct weir_splices;
-
 struct weir_encoder {
     struct weir_buffer *buffer;   /* NULL: count only */
     struct weir_splices *splices; /* NULL: records are copied into the buffer like all else */
@@ -92,6 +90,8 @@ static inline void weir_encode_uuid(struct weir_encoder *encoder, struct weir_uu
 /** Length and bytes; the old form has 16 bits of length for strings and 32 for bytes. */
 void weir_encode_string(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable);
 void weir_encode_bytes(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable);
+/** As bytes, but what they are is left to the encoder's splices, if it has any. */
+void weir_encode_records(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable);
 /** A string in the old form whatever the version: the client id of request headers. */
 void weir_encode_plain_string(struct weir_encoder *encoder, struct weir_slice value,
                               bool is_nullable);
