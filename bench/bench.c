@@ -31,6 +31,14 @@ static const struct {
     {"reopen", "open after kill -9 with 1 GB of log", bench_reopen},
     {"restart", "start a job with a store of 1 M keys after kill -9", bench_restart},
     {"idle", "memory of an open, idle log", bench_idle},
+    {"serve-produce", "the port: produce, client and server on a core each", bench_serve_produce},
+    {"serve-fetch", "the port: fetch from the page cache", bench_serve_fetch},
+    {"serve-partitions", "the port: the same load over more partitions", bench_serve_partitions},
+    {"serve-durable", "the port: acks=all, group commit", bench_serve_durable},
+    {"serve-latency", "the port: producer to consumer, beside a ping-pong", bench_serve_latency},
+    {"serve-idle", "the port: starting, and doing nothing, with 1,000 partitions",
+     bench_serve_idle},
+    {"serve-reopen", "the port: after kill -9 with 1 and 10 GB of log", bench_serve_reopen},
 };
 enum { BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
 

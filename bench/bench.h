@@ -55,5 +55,12 @@ void bench_open(void);
 void bench_reopen(void);
 void bench_restart(void);
 void bench_idle(void);
+void bench_serve_produce(void);
+void bench_serve_fetch(void);
+void bench_serve_partitions(void);
+void bench_serve_durable(void);
+void bench_serve_latency(void);
+void bench_serve_idle(void);
+void bench_serve_reopen(void);
 
 #endif
