@@ -1,0 +1,158 @@
+#include "broker/server/handlers/config_entries.h"
+
+#include "base/assert.h"
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static char *copy_text(struct weir_arena *arena, struct weir_slice text)
+{
+    char *copy = weir_arena_alloc(arena, text.size + 1);
+    if (copy == NULL) return NULL;
+    if (text.size > 0) memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    return copy;
+}
+
+static bool has_nul(struct weir_slice text)
+{
+    return text.size > 0 && memchr(text.data, '\0', text.size) != NULL;
+}
+
+bool weir_config_entry(struct weir_arena *arena, struct weir_slice key, struct weir_slice value,
+                       enum weir_config_op op, struct weir_config_entry *entry_out)
+{
+    if (has_nul(key) || has_nul(value)) return false;
+    *entry_out = (struct weir_config_entry){
+        .key = copy_text(arena, key),
+        .value = weir_slice_is_null(value) ? NULL : copy_text(arena, value),
+        .op = op,
+    };
+    return true;
+}
+
+/* ---- the levels below a topic ---------------------------------------------------------------- */
+
+/* Kafka's broker settings that stand behind its topic settings, where the names differ by more than
+ * "log." in front. */
+static const char *const broker_names[][2] = {
+    {"compression.type", "compression.type"},
+    {"delete.retention.ms", "log.cleaner.delete.retention.ms"},
+    {"max.message.bytes", "message.max.bytes"},
+    {"min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"},
+    {"min.insync.replicas", "min.insync.replicas"},
+    {"segment.ms", "log.roll.ms"},
+};
+
+static struct weir_slice broker_name_of(struct weir_arena *arena, const char *key)
+{
+    for (size_t i = 0; i < sizeof broker_names / sizeof broker_names[0]; i++) {
+        if (strcmp(broker_names[i][0], key) == 0) return weir_text(broker_names[i][1]);
+    }
+    return weir_text(weir_arena_printf(arena, "log.%s", key));
+}
+
+/* The table's keys and texts are static; only values are copied. */
+struct level_walk {
+    struct weir_arena *arena;
+    struct weir_config_level *rows; /* NULL: count only */
+    size_t count;
+};
+
+static void add_default(void *context, const char *key, const char *value, bool is_default,
+                        const char *text)
+{
+    struct level_walk *walk = context;
+    (void)is_default;
+    if (walk->rows != NULL) {
+        walk->rows[walk->count] = (struct weir_config_level){
+            .name = weir_text(key),
+            .text = weir_text(text),
+            .type = weir_topic_config_type(key),
+            .broker_name = broker_name_of(walk->arena, key),
+            .default_value = weir_arena_copy(walk->arena, weir_text(value)),
+        };
+    }
+    walk->count++;
+}
+
+static void add_broker(void *context, const char *key, const char *value, bool is_default,
+                       const char *text)
+{
+    struct level_walk *walk = context;
+    (void)key;
+    (void)text;
+    struct weir_config_level *row = &walk->rows[walk->count++];
+    if (!is_default) row->broker_value = weir_arena_copy(walk->arena, weir_text(value));
+}
+
+struct weir_config_levels weir_config_levels(struct weir_request_context *context)
+{
+    const struct weir_topic_config defaults = weir_topic_config_default();
+    struct level_walk walk = {.arena = &context->arena};
+    weir_topic_config_each(&defaults, add_default, &walk);
+    size_t count = walk.count;
+    walk.rows = weir_arena_array(walk.arena, count, sizeof *walk.rows);
+    if (walk.rows == NULL) return (struct weir_config_levels){0};
+
+    walk.count = 0;
+    weir_topic_config_each(&defaults, add_default, &walk);
+    walk.count = 0;
+    weir_topic_config_each(&weir_broker_options_of(context->broker)->topic_defaults, add_broker,
+                           &walk);
+    weir_assert(walk.count == count);
+    return (struct weir_config_levels){walk.rows, count};
+}
+
+/* ---- a topic's values ------------------------------------------------------------------------ */
+
+struct value_walk {
+    struct weir_arena *arena;
+    const struct weir_config_levels *levels;
+    const struct weir_config_entry *overrides;
+    size_t override_count;
+    struct weir_config_value *values;
+    size_t count;
+};
+
+static bool is_override(const struct value_walk *walk, const char *key)
+{
+    for (size_t i = 0; i < walk->override_count; i++) {
+        if (strcmp(walk->overrides[i].key, key) == 0) return true;
+    }
+    return false;
+}
+
+static void add_value(void *context, const char *key, const char *value, bool is_default,
+                      const char *text)
+{
+    struct value_walk *walk = context;
+    (void)is_default;
+    (void)text;
+    const struct weir_config_level *level = &walk->levels->rows[walk->count];
+    bool is_brokers = !weir_slice_is_null(level->broker_value);
+    walk->values[walk->count++] = (struct weir_config_value){
+        .value = weir_arena_copy(walk->arena, weir_text(value)),
+        .source = is_override(walk, key) ? WEIR_CONFIG_OF_TOPIC
+                  : is_brokers           ? WEIR_CONFIG_OF_BROKER
+                                         : WEIR_CONFIG_OF_KAFKA,
+    };
+}
+
+const struct weir_config_value *weir_config_values(struct weir_request_context *context,
+                                                   const struct weir_config_levels *levels,
+                                                   const struct weir_topic_config *config,
+                                                   const struct weir_config_entry *overrides,
+                                                   size_t override_count)
+{
+    struct value_walk walk = {
+        .arena = &context->arena,
+        .levels = levels,
+        .overrides = overrides,
+        .override_count = override_count,
+        .values = weir_arena_array(&context->arena, levels->count, sizeof *walk.values),
+    };
+    if (weir_arena_failed(walk.arena)) return NULL;
+    weir_topic_config_each(config, add_value, &walk);
+    weir_assert(walk.count == levels->count);
+    return walk.values;
+}
