@@ -16,6 +16,7 @@ static const char APPLICATION[] = "fraud";
 struct options {
     const char *data;
     const char *csv;
+    const char *listen;
     uint64_t seed;
     int64_t count; /* payments of this run; with --once: of the whole input */
     int64_t rate;  /* per second; 0: as fast as they go */
@@ -34,11 +35,14 @@ static void usage(FILE *to)
 {
     fprintf(
         to,
-        "usage: fraud --data DIR [--csv FILE] [--once] [--count N] [--rate N] [--seed N]\n"
+        "usage: fraud --data DIR [--csv FILE] [--listen ADDRESS] [--once] [--count N] [--rate N] "
+        "[--seed N]\n"
         "\n"
         "  --data DIR   the log's directory; a second run goes on where the first stopped\n"
         "  --csv FILE   payments of your own (columns cc_num, merchant, category, amt, lat, long,\n"
         "               unix_time, merch_lat, merch_long, is_fraud); default: a generator\n"
+        "  --listen ADDRESS  open the log to Kafka clients meanwhile: 127.0.0.1:9092, port 0 for "
+        "any\n"
         "  --once       a fixed input to its end, compared with a batch computation\n"
         "  --count N    payments of this run [500000]; with --once of the whole input [200000]\n"
         "  --rate N     payments per second [50000]; 0: as fast as they go\n"
@@ -75,6 +79,8 @@ static bool parse_options(int argc, char **argv, struct options *options)
             options->data = value;
         else if (strcmp(name, "--csv") == 0)
             options->csv = value;
+        else if (strcmp(name, "--listen") == 0)
+            options->listen = value;
         else if (strcmp(name, "--seed") == 0)
             is_good = parse_number(name, value, &seed);
         else if (strcmp(name, "--count") == 0)
@@ -161,6 +167,20 @@ static void show_next_steps(const struct options *options)
            options->data, options->data);
 }
 
+/* From here on the log is a Kafka server, too; the job does not notice. */
+static int open_port(const struct options *options, struct weir_log *log, struct weir_error *error)
+{
+    struct weir_listen_options listen = {WEIR_LISTEN_OPTIONS_INIT, .address = options->listen};
+    if (options->listen == NULL) return 0;
+    int rc = weir_listen(log, &listen, error);
+    if (rc < 0) return rc;
+    printf("Any Kafka client can read along. The alerts, as they come, in another terminal:\n"
+           "  kcat -b %s -C -t alerts -o end -u\n\n",
+           weir_listen_address(log));
+    (void)fflush(stdout);
+    return 0;
+}
+
 /* One run on an open log; the job is started, fed, drained and closed. */
 static int run(const struct options *options, struct weir_log *log,
                const struct weir_topology *topology, struct weir_error *error)
@@ -184,6 +204,7 @@ static int run(const struct options *options, struct weir_log *log,
         goto out;
     }
     rc = report_open(&report, log, job, error);
+    if (rc == 0) rc = open_port(options, log, error);
     if (rc == 0) rc = feed(options, &source, &report, error);
     report.payments = source.produced;
 out:;
