@@ -8,7 +8,7 @@
 
 /**
  * One partition's log, as its own files see it: log_open.c, log_append.c, log_sync.c, log_read.c,
- * log_trim.c, partition_log.c.
+ * log_range.c, log_trim.c, partition_log.c.
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
  * where the one before ends; only the last is not sealed; whatever is in a segment, the segment is
@@ -82,6 +82,17 @@ size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offse
 /** All files of one segment, `.log` last. */
 int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_offset,
                                   struct weir_error *error);
+
+/* ---- log_range.c ---- */
+
+/** Give the read a range that begins with `first`, if it comes to `range_min` bytes. WEIR_END: it
+ * does not. WEIR_CORRUPT, WEIR_IO, WEIR_NO_MEMORY. Does not read what lies between the ends. */
+int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_seek *first,
+                        struct weir_error *error);
+/** Read through a range that is not in the page cache, so that its sender need not wait for the
+ * disk. For a worker. WEIR_IO, WEIR_NO_MEMORY. */
+int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *budget,
+                        struct weir_error *error);
 
 /* ---- log_trim.c ---- */
 

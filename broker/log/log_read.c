@@ -4,64 +4,7 @@
 #include "base/error.h"
 #include "broker/log/log_internal.h"
 
-/* ---- begin: the owner's thread --------------------------------------------------------------- */
-
-/* Where serving ends: the log's end, damage, or what is known to be on the disk after an error. */
-static int64_t readable_end(const struct weir_partition_log *log)
-{
-    int64_t end = log->has_failed ? log->durable_offset : log->end_offset;
-    if (log->offline_from >= 0 && log->offline_from < end) end = log->offline_from;
-    return end;
-}
-
-static int prepare_segment(struct weir_partition_log *log, struct weir_log_read *read)
-{
-    struct weir_segment *segment = log->segments[weir_log_find_segment(log, read->offset)];
-    int rc = weir_segment_open_file(segment, &read->error);
-    if (rc < 0) return rc;
-    struct weir_index_entry hint;
-    bool has_hint = segment == weir_log_active(log) &&
-                    weir_index_builder_find(&log->index, read->offset, &hint);
-    read->segment = weir_segment_ref(segment);
-    read->position = has_hint ? hint.position : -1;
-    read->position_offset = has_hint ? hint.last_offset : -1;
-    read->limit = segment->facts.size;
-    read->limit_offset = weir_log_segment_end(log, segment);
-    read->epoch = weir_leader_epochs_at(&log->epochs, read->offset, &read->epoch_end);
-    read->truncations = log->truncations;
-    read->env = log->env;
-    read->budget = log->budget;
-    read->log = log;
-    return WEIR_END;
-}
-
-int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read)
-{
-    read->part_count = 0;
-    read->size = 0;
-    read->rc = 0;
-    read->segment = NULL;
-    read->damaged_offset = -1;
-    if (read->offset < log->start_offset || read->offset > log->end_offset) {
-        read->rc = weir_error_set(&read->error, WEIR_OFFSET_OUT_OF_RANGE,
-                                  "log '%s': offset %" PRId64 " is not in %" PRId64 " to %" PRId64,
-                                  log->path, read->offset, log->start_offset, log->end_offset);
-        return read->rc;
-    }
-    int64_t bound = readable_end(log);
-    if (weir_log_is_offline(log) && read->offset >= bound) {
-        read->rc = weir_log_refuse(log, &read->error);
-        return read->rc;
-    }
-    read->offset_bound = read->offset_max < bound ? read->offset_max : bound;
-    if (read->offset >= read->offset_bound) return 0;
-    if (weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
-    int rc = prepare_segment(log, read);
-    if (rc < 0) read->rc = rc;
-    return rc;
-}
-
-/* ---- run: any one thread --------------------------------------------------------------------- */
+/* ---- the batch that holds the offset --------------------------------------------------------- */
 
 static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
 {
@@ -92,6 +35,122 @@ static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
                           "the batch of offset %" PRId64 " has epoch %" PRId32 ", not %" PRId32,
                           read->offset, seek_out->header.leader_epoch, read->epoch);
 }
+
+/* ---- begin: the owner's thread --------------------------------------------------------------- */
+
+/* Where serving ends: the log's end, damage, or what is known to be on the disk after an error. */
+static int64_t readable_end(const struct weir_partition_log *log)
+{
+    int64_t end = log->has_failed ? log->durable_offset : log->end_offset;
+    if (log->offline_from >= 0 && log->offline_from < end) end = log->offline_from;
+    return end;
+}
+
+/* What the index in memory knows of the places where the read begins and where it ends. */
+static void find_hints(const struct weir_partition_log *log, struct weir_log_read *read)
+{
+    struct weir_index_entry first;
+    struct weir_index_entry last;
+    read->position = -1;
+    if (!weir_index_builder_find(&log->index, read->offset, INT64_MAX, &first)) return;
+    read->position = first.position;
+    read->position_offset = first.last_offset;
+    /* The first one's position is below the bound, so there is one to be found. */
+    int64_t left = read->limit - first.position;
+    int64_t reach =
+        read->size_max < (uint64_t)left ? first.position + (int64_t)read->size_max : read->limit;
+    int64_t bound = read->epoch_end < read->offset_bound ? read->epoch_end : read->offset_bound;
+    if (!weir_index_builder_find(&log->index, bound, reach, &last)) last = first;
+    read->end_position = last.position;
+    read->end_position_offset = last.last_offset;
+}
+
+static int prepare_segment(struct weir_partition_log *log, struct weir_log_read *read)
+{
+    struct weir_segment *segment = log->segments[weir_log_find_segment(log, read->offset)];
+    int rc = weir_segment_open_file(segment, &read->error);
+    if (rc < 0) return rc;
+    read->segment = weir_segment_ref(segment);
+    read->position = -1;
+    read->limit = segment->facts.size;
+    read->limit_offset = weir_log_segment_end(log, segment);
+    read->epoch = weir_leader_epochs_at(&log->epochs, read->offset, &read->epoch_end);
+    read->truncations = log->truncations;
+    read->env = log->env;
+    read->budget = log->budget;
+    read->log = log;
+    if (segment == weir_log_active(log)) find_hints(log, read);
+    return WEIR_END;
+}
+
+/* Its size is bounded by what lies behind the place that memory knows. */
+static bool may_be_range(const struct weir_log_read *read)
+{
+    return read->position >= 0 && (uint64_t)(read->limit - read->position) >= read->range_min;
+}
+
+/* Headers near both ends are read in place, so they must be in the page cache, and the entry that the
+ * walk begins at must be a true one: else it would begin at the segment's start. */
+static bool find_hot_range(struct weir_log_read *read)
+{
+    struct weir_segment *segment = read->segment;
+    struct weir_index_entry hint = {.position = read->position,
+                                    .last_offset = read->position_offset};
+    struct weir_batch_header header;
+    int64_t size = read->limit - read->position;
+    if (read->size_max < (uint64_t)size) size = (int64_t)read->size_max;
+    if (!may_be_range(read)) return false;
+    if (!weir_file_is_cached(segment->file, read->position, size)) return false;
+    if (!weir_segment_entry_is_true(segment, &hint, read->limit, &header)) return false;
+    struct weir_segment_seek first;
+    if (seek(read, &first) < 0) return false;
+    if (weir_batch_last_offset(&first.header) >= read->offset_bound) return false;
+    return weir_log_range_find(read, &first, NULL) == 0;
+}
+
+/* What goes wrong here goes wrong for the worker too, who says so. */
+static bool take_hot_range(struct weir_partition_log *log, struct weir_log_read *read)
+{
+    bool is_active = read->offset >= weir_log_active(log)->facts.base_offset;
+    if (read->range_min == 0 || !is_active) return false;
+    if (prepare_segment(log, read) < 0) return false;
+    bool is_found = find_hot_range(read);
+    weir_segment_unref(read->segment);
+    read->segment = NULL;
+    read->damaged_offset = -1;
+    read->error = (struct weir_error){0};
+    return is_found;
+}
+
+int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read)
+{
+    read->range = (struct weir_log_range){0};
+    read->part_count = 0;
+    read->size = 0;
+    read->rc = 0;
+    read->segment = NULL;
+    read->damaged_offset = -1;
+    if (read->offset < log->start_offset || read->offset > log->end_offset) {
+        read->rc = weir_error_set(&read->error, WEIR_OFFSET_OUT_OF_RANGE,
+                                  "log '%s': offset %" PRId64 " is not in %" PRId64 " to %" PRId64,
+                                  log->path, read->offset, log->start_offset, log->end_offset);
+        return read->rc;
+    }
+    int64_t bound = readable_end(log);
+    if (weir_log_is_offline(log) && read->offset >= bound) {
+        read->rc = weir_log_refuse(log, &read->error);
+        return read->rc;
+    }
+    read->offset_bound = read->offset_max < bound ? read->offset_max : bound;
+    if (read->offset >= read->offset_bound) return 0;
+    if (take_hot_range(log, read)) return 0;
+    if (weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
+    int rc = prepare_segment(log, read);
+    if (rc < 0) read->rc = rc;
+    return rc;
+}
+
+/* ---- run: any one thread --------------------------------------------------------------------- */
 
 /* How many of the bytes are whole batches below the bound that continue one another. */
 static size_t whole_batches(const struct weir_log_read *read, const struct weir_shared *bytes,
@@ -152,13 +211,27 @@ static int read_batches(struct weir_log_read *read, const struct weir_segment_se
     return 0;
 }
 
+/* WEIR_END: it would be too small; the bytes are read then. */
+static int find_warm_range(struct weir_log_read *read, const struct weir_segment_seek *first)
+{
+    if (read->range_min == 0) return WEIR_END;
+    int rc = weir_log_range_find(read, first, &read->error);
+    if (rc == 0) rc = weir_log_range_warm(&read->range, read->budget, &read->error);
+    if (rc >= 0) return rc;
+    if (rc == WEIR_CORRUPT || rc == WEIR_IO) read->damaged_offset = first->header.base_offset;
+    weir_log_range_release(&read->range);
+    read->size = 0;
+    return rc;
+}
+
 void weir_log_read_run(struct weir_log_read *read)
 {
     struct weir_segment_seek first;
     read->rc = seek(read, &first);
     if (read->rc < 0) return;
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return;
-    read->rc = read_batches(read, &first);
+    read->rc = find_warm_range(read, &first);
+    if (read->rc == WEIR_END) read->rc = read_batches(read, &first);
 }
 
 /* ---- end: the owner's thread ----------------------------------------------------------------- */
@@ -188,4 +261,5 @@ void weir_log_read_release(struct weir_log_read *read)
         weir_shared_unref(read->parts[i].bytes);
     }
     read->part_count = 0;
+    weir_log_range_release(&read->range);
 }

@@ -218,6 +218,7 @@ static int cut_files(struct weir_partition_log *log, size_t old_count, struct we
         if (rc < 0) return rc;
     }
     struct weir_segment *active = weir_log_active(log);
+    if (active->facts.size < active->cut_size) active->cut_size = active->facts.size;
     int rc = weir_file_truncate(active->file, active->facts.size, error);
     if (rc < 0) return rc;
     rc = weir_file_sync(active->file, error);

@@ -25,6 +25,7 @@ void weir_index_builder_close(struct weir_index_builder *builder)
     weir_free(builder->tail);
     builder->tail = NULL;
     builder->tail_count = 0;
+    builder->tail_written = 0;
     builder->tail_capacity = 0;
 }
 
@@ -39,6 +40,7 @@ void weir_index_builder_begin(struct weir_index_builder *builder, int64_t base_o
     builder->max_timestamp_ms = WEIR_NO_TIMESTAMP;
     builder->max_timestamp_offset = -1;
     builder->tail_count = 0;
+    builder->tail_written = 0;
 }
 
 /* Write `bytes` at `position` of a file that is opened for it: the log keeps no handle on hints. */
@@ -60,13 +62,14 @@ static bool write_entries(const struct weir_index_builder *builder, const char *
 
 static size_t encode_offsets(const struct weir_index_builder *builder, uint8_t *to)
 {
-    for (size_t i = 0; i < builder->tail_count; i++) {
+    uint8_t *at = to;
+    for (size_t i = builder->tail_written; i < builder->tail_count; i++) {
         const struct weir_index_entry *entry = &builder->tail[i];
-        weir_store_u32(to + i * WEIR_INDEX_OFFSET_ENTRY,
-                       (uint32_t)(entry->last_offset - builder->base_offset));
-        weir_store_u32(to + i * WEIR_INDEX_OFFSET_ENTRY + 4, (uint32_t)entry->position);
+        weir_store_u32(at, (uint32_t)(entry->last_offset - builder->base_offset));
+        weir_store_u32(at + 4, (uint32_t)entry->position);
+        at += WEIR_INDEX_OFFSET_ENTRY;
     }
-    return builder->tail_count * WEIR_INDEX_OFFSET_ENTRY;
+    return (size_t)(at - to);
 }
 
 static uint8_t *store_time(const struct weir_index_builder *builder, uint8_t *to, int64_t ms,
@@ -82,7 +85,7 @@ static uint8_t *store_time(const struct weir_index_builder *builder, uint8_t *to
 static size_t encode_times(struct weir_index_builder *builder, uint8_t *to)
 {
     uint8_t *at = to;
-    for (size_t i = 0; i < builder->tail_count; i++) {
+    for (size_t i = builder->tail_written; i < builder->tail_count; i++) {
         const struct weir_index_entry *entry = &builder->tail[i];
         bool rises = entry->max_timestamp_ms > builder->time_last_ms &&
                      entry->max_timestamp_offset > builder->time_last_offset;
@@ -100,14 +103,14 @@ void weir_index_builder_flush(struct weir_index_builder *builder)
     size_t size = encode_offsets(builder, bytes);
     if (write_entries(builder, offset_suffix, weir_slice(bytes, size),
                       builder->file_count * WEIR_INDEX_OFFSET_ENTRY)) {
-        builder->file_count += (int64_t)builder->tail_count;
+        builder->file_count += (int64_t)(builder->tail_count - builder->tail_written);
     }
     size = encode_times(builder, bytes);
     if (write_entries(builder, time_suffix, weir_slice(bytes, size),
                       builder->time_file_count * WEIR_INDEX_TIME_ENTRY)) {
         builder->time_file_count += (int64_t)(size / WEIR_INDEX_TIME_ENTRY);
     }
-    builder->tail_count = 0;
+    builder->tail_written = builder->tail_count;
 }
 
 void weir_index_builder_seal(struct weir_index_builder *builder)
@@ -140,7 +143,12 @@ static void make_room(struct weir_index_builder *builder)
             return;
         }
     }
-    if (builder->tail_count > 0) weir_index_builder_flush(builder);
+    if (builder->tail_count < 2) return;
+    weir_index_builder_flush(builder);
+    size_t gone = builder->tail_count / 2;
+    builder->tail_count -= gone;
+    builder->tail_written = builder->tail_count;
+    memmove(builder->tail, builder->tail + gone, builder->tail_count * sizeof *builder->tail);
 }
 
 void weir_index_builder_add(struct weir_index_builder *builder,
@@ -165,21 +173,27 @@ void weir_index_builder_add(struct weir_index_builder *builder,
     };
 }
 
-bool weir_index_builder_find(const struct weir_index_builder *builder, int64_t offset,
-                             struct weir_index_entry *entry_out)
+static bool is_within(const struct weir_index_entry *entry, int64_t offset, int64_t position_max)
 {
-    if (builder->tail_count == 0 || builder->tail[0].last_offset > offset) return false;
+    return entry->last_offset <= offset && entry->position <= position_max;
+}
+
+bool weir_index_builder_find(const struct weir_index_builder *builder, int64_t offset,
+                             int64_t position_max, struct weir_index_entry *entry_out)
+{
+    const struct weir_index_entry *tail = builder->tail;
+    if (builder->tail_count == 0 || !is_within(&tail[0], offset, position_max)) return false;
     size_t low = 0;
     size_t high = builder->tail_count;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
-        if (builder->tail[middle].last_offset <= offset) {
+        if (is_within(&tail[middle], offset, position_max)) {
             low = middle;
         } else {
             high = middle;
         }
     }
-    *entry_out = builder->tail[low];
+    *entry_out = tail[low];
     return true;
 }
 
@@ -234,6 +248,11 @@ static bool offset_is_before(const struct weir_index_entry *entry, int64_t offse
     return entry->last_offset <= offset;
 }
 
+static bool position_is_reached(const struct weir_index_entry *entry, int64_t position)
+{
+    return entry->position <= position;
+}
+
 static bool time_is_before(const struct weir_index_entry *entry, int64_t timestamp_ms)
 {
     return entry->max_timestamp_ms < timestamp_ms;
@@ -262,15 +281,27 @@ static int find_last(const struct weir_index_files *files, const struct index_fi
     return 0;
 }
 
-int weir_index_files_find_offset(const struct weir_index_files *files, int64_t offset,
-                                 struct weir_index_entry *entry_out)
+static int find_in_offsets(const struct weir_index_files *files, entry_test is_before,
+                           int64_t wanted, struct weir_index_entry *entry_out)
 {
     struct index_file index;
     int rc = open_index(files, offset_suffix, WEIR_INDEX_OFFSET_ENTRY, &index);
     if (rc < 0) return rc;
-    rc = find_last(files, &index, offset_is_before, offset, entry_out);
+    rc = find_last(files, &index, is_before, wanted, entry_out);
     weir_file_close(index.file);
     return rc;
+}
+
+int weir_index_files_find_offset(const struct weir_index_files *files, int64_t offset,
+                                 struct weir_index_entry *entry_out)
+{
+    return find_in_offsets(files, offset_is_before, offset, entry_out);
+}
+
+int weir_index_files_find_position(const struct weir_index_files *files, int64_t position,
+                                   struct weir_index_entry *entry_out)
+{
+    return find_in_offsets(files, position_is_reached, position, entry_out);
 }
 
 int weir_index_files_find_time(const struct weir_index_files *files, int64_t timestamp_ms,

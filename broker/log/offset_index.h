@@ -24,8 +24,8 @@ struct weir_index_entry {
 enum { WEIR_INDEX_OFFSET_ENTRY = 8, WEIR_INDEX_TIME_ENTRY = 12, WEIR_INDEX_TAIL_MAX = 256 };
 
 /**
- * Builds the indexes of one segment as batches come: newest entries in memory, older ones in the
- * files. Allocates up to 256 entries once.
+ * Builds the indexes of one segment as batches come: the newest entries in memory, where readers
+ * of the tail find them, all but the very newest in the files. Allocates up to 256 entries once.
  */
 struct weir_index_builder {
     struct weir_env *env;
@@ -42,6 +42,7 @@ struct weir_index_builder {
     int64_t max_timestamp_offset;
     struct weir_index_entry *tail;
     size_t tail_count;
+    size_t tail_written; /* how many of them, the oldest, are in the files already */
     size_t tail_capacity;
 };
 
@@ -58,10 +59,10 @@ void weir_index_builder_add(struct weir_index_builder *builder,
 void weir_index_builder_flush(struct weir_index_builder *builder);
 /** Flush, and end the time index with the segment's largest timestamp, as Kafka does. */
 void weir_index_builder_seal(struct weir_index_builder *builder);
-/** The newest in-memory entry whose batch begins at or before `offset`... as a position to walk
- * from; false if the files have to be asked. */
+/** The newest entry in memory with `last_offset` <= `offset` and `position` <= `position_max`: a
+ * place to walk from. False if the files have to be asked. */
 bool weir_index_builder_find(const struct weir_index_builder *builder, int64_t offset,
-                             struct weir_index_entry *entry_out);
+                             int64_t position_max, struct weir_index_entry *entry_out);
 
 /** The files of one segment, read in place by binary search. Any thread. */
 struct weir_index_files {
@@ -74,6 +75,9 @@ struct weir_index_files {
  * not be read, which means as much as a wrong entry. */
 int weir_index_files_find_offset(const struct weir_index_files *files, int64_t offset,
                                  struct weir_index_entry *entry_out);
+/** The last entry that lies at or before `position`; as above. */
+int weir_index_files_find_position(const struct weir_index_files *files, int64_t position,
+                                   struct weir_index_entry *entry_out);
 /** The last entry of the time index with a timestamp < `timestamp_ms`; its position is not filled.
  * */
 int weir_index_files_find_time(const struct weir_index_files *files, int64_t timestamp_ms,

@@ -87,6 +87,12 @@ void weir_partition_log_epoch_end(const struct weir_partition_log *log, int32_t 
     weir_leader_epochs_end(&log->epochs, epoch, log->end_offset, epoch_out, end_offset_out);
 }
 
+int32_t weir_partition_log_epoch_at(const struct weir_partition_log *log, int64_t offset)
+{
+    int64_t end;
+    return weir_leader_epochs_at(&log->epochs, offset, &end);
+}
+
 void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason)
 {
     weir_assert(offset >= 0);

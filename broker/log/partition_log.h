@@ -184,8 +184,15 @@ struct weir_log_part { /* whole stored batches; the first may begin below the as
 };
 
 /**
- * Whole stored batches as a range of a segment's file, to be sent as they lie there. Holds the segment
- * until weir_log_range_release, which any thread may call.
+ * Whole stored batches as a range of a segment's file, to be sent as they lie there. It holds the
+ * segment until weir_log_range_release, which any thread may call; the log may be closed meanwhile,
+ * its environment and budget may not.
+ *
+ * Retention, DeleteRecords and the end of a topic unlink the file: the holder reads on. A cut of the
+ * log (weir_partition_log_truncate) shortens the file under the holder: it gets fewer bytes than the
+ * range has, or, where something was appended since, others. So a sender asks weir_log_range_was_cut
+ * when it is through, and breaks the connection off if it was. Only the owner of an internal topic cuts,
+ * after a crash of its job.
  */
 struct weir_log_range {
     void *segment; /* NULL: there is no range */
@@ -193,7 +200,10 @@ struct weir_log_range {
     int64_t position;
     int64_t size;
 };
+/** Let go; an empty range is fine. Any thread. */
 void weir_log_range_release(struct weir_log_range *range);
+/** Was the file cut below the range's end since it was given? Any thread. */
+bool weir_log_range_was_cut(const struct weir_log_range *range);
 
 struct weir_log_read {
     /* asked */
@@ -201,8 +211,8 @@ struct weir_log_read {
     int64_t offset_max; /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
     size_t size_max;    /* the first batch is given even if it is larger (KIP-74) */
     size_t range_min;   /* from this many bytes on give a range of the file; 0: never */
-    struct weir_log_range range; /* given, instead of parts; `size` counts its bytes */
     /* given */
+    struct weir_log_range range; /* instead of parts; `size` counts its bytes */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
     size_t part_count;
     size_t size;
@@ -212,12 +222,14 @@ struct weir_log_read {
     void *segment;           /* held by reference */
     int64_t position;        /* of a batch to walk from; -1: ask the index files */
     int64_t position_offset; /* that batch's last offset */
-    int64_t limit;           /* how far the segment may be read */
-    int64_t limit_offset;    /* and where its offsets end there */
-    int32_t epoch;           /* of the batch that holds `offset`; -1: not known */
-    int64_t epoch_end;       /* where that epoch ends */
-    int64_t damaged_offset;  /* given by run: nothing from here on can be served; -1: none */
-    int64_t offset_bound;    /* `offset_max`, the log's end and damage taken together */
+    int64_t end_position;    /* of a batch to walk from to a range's end, if `position` is known */
+    int64_t end_position_offset;
+    int64_t limit;          /* how far the segment may be read */
+    int64_t limit_offset;   /* and where its offsets end there */
+    int32_t epoch;          /* of the batch that holds `offset`; -1: not known */
+    int64_t epoch_end;      /* where that epoch ends */
+    int64_t damaged_offset; /* given by run: nothing from here on can be served; -1: none */
+    int64_t offset_bound;   /* `offset_max`, the log's end and damage taken together */
     uint64_t truncations;
     struct weir_env *env;
     struct weir_budget *budget;
@@ -225,18 +237,20 @@ struct weir_log_read {
 };
 
 /**
- * Look at the tail cache, else prepare a read of a segment. Owner's thread.
- * 0: done, parts are there (none at the end). WEIR_END: have weir_log_read_run run by a worker (or
+ * Find a range of the active segment that is in the page cache, if one was asked for; look at the
+ * tail cache; else prepare a read of a segment. Owner's thread.
+ * 0: done, parts or a range are there (none at the end). WEIR_END: have weir_log_read_run run by a worker (or
  * in place), then weir_log_read_end.
  * Errors: WEIR_OFFSET_OUT_OF_RANGE (below log start, above end), WEIR_OFFLINE.
  */
 int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read);
-/** Read from the segment. Header fields are checked against position, expected offset and epoch;
- * what does not fit is WEIR_CORRUPT, never served. Any one thread. */
+/** Read from the segment, or find a range of it and read through it if it is cold. Header fields are
+ * checked against position, expected offset and epoch, of a range at its two ends; what does not fit
+ * is WEIR_CORRUPT, never served. Any one thread. */
 void weir_log_read_run(struct weir_log_read *read);
 /** Release what begin held; damage takes the range offline (L5). Owner's thread. Returns rc. */
 int weir_log_read_end(struct weir_log_read *read);
-/** Drop the parts' references. */
+/** Drop the references of parts and range. */
 void weir_log_read_release(struct weir_log_read *read);
 
 /**
@@ -253,6 +267,9 @@ int weir_partition_log_find_time(struct weir_partition_log *log, int64_t timesta
 /** Largest epoch <= `epoch` and where it ends; -1, -1 if none (OffsetForLeaderEpoch). */
 void weir_partition_log_epoch_end(const struct weir_partition_log *log, int32_t epoch,
                                   int32_t *epoch_out, int64_t *end_offset_out);
+
+/** The epoch of the record at `offset`; -1 if it is not known. */
+int32_t weir_partition_log_epoch_at(const struct weir_partition_log *log, int64_t offset);
 
 struct weir_partition_log_state {
     int64_t start_offset;

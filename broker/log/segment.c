@@ -16,22 +16,24 @@ struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *
     segment->budget = budget;
     segment->directory = directory;
     segment->facts = facts;
-    segment->references = 1;
+    atomic_init(&segment->references, 1);
+    atomic_init(&segment->cut_size, INT64_MAX);
     return segment;
 }
 
 struct weir_segment *weir_segment_ref(struct weir_segment *segment)
 {
-    weir_assert(segment->references > 0);
-    segment->references++;
+    int before = atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);
+    weir_assert(before > 0);
     return segment;
 }
 
 void weir_segment_unref(struct weir_segment *segment)
 {
     if (segment == NULL) return;
-    weir_assert(segment->references > 0);
-    if (--segment->references > 0) return;
+    int before = atomic_fetch_sub_explicit(&segment->references, 1, memory_order_acq_rel);
+    weir_assert(before > 0);
+    if (before > 1) return;
     weir_file_close(segment->file);
     weir_free(segment);
 }

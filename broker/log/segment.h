@@ -10,9 +10,9 @@
 /**
  * One `.log` file and how to find a batch in it.
  *
- * Owner's thread: everything, the count of references too. A worker that was given a segment may
- * call weir_segment_seek and read `file`; what it looks at besides does not change while the
- * reference is held. Retention unlinks the file; who holds a reference reads on.
+ * Owner's thread: everything, but for the count of references, which any thread may lower. A worker
+ * that was given a segment may call weir_segment_seek and read `file`; what it looks at besides does
+ * not change while the reference is held. Retention unlinks the file; who holds a reference reads on.
  */
 struct weir_segment {
     struct weir_env *env;
@@ -21,7 +21,9 @@ struct weir_segment {
     struct weir_segment_facts facts;
     struct weir_file *file; /* NULL until somebody needs it */
     int64_t index_interval_bytes;
-    int references;
+    _Atomic int references;
+    _Atomic int64_t
+        cut_size; /* the smallest size that the file was ever cut to; INT64_MAX: never */
     _Atomic bool is_sealed;
     _Atomic bool
         was_rebuilt; /* its indexes were made anew since the log was opened: once is enough */
@@ -31,7 +33,7 @@ struct weir_segment {
 struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *budget,
                                       const char *directory, struct weir_segment_facts facts);
 struct weir_segment *weir_segment_ref(struct weir_segment *segment);
-/** The last one closes the file and frees. NULL is fine. */
+/** The last one closes the file and frees. NULL is fine. Any thread. */
 void weir_segment_unref(struct weir_segment *segment);
 /** Open the file if it is not; for writing too. */
 int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error);

@@ -26,10 +26,19 @@ struct weir_topic_config {
     int64_t message_timestamp_after_max_ms;
     int64_t delete_retention_ms;
     int64_t min_compaction_lag_ms;
+    int64_t max_compaction_lag_ms;
+    int64_t file_delete_delay_ms;
+    int64_t flush_messages;
+    int64_t flush_ms;
+    int64_t segment_jitter_ms;
+    int32_t segment_index_bytes;
+    int32_t min_cleanable_dirty_millionths;
     enum weir_timestamp_type message_timestamp_type;
     enum weir_flush_policy flush_policy;
     bool cleanup_delete; /* cleanup.policy */
     bool cleanup_compact;
+    bool preallocate;
+    bool unclean_leader_election_enable;
     int8_t compression_type; /* enum weir_codec, or -1: the producer's */
     int32_t min_insync_replicas;
 };
@@ -49,6 +58,7 @@ enum weir_config_type {
     WEIR_CONFIG_TYPE_STRING = 2,
     WEIR_CONFIG_TYPE_INT = 3,
     WEIR_CONFIG_TYPE_LONG = 5,
+    WEIR_CONFIG_TYPE_DOUBLE = 6,
     WEIR_CONFIG_TYPE_LIST = 7,
 };
 enum weir_config_type weir_topic_config_type(const char *key);

@@ -53,7 +53,10 @@ START_TEST(every_setting_prints_and_parses)
         {"retention.ms", "-1"},
         {"message.timestamp.type", "LogAppendTime"},
         {"flush.policy", "os"},
-        {"min.insync.replicas", "1"},
+        {"min.insync.replicas", "2"},
+        {"min.cleanable.dirty.ratio", "0.01"},
+        {"preallocate", "true"},
+        {"max.compaction.lag.ms", "1"},
         {"segment.bytes", "1000"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
@@ -61,8 +64,8 @@ START_TEST(every_setting_prints_and_parses)
     }
     struct seen seen = {.copy = weir_topic_config_default()};
     weir_topic_config_each(&config, set_again, &seen);
-    ck_assert_int_eq(seen.count, 15);
-    ck_assert_int_eq(seen.changed, 5);
+    ck_assert_int_eq(seen.count, 25);
+    ck_assert_int_eq(seen.changed, 9);
     ck_assert_mem_eq(&seen.copy, &config, sizeof config);
     ck_assert(config.cleanup_delete && config.cleanup_compact);
     ck_assert_int_eq(config.message_timestamp_type, WEIR_LOG_APPEND_TIME);
@@ -80,8 +83,14 @@ START_TEST(bad_values_are_refused_with_the_range)
         {"retention.ms", " 1", "whole number"},
         {"retention.ms", "99999999999999999999", "from -1 to"},
         {"segment.bytes", "13", "from 14 to"},
-        {"min.insync.replicas", "0", "it takes 1"},
-        {"min.insync.replicas", "2", "one server is one replica"},
+        {"min.insync.replicas", "0", "from 1 to"},
+        {"min.insync.replicas", "2147483648", "one server is one replica"},
+        {"min.cleanable.dirty.ratio", "1.1", "from 0 to 1"},
+        {"min.cleanable.dirty.ratio", "0,5", "from 0 to 1"},
+        {"min.cleanable.dirty.ratio", ".", "from 0 to 1"},
+        {"preallocate", "yes", "false|true"},
+        {"segment.index.bytes", "3", "from 4 to"},
+        {"remote.storage.enable", "true", "no tiered storage"},
         {"compression.type", "brotli", "it takes producer"},
         {"compression.type", "zstd", "as their producer compressed them"},
         {"cleanup.policy", "delete,", "delete|compact"},
