@@ -61,7 +61,9 @@
     X(PRODUCER_FENCED, 90, PRODUCER_FENCED)                                                        \
     X(UNKNOWN_TOPIC_ID, 100, UNKNOWN_TOPIC_ID)                                                     \
     X(INCONSISTENT_TOPIC_ID, 103, UNKNOWN_TOPIC_ID)                                                \
-    X(FETCH_SESSION_TOPIC_ID_ERROR, 106, UNKNOWN_TOPIC_ID)
+    X(FETCH_SESSION_TOPIC_ID_ERROR, 106, UNKNOWN_TOPIC_ID)                                         \
+    X(MISMATCHED_ENDPOINT_TYPE, 114, UNSUPPORTED)                                                  \
+    X(UNSUPPORTED_ENDPOINT_TYPE, 115, UNSUPPORTED)
 
 enum weir_wire_error {
 #define WEIR_WIRE_ERROR_ENUM(name, number, code) WEIR_WIRE_##name = (number),
