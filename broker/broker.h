@@ -99,8 +99,8 @@ struct weir_produce_request {
     size_t size;
     enum weir_acks acks;
     bool is_internal;  /* the engine's and the runtime's: control bit, names with "__" */
-    bool walk_records; /* look at each record too: for batches that come from outside the process */
-    /* given */
+    bool walk_records; /* from outside the process: one batch, and each record is looked at too */
+    /* given; with WEIR_ACKS_NONE rc is 0, and `request.error.code` says if it was refused */
     int64_t base_offset;
     int64_t last_offset;
     int64_t append_time_ms;
@@ -129,7 +129,7 @@ struct weir_fetch_request {
     struct weir_mono deadline; /* then answer with what there is */
     bool read_uncommitted_end; /* up to the log end instead of the high watermark: a task reading a
                                   repartition topic of its own job */
-    bool is_watch;    /* wait as any fetch, but give no bytes: done when there is something to read
+    bool is_watch; /* wait as any fetch, but give no bytes: done when `size_min` bytes can be read
                                   at `offset` (or an error, or the deadline) */
     size_t range_min; /* answer with a file's range from this many bytes on; 0: never */
     struct weir_epoch_check epochs;
@@ -175,7 +175,8 @@ struct weir_list_offsets_request {
 void weir_broker_list_offsets(struct weir_broker *broker,
                               struct weir_list_offsets_request *request);
 
-/** Where an epoch ended: the largest epoch <= `epoch` and one past its last offset; -1, -1: none. */
+/** Where an epoch ended: the largest epoch <= `epoch` and one past its last offset (an epoch whose
+ * records have been given up ended at the log's start); -1, -1: the leader's epoch is lower. */
 struct weir_epoch_end_request {
     struct weir_request request;
     struct weir_topic_partition of;

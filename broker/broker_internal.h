@@ -73,6 +73,11 @@ void weir_request_forward(struct weir_broker *broker, struct weir_request *reque
                           struct weir_topic_partition to,
                           void (*stage)(struct weir_partition *partition,
                                         struct weir_request *request));
+/** It asks for a topic by its id too. Such a request never creates one. */
+static inline bool weir_request_has_id(const struct weir_request *request)
+{
+    return !weir_uuid_equal(request->topic_id, (struct weir_uuid){{0}});
+}
 /** Answer; the request is the caller's again. `request->error` says why if `rc` is negative. */
 void weir_request_reply(struct weir_request *request, int rc);
 /** Answer with an error of this text. */

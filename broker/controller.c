@@ -210,12 +210,12 @@ static int answer_from_image(struct weir_controller *controller, struct weir_res
         return weir_error_set(&resolve->error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
                               "topic '%.*s' does not exist", name_size, name);
     }
+    resolve->topic_id = topic->id;
     if (partition->number >= topic->partition_count) {
         return weir_error_set(&resolve->error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
                               "topic '%.*s' has %d partitions, numbered from 0; %d is not one",
                               name_size, name, topic->partition_count, partition->number);
     }
-    resolve->topic_id = topic->id;
     resolve->config = weir_controller_config(controller, topic);
     resolve->leader_epoch =
         weir_metadata_leader_epoch(&controller->image, topic, partition->number);

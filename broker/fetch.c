@@ -17,6 +17,7 @@ enum { FETCH_LIVE, FETCH_ANSWERED, FETCH_CANCELLED, FETCH_CANCEL_PENDING };
 
 static void show(const struct weir_partition *partition, struct weir_fetch_request *fetch)
 {
+    fetch->leader_epoch = partition->leader_epoch;
     fetch->high_watermark = partition->high_watermark;
     fetch->log_start_offset = partition->shown.start_offset;
     fetch->log_end_offset = partition->shown.end_offset;
@@ -82,18 +83,50 @@ static bool is_last_chance(const struct weir_partition *partition,
            weir_broker_check_serving(partition->shard->broker, NULL) < 0;
 }
 
+static void release(struct weir_log_read *read)
+{
+    weir_log_read_release(read);
+    weir_log_range_release(&read->range);
+    read->size = 0;
+}
+
+/* One past the last batch that was read. */
+static int64_t end_of(const struct weir_log_read *read)
+{
+    const struct weir_log_part *part = &read->parts[read->part_count - 1];
+    struct weir_slice rest = weir_slice(part->bytes->data + part->from, part->size);
+    int64_t end = read->offset;
+    struct weir_batch_header header;
+    while (rest.size > 0 && weir_batch_peek(rest, 0, &header, NULL) == 0) {
+        size_t size = weir_batch_size(&header);
+        end = weir_batch_last_offset(&header) + 1;
+        rest = weir_slice(rest.data + size, rest.size - size);
+    }
+    return end;
+}
+
+/* There is more behind what was read, which ended at some bound of its own (`size_max`, a segment, an
+ * epoch): to wait would not make it longer. */
+static bool is_cut_short(const struct weir_log_read *read)
+{
+    if (read->range.segment != NULL) return true;
+    return read->part_count > 0 && end_of(read) < read->offset_bound;
+}
+
 /* What was read is the answer if it is enough, or if waiting is over. */
 static void take(struct weir_partition *partition, struct weir_fetch_request *fetch,
                  struct weir_log_read *read)
 {
-    if (read->size < fetch->size_min && !is_last_chance(partition, fetch)) {
+    if (read->size < fetch->size_min && !is_cut_short(read) && !is_last_chance(partition, fetch)) {
         size_t missing = fetch->size_min - read->size;
-        weir_log_read_release(read);
+        release(read);
         wait_for_data(partition, fetch, missing);
         return;
     }
+    if (fetch->is_watch) release(read);
     memcpy(fetch->parts, read->parts, sizeof read->parts[0] * read->part_count);
     fetch->part_count = read->part_count;
+    fetch->range = read->range;
     fetch->size = read->size;
     weir_counter_add(&partition->shard->bytes_out, (int64_t)read->size);
     show(partition, fetch);
@@ -158,7 +191,8 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
         .offset = fetch->offset,
         .offset_max =
             fetch->read_uncommitted_end ? partition->shown.end_offset : partition->high_watermark,
-        .size_max = fetch->size_max,
+        .size_max = fetch->is_watch ? fetch->size_min : fetch->size_max,
+        .range_min = fetch->is_watch ? 0 : fetch->range_min,
     };
     int rc = 0;
     bool is_beyond =
@@ -173,6 +207,43 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
     }
 }
 
+/*
+ * A reader says which epoch the last record had that it has read. Where that epoch ended before the
+ * offset it asks for, or is not here at all, the reader has records that were cut away: it is told
+ * where to go back to instead of being given others (KIP-320, KIP-595). True if it was.
+ */
+static bool tell_divergence(struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    int32_t epoch;
+    int64_t end;
+    bool is_in_log = fetch->offset >= partition->shown.start_offset;
+    if (!fetch->epochs.has_fetched || !is_in_log) return false;
+    weir_partition_epoch_end(partition, fetch->epochs.fetched, &epoch, &end);
+    if (epoch == fetch->epochs.fetched && end >= fetch->offset) return false;
+    show(partition, fetch);
+    if (epoch < 0) {
+        weir_request_refuse(&fetch->request, WEIR_OFFSET_OUT_OF_RANGE,
+                            "the last fetched epoch is not one of this partition's");
+        return true;
+    }
+    fetch->diverging_epoch = epoch;
+    fetch->diverging_end_offset = end;
+    weir_request_reply(&fetch->request, 0);
+    return true;
+}
+
+/* Look whether there is enough, for a fetch that has come or one that has waited. */
+static void look(struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    int rc = weir_partition_check_epoch(partition, &fetch->epochs, &fetch->request.error);
+    if (rc < 0) {
+        show(partition, fetch);
+        weir_request_reply(&fetch->request, rc);
+        return;
+    }
+    if (!tell_divergence(partition, fetch)) try_fetch(partition, fetch);
+}
+
 void weir_partition_wake_fetches(struct weir_partition *partition)
 {
     struct weir_fetch_request *next = partition->fetches;
@@ -182,10 +253,11 @@ void weir_partition_wake_fetches(struct weir_partition *partition)
         int64_t now =
             fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
         bool was_cut = fetch->offset > partition->shown.end_offset ||
-                       fetch->offset < partition->shown.start_offset;
+                       fetch->offset < partition->shown.start_offset ||
+                       weir_partition_check_epoch(partition, &fetch->epochs, NULL) < 0;
         if (now < fetch->wake_at_bytes && !was_cut) continue;
         stop_waiting(fetch);
-        try_fetch(partition, fetch);
+        look(partition, fetch);
     }
 }
 
@@ -204,7 +276,7 @@ void weir_fetch_expire(struct weir_fetch_request *fetch)
     struct weir_partition *partition = fetch->waits_on;
     stop_waiting(fetch);
     if (partition->state == WEIR_PARTITION_OPEN) {
-        try_fetch(partition, fetch);
+        look(partition, fetch);
         return;
     }
     show(partition, fetch); /* the log is with a worker: what is known must do */
@@ -215,15 +287,21 @@ void weir_fetch_expire(struct weir_fetch_request *fetch)
 
 static void fetch_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    struct weir_fetch_request *fetch = (struct weir_fetch_request *)request;
-    try_fetch(partition, fetch);
+    look(partition, (struct weir_fetch_request *)request);
 }
 
 void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
 {
     request->request.before_reply = wait_for_cancel;
     request->part_count = 0;
+    request->range = (struct weir_log_range){0};
     request->size = 0;
+    request->leader_epoch = -1;
+    request->diverging_epoch = -1;
+    request->diverging_end_offset = -1;
+    request->high_watermark = -1;
+    request->log_start_offset = -1;
+    request->log_end_offset = -1;
     request->next = NULL;
     request->previous = NULL;
     request->waits_on = NULL;
@@ -272,6 +350,8 @@ void weir_fetch_release(struct weir_fetch_request *request)
         weir_shared_unref(request->parts[i].bytes);
         request->parts[i].bytes = NULL;
     }
+    weir_log_range_release(&request->range);
     request->part_count = 0;
+    request->range = (struct weir_log_range){0};
     request->size = 0;
 }

@@ -133,6 +133,27 @@ void weir_partition_fail_waiting(struct weir_partition *partition, int rc, const
     }
 }
 
+/* Those in line for a topic that is gone. */
+static void fail_deleted(struct weir_partition *partition)
+{
+    struct weir_request *request;
+    while ((request = take_waiting(partition)) != NULL) {
+        int rc =
+            weir_request_has_id(request) ? WEIR_UNKNOWN_TOPIC_ID : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+        weir_request_refuse(request, rc, "the topic has been deleted");
+    }
+}
+
+/* Run a request's stage, unless it means another topic that had this name. */
+static void serve(struct weir_partition *partition, struct weir_request *request)
+{
+    if (weir_request_has_id(request) && !weir_uuid_equal(request->topic_id, partition->topic_id)) {
+        weir_request_refuse(request, WEIR_UNKNOWN_TOPIC_ID, "no topic of this name has this id");
+        return;
+    }
+    request->stage(partition, request);
+}
+
 void weir_partition_refresh(struct weir_partition *partition)
 {
     partition->shown = weir_partition_log_state(partition->log);
@@ -148,7 +169,7 @@ static void run_waiting(struct weir_partition *partition)
     struct weir_request *request;
     while (partition->state == WEIR_PARTITION_OPEN && partition->wanted == NULL &&
            (request = take_waiting(partition)) != NULL) {
-        request->stage(partition, request);
+        serve(partition, request);
     }
 }
 
@@ -225,8 +246,7 @@ static void begin_closing(struct weir_partition *partition)
 
 static void closed(struct weir_partition *partition)
 {
-    weir_partition_fail_waiting(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                                "the topic has been deleted");
+    fail_deleted(partition);
     leave(partition);
 }
 
@@ -340,6 +360,15 @@ static void ask_controller(struct weir_partition *partition, bool may_create)
     weir_actor_post(partition->shard->broker->shards[0].actor, &partition->resolve.message);
 }
 
+/* The topic, or this partition of it, does not exist. */
+static void refuse_one(const struct weir_resolve *resolve, struct weir_request *request)
+{
+    bool is_other =
+        weir_request_has_id(request) && !weir_uuid_equal(request->topic_id, resolve->topic_id);
+    weir_request_refuse(request, is_other ? WEIR_UNKNOWN_TOPIC_ID : resolve->rc,
+                        resolve->error.text);
+}
+
 /* Those that would not have the topic created are answered; true if one is left that would. */
 static bool refuse_unknown(struct weir_partition *partition)
 {
@@ -351,7 +380,7 @@ static bool refuse_unknown(struct weir_partition *partition)
         if (request->may_create && !partition->resolve.may_create) {
             wait_here(partition, request);
         } else {
-            weir_request_refuse(request, partition->resolve.rc, partition->resolve.error.text);
+            refuse_one(&partition->resolve, request);
         }
         request = next;
     }
@@ -421,7 +450,7 @@ void weir_partition_enter(struct weir_shard *shard, struct weir_request *request
         ask_controller(partition, request->may_create);
     } else if (partition->state == WEIR_PARTITION_OPEN && partition->wanted == NULL &&
                partition->closing == NULL && partition->waiting_first == NULL) {
-        request->stage(partition, request);
+        serve(partition, request);
     } else {
         wait_here(partition, request);
     }

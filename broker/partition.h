@@ -97,6 +97,12 @@ void weir_resolve_answer(struct weir_resolve *resolve);
 void weir_partition_enter(struct weir_shard *shard, struct weir_request *request);
 /** Something went idle: go on with what waits. The partition may be gone on return. */
 void weir_partition_settle(struct weir_partition *partition);
+/** What a request knows of the leader's epoch: WEIR_FENCED_LEADER_EPOCH, WEIR_UNKNOWN_LEADER_EPOCH. */
+int weir_partition_check_epoch(const struct weir_partition *partition,
+                               const struct weir_epoch_check *check, struct weir_error *error);
+/** Where `epoch` ended, as weir_epoch_end_request says it. */
+void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
+                              int32_t *epoch_out, int64_t *end_offset_out);
 /** Take the log's state over and raise the high watermark. */
 void weir_partition_refresh(struct weir_partition *partition);
 /** Have `begin` run once nothing else uses the log; false if something is wanted already. */

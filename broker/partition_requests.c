@@ -3,7 +3,63 @@
 
 /* The smaller questions to one partition: where offsets are, what it looks like, and cutting it. */
 
+/* ---- epochs ---------------------------------------------------------------------------------- */
+
+int weir_partition_check_epoch(const struct weir_partition *partition,
+                               const struct weir_epoch_check *check, struct weir_error *error)
+{
+    int32_t epoch = partition->leader_epoch;
+    if (!check->has_current || check->current == epoch) return 0;
+    bool is_older = check->current < epoch;
+    return weir_error_set(error, is_older ? WEIR_FENCED_LEADER_EPOCH : WEIR_UNKNOWN_LEADER_EPOCH,
+                          "the leader epoch of '%.*s' partition %d is %d, not %d",
+                          (int)partition->topic.size, (const char *)partition->topic.data,
+                          partition->number, epoch, check->current);
+}
+
+void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
+                              int32_t *epoch_out, int64_t *end_offset_out)
+{
+    *epoch_out = -1;
+    *end_offset_out = -1;
+    if (epoch < 0 || epoch > partition->leader_epoch) return;
+    weir_partition_log_epoch_end(partition->log, epoch, epoch_out, end_offset_out);
+    if (epoch == partition->leader_epoch) { /* it may have no records yet */
+        *epoch_out = epoch;
+        *end_offset_out = partition->shown.end_offset;
+    } else if (*epoch_out < 0) { /* its records have been given up: it ended where the log starts */
+        *epoch_out = epoch;
+        *end_offset_out = partition->shown.start_offset;
+    }
+}
+
+static void epoch_end_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_epoch_end_request *end = (struct weir_epoch_end_request *)request;
+    int rc = weir_partition_check_epoch(partition, &end->epochs, &request->error);
+    weir_partition_refresh(partition);
+    if (rc == 0) {
+        weir_partition_epoch_end(partition, end->epoch, &end->epoch_found, &end->end_offset);
+    }
+    weir_request_reply(request, rc);
+}
+
+void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_request *request)
+{
+    request->epoch_found = -1;
+    request->end_offset = -1;
+    weir_request_send(broker, &request->request, request->of, epoch_end_stage);
+}
+
 /* ---- list offsets ---------------------------------------------------------------------------- */
+
+/* The epoch of the record at `offset`, or of the one that will be there. */
+static int32_t epoch_at(const struct weir_partition *partition, int64_t offset)
+{
+    if (offset < 0) return -1;
+    if (offset >= partition->shown.end_offset) return partition->leader_epoch;
+    return weir_partition_log_epoch_at(partition->log, offset);
+}
 
 static int find_time(struct weir_partition *partition, struct weir_list_offsets_request *list,
                      int64_t timestamp_ms)
@@ -14,40 +70,50 @@ static int find_time(struct weir_partition *partition, struct weir_list_offsets_
                                           &list->request.error);
     if (rc < 0) return rc;
     bool is_visible = offset >= 0 && offset < partition->high_watermark;
-    list->offset = is_visible ? offset : -1;
-    list->timestamp_found_ms = is_visible ? found_ms : -1;
+    if (!is_visible) return 0;
+    list->offset = offset;
+    list->timestamp_found_ms = found_ms;
+    list->leader_epoch = epoch_at(partition, offset);
     return 0;
+}
+
+static int list_offsets(struct weir_partition *partition, struct weir_list_offsets_request *list)
+{
+    switch (list->timestamp_ms) {
+    case WEIR_OFFSET_LATEST:
+        list->offset = partition->high_watermark;
+        list->leader_epoch = partition->leader_epoch;
+        return 0;
+    case WEIR_OFFSET_EARLIEST:
+        list->offset = partition->shown.start_offset;
+        list->leader_epoch = epoch_at(partition, list->offset);
+        return 0;
+    case WEIR_OFFSET_MAX_TIMESTAMP:
+        if (partition->shown.max_timestamp_ms < 0) return 0;
+        return find_time(partition, list, partition->shown.max_timestamp_ms);
+    default:
+        if (list->timestamp_ms >= 0) return find_time(partition, list, list->timestamp_ms);
+        return weir_error_set(&list->request.error, WEIR_INVALID_ARGUMENT,
+                              "timestamp %lld is neither a time nor one of -1, -2, -3",
+                              (long long)list->timestamp_ms);
+    }
 }
 
 static void list_offsets_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_list_offsets_request *list = (struct weir_list_offsets_request *)request;
-    int rc = 0;
     weir_partition_refresh(partition);
-    list->timestamp_found_ms = -1;
-    list->offset = -1;
-    list->leader_epoch = partition->shown.leader_epoch;
     list->log_end_offset = partition->shown.end_offset;
-    if (list->timestamp_ms == WEIR_OFFSET_LATEST) {
-        list->offset = partition->high_watermark;
-    } else if (list->timestamp_ms == WEIR_OFFSET_EARLIEST) {
-        list->offset = partition->shown.start_offset;
-    } else if (list->timestamp_ms == WEIR_OFFSET_MAX_TIMESTAMP) {
-        if (partition->shown.max_timestamp_ms >= 0) {
-            rc = find_time(partition, list, partition->shown.max_timestamp_ms);
-        }
-    } else if (list->timestamp_ms >= 0) {
-        rc = find_time(partition, list, list->timestamp_ms);
-    } else {
-        rc = weir_error_set(&request->error, WEIR_INVALID_ARGUMENT,
-                            "timestamp %lld is neither a time nor one of -1, -2, -3",
-                            (long long)list->timestamp_ms);
-    }
+    int rc = weir_partition_check_epoch(partition, &list->epochs, &request->error);
+    if (rc == 0) rc = list_offsets(partition, list);
     weir_request_reply(request, rc);
 }
 
 void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offsets_request *request)
 {
+    request->offset = -1;
+    request->timestamp_found_ms = -1;
+    request->leader_epoch = -1;
     weir_request_send(broker, &request->request, request->of, list_offsets_stage);
 }
 
@@ -118,6 +184,7 @@ static void cut_finished(struct weir_partition *partition)
     if (partition->high_watermark > partition->shown.end_offset) {
         partition->high_watermark = partition->shown.end_offset;
     }
+    cut->start_offset = partition->shown.start_offset;
     cut->end_offset = partition->shown.end_offset;
     cut->leader_epoch = partition->leader_epoch;
     weir_request_reply(&cut->request, rc);
@@ -203,21 +270,30 @@ static void begin_cut(struct weir_partition *partition)
     weir_actor_post(partition->shard->broker->shards[0].actor, &raise->back);
 }
 
+static int check_cut(const struct weir_partition *partition, const struct weir_cut_request *cut,
+                     struct weir_error *error)
+{
+    if (weir_topic_name_is_internal(partition->topic)) {
+        return weir_error_set(error, WEIR_INVALID_TOPIC, "the engine's own topics are not cut");
+    }
+    bool is_head = cut->what == WEIR_CUT_HEAD;
+    int64_t end = is_head ? partition->high_watermark : partition->shown.end_offset;
+    if (cut->offset >= partition->shown.start_offset && cut->offset <= end) return 0;
+    return weir_error_set(
+        error, WEIR_OFFSET_OUT_OF_RANGE, "cut at %lld: '%.*s' partition %d holds %lld to %lld",
+        (long long)cut->offset, (int)partition->topic.size, (const char *)partition->topic.data,
+        partition->number, (long long)partition->shown.start_offset, (long long)end);
+}
+
 static void cut_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    const struct weir_cut_request *cut = (struct weir_cut_request *)request;
+    struct weir_cut_request *cut = (struct weir_cut_request *)request;
     weir_partition_refresh(partition);
-    if (cut->offset < partition->shown.start_offset || cut->offset > partition->shown.end_offset) {
-        (void)weir_error_set(
-            &request->error, WEIR_OFFSET_OUT_OF_RANGE,
-            "cut at %lld: '%.*s' partition %d holds %lld to %lld", (long long)cut->offset,
-            (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
-            (long long)partition->shown.start_offset, (long long)partition->shown.end_offset);
-        weir_request_reply(request, WEIR_OFFSET_OUT_OF_RANGE);
-        return;
-    }
-    if (weir_topic_name_is_internal(partition->topic)) {
-        weir_request_refuse(request, WEIR_INVALID_TOPIC, "the engine's own topics are not cut");
+    bool is_to_watermark = cut->what == WEIR_CUT_HEAD && cut->offset == -1;
+    if (is_to_watermark) cut->offset = partition->high_watermark;
+    int rc = check_cut(partition, cut, &request->error);
+    if (rc < 0) {
+        weir_request_reply(request, rc);
         return;
     }
     if (!weir_partition_want(partition, begin_cut)) {

@@ -35,12 +35,35 @@ void weir_partition_answer_acks(struct weir_partition *partition, int rc, const 
 
 /* ---- appending ------------------------------------------------------------------------------- */
 
+/* The part of the buffer that is to be appended. */
+static struct weir_slice bytes_of(const struct weir_produce_request *produce)
+{
+    const struct weir_shared *batches = produce->batches;
+    weir_assert(produce->from <= batches->size);
+    size_t left = batches->size - produce->from;
+    weir_assert(produce->size <= left);
+    return weir_slice(batches->data + produce->from, produce->size > 0 ? produce->size : left);
+}
+
+/* One server is one replica: a topic that asks for more is not written to by who waits for them. The
+ * engine's own writers wait for the disk, whatever users may have asked for. */
+static int check_replicas(const struct weir_partition *partition,
+                          const struct weir_produce_request *produce, struct weir_error *error)
+{
+    bool is_enough = partition->config.min_insync_replicas <= 1 || produce->is_internal;
+    if (is_enough || produce->acks != WEIR_ACKS_ALL) return 0;
+    return weir_error_set(error, WEIR_NOT_ENOUGH_REPLICAS,
+                          "topic '%.*s' has min.insync.replicas=%d, and one server is one replica",
+                          (int)partition->topic.size, (const char *)partition->topic.data,
+                          partition->config.min_insync_replicas);
+}
+
 /* Each batch on its own; whoever sent them is trusted no further than the checks go. */
 static int check_batches(const struct weir_partition *partition,
                          const struct weir_produce_request *produce, int64_t *count_out,
                          struct weir_error *error)
 {
-    struct weir_slice rest = weir_slice(produce->batches->data, produce->batches->size);
+    struct weir_slice rest = bytes_of(produce);
     struct weir_batch_check check = {
         .size_max = (size_t)partition->config.max_message_bytes,
         .plain_size_max = (size_t)partition->config.max_message_bytes * 16,
@@ -56,6 +79,11 @@ static int check_batches(const struct weir_partition *partition,
         int rc = weir_batch_peek(rest, BATCH_SIZE_MAX, &header, error);
         if (rc < 0) return rc;
         size_t size = weir_batch_size(&header);
+        if (produce->walk_records && size < rest.size) {
+            return weir_error_set(error, WEIR_INVALID_RECORD,
+                                  "more than one batch for a partition: %zu bytes follow the first",
+                                  rest.size - size);
+        }
         rc = weir_batch_check(weir_slice(rest.data, size), &check, error);
         if (rc < 0) return weir_error_wrap(error, rc, "batch %lld", (long long)count);
         rest = weir_slice(rest.data + size, rest.size - size);
@@ -65,12 +93,11 @@ static int check_batches(const struct weir_partition *partition,
     return 0;
 }
 
-static void count_in(struct weir_partition *partition, const struct weir_produce_request *produce,
-                     int64_t batches)
+static void count_in(struct weir_partition *partition, size_t size, int64_t batches)
 {
-    weir_counter_add(&partition->shard->bytes_in, (int64_t)produce->batches->size);
+    weir_counter_add(&partition->shard->bytes_in, (int64_t)size);
     weir_counter_add(&partition->shard->batches_in, batches);
-    partition->bytes_appended += (int64_t)produce->batches->size;
+    partition->bytes_appended += (int64_t)size;
 }
 
 /* Who waited for the partition to be opened may come after the news that the log went offline has
@@ -86,9 +113,12 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     int64_t batches = 0;
     struct weir_error *error = &produce->request.error;
     int rc = check_online(partition->shard->broker, error);
+    if (rc == 0) rc = check_replicas(partition, produce, error);
     if (rc == 0) rc = check_batches(partition, produce, &batches, error);
     if (rc < 0) return rc;
     struct weir_append append = {.batches = produce->batches,
+                                 .from = produce->from,
+                                 .size = produce->size,
                                  .now = weir_wall_now(partition->shard->env)};
     struct weir_append_result result;
     rc = weir_partition_log_append(partition->log, &append, &result, error);
@@ -99,7 +129,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     produce->last_offset = result.last_offset;
     produce->append_time_ms = result.append_time_ms;
     produce->is_duplicate = result.is_duplicate;
-    if (!result.is_duplicate) count_in(partition, produce, batches);
+    if (!result.is_duplicate) count_in(partition, bytes_of(produce).size, batches);
     weir_partition_refresh(partition);
     produce->log_start_offset = partition->shown.start_offset;
     if (weir_partition_log_is_dirty(partition->log)) {
@@ -161,7 +191,8 @@ void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request
     struct weir_topic_partition to = request->to;
     if (may_write(request)) {
         weir_request_set_out(broker, &request->request);
-        request->request.may_create = broker->options.auto_create_topics;
+        request->request.may_create =
+            broker->options.auto_create_topics && !weir_request_has_id(&request->request);
         weir_request_forward(broker, &request->request, to, produce_stage);
         return;
     }

@@ -64,7 +64,7 @@ START_TEST(every_setting_prints_and_parses)
     }
     struct seen seen = {.copy = weir_topic_config_default()};
     weir_topic_config_each(&config, set_again, &seen);
-    ck_assert_int_eq(seen.count, 25);
+    ck_assert_int_eq(seen.count, 24);
     ck_assert_int_eq(seen.changed, 9);
     ck_assert_mem_eq(&seen.copy, &config, sizeof config);
     ck_assert(config.cleanup_delete && config.cleanup_compact);
