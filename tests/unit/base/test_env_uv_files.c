@@ -68,6 +68,29 @@ START_TEST(file_round_trips_and_reads_short_at_the_end)
 }
 END_TEST
 
+/* What was just written is in memory, wherever in the file; the end of the file needs no disk. What the
+ * cache was made to drop is not: shown where the file system can tell. */
+START_TEST(a_cached_range_is_told_from_a_cold_one)
+{
+    enum { SIZE = 1 << 20 };
+    static uint8_t bytes[SIZE];
+    struct weir_file *file = open_new("cached");
+    struct weir_iovec part = {bytes, SIZE};
+    ck_ok(weir_file_write(file, &part, 1, 0, &error), &error);
+    bool can_tell = weir_file_is_cached(file, 0, 1); /* not on every file system */
+    ck_assert_int_eq(weir_file_is_cached(file, 0, SIZE), can_tell);
+    ck_assert_int_eq(weir_file_is_cached(file, SIZE - 7, 100), can_tell);
+    ck_assert(weir_file_is_cached(file, 5, 0));
+    ck_ok(weir_file_sync(file, &error), &error);
+    weir_file_drop_cache(file, 0, SIZE / 2);
+    uint8_t first;
+    bool is_cached = weir_file_is_cached(file, 0, SIZE);
+    ck_assert_int_eq(weir_file_read(file, &first, 1, 0, &error), 1);
+    ck_assert(!is_cached || can_tell); /* tmpfs drops nothing: there is no more to say */
+    weir_file_close(file);
+}
+END_TEST
+
 /* A gather write of more parts than one system call takes, empty ones among them, arrives whole. */
 START_TEST(gather_write_of_many_parts_arrives_whole)
 {
@@ -232,6 +255,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("files");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, file_round_trips_and_reads_short_at_the_end);
+    tcase_add_test(tests, a_cached_range_is_told_from_a_cold_one);
     tcase_add_test(tests, gather_write_of_many_parts_arrives_whole);
     tcase_add_test(tests, truncate_and_stat_agree);
     tcase_add_test(tests, lock_excludes_a_second_open_in_one_process);
