@@ -30,6 +30,12 @@ struct weir_outcome weir_outcome_of(struct weir_request_context *context,
     };
 }
 
+struct weir_outcome weir_outcome_too_many(struct weir_request_context *context, const char *what)
+{
+    return weir_outcome_refuse(context, WEIR_WIRE_INVALID_REQUEST,
+                               "more than %d %s in one request; split it", WEIR_SUBJECTS_MAX, what);
+}
+
 static int compare_subjects(const struct weir_subject *a, const struct weir_subject *b)
 {
     if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;

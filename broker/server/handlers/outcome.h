@@ -19,8 +19,10 @@ struct weir_outcome weir_outcome_refuse(struct weir_request_context *context,
 struct weir_outcome weir_outcome_of(struct weir_request_context *context,
                                     const struct weir_request *request);
 
-/** More subjects than this in one request are refused, all of them. */
+/** More subjects than this in one request are refused, all of them: INVALID_REQUEST, and how many
+ * of what ("topics") are allowed. */
 enum { WEIR_SUBJECTS_MAX = 10000 };
+struct weir_outcome weir_outcome_too_many(struct weir_request_context *context, const char *what);
 
 /**
  * Is a subject named once? One that is named several times is refused, in one row of the answer:
