@@ -92,16 +92,30 @@ void weir_controller_resolve(struct weir_message *message);
 struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
                                                 const struct weir_topic_image *topic);
 
+/* topic_config_plan.c */
+/** Check what is to become of a topic's settings and add the records that make it so. */
+struct weir_config_plan {
+    struct weir_slice topic;
+    const struct weir_topic_image *old; /* NULL: a new topic */
+    const struct weir_config_entry *entries;
+    size_t entry_count;
+    bool replaces_all;               /* what `entries` does not name goes back to its default */
+    struct weir_topic_config config; /* given: defaults and overrides together, afterwards */
+};
+int weir_config_plan_build(struct weir_controller *controller, struct weir_config_plan *plan,
+                           struct weir_error *error);
+
 /* topic_admin.c: building a topic */
 struct weir_topic_plan {
     struct weir_slice name;
-    int32_t partition_count; /* -1: the default */
+    int32_t partition_count; /* -1: the default; given: how many there will be */
     const struct weir_config_entry *configs;
     size_t config_count;
     bool is_internal;
+    struct weir_topic_config config; /* given */
 };
-int weir_controller_build_topic(struct weir_controller *controller,
-                                const struct weir_topic_plan *plan, struct weir_error *error);
+int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
+                                struct weir_error *error);
 /** Create `__consumer_offsets`, then `then` (rc 0 also if it is there by now). */
 struct weir_offsets_topic_change {
     struct weir_metadata_change change;

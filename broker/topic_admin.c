@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/broker_internal.h"
@@ -27,76 +25,10 @@ static int add_partitions(struct weir_controller *controller, struct weir_uuid i
     return rc;
 }
 
-static int add_configs(struct weir_controller *controller, struct weir_slice name,
-                       const struct weir_config_entry *configs, size_t count)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct weir_metadata_record record = {
-            .type = WEIR_METADATA_CONFIG,
-            .config = {.resource_type = WEIR_RESOURCE_TOPIC,
-                       .resource = name,
-                       .key = weir_text(configs[i].key),
-                       .value = weir_text(configs[i].value)},
-        };
-        rc = weir_controller_add(controller, &record);
-    }
-    return rc;
-}
-
-struct key_search {
-    const char *key;
-    bool found;
-};
-
-static void match_key(void *context, const char *key, const char *value, bool is_default,
-                      const char *text)
-{
-    struct key_search *search = context;
-    (void)value;
-    (void)is_default;
-    (void)text;
-    if (strcmp(key, search->key) == 0) search->found = true;
-}
-
-/* Back to the default, which any key may be that exists. */
-static int check_reset(const struct weir_topic_config *defaults, const char *key,
-                       struct weir_error *error)
-{
-    struct key_search search = {.key = key};
-    weir_topic_config_each(defaults, match_key, &search);
-    if (search.found) return 0;
-    struct weir_topic_config probe = *defaults; /* refuses it, and says which one may be meant */
-    int rc = weir_topic_config_set(&probe, key, "", error);
-    return rc < 0 ? rc : 0;
-}
-
-/* The configuration as it would be. Errors name the key and what would be right. */
-static int plan_config(struct weir_topic_config *config, const struct weir_topic_config *defaults,
-                       const struct weir_config_entry *configs, size_t count,
-                       struct weir_error *error)
-{
-    if (count > WEIR_TOPIC_CONFIGS_MAX) {
-        return weir_error_set(error, WEIR_INVALID_CONFIG, "%zu settings; at most %d are allowed",
-                              count, WEIR_TOPIC_CONFIGS_MAX);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (configs[i].key == NULL) {
-            return weir_error_set(error, WEIR_INVALID_CONFIG, "setting %zu has no key", i);
-        }
-        int rc = configs[i].value == NULL
-                     ? check_reset(defaults, configs[i].key, error)
-                     : weir_topic_config_set(config, configs[i].key, configs[i].value, error);
-        if (rc < 0) return rc;
-    }
-    return 0;
-}
-
-int weir_controller_build_topic(struct weir_controller *controller,
-                                const struct weir_topic_plan *plan, struct weir_error *error)
+int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
+                                struct weir_error *error)
 {
     const struct weir_broker_options *options = &controller->broker->options;
-    struct weir_topic_config config = options->topic_defaults;
     int32_t count = plan->partition_count == -1 ? options->num_partitions : plan->partition_count;
     int rc = weir_topic_name_check(plan->name, error);
     if (rc < 0) return rc;
@@ -113,8 +45,6 @@ int weir_controller_build_topic(struct weir_controller *controller,
     if (weir_topic_removal_is_on(controller, plan->name)) return WEIR_CHANGE_WAITS;
     rc = check_partition_count(count, error);
     if (rc < 0) return rc;
-    rc = plan_config(&config, &options->topic_defaults, plan->configs, plan->config_count, error);
-    if (rc < 0) return rc;
 
     struct weir_metadata_record record = {
         .type = WEIR_METADATA_TOPIC,
@@ -122,7 +52,11 @@ int weir_controller_build_topic(struct weir_controller *controller,
     };
     rc = weir_controller_add(controller, &record);
     if (rc == 0) rc = add_partitions(controller, record.topic.id, 0, count);
-    if (rc == 0) rc = add_configs(controller, plan->name, plan->configs, plan->config_count);
+    struct weir_config_plan configs = {
+        .topic = plan->name, .entries = plan->configs, .entry_count = plan->config_count};
+    if (rc == 0) rc = weir_config_plan_build(controller, &configs, error);
+    plan->partition_count = count;
+    plan->config = configs.config;
     return rc;
 }
 
@@ -181,6 +115,12 @@ static const struct weir_topic_image *find_topic(const struct weir_controller *c
                                                  struct weir_error *error)
 {
     const struct weir_topic_image *topic = weir_metadata_topic(&controller->image, request->topic);
+    bool has_id = weir_request_has_id(&request->request);
+    if (has_id && (topic == NULL || !weir_uuid_equal(topic->id, request->request.topic_id))) {
+        (void)weir_error_set(error, WEIR_UNKNOWN_TOPIC_ID, "no topic '%.*s' has this id",
+                             (int)request->topic.size, (const char *)request->topic.data);
+        return NULL;
+    }
     if (topic == NULL && weir_topic_name_check(request->topic, error) == 0) {
         (void)weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "topic '%.*s' does not exist",
                              (int)request->topic.size, (const char *)request->topic.data);
@@ -206,7 +146,7 @@ static int refuse_internal(const struct weir_topic_request *request, struct weir
 static int build_create(struct weir_controller *controller, struct topic_change *change,
                         struct weir_error *error)
 {
-    const struct weir_topic_request *request = change->request;
+    struct weir_topic_request *request = change->request;
     struct weir_topic_plan plan = {
         .name = request->topic,
         .partition_count = request->partition_count,
@@ -214,7 +154,12 @@ static int build_create(struct weir_controller *controller, struct topic_change 
         .config_count = request->config_count,
         .is_internal = request->is_internal,
     };
-    return weir_controller_build_topic(controller, &plan, error);
+    int rc = weir_controller_build_topic(controller, &plan, error);
+    if (rc == 0) { /* what would be, for who only wants to know */
+        request->partition_count = plan.partition_count;
+        request->config = plan.config;
+    }
+    return rc;
 }
 
 static int build_delete(struct weir_controller *controller, struct topic_change *change,
@@ -241,11 +186,14 @@ static int build_alter(struct weir_controller *controller, struct topic_change *
     const struct weir_topic_request *request = change->request;
     const struct weir_topic_image *topic = find_topic(controller, request, error);
     if (topic == NULL) return not_found(error);
-    struct weir_topic_config config = weir_controller_config(controller, topic);
-    int rc = plan_config(&config, &controller->broker->options.topic_defaults, request->configs,
-                         request->config_count, error);
-    if (rc < 0) return rc;
-    return add_configs(controller, topic->name_slice, request->configs, request->config_count);
+    struct weir_config_plan plan = {
+        .topic = topic->name_slice,
+        .old = topic,
+        .entries = request->configs,
+        .entry_count = request->config_count,
+        .replaces_all = request->replaces_all,
+    };
+    return weir_config_plan_build(controller, &plan, error);
 }
 
 static int build_add_partitions(struct weir_controller *controller, struct topic_change *change,
@@ -392,46 +340,4 @@ static void topic_arrives(struct weir_message *message)
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)
 {
     weir_request_send_controller(broker, &request->request, topic_arrives);
-}
-
-/* ---- list ------------------------------------------------------------------------------------ */
-
-static int by_name(const void *a, const void *b)
-{
-    const struct weir_topic_info *left = a;
-    const struct weir_topic_info *right = b;
-    return weir_slice_compare(left->name, right->name);
-}
-
-static void list_arrives(struct weir_message *message)
-{
-    struct weir_list_topics_request *request = (struct weir_list_topics_request *)message;
-    const struct weir_metadata_image *image = &request->request.shard->broker->controller.image;
-    size_t count = weir_map_count(&image->topics_by_name);
-    struct weir_topic_info *topics =
-        weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *topics);
-    const struct weir_topic_image *topic;
-    size_t at = 0;
-    size_t i = 0;
-    while (topics != NULL && (topic = weir_metadata_next_topic(image, &at)) != NULL) {
-        topics[i++] = (struct weir_topic_info){
-            .name = weir_arena_copy(request->arena, topic->name_slice),
-            .id = topic->id,
-            .partition_count = topic->partition_count,
-            .is_internal = weir_topic_name_is_internal(topic->name_slice),
-        };
-    }
-    if (weir_arena_failed(request->arena)) {
-        weir_request_refuse(&request->request, WEIR_NO_MEMORY, "list topics");
-        return;
-    }
-    qsort(topics, count, sizeof *topics, by_name);
-    request->topics = topics;
-    request->topic_count = count;
-    weir_request_reply(&request->request, 0);
-}
-
-void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request)
-{
-    weir_request_send_controller(broker, &request->request, list_arrives);
 }

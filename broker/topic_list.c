@@ -1,0 +1,123 @@
+#include <stdlib.h>
+
+#include "broker/broker_internal.h"
+
+/* Topics as the metadata shows them, copied out for somebody on another thread. */
+
+static int by_name(const void *a, const void *b)
+{
+    const struct weir_topic_info *left = a;
+    const struct weir_topic_info *right = b;
+    return weir_slice_compare(left->name, right->name);
+}
+
+static void copy_epochs(const struct weir_metadata_image *image,
+                        const struct weir_topic_image *topic, struct weir_arena *arena,
+                        struct weir_topic_info *info)
+{
+    int32_t *epochs = weir_arena_array(arena, (size_t)topic->partition_count, sizeof *epochs);
+    for (int32_t i = 0; epochs != NULL && i < topic->partition_count; i++) {
+        epochs[i] = weir_metadata_leader_epoch(image, topic, i);
+    }
+    info->leader_epochs = epochs;
+}
+
+static const char *copy_text(struct weir_arena *arena, const char *text)
+{
+    return (const char *)weir_arena_copy(arena, weir_slice(text, strlen(text) + 1)).data;
+}
+
+static void copy_overrides(const struct weir_topic_image *topic, struct weir_arena *arena,
+                           struct weir_topic_info *info)
+{
+    size_t count = topic->config_count;
+    struct weir_config_entry *entries =
+        weir_arena_array(arena, count > 0 ? count : 1, sizeof *entries);
+    for (size_t i = 0; entries != NULL && i < count; i++) {
+        entries[i] = (struct weir_config_entry){
+            .key = copy_text(arena, topic->configs[i].key),
+            .value = copy_text(arena, topic->configs[i].value),
+        };
+    }
+    info->overrides = entries;
+    info->override_count = count;
+}
+
+static void show(const struct weir_list_topics_request *request,
+                 const struct weir_topic_image *topic, struct weir_topic_info *info)
+{
+    const struct weir_controller *controller = &request->request.shard->broker->controller;
+    *info = (struct weir_topic_info){
+        .name = weir_arena_copy(request->arena, topic->name_slice),
+        .id = topic->id,
+        .partition_count = topic->partition_count,
+        .is_internal = weir_topic_name_is_internal(topic->name_slice),
+    };
+    if (request->with_epochs) copy_epochs(&controller->image, topic, request->arena, info);
+    if (!request->with_configs) return;
+    copy_overrides(topic, request->arena, info);
+    info->config = weir_controller_config(controller, topic);
+}
+
+static void show_one(const struct weir_list_topics_request *request, size_t index,
+                     struct weir_topic_info *info)
+{
+    const struct weir_metadata_image *image = &request->request.shard->broker->controller.image;
+    bool is_by_name = request->names != NULL && request->names[index].data != NULL;
+    const struct weir_topic_image *topic =
+        is_by_name ? weir_metadata_topic(image, request->names[index])
+                   : weir_metadata_topic_by_id(image, request->ids[index]);
+    if (topic != NULL) {
+        show(request, topic, info);
+    } else if (is_by_name) {
+        bool is_legal = weir_topic_name_check(request->names[index], NULL) == 0;
+        *info = (struct weir_topic_info){
+            .rc = is_legal ? WEIR_UNKNOWN_TOPIC_OR_PARTITION : WEIR_INVALID_TOPIC,
+            .name = weir_arena_copy(request->arena, request->names[index]),
+        };
+    } else {
+        *info = (struct weir_topic_info){.rc = WEIR_UNKNOWN_TOPIC_ID, .id = request->ids[index]};
+    }
+}
+
+static void show_all(const struct weir_list_topics_request *request, struct weir_topic_info *topics,
+                     size_t count)
+{
+    const struct weir_metadata_image *image = &request->request.shard->broker->controller.image;
+    const struct weir_topic_image *topic;
+    size_t at = 0;
+    size_t i = 0;
+    while ((topic = weir_metadata_next_topic(image, &at)) != NULL) {
+        show(request, topic, &topics[i++]);
+    }
+    /* Without memory some names are missing, and nothing is answered. */
+    if (!weir_arena_failed(request->arena)) qsort(topics, count, sizeof *topics, by_name);
+}
+
+static void arrive(struct weir_message *message)
+{
+    struct weir_list_topics_request *request = (struct weir_list_topics_request *)message;
+    struct weir_broker *broker = request->request.shard->broker;
+    size_t count = request->is_selection ? request->asked_count
+                                         : weir_map_count(&broker->controller.image.topics_by_name);
+    struct weir_topic_info *topics =
+        weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *topics);
+    if (topics != NULL && request->is_selection) {
+        for (size_t i = 0; i < count; i++)
+            show_one(request, i, &topics[i]);
+    } else if (topics != NULL) {
+        show_all(request, topics, count);
+    }
+    if (weir_arena_failed(request->arena)) {
+        weir_request_refuse(&request->request, WEIR_NO_MEMORY, "list topics");
+        return;
+    }
+    request->topics = topics;
+    request->topic_count = count;
+    weir_request_reply(&request->request, 0);
+}
+
+void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request)
+{
+    weir_request_send_controller(broker, &request->request, arrive);
+}
