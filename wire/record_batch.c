@@ -26,13 +26,6 @@ enum {
     LENGTH_MIN = WEIR_BATCH_HEADER_SIZE - WEIR_BATCH_OVERHEAD,
 };
 
-/* What a producer may set. The delete horizon is the cleaner's own mark. */
-enum {
-    PRODUCED_ATTRIBUTES =
-        WEIR_BATCH_CODEC_MASK | WEIR_BATCH_LOG_APPEND_TIME | WEIR_BATCH_TRANSACTIONAL,
-    INTERNAL_ATTRIBUTES = WEIR_BATCH_CONTROL | WEIR_BATCH_DELETE_HORIZON,
-};
-
 int32_t weir_sequence_add(int32_t sequence, int32_t increment)
 {
     weir_assert(sequence >= 0);
@@ -144,6 +137,13 @@ void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms)
     weir_store_u32(batch + CRC_AT, crc_of(batch, size));
 }
 
+void weir_batch_set_max_timestamp(uint8_t *batch, size_t size, int64_t max_timestamp_ms)
+{
+    weir_assert(size >= WEIR_BATCH_HEADER_SIZE);
+    weir_store_u64(batch + MAX_TIMESTAMP_AT, (uint64_t)max_timestamp_ms);
+    weir_store_u32(batch + CRC_AT, crc_of(batch, size));
+}
+
 void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *header)
 {
     weir_store_u64(batch, (uint64_t)header->base_offset);
@@ -159,115 +159,4 @@ void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *hea
     weir_store_u32(batch + BASE_SEQUENCE_AT, (uint32_t)header->base_sequence);
     weir_store_u32(batch + RECORD_COUNT_AT, (uint32_t)header->record_count);
     weir_store_u32(batch + CRC_AT, crc_of(batch, weir_batch_size(header)));
-}
-
-/* The producer's own fields, which only a produced batch must get right. */
-static int check_produced(const struct weir_batch_header *header,
-                          const struct weir_batch_check *check, struct weir_error *error)
-{
-    int known = PRODUCED_ATTRIBUTES | (check->allow_control ? INTERNAL_ATTRIBUTES : 0);
-    if ((header->attributes & ~known) != 0) {
-        return weir_error_set(error, WEIR_INVALID_RECORD,
-                              "record batch: attributes 0x%04x have bits a producer may not set",
-                              (unsigned)(uint16_t)header->attributes);
-    }
-    if ((header->attributes & WEIR_BATCH_CODEC_MASK) >= WEIR_CODEC_COUNT) {
-        return weir_error_set(error, WEIR_UNSUPPORTED_CODEC, "record batch: unknown codec %d",
-                              header->attributes & WEIR_BATCH_CODEC_MASK);
-    }
-    if (header->record_count == 0 || header->record_count - 1 != header->last_offset_delta) {
-        return weir_error_set(error, WEIR_INVALID_RECORD,
-                              "record batch: record count %" PRId32
-                              " does not fit last offset delta %" PRId32,
-                              header->record_count, header->last_offset_delta);
-    }
-    bool is_control = (header->attributes & WEIR_BATCH_CONTROL) != 0;
-    bool is_transactional = (header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0;
-    bool has_producer = header->producer_id >= 0;
-    if (has_producer && !is_control && (header->base_sequence < 0 || header->producer_epoch < 0)) {
-        return weir_error_set(error, WEIR_INVALID_RECORD,
-                              "record batch: producer id %" PRId64 " with sequence %" PRId32
-                              " and epoch %d",
-                              header->producer_id, header->base_sequence, header->producer_epoch);
-    }
-    if (is_transactional && !has_producer) {
-        return weir_error_set(error, WEIR_INVALID_RECORD,
-                              "record batch: transactional without a producer id");
-    }
-    return 0;
-}
-
-static int check_record(const struct weir_record *record, const struct weir_batch_header *header,
-                        int32_t index, bool keys_required, struct weir_error *error)
-{
-    if (record->offset - header->base_offset != index) {
-        return weir_error_set(error, WEIR_INVALID_RECORD,
-                              "record batch: record %" PRId32 " has offset delta %" PRId64, index,
-                              record->offset - header->base_offset);
-    }
-    if (record->timestamp_ms < WEIR_NO_TIMESTAMP) {
-        return weir_error_set(error, WEIR_INVALID_RECORD,
-                              "record batch: record %" PRId32 " has timestamp %" PRId64, index,
-                              record->timestamp_ms);
-    }
-    if (keys_required && weir_slice_is_null(record->key)) {
-        return weir_error_set(
-            error, WEIR_INVALID_RECORD,
-            "record batch: record %" PRId32 " has no key, which a compacted topic needs", index);
-    }
-    return 0;
-}
-
-static int check_records(struct weir_slice batch, const struct weir_batch_check *check,
-                         struct weir_error *error)
-{
-    struct weir_buffer plain = {0};
-    weir_buffer_init(&plain, check->budget, 0);
-    struct weir_batch_iterator iterator = {0};
-    int rc = weir_batch_iterate(&iterator, batch, &plain, check->plain_size_max, NULL, error);
-    if (rc < 0) goto out;
-
-    for (;;) {
-        int32_t index = iterator.index;
-        struct weir_record record;
-        rc = weir_batch_next(&iterator, &record, error);
-        if (rc != 0) break;
-        rc = check_record(&record, &iterator.header, index, check->keys_required, error);
-        if (rc < 0) goto out;
-    }
-    if (rc == WEIR_END) rc = 0;
-out:
-    weir_buffer_close(&plain);
-    return rc;
-}
-
-int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *check,
-                     struct weir_error *error)
-{
-    /* The formats before 2 keep their magic at the same place. */
-    if (batch.size > MAGIC_AT && (batch.data[MAGIC_AT] == 0 || batch.data[MAGIC_AT] == 1)) {
-        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
-                              "record batch: message format %d is no longer supported, only 2",
-                              batch.data[MAGIC_AT]);
-    }
-    if (check->size_max != 0 && batch.size > check->size_max) {
-        return weir_error_set(error, WEIR_TOO_LARGE, "record batch: %zu bytes, at most %zu allowed",
-                              batch.size, check->size_max);
-    }
-    struct weir_batch_header header;
-    int rc = weir_batch_peek(batch, 0, &header, error);
-    if (rc == WEIR_TRUNCATED) {
-        return weir_error_set(error, WEIR_CORRUPT, "record batch: ends after %zu bytes",
-                              batch.size);
-    }
-    if (rc < 0) return rc;
-    if (weir_batch_size(&header) != batch.size) {
-        return weir_error_set(error, WEIR_CORRUPT, "record batch: %zu bytes behind its end",
-                              batch.size - weir_batch_size(&header));
-    }
-    rc = weir_batch_check_crc(batch, error);
-    if (rc < 0) return rc;
-    rc = check_produced(&header, check, error);
-    if (rc < 0) return rc;
-    return check->walk_records || check->keys_required ? check_records(batch, check, error) : 0;
 }

@@ -113,9 +113,22 @@ struct weir_batch_check {
     bool allow_control;
     bool walk_records;
     bool keys_required;         /* compacted topic: a null key is an invalid record */
+    int64_t oldest_ms;          /* admit: no record's timestamp is older; 0: any may come */
     struct weir_budget *budget; /* for the plain form of compressed records */
+    struct weir_buffer *plain;  /* where it is put, for the caller to reuse; NULL: a buffer of the
+                                   call's own */
 };
 int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *check,
+                     struct weir_error *error);
+/**
+ * The same for a batch that came through the port, as Kafka's brokers take it in: its records are
+ * walked in any case, transactional batches and such that claim the log's own time are refused, and a
+ * header whose largest timestamp is not the records' is put right (some clients write the last one's),
+ * since the time index goes by it.
+ *
+ * Errors: as above, WEIR_INVALID_TIMESTAMP, WEIR_UNSUPPORTED (transactional). `batch` is unchanged then.
+ */
+int weir_batch_admit(uint8_t *batch, size_t size, const struct weir_batch_check *check,
                      struct weir_error *error);
 
 /**

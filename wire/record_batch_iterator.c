@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "wire/record_batch_internal.h"
 
 /**
  * The reader's side of a batch. One record:
@@ -18,50 +19,11 @@
  * and takes the varints of one and two bytes inline; a NULL place means that the bytes are damaged.
  */
 
-enum { RECORD_SIZE_MIN = 7, HEADER_SIZE_MIN = 2 };
-
-/* The place behind the unsigned varint at `at`, or NULL. */
-static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, unsigned bits,
-                                         int64_t *value_out)
-{
-    if (end - at >= 2) {
-        uint64_t first = at[0];
-        uint64_t second = at[1];
-        if (first < 0x80) {
-            *value_out = weir_unzigzag(first);
-            return at + 1;
-        }
-        if (second < 0x80) {
-            *value_out = weir_unzigzag((first & 0x7f) | (second << 7));
-            return at + 2;
-        }
-    }
-    struct weir_reader reader = {at, end, false};
-    *value_out = weir_unzigzag(weir_reader_varint_slow(&reader, bits));
-    return reader.failed ? NULL : reader.at;
-}
-
-/* A key or value behind its size, or null at -1. */
-static inline const uint8_t *read_bytes(const uint8_t *at, const uint8_t *end, bool is_nullable,
-                                        struct weir_slice *bytes_out)
-{
-    int64_t size = 0;
-    at = read_varint(at, end, 32, &size);
-    if (at == NULL) return NULL;
-    if (size < 0) {
-        *bytes_out = weir_null();
-        return is_nullable && size == -1 ? at : NULL;
-    }
-    if (size > end - at) return NULL;
-    *bytes_out = weir_slice(at, (size_t)size);
-    return at + size;
-}
-
 /* A record's headers; without an arena they are only walked. */
 static int read_headers(const uint8_t *at, const uint8_t *end, size_t count,
                         struct weir_arena *arena, const struct weir_header **headers_out)
 {
-    if (count > (size_t)(end - at) / HEADER_SIZE_MIN) return WEIR_CORRUPT;
+    if (count > (size_t)(end - at) / WEIR_RECORD_HEADER_SIZE_MIN) return WEIR_CORRUPT;
     struct weir_header *headers = NULL;
     if (arena != NULL) {
         headers = weir_arena_array(arena, count, sizeof *headers);
@@ -69,9 +31,9 @@ static int read_headers(const uint8_t *at, const uint8_t *end, size_t count,
     }
     for (size_t i = 0; i < count; i++) {
         struct weir_header header;
-        at = read_bytes(at, end, false, &header.key);
+        at = weir_batch_read_bytes(at, end, false, &header.key);
         if (at == NULL) return WEIR_CORRUPT;
-        at = read_bytes(at, end, true, &header.value);
+        at = weir_batch_read_bytes(at, end, true, &header.value);
         if (at == NULL) return WEIR_CORRUPT;
         if (headers != NULL) headers[i] = header;
     }
@@ -106,27 +68,28 @@ static inline int read_record(const struct weir_batch_iterator *iterator, struct
                               struct weir_record *record_out)
 {
     int64_t size = 0;
-    const uint8_t *at = read_varint(run->at, run->end, 32, &size);
-    if (at == NULL || size < RECORD_SIZE_MIN - 1 || size > run->end - at) return WEIR_CORRUPT;
+    const uint8_t *at = weir_batch_read_varint(run->at, run->end, 32, &size);
+    if (at == NULL || size < WEIR_RECORD_SIZE_MIN - 1 || size > run->end - at) return WEIR_CORRUPT;
     const uint8_t *end = at + size;
 
     int64_t timestamp_delta = 0;
     int64_t offset_delta = 0;
     int64_t header_count = 0;
     struct weir_record record = {0};
-    at = read_varint(at + 1, end, 64, &timestamp_delta); /* + 1: the attributes, unused */
+    at =
+        weir_batch_read_varint(at + 1, end, 64, &timestamp_delta); /* + 1: the attributes, unused */
     if (at == NULL) return WEIR_CORRUPT;
-    at = read_varint(at, end, 32, &offset_delta);
+    at = weir_batch_read_varint(at, end, 32, &offset_delta);
     if (at == NULL) return WEIR_CORRUPT;
-    at = read_bytes(at, end, true, &record.key);
+    at = weir_batch_read_bytes(at, end, true, &record.key);
     if (at == NULL) return WEIR_CORRUPT;
-    at = read_bytes(at, end, true, &record.value);
+    at = weir_batch_read_bytes(at, end, true, &record.value);
     if (at == NULL) return WEIR_CORRUPT;
     /* The header count is often the record's last byte, which read_varint takes the slow way. */
     if (end - at == 1 && *at == 0) {
         at++;
     } else {
-        at = read_varint(at, end, 32, &header_count);
+        at = weir_batch_read_varint(at, end, 32, &header_count);
         if (at == NULL || header_count < 0) return WEIR_CORRUPT;
     }
     if (!place_record(&iterator->header, run, offset_delta, timestamp_delta, &record)) {
@@ -184,10 +147,9 @@ static int check_end(const struct weir_batch_iterator *iterator, size_t at,
                           iterator->header.base_offset, iterator->records.size - at);
 }
 
-/* The records of `batch` in plain form. */
-static int open_records(const struct weir_batch_header *header, struct weir_slice batch,
-                        struct weir_buffer *plain, size_t plain_size_max,
-                        struct weir_slice *records_out, struct weir_error *error)
+int weir_batch_open_records(const struct weir_batch_header *header, struct weir_slice batch,
+                            struct weir_buffer *plain, size_t plain_size_max,
+                            struct weir_slice *records_out, struct weir_error *error)
 {
     struct weir_slice stored = weir_slice(batch.data + WEIR_BATCH_HEADER_SIZE,
                                           weir_batch_size(header) - WEIR_BATCH_HEADER_SIZE);
@@ -219,9 +181,9 @@ int weir_batch_iterate(struct weir_batch_iterator *iterator, struct weir_slice b
     struct weir_slice records;
     int rc = weir_batch_peek(batch, 0, &header, error);
     if (rc < 0) return rc;
-    rc = open_records(&header, batch, plain, plain_size_max, &records, error);
+    rc = weir_batch_open_records(&header, batch, plain, plain_size_max, &records, error);
     if (rc < 0) return rc;
-    if ((size_t)header.record_count > records.size / RECORD_SIZE_MIN) {
+    if ((size_t)header.record_count > records.size / WEIR_RECORD_SIZE_MIN) {
         return weir_error_set(error, WEIR_CORRUPT,
                               "record batch at offset %" PRId64 ": %" PRId32
                               " records cannot be in %zu bytes",

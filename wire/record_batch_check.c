@@ -1,0 +1,267 @@
+#include "wire/record_batch.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "wire/record_batch_internal.h"
+
+/**
+ * What a broker asks of a batch that somebody else made. The header is checked field by field; the
+ * records are walked by hops over their lengths, in a loop that gives nothing and so costs half of
+ * what reading them costs. Compressed records are unpacked for it, up to a bound.
+ */
+
+/* What a producer may set. The delete horizon is the cleaner's own mark. */
+enum {
+    PRODUCED_ATTRIBUTES =
+        WEIR_BATCH_CODEC_MASK | WEIR_BATCH_LOG_APPEND_TIME | WEIR_BATCH_TRANSACTIONAL,
+    INTERNAL_ATTRIBUTES = WEIR_BATCH_CONTROL | WEIR_BATCH_DELETE_HORIZON,
+};
+
+/* ---- the header ------------------------------------------------------------------------------- */
+
+static int check_attributes(const struct weir_batch_header *header,
+                            const struct weir_batch_check *check, struct weir_error *error)
+{
+    int known = PRODUCED_ATTRIBUTES | (check->allow_control ? INTERNAL_ATTRIBUTES : 0);
+    if ((header->attributes & ~known) != 0) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: attributes 0x%04x have bits a producer may not set",
+                              (unsigned)(uint16_t)header->attributes);
+    }
+    if ((header->attributes & WEIR_BATCH_CODEC_MASK) >= WEIR_CODEC_COUNT) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_CODEC, "record batch: unknown codec %d",
+                              header->attributes & WEIR_BATCH_CODEC_MASK);
+    }
+    return 0;
+}
+
+/* The producer's own fields, which only a produced batch must get right. */
+static int check_produced(const struct weir_batch_header *header,
+                          const struct weir_batch_check *check, struct weir_error *error)
+{
+    int rc = check_attributes(header, check, error);
+    if (rc < 0) return rc;
+    if (header->record_count == 0 || header->record_count - 1 != header->last_offset_delta) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: record count %" PRId32
+                              " does not fit last offset delta %" PRId32,
+                              header->record_count, header->last_offset_delta);
+    }
+    bool is_control = (header->attributes & WEIR_BATCH_CONTROL) != 0;
+    bool is_transactional = (header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0;
+    bool has_producer = header->producer_id >= 0;
+    if (has_producer && !is_control && (header->base_sequence < 0 || header->producer_epoch < 0)) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: producer id %" PRId64 " with sequence %" PRId32
+                              " and epoch %d",
+                              header->producer_id, header->base_sequence, header->producer_epoch);
+    }
+    if (is_transactional && !has_producer) {
+        return weir_error_set(error, WEIR_INVALID_RECORD,
+                              "record batch: transactional without a producer id");
+    }
+    return 0;
+}
+
+/* What nobody outside may send, besides. */
+static int check_foreign(const struct weir_batch_header *header, struct weir_error *error)
+{
+    if ((header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0) {
+        return weir_error_set(error, WEIR_UNSUPPORTED,
+                              "record batch: there are no transactions here");
+    }
+    if ((header->attributes & WEIR_BATCH_LOG_APPEND_TIME) != 0) {
+        return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
+                              "record batch: LogAppendTime is for the log to set");
+    }
+    return 0;
+}
+
+/* ---- the records ------------------------------------------------------------------------------ */
+
+struct walk {
+    int64_t base_timestamp_ms;
+    bool keys_required;
+    int64_t timestamp_min_ms; /* of the records; INT64_MAX, INT64_MIN before the first */
+    int64_t timestamp_max_ms;
+};
+
+enum flaw { SOUND, DAMAGED, WRONG_OFFSET, WRONG_TIME, NO_KEY };
+
+/* A record's headers end where the record does. */
+static bool are_headers_sound(const uint8_t *at, const uint8_t *end, int64_t count)
+{
+    if (count < 0 || count > (end - at) / WEIR_RECORD_HEADER_SIZE_MIN) return false;
+    for (int64_t i = 0; i < count; i++) {
+        struct weir_slice bytes;
+        at = weir_batch_read_bytes(at, end, false, &bytes);
+        if (at == NULL) return false;
+        at = weir_batch_read_bytes(at, end, true, &bytes);
+        if (at == NULL) return false;
+    }
+    return at == end;
+}
+
+/* From the key on. The header count is mostly a last byte of zero. */
+static inline enum flaw check_body(const uint8_t *at, const uint8_t *end, bool keys_required)
+{
+    struct weir_slice key;
+    struct weir_slice value;
+    int64_t header_count;
+    at = weir_batch_read_bytes(at, end, true, &key);
+    if (at == NULL) return DAMAGED;
+    at = weir_batch_read_bytes(at, end, true, &value);
+    if (at == NULL) return DAMAGED;
+    if (keys_required && weir_slice_is_null(key)) return NO_KEY;
+    if (end - at == 1 && *at == 0) return SOUND;
+    at = weir_batch_read_varint(at, end, 32, &header_count);
+    if (at == NULL) return DAMAGED;
+    return are_headers_sound(at, end, header_count) ? SOUND : DAMAGED;
+}
+
+/* The record at `*at_inout`, number `index`, which is moved behind it. */
+static inline enum flaw check_record(const uint8_t **at_inout, const uint8_t *end, int32_t index,
+                                     struct walk *walk)
+{
+    int64_t size;
+    int64_t timestamp_delta;
+    int64_t offset_delta;
+    int64_t timestamp_ms;
+    const uint8_t *at = weir_batch_read_varint(*at_inout, end, 32, &size);
+    if (at == NULL || size < WEIR_RECORD_SIZE_MIN - 1 || size > end - at) return DAMAGED;
+    end = at + size;
+    *at_inout = end;
+    at = weir_batch_read_varint(at + 1, end, 64, &timestamp_delta); /* + 1: unused attributes */
+    if (at == NULL) return DAMAGED;
+    at = weir_batch_read_varint(at, end, 32, &offset_delta);
+    if (at == NULL) return DAMAGED;
+    if (offset_delta != index) return WRONG_OFFSET;
+    if (__builtin_add_overflow(walk->base_timestamp_ms, timestamp_delta, &timestamp_ms) ||
+        timestamp_ms < WEIR_NO_TIMESTAMP) {
+        return WRONG_TIME;
+    }
+    if (timestamp_ms < walk->timestamp_min_ms) walk->timestamp_min_ms = timestamp_ms;
+    if (timestamp_ms > walk->timestamp_max_ms) walk->timestamp_max_ms = timestamp_ms;
+    return check_body(at, end, walk->keys_required);
+}
+
+static __attribute__((cold, noinline)) int refuse_record(enum flaw flaw, int32_t index,
+                                                         struct weir_error *error)
+{
+    static const char *const texts[] = {
+        [DAMAGED] = "is damaged",
+        [WRONG_OFFSET] = "has an offset out of line",
+        [WRONG_TIME] = "has a timestamp that is none",
+        [NO_KEY] = "has no key, which a compacted topic needs",
+    };
+    return weir_error_set(error, flaw == DAMAGED ? WEIR_CORRUPT : WEIR_INVALID_RECORD,
+                          "record batch: record %" PRId32 " %s", index, texts[flaw]);
+}
+
+static int walk_records(const struct weir_batch_header *header, struct weir_slice records,
+                        struct walk *walk, struct weir_error *error)
+{
+    const uint8_t *at = records.data;
+    const uint8_t *end = records.data + records.size;
+    if ((size_t)header->record_count > records.size / WEIR_RECORD_SIZE_MIN) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "record batch: %" PRId32 " records cannot be in %zu bytes",
+                              header->record_count, records.size);
+    }
+    struct walk local = *walk; /* stays in registers while the loop runs */
+    for (int32_t index = 0; index < header->record_count; index++) {
+        enum flaw flaw = check_record(&at, end, index, &local);
+        if (flaw != SOUND) return refuse_record(flaw, index, error);
+    }
+    if (at != end) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: %zu bytes behind the last record",
+                              (size_t)(end - at));
+    }
+    *walk = local;
+    return 0;
+}
+
+static int check_records(struct weir_slice batch, const struct weir_batch_header *header,
+                         const struct weir_batch_check *check, struct walk *walk,
+                         struct weir_error *error)
+{
+    struct weir_buffer own = {0};
+    struct weir_buffer *plain = check->plain;
+    struct weir_slice records;
+    if (plain == NULL) {
+        weir_buffer_init(&own, check->budget, 0);
+        plain = &own;
+    }
+    *walk = (struct walk){
+        .base_timestamp_ms = header->base_timestamp_ms,
+        .keys_required = check->keys_required,
+        .timestamp_min_ms = INT64_MAX,
+        .timestamp_max_ms = INT64_MIN,
+    };
+    int rc = weir_batch_open_records(header, batch, plain, check->plain_size_max, &records, error);
+    if (rc == 0) rc = walk_records(header, records, walk, error);
+    weir_buffer_close(&own);
+    return rc;
+}
+
+/* ---- the door --------------------------------------------------------------------------------- */
+
+static int check_whole(struct weir_slice batch, const struct weir_batch_check *check,
+                       struct weir_batch_header *header, struct weir_error *error)
+{
+    enum { MAGIC_AT = 16 }; /* there in the formats before 2 as well */
+    if (batch.size > MAGIC_AT && (batch.data[MAGIC_AT] == 0 || batch.data[MAGIC_AT] == 1)) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                              "record batch: message format %d is no longer supported, only 2",
+                              batch.data[MAGIC_AT]);
+    }
+    if (check->size_max != 0 && batch.size > check->size_max) {
+        return weir_error_set(error, WEIR_TOO_LARGE, "record batch: %zu bytes, at most %zu allowed",
+                              batch.size, check->size_max);
+    }
+    int rc = weir_batch_peek(batch, 0, header, error);
+    if (rc == WEIR_TRUNCATED) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: ends after %zu bytes",
+                              batch.size);
+    }
+    if (rc < 0) return rc;
+    if (weir_batch_size(header) != batch.size) {
+        return weir_error_set(error, WEIR_CORRUPT, "record batch: %zu bytes behind its end",
+                              batch.size - weir_batch_size(header));
+    }
+    rc = weir_batch_check_crc(batch, error);
+    return rc < 0 ? rc : check_produced(header, check, error);
+}
+
+int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *check,
+                     struct weir_error *error)
+{
+    struct weir_batch_header header;
+    struct walk walk;
+    int rc = check_whole(batch, check, &header, error);
+    if (rc < 0 || !(check->walk_records || check->keys_required)) return rc;
+    return check_records(batch, &header, check, &walk, error);
+}
+
+int weir_batch_admit(uint8_t *batch, size_t size, const struct weir_batch_check *check,
+                     struct weir_error *error)
+{
+    struct weir_slice bytes = weir_slice(batch, size);
+    struct weir_batch_header header;
+    struct walk walk;
+    int rc = check_whole(bytes, check, &header, error);
+    if (rc == 0) rc = check_foreign(&header, error);
+    if (rc == 0) rc = check_records(bytes, &header, check, &walk, error);
+    if (rc < 0) return rc;
+    if (walk.timestamp_min_ms != WEIR_NO_TIMESTAMP && walk.timestamp_min_ms < check->oldest_ms) {
+        return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
+                              "record batch: timestamp %" PRId64 " is older than %" PRId64,
+                              walk.timestamp_min_ms, check->oldest_ms);
+    }
+    if (walk.timestamp_max_ms != header.max_timestamp_ms) {
+        weir_batch_set_max_timestamp(batch, size, walk.timestamp_max_ms);
+    }
+    return 0;
+}
