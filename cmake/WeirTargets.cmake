@@ -34,18 +34,20 @@ function(weir_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()
 
-# weir_fuzz(NAME SOURCE DEPENDS ...): a libFuzzer program with the fuzz preset; in every other build
+# weir_fuzz(NAME SOURCE DEPENDS ... [DEFINITIONS ...]): a libFuzzer program with the fuzz preset; in every other build
 # a test that replays tests/fuzz/corpus/NAME through the same function.
 function(weir_fuzz name source)
-  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;DEFINITIONS" ${ARGN})
   if(WEIR_FUZZ)
     add_executable(fuzz_${name} ${source})
     target_link_libraries(fuzz_${name} PRIVATE ${arg_DEPENDS})
+    target_compile_definitions(fuzz_${name} PRIVATE ${arg_DEFINITIONS})
     target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   else()
     add_executable(replay_${name} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
     target_link_libraries(replay_${name} PRIVATE ${arg_DEPENDS})
+    target_compile_definitions(replay_${name} PRIVATE ${arg_DEFINITIONS})
     add_test(NAME fuzz_replay_${name}
              COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
     set_tests_properties(fuzz_replay_${name} PROPERTIES LABELS fuzz TIMEOUT 120)

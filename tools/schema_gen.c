@@ -1,15 +1,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/schema_emit.h"
+#include "tools/schema_sample.h"
 
 /**
  * Make C of message schemas, at build time.
  *
  *   weir_schema_gen PREFIX DIRECTORY SCHEMA.json              one message: name.h and name.c
  *   weir_schema_gen --table PREFIX DIRECTORY SCHEMA.json...   their list: all_messages.h and .c
+ *   weir_schema_gen --samples DIRECTORY SCHEMA.json...        name/all_fields-VERSION of each
  *
+ * A sample is what a message's fuzz target reads: a byte that picks the version, then the message.
  * PREFIX is how an #include line names DIRECTORY.
  */
 
@@ -113,14 +117,58 @@ static bool generate_table(const char *prefix, const char *directory, size_t cou
     return is_done;
 }
 
+static bool write_sample(const char *directory, struct schema *schema, int version)
+{
+    char path[PATH_SIZE];
+    int size =
+        snprintf(path, sizeof path, "%s/%s/all_fields-%d", directory, schema->c_name, version);
+    FILE *file = size > 0 && size < PATH_SIZE ? fopen(path, "wb") : NULL;
+    if (file == NULL) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        return false;
+    }
+    (void)fputc(version - schema->valid.min, file); /* asked below, as is what follows */
+    schema_write_sample(schema, version, file);
+    bool failed = ferror(file) != 0;
+    failed |= fclose(file) != 0;
+    if (failed) fprintf(stderr, "%s: cannot write\n", path);
+    return !failed;
+}
+
+static bool generate_samples(const char *directory, const char *path)
+{
+    struct schema schema;
+    if (!schema_read(&schema, path)) return false;
+    char *folder = schema_format(&schema, "%s/%s", directory, schema.c_name);
+    bool is_done = mkdir(folder, 0777) == 0 || errno == EEXIST;
+    if (!is_done) fprintf(stderr, "%s: %s\n", folder, strerror(errno));
+    for (int version = schema.valid.min; is_done && version <= schema.valid.max; version++) {
+        is_done = write_sample(directory, &schema, version);
+    }
+    schema_free(&schema);
+    return is_done;
+}
+
+static bool generate_all_samples(const char *directory, int count, char **paths)
+{
+    for (int i = 0; i < count; i++) {
+        if (!generate_samples(directory, paths[i])) return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     bool is_table = argc > 1 && strcmp(argv[1], "--table") == 0;
+    bool is_samples = argc > 1 && strcmp(argv[1], "--samples") == 0;
+    if (is_samples && argc >= 4) return generate_all_samples(argv[2], argc - 3, argv + 3) ? 0 : 1;
     if (is_table && argc >= 5) {
         return generate_table(argv[2], argv[3], (size_t)argc - 4, argv + 4) ? 0 : 1;
     }
-    if (!is_table && argc == 4) return generate_message(argv[1], argv[2], argv[3]) ? 0 : 1;
+    if (!is_table && !is_samples && argc == 4)
+        return generate_message(argv[1], argv[2], argv[3]) ? 0 : 1;
     fprintf(stderr, "usage: weir_schema_gen PREFIX DIRECTORY SCHEMA.json\n"
-                    "       weir_schema_gen --table PREFIX DIRECTORY SCHEMA.json...\n");
+                    "       weir_schema_gen --table PREFIX DIRECTORY SCHEMA.json...\n"
+                    "       weir_schema_gen --samples DIRECTORY SCHEMA.json...\n");
     return 2;
 }

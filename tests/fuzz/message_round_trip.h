@@ -43,6 +43,10 @@ static inline void message_stage_reset(struct message_stage *stage)
     weir_arena_reset(&stage->arena);
 }
 
+/* What decoding may take of the arena: the structs of a message are larger than its bytes, but not by
+ * more than this, whatever its counts say (RELIABILITY.md N4). */
+enum { MESSAGE_MEMORY_FACTOR = 64, MESSAGE_MEMORY_BASE = 1024 };
+
 /**
  * Decode; what could be decoded must encode to as many bytes as size says, and those bytes decode
  * and encode to themselves. (The first bytes may differ: unknown tags, defaults that were sent.)
@@ -56,6 +60,7 @@ static inline int message_round_trip(struct message_stage *stage,
     void *message = malloc(type->struct_size);
     struct weir_reader reader = weir_reader(bytes);
     int rc = weir_message_decode(type, message, version, &reader, &stage->arena);
+    weir_assert(stage->arena.used <= MESSAGE_MEMORY_BASE + MESSAGE_MEMORY_FACTOR * bytes.size);
     if (rc == 0) {
         weir_assert(weir_message_encode(type, message, version, &stage->first) == 0);
         weir_assert(weir_message_size(type, message, version) == stage->first.size);

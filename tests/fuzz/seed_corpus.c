@@ -4,11 +4,13 @@
 #include "base/assert.h"
 #include "tests/unit/wire/golden_batches.h"
 #include "wire/generated/all_messages.h"
+#include "wire/generated/request_header.h"
 #include "wire/record_batch_internal.h"
 
 /**
- * Write a seed for each kind of input of the fuzz targets of wire/: `seed_corpus tests/fuzz/corpus`.
- * Run by hand when a message or a codec is added; the files are committed.
+ * Write a seed for each kind of input of the targets record_batch and request_frame:
+ * `seed_corpus tests/fuzz/corpus`. Run by hand when a request or a codec is added; the files are
+ * committed.
  */
 static void save(const char *folder, const char *target, const char *name, struct weir_slice bytes)
 {
@@ -20,24 +22,32 @@ static void save(const char *folder, const char *target, const char *name, struc
     weir_assert(fclose(file) == 0);
 }
 
-/* Each message at its defaults, at each version. */
-static void save_messages(const char *folder, struct weir_buffer *buffer)
+/* Each request as it comes in, at its defaults, in each version: header and body. */
+static void save_frames(const char *folder, struct weir_buffer *buffer)
 {
-    for (uint8_t i = 0; i < WEIR_ALL_MESSAGES_COUNT; i++) {
+    for (size_t i = 0; i < WEIR_ALL_MESSAGES_COUNT; i++) {
         const struct weir_message_type *type = weir_all_messages[i];
+        const char *suffix = strstr(type->name, "Request");
+        if (suffix == NULL || strcmp(suffix, "Request") != 0) continue;
         max_align_t message[64];
         weir_assert(type->struct_size <= sizeof message);
         type->init(message);
         for (int16_t version = type->version_min; version <= type->version_max; version++) {
+            struct weir_request_header header = {
+                .request_api_key = type->api_key,
+                .request_api_version = version,
+                .correlation_id = 7,
+                .client_id = weir_text("seed"),
+            };
             weir_buffer_reset(buffer);
-            weir_buffer_u8(buffer, i);
-            weir_buffer_u8(buffer, (uint8_t)(version - type->version_min));
+            int16_t header_version = version >= type->flexible_from ? 2 : 1;
+            weir_assert(weir_request_header_encode(&header, header_version, buffer) == 0);
             int rc = weir_message_encode(type, message, version, buffer);
             if (rc == WEIR_INVALID_ARGUMENT) continue; /* no defaults in this version */
             weir_assert(rc == 0);
             char name[128];
             (void)snprintf(name, sizeof name, "%s-%d", type->name, version); /* fits */
-            save(folder, "message", name, weir_buffer_slice(buffer));
+            save(folder, "request_frame", name, weir_buffer_slice(buffer));
         }
     }
 }
@@ -93,7 +103,7 @@ int main(int argc, char **argv)
     weir_heap_init(&heap, false);
     weir_budget_init(&budget, "seeds", &heap, NULL, 0);
     weir_buffer_init(&buffer, &budget, 0);
-    save_messages(argv[1], &buffer);
+    save_frames(argv[1], &buffer);
     save_batches(argv[1], &budget, &buffer);
     weir_buffer_close(&buffer);
     return 0;
