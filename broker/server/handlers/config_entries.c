@@ -1,8 +1,23 @@
 #include "broker/server/handlers/config_entries.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 
 /* ---- requests -------------------------------------------------------------------------------- */
+
+struct weir_outcome weir_broker_resource_check(struct weir_request_context *context,
+                                               struct weir_slice name)
+{
+    char id[16];
+    (void)snprintf(id, sizeof id, "%d", WEIR_NODE_ID);
+    bool is_known = name.size == 0 || weir_slice_equal(name, weir_text(id));
+    if (is_known) return (struct weir_outcome){0};
+    return weir_outcome_refuse(
+        context, WEIR_WIRE_INVALID_REQUEST,
+        "there is no broker '%.*s'; this is broker %s, and '' stands for all", (int)name.size,
+        (const char *)name.data, id);
+}
 
 static char *copy_text(struct weir_arena *arena, struct weir_slice text)
 {

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_SERVER_HANDLERS_CONFIG_ENTRIES_H
 #define WEIR_BROKER_SERVER_HANDLERS_CONFIG_ENTRIES_H
 
-#include "broker/server/context.h"
+#include "broker/server/handlers/outcome.h"
 
 /** Settings as requests name them and answers show them. Everything is in the context's arena. */
 
@@ -14,6 +14,10 @@ enum weir_config_source {
     WEIR_CONFIG_OF_BROKER = 4, /* given when the server was started */
     WEIR_CONFIG_OF_KAFKA = 5,  /* the default */
 };
+
+/** A broker as a resource: this one by its id, or "" for all. INVALID_REQUEST otherwise. */
+struct weir_outcome weir_broker_resource_check(struct weir_request_context *context,
+                                               struct weir_slice name);
 
 /** One of the request's settings as the engine takes it. False: a NUL within the key or value. */
 bool weir_config_entry(struct weir_arena *arena, struct weir_slice key, struct weir_slice value,
