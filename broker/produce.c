@@ -58,6 +58,25 @@ static int check_replicas(const struct weir_partition *partition,
                           partition->config.min_insync_replicas);
 }
 
+/* What came through the port is put right where that is the broker's part. */
+static int check_batch(const struct weir_produce_request *produce, struct weir_slice batch,
+                       const struct weir_batch_check *check, struct weir_error *error)
+{
+    if (!produce->walk_records) return weir_batch_check(batch, check, error);
+    uint8_t *bytes = produce->batches->data + (batch.data - produce->batches->data);
+    return weir_batch_admit(bytes, batch.size, check, error);
+}
+
+/* No record may be older; 0 if any may come. */
+static int64_t oldest_ms(const struct weir_partition *partition)
+{
+    const struct weir_topic_config *config = &partition->config;
+    int64_t now_ms = weir_wall_now(partition->shard->env).ms;
+    bool may_be_any = config->message_timestamp_type == WEIR_LOG_APPEND_TIME ||
+                      config->message_timestamp_before_max_ms >= now_ms;
+    return may_be_any ? 0 : now_ms - config->message_timestamp_before_max_ms;
+}
+
 /* Each batch on its own; whoever sent them is trusted no further than the checks go. */
 static int check_batches(const struct weir_partition *partition,
                          const struct weir_produce_request *produce, int64_t *count_out,
@@ -70,6 +89,7 @@ static int check_batches(const struct weir_partition *partition,
         .allow_control = produce->is_internal,
         .walk_records = produce->walk_records,
         .keys_required = partition->config.cleanup_compact && produce->walk_records,
+        .oldest_ms = oldest_ms(partition),
         .budget = partition->shard->budget,
     };
     int64_t count = 0;
@@ -84,7 +104,7 @@ static int check_batches(const struct weir_partition *partition,
                                   "more than one batch for a partition: %zu bytes follow the first",
                                   rest.size - size);
         }
-        rc = weir_batch_check(weir_slice(rest.data, size), &check, error);
+        rc = check_batch(produce, weir_slice(rest.data, size), &check, error);
         if (rc < 0) return weir_error_wrap(error, rc, "batch %lld", (long long)count);
         rest = weir_slice(rest.data + size, rest.size - size);
         count++;
