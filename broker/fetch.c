@@ -86,7 +86,6 @@ static bool is_last_chance(const struct weir_partition *partition,
 static void release(struct weir_log_read *read)
 {
     weir_log_read_release(read);
-    weir_log_range_release(&read->range);
     read->size = 0;
 }
 
