@@ -40,6 +40,19 @@ enum weir_acl_operation {
 };
 enum weir_acl_resource { WEIR_ACL_CLUSTER, WEIR_ACL_TOPIC };
 
+/* Where a response tells errors, for the metrics: in its own field, in a list's elements, or in the
+ * lists of a list's elements. Sizes of 0: not there. */
+struct weir_api_error_list {
+    size_t data; /* offsets of pointer and count */
+    size_t count;
+    size_t item_size;
+};
+struct weir_api_errors {
+    struct weir_api_error_list outer;
+    struct weir_api_error_list inner;
+    size_t error_code; /* in the innermost */
+};
+
 /** A row of the table (api_table.c): everything the server knows of a kind of request. */
 struct weir_api {
     const struct weir_message_type *request;
@@ -48,11 +61,18 @@ struct weir_api {
     enum weir_throttle_class throttle;
     bool may_overlap; /* may begin while others of its kind before it are under way: Produce */
     void (*handle)(struct weir_request_context *context);
+    struct weir_api_errors errors;
 };
+enum { WEIR_API_VERSIONS_KEY = 18 };
 /** NULL: there is no such request here. */
 const struct weir_api *weir_api_find(int16_t api_key);
 /** All of them, in order of key. */
 const struct weir_api *weir_api_at(size_t index, size_t *count_out);
+size_t weir_api_index(const struct weir_api *api);
+/** Is the version among those that are answered (not only announced)? */
+bool weir_api_takes(const struct weir_api *api, int16_t version);
+/** The first error that a response tells, for the metrics; 0: none. */
+int16_t weir_api_error_of(const struct weir_api *api, const void *response);
 
 struct weir_principal {
     struct weir_slice type; /* "User" */
@@ -77,7 +97,8 @@ struct weir_request_context {
     /* memory: all of it until the answer is queued */
     struct weir_shared *frame; /* the request's bytes; decoded slices point into it */
     struct weir_arena arena;
-    const void *request; /* decoded: struct weir_<name>_request */
+    const void *request;    /* decoded: struct weir_<name>_request */
+    struct weir_slice body; /* what it was decoded from */
     /* the handler's */
     void *state;
     /** The connection is gone or the server closes: hurry (cancel what is parked). The handler still
@@ -94,6 +115,7 @@ struct weir_request_context {
     bool is_parked;
     bool is_answered;
     bool ends_connection; /* instead of an answer */
+    bool is_too_new;      /* ApiVersions of a version that is not known here: not decoded */
 };
 
 /**
