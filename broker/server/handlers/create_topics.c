@@ -1,4 +1,3 @@
-#include "base/assert.h"
 #include "broker/server/handlers/assignments.h"
 #include "broker/server/handlers/config_entries.h"
 #include "broker/server/handlers/fan_out.h"
@@ -137,21 +136,15 @@ static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request 
 
 /* ---- how it went ----------------------------------------------------------------------------- */
 
-/* As the topic has it now, or would: the server's defaults and what was asked for. */
+/* As the topic has them now, or would have them. */
 static void show_configs(struct create_topics *create, const struct creation *creation,
+                         const struct weir_topic_config *config,
                          struct weir_wire_create_topics_response_creatable_topic_result *row)
 {
     struct weir_request_context *context = create->fan_out.context;
     const struct weir_config_levels *levels = &create->levels;
-    size_t config_count = creation->asked->configs_count;
-    struct weir_topic_config config = weir_broker_options_of(context->broker)->topic_defaults;
-    for (size_t i = 0; i < config_count; i++) {
-        int rc = weir_topic_config_set(&config, creation->configs[i].key,
-                                       creation->configs[i].value, NULL);
-        weir_assert(rc == 0); /* the engine has taken it */
-    }
-    const struct weir_config_value *values =
-        weir_config_values(context, levels, &config, creation->configs, config_count);
+    const struct weir_config_value *values = weir_config_values(
+        context, levels, config, creation->configs, creation->asked->configs_count);
     struct weir_wire_create_topics_response_creatable_topic_configs *configs =
         weir_arena_array(&context->arena, levels->count, sizeof *configs);
     if (weir_arena_failed(&context->arena)) return;
@@ -166,8 +159,7 @@ static void show_configs(struct create_topics *create, const struct creation *cr
     row->configs_count = levels->count;
 }
 
-/* A topic that was only checked has no id yet, and the default's number of partitions if it asks for
- * that. */
+/* A topic that was only checked has no id yet. */
 static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
 {
     struct create_topics *create = (struct create_topics *)fan_out;
@@ -184,12 +176,9 @@ static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request
         row->configs = NULL;
         return;
     }
-    int32_t preset = weir_broker_options_of(context->broker)->num_partitions;
-    row->num_partitions = topic->partition_count != -1 ? topic->partition_count
-                          : preset != 0                ? preset
-                                                       : 1;
+    row->num_partitions = topic->partition_count;
     row->replication_factor = 1;
-    if (!weir_arena_failed(&context->arena)) show_configs(create, creation, row);
+    if (!weir_arena_failed(&context->arena)) show_configs(create, creation, &topic->config, row);
 }
 
 static void done(struct weir_fan_out *fan_out)
