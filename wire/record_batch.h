@@ -209,6 +209,21 @@ static inline size_t weir_batch_builder_size(const struct weir_batch_builder *bu
 int weir_batch_builder_finish(struct weir_batch_builder *builder,
                               const struct weir_batch_finish *finish, struct weir_slice *batch_out);
 
+/**
+ * Append `batch` to `to` with its records under another codec, or under none; everything else stays
+ * as it is, and the crc fits. `to` keeps its size on failure.
+ *
+ * Errors: WEIR_TOO_LARGE (plain form over `plain_size_max`, or a result over 2^31),
+ * WEIR_UNSUPPORTED_CODEC, WEIR_CORRUPT, WEIR_NO_MEMORY.
+ */
+struct weir_batch_recompress {
+    enum weir_codec codec;
+    int level;
+    size_t plain_size_max; /* 0: no bound */
+};
+int weir_batch_recompress(struct weir_slice batch, const struct weir_batch_recompress *options,
+                          struct weir_buffer *to, struct weir_error *error);
+
 /** Control records (markers): key {version 0, type}, value {version 0, coordinator epoch}. */
 enum weir_control_type {
     WEIR_CONTROL_ABORT = 0,

@@ -1,93 +1,9 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/log/log_internal.h"
-#include "broker/log/small_file.h"
-
-/* ---- a new segment --------------------------------------------------------------------------- */
-
-/* An empty file of that name is what a crash, or a full disk, left of an earlier try. */
-static int open_new_file(struct weir_segment *segment, struct weir_error *error)
-{
-    struct weir_log_path path =
-        weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
-    unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE;
-    int rc = weir_file_open(segment->env, path.text, flags | WEIR_OPEN_CREATE | WEIR_OPEN_EXCLUSIVE,
-                            &segment->file, error);
-    if (rc != WEIR_EXISTS) return rc;
-    rc = weir_file_open(segment->env, path.text, flags, &segment->file, error);
-    if (rc < 0) return rc;
-    struct weir_file_stat stat = {0};
-    rc = weir_file_stat(segment->file, &stat, error);
-    if (rc < 0 || stat.size == 0) return rc;
-    return weir_error_set(error, WEIR_CORRUPT, "'%s' is in the way of a new segment", path.text);
-}
-
-int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
-                            struct weir_segment **segment_out, struct weir_error *error)
-{
-    struct weir_segment_facts facts = {
-        .base_offset = base_offset,
-        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_offset = -1,
-    };
-    struct weir_segment *segment = weir_segment_new(log->env, log->budget, log->path, facts);
-    if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
-    segment->index_interval_bytes = log->config.index_interval_bytes;
-    int rc = open_new_file(segment, error);
-    if (rc < 0) goto out;
-
-    rc = weir_sync_directory(log->env, log->path, error);
-    if (rc < 0) {
-        (void)weir_log_fail(log, rc, error);
-        goto out;
-    }
-    *segment_out = segment;
-    segment = NULL;
-out:
-    weir_segment_unref(segment);
-    return rc;
-}
-
-static void drop_new_segment(struct weir_partition_log *log, struct weir_segment *segment)
-{
-    struct weir_log_path path = weir_log_offset_path(log->path, segment->facts.base_offset, ".log");
-    weir_segment_unref(segment);
-    /* After an I/O error the mark that names it may be there all the same. */
-    if (log->has_failed) return;
-    (void)weir_remove(log->env, path.text, NULL); /* empty and in no mark: opening removes it too */
-}
-
-int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
-{
-    weir_assert(!log->has_sync);
-    struct weir_segment *old = weir_log_active(log);
-    struct weir_segment *segment = NULL;
-    weir_assert(old->facts.size > 0);
-    int rc = weir_log_reserve_segment(log);
-    if (rc < 0) return weir_error_set(error, rc, "log '%s': no memory for a segment", log->path);
-    rc = weir_log_sync_data(log, error);
-    if (rc < 0) return rc;
-    weir_index_builder_seal(&log->index);
-    weir_log_write_side_files(log, log->end_offset);
-    rc = weir_log_create_segment(log, log->end_offset, &segment, error);
-    if (rc < 0) return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
-
-    /* The mark names the segment before the first byte goes into it. */
-    log->segments[log->segment_count++] = segment;
-    rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
-    if (rc < 0) {
-        log->segment_count--;
-        drop_new_segment(log, segment);
-        return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
-    }
-    old->is_sealed = true;
-    weir_index_builder_begin(&log->index, segment->facts.base_offset);
-    log->is_roll_due = false;
-    return 0;
-}
 
 /* ---- what is to be appended ------------------------------------------------------------------ */
 
@@ -216,6 +132,82 @@ static int check_run(const struct weir_partition_log *log, const struct weir_app
         run->max_timestamp_ms = append->now.ms;
     }
     return 0;
+}
+
+/* ---- another codec --------------------------------------------------------------------------- */
+
+/* What a batch may unfold to, as a multiple of max.message.bytes. */
+enum { PLAIN_FACTOR = 16 };
+
+static bool has_codec(const struct weir_partition_log *log, const struct weir_batch_header *header)
+{
+    return (header->attributes & WEIR_BATCH_CONTROL) != 0 ||
+           (int)weir_batch_codec(header) == log->config.compression_type;
+}
+
+static bool needs_codec(const struct weir_partition_log *log, const struct weir_log_part *part)
+{
+    if (log->config.compression_type < 0) return false;
+    for (size_t at = 0; at < part->size;) {
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, NULL);
+        weir_assert(rc == 0);
+        if (!has_codec(log, &header)) return true;
+        at += weir_batch_size(&header);
+    }
+    return false;
+}
+
+/* All batches one behind the other in `to`, in the topic's codec. */
+static int bring_into_codec(const struct weir_partition_log *log, const struct weir_log_part *part,
+                            struct weir_buffer *to, struct weir_error *error)
+{
+    struct weir_batch_recompress options = {
+        .codec = (enum weir_codec)log->config.compression_type,
+        .level = WEIR_CODEC_LEVEL_DEFAULT,
+        .plain_size_max = (size_t)log->config.max_message_bytes * PLAIN_FACTOR,
+    };
+    for (size_t at = 0; at < part->size;) {
+        struct weir_batch_header header;
+        size_t from = to->size;
+        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, NULL);
+        weir_assert(rc == 0);
+        struct weir_slice batch = weir_slice(rest_of(part, at).data, weir_batch_size(&header));
+        if (has_codec(log, &header)) {
+            weir_buffer_append(to, batch.data, batch.size);
+        } else {
+            rc = weir_batch_recompress(batch, &options, to, error);
+            if (rc < 0) return rc;
+        }
+        if ((int64_t)(to->size - from) > log->config.max_message_bytes) {
+            return weir_error_set(error, WEIR_TOO_LARGE,
+                                  "a batch of %zu bytes as %s; max.message.bytes is %" PRId64,
+                                  to->size - from, weir_codec_name(log->config.compression_type),
+                                  log->config.max_message_bytes);
+        }
+        at += batch.size;
+    }
+    return to->failed ? weir_error_set(error, WEIR_NO_MEMORY, "no memory to compress") : 0;
+}
+
+/* The topic has a codec of its own: the part is replaced by one in it, which is the caller's. */
+static int recompress(const struct weir_partition_log *log, struct weir_log_part *part,
+                      struct weir_shared **anew_out, struct weir_error *error)
+{
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, log->budget, 0);
+    int rc = bring_into_codec(log, part, &bytes, error);
+    struct weir_shared *anew = rc == 0 ? weir_shared_new(log->budget, bytes.size) : NULL;
+    if (anew != NULL) {
+        memcpy(anew->data, bytes.data, bytes.size);
+        anew->size = bytes.size;
+        *part = (struct weir_log_part){.bytes = anew, .from = 0, .size = anew->size};
+        *anew_out = anew;
+    } else if (rc == 0) {
+        rc = weir_error_set(error, WEIR_NO_MEMORY, "no memory to compress");
+    }
+    weir_buffer_close(&bytes);
+    return rc;
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */
@@ -350,42 +342,58 @@ static int pay_mark(struct weir_partition_log *log, struct weir_error *error)
     return weir_error_set(error, WEIR_LIMIT, "log '%s' is being synced: try again", log->path);
 }
 
+static struct weir_append_result repeat_answer(const struct weir_partition_log *log,
+                                               const struct run *run)
+{
+    bool has_log_time = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME;
+    return (struct weir_append_result){
+        .base_offset = run->first_duplicate.base_offset,
+        .last_offset = run->last_duplicate.last_offset,
+        .append_time_ms = has_log_time ? run->first_duplicate.timestamp_ms : WEIR_NO_TIMESTAMP,
+        .is_duplicate = true,
+    };
+}
+
+/* The run was checked: into the file with it, and into what memory knows. */
+static int append_run(struct weir_partition_log *log, const struct run *run,
+                      const struct weir_log_part *part, struct weir_wall now,
+                      struct weir_append_result *result_out, struct weir_error *error)
+{
+    int rc = pay_mark(log, error);
+    if (rc < 0) return rc;
+    rc = reserve(log, part, error);
+    if (rc < 0) return rc;
+    rc = make_room(log, run, part->size, error);
+    if (rc < 0) return rc;
+    int64_t base_offset = log->end_offset;
+    assign_offsets(log, part, now);
+    rc = write_run(log, part, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
+    account(log, part);
+    bool has_log_time = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME;
+    *result_out = (struct weir_append_result){
+        .base_offset = base_offset,
+        .last_offset = log->end_offset - 1,
+        .append_time_ms = has_log_time ? now.ms : WEIR_NO_TIMESTAMP,
+    };
+    return 0;
+}
+
 int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
                               struct weir_append_result *result_out, struct weir_error *error)
 {
     if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
     struct weir_log_part part = part_of(append);
+    struct weir_shared *anew = NULL;
     struct run run;
     int rc = check_run(log, append, &part, &run, error);
-    if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
-    if (run.duplicate_count > 0) {
-        *result_out = (struct weir_append_result){
-            .base_offset = run.first_duplicate.base_offset,
-            .last_offset = run.last_duplicate.last_offset,
-            .append_time_ms = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME
-                                  ? run.first_duplicate.timestamp_ms
-                                  : WEIR_NO_TIMESTAMP,
-            .is_duplicate = true,
-        };
+    if (rc == 0 && run.duplicate_count > 0) {
+        *result_out = repeat_answer(log, &run);
         return 0;
     }
-    rc = pay_mark(log, error);
-    if (rc < 0) return rc;
-    rc = reserve(log, &part, error);
-    if (rc < 0) return rc;
-    rc = make_room(log, &run, part.size, error);
-    if (rc < 0) return rc;
-    int64_t base_offset = log->end_offset;
-    assign_offsets(log, &part, append->now);
-    rc = write_run(log, &part, error);
+    if (rc == 0 && needs_codec(log, &part)) rc = recompress(log, &part, &anew, error);
     if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
-    account(log, &part);
-    *result_out = (struct weir_append_result){
-        .base_offset = base_offset,
-        .last_offset = log->end_offset - 1,
-        .append_time_ms = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME
-                              ? append->now.ms
-                              : WEIR_NO_TIMESTAMP,
-    };
-    return 0;
+    rc = append_run(log, &run, &part, append->now, result_out, error);
+    weir_shared_unref(anew);
+    return rc;
 }

@@ -7,7 +7,7 @@
 #include "broker/log/tail_cache.h"
 
 /**
- * One partition's log, as its own files see it: log_open.c, log_append.c, log_sync.c, log_read.c,
+ * One partition's log, as its own files see it: log_open.c, log_append.c, log_roll.c, log_sync.c, log_read.c,
  * log_range.c, log_trim.c, partition_log.c.
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
@@ -115,13 +115,16 @@ int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind
  * cannot be written is left out. */
 void weir_log_write_side_files(struct weir_partition_log *log, int64_t snapshot_offset);
 
-/* ---- log_append.c ---- */
+/* ---- log_roll.c ---- */
 
 /** Seal the active segment and begin the next at the log's end. No sync may be under way. */
 int weir_log_roll(struct weir_partition_log *log, struct weir_error *error);
 /** Make the file of a new segment at `base_offset`, empty and durable in its folder. */
 int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
                             struct weir_segment **segment_out, struct weir_error *error);
+
+/* ---- log_append.c ---- */
+
 /** The facts of a segment after one more batch. */
 void weir_log_note_batch(struct weir_segment_facts *facts, const struct weir_batch_header *header);
 

@@ -97,8 +97,8 @@ void weir_partition_log_give_up(struct weir_partition_log *log, int rc,
 struct weir_append {
     /* One or more whole v2 batches, already checked (weir_batch_check) by who took them in; base
      * offset and leader epoch are assigned in place. The log may keep a reference in its tail
-     * cache:
-     * the bytes must not change after a successful append. */
+     * cache: the bytes must not change after a successful append. With a codec of the topic's own
+     * (compression.type) what is written is a copy in that codec. */
     struct weir_shared *batches;
     size_t from; /* where in `batches` they are, and how many bytes; size 0: all of it */
     size_t size;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/compress.h"
 #include "base/error.h"
 #include "base/nearest.h"
 
@@ -40,13 +41,15 @@ struct config_row {
  * refused, or its row's text says so: cleanup.policy=compact is kept because Kafka Streams' changelogs
  * carry it, and so are the settings that Kafka's tools send along and
  * that say how a replica or a cleaner works which is not here. `cleanup.policy` is two bits, delete and compact; the codecs count from -1, the
- * producer's own, which is the only one as long as nothing is compressed anew. */
+ * producer's own. */
 static const struct config_row rows[] = {
     {"cleanup.policy", CONFIG_CLEANUP, FIELD(cleanup_delete), 0, 3, 1, "", "delete|compact",
      "What happens to old segments: delete removes them, compact keeps each key's last record (so "
      "far it keeps every record), or both with a comma between."},
-    {"compression.type", CONFIG_CODEC, FIELD(compression_type), -1, -1, -1, "", "producer",
-     "Batches are stored as their producer compressed them; the codec is the producer's setting."},
+    {"compression.type", CONFIG_CODEC, FIELD(compression_type), -1, WEIR_CODEC_COUNT - 1, -1, "",
+     "producer|uncompressed|gzip|snappy|lz4|zstd",
+     "The codec in which batches are stored: the producer's own, or one that the broker brings all "
+     "batches into, which costs it their unpacking and packing."},
     {"delete.retention.ms", CONFIG_INT64, FIELD(delete_retention_ms), 0, INT64_MAX, 86400000, "ms",
      NULL, "How long a tombstone stays at least in a compacted topic (so far: always)."},
     {"file.delete.delay.ms", CONFIG_INT64, FIELD(file_delete_delay_ms), 0, INT64_MAX, 60000, "ms",

@@ -1,0 +1,89 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_internal.h"
+#include "broker/log/small_file.h"
+
+/* A new segment: the one before is synced and sealed, the new one's file is durable in its folder and
+ * in the mark before its first byte. */
+
+/* An empty file of that name is what a crash, or a full disk, left of an earlier try. */
+static int open_new_file(struct weir_segment *segment, struct weir_error *error)
+{
+    struct weir_log_path path =
+        weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
+    unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE;
+    int rc = weir_file_open(segment->env, path.text, flags | WEIR_OPEN_CREATE | WEIR_OPEN_EXCLUSIVE,
+                            &segment->file, error);
+    if (rc != WEIR_EXISTS) return rc;
+    rc = weir_file_open(segment->env, path.text, flags, &segment->file, error);
+    if (rc < 0) return rc;
+    struct weir_file_stat stat = {0};
+    rc = weir_file_stat(segment->file, &stat, error);
+    if (rc < 0 || stat.size == 0) return rc;
+    return weir_error_set(error, WEIR_CORRUPT, "'%s' is in the way of a new segment", path.text);
+}
+
+int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
+                            struct weir_segment **segment_out, struct weir_error *error)
+{
+    struct weir_segment_facts facts = {
+        .base_offset = base_offset,
+        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_offset = -1,
+    };
+    struct weir_segment *segment = weir_segment_new(log->env, log->budget, log->path, facts);
+    if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
+    segment->index_interval_bytes = log->config.index_interval_bytes;
+    int rc = open_new_file(segment, error);
+    if (rc < 0) goto out;
+
+    rc = weir_sync_directory(log->env, log->path, error);
+    if (rc < 0) {
+        (void)weir_log_fail(log, rc, error);
+        goto out;
+    }
+    *segment_out = segment;
+    segment = NULL;
+out:
+    weir_segment_unref(segment);
+    return rc;
+}
+
+static void drop_new_segment(struct weir_partition_log *log, struct weir_segment *segment)
+{
+    struct weir_log_path path = weir_log_offset_path(log->path, segment->facts.base_offset, ".log");
+    weir_segment_unref(segment);
+    /* After an I/O error the mark that names it may be there all the same. */
+    if (log->has_failed) return;
+    (void)weir_remove(log->env, path.text, NULL); /* empty and in no mark: opening removes it too */
+}
+
+int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
+{
+    weir_assert(!log->has_sync);
+    struct weir_segment *old = weir_log_active(log);
+    struct weir_segment *segment = NULL;
+    weir_assert(old->facts.size > 0);
+    int rc = weir_log_reserve_segment(log);
+    if (rc < 0) return weir_error_set(error, rc, "log '%s': no memory for a segment", log->path);
+    rc = weir_log_sync_data(log, error);
+    if (rc < 0) return rc;
+    weir_index_builder_seal(&log->index);
+    weir_log_write_side_files(log, log->end_offset);
+    rc = weir_log_create_segment(log, log->end_offset, &segment, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
+
+    /* The mark names the segment before the first byte goes into it. */
+    log->segments[log->segment_count++] = segment;
+    rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    if (rc < 0) {
+        log->segment_count--;
+        drop_new_segment(log, segment);
+        return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
+    }
+    old->is_sealed = true;
+    weir_index_builder_begin(&log->index, segment->facts.base_offset);
+    log->is_roll_due = false;
+    return 0;
+}
