@@ -438,6 +438,7 @@ int weir_controller_open(struct weir_controller *controller, struct weir_broker 
     controller->partition->config = log_config();
     controller->partition->leader_epoch = controller->partition->shown.leader_epoch;
     weir_snapshotter_init(&controller->snapshotter, controller->partition, &controller->fold);
+    weir_retention_sweep_init(&controller->sweep, controller);
 out:
     (void)weir_partition_log_close(log,
                                    NULL); /* only after a failure: the first error is the news */

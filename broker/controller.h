@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/fold.h"
 #include "broker/metadata/metadata_image.h"
+#include "broker/retention_sweep.h"
 #include "broker/snapshotter.h"
 
 struct weir_controller;
@@ -67,6 +68,7 @@ struct weir_controller {
     int64_t producer_id_next;            /* of the block that is being given out */
     int64_t producer_id_end;
     struct weir_topic_removal *removals;
+    struct weir_retention_sweep sweep;
 };
 
 /** Open the metadata log, restore the image, raise the epochs after an unclean stop; before the

@@ -111,6 +111,7 @@ int weir_shard_run_once(void *impl)
     struct weir_mono now = weir_mono_now(shard->env);
     int count = expire_fetches(shard, now);
     if (is_home) count += weir_controller_run(controller);
+    if (is_home) count += weir_retention_sweep_run(&controller->sweep, now);
     count += weir_flush_group_run(&shard->flush, now);
     if (!atomic_load_explicit(&shard->broker->is_closing, memory_order_relaxed)) {
         count += retain_all(shard, now);
@@ -118,6 +119,7 @@ int weir_shard_run_once(void *impl)
     struct weir_mono next = earlier(weir_deadline_heap_first(&shard->deadlines),
                                     weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);
+    if (is_home) next = earlier(next, controller->sweep.next_at);
     if (is_home && (controller->needs_retry || controller->needs_turn)) {
         next = earlier(next, weir_mono_after_ms(now, 10));
     }

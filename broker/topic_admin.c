@@ -296,6 +296,7 @@ static void written(struct weir_controller *controller, struct weir_metadata_cha
         mine->removal.then = removed;
         weir_topic_removal_begin(controller, &mine->removal);
     } else if (request->operation == WEIR_TOPIC_ALTER_CONFIG) {
+        weir_retention_sweep_again(&controller->sweep);
         tell_shards(controller, mine);
     } else {
         answer(mine);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/broker/engine_fixture.h"
@@ -629,11 +630,12 @@ END_TEST
 
 /* ---- retention ------------------------------------------------------------------------------- */
 
-static void create_with(struct engine *engine, struct weir_config_entry *configs, size_t count)
+static void create_with(struct engine *engine, struct weir_config_entry *configs, size_t count,
+                        int32_t partition_count)
 {
     struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
                                         .topic = weir_text("clicks"),
-                                        .partition_count = 1,
+                                        .partition_count = partition_count,
                                         .configs = configs,
                                         .config_count = count};
     ck_ok(engine_topic(engine, &create), &engine->error);
@@ -650,7 +652,7 @@ START_TEST(old_segments_go_by_themselves)
     engine_init(&engine, 70);
     engine.options.log_retention_check_interval_ms = 1000;
     ck_ok(engine_open(&engine), &engine.error);
-    create_with(&engine, configs, 2);
+    create_with(&engine, configs, 2, 1);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 1);
     weir_sim_advance_ms(engine.sim, 8000);
@@ -687,7 +689,7 @@ START_TEST(size_and_keeping_for_ever_are_obeyed)
     engine_init(&engine, 71);
     engine.options.log_retention_check_interval_ms = 1000;
     ck_ok(engine_open(&engine), &engine.error);
-    create_with(&engine, configs, 2);
+    create_with(&engine, configs, 2, 1);
     for (int64_t i = 0; i < 6; i++)
         ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
     int64_t size = engine_describe_partition(&engine, "clicks", 0).state.size_bytes;
@@ -699,6 +701,83 @@ START_TEST(size_and_keeping_for_ever_are_obeyed)
     int64_t start = engine_describe_partition(&engine, "clicks", 0).state.start_offset;
     int64_t kept = 200 / (size / 6) + 1; /* Kafka's rule: what goes leaves no less than the bound */
     ck_assert_int_eq(start, 6 - kept);
+    engine_end(&engine);
+}
+END_TEST
+
+static int count_log(void *context, const char *name, enum weir_file_kind kind)
+{
+    (void)kind;
+    if (strstr(name, ".log") != NULL) ++*(int *)context;
+    return 0;
+}
+
+static int count_segments(struct engine *engine, int32_t partition)
+{
+    char path[64];
+    int count = 0;
+    (void)snprintf(path, sizeof path, ENGINE_PATH "/log/clicks-%d", partition);
+    ck_ok(weir_list(engine->env, path, count_log, &count, &engine->error), &engine->error);
+    return count;
+}
+
+/* Old segments go also where nobody has used the partition since the start; partitions that have
+ * nothing to give up are not opened for it. */
+START_TEST(retention_reaches_partitions_that_nobody_uses)
+{
+    struct engine engine;
+    struct weir_broker_metrics metrics;
+    struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "80"},
+                                          {.key = "retention.ms", .value = "10000"}};
+    engine_init(&engine, 72);
+    engine.options.log_retention_check_interval_ms = 1000;
+    engine.options.shard_count = 3;
+    ck_ok(engine_open(&engine), &engine.error);
+    create_with(&engine, configs, 2, 40);
+    for (int32_t i = 0; i < 40; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", i, "a", WEIR_ACKS_ALL), 0);
+        if (i % 4 != 3) continue;
+        ck_assert_int_eq(engine_produce(&engine, "clicks", i, "b", WEIR_ACKS_ALL), 1);
+        ck_assert_int_eq(engine_produce(&engine, "clicks", i, "c", WEIR_ACKS_ALL), 2);
+    }
+    ck_assert_int_eq(count_segments(&engine, 39), 3);
+    ck_ok(engine_close(&engine), &engine.error);
+
+    ck_ok(engine_open(&engine), &engine.error);
+    weir_sim_advance_ms(engine.sim, 20000);
+    for (int32_t i = 0; i < 40; i++)
+        ck_assert_int_eq(count_segments(&engine, i), 1);
+    weir_broker_metrics(engine.broker, &metrics);
+    ck_assert_int_eq(metrics.open_partitions, 1 + 10); /* the metadata's, and every fourth */
+    engine_end(&engine);
+}
+END_TEST
+
+/* A topic that is given an end to its retention later is swept then. */
+START_TEST(a_shortened_retention_reaches_what_nobody_uses)
+{
+    struct engine engine;
+    struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "80"},
+                                          {.key = "retention.ms", .value = "-1"}};
+    struct weir_config_entry bytes = {.key = "retention.bytes", .value = "0"};
+    struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
+                                       .topic = weir_text("clicks"),
+                                       .configs = &bytes,
+                                       .config_count = 1};
+    engine_init(&engine, 73);
+    engine.options.log_retention_check_interval_ms = 1000;
+    ck_ok(engine_open(&engine), &engine.error);
+    create_with(&engine, configs, 2, 2);
+    for (int64_t i = 0; i < 3; i++)
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "a", WEIR_ACKS_ALL), i);
+    ck_ok(engine_close(&engine), &engine.error);
+
+    ck_ok(engine_open(&engine), &engine.error);
+    weir_sim_advance_ms(engine.sim, 20000);
+    ck_assert_int_eq(count_segments(&engine, 1), 3);
+    ck_ok(engine_topic(&engine, &alter), &engine.error);
+    weir_sim_advance_ms(engine.sim, 20000);
+    ck_assert_int_eq(count_segments(&engine, 1), 1);
     engine_end(&engine);
 }
 END_TEST
@@ -741,6 +820,8 @@ static void add(Suite *suite)
     TCase *retention = tcase_create("retention");
     tcase_add_test(retention, old_segments_go_by_themselves);
     tcase_add_test(retention, size_and_keeping_for_ever_are_obeyed);
+    tcase_add_test(retention, retention_reaches_partitions_that_nobody_uses);
+    tcase_add_test(retention, a_shortened_retention_reaches_what_nobody_uses);
     suite_add_tcase(suite, retention);
 }
 
