@@ -118,8 +118,9 @@ static void sweep(struct weir_server_part *part, struct weir_mono now)
 
 static void set_state(struct weir_server_part *part, enum weir_part_state state)
 {
+    struct weir_env *env = part->env;
     atomic_store_explicit(&part->state, state, memory_order_release);
-    weir_signal(part->env);
+    weir_signal(env); /* a closed part may be freed by now */
 }
 
 /* What fetches keep may still be out with the engine. */
@@ -162,16 +163,14 @@ static int run_once(void *impl, struct weir_mono now, struct weir_mono *wake_at)
 
 void weir_part_init(struct weir_server_part *part, struct weir_server *server, int32_t shard)
 {
-    *part = (struct weir_server_part){
-        .server = server,
-        .broker = server->broker,
-        .env = server->env,
-        .actor = weir_broker_shard_actor(server->broker, shard),
-        .config = &server->config,
-        .shard = shard,
-        .sweep_at = WEIR_MONO_NEVER,
-        .close_at = WEIR_MONO_NEVER,
-    };
+    part->server = server;
+    part->broker = server->broker;
+    part->env = server->env;
+    part->actor = weir_broker_shard_actor(server->broker, shard);
+    part->config = &server->config;
+    part->shard = shard;
+    part->sweep_at = WEIR_MONO_NEVER;
+    part->close_at = WEIR_MONO_NEVER;
     weir_budget_init(&part->budget, "server", server->env->heap, server->env->budget, 0);
     weir_context_pool_init(&part->contexts, &part->budget);
     weir_answer_pool_init(&part->answers, &part->budget);

@@ -120,7 +120,7 @@ static struct weir_server *new_server(const struct weir_server_options *options)
     server->env = env;
     weir_peer_counts_init(&server->peers, env->budget);
     int32_t count = weir_broker_shard_count(options->broker);
-    server->parts = weir_alloc(env->budget, (size_t)count * sizeof *server->parts);
+    server->parts = weir_alloc_zero(env->budget, (size_t)count * sizeof *server->parts);
     if (server->parts == NULL) {
         weir_free(server);
         return NULL;

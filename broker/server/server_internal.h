@@ -110,8 +110,9 @@ struct weir_server {
     struct weir_peer_counts peers;
 };
 
-/** Handles the message that has a part listen, and the one that has it close. */
+/** Of a zeroed part, which is large (histograms) and mostly untouched. */
 void weir_part_init(struct weir_server_part *part, struct weir_server *server, int32_t shard);
+/** Handles the message that has a part listen, and the one that has it close. */
 void weir_part_set_up(struct weir_message *message);
 void weir_part_close(struct weir_message *message);
 /** When its state is closed, by anyone: free what it kept. */
