@@ -1,0 +1,416 @@
+/** `weir consume`: reads partitions from here to there, and prints their records. */
+#include "cli/place.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "cli/interrupt.h"
+#include "cli/offset_range.h"
+#include "cli/record_format.h"
+#include "cli/record_json.h"
+#include "cli/say.h"
+
+struct values {
+    struct place_target target;
+    const char *offset;
+    const char *format;
+    const char *partitions;
+    int64_t count_max;
+    bool ends_at_end;
+    bool is_pretty;
+    bool is_meta_only;
+    bool with_control;
+};
+
+static const struct cli_option options[] = {
+    {'o', "offset", CLI_TEXT, offsetof(struct values, offset), "OFFSET",
+     "from where to where (default: start); see below"},
+    {'f', "format", CLI_TEXT, offsetof(struct values, format), "FORMAT",
+     "how a record is printed (default: json); see below"},
+    {'n', "num", CLI_NUMBER, offsetof(struct values, count_max), "N", "stop after N records"},
+    {'p', "partitions", CLI_TEXT, offsetof(struct values, partitions), "N,N...",
+     "only these partitions"},
+    {'e', "exit-at-end", CLI_FLAG, offsetof(struct values, ends_at_end), NULL,
+     "stop at what is the end now, as ':end' does (always so with --data)"},
+    {0, "pretty-print", CLI_FLAG, offsetof(struct values, is_pretty), NULL,
+     "json over several lines (default); =false: a line per record"},
+    {0, "meta-only", CLI_FLAG, offsetof(struct values, is_meta_only), NULL,
+     "json: the value's size instead of the value"},
+    {0, "print-control-records", CLI_FLAG, offsetof(struct values, with_control), NULL,
+     "markers of transactions, too"},
+    PLACE_OPTIONS(struct values),
+};
+
+static const char details[] =
+    "OFFSET, as in rpk:\n"
+    "  start, end   the beginning; what comes from now on\n"
+    "  :end         up to what is the end now\n"
+    "  +N, -N       N behind the start, N before the end (of each partition)\n"
+    "  N, N:, :N    from offset N; up to it\n"
+    "  N:M, N:end   from N up to M\n"
+    "  @T, @:T      from a time; up to it\n"
+    "  @T1:T2       between two times; T2 may be 'end'\n"
+    "  A time T is 1767225600 (s), 1767225600000 (ms), 2026-01-01, 2026-01-01T12:00:00Z, or a\n"
+    "  duration from now: @-1h, @-1h30m:-5m. Behind a date it counts from there: @2026-01-01:6h.\n"
+    "\n"
+    "FORMAT is 'json', or a text in which these stand for:\n"
+    "  %v %k %t     value, key, topic; as %v{hex}, {base64}, {base64raw}\n"
+    "  %V %K %T %H  their sizes, and how many headers\n"
+    "  %h{%k=%v }   each header\n"
+    "  %p %o %e     partition, offset, leader epoch\n"
+    "  %d           timestamp in ms, or %d{strftime[%F %T]}, %d{go[2006-01-02 15:04:05]} (UTC)\n"
+    "  %a{...}      compression, timestamp-type, transactional-bit, control-bit\n"
+    "  %x %y        producer id and epoch\n"
+    "  %[ %| %]     log start offset, last stable offset, high watermark\n"
+    "  %i           number of the record, from 0\n"
+    "  %% %{ %}     percent sign, braces;  \\n \\t \\r \\\\ \\xNN\n"
+    "  Numbers take {ascii}, {hex8} to {hex64}, {big8} to {big64}, {little8} to {little64}, "
+    "{bool}.\n"
+    "\n"
+    "examples:\n"
+    "  weir consume orders -o -10 -e -f '%o %d{strftime[%T]} %k %v\\n'\n"
+    "  weir consume orders -o @-1h:end --pretty-print=false | jq .value\n";
+
+enum { FETCH_WAIT_MS = 5000, FETCH_SIZE_MAX = 4 << 20, PLAIN_SIZE_MAX = 1 << 30 };
+enum { OUTPUT_SIZE = 64 * 1024 };
+
+/* One partition that is being read. */
+struct reader {
+    int64_t to; /* exclusive; INT64_MAX: never ends */
+};
+
+struct consumption {
+    const struct values *values;
+    struct place *place;
+    const char *topic;
+    struct interrupt interrupt;
+    struct weir_arena arena;   /* of the whole run */
+    struct weir_arena headers; /* of one batch */
+    struct weir_buffer plain;
+    struct weir_buffer output;
+    struct record_format format;
+    bool is_json;
+    struct place_fetch_partition *partitions; /* those still being read come first */
+    struct reader *readers;                   /* of the same index */
+    size_t active;
+    size_t partition_count;
+    int64_t printed;
+};
+
+/* ---- what to read ---------------------------------------------------------------------------- */
+
+static int add_partition(struct consumption *run, int32_t partition, struct weir_error *error)
+{
+    for (size_t i = 0; i < run->partition_count; i++) {
+        if (run->partitions[i].partition == partition) {
+            return weir_error_set(error, WEIR_INVALID_ARGUMENT, "partition %d is named twice",
+                                  (int)partition);
+        }
+    }
+    struct place_fetch_partition *added = &run->partitions[run->partition_count++];
+    *added = (struct place_fetch_partition){.partition = partition};
+    weir_buffer_init(&added->batches, run->arena.budget, 0);
+    return 0;
+}
+
+static int add_named(struct consumption *run, int32_t count, struct weir_error *error)
+{
+    for (const char *at = run->values->partitions;;) {
+        char *end;
+        errno = 0;
+        long partition = strtol(at, &end, 10);
+        if (end == at || errno != 0 || (*end != ',' && *end != '\0')) {
+            return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                                  "partitions '%.100s': numbers with commas between are wanted",
+                                  run->values->partitions);
+        }
+        if (partition < 0 || partition >= count) {
+            return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                                  "topic '%s' has no partition %ld: they are 0 to %d", run->topic,
+                                  partition, (int)count - 1);
+        }
+        int rc = add_partition(run, (int32_t)partition, error);
+        if (rc < 0 || *end == '\0') return rc;
+        at = end + 1;
+    }
+}
+
+static int choose_partitions(struct consumption *run, int32_t count, struct weir_error *error)
+{
+    run->partitions = weir_arena_array(&run->arena, (size_t)count, sizeof *run->partitions);
+    run->readers = weir_arena_array(&run->arena, (size_t)count, sizeof *run->readers);
+    if (weir_arena_failed(&run->arena)) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    }
+    if (run->values->partitions != NULL) return add_named(run, count, error);
+    for (int32_t i = 0; i < count; i++) {
+        int rc = add_partition(run, i, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+static int resolve(struct consumption *run, int32_t partition, const struct offset_point *point,
+                   int64_t start, int64_t end, int64_t *offset_out, struct weir_error *error)
+{
+    int64_t offset = -1;
+    if (point->kind != OFFSET_TIME) {
+        *offset_out = offset_point_resolve(point, start, end);
+        return 0;
+    }
+    int rc =
+        run->place->ops->offset_at(run->place, run->topic, partition, point->value, &offset, error);
+    if (rc == 0) *offset_out = offset < 0 ? end : offset;
+    return rc;
+}
+
+/* Where partition `index` begins and ends. */
+static int place_reader(struct consumption *run, const struct offset_range *range, size_t index,
+                        struct weir_error *error)
+{
+    const struct place_ops *ops = run->place->ops;
+    struct place_fetch_partition *partition = &run->partitions[index];
+    int64_t start = 0;
+    int64_t end = 0;
+    int64_t to = INT64_MAX;
+    int rc =
+        ops->offset_at(run->place, run->topic, partition->partition, PLACE_EARLIEST, &start, error);
+    if (rc < 0) return rc;
+    rc = ops->offset_at(run->place, run->topic, partition->partition, PLACE_LATEST, &end, error);
+    if (rc < 0) return rc;
+    rc = resolve(run, partition->partition, &range->from, start, end, &partition->offset, error);
+    if (rc < 0) return rc;
+    bool ends_at_end = run->values->ends_at_end || run->place->is_alone;
+    if (range->has_to && range->to.kind == OFFSET_EXACT) {
+        to = ends_at_end && end < range->to.value ? end : range->to.value;
+    } else if (range->has_to) {
+        rc = resolve(run, partition->partition, &range->to, start, end, &to, error);
+    } else if (ends_at_end) {
+        to = end;
+    }
+    run->readers[index] = (struct reader){.to = to};
+    return rc;
+}
+
+static int place_readers(struct consumption *run, struct weir_error *error)
+{
+    struct timespec now;
+    struct offset_range range;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int rc = offset_range_parse(run->values->offset, now_ms, &range, error);
+    for (size_t i = 0; rc == 0 && i < run->partition_count; i++) {
+        rc = place_reader(run, &range, i, error);
+    }
+    run->active = run->partition_count;
+    return rc;
+}
+
+/* ---- printing -------------------------------------------------------------------------------- */
+
+static void write_output(struct consumption *run)
+{
+    (void)fwrite(run->output.data, 1, run->output.size, stdout);
+    weir_buffer_reset(&run->output);
+}
+
+static void print_record(struct consumption *run, const struct place_fetch_partition *partition,
+                         const struct weir_batch_header *batch, const struct weir_record *record)
+{
+    struct record_shown shown = {
+        .topic = run->topic,
+        .partition = partition->partition,
+        .record = record,
+        .batch = batch,
+        .log_start_offset = partition->log_start_offset,
+        .last_stable_offset = partition->last_stable_offset,
+        .high_watermark = partition->high_watermark,
+        .number = run->printed,
+    };
+    if (run->is_json) {
+        struct record_json_options json = {!run->values->is_pretty, run->values->is_meta_only};
+        record_json_print(&shown, &json);
+    } else {
+        record_format_print(&run->format, &shown, &run->output);
+        if (run->output.size >= OUTPUT_SIZE) write_output(run);
+    }
+    run->printed++;
+}
+
+static bool has_enough(const struct consumption *run)
+{
+    return run->values->count_max > 0 && run->printed >= run->values->count_max;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int print_batch(struct consumption *run, struct place_fetch_partition *partition,
+                       struct weir_slice bytes, int64_t to, struct weir_error *error)
+{
+    struct weir_batch_iterator iterator;
+    weir_arena_reset(&run->headers);
+    int rc = weir_batch_check_crc(bytes, error);
+    if (rc == 0) {
+        rc =
+            weir_batch_iterate(&iterator, bytes, &run->plain, PLAIN_SIZE_MAX, &run->headers, error);
+    }
+    while (rc == 0 && !has_enough(run)) {
+        struct weir_record record;
+        rc = weir_batch_next(&iterator, &record, error);
+        if (rc != 0 || record.offset < partition->offset) continue;
+        if (record.offset >= to) break;
+        print_record(run, partition, &iterator.header, &record);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* All whole batches that came of one partition. */
+static int print_batches(struct consumption *run, struct place_fetch_partition *partition,
+                         int64_t to, struct weir_error *error)
+{
+    struct weir_slice left = weir_buffer_slice(&partition->batches);
+    while (left.size > 0 && partition->offset < to && !has_enough(run) && !say_is_broken()) {
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(left, 0, &header, error);
+        if (rc == WEIR_TRUNCATED) break; /* cut off by the size of the answer: comes again */
+        if (rc == 0 &&
+            ((header.attributes & WEIR_BATCH_CONTROL) == 0 || run->values->with_control)) {
+            rc = print_batch(run, partition, weir_slice(left.data, weir_batch_size(&header)), to,
+                             error);
+        }
+        if (rc < 0) {
+            return weir_error_wrap(error, rc, "read '%s' partition %d from offset %lld", run->topic,
+                                   (int)partition->partition, (long long)partition->offset);
+        }
+        partition->offset = weir_batch_last_offset(&header) + 1;
+        left =
+            weir_slice(left.data + weir_batch_size(&header), left.size - weir_batch_size(&header));
+    }
+    return 0;
+}
+
+/* Those that are done go behind those that are not. */
+static void retire_finished(struct consumption *run)
+{
+    for (size_t i = 0; i < run->active;) {
+        if (run->partitions[i].offset < run->readers[i].to) {
+            i++;
+            continue;
+        }
+        size_t last = --run->active;
+        struct place_fetch_partition partition = run->partitions[i];
+        struct reader reader = run->readers[i];
+        run->partitions[i] = run->partitions[last];
+        run->readers[i] = run->readers[last];
+        run->partitions[last] = partition;
+        run->readers[last] = reader;
+    }
+}
+
+static int read_round(struct consumption *run, struct weir_error *error)
+{
+    struct place_fetch fetch = {
+        .topic = run->topic,
+        .partitions = run->partitions,
+        .partition_count = run->active,
+        .wait_ms = FETCH_WAIT_MS,
+        .size_max = FETCH_SIZE_MAX,
+    };
+    int rc = run->place->ops->fetch(run->place, &fetch, error);
+    for (size_t i = 0; rc == 0 && i < run->active; i++) {
+        rc = print_batches(run, &run->partitions[i], run->readers[i].to, error);
+    }
+    write_output(run);
+    (void)fflush(stdout);
+    return rc;
+}
+
+static int read_all(struct consumption *run, struct weir_error *error)
+{
+    retire_finished(run);
+    while (run->active > 0 && !has_enough(run) && !say_is_broken()) {
+        if (interrupt_came(&run->interrupt)) break;
+        int rc = read_round(run, error);
+        if (rc < 0) return rc;
+        retire_finished(run);
+    }
+    return 0;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int consume(struct consumption *run)
+{
+    struct weir_error error = {0};
+    struct place_topic topic;
+    int rc = run->place->ops->describe(run->place, &run->arena, run->topic, false, &topic, &error);
+    if (rc < 0) return place_say_failure(run->place, run->topic, &error);
+    rc = choose_partitions(run, topic.partition_count, &error);
+    if (rc == 0) rc = place_readers(run, &error);
+    if (rc == 0) rc = read_all(run, &error);
+    for (size_t i = 0; i < run->partition_count; i++) {
+        weir_buffer_close(&run->partitions[i].batches);
+    }
+    return rc < 0 ? say_failure(&error, NULL) : say_flush();
+}
+
+/* Mistakes in the call are found before a place is opened. */
+static int check_values(struct consumption *run, const struct cli_command *command)
+{
+    struct weir_error error = {0};
+    struct offset_range range;
+    if (run->values->count_max < 0) {
+        return say_usage(command->name, "--num is %lld: at least 1, or 0 for all",
+                         (long long)run->values->count_max);
+    }
+    run->is_json = strcmp(run->values->format, "json") == 0;
+    int rc = offset_range_parse(run->values->offset, 0, &range, &error);
+    if (rc == 0 && !run->is_json) {
+        rc = record_format_parse(run->values->format, &run->arena, &run->format, &error);
+    }
+    return rc < 0 ? say_usage(command->name, "%s", error.text) : CLI_OK;
+}
+
+static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct values values = {.offset = "start", .format = "json", .is_pretty = true};
+    struct cli_operands operands;
+    int exit_code;
+    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
+        return exit_code;
+    }
+    struct consumption run = {.values = &values, .topic = operands.items[0]};
+    weir_arena_init(&run.arena, &cli->budget, 0);
+    weir_arena_init(&run.headers, &cli->budget, 0);
+    weir_buffer_init(&run.plain, &cli->budget, 0);
+    weir_buffer_init(&run.output, &cli->budget, 0);
+    run.interrupt = interrupt_open(values.target.data != NULL);
+
+    exit_code = check_values(&run, command);
+    if (exit_code == CLI_OK) exit_code = place_open(cli, &values.target, &run.place);
+    if (exit_code == CLI_OK) exit_code = consume(&run);
+
+    place_close(run.place);
+    interrupt_close(&run.interrupt);
+    weir_buffer_close(&run.output);
+    weir_buffer_close(&run.plain);
+    weir_arena_close(&run.headers);
+    weir_arena_close(&run.arena);
+    return exit_code;
+}
+
+const struct cli_command cli_consume = {
+    .name = "consume",
+    .operands = "TOPIC",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "print a topic's records",
+    .details = details,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run_command,
+};

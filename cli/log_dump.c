@@ -1,0 +1,289 @@
+/** `weir log dump`: the batches of a partition as they lie on the disk. */
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "broker/log/segment_scan.h"
+#include "broker/log/small_file.h"
+#include "cli/cli.h"
+#include "cli/log_folder.h"
+#include "cli/say.h"
+#include "wire/record_batch.h"
+
+struct values {
+    bool with_records;
+    int64_t offset;
+    int64_t count_max;
+};
+
+static const struct cli_option options[] = {
+    {'r', "records", CLI_FLAG, offsetof(struct values, with_records), NULL,
+     "the records of each batch, too"},
+    {'o', "offset", CLI_NUMBER, offsetof(struct values, offset), "N",
+     "from the batch that holds this offset"},
+    {'n', "num", CLI_NUMBER, offsetof(struct values, count_max), "N", "stop after N batches"},
+};
+
+static const char details[] =
+    "DIR is a partition's folder (data/log/orders-0) or a data directory, whose partitions are "
+    "then\n"
+    "shown one after another. Nothing is locked and nothing is changed; a server may be running.\n";
+
+enum { PLAIN_SIZE_MAX = 1 << 30, SHOWN_MAX = 256 };
+
+struct dump {
+    struct weir_env *env;
+    const struct values *values;
+    struct weir_buffer bases; /* int64_t, of the segments of one partition */
+    struct weir_buffer batch;
+    struct weir_buffer plain;
+    struct weir_arena arena;
+    int64_t batch_count;
+    bool is_damaged;
+};
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+/* Readable bytes as they are, others as \xNN, in quotes; long texts are cut. */
+static void print_bytes(const char *name, struct weir_slice text)
+{
+    if (weir_slice_is_null(text)) {
+        printf(" %s null", name);
+        return;
+    }
+    printf(" %s '", name);
+    for (size_t i = 0; i < text.size && i < SHOWN_MAX; i++) {
+        uint8_t c = text.data[i];
+        if (c == '\\' || c == '\'') {
+            printf("\\%c", c);
+        } else if (c < 0x20 || c == 0x7f) {
+            printf("\\x%02x", c);
+        } else {
+            (void)putchar(c);
+        }
+    }
+    (void)putchar('\'');
+    if (text.size > SHOWN_MAX) printf("... (%zu bytes)", text.size);
+}
+
+static void print_record(const struct weir_record *record, bool is_control)
+{
+    printf("    offset %" PRId64 " timestamp %" PRId64, record->offset, record->timestamp_ms);
+    if (is_control && record->key.size >= 4) {
+        printf(" %s", record->key.data[3] == WEIR_CONTROL_COMMIT  ? "COMMIT"
+                      : record->key.data[3] == WEIR_CONTROL_ABORT ? "ABORT"
+                                                                  : "control");
+    }
+    print_bytes("key", record->key);
+    print_bytes("value", record->value);
+    for (size_t i = 0; i < record->header_count; i++) {
+        print_bytes("header", record->headers[i].key);
+        print_bytes("=", record->headers[i].value);
+    }
+    (void)putchar('\n');
+}
+
+static int print_records(struct dump *dump, struct weir_error *error)
+{
+    struct weir_batch_iterator iterator;
+    struct weir_record record;
+    weir_arena_reset(&dump->arena);
+    int rc = weir_batch_iterate(&iterator, weir_buffer_slice(&dump->batch), &dump->plain,
+                                PLAIN_SIZE_MAX, &dump->arena, error);
+    while (rc == 0 && (rc = weir_batch_next(&iterator, &record, error)) == 0) {
+        print_record(&record, (iterator.header.attributes & WEIR_BATCH_CONTROL) != 0);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+static void print_time(const char *name, int64_t timestamp_ms)
+{
+    char text[40] = "none";
+    struct tm parts;
+    time_t seconds = (time_t)(timestamp_ms / 1000);
+    if (timestamp_ms >= 0 && gmtime_r(&seconds, &parts) != NULL) {
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+        printf(" %s %s.%03dZ", name, text, (int)(timestamp_ms % 1000));
+        return;
+    }
+    printf(" %s %s", name, text);
+}
+
+static void print_batch(const struct weir_batch_header *header, int64_t position)
+{
+    const char *codec = weir_codec_name(weir_batch_codec(header));
+    printf("  offset %" PRId64 "..%" PRId64 " records %d position %" PRId64 " size %zu epoch %d",
+           header->base_offset, weir_batch_last_offset(header), (int)header->record_count, position,
+           weir_batch_size(header), (int)header->leader_epoch);
+    bool is_append_time = (header->attributes & WEIR_BATCH_LOG_APPEND_TIME) != 0;
+    print_time(is_append_time ? "LogAppendTime" : "CreateTime", header->max_timestamp_ms);
+    printf(" codec %s", codec != NULL ? codec : "unknown");
+    if (header->producer_id != WEIR_NO_PRODUCER_ID) {
+        printf(" producer %" PRId64 " epoch %d sequence %d", header->producer_id,
+               (int)header->producer_epoch, (int)header->base_sequence);
+    }
+    if ((header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0) (void)fputs(" transactional", stdout);
+    if ((header->attributes & WEIR_BATCH_CONTROL) != 0) (void)fputs(" control", stdout);
+    printf(" crc 0x%08" PRIx32 "\n", header->crc);
+}
+
+static bool has_enough(const struct dump *dump)
+{
+    return dump->values->count_max > 0 && dump->batch_count >= dump->values->count_max;
+}
+
+static int read_batch(struct dump *dump, struct weir_file *file, int64_t position, size_t size,
+                      struct weir_error *error)
+{
+    weir_buffer_reset(&dump->batch);
+    uint8_t *bytes = weir_buffer_extend(&dump->batch, size);
+    if (bytes == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    int64_t got = weir_file_read(file, bytes, size, position, error);
+    if (got < 0) return (int)got;
+    if ((size_t)got < size) return weir_error_set(error, WEIR_TRUNCATED, "the file got shorter");
+    return 0;
+}
+
+static int dump_batch(struct dump *dump, struct weir_file *file,
+                      const struct weir_batch_header *header, int64_t position,
+                      struct weir_error *error)
+{
+    if (weir_batch_last_offset(header) < dump->values->offset) return 0;
+    print_batch(header, position);
+    dump->batch_count++;
+    if (!dump->values->with_records) return 0;
+    int rc = read_batch(dump, file, position, weir_batch_size(header), error);
+    return rc < 0 ? rc : print_records(dump, error);
+}
+
+/* ---- segments -------------------------------------------------------------------------------- */
+
+static int dump_batches(struct dump *dump, struct weir_file *file, int64_t base, int64_t size,
+                        struct weir_error *error)
+{
+    struct weir_segment_scan scan;
+    struct weir_batch_header header;
+    int64_t position = 0;
+    struct weir_segment_scan_options scan_options = {
+        .file = file,
+        .budget = dump->env->budget,
+        .limit = size,
+        .expected_offset = base,
+        .epoch = WEIR_NO_LEADER_EPOCH,
+    };
+    int rc = 0;
+    weir_segment_scan_init(&scan, &scan_options);
+    while (rc == 0 && !has_enough(dump) && !say_is_broken()) {
+        rc = weir_segment_scan_next(&scan, &header, &position, error);
+        if (rc == 0) rc = dump_batch(dump, file, &header, position, error);
+    }
+    if (rc == WEIR_CORRUPT || rc == WEIR_TRUNCATED) {
+        printf("  from position %" PRId64 " on, %" PRId64 " bytes are no whole batch: %s\n",
+               scan.position, size - scan.position, error->text);
+        dump->is_damaged = true;
+        rc = 0;
+    }
+    weir_segment_scan_close(&scan);
+    return rc < 0 ? rc : 0;
+}
+
+static int dump_segment(struct dump *dump, const char *directory, int64_t base,
+                        struct weir_error *error)
+{
+    struct weir_log_path path = weir_log_offset_path(directory, base, ".log");
+    struct weir_file *file = NULL;
+    struct weir_file_stat facts;
+    int rc = weir_file_open(dump->env, path.text, WEIR_OPEN_READ, &file, error);
+    if (rc < 0) return rc;
+    rc = weir_file_stat(file, &facts, error);
+    if (rc < 0) goto out;
+    printf("%s, %" PRId64 " bytes\n", path.text, facts.size);
+    rc = dump_batches(dump, file, base, facts.size, error);
+out:
+    weir_file_close(file);
+    return rc;
+}
+
+static int note_segment(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct dump *dump = context;
+    int64_t base = weir_log_name_offset(name, ".log");
+    if (kind == WEIR_FILE_REGULAR && base >= 0) {
+        weir_buffer_append(&dump->bases, &base, sizeof base);
+    }
+    return dump->bases.failed ? WEIR_NO_MEMORY : 0;
+}
+
+/* Names sort by bytes, and twenty digits sort as numbers do. */
+static int dump_partition(void *context, const char *path, const char *name,
+                          struct weir_error *error)
+{
+    (void)name;
+    struct dump *dump = context;
+    weir_buffer_reset(&dump->bases);
+    int rc = weir_list(dump->env, path, note_segment, dump, error);
+    const int64_t *bases = (const void *)dump->bases.data;
+    size_t count = dump->bases.size / sizeof *bases;
+    for (size_t i = 0; rc == 0 && i < count && !has_enough(dump) && !say_is_broken(); i++) {
+        if (i + 1 < count && bases[i + 1] <= dump->values->offset)
+            continue; /* all of it is below */
+        rc = dump_segment(dump, path, bases[i], error);
+    }
+    return rc;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int dump_all(struct dump *dump, const char *path)
+{
+    struct weir_error error = {0};
+    weir_buffer_init(&dump->bases, dump->env->budget, 0);
+    weir_buffer_init(&dump->batch, dump->env->budget, 0);
+    weir_buffer_init(&dump->plain, dump->env->budget, 0);
+    weir_arena_init(&dump->arena, dump->env->budget, 0);
+    int rc = log_folder_each(dump->env, path, dump_partition, dump, &error);
+    weir_arena_close(&dump->arena);
+    weir_buffer_close(&dump->plain);
+    weir_buffer_close(&dump->batch);
+    weir_buffer_close(&dump->bases);
+    if (rc < 0) return say_failure(&error, NULL);
+    int exit_code = say_flush();
+    if (!dump->is_damaged) return exit_code;
+    say_note("weir: some bytes are no whole batch: 'weir log verify' says whether that matters");
+    return CLI_FAILED;
+}
+
+static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    (void)cli;
+    struct values values = {0};
+    struct cli_operands operands;
+    struct weir_error error = {0};
+    struct dump dump = {.values = &values};
+    int exit_code;
+    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
+        return exit_code;
+    }
+    struct weir_env_uv_options env_options = {0};
+    if (weir_env_uv_new(&env_options, &dump.env, &error) < 0) return say_failure(&error, NULL);
+    exit_code = dump_all(&dump, operands.items[0]);
+    weir_env_uv_free(dump.env);
+    return exit_code;
+}
+
+const struct cli_command cli_log_dump = {
+    .name = "log dump",
+    .operands = "DIR",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "the batches on the disk, without a server",
+    .details = details,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run_command,
+};

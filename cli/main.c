@@ -1,0 +1,165 @@
+/** `weir`: finds the command and runs it. `weir help` and `weir version` are here. */
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "cli/say.h"
+
+static const struct cli_command *const commands[] = {
+    &cli_server,       &cli_topic_create, &cli_topic_list, &cli_topic_describe, &cli_topic_alter,
+    &cli_topic_delete, &cli_produce,      &cli_consume,    &cli_log_dump,       &cli_log_verify,
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0], NAME_SIZE_MAX = 64 };
+
+/* ---- help ------------------------------------------------------------------------------------ */
+
+static void print_commands(void)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        printf("  %-16s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    printf("  %-16s %s\n", "help [COMMAND]", "all about one command");
+    printf("  %-16s %s\n", "version", "this program's version");
+}
+
+static void print_help(void)
+{
+    (void)puts("weir: streams with their log built in\n\n"
+               "usage: weir COMMAND [OPTION...]\n");
+    print_commands();
+    (void)puts(
+        "\n"
+        "Commands talk to a server (--brokers HOST:PORT, or $WEIR_BROKERS, or 127.0.0.1:9092),\n"
+        "or open a data directory that no server holds (--data DIR). A first walk:\n\n"
+        "  weir topic create greetings --data ./data\n"
+        "  echo hello | weir produce greetings --data ./data\n"
+        "  weir consume greetings --data ./data -f '%o %v\\n'\n"
+        "  weir server --data ./data");
+}
+
+void cli_help_command(const struct cli_command *command)
+{
+    printf("weir %s: %s\n\nusage: weir %s%s%s [OPTION...]\n\n", command->name, command->summary,
+           command->name, command->operands[0] != '\0' ? " " : "", command->operands);
+    for (size_t i = 0; i < command->option_count; i++) {
+        const struct cli_option *option = &command->options[i];
+        char left[64];
+        char letter[8] = "    ";
+        if (option->letter != 0) (void)snprintf(letter, sizeof letter, "-%c, ", option->letter);
+        (void)snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name,
+                       option->argument != NULL ? " " : "",
+                       option->argument != NULL ? option->argument : "");
+        printf("  %-28s %s\n", left, option->text);
+    }
+    if (command->details != NULL) printf("\n%s", command->details);
+}
+
+/* ---- finding a command ----------------------------------------------------------------------- */
+
+/* A name has one or two words; `used_out` says how many of `argv` it took. */
+static const struct cli_command *find(int argc, char **argv, int *used_out)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *name = commands[i]->name;
+        const char *space = strchr(name, ' ');
+        size_t size = space != NULL ? (size_t)(space - name) : strlen(name);
+        if (argc < 1 || strlen(argv[0]) != size || memcmp(argv[0], name, size) != 0) continue;
+        if (space != NULL && (argc < 2 || strcmp(argv[1], space + 1) != 0)) continue;
+        *used_out = space != NULL ? 2 : 1;
+        return commands[i];
+    }
+    return NULL;
+}
+
+/* Is `word` the first of two words of some command? */
+static bool is_group(const char *word)
+{
+    size_t size = strlen(word);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *name = commands[i]->name;
+        if (strncmp(name, word, size) == 0 && name[size] == ' ') return true;
+    }
+    return false;
+}
+
+static int list_group(const char *group)
+{
+    (void)fprintf(stderr, "weir: '%s' needs one of these behind it:\n", group);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strncmp(commands[i]->name, group, strlen(group)) != 0) continue;
+        (void)fprintf(stderr, "  weir %-16s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    return CLI_USAGE;
+}
+
+static int unknown(int argc, char **argv)
+{
+    char written[NAME_SIZE_MAX];
+    bool has_group = is_group(argv[0]);
+    if (has_group && (argc < 2 || argv[1][0] == '-')) return list_group(argv[0]);
+    if (has_group || (argc >= 2 && argv[1][0] != '-')) {
+        (void)snprintf(written, sizeof written, "%s %s", argv[0], argv[1]);
+    } else {
+        (void)snprintf(written, sizeof written, "%s", argv[0]);
+    }
+    struct weir_nearest nearest = weir_nearest_to(written);
+    struct weir_nearest first = weir_nearest_to(argv[0]);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        weir_nearest_offer(&nearest, commands[i]->name);
+        if (strchr(commands[i]->name, ' ') == NULL) weir_nearest_offer(&first, commands[i]->name);
+    }
+    weir_nearest_offer(&first, "help");
+    weir_nearest_offer(&first, "version");
+    const char *found = nearest.found != NULL ? nearest.found : has_group ? NULL : first.found;
+    if (found == NULL) {
+        return say_usage(NULL, "there is no command '%s'", has_group ? written : argv[0]);
+    }
+    return say_usage(NULL, "there is no command '%s': did you mean '%s'?",
+                     nearest.found != NULL ? written : argv[0], found);
+}
+
+static int help(int argc, char **argv)
+{
+    int used;
+    if (argc == 0) {
+        print_help();
+        return say_flush();
+    }
+    const struct cli_command *command = find(argc, argv, &used);
+    if (command == NULL) return unknown(argc, argv);
+    cli_help_command(command);
+    return say_flush();
+}
+
+static int run(int argc, char **argv)
+{
+    int used;
+    if (argc == 0) {
+        print_help();
+        (void)say_flush();
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[0], "help") == 0) return help(argc - 1, argv + 1);
+    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) return help(0, NULL);
+    if (strcmp(argv[0], "version") == 0 || strcmp(argv[0], "--version") == 0) {
+        (void)puts("weir " CLI_VERSION);
+        return say_flush();
+    }
+    const struct cli_command *command = find(argc, argv, &used);
+    if (command == NULL) return unknown(argc, argv);
+
+    struct cli cli;
+    weir_heap_init(&cli.heap, false);
+    weir_budget_init(&cli.budget, "weir", &cli.heap, NULL, 0);
+    return command->run(&cli, command, argc - used, argv + used);
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE,
+                 SIG_IGN); /* a reader that leaves must not keep a directory from closing */
+    return run(argc - 1, argv + 1);
+}

@@ -1,0 +1,148 @@
+#ifndef WEIR_CLI_PLACE_H
+#define WEIR_CLI_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "cli/cli.h"
+#include "weir/log.h"
+
+/**
+ * Where a command works: in a data directory, opened in this process (place_embedded.c), or at a
+ * server, over Kafka's protocol (place_remote.c). The commands know only this.
+ *
+ * Results live in the arena that the caller hands in. One thread.
+ */
+struct place;
+
+struct place_target { /* from the command line */
+    const char *data;
+    const char *brokers;
+    bool makes_directory; /* set by a command that may begin a new data directory */
+};
+
+/** The two options, for a command whose values have a `struct place_target target`. */
+#define PLACE_OPTIONS(type)                                                                        \
+    {'d',      "data",                                                                             \
+     CLI_TEXT, offsetof(type, target.data),                                                        \
+     "DIR",    "work in this data directory, without a server"},                                   \
+    {                                                                                              \
+        'b', "brokers", CLI_TEXT, offsetof(type, target.brokers), "HOST:PORT",                     \
+            "the server (default: $WEIR_BROKERS, else 127.0.0.1:9092)"                             \
+    }
+
+struct place_partition {
+    int32_t partition;
+    int64_t start_offset;
+    int64_t end_offset;
+    int64_t size_bytes;   /* -1: not known */
+    int32_t leader_epoch; /* -1: not known */
+};
+
+struct place_config {
+    const char *key;
+    const char *value;
+    bool is_default;
+};
+
+struct place_topic {
+    const char *name;
+    struct weir_uuid id;
+    int32_t partition_count;
+    bool is_internal;
+    /* only when described */
+    struct place_partition *partitions;
+    struct place_config *configs;
+    size_t config_count;
+};
+
+struct place_topics {
+    struct place_topic *rows;
+    size_t count;
+};
+
+struct place_new_topic {
+    const char *name;
+    int32_t partition_count; /* 0: the default */
+    const struct weir_config *configs;
+    size_t config_count;
+};
+
+enum { PLACE_EARLIEST = -2, PLACE_LATEST = -1 };
+
+struct place_produce {
+    const char *topic;
+    int32_t partition;
+    struct weir_slice batch;
+    int acks; /* -1 all, 1 leader, 0 none */
+    /* given; -1 with acks 0 */
+    int64_t base_offset;
+    int64_t append_time_ms; /* LogAppendTime; -1: the records' own */
+};
+
+/** What one partition has from `offset` on: whole batches, the first may begin below it. */
+struct place_fetch_partition {
+    int32_t partition;
+    int64_t offset;
+    struct weir_buffer batches; /* initialised by the caller, filled */
+    int64_t log_start_offset;   /* given */
+    int64_t last_stable_offset;
+    int64_t high_watermark;
+};
+
+struct place_fetch {
+    const char *topic;
+    struct place_fetch_partition *partitions;
+    size_t partition_count;
+    int32_t wait_ms; /* for the first byte of any */
+    int32_t size_max;
+};
+
+struct place_ops {
+    void (*close)(struct place *place);
+    int (*list)(struct place *place, struct weir_arena *arena, struct place_topics *topics_out,
+                struct weir_error *error);
+    /* name, id and partition count; `with_details` the rest too */
+    int (*describe)(struct place *place, struct weir_arena *arena, const char *topic,
+                    bool with_details, struct place_topic *topic_out, struct weir_error *error);
+    int (*create)(struct place *place, const struct place_new_topic *topic,
+                  struct weir_error *error);
+    int (*configure)(struct place *place, const char *topic, const struct weir_config *configs,
+                     size_t config_count, struct weir_error *error);
+    int (*remove)(struct place *place, const char *topic, struct weir_error *error);
+    /* the first offset at or after a time, or one of the constants; -1: none */
+    int (*offset_at)(struct place *place, const char *topic, int32_t partition,
+                     int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error);
+    int (*produce)(struct place *place, struct place_produce *produce, struct weir_error *error);
+    int (*fetch)(struct place *place, struct place_fetch *fetch, struct weir_error *error);
+};
+
+/* What every place begins with. */
+struct place {
+    const struct place_ops *ops;
+    const char *what; /* "data directory './data'", "127.0.0.1:9092": for sentences */
+    bool is_alone;    /* nobody else can write here: at the end there is nothing to wait for */
+};
+
+/**
+ * Open what the options say. On failure everything has been said, with what to do next, and the
+ * program's exit code is returned; 0 is success.
+ */
+int place_open(struct cli *cli, const struct place_target *target, struct place **place_out);
+void place_close(struct place *place); /* NULL is fine */
+
+/** The two of them. A directory that is none yet is refused unless it may be made. */
+int place_embedded_open(struct cli *cli, const struct place_target *target,
+                        struct place **place_out, struct weir_error *error);
+int place_remote_open(struct cli *cli, const char *address, struct place **place_out,
+                      struct weir_error *error);
+
+/**
+ * Say that a call about `topic` failed, and what to do next: for an unknown topic its nearest name.
+ * Returns the exit code.
+ */
+int place_say_failure(struct place *place, const char *topic, const struct weir_error *error);
+
+#endif

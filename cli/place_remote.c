@@ -1,0 +1,282 @@
+/** A server, over Kafka's protocol: the session, and records. */
+#include "cli/place_remote.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "wire/error_codes.h"
+#include "wire/generated/fetch_request.h"
+#include "wire/generated/fetch_response.h"
+#include "wire/generated/list_offsets_request.h"
+#include "wire/generated/list_offsets_response.h"
+#include "wire/generated/produce_request.h"
+#include "wire/generated/produce_response.h"
+
+static_assert(offsetof(struct remote, place) == 0,
+              "a place is the beginning of its implementation");
+
+/* From the next versions on topics go by id; by name is what we have, and what all servers take. */
+enum { PRODUCE_VERSION_MAX = 12, FETCH_VERSION_MAX = 12, PRODUCE_TIMEOUT_MS = 30000 };
+
+int remote_ask(struct remote *remote, const struct remote_question *question,
+               const void **response_out, struct weir_error *error)
+{
+    weir_arena_reset(&remote->answer);
+    struct weir_remote_question asked = {
+        .request_type = question->request_type,
+        .response_type = question->response_type,
+        .request = question->request,
+        .version_max = question->version_max,
+        .arena = &remote->answer,
+    };
+    int rc = weir_remote_session_call(remote->session, &asked, response_out, error);
+    return weir_error_wrap(error, rc, "%s", remote->place.what);
+}
+
+int remote_refusal(int16_t number, struct weir_slice message, struct weir_error *error)
+{
+    if (number == 0) return 0;
+    int code = weir_code_of_wire_error(number);
+    if (code >= 0) code = WEIR_UNSUPPORTED;
+    if (message.size > 0) {
+        return weir_error_set(error, (enum weir_code)code, "%.*s", (int)message.size, message.data);
+    }
+    return weir_error_set(error, (enum weir_code)code, "%s (%s, %d)", weir_code_text(code),
+                          weir_wire_error_name(number), number);
+}
+
+static int no_answer(struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_CORRUPT, "the answer lacks what was asked for");
+}
+
+/* ---- offsets --------------------------------------------------------------------------------- */
+
+static int remote_offset_at(struct place *place, const char *topic, int32_t partition,
+                            int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error)
+{
+    struct weir_wire_list_offsets_request_list_offsets_partition asked_partition = {
+        .partition_index = partition,
+        .current_leader_epoch = -1,
+        .timestamp = timestamp_ms,
+    };
+    struct weir_wire_list_offsets_request_list_offsets_topic asked_topic = {
+        .name = weir_text(topic),
+        .partitions = &asked_partition,
+        .partitions_count = 1,
+    };
+    struct weir_wire_list_offsets_request request;
+    weir_wire_list_offsets_request_init(&request);
+    request.replica_id = -1;
+    request.topics = &asked_topic;
+    request.topics_count = 1;
+    struct remote_question question = {.request_type = &weir_wire_list_offsets_request_type,
+                                       .response_type = &weir_wire_list_offsets_response_type,
+                                       .request = &request};
+    const void *answer = NULL;
+    int rc = remote_ask(remote_of(place), &question, &answer, error);
+    if (rc < 0) return rc;
+    const struct weir_wire_list_offsets_response *response = answer;
+    if (response->topics_count != 1 || response->topics[0].partitions_count != 1) {
+        return no_answer(error);
+    }
+    rc = remote_refusal(response->topics[0].partitions[0].error_code, weir_null(), error);
+    if (rc < 0) {
+        return weir_error_wrap(error, rc, "offsets of '%s' partition %d", topic, (int)partition);
+    }
+    *offset_out = response->topics[0].partitions[0].offset;
+    return 0;
+}
+
+/* ---- produce --------------------------------------------------------------------------------- */
+
+static int read_produced(const struct weir_wire_produce_response *response,
+                         struct place_produce *produce, struct weir_error *error)
+{
+    if (response->responses_count != 1 || response->responses[0].partition_responses_count != 1) {
+        return no_answer(error);
+    }
+    const struct weir_wire_produce_response_partition_produce_response *stored =
+        &response->responses[0].partition_responses[0];
+    int rc = remote_refusal(stored->error_code, stored->error_message, error);
+    if (rc < 0) return rc;
+    produce->base_offset = stored->base_offset;
+    produce->append_time_ms = stored->log_append_time_ms;
+    return 0;
+}
+
+static int remote_produce(struct place *place, struct place_produce *produce,
+                          struct weir_error *error)
+{
+    struct weir_wire_produce_request_partition_produce_data partition = {
+        .index = produce->partition,
+        .records = produce->batch,
+    };
+    struct weir_wire_produce_request_topic_produce_data topic = {
+        .name = weir_text(produce->topic),
+        .partition_data = &partition,
+        .partition_data_count = 1,
+    };
+    struct weir_wire_produce_request request;
+    weir_wire_produce_request_init(&request);
+    request.acks = (int16_t)produce->acks;
+    request.timeout_ms = PRODUCE_TIMEOUT_MS;
+    request.topic_data = &topic;
+    request.topic_data_count = 1;
+    struct remote_question question = {
+        .request_type = &weir_wire_produce_request_type,
+        .response_type = produce->acks != 0 ? &weir_wire_produce_response_type : NULL,
+        .request = &request,
+        .version_max = PRODUCE_VERSION_MAX,
+    };
+    const void *answer = NULL;
+    int rc = remote_ask(remote_of(place), &question, &answer, error);
+    if (rc < 0) return rc;
+    produce->base_offset = -1;
+    produce->append_time_ms = -1;
+    if (produce->acks == 0) return 0;
+    rc = read_produced(answer, produce, error);
+    return weir_error_wrap(error, rc, "produce to '%s' partition %d", produce->topic,
+                           (int)produce->partition);
+}
+
+/* ---- fetch ----------------------------------------------------------------------------------- */
+
+static struct place_fetch_partition *find_partition(const struct place_fetch *fetch,
+                                                    int32_t partition)
+{
+    for (size_t i = 0; i < fetch->partition_count; i++) {
+        if (fetch->partitions[i].partition == partition) return &fetch->partitions[i];
+    }
+    return NULL;
+}
+
+static int read_partition(const struct place_fetch *fetch,
+                          const struct weir_wire_fetch_response_partition_data *data,
+                          struct weir_error *error)
+{
+    struct place_fetch_partition *partition = find_partition(fetch, data->partition_index);
+    if (partition == NULL) return no_answer(error);
+    int rc = remote_refusal(data->error_code, weir_null(), error);
+    if (rc < 0) {
+        return weir_error_wrap(error, rc, "read '%s' partition %d at offset %lld", fetch->topic,
+                               (int)partition->partition, (long long)partition->offset);
+    }
+    weir_buffer_append(&partition->batches, data->records.data, data->records.size);
+    partition->log_start_offset = data->log_start_offset;
+    partition->last_stable_offset = data->last_stable_offset;
+    partition->high_watermark = data->high_watermark;
+    if (partition->batches.failed) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    return 0;
+}
+
+static int read_fetched(const struct weir_wire_fetch_response *response,
+                        const struct place_fetch *fetch, struct weir_error *error)
+{
+    int rc = remote_refusal(response->error_code, weir_null(), error);
+    for (size_t t = 0; rc == 0 && t < response->responses_count; t++) {
+        for (size_t i = 0; rc == 0 && i < response->responses[t].partitions_count; i++) {
+            rc = read_partition(fetch, &response->responses[t].partitions[i], error);
+        }
+    }
+    return rc;
+}
+
+static int ask_fetch(struct remote *remote, struct place_fetch *fetch,
+                     const struct weir_wire_fetch_request_fetch_partition *partitions,
+                     struct weir_error *error)
+{
+    struct weir_wire_fetch_request_fetch_topic topic = {
+        .topic = weir_text(fetch->topic),
+        .partitions = partitions,
+        .partitions_count = fetch->partition_count,
+    };
+    struct weir_wire_fetch_request request;
+    weir_wire_fetch_request_init(&request);
+    request.max_wait_ms = fetch->wait_ms;
+    request.min_bytes = 1;
+    request.max_bytes = fetch->size_max;
+    request.session_epoch = -1; /* no session: what is read changes from round to round */
+    request.topics = &topic;
+    request.topics_count = 1;
+    struct remote_question question = {.request_type = &weir_wire_fetch_request_type,
+                                       .response_type = &weir_wire_fetch_response_type,
+                                       .request = &request,
+                                       .version_max = FETCH_VERSION_MAX};
+    const void *answer = NULL;
+    int rc = remote_ask(remote, &question, &answer, error);
+    return rc < 0 ? rc : read_fetched(answer, fetch, error);
+}
+
+static int remote_fetch(struct place *place, struct place_fetch *fetch, struct weir_error *error)
+{
+    struct remote *remote = remote_of(place);
+    struct weir_wire_fetch_request_fetch_partition *partitions = weir_alloc(
+        weir_remote_session_budget(remote->session), fetch->partition_count * sizeof *partitions);
+    if (partitions == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < fetch->partition_count; i++) {
+        partitions[i] = (struct weir_wire_fetch_request_fetch_partition){
+            .partition = fetch->partitions[i].partition,
+            .current_leader_epoch = -1,
+            .fetch_offset = fetch->partitions[i].offset,
+            .last_fetched_epoch = -1,
+            .log_start_offset = -1,
+            .partition_max_bytes = fetch->size_max,
+            .high_watermark = INT64_MAX,
+        };
+        weir_buffer_reset(&fetch->partitions[i].batches);
+    }
+    int rc = ask_fetch(remote, fetch, partitions, error);
+    weir_free(partitions);
+    return rc;
+}
+
+/* ---- the place ------------------------------------------------------------------------------- */
+
+static void remote_close(struct place *place)
+{
+    struct remote *remote = remote_of(place);
+    weir_arena_close(&remote->answer);
+    weir_remote_session_close(remote->session);
+    weir_free(remote->what);
+    weir_free(remote);
+}
+
+static const struct place_ops remote_ops = {
+    .close = remote_close,
+    .list = remote_list,
+    .describe = remote_describe,
+    .create = remote_create,
+    .configure = remote_configure,
+    .remove = remote_remove,
+    .offset_at = remote_offset_at,
+    .produce = remote_produce,
+    .fetch = remote_fetch,
+};
+
+int place_remote_open(struct cli *cli, const char *address, struct place **place_out,
+                      struct weir_error *error)
+{
+    struct weir_remote_session *session = NULL;
+    struct weir_remote_session_options options = {.address = address};
+    int rc = weir_remote_session_open(&options, &session, error);
+    if (rc < 0) return rc;
+    struct remote *remote = weir_alloc_zero(&cli->budget, sizeof *remote);
+    char what[512];
+    (void)snprintf(what, sizeof what, "server %.400s", address);
+    char *kept = weir_alloc_text(&cli->budget, what, strlen(what));
+    if (remote == NULL || kept == NULL) {
+        weir_free(remote);
+        weir_free(kept);
+        weir_remote_session_close(session);
+        return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    }
+    remote->place = (struct place){.ops = &remote_ops, .what = kept};
+    remote->session = session;
+    remote->what = kept;
+    weir_arena_init(&remote->answer, weir_remote_session_budget(session), 0);
+    *place_out = &remote->place;
+    return 0;
+}

@@ -1,0 +1,52 @@
+#ifndef WEIR_CLI_PLACE_REMOTE_H
+#define WEIR_CLI_PLACE_REMOTE_H
+
+#include "cli/place.h"
+#include "client/remote_session.h"
+
+/**
+ * A server, over Kafka's protocol: place_remote.c has the session and the records, remote_topics.c the
+ * administration of topics.
+ *
+ * One server only: what Metadata says about leaders elsewhere is not followed.
+ */
+struct remote {
+    struct place place;
+    struct weir_remote_session *session;
+    struct weir_arena answer; /* of the call under way */
+    char *what;
+};
+
+static inline struct remote *remote_of(struct place *place)
+{
+    return (struct remote *)place;
+}
+
+/** Ask and wait; the answer lies in `remote->answer` until the next call. */
+struct remote_question {
+    const struct weir_message_type *request_type;
+    const struct weir_message_type *response_type; /* NULL: no answer comes */
+    const void *request;
+    int16_t version_max; /* 0: the highest both have */
+};
+int remote_ask(struct remote *remote, const struct remote_question *question,
+               const void **response_out, struct weir_error *error);
+
+/**
+ * One of Kafka's numbers as our error: 0 for 0. `message` is what the server says about it, null if it
+ * says nothing.
+ */
+int remote_refusal(int16_t number, struct weir_slice message, struct weir_error *error);
+
+/* remote_topics.c */
+int remote_list(struct place *place, struct weir_arena *arena, struct place_topics *topics_out,
+                struct weir_error *error);
+int remote_describe(struct place *place, struct weir_arena *arena, const char *name,
+                    bool with_details, struct place_topic *topic_out, struct weir_error *error);
+int remote_create(struct place *place, const struct place_new_topic *topic,
+                  struct weir_error *error);
+int remote_configure(struct place *place, const char *topic, const struct weir_config *configs,
+                     size_t config_count, struct weir_error *error);
+int remote_remove(struct place *place, const char *topic, struct weir_error *error);
+
+#endif

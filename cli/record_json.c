@@ -1,0 +1,58 @@
+#include "cli/record_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/say.h"
+
+struct layout {
+    const char *begin; /* of an object's next field */
+    const char *colon;
+    const char *inner; /* of a header's */
+    const char *end;
+};
+
+static void print_text(const struct layout *layout, const char *name, struct weir_slice text)
+{
+    if (weir_slice_is_null(text)) return;
+    printf(",%s\"%s\"%s", layout->begin, name, layout->colon);
+    say_json_text(stdout, text);
+}
+
+static void print_headers(const struct layout *layout, const struct weir_record *record)
+{
+    if (record->header_count == 0) return;
+    printf(",%s\"headers\"%s[", layout->begin, layout->colon);
+    for (size_t i = 0; i < record->header_count; i++) {
+        const struct weir_header *header = &record->headers[i];
+        printf("%s%s{\"key\"%s", i == 0 ? "" : ",", layout->inner, layout->colon);
+        say_json_text(stdout, header->key);
+        if (!weir_slice_is_null(header->value)) {
+            printf(",%s\"value\"%s", layout->colon[1] != '\0' ? " " : "", layout->colon);
+            say_json_text(stdout, header->value);
+        }
+        (void)putchar('}');
+    }
+    printf("%s]", layout->begin);
+}
+
+void record_json_print(const struct record_shown *shown, const struct record_json_options *options)
+{
+    static const struct layout pretty = {"\n  ", ": ", "\n    ", "\n}\n"};
+    static const struct layout compact = {"", ":", "", "}\n"};
+    const struct layout *layout = options->is_compact ? &compact : &pretty;
+    const struct weir_record *record = shown->record;
+    printf("{%s\"topic\"%s", layout->begin, layout->colon);
+    say_json_text(stdout, weir_text(shown->topic));
+    print_text(layout, "key", record->key);
+    if (options->is_meta_only) {
+        printf(",%s\"value_size\"%s%zu", layout->begin, layout->colon, record->value.size);
+    } else {
+        print_text(layout, "value", record->value);
+    }
+    print_headers(layout, record);
+    printf(",%s\"timestamp\"%s%" PRId64, layout->begin, layout->colon, record->timestamp_ms);
+    printf(",%s\"partition\"%s%d", layout->begin, layout->colon, (int)shown->partition);
+    printf(",%s\"offset\"%s%" PRId64, layout->begin, layout->colon, record->offset);
+    (void)fputs(layout->end, stdout);
+}

@@ -1,0 +1,16 @@
+#ifndef WEIR_CLI_RECORD_JSON_H
+#define WEIR_CLI_RECORD_JSON_H
+
+#include "cli/record_format.h"
+
+/**
+ * One record as a JSON object on stdout, with rpk's names. A null key or value is left out, an empty
+ * one is "".
+ */
+struct record_json_options {
+    bool is_compact;   /* on one line */
+    bool is_meta_only; /* the value's size instead of the value */
+};
+void record_json_print(const struct record_shown *shown, const struct record_json_options *options);
+
+#endif

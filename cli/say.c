@@ -1,0 +1,225 @@
+#include "cli/say.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* ---- sentences ------------------------------------------------------------------------------- */
+
+int say_failure(const struct weir_error *error, const char *next, ...)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "weir: %s\n", error->text);
+    if (next == NULL) return CLI_FAILED;
+    va_list args;
+    va_start(args, next);
+    (void)fputs("      ", stderr);
+    (void)vfprintf(stderr, next, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int say_usage(const char *command, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fputs("weir: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "\n      see 'weir help%s%s'\n", command != NULL ? " " : "",
+                  command != NULL ? command : "");
+    return CLI_USAGE;
+}
+
+void say_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+}
+
+int say_flush(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return CLI_OK;
+    if (errno == EPIPE || errno == 0) return CLI_OK; /* 0: it was said at the failed write */
+    (void)fprintf(stderr, "weir: write to stdout: %s\n", strerror(errno));
+    return CLI_FAILED;
+}
+
+bool say_is_broken(void)
+{
+    return ferror(stdout) != 0;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static void add_cell(struct say_table *table, char *text)
+{
+    if (text != NULL && table->cell_count == table->capacity) {
+        size_t capacity = table->capacity == 0 ? 64 : 2 * table->capacity;
+        char **cells = realloc(table->cells, capacity * sizeof *cells);
+        if (cells == NULL) {
+            free(text);
+            text = NULL;
+        } else {
+            table->cells = cells;
+            table->capacity = capacity;
+        }
+    }
+    if (text == NULL) {
+        table->failed = true;
+        return;
+    }
+    table->cells[table->cell_count++] = text;
+}
+
+void say_table_begin(struct say_table *table, const char *columns)
+{
+    *table = (struct say_table){0};
+    for (const char *at = columns; *at != '\0';) {
+        size_t size = strcspn(at, "|");
+        bool is_right = *at == '>';
+        table->is_right[table->column_count++] = is_right;
+        add_cell(table, strndup(at + is_right, size - is_right));
+        at += size;
+        if (*at == '|') at++;
+    }
+}
+
+void say_table_cell(struct say_table *table, const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0) text = NULL;
+    va_end(args);
+    add_cell(table, text);
+}
+
+static bool wants_bold(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
+
+static void print_row(const struct say_table *table, size_t from, const size_t *widths, int indent)
+{
+    printf("%*s", indent, "");
+    for (size_t c = 0; c < table->column_count; c++) {
+        const char *cell = table->cells[from + c];
+        bool is_last = c + 1 == table->column_count;
+        int width = table->is_right[c] ? (int)widths[c] : is_last ? 0 : -(int)widths[c];
+        if (is_last && cell[0] == '\0') break; /* no blanks at the end of a line */
+        printf("%s%*s", c == 0 ? "" : "  ", width, cell);
+    }
+}
+
+void say_table_end(struct say_table *table, int indent)
+{
+    size_t widths[SAY_TABLE_COLUMNS_MAX] = {0};
+    size_t columns = table->column_count;
+    for (size_t i = 0; i < table->cell_count; i++) {
+        size_t size = strlen(table->cells[i]);
+        if (size > widths[i % columns]) widths[i % columns] = size;
+    }
+    bool is_bold = wants_bold();
+    for (size_t row = 0; row + columns <= table->cell_count; row += columns) {
+        if (row == 0 && is_bold) (void)fputs("\033[1m", stdout);
+        print_row(table, row, widths, indent);
+        (void)puts(row == 0 && is_bold ? "\033[0m" : "");
+    }
+    for (size_t i = 0; i < table->cell_count; i++) {
+        free(table->cells[i]);
+    }
+    free(table->cells);
+    if (table->failed) say_note("weir: out of memory: the table is not complete");
+    *table = (struct say_table){0};
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+const char *say_size(char to[24], int64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    if (bytes < 1024) {
+        (void)snprintf(to, 24, "%" PRId64 " B", bytes);
+        return to;
+    }
+    double value = (double)bytes / 1024;
+    size_t unit = 0;
+    while (value >= 1023.95 && unit + 1 < sizeof units / sizeof units[0]) {
+        value /= 1024;
+        unit++;
+    }
+    (void)snprintf(to, 24, "%.1f %s", value, units[unit]);
+    return to;
+}
+
+/* Bytes of the UTF-8 character at `at`, 0 if it is none: no overlong forms, no surrogates, nothing
+ * above U+10FFFF (RFC 3629). */
+static size_t utf8_size(const uint8_t *at, size_t left)
+{
+    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    if (size == 0 || size > left || at[0] > 0xf4) return 0;
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    }
+    if (at[0] == 0xe0 && at[1] < 0xa0) return 0;
+    if (at[0] == 0xed && at[1] > 0x9f) return 0;
+    if (at[0] == 0xf0 && at[1] < 0x90) return 0;
+    if (at[0] == 0xf4 && at[1] > 0x8f) return 0;
+    return size;
+}
+
+static void json_ascii(FILE *to, uint8_t c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        (void)fprintf(to, "\\%c", c);
+        break;
+    case '\n':
+        (void)fputs("\\n", to);
+        break;
+    case '\r':
+        (void)fputs("\\r", to);
+        break;
+    case '\t':
+        (void)fputs("\\t", to);
+        break;
+    default:
+        if (c < 0x20 || c == 0x7f) {
+            (void)fprintf(to, "\\u%04x", c);
+        } else {
+            (void)fputc(c, to);
+        }
+    }
+}
+
+void say_json_text(FILE *to, struct weir_slice text)
+{
+    (void)fputc('"', to);
+    for (size_t i = 0; i < text.size;) {
+        size_t size = utf8_size(text.data + i, text.size - i);
+        if (size == 1) {
+            json_ascii(to, text.data[i]);
+        } else if (size == 0) {
+            (void)fputs("\\ufffd", to);
+            size = 1;
+        } else {
+            (void)fwrite(text.data + i, 1, size, to);
+        }
+        i += size;
+    }
+    (void)fputc('"', to);
+}

@@ -1,0 +1,135 @@
+/** `weir topic describe`. */
+#include "cli/place.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+#include "broker/metadata/uuid.h"
+#include "cli/say.h"
+
+struct values {
+    struct place_target target;
+    bool is_json;
+};
+
+static const struct cli_option options[] = {
+    {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL, "one JSON object"},
+    PLACE_OPTIONS(struct values),
+};
+
+static void print_partitions(const struct place_topic *topic)
+{
+    struct say_table table;
+    char size[24];
+    say_table_begin(&table, ">PARTITION|>START|>END|>RECORDS|>SIZE|>EPOCH");
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct place_partition *partition = &topic->partitions[i];
+        say_table_cell(&table, "%d", (int)partition->partition);
+        say_table_cell(&table, "%" PRId64, partition->start_offset);
+        say_table_cell(&table, "%" PRId64, partition->end_offset);
+        say_table_cell(&table, "%" PRId64, partition->end_offset - partition->start_offset);
+        say_table_cell(&table, "%s",
+                       partition->size_bytes < 0 ? "-" : say_size(size, partition->size_bytes));
+        if (partition->leader_epoch < 0) {
+            say_table_cell(&table, "-");
+        } else {
+            say_table_cell(&table, "%d", (int)partition->leader_epoch);
+        }
+    }
+    say_table_end(&table, 0);
+}
+
+static void print_configs(const struct place_topic *topic)
+{
+    struct say_table table;
+    say_table_begin(&table, "SETTING|VALUE| ");
+    for (size_t i = 0; i < topic->config_count; i++) {
+        say_table_cell(&table, "%s", topic->configs[i].key);
+        say_table_cell(&table, "%s", topic->configs[i].value);
+        say_table_cell(&table, "%s", topic->configs[i].is_default ? "" : "set");
+    }
+    say_table_end(&table, 0);
+}
+
+static void print_text(const struct place_topic *topic)
+{
+    char id[WEIR_UUID_TEXT_SIZE];
+    weir_uuid_print(topic->id, id);
+    printf("topic %s, id %s, %d partition%s%s\n\n", topic->name, id, (int)topic->partition_count,
+           topic->partition_count == 1 ? "" : "s", topic->is_internal ? ", internal" : "");
+    print_partitions(topic);
+    (void)puts("");
+    print_configs(topic);
+}
+
+static void print_json(const struct place_topic *topic)
+{
+    char id[WEIR_UUID_TEXT_SIZE];
+    weir_uuid_print(topic->id, id);
+    (void)fputs("{\"name\": ", stdout);
+    say_json_text(stdout, weir_text(topic->name));
+    printf(",\n \"id\": \"%s\",\n \"internal\": %s,\n \"partitions\": [", id,
+           topic->is_internal ? "true" : "false");
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct place_partition *partition = &topic->partitions[i];
+        printf("%s{\"partition\": %d, \"start_offset\": %" PRId64 ", \"end_offset\": %" PRId64
+               ", \"size_bytes\": %" PRId64 ", \"leader_epoch\": %d}",
+               i == 0 ? "" : ",\n  ", (int)partition->partition, partition->start_offset,
+               partition->end_offset, partition->size_bytes, (int)partition->leader_epoch);
+    }
+    (void)fputs("],\n \"configs\": [", stdout);
+    for (size_t i = 0; i < topic->config_count; i++) {
+        (void)fputs(i == 0 ? "{\"key\": " : ",\n  {\"key\": ", stdout);
+        say_json_text(stdout, weir_text(topic->configs[i].key));
+        (void)fputs(", \"value\": ", stdout);
+        say_json_text(stdout, weir_text(topic->configs[i].value));
+        printf(", \"default\": %s}", topic->configs[i].is_default ? "true" : "false");
+    }
+    (void)puts("]}");
+}
+
+static int describe(struct cli *cli, struct place *place, const struct values *values,
+                    const char *name)
+{
+    struct weir_error error = {0};
+    struct weir_arena arena;
+    struct place_topic topic;
+    int exit_code = CLI_OK;
+    weir_arena_init(&arena, &cli->budget, 0);
+    int rc = place->ops->describe(place, &arena, name, true, &topic, &error);
+    if (rc < 0) {
+        exit_code = place_say_failure(place, name, &error);
+    } else if (values->is_json) {
+        print_json(&topic);
+    } else {
+        print_text(&topic);
+    }
+    weir_arena_close(&arena);
+    return exit_code != CLI_OK ? exit_code : say_flush();
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct values values = {0};
+    struct cli_operands operands;
+    struct place *place = NULL;
+    int exit_code;
+    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
+        return exit_code;
+    }
+    exit_code = place_open(cli, &values.target, &place);
+    if (exit_code == CLI_OK) exit_code = describe(cli, place, &values, operands.items[0]);
+    place_close(place);
+    return exit_code;
+}
+
+const struct cli_command cli_topic_describe = {
+    .name = "topic describe",
+    .operands = "NAME",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "a topic's partitions, offsets, sizes and settings",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run,
+};
