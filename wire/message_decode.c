@@ -34,6 +34,7 @@ struct weir_slice weir_decode_string(struct weir_decoder *decoder, bool is_nulla
 {
     int64_t length =
         decoder->is_flexible ? decode_compact_length(decoder) : weir_decode_int16(decoder);
+    if (length > INT16_MAX) weir_decode_fail(decoder); /* as in the old form */
     return decode_slice(decoder, length, is_nullable);
 }
 

@@ -44,9 +44,9 @@ void weir_encode_plain_string(struct weir_encoder *encoder, struct weir_slice va
 
 void weir_encode_string(struct weir_encoder *encoder, struct weir_slice value, bool is_nullable)
 {
-    if (encoder->is_flexible) {
+    if (encoder->is_flexible && value.size <= INT16_MAX) {
         weir_encode_bytes(encoder, value, is_nullable); /* the compact forms are the same */
-    } else {
+    } else { /* which also refuses what is too long for either form */
         weir_encode_plain_string(encoder, value, is_nullable);
     }
 }

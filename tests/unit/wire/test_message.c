@@ -242,6 +242,33 @@ START_TEST(values_are_not_lost_in_old_versions)
 }
 END_TEST
 
+/* A string has at most 32767 bytes in the compact form too: Kafka's clients refuse longer ones. */
+START_TEST(strings_are_as_long_as_in_the_old_form)
+{
+    static const uint8_t zeros[INT16_MAX + 1];
+    struct message_stage stage;
+    message_stage_init(&stage);
+    struct weir_every_type message;
+    weir_every_type_init(&message);
+    message.name = weir_slice(zeros, INT16_MAX);
+    ck_code(weir_every_type_encode(&message, 4, &stage.first), 0);
+    message.name = weir_slice(zeros, INT16_MAX + 1);
+    ck_code(weir_every_type_encode(&message, 4, &stage.first), WEIR_INVALID_ARGUMENT);
+
+    for (size_t size = INT16_MAX; size <= INT16_MAX + 1; size++) {
+        weir_buffer_reset(&stage.first);
+        weir_buffer_uvarint(&stage.first, size + 1);
+        weir_buffer_append(&stage.first, zeros, size);
+        struct weir_reader reader = weir_reader(weir_buffer_slice(&stage.first));
+        struct weir_decoder decoder = {.reader = &reader, .is_flexible = true};
+        struct weir_slice text = weir_decode_string(&decoder, true);
+        ck_assert_uint_eq(text.size, size <= INT16_MAX ? size : 0);
+        ck_assert(reader.failed == (size > INT16_MAX));
+    }
+    message_stage_close(&stage);
+}
+END_TEST
+
 /* Versions outside the range are named as such and change nothing. */
 START_TEST(unknown_versions_are_refused)
 {
@@ -391,6 +418,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, golden_bytes_round_trip_at_every_version);
     tcase_add_test(tests, init_sets_the_defaults);
     tcase_add_test(tests, values_are_not_lost_in_old_versions);
+    tcase_add_test(tests, strings_are_as_long_as_in_the_old_form);
     tcase_add_test(tests, unknown_versions_are_refused);
     tcase_add_test(tests, print_shows_the_fields_of_the_version);
     tcase_add_test(tests, print_escapes_text);
