@@ -375,6 +375,7 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
         .base_offset = base_offset,
         .last_offset = log->end_offset - 1,
         .append_time_ms = has_log_time ? now.ms : WEIR_NO_TIMESTAMP,
+        .stored_bytes = (int64_t)part->size,
     };
     return 0;
 }

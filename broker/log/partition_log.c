@@ -102,6 +102,11 @@ void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, 
                    reason);
 }
 
+struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log)
+{
+    return (struct weir_log_offsets){log->start_offset, log->durable_offset, log->end_offset};
+}
+
 struct weir_partition_log_state weir_partition_log_state(const struct weir_partition_log *log)
 {
     struct weir_partition_log_state state = {

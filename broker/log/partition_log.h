@@ -109,6 +109,7 @@ struct weir_append_result {
     int64_t base_offset; /* of the first record; of the first time if it was a duplicate */
     int64_t last_offset;
     int64_t append_time_ms; /* LogAppendTime, or -1 */
+    int64_t stored_bytes;   /* in the topic's codec; 0 for a duplicate */
     bool is_duplicate;      /* one of the producer's last five batches: nothing was written */
 };
 
@@ -271,6 +272,15 @@ void weir_partition_log_epoch_end(const struct weir_partition_log *log, int32_t 
 /** The epoch of the record at `offset`; -1 if it is not known. */
 int32_t weir_partition_log_epoch_at(const struct weir_partition_log *log, int64_t offset);
 
+/** What appends and syncs change, at no cost. */
+struct weir_log_offsets {
+    int64_t start_offset;
+    int64_t durable_offset;
+    int64_t end_offset;
+};
+struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log);
+
+/** All there is to say; looks at each segment. */
 struct weir_partition_log_state {
     int64_t start_offset;
     int64_t durable_offset;

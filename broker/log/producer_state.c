@@ -6,24 +6,28 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "wire/generated/producer_snapshot.h"
 
 void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget)
 {
-    state->budget = budget;
+    *state = (struct weir_producer_state){.budget = budget, .count_max = WEIR_PRODUCERS_MAX};
     weir_map_init(&state->map, budget);
 }
 
 void weir_producer_state_close(struct weir_producer_state *state)
 {
     if (state->budget == NULL) return;
-    size_t at = 0;
-    struct weir_producer *producer;
-    while ((producer = weir_map_next(&state->map, &at)) != NULL) {
-        weir_free(producer);
+    while (state->oldest != NULL) {
+        struct weir_producer *gone = state->oldest;
+        state->oldest = gone->newer;
+        weir_free(gone);
     }
+    state->newest = NULL;
     weir_map_close(&state->map);
     weir_map_init(&state->map, state->budget);
 }
+
+/* ---- who there is, in order of last use ------------------------------------------------------- */
 
 static struct weir_slice key_of(const int64_t *id)
 {
@@ -34,6 +38,62 @@ static struct weir_producer *find(const struct weir_producer_state *state, int64
 {
     return weir_map_get(&state->map, key_of(&id));
 }
+
+static void unlink_producer(struct weir_producer_state *state, struct weir_producer *producer)
+{
+    *(producer->older != NULL ? &producer->older->newer : &state->oldest) = producer->newer;
+    *(producer->newer != NULL ? &producer->newer->older : &state->newest) = producer->older;
+    producer->older = NULL;
+    producer->newer = NULL;
+}
+
+static void link_newest(struct weir_producer_state *state, struct weir_producer *producer)
+{
+    producer->older = state->newest;
+    producer->newer = NULL;
+    *(state->newest != NULL ? &state->newest->newer : &state->oldest) = producer;
+    state->newest = producer;
+}
+
+static void link_oldest(struct weir_producer_state *state, struct weir_producer *producer)
+{
+    producer->older = NULL;
+    producer->newer = state->oldest;
+    *(state->oldest != NULL ? &state->oldest->older : &state->newest) = producer;
+    state->oldest = producer;
+}
+
+static struct weir_producer *add_producer(struct weir_producer_state *state, int64_t id)
+{
+    struct weir_producer *producer = weir_alloc_zero(state->budget, sizeof *producer);
+    if (producer == NULL) return NULL;
+    producer->id = id;
+    if (weir_map_add(&state->map, key_of(&producer->id), producer) < 0) {
+        weir_free(producer);
+        return NULL;
+    }
+    link_newest(state, producer);
+    return producer;
+}
+
+static void forget(struct weir_producer_state *state, struct weir_producer *producer)
+{
+    unlink_producer(state, producer);
+    (void)weir_map_remove(&state->map, key_of(&producer->id)); /* it is what is removed */
+    weir_free(producer);
+}
+
+/* All that is known of it; its place among the others stays. */
+static void set_facts(struct weir_producer *producer, const struct weir_producer *facts)
+{
+    struct weir_producer *older = producer->older;
+    struct weir_producer *newer = producer->newer;
+    *producer = *facts;
+    producer->older = older;
+    producer->newer = newer;
+}
+
+/* ---- what a batch may be ---------------------------------------------------------------------- */
 
 /* Markers carry a producer id but no sequence. */
 static bool has_sequence(const struct weir_batch_header *header)
@@ -100,21 +160,17 @@ int weir_producer_state_check(const struct weir_producer_state *state,
     return check_against(producer, header, duplicate_out, error);
 }
 
-static int add_producer(struct weir_producer_state *state, int64_t id)
-{
-    struct weir_producer *producer = weir_alloc_zero(state->budget, sizeof *producer);
-    if (producer == NULL) return WEIR_NO_MEMORY;
-    producer->id = id;
-    int rc = weir_map_add(&state->map, key_of(&producer->id), producer);
-    if (rc < 0) weir_free(producer);
-    return rc;
-}
-
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header)
 {
     if (!has_sequence(header) || find(state, header->producer_id) != NULL) return 0;
-    return add_producer(state, header->producer_id);
+    /* A name whose append failed gives way: failed appends must not pile up names. */
+    if (state->oldest != NULL && state->oldest->batch_count == 0) forget(state, state->oldest);
+    struct weir_producer *producer = add_producer(state, header->producer_id);
+    if (producer == NULL) return WEIR_NO_MEMORY;
+    unlink_producer(state, producer);
+    link_oldest(state, producer);
+    return 0;
 }
 
 static void push_batch(struct weir_producer *producer, struct weir_producer_batch batch)
@@ -136,6 +192,11 @@ void weir_producer_state_add(struct weir_producer_state *state,
     if (producer->epoch != header->producer_epoch) producer->batch_count = 0;
     producer->epoch = header->producer_epoch;
     producer->used = now;
+    unlink_producer(state, producer);
+    link_newest(state, producer);
+    while (weir_map_count(&state->map) > state->count_max && state->oldest != producer) {
+        forget(state, state->oldest);
+    }
     push_batch(producer, (struct weir_producer_batch){
                              .first_sequence = header->base_sequence,
                              .last_sequence = last_sequence(header),
@@ -145,25 +206,20 @@ void weir_producer_state_add(struct weir_producer_state *state,
                          });
 }
 
-static void forget(struct weir_producer_state *state, struct weir_producer *producer)
-{
-    (void)weir_map_remove(&state->map, key_of(&producer->id)); /* it is what is removed */
-    weir_free(producer);
-}
-
 int weir_producer_state_copy_below(struct weir_producer_state *state,
                                    const struct weir_producer_state *other, int64_t offset)
 {
-    size_t at = 0;
     const struct weir_producer *producer;
-    while ((producer = weir_producer_state_next(other, &at)) != NULL) {
+    for (producer = other->oldest; producer != NULL; producer = producer->newer) {
         struct weir_producer kept = *producer;
         while (kept.batch_count > 0 && kept.batches[kept.batch_count - 1].last_offset >= offset) {
             kept.batch_count--;
         }
         if (kept.batch_count == 0) continue;
-        if (find(state, kept.id) == NULL && add_producer(state, kept.id) < 0) return WEIR_NO_MEMORY;
-        *find(state, kept.id) = kept;
+        struct weir_producer *known = find(state, kept.id);
+        if (known == NULL) known = add_producer(state, kept.id);
+        if (known == NULL) return WEIR_NO_MEMORY;
+        set_facts(known, &kept);
     }
     return 0;
 }
@@ -172,9 +228,10 @@ size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir
                                   int64_t idle_ms_max)
 {
     size_t count = 0;
-    size_t at = 0;
-    struct weir_producer *producer;
-    while ((producer = weir_map_next(&state->map, &at)) != NULL) {
+    struct weir_producer *next = state->oldest;
+    while (next != NULL) {
+        struct weir_producer *producer = next;
+        next = producer->newer;
         if (now.ns <= weir_mono_after_ms(producer->used, idle_ms_max).ns) continue;
         forget(state, producer);
         count++;
@@ -194,10 +251,9 @@ void weir_producer_state_encode(const struct weir_producer_state *state, struct 
 {
     size_t count_at = to->size;
     uint32_t count = 0;
-    size_t at = 0;
     const struct weir_producer *producer;
     weir_buffer_u32(to, 0);
-    while ((producer = weir_producer_state_next(state, &at)) != NULL) {
+    for (producer = state->oldest; producer != NULL; producer = producer->newer) {
         if (producer->batch_count == 0) continue;
         count++;
         weir_buffer_u64(to, (uint64_t)producer->id);
@@ -244,9 +300,11 @@ static int adopt(struct weir_producer_state *state, const struct weir_producer *
                                   read->id);
         }
     }
-    int rc = add_producer(state, read->id);
-    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "producer state: out of memory");
-    *find(state, read->id) = *read;
+    struct weir_producer *producer = add_producer(state, read->id);
+    if (producer == NULL) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "producer state: out of memory");
+    }
+    set_facts(producer, read);
     return 0;
 }
 
@@ -284,39 +342,53 @@ int weir_producer_state_decode(struct weir_producer_state *state, struct weir_re
 
 /* ---- Kafka's snapshot -------------------------------------------------------------------------
  *
- *   0 version i16 = 1    2 crc-32c u32 of 6..end    6 count i32, then per producer:
- *   id i64, epoch i16, last sequence i32, last offset i64, offset delta i32, timestamp i64,
- *   coordinator epoch i32, first offset of the open transaction i64 (-1: none)
+ * A version in front, then wire/schemas/producer_snapshot.json, whose crc is of all that follows it.
  */
 enum { SNAPSHOT_VERSION = 1, SNAPSHOT_CRC_AT = 2, SNAPSHOT_CRC_FROM = 6 };
+
+typedef struct weir_producer_snapshot_producer_entry snapshot_entry;
+
+static snapshot_entry entry_of(const struct weir_producer *producer)
+{
+    const struct weir_producer_batch *batch = &producer->batches[producer->batch_count - 1];
+    return (snapshot_entry){
+        .producer_id = producer->id,
+        .epoch = producer->epoch,
+        .last_sequence = batch->last_sequence,
+        .last_offset = batch->last_offset,
+        .offset_delta = (int32_t)(batch->last_offset - batch->base_offset),
+        .timestamp = batch->timestamp_ms,
+        .coordinator_epoch = -1,
+        .current_txn_first_offset = -1,
+    };
+}
+
+static int encode_snapshot(const struct weir_producer_state *state, snapshot_entry *entries,
+                           struct weir_buffer *to)
+{
+    struct weir_producer_snapshot snapshot;
+    weir_producer_snapshot_init(&snapshot);
+    snapshot.producer_entries = entries;
+    const struct weir_producer *producer;
+    for (producer = state->oldest; producer != NULL; producer = producer->newer) {
+        if (producer->batch_count == 0) continue;
+        entries[snapshot.producer_entries_count++] = entry_of(producer);
+    }
+    return weir_producer_snapshot_encode(&snapshot, SNAPSHOT_VERSION, to);
+}
 
 void weir_producer_snapshot_write(const struct weir_producer_state *state, struct weir_buffer *to)
 {
     size_t from = to->size;
-    size_t at = 0;
-    uint32_t count = 0;
-    const struct weir_producer *producer;
+    size_t count = weir_map_count(&state->map);
+    snapshot_entry *entries = weir_alloc(state->budget, (count + 1) * sizeof *entries);
     weir_buffer_u16(to, SNAPSHOT_VERSION);
-    weir_buffer_u32(to, 0);
-    weir_buffer_u32(to, 0);
-    while ((producer = weir_producer_state_next(state, &at)) != NULL) {
-        if (producer->batch_count == 0) continue;
-        const struct weir_producer_batch *batch = &producer->batches[producer->batch_count - 1];
-        count++;
-        weir_buffer_u64(to, (uint64_t)producer->id);
-        weir_buffer_u16(to, (uint16_t)producer->epoch);
-        weir_buffer_u32(to, (uint32_t)batch->last_sequence);
-        weir_buffer_u64(to, (uint64_t)batch->last_offset);
-        weir_buffer_u32(to, (uint32_t)(batch->last_offset - batch->base_offset));
-        weir_buffer_u64(to, (uint64_t)batch->timestamp_ms);
-        weir_buffer_u32(to, (uint32_t)-1);
-        weir_buffer_u64(to, (uint64_t)-1);
-    }
+    if (entries == NULL || encode_snapshot(state, entries, to) < 0) to->failed = true;
+    weir_free(entries);
     if (to->failed) return;
-    weir_store_u32(to->data + from + SNAPSHOT_CRC_FROM, count);
-    uint32_t crc =
-        weir_crc32c(0, to->data + from + SNAPSHOT_CRC_FROM, to->size - from - SNAPSHOT_CRC_FROM);
-    weir_store_u32(to->data + from + SNAPSHOT_CRC_AT, crc);
+    uint8_t *bytes = to->data + from;
+    uint32_t crc = weir_crc32c(0, bytes + SNAPSHOT_CRC_FROM, to->size - from - SNAPSHOT_CRC_FROM);
+    weir_store_u32(bytes + SNAPSHOT_CRC_AT, crc);
 }
 
 /* The first sequence follows from the last and the delta, wrapping as sequences do. */
@@ -326,22 +398,40 @@ static int32_t sequence_before(int32_t last, int32_t delta)
     return (int32_t)(first < 0 ? first + INT32_MAX + 1 : first);
 }
 
-static struct weir_producer snapshot_entry(struct weir_reader *reader, struct weir_mono now)
+static int adopt_entry(struct weir_producer_state *state, const snapshot_entry *entry,
+                       struct weir_mono now, struct weir_error *error)
 {
-    struct weir_producer producer = {.id = (int64_t)weir_reader_u64(reader), .used = now};
-    struct weir_producer_batch *batch = &producer.batches[0];
-    producer.epoch = (int16_t)weir_reader_u16(reader);
-    batch->last_sequence = (int32_t)weir_reader_u32(reader);
-    batch->last_offset = (int64_t)weir_reader_u64(reader);
-    int32_t delta = (int32_t)weir_reader_u32(reader);
-    batch->timestamp_ms = (int64_t)weir_reader_u64(reader);
-    (void)weir_reader_take(reader, 12); /* the transaction's part; a failure sticks */
-    if (delta < 0 || batch->last_sequence < 0 || delta > batch->last_offset) reader->failed = true;
-    if (reader->failed) return producer;
-    batch->base_offset = batch->last_offset - delta;
-    batch->first_sequence = sequence_before(batch->last_sequence, delta);
-    producer.batch_count = 1;
-    return producer;
+    bool is_sane = entry->offset_delta >= 0 && entry->last_sequence >= 0 &&
+                   entry->offset_delta <= entry->last_offset;
+    if (!is_sane) {
+        return weir_error_set(error, WEIR_CORRUPT, "producer snapshot: batch of producer %" PRId64,
+                              entry->producer_id);
+    }
+    struct weir_producer producer = {
+        .id = entry->producer_id, .epoch = entry->epoch, .batch_count = 1, .used = now};
+    producer.batches[0] = (struct weir_producer_batch){
+        .first_sequence = sequence_before(entry->last_sequence, entry->offset_delta),
+        .last_sequence = entry->last_sequence,
+        .base_offset = entry->last_offset - entry->offset_delta,
+        .last_offset = entry->last_offset,
+        .timestamp_ms = entry->timestamp,
+    };
+    return adopt(state, &producer, error);
+}
+
+static int decode_snapshot(struct weir_producer_state *state, struct weir_slice body,
+                           struct weir_mono now, struct weir_error *error)
+{
+    struct weir_arena arena;
+    struct weir_producer_snapshot snapshot;
+    weir_arena_init(&arena, state->budget, 0);
+    int rc = weir_message_decode_whole(&weir_producer_snapshot_type, &snapshot, SNAPSHOT_VERSION,
+                                       body, &arena, error);
+    for (size_t i = 0; rc == 0 && i < snapshot.producer_entries_count; i++) {
+        rc = adopt_entry(state, &snapshot.producer_entries[i], now, error);
+    }
+    weir_arena_close(&arena);
+    return rc;
 }
 
 int weir_producer_snapshot_read(struct weir_producer_state *state, struct weir_slice bytes,
@@ -358,14 +448,6 @@ int weir_producer_snapshot_read(struct weir_producer_state *state, struct weir_s
     if (crc != weir_crc32c(0, reader.at, weir_reader_left(&reader))) {
         return weir_error_set(error, WEIR_CORRUPT, "producer snapshot: crc does not fit");
     }
-    uint32_t count = weir_reader_u32(&reader);
-    for (uint32_t i = 0; i < count && !reader.failed; i++) {
-        struct weir_producer producer = snapshot_entry(&reader, now);
-        int rc = reader.failed ? 0 : adopt(state, &producer, error);
-        if (rc < 0) return rc;
-    }
-    if (reader.failed || weir_reader_left(&reader) != 0) {
-        return weir_error_set(error, WEIR_CORRUPT, "producer snapshot: entries do not fit");
-    }
-    return 0;
+    return decode_snapshot(
+        state, weir_slice(bytes.data + SNAPSHOT_CRC_AT, bytes.size - SNAPSHOT_CRC_AT), now, error);
 }

@@ -12,8 +12,12 @@
  *
  * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock
  * that jumps forgets nobody; time during which the log was closed does not count.
+ *
+ * Anybody may ask for producer ids without end, so their number is bounded: beyond it the one that was
+ * idle for longest is forgotten, as if its day were over. What it sends next is taken with whatever
+ * sequence it has; a repetition of what it sent before would not be known again.
  */
-enum { WEIR_PRODUCER_BATCHES = 5 };
+enum { WEIR_PRODUCER_BATCHES = 5, WEIR_PRODUCERS_MAX = 10000 };
 
 struct weir_producer_batch {
     int32_t first_sequence;
@@ -29,11 +33,16 @@ struct weir_producer {
     uint8_t batch_count; /* 0: known by name only, as good as not known */
     struct weir_mono used;
     struct weir_producer_batch batches[WEIR_PRODUCER_BATCHES]; /* oldest first */
+    struct weir_producer *older;                               /* by last use */
+    struct weir_producer *newer;
 };
 
 struct weir_producer_state {
     struct weir_budget *budget;
     struct weir_map map; /* by the bytes of `id` */
+    struct weir_producer *oldest;
+    struct weir_producer *newest;
+    size_t count_max; /* WEIR_PRODUCERS_MAX, unless a test wants fewer */
 };
 
 void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget);
@@ -48,10 +57,12 @@ int weir_producer_state_check(const struct weir_producer_state *state,
                               const struct weir_batch_header *header,
                               const struct weir_batch_header *previous,
                               struct weir_producer_batch *duplicate_out, struct weir_error *error);
-/** Room for the producer of `header`, so that add cannot fail. WEIR_NO_MEMORY. */
+/** Room for the producer of `header`, so that add cannot fail; it lasts until the next reservation.
+ * WEIR_NO_MEMORY. */
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header);
-/** The batch is in the log; reserved before. Without a producer id nothing happens. */
+/** The batch is in the log; reserved before. Without a producer id nothing happens. With too many
+ * producers the oldest is forgotten. */
 void weir_producer_state_add(struct weir_producer_state *state,
                              const struct weir_batch_header *header, struct weir_mono now);
 /** Copy from `other` what it knows of batches that end below `offset`; where it knows any, it
@@ -61,12 +72,6 @@ int weir_producer_state_copy_below(struct weir_producer_state *state,
 /** Forget who was idle for longer. How many went. */
 size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir_mono now,
                                   int64_t idle_ms_max);
-static inline const struct weir_producer *
-weir_producer_state_next(const struct weir_producer_state *state, size_t *at)
-{
-    return weir_map_next(&state->map, at);
-}
-
 /** Our own form, in the durable mark: all five batches and the idle time. */
 void weir_producer_state_encode(const struct weir_producer_state *state, struct weir_mono now,
                                 struct weir_buffer *to);
@@ -74,7 +79,7 @@ void weir_producer_state_encode(const struct weir_producer_state *state, struct 
 int weir_producer_state_decode(struct weir_producer_state *state, struct weir_reader *reader,
                                struct weir_mono now, struct weir_error *error);
 
-/** Kafka's `.snapshot`: the last batch of each producer. */
+/** Kafka's `.snapshot`: the last batch of each producer. Without memory `to` has failed. */
 void weir_producer_snapshot_write(const struct weir_producer_state *state, struct weir_buffer *to);
 /** Adds to `state`, which is empty. WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY. */
 int weir_producer_snapshot_read(struct weir_producer_state *state, struct weir_slice bytes,

@@ -116,8 +116,7 @@ START_TEST(a_mark_comes_back_whole)
     int64_t end;
     ck_assert_int_eq(weir_leader_epochs_at(&mark.epochs, 6, &end), 2);
     ck_assert_int_eq(end, 7);
-    size_t at = 0;
-    const struct weir_producer *producer = weir_producer_state_next(&mark.producers, &at);
+    const struct weir_producer *producer = mark.producers.oldest;
     ck_assert_int_eq(producer->id, 42);
     ck_assert_int_eq(producer->batch_count, WEIR_PRODUCER_BATCHES);
     ck_assert_int_eq(producer->batches[0].first_sequence, 4);

@@ -1,0 +1,249 @@
+#include "broker/log/producer_state.h"
+
+#include "tests/support/support.h"
+
+static struct weir_heap heap;
+static struct weir_budget budget;
+static struct weir_producer_state state;
+static struct weir_error error;
+static int64_t next_offset;
+
+static void set_up(void)
+{
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "test", &heap, NULL, 0);
+    weir_producer_state_init(&state, &budget);
+    next_offset = 100;
+}
+
+static void tear_down(void)
+{
+    weir_producer_state_close(&state);
+    ck_assert_uint_eq(budget.used, 0);
+}
+
+static struct weir_batch_header batch_of(int64_t id, int16_t epoch, int32_t sequence, int count)
+{
+    return (struct weir_batch_header){
+        .base_offset = next_offset,
+        .last_offset_delta = count - 1,
+        .record_count = count,
+        .producer_id = id,
+        .producer_epoch = epoch,
+        .base_sequence = sequence,
+    };
+}
+
+/* What Kafka would say: 0, WEIR_END with the first offset in `*first_out`, or a refusal. Accepted
+ * ones are added. */
+static int send_at(int64_t id, int16_t epoch, int32_t sequence, int count, int64_t now_ms)
+{
+    struct weir_producer_batch first;
+    struct weir_batch_header header = batch_of(id, epoch, sequence, count);
+    int rc = weir_producer_state_check(&state, &header, NULL, &first, &error);
+    if (rc == WEIR_END) {
+        ck_assert_int_lt(first.base_offset, next_offset);
+        ck_assert_int_eq(first.first_sequence, sequence);
+    }
+    if (rc != 0) return rc;
+    ck_ok(weir_producer_state_reserve(&state, &header), &error);
+    weir_producer_state_add(&state, &header, (struct weir_mono){now_ms * 1000000});
+    next_offset += count;
+    return 0;
+}
+
+static int send(int64_t id, int16_t epoch, int32_t sequence, int count)
+{
+    return send_at(id, epoch, sequence, count, 0);
+}
+
+/* With five requests in flight a lost answer makes the client repeat any of the last five, in any
+ * order; each is known, the sixth is a gap, and a batch that only overlaps is no repetition. */
+START_TEST(the_last_five_are_repetitions)
+{
+    for (int32_t i = 0; i < 8; i++) {
+        ck_assert_int_eq(send(1, 0, i * 3, 3), 0);
+    }
+    for (int32_t i = 7; i >= 3; i--) {
+        ck_assert_int_eq(send(1, 0, i * 3, 3), WEIR_END);
+    }
+    for (int32_t i = 2; i >= 0; i--) {
+        ck_code(send(1, 0, i * 3, 3), WEIR_OUT_OF_ORDER_SEQUENCE);
+    }
+    ck_code(send(1, 0, 21, 2), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_code(send(1, 0, 22, 2), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_code(send(1, 0, 25, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_assert_int_eq(send(1, 0, 24, 1), 0);
+}
+END_TEST
+
+/* Of five in flight the first was refused: the four behind it are refused as gaps until the client
+ * sends it again. */
+START_TEST(a_failed_batch_makes_the_later_ones_gaps)
+{
+    ck_assert_int_eq(send(1, 0, 0, 1), 0);
+    for (int32_t sequence = 2; sequence < 6; sequence++) {
+        ck_code(send(1, 0, sequence, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+    }
+    for (int32_t sequence = 1; sequence < 6; sequence++) {
+        ck_assert_int_eq(send(1, 0, sequence, 1), 0);
+    }
+}
+END_TEST
+
+/* A higher epoch comes unannounced (a client's own bump) and begins at 0; the old one is fenced, and
+ * old batches are no repetitions any more. */
+START_TEST(a_higher_epoch_begins_anew)
+{
+    ck_assert_int_eq(send(1, 4, 0, 2), 0);
+    ck_code(send(1, 5, 2, 2), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_assert_int_eq(send(1, 5, 0, 2), 0);
+    ck_code(send(1, 4, 2, 2), WEIR_PRODUCER_FENCED);
+    ck_code(send(1, 4, 0, 2), WEIR_PRODUCER_FENCED);
+    ck_assert_int_eq(send(1, 5, 0, 2), WEIR_END);
+    ck_assert_int_eq(send(1, 5, 2, 2), 0);
+    ck_assert_int_eq(send(1, 9, 0, 1), 0); /* more than one step is fine */
+}
+END_TEST
+
+/* Who is not known may begin anywhere: what was known of it may have been forgotten. */
+START_TEST(an_unknown_producer_begins_anywhere)
+{
+    ck_assert_int_eq(send(1, 3, 777, 5), 0);
+    ck_code(send(1, 3, 777 + 6, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_assert_int_eq(send(1, 3, 777 + 5, 1), 0);
+}
+END_TEST
+
+/* After INT32_MAX comes 0, at the border of two batches and within one. */
+START_TEST(sequences_wrap)
+{
+    ck_assert_int_eq(send(1, 0, INT32_MAX, 1), 0);
+    ck_assert_int_eq(send(1, 0, 0, 2), 0);
+    ck_assert_int_eq(send(1, 0, INT32_MAX, 1), WEIR_END);
+    ck_assert_int_eq(send(2, 0, INT32_MAX - 1, 4), 0);
+    ck_code(send(2, 0, INT32_MAX, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_assert_int_eq(send(2, 0, 2, 1), 0);
+    ck_assert_int_eq(send(2, 0, INT32_MAX - 1, 4), WEIR_END);
+}
+END_TEST
+
+/* Beyond the bound the one that was idle longest is forgotten; who sent lately is not, and memory
+ * stays where it was. */
+START_TEST(the_number_of_producers_is_bounded)
+{
+    state.count_max = 10;
+    for (int64_t id = 0; id < 10; id++) {
+        ck_assert_int_eq(send(id, 0, 0, 1), 0);
+    }
+    size_t used = budget.used;
+    ck_assert_int_eq(send(0, 0, 1, 1), 0); /* the oldest becomes the newest */
+    for (int64_t id = 10; id < 1000; id++) {
+        ck_assert_int_eq(send(id, 0, 0, 1), 0);
+        ck_assert_int_eq(send(0, 0, (int32_t)id, 1), id == 10 ? WEIR_OUT_OF_ORDER_SEQUENCE : 0);
+        if (id == 10) {
+            for (int32_t sequence = 2; sequence <= 10; sequence++) {
+                ck_assert_int_eq(send(0, 0, sequence, 1), 0);
+            }
+        }
+        ck_assert_uint_le(weir_map_count(&state.map), 10);
+    }
+    ck_assert_uint_le(budget.used, used * 3);
+    ck_code(send(999, 0, 5, 1), WEIR_OUT_OF_ORDER_SEQUENCE); /* known */
+    ck_assert_int_eq(send(1, 0, 5, 1), 0);                   /* forgotten */
+}
+END_TEST
+
+/* Appends that fail after the reservation leave no names behind, however many ids they bring. */
+START_TEST(failed_appends_leave_no_names)
+{
+    ck_assert_int_eq(send(7, 0, 0, 1), 0);
+    for (int64_t id = 100; id < 1000; id++) {
+        struct weir_batch_header header = batch_of(id, 0, 0, 1);
+        ck_ok(weir_producer_state_reserve(&state, &header), &error);
+        ck_assert_uint_le(weir_map_count(&state.map), 2);
+    }
+    ck_assert_int_eq(send(7, 0, 0, 1), WEIR_END);
+    ck_assert_int_eq(send(999, 0, 3, 1), 0);
+    ck_assert_int_eq(send(999, 0, 4, 1), 0);
+}
+END_TEST
+
+/* The order of last use survives the durable mark, so the same ones are forgotten afterwards. */
+START_TEST(order_and_windows_survive_the_mark)
+{
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, &budget, 0);
+    for (int64_t id = 0; id < 4; id++) {
+        ck_assert_int_eq(send_at(id, 0, 0, 1, id), 0);
+    }
+    ck_assert_int_eq(send_at(0, 0, 1, 1, 9), 0);
+    weir_producer_state_encode(&state, (struct weir_mono){10 * 1000000}, &bytes);
+    weir_producer_state_close(&state);
+    weir_producer_state_init(&state, &budget);
+    struct weir_reader reader = weir_reader(weir_buffer_slice(&bytes));
+    ck_ok(weir_producer_state_decode(&state, &reader, (struct weir_mono){10 * 1000000}, &error),
+          &error);
+    weir_buffer_close(&bytes);
+    state.count_max = 3;
+    ck_assert_int_eq(send(50, 0, 0, 1), 0); /* 1 and 2 are forgotten, 0 and 3 are not */
+    ck_assert_int_eq(send(0, 0, 0, 1), WEIR_END);
+    ck_assert_int_eq(send(0, 0, 1, 1), WEIR_END);
+    ck_assert_int_eq(send(3, 0, 0, 1), WEIR_END);
+    ck_assert_int_eq(send(2, 0, 7, 1), 0);
+}
+END_TEST
+
+/* A day without a batch and the producer is unknown; not a moment before. */
+START_TEST(idle_producers_are_forgotten)
+{
+    enum { DAY_MS = 86400000 };
+    ck_assert_int_eq(send_at(1, 0, 0, 1, 0), 0);
+    ck_assert_int_eq(send_at(2, 0, 0, 1, 1), 0);
+    struct weir_mono now = {(int64_t)DAY_MS * 1000000};
+    ck_assert_uint_eq(weir_producer_state_expire(&state, now, DAY_MS), 0);
+    now.ns += 1000000;
+    ck_assert_uint_eq(weir_producer_state_expire(&state, now, DAY_MS), 1);
+    ck_assert_int_eq(send(1, 0, 33, 1), 0);
+    ck_code(send(2, 0, 33, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+}
+END_TEST
+
+/* The Nth allocation fails: nobody who was known is forgotten, and a second try works. */
+START_TEST(reserving_survives_every_failed_allocation)
+{
+    for (int64_t id = 0; id < 60; id++) {
+        struct weir_batch_header header = batch_of(id, 0, 0, 1);
+        heap.fail_at = (uint64_t)(1 + id % 4);
+        int rc = weir_producer_state_reserve(&state, &header);
+        heap.fail_at = 0;
+        ck_assert(rc == 0 || rc == WEIR_NO_MEMORY);
+        ck_assert_int_eq(send(id, 0, 0, 1), 0);
+        for (int64_t before = 0; before <= id; before++) {
+            ck_assert_int_eq(send(before, 0, 0, 1), WEIR_END);
+        }
+    }
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("producer state");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, the_last_five_are_repetitions);
+    tcase_add_test(tests, a_failed_batch_makes_the_later_ones_gaps);
+    tcase_add_test(tests, a_higher_epoch_begins_anew);
+    tcase_add_test(tests, an_unknown_producer_begins_anywhere);
+    tcase_add_test(tests, sequences_wrap);
+    tcase_add_test(tests, the_number_of_producers_is_bounded);
+    tcase_add_test(tests, failed_appends_leave_no_names);
+    tcase_add_test(tests, order_and_windows_survive_the_mark);
+    tcase_add_test(tests, idle_producers_are_forgotten);
+    tcase_add_test(tests, reserving_survives_every_failed_allocation);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("producer state", add);
+}
