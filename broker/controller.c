@@ -436,7 +436,8 @@ int weir_controller_open(struct weir_controller *controller, struct weir_broker 
     if (rc < 0) goto out;
     log = NULL;
     controller->partition->config = log_config();
-    controller->partition->leader_epoch = controller->partition->shown.leader_epoch;
+    controller->partition->leader_epoch =
+        weir_partition_log_state(controller->partition->log).leader_epoch;
     weir_snapshotter_init(&controller->snapshotter, controller->partition, &controller->fold);
     weir_retention_sweep_init(&controller->sweep, controller);
 out:

@@ -156,7 +156,7 @@ static void serve(struct weir_partition *partition, struct weir_request *request
 
 void weir_partition_refresh(struct weir_partition *partition)
 {
-    partition->shown = weir_partition_log_state(partition->log);
+    partition->shown = weir_partition_log_offsets(partition->log);
     bool follows_end = partition->config.flush_policy == WEIR_FLUSH_OS;
     int64_t reached = follows_end ? partition->shown.end_offset : partition->shown.durable_offset;
     if (reached > partition->high_watermark) partition->high_watermark = reached;
@@ -486,8 +486,8 @@ static void begin_retain(struct weir_partition *partition)
 void weir_partition_retain(struct weir_partition *partition)
 {
     if (partition->state != WEIR_PARTITION_OPEN || partition->offsets != NULL) return;
-    weir_partition_refresh(partition);
-    if (partition->shown.segment_count < 2 || !partition->config.cleanup_delete) return;
+    if (!partition->config.cleanup_delete) return;
+    if (weir_partition_log_state(partition->log).segment_count < 2) return;
     if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);
 }
 

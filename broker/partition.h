@@ -50,8 +50,8 @@ struct weir_partition {
     int32_t leader_epoch;
     struct weir_resolve resolve;
 
-    struct weir_partition_log *log;        /* the shard's while open, else a worker's */
-    struct weir_partition_log_state shown; /* as last seen by the shard */
+    struct weir_partition_log *log; /* the shard's while open, else a worker's */
+    struct weir_log_offsets shown;  /* as last seen by the shard */
     int64_t high_watermark;
 
     struct weir_request *waiting_first; /* for the partition to be open, linked by message.next */
@@ -103,7 +103,7 @@ int weir_partition_check_epoch(const struct weir_partition *partition,
 /** Where `epoch` ended, as weir_epoch_end_request says it. */
 void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
                               int32_t *epoch_out, int64_t *end_offset_out);
-/** Take the log's state over and raise the high watermark. */
+/** Take the log's offsets over and raise the high watermark. */
 void weir_partition_refresh(struct weir_partition *partition);
 /** Have `begin` run once nothing else uses the log; false if something is wanted already. */
 bool weir_partition_want(struct weir_partition *partition,

@@ -77,6 +77,13 @@ static int find_time(struct weir_partition *partition, struct weir_list_offsets_
     return 0;
 }
 
+/* The first record that is as young as any. */
+static int find_latest(struct weir_partition *partition, struct weir_list_offsets_request *list)
+{
+    int64_t latest_ms = weir_partition_log_state(partition->log).max_timestamp_ms;
+    return latest_ms < 0 ? 0 : find_time(partition, list, latest_ms);
+}
+
 static int list_offsets(struct weir_partition *partition, struct weir_list_offsets_request *list)
 {
     switch (list->timestamp_ms) {
@@ -89,8 +96,7 @@ static int list_offsets(struct weir_partition *partition, struct weir_list_offse
         list->leader_epoch = epoch_at(partition, list->offset);
         return 0;
     case WEIR_OFFSET_MAX_TIMESTAMP:
-        if (partition->shown.max_timestamp_ms < 0) return 0;
-        return find_time(partition, list, partition->shown.max_timestamp_ms);
+        return find_latest(partition, list);
     default:
         if (list->timestamp_ms >= 0) return find_time(partition, list, list->timestamp_ms);
         return weir_error_set(&list->request.error, WEIR_INVALID_ARGUMENT,
@@ -124,7 +130,7 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     struct weir_describe_partition_request *describe =
         (struct weir_describe_partition_request *)request;
     weir_partition_refresh(partition);
-    describe->state = partition->shown;
+    describe->state = weir_partition_log_state(partition->log);
     describe->high_watermark = partition->high_watermark;
     weir_request_reply(request, 0);
 }
@@ -180,7 +186,7 @@ static void cut_finished(struct weir_partition *partition)
         cut->request.error = partition->job_error;
         if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, &partition->job_error);
     }
-    partition->shown = weir_partition_log_state(partition->log);
+    partition->shown = weir_partition_log_offsets(partition->log);
     if (partition->high_watermark > partition->shown.end_offset) {
         partition->high_watermark = partition->shown.end_offset;
     }

@@ -113,11 +113,13 @@ static int check_batches(const struct weir_partition *partition,
     return 0;
 }
 
-static void count_in(struct weir_partition *partition, size_t size, int64_t batches)
+/* Readers wait for what is stored, which another codec may have made smaller or larger. */
+static void count_in(struct weir_partition *partition, size_t size, int64_t batches,
+                     int64_t stored_bytes)
 {
     weir_counter_add(&partition->shard->bytes_in, (int64_t)size);
     weir_counter_add(&partition->shard->batches_in, batches);
-    partition->bytes_appended += (int64_t)size;
+    partition->bytes_appended += stored_bytes;
 }
 
 /* Who waited for the partition to be opened may come after the news that the log went offline has
@@ -149,7 +151,9 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     produce->last_offset = result.last_offset;
     produce->append_time_ms = result.append_time_ms;
     produce->is_duplicate = result.is_duplicate;
-    if (!result.is_duplicate) count_in(partition, bytes_of(produce).size, batches);
+    if (!result.is_duplicate) {
+        count_in(partition, bytes_of(produce).size, batches, result.stored_bytes);
+    }
     weir_partition_refresh(partition);
     produce->log_start_offset = partition->shown.start_offset;
     if (weir_partition_log_is_dirty(partition->log)) {

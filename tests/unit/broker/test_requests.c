@@ -60,6 +60,25 @@ static int cut(struct engine *engine, enum weir_cut what, int64_t offset,
     return weir_broker_wait(engine->broker, &request->request, &engine->error);
 }
 
+struct waiting {
+    struct weir_fetch_request fetch;
+    int done_count;
+};
+
+static void note(struct weir_request *request)
+{
+    struct waiting *waiting = request->context;
+    waiting->done_count++;
+}
+
+static void start(struct engine *engine, struct waiting *waiting)
+{
+    waiting->fetch.request.done = note;
+    waiting->fetch.request.context = waiting;
+    weir_broker_fetch(engine->broker, &waiting->fetch);
+    weir_sim_advance_ms(engine->sim, 10);
+}
+
 /* ---- topic ids ------------------------------------------------------------------------------- */
 
 /* A request that names a topic by a wrong id too is refused before anything is appended or read,
@@ -243,6 +262,53 @@ START_TEST(acks_none_tells_a_refusal_aside)
 }
 END_TEST
 
+static void check_unpacked(struct engine *engine, const struct weir_log_part *part,
+                           enum weir_codec codec, const char *value)
+{
+    struct weir_batch_iterator iterator;
+    struct weir_record record;
+    struct weir_buffer plain;
+    struct weir_slice batch = weir_slice(part->bytes->data + part->from, part->size);
+    weir_buffer_init(&plain, engine->env->budget, 0);
+    ck_assert_int_eq(weir_batch_iterate(&iterator, batch, &plain, 1 << 20, NULL, NULL), 0);
+    ck_assert_int_eq(weir_batch_codec(&iterator.header), codec);
+    ck_assert_int_eq(weir_batch_next(&iterator, &record, NULL), 0);
+    ck_assert(weir_slice_equal(record.value, weir_text(value)));
+    weir_buffer_close(&plain);
+}
+
+/* A topic's own codec is brought in by the server, and readers wait for the bytes that are stored. */
+START_TEST(a_topics_codec_is_brought_in)
+{
+    struct engine engine;
+    open_with_topic(&engine, 8, 1);
+    struct weir_config_entry config = {.key = "compression.type", .value = "gzip"};
+    struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
+                                       .topic = weir_text("clicks"),
+                                       .configs = &config,
+                                       .config_count = 1};
+    ck_ok(engine_topic(&engine, &alter), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "aaaaaaaaaaaaaaaaaaaa", WEIR_ACKS_ALL),
+                     0);
+    int64_t stored = engine_describe_partition(&engine, "clicks", 0).state.size_bytes;
+
+    struct waiting wait = {.fetch = {.from = {weir_text("clicks"), 0},
+                                     .offset = 1,
+                                     .size_min = (size_t)stored,
+                                     .size_max = 4096,
+                                     .deadline = WEIR_MONO_NEVER}};
+    start(&engine, &wait);
+    ck_assert_int_eq(wait.done_count, 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "aaaaaaaaaaaaaaaaaaaa", WEIR_ACKS_ALL),
+                     1);
+    weir_sim_advance_ms(engine.sim, 10);
+    ck_assert_int_eq(wait.done_count, 1);
+    check_unpacked(&engine, &wait.fetch.parts[0], WEIR_CODEC_GZIP, "aaaaaaaaaaaaaaaaaaaa");
+    weir_fetch_release(&wait.fetch);
+    engine_end(&engine);
+}
+END_TEST
+
 /* ---- epochs ---------------------------------------------------------------------------------- */
 
 /* Three records under epoch 0, one under 1, none under 2. */
@@ -364,25 +430,6 @@ START_TEST(a_reader_is_told_where_it_diverges)
 END_TEST
 
 /* ---- watches and ranges ---------------------------------------------------------------------- */
-
-struct waiting {
-    struct weir_fetch_request fetch;
-    int done_count;
-};
-
-static void note(struct weir_request *request)
-{
-    struct waiting *waiting = request->context;
-    waiting->done_count++;
-}
-
-static void start(struct engine *engine, struct waiting *waiting)
-{
-    waiting->fetch.request.done = note;
-    waiting->fetch.request.context = waiting;
-    weir_broker_fetch(engine->broker, &waiting->fetch);
-    weir_sim_advance_ms(engine->sim, 10);
-}
 
 /* A watch without a deadline ends when as many bytes as it asked for are durable, and gives none. */
 START_TEST(a_watch_waits_and_gives_nothing)
@@ -577,6 +624,7 @@ static void add(Suite *suite)
     tcase_add_test(appends, from_outside_comes_one_batch);
     tcase_add_test(appends, acks_all_is_refused_where_two_replicas_are_asked_for);
     tcase_add_test(appends, acks_none_tells_a_refusal_aside);
+    tcase_add_test(appends, a_topics_codec_is_brought_in);
     suite_add_tcase(suite, appends);
     TCase *epochs = tcase_create("epochs");
     tcase_add_test(epochs, a_wrong_leader_epoch_is_refused);
