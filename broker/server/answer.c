@@ -5,7 +5,7 @@
 enum {
     BYTES_KEEP = 64 * 1024, /* of an answer's buffer when it is used again */
     PIECES_KEEP = 64,
-    PIECES_FIRST = 8,
+    PIECES_FIRST = 2,
 };
 
 /* ---- the pool -------------------------------------------------------------------------------- */

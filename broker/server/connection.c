@@ -210,18 +210,19 @@ struct weir_mono weir_connection_deadline(const struct weir_connection *connecti
     return earlier(first, idle_deadline(connection));
 }
 
-void weir_connection_expire(struct weir_connection *connection, struct weir_mono now)
+bool weir_connection_expire(struct weir_connection *connection, struct weir_mono now)
 {
     const char *reason = NULL;
     if (connection->write_deadline.ns <= now.ns) {
         reason = "it does not read its answers";
-    } else if (weir_connection_frame_deadline(connection).ns <= now.ns) {
+    } else if (weir_connection_frame_deadline(connection).ns <= now.ns &&
+               !weir_connection_frame_moves(connection, now)) {
         reason = "its request does not arrive";
     } else if (connection->end_by.ns <= now.ns) {
         reason = "its requests are not answered in time";
     }
+    if (reason == NULL && idle_deadline(connection).ns > now.ns) return false;
     if (reason != NULL) weir_connection_refuse(connection, reason);
-    if (reason != NULL || idle_deadline(connection).ns <= now.ns) {
-        weir_connection_close(connection);
-    }
+    weir_connection_close(connection);
+    return true;
 }

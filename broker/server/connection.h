@@ -18,10 +18,12 @@
  *
  * Bounds, each with what happens when it is reached:
  *   line          max.in.flight.requests.per.connection   reading pauses
- *   output        WEIR_UNSENT_MAX bytes of memory          reading pauses, nothing begins
+ *   output        WEIR_UNSENT_MAX bytes of memory, or          reading pauses, nothing begins
+ *                 WEIR_UNSENT_ANSWERS_MAX answers
  *   frames        queued.max.request.bytes of the shard    reading pauses until others are done
  *   a frame       socket.request.max.bytes                 the connection ends
- *   its arrival   request.read.timeout.ms + 1 s per 64 KiB the connection is closed
+ *   its arrival   less than 64 KiB a second over           the connection is closed
+ *                 request.read.timeout.ms
  *   a send        response.write.timeout.ms                the connection is closed
  *   silence       connections.max.idle.ms                  the connection is closed
  *
@@ -44,7 +46,7 @@ enum {
     WEIR_TRUST_FIRST = 16 * 1024,  /* room that a frame gets at once: the first on a connection */
     WEIR_TRUST_SMALL = 128 * 1024, /* those after it */
     WEIR_UNSENT_MAX = 1024 * 1024,
-    WEIR_UNSENT_ANSWERS_MAX = 256,
+    WEIR_UNSENT_ANSWERS_MAX = 64,
     WEIR_CONNECTION_MAGIC = 0x636f6e6e,
 };
 
@@ -61,7 +63,10 @@ struct weir_incoming {
     size_t prefix_size;
     size_t size;               /* what the prefix said; 0: it is not whole yet */
     struct weir_shared *frame; /* NULL: no room was given yet */
-    struct weir_mono began;    /* its first byte; 0: nothing of it is there */
+    /* What had arrived when; by then plus request.read.timeout.ms there must be much more, or all of
+     * it. 0: nothing of it is there. */
+    struct weir_mono seen_at;
+    size_t seen_size;
 };
 
 /* Requests in order of arrival, up to the first that is not answered. */
@@ -122,8 +127,8 @@ void weir_connection_set_state(struct weir_connection *connection,
                                enum weir_connection_state state);
 /** Its earliest deadline. */
 struct weir_mono weir_connection_deadline(const struct weir_connection *connection);
-/** Kill it if a deadline has passed. */
-void weir_connection_expire(struct weir_connection *connection, struct weir_mono now);
+/** Close it if a deadline has passed; true: it is gone. */
+bool weir_connection_expire(struct weir_connection *connection, struct weir_mono now);
 
 /* ---- taking in (take_in.c) ------------------------------------------------------------------- */
 
@@ -131,8 +136,16 @@ void weir_connection_expire(struct weir_connection *connection, struct weir_mono
 bool weir_connection_take_in(struct weir_connection *connection);
 /** Give back head and frame; nothing is being read. */
 void weir_connection_release_input(struct weir_connection *connection);
-/** When the frame that is arriving must be whole. */
+/** When the frame that is arriving is looked at. */
 struct weir_mono weir_connection_frame_deadline(const struct weir_connection *connection);
+/** Look: has enough of it come since the last time? */
+bool weir_connection_frame_moves(struct weir_connection *connection, struct weir_mono now);
+/** Too much that is not sent: nothing more is taken in or begun. */
+static inline bool weir_connection_is_clogged(const struct weir_connection *connection)
+{
+    return connection->output.memory_bytes > WEIR_UNSENT_MAX ||
+           connection->output.count >= WEIR_UNSENT_ANSWERS_MAX;
+}
 
 /* ---- the line (request_line.c) --------------------------------------------------------------- */
 

@@ -105,9 +105,8 @@ static void sweep(struct weir_server_part *part, struct weir_mono now)
         struct weir_connection *next = connection->next;
         if (is_over) {
             weir_connection_close(connection);
-        } else if (weir_connection_deadline(connection).ns <= now.ns) {
-            weir_connection_expire(connection, now);
-        } else {
+        } else if (weir_connection_deadline(connection).ns > now.ns ||
+                   !weir_connection_expire(connection, now)) {
             weir_part_sweep_by(part, weir_connection_deadline(connection));
         }
         connection = next;

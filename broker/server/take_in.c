@@ -13,7 +13,7 @@ enum {
     HEADER_SIZE_MIN = 10,         /* key, version, correlation id, a null client id */
     READ_TO_FRAME_MIN = 8 * 1024, /* less is read through the head, with what follows it */
     GROWTH = 4,
-    ALLOWANCE_SIZE = 64 * 1024, /* a frame of this size has a second more to arrive */
+    BYTES_PER_MS_MIN = 64, /* what is slower for too long is cut off */
 };
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -153,7 +153,7 @@ static bool take_prefix(struct weir_connection *connection)
     if (part == 0) return false;
     take_from_head(connection->head, incoming->prefix + incoming->prefix_size, part);
     incoming->prefix_size += part;
-    if (incoming->began.ns == 0) incoming->began = connection->last_active;
+    if (incoming->seen_at.ns == 0) incoming->seen_at = connection->last_active;
     if (incoming->prefix_size < sizeof incoming->prefix) return false;
     int32_t size = (int32_t)weir_load_u32(incoming->prefix);
     if (size < HEADER_SIZE_MIN || (size_t)size > size_max(connection->part)) {
@@ -168,8 +168,7 @@ static bool take_prefix(struct weir_connection *connection)
 static bool is_bounded(const struct weir_connection *connection)
 {
     return connection->line.count >= connection->part->config->max_in_flight_requests ||
-           connection->output.memory_bytes > WEIR_UNSENT_MAX ||
-           connection->output.count > WEIR_UNSENT_ANSWERS_MAX;
+           weir_connection_is_clogged(connection);
 }
 
 /* A place for a frame, of all its size if there is reason to believe that it comes. */
@@ -179,7 +178,7 @@ static bool take_place(struct weir_connection *connection)
     bool has_waited = connection->state == WEIR_CONNECTION_PAUSED;
     if (is_bounded(connection)) return false;
     if (!make_room(connection, smaller(incoming->size, connection->trust))) return false;
-    if (has_waited) incoming->began = weir_mono_now(connection->part->env);
+    if (has_waited) incoming->seen_at = weir_mono_now(connection->part->env);
     return true;
 }
 
@@ -354,8 +353,17 @@ struct weir_mono weir_connection_frame_deadline(const struct weir_connection *co
 {
     const struct weir_incoming *incoming = &connection->incoming;
     bool waits_for_us = connection->state == WEIR_CONNECTION_PAUSED && incoming->frame == NULL;
-    if (incoming->began.ns == 0 || waits_for_us) return WEIR_MONO_NEVER;
-    return weir_mono_after_ms(incoming->began,
-                              connection->part->config->request_read_timeout_ms +
-                                  (int64_t)(incoming->size / ALLOWANCE_SIZE) * 1000);
+    if (incoming->seen_at.ns == 0 || waits_for_us) return WEIR_MONO_NEVER;
+    return weir_mono_after_ms(incoming->seen_at, connection->part->config->request_read_timeout_ms);
+}
+
+bool weir_connection_frame_moves(struct weir_connection *connection, struct weir_mono now)
+{
+    struct weir_incoming *incoming = &connection->incoming;
+    size_t size = incoming->frame != NULL ? incoming->frame->size : 0;
+    int64_t ms = (now.ns - incoming->seen_at.ns) / 1000000;
+    if ((int64_t)(size - incoming->seen_size) < ms * BYTES_PER_MS_MIN) return false;
+    incoming->seen_size = size;
+    incoming->seen_at = now;
+    return true;
 }
