@@ -4,6 +4,8 @@
 #include "broker/broker.h"
 #include "weir/log.h"
 
+struct weir_server; /* broker/server/server.h */
+
 /**
  * What the runtime sees of a log: the environment and the asynchronous requests of the engine.
  * (The public calls of weir/log.h are these requests, waited for.)
@@ -23,6 +25,11 @@ struct weir_log {
     _Atomic int producer_count; /* open handles: weir_close refuses while there are any */
     _Atomic int consumer_count;
     _Atomic int job_count; /* counted by the runtime */
+
+    /* The Kafka port (listen.c). */
+    _Atomic bool has_port;              /* taken before it opens, given back when it is closed */
+    _Atomic(struct weir_server *) port; /* NULL: it does not listen */
+    _Atomic int port_readers;           /* calls that look into it: it is not freed meanwhile */
 };
 
 /** Open on an environment of the caller's: the simulator, or one shared by several logs. In the

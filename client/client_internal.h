@@ -31,6 +31,12 @@ int weir_log_wait_begin(struct weir_log *log, struct weir_request *request, cons
 /** The refusal itself, for calls that wait for more than one request. 0 where waiting is fine. */
 int weir_log_may_wait(const struct weir_log *log, const char *call, struct weir_error *error);
 
+/** The log's Kafka port, NULL if there is none; it stays until leave. Any thread. */
+struct weir_server *weir_port_enter(struct weir_log *log);
+void weir_port_leave(struct weir_log *log);
+/** Close it, if it is there. Waits. */
+void weir_port_close(struct weir_log *log);
+
 /** What a producer or a consumer has to know of a topic. */
 struct weir_topic_facts {
     struct weir_uuid id;

@@ -101,6 +101,11 @@ static int check_options(const struct weir_log_options *options, struct weir_err
                               "num_partitions is %d: at least 1, or 0 for the default",
                               (int)options->num_partitions);
     }
+    if (options->shard_count < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "shard_count is %d: at least 1, or 0 for the default",
+                              (int)options->shard_count);
+    }
     if ((int)options->log_level < 0 || options->log_level > WEIR_LOG_DEBUG) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "log_level is %d: from 1 to %d",
                               (int)options->log_level, (int)WEIR_LOG_DEBUG);
@@ -125,6 +130,7 @@ static int open_broker(struct weir_log *log, const struct weir_log_options *opti
         .path = log->directory,
         .auto_create_topics = log->auto_create_topics,
         .num_partitions = options->num_partitions,
+        .shard_count = options->shard_count,
         .topic_defaults = weir_topic_config_default(),
     };
     if (options->flush_policy_os) broker.topic_defaults.flush_policy = WEIR_FLUSH_OS;
@@ -213,6 +219,7 @@ int weir_close(struct weir_log *log, struct weir_error *error)
     rc = refuse_open_handles(log, error);
     if (rc < 0) return weir_error_wrap(error, rc, "close log '%s'", log->directory);
 
+    weir_port_close(log);
     struct weir_env *env = log->owns_env ? log->env : NULL;
     rc = weir_broker_close(log->broker, error);
     if (rc == WEIR_CRASHED) return rc; /* the simulator takes the node's memory back, our log too */

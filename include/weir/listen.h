@@ -41,7 +41,7 @@ struct weir_listen_options {
  */
 WEIR_API int weir_listen(struct weir_log *log, const struct weir_listen_options *options,
                          struct weir_error *error);
-/** Answer what is under way, close the connections and the port. */
+/** Answer what is under way, close the connections and the port. Fine if it does not listen. */
 WEIR_API int weir_unlisten(struct weir_log *log, struct weir_error *error);
 /** "127.0.0.1:9092", with the port it got; NULL while it does not listen. Until weir_unlisten. */
 WEIR_API const char *weir_listen_address(const struct weir_log *log);

@@ -38,6 +38,8 @@ struct weir_log_options {
     weir_log_fn log; /* NULL: silent */
     void *log_context;
     enum weir_log_level log_level; /* 0: WEIR_LOG_INFO */
+    /** Threads that own partitions and, with weir_listen, connections; 0: 1. */
+    int32_t shard_count;
 };
 enum { WEIR_AUTO_CREATE_OFF = -1 };
 /** `struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT, .num_partitions = 4};` */
@@ -55,7 +57,8 @@ enum { WEIR_AUTO_CREATE_OFF = -1 };
 WEIR_API struct weir_log *weir_open(const char *directory, const struct weir_log_options *options,
                                     struct weir_error *error);
 
-/** Sync and close. Jobs, producers and consumers on it must be closed before. NULL is fine. */
+/** Sync and close, its port first. Jobs, producers and consumers on it must be closed before. NULL is
+ * fine. */
 WEIR_API int weir_close(struct weir_log *log, struct weir_error *error);
 
 /* ---- topics ---------------------------------------------------------------------------------- */

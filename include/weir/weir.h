@@ -3,6 +3,7 @@
 
 /** All of Weir: each header is one idea and can be included alone. */
 #include "weir/error.h"
+#include "weir/listen.h"
 #include "weir/log.h"
 #include "weir/log_callback.h"
 #include "weir/record.h"

@@ -19,6 +19,7 @@ void stage_open(struct stage *stage, int kind, uint64_t seed)
 {
     struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     options.num_partitions = stage->options.num_partitions;
+    options.shard_count = stage->options.shard_count;
     stage->options = options;
     if (kind == STAGE_SIM) {
         stage->sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
