@@ -52,7 +52,8 @@ struct field {
 
 struct structure {
     const char *name;
-    const char *c_name; /* without `struct weir_` */
+    const char *c_name;     /* without `struct weir_` */
+    const char *local_name; /* in the names of the file's own functions */
     const char *about;
     struct field *fields;
     size_t field_count;

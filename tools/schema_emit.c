@@ -56,7 +56,7 @@ const char *schema_differs_from_default(struct schema *schema, const struct fiel
         return schema_format(schema, "!weir_uuid_is_zero(&in->%s)", name);
     }
     if (field->kind == KIND_STRUCT) {
-        return schema_format(schema, "!is_default_%s(&in->%s)", field->structure->c_name, name);
+        return schema_format(schema, "!is_default_%s(&in->%s)", field->structure->local_name, name);
     }
     if (field->kind == KIND_BOOL) {
         return schema_format(schema, "%sin->%s", field->default_text != NULL ? "!" : "", name);
@@ -68,11 +68,17 @@ const char *schema_differs_from_default(struct schema *schema, const struct fiel
 void schema_emit_signature(FILE *file, const char *head, const char *first, const char *second,
                            const char *tail)
 {
-    size_t size = strlen(head) + strlen(first) + strlen(second) + strlen(tail) + 4;
+    size_t tail_size = strcspn(tail, "\n") + 1; /* and the parenthesis */
+    size_t size = strlen(head) + 1 + strlen(first) + 2 + strlen(second) + tail_size;
+    size_t aligned_size = strlen(head) + 1 + strlen(second) + tail_size;
+    size_t below_size = 4 + strlen(first) + 2 + strlen(second) + tail_size;
     if (size <= LINE_SIZE_MAX) {
         fprintf(file, "%s(%s, %s)%s\n", head, first, second, tail);
-    } else {
+    } else if (aligned_size <= LINE_SIZE_MAX) {
         fprintf(file, "%s(%s,\n%*s%s)%s\n", head, first, (int)strlen(head) + 1, "", second, tail);
+    } else {
+        const char *between = below_size <= LINE_SIZE_MAX ? " " : "\n    ";
+        fprintf(file, "%s(\n    %s,%s%s)%s\n", head, first, between, second, tail);
     }
 }
 

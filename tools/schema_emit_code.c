@@ -3,16 +3,17 @@
 /* The type's functions take any message; these say which. */
 static void emit_type(struct schema *schema, FILE *file)
 {
-    const char *name = schema->symbol;
-    fprintf(file, "static void init(void *message)\n{\n    init_%s(message);\n}\n\n", name);
+    const char *local_name = schema_root(schema)->local_name;
+    fprintf(file, "static void init(void *message)\n{\n    init_%s(message);\n}\n\n", local_name);
     fprintf(file, "static void encode(struct weir_encoder *encoder, const void *message)\n");
-    fprintf(file, "{\n    encode_%s(encoder, message);\n}\n\n", name);
+    fprintf(file, "{\n    encode_%s(encoder, message);\n}\n\n", local_name);
     fprintf(file, "static void decode(struct weir_decoder *decoder, void *message)\n");
-    fprintf(file, "{\n    decode_%s(decoder, message);\n}\n\n", name);
+    fprintf(file, "{\n    decode_%s(decoder, message);\n}\n\n", local_name);
     fprintf(file, "static void print(struct weir_buffer *text, const void *message, "
                   "int16_t version)\n");
-    fprintf(file, "{\n    print_%s(text, message, version);\n}\n\n", name);
+    fprintf(file, "{\n    print_%s(text, message, version);\n}\n\n", local_name);
 
+    const char *name = schema->symbol;
     fprintf(file, "const struct weir_message_type weir_%s_type = {\n", name);
     fprintf(file, "    .name = \"%s\",\n", schema->name);
     if (schema->api_key != NO_API_KEY) {

@@ -34,10 +34,10 @@ static const char *is_nullable(struct schema *schema, const struct field *field)
 static void emit_head(struct schema *schema, const struct structure *structure, const char *part,
                       FILE *file)
 {
-    schema_emit_signature(file,
-                          schema_format(schema, "static void decode_%s%s", structure->c_name, part),
-                          "struct weir_decoder *decoder",
-                          schema_format(schema, "struct weir_%s *out", structure->c_name), "\n{");
+    schema_emit_signature(
+        file, schema_format(schema, "static void decode_%s%s", structure->local_name, part),
+        "struct weir_decoder *decoder",
+        schema_format(schema, "struct weir_%s *out", structure->c_name), "\n{");
 }
 
 static void emit_array(struct schema *schema, const struct structure *structure,
@@ -47,13 +47,13 @@ static void emit_array(struct schema *schema, const struct structure *structure,
     fprintf(file, "    bool is_nullable = %s;\n", is_nullable(schema, field));
     fprintf(file, "    const size_t size_min = %zu; /* of an element on the wire */\n",
             field_element_size_min(schema, field));
-    fprintf(file, "    %s *elements = weir_decode_array(decoder, is_nullable, size_min,\n",
-            element_type(schema, field));
-    fprintf(file, "        sizeof *elements, &out->%s_count);\n", field->c_name);
+    fprintf(file, "    %s *elements =\n", element_type(schema, field));
+    fprintf(file, "        weir_decode_array(decoder, is_nullable, size_min, sizeof *elements,\n");
+    fprintf(file, "                          &out->%s_count);\n", field->c_name);
     fprintf(file, "    for (size_t i = 0; i < out->%s_count; i++) {\n", field->c_name);
     if (field->kind == KIND_STRUCT) {
-        fprintf(file, "        init_%s(&elements[i]);\n", field->structure->c_name);
-        fprintf(file, "        decode_%s(decoder, &elements[i]);\n", field->structure->c_name);
+        fprintf(file, "        init_%s(&elements[i]);\n", field->structure->local_name);
+        fprintf(file, "        decode_%s(decoder, &elements[i]);\n", field->structure->local_name);
     } else {
         fprintf(file, "        elements[i] = %s;\n", value_decoder(schema, field, "false"));
     }
@@ -65,11 +65,11 @@ static void emit_optional(struct schema *schema, const struct structure *structu
 {
     emit_head(schema, structure, schema_format(schema, "_%s_optional", field->c_name), file);
     fprintf(file, "    bool is_nullable = %s;\n", is_nullable(schema, field));
-    fprintf(file, "    struct weir_%s *value = weir_decode_presence(decoder, is_nullable,\n",
-            field->structure->c_name);
-    fprintf(file, "        sizeof *value);\n    if (value != NULL) {\n");
-    fprintf(file, "        init_%s(value);\n", field->structure->c_name);
-    fprintf(file, "        decode_%s(decoder, value);\n    }\n", field->structure->c_name);
+    fprintf(file, "    struct weir_%s *value =\n", field->structure->c_name);
+    fprintf(file, "        weir_decode_presence(decoder, is_nullable, sizeof *value);\n");
+    fprintf(file, "    if (value != NULL) {\n");
+    fprintf(file, "        init_%s(value);\n", field->structure->local_name);
+    fprintf(file, "        decode_%s(decoder, value);\n    }\n", field->structure->local_name);
     fprintf(file, "    out->%s = value;\n}\n\n", field->c_name);
 }
 
@@ -78,11 +78,13 @@ static void emit_value(struct schema *schema, const struct structure *structure,
 {
     const char *name = field->c_name;
     if (field->is_array) {
-        fprintf(file, "%sdecode_%s_%s_array(decoder, out);\n", indent, structure->c_name, name);
+        fprintf(file, "%sdecode_%s_%s_array(decoder, out);\n", indent, structure->local_name, name);
     } else if (field_is_pointer(field)) {
-        fprintf(file, "%sdecode_%s_%s_optional(decoder, out);\n", indent, structure->c_name, name);
+        fprintf(file, "%sdecode_%s_%s_optional(decoder, out);\n", indent, structure->local_name,
+                name);
     } else if (field->kind == KIND_STRUCT) {
-        fprintf(file, "%sdecode_%s(decoder, &out->%s);\n", indent, field->structure->c_name, name);
+        fprintf(file, "%sdecode_%s(decoder, &out->%s);\n", indent, field->structure->local_name,
+                name);
     } else {
         fprintf(file, "%sout->%s = %s;\n", indent, name,
                 value_decoder(schema, field, is_nullable(schema, field)));
@@ -143,7 +145,7 @@ static void emit_structure(struct schema *schema, const struct structure *struct
     if (structure->field_count == 0) fprintf(file, "    (void)out; /* it has no fields */\n");
     if (tagged_count > 0) {
         fprintf(file, "    if (decoder->is_flexible) {\n");
-        fprintf(file, "        decode_%s_tags(decoder, out);\n    }\n", structure->c_name);
+        fprintf(file, "        decode_%s_tags(decoder, out);\n    }\n", structure->local_name);
     } else if (schema_is_ever_flexible(schema)) {
         fprintf(file, "    weir_decode_no_tags(decoder);\n");
     } else if (structure->field_count == 0) {
@@ -160,7 +162,7 @@ static void emit_field_default(const struct field *field, FILE *file)
         if (is_null || versions_empty(field->nullable)) return;
         fprintf(file, "    out->%s = weir_no_elements();\n", name);
     } else if (field->kind == KIND_STRUCT) {
-        if (!is_null) fprintf(file, "    init_%s(&out->%s);\n", field->structure->c_name, name);
+        if (!is_null) fprintf(file, "    init_%s(&out->%s);\n", field->structure->local_name, name);
     } else if (kind_is_bytes(field->kind)) {
         if (is_null) return;
         fprintf(file, "    out->%s = weir_text(%s);\n", name,
@@ -172,7 +174,7 @@ static void emit_field_default(const struct field *field, FILE *file)
 
 static void emit_init(const struct structure *structure, FILE *file)
 {
-    fprintf(file, "static void init_%s(struct weir_%s *out)\n{\n", structure->c_name,
+    fprintf(file, "static void init_%s(\n    struct weir_%s *out)\n{\n", structure->local_name,
             structure->c_name);
     fprintf(file, "    memset(out, 0, sizeof *out);\n");
     for (size_t i = 0; i < structure->field_count; i++) {

@@ -7,7 +7,7 @@ static const char *element_encoder(struct schema *schema, const struct field *fi
                                    const char *encoder, const char *element)
 {
     if (field->kind == KIND_STRUCT) {
-        return schema_format(schema, "encode_%s(%s, &%s);", field->structure->c_name, encoder,
+        return schema_format(schema, "encode_%s(%s, &%s);", field->structure->local_name, encoder,
                              element);
     }
     return schema_format(schema, "weir_encode_%s(%s, %s%s);", schema_kind_name(field), encoder,
@@ -18,11 +18,12 @@ static void emit_array(struct schema *schema, const struct structure *structure,
                        const struct field *field, FILE *file)
 {
     struct versions known = versions_meet(schema->valid, field->versions);
-    schema_emit_signature(
-        file,
-        schema_format(schema, "static void encode_%s_%s_array", structure->c_name, field->c_name),
-        "struct weir_encoder *encoder",
-        schema_format(schema, "const struct weir_%s *in", structure->c_name), "\n{");
+    schema_emit_signature(file,
+                          schema_format(schema, "static void encode_%s_%s_array",
+                                        structure->local_name, field->c_name),
+                          "struct weir_encoder *encoder",
+                          schema_format(schema, "const struct weir_%s *in", structure->c_name),
+                          "\n{");
     fprintf(file, "    bool is_nullable = %s;\n",
             schema_version_test(schema, field->nullable, known, "encoder->version"));
     fprintf(file, "    if (!weir_encode_count(encoder, in->%s, in->%s_count, is_nullable)) {\n",
@@ -43,11 +44,12 @@ static void emit_value(struct schema *schema, const struct structure *structure,
     struct versions known = versions_meet(schema->valid, field->versions);
     const char *nullable = schema_version_test(schema, field->nullable, known, "encoder->version");
     if (field->is_array) {
-        fprintf(file, "%sencode_%s_%s_array(%s, in);\n", indent, structure->c_name, name, encoder);
+        fprintf(file, "%sencode_%s_%s_array(%s, in);\n", indent, structure->local_name, name,
+                encoder);
     } else if (field_is_pointer(field)) {
         fprintf(file, "%sif (weir_encode_presence(%s, in->%s, %s)) {\n", indent, encoder, name,
                 nullable);
-        fprintf(file, "%s    encode_%s(%s, in->%s);\n%s}\n", indent, field->structure->c_name,
+        fprintf(file, "%s    encode_%s(%s, in->%s);\n%s}\n", indent, field->structure->local_name,
                 encoder, name, indent);
     } else if (kind_is_bytes(field->kind)) {
         fprintf(file, "%sweir_encode_%s(%s, in->%s, %s);\n", indent, schema_kind_name(field),
@@ -84,7 +86,7 @@ static void emit_tags(struct schema *schema, const struct structure *structure,
                       const struct field **fields, size_t count, FILE *file)
 {
     schema_emit_signature(
-        file, schema_format(schema, "static void encode_%s_tags", structure->c_name),
+        file, schema_format(schema, "static void encode_%s_tags", structure->local_name),
         "struct weir_encoder *encoder",
         schema_format(schema, "const struct weir_%s *in", structure->c_name), "\n{");
     struct versions known = versions_meet(schema->valid, schema->flexible);
@@ -122,17 +124,17 @@ static void emit_structure(struct schema *schema, const struct structure *struct
     }
     if (tagged_count > 0) emit_tags(schema, structure, tagged, tagged_count, file);
 
-    schema_emit_signature(file, schema_format(schema, "static void encode_%s", structure->c_name),
-                          "struct weir_encoder *encoder",
-                          schema_format(schema, "const struct weir_%s *in", structure->c_name),
-                          "\n{");
+    schema_emit_signature(
+        file, schema_format(schema, "static void encode_%s", structure->local_name),
+        "struct weir_encoder *encoder",
+        schema_format(schema, "const struct weir_%s *in", structure->c_name), "\n{");
     for (size_t i = 0; i < structure->field_count; i++) {
         emit_field(schema, structure, &structure->fields[i], file);
     }
     if (structure->field_count == 0) fprintf(file, "    (void)in; /* it has no fields */\n");
     if (tagged_count > 0) {
         fprintf(file, "    if (encoder->is_flexible) {\n");
-        fprintf(file, "        encode_%s_tags(encoder, in);\n    }\n", structure->c_name);
+        fprintf(file, "        encode_%s_tags(encoder, in);\n    }\n", structure->local_name);
     } else if (schema_is_ever_flexible(schema)) {
         fprintf(file, "    weir_encode_no_tags(encoder);\n");
     } else if (structure->field_count == 0) {
@@ -169,7 +171,7 @@ static bool *find_compared(struct schema *schema)
 /* For structs whose default is compared as a whole. */
 static void emit_is_default(struct schema *schema, const struct structure *structure, FILE *file)
 {
-    fprintf(file, "static bool is_default_%s(const struct weir_%s *in)\n{\n", structure->c_name,
+    fprintf(file, "static bool is_default_%s(const struct weir_%s *in)\n{\n", structure->local_name,
             structure->c_name);
     if (structure->field_count == 0) fprintf(file, "    (void)in; /* it has no fields */\n");
     for (size_t i = 0; i < structure->field_count; i++) {

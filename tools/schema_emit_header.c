@@ -120,28 +120,29 @@ static void emit_functions(struct schema *schema, FILE *file)
     const char *name = schema->symbol;
     fprintf(file, "extern const struct weir_message_type weir_%s_type;\n\n", name);
     fprintf(file, "/** Every field at its default. */\n");
-    fprintf(file, "static inline void weir_%s_init(struct weir_%s *message)\n{\n", name, name);
+    fprintf(file, "static inline void weir_%s_init(\n    struct weir_%s *message)\n{\n", name,
+            name);
     fprintf(file, "    weir_%s_type.init(message);\n}\n", name);
     fprintf(file, "/** As weir_message_encode. */\n");
-    fprintf(file, "static inline int weir_%s_encode(const struct weir_%s *message,\n", name, name);
-    fprintf(file, "    int16_t version, struct weir_buffer *buffer)\n{\n");
+    fprintf(file, "static inline int weir_%s_encode(\n", name);
+    fprintf(file, "    const struct weir_%s *message, int16_t version,\n", name);
+    fprintf(file, "    struct weir_buffer *buffer)\n{\n");
     fprintf(file, "    return weir_message_encode(&weir_%s_type, message, version, buffer);\n}\n",
             name);
     fprintf(file, "/** As weir_message_size. */\n");
-    fprintf(file, "static inline size_t weir_%s_size(const struct weir_%s *message,\n", name, name);
-    fprintf(file, "    int16_t version)\n{\n");
+    fprintf(file, "static inline size_t weir_%s_size(\n", name);
+    fprintf(file, "    const struct weir_%s *message, int16_t version)\n{\n", name);
     fprintf(file, "    return weir_message_size(&weir_%s_type, message, version);\n}\n", name);
     fprintf(file, "/** As weir_message_decode. */\n");
-    fprintf(file, "static inline int weir_%s_decode(struct weir_%s *message_out,\n", name, name);
-    fprintf(file,
-            "    int16_t version, struct weir_reader *reader, struct weir_arena *arena)\n{\n");
-    fprintf(file,
-            "    return weir_message_decode(&weir_%s_type, message_out, version, reader, arena);\n"
-            "}\n",
-            name);
+    fprintf(file, "static inline int weir_%s_decode(\n", name);
+    fprintf(file, "    struct weir_%s *message_out, int16_t version,\n", name);
+    fprintf(file, "    struct weir_reader *reader, struct weir_arena *arena)\n{\n");
+    fprintf(file, "    return weir_message_decode(&weir_%s_type,\n", name);
+    fprintf(file, "                               message_out, version, reader, arena);\n}\n");
     fprintf(file, "/** As weir_message_print. */\n");
-    fprintf(file, "static inline void weir_%s_print(const struct weir_%s *message,\n", name, name);
-    fprintf(file, "    int16_t version, struct weir_buffer *text)\n{\n");
+    fprintf(file, "static inline void weir_%s_print(\n", name);
+    fprintf(file, "    const struct weir_%s *message, int16_t version,\n", name);
+    fprintf(file, "    struct weir_buffer *text)\n{\n");
     fprintf(file, "    weir_message_print(&weir_%s_type, message, version, text);\n}\n\n", name);
 }
 

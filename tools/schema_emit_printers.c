@@ -27,7 +27,8 @@ static const char *value_printer(struct schema *schema, const struct field *fiel
     case KIND_STRUCT:
         break;
     }
-    return schema_format(schema, "print_%s(text, &%s, version);", field->structure->c_name, value);
+    return schema_format(schema, "print_%s(text, &%s, version);", field->structure->local_name,
+                         value);
 }
 
 /* Every value is printed by a function of the same three parameters; some need no version. */
@@ -35,7 +36,7 @@ static void emit_head(struct schema *schema, const struct structure *structure, 
                       bool needs_version, FILE *file)
 {
     schema_emit_signature(
-        file, schema_format(schema, "static void print_%s%s", structure->c_name, part),
+        file, schema_format(schema, "static void print_%s%s", structure->local_name, part),
         "struct weir_buffer *text",
         schema_format(schema, "const struct weir_%s *in, int16_t version", structure->c_name),
         "\n{");
@@ -68,7 +69,7 @@ static void emit_optional(struct schema *schema, const struct structure *structu
     fprintf(file, "    if (in->%s == NULL) {\n", name);
     fprintf(file, "        weir_print_text(text, \"null\");\n    } else {\n");
     fprintf(file, "        print_%s(text, in->%s, version);\n    }\n}\n\n",
-            field->structure->c_name, name);
+            field->structure->local_name, name);
 }
 
 static const char *field_printer(struct schema *schema, const struct structure *structure,
@@ -76,7 +77,7 @@ static const char *field_printer(struct schema *schema, const struct structure *
 {
     const char *part = field->is_array ? "array" : field_is_pointer(field) ? "optional" : NULL;
     if (part != NULL) {
-        return schema_format(schema, "print_%s_%s_%s(text, in, version);", structure->c_name,
+        return schema_format(schema, "print_%s_%s_%s(text, in, version);", structure->local_name,
                              field->c_name, part);
     }
     return value_printer(schema, field, schema_format(schema, "in->%s", field->c_name));

@@ -277,9 +277,10 @@ static const struct structure *parse_structure(struct parser *parser, const char
     struct structure *structure = schema_alloc(schema, sizeof *structure);
     structure->name = name;
     structure->about = about != NULL ? parser_copy(parser, about) : "";
-    structure->c_name =
-        is_root ? schema->symbol
-                : schema_format(schema, "%s_%s", schema->symbol, parser_snake_case(parser, name));
+    structure->local_name = parser_snake_case(parser, name);
+    structure->c_name = is_root
+                            ? schema->symbol
+                            : schema_format(schema, "%s_%s", schema->symbol, structure->local_name);
     structure->fields = schema_alloc(schema, json_array_size(fields) * sizeof *structure->fields);
     size_t index;
     json_t *object;
