@@ -4,41 +4,96 @@
 #include "base/error.h"
 #include "broker/log/log_internal.h"
 
+/*
+ * The first record of a time or later. Largest timestamps are in memory per segment; within one the time
+ * index names a batch with nothing late enough before it, headers are walked from there, and the records
+ * of the first batch that may hold it are looked at one by one, since only they are exact. If they do not
+ * (what made the segment a candidate lies below the log's start), the search goes on behind it.
+ */
+
 /* What a compressed batch may unfold to while its timestamps are looked at. */
 enum { PLAIN_SIZE_MAX = 256 * 1024 * 1024 };
 
-struct time_search {
-    struct weir_partition_log *log;
-    int64_t timestamp_ms;
-    int64_t offset_bound; /* exclusive */
-    int64_t offset;       /* found; -1: not yet */
-    int64_t found_ms;
-};
+/* ---- begin: the owner's thread --------------------------------------------------------------- */
 
-/* The last place known to have nothing late enough before it. */
-static void choose_start(const struct time_search *search, struct weir_segment *segment,
-                         struct weir_segment_scan_options *start)
+/* The newest entry in memory with nothing late enough up to its batch. */
+static void find_hint(const struct weir_partition_log *log, struct weir_log_time *find)
 {
-    const struct weir_index_builder *index = &search->log->index;
-    struct weir_batch_header header;
-    if (segment->facts.base_offset == index->base_offset) {
-        for (size_t i = index->tail_count; i > 0; i--) {
-            const struct weir_index_entry *entry = &index->tail[i - 1];
-            if (entry->max_timestamp_ms >= search->timestamp_ms) continue;
-            if (!weir_segment_entry_is_true(segment, entry, start->limit, &header)) break;
-            start->position = entry->position;
-            start->expected_offset = header.base_offset;
-            return;
+    const struct weir_index_builder *index = &log->index;
+    for (size_t i = index->tail_count; i > 0; i--) {
+        const struct weir_index_entry *entry = &index->tail[i - 1];
+        if (entry->max_timestamp_ms >= find->timestamp_ms) continue;
+        find->position = entry->position;
+        find->position_offset = entry->last_offset;
+        return;
+    }
+}
+
+static int prepare(struct weir_partition_log *log, struct weir_log_time *find,
+                   struct weir_segment *segment)
+{
+    int rc = weir_segment_open_file(segment, &find->error);
+    if (rc < 0) return rc;
+    find->segment = weir_segment_ref(segment);
+    find->limit = segment->facts.size;
+    find->limit_offset = weir_log_segment_end(log, segment);
+    find->position = -1;
+    find->damaged_offset = -1;
+    if (segment == weir_log_active(log)) find_hint(log, find);
+    return WEIR_END;
+}
+
+/* The next segment that may hold it, from `from_offset` on. */
+static int begin_from(struct weir_partition_log *log, struct weir_log_time *find,
+                      int64_t from_offset)
+{
+    struct weir_partition_log_state state = weir_partition_log_state(log);
+    find->offset_bound = state.is_offline ? state.offline_from : state.end_offset;
+    find->start_offset = log->start_offset;
+    find->truncations = log->truncations;
+    for (size_t i = weir_log_find_segment(log, from_offset); i < log->segment_count; i++) {
+        struct weir_segment *segment = log->segments[i];
+        if (segment->facts.base_offset >= find->offset_bound) break;
+        if (segment->facts.max_timestamp_ms >= find->timestamp_ms) {
+            return prepare(log, find, segment);
         }
     }
+    return 0;
+}
+
+int weir_log_time_begin(struct weir_partition_log *log, struct weir_log_time *find)
+{
+    find->log = log;
+    find->budget = log->budget;
+    find->segment = NULL;
+    find->offset = -1;
+    find->found_ms = WEIR_NO_TIMESTAMP;
+    find->rc = begin_from(log, find, log->start_offset);
+    return find->rc;
+}
+
+/* ---- run: any one thread --------------------------------------------------------------------- */
+
+/* Where the walk begins: as the index says, if it tells the truth; else at the segment's start. */
+static void choose_start(const struct weir_log_time *find, struct weir_segment_scan_options *start)
+{
+    struct weir_segment *segment = find->segment;
+    struct weir_batch_header header;
+    struct weir_index_entry entry = {.position = find->position,
+                                     .last_offset = find->position_offset};
+    if (find->position >= 0) {
+        if (!weir_segment_entry_is_true(segment, &entry, find->limit, &header)) return;
+        start->position = entry.position;
+        start->expected_offset = header.base_offset;
+        return;
+    }
     struct weir_index_files files = {segment->env, segment->directory, segment->facts.base_offset};
-    struct weir_index_entry entry;
-    if (weir_index_files_find_time(&files, search->timestamp_ms, &entry) != 0) return;
+    if (weir_index_files_find_time(&files, find->timestamp_ms, &entry) != 0) return;
     if (entry.max_timestamp_offset < segment->facts.base_offset) return;
     struct weir_segment_seek seek = {
         .offset = entry.max_timestamp_offset,
-        .limit = start->limit,
-        .end_offset = start->end_offset,
+        .limit = find->limit,
+        .end_offset = find->limit_offset,
     };
     if (weir_segment_seek(segment, &seek, NULL) != 0) return;
     bool is_true = weir_batch_last_offset(&seek.header) == entry.max_timestamp_offset &&
@@ -48,24 +103,24 @@ static void choose_start(const struct time_search *search, struct weir_segment *
     start->expected_offset = seek.header.base_offset;
 }
 
-static int search_records(struct time_search *search, struct weir_slice batch,
-                          struct weir_error *error)
+/* Records of a batch in log-append time have the batch's; the iterator sees to it. */
+static int search_records(struct weir_log_time *find, struct weir_slice batch)
 {
     struct weir_buffer plain;
     struct weir_batch_iterator iterator;
     struct weir_record record;
-    weir_buffer_init(&plain, search->log->budget, 0);
-    int rc = weir_batch_check_crc(batch, error);
+    weir_buffer_init(&plain, find->budget, 0);
+    int rc = weir_batch_check_crc(batch, &find->error);
     if (rc < 0) goto out;
 
-    rc = weir_batch_iterate(&iterator, batch, &plain, PLAIN_SIZE_MAX, NULL, error);
+    rc = weir_batch_iterate(&iterator, batch, &plain, PLAIN_SIZE_MAX, NULL, &find->error);
     if (rc < 0) goto out;
 
-    while ((rc = weir_batch_next(&iterator, &record, error)) == 0) {
-        if (record.timestamp_ms < search->timestamp_ms) continue;
-        if (record.offset < search->log->start_offset) continue;
-        search->offset = record.offset;
-        search->found_ms = record.timestamp_ms;
+    while ((rc = weir_batch_next(&iterator, &record, &find->error)) == 0) {
+        if (record.timestamp_ms < find->timestamp_ms) continue;
+        if (record.offset < find->start_offset) continue;
+        find->offset = record.offset;
+        find->found_ms = record.timestamp_ms;
         break;
     }
     if (rc == WEIR_END) rc = 0;
@@ -74,83 +129,93 @@ out:
     return rc;
 }
 
-static int search_batch(struct time_search *search, struct weir_segment *segment,
-                        const struct weir_batch_header *header, int64_t position,
-                        struct weir_error *error)
+static int search_batch(struct weir_log_time *find, const struct weir_batch_header *header,
+                        int64_t position)
 {
-    struct weir_partition_log *log = search->log;
+    const struct weir_segment *segment = find->segment;
     size_t size = weir_batch_size(header);
-    uint8_t *bytes = weir_alloc(log->budget, size);
-    if (bytes == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a batch");
-    int64_t got = weir_file_read(segment->file, bytes, size, position, error);
+    uint8_t *bytes = weir_alloc(find->budget, size);
+    if (bytes == NULL) return weir_error_set(&find->error, WEIR_NO_MEMORY, "no memory for a batch");
+    int64_t got = weir_file_read(segment->file, bytes, size, position, &find->error);
     int rc = got < 0 ? (int)got : 0;
     if (got >= 0 && (size_t)got < size) {
-        rc = weir_error_set(error, WEIR_CORRUPT, "a batch ends too early");
+        rc = weir_error_set(&find->error, WEIR_CORRUPT, "a batch ends too early");
     }
-    if (rc == 0) rc = search_records(search, weir_slice(bytes, size), error);
-    if (rc == WEIR_CORRUPT) {
-        weir_partition_log_damaged(log, header->base_offset, "a batch's crc does not fit");
-    }
+    if (rc == 0) rc = search_records(find, weir_slice(bytes, size));
+    if (rc == WEIR_CORRUPT) find->damaged_offset = header->base_offset;
     weir_free(bytes);
     return rc;
 }
 
-static int search_segment(struct time_search *search, struct weir_segment *segment,
-                          struct weir_error *error)
+static int walk(struct weir_log_time *find, struct weir_segment_scan *scan)
 {
-    int rc = weir_segment_open_file(segment, error);
-    if (rc < 0) return rc;
+    while (find->offset < 0 && scan->expected_offset < find->offset_bound) {
+        struct weir_batch_header header;
+        int64_t position;
+        int rc = weir_segment_scan_next(scan, &header, &position, &find->error);
+        if (rc == WEIR_CORRUPT) find->damaged_offset = scan->expected_offset;
+        if (rc != 0) return rc < 0 ? rc : 0;
+        if (header.max_timestamp_ms < find->timestamp_ms) continue;
+        if (weir_batch_last_offset(&header) < find->start_offset) continue;
+        rc = search_batch(find, &header, position);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+void weir_log_time_run(struct weir_log_time *find)
+{
+    struct weir_segment *segment = find->segment;
     struct weir_segment_scan_options start = {
         .file = segment->file,
-        .budget = segment->budget,
-        .limit = segment->facts.size,
+        .budget = find->budget,
+        .limit = find->limit,
         .expected_offset = segment->facts.base_offset,
-        .end_offset = weir_log_segment_end(search->log, segment),
+        .end_offset = find->limit_offset,
         .epoch = WEIR_NO_LEADER_EPOCH,
         .is_headers_only = true,
     };
-    choose_start(search, segment, &start);
+    choose_start(find, &start);
     struct weir_segment_scan scan;
     weir_segment_scan_init(&scan, &start);
-    while (search->offset < 0) {
-        struct weir_batch_header header;
-        int64_t position;
-        if (scan.expected_offset >= search->offset_bound) break;
-        rc = weir_segment_scan_next(&scan, &header, &position, error);
-        if (rc != 0) break;
-        if (header.max_timestamp_ms < search->timestamp_ms) continue;
-        if (weir_batch_last_offset(&header) < search->log->start_offset) continue;
-        rc = search_batch(search, segment, &header, position, error);
-        if (rc < 0) break;
-    }
-    if (rc == WEIR_CORRUPT && search->log->offline_from < 0) {
-        weir_partition_log_damaged(search->log, scan.expected_offset, "a header does not fit");
-    }
+    find->rc = walk(find, &scan);
     weir_segment_scan_close(&scan);
-    return rc == WEIR_END ? 0 : rc;
+}
+
+/* ---- end: the owner's thread ----------------------------------------------------------------- */
+
+int weir_log_time_end(struct weir_log_time *find)
+{
+    struct weir_partition_log *log = find->log;
+    weir_segment_unref(find->segment);
+    find->segment = NULL;
+    if (find->truncations != log->truncations) return weir_log_time_begin(log, find);
+    if (find->rc < 0) {
+        if (find->damaged_offset >= 0 && log->offline_from < 0) {
+            weir_partition_log_damaged(log, find->damaged_offset, find->error.text);
+        }
+        return weir_error_wrap(&find->error, find->rc, "log '%s': find a time", log->path);
+    }
+    bool is_through = find->offset >= 0 || find->limit_offset >= find->offset_bound;
+    find->rc = is_through ? 0 : begin_from(log, find, find->limit_offset);
+    return find->rc;
 }
 
 int weir_partition_log_find_time(struct weir_partition_log *log, int64_t timestamp_ms,
                                  int64_t *offset_out, int64_t *timestamp_out,
                                  struct weir_error *error)
 {
-    struct weir_partition_log_state state = weir_partition_log_state(log);
-    struct time_search search = {
-        .log = log,
-        .timestamp_ms = timestamp_ms,
-        .offset_bound = state.is_offline ? state.offline_from : state.end_offset,
-        .offset = -1,
-        .found_ms = -1,
-    };
-    for (size_t i = weir_log_find_segment(log, log->start_offset);
-         i < log->segment_count && search.offset < 0; i++) {
-        struct weir_segment *segment = log->segments[i];
-        if (segment->facts.base_offset >= search.offset_bound) break;
-        if (segment->facts.max_timestamp_ms < timestamp_ms) continue;
-        int rc = search_segment(&search, segment, error);
-        if (rc < 0) return weir_error_wrap(error, rc, "log '%s': find a time", log->path);
+    struct weir_log_time find = {.timestamp_ms = timestamp_ms};
+    int rc = weir_log_time_begin(log, &find);
+    while (rc == WEIR_END) {
+        weir_log_time_run(&find);
+        rc = weir_log_time_end(&find);
     }
-    *offset_out = search.offset;
-    *timestamp_out = search.found_ms;
+    if (rc < 0) {
+        if (error != NULL) *error = find.error;
+        return rc;
+    }
+    *offset_out = find.offset;
+    *timestamp_out = find.found_ms;
     return 0;
 }

@@ -260,8 +260,39 @@ void weir_log_read_release(struct weir_log_read *read);
  */
 void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason);
 
-/** First offset whose timestamp is >= `timestamp_ms`, with its own timestamp; -1, -1 if none. Reads
- * at most one index interval; in place. */
+/**
+ * The first offset whose timestamp is >= `timestamp_ms`, with its own timestamp: exact, also within
+ * compressed batches; of a batch in log-append time it is the first record. Reads the time index, the
+ * headers of an index interval and a batch, which may have to come from the disk:
+ *
+ *   begin (owner) -> WEIR_END -> run (any one thread) -> end (owner) -> WEIR_END: run once more
+ *
+ * Begin and end give 0 when `offset` and `found_ms` are there, -1 and -1 if there is no such record.
+ * Errors: WEIR_CORRUPT (what lies behind is offline then), WEIR_IO, WEIR_NO_MEMORY.
+ */
+struct weir_log_time {
+    int64_t timestamp_ms; /* asked */
+    int64_t offset;       /* given */
+    int64_t found_ms;
+    int rc;
+    struct weir_error error;
+    /* between begin and end */
+    void *segment;    /* held by reference */
+    int64_t position; /* of a batch to walk from; -1: ask the index files */
+    int64_t position_offset;
+    int64_t limit; /* as of a read */
+    int64_t limit_offset;
+    int64_t offset_bound;
+    int64_t start_offset;
+    int64_t damaged_offset;
+    uint64_t truncations;
+    struct weir_budget *budget;
+    struct weir_partition_log *log;
+};
+int weir_log_time_begin(struct weir_partition_log *log, struct weir_log_time *find);
+void weir_log_time_run(struct weir_log_time *find);
+int weir_log_time_end(struct weir_log_time *find);
+/** All of it in place. */
 int weir_partition_log_find_time(struct weir_partition_log *log, int64_t timestamp_ms,
                                  int64_t *offset_out, int64_t *timestamp_out,
                                  struct weir_error *error);
