@@ -302,7 +302,7 @@ struct weir_cut_request {
     struct weir_topic_partition partition;
     enum weir_cut what;
     int64_t offset;     /* of the head: -1 is the high watermark */
-    int64_t end_offset; /* given */
+    int64_t end_offset; /* given; also with WEIR_OFFSET_OUT_OF_RANGE */
     int64_t start_offset;
     int32_t leader_epoch;
 };

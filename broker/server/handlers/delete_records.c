@@ -39,13 +39,20 @@ static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request 
     return true;
 }
 
+/* What lies below the log's start is gone already, which is all that was wanted. */
+static bool is_gone(const struct weir_cut_request *head)
+{
+    return head->request.rc == WEIR_OFFSET_OUT_OF_RANGE && head->offset < head->start_offset;
+}
+
 static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
 {
     struct delete_records *delete = (struct delete_records *)fan_out;
     const struct weir_cut_request *head = (const struct weir_cut_request *)request;
     const struct cut *cut = &delete->cuts[index];
-    cut->row->error_code = weir_wire_error_of(request->rc);
-    if (request->rc == 0) cut->row->low_watermark = head->start_offset;
+    bool is_done = request->rc == 0 || is_gone(head);
+    cut->row->error_code = is_done ? 0 : weir_wire_error_of(request->rc);
+    if (is_done) cut->row->low_watermark = head->start_offset;
 }
 
 static void done(struct weir_fan_out *fan_out)

@@ -4,3 +4,4 @@ weir_test(server_topic_cache SOURCES ../test_topic_cache.c DEPENDS weir_broker_s
 weir_test(server_metadata SOURCES test_metadata.c DEPENDS weir_test_server)
 weir_test(server_topics SOURCES test_topics.c DEPENDS weir_test_server)
 weir_test(server_configs SOURCES test_configs.c DEPENDS weir_test_server)
+weir_test(server_admin SOURCES test_admin.c DEPENDS weir_test_server)
