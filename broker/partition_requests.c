@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "broker/broker_internal.h"
 
-/* The smaller questions to one partition: where offsets are, what it looks like, and cutting it. */
+/* The smaller questions to one partition: where epochs end, what it looks like, and cutting it. */
 
 /* ---- epochs ---------------------------------------------------------------------------------- */
 
@@ -49,78 +49,6 @@ void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_req
     request->epoch_found = -1;
     request->end_offset = -1;
     weir_request_send(broker, &request->request, request->of, epoch_end_stage);
-}
-
-/* ---- list offsets ---------------------------------------------------------------------------- */
-
-/* The epoch of the record at `offset`, or of the one that will be there. */
-static int32_t epoch_at(const struct weir_partition *partition, int64_t offset)
-{
-    if (offset < 0) return -1;
-    if (offset >= partition->shown.end_offset) return partition->leader_epoch;
-    return weir_partition_log_epoch_at(partition->log, offset);
-}
-
-static int find_time(struct weir_partition *partition, struct weir_list_offsets_request *list,
-                     int64_t timestamp_ms)
-{
-    int64_t offset = -1;
-    int64_t found_ms = -1;
-    int rc = weir_partition_log_find_time(partition->log, timestamp_ms, &offset, &found_ms,
-                                          &list->request.error);
-    if (rc < 0) return rc;
-    bool is_visible = offset >= 0 && offset < partition->high_watermark;
-    if (!is_visible) return 0;
-    list->offset = offset;
-    list->timestamp_found_ms = found_ms;
-    list->leader_epoch = epoch_at(partition, offset);
-    return 0;
-}
-
-/* The first record that is as young as any. */
-static int find_latest(struct weir_partition *partition, struct weir_list_offsets_request *list)
-{
-    int64_t latest_ms = weir_partition_log_state(partition->log).max_timestamp_ms;
-    return latest_ms < 0 ? 0 : find_time(partition, list, latest_ms);
-}
-
-static int list_offsets(struct weir_partition *partition, struct weir_list_offsets_request *list)
-{
-    switch (list->timestamp_ms) {
-    case WEIR_OFFSET_LATEST:
-        list->offset = partition->high_watermark;
-        list->leader_epoch = partition->leader_epoch;
-        return 0;
-    case WEIR_OFFSET_EARLIEST:
-        list->offset = partition->shown.start_offset;
-        list->leader_epoch = epoch_at(partition, list->offset);
-        return 0;
-    case WEIR_OFFSET_MAX_TIMESTAMP:
-        return find_latest(partition, list);
-    default:
-        if (list->timestamp_ms >= 0) return find_time(partition, list, list->timestamp_ms);
-        return weir_error_set(&list->request.error, WEIR_INVALID_ARGUMENT,
-                              "timestamp %lld is neither a time nor one of -1, -2, -3",
-                              (long long)list->timestamp_ms);
-    }
-}
-
-static void list_offsets_stage(struct weir_partition *partition, struct weir_request *request)
-{
-    struct weir_list_offsets_request *list = (struct weir_list_offsets_request *)request;
-    weir_partition_refresh(partition);
-    list->log_end_offset = partition->shown.end_offset;
-    int rc = weir_partition_check_epoch(partition, &list->epochs, &request->error);
-    if (rc == 0) rc = list_offsets(partition, list);
-    weir_request_reply(request, rc);
-}
-
-void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offsets_request *request)
-{
-    request->offset = -1;
-    request->timestamp_found_ms = -1;
-    request->leader_epoch = -1;
-    weir_request_send(broker, &request->request, request->of, list_offsets_stage);
 }
 
 /* ---- describe -------------------------------------------------------------------------------- */
@@ -299,6 +227,8 @@ static void cut_stage(struct weir_partition *partition, struct weir_request *req
     if (is_to_watermark) cut->offset = partition->high_watermark;
     int rc = check_cut(partition, cut, &request->error);
     if (rc < 0) {
+        cut->start_offset = partition->shown.start_offset;
+        cut->end_offset = partition->shown.end_offset;
         weir_request_reply(request, rc);
         return;
     }
