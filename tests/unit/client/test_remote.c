@@ -433,6 +433,42 @@ START_TEST(closing_within_a_callback_silences_the_rest)
 }
 END_TEST
 
+/* Memory runs out at each of the client's allocations in turn, until there are no more: the opening, a
+ * call or the connection fails with that code, what was under way hears of it, and nothing leaks. */
+START_TEST(running_out_of_memory_is_told)
+{
+    bool went_well = false;
+    uint64_t nth = 0;
+    while (!went_well) {
+        nth++;
+        ck_assert_uint_lt(nth, 200);
+        open_stage(SIMULATED);
+        on_actor(server.actor, fake_server_close, &server);
+        weir_actor_stop(server.actor);
+        server.actor = start(weir_sim_node(sim, 1), "server"); /* has a memory of its own */
+        snprintf(server.address, sizeof server.address, "node-1:9092");
+        on_actor(server.actor, fake_server_listen, &server);
+
+        size_t before = atomic_load(&env->budget->used);
+        atomic_store(&env->heap->fail_at, nth);
+        on_actor(client.actor, open_client, &client);
+        if (client.rc == 0) wait_for(env, &client.has_changed);
+        if (client.changes > 0 && client.change_rc == 0) {
+            on_actor(client.actor, call_all, &client);
+            weir_sim_run(sim, NULL, NULL, 0);
+        }
+        went_well = client.done_count == CALLS && client.codes[CALLS - 1] == 0;
+        int told = client.rc < 0 ? client.rc : client.change_rc;
+        ck_assert_int_eq(told, went_well ? 0 : WEIR_NO_MEMORY);
+        atomic_store(&env->heap->fail_at, 0);
+        on_actor(client.actor, close_client, &client);
+        ck_assert_uint_eq(atomic_load(&env->budget->used), before);
+        close_stage();
+    }
+    ck_assert_uint_gt(nth, 5); /* there was something to fail */
+}
+END_TEST
+
 /* ---- sessions --------------------------------------------------------------------------------- */
 
 static int ask_session(struct weir_remote_session *session, struct weir_arena *arena,
@@ -540,6 +576,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(both, a_wrong_answer_ends_the_connection, 0, ENVIRONMENTS * LOSSES);
     tcase_add_loop_test(both, a_refused_connection_is_told, 0, ENVIRONMENTS);
     tcase_add_loop_test(both, closing_within_a_callback_silences_the_rest, 0, ENVIRONMENTS * 2);
+    tcase_add_test(both, running_out_of_memory_is_told);
     suite_add_tcase(suite, both);
 
     TCase *sessions = tcase_create("sessions");
