@@ -40,6 +40,7 @@ static partition_answer refused(int32_t partition, int16_t number, int16_t versi
         .current_leader = {-1, -1},
         .snapshot_id = {-1, -1},
         .preferred_read_replica = -1,
+        .records = weir_slice("", 0), /* none, which is not null */
     };
 }
 
@@ -118,13 +119,13 @@ static void add(struct answer *answer, struct weir_fetch_entry *entry)
     last->partitions_count++;
     entry->told_high_watermark = partition->high_watermark;
     entry->told_log_start_offset = partition->log_start_offset;
+    if (entry->state == WEIR_FETCH_WATCHED) weir_fetch_ring_remove(&entry->line); /* no news now */
 }
 
 static bool is_news(const struct weir_fetch_entry *entry)
 {
     return entry->number != 0 || entry->request.size > 0 || diverges(entry) ||
-           entry->high_watermark != entry->told_high_watermark ||
-           entry->log_start_offset != entry->told_log_start_offset;
+           weir_fetch_entry_has_news(entry);
 }
 
 static void add_all(struct answer *answer)
@@ -142,19 +143,26 @@ static void add_news(struct answer *answer)
         struct weir_fetch_entry *entry = weir_fetch_entry_of_line(node);
         if (is_news(entry)) add(answer, entry);
     }
+    struct weir_fetch_node *news = &answer->poll->interest->news;
+    while (!weir_fetch_ring_is_empty(news)) {
+        add(answer, weir_fetch_entry_of_line(news->next));
+    }
+}
+
+static size_t count_ring(const struct weir_fetch_node *head)
+{
+    size_t count = 0;
+    for (const struct weir_fetch_node *node = head->next; node != head; node = node->next) {
+        count++;
+    }
+    return count;
 }
 
 static bool prepare(struct answer *answer, struct weir_fetch_poll *poll)
 {
     struct weir_arena *arena = &poll->context->arena;
-    size_t count = 0;
-    if (poll->is_full) {
-        count = weir_fetch_interest_count(poll->interest);
-    } else {
-        struct weir_fetch_node *node = poll->gathered.next;
-        for (; node != &poll->gathered; node = node->next)
-            count++;
-    }
+    size_t count = poll->is_full ? weir_fetch_interest_count(poll->interest)
+                                 : count_ring(&poll->gathered) + count_ring(&poll->interest->news);
     *answer = (struct answer){
         .poll = poll,
         .topics = weir_arena_array(arena, count + 1, sizeof(topic_answer)),
@@ -170,8 +178,7 @@ static void put_away(struct weir_fetch_poll *poll)
     bool is_over = poll->is_abandoned || interest->is_released;
     while (!weir_fetch_ring_is_empty(&poll->gathered)) {
         struct weir_fetch_entry *entry = weir_fetch_entry_of_line(poll->gathered.next);
-        bool is_empty = entry->number == 0 && entry->size_asked > 0 && entry->request.size == 0 &&
-                        !diverges(entry);
+        bool is_empty = entry->number == 0 && entry->request.size == 0 && !diverges(entry);
         if (is_empty && !is_over) {
             weir_fetch_entry_watch(entry, 1);
         } else {

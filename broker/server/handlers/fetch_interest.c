@@ -95,6 +95,7 @@ struct weir_fetch_interest *weir_fetch_interest_new(struct weir_fetch_part *part
     weir_fetch_ring_init(&interest->order);
     weir_fetch_ring_init(&interest->due);
     weir_fetch_ring_init(&interest->held);
+    weir_fetch_ring_init(&interest->news);
     weir_fetch_ring_insert(&part->interests, &interest->of_part);
     return interest;
 }
@@ -347,7 +348,11 @@ void weir_fetch_entry_watch(struct weir_fetch_entry *entry, size_t size_min)
     entry->stuck_at = 0;
     weir_fetch_release(&entry->request);
     weir_fetch_ring_remove(&entry->line);
-    if (entry->held > 0) weir_fetch_ring_insert(&entry->interest->held, &entry->line);
+    if (entry->held > 0) {
+        weir_fetch_ring_insert(&entry->interest->held, &entry->line);
+    } else if (weir_fetch_entry_has_news(entry)) {
+        weir_fetch_ring_insert(&entry->interest->news, &entry->line);
+    }
     move(entry, WEIR_FETCH_WATCHED);
     send(entry, entry->size_asked > size_min ? entry->size_asked : size_min, size_min, true);
 }

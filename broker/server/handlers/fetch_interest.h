@@ -73,7 +73,7 @@ struct weir_fetch_entry {
     struct weir_fetch_place place; /* `topic` null: an id whose name is not known (yet) */
     char *name;                    /* of an id, owned */
     struct weir_fetch_node order;  /* in the interest's `order`, as it was named */
-    struct weir_fetch_node line;   /* in `due`, in `held`, or among what a poll has gathered */
+    struct weir_fetch_node line;   /* in `due`, `held` or `news`, or in what a poll has gathered */
     uint64_t named_in;             /* the interest's `generation` when it was named last */
     size_t size_asked;             /* what it was asked for at most */
     size_t held;                   /* watched: bytes that are there, but were too few */
@@ -94,6 +94,7 @@ struct weir_fetch_interest {
     struct weir_fetch_node order; /* all, in the order of the last full fetch */
     struct weir_fetch_node due;
     struct weir_fetch_node held; /* watched ones with something there */
+    struct weir_fetch_node news; /* watched ones whose reader does not know how they stand */
     size_t out;                  /* entries that the engine has */
     size_t returning;
     size_t unnamed; /* entries by an id whose name is not known */
@@ -136,6 +137,12 @@ void weir_fetch_entry_be_due(struct weir_fetch_entry *entry, struct weir_fetch_n
 /** Call back the watches that hold something. */
 void weir_fetch_interest_recall(struct weir_fetch_interest *interest);
 
+/** Its reader does not know how it stands. */
+static inline bool weir_fetch_entry_has_news(const struct weir_fetch_entry *entry)
+{
+    return entry->high_watermark != entry->told_high_watermark ||
+           entry->log_start_offset != entry->told_log_start_offset;
+}
 struct weir_fetch_entry *weir_fetch_entry_of_line(struct weir_fetch_node *node);
 struct weir_fetch_entry *weir_fetch_entry_of_order(struct weir_fetch_node *node);
 static inline size_t weir_fetch_interest_count(const struct weir_fetch_interest *interest)

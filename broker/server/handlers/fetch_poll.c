@@ -28,7 +28,14 @@ static void keep_what_fits(struct weir_fetch_poll *poll)
         struct weir_fetch_entry *entry = weir_fetch_entry_of_line(node);
         node = node->next;
         size_t size = entry->request.size;
-        if (entry->number != 0 || entry->request.diverging_epoch >= 0) poll->has_failed = true;
+        if (entry->number != 0 || entry->request.diverging_epoch >= 0) {
+            poll->has_failed = true;
+            continue;
+        }
+        if (entry->size_asked == 0) {
+            weir_fetch_entry_be_due(entry, place); /* it was not asked for bytes */
+            continue;
+        }
         if (size == 0) continue;
         if (poll->size > 0 && size > poll->size_max - least(poll->size, poll->size_max)) {
             weir_fetch_entry_be_due(entry, place);

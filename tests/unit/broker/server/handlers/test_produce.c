@@ -1,0 +1,291 @@
+#include "tests/unit/broker/server/handlers/data_stage.h"
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+typedef struct weir_wire_produce_response_partition_produce_response partition_answer;
+
+static struct stage stage;
+
+static void set_up(void)
+{
+    stage_init(&stage);
+    stage_create(&stage, "a", 4);
+}
+
+static void tear_down(void)
+{
+    stage_end(&stage);
+}
+
+/* One partition's records in a request. */
+struct to {
+    const char *topic;
+    int32_t partition;
+    struct weir_slice records;
+    bool unknown_id;
+};
+
+struct spec {
+    int16_t version;
+    int16_t acks;
+    const char *transactional_id;
+    const struct to *to;
+    size_t count;
+};
+
+static struct call *produce(const struct spec *spec)
+{
+    struct weir_wire_produce_request request;
+    struct weir_wire_produce_request_topic_produce_data topics[8];
+    struct weir_wire_produce_request_partition_produce_data partitions[8];
+    weir_wire_produce_request_init(&request);
+    for (size_t i = 0; i < spec->count; i++) {
+        const struct to *to = &spec->to[i];
+        partitions[i] =
+            (struct weir_wire_produce_request_partition_produce_data){to->partition, to->records};
+        topics[i] = (struct weir_wire_produce_request_topic_produce_data){
+            .partition_data = &partitions[i], .partition_data_count = 1};
+        if (spec->version < 13) {
+            topics[i].name = weir_text(to->topic);
+        } else if (to->unknown_id) {
+            topics[i].topic_id = (struct weir_uuid){{9, 9}};
+        } else {
+            topics[i].topic_id = stage_topic_id(&stage, to->topic);
+        }
+    }
+    request.acks = spec->acks;
+    request.timeout_ms = 1000;
+    request.transactional_id = weir_text(spec->transactional_id);
+    request.topic_data = topics;
+    request.topic_data_count = spec->count;
+    struct call *call = stage_begin(&stage, 0, weir_handle_produce, &weir_wire_produce_request_type,
+                                    &weir_wire_produce_response_type, spec->version, &request);
+    stage_wait(call);
+    return call;
+}
+
+static const partition_answer *answer_at(const struct call *call, size_t n)
+{
+    ck_assert_int_eq(call->outcome, REPLIED);
+    const struct weir_wire_produce_response *response = call->answer;
+    ck_assert_uint_lt(n, response->responses_count);
+    ck_assert_uint_eq(response->responses[n].partition_responses_count, 1);
+    return &response->responses[n].partition_responses[0];
+}
+
+static int64_t end_of(const char *topic, int32_t partition)
+{
+    return engine_latest(&stage.engine, topic, partition);
+}
+
+/* A batch with one of its fields changed and the crc made to fit. */
+static struct weir_slice changed(size_t at, uint8_t value)
+{
+    struct weir_slice batch = stage_batch(&stage, "value");
+    uint8_t *bytes = (uint8_t *)(uintptr_t)batch.data;
+    bytes[at] = value;
+    weir_store_u32(bytes + 17,
+                   weir_crc32c(0, bytes + WEIR_BATCH_CRC_FROM, batch.size - WEIR_BATCH_CRC_FROM));
+    return batch;
+}
+
+static struct weir_slice two_batches(void)
+{
+    struct weir_slice batch = stage_batch(&stage, "value");
+    uint8_t *both = weir_arena_alloc(&stage.arena, batch.size * 2);
+    memcpy(both, batch.data, batch.size);
+    memcpy(both + batch.size, batch.data, batch.size);
+    return weir_slice(both, batch.size * 2);
+}
+
+/* ---- appends --------------------------------------------------------------------------------- */
+
+/* In every version, by name and by id, each partition asked is answered with where its batch is. */
+START_TEST(a_batch_is_appended_in_every_version)
+{
+    for (int16_t version = 3; version <= 13; version++) {
+        struct weir_slice batch = stage_batch(&stage, "value");
+        int16_t acks = version % 2 == 0 ? 1 : -1;
+        struct call *call = produce(
+            &(struct spec){version, acks, NULL,
+                           (struct to[]){{.topic = "a", .partition = 2, .records = batch}}, 1});
+        const partition_answer *answer = answer_at(call, 0);
+        ck_assert_int_eq(answer->error_code, 0);
+        ck_assert_int_eq(answer->index, 2);
+        ck_assert_int_eq(answer->base_offset, version - 3);
+        ck_assert_int_eq(answer->log_append_time_ms, -1);
+        if (version >= 5) ck_assert_int_eq(answer->log_start_offset, 0);
+        ck_assert_int_eq(
+            ((const struct weir_wire_produce_response *)call->answer)->throttle_time_ms, 0);
+    }
+}
+END_TEST
+
+/* The same partition twice in a request is appended twice, in order. */
+START_TEST(a_partition_named_twice_is_appended_twice)
+{
+    struct to to[] = {
+        {.topic = "a", .records = stage_batch(&stage, "first")},
+        {.topic = "a", .records = stage_batch(&stage, "second")},
+    };
+    struct call *call = produce(&(struct spec){9, -1, NULL, to, 2});
+    ck_assert_int_eq(answer_at(call, 0)->base_offset, 0);
+    ck_assert_int_eq(answer_at(call, 1)->base_offset, 1);
+    char value[64];
+    ck_code(engine_fetch(&stage.engine, "a", 0, 1, value), 0);
+    ck_assert_str_eq(value, "second");
+}
+END_TEST
+
+/* A request without acknowledgement is not answered, but appended; what is wrong ends the connection. */
+START_TEST(without_acks_there_is_no_answer)
+{
+    struct to to[] = {{.topic = "a", .records = stage_batch(&stage, "value")}};
+    struct call *call = produce(&(struct spec){9, 0, NULL, to, 1});
+    ck_assert_int_eq(call->outcome, NOTHING);
+    stage_pass(&stage, 100);
+    ck_assert_int_eq(end_of("a", 0), 1);
+    to[0].records = weir_slice("", 0);
+    call = produce(&(struct spec){9, 0, NULL, to, 1});
+    ck_assert_int_eq(call->outcome, CLOSED);
+    ck_assert_int_eq(end_of("a", 0), 1);
+}
+END_TEST
+
+/* ---- refusals -------------------------------------------------------------------------------- */
+
+/* Each has Kafka's number, with words from version 8 on, and appends nothing; its neighbour is
+ * appended. */
+START_TEST(what_is_wrong_has_its_number)
+{
+    struct weir_slice good = stage_batch(&stage, "value");
+    struct weir_slice bad_crc = stage_batch(&stage, "value");
+    ((uint8_t *)(uintptr_t)bad_crc.data)[bad_crc.size - 1] ^= 1;
+    const struct {
+        int16_t version;
+        struct to to;
+        int16_t error;
+    } cases[] = {
+        {9, {.topic = "a", .records = weir_slice("", 0)}, 87},
+        {9, {.topic = "a", .records = weir_null()}, 87},
+        {9, {.topic = "a", .records = two_batches()}, 87},
+        {9, {.topic = "a", .records = weir_slice(good.data, good.size - 1)}, 87},
+        {9, {.topic = "a", .records = weir_slice(good.data, 20)}, 87},
+        {9, {.topic = "a", .records = changed(16, 1)}, 87},    /* magic */
+        {9, {.topic = "a", .records = changed(22, 0x20)}, 87}, /* control */
+        {9, {.topic = "a", .records = changed(26, 5)}, 87},    /* last offset delta */
+        {9, {.topic = "a", .records = bad_crc}, 2},
+        {6, {.topic = "a", .records = changed(22, 4)}, 76}, /* zstd */
+        {9, {.topic = "a", .partition = 77, .records = good}, 3},
+        {9, {.topic = "nothing", .records = good}, 3},
+        {9, {.topic = "__consumer_offsets", .records = good}, 17},
+        {13, {.topic = "a", .records = good, .unknown_id = true}, 100},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct to to[] = {cases[i].to,
+                          {.topic = "a", .partition = 1, .records = stage_batch(&stage, "fine")}};
+        struct call *call = produce(&(struct spec){cases[i].version, -1, NULL, to, 2});
+        const partition_answer *answer = answer_at(call, 0);
+        ck_assert_msg(answer->error_code == cases[i].error, "case %zu: %d", i, answer->error_code);
+        ck_assert_int_eq(answer->base_offset, -1);
+        ck_assert_int_eq(answer->index, cases[i].to.partition);
+        if (cases[i].version >= 8) ck_assert_uint_gt(answer->error_message.size, 0);
+        ck_assert_int_eq(answer_at(call, 1)->error_code, 0);
+        ck_assert_int_eq(answer_at(call, 1)->base_offset, (int64_t)i);
+        ck_assert_int_eq(end_of("a", 0), 0);
+    }
+}
+END_TEST
+
+/* An unknown id is echoed. */
+START_TEST(an_unknown_id_is_echoed)
+{
+    struct to to[] = {{.topic = "a", .records = stage_batch(&stage, "v"), .unknown_id = true}};
+    struct call *call = produce(&(struct spec){13, -1, NULL, to, 1});
+    const struct weir_wire_produce_response *response = call->answer;
+    ck_assert_int_eq(response->responses[0].topic_id.bytes[0], 9);
+}
+END_TEST
+
+/* Mistakes of the request are every partition's: strange acks, and anything of a transaction. */
+START_TEST(a_wrong_request_is_refused_as_a_whole)
+{
+    struct to plain[] = {
+        {.topic = "a", .records = stage_batch(&stage, "value")},
+        {.topic = "a", .partition = 1, .records = stage_batch(&stage, "value")},
+    };
+    struct to transactional[] = {plain[0],
+                                 {.topic = "a", .partition = 1, .records = changed(22, 0x10)}};
+    const struct {
+        struct spec spec;
+        int16_t error;
+    } cases[] = {
+        {{9, 2, NULL, plain, 2}, 21},
+        {{9, -2, NULL, plain, 2}, 21},
+        {{9, -1, "id", plain, 2}, 53},
+        {{13, -1, NULL, transactional, 2}, 53},
+    };
+    for (size_t i = 0; i < 4; i++) {
+        struct call *call = produce(&cases[i].spec);
+        ck_assert_int_eq(answer_at(call, 0)->error_code, cases[i].error);
+        ck_assert_int_eq(answer_at(call, 1)->error_code, cases[i].error);
+    }
+    ck_assert_int_eq(end_of("a", 0), 0);
+    ck_assert_int_eq(end_of("a", 1), 0);
+}
+END_TEST
+
+/* An idempotent producer's repeat is answered with the first offset, a gap with 45. */
+START_TEST(sequences_are_checked)
+{
+    static const struct {
+        int32_t sequence;
+        int16_t error;
+        int64_t offset;
+    } steps[] = {{0, 0, 0}, {1, 0, 1}, {1, 0, 1}, {3, 45, -1}, {2, 0, 2}};
+    for (size_t i = 0; i < 5; i++) {
+        struct weir_shared *batch =
+            engine_producer_batch(&stage.engine, "value", 7, steps[i].sequence);
+        struct to to[] = {{.topic = "a", .records = weir_slice(batch->data, batch->size)}};
+        struct call *call = produce(&(struct spec){10, -1, NULL, to, 1});
+        ck_assert_int_eq(answer_at(call, 0)->error_code, steps[i].error);
+        ck_assert_int_eq(answer_at(call, 0)->base_offset, steps[i].offset);
+        weir_shared_unref(batch);
+    }
+}
+END_TEST
+
+/* Who may not write is told so, and nothing is written. */
+START_TEST(a_forbidden_topic_is_not_written)
+{
+    struct to to[] = {{.topic = "a", .records = stage_batch(&stage, "value")}};
+    stage.forbids = true;
+    ck_assert_int_eq(answer_at(produce(&(struct spec){9, -1, NULL, to, 1}), 0)->error_code, 29);
+    ck_assert_int_eq(end_of("a", 0), 0);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *appends = tcase_create("appends");
+    tcase_add_checked_fixture(appends, set_up, tear_down);
+    tcase_add_test(appends, a_batch_is_appended_in_every_version);
+    tcase_add_test(appends, a_partition_named_twice_is_appended_twice);
+    tcase_add_test(appends, without_acks_there_is_no_answer);
+    suite_add_tcase(suite, appends);
+
+    TCase *refusals = tcase_create("refusals");
+    tcase_add_checked_fixture(refusals, set_up, tear_down);
+    tcase_add_test(refusals, what_is_wrong_has_its_number);
+    tcase_add_test(refusals, an_unknown_id_is_echoed);
+    tcase_add_test(refusals, a_wrong_request_is_refused_as_a_whole);
+    tcase_add_test(refusals, sequences_are_checked);
+    tcase_add_test(refusals, a_forbidden_topic_is_not_written);
+    suite_add_tcase(suite, refusals);
+}
+
+int main(void)
+{
+    return weir_test_main("produce", add);
+}
