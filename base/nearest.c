@@ -40,7 +40,8 @@ struct weir_nearest weir_nearest_to(const char *word)
 void weir_nearest_offer(struct weir_nearest *nearest, const char *candidate)
 {
     size_t found = distance(nearest->word, candidate);
-    if (found >= nearest->distance) return;
+    size_t letters = strlen(nearest->word) + strlen(candidate);
+    if (found >= nearest->distance || 4 * found > letters) return; /* half of it is another word */
     nearest->found = candidate;
     nearest->distance = found;
 }

@@ -16,7 +16,8 @@ struct weir_nearest {
     size_t distance; /* of `found`: letters to insert, drop or change (Levenshtein) */
 };
 
-/** Both borrow their words. Words of more than 64 letters are near to none. */
+/** Both borrow their words. Words of more than 64 letters are near to none, and so is a word of which
+ * more than half the letters, or more than five, would change. */
 struct weir_nearest weir_nearest_to(const char *word);
 /** Of two that are as near, the one offered first stays. */
 void weir_nearest_offer(struct weir_nearest *nearest, const char *candidate);

@@ -214,7 +214,7 @@ static int place_readers(struct consumption *run, struct weir_error *error)
 
 static void write_output(struct consumption *run)
 {
-    (void)fwrite(run->output.data, 1, run->output.size, stdout);
+    if (run->output.size > 0) (void)fwrite(run->output.data, 1, run->output.size, stdout);
     weir_buffer_reset(&run->output);
 }
 

@@ -1,8 +1,9 @@
 /** `weir`: finds the command and runs it. `weir help` and `weir version` are here. */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/nearest.h"
@@ -157,8 +158,18 @@ static int run(int argc, char **argv)
     return command->run(&cli, command, argc - used, argv + used);
 }
 
+/* A closed stdin, stdout or stderr would be the number of the next file that is opened, and be read or
+ * written as such. What takes its place is empty to read, and an error to write. */
+static void fill_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)open("/dev/null", O_RDONLY);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_files();
     (void)signal(SIGPIPE,
                  SIG_IGN); /* a reader that leaves must not keep a directory from closing */
     return run(argc - 1, argv + 1);

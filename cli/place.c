@@ -38,6 +38,9 @@ static int open_server(struct cli *cli, const char *address, struct place **plac
                            "start one: 'weir server --data ./data'; or work without a server: "
                            "--data DIR");
     }
+    if (rc == WEIR_INVALID_ARGUMENT) {
+        return say_failure(&error, "--brokers takes HOST:PORT, such as 127.0.0.1:9092");
+    }
     return say_failure(&error, NULL);
 }
 

@@ -90,7 +90,8 @@ struct production {
     struct weir_partitioner partitioner;
     struct weir_batch_builder *builders; /* by partition */
     int32_t partition_count;
-    int64_t produced;
+    int64_t taken;    /* records of the input */
+    int64_t produced; /* and those that were reported */
 };
 
 static int64_t now_ms(void)
@@ -134,7 +135,7 @@ static int report(struct production *run, const struct place_produce *stored,
         rc = weir_batch_next(&iterator, &record, error);
         if (rc == 0) report_record(run, stored, &iterator.header, &record);
     }
-    (void)fwrite(run->output.data, 1, run->output.size, stdout);
+    if (run->output.size > 0) (void)fwrite(run->output.data, 1, run->output.size, stdout);
     weir_buffer_reset(&run->output);
     return rc < 0 ? rc : 0;
 }
@@ -245,9 +246,14 @@ static int take_records(struct production *run, struct weir_error *error)
         int rc = record_scan_next(&run->format, unread(run), run->input_ended, &run->record,
                                   &scanned, &used, error);
         if (rc == WEIR_END) return 0;
-        if (rc == 0) rc = add_record(run, &scanned, error);
+        if (rc < 0) {
+            return weir_error_wrap(error, rc, "record %lld of stdin does not have the form '%s'",
+                                   (long long)run->taken + 1, run->values->format);
+        }
+        rc = add_record(run, &scanned, error);
         if (rc < 0) return rc;
         run->input_from += used;
+        run->taken++;
     }
 }
 

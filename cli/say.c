@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,12 +47,21 @@ void say_note(const char *format, ...)
     (void)fputc('\n', stderr);
 }
 
+/* The write that failed may be long past, and its reason with it; a pipe without a reader tells. */
+static bool reader_has_gone(void)
+{
+    struct pollfd ask = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&ask, 1, 0) > 0 && (ask.revents & POLLERR) != 0;
+}
+
 int say_flush(void)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return CLI_OK;
-    if (errno == EPIPE || errno == 0) return CLI_OK; /* 0: it was said at the failed write */
-    (void)fprintf(stderr, "weir: write to stdout: %s\n", strerror(errno));
+    int reason = errno;
+    if (reason == EPIPE || reader_has_gone()) return CLI_OK;
+    (void)fprintf(stderr, "weir: write to stdout: %s\n",
+                  reason != 0 ? strerror(reason) : "not everything could be written");
     return CLI_FAILED;
 }
 
@@ -124,6 +134,15 @@ static void print_row(const struct say_table *table, size_t from, const size_t *
     }
 }
 
+void say_table_drop(struct say_table *table)
+{
+    for (size_t i = 0; i < table->cell_count; i++) {
+        free(table->cells[i]);
+    }
+    free(table->cells);
+    *table = (struct say_table){0};
+}
+
 void say_table_end(struct say_table *table, int indent)
 {
     size_t widths[SAY_TABLE_COLUMNS_MAX] = {0};
@@ -138,12 +157,8 @@ void say_table_end(struct say_table *table, int indent)
         print_row(table, row, widths, indent);
         (void)puts(row == 0 && is_bold ? "\033[0m" : "");
     }
-    for (size_t i = 0; i < table->cell_count; i++) {
-        free(table->cells[i]);
-    }
-    free(table->cells);
     if (table->failed) say_note("weir: out of memory: the table is not complete");
-    *table = (struct say_table){0};
+    say_table_drop(table);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */

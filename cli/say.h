@@ -44,6 +44,9 @@ void say_table_cell(struct say_table *table, const char *format, ...) WEIR_PRINT
 /** Print and free. `indent` blanks in front of each line. */
 void say_table_end(struct say_table *table, int indent);
 
+/** Free without printing. */
+void say_table_drop(struct say_table *table);
+
 /** "1.4 MiB", "512 B". Gives `to`. */
 const char *say_size(char to[24], int64_t bytes);
 

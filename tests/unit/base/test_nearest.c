@@ -35,13 +35,27 @@ START_TEST(what_is_far_from_all_finds_none)
 }
 END_TEST
 
+/* A word of which more than half the letters would change is another word, however short. */
+START_TEST(what_is_another_word_is_not_meant)
+{
+    struct weir_nearest nearest = weir_nearest_to("nope");
+    weir_nearest_offer(&nearest, "t");
+    weir_nearest_offer(&nearest, "name");
+    ck_assert_ptr_nonnull(nearest.found); /* two of four letters: just so */
+    ck_assert_str_eq(nearest.found, "name");
+    struct weir_nearest other = weir_nearest_to("t");
+    weir_nearest_offer(&other, "u");
+    ck_assert_ptr_null(other.found);
+}
+END_TEST
+
 /* Of two words that are as near, the one offered first stays. */
 START_TEST(the_first_of_equals_stays)
 {
-    struct weir_nearest nearest = weir_nearest_to("b");
-    weir_nearest_offer(&nearest, "a");
-    weir_nearest_offer(&nearest, "c");
-    ck_assert_str_eq(nearest.found, "a");
+    struct weir_nearest nearest = weir_nearest_to("bat");
+    weir_nearest_offer(&nearest, "hat");
+    weir_nearest_offer(&nearest, "cat");
+    ck_assert_str_eq(nearest.found, "hat");
 }
 END_TEST
 
@@ -50,6 +64,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("nearest");
     tcase_add_test(tests, a_slip_of_the_pen_finds_its_word);
     tcase_add_test(tests, what_is_far_from_all_finds_none);
+    tcase_add_test(tests, what_is_another_word_is_not_meant);
     tcase_add_test(tests, the_first_of_equals_stays);
     suite_add_tcase(suite, tests);
 }
