@@ -83,6 +83,20 @@ START_TEST(all_topics_are_asked_for_as_the_version_does)
 }
 END_TEST
 
+/* librdkafka's way to ask for all topics leaves three bytes behind the request; Kafka lets them be. */
+START_TEST(bytes_behind_a_request_are_let_be)
+{
+    static const uint8_t asked[] = {0,   0,   0,   25,  0,   3,   0, 13, 0, 0, 0, 3, 0, 7, 'r',
+                                    'd', 'k', 'a', 'f', 'k', 'a', 0, 0,  0, 0, 0, 1, 0, 0};
+    struct weir_wire_metadata_response response;
+    open_server();
+    raw_send(&stage.client, asked, sizeof asked);
+    server_receive(&stage, &weir_wire_metadata_response_type, NEWEST, 3, &response);
+    ck_assert_uint_eq(response.topics_count, 2);
+    ck_assert_uint_eq(ask(NEWEST, NULL, 0, true).topics_count, 2);
+}
+END_TEST
+
 /* From version 1 on an empty list asks for no topic: the brokers only. */
 START_TEST(an_empty_list_shows_the_brokers_only)
 {
@@ -372,6 +386,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("metadata");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, all_topics_are_asked_for_as_the_version_does);
+    tcase_add_test(tests, bytes_behind_a_request_are_let_be);
     tcase_add_test(tests, an_empty_list_shows_the_brokers_only);
     tcase_add_test(tests, one_broker_leads_everything);
     tcase_add_test(tests, leader_epochs_rise_over_a_crash);
