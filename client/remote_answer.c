@@ -120,8 +120,12 @@ static int frame_size(const struct weir_remote *remote, size_t at, size_t *size_
         return weir_error_set(error, WEIR_CORRUPT, "a frame of %u bytes: not a Kafka server", size);
     }
     if (size > response_size_max(remote)) {
-        return weir_error_set(error, WEIR_TOO_LARGE, "an answer of %u bytes, over the %zu allowed",
-                              size, response_size_max(remote));
+        const char *hint = remote->state == WEIR_REMOTE_NEGOTIATING
+                               ? "; is it a Kafka port, and without TLS?"
+                               : "";
+        return weir_error_set(error, WEIR_TOO_LARGE,
+                              "an answer of %u bytes, over the %zu allowed%s", size,
+                              response_size_max(remote), hint);
     }
     *size_out = LENGTH_SIZE + (size_t)size;
     return 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/remote.h"
 #include "client/remote_session.h"
 #include "tests/unit/client/stage.h"
 #include "wire/generated/metadata_request.h"
@@ -122,6 +123,78 @@ START_TEST(all_shards_listen_at_one_port)
         weir_arena_close(&arena);
         weir_remote_session_close(sessions[i]);
     }
+    stage_close(&stage);
+}
+END_TEST
+
+struct sim_client {
+    struct weir_actor *actor;
+    struct weir_remote *remote;
+    const char *address;
+    int changes;
+    int rc;
+};
+
+static void note_change(void *context, int rc, const struct weir_error *why)
+{
+    struct sim_client *client = context;
+    (void)why;
+    client->changes++;
+    client->rc = rc;
+}
+
+struct open_errand {
+    struct weir_message message;
+    struct sim_client *client;
+};
+
+static void open_remote(struct weir_message *message)
+{
+    struct sim_client *client = ((struct open_errand *)message)->client;
+    struct weir_remote_options options = {
+        .actor = client->actor,
+        .budget = client->actor->env->budget,
+        .address = client->address,
+        .changed = note_change,
+        .context = client,
+    };
+    ck_ok(weir_remote_open(&options, &client->remote, &error), &error);
+}
+
+static void close_remote(struct weir_message *message)
+{
+    weir_remote_close(((struct open_errand *)message)->client->remote);
+}
+
+static int nothing_to_do(void *impl)
+{
+    (void)impl;
+    return 0;
+}
+
+/* The port is the same in the simulator: a client there connects, learns the versions, and hears of
+ * the port's end. */
+START_TEST(the_port_works_in_the_simulator)
+{
+    stage_open(&stage, STAGE_SIM, 3);
+    ck_ok(weir_listen(stage.log, &any_port, &error), &error);
+    struct sim_client client = {.address = weir_listen_address(stage.log)};
+    struct weir_actor_options options = {.name = "client", .run_once = nothing_to_do};
+    ck_ok(weir_actor_start(weir_sim_node(stage.sim, 0), &options, &client.actor, &error), &error);
+    struct open_errand errand = {{NULL, open_remote}, &client};
+    weir_actor_post(client.actor, &errand.message);
+    weir_sim_run(stage.sim, NULL, NULL, 1000000000);
+    ck_assert_int_eq(client.changes, 1);
+    ck_assert_int_eq(client.rc, 0);
+    ck_assert_int_ge(weir_remote_version(client.remote, &weir_wire_metadata_request_type), 9);
+    ck_ok(weir_unlisten(stage.log, &error), &error);
+    weir_sim_run(stage.sim, NULL, NULL, 1000000000);
+    ck_assert_int_eq(client.changes, 2);
+    ck_assert_int_eq(client.rc, WEIR_DISCONNECTED);
+    errand.message.handle = close_remote;
+    weir_actor_post(client.actor, &errand.message);
+    weir_sim_run(stage.sim, NULL, NULL, 1000000000);
+    weir_actor_stop(client.actor);
     stage_close(&stage);
 }
 END_TEST
@@ -337,6 +410,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_client_sees_the_logs_topics);
     tcase_add_test(tests, an_advertised_address_is_told);
     tcase_add_test(tests, all_shards_listen_at_one_port);
+    tcase_add_test(tests, the_port_works_in_the_simulator);
     tcase_add_test(tests, a_log_has_one_port);
     tcase_add_test(tests, bad_addresses_and_settings_are_refused);
     tcase_add_test(tests, insecure_is_a_choice);
