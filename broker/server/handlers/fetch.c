@@ -100,9 +100,9 @@ interest_of_connection(struct weir_fetch_part *part, const struct weir_fetch_pol
     return keep->object;
 }
 
-/* Kafka's number, or 0 with `interest` (NULL: no memory) and `session_out` set. */
-static int16_t choose_full(struct weir_fetch_part *part, struct weir_fetch_poll *poll, bool by_id,
-                           struct weir_fetch_session **session_out)
+/* `interest` stays NULL without memory. */
+static void choose_full(struct weir_fetch_part *part, struct weir_fetch_poll *poll, bool by_id,
+                        struct weir_fetch_session **session_out)
 {
     struct weir_fetch_session *old = weir_fetch_session_find(part, poll->asked->session_id);
     if (old != NULL) weir_fetch_session_close(part, old);
@@ -112,9 +112,9 @@ static int16_t choose_full(struct weir_fetch_part *part, struct weir_fetch_poll 
     poll->interest =
         session != NULL ? session->interest : interest_of_connection(part, poll, by_id);
     *session_out = session;
-    return 0;
 }
 
+/* Kafka's number, or 0. */
 static int16_t choose_session(struct weir_fetch_part *part, struct weir_fetch_poll *poll,
                               bool by_id, struct weir_fetch_session **session_out)
 {
@@ -234,8 +234,12 @@ void weir_handle_fetch(struct weir_request_context *context)
     struct weir_fetch_session *session = NULL;
     poll->context = context;
     poll->asked = asked;
-    int16_t number = is_full ? choose_full(part, poll, by_id, &session)
-                             : choose_session(part, poll, by_id, &session);
+    int16_t number = 0;
+    if (is_full) {
+        choose_full(part, poll, by_id, &session);
+    } else {
+        number = choose_session(part, poll, by_id, &session);
+    }
     if (number != 0) {
         weir_fetch_answer_error(context, number);
     } else if (poll->interest == NULL) {

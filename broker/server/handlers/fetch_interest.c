@@ -2,12 +2,13 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "broker/metadata/topic_names.h"
 #include "broker/server/handlers/fetch_part.h"
 #include "broker/server/handlers/fetch_poll.h"
 
 /* From here on bytes are sent from the segment's file, below they are taken from memory. */
 enum { RANGE_MIN = 64 * 1024 };
-enum { KEY_SIZE_MAX = INT16_MAX + 4 };
+enum { KEY_SIZE_MAX = WEIR_TOPIC_NAME_SIZE_MAX + 4 };
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
@@ -87,11 +88,12 @@ static void free_interest_if_idle(struct weir_fetch_interest *interest)
 
 struct weir_fetch_interest *weir_fetch_interest_new(struct weir_fetch_part *part, bool by_id)
 {
-    struct weir_fetch_interest *interest = weir_alloc_zero(part->budget, sizeof *interest);
+    struct weir_fetch_interest *interest =
+        weir_alloc_zero(&part->interests_budget, sizeof *interest);
     if (interest == NULL) return NULL;
     interest->part = part;
     interest->by_id = by_id;
-    weir_map_init(&interest->entries, part->budget);
+    weir_map_init(&interest->entries, &part->interests_budget);
     weir_fetch_ring_init(&interest->order);
     weir_fetch_ring_init(&interest->due);
     weir_fetch_ring_init(&interest->held);
@@ -118,7 +120,11 @@ void weir_fetch_interest_release(struct weir_fetch_interest *interest)
     while ((entry = weir_map_next(&interest->entries, &at)) != NULL) {
         if (entry->state == WEIR_FETCH_WATCHED) call_back(entry, WEIR_FETCH_RETURNING);
     }
-    free_interest_if_idle(interest);
+    if (interest->poll != NULL) {
+        weir_fetch_poll_hurry(interest->poll); /* which then frees it */
+    } else {
+        free_interest_if_idle(interest);
+    }
 }
 
 void weir_fetch_interest_end_poll(struct weir_fetch_interest *interest)
@@ -135,12 +141,12 @@ void weir_fetch_interest_let_go(struct weir_fetch_interest *interest)
 
 /* ---- the set --------------------------------------------------------------------------------- */
 
-/* Null for what is too long for a string of Kafka's. */
+/* Null for what is too long to be a topic's name. */
 static struct weir_slice make_key(uint8_t key[KEY_SIZE_MAX], bool by_id, struct weir_slice topic,
                                   struct weir_uuid id, int32_t partition)
 {
     struct weir_slice name = by_id ? weir_slice(id.bytes, sizeof id.bytes) : topic;
-    if (name.size > INT16_MAX) return weir_null();
+    if (name.size > WEIR_TOPIC_NAME_SIZE_MAX) return weir_null();
     if (name.size > 0) memcpy(key, name.data, name.size);
     weir_store_u32(key + name.size, (uint32_t)partition);
     return weir_slice(key, name.size + 4);
@@ -150,7 +156,7 @@ static struct weir_fetch_entry *add(struct weir_fetch_interest *interest, struct
                                     const struct weir_fetch_place *place)
 {
     struct weir_fetch_entry *entry =
-        weir_alloc_zero(interest->part->budget, sizeof *entry + key.size);
+        weir_alloc_zero(&interest->part->interests_budget, sizeof *entry + key.size);
     if (entry == NULL) return NULL;
     memcpy(entry + 1, key.data, key.size);
     entry->key = weir_slice(entry + 1, key.size);
@@ -254,8 +260,8 @@ void weir_fetch_interest_drop(struct weir_fetch_interest *interest, struct weir_
 int weir_fetch_entry_name(struct weir_fetch_entry *entry, struct weir_slice name)
 {
     weir_assert(entry->name == NULL && entry->interest->unnamed > 0);
-    entry->name =
-        weir_alloc_text(entry->interest->part->budget, (const char *)name.data, name.size);
+    entry->name = weir_alloc_text(&entry->interest->part->interests_budget, (const char *)name.data,
+                                  name.size);
     if (entry->name == NULL) return WEIR_NO_MEMORY;
     entry->place.topic = weir_slice(entry->name, name.size);
     entry->interest->unnamed--;

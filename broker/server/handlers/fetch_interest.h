@@ -106,7 +106,8 @@ struct weir_fetch_interest {
 
 /** NULL without memory. */
 struct weir_fetch_interest *weir_fetch_interest_new(struct weir_fetch_part *part, bool by_id);
-/** Nobody reads any more: gone as soon as no fetch is under way and nothing is out. NULL is fine. */
+/** Nobody reads any more: a fetch under way is answered soon, and it is gone as soon as nothing is
+ * out. NULL is fine. */
 void weir_fetch_interest_release(struct weir_fetch_interest *interest);
 /** The fetch that was under way is over. Its answer may still look at the entries until `let_go`. */
 void weir_fetch_interest_end_poll(struct weir_fetch_interest *interest);

@@ -14,7 +14,10 @@
  * slots are taken, the session that was not used for longest makes room, if no fetch is under way
  * with it and it was idle for two minutes; otherwise the reader is served without a session.
  */
-enum { WEIR_FETCH_SESSION_IDLE_MS = 120000 };
+enum {
+    WEIR_FETCH_SESSION_IDLE_MS = 120000,
+    WEIR_FETCH_INTERESTS_BYTES = 256 * 1024 * 1024, /* of all interests of a shard */
+};
 
 struct weir_fetch_session {
     uint8_t key[4];
@@ -30,6 +33,7 @@ struct weir_fetch_part {
     struct weir_broker *broker;
     struct weir_env *env;
     struct weir_budget *budget;
+    struct weir_budget interests_budget;
     struct weir_actor *actor;
     int32_t shard;
     int32_t shard_count;

@@ -207,13 +207,18 @@ void weir_fetch_poll_expire(struct weir_fetch_poll *poll)
     unpark(poll);
 }
 
+void weir_fetch_poll_hurry(struct weir_fetch_poll *poll)
+{
+    poll->is_last = true;
+    if (poll->is_parked) unpark(poll);
+}
+
 /* ---- the door -------------------------------------------------------------------------------- */
 
 void weir_fetch_poll_abandon(struct weir_fetch_poll *poll)
 {
-    poll->is_last = true;
     poll->is_abandoned = true;
-    if (poll->is_parked) unpark(poll);
+    weir_fetch_poll_hurry(poll);
 }
 
 void weir_fetch_poll_begin(struct weir_fetch_poll *poll)

@@ -146,6 +146,8 @@ static struct weir_fetch_part *new_part(const struct weir_request_context *conte
     part->broker = context->broker;
     part->env = weir_broker_env(context->broker);
     part->budget = budget;
+    weir_budget_init(&part->interests_budget, "fetch interests", budget->heap, budget,
+                     WEIR_FETCH_INTERESTS_BYTES);
     part->actor = context->actor;
     part->shard = find_shard(context->broker, context->actor);
     part->shard_count = weir_broker_shard_count(context->broker);

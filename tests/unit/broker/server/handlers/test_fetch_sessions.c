@@ -209,6 +209,25 @@ START_TEST(a_session_serves_one_fetch_at_a_time)
 }
 END_TEST
 
+/* A reader that comes back over another connection and opens a new session ends the parked fetch of the
+ * old one, and nothing of it is left; tear_down counts. */
+START_TEST(a_replaced_session_ends_its_parked_fetch)
+{
+    int32_t id = open_session(12);
+    struct call *parked = fetch_begin(
+        &stage, &(struct fetch_spec){.session_id = id, .session_epoch = 1, .wait_ms = 60000});
+    stage_pass(&stage, 50);
+    ck_assert_int_eq(parked->outcome, PENDING);
+    struct call *call =
+        fetch(&stage, &(struct fetch_spec){
+                          .connection = 1, .session_id = id, .wait_ms = -1, FROM(AT("a", 0, 0))});
+    ck_assert_int_ne(fetched(call)->session_id, id);
+    stage_pass(&stage, 50);
+    ck_assert_int_eq(parked->outcome, REPLIED);
+    ck_assert_int_eq(weir_counter_get(&stage.part.sessions.count), 1);
+}
+END_TEST
+
 /* A partition in error is named in each answer of the session until it is well. */
 START_TEST(an_error_is_named_again)
 {
@@ -343,6 +362,7 @@ static void add(Suite *suite)
     tcase_add_test(errors, session_errors_stand_at_the_top);
     tcase_add_test(errors, epochs_begin_anew_after_the_largest);
     tcase_add_test(errors, a_session_serves_one_fetch_at_a_time);
+    tcase_add_test(errors, a_replaced_session_ends_its_parked_fetch);
     tcase_add_test(errors, an_error_is_named_again);
     suite_add_tcase(suite, errors);
 
