@@ -5,9 +5,9 @@
 #include "broker/server/pool.h"
 
 /**
- * An answer as it goes out: a frame whose bytes lie in several places. Header and fields are encoded
- * into a buffer of its own; records stay where they are, in memory that is held by reference or in
- * a segment's file.
+ * An answer as it goes out: a frame whose bytes lie in several places. Header and fields are
+ * encoded into a buffer of its own; records stay where they are, in memory that is held by
+ * reference or in a segment's file.
  *
  *      size, header, fields | records | fields | records | fields
  *      `bytes`[0..a)          shared   [a..b)    file     [b..end)

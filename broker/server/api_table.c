@@ -35,7 +35,8 @@
 #include "wire/generated/produce_response.h"
 
 /*
- * What is served, in order of key. Versions come from the schemas; ApiVersions is read off these rows.
+ * What is served, in order of key. Versions come from the schemas; ApiVersions is read off these
+ * rows.
  */
 #define FIELD(message, field) offsetof(struct weir_wire_##message, field)
 #define ITEM_SIZE(message) sizeof(struct weir_wire_##message)

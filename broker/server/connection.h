@@ -5,11 +5,12 @@
 #include "broker/server/write_queue.h"
 
 /**
- * A client's connection: frames come in, requests stand in line, answers go out in the line's order.
+ * A client's connection: frames come in, requests stand in line, answers go out in the line's
+ * order.
  *
  *   accepted ──> awaiting ──bytes are there──> reading ──┬─ whole frames: into the line ─┐
  *                 ^    ^                          ^       ├─ a part of one ──────────────┘
- *                 │    └──────────────────────────┼───────┘ (a large one is read straight to its place)
+ *                 │    └──────────────────────────┼───────┘ (a large one: to its place)
  *                 └───────room again────────── paused <── a bound is reached (line, output, memory)
  *
  *   awaiting, reading, paused ──the peer's end, a bad frame, the server closes──> ending:
@@ -27,9 +28,9 @@
  *   a send        response.write.timeout.ms                the connection is closed
  *   silence       connections.max.idle.ms                  the connection is closed
  *
- * Memory follows what has arrived: a frame gets room for all of its bytes at once only if it is small
- * or if the connection has sent a large one before; else room grows fourfold as it fills
- * (RELIABILITY.md N1, N2).
+ * Memory follows what has arrived: a frame gets room for all of its bytes at once only if it is
+ * small, or not much larger than one that the connection has sent before; else room grows fourfold
+ * as it fills (RELIABILITY.md N1, N2).
  *
  * Thread: its part's.
  */
@@ -63,8 +64,8 @@ struct weir_incoming {
     size_t prefix_size;
     size_t size;               /* what the prefix said; 0: it is not whole yet */
     struct weir_shared *frame; /* NULL: no room was given yet */
-    /* What had arrived when; by then plus request.read.timeout.ms there must be much more, or all of
-     * it. 0: nothing of it is there. */
+    /* What had arrived when; by then plus request.read.timeout.ms there must be much more, or all
+     * of it. 0: nothing of it is there. */
     struct weir_mono seen_at;
     size_t seen_size;
 };
@@ -112,7 +113,8 @@ struct weir_connection {
 /** Take the socket over; NULL when memory is out (the socket is the caller's then). */
 struct weir_connection *weir_connection_new(struct weir_server_part *part,
                                             struct weir_socket *socket);
-/** Cut it off: everything it holds is released, handlers hear that it is gone. The pointer is dead. */
+/** Cut it off: everything it holds is released, handlers hear that it is gone. The pointer is
+ * dead. */
 void weir_connection_close(struct weir_connection *connection);
 /** The peer has sent what cannot be answered: logged, counted, and it ends. */
 void weir_connection_refuse(struct weir_connection *connection, const char *reason);
@@ -132,7 +134,8 @@ bool weir_connection_expire(struct weir_connection *connection, struct weir_mono
 
 /* ---- taking in (take_in.c) ------------------------------------------------------------------- */
 
-/** Take frames out of what has arrived, then wait for more, or pause. True if a request came of it. */
+/** Take frames out of what has arrived, then wait for more, or pause. True if a request came of
+ * it. */
 bool weir_connection_take_in(struct weir_connection *connection);
 /** Give back head and frame; nothing is being read. */
 void weir_connection_release_input(struct weir_connection *connection);

@@ -8,9 +8,9 @@
 #include "wire/message.h"
 
 /**
- * One request from its frame to its answer: what a handler is given. Made by the connection, recycled
- * when the answer has been queued. Everything here is touched on the connection's shard only; answers
- * of the engine come back there (set `request.reply_to = context->actor`).
+ * One request from its frame to its answer: what a handler is given. Made by the connection,
+ * recycled when the answer has been queued. Everything here is touched on the connection's shard
+ * only; answers of the engine come back there (set `request.reply_to = context->actor`).
  *
  *   reading ──frame whole──> waiting in line ──its turn──> handling ──reply──> answered
  *                                                             └─connection gone─> abandoned (the
@@ -101,8 +101,8 @@ struct weir_request_context {
     struct weir_slice body; /* what it was decoded from */
     /* the handler's */
     void *state;
-    /** The connection is gone or the server closes: hurry (cancel what is parked). The handler still
-     * replies once. NULL: it is not worth it. */
+    /** The connection is gone or the server closes: hurry (cancel what is parked). The handler
+     * still replies once. NULL: it is not worth it. */
     void (*abandon)(struct weir_request_context *context);
     /* the connection's */
     struct weir_request_context *next;
@@ -138,8 +138,8 @@ void weir_context_give_source(struct weir_request_context *context,
  * afterwards. The context is gone on return.
  *
  * In the response's fields of type `records`, `.data` points to a struct weir_records_source (with
- * `.size` its size) if it is answered by `reply_records`; its bytes are sent from where they lie. NULL data and size 0 are
- * empty records.
+ * `.size` its size) if it is answered by `reply_records`; its bytes are sent from where they lie.
+ * NULL data and size 0 are empty records.
  * An answer that cannot be encoded (out of memory) ends the connection.
  */
 void weir_context_reply(struct weir_request_context *context, const void *response);
@@ -150,8 +150,8 @@ void weir_context_reply_nothing(struct weir_request_context *context);
 void weir_context_reply_close(struct weir_request_context *context, const char *reason);
 
 /**
- * It waits on purpose from now on, until it is answered or unparked: a fetch for data. Counted, and left
- * out of the request's time.
+ * It waits on purpose from now on, until it is answered or unparked: a fetch for data. Counted,
+ * and left out of the request's time.
  */
 void weir_context_park(struct weir_request_context *context);
 void weir_context_unpark(struct weir_request_context *context);
@@ -164,10 +164,10 @@ bool weir_authorize(const struct weir_request_context *context, enum weir_acl_op
 void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
                           int32_t *port_out);
 /**
- * What fetches keep on a shard from one request to the next: their sessions. All NULL at first, set by
- * the first fetch, called by the part: `run_once` in each of its turns (as a shard's guest); when the
- * server closes and no context is left `stop`, turns until `is_idle`, then `free`. `count` is the metric
- * of it.
+ * What fetches keep on a shard from one request to the next: their sessions. All NULL at first,
+ * set by the first fetch, called by the part: `run_once` in each of its turns (as a shard's
+ * guest); when the server closes and no context is left `stop`, turns until `is_idle`, then
+ * `free`. `count` is the metric of it.
  */
 struct weir_part_sessions {
     void *object;
@@ -179,8 +179,8 @@ struct weir_part_sessions {
 };
 struct weir_part_sessions *weir_context_sessions(const struct weir_request_context *context);
 /**
- * What a handler keeps for its connection: what it fetches outside of a session. NULL at first; `release`
- * runs once when the connection is gone, after its contexts were abandoned.
+ * What a handler keeps for its connection: what it fetches outside of a session. NULL at first;
+ * `release` runs once when the connection is gone, after its contexts were abandoned.
  */
 struct weir_connection_keep {
     void *object;

@@ -4,8 +4,8 @@
 #include "base/alloc.h"
 
 /**
- * Objects of one size that are taken and given back all the time: some of those given back are kept, so
- * that a steady state allocates nothing. What is in them is not zeroed.
+ * Objects of one size that are taken and given back all the time: some of those given back are
+ * kept, so that a steady state allocates nothing. What is in them is not zeroed.
  *
  * Thread: the owner's.
  */

@@ -113,8 +113,7 @@ static bool may_begin(const struct weir_connection *connection)
     const struct weir_request_line *line = &connection->line;
     const struct weir_request_context *next = line->next_to_begin;
     if (next == NULL || weir_connection_is_clogged(connection)) return false;
-    /* What has begun before others were answered is of one kind, so that the first stands for all.
-     * */
+    /* What has begun before others were answered is of one kind, so the first stands for all. */
     return next == line->first || (next->api->may_overlap && next->api == line->first->api);
 }
 

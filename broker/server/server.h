@@ -9,9 +9,9 @@
  *   socket ──frames──> connection ──context──> handler ──requests──> partitions' shards
  *          <──in order── write queue <──reply──┘  (on the connection's shard throughout)
  *
- * Each shard has a part of its own (weir_server_part, server_internal.h): its listener, which shares
- * the address with the others', its connections, its pool of contexts. Nothing is shared between
- * parts but counters.
+ * Each shard has a part of its own (weir_server_part, server_internal.h): its listener, which
+ * shares the address with the others', its connections, its pool of contexts. Nothing is shared
+ * between parts but counters.
  */
 struct weir_server;
 
@@ -28,15 +28,15 @@ struct weir_server_options {
 /**
  * Listen. Ready for clients on return.
  *
- * Errors: WEIR_INVALID_ARGUMENT (the address; another than loopback without allow_insecure: the text
- *         names the flag), WEIR_LOCKED (in use), WEIR_PERMISSION, WEIR_INVALID_CONFIG, WEIR_LIMIT.
+ * Errors: WEIR_INVALID_ARGUMENT (the address; another than loopback without allow_insecure: the
+ *         text names the flag), WEIR_LOCKED (in use), WEIR_PERMISSION, WEIR_INVALID_CONFIG, WEIR_LIMIT.
  * Owns:   the broker stays the caller's and is closed after weir_server_close.
  * Thread: one that may block.
  */
 int weir_server_open(const struct weir_server_options *options, struct weir_server **server_out,
                      struct weir_error *error);
-/** Stop listening, answer what is under way (parked fetches at once), close the connections. Blocks. NULL
- * is fine. */
+/** Stop listening, answer what is under way (parked fetches at once), close the connections.
+ * Blocks. NULL is fine. */
 void weir_server_close(struct weir_server *server);
 /** With the port it got. */
 const char *weir_server_address(const struct weir_server *server);

@@ -57,8 +57,8 @@ static const struct config_row rows[] = {
      "are answered."},
     {"request.read.timeout.ms", CONFIG_INT64, FIELD(request_read_timeout_ms), 100, HOUR_MS, 30000,
      "ms",
-     "From a request's first byte to its last, and a second more per 64 KiB; a slower sender is "
-     "cut. Weir's own."},
+     "For this long a request may arrive at less than 64 KiB a second; a sender that is still "
+     "slower then is cut off. Weir's own."},
     {"response.write.timeout.ms", CONFIG_INT64, FIELD(response_write_timeout_ms), 100, HOUR_MS,
      30000, "ms", "A client that takes no byte of its answers for this long is cut. Weir's own."},
     {"socket.request.max.bytes", CONFIG_INT32, FIELD(socket_request_max_bytes), 1024, INT32_MAX,

@@ -19,8 +19,8 @@ struct weir_server_config {
     int32_t max_connections;          /* max.connections, 10000 */
     int32_t max_connections_per_ip;   /* max.connections.per.ip, INT32_MAX */
     int64_t connections_max_idle_ms;  /* connections.max.idle.ms, 600000 */
-    int64_t request_read_timeout_ms;  /* request.read.timeout.ms (ours): a frame's first byte to its
-                                          last, plus a second per 64 KiB. 30000 */
+    int64_t request_read_timeout_ms;  /* request.read.timeout.ms (ours): how long a frame may arrive
+                                          at less than 64 KiB a second. 30000 */
     int64_t response_write_timeout_ms; /* response.write.timeout.ms (ours): no byte taken. 30000 */
     int32_t max_in_flight_requests;    /* max.in.flight.requests.per.connection (ours), 64 */
     int32_t fetch_max_bytes;           /* fetch.max.bytes, 57671680 */

@@ -4,10 +4,10 @@
 #include "broker/server/server_internal.h"
 
 /*
- * From bytes to frames. What arrives lands in a head, a buffer that a connection has only while there
- * is something in it; each frame is copied out of it into memory of its own, because the log may
- * keep a frame for good. The rest of a frame that is larger than the head is read straight to its
- * place.
+ * From bytes to frames. What arrives lands in a head, a buffer that a connection has only while
+ * there is something in it; each frame is copied out of it into memory of its own, because the log
+ * may keep a frame for good. The rest of a frame that is larger than the head is read straight to
+ * its place.
  */
 enum {
     HEADER_SIZE_MIN = 10,         /* key, version, correlation id, a null client id */
@@ -182,9 +182,10 @@ static bool take_place(struct weir_connection *connection)
     return true;
 }
 
+/* Who has sent so much is believed to send somewhat more. */
 static void trust_more(struct weir_connection *connection, size_t size)
 {
-    size_t trust = size > WEIR_TRUST_SMALL ? INT32_MAX : WEIR_TRUST_SMALL;
+    size_t trust = size * GROWTH > WEIR_TRUST_SMALL ? size * GROWTH : WEIR_TRUST_SMALL;
     if (connection->trust < trust) connection->trust = trust;
 }
 

@@ -5,9 +5,9 @@
 #include "broker/server/answer.h"
 
 /**
- * The answers of one connection on their way out, in order. What is in memory goes out in one gather
- * send, as far as it reaches; a file's range goes out together with the bytes in front of it. A send
- * has a bound, so that its end says that the peer is taking bytes.
+ * The answers of one connection on their way out, in order. What is in memory goes out in one
+ * gather send, as far as it reaches; a file's range goes out together with the bytes in front of
+ * it. A send has a bound, so that its end says that the peer is taking bytes.
  */
 enum {
     WEIR_SEND_PARTS_MAX = 64,
@@ -32,8 +32,8 @@ static inline bool weir_write_queue_is_empty(const struct weir_write_queue *queu
 }
 /** Takes the answer. */
 void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *answer);
-/** What is to go out next; the parts are in `send`, and stay while it is under way. The queue is not
- * empty. */
+/** What is to go out next; the parts are in `send`, and stay while it is under way. The queue is
+ * not empty. */
 struct weir_socket_output weir_write_queue_gather(const struct weir_write_queue *queue,
                                                   struct weir_send *send);
 /** The system has taken `size` bytes. */

@@ -5,8 +5,8 @@
 #include "tests/support/support.h"
 
 /**
- * A client that sends bytes and takes bytes, of any environment, and is waited for. It has an actor of
- * its own; all calls are the test's thread's.
+ * A client that sends bytes and takes bytes, of any environment, and is waited for. It has an
+ * actor of its own; all calls are the test's thread's.
  */
 enum { RAW_BYTES_MAX = 16 * 1024 * 1024 }; /* that one client may be sent */
 

@@ -7,8 +7,8 @@
 #include "wire/message.h"
 
 /**
- * An engine with a server in the simulator (node 0) and a client (node 1) that exchanges messages with
- * it:
+ * An engine with a server in the simulator (node 0) and a client (node 1) that exchanges messages
+ * with it:
  *
  *     struct server_stage stage;
  *     struct weir_wire_metadata_response response;

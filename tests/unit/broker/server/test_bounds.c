@@ -350,8 +350,8 @@ START_TEST(memory_returns_to_what_it_was)
 }
 END_TEST
 
-/* Whichever allocation fails while a client comes, asks and leaves: it is served or closed, the next
- * one is served, and nothing leaks (closing the server checks its budget). */
+/* Whichever allocation fails while a client comes, asks and leaves: it is served or closed, the
+ * next one is served, and nothing leaks (closing the server checks its budget). */
 START_TEST(any_allocation_may_fail)
 {
     struct server_stage stage;

@@ -1,5 +1,5 @@
-/* Requests that wait for the engine: order, overlap, records from memory and from files, ends in the
- * middle. */
+/* Requests that wait for the engine: order, overlap, records from memory and from files, ends in
+ * the middle. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +105,8 @@ static struct weir_wire_fetch_response fetch_all(struct server_stage *stage)
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
-/* Produces in one segment share flushes, and are answered in their order; what is behind them waits. */
+/* Produces in one segment share flushes, and are answered in their order; what is behind them
+ * waits. */
 START_TEST(produces_overlap_and_are_answered_in_order)
 {
     enum { COUNT = 40 };
@@ -134,7 +135,8 @@ START_TEST(produces_overlap_and_are_answered_in_order)
 }
 END_TEST
 
-/* acks=0 is not answered, what follows is; and it counts even if the client leaves right behind it. */
+/* acks=0 is not answered, what follows is; and it counts even if the client leaves right behind
+ * it. */
 START_TEST(unacknowledged_produces_are_taken)
 {
     struct server_stage stage;
