@@ -3,8 +3,8 @@
 #include "broker/broker_internal.h"
 
 /*
- * Where a partition begins and ends is answered on the spot; the first record of a time is looked for
- * by a worker, since the batch that has it may have to come from the disk.
+ * Where a partition begins and ends is answered on the spot; the first record of a time is looked
+ * for by a worker, since the batch that has it may have to come from the disk.
  */
 
 /* The epoch of the record at `offset`, or of the one that will be there. */

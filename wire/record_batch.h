@@ -100,9 +100,9 @@ void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms);
 /**
  * Everything a broker asks of a produced batch (Kafka protocol guide, Produce), its base offset
  * aside: one whole batch, magic 2, crc, count = last delta + 1 > 0, known attributes and codec, no
- * control bit and no delete horizon unless `allow_control`, an epoch and a sequence >= 0 where there
- * is a producer id, a producer id where it is transactional, and, when `walk_records`, every record
- * well formed with deltas 0, 1, 2, …, timestamps of -1 or more and nothing behind the last.
+ * control bit and no delete horizon unless `allow_control`, an epoch and a sequence >= 0 where
+ * there is a producer id, a producer id where it is transactional, and, when `walk_records`, every
+ * record well formed with deltas 0, 1, 2, …, timestamps of -1 or more and nothing behind the last.
  *
  * Errors: WEIR_CORRUPT, WEIR_INVALID_RECORD, WEIR_TOO_LARGE (batch, or plain form over
  * `plain_size_max`), WEIR_UNSUPPORTED_CODEC, WEIR_UNSUPPORTED_VERSION (magic 0, 1).
@@ -122,11 +122,12 @@ int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *che
                      struct weir_error *error);
 /**
  * The same for a batch that came through the port, as Kafka's brokers take it in: its records are
- * walked in any case, transactional batches and such that claim the log's own time are refused, and a
- * header whose largest timestamp is not the records' is put right (some clients write the last one's),
- * since the time index goes by it.
+ * walked in any case, transactional batches and such that claim the log's own time are refused, and
+ * a header whose largest timestamp is not the records' is put right (some clients write the last
+ * one's), since the time index goes by it.
  *
- * Errors: as above, WEIR_INVALID_TIMESTAMP, WEIR_UNSUPPORTED (transactional). `batch` is unchanged then.
+ * Errors: as above, WEIR_INVALID_TIMESTAMP, WEIR_UNSUPPORTED (transactional). `batch` is unchanged
+ * then.
  */
 int weir_batch_admit(uint8_t *batch, size_t size, const struct weir_batch_check *check,
                      struct weir_error *error);

@@ -19,7 +19,7 @@ enum {
     INTERNAL_ATTRIBUTES = WEIR_BATCH_CONTROL | WEIR_BATCH_DELETE_HORIZON,
 };
 
-/* ---- the header ------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------ */
 
 static int check_attributes(const struct weir_batch_header *header,
                             const struct weir_batch_check *check, struct weir_error *error)
@@ -79,7 +79,7 @@ static int check_foreign(const struct weir_batch_header *header, struct weir_err
     return 0;
 }
 
-/* ---- the records ------------------------------------------------------------------------------ */
+/* ---- the records ----------------------------------------------------------------------------- */
 
 struct walk {
     int64_t base_timestamp_ms;
@@ -206,7 +206,7 @@ static int check_records(struct weir_slice batch, const struct weir_batch_header
     return rc;
 }
 
-/* ---- the door --------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 static int check_whole(struct weir_slice batch, const struct weir_batch_check *check,
                        struct weir_batch_header *header, struct weir_error *error)

@@ -7,8 +7,8 @@
 #include "broker/log/tail_cache.h"
 
 /**
- * One partition's log, as its own files see it: log_open.c, log_append.c, log_roll.c, log_sync.c, log_read.c,
- * log_range.c, log_trim.c, partition_log.c.
+ * One partition's log, as its own files see it: log_open.c, log_append.c, log_roll.c, log_sync.c,
+ * log_read.c, log_range.c, log_trim.c, partition_log.c.
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
  * where the one before ends; only the last is not sealed; whatever is in a segment, the segment is

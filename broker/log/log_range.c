@@ -13,7 +13,7 @@ enum {
     WARM_SIZE = 128 * 1024, /* a cold range is read through in pieces of this size */
 };
 
-/* ---- the receiver's side: any thread ---------------------------------------------------------- */
+/* ---- the receiver's side: any thread --------------------------------------------------------- */
 
 void weir_log_range_release(struct weir_log_range *range)
 {
@@ -27,7 +27,7 @@ bool weir_log_range_was_cut(const struct weir_log_range *range)
     return segment != NULL && segment->cut_size < range->position + range->size;
 }
 
-/* ---- where a range ends ----------------------------------------------------------------------- */
+/* ---- where a range ends ---------------------------------------------------------------------- */
 
 /* No batch that reaches this offset is in the range: one epoch, nothing above what was asked. */
 static int64_t offset_end(const struct weir_log_read *read)

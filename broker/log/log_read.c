@@ -89,8 +89,8 @@ static bool may_be_range(const struct weir_log_read *read)
     return read->position >= 0 && (uint64_t)(read->limit - read->position) >= read->range_min;
 }
 
-/* Headers near both ends are read in place, so they must be in the page cache, and the entry that the
- * walk begins at must be a true one: else it would begin at the segment's start. */
+/* Headers near both ends are read in place, so they must be in the page cache, and the entry that
+ * the walk begins at must be a true one: else it would begin at the segment's start. */
 static bool find_hot_range(struct weir_log_read *read)
 {
     struct weir_segment *segment = read->segment;

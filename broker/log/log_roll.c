@@ -3,8 +3,8 @@
 #include "broker/log/log_internal.h"
 #include "broker/log/small_file.h"
 
-/* A new segment: the one before is synced and sealed, the new one's file is durable in its folder and
- * in the mark before its first byte. */
+/* A new segment: the one before is synced and sealed, the new one's file is durable in its folder
+ * and in the mark before its first byte. */
 
 /* An empty file of that name is what a crash, or a full disk, left of an earlier try. */
 static int open_new_file(struct weir_segment *segment, struct weir_error *error)

@@ -5,10 +5,11 @@
 #include "broker/log/log_internal.h"
 
 /*
- * The first record of a time or later. Largest timestamps are in memory per segment; within one the time
- * index names a batch with nothing late enough before it, headers are walked from there, and the records
- * of the first batch that may hold it are looked at one by one, since only they are exact. If they do not
- * (what made the segment a candidate lies below the log's start), the search goes on behind it.
+ * The first record of a time or later. Largest timestamps are in memory per segment; within one the
+ * time index names a batch with nothing late enough before it, headers are walked from there, and
+ * the records of the first batch that may hold it are looked at one by one, since only they are
+ * exact. If they do not (what made the segment a candidate lies below the log's start), the search
+ * goes on behind it.
  */
 
 /* What a compressed batch may unfold to while its timestamps are looked at. */

@@ -189,11 +189,11 @@ struct weir_log_part { /* whole stored batches; the first may begin below the as
  * segment until weir_log_range_release, which any thread may call; the log may be closed meanwhile,
  * its environment and budget may not.
  *
- * Retention, DeleteRecords and the end of a topic unlink the file: the holder reads on. A cut of the
- * log (weir_partition_log_truncate) shortens the file under the holder: it gets fewer bytes than the
- * range has, or, where something was appended since, others. So a sender asks weir_log_range_was_cut
- * when it is through, and breaks the connection off if it was. Only the owner of an internal topic cuts,
- * after a crash of its job.
+ * Retention, DeleteRecords and the end of a topic unlink the file: the holder reads on. A cut of
+ * the log (weir_partition_log_truncate) shortens the file under the holder: it gets fewer bytes
+ * than the range has, or, where something was appended since, others. So a sender asks
+ * weir_log_range_was_cut when it is through, and breaks the connection off if it was. Only the
+ * owner of an internal topic cuts, after a crash of its job.
  */
 struct weir_log_range {
     void *segment; /* NULL: there is no range */
@@ -240,14 +240,14 @@ struct weir_log_read {
 /**
  * Find a range of the active segment that is in the page cache, if one was asked for; look at the
  * tail cache; else prepare a read of a segment. Owner's thread.
- * 0: done, parts or a range are there (none at the end). WEIR_END: have weir_log_read_run run by a worker (or
- * in place), then weir_log_read_end.
+ * 0: done, parts or a range are there (none at the end). WEIR_END: have weir_log_read_run run by a
+ * worker (or in place), then weir_log_read_end.
  * Errors: WEIR_OFFSET_OUT_OF_RANGE (below log start, above end), WEIR_OFFLINE.
  */
 int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read);
-/** Read from the segment, or find a range of it and read through it if it is cold. Header fields are
- * checked against position, expected offset and epoch, of a range at its two ends; what does not fit
- * is WEIR_CORRUPT, never served. Any one thread. */
+/** Read from the segment, or find a range of it and read through it if it is cold. Header fields
+ * are checked against position, expected offset and epoch, of a range at its two ends; what does
+ * not fit is WEIR_CORRUPT, never served. Any one thread. */
 void weir_log_read_run(struct weir_log_read *read);
 /** Release what begin held; damage takes the range offline (L5). Owner's thread. Returns rc. */
 int weir_log_read_end(struct weir_log_read *read);
@@ -262,12 +262,13 @@ void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, 
 
 /**
  * The first offset whose timestamp is >= `timestamp_ms`, with its own timestamp: exact, also within
- * compressed batches; of a batch in log-append time it is the first record. Reads the time index, the
- * headers of an index interval and a batch, which may have to come from the disk:
+ * compressed batches; of a batch in log-append time it is the first record. Reads the time index,
+ * the headers of an index interval and a batch, which may have to come from the disk:
  *
  *   begin (owner) -> WEIR_END -> run (any one thread) -> end (owner) -> WEIR_END: run once more
  *
- * Begin and end give 0 when `offset` and `found_ms` are there, -1 and -1 if there is no such record.
+ * Begin and end give 0 when `offset` and `found_ms` are there, -1 and -1 if there is no such
+ * record.
  * Errors: WEIR_CORRUPT (what lies behind is offline then), WEIR_IO, WEIR_NO_MEMORY.
  */
 struct weir_log_time {

@@ -27,7 +27,7 @@ void weir_producer_state_close(struct weir_producer_state *state)
     weir_map_init(&state->map, state->budget);
 }
 
-/* ---- who there is, in order of last use ------------------------------------------------------- */
+/* ---- who there is, in order of last use ------------------------------------------------------ */
 
 static struct weir_slice key_of(const int64_t *id)
 {
@@ -93,7 +93,7 @@ static void set_facts(struct weir_producer *producer, const struct weir_producer
     producer->newer = newer;
 }
 
-/* ---- what a batch may be ---------------------------------------------------------------------- */
+/* ---- what a batch may be --------------------------------------------------------------------- */
 
 /* Markers carry a producer id but no sequence. */
 static bool has_sequence(const struct weir_batch_header *header)
@@ -340,9 +340,10 @@ int weir_producer_state_decode(struct weir_producer_state *state, struct weir_re
     return reader->failed ? weir_error_set(error, WEIR_CORRUPT, "producer state: damaged") : 0;
 }
 
-/* ---- Kafka's snapshot -------------------------------------------------------------------------
+/* ---- Kafka's snapshot --------------------------------------------------------------------------
  *
- * A version in front, then wire/schemas/producer_snapshot.json, whose crc is of all that follows it.
+ * A version in front, then wire/schemas/producer_snapshot.json, whose crc is of all that follows
+ * it.
  */
 enum { SNAPSHOT_VERSION = 1, SNAPSHOT_CRC_AT = 2, SNAPSHOT_CRC_FROM = 6 };
 

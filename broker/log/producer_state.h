@@ -13,9 +13,9 @@
  * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock
  * that jumps forgets nobody; time during which the log was closed does not count.
  *
- * Anybody may ask for producer ids without end, so their number is bounded: beyond it the one that was
- * idle for longest is forgotten, as if its day were over. What it sends next is taken with whatever
- * sequence it has; a repetition of what it sent before would not be known again.
+ * Anybody may ask for producer ids without end, so their number is bounded: beyond it the one that
+ * was idle for longest is forgotten, as if its day were over. What it sends next is taken with
+ * whatever sequence it has; a repetition of what it sent before would not be known again.
  */
 enum { WEIR_PRODUCER_BATCHES = 5, WEIR_PRODUCERS_MAX = 10000 };
 

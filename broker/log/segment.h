@@ -11,8 +11,9 @@
  * One `.log` file and how to find a batch in it.
  *
  * Owner's thread: everything, but for the count of references, which any thread may lower. A worker
- * that was given a segment may call weir_segment_seek and read `file`; what it looks at besides does
- * not change while the reference is held. Retention unlinks the file; who holds a reference reads on.
+ * that was given a segment may call weir_segment_seek and read `file`; what it looks at besides
+ * does not change while the reference is held. Retention unlinks the file; who holds a reference
+ * reads on.
  */
 struct weir_segment {
     struct weir_env *env;

@@ -219,8 +219,8 @@ START_TEST(admit_refuses_a_bomb_in_bounded_memory)
 }
 END_TEST
 
-/* The walk that gives nothing and the iterator that gives records are two roads: for any change of a
- * byte they say the same. */
+/* The walk that gives nothing and the iterator that gives records are two roads: for any change of
+ * a byte they say the same. */
 START_TEST(the_walk_agrees_with_the_iterator)
 {
     struct batch_stage stage;

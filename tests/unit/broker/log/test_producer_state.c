@@ -91,8 +91,8 @@ START_TEST(a_failed_batch_makes_the_later_ones_gaps)
 }
 END_TEST
 
-/* A higher epoch comes unannounced (a client's own bump) and begins at 0; the old one is fenced, and
- * old batches are no repetitions any more. */
+/* A higher epoch comes unannounced (a client's own bump) and begins at 0; the old one is fenced,
+ * and old batches are no repetitions any more. */
 START_TEST(a_higher_epoch_begins_anew)
 {
     ck_assert_int_eq(send(1, 4, 0, 2), 0);

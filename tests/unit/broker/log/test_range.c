@@ -106,7 +106,8 @@ START_TEST(ranges_respect_bounds)
 }
 END_TEST
 
-/* What leaves no more than an index interval behind is a full range: readers are not fed by crumbs. */
+/* What leaves no more than an index interval behind is a full range: readers are not fed by crumbs.
+ * */
 START_TEST(ranges_are_as_long_as_they_may_be)
 {
     fill(1, 1 << 20, 400);
@@ -260,8 +261,8 @@ START_TEST(a_range_needs_no_index)
 }
 END_TEST
 
-/* Damage at the first batch is an error and takes the rest offline; damage further up ends a range at
- * or before it once its header is looked at, or is left to the reader's crc. */
+/* Damage at the first batch is an error and takes the rest offline; damage further up ends a range
+ * at or before it once its header is looked at, or is left to the reader's crc. */
 START_TEST(damage_at_the_ends_is_seen)
 {
     fill(1, 1 << 20, 100);

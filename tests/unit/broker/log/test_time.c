@@ -165,7 +165,8 @@ START_TEST(a_segment_may_go_under_the_search)
 }
 END_TEST
 
-/* The Nth read fails, or the Nth allocation: an error or the right answer, and no memory is kept. */
+/* The Nth read fails, or the Nth allocation: an error or the right answer, and no memory is kept.
+ * */
 START_TEST(searches_survive_every_fault)
 {
     fill();
