@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "base/error.h"
+#include "broker/server/server.h"
 #include "client/client_internal.h"
 #include "wire/record_batch.h"
 
@@ -245,6 +246,25 @@ void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offse
 {
     (void)broker;
     request->request.rc = WEIR_UNSUPPORTED;
+}
+
+int weir_server_open(const struct weir_server_options *options, struct weir_server **server_out,
+                     struct weir_error *error)
+{
+    (void)options;
+    (void)server_out;
+    return weir_error_set(error, WEIR_UNSUPPORTED, "fake engine");
+}
+
+void weir_server_close(struct weir_server *server)
+{
+    ck_assert_ptr_null(server);
+}
+
+const char *weir_server_address(const struct weir_server *server)
+{
+    (void)server;
+    return NULL;
 }
 
 struct fake_engine *fake_engine_new(void)
