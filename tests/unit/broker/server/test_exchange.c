@@ -294,6 +294,33 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+/* When a sync fails, produces are answered with the storage's error, and the server still closes. */
+START_TEST(a_failed_disk_is_told)
+{
+    struct server_stage stage;
+    struct weir_buffer bytes;
+    struct weir_wire_produce_response response;
+    begin(&stage, 6, 2);
+    produce(&stage, 0, "first");
+    int16_t told = 0;
+    for (uint64_t i = 0; i < 20 && told == 0; i++) { /* until the plan meets a sync */
+        struct weir_sim_fault_plan plan = {.fault = WEIR_SIM_FAULT_SYNC};
+        plan.at = 1 + i % 5 + weir_sim_disk_count(stage.engine.sim, 0);
+        weir_sim_disk_plan(stage.engine.sim, 0, plan);
+        weir_buffer_init(&bytes, &stage.budget, 0);
+        encode_produce(&stage, &bytes, 2, 0, "second", -1);
+        send_all(&stage, &bytes);
+        server_receive(&stage, &weir_wire_produce_response_type, PRODUCE, 2, &response);
+        told = response.responses[0].partition_responses[0].error_code;
+    }
+    ck_assert_int_eq(told, WEIR_WIRE_KAFKA_STORAGE_ERROR);
+    weir_server_close(stage.server);
+    stage.server = NULL;
+    ck_code(engine_close(&stage.engine), WEIR_OFFLINE);
+    server_end(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *order = tcase_create("order");
@@ -305,6 +332,7 @@ static void add(Suite *suite)
     suite_add_tcase(suite, records);
     TCase *ends = tcase_create("ends");
     tcase_add_test(ends, a_close_answers_what_was_taken_in);
+    tcase_add_test(ends, a_failed_disk_is_told);
     tcase_add_test(ends, a_reset_leaves_nothing_behind);
     tcase_add_test(ends, any_allocation_may_fail);
     suite_add_tcase(suite, ends);
