@@ -166,15 +166,15 @@ static void append_one(struct produce *produce, const topic_asked *topic, struct
                        const partition_asked *partition, partition_answer *answer)
 {
     struct weir_request_context *context = produce->context;
+    struct weir_error error = {0};
+    int16_t number = check_records(partition->records, context->version, &error);
+    if (number != 0) {
+        refuse(produce, answer, number, weir_arena_printf(&context->arena, "%s", error.text));
+        return;
+    }
     struct append *append = weir_arena_alloc_zero(&context->arena, sizeof *append);
     if (append == NULL) {
         refuse(produce, answer, weir_wire_error_of(WEIR_NO_MEMORY), "out of memory");
-        return;
-    }
-    struct weir_error *error = &append->request.request.error;
-    int16_t number = check_records(partition->records, context->version, error);
-    if (number != 0) {
-        refuse(produce, answer, number, error->text);
         return;
     }
     append->produce = produce;
