@@ -93,6 +93,7 @@ struct consumption {
     struct weir_buffer plain;
     struct weir_buffer output;
     struct record_format format;
+    struct offset_range range;
     bool is_json;
     struct place_fetch_partition *partitions; /* those still being read come first */
     struct reader *readers;                   /* of the same index */
@@ -198,13 +199,9 @@ static int place_reader(struct consumption *run, const struct offset_range *rang
 
 static int place_readers(struct consumption *run, struct weir_error *error)
 {
-    struct timespec now;
-    struct offset_range range;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    int rc = offset_range_parse(run->values->offset, now_ms, &range, error);
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < run->partition_count; i++) {
-        rc = place_reader(run, &range, i, error);
+        rc = place_reader(run, &run->range, i, error);
     }
     run->active = run->partition_count;
     return rc;
@@ -362,13 +359,15 @@ static int consume(struct consumption *run)
 static int check_values(struct consumption *run, const struct cli_command *command)
 {
     struct weir_error error = {0};
-    struct offset_range range;
+    struct timespec now;
     if (run->values->count_max < 0) {
         return say_usage(command->name, "--num is %lld: at least 1, or 0 for all",
                          (long long)run->values->count_max);
     }
     run->is_json = strcmp(run->values->format, "json") == 0;
-    int rc = offset_range_parse(run->values->offset, 0, &range, &error);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int rc = offset_range_parse(run->values->offset, now_ms, &run->range, &error);
     if (rc == 0 && !run->is_json) {
         rc = record_format_parse(run->values->format, &run->arena, &run->format, &error);
     }

@@ -95,13 +95,12 @@ static void add_cell(struct say_table *table, char *text)
 void say_table_begin(struct say_table *table, const char *columns)
 {
     *table = (struct say_table){0};
-    for (const char *at = columns; *at != '\0';) {
+    for (const char *at = columns; at != NULL;) {
         size_t size = strcspn(at, "|");
         bool is_right = *at == '>';
         table->is_right[table->column_count++] = is_right;
         add_cell(table, strndup(at + is_right, size - is_right));
-        at += size;
-        if (*at == '|') at++;
+        at = at[size] == '|' ? at + size + 1 : NULL;
     }
 }
 
@@ -122,15 +121,18 @@ static bool wants_bold(void)
            strcmp(term, "dumb") != 0;
 }
 
+/* No blanks at the end of a line: what is empty there is not printed, what is last not filled up. */
 static void print_row(const struct say_table *table, size_t from, const size_t *widths, int indent)
 {
+    size_t count = table->column_count;
+    while (count > 1 && table->cells[from + count - 1][0] == '\0') {
+        count--;
+    }
     printf("%*s", indent, "");
-    for (size_t c = 0; c < table->column_count; c++) {
-        const char *cell = table->cells[from + c];
-        bool is_last = c + 1 == table->column_count;
+    for (size_t c = 0; c < count; c++) {
+        bool is_last = c + 1 == count;
         int width = table->is_right[c] ? (int)widths[c] : is_last ? 0 : -(int)widths[c];
-        if (is_last && cell[0] == '\0') break; /* no blanks at the end of a line */
-        printf("%s%*s", c == 0 ? "" : "  ", width, cell);
+        printf("%s%*s", c == 0 ? "" : "  ", width, table->cells[from + c]);
     }
 }
 

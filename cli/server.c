@@ -39,9 +39,8 @@ static const struct cli_option options[] = {
 };
 
 static const char details[] =
-    "Settings: num.partitions, auto.create.topics.enable, flush.policy (group: acks=all waits for "
-    "the\n"
-    "disk; os: for the page cache, as Kafka does), and the broker's, such as max.connections,\n"
+    "Settings: num.partitions, auto.create.topics.enable, flush.policy (group: acks=all waits for\n"
+    "the disk; os: for the page cache, as Kafka does), and the broker's, such as max.connections,\n"
     "socket.request.max.bytes, connections.max.idle.ms, fetch.max.bytes.\n"
     "\n"
     "SIGTERM or Ctrl-C: answers what is under way, syncs and closes; a second one ends it at "

@@ -42,7 +42,7 @@ static void print_partitions(const struct place_topic *topic)
 static void print_configs(const struct place_topic *topic)
 {
     struct say_table table;
-    say_table_begin(&table, "SETTING|VALUE| ");
+    say_table_begin(&table, "SETTING|VALUE|");
     for (size_t i = 0; i < topic->config_count; i++) {
         say_table_cell(&table, "%s", topic->configs[i].key);
         say_table_cell(&table, "%s", topic->configs[i].value);

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Whatever is typed, the program says what is wrong and what to do, and ends with 2 or 1.
+# usage: mistakes.sh WEIR
+. "$(dirname "$0")/lib.sh"
+
+rc=0; "$weir" >out.txt || rc=$?; [ $rc = 2 ] || fail "no command ends with $rc"
+grep -q "^usage: weir COMMAND" out.txt || fail "no help without a command"
+refuses 2 "did you mean 'topic list'?" "$weir" topc list
+refuses 2 "did you mean 'consume'?" "$weir" consum
+refuses 2 "needs one of these behind it" "$weir" topic
+refuses 2 "there is no command" "$weir" xyzzy
+refuses 2 "did you mean '--data'?" "$weir" topic list --dta x
+refuses 2 "has no option '-X'" "$weir" topic list -X
+refuses 2 "needs DIR behind it" "$weir" topic list --data
+refuses 2 "topic create needs NAME" "$weir" topic create
+refuses 2 "is too much" "$weir" topic describe a b
+refuses 2 "a whole number, not 'x'" "$weir" consume t -n x
+refuses 2 "true or false" "$weir" consume t --pretty-print=maybe
+refuses 2 "that is no offset" "$weir" consume t -o x -d data
+refuses 2 "unknown verb" "$weir" consume t -f '%z' -d data
+refuses 2 "did you mean 'gzip'?" "$weir" produce t -z gzib
+refuses 2 "acks '2'" "$weir" produce t --acks 2
+refuses 2 "nothing says where a text ends" "$weir" produce t -f '%k%v'
+refuses 2 "key=value" "$weir" produce t -H novalue
+refuses 2 "the one or the other" "$weir" topic list -d data -b localhost:9092
+
+refuses 2 "-c key=value or -r key" "$weir" topic alter t
+
+touch file
+mkdir empty
+refuses 1 "there is no data directory 'nowhere'" "$weir" topic list -d nowhere
+[ ! -e nowhere ] || fail "looking made a directory"
+refuses 1 "is a file" "$weir" topic list -d file
+refuses 1 "not a data directory" "$weir" consume t -d empty
+refuses 1 "neither a data directory" "$weir" log dump empty
+refuses 1 "there is no directory" "$weir" log verify nowhere
+refuses 1 "HOST:PORT" "$weir" topic list -b nonsense
+refuses 1 "weir server" "$weir" topic list -b 127.0.0.1:1
+
+"$weir" topic create t -d data -q
+refuses 1 "letters, digits" "$weir" topic create 'a b' -d data
+refuses 1 "record 1 of stdin" sh -c "echo nocomma | '$weir' produce t -d data -f '%k,%v\n'"
+refuses 1 "max.message.bytes" sh -c "head -c 3000000 /dev/zero | '$weir' produce t -d data"
+refuses 1 "has no partition 9" sh -c "echo x | '$weir' produce t -d data -p 9"
+gives "" "$weir" consume t -d data # nothing of all that was stored
+echo x | "$weir" produce t -d data -o ''
+refuses 1 "write to stdout" sh -c "'$weir' consume t -d data >/dev/full"
+refuses 1 "write to stdout" sh -c "'$weir' consume t -d data >&-"
+"$weir" produce t -d data <&- || fail "a closed stdin is an empty one"
+
+for command in server "topic create" "topic list" "topic describe" "topic alter" "topic delete" \
+    produce consume "log dump" "log verify"; do
+    # shellcheck disable=SC2086
+    "$weir" help $command >help.txt || fail "help $command"
+    grep -q "^usage: weir $command" help.txt || fail "help $command: $(cat help.txt)"
+    # shellcheck disable=SC2086
+    "$weir" $command --help | cmp -s - help.txt || fail "$command --help is something else"
+    ! grep -qE '^.{101,}' help.txt || fail "help $command has lines over 100 columns"
+done
+gives "weir $("$weir" version | cut -d' ' -f2)" "$weir" --version
+echo "mistakes are named"

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# The server: ready, talked to, asked for its metrics, stopped; and the same directory without it.
+# usage: server.sh WEIR
+. "$(dirname "$0")/lib.sh"
+
+# A pipe tells when the server is ready, and which port it got.
+start() {
+    mkfifo ready
+    "$weir" server -d data -l 127.0.0.1:0 "$@" >ready 2>server.txt &
+    server=$!
+    read -r line <ready || fail "the server did not start: $(cat server.txt)"
+    rm ready
+    address=$(sed 's/^listening on \([^,]*\),.*/\1/' <<<"$line")
+    export WEIR_BROKERS=$address
+}
+stop() {
+    kill -TERM "$server"
+    local rc=0
+    wait "$server" || rc=$?
+    server=
+    [ $rc = 0 ] || fail "the server ended with $rc: $(cat server.txt)"
+    [ -e data/log/.clean_shutdown ] || fail "the directory was not closed"
+}
+
+start --set num.partitions=2 --set flush.policy=os --set max.connections=50
+gives "created topic 'orders'" "$weir" topic create orders
+refuses 1 "is there already, with 2 partitions" "$weir" topic create orders
+refuses 1 "did you mean 'retention.ms'?" "$weir" topic create x -c retenton.ms=1
+seq 1 1000 | "$weir" produce orders -z zstd -H a=b -f '%v\n' -o '' --acks 1
+printf 'k=v\n' | "$weir" produce orders -p 1 -f '%k=%v\n' -o '%p %k %v\n' >produced.txt
+[ "$(cat produced.txt)" = "1 k v" ] || fail "$(cat produced.txt)"
+gives "1001" sh -c "'$weir' consume orders -e -f '%v\n' | wc -l"
+gives "k v" "$weir" consume orders -p 1 -o -1 -n 1 -f '%k %v\n'
+gives "1 1001" sh -c "'$weir' consume orders -o :end -f '%v %H\n' | awk '{ n++; h[\$2] } END { print (1 in h), n }'"
+"$weir" topic describe orders >described.txt
+grep -q 'RECORDS' described.txt || fail "$(cat described.txt)"
+"$weir" topic alter orders -c retention.ms=5000000 -q
+"$weir" topic describe orders | grep -q '^retention.ms  *5000000  *set$' || fail "not altered"
+gives "orders" sh -c "'$weir' topic list --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0][\"name\"])'"
+refuses 1 "has no topic 'ordres'" "$weir" consume ordres
+grep -qF "did you mean 'orders'?" err.txt || fail "no suggestion: $(cat err.txt)"
+refuses 1 "has no partition 7" "$weir" consume orders -p 7
+
+# a reader that waits gets what comes later
+mkfifo later
+"$weir" consume orders -o end -n 1 -f '%v\n' >later &
+reader=$!
+(while kill -0 $reader 2>/dev/null; do echo later | "$weir" produce orders -o ''; done) &
+writer=$!
+read -r line <later
+[ "$line" = later ] || fail "the waiting reader got '$line'"
+wait $reader $writer
+
+# a directory that is held says by whom, and what to do
+refuses 1 "--brokers" "$weir" topic list -d data
+grep -q "process $server" err.txt || fail "$(cat err.txt)"
+refuses 1 "--listen" "$weir" server -d other -l "$address"
+
+kill -USR1 "$server"
+stop
+grep -q '^weir_server_connections_accepted_total [1-9]' server.txt || fail "no metrics: $(cat server.txt)"
+refuses 1 "weir server" "$weir" topic list # nobody listens any more
+unset WEIR_BROKERS
+gives "0" sh -c "'$weir' log verify data | grep -vc 'STATE\|ok$' || true"
+"$weir" consume orders -d data -p 1 -f '%k%v\n' | grep -qx kv || fail "the record is not in the directory"
+
+# Ctrl-C is as good; --quiet says nothing at all
+"$weir" server -d data -l 127.0.0.1:0 -q >quiet.txt 2>&1 &
+server=$!
+until [ ! -e data/log/.clean_shutdown ] || ! kill -0 "$server"; do :; done
+stop
+[ ! -s quiet.txt ] || fail "--quiet said: $(cat quiet.txt)"
+
+refuses 1 "--insecure-listen" "$weir" server -d data -l 0.0.0.0:0
+refuses 2 "true or false" "$weir" server -d data --set auto.create.topics.enable=maybe
+refuses 1 "did you mean 'max.connections'?" "$weir" server -d data -l 127.0.0.1:0 --set max.conections=5
+echo "the server serves, and lets go"
