@@ -77,6 +77,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .budget = &budget};
     (void)weir_batch_check(batch, &check, NULL); /* whatever it says */
     walk(batch, &plain, &arena);
+    check.allow_control = false;
+    if (weir_batch_admit(bytes, batch_size, &check, NULL) == 0) {
+        weir_assert(weir_batch_check(batch, &check, NULL) == 0); /* what it put right is right */
+    }
     free(bytes);
 
     weir_buffer_close(&plain);
