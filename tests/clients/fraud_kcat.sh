@@ -20,7 +20,7 @@ start_job() {
 
 # Every merchant of the generator's world is blocked, by somebody else's hands. The partitioner is the
 # one that the job's own keys go by.
-block_merchants() {
+block_merchants() { # REASON
     local categories=(grocery_pos gas_transport home shopping_pos kids_pets food_dining personal_care health_fitness)
     local city number
     for city in Boston Atlanta Chicago Denver Dallas Phoenix Seattle Miami; do
@@ -36,20 +36,34 @@ wait_for_alerts() {
     [ "$(cat "$work/count")" = "$1" ] || { tail -n 3 "$work/job"; refute "$1 alerts like '$2' were seen"; }
 }
 
+# read_alerts OFFSET: from there on, until it is ended (kcat ends by itself when the broker goes)
+read_alerts() {
+    kcat -b "$broker" -q -C -u -t alerts -p 0 -o "$1" -f '%o %s\n' >>"$work/seen" 2>"$work/reader.log" &
+    reader=$!
+}
+end_reader() {
+    kill -KILL "$reader" 2>/dev/null || true
+    wait "$reader" 2>/dev/null || true
+    reader=
+    # The line that was being written is not one.
+    [ -z "$(tail -c 1 "$work/seen")" ] || sed -i '$d' "$work/seen"
+}
+
 start_job 127.0.0.1:0
 address=$broker
-kcat -b "$broker" -q -C -u -t alerts -p 0 -o beginning -f '%o %s\n' >"$work/seen" 2>"$work/reader.log" &
-reader=$!
+read_alerts beginning
 wait_for_alerts 5 rule
-block_merchants "first by kcat"
-wait_for_alerts 50 "first by kcat"
+block_merchants "blocked by kcat"
+wait_for_alerts 50 "blocked by kcat"
 claim "what kcat writes is joined with while the job runs"
 kill_server KILL
+end_reader
 
+before=$(wc -l <"$work/seen")
 start_job "$address"
-block_merchants "again by kcat"
-wait_for_alerts 50 "again by kcat"
-claim "and after kill -9, at the same address"
+read_alerts $(($(tail -n 1 "$work/seen" | cut -d' ' -f1) + 1))
+wait_for_alerts $((before + 50)) "rule"
+claim "a reader goes on where it was, after kill -9 and at the same address"
 status=0
 wait "$server" || status=$?
 server=
@@ -58,10 +72,7 @@ payments=$(sed -n 's/^result *payments=\([0-9]*\) .*/\1/p' "$work/job")
 
 start_server "$address"
 kcat -b "$broker" -q -C -e -t alerts -p 0 -o beginning -f '%o %s\n' >"$work/final"
-kill -KILL "$reader" 2>/dev/null || true
-wait "$reader" 2>/dev/null || true
-reader=
-sed -i '$d' "$work/seen" # the line that was being written when it ended
+end_reader
 same "what the reader saw comes back, at the same offsets" "" \
     "$(grep -vxFf "$work/final" "$work/seen" | head -n 3)"
 [ "$(wc -l <"$work/seen")" -gt 100 ] || refute "the reader saw more than a hundred alerts"

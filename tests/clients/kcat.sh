@@ -36,7 +36,7 @@ for codec in gzip snappy lz4 zstd; do
 done
 
 head -c 1000000 /dev/urandom >"$work/large"
-say -P -t large "$work/large"
+say -P -t large -X message.max.bytes=1048576 "$work/large"
 same "a record of 1,000,000 bytes comes back" "$(sha256sum <"$work/large")" \
     "$(say -C -e -t large -o beginning -D '' | sha256sum)"
 

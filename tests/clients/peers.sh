@@ -23,16 +23,15 @@ install_java() {
     mvn -q -B -f "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$build/java" &&
         javac -d "$build/java" -cp "$build/java/*" "$here/java/Clients.java"
 }
-run_java() { java -cp "$build/java:$build/java/*" Clients "$broker"; }
+command_java() { run=(java -cp "$build/java:$build/java/*" Clients "$broker"); }
 
 # Every segment that this run has left, read by Kafka's own tool, record by record.
 dump_java() {
     local segments
     segments=$(find "$data/log" -name '*.log' -size +0 | sort | paste -sd, -)
-    java -cp "$build/java/*" kafka.tools.DumpLogSegments --deep-iteration --print-data-log --files "$segments" \
-        >"$work/dump" 2>"$work/dump.err" ||
-        java -cp "$build/java/*" org.apache.kafka.tools.DumpLogSegments --deep-iteration --print-data-log \
-            --files "$segments" >"$work/dump" 2>"$work/dump.err" || { cat "$work/dump.err"; return 1; }
+    timeout 600 java -cp "$build/java/*" org.apache.kafka.tools.DumpLogSegments --deep-iteration \
+        --print-data-log --files "$segments" \
+        >"$work/dump" 2>"$work/dump.err" || { cat "$work/dump.err"; return 1; }
     ! grep -E 'isvalid: false|CorruptRecord|Mismatches|unable to' "$work/dump" || return 1
     echo "$(grep -c 'offset:' "$work/dump") lines of batches and records, none of them wrong"
     echo "Checks: 1, Failures: 0, Errors: 0"
@@ -42,21 +41,21 @@ install_go() {
     need go golang-go || return 1
     (cd "$here/go" && go build -o "$build/go-clients" .)
 }
-run_go() { "$build/go-clients" "$broker"; }
+command_go() { run=("$build/go-clients" "$broker"); }
 
 install_js() {
     need node nodejs npm && need npm npm || return 1
     mkdir -p "$build/js" && cp "$here/js/package.json" "$here/js/clients.js" "$build/js/" &&
         (cd "$build/js" && npm install --silent --no-audit --no-fund)
 }
-run_js() { node "$build/js/clients.js" "$broker"; }
+command_js() { run=(node "$build/js/clients.js" "$broker"); }
 
 # count NAME COMMAND: run it, and add up its closing line
 count() {
     local name=$1 closing
     shift
     echo "# $name"
-    if timeout 600 "$@" >"$work/out" 2>&1; then :; else failed=$((failed + 1)); fi
+    if "$@" >"$work/out" 2>&1; then :; else failed=$((failed + 1)); fi
     cat "$work/out"
     closing=$(grep -o 'Checks: [0-9]*' "$work/out" | tail -n 1 || true)
     [ -n "$closing" ] && passed=$((passed + ${closing#Checks: })) || failed=$((failed + 1))
@@ -69,7 +68,8 @@ for peer in "${peers[@]}"; do
         continue
     fi
     start_server
-    count "$peer" "run_$peer"
+    "command_$peer"
+    count "$peer" timeout 600 "${run[@]}"
     kill_server TERM
     [ "$peer" != java ] || count "Kafka's dump-log tool" dump_java
 done

@@ -1,6 +1,7 @@
 // kafkajs against a Weir server: the old, not flexible forms of the protocol. usage: clients.js BROKER
-import { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } from 'kafkajs';
+import kafkajs from 'kafkajs';
 
+const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs;
 const broker = process.argv[2];
 const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING, retry: { retries: 5 } });
 let claims = 0;
