@@ -5,11 +5,12 @@
 #include "wire/generated/fetch_response.h"
 
 /*
- * What a fetch is answered with. Records are not copied: they go out from the memory or the file that
- * the engine gave.
+ * What a fetch is answered with. Records are not copied: they go out from the memory or the file
+ * that the engine gave.
  *
  * A full answer names every partition in the order asked; one within a session leaves out what has
- * neither records nor news: the same high watermark and log start as the reader knows, and no error.
+ * neither records nor news: the same high watermark and log start as the reader knows, and no
+ * error.
  */
 enum { FIRST_VERSION_WITH_SESSIONS = 7, LAST_VERSION_WITHOUT_STORAGE_ERROR = 5 };
 

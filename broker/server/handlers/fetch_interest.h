@@ -5,8 +5,8 @@
 #include "broker/server/context.h"
 
 /**
- * What one reader fetches: a set of partitions, each with its place, kept from one fetch to the next,
- * so that a fetch costs by what has changed and not by what is read.
+ * What one reader fetches: a set of partitions, each with its place, kept from one fetch to the
+ * next, so that a fetch costs by what has changed and not by what is read.
  *
  *                  ┌───────────── it gave something ─────────────┐
  *                  v                                             │
@@ -19,13 +19,13 @@
  *   due        nobody knows what is there; in the line of those to be asked
  *   asked      the engine has it and answers at once
  *   answered   the answer is in `request`, until the fetch that asked is answered itself
- *   watched    there is nothing at its place (or too little: `held`); the engine has it and says when
- *              there is. An idle partition stays here from fetch to fetch and costs nothing
+ *   watched    there is nothing at its place (or too little: `held`); the engine has it and says
+ *              when there is. An idle partition stays here from fetch to fetch and costs nothing
  *   returning  the watch is called back, for its place has moved or the fetch ends
  *   gone       out of the set, but the engine has it still; freed when it is back
  *
- * At most one fetch is under way with an interest (`poll`); it is told of what comes back. Everything
- * happens on the reader's shard.
+ * At most one fetch is under way with an interest (`poll`); it is told of what comes back.
+ * Everything happens on the reader's shard.
  */
 struct weir_fetch_part;
 struct weir_fetch_poll;
@@ -109,7 +109,7 @@ struct weir_fetch_interest *weir_fetch_interest_new(struct weir_fetch_part *part
 /** Nobody reads any more: a fetch under way is answered soon, and it is gone as soon as nothing is
  * out. NULL is fine. */
 void weir_fetch_interest_release(struct weir_fetch_interest *interest);
-/** The fetch that was under way is over. Its answer may still look at the entries until `let_go`. */
+/** The fetch that was under way is over. Its answer may look at the entries until `let_go`. */
 void weir_fetch_interest_end_poll(struct weir_fetch_interest *interest);
 void weir_fetch_interest_let_go(struct weir_fetch_interest *interest);
 

@@ -6,13 +6,13 @@
 #include "broker/server/handlers/fetch_interest.h"
 
 /**
- * What fetches share on a shard: sessions (KIP-227), the deadlines of those that are parked, and a list
- * of every interest.
+ * What fetches share on a shard: sessions (KIP-227), the deadlines of those that are parked, and a
+ * list of every interest.
  *
  * A session's id says which shard it lives on, so that a client that comes back over another one is
- * answered FETCH_SESSION_ID_NOT_FOUND and opens a new one, and never finds somebody else's. When all
- * slots are taken, the session that was not used for longest makes room, if no fetch is under way
- * with it and it was idle for two minutes; otherwise the reader is served without a session.
+ * answered FETCH_SESSION_ID_NOT_FOUND and opens a new one, and never finds somebody else's. When
+ * all slots are taken, the session that was not used for longest makes room, if no fetch is under
+ * way with it and it was idle for two minutes; otherwise the reader is served without a session.
  */
 enum {
     WEIR_FETCH_SESSION_IDLE_MS = 120000,

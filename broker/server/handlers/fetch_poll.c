@@ -137,8 +137,8 @@ static void ask_due(struct weir_fetch_poll *poll)
     }
 }
 
-/* A full answer says of each partition how it stands: those that were never looked at, and that there
- * was no room to read from, are asked for that alone. */
+/* A full answer says of each partition how it stands: those that were never looked at, and that
+ * there was no room to read from, are asked for that alone. */
 static void ask_standing(struct weir_fetch_poll *poll)
 {
     struct weir_fetch_node *node = poll->interest->due.next;

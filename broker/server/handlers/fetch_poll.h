@@ -6,8 +6,8 @@
 #include "wire/generated/fetch_request.h"
 
 /**
- * One fetch under way: it gathers what the partitions of its interest that are due have to give, and
- * when that is too little, waits for more.
+ * One fetch under way: it gathers what the partitions of its interest that are due have to give,
+ * and when that is too little, waits for more.
  *
  *   begin ──> gathering ──all back──> enough? ──yes──> answer
  *                 ^                      │ no
@@ -16,12 +16,12 @@
  *                    or the deadline
  *
  * How much it gathers is bounded: `size_max` bytes in all, of which the first batch may be larger
- * (KIP-74); WEIR_FETCH_MEMORY_MAX bytes from memory, beyond which one more wave may be out. What did
- * not fit is first in line the next time.
+ * (KIP-74); WEIR_FETCH_MEMORY_MAX bytes from memory, beyond which one more wave may be out. What
+ * did not fit is first in line the next time.
  *
- * To wait for `size_min` bytes, n partitions share what is missing: one of them must take in an n-th of
- * it at least. Each that has something is watched for that much more, each other for its first byte. So
- * nothing is looked at for every batch that comes in, and no moment is missed.
+ * To wait for `size_min` bytes, n partitions share what is missing: one of them must take in an
+ * n-th of it at least. Each that has something is watched for that much more, each other for its
+ * first byte. So nothing is looked at for every batch that comes in, and no moment is missed.
  */
 enum {
     WEIR_FETCH_MEMORY_MAX = 1024 * 1024,
@@ -53,10 +53,11 @@ struct weir_fetch_poll {
     size_t memory;                   /* of these, not in a file */
 };
 
-/** Its context, request, interest, session and `is_full` are set, and the interest knows its partitions.
- * The context is answered in time. */
+/** Its context, request, interest, session and `is_full` are set, and the interest knows its
+ * partitions. The context is answered in time. */
 void weir_fetch_poll_begin(struct weir_fetch_poll *poll);
-/** From the interest: an entry that was asked is back; one that was watched, or called back, is due. */
+/** From the interest: an entry that was asked is back; one that was watched, or called back, is
+ * due. */
 void weir_fetch_poll_answered(struct weir_fetch_poll *poll, struct weir_fetch_entry *entry);
 void weir_fetch_poll_woken(struct weir_fetch_poll *poll, bool has_failed);
 /** From the part: its deadline has passed. */

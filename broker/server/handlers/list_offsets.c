@@ -7,8 +7,8 @@
  * ListOffsets: where a partition begins and ends, and which record is the first of a time.
  *
  * Without transactions the last stable offset is the high watermark, so that the isolation level
- * changes nothing. Without tiered storage the first local offset is the first of all, and nothing is
- * tiered or waits to be.
+ * changes nothing. Without tiered storage the first local offset is the first of all, and nothing
+ * is tiered or waits to be.
  *
  * Source: CLIENTS.md b, "ListOffsets (2)"; Kafka protocol guide.
  */

@@ -11,8 +11,9 @@
  *
  *   check the request ──> names of ids (v13) ──> a slice to each partition ──> reply
  *
- * `timeout_ms` bounds in Kafka how long followers may take. Here an acknowledgement waits for nobody
- * but this disk: it comes, or the log is offline and says so. So REQUEST_TIMED_OUT is never given.
+ * `timeout_ms` bounds in Kafka how long followers may take. Here an acknowledgement waits for
+ * nobody but this disk: it comes, or the log is offline and says so. So REQUEST_TIMED_OUT is never
+ * given.
  *
  * Source: CLIENTS.md b, "Produce (0)"; Kafka protocol guide.
  */

@@ -13,9 +13,9 @@
 #include "wire/generated/produce_response.h"
 
 /**
- * Handlers over a real engine in the simulator, without sockets: the stage plays the server's part on
- * one shard. Requests are encoded and decoded in their version, and so are answers, with the records
- * put where they belong.
+ * Handlers over a real engine in the simulator, without sockets: the stage plays the server's part
+ * on one shard. Requests are encoded and decoded in their version, and so are answers, with the
+ * records put where they belong.
  */
 struct weir_server_part {
     struct weir_server_config config;

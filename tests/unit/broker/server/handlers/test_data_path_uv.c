@@ -213,8 +213,8 @@ static void write_round(struct world *world, struct raw_client *client, int32_t 
     }
 }
 
-/* Readers with sessions follow a writer over partitions of all shards: each sees every batch once, in
- * order. One more is parked when the server closes. */
+/* Readers with sessions follow a writer over partitions of all shards: each sees every batch once,
+ * in order. One more is parked when the server closes. */
 START_TEST(readers_follow_a_writer_across_shards)
 {
     struct world world;

@@ -38,8 +38,8 @@ START_TEST(a_batch_is_given_in_every_version)
 }
 END_TEST
 
-/* The answer names partitions in the order asked, the empty ones too, with records that are empty, not
- * null. */
+/* The answer names partitions in the order asked, the empty ones too, with records that are empty,
+ * not null. */
 START_TEST(partitions_are_answered_in_the_order_asked)
 {
     stage_append(&stage, "b", 0, "x");
@@ -72,8 +72,8 @@ START_TEST(aborted_transactions_are_there_for_read_committed_only)
 }
 END_TEST
 
-/* The first batch is given even if it is larger than both bounds; the second partition's then is not,
- * and comes first the next time. */
+/* The first batch is given even if it is larger than both bounds; the second partition's then is
+ * not, and comes first the next time. */
 START_TEST(the_first_batch_is_given_whatever_its_size)
 {
     stage_append(&stage, "a", 0, "a long value of some size");
@@ -181,7 +181,7 @@ START_TEST(a_fetch_that_need_not_wait_does_not)
 }
 END_TEST
 
-/* min_bytes is counted over all partitions; appends that do not reach it leave the fetch waiting. */
+/* min_bytes is counted over all partitions; appends that do not reach it leave it waiting. */
 START_TEST(min_bytes_are_gathered_over_partitions)
 {
     struct weir_slice batch = stage_batch(&stage, "0123456789");

@@ -209,8 +209,8 @@ START_TEST(a_session_serves_one_fetch_at_a_time)
 }
 END_TEST
 
-/* A reader that comes back over another connection and opens a new session ends the parked fetch of the
- * old one, and nothing of it is left; tear_down counts. */
+/* A reader that comes back over another connection and opens a new session ends the parked fetch of
+ * the old one, and nothing of it is left; tear_down counts. */
 START_TEST(a_replaced_session_ends_its_parked_fetch)
 {
     int32_t id = open_session(12);
@@ -250,7 +250,7 @@ END_TEST
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
 
-/* Without a free slot the reader is served without a session; one that is idle for long makes room. */
+/* Without a free slot the reader is served without a session; a long idle one makes room. */
 START_TEST(slots_are_bounded)
 {
     stage.part.config.fetch_session_slots = 2;
@@ -268,7 +268,8 @@ START_TEST(slots_are_bounded)
 }
 END_TEST
 
-/* A thousand idle partitions cost nothing: a poll asks the engine for nothing, and an append for one. */
+/* A thousand idle partitions cost nothing: a poll asks the engine for nothing, and an append for
+ * one. */
 START_TEST(idle_partitions_cost_nothing)
 {
     enum { COUNT = 1000 };
@@ -294,7 +295,8 @@ START_TEST(idle_partitions_cost_nothing)
 }
 END_TEST
 
-/* What one answer takes from memory is bounded; what is left comes with the next, and all of it comes. */
+/* What one answer takes from memory is bounded; what is left comes with the next, and all of it
+ * comes. */
 START_TEST(an_answers_memory_is_bounded)
 {
     enum { COUNT = 60, SIZE = 60000 };

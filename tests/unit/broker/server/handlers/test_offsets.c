@@ -92,7 +92,7 @@ START_TEST(ends_are_listed_in_every_version)
 }
 END_TEST
 
-/* A time finds the first record at or after it, with its own time; one that is too late finds none. */
+/* A time finds the first record at or after it, with its own time; a time too late finds none. */
 START_TEST(a_time_finds_its_record)
 {
     const listed_answer *found = list(ASK(9, "a", 0, first_ms + 500));
@@ -186,7 +186,7 @@ static const epoch_answer *epoch_end(int16_t version, const char *topic, int32_t
     return &response->topics[0].partitions[0];
 }
 
-/* The epoch in force ends at the log's end; a lower one than any is not there; errors are its own. */
+/* The epoch in force ends at the log's end; errors have their numbers. */
 START_TEST(an_epoch_has_its_end)
 {
     for (int16_t version = 2; version <= 4; version++) {

@@ -138,7 +138,8 @@ START_TEST(a_partition_named_twice_is_appended_twice)
 }
 END_TEST
 
-/* A request without acknowledgement is not answered, but appended; what is wrong ends the connection. */
+/* A request without acknowledgement is not answered, but appended; what is wrong ends the
+ * connection. */
 START_TEST(without_acks_there_is_no_answer)
 {
     struct to to[] = {{.topic = "a", .records = stage_batch(&stage, "value")}};
