@@ -116,7 +116,7 @@ static void print_time(const char *name, int64_t timestamp_ms)
 
 static void print_batch(const struct weir_batch_header *header, int64_t position)
 {
-    const char *codec = weir_codec_name(weir_batch_codec(header));
+    const char *codec = weir_codec_name((int)weir_batch_codec(header));
     printf("  offset %" PRId64 "..%" PRId64 " records %d position %" PRId64 " size %zu epoch %d",
            header->base_offset, weir_batch_last_offset(header), (int)header->record_count, position,
            weir_batch_size(header), (int)header->leader_epoch);

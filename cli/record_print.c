@@ -169,7 +169,7 @@ static void print_time(const struct format_piece *piece, int64_t timestamp_ms,
 static void print_attribute(const struct format_piece *piece, const struct weir_batch_header *batch,
                             struct weir_buffer *to)
 {
-    const char *name = weir_codec_name(weir_batch_codec(batch));
+    const char *name = weir_codec_name((int)weir_batch_codec(batch));
     switch (piece->attribute) {
     case FORMAT_COMPRESSION:
         if (piece->is_name) {

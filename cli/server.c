@@ -244,6 +244,8 @@ static int serve(struct server *server)
         if (weir_unlisten(server->log, &error) < 0) exit_code = say_failure(&error, NULL);
     }
     if (weir_close(server->log, &error) < 0) exit_code = say_failure(&error, NULL);
+    if (exit_code == CLI_OK && !server->values->is_quiet) (void)puts("closed");
+    (void)fflush(stdout);
     return exit_code;
 }
 

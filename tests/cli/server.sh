@@ -64,7 +64,7 @@ unset WEIR_BROKERS
 gives "0" sh -c "'$weir' log verify data | grep -vc 'STATE\|ok$' || true"
 "$weir" consume orders -d data -p 1 -f '%k%v\n' | grep -qx kv || fail "the record is not in the directory"
 
-# Ctrl-C is as good; --quiet says nothing at all
+# --quiet says nothing at all
 "$weir" server -d data -l 127.0.0.1:0 -q >quiet.txt 2>&1 &
 server=$!
 until [ ! -e data/log/.clean_shutdown ] || ! kill -0 "$server"; do :; done
