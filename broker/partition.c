@@ -487,7 +487,8 @@ void weir_partition_retain(struct weir_partition *partition)
 {
     if (partition->state != WEIR_PARTITION_OPEN || partition->offsets != NULL) return;
     if (!partition->config.cleanup_delete) return;
-    if (weir_partition_log_state(partition->log).segment_count < 2) return;
+    struct weir_wall now = weir_wall_now(partition->shard->env);
+    if (!weir_partition_log_may_retain(partition->log, now)) return;
     if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);
 }
 

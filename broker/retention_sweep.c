@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "broker/broker_internal.h"
+#include "broker/log/log_glance.h"
+#include "broker/log/small_file.h"
 
 static struct weir_mono after_interval(const struct weir_retention_sweep *sweep)
 {
@@ -15,7 +17,7 @@ static struct weir_mono after_interval(const struct weir_retention_sweep *sweep)
 void weir_retention_sweep_init(struct weir_retention_sweep *sweep,
                                struct weir_controller *controller)
 {
-    *sweep = (struct weir_retention_sweep){.controller = controller};
+    *sweep = (struct weir_retention_sweep){.controller = controller, .expires_ms = INT64_MAX};
     sweep->next_at = after_interval(sweep);
 }
 
@@ -24,17 +26,17 @@ void weir_retention_sweep_again(struct weir_retention_sweep *sweep)
     sweep->topic_id = (struct weir_uuid){{0}};
     if (sweep->is_under_way) {
         sweep->begins_again = true;
-    } else if (sweep->next_at.ns == WEIR_MONO_NEVER.ns) {
-        sweep->next_at = after_interval(sweep);
+        return;
     }
+    struct weir_mono soon = after_interval(sweep);
+    if (soon.ns < sweep->next_at.ns) sweep->next_at = soon;
 }
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-static bool has_end(const struct weir_controller *controller, const struct weir_topic_image *topic)
+static bool has_end(const struct weir_topic_config *config)
 {
-    struct weir_topic_config config = weir_controller_config(controller, topic);
-    return config.cleanup_delete && (config.retention_ms >= 0 || config.retention_bytes >= 0);
+    return config->cleanup_delete && (config->retention_ms >= 0 || config->retention_bytes >= 0);
 }
 
 /* The topic to go on with, and where the walk over the others goes on; from the beginning, if it is
@@ -53,11 +55,16 @@ static const struct weir_topic_image *find_current(struct weir_retention_sweep *
 }
 
 static void add_place(struct weir_retention_sweep *sweep, const struct weir_topic_image *topic,
-                      int32_t partition)
+                      const struct weir_topic_config *config, int32_t partition)
 {
     struct weir_sweep_place *place = &sweep->places[sweep->place_count++];
     weir_assert(topic->name_slice.size < sizeof place->topic);
-    *place = (struct weir_sweep_place){.sweep = sweep, .partition = partition};
+    *place = (struct weir_sweep_place){
+        .sweep = sweep,
+        .partition = partition,
+        .retention_ms = config->cleanup_compact ? -1 : config->retention_ms,
+        .expires_ms = INT64_MAX,
+    };
     memcpy(place->topic, topic->name, topic->name_slice.size + 1);
 }
 
@@ -67,11 +74,12 @@ static void choose(struct weir_retention_sweep *sweep)
     const struct weir_topic_image *topic = find_current(sweep, &at);
     sweep->place_count = 0;
     while (topic != NULL) {
-        bool is_wanted = has_end(sweep->controller, topic);
+        struct weir_topic_config config = weir_controller_config(sweep->controller, topic);
+        bool is_wanted = has_end(&config);
         while (is_wanted && sweep->partition < topic->partition_count) {
             if (sweep->place_count == WEIR_SWEEP_COUNT_MAX) return;
             sweep->topic_id = topic->id;
-            add_place(sweep, topic, sweep->partition++);
+            add_place(sweep, topic, &config, sweep->partition++);
         }
         topic = weir_metadata_next_topic(&sweep->controller->image, &at);
         if (topic != NULL) sweep->partition = 0;
@@ -80,15 +88,36 @@ static void choose(struct weir_retention_sweep *sweep)
 
 /* ---- visiting -------------------------------------------------------------------------------- */
 
+/* All are through. A clock that jumps ahead is noticed within a day. */
+static void rest(struct weir_retention_sweep *sweep)
+{
+    const struct weir_broker *broker = sweep->controller->broker;
+    int64_t rest_ms;
+    sweep->next_at = WEIR_MONO_NEVER;
+    if (sweep->expires_ms == INT64_MAX) return;
+    int64_t now_ms = weir_wall_now(broker->env).ms;
+    if (__builtin_sub_overflow(sweep->expires_ms, now_ms, &rest_ms)) rest_ms = INT64_MAX;
+    if (rest_ms < broker->options.log_retention_check_interval_ms) {
+        rest_ms = broker->options.log_retention_check_interval_ms;
+    }
+    if (rest_ms > WEIR_SWEEP_REST_MS_MAX) rest_ms = WEIR_SWEEP_REST_MS_MAX;
+    sweep->topic_id = (struct weir_uuid){{0}};
+    sweep->expires_ms = INT64_MAX;
+    sweep->next_at = weir_mono_after_ms(weir_mono_now(broker->env), rest_ms);
+}
+
 static void end_step(struct weir_retention_sweep *sweep)
 {
     bool is_through = sweep->place_count < WEIR_SWEEP_COUNT_MAX && !sweep->begins_again;
     if (sweep->begins_again) sweep->topic_id = (struct weir_uuid){{0}};
     sweep->is_under_way = false;
     sweep->begins_again = false;
-    sweep->next_at = is_through ? WEIR_MONO_NEVER
-                                : weir_mono_after_ms(weir_mono_now(sweep->controller->broker->env),
-                                                     WEIR_SWEEP_PAUSE_MS);
+    if (is_through) {
+        rest(sweep);
+    } else {
+        sweep->next_at =
+            weir_mono_after_ms(weir_mono_now(sweep->controller->broker->env), WEIR_SWEEP_PAUSE_MS);
+    }
 }
 
 /* Whatever became of it: a partition that cannot be opened says so to who wants it. */
@@ -117,28 +146,28 @@ static void visit(struct weir_retention_sweep *sweep, struct weir_sweep_place *p
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-static int count_segment(void *context, const char *name, enum weir_file_kind kind)
+/* One that was never written has no folder; one whose newest record is not known is visited. */
+static void look_at(struct weir_broker *broker, struct weir_sweep_place *place)
 {
-    size_t size = strlen(name);
-    if (kind == WEIR_FILE_REGULAR && size > 4 && strcmp(name + size - 4, ".log") == 0) {
-        ++*(int *)context;
-    }
-    return 0;
+    struct weir_log_glance glance;
+    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
+    (void)snprintf(name, sizeof name, "%s-%d", place->topic, place->partition);
+    struct weir_log_path path = weir_log_path(broker->directory.log_path.text, name);
+    if (weir_log_glance_newest(broker->env, &broker->budget, path.text, &glance, NULL) < 0) return;
+    place->is_visited = glance.segment_count > 1;
+    if (place->is_visited || glance.is_empty || place->retention_ms < 0) return;
+    int64_t expires_ms;
+    if (__builtin_add_overflow(glance.max_timestamp_ms, place->retention_ms, &expires_ms)) return;
+    place->is_visited = glance.max_timestamp_ms < 0 || expires_ms < weir_wall_now(broker->env).ms;
+    if (!place->is_visited) place->expires_ms = expires_ms;
 }
 
-/* On a worker. The newest segment never goes, so one that might go is beside another. */
+/* On a worker. */
 static void look(struct weir_work *work)
 {
     struct weir_retention_sweep *sweep = (struct weir_retention_sweep *)work;
-    struct weir_broker *broker = sweep->controller->broker;
     for (size_t i = 0; i < sweep->place_count; i++) {
-        struct weir_sweep_place *place = &sweep->places[i];
-        char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
-        int count = 0;
-        (void)snprintf(name, sizeof name, "%s-%d", place->topic, place->partition);
-        struct weir_log_path path = weir_log_path(broker->directory.log_path.text, name);
-        (void)weir_list(broker->env, path.text, count_segment, &count, NULL); /* or never written */
-        place->has_old_segments = count > 1;
+        look_at(sweep->controller->broker, &sweep->places[i]);
     }
 }
 
@@ -147,7 +176,9 @@ static void looked(struct weir_message *message)
     struct weir_retention_sweep *sweep = (struct weir_retention_sweep *)message;
     struct weir_broker *broker = sweep->controller->broker;
     for (size_t i = 0; i < sweep->place_count; i++) {
-        if (sweep->places[i].has_old_segments) visit(sweep, &sweep->places[i]);
+        struct weir_sweep_place *place = &sweep->places[i];
+        if (place->expires_ms < sweep->expires_ms) sweep->expires_ms = place->expires_ms;
+        if (place->is_visited) visit(sweep, place);
     }
     if (sweep->visits == 0) end_step(sweep);
     weir_broker_release(broker);

@@ -8,23 +8,26 @@ struct weir_controller;
 
 /**
  * Retention for partitions that nobody has used since the start. Open ones are looked after by their
- * shards; one that is not open does not change, so it is looked at once: a worker counts the segments
- * in its folder, and only where there is one that might go the partition is opened, which makes it
- * its shard's from then on. A few folders at a time, with a pause between, until all topics with an
- * end to their retention are through; a topic that is given an end later has it begin again.
+ * shards; one that is not open does not change, so a worker looks into its folder, and only where
+ * something might go the partition is opened, which makes it its shard's from then on: where there is
+ * more than one segment, or where the newest record of the only one has expired. A few folders at a
+ * time, with a pause between, until all topics with an end to their retention are through; then again
+ * when the first of what was young is old, or when a topic is given an end later.
  *
  *     idle ──deadline──> looking (worker) ──> visiting (shards) ──pause──> looking … ──> idle
  *
  * Thread: shard 0's.
  */
-enum { WEIR_SWEEP_COUNT_MAX = 16, WEIR_SWEEP_PAUSE_MS = 1000 };
+enum { WEIR_SWEEP_COUNT_MAX = 16, WEIR_SWEEP_PAUSE_MS = 1000, WEIR_SWEEP_REST_MS_MAX = 86400000 };
 
 struct weir_sweep_place {
     struct weir_request request; /* the visit; first */
     struct weir_retention_sweep *sweep;
     char topic[WEIR_TOPIC_NAME_SIZE_MAX + 1];
     int32_t partition;
-    bool has_old_segments;
+    int64_t retention_ms; /* of a segment that is alone; -1: it stays */
+    bool is_visited;      /* given by the worker */
+    int64_t expires_ms;   /* by the wall clock, if it is not visited; INT64_MAX: never */
 };
 
 struct weir_retention_sweep {
@@ -37,7 +40,8 @@ struct weir_retention_sweep {
     int32_t partition;         /* its next one */
     struct weir_sweep_place places[WEIR_SWEEP_COUNT_MAX];
     size_t place_count;
-    size_t visits; /* out with shards */
+    size_t visits;      /* out with shards */
+    int64_t expires_ms; /* the first of what this pass found to be young */
 };
 
 /** The first pass begins after a check interval. */

@@ -83,27 +83,51 @@ static bool is_expired(const struct weir_partition_log *log, const struct weir_s
     return age > log->config.retention_ms;
 }
 
+/* The rest of a log that is compacted as well is its newest values: a job's changelog is one, and its
+ * records are as old as the data is. */
+static bool active_goes(const struct weir_partition_log *log, struct weir_wall now)
+{
+    bool is_deleted_only = log->config.cleanup_delete && !log->config.cleanup_compact;
+    const struct weir_segment *active = weir_log_active(log);
+    return is_deleted_only && active->facts.size > 0 && is_expired(log, active, now);
+}
+
+/* How many segments go, oldest first; all of them, if the active one's records do too. */
+static size_t count_expired(const struct weir_partition_log *log, struct weir_wall now)
+{
+    size_t below = segments_below(log, log->start_offset);
+    int64_t size = weir_partition_log_state(log).size_bytes;
+    size_t count = 0;
+    while (count + 1 < log->segment_count) {
+        const struct weir_segment *segment = log->segments[count];
+        int64_t left = size - segment->facts.size;
+        bool is_over = log->config.retention_bytes >= 0 && left >= log->config.retention_bytes;
+        bool goes = log->config.cleanup_delete && (is_over || is_expired(log, segment, now));
+        if (!goes && count >= below) return count;
+        size = left;
+        count++;
+    }
+    return active_goes(log, now) ? count + 1 : count;
+}
+
+bool weir_partition_log_may_retain(const struct weir_partition_log *log, struct weir_wall now)
+{
+    if (weir_log_is_offline(log)) return false;
+    return log->segment_count > 1 || active_goes(log, now);
+}
+
 int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall now,
                               struct weir_error *error)
 {
     if (weir_log_is_offline(log) || log->has_sync) return 0;
     (void)weir_producer_state_expire(&log->producers, weir_mono_now(log->env),
                                      PRODUCER_IDLE_MS_MAX);
-    size_t below = segments_below(log, log->start_offset);
-    int64_t size = weir_partition_log_state(log).size_bytes;
-    size_t count = 0;
-    while (count + 1 < log->segment_count) { /* never the active one */
-        const struct weir_segment *segment = log->segments[count];
-        int64_t left = size - segment->facts.size;
-        bool is_over = log->config.retention_bytes >= 0 && left >= log->config.retention_bytes;
-        bool goes = log->config.cleanup_delete && (is_over || is_expired(log, segment, now));
-        if (!goes && count >= below) break;
-        size = left;
-        count++;
-    }
+    size_t count = count_expired(log, now);
     if (count == 0) return 0;
+    int rc = count == log->segment_count ? weir_log_roll(log, error) : 0;
+    if (rc < 0) return rc;
     int64_t start = log->segments[count]->facts.base_offset;
-    int rc = drop_head(log, count, start > log->start_offset ? start : log->start_offset, error);
+    rc = drop_head(log, count, start > log->start_offset ? start : log->start_offset, error);
     return rc < 0 ? rc : (int)count;
 }
 

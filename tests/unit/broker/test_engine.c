@@ -641,8 +641,8 @@ static void create_with(struct engine *engine, struct weir_config_entry *configs
     ck_ok(engine_topic(engine, &create), &engine->error);
 }
 
-/* What is older than retention.ms goes in the background, whole segments of it, never the newest;
- * it stays gone after a power cut, and what was kept is as it was. */
+/* What is older than retention.ms goes in the background, whole segments of it, the newest only when
+ * all of it is old; it stays gone after a power cut, and what was kept is as it was. */
 START_TEST(old_segments_go_by_themselves)
 {
     struct engine engine;
@@ -662,15 +662,20 @@ START_TEST(old_segments_go_by_themselves)
     weir_sim_advance_ms(engine.sim, 5000);
     ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 2);
     ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 1, value), WEIR_OFFSET_OUT_OF_RANGE);
-    weir_sim_advance_ms(engine.sim, 60000);
-    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 2);
-
     engine_crash(&engine, WEIR_SIM_POWER);
     ck_ok(engine_open(&engine), &engine.error);
     ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 1, value), WEIR_OFFSET_OUT_OF_RANGE);
     ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 2, value), 0);
     ck_assert_str_eq(value, "c");
+    weir_sim_advance_ms(engine.sim, 12000);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.start_offset, 3);
+
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 2, value), WEIR_OFFSET_OUT_OF_RANGE);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "d", WEIR_ACKS_ALL), 3);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 3, value), 0);
+    ck_assert_str_eq(value, "d");
     engine_end(&engine);
 }
 END_TEST
@@ -721,8 +726,8 @@ static int count_segments(struct engine *engine, int32_t partition)
     return count;
 }
 
-/* Old segments go also where nobody has used the partition since the start; partitions that have
- * nothing to give up are not opened for it. */
+/* Old segments go also where nobody has used the partition since the start, the only one too when all
+ * its records are old; partitions that have nothing to give up yet are not opened for it. */
 START_TEST(retention_reaches_partitions_that_nobody_uses)
 {
     struct engine engine;
@@ -744,11 +749,19 @@ START_TEST(retention_reaches_partitions_that_nobody_uses)
     ck_ok(engine_close(&engine), &engine.error);
 
     ck_ok(engine_open(&engine), &engine.error);
-    weir_sim_advance_ms(engine.sim, 20000);
-    for (int32_t i = 0; i < 40; i++)
-        ck_assert_int_eq(count_segments(&engine, i), 1);
+    weir_sim_advance_ms(engine.sim, 7000);
     weir_broker_metrics(engine.broker, &metrics);
     ck_assert_int_eq(metrics.open_partitions, 1 + 10); /* the metadata's, and every fourth */
+    weir_sim_advance_ms(engine.sim, 20000);
+    weir_broker_metrics(engine.broker, &metrics);
+    ck_assert_int_eq(metrics.open_partitions, 1 + 40);
+    for (int32_t i = 0; i < 40; i++) {
+        ck_assert_int_eq(count_segments(&engine, i), 1);
+        struct weir_partition_log_state state =
+            engine_describe_partition(&engine, "clicks", i).state;
+        ck_assert_int_eq(state.end_offset, i % 4 == 3 ? 3 : 1);
+        ck_assert_int_eq(state.start_offset, state.end_offset);
+    }
     engine_end(&engine);
 }
 END_TEST

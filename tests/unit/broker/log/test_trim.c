@@ -36,13 +36,16 @@ static void reopen(void)
     ck_ok(test_log_open(&test), &test.error);
 }
 
-/* Segments whose newest record is too old go, oldest first; the active one stays whatever its age.
- * */
+/* Segments whose newest record is too old go, oldest first; the active one stays for one young record
+ * in it. */
 START_TEST(retention_by_time_spares_the_active_segment)
 {
     test_log_fill(&test, 60);
     int64_t now = weir_wall_now(test.env).ms;
     int32_t count = state().segment_count;
+    struct test_append young = {.timestamp_ms = now + 1};
+    ck_ok(test_log_append(&test, &young, NULL), &test.error);
+    ck_assert_int_eq(state().segment_count, count);
     test.options.config.retention_ms = 1000;
     weir_partition_log_configure(test.log, &test.options.config);
     ck_assert_int_eq(retain_at(now + 1000), 0);
@@ -59,6 +62,47 @@ START_TEST(retention_by_time_spares_the_active_segment)
     ck_assert(!test_log_exists(&test, "00000000000000000000.index"));
     struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 100};
     ck_code(test_log_read(&test, &read), WEIR_OFFSET_OUT_OF_RANGE);
+}
+END_TEST
+
+/* When all of the active segment is too old it goes like the others, and an empty one, which begins at
+ * the end, is written on. A second look finds nothing more to do. */
+START_TEST(an_expired_active_segment_is_replaced_by_an_empty_one)
+{
+    test_log_fill(&test, 3);
+    int64_t now = weir_wall_now(test.env).ms;
+    int64_t end = state().end_offset;
+    test.options.config.retention_ms = 1000;
+    weir_partition_log_configure(test.log, &test.options.config);
+    ck_assert(!weir_partition_log_may_retain(test.log, (struct weir_wall){now + 1000}));
+    ck_assert(weir_partition_log_may_retain(test.log, (struct weir_wall){now + 1001}));
+    ck_assert_int_eq(retain_at(now + 1001), 1);
+    ck_assert_int_eq(state().start_offset, end);
+    ck_assert_int_eq(state().end_offset, end);
+    ck_assert_int_eq(state().durable_offset, end);
+    ck_assert_int_eq(state().size_bytes, 0);
+    ck_assert(!weir_partition_log_may_retain(test.log, (struct weir_wall){now + 5000}));
+    ck_assert_int_eq(retain_at(now + 5000), 0);
+    test_log_crash(&test, WEIR_SIM_POWER);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(state().start_offset, end);
+    ck_assert_int_eq(state().end_offset, end);
+    test_log_fill(&test, 3);
+    ck_assert_int_eq(test_log_expect_from(&test, end, 500), state().end_offset);
+    ck_assert(!test_log_exists(&test, "00000000000000000000.log"));
+}
+END_TEST
+
+/* The newest values of a compacted log stay, however old: the active segment has them. */
+START_TEST(an_expired_active_segment_of_a_compacted_topic_stays)
+{
+    test_log_fill(&test, 3);
+    test.options.config.retention_ms = 1000;
+    test.options.config.cleanup_compact = true;
+    weir_partition_log_configure(test.log, &test.options.config);
+    ck_assert_int_eq(retain_at(weir_wall_now(test.env).ms + 5000), 0);
+    ck_assert_int_eq(state().start_offset, 0);
+    test_log_expect_all(&test);
 }
 END_TEST
 
@@ -305,6 +349,8 @@ static void add(Suite *suite)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, retention_by_time_spares_the_active_segment);
+    tcase_add_test(tests, an_expired_active_segment_is_replaced_by_an_empty_one);
+    tcase_add_test(tests, an_expired_active_segment_of_a_compacted_topic_stays);
     tcase_add_test(tests, clock_jumps_do_no_harm);
     tcase_add_test(tests, retention_by_bytes_keeps_at_least_that_much);
     tcase_add_test(tests, retention_needs_the_delete_policy);
