@@ -73,13 +73,22 @@ static void count_down(struct produce *produce)
     if (produce->pending == 0) finish(produce);
 }
 
+/* Where no acknowledgement is asked for, the engine tells a refusal by the error alone. */
+static int outcome_of(const struct append *append)
+{
+    const struct weir_request *request = &append->request.request;
+    return request->rc == 0 && append->request.acks == WEIR_ACKS_NONE ? request->error.code
+                                                                      : request->rc;
+}
+
 static void appended(struct weir_request *request)
 {
     struct append *append = (struct append *)request;
     partition_answer *answer = append->answer;
-    if (request->rc < 0) {
-        refuse(append->produce, answer, weir_wire_error_of(request->rc), request->error.text);
-        if (request->rc == WEIR_UNKNOWN_TOPIC_ID) {
+    int rc = outcome_of(append);
+    if (rc < 0) {
+        refuse(append->produce, answer, weir_wire_error_of(rc), request->error.text);
+        if (rc == WEIR_UNKNOWN_TOPIC_ID) {
             weir_topic_cache_drop(weir_context_topics(append->produce->context), request->topic_id);
         }
     } else {

@@ -154,6 +154,18 @@ START_TEST(without_acks_there_is_no_answer)
 }
 END_TEST
 
+/* What the log refuses ends the connection of a producer that wants no acknowledgement, for there is
+ * no other way to tell it. */
+START_TEST(without_acks_a_refused_batch_ends_the_connection)
+{
+    struct to to[] = {{.topic = "a", .records = stage_batch(&stage, "value")}};
+    ((uint8_t *)(uintptr_t)to[0].records.data)[to[0].records.size - 1] ^= 1; /* not its crc */
+    struct call *call = produce(&(struct spec){9, 0, NULL, to, 1});
+    ck_assert_int_eq(call->outcome, CLOSED);
+    ck_assert_int_eq(end_of("a", 0), 0);
+}
+END_TEST
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 /* Each has Kafka's number, with words from version 8 on, and appends nothing; its neighbour is
@@ -274,6 +286,7 @@ static void add(Suite *suite)
     tcase_add_test(appends, a_batch_is_appended_in_every_version);
     tcase_add_test(appends, a_partition_named_twice_is_appended_twice);
     tcase_add_test(appends, without_acks_there_is_no_answer);
+    tcase_add_test(appends, without_acks_a_refused_batch_ends_the_connection);
     suite_add_tcase(suite, appends);
 
     TCase *refusals = tcase_create("refusals");
