@@ -24,7 +24,9 @@ void weir_log_range_release(struct weir_log_range *range)
 bool weir_log_range_was_cut(const struct weir_log_range *range)
 {
     struct weir_segment *segment = range->segment;
-    return segment != NULL && segment->cut_size < range->position + range->size;
+    if (segment == NULL || segment->cut_count == range->cut_count) return false;
+    /* Of several cuts the deepest counts, were it an older one: seldom, and to the safe side. */
+    return segment->cut_size < range->position + range->size;
 }
 
 /* ---- where a range ends ---------------------------------------------------------------------- */
@@ -137,6 +139,7 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
         .file = segment->file,
         .position = first->position,
         .size = end - first->position,
+        .cut_count = segment->cut_count,
     };
     read->size = (size_t)read->range.size;
     return 0;

@@ -243,6 +243,7 @@ static int cut_files(struct weir_partition_log *log, size_t old_count, struct we
     }
     struct weir_segment *active = weir_log_active(log);
     if (active->facts.size < active->cut_size) active->cut_size = active->facts.size;
+    active->cut_count++; /* before the file, so that who has sent other bytes sees it */
     int rc = weir_file_truncate(active->file, active->facts.size, error);
     if (rc < 0) return rc;
     rc = weir_file_sync(active->file, error);

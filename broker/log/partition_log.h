@@ -203,6 +203,7 @@ struct weir_log_range {
     struct weir_file *file;
     int64_t position;
     int64_t size;
+    int64_t cut_count; /* the segment's, when it was given */
 };
 /** Let go; an empty range is fine. Any thread. */
 void weir_log_range_release(struct weir_log_range *range);

@@ -23,8 +23,8 @@ struct weir_segment {
     struct weir_file *file; /* NULL until somebody needs it */
     int64_t index_interval_bytes;
     _Atomic int references;
-    _Atomic int64_t
-        cut_size; /* the smallest size that the file was ever cut to; INT64_MAX: never */
+    _Atomic int64_t cut_count; /* how often the file was cut (weir_partition_log_truncate) … */
+    _Atomic int64_t cut_size;  /* … and the smallest size that was left; INT64_MAX: never */
     _Atomic bool is_sealed;
     _Atomic bool
         was_rebuilt; /* its indexes were made anew since the log was opened: once is enough */

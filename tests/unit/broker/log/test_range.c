@@ -219,6 +219,26 @@ START_TEST(a_cut_is_seen_by_who_holds_a_range)
 }
 END_TEST
 
+/* What was cut once and has grown again is read as ever; the next cut is seen though it is not as deep.
+ */
+START_TEST(a_range_given_after_a_cut_is_whole)
+{
+    fill(1, 1 << 20, 60);
+    ck_ok(weir_partition_log_truncate(test.log, test.batches[20].base_offset, &test.error),
+          &test.error);
+    test_log_forget(&test, test.batches[20].base_offset);
+    test_log_fill(&test, 60);
+    struct weir_log_read read = ask(0, INT64_MAX, 1 << 20, 400);
+    ck_ok(test_log_read(&test, &read), &read.error);
+    ck_assert_uint_gt(expect_bytes(&read.range, 0), 20);
+    ck_assert(!weir_log_range_was_cut(&read.range));
+    ck_ok(weir_partition_log_truncate(test.log, test.batches[40].base_offset, &test.error),
+          &test.error);
+    ck_assert(weir_log_range_was_cut(&read.range));
+    weir_log_read_release(&read);
+}
+END_TEST
+
 /* A cut between begin and end of a cold read gives nothing, and keeps no reference. */
 START_TEST(a_cut_under_a_cold_read_gives_nothing)
 {
@@ -336,6 +356,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_hot_range_costs_a_few_reads);
     tcase_add_test(tests, a_range_outlives_retention_and_the_log);
     tcase_add_test(tests, a_cut_is_seen_by_who_holds_a_range);
+    tcase_add_test(tests, a_range_given_after_a_cut_is_whole);
     tcase_add_test(tests, a_cut_under_a_cold_read_gives_nothing);
     tcase_add_test(tests, a_range_needs_no_index);
     tcase_add_test(tests, damage_at_the_ends_is_seen);
