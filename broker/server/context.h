@@ -111,7 +111,9 @@ struct weir_request_context {
     struct weir_records_source *sources;
     struct weir_mono parked_since;
     int64_t parked_ns;
-    bool is_begun; /* its handler has been called */
+    bool is_begun;      /* its handler has been called */
+    bool is_looking_up; /* what its topics are called: until it knows, it has asked for nothing, and
+                           those behind it wait to keep their place */
     bool is_parked;
     bool is_answered;
     bool ends_connection; /* instead of an answer */

@@ -114,6 +114,7 @@ static void fill(struct weir_topic_lookup *lookup)
 static void listed(struct weir_request *request)
 {
     struct weir_topic_lookup *lookup = (struct weir_topic_lookup *)request;
+    lookup->context->is_looking_up = false;
     if (request->rc == 0) fill(lookup);
     finish(lookup, request->rc);
 }
@@ -128,6 +129,7 @@ static void ask_engine(struct weir_topic_lookup *lookup)
         .asked_count = lookup->id_count,
         .is_selection = true,
     };
+    lookup->context->is_looking_up = true;
     weir_broker_list_topics(lookup->context->broker, &lookup->request);
 }
 

@@ -10,7 +10,7 @@
 #include "wire/generated/produce_request.h"
 #include "wire/generated/produce_response.h"
 
-enum { PRODUCE = 9, FETCH = 12, PARTITIONS = 3 };
+enum { PRODUCE = 9, PRODUCE_BY_ID = 13, FETCH = 12, PARTITIONS = 3 };
 
 static const uint8_t question[] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 77, 0xff, 0xff};
 enum { QUESTION_ID = 77 };
@@ -103,6 +103,40 @@ static struct weir_wire_fetch_response fetch_all(struct server_stage *stage)
     return response;
 }
 
+/* By ids: partition 0 of each topic is given the same batch. */
+static void encode_produce_by_id(struct server_stage *stage, struct weir_buffer *bytes, int32_t id,
+                                 const char *const *names, size_t count)
+{
+    struct weir_shared *batch = engine_batch(&stage->engine, "value");
+    struct weir_wire_produce_request_partition_produce_data data = {
+        .records = weir_slice(batch->data, batch->size)};
+    struct weir_wire_produce_request_topic_produce_data topics[2];
+    struct weir_wire_produce_request request;
+    for (size_t i = 0; i < count; i++) {
+        struct weir_topic_request describe = {.operation = WEIR_TOPIC_DESCRIBE,
+                                              .topic = weir_text(names[i])};
+        ck_ok(engine_topic(&stage->engine, &describe), &stage->engine.error);
+        topics[i] = (struct weir_wire_produce_request_topic_produce_data){
+            .topic_id = describe.topic_id, .partition_data = &data, .partition_data_count = 1};
+    }
+    weir_wire_produce_request_init(&request);
+    request.acks = -1;
+    request.topic_data = topics;
+    request.topic_data_count = count;
+    server_encode(bytes, &weir_wire_produce_request_type, PRODUCE_BY_ID, id, &request);
+    weir_shared_unref(batch);
+}
+
+static int64_t expect_produced_by_id(struct server_stage *stage, int32_t id)
+{
+    struct weir_wire_produce_response response;
+    server_receive(stage, &weir_wire_produce_response_type, PRODUCE_BY_ID, id, &response);
+    for (size_t i = 0; i < response.responses_count; i++) {
+        ck_assert_int_eq(response.responses[i].partition_responses[0].error_code, WEIR_WIRE_NONE);
+    }
+    return response.responses[0].partition_responses[0].base_offset;
+}
+
 /* ---- order ----------------------------------------------------------------------------------- */
 
 /* Produces in one segment share flushes, and are answered in their order; what is behind them
@@ -132,6 +166,30 @@ START_TEST(produces_overlap_and_are_answered_in_order)
     weir_broker_metrics(stage.engine.broker, &after);
     ck_assert_int_lt(after.flushes - before.flushes, COUNT / 2);
     server_end(&stage);
+}
+END_TEST
+
+/* A produce whose topics' names must be asked for first is not overtaken by one whose are known. */
+START_TEST(an_unknown_id_keeps_its_place)
+{
+    static const char *const names[] = {"t", "u"};
+    for (int32_t shards = 1; shards <= 4; shards++) {
+        struct server_stage stage;
+        struct weir_buffer bytes;
+        begin(&stage, 7, shards);
+        ck_ok(engine_create(&stage.engine, "u", 1), NULL);
+        weir_buffer_init(&bytes, &stage.budget, 0);
+        encode_produce_by_id(&stage, &bytes, 1, names, 1);
+        send_all(&stage, &bytes);
+        ck_assert_int_eq(expect_produced_by_id(&stage, 1), 0);
+        weir_buffer_init(&bytes, &stage.budget, 0);
+        encode_produce_by_id(&stage, &bytes, 2, names, 2);
+        encode_produce_by_id(&stage, &bytes, 3, names, 1);
+        send_all(&stage, &bytes);
+        ck_assert_int_eq(expect_produced_by_id(&stage, 2), 1);
+        ck_assert_int_eq(expect_produced_by_id(&stage, 3), 2);
+        server_end(&stage);
+    }
 }
 END_TEST
 
@@ -325,6 +383,7 @@ static void add(Suite *suite)
 {
     TCase *order = tcase_create("order");
     tcase_add_test(order, produces_overlap_and_are_answered_in_order);
+    tcase_add_test(order, an_unknown_id_keeps_its_place);
     tcase_add_test(order, unacknowledged_produces_are_taken);
     suite_add_tcase(suite, order);
     TCase *records = tcase_create("records");
