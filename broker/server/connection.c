@@ -147,8 +147,12 @@ static void has_sent(void *context, int64_t result)
     weir_pool_give(&part->sends, connection->send);
     connection->send = NULL;
     connection->write_deadline = WEIR_MONO_NEVER;
-    weir_write_queue_advance(&connection->output, &part->answers, (size_t)result);
     weir_counter_add(&part->metrics.response_bytes, result);
+    if (!weir_write_queue_advance(&connection->output, &part->answers, (size_t)result)) {
+        weir_connection_refuse(connection, "the log was cut while records of it were sent");
+        weir_connection_close(connection);
+        return;
+    }
     weir_connection_make_ready(connection);
 }
 

@@ -62,14 +62,16 @@ static void remove_first(struct weir_write_queue *queue, struct weir_answer_pool
     weir_answer_free(pool, answer);
 }
 
-void weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer_pool *pool,
+bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer_pool *pool,
                               size_t size)
 {
+    bool is_true = true;
     while (size > 0) {
         struct weir_answer *answer = queue->first;
         weir_assert(answer != NULL && answer->piece_at < answer->piece_count);
         const struct weir_piece *piece = &answer->pieces[answer->piece_at];
         size_t part = smaller(piece->size - answer->piece_sent, size);
+        if (weir_log_range_was_cut(&piece->range)) is_true = false;
         if (piece->range.segment == NULL) queue->memory_bytes -= part;
         size -= part;
         answer->piece_sent += part;
@@ -78,6 +80,7 @@ void weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer
         if (answer->piece_at == answer->piece_count) remove_first(queue, pool);
     }
     weir_assert(size == 0);
+    return is_true;
 }
 
 void weir_write_queue_clear(struct weir_write_queue *queue, struct weir_answer_pool *pool)

@@ -36,8 +36,9 @@ void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *an
  * not empty. */
 struct weir_socket_output weir_write_queue_gather(const struct weir_write_queue *queue,
                                                   struct weir_send *send);
-/** The system has taken `size` bytes. */
-void weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer_pool *pool,
+/** The system has taken `size` bytes. False: the log was cut under a range that they came from, so
+ * they may be others than were promised; nothing must follow them. */
+bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer_pool *pool,
                               size_t size);
 void weir_write_queue_clear(struct weir_write_queue *queue, struct weir_answer_pool *pool);
 

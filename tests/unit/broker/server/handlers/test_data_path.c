@@ -139,6 +139,35 @@ START_TEST(a_log_is_read_to_its_end)
 }
 END_TEST
 
+static void cut_tail(int64_t offset)
+{
+    struct weir_cut_request cut = {
+        .partition = {weir_text("a"), 0}, .what = WEIR_CUT_TAIL, .offset = offset};
+    ck_assert_int_eq(weir_broker_wait_begin(stage.engine.broker, &cut.request, NULL), 0);
+    weir_broker_cut(stage.engine.broker, &cut);
+    ck_ok(weir_broker_wait(stage.engine.broker, &cut.request, &stage.engine.error),
+          &stage.engine.error);
+}
+
+/* A log is cut while a range of its file is on its way: the reader is not given other bytes for it. */
+START_TEST(an_answer_whose_log_is_cut_is_broken_off)
+{
+    static char value[9000];
+    memset(value, 'v', sizeof value - 1);
+    for (int i = 0; i < 200; i++) {
+        ck_assert_int_eq(engine_produce(&stage.engine, "a", 0, value, WEIR_ACKS_LEADER), i);
+    }
+    weir_sim_set_link(stage.engine.sim, 0, 1, (struct weir_sim_link){.is_cut = true});
+    struct weir_wire_fetch_request request = ask(0, 1000);
+    (void)server_send(&stage, &weir_wire_fetch_request_type, 11, &request);
+    weir_sim_advance_ms(stage.engine.sim, 500);
+    cut_tail(50);
+    weir_sim_set_link(stage.engine.sim, 0, 1, (struct weir_sim_link){0});
+    ck_assert_uint_lt(raw_wait_end(&stage.client), 1 << 20);
+    ck_assert_int_eq(server_metrics(&stage).connections_killed, 1);
+}
+END_TEST
+
 /* A server that closes does not wait for what is parked, with sessions and without. */
 START_TEST(closing_ends_what_is_parked)
 {
@@ -162,6 +191,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_parked_fetch_is_woken);
     tcase_add_test(tests, a_parked_fetch_ends_in_time);
     tcase_add_test(tests, a_log_is_read_to_its_end);
+    tcase_add_test(tests, an_answer_whose_log_is_cut_is_broken_off);
     tcase_add_loop_test(tests, closing_ends_what_is_parked, 0, 2);
     suite_add_tcase(suite, tests);
 }
