@@ -2,6 +2,7 @@
 #include "weir/listen.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static const struct cli_option options[] = {
     {0, "insecure-listen", CLI_FLAG, offsetof(struct values, is_insecure), NULL,
      "allow more than loopback, though nobody is authenticated yet"},
     {0, "shards", CLI_NUMBER, offsetof(struct values, shards), "N",
-     "threads that own partitions (default: one per core)"},
+     "threads that own partitions (default: one for each core it may use)"},
     {'s', "set", CLI_LIST, offsetof(struct values, settings), "KEY=VALUE",
      "a setting under Kafka's name, repeatable; see below"},
     {'q', "quiet", CLI_FLAG, offsetof(struct values, is_quiet), NULL, "say only what went wrong"},
@@ -249,6 +250,16 @@ static int serve(struct server *server)
     return exit_code;
 }
 
+/* Those that this process may run on, which taskset and a container's cpuset narrow: shards that share a
+ * core only hand messages to one another. */
+static int32_t count_cores(void)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (int32_t)online : 1;
+}
+
 static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     (void)cli;
@@ -262,16 +273,13 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
     if (values.shards < 0 || values.shards > 1024) {
         return say_usage(command->name, "--shards is %" PRId64 ": from 1 to 1024", values.shards);
     }
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct server server = {
         .values = &values,
         .log_options = {WEIR_LOG_OPTIONS_INIT, .log = write_line},
         .listen_options = {WEIR_LISTEN_OPTIONS_INIT, .address = values.listen},
     };
     server.log_options.log_level = values.is_quiet ? WEIR_LOG_ERROR : WEIR_LOG_WARN;
-    server.log_options.shard_count = (int32_t)(values.shards > 0 ? values.shards
-                                               : cores > 0       ? cores
-                                                                 : 1);
+    server.log_options.shard_count = values.shards > 0 ? (int32_t)values.shards : count_cores();
     if (take_settings(&server, &error) < 0) return say_usage(command->name, "%s", error.text);
     server.listen_options.advertised_address = values.advertise;
     server.listen_options.insecure = values.is_insecure;
