@@ -143,7 +143,9 @@ static void take_names(struct weir_fetch_poll *poll)
         while (!weir_uuid_equal(poll->lookup.ids[index], entry->place.topic_id))
             index++;
         struct weir_slice name = poll->lookup.names[index];
-        if (!weir_slice_is_null(name)) (void)weir_fetch_entry_name(entry, name); /* or next time */
+        if (weir_slice_is_null(name)) continue;
+        int rc = weir_fetch_entry_name(entry, name);
+        if (rc < 0) poll->lookup.rc = rc; /* next time */
     }
 }
 

@@ -75,9 +75,16 @@ static bool diverges(const struct weir_fetch_entry *entry)
     return is_answered(entry) && entry->number == 0 && entry->request.diverging_epoch >= 0;
 }
 
+/* Nobody has looked at it yet, and the fetch ends (the server closes): the reader shall ask again. */
+static int16_t error_of(const struct weir_fetch_entry *entry)
+{
+    if (is_answered(entry)) return entry->number;
+    return entry->high_watermark < 0 ? WEIR_WIRE_NOT_LEADER_OR_FOLLOWER : WEIR_WIRE_NONE;
+}
+
 static partition_answer describe(const struct weir_fetch_poll *poll, struct weir_fetch_entry *entry)
 {
-    int16_t number = is_answered(entry) ? entry->number : 0;
+    int16_t number = error_of(entry);
     partition_answer answer = refused(entry->place.partition, number, poll->context->version);
     if (number != 0) return answer;
     answer.high_watermark = entry->high_watermark;

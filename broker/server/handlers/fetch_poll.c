@@ -97,7 +97,10 @@ static void unpark(struct weir_fetch_poll *poll)
 static int16_t check_entry(const struct weir_fetch_poll *poll, const struct weir_fetch_entry *entry)
 {
     struct weir_slice name = entry->place.topic;
-    if (weir_slice_is_null(name)) return WEIR_WIRE_UNKNOWN_TOPIC_ID;
+    if (weir_slice_is_null(name)) {
+        int rc = poll->lookup.rc; /* an id that could not be looked up is not an unknown one */
+        return rc < 0 ? weir_wire_error_of(rc) : WEIR_WIRE_UNKNOWN_TOPIC_ID;
+    }
     bool is_permitted = weir_authorize(poll->context, WEIR_ACL_READ, WEIR_ACL_TOPIC, name);
     return is_permitted ? 0 : WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED;
 }

@@ -381,6 +381,22 @@ START_TEST(a_cut_in_the_middle_leaves_nothing)
 }
 END_TEST
 
+/* A server that closes ends a fetch before anybody has looked at its partitions: the answer, which
+ * may still reach the reader, does not say that they are empty but that it shall ask again. */
+START_TEST(a_fetch_that_ends_before_it_looked_is_to_be_asked_again)
+{
+    stage_append(&stage, "a", 0, "x");
+    struct call *call = fetch_begin(
+        &stage, &(struct fetch_spec){
+                    .version = 13, .session_epoch = -1, .wait_ms = 60000, FROM(AT("a", 0, 0))});
+    ck_assert_int_eq(call->outcome, PENDING);
+    call->context.abandon(&call->context);
+    stage_wait(call);
+    ck_assert_int_eq(fetched_at(call, 0)->error_code, WEIR_WIRE_NOT_LEADER_OR_FOLLOWER);
+    ck_assert_int_eq(fetched_at(call, 0)->high_watermark, -1);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *gives = tcase_create("gives");
@@ -397,6 +413,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(waits, set_up, tear_down);
     tcase_add_test(waits, a_fetch_waits_for_an_append);
     tcase_add_test(waits, a_fetch_is_answered_at_its_deadline);
+    tcase_add_test(waits, a_fetch_that_ends_before_it_looked_is_to_be_asked_again);
     tcase_add_test(waits, a_fetch_that_need_not_wait_does_not);
     tcase_add_test(waits, min_bytes_are_gathered_over_partitions);
     tcase_add_test(waits, too_few_bytes_are_given_at_the_deadline);
