@@ -5,7 +5,14 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 
-enum { RUNS_AT_FIRST = 8, RUNS_MAX = 1024 };
+enum {
+    RUNS_AT_FIRST = 8,
+    RUNS_MAX = 1024,
+    SMALL_SIZE_MAX = 2048, /* of what is copied into a chunk */
+    CHUNK_SIZE_MIN = 1024,
+    CHUNK_SIZE_MAX = 32768,
+    CHUNKS_MIN = 8, /* that the cache has room for */
+};
 
 void weir_tail_cache_init(struct weir_tail_cache *cache, struct weir_budget *budget,
                           size_t bytes_max)
@@ -24,9 +31,20 @@ static void drop(struct weir_tail_cache *cache, struct weir_tail_run *run)
     weir_shared_unref(run->part.bytes);
 }
 
+/* Only the log's owner gives references of it to readers, so alone it stays alone. */
+static bool take_as_spare(struct weir_tail_cache *cache, struct weir_shared *chunk)
+{
+    bool is_alone = atomic_load_explicit(&chunk->references, memory_order_acquire) == 1;
+    if (!is_alone || cache->spare != NULL || chunk->capacity != cache->chunk_size) return false;
+    cache->bytes -= chunk->capacity;
+    cache->spare = chunk;
+    return true;
+}
+
 static void drop_oldest(struct weir_tail_cache *cache)
 {
-    drop(cache, run_at(cache, 0));
+    struct weir_tail_run *run = run_at(cache, 0);
+    if (!take_as_spare(cache, run->part.bytes)) drop(cache, run);
     cache->first = (cache->first + 1) & (cache->capacity - 1);
     cache->count--;
 }
@@ -35,6 +53,7 @@ static void drop_newest(struct weir_tail_cache *cache)
 {
     drop(cache, run_at(cache, cache->count - 1));
     cache->count--;
+    cache->has_room = false;
 }
 
 static void drop_all(struct weir_tail_cache *cache)
@@ -42,6 +61,9 @@ static void drop_all(struct weir_tail_cache *cache)
     while (cache->count > 0) {
         drop_oldest(cache);
     }
+    weir_shared_unref(cache->spare);
+    cache->spare = NULL;
+    cache->has_room = false;
 }
 
 void weir_tail_cache_close(struct weir_tail_cache *cache)
@@ -88,18 +110,73 @@ static struct weir_log_part keep(const struct weir_tail_cache *cache,
     return kept;
 }
 
-void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_part *part,
-                         int64_t base_offset, int64_t end_offset)
+static bool add_to_chunk(struct weir_tail_cache *cache, const struct weir_log_part *part,
+                         int64_t end_offset)
 {
-    weir_assert(cache->count == 0 || run_at(cache, cache->count - 1)->end_offset == base_offset);
-    size_t cost = is_small_part(part) ? part->size : part->bytes->capacity;
+    if (!cache->has_room) return false;
+    struct weir_tail_run *run = run_at(cache, cache->count - 1);
+    struct weir_shared *chunk = run->part.bytes;
+    cache->has_room = chunk->capacity - run->part.size >= part->size;
+    if (!cache->has_room) return false;
+    memcpy(chunk->data + run->part.size, part->bytes->data + part->from, part->size);
+    run->part.size += part->size;
+    run->end_offset = end_offset;
+    return true;
+}
+
+/* The size of a chunk that begins with the part; 0: none, it is kept by itself. An idle log should not
+ * hold a large one for its few batches. */
+static size_t next_chunk_size(const struct weir_tail_cache *cache, const struct weir_log_part *part)
+{
+    size_t size = cache->chunk_size * 2;
+    if (part->size > SMALL_SIZE_MAX) return 0;
+    if (size < CHUNK_SIZE_MIN) size = CHUNK_SIZE_MIN;
+    if (size > CHUNK_SIZE_MAX) size = CHUNK_SIZE_MAX;
+    if (size > cache->bytes_max / CHUNKS_MIN) size = cache->bytes_max / CHUNKS_MIN;
+    return size >= part->size * 2 ? size : 0;
+}
+
+static struct weir_shared *take_chunk(struct weir_tail_cache *cache, size_t size)
+{
+    struct weir_shared *chunk = cache->spare;
+    if (chunk == NULL || chunk->capacity != size) return weir_shared_new(cache->budget, size);
+    cache->spare = NULL;
+    return chunk;
+}
+
+static struct weir_log_part begin_chunk(struct weir_tail_cache *cache,
+                                        const struct weir_log_part *part, size_t size)
+{
+    struct weir_log_part kept = {.bytes = take_chunk(cache, size), .size = part->size};
+    if (kept.bytes == NULL) return kept;
+    memcpy(kept.bytes->data, part->bytes->data + part->from, part->size);
+    kept.bytes->size = size; /* set once: readers may look at it while the chunk is filled */
+    cache->chunk_size = size;
+    return kept;
+}
+
+static void make_room(struct weir_tail_cache *cache, size_t cost)
+{
     if (cache->count == cache->capacity && cache->capacity < RUNS_MAX) grow(cache);
     while (cache->count > 0 &&
            (cache->count == cache->capacity || cache->bytes + cost > cache->bytes_max)) {
         drop_oldest(cache);
     }
+}
+
+void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_part *part,
+                         int64_t base_offset, int64_t end_offset)
+{
+    weir_assert(cache->count == 0 || run_at(cache, cache->count - 1)->end_offset == base_offset);
+    if (part->size <= SMALL_SIZE_MAX && add_to_chunk(cache, part, end_offset)) return;
+    size_t chunk_size = next_chunk_size(cache, part);
+    size_t cost = is_small_part(part) ? part->size : part->bytes->capacity;
+    if (chunk_size > 0) cost = chunk_size;
+    make_room(cache, cost);
+    cache->has_room = false;
     if (cache->capacity == 0 || cost > cache->bytes_max) return;
-    struct weir_log_part kept = keep(cache, part);
+    struct weir_log_part kept =
+        chunk_size > 0 ? begin_chunk(cache, part, chunk_size) : keep(cache, part);
     if (kept.bytes == NULL) {
         drop_all(cache); /* runs are consecutive, and this one is missing */
         return;
@@ -107,13 +184,40 @@ void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_pa
     cache->bytes += kept.bytes->capacity;
     cache->count++;
     *run_at(cache, cache->count - 1) = (struct weir_tail_run){kept, base_offset, end_offset};
+    cache->has_room = chunk_size > 0;
+}
+
+static size_t batch_size_at(const uint8_t *batch)
+{
+    return (size_t)weir_load_u32(batch + 8) + WEIR_BATCH_OVERHEAD;
+}
+
+static int64_t batch_end_at(const uint8_t *batch)
+{
+    return (int64_t)weir_load_u64(batch) + (int32_t)weir_load_u32(batch + 23) + 1;
+}
+
+/* A run that a cut goes through keeps its batches below; readers may hold what was behind. */
+static void shorten(struct weir_tail_run *run, int64_t offset)
+{
+    const uint8_t *bytes = run->part.bytes->data + run->part.from;
+    int64_t end_offset = run->base_offset;
+    size_t size = 0;
+    while (size < run->part.size && batch_end_at(bytes + size) <= offset) {
+        end_offset = batch_end_at(bytes + size);
+        size += batch_size_at(bytes + size);
+    }
+    run->part.size = size;
+    run->end_offset = end_offset;
 }
 
 void weir_tail_cache_cut(struct weir_tail_cache *cache, int64_t offset)
 {
-    while (cache->count > 0 && run_at(cache, cache->count - 1)->end_offset > offset) {
+    cache->has_room = false;
+    while (cache->count > 0 && run_at(cache, cache->count - 1)->base_offset >= offset) {
         drop_newest(cache);
     }
+    if (cache->count > 0) shorten(run_at(cache, cache->count - 1), offset);
 }
 
 /* The run that holds `offset`; they are consecutive, so a binary search by base offset. */
@@ -130,16 +234,6 @@ static size_t find_run(const struct weir_tail_cache *cache, int64_t offset)
         }
     }
     return low;
-}
-
-static size_t batch_size_at(const uint8_t *batch)
-{
-    return (size_t)weir_load_u32(batch + 8) + WEIR_BATCH_OVERHEAD;
-}
-
-static int64_t batch_end_at(const uint8_t *batch)
-{
-    return (int64_t)weir_load_u64(batch) + (int32_t)weir_load_u32(batch + 23) + 1;
 }
 
 /* The whole batches of one run that end after the asked offset, while they fit. These bytes were

@@ -6,8 +6,11 @@
 /**
  * The newest runs of a log, held by reference, so that a reader at the tail costs no disk read. A
  * ring of consecutive runs; the oldest goes when the bound of bytes or of runs is reached. Memory
- * is whoever's budget the runs came from; here only the ring is allocated, and copies of runs that
- * fill less than half of the buffer they lie in: a small part must not pin a large frame.
+ * is whoever's budget the runs came from; here the ring is allocated, and copies of runs that fill
+ * less than half of the buffer they lie in: a small part must not pin a large frame.
+ *
+ * Small batches are copied one behind the other into a chunk, which is one run: a reader is given few
+ * parts with many batches. What a reader has of a chunk is never written again.
  */
 struct weir_tail_run {
     struct weir_log_part part;
@@ -23,6 +26,9 @@ struct weir_tail_cache {
     size_t capacity; /* a power of two, or 0 */
     size_t bytes;
     size_t bytes_max;
+    size_t chunk_size;         /* of the latest chunk; it doubles from one to the next */
+    struct weir_shared *spare; /* a chunk that was dropped and nobody reads, for the next one */
+    bool has_room;             /* the newest run is a chunk that goes on */
 };
 
 void weir_tail_cache_init(struct weir_tail_cache *cache, struct weir_budget *budget,

@@ -33,9 +33,9 @@ static size_t model_size(size_t first, int64_t bound, size_t size_max)
     return size;
 }
 
-static void expect_every_read(void)
+static void expect_every_read_of(size_t first)
 {
-    for (size_t i = 0; i < test.batch_count; i++) {
+    for (size_t i = first; i < test.batch_count; i++) {
         int64_t base = test.batches[i].base_offset;
         for (int64_t bound = base; bound < base + 12; bound++) {
             for (size_t size_max = 0; size_max < 500; size_max += 100) {
@@ -57,11 +57,65 @@ static void expect_every_read(void)
     }
 }
 
+static void expect_every_read(void)
+{
+    expect_every_read_of(0);
+}
+
 /* No batch that reaches the bound, no more than asked but for the first: from the disk. */
 START_TEST(reads_from_disk_respect_bounds)
 {
     fill(1, 60);
     expect_every_read();
+}
+END_TEST
+
+/* A thousand batches of one record are few parts: a reader at the tail gets them at once, byte for
+ * byte. It used to get as many as a read has parts. */
+START_TEST(small_batches_are_read_together)
+{
+    fill(1 << 20, 1000);
+    struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 1 << 20};
+    ck_ok(test_log_read(&test, &read), &read.error);
+    ck_assert_uint_eq(read.size, model_size(0, INT64_MAX, 1 << 20));
+    size_t batch = 0;
+    for (size_t i = 0; i < read.part_count; i++) {
+        const struct weir_log_part *part = &read.parts[i];
+        for (size_t at = 0; at < part->size; at += test.batches[batch++].size) {
+            ck_assert_mem_eq(part->bytes->data + part->from + at, test.batches[batch].bytes,
+                             test.batches[batch].size);
+        }
+    }
+    ck_assert_uint_eq(batch, 1000);
+    weir_log_read_release(&read);
+    expect_every_read_of(990);
+}
+END_TEST
+
+/* What a reader holds stays as it is while the log is cut below it and written on. */
+START_TEST(a_cut_leaves_a_readers_small_batches_alone)
+{
+    fill(1 << 20, 12);
+    struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 1 << 20};
+    ck_ok(test_log_read(&test, &read), &read.error);
+    uint8_t before[4096];
+    size_t size = 0;
+    for (size_t i = 0; i < read.part_count; i++) {
+        memcpy(before + size, read.parts[i].bytes->data + read.parts[i].from, read.parts[i].size);
+        size += read.parts[i].size;
+    }
+    int64_t offset = test.batches[5].base_offset;
+    ck_ok(weir_partition_log_truncate(test.log, offset, &test.error), &test.error);
+    test_log_forget(&test, offset);
+    test_log_fill(&test, 9);
+    size = 0;
+    for (size_t i = 0; i < read.part_count; i++) {
+        ck_assert_mem_eq(before + size, read.parts[i].bytes->data + read.parts[i].from,
+                         read.parts[i].size);
+        size += read.parts[i].size;
+    }
+    weir_log_read_release(&read);
+    test_log_expect_all(&test);
 }
 END_TEST
 
@@ -154,6 +208,8 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, reads_from_disk_respect_bounds);
     tcase_add_test(tests, reads_at_the_tail_cost_no_disk);
+    tcase_add_test(tests, small_batches_are_read_together);
+    tcase_add_test(tests, a_cut_leaves_a_readers_small_batches_alone);
     tcase_add_test(tests, cache_and_disk_answer_alike);
     tcase_add_test(tests, reads_know_their_place);
     tcase_add_test(tests, a_read_error_takes_the_range_offline);
