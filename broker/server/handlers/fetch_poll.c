@@ -105,16 +105,20 @@ static int16_t check_entry(const struct weir_fetch_poll *poll, const struct weir
     return is_permitted ? 0 : WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED;
 }
 
-static void ask_first(struct weir_fetch_poll *poll, size_t room)
+/* From the due to the gathered; false: refused, there is nothing to ask. */
+static bool gather_entry(struct weir_fetch_poll *poll, struct weir_fetch_entry *entry)
 {
-    struct weir_fetch_entry *entry = weir_fetch_entry_of_line(poll->interest->due.next);
     weir_fetch_ring_remove(&entry->line);
     weir_fetch_ring_insert(&poll->gathered, &entry->line);
     int16_t number = check_entry(poll, entry);
-    if (number != 0) {
-        weir_fetch_entry_refuse(entry, number);
-        return;
-    }
+    if (number != 0) weir_fetch_entry_refuse(entry, number);
+    return number == 0;
+}
+
+static void ask_first(struct weir_fetch_poll *poll, size_t room)
+{
+    struct weir_fetch_entry *entry = weir_fetch_entry_of_line(poll->interest->due.next);
+    if (!gather_entry(poll, entry)) return;
     int32_t own_max = entry->place.size_max;
     size_t size_max = own_max > 0 ? (size_t)own_max : 1; /* one batch is given in any case */
     size_max = least(size_max, room);
@@ -148,9 +152,7 @@ static void ask_standing(struct weir_fetch_poll *poll)
     while (node != &poll->interest->due && poll->asked_count < WEIR_FETCH_WAVE_MAX) {
         struct weir_fetch_entry *entry = weir_fetch_entry_of_line(node);
         node = node->next;
-        if (entry->high_watermark >= 0 || check_entry(poll, entry) != 0) continue;
-        weir_fetch_ring_remove(&entry->line);
-        weir_fetch_ring_insert(&poll->gathered, &entry->line);
+        if (entry->high_watermark >= 0 || !gather_entry(poll, entry)) continue;
         poll->asked_count++;
         poll->has_more = true;
         weir_fetch_entry_ask(entry, 0);

@@ -293,6 +293,20 @@ START_TEST(an_unknown_id_is_an_error_of_its_partitions)
 }
 END_TEST
 
+/* What is wrong with a partition is told in a full answer, too, when there was no room to read. */
+START_TEST(an_unknown_id_is_an_error_without_room)
+{
+    stage_append(&stage, "a", 0, "x");
+    struct call *call = fetch(
+        &stage, &(struct fetch_spec){.version = 13,
+                                     .session_epoch = -1,
+                                     .max_bytes = 1,
+                                     FROM(AT("a", 0, 0), {.partition = 2, .unknown_id = true})});
+    ck_assert_int_eq(fetched_batches(fetched_at(call, 0)), 1);
+    ck_assert_int_eq(fetched_at(call, 1)->error_code, 100);
+}
+END_TEST
+
 /* A parked fetch by id hears that its topic was deleted, though one of that name is there anew. */
 START_TEST(a_deleted_topic_ends_the_wait)
 {
@@ -425,6 +439,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(errors, set_up, tear_down);
     tcase_add_test(errors, errors_are_each_partitions_own);
     tcase_add_test(errors, an_unknown_id_is_an_error_of_its_partitions);
+    tcase_add_test(errors, an_unknown_id_is_an_error_without_room);
     tcase_add_test(errors, a_deleted_topic_ends_the_wait);
     tcase_add_test(errors, followers_are_refused);
     tcase_add_test(errors, a_forbidden_topic_is_not_read);
