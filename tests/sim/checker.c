@@ -178,7 +178,7 @@ static void check_duplicates(struct checker *checker, int log)
 /* Per producer: what it sent first comes first. */
 static void check_order(struct checker *checker, int log)
 {
-    enum { PROCESSES_MAX = 64 };
+    enum { PROCESSES_MAX = 1024 };
     const struct log_end *end = &checker->logs[log];
     int64_t last[PROCESSES_MAX] = {0};
     for (int64_t at = 0; at < end->count; at++) {
@@ -232,7 +232,8 @@ static bool may_be_lost(const struct history *history, const struct history_even
     for (size_t i = 0; i < history->event_count; i++) {
         const struct history_event *event = &history->events[i];
         if (event->kind != HISTORY_RESTART || !event->is_lossy) continue;
-        if (event->ended > append->ended) return true;
+        if (event->ended > append->began)
+            return true; /* the answer may have been long on its way */
     }
     return false;
 }
@@ -315,32 +316,71 @@ static void check_polls(struct checker *checker)
 
 /* ---- bounds ----------------------------------------------------------------------------------- */
 
-static void check_bounds(struct checker *checker)
+/* The beginning or the end of a call that was told bounds. */
+struct moment {
+    int64_t at;
+    const struct history_event *event;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct moment *left = a;
+    const struct moment *right = b;
+    return left->at < right->at ? -1 : left->at > right->at;
+}
+
+static size_t collect_moments(const struct checker *checker, struct moment *moments)
 {
     const struct history *history = checker->history;
-    int64_t *marks = allocate(history->log_count, sizeof marks[0]);
+    size_t count = 0;
     for (size_t i = 0; i < history->event_count; i++) {
         const struct history_event *event = &history->events[i];
         if (event->kind != HISTORY_BOUNDS || event->result != HISTORY_OK) continue;
         if (!is_checked(checker, event->log)) continue;
+        moments[count++] = (struct moment){event->began, event};
+        moments[count++] = (struct moment){event->ended, event};
+    }
+    qsort(moments, count, sizeof moments[0], by_time);
+    return count;
+}
+
+/* The mark that was known when the call began is the least it may be told: answers of others may
+ * overtake it on their way. */
+static void check_bounds(struct checker *checker)
+{
+    const struct history *history = checker->history;
+    int64_t *known = allocate(history->log_count, sizeof known[0]);
+    int64_t *least = allocate(history->event_count, sizeof least[0]);
+    struct moment *moments = allocate(2 * history->event_count, sizeof moments[0]);
+    size_t count = collect_moments(checker, moments);
+    for (size_t i = 0; i < count; i++) {
+        const struct history_event *event = moments[i].event;
+        int64_t *known_mark = &known[event->log];
+        int64_t *least_mark = &least[event - history->events];
+        if (moments[i].at == event->began) {
+            *least_mark = *known_mark;
+            continue;
+        }
         struct name log = log_name(checker, event->log);
         if (event->start > event->offset || event->offset > event->end || event->start < 0) {
             flag(checker, "bounds",
                  "%s: start %" PRId64 ", high watermark %" PRId64 ", end %" PRId64, log.text,
                  event->start, event->offset, event->end);
         }
-        if (event->offset < marks[event->log]) {
+        if (!event->is_hearsay && event->offset < *least_mark) {
             flag(checker, "bounds", "%s: the high watermark went back from %" PRId64 " to %" PRId64,
-                 log.text, marks[event->log], event->offset);
+                 log.text, *least_mark, event->offset);
         }
-        marks[event->log] = event->offset;
+        if (event->offset > *known_mark) *known_mark = event->offset;
         if (event->offset > checker->logs[event->log].count) {
             flag(checker, "lost-read",
                  "%s: readers were shown an end of %" PRId64 ", and it ends at %" PRId64, log.text,
                  event->offset, checker->logs[event->log].count);
         }
     }
-    free(marks);
+    free(moments);
+    free(least);
+    free(known);
 }
 
 /* ---- committed offsets ------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
  *                            after the answer may have lost what was not synced)
  *   lost-read                a reader was given it, and it is not there at the end
  *   value-changed-at-offset  two readers, or a reader and an answer, disagree about an offset
+ *                            (inconsistent-offsets in RELIABILITY.md)
  *   duplicate                one value at two places
  *   phantom                  a value that nobody sent to this log
  *   out-of-order             one producer's values in another order than it sent them

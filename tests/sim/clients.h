@@ -43,8 +43,18 @@ void reader_new(struct simulation *simulation, const struct reader_options *opti
 /** Creates topics, writes to them, deletes them, and looks whether they are as they should be. */
 void admin_new(struct simulation *simulation, int process, int64_t rounds);
 
-/** The eight bytes of a record; -1 if there are fewer. */
+/** Eight bytes, big-endian; and back: -1 if there are fewer. */
+void put_value(uint8_t *to, int64_t value);
 int64_t record_value(const struct weir_record *record);
+
+/** Over what a fetch gave: whole batches, each checked with its checksum. */
+struct walk {
+    void (*each)(void *context, const struct weir_record *record);
+    void *context;
+    int64_t from; /* records below it came with their batch only */
+    int64_t next; /* behind the last record */
+};
+int walk_batches(struct walk *walk, struct weir_slice bytes, struct weir_error *error);
 
 /**
  * Every record of a partition from its start to the high watermark, in order, between events. False

@@ -78,6 +78,18 @@ void history_note(struct history *history, const struct history_event *event)
     history_end(history, history_begin(history, event));
 }
 
+void history_note_since(struct history *history, const struct history_event *event, int64_t began)
+{
+    size_t index = history_begin(history, event);
+    history->events[index].began = began;
+    history_end(history, index);
+}
+
+int64_t history_now(struct history *history)
+{
+    return ++history->clock;
+}
+
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     uint64_t mixed = (hash ^ word) * 0x9fb21c651e98df25u;

@@ -34,7 +34,9 @@ struct history_event {
     enum history_result result;
     enum history_acks acks;
     bool is_lossy;
-    int process; /* producer, reader or group */
+    bool
+        is_hearsay; /* bounds from somebody who is told of news: they may lag behind what others see */
+    int process;    /* producer, reader or group */
     int log;
     int64_t began; /* logical time: one tick per call and per answer */
     int64_t ended; /* 0: no answer */
@@ -71,6 +73,10 @@ size_t history_begin(struct history *history, const struct history_event *event)
 void history_end(struct history *history, size_t index);
 /** Call and answer at once. */
 void history_note(struct history *history, const struct history_event *event);
+/** The same, of a call that began when `began` said; for calls that answer for many partitions. */
+void history_note_since(struct history *history, const struct history_event *event, int64_t began);
+/** Now, for `began`. */
+int64_t history_now(struct history *history);
 /** Equal for equal histories. */
 uint64_t history_hash(const struct history *history);
 

@@ -49,7 +49,7 @@ static struct simulation *world(const struct producer *producer)
 
 /* ---- batches ---------------------------------------------------------------------------------- */
 
-static void put_value(uint8_t *to, int64_t value)
+void put_value(uint8_t *to, int64_t value)
 {
     for (int i = 0; i < 8; i++)
         to[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));

@@ -36,13 +36,6 @@ int64_t record_value(const struct weir_record *record)
 
 /* ---- what a fetch gave ------------------------------------------------------------------------ */
 
-struct walk {
-    void (*each)(void *context, const struct weir_record *record);
-    void *context;
-    int64_t from; /* records below it came with their batch only */
-    int64_t next;
-};
-
 static int walk_batch(struct walk *walk, struct weir_slice batch, struct weir_error *error)
 {
     struct weir_heap heap;
@@ -65,22 +58,29 @@ static int walk_batch(struct walk *walk, struct weir_slice batch, struct weir_er
     return rc == WEIR_END ? 0 : rc;
 }
 
+int walk_batches(struct walk *walk, struct weir_slice bytes, struct weir_error *error)
+{
+    while (bytes.size > 0) {
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(bytes, bytes.size, &header, error);
+        if (rc == 0) {
+            rc = walk_batch(walk, weir_slice(bytes.data, weir_batch_size(&header)), error);
+        }
+        if (rc < 0) return rc;
+        size_t size = weir_batch_size(&header);
+        bytes = weir_slice(bytes.data + size, bytes.size - size);
+    }
+    return 0;
+}
+
 static int walk_fetch(struct walk *walk, const struct weir_fetch_request *fetch,
                       struct weir_error *error)
 {
     for (size_t i = 0; i < fetch->part_count; i++) {
         const struct weir_log_part *part = &fetch->parts[i];
-        struct weir_slice rest = weir_slice(part->bytes->data + part->from, part->size);
-        while (rest.size > 0) {
-            struct weir_batch_header header;
-            int rc = weir_batch_peek(rest, rest.size, &header, error);
-            if (rc == 0) {
-                rc = walk_batch(walk, weir_slice(rest.data, weir_batch_size(&header)), error);
-            }
-            if (rc < 0) return rc;
-            size_t size = weir_batch_size(&header);
-            rest = weir_slice(rest.data + size, rest.size - size);
-        }
+        struct weir_slice bytes = weir_slice(part->bytes->data + part->from, part->size);
+        int rc = walk_batches(walk, bytes, error);
+        if (rc < 0) return rc;
     }
     return 0;
 }

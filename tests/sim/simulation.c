@@ -145,6 +145,7 @@ static void forget(struct simulation *simulation)
 {
     simulation->log = NULL;
     simulation->broker = NULL;
+    if (simulation->hooks.gone != NULL) simulation->hooks.gone(simulation);
     for (struct client *client = simulation->clients; client != NULL; client = client->next)
         client->forget(client);
 }
@@ -364,6 +365,8 @@ static bool try_open(struct simulation *simulation, int attempt)
         if (!close_log(simulation) || !open_changes_nothing(simulation)) return false;
         rc = open_log(simulation, &error);
     }
+    if (rc == 0 && simulation->hooks.begin != NULL)
+        rc = simulation->hooks.begin(simulation, &error);
     if (rc == 0) return true;
     if (!simulation_excuses(simulation, rc)) {
         return simulation_fail(simulation, "does-not-open", "restart %zu, attempt %d: %s (%s)",

@@ -50,9 +50,12 @@ struct client {
     void (*close)(struct client *client); /* free it */
 };
 
-/** What the test puts on top of the engine: a job, say. */
+/** What the test puts on top of the engine: a job, a server. */
 struct simulation_hooks {
-    bool (*end)(struct simulation *simulation); /* before a clean close: stop; false: it cannot */
+    /* the engine is open: so let it be open; a code as from the engine's own opening */
+    int (*begin)(struct simulation *simulation, struct weir_error *error);
+    bool (*end)(struct simulation *simulation);  /* before a clean close: stop; false: it cannot */
+    void (*gone)(struct simulation *simulation); /* the node is, with all that was on it */
     void *context;
 };
 

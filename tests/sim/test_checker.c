@@ -143,6 +143,21 @@ START_TEST(a_write_lost_by_a_kill_is_flagged_with_acks_1)
 }
 END_TEST
 
+/* The answer was on its way when the power went. */
+START_TEST(a_late_answer_is_excused_with_acks_1)
+{
+    struct history_event event = {.kind = HISTORY_APPEND,
+                                  .acks = HISTORY_ACKS_LEADER,
+                                  .process = 1,
+                                  .value = history_value(1, 1),
+                                  .count = 1};
+    int64_t began = history_now(&history);
+    restart(true);
+    history_note_since(&history, &event, began);
+    assert_good();
+}
+END_TEST
+
 START_TEST(a_write_after_the_power_came_back_is_not_excused)
 {
     restart(true);
@@ -258,6 +273,24 @@ START_TEST(a_high_watermark_that_goes_back_is_flagged)
 }
 END_TEST
 
+START_TEST(a_mark_told_before_the_call_began_is_the_least)
+{
+    append(1, 2, 0, HISTORY_ACKS_ALL);
+    last_reads(2);
+    int64_t began = history_now(&history);
+    bounds(0, 2, 2);
+    history_note_since(&history,
+                       &(struct history_event){.kind = HISTORY_BOUNDS, .offset = 1, .end = 1},
+                       began); /* was overtaken on its way */
+    note((struct history_event){.kind = HISTORY_BOUNDS, .is_hearsay = true, .offset = 1, .end = 1});
+    assert_good();
+    history_note_since(&history,
+                       &(struct history_event){.kind = HISTORY_BOUNDS, .offset = 1, .end = 1},
+                       history_now(&history));
+    assert_flagged("bounds");
+}
+END_TEST
+
 START_TEST(a_committed_offset_that_goes_back_is_flagged)
 {
     commit(HISTORY_COMMIT, 1);
@@ -356,6 +389,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, topics_may_come_and_go);
     tcase_add_test(tests, a_lost_write_is_flagged);
     tcase_add_test(tests, a_write_lost_by_a_kill_is_flagged_with_acks_1);
+    tcase_add_test(tests, a_late_answer_is_excused_with_acks_1);
     tcase_add_test(tests, a_write_after_the_power_came_back_is_not_excused);
     tcase_add_test(tests, a_lost_read_is_flagged);
     tcase_add_test(tests, a_changed_value_is_flagged);
@@ -368,6 +402,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_poll_that_skips_is_flagged);
     tcase_add_test(tests, wrong_bounds_are_flagged);
     tcase_add_test(tests, a_high_watermark_that_goes_back_is_flagged);
+    tcase_add_test(tests, a_mark_told_before_the_call_began_is_the_least);
     tcase_add_test(tests, a_committed_offset_that_goes_back_is_flagged);
     tcase_add_test(tests, a_committed_offset_of_nobody_is_flagged);
     tcase_add_test(tests, a_lost_topic_is_flagged);

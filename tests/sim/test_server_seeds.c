@@ -1,0 +1,83 @@
+/**
+ * The engine behind its Kafka port under random seeds: producers, readers and administrators on nodes
+ * of their own speak the wire protocol over links that are slow, cut and reset, to a node that is
+ * killed, loses power, runs out of disk and memory. At the end everything acknowledged is there, once,
+ * in order, and nothing else; everybody has got on; and nothing is left in memory.
+ */
+#include "tests/sim/checker.h"
+#include "tests/sim/remote.h"
+#include "tests/sim/seeds.h"
+
+enum { PRODUCERS_MAX = 4, READERS_MAX = 4, TURNS_MAX = 1500 };
+
+static void add_producer(struct served *served)
+{
+    struct simulation *simulation = served->simulation;
+    bool is_idempotent = simulation_chance(simulation, 600);
+    struct remote_producer_options options = {
+        .acks =
+            is_idempotent ? HISTORY_ACKS_ALL : (enum history_acks)simulation_draw(simulation, 3),
+        .is_idempotent = is_idempotent,
+        .in_flight_max = 1 + (int)simulation_draw(simulation, 5),
+        .records_max = 1 + (int)simulation_draw(simulation, 10),
+        .value_count = 20 + simulation_draw(simulation, 500),
+    };
+    remote_producer_new(served, served_draw_topic(served), &options);
+}
+
+static void add_clients(struct served *served)
+{
+    struct simulation *simulation = served->simulation;
+    int producer_count = 1 + (int)simulation_draw(simulation, PRODUCERS_MAX);
+    for (int i = 0; i < producer_count; i++)
+        add_producer(served);
+    int reader_count = (int)simulation_draw(simulation, READERS_MAX + 1);
+    for (int i = 0; i < reader_count; i++) {
+        struct remote_reader_options options = {.has_session = simulation_chance(simulation, 500)};
+        remote_reader_new(served, served_draw_topic(served), &options);
+    }
+}
+
+static bool all_are_done(struct simulation *simulation)
+{
+    return simulation_clients_are_done(simulation);
+}
+
+/* A fresh reader for every topic. */
+static void read_all(struct served *served)
+{
+    if (simulation_has_failed(served->simulation)) return;
+    for (int i = 0; i < served->topic_count; i++) {
+        remote_reader_new(served, &served->topics[i],
+                          &(struct remote_reader_options){.is_final = true});
+    }
+    (void)simulation_settle(served->simulation, all_are_done,
+                            "the readers have not read all there is");
+}
+
+static void check(struct simulation *simulation)
+{
+    if (simulation_has_failed(simulation)) return;
+    struct checker_anomaly anomaly = checker_check(&simulation->history);
+    if (anomaly.name != NULL) simulation_fail(simulation, anomaly.name, "%s", anomaly.text);
+}
+
+static void run(struct simulation *simulation)
+{
+    struct served served;
+    served_init(&served, simulation);
+    if (!served_start(&served)) return;
+    add_clients(&served);
+    served_trouble(&served);
+    served_play(&served, 200 + (int)simulation_draw(simulation, TURNS_MAX));
+    served_heal(&served);
+    (void)simulation_settle(simulation, all_are_done, "the clients are not done");
+    read_all(&served);
+    served_finish(&served);
+    check(simulation);
+}
+
+int main(int argument_count, char **arguments)
+{
+    return seeds_main(argument_count, arguments, &(struct seeds_scenario){"server", 250, run});
+}
