@@ -192,7 +192,7 @@ int weir_log_time_end(struct weir_log_time *find)
     find->segment = NULL;
     if (find->truncations != log->truncations) return weir_log_time_begin(log, find);
     if (find->rc < 0) {
-        if (find->damaged_offset >= 0 && log->offline_from < 0) {
+        if (find->damaged_offset >= 0) {
             weir_partition_log_damaged(log, find->damaged_offset, find->error.text);
         }
         return weir_error_wrap(&find->error, find->rc, "log '%s': find a time", log->path);

@@ -275,13 +275,43 @@ START_TEST(append_takes_several_batches)
 }
 END_TEST
 
+/* A log may be cut between the batches of one append: what is left is read and appended to. */
+START_TEST(a_cut_within_an_append_leaves_a_log)
+{
+    ck_ok(test_log_close(&test), &test.error);
+    test.options.tail_cache_bytes = 4096;
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 1);
+    size_t size = test.batches[0].size;
+    struct weir_shared *two = weir_shared_new(test.env->budget, size * 2);
+    ck_assert_ptr_nonnull(two);
+    memcpy(two->data, test.batches[0].bytes, size);
+    memcpy(two->data + size, test.batches[0].bytes, size);
+    two->size = size * 2;
+    struct weir_append append = {.batches = two, .now = weir_wall_now(test.env)};
+    struct weir_append_result result;
+    ck_ok(weir_partition_log_append(test.log, &append, &result, &test.error), &test.error);
+    weir_shared_unref(two);
+    ck_ok(weir_partition_log_truncate(test.log, 2, &test.error), &test.error);
+    struct weir_log_read read = {.offset = 1, .offset_max = INT64_MAX, .size_max = 10000};
+    ck_ok(test_log_read(&test, &read), &read.error);
+    ck_assert_uint_eq(read.size, size);
+    weir_log_read_release(&read);
+    test_log_fill(&test, 1);
+    ck_assert_int_eq(state().end_offset, 3);
+    weir_partition_log_check(test.log);
+}
+END_TEST
+
 /* A slice of a larger buffer is appended as if it were alone, and its neighbours stay as they are;
- * with memory for a tail and without. A small slice does not pin the buffer it came in. */
+ * with memory for a tail and without. A slice that is a small part of its buffer does not pin it. */
 START_TEST(append_takes_a_slice)
 {
     enum { BEFORE = 7, AFTER = 5000 };
     struct weir_append_result result;
-    ck_ok(test_log_append(&test, &(struct test_append){.record_count = 2}, NULL), &test.error);
+    ck_ok(
+        test_log_append(&test, &(struct test_append){.record_count = 2, .value_size = 1500}, NULL),
+        &test.error);
     ck_ok(test_log_close(&test), &test.error);
     test.options.tail_cache_bytes = 4096;
     ck_ok(test_log_open(&test), &test.error);
@@ -333,6 +363,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, append_resumes_after_a_full_disk);
     tcase_add_test(tests, a_failed_sync_takes_the_log_offline);
     tcase_add_test(tests, append_takes_several_batches);
+    tcase_add_test(tests, a_cut_within_an_append_leaves_a_log);
     tcase_add_test(tests, append_takes_a_slice);
     suite_add_tcase(suite, tests);
 }

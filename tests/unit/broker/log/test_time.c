@@ -165,6 +165,24 @@ START_TEST(a_segment_may_go_under_the_search)
 }
 END_TEST
 
+/* Damage below what is offline already takes more of the log offline, as a read's does. */
+START_TEST(a_search_finds_deeper_damage)
+{
+    fill();
+    ck_ok(test_log_sync(&test), &test.error);
+    int64_t offset = -1;
+    int64_t found_ms = -1;
+    const int64_t last = times[RECORDS - 1];
+    ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, "00000000000000000000.log"),
+                             WEIR_BATCH_HEADER_SIZE + 10, 0),
+          &test.error);
+    weir_partition_log_damaged(test.log, TOTAL - RECORDS, "a reader said so");
+    ck_code(weir_partition_log_find_time(test.log, last, &offset, &found_ms, NULL), WEIR_CORRUPT);
+    ck_assert_int_eq(weir_partition_log_state(test.log).offline_from, 0);
+    ck_assert_int_eq(offset, -1);
+}
+END_TEST
+
 /* The Nth read fails, or the Nth allocation: an error or the right answer, and no memory is kept.
  * */
 START_TEST(searches_survive_every_fault)
@@ -207,6 +225,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, log_append_time_is_searched_too);
     tcase_add_test(tests, a_cut_restarts_the_search);
     tcase_add_test(tests, a_segment_may_go_under_the_search);
+    tcase_add_test(tests, a_search_finds_deeper_damage);
     tcase_add_test(tests, searches_survive_every_fault);
     suite_add_tcase(suite, tests);
 }
