@@ -89,7 +89,8 @@ enum weir_acks {
     WEIR_ACKS_ALL = -1,   /* done when it is on the disk */
 };
 
-/** Append batches to one partition. Auto-creates the topic if that is on. */
+/** Append batches to one partition. Auto-creates the topic if that is on and the writer is in this
+ * process; clients of the port have a topic created by asking for its metadata. */
 struct weir_produce_request {
     struct weir_request request;
     struct weir_topic_partition to;
@@ -106,6 +107,7 @@ struct weir_produce_request {
     int64_t append_time_ms;
     int64_t log_start_offset;
     bool is_duplicate;
+    bool keys_required; /* the topic is compacted: what an invalid record may have been one for */
     /* the shard's, while it waits for the flush */
     struct weir_produce_request *next;
 };

@@ -134,6 +134,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
 {
     int64_t batches = 0;
     struct weir_error *error = &produce->request.error;
+    produce->keys_required = partition->config.cleanup_compact;
     int rc = check_online(partition->shard->broker, error);
     if (rc == 0) rc = check_replicas(partition, produce, error);
     if (rc == 0) rc = check_batches(partition, produce, &batches, error);
@@ -215,8 +216,9 @@ void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request
     struct weir_topic_partition to = request->to;
     if (may_write(request)) {
         weir_request_set_out(broker, &request->request);
-        request->request.may_create =
-            broker->options.auto_create_topics && !weir_request_has_id(&request->request);
+        request->request.may_create = broker->options.auto_create_topics &&
+                                      !request->walk_records &&
+                                      !weir_request_has_id(&request->request);
         weir_request_forward(broker, &request->request, to, produce_stage);
         return;
     }

@@ -18,11 +18,14 @@
  * Source: CLIENTS.md b, "Produce (0)"; Kafka protocol guide.
  */
 enum { FIRST_VERSION_BY_ID = 13, FIRST_VERSION_WITH_ZSTD = 7, MAGIC_AT = 16 };
+/* Records at fault that are named, and how large a batch may unfold to for it. */
+enum { RECORD_ERRORS_MAX = 10000, PLAIN_SIZE_MAX = 16 * 1024 * 1024 };
 
 typedef struct weir_wire_produce_request_topic_produce_data topic_asked;
 typedef struct weir_wire_produce_request_partition_produce_data partition_asked;
 typedef struct weir_wire_produce_response_topic_produce_response topic_answer;
 typedef struct weir_wire_produce_response_partition_produce_response partition_answer;
+typedef struct weir_wire_produce_response_batch_index_and_error_message record_error;
 
 struct produce {
     struct weir_topic_lookup lookup; /* first: what it calls back with */
@@ -73,6 +76,56 @@ static void count_down(struct produce *produce)
     if (produce->pending == 0) finish(produce);
 }
 
+/* ---- records at fault ------------------------------------------------------------------------ */
+
+static struct weir_slice bytes_of(const struct append *append)
+{
+    return weir_slice(append->request.batches->data + append->request.from, append->request.size);
+}
+
+/* The records of a batch that have no key, as far as it can be read. */
+static size_t find_keyless(struct weir_request_context *context, struct weir_slice batch,
+                           record_error *errors, size_t capacity)
+{
+    struct weir_batch_iterator iterator;
+    struct weir_record record;
+    struct weir_buffer plain;
+    size_t count = 0;
+    weir_buffer_init(&plain, weir_context_budget(context), 0);
+    int rc = weir_batch_iterate(&iterator, batch, &plain, PLAIN_SIZE_MAX, NULL, NULL);
+    for (int32_t at = 0; rc == 0 && count < capacity; at++) {
+        rc = weir_batch_next(&iterator, &record, NULL);
+        if (rc == 0 && weir_slice_is_null(record.key)) {
+            errors[count++] = (record_error){.batch_index = at};
+        }
+    }
+    weir_buffer_close(&plain);
+    return count;
+}
+
+/* A producer tells its application of each record: those that are named here were at fault, the
+ * others only came with them and may be sent again. They have no texts of their own; clients then
+ * take the batch's. Source: KIP-467. */
+static void name_keyless(const struct append *append)
+{
+    struct weir_request_context *context = append->produce->context;
+    partition_answer *answer = append->answer;
+    struct weir_batch_header header;
+    struct weir_slice batch = bytes_of(append);
+    if (weir_batch_peek(batch, INT32_MAX, &header, NULL) < 0) return;
+    size_t capacity = (size_t)header.record_count;
+    if (capacity > RECORD_ERRORS_MAX) capacity = RECORD_ERRORS_MAX;
+    record_error *errors = weir_arena_array(&context->arena, capacity + 1, sizeof *errors);
+    if (errors == NULL) return;
+    size_t count = find_keyless(context, batch, errors, capacity);
+    if (count == 0) return;
+    answer->record_errors = errors;
+    answer->record_errors_count = count;
+    answer->error_message = weir_text("the topic is compacted, which needs a key in every record");
+}
+
+/* ---- the log's answer ------------------------------------------------------------------------ */
+
 /* Where no acknowledgement is asked for, the engine tells a refusal by the error alone. */
 static int outcome_of(const struct append *append)
 {
@@ -91,6 +144,7 @@ static void appended(struct weir_request *request)
         if (rc == WEIR_UNKNOWN_TOPIC_ID) {
             weir_topic_cache_drop(weir_context_topics(append->produce->context), request->topic_id);
         }
+        if (rc == WEIR_INVALID_RECORD && append->request.keys_required) name_keyless(append);
     } else {
         answer->base_offset = append->request.base_offset;
         answer->log_append_time_ms = append->request.append_time_ms;
@@ -98,6 +152,8 @@ static void appended(struct weir_request *request)
     }
     count_down(append->produce);
 }
+
+/* ---- the answer as a whole ------------------------------------------------------------------- */
 
 /* Every partition asked is named in the answer, whatever becomes of it. */
 static bool prepare_answers(struct produce *produce)

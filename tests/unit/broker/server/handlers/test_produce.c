@@ -168,6 +168,59 @@ END_TEST
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
+/* Four records, of which the second and the fourth have no key. */
+static struct weir_slice half_keyed(enum weir_codec codec)
+{
+    struct weir_batch_builder builder;
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice bytes;
+    weir_batch_builder_init(&builder, stage.engine.env->budget, codec, 1);
+    for (int i = 0; i < 4; i++) {
+        struct weir_record record = {.key = i % 2 == 0 ? weir_text("k") : weir_null(),
+                                     .value = weir_text("v"),
+                                     .timestamp_ms = weir_wall_now(stage.engine.env).ms};
+        ck_code(weir_batch_builder_add(&builder, &record), 0);
+    }
+    ck_code(weir_batch_builder_finish(&builder, &finish, &bytes), 0);
+    struct weir_slice copy = weir_arena_copy(&stage.arena, bytes);
+    weir_batch_builder_close(&builder);
+    return copy;
+}
+
+static void create_compacted(const char *topic)
+{
+    const struct weir_config_entry compacted = {.key = "cleanup.policy", .value = "compact"};
+    struct weir_topic_request request = {
+        .operation = WEIR_TOPIC_CREATE,
+        .topic = weir_text(topic),
+        .partition_count = 1,
+        .configs = &compacted,
+        .config_count = 1,
+    };
+    ck_ok(engine_topic(&stage.engine, &request), &request.request.error);
+}
+
+/* A compacted topic takes no record without a key; the answer says which had none, so that a client
+ * can tell them from those that only came with them. Versions before 8 have no room for it. */
+START_TEST(records_without_a_key_are_named)
+{
+    create_compacted("table");
+    for (int16_t version = 7; version <= 12; version++) {
+        enum weir_codec codec = version % 2 == 0 ? WEIR_CODEC_NONE : WEIR_CODEC_LZ4;
+        struct to to[] = {{.topic = "table", .records = half_keyed(codec)}};
+        struct call *call = produce(&(struct spec){version, -1, NULL, to, 1});
+        const partition_answer *answer = answer_at(call, 0);
+        ck_assert_int_eq(answer->error_code, 87);
+        ck_assert_uint_eq(answer->record_errors_count, version >= 8 ? 2 : 0);
+        for (size_t i = 0; i < answer->record_errors_count; i++) {
+            ck_assert_int_eq(answer->record_errors[i].batch_index, (int32_t)(2 * i + 1));
+            ck_assert(weir_slice_is_null(answer->record_errors[i].batch_index_error_message));
+        }
+    }
+    ck_assert_int_eq(end_of("table", 0), 0);
+}
+END_TEST
+
 /* Each has Kafka's number, with words from version 8 on, and appends nothing; its neighbour is
  * appended. */
 START_TEST(what_is_wrong_has_its_number)
@@ -292,6 +345,7 @@ static void add(Suite *suite)
     TCase *refusals = tcase_create("refusals");
     tcase_add_checked_fixture(refusals, set_up, tear_down);
     tcase_add_test(refusals, what_is_wrong_has_its_number);
+    tcase_add_test(refusals, records_without_a_key_are_named);
     tcase_add_test(refusals, an_unknown_id_is_echoed);
     tcase_add_test(refusals, a_wrong_request_is_refused_as_a_whole);
     tcase_add_test(refusals, sequences_are_checked);
