@@ -144,6 +144,25 @@ START_TEST(an_id_never_creates_a_topic)
 }
 END_TEST
 
+/* Nor does a client's produce: Kafka's clients ask for the topic's metadata first, which creates it,
+ * and one that is late must not bring a deleted topic back. */
+START_TEST(from_outside_no_topic_is_created)
+{
+    struct engine engine;
+    engine_init(&engine, 2);
+    engine.options.auto_create_topics = true;
+    ck_ok(engine_open(&engine), &engine.error);
+    struct weir_produce_request append = {.to = {weir_text("fresh"), 0},
+                                          .batches = engine_batch(&engine, "a"),
+                                          .acks = WEIR_ACKS_ALL,
+                                          .walk_records = true};
+    ck_assert_int_eq(produce(&engine, &append), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(engine_describe(&engine, "fresh"), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    weir_shared_unref(append.batches);
+    engine_end(&engine);
+}
+END_TEST
+
 /* A topic that came back under its name is not deleted or changed by its old id. */
 START_TEST(administration_obeys_the_id_too)
 {
@@ -613,6 +632,7 @@ static void add(Suite *suite)
     TCase *ids = tcase_create("topic ids");
     tcase_add_test(ids, a_wrong_topic_id_is_refused);
     tcase_add_test(ids, an_id_never_creates_a_topic);
+    tcase_add_test(ids, from_outside_no_topic_is_created);
     tcase_add_test(ids, administration_obeys_the_id_too);
     suite_add_tcase(suite, ids);
     TCase *appends = tcase_create("produce");
