@@ -25,6 +25,40 @@ static int add_partitions(struct weir_controller *controller, struct weir_uuid i
     return rc;
 }
 
+static int refuse_collision(struct weir_slice name, struct weir_slice other,
+                            struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_INVALID_TOPIC,
+                          "topic name '%.*s' collides with topic '%.*s': names must differ by more "
+                          "than '.' against '_'",
+                          (int)name.size, (const char *)name.data, (int)other.size,
+                          (const char *)other.data);
+}
+
+/* The engine's own names are taken also before they are there. */
+static int check_collision(const struct weir_controller *controller, struct weir_slice name,
+                           struct weir_error *error)
+{
+    const struct weir_slice own[] = {weir_text(WEIR_CLUSTER_METADATA_TOPIC),
+                                     weir_text(WEIR_CONSUMER_OFFSETS_TOPIC)};
+    bool may_collide =
+        memchr(name.data, '.', name.size) != NULL || memchr(name.data, '_', name.size) != NULL;
+    if (!may_collide) return 0;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (!weir_slice_equal(name, own[i]) && weir_topic_name_collides(name, own[i])) {
+            return refuse_collision(name, own[i], error);
+        }
+    }
+    size_t at = 0;
+    const struct weir_topic_image *other;
+    while ((other = weir_metadata_next_topic(&controller->image, &at)) != NULL) {
+        if (weir_topic_name_collides(name, other->name_slice)) {
+            return refuse_collision(name, other->name_slice, error);
+        }
+    }
+    return 0;
+}
+
 int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
                                 struct weir_error *error)
 {
@@ -42,6 +76,8 @@ int weir_controller_build_topic(struct weir_controller *controller, struct weir_
         return weir_error_set(error, WEIR_EXISTS, "topic '%.*s' already exists",
                               (int)plan->name.size, (const char *)plan->name.data);
     }
+    rc = check_collision(controller, plan->name, error);
+    if (rc < 0) return rc;
     if (weir_topic_removal_is_on(controller, plan->name)) return WEIR_CHANGE_WAITS;
     rc = check_partition_count(count, error);
     if (rc < 0) return rc;

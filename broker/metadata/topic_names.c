@@ -64,6 +64,20 @@ int weir_topic_name_check(struct weir_slice name, struct weir_error *error)
     return 0;
 }
 
+static uint8_t folded(uint8_t byte)
+{
+    return byte == '.' ? (uint8_t)'_' : byte;
+}
+
+bool weir_topic_name_collides(struct weir_slice name, struct weir_slice other)
+{
+    if (name.size != other.size) return false;
+    for (size_t i = name.size; i > 0; i--) { /* names that begin alike are common */
+        if (folded(name.data[i - 1]) != folded(other.data[i - 1])) return false;
+    }
+    return true;
+}
+
 bool weir_topic_name_is_internal(struct weir_slice name)
 {
     return name.size >= 2 && name.data[0] == '_' && name.data[1] == '_';

@@ -20,6 +20,10 @@ enum { WEIR_TOPIC_NAME_SIZE_MAX = 249, WEIR_TOPIC_PARTITIONS_MAX = 10000 };
  */
 int weir_topic_name_check(struct weir_slice name, struct weir_error *error);
 
+/** Two names that differ at most by '.' against '_': as metrics' names they would be one, so Kafka
+ * lets only one of them be. */
+bool weir_topic_name_collides(struct weir_slice name, struct weir_slice other);
+
 /** Names that begin with "__" belong to the engine and to Kafka. */
 bool weir_topic_name_is_internal(struct weir_slice name);
 

@@ -300,6 +300,11 @@ START_TEST(bad_topics_are_refused)
     ck_assert_str_eq(names.text, "");
     ck_ok(weir_topic_create(stage.log, "t", 1, NULL, 0, &error), &error);
     ck_code(weir_topic_create(stage.log, "t", 1, NULL, 0, &error), WEIR_EXISTS);
+    ck_ok(weir_topic_create(stage.log, "t.u", 1, NULL, 0, &error), &error);
+    ck_code(weir_topic_create(stage.log, "t_u", 1, NULL, 0, &error), WEIR_INVALID_TOPIC);
+    assert_names("t.u");
+    ck_code(weir_produce(stage.log, "t_u", weir_null(), weir_text("v"), &error),
+            WEIR_INVALID_TOPIC);
     ck_code(weir_topic_delete(stage.log, "u", &error), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
     ck_code(weir_topic_delete(NULL, "t", &error), WEIR_INVALID_ARGUMENT);
     stage_close(&stage);

@@ -179,6 +179,28 @@ START_TEST(an_existing_topic_is_said_first)
 }
 END_TEST
 
+/* Names that differ only by '.' against '_' would be one in metrics: the second is refused and names
+ * the first, also within one request; so are the engine's own names before they are there. */
+START_TEST(a_name_that_collides_is_refused)
+{
+    ck_ok(engine_create(&stage.engine, "a.b_c", 2), NULL);
+    CREATED refused = create_one(7, new_topic("a_b.c", 1, 1));
+    ck_assert_int_eq(refused.error_code, WEIR_WIRE_INVALID_TOPIC_EXCEPTION);
+    ck_assert(says(refused.error_message, "a.b_c"));
+    ck_assert_int_eq(create_one(7, new_topic("a.b_c", 1, 1)).error_code,
+                     WEIR_WIRE_TOPIC_ALREADY_EXISTS);
+    ck_assert_int_eq(create_one(7, new_topic("a.b-c", 1, 1)).error_code, 0);
+    ck_assert_int_eq(create_one(7, new_topic("..consumer_offsets", 1, 1)).error_code,
+                     WEIR_WIRE_INVALID_TOPIC_EXCEPTION);
+    const NEW_TOPIC both[] = {new_topic("x.y", 1, 1), new_topic("x_y", 1, 1)};
+    struct weir_wire_create_topics_response response = create(7, both, 2, false);
+    ck_assert_int_eq(response.topics[0].error_code, 0);
+    ck_assert_int_eq(response.topics[1].error_code, WEIR_WIRE_INVALID_TOPIC_EXCEPTION);
+    ck_assert_int_lt(partitions_of("a_b.c"), 0);
+    ck_assert_int_lt(partitions_of("x_y"), 0);
+}
+END_TEST
+
 /* A setting that is unknown, wrong, without a value or with a NUL in it refuses the topic. */
 START_TEST(bad_settings_refuse_the_topic)
 {
@@ -557,6 +579,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, settings_come_back_with_their_source);
     tcase_add_test(tests, each_mistake_has_its_number);
     tcase_add_test(tests, an_existing_topic_is_said_first);
+    tcase_add_test(tests, a_name_that_collides_is_refused);
     tcase_add_test(tests, bad_settings_refuse_the_topic);
     tcase_add_test(tests, assignments_to_this_broker_are_taken);
     tcase_add_test(tests, a_topic_named_twice_is_refused_once);
