@@ -126,19 +126,33 @@ static void finish(struct weir_request_context *context)
     }
 }
 
-static void reply(struct weir_request_context *context, const void *response, bool has_sources)
+/* Its connection ends instead of its being answered; said as often as the log's gate lets it be. */
+static void end_connection(struct weir_request_context *context, const char *reason)
 {
     struct weir_server_part *part = context->part;
+    char text[WEIR_ERROR_TEXT_SIZE + 256];
+    context->ends_connection = true;
+    if (context->connection == NULL) return;
+    (void)snprintf(
+        text, sizeof text, "%s v%d of client '%.*s': %s", context->api->request->name,
+        (int)context->version, context->client_id.size < 64 ? (int)context->client_id.size : 64,
+        context->client_id.data != NULL ? (const char *)context->client_id.data : "", reason);
+    weir_counter_add(&part->metrics.killed, 1);
+    weir_part_log(part, &part->kills, "server.connection_killed", context->connection->socket->peer,
+                  text);
+}
+
+static void reply(struct weir_request_context *context, const void *response, bool has_sources)
+{
+    char reason[128];
     weir_context_unpark(context);
     count_answer(context, weir_api_error_of(context->api, response));
     if (context->connection != NULL) {
-        int rc =
-            weir_answer_encode(&part->answers, context, response, has_sources, &context->answer);
+        int rc = weir_answer_encode(&context->part->answers, context, response, has_sources,
+                                    &context->answer);
         if (rc < 0) {
-            weir_log(&part->env->logger, WEIR_LOG_ERROR, "server.answer_failed",
-                     "api=%s version=%d reason=%s", context->api->response->name,
-                     (int)context->version, weir_code_name(rc));
-            context->ends_connection = true;
+            (void)snprintf(reason, sizeof reason, "encode the answer: %s", weir_code_text(rc));
+            end_connection(context, reason);
         }
     }
     finish(context);
@@ -163,19 +177,8 @@ void weir_context_reply_nothing(struct weir_request_context *context)
 
 void weir_context_reply_close(struct weir_request_context *context, const char *reason)
 {
-    struct weir_server_part *part = context->part;
-    char text[WEIR_ERROR_TEXT_SIZE + 256];
     weir_context_unpark(context);
-    if (context->connection != NULL) {
-        (void)snprintf(
-            text, sizeof text, "%s v%d of client '%.*s': %s", context->api->request->name,
-            (int)context->version, context->client_id.size < 64 ? (int)context->client_id.size : 64,
-            context->client_id.data != NULL ? (const char *)context->client_id.data : "", reason);
-        weir_counter_add(&part->metrics.killed, 1);
-        weir_part_log(part, &part->kills, "server.connection_killed",
-                      context->connection->socket->peer, text);
-    }
-    context->ends_connection = true;
+    end_connection(context, reason);
     finish(context);
 }
 
