@@ -133,7 +133,7 @@ struct weir_fetch_request {
                                   repartition topic of its own job */
     bool is_watch; /* wait as any fetch, but give no bytes: done when `size_min` bytes can be read
                                   at `offset` (or an error, or the deadline) */
-    size_t range_min; /* answer with a file's range from this many bytes on; 0: never */
+    size_t range_min; /* answer with a file's range from this many bytes on; 0: never; 1: always */
     struct weir_epoch_check epochs;
     struct weir_message cancel;
     /* given */

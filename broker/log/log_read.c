@@ -144,7 +144,8 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     read->offset_bound = read->offset_max < bound ? read->offset_max : bound;
     if (read->offset >= read->offset_bound) return 0;
     if (take_hot_range(log, read)) return 0;
-    if (weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
+    bool may_hold_memory = read->range_min != 1;
+    if (may_hold_memory && weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
     int rc = prepare_segment(log, read);
     if (rc < 0) read->rc = rc;
     return rc;

@@ -46,17 +46,18 @@ static struct weir_answer *take(struct weir_answer_pool *pool)
     return answer;
 }
 
-static void release_piece(struct weir_piece *piece)
+static void release_piece(struct weir_answer_pool *pool, struct weir_piece *piece)
 {
+    if (piece->shared != NULL) pool->records_size -= piece->size;
     weir_shared_unref(piece->shared);
     if (piece->range.segment != NULL) weir_log_range_release(&piece->range);
     *piece = (struct weir_piece){0};
 }
 
-void weir_answer_release_piece(struct weir_answer *answer)
+void weir_answer_release_piece(struct weir_answer_pool *pool, struct weir_answer *answer)
 {
     weir_assert(answer->piece_at < answer->piece_count);
-    release_piece(&answer->pieces[answer->piece_at]);
+    release_piece(pool, &answer->pieces[answer->piece_at]);
     answer->piece_at++;
     answer->piece_sent = 0;
 }
@@ -65,7 +66,7 @@ void weir_answer_free(struct weir_answer_pool *pool, struct weir_answer *answer)
 {
     if (answer == NULL) return;
     for (size_t i = 0; i < answer->piece_count; i++) {
-        release_piece(&answer->pieces[i]);
+        release_piece(pool, &answer->pieces[i]);
     }
     if (pool->kept == WEIR_ANSWERS_KEEP || answer->bytes.capacity > BYTES_KEEP ||
         answer->piece_capacity > PIECES_KEEP) {
@@ -122,13 +123,15 @@ static void add_bytes(struct weir_answer *answer, size_t from, size_t to)
 }
 
 /* What the source holds is the answer's from now on. */
-static void take_source(struct weir_answer *answer, struct weir_records_source *source)
+static void take_source(struct weir_answer_pool *pool, struct weir_answer *answer,
+                        struct weir_records_source *source)
 {
     for (size_t i = 0; i < source->part_count; i++) {
         const struct weir_log_part *part = &source->parts[i];
         add_piece(answer, (struct weir_piece){.data = part->bytes->data + part->from,
                                               .size = part->size,
                                               .shared = part->bytes});
+        pool->records_size += part->size;
     }
     source->part_count = 0;
     if (source->range.segment != NULL) {
@@ -145,7 +148,8 @@ static struct weir_records_source *source_of(const struct weir_splice *splice)
 }
 
 /* The buffer is complete: its bytes stay where they are. */
-static int cut_into_pieces(struct weir_answer *answer, const struct weir_splices *splices)
+static int cut_into_pieces(struct weir_answer_pool *pool, struct weir_answer *answer,
+                           const struct weir_splices *splices)
 {
     size_t count = splices->count + 1;
     size_t from = 0;
@@ -160,7 +164,7 @@ static int cut_into_pieces(struct weir_answer *answer, const struct weir_splices
         add_bytes(answer, from, splices->items[i].at);
         before += splices->items[i].at - from;
         from = splices->items[i].at;
-        take_source(answer, source_of(&splices->items[i]));
+        take_source(pool, answer, source_of(&splices->items[i]));
         weir_assert(answer->size - before == splices->items[i].size);
     }
     add_bytes(answer, from, answer->bytes.size);
@@ -179,8 +183,8 @@ static void encode_header(struct weir_buffer *bytes, const struct weir_request_c
     weir_buffer_append(bytes, header, is_flexible ? 9 : 8);
 }
 
-static int encode(struct weir_answer *answer, struct weir_request_context *context,
-                  const void *response, bool has_sources)
+static int encode(struct weir_answer_pool *pool, struct weir_answer *answer,
+                  struct weir_request_context *context, const void *response, bool has_sources)
 {
     int rc;
     struct weir_splices splices = {.arena = &context->arena};
@@ -196,7 +200,7 @@ static int encode(struct weir_answer *answer, struct weir_request_context *conte
     if (answer->bytes.failed) return WEIR_NO_MEMORY;
     if (splices.size > INT32_MAX - answer->bytes.size) return WEIR_TOO_LARGE;
     weir_store_u32(answer->bytes.data, (uint32_t)(answer->bytes.size - 4 + splices.size));
-    return cut_into_pieces(answer, &splices);
+    return cut_into_pieces(pool, answer, &splices);
 }
 
 int weir_answer_encode(struct weir_answer_pool *pool, struct weir_request_context *context,
@@ -204,7 +208,7 @@ int weir_answer_encode(struct weir_answer_pool *pool, struct weir_request_contex
 {
     struct weir_answer *answer = take(pool);
     if (answer == NULL) return WEIR_NO_MEMORY;
-    int rc = encode(answer, context, response, has_sources);
+    int rc = encode(pool, answer, context, response, has_sources);
     if (rc < 0) {
         weir_answer_free(pool, answer);
         return rc;

@@ -38,6 +38,7 @@ struct weir_answer_pool {
     struct weir_budget *budget;
     struct weir_answer *free;
     size_t kept;
+    size_t records_size; /* of the records in memory that answers hold, until they are sent */
 };
 
 void weir_answer_pool_init(struct weir_answer_pool *pool, struct weir_budget *budget);
@@ -51,7 +52,7 @@ void weir_answer_pool_close(struct weir_answer_pool *pool);
 int weir_answer_encode(struct weir_answer_pool *pool, struct weir_request_context *context,
                        const void *response, bool has_sources, struct weir_answer **answer_out);
 /** The piece at `piece_at` has gone out: drop what it holds, and on to the next. */
-void weir_answer_release_piece(struct weir_answer *answer);
+void weir_answer_release_piece(struct weir_answer_pool *pool, struct weir_answer *answer);
 /** Drops what it holds. NULL is fine. */
 void weir_answer_free(struct weir_answer_pool *pool, struct weir_answer *answer);
 

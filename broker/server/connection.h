@@ -21,7 +21,10 @@
  *   line          max.in.flight.requests.per.connection   reading pauses
  *   output        WEIR_UNSENT_MAX bytes of memory, or          reading pauses, nothing begins
  *                 WEIR_UNSENT_ANSWERS_MAX answers
- *   frames        queued.max.request.bytes of the shard    reading pauses until others are done
+ *   frames        queued.max.request.bytes of the shard    reading pauses until others are done; when
+ *                                                          that takes long, those that stand still
+ *                                                          are closed, the oldest first
+ *   records       queued.max.response.bytes of the shard   records are sent from files
  *   a frame       socket.request.max.bytes                 the connection ends
  *   its arrival   less than 64 KiB a second over           the connection is closed
  *                 request.read.timeout.ms
@@ -97,6 +100,7 @@ struct weir_connection {
     struct weir_connection *next_waiting;
     bool is_ready;
     bool is_waiting; /* for room for a frame */
+    struct weir_mono waits_since;
     struct weir_mono last_active;
     struct weir_mono end_by; /* ending: then it is closed, whatever is left */
 
@@ -150,6 +154,13 @@ static inline bool weir_connection_is_clogged(const struct weir_connection *conn
     return connection->output.memory_bytes > WEIR_UNSENT_MAX ||
            connection->output.count >= WEIR_UNSENT_ANSWERS_MAX;
 }
+
+/* ---- room for frames (frame_room.c) ---------------------------------------------------------- */
+
+/** `size` more bytes for its frame. False: there is no room, and it waits for some. */
+bool weir_connection_charge(struct weir_connection *connection, size_t size);
+/** It has got its room, or is going. */
+void weir_connection_leave_waiting(struct weir_connection *connection);
 
 /* ---- the line (request_line.c) --------------------------------------------------------------- */
 

@@ -178,6 +178,10 @@ struct weir_part_sessions {
     bool (*is_idle)(const void *object);
     void (*free)(void *object);
     struct weir_counter count;
+    /* Records in memory that the part's answers hold until they are sent, and their bound, beyond
+     * which fetches are given ranges of files. NULL: there is none. */
+    const size_t *unsent_size;
+    size_t unsent_size_max;
 };
 struct weir_part_sessions *weir_context_sessions(const struct weir_request_context *context);
 /**

@@ -111,6 +111,7 @@ static void sweep(struct weir_server_part *part, struct weir_mono now)
         }
         connection = next;
     }
+    weir_part_relieve(part, now);
     if (weir_part_state(part) == WEIR_PART_CLOSING) weir_part_sweep_by(part, part->close_at);
     if (part->sweep_at.ns < soonest.ns) part->sweep_at = soonest;
 }
@@ -173,6 +174,8 @@ void weir_part_init(struct weir_server_part *part, struct weir_server *server, i
     weir_budget_init(&part->budget, "server", server->env->heap, server->env->budget, 0);
     weir_context_pool_init(&part->contexts, &part->budget);
     weir_answer_pool_init(&part->answers, &part->budget);
+    part->sessions.unsent_size = &part->answers.records_size;
+    part->sessions.unsent_size_max = (size_t)part->config->queued_max_response_bytes;
     weir_pool_init(&part->heads, &part->budget, sizeof(struct weir_head), WEIR_POOL_KEEP);
     weir_pool_init(&part->sends, &part->budget, sizeof(struct weir_send), WEIR_POOL_KEEP);
     weir_topic_cache_init(&part->topics, &part->budget);
@@ -219,6 +222,7 @@ void weir_part_close(struct weir_message *message)
 void weir_part_free(struct weir_server_part *part)
 {
     weir_assert(part->connections == NULL && part->contexts_out == 0);
+    weir_assert(part->answers.records_size == 0);
     if (part->sessions.object != NULL) part->sessions.free(part->sessions.object);
     weir_topic_cache_close(&part->topics);
     weir_pool_close(&part->sends);

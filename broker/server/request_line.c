@@ -138,8 +138,8 @@ static bool decode_body(struct weir_request_context *context, struct weir_error 
     }
     int rc = weir_message_decode(type, request, context->version, &body, &context->arena);
     if (rc < 0) {
-        (void)weir_error_set(error, (enum weir_code)rc, "%s in %zu bytes", weir_code_text(rc),
-                             context->body.size);
+        (void)weir_error_set(error, (enum weir_code)rc, "%s at byte %zu of %zu", weir_code_text(rc),
+                             context->body.size - weir_reader_left(&body), context->body.size);
         return false;
     }
     context->request = request;

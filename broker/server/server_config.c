@@ -55,6 +55,10 @@ static const struct config_row rows[] = {
      256 * MIB, "bytes",
      "Requests of all connections of a core together; above it the core stops reading until some "
      "are answered."},
+    {"queued.max.response.bytes", CONFIG_INT64, FIELD(queued_max_response_bytes), 0, INT64_MAX,
+     256 * MIB, "bytes",
+     "Records in memory that wait, on all connections of a core together, to be taken by clients; "
+     "above it records are sent from their files. Weir's own."},
     {"request.read.timeout.ms", CONFIG_INT64, FIELD(request_read_timeout_ms), 100, HOUR_MS, 30000,
      "ms",
      "For this long a request may arrive at less than 64 KiB a second; a sender that is still "

@@ -13,13 +13,16 @@
  * it.
  */
 struct weir_server_config {
-    int32_t socket_request_max_bytes; /* socket.request.max.bytes, 104857600 */
-    int64_t queued_max_request_bytes; /* queued.max.request.bytes: frames of all connections of a
+    int32_t socket_request_max_bytes;  /* socket.request.max.bytes, 104857600 */
+    int64_t queued_max_request_bytes;  /* queued.max.request.bytes: frames of all connections of a
                                           shard; reading pauses above it. 268435456 */
-    int32_t max_connections;          /* max.connections, 10000 */
-    int32_t max_connections_per_ip;   /* max.connections.per.ip, INT32_MAX */
-    int64_t connections_max_idle_ms;  /* connections.max.idle.ms, 600000 */
-    int64_t request_read_timeout_ms;  /* request.read.timeout.ms (ours): how long a frame may arrive
+    int64_t queued_max_response_bytes; /* queued.max.response.bytes (ours): records in memory that
+                                          answers of a shard hold; above it they are sent from
+                                          files. 268435456 */
+    int32_t max_connections;           /* max.connections, 10000 */
+    int32_t max_connections_per_ip;    /* max.connections.per.ip, INT32_MAX */
+    int64_t connections_max_idle_ms;   /* connections.max.idle.ms, 600000 */
+    int64_t request_read_timeout_ms; /* request.read.timeout.ms (ours): how long a frame may arrive
                                           at less than 64 KiB a second. 30000 */
     int64_t response_write_timeout_ms; /* response.write.timeout.ms (ours): no byte taken. 30000 */
     int32_t max_in_flight_requests;    /* max.in.flight.requests.per.connection (ours), 64 */

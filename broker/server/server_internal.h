@@ -133,6 +133,8 @@ static inline void weir_part_sweep_by(struct weir_server_part *part, struct weir
 
 /** A frame's bytes are no longer held for a request: whoever waits for room has another look. */
 void weir_part_return_frame(struct weir_server_part *part, struct weir_shared *frame);
+/** If somebody has waited for room for long: close who holds some and stands still. */
+void weir_part_relieve(struct weir_server_part *part, struct weir_mono now);
 
 /** Contexts, taken and given back. NULL when memory is out. */
 void weir_context_pool_init(struct weir_context_pool *pool, struct weir_budget *budget);

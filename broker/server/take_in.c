@@ -52,61 +52,6 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static void wait_for_room(struct weir_connection *connection)
-{
-    struct weir_connection_list *waiting = &connection->part->waiting;
-    if (connection->is_waiting) return;
-    connection->is_waiting = true;
-    connection->next_waiting = NULL;
-    if (waiting->last != NULL) {
-        waiting->last->next_waiting = connection;
-    } else {
-        waiting->first = connection;
-    }
-    waiting->last = connection;
-}
-
-/* It has got its room, or is going. The next one has a look. */
-static void leave_waiting(struct weir_connection *connection)
-{
-    struct weir_connection_list *waiting = &connection->part->waiting;
-    struct weir_connection *before = NULL;
-    if (!connection->is_waiting) return;
-    for (struct weir_connection *at = waiting->first; at != connection; at = at->next_waiting) {
-        before = at;
-    }
-    if (before != NULL) {
-        before->next_waiting = connection->next_waiting;
-    } else {
-        waiting->first = connection->next_waiting;
-    }
-    if (waiting->last == connection) waiting->last = before;
-    connection->is_waiting = false;
-    if (waiting->first != NULL) weir_connection_make_ready(waiting->first);
-}
-
-/* First come, first served: nobody overtakes those who wait. */
-static bool charge(struct weir_connection *connection, size_t size)
-{
-    struct weir_server_part *part = connection->part;
-    int64_t used = weir_counter_get(&part->metrics.frame_bytes);
-    bool is_first = part->waiting.first == NULL || part->waiting.first == connection;
-    if (!is_first || (int64_t)size > part->config->queued_max_request_bytes - used) {
-        wait_for_room(connection);
-        return false;
-    }
-    weir_counter_add(&part->metrics.frame_bytes, (int64_t)size);
-    leave_waiting(connection);
-    return true;
-}
-
-void weir_part_return_frame(struct weir_server_part *part, struct weir_shared *frame)
-{
-    weir_counter_add(&part->metrics.frame_bytes, -(int64_t)frame->capacity);
-    weir_shared_unref(frame);
-    if (part->waiting.first != NULL) weir_connection_make_ready(part->waiting.first);
-}
-
 /* A frame of `capacity` that begins with what the old one (if any) holds. False: not now, or the
  * connection has ended. */
 static bool make_room(struct weir_connection *connection, size_t capacity)
@@ -114,7 +59,7 @@ static bool make_room(struct weir_connection *connection, size_t capacity)
     struct weir_incoming *incoming = &connection->incoming;
     struct weir_server_part *part = connection->part;
     size_t had = incoming->frame != NULL ? incoming->frame->capacity : 0;
-    if (!charge(connection, capacity - had)) return false;
+    if (!weir_connection_charge(connection, capacity - had)) return false;
     struct weir_shared *frame = weir_shared_new(part->env->budget, capacity);
     if (frame == NULL) {
         weir_counter_add(&part->metrics.frame_bytes, -(int64_t)(capacity - had));
@@ -342,7 +287,7 @@ bool weir_connection_take_in(struct weir_connection *connection)
 
 void weir_connection_release_input(struct weir_connection *connection)
 {
-    leave_waiting(connection);
+    weir_connection_leave_waiting(connection);
     give_head(connection);
     if (connection->incoming.frame != NULL) {
         weir_part_return_frame(connection->part, connection->incoming.frame);

@@ -76,7 +76,7 @@ bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer
         size -= part;
         answer->piece_sent += part;
         if (answer->piece_sent < piece->size) break;
-        weir_answer_release_piece(answer);
+        weir_answer_release_piece(pool, answer);
         if (answer->piece_at == answer->piece_count) remove_first(queue, pool);
     }
     weir_assert(size == 0);

@@ -288,6 +288,15 @@ static void be_due(struct weir_fetch_entry *entry, struct weir_fetch_node *place
     move(entry, WEIR_FETCH_DUE);
 }
 
+/* As much memory as may be is held by answers that are not sent, or will be when what is asked comes
+ * back: readers that do not read must not fill the memory. */
+static bool is_memory_short(const struct weir_fetch_part *part)
+{
+    const struct weir_part_sessions *owner = part->owner;
+    if (owner->unsent_size == NULL) return false;
+    return *owner->unsent_size + part->asked * RANGE_MIN >= owner->unsent_size_max;
+}
+
 /* The one place where something comes back from the engine. */
 static void come_back(struct weir_request *request)
 {
@@ -295,6 +304,7 @@ static void come_back(struct weir_request *request)
     struct weir_fetch_interest *interest = entry->interest;
     struct weir_fetch_part *part = interest->part;
     struct weir_fetch_poll *poll = interest->poll;
+    if (!entry->request.is_watch) part->asked--;
     if (entry->state == WEIR_FETCH_ASKED) {
         note_answer(entry);
         weir_fetch_poll_answered(poll, entry);
@@ -325,11 +335,12 @@ static void send(struct weir_fetch_entry *entry, size_t size_max, size_t size_mi
         .size_min = size_min,
         .deadline = WEIR_MONO_NEVER,
         .is_watch = is_watch,
-        .range_min = RANGE_MIN,
+        .range_min = is_memory_short(part) ? 1 : RANGE_MIN,
         .epochs = entry->place.epochs,
     };
     interest->out++;
     part->out++;
+    part->asked += is_watch ? 0 : 1;
     part->requests_sent++;
     weir_broker_fetch(part->broker, request);
 }

@@ -43,6 +43,7 @@ struct weir_fetch_part {
     struct weir_fetch_node interests;
     struct weir_deadline_heap deadlines; /* of parked polls */
     size_t out;                          /* engine requests that are not back */
+    size_t asked;                        /* those of them that bring records */
     int64_t requests_sent;               /* ever, for tests and people */
 };
 

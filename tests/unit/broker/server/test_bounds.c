@@ -206,14 +206,16 @@ START_TEST(clients_that_never_read_are_held_at_a_bound)
 }
 END_TEST
 
-/* With queued.max.request.bytes taken by frames that stand still, others wait and are served when
- * those are cut off: nobody starves for ever. */
+/* With queued.max.request.bytes taken by frames that stand still, a small request is served at once;
+ * a large one waits for a while, then the frames that have stood still for longest make room for it,
+ * and no more of them than that takes. */
 START_TEST(room_for_frames_is_waited_for)
 {
     enum { HOGS = 9 };
     struct server_stage stage;
     struct raw_client hogs[HOGS];
     static uint8_t start[100000] = {0, 1, 0xff, 0xf0, 0, 0, 0, 8}; /* of 131056 bytes */
+    static uint8_t large[4 + 90000] = {0, 1, 0x5f, 0x90, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff};
     server_init(&stage, 7);
     server_config(&stage, "socket.request.max.bytes", "1000000");
     server_config(&stage, "queued.max.request.bytes", "1048576");
@@ -225,9 +227,15 @@ START_TEST(room_for_frames_is_waited_for)
     }
     weir_sim_advance_ms(stage.engine.sim, 100);
     ck_assert_int_le(server_metrics(&stage).memory_bytes, 1048576 + 512 * 1024);
-    raw_send(&stage.client, question, sizeof question); /* behind the ninth */
+    int64_t before = weir_sim_now_ns(stage.engine.sim);
+    expect_service(&stage.client); /* though the ninth waits for room */
+    ck_assert_int_eq(server_metrics(&stage).connections_killed, 0);
+    raw_send(&stage.client, large, sizeof large); /* behind the ninth */
     ck_assert_ptr_nonnull(raw_frame(&stage.client).data);
-    ck_assert_int_ge(server_metrics(&stage).connections_killed, 1);
+    ck_assert_int_lt(weir_sim_now_ns(stage.engine.sim) - before, 5000000000);
+    ck_assert(raw_has_ended(&hogs[0]));
+    ck_assert(!raw_has_ended(&hogs[4]));
+    ck_assert_int_eq(server_metrics(&stage).connections_killed, 2);
     for (int i = 0; i < HOGS; i++) {
         raw_close(&hogs[i]);
     }
@@ -325,6 +333,31 @@ START_TEST(a_close_does_not_wait_for_parked_fetches)
 }
 END_TEST
 
+/* A client that has filled its line behind a parked fetch is not read from, so its leaving is not
+ * seen: then all of it goes when the fetch's time is over. */
+START_TEST(what_a_paused_client_leaves_behind_goes_with_its_fetch)
+{
+    struct server_stage stage;
+    struct weir_wire_fetch_request request = waiting_fetch(3600000);
+    server_init(&stage, 13);
+    server_config(&stage, "fetch.max.wait.ms", "5000");
+    server_config(&stage, "max.in.flight.requests.per.connection", "4");
+    server_open(&stage);
+    ck_ok(engine_create(&stage.engine, "t", 1), NULL);
+    (void)server_send(&stage, &weir_wire_fetch_request_type, 11, &request);
+    for (int i = 0; i < 10; i++) {
+        raw_send(&stage.client, question, sizeof question);
+    }
+    weir_sim_advance_ms(stage.engine.sim, 100);
+    raw_close(&stage.client);
+    weir_sim_advance_ms(stage.engine.sim, 6000);
+    ck_assert(is_gone(stage.server));
+    ck_assert_int_eq(server_metrics(&stage).fetches_parked, 0);
+    ck_assert_int_eq(server_metrics(&stage).requests_in_flight, 0);
+    server_end(&stage);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* A round that has been done before takes no more memory. */
@@ -400,6 +433,7 @@ static void add(Suite *suite)
     TCase *parked = tcase_create("parked");
     tcase_add_test(parked, a_parked_fetch_keeps_the_order);
     tcase_add_test(parked, a_client_that_leaves_unparks_its_fetch);
+    tcase_add_test(parked, what_a_paused_client_leaves_behind_goes_with_its_fetch);
     tcase_add_test(parked, a_close_does_not_wait_for_parked_fetches);
     suite_add_tcase(suite, parked);
     TCase *memory = tcase_create("memory");

@@ -120,6 +120,29 @@ START_TEST(partitions_take_turns_when_room_is_short)
 }
 END_TEST
 
+/* When unsent answers hold as much memory as may be, records are sent from the file, few as they
+ * are; when those have been taken, from memory again. */
+START_TEST(unsent_records_in_memory_have_a_bound)
+{
+    size_t unsent_size = 1000;
+    stage.part.sessions.unsent_size = &unsent_size;
+    stage.part.sessions.unsent_size_max = 100000;
+    stage_append(&stage, "a", 0, "value");
+    struct call *call =
+        fetch(&stage, &(struct fetch_spec){.session_epoch = -1, FROM(AT("a", 0, 0))});
+    ck_assert_uint_eq(call->file_bytes, 0);
+    ck_assert_uint_gt(fetched_at(call, 0)->records.size, 0);
+    unsent_size = 100000;
+    call = fetch(&stage, &(struct fetch_spec){.session_epoch = -1, FROM(AT("a", 0, 0))});
+    ck_assert_uint_gt(call->file_bytes, 0);
+    ck_assert_uint_eq(call->file_bytes, fetched_at(call, 0)->records.size);
+    unsent_size = 0;
+    call = fetch(&stage, &(struct fetch_spec){.session_epoch = -1, FROM(AT("a", 0, 0))});
+    ck_assert_uint_eq(call->file_bytes, 0);
+    stage.part.sessions.unsent_size = NULL;
+}
+END_TEST
+
 /* Records of 64 KiB and more are sent from the file, once they are too old for the memory. */
 START_TEST(large_ranges_come_from_the_file)
 {
@@ -420,6 +443,7 @@ static void add(Suite *suite)
     tcase_add_test(gives, aborted_transactions_are_there_for_read_committed_only);
     tcase_add_test(gives, the_first_batch_is_given_whatever_its_size);
     tcase_add_test(gives, partitions_take_turns_when_room_is_short);
+    tcase_add_test(gives, unsent_records_in_memory_have_a_bound);
     tcase_add_test(gives, large_ranges_come_from_the_file);
     suite_add_tcase(suite, gives);
 
