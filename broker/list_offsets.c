@@ -3,8 +3,8 @@
 #include "broker/broker_internal.h"
 
 /*
- * Where a partition begins and ends is answered on the spot; the first record of a time is looked
- * for by a worker, since the batch that has it may have to come from the disk.
+ * Where a partition begins and ends is answered on the spot; the first record of a time, or of the
+ * largest, is looked for by a worker, since the batch that has it may have to come from the disk.
  */
 
 /* The epoch of the record at `offset`, or of the one that will be there. */
@@ -72,17 +72,19 @@ static void search_done(struct weir_message *message)
 }
 
 /* 0: answered. WEIR_END: a worker is on it. */
-static int search_time(struct weir_partition *partition, struct weir_list_offsets_request *list,
-                       int64_t timestamp_ms)
+static int search_time(struct weir_partition *partition, struct weir_list_offsets_request *list)
 {
+    bool is_largest = list->timestamp_ms == WEIR_OFFSET_MAX_TIMESTAMP;
     struct time_search *search = weir_alloc_zero(partition->shard->budget, sizeof *search);
     if (search == NULL) {
         return weir_error_set(&list->request.error, WEIR_NO_MEMORY, "no memory to find a time");
     }
     search->partition = partition;
     search->list = list;
-    search->find.timestamp_ms = timestamp_ms;
-    int rc = weir_log_time_begin(partition->log, &search->find);
+    search->find.timestamp_ms = list->timestamp_ms;
+    search->find.offset_max = partition->high_watermark;
+    int rc = is_largest ? weir_log_time_begin_largest(partition->log, &search->find)
+                        : weir_log_time_begin(partition->log, &search->find);
     if (rc == WEIR_END) {
         partition->reads++;
         weir_broker_hold(partition->shard->broker);
@@ -93,13 +95,6 @@ static int search_time(struct weir_partition *partition, struct weir_list_offset
     if (rc < 0) list->request.error = search->find.error;
     weir_free(search);
     return rc;
-}
-
-/* The first record that is as young as any. */
-static int search_latest(struct weir_partition *partition, struct weir_list_offsets_request *list)
-{
-    int64_t latest_ms = weir_partition_log_state(partition->log).max_timestamp_ms;
-    return latest_ms < 0 ? 0 : search_time(partition, list, latest_ms);
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
@@ -115,10 +110,10 @@ static int list_offsets(struct weir_partition *partition, struct weir_list_offse
         list->offset = partition->shown.start_offset;
         list->leader_epoch = epoch_at(partition, list->offset);
         return 0;
-    case WEIR_OFFSET_MAX_TIMESTAMP:
-        return search_latest(partition, list);
+    case WEIR_OFFSET_MAX_TIMESTAMP: /* the first record that is as young as any */
+        return search_time(partition, list);
     default:
-        if (list->timestamp_ms >= 0) return search_time(partition, list, list->timestamp_ms);
+        if (list->timestamp_ms >= 0) return search_time(partition, list);
         return weir_error_set(&list->request.error, WEIR_INVALID_ARGUMENT,
                               "timestamp %lld is neither a time nor one of -1, -2, -3",
                               (long long)list->timestamp_ms);

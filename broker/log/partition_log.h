@@ -215,7 +215,7 @@ struct weir_log_read {
     int64_t offset;
     int64_t offset_max; /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
     size_t size_max;    /* the first batch is given even if it is larger (KIP-74) */
-    size_t range_min;   /* from this many bytes on give a range of the file; 0: never */
+    size_t range_min;   /* from this many bytes on give a range of the file; 0: never; 1: always */
     /* given */
     struct weir_log_range range; /* instead of parts; `size` counts its bytes */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
@@ -277,6 +277,7 @@ void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, 
  */
 struct weir_log_time {
     int64_t timestamp_ms; /* asked */
+    int64_t offset_max;   /* asked, of the largest: exclusive, a batch's border */
     int64_t offset;       /* given */
     int64_t found_ms;
     int rc;
@@ -290,11 +291,15 @@ struct weir_log_time {
     int64_t offset_bound;
     int64_t start_offset;
     int64_t damaged_offset;
+    bool is_largest;    /* still looking for how large it is */
+    int64_t largest_ms; /* so far; -1: none */
     uint64_t truncations;
     struct weir_budget *budget;
     struct weir_partition_log *log;
 };
 int weir_log_time_begin(struct weir_partition_log *log, struct weir_log_time *find);
+/** Instead of a time that is asked for, the largest of the records below `offset_max`. */
+int weir_log_time_begin_largest(struct weir_partition_log *log, struct weir_log_time *find);
 void weir_log_time_run(struct weir_log_time *find);
 int weir_log_time_end(struct weir_log_time *find);
 /** All of it in place. */

@@ -121,6 +121,49 @@ START_TEST(the_largest_time_has_an_offset)
 }
 END_TEST
 
+static void expect_largest(int64_t start, int64_t bound)
+{
+    int64_t largest = -1;
+    for (int64_t i = start; i < bound; i++) {
+        if (times[i] >= 0 && (largest < 0 || times[i] > times[largest])) largest = i;
+    }
+    struct weir_log_time find = {.offset_max = bound};
+    int rc = weir_log_time_begin_largest(test.log, &find);
+    while (rc == WEIR_END) {
+        weir_log_time_run(&find);
+        rc = weir_log_time_end(&find);
+    }
+    ck_ok(rc, &find.error);
+    ck_assert_int_eq(find.offset, largest);
+    ck_assert_int_eq(find.found_ms, largest < 0 ? -1 : times[largest]);
+}
+
+/* The largest is that of what can be read: what lies above the bound or below the start has no say,
+ * wherever in a segment they are. */
+START_TEST(the_largest_time_is_of_what_can_be_read)
+{
+    fill();
+    times[7 * RECORDS + 1] += 900; /* the rest of the log is younger only much later */
+    ck_ok(weir_partition_log_truncate(test.log, 7 * RECORDS, &test.error), &test.error);
+    for (int i = 7; i < BATCHES; i++) {
+        append_batch(i);
+    }
+    ck_ok(test_log_sync(&test), &test.error);
+    static const int64_t starts[] = {0, 2, 7 * RECORDS + 1, 7 * RECORDS + 2, 203, 447};
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        ck_ok(weir_partition_log_set_start(test.log, starts[i], &test.error), &test.error);
+        int64_t from = (starts[i] + RECORDS - 1) / RECORDS * RECORDS;
+        for (int64_t bound = from; bound <= TOTAL; bound += RECORDS) {
+            expect_largest(starts[i], bound);
+        }
+    }
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    expect_largest(447, TOTAL);
+    expect_largest(447, TOTAL - RECORDS);
+}
+END_TEST
+
 /* In log-append time each batch has one time, the log's, and is found by its first record. */
 START_TEST(log_append_time_is_searched_too)
 {
@@ -222,6 +265,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, the_first_record_of_a_time_is_found_exactly);
     tcase_add_test(tests, nothing_below_the_start_is_found);
     tcase_add_test(tests, the_largest_time_has_an_offset);
+    tcase_add_test(tests, the_largest_time_is_of_what_can_be_read);
     tcase_add_test(tests, log_append_time_is_searched_too);
     tcase_add_test(tests, a_cut_restarts_the_search);
     tcase_add_test(tests, a_segment_may_go_under_the_search);
