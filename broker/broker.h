@@ -151,6 +151,7 @@ struct weir_fetch_request {
     struct weir_fetch_request *next;
     struct weir_fetch_request *previous;
     struct weir_partition *waits_on;
+    int64_t seen_bytes;    /* what the partition had taken in when it looked */
     int64_t wake_at_bytes; /* worth another look once the partition has taken in this much */
     size_t deadline_index; /* in the shard's heap of deadlines */
     _Atomic int cancel_state;

@@ -48,17 +48,24 @@ static void stop_waiting(struct weir_fetch_request *fetch)
     fetch->waits_on = NULL;
 }
 
+/* What has arrived so far, of what this fetch may see. */
+static int64_t bytes_now(const struct weir_partition *partition,
+                         const struct weir_fetch_request *fetch)
+{
+    return fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
+}
+
+/* `missing` bytes more than when the fetch looked. */
 static void wait_for_data(struct weir_partition *partition, struct weir_fetch_request *fetch,
                           size_t missing)
 {
-    int64_t now =
-        fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
     struct weir_deadline deadline = {fetch->deadline, fetch, &fetch->deadline_index};
     if (weir_deadline_heap_add(&partition->shard->deadlines, deadline) < 0) {
         weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "wait for data");
         return;
     }
-    fetch->wake_at_bytes = now + (int64_t)(missing > INT64_MAX / 2 ? INT64_MAX / 2 : missing);
+    fetch->wake_at_bytes =
+        fetch->seen_bytes + (int64_t)(missing > INT64_MAX / 2 ? INT64_MAX / 2 : missing);
     fetch->waits_on = partition;
     fetch->previous = NULL;
     fetch->next = partition->fetches;
@@ -153,12 +160,14 @@ static void cold_done(struct weir_message *message)
     partition->reads--;
     int rc = weir_log_read_end(&cold->read);
     weir_partition_refresh(partition);
+    bool has_more = bytes_now(partition, cold->fetch) > cold->fetch->seen_bytes;
     if (rc < 0) {
         refuse_read(partition, cold->fetch, &cold->read, rc);
     } else {
         take(partition, cold->fetch, &cold->read);
     }
     weir_free(cold);
+    if (has_more) weir_partition_wake_fetches(partition); /* it may wait for what has come since */
     weir_partition_settle(partition);
     weir_broker_release(broker);
 }
@@ -194,6 +203,7 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
         .range_min = fetch->is_watch ? 0 : fetch->range_min,
     };
     int rc = 0;
+    fetch->seen_bytes = bytes_now(partition, fetch);
     bool is_beyond =
         fetch->offset >= read.offset_max && fetch->offset <= partition->shown.end_offset;
     if (!is_beyond) rc = weir_log_read_begin(partition->log, &read);
@@ -249,12 +259,10 @@ void weir_partition_wake_fetches(struct weir_partition *partition)
     while (next != NULL) {
         struct weir_fetch_request *fetch = next;
         next = fetch->next;
-        int64_t now =
-            fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
         bool was_cut = fetch->offset > partition->shown.end_offset ||
                        fetch->offset < partition->shown.start_offset ||
                        weir_partition_check_epoch(partition, &fetch->epochs, NULL) < 0;
-        if (now < fetch->wake_at_bytes && !was_cut) continue;
+        if (bytes_now(partition, fetch) < fetch->wake_at_bytes && !was_cut) continue;
         stop_waiting(fetch);
         look(partition, fetch);
     }

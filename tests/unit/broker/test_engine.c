@@ -255,6 +255,43 @@ START_TEST(a_waiting_fetch_gathers_its_minimum)
 }
 END_TEST
 
+/* What arrives while a worker reads for a fetch counts for it: it does not wait for more again. Over
+ * many seeds, so that it arrives before, within and after. */
+START_TEST(an_append_during_a_cold_read_is_not_missed)
+{
+    struct engine engine;
+    struct weir_config_entry config = {.key = "flush.policy", .value = "os"};
+    engine_init(&engine, 100 + (uint64_t)_i);
+    ck_ok(engine_open(&engine), &engine.error);
+    struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
+                                        .topic = weir_text("clicks"),
+                                        .partition_count = 1,
+                                        .configs = &config,
+                                        .config_count = 1};
+    ck_ok(engine_topic(&engine, &create), &engine.error);
+    struct weir_shared *batch = engine_batch(&engine, "0");
+    size_t size = batch->size;
+    weir_shared_unref(batch);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "0", WEIR_ACKS_ALL), 0);
+    ck_ok(engine_close(&engine), &engine.error); /* now nothing is in memory */
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 1);
+    struct waiting waiting = {
+        .fetch = {.from = {weir_text("clicks"), 0},
+                  .size_max = 1 << 20,
+                  .size_min = 2 * size,
+                  .deadline = WEIR_MONO_NEVER,
+                  .request = {.done = note_done, .context = &waiting.done_count}}};
+    weir_broker_fetch(engine.broker, &waiting.fetch);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "1", WEIR_ACKS_ALL), 1);
+    weir_sim_advance_ms(engine.sim, 10000);
+    ck_assert_int_eq(waiting.done_count, 1);
+    ck_assert_uint_eq(waiting.fetch.size, 2 * size);
+    weir_fetch_release(&waiting.fetch);
+    engine_end(&engine);
+}
+END_TEST
+
 /* At its deadline a fetch is answered with what there is: nothing, and that is no error. */
 START_TEST(a_waiting_fetch_ends_at_its_deadline)
 {
@@ -810,6 +847,7 @@ static void add(Suite *suite)
     TCase *waiting = tcase_create("waiting fetches");
     tcase_add_test(waiting, a_waiting_fetch_is_woken_by_an_append);
     tcase_add_test(waiting, a_waiting_fetch_gathers_its_minimum);
+    tcase_add_loop_test(waiting, an_append_during_a_cold_read_is_not_missed, 0, 20);
     tcase_add_test(waiting, a_waiting_fetch_ends_at_its_deadline);
     tcase_add_test(waiting, a_cancelled_fetch_is_answered_once);
     tcase_add_test(waiting, close_answers_waiting_fetches);
