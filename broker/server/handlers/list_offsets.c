@@ -1,5 +1,8 @@
-#include "base/assert.h"
+#include <stdlib.h>
+
+#include "broker/server/handlers/fan_out.h"
 #include "broker/server/handlers/handlers.h"
+#include "broker/server/handlers/outcome.h"
 #include "wire/generated/list_offsets_request.h"
 #include "wire/generated/list_offsets_response.h"
 
@@ -40,100 +43,128 @@ typedef struct weir_wire_list_offsets_request_list_offsets_partition partition_a
 typedef struct weir_wire_list_offsets_response_list_offsets_topic_response topic_answer;
 typedef struct weir_wire_list_offsets_response_list_offsets_partition_response partition_answer;
 
-struct listing {
-    struct weir_request_context *context;
-    const struct weir_wire_list_offsets_request *asked;
-    topic_answer *topics;
-    size_t pending; /* engine requests that are not back, and one while they are sent */
-};
-
 /* One partition's question. */
 struct question {
-    struct weir_list_offsets_request request; /* first */
-    struct listing *listing;
+    struct weir_slice topic;
+    const partition_asked *asked;
     partition_answer *answer;
-    bool is_none;
+    int64_t engine_ms; /* what the engine is asked for */
+    bool is_none;      /* and the answer is "none" if the partition is there */
 };
 
-static void count_down(struct listing *listing)
+struct listing {
+    struct weir_fan_out fan_out; /* first */
+    const struct weir_wire_list_offsets_request *asked;
+    topic_answer *topics;
+    struct question *questions; /* in the request's order */
+};
+
+/* ---- one question ---------------------------------------------------------------------------- */
+
+/* Kafka's number for a time that this version does not know, or 0. */
+static int16_t understand(struct question *question, int16_t version)
 {
-    weir_assert(listing->pending > 0);
-    listing->pending--;
-    if (listing->pending > 0) return;
+    question->engine_ms = question->asked->timestamp;
+    if (question->engine_ms >= 0) return 0;
+    for (size_t i = 0; i < SPECIAL_COUNT; i++) {
+        if (specials[i].asked != question->asked->timestamp) continue;
+        question->engine_ms = specials[i].engine;
+        question->is_none = specials[i].is_none;
+        return specials[i].since > version ? WEIR_WIRE_UNSUPPORTED_VERSION : 0;
+    }
+    return WEIR_WIRE_UNSUPPORTED_VERSION;
+}
+
+static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
+{
+    struct question *question = &((struct listing *)fan_out)->questions[index];
+    struct weir_list_offsets_request *list = (struct weir_list_offsets_request *)request;
+    if (question->answer->error_code != 0) return false;
+    question->answer->error_code = understand(question, fan_out->context->version);
+    if (question->answer->error_code != 0) return false;
+    list->of = (struct weir_topic_partition){question->topic, question->asked->partition_index};
+    list->timestamp_ms = question->engine_ms;
+    list->epochs.has_current = question->asked->current_leader_epoch >= 0;
+    list->epochs.current = question->asked->current_leader_epoch;
+    weir_broker_list_offsets(fan_out->context->broker, list);
+    return true;
+}
+
+static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
+{
+    const struct question *question = &((struct listing *)fan_out)->questions[index];
+    const struct weir_list_offsets_request *list =
+        (const struct weir_list_offsets_request *)request;
+    partition_answer *answer = question->answer;
+    if (request->rc < 0) {
+        answer->error_code = weir_wire_error_of(request->rc);
+    } else if (!question->is_none && list->offset >= 0) {
+        answer->offset = list->offset;
+        answer->timestamp = list->timestamp_found_ms;
+        if (fan_out->context->version >= FIRST_VERSION_WITH_EPOCHS) {
+            answer->leader_epoch = list->leader_epoch;
+        }
+    }
+}
+
+static void done(struct weir_fan_out *fan_out)
+{
+    const struct listing *listing = (const struct listing *)fan_out;
     struct weir_wire_list_offsets_response response;
     weir_wire_list_offsets_response_init(&response);
     response.topics = listing->topics;
     response.topics_count = listing->asked->topics_count;
-    weir_context_reply(listing->context, &response);
+    weir_outcome_reply(fan_out->context, &response);
 }
 
-static void listed(struct weir_request *request)
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static int by_partition(const void *a, const void *b)
 {
-    struct question *question = (struct question *)request;
-    struct listing *listing = question->listing;
-    partition_answer *answer = question->answer;
-    if (request->rc < 0) {
-        answer->error_code = weir_wire_error_of(request->rc);
-    } else if (!question->is_none && question->request.offset >= 0) {
-        answer->offset = question->request.offset;
-        answer->timestamp = question->request.timestamp_found_ms;
-        if (listing->context->version >= FIRST_VERSION_WITH_EPOCHS) {
-            answer->leader_epoch = question->request.leader_epoch;
-        }
-    }
-    count_down(listing);
+    const struct question *left = *(const struct question *const *)a;
+    const struct question *right = *(const struct question *const *)b;
+    int order = weir_slice_compare(left->topic, right->topic);
+    if (order != 0) return order;
+    int32_t left_index = left->asked->partition_index;
+    int32_t right_index = right->asked->partition_index;
+    return (left_index > right_index) - (left_index < right_index);
 }
 
-static void ask(struct listing *listing, struct weir_slice topic, const partition_asked *partition,
-                partition_answer *answer)
+/* A partition that is asked about twice is answered neither time, as by Kafka. */
+static void refuse_doubles(struct listing *listing)
 {
-    struct weir_request_context *context = listing->context;
-    struct question *question = weir_arena_alloc_zero(&context->arena, sizeof *question);
-    if (question == NULL) {
-        answer->error_code = weir_wire_error_of(WEIR_NO_MEMORY);
-        return;
+    size_t count = listing->fan_out.count;
+    struct question **sorted =
+        weir_arena_array(&listing->fan_out.context->arena, count, sizeof(struct question *));
+    if (sorted == NULL || count < 2) return;
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = &listing->questions[i];
     }
-    int64_t time_ms = partition->timestamp;
-    for (size_t i = 0; partition->timestamp < 0; i++) {
-        if (i == SPECIAL_COUNT ||
-            (specials[i].asked == partition->timestamp && specials[i].since > context->version)) {
-            answer->error_code = WEIR_WIRE_UNSUPPORTED_VERSION;
-            return;
-        }
-        if (specials[i].asked != partition->timestamp) continue;
-        time_ms = specials[i].engine;
-        question->is_none = specials[i].is_none;
-        break;
+    qsort(sorted, count, sizeof(struct question *), by_partition);
+    for (size_t i = 1; i < count; i++) {
+        bool is_double = by_partition(&sorted[i - 1], &sorted[i]) == 0;
+        bool is_permitted = sorted[i]->answer->error_code == 0;
+        if (!is_double || !is_permitted) continue;
+        sorted[i - 1]->answer->error_code = WEIR_WIRE_INVALID_REQUEST;
+        sorted[i]->answer->error_code = WEIR_WIRE_INVALID_REQUEST;
     }
-    question->listing = listing;
-    question->answer = answer;
-    question->request.request = (struct weir_request){.reply_to = context->actor, .done = listed};
-    question->request.of = (struct weir_topic_partition){topic, partition->partition_index};
-    question->request.timestamp_ms = time_ms;
-    question->request.epochs.has_current = partition->current_leader_epoch >= 0;
-    question->request.epochs.current = partition->current_leader_epoch;
-    listing->pending++;
-    weir_broker_list_offsets(context->broker, &question->request);
 }
 
 /* Kafka's number for a topic that is not looked at, or 0. */
 static int16_t check_topic(const struct listing *listing, struct weir_slice name)
 {
+    struct weir_request_context *context = listing->fan_out.context;
     if (listing->asked->replica_id >= 0) return WEIR_WIRE_CLUSTER_AUTHORIZATION_FAILED;
-    bool is_permitted = weir_authorize(listing->context, WEIR_ACL_DESCRIBE, WEIR_ACL_TOPIC, name);
+    bool is_permitted = weir_authorize(context, WEIR_ACL_DESCRIBE, WEIR_ACL_TOPIC, name);
     return is_permitted ? 0 : WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED;
 }
 
-static bool ask_topic(struct listing *listing, size_t index)
+static void add_topic(struct listing *listing, size_t index, partition_answer *answers)
 {
     const topic_asked *topic = &listing->asked->topics[index];
-    size_t count = topic->partitions_count;
     int16_t number = check_topic(listing, topic->name);
-    partition_answer *answers =
-        weir_arena_array(&listing->context->arena, count + 1, sizeof *answers);
-    if (answers == NULL) return false;
-    listing->topics[index] = (topic_answer){topic->name, answers, count};
-    for (size_t i = 0; i < count; i++) {
+    listing->topics[index] = (topic_answer){topic->name, answers, topic->partitions_count};
+    for (size_t i = 0; i < topic->partitions_count; i++) {
         answers[i] = (partition_answer){
             .partition_index = topic->partitions[i].partition_index,
             .error_code = number,
@@ -141,24 +172,44 @@ static bool ask_topic(struct listing *listing, size_t index)
             .offset = -1,
             .leader_epoch = -1,
         };
-        if (number == 0) ask(listing, topic->name, &topic->partitions[i], &answers[i]);
+        listing->questions[listing->fan_out.count++] = (struct question){
+            .topic = topic->name, .asked = &topic->partitions[i], .answer = &answers[i]};
     }
-    return true;
+}
+
+static void read_request(struct listing *listing)
+{
+    const struct weir_wire_list_offsets_request *asked = listing->asked;
+    struct weir_arena *arena = &listing->fan_out.context->arena;
+    size_t count = 0;
+    for (size_t i = 0; i < asked->topics_count; i++) {
+        count += asked->topics[i].partitions_count;
+    }
+    partition_answer *answers = weir_arena_array(arena, count, sizeof *answers);
+    listing->topics = weir_arena_array(arena, asked->topics_count, sizeof *listing->topics);
+    listing->questions = weir_arena_array(arena, count, sizeof *listing->questions);
+    if (weir_arena_failed(arena)) return;
+    for (size_t i = 0; i < asked->topics_count; i++) {
+        add_topic(listing, i, answers + listing->fan_out.count);
+    }
+    refuse_doubles(listing);
 }
 
 void weir_handle_list_offsets(struct weir_request_context *context)
 {
-    const struct weir_wire_list_offsets_request *asked = context->request;
     struct listing *listing = weir_arena_alloc_zero(&context->arena, sizeof *listing);
-    topic_answer *topics =
-        weir_arena_array(&context->arena, asked->topics_count + 1, sizeof *topics);
-    if (listing == NULL || topics == NULL) {
-        weir_context_reply_close(context, "out of memory");
+    if (listing == NULL) {
+        weir_outcome_reply(context, NULL);
         return;
     }
-    *listing = (struct listing){context, asked, topics, 1};
-    for (size_t i = 0; i < asked->topics_count; i++) {
-        if (!ask_topic(listing, i)) topics[i] = (topic_answer){.name = asked->topics[i].name};
-    }
-    count_down(listing);
+    listing->asked = context->request;
+    listing->fan_out = (struct weir_fan_out){
+        .context = context,
+        .request_size = sizeof(struct weir_list_offsets_request),
+        .ask = ask,
+        .take = take,
+        .done = done,
+    };
+    read_request(listing);
+    weir_fan_out_begin(&listing->fan_out);
 }

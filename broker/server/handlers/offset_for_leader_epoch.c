@@ -1,5 +1,6 @@
-#include "base/assert.h"
+#include "broker/server/handlers/fan_out.h"
 #include "broker/server/handlers/handlers.h"
+#include "broker/server/handlers/outcome.h"
 #include "wire/generated/offset_for_leader_epoch_request.h"
 #include "wire/generated/offset_for_leader_epoch_response.h"
 
@@ -16,106 +17,117 @@ typedef struct weir_wire_offset_for_leader_epoch_response_offset_for_leader_topi
     topic_answer;
 typedef struct weir_wire_offset_for_leader_epoch_response_epoch_end_offset partition_answer;
 
-struct search {
-    struct weir_request_context *context;
-    const struct weir_wire_offset_for_leader_epoch_request *asked;
-    topic_answer *topics;
-    size_t pending; /* engine requests that are not back, and one while they are sent */
-};
-
 /* One partition's question. */
 struct question {
-    struct weir_epoch_end_request request; /* first */
-    struct search *search;
+    struct weir_slice topic;
+    const partition_asked *asked;
     partition_answer *answer;
 };
 
-static void count_down(struct search *search)
+struct search {
+    struct weir_fan_out fan_out; /* first */
+    const struct weir_wire_offset_for_leader_epoch_request *asked;
+    topic_answer *topics;
+    struct question *questions; /* in the request's order */
+};
+
+/* ---- one question ---------------------------------------------------------------------------- */
+
+static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
 {
-    weir_assert(search->pending > 0);
-    search->pending--;
-    if (search->pending > 0) return;
+    const struct question *question = &((struct search *)fan_out)->questions[index];
+    struct weir_epoch_end_request *end = (struct weir_epoch_end_request *)request;
+    if (question->answer->error_code != 0) return false;
+    end->of = (struct weir_topic_partition){question->topic, question->asked->partition};
+    end->epochs.has_current = question->asked->current_leader_epoch >= 0;
+    end->epochs.current = question->asked->current_leader_epoch;
+    end->epoch = question->asked->leader_epoch;
+    weir_broker_epoch_end(fan_out->context->broker, end);
+    return true;
+}
+
+static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
+{
+    const struct weir_epoch_end_request *end = (const struct weir_epoch_end_request *)request;
+    partition_answer *answer = ((struct search *)fan_out)->questions[index].answer;
+    if (request->rc < 0) {
+        answer->error_code = weir_wire_error_of(request->rc);
+    } else {
+        answer->leader_epoch = end->epoch_found;
+        answer->end_offset = end->end_offset;
+    }
+}
+
+static void done(struct weir_fan_out *fan_out)
+{
+    const struct search *search = (const struct search *)fan_out;
     struct weir_wire_offset_for_leader_epoch_response response;
     weir_wire_offset_for_leader_epoch_response_init(&response);
     response.topics = search->topics;
     response.topics_count = search->asked->topics_count;
-    weir_context_reply(search->context, &response);
+    weir_outcome_reply(fan_out->context, &response);
 }
 
-static void found(struct weir_request *request)
-{
-    struct question *question = (struct question *)request;
-    if (request->rc < 0) {
-        question->answer->error_code = weir_wire_error_of(request->rc);
-    } else {
-        question->answer->leader_epoch = question->request.epoch_found;
-        question->answer->end_offset = question->request.end_offset;
-    }
-    count_down(question->search);
-}
-
-static void ask(struct search *search, struct weir_slice topic, const partition_asked *partition,
-                partition_answer *answer)
-{
-    struct weir_request_context *context = search->context;
-    struct question *question = weir_arena_alloc_zero(&context->arena, sizeof *question);
-    if (question == NULL) {
-        answer->error_code = weir_wire_error_of(WEIR_NO_MEMORY);
-        return;
-    }
-    question->search = search;
-    question->answer = answer;
-    question->request.request = (struct weir_request){.reply_to = context->actor, .done = found};
-    question->request.of = (struct weir_topic_partition){topic, partition->partition};
-    question->request.epochs.has_current = partition->current_leader_epoch >= 0;
-    question->request.epochs.current = partition->current_leader_epoch;
-    question->request.epoch = partition->leader_epoch;
-    search->pending++;
-    weir_broker_epoch_end(context->broker, &question->request);
-}
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* Kafka's number for a topic that is not looked at, or 0. */
 static int16_t check_topic(const struct search *search, struct weir_slice name)
 {
+    struct weir_request_context *context = search->fan_out.context;
     if (search->asked->replica_id >= 0) return WEIR_WIRE_CLUSTER_AUTHORIZATION_FAILED;
-    bool is_permitted = weir_authorize(search->context, WEIR_ACL_DESCRIBE, WEIR_ACL_TOPIC, name);
+    bool is_permitted = weir_authorize(context, WEIR_ACL_DESCRIBE, WEIR_ACL_TOPIC, name);
     return is_permitted ? 0 : WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED;
 }
 
-static bool ask_topic(struct search *search, size_t index)
+static void add_topic(struct search *search, size_t index, partition_answer *answers)
 {
     const topic_asked *topic = &search->asked->topics[index];
-    size_t count = topic->partitions_count;
     int16_t number = check_topic(search, topic->topic);
-    partition_answer *answers =
-        weir_arena_array(&search->context->arena, count + 1, sizeof *answers);
-    if (answers == NULL) return false;
-    search->topics[index] = (topic_answer){topic->topic, answers, count};
-    for (size_t i = 0; i < count; i++) {
+    search->topics[index] = (topic_answer){topic->topic, answers, topic->partitions_count};
+    for (size_t i = 0; i < topic->partitions_count; i++) {
         answers[i] = (partition_answer){
             .error_code = number,
             .partition = topic->partitions[i].partition,
             .leader_epoch = -1,
             .end_offset = -1,
         };
-        if (number == 0) ask(search, topic->topic, &topic->partitions[i], &answers[i]);
+        search->questions[search->fan_out.count++] =
+            (struct question){topic->topic, &topic->partitions[i], &answers[i]};
     }
-    return true;
+}
+
+static void read_request(struct search *search)
+{
+    const struct weir_wire_offset_for_leader_epoch_request *asked = search->asked;
+    struct weir_arena *arena = &search->fan_out.context->arena;
+    size_t count = 0;
+    for (size_t i = 0; i < asked->topics_count; i++) {
+        count += asked->topics[i].partitions_count;
+    }
+    partition_answer *answers = weir_arena_array(arena, count, sizeof *answers);
+    search->topics = weir_arena_array(arena, asked->topics_count, sizeof *search->topics);
+    search->questions = weir_arena_array(arena, count, sizeof *search->questions);
+    if (weir_arena_failed(arena)) return;
+    for (size_t i = 0; i < asked->topics_count; i++) {
+        add_topic(search, i, answers + search->fan_out.count);
+    }
 }
 
 void weir_handle_offset_for_leader_epoch(struct weir_request_context *context)
 {
-    const struct weir_wire_offset_for_leader_epoch_request *asked = context->request;
     struct search *search = weir_arena_alloc_zero(&context->arena, sizeof *search);
-    topic_answer *topics =
-        weir_arena_array(&context->arena, asked->topics_count + 1, sizeof *topics);
-    if (search == NULL || topics == NULL) {
-        weir_context_reply_close(context, "out of memory");
+    if (search == NULL) {
+        weir_outcome_reply(context, NULL);
         return;
     }
-    *search = (struct search){context, asked, topics, 1};
-    for (size_t i = 0; i < asked->topics_count; i++) {
-        if (!ask_topic(search, i)) topics[i] = (topic_answer){.topic = asked->topics[i].topic};
-    }
-    count_down(search);
+    search->asked = context->request;
+    search->fan_out = (struct weir_fan_out){
+        .context = context,
+        .request_size = sizeof(struct weir_epoch_end_request),
+        .ask = ask,
+        .take = take,
+        .done = done,
+    };
+    read_request(search);
+    weir_fan_out_begin(&search->fan_out);
 }

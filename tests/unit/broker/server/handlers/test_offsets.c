@@ -138,6 +138,40 @@ START_TEST(errors_of_listing_have_their_numbers)
 }
 END_TEST
 
+/* A partition that is asked about twice gets INVALID_REQUEST both times, whichever topic entry it is
+ * in; the many others of the request, more than are sent at once, are answered. */
+START_TEST(a_partition_asked_twice_is_refused)
+{
+    enum { COUNT = 200 };
+    struct weir_wire_list_offsets_request_list_offsets_partition partitions[COUNT];
+    for (int32_t i = 0; i < COUNT; i++) {
+        partitions[i] = (struct weir_wire_list_offsets_request_list_offsets_partition){i, -1, -1};
+    }
+    struct weir_wire_list_offsets_request_list_offsets_topic topics[] = {
+        {weir_text("a"), partitions, COUNT}, {weir_text("a"), &partitions[1], 1}};
+    struct weir_wire_list_offsets_request request;
+    weir_wire_list_offsets_request_init(&request);
+    request.replica_id = -1;
+    request.topics = topics;
+    request.topics_count = 2;
+    struct call *call =
+        stage_begin(&stage, 0, weir_handle_list_offsets, &weir_wire_list_offsets_request_type,
+                    &weir_wire_list_offsets_response_type, 9, &request);
+    stage_wait(call);
+    ck_assert_int_eq(call->outcome, REPLIED);
+    const struct weir_wire_list_offsets_response *response = call->answer;
+    ck_assert_uint_eq(response->topics_count, 2);
+    ck_assert_int_eq(response->topics[1].partitions[0].error_code, 42);
+    ck_assert_int_eq(response->topics[1].partitions[0].offset, -1);
+    for (int32_t i = 0; i < COUNT; i++) {
+        const listed_answer *answer = &response->topics[0].partitions[i];
+        ck_assert_int_eq(answer->partition_index, i);
+        ck_assert_int_eq(answer->error_code, (i == 0 ? 0 : i == 1 ? 42 : 3));
+        ck_assert_int_eq(answer->offset, (i == 0 ? 3 : -1));
+    }
+}
+END_TEST
+
 /* A reader that knows an older epoch than the partition's is fenced, here and in a fetch. */
 START_TEST(an_older_epoch_is_fenced)
 {
@@ -251,6 +285,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_time_finds_its_record);
     tcase_add_test(tests, specials_have_their_versions);
     tcase_add_test(tests, errors_of_listing_have_their_numbers);
+    tcase_add_test(tests, a_partition_asked_twice_is_refused);
     tcase_add_test(tests, an_older_epoch_is_fenced);
     tcase_add_test(tests, an_epoch_has_its_end);
     tcase_add_test(tests, producer_ids_are_given_once);
