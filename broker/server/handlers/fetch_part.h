@@ -13,6 +13,8 @@
  * answered FETCH_SESSION_ID_NOT_FOUND and opens a new one, and never finds somebody else's. When
  * all slots are taken, the session that was not used for longest makes room, if no fetch is under
  * way with it and it was idle for two minutes; otherwise the reader is served without a session.
+ * When three quarters of the memory for interests are taken, the oldest give way however short they
+ * were idle: whoever comes back for one opens another.
  */
 enum {
     WEIR_FETCH_SESSION_IDLE_MS = 120000,

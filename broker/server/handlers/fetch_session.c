@@ -32,17 +32,28 @@ void weir_fetch_session_close(struct weir_fetch_part *part, struct weir_fetch_se
     show_count(part);
 }
 
-static void make_room(struct weir_fetch_part *part)
+/* The one that was not used for longest goes, if it was idle for so long. */
+static void make_room(struct weir_fetch_part *part, int64_t idle_ms)
 {
     struct weir_mono now = weir_mono_now(part->env);
     struct weir_fetch_node *node = part->sessions_by_use.next;
     for (; node != &part->sessions_by_use; node = node->next) {
         struct weir_fetch_session *session = session_of_use(node);
-        struct weir_mono idle_at = weir_mono_after_ms(session->used_at, WEIR_FETCH_SESSION_IDLE_MS);
+        struct weir_mono idle_at = weir_mono_after_ms(session->used_at, idle_ms);
         if (idle_at.ns > now.ns) return; /* those behind it were used later still */
         if (session->interest->poll != NULL) continue;
         weir_fetch_session_close(part, session);
         return;
+    }
+}
+
+/* A reader that was killed leaves its session behind, and slots do not bound how much that holds. Two
+ * go for one that comes, so that there is room again. */
+static void relieve_memory(struct weir_fetch_part *part)
+{
+    const struct weir_budget *budget = &part->interests_budget;
+    for (int i = 0; i < 2 && budget->used > budget->limit / 4 * 3; i++) {
+        make_room(part, 0);
     }
 }
 
@@ -60,7 +71,10 @@ static int32_t choose_id(struct weir_fetch_part *part)
 
 struct weir_fetch_session *weir_fetch_session_open(struct weir_fetch_part *part, bool by_id)
 {
-    if (weir_map_count(&part->sessions) >= part->slots) make_room(part);
+    relieve_memory(part);
+    if (weir_map_count(&part->sessions) >= part->slots) {
+        make_room(part, WEIR_FETCH_SESSION_IDLE_MS);
+    }
     if (weir_map_count(&part->sessions) >= part->slots) return NULL;
     struct weir_fetch_session *session = weir_alloc_zero(part->budget, sizeof *session);
     if (session == NULL) return NULL;

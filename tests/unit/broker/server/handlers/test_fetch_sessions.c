@@ -268,6 +268,21 @@ START_TEST(slots_are_bounded)
 }
 END_TEST
 
+/* Sessions that were left behind give way to new ones when their memory runs out, before their slots
+ * do; one that is in use stays. */
+START_TEST(sessions_left_behind_give_way)
+{
+    int32_t used = open_session(12);
+    struct weir_fetch_part *part = stage.part.sessions.object;
+    part->interests_budget.limit = part->interests_budget.used * 16;
+    for (int32_t i = 1; i <= 200; i++) {
+        (void)open_session(12);
+        ck_assert_int_eq(fetched(poll(used, i))->error_code, 0);
+    }
+    ck_assert_int_le(weir_counter_get(&stage.part.sessions.count), 16);
+}
+END_TEST
+
 /* A thousand idle partitions cost nothing: a poll asks the engine for nothing, and an append for
  * one. */
 START_TEST(idle_partitions_cost_nothing)
@@ -371,6 +386,7 @@ static void add(Suite *suite)
     TCase *bounds = tcase_create("bounds");
     tcase_add_checked_fixture(bounds, set_up, tear_down);
     tcase_add_test(bounds, slots_are_bounded);
+    tcase_add_test(bounds, sessions_left_behind_give_way);
     tcase_add_test(bounds, idle_partitions_cost_nothing);
     tcase_add_test(bounds, an_answers_memory_is_bounded);
     tcase_add_test(bounds, no_failed_allocation_is_lost);
