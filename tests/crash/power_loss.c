@@ -77,11 +77,13 @@ static int failed(const char *what)
 
 /* ---- the journal ------------------------------------------------------------------------------ */
 
+/* None: the kill came before the program's first step. */
 static int read_journal(struct plug *plug, size_t *size_out)
 {
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof path, "%s/" POWER_LOSS_JOURNAL, plug->store);
     FILE *file = fopen(path, "rbe");
+    if (file == NULL && errno == ENOENT) return 0;
     struct stat found;
     if (file == NULL || fstat(fileno(file), &found) != 0) {
         if (file != NULL) (void)fclose(file);

@@ -41,6 +41,7 @@ class Server:
         self.address = "127.0.0.1:0"
         self.process = None
         self.starts = []
+        self.taken_back = 0
         os.mkdir(self.disk)
         os.mkdir(self.store)
 
@@ -78,9 +79,12 @@ class Server:
             raise Failure(f"the server had ended by itself, with {status}")
 
     def lose_power(self, seed):
-        said = subprocess.run([self.options.apply, self.disk, self.store, str(seed)], check=True,
-                              capture_output=True, text=True)
-        return said.stdout.strip()
+        done = subprocess.run([self.options.apply, self.disk, self.store, str(seed)],
+                              stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Failure("what was not synced could not be taken back")
+        self.taken_back += int(done.stdout.split()[0])
+        return done.stdout.strip()
 
 
 class Failure(Exception):
@@ -233,6 +237,8 @@ def main():
         status = run.judge()
         if failure and not options.lie:
             raise Failure(failure)
+        if options.shim and run.server.taken_back == 0:
+            raise Failure("the power went, and nothing was lost: the shim is not in the server's way")
         print(f"{options.rounds} rounds; ready again after at most {max(run.server.starts) * 1000:.0f} ms")
     except Failure as failure:
         status = 1
