@@ -7,7 +7,9 @@
 
 /**
  * Kafka's error numbers, which live on the wire only, and the one table where they meet our codes.
- * Name, number, and our code for a client that is told so. Where Kafka's clients shall retry, ours does too.
+ * Name, number, and our code for a client that is told so. What Kafka's clients ask again by themselves
+ * is a code that says RETRY (weir_code_action) but for a damaged batch, an unknown topic, a failed disk
+ * and a fetch session that is gone: there a caller of ours has something to do first.
  * Source: Kafka protocol guide, Error Codes.
  */
 #define WEIR_WIRE_ERRORS(X)                                                                        \
