@@ -229,6 +229,11 @@ static int64_t patience_ends_ns(const struct remote *remote)
 
 static void act(struct remote *remote)
 {
+    if (remote->ops->turn != NULL) {
+        remote->ops->turn(remote);
+        remote->act_at_ns = now_ns(remote) + 1 + remote_draw(remote, remote->pace_ns);
+        return;
+    }
     switch (remote->state) {
     case REMOTE_AWAY:
         connect(remote);
@@ -297,6 +302,7 @@ void remote_stop(struct remote *remote)
 {
     if (remote->is_closed) return;
     remote->is_closed = true;
+    if (remote->ops->stop != NULL) remote->ops->stop(remote);
     weir_remote_close(remote->connection);
     remote->connection = NULL;
     weir_actor_stop(remote->actor);

@@ -15,10 +15,12 @@
 struct remote;
 
 struct remote_ops {
-    void (*ready)(
-        struct remote *remote);          /* a new connection, and the topic is known; may be NULL */
-    void (*lost)(struct remote *remote); /* no answer comes to what was asked; may be NULL */
-    void (*act)(struct remote *remote);  /* ready, and it is time */
+    void (*ready)(struct remote *remote); /* a new connection, and the topic is known; or NULL */
+    void (*lost)(struct remote *remote);  /* no answer comes to what was asked; or NULL */
+    void (*act)(struct remote *remote);   /* ready, and it is time */
+    /* instead of these, for one that connects by itself: it is time; it is over */
+    void (*turn)(struct remote *remote);
+    void (*stop)(struct remote *remote);
 };
 
 /** A request on its way, embedded in the client's own. */
@@ -95,7 +97,12 @@ struct remote_reader_options {
 };
 void remote_reader_new(struct served *served, struct served_topic *topic,
                        const struct remote_reader_options *options);
-/** Every reader has all that the final ones found. */
-bool remote_readers_have_all(const struct simulation *simulation);
+
+enum rogue_kind { ROGUE_DRIBBLES, ROGUE_IS_DEAF, ROGUE_IS_HOSTILE };
+void remote_rogue_new(struct served *served, enum rogue_kind kind);
+
+/** Creates topics, looks at them, writes, adds partitions, asks for offsets, deletes records and the
+ * topic, and holds each answer against what it knows. */
+void remote_admin_new(struct served *served, int64_t rounds);
 
 #endif

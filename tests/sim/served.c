@@ -5,7 +5,7 @@
 #include "tests/sim/clients.h"
 #include "tests/sim/remote.h"
 
-enum { NODE = 0, LEAP_MS = 300000 };
+enum { NODE = 0, LEAP_MS = 300000, SERVER_MEMORY_MAX = 8 << 20, LOOK_EVERY = 64 };
 
 /* ---- choices ---------------------------------------------------------------------------------- */
 
@@ -83,6 +83,7 @@ static bool make_topics(struct served *served)
 {
     struct simulation *simulation = served->simulation;
     served->topic_count = 1 + (int)simulation_draw(simulation, SERVED_TOPICS_MAX);
+    if (!create_topic(simulation, SERVED_JUNK, 1, 1000)) return false;
     for (int i = 0; i < served->topic_count; i++) {
         struct served_topic *topic = &served->topics[i];
         (void)snprintf(topic->name, sizeof topic->name, "topic-%d", i);
@@ -159,10 +160,22 @@ void served_trouble(struct served *served)
     simulation_trouble(served->simulation);
 }
 
+/* Whatever clients send, and whatever they do not read. */
+static void check_memory(struct served *served)
+{
+    struct weir_server_metrics metrics;
+    if (served->server == NULL || !simulation_is_up(served->simulation)) return;
+    weir_server_metrics(served->server, &metrics);
+    if (metrics.memory_bytes <= SERVER_MEMORY_MAX) return;
+    simulation_fail(served->simulation, "memory-unbounded", "the server holds %lld bytes",
+                    (long long)metrics.memory_bytes);
+}
+
 void served_play(struct served *served, int turns)
 {
     for (int turn = 0; turn < turns && !simulation_has_failed(served->simulation); turn++) {
         blow(served);
+        if (turn % LOOK_EVERY == 0) check_memory(served); /* looking takes memory, too */
         if (simulation_chance(served->simulation, served->leap_per_mille)) leap(served);
         simulation_turn(served->simulation);
     }

@@ -15,6 +15,7 @@
 enum { SERVED_TOPICS_MAX = 3, SERVED_PARTITIONS_MAX = 3 };
 
 #define SERVED_ADDRESS "node-0:9092"
+#define SERVED_JUNK "junk" /* a topic that nobody looks into */
 
 struct served_topic {
     char name[16];

@@ -8,7 +8,7 @@
 #include "tests/sim/remote.h"
 #include "tests/sim/seeds.h"
 
-enum { PRODUCERS_MAX = 4, READERS_MAX = 4, TURNS_MAX = 1500 };
+enum { PRODUCERS_MAX = 4, READERS_MAX = 4, ROGUES_MAX = 3, TURNS_MAX = 1500 };
 
 static void add_producer(struct served *served)
 {
@@ -35,6 +35,15 @@ static void add_clients(struct served *served)
     for (int i = 0; i < reader_count; i++) {
         struct remote_reader_options options = {.has_session = simulation_chance(simulation, 500)};
         remote_reader_new(served, served_draw_topic(served), &options);
+    }
+}
+
+static void add_rogues(struct served *served)
+{
+    struct simulation *simulation = served->simulation;
+    for (int i = 0; i < ROGUES_MAX; i++) {
+        if (simulation_chance(simulation, 500)) continue;
+        remote_rogue_new(served, (enum rogue_kind)simulation_draw(simulation, 3));
     }
 }
 
@@ -68,6 +77,7 @@ static void run(struct simulation *simulation)
     served_init(&served, simulation);
     if (!served_start(&served)) return;
     add_clients(&served);
+    add_rogues(&served);
     served_trouble(&served);
     served_play(&served, 200 + (int)simulation_draw(simulation, TURNS_MAX));
     served_heal(&served);
