@@ -22,8 +22,8 @@ class History:
         self.lines = []
         self.lock = threading.Lock()  # python3-kafka answers in a thread of its own
 
-    def note(self, kind, f, partition, value, offset):
-        line = f"{time.monotonic_ns()} {self.process} {kind} {f} {TOPIC}-{partition} {value} {offset}\n"
+    def note(self, kind, f, partition, value, offset, topic=TOPIC):
+        line = f"{time.monotonic_ns()} {self.process} {kind} {f} {topic}-{partition} {value} {offset}\n"
         with self.lock:
             self.lines.append(line)
             if kind == "ok":
@@ -181,12 +181,65 @@ def kafka_python_reader(broker, history, stop):
     consumer.close()
 
 
+# ---- topics come and go ------------------------------------------------------------------------------
+
+def topic_counts(admin):
+    """Of all topics there are now; None: nobody answered."""
+    from confluent_kafka import KafkaException
+    try:
+        return {name: len(topic.partitions) for name, topic in admin.list_topics(timeout=5).topics.items()}
+    except KafkaException:
+        return None
+
+
+def note_seen(history, admin, names):
+    counts = topic_counts(admin)
+    for name in names if counts is not None else ():
+        history.note("ok", "seen", 0, counts.get(name, 0), -1, topic=name)
+    return counts is not None
+
+
+def topic_mover(broker, history, stop):
+    """Makes topics, looks whether they are there, puts a record into each, removes most of them again."""
+    from confluent_kafka import KafkaException, Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+    admin = AdminClient({"bootstrap.servers": broker, **RDKAFKA})
+    producer = Producer({"bootstrap.servers": broker, "acks": "all", "retries": 0, **RDKAFKA})
+    draw = random.Random(history.process)
+    number = 0
+
+    def change(f, name, count, asked):
+        history.note("invoke", f, 0, count, -1, topic=name)
+        try:
+            asked[name].result(timeout=15)
+            history.note("ok", f, 0, count, -1, topic=name)
+            return True
+        except KafkaException:
+            history.note("info", f, 0, count, -1, topic=name)
+            return False
+
+    while not stop.asked:
+        number += 1
+        name, count = f"moved{number}", draw.randrange(1, 4)
+        made = change("create", name, count, admin.create_topics([NewTopic(name, count, 1)], request_timeout=10))
+        while not note_seen(history, admin, [name]) and not stop.asked:
+            pass
+        if made:
+            producer.produce(name, b"something", partition=0)
+            producer.poll(0)
+        if made and draw.random() < 0.8:
+            change("delete", name, 0, admin.delete_topics([name], request_timeout=10))
+        time.sleep(0.03)
+    producer.flush(stop.patience)
+
+
 CLIENTS = [
     ("librdkafka, idempotent", lambda *a: rdkafka_producer(*a, idempotent=True)),
     ("librdkafka, acks=all", lambda *a: rdkafka_producer(*a, idempotent=False)),
     ("python3-kafka, acks=all", kafka_python_producer),
     ("librdkafka, reader", rdkafka_reader),
     ("python3-kafka, reader", kafka_python_reader),
+    ("librdkafka, topics", topic_mover),
 ]
 
 
@@ -198,10 +251,14 @@ def run(number, path, broker, progress, patience):
         history.flush()
 
 
-def final_polls(broker, path, progress):
-    """A reader that saw nothing before reads every partition from its start to its end."""
+def final_polls(broker, path, progress, topics):
+    """A reader that saw nothing before reads every partition from its start to its end, and looks for every
+    topic that was ever asked for."""
     from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka.admin import AdminClient
     history = History(path, len(CLIENTS) + 1, progress)
+    if not note_seen(history, AdminClient({"bootstrap.servers": broker, **RDKAFKA}), topics):
+        raise SystemExit("nobody says which topics there are")
     asker = Consumer({"bootstrap.servers": broker, "group.id": "none", **RDKAFKA})
     ends = [asker.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=20)[1] for p in range(PARTITIONS)]
     asker.close()

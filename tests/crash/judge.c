@@ -5,9 +5,9 @@
  *   TIME     monotonic, in ns, of the whole machine
  *   PROCESS  producer or reader
  *   TYPE     invoke, ok, fail (did not happen), info (nobody knows)
- *   F        send, poll, final; kill, power: the server went, and came back
- *   LOG      topic-partition; - with kill and power
- *   VALUE    process << 40 | counter
+ *   F        send, poll, final; create, delete, seen: a topic; kill, power: the server went, and came back
+ *   LOG      topic-partition, of a topic its partition 0; - with kill and power
+ *   VALUE    process << 40 | counter; create, seen: how many partitions, 0: it is not there
  *
  * usage: judge [--expect ANOMALY] [--at-least COUNT] FILE ...    exit 0: no anomaly, or just that one
  */
@@ -129,64 +129,83 @@ static int reader_of(struct judge *judge, const struct line *line)
     refuse("too many readers", name);
 }
 
-/* The open call of a value: values are unique, and few are open at once, so the newest come first. */
-static size_t call_of(const struct judge *judge, const struct line *answer)
+/* The call that is answered: values are unique, a topic's client does one thing after the other, and few
+ * calls are open at once, so the newest come first. */
+static size_t call_of(struct judge *judge, enum history_kind kind, const struct line *answer)
 {
     const struct history *history = &judge->history;
+    int log = log_of(judge, answer->log);
     for (size_t i = history->event_count; i-- > 0;) {
         const struct history_event *event = &history->events[i];
-        if (event->kind == HISTORY_APPEND && event->value == answer->value) return i;
+        bool is_topic = kind != HISTORY_APPEND && event->log == log;
+        if (event->kind == kind && (is_topic || event->value == answer->value)) return i;
     }
     refuse("an answer without its call", answer->log);
 }
 
-static void note_send(struct judge *judge, const struct line *line)
+/* A send, or a topic made or removed. Without an answer, or with info, it stays unknown. */
+static void note_call(struct judge *judge, enum history_kind kind, const struct line *line)
 {
     struct history *history = &judge->history;
+    bool is_send = kind == HISTORY_APPEND;
     if (line->type == TYPE_INVOKE) {
-        judge->sent++;
-        (void)history_begin(history, &(struct history_event){.kind = HISTORY_APPEND,
+        judge->sent += is_send;
+        (void)history_begin(history, &(struct history_event){.kind = kind,
                                                              .acks = HISTORY_ACKS_ALL,
                                                              .process = line->process,
                                                              .log = log_of(judge, line->log),
-                                                             .value = line->value,
-                                                             .count = 1});
-        return;
+                                                             .value = is_send ? line->value : 0,
+                                                             .count = is_send ? 1 : line->value});
+    } else if (line->type == TYPE_OK) {
+        size_t call = call_of(judge, kind, line);
+        history->events[call].offset = line->offset;
+        history_end(history, call);
+        judge->acknowledged += is_send;
     }
-    if (line->type != TYPE_OK) return; /* stays unknown: at most once */
-    size_t call = call_of(judge, line);
-    history->events[call].offset = line->offset;
-    history_end(history, call);
-    judge->acknowledged++;
+}
+
+static void note_crash(struct judge *judge, const struct line *line)
+{
+    history_note(&judge->history,
+                 &(struct history_event){.kind = HISTORY_RESTART,
+                                         .log = -1,
+                                         .is_lossy = strcmp(line->f, "power") == 0});
+    judge->crashes++;
+}
+
+static void note_told(struct judge *judge, enum history_kind kind, const struct line *line)
+{
+    bool is_poll = kind == HISTORY_READ;
+    history_note(&judge->history, &(struct history_event){
+                                      .kind = kind,
+                                      .process = is_poll ? reader_of(judge, line) : line->process,
+                                      .log = log_of(judge, line->log),
+                                      .value = line->value,
+                                      .count = kind == HISTORY_SEEN ? line->value : 1,
+                                      .offset = line->offset});
+    judge->polled += is_poll;
 }
 
 static void note_line(struct judge *judge, const struct line *line)
 {
-    struct history_event event = {.process = line->process,
-                                  .log = -1,
-                                  .kind = HISTORY_RESTART,
-                                  .value = line->value,
-                                  .offset = line->offset};
-    if (strcmp(line->f, "send") == 0) {
-        note_send(judge, line);
+    static const struct {
+        const char *f;
+        void (*note)(struct judge *judge, enum history_kind kind, const struct line *line);
+        enum history_kind kind;
+    } steps[] = {
+        {"send", note_call, HISTORY_APPEND},   {"create", note_call, HISTORY_CREATE},
+        {"delete", note_call, HISTORY_DELETE}, {"poll", note_told, HISTORY_READ},
+        {"final", note_told, HISTORY_FINAL},   {"seen", note_told, HISTORY_SEEN},
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (strcmp(line->f, steps[i].f) != 0) continue;
+        steps[i].note(judge, steps[i].kind, line);
         return;
     }
-    if (strcmp(line->f, "poll") == 0) {
-        event.kind = HISTORY_READ;
-        event.process = reader_of(judge, line);
-        judge->polled++;
-    } else if (strcmp(line->f, "final") == 0) {
-        event.kind = HISTORY_FINAL;
-    } else if (strcmp(line->f, "kill") != 0 && strcmp(line->f, "power") != 0) {
+    if (strcmp(line->f, "kill") != 0 && strcmp(line->f, "power") != 0) {
         refuse("unknown step", line->f);
     }
-    if (event.kind == HISTORY_RESTART) {
-        event.is_lossy = strcmp(line->f, "power") == 0;
-        judge->crashes++;
-    } else {
-        event.log = log_of(judge, line->log);
-    }
-    history_note(&judge->history, &event);
+    note_crash(judge, line);
 }
 
 /* ---- the verdict ------------------------------------------------------------------------------ */

@@ -51,7 +51,8 @@ class Server:
             environment.update(LD_PRELOAD=self.options.shim, WEIR_POWER_ROOT=self.disk,
                                WEIR_POWER_STORE=self.store, WEIR_SHIM_LIE="1" if lies else "0")
         self.process = subprocess.Popen(
-            [self.options.weir, "server", "--data", self.disk + "/data", "--listen", self.address],
+            [self.options.weir, "server", "--data", self.disk + "/data", "--listen", self.address,
+             "--set", "auto.create.topics.enable=false"],
             env=environment, stdout=subprocess.PIPE, stderr=self.log)
 
     def wait_ready(self):
@@ -195,12 +196,17 @@ class Run:
                 raise Failure(f"{name}: does not end")
         self.nemesis.close()
         last = multiprocessing.Process(target=clients.final_polls, args=(
-            self.server.address, self.work + "/final.history", multiprocessing.Value("q", 0, lock=False)))
+            self.server.address, self.work + "/final.history", multiprocessing.Value("q", 0, lock=False),
+            self.topics_asked_for()))
         last.start()
         last.join(2 * ROUND_TIMEOUT)
         if last.exitcode != 0:
             raise Failure("the final polls did not reach the end")
         self.server.end(signal.SIGKILL)
+
+    def topics_asked_for(self):
+        said = "".join(open(f"{self.work}/client-{number}.history").read() for number in range(len(self.children)))
+        return sorted(set(re.findall(r" create (\w+)-0 ", said)))
 
     def judge(self):
         histories = sorted(f"{self.work}/{name}" for name in os.listdir(self.work) if name.endswith(".history"))
