@@ -59,6 +59,19 @@ static int check_batch(const struct weir_partition_log *log, const struct weir_a
     return check_timestamps(log, header, append->now, error);
 }
 
+/* The clock is asked only where there are that many. */
+static int check_place(const struct weir_partition_log *log, const struct weir_batch_header *header,
+                       struct weir_error *error)
+{
+    const struct weir_producer_state *producers = &log->producers;
+    if (weir_map_count(&producers->map) < producers->count_limit) return 0;
+    if (weir_producer_state_has_place(producers, header, weir_mono_now(log->env))) return 0;
+    return weir_error_set(error, WEIR_LIMIT,
+                          "%zu producers have written lately: producer %" PRId64
+                          " is one too many for now",
+                          weir_map_count(&producers->map), header->producer_id);
+}
+
 static int check_sequence(const struct weir_partition_log *log,
                           const struct weir_batch_header *header,
                           const struct weir_batch_header *previous, struct run *run,
@@ -68,6 +81,7 @@ static int check_sequence(const struct weir_partition_log *log,
     struct weir_producer_batch duplicate;
     int rc = weir_producer_state_check(&log->producers, header, follows ? previous : NULL,
                                        &duplicate, error);
+    if (rc == 0) rc = check_place(log, header, error);
     if (rc < 0) return rc;
     if (rc == WEIR_END) {
         if (run->duplicate_count == 0) run->first_duplicate = duplicate;

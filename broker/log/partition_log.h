@@ -117,7 +117,8 @@ struct weir_append_result {
  * Append at the end: producer state, timestamps and size are checked, offsets assigned, bytes
  * written into the page cache. Not durable until a sync has covered it.
  *
- * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED, WEIR_INVALID_TIMESTAMP, WEIR_TOO_LARGE:
+ * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED, WEIR_INVALID_TIMESTAMP, WEIR_TOO_LARGE,
+ *         WEIR_LIMIT (too many producers, or the segment is full while it is synced: later):
  *         nothing changed. WEIR_NO_SPACE: cut back, the log stays open. WEIR_IO: offline.
  */
 int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,

@@ -8,9 +8,12 @@
 #include "base/hash.h"
 #include "wire/generated/producer_snapshot.h"
 
+enum { FORGET_COUNT_MAX = 4 };
+
 void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget)
 {
-    *state = (struct weir_producer_state){.budget = budget, .count_max = WEIR_PRODUCERS_MAX};
+    *state = (struct weir_producer_state){
+        .budget = budget, .count_max = WEIR_PRODUCERS_MAX, .count_limit = WEIR_PRODUCERS_LIMIT};
     weir_map_init(&state->map, budget);
 }
 
@@ -160,6 +163,20 @@ int weir_producer_state_check(const struct weir_producer_state *state,
     return check_against(producer, header, duplicate_out, error);
 }
 
+static bool was_idle_for(const struct weir_producer *producer, struct weir_mono now, int64_t ms)
+{
+    return now.ns > weir_mono_after_ms(producer->used, ms).ns;
+}
+
+bool weir_producer_state_has_place(const struct weir_producer_state *state,
+                                   const struct weir_batch_header *header, struct weir_mono now)
+{
+    if (weir_map_count(&state->map) < state->count_limit || !has_sequence(header)) return true;
+    if (find(state, header->producer_id) != NULL) return true;
+    return state->oldest->batch_count == 0 ||
+           was_idle_for(state->oldest, now, WEIR_PRODUCER_KEEP_MS);
+}
+
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header)
 {
@@ -183,6 +200,17 @@ static void push_batch(struct weir_producer *producer, struct weir_producer_batc
     producer->batches[producer->batch_count++] = batch;
 }
 
+/* A few at a time: more than come. */
+static void forget_idle(struct weir_producer_state *state, struct weir_mono now)
+{
+    for (int i = 0; i < FORGET_COUNT_MAX; i++) {
+        struct weir_producer *oldest = state->oldest;
+        if (weir_map_count(&state->map) <= state->count_max) return;
+        if (!was_idle_for(oldest, now, WEIR_PRODUCER_KEEP_MS)) return;
+        forget(state, oldest);
+    }
+}
+
 void weir_producer_state_add(struct weir_producer_state *state,
                              const struct weir_batch_header *header, struct weir_mono now)
 {
@@ -194,9 +222,7 @@ void weir_producer_state_add(struct weir_producer_state *state,
     producer->used = now;
     unlink_producer(state, producer);
     link_newest(state, producer);
-    while (weir_map_count(&state->map) > state->count_max && state->oldest != producer) {
-        forget(state, state->oldest);
-    }
+    forget_idle(state, now);
     push_batch(producer, (struct weir_producer_batch){
                              .first_sequence = header->base_sequence,
                              .last_sequence = last_sequence(header),
@@ -232,7 +258,7 @@ size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir
     while (next != NULL) {
         struct weir_producer *producer = next;
         next = producer->newer;
-        if (now.ns <= weir_mono_after_ms(producer->used, idle_ms_max).ns) continue;
+        if (!was_idle_for(producer, now, idle_ms_max)) continue;
         forget(state, producer);
         count++;
     }

@@ -13,11 +13,18 @@
  * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock
  * that jumps forgets nobody; time during which the log was closed does not count.
  *
- * Anybody may ask for producer ids without end, so their number is bounded: beyond it the one that
- * was idle for longest is forgotten, as if its day were over. What it sends next is taken with
- * whatever sequence it has; a repetition of what it sent before would not be known again.
+ * Anybody may ask for producer ids without end, so their number is bounded. Beyond
+ * WEIR_PRODUCERS_MAX those are forgotten that were idle for WEIR_PRODUCER_KEEP_MS, as if their day
+ * were over: what they send next is taken with whatever sequence it has. That is longer than a
+ * client repeats a batch (delivery.timeout.ms, two minutes), so a flood of ids does not have the
+ * batches of others stored twice. At WEIR_PRODUCERS_LIMIT new ones are refused instead.
  */
-enum { WEIR_PRODUCER_BATCHES = 5, WEIR_PRODUCERS_MAX = 10000 };
+enum {
+    WEIR_PRODUCER_BATCHES = 5,
+    WEIR_PRODUCERS_MAX = 10000,
+    WEIR_PRODUCERS_LIMIT = 50000,
+    WEIR_PRODUCER_KEEP_MS = 15 * 60 * 1000,
+};
 
 struct weir_producer_batch {
     int32_t first_sequence;
@@ -42,7 +49,8 @@ struct weir_producer_state {
     struct weir_map map; /* by the bytes of `id` */
     struct weir_producer *oldest;
     struct weir_producer *newest;
-    size_t count_max; /* WEIR_PRODUCERS_MAX, unless a test wants fewer */
+    size_t count_max;   /* WEIR_PRODUCERS_MAX, unless a test wants fewer */
+    size_t count_limit; /* WEIR_PRODUCERS_LIMIT, as well */
 };
 
 void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget);
@@ -57,12 +65,15 @@ int weir_producer_state_check(const struct weir_producer_state *state,
                               const struct weir_batch_header *header,
                               const struct weir_batch_header *previous,
                               struct weir_producer_batch *duplicate_out, struct weir_error *error);
+/** Is the producer of `header` known, or is there a place for it? */
+bool weir_producer_state_has_place(const struct weir_producer_state *state,
+                                   const struct weir_batch_header *header, struct weir_mono now);
 /** Room for the producer of `header`, so that add cannot fail; it lasts until the next reservation.
  * WEIR_NO_MEMORY. */
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header);
 /** The batch is in the log; reserved before. Without a producer id nothing happens. With too many
- * producers the oldest is forgotten. */
+ * producers the longest idle are forgotten. */
 void weir_producer_state_add(struct weir_producer_state *state,
                              const struct weir_batch_header *header, struct weir_mono now);
 /** Copy from `other` what it knows of batches that end below `offset`; where it knows any, it

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "broker/log/log_internal.h"
 #include "tests/unit/broker/log/log_support.h"
 
 static struct test_log test;
@@ -345,6 +346,28 @@ START_TEST(append_takes_a_slice)
 }
 END_TEST
 
+/* With as many producers as a log remembers at most, a new one is to come later; nothing is written
+ * for it, and those that are known go on. */
+START_TEST(a_producer_too_many_is_told_to_come_later)
+{
+    test.log->producers.count_limit = 3;
+    struct test_append append = {.has_producer = true};
+    for (append.producer_id = 0; append.producer_id < 3; append.producer_id++) {
+        ck_ok(test_log_append(&test, &append, NULL), &test.error);
+    }
+    int64_t end = state().end_offset;
+    ck_code(test_log_append(&test, &append, NULL), WEIR_LIMIT);
+    ck_assert_int_eq(state().end_offset, end);
+    append = (struct test_append){.has_producer = true, .producer_id = 1, .sequence = 1};
+    ck_ok(test_log_append(&test, &append, NULL), &test.error);
+    test_log_fill(&test, 1); /* one without an id needs no place */
+    weir_sim_advance_ms(test.sim, WEIR_PRODUCER_KEEP_MS + 1000);
+    append = (struct test_append){.has_producer = true, .producer_id = 3};
+    ck_ok(test_log_append(&test, &append, NULL), &test.error);
+    test_log_expect_all(&test);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("append");
@@ -363,6 +386,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, append_resumes_after_a_full_disk);
     tcase_add_test(tests, a_failed_sync_takes_the_log_offline);
     tcase_add_test(tests, append_takes_several_batches);
+    tcase_add_test(tests, a_producer_too_many_is_told_to_come_later);
     tcase_add_test(tests, a_cut_within_an_append_leaves_a_log);
     tcase_add_test(tests, append_takes_a_slice);
     suite_add_tcase(suite, tests);

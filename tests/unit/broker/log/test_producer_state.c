@@ -128,29 +128,50 @@ START_TEST(sequences_wrap)
 }
 END_TEST
 
-/* Beyond the bound the one that was idle longest is forgotten; who sent lately is not, and memory
+/* Beyond the bound those that were idle longest are forgotten; who sent lately is not, and memory
  * stays where it was. */
 START_TEST(the_number_of_producers_is_bounded)
 {
+    const int64_t pause_ms = WEIR_PRODUCER_KEEP_MS + 1;
     state.count_max = 10;
     for (int64_t id = 0; id < 10; id++) {
         ck_assert_int_eq(send(id, 0, 0, 1), 0);
     }
     size_t used = budget.used;
-    ck_assert_int_eq(send(0, 0, 1, 1), 0); /* the oldest becomes the newest */
     for (int64_t id = 10; id < 1000; id++) {
-        ck_assert_int_eq(send(id, 0, 0, 1), 0);
-        ck_assert_int_eq(send(0, 0, (int32_t)id, 1), id == 10 ? WEIR_OUT_OF_ORDER_SEQUENCE : 0);
-        if (id == 10) {
-            for (int32_t sequence = 2; sequence <= 10; sequence++) {
-                ck_assert_int_eq(send(0, 0, sequence, 1), 0);
-            }
-        }
+        int64_t now_ms = (id - 9) * pause_ms;
+        ck_assert_int_eq(send_at(0, 0, (int32_t)id - 9, 1, now_ms), 0); /* now it is the newest */
+        ck_assert_int_eq(send_at(id, 0, 0, 1, now_ms), 0);
         ck_assert_uint_le(weir_map_count(&state.map), 10);
     }
     ck_assert_uint_le(budget.used, used * 3);
-    ck_code(send(999, 0, 5, 1), WEIR_OUT_OF_ORDER_SEQUENCE); /* known */
-    ck_assert_int_eq(send(1, 0, 5, 1), 0);                   /* forgotten */
+    ck_code(send_at(999, 0, 5, 1, 1000 * pause_ms), WEIR_OUT_OF_ORDER_SEQUENCE); /* known */
+    ck_assert_int_eq(send_at(1, 0, 5, 1, 1000 * pause_ms), 0);                   /* forgotten */
+}
+END_TEST
+
+/* A flood of ids has nobody forgotten whose batch may still be repeated: beyond the bound all are kept
+ * for a while, and at the limit new ones find no place until the oldest has been idle for it. */
+START_TEST(a_flood_of_ids_forgets_nobody_who_sent_lately)
+{
+    state.count_max = 10;
+    state.count_limit = 20;
+    for (int64_t id = 0; id < 20; id++) {
+        ck_assert_int_eq(send(id, 0, 0, 1), 0);
+    }
+    for (int64_t id = 0; id < 20; id++) {
+        ck_assert_int_eq(send(id, 0, 0, 1), WEIR_END);
+    }
+    struct weir_batch_header known = batch_of(7, 0, 1, 1);
+    struct weir_batch_header strange = batch_of(20, 0, 0, 1);
+    const struct weir_mono soon = {WEIR_PRODUCER_KEEP_MS * INT64_C(1000000)};
+    const struct weir_mono later = {soon.ns + 1};
+    ck_assert(weir_producer_state_has_place(&state, &known, soon));
+    ck_assert(!weir_producer_state_has_place(&state, &strange, soon));
+    ck_assert(weir_producer_state_has_place(&state, &strange, later));
+    ck_assert_int_eq(send_at(20, 0, 0, 1, WEIR_PRODUCER_KEEP_MS + 1), 0);
+    ck_assert_uint_lt(weir_map_count(&state.map), 20);
+    ck_assert_int_eq(send(19, 0, 0, 1), WEIR_END);
 }
 END_TEST
 
@@ -186,7 +207,8 @@ START_TEST(order_and_windows_survive_the_mark)
           &error);
     weir_buffer_close(&bytes);
     state.count_max = 3;
-    ck_assert_int_eq(send(50, 0, 0, 1), 0); /* 1 and 2 are forgotten, 0 and 3 are not */
+    /* 1 and 2 are forgotten, 0 and 3 are not */
+    ck_assert_int_eq(send_at(50, 0, 0, 1, WEIR_PRODUCER_KEEP_MS + 10), 0);
     ck_assert_int_eq(send(0, 0, 0, 1), WEIR_END);
     ck_assert_int_eq(send(0, 0, 1, 1), WEIR_END);
     ck_assert_int_eq(send(3, 0, 0, 1), WEIR_END);
@@ -236,6 +258,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_unknown_producer_begins_anywhere);
     tcase_add_test(tests, sequences_wrap);
     tcase_add_test(tests, the_number_of_producers_is_bounded);
+    tcase_add_test(tests, a_flood_of_ids_forgets_nobody_who_sent_lately);
     tcase_add_test(tests, failed_appends_leave_no_names);
     tcase_add_test(tests, order_and_windows_survive_the_mark);
     tcase_add_test(tests, idle_producers_are_forgotten);
