@@ -12,9 +12,13 @@
  */
 enum {
     CLIENT_ID_SHOWN = 64,
-    /* What decoding may take: a struct is that much larger than its least bytes on the wire. */
+    /* What decoding may take: a struct is that much larger than its least bytes on the wire. Frames
+     * are large by their records, which are not copied, and not by their structs: no request that
+     * makes sense has hundreds of thousands of them, and who sends them shall not get sixteen times
+     * his bytes of memory and the shard for seconds. */
     DECODE_ROOM = 64 * 1024,
     DECODE_FACTOR = 64,
+    DECODE_MAX = 32 * 1024 * 1024,
     /* What its handler may take on top. */
     HANDLER_ROOM = 64 * 1024 * 1024,
 };
@@ -120,6 +124,12 @@ static bool may_begin(const struct weir_connection *connection)
            !line->last_begun->is_looking_up;
 }
 
+static size_t decode_room(const struct weir_request_context *context)
+{
+    size_t room = DECODE_ROOM + DECODE_FACTOR * context->frame->size;
+    return room < DECODE_MAX ? room : DECODE_MAX;
+}
+
 /*
  * False: it is malformed, or there is no memory for it. Bytes behind a whole request are let be, as
  * Kafka does: librdkafka's Metadata 9 to 13 for all topics has three of them (seen with 2.16).
@@ -129,8 +139,7 @@ static bool decode_body(struct weir_request_context *context, struct weir_error 
     const struct weir_message_type *type = context->api->request;
     struct weir_reader body = weir_reader(context->body);
     if (context->is_too_new) return true;
-    context->budget.limit =
-        context->budget.used + DECODE_ROOM + DECODE_FACTOR * context->frame->size;
+    context->budget.limit = context->budget.used + decode_room(context);
     void *request = weir_arena_alloc(&context->arena, type->struct_size);
     if (request == NULL) {
         (void)weir_error_set(error, WEIR_NO_MEMORY, "no memory to decode it");
@@ -143,7 +152,7 @@ static bool decode_body(struct weir_request_context *context, struct weir_error 
         return false;
     }
     context->request = request;
-    context->budget.limit += HANDLER_ROOM;
+    context->budget.limit = context->budget.used + HANDLER_ROOM;
     return true;
 }
 

@@ -93,6 +93,33 @@ START_TEST(connections_of_one_host_are_limited)
 }
 END_TEST
 
+/* A request of four million empty strings, which would be sixteen times as large decoded, ends its
+ * connection instead of taking the memory; large requests that are large by records are served. */
+START_TEST(a_request_of_nothing_but_structs_is_refused)
+{
+    enum { COUNT = 4000000 };
+    static const uint8_t head[] = {0, 32, 0, 4,  0, 0, 0, 1, 0xff, 0xff, 0, /* DescribeConfigs 4 */
+                                   2, 4,  2, '0'};
+    static const uint8_t tail[] = {0, 0, 0, 0};
+    struct server_stage stage;
+    struct weir_buffer bytes;
+    uint8_t varint[10];
+    server_begin(&stage, 1);
+    weir_buffer_init(&bytes, &stage.budget, 0);
+    size_t varint_size = weir_varint_store(varint, COUNT + 1);
+    weir_buffer_u32(&bytes, (uint32_t)(sizeof head + varint_size + COUNT + sizeof tail));
+    weir_buffer_append(&bytes, head, sizeof head);
+    weir_buffer_append(&bytes, varint, varint_size);
+    memset(weir_buffer_extend(&bytes, COUNT), 1, COUNT);
+    weir_buffer_append(&bytes, tail, sizeof tail);
+    raw_send_and_leave(&stage.client, bytes.data, bytes.size);
+    server_expect_end(&stage);
+    ck_assert_uint_lt(stage.engine.env->budget->peak, 64 * 1024 * 1024);
+    weir_buffer_close(&bytes);
+    server_end(&stage);
+}
+END_TEST
+
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
 /* Who says nothing for connections.max.idle.ms is closed, who asks now and then is not. */
@@ -420,6 +447,7 @@ static void add(Suite *suite)
     TCase *limits = tcase_create("limits");
     tcase_add_test(limits, connections_over_the_limit_are_refused);
     tcase_add_test(limits, connections_of_one_host_are_limited);
+    tcase_add_test(limits, a_request_of_nothing_but_structs_is_refused);
     suite_add_tcase(suite, limits);
     TCase *deadlines = tcase_create("deadlines");
     tcase_add_test(deadlines, an_idle_connection_is_closed);
