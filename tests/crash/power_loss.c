@@ -300,18 +300,24 @@ static int remove_tree(const char *path)
     return nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : failed(path);
 }
 
+/* It is there already, or its folder is gone for good, and all in it. */
+static bool is_settled(int reason)
+{
+    return reason == EEXIST || reason == ENOENT;
+}
+
 static int bring_back(const struct plug *plug, uint64_t kept, const char *path)
 {
     char link_path[PATH_SIZE];
     (void)snprintf(link_path, sizeof link_path, "%s/%" PRIu64, plug->store, kept);
-    return link(link_path, path) == 0 || errno == EEXIST ? 0 : failed(path);
+    return link(link_path, path) == 0 || is_settled(errno) ? 0 : failed(path);
 }
 
 static int undo_rename(const struct plug *plug, const struct change *change)
 {
     const char *from = (const char *)change->payload;
     const char *to = from + strlen(from) + 1;
-    if (rename(to, from) != 0 && errno != ENOENT) return failed(to);
+    if (rename(to, from) != 0 && !is_settled(errno)) return failed(to);
     return change->record.kept != 0 ? bring_back(plug, change->record.kept, to) : 0;
 }
 
@@ -324,7 +330,7 @@ static int undo_entry(struct plug *plug, const struct change *change)
     if (change->record.kind == POWER_LOSS_CREATE) return remove_tree(path);
     if (change->record.kind == POWER_LOSS_RENAME) return undo_rename(plug, change);
     if (change->record.kept != 0) return bring_back(plug, change->record.kept, path);
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : failed(path);
+    return mkdir(path, 0755) == 0 || is_settled(errno) ? 0 : failed(path);
 }
 
 /* ---- all of it -------------------------------------------------------------------------------- */

@@ -62,6 +62,10 @@ static void probe(const char *scenario, const char *disk)
     if (strcmp(scenario, "truncate") == 0) must(ftruncate(a, 10) == 0);
     if (strcmp(scenario, "open and truncate") == 0) (void)file(a_path, O_TRUNC);
     if (strcmp(scenario, "remove") == 0) must(remove(a_path) == 0);
+    if (strcmp(scenario, "remove all") == 0) {
+        must(remove(a_path) == 0 && remove(data) == 0);
+        sync_folder(disk);
+    }
     if (strcmp(scenario, "everything") == 0) {
         put(file(b_path, 0), 'b', 0);
         must(rename(b_path, a_path) == 0 && syncfs(a) == 0);
@@ -256,6 +260,16 @@ START_TEST(a_removed_file_may_come_back)
 }
 END_TEST
 
+/* The folder's own removal is durable, that of the file in it is not. */
+START_TEST(a_folder_that_is_gone_takes_its_files_along)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        (void)run("remove all", seed, "0");
+        ck_assert(!content_of("a").is_there);
+    }
+}
+END_TEST
+
 /* A name always leads to the old file or to the new one. */
 START_TEST(a_rename_is_taken_back_in_one_step)
 {
@@ -320,6 +334,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, bytes_cut_off_come_back);
     tcase_add_test(tests, a_new_file_without_a_sync_of_its_folder_may_go);
     tcase_add_test(tests, a_removed_file_may_come_back);
+    tcase_add_test(tests, a_folder_that_is_gone_takes_its_files_along);
     tcase_add_test(tests, a_rename_is_taken_back_in_one_step);
     tcase_add_test(tests, a_sync_of_everything_covers_bytes_and_entries);
     tcase_add_test(tests, a_sync_that_lies_covers_nothing);
