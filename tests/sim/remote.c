@@ -117,7 +117,7 @@ static void note_loss(struct remote *remote, int rc, const struct weir_error *er
     struct simulation *simulation = world(remote);
     if (rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE) {
         simulation_fail(simulation, "wrong-answer", "node %d: %s", remote->node, error->text);
-    } else if (remote->opened_ns > remote->served->calm_since_ns) {
+    } else if (remote->began_ns > remote->served->calm_since_ns) {
         simulation_fail(simulation, "connection-lost-without-fault",
                         "node %d: no fault is left: %s", remote->node, error->text);
     }
@@ -196,7 +196,6 @@ static void changed(void *context, int rc, const struct weir_error *error)
         go_away(remote);
         return;
     }
-    remote->opened_ns = now_ns(remote);
     remote->state = REMOTE_LOOKING;
     if (remote->topic == NULL) be_ready(remote);
 }
@@ -213,7 +212,7 @@ static void connect(struct remote *remote)
         .context = remote,
     };
     remote->state = REMOTE_CONNECTING;
-    remote->opened_ns = 0;
+    remote->began_ns = now_ns(remote);
     remote->heard_ns = now_ns(remote);
     int rc = weir_remote_open(&options, &remote->connection, &error);
     if (rc < 0) simulation_fail(world(remote), "cannot-connect", "%s", error.text);

@@ -49,7 +49,7 @@ struct remote {
     int64_t pace_ns;     /* between two acts, at most */
     int64_t patience_ns; /* with a server that says nothing */
     int64_t act_at_ns;
-    int64_t opened_ns;
+    int64_t began_ns; /* to connect */
     int64_t heard_ns; /* the last answer, or the first question since there was none to wait for */
     int asks_under_way;
     struct remote_ask look;

@@ -39,6 +39,7 @@ struct rogue {
     uint8_t head[2 * LENGTH_SIZE]; /* of the answer at hand: its size, its correlation id */
     size_t answer_got;             /* bytes of it */
     int32_t correlation_id;
+    int64_t began_ns;    /* the frame */
     int64_t answered_ns; /* the last whole answer to what was dribbled */
 };
 
@@ -303,15 +304,14 @@ static bool may_begin_frame(const struct rogue *rogue)
 {
     if (rogue->frame_sent < rogue->frame_size) return false;
     bool is_first = rogue->frame_size == 0;
-    return rogue->kind != ROGUE_DRIBBLES || is_first ||
-           rogue->answered_ns > rogue->remote.opened_ns;
+    return rogue->kind != ROGUE_DRIBBLES || is_first || rogue->answered_ns > rogue->began_ns;
 }
 
 static void write_some(struct rogue *rogue)
 {
     if (may_begin_frame(rogue)) {
         make_frame(rogue);
-        rogue->remote.opened_ns = weir_sim_now_ns(rogue->remote.served->simulation->sim);
+        rogue->began_ns = weir_sim_now_ns(rogue->remote.served->simulation->sim);
     }
     size_t size = rogue->frame_size - rogue->frame_sent;
     if (size == 0) return;

@@ -8,7 +8,7 @@
 #include "tests/sim/remote.h"
 #include "tests/sim/seeds.h"
 
-enum { PRODUCERS_MAX = 4, READERS_MAX = 4, ROGUES_MAX = 3, TURNS_MAX = 1500 };
+enum { PRODUCERS_MAX = 4, READERS_MAX = 4, ADMINS_MAX = 2, ROGUES_MAX = 3, TURNS_MAX = 1500 };
 
 static void add_producer(struct served *served)
 {
@@ -31,6 +31,9 @@ static void add_clients(struct served *served)
     int producer_count = 1 + (int)simulation_draw(simulation, PRODUCERS_MAX);
     for (int i = 0; i < producer_count; i++)
         add_producer(served);
+    int admin_count = (int)simulation_draw(simulation, ADMINS_MAX + 1);
+    for (int i = 0; i < admin_count; i++)
+        remote_admin_new(served, 1 + simulation_draw(simulation, 4));
     int reader_count = (int)simulation_draw(simulation, READERS_MAX + 1);
     for (int i = 0; i < reader_count; i++) {
         struct remote_reader_options options = {.has_session = simulation_chance(simulation, 500)};
