@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "tests/sim/checker.h"
 #include "tests/sim/clients.h"
 #include "tests/sim/remote.h"
 
@@ -181,7 +182,7 @@ void served_play(struct served *served, int turns)
     }
 }
 
-void served_heal(struct served *served)
+static void heal(struct served *served)
 {
     struct simulation *simulation = served->simulation;
     if (simulation_has_failed(simulation)) return;
@@ -203,7 +204,7 @@ static bool server_is_idle(struct simulation *simulation)
            metrics.fetches_parked == 0;
 }
 
-void served_finish(struct served *served)
+static void finish(struct served *served)
 {
     struct simulation *simulation = served->simulation;
     if (simulation_has_failed(simulation)) return;
@@ -216,4 +217,38 @@ void served_finish(struct served *served)
     if (left == 0) return;
     simulation_fail(simulation, "memory-kept",
                     "server and engine are closed, and %zu bytes are still theirs", left);
+}
+
+static bool all_are_done(struct simulation *simulation)
+{
+    return simulation_clients_are_done(simulation);
+}
+
+/* A fresh reader for every topic. */
+static void read_all(struct served *served)
+{
+    if (simulation_has_failed(served->simulation)) return;
+    for (int i = 0; i < served->topic_count; i++) {
+        remote_reader_new(served, &served->topics[i],
+                          &(struct remote_reader_options){.is_final = true});
+    }
+    (void)simulation_settle(served->simulation, all_are_done,
+                            "the readers have not read all there is");
+}
+
+static void check(struct simulation *simulation)
+{
+    if (simulation_has_failed(simulation)) return;
+    struct checker_anomaly anomaly = checker_check(&simulation->history);
+    if (anomaly.name != NULL) simulation_fail(simulation, anomaly.name, "%s", anomaly.text);
+}
+
+void served_end(struct served *served)
+{
+    struct simulation *simulation = served->simulation;
+    heal(served);
+    (void)simulation_settle(simulation, all_are_done, "the clients are not done");
+    read_all(served);
+    finish(served);
+    check(simulation);
 }

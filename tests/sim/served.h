@@ -53,10 +53,12 @@ bool served_start(struct served *served);
 void served_trouble(struct served *served);
 /** So many turns. */
 void served_play(struct served *served, int turns);
-/** The network is whole, node 0 is up and stays up. */
-void served_heal(struct served *served);
-/** Close the clients, then the server and the engine, and see that nothing is left in memory. */
-void served_finish(struct served *served);
+/**
+ * The end of a scenario. The network is whole, node 0 is up and stays up: every client gets done, the
+ * last readers read all there is and every other reader has the same; clients, server and engine are
+ * closed and keep no memory; and the checker finds nothing in the history.
+ */
+void served_end(struct served *served);
 
 struct served_topic *served_draw_topic(struct served *served);
 /** A fresh name for somebody in the history. */

@@ -450,6 +450,14 @@ void simulation_turn(struct simulation *simulation)
     if (simulation->broker == NULL) restart(simulation);
 }
 
+void simulation_lose_power(struct simulation *simulation)
+{
+    if (simulation_has_failed(simulation)) return;
+    disarm(simulation);
+    crash(simulation, WEIR_SIM_POWER);
+    restart(simulation);
+}
+
 void simulation_heal(struct simulation *simulation)
 {
     if (simulation_has_failed(simulation)) return;

@@ -127,6 +127,8 @@ bool simulation_start(struct simulation *simulation);
 void simulation_trouble(struct simulation *simulation);
 /** A fault perhaps, some events, a restart if one is needed. */
 void simulation_turn(struct simulation *simulation);
+/** The node loses its power now, and comes back. */
+void simulation_lose_power(struct simulation *simulation);
 /** No more faults; the node is up and stays up. */
 void simulation_heal(struct simulation *simulation);
 /** So many turns with all clients acting. */

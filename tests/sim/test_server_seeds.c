@@ -4,7 +4,6 @@
  * killed, loses power, runs out of disk and memory. At the end everything acknowledged is there, once,
  * in order, and nothing else; everybody has got on; and nothing is left in memory.
  */
-#include "tests/sim/checker.h"
 #include "tests/sim/remote.h"
 #include "tests/sim/seeds.h"
 
@@ -50,30 +49,6 @@ static void add_rogues(struct served *served)
     }
 }
 
-static bool all_are_done(struct simulation *simulation)
-{
-    return simulation_clients_are_done(simulation);
-}
-
-/* A fresh reader for every topic. */
-static void read_all(struct served *served)
-{
-    if (simulation_has_failed(served->simulation)) return;
-    for (int i = 0; i < served->topic_count; i++) {
-        remote_reader_new(served, &served->topics[i],
-                          &(struct remote_reader_options){.is_final = true});
-    }
-    (void)simulation_settle(served->simulation, all_are_done,
-                            "the readers have not read all there is");
-}
-
-static void check(struct simulation *simulation)
-{
-    if (simulation_has_failed(simulation)) return;
-    struct checker_anomaly anomaly = checker_check(&simulation->history);
-    if (anomaly.name != NULL) simulation_fail(simulation, anomaly.name, "%s", anomaly.text);
-}
-
 static void run(struct simulation *simulation)
 {
     struct served served;
@@ -83,11 +58,7 @@ static void run(struct simulation *simulation)
     add_rogues(&served);
     served_trouble(&served);
     served_play(&served, 200 + (int)simulation_draw(simulation, TURNS_MAX));
-    served_heal(&served);
-    (void)simulation_settle(simulation, all_are_done, "the clients are not done");
-    read_all(&served);
-    served_finish(&served);
-    check(simulation);
+    served_end(&served);
 }
 
 int main(int argument_count, char **arguments)
