@@ -146,7 +146,10 @@ START_TEST(a_fitting_batch_is_not_touched)
     ck_ok(append(batch, &result), &test.error);
     struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 1};
     ck_ok(test_log_read(&test, &read), &read.error);
-    ck_assert_ptr_eq(read.parts[0].bytes, batch);
+    ck_assert_uint_eq(read.size, batch->size);
+    ck_assert_mem_eq(read.parts[0].bytes->data + read.parts[0].from, batch->data, batch->size);
+    int64_t file_size = test_log_file_size(&test, "00000000000000000000.log");
+    ck_assert_int_eq(file_size, (int64_t)batch->size);
     weir_log_read_release(&read);
     weir_shared_unref(batch);
 }

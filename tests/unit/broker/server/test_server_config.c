@@ -59,7 +59,7 @@ START_TEST(every_setting_prints_and_parses)
     ck_ok(weir_server_config_set(&config, "queued.max.request.bytes", "8589934592", &error),
           &error);
     weir_server_config_each(&config, set_again, &seen);
-    ck_assert_int_eq(seen.count, 13);
+    ck_assert_int_eq(seen.count, 14);
     ck_assert_int_eq(seen.changed, 3);
     ck_assert_mem_eq(&seen.copy, &config, sizeof config);
     ck_assert_int_eq(config.queued_max_request_bytes, 8589934592);
