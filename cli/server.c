@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/cli.h"
 #include "cli/say.h"
+#include "cli/server_settings.h"
 
 struct values {
     const char *data;
@@ -19,6 +20,7 @@ struct values {
     const char *advertise;
     bool is_insecure;
     int64_t shards;
+    const char *config;
     struct cli_list settings;
     bool is_quiet;
 };
@@ -34,6 +36,8 @@ static const struct cli_option options[] = {
      "allow more than loopback, though nobody is authenticated yet"},
     {0, "shards", CLI_NUMBER, offsetof(struct values, shards), "N",
      "threads that own partitions (default: one for each core it may use)"},
+    {'f', "config", CLI_TEXT, offsetof(struct values, config), "FILE",
+     "settings in a file, a line of KEY=VALUE each; --set goes before it"},
     {'s', "set", CLI_LIST, offsetof(struct values, settings), "KEY=VALUE",
      "a setting under Kafka's name, repeatable; see below"},
     {'q', "quiet", CLI_FLAG, offsetof(struct values, is_quiet), NULL, "say only what went wrong"},
@@ -41,8 +45,11 @@ static const struct cli_option options[] = {
 
 static const char details[] =
     "Settings: num.partitions, auto.create.topics.enable, flush.policy (group: acks=all waits for\n"
-    "the disk; os: for the page cache, as Kafka does), and the broker's, such as max.connections,\n"
-    "socket.request.max.bytes, connections.max.idle.ms, fetch.max.bytes.\n"
+    "the disk; os: for the page cache, as Kafka does), the broker's, such as max.connections,\n"
+    "socket.request.max.bytes, connections.max.idle.ms, fetch.max.bytes, and what holds for "
+    "topics\n"
+    "that do not say otherwise: retention.ms or, as Kafka's brokers call it, log.retention.ms,\n"
+    "and so on. `weir topic describe TOPIC` lists these.\n"
     "\n"
     "SIGTERM or Ctrl-C: answers what is under way, syncs and closes; a second one ends it at "
     "once.\n"
@@ -53,84 +60,8 @@ struct server {
     struct weir_log *log;
     struct weir_log_options log_options;
     struct weir_listen_options listen_options;
-    struct cli_configs broker; /* the settings that are not the engine's */
+    struct server_settings settings;
 };
-
-/* ---- settings -------------------------------------------------------------------------------- */
-
-static int refuse(const struct weir_config *setting, const char *takes, struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%s': it takes %s", setting->key,
-                          setting->value, takes);
-}
-
-static int take_partitions(struct server *server, const struct weir_config *setting,
-                           struct weir_error *error)
-{
-    int64_t value = 0;
-    size_t digits = strspn(setting->value, "0123456789");
-    bool is_number = digits > 0 && digits < 9 && setting->value[digits] == '\0';
-    for (size_t i = 0; is_number && i < digits; i++) {
-        value = 10 * value + (setting->value[i] - '0');
-    }
-    if (value < 1) return refuse(setting, "a whole number from 1 on", error);
-    server->log_options.num_partitions = (int32_t)value;
-    return 0;
-}
-
-static int take_auto_create(struct server *server, const struct weir_config *setting,
-                            struct weir_error *error)
-{
-    bool is_off = strcmp(setting->value, "false") == 0;
-    if (!is_off && strcmp(setting->value, "true") != 0) {
-        return refuse(setting, "true or false", error);
-    }
-    server->log_options.auto_create_topics = is_off ? WEIR_AUTO_CREATE_OFF : 0;
-    return 0;
-}
-
-static int take_flush_policy(struct server *server, const struct weir_config *setting,
-                             struct weir_error *error)
-{
-    bool is_os = strcmp(setting->value, "os") == 0;
-    if (!is_os && strcmp(setting->value, "group") != 0) {
-        return refuse(setting, "group or os", error);
-    }
-    server->log_options.flush_policy_os = is_os;
-    return 0;
-}
-
-static const struct {
-    const char *key;
-    int (*take)(struct server *server, const struct weir_config *setting, struct weir_error *error);
-    bool is_broker_too; /* the port shows it, and has to know */
-} engine_settings[] = {
-    {"num.partitions", take_partitions, true},
-    {"auto.create.topics.enable", take_auto_create, true},
-    {"flush.policy", take_flush_policy, false},
-};
-
-/* The engine's settings go to weir_open; what is left, known or not, to weir_listen. */
-static int take_settings(struct server *server, struct weir_error *error)
-{
-    struct cli_configs *all = &server->broker;
-    int rc = cli_configs_parse(&server->values->settings, all, error);
-    if (rc < 0) return rc;
-    size_t left = 0;
-    for (size_t i = 0; i < all->count; i++) {
-        struct weir_config setting = all->rows[i];
-        bool is_broker = true;
-        for (size_t k = 0; k < sizeof engine_settings / sizeof engine_settings[0]; k++) {
-            if (strcmp(setting.key, engine_settings[k].key) != 0) continue;
-            rc = engine_settings[k].take(server, &setting, error);
-            if (rc < 0) return rc;
-            is_broker = engine_settings[k].is_broker_too;
-        }
-        if (is_broker) all->rows[left++] = setting;
-    }
-    all->count = left;
-    return 0;
-}
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
@@ -260,6 +191,17 @@ static int32_t count_cores(void)
     return online > 0 ? (int32_t)online : 1;
 }
 
+static int take_settings(struct server *server, struct weir_error *error)
+{
+    const struct values *values = server->values;
+    int rc = 0;
+    server->settings.log_options = &server->log_options;
+    if (values->config != NULL) {
+        rc = server_settings_take_file(&server->settings, values->config, error);
+    }
+    return rc < 0 ? rc : server_settings_take_list(&server->settings, &values->settings, error);
+}
+
 static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     (void)cli;
@@ -281,10 +223,12 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
     server.log_options.log_level = values.is_quiet ? WEIR_LOG_ERROR : WEIR_LOG_WARN;
     server.log_options.shard_count = values.shards > 0 ? (int32_t)values.shards : count_cores();
     if (take_settings(&server, &error) < 0) return say_usage(command->name, "%s", error.text);
+    server.log_options.topic_configs = server.settings.topics;
+    server.log_options.topic_config_count = server.settings.topic_count;
     server.listen_options.advertised_address = values.advertise;
     server.listen_options.insecure = values.is_insecure;
-    server.listen_options.configs = server.broker.rows;
-    server.listen_options.config_count = server.broker.count;
+    server.listen_options.configs = server.settings.port;
+    server.listen_options.config_count = server.settings.port_count;
     return serve(&server);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "broker/metadata/topic_names.h"
+#include "broker/log/topic_defaults.h"
 
 /* Leaves room in PATH_MAX for `log/<249 characters>-<partition>/<segment>.timeindex`. */
 enum { DIRECTORY_SIZE_MAX = 3700 };
@@ -122,6 +123,29 @@ static struct weir_logger logger_of(const struct weir_log_options *options)
     };
 }
 
+/* The defaults of topics, by what the options say. */
+static int take_defaults(const struct weir_log_options *options, struct weir_topic_config *defaults,
+                         struct weir_error *error)
+{
+    *defaults = weir_topic_config_default();
+    if (options->flush_policy_os) defaults->flush_policy = WEIR_FLUSH_OS;
+    if (options->topic_config_count > 0 && options->topic_configs == NULL) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "topic_configs is NULL, topic_config_count %zu",
+                              options->topic_config_count);
+    }
+    for (size_t i = 0; i < options->topic_config_count; i++) {
+        const struct weir_config *config = &options->topic_configs[i];
+        if (config->key == NULL || config->value == NULL) {
+            return weir_error_set(error, WEIR_INVALID_CONFIG,
+                                  "topic_configs[%zu] has no key or no value", i);
+        }
+        int rc = weir_topic_default_set(defaults, config->key, config->value, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
 static int open_broker(struct weir_log *log, const struct weir_log_options *options,
                        struct weir_error *error)
 {
@@ -131,9 +155,9 @@ static int open_broker(struct weir_log *log, const struct weir_log_options *opti
         .auto_create_topics = log->auto_create_topics,
         .num_partitions = options->num_partitions,
         .shard_count = options->shard_count,
-        .topic_defaults = weir_topic_config_default(),
     };
-    if (options->flush_policy_os) broker.topic_defaults.flush_policy = WEIR_FLUSH_OS;
+    int rc = take_defaults(options, &broker.topic_defaults, error);
+    if (rc < 0) return rc;
     return weir_broker_open(&broker, &log->broker, error);
 }
 

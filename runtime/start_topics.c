@@ -204,7 +204,7 @@ static int count_tasks(struct weir_streams *streams, struct weir_error *error)
 
 /* ---- internal topics ------------------------------------------------------------------------- */
 
-enum { CONFIGS_MAX = 5 };
+enum { CONFIGS_MAX = 7 };
 
 static void add_config(struct weir_config_entry *configs, size_t *count, const char *key,
                        const char *value)
@@ -212,7 +212,8 @@ static void add_config(struct weir_config_entry *configs, size_t *count, const c
     configs[(*count)++] = (struct weir_config_entry){.key = key, .value = value};
 }
 
-/* STREAMS.md N3. Records carry the data's own time, however far that is from today. */
+/* STREAMS.md N3. Records carry the data's own time, however far that is from today; and what the log's
+ * defaults bound for users is not lost here. */
 static int topic_configs(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
                          size_t *count_out)
 {
@@ -220,6 +221,8 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
     size_t count = 0;
     add_config(configs, &count, "message.timestamp.type", "CreateTime");
     add_config(configs, &count, "message.timestamp.after.max.ms", "9223372036854775807");
+    add_config(configs, &count, "message.timestamp.before.max.ms", "9223372036854775807");
+    add_config(configs, &count, "retention.bytes", "-1");
     if (topic < topology->topic_count) {
         add_config(configs, &count, "cleanup.policy", "delete");
         add_config(configs, &count, "retention.ms", "-1");

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "broker/log/topic_defaults.h"
 
 enum config_kind { CONFIG_INT32, CONFIG_INT64, CONFIG_BOOLEAN };
 
@@ -146,10 +147,16 @@ static bool parse_value(const struct config_row *row, const char *text, int64_t 
 
 static int unknown_key(const char *key, const char *value, struct weir_error *error)
 {
+    if (weir_topic_default_is_known(key)) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG,
+                              "'%s' = '%s' is a default of topics: it belongs to the log's options",
+                              key, value);
+    }
     struct weir_nearest nearest = weir_nearest_to(key);
     for (size_t i = 0; i < ROW_COUNT; i++) {
         weir_nearest_offer(&nearest, rows[i].key);
     }
+    weir_topic_default_offer(&nearest);
     if (nearest.found == NULL) {
         return weir_error_set(error, WEIR_INVALID_CONFIG,
                               "unknown server setting '%s' (value '%s')", key, value);

@@ -27,6 +27,11 @@ struct weir_log;
 struct weir_producer;
 struct weir_consumer;
 
+struct weir_config {
+    const char *key; /* Kafka's: "retention.ms" */
+    const char *value;
+};
+
 struct weir_log_options {
     size_t size; /* sizeof, set by WEIR_LOG_OPTIONS_INIT */
     /** Create topics on first use (auto.create.topics.enable); WEIR_AUTO_CREATE_OFF forbids it. */
@@ -40,6 +45,10 @@ struct weir_log_options {
     enum weir_log_level log_level; /* 0: WEIR_LOG_INFO */
     /** Threads that own partitions and, with weir_listen, connections; 0: 1. */
     int32_t shard_count;
+    /** What topics have that do not say otherwise: {"retention.ms", "3600000"}, or by the names that
+     * Kafka's brokers use ("log.retention.ms"). Holds until weir_close, for old topics too. */
+    const struct weir_config *topic_configs;
+    size_t topic_config_count;
 };
 enum { WEIR_AUTO_CREATE_OFF = -1 };
 /** `struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT, .num_partitions = 4};` */
@@ -50,7 +59,8 @@ enum { WEIR_AUTO_CREATE_OFF = -1 };
  *
  * Errors: WEIR_LOCKED (another handle or process has it; the text names the pid),
  *         WEIR_UNSUPPORTED_VERSION (written by a newer Weir), WEIR_PERMISSION, WEIR_NO_SPACE,
- *         WEIR_INVALID_ARGUMENT, WEIR_IO, WEIR_CORRUPT. NULL is returned and `error` says why.
+ *         WEIR_INVALID_ARGUMENT, WEIR_INVALID_CONFIG (a default of topics, by name), WEIR_IO,
+ *         WEIR_CORRUPT. NULL is returned and `error` says why.
  * Owns:   close with weir_close.
  * Thread: any but the library's own.
  */
@@ -62,11 +72,6 @@ WEIR_API struct weir_log *weir_open(const char *directory, const struct weir_log
 WEIR_API int weir_close(struct weir_log *log, struct weir_error *error);
 
 /* ---- topics ---------------------------------------------------------------------------------- */
-
-struct weir_config {
-    const char *key; /* Kafka's: "retention.ms" */
-    const char *value;
-};
 
 /**
  * Create a topic; durable on return. `partition_count` 0: num.partitions.

@@ -73,5 +73,28 @@ stop
 
 refuses 1 "--insecure-listen" "$weir" server -d data -l 0.0.0.0:0
 refuses 2 "true or false" "$weir" server -d data --set auto.create.topics.enable=maybe
-refuses 1 "did you mean 'max.connections'?" "$weir" server -d data -l 127.0.0.1:0 --set max.conections=5
+refuses 2 "did you mean 'max.connections'?" "$weir" server -d data -l 127.0.0.1:0 --set max.conections=5
+
+# settings: from a file, by either of a setting's names; the command line's go before the file's
+cat >server.properties <<'TEXT'
+# what holds for topics
+log.retention.hours = 2
+  segment.bytes=1048576
+! another comment
+
+max.connections=40
+log.cleanup.policy=compact
+TEXT
+start --config server.properties --set cleanup.policy=delete
+"$weir" topic create kept -c segment.bytes=2097152 -q
+"$weir" topic describe kept >kept.txt
+grep -q '^retention.ms  *7200000' kept.txt || fail "no retention: $(cat kept.txt)"
+grep -q '^segment.bytes  *2097152  *set$' kept.txt || fail "not the topic's own: $(cat kept.txt)"
+grep -q '^cleanup.policy  *delete' kept.txt || fail "the file won: $(cat kept.txt)"
+stop
+printf 'max.connections=40\nlog.retention.sm=5\n' >wrong.properties
+refuses 2 "'wrong.properties' line 2" "$weir" server -d data -l 127.0.0.1:0 --config wrong.properties
+grep -qF "did you mean 'log.retention.ms'?" err.txt || fail "$(cat err.txt)"
+refuses 2 "compression.type" "$weir" server -d data -l 127.0.0.1:0 --set compression.type=zip
+refuses 2 "no.such.file" "$weir" server -d data -l 127.0.0.1:0 --config no.such.file
 echo "the server serves, and lets go"

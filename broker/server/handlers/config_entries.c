@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "broker/log/topic_defaults.h"
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
@@ -47,25 +48,6 @@ bool weir_config_entry(struct weir_arena *arena, struct weir_slice key, struct w
 
 /* ---- the levels below a topic ---------------------------------------------------------------- */
 
-/* Kafka's broker settings that stand behind its topic settings, where the names differ by more than
- * "log." in front. */
-static const char *const broker_names[][2] = {
-    {"compression.type", "compression.type"},
-    {"delete.retention.ms", "log.cleaner.delete.retention.ms"},
-    {"max.message.bytes", "message.max.bytes"},
-    {"min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"},
-    {"min.insync.replicas", "min.insync.replicas"},
-    {"segment.ms", "log.roll.ms"},
-};
-
-static struct weir_slice broker_name_of(struct weir_arena *arena, const char *key)
-{
-    for (size_t i = 0; i < sizeof broker_names / sizeof broker_names[0]; i++) {
-        if (strcmp(broker_names[i][0], key) == 0) return weir_text(broker_names[i][1]);
-    }
-    return weir_text(weir_arena_printf(arena, "log.%s", key));
-}
-
 /* The table's keys and texts are static; only values are copied. */
 struct level_walk {
     struct weir_arena *arena;
@@ -83,7 +65,7 @@ static void add_default(void *context, const char *key, const char *value, bool 
             .name = weir_text(key),
             .text = weir_text(text),
             .type = weir_topic_config_type(key),
-            .broker_name = broker_name_of(walk->arena, key),
+            .broker_name = weir_text(weir_topic_default_name(key)),
             .default_value = weir_arena_copy(walk->arena, weir_text(value)),
         };
     }

@@ -1,3 +1,4 @@
+#include "broker/log/topic_defaults.h"
 #include "broker/server/handlers/config_entries.h"
 #include "broker/server/handlers/handlers.h"
 #include "broker/server/handlers/outcome.h"
@@ -91,10 +92,9 @@ struct server_walk {
     size_t count;
 };
 
-static void show_setting(void *context, const char *key, const char *value, bool is_default,
-                         const char *text)
+static void show_typed(struct server_walk *walk, enum weir_config_type type, const char *key,
+                       const char *value, bool is_default, const char *text)
 {
-    struct server_walk *walk = context;
     struct weir_arena *arena = &walk->describe->context->arena;
     if (!is_wanted(walk->asked, weir_text(key))) return;
     size_t index = walk->count++;
@@ -106,7 +106,7 @@ static void show_setting(void *context, const char *key, const char *value, bool
         .value = weir_arena_copy(arena, weir_text(value)),
         .read_only = true, /* settings are given when the server starts */
         .config_source = is_default ? WEIR_CONFIG_OF_KAFKA : WEIR_CONFIG_OF_BROKER,
-        .config_type = (int8_t)weir_server_config_type(key),
+        .config_type = (int8_t)type,
     };
     if (walk->describe->request->include_documentation) row->documentation = weir_text(text);
     if (!walk->describe->request->include_synonyms) return;
@@ -119,20 +119,41 @@ static void show_setting(void *context, const char *key, const char *value, bool
     row->synonyms_count = 1;
 }
 
+static void show_setting(void *context, const char *key, const char *value, bool is_default,
+                         const char *text)
+{
+    show_typed(context, weir_server_config_type(key), key, value, is_default, text);
+}
+
+/* What topics have that do not say otherwise is the server's, under the server's name. */
+static void show_topic_default(void *context, const char *key, const char *value, bool is_default,
+                               const char *text)
+{
+    show_typed(context, weir_topic_config_type(key), weir_topic_default_name(key), value,
+               is_default, text);
+}
+
+static void show_settings(struct server_walk *walk)
+{
+    const struct weir_request_context *context = walk->describe->context;
+    walk->count = 0;
+    weir_server_config_each(weir_context_config(context), show_setting, walk);
+    weir_topic_config_each(&weir_broker_options_of(context->broker)->topic_defaults,
+                           show_topic_default, walk);
+}
+
 /* "" asks for what holds for all brokers of a cluster and can be changed while they run: nothing. */
 static void
 show_server(struct describe_configs *describe,
             const struct weir_wire_describe_configs_request_describe_configs_resource *asked,
             struct weir_wire_describe_configs_response_describe_configs_result *result)
 {
-    const struct weir_server_config *config = weir_context_config(describe->context);
     struct server_walk walk = {.describe = describe, .asked = asked};
     if (asked->resource_name.size == 0) return;
-    weir_server_config_each(config, show_setting, &walk);
+    show_settings(&walk);
     walk.rows = weir_arena_array(&describe->context->arena, walk.count, sizeof *walk.rows);
     if (walk.rows == NULL) return;
-    walk.count = 0;
-    weir_server_config_each(config, show_setting, &walk);
+    show_settings(&walk);
     result->configs = walk.rows;
     result->configs_count = walk.count;
 }

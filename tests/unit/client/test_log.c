@@ -83,6 +83,38 @@ START_TEST(bad_options_are_refused)
 }
 END_TEST
 
+/* Defaults of topics under either of their names hold for what does not say otherwise; a bad one is
+ * named, and nothing is opened. */
+START_TEST(defaults_of_topics_are_checked)
+{
+    char directory[WEIR_TEST_PATH_SIZE];
+    weir_test_directory(directory);
+    struct weir_config configs[] = {{"log.retention.minutes", "5"}, {"message.max.bytes", "300"}};
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT, .topic_configs = configs,
+                                       .topic_config_count = 2};
+    struct weir_log *log = weir_open(directory, &options, &error);
+    ck_assert_msg(log != NULL, "%s", error.text);
+    char large[400];
+    memset(large, 'x', sizeof large);
+    struct weir_slice value = weir_slice(large, sizeof large);
+    ck_code(weir_produce(log, "t", weir_null(), value, &error), WEIR_TOO_LARGE);
+    struct weir_config own = {"max.message.bytes", "1000"};
+    ck_ok(weir_topic_create(log, "u", 1, &own, 1, &error), &error);
+    ck_ok(weir_produce(log, "u", weir_null(), value, &error), &error);
+    ck_ok(weir_close(log, &error), &error);
+    configs[1] = (struct weir_config){"log.retention.sm", "1"};
+    assert_cannot_open(directory, &options, WEIR_INVALID_CONFIG);
+    assert_names("log.retention.ms");
+    configs[1] = (struct weir_config){"log.retention.hours", "soon"};
+    assert_cannot_open(directory, &options, WEIR_INVALID_CONFIG);
+    assert_names("log.retention.hours");
+    configs[1] = (struct weir_config){"log.segment.bytes", NULL};
+    assert_cannot_open(directory, &options, WEIR_INVALID_CONFIG);
+    options.topic_configs = NULL;
+    assert_cannot_open(directory, &options, WEIR_INVALID_ARGUMENT);
+}
+END_TEST
+
 /* Options of a newer program: what this library doesn't know must be unset. */
 START_TEST(newer_options_are_taken_if_they_add_nothing)
 {
@@ -412,6 +444,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, bad_directories_are_refused);
     tcase_add_test(tests, an_unwritable_directory_is_refused);
     tcase_add_test(tests, bad_options_are_refused);
+    tcase_add_test(tests, defaults_of_topics_are_checked);
     tcase_add_test(tests, newer_options_are_taken_if_they_add_nothing);
     tcase_add_test(tests, a_directory_has_one_user);
     if (weir_test_forks()) tcase_add_test(tests, another_process_is_named);

@@ -176,6 +176,7 @@ END_TEST
 START_TEST(the_servers_settings_are_shown)
 {
     server_config(&stage, "max.connections", "123");
+    stage.engine.options.topic_defaults.max_message_bytes = 5000;
     open_server();
     for (int16_t version = 1; version <= 4; version++) {
         RESULT result = describe(
@@ -188,6 +189,10 @@ START_TEST(the_servers_settings_are_shown)
         ck_assert_uint_eq(setting->synonyms_count, 1);
         ck_assert_int_eq(setting->config_type, version >= 3 ? 3 : 0);
         ck_assert_int_eq(find(&result, "socket.request.max.bytes")->config_source, OF_KAFKA);
+        setting = find(&result, "message.max.bytes"); /* what topics have is the server's */
+        ck_assert(is_text(setting->value, "5000"));
+        ck_assert_int_eq(setting->config_source, OF_BROKER);
+        ck_assert_int_eq(find(&result, "log.segment.bytes")->config_source, OF_KAFKA);
         result = describe(version, (ASKED){.resource_type = BROKER, .resource_name = weir_text("")},
                           false);
         ck_assert_int_eq(result.error_code, 0);
