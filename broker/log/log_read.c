@@ -46,23 +46,47 @@ static int64_t readable_end(const struct weir_partition_log *log)
     return end;
 }
 
-/* What the index in memory knows of the places where the read begins and where it ends. */
-static void find_hints(const struct weir_partition_log *log, struct weir_log_read *read)
+/* What one read may take in, as seen from the place where its walk begins. */
+static struct weir_index_reach reach_of(const struct weir_log_read *read)
+{
+    return (struct weir_index_reach){
+        .bound = read->epoch_end < read->offset_bound ? read->epoch_end : read->offset_bound,
+        .size_max = read->size_max < INT64_MAX ? (int64_t)read->size_max : INT64_MAX,
+    };
+}
+
+static void take_hints(struct weir_log_read *read, const struct weir_index_entry *first,
+                       const struct weir_index_entry *last)
+{
+    read->position = first->position;
+    read->position_offset = first->last_offset;
+    read->end_position = last->position;
+    read->end_position_offset = last->last_offset;
+}
+
+/* The places where the read begins and where it ends, as far as the newest entries tell. */
+static bool find_tail_hints(const struct weir_partition_log *log, struct weir_log_read *read)
 {
     struct weir_index_entry first;
     struct weir_index_entry last;
-    read->position = -1;
-    if (!weir_index_builder_find(&log->index, read->offset, INT64_MAX, &first)) return;
-    read->position = first.position;
-    read->position_offset = first.last_offset;
+    struct weir_index_reach reach = reach_of(read);
+    if (!weir_index_builder_find(&log->index, read->offset, INT64_MAX, &first)) return false;
     /* The first one's position is below the bound, so there is one to be found. */
     int64_t left = read->limit - first.position;
-    int64_t reach =
-        read->size_max < (uint64_t)left ? first.position + (int64_t)read->size_max : read->limit;
-    int64_t bound = read->epoch_end < read->offset_bound ? read->epoch_end : read->offset_bound;
-    if (!weir_index_builder_find(&log->index, bound, reach, &last)) last = first;
-    read->end_position = last.position;
-    read->end_position_offset = last.last_offset;
+    int64_t position = reach.size_max < left ? first.position + reach.size_max : read->limit;
+    if (!weir_index_builder_find(&log->index, reach.bound, position, &last)) last = first;
+    take_hints(read, &first, &last);
+    return true;
+}
+
+static void find_window_hints(const struct weir_index_window *window, struct weir_log_read *read)
+{
+    struct weir_index_entry first;
+    struct weir_index_entry last;
+    struct weir_index_reach reach = reach_of(read);
+    if (window == NULL) return;
+    if (!weir_index_window_find(window, read->offset, &reach, &first, &last)) return;
+    take_hints(read, &first, &last);
 }
 
 static int prepare_segment(struct weir_partition_log *log, struct weir_log_read *read)
@@ -79,7 +103,8 @@ static int prepare_segment(struct weir_partition_log *log, struct weir_log_read 
     read->env = log->env;
     read->budget = log->budget;
     read->log = log;
-    if (segment == weir_log_active(log)) find_hints(log, read);
+    bool is_active = segment == weir_log_active(log);
+    if (!is_active || !find_tail_hints(log, read)) find_window_hints(segment->window, read);
     return WEIR_END;
 }
 
@@ -111,8 +136,7 @@ static bool find_hot_range(struct weir_log_read *read)
 /* What goes wrong here goes wrong for the worker too, who says so. */
 static bool take_hot_range(struct weir_partition_log *log, struct weir_log_read *read)
 {
-    bool is_active = read->offset >= weir_log_active(log)->facts.base_offset;
-    if (read->range_min == 0 || !is_active) return false;
+    if (read->range_min == 0) return false;
     if (prepare_segment(log, read) < 0) return false;
     bool is_found = find_hot_range(read);
     weir_segment_unref(read->segment);
@@ -129,6 +153,7 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     read->size = 0;
     read->rc = 0;
     read->segment = NULL;
+    read->window = NULL;
     read->damaged_offset = -1;
     if (read->offset < log->start_offset || read->offset > log->end_offset) {
         read->rc = weir_error_set(&read->error, WEIR_OFFSET_OUT_OF_RANGE,
@@ -225,9 +250,23 @@ static int find_warm_range(struct weir_log_read *read, const struct weir_segment
     return rc;
 }
 
+/* For this read, and for those that go on from there. Without one the files are asked each time. */
+static void read_window(struct weir_log_read *read)
+{
+    const struct weir_segment *segment = read->segment;
+    struct weir_index_files files = {segment->env, segment->directory, segment->facts.base_offset};
+    struct weir_index_window *window = NULL;
+    int rc =
+        weir_index_window_read(&files, read->offset, segment->is_sealed, read->budget, &window);
+    if (rc < 0) return;
+    read->window = window;
+    find_window_hints(window, read);
+}
+
 void weir_log_read_run(struct weir_log_read *read)
 {
     struct weir_segment_seek first;
+    if (read->position < 0) read_window(read);
     read->rc = seek(read, &first);
     if (read->rc < 0) return;
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return;
@@ -237,9 +276,19 @@ void weir_log_read_run(struct weir_log_read *read)
 
 /* ---- end: the owner's thread ----------------------------------------------------------------- */
 
+static void keep_window(struct weir_log_read *read)
+{
+    struct weir_segment *segment = read->segment;
+    if (read->window == NULL) return;
+    weir_free(segment->window);
+    segment->window = read->window;
+    read->window = NULL;
+}
+
 int weir_log_read_end(struct weir_log_read *read)
 {
     struct weir_partition_log *log = read->log;
+    keep_window(read);
     weir_segment_unref(read->segment);
     read->segment = NULL;
     if (read->truncations != log->truncations) {

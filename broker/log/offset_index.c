@@ -258,8 +258,9 @@ static bool time_is_before(const struct weir_index_entry *entry, int64_t timesta
     return entry->max_timestamp_ms < timestamp_ms;
 }
 
-static int find_last(const struct weir_index_files *files, const struct index_file *index,
-                     entry_test is_before, int64_t wanted, struct weir_index_entry *entry_out)
+/* Its place in the file, or WEIR_END. */
+static int64_t find_last(const struct weir_index_files *files, const struct index_file *index,
+                         entry_test is_before, int64_t wanted, struct weir_index_entry *entry_out)
 {
     int64_t low = 0; /* entries below it are before `wanted` */
     int64_t high = index->count;
@@ -278,7 +279,7 @@ static int find_last(const struct weir_index_files *files, const struct index_fi
     }
     if (low == 0) return WEIR_END;
     *entry_out = found;
-    return 0;
+    return low - 1;
 }
 
 static int find_in_offsets(const struct weir_index_files *files, entry_test is_before,
@@ -287,9 +288,9 @@ static int find_in_offsets(const struct weir_index_files *files, entry_test is_b
     struct index_file index;
     int rc = open_index(files, offset_suffix, WEIR_INDEX_OFFSET_ENTRY, &index);
     if (rc < 0) return rc;
-    rc = find_last(files, &index, is_before, wanted, entry_out);
+    int64_t at = find_last(files, &index, is_before, wanted, entry_out);
     weir_file_close(index.file);
-    return rc;
+    return at < 0 ? (int)at : 0;
 }
 
 int weir_index_files_find_offset(const struct weir_index_files *files, int64_t offset,
@@ -304,15 +305,37 @@ int weir_index_files_find_position(const struct weir_index_files *files, int64_t
     return find_in_offsets(files, position_is_reached, position, entry_out);
 }
 
+static int read_from(const struct index_file *index, int64_t at, struct weir_index_stretch *stretch)
+{
+    int64_t position = at * WEIR_INDEX_OFFSET_ENTRY;
+    int64_t got = weir_file_read(index->file, stretch->to, stretch->size_max, position, NULL);
+    if (got < WEIR_INDEX_OFFSET_ENTRY) return got < 0 ? (int)got : WEIR_CORRUPT;
+    stretch->size = (size_t)got - (size_t)got % WEIR_INDEX_OFFSET_ENTRY;
+    stretch->is_to_end = at + (int64_t)stretch->size / WEIR_INDEX_OFFSET_ENTRY >= index->count;
+    return 0;
+}
+
+int weir_index_files_read(const struct weir_index_files *files, struct weir_index_stretch *stretch)
+{
+    struct index_file index;
+    struct weir_index_entry entry;
+    int rc = open_index(files, offset_suffix, WEIR_INDEX_OFFSET_ENTRY, &index);
+    if (rc < 0) return rc;
+    int64_t at = find_last(files, &index, offset_is_before, stretch->offset, &entry);
+    rc = at < 0 ? (int)at : read_from(&index, at, stretch);
+    weir_file_close(index.file);
+    return rc;
+}
+
 int weir_index_files_find_time(const struct weir_index_files *files, int64_t timestamp_ms,
                                struct weir_index_entry *entry_out)
 {
     struct index_file index;
     int rc = open_index(files, time_suffix, WEIR_INDEX_TIME_ENTRY, &index);
     if (rc < 0) return rc;
-    rc = find_last(files, &index, time_is_before, timestamp_ms, entry_out);
+    int64_t at = find_last(files, &index, time_is_before, timestamp_ms, entry_out);
     weir_file_close(index.file);
-    return rc;
+    return at < 0 ? (int)at : 0;
 }
 
 static bool position_is_before(const struct weir_index_entry *entry, int64_t position)

@@ -78,6 +78,15 @@ int weir_index_files_find_offset(const struct weir_index_files *files, int64_t o
 /** The last entry that lies at or before `position`; as above. */
 int weir_index_files_find_position(const struct weir_index_files *files, int64_t position,
                                    struct weir_index_entry *entry_out);
+/** Entries as they lie in the file, from the last one at or before `offset` on. WEIR_END: none is. */
+struct weir_index_stretch {
+    int64_t offset;
+    uint8_t *to;
+    size_t size_max;
+    size_t size;    /* given, whole entries */
+    bool is_to_end; /* given: the file had no more */
+};
+int weir_index_files_read(const struct weir_index_files *files, struct weir_index_stretch *stretch);
 /** The last entry of the time index with a timestamp < `timestamp_ms`; its position is not filled.
  * */
 int weir_index_files_find_time(const struct weir_index_files *files, int64_t timestamp_ms,

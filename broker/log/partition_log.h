@@ -226,6 +226,7 @@ struct weir_log_read {
     struct weir_error error;
     /* between begin and run */
     void *segment;           /* held by reference */
+    void *window;            /* of the segment's index, which run has read; NULL: none */
     int64_t position;        /* of a batch to walk from; -1: ask the index files */
     int64_t position_offset; /* that batch's last offset */
     int64_t end_position;    /* of a batch to walk from to a range's end, if `position` is known */
@@ -243,7 +244,7 @@ struct weir_log_read {
 };
 
 /**
- * Find a range of the active segment that is in the page cache, if one was asked for; look at the
+ * Find a range of a segment that is in the page cache, if one was asked for; look at the
  * tail cache; else prepare a read of a segment. Owner's thread.
  * 0: done, parts or a range are there (none at the end). WEIR_END: have weir_log_read_run run by a
  * worker (or in place), then weir_log_read_end.

@@ -35,6 +35,7 @@ void weir_segment_unref(struct weir_segment *segment)
     weir_assert(before > 0);
     if (before > 1) return;
     weir_file_close(segment->file);
+    weir_free(segment->window);
     weir_free(segment);
 }
 

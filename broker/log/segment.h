@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "broker/log/durable_mark.h"
-#include "broker/log/offset_index.h"
+#include "broker/log/index_window.h"
 #include "broker/log/segment_scan.h"
 
 /**
@@ -22,6 +22,7 @@ struct weir_segment {
     struct weir_segment_facts facts;
     struct weir_file *file; /* NULL until somebody needs it */
     int64_t index_interval_bytes;
+    struct weir_index_window *window; /* the owner's alone: where it is read just now; NULL: none */
     _Atomic int references;
     _Atomic int64_t cut_count; /* how often the file was cut (weir_partition_log_truncate) … */
     _Atomic int64_t cut_size;  /* … and the smallest size that was left; INT64_MAX: never */
