@@ -14,6 +14,13 @@ awk '/^```c$/ { inside = 1; next } /^```$/ && inside { exit } inside' "$source/R
 lines=$(grep -c . hello.c)
 [ "$lines" -ge 15 ] || { echo "the README's first program has $lines lines: was it found?"; exit 1; }
 
+# the program finds all it needs
+"$work/prefix/bin/weir" topic create greetings -d "$work/data" -q
+"$work/prefix/bin/weir" topic list -d "$work/data" | grep -q greetings || { echo "weir does not run"; exit 1; }
+for header in weir listen log streams; do
+    [ -s "$work/prefix/include/weir/$header.h" ] || { echo "$header.h is not installed"; exit 1; }
+done
+
 export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 # shellcheck disable=SC2046
 "$cc" -Wall -Wextra -Werror hello.c $(pkg-config --cflags --libs weir) -o shared
