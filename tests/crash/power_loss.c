@@ -161,7 +161,7 @@ static void find_pending(struct plug *plug)
     }
     for (size_t i = 0; i < plug->object_count; i++) {
         struct object *object = &plug->objects[i];
-        object->fate = (enum fate)(draw(plug, i, 0, 1) % FATE_COUNT);
+        object->fate = plug->seed == 0 ? FATE_LOST : (enum fate)(draw(plug, i, 0, 1) % FATE_COUNT);
         object->survives = (int64_t)(draw(plug, i, 0, 2) % (uint64_t)(object->pending + 1));
         if (object->fate == FATE_LOST) object->survives = 0;
         if (object->fate == FATE_KEPT) object->survives = object->pending;

@@ -30,8 +30,7 @@ enum power_loss_kind {
 struct power_loss_record {
     uint32_t kind;
     uint32_t payload_size;
-    uint64_t
-        inode; /* the file changed, or the directory whose entry changed; SYNC: 0 is everything */
+    uint64_t inode;  /* the file, or the directory of the entry; SYNC: 0 is everything */
     uint64_t target; /* RENAME: the other directory */
     uint64_t kept;   /* REMOVE, RENAME: the hard link of what went; 0: a folder, or nothing */
     int64_t offset;
@@ -50,7 +49,8 @@ struct power_loss_report {
 /**
  * After the program's death. Per file, by `seed`: all that was not synced is lost, or kept, or cut at
  * one byte, or sectors of 512 bytes are each kept, lost or torn; per directory the last so many changes
- * of its entries are undone. Then the store is emptied. Same journal and seed, same outcome.
+ * of its entries are undone. Seed 0: all of it is lost. Then the
+ * store is emptied. Same journal and seed, same outcome.
  * Returns 0, or -1 with the reason on stderr.
  */
 int power_loss_apply(const char *root, const char *store, uint64_t seed,

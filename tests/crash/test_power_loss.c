@@ -311,6 +311,16 @@ START_TEST(a_sync_that_lies_covers_nothing)
 }
 END_TEST
 
+START_TEST(seed_0_takes_back_everything)
+{
+    (void)run("append", 0, "0");
+    struct content a = content_of("a");
+    ck_assert(is_block_of(&a, 'a'));
+    (void)run("none", 0, "1");
+    ck_assert(!content_of("a").is_there);
+}
+END_TEST
+
 START_TEST(the_same_seed_takes_back_the_same)
 {
     for (uint64_t seed = 0; seed < SEEDS / 4; seed++) {
@@ -338,6 +348,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_rename_is_taken_back_in_one_step);
     tcase_add_test(tests, a_sync_of_everything_covers_bytes_and_entries);
     tcase_add_test(tests, a_sync_that_lies_covers_nothing);
+    tcase_add_test(tests, seed_0_takes_back_everything);
     tcase_add_test(tests, the_same_seed_takes_back_the_same);
     suite_add_tcase(suite, tests);
 }

@@ -252,21 +252,21 @@ static void check_append(struct checker *checker, const struct history_event *ap
     if (append->result != HISTORY_OK || append->acks == HISTORY_ACKS_NONE) return;
     const char *acks = append->acks == HISTORY_ACKS_ALL ? "all" : "1";
     bool is_kept = !may_be_lost(checker->history, append);
-    for (int64_t i = 0; i < append->count; i++) {
+    for (int64_t i = 0; i < append->count && checker->anomaly.name == NULL; i++) {
         int64_t offset = append->offset + i;
         int64_t found = final_value(checker, append->log, offset);
         if (found == append->value + i) continue;
-        if (is_kept) {
+        if (is_in_log(checker, append->log, append->value + i)) {
+            flag(checker, "value-changed-at-offset",
+                 "%s was acknowledged at offset %" PRId64 " of %s and is at another one",
+                 value_name(append->value + i).text, offset, log_name(checker, append->log).text);
+        } else if (is_kept) {
             flag(checker, "lost-write",
                  "%s was acknowledged (acks=%s) at offset %" PRId64
                  " of %s; at the end that offset holds %s, and the log ends at %" PRId64,
                  value_name(append->value + i).text, acks, offset,
                  log_name(checker, append->log).text, value_name(found).text,
                  checker->logs[append->log].count);
-        } else if (is_in_log(checker, append->log, append->value + i)) {
-            flag(checker, "value-changed-at-offset",
-                 "%s was acknowledged at offset %" PRId64 " of %s and is at another one",
-                 value_name(append->value + i).text, offset, log_name(checker, append->log).text);
         }
     }
 }

@@ -167,6 +167,16 @@ START_TEST(a_write_after_the_power_came_back_is_not_excused)
 }
 END_TEST
 
+/* It is not lost, but what its producer was told is wrong. */
+START_TEST(a_write_at_another_offset_than_acknowledged_is_flagged)
+{
+    append(1, 1, 1, HISTORY_ACKS_ALL);
+    append(2, 1, 0, HISTORY_ACKS_ALL);
+    last_reads(2);
+    assert_flagged("value-changed-at-offset");
+}
+END_TEST
+
 START_TEST(a_lost_read_is_flagged)
 {
     append(1, 2, 0, HISTORY_ACKS_NONE);
@@ -391,6 +401,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_write_lost_by_a_kill_is_flagged_with_acks_1);
     tcase_add_test(tests, a_late_answer_is_excused_with_acks_1);
     tcase_add_test(tests, a_write_after_the_power_came_back_is_not_excused);
+    tcase_add_test(tests, a_write_at_another_offset_than_acknowledged_is_flagged);
     tcase_add_test(tests, a_lost_read_is_flagged);
     tcase_add_test(tests, a_changed_value_is_flagged);
     tcase_add_test(tests, a_duplicate_is_flagged);
