@@ -1,4 +1,8 @@
-#include "broker/server/handlers/fan_out.h"
+#include <stdio.h>
+
+#include "broker/log/log_glance.h"
+#include "broker/log/small_file.h"
+#include "broker/metadata/topic_names.h"
 #include "broker/server/handlers/handlers.h"
 #include "broker/server/handlers/outcome.h"
 #include "wire/generated/describe_log_dirs_request.h"
@@ -11,12 +15,12 @@ struct measure {
     struct weir_slice topic;
     int32_t partition;
     int64_t size;
-    bool is_there;
 };
 
 struct describe_log_dirs {
-    struct weir_fan_out fan_out;          /* first */
-    struct weir_list_topics_request list; /* of all, if all are asked for */
+    struct weir_work work; /* first */
+    struct weir_request_context *context;
+    struct weir_list_topics_request list; /* of those asked for, or of all */
     const struct weir_wire_describe_log_dirs_request *request;
     struct measure *measures; /* those of a topic stand together */
     size_t count;
@@ -46,8 +50,7 @@ answer(struct weir_request_context *context, int16_t error_code,
     weir_outcome_reply(context, &response);
 }
 
-/* The rows of one topic, from `at` on; returns where the next one begins. What is not there is left
- * out, and a topic without any partition too. */
+/* The rows of one topic, from `at` on; returns where the next one begins. */
 static size_t
 show_topic(struct describe_log_dirs *describe, size_t at,
            struct weir_wire_describe_log_dirs_response_describe_log_dirs_topic *topic,
@@ -60,7 +63,6 @@ show_topic(struct describe_log_dirs *describe, size_t at,
     for (; at < describe->count && weir_slice_equal(describe->measures[at].topic, topic->name);
          at++) {
         const struct measure *measure = &describe->measures[at];
-        if (!measure->is_there) continue;
         rows[topic->partitions_count++] =
             (struct weir_wire_describe_log_dirs_response_describe_log_dirs_partition){
                 .partition_index = measure->partition,
@@ -70,10 +72,9 @@ show_topic(struct describe_log_dirs *describe, size_t at,
     return at;
 }
 
-static void done(struct weir_fan_out *fan_out)
+static void done(struct describe_log_dirs *describe)
 {
-    struct describe_log_dirs *describe = (struct describe_log_dirs *)fan_out;
-    struct weir_arena *arena = &fan_out->context->arena;
+    struct weir_arena *arena = &describe->context->arena;
     struct weir_wire_describe_log_dirs_response_describe_log_dirs_topic *topics =
         weir_arena_array(arena, describe->count, sizeof *topics);
     struct weir_wire_describe_log_dirs_response_describe_log_dirs_partition *rows =
@@ -82,96 +83,132 @@ static void done(struct weir_fan_out *fan_out)
     size_t at = 0;
     while (!weir_arena_failed(arena) && at < describe->count) {
         at = show_topic(describe, at, &topics[topic_count], rows + at);
-        topic_count += topics[topic_count].partitions_count > 0;
+        topic_count++;
     }
-    answer(fan_out->context, 0, topics, topic_count);
+    answer(describe->context, 0, topics, topic_count);
 }
 
 /* ---- partitions ------------------------------------------------------------------------------ */
 
-static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
+/* By what lies in the folders: to be measured a partition need not be opened. One that was never written
+ * has none, and nothing in it. */
+static void measure_run(struct weir_work *work)
 {
-    struct describe_log_dirs *describe = (struct describe_log_dirs *)fan_out;
-    struct weir_describe_partition_request *partition =
-        (struct weir_describe_partition_request *)request;
-    const struct measure *measure = &describe->measures[index];
-    partition->of = (struct weir_topic_partition){measure->topic, measure->partition};
-    weir_broker_describe_partition(fan_out->context->broker, partition);
-    return true;
+    struct describe_log_dirs *describe = (struct describe_log_dirs *)work;
+    const struct weir_broker *broker = describe->context->broker;
+    struct weir_log_path root = weir_log_path(weir_broker_path(broker), "log");
+    for (size_t i = 0; i < describe->count; i++) {
+        struct measure *measure = &describe->measures[i];
+        char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
+        struct weir_log_glance glance = {0};
+        (void)snprintf(name, sizeof name, "%.*s-%d", (int)measure->topic.size,
+                       (const char *)measure->topic.data, measure->partition);
+        struct weir_log_path path = weir_log_path(root.text, name);
+        (void)weir_log_glance(weir_broker_env(broker), path.text, &glance, NULL);
+        measure->size = glance.size_bytes;
+    }
 }
 
-static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
+static void measured(struct weir_message *message)
 {
-    struct describe_log_dirs *describe = (struct describe_log_dirs *)fan_out;
-    const struct weir_describe_partition_request *partition =
-        (const struct weir_describe_partition_request *)request;
-    describe->measures[index].is_there = request->rc == 0;
-    describe->measures[index].size = partition->state.size_bytes;
+    done((struct describe_log_dirs *)message);
 }
 
 static void measure_all(struct describe_log_dirs *describe)
 {
-    describe->fan_out.count = describe->count;
-    describe->fan_out.request_size = sizeof(struct weir_describe_partition_request);
-    describe->fan_out.ask = ask;
-    describe->fan_out.take = take;
-    describe->fan_out.done = done;
-    weir_fan_out_begin(&describe->fan_out);
+    struct weir_request_context *context = describe->context;
+    describe->work =
+        (struct weir_work){.done.handle = measured, .run = measure_run, .reply_to = context->actor};
+    weir_work_submit(weir_broker_env(context->broker), &describe->work);
 }
 
 /* ---- which ones ------------------------------------------------------------------------------ */
 
 static void add(struct describe_log_dirs *describe, struct weir_slice topic, int32_t partition)
 {
-    describe->measures[describe->count++] = (struct measure){topic, partition, 0, false};
+    describe->measures[describe->count++] = (struct measure){topic, partition, 0};
 }
 
-static void listed(struct weir_request *request)
+static void add_all(struct describe_log_dirs *describe)
 {
-    struct describe_log_dirs *describe = request->context;
-    struct weir_request_context *context = describe->fan_out.context;
     const struct weir_list_topics_request *list = &describe->list;
-    if (request->rc < 0) {
-        weir_context_reply_close(context, request->error.text);
-        return;
-    }
-    size_t count = 0;
     for (size_t i = 0; i < list->topic_count; i++) {
-        count += (size_t)list->topics[i].partition_count;
-    }
-    describe->measures = weir_arena_array(&context->arena, count, sizeof *describe->measures);
-    for (size_t i = 0; describe->measures != NULL && i < list->topic_count; i++) {
         for (int32_t j = 0; j < list->topics[i].partition_count; j++) {
             add(describe, list->topics[i].name, j);
         }
     }
-    measure_all(describe);
 }
 
-static void list_all(struct describe_log_dirs *describe)
+/* What is not there is left out. */
+static void add_selection(struct describe_log_dirs *describe)
 {
-    struct weir_request_context *context = describe->fan_out.context;
-    describe->list = (struct weir_list_topics_request){
-        .request = {.reply_to = context->actor, .done = listed, .context = describe},
-        .arena = &context->arena,
-    };
-    weir_broker_list_topics(context->broker, &describe->list);
+    const struct weir_wire_describe_log_dirs_request *request = describe->request;
+    for (size_t i = 0; i < request->topics_count; i++) {
+        const struct weir_topic_info *topic = &describe->list.topics[i];
+        for (size_t j = 0; topic->rc == 0 && j < request->topics[i].partitions_count; j++) {
+            int32_t partition = request->topics[i].partitions[j];
+            if (partition < 0 || partition >= topic->partition_count) continue;
+            add(describe, request->topics[i].topic, partition);
+        }
+    }
 }
 
-static void read_selection(struct describe_log_dirs *describe)
+static size_t count_wanted(const struct describe_log_dirs *describe)
 {
     const struct weir_wire_describe_log_dirs_request *request = describe->request;
     size_t count = 0;
-    for (size_t i = 0; i < request->topics_count; i++) {
+    for (size_t i = 0; request->topics != NULL && i < request->topics_count; i++) {
         count += request->topics[i].partitions_count;
     }
-    describe->measures =
-        weir_arena_array(&describe->fan_out.context->arena, count, sizeof *describe->measures);
-    for (size_t i = 0; describe->measures != NULL && i < request->topics_count; i++) {
-        for (size_t j = 0; j < request->topics[i].partitions_count; j++) {
-            add(describe, request->topics[i].topic, request->topics[i].partitions[j]);
-        }
+    for (size_t i = 0; request->topics == NULL && i < describe->list.topic_count; i++) {
+        count += (size_t)describe->list.topics[i].partition_count;
     }
+    return count;
+}
+
+static void listed(struct weir_request *asked)
+{
+    struct describe_log_dirs *describe = asked->context;
+    struct weir_request_context *context = describe->context;
+    if (asked->rc < 0) {
+        weir_context_reply_close(context, asked->error.text);
+        return;
+    }
+    describe->measures =
+        weir_arena_array(&context->arena, count_wanted(describe), sizeof *describe->measures);
+    if (describe->measures == NULL) {
+        weir_outcome_reply(context, NULL);
+        return;
+    }
+    if (describe->request->topics == NULL) {
+        add_all(describe);
+    } else {
+        add_selection(describe);
+    }
+    measure_all(describe);
+}
+
+static void list_topics(struct describe_log_dirs *describe)
+{
+    const struct weir_wire_describe_log_dirs_request *request = describe->request;
+    struct weir_request_context *context = describe->context;
+    struct weir_slice *names =
+        weir_arena_array(&context->arena, request->topics_count, sizeof *names);
+    if (names == NULL) {
+        weir_outcome_reply(context, NULL);
+        return;
+    }
+    for (size_t i = 0; i < request->topics_count; i++) {
+        names[i] = request->topics[i].topic;
+    }
+    describe->list = (struct weir_list_topics_request){
+        .request = {.reply_to = context->actor, .done = listed, .context = describe},
+        .arena = &context->arena,
+        .names = names,
+        .asked_count = request->topics_count,
+        .is_selection = request->topics != NULL,
+    };
+    weir_broker_list_topics(context->broker, &describe->list);
 }
 
 void weir_handle_describe_log_dirs(struct weir_request_context *context)
@@ -186,12 +223,7 @@ void weir_handle_describe_log_dirs(struct weir_request_context *context)
         weir_outcome_reply(context, NULL);
         return;
     }
-    describe->fan_out.context = context;
+    describe->context = context;
     describe->request = request;
-    if (request->topics == NULL) {
-        list_all(describe);
-    } else {
-        read_selection(describe);
-        measure_all(describe);
-    }
+    list_topics(describe);
 }

@@ -100,7 +100,8 @@ static DIRECTORY describe_dirs(int16_t version, const ASKED_DIRS *topics, size_t
     return response.results[0];
 }
 
-/* All partitions with their sizes, those that hold records larger than those that do not. */
+/* All partitions with their sizes, those that hold records larger than those that do not; none is
+ * opened for it. */
 START_TEST(all_partitions_are_measured)
 {
     ck_ok(engine_create(&stage.engine, "clicks", 1), NULL);
@@ -121,6 +122,9 @@ START_TEST(all_partitions_are_measured)
             ck_assert(!directory.topics[1].partitions[i].is_future_key);
         }
     }
+    struct weir_broker_metrics metrics;
+    weir_broker_metrics(stage.engine.broker, &metrics);
+    ck_assert_int_eq(metrics.open_partitions, 1 + 1); /* the metadata's, and the one written to */
 }
 END_TEST
 
