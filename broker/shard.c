@@ -92,6 +92,8 @@ static int retain_all(struct weir_shard *shard, struct weir_mono now)
     if (now.ns < shard->retention_at.ns) return 0;
     shard->retention_at =
         weir_mono_after_ms(now, shard->broker->options.log_retention_check_interval_ms);
+    /* Not on a disk that has failed, for it writes marks and unlinks (L9), nor at the end. */
+    if (weir_broker_check_serving(shard->broker, NULL) < 0) return 0;
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
         weir_partition_retain(partition);
     }
@@ -113,9 +115,7 @@ int weir_shard_run_once(void *impl)
     if (is_home) count += weir_controller_run(controller);
     if (is_home) count += weir_retention_sweep_run(&controller->sweep, now);
     count += weir_flush_group_run(&shard->flush, now);
-    if (!atomic_load_explicit(&shard->broker->is_closing, memory_order_relaxed)) {
-        count += retain_all(shard, now);
-    }
+    count += retain_all(shard, now);
     struct weir_mono next = earlier(weir_deadline_heap_first(&shard->deadlines),
                                     weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);

@@ -343,6 +343,8 @@ START_TEST(a_failed_sync_takes_the_directory_offline)
     struct engine engine;
     char value[64];
     engine_init(&engine, 1);
+    engine.options.log_retention_check_interval_ms = 1000;
+    engine.options.topic_defaults.retention_ms = 10000;
     ck_ok(engine_open(&engine), &engine.error);
     ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
@@ -354,6 +356,10 @@ START_TEST(a_failed_sync_takes_the_directory_offline)
     ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
     ck_assert_int_eq(engine_fetch(&engine, "clicks", 1, 0, value), WEIR_OFFLINE);
     ck_assert_int_eq(engine_create(&engine, "more", 1), WEIR_OFFLINE);
+    /* Nor is anything written or removed, though everything in it expires (L9). */
+    weir_sim_disk_count_reset(engine.sim, 0);
+    weir_sim_advance_ms(engine.sim, 15000);
+    ck_assert_uint_eq(weir_sim_disk_count(engine.sim, 0), 0);
     ck_assert_int_eq(engine_close(&engine), WEIR_OFFLINE);
 
     ck_ok(engine_open(&engine), &engine.error);
