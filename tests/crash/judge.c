@@ -5,11 +5,13 @@
  *   TIME     monotonic, in ns, of the whole machine
  *   PROCESS  producer or reader
  *   TYPE     invoke, ok, fail (did not happen), info (nobody knows)
- *   F        send, poll, final; create, delete, seen: a topic; kill, power: the server went, and came back
+ *   F        send, poll, final; create, delete, seen: a topic; kill, power: the server went, and
+ *            came back
  *   LOG      topic-partition, of a topic its partition 0; - with kill and power
  *   VALUE    process << 40 | counter; create, seen: how many partitions, 0: it is not there
  *
- * usage: judge [--expect ANOMALY] [--at-least COUNT] FILE ...    exit 0: no anomaly, or just that one
+ * usage: judge [--expect ANOMALY] [--at-least COUNT] FILE ...
+ * Exit 0: no anomaly, or just that one.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,7 +59,7 @@ __attribute__((noreturn)) static void refuse(const char *path, const char *line)
     exit(2);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static struct line parse(const char *path, const char *text)
 {
@@ -102,7 +104,7 @@ static int by_time(const void *a, const void *b)
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
-/* ---- the history ------------------------------------------------------------------------------ */
+/* ---- the history ----------------------------------------------------------------------------- */
 
 static int log_of(struct judge *judge, const char *name)
 {
@@ -129,8 +131,8 @@ static int reader_of(struct judge *judge, const struct line *line)
     refuse("too many readers", name);
 }
 
-/* The call that is answered: values are unique, a topic's client does one thing after the other, and few
- * calls are open at once, so the newest come first. */
+/* The call that is answered: values are unique, a topic's client does one thing at a time, and
+ * few calls are open at once, so the newest come first. */
 static size_t call_of(struct judge *judge, enum history_kind kind, const struct line *answer)
 {
     const struct history *history = &judge->history;
@@ -208,7 +210,7 @@ static void note_line(struct judge *judge, const struct line *line)
     note_crash(judge, line);
 }
 
-/* ---- the verdict ------------------------------------------------------------------------------ */
+/* ---- the verdict ----------------------------------------------------------------------------- */
 
 /* The names of Jepsen's Kafka checker, where the simulator's say it in other words. */
 static const char *known_name(const char *name)

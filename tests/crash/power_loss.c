@@ -1,6 +1,6 @@
 /**
- * The other half of the shim: after the kill, what no sync had made durable is taken back, newest first;
- * first the bytes (files are found by inode, whatever they are called by now), then the entries.
+ * The other half of the shim: after the kill, what no sync had made durable is taken back, newest
+ * first; first the bytes (files are found by inode, whatever they are called), then the entries.
  */
 #include "tests/crash/power_loss.h"
 
@@ -75,7 +75,7 @@ static int failed(const char *what)
     return -1;
 }
 
-/* ---- the journal ------------------------------------------------------------------------------ */
+/* ---- the journal ----------------------------------------------------------------------------- */
 
 /* None: the kill came before the program's first step. */
 static int read_journal(struct plug *plug, size_t *size_out)
@@ -169,7 +169,7 @@ static void find_pending(struct plug *plug)
     }
 }
 
-/* ---- where files are now ---------------------------------------------------------------------- */
+/* ---- where files are now --------------------------------------------------------------------- */
 
 /* nftw takes no context. */
 static struct plug *walking;
@@ -195,9 +195,9 @@ static int find_files(struct plug *plug, const char *root)
     return 0;
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* The bytes [from, to) as they were before the change; beyond the old end a lost sector is zeros. */
+/* The bytes [from, to) as they were before the change; zeros beyond the old end. */
 static int put_back(int fd, const struct change *change, int64_t from, int64_t to)
 {
     static const uint8_t zeros[SECTOR];
@@ -284,7 +284,7 @@ static int undo_bytes(struct plug *plug, const struct change *change)
     return rc;
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *walk)
 {
@@ -333,7 +333,7 @@ static int undo_entry(struct plug *plug, const struct change *change)
     return mkdir(path, 0755) == 0 || is_settled(errno) ? 0 : failed(path);
 }
 
-/* ---- all of it -------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static int undo(struct plug *plug)
 {

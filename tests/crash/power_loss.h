@@ -4,17 +4,17 @@
 #include <stdint.h>
 
 /**
- * Power loss for a real program. A SIGKILL leaves what was written in the page cache; a power cut does
- * not. The shim (power_loss_shim.c, under the program by LD_PRELOAD) writes down how to undo each change
- * of a file or a directory below one root, and which changes a sync has made durable. After the kill
- * power_loss_apply takes back, by a seed, what was not.
+ * Power loss for a real program. A SIGKILL leaves what was written in the page cache; a power cut
+ * does not. The shim (power_loss_shim.c, under the program by LD_PRELOAD) notes how to undo each
+ * change of a file or a directory below one root, and which changes a sync has made durable. After
+ * the kill power_loss_apply takes back, by a seed, what was not.
  *
  * The store is a folder on the same file system, outside the root:
  *   STORE/journal   struct power_loss_record, each with its payload, in the order things happened
  *   STORE/N         a hard link to a file that was removed or replaced: it can come back
  *
- * The shim's environment: WEIR_POWER_ROOT and WEIR_POWER_STORE (absolute paths; without them it does
- * nothing), WEIR_SHIM_LIE=1: syncs succeed and make nothing durable, the bug that a test must find.
+ * The shim's environment: WEIR_POWER_ROOT and WEIR_POWER_STORE (absolute paths; without them it
+ * does nothing), WEIR_SHIM_LIE=1: syncs succeed and make nothing durable, a bug that must be found.
  */
 #define POWER_LOSS_JOURNAL "journal"
 
@@ -47,11 +47,10 @@ struct power_loss_report {
 };
 
 /**
- * After the program's death. Per file, by `seed`: all that was not synced is lost, or kept, or cut at
- * one byte, or sectors of 512 bytes are each kept, lost or torn; per directory the last so many changes
- * of its entries are undone. Seed 0: all of it is lost. Then the
- * store is emptied. Same journal and seed, same outcome.
- * Returns 0, or -1 with the reason on stderr.
+ * After the program's death. Per file, by `seed`: all that was not synced is lost, kept, or cut at
+ * one byte, or sectors of 512 bytes are each kept, lost or torn; per directory the last so many
+ * changes of its entries are undone. Seed 0: all of it is lost. Then the store is emptied.
+ * Same journal and seed, same outcome. Returns 0, or -1 with the reason on stderr.
  */
 int power_loss_apply(const char *root, const char *store, uint64_t seed,
                      struct power_loss_report *report_out);

@@ -1,7 +1,8 @@
 /**
- * Under the program by LD_PRELOAD: the calls of base/env_uv_files.c that change a disk, written down as
- * they happen. One lock makes change and record one step for any sync that begins in another thread; a
- * kill between the two leaves a change that no record undoes, as a disk may keep what was not synced.
+ * Under the program by LD_PRELOAD: the calls of base/env_uv_files.c that change a disk, noted
+ * as they happen. One lock makes change and record one step for any sync that begins in another
+ * thread; a kill between the two leaves a change that no record undoes, as a disk may keep what was
+ * not synced.
  */
 #include "tests/crash/power_loss.h"
 
@@ -82,7 +83,7 @@ __attribute__((constructor)) static void begin(void)
     shim.is_on = true;
 }
 
-/* ---- what is written down --------------------------------------------------------------------- */
+/* ---- what is written down -------------------------------------------------------------------- */
 
 static bool is_below_root(const char *path)
 {
@@ -174,7 +175,7 @@ static uint64_t keep(const char *path)
     return number;
 }
 
-/* ---- the calls -------------------------------------------------------------------------------- */
+/* ---- the calls ------------------------------------------------------------------------------- */
 
 #pragma GCC visibility push(default)
 

@@ -1,4 +1,4 @@
-/* The shim is trusted because a program under it that dies keeps what it synced, and not the rest. */
+/* The shim is trusted because a program under it that dies keeps what it synced, not the rest. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 enum { SEEDS = 32, BYTES = 3000, SIZE_MAX_READ = 3 * BYTES };
 
-/* ---- the program under the shim --------------------------------------------------------------- */
+/* ---- the program under the shim -------------------------------------------------------------- */
 
 static void must(int is_so)
 {
@@ -79,7 +79,7 @@ static void probe(const char *scenario, const char *disk)
     (void)raise(SIGKILL);
 }
 
-/* ---- the stage -------------------------------------------------------------------------------- */
+/* ---- the stage ------------------------------------------------------------------------------- */
 
 static char work[64];
 static char disk[80];
@@ -162,9 +162,9 @@ static bool is_block_of(const struct content *content, char letter)
     return content->size == BYTES && count(content, letter, 0, BYTES) == BYTES;
 }
 
-/* ---- claims ----------------------------------------------------------------------------------- */
+/* ---- claims ---------------------------------------------------------------------------------- */
 
-/* What was synced is there under every seed; what was not is lost, kept, cut short or full of holes. */
+/* What was synced is there under every seed; what was not is lost, kept, cut or full of holes. */
 START_TEST(appended_bytes_that_no_sync_covers_may_go)
 {
     int lost = 0, kept = 0, cut = 0, holes = 0;
