@@ -34,9 +34,8 @@ struct history_event {
     enum history_result result;
     enum history_acks acks;
     bool is_lossy;
-    bool
-        is_hearsay; /* bounds from somebody who is told of news: they may lag behind what others see */
-    int process;    /* producer, reader or group */
+    bool is_hearsay; /* bounds of one who is told of news: they may lag behind what others see */
+    int process;     /* producer, reader or group */
     int log;
     int64_t began; /* logical time: one tick per call and per answer */
     int64_t ended; /* 0: no answer */

@@ -75,11 +75,6 @@ static void go_away(struct remote *remote)
     if (had_any && remote->ops->lost != NULL) remote->ops->lost(remote);
 }
 
-void remote_drop(struct remote *remote)
-{
-    go_away(remote);
-}
-
 static void answered(struct weir_remote_call *call, int rc, const void *response)
 {
     struct remote_ask *ask = (struct remote_ask *)call;
@@ -124,8 +119,6 @@ static void note_loss(struct remote *remote, int rc, const struct weir_error *er
 }
 
 /* ---- what the topic is like ------------------------------------------------------------------- */
-
-static void look(struct remote *remote);
 
 static void be_ready(struct remote *remote)
 {

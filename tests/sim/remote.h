@@ -6,9 +6,9 @@
 #include "tests/sim/served.h"
 
 /**
- * What every client of the served world is: an actor on a node of its own that keeps one connection to
- * node 0, asks again for what its topic is like whenever it has a new one, acts from time to time, and
- * loses patience with a server that says nothing.
+ * What every client of the served world is: an actor on a node of its own that keeps one connection
+ * to node 0, asks again for what its topic is like whenever it has a new one, acts from time to
+ * time, and loses patience with a server that says nothing.
  *
  *   away ──(a moment)──> connecting ──> looking (Metadata) ──> ready ──reset, silence──> away
  */
@@ -72,10 +72,10 @@ void remote_send(struct remote *remote, struct remote_ask *ask,
                  const struct weir_message_type *request_type,
                  const struct weir_message_type *response_type, int16_t version,
                  const void *request);
-/** The connection is no good any more. */
-void remote_drop(struct remote *remote);
-/** It was answered with an error: is one excused? True if the client shall try again later; false if
- * that is an anomaly, which is noted. */
+/**
+ * It was answered with an error: is one excused? True if the client shall try again later; false if
+ * that is an anomaly, which is noted.
+ */
 bool remote_excuses(struct remote *remote, const struct remote_ask *ask, int16_t error,
                     const char *what);
 /** No fault has been about since the question. */
@@ -101,8 +101,10 @@ void remote_reader_new(struct served *served, struct served_topic *topic,
 enum rogue_kind { ROGUE_DRIBBLES, ROGUE_IS_DEAF, ROGUE_IS_HOSTILE };
 void remote_rogue_new(struct served *served, enum rogue_kind kind);
 
-/** Creates topics, looks at them, writes, adds partitions, asks for offsets, deletes records and the
- * topic, and holds each answer against what it knows. */
+/**
+ * Creates topics, looks at them, writes, adds partitions, asks for offsets, deletes records and the
+ * topic, and holds each answer against what it knows.
+ */
 void remote_admin_new(struct served *served, int64_t rounds);
 
 #endif

@@ -1,9 +1,10 @@
 /**
  * An administrator over the wire. A topic's life: it is created, looked at, written to, given more
- * partitions, trimmed, asked for its offsets, deleted, and looked for in vain. What it holds is known at
- * each step, so each answer is held against it at once. When nobody knows whether a change took effect,
- * because its connection is gone or it was refused with an error that says so little, the topic is left
- * to itself and the next one has another name: the change may still be on its way.
+ * partitions, trimmed, asked for its offsets, deleted, and looked for in vain. What it holds is
+ * known at each step, so each answer is held against it at once. When nobody knows whether a change
+ * took effect, because its connection is gone or it was refused with an error that says so little,
+ * the topic is left to itself and the next one has another name: the change may still be on its
+ * way.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /**
- * A producer over the wire, as Kafka's own: several requests under way, each with batches for one or
- * more partitions. An idempotent one sends again, in order and with the same sequences, what was
- * refused or lost with its connection, until it is stored; or it gives up all that has no answer and
- * goes on with the next epoch of its producer id, so that what it gave up and is still on its way
- * cannot get between. A plain one never sends again; with each connection it goes by another name in
- * the history, because what the old one sent may arrive behind.
+ * A producer over the wire, as Kafka's own: several requests under way, each with batches for one
+ * or more partitions. An idempotent one sends again, in order and with the same sequences, what was
+ * refused or lost with its connection, until it is stored; or it gives up all that has no answer
+ * and goes on with the next epoch of its producer id, so that what it gave up and is still on its
+ * way cannot get between. A plain one never sends again; with each connection it goes by another
+ * name in the history, because what the old one sent may arrive behind.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "wire/generated/produce_response.h"
 #include "wire/record_batch.h"
 
-enum { IN_FLIGHT_MAX = 5, BY_ID_FROM = 13, PADDING_MAX = 120, SHARES_PER_MILLE = 400 };
+enum { IN_FLIGHT_MAX = 5, PADDING_MAX = 120, SHARES_PER_MILLE = 400 };
 
 struct producer;
 

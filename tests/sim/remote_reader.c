@@ -1,7 +1,7 @@
 /**
  * A reader over the wire: all partitions of one topic from their beginning, with a fetch session or
- * without, by name or by id, waiting for more or not. Every batch's checksum is verified, and nothing
- * may come from at or above the high watermark.
+ * without, by name or by id, waiting for more or not. Every batch's checksum is verified, and
+ * nothing may come from at or above the high watermark.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,6 @@
 enum {
     SESSIONS_FROM = 7,
     START_FROM = 5, /* the version that tells the log's start */
-    BY_ID_FROM = 13,
     NO_SESSION_EPOCH = -1,
     WAIT_MS_MAX = 20,
 };

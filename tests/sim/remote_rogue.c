@@ -1,8 +1,8 @@
 /**
- * Clients that are no good: one dribbles its requests byte by byte and is to be answered all the same;
- * one never reads what it is answered; one sends bytes at random, or requests with some of their bytes
- * changed, and hangs up when it likes. Whatever they do, the others get on and the server's memory is
- * bounded. What they may write goes to a topic of its own.
+ * Clients that are no good: one dribbles its requests byte by byte and is to be answered all the
+ * same; one never reads what it is answered; one sends bytes at random, or requests with some of
+ * their bytes changed, and hangs up when it likes. Whatever they do, the others get on and the
+ * server's memory is bounded. What they may write goes to a topic of its own.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -5,9 +5,9 @@
 #include "tests/sim/simulation.h"
 
 /**
- * A seed's world with a server in it: node 0 runs the engine and its Kafka port, each client is a node
- * of its own (1, 2, …) that reaches it over links of the simulator. The clients live on while node 0 is
- * down; what they know of it comes over the wire.
+ * A seed's world with a server in it: node 0 runs the engine and its Kafka port, each client is a
+ * node of its own (1, 2, …) that reaches it over links of the simulator. The clients live on while
+ * node 0 is down; what they know of it comes over the wire.
  *
  *   node 1 ──link──> node 0 "node-0:9092": server, engine, disk
  *   node 2 ──link──>
@@ -45,7 +45,9 @@ struct served {
     int64_t calm_since_ns; /* no fault since; INT64_MAX while there are some */
 };
 
-/** `simulation` is opened and not started. `served` is used until its last event, not by its close. */
+/**
+ * `simulation` is opened and not started. `served` is used until its last event, not by its close.
+ */
 void served_init(struct served *served, struct simulation *simulation);
 /** Start node 0 and make its topics; false (and an anomaly) if that fails. */
 bool served_start(struct served *served);
@@ -54,9 +56,9 @@ void served_trouble(struct served *served);
 /** So many turns. */
 void served_play(struct served *served, int turns);
 /**
- * The end of a scenario. The network is whole, node 0 is up and stays up: every client gets done, the
- * last readers read all there is and every other reader has the same; clients, server and engine are
- * closed and keep no memory; and the checker finds nothing in the history.
+ * The end of a scenario. The network is whole, node 0 is up and stays up: every client gets done,
+ * the last readers read all there is and every other reader has the same; clients, server and
+ * engine are closed and keep no memory; and the checker finds nothing in the history.
  */
 void served_end(struct served *served);
 

@@ -1,9 +1,9 @@
 /**
  * A server that loses its power again and again under concurrent producers: a hundred rounds in one
  * life, each of some turns, a loss of everything that was not synced, and a recovery. What was
- * acknowledged is there at the end, once, at the offset that was told, and no reader has seen an offset
- * twice: the history is checked for lost-write, duplicate, value-changed-at-offset (inconsistent-offsets)
- * and nonmonotonic-poll, and all else that the checker knows.
+ * acknowledged is there at the end, once, at the offset that was told, and no reader has seen an
+ * offset twice: the history is checked for lost-write, duplicate, value-changed-at-offset and
+ * nonmonotonic-poll, and all else that the checker knows.
  */
 #include "tests/sim/remote.h"
 #include "tests/sim/seeds.h"

@@ -1,8 +1,8 @@
 /**
- * The engine behind its Kafka port under random seeds: producers, readers and administrators on nodes
- * of their own speak the wire protocol over links that are slow, cut and reset, to a node that is
- * killed, loses power, runs out of disk and memory. At the end everything acknowledged is there, once,
- * in order, and nothing else; everybody has got on; and nothing is left in memory.
+ * The engine behind its Kafka port under random seeds: producers, readers and administrators on
+ * nodes of their own speak the wire protocol over links that are slow, cut and reset, to a node
+ * that is killed, loses power, runs out of disk and memory. At the end everything acknowledged is
+ * there, once, in order, and nothing else; everybody has got on; and nothing is left in memory.
  */
 #include "tests/sim/remote.h"
 #include "tests/sim/seeds.h"
