@@ -110,6 +110,22 @@ int64_t hostile_memory(const struct hostile_server *server)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
+int64_t hostile_memory_peak(const struct hostile_server *server)
+{
+    char path[64];
+    char line[LINE_SIZE];
+    long long kib = -1;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)server->pid); /* fits */
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "the server is gone");
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "VmHWM: %lld kB", &kib) == 1) break;
+    }
+    (void)fclose(file);
+    ck_assert_int_ge(kib, 0);
+    return kib * 1024;
+}
+
 int64_t hostile_memory_bound(int64_t bytes)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

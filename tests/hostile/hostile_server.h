@@ -28,6 +28,8 @@ void hostile_end(struct hostile_server *server);
 
 /** Bytes of memory that it has in use (RSS). */
 int64_t hostile_memory(const struct hostile_server *server);
+/** The most that it ever had. */
+int64_t hostile_memory_peak(const struct hostile_server *server);
 /** What the bound on memory is worth: a sanitizer keeps shadows and what was freed. */
 int64_t hostile_memory_bound(int64_t bytes);
 int hostile_descriptors(const struct hostile_server *server);
