@@ -7,7 +7,7 @@
 #include "broker/server/handlers/fetch_poll.h"
 
 /* From here on bytes are sent from the segment's file, below they are taken from memory. */
-enum { RANGE_MIN = 64 * 1024 };
+enum { RANGE_MIN = 32 * 1024 };
 enum { KEY_SIZE_MAX = WEIR_TOPIC_NAME_SIZE_MAX + 4 };
 
 /* ---- rings ----------------------------------------------------------------------------------- */
