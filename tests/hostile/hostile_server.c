@@ -128,7 +128,7 @@ int64_t hostile_memory_peak(const struct hostile_server *server)
 
 int64_t hostile_memory_bound(int64_t bytes)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef WEIR_SANITIZED
     return 6 * bytes + 512LL * 1024 * 1024;
 #else
     return bytes;
