@@ -40,6 +40,20 @@ say -P -t large -X message.max.bytes=1048576 "$work/large"
 same "a record of 1,000,000 bytes comes back" "$(sha256sum <"$work/large")" \
     "$(say -C -e -t large -o beginning -D '' | sha256sum)"
 
+"$WEIR" topic create huge --brokers "$broker" -c max.message.bytes=11000000 >/dev/null
+head -c 10000000 /dev/urandom >"$work/huge"
+for codec in none lz4; do say -P -t huge -z "$codec" -X message.max.bytes=11000000 "$work/huge"; done
+same "records of 10 MB come back to a reader whose fetches are smaller" \
+    "$(cat "$work/huge" "$work/huge" | sha256sum)" \
+    "$(say -C -e -t huge -o beginning -D '' -X fetch.max.bytes=1000000 -X message.max.bytes=1000000 \
+        -X fetch.message.max.bytes=1000 | sha256sum)"
+seq 1 100000 | say -P -t unasked -X acks=0
+same "a flood that asks for no answer is all there" 100000 "$(read_all -t unasked -o beginning | wc -l)"
+"$WEIR" topic create clock --brokers "$broker" -c message.timestamp.type=LogAppendTime >/dev/null
+echo tick | say -P -t clock
+same "a reader is told whose clock it is" logappend \
+    "$(read_all -t clock -o beginning -J | sed -n 's/.*"tstype":"\([a-z]*\)".*/\1/p')"
+
 seq 1 1000 | say -P -t idem -X enable.idempotence=true
 same "an idempotent producer stores each once" "$(seq 1 1000)" "$(read_all -t idem -o beginning)"
 
@@ -66,4 +80,12 @@ kill_server KILL
 start_server "$broker"
 same "and after kill -9" "$(seq 1 6000)" "$(read_all -t many -o beginning | sort -n)"
 kill_server TERM
+if grep -q ' lo$' /proc/net/if_inet6 2>/dev/null; then
+    start_server '[::1]:0'
+    echo six | say -P -t v6
+    same "IPv6 serves as well" six "$(read_all -t v6 -o beginning)"
+    kill_server TERM
+else
+    echo "not run: IPv6, which this machine has not"
+fi
 echo "Checks: $claims, Failures: 0, Errors: 0"

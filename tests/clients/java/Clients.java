@@ -20,6 +20,7 @@ import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.InvalidRecordException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.RecordTooLargeException;
@@ -176,6 +177,48 @@ public class Clients {
         claim("the largest timestamp has its offset", newest == 999, newest);
     }
 
+    /* The record without a key is at fault; its neighbours only came with it. */
+    static void compacted(Admin admin) throws Exception {
+        admin.createTopics(List.of(new NewTopic("java-table", 1, (short) 1)
+            .configs(Map.of("cleanup.policy", "compact")))).all().get();
+        try (KafkaProducer<byte[], byte[]> producer = producer("linger.ms", 10000)) {
+            Future<?> keyed = producer.send(new ProducerRecord<>("java-table", 0, new byte[] {1}, new byte[] {1}));
+            Future<?> keyless = producer.send(new ProducerRecord<>("java-table", 0, null, new byte[] {2}));
+            producer.flush();
+            Throwable fault = failure(keyless);
+            claim("a record without a key is told so", fault instanceof InvalidRecordException, fault);
+            Throwable neighbour = failure(keyed);
+            claim("its neighbour is told that it was not at fault",
+                neighbour != null && !(neighbour instanceof InvalidRecordException), neighbour);
+        }
+        claim("nothing of the batch was stored", read("java-table", 1).isEmpty(), null);
+    }
+
+    /* A reader that is parked at the end of a topic meets another topic of that name, which is shorter. */
+    static void recreation(Admin admin) throws Exception {
+        TopicPartition place = new TopicPartition("java-again", 0);
+        NewTopic topic = new NewTopic("java-again", 1, (short) 1);
+        admin.createTopics(List.of(topic)).all().get();
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer("auto.offset.reset", "earliest");
+             KafkaProducer<byte[], byte[]> producer = producer("linger.ms", 0)) {
+            for (int i = 0; i < 5; i++) producer.send(new ProducerRecord<>("java-again", 0, null, new byte[] {1})).get();
+            consumer.assign(List.of(place));
+            while (consumer.position(place) < 5) consumer.poll(Duration.ofSeconds(10));
+            admin.deleteTopics(List.of("java-again")).all().get();
+            admin.createTopics(List.of(topic)).all().get();
+            RecordMetadata first = producer.send(new ProducerRecord<>("java-again", 0, null, new byte[] {2})).get();
+            claim("a producer goes on with a topic made again", first.offset() == 0, first);
+            int seen = 0;
+            while (seen == 0) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(10))) {
+                    if (record.value()[0] != 2) claim("only the new topic's records", false, record);
+                    seen++;
+                }
+            }
+            claim("a reader that was parked, too", seen == 1, seen);
+        }
+    }
+
     static void tail() throws Exception {
         TopicPartition place = new TopicPartition("java", 3);
         try (KafkaConsumer<byte[], byte[]> consumer = consumer("fetch.max.wait.ms", 20000);
@@ -204,6 +247,8 @@ public class Clients {
             production();
             codecs(admin);
             limits(admin);
+            compacted(admin);
+            recreation(admin);
             tail();
             admin.deleteTopics(List.of("java")).all().get();
             claim("a deleted topic is gone", !admin.listTopics().names().get().contains("java"), null);
