@@ -225,17 +225,28 @@ static void listed(struct weir_request *request)
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
+/* What the request has too many of, in all its resources together; NULL: of nothing. */
+static const char *find_excess(const struct weir_wire_describe_configs_request *request)
+{
+    size_t key_count = 0;
+    if (request->resources_count > WEIR_SUBJECTS_MAX) return "resources";
+    for (size_t i = 0; i < request->resources_count; i++) {
+        key_count += request->resources[i].configuration_keys_count;
+    }
+    return key_count > WEIR_SUBJECTS_MAX ? "settings" : NULL;
+}
+
 /* What needs no engine is answered at once; returns how many topics are left. */
 static size_t read_resources(struct describe_configs *describe)
 {
     struct weir_request_context *context = describe->context;
+    const char *excess = find_excess(describe->request);
     size_t topic_count = 0;
     for (size_t i = 0; i < describe->request->resources_count; i++) {
         const struct weir_wire_describe_configs_request_describe_configs_resource *asked =
             &describe->request->resources[i];
-        struct weir_outcome outcome = describe->request->resources_count > WEIR_SUBJECTS_MAX
-                                          ? weir_outcome_too_many(context, "resources")
-                                          : check(context, asked);
+        struct weir_outcome outcome =
+            excess != NULL ? weir_outcome_too_many(context, excess) : check(context, asked);
         describe->results[i] = (struct weir_wire_describe_configs_response_describe_configs_result){
             .error_code = outcome.error_code,
             .error_message = outcome.message,

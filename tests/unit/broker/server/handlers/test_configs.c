@@ -5,6 +5,7 @@
 #include "wire/error_codes.h"
 #include "wire/generated/alter_configs_request.h"
 #include "wire/generated/alter_configs_response.h"
+#include "broker/server/handlers/outcome.h"
 #include "wire/generated/describe_configs_request.h"
 #include "wire/generated/describe_configs_response.h"
 #include "wire/generated/incremental_alter_configs_request.h"
@@ -169,6 +170,26 @@ START_TEST(keys_are_chosen)
     asked.configuration_keys = weir_no_elements();
     asked.configuration_keys_count = 0;
     ck_assert_uint_eq(describe(4, asked, false).configs_count, 0);
+}
+END_TEST
+
+/* More keys than anybody has settings to ask for are refused before they are compared. */
+START_TEST(too_many_keys_are_refused)
+{
+    enum { COUNT = WEIR_SUBJECTS_MAX + 1 };
+    static struct weir_slice keys[COUNT];
+    ASKED asked = {.resource_type = TOPIC, .resource_name = weir_text("orders")};
+    open_server();
+    for (size_t i = 0; i < COUNT; i++) {
+        keys[i] = weir_text("retention.ms");
+    }
+    asked.configuration_keys = keys;
+    asked.configuration_keys_count = COUNT;
+    RESULT result = describe(4, asked, false);
+    ck_assert_int_eq(result.error_code, WEIR_WIRE_INVALID_REQUEST);
+    ck_assert_uint_eq(result.configs_count, 0);
+    asked.configuration_keys_count = COUNT - 1;
+    ck_assert_uint_eq(describe(4, asked, false).configs_count, 1);
 }
 END_TEST
 
@@ -483,6 +504,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, types_and_texts_are_shown);
     tcase_add_test(tests, synonyms_go_from_the_topic_to_the_default);
     tcase_add_test(tests, keys_are_chosen);
+    tcase_add_test(tests, too_many_keys_are_refused);
     tcase_add_test(tests, the_servers_settings_are_shown);
     tcase_add_test(tests, unknown_resources_are_refused);
     tcase_add_test(tests, resources_are_answered_in_order);
