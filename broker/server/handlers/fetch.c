@@ -192,6 +192,25 @@ static void abandon(struct weir_request_context *context)
     weir_fetch_poll_abandon(context->state);
 }
 
+/* A reader that wants too much hears so, and keeps nothing of it. */
+static void refuse(struct weir_fetch_poll *poll, struct weir_fetch_part *part,
+                   struct weir_fetch_session *session, int rc)
+{
+    struct weir_request_context *context = poll->context;
+    if (session != NULL) {
+        weir_fetch_session_close(part, session);
+    } else {
+        struct weir_connection_keep *keep = weir_context_keep(context);
+        weir_fetch_interest_release(keep->object);
+        keep->object = NULL;
+    }
+    if (rc == WEIR_LIMIT) {
+        weir_fetch_answer_error(context, WEIR_WIRE_INVALID_REQUEST);
+    } else {
+        weir_context_reply_close(context, weir_code_text(rc));
+    }
+}
+
 /* The interest is found: what is left can end in an answer only. */
 static void go_on(struct weir_fetch_poll *poll, struct weir_fetch_part *part,
                   struct weir_fetch_session *session)
@@ -199,8 +218,7 @@ static void go_on(struct weir_fetch_poll *poll, struct weir_fetch_part *part,
     struct weir_request_context *context = poll->context;
     int rc = change(poll);
     if (rc < 0) {
-        if (session != NULL) weir_fetch_session_close(part, session);
-        weir_context_reply_close(context, weir_code_text(rc));
+        refuse(poll, part, session, rc);
         return;
     }
     poll->interest->poll = poll;

@@ -2,13 +2,15 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "broker/metadata/topic_names.h"
 #include "broker/server/handlers/fetch_part.h"
 #include "broker/server/handlers/fetch_poll.h"
 
 /* From here on bytes are sent from the segment's file, below they are taken from memory. */
 enum { RANGE_MIN = 32 * 1024 };
-enum { KEY_SIZE_MAX = WEIR_TOPIC_NAME_SIZE_MAX + 4 };
+/* Of any name that a request can have: the engine says which are none. */
+enum { KEY_SIZE_MAX = INT16_MAX + 4 };
+/* No reader takes more than an eighth of what all of a shard may. */
+enum { SHARE_OF_READER = 8 };
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
@@ -141,15 +143,26 @@ void weir_fetch_interest_let_go(struct weir_fetch_interest *interest)
 
 /* ---- the set --------------------------------------------------------------------------------- */
 
-/* Null for what is too long to be a topic's name. */
 static struct weir_slice make_key(uint8_t key[KEY_SIZE_MAX], bool by_id, struct weir_slice topic,
                                   struct weir_uuid id, int32_t partition)
 {
     struct weir_slice name = by_id ? weir_slice(id.bytes, sizeof id.bytes) : topic;
-    if (name.size > WEIR_TOPIC_NAME_SIZE_MAX) return weir_null();
+    weir_assert(name.size <= INT16_MAX);
     if (name.size > 0) memcpy(key, name.data, name.size);
     weir_store_u32(key + name.size, (uint32_t)partition);
     return weir_slice(key, name.size + 4);
+}
+
+static size_t size_of(const struct weir_fetch_entry *entry)
+{
+    return sizeof *entry + entry->key.size;
+}
+
+static bool has_room(const struct weir_fetch_interest *interest, struct weir_slice key)
+{
+    const struct weir_budget *budget = &interest->part->interests_budget;
+    size_t size = sizeof(struct weir_fetch_entry) + key.size;
+    return interest->size + size <= budget->limit / SHARE_OF_READER;
 }
 
 static struct weir_fetch_entry *add(struct weir_fetch_interest *interest, struct weir_slice key,
@@ -171,6 +184,7 @@ static struct weir_fetch_entry *add(struct weir_fetch_interest *interest, struct
         weir_free(entry);
         return NULL;
     }
+    interest->size += size_of(entry);
     interest->unnamed += interest->by_id ? 1 : 0;
     weir_fetch_ring_insert(&interest->order, &entry->order);
     weir_fetch_ring_insert(&interest->due, &entry->line);
@@ -199,12 +213,11 @@ int weir_fetch_interest_put(struct weir_fetch_interest *interest,
     uint8_t bytes[KEY_SIZE_MAX];
     struct weir_slice key =
         make_key(bytes, interest->by_id, place->topic, place->topic_id, place->partition);
-    if (weir_slice_is_null(key)) return WEIR_INVALID_TOPIC;
     struct weir_fetch_entry *entry = weir_map_get(&interest->entries, key);
     if (entry != NULL) {
         update(entry, place);
     } else {
-        if (weir_fetch_interest_count(interest) >= WEIR_FETCH_PARTITIONS_MAX) return WEIR_LIMIT;
+        if (!has_room(interest, key)) return WEIR_LIMIT;
         entry = add(interest, key, place);
         if (entry == NULL) return WEIR_NO_MEMORY;
     }
@@ -223,6 +236,7 @@ static void drop(struct weir_fetch_entry *entry)
     struct weir_fetch_interest *interest = entry->interest;
     (void)weir_map_remove(&interest->entries, entry->key);
     weir_fetch_ring_remove(&entry->order);
+    interest->size -= size_of(entry);
     if (weir_slice_is_null(entry->place.topic)) interest->unnamed--;
     if (entry->state == WEIR_FETCH_DUE) {
         weir_fetch_ring_remove(&entry->line);
@@ -252,8 +266,7 @@ void weir_fetch_interest_drop(struct weir_fetch_interest *interest, struct weir_
 {
     uint8_t bytes[KEY_SIZE_MAX];
     struct weir_slice key = make_key(bytes, interest->by_id, topic, topic_id, partition);
-    struct weir_fetch_entry *entry = NULL;
-    if (!weir_slice_is_null(key)) entry = weir_map_get(&interest->entries, key);
+    struct weir_fetch_entry *entry = weir_map_get(&interest->entries, key);
     if (entry != NULL) drop(entry);
 }
 

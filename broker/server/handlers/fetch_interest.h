@@ -85,12 +85,11 @@ struct weir_fetch_entry {
     int64_t told_log_start_offset;
 };
 
-enum { WEIR_FETCH_PARTITIONS_MAX = 100000 };
-
 struct weir_fetch_interest {
     struct weir_fetch_part *part;
     struct weir_fetch_node of_part; /* in the part's list of all */
     struct weir_map entries;
+    size_t size;                  /* of the entries, in bytes */
     struct weir_fetch_node order; /* all, in the order of the last full fetch */
     struct weir_fetch_node due;
     struct weir_fetch_node held; /* watched ones with something there */
@@ -116,7 +115,8 @@ void weir_fetch_interest_let_go(struct weir_fetch_interest *interest);
 /**
  * A full fetch names everything: begin, put each, end, which drops what was not named. The order is
  * then that of the puts. Without begin and end a put adds or moves one.
- * Errors: WEIR_NO_MEMORY, WEIR_LIMIT, WEIR_INVALID_TOPIC.
+ * Errors: WEIR_NO_MEMORY; WEIR_LIMIT: one reader may not hold more (an eighth of the memory for all
+ * of a shard's: some twenty thousand partitions).
  */
 void weir_fetch_interest_begin(struct weir_fetch_interest *interest);
 int weir_fetch_interest_put(struct weir_fetch_interest *interest,

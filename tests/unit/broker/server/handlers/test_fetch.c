@@ -301,6 +301,26 @@ START_TEST(errors_are_each_partitions_own)
 }
 END_TEST
 
+/* A name too long to be one is an error of its partition, by name and when it is forgotten. */
+START_TEST(a_name_too_long_is_an_error_of_its_partition)
+{
+    char name[300];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    stage_append(&stage, "a", 0, "x");
+    struct call *call =
+        fetch(&stage, &(struct fetch_spec){.wait_ms = 60000, FROM(AT(name, 0, 0), AT("a", 0, 0))});
+    ck_assert_int_eq(fetched_at(call, 0)->error_code, WEIR_WIRE_INVALID_TOPIC_EXCEPTION);
+    ck_assert_int_eq(fetched_batches(fetched_at(call, 1)), 1);
+    call = fetch(&stage, &(struct fetch_spec){.session_id = fetched(call)->session_id,
+                                              .session_epoch = 1,
+                                              .wait_ms = 50,
+                                              FORGET(AT(name, 0, 0))});
+    ck_assert_uint_eq(fetched_count(call), 1);
+    ck_assert_int_eq(fetched_at(call, 0)->error_code, 0);
+}
+END_TEST
+
 /* Asked by an id that no topic has, and by that of a topic that was deleted. */
 START_TEST(an_unknown_id_is_an_error_of_its_partitions)
 {
@@ -462,6 +482,7 @@ static void add(Suite *suite)
     TCase *errors = tcase_create("errors");
     tcase_add_checked_fixture(errors, set_up, tear_down);
     tcase_add_test(errors, errors_are_each_partitions_own);
+    tcase_add_test(errors, a_name_too_long_is_an_error_of_its_partition);
     tcase_add_test(errors, an_unknown_id_is_an_error_of_its_partitions);
     tcase_add_test(errors, an_unknown_id_is_an_error_without_room);
     tcase_add_test(errors, a_deleted_topic_ends_the_wait);

@@ -283,6 +283,36 @@ START_TEST(sessions_left_behind_give_way)
 }
 END_TEST
 
+/* One reader takes an eighth of the memory for all at most: it is told so, alone, and what it had is
+ * free again. */
+START_TEST(a_readers_interest_is_bounded)
+{
+    enum { COUNT = 100 };
+    static struct fetch_from from[COUNT];
+    (void)open_session(12);
+    struct weir_fetch_part *part = stage.part.sessions.object;
+    size_t used = part->interests_budget.used;
+    part->interests_budget.limit = sizeof(struct weir_fetch_entry) * COUNT * 4;
+    for (int32_t i = 0; i < COUNT; i++) {
+        from[i] = (struct fetch_from){.topic = "a", .partition = i};
+    }
+    for (int32_t epoch = -1; epoch <= 0; epoch++) {
+        check_error(fetch(&stage, &(struct fetch_spec){.connection = 1,
+                                                       .session_epoch = epoch,
+                                                       .from = from,
+                                                       .from_count = COUNT}),
+                    WEIR_WIRE_INVALID_REQUEST);
+        ck_assert_uint_eq(part->interests_budget.used, used);
+    }
+    struct call *call = fetch(&stage, &(struct fetch_spec){.connection = 1,
+                                                           .session_epoch = -1,
+                                                           .wait_ms = -1,
+                                                           .from = from,
+                                                           .from_count = COUNT / 4});
+    ck_assert_uint_eq(fetched_count(call), COUNT / 4);
+}
+END_TEST
+
 /* A thousand idle partitions cost nothing: a poll asks the engine for nothing, and an append for
  * one. */
 START_TEST(idle_partitions_cost_nothing)
@@ -387,6 +417,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(bounds, set_up, tear_down);
     tcase_add_test(bounds, slots_are_bounded);
     tcase_add_test(bounds, sessions_left_behind_give_way);
+    tcase_add_test(bounds, a_readers_interest_is_bounded);
     tcase_add_test(bounds, idle_partitions_cost_nothing);
     tcase_add_test(bounds, an_answers_memory_is_bounded);
     tcase_add_test(bounds, no_failed_allocation_is_lost);
