@@ -144,7 +144,7 @@ static void serve_produce_floor(int from)
     (void)unlink(path);
 }
 
-/* One range of a file per request. */
+/* One range of a file per request, which begins with its size. */
 enum { FETCH_SIZE = 1 << 20, FETCH_FILE_SIZE = 256 << 20 };
 
 static void serve_fetch_floor(int from)
@@ -157,11 +157,12 @@ static void serve_fetch_floor(int from)
     for (off_t at = 0; at < FETCH_FILE_SIZE; at += FETCH_SIZE) {
         if (pwrite(file, bytes, sizeof bytes, at) < 0) return;
     }
-    weir_store_u32(head, 60 + FETCH_SIZE);
     off_t at = 0;
     while (receive_all(from, frame, 4) && receive_all(from, frame, weir_load_u32(frame) & 511)) {
+        size_t size = weir_load_u32(frame);
+        weir_store_u32(head, (uint32_t)(60 + size));
         if (send(from, head, sizeof head, MSG_NOSIGNAL | MSG_MORE) < 0) break;
-        for (size_t left = FETCH_SIZE; left > 0;) {
+        for (size_t left = size; left > 0;) {
             ssize_t sent = sendfile(from, file, &at, left);
             if (sent <= 0) break;
             left -= (size_t)sent;
@@ -301,16 +302,18 @@ static double fetch_cost(const struct bench_server *server, struct bench_client 
     return (bench_server_cpu(server) - from) / (bytes / 1e9);
 }
 
-static double fetch_floor(void)
+static double fetch_floor(uint32_t size)
 {
     struct bench_server floor;
     struct bench_client client;
     uint8_t request[64] = {0, 0, 0, 60};
     double from = 0;
+    int count = (int)(1280LL * FETCH_SIZE / size);
+    weir_store_u32(request + 4, size);
     bench_floor_start(&floor, serve_fetch_floor);
     bench_client_open(&client, &floor);
-    for (int i = 0; i < 1280; i++) {
-        if (i == 256) from = bench_server_cpu(&floor);
+    for (int i = 0; i < count; i++) {
+        if (i == count / 5) from = bench_server_cpu(&floor);
         bench_client_send(&client, request, sizeof request);
         (void)bench_client_skip(&client);
     }
@@ -336,12 +339,14 @@ void bench_serve_fetch(void)
     bench_produce_frame(&client, "fetch", 0, 1, weir_buffer_slice(&batch), &frame);
     int64_t batches = FETCH_FILE_SIZE / (int64_t)batch.size;
     bench_stream(&client, &frame, 1, batches, 5);
-    double floor = fetch_floor();
+    double floor = fetch_floor(FETCH_SIZE);
+    double small_floor = fetch_floor(65536);
     double large = fetch_cost(&server, &client, batch.size, records, batches, FETCH_SIZE);
     double small = fetch_cost(&server, &client, batch.size, records, batches, 65536);
     bench_row(
         &(struct bench_row){"fetch, hot, 1 MiB ranges", large, "CPU s/GB", 0.25, true, floor});
-    bench_row(&(struct bench_row){"fetch, hot, 64 KB ranges", small, "CPU s/GB", 0.25, true, 0});
+    bench_row(&(struct bench_row){"fetch, hot, 64 KB ranges", small, "CPU s/GB", 0.25, true,
+                                  small_floor});
     double resident = (double)bench_server_resident(&server) / 1e6;
     bench_row(&(struct bench_row){"resident after that load", resident, "MB", 128, true, 0});
     bench_client_close(&client);
