@@ -2,13 +2,15 @@
 #define WEIR_BROKER_LOG_INTERNAL_H
 
 #include "broker/log/durable_mark.h"
+#include "broker/log/index_window.h"
 #include "broker/log/partition_log.h"
 #include "broker/log/segment.h"
 #include "broker/log/tail_cache.h"
 
 /**
- * One partition's log, as its own files see it: log_open.c, log_append.c, log_roll.c, log_sync.c,
- * log_read.c, log_range.c, log_trim.c, partition_log.c.
+ * One partition's log, as its own files see it: log_open.c, log_folder.c, log_recover.c,
+ * log_append.c, log_roll.c, log_sync.c, log_read.c, log_range.c, log_time.c, log_trim.c,
+ * log_close.c, partition_log.c. (log_glance.c looks at a folder whose log is not open.)
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
  * where the one before ends; only the last is not sealed; whatever is in a segment, the segment is
@@ -37,6 +39,7 @@ struct weir_partition_log {
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
     struct weir_index_builder index; /* of the active segment */
+    struct weir_index_windows windows;
     struct weir_tail_cache tail;
 
     int64_t unmarked_bytes; /* appended since the last mark was written or captured */

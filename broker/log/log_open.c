@@ -21,6 +21,7 @@ static void log_free(struct weir_partition_log *log)
     weir_free(log->segments);
     weir_tail_cache_close(&log->tail);
     weir_index_builder_close(&log->index);
+    weir_index_windows_drop_all(&log->windows);
     weir_producer_state_close(&log->producers);
     weir_leader_epochs_close(&log->epochs);
     weir_free(log->path);

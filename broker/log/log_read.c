@@ -6,7 +6,7 @@
 
 /* ---- the batch that holds the offset --------------------------------------------------------- */
 
-static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
+static int seek(struct weir_log_read *read, bool is_in_place, struct weir_segment_seek *seek_out)
 {
     struct weir_index_entry hint = {
         .position = read->position,
@@ -17,10 +17,12 @@ static int seek(struct weir_log_read *read, struct weir_segment_seek *seek_out)
         .limit = read->limit,
         .end_offset = read->limit_offset,
         .hint = read->position >= 0 ? &hint : NULL,
+        .is_in_place = is_in_place,
         .damaged_offset = -1,
     };
     int rc = weir_segment_seek(read->segment, seek_out, &read->error);
     seek_out->hint = NULL;
+    read->is_index_poor = seek_out->is_index_poor;
     if (rc == WEIR_END) {
         rc = weir_error_set(&read->error, WEIR_CORRUPT, "the segment ends before offset %" PRId64,
                             read->offset);
@@ -79,13 +81,16 @@ static bool find_tail_hints(const struct weir_partition_log *log, struct weir_lo
     return true;
 }
 
-static void find_window_hints(const struct weir_index_window *window, struct weir_log_read *read)
+static void find_window_hints(const struct weir_partition_log *log, struct weir_log_read *read)
 {
     struct weir_index_entry first;
     struct weir_index_entry last;
     struct weir_index_reach reach = reach_of(read);
-    if (window == NULL) return;
-    if (!weir_index_window_find(window, read->offset, &reach, &first, &last)) return;
+    const struct weir_segment *segment = read->segment;
+    int64_t base_offset = segment->facts.base_offset;
+    if (!weir_index_windows_find(&log->windows, base_offset, read->offset, &reach, &first, &last)) {
+        return;
+    }
     take_hints(read, &first, &last);
 }
 
@@ -104,7 +109,7 @@ static int prepare_segment(struct weir_partition_log *log, struct weir_log_read 
     read->budget = log->budget;
     read->log = log;
     bool is_active = segment == weir_log_active(log);
-    if (!is_active || !find_tail_hints(log, read)) find_window_hints(segment->window, read);
+    if (!is_active || !find_tail_hints(log, read)) find_window_hints(log, read);
     return WEIR_END;
 }
 
@@ -128,9 +133,17 @@ static bool find_hot_range(struct weir_log_read *read)
     if (!weir_file_is_cached(segment->file, read->position, size)) return false;
     if (!weir_segment_entry_is_true(segment, &hint, read->limit, &header)) return false;
     struct weir_segment_seek first;
-    if (seek(read, &first) < 0) return false;
+    if (seek(read, true, &first) < 0) return false;
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return false;
     return weir_log_range_find(read, &first, NULL) == 0;
+}
+
+/* They were read while the index was being made anew, or what they say is not so. */
+static void drop_windows(struct weir_partition_log *log, struct weir_log_read *read)
+{
+    const struct weir_segment *segment = read->segment;
+    weir_index_windows_drop(&log->windows, segment->facts.base_offset);
+    read->is_index_poor = false;
 }
 
 /* What goes wrong here goes wrong for the worker too, who says so. */
@@ -139,6 +152,7 @@ static bool take_hot_range(struct weir_partition_log *log, struct weir_log_read 
     if (read->range_min == 0) return false;
     if (prepare_segment(log, read) < 0) return false;
     bool is_found = find_hot_range(read);
+    if (read->is_index_poor) drop_windows(log, read);
     weir_segment_unref(read->segment);
     read->segment = NULL;
     read->damaged_offset = -1;
@@ -155,6 +169,7 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     read->segment = NULL;
     read->window = NULL;
     read->damaged_offset = -1;
+    read->is_index_poor = false;
     if (read->offset < log->start_offset || read->offset > log->end_offset) {
         read->rc = weir_error_set(&read->error, WEIR_OFFSET_OUT_OF_RANGE,
                                   "log '%s': offset %" PRId64 " is not in %" PRId64 " to %" PRId64,
@@ -258,16 +273,21 @@ static void read_window(struct weir_log_read *read)
     struct weir_index_window *window = NULL;
     int rc =
         weir_index_window_read(&files, read->offset, segment->is_sealed, read->budget, &window);
-    if (rc < 0) return;
+    if (rc != 0) return;
+    struct weir_index_entry first;
+    struct weir_index_entry last;
+    struct weir_index_reach reach = reach_of(read);
+    if (weir_index_window_find(window, read->offset, &reach, &first, &last)) {
+        take_hints(read, &first, &last);
+    }
     read->window = window;
-    find_window_hints(window, read);
 }
 
 void weir_log_read_run(struct weir_log_read *read)
 {
     struct weir_segment_seek first;
     if (read->position < 0) read_window(read);
-    read->rc = seek(read, &first);
+    read->rc = seek(read, false, &first);
     if (read->rc < 0) return;
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return;
     read->rc = find_warm_range(read, &first);
@@ -276,19 +296,23 @@ void weir_log_read_run(struct weir_log_read *read)
 
 /* ---- end: the owner's thread ----------------------------------------------------------------- */
 
-static void keep_window(struct weir_log_read *read)
+/* What was read before a cut, or while the index was being made anew, is not kept. */
+static void keep_window(struct weir_partition_log *log, struct weir_log_read *read)
 {
-    struct weir_segment *segment = read->segment;
-    if (read->window == NULL) return;
-    weir_free(segment->window);
-    segment->window = read->window;
+    bool is_good = read->truncations == log->truncations && !read->is_index_poor;
+    if (read->is_index_poor) drop_windows(log, read);
+    if (read->window != NULL && is_good) {
+        weir_index_windows_keep(&log->windows, read->window);
+    } else {
+        weir_free(read->window);
+    }
     read->window = NULL;
 }
 
 int weir_log_read_end(struct weir_log_read *read)
 {
     struct weir_partition_log *log = read->log;
-    keep_window(read);
+    keep_window(log, read);
     weir_segment_unref(read->segment);
     read->segment = NULL;
     if (read->truncations != log->truncations) {

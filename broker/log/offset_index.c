@@ -199,6 +199,17 @@ bool weir_index_builder_find(const struct weir_index_builder *builder, int64_t o
 
 /* ---- reading the files ----------------------------------------------------------------------- */
 
+bool weir_index_entry_load(const uint8_t *bytes, int64_t base_offset,
+                           struct weir_index_entry *entry_out)
+{
+    int32_t delta = (int32_t)weir_load_u32(bytes);
+    int32_t position = (int32_t)weir_load_u32(bytes + 4);
+    if (delta < 0 || position < 0) return false;
+    *entry_out =
+        (struct weir_index_entry){.last_offset = base_offset + delta, .position = position};
+    return true;
+}
+
 struct index_file {
     struct weir_file *file;
     int64_t count;
@@ -222,6 +233,7 @@ static int open_index(const struct weir_index_files *files, const char *suffix, 
     return 0;
 }
 
+/* WEIR_CORRUPT: it says what no entry can say. */
 static int read_entry(const struct weir_index_files *files, const struct index_file *index,
                       int64_t at, struct weir_index_entry *entry_out)
 {
@@ -231,12 +243,12 @@ static int read_entry(const struct weir_index_files *files, const struct index_f
     if (got != (int64_t)index->entry_size) return WEIR_CORRUPT;
     *entry_out = (struct weir_index_entry){0};
     if (index->entry_size == WEIR_INDEX_OFFSET_ENTRY) {
-        entry_out->last_offset = files->base_offset + (int32_t)weir_load_u32(bytes);
-        entry_out->position = (int32_t)weir_load_u32(bytes + 4);
-    } else {
-        entry_out->max_timestamp_ms = (int64_t)weir_load_u64(bytes);
-        entry_out->max_timestamp_offset = files->base_offset + (int32_t)weir_load_u32(bytes + 8);
+        return weir_index_entry_load(bytes, files->base_offset, entry_out) ? 0 : WEIR_CORRUPT;
     }
+    int32_t delta = (int32_t)weir_load_u32(bytes + 8);
+    if (delta < 0) return WEIR_CORRUPT;
+    entry_out->max_timestamp_ms = (int64_t)weir_load_u64(bytes);
+    entry_out->max_timestamp_offset = files->base_offset + delta;
     return 0;
 }
 
@@ -258,9 +270,10 @@ static bool time_is_before(const struct weir_index_entry *entry, int64_t timesta
     return entry->max_timestamp_ms < timestamp_ms;
 }
 
-/* Its place in the file, or WEIR_END. */
-static int64_t find_last(const struct weir_index_files *files, const struct index_file *index,
-                         entry_test is_before, int64_t wanted, struct weir_index_entry *entry_out)
+/* The last entry that is, and its place in the file. WEIR_END: none is. */
+static int find_last(const struct weir_index_files *files, const struct index_file *index,
+                     entry_test is_before, int64_t wanted, struct weir_index_entry *entry_out,
+                     int64_t *at_out)
 {
     int64_t low = 0; /* entries below it are before `wanted` */
     int64_t high = index->count;
@@ -279,7 +292,8 @@ static int64_t find_last(const struct weir_index_files *files, const struct inde
     }
     if (low == 0) return WEIR_END;
     *entry_out = found;
-    return low - 1;
+    *at_out = low - 1;
+    return 0;
 }
 
 static int find_in_offsets(const struct weir_index_files *files, entry_test is_before,
@@ -288,9 +302,10 @@ static int find_in_offsets(const struct weir_index_files *files, entry_test is_b
     struct index_file index;
     int rc = open_index(files, offset_suffix, WEIR_INDEX_OFFSET_ENTRY, &index);
     if (rc < 0) return rc;
-    int64_t at = find_last(files, &index, is_before, wanted, entry_out);
+    int64_t at = 0;
+    rc = find_last(files, &index, is_before, wanted, entry_out, &at);
     weir_file_close(index.file);
-    return at < 0 ? (int)at : 0;
+    return rc;
 }
 
 int weir_index_files_find_offset(const struct weir_index_files *files, int64_t offset,
@@ -321,8 +336,9 @@ int weir_index_files_read(const struct weir_index_files *files, struct weir_inde
     struct weir_index_entry entry;
     int rc = open_index(files, offset_suffix, WEIR_INDEX_OFFSET_ENTRY, &index);
     if (rc < 0) return rc;
-    int64_t at = find_last(files, &index, offset_is_before, stretch->offset, &entry);
-    rc = at < 0 ? (int)at : read_from(&index, at, stretch);
+    int64_t at = 0;
+    rc = find_last(files, &index, offset_is_before, stretch->offset, &entry, &at);
+    if (rc == 0) rc = read_from(&index, at, stretch);
     weir_file_close(index.file);
     return rc;
 }
@@ -333,9 +349,10 @@ int weir_index_files_find_time(const struct weir_index_files *files, int64_t tim
     struct index_file index;
     int rc = open_index(files, time_suffix, WEIR_INDEX_TIME_ENTRY, &index);
     if (rc < 0) return rc;
-    int64_t at = find_last(files, &index, time_is_before, timestamp_ms, entry_out);
+    int64_t at = 0;
+    rc = find_last(files, &index, time_is_before, timestamp_ms, entry_out, &at);
     weir_file_close(index.file);
-    return at < 0 ? (int)at : 0;
+    return rc;
 }
 
 static bool position_is_before(const struct weir_index_entry *entry, int64_t position)

@@ -78,7 +78,12 @@ int weir_index_files_find_offset(const struct weir_index_files *files, int64_t o
 /** The last entry that lies at or before `position`; as above. */
 int weir_index_files_find_position(const struct weir_index_files *files, int64_t position,
                                    struct weir_index_entry *entry_out);
-/** Entries as they lie in the file, from the last one at or before `offset` on. WEIR_END: none is. */
+/** What the 8 bytes of an offset entry say. False: what no entry can say, a place before the
+ * segment. */
+bool weir_index_entry_load(const uint8_t *bytes, int64_t base_offset,
+                           struct weir_index_entry *entry_out);
+/** Entries as they lie in the file, from the last one at or before `offset` on. WEIR_END: none is.
+ * */
 struct weir_index_stretch {
     int64_t offset;
     uint8_t *to;

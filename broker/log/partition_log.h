@@ -236,6 +236,7 @@ struct weir_log_read {
     int32_t epoch;          /* of the batch that holds `offset`; -1: not known */
     int64_t epoch_end;      /* where that epoch ends */
     int64_t damaged_offset; /* given by run: nothing from here on can be served; -1: none */
+    bool is_index_poor;     /* given by run: what memory knows of the segment's index goes */
     int64_t offset_bound;   /* `offset_max`, the log's end and damage taken together */
     uint64_t truncations;
     struct weir_env *env;

@@ -35,7 +35,6 @@ void weir_segment_unref(struct weir_segment *segment)
     weir_assert(before > 0);
     if (before > 1) return;
     weir_file_close(segment->file);
-    weir_free(segment->window);
     weir_free(segment);
 }
 
@@ -164,10 +163,12 @@ int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *se
         .is_headers_only = true,
     };
     bool is_index_good = choose_start(segment, seek, &start);
+    seek->is_index_poor = !is_index_good;
     int rc = walk(seek, &start, error);
     if (rc < 0) return rc;
     int64_t walked = (rc == WEIR_END ? seek->limit : seek->position) - start.position;
     int64_t walk_max = WALK_INTERVALS_MAX * segment->index_interval_bytes + WALK_BYTES_MAX;
-    if (!is_index_good || walked > walk_max) rebuild_index(segment);
+    if (walked > walk_max) seek->is_index_poor = true;
+    if (seek->is_index_poor && !seek->is_in_place) rebuild_index(segment);
     return rc;
 }

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "broker/log/durable_mark.h"
-#include "broker/log/index_window.h"
+#include "broker/log/offset_index.h"
 #include "broker/log/segment_scan.h"
 
 /**
@@ -22,7 +22,6 @@ struct weir_segment {
     struct weir_segment_facts facts;
     struct weir_file *file; /* NULL until somebody needs it */
     int64_t index_interval_bytes;
-    struct weir_index_window *window; /* the owner's alone: where it is read just now; NULL: none */
     _Atomic int references;
     _Atomic int64_t cut_count; /* how often the file was cut (weir_partition_log_truncate) … */
     _Atomic int64_t cut_size;  /* … and the smallest size that was left; INT64_MAX: never */
@@ -48,10 +47,12 @@ struct weir_segment_seek {
     int64_t end_offset; /* of the segment */
     int64_t limit;      /* the segment's end in the file, as far as it may be read */
     const struct weir_index_entry *hint; /* from memory; NULL: ask the files */
+    bool is_in_place; /* on the owner's thread: what is poor is left for a worker to rebuild */
     /* given */
     struct weir_batch_header header;
     int64_t position;
     int64_t damaged_offset; /* after WEIR_CORRUPT or WEIR_IO: what comes next is not readable */
+    bool is_index_poor;     /* the hint, or the index, was wrong or lacks entries */
 };
 /**
  * Find it: a hint from the index if one is right, then headers, each checked against the one
