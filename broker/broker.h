@@ -132,7 +132,8 @@ struct weir_fetch_request {
     bool read_uncommitted_end; /* up to the log end instead of the high watermark: a task reading a
                                   repartition topic of its own job */
     bool is_watch; /* wait as any fetch, but give no bytes: done when `size_min` bytes can be read
-                                  at `offset` (or an error, or the deadline) */
+                                  at `offset`, or the log's start has moved (or an error, or the
+                                  deadline) */
     size_t range_min; /* answer with a file's range from this many bytes on; 0: never; 1: always */
     struct weir_epoch_check epochs;
     struct weir_message cancel;
@@ -153,6 +154,7 @@ struct weir_fetch_request {
     struct weir_partition *waits_on;
     int64_t seen_bytes;    /* what the partition had taken in when it looked */
     int64_t wake_at_bytes; /* worth another look once the partition has taken in this much */
+    int64_t seen_start_offset;
     size_t deadline_index; /* in the shard's heap of deadlines */
     _Atomic int cancel_state;
 };

@@ -66,6 +66,7 @@ static void wait_for_data(struct weir_partition *partition, struct weir_fetch_re
     }
     fetch->wake_at_bytes =
         fetch->seen_bytes + (int64_t)(missing > INT64_MAX / 2 ? INT64_MAX / 2 : missing);
+    fetch->seen_start_offset = partition->shown.start_offset;
     fetch->waits_on = partition;
     fetch->previous = NULL;
     fetch->next = partition->fetches;
@@ -253,6 +254,13 @@ static void look(struct weir_partition *partition, struct weir_fetch_request *fe
     if (!tell_divergence(partition, fetch)) try_fetch(partition, fetch);
 }
 
+/* A watch stands for many fetches: it ends when what they would be told changes. */
+static bool has_new_start(const struct weir_partition *partition,
+                          const struct weir_fetch_request *fetch)
+{
+    return fetch->is_watch && fetch->seen_start_offset != partition->shown.start_offset;
+}
+
 void weir_partition_wake_fetches(struct weir_partition *partition)
 {
     struct weir_fetch_request *next = partition->fetches;
@@ -262,9 +270,15 @@ void weir_partition_wake_fetches(struct weir_partition *partition)
         bool was_cut = fetch->offset > partition->shown.end_offset ||
                        fetch->offset < partition->shown.start_offset ||
                        weir_partition_check_epoch(partition, &fetch->epochs, NULL) < 0;
-        if (bytes_now(partition, fetch) < fetch->wake_at_bytes && !was_cut) continue;
+        bool has_enough = bytes_now(partition, fetch) >= fetch->wake_at_bytes;
+        if (!has_enough && !was_cut && !has_new_start(partition, fetch)) continue;
         stop_waiting(fetch);
-        look(partition, fetch);
+        if (has_enough || was_cut) {
+            look(partition, fetch);
+        } else {
+            show(partition, fetch);
+            weir_request_reply(&fetch->request, 0);
+        }
     }
 }
 

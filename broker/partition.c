@@ -222,6 +222,7 @@ void weir_partition_resume(struct weir_partition *partition)
     move(partition, WEIR_PARTITION_OPEN);
     weir_partition_log_configure(partition->log, &partition->config);
     weir_partition_refresh(partition);
+    weir_partition_wake_fetches(partition); /* the log may begin or end elsewhere now */
     weir_partition_settle(partition);
 }
 

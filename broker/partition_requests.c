@@ -123,7 +123,6 @@ static void cut_finished(struct weir_partition *partition)
     cut->leader_epoch = partition->leader_epoch;
     weir_request_reply(&cut->request, rc);
     weir_partition_resume(partition);
-    weir_partition_wake_fetches(partition);
 }
 
 static void fail_cut(struct weir_partition *partition, int rc, const char *text)

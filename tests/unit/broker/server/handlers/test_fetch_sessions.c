@@ -87,6 +87,37 @@ START_TEST(a_session_follows_its_reader)
 }
 END_TEST
 
+static void delete_first(void)
+{
+    struct weir_cut_request cut = {
+        .partition = {weir_text("a"), 0}, .what = WEIR_CUT_HEAD, .offset = 1};
+    ck_assert_int_eq(weir_broker_wait_begin(stage.engine.broker, &cut.request, NULL), 0);
+    weir_broker_cut(stage.engine.broker, &cut);
+    ck_ok(weir_broker_wait(stage.engine.broker, &cut.request, &stage.engine.error),
+          &stage.engine.error);
+}
+
+/* Where the log of an idle partition begins is news to a reader that waits at its end, within a
+ * session and without. */
+START_TEST(a_new_start_is_told)
+{
+    stage_append(&stage, "a", 0, "x");
+    stage_append(&stage, "a", 0, "y");
+    struct fetch_spec own = {
+        .connection = 1, .session_epoch = -1, .wait_ms = 50, FROM(AT("a", 0, 2))};
+    ck_assert_int_eq(fetched_at(fetch(&stage, &own), 0)->log_start_offset, 0);
+    struct call *call = fetch(&stage, &(struct fetch_spec){.wait_ms = 50, FROM(AT("a", 0, 2))});
+    int32_t id = fetched(call)->session_id;
+    delete_first();
+    call = poll(id, 1);
+    ck_assert_uint_eq(fetched_count(call), 1);
+    ck_assert_int_eq(fetched_at(call, 0)->log_start_offset, 1);
+    ck_assert_int_eq(fetched_at(call, 0)->high_watermark, 2);
+    ck_assert_uint_eq(fetched_count(poll(id, 2)), 0);
+    ck_assert_int_eq(fetched_at(fetch(&stage, &own), 0)->log_start_offset, 1);
+}
+END_TEST
+
 /* What is forgotten is not answered any more; what is added is. */
 START_TEST(partitions_come_and_go)
 {
@@ -397,6 +428,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(life, set_up, tear_down);
     tcase_add_test(life, a_session_answers_with_news_only);
     tcase_add_test(life, a_session_follows_its_reader);
+    tcase_add_test(life, a_new_start_is_told);
     tcase_add_test(life, partitions_come_and_go);
     tcase_add_test(life, an_empty_session_ends);
     tcase_add_test(life, a_final_fetch_closes_the_session);
