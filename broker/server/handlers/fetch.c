@@ -100,7 +100,15 @@ interest_of_connection(struct weir_fetch_part *part, const struct weir_fetch_pol
     return keep->object;
 }
 
-/* `interest` stays NULL without memory. */
+static void release_own(const struct weir_fetch_poll *poll)
+{
+    struct weir_connection_keep *keep = weir_context_keep(poll->context);
+    weir_fetch_interest_release(keep->object);
+    *keep = (struct weir_connection_keep){0};
+}
+
+/* A connection reads with one interest at a time: what another knows would be older than what the
+ * reader has been told. `interest` stays NULL without memory. */
 static void choose_full(struct weir_fetch_part *part, struct weir_fetch_poll *poll, bool by_id,
                         struct weir_fetch_session **session_out)
 {
@@ -108,6 +116,7 @@ static void choose_full(struct weir_fetch_part *part, struct weir_fetch_poll *po
     if (old != NULL) weir_fetch_session_close(part, old);
     struct weir_fetch_session *session = NULL;
     if (poll->asked->session_epoch == EPOCH_FULL) session = weir_fetch_session_open(part, by_id);
+    if (session != NULL) release_own(poll);
     poll->is_full = true;
     poll->interest =
         session != NULL ? session->interest : interest_of_connection(part, poll, by_id);
@@ -200,9 +209,7 @@ static void refuse(struct weir_fetch_poll *poll, struct weir_fetch_part *part,
     if (session != NULL) {
         weir_fetch_session_close(part, session);
     } else {
-        struct weir_connection_keep *keep = weir_context_keep(context);
-        weir_fetch_interest_release(keep->object);
-        keep->object = NULL;
+        release_own(poll);
     }
     if (rc == WEIR_LIMIT) {
         weir_fetch_answer_error(context, WEIR_WIRE_INVALID_REQUEST);

@@ -118,6 +118,20 @@ START_TEST(a_new_start_is_told)
 }
 END_TEST
 
+/* A reader that goes over to a session leaves nothing behind that it might be answered from later,
+ * older than what the session has told it by then. */
+START_TEST(a_reader_has_one_interest)
+{
+    struct fetch_spec own = {.session_epoch = -1, .wait_ms = -1, FROM(AT("a", 0, 0))};
+    ck_assert_int_eq(fetched_at(fetch(&stage, &own), 0)->high_watermark, 0);
+    struct fetch_spec other = {.wait_ms = -1, FROM(AT("a", 0, 0))};
+    ck_assert_int_gt(fetched(fetch(&stage, &other))->session_id, 0);
+    ck_assert_ptr_null(stage.connections[0].keep.object);
+    stage_append(&stage, "a", 0, "x");
+    ck_assert_int_eq(fetched_at(fetch(&stage, &own), 0)->high_watermark, 1);
+}
+END_TEST
+
 /* What is forgotten is not answered any more; what is added is. */
 START_TEST(partitions_come_and_go)
 {
@@ -429,6 +443,7 @@ static void add(Suite *suite)
     tcase_add_test(life, a_session_answers_with_news_only);
     tcase_add_test(life, a_session_follows_its_reader);
     tcase_add_test(life, a_new_start_is_told);
+    tcase_add_test(life, a_reader_has_one_interest);
     tcase_add_test(life, partitions_come_and_go);
     tcase_add_test(life, an_empty_session_ends);
     tcase_add_test(life, a_final_fetch_closes_the_session);
