@@ -172,7 +172,9 @@ START_TEST(a_thousand_deaf_readers_are_held_at_a_bound)
             push_repeated(peers[i], weir_buffer_slice(i % 3 == 1 ? &small : &large), 100);
         }
     }
-    weather(192 * MIB, 128 * MIB);
+    /* of each: 64 requests in line with their frames, 64 answers, and what it reads with; of each
+     * shard: 16 MiB of records that are not sent */
+    weather(384 * MIB, 128 * MIB);
     weir_buffer_close(&small);
     weir_buffer_close(&large);
 }

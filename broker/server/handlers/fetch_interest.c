@@ -301,13 +301,14 @@ static void be_due(struct weir_fetch_entry *entry, struct weir_fetch_node *place
     move(entry, WEIR_FETCH_DUE);
 }
 
-/* As much memory as may be is held by answers that are not sent, or will be when what is asked comes
- * back: readers that do not read must not fill the memory. */
+/* As much memory as may be is held by answers that are not sent, or will be when what is asked has
+ * come and been gathered: readers that do not read must not fill the memory. */
 static bool is_memory_short(const struct weir_fetch_part *part)
 {
     const struct weir_part_sessions *owner = part->owner;
     if (owner->unsent_size == NULL) return false;
-    return *owner->unsent_size + part->asked * RANGE_MIN >= owner->unsent_size_max;
+    size_t coming = part->asked * RANGE_MIN + part->gathered_size;
+    return *owner->unsent_size + coming >= owner->unsent_size_max;
 }
 
 /* The one place where something comes back from the engine. */

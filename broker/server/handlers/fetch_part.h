@@ -46,6 +46,7 @@ struct weir_fetch_part {
     struct weir_deadline_heap deadlines; /* of parked polls */
     size_t out;                          /* engine requests that are not back */
     size_t asked;                        /* those of them that bring records */
+    size_t gathered_size;                /* records in memory that no answer holds yet */
     int64_t requests_sent;               /* ever, for tests and people */
 };
 

@@ -164,6 +164,21 @@ static bool is_waiting(const struct weir_fetch_poll *poll)
     return poll->asked_count > 0 || poll->interest->returning > 0;
 }
 
+/* Records in memory count for the shard, too, from when they come until they are the answer's. */
+static void hold_records(struct weir_fetch_poll *poll, size_t size)
+{
+    poll->memory += size;
+    poll->interest->part->gathered_size += size;
+}
+
+static void let_records_go(struct weir_fetch_poll *poll)
+{
+    struct weir_fetch_part *part = poll->interest->part;
+    weir_assert(part->gathered_size >= poll->memory);
+    part->gathered_size -= poll->memory;
+    poll->memory = 0;
+}
+
 /* One wave after the other, until nothing is due or nothing fits. */
 static void gather(struct weir_fetch_poll *poll)
 {
@@ -172,12 +187,12 @@ static void gather(struct weir_fetch_poll *poll)
     if (poll->is_full && !poll->is_abandoned) ask_standing(poll);
     if (is_waiting(poll)) return;
     keep_what_fits(poll);
+    let_records_go(poll);
     if (is_enough(poll) || start_clock(poll) < 0) {
         weir_fetch_answer(poll);
     } else {
         park(poll);
         poll->size = 0;
-        poll->memory = 0;
     }
 }
 
@@ -189,7 +204,7 @@ void weir_fetch_poll_answered(struct weir_fetch_poll *poll, struct weir_fetch_en
     poll->asked_count--;
     poll->reserved -= entry->size_asked;
     poll->size += entry->request.size;
-    poll->memory += entry->request.size - in_file;
+    hold_records(poll, entry->request.size - in_file);
     if (entry->request.request.rc == WEIR_UNKNOWN_TOPIC_ID) {
         weir_topic_cache_drop(weir_context_topics(poll->context), entry->place.topic_id);
     }
