@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct weir_outcome weir_outcome_refuse(struct weir_request_context *context,
                                         enum weir_wire_error error, const char *format, ...)
@@ -18,6 +19,20 @@ struct weir_outcome weir_outcome_refuse(struct weir_request_context *context,
     };
 }
 
+const char *weir_outcome_text(struct weir_request_context *context, const char *text)
+{
+    const char *path = weir_broker_path(context->broker);
+    size_t size = strlen(path);
+    const char *found = path[0] == '/' && size > 1 ? strstr(text, path) : NULL;
+    while (found != NULL) {
+        text = weir_arena_printf(&context->arena, "%.*s<data>%s", (int)(found - text), text,
+                                 found + size);
+        if (text == NULL) return "";
+        found = strstr(text, path);
+    }
+    return text;
+}
+
 struct weir_outcome weir_outcome_of(struct weir_request_context *context,
                                     const struct weir_request *request)
 {
@@ -26,7 +41,7 @@ struct weir_outcome weir_outcome_of(struct weir_request_context *context,
     const char *text = is_said ? request->error.text : weir_code_text(request->rc);
     return (struct weir_outcome){
         .error_code = weir_wire_error_of(request->rc),
-        .message = weir_arena_copy(&context->arena, weir_text(text)),
+        .message = weir_arena_copy(&context->arena, weir_text(weir_outcome_text(context, text))),
     };
 }
 

@@ -15,6 +15,9 @@ struct weir_outcome {
 struct weir_outcome weir_outcome_refuse(struct weir_request_context *context,
                                         enum weir_wire_error error, const char *format, ...)
     WEIR_PRINTF(3, 4);
+/** The engine's words as a client may read them: without the path of the data directory, which the
+ * server's log has. `text` itself, or in the arena. */
+const char *weir_outcome_text(struct weir_request_context *context, const char *text);
 /** What the engine said. */
 struct weir_outcome weir_outcome_of(struct weir_request_context *context,
                                     const struct weir_request *request);

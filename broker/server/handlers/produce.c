@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/server/handlers/handlers.h"
+#include "broker/server/handlers/outcome.h"
 #include "broker/server/topic_cache.h"
 #include "wire/generated/produce_request.h"
 #include "wire/generated/produce_response.h"
@@ -140,7 +141,8 @@ static void appended(struct weir_request *request)
     partition_answer *answer = append->answer;
     int rc = outcome_of(append);
     if (rc < 0) {
-        refuse(append->produce, answer, weir_wire_error_of(rc), request->error.text);
+        refuse(append->produce, answer, weir_wire_error_of(rc),
+               weir_outcome_text(append->produce->context, request->error.text));
         if (rc == WEIR_UNKNOWN_TOPIC_ID) {
             weir_topic_cache_drop(weir_context_topics(append->produce->context), request->topic_id);
         }

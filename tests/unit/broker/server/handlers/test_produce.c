@@ -221,6 +221,13 @@ START_TEST(records_without_a_key_are_named)
 }
 END_TEST
 
+/* There are words, and they do not tell a client where the server keeps its files. */
+static void check_message(struct weir_slice message)
+{
+    ck_assert_uint_gt(message.size, 0);
+    ck_assert_ptr_null(memmem(message.data, message.size, ENGINE_PATH, sizeof ENGINE_PATH - 1));
+}
+
 /* Each has Kafka's number, with words from version 8 on, and appends nothing; its neighbour is
  * appended. */
 START_TEST(what_is_wrong_has_its_number)
@@ -256,11 +263,30 @@ START_TEST(what_is_wrong_has_its_number)
         ck_assert_msg(answer->error_code == cases[i].error, "case %zu: %d", i, answer->error_code);
         ck_assert_int_eq(answer->base_offset, -1);
         ck_assert_int_eq(answer->index, cases[i].to.partition);
-        if (cases[i].version >= 8) ck_assert_uint_gt(answer->error_message.size, 0);
+        if (cases[i].version >= 8) check_message(answer->error_message);
         ck_assert_int_eq(answer_at(call, 1)->error_code, 0);
         ck_assert_int_eq(answer_at(call, 1)->base_offset, (int64_t)i);
         ck_assert_int_eq(end_of("a", 0), 0);
     }
+}
+END_TEST
+
+/* A disk that fails is the server's to name in its log: the client learns the error, and no path. */
+START_TEST(a_failed_disk_is_told_without_its_path)
+{
+    struct weir_sim *sim = stage.engine.sim;
+    stage_append(&stage, "a", 0, "x");
+    weir_sim_disk_plan(sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_EIO,
+                                                    .at = weir_sim_disk_count(sim, 0) + 1,
+                                                    .is_sticky = true});
+    for (int i = 0; i < 2; i++) {
+        struct to to[] = {{.topic = "a", .records = stage_batch(&stage, "v")}};
+        struct call *call = produce(&(struct spec){9, -1, NULL, to, 1});
+        ck_assert_int_eq(answer_at(call, 0)->error_code, WEIR_WIRE_KAFKA_STORAGE_ERROR);
+        check_message(answer_at(call, 0)->error_message);
+    }
+    ck_code(engine_close(&stage.engine), WEIR_OFFLINE);
 }
 END_TEST
 
@@ -346,6 +372,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(refusals, set_up, tear_down);
     tcase_add_test(refusals, what_is_wrong_has_its_number);
     tcase_add_test(refusals, records_without_a_key_are_named);
+    tcase_add_test(refusals, a_failed_disk_is_told_without_its_path);
     tcase_add_test(refusals, an_unknown_id_is_echoed);
     tcase_add_test(refusals, a_wrong_request_is_refused_as_a_whole);
     tcase_add_test(refusals, sequences_are_checked);
