@@ -282,6 +282,39 @@ START_TEST(a_port_in_use_is_refused)
 }
 END_TEST
 
+/* Memory runs out at each allocation of opening the port in turn: it says so and leaves nothing, or
+ * the port is open; and the log can listen after it. */
+START_TEST(opening_survives_every_failed_allocation)
+{
+    static const struct weir_config limit = {"max.connections", "5"};
+    struct weir_listen_options options = any_port;
+    options.configs = &limit;
+    options.config_count = 1;
+    bool was_hit = true;
+    uint64_t nth = 0;
+    while (was_hit) {
+        nth++;
+        ck_assert_uint_lt(nth, 2000);
+        stage_open(&stage, STAGE_SIM, 3);
+        struct weir_env *env = stage.log->env;
+        size_t before = atomic_load(&env->budget->used);
+        atomic_store(&env->heap->fail_at, nth);
+        int rc = weir_listen(stage.log, &options, &error);
+        was_hit = atomic_load(&env->heap->fail_at) == 0;
+        atomic_store(&env->heap->fail_at, 0);
+        ck_assert(rc == 0 || (rc == WEIR_NO_MEMORY && was_hit));
+        ck_assert_int_eq(weir_listen_address(stage.log) != NULL, rc == 0);
+        if (rc < 0) {
+            ck_assert_uint_eq(atomic_load(&env->budget->used), before);
+            ck_ok(weir_listen(stage.log, &options, &error), &error);
+        }
+        ck_ok(weir_topic_create(stage.log, "orders", 1, NULL, 0, &error), &error);
+        stage_close(&stage);
+    }
+    ck_assert_uint_gt(nth, 3); /* there was something to fail */
+}
+END_TEST
+
 /* ---- ending ----------------------------------------------------------------------------------- */
 
 /* Closing the port ends the connections and refuses new ones; the log goes on, and may listen again. */
@@ -415,6 +448,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, bad_addresses_and_settings_are_refused);
     tcase_add_test(tests, insecure_is_a_choice);
     tcase_add_test(tests, a_port_in_use_is_refused);
+    tcase_add_test(tests, opening_survives_every_failed_allocation);
     tcase_add_test(tests, unlisten_ends_connections_and_leaves_the_log);
     tcase_add_test(tests, figures_tell_of_log_and_port);
     tcase_add_test(tests, figures_and_a_closing_port_get_on);
