@@ -124,13 +124,16 @@ static bool add_to_chunk(struct weir_tail_cache *cache, const struct weir_log_pa
     return true;
 }
 
-/* The size of a chunk that begins with the part; 0: none, it is kept by itself. An idle log should not
- * hold a large one for its few batches. */
+/* The size of a chunk that begins with the part; 0: none, it is kept by itself. An idle log should
+ * not hold a large one for its few batches. */
 static size_t next_chunk_size(const struct weir_tail_cache *cache, const struct weir_log_part *part)
 {
     size_t size = cache->chunk_size * 2;
     if (part->size > SMALL_SIZE_MAX) return 0;
     if (size < CHUNK_SIZE_MIN) size = CHUNK_SIZE_MIN;
+    while (size < part->size * 2) {
+        size *= 2;
+    }
     if (size > CHUNK_SIZE_MAX) size = CHUNK_SIZE_MAX;
     if (size > cache->bytes_max / CHUNKS_MIN) size = cache->bytes_max / CHUNKS_MIN;
     return size >= part->size * 2 ? size : 0;

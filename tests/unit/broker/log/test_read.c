@@ -92,6 +92,21 @@ START_TEST(small_batches_are_read_together)
 }
 END_TEST
 
+/* So are those of a log that never had smaller ones than a kilobyte. */
+START_TEST(batches_of_a_kilobyte_are_read_together)
+{
+    fill(1 << 20, 0);
+    for (int i = 0; i < 200; i++) {
+        ck_ok(test_log_append(&test, &(struct test_append){.value_size = 900}, NULL), &test.error);
+    }
+    struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 1 << 20};
+    ck_ok(test_log_read(&test, &read), &read.error);
+    ck_assert_uint_eq(read.size, model_size(0, INT64_MAX, 1 << 20));
+    weir_log_read_release(&read);
+    expect_every_read_of(190);
+}
+END_TEST
+
 /* What a reader holds stays as it is while the log is cut below it and written on. */
 START_TEST(a_cut_leaves_a_readers_small_batches_alone)
 {
@@ -209,6 +224,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, reads_from_disk_respect_bounds);
     tcase_add_test(tests, reads_at_the_tail_cost_no_disk);
     tcase_add_test(tests, small_batches_are_read_together);
+    tcase_add_test(tests, batches_of_a_kilobyte_are_read_together);
     tcase_add_test(tests, a_cut_leaves_a_readers_small_batches_alone);
     tcase_add_test(tests, cache_and_disk_answer_alike);
     tcase_add_test(tests, reads_know_their_place);
