@@ -8,7 +8,8 @@
 #include "base/hash.h"
 
 /* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
- * [20, size)  20 topic id  36 start offset  44 end offset  52 leader epoch  56 segments, epochs, producers. */
+ * [20, size)  20 topic id  36 start offset  44 end offset  52 leader epoch  56 segments, epochs,
+ * producers. */
 enum {
     MAGIC_SIZE = 8,
     SIZE_AT = 12,

@@ -282,9 +282,10 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     }
     log->durable_offset = log->end_offset;
     log->mark_is_clean = opening->recovery.was_clean;
-    /* A mark that no clean close has written may be in the page cache alone: a kill came between its
-     * rename and the sync of the folder, or that sync failed, and then no later one makes up for it. An
-     * older mark must not come back with the next power loss, so this one is written again. */
+    /* A mark that no clean close has written may be in the page cache alone: a kill came between
+     * its rename and the sync of the folder, or that sync failed, and then no later one makes up
+     * for it. An older mark must not come back with the next power loss, so this one is written
+     * again. */
     bool is_settled = opening->has_mark && opening->recovery.was_clean;
     if (!opening->has_changed && is_settled) return 0;
     rc = weir_file_sync(weir_log_active(log)->file, error);
@@ -292,8 +293,8 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     rc = weir_sync_directory(log->env, log->path, error);
     if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
     rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
-    /* On a full disk the older mark is still true, and the log can be read. The next append writes the
-     * mark first: the older one may order a cut, or be in the page cache alone. */
+    /* On a full disk the older mark is still true, and the log can be read. The next append writes
+     * the mark first: the older one may order a cut, or be in the page cache alone. */
     if (rc != WEIR_NO_SPACE || !opening->has_mark) return rc;
     log->mark_is_owed = true;
     return 0;

@@ -11,8 +11,8 @@
  * exact. If they do not (what made the segment a candidate lies below the log's start), the search
  * goes on behind it.
  *
- * For the largest time it is first found out how large that is: from the segments' facts and the index
- * in memory as far as they speak of readable records only, from headers for the rest.
+ * For the largest time it is first found out how large that is: from the segments' facts and the
+ * index in memory as far as they speak of readable records only, from headers for the rest.
  */
 
 /* What a compressed batch may unfold to while its timestamps are looked at. */

@@ -83,8 +83,8 @@ static bool is_expired(const struct weir_partition_log *log, const struct weir_s
     return age > log->config.retention_ms;
 }
 
-/* The rest of a log that is compacted as well is its newest values: a job's changelog is one, and its
- * records are as old as the data is. */
+/* The rest of a log that is compacted as well is its newest values: a job's changelog is one, and
+ * its records are as old as the data is. */
 static bool active_goes(const struct weir_partition_log *log, struct weir_wall now)
 {
     bool is_deleted_only = log->config.cleanup_delete && !log->config.cleanup_compact;

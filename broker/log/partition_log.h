@@ -140,8 +140,9 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
 int weir_partition_log_set_start(struct weir_partition_log *log, int64_t offset,
                                  struct weir_error *error);
 
-/** Remove segments by retention.ms and retention.bytes, never the active one: where that has expired
- * too (and the topic is not compacted as well), an empty one is begun first. How many went. */
+/** Remove segments by retention.ms and retention.bytes, never the active one: where that has
+ * expired too (and the topic is not compacted as well), an empty one is begun first. How many went.
+ */
 int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall now,
                               struct weir_error *error);
 /** Might retain find something? At no cost. */

@@ -9,8 +9,8 @@
  * is whoever's budget the runs came from; here the ring is allocated, and copies of runs that fill
  * less than half of the buffer they lie in: a small part must not pin a large frame.
  *
- * Small batches are copied one behind the other into a chunk, which is one run: a reader is given few
- * parts with many batches. What a reader has of a chunk is never written again.
+ * Small batches are copied one behind the other into a chunk, which is one run: a reader is given
+ * few parts with many batches. What a reader has of a chunk is never written again.
  */
 struct weir_tail_run {
     struct weir_log_part part;

@@ -38,10 +38,10 @@ struct config_row {
 #define FIELD(name) offsetof(struct weir_topic_config, name)
 
 /* Kafka 4's names, ranges and defaults; flush.policy is ours. A value that would have no effect is
- * refused, or its row's text says so: cleanup.policy=compact is kept because Kafka Streams' changelogs
- * carry it, and so are the settings that Kafka's tools send along and
- * that say how a replica or a cleaner works which is not here. `cleanup.policy` is two bits, delete and compact; the codecs count from -1, the
- * producer's own. */
+ * refused, or its row's text says so: cleanup.policy=compact is kept because Kafka Streams'
+ * changelogs carry it, and so are the settings that Kafka's tools send along and that say how a
+ * replica or a cleaner works which is not here. `cleanup.policy` is two bits, delete and compact;
+ * the codecs count from -1, the producer's own. */
 static const struct config_row rows[] = {
     {"cleanup.policy", CONFIG_CLEANUP, FIELD(cleanup_delete), 0, 3, 1, "", "delete|compact",
      "What happens to old segments: delete removes them, compact keeps each key's last record (so "

@@ -5,8 +5,8 @@
 #include "broker/log/topic_config.h"
 
 /**
- * What holds for topics that do not say otherwise. Kafka's brokers have names of their own for these
- * settings (log.retention.ms for retention.ms); one table here has both, and either is taken.
+ * What holds for topics that do not say otherwise. Kafka's brokers have names of their own for
+ * these settings (log.retention.ms for retention.ms); one table here has both, and either is taken.
  */
 
 /** The broker's name of a topic's setting: a static text. */

@@ -173,7 +173,8 @@ START_TEST(a_cut_takes_the_windows_along)
 }
 END_TEST
 
-/* Who read an index that another worker had half made anew walks far, once: then it is read again. */
+/* Who read an index that another worker had half made anew walks far, once: then it is read again.
+ */
 START_TEST(a_window_that_lacks_entries_is_read_again)
 {
     enum { BATCHES = 150, VALUE_SIZE = 8000 };
