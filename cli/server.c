@@ -2,6 +2,7 @@
 #include "weir/listen.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -118,11 +119,23 @@ static void take_signals(sigset_t *signals_out)
     (void)pthread_sigmask(SIG_BLOCK, signals_out, NULL);
 }
 
+/* After a storm the allocator keeps what it was given, page by page behind the few blocks that live on.
+ * A program may have it give that back; a library leaves the process's allocator alone. */
+static void return_memory(void)
+{
+    enum { KEEP_BYTES = 32 * 1024 * 1024 };
+    if (mallinfo2().fordblks > KEEP_BYTES) (void)malloc_trim(0);
+}
+
 static void wait_for_stop(const struct server *server, const sigset_t *signals)
 {
+    const struct timespec interval = {.tv_sec = 5};
     for (;;) {
-        int signal_number = 0;
-        if (sigwait(signals, &signal_number) != 0) continue;
+        int signal_number = sigtimedwait(signals, NULL, &interval);
+        if (signal_number < 0) {
+            return_memory();
+            continue;
+        }
         if (signal_number != SIGUSR1) return;
         struct exposition exposition = {0};
         weir_metrics(server->log, print_metric, &exposition);
