@@ -235,14 +235,19 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
     };
     server.log_options.log_level = values.is_quiet ? WEIR_LOG_ERROR : WEIR_LOG_WARN;
     server.log_options.shard_count = values.shards > 0 ? (int32_t)values.shards : count_cores();
-    if (take_settings(&server, &error) < 0) return say_usage(command->name, "%s", error.text);
+    if (take_settings(&server, &error) < 0) {
+        server_settings_close(&server.settings);
+        return say_usage(command->name, "%s", error.text);
+    }
     server.log_options.topic_configs = server.settings.topics;
     server.log_options.topic_config_count = server.settings.topic_count;
     server.listen_options.advertised_address = values.advertise;
     server.listen_options.insecure = values.is_insecure;
     server.listen_options.configs = server.settings.port;
     server.listen_options.config_count = server.settings.port_count;
-    return serve(&server);
+    exit_code = serve(&server);
+    server_settings_close(&server.settings);
+    return exit_code;
 }
 
 const struct cli_command cli_server = {

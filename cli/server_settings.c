@@ -179,3 +179,9 @@ int server_settings_take_file(struct server_settings *settings, const char *path
     }
     return 0;
 }
+
+void server_settings_close(struct server_settings *settings)
+{
+    free(settings->file);
+    settings->file = NULL;
+}

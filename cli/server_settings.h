@@ -16,7 +16,7 @@ struct server_settings {
     struct weir_config port[SERVER_SETTINGS_MAX]; /* for weir_listen */
     size_t port_count;
     struct cli_configs listed; /* where the strings of a list live, */
-    char *file;                /* and those of a file, until the process ends */
+    char *file;                /* and those of a file */
 };
 
 /** Lines of key=value, and comments that begin with '#' or '!'. The error names file and line. */
@@ -25,5 +25,7 @@ int server_settings_take_file(struct server_settings *settings, const char *path
 /** WEIR_INVALID_CONFIG: what it is, what it takes, or which one was meant. */
 int server_settings_take_list(struct server_settings *settings, const struct cli_list *list,
                               struct weir_error *error);
+/** When nobody looks at what was taken any more. */
+void server_settings_close(struct server_settings *settings);
 
 #endif
