@@ -5,12 +5,13 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/settings.h"
 #include "weir/error.h"
 #include "weir/types.h"
 
 /**
- * A topic's configuration under Kafka's names. One table (topic_config.c) has a row per key: type,
- * range, default, unit, text; parser, range check and reference page come from it.
+ * A topic's configuration under Kafka's names. One table (topic_config.c) has a row per key, from
+ * which base/settings.h does the rest.
  */
 enum weir_timestamp_type { WEIR_CREATE_TIME, WEIR_LOG_APPEND_TIME };
 enum weir_flush_policy { WEIR_FLUSH_GROUP, WEIR_FLUSH_OS };
@@ -51,21 +52,9 @@ struct weir_topic_config weir_topic_config_default(void);
  */
 int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
                           struct weir_error *error);
-/** What a key's values are, in Kafka's numbers (DescribeConfigs 3). */
-enum weir_config_type {
-    WEIR_CONFIG_TYPE_UNKNOWN = 0,
-    WEIR_CONFIG_TYPE_BOOLEAN = 1,
-    WEIR_CONFIG_TYPE_STRING = 2,
-    WEIR_CONFIG_TYPE_INT = 3,
-    WEIR_CONFIG_TYPE_LONG = 5,
-    WEIR_CONFIG_TYPE_DOUBLE = 6,
-    WEIR_CONFIG_TYPE_LIST = 7,
-};
 enum weir_config_type weir_topic_config_type(const char *key);
-/** Each key in order of the table: name, value as text, default or not, one sentence. */
-typedef void (*weir_topic_config_fn)(void *context, const char *key, const char *value,
-                                     bool is_default, const char *text);
-void weir_topic_config_each(const struct weir_topic_config *config, weir_topic_config_fn each,
+/** Each key in order of the table. */
+void weir_topic_config_each(const struct weir_topic_config *config, weir_setting_fn each,
                             void *context);
 
 #endif

@@ -62,7 +62,7 @@ const char *weir_topic_default_name(const char *topic_key)
     for (size_t i = 0; i < NAME_COUNT; i++) {
         if (strcmp(names[i].topic, topic_key) == 0) return names[i].broker;
     }
-    weir_assert(!"every setting of a topic is in the table");
+    weir_assert(false); /* every setting of a topic is in the table */
     return NULL;
 }
 
@@ -109,18 +109,11 @@ static int set_multiple(struct weir_topic_config *config, const struct multiple 
     return weir_error_wrap(error, rc, "'%s' = '%s'", multiple->broker, value);
 }
 
-static int unknown_key(const char *key, const char *value, struct weir_error *error)
-{
-    struct weir_nearest nearest = weir_nearest_to(key);
-    weir_topic_default_offer(&nearest);
-    if (nearest.found == NULL) {
-        return weir_error_set(error, WEIR_INVALID_CONFIG, "unknown topic setting '%s' (value '%s')",
-                              key, value);
-    }
-    return weir_error_set(error, WEIR_INVALID_CONFIG,
-                          "unknown topic setting '%s' (value '%s'): did you mean '%s'?", key, value,
-                          nearest.found);
-}
+/* What is known here has no rows: topic_config.c has them. */
+static const struct weir_settings_table no_rows = {
+    .noun = "topic setting",
+    .offer = weir_topic_default_offer,
+};
 
 int weir_topic_default_set(struct weir_topic_config *config, const char *key, const char *value,
                            struct weir_error *error)
@@ -128,7 +121,7 @@ int weir_topic_default_set(struct weir_topic_config *config, const char *key, co
     const struct multiple *multiple = find_multiple(key);
     if (multiple != NULL) return set_multiple(config, multiple, value, error);
     const struct name *name = find_name(key);
-    if (name == NULL) return unknown_key(key, value, error);
+    if (name == NULL) return weir_settings_unknown(&no_rows, key, value, error);
     int rc = weir_topic_config_set(config, name->topic, value, error);
     bool is_topics = strcmp(name->topic, key) == 0;
     return is_topics ? rc : weir_error_wrap(error, rc, "'%s'", key);

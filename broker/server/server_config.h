@@ -4,13 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/log/topic_config.h"
+#include "base/settings.h"
 #include "weir/error.h"
 
 /**
- * The server's settings under Kafka's names. One table (server_config.c) has a row per key: field,
- * range, default, unit, text; parser, range check, DescribeConfigs and the reference page come from
- * it.
+ * The server's settings under Kafka's names. One table (server_config.c) has a row per key, from
+ * which base/settings.h does the rest.
  */
 struct weir_server_config {
     int32_t socket_request_max_bytes;  /* socket.request.max.bytes, 104857600 */
@@ -39,10 +38,8 @@ struct weir_server_config weir_server_config_default(void);
 int weir_server_config_set(struct weir_server_config *config, const char *key, const char *value,
                            struct weir_error *error);
 enum weir_config_type weir_server_config_type(const char *key);
-/** Each key in order of name: its value as text, default or not, one sentence. */
-typedef void (*weir_server_config_fn)(void *context, const char *key, const char *value,
-                                      bool is_default, const char *text);
-void weir_server_config_each(const struct weir_server_config *config, weir_server_config_fn each,
+/** Each key in order of name. */
+void weir_server_config_each(const struct weir_server_config *config, weir_setting_fn each,
                              void *context);
 
 #endif
