@@ -68,19 +68,17 @@ static int check_batch(const struct weir_produce_request *produce, struct weir_s
 }
 
 /* No record may be older; 0 if any may come. */
-static int64_t oldest_ms(const struct weir_partition *partition)
+static int64_t oldest_ms(const struct weir_topic_config *config, struct weir_wall now)
 {
-    const struct weir_topic_config *config = &partition->config;
-    int64_t now_ms = weir_wall_now(partition->shard->env).ms;
     bool may_be_any = config->message_timestamp_type == WEIR_LOG_APPEND_TIME ||
-                      config->message_timestamp_before_max_ms >= now_ms;
-    return may_be_any ? 0 : now_ms - config->message_timestamp_before_max_ms;
+                      config->message_timestamp_before_max_ms >= now.ms;
+    return may_be_any ? 0 : now.ms - config->message_timestamp_before_max_ms;
 }
 
 /* Each batch on its own; whoever sent them is trusted no further than the checks go. */
 static int check_batches(const struct weir_partition *partition,
-                         const struct weir_produce_request *produce, int64_t *count_out,
-                         struct weir_error *error)
+                         const struct weir_produce_request *produce, struct weir_wall now,
+                         int64_t *count_out, struct weir_error *error)
 {
     struct weir_slice rest = bytes_of(produce);
     struct weir_batch_check check = {
@@ -89,7 +87,7 @@ static int check_batches(const struct weir_partition *partition,
         .allow_control = produce->is_internal,
         .walk_records = produce->walk_records,
         .keys_required = partition->config.cleanup_compact && produce->walk_records,
-        .oldest_ms = oldest_ms(partition),
+        .oldest_ms = oldest_ms(&partition->config, now),
         .budget = partition->shard->budget,
     };
     int64_t count = 0;
@@ -134,15 +132,14 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
 {
     int64_t batches = 0;
     struct weir_error *error = &produce->request.error;
+    struct weir_wall now = weir_wall_now(partition->shard->env);
     produce->keys_required = partition->config.cleanup_compact;
     int rc = check_online(partition->shard->broker, error);
     if (rc == 0) rc = check_replicas(partition, produce, error);
-    if (rc == 0) rc = check_batches(partition, produce, &batches, error);
+    if (rc == 0) rc = check_batches(partition, produce, now, &batches, error);
     if (rc < 0) return rc;
-    struct weir_append append = {.batches = produce->batches,
-                                 .from = produce->from,
-                                 .size = produce->size,
-                                 .now = weir_wall_now(partition->shard->env)};
+    struct weir_append append = {
+        .batches = produce->batches, .from = produce->from, .size = produce->size, .now = now};
     struct weir_append_result result;
     rc = weir_partition_log_append(partition->log, &append, &result, error);
     if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, error);
