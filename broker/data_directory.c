@@ -107,6 +107,49 @@ out:
     return rc;
 }
 
+/* ---- what else is there ---------------------------------------------------------------------- */
+
+/* In a directory that becomes ours: a start of ours that was cut short, a file system's own, and what people
+ * put into an empty folder so that it is kept. Anything else belongs to somebody. */
+static const char *const may_be_there[] = {
+    "lock",     "meta.properties", "meta.properties.tmp", "lost+found", ".gitignore",
+    ".gitkeep", ".keep",           ".DS_Store",           ".snapshot",
+};
+
+static int find_other(void *context, const char *name, enum weir_file_kind kind)
+{
+    char *found = context; /* NAME_SIZE_MAX + 1 */
+    (void)kind;
+    for (size_t i = 0; i < sizeof may_be_there / sizeof may_be_there[0]; i++) {
+        if (strcmp(name, may_be_there[i]) == 0) return 0;
+    }
+    (void)snprintf(found, NAME_SIZE_MAX + 1, "%s", name);
+    return strcmp(name, "log") == 0 ? WEIR_END : 0; /* if there is a log, that is what is said */
+}
+
+/* Without meta.properties the directory is empty or somebody else's: no lock is left in a home or in /etc.
+ * Another process may be making it a data directory just now: then the file is there by the second look. */
+static int refuse_other(struct weir_data_directory *directory, struct weir_error *error)
+{
+    struct weir_file_stat stat;
+    char found[NAME_SIZE_MAX + 1] = "";
+    const char *path = directory->path.text;
+    struct weir_log_path mark = weir_log_path(path, meta_properties);
+    if (weir_stat(directory->env, mark.text, &stat, NULL) != WEIR_NOT_FOUND) return 0;
+    int rc = weir_list(directory->env, path, find_other, found, error);
+    if (rc < 0) return rc;
+    if (found[0] == '\0' || weir_stat(directory->env, mark.text, &stat, NULL) == 0) return 0;
+    if (strcmp(found, "log") == 0) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "'%s' has a log but no meta.properties; put the file back", path);
+    }
+    return weir_error_set(
+        error, WEIR_INVALID_ARGUMENT,
+        "'%.200s' is no data directory (it has no meta.properties) and not empty: there is "
+        "'%.60s'; give a new one, such as '%.100s/weir', or an empty one",
+        path, found, path);
+}
+
 /* ---- who it is ------------------------------------------------------------------------------- */
 
 static int write_properties(struct weir_data_directory *directory, struct weir_error *error)
@@ -153,11 +196,6 @@ static int need_properties(struct weir_data_directory *directory, struct weir_er
     int rc = weir_stat(directory->env, path.text, &stat, error);
     if (rc == 0) return read_properties(directory, path.text, error);
     if (rc != WEIR_NOT_FOUND) return rc;
-    if (weir_stat(directory->env, directory->log_path.text, &stat, NULL) == 0) {
-        return weir_error_set(error, WEIR_CORRUPT,
-                              "'%s' has a log but no meta.properties; put the file back",
-                              directory->path.text);
-    }
     directory->is_new = true;
     return write_properties(directory, error);
 }
@@ -192,6 +230,8 @@ int weir_data_directory_open(struct weir_data_directory *directory, struct weir_
     (void)snprintf(opened.path.text, sizeof opened.path.text, "%s", path);
     opened.log_path = weir_log_path(path, "log");
     rc = need_folder(env, path, error);
+    if (rc < 0) goto out;
+    rc = refuse_other(&opened, error);
     if (rc < 0) goto out;
     rc = take_lock(&opened, error);
     if (rc < 0) goto out;

@@ -14,7 +14,7 @@
  *     log/.clean_shutdown  there between a clean close and the next open
  *
  * meta.properties is written before log/ is made: a log/ without it has lost something, and is
- * refused. docs/format/data-directory.md.
+ * refused, and so is a directory without it that has anything else in it. docs/format/data-directory.md.
  */
 enum { WEIR_DATA_DIRECTORY_VERSION = 1, WEIR_DATA_DIRECTORY_PATH_MAX = 3500 };
 
@@ -38,7 +38,7 @@ struct weir_data_directory {
 /**
  * Make or open `path`, and lock it. Blocks.
  *
- * Errors: WEIR_INVALID_ARGUMENT (empty, too long, a file), WEIR_LOCKED (names the pid),
+ * Errors: WEIR_INVALID_ARGUMENT (empty, too long, a file, somebody else's), WEIR_LOCKED (names the pid),
  *         WEIR_UNSUPPORTED_VERSION (names both), WEIR_CORRUPT, WEIR_PERMISSION, WEIR_NO_SPACE.
  */
 int weir_data_directory_open(struct weir_data_directory *directory, struct weir_env *env,

@@ -171,6 +171,45 @@ START_TEST(a_log_without_properties_is_refused)
 }
 END_TEST
 
+/* A directory that has somebody's files in it is named with one of them, and left as it is. */
+START_TEST(a_directory_of_somebody_elses_is_refused_untouched)
+{
+    struct engine engine;
+    engine_init(&engine, 11);
+    ck_ok(weir_make_directory(engine.env, ENGINE_PATH, &error), &error);
+    write_file(engine.env, ENGINE_PATH "/.profile", "x");
+    uint64_t before = weir_sim_disk_hash(engine.sim, 0, ENGINE_PATH);
+    ck_assert_int_eq(engine_open(&engine), WEIR_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(engine.error.text, "'.profile'") != NULL, "%s", engine.error.text);
+    ck_assert_ptr_nonnull(strstr(engine.error.text, ENGINE_PATH "/weir"));
+    ck_assert_uint_eq(weir_sim_disk_hash(engine.sim, 0, ENGINE_PATH), before);
+    weir_sim_free(engine.sim);
+}
+END_TEST
+
+/* What a file system, an editor of folders or a first open that was cut short leaves is nobody's. */
+START_TEST(what_belongs_to_nobody_does_not_fill_a_directory)
+{
+    static const char *const names[] = {"lost+found", ".gitignore",         ".gitkeep",
+                                        ".keep",      ".DS_Store",          ".snapshot",
+                                        "lock",       "meta.properties.tmp"};
+    struct engine engine;
+    engine_init(&engine, 12);
+    ck_ok(weir_make_directory(engine.env, ENGINE_PATH, &error), &error);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/%s", ENGINE_PATH, names[i]);
+        write_file(engine.env, path, "x");
+    }
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    write_file(engine.env, ENGINE_PATH "/notes.txt",
+               "x"); /* once it is ours, that is the user's business */
+    ck_ok(engine_open(&engine), &engine.error);
+    engine_end(&engine);
+}
+END_TEST
+
 static int remove_entry(void *context, const char *name, enum weir_file_kind kind)
 {
     struct engine *engine = context;
@@ -242,6 +281,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, impossible_paths_are_refused);
     tcase_add_test(tests, a_newer_directory_is_refused_untouched);
     tcase_add_test(tests, a_log_without_properties_is_refused);
+    tcase_add_test(tests, a_directory_of_somebody_elses_is_refused_untouched);
+    tcase_add_test(tests, what_belongs_to_nobody_does_not_fill_a_directory);
     tcase_add_test(tests, partitions_without_metadata_are_refused);
     tcase_add_test(tests, a_full_disk_is_named);
     tcase_add_test(tests, open_twice_equals_open_once);
