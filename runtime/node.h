@@ -41,6 +41,7 @@ struct weir_node {
     /* What the operator has seen of stream time (its own, not the task's): -1 at first. It is state:
      * written with each commit and given back after a restart, so that what is late stays late. */
     int64_t observed_ms;
+    const char *mark_name; /* what a commit calls it: stays through edits (task/mark_names.c) */
 };
 
 /** Hand a batch to all children in order; row by row where the plan says so. */

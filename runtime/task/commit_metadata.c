@@ -1,9 +1,10 @@
 #include "runtime/task/commit_metadata.h"
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { VERSION = 1, FIXED_SIZE = 21, MARK_SIZE = 16 };
+enum { VERSION = 2, FIXED_SIZE = 21, MARK_SIZE = 14 /* and the name */ };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -63,23 +64,35 @@ static struct weir_slice base64_decode(struct weir_slice text, struct weir_arena
     return weir_slice(bytes, size);
 }
 
+static uint8_t *mark_encode(const struct weir_node_mark *mark, uint8_t *to)
+{
+    size_t size = strlen(mark->node);
+    weir_assert(size <= UINT16_MAX);
+    weir_store_u32(to, (uint32_t)mark->id);
+    weir_store_u64(to + 4, (uint64_t)mark->time_ms);
+    weir_store_u16(to + 12, (uint16_t)size);
+    memcpy(to + MARK_SIZE, mark->node, size);
+    return to + MARK_SIZE + size;
+}
+
 struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata *metadata,
                                               struct weir_arena *arena)
 {
-    size_t size = FIXED_SIZE + metadata->mark_count * MARK_SIZE;
+    size_t size = FIXED_SIZE;
+    for (size_t i = 0; i < metadata->mark_count; i++) {
+        size += MARK_SIZE + strlen(metadata->marks[i].node);
+    }
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     bytes[0] = VERSION;
     weir_store_u64(bytes + 1, (uint64_t)metadata->partition_time_ms);
     weir_store_u64(bytes + 9, (uint64_t)metadata->end_offset);
     weir_store_u32(bytes + 17, (uint32_t)metadata->mark_count);
+    uint8_t *at = bytes + FIXED_SIZE;
     for (size_t i = 0; i < metadata->mark_count; i++) {
-        const struct weir_node_mark *mark = &metadata->marks[i];
-        uint8_t *at = bytes + FIXED_SIZE + i * MARK_SIZE;
-        weir_store_u32(at, (uint32_t)mark->node);
-        weir_store_u32(at + 4, (uint32_t)mark->id);
-        weir_store_u64(at + 8, (uint64_t)mark->time_ms);
+        at = mark_encode(&metadata->marks[i], at);
     }
+    weir_assert(at == bytes + size);
     return base64_encode(weir_slice(bytes, size), arena);
 }
 
@@ -87,13 +100,17 @@ static int decode_marks(struct weir_reader *reader, struct weir_arena *arena,
                         struct weir_commit_metadata *metadata)
 {
     size_t count = weir_reader_u32(reader);
-    if (reader->failed || count != weir_reader_left(reader) / MARK_SIZE) return WEIR_CORRUPT;
+    if (reader->failed || count > weir_reader_left(reader) / MARK_SIZE) return WEIR_CORRUPT;
     struct weir_node_mark *marks = weir_arena_array(arena, count, sizeof *marks);
     if (marks == NULL && count > 0) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        marks[i].node = (int32_t)weir_reader_u32(reader);
         marks[i].id = (int32_t)weir_reader_u32(reader);
         marks[i].time_ms = (int64_t)weir_reader_u64(reader);
+        size_t size = weir_reader_u16(reader);
+        const uint8_t *name = weir_reader_take(reader, size);
+        if (reader->failed) return WEIR_CORRUPT;
+        marks[i].node = weir_arena_printf(arena, "%.*s", (int)size, (const char *)name);
+        if (marks[i].node == NULL) return WEIR_NO_MEMORY;
     }
     metadata->marks = marks;
     metadata->mark_count = count;

@@ -8,8 +8,8 @@
 /**
  * What a commit says of an input partition besides its offset; base64 of
  *
- *   0 version u8 = 1     1 partition time i64     9 end offset i64     17 count of marks u32
- *   then for each mark: node i32, id i32, time i64
+ *   0 version u8 = 2     1 partition time i64     9 end offset i64     17 count of marks u32
+ *   then for each mark: id i32, time i64, size of the name u16, name of the node
  *
  * The end offset is that of a repartition partition, which the job both reads and writes (-1 for
  * others): one entry of the group is there for each partition, so both travel in it. Marks are

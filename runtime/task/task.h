@@ -124,6 +124,9 @@ static inline size_t weir_changelog_topic(const struct weir_topology *topology, 
     return topology->topic_count + store;
 }
 
+/** mark_names.c: what a commit calls the task's nodes. WEIR_NO_MEMORY. */
+int weir_task_name_nodes(struct weir_task *task);
+
 /* ---- dead_letter.c --------------------------------------------------------------------------- */
 
 /** A row failed at `node` with task->record_error: fail, skip or dead letter. */

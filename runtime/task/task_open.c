@@ -90,7 +90,7 @@ static int task_build(struct weir_task *task)
     for (size_t i = 0; i < plan->node_count; i++) {
         node_init(task, &task->nodes[i], &topology->nodes[plan->nodes[i]]);
     }
-    if (weir_arena_failed(&task->memory)) return WEIR_NO_MEMORY;
+    if (weir_arena_failed(&task->memory) || weir_task_name_nodes(task) < 0) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < plan->source_count; i++) {
         if (!has_partition(task, plan->sources[i])) continue;
         input_init(task, &task->inputs[task->input_count++], plan->sources[i]);
@@ -232,9 +232,8 @@ static void give_back_observed(struct weir_task *task, const struct weir_node_ma
     for (size_t i = 0; i < count; i++) {
         if (marks[i].id != WEIR_MARK_OBSERVED) continue;
         for (size_t n = 0; n < task->plan->node_count; n++) {
-            if (task->plan->nodes[n] == marks[i].node) {
-                task->nodes[n].observed_ms = marks[i].time_ms;
-            }
+            struct weir_node *node = &task->nodes[n];
+            if (strcmp(node->mark_name, marks[i].node) == 0) node->observed_ms = marks[i].time_ms;
         }
     }
 }

@@ -36,14 +36,14 @@ static int keep_marks(struct weir_stream_thread *thread, const struct weir_task 
         const struct weir_timer *timer = &task->timers.timers[i];
         if (timer->type != WEIR_PUNCTUATE_STREAM_TIME) continue;
         rc = keep_mark(thread, partition,
-                       (struct weir_node_mark){timer->node->plan->id, timer->id, timer->next_ms});
+                       (struct weir_node_mark){timer->node->mark_name, timer->id, timer->next_ms});
     }
     for (size_t i = 0; rc >= 0 && i < task->plan->node_count; i++) {
         const struct weir_node *node = &task->nodes[i];
         if (node->observed_ms < 0) continue;
         rc = keep_mark(
             thread, partition,
-            (struct weir_node_mark){node->plan->id, WEIR_MARK_OBSERVED, node->observed_ms});
+            (struct weir_node_mark){node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms});
     }
     return rc;
 }

@@ -1,5 +1,7 @@
 #include "runtime/task/timers.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 void weir_timers_init(struct weir_timers *timers, struct weir_budget *budget)
@@ -49,9 +51,8 @@ static int64_t first_tick(const struct weir_timers *timers, const struct weir_ti
     }
     for (size_t i = 0; i < timers->mark_count; i++) {
         const struct weir_node_mark *mark = &timers->marks[i];
-        if (mark->node == timer->node->plan->id && mark->id == timer->id) {
-            return mark->time_ms;
-        }
+        bool is_its = mark->id == timer->id && strcmp(mark->node, timer->node->mark_name) == 0;
+        if (is_its) return mark->time_ms;
     }
     return 0;
 }

@@ -292,7 +292,7 @@ END_TEST
 START_TEST(marks_of_the_last_commit_are_given_back)
 {
     make_task(plan_trace(1));
-    const struct weir_node_mark marks[] = {{1, 0, 40}, {1, WEIR_MARK_OBSERVED, 33}};
+    const struct weir_node_mark marks[] = {{"name:N1", 0, 40}, {"name:N1", WEIR_MARK_OBSERVED, 33}};
     ck_ok(weir_task_open(task, marks, 2, 0, &error), &error);
     ck_assert_int_eq(task->nodes[1].observed_ms, 33);
     task->timers.marks = marks;
