@@ -63,6 +63,7 @@ static void add_place(struct weir_retention_sweep *sweep, const struct weir_topi
         .sweep = sweep,
         .partition = partition,
         .retention_ms = config->cleanup_compact ? -1 : config->retention_ms,
+        .retention_by = config->retention_by,
         .expires_ms = INT64_MAX,
     };
     memcpy(place->topic, topic->name, topic->name_slice.size + 1);
@@ -157,8 +158,10 @@ static void look_at(struct weir_broker *broker, struct weir_sweep_place *place)
     place->is_visited = glance.segment_count > 1;
     if (place->is_visited || glance.is_empty || place->retention_ms < 0) return;
     int64_t expires_ms;
-    if (__builtin_add_overflow(glance.max_timestamp_ms, place->retention_ms, &expires_ms)) return;
-    place->is_visited = glance.max_timestamp_ms < 0 || expires_ms < weir_wall_now(broker->env).ms;
+    int64_t from_ms = weir_retention_counts_from(place->retention_by, glance.max_timestamp_ms,
+                                                 glance.last_append_ms);
+    if (__builtin_add_overflow(from_ms, place->retention_ms, &expires_ms)) return;
+    place->is_visited = from_ms < 0 || expires_ms < weir_wall_now(broker->env).ms;
     if (!place->is_visited) place->expires_ms = expires_ms;
 }
 

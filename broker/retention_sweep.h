@@ -26,6 +26,7 @@ struct weir_sweep_place {
     char topic[WEIR_TOPIC_NAME_SIZE_MAX + 1];
     int32_t partition;
     int64_t retention_ms; /* of a segment that is alone; -1: it stays */
+    enum weir_retention_by retention_by;
     bool is_visited;      /* given by the worker */
     int64_t expires_ms;   /* by the wall clock, if it is not visited; INT64_MAX: never */
 };

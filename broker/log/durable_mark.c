@@ -15,7 +15,7 @@ enum {
     SIZE_AT = 12,
     CRC_AT = 16,
     BODY_AT = 20,
-    SEGMENT_SIZE = 40,
+    SEGMENT_SIZE = 48,
     EPOCH_SIZE = 12,
 };
 enum { FLAG_CLEAN = 1, FLAG_TRUNCATING = 2 };
@@ -38,6 +38,7 @@ static void encode_segments(const struct weir_durable_mark_view *view, struct we
         weir_buffer_u64(to, (uint64_t)segment->first_timestamp_ms);
         weir_buffer_u64(to, (uint64_t)segment->max_timestamp_ms);
         weir_buffer_u64(to, (uint64_t)segment->max_timestamp_offset);
+        weir_buffer_u64(to, (uint64_t)segment->last_append_ms);
     }
 }
 
@@ -111,6 +112,7 @@ static int decode_segments(struct weir_reader *reader, struct weir_arena *arena,
         segment->first_timestamp_ms = (int64_t)weir_reader_u64(reader);
         segment->max_timestamp_ms = (int64_t)weir_reader_u64(reader);
         segment->max_timestamp_offset = (int64_t)weir_reader_u64(reader);
+        segment->last_append_ms = (int64_t)weir_reader_u64(reader);
         bool rises = i == 0 || segment->base_offset > segments[i - 1].base_offset;
         if (segment->base_offset < 0 || segment->size < 0 || !rises) {
             return damaged(error, "its table of segments makes no sense");

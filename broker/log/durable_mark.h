@@ -15,7 +15,7 @@
  */
 #define WEIR_DURABLE_MARK_NAME "durable-mark"
 
-enum { WEIR_DURABLE_MARK_VERSION = 1, WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024 };
+enum { WEIR_DURABLE_MARK_VERSION = 2, WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024 };
 
 struct weir_segment_facts {
     int64_t base_offset;
@@ -23,6 +23,7 @@ struct weir_segment_facts {
     int64_t first_timestamp_ms;
     int64_t max_timestamp_ms;     /* -1: none */
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
+    int64_t last_append_ms; /* wall clock of the last append, or later, never earlier; -1: empty */
 };
 
 struct weir_durable_mark {

@@ -324,7 +324,8 @@ void weir_log_note_batch(struct weir_segment_facts *facts, const struct weir_bat
 }
 
 /* The bytes are in the file: everything in memory follows. Nothing here can fail. */
-static void account(struct weir_partition_log *log, const struct weir_log_part *part)
+static void account(struct weir_partition_log *log, const struct weir_log_part *part,
+                    struct weir_wall now)
 {
     struct weir_segment *active = weir_log_active(log);
     int64_t base_offset = log->end_offset;
@@ -342,6 +343,8 @@ static void account(struct weir_partition_log *log, const struct weir_log_part *
         log->end_offset = weir_batch_last_offset(&header) + 1;
         at += weir_batch_size(&header);
     }
+    if (now.ms > log->last_append_ms) log->last_append_ms = now.ms;
+    active->facts.last_append_ms = log->last_append_ms;
     log->unmarked_bytes += (int64_t)part->size;
     log->mark_is_clean = false;
     weir_tail_cache_add(&log->tail, part, base_offset, log->end_offset);
@@ -383,7 +386,7 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
     assign_offsets(log, part, now);
     rc = write_run(log, part, error);
     if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
-    account(log, part);
+    account(log, part, now);
     bool has_log_time = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME;
     *result_out = (struct weir_append_result){
         .base_offset = base_offset,

@@ -49,7 +49,8 @@ static int note_entry(void *context, const char *name, enum weir_file_kind kind)
     struct weir_file_stat stat;
     int rc = weir_stat(opening->log->env, path.text, &stat, opening->error);
     if (rc < 0) return rc;
-    struct weir_recovery_file file = {.base_offset = base_offset, .size = stat.size};
+    struct weir_recovery_file file = {
+        .base_offset = base_offset, .size = stat.size, .modified = stat.modified};
     weir_buffer_append(&opening->files, &file, sizeof file);
     if (!opening->files.failed) return 0;
     return weir_error_set(opening->error, WEIR_NO_MEMORY, "no memory for the list of segments");

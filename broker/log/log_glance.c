@@ -25,7 +25,7 @@ static int add_file(void *context, const char *name, enum weir_file_kind kind)
 int weir_log_glance(struct weir_env *env, const char *path, struct weir_log_glance *glance_out,
                     struct weir_error *error)
 {
-    struct walk walk = {.env = env, .path = path, .glance.max_timestamp_ms = -1};
+    struct walk walk = {.env = env, .path = path, .glance = {.max_timestamp_ms = -1, .last_append_ms = -1}};
     int rc = weir_list(env, path, add_file, &walk, error);
     if (rc < 0) return rc;
     walk.glance.is_empty = walk.glance.size_bytes == 0;
@@ -33,24 +33,27 @@ int weir_log_glance(struct weir_env *env, const char *path, struct weir_log_glan
     return 0;
 }
 
-static int64_t newest_of(const struct weir_durable_mark *mark)
+static void note_newest(const struct weir_durable_mark *mark, struct weir_log_glance *glance)
 {
-    int64_t newest = -1;
     for (size_t i = 0; i < mark->segment_count; i++) {
-        int64_t time_ms = mark->segments[i].max_timestamp_ms;
-        if (time_ms > newest) newest = time_ms;
+        const struct weir_segment_facts *facts = &mark->segments[i];
+        if (facts->max_timestamp_ms > glance->max_timestamp_ms) {
+            glance->max_timestamp_ms = facts->max_timestamp_ms;
+        }
+        if (facts->last_append_ms > glance->last_append_ms) {
+            glance->last_append_ms = facts->last_append_ms;
+        }
     }
-    return newest;
 }
 
 /* Without a mark that can be read nothing is known: who opens the log will see. */
-static int64_t read_newest(struct weir_env *env, struct weir_budget *budget, const char *path)
+static void read_newest(struct weir_env *env, struct weir_budget *budget, const char *path,
+                        struct weir_log_glance *glance)
 {
     struct weir_log_path file = weir_log_path(path, WEIR_DURABLE_MARK_NAME);
     struct weir_durable_mark mark = {0};
     struct weir_arena arena;
     struct weir_buffer bytes;
-    int64_t newest = -1;
     weir_arena_init(&arena, budget, 0);
     weir_buffer_init(&bytes, budget, 0);
     int rc = weir_small_file_read(env, file.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, NULL);
@@ -58,20 +61,17 @@ static int64_t read_newest(struct weir_env *env, struct weir_budget *budget, con
 
     rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), budget, &arena, weir_mono_now(env),
                                   &mark, NULL);
-    if (rc == 0) newest = newest_of(&mark);
+    if (rc == 0) note_newest(&mark, glance);
 out:
     weir_durable_mark_close(&mark);
     weir_buffer_close(&bytes);
     weir_arena_close(&arena);
-    return newest;
 }
 
 int weir_log_glance_newest(struct weir_env *env, struct weir_budget *budget, const char *path,
                            struct weir_log_glance *glance_out, struct weir_error *error)
 {
     int rc = weir_log_glance(env, path, glance_out, error);
-    if (rc == 0 && !glance_out->is_empty) {
-        glance_out->max_timestamp_ms = read_newest(env, budget, path);
-    }
+    if (rc == 0 && !glance_out->is_empty) read_newest(env, budget, path, glance_out);
     return rc;
 }

@@ -42,6 +42,9 @@ struct weir_partition_log {
     struct weir_index_windows windows;
     struct weir_tail_cache tail;
 
+    int64_t last_append_ms; /* of all segments: counts forward only, whatever the clock does */
+    struct weir_log_removal removal; /* since it was last taken */
+
     int64_t unmarked_bytes; /* appended since the last mark was written or captured */
     size_t mark_size;       /* of the last one */
     bool has_sync;          /* between sync_begin and sync_end: segments stay as they are */

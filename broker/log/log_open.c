@@ -50,6 +50,7 @@ static int log_new(const struct weir_partition_log_options *options,
     log->mark_interval_bytes =
         options->mark_interval_bytes > 0 ? options->mark_interval_bytes : MARK_INTERVAL_DEFAULT;
     log->offline_from = -1;
+    log->last_append_ms = WEIR_NO_TIMESTAMP;
     log->leader_epoch = WEIR_NO_LEADER_EPOCH;
     weir_leader_epochs_init(&log->epochs, log->budget);
     weir_producer_state_init(&log->producers, log->budget);
@@ -237,6 +238,7 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
             .first_timestamp_ms = WEIR_NO_TIMESTAMP,
             .max_timestamp_ms = WEIR_NO_TIMESTAMP,
             .max_timestamp_offset = -1,
+            .last_append_ms = WEIR_NO_TIMESTAMP,
         };
         int rc = add_segment(log, facts, error);
         if (rc < 0) return rc;
@@ -312,6 +314,14 @@ static int open_without_mark(struct weir_log_opening *opening, struct weir_error
     return weir_error_set(error, WEIR_CORRUPT, "a damaged durable mark and no segments");
 }
 
+static void note_last_append(struct weir_partition_log *log)
+{
+    for (size_t i = 0; i < log->segment_count; i++) {
+        int64_t last_append_ms = log->segments[i]->facts.last_append_ms;
+        if (last_append_ms > log->last_append_ms) log->last_append_ms = last_append_ms;
+    }
+}
+
 static int recover(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
@@ -330,6 +340,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     }
     int32_t last_epoch = weir_leader_epochs_last(&log->epochs);
     if (log->leader_epoch < last_epoch) log->leader_epoch = last_epoch;
+    note_last_append(log);
     if (rc < 0 || log->offline_from >= 0) return rc;
     rc = weir_log_remove_leftovers(opening, error);
     return rc < 0 ? rc : settle(opening, error);

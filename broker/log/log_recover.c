@@ -108,6 +108,17 @@ static int cut_tail(struct weir_log_opening *opening, struct weir_segment *segme
     return 0;
 }
 
+/* No mark says when that was appended: at the latest when the file was last written. A file's time
+ * may have been lost on the way here; then it is now. */
+static void note_append(struct weir_log_opening *opening, struct weir_segment *segment)
+{
+    const struct weir_recovery_file *file =
+        weir_log_folder_file(opening, segment->facts.base_offset);
+    int64_t modified_ms = file != NULL ? file->modified.ms : 0;
+    if (modified_ms <= 0) modified_ms = weir_wall_now(opening->log->env).ms;
+    if (modified_ms > segment->facts.last_append_ms) segment->facts.last_append_ms = modified_ms;
+}
+
 int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segment *segment,
                              int64_t limit, bool is_last, struct weir_error *error)
 {
@@ -117,7 +128,10 @@ int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segme
     if (limit == from) return 0;
     int rc = take_batches(opening, segment, limit, &was_whole, &why);
     opening->recovery.scanned_bytes += limit - from;
-    if (segment->facts.size > from) opening->has_changed = true;
+    if (segment->facts.size > from) {
+        opening->has_changed = true;
+        note_append(opening, segment);
+    }
     if (rc == WEIR_CORRUPT) {
         struct weir_recovery_tail_facts facts = {
             .is_last_segment = is_last,

@@ -24,10 +24,30 @@ static int check_may_trim(const struct weir_partition_log *log, int64_t offset,
 
 /* ---- the head -------------------------------------------------------------------------------- */
 
+static void note_removed(struct weir_partition_log *log, size_t count, unsigned reasons,
+                         int64_t from_offset)
+{
+    struct weir_log_removal *removal = &log->removal;
+    if (removal->segment_count == 0) removal->from_offset = from_offset;
+    for (size_t i = 0; i < count; i++) {
+        removal->size_bytes += log->segments[i]->facts.size;
+    }
+    removal->segment_count += (int32_t)count;
+    removal->to_offset = log->start_offset;
+    removal->reasons |= count > 0 ? reasons : 0;
+}
+
+struct weir_log_removal weir_partition_log_take_removal(struct weir_partition_log *log)
+{
+    struct weir_log_removal removal = log->removal;
+    log->removal = (struct weir_log_removal){0};
+    return removal;
+}
+
 /* First the mark without them, then the files, oldest first; what a crash leaves of them lies below
  * the first segment of the mark and is removed by the next open. */
 static int drop_head(struct weir_partition_log *log, size_t count, int64_t start_offset,
-                     struct weir_error *error)
+                     unsigned reasons, struct weir_error *error)
 {
     weir_assert(count < log->segment_count);
     int rc = weir_log_sync_data(log, error);
@@ -45,6 +65,7 @@ static int drop_head(struct weir_partition_log *log, size_t count, int64_t start
         log->start_offset = old_start;
         return rc;
     }
+    note_removed(log, count, reasons, old_start);
     for (size_t i = 0; i < count; i++) {
         (void)weir_log_remove_segment_files(log, all[i]->facts.base_offset, NULL);
         weir_segment_unref(all[i]);
@@ -71,15 +92,17 @@ int weir_partition_log_set_start(struct weir_partition_log *log, int64_t offset,
     if (offset <= log->start_offset && !weir_log_is_offline(log)) return 0;
     int rc = check_may_trim(log, offset, error);
     if (rc < 0) return rc;
-    return drop_head(log, segments_below(log, offset), offset, error);
+    return drop_head(log, segments_below(log, offset), offset, WEIR_REMOVED_BY_START_OFFSET, error);
 }
 
 static bool is_expired(const struct weir_partition_log *log, const struct weir_segment *segment,
                        struct weir_wall now)
 {
     int64_t age;
-    if (log->config.retention_ms < 0 || segment->facts.max_timestamp_ms < 0) return false;
-    if (__builtin_sub_overflow(now.ms, segment->facts.max_timestamp_ms, &age)) return false;
+    int64_t from_ms = weir_retention_counts_from(
+        log->config.retention_by, segment->facts.max_timestamp_ms, segment->facts.last_append_ms);
+    if (log->config.retention_ms < 0 || from_ms < 0) return false;
+    if (__builtin_sub_overflow(now.ms, from_ms, &age)) return false;
     return age > log->config.retention_ms;
 }
 
@@ -92,22 +115,37 @@ static bool active_goes(const struct weir_partition_log *log, struct weir_wall n
     return is_deleted_only && active->facts.size > 0 && is_expired(log, active, now);
 }
 
+/* Why a sealed segment goes, with `size_left` bytes behind it; 0: it stays. */
+static unsigned why_removed(const struct weir_partition_log *log,
+                            const struct weir_segment *segment, int64_t size_left,
+                            struct weir_wall now)
+{
+    const struct weir_topic_config *config = &log->config;
+    if (!config->cleanup_delete) return 0;
+    bool is_over = config->retention_bytes >= 0 && size_left >= config->retention_bytes;
+    return (is_over ? WEIR_REMOVED_BY_SIZE : 0u) |
+           (is_expired(log, segment, now) ? WEIR_REMOVED_BY_TIME : 0u);
+}
+
 /* How many segments go, oldest first; all of them, if the active one's records do too. */
-static size_t count_expired(const struct weir_partition_log *log, struct weir_wall now)
+static size_t count_expired(const struct weir_partition_log *log, struct weir_wall now,
+                            unsigned *reasons_out)
 {
     size_t below = segments_below(log, log->start_offset);
     int64_t size = weir_partition_log_state(log).size_bytes;
     size_t count = 0;
     while (count + 1 < log->segment_count) {
         const struct weir_segment *segment = log->segments[count];
-        int64_t left = size - segment->facts.size;
-        bool is_over = log->config.retention_bytes >= 0 && left >= log->config.retention_bytes;
-        bool goes = log->config.cleanup_delete && (is_over || is_expired(log, segment, now));
-        if (!goes && count >= below) return count;
-        size = left;
+        size -= segment->facts.size;
+        unsigned why = count < below ? WEIR_REMOVED_BY_START_OFFSET
+                                     : why_removed(log, segment, size, now);
+        if (why == 0) return count;
+        *reasons_out |= why;
         count++;
     }
-    return active_goes(log, now) ? count + 1 : count;
+    if (!active_goes(log, now)) return count;
+    *reasons_out |= WEIR_REMOVED_BY_TIME;
+    return count + 1;
 }
 
 bool weir_partition_log_may_retain(const struct weir_partition_log *log, struct weir_wall now)
@@ -122,12 +160,14 @@ int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall n
     if (weir_log_is_offline(log) || log->has_sync) return 0;
     (void)weir_producer_state_expire(&log->producers, weir_mono_now(log->env),
                                      PRODUCER_IDLE_MS_MAX);
-    size_t count = count_expired(log, now);
+    unsigned reasons = 0;
+    size_t count = count_expired(log, now, &reasons);
     if (count == 0) return 0;
     int rc = count == log->segment_count ? weir_log_roll(log, error) : 0;
     if (rc < 0) return rc;
     int64_t start = log->segments[count]->facts.base_offset;
-    rc = drop_head(log, count, start > log->start_offset ? start : log->start_offset, error);
+    if (start < log->start_offset) start = log->start_offset;
+    rc = drop_head(log, count, start, reasons, error);
     return rc < 0 ? rc : (int)count;
 }
 
@@ -155,6 +195,7 @@ static int walk_below(struct weir_segment *segment, int64_t offset, struct short
         .first_timestamp_ms = WEIR_NO_TIMESTAMP,
         .max_timestamp_ms = WEIR_NO_TIMESTAMP,
         .max_timestamp_offset = -1,
+        .last_append_ms = segment->facts.last_append_ms, /* of what stays perhaps earlier */
     };
     struct weir_batch_header header;
     int64_t position;

@@ -141,12 +141,24 @@ int weir_partition_log_set_start(struct weir_partition_log *log, int64_t offset,
                                  struct weir_error *error);
 
 /** Remove segments by retention.ms and retention.bytes, never the active one: where that has
- * expired too (and the topic is not compacted as well), an empty one is begun first. How many went.
- */
+ * expired too (and the topic is not compacted as well), an empty one is begun first. Time counts as
+ * weir.retention.by says (weir_retention_counts_from). How many went. */
 int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall now,
                               struct weir_error *error);
 /** Might retain find something? At no cost. */
 bool weir_partition_log_may_retain(const struct weir_partition_log *log, struct weir_wall now);
+
+/** What segments went with, and why. */
+enum { WEIR_REMOVED_BY_TIME = 1, WEIR_REMOVED_BY_SIZE = 2, WEIR_REMOVED_BY_START_OFFSET = 4 };
+struct weir_log_removal {
+    int32_t segment_count; /* 0: none went, and the rest says nothing */
+    int64_t from_offset;   /* what could be read before: the old log start … */
+    int64_t to_offset;     /* … and the new one */
+    int64_t size_bytes;
+    unsigned reasons; /* WEIR_REMOVED_BY_…, of all segments together */
+};
+/** Of all that went since the last time. Owner's thread. */
+struct weir_log_removal weir_partition_log_take_removal(struct weir_partition_log *log);
 
 /** Apply a changed configuration to what comes. */
 void weir_partition_log_configure(struct weir_partition_log *log,

@@ -25,6 +25,7 @@ enum weir_recovery_verdict {
 struct weir_recovery_file { /* a `.log` file with an offset for a name */
     int64_t base_offset;
     int64_t size;
+    struct weir_wall modified;
     enum weir_recovery_verdict verdict; /* given */
 };
 

@@ -11,10 +11,11 @@
 
 static_assert(sizeof(enum weir_timestamp_type) == sizeof(unsigned), "read and written as unsigned");
 static_assert(sizeof(enum weir_flush_policy) == sizeof(unsigned), "read and written as unsigned");
+static_assert(sizeof(enum weir_retention_by) == sizeof(unsigned), "read and written as unsigned");
 static_assert(FIELD(cleanup_compact) == FIELD(cleanup_delete) + sizeof(bool),
               "the words of one list");
 
-/* Kafka 4's names, ranges and defaults; flush.policy is ours. A value that would have no effect is
+/* Kafka 4's names, ranges and defaults; flush.policy and weir.retention.by are ours. A value that would have no effect is
  * refused, or its row's text says so: cleanup.policy=compact is kept because Kafka Streams'
  * changelogs carry it, and so are the settings that Kafka's tools send along and that say how a
  * replica or a cleaner works which is not here. `cleanup.policy` is two bits, delete and compact;
@@ -64,7 +65,7 @@ static const struct weir_setting rows[] = {
     {"retention.bytes", WEIR_SETTING_INT64, FIELD(retention_bytes), -1, INT64_MAX, -1, "bytes",
      NULL, "Bytes kept per partition; -1 keeps all."},
     {"retention.ms", WEIR_SETTING_INT64, FIELD(retention_ms), -1, INT64_MAX, 604800000, "ms", NULL,
-     "How long records are kept; -1 keeps them for ever."},
+     "How long records are kept, counted as weir.retention.by says; -1 keeps them for ever."},
     {"segment.bytes", WEIR_SETTING_WIDE_INT32, FIELD(segment_bytes), 14, INT32_MAX, 1073741824,
      "bytes", NULL, "The size at which a segment is closed and the next begun."},
     {"segment.index.bytes", WEIR_SETTING_INT32, FIELD(segment_index_bytes), 4, INT32_MAX, 10485760,
@@ -76,6 +77,10 @@ static const struct weir_setting rows[] = {
     {"unclean.leader.election.enable", WEIR_SETTING_BOOLEAN, FIELD(unclean_leader_election_enable),
      0, 1, 0, "", "false|true",
      "Without effect: one server is one replica, and nobody else can lead."},
+    {"weir.retention.by", WEIR_SETTING_CHOICE, FIELD(retention_by), 0, 1, WEIR_RETENTION_BY_APPEND,
+     "", "append|record",
+     "What retention.ms counts from: the later of a record's time and its append, or the record's "
+     "time alone, as in Kafka."},
 };
 
 static const struct weir_settings_table table = {
@@ -100,6 +105,14 @@ int weir_topic_config_set(struct weir_topic_config *config, const char *key, con
                               "'%s' = '%s': there is no tiered storage here", key, value);
     }
     return weir_settings_set(&table, config, key, value, error);
+}
+
+int64_t weir_retention_counts_from(enum weir_retention_by by, int64_t max_timestamp_ms,
+                                   int64_t last_append_ms)
+{
+    bool takes_append = by == WEIR_RETENTION_BY_APPEND ? last_append_ms > max_timestamp_ms
+                                                       : max_timestamp_ms < 0;
+    return takes_append ? last_append_ms : max_timestamp_ms;
 }
 
 enum weir_config_type weir_topic_config_type(const char *key)

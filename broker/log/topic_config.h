@@ -15,6 +15,9 @@
  */
 enum weir_timestamp_type { WEIR_CREATE_TIME, WEIR_LOG_APPEND_TIME };
 enum weir_flush_policy { WEIR_FLUSH_GROUP, WEIR_FLUSH_OS };
+/** What retention.ms counts from: the later of a record's time and its append, or, as Kafka has it,
+ * the record's time alone. */
+enum weir_retention_by { WEIR_RETENTION_BY_APPEND, WEIR_RETENTION_BY_RECORD };
 
 struct weir_topic_config {
     int64_t retention_ms;    /* -1: for ever */
@@ -36,6 +39,7 @@ struct weir_topic_config {
     int32_t min_cleanable_dirty_millionths;
     enum weir_timestamp_type message_timestamp_type;
     enum weir_flush_policy flush_policy;
+    enum weir_retention_by retention_by;
     bool cleanup_delete; /* cleanup.policy */
     bool cleanup_compact;
     bool preallocate;
@@ -56,5 +60,16 @@ enum weir_config_type weir_topic_config_type(const char *key);
 /** Each key in order of the table. */
 void weir_topic_config_each(const struct weir_topic_config *config, weir_setting_fn each,
                             void *context);
+
+/**
+ * From when on retention.ms counts for records of which the newest is of `max_timestamp_ms` and the
+ * last was appended at `last_append_ms`. By append it is the later of the two: records of old times
+ * live as long as those of today. By record it is the first; records without a time (or from before
+ * 1970) have only the second, for which Kafka takes the file's modification time.
+ *
+ * Units:   Unix time in ms; negative: none, in and out.
+ */
+int64_t weir_retention_counts_from(enum weir_retention_by by, int64_t max_timestamp_ms,
+                                   int64_t last_append_ms);
 
 #endif

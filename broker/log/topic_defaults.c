@@ -38,6 +38,7 @@ static const struct name {
     {"segment.jitter.ms", "log.roll.jitter.ms"},
     {"segment.ms", "log.roll.ms"},
     {"unclean.leader.election.enable", "unclean.leader.election.enable"},
+    {"weir.retention.by", "weir.retention.by"},
 };
 
 /* Kafka's older names, in larger units. */

@@ -29,12 +29,14 @@ static const struct weir_segment_facts segments[] = {
      .size = 100,
      .first_timestamp_ms = 5,
      .max_timestamp_ms = 9,
-     .max_timestamp_offset = 3},
+     .max_timestamp_offset = 3,
+     .last_append_ms = 12},
     {.base_offset = 10,
      .size = 50,
      .first_timestamp_ms = -1,
      .max_timestamp_ms = -1,
-     .max_timestamp_offset = -1},
+     .max_timestamp_offset = -1,
+     .last_append_ms = 13},
 };
 
 static const struct weir_segment_facts *segment_at(const void *context, size_t index)
@@ -145,18 +147,23 @@ START_TEST(a_damaged_mark_is_never_believed)
 }
 END_TEST
 
-/* A mark of a newer version is told from a damaged one, and both versions are named. */
-START_TEST(a_newer_mark_is_refused_by_name)
+/* A mark of a newer or older version is told from a damaged one, and both versions are named. */
+START_TEST(a_mark_of_another_version_is_refused_by_name)
 {
-    struct weir_buffer bytes;
-    struct weir_durable_mark mark;
-    encode(&bytes);
-    bytes.data[9] = 2;
-    uint32_t crc = weir_crc32c(0, bytes.data, 16);
-    weir_store_u32(bytes.data + 16, weir_crc32c(crc, bytes.data + 20, bytes.size - 20));
-    ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_UNSUPPORTED_VERSION);
-    ck_assert_ptr_nonnull(strstr(error.text, "version 2, this program knows 1"));
-    weir_buffer_close(&bytes);
+    static const char *const texts[] = {"version 1, this program knows 2", NULL,
+                                        "version 3, this program knows 2"};
+    for (uint8_t version = 1; version <= 3; version++) {
+        struct weir_buffer bytes;
+        struct weir_durable_mark mark;
+        if (texts[version - 1] == NULL) continue;
+        encode(&bytes);
+        bytes.data[9] = version;
+        uint32_t crc = weir_crc32c(0, bytes.data, 16);
+        weir_store_u32(bytes.data + 16, weir_crc32c(crc, bytes.data + 20, bytes.size - 20));
+        ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_UNSUPPORTED_VERSION);
+        ck_assert_ptr_nonnull(strstr(error.text, texts[version - 1]));
+        weir_buffer_close(&bytes);
+    }
 }
 END_TEST
 
@@ -323,7 +330,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_mark_comes_back_whole);
     tcase_add_test(tests, a_damaged_mark_is_never_believed);
-    tcase_add_test(tests, a_newer_mark_is_refused_by_name);
+    tcase_add_test(tests, a_mark_of_another_version_is_refused_by_name);
     tcase_add_test(tests, a_snapshot_has_kafkas_bytes);
     tcase_add_test(tests, epochs_have_kafkas_text);
     tcase_add_test(tests, recovery_keeps_the_table_and_removes_leftovers);

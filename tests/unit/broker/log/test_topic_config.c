@@ -58,14 +58,15 @@ START_TEST(every_setting_prints_and_parses)
         {"preallocate", "true"},
         {"max.compaction.lag.ms", "1"},
         {"segment.bytes", "1000"},
+        {"weir.retention.by", "record"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         ck_ok(weir_topic_config_set(&config, settings[i][0], settings[i][1], &error), &error);
     }
     struct seen seen = {.copy = weir_topic_config_default()};
     weir_topic_config_each(&config, set_again, &seen);
-    ck_assert_int_eq(seen.count, 24);
-    ck_assert_int_eq(seen.changed, 9);
+    ck_assert_int_eq(seen.count, 25);
+    ck_assert_int_eq(seen.changed, 10);
     ck_assert_mem_eq(&seen.copy, &config, sizeof config);
     ck_assert(config.cleanup_delete && config.cleanup_compact);
     ck_assert_int_eq(config.message_timestamp_type, WEIR_LOG_APPEND_TIME);
@@ -96,6 +97,7 @@ START_TEST(bad_values_are_refused_with_the_range)
         {"cleanup.policy", "delete,", "delete|compact"},
         {"cleanup.policy", "compact,shred", "delete|compact"},
         {"message.timestamp.type", "createtime", "CreateTime|LogAppendTime"},
+        {"weir.retention.by", "time", "append|record"},
     };
     struct weir_topic_config before = config;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
