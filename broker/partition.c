@@ -217,9 +217,37 @@ bool weir_partition_want(struct weir_partition *partition,
     return true;
 }
 
+static const char *const removal_reasons[] = {
+    [WEIR_REMOVED_BY_TIME] = "retention.ms",
+    [WEIR_REMOVED_BY_SIZE] = "retention.bytes",
+    [WEIR_REMOVED_BY_TIME | WEIR_REMOVED_BY_SIZE] = "retention.ms,retention.bytes",
+    [WEIR_REMOVED_BY_START_OFFSET] = "start.offset",
+    [WEIR_REMOVED_BY_START_OFFSET | WEIR_REMOVED_BY_TIME] = "start.offset,retention.ms",
+    [WEIR_REMOVED_BY_START_OFFSET | WEIR_REMOVED_BY_SIZE] = "start.offset,retention.bytes",
+    [WEIR_REMOVED_BY_START_OFFSET | WEIR_REMOVED_BY_TIME | WEIR_REMOVED_BY_SIZE] =
+        "start.offset,retention.ms,retention.bytes",
+};
+
+/* No record goes without a word: a line for whatever a job has removed. */
+static void log_removal(struct weir_partition *partition)
+{
+    struct weir_log_removal removal = weir_partition_log_take_removal(partition->log);
+    if (removal.segment_count == 0) return;
+    weir_assert(removal.reasons > 0);
+    weir_assert(removal.reasons < sizeof removal_reasons / sizeof removal_reasons[0]);
+    weir_assert(removal.from_offset <= removal.to_offset);
+    weir_log(&partition->shard->env->logger, WEIR_LOG_INFO, "log.removed",
+             "topic=%.*s partition=%d offsets=%lld..%lld segments=%d bytes=%lld reason=%s",
+             (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
+             (long long)removal.from_offset, (long long)removal.to_offset - 1,
+             removal.segment_count, (long long)removal.size_bytes,
+             removal_reasons[removal.reasons]);
+}
+
 void weir_partition_resume(struct weir_partition *partition)
 {
     move(partition, WEIR_PARTITION_OPEN);
+    log_removal(partition);
     weir_partition_log_configure(partition->log, &partition->config);
     weir_partition_refresh(partition);
     weir_partition_wake_fetches(partition); /* the log may begin or end elsewhere now */

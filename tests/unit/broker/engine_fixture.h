@@ -12,6 +12,7 @@ struct engine {
     struct weir_broker *broker;
     struct weir_broker_options options;
     struct weir_error error;
+    int64_t timestamp_ms; /* of the records that are produced; 0: now */
 };
 
 #define ENGINE_PATH "/data"
