@@ -376,6 +376,28 @@ static int find_place(struct weir_sim_life *life, const struct weir_listen_at *a
     return WEIR_OK;
 }
 
+/* Every node knows every node, by name. */
+static int socket_look_up(struct weir_env *env, const char *host, uint16_t port,
+                          struct weir_addresses *found_out, struct weir_error *error)
+{
+    struct address found;
+    struct weir_addresses addresses = {.count = 1};
+    int size = snprintf(addresses.texts[0], WEIR_ADDRESS_SIZE, "%s:%u", host, port);
+    bool fits = size > 0 && size < WEIR_ADDRESS_SIZE;
+    if (!fits || parse_address((struct weir_sim_life *)env, addresses.texts[0], &found) < 0) {
+        return weir_error_set(error, WEIR_NOT_FOUND, "there is no host '%s'", host);
+    }
+    *found_out = addresses;
+    return WEIR_OK;
+}
+
+static int socket_may_listen(struct weir_env *env, const char *address, struct weir_error *error)
+{
+    struct address place;
+    struct weir_listen_at at = {.address = address};
+    return find_place((struct weir_sim_life *)env, &at, &place, error);
+}
+
 static int socket_listen(struct weir_actor *actor, const struct weir_listen_at *at,
                          weir_accept_fn accepted, void *context,
                          struct weir_listener **listener_out, struct weir_error *error)
@@ -427,6 +449,8 @@ static int socket_connect(struct weir_actor *actor, const char *text, struct wei
 }
 
 const struct weir_socket_ops weir_sim_socket_ops = {
+    .look_up = socket_look_up,
+    .may_listen = socket_may_listen,
     .listen = socket_listen,
     .listener_close = listener_close,
     .connect = socket_connect,

@@ -15,7 +15,8 @@
  * closed with it.
  *
  * Addresses are numeric: `127.0.0.1:9092`, `[::1]:9092`, `localhost:9092`; port 0 lets the system
- * choose. Looking up names blocks and is not done here. In the simulator node n is `node-n:9092`.
+ * choose. Looking up a name blocks: a thread that may do so asks weir_look_up first. In the simulator
+ * node n is `node-n:9092`.
  *
  * Results: a count, or WEIR_DISCONNECTED (refused, reset, gone), WEIR_TRUNCATED (a file ended before
  * what was to be sent of it), WEIR_IO.
@@ -63,7 +64,17 @@ struct weir_socket_output {
     int64_t size;
 };
 
+/* Where a host can be reached: addresses to connect to one after the other, or to listen at the first. */
+enum { WEIR_ADDRESSES_MAX = 8 };
+struct weir_addresses {
+    size_t count;
+    char texts[WEIR_ADDRESSES_MAX][WEIR_ADDRESS_SIZE];
+};
+
 struct weir_socket_ops {
+    int (*look_up)(struct weir_env *env, const char *host, uint16_t port,
+                   struct weir_addresses *found_out, struct weir_error *error);
+    int (*may_listen)(struct weir_env *env, const char *address, struct weir_error *error);
     int (*listen)(struct weir_actor *actor, const struct weir_listen_at *at,
                   weir_accept_fn accepted, void *context, struct weir_listener **listener_out,
                   struct weir_error *error);
@@ -77,6 +88,28 @@ struct weir_socket_ops {
     void (*close)(struct weir_socket *socket);
 };
 
+/**
+ * The numeric addresses of `host`, a name or an address without brackets; at least one.
+ *
+ * Errors:  WEIR_NOT_FOUND (no such host), WEIR_DISCONNECTED (no name server answers: try again).
+ * Thread:  one that may block.
+ */
+static inline int weir_look_up(struct weir_env *env, const char *host, uint16_t port,
+                               struct weir_addresses *found_out, struct weir_error *error)
+{
+    return env->ops->sockets->look_up(env, host, port, found_out, error);
+}
+/**
+ * Would a listener get `address` just now? Nothing listens there meanwhile or afterwards.
+ *
+ * Errors:  those of weir_socket_listen.
+ * Thread:  any.
+ */
+static inline int weir_socket_may_listen(struct weir_env *env, const char *address,
+                                         struct weir_error *error)
+{
+    return env->ops->sockets->may_listen(env, address, error);
+}
 /**
  * Accept connections at `address`.
  *

@@ -1,4 +1,4 @@
-/** Addresses of the real environment: numeric, so that nothing is looked up. */
+/** Addresses of the real environment: numeric for sockets; names are looked up before, by who may block. */
 #include "base/env_uv_internal.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 
 enum { HOST_SIZE = 48 };
@@ -74,6 +75,58 @@ void weir_env_uv_address_print(char text[WEIR_ADDRESS_SIZE], const struct sockad
     }
     bool has_colon = strchr(host, ':') != NULL;
     (void)snprintf(text, WEIR_ADDRESS_SIZE, has_colon ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* Each address once, in the resolver's order (RFC 6724). */
+static void collect(const struct addrinfo *found, struct weir_addresses *to)
+{
+    *to = (struct weir_addresses){0};
+    for (; found != NULL && to->count < WEIR_ADDRESSES_MAX; found = found->ai_next) {
+        struct sockaddr_storage address = {0};
+        if (found->ai_addrlen > sizeof address) continue;
+        memcpy(&address, found->ai_addr, found->ai_addrlen);
+        weir_env_uv_address_print(to->texts[to->count], &address, found->ai_addrlen);
+        bool is_new = true;
+        for (size_t i = 0; i < to->count; i++) {
+            is_new = is_new && strcmp(to->texts[i], to->texts[to->count]) != 0;
+        }
+        to->count += is_new;
+    }
+}
+
+static int look_up_failed(const char *host, int reason, struct weir_error *error)
+{
+    if (reason == EAI_NONAME || reason == EAI_NODATA) {
+        return weir_error_set(error, WEIR_NOT_FOUND, "there is no host '%s'", host);
+    }
+    int code = reason == EAI_MEMORY   ? WEIR_NO_MEMORY
+               : reason == EAI_SYSTEM ? weir_error_errno(NULL, errno, "look up", host)
+                                      : WEIR_DISCONNECTED;
+    return weir_error_set(error, (enum weir_code)code, "look up host '%s': %s", host,
+                          gai_strerror(reason));
+}
+
+/* localhost is this machine whatever a resolver says (RFC 6761), and 127.0.0.1 before ::1. */
+int weir_env_uv_look_up(struct weir_env *env, const char *host, uint16_t port,
+                        struct weir_addresses *found_out, struct weir_error *error)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char port_text[8];
+    (void)env;
+    if (strcmp(host, "localhost") == 0) {
+        *found_out = (struct weir_addresses){.count = 2};
+        (void)snprintf(found_out->texts[0], WEIR_ADDRESS_SIZE, "127.0.0.1:%u", port);
+        (void)snprintf(found_out->texts[1], WEIR_ADDRESS_SIZE, "[::1]:%u", port);
+        return WEIR_OK;
+    }
+    (void)snprintf(port_text, sizeof port_text, "%u", port);
+    int reason = getaddrinfo(host, port_text, &hints, &found);
+    if (reason != 0) return look_up_failed(host, reason, error);
+    collect(found, found_out);
+    freeaddrinfo(found);
+    weir_assert(found_out->count > 0);
+    return WEIR_OK;
 }
 
 void weir_env_uv_address_own(char text[WEIR_ADDRESS_SIZE], int fd)

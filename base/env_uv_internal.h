@@ -103,6 +103,8 @@ int weir_env_uv_file_handle(const struct weir_file *file);
 /** `host:port`, numeric, the host in brackets if it has colons. WEIR_INVALID_ARGUMENT. */
 int weir_env_uv_address_parse(const char *address, struct sockaddr_storage *to,
                               socklen_t *size_out);
+int weir_env_uv_look_up(struct weir_env *env, const char *host, uint16_t port,
+                        struct weir_addresses *found_out, struct weir_error *error);
 void weir_env_uv_address_print(char text[WEIR_ADDRESS_SIZE], const struct sockaddr_storage *address,
                                socklen_t size);
 /** This end's own address, as far as it has one. */
@@ -117,6 +119,7 @@ int weir_env_uv_listen(struct weir_actor *actor, const struct weir_listen_at *at
                        weir_accept_fn accepted, void *context, struct weir_listener **listener_out,
                        struct weir_error *error);
 void weir_env_uv_listener_close(struct weir_listener *listener);
+int weir_env_uv_may_listen(struct weir_env *env, const char *address, struct weir_error *error);
 void weir_env_uv_listeners_close(struct weir_env_uv_actor *actor);
 
 extern const struct weir_socket_ops weir_env_uv_socket_ops;

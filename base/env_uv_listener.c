@@ -137,6 +137,25 @@ static int listening_handle(const struct sockaddr_storage *to, socklen_t size,
     return fd;
 }
 
+/* Bound and let go: without listen() no client is turned away by the look. */
+int weir_env_uv_may_listen(struct weir_env *env, const char *address, struct weir_error *error)
+{
+    struct sockaddr_storage to = {0};
+    socklen_t size;
+    (void)env;
+    if (weir_env_uv_address_parse(address, &to, &size) < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "listen at '%s': not an address",
+                              address);
+    }
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return weir_env_uv_socket_failed("listen at", address, errno, error);
+    (void)set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    int rc = bind(fd, (const struct sockaddr *)&to, size);
+    if (rc != 0) rc = weir_env_uv_socket_failed("listen at", address, errno, error);
+    (void)close(fd);
+    return rc;
+}
+
 static int new_listener(struct weir_env_uv_actor *actor, int fd,
                         struct weir_env_uv_listener **listener_out)
 {

@@ -438,6 +438,8 @@ void weir_env_uv_sockets_close(struct weir_env_uv_actor *actor)
 }
 
 const struct weir_socket_ops weir_env_uv_socket_ops = {
+    .look_up = weir_env_uv_look_up,
+    .may_listen = weir_env_uv_may_listen,
     .listen = weir_env_uv_listen,
     .listener_close = weir_env_uv_listener_close,
     .connect = socket_connect,

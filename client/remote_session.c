@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/server/address.h"
 #include "client/remote.h"
 
 enum { TIMEOUT_MS_BY_DEFAULT = 30000 };
@@ -21,7 +22,9 @@ enum { TIMEOUT_MS_BY_DEFAULT = 30000 };
 struct weir_remote_session {
     struct weir_env *env;
     struct weir_actor *actor;
-    char *address;
+    char *address; /* as the caller has it */
+    struct weir_addresses found;
+    size_t found_index; /* the one that is connected to */
     char *client_id;
     int64_t timeout_ms;
     size_t response_size_max;
@@ -97,13 +100,18 @@ static void on_answer(struct weir_remote_call *call, int rc, const void *respons
     end_step(session, 0);
 }
 
+/* Also after another address has failed: what is left of that is cleared away first. */
 static void open_step(struct weir_message *message)
 {
     struct weir_remote_session *session = begin_step(message);
+    weir_assert(session->found_index < session->found.count);
+    weir_remote_close(session->remote);
+    session->remote = NULL;
+    session->lost_rc = 0;
     struct weir_remote_options options = {
         .actor = session->actor,
         .budget = session->env->budget,
-        .address = session->address,
+        .address = session->found.texts[session->found_index],
         .client_id = session->client_id,
         .response_size_max = session->response_size_max,
         .changed = on_changed,
@@ -202,6 +210,25 @@ static int fill(struct weir_remote_session *session,
     return weir_actor_start(session->env, &actor, &session->actor, error);
 }
 
+static int look_up(struct weir_remote_session *session, struct weir_error *error)
+{
+    struct weir_host_port named;
+    int rc = weir_host_port_parse(session->address, &named, error);
+    if (rc < 0) return rc;
+    return weir_look_up(session->env, named.host, (uint16_t)named.port, &session->found, error);
+}
+
+/* A name may have addresses that nobody listens at: ::1 beside 127.0.0.1. */
+static int connect_to_first(struct weir_remote_session *session, struct weir_error *error)
+{
+    int rc = look_up(session, error);
+    if (rc < 0) return rc;
+    do {
+        rc = run_step(session, open_step, session->timeout_ms, error);
+    } while (rc == WEIR_DISCONNECTED && ++session->found_index < session->found.count);
+    return rc;
+}
+
 void weir_remote_session_close(struct weir_remote_session *session)
 {
     if (session == NULL) return;
@@ -233,7 +260,7 @@ int weir_remote_session_open(const struct weir_remote_session_options *options,
     session->env = env;
     rc = fill(session, options, error);
     if (rc < 0) goto out;
-    rc = run_step(session, open_step, session->timeout_ms, error);
+    rc = connect_to_first(session, error);
     if (rc < 0) goto out;
     *session_out = session;
     session = NULL;

@@ -16,16 +16,16 @@
 struct weir_remote_session;
 
 struct weir_remote_session_options {
-    const char *address;      /* "127.0.0.1:9092", "[::1]:9092", "localhost:9092" */
+    const char *address;      /* "127.0.0.1:9092", "[::1]:9092", "myhost"; a name is looked up */
     const char *client_id;    /* NULL: "weir" */
     int64_t timeout_ms;       /* of the opening and of each call; 0: 30 s */
     size_t response_size_max; /* 0: 128 MiB */
 };
 
 /**
- * Connect and ask for the versions.
+ * Connect and ask for the versions. Of a host with several addresses the first that answers is taken.
  *
- * Errors: WEIR_INVALID_ARGUMENT (the address), WEIR_DISCONNECTED (refused, or closed before it
+ * Errors: WEIR_INVALID_ARGUMENT (the address), WEIR_NOT_FOUND (no such host), WEIR_DISCONNECTED (refused, or closed before it
  *         answered), WEIR_TIMED_OUT, WEIR_CORRUPT (no Kafka server), WEIR_UNSUPPORTED_VERSION.
  */
 int weir_remote_session_open(const struct weir_remote_session_options *options,

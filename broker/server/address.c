@@ -8,8 +8,8 @@
 static int refuse(const char *text, struct weir_error *error)
 {
     return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                          "'%s' is not an address: it is HOST:PORT, such as 127.0.0.1:9092 or "
-                          "[::1]:9092",
+                          "'%s' is not an address: it is HOST:PORT or HOST, such as "
+                          "127.0.0.1:9092, [::1]:9092 or localhost",
                           text);
 }
 
@@ -26,21 +26,29 @@ static int32_t parse_port(const char *text)
     return port;
 }
 
+/* What stands in front of the port, without brackets; nothing if that is no host. A number alone is a
+ * port without a host, though resolvers would read an address into it. */
+static struct weir_slice parse_host(const char *text, size_t size)
+{
+    struct weir_slice none = {0};
+    bool in_brackets = size > 0 && text[0] == '[';
+    if (in_brackets) {
+        bool is_closed = size > 2 && text[size - 1] == ']';
+        return is_closed ? weir_slice(text + 1, size - 2) : none;
+    }
+    bool is_number = strspn(text, "0123456789") >= size;
+    return is_number || memchr(text, ':', size) != NULL ? none : weir_slice(text, size);
+}
+
 int weir_host_port_parse(const char *text, struct weir_host_port *parsed_out,
                          struct weir_error *error)
 {
-    struct weir_slice host;
-    const char *colon = text != NULL ? strrchr(text, ':') : NULL;
-    if (colon == NULL) return refuse(text != NULL ? text : "", error);
-    bool in_brackets = text[0] == '[';
-    host = weir_slice(text, (size_t)(colon - text));
-    if (in_brackets) {
-        if (host.size < 3 || host.data[host.size - 1] != ']') return refuse(text, error);
-        host = weir_slice(host.data + 1, host.size - 2);
-    } else if (memchr(host.data, ':', host.size) != NULL) {
-        return refuse(text, error); /* a v6 address without its brackets */
-    }
-    int32_t port = parse_port(colon + 1);
+    if (text == NULL) return refuse("", error);
+    size_t size = strlen(text);
+    const char *colon = strrchr(text, ':');
+    bool has_port = colon != NULL && text[size - 1] != ']';
+    int32_t port = has_port ? parse_port(colon + 1) : WEIR_DEFAULT_PORT;
+    struct weir_slice host = parse_host(text, has_port ? (size_t)(colon - text) : size);
     if (port < 0 || host.size == 0 || host.size >= WEIR_HOST_SIZE) return refuse(text, error);
     *parsed_out = (struct weir_host_port){.port = port};
     memcpy(parsed_out->host, host.data, host.size);

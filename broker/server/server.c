@@ -8,21 +8,39 @@
 
 /* ---- where to listen ------------------------------------------------------------------------- */
 
-static int check_address(const struct weir_server_options *options,
-                         struct weir_host_port *listening_out, struct weir_error *error)
+static int refuse_insecure(const char *address, struct weir_error *error)
 {
-    int rc = weir_host_port_parse(options->address, listening_out, error);
-    if (rc < 0) return weir_error_wrap(error, rc, "listen");
-    if (strlen(options->address) >= WEIR_ADDRESS_SIZE) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "listen at '%s': it is too long",
-                              options->address);
-    }
-    if (options->allow_insecure || weir_host_is_loopback(listening_out->host)) return 0;
     return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                           "listen at '%s': there is no security yet, so that only this machine is "
                           "let in (127.0.0.1, [::1], localhost); to open the port to everybody who "
                           "can reach it say --insecure-listen (the option `insecure`)",
-                          options->address);
+                          address);
+}
+
+/* The numeric address to listen at: of those that a name has the first. */
+static int find_address(struct weir_env *env, const char *address, bool allow_insecure,
+                        char found_out[WEIR_ADDRESS_SIZE], struct weir_error *error)
+{
+    struct weir_host_port named;
+    struct weir_host_port numeric;
+    struct weir_addresses found;
+    int rc = weir_host_port_parse(address, &named, error);
+    if (rc == 0) rc = weir_look_up(env, named.host, (uint16_t)named.port, &found, error);
+    if (rc == 0) rc = weir_host_port_parse(found.texts[0], &numeric, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "listen at '%s'", address);
+    if (!allow_insecure && !weir_host_is_loopback(numeric.host)) {
+        return refuse_insecure(address, error);
+    }
+    memcpy(found_out, found.texts[0], WEIR_ADDRESS_SIZE);
+    return 0;
+}
+
+int weir_server_may_listen(struct weir_env *env, const char *address, bool allow_insecure,
+                           struct weir_error *error)
+{
+    char found[WEIR_ADDRESS_SIZE];
+    int rc = find_address(env, address, allow_insecure, found, error);
+    return rc < 0 ? rc : weir_socket_may_listen(env, found, error);
 }
 
 static int configure(struct weir_server *server, const struct weir_server_options *options,
@@ -134,18 +152,18 @@ static struct weir_server *new_server(const struct weir_server_options *options)
 int weir_server_open(const struct weir_server_options *options, struct weir_server **server_out,
                      struct weir_error *error)
 {
-    struct weir_host_port listening;
-    int rc = check_address(options, &listening, error);
-    if (rc < 0) return rc;
+    char address[WEIR_ADDRESS_SIZE];
     struct weir_env *env = weir_broker_env(options->broker);
     if (!weir_may_block(env)) {
         return weir_error_set(error, WEIR_WRONG_THREAD,
                               "a server is opened by a thread that may "
                               "block");
     }
+    int rc = find_address(env, options->address, options->allow_insecure, address, error);
+    if (rc < 0) return rc;
     struct weir_server *server = new_server(options);
     if (server == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a server");
-    (void)snprintf(server->address, sizeof server->address, "%s", options->address);
+    (void)snprintf(server->address, sizeof server->address, "%s", address);
     rc = configure(server, options, error);
     if (rc == 0) rc = set_up_parts(server, error);
     if (rc < 0) {

@@ -17,7 +17,8 @@ struct weir_server;
 
 struct weir_server_options {
     struct weir_broker *broker;
-    const char *address;            /* "127.0.0.1:9092", "[::]:9092"; port 0: the system's choice */
+    /* "127.0.0.1:9092", "[::]:9092", "localhost"; port 0: the system's choice. A name is looked up. */
+    const char *address;
     const char *advertised_address; /* NULL: the one a client came in by */
     bool allow_insecure;            /* another address than loopback, without security */
     /* Kafka's broker settings, as text (server_config.h has the table); NULL-terminated by key. */
@@ -29,12 +30,19 @@ struct weir_server_options {
  * Listen. Ready for clients on return.
  *
  * Errors: WEIR_INVALID_ARGUMENT (the address; another than loopback without allow_insecure: the
- *         text names the flag), WEIR_LOCKED (in use), WEIR_PERMISSION, WEIR_INVALID_CONFIG, WEIR_LIMIT.
+ *         text names the flag), WEIR_NOT_FOUND (no such host), WEIR_LOCKED (in use), WEIR_PERMISSION,
+ *         WEIR_INVALID_CONFIG, WEIR_LIMIT.
  * Owns:   the broker stays the caller's and is closed after weir_server_close.
  * Thread: one that may block.
  */
 int weir_server_open(const struct weir_server_options *options, struct weir_server **server_out,
                      struct weir_error *error);
+/**
+ * Would weir_server_open get `address`? For a program that wants to know before it opens a directory.
+ * Errors as there. Thread: one that may block.
+ */
+int weir_server_may_listen(struct weir_env *env, const char *address, bool allow_insecure,
+                           struct weir_error *error);
 /** Stop listening, answer what is under way (parked fetches at once), close the connections.
  * Blocks. NULL is fine. */
 void weir_server_close(struct weir_server *server);

@@ -19,7 +19,8 @@ extern "C" {
  */
 struct weir_listen_options {
     size_t size; /* sizeof, set by WEIR_LISTEN_OPTIONS_INIT */
-    /** "127.0.0.1:9092", "[::1]:0", "localhost:9092"; NULL: 127.0.0.1:9092. Port 0: any free one. */
+    /** "127.0.0.1:9092", "[::1]:0", "localhost"; NULL: 127.0.0.1:9092. A name is looked up, and its
+     * first address taken; without a port it is 9092, and port 0 is any free one. */
     const char *address;
     /** What clients are told to connect to; NULL: the address they came in by. */
     const char *advertised_address;
@@ -35,8 +36,8 @@ struct weir_listen_options {
  * Open the port; clients can connect on return. Closed by weir_unlisten or weir_close. `options` may be
  * NULL. One port per log.
  *
- * Errors: WEIR_INVALID_ARGUMENT (the address; not loopback without `insecure`), WEIR_EXISTS (it listens
- *         already), WEIR_LOCKED (the address is in use), WEIR_PERMISSION, WEIR_INVALID_CONFIG.
+ * Errors: WEIR_INVALID_ARGUMENT (the address; not loopback without `insecure`), WEIR_NOT_FOUND (no
+ *         such host), WEIR_EXISTS (it listens already), WEIR_LOCKED (the address is in use), WEIR_PERMISSION, WEIR_INVALID_CONFIG.
  * Thread: any but the library's own.
  */
 WEIR_API int weir_listen(struct weir_log *log, const struct weir_listen_options *options,

@@ -177,6 +177,46 @@ START_TEST(bad_addresses_are_refused)
 }
 END_TEST
 
+/* An address is its own, a name has numeric ones that can be listened at, and what is no host is said. */
+START_TEST(names_are_looked_up)
+{
+    struct weir_addresses found;
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    open_env(_i);
+    for (size_t i = 0; i < 2; i++) {
+        ck_ok(weir_look_up(env, hosts[i], 0, &found, &error), &error);
+        ck_assert_uint_ge(found.count, 1);
+        ck_ok(weir_socket_may_listen(env, found.texts[0], &error), &error);
+    }
+    found.count = 77;
+    ck_assert_int_eq(weir_look_up(env, "no-such-host.invalid", 1, &found, &error), WEIR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(error.text, "'no-such-host.invalid'"));
+    ck_assert_uint_eq(found.count, 77);
+    close_env();
+}
+END_TEST
+
+/* Whether an address is free can be asked without taking it. */
+START_TEST(a_port_can_be_asked_for_without_taking_it)
+{
+    struct end server = {.address = "127.0.0.1:0"};
+    open_env(_i);
+    ck_ok(weir_socket_may_listen(env, server.address, &error), &error);
+    server.actor = start(env, "server");
+    on_actor(server.actor, end_listen, &server);
+    ck_ok(server.rc, &error);
+    char taken[WEIR_ADDRESS_SIZE];
+    memcpy(taken, server.listener->address, sizeof taken);
+    ck_assert_int_eq(weir_socket_may_listen(env, taken, &error), WEIR_LOCKED);
+    ck_assert_ptr_nonnull(strstr(error.text, taken));
+    on_actor(server.actor, end_close, &server);
+    ck_ok(weir_socket_may_listen(env, taken, &error), &error);
+    ck_assert_int_eq(weir_socket_may_listen(env, "nonsense", &error), WEIR_INVALID_ARGUMENT);
+    weir_actor_stop(server.actor);
+    close_env();
+}
+END_TEST
+
 /* Closing takes the callbacks along: the read that was under way is never heard of. */
 START_TEST(closing_silences_what_is_under_way)
 {
@@ -396,6 +436,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(both, a_file_that_ends_early_is_told, 0, ENVIRONMENTS);
     tcase_add_loop_test(both, connecting_to_nobody_is_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(both, bad_addresses_are_refused, 0, ENVIRONMENTS);
+    tcase_add_loop_test(both, names_are_looked_up, 0, ENVIRONMENTS);
+    tcase_add_loop_test(both, a_port_can_be_asked_for_without_taking_it, 0, ENVIRONMENTS);
     tcase_add_loop_test(both, closing_silences_what_is_under_way, 0, ENVIRONMENTS);
     tcase_add_loop_test(both, a_stopped_actor_closes_its_sockets, 0, ENVIRONMENTS);
     suite_add_tcase(suite, both);

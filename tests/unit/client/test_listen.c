@@ -233,8 +233,12 @@ START_TEST(bad_addresses_and_settings_are_refused)
     static const struct weir_config no_value = {"max.connections", NULL};
     stage_open(&stage, STAGE_UV, 1);
     struct weir_listen_options options = any_port;
-    options.address = "nonsense";
+    options.address = "nonsense:";
     expect_refusal(options, WEIR_INVALID_ARGUMENT, "nonsense");
+    options.address = "127.evil.invalid"; /* what a name means is asked, not read off it */
+    expect_refusal(options, WEIR_NOT_FOUND, "127.evil.invalid");
+    options.address = "[::]:0";
+    expect_refusal(options, WEIR_INVALID_ARGUMENT, "insecure");
     options.address = "0.0.0.0:0";
     expect_refusal(options, WEIR_INVALID_ARGUMENT, "insecure");
     options = any_port;
