@@ -86,14 +86,39 @@ static bool is_group(const char *word)
     return false;
 }
 
+static void print_group(FILE *to, const char *group)
+{
+    size_t size = strlen(group);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strncmp(commands[i]->name, group, size) != 0 || commands[i]->name[size] != ' ')
+            continue;
+        (void)fprintf(to, "  weir %-16s %s\n", commands[i]->name, commands[i]->summary);
+    }
+}
+
 static int list_group(const char *group)
 {
     (void)fprintf(stderr, "weir: '%s' needs one of these behind it:\n", group);
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strncmp(commands[i]->name, group, strlen(group)) != 0) continue;
-        (void)fprintf(stderr, "  weir %-16s %s\n", commands[i]->name, commands[i]->summary);
-    }
+    print_group(stderr, group);
     return CLI_USAGE;
+}
+
+static int help_group(const char *group)
+{
+    printf("usage: weir %s COMMAND [OPTION...]\n\n", group);
+    print_group(stdout, group);
+    printf("\n'weir help %s COMMAND' has all about one of them.\n", group);
+    return say_flush();
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static bool is_version(const char *word)
+{
+    return strcmp(word, "version") == 0 || strcmp(word, "--version") == 0;
 }
 
 static int unknown(int argc, char **argv)
@@ -125,11 +150,16 @@ static int unknown(int argc, char **argv)
 static int help(int argc, char **argv)
 {
     int used;
-    if (argc == 0) {
+    if (argc == 0 || is_help(argv[0])) {
         print_help();
         return say_flush();
     }
+    if (is_version(argv[0])) {
+        (void)puts("usage: weir version");
+        return say_flush();
+    }
     const struct cli_command *command = find(argc, argv, &used);
+    if (command == NULL && is_group(argv[0]) && argc == 1) return help_group(argv[0]);
     if (command == NULL) return unknown(argc, argv);
     cli_help_command(command);
     return say_flush();
@@ -143,14 +173,16 @@ static int run(int argc, char **argv)
         (void)say_flush();
         return CLI_USAGE;
     }
-    if (strcmp(argv[0], "help") == 0) return help(argc - 1, argv + 1);
-    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) return help(0, NULL);
-    if (strcmp(argv[0], "version") == 0 || strcmp(argv[0], "--version") == 0) {
+    if (is_help(argv[0])) return help(argc - 1, argv + 1);
+    if (is_version(argv[0])) {
         (void)puts("weir " CLI_VERSION);
         return say_flush();
     }
     const struct cli_command *command = find(argc, argv, &used);
-    if (command == NULL) return unknown(argc, argv);
+    if (command == NULL) {
+        bool asks = argc > 1 && is_group(argv[0]) && is_help(argv[1]);
+        return asks ? help_group(argv[0]) : unknown(argc, argv);
+    }
 
     struct cli cli;
     weir_heap_init(&cli.heap, false);

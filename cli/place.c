@@ -1,7 +1,9 @@
 #include "cli/place.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/nearest.h"
@@ -9,10 +11,52 @@
 
 #define PLACE_DEFAULT_ADDRESS "127.0.0.1:9092"
 
+/* How long a server that was started a moment ago may take (`weir server &` and the next line of a
+ * script), and when the wait is worth a line. */
+enum { SERVER_WAIT_MS = 5000, SAY_WAIT_MS = 1000, RETRY_MS = 50 };
+
+/* ---- commands that are suggested -------------------------------------------------------------- */
+
+static bool is_plain(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:@%+=,~[]-";
+    return word[0] != '\0' && strspn(word, plain) == strlen(word);
+}
+
+/* As a shell reads it back: in single quotes unless it is plain. */
+static void quote_word(char *to, size_t size, const char *word)
+{
+    size_t at = 0;
+    if (is_plain(word)) {
+        (void)snprintf(to, size, "%s", word);
+        return;
+    }
+    to[at++] = '\'';
+    for (; *word != '\0' && at + 6 < size; word++) {
+        bool is_quote = *word == '\'';
+        at += (size_t)snprintf(to + at, size - at, is_quote ? "'\\''" : "%c", *word);
+    }
+    (void)snprintf(to + at, size - at, "'");
+}
+
+static void set_option(struct place *place, const struct place_target *target)
+{
+    const char *word = target->data != NULL ? target->data : target->brokers;
+    char quoted[PLACE_OPTION_SIZE - 16];
+    if (word == NULL) return;
+    quote_word(quoted, sizeof quoted, word);
+    (void)snprintf(place->option, sizeof place->option, " --%s %s",
+                   target->data != NULL ? "data" : "brokers", quoted);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------- */
+
 static int open_directory(struct cli *cli, const struct place_target *target,
                           struct place **place_out)
 {
     struct weir_error error = {0};
+    char data[PLACE_OPTION_SIZE];
     int rc = place_embedded_open(cli, target, place_out, &error);
     if (rc == 0) return CLI_OK;
     if (rc == WEIR_LOCKED) {
@@ -20,26 +64,60 @@ static int open_directory(struct cli *cli, const struct place_target *target,
                                    "--brokers HOST:PORT instead of --data");
     }
     if (rc == WEIR_NOT_FOUND) {
+        quote_word(data, sizeof data, target->data);
         return say_failure(&error,
                            "'weir topic create NAME --data %s' makes one, and so does 'weir "
                            "server --data %s'",
-                           target->data, target->data);
+                           data, data);
     }
     return say_failure(&error, NULL);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* As librdkafka does, but not for ever. */
+static int open_server_that_starts(struct cli *cli, const char *address, struct place **place_out,
+                                   struct weir_error *error)
+{
+    int64_t began_ms = now_ms();
+    bool has_said = false;
+    for (;;) {
+        int rc = place_remote_open(cli, address, place_out, error);
+        int64_t waited_ms = now_ms() - began_ms;
+        if (rc != WEIR_DISCONNECTED || waited_ms >= SERVER_WAIT_MS) return rc;
+        if (!has_said && waited_ms >= SAY_WAIT_MS) {
+            has_said = true;
+            say_note("weir: no server at %s yet; waiting up to %d s", address,
+                     SERVER_WAIT_MS / 1000);
+        }
+        (void)poll(NULL, 0, RETRY_MS);
+    }
+}
+
+static int say_no_server(const char *address, const struct weir_error *error)
+{
+    char quoted[PLACE_OPTION_SIZE];
+    bool is_default = strcmp(address, PLACE_DEFAULT_ADDRESS) == 0;
+    quote_word(quoted, sizeof quoted, address);
+    return say_failure(error,
+                       "start one: 'weir server --data ./data%s%s'; or work without a server: "
+                       "--data DIR",
+                       is_default ? "" : " --listen ", is_default ? "" : quoted);
 }
 
 static int open_server(struct cli *cli, const char *address, struct place **place_out)
 {
     struct weir_error error = {0};
-    int rc = place_remote_open(cli, address, place_out, &error);
+    int rc = open_server_that_starts(cli, address, place_out, &error);
     if (rc == 0) return CLI_OK;
-    if (rc == WEIR_DISCONNECTED) {
-        return say_failure(&error,
-                           "start one: 'weir server --data ./data'; or work without a server: "
-                           "--data DIR");
-    }
-    if (rc == WEIR_INVALID_ARGUMENT) {
-        return say_failure(&error, "--brokers takes HOST:PORT, such as 127.0.0.1:9092");
+    if (rc == WEIR_DISCONNECTED) return say_no_server(address, &error);
+    if (rc == WEIR_INVALID_ARGUMENT || rc == WEIR_NOT_FOUND) {
+        return say_failure(&error, "--brokers takes HOST or HOST:PORT, such as 127.0.0.1:9092");
     }
     return say_failure(&error, NULL);
 }
@@ -49,11 +127,17 @@ int place_open(struct cli *cli, const struct place_target *target, struct place 
     if (target->data != NULL && target->brokers != NULL) {
         return say_usage(NULL, "--data and --brokers: it is the one or the other");
     }
-    if (target->data != NULL) return open_directory(cli, target, place_out);
-    const char *address = target->brokers;
-    if (address == NULL) address = getenv("WEIR_BROKERS");
-    if (address == NULL || address[0] == '\0') address = PLACE_DEFAULT_ADDRESS;
-    return open_server(cli, address, place_out);
+    int exit_code;
+    if (target->data != NULL) {
+        exit_code = open_directory(cli, target, place_out);
+    } else {
+        const char *address = target->brokers;
+        if (address == NULL) address = getenv("WEIR_BROKERS");
+        if (address == NULL || address[0] == '\0') address = PLACE_DEFAULT_ADDRESS;
+        exit_code = open_server(cli, address, place_out);
+    }
+    if (exit_code == CLI_OK) set_option(*place_out, target);
+    return exit_code;
 }
 
 void place_close(struct place *place)
@@ -72,9 +156,9 @@ static int say_unknown_topic(struct place *place, const char *topic, const struc
                          place->what, topic);
     if (nearest.found != NULL) return say_failure(&error, "did you mean '%s'?", nearest.found);
     return say_failure(&error,
-                       "'weir topic list' shows those there are; 'weir topic create %s' "
+                       "'weir topic list%s' shows those there are; 'weir topic create %s%s' "
                        "makes it",
-                       topic);
+                       place->option, topic, place->option);
 }
 
 int place_say_failure(struct place *place, const char *topic, const struct weir_error *error)

@@ -16,6 +16,7 @@
  * Results live in the arena that the caller hands in. One thread.
  */
 struct place;
+enum { PLACE_OPTION_SIZE = 512 };
 
 struct place_target { /* from the command line */
     const char *data;
@@ -30,7 +31,7 @@ struct place_target { /* from the command line */
      "DIR",    "work in this data directory, without a server"},                                   \
     {                                                                                              \
         'b', "brokers", CLI_TEXT, offsetof(type, target.brokers), "HOST:PORT",                     \
-            "the server (default: $WEIR_BROKERS, else 127.0.0.1:9092)"                             \
+            "the server (default: $WEIR_BROKERS, else 127.0.0.1:9092)"           \
     }
 
 struct place_partition {
@@ -124,10 +125,14 @@ struct place {
     const struct place_ops *ops;
     const char *what; /* "data directory './data'", "127.0.0.1:9092": for sentences */
     bool is_alone;    /* nobody else can write here: at the end there is nothing to wait for */
+    /* " --data ./data": the option that the user named it by, quoted for a shell, for commands that are
+     * suggested; "" if there was none. */
+    char option[PLACE_OPTION_SIZE];
 };
 
 /**
- * Open what the options say. On failure everything has been said, with what to do next, and the
+ * Open what the options say. A server that refuses the connection may be starting: it gets some seconds.
+ * On failure everything has been said, with what to do next, and the
  * program's exit code is returned; 0 is success.
  */
 int place_open(struct cli *cli, const struct place_target *target, struct place **place_out);

@@ -332,8 +332,10 @@ static int produce(struct production *run)
         weir_batch_builder_close(&run->builders[i]);
     }
     if (rc == WEIR_TOO_LARGE) {
-        return say_failure(&error, "'weir topic alter %s -c max.message.bytes=N' raises the limit",
-                           run->topic);
+        return say_failure(&error,
+                           "'weir topic alter %s -c max.message.bytes=N%s' raises the "
+                           "limit",
+                           run->topic, run->place->option);
     }
     return rc < 0 ? say_failure(&error, NULL) : say_flush();
 }

@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "base/error.h"
+#include "broker/server/server.h"
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "cli/server_settings.h"
@@ -30,7 +32,7 @@ static const struct cli_option options[] = {
     {'d', "data", CLI_TEXT, offsetof(struct values, data), "DIR",
      "the data directory (default: ./data); made if there is none"},
     {'l', "listen", CLI_TEXT, offsetof(struct values, listen), "HOST:PORT",
-     "where to listen (default: 127.0.0.1:9092); port 0: any free one"},
+     "where to listen (default: localhost, port 9092); port 0: any free one"},
     {0, "advertise", CLI_TEXT, offsetof(struct values, advertise), "HOST:PORT",
      "what clients connect to (default: the address they came in by)"},
     {0, "insecure-listen", CLI_FLAG, offsetof(struct values, is_insecure), NULL,
@@ -162,11 +164,25 @@ static int say_not_opened(const struct weir_error *error)
 
 static int say_no_port(const struct weir_error *error)
 {
+    if (error->code == WEIR_NOT_FOUND) {
+        return say_failure(error, "--listen takes a name or an address of this machine, such as "
+                                  "localhost or 127.0.0.1:9092");
+    }
     if (error->code == WEIR_LOCKED) {
         return say_failure(error, "another server has that port: --listen 127.0.0.1:0 takes a free "
                                   "one");
     }
     return say_failure(error, NULL);
+}
+
+/* Asked before the directory is made or opened: a port that is taken leaves nothing behind. */
+static int check_port(const struct values *values, struct weir_error *error)
+{
+    struct weir_env *env = NULL;
+    int rc = weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, error);
+    if (rc == 0) rc = weir_server_may_listen(env, values->listen, values->is_insecure, error);
+    weir_env_uv_free(env);
+    return rc;
 }
 
 static int serve(struct server *server)
@@ -175,6 +191,7 @@ static int serve(struct server *server)
     struct weir_error error = {0};
     sigset_t signals;
     (void)clock_gettime(CLOCK_MONOTONIC, &began);
+    if (check_port(server->values, &error) < 0) return say_no_port(&error);
     take_signals(&signals);
     server->log = weir_open(server->values->data, &server->log_options, &error);
     if (server->log == NULL) return say_not_opened(&error);

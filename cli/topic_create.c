@@ -30,9 +30,9 @@ static int say_exists(struct place *place, const char *name, const struct weir_e
     (void)snprintf(text.text, sizeof text.text, "topic '%s' is there already, with %d partition%s",
                    name, (int)topic.partition_count, topic.partition_count == 1 ? "" : "s");
     return say_failure(&text,
-                       "'weir topic describe %s' shows it; 'weir topic alter' changes its "
+                       "'weir topic describe %s%s' shows it; 'weir topic alter' changes its "
                        "settings",
-                       name);
+                       name, place->option);
 }
 
 static int create(struct place *place, const struct values *values, const char *name)

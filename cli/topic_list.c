@@ -62,7 +62,7 @@ static int list(struct cli *cli, struct place *place, const struct values *value
     } else if (values->is_json) {
         print_json(&topics, values->with_internal);
     } else if (print_table(&topics, values->with_internal) == 0) {
-        say_note("no topics yet: 'weir topic create NAME' makes one");
+        say_note("no topics yet: 'weir topic create NAME%s' makes one", place->option);
     }
     weir_arena_close(&arena);
     return exit_code != CLI_OK ? exit_code : say_flush();

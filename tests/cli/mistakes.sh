@@ -34,8 +34,31 @@ refuses 1 "is a file" "$weir" topic list -d file
 refuses 1 "not a data directory" "$weir" consume t -d empty
 refuses 1 "neither a data directory" "$weir" log dump empty
 refuses 1 "there is no directory" "$weir" log verify nowhere
-refuses 1 "HOST:PORT" "$weir" topic list -b nonsense
-refuses 1 "weir server" "$weir" topic list -b 127.0.0.1:1
+refuses 1 "no host 'nonsense.invalid'" "$weir" topic list -b nonsense.invalid
+grep -qF "HOST:PORT" err.txt || fail "no hint: $(cat err.txt)"
+refuses 1 "is not an address" "$weir" topic list -b 9092
+refuses 1 "is not an address" "$weir" topic list -b ::1:9092
+refuses 1 "weir server --data ./data --listen 127.0.0.1:1" "$weir" topic list -b 127.0.0.1:1
+grep -qF "no server at 127.0.0.1:1 yet" err.txt || fail "it waits without a word: $(cat err.txt)"
+
+# a server that cannot be leaves nothing behind: not the directory, and nothing in somebody else's
+mkdir home
+touch home/.profile
+refuses 1 "there is '.profile'" "$weir" server -d home -l 127.0.0.1:0
+refuses 1 "home/weir" "$weir" topic create t -d home
+gives ".profile" ls -A home
+refuses 1 "--insecure-listen" "$weir" server -d none -l 0.0.0.0:0
+refuses 1 "no host 'nonsense.invalid'" "$weir" server -d none -l nonsense.invalid
+[ ! -e none ] || fail "a server that could not listen made a directory"
+
+# what is suggested can be pasted: it has the directory with it
+"$weir" topic create t -d 'my data' -q
+refuses 1 "'weir topic create u --data 'my data''" "$weir" consume u -d 'my data'
+refuses 1 "'weir topic describe t --data 'my data''" "$weir" topic create t -d 'my data'
+"$weir" topic list -d 'my data' >out.txt
+"$weir" topic delete t -d 'my data' -q
+"$weir" topic list -d 'my data' 2>err.txt >out.txt
+grep -qF "'weir topic create NAME --data 'my data''" err.txt || fail "$(cat err.txt)"
 
 "$weir" topic create t -d data -q
 refuses 1 "letters, digits" "$weir" topic create 'a b' -d data
@@ -57,5 +80,16 @@ for command in server "topic create" "topic list" "topic describe" "topic alter"
     "$weir" $command --help | cmp -s - help.txt || fail "$command --help is something else"
     ! grep -qE '^.{101,}' help.txt || fail "help $command has lines over 100 columns"
 done
+for ask in "topic --help" "topic -h" "topic help" "help topic"; do
+    # shellcheck disable=SC2086
+    "$weir" $ask >help.txt || fail "'$ask' ends with $?"
+    grep -q "^  weir topic create " help.txt || fail "'$ask' shows no commands: $(cat help.txt)"
+done
+"$weir" help >all.txt
+for ask in "help help" "help --help" "--help" "-h"; do
+    # shellcheck disable=SC2086
+    "$weir" $ask | cmp -s - all.txt || fail "'$ask' is not the help"
+done
+"$weir" help version | grep -q "^usage: weir version" || fail "help version"
 gives "weir $("$weir" version | cut -d' ' -f2)" "$weir" --version
 echo "mistakes are named"

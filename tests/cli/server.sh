@@ -55,6 +55,10 @@ wait $reader $writer
 refuses 1 "--brokers" "$weir" topic list -d data
 grep -q "process $server" err.txt || fail "$(cat err.txt)"
 refuses 1 "--listen" "$weir" server -d other -l "$address"
+[ ! -e other ] || fail "a busy port left a directory behind"
+
+# a name is looked up, from either end
+gives "orders" sh -c "'$weir' topic list -b localhost:${address##*:} | awk 'NR == 2 { print \$1 }'"
 
 kill -USR1 "$server"
 stop
@@ -74,6 +78,16 @@ stop
 refuses 1 "--insecure-listen" "$weir" server -d data -l 0.0.0.0:0
 refuses 2 "true or false" "$weir" server -d data --set auto.create.topics.enable=maybe
 refuses 2 "did you mean 'max.connections'?" "$weir" server -d data -l 127.0.0.1:0 --set max.conections=5
+
+# who comes before the server is there waits for it
+port=${address##*:}
+"$weir" topic create early -b "localhost:$port" >early.txt 2>&1 &
+early=$!
+"$weir" server -d data -l "localhost:$port" >server.txt 2>&1 &
+server=$!
+wait $early || fail "a client that came first: $(cat early.txt server.txt)"
+stop
+"$weir" topic list -d data | grep -q early || fail "the early one's topic is not there"
 
 # settings: from a file, by either of a setting's names; the command line's go before the file's
 cat >server.properties <<'TEXT'
