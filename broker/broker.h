@@ -28,6 +28,9 @@ struct weir_broker_options {
     int32_t shard_count;                     /* 0: 1, the embedded default */
     int64_t log_retention_check_interval_ms; /* 0: 5 min */
     struct weir_topic_config topic_defaults; /* start from weir_topic_config_default() */
+    /* A topic that is created here without retention.ms keeps its records for ever: -1 is written
+     * into its own settings, so that it holds whoever opens the directory later. */
+    bool keeps_new_topics;
     int32_t offsets_topic_num_partitions;    /* offsets.topic.num.partitions; 0: 1 */
 };
 

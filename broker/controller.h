@@ -101,6 +101,7 @@ struct weir_config_plan {
     const struct weir_topic_image *old; /* NULL: a new topic */
     const struct weir_config_entry *entries;
     size_t entry_count;
+    bool is_kept;                    /* retention.ms is -1 if `entries` does not name it */
     bool replaces_all;               /* what `entries` does not name goes back to its default */
     struct weir_topic_config config; /* given: defaults and overrides together, afterwards */
 };

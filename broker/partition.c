@@ -236,7 +236,10 @@ static void log_removal(struct weir_partition *partition)
     weir_assert(removal.reasons > 0);
     weir_assert(removal.reasons < sizeof removal_reasons / sizeof removal_reasons[0]);
     weir_assert(removal.from_offset <= removal.to_offset);
-    weir_log(&partition->shard->env->logger, WEIR_LOG_INFO, "log.removed",
+    /* Who moved the start knows; retention comes by itself. */
+    bool is_asked_for = removal.reasons == WEIR_REMOVED_BY_START_OFFSET;
+    weir_log(&partition->shard->env->logger, is_asked_for ? WEIR_LOG_INFO : WEIR_LOG_WARN,
+             "log.removed",
              "topic=%.*s partition=%d offsets=%lld..%lld segments=%d bytes=%lld reason=%s",
              (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
              (long long)removal.from_offset, (long long)removal.to_offset - 1,

@@ -89,7 +89,11 @@ int weir_controller_build_topic(struct weir_controller *controller, struct weir_
     rc = weir_controller_add(controller, &record);
     if (rc == 0) rc = add_partitions(controller, record.topic.id, 0, count);
     struct weir_config_plan configs = {
-        .topic = plan->name, .entries = plan->configs, .entry_count = plan->config_count};
+        .topic = plan->name,
+        .entries = plan->configs,
+        .entry_count = plan->config_count,
+        .is_kept = options->keeps_new_topics && !plan->is_internal,
+    };
     if (rc == 0) rc = weir_config_plan_build(controller, &configs, error);
     plan->partition_count = count;
     plan->config = configs.config;

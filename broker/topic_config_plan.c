@@ -161,6 +161,8 @@ static int drop_others(struct weir_controller *controller, const struct weir_con
     return rc;
 }
 
+static const struct weir_config_entry keep_for_ever = {.key = "retention.ms", .value = "-1"};
+
 int weir_config_plan_build(struct weir_controller *controller, struct weir_config_plan *plan,
                            struct weir_error *error)
 {
@@ -176,6 +178,8 @@ int weir_config_plan_build(struct weir_controller *controller, struct weir_confi
         rc = check_entry(plan, i, error);
         if (rc == 0) rc = apply(controller, plan, &plan->entries[i], error);
     }
+    bool adds_keeping = rc == 0 && plan->is_kept && !is_named(plan, keep_for_ever.key);
+    if (adds_keeping) rc = apply(controller, plan, &keep_for_ever, error);
     if (rc == 0 && plan->old != NULL && plan->replaces_all) rc = drop_others(controller, plan);
     return rc;
 }

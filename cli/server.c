@@ -249,6 +249,9 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
         .values = &values,
         .log_options = {WEIR_LOG_OPTIONS_INIT, .log = write_line},
         .listen_options = {WEIR_LISTEN_OPTIONS_INIT, .address = values.listen},
+        /* Kafka's default, said aloud: topics that are made here do not keep for ever. What the
+         * settings say comes behind it and wins. */
+        .settings = {.topics = {{"log.retention.hours", "168"}}, .topic_count = 1},
     };
     server.log_options.log_level = values.is_quiet ? WEIR_LOG_ERROR : WEIR_LOG_WARN;
     server.log_options.shard_count = values.shards > 0 ? (int32_t)values.shards : count_cores();

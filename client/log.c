@@ -146,6 +146,15 @@ static int take_defaults(const struct weir_log_options *options, struct weir_top
     return 0;
 }
 
+/* Has the program said how long topics keep what they have? */
+static bool names_retention(const struct weir_log_options *options)
+{
+    for (size_t i = 0; i < options->topic_config_count; i++) {
+        if (weir_topic_default_sets(options->topic_configs[i].key, "retention.ms")) return true;
+    }
+    return false;
+}
+
 static int open_broker(struct weir_log *log, const struct weir_log_options *options,
                        struct weir_error *error)
 {
@@ -158,6 +167,7 @@ static int open_broker(struct weir_log *log, const struct weir_log_options *opti
     };
     int rc = take_defaults(options, &broker.topic_defaults, error);
     if (rc < 0) return rc;
+    broker.keeps_new_topics = !names_retention(options);
     return weir_broker_open(&broker, &log->broker, error);
 }
 

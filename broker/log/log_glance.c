@@ -25,7 +25,8 @@ static int add_file(void *context, const char *name, enum weir_file_kind kind)
 int weir_log_glance(struct weir_env *env, const char *path, struct weir_log_glance *glance_out,
                     struct weir_error *error)
 {
-    struct walk walk = {.env = env, .path = path, .glance = {.max_timestamp_ms = -1, .last_append_ms = -1}};
+    struct walk walk = {
+        .env = env, .path = path, .glance = {.max_timestamp_ms = -1, .last_append_ms = -1}};
     int rc = weir_list(env, path, add_file, &walk, error);
     if (rc < 0) return rc;
     walk.glance.is_empty = walk.glance.size_bytes == 0;

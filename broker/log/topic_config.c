@@ -15,11 +15,11 @@ static_assert(sizeof(enum weir_retention_by) == sizeof(unsigned), "read and writ
 static_assert(FIELD(cleanup_compact) == FIELD(cleanup_delete) + sizeof(bool),
               "the words of one list");
 
-/* Kafka 4's names, ranges and defaults; flush.policy and weir.retention.by are ours. A value that would have no effect is
- * refused, or its row's text says so: cleanup.policy=compact is kept because Kafka Streams'
- * changelogs carry it, and so are the settings that Kafka's tools send along and that say how a
- * replica or a cleaner works which is not here. `cleanup.policy` is two bits, delete and compact;
- * the codecs count from -1, the producer's own. */
+/* Kafka 4's names, ranges and defaults; flush.policy and weir.retention.by are ours. A value that
+ * would have no effect is refused, or its row's text says so: cleanup.policy=compact is kept
+ * because Kafka Streams' changelogs carry it, and so are the settings that Kafka's tools send
+ * along and that say how a replica or a cleaner works which is not here. `cleanup.policy` is
+ * two bits, delete and compact; the codecs count from -1, the producer's own. */
 static const struct weir_setting rows[] = {
     {"cleanup.policy", WEIR_SETTING_LIST, FIELD(cleanup_delete), 0, 3, 1, "", "delete|compact",
      "What happens to old segments: delete removes them, compact keeps each key's last record (so "

@@ -128,6 +128,14 @@ int weir_topic_default_set(struct weir_topic_config *config, const char *key, co
     return is_topics ? rc : weir_error_wrap(error, rc, "'%s'", key);
 }
 
+bool weir_topic_default_sets(const char *key, const char *topic_key)
+{
+    const struct multiple *multiple = find_multiple(key);
+    const struct name *name = find_name(key);
+    if (multiple != NULL) return strcmp(multiple->topic, topic_key) == 0;
+    return name != NULL && strcmp(name->topic, topic_key) == 0;
+}
+
 void weir_topic_default_offer(struct weir_nearest *nearest)
 {
     for (size_t i = 0; i < NAME_COUNT; i++) {

@@ -20,6 +20,9 @@ bool weir_topic_default_is_known(const char *key);
 int weir_topic_default_set(struct weir_topic_config *config, const char *key, const char *value,
                            struct weir_error *error);
 
+/** Does `key`, under any of the names, set the topic's setting `topic_key`? */
+bool weir_topic_default_sets(const char *key, const char *topic_key);
+
 /** All names, for "did you mean". */
 void weir_topic_default_offer(struct weir_nearest *nearest);
 

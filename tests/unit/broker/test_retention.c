@@ -107,8 +107,43 @@ START_TEST(what_goes_is_logged)
     weir_sim_advance_ms(engine.sim, 12000);
     ck_assert_int_eq(start_offset(&engine), 5);
     ck_assert_int_eq(removed.count, 1);
-    ck_assert_ptr_nonnull(strstr(removed.text[0], "topic=clicks partition=0 offsets=0..4 segments=5 "));
+    ck_assert_ptr_nonnull(
+        strstr(removed.text[0], "topic=clicks partition=0 offsets=0..4 segments=5 "));
     ck_assert_ptr_nonnull(strstr(removed.text[0], "reason=retention.ms"));
+    engine_end(&engine);
+}
+END_TEST
+
+static int64_t retention_of(struct engine *engine, const char *topic)
+{
+    struct weir_topic_request request = {.operation = WEIR_TOPIC_DESCRIBE,
+                                         .topic = weir_text(topic)};
+    ck_ok(engine_topic(engine, &request), &engine->error);
+    return request.config.retention_ms;
+}
+
+/* A program's own directory keeps what it has, and its topics remember that where a server opens it,
+ * those that were made on first use too; what was told its own end has that. */
+START_TEST(a_topic_remembers_that_it_keeps_for_ever)
+{
+    struct engine engine;
+    struct weir_config_entry configs[] = {{.key = "retention.ms", .value = "10000"}};
+    engine_init(&engine, 4);
+    engine.options.keeps_new_topics = true;
+    engine.options.auto_create_topics = true;
+    ck_ok(engine_open(&engine), &engine.error);
+    create(&engine, configs, 1);
+    ck_ok(engine_create(&engine, "orders", 1), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "visits", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_ok(engine_close(&engine), &engine.error);
+
+    engine.options.keeps_new_topics = false;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(retention_of(&engine, "clicks"), 10000);
+    ck_assert_int_eq(retention_of(&engine, "orders"), -1);
+    ck_assert_int_eq(retention_of(&engine, "visits"), -1);
+    ck_ok(engine_create(&engine, "served", 1), &engine.error);
+    ck_assert_int_eq(retention_of(&engine, "served"), 7LL * 86400 * 1000);
     engine_end(&engine);
 }
 END_TEST
@@ -119,6 +154,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, history_is_kept_from_when_it_was_written);
     tcase_add_test(tests, by_record_history_goes_at_once);
     tcase_add_test(tests, what_goes_is_logged);
+    tcase_add_test(tests, a_topic_remembers_that_it_keeps_for_ever);
     suite_add_tcase(suite, tests);
 }
 
