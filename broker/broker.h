@@ -270,6 +270,10 @@ void weir_broker_init_producer(struct weir_broker *broker,
 /**
  * Commit offsets of a group: one batch of OffsetCommit records in `__consumer_offsets`, all or
  * nothing, durable when it is done.
+ *
+ * The first commit of a stream application (`is_application`; it may have no entries) also writes
+ * down that the group is the application's. From then on, and while a job holds the group's claim,
+ * anybody else's commit to it, tombstones included, is WEIR_GROUP_OWNED.
  */
 struct weir_offset_entry {
     struct weir_topic_partition partition;
@@ -285,6 +289,7 @@ struct weir_commit_request {
     const struct weir_offset_entry *entries;
     size_t entry_count;
     size_t metadata_size_max; /* 0: 4096, offset.metadata.max.bytes; the runtime sets its own */
+    bool is_application;      /* of a stream application, whose group is its own */
     struct weir_commit_work *work; /* the engine's */
 };
 void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request);
@@ -296,8 +301,24 @@ struct weir_committed_request {
     struct weir_arena *arena;
     struct weir_offset_entry *entries; /* NULL asks for all */
     size_t entry_count;
+    bool is_application; /* given: a stream application owns the group */
 };
 void weir_broker_committed(struct weir_broker *broker, struct weir_committed_request *request);
+
+/**
+ * A job's hold on the application's group for as long as it runs: one job per application and log.
+ * The claim is the caller's memory, zeroed, and stays in place until it is released; `group` lives
+ * as long. Release accepts a zeroed claim. Any thread; both only take a short lock.
+ * Errors: WEIR_LOCKED.
+ */
+struct weir_group_claim {
+    struct weir_group_claim *next;
+    struct weir_broker *broker; /* NULL: nothing is claimed */
+    struct weir_slice group;
+};
+int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
+                            struct weir_group_claim *claim, struct weir_error *error);
+void weir_broker_release_group(struct weir_group_claim *claim);
 
 /**
  * Cut a partition of an internal stream topic back to `offset`, or drop what lies below it. Cutting

@@ -8,6 +8,7 @@
 #include "broker/data_directory.h"
 #include "broker/deadline_heap.h"
 #include "broker/flush_group.h"
+#include "broker/group/group_claims.h"
 #include "broker/partition.h"
 
 /** What the files of this folder share: the engine and its shards. */
@@ -41,6 +42,7 @@ struct weir_broker {
     struct weir_data_directory directory;
     char cluster_id[WEIR_UUID_TEXT_SIZE];
     struct weir_controller controller;
+    struct weir_group_claims group_claims;
     struct weir_shard *shards;
     int32_t shard_count;
     _Atomic int64_t in_flight; /* requests, and work that is out: what a close waits for */

@@ -130,7 +130,7 @@ static int make_directory(struct weir_env *env, const char *path, struct weir_er
     return rc;
 }
 
-/* DIR/state/<application>, locked: one job per application and log. */
+/* DIR/state/<application>, locked: two logs may have been given one state directory. */
 static int take_lock(struct weir_streams *streams, struct weir_error *error)
 {
     struct weir_arena *memory = &streams->memory;
@@ -151,8 +151,10 @@ static int take_lock(struct weir_streams *streams, struct weir_error *error)
     if (rc < 0) return rc;
     rc = weir_file_lock(lock, error);
     if (rc == WEIR_LOCKED) {
-        (void)weir_error_set(error, WEIR_LOCKED, "application '%s' is running on this log already",
-                             id);
+        (void)weir_error_set(error, WEIR_LOCKED,
+                             "'%s' is in use by another job of application '%s': close that job "
+                             "first, or give this one a state_dir of its own",
+                             streams->state_path, id);
     }
     if (rc < 0) {
         weir_file_close(lock);
@@ -193,6 +195,10 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
     struct weir_streams *streams = streams_new(log, topology, options, hooks);
     if (streams == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
     rc = prepare_tables(streams, error);
+    if (rc >= 0) {
+        rc = weir_broker_claim_group(streams->broker, weir_text(streams->options.application_id),
+                                     &streams->claim, error);
+    }
     if (rc >= 0) rc = take_lock(streams, error);
     if (rc >= 0) rc = weir_start_new(streams, error);
     if (rc >= 0) {
@@ -240,6 +246,7 @@ void weir_streams_free(struct weir_streams *streams)
     weir_start_free(streams);
     weir_commit_close(streams);
     weir_file_close(streams->lock);
+    weir_broker_release_group(&streams->claim);
     weir_arena_close(&streams->memory);
     weir_free(streams);
 }

@@ -85,9 +85,10 @@ struct weir_streams {
     const struct weir_topology *topology;
     struct weir_streams_options options; /* defaults filled in; texts in `memory` */
     struct weir_budget budget;
-    struct weir_arena memory; /* lives as long as the job */
-    struct weir_file *lock;   /* DIR/state/<application>/lock */
-    char *state_path;         /* DIR/state/<application> */
+    struct weir_arena memory;      /* lives as long as the job */
+    struct weir_group_claim claim; /* one job per application and log */
+    struct weir_file *lock;        /* DIR/state/<application>/lock */
+    char *state_path;              /* DIR/state/<application> */
     struct weir_actor *actor;
 
     struct weir_job_topic *topics;

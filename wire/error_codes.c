@@ -83,6 +83,8 @@ static enum weir_wire_error error_of(enum weir_code code)
         return WEIR_WIRE_UNKNOWN_TOPIC_ID;
     case WEIR_NOT_ENOUGH_REPLICAS:
         return WEIR_WIRE_NOT_ENOUGH_REPLICAS;
+    case WEIR_GROUP_OWNED: /* its protocol type is another than the committer's */
+        return WEIR_WIRE_INCONSISTENT_GROUP_PROTOCOL;
     case WEIR_NOT_FOUND: /* from here on: no client can cause them */
     case WEIR_WRONG_THREAD:
     case WEIR_INVALID_TOPOLOGY:

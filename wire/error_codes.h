@@ -31,6 +31,7 @@
     X(NOT_ENOUGH_REPLICAS, 19, NOT_ENOUGH_REPLICAS)                                                \
     X(NOT_ENOUGH_REPLICAS_AFTER_APPEND, 20, NOT_ENOUGH_REPLICAS)                                   \
     X(INVALID_REQUIRED_ACKS, 21, INVALID_ARGUMENT)                                                 \
+    X(INCONSISTENT_GROUP_PROTOCOL, 23, GROUP_OWNED)                                                \
     X(TOPIC_AUTHORIZATION_FAILED, 29, PERMISSION)                                                  \
     X(CLUSTER_AUTHORIZATION_FAILED, 31, PERMISSION)                                                \
     X(INVALID_TIMESTAMP, 32, INVALID_TIMESTAMP)                                                    \

@@ -17,6 +17,8 @@ struct weir_commit_work {
     struct weir_produce_request produce;
     struct weir_commit_request *commit;
     struct weir_partition *partition;
+    struct weir_commit_work *owning_next;
+    bool is_owning; /* it makes the group the application's, and is in the partition's list */
     struct weir_uuid topic_ids[]; /* one per entry */
 };
 
@@ -64,10 +66,10 @@ static int check_commit(const struct weir_commit_request *commit, struct weir_er
         commit->metadata_size_max > 0 ? commit->metadata_size_max : METADATA_SIZE_DEFAULT;
     int rc = check_group(commit->group, error);
     if (rc < 0) return rc;
-    if (commit->entry_count == 0 || commit->entry_count > ENTRIES_MAX) {
+    size_t entries_min = commit->is_application ? 0 : 1;
+    if (commit->entry_count < entries_min || commit->entry_count > ENTRIES_MAX) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "%zu offsets in a commit; 1 to %d are "
-                              "allowed",
+                              "%zu offsets in a commit; 1 to %d are allowed",
                               commit->entry_count, ENTRIES_MAX);
     }
     for (size_t i = 0; i < commit->entry_count; i++) {
@@ -90,11 +92,59 @@ static bool drop_work(struct weir_request *request)
 
 /* ---- on the group's shard -------------------------------------------------------------------- */
 
+/* Whose a group is: what the records say, the commits that are on their way, and the jobs that run.
+ * A commit that waits for the disk is not in the image yet, and whoever comes after it is behind it
+ * in the log. */
+static bool is_owned(const struct weir_offsets_partition *offsets, struct weir_slice group)
+{
+    if (weir_offsets_image_is_application(&offsets->image, group)) return true;
+    const struct weir_commit_work *work = offsets->owning;
+    while (work != NULL && !weir_slice_equal(work->commit->group, group))
+        work = work->owning_next;
+    return work != NULL;
+}
+
+static int check_owner(struct weir_partition *partition, const struct weir_commit_request *commit,
+                       struct weir_error *error)
+{
+    struct weir_group_claims *claims = &partition->shard->broker->group_claims;
+    if (commit->is_application) return 0;
+    if (!is_owned(partition->offsets, commit->group) &&
+        !weir_group_claims_has(claims, commit->group)) {
+        return 0;
+    }
+    int size = (int)(commit->group.size & 0xff);
+    const char *group = (const char *)commit->group.data;
+    return weir_error_set(error, WEIR_GROUP_OWNED,
+                          "group '%.*s' belongs to the stream application '%.*s', and only its jobs "
+                          "move it: read under a group of another name, or reset the application "
+                          "with its own tools",
+                          size, group, size, group);
+}
+
+static void begin_owning(struct weir_offsets_partition *offsets, struct weir_commit_work *work)
+{
+    if (!work->is_owning) return;
+    work->owning_next = offsets->owning;
+    offsets->owning = work;
+}
+
+static void end_owning(struct weir_offsets_partition *offsets, struct weir_commit_work *work)
+{
+    if (!work->is_owning) return;
+    struct weir_commit_work **at = &offsets->owning;
+    while (*at != NULL && *at != work)
+        at = &(*at)->owning_next;
+    weir_assert(*at == work);
+    *at = work->owning_next;
+}
+
 static void commit_flushed(struct weir_request *request)
 {
     struct weir_commit_work *work = request->context;
     struct weir_offsets_partition *offsets = work->partition->offsets;
     int rc = request->rc;
+    end_owning(offsets, work);
     if (rc < 0) {
         work->commit->request.error = request->error;
     } else {
@@ -109,6 +159,27 @@ static void commit_flushed(struct weir_request *request)
         weir_snapshotter_run(&offsets->snapshotter);
     }
     weir_request_reply(&work->commit->request, rc);
+}
+
+/* What `key` and `value` hold, as the batch's next record. */
+static int add_record(struct weir_offsets_partition *offsets, bool is_tombstone, int64_t now_ms)
+{
+    struct weir_record record = {
+        .key = weir_buffer_slice(&offsets->key),
+        .value = is_tombstone ? weir_null() : weir_buffer_slice(&offsets->value),
+        .timestamp_ms = now_ms,
+    };
+    return weir_batch_builder_add(&offsets->builder, &record);
+}
+
+static int add_owner(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
+                     int64_t now_ms)
+{
+    if (!work->is_owning) return 0;
+    weir_buffer_reset(&offsets->key);
+    weir_buffer_reset(&offsets->value);
+    int rc = weir_group_owner_encode(work->commit->group, now_ms, &offsets->key, &offsets->value);
+    return rc < 0 ? rc : add_record(offsets, false, now_ms);
 }
 
 static int add_entry(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
@@ -129,13 +200,7 @@ static int add_entry(struct weir_offsets_partition *offsets, const struct weir_c
     weir_buffer_reset(&offsets->key);
     weir_buffer_reset(&offsets->value);
     int rc = weir_offset_commit_encode(&commit, &offsets->key, &offsets->value);
-    if (rc < 0) return rc;
-    struct weir_record record = {
-        .key = weir_buffer_slice(&offsets->key),
-        .value = commit.is_tombstone ? weir_null() : weir_buffer_slice(&offsets->value),
-        .timestamp_ms = now_ms,
-    };
-    return weir_batch_builder_add(&offsets->builder, &record);
+    return rc < 0 ? rc : add_record(offsets, commit.is_tombstone, now_ms);
 }
 
 static int build_batch(struct weir_partition *partition, struct weir_commit_work *work)
@@ -144,8 +209,8 @@ static int build_batch(struct weir_partition *partition, struct weir_commit_work
     struct weir_batch_finish finish_with = WEIR_BATCH_FINISH_NONE;
     struct weir_slice bytes;
     int64_t now_ms = weir_wall_now(partition->shard->env).ms;
-    int rc = 0;
     weir_batch_builder_reset(&offsets->builder);
+    int rc = add_owner(offsets, work, now_ms);
     for (size_t i = 0; rc == 0 && i < work->commit->entry_count; i++) {
         rc = add_entry(offsets, work, i, now_ms);
     }
@@ -163,14 +228,29 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
 {
     struct weir_commit_request *commit = (struct weir_commit_request *)request;
     struct weir_commit_work *work = commit->work;
-    weir_assert(partition->offsets != NULL);
-    int rc = build_batch(partition, work);
+    struct weir_offsets_partition *offsets = partition->offsets;
+    weir_assert(offsets != NULL);
+    /* Durable commits that memory was short for count as the others do. */
+    int rc =
+        weir_fold_catch_up(&offsets->fold, partition->log, offsets->flushed_end, &request->error);
+    if (rc == 0) rc = check_owner(partition, commit, &request->error);
     if (rc < 0) {
-        (void)weir_error_set(&request->error, (enum weir_code)rc, "commit offsets of group '%.*s'",
-                             (int)(commit->group.size & 0xff), (const char *)commit->group.data);
         weir_request_reply(request, rc);
         return;
     }
+    work->is_owning = commit->is_application &&
+                      !weir_offsets_image_is_application(&offsets->image, commit->group);
+    bool is_empty = commit->entry_count == 0 && !work->is_owning;
+    rc = is_empty ? 0 : build_batch(partition, work);
+    if (rc < 0) {
+        (void)weir_error_set(&request->error, (enum weir_code)rc, "commit offsets of group '%.*s'",
+                             (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+    }
+    if (rc < 0 || is_empty) {
+        weir_request_reply(request, rc);
+        return;
+    }
+    begin_owning(offsets, work);
     work->partition = partition;
     work->produce.acks = WEIR_ACKS_ALL;
     work->produce.is_internal = true;
@@ -314,6 +394,8 @@ static void show_all(struct weir_committed_request *request, const struct weir_o
 static void show_committed(struct weir_committed_request *request,
                            const struct weir_offsets_image *image)
 {
+    request->is_application =
+        image != NULL && weir_offsets_image_is_application(image, request->group);
     if (request->entries == NULL) {
         show_all(request, image);
     } else {

@@ -3,10 +3,12 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "wire/coordinator_record.h"
+#include "wire/generated/group_metadata_key.h"
+#include "wire/generated/group_metadata_value.h"
 #include "wire/generated/offset_commit_key.h"
 #include "wire/generated/offset_commit_value.h"
 
-enum { KEY_SIZE_MAX = INT16_MAX + 4, VALUE_VERSION = 4 };
+enum { KEY_SIZE_MAX = INT16_MAX + 4, VALUE_VERSION = 4, OWNER_VERSION = 3 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -67,7 +69,7 @@ static struct weir_committed_group *need_group(struct weir_offsets_image *image,
 static void drop_group_if_empty(struct weir_offsets_image *image,
                                 struct weir_committed_group *group)
 {
-    if (group == NULL || weir_map_count(&group->offsets) > 0) return;
+    if (group == NULL || group->is_application || weir_map_count(&group->offsets) > 0) return;
     (void)weir_map_remove(&image->groups, group->name);
     group_free(group);
 }
@@ -148,6 +150,65 @@ static int decode_value(struct weir_offsets_image *image, struct weir_slice byte
     return 0;
 }
 
+static int apply_commit(struct weir_offsets_image *image, const struct weir_record *record,
+                        struct weir_error *error)
+{
+    struct weir_offset_commit_key key;
+    int rc = weir_coordinator_key_decode(record->key, &weir_offset_commit_key_type, &key,
+                                         &image->scratch, error);
+    if (rc < 0) return rc;
+    struct weir_offset_commit commit = {
+        .group = key.group, .topic = key.topic, .partition = key.partition};
+    if (weir_slice_is_null(record->value)) {
+        forget(image, &commit);
+        return 0;
+    }
+    rc = decode_value(image, record->value, &commit, error);
+    if (rc < 0) return rc;
+    rc = remember(image, &commit);
+    return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "remember a committed offset") : 0;
+}
+
+/* ---- whose a group is ------------------------------------------------------------------------ */
+
+static int set_owner(struct weir_offsets_image *image, struct weir_slice name, int64_t since_ms,
+                     struct weir_error *error)
+{
+    struct weir_committed_group *group = need_group(image, name);
+    if (group == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "remember a group's owner");
+    group->is_application = true;
+    group->owned_since_ms = since_ms;
+    return 0;
+}
+
+static void unset_owner(struct weir_offsets_image *image, struct weir_slice name)
+{
+    struct weir_committed_group *group = weir_map_get(&image->groups, name);
+    if (group == NULL) return;
+    group->is_application = false;
+    drop_group_if_empty(image, group);
+}
+
+/* Of groups of another type nothing is kept: this version has no members. */
+static int apply_group(struct weir_offsets_image *image, const struct weir_record *record,
+                       struct weir_error *error)
+{
+    struct weir_group_metadata_key key;
+    struct weir_group_metadata_value value = {0};
+    int rc = weir_coordinator_key_decode(record->key, &weir_group_metadata_key_type, &key,
+                                         &image->scratch, error);
+    if (rc == 0 && !weir_slice_is_null(record->value)) {
+        rc = weir_coordinator_value_decode(record->value, &weir_group_metadata_value_type, &value,
+                                           &image->scratch, error);
+    }
+    if (rc < 0) return rc;
+    if (weir_slice_equal(value.protocol_type, weir_text(WEIR_APPLICATION_PROTOCOL_TYPE))) {
+        return set_owner(image, key.group, value.current_state_timestamp, error);
+    }
+    unset_owner(image, key.group);
+    return 0;
+}
+
 /* ---- the door -------------------------------------------------------------------------------- */
 
 void weir_offsets_image_init(struct weir_offsets_image *image, struct weir_budget *budget)
@@ -189,31 +250,40 @@ int weir_offset_commit_encode(const struct weir_offset_commit *commit, struct we
                                          value);
 }
 
+int weir_group_owner_encode(struct weir_slice group, int64_t since_ms, struct weir_buffer *key,
+                            struct weir_buffer *value)
+{
+    struct weir_group_metadata_key key_message = {.group = group};
+    int rc = weir_coordinator_key_encode(&weir_group_metadata_key_type, &key_message, key);
+    if (rc < 0) return rc;
+    struct weir_group_metadata_value message;
+    weir_group_metadata_value_init(&message);
+    message.protocol_type = weir_text(WEIR_APPLICATION_PROTOCOL_TYPE);
+    message.protocol = weir_null();
+    message.leader = weir_null();
+    message.current_state_timestamp = since_ms;
+    return weir_coordinator_value_encode(&weir_group_metadata_value_type, &message, OWNER_VERSION,
+                                         value);
+}
+
 int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
                              struct weir_error *error)
 {
     int16_t type;
-    struct weir_offset_commit_key key;
     int rc = weir_coordinator_key_type(record->key, &type, error);
     if (rc < 0) return rc;
-    if (type != WEIR_OFFSET_COMMIT_KEY_API_KEY) {
-        image->records_skipped++;
-        return 0;
-    }
     weir_arena_reset(&image->scratch);
-    rc = weir_coordinator_key_decode(record->key, &weir_offset_commit_key_type, &key,
-                                     &image->scratch, error);
-    if (rc < 0) return rc;
-    struct weir_offset_commit commit = {
-        .group = key.group, .topic = key.topic, .partition = key.partition};
-    if (weir_slice_is_null(record->value)) {
-        forget(image, &commit);
-        return 0;
-    }
-    rc = decode_value(image, record->value, &commit, error);
-    if (rc < 0) return rc;
-    rc = remember(image, &commit);
-    return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "remember a committed offset") : 0;
+    if (type == WEIR_OFFSET_COMMIT_KEY_API_KEY) return apply_commit(image, record, error);
+    if (type == WEIR_GROUP_METADATA_KEY_API_KEY) return apply_group(image, record, error);
+    image->records_skipped++;
+    return 0;
+}
+
+bool weir_offsets_image_is_application(const struct weir_offsets_image *image,
+                                       struct weir_slice group)
+{
+    const struct weir_committed_group *found = weir_map_get(&image->groups, group);
+    return found != NULL && found->is_application;
 }
 
 const struct weir_committed_group *weir_offsets_image_group(const struct weir_offsets_image *image,
@@ -231,29 +301,70 @@ const struct weir_committed_offset *weir_offsets_image_find(const struct weir_of
     return found != NULL ? find_in(found, topic, partition) : NULL;
 }
 
+/* Every record of an image goes out through here, from buffers that are reused. */
+struct each {
+    int (*each)(void *context, const struct weir_record *record);
+    void *context;
+    struct weir_buffer key;
+    struct weir_buffer value;
+};
+
+static int hand_out(struct each *each, int rc, int64_t timestamp_ms)
+{
+    if (rc < 0) return rc;
+    return each->each(each->context,
+                      &(struct weir_record){.key = weir_buffer_slice(&each->key),
+                                            .value = weir_buffer_slice(&each->value),
+                                            .timestamp_ms = timestamp_ms});
+}
+
+static int each_owner(struct each *each, const struct weir_committed_group *group)
+{
+    if (!group->is_application) return 0;
+    weir_buffer_reset(&each->key);
+    weir_buffer_reset(&each->value);
+    int rc =
+        weir_group_owner_encode(group->name, group->owned_since_ms, &each->key, &each->value);
+    return hand_out(each, rc, group->owned_since_ms);
+}
+
+static int each_offset(struct each *each, const struct weir_committed_offset *offset)
+{
+    struct weir_offset_commit commit = {
+        .group = offset->group->name,
+        .topic = offset->topic,
+        .partition = offset->partition,
+        .offset = offset->offset,
+        .leader_epoch = offset->leader_epoch,
+        .metadata = weir_slice(offset->metadata, offset->metadata_size),
+        .commit_timestamp_ms = offset->commit_timestamp_ms,
+        .topic_id = offset->topic_id,
+    };
+    weir_buffer_reset(&each->key);
+    weir_buffer_reset(&each->value);
+    int rc = weir_offset_commit_encode(&commit, &each->key, &each->value);
+    return hand_out(each, rc, offset->commit_timestamp_ms);
+}
+
 int weir_offsets_image_each(const struct weir_offsets_image *image,
-                            int (*each)(void *context, const struct weir_offset_commit *commit),
+                            int (*call)(void *context, const struct weir_record *record),
                             void *context)
 {
+    struct each each = {.each = call, .context = context};
+    weir_buffer_init(&each.key, image->budget, 0);
+    weir_buffer_init(&each.value, image->budget, 0);
     size_t group_at = 0;
     const struct weir_committed_group *group;
     int rc = 0;
     while (rc == 0 && (group = weir_map_next(&image->groups, &group_at)) != NULL) {
         size_t at = 0;
         const struct weir_committed_offset *offset;
+        rc = each_owner(&each, group);
         while (rc == 0 && (offset = weir_map_next(&group->offsets, &at)) != NULL) {
-            struct weir_offset_commit commit = {
-                .group = group->name,
-                .topic = offset->topic,
-                .partition = offset->partition,
-                .offset = offset->offset,
-                .leader_epoch = offset->leader_epoch,
-                .metadata = weir_slice(offset->metadata, offset->metadata_size),
-                .commit_timestamp_ms = offset->commit_timestamp_ms,
-                .topic_id = offset->topic_id,
-            };
-            rc = each(context, &commit);
+            rc = each_offset(&each, offset);
         }
     }
+    weir_buffer_close(&each.key);
+    weir_buffer_close(&each.value);
     return rc;
 }

@@ -9,9 +9,15 @@
 
 /**
  * The committed offsets as they stand after some prefix of a partition of `__consumer_offsets`: a
- * pure state machine, (group, topic, partition) -> where the group stands. The bytes of keys and
- * values are Kafka's OffsetCommitKey 1 and OffsetCommitValue 4. docs/format/offsets.md.
+ * pure state machine, (group, topic, partition) -> where the group stands, and which groups are
+ * stream applications' own. The bytes of keys and values are Kafka's: OffsetCommitKey 1 and
+ * OffsetCommitValue 4, GroupMetadataKey 2 and GroupMetadataValue 3. docs/format/offsets.md.
  */
+
+/** The protocol type that says a group is a stream application's. Kafka's consumers say "consumer",
+ * and refuse to join a group of another type. */
+#define WEIR_APPLICATION_PROTOCOL_TYPE "weir-streams"
+
 struct weir_committed_offset {
     struct weir_committed_group *group;
     struct weir_slice key; /* topic and number, behind the struct */
@@ -28,6 +34,8 @@ struct weir_committed_offset {
 struct weir_committed_group {
     struct weir_slice name; /* behind the struct */
     struct weir_map offsets;
+    bool is_application;
+    int64_t owned_since_ms; /* valid if it is an application's */
 };
 
 struct weir_offsets_image {
@@ -58,6 +66,10 @@ void weir_offsets_image_close(struct weir_offsets_image *image);
 int weir_offset_commit_encode(const struct weir_offset_commit *commit, struct weir_buffer *key,
                               struct weir_buffer *value);
 
+/** Append the record that makes a group an application's. Errors as above. */
+int weir_group_owner_encode(struct weir_slice group, int64_t since_ms, struct weir_buffer *key,
+                            struct weir_buffer *value);
+
 /** Fold one record in; after an error the image is as it was. WEIR_NO_MEMORY, WEIR_CORRUPT,
  * WEIR_UNSUPPORTED_VERSION. Records of other types are counted and skipped. */
 int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
@@ -70,9 +82,13 @@ const struct weir_committed_offset *weir_offsets_image_find(const struct weir_of
                                                             int32_t partition);
 const struct weir_committed_group *weir_offsets_image_group(const struct weir_offsets_image *image,
                                                             struct weir_slice group);
-/** All of them as records, in order of first commit. A non-zero return of `each` ends it. */
+/** False also for a group that is not there. */
+bool weir_offsets_image_is_application(const struct weir_offsets_image *image,
+                                       struct weir_slice group);
+/** All of it as records that make the same image, in order of first commit; a record is borrowed
+ * during the call. A non-zero return of `each` ends it and is returned; WEIR_NO_MEMORY. */
 int weir_offsets_image_each(const struct weir_offsets_image *image,
-                            int (*each)(void *context, const struct weir_offset_commit *commit),
+                            int (*each)(void *context, const struct weir_record *record),
                             void *context);
 
 #endif

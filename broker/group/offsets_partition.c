@@ -8,36 +8,17 @@ static int apply_record(void *impl, const struct weir_record *record, struct wei
     return weir_offsets_image_apply(impl, record, error);
 }
 
-struct image_writer {
-    struct weir_snapshot_builder *builder;
-    struct weir_buffer key;
-    struct weir_buffer value;
-};
-
-static int write_commit(void *context, const struct weir_offset_commit *commit)
+static int add_record(void *context, const struct weir_record *record)
 {
-    struct image_writer *writer = context;
-    weir_buffer_reset(&writer->key);
-    weir_buffer_reset(&writer->value);
-    int rc = weir_offset_commit_encode(commit, &writer->key, &writer->value);
-    if (rc < 0) return rc;
-    weir_snapshot_builder_add(writer->builder,
-                              &(struct weir_record){.key = weir_buffer_slice(&writer->key),
-                                                    .value = weir_buffer_slice(&writer->value),
-                                                    .timestamp_ms = commit->commit_timestamp_ms});
-    return writer->builder->rc;
+    struct weir_snapshot_builder *builder = context;
+    weir_snapshot_builder_add(builder, record);
+    return builder->rc;
 }
 
 static void write_image(const void *impl, struct weir_snapshot_builder *builder)
 {
-    const struct weir_offsets_image *image = impl;
-    struct image_writer writer = {.builder = builder};
-    weir_buffer_init(&writer.key, image->budget, 0);
-    weir_buffer_init(&writer.value, image->budget, 0);
-    int rc = weir_offsets_image_each(image, write_commit, &writer);
-    if (builder->rc == 0) builder->rc = rc;
-    weir_buffer_close(&writer.key);
-    weir_buffer_close(&writer.value);
+    int rc = weir_offsets_image_each(impl, add_record, builder);
+    if (rc < 0) builder->rc = rc; /* its own failure comes back as it is, so nothing is lost */
 }
 
 static void reset_image(void *impl)
@@ -48,7 +29,7 @@ static void reset_image(void *impl)
     weir_offsets_image_init(image, budget);
 }
 
-static const struct weir_fold_ops image_ops = {
+const struct weir_fold_ops weir_offsets_fold_ops = {
     .apply = apply_record,
     .reset = reset_image,
     .write = write_image,
@@ -62,7 +43,7 @@ int weir_offsets_partition_new(struct weir_partition *partition,
     if (offsets == NULL) return WEIR_NO_MEMORY;
     offsets->partition = partition;
     weir_offsets_image_init(&offsets->image, budget);
-    weir_fold_init(&offsets->fold, &image_ops, &offsets->image, budget);
+    weir_fold_init(&offsets->fold, &weir_offsets_fold_ops, &offsets->image, budget);
     weir_snapshotter_init(&offsets->snapshotter, partition, &offsets->fold);
     weir_batch_builder_init(&offsets->builder, budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&offsets->key, budget, 0);

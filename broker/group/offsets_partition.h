@@ -5,6 +5,7 @@
 #include "broker/group/offsets_image.h"
 #include "broker/snapshotter.h"
 
+struct weir_commit_work;
 struct weir_partition;
 
 /**
@@ -19,10 +20,14 @@ struct weir_offsets_partition {
     struct weir_fold fold;
     struct weir_snapshotter snapshotter;
     int64_t flushed_end; /* commits below are durable: the image is behind only after a failure */
+    struct weir_commit_work *owning; /* commits on their way that make a group an application's */
     struct weir_batch_builder builder;
     struct weir_buffer key;
     struct weir_buffer value;
 };
+
+/** How an image is folded and written down. */
+extern const struct weir_fold_ops weir_offsets_fold_ops;
 
 /** WEIR_NO_MEMORY. */
 int weir_offsets_partition_new(struct weir_partition *partition,

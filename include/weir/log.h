@@ -221,7 +221,8 @@ struct weir_batch_view {
  */
 WEIR_API int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
                                 struct weir_batch_view *batch_out, struct weir_error *error);
-/** Commit the positions of all assigned partitions to the group; durable on return. */
+/** Commit the positions of all assigned partitions to the group; durable on return. WEIR_GROUP_OWNED:
+ * the group is a stream application's, whose jobs alone move it. */
 WEIR_API int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *error);
 /** What a group has committed; -1 if nothing. */
 WEIR_API int weir_committed(struct weir_log *log, const char *group, const char *topic,

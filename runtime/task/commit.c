@@ -203,6 +203,7 @@ static int build(struct weir_streams *streams)
         .entries = entries,
         .entry_count = count,
         .metadata_size_max = METADATA_SIZE_MAX,
+        .is_application = true,
     };
     return weir_arena_failed(&commit->arena) ? WEIR_NO_MEMORY : 0;
 }

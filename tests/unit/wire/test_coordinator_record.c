@@ -2,6 +2,8 @@
 
 #include "tests/fuzz/message_round_trip.h"
 #include "tests/support/support.h"
+#include "wire/generated/group_metadata_key.h"
+#include "wire/generated/group_metadata_value.h"
 #include "wire/generated/offset_commit_key.h"
 #include "wire/generated/offset_commit_value.h"
 
@@ -49,6 +51,45 @@ START_TEST(commits_hold_kafkas_bytes)
         weir_buffer_reset(&stage.first);
         ck_code(weir_coordinator_value_encode(&weir_offset_commit_value_type, &value,
                                               values[i].data[1], &stage.first),
+                0);
+        ck_assert(weir_slice_equal(weir_buffer_slice(&stage.first), values[i]));
+    }
+    message_stage_close(&stage);
+}
+END_TEST
+
+/* A group's record reads and writes as Kafka's bytes: one with a member, and an empty one. */
+START_TEST(groups_hold_kafkas_bytes)
+{
+    static const uint8_t golden_group[] = {0, 2, 0, 1, 'g'};
+    static const uint8_t golden_member[] = {
+        0, 3, 0, 8, 'c', 'o', 'n', 's', 'u', 'm', 'e', 'r', 0, 0, 0, 9, 0, 1, 'r', 0, 1, 'm',
+        0, 0, 0, 0, 0,   0,   3,   0xe8,                          /* since */
+        0, 0, 0, 1, 0,   1,   'm', 0xff, 0xff, 0, 1, 'c', 0, 1, 'h', /* one member */
+        0, 0, 0, 7, 0,   0,   0,   8,   0, 0, 0, 1, 's', 0, 0, 0, 0};
+    static const uint8_t golden_empty[] = {0, 3, 0, 1, 'p', 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+                                           0, 0, 0, 0, 0,   0, 3, 0xe8, 0, 0, 0, 0};
+    struct message_stage stage;
+    message_stage_init(&stage);
+    struct weir_group_metadata_key key;
+    ck_code(weir_coordinator_key_decode(SLICE(golden_group), &weir_group_metadata_key_type, &key,
+                                        &stage.arena, NULL),
+            0);
+    ck_assert(weir_slice_equal(key.group, weir_text("g")));
+    ck_code(weir_coordinator_key_encode(&weir_group_metadata_key_type, &key, &stage.first), 0);
+    ck_assert(weir_slice_equal(weir_buffer_slice(&stage.first), SLICE(golden_group)));
+    const struct weir_slice values[] = {SLICE(golden_member), SLICE(golden_empty)};
+    for (size_t i = 0; i < 2; i++) {
+        struct weir_group_metadata_value value;
+        ck_code(weir_coordinator_value_decode(values[i], &weir_group_metadata_value_type, &value,
+                                              &stage.arena, NULL),
+                0);
+        ck_assert_int_eq(value.current_state_timestamp, 1000);
+        ck_assert_int_eq(value.generation, i == 0 ? 9 : 0);
+        ck_assert_uint_eq(value.members_count, i == 0 ? 1 : 0);
+        weir_buffer_reset(&stage.first);
+        ck_code(weir_coordinator_value_encode(&weir_group_metadata_value_type, &value, 3,
+                                              &stage.first),
                 0);
         ck_assert(weir_slice_equal(weir_buffer_slice(&stage.first), values[i]));
     }
@@ -112,6 +153,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("commits");
     tcase_add_test(tests, commits_hold_kafkas_bytes);
+    tcase_add_test(tests, groups_hold_kafkas_bytes);
     tcase_add_test(tests, every_truncation_is_seen);
     tcase_add_test(tests, unknown_records_are_named);
     suite_add_tcase(suite, tests);

@@ -1,6 +1,7 @@
 #include <stdio.h>
+#include <string.h>
 
-#include "broker/group/offsets_image.h"
+#include "broker/group/offsets_partition.h"
 #include "tests/support/support.h"
 
 struct memory {
@@ -53,18 +54,29 @@ static struct weir_offset_commit random_commit(struct weir_test_random *random)
     };
 }
 
-struct copy {
-    struct memory *memory;
-    struct weir_offsets_image *to;
-    int count;
-};
-
-static int copy_commit(void *context, const struct weir_offset_commit *commit)
+static int copy_record(void *context, const struct weir_record *record)
 {
-    struct copy *copy = context;
-    struct weir_record record = encode(copy->memory, commit);
-    copy->count++;
-    return weir_offsets_image_apply(copy->to, &record, NULL);
+    return weir_offsets_image_apply(context, record, NULL);
+}
+
+/* The image as its own records make it: what a snapshot keeps. */
+static void make_again(struct weir_offsets_image *image, struct memory *memory)
+{
+    struct weir_offsets_image again;
+    weir_offsets_image_init(&again, &memory->budget);
+    ck_assert_int_eq(weir_offsets_image_each(image, copy_record, &again), 0);
+    weir_offsets_image_close(image);
+    *image = again;
+}
+
+static struct weir_record encode_owner(struct memory *memory, const char *group, int64_t since_ms)
+{
+    weir_buffer_reset(&memory->key);
+    weir_buffer_reset(&memory->value);
+    ck_assert_int_eq(
+        weir_group_owner_encode(weir_text(group), since_ms, &memory->key, &memory->value), 0);
+    return (struct weir_record){.key = weir_buffer_slice(&memory->key),
+                                .value = weir_buffer_slice(&memory->value)};
 }
 
 static void check_found(const struct weir_offsets_image *image,
@@ -100,13 +112,7 @@ START_TEST(the_last_commit_counts_and_survives_a_snapshot)
         ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
         check_found(&image, &commit);
         if (i % 50 != 0) continue;
-
-        struct weir_offsets_image again;
-        struct copy copy = {.memory = &memory, .to = &again};
-        weir_offsets_image_init(&again, &memory.budget);
-        ck_assert_int_eq(weir_offsets_image_each(&image, copy_commit, &copy), 0);
-        weir_offsets_image_close(&image);
-        image = again;
+        make_again(&image, &memory);
         check_found(&image, &commit);
     }
     weir_offsets_image_close(&image);
@@ -148,14 +154,14 @@ END_TEST
 /* Records of other types are counted; damaged ones are refused. */
 START_TEST(other_records_are_counted_and_damage_is_refused)
 {
-    static const uint8_t group_metadata[] = {0, 2, 0, 1, 'g'};
+    static const uint8_t other_type[] = {0, 3, 0, 1, 'g'};
     static const uint8_t cut_key[] = {0, 1, 0, 9, 'g'};
     struct memory memory;
     struct weir_offsets_image image;
     struct weir_offset_commit commit = {.group = weir_text("g"), .topic = weir_text("t")};
     memory_init(&memory);
     weir_offsets_image_init(&image, &memory.budget);
-    struct weir_record record = {.key = weir_slice(group_metadata, sizeof group_metadata)};
+    struct weir_record record = {.key = weir_slice(other_type, sizeof other_type)};
     ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
     ck_assert_int_eq(image.records_skipped, 1);
     record.key = weir_slice(cut_key, sizeof cut_key);
@@ -163,7 +169,106 @@ START_TEST(other_records_are_counted_and_damage_is_refused)
     record = encode(&memory, &commit);
     record.value.size--;
     ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), WEIR_CORRUPT);
+    record = encode_owner(&memory, "g", 7);
+    record.value.size--;
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), WEIR_CORRUPT);
     ck_assert_uint_eq(weir_map_count(&image.groups), 0);
+    weir_offsets_image_close(&image);
+    memory_close(&memory);
+}
+END_TEST
+
+/* An application's group stays its own through snapshots, with offsets and without, until a record
+ * of another type or a tombstone takes it back. */
+START_TEST(an_applications_group_is_its_own_until_that_is_taken_back)
+{
+    static const uint8_t kafkas[] = {0,   3,   0, 8, 'c', 'o', 'n', 's', 'u', 'm',  'e',  'r',
+                                     0,   0,   0, 4, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+                                     0,   0,   0, 9, 0, 0, 0, 0};
+    struct memory memory;
+    struct weir_offsets_image image;
+    struct weir_offset_commit commit = {
+        .group = weir_text("app"), .topic = weir_text("t"), .offset = 5, .metadata = weir_text("m")};
+    memory_init(&memory);
+    weir_offsets_image_init(&image, &memory.budget);
+    struct weir_record record = encode_owner(&memory, "app", 7);
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+    make_again(&image, &memory);
+    ck_assert(weir_offsets_image_is_application(&image, weir_text("app")));
+    ck_assert(!weir_offsets_image_is_application(&image, weir_text("ap")));
+    ck_assert_int_eq(weir_offsets_image_group(&image, weir_text("app"))->owned_since_ms, 7);
+
+    record = encode(&memory, &commit);
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+    make_again(&image, &memory);
+    check_found(&image, &commit);
+    commit.is_tombstone = true;
+    record = encode(&memory, &commit);
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+    ck_assert(weir_offsets_image_is_application(&image, weir_text("app")));
+
+    record = encode_owner(&memory, "app", 7);
+    record.value = _i == 0 ? weir_null() : weir_slice(kafkas, sizeof kafkas);
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+    ck_assert(!weir_offsets_image_is_application(&image, weir_text("app")));
+    ck_assert_uint_eq(weir_map_count(&image.groups), 0);
+    weir_offsets_image_close(&image);
+    memory_close(&memory);
+}
+END_TEST
+
+static int count_record(void *context, const struct weir_record *record, struct weir_error *error)
+{
+    (void)record;
+    (void)error;
+    (*(int *)context)++;
+    return 0;
+}
+
+/* Whichever allocation of a snapshot fails, it is refused or whole, never short. */
+START_TEST(a_snapshot_without_memory_is_none)
+{
+    struct memory memory;
+    struct weir_offsets_image image;
+    char topic[200];
+    memory_init(&memory);
+    weir_offsets_image_init(&image, &memory.budget);
+    struct weir_record owner = encode_owner(&memory, "app", 7);
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &owner, NULL), 0);
+    memset(topic, 't', sizeof topic);
+    for (int32_t p = 0; p < 3000; p++) { /* more than one batch of them */
+        struct weir_offset_commit commit = {.group = weir_text("app"),
+                                            .topic = weir_slice(topic, sizeof topic),
+                                            .partition = p,
+                                            .offset = p};
+        struct weir_record record = encode(&memory, &commit);
+        ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+    }
+    struct weir_fold fold;
+    weir_fold_init(&fold, &weir_offsets_fold_ops, &image, &memory.budget);
+    int failures = 0;
+    for (uint64_t nth = 1;; nth++) {
+        struct weir_snapshot_builder builder;
+        int count = 0;
+        atomic_store(&memory.heap.fail_at, nth);
+        int rc = weir_fold_snapshot(&fold, &builder);
+        bool has_failed = atomic_load(&memory.heap.fail_at) == 0;
+        atomic_store(&memory.heap.fail_at, 0);
+        if (rc == 0) {
+            ck_assert_int_eq(weir_snapshot_parse(&memory.budget,
+                                                 weir_buffer_slice(&builder.bytes), count_record,
+                                                 &count, NULL),
+                             0);
+            ck_assert_int_eq(count, 3001);
+        } else {
+            ck_assert_int_eq(rc, WEIR_NO_MEMORY);
+            failures++;
+        }
+        weir_snapshot_builder_close(&builder);
+        if (rc == 0 && !has_failed) break;
+    }
+    ck_assert_int_ge(failures, 10);
+    weir_fold_close(&fold);
     weir_offsets_image_close(&image);
     memory_close(&memory);
 }
@@ -175,6 +280,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, the_last_commit_counts_and_survives_a_snapshot, 0, 4);
     tcase_add_test(tests, a_commit_without_memory_changes_nothing);
     tcase_add_test(tests, other_records_are_counted_and_damage_is_refused);
+    tcase_add_loop_test(tests, an_applications_group_is_its_own_until_that_is_taken_back, 0, 2);
+    tcase_add_test(tests, a_snapshot_without_memory_is_none);
     suite_add_tcase(suite, tests);
 }
 

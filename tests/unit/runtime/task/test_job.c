@@ -146,6 +146,55 @@ START_TEST(a_second_start_is_refused)
 }
 END_TEST
 
+/* The lock is the log's: another state directory makes it no other application, and whatever stopped
+ * the first job lets the next one in. */
+START_TEST(a_second_start_with_another_state_directory_is_refused)
+{
+    open_stage(_i);
+    struct plan other;
+    struct weir_error error = {0};
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    char elsewhere[512];
+    (void)snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", stage.log->directory);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    struct weir_streams_options options = *STAGE_OPTIONS(.state_dir = elsewhere);
+    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&other), &options, &error));
+    ck_assert_int_eq(error.code, WEIR_LOCKED);
+    ck_assert_ptr_nonnull(strstr(error.text, "application 'app' is running on this log"));
+    stage_stop(&stage);
+    stage_start(&stage, plan_filter(&other), &options);
+}
+END_TEST
+
+/* Who commits under the application's name moves nothing, whether the job runs or has stopped. */
+START_TEST(a_consumer_does_not_move_the_job)
+{
+    open_stage(_i);
+    struct weir_error error = {0};
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT, .group = "app"};
+    struct weir_consumer *consumer = weir_consumer_new(stage.log, &options, &error);
+    ck_assert_msg(consumer != NULL, "%s", error.text);
+    ck_ok(weir_consumer_assign(consumer, "in", 0, WEIR_POSITION_BEGINNING, &error), &error);
+
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    ck_assert_int_eq(weir_consumer_commit(consumer, &error), WEIR_GROUP_OWNED);
+    stage_drain(&stage);
+    ck_assert_int_eq(weir_consumer_commit(consumer, &error), WEIR_GROUP_OWNED);
+    ck_assert_ptr_nonnull(strstr(error.text, "stream application 'app'"));
+    stage_stop(&stage);
+    ck_assert_int_eq(weir_consumer_commit(consumer, &error), WEIR_GROUP_OWNED);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 1);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text), "a=1@1000 ");
+}
+END_TEST
+
 /* A log is not closed under a job: the refusal says what is open, and the job runs on. */
 START_TEST(a_log_with_a_job_is_not_closed)
 {
@@ -313,6 +362,9 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, threads_share_the_tasks, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, many_tasks_all_have_their_turn, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_second_start_is_refused, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_second_start_with_another_state_directory_is_refused, 0,
+                        ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_consumer_does_not_move_the_job, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_log_with_a_job_is_not_closed, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_second_life_leaves_no_error, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, bad_options_are_refused, 0, ENVIRONMENTS);
