@@ -100,7 +100,9 @@ struct weir_env_ops {
     int (*stat)(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                 struct weir_error *error);
     int (*make_directory)(struct weir_env *env, const char *path, struct weir_error *error);
-    int (*sync_directory)(struct weir_env *env, const char *path, struct weir_error *error);
+    int (*directory_open)(struct weir_env *env, const char *path, struct weir_file **directory_out,
+                          struct weir_error *error);
+    int (*directory_sync)(struct weir_file *directory, struct weir_error *error);
     int (*rename)(struct weir_env *env, const char *from, const char *to, struct weir_error *error);
     int (*remove)(struct weir_env *env, const char *path, struct weir_error *error);
     int (*list)(struct weir_env *env, const char *path, weir_list_fn each, void *context,
@@ -177,7 +179,8 @@ static inline int weir_file_write(struct weir_file *file, const struct weir_iove
 {
     return file->env->ops->file_write(file, parts, count, position, error);
 }
-/** fdatasync. A failure is final: never retried as if nothing had happened. */
+/** fdatasync. A failure is WEIR_IO whatever the system says, a full disk found out late included: it is
+ * final, never retried as if nothing had happened. So is that of the other syncs. */
 static inline int weir_file_sync(struct weir_file *file, struct weir_error *error)
 {
     return file->env->ops->file_sync(file, error);
@@ -222,10 +225,30 @@ static inline int weir_make_directory(struct weir_env *env, const char *path,
 {
     return env->ops->make_directory(env, path, error);
 }
+/**
+ * A directory, held so that its entries can be made durable later: whoever changes an entry and must
+ * not stop half-way opens it first, for to open is what a shortage of descriptors refuses.
+ */
+static inline int weir_directory_open(struct weir_env *env, const char *path,
+                                      struct weir_file **directory_out, struct weir_error *error)
+{
+    return env->ops->directory_open(env, path, directory_out, error);
+}
+/** fsync of a directory: the entries that were made, renamed or removed are durable. */
+static inline int weir_directory_sync(struct weir_file *directory, struct weir_error *error)
+{
+    return directory->env->ops->directory_sync(directory, error);
+}
+/** Both at once. A shortage: it could not be opened, and nothing was tried. */
 static inline int weir_sync_directory(struct weir_env *env, const char *path,
                                       struct weir_error *error)
 {
-    return env->ops->sync_directory(env, path, error);
+    struct weir_file *directory = NULL;
+    int rc = weir_directory_open(env, path, &directory, error);
+    if (rc < 0) return rc;
+    rc = weir_directory_sync(directory, error);
+    weir_file_close(directory);
+    return rc;
 }
 static inline int weir_rename(struct weir_env *env, const char *from, const char *to,
                               struct weir_error *error)

@@ -71,7 +71,8 @@ static const struct weir_env_ops ops = {
     .file_is_cached = weir_sim_file_is_cached,
     .stat = weir_sim_stat,
     .make_directory = weir_sim_make_directory,
-    .sync_directory = weir_sim_sync_directory,
+    .directory_open = weir_sim_directory_open,
+    .directory_sync = weir_sim_directory_sync,
     .rename = weir_sim_rename,
     .remove = weir_sim_remove,
     .list = weir_sim_list,
@@ -356,6 +357,7 @@ void weir_sim_disk_count_reset(struct weir_sim *sim, int node)
 {
     node_of(sim, node)->change_count = 0;
     node_of(sim, node)->read_count = 0;
+    node_of(sim, node)->open_count = 0;
 }
 
 bool weir_sim_has_crashed(const struct weir_sim *sim, int node)
@@ -367,6 +369,23 @@ bool weir_sim_has_crashed(const struct weir_sim *sim, int node)
 void weir_sim_disk_limit(struct weir_sim *sim, int node, int64_t bytes)
 {
     node_of(sim, node)->disk_limit = bytes;
+}
+
+void weir_sim_descriptor_limit(struct weir_sim *sim, int node, size_t count)
+{
+    node_of(sim, node)->descriptor_limit = count;
+}
+
+size_t weir_sim_descriptors(struct weir_sim *sim, int node)
+{
+    const struct weir_sim_life *life = node_of(sim, node)->life;
+    return life != NULL ? life->file_count : 0;
+}
+
+uint64_t weir_sim_open_count(const struct weir_sim *sim, int node)
+{
+    bool is_known = node >= 0 && node < sim->node_count && sim->nodes[node] != NULL;
+    return is_known ? sim->nodes[node]->open_count : 0;
 }
 
 /* ---- the disk, seen from a test --------------------------------------------------------------- */

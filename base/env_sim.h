@@ -88,12 +88,13 @@ enum weir_sim_fault {
     WEIR_SIM_FAULT_CRASH_AFTER, /* the node ends after it */
     WEIR_SIM_FAULT_TORN,        /* a write keeps `torn_bytes` of its bytes, then the node ends */
     WEIR_SIM_FAULT_READ_EIO,    /* a read fails; `at` counts reads */
+    WEIR_SIM_FAULT_NO_HANDLE,   /* a descriptor is refused (WEIR_LIMIT); `at` counts opens */
 };
 
 struct weir_sim_fault_plan {
     enum weir_sim_fault fault;
     uint64_t at;    /* operation number */
-    bool is_sticky; /* every later operation that fits fails too (EIO, ENOSPC) */
+    bool is_sticky; /* every later operation that fits fails too (EIO, ENOSPC, NO_HANDLE) */
     enum weir_sim_crash_kind crash;
     size_t torn_bytes;
 };
@@ -108,6 +109,12 @@ void weir_sim_disk_count_reset(struct weir_sim *sim, int node);
 bool weir_sim_has_crashed(const struct weir_sim *sim, int node);
 /** Bytes the disk may hold; 0: no bound. Over it writes fail with WEIR_NO_SPACE. */
 void weir_sim_disk_limit(struct weir_sim *sim, int node, int64_t bytes);
+/** Descriptors that the node may hold, for files, directories and lists; 0: no bound. Over it what needs
+ * one fails with WEIR_LIMIT. */
+void weir_sim_descriptor_limit(struct weir_sim *sim, int node, size_t count);
+/** How many are held now, and how often one was asked for since weir_sim_disk_count_reset. */
+size_t weir_sim_descriptors(struct weir_sim *sim, int node);
+uint64_t weir_sim_open_count(const struct weir_sim *sim, int node);
 
 /* ---- the disk, seen from a test -------------------------------------------------------------- */
 

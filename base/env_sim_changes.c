@@ -39,6 +39,7 @@ static bool fault_fits(enum weir_sim_fault fault, enum weir_sim_change_kind kind
     switch (fault) {
     case WEIR_SIM_FAULT_NONE:
     case WEIR_SIM_FAULT_READ_EIO:
+    case WEIR_SIM_FAULT_NO_HANDLE:
         return false;
     case WEIR_SIM_FAULT_EIO:
     case WEIR_SIM_FAULT_CRASH:

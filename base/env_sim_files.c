@@ -44,6 +44,7 @@ void weir_sim_files_end(struct weir_sim_life *life)
         file_let_go(file);
     }
     life->files = NULL;
+    life->file_count = 0;
 }
 
 void weir_sim_file_close(struct weir_file *base)
@@ -52,6 +53,7 @@ void weir_sim_file_close(struct weir_file *base)
     if (file->inode != NULL) {
         *(file->previous != NULL ? &file->previous->next : &file->life->files) = file->next;
         if (file->next != NULL) file->next->previous = file->previous;
+        file->life->file_count--;
         file_let_go(file);
     }
     weir_free(file->base.path);
@@ -109,6 +111,49 @@ static int find_or_create(struct weir_sim_life *life, const char *path, unsigned
     return WEIR_OK;
 }
 
+/* Is there a descriptor for one more? As in the system this is asked after the path, by whatever opens,
+ * a list of a directory included. */
+static int need_handle(struct weir_sim_life *life, const char *verb, const char *path,
+                       struct weir_error *error)
+{
+    struct weir_sim_node *node = life->node;
+    uint64_t number = ++node->open_count;
+    bool is_refused = node->plan.fault == WEIR_SIM_FAULT_NO_HANDLE &&
+                      weir_sim_fault_is_due(&node->plan, number);
+    if (is_refused && !node->plan.is_sticky) node->plan.fault = WEIR_SIM_FAULT_NONE;
+    bool is_full = node->descriptor_limit > 0 && life->file_count >= node->descriptor_limit;
+    if (!is_refused && !is_full) return WEIR_OK;
+    return weir_error_set(error, WEIR_LIMIT, "%s '%s': no descriptor is left", verb, path);
+}
+
+/* An open file of the life: `inode` is what it has open. */
+static int file_new(struct weir_sim_life *life, const char *path, struct weir_sim_file **file_out,
+                    struct weir_error *error)
+{
+    struct weir_budget *budget = life->base.budget;
+    struct weir_sim_file *file = weir_alloc_zero(budget, sizeof *file);
+    char *copy = weir_alloc_text(budget, path, strlen(path));
+    if (file == NULL || copy == NULL) {
+        weir_free(copy);
+        weir_free(file);
+        return weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_NO_MEMORY, error);
+    }
+    *file = (struct weir_sim_file){.base = {.env = &life->base, .path = copy}, .life = life};
+    *file_out = file;
+    return WEIR_OK;
+}
+
+static void file_begin(struct weir_sim_file *file, struct weir_inode *inode, unsigned flags)
+{
+    struct weir_sim_life *life = file->life;
+    file->inode = weir_inode_ref(inode);
+    file->flags = flags;
+    file->next = life->files;
+    if (life->files != NULL) life->files->previous = file;
+    life->files = file;
+    life->file_count++;
+}
+
 int weir_sim_file_open(struct weir_env *env, const char *path, unsigned flags,
                        struct weir_file **file_out, struct weir_error *error)
 {
@@ -117,31 +162,18 @@ int weir_sim_file_open(struct weir_env *env, const char *path, unsigned flags,
     weir_assert((flags & (WEIR_OPEN_READ | WEIR_OPEN_WRITE)) != 0);
     if (life->is_dead)
         return weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_CRASHED, error);
-    int rc = WEIR_OK;
-    struct weir_sim_file *file = weir_alloc_zero(env->budget, sizeof *file);
-    char *copy = weir_alloc_text(env->budget, path, strlen(path));
-    if (file == NULL || copy == NULL) {
-        rc = weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_NO_MEMORY, error);
-        goto out;
-    }
+    struct weir_sim_file *file = NULL;
+    int rc = file_new(life, path, &file, error);
+    if (rc < 0) goto out;
+    rc = need_handle(life, "open", path, error);
+    if (rc < 0) goto out;
     rc = find_or_create(life, path, flags, &inode, error);
     if (rc < 0) goto out;
-
-    *file = (struct weir_sim_file){
-        .base = {.env = env, .path = copy},
-        .life = life,
-        .inode = weir_inode_ref(inode),
-        .flags = flags,
-        .next = life->files,
-    };
-    if (life->files != NULL) life->files->previous = file;
-    life->files = file;
+    file_begin(file, inode, flags);
     *file_out = &file->base;
     file = NULL;
-    copy = NULL;
 out:
-    weir_free(copy);
-    weir_free(file);
+    if (file != NULL) weir_sim_file_close(&file->base);
     return rc;
 }
 
@@ -366,24 +398,41 @@ int weir_sim_make_directory(struct weir_env *env, const char *path, struct weir_
     return weir_sim_change_end(&change, rc, error);
 }
 
-int weir_sim_sync_directory(struct weir_env *env, const char *path, struct weir_error *error)
+int weir_sim_directory_open(struct weir_env *env, const char *path,
+                            struct weir_file **directory_out, struct weir_error *error)
 {
     struct weir_sim_life *life = life_of(env);
+    if (life->is_dead) return weir_error_set(error, WEIR_CRASHED, "open directory '%s'", path);
+    struct weir_inode *inode = weir_disk_find(life->node->disk, path);
+    if (inode == NULL || inode->kind != WEIR_FILE_DIRECTORY) {
+        int code = inode == NULL ? WEIR_NOT_FOUND : WEIR_IO;
+        return weir_error_set(error, (enum weir_code)code, "open directory '%s': %s", path,
+                              weir_code_text(code));
+    }
+    struct weir_sim_file *file = NULL;
+    int rc = need_handle(life, "open directory", path, error);
+    if (rc == 0) rc = file_new(life, path, &file, error);
+    if (rc < 0) return rc;
+    file_begin(file, inode, WEIR_OPEN_READ);
+    *directory_out = &file->base;
+    return WEIR_OK;
+}
+
+int weir_sim_directory_sync(struct weir_file *base, struct weir_error *error)
+{
+    struct weir_sim_file *file = sim_file(base);
+    struct weir_sim_life *life = file->life;
     struct weir_sim_change change = {
-        .life = life, .kind = WEIR_SIM_CHANGE_SYNC_DIRECTORY, .path = path};
+        .life = life, .kind = WEIR_SIM_CHANGE_SYNC_DIRECTORY, .path = base->path};
     int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
     struct weir_disk *disk = life->node->disk;
-    struct weir_inode *directory = weir_disk_find(disk, path);
-    if (directory == NULL) {
-        rc = WEIR_NOT_FOUND;
-    } else if (directory->kind != WEIR_FILE_DIRECTORY) {
-        rc = WEIR_IO;
-    } else if (change.fault == WEIR_SIM_FAULT_SYNC) {
-        weir_disk_fail_sync_directory(disk, directory);
+    weir_assert(file->inode->kind == WEIR_FILE_DIRECTORY);
+    if (change.fault == WEIR_SIM_FAULT_SYNC) {
+        weir_disk_fail_sync_directory(disk, file->inode);
         rc = WEIR_IO;
     } else {
-        weir_disk_sync_directory(disk, directory);
+        weir_disk_sync_directory(disk, file->inode);
     }
     return weir_sim_change_end(&change, rc, error);
 }
@@ -444,5 +493,6 @@ int weir_sim_list(struct weir_env *env, const char *path, weir_list_fn each, voi
         return weir_error_set(error, (enum weir_code)code, "list '%s': %s", path,
                               weir_code_text(code));
     }
-    return list_directory(life, directory, each, context);
+    int rc = need_handle(life, "list", path, error);
+    return rc < 0 ? rc : list_directory(life, directory, each, context);
 }

@@ -89,6 +89,7 @@ struct weir_sim_life {
     struct weir_wall died_wall;
     struct weir_sim_actor *actors;
     struct weir_sim_file *files;
+    size_t file_count; /* open now, directories included */
     struct weir_sim_work *work_first;
     struct weir_sim_work *work_last;
     struct weir_sim_socket *sockets; /* open ones, newest first */
@@ -114,7 +115,9 @@ struct weir_sim_node {
     struct weir_sim_fault_plan plan;
     uint64_t change_count; /* operations that change the disk, since the last reset */
     uint64_t read_count;
+    uint64_t open_count; /* tries to get a descriptor */
     int64_t disk_limit;
+    size_t descriptor_limit;
     struct weir_sim_attachment *attachments;
     bool has_crashed; /* until it is revived */
 };
@@ -334,7 +337,9 @@ bool weir_sim_file_is_cached(struct weir_file *file, int64_t position, int64_t s
 int weir_sim_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                   struct weir_error *error);
 int weir_sim_make_directory(struct weir_env *env, const char *path, struct weir_error *error);
-int weir_sim_sync_directory(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_sim_directory_open(struct weir_env *env, const char *path,
+                            struct weir_file **directory_out, struct weir_error *error);
+int weir_sim_directory_sync(struct weir_file *directory, struct weir_error *error);
 int weir_sim_rename(struct weir_env *env, const char *from, const char *to,
                     struct weir_error *error);
 int weir_sim_remove(struct weir_env *env, const char *path, struct weir_error *error);

@@ -45,7 +45,7 @@ int weir_env_uv_file_handle(const struct weir_file *file)
 
 static int system_flags(unsigned flags)
 {
-    int result = O_CLOEXEC;
+    int result = 0;
     bool reads = (flags & WEIR_OPEN_READ) != 0;
     bool writes = (flags & WEIR_OPEN_WRITE) != 0;
     weir_assert(reads || writes);
@@ -65,19 +65,20 @@ static int open_retrying(const char *path, int flags)
     return fd;
 }
 
-int weir_env_uv_file_open(struct weir_env *env, const char *path, unsigned flags,
-                          struct weir_file **file_out, struct weir_error *error)
+/* Memory first: what fails for want of it has changed nothing. */
+static int open_handle(struct weir_env *env, const char *path, int flags, const char *verb,
+                       struct weir_file **file_out, struct weir_error *error)
 {
     int rc = WEIR_OK;
     struct uv_file *file = weir_alloc_zero(env->budget, sizeof *file);
     char *copy = weir_alloc_text(env->budget, path, strlen(path));
     if (file == NULL || copy == NULL) {
-        rc = weir_error_set(error, WEIR_NO_MEMORY, "open '%s'", path);
+        rc = weir_error_set(error, WEIR_NO_MEMORY, "%s '%s'", verb, path);
         goto out;
     }
-    int fd = open_retrying(path, system_flags(flags));
+    int fd = open_retrying(path, flags | O_CLOEXEC);
     if (fd < 0) {
-        rc = weir_error_errno(error, errno, "open", path);
+        rc = weir_error_errno(error, errno, verb, path);
         goto out;
     }
     *file = (struct uv_file){.base = {.env = env, .path = copy}, .fd = fd};
@@ -88,6 +89,12 @@ out:
     weir_free(copy);
     weir_free(file);
     return rc;
+}
+
+int weir_env_uv_file_open(struct weir_env *env, const char *path, unsigned flags,
+                          struct weir_file **file_out, struct weir_error *error)
+{
+    return open_handle(env, path, system_flags(flags), "open", file_out, error);
 }
 
 /* What close could report was reported by a sync, or nobody relied on it. EINTR: Linux has closed
@@ -171,6 +178,14 @@ int weir_env_uv_file_write(struct weir_file *file, const struct weir_iovec *part
     }
 }
 
+/* Whatever the reason: what had been written may be gone, and no later sync says so. */
+static int sync_failed(struct weir_error *error, int reason, const char *verb, const char *path)
+{
+    (void)weir_error_errno(error, reason, verb, path);
+    if (error != NULL) error->code = WEIR_IO;
+    return WEIR_IO;
+}
+
 /* Interrupted means that nothing was decided, so asking again is no retry of a failed sync. */
 int weir_env_uv_file_sync(struct weir_file *file, struct weir_error *error)
 {
@@ -178,7 +193,7 @@ int weir_env_uv_file_sync(struct weir_file *file, struct weir_error *error)
     do {
         rc = fdatasync(fd_of(file));
     } while (rc != 0 && errno == EINTR);
-    return rc == 0 ? WEIR_OK : weir_error_errno(error, errno, "sync", file->path);
+    return rc == 0 ? WEIR_OK : sync_failed(error, errno, "sync", file->path);
 }
 
 int weir_env_uv_file_truncate(struct weir_file *file, int64_t size, struct weir_error *error)
@@ -233,8 +248,7 @@ int weir_env_uv_sync_file_system(struct weir_file *file, struct weir_error *erro
     do {
         rc = syncfs(fd_of(file));
     } while (rc != 0 && errno == EINTR);
-    return rc == 0 ? WEIR_OK
-                   : weir_error_errno(error, errno, "sync the file system of", file->path);
+    return rc == 0 ? WEIR_OK : sync_failed(error, errno, "sync the file system of", file->path);
 }
 
 /* Linux forgets whole pages within the range only: widen it to blocks no page is larger than. */
@@ -286,18 +300,20 @@ int weir_env_uv_make_directory(struct weir_env *env, const char *path, struct we
     return weir_error_errno(error, errno, "make directory", path);
 }
 
-int weir_env_uv_sync_directory(struct weir_env *env, const char *path, struct weir_error *error)
+int weir_env_uv_directory_open(struct weir_env *env, const char *path,
+                               struct weir_file **directory_out, struct weir_error *error)
 {
-    (void)env;
-    int fd = open_retrying(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return weir_error_errno(error, errno, "sync directory", path);
+    return open_handle(env, path, O_RDONLY | O_DIRECTORY, "open directory", directory_out, error);
+}
+
+/* fsync, for an entry is not data to fdatasync. */
+int weir_env_uv_directory_sync(struct weir_file *directory, struct weir_error *error)
+{
     int rc;
     do {
-        rc = fsync(fd);
+        rc = fsync(fd_of(directory));
     } while (rc != 0 && errno == EINTR);
-    int reason = errno;
-    (void)close(fd); /* read only: nothing to lose */
-    return rc == 0 ? WEIR_OK : weir_error_errno(error, reason, "sync directory", path);
+    return rc == 0 ? WEIR_OK : sync_failed(error, errno, "sync directory", directory->path);
 }
 
 int weir_env_uv_rename(struct weir_env *env, const char *from, const char *to,

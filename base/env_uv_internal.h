@@ -90,7 +90,9 @@ bool weir_env_uv_file_is_cached(struct weir_file *file, int64_t position, int64_
 int weir_env_uv_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                      struct weir_error *error);
 int weir_env_uv_make_directory(struct weir_env *env, const char *path, struct weir_error *error);
-int weir_env_uv_sync_directory(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_env_uv_directory_open(struct weir_env *env, const char *path,
+                               struct weir_file **directory_out, struct weir_error *error);
+int weir_env_uv_directory_sync(struct weir_file *directory, struct weir_error *error);
 int weir_env_uv_rename(struct weir_env *env, const char *from, const char *to,
                        struct weir_error *error);
 int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error *error);

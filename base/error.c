@@ -45,6 +45,11 @@ enum weir_action weir_code_action(int code)
     return code_row(code)->action;
 }
 
+bool weir_code_is_shortage(int code)
+{
+    return code == WEIR_NO_MEMORY || code == WEIR_NO_SPACE || code == WEIR_LIMIT;
+}
+
 /* A cut message says so; half a sentence that looks whole misleads. */
 static void mark_cut(char *text, int wanted_size)
 {
@@ -87,16 +92,25 @@ int weir_error_wrap(struct weir_error *error, int rc, const char *format, ...)
     return rc;
 }
 
+int weir_error_storage(struct weir_error *error, int code)
+{
+    bool is_kept =
+        code >= 0 || weir_code_is_shortage(code) || code == WEIR_IO || code == WEIR_CRASHED;
+    if (is_kept) return code;
+    if (error != NULL) error->code = WEIR_OFFLINE;
+    return WEIR_OFFLINE;
+}
+
 struct errno_row {
     int errno_value;
     enum weir_code code;
 };
 
-/* What is not listed is WEIR_IO: the object stands on something broken. */
+/* What is not listed is WEIR_IO: the object stands on something broken. EROFS too: a file system that
+ * could be written to was turned to read-only by its own first failure. */
 static const struct errno_row errno_rows[] = {
     {EACCES, WEIR_PERMISSION},
     {EPERM, WEIR_PERMISSION},
-    {EROFS, WEIR_PERMISSION},
     {EAGAIN, WEIR_LOCKED}, /* of a file lock; our files are never non-blocking */
     {EBUSY, WEIR_LOCKED},
     {EDQUOT, WEIR_NO_SPACE},

@@ -656,6 +656,36 @@ START_TEST(a_planned_lack_of_space_leaves_a_prefix)
 }
 END_TEST
 
+/* Descriptors are counted: files, folders and lists need one, what is open goes on, and what is closed
+ * makes room. A refused open has created and emptied nothing. */
+START_TEST(descriptors_run_out)
+{
+    struct weir_file *none = NULL;
+    unsigned flags = WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE;
+    struct weir_file *file = open_file("file");
+    write_text(file, "abc", 0);
+    size_t held = weir_sim_descriptors(sim, 0);
+    weir_sim_descriptor_limit(sim, 0, held);
+    ck_code(weir_file_open(env, "new", flags, &none, &error), WEIR_LIMIT);
+    ck_code(weir_file_open(env, "file", flags, &none, &error), WEIR_LIMIT);
+    ck_code(weir_sync_directory(env, "/", &error), WEIR_LIMIT);
+    ck_code(weir_list(env, "/", NULL, NULL, &error), WEIR_LIMIT);
+    ck_assert(!exists("new"));
+    sync_file(file);
+    weir_file_close(file);
+    expect_text("file", "abc");
+    ck_assert_uint_eq(weir_sim_descriptors(sim, 0), held - 1);
+    sync_root();
+    weir_sim_descriptor_limit(sim, 0, 0);
+    uint64_t opens = weir_sim_open_count(sim, 0);
+    weir_sim_disk_plan(sim, 0,
+                       (struct weir_sim_fault_plan){WEIR_SIM_FAULT_NO_HANDLE, .at = opens + 2});
+    sync_root();
+    ck_code(weir_sync_directory(env, "/", &error), WEIR_LIMIT);
+    sync_root(); /* a plan fires once */
+}
+END_TEST
+
 /* ---- tools of a test -------------------------------------------------------------------------- */
 
 /* A flipped bit is seen at once and after a crash; flipping it back restores the file. */
@@ -817,6 +847,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_planned_read_fails_once);
     tcase_add_test(tests, a_torn_write_keeps_exactly_a_prefix);
     tcase_add_test(tests, a_full_disk_refuses_what_does_not_fit);
+    tcase_add_test(tests, descriptors_run_out);
     tcase_add_test(tests, a_planned_lack_of_space_leaves_a_prefix);
     tcase_add_test(tests, a_flipped_bit_is_in_both_images);
     tcase_add_test(tests, a_copied_disk_is_equal_and_apart);

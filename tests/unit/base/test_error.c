@@ -116,6 +116,43 @@ START_TEST(errno_becomes_a_code)
 }
 END_TEST
 
+/* What is short comes back; each such code says so to its caller too. */
+START_TEST(shortages_are_retriable)
+{
+    static const int short_of[] = {WEIR_NO_MEMORY, WEIR_NO_SPACE, WEIR_LIMIT};
+    static const int errnos[] = {ENOMEM, ENOSPC, EDQUOT, EMFILE, ENFILE};
+    for (size_t i = 0; i < sizeof short_of / sizeof short_of[0]; i++) {
+        ck_assert(weir_code_is_shortage(short_of[i]));
+        ck_assert_int_eq(weir_code_action(short_of[i]), WEIR_ACTION_RETRY);
+        ck_code(weir_error_storage(NULL, short_of[i]), short_of[i]);
+    }
+    for (size_t i = 0; i < sizeof errnos / sizeof errnos[0]; i++)
+        ck_assert(weir_code_is_shortage(weir_error_errno(NULL, errnos[i], "open", "/x")));
+    static const int others[] = {WEIR_OK,     WEIR_END,       WEIR_IO,      WEIR_LOCKED,
+                                 WEIR_OFFLINE, WEIR_NOT_FOUND, WEIR_CRASHED, WEIR_TIMED_OUT};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert(!weir_code_is_shortage(others[i]));
+}
+END_TEST
+
+/* A file that must be there and cannot be used is storage that is offline; the text says why. */
+START_TEST(storage_that_cannot_be_used_is_offline)
+{
+    static const int reasons[] = {ENOENT, EACCES, EPERM, EISDIR, ENOTDIR, EINVAL};
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        struct weir_error error;
+        int rc = weir_error_storage(&error, weir_error_errno(&error, reasons[i], "open", "/x"));
+        ck_assert(rc == WEIR_OFFLINE || rc == WEIR_IO);
+        ck_assert_int_eq(error.code, rc);
+        ck_assert_ptr_nonnull(strstr(error.text, strerror(reasons[i])));
+    }
+    ck_code(weir_error_errno(NULL, EROFS, "write", "/x"), WEIR_IO);
+    ck_code(weir_error_storage(NULL, WEIR_IO), WEIR_IO);
+    ck_code(weir_error_storage(NULL, WEIR_CRASHED), WEIR_CRASHED);
+    ck_code(weir_error_storage(NULL, 7), 7);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("error");
@@ -127,6 +164,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, wrap_leaves_success_alone);
     tcase_add_test(tests, long_texts_are_cut_and_say_so);
     tcase_add_test(tests, errno_becomes_a_code);
+    tcase_add_test(tests, shortages_are_retriable);
+    tcase_add_test(tests, storage_that_cannot_be_used_is_offline);
     suite_add_tcase(suite, tests);
 }
 
