@@ -97,14 +97,14 @@ static void finish_change(struct weir_controller *controller, int rc,
     change->done(controller, change, rc, error);
 }
 
-/* Fold what is durable into the image. Without memory it is tried again, never given up: the log
- * says so already. */
+/* Fold what is durable into the image. In a shortage it is tried again, never given up: the log says so
+ * already. */
 static void apply_durable(struct weir_controller *controller)
 {
     struct weir_error error = {0};
     const struct weir_shared *batch = controller->produce.batches;
     int rc = weir_fold_batches(&controller->fold, weir_slice(batch->data, batch->size), &error);
-    controller->needs_retry = rc == WEIR_NO_MEMORY;
+    controller->needs_retry = weir_code_is_shortage(rc);
     if (controller->needs_retry) return;
     if (rc < 0) weir_broker_go_offline(controller->broker, &error);
     finish_change(controller, rc, &error);

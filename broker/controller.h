@@ -45,6 +45,8 @@ struct weir_topic_removal {
     struct weir_uuid id;
     int32_t partition_count;
     bool needs_notice; /* memory was out: another try after a moment */
+    bool needs_work;   /* something was short: another try at `retry_at` */
+    struct weir_mono retry_at;
     struct weir_metadata_change *waiting;
     void (*then)(struct weir_topic_removal *removal); /* all is gone */
     int rc;

@@ -99,7 +99,8 @@ static void flushed(struct weir_flush_group *group, struct weir_partition *parti
     partition->is_flushing = false;
     int rc = weir_log_sync_end(partition->log, &partition->sync);
     if (rc < 0) {
-        weir_broker_go_offline(broker, &partition->sync.error);
+        /* One log that cannot be kept (its folder is gone) is no failed disk. */
+        if (rc != WEIR_OFFLINE) weir_broker_go_offline(broker, &partition->sync.error);
         weir_partition_answer_acks(partition, WEIR_OFFLINE, partition->sync.error.text);
         weir_partition_settle(partition);
         return;
@@ -148,15 +149,12 @@ static void fail_boarding(struct weir_partition *partition, int rc)
 enum boarding { ABOARD, STAYS, FAILED };
 
 /* Capture one partition for the flight; those whose log is with a worker stay in the list. */
-static enum boarding board(struct weir_flush_group *group, struct weir_partition *partition)
+static enum boarding board(struct weir_partition *partition)
 {
     if (partition->state != WEIR_PARTITION_OPEN) return STAYS;
     int rc = weir_log_sync_begin(partition->log, &partition->sync);
-    if (rc == WEIR_NO_MEMORY) {
-        group->needs_retry = true;
-        return STAYS;
-    }
     if (rc < 0) {
+        weir_assert(!weir_code_is_shortage(rc));
         fail_boarding(partition, rc);
         return FAILED;
     }
@@ -188,12 +186,11 @@ int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
     struct weir_partition **flight_last = &group->flight_first;
     group->dirty_first = NULL;
     group->dirty_last = NULL;
-    group->needs_retry = false;
     while (waiting != NULL) {
         struct weir_partition *partition = waiting;
         waiting = partition->flush_next;
         partition->flush_next = NULL;
-        enum boarding boarding = board(group, partition);
+        enum boarding boarding = board(partition);
         if (boarding == ABOARD) {
             *flight_last = partition;
             flight_last = &partition->flush_next;
@@ -216,9 +213,5 @@ int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
 
 struct weir_mono weir_flush_group_deadline(const struct weir_flush_group *group)
 {
-    struct weir_mono retry = WEIR_MONO_NEVER;
-    if (group->needs_retry && !group->is_in_flight) {
-        retry = weir_mono_after_ms(weir_mono_now(group->shard->env), 10);
-    }
-    return retry.ns < group->lazy_at.ns ? retry : group->lazy_at;
+    return group->lazy_at;
 }

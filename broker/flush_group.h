@@ -16,7 +16,8 @@ struct weir_shard;
  * ms; 64 files 41 ms, 2.2 ms; 1000 files 582 ms, 23 ms. It is not 2, for syncfs also waits for what
  * other programs have written.
  *
- * A failed sync is final: the log directory goes offline, nothing is tried again.
+ * A failed sync is final: the log directory goes offline, nothing is tried again. A shortage is no
+ * failed sync: the data is synced without a mark, and the next flush tries to write that again.
  *
  *     append ──> dirty list ──turn ends──> in flight (worker) ──> acks answered, fetches woken
  *
@@ -33,7 +34,6 @@ struct weir_flush_group {
     struct weir_partition *flight_first; /* what the worker has */
     size_t flight_count;
     bool is_in_flight;
-    bool needs_retry;                  /* memory was out: another try after a moment */
     struct weir_partition *lazy_first; /* flush.policy=os, linked by flush_next */
     struct weir_mono lazy_at;
     struct weir_mono began;

@@ -355,7 +355,8 @@ static void opened(struct weir_partition *partition)
     if (partition->job_rc < 0) {
         (void)weir_error_wrap(&partition->job_error, partition->job_rc, "open '%s'",
                               partition->path);
-        weir_partition_fail_waiting(partition, partition->job_rc, partition->job_error.text);
+        int told = weir_error_storage(&partition->job_error, partition->job_rc);
+        weir_partition_fail_waiting(partition, told, partition->job_error.text);
         leave(partition);
         return;
     }

@@ -15,6 +15,8 @@
  */
 static const char suffix[] = "-delete";
 
+enum { RETRY_MS = 10 };
+
 /* ---- folders --------------------------------------------------------------------------------- */
 
 static struct weir_log_path folder_of(const struct weir_broker *broker, const char *topic,
@@ -118,9 +120,8 @@ static void unlink_removal(struct weir_topic_removal *removal)
     *link = removal->next;
 }
 
-static void done(struct weir_message *message)
+static void end_removal(struct weir_topic_removal *removal)
 {
-    struct weir_topic_removal *removal = (struct weir_topic_removal *)message;
     struct weir_controller *controller = removal->controller;
     struct weir_broker *broker = controller->broker;
     if (removal->rc < 0) {
@@ -136,17 +137,35 @@ static void done(struct weir_message *message)
         weir_controller_submit(controller, change);
     }
     removal->then(removal);
+}
+
+/* In a shortage it goes on where it stopped, after a moment. */
+static void done(struct weir_message *message)
+{
+    struct weir_topic_removal *removal = (struct weir_topic_removal *)message;
+    struct weir_broker *broker = removal->controller->broker;
+    if (weir_code_is_shortage(removal->rc)) {
+        removal->needs_work = true;
+        removal->retry_at = weir_mono_after_ms(weir_mono_now(broker->env), RETRY_MS);
+    } else {
+        end_removal(removal);
+    }
     weir_broker_release(broker);
 }
 
-static void partitions_closed(void *context)
+static void start_work(struct weir_topic_removal *removal)
 {
-    struct weir_topic_removal *removal = context;
     struct weir_broker *broker = removal->controller->broker;
+    removal->needs_work = false;
     removal->work =
         (struct weir_work){.done.handle = done, .run = run, .reply_to = broker->shards[0].actor};
     weir_broker_hold(broker);
     weir_work_submit(broker->env, &removal->work);
+}
+
+static void partitions_closed(void *context)
+{
+    start_work(context);
 }
 
 static void send_notice(struct weir_topic_removal *removal)
@@ -170,13 +189,27 @@ void weir_topic_removal_begin(struct weir_controller *controller,
     send_notice(removal);
 }
 
+/* A log that is being closed waits for no shortage to pass: what is left of the folders stays. */
+static void retry_work(struct weir_topic_removal *removal)
+{
+    struct weir_broker *broker = removal->controller->broker;
+    if (weir_broker_check_serving(broker, NULL) < 0) {
+        end_removal(removal);
+    } else if (weir_mono_now(broker->env).ns >= removal->retry_at.ns) {
+        start_work(removal);
+    }
+}
+
 bool weir_topic_removal_retry(struct weir_controller *controller)
 {
     bool still = false;
+    struct weir_topic_removal *next;
     for (struct weir_topic_removal *removal = controller->removals; removal != NULL;
-         removal = removal->next) {
+         removal = next) {
+        next = removal->next;
         if (removal->needs_notice) send_notice(removal);
-        still |= removal->needs_notice;
+        still |= removal->needs_notice || removal->needs_work;
+        if (removal->needs_work) retry_work(removal); /* may be its end */
     }
     return still;
 }
@@ -211,7 +244,7 @@ bool weir_topic_removal_is_on(const struct weir_controller *controller, struct w
 
 /* ---- after a crash --------------------------------------------------------------------------- */
 
-/* The id in the folder's durable mark. */
+/* The id in the folder's durable mark. A shortage is among its errors. */
 static int read_marked_id(struct weir_broker *broker, const char *folder, struct weir_uuid *id_out)
 {
     struct weir_log_path path = weir_log_path(folder, WEIR_DURABLE_MARK_NAME);
@@ -234,15 +267,17 @@ out:
 }
 
 /* The folder may be a later topic's of the same name: the id inside tells. A folder that came back
- * with a power loss, for the sync of its renaming had failed, may have the mark only. */
-static bool is_of(struct weir_broker *broker, const char *path, struct weir_uuid id,
-                  bool name_is_live)
+ * with a power loss, for the sync of its renaming had failed, may have the mark only. Where neither can
+ * be read for a shortage, nobody knows, and the open fails. */
+static int is_of(struct weir_broker *broker, const char *path, struct weir_uuid id,
+                 bool name_is_live, bool *is_of_out)
 {
     struct weir_uuid found;
     int rc = weir_partition_metadata_read(broker->env, &broker->budget, path, &found, NULL);
-    if (rc < 0) rc = read_marked_id(broker, path, &found);
-    if (rc < 0) return !name_is_live;
-    return weir_uuid_equal(found, id);
+    if (rc < 0 && !weir_code_is_shortage(rc)) rc = read_marked_id(broker, path, &found);
+    if (weir_code_is_shortage(rc)) return rc;
+    *is_of_out = rc < 0 ? !name_is_live : weir_uuid_equal(found, id);
+    return 0;
 }
 
 /* Where the folder is gone already, says the page cache, the sync that should have told the disk may
@@ -265,8 +300,11 @@ static int mend_topic(struct weir_controller *controller, const struct weir_remo
         struct weir_log_path to = deleted_folder_of(broker, removed->name, removed->id, i);
         if (write_absence(broker, from.text)) continue;
         if (weir_stat(broker->env, from.text, &stat, NULL) < 0) continue;
-        if (!is_of(broker, from.text, removed->id, is_live)) continue;
-        int rc = weir_rename(broker->env, from.text, to.text, error);
+        bool is_its = false;
+        int rc = is_of(broker, from.text, removed->id, is_live, &is_its);
+        if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "look at '%s'", from.text);
+        if (!is_its) continue;
+        rc = weir_rename(broker->env, from.text, to.text, error);
         if (rc < 0) return rc;
     }
     return 0;

@@ -293,6 +293,19 @@ static void assign_offsets(struct weir_partition_log *log, const struct weir_log
     }
 }
 
+/* What a write for which room ran out has left behind the log's end. Where even that cannot be cut off
+ * for want of something, the next append tries again before it writes. */
+static int cut_torn_tail(struct weir_partition_log *log, struct weir_error *error)
+{
+    struct weir_segment *active = weir_log_active(log);
+    struct weir_error local = {0};
+    int rc = weir_file_truncate(active->file, active->facts.size, &local);
+    if (rc < 0) rc = weir_log_fail(log, rc, &local);
+    if (rc < 0 && error != NULL) *error = local;
+    log->has_torn_tail = weir_code_is_shortage(rc);
+    return rc;
+}
+
 static int write_run(struct weir_partition_log *log, const struct weir_log_part *part,
                      struct weir_error *error)
 {
@@ -300,16 +313,11 @@ static int write_run(struct weir_partition_log *log, const struct weir_log_part 
     struct weir_iovec bytes = {part->bytes->data + part->from, part->size};
     struct weir_error local = {0};
     int rc = weir_file_write(active->file, &bytes, 1, active->facts.size, &local);
-    if (rc == WEIR_NO_SPACE) {
-        /* Some bytes may be there; without them the log is as it was. */
-        int undone = weir_file_truncate(active->file, active->facts.size, NULL);
-        if (undone < 0) {
-            rc = weir_error_set(&local, WEIR_IO,
-                                "log '%s': the disk is full and a torn batch stays", log->path);
-        }
-    }
-    if (rc < 0 && rc != WEIR_NO_SPACE) (void)weir_log_fail(log, rc, &local);
-    if (rc < 0 && error != NULL) *error = local;
+    if (rc == 0) return 0;
+    rc = weir_log_fail(log, rc, &local);
+    if (error != NULL) *error = local;
+    /* After a shortage some bytes may be there; without them the log is as it was. */
+    if (weir_code_is_shortage(rc)) (void)cut_torn_tail(log, NULL);
     return rc;
 }
 
@@ -377,6 +385,7 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
                       struct weir_append_result *result_out, struct weir_error *error)
 {
     int rc = pay_mark(log, error);
+    if (rc == 0 && log->has_torn_tail) rc = cut_torn_tail(log, error);
     if (rc < 0) return rc;
     rc = reserve(log, part, error);
     if (rc < 0) return rc;

@@ -30,19 +30,20 @@ int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_erro
     if (rc < 0) return 0; /* without memory: as below */
     struct weir_small_file_replace file = mark_file(log);
     file.bytes = weir_buffer_slice(&bytes);
-    rc = weir_small_file_lay(&file, error);
+    struct weir_error local = {0};
+    rc = weir_small_file_lay(&file, &local);
     weir_buffer_close(&bytes);
     log->has_laid_mark = rc == 0;
-    if (rc == WEIR_NO_SPACE || rc == WEIR_NO_MEMORY) return 0; /* the close tries once more */
-    if (rc < 0) (void)weir_log_fail(log, rc, error);
+    if (rc < 0) rc = weir_log_fail(log, rc, &local);
+    if (rc == 0 || weir_code_is_shortage(rc)) return 0; /* the close tries once more */
+    if (error != NULL) *error = local;
     return weir_error_wrap(error, rc, "close log '%s'", log->path);
 }
 
 int weir_partition_log_sync_disk(struct weir_partition_log *log, struct weir_error *error)
 {
     weir_assert(log->segment_count > 0);
-    int rc = weir_sync_file_system(weir_log_active(log)->file, error);
-    return rc == WEIR_NO_SPACE ? WEIR_IO : rc; /* found out too late to be "nothing changed" */
+    return weir_sync_file_system(weir_log_active(log)->file, error);
 }
 
 int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_error *error)
@@ -53,8 +54,9 @@ int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_err
     struct weir_error local = {0};
     struct weir_small_file_replace file = mark_file(log);
     int rc = weir_small_file_take(&file, &local);
+    if (weir_code_is_shortage(rc)) return 0; /* as above: the data is durable, the old mark stands */
     if (rc < 0) {
-        (void)weir_log_fail(log, rc, &local);
+        rc = weir_log_fail(log, rc, &local);
         if (error != NULL) *error = local;
         return weir_error_wrap(error, rc, "close log '%s'", log->path);
     }
@@ -67,6 +69,8 @@ int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_err
 void weir_partition_log_give_up(struct weir_partition_log *log, int rc,
                                 const struct weir_error *reason)
 {
+    struct weir_error local = *reason;
     log->has_laid_mark = false;
-    (void)weir_log_fail(log, rc, reason);
+    weir_assert(!weir_code_is_shortage(rc));
+    (void)weir_log_fail(log, rc, &local);
 }

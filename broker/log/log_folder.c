@@ -25,8 +25,7 @@ int weir_log_sync_parent(struct weir_partition_log *log, struct weir_error *erro
     memcpy(parent.text, log->path, size);
     if (slash == NULL) parent.text[0] = '.';
     if (slash == log->path) parent.text[0] = '/';
-    int rc = weir_sync_directory(log->env, parent.text, error);
-    return rc == WEIR_NO_SPACE ? WEIR_IO : rc;
+    return weir_sync_directory(log->env, parent.text, error);
 }
 
 static bool is_own_leftover(const char *name)

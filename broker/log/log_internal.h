@@ -54,6 +54,7 @@ struct weir_partition_log {
     bool mark_is_owed; /* the mark on the disk orders a cut that is done, or may not be durable: the
                              next append writes a new one first */
     bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
+    bool has_torn_tail;   /* bytes of a write that failed lie behind the end: cut before the next */
     bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */
     bool has_failed;      /* an I/O error: nothing is written any more */
     int64_t offline_from; /* damage: offsets from here on are not served; -1: none */
@@ -73,8 +74,12 @@ static inline bool weir_log_is_offline(const struct weir_partition_log *log)
 
 /** Set the error WEIR_OFFLINE with what happened. */
 int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *error);
-/** An I/O error: offline above the durable offset until it is opened again. Returns `rc`. */
-int weir_log_fail(struct weir_partition_log *log, int rc, const struct weir_error *error);
+/**
+ * The disk under the log has failed with `rc`. A shortage is none of that: it is returned and the log
+ * stays as it is. Anything else takes it offline above the durable offset until it is opened again,
+ * and is returned as callers are to be told (weir_error_storage). The one place where that is decided.
+ */
+int weir_log_fail(struct weir_partition_log *log, int rc, struct weir_error *error);
 /** Room for one more segment in the table. */
 int weir_log_reserve_segment(struct weir_partition_log *log);
 /** Where the offsets of a segment end: the next one's base, or the log's end. */
@@ -113,8 +118,8 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
                          struct weir_buffer *to, struct weir_error *error);
 /** Sync the active segment: everything appended is durable. A failure takes the log offline. */
 int weir_log_sync_data(struct weir_partition_log *log, struct weir_error *error);
-/** Replace the mark; what it names has been synced. WEIR_NO_SPACE and WEIR_NO_MEMORY: the old one
- * stands and the log stays open; anything else takes it offline. */
+/** Replace the mark; what it names has been synced. A shortage: the old one stands and the log stays
+ * open; anything else takes it offline. */
 int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind,
                         struct weir_error *error);
 /** The files for Kafka's tools: epoch checkpoint, and a producer snapshot at `offset`. Hints: what

@@ -151,7 +151,7 @@ static int resume_index(struct weir_partition_log *log, struct weir_error *error
         index->bytes_since = size - last.position;
         return 0;
     }
-    if (rc == WEIR_NO_MEMORY) return rc;
+    if (weir_code_is_shortage(rc)) return weir_error_set(error, rc, "read the index");
     weir_index_builder_begin(index, active->facts.base_offset);
     if (size <= index->interval_bytes) return 0;
     return weir_log_rebuild_active_index(log, error);
@@ -181,7 +181,7 @@ static int open_from_mark(struct weir_log_opening *opening, struct weir_error *e
 }
 
 /* Below the mark something is gone: find out from where, touch nothing. */
-static int open_damaged(struct weir_log_opening *opening)
+static int open_damaged(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
     int64_t offset = opening->plan.offline_from;
@@ -189,7 +189,9 @@ static int open_damaged(struct weir_log_opening *opening)
         struct weir_segment *segment = log->segments[opening->plan.short_segment];
         const struct weir_recovery_file *file =
             weir_log_folder_file(opening, segment->facts.base_offset);
-        if (file != NULL && weir_segment_open_file(segment, NULL) == 0) {
+        int rc = file != NULL ? weir_segment_open_file(segment, error) : WEIR_NOT_FOUND;
+        if (weir_code_is_shortage(rc)) return rc; /* what is readable is not known yet */
+        if (rc == 0) {
             offset = weir_log_first_lost_offset(log, segment, file->size);
             segment->facts.size = file->size;
         }
@@ -280,7 +282,7 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     int rc = 0;
     if (opening->needs_metadata) {
         rc = weir_partition_metadata_write(log->env, log->path, &log->topic_id, error);
-        if (rc < 0 && (rc != WEIR_NO_SPACE || !opening->has_mark)) return rc;
+        if (rc < 0 && (!weir_code_is_shortage(rc) || !opening->has_mark)) return rc;
     }
     log->durable_offset = log->end_offset;
     log->mark_is_clean = opening->recovery.was_clean;
@@ -291,13 +293,13 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     bool is_settled = opening->has_mark && opening->recovery.was_clean;
     if (!opening->has_changed && is_settled) return 0;
     rc = weir_file_sync(weir_log_active(log)->file, error);
-    if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
+    if (rc < 0) return rc;
     rc = weir_sync_directory(log->env, log->path, error);
-    if (rc < 0) return rc == WEIR_CRASHED ? rc : WEIR_IO;
+    if (rc < 0) return rc;
     rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
-    /* On a full disk the older mark is still true, and the log can be read. The next append writes
+    /* On a full disk (or in another shortage) the older mark is still true, and the log can be read. The next append writes
      * the mark first: the older one may order a cut, or be in the page cache alone. */
-    if (rc != WEIR_NO_SPACE || !opening->has_mark) return rc;
+    if (!weir_code_is_shortage(rc) || !opening->has_mark) return rc;
     log->mark_is_owed = true;
     return 0;
 }
@@ -333,7 +335,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     if (opening->has_mark) {
         rc = open_from_mark(opening, error);
         if (rc < 0) return rc;
-        if (opening->plan.offline_from >= 0) return open_damaged(opening);
+        if (opening->plan.offline_from >= 0) return open_damaged(opening, error);
         rc = recover_above_mark(opening, error);
     } else {
         rc = open_without_mark(opening, error);

@@ -36,12 +36,12 @@ int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
     struct weir_segment *segment = weir_segment_new(log->env, log->budget, log->path, facts);
     if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
     segment->index_interval_bytes = log->config.index_interval_bytes;
-    int rc = open_new_file(segment, error);
-    if (rc < 0) goto out;
-
-    rc = weir_sync_directory(log->env, log->path, error);
+    struct weir_error local = {0};
+    int rc = open_new_file(segment, &local);
+    if (rc == 0) rc = weir_sync_directory(log->env, log->path, &local);
     if (rc < 0) {
-        (void)weir_log_fail(log, rc, error);
+        rc = weir_log_fail(log, rc, &local);
+        if (error != NULL) *error = local;
         goto out;
     }
     *segment_out = segment;

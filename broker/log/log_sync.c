@@ -52,9 +52,9 @@ int weir_log_sync_data(struct weir_partition_log *log, struct weir_error *error)
     struct weir_error local = {0};
     int rc = weir_file_sync(weir_log_active(log)->file, &local);
     if (rc < 0) {
-        (void)weir_log_fail(log, rc, &local);
+        rc = weir_log_fail(log, rc, &local);
         if (error != NULL) *error = local;
-        return rc == WEIR_CRASHED ? rc : WEIR_IO; /* a full disk found out too late is no retry */
+        return rc;
     }
     log->durable_offset = log->end_offset;
     return 0;
@@ -83,7 +83,7 @@ int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind
         log->mark_is_owed = kind == WEIR_MARK_TRUNCATING;
         return 0;
     }
-    if (rc != WEIR_NO_SPACE && rc != WEIR_NO_MEMORY) (void)weir_log_fail(log, rc, &local);
+    rc = weir_log_fail(log, rc, &local);
     if (error != NULL) *error = local;
     return rc;
 }
@@ -140,11 +140,9 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
         int rc = weir_log_roll(log, &sync->error);
         if (log->has_failed) return rc;
     }
-    sync->has_mark = mark_is_due(log);
-    if (sync->has_mark) {
-        int rc = weir_log_encode_mark(log, WEIR_MARK_PLAIN, &sync->mark, &sync->error);
-        if (rc < 0) return rc;
-    }
+    /* Without memory for a mark the data is synced all the same, and the next sync has it. */
+    sync->has_mark =
+        mark_is_due(log) && weir_log_encode_mark(log, WEIR_MARK_PLAIN, &sync->mark, NULL) == 0;
     struct weir_segment *active = weir_segment_ref(weir_log_active(log));
     sync->segment = active;
     sync->file = active->file;
@@ -173,7 +171,8 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
         &sync->error);
     if (rc == 0) return;
     sync->has_mark = false;
-    if (rc != WEIR_NO_SPACE) sync->rc = rc; /* without room the old mark stands, the data is safe */
+    /* In a shortage the old mark stands and the data is safe: the next sync tries again. */
+    if (!weir_code_is_shortage(rc)) sync->rc = rc;
 }
 
 int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync)
@@ -185,7 +184,8 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
     sync->file = NULL;
     weir_buffer_close(&sync->mark);
     if (sync->rc < 0) {
-        (void)weir_log_fail(log, sync->rc, &sync->error);
+        weir_assert(!weir_code_is_shortage(sync->rc));
+        sync->rc = weir_log_fail(log, sync->rc, &sync->error);
         return sync->rc;
     }
     if (sync->has_mark) log->unmarked_bytes -= sync->marked_bytes;

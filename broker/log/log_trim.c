@@ -275,7 +275,8 @@ static void swap_state(struct weir_partition_log *log, struct shorter *shorter)
 }
 
 /* The mark says what is being cut: from here on there is no way back but forward. */
-static int cut_files(struct weir_partition_log *log, size_t old_count, struct weir_error *error)
+static int cut_files(struct weir_partition_log *log, size_t old_count, struct weir_file *folder,
+                     struct weir_error *error)
 {
     for (size_t i = old_count; i > log->segment_count; i--) {
         struct weir_segment *gone = log->segments[i - 1];
@@ -288,8 +289,7 @@ static int cut_files(struct weir_partition_log *log, size_t old_count, struct we
     int rc = weir_file_truncate(active->file, active->facts.size, error);
     if (rc < 0) return rc;
     rc = weir_file_sync(active->file, error);
-    if (rc < 0) return rc;
-    return weir_sync_directory(log->env, log->path, error);
+    return rc < 0 ? rc : weir_directory_sync(folder, error);
 }
 
 int weir_log_rebuild_active_index(struct weir_partition_log *log, struct weir_error *error)
@@ -333,8 +333,11 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
     rc = weir_log_sync_data(log, error);
     if (rc < 0 || offset == log->end_offset) return rc;
     struct shorter shorter = {0};
+    struct weir_file *folder = NULL; /* open before the way back is closed */
+    rc = weir_directory_open(log->env, log->path, &folder, error);
+    if (rc < 0) return weir_error_wrap(error, weir_log_fail(log, rc, error), "cut '%s'", log->path);
     rc = work_out(log, offset, &shorter, error);
-    if (rc < 0) return weir_error_wrap(error, rc, "cut log '%s'", log->path);
+    if (rc < 0) goto out;
     size_t old_count = log->segment_count;
     size_t old_epochs = log->epochs.count;
     int64_t old_start = log->start_offset;
@@ -348,14 +351,15 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
         log->start_offset = old_start;
         goto out;
     }
-    rc = cut_files(log, old_count, error);
+    rc = cut_files(log, old_count, folder, error);
     follow_cut(log, old_count);
-    /* Half a cut must not be appended to: the next open finishes it. */
-    if (rc < 0) (void)weir_log_fail(log, rc, error);
+    /* Half a cut must not be appended to, whatever stopped it: the next open finishes it. */
+    if (rc < 0) rc = weir_log_fail(log, weir_code_is_shortage(rc) ? WEIR_IO : rc, error);
     if (rc == 0) rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
-    /* Without room or memory for it the cut is durable all the same; the next append sees to it. */
-    if (rc == WEIR_NO_SPACE || rc == WEIR_NO_MEMORY) rc = log->has_failed ? rc : 0;
+    /* In a shortage of what it needs the cut is durable all the same; the next append sees to it. */
+    if (weir_code_is_shortage(rc)) rc = 0;
 out:
+    weir_file_close(folder);
     weir_producer_state_close(&shorter.producers);
     return weir_error_wrap(error, rc, "cut log '%s'", log->path);
 }

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "broker/log/small_file.h"
 
 static const char *const offset_suffix = ".index";
@@ -44,7 +45,7 @@ void weir_index_builder_begin(struct weir_index_builder *builder, int64_t base_o
 }
 
 /* Write `bytes` at `position` of a file that is opened for it: the log keeps no handle on hints. */
-static bool write_entries(const struct weir_index_builder *builder, const char *suffix,
+static bool write_entries(struct weir_index_builder *builder, const char *suffix,
                           struct weir_slice bytes, int64_t position)
 {
     if (bytes.size == 0) return true;
@@ -53,10 +54,11 @@ static bool write_entries(const struct weir_index_builder *builder, const char *
     unsigned flags = WEIR_OPEN_WRITE | WEIR_OPEN_CREATE;
     if (position == 0) flags |= WEIR_OPEN_TRUNCATE; /* a stale file ends where the new one begins */
     struct weir_file *file = NULL;
-    if (weir_file_open(builder->env, path.text, flags, &file, NULL) < 0) return false;
+    int rc = weir_file_open(builder->env, path.text, flags, &file, NULL);
     struct weir_iovec part = {bytes.data, bytes.size};
-    int rc = weir_file_write(file, &part, 1, position, NULL);
+    if (rc == 0) rc = weir_file_write(file, &part, 1, position, NULL);
     weir_file_close(file);
+    if (weir_code_is_shortage(rc)) builder->was_short = true;
     return rc == 0;
 }
 
@@ -395,6 +397,7 @@ int weir_index_builder_resume(struct weir_index_builder *builder, int64_t positi
     int64_t time_count = 0;
     int rc = count_before(&files, time_suffix, WEIR_INDEX_TIME_ENTRY, time_offset_is_before,
                           end_offset, &time_count, &last_time);
+    if (weir_code_is_shortage(rc)) return rc; /* the file is there, and would be begun anew */
     if (rc == 0) {
         builder->time_file_count = time_count;
         builder->time_last_ms = last_time.max_timestamp_ms;

@@ -44,6 +44,7 @@ struct weir_index_builder {
     size_t tail_count;
     size_t tail_written; /* how many of them, the oldest, are in the files already */
     size_t tail_capacity;
+    bool was_short; /* entries were left out in a shortage; nothing resets it */
 };
 
 void weir_index_builder_init(struct weir_index_builder *builder, struct weir_env *env,

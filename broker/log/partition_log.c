@@ -14,15 +14,16 @@ int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *err
     return weir_error_set(error, WEIR_OFFLINE, "log '%s' is offline: %s", log->path, log->reason);
 }
 
-int weir_log_fail(struct weir_partition_log *log, int rc, const struct weir_error *error)
+int weir_log_fail(struct weir_partition_log *log, int rc, struct weir_error *error)
 {
     weir_assert(rc < 0);
+    if (weir_code_is_shortage(rc)) return rc;
     if (!log->has_failed && log->offline_from < 0) {
         (void)snprintf(log->reason, sizeof log->reason, "%.255s",
                        error != NULL && error->text[0] != '\0' ? error->text : weir_code_text(rc));
     }
     log->has_failed = true;
-    return rc;
+    return weir_error_storage(error, rc);
 }
 
 int weir_log_reserve_segment(struct weir_partition_log *log)

@@ -82,8 +82,8 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
  *   weir_partition_log_close         of each: nothing is left to write
  *
  * After the first error weir_partition_log_give_up says so to each log, whose close then writes
- * nothing. A mark for which room or memory is missing is no error here: it is left to the close,
- * which tries once more by itself.
+ * nothing. A mark that a shortage refuses is no error here: it is left to the close, which tries
+ * once more by itself.
  */
 bool weir_partition_log_needs_mark(const struct weir_partition_log *log);
 int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_error *error);
@@ -119,7 +119,8 @@ struct weir_append_result {
  *
  * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED, WEIR_INVALID_TIMESTAMP, WEIR_TOO_LARGE,
  *         WEIR_LIMIT (too many producers, or the segment is full while it is synced: later):
- *         nothing changed. WEIR_NO_SPACE: cut back, the log stays open. WEIR_IO: offline.
+ *         nothing changed. A shortage of descriptors, memory or room (weir_code_is_shortage): cut
+ *         back, the log stays open. WEIR_IO, WEIR_OFFLINE: the log is offline.
  */
 int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
                               struct weir_append_result *result_out, struct weir_error *error);
@@ -182,7 +183,7 @@ struct weir_log_sync {
 
 /** True if anything lies above the durable offset. */
 bool weir_partition_log_is_dirty(const struct weir_partition_log *log);
-/** Capture what is to be made durable. WEIR_NO_MEMORY. Owner's thread. */
+/** Capture what is to be made durable. A shortage is none of its errors. Owner's thread. */
 int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sync);
 /** Sync data (unless the caller has just synced the whole file system), folder and mark. Any one
  * thread; touches nothing but `sync` and the disk. */

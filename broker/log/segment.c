@@ -43,8 +43,9 @@ int weir_segment_open_file(struct weir_segment *segment, struct weir_error *erro
     if (segment->file != NULL) return 0;
     struct weir_log_path path =
         weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
-    return weir_file_open(segment->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &segment->file,
-                          error);
+    int rc = weir_file_open(segment->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE,
+                            &segment->file, error);
+    return weir_error_storage(error, rc);
 }
 
 void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan)
@@ -81,10 +82,12 @@ static struct weir_index_files files_of(const struct weir_segment *segment)
     return (struct weir_index_files){segment->env, segment->directory, segment->facts.base_offset};
 }
 
-/* Where to begin the walk. False: the index is missing or lies; then it is the segment's start. */
-static bool choose_start(struct weir_segment *segment, const struct weir_segment_seek *seek,
-                         struct weir_segment_scan_options *start)
+/* Where to begin the walk, and whether the index is any good: where it is missing or lies it is the
+ * segment's start. Fails in a shortage only. */
+static int choose_start(struct weir_segment *segment, const struct weir_segment_seek *seek,
+                        struct weir_segment_scan_options *start, bool *is_good_out)
 {
+    *is_good_out = false;
     start->position = 0;
     start->expected_offset = segment->facts.base_offset;
     start->epoch = WEIR_NO_LEADER_EPOCH;
@@ -94,16 +97,20 @@ static bool choose_start(struct weir_segment *segment, const struct weir_segment
     } else {
         struct weir_index_files files = files_of(segment);
         int rc = weir_index_files_find_offset(&files, seek->offset, &entry);
-        if (rc == WEIR_END) return true;
-        if (rc < 0) return seek->limit <= segment->index_interval_bytes; /* too small to have one */
+        if (weir_code_is_shortage(rc)) return rc;
+        /* One that is missing may be too small to have one. */
+        *is_good_out = rc == WEIR_END || seek->limit <= segment->index_interval_bytes;
+        if (rc != 0) return 0;
     }
+    *is_good_out = false;
     struct weir_batch_header header;
-    if (!weir_segment_entry_is_true(segment, &entry, seek->limit, &header)) return false;
-    if (header.base_offset > seek->offset) return false;
+    if (!weir_segment_entry_is_true(segment, &entry, seek->limit, &header)) return 0;
+    if (header.base_offset > seek->offset) return 0;
+    *is_good_out = true;
     start->position = entry.position;
     start->expected_offset = header.base_offset;
     start->epoch = header.leader_epoch;
-    return true;
+    return 0;
 }
 
 static int walk(struct weir_segment_seek *seek, const struct weir_segment_scan_options *start,
@@ -127,8 +134,9 @@ static int walk(struct weir_segment_seek *seek, const struct weir_segment_scan_o
     return rc;
 }
 
-/* Make the index files anew from the log. They are hints: whatever fails is left as it is, and a
- * second walker in the middle of it sees entries that are true or that it does not believe. */
+/* Make the index files anew from the log. They are hints: whatever fails is left as it is (but for a
+ * shortage, after which the next reader tries again), and a second walker in the middle of it sees
+ * entries that are true or that it does not believe. */
 static void rebuild_index(struct weir_segment *segment)
 {
     if (!segment->is_sealed || atomic_exchange(&segment->was_rebuilt, true)) return;
@@ -148,6 +156,7 @@ static void rebuild_index(struct weir_segment *segment)
     weir_index_builder_seal(&builder);
     weir_segment_scan_close(&scan);
     weir_index_builder_close(&builder);
+    if (builder.was_short) atomic_store(&segment->was_rebuilt, false);
 }
 
 int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
@@ -162,9 +171,11 @@ int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *se
         .end_offset = seek->end_offset,
         .is_headers_only = true,
     };
-    bool is_index_good = choose_start(segment, seek, &start);
+    bool is_index_good;
+    int rc = choose_start(segment, seek, &start, &is_index_good);
+    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "read the index of a segment");
     seek->is_index_poor = !is_index_good;
-    int rc = walk(seek, &start, error);
+    rc = walk(seek, &start, error);
     if (rc < 0) return rc;
     int64_t walked = (rc == WEIR_END ? seek->limit : seek->position) - start.position;
     int64_t walk_max = WALK_INTERVALS_MAX * segment->index_interval_bytes + WALK_BYTES_MAX;

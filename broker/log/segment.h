@@ -36,7 +36,7 @@ struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *
 struct weir_segment *weir_segment_ref(struct weir_segment *segment);
 /** The last one closes the file and frees. NULL is fine. Any thread. */
 void weir_segment_unref(struct weir_segment *segment);
-/** Open the file if it is not; for writing too. */
+/** Open the file if it is not; for writing too. A shortage, WEIR_IO, else WEIR_OFFLINE: it is missing. */
 int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error);
 /** Begin to walk all headers of a segment whose file is open, from its first batch. */
 void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan);
@@ -56,8 +56,9 @@ struct weir_segment_seek {
 };
 /**
  * Find it: a hint from the index if one is right, then headers, each checked against the one
- * before. A sealed segment's indexes are rebuilt when they are missing or wrong. Errors:
- * WEIR_CORRUPT, WEIR_IO, WEIR_NO_MEMORY. WEIR_END: the offset lies behind the limit.
+ * before. A sealed segment's indexes are rebuilt when they are missing or wrong; in a shortage, which
+ * says nothing of them, the search fails. Errors: WEIR_CORRUPT, WEIR_IO, a shortage. WEIR_END: the
+ * offset lies behind the limit.
  */
 int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
                       struct weir_error *error);

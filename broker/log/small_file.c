@@ -93,25 +93,44 @@ int weir_small_file_lay(const struct weir_small_file_replace *what, struct weir_
     if (rc < 0 || !what->is_durable) goto out;
 
     rc = weir_file_sync(file, error);
-    /* A failed sync must not look like a full disk, which the caller may shrug off. */
-    if (rc == WEIR_NO_SPACE) rc = WEIR_IO;
 out:
     weir_file_close(file);
     return rc;
 }
 
-int weir_small_file_take(const struct weir_small_file_replace *what, struct weir_error *error)
+/* The folder is open before the rename: without a descriptor for it nothing would be known of the new
+ * name, which stands already. NULL for what need not be durable. */
+static int open_folder(const struct weir_small_file_replace *what, struct weir_file **folder_out,
+                       struct weir_error *error)
+{
+    if (!what->is_durable) return 0;
+    return weir_directory_open(what->env, what->directory, folder_out, error);
+}
+
+static int give_name(const struct weir_small_file_replace *what, struct weir_file *folder,
+                     struct weir_error *error)
 {
     struct weir_log_path aside = aside_of(what);
     struct weir_log_path path = weir_log_path(what->directory, what->name);
     int rc = weir_rename(what->env, aside.text, path.text, error);
-    if (rc < 0 || !what->is_durable) return rc;
-    rc = weir_sync_directory(what->env, what->directory, error);
-    return rc == WEIR_NO_SPACE ? WEIR_IO : rc; /* the rename has happened: not "nothing changed" */
+    return rc < 0 || folder == NULL ? rc : weir_directory_sync(folder, error);
+}
+
+int weir_small_file_take(const struct weir_small_file_replace *what, struct weir_error *error)
+{
+    struct weir_file *folder = NULL;
+    int rc = open_folder(what, &folder, error);
+    if (rc == 0) rc = give_name(what, folder, error);
+    weir_file_close(folder);
+    return rc;
 }
 
 int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error)
 {
-    int rc = weir_small_file_lay(what, error);
-    return rc < 0 ? rc : weir_small_file_take(what, error);
+    struct weir_file *folder = NULL;
+    int rc = open_folder(what, &folder, error);
+    if (rc == 0) rc = weir_small_file_lay(what, error);
+    if (rc == 0) rc = give_name(what, folder, error);
+    weir_file_close(folder);
+    return rc;
 }

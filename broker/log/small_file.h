@@ -30,7 +30,9 @@ int weir_small_file_read(struct weir_env *env, const char *path, size_t size_max
 /**
  * Replace `directory/name` in one step: a reader sees the old bytes or the new ones. With
  * `is_durable` the new ones are on the disk on return (file, then rename, then folder).
- * WEIR_NO_SPACE: the old file stands. Any thread, one at a time per name.
+ * A shortage (of room, memory or descriptors): the old file stands, and so it does if it was found out
+ * too late to lay the new one; past the rename there is nothing left that a shortage could refuse. Any
+ * thread, one at a time per name.
  */
 struct weir_small_file_replace {
     struct weir_env *env;

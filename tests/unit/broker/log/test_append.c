@@ -230,6 +230,20 @@ START_TEST(append_resumes_after_a_full_disk)
 }
 END_TEST
 
+/* A roll into a folder that is not there any more: this log is offline, and says so as such. */
+START_TEST(a_roll_in_a_missing_folder_takes_the_log_offline)
+{
+    test_log_fill(&test, 3);
+    ck_ok(test_log_sync(&test), &test.error);
+    int64_t durable = state().durable_offset;
+    ck_ok(weir_rename(test.env, test.options.path, "/elsewhere", &test.error), &test.error);
+    ck_code(test_log_append(&test, &(struct test_append){.value_size = 5000}, NULL), WEIR_OFFLINE);
+    ck_assert_int_eq(test.error.code, WEIR_OFFLINE);
+    ck_assert(state().is_offline);
+    ck_assert_int_eq(test_log_expect_from(&test, 0, 10000), durable);
+}
+END_TEST
+
 /* After a failed sync nothing more is taken or acknowledged; what was durable can be read. */
 START_TEST(a_failed_sync_takes_the_log_offline)
 {
@@ -384,6 +398,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, segments_roll_by_size_and_time);
     tcase_add_test(tests, a_roll_waits_for_the_sync);
     tcase_add_test(tests, append_resumes_after_a_full_disk);
+    tcase_add_test(tests, a_roll_in_a_missing_folder_takes_the_log_offline);
     tcase_add_test(tests, a_failed_sync_takes_the_log_offline);
     tcase_add_test(tests, append_takes_several_batches);
     tcase_add_test(tests, a_producer_too_many_is_told_to_come_later);

@@ -1,0 +1,320 @@
+#include "base/error.h"
+#include "tests/unit/broker/log/log_support.h"
+
+/**
+ * Descriptors, room and memory run out at every point of a log's life, and come back. What was asked
+ * for meanwhile works or is refused with a code that says RETRY; nothing goes offline, nothing that
+ * was acknowledged is lost, and all works as soon as the shortage is over.
+ */
+static struct test_log test;
+
+static int64_t next_producer;
+
+static void start(uint64_t seed)
+{
+    test_log_start(&test, seed);
+    test.options.config.segment_bytes = 600;
+    test.options.mark_interval_bytes = 500;
+}
+
+static void set_up(void)
+{
+    start(1);
+}
+
+static void tear_down(void)
+{
+    test_log_stop(&test);
+}
+
+static struct weir_partition_log_state state(void)
+{
+    return weir_partition_log_state(test.log);
+}
+
+/* From the `at`-th call on, until it is over. */
+static void begin_shortage(enum weir_sim_fault fault, uint64_t at)
+{
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_sim_disk_plan(
+        test.sim, 0, (struct weir_sim_fault_plan){.fault = fault, .at = at, .is_sticky = true});
+}
+
+static void end_shortage(void)
+{
+    weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+}
+
+static uint64_t calls_of(enum weir_sim_fault fault)
+{
+    return fault == WEIR_SIM_FAULT_NO_HANDLE ? weir_sim_open_count(test.sim, 0)
+                                             : weir_sim_disk_count(test.sim, 0);
+}
+
+static void expect_passing(int rc)
+{
+    ck_assert_msg(rc >= 0 || weir_code_is_shortage(rc), "%s: %s", weir_code_name(rc),
+                  test.error.text);
+    ck_assert(!state().is_offline);
+}
+
+static void append_some(int count, bool must_work)
+{
+    for (int i = 0; i < count; i++) {
+        struct test_append what = {.has_producer = true, .value_size = 150};
+        what.producer_id = next_producer++;
+        int rc = test_log_append(&test, &what, NULL);
+        if (must_work) ck_ok(rc, &test.error);
+        expect_passing(rc);
+    }
+}
+
+static void cut(int64_t offset, bool must_work)
+{
+    int rc = weir_partition_log_truncate(test.log, offset, &test.error);
+    if (must_work) ck_ok(rc, &test.error);
+    expect_passing(rc);
+    if (rc == 0) test_log_forget(&test, offset);
+}
+
+static void give_up_head(int64_t offset, bool must_work)
+{
+    int rc = weir_partition_log_set_start(test.log, offset, &test.error);
+    if (must_work) ck_ok(rc, &test.error);
+    expect_passing(rc);
+}
+
+static void sync_all(bool must_work)
+{
+    int rc = test_log_sync(&test);
+    if (must_work) ck_ok(rc, &test.error);
+    expect_passing(rc);
+}
+
+static void read_one(int64_t offset, size_t range_min, bool must_work)
+{
+    struct weir_log_read read = {
+        .offset = offset, .offset_max = INT64_MAX, .size_max = 400, .range_min = range_min};
+    int rc = test_log_read(&test, &read);
+    if (must_work) ck_ok(rc, &read.error);
+    expect_passing(rc);
+    if (rc == 0) ck_assert_uint_gt(read.size, 0);
+    weir_log_read_release(&read);
+}
+
+static void look_up_time(bool must_work)
+{
+    int64_t offset;
+    int64_t timestamp_ms;
+    int rc = weir_partition_log_find_time(test.log, 1, &offset, &timestamp_ms, &test.error);
+    if (must_work) ck_ok(rc, &test.error);
+    expect_passing(rc);
+}
+
+/* Rolls, marks, side files, a look into sealed segments, both cuts. */
+static void live(bool must_work)
+{
+    append_some(6, must_work);
+    sync_all(must_work);
+    read_one(state().start_offset, 0, must_work);
+    read_one(state().start_offset, 1, must_work);
+    look_up_time(must_work);
+    append_some(3, must_work);
+    cut(state().end_offset - 1, must_work);
+    append_some(2, must_work);
+    give_up_head(state().start_offset + 1, must_work);
+    sync_all(must_work);
+}
+
+/* Returns false when the life was over before the shortage began. */
+static bool live_through(enum weir_sim_fault fault, uint64_t at, uint64_t seed)
+{
+    start(seed);
+    ck_ok(test_log_open(&test), &test.error);
+    append_some(8, true);
+    sync_all(true);
+    begin_shortage(fault, at);
+    live(false);
+    bool began = calls_of(fault) >= at;
+    end_shortage();
+    sync_all(true); /* without which nothing is acknowledged */
+    live(true);
+    test_log_expect_all(&test);
+    int64_t end_offset = state().end_offset;
+    if (at % 2 == 0) {
+        ck_ok(test_log_close(&test), &test.error);
+    } else {
+        test_log_crash(&test, WEIR_SIM_POWER);
+    }
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(state().end_offset, end_offset);
+    ck_assert(!state().is_offline);
+    test_log_expect_all(&test);
+    ck_ok(test_log_close(&test), &test.error);
+    return began;
+}
+
+START_TEST(a_life_goes_on_after_descriptors_ran_out_anywhere)
+{
+    test_log_stop(&test);
+    for (uint64_t at = 1; live_through(WEIR_SIM_FAULT_NO_HANDLE, at, at); at++) {
+        test_log_stop(&test);
+        ck_assert_uint_lt(at, 1000);
+    }
+}
+END_TEST
+
+START_TEST(a_life_goes_on_after_room_ran_out_anywhere)
+{
+    test_log_stop(&test);
+    for (uint64_t at = 1; live_through(WEIR_SIM_FAULT_ENOSPC, at, at); at++) {
+        test_log_stop(&test);
+        ck_assert_uint_lt(at, 1000);
+    }
+}
+END_TEST
+
+/* Refused, and then it opens as if nothing had been. What is on the disk is not touched by an open that
+ * could not look. */
+static void open_through(enum weir_sim_fault fault, enum weir_sim_crash_kind kind)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    append_some(10, true);
+    sync_all(true);
+    append_some(1, true);
+    test_log_crash(&test, kind);
+    (void)weir_sim_node(test.sim, 1);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    bool began = true;
+    for (uint64_t at = 1; began; at++) {
+        weir_sim_disk_copy(test.sim, 1, 0);
+        test.env = weir_sim_node(test.sim, 0);
+        size_t before = test.env->budget->used;
+        begin_shortage(fault, at);
+        int rc = test_log_open(&test);
+        began = calls_of(fault) >= at;
+        end_shortage();
+        ck_assert_msg(rc == 0 || weir_code_is_shortage(rc), "%s", test.error.text);
+        if (rc < 0) {
+            ck_assert_uint_eq(test.env->budget->used, before);
+            ck_assert_uint_eq(weir_sim_descriptors(test.sim, 0), 0);
+            ck_ok(test_log_open(&test), &test.error);
+        }
+        ck_assert(!state().is_offline);
+        ck_assert_int_ge(state().end_offset, 10);
+        test_log_forget(&test, state().end_offset);
+        append_some(1, true);
+        sync_all(true);
+        ck_ok(test_log_close(&test), &test.error);
+        ck_assert_uint_eq(weir_sim_descriptors(test.sim, 0), 0);
+    }
+}
+
+START_TEST(an_open_that_got_no_descriptor_is_repeated)
+{
+    open_through(WEIR_SIM_FAULT_NO_HANDLE, _i == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
+}
+END_TEST
+
+/* A log whose segment lost its end below the mark is readable up to there: a shortage while that is
+ * found out must not make it less. */
+START_TEST(a_shortage_takes_nothing_from_what_damage_left)
+{
+    static const char name[] = "00000000000000000000.log";
+    struct weir_file *file = NULL;
+    test.options.config.segment_bytes = 100000;
+    ck_ok(test_log_open(&test), &test.error);
+    append_some(6, true);
+    ck_ok(test_log_close(&test), &test.error);
+    int64_t size = test_log_file_size(&test, name);
+    ck_ok(weir_file_open(test.env, test_log_path(&test, name), WEIR_OPEN_WRITE, &file, &test.error),
+          &test.error);
+    ck_ok(weir_file_truncate(file, size / 2, &test.error), &test.error);
+    weir_file_close(file);
+    ck_ok(test_log_open(&test), &test.error);
+    int64_t readable = state().offline_from;
+    ck_assert_int_gt(readable, 0);
+    ck_ok(test_log_close(&test), &test.error);
+    uint64_t at = 1;
+    bool began = true;
+    for (; began; at++) {
+        begin_shortage(WEIR_SIM_FAULT_NO_HANDLE, at);
+        int rc = test_log_open(&test);
+        began = calls_of(WEIR_SIM_FAULT_NO_HANDLE) >= at;
+        end_shortage();
+        ck_assert_msg(rc == 0 || weir_code_is_shortage(rc), "%s", test.error.text);
+        if (rc < 0) continue;
+        ck_assert_int_eq(state().offline_from, readable);
+        ck_ok(test_log_close(&test), &test.error);
+    }
+    ck_assert_uint_gt(at, 3);
+}
+END_TEST
+
+/* Without memory for a mark, and without a descriptor for its file, the data is durable all the same, and
+ * the first flush that has both writes the mark. */
+START_TEST(a_flush_in_a_shortage_is_a_flush)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    test.options.config.segment_bytes = 100000;
+    weir_partition_log_configure(test.log, &test.options.config);
+    append_some(10, true);
+    for (uint64_t number = 1; number < 12; number++) {
+        append_some(10, true);
+        test.env->heap->fail_at = number;
+        int rc = test_log_sync(&test);
+        test.env->heap->fail_at = 0;
+        ck_ok(rc, &test.error);
+        ck_assert_int_eq(state().durable_offset, state().end_offset);
+        begin_shortage(WEIR_SIM_FAULT_NO_HANDLE, 1);
+        append_some(10, true);
+        rc = test_log_sync(&test);
+        end_shortage();
+        ck_ok(rc, &test.error);
+        ck_assert_int_eq(state().durable_offset, state().end_offset);
+    }
+    append_some(1, true);
+    sync_all(true);
+    test_log_crash(&test, WEIR_SIM_POWER);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_lt(test.recovery.scanned_bytes, 500); /* the mark is young */
+    test_log_expect_all(&test);
+}
+END_TEST
+
+/* A full index beside a sealed segment outlives a reader who could not open it. */
+START_TEST(an_index_that_could_not_be_opened_is_not_made_anew)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    append_some(20, true);
+    sync_all(true);
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    begin_shortage(WEIR_SIM_FAULT_NO_HANDLE, 2); /* the segment's is the first */
+    struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 400};
+    ck_code(test_log_read(&test, &read), WEIR_LIMIT);
+    end_shortage();
+    weir_log_read_release(&read);
+    ck_assert(weir_sim_disk_hash(test.sim, 0, test.options.path) == before);
+    ck_assert(!state().is_offline);
+    test_log_expect_all(&test);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("shortage");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_life_goes_on_after_descriptors_ran_out_anywhere);
+    tcase_add_test(tests, a_life_goes_on_after_room_ran_out_anywhere);
+    tcase_add_loop_test(tests, an_open_that_got_no_descriptor_is_repeated, 0, 2);
+    tcase_add_test(tests, a_shortage_takes_nothing_from_what_damage_left);
+    tcase_add_test(tests, a_flush_in_a_shortage_is_a_flush);
+    tcase_add_test(tests, an_index_that_could_not_be_opened_is_not_made_anew);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("log shortage", add);
+}
