@@ -16,7 +16,7 @@
  * keys that is made by the first scan and kept from then on.
  */
 enum {
-    SEGMENTS_MAX = 64,
+    SOURCES_FIRST = 8,
     AWAITED_ROWS =
         4096, /* a scan goes over all gathered rows: beyond so many they are written soon */
 };
@@ -42,6 +42,7 @@ struct scan {
     size_t entry_at;
     struct source *sources;
     size_t source_count;
+    size_t source_capacity;
 };
 
 static bool is_in_range(const struct scan *scan, struct weir_slice key)
@@ -216,6 +217,33 @@ static int find_segment(const struct scan *scan, struct weir_backend_iterator *i
     return WEIR_OK;
 }
 
+/* One more, closed. A store knows no stream time after a restore from the beginning, and holds all
+ * segments of its changelog then: their number has no bound of ours. */
+static struct source *add_source(struct scan *scan)
+{
+    struct weir_arena *arena = &scan->store->state->lookup;
+    if (scan->source_count == scan->source_capacity) {
+        size_t capacity = scan->source_capacity == 0 ? SOURCES_FIRST : scan->source_capacity * 2;
+        struct source *grown = weir_arena_array(arena, capacity, sizeof *grown);
+        if (grown == NULL) return NULL;
+        if (scan->source_count > 0) {
+            memcpy(grown, scan->sources, scan->source_count * sizeof *grown);
+        }
+        scan->sources = grown;
+        scan->source_capacity = capacity;
+    }
+    struct source *source = &scan->sources[scan->source_count++];
+    *source = (struct source){0};
+    return source;
+}
+
+static int open_source(struct scan *scan, uint64_t segment)
+{
+    struct source *source = add_source(scan);
+    if (source == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
+    return source_open(scan, source, segment);
+}
+
 static int open_segments(struct scan *scan)
 {
     struct weir_state *state = scan->store->state;
@@ -224,11 +252,7 @@ static int open_segments(struct scan *scan)
     if (rc < 0) return rc;
     uint64_t segment = scan->store->live_segment;
     while ((rc = find_segment(scan, &iterator, &segment)) == WEIR_OK) {
-        if (scan->source_count == SEGMENTS_MAX) {
-            rc = weir_error_set(scan->error, WEIR_LIMIT, "more than %d segments", SEGMENTS_MAX);
-            break;
-        }
-        rc = source_open(scan, &scan->sources[scan->source_count++], segment);
+        rc = open_source(scan, segment);
         if (rc < 0 || segment == UINT64_MAX) break;
         segment++;
     }
@@ -238,14 +262,7 @@ static int open_segments(struct scan *scan)
 
 static int open_sources(struct scan *scan)
 {
-    size_t count = weir_store_is_windowed(scan->store) ? SEGMENTS_MAX : 1;
-    struct weir_arena *arena = &scan->store->state->lookup;
-    scan->sources = weir_arena_array(arena, count, sizeof *scan->sources);
-    if (scan->sources == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
-    memset(scan->sources, 0, count * sizeof *scan->sources);
-    if (weir_store_is_windowed(scan->store)) return open_segments(scan);
-    scan->source_count = 1;
-    return source_open(scan, &scan->sources[0], 0);
+    return weir_store_is_windowed(scan->store) ? open_segments(scan) : open_source(scan, 0);
 }
 
 static void close_sources(struct scan *scan)
