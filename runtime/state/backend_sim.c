@@ -14,7 +14,8 @@
  * `flushed` is what the files hold; `batches` are the write batches since, in order; `current` is
  * both together and what is read. A crash of the node, whether killed or out of power, loses the
  * memory: a number of batches that the seed draws is kept, because a memtable may have been flushed
- * at any time, the rest is gone. Expired rows are dropped at once.
+ * at any time, the rest is gone. Expired rows leave the files at once; those in batches stay, and are
+ * read, until their own turn comes.
  *
  * The object has a heap of its own: the node's goes with each crash.
  */
@@ -72,13 +73,18 @@ static void apply_batch(struct weir_skip_list *list, struct weir_reader *reader)
     weir_assert(!reader->failed);
 }
 
-/* The first `count` batches are in the files from now on; the others are gone from memory too. */
-static void keep_batches(struct sim_store *sim, size_t count)
+static void apply_batches(struct weir_skip_list *list, const struct sim_store *sim, size_t count)
 {
     struct weir_reader reader = weir_reader(weir_buffer_slice(&sim->batches));
     for (size_t i = 0; i < count; i++) {
-        apply_batch(&sim->flushed, &reader);
+        apply_batch(list, &reader);
     }
+}
+
+/* The first `count` batches are in the files from now on; the others are gone from memory too. */
+static void keep_batches(struct sim_store *sim, size_t count)
+{
+    apply_batches(&sim->flushed, sim, count);
     weir_buffer_reset(&sim->batches);
     sim->batch_count = 0;
 }
@@ -90,6 +96,15 @@ static void copy_list(struct weir_skip_list *to, const struct weir_skip_list *fr
     }
 }
 
+/* What is read is what the files and the batches say. */
+static void read_again(struct sim_store *sim)
+{
+    weir_skip_list_close(&sim->current);
+    weir_skip_list_init(&sim->current, &sim->budget);
+    copy_list(&sim->current, &sim->flushed);
+    apply_batches(&sim->current, sim, sim->batch_count);
+}
+
 /* ---- the attachment ------------------------------------------------------------------------------ */
 
 static void sim_crash(void *object, enum weir_sim_crash_kind kind, struct weir_sim *sim)
@@ -98,9 +113,7 @@ static void sim_crash(void *object, enum weir_sim_crash_kind kind, struct weir_s
     (void)kind; /* without a write-ahead log a kill costs what a power cut costs */
     if (store->magic != SIM_MAGIC) return;
     keep_batches(store, (size_t)(weir_sim_random(sim) % (store->batch_count + 1)));
-    weir_skip_list_close(&store->current);
-    weir_skip_list_init(&store->current, &store->budget);
-    copy_list(&store->current, &store->flushed);
+    read_again(store);
 }
 
 static void sim_release(void *object)
@@ -152,9 +165,7 @@ static int sim_close(void *impl, bool is_clean, struct weir_error *error)
     struct sim_store *sim = sim_from(impl);
     if (is_clean) return sim_flush(impl, true, error);
     keep_batches(sim, 0);
-    weir_skip_list_close(&sim->current);
-    weir_skip_list_init(&sim->current, &sim->budget);
-    copy_list(&sim->current, &sim->flushed);
+    read_again(sim);
     return WEIR_OK;
 }
 
@@ -209,13 +220,12 @@ static void expire_list(struct weir_skip_list *list, uint16_t prefix, uint64_t s
     }
 }
 
-/* Batches that are not in the files yet may bring rows of theirs back at a crash, as RocksDB may. */
 static int sim_expire(void *impl, uint16_t prefix, uint64_t segment, struct weir_error *error)
 {
     struct sim_store *sim = sim_from(impl);
     (void)error;
     expire_list(&sim->flushed, prefix, segment);
-    expire_list(&sim->current, prefix, segment);
+    read_again(sim);
     return WEIR_OK;
 }
 
