@@ -202,6 +202,15 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
+/* What the last commit knew of stream time holds for the store too, before the first record comes. */
+static int open_windows(struct weir_node *node, struct weir_error *error)
+{
+    (void)error;
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (config->window_size_ms > 0) weir_store_advance(node->stores[0], node->observed_ms);
+    return 0;
+}
+
 /* ---- the batch ------------------------------------------------------------------------------- */
 
 static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
@@ -281,6 +290,7 @@ static int flush(struct weir_node *node)
 
 const struct weir_operator_ops weir_aggregate_ops = {
     .name = "aggregate",
+    .open = open_windows,
     .process = process,
     .flush = flush,
 };

@@ -41,7 +41,8 @@ struct weir_backend_ops {
     int (*write)(void *impl, const struct weir_backend_write *writes, size_t count,
                  struct weir_error *error);
     /** Keys that begin with `prefix` and a segment below `segment` are garbage from now on: they may
-     * go at once, later, or not before the map is next tidied. Nobody reads them again. */
+     * go at once, later, or not before the map is next tidied. Nobody reads them again. Segment 0
+     * takes that back: none is garbage, and what is written from now on stays. */
     int (*expire)(void *impl, uint16_t prefix, uint64_t segment, struct weir_error *error);
     /** What was written so far will soon be, or with `wait` is, safe from a crash. */
     int (*flush)(void *impl, bool wait, struct weir_error *error);

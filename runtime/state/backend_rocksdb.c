@@ -140,6 +140,7 @@ static int rocks_expire(void *impl, uint16_t prefix, uint64_t segment, struct we
 {
     struct rocks *rocks = rocks_from(impl);
     note_expiry(rocks->expiries, prefix, segment);
+    if (segment == 0) return WEIR_OK;
 
     uint8_t from[LEAD_SIZE] = {0};
     uint8_t to[LEAD_SIZE];

@@ -193,6 +193,9 @@ static int prepare_store(struct weir_store *store, struct weir_error *error)
     bool is_unknown =
         !store->is_registered || (store->spec->is_logged && store->position.offset == 0);
     if (is_unknown) {
+        bool is_registered = store->is_registered;
+        weir_store_forget(store); /* the record may still name what was dead in a former life */
+        store->is_registered = is_registered;
         int rc = delete_prefix(store->state, store->prefix, error);
         if (rc < 0) return rc;
     }
@@ -210,25 +213,41 @@ int weir_state_find_positions(struct weir_state *state, struct weir_error *error
 
 /* ---- restore ------------------------------------------------------------------------------------- */
 
+/* That nothing is known of the rows comes first: after a crash half way they are deleted by the next
+ * start. Then the backend keeps what is dead for this prefix no longer. Last comes a flush: a crash
+ * must not bring the old rows back with a position that the changelog, cut and grown again meanwhile,
+ * would seem to reach. */
+static int clear_rows(struct weir_store *store, struct weir_error *error)
+{
+    struct weir_state *state = store->state;
+    const struct weir_backend *backend = &state->backend;
+    struct weir_backend_write write = {0};
+    weir_arena_reset(&state->scratch);
+    weir_position_record_build(store, &store->position, &state->scratch, &write);
+    if (weir_arena_failed(&state->scratch)) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    }
+    int rc = backend->ops->write(backend->impl, &write, 1, error);
+    if (rc < 0) return rc;
+    store->is_registered = true;
+    rc = delete_prefix(state, store->prefix, error);
+    if (rc >= 0) rc = backend->ops->expire(backend->impl, store->prefix, 0, error);
+    if (rc >= 0) rc = backend->ops->flush(backend->impl, true, error);
+    if (rc >= 0) store->is_complete = true;
+    return rc;
+}
+
 int weir_store_clear(struct weir_store *store, struct weir_error *error)
 {
     struct weir_state *state = store->state;
     weir_assert(!weir_state_is_writing(state));
     weir_assert(state->gathering == NULL); /* no generation points into the table */
-    weir_assert(store->dirty.count == 0 && store->unforwarded.count == 0);
-    weir_store_empty_table(store);
-    store->position = (struct weir_changelog_position){0};
-    store->is_complete = true;
+    weir_store_forget(store);
+    state->committed_positions[store->index] = store->position;
     if (store->is_resident) return WEIR_OK;
-
-    struct weir_backend_write write = {0};
-    weir_arena_reset(&state->scratch);
-    weir_position_record_build(store, &store->position, &state->scratch, &write);
-    int rc = weir_arena_failed(&state->scratch)
-                 ? weir_error_set(error, WEIR_NO_MEMORY, "out of memory")
-                 : state->backend.ops->write(state->backend.impl, &write, 1, error);
-    if (rc >= 0) store->is_registered = true;
-    if (rc >= 0) rc = delete_prefix(state, store->prefix, error);
+    store->is_complete = false; /* until its rows are gone */
+    int rc = clear_rows(store, error);
+    weir_assert(rc < 0 || store->is_complete);
     return weir_error_wrap(error, rc, "clear store '%s'", store->spec->name);
 }
 

@@ -125,12 +125,8 @@ static void forget_backend(struct weir_state *state)
     (void)state->backend.ops->close(state->backend.impl, false, NULL); /* it is wiped next */
     state->backend = (struct weir_backend){0};
     for (size_t i = 0; i < state->options.store_count; i++) {
-        struct weir_store *store = &state->stores[i];
-        store->prefix = 0;
-        store->is_registered = false;
-        store->position = (struct weir_changelog_position){0};
-        weir_store_init_windows(store);
-        weir_store_adopt_segment(store, 0);
+        weir_store_forget(&state->stores[i]);
+        state->stores[i].prefix = 0;
     }
 }
 
@@ -187,18 +183,6 @@ static void set_defaults(struct weir_state_options *options)
     if (options->flush_interval_ms == 0) options->flush_interval_ms = FLUSH_INTERVAL_MS;
 }
 
-static void init_store(struct weir_state *state, size_t index)
-{
-    struct weir_store *store = &state->stores[index];
-    store->state = state;
-    store->spec = state->options.specs[index];
-    store->index = index;
-    store->is_resident = store->spec->kind == WEIR_STORE_MEMORY;
-    store->is_complete = true;
-    weir_table_init(&store->table, &state->entry_slabs);
-    weir_store_init_windows(store);
-}
-
 /* Memory only; the state can be freed after a failure. */
 static int init(struct weir_state *state, const struct weir_state_options *options)
 {
@@ -220,7 +204,7 @@ static int init(struct weir_state *state, const struct weir_state_options *optio
         return WEIR_NO_MEMORY;
     }
     for (size_t i = 0; i < options->store_count; i++) {
-        init_store(state, i);
+        weir_store_init(&state->stores[i], state, i);
     }
     return weir_state_init_generations(state);
 }

@@ -179,8 +179,12 @@ struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct w
 void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry);
 /** Let go what has expired, what is garbage, and clean entries beyond the bound. */
 void weir_store_make_room(struct weir_store *store);
-/** Forget everything in the table. */
-void weir_store_empty_table(struct weir_store *store);
+/** A store that knows nothing: no row, no position, no stream time. Zeroed, or closed before. */
+void weir_store_init(struct weir_store *store, struct weir_state *state, size_t index);
+/** Back to weir_store_init in all but the prefix, which names its rows in the backend. Nothing may be
+ * changed and unsealed, and no generation may point into the table. */
+void weir_store_forget(struct weir_store *store);
+/** Frees what the store holds in memory. */
 void weir_store_close(struct weir_store *store);
 
 /* ---- windows.c --------------------------------------------------------------------------------- */

@@ -68,7 +68,7 @@ static void windows_close(struct windows *windows)
     weir_sim_free(windows->sim);
 }
 
-static struct weir_slice window_key(uint8_t to[16], const char *key, int64_t start_ms)
+static struct weir_slice window_key(uint8_t to[], const char *key, int64_t start_ms)
 {
     size_t size = strlen(key);
     memcpy(to, key, size);
@@ -244,6 +244,94 @@ START_TEST(dead_segments_leave_table_and_disk)
 }
 END_TEST
 
+/* Restore one record for each minute of [from, to). */
+static void restore_minutes(struct windows *windows, int64_t from, int64_t to)
+{
+    struct weir_error error;
+    for (int64_t minute = from; minute < to; minute++) {
+        uint8_t bytes[20] = {0};
+        struct weir_slice key = window_key(bytes, "a", minute * MINUTE);
+        key.size += 4; /* the changelog's sequence number */
+        const struct weir_record record = {
+            .key = key, .value = weir_text("restored"), .timestamp_ms = minute};
+        ck_ok(weir_store_restore(windows->store, &record, 1,
+                                 (struct weir_changelog_position){.offset = minute + 1}, &error),
+              &error);
+    }
+}
+
+static int count_rows(void *context, struct weir_slice key, struct weir_slice value,
+                      int64_t timestamp_ms)
+{
+    (void)key, (void)value, (void)timestamp_ms;
+    ++*(size_t *)context;
+    return 0;
+}
+
+static size_t row_count(struct windows *windows)
+{
+    struct weir_error error;
+    size_t count = 0;
+    ck_ok(weir_store_scan(windows->store, weir_null(), weir_null(), count_rows, &count, &error),
+          &error);
+    return count;
+}
+
+/* Goal: a store that is cleared knows no time any more: windows that had died in its former life come
+ * back with the restore, all of them, over as many segments as there are, now and after a restart. What
+ * the backend was told to forget, it keeps from then on. */
+START_TEST(cleared_store_takes_back_windows_that_had_died)
+{
+    enum { MINUTES = 900 }; /* 180 segments */
+    struct weir_error error;
+    struct windows windows;
+    windows_open(&windows, _i);
+    restore_minutes(&windows, 0, MINUTES);
+    weir_store_advance(windows.store, (int64_t)MINUTES * MINUTE);
+    put(&windows, "b", (int64_t)MINUTES * MINUTE);
+    commit(&windows);
+    ck_assert_uint_lt(row_count(&windows), 20);
+
+    ck_ok(weir_state_close(windows.state, true, &error), &error);
+    open_state(&windows, _i);
+    if (_i != IN_MEMORY) ck_assert(!has(&windows, "a", 0));
+    ck_ok(weir_store_clear(windows.store, &error), &error);
+    ck_assert_uint_eq(row_count(&windows), 0);
+    restore_minutes(&windows, 0, MINUTES);
+    ck_assert_uint_eq(row_count(&windows), MINUTES);
+    if (_i != IN_MEMORY) {
+        ck_ok(weir_state_close(windows.state, true, &error), &error);
+        open_state(&windows, _i);
+        ck_assert_uint_eq(row_count(&windows), MINUTES);
+    }
+    ck_assert(has(&windows, "a", 0));
+    weir_store_advance(windows.store, RETENTION);
+    ck_assert(!has(&windows, "a", 0));
+    ck_assert_uint_eq(row_count(&windows), MINUTES - 1);
+    windows_close(&windows);
+}
+END_TEST
+
+/* Goal: the same where clearing comes in the life in which they died, before anything was closed. */
+START_TEST(cleared_store_takes_back_windows_of_the_same_life)
+{
+    struct weir_error error;
+    struct windows windows;
+    windows_open(&windows, _i);
+    restore_minutes(&windows, 0, 90);
+    weir_store_advance(windows.store, 1000 * (int64_t)MINUTE);
+    struct weir_store_entry *entry = touch(&windows, "b", 1000 * (int64_t)MINUTE);
+    static const uint8_t large[60000]; /* so that it is written down at once, and the dead go */
+    ck_ok(weir_store_set(windows.store, entry, weir_slice(large, sizeof large), 1, &error), &error);
+    commit(&windows);
+    ck_assert_uint_eq(row_count(&windows), 1);
+    ck_ok(weir_store_clear(windows.store, &error), &error);
+    restore_minutes(&windows, 0, 90);
+    ck_assert_uint_eq(row_count(&windows), 90);
+    windows_close(&windows);
+}
+END_TEST
+
 /* Goal: a key that cannot hold a window's start is refused, and nothing is touched. */
 START_TEST(key_without_a_window_is_refused)
 {
@@ -269,6 +357,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(windows, change_of_an_expired_window_is_dropped_and_counted, 0, PLACES);
     tcase_add_loop_test(windows, scan_is_in_order_of_keys_over_all_segments, 0, PLACES);
     tcase_add_loop_test(windows, dead_segments_leave_table_and_disk, 0, PLACES);
+    tcase_add_loop_test(windows, cleared_store_takes_back_windows_that_had_died, 0, PLACES);
+    tcase_add_loop_test(windows, cleared_store_takes_back_windows_of_the_same_life, 0, PLACES);
     tcase_add_loop_test(windows, key_without_a_window_is_refused, 0, PLACES);
     suite_add_tcase(suite, windows);
 }
