@@ -22,6 +22,12 @@ foreach(library IN ITEMS weir weir_archive)
 endforeach()
 
 file(RELATIVE_PATH WEIR_PC_UP ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+# A prefix such as ~/weir is no place where the loader looks: programs get it as their run path. A
+# package for a distribution, whose libraries are found anyway, turns it off.
+option(WEIR_PC_RUN_PATH "pkg-config --libs weir gives programs the library's folder as run path" ON)
+if(WEIR_PC_RUN_PATH)
+  set(WEIR_PC_RPATH " -Wl,-rpath,\${libdir}")
+endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/weir.pc.in ${CMAKE_BINARY_DIR}/weir.pc @ONLY)
 install(TARGETS weir weir_archive
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
