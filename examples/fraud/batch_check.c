@@ -175,10 +175,11 @@ int score_alerts(struct weir_log *log, struct score *score_out, struct weir_erro
     struct list flags = {.item_size = sizeof(struct flag)};
     struct scoring scoring = {&flags, {.item_size = sizeof(struct flag)}, &score};
     int rc = read_topic(log, "alerts", read_alert, &flags, error);
+    score.alerts = (int64_t)flags.count;
     list_sort_unique(&flags, compare_flags, compare_flags);
     if (rc >= 0) rc = read_topic(log, "payments", score_payment, &scoring, error);
     list_sort_unique(&scoring.right, compare_flags, compare_flags);
-    score.alerts = (int64_t)flags.count;
+    score.distinct = (int64_t)flags.count;
     score.right = (int64_t)scoring.right.count;
     free(flags.items);
     free(scoring.right.items);

@@ -7,7 +7,8 @@
 /** How well the rules did against the labels. */
 struct score {
     int64_t payments, frauds, caught; /* payments; labelled as fraud; of these, named by an alert */
-    int64_t alerts, right;            /* different alerts; of these, about a fraud */
+    int64_t alerts;                   /* as many as the topic has */
+    int64_t distinct, right;          /* without repetitions; of these, about a fraud */
 };
 /** Read the topics `payments` and `alerts` to their ends. */
 int score_alerts(struct weir_log *log, struct score *score_out, struct weir_error *error);

@@ -18,7 +18,7 @@ struct options {
     const char *csv;
     const char *listen;
     uint64_t seed;
-    int64_t count; /* payments of this run; with --once: of the whole input */
+    int64_t count; /* payments of this run, INT64_MAX: no end; with --once: of the whole input */
     int64_t rate;  /* per second; 0: as fast as they go */
     bool is_once;
 };
@@ -44,8 +44,10 @@ static void usage(FILE *to)
         "  --listen ADDRESS  open the log to Kafka clients meanwhile: 127.0.0.1:9092, port 0 for "
         "any\n"
         "  --once       a fixed input to its end, compared with a batch computation\n"
-        "  --count N    payments of this run [500000]; with --once of the whole input [200000]\n"
-        "  --rate N     payments per second [50000]; 0: as fast as they go\n"
+        "  --count N    payments of this run [until it is stopped]; with --once of the whole "
+        "input\n"
+        "               [200000]\n"
+        "  --rate N     payments per second [2000]; 0: as fast as they go\n"
         "  --seed N     of the generator [1]\n");
 }
 
@@ -99,8 +101,8 @@ static bool parse_options(int argc, char **argv, struct options *options)
         i++;
     }
     options->seed = (uint64_t)seed;
-    if (options->count < 0) options->count = options->is_once ? 200000 : 500000;
-    if (options->rate < 0) options->rate = options->is_once ? 0 : 50000;
+    if (options->count < 0) options->count = options->is_once ? 200000 : INT64_MAX;
+    if (options->rate < 0) options->rate = options->is_once ? 0 : 2000;
     if (options->data == NULL) {
         fprintf(stderr, "fraud: --data is missing\n");
         return false;
@@ -121,10 +123,12 @@ static void show_log(void *context, enum weir_log_level level, const char *line,
 }
 
 /* Feed the job at the wanted rate and show how it goes, until the source ends or the user has enough. */
+/* `report` knows the payments that earlier runs brought. */
 static int feed(const struct options *options, struct source *source, struct report *report,
                 struct weir_error *error)
 {
-    int64_t started = now_ms(), fed = 0, limit = options->csv != NULL ? INT64_MAX : options->count;
+    int64_t started = now_ms(), before = report->payments, fed = 0,
+            limit = options->csv != NULL ? INT64_MAX : options->count;
     while (!is_interrupted) {
         int64_t due = options->rate == 0 ? fed + 2000 : (now_ms() - started) * options->rate / 1000;
         int64_t wanted = due - fed < 2000 ? due - fed : 2000;
@@ -133,7 +137,7 @@ static int feed(const struct options *options, struct source *source, struct rep
         if (done < 0) return (int)done;
         fed += done;
         if (done < wanted || (!options->is_once && fed >= limit)) return 0;
-        int rc = report_step(report, source->produced,
+        int rc = report_step(report, before + source->produced,
                              options->rate == 0 || due - fed > 1000 ? 0 : 5, error);
         if (rc < 0) return rc;
     }
@@ -145,11 +149,11 @@ static int show_score(struct weir_log *log, bool is_asserted, struct weir_error 
     struct score score;
     int rc = score_alerts(log, &score, error);
     if (rc < 0) return rc;
-    double precision = score.alerts == 0 ? 0 : (double)score.right / (double)score.alerts;
+    double precision = score.distinct == 0 ? 0 : (double)score.right / (double)score.distinct;
     double recall = score.frauds == 0 ? 0 : (double)score.caught / (double)score.frauds;
-    printf("result   payments=%" PRId64 " frauds=%" PRId64 " alerts=%" PRId64
+    printf("result   payments=%" PRId64 " frauds=%" PRId64 " alerts=%" PRId64 " distinct=%" PRId64
            " precision=%.3f recall=%.3f\n",
-           score.payments, score.frauds, score.alerts, precision, recall);
+           score.payments, score.frauds, score.alerts, score.distinct, precision, recall);
     if (is_asserted && (precision < 0.95 || recall < 0.85)) {
         (void)snprintf(error->text, sizeof error->text,
                        "precision %.3f, recall %.3f; the rules reach 0.95 and 0.85 on these labels",
@@ -159,12 +163,55 @@ static int show_score(struct weir_log *log, bool is_asserted, struct weir_error 
     return 0;
 }
 
+/* ./dev says how it was called. */
+static const char *command(void)
+{
+    const char *called = getenv("WEIR_DEMO_COMMAND");
+    return called != NULL ? called : "fraud --data";
+}
+
 static void show_next_steps(const struct options *options)
 {
     printf("\nThe data is in %s: topics payments, alerts, payments-rejected, and the job's state.\n"
-           "  go on where this run stopped:   ./dev demo %s\n"
-           "  the same job on your own file:  ./dev demo --csv FILE\n",
-           options->data, options->data);
+           "  go on where this run stopped:   %s %s%s%s\n",
+           options->data, command(), options->data, options->csv != NULL ? " --csv " : "",
+           options->csv != NULL ? options->csv : "");
+    if (options->csv == NULL) {
+        printf("  the same job on your own file:  %s ANOTHER_DIR --csv FILE\n", command());
+    }
+}
+
+static int count_payments(struct weir_log *log, const struct source *source, int64_t *count_out,
+                          struct weir_error *error)
+{
+    int64_t count = 0;
+    for (int32_t i = 0; i < source->partition_count; i++) {
+        int64_t start, end;
+        int rc = weir_topic_offsets(log, "payments", i, &start, &end, error);
+        if (rc < 0) return rc;
+        count += end - start;
+    }
+    *count_out = count;
+    return 0;
+}
+
+/* Before anything is written: where it goes, and behind what. */
+static void show_beginning(const struct options *options, const struct report *report)
+{
+    if (report->payments == 0) {
+        printf("The data lies in %s, which is new.\n", options->data);
+    } else {
+        printf("The data lies in %s. This run goes on with it: %" PRId64 " payments and %" PRId64
+               " alerts are there.\n",
+               options->data, report->payments, report->alert_count);
+    }
+    if (!options->is_once) {
+        printf(
+            "It runs until %sCtrl-C, or kill -9. Of the alerts samples are shown, at most three a "
+            "second; all of them are in the topic alerts.\n",
+            options->csv != NULL || options->count < INT64_MAX ? "its input ends, or " : "");
+    }
+    (void)fflush(stdout);
 }
 
 /* From here on the log is a Kafka server, too; the job does not notice. */
@@ -198,25 +245,33 @@ static int run(const struct options *options, struct weir_log *log,
     source.on_rejected = show_rejected;
     if (options->csv == NULL && options->is_once) source.end = options->count + 1;
 
-    struct weir_streams *job = weir_streams_start(log, topology, &job_options, error);
+    int64_t before = 0;
+    struct weir_streams *job = NULL;
+    rc = count_payments(log, &source, &before, error);
+    if (rc == 0) rc = report_open(&report, log, before, error);
+    if (rc < 0) goto out;
+    show_beginning(options, &report);
+    job = weir_streams_start(log, topology, &job_options, error);
     if (job == NULL) {
         rc = error->code;
         goto out;
     }
-    rc = report_open(&report, log, job, error);
-    if (rc == 0) rc = open_port(options, log, error);
+    report.job = job;
+    rc = open_port(options, log, error);
     if (rc == 0) rc = feed(options, &source, &report, error);
-    report.payments = source.produced;
+    report.payments = before + source.produced;
 out:;
     int closed = source_close(&source, rc == 0 ? error : NULL);
     if (rc == 0) rc = closed;
     if (rc == 0 && !is_interrupted) rc = weir_streams_drain(job, -1, error);
+    report_forget_job(&report);
+    closed = weir_streams_close(job, rc == 0 ? error : NULL);
+    if (rc == 0) rc = closed;
     if (report.alerts != NULL) {
         closed = report_close(&report, rc == 0 ? error : NULL);
         if (rc == 0) rc = closed;
     }
-    closed = weir_streams_close(job, rc == 0 ? error : NULL);
-    return rc < 0 ? rc : closed;
+    return rc;
 }
 
 int main(int argc, char **argv)

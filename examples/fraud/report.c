@@ -15,18 +15,29 @@ int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int report_open(struct report *report, struct weir_log *log, struct weir_streams *job,
+int report_open(struct report *report, struct weir_log *log, int64_t payments,
                 struct weir_error *error)
 {
+    int64_t start, end;
     *report = (struct report){
-        .job = job,
         .is_terminal = isatty(STDOUT_FILENO),
         .started_ms = now_ms(),
+        .payments = payments,
+        .drawn_payments = payments,
     };
     report->drawn_ms = report->started_ms;
+    int rc = weir_topic_offsets(log, "alerts", 0, &start, &end, error);
+    if (rc < 0) return rc;
+    report->alert_count = end - start;
     report->alerts = weir_consumer_new(log, NULL, error);
     if (report->alerts == NULL) return error->code;
-    return weir_consumer_assign(report->alerts, "alerts", 0, WEIR_POSITION_END, error);
+    return weir_consumer_assign(report->alerts, "alerts", 0, end, error);
+}
+
+void report_forget_job(struct report *report)
+{
+    if (report->job != NULL) weir_streams_metrics(report->job, &report->metrics);
+    report->job = NULL;
 }
 
 /* "12.3 MB" */
@@ -71,16 +82,16 @@ static void show_alert(struct report *report, const struct weir_record *record)
     (void)snprintf(json, sizeof json, "%.*s", (int)record->value.size,
                    (const char *)record->value.data);
     clear_table(report);
-    printf("alert  %-17s card %-19s  %s\n", text_member(json, "rule", rule, sizeof rule),
+    printf("sample alert  %-17s card %-19s  %s\n", text_member(json, "rule", rule, sizeof rule),
            text_member(json, "card", card, sizeof card),
            text_member(json, "reason", reason, sizeof reason));
 }
 
 static void draw(struct report *report, int64_t now)
 {
-    struct weir_streams_metrics metrics;
     char state[32];
-    weir_streams_metrics(report->job, &metrics);
+    if (report->job != NULL) weir_streams_metrics(report->job, &report->metrics);
+    const struct weir_streams_metrics metrics = report->metrics;
     int64_t elapsed = now > report->drawn_ms ? now - report->drawn_ms : 1;
     int64_t rate = (report->payments - report->drawn_payments) * 1000 / elapsed;
     report->drawn_ms = now;
@@ -116,7 +127,7 @@ int report_step(struct report *report, int64_t payments, int64_t wait_ms, struct
     if (rc < 0) return rc;
     int64_t now = now_ms();
     if (now - report->drawn_ms >= (report->is_terminal ? DRAW_MS : LINE_MS)) draw(report, now);
-    return weir_streams_error(report->job, error);
+    return report->job != NULL ? weir_streams_error(report->job, error) : 0;
 }
 
 int report_close(struct report *report, struct weir_error *error)
