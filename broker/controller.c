@@ -188,6 +188,11 @@ int weir_controller_run(struct weir_controller *controller)
 
 /* ---- answers from the image ------------------------------------------------------------------ */
 
+void weir_config_keep_own(struct weir_slice topic, struct weir_topic_config *config)
+{
+    if (weir_topic_name_is_internal(topic)) config->flush_policy = WEIR_FLUSH_GROUP;
+}
+
 struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
                                                 const struct weir_topic_image *topic)
 {
@@ -196,6 +201,7 @@ struct weir_topic_config weir_controller_config(const struct weir_controller *co
         /* It was checked when it was set; a later version's key says nothing to this one. */
         (void)weir_topic_config_set(&config, topic->configs[i].key, topic->configs[i].value, NULL);
     }
+    weir_config_keep_own(topic->name_slice, &config);
     return config;
 }
 

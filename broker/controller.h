@@ -92,6 +92,9 @@ int weir_controller_add(struct weir_controller *controller,
                         const struct weir_metadata_record *record);
 /** Answer a partition's question: handles a weir_resolve's message. */
 void weir_controller_resolve(struct weir_message *message);
+/** What the engine relies on is on the disk before it is answered, whatever flush.policy users chose
+ * for the log: a topic of the engine's own keeps `group`. */
+void weir_config_keep_own(struct weir_slice topic, struct weir_topic_config *config);
 /** Defaults and overrides together. */
 struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
                                                 const struct weir_topic_image *topic);

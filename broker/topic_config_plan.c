@@ -181,5 +181,6 @@ int weir_config_plan_build(struct weir_controller *controller, struct weir_confi
     bool adds_keeping = rc == 0 && plan->is_kept && !is_named(plan, keep_for_ever.key);
     if (adds_keeping) rc = apply(controller, plan, &keep_for_ever, error);
     if (rc == 0 && plan->old != NULL && plan->replaces_all) rc = drop_others(controller, plan);
+    weir_config_keep_own(plan->topic, &plan->config);
     return rc;
 }

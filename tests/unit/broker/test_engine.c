@@ -102,6 +102,36 @@ START_TEST(flush_policy_os_answers_after_the_write)
 }
 END_TEST
 
+/* Whatever users chose for the log or, past the door, for the topic: a commit that was answered is on
+ * the disk, and a loss of power at once takes nothing of it. */
+START_TEST(the_engines_own_topics_are_flushed_whatever_the_policy)
+{
+    struct engine engine;
+    struct weir_config_entry config = {.key = "flush.policy", .value = "os"};
+    engine_init(&engine, 30 + (uint64_t)_i);
+    engine.options.topic_defaults.flush_policy = WEIR_FLUSH_OS;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    for (int64_t offset = 1; offset <= 20; offset++) {
+        ck_ok(engine_commit(&engine, "job", "clicks", 0, offset), &engine.error);
+        struct weir_topic_request alter = {.operation = WEIR_TOPIC_ALTER_CONFIG,
+                                           .topic = weir_text("__consumer_offsets"),
+                                           .configs = &config,
+                                           .config_count = 1,
+                                           .is_internal = true};
+        if (offset == 1) ck_ok(engine_topic(&engine, &alter), &engine.error);
+        ck_assert_int_eq(engine_describe(&engine, "__consumer_offsets"), 1);
+        struct weir_describe_partition_request state =
+            engine_describe_partition(&engine, "__consumer_offsets", 0);
+        ck_assert_int_eq(state.state.durable_offset, state.state.end_offset);
+        engine_crash(&engine, WEIR_SIM_POWER);
+        ck_ok(engine_open(&engine), &engine.error);
+        ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), offset);
+    }
+    engine_end(&engine);
+}
+END_TEST
+
 /* A producer's batch that is sent again is stored once and answered with its first offset. */
 START_TEST(a_duplicate_is_stored_once)
 {
@@ -839,6 +869,7 @@ static void add(Suite *suite)
     tcase_add_test(produce, acks_all_survives_a_power_cut);
     tcase_add_test(produce, readers_stop_at_the_high_watermark);
     tcase_add_test(produce, flush_policy_os_answers_after_the_write);
+    tcase_add_loop_test(produce, the_engines_own_topics_are_flushed_whatever_the_policy, 0, 3);
     tcase_add_test(produce, a_duplicate_is_stored_once);
     tcase_add_test(produce, a_damaged_batch_is_refused);
     tcase_add_test(produce, internal_and_unknown_topics_are_refused);
