@@ -127,7 +127,8 @@ static bool reserve_one(struct weir_consumer *consumer)
     return true;
 }
 
-static int add(struct weir_consumer *consumer, const char *topic, int32_t index, int64_t position)
+static int add(struct weir_consumer *consumer, const char *topic, int32_t index,
+               const struct weir_consumer_place *place)
 {
     uint8_t bytes[KEY_SIZE_MAX];
     struct weir_slice key = make_key(bytes, topic, index);
@@ -140,7 +141,8 @@ static int add(struct weir_consumer *consumer, const char *topic, int32_t index,
     partition->key = weir_slice(copy, key.size);
     partition->topic = (const char *)copy + 4;
     partition->index = index;
-    partition->position = position;
+    partition->position = place->offset;
+    partition->epoch = place->epoch;
     if (weir_map_add(&consumer->by_name, partition->key, partition) < 0) goto out;
     consumer->partitions[consumer->partition_count++] = partition;
     return 0;
@@ -165,10 +167,10 @@ static void remove_last(struct weir_consumer *consumer, size_t count)
 
 static int resolve(struct weir_consumer *consumer, const char *topic, int32_t partition,
                    int64_t position, struct weir_uuid topic_id, const char *call,
-                   int64_t *offset_out, struct weir_error *error)
+                   struct weir_consumer_place *place_out, struct weir_error *error)
 {
     if (position >= 0) {
-        *offset_out = position;
+        *place_out = (struct weir_consumer_place){.offset = position, .epoch = -1};
         return 0;
     }
     if (position < WEIR_POSITION_COMMITTED) {
@@ -176,28 +178,30 @@ static int resolve(struct weir_consumer *consumer, const char *topic, int32_t pa
                               "position %lld: an offset, or one of WEIR_POSITION_...",
                               (long long)position);
     }
-    int64_t offset = -1;
+    struct weir_consumer_place place = {.offset = -1, .epoch = -1};
     if (position == WEIR_POSITION_COMMITTED) {
         int rc = weir_committed_offset(consumer->log, consumer->options.group, topic, partition,
-                                       topic_id, call, &offset, error);
+                                       topic_id, call, &place, error);
+        if (rc == 0) rc = weir_consumer_check_place(consumer, topic, partition, call, &place, error);
         if (rc < 0) return rc;
     }
     int64_t start = 0;
     int64_t end = 0;
-    int rc =
-        offset >= 0 ? 0 : weir_topic_offsets(consumer->log, topic, partition, &start, &end, error);
+    bool is_known = place.offset >= 0;
+    int rc = is_known ? 0 : weir_topic_offsets(consumer->log, topic, partition, &start, &end, error);
     if (rc < 0) return rc;
-    if (offset < 0) offset = position == WEIR_POSITION_END ? end : start;
-    *offset_out = offset;
+    if (!is_known) place.offset = position == WEIR_POSITION_END ? end : start;
+    *place_out = place;
     return 0;
 }
 
 static int set_position(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
-                        int64_t offset, struct weir_error *error)
+                        const struct weir_consumer_place *place, struct weir_error *error)
 {
     int rc = weir_consumer_stop(consumer, partition, error);
     if (rc < 0) return rc;
-    partition->position = offset;
+    partition->position = place->offset;
+    partition->epoch = place->epoch;
     partition->asked_round = 0;
     return 0;
 }
@@ -206,14 +210,14 @@ static int assign_one(struct weir_consumer *consumer, const char *topic, int32_t
                       int64_t position, const struct weir_topic_facts *facts, const char *call,
                       struct weir_error *error)
 {
-    int64_t offset = 0;
+    struct weir_consumer_place place = {0};
     int rc = weir_partition_check(topic, index, facts->partition_count, error);
     if (rc < 0) return rc;
-    rc = resolve(consumer, topic, index, position, facts->id, call, &offset, error);
+    rc = resolve(consumer, topic, index, position, facts->id, call, &place, error);
     if (rc < 0) return rc;
     struct weir_consumer_partition *partition = find(consumer, topic, index);
-    if (partition != NULL) return set_position(consumer, partition, offset, error);
-    rc = add(consumer, topic, index, offset);
+    if (partition != NULL) return set_position(consumer, partition, &place, error);
+    rc = add(consumer, topic, index, &place);
     return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "out of memory") : 0;
 }
 

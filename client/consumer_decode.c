@@ -113,10 +113,14 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
 
     size_t kept = skip_below(records, (size_t)got, partition->position);
     if (kept > 0) partition->position = records[kept - 1].offset + 1;
+    if (kept > 0) partition->epoch = held->batch.header.leader_epoch;
     *count += kept;
     if ((size_t)got < capacity || held->batch.index >= held->batch.header.record_count) {
         int64_t next = weir_batch_last_offset(&held->batch.header) + 1;
-        if (next > partition->position) partition->position = next;
+        if (next > partition->position) {
+            partition->position = next;
+            partition->epoch = held->batch.header.leader_epoch;
+        }
         next_batch(held);
     }
     return 0;

@@ -46,6 +46,7 @@ struct weir_consumer_partition {
     bool has_failed;      /* the last fetch: the next turn reports it */
     uint64_t asked_round; /* the poll that sent the last fetch */
     int64_t position;     /* next offset to be given to the user */
+    int32_t epoch;        /* leader epoch of the record before it; -1: not known */
     int64_t high_watermark;
 };
 
@@ -109,9 +110,20 @@ int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_part
 
 /* ---- offsets.c ------------------------------------------------------------------------------- */
 
+/** A place in a partition, and the leader epoch of the record before it (-1: not known). */
+struct weir_consumer_place {
+    int64_t offset;
+    int32_t epoch;
+};
+
 /** What the group has committed for the topic with this id; -1 if nothing. Waits. */
 int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
                           int32_t partition, struct weir_uuid topic_id, const char *call,
-                          int64_t *offset_out, struct weir_error *error);
+                          struct weir_consumer_place *place_out, struct weir_error *error);
+/** Take `place` back to where the log's history parts from it, if it does: the tail that was read has
+ * been lost since, and other records may stand there. One line in the log names what is gone. Waits. */
+int weir_consumer_check_place(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                              const char *call, struct weir_consumer_place *place,
+                              struct weir_error *error);
 
 #endif

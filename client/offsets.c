@@ -20,7 +20,7 @@ static void fill_entries(const struct weir_consumer *consumer, struct weir_offse
         entries[i] = (struct weir_offset_entry){
             .partition = {.topic = weir_text(partition->topic), .partition = partition->index},
             .offset = partition->position,
-            .leader_epoch = -1,
+            .leader_epoch = partition->epoch,
             .metadata = weir_text(""),
         };
     }
@@ -62,7 +62,7 @@ static bool is_same_topic(struct weir_uuid committed, struct weir_uuid now)
 
 int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
                           int32_t partition, struct weir_uuid topic_id, const char *call,
-                          int64_t *offset_out, struct weir_error *error)
+                          struct weir_consumer_place *place_out, struct weir_error *error)
 {
     int rc = check_group(group, error);
     if (rc < 0) return rc;
@@ -88,7 +88,9 @@ int weir_committed_offset(struct weir_log *log, const char *group, const char *t
         goto out;
     }
     /* Offsets of a topic of this name that was deleted since mean nothing in the new one. */
-    *offset_out = is_same_topic(entry.topic_id, topic_id) ? entry.offset : -1;
+    bool is_its = is_same_topic(entry.topic_id, topic_id);
+    *place_out = (struct weir_consumer_place){.offset = is_its ? entry.offset : -1,
+                                              .epoch = is_its ? entry.leader_epoch : -1};
 out:
     weir_arena_close(&arena);
     return rc;
@@ -101,6 +103,54 @@ int weir_committed(struct weir_log *log, const char *group, const char *topic, i
     if (rc == 0) rc = weir_topic_text_check(topic, error);
     if (rc < 0) return rc;
     struct weir_uuid any = {{0}};
-    return weir_committed_offset(log, group, topic, partition, any, "weir_committed", offset_out,
-                                 error);
+    struct weir_consumer_place place;
+    rc = weir_committed_offset(log, group, topic, partition, any, "weir_committed", &place, error);
+    if (rc < 0) return rc;
+    *offset_out = place.offset;
+    return 0;
+}
+
+/* ---- the log's history ----------------------------------------------------------------------- */
+
+/* Where the history that `place` stands in ended, as the log tells it: the place itself if it is still
+ * part of it. An epoch that the log has not reached yet is of a tail that is gone as a whole; what of
+ * the place is left nobody knows, so its end has to do. */
+static int find_divergence(struct weir_log *log, const char *topic, int32_t partition,
+                           const char *call, struct weir_consumer_place *place,
+                           struct weir_error *error)
+{
+    struct weir_epoch_end_request request = {
+        .of = {.topic = weir_text(topic), .partition = partition}, .epoch = place->epoch};
+    int rc = weir_log_wait_begin(log, &request.request, call, error);
+    if (rc < 0) return rc;
+    weir_broker_epoch_end(log->broker, &request);
+    rc = weir_broker_wait(log->broker, &request.request, error);
+    if (rc < 0) return rc;
+    int64_t start = 0;
+    int64_t end = request.end_offset;
+    if (end < 0) rc = weir_topic_offsets(log, topic, partition, &start, &end, error);
+    if (rc < 0 || end >= place->offset) return rc;
+    *place = (struct weir_consumer_place){.offset = end, .epoch = request.epoch_found};
+    return 0;
+}
+
+int weir_consumer_check_place(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                              const char *call, struct weir_consumer_place *place,
+                              struct weir_error *error)
+{
+    struct weir_log *log = consumer->log;
+    struct weir_consumer_place committed = *place;
+    if (place->offset < 0 || place->epoch < 0) return 0;
+    int rc = find_divergence(log, topic, partition, call, place, error);
+    if (rc < 0 && rc != WEIR_CRASHED) {
+        (void)weir_error_wrap(error, rc, "compare what group '%s' committed with the log",
+                              consumer->options.group);
+    }
+    if (rc < 0 || place->offset == committed.offset) return rc;
+    weir_log(&log->env->logger, WEIR_LOG_WARN, "consumer.records_lost",
+             "group=%s topic=%s partition=%d lost=%lld..%lld leader_epoch=%d goes_on_at=%lld "
+             "reason=\"the group had read these records, and the log has lost them since\"",
+             consumer->options.group, topic, (int)partition, (long long)place->offset,
+             (long long)committed.offset - 1, (int)committed.epoch, (long long)place->offset);
+    return 0;
 }

@@ -185,7 +185,9 @@ struct weir_consumer_options {
 enum {
     WEIR_POSITION_BEGINNING = -2, /* earliest */
     WEIR_POSITION_END = -1,       /* latest */
-    WEIR_POSITION_COMMITTED = -3, /* the group's, else the beginning */
+    /** The group's, else the beginning. Where the log has lost what the group had read (a loss of power
+     * with flush.policy=os), it is where the two part, and a line in the log names what is gone. */
+    WEIR_POSITION_COMMITTED = -3,
 };
 
 WEIR_API struct weir_consumer *weir_consumer_new(struct weir_log *log,

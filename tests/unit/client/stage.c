@@ -20,9 +20,11 @@ void stage_open(struct stage *stage, int kind, uint64_t seed)
     struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     options.num_partitions = stage->options.num_partitions;
     options.shard_count = stage->options.shard_count;
+    options.log = stage->options.log;
     stage->options = options;
     if (kind == STAGE_SIM) {
-        stage->sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
+        stage->sim = weir_sim_new(&(struct weir_sim_options){
+            .seed = seed, .logger = {.write = options.log, .level = WEIR_LOG_WARN}});
         snprintf(stage->directory, sizeof stage->directory, "/data");
     } else {
         char directory[WEIR_TEST_PATH_SIZE];

@@ -345,6 +345,84 @@ START_TEST(committed_offsets_survive)
 }
 END_TEST
 
+/* ---- a log that has lost a tail -------------------------------------------------------------- */
+
+static char lost_line[2048];
+
+static void keep_lost_line(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    (void)context;
+    if (level != WEIR_LOG_WARN || strstr(line, "consumer.records_lost") == NULL) return;
+    ck_assert_msg(lost_line[0] == '\0', "a second line: %s", line);
+    ck_assert_uint_lt(size, sizeof lost_line);
+    memcpy(lost_line, line, size + 1);
+}
+
+static void read_and_commit(int from, int to)
+{
+    struct weir_consumer *consumer = stage_consumer(&stage, "g");
+    ck_ok(weir_consumer_assign_topic(consumer, "t", WEIR_POSITION_COMMITTED, &error), &error);
+    assert_reads(consumer, from, to);
+    ck_ok(weir_consumer_commit(consumer, &error), &error);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+}
+
+/* Records that were read, committed and lost with the power: whether the log is shorter now or has
+ * other records in their place, the group goes on where its history parts from the log's, says which
+ * are gone, and skips none of the new ones. */
+START_TEST(a_group_behind_a_lost_tail_goes_back_to_where_it_begins)
+{
+    int written = 5 * (_i % 3); /* none, fewer than what is lost, more than it */
+    lost_line[0] = '\0';
+    stage.options.log = keep_lost_line;
+    stage_open(&stage, STAGE_SIM, 40 + (uint64_t)_i);
+    struct weir_config os = {"flush.policy", "os"};
+    ck_ok(weir_topic_create(stage.log, "t", 1, &os, 1, &error), &error);
+    fill(0, 3);
+    stage_reopen(&stage); /* these three are on the disk */
+    fill(3, 10);
+    read_and_commit(0, 10);
+    stage_crash(&stage, WEIR_SIM_POWER);
+    int64_t start = 0;
+    int64_t end = 0;
+    ck_ok(weir_topic_offsets(stage.log, "t", 0, &start, &end, &error), &error);
+    ck_assert_int_ge(end, 3);
+    if (written > 0) fill((int)end, (int)end + written);
+    read_and_commit((int)end, (int)end + written);
+    char lost[64];
+    (void)snprintf(lost, sizeof lost, "group=g topic=t partition=0 lost=%lld..9 ", (long long)end);
+    if (end < 10) ck_assert_msg(strstr(lost_line, lost) != NULL, "%s: %s", lost, lost_line);
+    if (end == 10) ck_assert_str_eq(lost_line, "");
+    lost_line[0] = '\0';
+    read_and_commit((int)end + written, (int)end + written); /* said once */
+    ck_assert_str_eq(lost_line, "");
+    stage_close(&stage);
+}
+END_TEST
+
+/* A kill without a loss of power, a clean close, retention: nobody is sent back. */
+START_TEST(a_group_is_sent_back_by_lost_records_alone)
+{
+    lost_line[0] = '\0';
+    stage.options.log = keep_lost_line;
+    stage_open(&stage, STAGE_SIM, 60);
+    struct weir_config os = {"flush.policy", "os"};
+    ck_ok(weir_topic_create(stage.log, "t", 1, &os, 1, &error), &error);
+    fill(0, 7);
+    read_and_commit(0, 7);
+    stage_crash(&stage, WEIR_SIM_KILL);
+    fill(7, 8);
+    read_and_commit(7, 8);
+    stage_reopen(&stage);
+    read_and_commit(8, 8);
+    stage_crash(&stage, WEIR_SIM_KILL);
+    fill(8, 12);
+    read_and_commit(8, 12);
+    ck_assert_str_eq(lost_line, "");
+    stage_close(&stage);
+}
+END_TEST
+
 /* More records than one poll gives, compressed and not, in batches larger than that. */
 START_TEST(large_batches_come_in_pieces)
 {
@@ -388,6 +466,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(positions, out_of_range_names_the_range, 0, STAGE_COUNT);
     tcase_add_loop_test(positions, bad_arguments_are_refused, 0, STAGE_COUNT);
     tcase_add_loop_test(positions, committed_offsets_survive, 0, STAGE_COUNT);
+    tcase_add_loop_test(positions, a_group_behind_a_lost_tail_goes_back_to_where_it_begins, 0, 12);
+    tcase_add_test(positions, a_group_is_sent_back_by_lost_records_alone);
     suite_add_tcase(suite, positions);
 }
 
