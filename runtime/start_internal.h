@@ -1,7 +1,30 @@
 #ifndef WEIR_RUNTIME_START_INTERNAL_H
 #define WEIR_RUNTIME_START_INTERNAL_H
 
+#include "runtime/start_compare.h"
 #include "runtime/streams_internal.h"
+
+/** Reading the records of an application, this one's or another's; told in start_records.c. */
+struct weir_records_reader {
+    struct weir_start *start;
+    const char *topic;
+    struct weir_application *into;
+    struct weir_describe_partition_request describe;
+    struct weir_fetch_request fetch;
+    bool has_begun;
+    bool has_ends; /* `describe` was answered */
+    bool is_fetching;
+    bool exists;
+    int64_t position;
+    int64_t log_end;
+};
+
+/** What is to be done with an internal topic, once it is decided. */
+struct weir_start_work {
+    bool is_deleted;
+    bool is_created;
+    bool is_written; /* a record that says `made` is due */
+};
 
 /** A job's start, between its rounds of requests; how it goes is told in start.c. */
 struct weir_start {
@@ -9,24 +32,114 @@ struct weir_start {
     size_t step;
     size_t outstanding;
     struct weir_arena arena;
-    struct weir_topic_request *topics; /* one per topic of the job's table */
+    struct weir_topic_request *topics; /* one per topic of the job's table, then the application's */
+    const char *application_topic;
+
+    /* What is there: start_look.c. */
+    struct weir_start_facts facts;
+    struct weir_application records;
+    struct weir_records_reader reader;
     struct weir_committed_request committed;
-    struct weir_describe_partition_request *partitions;
-    size_t partition_count;
+    struct weir_commit_run run; /* of the last commit */
+    struct weir_uuid committed_topic_id; /* of the application's topic */
+    int64_t committed_topic_end;
+    struct weir_describe_partition_request **asked; /* by topic; NULL: nothing is asked of it */
+    struct weir_epoch_end_request *epochs;
+    size_t epoch_count;
+    struct weir_fetch_request tail;
+    bool is_tail_asked;
+    size_t tail_topic; /* where the look at tails is */
+    int32_t tail_partition;
+    int64_t tail_offset;
+    size_t owner_topic; /* where the look for owners is */
+    size_t owner_at;
+    struct weir_application other;
+    struct weir_records_reader other_reader;
+    const char *owner; /* the candidate that is being read; NULL: none */
+
+    /* What is done about it: start_make.c, start_commit.c. */
+    bool is_rebuild;
+    struct weir_start_work *work; /* by the job's table */
     struct weir_cut_request *cuts;
     size_t cut_count;
+    struct weir_produce_request written; /* records of the application */
+    bool is_writing;
+    int64_t records_end;
+    struct weir_init_producer_request *producers;
+    struct weir_commit_request commit;
 };
+
+/** A step's answer: 0, the next one may follow when all is answered; WEIR_START_AGAIN: this one once
+ * more; negative: the start has failed. */
+enum { WEIR_START_AGAIN = 1 };
 
 /** One more answer is waited for before the next step. */
 struct weir_request weir_start_asked(struct weir_start *start);
 int weir_start_no_memory(struct weir_error *error);
+static inline bool weir_start_is_same_id(const struct weir_uuid *a, const struct weir_uuid *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+static inline bool weir_start_is_internal(const struct weir_start_topic *topic)
+{
+    return topic->role == WEIR_START_REPARTITION || topic->role == WEIR_START_CHANGELOG;
+}
 
-/* start_topics.c, in order: */
+/* start_records.c: 1 while something is asked, 0 when done. */
+int weir_records_read(struct weir_records_reader *reader, struct weir_error *error);
+/** Write records into the application's topic; `add` fills the buffers of one and says if there is
+ * one. Asked once per number below `count`. */
+struct weir_records_source {
+    size_t count;
+    bool (*add)(struct weir_start *start, size_t number, struct weir_buffer *key,
+                struct weir_buffer *value);
+};
+int weir_records_write(struct weir_start *start, const struct weir_records_source *source,
+                       struct weir_error *error);
+/** What became of it. */
+int weir_records_written(struct weir_start *start, struct weir_error *error);
+
+/* start_topics.c */
 int weir_start_look_at_topics(struct weir_start *start, struct weir_error *error);
-int weir_start_make_missing(struct weir_start *start, struct weir_error *error);
+/** Descriptions are taken, missing ones counted as they would be made; counts of internal ones. */
+int weir_start_count_topics(struct weir_start *start, struct weir_error *error);
+void weir_start_ask_topic(struct weir_start *start, size_t topic,
+                          enum weir_topic_operation operation);
+/** Names, settings and count of an internal topic of the job. */
+int weir_start_create_topic(struct weir_start *start, size_t topic, struct weir_error *error);
+int weir_start_create_application_topic(struct weir_start *start, struct weir_error *error);
+void weir_start_take_description(struct weir_start *start, size_t topic);
+
+/* start_facts.c */
+int weir_start_make_facts(struct weir_start *start, struct weir_error *error);
+/** Of a topic that exists, as if nothing had been committed. WEIR_NO_MEMORY. */
+int weir_start_make_partitions(struct weir_start *start, struct weir_start_topic *topic);
+int weir_start_take_commit(struct weir_start *start, struct weir_error *error);
+
+/* start_look.c, in order: */
+int weir_start_look_at_commit(struct weir_start *start, struct weir_error *error);
+int weir_start_read_records(struct weir_start *start, struct weir_error *error);
+int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error);
+int weir_start_look_at_tails(struct weir_start *start, struct weir_error *error);
+int weir_start_look_for_owners(struct weir_start *start, struct weir_error *error);
+/** Ask for the partitions of one topic; they are taken by weir_start_take_partitions. */
+int weir_start_ask_partitions(struct weir_start *start, size_t topic, struct weir_error *error);
+int weir_start_take_partitions(struct weir_start *start, struct weir_error *error);
+
+/* start_make.c, in order: */
+int weir_start_make_topics(struct weir_start *start, struct weir_error *error);
+int weir_start_write_intents(struct weir_start *start, struct weir_error *error);
+int weir_start_delete_topics(struct weir_start *start, struct weir_error *error);
+int weir_start_create_topics(struct weir_start *start, struct weir_error *error);
 int weir_start_look_again(struct weir_start *start, struct weir_error *error);
-int weir_start_make_internal(struct weir_start *start, struct weir_error *error);
-int weir_start_look_at_internal(struct weir_start *start, struct weir_error *error);
-int weir_start_take_internal(struct weir_start *start, struct weir_error *error);
+int weir_start_write_ids(struct weir_start *start, struct weir_error *error);
+int weir_start_look_at_new(struct weir_start *start, struct weir_error *error);
+int weir_start_cut(struct weir_start *start, struct weir_error *error);
+
+/* start_commit.c, in order: */
+int weir_start_make_tasks(struct weir_start *start, struct weir_error *error);
+int weir_start_commit(struct weir_start *start, struct weir_error *error);
+int weir_start_write_kept(struct weir_start *start, struct weir_error *error);
+int weir_start_run(struct weir_start *start, struct weir_error *error);
 
 #endif

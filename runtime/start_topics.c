@@ -1,74 +1,63 @@
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "runtime/start_internal.h"
 
 /**
  * The topics of a job: those it is given must be there (or are made, with auto-create), its own are
- * made with as many partitions as it has tasks.
+ * made with as many partitions as it has tasks. How they are described, counted and asked for.
  */
 
 /* ---- topics of the topology ------------------------------------------------------------------ */
 
-static bool is_internal(const struct weir_streams *streams, size_t topic)
+static const char *name_of(const struct weir_start *start, size_t topic)
 {
-    return streams->topics[topic].is_internal;
+    const struct weir_streams *streams = start->streams;
+    return topic < streams->topic_count ? streams->topics[topic].name : start->application_topic;
 }
 
-static void ask_topic(struct weir_start *start, size_t topic, enum weir_topic_operation operation)
+void weir_start_ask_topic(struct weir_start *start, size_t topic,
+                          enum weir_topic_operation operation)
 {
-    struct weir_streams *streams = start->streams;
     struct weir_topic_request *request = &start->topics[topic];
     *request = (struct weir_topic_request){
         .request = weir_start_asked(start),
         .operation = operation,
-        .topic = weir_text(streams->topics[topic].name),
+        .topic = weir_text(name_of(start, topic)),
         .partition_count = -1,
     };
-    weir_broker_topic(streams->broker, request);
+    weir_broker_topic(start->streams->broker, request);
 }
 
+/* The application's own topic comes behind those of the job's table. */
 int weir_start_look_at_topics(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    start->topics = weir_arena_array(&start->arena, streams->topic_count, sizeof *start->topics);
-    if (start->topics == NULL) return weir_start_no_memory(error);
-    for (size_t i = 0; i < streams->topic_count; i++) {
-        if (streams->topics[i].name == NULL || is_internal(streams, i)) continue;
-        ask_topic(start, i, WEIR_TOPIC_DESCRIBE);
+    size_t count = streams->topic_count + 1;
+    start->application_topic =
+        weir_application_topic_name(&start->arena, streams->options.application_id);
+    start->topics = weir_arena_array(&start->arena, count, sizeof *start->topics);
+    if (weir_arena_failed(&start->arena)) return weir_start_no_memory(error);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = name_of(start, i);
+        if (name == NULL) continue;
+        if (i + 1 < count && strcmp(name, start->application_topic) == 0) {
+            return weir_error_set(error, WEIR_INVALID_TOPOLOGY,
+                                  "topic '%s' holds the records of application '%s': the program "
+                                  "cannot read or write it",
+                                  name, streams->options.application_id);
+        }
+        weir_start_ask_topic(start, i, WEIR_TOPIC_DESCRIBE);
     }
     return 0;
 }
 
-/* Where auto-create is on, a missing topic is made; the next round looks at it. */
-int weir_start_make_missing(struct weir_start *start, struct weir_error *error)
+void weir_start_take_description(struct weir_start *start, size_t topic)
 {
-    struct weir_streams *streams = start->streams;
-    for (size_t i = 0; i < streams->topic_count; i++) {
-        if (streams->topics[i].name == NULL || is_internal(streams, i)) continue;
-        const struct weir_request *request = &start->topics[i].request;
-        if (request->rc >= 0) continue;
-        const char *name = streams->topics[i].name;
-        if (request->rc != WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
-            *error = request->error;
-            return weir_error_wrap(error, request->rc, "topic '%s'", name);
-        }
-        if (!streams->log->auto_create_topics) {
-            return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                                  "topic '%s' does not exist: create it before the job starts",
-                                  name);
-        }
-        ask_topic(start, i, WEIR_TOPIC_CREATE);
-    }
-    return 0;
-}
-
-static void take_description(struct weir_streams *streams, size_t topic,
-                             const struct weir_topic_request *request)
-{
-    struct weir_job_topic *found = &streams->topics[topic];
+    const struct weir_topic_request *request = &start->topics[topic];
+    struct weir_job_topic *found = &start->streams->topics[topic];
     found->id = request->topic_id;
-    found->partition_count = request->partition_count;
     found->max_message_bytes = request->config.max_message_bytes;
     found->keys_required = request->config.cleanup_compact;
     if (request->config.message_timestamp_type == WEIR_LOG_APPEND_TIME) return;
@@ -76,28 +65,38 @@ static void take_description(struct weir_streams *streams, size_t topic,
     found->after_max_ms = request->config.message_timestamp_after_max_ms;
 }
 
-static int take_topics(struct weir_start *start, bool internal, struct weir_error *error)
+/* Where auto-create is on, a missing topic will be made, with the log's default count. */
+static int take_missing(struct weir_start *start, size_t topic, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    for (size_t i = 0; i < streams->topic_count; i++) {
-        if (streams->topics[i].name == NULL || is_internal(streams, i) != internal) continue;
-        const struct weir_topic_request *request = &start->topics[i];
-        if (request->request.rc < 0) {
-            *error = request->request.error;
-            return weir_error_wrap(error, request->request.rc, "topic '%s'",
-                                   streams->topics[i].name);
-        }
-        int32_t wanted = streams->topics[i].partition_count;
-        if (internal && wanted != request->partition_count) {
-            return weir_error_set(error, WEIR_INVALID_TOPOLOGY,
-                                  "internal topic '%s' has %" PRId32
-                                  " partitions, the job needs %" PRId32
-                                  ": its input topics have changed; use another application id, or "
-                                  "delete the topic to start anew",
-                                  streams->topics[i].name, request->partition_count, wanted);
-        }
-        take_description(streams, i, request);
+    bool is_given = topic < streams->topic_count && !streams->topics[topic].is_internal;
+    if (!is_given) return 0;
+    if (!streams->log->auto_create_topics) {
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                              "topic '%s' does not exist: create it before the job starts",
+                              name_of(start, topic));
     }
+    int32_t count = weir_broker_options_of(streams->broker)->num_partitions;
+    streams->topics[topic].partition_count = count > 0 ? count : 1;
+    return 0;
+}
+
+static int take_topic(struct weir_start *start, size_t topic, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    const struct weir_topic_request *request = &start->topics[topic];
+    if (request->request.rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
+        return take_missing(start, topic, error);
+    }
+    if (request->request.rc < 0) {
+        *error = request->request.error;
+        return weir_error_wrap(error, request->request.rc, "topic '%s'", name_of(start, topic));
+    }
+    if (topic == streams->topic_count) return 0;
+    if (!streams->topics[topic].is_internal) {
+        streams->topics[topic].partition_count = request->partition_count;
+    }
+    weir_start_take_description(start, topic);
     return 0;
 }
 
@@ -202,9 +201,20 @@ static int count_tasks(struct weir_streams *streams, struct weir_error *error)
     return 0;
 }
 
+int weir_start_count_topics(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    for (size_t i = 0; i <= streams->topic_count; i++) {
+        if (name_of(start, i) == NULL) continue;
+        int rc = take_topic(start, i, error);
+        if (rc < 0) return rc;
+    }
+    return count_tasks(streams, error);
+}
+
 /* ---- internal topics ------------------------------------------------------------------------- */
 
-enum { CONFIGS_MAX = 7 };
+enum { CONFIGS_MAX = 10 };
 
 static void add_config(struct weir_config_entry *configs, size_t *count, const char *key,
                        const char *value)
@@ -212,17 +222,23 @@ static void add_config(struct weir_config_entry *configs, size_t *count, const c
     configs[(*count)++] = (struct weir_config_entry){.key = key, .value = value};
 }
 
-/* STREAMS.md N3. Records carry the data's own time, however far that is from today; and what the log's
- * defaults bound for users is not lost here. */
+/* Records carry the data's own time, however far that is from today; what the log's defaults bound for
+ * users is not lost here; and what a commit names is on the disk, whatever flush.policy users chose. */
+static void add_common(struct weir_config_entry *configs, size_t *count)
+{
+    add_config(configs, count, "message.timestamp.type", "CreateTime");
+    add_config(configs, count, "message.timestamp.after.max.ms", "9223372036854775807");
+    add_config(configs, count, "message.timestamp.before.max.ms", "9223372036854775807");
+    add_config(configs, count, "retention.bytes", "-1");
+    add_config(configs, count, "flush.policy", "group");
+}
+
 static int topic_configs(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
                          size_t *count_out)
 {
     const struct weir_topology *topology = start->streams->topology;
     size_t count = 0;
-    add_config(configs, &count, "message.timestamp.type", "CreateTime");
-    add_config(configs, &count, "message.timestamp.after.max.ms", "9223372036854775807");
-    add_config(configs, &count, "message.timestamp.before.max.ms", "9223372036854775807");
-    add_config(configs, &count, "retention.bytes", "-1");
+    add_common(configs, &count);
     if (topic < topology->topic_count) {
         add_config(configs, &count, "cleanup.policy", "delete");
         add_config(configs, &count, "retention.ms", "-1");
@@ -241,66 +257,46 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
     return weir_arena_failed(&start->arena) ? WEIR_NO_MEMORY : 0;
 }
 
-int weir_start_make_internal(struct weir_start *start, struct weir_error *error)
+int weir_start_create_topic(struct weir_start *start, size_t topic, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    int rc = take_topics(start, false, error);
-    if (rc >= 0) rc = count_tasks(streams, error);
-    for (size_t i = 0; rc >= 0 && i < streams->topic_count; i++) {
-        if (streams->topics[i].name == NULL || !is_internal(streams, i)) continue;
-        struct weir_topic_request *request = &start->topics[i];
-        struct weir_config_entry *configs =
-            weir_arena_array(&start->arena, CONFIGS_MAX, sizeof *configs);
-        size_t count = 0;
-        if (configs == NULL || topic_configs(start, i, configs, &count) < 0) {
-            return weir_start_no_memory(error);
-        }
-        *request = (struct weir_topic_request){
-            .request = weir_start_asked(start),
-            .operation = WEIR_TOPIC_CREATE,
-            .topic = weir_text(streams->topics[i].name),
-            .partition_count = streams->topics[i].partition_count,
-            .configs = configs,
-            .config_count = count,
-        };
-        weir_broker_topic(streams->broker, request);
+    struct weir_topic_request *request = &start->topics[topic];
+    struct weir_config_entry *configs =
+        weir_arena_array(&start->arena, CONFIGS_MAX, sizeof *configs);
+    size_t count = 0;
+    if (configs == NULL || topic_configs(start, topic, configs, &count) < 0) {
+        return weir_start_no_memory(error);
     }
-    return rc;
-}
-
-int weir_start_look_again(struct weir_start *start, struct weir_error *error)
-{
-    struct weir_streams *streams = start->streams;
-    for (size_t i = 0; i < streams->topic_count; i++) {
-        if (streams->topics[i].name == NULL || is_internal(streams, i)) continue;
-        const struct weir_request *request = &start->topics[i].request;
-        if (request->rc < 0 && request->rc != WEIR_EXISTS) {
-            *error = request->error;
-            return weir_error_wrap(error, request->rc, "create topic '%s'",
-                                   streams->topics[i].name);
-        }
-        ask_topic(start, i, WEIR_TOPIC_DESCRIBE);
-    }
+    weir_assert(count <= CONFIGS_MAX);
+    *request = (struct weir_topic_request){
+        .request = weir_start_asked(start),
+        .operation = WEIR_TOPIC_CREATE,
+        .topic = weir_text(streams->topics[topic].name),
+        .partition_count = streams->topics[topic].partition_count,
+        .configs = configs,
+        .config_count = count,
+    };
+    weir_broker_topic(streams->broker, request);
     return 0;
 }
 
-int weir_start_look_at_internal(struct weir_start *start, struct weir_error *error)
+int weir_start_create_application_topic(struct weir_start *start, struct weir_error *error)
 {
-    struct weir_streams *streams = start->streams;
-    for (size_t i = 0; i < streams->topic_count; i++) {
-        if (streams->topics[i].name == NULL || !is_internal(streams, i)) continue;
-        const struct weir_request *request = &start->topics[i].request;
-        if (request->rc < 0 && request->rc != WEIR_EXISTS) {
-            *error = request->error;
-            return weir_error_wrap(error, request->rc, "create internal topic '%s'",
-                                   streams->topics[i].name);
-        }
-        ask_topic(start, i, WEIR_TOPIC_DESCRIBE);
-    }
+    struct weir_topic_request *request = &start->topics[start->streams->topic_count];
+    struct weir_config_entry *configs =
+        weir_arena_array(&start->arena, CONFIGS_MAX, sizeof *configs);
+    size_t count = 0;
+    if (configs == NULL) return weir_start_no_memory(error);
+    add_common(configs, &count);
+    add_config(configs, &count, "cleanup.policy", "compact");
+    *request = (struct weir_topic_request){
+        .request = weir_start_asked(start),
+        .operation = WEIR_TOPIC_CREATE,
+        .topic = weir_text(start->application_topic),
+        .partition_count = 1,
+        .configs = configs,
+        .config_count = count,
+    };
+    weir_broker_topic(start->streams->broker, request);
     return 0;
-}
-
-int weir_start_take_internal(struct weir_start *start, struct weir_error *error)
-{
-    return take_topics(start, true, error);
 }

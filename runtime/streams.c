@@ -39,6 +39,12 @@ static int check_options(const struct weir_streams_options *options, struct weir
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "WEIR_ON_ERROR_DEAD_LETTER needs dead_letter_topic");
     }
+    if (options->on_mismatch < WEIR_ON_MISMATCH_REFUSE ||
+        options->on_mismatch > WEIR_ON_MISMATCH_START_EMPTY) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "on_mismatch is %d: one of the WEIR_ON_MISMATCH_ values",
+                              (int)options->on_mismatch);
+    }
     if (options->num_stream_threads < 0 || options->commit_interval_ms < 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "num_stream_threads and commit_interval_ms are not negative");

@@ -30,6 +30,7 @@ struct weir_job_partition {
     /* Handed in by the thread that owns the input, at its seal. */
     bool is_handed_in;
     int64_t sealed_offset;
+    int32_t sealed_epoch; /* the partition's leader epoch when it was read so far */
     int64_t sealed_time_ms;
     struct weir_node_mark *sealed_marks; /* grown by the thread, freed by the job */
     size_t sealed_mark_count;
@@ -120,6 +121,7 @@ struct weir_streams {
     bool is_manual;
     int64_t manual_wall_ms;
     bool is_paused; /* fetch, but do not process */
+    bool is_rebuilt; /* the start dropped all state */
 
     struct weir_counter commits;
     struct weir_histogram commit_us;
@@ -185,6 +187,11 @@ void weir_start_step(struct weir_streams *streams);
 void weir_start_free(struct weir_streams *streams);
 
 /* commit.c */
+enum { WEIR_COMMIT_METADATA_SIZE_MAX = 1 << 20 };
+/** What a commit says of a partition as it stands; texts in `arena`, which remembers a failure. */
+void weir_commit_fill_entry(const struct weir_streams *streams,
+                            const struct weir_job_partition *partition, struct weir_arena *arena,
+                            struct weir_offset_entry *entry);
 void weir_commit_init(struct weir_streams *streams);
 void weir_commit_close(struct weir_streams *streams);
 /** Begin one if it is due or wanted. `is_last`: threads stop processing when they have handed in.

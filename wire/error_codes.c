@@ -91,6 +91,7 @@ static enum weir_wire_error error_of(enum weir_code code)
     case WEIR_SERDE:
     case WEIR_USER_FUNCTION:
     case WEIR_DISCONNECTED:
+    case WEIR_MISMATCH:
         break;
     }
     return WEIR_WIRE_UNKNOWN_SERVER_ERROR;

@@ -61,7 +61,8 @@ enum weir_action {
     X(UNKNOWN_LEADER_EPOCH, -35, RETRY, "the leader epoch is newer than the partition's")          \
     X(UNKNOWN_TOPIC_ID, -36, RETRY, "no topic has this id")                                        \
     X(NOT_ENOUGH_REPLICAS, -37, RETRY, "fewer replicas than min.insync.replicas asks for")         \
-    X(GROUP_OWNED, -38, REFUSE, "the group belongs to a stream application")
+    X(GROUP_OWNED, -38, REFUSE, "the group belongs to a stream application")                       \
+    X(MISMATCH, -39, REFUSE, "what is there does not fit what was committed")
 
 enum weir_code {
     WEIR_OK = 0,

@@ -34,6 +34,14 @@ enum weir_on_error {
     WEIR_ON_ERROR_DEAD_LETTER, /* to `dead_letter_topic`, with the reason in its headers; go on */
 };
 
+/** What a start does when what is there does not fit what was committed: docs/guide/restart.md. */
+enum weir_on_mismatch {
+    WEIR_ON_MISMATCH_REFUSE = 0, /* say what differs, change nothing */
+    WEIR_ON_MISMATCH_REBUILD,    /* drop all state, read the inputs from their beginning; refused where
+                                    that is gone. Outputs are repeated */
+    WEIR_ON_MISMATCH_START_EMPTY, /* stores that do not fit start empty, all else goes on */
+};
+
 struct weir_streams_options {
     size_t size;
     const char
@@ -47,6 +55,7 @@ struct weir_streams_options {
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;
     const char *dead_letter_topic; /* errors.dead.letter.queue.topic.name */
+    enum weir_on_mismatch on_mismatch;
 };
 /** `struct weir_streams_options options = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "app"};` */
 #define WEIR_STREAMS_OPTIONS_INIT .size = sizeof(struct weir_streams_options)
@@ -56,7 +65,9 @@ struct weir_streams_options {
  * (or auto-create be on).
  *
  * Errors: WEIR_INVALID_ARGUMENT (application id), WEIR_UNKNOWN_TOPIC_OR_PARTITION,
- *         WEIR_INVALID_TOPOLOGY (partition counts of a join), WEIR_LOCKED (the application runs).
+ *         WEIR_INVALID_TOPOLOGY (partition counts of a join), WEIR_LOCKED (the application runs),
+ *         WEIR_MISMATCH (what is there does not fit what was committed; the text names what differs
+ *         and the choices that `on_mismatch` has), WEIR_OFFLINE.
  * Owns:   borrows log and topology until weir_streams_close.
  */
 WEIR_API struct weir_streams *weir_streams_start(struct weir_log *log,

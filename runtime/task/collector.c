@@ -20,6 +20,7 @@ struct weir_output_slot {
     size_t topic;
     int32_t partition;
     int64_t end_offset;
+    int32_t next_sequence;
 };
 
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
@@ -29,7 +30,17 @@ void weir_collector_init(struct weir_collector *collector, struct weir_budget *b
     *collector = (struct weir_collector){.budget = budget,
                                          .batch_budget = batch_budget,
                                          .topics = topics,
-                                         .topic_count = topic_count};
+                                         .topic_count = topic_count,
+                                         .producer_id = WEIR_NO_PRODUCER_ID,
+                                         .producer_epoch = WEIR_NO_PRODUCER_EPOCH};
+}
+
+void weir_collector_set_producer(struct weir_collector *collector, int64_t producer_id,
+                                 int16_t producer_epoch)
+{
+    weir_assert(producer_id >= 0 && weir_collector_is_empty(collector));
+    collector->producer_id = producer_id;
+    collector->producer_epoch = producer_epoch;
 }
 
 static void slots_free(struct weir_output_slot **slots, int32_t count)
@@ -120,7 +131,14 @@ static void output_fill(struct weir_output *output, struct weir_collector *colle
 static int slot_finish(struct weir_collector *collector, struct weir_output_slot *slot)
 {
     struct weir_slice batch;
-    int rc = weir_batch_builder_finish(&slot->builder, &WEIR_BATCH_FINISH_NONE, &batch);
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    bool is_numbered = collector->topics[slot->topic].is_internal && collector->producer_id >= 0;
+    if (is_numbered) {
+        finish.producer_id = collector->producer_id;
+        finish.producer_epoch = collector->producer_epoch;
+        finish.base_sequence = slot->next_sequence;
+    }
+    int rc = weir_batch_builder_finish(&slot->builder, &finish, &batch);
     if (rc < 0) return rc;
     struct weir_output *output = output_from_pool(collector);
     if (output == NULL) return WEIR_NO_MEMORY;
@@ -140,6 +158,9 @@ static int slot_finish(struct weir_collector *collector, struct weir_output_slot
     }
     collector->pending_tail = output;
     collector->pending_bytes += batch.size;
+    if (is_numbered) {
+        slot->next_sequence = weir_sequence_add(slot->next_sequence, slot->builder.record_count);
+    }
     weir_batch_builder_reset(&slot->builder);
     return 0;
 }

@@ -15,7 +15,7 @@
  * everything it names is durable, so what it says is true whenever it can be read; what lies beyond
  * the named ends is cut off at the next start. Source: DESIGN.md "Commit"; docs/format/commit.md.
  */
-enum { TRIM_INTERVAL_MS = 30000, METADATA_SIZE_MAX = 1 << 20 };
+enum { TRIM_INTERVAL_MS = 30000 };
 
 static const char *const phase_names[] = {
     [WEIR_COMMIT_IDLE] = "idle",
@@ -165,25 +165,25 @@ static size_t collect(struct weir_streams *streams, struct weir_job_partition **
     return count;
 }
 
-static void fill_entry(struct weir_streams *streams, const struct weir_job_partition *partition,
-                       struct weir_offset_entry *entry)
+void weir_commit_fill_entry(const struct weir_streams *streams,
+                            const struct weir_job_partition *partition, struct weir_arena *arena,
+                            struct weir_offset_entry *entry)
 {
     const struct weir_job_topic *topic = &streams->topics[partition->topic];
+    bool is_changelog = partition->topic >= streams->topology->topic_count;
+    struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
+    if (topic->is_internal) metadata.end_offset = partition->next_end;
+    if (!is_changelog) {
+        metadata.partition_time_ms = partition->sealed_time_ms;
+        metadata.marks = partition->sealed_marks;
+        metadata.mark_count = partition->sealed_mark_count;
+    }
     *entry = (struct weir_offset_entry){
         .partition = {weir_text(topic->name), partition->partition},
-        .offset = partition->next_end,
-        .leader_epoch = partition->leader_epoch,
-        .metadata = weir_text(""),
+        .offset = is_changelog ? partition->next_end : partition->sealed_offset,
+        .leader_epoch = topic->is_internal ? partition->leader_epoch : partition->sealed_epoch,
+        .metadata = weir_commit_metadata_encode(&metadata, arena),
     };
-    if (partition->topic >= streams->topology->topic_count) return; /* a changelog */
-    const struct weir_commit_metadata metadata = {
-        .partition_time_ms = partition->sealed_time_ms,
-        .end_offset = topic->is_internal ? partition->next_end : -1,
-        .marks = partition->sealed_marks,
-        .mark_count = partition->sealed_mark_count,
-    };
-    entry->offset = partition->sealed_offset;
-    entry->metadata = weir_commit_metadata_encode(&metadata, &streams->commit.arena);
 }
 
 static int build(struct weir_streams *streams)
@@ -195,14 +195,14 @@ static int build(struct weir_streams *streams)
     if (weir_arena_failed(&commit->arena)) return WEIR_NO_MEMORY;
     (void)collect(streams, commit->partitions);
     for (size_t i = 0; i < count; i++) {
-        fill_entry(streams, commit->partitions[i], &entries[i]);
+        weir_commit_fill_entry(streams, commit->partitions[i], &commit->arena, &entries[i]);
     }
     commit->request = (struct weir_commit_request){
         .request = {.reply_to = streams->actor, .done = on_committed, .context = streams},
         .group = weir_text(streams->options.application_id),
         .entries = entries,
         .entry_count = count,
-        .metadata_size_max = METADATA_SIZE_MAX,
+        .metadata_size_max = WEIR_COMMIT_METADATA_SIZE_MAX,
         .is_application = true,
     };
     return weir_arena_failed(&commit->arena) ? WEIR_NO_MEMORY : 0;

@@ -4,7 +4,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { VERSION = 2, FIXED_SIZE = 21, MARK_SIZE = 14 /* and the name */ };
+enum { MAGIC = 0x57, VERSION = 2, FIXED_SIZE = 22, RUN_FIXED_SIZE = 6 };
+enum { MARK_SIZE = 14 /* and the name */ };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -84,10 +85,11 @@ struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata 
     }
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
-    bytes[0] = VERSION;
-    weir_store_u64(bytes + 1, (uint64_t)metadata->partition_time_ms);
-    weir_store_u64(bytes + 9, (uint64_t)metadata->end_offset);
-    weir_store_u32(bytes + 17, (uint32_t)metadata->mark_count);
+    bytes[0] = MAGIC;
+    bytes[1] = VERSION;
+    weir_store_u64(bytes + 2, (uint64_t)metadata->partition_time_ms);
+    weir_store_u64(bytes + 10, (uint64_t)metadata->end_offset);
+    weir_store_u32(bytes + 18, (uint32_t)metadata->mark_count);
     uint8_t *at = bytes + FIXED_SIZE;
     for (size_t i = 0; i < metadata->mark_count; i++) {
         at = mark_encode(&metadata->marks[i], at);
@@ -117,27 +119,71 @@ static int decode_marks(struct weir_reader *reader, struct weir_arena *arena,
     return reader->failed || weir_reader_left(reader) != 0 ? WEIR_CORRUPT : 0;
 }
 
+/* Magic and version are read. */
+static int open_text(struct weir_slice text, struct weir_arena *arena, struct weir_reader *reader,
+                     struct weir_error *error)
+{
+    struct weir_slice bytes = base64_decode(text, arena);
+    if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+    if (weir_slice_is_null(bytes)) return weir_error_set(error, WEIR_CORRUPT, "not commit metadata");
+    *reader = weir_reader(bytes);
+    uint8_t magic = weir_reader_u8(reader);
+    uint8_t version = weir_reader_u8(reader);
+    if (reader->failed || magic != MAGIC) {
+        return weir_error_set(error, WEIR_CORRUPT, "not commit metadata");
+    }
+    if (version == VERSION) return 0;
+    return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                          "commit metadata of version %u, this Weir reads %d", version, VERSION);
+}
+
 int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena,
                                 struct weir_commit_metadata *metadata_out, struct weir_error *error)
 {
     struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
-    if (text.size == 0) {
-        *metadata_out = metadata;
-        return 0;
-    }
-    struct weir_slice bytes = base64_decode(text, arena);
-    if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
-    struct weir_reader reader = weir_reader(bytes);
-    uint8_t version = weir_reader_u8(&reader);
-    if (!reader.failed && version != VERSION) {
-        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
-                              "commit metadata of version %u, this Weir reads %d", version,
-                              VERSION);
-    }
+    struct weir_reader reader;
+    int open = open_text(text, arena, &reader, error);
+    if (open < 0) return open;
     metadata.partition_time_ms = (int64_t)weir_reader_u64(&reader);
     metadata.end_offset = (int64_t)weir_reader_u64(&reader);
     int rc = decode_marks(&reader, arena, &metadata);
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "commit metadata is damaged");
     *metadata_out = metadata;
+    return 0;
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
+                                         struct weir_arena *arena)
+{
+    size_t size = RUN_FIXED_SIZE + run->count * sizeof(int64_t);
+    uint8_t *bytes = weir_arena_alloc(arena, size);
+    if (bytes == NULL) return weir_null();
+    bytes[0] = MAGIC;
+    bytes[1] = VERSION;
+    weir_store_u32(bytes + 2, (uint32_t)run->count);
+    for (size_t i = 0; i < run->count; i++) {
+        weir_store_u64(bytes + RUN_FIXED_SIZE + i * sizeof(int64_t), (uint64_t)run->producer_ids[i]);
+    }
+    return base64_encode(weir_slice(bytes, size), arena);
+}
+
+int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
+                           struct weir_commit_run *run_out, struct weir_error *error)
+{
+    struct weir_reader reader;
+    int rc = open_text(text, arena, &reader, error);
+    if (rc < 0) return rc;
+    size_t count = weir_reader_u32(&reader);
+    if (reader.failed || weir_reader_left(&reader) != count * sizeof(int64_t)) {
+        return weir_error_set(error, WEIR_CORRUPT, "the commit's producer ids are damaged");
+    }
+    int64_t *ids = weir_arena_array(arena, count + 1, sizeof *ids);
+    if (ids == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = (int64_t)weir_reader_u64(&reader);
+    }
+    *run_out = (struct weir_commit_run){.producer_ids = ids, .count = count};
     return 0;
 }

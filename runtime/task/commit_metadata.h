@@ -8,12 +8,18 @@
 /**
  * What a commit says of an input partition besides its offset; base64 of
  *
- *   0 version u8 = 2     1 partition time i64     9 end offset i64     17 count of marks u32
- *   then for each mark: id i32, time i64, size of the name u16, name of the node
+ *   0 0x57               1 version u8 = 2         2 partition time i64    10 end offset i64
+ *  18 count of marks u32, then for each: id i32, time i64, size of the name u16, name of the node
  *
  * The end offset is that of a repartition partition, which the job both reads and writes (-1 for
  * others): one entry of the group is there for each partition, so both travel in it. Marks are
- * those of the task's nodes and stand with its first input.
+ * those of the task's nodes and stand with its first input. The first byte is there because other
+ * systems put base64 into the metadata of their commits, too.
+ *
+ * The entry of the application's own topic names the run instead: the producer ids with which it
+ * writes to internal topics; base64 of
+ *
+ *   0 0x57               1 version u8 = 2         2 count u32             6 producer ids i64
  */
 struct weir_commit_metadata {
     int64_t partition_time_ms; /* -1: none */
@@ -25,9 +31,19 @@ struct weir_commit_metadata {
 /** Text in `arena`; null (and a failed arena) when memory is out. */
 struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata *metadata,
                                               struct weir_arena *arena);
-/** WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY. An empty text is {-1, -1}. */
+/** WEIR_CORRUPT (also: not ours), WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY. */
 int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena,
                                 struct weir_commit_metadata *metadata_out,
                                 struct weir_error *error);
+
+struct weir_commit_run {
+    const int64_t *producer_ids;
+    size_t count;
+};
+struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
+                                         struct weir_arena *arena);
+/** As above. */
+int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
+                           struct weir_commit_run *run_out, struct weir_error *error);
 
 #endif

@@ -350,6 +350,7 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
         owned->fetches[i] = (struct weir_input_fetch){
             .thread = thread, .input = &task->inputs[i], .partition = partition};
         weir_task_set_input(task, i, partition->sealed_offset, partition->sealed_time_ms);
+        task->inputs[i].leader_epoch = partition->leader_epoch;
     }
     return 0;
 }

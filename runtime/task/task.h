@@ -52,6 +52,7 @@ struct weir_task_input {
     struct weir_source_position source;
     int64_t partition_time_ms; /* largest timestamp seen; -1: none */
     int64_t log_end;           /* as far as known; -1: not known */
+    int32_t leader_epoch;      /* of the last fetch */
 };
 
 struct weir_task_options {

@@ -65,6 +65,7 @@ static void on_fetched(struct weir_request *request)
     int rc = request->rc;
     if (rc >= 0) {
         rc = push_parts(input, &slot->fetch, &error);
+        input->leader_epoch = slot->fetch.leader_epoch;
         if (fetched_end(&slot->fetch) > input->log_end) input->log_end = fetched_end(&slot->fetch);
         weir_fetch_release(&slot->fetch);
     } else if (rc == WEIR_OFFSET_OUT_OF_RANGE && is_wanted) {

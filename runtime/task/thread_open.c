@@ -71,7 +71,11 @@ static int open_task(struct weir_stream_thread *thread, struct weir_thread_task 
     }
     int rc = weir_task_open_state(task, path, thread->actor, on_written, thread, error);
     for (size_t i = 0; rc >= 0 && i < task->plan->store_count; i++) {
-        rc = begin_restore(thread, owned, i, error);
+        struct weir_store *store = weir_state_store(task->state, i);
+        bool is_logged = changelog_of(thread, task, i) != NULL;
+        /* Nothing else would say that what an unlogged store has on the disk is of before. */
+        if (!is_logged && thread->streams->is_rebuilt) rc = weir_store_clear(store, error);
+        if (is_logged) rc = begin_restore(thread, owned, i, error);
     }
     return rc;
 }

@@ -56,6 +56,7 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
         const struct weir_task_input *input = &task->inputs[i];
         struct weir_job_partition *partition = owned->fetches[i].partition;
         partition->sealed_offset = input->queue.position;
+        partition->sealed_epoch = input->leader_epoch;
         partition->sealed_time_ms = input->partition_time_ms;
         partition->is_handed_in = true;
         /* The marks of the task's nodes stand with its first input. */

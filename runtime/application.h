@@ -1,0 +1,73 @@
+#ifndef WEIR_RUNTIME_APPLICATION_H
+#define WEIR_RUNTIME_APPLICATION_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "weir/error.h"
+#include "weir/record.h"
+#include "weir/types.h"
+
+/**
+ * What an application knows of itself: its internal topics, by id, and whether it has ever committed.
+ *
+ * It is kept in a topic of the application's own, `<application.id>-application`: one partition,
+ * compacted, plain records, so that it works on any Kafka cluster. A topic's name says nothing: `app`
+ * with store `x-counts` and `app-x` with store `counts` mean one name, and a Kafka Streams application
+ * of the same id leaves topics that look like ours. So what a start may cut, fill or clear is what
+ * these records name. docs/format/application.md has the bytes.
+ *
+ * The life of an internal topic, each step durable before the next one is taken:
+ *
+ *   (none) ──> making ──topic created──> made ──first commit that covers it──> kept
+ *                ^                                                              │
+ *                └── topic deleted ── emptying <──an operator's choice──────────┘
+ *
+ * Up to `made` nothing has been written to it, so a kill at any step leaves an empty topic, which the
+ * next start goes on with. `kept` without an entry in the commit is always an anomaly.
+ */
+enum weir_own_topic_phase {
+    WEIR_OWN_TOPIC_NONE,
+    WEIR_OWN_TOPIC_MAKING,   /* `id` is zero: it may have been created, or not yet */
+    WEIR_OWN_TOPIC_MADE,     /* nothing written to it */
+    WEIR_OWN_TOPIC_KEPT,     /* a commit covers it */
+    WEIR_OWN_TOPIC_EMPTYING, /* to be deleted, with the `id` it had, and made anew */
+};
+
+enum weir_own_topic_role { WEIR_OWN_CHANGELOG = 1, WEIR_OWN_REPARTITION = 2 };
+
+struct weir_own_topic {
+    const char *name; /* in full */
+    const char *of;   /* a changelog: its store; a repartition topic: its name in the topology */
+    enum weir_own_topic_phase phase;
+    enum weir_own_topic_role role;
+    struct weir_uuid id;
+    int32_t partition_count;
+};
+
+struct weir_application {
+    struct weir_arena *arena; /* what it holds lives there */
+    bool has_committed;
+    bool is_rebuilding; /* all state is being dropped: the choice was made, a kill does not undo it */
+    struct weir_own_topic *topics;
+    size_t topic_count;
+    size_t topic_capacity;
+};
+
+/** `<application.id>-application`, in `arena`; NULL: no memory. */
+const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id);
+
+/** Fold one record in. WEIR_CORRUPT: none of ours, or damaged; WEIR_UNSUPPORTED_VERSION;
+ * WEIR_NO_MEMORY. The application is as it was then. */
+int weir_application_apply(struct weir_application *application, const struct weir_record *record,
+                           struct weir_error *error);
+/** NULL: not known. */
+struct weir_own_topic *weir_application_find(const struct weir_application *application,
+                                             const char *name);
+
+/** Key and value of one fact, appended; the buffers remember a failure. */
+void weir_application_encode_topic(const struct weir_own_topic *topic, struct weir_buffer *key,
+                                   struct weir_buffer *value);
+void weir_application_encode_state(const struct weir_application *application,
+                                   struct weir_buffer *key, struct weir_buffer *value);
+
+#endif

@@ -1,0 +1,316 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/start_internal.h"
+
+/**
+ * The end of a start: tasks and threads are put together, and a first commit says where this run
+ * begins, before any of them has done anything. It names all inputs' positions, the ends of all internal
+ * partitions and, with the application's own topic, the producer ids of this run. So there is always a
+ * commit, an entry that is absent is always an anomaly, and whatever lies past a commit with other
+ * producer ids than it names was written by somebody else.
+ */
+
+/* ---- partitions of the job ------------------------------------------------------------------- */
+
+static int take_cuts(struct weir_start *start, struct weir_error *error)
+{
+    for (size_t i = 0; i < start->cut_count; i++) {
+        const struct weir_cut_request *cut = &start->cuts[i];
+        if (cut->request.rc < 0) {
+            *error = cut->request.error;
+            return weir_error_wrap(error, cut->request.rc, "cut back '%.*s' to the last commit",
+                                   (int)cut->partition.topic.size,
+                                   (const char *)cut->partition.topic.data);
+        }
+        for (size_t t = 0; t < start->facts.topic_count; t++) {
+            struct weir_start_topic *topic = &start->facts.topics[t];
+            if (topic->name == NULL || topic->partitions == NULL ||
+                !weir_slice_equal(weir_text(topic->name), cut->partition.topic)) {
+                continue;
+            }
+            struct weir_start_partition *partition = &topic->partitions[cut->partition.partition];
+            partition->leader_epoch = cut->leader_epoch;
+            partition->log_end = partition->committed_end;
+        }
+    }
+    return 0;
+}
+
+/* Where the job begins with one partition, and what a commit says of it until its task has moved. */
+static int place(struct weir_start *start, const struct weir_start_topic *topic,
+                 const struct weir_start_partition *found, struct weir_job_partition *partition)
+{
+    bool is_input = topic->role != WEIR_START_CHANGELOG;
+    bool is_anew = start->is_rebuild || topic->is_emptied || !found->has_entry;
+    partition->leader_epoch = found->leader_epoch;
+    partition->log_start = found->log_start;
+    partition->log_end = found->log_end;
+    partition->metadata =
+        (struct weir_commit_metadata){.partition_time_ms = -1, .end_offset = -1};
+    if (weir_start_is_internal(topic)) {
+        partition->committed_end = is_anew ? found->log_start : found->committed_end;
+        if (partition->committed_end < found->log_start) {
+            partition->committed_end = found->log_start;
+        }
+        partition->next_end = partition->committed_end;
+    }
+    if (!is_input) return 0;
+    partition->committed = is_anew ? found->log_start : weir_start_input_position(found);
+    partition->sealed_offset = partition->committed;
+    partition->sealed_epoch = found->leader_epoch;
+    partition->sealed_time_ms = -1;
+    if (is_anew || found->is_foreign_entry) return 0;
+    partition->metadata = found->metadata;
+    partition->sealed_time_ms = found->metadata.partition_time_ms;
+    size_t count = found->metadata.mark_count;
+    if (count == 0) return 0;
+    partition->sealed_marks =
+        weir_alloc(&start->streams->budget, count * sizeof *partition->sealed_marks);
+    if (partition->sealed_marks == NULL) return WEIR_NO_MEMORY;
+    memcpy(partition->sealed_marks, found->metadata.marks, count * sizeof *partition->sealed_marks);
+    partition->sealed_mark_count = count;
+    partition->sealed_mark_capacity = count;
+    return 0;
+}
+
+static int make_partitions(struct weir_start *start, size_t index)
+{
+    struct weir_streams *streams = start->streams;
+    const struct weir_start_topic *topic = &start->facts.topics[index];
+    if (topic->role == WEIR_START_OTHER) return 0;
+    weir_assert(topic->exists && topic->partitions != NULL);
+    weir_assert(topic->partition_count == streams->topics[index].partition_count);
+    size_t count = (size_t)topic->partition_count;
+    struct weir_job_partition *partitions =
+        weir_arena_alloc_zero(&streams->memory, count * sizeof *partitions);
+    if (partitions == NULL) return WEIR_NO_MEMORY;
+    streams->partitions[index] = partitions;
+    int rc = 0;
+    for (size_t p = 0; rc >= 0 && p < count; p++) {
+        partitions[p].topic = index;
+        partitions[p].partition = (int32_t)p;
+        partitions[p].committed = -1;
+        rc = place(start, topic, &topic->partitions[p], &partitions[p]);
+    }
+    return rc;
+}
+
+/* ---- tasks and threads ----------------------------------------------------------------------- */
+
+static size_t total_tasks(const struct weir_streams *streams)
+{
+    size_t total = 0;
+    for (size_t s = 0; s < streams->topology->subtopology_count; s++) {
+        total += (size_t)streams->task_counts[s];
+    }
+    return total;
+}
+
+static int make_threads(struct weir_streams *streams, size_t task_total, struct weir_error *error)
+{
+    size_t wanted = (size_t)streams->options.num_stream_threads;
+    size_t count = task_total < wanted ? task_total : wanted;
+    size_t capacity = count > 0 ? (task_total + count - 1) / count : 0;
+    streams->threads =
+        weir_arena_alloc_zero(&streams->memory, (count + 1) * sizeof *streams->threads);
+    if (streams->threads == NULL) return weir_start_no_memory(error);
+    for (size_t i = 0; i < count; i++) {
+        int rc = weir_stream_thread_new(streams, i, capacity, &streams->threads[i], error);
+        if (rc < 0) return rc;
+        streams->thread_count = i + 1;
+    }
+    return 0;
+}
+
+/* Each thread writes to internal topics as a producer of its own. */
+static int ask_producers(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    bool has_internal = false;
+    for (size_t t = 0; t < streams->topic_count; t++) {
+        has_internal |= streams->topics[t].name != NULL && streams->topics[t].is_internal;
+    }
+    if (!has_internal) return 0;
+    start->producers =
+        weir_arena_array(&start->arena, streams->thread_count + 1, sizeof *start->producers);
+    if (start->producers == NULL) return weir_start_no_memory(error);
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        start->producers[i] =
+            (struct weir_init_producer_request){.request = weir_start_asked(start)};
+        weir_broker_init_producer(streams->broker, &start->producers[i]);
+    }
+    return 0;
+}
+
+/* Tasks go round the threads: those of one sub-topology, which cost alike, spread over them. */
+int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    int rc = take_cuts(start, error);
+    for (size_t t = 0; rc >= 0 && t < streams->topic_count; t++) {
+        if (make_partitions(start, t) < 0) rc = weir_start_no_memory(error);
+    }
+    size_t total = total_tasks(streams);
+    if (rc >= 0) {
+        int64_t cache = streams->options.cache_max_bytes;
+        streams->task_config.cache_bytes_max = cache > 0 && total > 0 ? (size_t)cache / total : 0;
+        rc = make_threads(streams, total, error);
+    }
+    size_t next = 0;
+    for (size_t s = 0; rc >= 0 && s < streams->topology->subtopology_count; s++) {
+        for (int32_t p = 0; rc >= 0 && p < streams->task_counts[s]; p++) {
+            struct weir_stream_thread *thread = streams->threads[next++ % streams->thread_count];
+            rc = weir_stream_thread_add(thread, (int32_t)s, p, error);
+        }
+    }
+    return rc >= 0 ? ask_producers(start, error) : rc;
+}
+
+/* ---- the first commit ------------------------------------------------------------------------ */
+
+static int take_producers(struct weir_start *start, int64_t *ids, size_t *count_out,
+                          struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    *count_out = 0;
+    for (size_t i = 0; start->producers != NULL && i < streams->thread_count; i++) {
+        const struct weir_init_producer_request *producer = &start->producers[i];
+        if (producer->request.rc < 0) {
+            *error = producer->request.error;
+            return weir_error_wrap(error, producer->request.rc, "take a producer id");
+        }
+        ids[i] = producer->producer_id;
+        weir_collector_set_producer(&streams->threads[i]->collector, producer->producer_id,
+                                    producer->producer_epoch);
+        *count_out = i + 1;
+    }
+    return 0;
+}
+
+static struct weir_offset_entry run_entry(struct weir_start *start, const int64_t *ids, size_t count)
+{
+    const struct weir_commit_run run = {.producer_ids = ids, .count = count};
+    return (struct weir_offset_entry){
+        .partition = {weir_text(start->application_topic), 0},
+        .offset = start->records_end,
+        .leader_epoch = -1,
+        .metadata = weir_commit_run_encode(&run, &start->arena),
+    };
+}
+
+/* A store that the program has given up: its changelog is not what it would be any more, and without an
+ * entry the store is not taken up again as if nothing had happened. */
+static bool is_given_up(const struct weir_start *start, const struct weir_offset_entry *entry)
+{
+    for (size_t i = 0; i < start->facts.left_count; i++) {
+        const struct weir_own_topic *left = start->facts.left[i].record;
+        if (left->role == WEIR_OWN_CHANGELOG &&
+            weir_slice_equal(weir_text(left->name), entry->partition.topic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t fill_entries(struct weir_start *start, struct weir_offset_entry *entries)
+{
+    struct weir_streams *streams = start->streams;
+    size_t count = 0;
+    for (size_t t = 0; t < streams->topic_count; t++) {
+        for (int32_t p = 0; streams->partitions[t] != NULL && p < streams->topics[t].partition_count;
+             p++) {
+            weir_commit_fill_entry(streams, &streams->partitions[t][p], &start->arena,
+                                   &entries[count++]);
+        }
+    }
+    for (size_t i = 0; i < start->committed.entry_count; i++) {
+        const struct weir_offset_entry *old = &start->committed.entries[i];
+        if (!is_given_up(start, old)) continue;
+        entries[count++] =
+            (struct weir_offset_entry){.partition = old->partition, .is_tombstone = true};
+    }
+    return count;
+}
+
+int weir_start_commit(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    size_t bound = start->committed.entry_count + 1;
+    for (size_t t = 0; t < streams->topic_count; t++) {
+        if (streams->partitions[t] != NULL) bound += (size_t)streams->topics[t].partition_count;
+    }
+    struct weir_offset_entry *entries = weir_arena_array(&start->arena, bound, sizeof *entries);
+    int64_t *ids = weir_arena_array(&start->arena, streams->thread_count + 1, sizeof *ids);
+    if (entries == NULL || ids == NULL) return weir_start_no_memory(error);
+    size_t id_count = 0;
+    int rc = take_producers(start, ids, &id_count, error);
+    if (rc < 0) return rc;
+    size_t count = fill_entries(start, entries);
+    entries[count++] = run_entry(start, ids, id_count);
+    weir_assert(count <= bound);
+    if (weir_arena_failed(&start->arena)) return weir_start_no_memory(error);
+    start->commit = (struct weir_commit_request){
+        .request = weir_start_asked(start),
+        .group = weir_text(streams->options.application_id),
+        .entries = entries,
+        .entry_count = count,
+        .metadata_size_max = WEIR_COMMIT_METADATA_SIZE_MAX,
+        .is_application = true,
+    };
+    weir_broker_commit_offsets(streams->broker, &start->commit);
+    return 0;
+}
+
+/* ---- what is kept from now on ---------------------------------------------------------------- */
+
+static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer *key,
+                     struct weir_buffer *value)
+{
+    struct weir_application *records = &start->records;
+    if (number == start->facts.topic_count) {
+        if (records->has_committed && !records->is_rebuilding) return false;
+        records->has_committed = true;
+        records->is_rebuilding = false;
+        weir_application_encode_state(records, key, value);
+        return true;
+    }
+    const struct weir_start_topic *topic = &start->facts.topics[number];
+    if (!weir_start_is_internal(topic)) return false;
+    bool is_kept = topic->record != NULL && topic->record->phase == WEIR_OWN_TOPIC_KEPT;
+    if (is_kept && !start->work[number].is_written) return false;
+    const struct weir_own_topic record = {
+        .name = topic->name,
+        .of = topic->of,
+        .phase = WEIR_OWN_TOPIC_KEPT,
+        .role = topic->role == WEIR_START_CHANGELOG ? WEIR_OWN_CHANGELOG : WEIR_OWN_REPARTITION,
+        .id = topic->id,
+        .partition_count = topic->partition_count,
+    };
+    weir_application_encode_topic(&record, key, value);
+    return true;
+}
+
+int weir_start_write_kept(struct weir_start *start, struct weir_error *error)
+{
+    const struct weir_request *commit = &start->commit.request;
+    if (commit->rc < 0) {
+        *error = commit->error;
+        return weir_error_wrap(error, commit->rc, "first commit of '%s'",
+                               start->facts.application_id);
+    }
+    const struct weir_records_source source = {start->facts.topic_count + 1, add_kept};
+    return weir_records_write(start, &source, error);
+}
+
+int weir_start_run(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    int rc = weir_records_written(start, error);
+    for (size_t i = 0; rc >= 0 && i < streams->thread_count; i++) {
+        rc = weir_stream_thread_start(streams->threads[i], error);
+        if (rc >= 0) streams->threads_running++;
+    }
+    return rc;
+}

@@ -1,0 +1,301 @@
+#include "runtime/start_compare.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+/* The comparison. What its findings mean stands in start_decide.c. */
+
+static int add(struct weir_start_differences *found, struct weir_start_difference difference)
+{
+    if (found->count == found->capacity) {
+        size_t capacity = found->capacity == 0 ? 8 : found->capacity * 2;
+        struct weir_start_difference *grown =
+            weir_arena_array(found->arena, capacity, sizeof *grown);
+        if (grown == NULL) return WEIR_NO_MEMORY;
+        if (found->count > 0) memcpy(grown, found->items, found->count * sizeof *grown);
+        found->items = grown;
+        found->capacity = capacity;
+    }
+    found->items[found->count++] = difference;
+    return 0;
+}
+
+static int add_of(struct weir_start_differences *found, struct weir_start_topic *topic,
+                  enum weir_start_what what, int32_t partition, int64_t a, int64_t b)
+{
+    return add(found, (struct weir_start_difference){.what = what,
+                                                     .topic = topic,
+                                                     .topic_name = topic->name,
+                                                     .of = topic->of,
+                                                     .partition = partition,
+                                                     .a = a,
+                                                     .b = b,
+                                                     .other = topic->owner});
+}
+
+static bool is_same_id(const struct weir_uuid *a, const struct weir_uuid *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static enum weir_own_topic_phase phase_of(const struct weir_start_topic *topic)
+{
+    return topic->record != NULL ? topic->record->phase : WEIR_OWN_TOPIC_NONE;
+}
+
+static bool is_empty(const struct weir_start_topic *topic)
+{
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        if (topic->partitions[p].log_end > 0) return false;
+    }
+    return true;
+}
+
+static bool is_named_by_commit(const struct weir_start_topic *topic)
+{
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        const struct weir_start_partition *partition = &topic->partitions[p];
+        if (partition->has_entry && !partition->is_foreign_entry) return true;
+    }
+    return false;
+}
+
+/* ---- the application as a whole -------------------------------------------------------------- */
+
+static int compare_application(const struct weir_start_facts *facts,
+                               struct weir_start_differences *found)
+{
+    struct weir_start_difference difference = {.topic_name = facts->application_id, .of = ""};
+    if (!facts->has_commit && facts->records->has_committed) {
+        difference.what = WEIR_START_COMMIT_GONE;
+        return add(found, difference);
+    }
+    if (!facts->has_commit && facts->foreign_entries > 0) {
+        difference.what = WEIR_START_COMMIT_FOREIGN;
+        difference.a = (int64_t)facts->foreign_entries;
+        return add(found, difference);
+    }
+    if (facts->has_commit && facts->is_records_cut) {
+        difference.what = WEIR_START_RECORDS_GONE;
+        return add(found, difference);
+    }
+    return 0;
+}
+
+/* ---- internal topics ------------------------------------------------------------------------- */
+
+/* The topology names a store that the application has not kept, and its inputs are further than their
+ * beginning: it would miss what has been processed. */
+static int compare_new(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                       struct weir_start_differences *found)
+{
+    if (topic->role != WEIR_START_CHANGELOG || !topic->has_progress) return 0;
+    for (size_t i = 0; i < facts->left_count; i++) {
+        const struct weir_own_topic *left = facts->left[i].record;
+        if (left->role != WEIR_OWN_CHANGELOG) continue;
+        return add(found, (struct weir_start_difference){.what = WEIR_START_RENAMED_STORE,
+                                                         .topic = topic,
+                                                         .topic_name = topic->name,
+                                                         .of = topic->of,
+                                                         .other = left->of});
+    }
+    return add_of(found, topic, WEIR_START_NEW_STORE, 0, 0, 0);
+}
+
+static int compare_absent(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                          struct weir_start_differences *found)
+{
+    switch (phase_of(topic)) {
+    case WEIR_OWN_TOPIC_EMPTYING:
+        return 0;
+    case WEIR_OWN_TOPIC_KEPT:
+        return add_of(found, topic, WEIR_START_GONE, 0, 0, 0);
+    case WEIR_OWN_TOPIC_NONE:
+    case WEIR_OWN_TOPIC_MAKING:
+    case WEIR_OWN_TOPIC_MADE: /* nothing has been written to it yet */
+        break;
+    }
+    if (topic->entry_count > 0) return add_of(found, topic, WEIR_START_GONE, 0, 0, 0);
+    return compare_new(facts, topic, found);
+}
+
+/* It is there, and nothing of ours names its id. */
+static int compare_strange(struct weir_start_topic *topic, struct weir_start_differences *found)
+{
+    enum weir_own_topic_phase phase = phase_of(topic);
+    if (topic->owner != NULL) return add_of(found, topic, WEIR_START_OWNED, 0, 0, 0);
+    if (!is_empty(topic) || phase == WEIR_OWN_TOPIC_NONE) {
+        return add_of(found, topic, WEIR_START_NOT_OURS, 0, 0, 0);
+    }
+    /* Made by us, and killed before its id was written down. */
+    if (phase == WEIR_OWN_TOPIC_MAKING || phase == WEIR_OWN_TOPIC_EMPTYING) return 0;
+    return add_of(found, topic, WEIR_START_REPLACED, 0, 0, 0);
+}
+
+/* What is wrong with one partition of an internal topic that is ours. */
+static enum weir_start_what partition_differs(const struct weir_start_facts *facts,
+                                              const struct weir_start_topic *topic,
+                                              const struct weir_start_partition *partition,
+                                              int64_t *a, int64_t *b)
+{
+    bool is_covered = phase_of(topic) == WEIR_OWN_TOPIC_KEPT || phase_of(topic) == WEIR_OWN_TOPIC_NONE;
+    *a = partition->committed_end;
+    *b = partition->log_end;
+    if (partition->has_entry && partition->is_foreign_entry) return WEIR_START_ENTRY_FOREIGN;
+    if (!partition->has_entry) {
+        if (is_covered && facts->has_commit) return WEIR_START_NO_ENTRY;
+        *a = 0;
+        if (!is_covered && partition->log_end > 0) return WEIR_START_FOREIGN_TAIL;
+        return WEIR_START_NOTHING;
+    }
+    if (partition->log_end < partition->committed_end) return WEIR_START_SHORTER;
+    if (partition->epoch_end < partition->committed_end) {
+        *b = partition->epoch_end;
+        return WEIR_START_REWRITTEN;
+    }
+    if (partition->foreign_at >= 0) {
+        *a = partition->foreign_at;
+        return WEIR_START_FOREIGN_TAIL;
+    }
+    bool is_changelog = topic->role == WEIR_START_CHANGELOG;
+    int64_t needed = is_changelog ? 0 : partition->committed;
+    bool may_lose_head = is_changelog && !topic->keeps_for_ever;
+    if (!may_lose_head && partition->log_start > needed) {
+        *a = needed;
+        *b = partition->log_start;
+        return WEIR_START_HEAD_GONE;
+    }
+    return WEIR_START_NOTHING;
+}
+
+/* One difference per topic is enough to know what becomes of it. */
+static int compare_ours(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                        struct weir_start_differences *found)
+{
+    if (phase_of(topic) == WEIR_OWN_TOPIC_EMPTYING) return 0;
+    if (topic->partition_count != topic->wanted_count) {
+        return add_of(found, topic, WEIR_START_PARTITIONS, 0, topic->partition_count,
+                      topic->wanted_count);
+    }
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        int64_t a = 0;
+        int64_t b = 0;
+        enum weir_start_what what =
+            partition_differs(facts, topic, &topic->partitions[p], &a, &b);
+        if (what != WEIR_START_NOTHING) return add_of(found, topic, what, p, a, b);
+    }
+    return 0;
+}
+
+bool weir_start_is_ours(const struct weir_start_topic *topic)
+{
+    const struct weir_own_topic *record = topic->record;
+    if (!topic->exists) return false;
+    bool is_recorded = record != NULL && record->phase != WEIR_OWN_TOPIC_MAKING &&
+                       is_same_id(&record->id, &topic->id);
+    return is_recorded || is_named_by_commit(topic);
+}
+
+static int compare_internal(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                            struct weir_start_differences *found)
+{
+    if (!topic->exists) return compare_absent(facts, topic, found);
+    if (!weir_start_is_ours(topic)) return compare_strange(topic, found);
+    return compare_ours(facts, topic, found);
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------- */
+
+int64_t weir_start_input_position(const struct weir_start_partition *partition)
+{
+    bool has_position = partition->has_entry && partition->committed >= 0;
+    int64_t position = has_position ? partition->committed : partition->log_start;
+    if (position > partition->epoch_end) position = partition->epoch_end;
+    if (position > partition->log_end) position = partition->log_end;
+    return position > partition->log_start ? position : partition->log_start;
+}
+
+/* Lost with the power where flush.policy is os, or gone by retention: the job goes on, and says so. */
+static int compare_position(struct weir_start_topic *topic, int32_t p,
+                            struct weir_start_differences *found)
+{
+    const struct weir_start_partition *partition = &topic->partitions[p];
+    int64_t end =
+        partition->epoch_end < partition->log_end ? partition->epoch_end : partition->log_end;
+    if (end < partition->committed) {
+        return add_of(found, topic, WEIR_START_INPUT_TAIL_LOST, p, end, partition->committed);
+    }
+    if (partition->log_start > partition->committed) {
+        return add_of(found, topic, WEIR_START_INPUT_TRIMMED, p, partition->committed,
+                      partition->log_start);
+    }
+    return 0;
+}
+
+static int compare_input(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                         struct weir_start_differences *found)
+{
+    if (topic->entry_count == 0 || (!facts->has_commit && facts->foreign_entries == 0)) return 0;
+    if (!topic->exists) return add_of(found, topic, WEIR_START_INPUT_GONE, 0, 0, 0);
+    bool is_replaced = false;
+    int rc = 0;
+    for (int32_t p = 0; rc >= 0 && p < topic->partition_count; p++) {
+        const struct weir_start_partition *partition = &topic->partitions[p];
+        if (partition->is_other_topic) is_replaced = true;
+        if (!partition->has_entry) continue;
+        if (facts->has_commit && partition->is_foreign_entry) {
+            rc = add_of(found, topic, WEIR_START_ENTRY_FOREIGN, p, partition->committed, 0);
+        } else {
+            rc = compare_position(topic, p, found);
+        }
+    }
+    if (rc < 0) return rc;
+    if (is_replaced) {
+        return add_of(found, topic,
+                      topic->feeds_state ? WEIR_START_INPUT_REPLACED
+                                         : WEIR_START_INPUT_REPLACED_STATELESS,
+                      0, 0, 0);
+    }
+    int64_t before = topic->entry_count;
+    if (topic->partition_count < before) {
+        return add_of(found, topic, WEIR_START_INPUT_FEWER, 0, before, topic->partition_count);
+    }
+    if (topic->partition_count > before && topic->has_state) {
+        return add_of(found, topic, WEIR_START_INPUT_MORE, 0, before, topic->partition_count);
+    }
+    return 0;
+}
+
+/* ---- what is not named any more -------------------------------------------------------------- */
+
+static int compare_left(const struct weir_start_left *left, struct weir_start_differences *found)
+{
+    bool is_changelog = left->record->role == WEIR_OWN_CHANGELOG;
+    if (!is_changelog && left->unprocessed == 0) return 0;
+    return add(found, (struct weir_start_difference){
+                          .what = is_changelog ? WEIR_START_STORE_LEFT
+                                               : WEIR_START_REPARTITION_LEFT,
+                          .topic_name = left->record->name,
+                          .of = left->record->of,
+                          .a = left->unprocessed,
+                      });
+}
+
+int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_differences *found)
+{
+    int rc = compare_application(facts, found);
+    for (size_t t = 0; rc >= 0 && t < facts->topic_count; t++) {
+        struct weir_start_topic *topic = &facts->topics[t];
+        weir_assert(topic->name != NULL || topic->role == WEIR_START_OTHER);
+        if (topic->role == WEIR_START_INPUT) rc = compare_input(facts, topic, found);
+        if (topic->role == WEIR_START_REPARTITION || topic->role == WEIR_START_CHANGELOG) {
+            rc = compare_internal(facts, topic, found);
+        }
+    }
+    for (size_t i = 0; rc >= 0 && i < facts->left_count; i++) {
+        rc = compare_left(&facts->left[i], found);
+    }
+    return rc;
+}

@@ -1,0 +1,165 @@
+#ifndef WEIR_RUNTIME_START_COMPARE_H
+#define WEIR_RUNTIME_START_COMPARE_H
+
+#include "runtime/application.h"
+#include "runtime/task/commit_metadata.h"
+#include "weir/streams.h"
+
+/**
+ * What a start compares before it changes anything: what the application has written down and
+ * committed, with what is there today. Pure: facts in, differences out, and a verdict on them.
+ *
+ * The rule: nothing is cut, cleared or skipped because something is *missing*. A kill or a loss of
+ * power without damage leaves no difference that refuses; each of the others is a row of the table in
+ * start_compare.c, with its text and with what each choice makes of it. docs/guide/restart.md is that
+ * table for users.
+ */
+
+/** One partition of a topic that the job tracks. */
+struct weir_start_partition {
+    /* Today's. */
+    int64_t log_start;
+    int64_t log_end;
+    int32_t leader_epoch;
+    /* The commit's. */
+    bool has_entry;        /* for the topic that is there */
+    bool is_other_topic;   /* an entry for a topic of this name with another id */
+    bool is_foreign_entry; /* not written by this application */
+    bool has_processed;    /* an input: a record of it at least */
+    int64_t committed;     /* an input, a repartition topic: next to process; -1: none */
+    int64_t committed_end; /* an internal topic: the end that the commit covers */
+    int32_t committed_epoch;
+    struct weir_commit_metadata metadata;
+    int64_t epoch_end;  /* where that epoch ends today; INT64_MAX: nothing speaks against it */
+    int64_t foreign_at; /* the first batch past `committed_end` of another producer; -1: none */
+};
+
+enum weir_start_role {
+    WEIR_START_OTHER, /* a sink's, the dead letters' */
+    WEIR_START_INPUT,
+    WEIR_START_REPARTITION,
+    WEIR_START_CHANGELOG,
+};
+
+struct weir_start_topic {
+    enum weir_start_role role;
+    const char *name; /* NULL: no such topic */
+    const char *of;   /* a changelog's store, or as `name` */
+    /* Today's. */
+    bool exists;
+    struct weir_uuid id;
+    int32_t partition_count;
+    struct weir_start_partition *partitions; /* of a tracked topic that exists */
+    const char *owner; /* another application whose records name this id; NULL: none is known */
+    /* The topology's. */
+    int32_t wanted_count;     /* internal topics */
+    bool keeps_for_ever;      /* a changelog without retention */
+    bool has_progress;        /* a changelog: records have been processed that its store would know */
+    int32_t subtopology;      /* a changelog */
+    /* An input: by sub-topology, whether it reads it, and whether it hears of it at all (through
+     * repartition topics); and whether one of those has stores. */
+    const bool *read_by;
+    const bool *feeds;
+    bool has_state;
+    bool feeds_state;
+    /* The application's. */
+    const struct weir_own_topic *record; /* NULL: none */
+    int32_t entry_count;                 /* one past the largest partition that the commit names */
+    /* The verdict's. */
+    bool is_emptied; /* an internal topic: deleted if it is there, and made anew */
+};
+
+/** What the application has kept, or its commit names, and the topology does not know any more. */
+struct weir_start_left {
+    const struct weir_own_topic *record;
+    int64_t unprocessed; /* records of a repartition topic that nobody would process now */
+};
+
+struct weir_start_facts {
+    const char *application_id;
+    const struct weir_application *records;
+    bool has_topic; /* the application's own, where the records are */
+    bool is_records_cut; /* it is gone, made anew or shorter than the commit says */
+    bool has_commit; /* one of ours */
+    size_t foreign_entries; /* without one of ours: how many offsets somebody has committed */
+    struct weir_start_topic *topics; /* by the job's table */
+    size_t topic_count;
+    const struct weir_start_left *left;
+    size_t left_count;
+};
+
+enum weir_start_what {
+    WEIR_START_NOTHING,
+    WEIR_START_COMMIT_GONE,
+    WEIR_START_COMMIT_FOREIGN,
+    WEIR_START_RECORDS_GONE,
+    WEIR_START_NOT_OURS,
+    WEIR_START_OWNED,
+    WEIR_START_REPLACED,
+    WEIR_START_GONE,
+    WEIR_START_PARTITIONS,
+    WEIR_START_NO_ENTRY,
+    WEIR_START_ENTRY_FOREIGN,
+    WEIR_START_SHORTER,
+    WEIR_START_REWRITTEN,
+    WEIR_START_FOREIGN_TAIL,
+    WEIR_START_HEAD_GONE,
+    WEIR_START_NEW_STORE,
+    WEIR_START_RENAMED_STORE,
+    WEIR_START_STORE_LEFT,
+    WEIR_START_REPARTITION_LEFT,
+    WEIR_START_INPUT_GONE,
+    WEIR_START_INPUT_REPLACED,
+    WEIR_START_INPUT_REPLACED_STATELESS,
+    WEIR_START_INPUT_MORE,
+    WEIR_START_INPUT_FEWER,
+    WEIR_START_INPUT_TAIL_LOST,
+    WEIR_START_INPUT_TRIMMED,
+};
+
+struct weir_start_difference {
+    enum weir_start_what what;
+    struct weir_start_topic *topic; /* NULL: of the application as a whole */
+    const char *topic_name;
+    const char *of;
+    int32_t partition;
+    int64_t a; /* what the text calls {a} and {b} */
+    int64_t b;
+    const char *other; /* {other} */
+};
+
+struct weir_start_differences {
+    struct weir_arena *arena;
+    struct weir_start_difference *items;
+    size_t count;
+    size_t capacity;
+};
+
+/** All that differs, the application as a whole first. WEIR_NO_MEMORY. */
+int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_differences *found);
+
+/** A record or the commit names the id of the topic that is there. */
+bool weir_start_is_ours(const struct weir_start_topic *topic);
+/** Where an input goes on: as committed, within what is there and was there when it was committed. */
+int64_t weir_start_input_position(const struct weir_start_partition *partition);
+
+/** A word for a log line, and a sentence; whether the job goes on by itself. */
+bool weir_start_is_noted(enum weir_start_what what);
+const char *weir_start_what_name(enum weir_start_what what);
+void weir_start_difference_text(const struct weir_start_difference *difference, char *to,
+                                size_t size);
+
+enum weir_start_verdict {
+    WEIR_START_GO_ON, /* with what `is_emptied` says */
+    WEIR_START_REBUILD,
+};
+/**
+ * What comes of the differences under a choice; a rebuild that has begun is gone on with.
+ *
+ * Errors: WEIR_MISMATCH, with what differs and the choices that are left.
+ */
+int weir_start_decide(const struct weir_start_facts *facts,
+                      const struct weir_start_differences *found, enum weir_on_mismatch choice,
+                      struct weir_error *error);
+
+#endif

@@ -1,0 +1,306 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/start_internal.h"
+
+/* What the topology asks for, what is there and what the commit says, side by side. */
+
+/* ---- the topology's part --------------------------------------------------------------------- */
+
+static bool is_source(const struct weir_topology *topology, size_t topic)
+{
+    for (size_t n = 0; n < topology->node_count; n++) {
+        const struct weir_plan_node *node = &topology->nodes[n];
+        if (node->kind == WEIR_PLAN_SOURCE && (size_t)node->topic == topic) return true;
+    }
+    return false;
+}
+
+static enum weir_start_role role_of(const struct weir_streams *streams, size_t topic)
+{
+    if (streams->topics[topic].name == NULL) return WEIR_START_OTHER;
+    if (streams->topics[topic].is_internal) {
+        return topic < streams->topology->topic_count ? WEIR_START_REPARTITION
+                                                      : WEIR_START_CHANGELOG;
+    }
+    bool is_declared = topic < streams->topology->topic_count;
+    return is_declared && is_source(streams->topology, topic) ? WEIR_START_INPUT : WEIR_START_OTHER;
+}
+
+/* Whether sub-topology `s` reads what `marked` sub-topologies write. */
+static bool is_fed(const struct weir_topology *topology, const bool *marked, size_t s)
+{
+    for (size_t n = 0; n < topology->node_count; n++) {
+        const struct weir_plan_node *sink = &topology->nodes[n];
+        if (sink->kind != WEIR_PLAN_SINK || sink->topic < 0 || !marked[sink->subtopology]) continue;
+        if (!topology->topics[sink->topic].is_repartition) continue;
+        const struct weir_plan_subtopology *sub = &topology->subtopologies[s];
+        for (size_t i = 0; i < sub->source_count; i++) {
+            if (topology->nodes[sub->sources[i]].topic == sink->topic) return true;
+        }
+    }
+    return false;
+}
+
+static bool has_stores(const struct weir_topology *topology, const bool *marked)
+{
+    for (size_t s = 0; s < topology->subtopology_count; s++) {
+        if (marked[s] && topology->subtopologies[s].store_count > 0) return true;
+    }
+    return false;
+}
+
+/* Which sub-topologies read an input, and which hear of it through repartition topics. */
+static int mark_readers(struct weir_start *start, size_t index)
+{
+    const struct weir_topology *topology = start->streams->topology;
+    struct weir_start_topic *topic = &start->facts.topics[index];
+    size_t count = topology->subtopology_count;
+    bool *read_by = weir_arena_alloc_zero(&start->arena, count + 1);
+    bool *feeds = weir_arena_alloc_zero(&start->arena, count + 1);
+    if (read_by == NULL || feeds == NULL) return WEIR_NO_MEMORY;
+    for (size_t n = 0; n < topology->node_count; n++) {
+        const struct weir_plan_node *node = &topology->nodes[n];
+        if (node->kind == WEIR_PLAN_SOURCE && (size_t)node->topic == index) {
+            read_by[node->subtopology] = feeds[node->subtopology] = true;
+        }
+    }
+    for (size_t round = 0; round < count; round++) {
+        for (size_t s = 0; s < count; s++) {
+            if (!feeds[s]) feeds[s] = is_fed(topology, feeds, s);
+        }
+    }
+    topic->read_by = read_by;
+    topic->feeds = feeds;
+    topic->has_state = has_stores(topology, read_by);
+    topic->feeds_state = has_stores(topology, feeds);
+    return 0;
+}
+
+static int make_topic(struct weir_start *start, size_t index)
+{
+    const struct weir_streams *streams = start->streams;
+    const struct weir_topology *topology = streams->topology;
+    const struct weir_topic_request *described = &start->topics[index];
+    struct weir_start_topic *topic = &start->facts.topics[index];
+    topic->name = streams->topics[index].name;
+    topic->of = topic->name;
+    topic->role = role_of(streams, index);
+    if (topic->name == NULL) return 0;
+    topic->exists = described->request.rc >= 0;
+    if (topic->exists) {
+        topic->id = described->topic_id;
+        topic->partition_count = described->partition_count;
+    }
+    if (topic->role == WEIR_START_REPARTITION) topic->of = topology->topics[index].name;
+    if (topic->role == WEIR_START_CHANGELOG) {
+        const struct weir_plan_store *store = &topology->stores[index - topology->topic_count];
+        topic->of = store->spec.name;
+        topic->subtopology = store->subtopology;
+        topic->keeps_for_ever = store->changelog_retention_ms == 0;
+    }
+    if (weir_start_is_internal(topic)) topic->wanted_count = streams->topics[index].partition_count;
+    if (topic->role == WEIR_START_INPUT) return mark_readers(start, index);
+    return 0;
+}
+
+int weir_start_make_partitions(struct weir_start *start, struct weir_start_topic *topic)
+{
+    if (!topic->exists || topic->role == WEIR_START_OTHER) return 0;
+    size_t count = (size_t)topic->partition_count;
+    topic->partitions =
+        weir_arena_alloc_zero(&start->arena, (count + 1) * sizeof *topic->partitions);
+    if (topic->partitions == NULL) return WEIR_NO_MEMORY;
+    for (size_t p = 0; p < count; p++) {
+        topic->partitions[p] = (struct weir_start_partition){
+            .committed = -1,
+            .committed_epoch = -1,
+            .epoch_end = INT64_MAX,
+            .foreign_at = -1,
+            .metadata = {.partition_time_ms = -1, .end_offset = -1},
+        };
+    }
+    return 0;
+}
+
+int weir_start_make_facts(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    size_t count = streams->topic_count;
+    start->facts = (struct weir_start_facts){
+        .application_id = streams->options.application_id,
+        .records = &start->records,
+        .topics = weir_arena_alloc_zero(&start->arena, count * sizeof(struct weir_start_topic)),
+        .topic_count = count,
+    };
+    start->asked = weir_arena_alloc_zero(&start->arena, count * sizeof *start->asked);
+    int rc = weir_arena_failed(&start->arena) ? WEIR_NO_MEMORY : 0;
+    for (size_t i = 0; rc >= 0 && i < count; i++) {
+        rc = make_topic(start, i);
+        if (rc >= 0) rc = weir_start_make_partitions(start, &start->facts.topics[i]);
+    }
+    return rc < 0 ? weir_start_no_memory(error) : 0;
+}
+
+/* ---- the commit's part ----------------------------------------------------------------------- */
+
+static struct weir_start_topic *find_topic(const struct weir_start *start, struct weir_slice name)
+{
+    for (size_t i = 0; i < start->facts.topic_count; i++) {
+        struct weir_start_topic *topic = &start->facts.topics[i];
+        if (topic->role == WEIR_START_OTHER) continue;
+        if (weir_slice_equal(weir_text(topic->name), name)) return topic;
+    }
+    return NULL;
+}
+
+/* Ours, or of somebody else: only a version that this Weir does not read is an error. */
+static int take_metadata(struct weir_start *start, const struct weir_offset_entry *entry,
+                         struct weir_start_partition *partition, struct weir_error *error)
+{
+    struct weir_error why = {0};
+    int rc = weir_commit_metadata_decode(entry->metadata, &start->streams->memory,
+                                         &partition->metadata, &why);
+    if (rc == WEIR_CORRUPT) {
+        partition->is_foreign_entry = true;
+        return 0;
+    }
+    if (rc < 0) *error = why;
+    return weir_error_wrap(error, rc, "last commit of '%.*s' partition %" PRId32,
+                           (int)entry->partition.topic.size,
+                           (const char *)entry->partition.topic.data, entry->partition.partition);
+}
+
+static int take_entry(struct weir_start *start, const struct weir_offset_entry *entry,
+                      struct weir_error *error)
+{
+    struct weir_start_topic *topic = find_topic(start, entry->partition.topic);
+    int32_t number = entry->partition.partition;
+    if (topic == NULL || entry->offset < 0 || number < 0) return 0;
+    if (number >= topic->entry_count) topic->entry_count = number + 1;
+    if (!topic->exists || number >= topic->partition_count) return 0;
+    struct weir_start_partition *partition = &topic->partitions[number];
+    int rc = take_metadata(start, entry, partition, error);
+    if (rc < 0) return rc;
+    partition->has_processed = partition->metadata.partition_time_ms >= 0;
+    if (!weir_start_is_same_id(&entry->topic_id, &topic->id)) {
+        partition->is_other_topic = true;
+        partition->metadata =
+            (struct weir_commit_metadata){.partition_time_ms = -1, .end_offset = -1};
+        return 0;
+    }
+    partition->has_entry = true;
+    partition->committed = entry->offset;
+    partition->committed_epoch = entry->leader_epoch;
+    bool has_end = !partition->is_foreign_entry && topic->role == WEIR_START_REPARTITION;
+    partition->committed_end = has_end ? partition->metadata.end_offset : entry->offset;
+    if (partition->committed_end < 0) partition->committed_end = 0;
+    return 0;
+}
+
+/* The entry of the application's own topic says that the commit is ours, and which producers wrote. */
+static int take_run(struct weir_start *start, const struct weir_offset_entry *entry,
+                    struct weir_error *error)
+{
+    struct weir_error why = {0};
+    int rc = weir_commit_run_decode(entry->metadata, &start->arena, &start->run, &why);
+    if (rc == WEIR_CORRUPT) return 0;
+    if (rc < 0) {
+        *error = why;
+        return weir_error_wrap(error, rc, "last commit");
+    }
+    start->facts.has_commit = true;
+    start->committed_topic_id = entry->topic_id;
+    start->committed_topic_end = entry->offset;
+    return 0;
+}
+
+static bool is_named(const struct weir_start *start, const char *name)
+{
+    for (size_t i = 0; i < start->facts.topic_count; i++) {
+        const char *known = start->facts.topics[i].name;
+        if (known != NULL && strcmp(known, name) == 0) return true;
+    }
+    return false;
+}
+
+/* Records of a repartition topic that the last commit covers and does not count as processed. */
+static int64_t unprocessed(struct weir_start *start, const struct weir_own_topic *record)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < start->committed.entry_count; i++) {
+        const struct weir_offset_entry *entry = &start->committed.entries[i];
+        if (!weir_slice_equal(entry->partition.topic, weir_text(record->name))) continue;
+        struct weir_commit_metadata metadata;
+        struct weir_error ignored;
+        int rc = weir_commit_metadata_decode(entry->metadata, &start->arena, &metadata, &ignored);
+        if (rc >= 0 && metadata.end_offset > entry->offset) {
+            count += metadata.end_offset - entry->offset;
+        }
+    }
+    return count;
+}
+
+static int take_left(struct weir_start *start)
+{
+    const struct weir_application *records = &start->records;
+    struct weir_start_left *left =
+        weir_arena_array(&start->arena, records->topic_count + 1, sizeof *left);
+    if (left == NULL) return WEIR_NO_MEMORY;
+    size_t count = 0;
+    for (size_t i = 0; i < records->topic_count; i++) {
+        const struct weir_own_topic *record = &records->topics[i];
+        if (record->phase != WEIR_OWN_TOPIC_KEPT || is_named(start, record->name)) continue;
+        left[count++] = (struct weir_start_left){record, unprocessed(start, record)};
+    }
+    start->facts.left = left;
+    start->facts.left_count = count;
+    return 0;
+}
+
+/* A store would know the records of all inputs of its sub-topology. */
+static void note_progress(struct weir_start *start)
+{
+    const struct weir_topology *topology = start->streams->topology;
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        struct weir_start_topic *topic = &start->facts.topics[t];
+        if (topic->role != WEIR_START_CHANGELOG) continue;
+        const struct weir_plan_subtopology *sub = &topology->subtopologies[topic->subtopology];
+        for (size_t i = 0; i < sub->source_count; i++) {
+            const struct weir_start_topic *input =
+                &start->facts.topics[topology->nodes[sub->sources[i]].topic];
+            for (int32_t p = 0; input->exists && p < input->partition_count; p++) {
+                topic->has_progress |= input->partitions[p].has_processed;
+            }
+        }
+    }
+}
+
+int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
+{
+    const struct weir_committed_request *committed = &start->committed;
+    struct weir_start_facts *facts = &start->facts;
+    struct weir_slice own = weir_text(start->application_topic);
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < committed->entry_count; i++) {
+        const struct weir_offset_entry *entry = &committed->entries[i];
+        bool is_own = weir_slice_equal(entry->partition.topic, own);
+        rc = is_own ? take_run(start, entry, error) : take_entry(start, entry, error);
+    }
+    if (rc < 0) return rc;
+    if (!facts->has_commit) facts->foreign_entries = committed->entry_count;
+    const struct weir_topic_request *described = &start->topics[facts->topic_count];
+    facts->has_topic = start->reader.exists;
+    facts->is_records_cut =
+        facts->has_commit &&
+        (!facts->has_topic || start->reader.log_end < start->committed_topic_end ||
+         !weir_start_is_same_id(&described->topic_id, &start->committed_topic_id));
+    for (size_t t = 0; t < facts->topic_count; t++) {
+        if (facts->topics[t].name == NULL) continue;
+        facts->topics[t].record = weir_application_find(&start->records, facts->topics[t].name);
+    }
+    note_progress(start);
+    if (take_left(start) < 0) return weir_start_no_memory(error);
+    return 0;
+}

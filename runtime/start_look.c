@@ -1,0 +1,341 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/start_internal.h"
+
+/**
+ * Looking, before anything is changed: the group's commit, the partitions, the application's records,
+ * where the committed epochs end, who wrote what lies past the commit, and, for a topic that is not
+ * ours, whose it is. Costs a few requests per partition and none that grows with the data, except for
+ * the headers of a tail that a crash has left.
+ */
+enum { TAIL_READ_SIZE = 1 << 20 };
+
+/* ---- partitions ------------------------------------------------------------------------------ */
+
+int weir_start_ask_partitions(struct weir_start *start, size_t index, struct weir_error *error)
+{
+    const struct weir_start_topic *topic = &start->facts.topics[index];
+    size_t count = (size_t)topic->partition_count;
+    struct weir_describe_partition_request *requests =
+        weir_arena_array(&start->arena, count, sizeof *requests);
+    if (requests == NULL) return weir_start_no_memory(error);
+    start->asked[index] = requests;
+    for (size_t p = 0; p < count; p++) {
+        requests[p] = (struct weir_describe_partition_request){
+            .request = weir_start_asked(start), .of = {weir_text(topic->name), (int32_t)p}};
+        weir_broker_describe_partition(start->streams->broker, &requests[p]);
+    }
+    return 0;
+}
+
+static int take_partition(const struct weir_start_topic *topic, int32_t number,
+                          const struct weir_describe_partition_request *described,
+                          struct weir_error *error)
+{
+    int rc = described->request.rc;
+    if (rc < 0) {
+        *error = described->request.error;
+    } else if (described->state.is_offline && weir_start_is_internal(topic)) {
+        rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline from offset %" PRId64,
+                            described->state.offline_from);
+    }
+    if (rc < 0) {
+        return weir_error_wrap(error, rc, "partition %" PRId32 " of '%s'", number, topic->name);
+    }
+    struct weir_start_partition *partition = &topic->partitions[number];
+    partition->leader_epoch = described->state.leader_epoch;
+    partition->log_start = described->state.start_offset;
+    partition->log_end = described->state.end_offset;
+    return 0;
+}
+
+int weir_start_take_partitions(struct weir_start *start, struct weir_error *error)
+{
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        const struct weir_describe_partition_request *described = start->asked[t];
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        start->asked[t] = NULL;
+        for (int32_t p = 0; described != NULL && p < topic->partition_count; p++) {
+            int rc = take_partition(topic, p, &described[p], error);
+            if (rc < 0) return rc;
+        }
+    }
+    return 0;
+}
+
+/* ---- the commit, the records ----------------------------------------------------------------- */
+
+int weir_start_look_at_commit(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    int rc = weir_start_count_topics(start, error);
+    if (rc >= 0) rc = weir_start_make_facts(start, error);
+    for (size_t t = 0; rc >= 0 && t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        if (topic->partitions != NULL) rc = weir_start_ask_partitions(start, t, error);
+    }
+    if (rc < 0) return rc;
+    start->committed = (struct weir_committed_request){
+        .request = weir_start_asked(start),
+        .group = weir_text(streams->options.application_id),
+        .arena = &start->arena,
+    };
+    weir_broker_committed(streams->broker, &start->committed);
+    return 0;
+}
+
+int weir_start_read_records(struct weir_start *start, struct weir_error *error)
+{
+    if (!start->reader.has_begun) {
+        start->records.arena = &start->arena;
+        start->reader = (struct weir_records_reader){
+            .start = start, .topic = start->application_topic, .into = &start->records};
+    }
+    int rc = weir_records_read(&start->reader, error);
+    if (rc == WEIR_CORRUPT) {
+        return weir_error_wrap(error, rc,
+                               "the topic is to hold the records of application '%s' alone",
+                               start->streams->options.application_id);
+    }
+    return rc;
+}
+
+/* ---- epochs ---------------------------------------------------------------------------------- */
+
+/* Nothing was cut since if the epoch is the same and the end is not lower. */
+static bool is_in_doubt(const struct weir_start_topic *topic,
+                        const struct weir_start_partition *partition)
+{
+    int64_t end = weir_start_is_internal(topic) ? partition->committed_end : partition->committed;
+    if (!partition->has_entry || partition->committed_epoch < 0) return false;
+    return partition->committed_epoch != partition->leader_epoch || partition->log_end < end;
+}
+
+static size_t ask_epochs(struct weir_start *start, struct weir_epoch_end_request *requests)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        for (int32_t p = 0; topic->partitions != NULL && p < topic->partition_count; p++) {
+            const struct weir_start_partition *partition = &topic->partitions[p];
+            if (!is_in_doubt(topic, partition)) continue;
+            if (requests != NULL) {
+                requests[count] = (struct weir_epoch_end_request){
+                    .request = weir_start_asked(start),
+                    .of = {weir_text(topic->name), p},
+                    .epoch = partition->committed_epoch,
+                };
+                weir_broker_epoch_end(start->streams->broker, &requests[count]);
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
+int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error)
+{
+    const struct weir_request *committed = &start->committed.request;
+    if (committed->rc < 0) {
+        *error = committed->error;
+        return weir_error_wrap(error, committed->rc, "read the last commit");
+    }
+    int rc = weir_start_take_partitions(start, error);
+    if (rc >= 0) rc = weir_start_take_commit(start, error);
+    if (rc < 0) return rc;
+    start->epoch_count = ask_epochs(start, NULL);
+    start->epochs = weir_arena_array(&start->arena, start->epoch_count, sizeof *start->epochs);
+    if (start->epochs == NULL && start->epoch_count > 0) return weir_start_no_memory(error);
+    if (start->epoch_count > 0) (void)ask_epochs(start, start->epochs);
+    return 0;
+}
+
+static int take_epochs(struct weir_start *start, struct weir_error *error)
+{
+    size_t next = 0;
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        for (int32_t p = 0; topic->partitions != NULL && p < topic->partition_count; p++) {
+            struct weir_start_partition *partition = &topic->partitions[p];
+            if (!is_in_doubt(topic, partition)) continue;
+            const struct weir_epoch_end_request *asked = &start->epochs[next++];
+            if (asked->request.rc < 0) {
+                *error = asked->request.error;
+                return weir_error_wrap(error, asked->request.rc,
+                                       "leader epochs of '%s' partition %" PRId32, topic->name, p);
+            }
+            /* An epoch that the log has not reached: it is another log than the commit's. */
+            bool is_known = asked->end_offset >= 0;
+            partition->epoch_end = is_known ? asked->end_offset : partition->log_start;
+        }
+    }
+    weir_assert(next == start->epoch_count);
+    start->epoch_count = 0;
+    return 0;
+}
+
+/* ---- tails ----------------------------------------------------------------------------------- */
+
+static bool is_this_jobs(const struct weir_start *start, int64_t producer_id)
+{
+    for (size_t i = 0; i < start->run.count; i++) {
+        if (start->run.producer_ids[i] == producer_id) return true;
+    }
+    return false;
+}
+
+/* True if all batches are the job's own; `from` is moved behind them. */
+static int check_tail(const struct weir_start *start, struct weir_slice rest, int64_t *from,
+                      bool *is_ours, struct weir_error *error)
+{
+    while (rest.size > 0) {
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(rest, 0, &header, error);
+        if (rc < 0) return rc;
+        size_t size = weir_batch_size(&header);
+        int64_t last = weir_batch_last_offset(&header);
+        if (last >= *from) {
+            *is_ours = header.base_offset >= *from && is_this_jobs(start, header.producer_id);
+            if (!*is_ours) return 0;
+            *from = last + 1;
+        }
+        rest = weir_slice(rest.data + size, rest.size - size);
+    }
+    return 0;
+}
+
+static struct weir_start_partition *tail_partition(const struct weir_start *start)
+{
+    return &start->facts.topics[start->tail_topic].partitions[start->tail_partition];
+}
+
+/* What came of the last fetch; `tail_offset` reaches the log's end where all of it is ours. */
+static int take_tail(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_fetch_request *fetch = &start->tail;
+    struct weir_start_partition *partition = tail_partition(start);
+    const char *name = start->facts.topics[start->tail_topic].name;
+    start->is_tail_asked = false;
+    if (fetch->request.rc < 0) {
+        *error = fetch->request.error;
+        return weir_error_wrap(error, fetch->request.rc, "read '%s' partition %" PRId32, name,
+                               start->tail_partition);
+    }
+    bool is_ours = fetch->part_count > 0;
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && is_ours && i < fetch->part_count; i++) {
+        const struct weir_log_part *part = &fetch->parts[i];
+        rc = check_tail(start, weir_slice(part->bytes->data + part->from, part->size),
+                        &start->tail_offset, &is_ours, error);
+    }
+    weir_fetch_release(fetch);
+    if (!is_ours) {
+        partition->foreign_at = start->tail_offset;
+        start->tail_offset = partition->log_end;
+    }
+    return weir_error_wrap(error, rc, "read '%s' partition %" PRId32, name, start->tail_partition);
+}
+
+static void ask_tail(struct weir_start *start)
+{
+    start->is_tail_asked = true;
+    start->tail = (struct weir_fetch_request){
+        .request = weir_start_asked(start),
+        .from = {weir_text(start->facts.topics[start->tail_topic].name), start->tail_partition},
+        .offset = start->tail_offset,
+        .size_max = TAIL_READ_SIZE,
+        .deadline = WEIR_MONO_NEVER,
+        .read_uncommitted_end = true,
+    };
+    weir_broker_fetch(start->streams->broker, &start->tail);
+}
+
+/* The next partition that is longer than its commit says; false: no more. */
+static bool next_tail(struct weir_start *start)
+{
+    for (; start->tail_topic < start->facts.topic_count; start->tail_topic++) {
+        const struct weir_start_topic *topic = &start->facts.topics[start->tail_topic];
+        bool is_looked_at = weir_start_is_internal(topic) && weir_start_is_ours(topic);
+        while (is_looked_at && ++start->tail_partition < topic->partition_count) {
+            const struct weir_start_partition *partition = tail_partition(start);
+            if (!partition->has_entry || partition->log_end <= partition->committed_end) continue;
+            start->tail_offset = partition->committed_end > partition->log_start
+                                     ? partition->committed_end
+                                     : partition->log_start;
+            return true;
+        }
+        start->tail_partition = -1;
+    }
+    return false;
+}
+
+int weir_start_look_at_tails(struct weir_start *start, struct weir_error *error)
+{
+    int rc = 0;
+    if (!start->is_tail_asked) {
+        rc = take_epochs(start, error);
+        start->tail_partition = -1;
+        start->tail_offset = -1;
+    } else {
+        rc = take_tail(start, error);
+    }
+    if (rc < 0) return rc;
+    bool goes_on = start->tail_offset >= 0 && start->tail_offset < tail_partition(start)->log_end;
+    if (!goes_on && !next_tail(start)) return 0;
+    ask_tail(start);
+    return WEIR_START_AGAIN;
+}
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+/* `app-x-counts-changelog` may be of `app`, of `app-x` and of `app-x-counts`: whose records name it? */
+static const char *next_candidate(struct weir_start *start)
+{
+    const struct weir_start_facts *facts = &start->facts;
+    for (; start->owner_topic < facts->topic_count; start->owner_topic++, start->owner_at = 0) {
+        const struct weir_start_topic *topic = &facts->topics[start->owner_topic];
+        bool is_strange = weir_start_is_internal(topic) && topic->exists && topic->owner == NULL &&
+                          !weir_start_is_ours(topic);
+        while (is_strange && topic->name[start->owner_at] != '\0') {
+            size_t size = start->owner_at++;
+            if (size == 0 || topic->name[size] != '-') continue;
+            const char *id = weir_arena_printf(&start->arena, "%.*s", (int)size, topic->name);
+            if (id == NULL) return NULL;
+            if (strcmp(id, facts->application_id) != 0) return id;
+        }
+    }
+    return NULL;
+}
+
+static void take_owner(struct weir_start *start)
+{
+    struct weir_start_topic *topic = &start->facts.topics[start->owner_topic];
+    for (size_t i = 0; i < start->other.topic_count; i++) {
+        const struct weir_own_topic *record = &start->other.topics[i];
+        if (weir_start_is_same_id(&record->id, &topic->id)) topic->owner = start->owner;
+    }
+}
+
+int weir_start_look_for_owners(struct weir_start *start, struct weir_error *error)
+{
+    for (;;) {
+        if (start->owner == NULL) {
+            start->owner = next_candidate(start);
+            if (weir_arena_failed(&start->arena)) return weir_start_no_memory(error);
+            if (start->owner == NULL) return 0;
+            start->other = (struct weir_application){.arena = &start->arena};
+            start->other_reader = (struct weir_records_reader){
+                .start = start,
+                .topic = weir_application_topic_name(&start->arena, start->owner),
+                .into = &start->other,
+            };
+            if (start->other_reader.topic == NULL) return weir_start_no_memory(error);
+        }
+        struct weir_error ignored = {0}; /* who cannot be read does not say that it is theirs */
+        if (weir_records_read(&start->other_reader, &ignored) > 0) return WEIR_START_AGAIN;
+        take_owner(start);
+        start->owner = NULL;
+    }
+}

@@ -1,0 +1,289 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/start_internal.h"
+
+/**
+ * Making what is missing, once it is decided. Each step is durable before the next one begins, and what
+ * is to be made or emptied stands in the application's records before it is touched: whatever step a
+ * kill hits, the next start finds out where it was and goes on there (runtime/application.h).
+ */
+
+static struct weir_start_topic *topic_at(struct weir_start *start, size_t index)
+{
+    return &start->facts.topics[index];
+}
+
+static bool is_empty(const struct weir_start_topic *topic)
+{
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        if (topic->partitions[p].log_end > 0) return false;
+    }
+    return true;
+}
+
+/* ---- what is to be done ---------------------------------------------------------------------- */
+
+/* One that nothing has been written to can stay as it is. */
+static void plan_emptied(const struct weir_start_topic *topic, struct weir_start_work *work)
+{
+    bool is_kept = topic->record == NULL || topic->record->phase == WEIR_OWN_TOPIC_KEPT;
+    bool is_fresh = topic->exists && !is_kept && is_empty(topic) &&
+                    topic->partition_count == topic->wanted_count;
+    work->is_deleted = topic->exists && !is_fresh;
+    work->is_created = !is_fresh;
+    work->is_written = true;
+}
+
+static void plan_topic(const struct weir_start_topic *topic, struct weir_start_work *work)
+{
+    if (!weir_start_is_internal(topic)) {
+        work->is_created = topic->name != NULL && !topic->exists;
+    } else if (topic->is_emptied) {
+        plan_emptied(topic, work);
+    } else {
+        enum weir_own_topic_phase phase =
+            topic->record != NULL ? topic->record->phase : WEIR_OWN_TOPIC_NONE;
+        work->is_created = !topic->exists;
+        work->is_written = !topic->exists || phase == WEIR_OWN_TOPIC_NONE ||
+                           phase == WEIR_OWN_TOPIC_MAKING || phase == WEIR_OWN_TOPIC_EMPTYING;
+    }
+}
+
+/* The application's topic, and inputs and outputs where auto-create is on. */
+int weir_start_make_topics(struct weir_start *start, struct weir_error *error)
+{
+    size_t count = start->facts.topic_count;
+    start->work = weir_arena_alloc_zero(&start->arena, count * sizeof *start->work);
+    if (start->work == NULL) return weir_start_no_memory(error);
+    for (size_t t = 0; t < count; t++) {
+        plan_topic(topic_at(start, t), &start->work[t]);
+        if (weir_start_is_internal(topic_at(start, t)) || !start->work[t].is_created) continue;
+        weir_start_ask_topic(start, t, WEIR_TOPIC_CREATE);
+    }
+    if (start->topics[count].request.rc >= 0) return 0;
+    return weir_start_create_application_topic(start, error);
+}
+
+/* ---- intents --------------------------------------------------------------------------------- */
+
+static bool add_intent(struct weir_start *start, size_t number, struct weir_buffer *key,
+                       struct weir_buffer *value)
+{
+    struct weir_application *records = &start->records;
+    if (number == start->facts.topic_count) {
+        if (!start->is_rebuild || records->is_rebuilding) return false;
+        records->is_rebuilding = true;
+        weir_application_encode_state(records, key, value);
+        return true;
+    }
+    const struct weir_start_topic *topic = topic_at(start, number);
+    const struct weir_start_work *work = &start->work[number];
+    if (!weir_start_is_internal(topic) || (!work->is_created && !work->is_deleted)) return false;
+    struct weir_own_topic intent = {
+        .name = topic->name,
+        .of = topic->of,
+        .phase = topic->is_emptied ? WEIR_OWN_TOPIC_EMPTYING : WEIR_OWN_TOPIC_MAKING,
+        .role = topic->role == WEIR_START_CHANGELOG ? WEIR_OWN_CHANGELOG : WEIR_OWN_REPARTITION,
+        .partition_count = topic->wanted_count,
+    };
+    if (work->is_deleted) intent.id = topic->id;
+    weir_application_encode_topic(&intent, key, value);
+    return true;
+}
+
+static int take_made(struct weir_start *start, size_t index, struct weir_error *error)
+{
+    const struct weir_request *request = &start->topics[index].request;
+    if (request->rc >= 0 || request->rc == WEIR_EXISTS) return 0;
+    const char *name = index < start->facts.topic_count ? topic_at(start, index)->name
+                                                        : start->application_topic;
+    *error = request->error;
+    return weir_error_wrap(error, request->rc, "create topic '%s'", name);
+}
+
+int weir_start_write_intents(struct weir_start *start, struct weir_error *error)
+{
+    int rc = take_made(start, start->facts.topic_count, error);
+    for (size_t t = 0; rc >= 0 && t < start->facts.topic_count; t++) {
+        bool is_made = start->work[t].is_created && !weir_start_is_internal(topic_at(start, t));
+        if (is_made) rc = take_made(start, t, error);
+    }
+    if (rc < 0) return rc;
+    const struct weir_records_source source = {start->facts.topic_count + 1, add_intent};
+    return weir_records_write(start, &source, error);
+}
+
+/* ---- topics ---------------------------------------------------------------------------------- */
+
+int weir_start_delete_topics(struct weir_start *start, struct weir_error *error)
+{
+    int rc = weir_records_written(start, error);
+    if (rc < 0) return rc;
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        if (!start->work[t].is_deleted) continue;
+        weir_log(&start->streams->env->logger, WEIR_LOG_WARN, "start.empties",
+                 "application=%s topic=%s", start->facts.application_id, topic_at(start, t)->name);
+        weir_start_ask_topic(start, t, WEIR_TOPIC_DELETE);
+    }
+    return 0;
+}
+
+int weir_start_create_topics(struct weir_start *start, struct weir_error *error)
+{
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        struct weir_start_topic *topic = topic_at(start, t);
+        const struct weir_request *request = &start->topics[t].request;
+        if (start->work[t].is_deleted && request->rc < 0 &&
+            request->rc != WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
+            *error = request->error;
+            return weir_error_wrap(error, request->rc, "delete topic '%s'", topic->name);
+        }
+        if (!weir_start_is_internal(topic) || !start->work[t].is_created) continue;
+        int rc = weir_start_create_topic(start, t, error);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+/* What was made is looked at, for its id and its settings. */
+int weir_start_look_again(struct weir_start *start, struct weir_error *error)
+{
+    size_t count = start->facts.topic_count;
+    for (size_t t = 0; t < count; t++) {
+        const struct weir_start_topic *topic = topic_at(start, t);
+        if (!start->work[t].is_created) continue;
+        const struct weir_request *request = &start->topics[t].request;
+        if (weir_start_is_internal(topic) && request->rc < 0) {
+            *error = request->error;
+            return weir_error_wrap(error, request->rc, "create internal topic '%s'", topic->name);
+        }
+        weir_start_ask_topic(start, t, WEIR_TOPIC_DESCRIBE);
+    }
+    return 0;
+}
+
+static int take_new(struct weir_start *start, size_t index, struct weir_error *error)
+{
+    struct weir_start_topic *topic = topic_at(start, index);
+    const struct weir_topic_request *described = &start->topics[index];
+    if (described->request.rc < 0) {
+        *error = described->request.error;
+        return weir_error_wrap(error, described->request.rc, "topic '%s'", topic->name);
+    }
+    /* What was counted on is what the tasks and the internal topics were made for. */
+    int32_t wanted = start->streams->topics[index].partition_count;
+    if (described->partition_count != wanted) {
+        return weir_error_set(error, WEIR_MISMATCH,
+                              "topic '%s' was made with %" PRId32 " partitions while the job started, "
+                              "which counted on %" PRId32 ": start it again",
+                              topic->name, described->partition_count, wanted);
+    }
+    topic->exists = true;
+    topic->id = described->topic_id;
+    topic->partition_count = described->partition_count;
+    weir_start_take_description(start, index);
+    return weir_start_make_partitions(start, topic) < 0 ? weir_start_no_memory(error) : 0;
+}
+
+/* ---- ids ------------------------------------------------------------------------------------- */
+
+static void fill_record(const struct weir_start_topic *topic, enum weir_own_topic_phase phase,
+                        struct weir_own_topic *record)
+{
+    *record = (struct weir_own_topic){
+        .name = topic->name,
+        .of = topic->of,
+        .phase = phase,
+        .role = topic->role == WEIR_START_CHANGELOG ? WEIR_OWN_CHANGELOG : WEIR_OWN_REPARTITION,
+        .id = topic->id,
+        .partition_count = topic->partition_count,
+    };
+}
+
+static bool add_id(struct weir_start *start, size_t number, struct weir_buffer *key,
+                   struct weir_buffer *value)
+{
+    const struct weir_start_topic *topic = topic_at(start, number);
+    if (!weir_start_is_internal(topic) || !start->work[number].is_written) return false;
+    struct weir_own_topic record;
+    fill_record(topic, WEIR_OWN_TOPIC_MADE, &record);
+    weir_application_encode_topic(&record, key, value);
+    return true;
+}
+
+int weir_start_write_ids(struct weir_start *start, struct weir_error *error)
+{
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        if (!start->work[t].is_created) continue;
+        int rc = take_new(start, t, error);
+        if (rc < 0) return rc;
+    }
+    const struct weir_records_source source = {start->facts.topic_count, add_id};
+    return weir_records_write(start, &source, error);
+}
+
+int weir_start_look_at_new(struct weir_start *start, struct weir_error *error)
+{
+    int rc = weir_records_written(start, error);
+    for (size_t t = 0; rc >= 0 && t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = topic_at(start, t);
+        if (!start->work[t].is_created || topic->partitions == NULL) continue;
+        rc = weir_start_ask_partitions(start, t, error);
+    }
+    return rc;
+}
+
+/* ---- the cut --------------------------------------------------------------------------------- */
+
+static void cut_partition(struct weir_start *start, const struct weir_start_topic *topic, int32_t p)
+{
+    struct weir_streams *streams = start->streams;
+    struct weir_start_partition *partition = &topic->partitions[p];
+    struct weir_cut_request *cut = &start->cuts[start->cut_count++];
+    *cut = (struct weir_cut_request){
+        .request = weir_start_asked(start),
+        .partition = {weir_text(topic->name), p},
+        .what = WEIR_CUT_TAIL,
+        .offset = partition->committed_end,
+    };
+    cut->request.topic_id = topic->id;
+    weir_log(&streams->env->logger, WEIR_LOG_INFO, "commit.cut",
+             "topic=%s partition=%" PRId32 " from=%" PRId64 " to=%" PRId64, topic->name, p,
+             partition->log_end, partition->committed_end);
+    weir_broker_cut(streams->broker, cut);
+}
+
+/* Records of this job that no commit covers: they will be processed again. Everything else that lies
+ * there was a difference. A changelog may have lost its head up to beyond the committed end. */
+static bool has_tail(const struct weir_start_partition *partition)
+{
+    return partition->has_entry && partition->log_end > partition->committed_end &&
+           partition->log_end > partition->log_start;
+}
+
+int weir_start_cut(struct weir_start *start, struct weir_error *error)
+{
+    int rc = weir_start_take_partitions(start, error);
+    size_t count = 0;
+    for (size_t t = 0; rc >= 0 && t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = topic_at(start, t);
+        if (weir_start_is_internal(topic)) count += (size_t)topic->partition_count;
+    }
+    start->cuts = weir_arena_array(&start->arena, count, sizeof *start->cuts);
+    if (rc >= 0 && start->cuts == NULL && count > 0) return weir_start_no_memory(error);
+    for (size_t t = 0; rc >= 0 && t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = topic_at(start, t);
+        if (!weir_start_is_internal(topic)) continue;
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            if (!has_tail(&topic->partitions[p])) continue;
+            weir_assert(topic->partitions[p].foreign_at < 0);
+            if (topic->partitions[p].committed_end < topic->partitions[p].log_start) {
+                topic->partitions[p].committed_end = topic->partitions[p].log_start;
+            }
+            cut_partition(start, topic, p);
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,198 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/start_internal.h"
+
+/* The application's topic as a start reads and writes it: one partition, a handful of records. */
+
+enum { READ_SIZE = 1 << 20, PLAIN_SIZE_MAX = 16 << 20 };
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int apply_batch(struct weir_records_reader *reader, struct weir_slice bytes,
+                       struct weir_error *error)
+{
+    struct weir_start *start = reader->start;
+    struct weir_buffer plain;
+    struct weir_batch_iterator iterator;
+    weir_buffer_init(&plain, &start->streams->budget, 0);
+    int rc = weir_batch_iterate(&iterator, bytes, &plain, PLAIN_SIZE_MAX, &start->arena, error);
+    struct weir_record record;
+    while (rc == 0 && (rc = weir_batch_next(&iterator, &record, error)) == 0) {
+        if (record.offset < reader->position) continue;
+        rc = weir_application_apply(reader->into, &record, error);
+        (void)weir_error_wrap(error, rc, "offset %" PRId64, record.offset);
+    }
+    weir_buffer_close(&plain);
+    return rc < 0 ? rc : 0;
+}
+
+static int apply_part(struct weir_records_reader *reader, struct weir_slice rest,
+                      struct weir_error *error)
+{
+    while (rest.size > 0) {
+        struct weir_batch_header header;
+        int rc = weir_batch_peek(rest, 0, &header, error);
+        if (rc < 0) return rc;
+        size_t size = weir_batch_size(&header);
+        int64_t last = weir_batch_last_offset(&header);
+        if (last >= reader->position) {
+            bool is_control = (header.attributes & WEIR_BATCH_CONTROL) != 0;
+            rc = is_control ? 0 : apply_batch(reader, weir_slice(rest.data, size), error);
+            if (rc < 0) return rc;
+            reader->position = last + 1;
+        }
+        rest = weir_slice(rest.data + size, rest.size - size);
+    }
+    return 0;
+}
+
+static int take_fetched(struct weir_records_reader *reader, struct weir_error *error)
+{
+    struct weir_fetch_request *fetch = &reader->fetch;
+    int rc = fetch->request.rc;
+    if (rc < 0) {
+        *error = fetch->request.error;
+        return rc;
+    }
+    int64_t before = reader->position;
+    for (size_t i = 0; rc >= 0 && i < fetch->part_count; i++) {
+        const struct weir_log_part *part = &fetch->parts[i];
+        rc = apply_part(reader, weir_slice(part->bytes->data + part->from, part->size), error);
+    }
+    weir_fetch_release(fetch);
+    if (rc >= 0 && reader->position == before) reader->position = reader->log_end; /* no more */
+    return rc;
+}
+
+static int take_ends(struct weir_records_reader *reader, struct weir_error *error)
+{
+    const struct weir_describe_partition_request *describe = &reader->describe;
+    int rc = describe->request.rc;
+    reader->has_ends = true;
+    if (rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) return 0;
+    if (rc >= 0 && describe->state.is_offline) {
+        rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline");
+    } else if (rc < 0) {
+        *error = describe->request.error;
+    }
+    if (rc < 0) return rc;
+    reader->exists = true;
+    reader->position = describe->state.start_offset;
+    reader->log_end = describe->state.end_offset;
+    return 0;
+}
+
+static void ask_more(struct weir_records_reader *reader)
+{
+    reader->is_fetching = true;
+    reader->fetch = (struct weir_fetch_request){
+        .request = weir_start_asked(reader->start),
+        .from = {weir_text(reader->topic), 0},
+        .offset = reader->position,
+        .size_max = READ_SIZE,
+        .deadline = WEIR_MONO_NEVER,
+        .read_uncommitted_end = true,
+    };
+    weir_broker_fetch(reader->start->streams->broker, &reader->fetch);
+}
+
+int weir_records_read(struct weir_records_reader *reader, struct weir_error *error)
+{
+    struct weir_broker *broker = reader->start->streams->broker;
+    if (!reader->has_begun) {
+        reader->has_begun = true;
+        reader->describe = (struct weir_describe_partition_request){
+            .request = weir_start_asked(reader->start), .of = {weir_text(reader->topic), 0}};
+        weir_broker_describe_partition(broker, &reader->describe);
+        return 1;
+    }
+    int rc = 0;
+    if (!reader->has_ends) {
+        rc = take_ends(reader, error);
+    } else if (reader->is_fetching) {
+        reader->is_fetching = false;
+        rc = take_fetched(reader, error);
+    }
+    if (rc < 0) return weir_error_wrap(error, rc, "topic '%s'", reader->topic);
+    if (!reader->exists || reader->position >= reader->log_end) return 0;
+    ask_more(reader);
+    return 1;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int build(struct weir_start *start, const struct weir_records_source *source,
+                 struct weir_batch_builder *builder)
+{
+    struct weir_budget *budget = &start->streams->budget;
+    struct weir_buffer key;
+    struct weir_buffer value;
+    weir_buffer_init(&key, budget, 0);
+    weir_buffer_init(&value, budget, 0);
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < source->count; i++) {
+        weir_buffer_reset(&key);
+        weir_buffer_reset(&value);
+        if (!source->add(start, i, &key, &value)) continue;
+        const struct weir_record record = {.key = weir_buffer_slice(&key),
+                                           .value = weir_buffer_slice(&value),
+                                           .timestamp_ms = weir_wall_now(start->streams->env).ms};
+        rc = key.failed || value.failed ? WEIR_NO_MEMORY : weir_batch_builder_add(builder, &record);
+    }
+    weir_buffer_close(&key);
+    weir_buffer_close(&value);
+    return rc;
+}
+
+static int send(struct weir_start *start, struct weir_batch_builder *builder)
+{
+    struct weir_slice batch;
+    int rc = weir_batch_builder_finish(builder, &WEIR_BATCH_FINISH_NONE, &batch);
+    if (rc < 0) return rc;
+    struct weir_shared *bytes = weir_shared_new(&start->streams->log->budget, batch.size);
+    if (bytes == NULL) return WEIR_NO_MEMORY;
+    memcpy(bytes->data, batch.data, batch.size);
+    bytes->size = batch.size;
+    start->is_writing = true;
+    start->written = (struct weir_produce_request){
+        .request = weir_start_asked(start),
+        .to = {weir_text(start->application_topic), 0},
+        .batches = bytes,
+        .acks = WEIR_ACKS_ALL,
+        .is_internal = true,
+    };
+    weir_broker_produce(start->streams->broker, &start->written);
+    return 0;
+}
+
+int weir_records_write(struct weir_start *start, const struct weir_records_source *source,
+                       struct weir_error *error)
+{
+    weir_assert(!start->is_writing);
+    struct weir_batch_builder builder;
+    weir_batch_builder_init(&builder, &start->streams->budget, WEIR_CODEC_NONE, 0);
+    int rc = build(start, source, &builder);
+    if (rc >= 0 && builder.record_count > 0) rc = send(start, &builder);
+    weir_batch_builder_close(&builder);
+    if (rc >= 0) return 0;
+    return weir_error_set(error, (enum weir_code)rc, "write to topic '%s': %s",
+                          start->application_topic, weir_code_text(rc));
+}
+
+int weir_records_written(struct weir_start *start, struct weir_error *error)
+{
+    if (!start->is_writing) return 0;
+    struct weir_produce_request *written = &start->written;
+    start->is_writing = false;
+    weir_shared_unref(written->batches);
+    written->batches = NULL;
+    if (written->request.rc < 0) {
+        *error = written->request.error;
+        return weir_error_wrap(error, written->request.rc, "write to topic '%s'",
+                               start->application_topic);
+    }
+    start->records_end = written->last_offset + 1;
+    return 0;
+}
