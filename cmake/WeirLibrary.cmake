@@ -14,7 +14,8 @@ endif()
 
 add_library(weir SHARED ${objects})
 add_library(weir_archive STATIC ${objects})
-set_target_properties(weir PROPERTIES SOVERSION 0 VERSION ${PROJECT_VERSION} LINKER_LANGUAGE C)
+set(WEIR_SOVERSION 0)
+set_target_properties(weir PROPERTIES SOVERSION ${WEIR_SOVERSION} VERSION ${PROJECT_VERSION} LINKER_LANGUAGE C)
 set_target_properties(weir_archive PROPERTIES OUTPUT_NAME weir LINKER_LANGUAGE C)
 foreach(library IN ITEMS weir weir_archive)
   target_link_libraries(${library} PRIVATE weir_flags ${WEIR_FOREIGN} Threads::Threads)
@@ -34,3 +35,13 @@ install(TARGETS weir weir_archive
 install(FILES ${CMAKE_SOURCE_DIR}/include/weir.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/weir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${CMAKE_BINARY_DIR}/weir.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# find_package(Weir)
+set(WEIR_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Weir)
+file(RELATIVE_PATH WEIR_CMAKE_UP ${CMAKE_INSTALL_FULL_LIBDIR}/cmake/Weir ${CMAKE_INSTALL_PREFIX})
+include(CMakePackageConfigHelpers)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/WeirConfig.cmake.in ${CMAKE_BINARY_DIR}/WeirConfig.cmake @ONLY)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/WeirConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/WeirConfig.cmake ${CMAKE_BINARY_DIR}/WeirConfigVersion.cmake
+        DESTINATION ${WEIR_CMAKE_DIR})

@@ -13,4 +13,13 @@
 #define WEIR_NODISCARD
 #endif
 
+/* The first member of an options struct. In C it is set by the struct's _INIT macro; in C++, which lacks
+ * compound literals and, before C++20, designated initialisers, by the struct itself:
+ * `struct weir_log_options options{}; options.num_partitions = 4;` */
+#ifdef __cplusplus
+#define WEIR_SIZE(type) size_t size = sizeof(type)
+#else
+#define WEIR_SIZE(type) size_t size
+#endif
+
 #endif

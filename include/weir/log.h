@@ -33,7 +33,7 @@ struct weir_config {
 };
 
 struct weir_log_options {
-    size_t size; /* sizeof, set by WEIR_LOG_OPTIONS_INIT */
+    WEIR_SIZE(struct weir_log_options); /* sizeof, set by WEIR_LOG_OPTIONS_INIT */
     /** Create topics on first use (auto.create.topics.enable); WEIR_AUTO_CREATE_OFF forbids it. */
     int auto_create_topics;
     /** Partitions of a topic created without a number (num.partitions); 0: 1. */
@@ -125,7 +125,7 @@ struct weir_delivery {
 };
 
 struct weir_producer_options {
-    size_t size;
+    WEIR_SIZE(struct weir_producer_options);
     int acks; /* 0 (default): all; WEIR_PRODUCER_ACKS_NONE; 1: leader */
     /** How long a batch may fill up. 0: until it is full, until flush, or until a poll finds nothing
      * of its partition on the way. Looked at by send and poll: there is no thread that does. */
@@ -176,7 +176,7 @@ WEIR_API int weir_produce(struct weir_log *log, const char *topic, struct weir_s
 /* ---- consumer -------------------------------------------------------------------------------- */
 
 struct weir_consumer_options {
-    size_t size;
+    WEIR_SIZE(struct weir_consumer_options);
     const char *group;      /* for committed offsets; NULL: none */
     size_t fetch_max_bytes; /* per poll and partition; 0: 1 MiB */
 };

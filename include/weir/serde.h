@@ -97,10 +97,10 @@ struct weir_struct_type {
     size_t field_count;
 };
 
+/* Positional, since C++ before C++20 has no designated initialisers. */
 #define WEIR_FIELD_(type, member, kind_)                                                           \
     {                                                                                              \
-        .name = #member, .kind = (kind_), .offset = offsetof(type, member),                        \
-        .size = sizeof(((type *)0)->member)                                                        \
+        "" #member, (kind_), offsetof(type, member), sizeof(((type *)0)->member), 0, NULL          \
     }
 #define WEIR_FIELD_BOOL(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_BOOL)
 #define WEIR_FIELD_INT32(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_INT32)
@@ -110,16 +110,16 @@ struct weir_struct_type {
 #define WEIR_FIELD_SLICE(type, member) WEIR_FIELD_(type, member, WEIR_FIELD_KIND_SLICE)
 #define WEIR_FIELD_STRUCT(outer, member, declared)                                                 \
     {                                                                                              \
-        .name = #member, .kind = WEIR_FIELD_KIND_STRUCT, .offset = offsetof(outer, member),        \
-        .size = sizeof(((outer *)0)->member), .type = (declared)                                   \
+        "" #member, WEIR_FIELD_KIND_STRUCT, offsetof(outer, member), sizeof(((outer *)0)->member), \
+            0, (declared)                                                                          \
     }
 
 /** A serde over a declared struct; static storage does: `static const struct weir_serde payment =
  * WEIR_STRUCT_SERDE(&payment_type, struct payment);` */
 #define WEIR_STRUCT_SERDE(declared, type_name)                                                     \
     {                                                                                              \
-        .name = #type_name, .object_size = sizeof(type_name), .serialize = weir_struct_serialize,  \
-        .deserialize = weir_struct_deserialize, .context = (declared)                              \
+        "" #type_name, sizeof(type_name), weir_struct_serialize, weir_struct_deserialize,          \
+            (declared)                                                                             \
     }
 
 WEIR_API size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_call *call,

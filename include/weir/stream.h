@@ -155,7 +155,7 @@ enum weir_cache { WEIR_CACHE_DEFAULT = 0, WEIR_CACHE_OFF = -1 };
 
 /** How a table is kept. NULL options: RocksDB, cached, logged, named after the node. */
 struct weir_materialized {
-    size_t size;
+    WEIR_SIZE(struct weir_materialized);
     const char *name; /* of the store; its changelog is `<application>-<name>-changelog` */
     enum weir_store_kind store;
     enum weir_cache cache; /* off: every update is forwarded, not only the last before a commit */
@@ -163,6 +163,7 @@ struct weir_materialized {
     int64_t retention_ms; /* windowed: 0: size + grace; more keeps closed windows longer */
 };
 #define WEIR_MATERIALIZED_INIT .size = sizeof(struct weir_materialized)
+/* For C; in C++ a variable of its own does it. */
 #define WEIR_STORE(...) (&(struct weir_materialized){WEIR_MATERIALIZED_INIT, __VA_ARGS__})
 
 /** Values are int64_t. */

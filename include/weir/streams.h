@@ -43,7 +43,7 @@ enum weir_on_mismatch {
 };
 
 struct weir_streams_options {
-    size_t size;
+    WEIR_SIZE(struct weir_streams_options);
     const char
         *application_id; /* application.id: names the state, the internal topics, the group */
     int32_t num_stream_threads; /* num.stream.threads; 0: 1 */

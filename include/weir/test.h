@@ -19,7 +19,7 @@ extern "C" {
 struct weir_test;
 
 struct weir_test_options {
-    size_t size;
+    WEIR_SIZE(struct weir_test_options);
     uint64_t seed;                       /* 0: 1 */
     int32_t partition_count;             /* of input and output topics; 0: 1 */
     int64_t wall_ms;                     /* wall clock at the start; 0: 2024-01-01 */
