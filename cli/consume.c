@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/interrupt.h"
@@ -37,7 +38,7 @@ static const struct cli_option options[] = {
     {'e', "exit-at-end", CLI_FLAG, offsetof(struct values, ends_at_end), NULL,
      "stop at what is the end now, as ':end' does (always so with --data)"},
     {0, "pretty-print", CLI_FLAG, offsetof(struct values, is_pretty), NULL,
-     "json over several lines (default); =false: a line per record"},
+     "json: several lines a record (default on a terminal); =false: one"},
     {0, "meta-only", CLI_FLAG, offsetof(struct values, is_meta_only), NULL,
      "json: the value's size instead of the value"},
     {0, "print-control-records", CLI_FLAG, offsetof(struct values, with_control), NULL,
@@ -58,7 +59,13 @@ static const char details[] =
     "  duration from now: @-1h, @-1h30m:-5m. Behind a date it counts from there: @2026-01-01:6h.\n"
     "\n"
     "FORMAT is 'json', or a text in which these stand for:\n"
-    "  %v %k %t     value, key, topic; as %v{hex}, {base64}, {base64raw}\n"
+    "  %v %k %t     value, key, topic; as %v{hex}, {base64}, {base64raw}, or as what the bytes "
+    "are:\n"
+    "               {i8} to {i64}, {u8} to {u64}, {f32}, {f64}, big-endian as serdes write them, "
+    "or\n"
+    "               {i64le}, ...; {windowed}, a windowed key; {struct[place:text,celsius:f64]}, a\n"
+    "               declared struct with its fields in order (bool, i32, i64, f64, text, slice,\n"
+    "               struct[...]), shown as JSON. Bytes that are none: ? and their hex\n"
     "  %V %K %T %H  their sizes, and how many headers\n"
     "  %h{%k=%v }   each header\n"
     "  %p %o %e     partition, offset, leader epoch\n"
@@ -73,7 +80,8 @@ static const char details[] =
     "\n"
     "examples:\n"
     "  weir consume orders -o -10 -e -f '%o %d{strftime[%T]} %k %v\\n'\n"
-    "  weir consume orders -o @-1h:end --pretty-print=false | jq .value\n";
+    "  weir consume app-counts-changelog -f '%k %v{i64}\\n'\n"
+    "  weir consume orders -o @-1h:end | jq .value\n";
 
 enum { FETCH_WAIT_MS = 5000, FETCH_SIZE_MAX = 4 << 20, PLAIN_SIZE_MAX = 1 << 30 };
 enum { OUTPUT_SIZE = 64 * 1024 };
@@ -376,7 +384,8 @@ static int check_values(struct consumption *run, const struct cli_command *comma
 
 static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    struct values values = {.offset = "start", .format = "json", .is_pretty = true};
+    struct values values = {
+        .offset = "start", .format = "json", .is_pretty = isatty(STDOUT_FILENO)};
     struct cli_operands operands;
     int exit_code;
     if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {

@@ -10,8 +10,10 @@
 #include "cli/say.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_server,       &cli_topic_create, &cli_topic_list, &cli_topic_describe, &cli_topic_alter,
-    &cli_topic_delete, &cli_produce,      &cli_consume,    &cli_log_dump,       &cli_log_verify,
+    &cli_server,         &cli_topic_create, &cli_topic_list,
+    &cli_topic_describe, &cli_topic_alter,  &cli_topic_add_partitions,
+    &cli_topic_delete,   &cli_produce,      &cli_consume,
+    &cli_log_dump,       &cli_log_verify,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0], NAME_SIZE_MAX = 64 };
 
@@ -20,10 +22,10 @@ enum { COMMANDS = sizeof commands / sizeof commands[0], NAME_SIZE_MAX = 64 };
 static void print_commands(void)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
-        printf("  %-16s %s\n", commands[i]->name, commands[i]->summary);
+        printf("  %-20s %s\n", commands[i]->name, commands[i]->summary);
     }
-    printf("  %-16s %s\n", "help [COMMAND]", "all about one command");
-    printf("  %-16s %s\n", "version", "this program's version");
+    printf("  %-20s %s\n", "help [COMMAND]", "all about one command");
+    printf("  %-20s %s\n", "version", "this program's version");
 }
 
 static void print_help(void)
@@ -92,7 +94,7 @@ static void print_group(FILE *to, const char *group)
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strncmp(commands[i]->name, group, size) != 0 || commands[i]->name[size] != ' ')
             continue;
-        (void)fprintf(to, "  weir %-16s %s\n", commands[i]->name, commands[i]->summary);
+        (void)fprintf(to, "  weir %-20s %s\n", commands[i]->name, commands[i]->summary);
     }
 }
 

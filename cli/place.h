@@ -31,7 +31,7 @@ struct place_target { /* from the command line */
      "DIR",    "work in this data directory, without a server"},                                   \
     {                                                                                              \
         'b', "brokers", CLI_TEXT, offsetof(type, target.brokers), "HOST:PORT",                     \
-            "the server (default: $WEIR_BROKERS, else 127.0.0.1:9092)"           \
+            "the server (default: $WEIR_BROKERS, else 127.0.0.1:9092)"                             \
     }
 
 struct place_partition {
@@ -112,6 +112,9 @@ struct place_ops {
                   struct weir_error *error);
     int (*configure)(struct place *place, const char *topic, const struct weir_config *configs,
                      size_t config_count, struct weir_error *error);
+    /* `total` with those there are */
+    int (*add_partitions)(struct place *place, const char *topic, int32_t total,
+                          struct weir_error *error);
     int (*remove)(struct place *place, const char *topic, struct weir_error *error);
     /* the first offset at or after a time, or one of the constants; -1: none */
     int (*offset_at)(struct place *place, const char *topic, int32_t partition,

@@ -203,6 +203,21 @@ static int embedded_configure(struct place *place, const char *topic,
     return weir_topic_configure(embedded_of(place)->log, topic, configs, config_count, error);
 }
 
+static int embedded_add_partitions(struct place *place, const char *topic, int32_t total,
+                                   struct weir_error *error)
+{
+    struct weir_topic_request request = {
+        .operation = WEIR_TOPIC_ADD_PARTITIONS,
+        .topic = weir_text(topic),
+        .partition_count = total,
+    };
+    int rc = wait_begin(place, &request.request, error);
+    if (rc < 0) return rc;
+    weir_broker_topic(broker_of(place), &request);
+    rc = wait_for(place, &request.request, error);
+    return weir_error_wrap(error, rc, "add partitions to topic '%s'", topic);
+}
+
 static int embedded_remove(struct place *place, const char *topic, struct weir_error *error)
 {
     return weir_topic_delete(embedded_of(place)->log, topic, error);
@@ -316,6 +331,7 @@ static const struct place_ops embedded_ops = {
     .describe = embedded_describe,
     .create = embedded_create,
     .configure = embedded_configure,
+    .add_partitions = embedded_add_partitions,
     .remove = embedded_remove,
     .offset_at = embedded_offset_at,
     .produce = embedded_produce,

@@ -250,6 +250,7 @@ static const struct place_ops remote_ops = {
     .describe = remote_describe,
     .create = remote_create,
     .configure = remote_configure,
+    .add_partitions = remote_add_partitions,
     .remove = remote_remove,
     .offset_at = remote_offset_at,
     .produce = remote_produce,

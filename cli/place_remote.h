@@ -47,6 +47,8 @@ int remote_create(struct place *place, const struct place_new_topic *topic,
                   struct weir_error *error);
 int remote_configure(struct place *place, const char *topic, const struct weir_config *configs,
                      size_t config_count, struct weir_error *error);
+int remote_add_partitions(struct place *place, const char *topic, int32_t total,
+                          struct weir_error *error);
 int remote_remove(struct place *place, const char *topic, struct weir_error *error);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "cli/typed.h"
 #include "weir/error.h"
 #include "weir/record.h"
 #include "wire/record_batch.h"
@@ -11,7 +12,8 @@
  * The format language of `-f` and `-o`: rpk's percent verbs, with their modifiers in braces. One text
  * becomes a list of pieces, from which records are printed (record_print.c) or read (record_scan.c).
  *
- *     %v %k %t           value, key, topic: as they are, {hex}, {base64}, {base64raw}
+ *     %v %k %t           value, key, topic: as they are, {hex}, {base64}, {base64raw}, or by a type that
+ *                        typed.h has: {i64}, {f64le}, {struct[place:text,celsius:f64]}, {windowed}
  *     %V %K %T %H        their sizes; how many headers: {ascii} {hex32} {big16} {little64} {byte} …
  *     %p %o %e %x %y %i  partition, offset, leader epoch, producer id and epoch, number of the record
  *     %[ %| %]           log start offset, last stable offset, high watermark
@@ -45,7 +47,7 @@ enum format_verb {
     FORMAT_RECORD_NUMBER,
 };
 
-enum format_text { FORMAT_RAW, FORMAT_HEX, FORMAT_BASE64, FORMAT_BASE64_RAW };
+enum format_text { FORMAT_RAW, FORMAT_HEX, FORMAT_BASE64, FORMAT_BASE64_RAW, FORMAT_TYPED };
 enum format_number {
     FORMAT_ASCII,
     FORMAT_HEX_DIGITS, /* `width` digits */
@@ -65,6 +67,7 @@ enum format_attribute {
 struct format_piece {
     enum format_verb verb;
     enum format_text text;
+    struct typed typed; /* FORMAT_TYPED */
     enum format_number number;
     int width;
     enum format_time time;

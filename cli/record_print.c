@@ -84,6 +84,9 @@ static void print_text(const struct format_piece *piece, struct weir_slice text,
     case FORMAT_BASE64_RAW:
         print_base64(text, piece->text == FORMAT_BASE64, to);
         break;
+    case FORMAT_TYPED:
+        typed_print(&piece->typed, text, to);
+        break;
     }
 }
 

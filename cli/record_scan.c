@@ -184,10 +184,22 @@ static int decode_base64(struct scan *scan, struct weir_slice text, struct weir_
     return 0;
 }
 
-static int decode(struct scan *scan, enum format_text kind, struct weir_slice text,
+static int decode_typed(struct scan *scan, const struct typed *typed, struct weir_slice text,
+                        struct weir_slice *plain_out)
+{
+    uint8_t *plain = weir_arena_alloc(scan->arena, TYPED_NUMBER_SIZE_MAX);
+    if (plain == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
+    if (typed_read(typed, text, plain) < 0) {
+        return fail(scan, "this text is no number of that type");
+    }
+    *plain_out = weir_slice(plain, typed->width);
+    return 0;
+}
+
+static int decode(struct scan *scan, const struct format_piece *piece, struct weir_slice text,
                   struct weir_slice *plain_out)
 {
-    switch (kind) {
+    switch (piece->text) {
     case FORMAT_RAW:
         *plain_out = text;
         return 0;
@@ -196,6 +208,8 @@ static int decode(struct scan *scan, enum format_text kind, struct weir_slice te
     case FORMAT_BASE64:
     case FORMAT_BASE64_RAW:
         return decode_base64(scan, text, plain_out);
+    case FORMAT_TYPED:
+        return decode_typed(scan, &piece->typed, text, plain_out);
     }
     return 0;
 }
@@ -239,7 +253,7 @@ static int scan_text(struct scan *scan, const struct format_piece *pieces, size_
     }
     struct weir_slice text = weir_slice(scan->input.data + scan->at, size);
     scan->at += size;
-    return decode(scan, pieces[i].text, text, text_out);
+    return decode(scan, &pieces[i], text, text_out);
 }
 
 static int scan_literal(struct scan *scan, const struct format_piece *piece, bool is_last)
@@ -372,6 +386,9 @@ static int check_pieces(const struct format_piece *pieces, size_t count, bool is
             return refuse(error,
                           "nothing says where a text ends; put a separator behind it, or its "
                           "size (%K, %V) before it");
+        }
+        if (piece->text == FORMAT_TYPED && !typed_is_number(&piece->typed)) {
+            return refuse(error, "a struct or a windowed key can be printed, not read");
         }
         if (verb == FORMAT_HEADERS && !has_count) {
             return refuse(error, "%h needs the number of headers (%H) before it");

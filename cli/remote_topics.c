@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "wire/error_codes.h"
+#include "wire/generated/create_partitions_request.h"
+#include "wire/generated/create_partitions_response.h"
 #include "wire/generated/create_topics_request.h"
 #include "wire/generated/create_topics_response.h"
 #include "wire/generated/delete_topics_request.h"
@@ -321,6 +323,30 @@ int remote_configure(struct place *place, const char *topic, const struct weir_c
     int rc = ask_configure(remote, topic, changes, config_count, error);
     weir_free(changes);
     return weir_error_wrap(error, rc, "configure topic '%s'", topic);
+}
+
+int remote_add_partitions(struct place *place, const char *topic, int32_t total,
+                          struct weir_error *error)
+{
+    struct weir_wire_create_partitions_request_create_partitions_topic asked = {
+        .name = weir_text(topic),
+        .count = total,
+    };
+    struct weir_wire_create_partitions_request request;
+    weir_wire_create_partitions_request_init(&request);
+    request.topics = &asked;
+    request.topics_count = 1;
+    request.timeout_ms = ADMIN_TIMEOUT_MS;
+    struct remote_question question = {.request_type = &weir_wire_create_partitions_request_type,
+                                       .response_type = &weir_wire_create_partitions_response_type,
+                                       .request = &request};
+    const void *answer = NULL;
+    int rc = remote_ask(remote_of(place), &question, &answer, error);
+    if (rc < 0) return rc;
+    const struct weir_wire_create_partitions_response *response = answer;
+    if (response->results_count != 1) return no_answer(error);
+    rc = remote_refusal(response->results[0].error_code, response->results[0].error_message, error);
+    return weir_error_wrap(error, rc, "add partitions to topic '%s'", topic);
 }
 
 static int ask_remove(struct remote *remote, const char *topic, struct weir_error *error)

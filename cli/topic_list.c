@@ -1,7 +1,9 @@
 /** `weir topic list`. */
 #include "cli/place.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "cli/say.h"
 
@@ -18,35 +20,104 @@ static const struct cli_option options[] = {
     PLACE_OPTIONS(struct values),
 };
 
-static void print_json(const struct place_topics *topics, bool with_internal)
+/* What all partitions of a topic hold. */
+struct totals {
+    int64_t records; /* -1: not known */
+    int64_t bytes;
+};
+
+static struct totals totals_of(const struct place_topic *topic)
 {
-    const char *separator = "";
-    (void)fputs("[", stdout);
-    for (size_t i = 0; i < topics->count; i++) {
-        const struct place_topic *topic = &topics->rows[i];
-        if (topic->is_internal && !with_internal) continue;
-        printf("%s{\"name\": ", separator);
-        say_json_text(stdout, weir_text(topic->name));
-        printf(", \"partitions\": %d, \"internal\": %s}", (int)topic->partition_count,
-               topic->is_internal ? "true" : "false");
-        separator = ",\n ";
+    struct totals totals = {0};
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct place_partition *partition = &topic->partitions[i];
+        totals.records += partition->end_offset - partition->start_offset;
+        bool is_known = totals.bytes >= 0 && partition->size_bytes >= 0;
+        totals.bytes = is_known ? totals.bytes + partition->size_bytes : -1;
     }
-    (void)puts("]");
+    return totals;
 }
 
-static size_t print_table(const struct place_topics *topics, bool with_internal)
+/* A topic with a partition that cannot be read is listed all the same, without its totals. */
+static int describe(struct place *place, struct weir_arena *arena, const char *name,
+                    struct place_topic *topic_out, struct totals *totals_out,
+                    struct weir_error *error)
 {
-    size_t shown = 0;
-    struct say_table table;
-    say_table_begin(&table, "TOPIC|>PARTITIONS");
-    for (size_t i = 0; i < topics->count; i++) {
-        if (topics->rows[i].is_internal && !with_internal) continue;
-        say_table_cell(&table, "%s", topics->rows[i].name);
-        say_table_cell(&table, "%d", (int)topics->rows[i].partition_count);
-        shown++;
+    int rc = place->ops->describe(place, arena, name, true, topic_out, NULL);
+    if (rc == 0) *totals_out = totals_of(topic_out);
+    return rc == 0 ? 0 : place->ops->describe(place, arena, name, false, topic_out, error);
+}
+
+static void print_json(const struct place_topic *topic, struct totals totals, bool is_first)
+{
+    printf("%s{\"name\": ", is_first ? "" : ",\n ");
+    say_json_text(stdout, weir_text(topic->name));
+    printf(", \"partitions\": %d, \"internal\": %s, \"records\": %" PRId64 ", \"bytes\": %" PRId64
+           "}",
+           (int)topic->partition_count, topic->is_internal ? "true" : "false", totals.records,
+           totals.bytes);
+}
+
+/* Sizes for people on a terminal, and for programs, which read columns without blanks, elsewhere. */
+static void add_row(struct say_table *table, const struct place_topic *topic, struct totals totals)
+{
+    char size[24];
+    say_table_cell(table, "%s", topic->name);
+    say_table_cell(table, "%d", (int)topic->partition_count);
+    if (totals.records < 0) {
+        say_table_cell(table, "-");
+    } else {
+        say_table_cell(table, "%" PRId64, totals.records);
     }
-    say_table_end(&table, 0);
-    return shown;
+    if (totals.bytes < 0) {
+        say_table_cell(table, "-");
+    } else if (isatty(STDOUT_FILENO)) {
+        say_table_cell(table, "%s", say_size(size, totals.bytes));
+    } else {
+        say_table_cell(table, "%" PRId64, totals.bytes);
+    }
+}
+
+/* One topic at a time, in memory that is used again. Topics that go meanwhile are left out. */
+static int print_topics(struct cli *cli, struct place *place, const struct values *values,
+                        const struct place_topics *topics, size_t *shown_out,
+                        struct weir_error *error)
+{
+    struct weir_arena arena;
+    struct say_table table;
+    int rc = 0;
+    weir_arena_init(&arena, &cli->budget, 0);
+    say_table_begin(&table, isatty(STDOUT_FILENO) ? "TOPIC|>PARTITIONS|>RECORDS|>SIZE"
+                                                  : "TOPIC|>PARTITIONS|>RECORDS|>BYTES");
+    if (values->is_json) (void)putchar('[');
+    for (size_t i = 0; rc == 0 && i < topics->count; i++) {
+        struct place_topic topic;
+        if (topics->rows[i].is_internal && !values->with_internal) continue;
+        weir_arena_reset(&arena);
+        struct totals totals = {-1, -1};
+        rc = describe(place, &arena, topics->rows[i].name, &topic, &totals, error);
+        if (rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
+            rc = 0;
+            continue;
+        }
+        if (rc < 0) break;
+        if (values->is_json) {
+            print_json(&topic, totals, *shown_out == 0);
+        } else {
+            add_row(&table, &topic, totals);
+        }
+        ++*shown_out;
+    }
+    if (values->is_json) {
+        (void)puts("]");
+        say_table_drop(&table);
+    } else if (rc < 0) {
+        say_table_drop(&table);
+    } else {
+        say_table_end(&table, 0);
+    }
+    weir_arena_close(&arena);
+    return rc;
 }
 
 static int list(struct cli *cli, struct place *place, const struct values *values)
@@ -54,18 +125,16 @@ static int list(struct cli *cli, struct place *place, const struct values *value
     struct weir_error error = {0};
     struct weir_arena arena;
     struct place_topics topics;
+    size_t shown = 0;
     weir_arena_init(&arena, &cli->budget, 0);
     int rc = place->ops->list(place, &arena, &topics, &error);
-    int exit_code = CLI_OK;
-    if (rc < 0) {
-        exit_code = say_failure(&error, NULL);
-    } else if (values->is_json) {
-        print_json(&topics, values->with_internal);
-    } else if (print_table(&topics, values->with_internal) == 0) {
+    if (rc == 0) rc = print_topics(cli, place, values, &topics, &shown, &error);
+    weir_arena_close(&arena);
+    if (rc < 0) return say_failure(&error, NULL);
+    if (shown == 0 && !values->is_json) {
         say_note("no topics yet: 'weir topic create NAME%s' makes one", place->option);
     }
-    weir_arena_close(&arena);
-    return exit_code != CLI_OK ? exit_code : say_flush();
+    return say_flush();
 }
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
@@ -86,7 +155,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
 const struct cli_command cli_topic_list = {
     .name = "topic list",
     .operands = "",
-    .summary = "the topics, with their partitions",
+    .summary = "the topics, with their partitions, records and bytes",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .run = run,

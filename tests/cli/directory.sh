@@ -6,7 +6,7 @@
 # topics
 gives "created topic 'orders'" "$weir" topic create orders -d data -p 3 -c retention.ms=3600000
 refuses 1 "is there already, with 3 partitions" "$weir" topic create orders -d data
-gives "$(printf 'TOPIC   PARTITIONS\norders           3')" "$weir" topic list -d data
+gives "$(printf 'TOPIC   PARTITIONS  RECORDS  BYTES\norders           3        0      0')" "$weir" topic list -d data
 "$weir" topic describe orders -d data >described.txt
 grep -q '^retention.ms  *3600000  *set$' described.txt || fail "$(cat described.txt)"
 ! grep -q ' $' described.txt || fail "blanks at the end of a line"
@@ -33,11 +33,41 @@ gives "10" sh -c "'$weir' consume orders -d data -o @-1h:end -f x | wc -c"
 echo | "$weir" produce orders -d data -p 1 -k gone -Z -o '' # a tombstone
 gives '{"topic":"orders","key":"gone","timestamp":T,"partition":1,"offset":0}' \
     sh -c "'$weir' consume orders -d data -p 1 --pretty-print=false | sed 's/\"timestamp\":[0-9]*/\"timestamp\":T/'"
-"$weir" consume orders -d data -p 0 -n 1 | python3 -m json.tool >/dev/null || fail "no JSON"
+"$weir" consume orders -d data -p 0 -n 1 --pretty-print | python3 -m json.tool >/dev/null || fail "no JSON"
+gives "10" sh -c "'$weir' consume orders -d data -p 0 | wc -l" # a line per record in a pipe
+"$weir" consume orders -d data -p 0 | python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' || fail "no JSON by lines"
+gives "orders 3 11" sh -c "'$weir' topic list -d data | awk 'NR == 2 { print \$1, \$2, \$3 }'"
+gives "11" sh -c "'$weir' topic list -d data --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0][\"records\"])'"
 
 # equal keys meet in murmur2's partition: Kafka's own figure for "21" is -973932308
 gives "Produced to partition $(( (-973932308 & 0x7fffffff) % 3 ))" \
     sh -c "echo x | '$weir' produce orders -d data -k 21 -o 'Produced to partition %p\n'"
+
+# numbers, declared structs and windowed keys are read as what they are
+"$weir" topic create typed -d data -q
+printf 'a 7\nb -1\nc 9223372036854775807\n' | "$weir" produce typed -d data -f '%k %v{i64}\n' -o ''
+printf 'd 2.5\n' | "$weir" produce typed -d data -f '%k %v{f64}\n' -o ''
+gives "a 7,b -1,c 9223372036854775807,d 4612811918334230528," "$weir" consume typed -d data -f '%k %v{i64},'
+gives "2.5" "$weir" consume typed -d data -o -1 -f '%v{f64}'
+gives "0000000000000007" "$weir" consume typed -d data -n 1 -f '%v{hex}'
+gives "504403158265495552" "$weir" consume typed -d data -n 1 -f '%v{u64le}'
+gives "?61 ?0000000000000007" "$weir" consume typed -d data -n 1 -f '%k{i64} %v{i32}'
+refuses 1 "no number of that type" sh -c "echo 'e 1.5' | '$weir' produce typed -d data -f '%k %v{i64}\n'"
+refuses 1 "no number of that type" sh -c "echo 'e 300' | '$weir' produce typed -d data -f '%k %v{u8}\n'"
+printf '0104726f6d653ff80000000000000000000000000003\n' | "$weir" produce typed -d data -f '%v{hex}\n' -o ''
+gives '{"place":"rome","celsius":1.5,"count":3} null' \
+    "$weir" consume typed -d data -o -1 -f '%v{struct[place:text,celsius:f64,count:i64]} %k{i64}'
+printf '726f6d6500000193f23ec400\n' | "$weir" produce typed -d data -f '%v{hex}\n' -o ''
+gives 'rome@2024-12-23T06:40:19.968Z' "$weir" consume typed -d data -o -1 -f '%v{windowed}'
+refuses 2 "a field is NAME:TYPE" "$weir" consume typed -d data -f '%v{struct[place]}'
+refuses 2 "can be printed, not read" "$weir" produce typed -d data -f '%v{struct[a:i32]}\n'
+
+# partitions are added, not taken away
+gives "topic 'typed' has 3 partitions now" "$weir" topic add-partitions typed 2 -d data
+gives "3" sh -c "'$weir' topic list -d data | awk '\$1 == \"typed\" { print \$2 }'"
+refuses 2 "a whole number from 1 on" "$weir" topic add-partitions typed 0 -d data
+refuses 1 "has no topic 'tipped'" "$weir" topic add-partitions tipped 1 -d data
+"$weir" topic delete typed -d data -q
 
 # bytes of any kind come back as they went in
 "$weir" topic create raw -d data -q

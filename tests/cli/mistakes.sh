@@ -71,7 +71,7 @@ refuses 1 "write to stdout" sh -c "'$weir' consume t -d data >/dev/full"
 refuses 1 "write to stdout" sh -c "'$weir' consume t -d data >&-"
 "$weir" produce t -d data <&- || fail "a closed stdin is an empty one"
 
-for command in server "topic create" "topic list" "topic describe" "topic alter" "topic delete" \
+for command in server "topic create" "topic list" "topic describe" "topic alter" "topic add-partitions" "topic delete" \
     produce consume "log dump" "log verify"; do
     # shellcheck disable=SC2086
     "$weir" help $command >help.txt || fail "help $command"

@@ -41,6 +41,9 @@ refuses 1 "has no topic 'ordres'" "$weir" consume ordres
 grep -qF "did you mean 'orders'?" err.txt || fail "no suggestion: $(cat err.txt)"
 refuses 1 "has no partition 7" "$weir" consume orders -p 7
 
+gives "topic 'orders' has 5 partitions now" "$weir" topic add-partitions orders 3
+gives "orders 5 1001" sh -c "'$weir' topic list | awk 'NR == 2 { print \$1, \$2, \$3 }'"
+
 # a reader that waits gets what comes later
 mkfifo later
 "$weir" consume orders -o end -n 1 -f '%v\n' >later &

@@ -1,0 +1,75 @@
+/** `weir topic add-partitions`. */
+#include "cli/place.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "cli/say.h"
+
+struct values {
+    struct place_target target;
+    bool is_quiet;
+};
+
+static const struct cli_option options[] = {
+    {'q', "quiet", CLI_FLAG, offsetof(struct values, is_quiet), NULL, "say nothing on success"},
+    PLACE_OPTIONS(struct values),
+};
+
+static const char details[] =
+    "N is how many come on top of those there are. Records stay where they are, but a key may go "
+    "to\n"
+    "another partition from now on: a job that counts by key on this topic is refused after it,\n"
+    "because its state lies by partition.\n";
+
+static int add(struct place *place, const struct values *values, const char *name, int32_t added)
+{
+    struct weir_error error = {0};
+    struct place_topic topic;
+    int rc = place->ops->describe(place, NULL, name, false, &topic, &error);
+    if (rc < 0) return place_say_failure(place, name, &error);
+    if (topic.partition_count > INT32_MAX - added) {
+        return say_usage(cli_topic_add_partitions.name, "that many partitions cannot be");
+    }
+    int32_t total = topic.partition_count + added;
+    rc = place->ops->add_partitions(place, name, total, &error);
+    if (rc < 0) return place_say_failure(place, name, &error);
+    if (!values->is_quiet) printf("topic '%s' has %d partitions now\n", name, (int)total);
+    return say_flush();
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct values values = {0};
+    struct cli_operands operands;
+    struct place *place = NULL;
+    int exit_code;
+    char *end;
+    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
+        return exit_code;
+    }
+    errno = 0;
+    long long added = strtoll(operands.items[1], &end, 10);
+    if (*end != '\0' || errno != 0 || added < 1 || added > INT32_MAX) {
+        return say_usage(command->name, "'%s' partitions: a whole number from 1 on is wanted",
+                         operands.items[1]);
+    }
+    exit_code = place_open(cli, &values.target, &place);
+    if (exit_code == CLI_OK) exit_code = add(place, &values, operands.items[0], (int32_t)added);
+    place_close(place);
+    return exit_code;
+}
+
+const struct cli_command cli_topic_add_partitions = {
+    .name = "topic add-partitions",
+    .operands = "NAME N",
+    .operand_min = 2,
+    .operand_max = 2,
+    .summary = "add N partitions to a topic",
+    .details = details,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run,
+};

@@ -1,0 +1,178 @@
+#include <string.h>
+
+#include "cli/typed.h"
+#include "tests/support/support.h"
+#include "weir/serde.h"
+
+static struct weir_heap heap;
+static struct weir_budget budget;
+static struct weir_arena arena;
+static struct weir_buffer shown;
+static struct weir_error error;
+
+static void set_up(void)
+{
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "test", &heap, NULL, 0);
+    weir_arena_init(&arena, &budget, 0);
+    weir_buffer_init(&shown, &budget, 0);
+}
+
+static void tear_down(void)
+{
+    weir_buffer_close(&shown);
+    weir_arena_close(&arena);
+}
+
+static void expect(const char *type, const void *bytes, size_t size, const char *text)
+{
+    struct typed typed;
+    ck_ok(typed_parse(weir_text(type), &arena, &typed, &error), &error);
+    weir_buffer_reset(&shown);
+    typed_print(&typed, weir_slice(bytes, size), &shown);
+    weir_buffer_append(&shown, "", 1);
+    ck_assert_str_eq((const char *)shown.data, text);
+}
+
+/* Numbers are shown in both orders of bytes, and what has another size is not guessed at. */
+START_TEST(numbers_are_shown_by_their_type)
+{
+    static const uint8_t bytes[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
+    expect("i64", bytes, 8, "-2");
+    expect("u64", bytes, 8, "18446744073709551614");
+    expect("i32le", bytes + 4, 4, "-16777217");
+    expect("u16", bytes + 6, 2, "65534");
+    expect("u16le", bytes + 6, 2, "65279");
+    expect("i8", bytes + 7, 1, "-2");
+    expect("f64", "\x3f\xb9\x99\x99\x99\x99\x99\x9a", 8, "0.1");
+    expect("f64le", "\x9a\x99\x99\x99\x99\x99\xb9\x3f", 8, "0.1");
+    expect("f32", "\x3d\xcc\xcc\xcd", 4, "0.1");
+    expect("i64", bytes, 7, "?ffffffffffffff");
+    expect("i64", NULL, 0, "null");
+    expect("i64", "", 0, "?");
+}
+END_TEST
+
+/* What is read is shown as the same text; what does not fit is refused. */
+START_TEST(numbers_are_read_as_they_are_shown)
+{
+    static const char *const good[][2] = {
+        {"i64", "-9223372036854775808"},
+        {"u64", "18446744073709551615"},
+        {"i8le", "-128"},
+        {"u32le", "4294967295"},
+        {"f64", "-1.5e-300"},
+        {"f32", "3.25"},
+        {"f64", "inf"},
+    };
+    static const char *const bad[][2] = {{"i64", "9223372036854775808"},
+                                         {"u8", "256"},
+                                         {"i8", "128"},
+                                         {"u64", "-1"},
+                                         {"i32", ""},
+                                         {"i32", " 1"},
+                                         {"i32", "1 "},
+                                         {"i32", "1.5"},
+                                         {"f64", "x"}};
+    uint8_t bytes[TYPED_NUMBER_SIZE_MAX];
+    struct typed typed;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        ck_ok(typed_parse(weir_text(good[i][0]), &arena, &typed, &error), &error);
+        ck_assert_int_eq(typed_read(&typed, weir_text(good[i][1]), bytes), 0);
+        expect(good[i][0], bytes, typed.width, good[i][1]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_ok(typed_parse(weir_text(bad[i][0]), &arena, &typed, &error), &error);
+        ck_assert_msg(typed_read(&typed, weir_text(bad[i][1]), bytes) == WEIR_INVALID_ARGUMENT,
+                      "%s as %s", bad[i][1], bad[i][0]);
+    }
+}
+END_TEST
+
+struct inner {
+    double ratio;
+    int32_t rank;
+};
+struct outer {
+    bool is_new;
+    int32_t small;
+    int64_t large;
+    char name[8];
+    struct weir_slice note;
+    struct inner inner;
+};
+static const struct weir_field inner_fields[] = {WEIR_FIELD_DOUBLE(struct inner, ratio),
+                                                 WEIR_FIELD_INT32(struct inner, rank)};
+static const struct weir_struct_type inner_type = {"inner", sizeof(struct inner), 1, inner_fields,
+                                                   2};
+static const struct weir_field outer_fields[] = {
+    WEIR_FIELD_BOOL(struct outer, is_new), WEIR_FIELD_INT32(struct outer, small),
+    WEIR_FIELD_INT64(struct outer, large), WEIR_FIELD_TEXT(struct outer, name),
+    WEIR_FIELD_SLICE(struct outer, note),  WEIR_FIELD_STRUCT(struct outer, inner, &inner_type),
+};
+static const struct weir_struct_type outer_type = {"outer", sizeof(struct outer), 1, outer_fields,
+                                                   6};
+static const struct weir_serde outer_serde = WEIR_STRUCT_SERDE(&outer_type, struct outer);
+static const char OUTER[] = "struct[is_new:bool,small:i32,large:i64,name:text,note:slice,"
+                            "inner:struct[ratio:f64,rank:i32]]";
+
+/* What the serde writes is shown field by field, and cut or long bytes are not. */
+START_TEST(what_the_serde_writes_is_shown)
+{
+    uint8_t bytes[128];
+    struct outer object = {true, -3, 258, "a\"b", weir_text("x\ny"), {0.5, 7}};
+    int64_t size = weir_serialize(&outer_serde, &object, bytes, sizeof bytes, &error);
+    ck_assert_int_gt(size, 0);
+    expect(OUTER, bytes, (size_t)size,
+           "{\"is_new\":true,\"small\":-3,\"large\":258,\"name\":\"a\\\"b\",\"note\":\"x\\ny\","
+           "\"inner\":{\"ratio\":0.5,\"rank\":7}}");
+    object.note = weir_null();
+    size = weir_serialize(&outer_serde, &object, bytes, sizeof bytes, &error);
+    expect("struct[is_new:bool,small:i32]", bytes, 6, "{\"is_new\":true,\"small\":-3}");
+    expect(OUTER, bytes, 6, "{\"is_new\":true,\"small\":-3}"); /* an older version has fewer */
+    expect(OUTER, bytes, 5, "?0101ffffff");
+    expect("struct[is_new:bool]", bytes, 6, "?0101fffffffd");
+    expect(OUTER, "\0\1", 2, "?0001"); /* there is no version 0 */
+}
+END_TEST
+
+/* What is not well formed is refused where it is wrong. */
+START_TEST(wrong_types_are_refused)
+{
+    static const char *const bad[] = {"struct[",        "struct[]",
+                                      "struct[a]",      "struct[a:]",
+                                      "struct[:i32]",   "struct[a:i16]",
+                                      "struct[a:i32",   "struct[a:i32]x",
+                                      "struct[a:i32,]", "struct[a:struct[b:i32]",
+                                      "struct[a:i32le]"};
+    struct typed typed = {.width = 77};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(typed_parse(weir_text(bad[i]), &arena, &typed, &error) ==
+                          WEIR_INVALID_ARGUMENT,
+                      "'%s'", bad[i]);
+    }
+    static const char *const unknown[] = {"",     "i6",      "i64x",      "text",
+                                          "bool", "structs", "windowedle"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        ck_assert_msg(typed_parse(weir_text(unknown[i]), &arena, &typed, &error) == WEIR_NOT_FOUND,
+                      "'%s'", unknown[i]);
+    }
+    ck_assert_uint_eq(typed.width, 77);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("typed");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, numbers_are_shown_by_their_type);
+    tcase_add_test(tests, numbers_are_read_as_they_are_shown);
+    tcase_add_test(tests, what_the_serde_writes_is_shown);
+    tcase_add_test(tests, wrong_types_are_refused);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("typed", add);
+}
