@@ -69,6 +69,13 @@ struct weir_iovec { /* layout of struct iovec */
     size_t size;
 };
 
+/* Which start of the machine this is: while it stays the same, the page cache has kept all that was
+ * written, whoever died. Text; empty if the system does not say. */
+enum { WEIR_BOOT_ID_SIZE = 40 };
+struct weir_boot_id {
+    char text[WEIR_BOOT_ID_SIZE];
+};
+
 typedef int (*weir_list_fn)(void *context, const char *name, enum weir_file_kind kind);
 
 struct weir_env;
@@ -80,6 +87,7 @@ struct weir_env_ops {
     struct weir_mono (*mono_now)(struct weir_env *env);
     struct weir_wall (*wall_now)(struct weir_env *env);
     void (*random)(struct weir_env *env, void *bytes, size_t size);
+    struct weir_boot_id (*boot_id)(struct weir_env *env);
 
     int (*file_open)(struct weir_env *env, const char *path, unsigned flags,
                      struct weir_file **file_out, struct weir_error *error);
@@ -145,6 +153,11 @@ static inline uint64_t weir_random_u64(struct weir_env *env)
     uint64_t value;
     env->ops->random(env, &value, sizeof value);
     return value;
+}
+
+static inline struct weir_boot_id weir_boot_id(struct weir_env *env)
+{
+    return env->ops->boot_id(env);
 }
 
 /* Errors of files: WEIR_NOT_FOUND, WEIR_EXISTS, WEIR_PERMISSION, WEIR_NO_SPACE, WEIR_LIMIT (out of

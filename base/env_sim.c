@@ -3,6 +3,7 @@
  */
 #include "base/env_sim_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,17 @@ static void fill_random(struct weir_env *env, void *bytes, size_t size)
     }
 }
 
+/* A loss of power starts the machine anew; a kill does not. */
+static struct weir_boot_id boot_id(struct weir_env *env)
+{
+    const struct weir_sim_life *life = (const struct weir_sim_life *)env;
+    struct weir_boot_id id = {{0}};
+    (void)snprintf(id.text, sizeof id.text, "%016llx-%d-%llu",
+                   (unsigned long long)life->sim->options.seed, life->node->number,
+                   (unsigned long long)life->node->boot_count);
+    return id;
+}
+
 /* Whoever waits runs the events itself and looks after each. */
 static void signal_waiters(struct weir_env *env)
 {
@@ -58,6 +70,7 @@ static const struct weir_env_ops ops = {
     .mono_now = mono_now,
     .wall_now = wall_now,
     .random = fill_random,
+    .boot_id = boot_id,
     .file_open = weir_sim_file_open,
     .file_close = weir_sim_file_close,
     .file_read = weir_sim_file_read,
@@ -128,6 +141,7 @@ void weir_sim_die(struct weir_sim_life *life, enum weir_sim_crash_kind kind)
     weir_sim_actors_end(life);
     weir_sim_files_end(life);
     weir_sim_sockets_end(life, kind == WEIR_SIM_POWER);
+    if (kind == WEIR_SIM_POWER) node->boot_count++;
     if (kind == WEIR_SIM_POWER) weir_disk_lose_power(node->disk);
     for (struct weir_sim_attachment *at = node->attachments; at != NULL; at = at->next) {
         if (at->crash != NULL) at->crash(at->object, kind, life->sim);

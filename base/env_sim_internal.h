@@ -111,6 +111,7 @@ struct weir_sim_node {
     struct weir_disk *disk;
     struct weir_sim_life *life; /* NULL: down */
     uint64_t life_count;
+    uint64_t boot_count; /* how often it has lost power */
     int64_t wall_offset_ms;
     struct weir_sim_fault_plan plan;
     uint64_t change_count; /* operations that change the disk, since the last reset */

@@ -10,6 +10,7 @@
 #include "base/env_uv_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,25 @@ static void fill_random(struct weir_env *env, void *bytes, size_t size)
     }
 }
 
+static struct weir_boot_id boot_id(struct weir_env *env)
+{
+    return ((const struct weir_env_uv *)env)->boot_id;
+}
+
+/* The kernel draws it when it starts (random(4)). Whatever is no plain word is not believed. */
+static struct weir_boot_id read_boot_id(void)
+{
+    struct weir_boot_id id = {{0}};
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return id;
+    ssize_t got = read(fd, id.text, sizeof id.text - 1);
+    (void)close(fd);
+    size_t size = got > 0 ? strspn(id.text, "0123456789abcdef-") : 0;
+    bool is_whole = size > 0 && (id.text[size] == '\n' || id.text[size] == '\0');
+    id.text[is_whole ? size : 0] = '\0';
+    return id;
+}
+
 static bool may_block(struct weir_env *env)
 {
     (void)env;
@@ -128,6 +148,7 @@ static const struct weir_env_ops ops = {
     .mono_now = mono_now,
     .wall_now = wall_now,
     .random = fill_random,
+    .boot_id = boot_id,
     .file_open = weir_env_uv_file_open,
     .file_close = weir_env_uv_file_close,
     .file_read = weir_env_uv_file_read,
@@ -182,6 +203,7 @@ int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env *
     weir_heap_init(&env->heap, false);
     weir_budget_init(&env->budget, "node", &env->heap, NULL, 0);
     init_locks(env);
+    env->boot_id = read_boot_id();
     env->work_last = &env->work_first;
     env->worker_count = options->worker_count != 0 ? options->worker_count : WORKERS_BY_DEFAULT;
     env->base = (struct weir_env){

@@ -25,6 +25,7 @@ struct weir_env_uv {
     struct weir_env base;
     struct weir_heap heap;
     struct weir_budget budget;
+    struct weir_boot_id boot_id;
 
     pthread_mutex_t wait_lock;
     pthread_cond_t wait_changed;

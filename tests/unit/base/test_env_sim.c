@@ -250,6 +250,22 @@ START_TEST(each_life_has_its_own_randomness)
 }
 END_TEST
 
+/* A kill leaves the machine running; a loss of power starts it anew, and each node is its own. */
+START_TEST(a_boot_ends_with_the_power_and_not_with_a_kill)
+{
+    struct weir_sim *sim = new_sim(1);
+    struct weir_boot_id first = weir_boot_id(weir_sim_node(sim, 0));
+    struct weir_boot_id other = weir_boot_id(weir_sim_node(sim, 1));
+    ck_assert_str_ne(first.text, "");
+    ck_assert_str_ne(first.text, other.text);
+    weir_sim_crash(sim, 0, WEIR_SIM_KILL);
+    ck_assert_str_eq(weir_boot_id(weir_sim_node(sim, 0)).text, first.text);
+    weir_sim_crash(sim, 0, WEIR_SIM_POWER);
+    ck_assert_str_ne(weir_boot_id(weir_sim_node(sim, 0)).text, first.text);
+    weir_sim_free(sim);
+}
+END_TEST
+
 /* ---- waiting ---------------------------------------------------------------------------------- */
 
 struct asking {
@@ -648,6 +664,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_deadline_taken_back_leaves_no_event);
     tcase_add_test(tests, a_wall_jump_is_one_nodes_and_the_wall_clocks);
     tcase_add_test(tests, each_life_has_its_own_randomness);
+    tcase_add_test(tests, a_boot_ends_with_the_power_and_not_with_a_kill);
     tcase_add_test(tests, waiting_runs_events_outside_and_is_refused_inside);
     tcase_add_test(tests, waiting_for_nothing_times_out);
     tcase_add_test(tests, a_run_ends_at_its_limit);

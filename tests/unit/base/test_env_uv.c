@@ -1,6 +1,7 @@
 /* The real environment: actors, their mailboxes and deadlines, work, and waiting for them. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,19 @@ START_TEST(clocks_and_randomness_are_plausible)
     uint8_t bytes[1000] = {0};
     weir_random(env, bytes, sizeof bytes);
     ck_assert_mem_ne(bytes + 900, bytes + 800, 100);
+}
+END_TEST
+
+/* What the kernel says, without the newline. */
+START_TEST(the_boot_id_is_the_kernels)
+{
+    char wanted[64] = {0};
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file != NULL && fgets(wanted, sizeof wanted, file) != NULL) {
+        wanted[strcspn(wanted, "\n")] = '\0';
+    }
+    if (file != NULL) (void)fclose(file);
+    ck_assert_str_eq(weir_boot_id(env).text, wanted);
 }
 END_TEST
 
@@ -484,6 +498,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("env_uv");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, clocks_and_randomness_are_plausible);
+    tcase_add_test(tests, the_boot_id_is_the_kernels);
     tcase_add_test(tests, messages_of_several_threads_arrive_in_order_per_sender);
     tcase_add_test(tests, no_wake_up_is_lost_between_two_actors);
     tcase_add_test(tests, no_wake_up_is_lost_between_a_waiting_thread_and_an_actor);
