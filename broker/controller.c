@@ -394,11 +394,15 @@ static int open_log(struct weir_controller *controller, const char *path,
     };
     int rc = weir_partition_log_open(&options, log_out, &recovery, error);
     if (rc < 0) return rc;
+    weir_partition_say_recovery(broker->env, weir_text(WEIR_CLUSTER_METADATA_TOPIC), 0, &recovery);
     if (recovery.offline_from >= 0) {
         (void)weir_partition_log_close(*log_out, NULL);
         *log_out = NULL;
-        return weir_error_set(error, WEIR_CORRUPT, "'%s' is damaged from offset %lld on: %s", path,
-                              (long long)recovery.offline_from, recovery.reason);
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "'%s' is damaged from offset %lld on: %s; 'weir log repair %s "
+                              "%s/0' shows what can be saved",
+                              path, (long long)recovery.offline_from, recovery.reason,
+                              broker->directory.path.text, WEIR_CLUSTER_METADATA_TOPIC);
     }
     return 0;
 }

@@ -87,8 +87,7 @@ static void run(struct weir_work *work)
         if (rc == 0) {
             weir_log_sync_run(&partition->sync, is_synced);
         } else {
-            partition->sync.rc = rc;
-            partition->sync.error = error;
+            weir_log_sync_failed(&partition->sync, rc, &error);
         }
     }
 }

@@ -333,20 +333,21 @@ static int open_job(struct weir_partition *partition)
     return rc;
 }
 
-static void log_recovery(const struct weir_partition *partition)
+void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,
+                                 const struct weir_log_recovery *recovery)
 {
-    const struct weir_log_recovery *recovery = &partition->recovery;
     char reason[2 * sizeof recovery->reason];
     bool is_bad = recovery->cut_bytes > 0 || recovery->offline_from >= 0;
     bool is_quiet = recovery->was_clean || recovery->scanned_bytes == 0;
     if (is_quiet && !is_bad) return;
     weir_log(
-        &partition->shard->env->logger, is_bad ? WEIR_LOG_WARN : WEIR_LOG_INFO, "log.recovered",
+        &env->logger, is_bad ? WEIR_LOG_WARN : WEIR_LOG_INFO, "log.recovered",
         "topic=%.*s partition=%d scanned_bytes=%lld cut_bytes=%lld cut_offset=%lld "
-        "may_be_rot=%d offline_from=%lld reason=%s",
-        (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
+        "may_be_rot=%d kept=%s offline_from=%lld reason=%s",
+        (int)topic.size, (const char *)topic.data, number,
         (long long)recovery->scanned_bytes, (long long)recovery->cut_bytes,
         (long long)recovery->cut_offset, recovery->cut_may_be_rot,
+        recovery->cut_kept[0] != '\0' ? recovery->cut_kept : "-",
         (long long)recovery->offline_from, weir_log_quote(reason, sizeof reason, recovery->reason));
 }
 
@@ -360,7 +361,8 @@ static void opened(struct weir_partition *partition)
         leave(partition);
         return;
     }
-    log_recovery(partition);
+    weir_partition_say_recovery(partition->shard->env, partition->topic, partition->number,
+                                &partition->recovery);
     weir_counter_add(&partition->shard->open_partitions, 1);
     weir_partition_resume(partition);
 }

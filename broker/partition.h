@@ -91,6 +91,9 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
 /** Free it and close its log; blocks. For the end, when the actors are gone. First error. */
 int weir_partition_free(struct weir_partition *partition, struct weir_error *error);
 
+/** Tell the log what opening this one found, unless there is nothing to say. */
+void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,
+                                 const struct weir_log_recovery *recovery);
 /** Send the controller's answer back to the partition that asked. */
 void weir_resolve_answer(struct weir_resolve *resolve);
 /** Find or begin to open the partition that `request` names, then run its stage. */

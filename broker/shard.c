@@ -49,10 +49,21 @@ static void nudged_closing(struct weir_message *message)
     weir_broker_release(shard->broker);
 }
 
+/* A sync of one file, or of all, that failed may have dropped pages of any. */
+static void distrust_all(struct weir_shard *shard)
+{
+    size_t at = 0;
+    struct weir_partition *partition;
+    while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        if (partition->state == WEIR_PARTITION_OPEN) weir_partition_log_distrust(partition->log);
+    }
+}
+
 static void nudged_offline(struct weir_message *message)
 {
     struct weir_shard *shard =
         (struct weir_shard *)((char *)message - offsetof(struct weir_shard, nudge_offline));
+    distrust_all(shard);
     answer_all(shard, WEIR_OFFLINE, "a write or a sync has failed; the log directory is offline",
                true);
     weir_broker_release(shard->broker);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/log/boot_file.h"
 #include "broker/log/log_open_internal.h"
 #include "broker/log/partition_metadata.h"
 #include "broker/log/small_file.h"
@@ -345,7 +346,10 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     note_last_append(log);
     if (rc < 0 || log->offline_from >= 0) return rc;
     rc = weir_log_remove_leftovers(opening, error);
-    return rc < 0 ? rc : settle(opening, error);
+    if (rc == 0) rc = settle(opening, error);
+    /* Whatever of the file an earlier boot wrote is on the disk or was cut. */
+    if (rc == 0 && !opening->is_same_boot) weir_boot_file_write(log->env, log->path);
+    return rc;
 }
 
 static int open_folder(struct weir_log_opening *opening, struct weir_error *error)
@@ -355,6 +359,7 @@ static int open_folder(struct weir_log_opening *opening, struct weir_error *erro
     if (rc < 0) return rc;
     rc = weir_log_list_folder(opening, error);
     if (rc < 0) return rc;
+    opening->is_same_boot = weir_boot_file_is_current(log->env, log->path);
     rc = read_mark(opening, error);
     if (rc < 0) return rc;
     rc = check_topic(opening, error);
@@ -380,6 +385,7 @@ int weir_partition_log_open(const struct weir_partition_log_options *options,
     weir_arena_close(&opening.arena);
     if (rc < 0) {
         (void)weir_error_wrap(error, rc, "open log '%s'", options->path);
+        if (rc == WEIR_IO) weir_boot_file_forget(log->env, log->path);
         log_free(log);
         return rc;
     }

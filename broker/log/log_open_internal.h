@@ -14,6 +14,7 @@ struct weir_log_opening {
     struct weir_durable_mark mark; /* if has_mark */
     bool has_mark;
     bool mark_is_damaged;
+    bool is_same_boot; /* nothing that was written since the last open can have been lost */
     bool has_changed;    /* what is on the disk is not what the mark says any more */
     bool needs_metadata; /* partition.metadata is missing or damaged */
     struct weir_recovery_plan plan;

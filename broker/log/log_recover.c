@@ -4,10 +4,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/log/cut_bytes.h"
 #include "broker/log/log_open_internal.h"
-
-/* How far behind a torn place to look for whole batches. */
-enum { ROT_WINDOW = 1024 * 1024 };
 
 static void say(struct weir_log_opening *opening, const char *where, const char *why)
 {
@@ -40,12 +38,22 @@ static int note_batch(struct weir_partition_log *log, struct weir_segment *segme
     return 0;
 }
 
-/* Take in what is whole from the segment's known size up to `limit`. WEIR_CORRUPT: something there
+/* What is found where a batch should begin, above the mark. */
+struct misfit {
+    int64_t limit;
+    bool was_whole;
+    bool is_cut_short;
+    bool has_batch_behind;
+    char why[192];
+};
+
+/* Take in what is whole from the segment's known size up to the limit. WEIR_CORRUPT: something there
  * does not fit; facts and end then stop before it. */
 static int take_batches(struct weir_log_opening *opening, struct weir_segment *segment,
-                        int64_t limit, bool *was_whole_out, struct weir_error *error)
+                        struct misfit *misfit, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
+    int64_t limit = misfit->limit;
     struct weir_segment_scan scan;
     weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
                                       .file = segment->file,
@@ -65,46 +73,74 @@ static int take_batches(struct weir_log_opening *opening, struct weir_segment *s
         rc = note_batch(log, segment, &header, error);
         if (rc < 0) break;
     }
-    *was_whole_out = scan.was_whole;
+    misfit->was_whole = scan.was_whole;
+    misfit->is_cut_short = scan.is_cut_short;
     weir_segment_scan_close(&scan);
     return rc == WEIR_END ? 0 : rc;
 }
 
+/* Behind the place that does not fit: is there a whole batch that must have come later? */
 static int finds_batch_behind(struct weir_log_opening *opening, struct weir_segment *segment,
                               int64_t limit, bool *found_out, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
-    struct weir_buffer bytes;
-    int64_t left = limit - segment->facts.size;
-    size_t size = (size_t)(left < ROT_WINDOW ? left : ROT_WINDOW);
-    weir_buffer_init(&bytes, log->budget, 0);
-    uint8_t *to = weir_buffer_extend(&bytes, size);
-    if (to == NULL) {
-        weir_buffer_close(&bytes);
-        return weir_error_set(error, WEIR_NO_MEMORY, "recovery: out of memory");
-    }
-    int64_t got = weir_file_read(segment->file, to, size, segment->facts.size, error);
-    if (got >= 0) {
-        *found_out = weir_recovery_finds_batch(weir_slice(to, (size_t)got), log->end_offset);
-    }
-    weir_buffer_close(&bytes);
-    return got < 0 ? (int)got : 0;
+    struct weir_batch_search search = {
+        .file = segment->file,
+        .budget = log->budget,
+        .position = segment->facts.size,
+        .limit = limit,
+        .offset_min = log->end_offset + 1,
+        .epoch_min = weir_leader_epochs_last(&log->epochs),
+    };
+    struct weir_batch_header header;
+    int64_t position;
+    int rc = weir_segment_find_batch(&search, &header, &position, error);
+    if (rc < 0) return rc;
+    *found_out = rc == 0;
+    return 0;
 }
 
 /* The tail is torn: back to the last whole batch. */
-static int cut_tail(struct weir_log_opening *opening, struct weir_segment *segment, int64_t limit,
-                    bool was_whole, const char *why, struct weir_error *error)
+static int cut_tail(struct weir_log_opening *opening, struct weir_segment *segment,
+                    const struct misfit *misfit, struct weir_error *error)
 {
     struct weir_log_recovery *recovery = &opening->recovery;
-    bool found = false;
-    int rc = finds_batch_behind(opening, segment, limit, &found, error);
+    bool may_be_rot = misfit->was_whole || misfit->has_batch_behind;
+    if (may_be_rot) {
+        struct weir_cut_piece piece = {segment, segment->facts.size, misfit->limit};
+        int rc = weir_cut_bytes_keep(&piece, recovery->cut_kept, error);
+        if (rc < 0) return rc;
+    }
+    int rc = weir_file_truncate(segment->file, segment->facts.size, error);
     if (rc < 0) return rc;
-    rc = weir_file_truncate(segment->file, segment->facts.size, error);
-    if (rc < 0) return rc;
-    recovery->cut_bytes = limit - segment->facts.size;
+    recovery->cut_bytes = misfit->limit - segment->facts.size;
     recovery->cut_offset = opening->log->end_offset;
-    recovery->cut_may_be_rot = was_whole || found;
-    say(opening, recovery->cut_may_be_rot ? "cut, may be rot" : "cut", why);
+    recovery->cut_may_be_rot = may_be_rot;
+    opening->has_changed = true;
+    say(opening, may_be_rot ? "cut, may be rot" : "cut", misfit->why);
+    return 0;
+}
+
+static int judge_misfit(struct weir_log_opening *opening, struct weir_segment *segment,
+                        struct misfit *misfit, bool is_last, struct weir_error *error)
+{
+    int rc = finds_batch_behind(opening, segment, misfit->limit, &misfit->has_batch_behind, error);
+    if (rc < 0) return rc;
+    struct weir_recovery_tail_facts facts = {
+        .is_last_segment = is_last,
+        .has_mark = opening->has_mark,
+        .mark_is_damaged = opening->mark_is_damaged,
+        .is_same_boot = opening->is_same_boot,
+        .is_cut_short = misfit->is_cut_short,
+        .has_batch_behind = misfit->has_batch_behind,
+    };
+    if (weir_recovery_judge_tail(&facts) == WEIR_TAIL_CUT) {
+        return cut_tail(opening, segment, misfit, error);
+    }
+    char reason[256];
+    (void)snprintf(reason, sizeof reason, "%020" PRId64 ".log: %s", segment->facts.base_offset,
+                   misfit->why);
+    weir_log_opening_damaged(opening, opening->log->end_offset, reason);
     return 0;
 }
 
@@ -123,27 +159,18 @@ int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segme
                              int64_t limit, bool is_last, struct weir_error *error)
 {
     struct weir_error why = {0};
-    bool was_whole = false;
+    struct misfit misfit = {.limit = limit};
     int64_t from = segment->facts.size;
     if (limit == from) return 0;
-    int rc = take_batches(opening, segment, limit, &was_whole, &why);
+    int rc = take_batches(opening, segment, &misfit, &why);
     opening->recovery.scanned_bytes += limit - from;
     if (segment->facts.size > from) {
         opening->has_changed = true;
         note_append(opening, segment);
     }
     if (rc == WEIR_CORRUPT) {
-        struct weir_recovery_tail_facts facts = {
-            .is_last_segment = is_last,
-            .has_mark = opening->has_mark,
-            .mark_is_damaged = opening->mark_is_damaged,
-        };
-        if (weir_recovery_judge_tail(&facts) == WEIR_TAIL_OFFLINE) {
-            weir_log_opening_damaged(opening, opening->log->end_offset, why.text);
-            return 0;
-        }
-        opening->has_changed = true;
-        return cut_tail(opening, segment, limit, was_whole, why.text, error);
+        (void)snprintf(misfit.why, sizeof misfit.why, "%.191s", why.text);
+        return judge_misfit(opening, segment, &misfit, is_last, error);
     }
     if (rc < 0 && error != NULL) *error = why;
     return rc;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/log/boot_file.h"
 #include "broker/log/log_internal.h"
 #include "broker/log/small_file.h"
 
@@ -161,6 +162,7 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     if (sync->rc == 0 && sync->directory_is_dirty) {
         sync->rc = weir_sync_directory(env, sync->path, &sync->error);
     }
+    if (sync->rc < 0) weir_boot_file_forget(env, sync->path);
     if (sync->rc < 0 || !sync->has_mark) return;
     int rc = weir_small_file_replace(
         &(struct weir_small_file_replace){.env = env,
@@ -173,6 +175,14 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     sync->has_mark = false;
     /* In a shortage the old mark stands and the data is safe: the next sync tries again. */
     if (!weir_code_is_shortage(rc)) sync->rc = rc;
+}
+
+void weir_log_sync_failed(struct weir_log_sync *sync, int rc, const struct weir_error *error)
+{
+    weir_assert(rc < 0);
+    sync->rc = rc;
+    sync->error = *error;
+    weir_boot_file_forget(sync->file->env, sync->path);
 }
 
 int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync)

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/log/boot_file.h"
 #include "broker/log/log_internal.h"
 
 /* ---- what the other files share -------------------------------------------------------------- */
@@ -22,8 +23,14 @@ int weir_log_fail(struct weir_partition_log *log, int rc, struct weir_error *err
         (void)snprintf(log->reason, sizeof log->reason, "%.255s",
                        error != NULL && error->text[0] != '\0' ? error->text : weir_code_text(rc));
     }
+    if (!log->has_failed) weir_boot_file_forget(log->env, log->path);
     log->has_failed = true;
     return weir_error_storage(error, rc);
+}
+
+void weir_partition_log_distrust(struct weir_partition_log *log)
+{
+    weir_boot_file_forget(log->env, log->path);
 }
 
 int weir_log_reserve_segment(struct weir_partition_log *log)

@@ -49,7 +49,9 @@ struct weir_log_recovery {
     int64_t scanned_bytes; /* past the mark */
     int64_t cut_bytes;     /* torn tail, cut back to the last whole batch */
     int64_t cut_offset;    /* the log's end after the cut; -1: nothing was cut */
-    bool cut_may_be_rot;   /* what was cut had a whole header and length: reported, L3 */
+    bool cut_may_be_rot;   /* what was cut was whole but for its crc, or had a whole batch behind it
+                              (L3): reported, and kept */
+    char cut_kept[64];     /* the file in the log's folder that has the cut bytes; "": none */
     int64_t offline_from;  /* damage: offsets from here on are offline; -1: none */
     char reason[256];      /* of a cut or an offline range, for a person */
 };
@@ -91,6 +93,10 @@ int weir_partition_log_sync_disk(struct weir_partition_log *log, struct weir_err
 int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_error *error);
 void weir_partition_log_give_up(struct weir_partition_log *log, int rc,
                                 const struct weir_error *reason);
+
+/** The disk has failed elsewhere: what this log has in the page cache alone may be gone as well, so
+ * the next open must not take it for whole. Owner's thread. */
+void weir_partition_log_distrust(struct weir_partition_log *log);
 
 /* ---- appending ------------------------------------------------------------------------------- */
 
@@ -188,6 +194,8 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
 /** Sync data (unless the caller has just synced the whole file system), folder and mark. Any one
  * thread; touches nothing but `sync` and the disk. */
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced);
+/** Instead of run: the sync of the whole file system has failed with `rc`. Any one thread. */
+void weir_log_sync_failed(struct weir_log_sync *sync, int rc, const struct weir_error *error);
 /** Take the result over: the durable offset moves, or the log goes offline (a failed sync is never
  * retried). Owner's thread. Returns `sync->rc`. */
 int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync);

@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/bytes.h"
-
 static void go_offline(struct weir_recovery_plan *plan, int64_t offset, const char *what,
                        int64_t base_offset)
 {
@@ -91,22 +89,9 @@ void weir_recovery_plan_files(const struct weir_durable_mark *mark,
 
 enum weir_recovery_tail weir_recovery_judge_tail(const struct weir_recovery_tail_facts *facts)
 {
-    if (!facts->is_last_segment) return WEIR_TAIL_OFFLINE;
-    if (facts->has_mark) return WEIR_TAIL_CUT;
-    return facts->mark_is_damaged ? WEIR_TAIL_OFFLINE : WEIR_TAIL_CUT;
-}
-
-bool weir_recovery_finds_batch(struct weir_slice bytes, int64_t offset)
-{
-    for (size_t at = 0; at + WEIR_BATCH_HEADER_SIZE <= bytes.size; at++) {
-        if (bytes.data[at + 16] != WEIR_BATCH_MAGIC) continue;
-        struct weir_batch_header header;
-        struct weir_slice rest = weir_slice(bytes.data + at, bytes.size - at);
-        if (weir_batch_peek(rest, INT32_MAX, &header, NULL) < 0) continue;
-        if (header.base_offset <= offset || header.base_offset - offset > INT32_MAX) continue;
-        if (weir_batch_check_crc(weir_slice(rest.data, weir_batch_size(&header)), NULL) == 0) {
-            return true;
-        }
-    }
-    return false;
+    bool may_be_torn = facts->is_last_segment && !facts->has_known_damage &&
+                       (facts->has_mark || !facts->mark_is_damaged);
+    if (!may_be_torn) return WEIR_TAIL_OFFLINE;
+    if (!facts->is_same_boot) return WEIR_TAIL_CUT;
+    return facts->is_cut_short && !facts->has_batch_behind ? WEIR_TAIL_CUT : WEIR_TAIL_OFFLINE;
 }

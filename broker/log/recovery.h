@@ -42,17 +42,28 @@ void weir_recovery_plan_files(const struct weir_durable_mark *mark,
                               struct weir_recovery_file *files, size_t file_count,
                               struct weir_recovery_plan *plan_out);
 
-/** What to do about bytes in a segment that are no batch that fits. */
+/**
+ * What to do about bytes in a segment that are no batch that fits. A torn tail is cut, rot never is:
+ *
+ *   - in any segment but the last, under a mark that is damaged, and with damage known from earlier
+ *     it is rot;
+ *   - if only the process has ended (the machine has not started anew since, and no write or sync
+ *     had failed), the file can but be shorter than what was being written: a last batch that the
+ *     end of the file cuts short is torn, everything else is rot;
+ *   - if power may have been lost, unsynced pages may be gone in any order: whatever does not fit is
+ *     torn, and what lies behind it was never promised to anyone. It cannot be told from rot: where
+ *     it may be, the cut is reported and what was cut is kept (log_recover.c).
+ */
 enum weir_recovery_tail { WEIR_TAIL_CUT, WEIR_TAIL_OFFLINE };
 struct weir_recovery_tail_facts {
     bool is_last_segment;
     bool has_mark;
     bool mark_is_damaged;
+    bool has_known_damage;
+    bool is_same_boot; /* boot_file.h */
+    bool is_cut_short; /* by the end of the file, and right so far */
+    bool has_batch_behind;
 };
 enum weir_recovery_tail weir_recovery_judge_tail(const struct weir_recovery_tail_facts *facts);
-
-/** Is there a whole batch, crc and all, of an offset above `offset` somewhere in `bytes`? Then what
- * looks like a torn tail may be rot (L3). */
-bool weir_recovery_finds_batch(struct weir_slice bytes, int64_t offset);
 
 #endif

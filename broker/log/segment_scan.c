@@ -101,6 +101,7 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
     int rc = look(scan, WEIR_BATCH_HEADER_SIZE, &bytes, error);
     if (rc < 0) return rc;
     if (bytes.size < WEIR_BATCH_HEADER_SIZE) {
+        scan->is_cut_short = true;
         return weir_error_set(error, WEIR_CORRUPT,
                               "position %" PRId64 ": %zu bytes are less than a batch header",
                               scan->position, bytes.size);
@@ -115,7 +116,10 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
         .end_offset = scan->end_offset,
         .epoch = scan->epoch,
     };
-    return weir_batch_check_place(header, &place, error);
+    rc = weir_batch_check_place(header, &place, error);
+    place.left = INT64_MAX;
+    scan->is_cut_short = rc < 0 && weir_batch_check_place(header, &place, NULL) == 0;
+    return rc;
 }
 
 static int check_whole(struct weir_segment_scan *scan, const struct weir_batch_header *header,
@@ -153,4 +157,108 @@ int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_hea
     scan->expected_offset = weir_batch_last_offset(&header) + 1;
     scan->epoch = header.leader_epoch;
     return 0;
+}
+
+/* ---- finding the next one -------------------------------------------------------------------- */
+
+/* Bytes made to look like headers, one in each other, must not cost the square of their number. */
+enum { MAGIC_AT = 16, SEARCH_WINDOW = 1024 * 1024, CRC_SHARE = 64, CRC_BYTES_MIN = 256 * 1024 * 1024 };
+
+struct search {
+    const struct weir_batch_search *asked;
+    struct weir_buffer window;
+    struct weir_buffer batch;
+    int64_t window_position;
+    int64_t crc_bytes_left;
+};
+
+static int search_read(struct search *search, struct weir_buffer *to, int64_t position,
+                       int64_t size, struct weir_error *error)
+{
+    weir_buffer_reset(to);
+    uint8_t *bytes = weir_buffer_extend(to, (size_t)size);
+    if (bytes == NULL) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "look for a batch: no memory for %lld bytes",
+                              (long long)size);
+    }
+    int64_t got = weir_file_read(search->asked->file, bytes, (size_t)size, position, error);
+    if (got < 0) return (int)got;
+    to->size = (size_t)got;
+    return 0;
+}
+
+static bool looks_right(const struct weir_batch_search *asked, struct weir_slice bytes,
+                        int64_t position, struct weir_batch_header *header)
+{
+    if (bytes.data[MAGIC_AT] != WEIR_BATCH_MAGIC) return false;
+    int rc = weir_batch_peek(bytes, INT32_MAX, header, NULL);
+    if (rc < 0 && rc != WEIR_TRUNCATED) return false;
+    return header->base_offset >= asked->offset_min &&
+           header->base_offset - asked->offset_min <= INT32_MAX &&
+           header->leader_epoch >= asked->epoch_min &&
+           (int64_t)weir_batch_size(header) <= asked->limit - position;
+}
+
+/* 0: a whole batch begins there. WEIR_CORRUPT: none does. WEIR_END: enough of this. */
+static int try_at(struct search *search, size_t at, struct weir_batch_header *header,
+                  struct weir_error *error)
+{
+    struct weir_slice rest = weir_slice(search->window.data + at, search->window.size - at);
+    int64_t position = search->window_position + (int64_t)at;
+    if (!looks_right(search->asked, rest, position, header)) return WEIR_CORRUPT;
+    size_t size = weir_batch_size(header);
+    search->crc_bytes_left -= (int64_t)size;
+    if (search->crc_bytes_left < 0) return WEIR_END;
+    if (size > rest.size) {
+        int rc = search_read(search, &search->batch, position, (int64_t)size, error);
+        if (rc < 0) return rc;
+        rest = weir_buffer_slice(&search->batch);
+        if (rest.size < size) return WEIR_CORRUPT;
+    }
+    return weir_batch_check_crc(weir_slice(rest.data, size), NULL);
+}
+
+/* Every place of the window at which a header fits; WEIR_CORRUPT if none holds a batch. */
+static int search_window(struct search *search, struct weir_batch_header *header, size_t *at_out,
+                         struct weir_error *error)
+{
+    for (size_t at = 0; at + WEIR_BATCH_HEADER_SIZE <= search->window.size; at++) {
+        int rc = try_at(search, at, header, error);
+        if (rc == 0) *at_out = at;
+        if (rc != WEIR_CORRUPT) return rc;
+    }
+    return WEIR_CORRUPT;
+}
+
+int weir_segment_find_batch(const struct weir_batch_search *asked,
+                            struct weir_batch_header *header_out, int64_t *position_out,
+                            struct weir_error *error)
+{
+    struct search search = {
+        .asked = asked,
+        .window_position = asked->position,
+        .crc_bytes_left = CRC_BYTES_MIN + CRC_SHARE * (asked->limit - asked->position),
+    };
+    struct weir_batch_header header;
+    int rc = WEIR_CORRUPT;
+    weir_buffer_init(&search.window, asked->budget, 0);
+    weir_buffer_init(&search.batch, asked->budget, 0);
+    while (rc == WEIR_CORRUPT) {
+        size_t at = 0;
+        int64_t left = asked->limit - search.window_position;
+        if (left < WEIR_BATCH_HEADER_SIZE) break;
+        rc = search_read(&search, &search.window, search.window_position,
+                         left < SEARCH_WINDOW ? left : SEARCH_WINDOW, error);
+        if (rc < 0 || search.window.size < WEIR_BATCH_HEADER_SIZE) break;
+        rc = search_window(&search, &header, &at, error);
+        if (rc == 0) {
+            *header_out = header;
+            *position_out = search.window_position + (int64_t)at;
+        }
+        /* The next window begins with the first place that this one could not look at. */
+        search.window_position += (int64_t)(search.window.size - WEIR_BATCH_HEADER_SIZE + 1);
+    }
+    weir_buffer_close(&search.window);
+    weir_buffer_close(&search.batch);
+    return rc == WEIR_CORRUPT ? WEIR_END : rc;
 }

@@ -19,7 +19,9 @@ struct weir_segment_scan {
     int64_t end_offset;      /* where the segment's offsets are known to end */
     int32_t epoch;           /* of the last one */
     bool check_crc;
-    bool was_whole; /* after WEIR_CORRUPT: header, length and offset fitted, only the crc did not */
+    /* after WEIR_CORRUPT: */
+    bool was_whole;    /* header, length and offset fitted, only the crc did not */
+    bool is_cut_short; /* what is there may be the beginning of the batch that belongs there */
     struct weir_buffer window;
     int64_t window_position;
 };
@@ -46,6 +48,24 @@ void weir_segment_scan_close(struct weir_segment_scan *scan);
  */
 int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_header *header_out,
                            int64_t *position_out, struct weir_error *error);
+
+/**
+ * Behind something that is no batch: the next place from `position` on where a whole one begins, crc
+ * and all, of an offset from `offset_min` on and within 2^31 of it, and of `epoch_min` at least.
+ * 0: there it is. WEIR_END: none before the limit, or more that looked like one than is worth a crc.
+ * Errors: WEIR_NO_MEMORY, WEIR_IO.
+ */
+struct weir_batch_search {
+    struct weir_file *file;
+    struct weir_budget *budget;
+    int64_t position;
+    int64_t limit;
+    int64_t offset_min;
+    int32_t epoch_min;
+};
+int weir_segment_find_batch(const struct weir_batch_search *search,
+                            struct weir_batch_header *header_out, int64_t *position_out,
+                            struct weir_error *error);
 
 /** Does `header`, found at `position`, continue a log at `expected_offset` after `epoch` within
  * `left` bytes? WEIR_CORRUPT with the reason. */

@@ -355,6 +355,17 @@ static int empty_store(const char *store)
     return mkdir(store, 0755) == 0 ? 0 : failed(store);
 }
 
+/* The machine has started anew: what the program noted of the boot it ran in is not the running one's
+ * any more, though here it is. */
+static int outdate(const char *path, const struct stat *facts, int kind, struct FTW *at)
+{
+    (void)facts;
+    if (kind != FTW_F || strcmp(path + at->base, "boot-id") != 0) return 0;
+    FILE *file = fopen(path, "we");
+    if (file == NULL || fputs("another boot\n", file) < 0) return failed(path);
+    return fclose(file) == 0 ? 0 : failed(path);
+}
+
 int power_loss_apply(const char *root, const char *store, uint64_t seed,
                      struct power_loss_report *report_out)
 {
@@ -368,6 +379,8 @@ int power_loss_apply(const char *root, const char *store, uint64_t seed,
     rc = find_files(&plug, root);
     if (rc != 0) goto out;
     rc = undo(&plug);
+    if (rc != 0) goto out;
+    rc = nftw(root, outdate, 16, FTW_PHYS) == 0 ? 0 : failed(root);
     if (rc != 0) goto out;
     rc = empty_store(store);
     *report_out = plug.report;

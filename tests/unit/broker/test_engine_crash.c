@@ -369,6 +369,52 @@ START_TEST(a_failed_sync_takes_the_directory_offline)
 }
 END_TEST
 
+/* ---- rot ------------------------------------------------------------------------------------- */
+
+static const char *const topic_names[] = {"alpha", "beta", "gamma"};
+
+#define METADATA_SEGMENT ENGINE_PATH "/log/__cluster_metadata-0/00000000000000000000.log"
+
+/* Three topics, each with a record, and an end that was not a proper one. */
+static void make_topics(struct engine *engine, enum weir_sim_crash_kind kind)
+{
+    engine_init(engine, 1);
+    ck_ok(engine_open(engine), &engine->error);
+    for (int i = 0; i < 3; i++) {
+        ck_ok(engine_create(engine, topic_names[i], 1), &engine->error);
+        ck_assert_int_eq(engine_produce(engine, topic_names[i], 0, "a", WEIR_ACKS_ALL), 0);
+    }
+    engine_crash(engine, kind);
+}
+
+static int64_t size_of(struct engine *engine, const char *path)
+{
+    struct weir_file_stat stat;
+    ck_ok(weir_stat(engine->env, path, &stat, NULL), NULL);
+    return stat.size;
+}
+
+/* After a kill a wrong bit in the metadata is rot: topics do not vanish, the directory says what is
+ * wrong, where, and what can be done. Put right, all is there. */
+START_TEST(a_flipped_bit_in_the_metadata_after_a_kill_is_refused)
+{
+    struct engine engine;
+    make_topics(&engine, WEIR_SIM_KILL);
+    int64_t size = size_of(&engine, METADATA_SEGMENT);
+    ck_ok(weir_sim_disk_flip(engine.sim, 0, METADATA_SEGMENT, size * 2 / 5, 4), NULL);
+    ck_code(engine_open(&engine), WEIR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(engine.error.text, "__cluster_metadata-0"));
+    ck_assert_ptr_nonnull(strstr(engine.error.text, "from offset "));
+    ck_assert_ptr_nonnull(strstr(engine.error.text, "weir log repair " ENGINE_PATH));
+    ck_assert_int_eq(size_of(&engine, METADATA_SEGMENT), size);
+    ck_ok(weir_sim_disk_flip(engine.sim, 0, METADATA_SEGMENT, size * 2 / 5, 4), NULL);
+    ck_ok(engine_open(&engine), &engine.error);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(engine_latest(&engine, topic_names[i], 0), 1);
+    engine_end(&engine);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* A whole life with one allocation that fails; the steps that were acknowledged. */
@@ -486,6 +532,7 @@ static void add(Suite *suite)
     tcase_add_test(faults, a_failed_sync_is_told_and_never_believed);
     tcase_add_test(faults, a_full_disk_at_each_operation_is_told_and_loses_nothing);
     tcase_add_test(faults, a_failed_sync_takes_the_directory_offline);
+    tcase_add_test(faults, a_flipped_bit_in_the_metadata_after_a_kill_is_refused);
     tcase_add_loop_test(faults, the_nth_failed_allocation_loses_nothing, 0, 2);
     suite_add_tcase(suite, faults);
 }

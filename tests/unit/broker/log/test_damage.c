@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/segment_scan.h"
 #include "tests/unit/broker/log/log_support.h"
 #include "wire/record_batch.h"
 
@@ -253,23 +254,224 @@ END_TEST
 
 /* ---- above the mark -------------------------------------------------------------------------- */
 
-/* Rot above the mark cannot be told from a torn tail: it is cut, and reported. */
-START_TEST(rot_above_the_mark_is_cut_and_reported)
+static const char first_segment[] = "00000000000000000000.log";
+
+/* Seven batches above the mark, all of them on the disk, and where each begins. */
+enum { TAIL_BATCHES = 7 };
+static int64_t tail_positions[TAIL_BATCHES + 1];
+
+static void make_tail(enum weir_sim_crash_kind kind)
 {
     test.options.mark_interval_bytes = 1 << 20;
     ck_ok(test_log_open(&test), &test.error);
-    test_log_fill(&test, 6);
-    int64_t position = (int64_t)(test.batches[0].size + test.batches[1].size);
-    int64_t end = test.batches[1].end_offset;
-    test_log_crash(&test, WEIR_SIM_KILL);
-    ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, "00000000000000000000.log"),
-                             position + 70, 2),
+    test_log_fill(&test, TAIL_BATCHES);
+    for (size_t i = 0; i < TAIL_BATCHES; i++) {
+        tail_positions[i + 1] = tail_positions[i] + (int64_t)test.batches[i].size;
+    }
+    ck_ok(test_log_sync(&test), &test.error);
+    test_log_crash(&test, kind);
+    (void)weir_sim_node(test.sim, 1);
+}
+
+static void flip_in_tail(size_t batch, int64_t byte, int bit)
+{
+    ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, first_segment),
+                             tail_positions[batch] + byte, bit),
           NULL);
+}
+
+/* The node's disk as `make_tail` left it, in the boot that wrote it. */
+static void again(void)
+{
+    weir_sim_disk_copy(test.sim, 1, 0);
+    test.env = weir_sim_node(test.sim, 0);
+}
+
+/* A kill cannot have done it: every bit of a batch with others behind it. A changed epoch is seen in
+ * the batch that follows; nothing is cut, whatever it is. */
+START_TEST(a_flipped_bit_after_a_kill_is_offline_and_never_cut)
+{
+    make_tail(WEIR_SIM_KILL);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    int64_t size = test_log_file_size(&test, first_segment);
+    for (int64_t byte = 0; byte < (int64_t)test.batches[2].size; byte++) {
+        for (int bit = 0; bit < 8; bit++) {
+            again();
+            flip_in_tail(2, byte, bit);
+            ck_ok(test_log_open(&test), &test.error);
+            bool is_next =
+                byte >= 12 && byte < 16 && test.recovery.offline_from > test.batches[2].base_offset;
+            ck_assert_int_eq(test.recovery.offline_from, test.batches[is_next ? 3 : 2].base_offset);
+            ck_assert_int_eq(test.recovery.cut_offset, -1);
+            ck_assert_ptr_nonnull(strstr(test.recovery.reason, first_segment));
+            ck_assert_int_eq(test_log_file_size(&test, first_segment), size);
+            if (!is_next) {
+                ck_assert_int_eq(test_log_expect_from(&test, 0, 300), test.batches[2].base_offset);
+            }
+            test_log_crash(&test, WEIR_SIM_KILL);
+        }
+        if (byte >= 70) break;
+    }
+}
+END_TEST
+
+/* The last batch has nothing behind it, but it is whole, and a kill leaves no wrong bytes. */
+START_TEST(a_flipped_bit_in_the_last_batch_after_a_kill_is_offline)
+{
+    make_tail(WEIR_SIM_KILL);
+    flip_in_tail(TAIL_BATCHES - 1, 80, 5);
+    int64_t size = test_log_file_size(&test, first_segment);
     ck_ok(test_log_open(&test), &test.error);
-    ck_assert_int_eq(test.recovery.cut_offset, end);
+    ck_assert_int_eq(test.recovery.offline_from, test.batches[TAIL_BATCHES - 1].base_offset);
+    ck_assert_int_eq(test_log_file_size(&test, first_segment), size);
+}
+END_TEST
+
+static void shorten(int64_t size)
+{
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(test.env, test_log_path(&test, first_segment), WEIR_OPEN_WRITE, &file,
+                         &test.error),
+          &test.error);
+    ck_ok(weir_file_truncate(file, size, &test.error), &test.error);
+    weir_file_close(file);
+}
+
+/* What the end of the file cuts short is torn, at every byte of the last batch, and only that goes. */
+START_TEST(a_last_batch_cut_short_by_a_kill_is_cut)
+{
+    make_tail(WEIR_SIM_KILL);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    int64_t last = tail_positions[TAIL_BATCHES - 1];
+    for (int64_t size = last; size < tail_positions[TAIL_BATCHES]; size++) {
+        again();
+        shorten(size);
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(test.recovery.offline_from, -1);
+        ck_assert_int_eq(test.recovery.cut_bytes, size - last);
+        ck_assert(!test.recovery.cut_may_be_rot);
+        ck_assert_str_eq(test.recovery.cut_kept, "");
+        ck_assert_int_eq(weir_partition_log_state(test.log).end_offset,
+                         test.batches[TAIL_BATCHES - 1].base_offset);
+        test_log_crash(&test, WEIR_SIM_KILL);
+    }
+}
+END_TEST
+
+/* A last batch cut short whose header is not the one that belongs there is no torn one. */
+START_TEST(a_short_tail_of_another_offset_is_offline)
+{
+    make_tail(WEIR_SIM_KILL);
+    shorten(tail_positions[TAIL_BATCHES] - 1);
+    flip_in_tail(TAIL_BATCHES - 1, 7, 0);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, test.batches[TAIL_BATCHES - 1].base_offset);
+}
+END_TEST
+
+/* What a loss of power may have done is cut, said to be perhaps more than that, and kept. */
+START_TEST(rot_above_the_mark_after_power_loss_is_cut_reported_and_kept)
+{
+    make_tail(WEIR_SIM_POWER);
+    flip_in_tail(2, 70, 2);
+    int64_t cut = tail_positions[TAIL_BATCHES] - tail_positions[2];
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.cut_offset, test.batches[2].base_offset);
+    ck_assert_int_eq(test.recovery.cut_bytes, cut);
     ck_assert(test.recovery.cut_may_be_rot);
-    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);
+    ck_assert_int_eq(test_log_file_size(&test, test.recovery.cut_kept), cut);
+    ck_assert_ptr_nonnull(strstr(test.recovery.reason, "may be rot"));
+    char kept[64];
+    (void)snprintf(kept, sizeof kept, "%s", test.recovery.cut_kept);
     test_log_expect_all(&test);
+
+    /* The kept bytes are those that were cut, but for the bit, and no segment to anyone. */
+    static uint8_t bytes[4096];
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(test.env, test_log_path(&test, kept), WEIR_OPEN_READ, &file, NULL), NULL);
+    ck_assert_int_eq(weir_file_read(file, bytes, sizeof bytes, 0, NULL), cut);
+    weir_file_close(file);
+    ck_assert_mem_eq(bytes + test.batches[2].size, test.batches[3].bytes, test.batches[3].size);
+    ck_ok(test_log_close(&test), &test.error);
+    test_log_expect_verified(&test);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test_log_file_size(&test, kept), cut);
+}
+END_TEST
+
+/* The length decides where the next batch is looked for; whole ones behind it are found all the
+ * same, and where there are none the cut is a plain one. */
+START_TEST(a_flipped_length_after_power_loss_is_told_from_a_torn_tail)
+{
+    make_tail(WEIR_SIM_POWER);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    flip_in_tail(3, 9, 3); /* half a MiB more than there is */
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.cut_offset, test.batches[3].base_offset);
+    ck_assert(test.recovery.cut_may_be_rot);
+    ck_assert_str_ne(test.recovery.cut_kept, "");
+    test_log_crash(&test, WEIR_SIM_POWER);
+
+    again();
+    flip_in_tail(TAIL_BATCHES - 1, 9, 3);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.cut_offset, test.batches[TAIL_BATCHES - 1].base_offset);
+    ck_assert(!test.recovery.cut_may_be_rot);
+    ck_assert_str_eq(test.recovery.cut_kept, "");
+    ck_assert_ptr_null(strstr(test.recovery.reason, "rot"));
+}
+END_TEST
+
+/* A batch that lies behind a hole larger than any window of the search. */
+START_TEST(a_batch_far_behind_a_hole_is_found)
+{
+    static uint8_t value[8192];
+    memset(value, 'x', sizeof value);
+    make_tail(WEIR_SIM_KILL);
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(test.env, test_log_path(&test, first_segment),
+                         WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, &test.error),
+          &test.error);
+    int64_t at = tail_positions[3];
+    int64_t far = at + (2 << 20) + 17;
+    for (; at < far; at += (int64_t)sizeof value) {
+        struct weir_iovec part = {value, sizeof value};
+        ck_ok(weir_file_write(file, &part, 1, at, &test.error), &test.error);
+    }
+    struct weir_iovec part = {test.batches[5].bytes, test.batches[5].size};
+    ck_ok(weir_file_write(file, &part, 1, at, &test.error), &test.error);
+    struct weir_batch_search search = {
+        .file = file,
+        .budget = test.env->budget,
+        .position = tail_positions[3],
+        .limit = at + (int64_t)test.batches[5].size,
+        .offset_min = test.batches[3].base_offset,
+        .epoch_min = WEIR_NO_LEADER_EPOCH,
+    };
+    struct weir_batch_header header;
+    int64_t found;
+    ck_ok(weir_segment_find_batch(&search, &header, &found, &test.error), &test.error);
+    ck_assert_int_eq(found, at);
+    ck_assert_int_eq(header.base_offset, test.batches[5].base_offset);
+    search.offset_min = header.base_offset + 1;
+    ck_assert_int_eq(weir_segment_find_batch(&search, &header, &found, &test.error), WEIR_END);
+    search.offset_min = 0;
+    search.limit--;
+    ck_assert_int_eq(weir_segment_find_batch(&search, &header, &found, &test.error), WEIR_END);
+    weir_file_close(file);
+}
+END_TEST
+
+/* Power was lost, and before this log was opened again its process was killed in the new boot: that
+ * says nothing of the bytes that the old boot wrote. */
+START_TEST(a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log)
+{
+    make_tail(WEIR_SIM_POWER);
+    flip_in_tail(2, 70, 2);
+    test_log_crash(&test, WEIR_SIM_KILL);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, -1);
+    ck_assert_int_eq(test.recovery.cut_offset, test.batches[2].base_offset);
 }
 END_TEST
 
@@ -279,8 +481,9 @@ START_TEST(a_tail_of_zeros_is_cut)
 {
     ck_ok(test_log_open(&test), &test.error);
     test_log_fill(&test, 4);
+    ck_ok(test_log_sync(&test), &test.error);
     int64_t end = weir_partition_log_state(test.log).end_offset;
-    test_log_crash(&test, WEIR_SIM_KILL);
+    test_log_crash(&test, WEIR_SIM_POWER);
     struct weir_file *file = NULL;
     ck_ok(weir_file_open(test.env, test_log_path(&test, "00000000000000000000.log"),
                          WEIR_OPEN_WRITE, &file, &test.error),
@@ -385,7 +588,14 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_reported_crc_takes_its_range_offline);
     tcase_add_test(tests, a_missing_segment_takes_its_range_offline);
     tcase_add_test(tests, a_short_segment_is_never_cut_further);
-    tcase_add_test(tests, rot_above_the_mark_is_cut_and_reported);
+    tcase_add_test(tests, a_flipped_bit_after_a_kill_is_offline_and_never_cut);
+    tcase_add_test(tests, a_flipped_bit_in_the_last_batch_after_a_kill_is_offline);
+    tcase_add_test(tests, a_last_batch_cut_short_by_a_kill_is_cut);
+    tcase_add_test(tests, a_short_tail_of_another_offset_is_offline);
+    tcase_add_test(tests, rot_above_the_mark_after_power_loss_is_cut_reported_and_kept);
+    tcase_add_test(tests, a_flipped_length_after_power_loss_is_told_from_a_torn_tail);
+    tcase_add_test(tests, a_batch_far_behind_a_hole_is_found);
+    tcase_add_test(tests, a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log);
     tcase_add_test(tests, a_tail_of_zeros_is_cut);
     tcase_add_test(tests, a_misdirected_batch_is_not_taken);
     tcase_add_test(tests, a_missing_mark_is_made_anew);

@@ -1,0 +1,24 @@
+#ifndef WEIR_BROKER_LOG_BOOT_FILE_H
+#define WEIR_BROKER_LOG_BOOT_FILE_H
+
+#include "base/env.h"
+
+/**
+ * `boot-id`: in which start of the machine the partition was last opened. As long as it is the
+ * running one, every byte that was written since is there, in the page cache or on the disk, and an
+ * end of the process can only have cut the last write short. Any other text, and none, says that
+ * power may have been lost.
+ *
+ * Per partition, for one that is opened late must not be taken for one whose tail this boot wrote. Never
+ * synced: what a loss of power makes of it cannot be the id of the boot that follows.
+ */
+#define WEIR_BOOT_FILE_NAME "boot-id"
+
+/** Was the folder's log last opened in the boot that is running? False if that cannot be told. */
+bool weir_boot_file_is_current(struct weir_env *env, const char *directory);
+/** From now on it was. What cannot be written is left out: the next open then expects the worse. */
+void weir_boot_file_write(struct weir_env *env, const char *directory);
+/** After a failed write or sync the page cache proves nothing any more. */
+void weir_boot_file_forget(struct weir_env *env, const char *directory);
+
+#endif
