@@ -318,7 +318,7 @@ static int open_job(struct weir_partition *partition)
         .path = partition->path,
         .topic_id = partition->topic_id,
         .leader_epoch = partition->leader_epoch,
-        .config = partition->config,
+        .config = partition->job_config,
     };
     int rc = weir_partition_log_open(&options, &partition->log, &partition->recovery,
                                      &partition->job_error);
@@ -443,6 +443,8 @@ static void resolved(struct weir_message *message)
         return;
     }
     move(partition, WEIR_PARTITION_OPENING);
+    /* Settings that change meanwhile are the shard's to write; the log has them once it is open. */
+    partition->job_config = partition->config;
     weir_partition_submit(partition, open_job, opened);
 }
 

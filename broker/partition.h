@@ -77,6 +77,7 @@ struct weir_partition {
     struct weir_work work;
     int (*job)(struct weir_partition *partition);       /* on a worker */
     void (*job_done)(struct weir_partition *partition); /* on the shard */
+    struct weir_topic_config job_config;                /* what the log is opened with */
     int job_rc;
     struct weir_error job_error;
     struct weir_log_recovery recovery;
