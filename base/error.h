@@ -1,7 +1,17 @@
 #ifndef WEIR_BASE_ERROR_H
 #define WEIR_BASE_ERROR_H
 
+#include <stddef.h>
+
 #include "weir/error.h"
+
+/** What a public call begins with, unless it closes something: success leaves no old text behind. */
+static inline void weir_error_clear(struct weir_error *error)
+{
+    if (error == NULL) return;
+    error->code = WEIR_OK;
+    error->text[0] = '\0';
+}
 
 /**
  * Write code and message, replacing what was there. Returns `code`, so that a failure is one line:

@@ -78,6 +78,9 @@ enum { WEIR_ERROR_TEXT_SIZE = 512 };
 /**
  * Why a call failed, for a person. Caller-owned, fixed size; pass NULL where nobody reads it. Each
  * layer puts the noun it knows in front: `restore store 'clicks': open segment '…': short read`.
+ *
+ * A call that succeeds leaves code 0 and an empty text. One that closes or frees touches it only when
+ * it fails itself, so that the error for which things are taken down is still there afterwards.
  */
 struct weir_error {
     enum weir_code code;
