@@ -10,12 +10,19 @@
 
 enum { FETCH_MAX_BYTES_DEFAULT = 1 << 20, KEY_SIZE_MAX = 4 + WEIR_TOPIC_NAME_SIZE_MAX };
 
-int weir_consumer_check(const struct weir_consumer *consumer, const char *call,
-                        struct weir_error *error)
+int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct weir_error *error)
 {
-    if (consumer != NULL && consumer->magic == WEIR_CONSUMER_MAGIC) return 0;
+    if (consumer != NULL && consumer->magic == WEIR_CONSUMER_MAGIC) {
+        return weir_access_acquire(&consumer->access, "consumer", call, error);
+    }
     return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s: the consumer is %s", call,
                           consumer == NULL ? "NULL" : "closed, or not a consumer");
+}
+
+int weir_consumer_leave(struct weir_consumer *consumer, int rc)
+{
+    if (rc != WEIR_CRASHED) weir_access_release(&consumer->access);
+    return rc;
 }
 
 /* ---- new and close --------------------------------------------------------------------------- */
@@ -64,6 +71,7 @@ struct weir_consumer *weir_consumer_new(struct weir_log *log,
                                         const struct weir_consumer_options *options,
                                         struct weir_error *error)
 {
+    weir_error_clear(error);
     struct weir_consumer_options taken;
     int rc = weir_log_check(log, "weir_consumer_new", error);
     if (rc == 0) {
@@ -88,10 +96,11 @@ struct weir_consumer *weir_consumer_new(struct weir_log *log,
 int weir_consumer_close(struct weir_consumer *consumer, struct weir_error *error)
 {
     if (consumer == NULL) return 0;
-    int rc = weir_consumer_check(consumer, "weir_consumer_close", error);
-    if (rc == 0) rc = weir_log_may_wait(consumer->log, "weir_consumer_close", error);
-    if (rc == 0) rc = weir_consumer_stop(consumer, NULL, error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_close", error);
     if (rc < 0) return rc;
+    rc = weir_log_may_wait(consumer->log, "weir_consumer_close", error);
+    if (rc == 0) rc = weir_consumer_stop(consumer, NULL, error);
+    if (rc < 0) return weir_consumer_leave(consumer, rc);
     atomic_fetch_sub(&consumer->log->consumer_count, 1);
     free_consumer(consumer);
     return 0;
@@ -224,8 +233,7 @@ static int assign_one(struct weir_consumer *consumer, const char *topic, int32_t
 static int begin_assign(struct weir_consumer *consumer, const char *topic, const char *call,
                         struct weir_topic_facts *facts_out, struct weir_error *error)
 {
-    int rc = weir_consumer_check(consumer, call, error);
-    if (rc == 0) rc = weir_log_may_wait(consumer->log, call, error);
+    int rc = weir_log_may_wait(consumer->log, call, error);
     if (rc < 0) return rc;
     return weir_topic_look_up(consumer->log, topic, false, call, facts_out, error);
 }
@@ -233,24 +241,33 @@ static int begin_assign(struct weir_consumer *consumer, const char *topic, const
 int weir_consumer_assign(struct weir_consumer *consumer, const char *topic, int32_t partition,
                          int64_t position, struct weir_error *error)
 {
+    weir_error_clear(error);
     struct weir_topic_facts facts;
-    int rc = begin_assign(consumer, topic, "weir_consumer_assign", &facts, error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_assign", error);
     if (rc < 0) return rc;
-    return assign_one(consumer, topic, partition, position, &facts, "weir_consumer_assign", error);
+    rc = begin_assign(consumer, topic, "weir_consumer_assign", &facts, error);
+    if (rc == 0) {
+        rc =
+            assign_one(consumer, topic, partition, position, &facts, "weir_consumer_assign", error);
+    }
+    return weir_consumer_leave(consumer, rc);
 }
 
 int weir_consumer_assign_topic(struct weir_consumer *consumer, const char *topic, int64_t position,
                                struct weir_error *error)
 {
-    struct weir_topic_facts facts;
-    int rc = begin_assign(consumer, topic, "weir_consumer_assign_topic", &facts, error);
+    weir_error_clear(error);
+    struct weir_topic_facts facts = {0};
+    int rc = weir_consumer_enter(consumer, "weir_consumer_assign_topic", error);
     if (rc < 0) return rc;
+    rc = begin_assign(consumer, topic, "weir_consumer_assign_topic", &facts, error);
+    if (rc < 0) return weir_consumer_leave(consumer, rc);
     size_t count = consumer->partition_count;
     for (int32_t i = 0; i < facts.partition_count && rc == 0; i++) {
         rc = assign_one(consumer, topic, i, position, &facts, "weir_consumer_assign_topic", error);
     }
     if (rc < 0 && rc != WEIR_CRASHED) remove_last(consumer, count);
-    return rc;
+    return weir_consumer_leave(consumer, rc);
 }
 
 static int not_assigned(const char *topic, int32_t partition, struct weir_error *error)
@@ -263,19 +280,23 @@ static int not_assigned(const char *topic, int32_t partition, struct weir_error 
 int weir_consumer_seek(struct weir_consumer *consumer, const char *topic, int32_t partition,
                        int64_t position, struct weir_error *error)
 {
-    int rc = weir_consumer_check(consumer, "weir_consumer_seek", error);
+    weir_error_clear(error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_seek", error);
     if (rc < 0) return rc;
-    if (find(consumer, topic, partition) == NULL) return not_assigned(topic, partition, error);
-    return weir_consumer_assign(consumer, topic, partition, position, error);
+    bool is_assigned = find(consumer, topic, partition) != NULL;
+    rc = is_assigned ? weir_consumer_assign(consumer, topic, partition, position, error)
+                     : not_assigned(topic, partition, error);
+    return weir_consumer_leave(consumer, rc);
 }
 
 int weir_consumer_position(const struct weir_consumer *consumer, const char *topic,
                            int32_t partition, int64_t *offset_out)
 {
-    int rc = weir_consumer_check(consumer, "weir_consumer_position", NULL);
+    /* What it says is unchanged; who is inside is not part of that. */
+    struct weir_consumer *entered = (struct weir_consumer *)consumer;
+    int rc = weir_consumer_enter(entered, "weir_consumer_position", NULL);
     if (rc < 0) return rc;
     const struct weir_consumer_partition *found = find(consumer, topic, partition);
-    if (found == NULL) return WEIR_NOT_FOUND;
-    *offset_out = found->position;
-    return 0;
+    if (found != NULL && offset_out != NULL) *offset_out = found->position;
+    return weir_consumer_leave(entered, found != NULL ? 0 : WEIR_NOT_FOUND);
 }

@@ -2,6 +2,7 @@
 #define WEIR_CLIENT_CONSUMER_INTERNAL_H
 
 #include "base/map.h"
+#include "client/access.h"
 #include "client/client_internal.h"
 #include "wire/record_batch.h"
 
@@ -25,7 +26,7 @@
  * A fetch either answers at once or, when all partitions are at their end and the user waits, stays
  * with the log until something comes (`is_long`).
  *
- * Thread: the consumer's user's, except on_fetched, which runs on a shard and only pushes into
+ * Thread: one at a time, and a second is refused (access.h); except on_fetched, which runs on a shard and only pushes into
  * `answered`. No locks.
  */
 enum weir_consumer_state {
@@ -63,6 +64,7 @@ struct weir_consumer_held {
 
 struct weir_consumer {
     uint32_t magic;
+    struct weir_access access;
     struct weir_log *log;
     struct weir_consumer_options options; /* `group` is a copy of ours */
     struct weir_map by_name;
@@ -83,9 +85,11 @@ enum {
     WEIR_CONSUMER_RECORDS_MAX = 4096, /* views per poll */
 };
 
-/** WEIR_INVALID_ARGUMENT unless it is an open consumer. */
-int weir_consumer_check(const struct weir_consumer *consumer, const char *call,
-                        struct weir_error *error);
+/** Every public call comes in here: WEIR_INVALID_ARGUMENT unless it is an open consumer,
+ * WEIR_WRONG_THREAD if another thread is in a call on it. */
+int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct weir_error *error);
+/** And goes out here, with its `rc`. */
+int weir_consumer_leave(struct weir_consumer *consumer, int rc);
 
 /* ---- consumer_decode.c ----------------------------------------------------------------------- */
 

@@ -216,8 +216,7 @@ static int ask_and_wait(struct weir_consumer *consumer, bool is_waiting, struct 
 static int check_poll(struct weir_consumer *consumer, const struct weir_batch_view *batch_out,
                       struct weir_error *error)
 {
-    int rc = weir_consumer_check(consumer, "weir_consumer_poll", error);
-    if (rc == 0) rc = weir_log_may_wait(consumer->log, "weir_consumer_poll", error);
+    int rc = weir_log_may_wait(consumer->log, "weir_consumer_poll", error);
     if (rc < 0) return rc;
     if (batch_out == NULL) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "weir_consumer_poll: no batch_out");
@@ -229,8 +228,8 @@ static int check_poll(struct weir_consumer *consumer, const struct weir_batch_vi
     return 0;
 }
 
-int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
-                       struct weir_batch_view *batch_out, struct weir_error *error)
+static int poll_once(struct weir_consumer *consumer, int64_t timeout_ms,
+                     struct weir_batch_view *batch_out, struct weir_error *error)
 {
     int rc = check_poll(consumer, batch_out, error);
     if (rc < 0) return rc;
@@ -259,4 +258,13 @@ int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
         .high_watermark = partition->high_watermark,
     };
     return 0;
+}
+
+int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
+                       struct weir_batch_view *batch_out, struct weir_error *error)
+{
+    weir_error_clear(error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_poll", error);
+    if (rc < 0) return rc;
+    return weir_consumer_leave(consumer, poll_once(consumer, timeout_ms, batch_out, error));
 }

@@ -77,6 +77,7 @@ static int open_server(struct weir_log *log, const struct weir_listen_options *o
 int weir_listen(struct weir_log *log, const struct weir_listen_options *options,
                 struct weir_error *error)
 {
+    weir_error_clear(error);
     struct weir_listen_options taken;
     struct weir_server *server = NULL;
     bool none = false;

@@ -214,6 +214,7 @@ int weir_log_open_in(struct weir_env *env, const char *directory,
 struct weir_log *weir_open(const char *directory, const struct weir_log_options *options,
                            struct weir_error *error)
 {
+    weir_error_clear(error);
     struct weir_log_options taken;
     struct weir_env *env = NULL;
     struct weir_log *log = NULL;
@@ -226,6 +227,7 @@ struct weir_log *weir_open(const char *directory, const struct weir_log_options 
     if (weir_log_open_in(env, directory, &taken, &log, error) < 0) goto out;
     log->owns_env = true;
     env = NULL;
+    weir_error_clear(error); /* what was looked for on the way and not found is no error */
 out:
     weir_env_uv_free(env); /* the log's by now, if there is one */
     return log;

@@ -158,7 +158,7 @@ void weir_metrics(const struct weir_log *log, metric_fn each, void *context)
 {
     struct sink sink = {each, context};
     struct weir_broker_metrics metrics;
-    if (weir_log_check(log, "weir_metrics", NULL) < 0) return;
+    if (each == NULL || weir_log_check(log, "weir_metrics", NULL) < 0) return;
     weir_broker_metrics(log->broker, &metrics);
     tell(&sink, log_metrics, COUNT(log_metrics), &metrics);
     struct weir_log *looked_at = (struct weir_log *)(uintptr_t)log; /* its counter of readers */

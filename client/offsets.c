@@ -26,10 +26,9 @@ static void fill_entries(const struct weir_consumer *consumer, struct weir_offse
     }
 }
 
-int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *error)
+static int commit(struct weir_consumer *consumer, struct weir_error *error)
 {
-    int rc = weir_consumer_check(consumer, "weir_consumer_commit", error);
-    if (rc == 0) rc = check_group(consumer->options.group, error);
+    int rc = check_group(consumer->options.group, error);
     if (rc < 0) return rc;
     if (consumer->partition_count == 0) return 0;
     struct weir_log *log = consumer->log;
@@ -51,6 +50,14 @@ int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *erro
 out:
     weir_free(entries);
     return rc;
+}
+
+int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *error)
+{
+    weir_error_clear(error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_commit", error);
+    if (rc < 0) return rc;
+    return weir_consumer_leave(consumer, commit(consumer, error));
 }
 
 static bool is_same_topic(struct weir_uuid committed, struct weir_uuid now)
@@ -99,8 +106,12 @@ out:
 int weir_committed(struct weir_log *log, const char *group, const char *topic, int32_t partition,
                    int64_t *offset_out, struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = weir_log_check(log, "weir_committed", error);
     if (rc == 0) rc = weir_topic_text_check(topic, error);
+    if (rc == 0 && offset_out == NULL) {
+        rc = weir_error_set(error, WEIR_INVALID_ARGUMENT, "weir_committed: offset_out is NULL");
+    }
     if (rc < 0) return rc;
     struct weir_uuid any = {{0}};
     struct weir_consumer_place place;

@@ -86,7 +86,8 @@ struct weir_producer *weir_producer_new(struct weir_log *log,
                                         const struct weir_producer_options *options,
                                         struct weir_error *error)
 {
-    struct weir_producer taken = {0};
+    weir_error_clear(error);
+    struct weir_producer taken = {0}; /* nobody is inside */
     int rc = weir_log_check(log, "weir_producer_new", error);
     if (rc < 0) return NULL;
     rc = weir_options_take(&taken.options, sizeof taken.options, options,
@@ -109,12 +110,20 @@ struct weir_producer *weir_producer_new(struct weir_log *log,
     return producer;
 }
 
-static int check_producer(const struct weir_producer *producer, const char *call,
-                          struct weir_error *error)
+/* Every public call comes in here, and goes out through leave. */
+static int enter(struct weir_producer *producer, const char *call, struct weir_error *error)
 {
-    if (producer != NULL && producer->magic == PRODUCER_MAGIC) return 0;
+    if (producer != NULL && producer->magic == PRODUCER_MAGIC) {
+        return weir_access_acquire(&producer->access, "producer", call, error);
+    }
     return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s: the producer is %s", call,
                           producer == NULL ? "NULL" : "closed, or not a producer");
+}
+
+static int leave(struct weir_producer *producer, int rc)
+{
+    if (rc != WEIR_CRASHED) weir_access_release(&producer->access);
+    return rc;
 }
 
 static void free_topic(struct weir_producer_topic *topic)
@@ -187,13 +196,14 @@ static int take_failure(struct weir_producer *producer, struct weir_error *error
 int weir_producer_close(struct weir_producer *producer, struct weir_error *error)
 {
     if (producer == NULL) return 0;
-    int rc = check_producer(producer, "weir_producer_close", error);
-    if (rc == 0) rc = weir_log_may_wait(producer->log, "weir_producer_close", error);
+    int rc = enter(producer, "weir_producer_close", error);
+    if (rc < 0) return rc;
+    rc = weir_log_may_wait(producer->log, "weir_producer_close", error);
     if (rc == 0 && producer->is_delivering) {
         rc = weir_error_set(error, WEIR_WRONG_THREAD,
                             "weir_producer_close inside on_delivery: return, and close then");
     }
-    if (rc < 0) return rc;
+    if (rc < 0) return leave(producer, rc);
 
     do { /* a delivery may send once more */
         struct weir_producer_partition *partition = producer->busy;
@@ -413,13 +423,12 @@ static int send_checked(struct weir_producer *producer, struct weir_producer_top
     return rc;
 }
 
-int weir_producer_send(struct weir_producer *producer, const char *topic, int32_t partition,
+static int send_record(struct weir_producer *producer, const char *topic, int32_t partition,
                        const struct weir_record *record, void *record_context,
                        struct weir_error *error)
 {
     struct weir_producer_topic *found = NULL;
-    int rc = check_producer(producer, "weir_producer_send", error);
-    if (rc == 0) rc = check_record(record, error);
+    int rc = check_record(record, error);
     if (rc == 0) rc = find_topic(producer, topic, &found, error);
     if (rc < 0) return rc;
     if (partition < -1) {
@@ -433,18 +442,28 @@ int weir_producer_send(struct weir_producer *producer, const char *topic, int32_
     return rc;
 }
 
-int weir_producer_poll(struct weir_producer *producer)
+int weir_producer_send(struct weir_producer *producer, const char *topic, int32_t partition,
+                       const struct weir_record *record, void *record_context,
+                       struct weir_error *error)
 {
-    if (check_producer(producer, "weir_producer_poll", NULL) < 0) return WEIR_INVALID_ARGUMENT;
-    weir_producer_take_answers(producer);
-    send_due(producer);
-    return weir_producer_deliver(producer);
+    weir_error_clear(error);
+    int rc = enter(producer, "weir_producer_send", error);
+    if (rc < 0) return rc;
+    return leave(producer, send_record(producer, topic, partition, record, record_context, error));
 }
 
-int weir_producer_flush(struct weir_producer *producer, struct weir_error *error)
+int weir_producer_poll(struct weir_producer *producer)
 {
-    int rc = check_producer(producer, "weir_producer_flush", error);
-    if (rc == 0) rc = weir_log_may_wait(producer->log, "weir_producer_flush", error);
+    int rc = enter(producer, "weir_producer_poll", NULL);
+    if (rc < 0) return rc;
+    weir_producer_take_answers(producer);
+    send_due(producer);
+    return leave(producer, weir_producer_deliver(producer));
+}
+
+static int flush(struct weir_producer *producer, struct weir_error *error)
+{
+    int rc = weir_log_may_wait(producer->log, "weir_producer_flush", error);
     if (rc < 0) return rc;
     if (producer->is_delivering) {
         return weir_error_set(error, WEIR_WRONG_THREAD,
@@ -464,9 +483,18 @@ int weir_producer_flush(struct weir_producer *producer, struct weir_error *error
     return take_failure(producer, error);
 }
 
+int weir_producer_flush(struct weir_producer *producer, struct weir_error *error)
+{
+    weir_error_clear(error);
+    int rc = enter(producer, "weir_producer_flush", error);
+    if (rc < 0) return rc;
+    return leave(producer, flush(producer, error));
+}
+
 int weir_produce(struct weir_log *log, const char *topic, struct weir_slice key,
                  struct weir_slice value, struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = weir_log_check(log, "weir_produce", error);
     if (rc == 0) rc = weir_log_may_wait(log, "weir_produce", error);
     if (rc < 0) return rc;

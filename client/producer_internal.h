@@ -2,6 +2,7 @@
 #define WEIR_CLIENT_PRODUCER_INTERNAL_H
 
 #include "base/map.h"
+#include "client/access.h"
 #include "client/client_internal.h"
 #include "client/partitioner.h"
 #include "wire/record_batch.h"
@@ -30,7 +31,7 @@
  * never accept: the partition's epoch is raised and those behind it are numbered from 0 again
  * (KIP-360). Without idempotence one batch is in flight, so that a retry can't be overtaken.
  *
- * Thread: the producer's user's, except on_answered, which runs on a shard and only pushes into
+ * Thread: one at a time, and a second is refused (access.h); except on_answered, which runs on a shard and only pushes into
  * `answered`. No locks.
  */
 struct weir_producer_partition;
@@ -90,6 +91,7 @@ enum { WEIR_PRODUCER_POOL_MAX = 64 };
 
 struct weir_producer {
     uint32_t magic;
+    struct weir_access access;
     struct weir_log *log;
     struct weir_producer_options options;
     enum weir_codec codec;

@@ -12,6 +12,13 @@ static int check_call(struct weir_log *log, const char *topic, const char *call,
     return rc < 0 ? rc : weir_topic_text_check(topic, error);
 }
 
+/* Where a result is put, or whom it is told. */
+static int check_given(bool is_given, const char *call, const char *what, struct weir_error *error)
+{
+    if (is_given) return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s: %s is NULL", call, what);
+}
+
 static int check_configs(const struct weir_config *configs, size_t count, bool may_reset,
                          struct weir_error *error)
 {
@@ -69,6 +76,7 @@ int weir_topic_create(struct weir_log *log, const char *topic, int32_t partition
                       const struct weir_config *configs, size_t config_count,
                       struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = check_call(log, topic, "weir_topic_create", error);
     if (rc == 0) rc = check_configs(configs, config_count, false, error);
     if (rc < 0) return rc;
@@ -88,6 +96,7 @@ int weir_topic_create(struct weir_log *log, const char *topic, int32_t partition
 
 int weir_topic_delete(struct weir_log *log, const char *topic, struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = check_call(log, topic, "weir_topic_delete", error);
     if (rc < 0) return rc;
     struct weir_topic_request request = {
@@ -101,6 +110,7 @@ int weir_topic_delete(struct weir_log *log, const char *topic, struct weir_error
 int weir_topic_configure(struct weir_log *log, const char *topic, const struct weir_config *configs,
                          size_t config_count, struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = check_call(log, topic, "weir_topic_configure", error);
     if (rc == 0) rc = check_configs(configs, config_count, true, error);
     if (rc < 0) return rc;
@@ -127,7 +137,11 @@ static void describe_into(struct weir_topic_description *description, struct wei
 int weir_topic_describe(struct weir_log *log, const char *topic,
                         struct weir_topic_description *description_out, struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = check_call(log, topic, "weir_topic_describe", error);
+    if (rc == 0) {
+        rc = check_given(description_out != NULL, "weir_topic_describe", "description_out", error);
+    }
     if (rc < 0) return rc;
     struct weir_topic_request request = {
         .operation = WEIR_TOPIC_DESCRIBE,
@@ -158,7 +172,9 @@ int weir_topic_list(struct weir_log *log,
                     int (*each)(void *context, const struct weir_topic_description *description),
                     void *context, struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = weir_log_check(log, "weir_topic_list", error);
+    if (rc == 0) rc = check_given(each != NULL, "weir_topic_list", "each", error);
     if (rc < 0) return rc;
     struct weir_arena arena;
     weir_arena_init(&arena, &log->budget, 0);
@@ -196,6 +212,7 @@ static int list_offset(struct weir_log *log, const char *topic, int32_t partitio
 int weir_topic_offsets(struct weir_log *log, const char *topic, int32_t partition,
                        int64_t *start_out, int64_t *end_out, struct weir_error *error)
 {
+    weir_error_clear(error);
     int64_t start = 0;
     int64_t end = 0;
     int rc = check_call(log, topic, "weir_topic_offsets", error);
@@ -213,7 +230,9 @@ int weir_topic_offsets(struct weir_log *log, const char *topic, int32_t partitio
 int weir_topic_offset_at(struct weir_log *log, const char *topic, int32_t partition,
                          int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error)
 {
+    weir_error_clear(error);
     int rc = check_call(log, topic, "weir_topic_offset_at", error);
+    if (rc == 0) rc = check_given(offset_out != NULL, "weir_topic_offset_at", "offset_out", error);
     if (rc < 0) return rc;
     if (timestamp_ms < 0) {
         return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
@@ -262,6 +281,7 @@ int weir_topic_look_up(struct weir_log *log, const char *topic, bool or_create, 
     if (rc < 0 && rc != WEIR_EXISTS) { /* EXISTS: somebody else was faster */
         return weir_error_wrap(error, rc, "create topic '%s'", topic);
     }
+    weir_error_clear(error); /* that it was not there is no news any more */
     return describe(log, topic, call, facts_out, error);
 }
 

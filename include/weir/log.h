@@ -141,6 +141,8 @@ struct weir_producer_options {
 enum { WEIR_PRODUCER_ACKS_NONE = -2 };
 #define WEIR_PRODUCER_OPTIONS_INIT .size = sizeof(struct weir_producer_options)
 
+/** A producer is for one thread at a time: a call while another thread is in one is WEIR_WRONG_THREAD,
+ * also for close. on_delivery may call. The same holds for a consumer. */
 WEIR_API struct weir_producer *weir_producer_new(struct weir_log *log,
                                                  const struct weir_producer_options *options,
                                                  struct weir_error *error);
