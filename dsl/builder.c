@@ -10,12 +10,42 @@
 
 enum { ARENA_BLOCK_SIZE = 16 << 10, NODES_FIRST = 32 };
 
+/* ---- handles that are missing ---------------------------------------------------------------- */
+
+/* A NULL handle does not say which builder it is of. Declaring is one thread's, from a builder's new
+ * to its build: so the thread remembers the first such call. */
+static _Thread_local struct {
+    const char *call; /* NULL: none */
+    const char *what;
+} missing;
+
+bool weir_handle_is_given(const void *handle, const char *call, const char *what)
+{
+    if (handle == NULL && missing.call == NULL) {
+        missing.call = call;
+        missing.what = what;
+    }
+    return handle != NULL;
+}
+
+/* The mistake becomes the builder's own, so that it is there at the next build too. */
+static void take_missing(struct weir_builder *builder)
+{
+    const char *call = missing.call;
+    missing.call = NULL;
+    if (call == NULL || builder == NULL) return;
+    (void)weir_builder_fail(builder, call,
+                            "the %s is NULL: pass what an earlier call on this builder returned",
+                            missing.what);
+}
+
 /* ---- the builder and its handles ------------------------------------------------------------- */
 
 struct weir_builder *weir_builder_new(void)
 {
     /* A root: the heap that all else comes from lies in it. */
     struct weir_builder *builder = calloc(1, sizeof *builder);
+    missing.call = NULL;
     if (builder == NULL) return NULL;
     builder->magic = WEIR_BUILDER_MAGIC;
     weir_heap_init(&builder->heap, false);
@@ -35,21 +65,23 @@ void weir_builder_free(struct weir_builder *builder)
 
 bool weir_builder_is_live(const struct weir_builder *builder)
 {
-    if (builder == NULL) return false;
+    if (!weir_handle_is_given(builder, "weir_stream, weir_table or weir_add_store", "builder")) {
+        return false;
+    }
     weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
     return true;
 }
 
 bool weir_stream_is_live(const struct weir_stream *stream)
 {
-    if (stream == NULL) return false;
+    if (!weir_handle_is_given(stream, "an operation on a stream", "stream")) return false;
     weir_assert(stream->magic == WEIR_STREAM_MAGIC);
     return stream->node >= 0;
 }
 
 bool weir_table_is_live(const struct weir_table *table)
 {
-    if (table == NULL) return false;
+    if (!weir_handle_is_given(table, "an operation on a table", "table")) return false;
     weir_assert(table->magic == WEIR_TABLE_MAGIC);
     return table->node >= 0;
 }
@@ -280,6 +312,8 @@ const char *weir_topology_describe(const struct weir_topology *topology)
 
 struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error *error)
 {
+    weir_error_clear(error);
+    take_missing(builder);
     if (builder == NULL) {
         (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
                              "the builder is NULL: weir_builder_new gives one");

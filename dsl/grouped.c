@@ -19,14 +19,14 @@ static struct weir_grouped *grouped_new(struct weir_builder *builder,
 
 struct weir_grouped *weir_group_by_key(struct weir_stream *stream)
 {
-    if (stream == NULL) return NULL;
+    if (!weir_handle_is_given(stream, "weir_group_by_key", "stream")) return NULL;
     return grouped_new(stream->builder, stream);
 }
 
 struct weir_grouped *weir_group_by(struct weir_stream *stream, weir_select_key_fn select,
                                    void *context, const struct weir_serde *key)
 {
-    if (stream == NULL) return NULL;
+    if (!weir_handle_is_given(stream, "weir_group_by", "stream")) return NULL;
     const struct weir_stream *selected = weir_select_key(stream, select, context, key);
     return selected != NULL ? grouped_new(stream->builder, selected) : NULL;
 }
@@ -55,7 +55,7 @@ static int check_window(struct weir_builder *builder, const char *node, struct w
 struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
                                               struct weir_tumbling window)
 {
-    if (grouped == NULL) return NULL;
+    if (!weir_handle_is_given(grouped, "weir_windowed_by", "grouped stream")) return NULL;
     struct weir_builder *builder = grouped->stream.builder;
     struct weir_windowed_stream *windowed =
         weir_arena_alloc_zero(&builder->arena, sizeof *windowed);
@@ -232,14 +232,14 @@ static const struct weir_logical_window no_window = {0};
 struct weir_table *weir_count(struct weir_grouped *grouped,
                               const struct weir_materialized *materialized)
 {
-    if (grouped == NULL) return NULL;
+    if (!weir_handle_is_given(grouped, "weir_count", "grouped stream")) return NULL;
     return count(&grouped->stream, no_window, materialized);
 }
 
 struct weir_table *weir_reduce(struct weir_grouped *grouped, weir_reduce_fn function, void *context,
                                const struct weir_materialized *materialized)
 {
-    if (grouped == NULL) return NULL;
+    if (!weir_handle_is_given(grouped, "weir_reduce", "grouped stream")) return NULL;
     return reduce(&grouped->stream, no_window, function, context, materialized);
 }
 
@@ -248,14 +248,14 @@ struct weir_table *weir_aggregate(struct weir_grouped *grouped, weir_initialize_
                                   const struct weir_serde *value,
                                   const struct weir_materialized *materialized)
 {
-    if (grouped == NULL) return NULL;
+    if (!weir_handle_is_given(grouped, "weir_aggregate", "grouped stream")) return NULL;
     return fold(&grouped->stream, no_window, initialize, aggregate, context, value, materialized);
 }
 
 struct weir_table *weir_windowed_count(struct weir_windowed_stream *windowed,
                                        const struct weir_materialized *materialized)
 {
-    if (windowed == NULL) return NULL;
+    if (!weir_handle_is_given(windowed, "weir_windowed_count", "windowed stream")) return NULL;
     return count(&windowed->stream, windowed->window, materialized);
 }
 
@@ -263,7 +263,7 @@ struct weir_table *weir_windowed_reduce(struct weir_windowed_stream *windowed,
                                         weir_reduce_fn function, void *context,
                                         const struct weir_materialized *materialized)
 {
-    if (windowed == NULL) return NULL;
+    if (!weir_handle_is_given(windowed, "weir_windowed_reduce", "windowed stream")) return NULL;
     return reduce(&windowed->stream, windowed->window, function, context, materialized);
 }
 
@@ -273,7 +273,7 @@ struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream *windowed
                                            const struct weir_serde *value,
                                            const struct weir_materialized *materialized)
 {
-    if (windowed == NULL) return NULL;
+    if (!weir_handle_is_given(windowed, "weir_windowed_aggregate", "windowed stream")) return NULL;
     return fold(&windowed->stream, windowed->window, initialize, aggregate, context, value,
                 materialized);
 }

@@ -146,6 +146,8 @@ enum {
 
 /* ---- builder.c: what all declarations share -------------------------------------------------- */
 
+/** False for NULL, which knows no builder: the mistake waits for the thread's next weir_build. */
+bool weir_handle_is_given(const void *handle, const char *call, const char *what);
 bool weir_builder_is_live(const struct weir_builder *builder);
 bool weir_stream_is_live(const struct weir_stream *stream);
 bool weir_table_is_live(const struct weir_table *table);

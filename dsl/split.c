@@ -19,7 +19,7 @@ static struct weir_split *split_new(struct weir_builder *builder)
 
 struct weir_split *weir_split(struct weir_stream *stream)
 {
-    if (stream == NULL) return NULL;
+    if (!weir_handle_is_given(stream, "weir_split", "stream")) return NULL;
     struct weir_builder *builder = stream->builder;
     struct weir_split *split = split_new(builder);
     if (split == NULL || !weir_stream_is_live(stream)) return split;
@@ -86,7 +86,7 @@ static struct weir_stream *add_branch(struct weir_split *split, int32_t number)
 struct weir_stream *weir_branch(struct weir_split *split, weir_predicate_fn predicate,
                                 void *context)
 {
-    if (split == NULL) return NULL;
+    if (!weir_handle_is_given(split, "weir_branch", "split")) return NULL;
     struct weir_builder *builder = split->stream.builder;
     if (split->node == NULL) return weir_stream_dead(builder);
     int rc = 0;
@@ -112,7 +112,7 @@ struct weir_stream *weir_branch(struct weir_split *split, weir_predicate_fn pred
 
 struct weir_stream *weir_branch_default(struct weir_split *split)
 {
-    if (split == NULL) return NULL;
+    if (!weir_handle_is_given(split, "weir_branch_default", "split")) return NULL;
     struct weir_builder *builder = split->stream.builder;
     if (split->node == NULL) return weir_stream_dead(builder);
     if (split->has_default) {

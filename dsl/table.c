@@ -84,7 +84,7 @@ struct weir_table *weir_table(struct weir_builder *builder, const char *topic,
 
 struct weir_stream *weir_to_stream(struct weir_table *table)
 {
-    if (table == NULL) return NULL;
+    if (!weir_handle_is_given(table, "weir_to_stream", "table")) return NULL;
     struct weir_builder *builder = table->builder;
     if (!weir_table_is_live(table)) return weir_stream_dead(builder);
     const char *name = weir_builder_name(builder, "KTABLE-TOSTREAM-");

@@ -10,6 +10,7 @@ struct weir_emitter {
 
 int weir_emit(struct weir_emitter *emitter, const void *key, const void *value)
 {
+    if (emitter == NULL) return WEIR_INVALID_ARGUMENT;
     int64_t row = weir_rows_add(&emitter->rows);
     if (row < 0) return WEIR_NO_MEMORY;
     emitter->rows.keys[row] = key;

@@ -86,6 +86,7 @@ static int fire(struct weir_node *node, void *context, int64_t time_ms)
 int weir_process_forward(struct weir_process *process, const void *key, const void *value,
                          int64_t timestamp_ms)
 {
+    if (process == NULL) return WEIR_INVALID_ARGUMENT;
     struct weir_node *node = process->node;
     const struct weir_batch *batch = process->batch;
     if (process->is_opening) {
@@ -113,6 +114,7 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
 int weir_process_schedule(struct weir_process *process, enum weir_punctuation type,
                           int64_t interval_ms, punctuate_fn punctuate)
 {
+    if (process == NULL) return WEIR_INVALID_ARGUMENT;
     if (interval_ms <= 0 || punctuate == NULL) {
         return weir_error_set(process->node->call.error, WEIR_INVALID_ARGUMENT,
                               "schedule in '%s': an interval of %lld ms; at least 1 is needed",
@@ -131,11 +133,12 @@ int weir_process_schedule(struct weir_process *process, enum weir_punctuation ty
 
 int64_t weir_process_stream_time(const struct weir_process *process)
 {
-    return weir_node_stream_time(process->node);
+    return process != NULL ? weir_node_stream_time(process->node) : -1;
 }
 
 struct weir_store *weir_process_store(struct weir_process *process, const char *name)
 {
+    if (process == NULL || name == NULL) return NULL;
     for (size_t i = 0; i < process->config->store_count; i++) {
         if (strcmp(process->config->store_names[i], name) == 0) return process->node->stores[i];
     }
@@ -147,6 +150,7 @@ struct weir_store *weir_process_store(struct weir_process *process, const char *
 /* Which of the node's stores this is. */
 static int64_t store_index(const struct weir_process *process, const struct weir_store *store)
 {
+    if (process == NULL) return WEIR_INVALID_ARGUMENT;
     for (size_t i = 0; i < process->config->store_count; i++) {
         if (process->node->stores[i] == store) return (int64_t)i;
     }

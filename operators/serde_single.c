@@ -35,6 +35,11 @@ static int serde_failure(const struct weir_serde *serde, const struct weir_error
 int64_t weir_serialize(const struct weir_serde *serde, const void *object, uint8_t *to,
                        size_t to_size, struct weir_error *error)
 {
+    weir_error_clear(error);
+    if (serde == NULL || (to == NULL && to_size > 0)) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "weir_serialize: the %s is NULL",
+                              serde == NULL ? "serde" : "memory for the bytes");
+    }
     struct single single;
     single_open(&single);
     struct weir_error reason = {0};
@@ -65,6 +70,11 @@ out:
 int weir_deserialize(const struct weir_serde *serde, struct weir_slice bytes, void *object_out,
                      struct weir_error *error)
 {
+    weir_error_clear(error);
+    if (serde == NULL || object_out == NULL) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "weir_deserialize: the %s is NULL",
+                              serde == NULL ? "serde" : "memory for the object");
+    }
     struct single single;
     single_open(&single);
     struct weir_error reason = {0};

@@ -185,6 +185,11 @@ static bool is_done(void *context)
 
 int weir_streams_drain(struct weir_streams *streams, int64_t timeout_ms, struct weir_error *error)
 {
+    weir_error_clear(error);
+    if (streams == NULL) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "weir_streams_drain: the job is NULL: weir_streams_start gives one");
+    }
     if (!weir_may_block(streams->env)) {
         return weir_error_set(error, WEIR_WRONG_THREAD, "weir_streams_drain waits");
     }

@@ -8,12 +8,14 @@
 
 void *weir_scope_alloc(struct weir_scope *scope, size_t size)
 {
+    if (scope == NULL) return NULL;
     return weir_arena_alloc_zero(scope->arena, size);
 }
 
 const struct weir_slice *weir_call_printf(struct weir_call *call, const char *format, ...)
 {
     char small[256];
+    if (call == NULL || format == NULL) return NULL;
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(small, sizeof small, format, arguments);
@@ -38,6 +40,7 @@ const struct weir_slice *weir_call_printf(struct weir_call *call, const char *fo
 int weir_call_fail(struct weir_call *call, const char *format, ...)
 {
     char text[WEIR_ERROR_TEXT_SIZE];
+    if (call == NULL || format == NULL) return WEIR_USER_FUNCTION;
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments); /* cut to fit */

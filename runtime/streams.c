@@ -279,6 +279,7 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
                                         const struct weir_streams_options *options,
                                         struct weir_error *error)
 {
+    weir_error_clear(error);
     if (log == NULL || topology == NULL || options == NULL ||
         options->size != sizeof(struct weir_streams_options)) {
         (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
@@ -328,11 +329,17 @@ int weir_streams_close(struct weir_streams *streams, struct weir_error *error)
 
 enum weir_streams_state weir_streams_state(const struct weir_streams *streams)
 {
+    if (streams == NULL) return WEIR_STREAMS_NOT_RUNNING;
     return (enum weir_streams_state)atomic_load(&streams->state);
 }
 
 int weir_streams_error(const struct weir_streams *streams, struct weir_error *error_out)
 {
+    weir_error_clear(error_out);
+    if (streams == NULL) {
+        return weir_error_set(error_out, WEIR_INVALID_ARGUMENT,
+                              "weir_streams_error: the job is NULL");
+    }
     if (!atomic_load(&streams->failed)) return 0;
     if (error_out != NULL) *error_out = streams->error;
     return streams->error.code;
@@ -341,6 +348,11 @@ int weir_streams_error(const struct weir_streams *streams, struct weir_error *er
 void weir_streams_metrics(const struct weir_streams *streams,
                           struct weir_streams_metrics *metrics_out)
 {
+    if (metrics_out == NULL) return;
+    if (streams == NULL) {
+        *metrics_out = (struct weir_streams_metrics){0};
+        return;
+    }
     struct weir_streams_metrics metrics = {
         .commits = weir_counter_get(&streams->commits),
         .commit_p50_us = weir_histogram_quantile(&streams->commit_us, 0.5),

@@ -77,6 +77,7 @@ WEIR_API struct weir_streams *weir_streams_start(struct weir_log *log,
 /** Commit and stop; what made it fail, if it did. Frees. NULL is fine. */
 WEIR_API int weir_streams_close(struct weir_streams *streams, struct weir_error *error);
 
+/** NULL is a job that is not running. */
 WEIR_API enum weir_streams_state weir_streams_state(const struct weir_streams *streams);
 /** Why the job is in WEIR_STREAMS_ERROR; 0 otherwise. */
 WEIR_API int weir_streams_error(const struct weir_streams *streams, struct weir_error *error_out);

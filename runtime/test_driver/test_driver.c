@@ -29,6 +29,7 @@ int weir_test_keep(struct weir_test *test, int rc, const struct weir_error *erro
 
 int weir_test_check(struct weir_test *test)
 {
+    if (test == NULL) return WEIR_INVALID_ARGUMENT;
     weir_assert(test->magic == TEST_MAGIC);
     if (test->rc < 0) return test->rc;
     if (test->streams == NULL) return weir_test_keep(test, WEIR_CLOSED, NULL);
@@ -193,6 +194,12 @@ static int copy_options(struct weir_test *test, const struct weir_test_options *
 struct weir_test *weir_test_new(const struct weir_topology *topology,
                                 const struct weir_test_options *options, struct weir_error *error)
 {
+    weir_error_clear(error);
+    if (topology == NULL) {
+        (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                             "weir_test_new: the topology is NULL: weir_build gives one");
+        return NULL;
+    }
     struct weir_test *test = calloc(1, sizeof *test); /* outlives the node and its memory */
     if (test == NULL) {
         (void)weir_error_set(error, WEIR_NO_MEMORY, "no memory for a test");
@@ -233,6 +240,10 @@ void weir_test_free(struct weir_test *test)
 
 int weir_test_error(const struct weir_test *test, struct weir_error *error_out)
 {
+    weir_error_clear(error_out);
+    if (test == NULL) {
+        return weir_error_set(error_out, WEIR_INVALID_ARGUMENT, "weir_test_error: the test is NULL");
+    }
     if (test->rc < 0 && error_out != NULL) *error_out = test->error;
     return test->rc;
 }
@@ -331,6 +342,7 @@ static int advance_step(struct weir_test *test, int64_t end_ms)
 int weir_test_advance_ms(struct weir_test *test, int64_t ms)
 {
     int rc = weir_test_run(test);
+    if (rc < 0) return rc;
     int64_t end_ms = test->wall_ms + (ms > 0 ? ms : 0);
     while (rc >= 0 && test->wall_ms < end_ms) {
         rc = advance_step(test, end_ms);
@@ -340,6 +352,7 @@ int weir_test_advance_ms(struct weir_test *test, int64_t ms)
 
 void weir_test_metrics(struct weir_test *test, struct weir_streams_metrics *metrics_out)
 {
+    if (metrics_out == NULL) return;
     *metrics_out = (struct weir_streams_metrics){0};
-    if (test->streams != NULL) weir_streams_metrics(test->streams, metrics_out);
+    if (test != NULL && test->streams != NULL) weir_streams_metrics(test->streams, metrics_out);
 }
