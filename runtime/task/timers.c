@@ -78,13 +78,27 @@ int weir_timers_add(struct weir_timers *timers, struct weir_timer timer, int64_t
     return 0;
 }
 
-int weir_timers_run(struct weir_timers *timers, enum weir_punctuation type, int64_t now_ms)
+/* Of those of a type that are due, the one that has been so for the longest; NULL: none is. */
+static struct weir_timer *first_due(const struct weir_timers *timers, enum weir_punctuation type,
+                                    int64_t now_ms)
 {
-    int fired = 0;
+    struct weir_timer *first = NULL;
     for (size_t i = 0; i < timers->count; i++) {
         struct weir_timer *timer = &timers->timers[i];
         if (timer->type != type || timer->next_ms > now_ms || timer->next_ms == INT64_MAX) continue;
+        if (first == NULL || timer->next_ms < first->next_ms) first = timer;
+    }
+    return first;
+}
+
+/* Ends, because each that fires is due after `now_ms` next. */
+int weir_timers_run(struct weir_timers *timers, enum weir_punctuation type, int64_t now_ms)
+{
+    int fired = 0;
+    struct weir_timer *timer;
+    while ((timer = first_due(timers, type, now_ms)) != NULL) {
         timer->next_ms = next_tick(timer->next_ms, timer->interval_ms, now_ms);
+        weir_assert(timer->next_ms > now_ms || timer->next_ms == INT64_MAX);
         fired++;
         weir_timer_fn fire = timer->fire; /* firing may add timers: the array may move */
         int rc = fire(timer->node, timer->context, now_ms);

@@ -44,7 +44,8 @@ void weir_timers_init(struct weir_timers *timers, struct weir_budget *budget);
 void weir_timers_close(struct weir_timers *timers);
 /** WEIR_INVALID_ARGUMENT (interval under 1), WEIR_NO_MEMORY. */
 int weir_timers_add(struct weir_timers *timers, struct weir_timer timer, int64_t wall_now_ms);
-/** Fire what is due at `now_ms`, in order of making; how many fired, or a negative code of one. */
+/** Fire what is due at `now_ms`, the longest due first, in order of making where that is the same; how
+ * many fired, or a negative code of one. */
 int weir_timers_run(struct weir_timers *timers, enum weir_punctuation type, int64_t now_ms);
 
 #endif
