@@ -9,7 +9,7 @@
  * that a reader gets it soon. */
 enum { BATCH_SIZE = 64 << 10 };
 /* A record's own framing, at most (lengths, deltas), and that of a header. */
-enum { RECORD_OVERHEAD_MAX = 40, HEADER_OVERHEAD_MAX = 10 };
+enum { RECORD_OVERHEAD_MAX = 40 };
 
 struct weir_output_slot {
     struct weir_batch_builder builder;
@@ -169,7 +169,7 @@ static size_t record_size_max(const struct weir_record *record)
 {
     size_t size = RECORD_OVERHEAD_MAX + record->key.size + record->value.size;
     for (size_t i = 0; i < record->header_count; i++) {
-        size += HEADER_OVERHEAD_MAX + record->headers[i].key.size + record->headers[i].value.size;
+        size += WEIR_HEADER_OVERHEAD_MAX + record->headers[i].key.size + record->headers[i].value.size;
     }
     return size;
 }
@@ -207,6 +207,20 @@ static int check_record(const struct weir_job_topic *topic, const struct weir_re
                               record->timestamp_ms, topic->name);
     }
     return 0;
+}
+
+int weir_collector_check(const struct weir_collector *collector, size_t topic,
+                         const struct weir_record *record, struct weir_error *error)
+{
+    weir_assert(topic < collector->topic_count);
+    return check_record(&collector->topics[topic], record, record_size_max(record),
+                        collector->wall_now_ms, error);
+}
+
+size_t weir_collector_payload_max(const struct weir_job_topic *topic)
+{
+    const int64_t framing = WEIR_BATCH_HEADER_SIZE + RECORD_OVERHEAD_MAX;
+    return topic->max_message_bytes > framing ? (size_t)(topic->max_message_bytes - framing) : 1;
 }
 
 /* Whether the batch that is there is better closed before `size` more bytes. */

@@ -61,6 +61,13 @@ void weir_collector_close(struct weir_collector *collector);
  */
 int weir_collector_add(struct weir_collector *collector, size_t topic, int32_t partition,
                        const struct weir_record *record, struct weir_error *error);
+/** The failures above that are the record's own, without adding it. */
+int weir_collector_check(const struct weir_collector *collector, size_t topic,
+                         const struct weir_record *record, struct weir_error *error);
+/** Bytes of key and value that always fit into a record of the topic without headers; at least 1. */
+size_t weir_collector_payload_max(const struct weir_job_topic *topic);
+/** What a header takes, at most, besides its key and value. */
+enum { WEIR_HEADER_OVERHEAD_MAX = 10 };
 /** Finish all batches that have records. WEIR_NO_MEMORY. */
 int weir_collector_finish(struct weir_collector *collector, struct weir_error *error);
 

@@ -71,50 +71,127 @@ static void add_header(struct weir_header *headers, size_t *count, const char *k
     headers[(*count)++] = (struct weir_header){weir_text(key), weir_text(value)};
 }
 
-enum { REASON_HEADERS = 5 };
+enum { REASON_HEADERS = 5, CHANGE_HEADERS = 4 };
 
-/* The record's own headers, then the reason. */
+/* A letter under way: its headers are the record's own, the reason, what was changed to make it fit. */
+struct letter {
+    struct weir_record record;
+    struct weir_header *headers;
+    size_t own_count;
+};
+
+static void say(struct letter *letter, const char *key, const char *value)
+{
+    add_header(letter->headers, &letter->record.header_count, key, value);
+}
+
+/* The record's own headers, then the reason. What has no place (a timer, a flush) is at -1 of no topic,
+ * as in Kafka Streams. */
 static int add_reason(struct weir_task *task, const struct weir_source_position *source, int rc,
-                      struct weir_record *record)
+                      struct letter *letter)
 {
     struct weir_arena *arena = &task->arena;
+    struct weir_record *record = &letter->record;
     size_t count = record->header_count;
-    struct weir_header *headers = weir_arena_array(arena, count + REASON_HEADERS, sizeof *headers);
+    struct weir_header *headers =
+        weir_arena_array(arena, count + REASON_HEADERS + CHANGE_HEADERS, sizeof *headers);
     if (headers == NULL) return WEIR_NO_MEMORY;
     if (count > 0) memcpy(headers, record->headers, count * sizeof *headers);
-    add_header(headers, &count, "__streams.errors.exception", weir_code_name(rc));
-    add_header(headers, &count, "__streams.errors.message", task->record_error.text);
-    if (source != NULL) {
-        add_header(headers, &count, "__streams.errors.topic", source->topic);
-        add_header(headers, &count, "__streams.errors.partition",
-                   weir_arena_printf(arena, "%" PRId32, source->partition));
-        add_header(headers, &count, "__streams.errors.offset",
-                   weir_arena_printf(arena, "%" PRId64, record->offset));
-    }
-    record->headers = headers;
-    record->header_count = count;
+    record->headers = letter->headers = headers;
+    letter->own_count = count;
+    say(letter, "__streams.errors.exception", weir_code_name(rc));
+    say(letter, "__streams.errors.message",
+        weir_arena_printf(arena, "%s", task->record_error.text));
+    say(letter, "__streams.errors.topic", source != NULL ? source->topic : NULL);
+    say(letter, "__streams.errors.partition",
+        weir_arena_printf(arena, "%" PRId32, source != NULL ? source->partition : -1));
+    say(letter, "__streams.errors.offset",
+        weir_arena_printf(arena, "%" PRId64, source != NULL ? record->offset : -1));
     return weir_arena_failed(arena) ? WEIR_NO_MEMORY : 0;
+}
+
+/* Often the very reason for the letter, and no reason to stop a job that is to go on: the letter is
+ * dated now, and a header has the record's own time. */
+static void make_timely(struct weir_task *task, struct letter *letter)
+{
+    const int64_t now_ms = task->options.collector->wall_now_ms;
+    say(letter, "__streams.errors.timestamp",
+        weir_arena_printf(&task->arena, "%" PRId64, letter->record.timestamp_ms));
+    letter->record.timestamp_ms = now_ms > 0 ? now_ms : 0;
+}
+
+static size_t headers_size(const struct letter *letter)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < letter->record.header_count; i++) {
+        const struct weir_header *header = &letter->headers[i];
+        size += WEIR_HEADER_OVERHEAD_MAX + header->key.size + header->value.size;
+    }
+    return size;
+}
+
+/* The record's own headers go, all of them: half of a header helps nobody. */
+static void drop_own_headers(struct letter *letter)
+{
+    letter->headers += letter->own_count;
+    letter->record.headers = letter->headers;
+    letter->record.header_count -= letter->own_count;
+    letter->own_count = 0;
+}
+
+static void cut_to(struct weir_slice *bytes, size_t size)
+{
+    if (bytes->size > size) bytes->size = size;
+}
+
+enum { MESSAGE = 1 }; /* the message's place behind the record's own headers */
+
+/* Cut to what the topic takes: value first, then headers, then key, last the message; headers say how
+ * large key and value were. */
+static void make_fit(struct weir_task *task, size_t topic, struct letter *letter)
+{
+    struct weir_arena *arena = &task->arena;
+    struct weir_record *record = &letter->record;
+    const size_t max = weir_collector_payload_max(&task->options.config->topics[topic]);
+    say(letter, "__streams.errors.key.size", weir_arena_printf(arena, "%zu", record->key.size));
+    say(letter, "__streams.errors.value.size", weir_arena_printf(arena, "%zu", record->value.size));
+    if (headers_size(letter) + record->key.size > max) {
+        size_t own_count = letter->own_count;
+        drop_own_headers(letter);
+        say(letter, "__streams.errors.headers.dropped", weir_arena_printf(arena, "%zu", own_count));
+    }
+    size_t taken = headers_size(letter);
+    if (taken > max) {
+        struct weir_slice *message = &letter->headers[letter->own_count + MESSAGE].value;
+        cut_to(message, message->size > taken - max ? message->size - (taken - max) : 0);
+        taken = headers_size(letter);
+    }
+    const size_t room = max > taken ? max - taken : 0;
+    cut_to(&record->key, room);
+    cut_to(&record->value, room - record->key.size);
 }
 
 static int send_dead_letter(struct weir_task *task, const struct weir_batch *batch, uint32_t row,
                             int rc)
 {
-    size_t topic = task->options.config->dead_letter_topic;
-    struct weir_record record;
-    find_raw(task, batch, row, &record);
-    if (add_reason(task, batch->source, rc, &record) < 0) {
+    const size_t topic = task->options.config->dead_letter_topic;
+    struct weir_collector *collector = task->options.collector;
+    struct letter letter = {0};
+    find_raw(task, batch, row, &letter.record);
+    const int32_t partition = weir_task_partition(task, topic, letter.record.key);
+    if (add_reason(task, batch->source, rc, &letter) < 0) {
         return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a dead letter");
     }
-    if (record.timestamp_ms < 0) record.timestamp_ms = 0;
-    struct weir_collector *collector = task->options.collector;
-    int32_t partition = weir_task_partition(task, topic, record.key);
-    struct weir_error why = {0};
-    rc = weir_collector_add(collector, topic, partition, &record, &why);
-    if (rc == WEIR_INVALID_TIMESTAMP) {
-        /* Often the very reason for the letter, and no reason to stop a job that is to go on. */
-        record.timestamp_ms = collector->wall_now_ms;
-        rc = weir_collector_add(collector, topic, partition, &record, &why);
+    rc = weir_collector_check(collector, topic, &letter.record, NULL);
+    if (rc == WEIR_TOO_LARGE) make_fit(task, topic, &letter);
+    if (rc == WEIR_TOO_LARGE) rc = weir_collector_check(collector, topic, &letter.record, NULL);
+    if (rc == WEIR_INVALID_TIMESTAMP) make_timely(task, &letter);
+    weir_assert(letter.record.header_count <= letter.own_count + REASON_HEADERS + CHANGE_HEADERS);
+    if (weir_arena_failed(&task->arena)) {
+        return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a dead letter");
     }
+    struct weir_error why = {0};
+    rc = weir_collector_add(collector, topic, partition, &letter.record, &why);
     if (rc < 0) task->error = why;
     return weir_error_wrap(&task->error, rc, "write a dead letter");
 }
