@@ -77,7 +77,12 @@ static int fire(struct weir_node *node, void *context, int64_t time_ms)
     node->call.offset = -1;
     int rc = (*punctuate)(process, process->user, &node->call, time_ms);
     if (process->rc < 0) return process->rc;
-    if (rc < 0) return rc; /* there is no record to skip: the task stops */
+    if (process->rows.failed) return WEIR_NO_MEMORY;
+    if (rc < 0) { /* as a record that fails: without key, value and place, of the timer's time */
+        const struct weir_batch none = {.count = 1, .timestamps = &time_ms};
+        rc = weir_node_record_failed(node, &none, 0, rc);
+    }
+    if (rc < 0) return rc;
     return weir_rows_forward(&process->rows, node);
 }
 

@@ -262,8 +262,9 @@ WEIR_API struct weir_store *weir_process_store(struct weir_process *process, con
 WEIR_API int weir_process_forward(struct weir_process *process, const void *key, const void *value,
                                   int64_t timestamp_ms);
 /** Call `punctuate` every `interval_ms`: by stream time the first is due at once, by wall clock
- * after one interval; missed ones are skipped. How far a stream-time timer got is state and
- * survives. */
+ * after one interval; missed ones are skipped. Those that are due together fire in the order in
+ * which they fell due. How far a stream-time timer got is state and survives. A failure of
+ * `punctuate` is handled as a record's would be, by on_processing_error. */
 WEIR_API int weir_process_schedule(struct weir_process *process, enum weir_punctuation type,
                                    int64_t interval_ms,
                                    int (*punctuate)(struct weir_process *process, void *state,
@@ -276,7 +277,8 @@ WEIR_API int64_t weir_process_stream_time(const struct weir_process *process);
 WEIR_API int weir_store_get(struct weir_process *process, struct weir_store *store, const void *key,
                             const void **value_out);
 WEIR_API int weir_store_put(struct weir_process *process, struct weir_store *store, const void *key,
-                            const void *value); /* NULL value: delete */
+                            const void *value); /* NULL value: delete; WEIR_TOO_LARGE: more than the
+                                                   changelog takes, nothing is changed */
 /** Each key from `from` to `to` (inclusive, order of bytes; NULL: open end); do not change the
  * store while walking. A non-zero return of `each` ends the walk and is returned. */
 WEIR_API int weir_store_range(struct weir_process *process, struct weir_store *store,

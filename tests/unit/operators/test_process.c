@@ -181,18 +181,22 @@ START_TEST(timer_forwards_at_its_time)
 }
 END_TEST
 
-/* There is no record to skip: the task stops. */
-START_TEST(failing_timer_stops)
+/* A timer that fails is a failure like a record's, and the policy decides; what it forwarded before
+ * is on its way. */
+START_TEST(failing_timer_stops_or_is_skipped)
 {
     struct stand stand;
     const struct weir_process_config config =
         config_of((struct weir_processor){.init = schedule, .process = pass_time});
     stand_init(&stand, &weir_process_ops, &config);
     stand_open(&stand, 1);
-    stand.skips = true;
     ck_code(stand_fire(&stand, 666), WEIR_USER_FUNCTION);
     ck_assert_str_eq(stand.record_error.text, "bad time");
     stand_expect(&stand, "");
+    stand.skips = true;
+    ck_ok(stand_fire(&stand, 666), NULL);
+    ck_assert_int_eq((int)stand.failed, 2);
+    stand_expect(&stand, "tick=-@666");
     stand_close(&stand);
 }
 END_TEST
@@ -284,7 +288,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, forwards_go_one_by_one_where_paths_meet);
     tcase_add_test(tests, range_walks_in_order_of_bytes);
     tcase_add_test(tests, timer_forwards_at_its_time);
-    tcase_add_test(tests, failing_timer_stops);
+    tcase_add_test(tests, failing_timer_stops_or_is_skipped);
     tcase_add_test(tests, mistakes_of_a_processor_are_refused);
     tcase_add_test(tests, process_values_keeps_its_keys);
     tcase_add_test(tests, init_cannot_forward);
