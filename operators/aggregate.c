@@ -226,7 +226,10 @@ static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
         struct fold fold = {.is_forwarded = updates != NULL};
         weir_node_call_row(node, batch, row);
         int rc = fold_row(node, batch, row, old, &fold);
-        if (rc < 0) {
+        if (rc == 0) {
+            rc = weir_store_check_change(node->stores[0], keys[i], fold.bytes, node->call.error);
+        }
+        if (rc < 0) { /* the aggregate keeps its old value */
             rc = weir_node_record_failed(node, batch, row, rc);
             if (rc < 0) return rc;
             continue;

@@ -34,10 +34,16 @@ static int store_rows(struct weir_node *node, const struct weir_batch *batch,
     int rc = weir_store_touch(node->stores[0], keys, batch->count, entries, node->call.error);
     for (size_t i = 0; rc == 0 && i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
+        struct weir_slice value = batch->value_bytes[row];
+        rc = weir_store_check_change(node->stores[0], keys[i], value, node->call.error);
+        if (rc < 0) { /* the table keeps the key's old value */
+            rc = weir_node_record_failed(node, batch, row, rc);
+            continue;
+        }
         if (updates != NULL) rc = add_update(node, batch, row, entries[i], updates);
         if (rc < 0) break;
-        rc = weir_store_set(node->stores[0], entries[i], batch->value_bytes[row],
-                            batch->timestamps[row], node->call.error);
+        rc = weir_store_set(node->stores[0], entries[i], value, batch->timestamps[row],
+                            node->call.error);
     }
     return rc;
 }

@@ -233,6 +233,7 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
     struct weir_task *task = node->task;
     size_t topic = (size_t)node->plan->topic;
     weir_assert(node->plan->topic >= 0 && batch->key_bytes != NULL && batch->value_bytes != NULL);
+    int64_t sent = 0;
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
         struct weir_record record = {
@@ -246,10 +247,11 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
         }
         int rc = weir_collector_add(task->options.collector, topic, partition_of(node, record.key),
                                     &record, node->call.error);
+        sent += rc >= 0;
         if (rc < 0) rc = weir_node_record_failed(node, batch, row, rc);
         if (rc < 0) return rc;
     }
-    weir_counter_add(&task->options.metrics->records_out, (int64_t)batch->count);
+    weir_counter_add(&task->options.metrics->records_out, sent);
     return 0;
 }
 

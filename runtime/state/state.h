@@ -46,6 +46,8 @@ struct weir_store_spec {
      * time; whole segments expire. */
     int64_t window_size_ms;
     int64_t retention_ms; /* 0: not windowed */
+    /* What its changelog takes in one record: key and value together, as they are there. 0: no bound. */
+    size_t change_bytes_max;
 };
 
 /** Where a backend stands in a changelog: everything below `offset` is in it. */
@@ -127,7 +129,12 @@ struct weir_store_entry {
 /** Find or make the entries of `count` keys, with what the backend has. Keys may repeat. */
 int weir_store_touch(struct weir_store *store, const struct weir_slice *keys, size_t count,
                      struct weir_store_entry **entries_out, struct weir_error *error);
-/** Change an entry of the last touch; null value: delete. */
+/** Whether weir_store_set would take this change; WEIR_TOO_LARGE: the changelog could not hold it, and
+ * a seal, which can refuse nothing, would fail for good. */
+int weir_store_check_change(const struct weir_store *store, struct weir_slice key,
+                            struct weir_slice value, struct weir_error *error);
+/** Change an entry of the last touch; null value: delete. WEIR_TOO_LARGE as above, WEIR_NO_MEMORY: the
+ * entry stays as it is. */
 int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
                    struct weir_slice value, int64_t timestamp_ms, struct weir_error *error);
 /** Look up without changing anything; null slices where there is nothing. Values live as long as

@@ -247,6 +247,23 @@ static bool fits_in_place(const struct weir_store_entry *entry, struct weir_slic
            weir_slabs_block_size(value.size) == weir_slabs_block_size(entry->value_size);
 }
 
+int weir_store_check_change(const struct weir_store *store, struct weir_slice key,
+                            struct weir_slice value, struct weir_error *error)
+{
+    const size_t max = store->spec->change_bytes_max;
+    const size_t tail = weir_store_is_windowed(store) ? WEIR_WINDOW_SEQUENCE_SIZE : 0;
+    if (value.size > INT32_MAX) {
+        return weir_error_set(error, WEIR_TOO_LARGE, "store '%s': value of %zu bytes",
+                              store->spec->name, value.size);
+    }
+    if (max == 0 || key.size + tail + value.size <= max) return WEIR_OK;
+    return weir_error_set(error, WEIR_TOO_LARGE,
+                          "store '%s': a key of %zu bytes and a value of %zu are more than the %zu "
+                          "that its changelog takes: raise max.message.bytes of that topic, or keep "
+                          "less under a key",
+                          store->spec->name, key.size, value.size, max);
+}
+
 int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
                    struct weir_slice value, int64_t timestamp_ms, struct weir_error *error)
 {
@@ -254,10 +271,8 @@ int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
         store->dropped_count++;
         return WEIR_OK;
     }
-    if (value.size > INT32_MAX) {
-        return weir_error_set(error, WEIR_TOO_LARGE, "store '%s': value of %zu bytes",
-                              store->spec->name, value.size);
-    }
+    int rc = weir_store_check_change(store, entry->key, value, error);
+    if (rc < 0) return rc;
     const bool keeps = must_keep_value(store, entry);
     const bool in_place = !keeps && fits_in_place(entry, value);
     uint8_t *bytes = NULL;

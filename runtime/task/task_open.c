@@ -165,6 +165,16 @@ static bool is_held_back(const struct weir_task *task, int32_t store)
     return false;
 }
 
+/* A change that its changelog could not take is refused when it is made, not when it is sealed. */
+static size_t change_bytes_max(const struct weir_task *task, int32_t store)
+{
+    const struct weir_topology *topology = task->options.config->topology;
+    const struct weir_plan_store *plan = &topology->stores[store];
+    if (!plan->spec.is_logged || plan->source_topic >= 0) return 0;
+    size_t changelog = weir_changelog_topic(topology, (size_t)store);
+    return weir_collector_payload_max(&task->options.config->topics[changelog]);
+}
+
 /* The task's stores as this job uses them; NULL when memory is out. */
 static const struct weir_store_spec **store_specs(struct weir_task *task)
 {
@@ -176,6 +186,7 @@ static const struct weir_store_spec **store_specs(struct weir_task *task)
     for (size_t i = 0; i < count; i++) {
         copies[i] = topology->stores[task->plan->stores[i]].spec;
         copies[i].is_cached = copies[i].is_cached && is_held_back(task, task->plan->stores[i]);
+        copies[i].change_bytes_max = change_bytes_max(task, task->plan->stores[i]);
         specs[i] = &copies[i];
     }
     return specs;

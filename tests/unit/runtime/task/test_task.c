@@ -260,6 +260,32 @@ START_TEST(stream_time_timers_tick_on_their_grid)
 }
 END_TEST
 
+static int note_timer(struct weir_node *node, void *context, int64_t time_ms)
+{
+    (void)node, (void)time_ms;
+    fired[fired_count++] = *(const int64_t *)context;
+    return 0;
+}
+
+/* Timers that are due together fire in the order in which they fell due, at a tie in that of their
+ * making. */
+START_TEST(due_timers_fire_by_due_time)
+{
+    static const int64_t intervals[] = {10, 3};
+    make_task(plan_trace(1));
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(weir_node_schedule(timer_node(), WEIR_PUNCTUATE_STREAM_TIME, intervals[i],
+                                            note_timer, (void *)(uintptr_t)&intervals[i]),
+                         0);
+    }
+    PUSH(0, 'a', 0, 3, 11, 30);
+    process_all();
+    const int64_t expected[] = {10, 3, 3, 3, 10, 3, 10};
+    ck_assert_uint_eq(fired_count, 7);
+    ck_assert_mem_eq(fired, expected, sizeof expected);
+}
+END_TEST
+
 /* A wall-clock timer waits one interval, then skips what was missed. */
 START_TEST(wall_clock_timers_skip_what_they_missed)
 {
@@ -399,6 +425,84 @@ START_TEST(a_failed_row_becomes_a_dead_letter)
 }
 END_TEST
 
+/* The one letter that waits to be sent; its slices live as long as `arena`. */
+static struct weir_record take_letter(struct weir_arena *arena)
+{
+    ck_ok(weir_collector_finish(&collector, &error), &error);
+    struct weir_output *output = weir_collector_take(&collector);
+    ck_assert_ptr_nonnull(output);
+    ck_assert_uint_eq(output->topic, config.dead_letter_topic);
+    ck_assert_int_eq(output->record_count, 1);
+    const struct weir_shared *bytes = output->produce.batches;
+    ck_assert_int_le((int64_t)bytes->size, topics[output->topic].max_message_bytes);
+    uint8_t *copy = weir_arena_alloc(arena, bytes->size);
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, bytes->data, bytes->size);
+    struct weir_batch_iterator iterator;
+    struct weir_record letter;
+    ck_ok(weir_batch_iterate(&iterator, weir_slice(copy, bytes->size), NULL, 0, arena, &error),
+          &error);
+    ck_assert_int_eq(weir_batch_next(&iterator, &letter, &error), 0);
+    weir_collector_recycle(&collector, output);
+    return letter;
+}
+
+static struct weir_slice header_of(const struct weir_record *record, const char *key)
+{
+    for (size_t i = 0; i < record->header_count; i++) {
+        if (weir_slice_equal(record->headers[i].key, weir_text(key))) return record->headers[i].value;
+    }
+    return weir_null();
+}
+
+static bool begins_with(struct weir_slice whole, struct weir_slice part)
+{
+    return part.size <= whole.size && memcmp(whole.data, part.data, part.size) == 0;
+}
+
+/* A letter that its topic could not take is cut to fit, value first, and says how large it was. */
+START_TEST(a_dead_letter_that_is_too_large_is_cut_to_fit)
+{
+    enum { LIMIT = 900 };
+    static const struct {
+        size_t key_size, value_size;
+        bool is_cut;
+    } sizes[] = {
+        {1, 100, false}, {1, 600, true},    {1, 5000, true},  {500, 1, false},
+        {500, 50, false}, {500, 5000, true}, {800, 800, true}, {5000, 10, true},
+    };
+    const size_t key_size = sizes[_i].key_size, value_size = sizes[_i].value_size;
+    config.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER;
+    config.dead_letter_topic = 1;
+    make_task(plan_refuse());
+    topics[1].max_message_bytes = LIMIT;
+    char key[5001] = {0}, value[5001] = {0}, text[24];
+    memset(key, 'k', key_size);
+    memset(value, 'v', value_size);
+    value[0] = '!';
+    push_text(key, value);
+    process_all();
+    struct weir_arena arena;
+    weir_arena_init(&arena, env->budget, 0);
+    const struct weir_record letter = take_letter(&arena);
+    const bool is_cut = letter.key.size < key_size || letter.value.size < value_size;
+    ck_assert(begins_with(weir_text(key), letter.key));
+    ck_assert(begins_with(weir_text(value), letter.value));
+    ck_assert(letter.key.size == key_size || letter.value.size == 0);
+    ck_assert(is_cut == sizes[_i].is_cut);
+    ck_assert(header_of(&letter, "__streams.errors.message").size > 0);
+    ck_assert(weir_slice_equal(header_of(&letter, "__streams.errors.exception"),
+                               weir_text("USER_FUNCTION")));
+    snprintf(text, sizeof text, "%zu", value_size);
+    ck_assert(weir_slice_equal(header_of(&letter, "__streams.errors.value.size"),
+                               is_cut ? weir_text(text) : weir_null()));
+    snprintf(text, sizeof text, "%zu", key_size);
+    ck_assert(weir_slice_equal(header_of(&letter, "__streams.errors.key.size"),
+                               is_cut ? weir_text(text) : weir_null()));
+    weir_arena_close(&arena);
+}
+END_TEST
+
 /* Without a handler a failed row stops the task, and the error says where it came from. */
 START_TEST(a_failed_row_stops_the_task)
 {
@@ -448,7 +552,7 @@ START_TEST(an_output_too_far_from_today_is_handled)
 }
 END_TEST
 
-/* A record too far from today for the dead-letter topic, too, is put there as of now. */
+/* A record too far from today for the dead-letter topic, too, is put there as of now, and says when. */
 START_TEST(a_dead_letter_too_far_from_today_is_dated_now)
 {
     config.on_production_error = WEIR_ON_ERROR_DEAD_LETTER;
@@ -460,15 +564,13 @@ START_TEST(a_dead_letter_too_far_from_today_is_dated_now)
     PUSH(0, 'a', 6001);
     process_all();
     ck_assert_int_eq(weir_counter_get(&metrics.records_failed), 1);
-    ck_ok(weir_collector_finish(&collector, &error), &error);
-    struct weir_output *output = weir_collector_take(&collector);
-    ck_assert_ptr_nonnull(output);
-    ck_assert_uint_eq(output->topic, 2);
-    struct weir_batch_header header;
-    const struct weir_shared *bytes = output->produce.batches;
-    ck_ok(weir_batch_peek(weir_slice(bytes->data, bytes->size), 0, &header, &error), &error);
-    ck_assert_int_eq(header.max_timestamp_ms, 5000);
-    weir_collector_recycle(&collector, output);
+    struct weir_arena arena;
+    weir_arena_init(&arena, env->budget, 0);
+    const struct weir_record letter = take_letter(&arena);
+    ck_assert_int_eq(letter.timestamp_ms, 5000);
+    ck_assert(
+        weir_slice_equal(header_of(&letter, "__streams.errors.timestamp"), weir_text("6001")));
+    weir_arena_close(&arena);
 }
 END_TEST
 
@@ -481,11 +583,13 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, batches_keep_the_order_of_record_at_a_time, 0, 200);
     tcase_add_test(tests, a_sibling_that_is_behind_is_waited_for);
     tcase_add_test(tests, stream_time_timers_tick_on_their_grid);
+    tcase_add_test(tests, due_timers_fire_by_due_time);
     tcase_add_test(tests, wall_clock_timers_skip_what_they_missed);
     tcase_add_test(tests, extreme_timestamps_do_not_loop);
     tcase_add_test(tests, marks_of_the_last_commit_are_given_back);
     tcase_add_loop_test(tests, negative_timestamps_fail_the_record, 0, 2);
     tcase_add_test(tests, a_failed_row_becomes_a_dead_letter);
+    tcase_add_loop_test(tests, a_dead_letter_that_is_too_large_is_cut_to_fit, 0, 8);
     tcase_add_test(tests, a_failed_row_stops_the_task);
     tcase_add_test(tests, an_oversized_output_is_handled);
     tcase_add_test(tests, an_output_too_far_from_today_is_handled);
