@@ -39,21 +39,28 @@ static const struct weir_plan_node *source_of(const struct weir_task *task,
     return NULL;
 }
 
+/* Forget what is there and read from the log's start. */
+static int begin_anew(struct weir_restore *restore, int64_t position, struct weir_error *error)
+{
+    const char *name = weir_store_spec(restore->store)->name;
+    struct weir_task *task = restore->task;
+    weir_log(&task->options.env->logger, WEIR_LOG_WARN, "restore.from_start",
+             "task=%s store=%s position=%" PRId64 " committed=%" PRId64, task->name, name, position,
+             restore->end);
+    int rc = weir_store_clear(restore->store, error);
+    return weir_error_wrap(error, rc, "clear store '%s'", name);
+}
+
 int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
                       struct weir_store *store, const struct weir_restore_source *source,
                       struct weir_error *error)
 {
-    const char *name = weir_store_spec(store)->name;
     struct weir_changelog_position position = weir_store_position(store);
-    if (!is_usable(&position, source)) {
-        weir_log(&task->options.env->logger, WEIR_LOG_WARN, "restore.from_start",
-                 "task=%s store=%s position=%" PRId64 " committed=%" PRId64, task->name, name,
-                 position.offset, source->end);
-        int rc = weir_store_clear(store, error);
-        if (rc < 0) return weir_error_wrap(error, rc, "clear store '%s'", name);
-        position.offset = 0;
-    }
-    int64_t from = position.offset > source->log_start ? position.offset : source->log_start;
+    bool usable = is_usable(&position, source);
+    int64_t from = usable && position.offset > source->log_start ? position.offset
+                                                                 : source->log_start;
+    bool is_in_doubt =
+        usable && position.offset > 0 && position.leader_epoch != source->leader_epoch;
     *restore = (struct weir_restore){
         .fetch = {.from = source->partition},
         .task = task,
@@ -61,10 +68,13 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
         .source = source_of(task, store),
         .position = {source->topic_id, source->leader_epoch, from},
         .end = source->end,
-        .is_done = from >= source->end,
+        .log_start = source->log_start,
+        .epoch = {.epoch = position.leader_epoch},
+        .is_in_doubt = is_in_doubt,
+        .is_done = from >= source->end && !is_in_doubt,
     };
     weir_input_queue_init(&restore->queue, task->options.budget, from);
-    return 0;
+    return usable ? 0 : begin_anew(restore, position.offset, error);
 }
 
 void weir_restore_close(struct weir_restore *restore)
@@ -79,8 +89,19 @@ bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker
 {
     if (restore->is_done || restore->is_outstanding) return false;
     struct weir_topic_partition from = restore->fetch.from;
+    restore->context = context;
+    if (restore->is_in_doubt) {
+        restore->epoch = (struct weir_epoch_end_request){
+            .request = {.reply_to = reply_to, .done = done, .context = restore},
+            .of = from,
+            .epoch = restore->epoch.epoch,
+        };
+        restore->is_outstanding = true;
+        weir_broker_epoch_end(broker, &restore->epoch);
+        return true;
+    }
     restore->fetch = (struct weir_fetch_request){
-        .request = {.reply_to = reply_to, .done = done, .context = context},
+        .request = {.reply_to = reply_to, .done = done, .context = restore},
         .from = from,
         .offset = restore->position.offset,
         .size_max = RESTORE_FETCH_SIZE,
@@ -152,8 +173,32 @@ static int apply_records(struct weir_restore *restore, const struct weir_record 
     return 0;
 }
 
+/* Up to where the epoch of the store's position ended; beyond it, the position is of records that the
+ * log does not have any more. */
+static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
+{
+    const struct weir_epoch_end_request *epoch = &restore->epoch;
+    int64_t position = restore->position.offset;
+    restore->is_in_doubt = false;
+    if (epoch->request.rc < 0) {
+        *error = epoch->request.error;
+        return weir_error_wrap(error, epoch->request.rc, "restore store '%s'",
+                               weir_store_spec(restore->store)->name);
+    }
+    if (epoch->end_offset < position) {
+        int rc = begin_anew(restore, position, error);
+        if (rc < 0) return rc;
+        restore->position.offset = restore->log_start;
+        weir_input_queue_close(&restore->queue);
+        weir_input_queue_init(&restore->queue, restore->task->options.budget, restore->log_start);
+    }
+    restore->is_done = restore->position.offset >= restore->end;
+    return 0;
+}
+
 int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
 {
+    if (restore->is_in_doubt) return apply_epoch(restore, error);
     struct weir_fetch_request *fetch = &restore->fetch;
     const char *name = weir_store_spec(restore->store)->name;
     int rc = fetch->request.rc;

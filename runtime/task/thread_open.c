@@ -14,12 +14,12 @@ static void on_written(void *context, int rc, const struct weir_error *error)
 
 static void on_restore_fetched(struct weir_request *request)
 {
-    struct weir_restore *restore = (struct weir_restore *)request;
-    struct weir_stream_thread *thread = request->context;
+    struct weir_restore *restore = request->context;
+    struct weir_stream_thread *thread = restore->context;
     restore->is_outstanding = false;
     thread->fetches_out--;
     if (thread->has_failed || thread->phase == WEIR_THREAD_STOPPING) {
-        if (request->rc >= 0) weir_fetch_release(&restore->fetch);
+        if (request->rc >= 0 && !restore->is_in_doubt) weir_fetch_release(&restore->fetch);
         return;
     }
     struct weir_error error = {0};

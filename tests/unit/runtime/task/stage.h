@@ -71,14 +71,19 @@ struct stage {
     struct weir_log *log;
     struct weir_streams *streams;
     struct weir_error error;
+    bool flush_policy_os; /* of the log */
 };
 
 void stage_open(struct stage *stage, uint64_t seed);
+/** With `flush.policy=os` for all topics that do not say otherwise. */
+void stage_open_os(struct stage *stage, uint64_t seed);
 /** The same on libuv, in a directory that goes away. */
 void stage_open_real(struct stage *stage);
 void stage_close(struct stage *stage);
 /** Kill the node and open its log again. */
 void stage_crash(struct stage *stage, enum weir_sim_crash_kind kind);
+/** After a crash of the simulator's own making. */
+void stage_revive(struct stage *stage);
 void stage_topic(struct stage *stage, const char *name, int32_t partitions);
 /** Acknowledged on return. */
 void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,

@@ -8,17 +8,28 @@
 static void open_log(struct stage *stage)
 {
     stage->env = weir_sim_node(stage->sim, 0);
-    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT,
+                                       .flush_policy_os = stage->flush_policy_os};
     ck_ok(weir_log_open_in(stage->env, "data", &options, &stage->log, &stage->error),
           &stage->error);
 }
 
-void stage_open(struct stage *stage, uint64_t seed)
+static void open_sim(struct stage *stage, uint64_t seed, bool flush_policy_os)
 {
-    *stage = (struct stage){0};
+    *stage = (struct stage){.flush_policy_os = flush_policy_os};
     stage->sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
     ck_assert_ptr_nonnull(stage->sim);
     open_log(stage);
+}
+
+void stage_open(struct stage *stage, uint64_t seed)
+{
+    open_sim(stage, seed, false);
+}
+
+void stage_open_os(struct stage *stage, uint64_t seed)
+{
+    open_sim(stage, seed, true);
 }
 
 void stage_open_real(struct stage *stage)
@@ -43,6 +54,11 @@ void stage_close(struct stage *stage)
 void stage_crash(struct stage *stage, enum weir_sim_crash_kind kind)
 {
     weir_sim_crash(stage->sim, 0, kind);
+    stage_revive(stage);
+}
+
+void stage_revive(struct stage *stage)
+{
     stage->streams = NULL; /* its memory went with the node */
     open_log(stage);
 }

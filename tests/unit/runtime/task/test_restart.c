@@ -1,0 +1,667 @@
+/* What may differ between what a job has committed and what is there at its next start, and what then
+ * happens under each choice. In the simulator. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/runtime/task/stage.h"
+
+static struct stage stage;
+static struct plan plan;
+static struct plan other_plan;
+static struct weir_error why;
+
+static void open_stage(void)
+{
+    stage_open(&stage, 5);
+}
+
+static void close_stage(void)
+{
+    stage_close(&stage);
+}
+
+static void topics(int32_t partitions)
+{
+    stage_topic(&stage, "in", partitions);
+    stage_topic(&stage, "counts", 1);
+}
+
+static void produce(int32_t partition, const char *keys)
+{
+    static int64_t time_ms = 1000;
+    char key[2] = {0};
+    for (; *keys != '\0'; keys++) {
+        key[0] = *keys;
+        stage_produce(&stage, "in", partition, key, "1", time_ms++);
+    }
+}
+
+/* A count of `in` into "counts", kept in a store of this name. */
+static const struct weir_topology *count_into(struct plan *to, const char *in, const char *store)
+{
+    *to = (struct plan){0};
+    int32_t topic = plan_topic(to, in, false);
+    int32_t out = plan_topic(to, "counts", false);
+    int32_t source = plan_node(to, 0, WEIR_PLAN_SOURCE, &stage_source, -1, topic, NULL);
+    int32_t count = plan_node(to, 0, WEIR_PLAN_OPERATOR, &stage_count, source, -1, NULL);
+    plan_store(to, 0, count, store, WEIR_STORE_ROCKSDB);
+    plan_node(to, 0, WEIR_PLAN_SINK, &stage_sink, count, out, NULL);
+    return plan_done(to);
+}
+
+static const struct weir_topology *counting(void)
+{
+    return count_into(&plan, "in", "counts");
+}
+
+static void run(const struct weir_topology *topology, enum weir_on_mismatch choice)
+{
+    stage_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice));
+    stage_drain(&stage);
+}
+
+/* Counts what `keys` say, and stops. */
+static void run_before(const char *keys)
+{
+    topics(1);
+    produce(0, keys);
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+}
+
+static void expect_refused(const struct weir_topology *topology, enum weir_on_mismatch choice,
+                           const char *text)
+{
+    why = (struct weir_error){0};
+    struct weir_streams *streams = weir_streams_start(
+        stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
+    ck_assert_ptr_null(streams);
+    ck_assert_msg(why.code == WEIR_MISMATCH, "%d: %s", why.code, why.text);
+    ck_assert_msg(strstr(why.text, text) != NULL, "'%s' is not in: %s", text, why.text);
+}
+
+static void expect_count(const char *key, uint64_t count)
+{
+    ck_assert_uint_eq(stage_stored(&stage, 0, key), count);
+}
+
+static void delete_topic(const char *name)
+{
+    ck_ok(weir_topic_delete(stage.log, name, &stage.error), &stage.error);
+}
+
+static void ask(struct weir_request *request, void (*send)(struct weir_broker *, void *), void *of)
+{
+    ck_ok(weir_broker_wait_begin(stage.log->broker, request, &stage.error), &stage.error);
+    send(stage.log->broker, of);
+    ck_ok(weir_broker_wait(stage.log->broker, request, &stage.error), &stage.error);
+}
+
+static void send_topic(struct weir_broker *broker, void *of)
+{
+    weir_broker_topic(broker, of);
+}
+
+static void add_partitions(const char *topic, int32_t total)
+{
+    struct weir_topic_request request = {.operation = WEIR_TOPIC_ADD_PARTITIONS,
+                                         .topic = weir_text(topic),
+                                         .partition_count = total};
+    ask(&request.request, send_topic, &request);
+}
+
+static void send_cut(struct weir_broker *broker, void *of)
+{
+    weir_broker_cut(broker, of);
+}
+
+static void cut(const char *topic, enum weir_cut what, int64_t offset)
+{
+    struct weir_cut_request request = {
+        .partition = {weir_text(topic), 0}, .what = what, .offset = offset};
+    ask(&request.request, send_cut, &request);
+}
+
+static void send_committed(struct weir_broker *broker, void *of)
+{
+    weir_broker_committed(broker, of);
+}
+
+static void send_commit(struct weir_broker *broker, void *of)
+{
+    weir_broker_commit_offsets(broker, of);
+}
+
+/* The group loses all that "app" has committed, as if `__consumer_offsets` had been lost. */
+static void forget_commit(void)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    struct weir_committed_request all = {.group = weir_text("app"), .arena = &arena};
+    ask(&all.request, send_committed, &all);
+    for (size_t i = 0; i < all.entry_count; i++) {
+        all.entries[i].is_tombstone = true;
+    }
+    struct weir_commit_request forget = {.group = weir_text("app"),
+                                         .entries = all.entries,
+                                         .entry_count = all.entry_count,
+                                         .is_application = true};
+    ask(&forget.request, send_commit, &forget);
+    weir_arena_close(&arena);
+}
+
+/* A commit under the group of the application that its jobs did not write. */
+static void commit_foreign(const char *topic, int64_t offset)
+{
+    const struct weir_offset_entry entry = {.partition = {weir_text(topic), 0},
+                                            .offset = offset,
+                                            .leader_epoch = -1,
+                                            .metadata = weir_text("")};
+    struct weir_commit_request commit = {.group = weir_text("app"),
+                                         .entries = &entry,
+                                         .entry_count = 1,
+                                         .is_application = true};
+    ask(&commit.request, send_commit, &commit);
+}
+
+static void send_describe(struct weir_broker *broker, void *of)
+{
+    weir_broker_describe_partition(broker, of);
+}
+
+/* As if a job had been there in between: `in` is processed up to its end. */
+static void commit_to_end(void)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    struct weir_describe_partition_request in = {.of = {weir_text("in"), 0}};
+    ask(&in.request, send_describe, &in);
+    const struct weir_commit_metadata metadata = {.partition_time_ms = 5000, .end_offset = -1};
+    const struct weir_offset_entry entry = {
+        .partition = {weir_text("in"), 0},
+        .offset = in.state.end_offset,
+        .leader_epoch = in.state.leader_epoch,
+        .metadata = weir_commit_metadata_encode(&metadata, &arena),
+    };
+    struct weir_commit_request commit = {.group = weir_text("app"),
+                                         .entries = &entry,
+                                         .entry_count = 1,
+                                         .is_application = true};
+    ask(&commit.request, send_commit, &commit);
+    weir_arena_close(&arena);
+}
+
+/* ---- whose is it ----------------------------------------------------------------------------- */
+
+/* `app` with store `x-counts` and `app-x` with store `counts` mean one changelog. */
+START_TEST(a_changelog_of_another_application_is_refused_and_left_alone)
+{
+    topics(1);
+    stage_topic(&stage, "in2", 1);
+    produce(0, "aaa");
+    run(count_into(&plan, "in", "x-counts"), WEIR_ON_MISMATCH_REFUSE);
+    int64_t end = stage_end(&stage, "app-x-counts-changelog", 0);
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
+        struct weir_streams_options options =
+            *STAGE_OPTIONS(.on_mismatch = (enum weir_on_mismatch)choice);
+        options.application_id = "app-x";
+        ck_assert_ptr_null(weir_streams_start(stage.log, count_into(&other_plan, "in2", "counts"),
+                                              &options, &why));
+        ck_assert_int_eq(why.code, WEIR_MISMATCH);
+        ck_assert_msg(strstr(why.text, "belongs to application 'app'") != NULL, "%s", why.text);
+    }
+    ck_assert_int_eq(stage_end(&stage, "app-x-counts-changelog", 0), end);
+    stage_stop(&stage);
+    run(count_into(&plan, "in", "x-counts"), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", 3);
+}
+END_TEST
+
+/* What a Kafka Streams application of the same id leaves: data, offsets, nothing of ours. */
+START_TEST(a_changelog_that_kafka_streams_left_is_not_cut)
+{
+    topics(1);
+    stage_topic(&stage, "app-counts-changelog", 1);
+    stage_produce(&stage, "app-counts-changelog", 0, "a", "3", 1);
+    commit_foreign("in", 3);
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
+        expect_refused(counting(), (enum weir_on_mismatch)choice,
+                       "'app-counts-changelog' is not this application's");
+    }
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), 1);
+}
+END_TEST
+
+/* Offsets of the group that are not ours, and nothing else: they are gone on from only if told. */
+START_TEST(offsets_of_somebody_else_are_gone_on_from_only_if_told)
+{
+    topics(1);
+    produce(0, "aab");
+    commit_foreign("in", 2);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "did not commit");
+    bool goes_on = _i == 0;
+    run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 0 : 2);
+    expect_count("b", 1);
+}
+END_TEST
+
+START_TEST(a_foreign_commit_does_not_move_the_job)
+{
+    const char *topic = _i == 0 ? "in" : "app-counts-changelog";
+    run_before("aaa");
+    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    commit_foreign(topic, 0); /* past the guard that the log has */
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "was not committed by this application");
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
+    run(counting(), WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 3);
+}
+END_TEST
+
+/* Somebody else's record in the topic of the application's, or a program that reads it. */
+START_TEST(the_topic_of_records_is_the_applications_alone)
+{
+    topics(1);
+    stage_topic(&stage, "app-application", 1);
+    const struct weir_topology *reads_it = count_into(&plan, "app-application", "counts");
+    ck_assert_ptr_null(weir_streams_start(stage.log, reads_it, STAGE_OPTIONS(0), &why));
+    ck_assert_int_eq(why.code, WEIR_INVALID_TOPOLOGY);
+    stage_produce(&stage, "app-application", 0, "a", "1", 1);
+    ck_assert_ptr_null(weir_streams_start(stage.log, counting(), STAGE_OPTIONS(0), &why));
+    ck_assert_int_eq(why.code, WEIR_CORRUPT);
+    ck_assert_msg(strstr(why.text, "'app-application': offset 0") != NULL, "%s", why.text);
+}
+END_TEST
+
+/* ---- what is gone ---------------------------------------------------------------------------- */
+
+START_TEST(a_changelog_that_is_gone_is_refused)
+{
+    run_before("aaa");
+    delete_topic("app-counts-changelog");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "'app-counts-changelog' is gone");
+    produce(0, "a");
+    bool goes_on = _i == 0;
+    run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 1 : 4);
+    stage_stop(&stage);
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", goes_on ? 1 : 4);
+}
+END_TEST
+
+/* Cut and written anew: as long as before, and not what the commit covers. */
+START_TEST(a_changelog_that_was_written_anew_is_refused)
+{
+    run_before("abc");
+    cut("app-counts-changelog", WEIR_CUT_TAIL, 0);
+    for (int i = 0; i < 4; i++) stage_produce(&stage, "app-counts-changelog", 0, "a", "7", 1);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "was cut at 0 and written anew");
+    run(counting(), WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 1);
+}
+END_TEST
+
+START_TEST(a_changelog_without_its_head_is_refused)
+{
+    run_before("abc");
+    cut("app-counts-changelog", WEIR_CUT_HEAD, 2);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "has lost its records below 2");
+}
+END_TEST
+
+/* The application has committed, and its group knows nothing of it: that is not a first start. */
+START_TEST(a_commit_that_is_gone_is_refused)
+{
+    run_before("aaa");
+    forget_commit();
+    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "has committed before");
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
+    produce(0, "a");
+    run(counting(), _i == 0 ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 4);
+}
+END_TEST
+
+/* The commit names all ids, so the records can be written anew. */
+START_TEST(records_that_are_gone_are_written_anew)
+{
+    run_before("aaa");
+    delete_topic("app-application");
+    produce(0, "a");
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", 4);
+    stage_stop(&stage);
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", 4);
+}
+END_TEST
+
+/* ---- an edited program ----------------------------------------------------------------------- */
+
+START_TEST(a_renamed_store_is_refused_with_the_advice_to_name_it)
+{
+    run_before("aaa");
+    const struct weir_topology *renamed = count_into(&other_plan, "in", "sums");
+    expect_refused(renamed, WEIR_ON_MISMATCH_REFUSE, "store 'counts' is not named any more");
+    produce(0, "a");
+    bool goes_on = _i == 0;
+    run(renamed, goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 1 : 4);
+    stage_stop(&stage);
+    /* The old one has missed a record since. */
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "'counts' was not part of the program");
+    run(counting(), WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 4);
+}
+END_TEST
+
+/* Nothing has been processed that the new store would miss. */
+START_TEST(a_renamed_store_goes_on_where_nothing_was_processed)
+{
+    run_before("");
+    run(count_into(&other_plan, "in", "sums"), WEIR_ON_MISMATCH_REFUSE);
+    produce(0, "a");
+    stage_drain(&stage);
+    expect_count("a", 1);
+}
+END_TEST
+
+/* ---- inputs ---------------------------------------------------------------------------------- */
+
+START_TEST(more_partitions_of_an_input_are_refused_where_there_is_state)
+{
+    topics(1);
+    produce(0, "aaaaa");
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    add_partitions("in", 2);
+    produce(0, "aa");
+    produce(1, "b");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "WEIR_ON_MISMATCH_REBUILD");
+    bool goes_on = _i == 0;
+    run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 2 : 7);
+    ck_assert_uint_eq(stage_stored(&stage, 1, "b"), 1);
+}
+END_TEST
+
+START_TEST(more_partitions_of_an_input_are_simply_read_without_state)
+{
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    produce(0, "ab");
+    run(plan_filter(&plan), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    add_partitions("in", 2);
+    produce(1, "c");
+    run(plan_filter(&plan), WEIR_ON_MISMATCH_REFUSE);
+    ck_assert_int_eq(stage_end(&stage, "out", 0), 3);
+}
+END_TEST
+
+START_TEST(an_input_made_anew_is_refused_where_there_is_state)
+{
+    run_before("aaa");
+    delete_topic("in");
+    stage_topic(&stage, "in", 1);
+    produce(0, "a");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "was deleted and made anew");
+    run(counting(), _i == 0 ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 1);
+}
+END_TEST
+
+START_TEST(an_input_made_anew_is_read_from_its_beginning_without_state)
+{
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    produce(0, "ab");
+    run(plan_filter(&plan), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    delete_topic("in");
+    stage_topic(&stage, "in", 1);
+    produce(0, "c");
+    run(plan_filter(&plan), WEIR_ON_MISMATCH_REFUSE);
+    ck_assert_int_eq(stage_end(&stage, "out", 0), 3);
+}
+END_TEST
+
+START_TEST(a_rebuild_is_refused_where_the_inputs_beginning_is_gone)
+{
+    run_before("abc");
+    cut("in", WEIR_CUT_HEAD, 1);
+    delete_topic("app-counts-changelog");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REBUILD, "'in' has removed records");
+    run(counting(), WEIR_ON_MISMATCH_START_EMPTY);
+}
+END_TEST
+
+/* ---- power and kill -------------------------------------------------------------------------- */
+
+/* The latest value of each key of "in", which is also where the table is restored from. */
+static const struct weir_topology *table(void)
+{
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    int32_t node = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_table, source, -1, NULL);
+    int32_t store = plan_store(&plan, 0, node, "table", WEIR_STORE_ROCKSDB);
+    plan.stores[store].source_topic = in;
+    return plan_done(&plan);
+}
+
+static void os_topic(const char *name)
+{
+    const struct weir_config configs[] = {{"message.timestamp.after.max.ms", "9223372036854775807"},
+                                          {"retention.ms", "-1"},
+                                          {"flush.policy", "os"}};
+    ck_ok(weir_topic_create(stage.log, name, 1, configs, 3, &stage.error), &stage.error);
+}
+
+/* The input's tail goes with the power, the commit that names it does not; new records take its
+ * offsets. They are read, all of them. */
+START_TEST(no_record_is_skipped_behind_a_lost_tail)
+{
+    int lost = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        stage_open(&stage, seed);
+        os_topic("in");
+        stage_topic(&stage, "counts", 1);
+        produce(0, "aaaaa");
+        run(counting(), WEIR_ON_MISMATCH_REFUSE);
+        stage_crash(&stage, WEIR_SIM_POWER);
+        lost += stage_end(&stage, "in", 0) < stage_committed(&stage, "in", 0);
+        produce(0, "bbbbbbb");
+        run(counting(), WEIR_ON_MISMATCH_REFUSE);
+        expect_count("b", 7);
+        expect_count("a", 5);
+        stage_close(&stage);
+    }
+    ck_assert_int_gt(lost, 0); /* or nothing was shown */
+}
+END_TEST
+
+/* A table is what its topic says: rows of records that were lost with the power do not stay, even
+ * where others have taken their offsets before the store is looked at. */
+START_TEST(a_table_forgets_rows_of_a_lost_tail)
+{
+    bool is_committed = _i == 1; /* the store was not there when the job went on: its position is within
+                                    what is committed, and of an epoch that ended below it */
+    int lost = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        stage_open(&stage, seed);
+        os_topic("in");
+        produce(0, "a");
+        run(table(), WEIR_ON_MISMATCH_REFUSE);
+        stage_stop(&stage);
+        weir_sim_advance_ms(stage.sim, 60000);
+        produce(0, "bcd");
+        run(table(), WEIR_ON_MISMATCH_REFUSE);
+        stage_stop(&stage);
+        stage_crash(&stage, WEIR_SIM_POWER);
+        bool is_lost = stage_end(&stage, "in", 0) <= 1;
+        lost += is_lost;
+        produce(0, "efghij");
+        if (is_committed) commit_to_end();
+        run(table(), WEIR_ON_MISMATCH_REFUSE);
+        if (is_lost) expect_count("d", 0);
+        expect_count("e", 1);
+        expect_count("j", 1);
+        stage_close(&stage);
+    }
+    ck_assert_int_gt(lost, 0);
+}
+END_TEST
+
+/* Whatever the log's own default is: what a commit names is on the disk. */
+START_TEST(a_job_starts_after_power_loss_whatever_the_flush_policy)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        stage_open_os(&stage, seed);
+        topics(1);
+        stage_start(&stage, counting(), STAGE_OPTIONS(0));
+        for (int round = 0; round < 4; round++) {
+            produce(0, "aaaaa");
+            stage_drain(&stage);
+            weir_sim_advance_ms(stage.sim, 300);
+        }
+        stage_crash(&stage, WEIR_SIM_POWER);
+        run(counting(), WEIR_ON_MISMATCH_REFUSE);
+        stage_close(&stage);
+    }
+}
+END_TEST
+
+/* One life of a stage with a crash at disk operation `at` of a start under a choice; false: the start
+ * needs fewer operations. */
+static bool crash_in_start(const struct weir_topology *topology, enum weir_on_mismatch choice,
+                           uint64_t at, int kind)
+{
+    weir_sim_disk_count_reset(stage.sim, 0);
+    weir_sim_disk_plan(stage.sim, 0,
+                       (struct weir_sim_fault_plan){
+                           .fault = kind & 1 ? WEIR_SIM_FAULT_CRASH_AFTER : WEIR_SIM_FAULT_CRASH,
+                           .at = at,
+                           .crash = kind & 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
+    stage.streams = weir_streams_start(stage.log, topology,
+                                       STAGE_OPTIONS(.on_mismatch = choice), &why);
+    if (!weir_sim_has_crashed(stage.sim, 0)) {
+        ck_assert_msg(stage.streams != NULL, "at %d: %s", (int)at, why.text);
+        weir_sim_disk_plan(stage.sim, 0,
+                           (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_NONE});
+        return false;
+    }
+    stage_revive(&stage);
+    return true;
+}
+
+enum crash_case { FIRST_START, LATER_START, EMPTIED, REBUILT, CRASH_CASES };
+
+/* Up to the start that is crashed. */
+static enum weir_on_mismatch prepare(enum crash_case which, uint64_t seed)
+{
+    stage_open(&stage, seed);
+    topics(1);
+    produce(0, "aab");
+    if (which == FIRST_START) return WEIR_ON_MISMATCH_REFUSE;
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    if (which == LATER_START) {
+        produce(0, "a");
+        weir_sim_advance_ms(stage.sim, 1 + (int64_t)(seed % 100)); /* within a commit interval */
+        stage_crash(&stage, WEIR_SIM_KILL);
+        return WEIR_ON_MISMATCH_REFUSE;
+    }
+    stage_stop(&stage);
+    delete_topic("app-counts-changelog");
+    produce(0, "a");
+    return which == EMPTIED ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD;
+}
+
+/* A kill or a loss of power at any step of a start never refuses the next one, and a choice that was
+ * made is not made undone. */
+START_TEST(a_start_that_is_killed_at_any_step_is_gone_on_with)
+{
+    static const uint64_t counts[] = {
+        [FIRST_START] = 2, [LATER_START] = 3, [EMPTIED] = 1, [REBUILT] = 3};
+    enum crash_case which = (enum crash_case)(_i / 4);
+    uint64_t at = 0;
+    for (bool has_crashed = true; has_crashed;) {
+        enum weir_on_mismatch choice = prepare(which, at);
+        has_crashed = crash_in_start(counting(), choice, ++at, _i % 4);
+        /* Before the choice is written down, it is to be made again. */
+        if (has_crashed) {
+            stage.streams = weir_streams_start(stage.log, counting(), STAGE_OPTIONS(0), &why);
+            bool may_ask = which >= EMPTIED && why.code == WEIR_MISMATCH;
+            ck_assert_msg(stage.streams != NULL || may_ask, "at %d: %s", (int)at, why.text);
+            if (stage.streams == NULL) {
+                stage_start(&stage, counting(), STAGE_OPTIONS(.on_mismatch = choice));
+            }
+        }
+        stage_drain(&stage);
+        expect_count("a", counts[which]);
+        stage_close(&stage);
+    }
+    ck_assert_uint_gt(at, 4);
+}
+END_TEST
+
+/* Several starts in a row are killed before one comes through. */
+START_TEST(starts_that_are_killed_one_after_the_other_are_gone_on_with)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        enum crash_case which = (enum crash_case)(seed % 2);
+        (void)prepare(which, seed);
+        for (uint64_t i = 0; i < 6; i++) {
+            uint64_t at = 1 + weir_sim_random(stage.sim) % 25;
+            if (!crash_in_start(counting(), WEIR_ON_MISMATCH_REFUSE, at, (int)(seed + i) % 4)) {
+                stage_crash(&stage, i % 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL);
+            }
+        }
+        run(counting(), WEIR_ON_MISMATCH_REFUSE);
+        expect_count("a", which == FIRST_START ? 2 : 3);
+        stage_close(&stage);
+    }
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("restart");
+    tcase_add_checked_fixture(tests, open_stage, close_stage);
+    tcase_add_test(tests, a_changelog_of_another_application_is_refused_and_left_alone);
+    tcase_add_test(tests, a_changelog_that_kafka_streams_left_is_not_cut);
+    tcase_add_loop_test(tests, offsets_of_somebody_else_are_gone_on_from_only_if_told, 0, 2);
+    tcase_add_loop_test(tests, a_foreign_commit_does_not_move_the_job, 0, 2);
+    tcase_add_test(tests, the_topic_of_records_is_the_applications_alone);
+    tcase_add_loop_test(tests, a_changelog_that_is_gone_is_refused, 0, 2);
+    tcase_add_test(tests, a_changelog_that_was_written_anew_is_refused);
+    tcase_add_test(tests, a_changelog_without_its_head_is_refused);
+    tcase_add_loop_test(tests, a_commit_that_is_gone_is_refused, 0, 2);
+    tcase_add_test(tests, records_that_are_gone_are_written_anew);
+    tcase_add_loop_test(tests, a_renamed_store_is_refused_with_the_advice_to_name_it, 0, 2);
+    tcase_add_test(tests, a_renamed_store_goes_on_where_nothing_was_processed);
+    tcase_add_loop_test(tests, more_partitions_of_an_input_are_refused_where_there_is_state, 0, 2);
+    tcase_add_test(tests, more_partitions_of_an_input_are_simply_read_without_state);
+    tcase_add_loop_test(tests, an_input_made_anew_is_refused_where_there_is_state, 0, 2);
+    tcase_add_test(tests, an_input_made_anew_is_read_from_its_beginning_without_state);
+    tcase_add_test(tests, a_rebuild_is_refused_where_the_inputs_beginning_is_gone);
+    suite_add_tcase(suite, tests);
+
+    TCase *crashes = tcase_create("crashes"); /* each opens stages of its own */
+    tcase_set_timeout(crashes, 120);
+    tcase_add_test(crashes, no_record_is_skipped_behind_a_lost_tail);
+    tcase_add_loop_test(crashes, a_table_forgets_rows_of_a_lost_tail, 0, 2);
+    tcase_add_test(crashes, a_job_starts_after_power_loss_whatever_the_flush_policy);
+    tcase_add_loop_test(crashes, a_start_that_is_killed_at_any_step_is_gone_on_with, 0,
+                        4 * CRASH_CASES);
+    tcase_add_test(crashes, starts_that_are_killed_one_after_the_other_are_gone_on_with);
+    suite_add_tcase(suite, crashes);
+}
+
+int main(void)
+{
+    return weir_test_main("restart", add);
+}

@@ -1,0 +1,368 @@
+/* The comparison of a start, without a log: facts in, differences and a verdict out. */
+#include <string.h>
+
+#include "runtime/start_compare.h"
+#include "tests/support/support.h"
+
+static struct weir_heap heap;
+static struct weir_budget budget;
+static struct weir_arena arena;
+static struct weir_application records;
+static struct weir_own_topic own[4];
+static struct weir_start_topic topics[3];
+static struct weir_start_partition partitions[3][2];
+static struct weir_start_facts facts;
+static struct weir_start_differences found;
+static struct weir_error error;
+static bool fed[1] = {true};
+
+enum { INPUT, CHANGELOG, REPARTITION };
+
+static struct weir_uuid id_of(uint8_t number)
+{
+    return (struct weir_uuid){.bytes = {number}};
+}
+
+static void make(size_t index, enum weir_start_role role, const char *name)
+{
+    topics[index] = (struct weir_start_topic){
+        .role = role,
+        .name = name,
+        .of = name,
+        .exists = true,
+        .id = id_of((uint8_t)(index + 1)),
+        .partition_count = 2,
+        .wanted_count = role == WEIR_START_INPUT ? 0 : 2,
+        .partitions = partitions[index],
+        .keeps_for_ever = true,
+        .has_progress = true,
+        .read_by = fed,
+        .feeds = fed,
+        .has_state = true,
+        .feeds_state = true,
+        .entry_count = 2,
+    };
+    for (size_t p = 0; p < 2; p++) {
+        partitions[index][p] = (struct weir_start_partition){
+            .log_end = 10,
+            .has_entry = true,
+            .has_processed = true,
+            .committed = 10,
+            .committed_end = 10,
+            .epoch_end = INT64_MAX,
+            .foreign_at = -1,
+        };
+    }
+    if (role == WEIR_START_INPUT) return;
+    own[records.topic_count] = (struct weir_own_topic){
+        .name = name,
+        .of = name,
+        .phase = WEIR_OWN_TOPIC_KEPT,
+        .role = role == WEIR_START_CHANGELOG ? WEIR_OWN_CHANGELOG : WEIR_OWN_REPARTITION,
+        .id = topics[index].id,
+        .partition_count = 2,
+    };
+    topics[index].record = &own[records.topic_count++];
+}
+
+/* A job that has run and was stopped: an input, a changelog, a repartition topic, nothing differs. */
+static void set_up(void)
+{
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "test", &heap, NULL, 0);
+    weir_arena_init(&arena, &budget, 0);
+    records = (struct weir_application){.arena = &arena, .has_committed = true, .topics = own};
+    make(INPUT, WEIR_START_INPUT, "in");
+    make(CHANGELOG, WEIR_START_CHANGELOG, "store");
+    make(REPARTITION, WEIR_START_REPARTITION, "again");
+    facts = (struct weir_start_facts){
+        .application_id = "app",
+        .records = &records,
+        .has_topic = true,
+        .has_commit = true,
+        .topics = topics,
+        .topic_count = 3,
+    };
+    found = (struct weir_start_differences){.arena = &arena};
+}
+
+static void tear_down(void)
+{
+    weir_arena_close(&arena);
+}
+
+static int decide(enum weir_on_mismatch choice)
+{
+    found = (struct weir_start_differences){.arena = &arena};
+    ck_assert_int_eq(weir_start_compare(&facts, &found), 0);
+    return weir_start_decide(&facts, &found, choice, &error);
+}
+
+static void expect_only(enum weir_start_what what)
+{
+    ck_assert_int_eq(weir_start_compare(&facts, &found), 0);
+    ck_assert_uint_eq(found.count, 1);
+    ck_assert_msg(found.items[0].what == what, "found '%s', not '%s'",
+                  weir_start_what_name(found.items[0].what), weir_start_what_name(what));
+}
+
+START_TEST(a_job_that_was_stopped_does_not_differ)
+{
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+    ck_assert(!topics[CHANGELOG].is_emptied);
+}
+END_TEST
+
+START_TEST(a_tail_of_this_job_does_not_differ)
+{
+    partitions[CHANGELOG][1].log_end = 15;
+    partitions[REPARTITION][0].log_end = 15;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+}
+END_TEST
+
+/* What each fact makes of a kept changelog. */
+static void differ(int which)
+{
+    struct weir_start_partition *partition = &partitions[CHANGELOG][1];
+    switch (which) {
+    case WEIR_START_GONE:
+        topics[CHANGELOG].exists = false;
+        break;
+    case WEIR_START_PARTITIONS:
+        topics[CHANGELOG].wanted_count = 3;
+        break;
+    case WEIR_START_NO_ENTRY:
+        partition->has_entry = false;
+        break;
+    case WEIR_START_ENTRY_FOREIGN:
+        partition->is_foreign_entry = true;
+        break;
+    case WEIR_START_SHORTER:
+        partition->log_end = 9;
+        break;
+    case WEIR_START_REWRITTEN:
+        partition->epoch_end = 9;
+        break;
+    case WEIR_START_FOREIGN_TAIL:
+        partition->log_end = 12;
+        partition->foreign_at = 11;
+        break;
+    case WEIR_START_HEAD_GONE:
+        partition->log_start = 1;
+        break;
+    default:
+        ck_abort_msg("no such difference");
+    }
+}
+
+static const int of_a_changelog[] = {
+    WEIR_START_GONE,    WEIR_START_PARTITIONS, WEIR_START_NO_ENTRY,     WEIR_START_ENTRY_FOREIGN,
+    WEIR_START_SHORTER, WEIR_START_REWRITTEN,  WEIR_START_FOREIGN_TAIL, WEIR_START_HEAD_GONE};
+enum { OF_A_CHANGELOG = sizeof of_a_changelog / sizeof of_a_changelog[0] };
+
+START_TEST(what_differs_in_a_changelog_is_named_and_empties_it_alone)
+{
+    differ(of_a_changelog[_i]);
+    expect_only((enum weir_start_what)of_a_changelog[_i]);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "store"));
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_REBUILD"));
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY"));
+    ck_assert_ptr_null(strchr(error.text, '{'));
+    ck_assert(!topics[CHANGELOG].is_emptied);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_GO_ON);
+    ck_assert(topics[CHANGELOG].is_emptied);
+    ck_assert(!topics[REPARTITION].is_emptied);
+}
+END_TEST
+
+START_TEST(a_rebuild_empties_all_and_needs_whole_inputs)
+{
+    differ(WEIR_START_GONE);
+    partitions[INPUT][0].log_start = 1;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_null(strstr(error.text, "WEIR_ON_MISMATCH_REBUILD")); /* no choice, then */
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_MISMATCH);
+    partitions[INPUT][0].log_start = 0;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_START_REBUILD);
+    ck_assert(topics[CHANGELOG].is_emptied && topics[REPARTITION].is_emptied);
+}
+END_TEST
+
+/* The choices may stay set: nothing is rebuilt or emptied that fits. */
+START_TEST(a_choice_without_a_difference_changes_nothing)
+{
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_START_GO_ON);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_GO_ON);
+    ck_assert(!topics[CHANGELOG].is_emptied);
+}
+END_TEST
+
+START_TEST(a_rebuild_that_was_killed_is_gone_on_with)
+{
+    records.is_rebuilding = true;
+    differ(WEIR_START_GONE);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_REBUILD);
+}
+END_TEST
+
+START_TEST(a_topic_that_is_not_ours_cannot_be_chosen_away)
+{
+    topics[CHANGELOG].id = id_of(77);
+    for (size_t p = 0; p < 2; p++) partitions[CHANGELOG][p].has_entry = false;
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
+        ck_assert_int_eq(decide((enum weir_on_mismatch)choice), WEIR_MISMATCH);
+        ck_assert(!topics[CHANGELOG].is_emptied);
+    }
+    ck_assert_int_eq(found.items[0].what, WEIR_START_NOT_OURS);
+    topics[CHANGELOG].owner = "other";
+    (void)decide(WEIR_ON_MISMATCH_REBUILD);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_OWNED);
+    ck_assert_ptr_nonnull(strstr(error.text, "'other'"));
+}
+END_TEST
+
+/* An intent of ours and an empty topic: a kill came between. */
+START_TEST(an_empty_topic_with_an_intent_is_ours)
+{
+    own[0].phase = WEIR_OWN_TOPIC_MAKING;
+    own[0].id = id_of(0);
+    for (size_t p = 0; p < 2; p++) {
+        partitions[CHANGELOG][p].has_entry = false;
+        partitions[CHANGELOG][p].log_end = 0;
+    }
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+    partitions[CHANGELOG][1].log_end = 1;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_MISMATCH);
+}
+END_TEST
+
+START_TEST(a_lost_tail_of_an_input_is_noted_and_passed)
+{
+    partitions[INPUT][1].epoch_end = 7;
+    partitions[INPUT][1].log_end = 30;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_INPUT_TAIL_LOST);
+    ck_assert_int_eq(weir_start_input_position(&partitions[INPUT][1]), 7);
+    char text[WEIR_ERROR_TEXT_SIZE];
+    weir_start_difference_text(&found.items[0], text, sizeof text);
+    ck_assert_str_eq(text, "input topic 'in' partition 1 has lost its records 7 to 10, which were "
+                           "processed; the job goes on at 7");
+}
+END_TEST
+
+START_TEST(what_retention_removed_is_noted_and_passed)
+{
+    partitions[INPUT][0].log_start = 12;
+    partitions[INPUT][0].log_end = 20;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_INPUT_TRIMMED);
+    ck_assert_int_eq(weir_start_input_position(&partitions[INPUT][0]), 12);
+}
+END_TEST
+
+START_TEST(a_repartition_topic_that_is_left_with_records_is_refused)
+{
+    const struct weir_own_topic left = {.name = "app-old", .of = "old", .role = WEIR_OWN_REPARTITION};
+    struct weir_start_left lefts[] = {{.record = &left, .unprocessed = 0}};
+    facts.left = lefts;
+    facts.left_count = 1;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    lefts[0].unprocessed = 3;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "3 records that are not processed"));
+}
+END_TEST
+
+/* Processed records of a repartition topic are removed from its head; others must not be. */
+START_TEST(a_repartition_topic_may_lose_what_was_processed)
+{
+    partitions[REPARTITION][0].log_start = 10;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    partitions[REPARTITION][0].committed = 8;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_HEAD_GONE);
+}
+END_TEST
+
+/* Texts of topics with the longest names are cut to fit, never run over. */
+START_TEST(long_names_are_cut_to_fit)
+{
+    char name[250];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    topics[CHANGELOG].name = topics[CHANGELOG].of = name;
+    topics[CHANGELOG].owner = name;
+    topics[CHANGELOG].record = NULL;
+    for (size_t p = 0; p < 2; p++) partitions[CHANGELOG][p].has_entry = false;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_uint_lt(strlen(error.text), WEIR_ERROR_TEXT_SIZE);
+    char small[16];
+    weir_start_difference_text(&found.items[0], small, sizeof small);
+    ck_assert_str_eq(small, "topic 'xxxxxxxx");
+}
+END_TEST
+
+/* Records go round; what is not ours is told apart. */
+START_TEST(records_of_an_application_go_round)
+{
+    struct weir_buffer key;
+    struct weir_buffer value;
+    weir_buffer_init(&key, &budget, 0);
+    weir_buffer_init(&value, &budget, 0);
+    struct weir_application folded = {.arena = &arena};
+    weir_application_encode_topic(&own[0], &key, &value);
+    struct weir_record record = {.key = weir_buffer_slice(&key), .value = weir_buffer_slice(&value)};
+    ck_assert_int_eq(weir_application_apply(&folded, &record, &error), 0);
+    const struct weir_own_topic *topic = weir_application_find(&folded, "store");
+    ck_assert_ptr_nonnull(topic);
+    ck_assert_int_eq(topic->phase, WEIR_OWN_TOPIC_KEPT);
+    ck_assert_mem_eq(topic->id.bytes, own[0].id.bytes, sizeof topic->id.bytes);
+    ck_assert_int_eq(topic->partition_count, 2);
+    for (size_t size = 0; size < record.value.size; size++) {
+        struct weir_record cut = record;
+        cut.value.size = size;
+        ck_code(weir_application_apply(&folded, &cut, &error), WEIR_CORRUPT);
+    }
+    value.data[0] = 9;
+    ck_code(weir_application_apply(&folded, &record, &error), WEIR_UNSUPPORTED_VERSION);
+    record.value = weir_null();
+    ck_assert_int_eq(weir_application_apply(&folded, &record, &error), 0);
+    ck_assert_ptr_null(weir_application_find(&folded, "store"));
+    record.key = weir_text("user");
+    ck_code(weir_application_apply(&folded, &record, &error), WEIR_CORRUPT);
+    weir_buffer_close(&key);
+    weir_buffer_close(&value);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("start_compare");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_job_that_was_stopped_does_not_differ);
+    tcase_add_test(tests, a_tail_of_this_job_does_not_differ);
+    tcase_add_loop_test(tests, what_differs_in_a_changelog_is_named_and_empties_it_alone, 0,
+                        OF_A_CHANGELOG);
+    tcase_add_test(tests, a_rebuild_empties_all_and_needs_whole_inputs);
+    tcase_add_test(tests, a_choice_without_a_difference_changes_nothing);
+    tcase_add_test(tests, a_rebuild_that_was_killed_is_gone_on_with);
+    tcase_add_test(tests, a_topic_that_is_not_ours_cannot_be_chosen_away);
+    tcase_add_test(tests, an_empty_topic_with_an_intent_is_ours);
+    tcase_add_test(tests, a_lost_tail_of_an_input_is_noted_and_passed);
+    tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
+    tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
+    tcase_add_test(tests, a_repartition_topic_may_lose_what_was_processed);
+    tcase_add_test(tests, long_names_are_cut_to_fit);
+    tcase_add_test(tests, records_of_an_application_go_round);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("start_compare", add);
+}
