@@ -67,12 +67,12 @@ static int check_batch(const struct weir_produce_request *produce, struct weir_s
     return weir_batch_admit(bytes, batch.size, check, error);
 }
 
-/* No record may be older; 0 if any may come. */
-static int64_t oldest_ms(const struct weir_topic_config *config, struct weir_wall now)
+/* No record may be older; false if any may come. */
+static bool find_oldest(const struct weir_topic_config *config, struct weir_wall now,
+                        int64_t *oldest_ms_out)
 {
-    bool may_be_any = config->message_timestamp_type == WEIR_LOG_APPEND_TIME ||
-                      config->message_timestamp_before_max_ms >= now.ms;
-    return may_be_any ? 0 : now.ms - config->message_timestamp_before_max_ms;
+    return config->message_timestamp_type == WEIR_CREATE_TIME &&
+           !__builtin_sub_overflow(now.ms, config->message_timestamp_before_max_ms, oldest_ms_out);
 }
 
 /* Each batch on its own; whoever sent them is trusted no further than the checks go. */
@@ -87,9 +87,9 @@ static int check_batches(const struct weir_partition *partition,
         .allow_control = produce->is_internal,
         .walk_records = produce->walk_records,
         .keys_required = partition->config.cleanup_compact && produce->walk_records,
-        .oldest_ms = oldest_ms(&partition->config, now),
         .budget = partition->shard->budget,
     };
+    check.has_oldest = find_oldest(&partition->config, now, &check.oldest_ms);
     int64_t count = 0;
     if (rest.size == 0) return weir_error_set(error, WEIR_INVALID_RECORD, "there is no batch");
     while (rest.size > 0) {

@@ -201,6 +201,9 @@ static size_t first_time_size(const char *text)
     return strcspn(text, ":");
 }
 
+static const char before_1970[] =
+    "records from before 1970 cannot be found by their time, 'start' has them";
+
 /* Behind the @. */
 static int parse_times(const char *whole, const char *text, int64_t now_ms,
                        struct offset_range *range_out, struct weir_error *error)
@@ -212,6 +215,7 @@ static int parse_times(const char *whole, const char *text, int64_t now_ms,
         if (!parse_instant(text, size, now_ms, &first)) {
             return refuse(whole, "that is no time", error);
         }
+        if (first.ms < 0) return refuse(whole, before_1970, error);
         range.from = (struct offset_point){OFFSET_TIME, first.ms};
     } else if (text[0] == '\0') {
         return refuse(whole, "a time is missing", error);
@@ -227,6 +231,7 @@ static int parse_times(const char *whole, const char *text, int64_t now_ms,
             if (!parse_instant(rest + 1, strlen(rest + 1), base, &second)) {
                 return refuse(whole, "the second time is none", error);
             }
+            if (second.ms < 0) return refuse(whole, before_1970, error);
             range.to = (struct offset_point){OFFSET_TIME, second.ms};
             if (size > 0 && second.ms <= first.ms) {
                 return refuse(whole, "it ends before it begins", error);

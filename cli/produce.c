@@ -212,7 +212,7 @@ static int add_record(struct production *run, const struct record_scanned *scann
     struct weir_record record = {
         .key = weir_slice_is_null(scanned->key) ? weir_text(run->values->key) : scanned->key,
         .value = scanned->value,
-        .timestamp_ms = scanned->timestamp_ms >= 0 ? scanned->timestamp_ms : now_ms(),
+        .timestamp_ms = scanned->timestamp_ms != -1 ? scanned->timestamp_ms : now_ms(),
     };
     if (run->values->has_tombstones && record.value.size == 0) record.value = weir_null();
     int rc = choose_partition(run, scanned, record.key, &partition, error);

@@ -318,7 +318,7 @@ static int scan_record(struct scan *scan, const struct record_format *format,
 {
     struct texts texts = {.value = weir_text(""), .key_size = -1, .value_size = -1};
     int64_t header_count = 0;
-    int64_t number;
+    int64_t number = 0;
     for (size_t i = 0; i < format->count; i++) {
         const struct format_piece *piece = &format->pieces[i];
         bool did;
@@ -334,7 +334,7 @@ static int scan_record(struct scan *scan, const struct record_format *format,
             if (rc == 0) scanned->partition = (int32_t)number;
         }
         if (rc == 0 && piece->verb == FORMAT_TIMESTAMP) {
-            rc = scan_bounded(scan, piece, INT64_MAX, &scanned->timestamp_ms);
+            rc = scan_number(scan, piece, &scanned->timestamp_ms);
         }
         if (rc != 0) return rc;
     }

@@ -356,12 +356,6 @@ static int check_bytes(struct weir_slice bytes, const char *what, struct weir_er
 static int check_record(const struct weir_record *record, struct weir_error *error)
 {
     if (record == NULL) return weir_error_set(error, WEIR_INVALID_ARGUMENT, "the record is NULL");
-    if (record->timestamp_ms < -1) {
-        return weir_error_set(
-            error, WEIR_INVALID_TIMESTAMP,
-            "a record's timestamp is %lld: milliseconds since 1970, or -1 for now",
-            (long long)record->timestamp_ms);
-    }
     int rc = check_bytes(record->key, "key", error);
     if (rc == 0) rc = check_bytes(record->value, "value", error);
     if (rc == 0 && record->headers == NULL && record->header_count > 0) {

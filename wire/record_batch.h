@@ -102,7 +102,8 @@ void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms);
  * aside: one whole batch, magic 2, crc, count = last delta + 1 > 0, known attributes and codec, no
  * control bit and no delete horizon unless `allow_control`, an epoch and a sequence >= 0 where
  * there is a producer id, a producer id where it is transactional, and, when `walk_records`, every
- * record well formed with deltas 0, 1, 2, …, timestamps of -1 or more and nothing behind the last.
+ * record well formed with deltas 0, 1, 2, … and nothing behind the last. Timestamps may be from before
+ * 1970, that is negative; -1 is none.
  *
  * Errors: WEIR_CORRUPT, WEIR_INVALID_RECORD, WEIR_TOO_LARGE (batch, or plain form over
  * `plain_size_max`), WEIR_UNSUPPORTED_CODEC, WEIR_UNSUPPORTED_VERSION (magic 0, 1).
@@ -113,7 +114,8 @@ struct weir_batch_check {
     bool allow_control;
     bool walk_records;
     bool keys_required;         /* compacted topic: a null key is an invalid record */
-    int64_t oldest_ms;          /* admit: no record's timestamp is older; 0: any may come */
+    bool has_oldest;            /* admit: no record's timestamp is older than … */
+    int64_t oldest_ms;          /* … this one */
     struct weir_budget *budget; /* for the plain form of compressed records */
     struct weir_buffer *plain;  /* where it is put, for the caller to reuse; NULL: a buffer of the
                                    call's own */
@@ -124,7 +126,8 @@ int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *che
  * The same for a batch that came through the port, as Kafka's brokers take it in: its records are
  * walked in any case, transactional batches and such that claim the log's own time are refused, and
  * a header whose largest timestamp is not the records' is put right (some clients write the last
- * one's), since the time index goes by it.
+ * one's), since the time index goes by it. The largest of nothing but times before 1970 is -1, none, as
+ * Kafka has it: no search by time comes upon them.
  *
  * Errors: as above, WEIR_INVALID_TIMESTAMP, WEIR_UNSUPPORTED (transactional). `batch` is unchanged
  * then.

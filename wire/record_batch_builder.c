@@ -127,8 +127,7 @@ int weir_batch_builder_add(struct weir_batch_builder *builder, const struct weir
     int64_t base_timestamp_ms =
         builder->record_count == 0 ? record->timestamp_ms : builder->base_timestamp_ms;
     int64_t timestamp_delta = 0;
-    if (record->timestamp_ms < WEIR_NO_TIMESTAMP ||
-        __builtin_sub_overflow(record->timestamp_ms, base_timestamp_ms, &timestamp_delta)) {
+    if (__builtin_sub_overflow(record->timestamp_ms, base_timestamp_ms, &timestamp_delta)) {
         return WEIR_INVALID_TIMESTAMP;
     }
     int rc = make_room(builder, record);
@@ -141,8 +140,9 @@ int weir_batch_builder_add(struct weir_batch_builder *builder, const struct weir
     weir_assert(plain->size <= plain->capacity);
     if (builder->record_count == 0) {
         builder->base_timestamp_ms = record->timestamp_ms;
-        builder->max_timestamp_ms = record->timestamp_ms;
-    } else if (record->timestamp_ms > builder->max_timestamp_ms) {
+        builder->max_timestamp_ms = WEIR_NO_TIMESTAMP; /* that of times before 1970, too */
+    }
+    if (record->timestamp_ms > builder->max_timestamp_ms) {
         builder->max_timestamp_ms = record->timestamp_ms;
     }
     builder->record_count++;

@@ -138,11 +138,12 @@ static inline enum flaw check_record(const uint8_t **at_inout, const uint8_t *en
     at = weir_batch_read_varint(at, end, 32, &offset_delta);
     if (at == NULL) return DAMAGED;
     if (offset_delta != index) return WRONG_OFFSET;
-    if (__builtin_add_overflow(walk->base_timestamp_ms, timestamp_delta, &timestamp_ms) ||
-        timestamp_ms < WEIR_NO_TIMESTAMP) {
+    if (__builtin_add_overflow(walk->base_timestamp_ms, timestamp_delta, &timestamp_ms)) {
         return WRONG_TIME;
     }
-    if (timestamp_ms < walk->timestamp_min_ms) walk->timestamp_min_ms = timestamp_ms;
+    if (timestamp_ms < walk->timestamp_min_ms && timestamp_ms != WEIR_NO_TIMESTAMP) {
+        walk->timestamp_min_ms = timestamp_ms;
+    }
     if (timestamp_ms > walk->timestamp_max_ms) walk->timestamp_max_ms = timestamp_ms;
     return check_body(at, end, walk->keys_required);
 }
@@ -198,7 +199,7 @@ static int check_records(struct weir_slice batch, const struct weir_batch_header
         .base_timestamp_ms = header->base_timestamp_ms,
         .keys_required = check->keys_required,
         .timestamp_min_ms = INT64_MAX,
-        .timestamp_max_ms = INT64_MIN,
+        .timestamp_max_ms = WEIR_NO_TIMESTAMP, /* as in Kafka times before 1970 do not count */
     };
     int rc = weir_batch_open_records(header, batch, plain, check->plain_size_max, &records, error);
     if (rc == 0) rc = walk_records(header, records, walk, error);
@@ -255,7 +256,7 @@ int weir_batch_admit(uint8_t *batch, size_t size, const struct weir_batch_check 
     if (rc == 0) rc = check_foreign(&header, error);
     if (rc == 0) rc = check_records(bytes, &header, check, &walk, error);
     if (rc < 0) return rc;
-    if (walk.timestamp_min_ms != WEIR_NO_TIMESTAMP && walk.timestamp_min_ms < check->oldest_ms) {
+    if (check->has_oldest && walk.timestamp_min_ms < check->oldest_ms) {
         return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
                               "record batch: timestamp %" PRId64 " is older than %" PRId64,
                               walk.timestamp_min_ms, check->oldest_ms);

@@ -24,15 +24,16 @@ static int check_timestamps(const struct weir_partition_log *log,
     int64_t oldest;
     int64_t newest;
     if (config->message_timestamp_type == WEIR_LOG_APPEND_TIME) return 0;
-    if (header->max_timestamp_ms == WEIR_NO_TIMESTAMP) return 0;
     if (__builtin_sub_overflow(now.ms, config->message_timestamp_before_max_ms, &oldest)) {
         oldest = INT64_MIN;
     }
     if (__builtin_add_overflow(now.ms, config->message_timestamp_after_max_ms, &newest)) {
         newest = INT64_MAX;
     }
-    if (header->base_timestamp_ms >= oldest && header->max_timestamp_ms <= newest) return 0;
     bool is_ahead = header->max_timestamp_ms > newest;
+    bool is_behind = header->base_timestamp_ms != WEIR_NO_TIMESTAMP &&
+                     header->base_timestamp_ms < oldest;
+    if (!is_ahead && !is_behind) return 0;
     return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
                           "timestamp %" PRId64 " is more than message.timestamp.%s.max.ms=%" PRId64
                           " %s the clock, which says %" PRId64,

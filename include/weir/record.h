@@ -16,7 +16,7 @@ extern "C" {
 struct weir_record {
     struct weir_slice key;
     struct weir_slice value;
-    int64_t timestamp_ms; /* Unix time; -1 when producing: now */
+    int64_t timestamp_ms; /* Unix time, negative before 1970; -1: none, and when producing: now */
     int64_t offset;       /* ignored when producing */
     const struct weir_header *headers;
     size_t header_count;

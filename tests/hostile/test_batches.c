@@ -134,7 +134,7 @@ static const struct bent bents[] = {
     {"two thousand million records", COUNT_AT, 0x7fffffff, 4, false, INVALID_RECORD},
     {"another last offset delta", LAST_DELTA_AT, 5, 4, false, INVALID_RECORD},
     {"a negative last offset delta", LAST_DELTA_AT, 0xfffffff0, 4, false, CORRUPT},
-    {"a negative time", BASE_TIME_AT, (uint64_t)-5, 8, false, INVALID_RECORD},
+    {"a time before all times", BASE_TIME_AT, (uint64_t)INT64_MIN, 8, false, INVALID_TIMESTAMP},
     {"a time in the far future", BASE_TIME_AT, INT64_MAX / 2, 8, false, INVALID_TIMESTAMP},
     {"an offset that is not dense", OFFSET_DELTA_AT, 2, 1, false, INVALID_RECORD},
     {"a key beyond the end", KEY_SIZE_AT, 0x7e, 1, false, CORRUPT},

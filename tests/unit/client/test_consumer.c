@@ -31,7 +31,8 @@ static struct weir_slice some_bytes(struct weir_test_random *random, uint8_t *by
     return weir_slice(bytes, size);
 }
 
-/* Record `number`, made from its number alone: null, empty and full keys, values and headers. */
+/* Record `number`, made from its number alone: null, empty and full keys, values and
+ * headers, of 2001 and of 1938. */
 static void make_shape(struct shape *shape, uint64_t number)
 {
     struct weir_test_random random = {number * 31 + 7};
@@ -39,8 +40,7 @@ static void make_shape(struct shape *shape, uint64_t number)
     shape->record = (struct weir_record){
         .key = some_bytes(&random, shape->key, sizeof shape->key),
         .value = some_bytes(&random, shape->value, is_large ? sizeof shape->value : 200),
-        .timestamp_ms =
-            (int64_t)weir_test_random_below(&random, 1) + 1000000000000 + (int64_t)number,
+        .timestamp_ms = (number % 5 == 0 ? -1000000000000 : 1000000000000) + (int64_t)number,
         .headers = shape->headers,
         .header_count = weir_test_random_below(&random, 4),
     };

@@ -159,29 +159,50 @@ START_TEST(admit_checks_the_crc)
 }
 END_TEST
 
-/* Records older than allowed, before 1970, or without a key where keys are needed. */
+/* Records older than allowed, or without a key where keys are needed. */
 START_TEST(admit_looks_at_times_and_keys)
 {
     struct batch_stage stage;
     batch_stage_init(&stage);
     struct made made;
     make(&stage, WEIR_CODEC_LZ4, &made);
-    struct weir_batch_check check = {.oldest_ms = NOW_MS - 19};
+    struct weir_batch_check check = {.has_oldest = true, .oldest_ms = NOW_MS - 19};
     ck_assert_int_eq(admit_with(&stage, &made, check), WEIR_INVALID_TIMESTAMP);
     check.oldest_ms = NOW_MS - 20;
     check.keys_required = true;
     ck_ok(admit_with(&stage, &made, check), &stage.error);
 
-    make(&stage, WEIR_CODEC_NONE, &made);
-    struct weir_batch_header header = header_of(&made);
-    header.base_timestamp_ms = 18; /* and the fourth is 20 below */
-    weir_batch_store_header(made.bytes, &header);
-    ck_assert_int_eq(admit(&stage, &made), WEIR_INVALID_RECORD);
-
     memcpy(made.bytes, golden_batch_plain, sizeof golden_batch_plain);
     made.size = sizeof golden_batch_plain;
     ck_ok(admit(&stage, &made), &stage.error);
     ck_assert_int_eq(admit_with(&stage, &made, check), WEIR_INVALID_RECORD);
+    batch_stage_close(&stage);
+}
+END_TEST
+
+/* Times before 1970 are times like others, but none of them is a largest one: that of a batch which has
+ * nothing else is -1. A bound on old times holds for them; a record without a time has no age. */
+START_TEST(admit_takes_times_before_1970)
+{
+    static const struct {
+        int64_t base_ms; /* the fourth record is 20 below, the second 7 above */
+        int64_t max_ms;
+    } cases[] = {{18, 25}, {-3, 4}, {-8, -1}, {-86400000, -1}, {INT64_MIN + 20, -1}};
+    struct batch_stage stage;
+    batch_stage_init(&stage);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct made made;
+        make(&stage, i % 2 == 0 ? WEIR_CODEC_NONE : WEIR_CODEC_LZ4, &made);
+        struct weir_batch_header header = header_of(&made);
+        header.base_timestamp_ms = cases[i].base_ms;
+        weir_batch_store_header(made.bytes, &header);
+        struct weir_batch_check check = {.has_oldest = true,
+                                         .oldest_ms = cases[i].base_ms - 19};
+        ck_assert_int_eq(admit_with(&stage, &made, check), WEIR_INVALID_TIMESTAMP);
+        check.oldest_ms--;
+        ck_ok(admit_with(&stage, &made, check), &stage.error);
+        ck_assert_int_eq(header_of(&made).max_timestamp_ms, cases[i].max_ms);
+    }
     batch_stage_close(&stage);
 }
 END_TEST
@@ -237,13 +258,13 @@ START_TEST(the_walk_agrees_with_the_iterator)
             int rc = admit(&stage, &made);
             struct weir_batch_iterator iterator;
             struct weir_record record;
-            int64_t largest = INT64_MIN;
+            int64_t largest = WEIR_NO_TIMESTAMP;
             bool is_good =
                 batch_stage_iterate(&stage, &iterator, weir_slice(made.bytes, made.size)) == 0;
             for (int32_t i = 0; is_good && i <= 5; i++) {
                 int next = weir_batch_next(&iterator, &record, NULL);
                 if (next == WEIR_END) break;
-                is_good = next == 0 && record.offset == i && record.timestamp_ms >= -1;
+                is_good = next == 0 && record.offset == i;
                 if (is_good && record.timestamp_ms > largest) largest = record.timestamp_ms;
             }
             ck_assert_int_eq(rc == 0, is_good);
@@ -288,6 +309,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, admit_refuses_a_wrong_header);
     tcase_add_test(tests, admit_checks_the_crc);
     tcase_add_test(tests, admit_looks_at_times_and_keys);
+    tcase_add_test(tests, admit_takes_times_before_1970);
     tcase_add_test(tests, admit_refuses_a_bomb_in_bounded_memory);
     tcase_add_test(tests, the_walk_agrees_with_the_iterator);
     tcase_add_test(tests, admit_survives_every_failed_allocation);

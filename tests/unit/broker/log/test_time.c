@@ -44,13 +44,15 @@ static void append_batch(int number)
     weir_shared_unref(shared);
 }
 
-/* Times that rise, but not one by one: late records, equal ones, and none at all. */
+/* Times that rise, but not one by one: late records, equal ones, such from before 1970, one batch of
+ * nothing else, and none at all. */
 static void fill(void)
 {
     ck_ok(test_log_open(&test), &test.error);
     for (int i = 0; i < TOTAL; i++) {
         int64_t late = (int64_t)(weir_sim_random(test.sim) % 60);
         times[i] = i % 41 == 0 ? -1 : FIRST_MS + 3 * i - late;
+        if (i % 37 == 0 || i / RECORDS == 13) times[i] = -FIRST_MS - i;
         if (test.options.config.message_timestamp_type == WEIR_LOG_APPEND_TIME) {
             times[i] = FIRST_MS + i / RECORDS * RECORDS;
         }
