@@ -320,22 +320,26 @@ static void expect_card(struct expectation *expected, const struct payment *paym
 }
 
 /* Everything of the source, and whether it came in order of time (nothing can be late then). */
-static bool read_source(struct expectation *expected, const char *csv_path, uint64_t seed,
+static bool read_source(struct expectation *expected, const struct source_options *options,
                         int64_t end, bool *in_order_out)
 {
+    const char *csv_path = options->csv_path;
     struct payment payment;
     int64_t latest_ms = INT64_MIN;
     *in_order_out = true;
     struct csv csv = {0};
     char reason[256];
-    if (csv_path != NULL && !csv_open(&csv, csv_path, reason, sizeof reason)) return false;
+    if (csv_path != NULL &&
+        !csv_open(&csv, csv_path, options->latest_ms, reason, sizeof reason)) {
+        return false;
+    }
     for (int64_t number = 1; csv_path != NULL || number < end; number++) {
         if (csv_path != NULL) {
             enum csv_result result = csv_next(&csv, &payment, reason, sizeof reason);
             if (result == CSV_BAD) continue;
             if (result != CSV_PAYMENT) break;
         } else {
-            generate_payment(seed, number, &payment);
+            generate_payment(options->seed, number, &payment);
         }
         if (payment.time_ms < latest_ms) *in_order_out = false;
         latest_ms = payment.time_ms > latest_ms ? payment.time_ms : latest_ms;
@@ -480,7 +484,7 @@ static int compare_payments_topic(struct expectation *expected, struct weir_log 
     return rc < 0 ? rc : 0;
 }
 
-bool check_against_batch(struct weir_log *log, const char *csv_path, uint64_t seed, int64_t end,
+bool check_against_batch(struct weir_log *log, const struct source_options *options, int64_t end,
                          const char *application, struct weir_error *error)
 {
     bool in_order;
@@ -491,8 +495,9 @@ bool check_against_batch(struct weir_log *log, const char *csv_path, uint64_t se
         .profiles.item_size = sizeof(struct entry),
         .places.item_size = sizeof(struct entry),
     };
-    if (!read_source(&expected, csv_path, seed, end, &in_order)) {
-        (void)snprintf(error->text, sizeof error->text, "%s cannot be read again", csv_path);
+    if (!read_source(&expected, options, end, &in_order)) {
+        (void)snprintf(error->text, sizeof error->text, "%s cannot be read again",
+                       options->csv_path);
         return false;
     }
     if (!in_order) {

@@ -18,7 +18,7 @@ int score_alerts(struct weir_log *log, struct score *score_out, struct weir_erro
  * with what the job left in the log: each payment once, every state, every alert (alerts may repeat).
  * Prints what differs; false if anything does. `source` is freshly opened, nothing produced from it.
  */
-bool check_against_batch(struct weir_log *log, const char *csv_path, uint64_t seed, int64_t end,
+bool check_against_batch(struct weir_log *log, const struct source_options *options, int64_t end,
                          const char *application, struct weir_error *error);
 
 #endif

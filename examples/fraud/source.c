@@ -1,12 +1,13 @@
 #include "source.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "generator.h"
 
-enum { PARTITIONS = 4 };
+enum { PARTITIONS = 4, REJECTED_SIZE_MAX = 64 * 1024 };
 
 /* ---- topics -------------------------------------------------------------------------------------- */
 
@@ -58,13 +59,41 @@ static int read_position(void *context, const struct weir_record *record)
     return rc;
 }
 
-static int read_line_number(void *context, const struct weir_record *record)
+/* A header's value as a number; -1 if there is none of that name. */
+static int64_t header_number(const struct weir_record *record, const char *name, int base)
 {
-    char text[24] = "";
-    size_t size = record->key.size < sizeof text ? record->key.size : sizeof text - 1;
-    if (size > 0) memcpy(text, record->key.data, size);
-    *(int64_t *)context = strtoll(text, NULL, 10);
-    return 0;
+    for (size_t i = 0; i < record->header_count; i++) {
+        const struct weir_header *header = &record->headers[i];
+        char text[24] = "";
+        bool is_it = header->key.size == strlen(name) &&
+                     memcmp(header->key.data, name, header->key.size) == 0;
+        if (!is_it || header->value.size >= sizeof text) continue;
+        memcpy(text, header->value.data, header->value.size);
+        return (int64_t)strtoull(text, NULL, base);
+    }
+    return -1;
+}
+
+/* The newest position among what this source has rejected: the job's dead letters lie there as well. */
+static int find_last_rejected(struct source *source, struct weir_error *error)
+{
+    int64_t start, end;
+    int rc = weir_topic_offsets(source->log, "payments-rejected", 0, &start, &end, error);
+    if (rc < 0 || start == end) return rc;
+    struct weir_consumer *consumer = weir_consumer_new(source->log, NULL, error);
+    if (consumer == NULL) return error->code;
+    rc = weir_consumer_assign(consumer, "payments-rejected", 0, start, error);
+    for (int64_t next = start; rc == 0 && next < end;) {
+        struct weir_batch_view batch;
+        rc = weir_consumer_poll(consumer, -1, &batch, error);
+        for (size_t i = 0; rc == 0 && i < (size_t)batch.record_count; i++) {
+            int64_t position = header_number(&batch.records[i], "position", 10);
+            if (position > source->last_rejected) source->last_rejected = position;
+            next = batch.records[i].offset + 1;
+        }
+    }
+    int closed = weir_consumer_close(consumer, rc == 0 ? error : NULL);
+    return rc < 0 ? rc : closed;
 }
 
 /* The positions of all partitions; the source goes on behind the least. */
@@ -77,50 +106,104 @@ static int find_positions(struct source *source, int64_t *least_out, struct weir
         if (source->last[i] < least) least = source->last[i];
     }
     *least_out = least;
-    return read_last(source->log, "payments-rejected", 0, read_line_number, &source->last_rejected,
-                     error);
+    return find_last_rejected(source, error);
 }
 
-struct identity {
+/* ---- which source it is -------------------------------------------------------------------------- */
+
+/* As it stands in `payments-source`: the text, and beside it, of a file, what it was and where its
+ * positions begin. */
+struct origin {
     char text[512];
+    struct identity identity;
+    int64_t base;
 };
 
-static int read_identity(void *context, const struct weir_record *record)
+static int read_origin(void *context, const struct weir_record *record)
 {
-    struct identity *identity = context;
-    (void)snprintf(identity->text, sizeof identity->text, "%.*s", (int)record->value.size,
+    struct origin *origin = context;
+    (void)snprintf(origin->text, sizeof origin->text, "%.*s", (int)record->value.size,
                    (const char *)record->value.data);
+    origin->identity.size = header_number(record, "size", 10);
+    origin->identity.hash = (uint64_t)header_number(record, "hash", 16);
+    origin->identity.is_file = origin->identity.size >= 0;
+    origin->base = header_number(record, "base", 10);
+    if (origin->base < 0) origin->base = 0;
     return 0;
 }
 
-/* One directory, one source: positions of another one would mean nothing. */
-static int check_identity(struct source *source, const char *csv_path, struct weir_error *error)
+static int write_origin(struct source *source, const struct origin *origin,
+                        struct weir_error *error)
 {
-    struct identity mine = {
-        "",
+    char size[24], hash[24], base[24];
+    (void)snprintf(size, sizeof size, "%" PRId64, origin->identity.size);
+    (void)snprintf(hash, sizeof hash, "%016" PRIx64, origin->identity.hash);
+    (void)snprintf(base, sizeof base, "%" PRId64, origin->base);
+    struct weir_header headers[] = {{weir_text("base"), weir_text(base)},
+                                    {weir_text("size"), weir_text(size)},
+                                    {weir_text("hash"), weir_text(hash)}};
+    struct weir_record record = {
+        .key = weir_text("source"),
+        .value = weir_text(origin->text),
+        .timestamp_ms = -1,
+        .headers = headers,
+        .header_count = origin->identity.is_file ? 3 : 1,
     };
-    struct identity found = {
-        "",
-    };
-    if (csv_path != NULL) {
-        (void)snprintf(mine.text, sizeof mine.text, "the file %s", csv_path);
-    } else {
-        (void)snprintf(mine.text, sizeof mine.text, "the generator with seed %" PRIu64,
-                       source->seed);
-    }
-    int rc = read_last(source->log, "payments-source", 0, read_identity, &found, error);
-    if (rc < 0) return rc;
-    if (found.text[0] == '\0') {
-        return weir_produce(source->log, "payments-source", weir_text("source"),
-                            weir_text(mine.text), error);
-    }
-    if (strcmp(found.text, mine.text) == 0) return 0;
+    int rc = weir_producer_send(source->producer, "payments-source", 0, &record, NULL, error);
+    return rc < 0 ? rc : weir_producer_flush(source->producer, error);
+}
+
+/* One directory, one source: positions of another one would mean nothing. */
+static int refuse_other(const struct origin *found, const struct origin *mine,
+                        struct weir_error *error)
+{
     error->code = WEIR_INVALID_ARGUMENT;
     (void)snprintf(error->text, sizeof error->text,
                    "the payments in this directory come from %.200s, not from %.200s: "
                    "take another --data",
-                   found.text, mine.text);
+                   found->text, mine->text);
     return error->code;
+}
+
+/* The file is not what it was: its lines are new ones, behind all that came before. */
+static void begin_anew(struct source *source, struct origin *mine, bool is_file)
+{
+    mine->base = source->last_rejected;
+    for (int32_t i = 0; i < source->partition_count; i++) {
+        if (source->last[i] > mine->base) mine->base = source->last[i];
+    }
+    (void)snprintf(source->notice, sizeof source->notice, "%.120s %s", mine->text,
+                   is_file ? "is another one than before under its name: a new import"
+                           : "is no file that could be read again: what comes is a new import");
+}
+
+/* Whose payments are there, and is it this source as it was? */
+static int check_origin(struct source *source, const struct source_options *options,
+                        struct weir_error *error)
+{
+    struct origin mine = {.identity.size = -1};
+    struct origin found = {.text = ""};
+    const char *path = options->csv_path;
+    if (path == NULL) {
+        (void)snprintf(mine.text, sizeof mine.text, "the generator with seed %" PRIu64,
+                       options->seed);
+    } else {
+        (void)snprintf(mine.text, sizeof mine.text, "the file %s", path);
+        if (!identity_read(path, -1, &mine.identity)) {
+            (void)snprintf(error->text, sizeof error->text, "%s: %s", path, strerror(errno));
+            return error->code = WEIR_IO;
+        }
+    }
+    int rc = read_last(source->log, "payments-source", 0, read_origin, &found, error);
+    if (rc < 0) return rc;
+    bool is_first = found.text[0] == '\0';
+    if (!is_first && strcmp(found.text, mine.text) != 0) return refuse_other(&found, &mine, error);
+    mine.base = found.base;
+    bool is_same = is_first || path == NULL || identity_is_same(path, &found.identity);
+    if (!is_same) begin_anew(source, &mine, mine.identity.is_file);
+    source->base = mine.base;
+    bool is_known = is_same && !is_first && mine.identity.size == found.identity.size;
+    return is_known || (path == NULL && !is_first) ? 0 : write_origin(source, &mine, error);
 }
 
 /* Timestamp 0: a merchant is blocked before the first payment. */
@@ -148,17 +231,17 @@ static int block_merchants(struct source *source, struct weir_error *error)
 
 /* ---- the source ----------------------------------------------------------------------------------- */
 
-int source_open(struct source *source, struct weir_log *log, const char *csv_path, uint64_t seed,
+int source_open(struct source *source, struct weir_log *log, const struct source_options *options,
                 struct weir_error *error)
 {
     struct weir_topic_description payments;
     int64_t least = 0;
-    *source = (struct source){.log = log, .seed = seed, .end = INT64_MAX};
-    if (csv_path != NULL && !csv_open(&source->csv, csv_path, error->text, sizeof error->text)) {
+    *source = (struct source){.log = log, .seed = options->seed, .end = INT64_MAX};
+    if (options->csv_path != NULL && !csv_open(&source->csv, options->csv_path, options->latest_ms,
+                                               error->text, sizeof error->text)) {
         return error->code = WEIR_NOT_FOUND;
     }
     int rc = ensure_topics(log, error);
-    if (rc == 0) rc = check_identity(source, csv_path, error);
     if (rc == 0) rc = weir_topic_describe(log, "payments", &payments, error);
     if (rc < 0) goto out;
     source->partition_count = payments.partition_count;
@@ -169,11 +252,11 @@ int source_open(struct source *source, struct weir_log *log, const char *csv_pat
                        (int)source->partition_count, SOURCE_PARTITIONS_MAX);
         goto out;
     }
-    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
-    options.linger_ms = 5;
-    source->producer = weir_producer_new(log, &options, error);
+    struct weir_producer_options producer_options = {WEIR_PRODUCER_OPTIONS_INIT, .linger_ms = 5};
+    source->producer = weir_producer_new(log, &producer_options, error);
     rc = source->producer == NULL ? (int)error->code : 0;
     if (rc == 0) rc = find_positions(source, &least, error);
+    if (rc == 0) rc = check_origin(source, options, error);
     if (rc == 0) rc = block_merchants(source, error);
     source->next = least + 1;
 out:
@@ -190,6 +273,7 @@ static int send_payment(struct source *source, const struct payment *payment,
 {
     struct weir_slice card = weir_text(payment->card);
     int32_t partition = weir_partition_for_key(card, source->partition_count);
+    source->read += 1;
     if (payment->position <= source->last[partition]) return 0; /* it is there already */
 
     uint8_t bytes[512];
@@ -205,37 +289,54 @@ static int send_payment(struct source *source, const struct payment *payment,
     return rc;
 }
 
-/* A line that is no payment, to the dead-letter topic: the line, with number and reason beside it. */
+/* A line that is no payment, to the dead-letter topic: the line, with number and reason beside it. Of a
+ * long one the head, and its size: no line may be one that the topic does not take. */
 static int reject(struct source *source, const char *reason, struct weir_error *error)
 {
-    if (source->csv.line <= source->last_rejected) return 0;
-    char number[24];
-    (void)snprintf(number, sizeof number, "%" PRId64, source->csv.line);
-    struct weir_header headers[] = {{weir_text("line"), weir_text(number)},
-                                    {weir_text("reason"), weir_text(reason)}};
+    const struct lines *lines = &source->csv.lines;
+    int64_t at = source->base + lines->line;
+    char line[24], position[24], size[24];
+    if (source->rejected++ == 0)
+        (void)snprintf(source->first_reason, sizeof source->first_reason, "line %" PRId64 ": %.220s",
+                       lines->line, reason);
+    if (at <= source->last_rejected) return 0;
+    (void)snprintf(line, sizeof line, "%" PRId64, lines->line);
+    (void)snprintf(position, sizeof position, "%" PRId64, at);
+    (void)snprintf(size, sizeof size, "%" PRId64, lines->full_size);
+    struct weir_header headers[] = {{weir_text("line"), weir_text(line)},
+                                    {weir_text("reason"), weir_text(reason)},
+                                    {weir_text("position"), weir_text(position)},
+                                    {weir_text("size"), weir_text(size)}};
+    bool is_cut = lines->full_size > REJECTED_SIZE_MAX;
     struct weir_record record = {
-        .key = weir_text(number),
-        .value = weir_slice(source->csv.text, source->csv.text_size),
+        .key = weir_text(line),
+        .value = weir_slice(lines->text, is_cut ? REJECTED_SIZE_MAX : lines->size),
         .timestamp_ms = -1,
         .headers = headers,
-        .header_count = 2,
+        .header_count = is_cut ? 4 : 3,
     };
-    source->rejected += 1;
-    if (source->on_rejected != NULL) source->on_rejected(source->csv.line, reason);
-    return weir_producer_send(source->producer, "payments-rejected", 0, &record, NULL, error);
+    if (source->on_rejected != NULL) source->on_rejected(lines->line, reason);
+    int rc = weir_producer_send(source->producer, "payments-rejected", 0, &record, NULL, error);
+    while (rc == WEIR_TOO_LARGE && record.value.size > 0) { /* a topic with a bound of its own */
+        record.header_count = 4;
+        record.value.size /= 2;
+        rc = weir_producer_send(source->producer, "payments-rejected", 0, &record, NULL, error);
+    }
+    return rc;
 }
 
 /* 1: a payment was handled, 0: the end. */
 static int step(struct source *source, struct weir_error *error)
 {
     struct payment payment;
-    if (source->csv.file == NULL) {
+    if (source->csv.lines.file == NULL) {
         if (source->next >= source->end) return 0;
         generate_payment(source->seed, source->next++, &payment);
     } else {
         char reason[256];
         switch (csv_next(&source->csv, &payment, reason, sizeof reason)) {
         case CSV_PAYMENT:
+            payment.position += source->base;
             break;
         case CSV_END:
             return 0;
@@ -260,6 +361,21 @@ int64_t source_step(struct source *source, int64_t count, struct weir_error *err
         done++;
     (void)weir_producer_poll(source->producer); /* how many deliveries ran does not matter here */
     return rc < 0 ? rc : done;
+}
+
+int source_check_read(const struct source *source, struct weir_error *error)
+{
+    if (source->csv.lines.file == NULL || source->read > 0) return 0;
+    if (source->rejected == 0) {
+        (void)snprintf(error->text, sizeof error->text, "%.200s: a header line and no payment behind it",
+                       source->csv.path);
+    } else {
+        (void)snprintf(error->text, sizeof error->text,
+                       "%.120s: none of its lines is a payment; %.200s (all of them, %" PRId64
+                       ", are in topic payments-rejected)",
+                       source->csv.path, source->first_reason, source->rejected);
+    }
+    return error->code = WEIR_INVALID_RECORD;
 }
 
 int source_close(struct source *source, struct weir_error *error)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The fraud job on a CSV file with bad lines: they are reported, counted, sent to a dead-letter topic, and
-# the job goes on; a second run finds nothing new; another source on the same directory is refused.
+# the job goes on; a second run finds nothing new; another source on the same directory is refused,
+# a file that was changed is a new import.
 # usage: fraud_csv.sh FRAUD_PROGRAM [REAL_FILE]
 set -euo pipefail
 fraud=$1
@@ -20,7 +21,7 @@ run() { "$fraud" --once --data "$work/data" "$@" >"$work/out" 2>&1 || { cat "$wo
 expect() { grep -q "$1" "$work/out" || { cat "$work/out"; echo "no '$1'"; exit 1; }; }
 
 run --csv "$work/payments.csv"
-expect '^rejected  line=1002 reason="a quote is not closed"'
+expect '^rejected  line=1002 reason="a quote is not closed in the line'
 expect '^rejected  line=2003 reason="cc_num is '
 expect '^checked  payments=3000'
 expect '^checked  state=card-profile keys=40'
@@ -31,6 +32,43 @@ if run --seed 3; then echo "another source was not refused"; exit 1; fi
 grep -q 'come from the file .*payments.csv, not from the generator with seed 3' "$work/out"
 if run --csv "$work/nothing.csv"; then echo "a missing file was not refused"; exit 1; fi
 grep -q 'nothing.csv: No such file' "$work/out"
+
+# A file that has grown is gone on with; one that was changed under its name is a new import.
+head -c 100000 "$work/payments.csv" | sed '$d' >"$work/grows.csv"
+"$fraud" --rate 0 --data "$work/grown" --csv "$work/grows.csv" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
+cp "$work/payments.csv" "$work/grows.csv"
+run --data "$work/grown" --csv "$work/grows.csv"
+expect '^checked  payments=3000'
+! grep -q '^source' "$work/out" || { cat "$work/out"; echo "a grown file is a new import"; exit 1; }
+sed -i 's/Rippin/Rapper/' "$work/grows.csv"
+run --data "$work/grown" --csv "$work/grows.csv"
+expect '^source .*grows.csv is another one than before under its name: a new import'
+expect '^result   payments=6000'
+expect '^not checked: '
+run --data "$work/grown" --csv "$work/grows.csv"
+expect '^result   payments=6000'
+
+# No line ends an import: neither one that no record could hold, nor a payment of tomorrow.
+{
+    head -n 3 "$work/payments.csv"
+    echo "oops,$(head -c 3000000 /dev/zero | tr '\0' x)"
+    echo "0,4992346398065154110,m,c,1,1,1,$(($(date +%s) + 86400)),1,1,0"
+    sed -n 4,5p "$work/payments.csv"
+} >"$work/poison.csv"
+for i in 1 2; do
+    run --data "$work/poison" --csv "$work/poison.csv"
+    expect '^checked  payments=4'
+    [ $i = 2 ] || expect '^rejected  line=4 reason="2 fields, the header has 11"'
+    [ $i = 2 ] || expect '^rejected  line=5 reason="unix_time is .* (more than an hour ahead of the clock)'
+done
+
+# Where nothing can be read it is no success.
+head -n 1 "$work/payments.csv" >"$work/header.csv"
+if run --data "$work/nothing" --csv "$work/header.csv" >"$work/said"; then echo "nothing was read, rc 0"; exit 1; fi
+expect 'header.csv: a header line and no payment behind it'
+{ head -n 1 "$work/payments.csv"; echo a,b; } >"$work/bad.csv"
+if run --data "$work/none" --csv "$work/bad.csv" >"$work/said"; then echo "nothing was read, rc 0"; exit 1; fi
+expect 'bad.csv: none of its lines is a payment; line 2: 2 fields'
 
 if [ -r "${2:-/nowhere}" ]; then
     run --data "$work/real" --csv "$2"
