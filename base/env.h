@@ -113,6 +113,7 @@ struct weir_env_ops {
     int (*directory_sync)(struct weir_file *directory, struct weir_error *error);
     int (*rename)(struct weir_env *env, const char *from, const char *to, struct weir_error *error);
     int (*remove)(struct weir_env *env, const char *path, struct weir_error *error);
+    int (*remove_directory)(struct weir_env *env, const char *path, struct weir_error *error);
     int (*list)(struct weir_env *env, const char *path, weir_list_fn each, void *context,
                 struct weir_error *error);
 
@@ -272,6 +273,12 @@ static inline int weir_rename(struct weir_env *env, const char *from, const char
 static inline int weir_remove(struct weir_env *env, const char *path, struct weir_error *error)
 {
     return env->ops->remove(env, path, error);
+}
+/** An empty directory and nothing else: not a file, not a link, whatever it leads to. */
+static inline int weir_remove_directory(struct weir_env *env, const char *path,
+                                        struct weir_error *error)
+{
+    return env->ops->remove_directory(env, path, error);
 }
 /** Each entry but `.` and `..`, sorted by bytes; a non-zero return of `each` ends the walk. */
 static inline int weir_list(struct weir_env *env, const char *path, weir_list_fn each,

@@ -88,6 +88,7 @@ static const struct weir_env_ops ops = {
     .directory_sync = weir_sim_directory_sync,
     .rename = weir_sim_rename,
     .remove = weir_sim_remove,
+    .remove_directory = weir_sim_remove_directory,
     .list = weir_sim_list,
     .actor_start = weir_sim_actor_start,
     .actor_stop = weir_sim_actor_stop,

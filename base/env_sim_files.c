@@ -459,6 +459,16 @@ int weir_sim_remove(struct weir_env *env, const char *path, struct weir_error *e
     return weir_sim_change_end(&change, weir_disk_remove(life->node->disk, path), error);
 }
 
+int weir_sim_remove_directory(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    struct weir_sim_life *life = life_of(env);
+    const struct weir_inode *inode = life->is_dead ? NULL : weir_disk_find(life->node->disk, path);
+    if (inode != NULL && inode->kind != WEIR_FILE_DIRECTORY) {
+        return weir_error_set(error, WEIR_IO, "remove directory '%s': it is none", path);
+    }
+    return weir_sim_remove(env, path, error);
+}
+
 /* The entries as they are at the start: `each` may remove them. */
 static int list_directory(const struct weir_sim_life *life, const struct weir_inode *directory,
                           weir_list_fn each, void *context)

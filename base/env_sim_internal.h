@@ -344,6 +344,7 @@ int weir_sim_directory_sync(struct weir_file *directory, struct weir_error *erro
 int weir_sim_rename(struct weir_env *env, const char *from, const char *to,
                     struct weir_error *error);
 int weir_sim_remove(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_sim_remove_directory(struct weir_env *env, const char *path, struct weir_error *error);
 int weir_sim_list(struct weir_env *env, const char *path, weir_list_fn each, void *context,
                   struct weir_error *error);
 

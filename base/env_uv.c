@@ -166,6 +166,7 @@ static const struct weir_env_ops ops = {
     .directory_sync = weir_env_uv_directory_sync,
     .rename = weir_env_uv_rename,
     .remove = weir_env_uv_remove,
+    .remove_directory = weir_env_uv_remove_directory,
     .list = weir_env_uv_list,
     .actor_start = weir_env_uv_actor_start,
     .actor_stop = weir_env_uv_actor_stop,

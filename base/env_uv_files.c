@@ -334,6 +334,13 @@ int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error
     return weir_error_errno(error, errno, "remove", path);
 }
 
+int weir_env_uv_remove_directory(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    (void)env;
+    if (rmdir(path) == 0) return WEIR_OK;
+    return weir_error_errno(error, errno, "remove directory", path);
+}
+
 /* ---- listing ---------------------------------------------------------------------------------- */
 
 static enum weir_file_kind kind_of(DIR *directory, const struct dirent *entry)

@@ -97,6 +97,7 @@ int weir_env_uv_directory_sync(struct weir_file *directory, struct weir_error *e
 int weir_env_uv_rename(struct weir_env *env, const char *from, const char *to,
                        struct weir_error *error);
 int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error *error);
+int weir_env_uv_remove_directory(struct weir_env *env, const char *path, struct weir_error *error);
 int weir_env_uv_list(struct weir_env *env, const char *path, weir_list_fn each, void *context,
                      struct weir_error *error);
 
