@@ -119,6 +119,7 @@ static int apply_partition(struct weir_metadata_image *image,
     topic->partitions[topic->partition_count++] = (struct weir_partition_image){
         .given_epoch = record->partition.leader_epoch,
         .raises_then = image->raises,
+        .directory_id = record->partition.directory_id,
     };
     return 0;
 }
@@ -136,8 +137,10 @@ static int apply_partition_change(struct weir_metadata_image *image,
         return weir_error_set(error, WEIR_CORRUPT, "partition %d of '%s' changes, it has only %d",
                               partition, topic->name, topic->partition_count);
     }
-    if (record->partition_change.leader != WEIR_NO_LEADER_CHANGE) {
-        topic->partitions[partition].given_epoch++;
+    struct weir_partition_image *changed = &topic->partitions[partition];
+    if (record->partition_change.leader != WEIR_NO_LEADER_CHANGE) changed->given_epoch++;
+    if (!weir_uuid_is_zero(record->partition_change.directory_id)) {
+        changed->directory_id = record->partition_change.directory_id;
     }
     return 0;
 }
@@ -387,7 +390,8 @@ static int each_of_topic(const struct weir_metadata_image *image,
                       .partition = {.topic_id = topic->id,
                                     .partition = i,
                                     .leader = 0,
-                                    .leader_epoch = weir_metadata_leader_epoch(image, topic, i)},
+                                    .leader_epoch = weir_metadata_leader_epoch(image, topic, i),
+                                    .directory_id = topic->partitions[i].directory_id},
                   });
     }
     for (size_t i = 0; rc == 0 && i < topic->config_count; i++) {

@@ -18,6 +18,9 @@
  *     leader epoch = given + (raises so far - raises when it was given)
  *
  * A PartitionChange that names a leader raises one partition alone. Both only ever go up.
+ *
+ * Directories. A PartitionChange that names a log directory says that the partition's folder has
+ * been made there, durably. From then on a folder that is not there is one that was lost.
  */
 enum { WEIR_METADATA_LEVEL_MAX = 1 };
 #define WEIR_METADATA_FEATURE "weir.metadata.version"
@@ -25,6 +28,7 @@ enum { WEIR_METADATA_LEVEL_MAX = 1 };
 struct weir_partition_image {
     int32_t given_epoch;
     int32_t raises_then;
+    struct weir_uuid directory_id; /* the log directory that has it; zero: it was never made */
 };
 
 struct weir_config_override {

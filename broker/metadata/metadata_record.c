@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/metadata/uuid.h"
 #include "wire/generated/config_record.h"
 #include "wire/generated/feature_level_record.h"
 #include "wire/generated/partition_change_record.h"
@@ -53,6 +54,12 @@ static void get_topic(struct weir_metadata_record *record, const union message *
     record->topic.id = message->topic.topic_id;
 }
 
+/* One per replica, or an empty list as long as there is none. */
+static struct weir_uuid first_directory(const struct weir_uuid *directories, size_t count)
+{
+    return count > 0 ? directories[0] : (struct weir_uuid){{0}};
+}
+
 static void put_partition(const struct weir_metadata_record *record, union message *message)
 {
     struct weir_partition_record *partition = &message->partition;
@@ -65,6 +72,9 @@ static void put_partition(const struct weir_metadata_record *record, union messa
     partition->replicas_count = 1;
     partition->isr = only_replica;
     partition->isr_count = 1;
+    if (weir_uuid_is_zero(record->partition.directory_id)) return;
+    partition->directories = &record->partition.directory_id;
+    partition->directories_count = 1;
 }
 static void get_partition(struct weir_metadata_record *record, const union message *message)
 {
@@ -72,6 +82,8 @@ static void get_partition(struct weir_metadata_record *record, const union messa
     record->partition.partition = message->partition.partition_id;
     record->partition.leader = message->partition.leader;
     record->partition.leader_epoch = message->partition.leader_epoch;
+    record->partition.directory_id =
+        first_directory(message->partition.directories, message->partition.directories_count);
 }
 
 static void put_config(const struct weir_metadata_record *record, union message *message)
@@ -94,12 +106,17 @@ static void put_partition_change(const struct weir_metadata_record *record, unio
     message->partition_change.topic_id = record->partition_change.topic_id;
     message->partition_change.partition_id = record->partition_change.partition;
     message->partition_change.leader = record->partition_change.leader;
+    if (weir_uuid_is_zero(record->partition_change.directory_id)) return;
+    message->partition_change.directories = &record->partition_change.directory_id;
+    message->partition_change.directories_count = 1;
 }
 static void get_partition_change(struct weir_metadata_record *record, const union message *message)
 {
     record->partition_change.topic_id = message->partition_change.topic_id;
     record->partition_change.partition = message->partition_change.partition_id;
     record->partition_change.leader = message->partition_change.leader;
+    record->partition_change.directory_id = first_directory(
+        message->partition_change.directories, message->partition_change.directories_count);
 }
 
 static void put_remove_topic(const struct weir_metadata_record *record, union message *message)
@@ -144,9 +161,9 @@ struct row {
 static const struct row rows[] = {
     [WEIR_METADATA_REGISTER_BROKER] = {put_register_broker, get_register_broker, 3},
     [WEIR_METADATA_TOPIC] = {put_topic, get_topic, 0},
-    [WEIR_METADATA_PARTITION] = {put_partition, get_partition, 0},
+    [WEIR_METADATA_PARTITION] = {put_partition, get_partition, 1},
     [WEIR_METADATA_CONFIG] = {put_config, get_config, 0},
-    [WEIR_METADATA_PARTITION_CHANGE] = {put_partition_change, get_partition_change, 0},
+    [WEIR_METADATA_PARTITION_CHANGE] = {put_partition_change, get_partition_change, 1},
     [WEIR_METADATA_REMOVE_TOPIC] = {put_remove_topic, get_remove_topic, 0},
     [WEIR_METADATA_FEATURE_LEVEL] = {put_feature_level, get_feature_level, 0},
     [WEIR_METADATA_PRODUCER_IDS] = {put_producer_ids, get_producer_ids, 0},

@@ -41,6 +41,7 @@ struct weir_metadata_record {
             int32_t partition;
             int32_t leader;
             int32_t leader_epoch;
+            struct weir_uuid directory_id; /* the log directory that has it; zero: none yet */
         } partition;
         struct {
             int8_t resource_type;
@@ -52,6 +53,7 @@ struct weir_metadata_record {
             struct weir_uuid topic_id;
             int32_t partition;
             int32_t leader; /* or WEIR_NO_LEADER_CHANGE */
+            struct weir_uuid directory_id; /* zero: as it was */
         } partition_change;
         struct {
             struct weir_uuid topic_id;

@@ -21,6 +21,11 @@ static inline bool weir_uuid_equal(struct weir_uuid a, struct weir_uuid b)
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
 
+static inline bool weir_uuid_is_zero(struct weir_uuid id)
+{
+    return weir_uuid_equal(id, (struct weir_uuid){{0}});
+}
+
 static inline struct weir_slice weir_uuid_slice(const struct weir_uuid *id)
 {
     return weir_slice(id->bytes, sizeof id->bytes);
