@@ -87,6 +87,8 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     if (rc < 0) goto out;
     rc = weir_controller_open(&broker->controller, broker, error);
     if (rc < 0) goto out;
+    rc = weir_data_directory_remember_log(&broker->directory, error);
+    if (rc < 0) goto out;
     rc = weir_data_directory_begin(&broker->directory, error);
     if (rc < 0) goto out;
     rc = start_shards(broker, error);

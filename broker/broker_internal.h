@@ -46,6 +46,7 @@ struct weir_broker {
     struct weir_shard *shards;
     int32_t shard_count;
     _Atomic int64_t in_flight; /* requests, and work that is out: what a close waits for */
+    _Atomic int32_t first_openings; /* partitions whose folders are being made */
     _Atomic bool is_closing;
     _Atomic bool is_offline; /* a sync has failed: nothing is served any more */
 };

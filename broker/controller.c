@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/broker_internal.h"
+#include "broker/log/durable_mark.h"
 
 /* ---- the image over its log ------------------------------------------------------------------ */
 
@@ -225,6 +226,8 @@ static int answer_from_image(struct weir_controller *controller, struct weir_res
     resolve->config = weir_controller_config(controller, topic);
     resolve->leader_epoch =
         weir_metadata_leader_epoch(&controller->image, topic, partition->number);
+    resolve->is_assigned =
+        !weir_uuid_is_zero(topic->partitions[partition->number].directory_id);
     return 0;
 }
 
@@ -324,13 +327,23 @@ static int find_partition_folder(void *context, const char *name, enum weir_file
     return 0;
 }
 
+/* It had records once: the directory's properties say so, or its proper close. */
+static bool metadata_was_made(const struct weir_broker *broker)
+{
+    return broker->directory.properties.log_exists || broker->directory.was_clean;
+}
+
 /* The first metadata is durable before any partition is made: without it there is none to find. To
  * begin anew beside them would give their topics up without a word. */
-static int refuse_orphans(const struct weir_controller *controller, struct weir_error *error)
+static int refuse_orphans(const struct weir_controller *controller, const char *folder,
+                          struct weir_error *error)
 {
     const struct weir_broker *broker = controller->broker;
     const char *path = broker->directory.log_path.text;
     struct folder_search search = {{0}};
+    struct weir_file_stat stat;
+    struct weir_log_path mark = weir_log_path(folder, WEIR_DURABLE_MARK_NAME);
+    if (weir_stat(broker->env, mark.text, &stat, NULL) == 0) return 0;
     int rc = weir_list(broker->env, path, find_partition_folder, &search, error);
     if (rc < 0 || search.name[0] == '\0') return rc;
     return weir_error_set(error, WEIR_CORRUPT,
@@ -354,8 +367,11 @@ static int write_first(struct weir_controller *controller, struct weir_partition
         .type = WEIR_METADATA_REGISTER_BROKER,
         .register_broker.incarnation_id = weir_uuid_random(controller->broker->env),
     };
-    int rc = is_fresh ? refuse_orphans(controller, error) : 0;
-    if (rc < 0) return rc;
+    if (is_fresh && metadata_was_made(controller->broker)) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "there are no records in it, and there were; put its files back");
+    }
+    int rc = 0;
     weir_batch_builder_reset(&controller->builder);
     if (is_fresh) rc = weir_controller_add(controller, &feature);
     if (rc == 0) rc = weir_controller_add(controller, &incarnation);
@@ -385,14 +401,24 @@ static int open_log(struct weir_controller *controller, const char *path,
 {
     struct weir_broker *broker = controller->broker;
     struct weir_log_recovery recovery;
+    bool must_exist = metadata_was_made(broker);
+    if (!must_exist) {
+        int orphans = refuse_orphans(controller, path, error);
+        if (orphans < 0) return orphans;
+    }
     struct weir_partition_log_options options = {
         .env = broker->env,
         .budget = &broker->budget,
         .path = path,
         .topic_id = {.bytes = {[15] = 1}}, /* Kafka's for this topic */
         .config = log_config(),
+        .must_exist = must_exist,
     };
     int rc = weir_partition_log_open(&options, log_out, &recovery, error);
+    if (rc == WEIR_OFFLINE) { /* of all topics, not of one partition */
+        return weir_error_set(error, WEIR_CORRUPT, "the metadata is missing, and all topics with "
+                              "it; put the folder '%s' back", path);
+    }
     if (rc < 0) return rc;
     weir_partition_say_recovery(broker->env, weir_text(WEIR_CLUSTER_METADATA_TOPIC), 0, &recovery);
     if (recovery.offline_from >= 0) {

@@ -9,6 +9,7 @@
 
 struct weir_controller;
 struct weir_resolve;
+struct weir_assign;
 struct weir_topic_notice;
 
 /**
@@ -53,6 +54,17 @@ struct weir_topic_removal {
     struct weir_error error;
 };
 
+/** Partitions whose folders have been made, for the metadata to say so (assign.c). */
+struct weir_assign_queue {
+    struct weir_metadata_change change; /* first */
+    struct weir_assign *first;          /* in line */
+    struct weir_assign *last;
+    struct weir_assign *current; /* in the change that is being written */
+    int count;                   /* in line */
+    struct weir_mono deadline;   /* of the first in line: then they wait for no others */
+    bool is_submitted;
+};
+
 struct weir_controller {
     struct weir_broker *broker;
     struct weir_metadata_image image;
@@ -71,6 +83,7 @@ struct weir_controller {
     int64_t producer_id_end;
     struct weir_topic_removal *removals;
     struct weir_retention_sweep sweep;
+    struct weir_assign_queue assigns;
 };
 
 /** Open the metadata log, restore the image, raise the epochs after an unclean stop; before the
@@ -95,6 +108,11 @@ void weir_controller_resolve(struct weir_message *message);
 /** What the engine relies on is on the disk before it is answered, whatever flush.policy users chose
  * for the log: a topic of the engine's own keeps `group`. */
 void weir_config_keep_own(struct weir_slice topic, struct weir_topic_config *config);
+/** Say of a partition that its folder is there: handles a weir_assign's message (assign.c). */
+void weir_controller_assign(struct weir_message *message);
+/** Submit those in line whose time has come; lowers `wake_at` to when it will have. */
+void weir_controller_assign_run(struct weir_controller *controller, struct weir_mono now,
+                                struct weir_mono *wake_at);
 /** Defaults and overrides together. */
 struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
                                                 const struct weir_topic_image *topic);

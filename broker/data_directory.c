@@ -152,6 +152,20 @@ static int refuse_other(struct weir_data_directory *directory, struct weir_error
 
 /* ---- who it is ------------------------------------------------------------------------------- */
 
+static int replace_properties(struct weir_data_directory *directory, const struct weir_buffer *text,
+                              struct weir_error *error)
+{
+    struct weir_small_file_replace replace = {
+        .env = directory->env,
+        .directory = directory->path.text,
+        .name = meta_properties,
+        .bytes = weir_buffer_slice(text),
+        .is_durable = true,
+    };
+    if (text->failed) return weir_error_set(error, WEIR_NO_MEMORY, "write meta.properties");
+    return weir_small_file_replace(&replace, error);
+}
+
 static int write_properties(struct weir_data_directory *directory, struct weir_error *error)
 {
     struct weir_buffer text;
@@ -162,15 +176,7 @@ static int write_properties(struct weir_data_directory *directory, struct weir_e
         .directory_id = weir_uuid_random(directory->env),
     };
     weir_meta_properties_encode(&directory->properties, &text);
-    struct weir_small_file_replace replace = {
-        .env = directory->env,
-        .directory = directory->path.text,
-        .name = meta_properties,
-        .bytes = weir_buffer_slice(&text),
-        .is_durable = true,
-    };
-    int rc = text.failed ? weir_error_set(error, WEIR_NO_MEMORY, "write meta.properties")
-                         : weir_small_file_replace(&replace, error);
+    int rc = replace_properties(directory, &text, error);
     weir_buffer_close(&text);
     return rc;
 }
@@ -200,7 +206,40 @@ static int need_properties(struct weir_data_directory *directory, struct weir_er
     return write_properties(directory, error);
 }
 
+/* The line is added to what stands there: keys and comments that this version does not know stay. */
+int weir_data_directory_remember_log(struct weir_data_directory *directory,
+                                     struct weir_error *error)
+{
+    static const char line[] = "log.exists=true\n";
+    if (directory->properties.log_exists) return 0;
+    struct weir_log_path path = weir_log_path(directory->path.text, meta_properties);
+    struct weir_buffer text;
+    weir_buffer_init(&text, directory->env->budget, META_PROPERTIES_SIZE_MAX);
+    int rc = weir_small_file_read(directory->env, path.text, META_PROPERTIES_SIZE_MAX, &text, error);
+    if (rc < 0) goto out;
+    if (text.size > 0 && text.data[text.size - 1] != '\n') weir_buffer_append(&text, "\n", 1);
+    weir_buffer_append(&text, line, sizeof line - 1);
+    rc = replace_properties(directory, &text, error);
+    directory->properties.log_exists = rc == 0;
+out:
+    weir_buffer_close(&text);
+    return rc;
+}
+
 /* ---- the door -------------------------------------------------------------------------------- */
+
+/* Made if this is the first time, or if a crash came before there was anything in it. */
+static int need_log(struct weir_data_directory *directory, struct weir_error *error)
+{
+    struct weir_file_stat stat;
+    const char *path = directory->log_path.text;
+    bool is_lost = directory->properties.log_exists &&
+                   weir_stat(directory->env, path, &stat, NULL) == WEIR_NOT_FOUND;
+    if (!is_lost) return need_folder(directory->env, path, error);
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "'%s' is missing, and meta.properties says that it was there; put it back",
+                          path);
+}
 
 static bool has_clean_mark(const struct weir_data_directory *directory)
 {
@@ -237,7 +276,7 @@ int weir_data_directory_open(struct weir_data_directory *directory, struct weir_
     if (rc < 0) goto out;
     rc = need_properties(&opened, error);
     if (rc < 0) goto out;
-    rc = need_folder(env, opened.log_path.text, error);
+    rc = need_log(&opened, error);
     if (rc < 0) goto out;
     opened.was_clean = has_clean_mark(&opened);
     rc = make_durable(&opened, error);

@@ -8,13 +8,15 @@
 /**
  * A data directory: who it is, and that nobody else has it.
  *
- *     meta.properties      version, cluster.id, directory.id, node.id, features (text)
+ *     meta.properties      version, cluster.id, directory.id, node.id, features, log.exists (text)
  *     lock                 flock; the pid inside is for the message only
  *     log/                 a folder per partition
  *     log/.clean_shutdown  there between a clean close and the next open
  *
  * meta.properties is written before log/ is made: a log/ without it has lost something, and is
- * refused, and so is a directory without it that has anything else in it. docs/format/data-directory.md.
+ * refused, and so is a directory without it that has anything else in it. Once the first metadata is
+ * durable it says so (`log.exists`): from then on a directory without log/, or without metadata in
+ * it, is refused too. docs/format/data-directory.md.
  */
 enum { WEIR_DATA_DIRECTORY_VERSION = 1, WEIR_DATA_DIRECTORY_PATH_MAX = 3500 };
 
@@ -23,6 +25,7 @@ struct weir_meta_properties {
     int32_t node_id;
     struct weir_uuid cluster_id;
     struct weir_uuid directory_id;
+    bool log_exists; /* log/ with its first metadata has been made */
 };
 
 struct weir_data_directory {
@@ -43,6 +46,10 @@ struct weir_data_directory {
  */
 int weir_data_directory_open(struct weir_data_directory *directory, struct weir_env *env,
                              const char *path, struct weir_error *error);
+/** Remember durably that log/ and its first metadata are there: after they are, before anything is
+ * served. Nothing to do from the second time on. */
+int weir_data_directory_remember_log(struct weir_data_directory *directory,
+                                     struct weir_error *error);
 /** Forget durably that the last close was clean: before anything is written. */
 int weir_data_directory_begin(struct weir_data_directory *directory, struct weir_error *error);
 /** Remember durably that everything is closed: after the last write. */

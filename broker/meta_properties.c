@@ -67,7 +67,9 @@ static bool parse_number(struct weir_slice text, int32_t *number_out)
     return true;
 }
 
+/* HAS_ALL: those that have to be there. */
 enum { HAS_VERSION = 1, HAS_CLUSTER_ID = 2, HAS_DIRECTORY_ID = 4, HAS_NODE_ID = 8, HAS_ALL = 15 };
+enum { HAS_LOG_EXISTS = 16 };
 
 static bool is_key(const struct line *line, const char *key)
 {
@@ -81,6 +83,7 @@ static unsigned key_of(const struct line *line)
     if (is_key(line, "cluster.id")) return HAS_CLUSTER_ID;
     if (is_key(line, "directory.id")) return HAS_DIRECTORY_ID;
     if (is_key(line, "node.id")) return HAS_NODE_ID;
+    if (is_key(line, "log.exists")) return HAS_LOG_EXISTS;
     return 0;
 }
 
@@ -102,6 +105,10 @@ static int take_line(const struct line *line, struct weir_meta_properties *prope
         is_good = weir_uuid_parse(line->value, &properties->cluster_id);
     } else if (key == HAS_DIRECTORY_ID) {
         is_good = weir_uuid_parse(line->value, &properties->directory_id);
+    } else if (key == HAS_LOG_EXISTS) {
+        properties->log_exists = weir_slice_equal(line->value, weir_text("true"));
+        if (properties->log_exists) return 0;
+        return corrupt(line, "true", error);
     } else if (is_key(line, "features") && line->value.size > 0) {
         return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
                               "the directory needs the features '%.*s'; this version has none",
@@ -124,6 +131,7 @@ void weir_meta_properties_encode(const struct weir_meta_properties *properties,
         properties->version, weir_uuid_print(properties->cluster_id, cluster_id),
         weir_uuid_print(properties->directory_id, directory_id), properties->node_id);
     weir_buffer_append(text, lines, (size_t)size);
+    if (properties->log_exists) weir_buffer_append(text, "log.exists=true\n", 16);
 }
 
 int weir_meta_properties_decode(struct weir_slice text, struct weir_meta_properties *properties_out,
@@ -148,7 +156,7 @@ int weir_meta_properties_decode(struct weir_slice text, struct weir_meta_propert
         rc = take_line(&line, &properties, &has, error);
         if (rc < 0) return rc;
     }
-    if (has != HAS_ALL || properties.version < 1) {
+    if ((has & HAS_ALL) != HAS_ALL || properties.version < 1) {
         return weir_error_set(error, WEIR_CORRUPT,
                               "version, cluster.id, directory.id and node.id are wanted%s",
                               properties.version < 1 ? ", the version from 1 on" : "");

@@ -17,7 +17,8 @@ static const struct {
     unsigned next;
 } states[] = {
     [WEIR_PARTITION_RESOLVING] = {"resolving", TO(OPENING)},
-    [WEIR_PARTITION_OPENING] = {"opening", TO(OPEN)},
+    [WEIR_PARTITION_OPENING] = {"opening", TO(OPEN) | TO(ASSIGNING)},
+    [WEIR_PARTITION_ASSIGNING] = {"assigning", TO(OPEN) | TO(CLOSING)},
     [WEIR_PARTITION_OPEN] = {"open", TO(WORKING) | TO(CLOSING)},
     [WEIR_PARTITION_WORKING] = {"working", TO(OPEN)},
     [WEIR_PARTITION_CLOSING] = {"closing", 0},
@@ -319,12 +320,18 @@ static int open_job(struct weir_partition *partition)
         .topic_id = partition->topic_id,
         .leader_epoch = partition->leader_epoch,
         .config = partition->job_config,
+        .must_exist = partition->resolve.is_assigned,
     };
     int rc = weir_partition_log_open(&options, &partition->log, &partition->recovery,
                                      &partition->job_error);
     if (rc < 0) return rc;
-    if (partition->offsets != NULL) {
+    if (!options.must_exist && partition->recovery.mark_rc < 0) {
+        rc = weir_error_set(&partition->job_error, (enum weir_code)partition->recovery.mark_rc,
+                            "write the durable mark");
+    }
+    if (rc == 0 && partition->offsets != NULL) {
         rc = weir_offsets_partition_restore(partition->offsets, &partition->job_error);
+        (void)weir_error_wrap(&partition->job_error, rc, "restore '%s'", partition->path);
     }
     if (rc < 0) {
         (void)weir_partition_log_close(partition->log, NULL); /* the first error is the news */
@@ -351,11 +358,67 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
         (long long)recovery->offline_from, weir_log_quote(reason, sizeof reason, recovery->reason));
 }
 
+static void begin_serving(struct weir_partition *partition)
+{
+    weir_counter_add(&partition->shard->open_partitions, 1);
+    weir_partition_resume(partition);
+}
+
+/* The metadata could not say that it is there: nothing is served from it, another try may come. */
+static void unassigned(struct weir_partition *partition)
+{
+    weir_partition_fail_waiting(partition, partition->assign.rc, partition->assign.error.text);
+    leave(partition);
+}
+
+static void assigned(struct weir_message *message)
+{
+    struct weir_partition *partition = ((struct weir_assign *)message)->partition;
+    if (partition->assign.rc == 0) {
+        partition->resolve.is_assigned = true;
+        begin_serving(partition);
+        return;
+    }
+    move(partition, WEIR_PARTITION_CLOSING);
+    weir_partition_submit(partition, close_job, unassigned);
+}
+
+void weir_assign_answer(struct weir_assign *assign)
+{
+    assign->message.handle = assigned;
+    weir_actor_post(assign->partition->shard->actor, &assign->message);
+}
+
+static void ask_assign(struct weir_partition *partition)
+{
+    move(partition, WEIR_PARTITION_ASSIGNING);
+    partition->assign = (struct weir_assign){.message.handle = weir_controller_assign,
+                                             .partition = partition};
+    weir_actor_post(partition->shard->broker->shards[0].actor, &partition->assign.message);
+}
+
+/* What was there is not, or something else is in its place: what a person can do about it. */
+static void add_remedy(struct weir_partition *partition)
+{
+    bool is_own = weir_topic_name_is_internal(partition->topic);
+    char give_up[WEIR_TOPIC_NAME_SIZE_MAX + 64] = "";
+    if (!is_own) {
+        (void)snprintf(give_up, sizeof give_up,
+                       ", or give its records up with 'weir topic delete %.*s'",
+                       (int)partition->topic.size, (const char *)partition->topic.data);
+    }
+    struct weir_error found = partition->job_error;
+    (void)weir_error_set(&partition->job_error, found.code, "%s; put it back%s", found.text,
+                         give_up);
+}
+
 static void opened(struct weir_partition *partition)
 {
+    if (!partition->resolve.is_assigned) {
+        atomic_fetch_sub(&partition->shard->broker->first_openings, 1);
+    }
+    if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
     if (partition->job_rc < 0) {
-        (void)weir_error_wrap(&partition->job_error, partition->job_rc, "open '%s'",
-                              partition->path);
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
         weir_partition_fail_waiting(partition, told, partition->job_error.text);
         leave(partition);
@@ -363,8 +426,11 @@ static void opened(struct weir_partition *partition)
     }
     weir_partition_say_recovery(partition->shard->env, partition->topic, partition->number,
                                 &partition->recovery);
-    weir_counter_add(&partition->shard->open_partitions, 1);
-    weir_partition_resume(partition);
+    if (partition->resolve.is_assigned) {
+        begin_serving(partition);
+    } else {
+        ask_assign(partition);
+    }
 }
 
 static int take_resolved(struct weir_partition *partition)
@@ -441,6 +507,9 @@ static void resolved(struct weir_message *message)
                                     resolve->rc < 0 ? resolve->error.text : weir_code_text(rc));
         leave(partition);
         return;
+    }
+    if (!partition->resolve.is_assigned) {
+        atomic_fetch_add(&partition->shard->broker->first_openings, 1);
     }
     move(partition, WEIR_PARTITION_OPENING);
     /* Settings that change meanwhile are the shard's to write; the log has them once it is open. */

@@ -11,16 +11,22 @@ struct weir_offsets_partition;
  * One partition on its shard: its log, and who waits for what.
  *
  *   resolving ──topic known──> opening ──log open──> open <──────> working ──> (open)
- *       └──unknown──> gone        └──failed──> gone   └──> closing ──> gone
+ *       │                         │ │                 ^ └──────────> closing ──> gone
+ *       └──unknown──> gone        │ └─its first time──> assigning ──failed──┘
+ *                      gone <──failed                 └──durable──> (open)
  *
- * Resolving asks the controller for id, configuration and leader epoch. While opening, working and
- * closing the log belongs to a worker; requests that arrive meanwhile wait in line. Working is for
- * what may block and must be alone: cutting, retention, trimming.
+ * Resolving asks the controller for id, configuration and leader epoch, and whether the partition
+ * has been made before: then its folder has to be there. Where it is made now, assigning waits until
+ * the metadata says so durably, before anything is served from it: a folder that is lost later is
+ * not taken for one that never was. While opening, working and closing the log belongs to a worker;
+ * requests that arrive meanwhile wait in line. Working is for what may block and must be alone:
+ * cutting, retention, trimming.
  * Thread: its shard's; jobs run on a worker and touch the log, `job_*` and nothing else.
  */
 enum weir_partition_state {
     WEIR_PARTITION_RESOLVING,
     WEIR_PARTITION_OPENING,
+    WEIR_PARTITION_ASSIGNING,
     WEIR_PARTITION_OPEN,
     WEIR_PARTITION_WORKING,
     WEIR_PARTITION_CLOSING,
@@ -36,6 +42,16 @@ struct weir_resolve {
     struct weir_uuid topic_id;
     struct weir_topic_config config;
     int32_t leader_epoch;
+    bool is_assigned; /* its folder has been made before */
+};
+
+/** News for the controller that a partition's folder has been made, on its way there and back. */
+struct weir_assign {
+    struct weir_message message;
+    struct weir_assign *next; /* the controller's */
+    struct weir_partition *partition;
+    int rc;
+    struct weir_error error;
 };
 
 struct weir_partition {
@@ -49,6 +65,7 @@ struct weir_partition {
     struct weir_topic_config config;
     int32_t leader_epoch;
     struct weir_resolve resolve;
+    struct weir_assign assign;
 
     struct weir_partition_log *log; /* the shard's while open, else a worker's */
     struct weir_log_offsets shown;  /* as last seen by the shard */
@@ -97,6 +114,7 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
                                  const struct weir_log_recovery *recovery);
 /** Send the controller's answer back to the partition that asked. */
 void weir_resolve_answer(struct weir_resolve *resolve);
+void weir_assign_answer(struct weir_assign *assign);
 /** Find or begin to open the partition that `request` names, then run its stage. */
 void weir_partition_enter(struct weir_shard *shard, struct weir_request *request);
 /** Something went idle: go on with what waits. The partition may be gone on return. */

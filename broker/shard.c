@@ -122,13 +122,15 @@ int weir_shard_run_once(void *impl)
     struct weir_controller *controller = &shard->broker->controller;
     bool is_home = shard == &shard->broker->shards[0];
     struct weir_mono now = weir_mono_now(shard->env);
+    struct weir_mono next = WEIR_MONO_NEVER;
     int count = expire_fetches(shard, now);
+    if (is_home) weir_controller_assign_run(controller, now, &next);
     if (is_home) count += weir_controller_run(controller);
     if (is_home) count += weir_retention_sweep_run(&controller->sweep, now);
     count += weir_flush_group_run(&shard->flush, now);
     count += retain_all(shard, now);
-    struct weir_mono next = earlier(weir_deadline_heap_first(&shard->deadlines),
-                                    weir_flush_group_deadline(&shard->flush));
+    next = earlier(next, weir_deadline_heap_first(&shard->deadlines));
+    next = earlier(next, weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);
     if (is_home) next = earlier(next, controller->sweep.next_at);
     if (is_home && (controller->needs_retry || controller->needs_turn)) {

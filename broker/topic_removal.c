@@ -93,6 +93,10 @@ static int rename_folders(struct weir_topic_removal *removal)
     for (int32_t i = 0; i < removal->partition_count; i++) {
         struct weir_log_path from = folder_of(broker, removal->name, i);
         struct weir_log_path to = deleted_folder_of(broker, removal->name, removal->id, i);
+        struct weir_file_stat stat;
+        bool is_other = weir_stat(broker->env, from.text, &stat, NULL) == 0 &&
+                        stat.kind != WEIR_FILE_DIRECTORY;
+        if (is_other) continue; /* not of our making: it stays */
         int rc = weir_rename(broker->env, from.text, to.text, error);
         if (rc < 0 && rc != WEIR_NOT_FOUND) return rc; /* never opened: no folder */
     }
@@ -286,7 +290,7 @@ static int is_of(struct weir_broker *broker, const char *path, struct weir_uuid 
 static bool write_absence(struct weir_broker *broker, const char *path)
 {
     (void)weir_make_directory(broker->env, path, NULL); /* is there, or there is no room */
-    return weir_remove(broker->env, path, NULL) == 0;   /* only if it is empty */
+    return weir_remove_directory(broker->env, path, NULL) == 0; /* only if it is empty */
 }
 
 static int mend_topic(struct weir_controller *controller, const struct weir_removed_topic *removed,

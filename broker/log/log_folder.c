@@ -6,14 +6,31 @@
 
 /* ---- the folder ------------------------------------------------------------------------------ */
 
+int weir_log_check_folder(const struct weir_partition_log *log, struct weir_error *error)
+{
+    struct weir_file_stat stat;
+    int rc = weir_stat(log->env, log->path, &stat, error);
+    if (rc == WEIR_NOT_FOUND) {
+        return weir_error_set(error, WEIR_OFFLINE, "the folder is missing, or a link to nowhere");
+    }
+    if (rc < 0 || stat.kind == WEIR_FILE_DIRECTORY) return rc;
+    return weir_error_set(error, WEIR_OFFLINE, "something that is no folder is in its place");
+}
+
 int weir_log_make_folder(struct weir_partition_log *log, struct weir_error *error)
 {
-    int rc = weir_make_directory(log->env, log->path, error);
-    if (rc != WEIR_EXISTS) return rc;
-    /* An empty one may be left from an open that failed in the sync of its entry. Such an entry is
-     * never written again, whatever later syncs say: it is made anew. Others refuse to go. */
-    if (weir_remove(log->env, log->path, NULL) < 0) return 0;
-    return weir_make_directory(log->env, log->path, error);
+    struct weir_error why = {0};
+    int rc = weir_make_directory(log->env, log->path, &why);
+    if (rc == WEIR_EXISTS) {
+        rc = weir_log_check_folder(log, &why);
+        /* An empty one may be left from an open that failed in the sync of its entry. Such an entry
+         * is never written again, whatever later syncs say: it is made anew. Others refuse to go,
+         * links and files too. */
+        bool is_gone = rc == 0 && weir_remove_directory(log->env, log->path, NULL) == 0;
+        if (is_gone) rc = weir_make_directory(log->env, log->path, &why);
+    }
+    if (rc < 0 && error != NULL) *error = why;
+    return rc;
 }
 
 /* The folder's own entry. Whoever has written no mark yet may have died before this, or in it. */

@@ -298,9 +298,11 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     rc = weir_sync_directory(log->env, log->path, error);
     if (rc < 0) return rc;
     rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
-    /* On a full disk (or in another shortage) the older mark is still true, and the log can be read. The next append writes
-     * the mark first: the older one may order a cut, or be in the page cache alone. */
+    /* On a full disk (or in another shortage) the older mark is still true, and the log can be read.
+     * The next append writes the mark first: the older one may order a cut, or be in the page cache
+     * alone. */
     if (!weir_code_is_shortage(rc) || !opening->has_mark) return rc;
+    opening->recovery.mark_rc = rc;
     log->mark_is_owed = true;
     return 0;
 }
@@ -309,9 +311,13 @@ static int open_without_mark(struct weir_log_opening *opening, struct weir_error
 {
     size_t count;
     const struct weir_recovery_file *files = weir_log_folder_files(opening, &count);
+    bool is_new = count == 0 || (count == 1 && files[0].base_offset == 0 && files[0].size == 0);
+    if (is_new && opening->must_exist && !opening->mark_is_damaged) {
+        return weir_error_set(error, WEIR_OFFLINE,
+                              "the folder is there, its durable mark and segments are missing");
+    }
     int rc = weir_log_sync_parent(opening->log, error);
     if (rc < 0) return rc;
-    bool is_new = count == 0 || (count == 1 && files[0].base_offset == 0 && files[0].size == 0);
     if (!is_new) return recover_all(opening, error);
     if (!opening->mark_is_damaged) return create_first_segment(opening->log, error);
     return weir_error_set(error, WEIR_CORRUPT, "a damaged durable mark and no segments");
@@ -355,7 +361,8 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
 static int open_folder(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
-    int rc = weir_log_make_folder(log, error);
+    int rc = opening->must_exist ? weir_log_check_folder(log, error)
+                                 : weir_log_make_folder(log, error);
     if (rc < 0) return rc;
     rc = weir_log_list_folder(opening, error);
     if (rc < 0) return rc;
@@ -371,7 +378,10 @@ int weir_partition_log_open(const struct weir_partition_log_options *options,
                             struct weir_partition_log **log_out,
                             struct weir_log_recovery *recovery_out, struct weir_error *error)
 {
-    struct weir_log_opening opening = {.recovery = {.cut_offset = -1, .offline_from = -1}};
+    struct weir_log_opening opening = {
+        .recovery = {.cut_offset = -1, .offline_from = -1},
+        .must_exist = options->must_exist,
+    };
     int rc = log_new(options, &opening.log, error);
     if (rc < 0) return rc;
     struct weir_partition_log *log = opening.log;

@@ -12,6 +12,7 @@ struct weir_log_opening {
     struct weir_arena arena;       /* the mark's table */
     struct weir_buffer files;      /* struct weir_recovery_file, ascending */
     struct weir_durable_mark mark; /* if has_mark */
+    bool must_exist; /* nothing is made: what is missing was lost */
     bool has_mark;
     bool mark_is_damaged;
     bool is_same_boot; /* nothing that was written since the last open can have been lost */
@@ -23,7 +24,9 @@ struct weir_log_opening {
 
 /* ---- log_folder.c: the partition's folder ---- */
 
-/** Make the folder if it is not there. */
+/** The path leads to a folder, maybe by a link. WEIR_OFFLINE: nothing is there, or something else. */
+int weir_log_check_folder(const struct weir_partition_log *log, struct weir_error *error);
+/** Make the folder if it is not there. Never removes but an empty folder. */
 int weir_log_make_folder(struct weir_partition_log *log, struct weir_error *error);
 /** Make its own entry durable. */
 int weir_log_sync_parent(struct weir_partition_log *log, struct weir_error *error);

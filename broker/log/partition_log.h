@@ -35,6 +35,7 @@ struct weir_partition_log_options {
     struct weir_env *env;
     struct weir_budget *budget;
     const char *path; /* of the partition's folder; made if it is not there */
+    bool must_exist;  /* it was made before: WEIR_OFFLINE if it, or all that was in it, is missing */
     struct weir_uuid topic_id;
     int32_t leader_epoch; /* given to what is appended; not below what the log holds */
     struct weir_topic_config config;
@@ -52,6 +53,7 @@ struct weir_log_recovery {
     bool cut_may_be_rot;   /* what was cut was whole but for its crc, or had a whole batch behind it
                               (L3): reported, and kept */
     char cut_kept[64];     /* the file in the log's folder that has the cut bytes; "": none */
+    int mark_rc; /* a shortage: the mark on the disk may be in the page cache alone; 0: it is not */
     int64_t offline_from;  /* damage: offsets from here on are offline; -1: none */
     char reason[256];      /* of a cut or an offline range, for a person */
 };

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Folders that are gone, moved and linked, or something else: what a person is told, and that
+# nothing is made or removed in their place.
+# usage: missing.sh WEIR
+. "$(dirname "$0")/lib.sh"
+
+"$weir" topic create orders -d data -p 2 -q
+seq 100 | "$weir" produce orders -d data -p 0 -o ''
+
+# gone: every command says so, and what to do
+mv data/log/orders-0 saved
+refuses 1 "data/log/orders-0': the folder is missing" "$weir" consume orders -d data -p 0 -e
+refuses 1 "weir topic delete orders" "$weir" consume orders -d data -p 0 -o end -e
+refuses 1 "put it back" sh -c "echo new | '$weir' produce orders -d data -p 0"
+[ ! -e data/log/orders-0 ] || fail "a folder was made in the place of the one that is gone"
+echo other | "$weir" produce orders -d data -p 1 -o '' # the others serve on
+mv saved data/log/orders-0
+gives "100" sh -c "'$weir' consume orders -d data -p 0 -f '%v\n' | wc -l"
+
+# moved to another disk and linked: followed
+mv data/log/orders-0 "$work/elsewhere"
+ln -s "$work/elsewhere" data/log/orders-0
+echo 101 | "$weir" produce orders -d data -p 0 -o ''
+gives "101" sh -c "'$weir' consume orders -d data -p 0 -f '%v\n' | tail -1"
+[ -L data/log/orders-0 ] || fail "the link was replaced"
+
+# a link to nowhere, or a file: refused, and left alone
+mv elsewhere further
+refuses 1 "a link to nowhere" "$weir" consume orders -d data -p 0
+[ -L data/log/orders-0 ] || fail "the link was removed"
+rm data/log/orders-0
+echo mine >data/log/orders-0
+refuses 1 "no folder is in its place" "$weir" consume orders -d data -p 0
+gives "mine" cat data/log/orders-0
+
+# deleting takes the topic away, and leaves what is not its own
+gives "deleted topic 'orders'" "$weir" topic delete orders -d data
+gives "mine" cat data/log/orders-0
+rm data/log/orders-0
+
+# an unused partition whose place is taken
+"$weir" topic create later -d data -q
+ln -s nowhere data/log/later-0
+refuses 1 "a link to nowhere" sh -c "echo x | '$weir' produce later -d data"
+[ -L data/log/later-0 ] || fail "the link was removed"
+mkdir "$work/empty"
+rm data/log/later-0
+ln -s "$work/empty" data/log/later-0
+echo x | "$weir" produce later -d data -o ''
+[ -L data/log/later-0 ] || fail "the link to an empty folder was replaced"
+[ -e "$work/empty/durable-mark" ] || fail "the partition is not where the link leads"
+
+# the metadata, and the log as a whole
+mv data/log/__cluster_metadata-0 saved
+refuses 1 "put the folder 'data/log/__cluster_metadata-0' back" "$weir" topic list -d data
+[ ! -e data/log/__cluster_metadata-0 ] || fail "new metadata was made"
+mv saved data/log/__cluster_metadata-0
+mv data/log saved
+refuses 1 "'data/log' is missing" "$weir" topic list -d data
+[ ! -e data/log ] || fail "a new log was made"
+mv saved data/log
+gives "x" "$weir" consume later -d data -f '%v'
+echo "what is missing is said, and nothing is made or removed in its place"
