@@ -206,7 +206,8 @@ void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_me
         metrics.flushes += weir_counter_get(&shard->flush.flushes);
         metrics.open_partitions += weir_counter_get(&shard->open_partitions);
     }
-    if (atomic_load(&broker->is_offline)) metrics.offline_partitions = metrics.open_partitions;
+    metrics.offline_partitions = weir_counter_get(&broker->controller.offline.count);
+    if (atomic_load(&broker->is_offline)) metrics.offline_partitions += metrics.open_partitions;
     metrics.flush_p50_us = weir_histogram_quantile(&durations_us, 0.5);
     metrics.flush_p99_us = weir_histogram_quantile(&durations_us, 0.99);
     metrics.memory_bytes = (int64_t)atomic_load(&broker->budget.used);

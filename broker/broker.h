@@ -240,6 +240,7 @@ struct weir_topic_info {
     int32_t partition_count;
     bool is_internal;
     const int32_t *leader_epochs;              /* by partition; NULL unless asked for */
+    const bool *are_offline;                   /* by partition; NULL: none is, or not asked for */
     const struct weir_config_entry *overrides; /* what was set for it; NULL unless asked for */
     size_t override_count;
     struct weir_topic_config config; /* defaults and overrides together */

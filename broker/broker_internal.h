@@ -10,6 +10,7 @@
 #include "broker/flush_group.h"
 #include "broker/group/group_claims.h"
 #include "broker/partition.h"
+#include "broker/shortage.h"
 
 /** What the files of this folder share: the engine and its shards. */
 
@@ -47,6 +48,8 @@ struct weir_broker {
     int32_t shard_count;
     _Atomic int64_t in_flight; /* requests, and work that is out: what a close waits for */
     _Atomic int32_t first_openings; /* partitions whose folders are being made */
+    struct weir_shortage shortages[WEIR_SHORTAGES];
+    _Atomic bool had_offline; /* a partition has been told offline once */
     _Atomic bool is_closing;
     _Atomic bool is_offline; /* a sync has failed: nothing is served any more */
 };

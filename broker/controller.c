@@ -460,6 +460,7 @@ int weir_controller_open(struct weir_controller *controller, struct weir_broker 
     struct weir_partition_log *log = NULL;
     *controller = (struct weir_controller){.broker = broker};
     weir_metadata_image_init(&controller->image, &broker->budget);
+    weir_offline_init(&controller->offline, &broker->budget);
     weir_fold_init(&controller->fold, &image_ops, &controller->image, &broker->budget);
     weir_batch_builder_init(&controller->builder, &broker->budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&controller->record, &broker->budget, 0);
@@ -491,6 +492,7 @@ int weir_controller_snapshot(struct weir_controller *controller, struct weir_err
 void weir_controller_close(struct weir_controller *controller)
 {
     if (controller->broker == NULL) return;
+    weir_offline_close(&controller->offline);
     weir_metadata_image_close(&controller->image);
     weir_fold_close(&controller->fold);
     weir_batch_builder_close(&controller->builder);

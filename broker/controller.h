@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/fold.h"
 #include "broker/metadata/metadata_image.h"
+#include "broker/offline.h"
 #include "broker/retention_sweep.h"
 #include "broker/snapshotter.h"
 
@@ -84,6 +85,7 @@ struct weir_controller {
     struct weir_topic_removal *removals;
     struct weir_retention_sweep sweep;
     struct weir_assign_queue assigns;
+    struct weir_offline_partitions offline;
 };
 
 /** Open the metadata log, restore the image, raise the epochs after an unclean stop; before the

@@ -161,6 +161,7 @@ static void cold_done(struct weir_message *message)
     partition->reads--;
     int rc = weir_log_read_end(&cold->read);
     weir_partition_refresh(partition);
+    weir_partition_look_for_damage(partition);
     bool has_more = bytes_now(partition, cold->fetch) > cold->fetch->seen_bytes;
     if (rc < 0) {
         refuse_read(partition, cold->fetch, &cold->read, rc);
@@ -205,8 +206,10 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
     };
     int rc = 0;
     fetch->seen_bytes = bytes_now(partition, fetch);
-    bool is_beyond =
-        fetch->offset >= read.offset_max && fetch->offset <= partition->shown.end_offset;
+    /* Of a log that is offline nothing more will come: to wait would hide it. */
+    bool is_beyond = fetch->offset >= read.offset_max &&
+                     fetch->offset <= partition->shown.end_offset &&
+                     weir_partition_log_check_online(partition->log, NULL) == 0;
     if (!is_beyond) rc = weir_log_read_begin(partition->log, &read);
     if (rc == WEIR_END) {
         submit_cold(partition, fetch, &read);

@@ -24,14 +24,18 @@ struct time_search {
     struct weir_log_time find;
 };
 
-/* What lies above the high watermark is not there yet. */
-static void answer(struct weir_partition *partition, struct weir_list_offsets_request *list,
-                   const struct weir_log_time *find)
+/* What lies above the high watermark is not there yet; but of damaged records nobody can say that
+ * none of them is late enough. */
+static int answer(struct weir_partition *partition, struct weir_list_offsets_request *list,
+                  const struct weir_log_time *find)
 {
-    if (find->offset < 0 || find->offset >= partition->high_watermark) return;
+    if (find->offset < 0 || find->offset >= partition->high_watermark) {
+        return weir_partition_log_check_online(partition->log, &list->request.error);
+    }
     list->offset = find->offset;
     list->timestamp_found_ms = find->found_ms;
     list->leader_epoch = epoch_at(partition, find->offset);
+    return 0;
 }
 
 static void search_run(struct weir_work *work)
@@ -63,8 +67,9 @@ static void search_done(struct weir_message *message)
     partition->reads--;
     weir_partition_refresh(partition);
     list->log_end_offset = partition->shown.end_offset;
-    if (rc == 0) answer(partition, list, &search->find);
+    weir_partition_look_for_damage(partition);
     if (rc < 0) list->request.error = search->find.error;
+    if (rc == 0) rc = answer(partition, list, &search->find);
     weir_request_reply(&list->request, rc);
     weir_free(search);
     weir_partition_settle(partition);
@@ -91,8 +96,8 @@ static int search_time(struct weir_partition *partition, struct weir_list_offset
         submit(search);
         return WEIR_END;
     }
-    if (rc == 0) answer(partition, list, &search->find);
     if (rc < 0) list->request.error = search->find.error;
+    if (rc == 0) rc = answer(partition, list, &search->find);
     weir_free(search);
     return rc;
 }
@@ -101,8 +106,11 @@ static int search_time(struct weir_partition *partition, struct weir_list_offset
 
 static int list_offsets(struct weir_partition *partition, struct weir_list_offsets_request *list)
 {
+    int rc;
     switch (list->timestamp_ms) {
-    case WEIR_OFFSET_LATEST:
+    case WEIR_OFFSET_LATEST: /* of a damaged log nobody knows the end */
+        rc = weir_partition_log_check_online(partition->log, &list->request.error);
+        if (rc < 0) return rc;
         list->offset = partition->high_watermark;
         list->leader_epoch = partition->leader_epoch;
         return 0;
@@ -111,7 +119,8 @@ static int list_offsets(struct weir_partition *partition, struct weir_list_offse
         list->leader_epoch = epoch_at(partition, list->offset);
         return 0;
     case WEIR_OFFSET_MAX_TIMESTAMP: /* the first record that is as young as any */
-        return search_time(partition, list);
+        rc = weir_partition_log_check_online(partition->log, &list->request.error);
+        return rc < 0 ? rc : search_time(partition, list);
     default:
         if (list->timestamp_ms >= 0) return search_time(partition, list);
         return weir_error_set(&list->request.error, WEIR_INVALID_ARGUMENT,

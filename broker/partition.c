@@ -344,7 +344,7 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
                                  const struct weir_log_recovery *recovery)
 {
     char reason[2 * sizeof recovery->reason];
-    bool is_bad = recovery->cut_bytes > 0 || recovery->offline_from >= 0;
+    bool is_bad = recovery->cut_bytes > 0; /* what is offline has a line of its own */
     bool is_quiet = recovery->was_clean || recovery->scanned_bytes == 0;
     if (is_quiet && !is_bad) return;
     weir_log(
@@ -358,9 +358,22 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
         (long long)recovery->offline_from, weir_log_quote(reason, sizeof reason, recovery->reason));
 }
 
+void weir_partition_look_for_damage(struct weir_partition *partition)
+{
+    struct weir_error why = {0};
+    int64_t from_offset = weir_partition_log_offline_from(partition->log);
+    if (from_offset < 0 || partition->is_told_offline) return;
+    partition->is_told_offline = true;
+    (void)weir_partition_log_check_online(partition->log, &why);
+    weir_offline_tell(partition, from_offset, why.text);
+    weir_partition_answer_fetches(partition, WEIR_OFFLINE, why.text);
+}
+
 static void begin_serving(struct weir_partition *partition)
 {
     weir_counter_add(&partition->shard->open_partitions, 1);
+    weir_partition_look_for_damage(partition);
+    if (!partition->is_told_offline) weir_offline_tell_over(partition);
     weir_partition_resume(partition);
 }
 
@@ -418,8 +431,11 @@ static void opened(struct weir_partition *partition)
         atomic_fetch_sub(&partition->shard->broker->first_openings, 1);
     }
     if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
+    weir_shortage_note(partition->shard->broker, partition->job_rc, &partition->job_error);
     if (partition->job_rc < 0) {
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
+        bool is_offline = told == WEIR_OFFLINE || told == WEIR_IO;
+        if (is_offline) weir_offline_tell(partition, -1, partition->job_error.text);
         weir_partition_fail_waiting(partition, told, partition->job_error.text);
         leave(partition);
         return;

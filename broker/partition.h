@@ -76,6 +76,7 @@ struct weir_partition {
     struct weir_produce_request *acks_first; /* for the flush, in order of offset */
     struct weir_produce_request *acks_last;
     struct weir_fetch_request *fetches; /* for data */
+    bool is_told_offline;               /* damage in its open log has been told */
     int64_t bytes_appended;             /* since it was opened; what fetches wait for */
     int64_t bytes_visible;              /* below the high watermark */
     int32_t reads;                      /* cold ones, out with workers */
@@ -136,6 +137,8 @@ void weir_partition_submit(struct weir_partition *partition,
                            void (*done)(struct weir_partition *partition));
 /** Back from working. */
 void weir_partition_resume(struct weir_partition *partition);
+/** Damage may have been read: if so it is told, once, and those who wait for data are answered. */
+void weir_partition_look_for_damage(struct weir_partition *partition);
 /** Answer everything that waits here with `rc`. */
 void weir_partition_fail_waiting(struct weir_partition *partition, int rc, const char *text);
 /** Close it for good, then count `notice` down. */

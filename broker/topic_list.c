@@ -22,6 +22,22 @@ static void copy_epochs(const struct weir_metadata_image *image,
     info->leader_epochs = epochs;
 }
 
+static void copy_offline(const struct weir_controller *controller,
+                         const struct weir_topic_image *topic, struct weir_arena *arena,
+                         struct weir_topic_info *info)
+{
+    bool *offline = NULL;
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        if (!weir_offline_has(&controller->offline, topic->name_slice, i)) continue;
+        if (offline == NULL) {
+            offline = weir_arena_alloc_zero(arena, (size_t)topic->partition_count);
+            if (offline == NULL) return;
+        }
+        offline[i] = true;
+    }
+    info->are_offline = offline;
+}
+
 static const char *copy_text(struct weir_arena *arena, const char *text)
 {
     return (const char *)weir_arena_copy(arena, weir_slice(text, strlen(text) + 1)).data;
@@ -53,7 +69,10 @@ static void show(const struct weir_list_topics_request *request,
         .partition_count = topic->partition_count,
         .is_internal = weir_topic_name_is_internal(topic->name_slice),
     };
-    if (request->with_epochs) copy_epochs(&controller->image, topic, request->arena, info);
+    if (request->with_epochs) {
+        copy_epochs(&controller->image, topic, request->arena, info);
+        copy_offline(controller, topic, request->arena, info);
+    }
     if (!request->with_configs) return;
     copy_overrides(topic, request->arena, info);
     info->config = weir_controller_config(controller, topic);

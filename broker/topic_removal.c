@@ -188,6 +188,7 @@ void weir_topic_removal_begin(struct weir_controller *controller,
                               struct weir_topic_removal *removal)
 {
     removal->controller = controller;
+    weir_offline_forget(&controller->offline, weir_text(removal->name), removal->partition_count);
     removal->next = controller->removals;
     controller->removals = removal;
     send_notice(removal);

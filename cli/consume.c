@@ -177,6 +177,20 @@ static int resolve(struct consumption *run, int32_t partition, const struct offs
     return rc;
 }
 
+/* Of a partition that is damaged nobody knows the end, but what lies before the damage can be read:
+ * it is, up to there, and then said. Only who counts from the end has nothing to begin with. */
+static int find_end(struct consumption *run, const struct offset_range *range, int32_t partition,
+                    int64_t *end_out, struct weir_error *error)
+{
+    bool counts_from_end =
+        range->from.kind == OFFSET_END || range->from.kind == OFFSET_FROM_END;
+    int rc =
+        run->place->ops->offset_at(run->place, run->topic, partition, PLACE_LATEST, end_out, error);
+    if (rc != WEIR_OFFLINE || counts_from_end) return rc;
+    *end_out = INT64_MAX;
+    return 0;
+}
+
 /* Where partition `index` begins and ends. */
 static int place_reader(struct consumption *run, const struct offset_range *range, size_t index,
                         struct weir_error *error)
@@ -189,7 +203,7 @@ static int place_reader(struct consumption *run, const struct offset_range *rang
     int rc =
         ops->offset_at(run->place, run->topic, partition->partition, PLACE_EARLIEST, &start, error);
     if (rc < 0) return rc;
-    rc = ops->offset_at(run->place, run->topic, partition->partition, PLACE_LATEST, &end, error);
+    rc = find_end(run, range, partition->partition, &end, error);
     if (rc < 0) return rc;
     rc = resolve(run, partition->partition, &range->from, start, end, &partition->offset, error);
     if (rc < 0) return rc;

@@ -48,7 +48,7 @@ static const struct metric log_metrics[] = {
     {"weir_log_open_partitions", "", AT(weir_broker_metrics, open_partitions), PLAIN,
      "Partitions whose logs are open."},
     {"weir_log_offline_partitions", "", AT(weir_broker_metrics, offline_partitions), PLAIN,
-     "Partitions that a failed write or sync has stopped."},
+     "Partitions that are missing, damaged, or stopped by a failed write or sync."},
     {"weir_log_memory_bytes", "", AT(weir_broker_metrics, memory_bytes), PLAIN,
      "Memory that the log holds."},
 };

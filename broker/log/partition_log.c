@@ -110,6 +110,16 @@ void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, 
                    reason);
 }
 
+int64_t weir_partition_log_offline_from(const struct weir_partition_log *log)
+{
+    return log->offline_from;
+}
+
+int weir_partition_log_check_online(const struct weir_partition_log *log, struct weir_error *error)
+{
+    return weir_log_is_offline(log) ? weir_log_refuse(log, error) : 0;
+}
+
 struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log)
 {
     return (struct weir_log_offsets){log->start_offset, log->durable_offset, log->end_offset};

@@ -71,6 +71,11 @@ int weir_partition_log_open(const struct weir_partition_log_options *options,
                             struct weir_partition_log **log_out,
                             struct weir_log_recovery *recovery_out, struct weir_error *error);
 
+/** Damage: offsets from here on are not served; -1: none. */
+int64_t weir_partition_log_offline_from(const struct weir_partition_log *log);
+/** 0, or WEIR_OFFLINE with what happened. */
+int weir_partition_log_check_online(const struct weir_partition_log *log, struct weir_error *error);
+
 /** Sync, write indexes, producer snapshot and a clean mark, free. After an I/O error nothing is
  * written. Returns the first error, the log is freed in any case. NULL is fine. */
 int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *error);

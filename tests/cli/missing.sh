@@ -17,6 +17,15 @@ echo other | "$weir" produce orders -d data -p 1 -o '' # the others serve on
 mv saved data/log/orders-0
 gives "100" sh -c "'$weir' consume orders -d data -p 0 -f '%v\n' | wc -l"
 
+# damaged: what lies before is printed, then the end is said to be none
+"$weir" topic create torn -d data -q
+for i in 1 2 3; do echo "v$i" | "$weir" produce torn -d data -o ''; done
+size=$(stat -c %s data/log/torn-0/00000000000000000000.log)
+printf '\xff' | dd of=data/log/torn-0/00000000000000000000.log bs=1 seek=$((size / 3 + 5)) conv=notrunc 2>dd.txt
+refuses 1 "'torn' partition 0 at offset 1" "$weir" consume torn -d data -e -f '%v\n'
+gives "v1" cat out.txt
+gives "1" grep -c 'event=partition.offline topic=torn partition=0 from_offset=1' err.txt
+
 # moved to another disk and linked: followed
 mv data/log/orders-0 "$work/elsewhere"
 ln -s "$work/elsewhere" data/log/orders-0

@@ -48,6 +48,10 @@ partition_rows(struct weir_arena *arena, const struct weir_topic_info *topic)
             .isr_nodes = only_replica,
             .isr_nodes_count = 1,
         };
+        /* The leader stays: who asks it is told why, instead of waiting for another. */
+        if (topic->are_offline == NULL || !topic->are_offline[i]) continue;
+        rows[i].offline_replicas = only_replica;
+        rows[i].offline_replicas_count = 1;
     }
     return rows;
 }
