@@ -164,7 +164,8 @@ static inline struct weir_boot_id weir_boot_id(struct weir_env *env)
 /* Errors of files: WEIR_NOT_FOUND, WEIR_EXISTS, WEIR_PERMISSION, WEIR_NO_SPACE, WEIR_LIMIT (out of
  * file handles), WEIR_LOCKED, else WEIR_IO. Messages carry verb, path and the system's reason. */
 
-/** Open or create a regular file. A new file's entry is durable after weir_sync_directory. */
+/** Open or create a regular file. A new file's entry is durable after weir_sync_directory. Never
+ * waits: WEIR_INVALID_ARGUMENT for a fifo, a socket, a device or a directory in its place. */
 static inline int weir_file_open(struct weir_env *env, const char *path, unsigned flags,
                                  struct weir_file **file_out, struct weir_error *error)
 {

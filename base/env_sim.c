@@ -415,6 +415,15 @@ int weir_sim_disk_flip(struct weir_sim *sim, int node, const char *path, int64_t
     return WEIR_OK;
 }
 
+int weir_sim_disk_put_other(struct weir_sim *sim, int node, const char *path)
+{
+    struct weir_disk *disk = node_of(sim, node)->disk;
+    struct weir_inode *inode;
+    int rc = weir_disk_create(disk, path, WEIR_FILE_OTHER, &inode);
+    if (rc == WEIR_OK) weir_disk_sync_all(disk);
+    return rc;
+}
+
 uint64_t weir_sim_disk_hash(struct weir_sim *sim, int node, const char *path)
 {
     const struct weir_inode *inode = weir_disk_find(node_of(sim, node)->disk, path);

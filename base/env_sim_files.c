@@ -100,8 +100,10 @@ static int find_or_create(struct weir_sim_life *life, const char *path, unsigned
     if (creates && (flags & WEIR_OPEN_EXCLUSIVE) != 0) {
         return weir_sim_change_failed(WEIR_SIM_CHANGE_CREATE, path, WEIR_EXISTS, error);
     }
-    if (inode->kind == WEIR_FILE_DIRECTORY && (flags & WEIR_OPEN_WRITE) != 0) {
-        return weir_error_set(error, WEIR_IO, "open '%s': it is a directory", path);
+    if (inode->kind != WEIR_FILE_REGULAR) {
+        bool is_directory = inode->kind == WEIR_FILE_DIRECTORY;
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "open '%s': it is %s; a file is wanted",
+                              path, is_directory ? "a directory" : "a fifo");
     }
     if ((flags & WEIR_OPEN_TRUNCATE) != 0 && inode->size > 0) {
         int rc = truncate_inode(life, path, inode, 0, error);

@@ -45,7 +45,7 @@ int weir_env_uv_file_handle(const struct weir_file *file)
 
 static int system_flags(unsigned flags)
 {
-    int result = 0;
+    int result = O_NONBLOCK; /* the open of a fifo would wait; of no effect on what is kept open */
     bool reads = (flags & WEIR_OPEN_READ) != 0;
     bool writes = (flags & WEIR_OPEN_WRITE) != 0;
     weir_assert(reads || writes);
@@ -91,10 +91,38 @@ out:
     return rc;
 }
 
+/* Somebody's fifo, socket, device or directory in a file's place is named, not read from, not
+ * written to. */
+static int check_regular(const struct stat *found, const char *path, struct weir_error *error)
+{
+    if (S_ISREG(found->st_mode)) return 0;
+    const char *what = S_ISDIR(found->st_mode)    ? "a directory"
+                       : S_ISFIFO(found->st_mode) ? "a fifo"
+                       : S_ISSOCK(found->st_mode) ? "a socket"
+                                                  : "a device";
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT, "open '%s': it is %s; a file is wanted",
+                          path, what);
+}
+
 int weir_env_uv_file_open(struct weir_env *env, const char *path, unsigned flags,
                           struct weir_file **file_out, struct weir_error *error)
 {
-    return open_handle(env, path, system_flags(flags), "open", file_out, error);
+    struct stat found;
+    struct weir_file *file = NULL;
+    int rc = open_handle(env, path, system_flags(flags), "open", &file, error);
+    if (rc == WEIR_IO && stat(path, &found) == 0) { /* some are told by the open itself (ENXIO) */
+        int odd = check_regular(&found, path, error);
+        return odd < 0 ? odd : rc;
+    }
+    if (rc < 0) return rc;
+    rc = fstat(fd_of(file), &found) == 0 ? check_regular(&found, path, error)
+                                         : weir_error_errno(error, errno, "open", path);
+    if (rc < 0) {
+        file->env->ops->file_close(file);
+        return rc;
+    }
+    *file_out = file;
+    return 0;
 }
 
 /* What close could report was reported by a sync, or nobody relied on it. EINTR: Linux has closed
