@@ -157,6 +157,7 @@ START_TEST(an_answer_whose_log_is_cut_is_broken_off)
     for (int i = 0; i < 200; i++) {
         ck_assert_int_eq(engine_produce(&stage.engine, "a", 0, value, WEIR_ACKS_LEADER), i);
     }
+    weir_sim_advance_ms(stage.engine.sim, 100); /* all of them are durable, and may be read */
     weir_sim_set_link(stage.engine.sim, 0, 1, (struct weir_sim_link){.is_cut = true});
     struct weir_wire_fetch_request request = ask(0, 1000);
     (void)server_send(&stage, &weir_wire_fetch_request_type, 11, &request);
