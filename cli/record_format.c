@@ -128,9 +128,10 @@ static int take_text(struct parse *parse, struct weir_slice word, struct format_
     struct weir_error reason;
     int rc = typed_parse(word, parse->arena, &piece->typed, &reason);
     if (rc == WEIR_NOT_FOUND) {
-        return fail(parse, parse->at,
-                    "a text takes hex, base64, base64raw, i8 to i64, u8 to u64, f32, f64 (with le "
-                    "behind: little-endian), windowed or struct[NAME:TYPE,...]");
+        return fail(
+            parse, parse->at,
+            "a text takes hex, base64, base64raw, i8 to i64, u8 to u64, f32, f64 (with le "
+            "behind: little-endian), windowed, windowed-changelog or struct[NAME:TYPE,...]");
     }
     piece->text = FORMAT_TYPED;
     return rc < 0 ? fail(parse, parse->at, reason.text) : 0;

@@ -23,13 +23,21 @@ static const struct {
     bool is_field; /* a declared struct may have it */
     bool is_alone; /* a value by itself may be it */
 } kinds[] = {
-    {"i8", TYPED_SIGNED, 1, false, true},    {"i16", TYPED_SIGNED, 2, false, true},
-    {"i32", TYPED_SIGNED, 4, true, true},    {"i64", TYPED_SIGNED, 8, true, true},
-    {"u8", TYPED_UNSIGNED, 1, false, true},  {"u16", TYPED_UNSIGNED, 2, false, true},
-    {"u32", TYPED_UNSIGNED, 4, false, true}, {"u64", TYPED_UNSIGNED, 8, false, true},
-    {"f32", TYPED_FLOAT, 4, false, true},    {"f64", TYPED_FLOAT, 8, true, true},
-    {"bool", TYPED_BOOL, 1, true, false},    {"text", TYPED_TEXT, 0, true, false},
-    {"slice", TYPED_SLICE, 0, true, false},  {"windowed", TYPED_WINDOWED, 0, false, true},
+    {"i8", TYPED_SIGNED, 1, false, true},
+    {"i16", TYPED_SIGNED, 2, false, true},
+    {"i32", TYPED_SIGNED, 4, true, true},
+    {"i64", TYPED_SIGNED, 8, true, true},
+    {"u8", TYPED_UNSIGNED, 1, false, true},
+    {"u16", TYPED_UNSIGNED, 2, false, true},
+    {"u32", TYPED_UNSIGNED, 4, false, true},
+    {"u64", TYPED_UNSIGNED, 8, false, true},
+    {"f32", TYPED_FLOAT, 4, false, true},
+    {"f64", TYPED_FLOAT, 8, true, true},
+    {"bool", TYPED_BOOL, 1, true, false},
+    {"text", TYPED_TEXT, 0, true, false},
+    {"slice", TYPED_SLICE, 0, true, false},
+    {"windowed", TYPED_WINDOWED, 0, false, true},
+    {"windowed-changelog", TYPED_WINDOWED, 4, false, true},
 };
 
 static bool take_word(struct weir_slice *rest, const char *word)
@@ -302,16 +310,21 @@ static void print_struct(const struct typed *typed, struct weir_slice bytes, str
 
 /* ---- windowed keys --------------------------------------------------------------------------- */
 
-static void print_windowed(struct weir_slice bytes, struct weir_buffer *to)
+static void print_windowed(const struct typed *typed, struct weir_slice bytes,
+                           struct weir_buffer *to)
 {
+    static const uint8_t sequence[8];
     static const struct typed start_type = {.kind = TYPED_SIGNED, .width = WINDOW_START_SIZE};
     char text[40];
     struct tm parts;
-    if (bytes.size < WINDOW_START_SIZE) {
+    weir_assert(typed->width <= sizeof sequence);
+    size_t behind = WINDOW_START_SIZE + typed->width;
+    if (bytes.size < behind ||
+        memcmp(bytes.data + bytes.size - typed->width, sequence, typed->width) != 0) {
         print_unknown(bytes, to);
         return;
     }
-    size_t size = bytes.size - WINDOW_START_SIZE;
+    size_t size = bytes.size - behind;
     int64_t start_ms = (int64_t)load(&start_type, bytes.data + size);
     time_t seconds = (time_t)(start_ms / 1000);
     if (start_ms < 0 || gmtime_r(&seconds, &parts) == NULL ||
@@ -333,7 +346,7 @@ void typed_print(const struct typed *typed, struct weir_slice bytes, struct weir
     } else if (typed->kind == TYPED_STRUCT) {
         print_struct(typed, bytes, to);
     } else if (typed->kind == TYPED_WINDOWED) {
-        print_windowed(bytes, to);
+        print_windowed(typed, bytes, to);
     } else if (bytes.size != typed->width) {
         print_unknown(bytes, to);
     } else {

@@ -13,7 +13,8 @@
  * `%v{struct[place:text,celsius:f64,count:i64]}`.
  *
  *     i8 i16 i32 i64, u8 u16 u32 u64, f32 f64     big-endian, as Kafka's serdes; with `le` behind, little-endian
- *     windowed          a windowed key: the key as text, '@', the window's start
+ *     windowed          a windowed key: the key as text, '@', the window's start; windowed-changelog: as it
+ *                       is in a changelog, with a sequence number of four zero bytes behind
  *     struct[F:T,...]   a declared struct (docs/format/struct.md), as JSON; T is bool, i32, i64, f64, text,
  *                       slice or another struct[...]
  *
@@ -32,7 +33,7 @@ enum typed_kind {
 
 struct typed {
     enum typed_kind kind;
-    size_t width; /* bytes of a number */
+    size_t width; /* bytes of a number; of what is behind a windowed key */
     bool is_little;
     struct weir_slice name; /* as a struct's field */
     const struct typed *fields;

@@ -7,8 +7,8 @@ usage: paste.py SOURCE_DIR BUILD_DIR DOCUMENT
                         background jobs stay for the next block.
     ```sh until TEXT    runs until it has said TEXT; then it gets Ctrl-C and must end well.
     ```c hello.c        is written to that file (any language, any name).
-    ```text             behind such a block is what it prints; "..." stands for anything within a line,
-                        a line of "..." for any lines.
+    ```text             behind such a block is what it prints, runs of blanks being one; "..."
+                        stands for anything within a line, a line of "..." for any lines.
 
 Other blocks are for reading. Where a block needs kcat and there is none, it is said and left out.
 
@@ -77,8 +77,9 @@ def matches(wanted, got):
         return any(matches(wanted[1:], got[i:]) for i in range(len(got) + 1))
     if not got:
         return False
-    pattern = ".*".join(re.escape(part) for part in wanted[0].rstrip().split("..."))
-    return re.fullmatch(pattern, got[0].rstrip()) is not None and matches(wanted[1:], got[1:])
+    line, printed = (re.sub(" +", " ", text.strip()) for text in (wanted[0], got[0]))
+    pattern = ".*".join(re.escape(part) for part in line.split("..."))
+    return re.fullmatch(pattern, printed) is not None and matches(wanted[1:], got[1:])
 
 
 def make_checkout(work, source, build):

@@ -136,6 +136,19 @@ START_TEST(what_the_serde_writes_is_shown)
 }
 END_TEST
 
+/* A windowed key is shown with its window's start, as it is in a topic and as it is in a changelog. */
+START_TEST(windowed_keys_are_shown_with_their_start)
+{
+    static const char key[] = "rome\0\0\x01\x9c\xad\xfd\x89\0\0\0\0\0"; /* 2026-03-02T10:00:00Z */
+    expect("windowed", key, 12, "rome@2026-03-02T10:00:00Z");
+    expect("windowed-changelog", key, 16, "rome@2026-03-02T10:00:00Z");
+    expect("windowed", "\0\0\0\0\0\0\x03\xe9", 8, "@1970-01-01T00:00:01.001Z");
+    expect("windowed", "\xff\xff\xff\xff\xff\xff\xff\xff", 8, "?ffffffffffffffff");
+    expect("windowed", "short", 5, "?73686f7274");
+    expect("windowed-changelog", key, 12, "?726f6d650000019cadfd8900");
+}
+END_TEST
+
 /* What is not well formed is refused where it is wrong. */
 START_TEST(wrong_types_are_refused)
 {
@@ -168,6 +181,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, numbers_are_shown_by_their_type);
     tcase_add_test(tests, numbers_are_read_as_they_are_shown);
     tcase_add_test(tests, what_the_serde_writes_is_shown);
+    tcase_add_test(tests, windowed_keys_are_shown_with_their_start);
     tcase_add_test(tests, wrong_types_are_refused);
     suite_add_tcase(suite, tests);
 }
