@@ -303,8 +303,10 @@ static void explain_count(const struct csv *csv, int count, char *reason, size_t
         (void)snprintf(reason, size, "more than %d fields, the header has %d", FIELDS_MAX,
                        csv->field_count);
     } else {
+        const char *hint =
+            count > csv->field_count ? ": is one with a separator in it not quoted?" : "";
         (void)snprintf(reason, size, "%d fields, the header has %d%s", count, csv->field_count,
-                       count > csv->field_count ? ": is one with a separator in it not quoted?" : "");
+                       hint);
     }
 }
 

@@ -31,7 +31,7 @@ static size_t find_encoding(const unsigned char *start, size_t size, enum line_e
     if (size < 2) return 0;
     bool is_little = start[0] != 0 && start[1] == 0;
     bool is_big = start[0] == 0 && start[1] != 0;
-    bool has_mark = (start[0] == 0xff && start[1] == 0xfe) || (start[0] == 0xfe && start[1] == 0xff);
+    bool has_mark = start[0] + start[1] == 0xff + 0xfe && (start[0] == 0xff || start[1] == 0xff);
     if (has_mark) is_little = start[0] == 0xff;
     if (is_little) *encoding = LINES_UTF16_LITTLE;
     if (!is_little && (is_big || has_mark)) *encoding = LINES_UTF16_BIG;

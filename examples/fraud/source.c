@@ -33,30 +33,53 @@ static int ensure_topics(struct weir_log *log, struct weir_error *error)
 
 /* ---- what the log says --------------------------------------------------------------------------- */
 
-/* The last record of a partition, through `read`; nothing if there is none. */
+/* Each record of a partition from `from` to its end now, through `take`; how many it took. */
+static int each_record(struct weir_log *log, const char *topic, int32_t partition, int64_t from,
+                       bool (*take)(void *context, const struct weir_record *record), void *context,
+                       struct weir_error *error)
+{
+    int64_t end;
+    int taken = 0;
+    int rc = weir_topic_offsets(log, topic, partition, NULL, &end, error);
+    if (rc < 0 || from >= end) return rc;
+    struct weir_consumer *consumer = weir_consumer_new(log, NULL, error);
+    if (consumer == NULL) return error->code;
+    rc = weir_consumer_assign(consumer, topic, partition, from, error);
+    for (int64_t next = from; rc == 0 && next < end;) {
+        struct weir_batch_view batch;
+        rc = weir_consumer_poll(consumer, -1, &batch, error);
+        for (size_t i = 0; rc == 0 && i < (size_t)batch.record_count; i++) {
+            taken += take(context, &batch.records[i]);
+            next = batch.records[i].offset + 1;
+        }
+    }
+    int closed = weir_consumer_close(consumer, rc == 0 ? error : NULL);
+    if (rc == 0) rc = closed;
+    return rc < 0 ? rc : taken;
+}
+
+/* The last record of a partition that `take` takes, if there is one: somebody may have written others
+ * behind it, so the look goes back until there is one. */
 static int read_last(struct weir_log *log, const char *topic, int32_t partition,
-                     int (*read)(void *context, const struct weir_record *record), void *context,
+                     bool (*take)(void *context, const struct weir_record *record), void *context,
                      struct weir_error *error)
 {
     int64_t start, end;
     int rc = weir_topic_offsets(log, topic, partition, &start, &end, error);
-    if (rc < 0 || start == end) return rc;
-    struct weir_consumer *consumer = weir_consumer_new(log, NULL, error);
-    if (consumer == NULL) return error->code;
-    struct weir_batch_view batch;
-    rc = weir_consumer_assign(consumer, topic, partition, end - 1, error);
-    if (rc == 0) rc = weir_consumer_poll(consumer, -1, &batch, error);
-    if (rc == 0) rc = read(context, &batch.records[batch.record_count - 1]);
-    int closed = weir_consumer_close(consumer, rc == 0 ? error : NULL);
-    return rc < 0 ? rc : closed;
+    for (int64_t back = 1; rc == 0 && start < end; back *= 32) {
+        int64_t from = end - start > back ? end - back : start;
+        rc = each_record(log, topic, partition, from, take, context, error);
+        if (from == start) break;
+    }
+    return rc < 0 ? rc : 0;
 }
 
-static int read_position(void *context, const struct weir_record *record)
+static bool take_position(void *context, const struct weir_record *record)
 {
     struct payment payment;
-    int rc = weir_deserialize(&payment_serde, record->value, &payment, NULL);
-    if (rc == 0) *(int64_t *)context = payment.position;
-    return rc;
+    if (weir_deserialize(&payment_serde, record->value, &payment, NULL) < 0) return false;
+    *(int64_t *)context = payment.position;
+    return true;
 }
 
 /* A header's value as a number; -1 if there is none of that name. */
@@ -74,26 +97,13 @@ static int64_t header_number(const struct weir_record *record, const char *name,
     return -1;
 }
 
-/* The newest position among what this source has rejected: the job's dead letters lie there as well. */
-static int find_last_rejected(struct source *source, struct weir_error *error)
+/* The job's dead letters lie beside what this source has rejected, and have no position. */
+static bool take_rejected(void *context, const struct weir_record *record)
 {
-    int64_t start, end;
-    int rc = weir_topic_offsets(source->log, "payments-rejected", 0, &start, &end, error);
-    if (rc < 0 || start == end) return rc;
-    struct weir_consumer *consumer = weir_consumer_new(source->log, NULL, error);
-    if (consumer == NULL) return error->code;
-    rc = weir_consumer_assign(consumer, "payments-rejected", 0, start, error);
-    for (int64_t next = start; rc == 0 && next < end;) {
-        struct weir_batch_view batch;
-        rc = weir_consumer_poll(consumer, -1, &batch, error);
-        for (size_t i = 0; rc == 0 && i < (size_t)batch.record_count; i++) {
-            int64_t position = header_number(&batch.records[i], "position", 10);
-            if (position > source->last_rejected) source->last_rejected = position;
-            next = batch.records[i].offset + 1;
-        }
-    }
-    int closed = weir_consumer_close(consumer, rc == 0 ? error : NULL);
-    return rc < 0 ? rc : closed;
+    int64_t *newest = context;
+    int64_t position = header_number(record, "position", 10);
+    if (position > *newest) *newest = position;
+    return position >= 0;
 }
 
 /* The positions of all partitions; the source goes on behind the least. */
@@ -101,12 +111,13 @@ static int find_positions(struct source *source, int64_t *least_out, struct weir
 {
     int64_t least = INT64_MAX;
     for (int32_t i = 0; i < source->partition_count; i++) {
-        int rc = read_last(source->log, "payments", i, read_position, &source->last[i], error);
+        int rc = read_last(source->log, "payments", i, take_position, &source->last[i], error);
         if (rc < 0) return rc;
         if (source->last[i] < least) least = source->last[i];
     }
     *least_out = least;
-    return find_last_rejected(source, error);
+    return read_last(source->log, "payments-rejected", 0, take_rejected, &source->last_rejected,
+                     error);
 }
 
 /* ---- which source it is -------------------------------------------------------------------------- */
@@ -119,7 +130,7 @@ struct origin {
     int64_t base;
 };
 
-static int read_origin(void *context, const struct weir_record *record)
+static bool take_origin(void *context, const struct weir_record *record)
 {
     struct origin *origin = context;
     (void)snprintf(origin->text, sizeof origin->text, "%.*s", (int)record->value.size,
@@ -129,7 +140,7 @@ static int read_origin(void *context, const struct weir_record *record)
     origin->identity.is_file = origin->identity.size >= 0;
     origin->base = header_number(record, "base", 10);
     if (origin->base < 0) origin->base = 0;
-    return 0;
+    return true;
 }
 
 static int write_origin(struct source *source, const struct origin *origin,
@@ -194,7 +205,7 @@ static int check_origin(struct source *source, const struct source_options *opti
             return error->code = WEIR_IO;
         }
     }
-    int rc = read_last(source->log, "payments-source", 0, read_origin, &found, error);
+    int rc = read_last(source->log, "payments-source", 0, take_origin, &found, error);
     if (rc < 0) return rc;
     bool is_first = found.text[0] == '\0';
     if (!is_first && strcmp(found.text, mine.text) != 0) return refuse_other(&found, &mine, error);
@@ -296,9 +307,10 @@ static int reject(struct source *source, const char *reason, struct weir_error *
     const struct lines *lines = &source->csv.lines;
     int64_t at = source->base + lines->line;
     char line[24], position[24], size[24];
-    if (source->rejected++ == 0)
-        (void)snprintf(source->first_reason, sizeof source->first_reason, "line %" PRId64 ": %.220s",
-                       lines->line, reason);
+    if (source->rejected++ == 0) {
+        (void)snprintf(source->first_reason, sizeof source->first_reason,
+                       "line %" PRId64 ": %.220s", lines->line, reason);
+    }
     if (at <= source->last_rejected) return 0;
     (void)snprintf(line, sizeof line, "%" PRId64, lines->line);
     (void)snprintf(position, sizeof position, "%" PRId64, at);
@@ -367,8 +379,8 @@ int source_check_read(const struct source *source, struct weir_error *error)
 {
     if (source->csv.lines.file == NULL || source->read > 0) return 0;
     if (source->rejected == 0) {
-        (void)snprintf(error->text, sizeof error->text, "%.200s: a header line and no payment behind it",
-                       source->csv.path);
+        (void)snprintf(error->text, sizeof error->text,
+                       "%.200s: a header line and no payment behind it", source->csv.path);
     } else {
         (void)snprintf(error->text, sizeof error->text,
                        "%.120s: none of its lines is a payment; %.200s (all of them, %" PRId64

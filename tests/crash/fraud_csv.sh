@@ -5,6 +5,7 @@
 # usage: fraud_csv.sh FRAUD_PROGRAM [REAL_FILE]
 set -euo pipefail
 fraud=$1
+weir=$(dirname "$fraud")/../cli/weir
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -61,6 +62,22 @@ for i in 1 2; do
     [ $i = 2 ] || expect '^rejected  line=4 reason="2 fields, the header has 11"'
     [ $i = 2 ] || expect '^rejected  line=5 reason="unix_time is .* (more than an hour ahead of the clock)'
 done
+
+# What somebody else writes into the topics hides neither how far the payments are nor the lines that are bad.
+sed -n 1,4p "$work/payments.csv" >"$work/among.csv"
+run --data "$work/among" --csv "$work/among.csv"
+for i in $(seq 1 9); do echo "49923463980651541$((10 + i))=no payment"; done |
+    "$weir" produce payments --data "$work/among" -f '%k=%v\n' -o ''
+sed -n 5,6p "$work/payments.csv" >>"$work/among.csv"
+echo bad,line >>"$work/among.csv"
+"$fraud" --rate 0 --data "$work/among" --csv "$work/among.csv" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
+expect '^rejected  line=7 reason="2 fields'
+echo worse,line >>"$work/among.csv"
+"$fraud" --rate 0 --data "$work/among" --csv "$work/among.csv" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
+expect '^rejected  line=8 reason="2 fields'
+! grep -q '^rejected  line=7' "$work/out" || { cat "$work/out"; echo "a rejected line was rejected again"; exit 1; }
+gives=$("$weir" consume payments --data "$work/among" -e -f '%v\n' | grep -ac 'Rippin')
+[ "$gives" = 5 ] || { echo "$gives payments, not 5"; exit 1; }
 
 # Where nothing can be read it is no success.
 head -n 1 "$work/payments.csv" >"$work/header.csv"
