@@ -215,6 +215,7 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
         submit_cold(partition, fetch, &read);
     } else if (rc < 0) {
         refuse_read(partition, fetch, &read, rc);
+        weir_partition_look_for_damage(partition);
     } else {
         take(partition, fetch, &read);
     }

@@ -318,6 +318,7 @@ static int open_job(struct weir_partition *partition)
         .budget = partition->shard->budget,
         .path = partition->path,
         .topic_id = partition->topic_id,
+        .partition = partition->number,
         .leader_epoch = partition->leader_epoch,
         .config = partition->job_config,
         .must_exist = partition->resolve.is_assigned,
@@ -344,6 +345,12 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
                                  const struct weir_log_recovery *recovery)
 {
     char reason[2 * sizeof recovery->reason];
+    if (recovery->metadata_was_bad) {
+        weir_log(&env->logger, WEIR_LOG_WARN, "partition.metadata_mended",
+                 "topic=%.*s partition=%d reason=\"partition.metadata was damaged, the durable mark "
+                 "says the same\"",
+                 (int)topic.size, (const char *)topic.data, number);
+    }
     bool is_bad = recovery->cut_bytes > 0; /* what is offline has a line of its own */
     bool is_quiet = recovery->was_clean || recovery->scanned_bytes == 0;
     if (is_quiet && !is_bad) return;

@@ -8,8 +8,8 @@
 #include "base/hash.h"
 
 /* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
- * [20, size)  20 topic id  36 start offset  44 end offset  52 leader epoch  56 segments, epochs,
- * producers. */
+ * [20, size)  20 topic id  36 partition  40 start offset  48 end offset  56 leader epoch
+ * 60 segments, epochs, producers. */
 enum {
     MAGIC_SIZE = 8,
     SIZE_AT = 12,
@@ -61,6 +61,7 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
     weir_buffer_u16(to, (uint16_t)flags);
     weir_buffer_u64(to, 0); /* size and crc, below */
     weir_buffer_append(to, view->topic_id.bytes, sizeof view->topic_id.bytes);
+    weir_buffer_u32(to, (uint32_t)view->partition);
     weir_buffer_u64(to, (uint64_t)view->start_offset);
     weir_buffer_u64(to, (uint64_t)view->end_offset);
     weir_buffer_u32(to, (uint32_t)view->leader_epoch);
@@ -148,6 +149,8 @@ static int decode_body(struct weir_reader *reader, struct weir_arena *arena, str
 {
     const uint8_t *id = weir_reader_take(reader, sizeof mark->topic_id.bytes);
     if (id != NULL) memcpy(mark->topic_id.bytes, id, sizeof mark->topic_id.bytes);
+    mark->partition = (int32_t)weir_reader_u32(reader);
+    if (mark->partition < 0) return damaged(error, "its partition makes no sense");
     mark->start_offset = (int64_t)weir_reader_u64(reader);
     mark->end_offset = (int64_t)weir_reader_u64(reader);
     mark->leader_epoch = (int32_t)weir_reader_u32(reader);

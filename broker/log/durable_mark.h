@@ -30,6 +30,7 @@ struct weir_durable_mark {
     bool is_clean;      /* written by a proper close */
     bool is_truncating; /* what lies above is being cut: finish it */
     struct weir_uuid topic_id;
+    int32_t partition; /* its number: folders of one topic are told apart too */
     int64_t start_offset;
     int64_t end_offset;
     int32_t
@@ -45,6 +46,7 @@ struct weir_durable_mark_view {
     bool is_clean;
     bool is_truncating;
     struct weir_uuid topic_id;
+    int32_t partition;
     int64_t start_offset;
     int64_t end_offset;
     int32_t leader_epoch;

@@ -24,6 +24,7 @@ struct weir_partition_log {
     struct weir_budget *budget;
     char *path;
     struct weir_uuid topic_id;
+    int32_t partition;
     struct weir_topic_config config;
     int64_t mark_interval_bytes;
 

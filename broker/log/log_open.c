@@ -47,6 +47,7 @@ static int log_new(const struct weir_partition_log_options *options,
     log->env = options->env;
     log->budget = options->budget;
     log->topic_id = options->topic_id;
+    log->partition = options->partition;
     log->config = options->config;
     log->mark_interval_bytes =
         options->mark_interval_bytes > 0 ? options->mark_interval_bytes : MARK_INTERVAL_DEFAULT;
@@ -98,7 +99,8 @@ static int check_topic(struct weir_log_opening *opening, struct weir_error *erro
     struct weir_uuid id = {{0}};
     struct weir_error ignored;
     int rc = weir_partition_metadata_read(log->env, log->budget, log->path, &id, &ignored);
-    if (rc < 0 && rc != WEIR_NOT_FOUND && rc != WEIR_CORRUPT) {
+    bool is_bad = rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE;
+    if (rc < 0 && rc != WEIR_NOT_FOUND && !is_bad) {
         if (error != NULL) *error = ignored;
         return rc;
     }
@@ -107,9 +109,18 @@ static int check_topic(struct weir_log_opening *opening, struct weir_error *erro
                         ? memcmp(&opening->mark.topic_id, &log->topic_id, sizeof id) != 0
                         : rc == 0 && !text_fits;
     if (is_other) {
-        return weir_error_set(error, WEIR_CORRUPT, "the folder belongs to another topic id");
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "the folder belongs to another topic id; put back the one that "
+                              "belongs here");
+    }
+    if (opening->has_mark && opening->mark.partition != log->partition) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "the folder is that of partition %d; put back the one that belongs "
+                              "here",
+                              opening->mark.partition);
     }
     opening->needs_metadata = !text_fits;
+    opening->recovery.metadata_was_bad = is_bad || (rc == 0 && !text_fits);
     return 0;
 }
 
@@ -209,8 +220,16 @@ static int recover_above_mark(struct weir_log_opening *opening, struct weir_erro
     const struct weir_recovery_file *file =
         weir_log_folder_file(opening, active->facts.base_offset);
     weir_assert(file != NULL && file->size >= active->facts.size);
-    int rc = weir_segment_open_file(active, error);
-    if (rc < 0) return rc;
+    struct weir_error why = {0};
+    int rc = weir_segment_open_file(active, &why);
+    if (rc == WEIR_OFFLINE) { /* the sealed ones can be read all the same */
+        weir_log_opening_damaged(opening, active->facts.base_offset, why.text);
+        return 0;
+    }
+    if (rc < 0) {
+        if (error != NULL) *error = why;
+        return rc;
+    }
     opening->recovery.was_clean = opening->mark.is_clean && file->size == active->facts.size;
     if (opening->mark.is_truncating) {
         opening->has_changed = true;

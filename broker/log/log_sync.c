@@ -25,6 +25,7 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
         .is_clean = kind == WEIR_MARK_CLEAN,
         .is_truncating = kind == WEIR_MARK_TRUNCATING,
         .topic_id = log->topic_id,
+        .partition = log->partition,
         .start_offset = log->start_offset,
         .end_offset = log->end_offset,
         .leader_epoch = log->leader_epoch,

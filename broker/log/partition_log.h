@@ -37,6 +37,7 @@ struct weir_partition_log_options {
     const char *path; /* of the partition's folder; made if it is not there */
     bool must_exist;  /* it was made before: WEIR_OFFLINE if it, or all that was in it, is missing */
     struct weir_uuid topic_id;
+    int32_t partition;    /* its number within the topic */
     int32_t leader_epoch; /* given to what is appended; not below what the log holds */
     struct weir_topic_config config;
     int64_t mark_interval_bytes; /* write the durable mark at least this often; 0: 4 MiB */
@@ -52,6 +53,7 @@ struct weir_log_recovery {
     int64_t cut_offset;    /* the log's end after the cut; -1: nothing was cut */
     bool cut_may_be_rot;   /* what was cut was whole but for its crc, or had a whole batch behind it
                               (L3): reported, and kept */
+    bool metadata_was_bad; /* partition.metadata was damaged, the mark served, it is made anew */
     char cut_kept[64];     /* the file in the log's folder that has the cut bytes; "": none */
     int mark_rc; /* a shortage: the mark on the disk may be in the page cache alone; 0: it is not */
     int64_t offline_from;  /* damage: offsets from here on are offline; -1: none */

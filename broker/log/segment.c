@@ -38,14 +38,46 @@ void weir_segment_unref(struct weir_segment *segment)
     weir_free(segment);
 }
 
+/* The batches in a file of another segment, or of another partition, are as whole as those that belong
+ * here: the first one is held against what the mark says of it. Where it is no batch at all, the walk
+ * finds out. */
+static int check_first_batch(const struct weir_segment *segment, struct weir_file *file,
+                             struct weir_error *error)
+{
+    uint8_t bytes[WEIR_BATCH_HEADER_SIZE];
+    struct weir_batch_header header;
+    if (segment->facts.size < WEIR_BATCH_HEADER_SIZE) return 0;
+    int64_t got = weir_file_read(file, bytes, sizeof bytes, 0, error);
+    if (got < 0) return (int)got;
+    if (got < (int64_t)sizeof bytes) return 0;
+    int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
+    if (rc < 0 && rc != WEIR_TRUNCATED) return 0;
+    bool is_own = header.base_offset == segment->facts.base_offset &&
+                  header.max_timestamp_ms == segment->facts.first_timestamp_ms;
+    if (is_own) return 0;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "'%s' is another's: its first batch has offset %lld and time %lld, not "
+                          "%lld and %lld; put the right file back",
+                          file->path, (long long)header.base_offset,
+                          (long long)header.max_timestamp_ms,
+                          (long long)segment->facts.base_offset,
+                          (long long)segment->facts.first_timestamp_ms);
+}
+
 int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error)
 {
     if (segment->file != NULL) return 0;
+    struct weir_file *file = NULL;
     struct weir_log_path path =
         weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
-    int rc = weir_file_open(segment->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE,
-                            &segment->file, error);
-    return weir_error_storage(error, rc);
+    int rc = weir_file_open(segment->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, error);
+    if (rc == 0) rc = check_first_batch(segment, file, error);
+    if (rc < 0) {
+        weir_file_close(file);
+        return weir_error_storage(error, rc);
+    }
+    segment->file = file;
+    return 0;
 }
 
 void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan)

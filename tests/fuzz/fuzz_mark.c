@@ -24,6 +24,7 @@ static void encode(const struct weir_durable_mark *mark, struct weir_buffer *to)
         .is_clean = mark->is_clean,
         .is_truncating = mark->is_truncating,
         .topic_id = mark->topic_id,
+        .partition = mark->partition,
         .start_offset = mark->start_offset,
         .end_offset = mark->end_offset,
         .leader_epoch = mark->leader_epoch,

@@ -81,6 +81,7 @@ static void encode(struct weir_buffer *to)
     weir_buffer_init(to, &budget, 0);
     weir_durable_mark_encode(&(struct weir_durable_mark_view){.is_clean = true,
                                                               .topic_id = {{9, 8, 7}},
+                                                              .partition = 77,
                                                               .start_offset = 4,
                                                               .end_offset = 14,
                                                               .leader_epoch = 6,
@@ -110,6 +111,7 @@ START_TEST(a_mark_comes_back_whole)
     ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
     ck_assert(mark.is_clean && !mark.is_truncating);
     ck_assert_int_eq(mark.topic_id.bytes[1], 8);
+    ck_assert_int_eq(mark.partition, 77);
     ck_assert_int_eq(mark.start_offset, 4);
     ck_assert_int_eq(mark.end_offset, 14);
     ck_assert_int_eq(mark.leader_epoch, 6);
