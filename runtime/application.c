@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 enum { KIND_STATE = 1, KIND_TOPIC = 2, VERSION = 1 };
-enum { STATE_COMMITTED = 1, STATE_REBUILDING = 2 };
+enum { STATE_COMMITTED = 1, STATE_REBUILDING = 2, STATE_EMPTYING = 4 };
 
 const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id)
 {
@@ -86,6 +86,7 @@ static int apply_state(struct weir_application *application, struct weir_reader 
     if (value->failed || weir_reader_left(value) > 0) return not_ours(error, "a state");
     application->has_committed = (flags & STATE_COMMITTED) != 0;
     application->is_rebuilding = (flags & STATE_REBUILDING) != 0;
+    application->is_emptying = (flags & STATE_EMPTYING) != 0;
     return 0;
 }
 
@@ -138,7 +139,8 @@ void weir_application_encode_state(const struct weir_application *application,
                                    struct weir_buffer *key, struct weir_buffer *value)
 {
     unsigned flags = (application->has_committed ? STATE_COMMITTED : 0) |
-                     (application->is_rebuilding ? STATE_REBUILDING : 0);
+                     (application->is_rebuilding ? STATE_REBUILDING : 0) |
+                     (application->is_emptying ? STATE_EMPTYING : 0);
     weir_buffer_u16(key, KIND_STATE);
     weir_buffer_u8(value, VERSION);
     weir_buffer_u8(value, (uint8_t)flags);

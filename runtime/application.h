@@ -47,7 +47,10 @@ struct weir_own_topic {
 struct weir_application {
     struct weir_arena *arena; /* what it holds lives there */
     bool has_committed;
-    bool is_rebuilding; /* all state is being dropped: the choice was made, a kill does not undo it */
+    /* A choice was made, and a kill does not undo it: all state is dropped; what does not fit starts
+     * empty. Until the first commit of the start that it was made for. */
+    bool is_rebuilding;
+    bool is_emptying;
     struct weir_own_topic *topics;
     size_t topic_count;
     size_t topic_capacity;

@@ -60,6 +60,7 @@ static int compare(struct weir_start *start, struct weir_error *error)
         weir_start_decide(&start->facts, &found, start->streams->options.on_mismatch, error);
     if (verdict < 0) return verdict;
     start->is_rebuild = verdict == WEIR_START_REBUILD;
+    start->is_emptying = verdict == WEIR_START_EMPTY;
     start->streams->is_rebuilt = start->is_rebuild;
     start->records_end = start->reader.log_end;
     return 0;

@@ -270,9 +270,11 @@ static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer
 {
     struct weir_application *records = &start->records;
     if (number == start->facts.topic_count) {
-        if (records->has_committed && !records->is_rebuilding) return false;
+        bool is_same = records->has_committed && !records->is_rebuilding && !records->is_emptying;
+        if (is_same) return false;
         records->has_committed = true;
         records->is_rebuilding = false;
+        records->is_emptying = false;
         weir_application_encode_state(records, key, value);
         return true;
     }

@@ -150,11 +150,12 @@ void weir_start_difference_text(const struct weir_start_difference *difference, 
                                 size_t size);
 
 enum weir_start_verdict {
-    WEIR_START_GO_ON, /* with what `is_emptied` says */
+    WEIR_START_GO_ON,
+    WEIR_START_EMPTY, /* what `is_emptied` says */
     WEIR_START_REBUILD,
 };
 /**
- * What comes of the differences under a choice; a rebuild that has begun is gone on with.
+ * What comes of the differences under a choice; one that was made at a start that was killed holds.
  *
  * Errors: WEIR_MISMATCH, with what differs and the choices that are left.
  */

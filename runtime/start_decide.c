@@ -268,7 +268,7 @@ int weir_start_decide(const struct weir_start_facts *facts,
                       struct weir_error *error)
 {
     bool is_rebuilding = facts->records->is_rebuilding;
-    bool may_choose = choice != WEIR_ON_MISMATCH_REFUSE || is_rebuilding;
+    bool may_choose = choice != WEIR_ON_MISMATCH_REFUSE || is_rebuilding || facts->records->is_emptying;
     size_t to_choose = count_of(found, CHOOSE);
     if (count_of(found, FINAL) > 0) return refuse(facts, found, FINAL, error);
     if (to_choose > 0 && !may_choose) return refuse(facts, found, CHOOSE, error);
@@ -286,5 +286,5 @@ int weir_start_decide(const struct weir_start_facts *facts,
     for (size_t i = 0; i < found->count; i++) {
         if (row_of(found->items[i].what)->weight == CHOOSE) empty_of(facts, &found->items[i]);
     }
-    return WEIR_START_GO_ON;
+    return to_choose > 0 ? WEIR_START_EMPTY : WEIR_START_GO_ON;
 }

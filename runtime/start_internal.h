@@ -59,6 +59,7 @@ struct weir_start {
 
     /* What is done about it: start_make.c, start_commit.c. */
     bool is_rebuild;
+    bool is_emptying;
     struct weir_start_work *work; /* by the job's table */
     struct weir_cut_request *cuts;
     size_t cut_count;

@@ -73,8 +73,11 @@ static bool add_intent(struct weir_start *start, size_t number, struct weir_buff
 {
     struct weir_application *records = &start->records;
     if (number == start->facts.topic_count) {
-        if (!start->is_rebuild || records->is_rebuilding) return false;
-        records->is_rebuilding = true;
+        bool is_new = (start->is_rebuild && !records->is_rebuilding) ||
+                      (start->is_emptying && !records->is_emptying);
+        if (!is_new) return false;
+        records->is_rebuilding |= start->is_rebuild;
+        records->is_emptying |= start->is_emptying;
         weir_application_encode_state(records, key, value);
         return true;
     }

@@ -1,6 +1,7 @@
 /*
  * A counting job is crashed again and again, at random operations of its disk, by kill and by power
- * loss. Whatever happens: on every start the store is the fold of its committed changelog, and once
+ * loss, in logs whose default is to flush and in such whose default is not to (flush.policy=os; only what
+ * the test itself counts is flushed there). Whatever happens: it starts; on every start the store is the fold of its committed changelog, and once
  * the job is drained the counts are those of a batch computation over the input.
  *
  *     WEIR_SEED=123 test_job_crash      replays one seed
@@ -28,6 +29,7 @@ struct world {
     const struct weir_topology *topology;
     struct weir_streams_options options;
     int32_t partitions;
+    bool flush_policy_os;
     int64_t event_time_ms;
 };
 
@@ -94,7 +96,8 @@ static void plan_nothing(struct world *world)
 static bool open_log(struct world *world)
 {
     struct weir_error error = {0};
-    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
+    struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT,
+                                       .flush_policy_os = world->flush_policy_os};
     int rc = weir_log_open_in(world->env, "data", &options, &world->log, &error);
     if (has_crashed(world)) return false;
     expect(world, rc >= 0, "open: %s", error.text);
@@ -104,9 +107,10 @@ static bool open_log(struct world *world)
 static bool make_topic(struct world *world, const char *name)
 {
     const struct weir_config configs[] = {{"message.timestamp.after.max.ms", "9223372036854775807"},
-                                          {"retention.ms", "-1"}};
+                                          {"retention.ms", "-1"},
+                                          {"flush.policy", "group"}};
     struct weir_error error = {0};
-    int rc = weir_topic_create(world->log, name, world->partitions, configs, 2, &error);
+    int rc = weir_topic_create(world->log, name, world->partitions, configs, 3, &error);
     if (has_crashed(world)) return false;
     expect(world, rc >= 0 || rc == WEIR_EXISTS, "create '%s': %s", name, error.text);
     return true;
@@ -379,6 +383,7 @@ static void run_seed(uint64_t seed)
         .commit_interval_ms = 1 + (int64_t)below(world, 30),
         .cache_max_bytes = below(world, 2) == 0 ? WEIR_CACHE_OFF : 0,
     };
+    world->flush_policy_os = below(world, 2) == 0;
     uint64_t rounds = 1 + below(world, ROUNDS_MAX);
     for (uint64_t i = 0; i < rounds; i++) {
         live_until_crash(world);

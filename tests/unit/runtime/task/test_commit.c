@@ -145,6 +145,25 @@ START_TEST(an_idle_job_commits_nothing)
 }
 END_TEST
 
+/* A start that finds nothing to make writes a commit, and nothing into the application's records. */
+START_TEST(an_idle_start_writes_a_commit_only)
+{
+    topics(1);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    produce("a", 1);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    int64_t records = stage_end(&stage, "app-application", 0);
+    int32_t epoch = leader_epoch("app-counts-changelog");
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    stage_stop(&stage);
+    ck_assert_int_gt(records, 0);
+    ck_assert_int_eq(stage_end(&stage, "app-application", 0), records);
+    ck_assert_int_eq(leader_epoch("app-counts-changelog"), epoch); /* nothing was cut */
+}
+END_TEST
+
 /* Changelog and repartition records that no commit covers are cut off before anything is read, and
  * the epoch says that the tail was rewritten. */
 START_TEST(what_no_commit_covers_is_cut_off)
@@ -355,6 +374,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, open_stage, close_stage);
     tcase_add_test(tests, a_commit_names_offsets_times_and_ends);
     tcase_add_test(tests, an_idle_job_commits_nothing);
+    tcase_add_test(tests, an_idle_start_writes_a_commit_only);
     tcase_add_test(tests, what_no_commit_covers_is_cut_off);
     tcase_add_loop_test(tests, a_tail_of_another_producer_is_refused, 0, 3);
     tcase_add_loop_test(tests, a_restart_restores_the_tail, 0, 2);

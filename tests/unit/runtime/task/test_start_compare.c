@@ -173,7 +173,7 @@ START_TEST(what_differs_in_a_changelog_is_named_and_empties_it_alone)
     ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY"));
     ck_assert_ptr_null(strchr(error.text, '{'));
     ck_assert(!topics[CHANGELOG].is_emptied);
-    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_GO_ON);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
     ck_assert(topics[CHANGELOG].is_emptied);
     ck_assert(!topics[REPARTITION].is_emptied);
 }
@@ -201,10 +201,13 @@ START_TEST(a_choice_without_a_difference_changes_nothing)
 }
 END_TEST
 
-START_TEST(a_rebuild_that_was_killed_is_gone_on_with)
+START_TEST(a_choice_of_a_start_that_was_killed_holds)
 {
-    records.is_rebuilding = true;
     differ(WEIR_START_GONE);
+    records.is_emptying = true;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_EMPTY);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_START_REBUILD);
+    records.is_rebuilding = true;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_REBUILD);
 }
 END_TEST
@@ -350,7 +353,7 @@ static void add(Suite *suite)
                         OF_A_CHANGELOG);
     tcase_add_test(tests, a_rebuild_empties_all_and_needs_whole_inputs);
     tcase_add_test(tests, a_choice_without_a_difference_changes_nothing);
-    tcase_add_test(tests, a_rebuild_that_was_killed_is_gone_on_with);
+    tcase_add_test(tests, a_choice_of_a_start_that_was_killed_holds);
     tcase_add_test(tests, a_topic_that_is_not_ours_cannot_be_chosen_away);
     tcase_add_test(tests, an_empty_topic_with_an_intent_is_ours);
     tcase_add_test(tests, a_lost_tail_of_an_input_is_noted_and_passed);
