@@ -25,6 +25,9 @@ struct weir_heap {
     _Atomic uint64_t allocation_count;
     bool fail_all_after; /* from `fail_at` on, every one fails */
     bool is_tracked;     /* live allocations are linked, weir_heap_drop frees them all */
+    /* Of the hash tables in it: keys come from outside, and whoever chooses them must not know which
+     * meet in one slot. Drawn by the environment; the simulator's comes from its seed. */
+    uint64_t hash_seed;
     struct weir_alloc_header *live;
 };
 

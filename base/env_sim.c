@@ -125,6 +125,7 @@ static struct weir_sim_life *new_life(struct weir_sim_node *node)
     struct weir_sim_random seed = {sim->options.seed ^ ((uint64_t)node->number << 32) ^
                                    node->life_count};
     life->random.state = weir_sim_random_next(&seed);
+    life->heap.hash_seed = weir_sim_random_next(&seed);
     return life;
 }
 

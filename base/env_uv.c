@@ -214,6 +214,7 @@ int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env *
         .logger = options->logger,
         .process_id = getpid(),
     };
+    weir_random(&env->base, &env->heap.hash_seed, sizeof env->heap.hash_seed);
     *env_out = &env->base;
     return WEIR_OK;
 }

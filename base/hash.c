@@ -35,3 +35,8 @@ uint64_t weir_hash(struct weir_slice slice)
 {
     return XXH3_64bits(slice.data, slice.size);
 }
+
+uint64_t weir_hash_seeded(struct weir_slice slice, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(slice.data, slice.size, seed);
+}

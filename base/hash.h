@@ -16,6 +16,8 @@ static inline int32_t weir_partition_of_key(struct weir_slice key, int32_t parti
 
 /** In-memory hash (xxHash3, 64 bits). Never persisted: it may change between versions. */
 uint64_t weir_hash(struct weir_slice slice);
+/** The same under a seed: for tables whose keys come from outside (weir_heap.hash_seed). */
+uint64_t weir_hash_seeded(struct weir_slice slice, uint64_t seed);
 
 /** CRC-32C (Castagnoli) of a batch. "123456789" -> 0xe3069283. Continue from `crc`, 0 to begin. */
 uint32_t weir_crc32c(uint32_t crc, const void *data, size_t size);

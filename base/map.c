@@ -19,14 +19,19 @@ static const uint32_t slot_removed = UINT32_MAX;
 
 void weir_map_init(struct weir_map *map, struct weir_budget *budget)
 {
-    *map = (struct weir_map){.budget = budget};
+    *map = (struct weir_map){.budget = budget, .seed = budget->heap->hash_seed};
 }
 
 void weir_map_close(struct weir_map *map)
 {
     weir_free(map->entries);
     weir_free(map->table);
-    *map = (struct weir_map){.budget = map->budget};
+    *map = (struct weir_map){.budget = map->budget, .seed = map->seed};
+}
+
+static uint64_t map_hash(const struct weir_map *map, struct weir_slice key)
+{
+    return weir_hash_seeded(key, map->seed);
 }
 
 /* The slot of `key`, or of the empty slot that ends its probe. The table is not empty. */
@@ -105,7 +110,7 @@ static int map_make_room(struct weir_map *map)
 void *weir_map_get(const struct weir_map *map, struct weir_slice key)
 {
     if (map->live_count == 0) return NULL;
-    uint32_t number = map->table[map_find(map, key, weir_hash(key))];
+    uint32_t number = map->table[map_find(map, key, map_hash(map, key))];
     return number != slot_empty ? map->entries[number - 1].value : NULL;
 }
 
@@ -117,7 +122,7 @@ int weir_map_add(struct weir_map *map, struct weir_slice key, void *value)
     int rc = map_make_room(map);
     if (rc < 0) return rc;
 
-    uint64_t hash = weir_hash(key);
+    uint64_t hash = map_hash(map, key);
     map->entries[map->entry_count++] = (struct weir_map_entry){
         .key = key,
         .hash = hash,
@@ -131,7 +136,7 @@ int weir_map_add(struct weir_map *map, struct weir_slice key, void *value)
 void *weir_map_remove(struct weir_map *map, struct weir_slice key)
 {
     if (map->live_count == 0) return NULL;
-    size_t slot = map_find(map, key, weir_hash(key));
+    size_t slot = map_find(map, key, map_hash(map, key));
     if (map->table[slot] == slot_empty) return NULL;
 
     struct weir_map_entry *entry = &map->entries[map->table[slot] - 1];
@@ -140,6 +145,14 @@ void *weir_map_remove(struct weir_map *map, struct weir_slice key)
     map->table[slot] = slot_removed;
     map->live_count--;
     return value;
+}
+
+size_t weir_map_probes(const struct weir_map *map, struct weir_slice key)
+{
+    if (map->live_count == 0) return 0;
+    uint64_t hash = map_hash(map, key);
+    size_t mask = map->table_size - 1;
+    return ((map_find(map, key, hash) - (size_t)hash) & mask) + 1;
 }
 
 void *weir_map_next(const struct weir_map *map, size_t *at)

@@ -21,6 +21,7 @@ struct weir_map_entry {
 
 struct weir_map {
     struct weir_budget *budget;
+    uint64_t seed;                  /* the heap's: see weir_heap.hash_seed */
     struct weir_map_entry *entries; /* dense, in order of insertion */
     uint32_t *table;                /* entry number + 1; 0 empty, UINT32_MAX removed */
     size_t entry_count;             /* with removed ones */
@@ -37,6 +38,8 @@ void *weir_map_get(const struct weir_map *map, struct weir_slice key);
 int weir_map_add(struct weir_map *map, struct weir_slice key, void *value);
 /** The removed value, NULL if there was none. */
 void *weir_map_remove(struct weir_map *map, struct weir_slice key);
+/** How many slots a get of this key looks at: what chosen keys would drive up. For tests. */
+size_t weir_map_probes(const struct weir_map *map, struct weir_slice key);
 /** Walk: start with `*at = 0`; NULL at the end. Removing the current entry meanwhile is fine. */
 void *weir_map_next(const struct weir_map *map, size_t *at);
 

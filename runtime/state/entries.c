@@ -118,7 +118,7 @@ struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct w
 
 void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry)
 {
-    uint32_t hash = weir_table_hash(weir_hash(entry->key));
+    uint32_t hash = weir_table_hash_key(&store->table, entry->key);
     free_values(store, entry);
     if (store->has_index) weir_skip_list_remove(&store->index_by_key, entry->key);
     weir_table_remove(&store->table, entry, hash);

@@ -255,7 +255,7 @@ int weir_store_clear(struct weir_store *store, struct weir_error *error)
 static int restore_resident(struct weir_store *store, const struct weir_record *record,
                             struct weir_slice key)
 {
-    uint32_t hash = weir_table_hash(weir_hash(key));
+    uint32_t hash = weir_table_hash_key(&store->table, key);
     struct weir_store_entry *entry = weir_table_find(&store->table, key, hash);
     if (weir_slice_is_null(record->value)) {
         if (entry != NULL) weir_store_remove_entry(store, entry);

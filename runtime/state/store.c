@@ -56,7 +56,7 @@ static void prefetch_group(const struct weir_store *store, const struct weir_sli
                            size_t count, uint32_t *hashes)
 {
     for (size_t i = 0; i < count; i++) {
-        hashes[i] = weir_table_hash(weir_hash(keys[i]));
+        hashes[i] = weir_table_hash_key(&store->table, keys[i]);
         weir_table_prefetch_slot(&store->table, hashes[i]);
     }
     for (size_t i = 0; i < count; i++) {

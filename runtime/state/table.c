@@ -10,7 +10,7 @@ _Static_assert(sizeof(struct weir_store_entry) == 64, "an entry is a cache line"
 
 void weir_table_init(struct weir_table *table, struct weir_slabs *slabs)
 {
-    *table = (struct weir_table){.slabs = slabs};
+    *table = (struct weir_table){.slabs = slabs, .seed = slabs->budget->heap->hash_seed};
 }
 
 static size_t entry_size(size_t key_size)
@@ -32,7 +32,7 @@ void weir_table_close(struct weir_table *table)
         if (table->slots[i].reference != 0) entry_free(table, table->slots[i].reference);
     }
     weir_free(table->slots);
-    *table = (struct weir_table){.slabs = table->slabs};
+    *table = (struct weir_table){.slabs = table->slabs, .seed = table->seed};
 }
 
 static void place(struct weir_table_slot *slots, size_t mask, struct weir_table_slot slot)

@@ -1,6 +1,7 @@
 #ifndef WEIR_RUNTIME_STATE_TABLE_H
 #define WEIR_RUNTIME_STATE_TABLE_H
 
+#include "base/hash.h"
 #include "runtime/state/slabs.h"
 #include "runtime/state/state.h"
 
@@ -19,6 +20,7 @@ struct weir_table_slot {
 
 struct weir_table {
     struct weir_slabs *slabs; /* of entries */
+    uint64_t seed;            /* the heap's: see weir_heap.hash_seed */
     struct weir_table_slot *slots;
     size_t slot_count; /* a power of two, 0 at first */
     size_t entry_count;
@@ -33,6 +35,11 @@ int weir_table_reserve(struct weir_table *table, size_t count);
 static inline uint32_t weir_table_hash(uint64_t hash)
 {
     return (uint32_t)(hash ^ hash >> 32);
+}
+/** What the calls below want with a key. */
+static inline uint32_t weir_table_hash_key(const struct weir_table *table, struct weir_slice key)
+{
+    return weir_table_hash(weir_hash_seeded(key, table->seed));
 }
 /** NULL if it is not there. */
 struct weir_store_entry *weir_table_find(const struct weir_table *table, struct weir_slice key,

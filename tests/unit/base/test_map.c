@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/env_sim.h"
 #include "base/hash.h"
 #include "tests/support/support.h"
 #include "weir/error.h"
@@ -29,6 +30,77 @@ static void set_up(void)
         snprintf(items[i].name, sizeof items[i].name, "item-%d", i);
     }
 }
+
+/* Whoever sends keys chooses them so that they meet in one slot of a table whose hash he knows. */
+enum { CHOSEN = 1500, CHOSEN_TABLE = 4096 };
+
+static uint64_t chosen[CHOSEN];
+
+static void choose_keys(void)
+{
+    size_t count = 0;
+    for (uint64_t number = 1; count < CHOSEN; number++) {
+        struct weir_slice key = weir_slice(&number, sizeof number);
+        if (weir_hash(key) % CHOSEN_TABLE == 0) chosen[count++] = number;
+    }
+}
+
+static size_t probes_of_chosen(uint64_t seed)
+{
+    struct weir_map chosen_map;
+    size_t probes = 0;
+    heap.hash_seed = seed;
+    weir_map_init(&chosen_map, &budget);
+    for (size_t i = 0; i < CHOSEN; i++) {
+        struct weir_slice key = weir_slice(&chosen[i], sizeof chosen[i]);
+        ck_assert_int_eq(weir_map_add(&chosen_map, key, &chosen[i]), 0);
+    }
+    ck_assert_uint_eq(chosen_map.table_size, CHOSEN_TABLE);
+    for (size_t i = 0; i < CHOSEN; i++) {
+        struct weir_slice key = weir_slice(&chosen[i], sizeof chosen[i]);
+        ck_assert_ptr_eq(weir_map_get(&chosen_map, key), &chosen[i]);
+        probes += weir_map_probes(&chosen_map, key);
+    }
+    weir_map_close(&chosen_map);
+    heap.hash_seed = 0;
+    return probes;
+}
+
+/* Under any seed but the one they were chosen for, they are keys as all others. */
+START_TEST(chosen_keys_cost_no_more_than_others)
+{
+    struct weir_test_random random = {11};
+    choose_keys();
+    ck_assert_uint_gt(probes_of_chosen(0), (size_t)CHOSEN * CHOSEN / 4); /* they are well chosen */
+    for (int i = 0; i < 20; i++) {
+        ck_assert_uint_lt(probes_of_chosen(weir_test_random_next(&random)), 3 * CHOSEN);
+    }
+}
+END_TEST
+
+static uint64_t seed_of_sim(uint64_t number)
+{
+    struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = number});
+    uint64_t seed = weir_sim_node(sim, 0)->heap->hash_seed;
+    weir_sim_free(sim);
+    return seed;
+}
+
+/* In the real world nobody knows it; in the simulator it follows from the run's. */
+START_TEST(an_environment_draws_its_seed)
+{
+    struct weir_env *envs[2];
+    struct weir_error error = {0};
+    for (int i = 0; i < 2; i++) {
+        ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &envs[i], &error), &error);
+    }
+    ck_assert_uint_ne(envs[0]->heap->hash_seed, envs[1]->heap->hash_seed);
+    for (int i = 0; i < 2; i++)
+        weir_env_uv_free(envs[i]);
+    ck_assert_uint_eq(seed_of_sim(5), seed_of_sim(5));
+    ck_assert_uint_ne(seed_of_sim(5), seed_of_sim(6));
+}
+END_TEST
 
 static void tear_down(void)
 {
@@ -189,6 +261,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_empty_map_answers);
     tcase_add_test(tests, a_key_is_added_once);
     tcase_add_test(tests, keys_are_bytes);
+    tcase_add_test(tests, chosen_keys_cost_no_more_than_others);
+    tcase_add_test(tests, an_environment_draws_its_seed);
     tcase_add_test(tests, walking_survives_removal);
     tcase_add_test(tests, a_failed_add_changes_nothing);
     tcase_add_test(tests, turnover_takes_no_memory);
