@@ -97,6 +97,7 @@ extern const struct cli_command cli_produce;
 extern const struct cli_command cli_consume;
 extern const struct cli_command cli_log_dump;
 extern const struct cli_command cli_log_verify;
+extern const struct cli_command cli_log_repair;
 
 /** The help of one command, to stdout. */
 void cli_help_command(const struct cli_command *command);

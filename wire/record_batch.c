@@ -160,3 +160,20 @@ void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *hea
     weir_store_u32(batch + RECORD_COUNT_AT, (uint32_t)header->record_count);
     weir_store_u32(batch + CRC_AT, crc_of(batch, weir_batch_size(header)));
 }
+
+void weir_batch_store_empty(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_offset,
+                            int32_t last_offset_delta, int32_t leader_epoch)
+{
+    weir_assert(base_offset >= 0 && last_offset_delta >= 0);
+    weir_batch_store_header(batch, &(struct weir_batch_header){
+                                       .base_offset = base_offset,
+                                       .length = WEIR_BATCH_HEADER_SIZE - WEIR_BATCH_OVERHEAD,
+                                       .leader_epoch = leader_epoch,
+                                       .last_offset_delta = last_offset_delta,
+                                       .base_timestamp_ms = WEIR_NO_TIMESTAMP,
+                                       .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+                                       .producer_id = WEIR_NO_PRODUCER_ID,
+                                       .producer_epoch = WEIR_NO_PRODUCER_EPOCH,
+                                       .base_sequence = WEIR_NO_SEQUENCE,
+                                   });
+}

@@ -92,6 +92,10 @@ int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_
 /** WEIR_CORRUPT unless the crc fits; `batch` is one whole batch as peeked. */
 int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error);
 
+/** Write into `batch` a batch of no records that takes the offsets from `base_offset` to
+ * `base_offset + last_offset_delta`: what a compacted log keeps of them (Kafka's form). */
+void weir_batch_store_empty(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_offset,
+                            int32_t last_offset_delta, int32_t leader_epoch);
 /** Patch what lies outside the crc. */
 void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /** LogAppendTime: set the bit and the maximum, recompute the crc. Readers then use the maximum. */

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "broker/log/damage_file.h"
 #include "broker/log/log_open_internal.h"
 #include "broker/log/small_file.h"
 
@@ -48,11 +49,12 @@ int weir_log_sync_parent(struct weir_partition_log *log, struct weir_error *erro
 static bool is_own_leftover(const char *name)
 {
     static const char *const own[] = {WEIR_DURABLE_MARK_NAME ".tmp", "leader-epoch-checkpoint.tmp",
-                                      "partition.metadata.tmp"};
+                                      "partition.metadata.tmp", WEIR_DAMAGE_FILE_NAME ".tmp"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strcmp(name, own[i]) == 0) return true;
     }
-    return weir_log_name_offset(name, ".snapshot.tmp") >= 0;
+    return weir_log_name_offset(name, ".snapshot.tmp") >= 0 ||
+           weir_log_name_offset(name, ".log.tmp") >= 0; /* of a repair */
 }
 
 static int note_entry(void *context, const char *name, enum weir_file_kind kind)

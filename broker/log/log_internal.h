@@ -57,6 +57,7 @@ struct weir_partition_log {
     bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
     bool has_torn_tail;   /* bytes of a write that failed lie behind the end: cut before the next */
     bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */
+    bool damage_is_owed;  /* the damage file does not say what is known: close tries again */
     bool has_failed;      /* an I/O error: nothing is written any more */
     int64_t offline_from; /* damage: offsets from here on are not served; -1: none */
     char reason[256];     /* why, for a person */
@@ -81,6 +82,11 @@ int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *err
  * and is returned as callers are to be told (weir_error_storage). The one place where that is decided.
  */
 int weir_log_fail(struct weir_partition_log *log, int rc, struct weir_error *error);
+/** Not served from `offset` on until it is opened again: what could not be read may be read then. */
+void weir_log_take_offline(struct weir_partition_log *log, int64_t offset, const char *reason);
+/** Have the damage file say what is known. */
+void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t end,
+                          const char *reason);
 /** Room for one more segment in the table. */
 int weir_log_reserve_segment(struct weir_partition_log *log);
 /** Where the offsets of a segment end: the next one's base, or the log's end. */

@@ -92,6 +92,22 @@ static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
     return rc == WEIR_NOT_FOUND ? 0 : rc;
 }
 
+/* Word of damage that cannot be read is word of damage all the same. */
+static int read_damage(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    struct weir_error local = {0};
+    int rc = weir_damage_file_read(log->env, log->budget, log->path, &opening->damage, &local);
+    if (rc == WEIR_NOT_FOUND) return 0;
+    opening->has_damage = rc == 0 || rc == WEIR_CORRUPT;
+    if (rc == WEIR_CORRUPT) {
+        (void)snprintf(opening->damage.reason, sizeof opening->damage.reason, "%.191s", local.text);
+    }
+    if (opening->has_damage) return 0;
+    if (error != NULL) *error = local;
+    return rc;
+}
+
 /* The mark knows the topic under a crc; without it the text file has to do. */
 static int check_topic(struct weir_log_opening *opening, struct weir_error *error)
 {
@@ -350,6 +366,13 @@ static void note_last_append(struct weir_partition_log *log)
     }
 }
 
+static void take_known_damage(struct weir_log_opening *opening)
+{
+    const struct weir_damage *damage = &opening->damage;
+    int64_t start = opening->log->start_offset;
+    weir_log_opening_damaged(opening, damage->from > start ? damage->from : start, damage->reason);
+}
+
 static int recover(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
@@ -369,6 +392,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     int32_t last_epoch = weir_leader_epochs_last(&log->epochs);
     if (log->leader_epoch < last_epoch) log->leader_epoch = last_epoch;
     note_last_append(log);
+    if (rc == 0 && opening->has_damage) take_known_damage(opening);
     if (rc < 0 || log->offline_from >= 0) return rc;
     rc = weir_log_remove_leftovers(opening, error);
     if (rc == 0) rc = settle(opening, error);
@@ -389,6 +413,8 @@ static int open_folder(struct weir_log_opening *opening, struct weir_error *erro
     rc = read_mark(opening, error);
     if (rc < 0) return rc;
     rc = check_topic(opening, error);
+    if (rc < 0) return rc;
+    rc = read_damage(opening, error);
     if (rc < 0) return rc;
     return recover(opening, error);
 }
@@ -430,6 +456,9 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
     if (log == NULL) return 0;
     weir_assert(!log->has_sync);
     int rc = 0;
+    if (log->damage_is_owed) {
+        weir_log_note_damage(log, log->offline_from, log->end_offset, log->reason);
+    }
     if (!weir_log_is_offline(log) && !log->mark_is_clean) {
         rc = weir_log_sync_data(log, error);
         if (rc == 0) {

@@ -2,6 +2,7 @@
 #define WEIR_BROKER_LOG_OPEN_INTERNAL_H
 
 #include "base/arena.h"
+#include "broker/log/damage_file.h"
 #include "broker/log/log_internal.h"
 #include "broker/log/recovery.h"
 
@@ -17,6 +18,8 @@ struct weir_log_opening {
     bool mark_is_damaged;
     bool is_same_boot; /* nothing that was written since the last open can have been lost */
     bool has_changed;    /* what is on the disk is not what the mark says any more */
+    bool has_damage;     /* of which an earlier run, or open, has left word */
+    struct weir_damage damage;
     bool needs_metadata; /* partition.metadata is missing or damaged */
     struct weir_recovery_plan plan;
     struct weir_error *error; /* for the walk over the folder */

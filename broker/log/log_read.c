@@ -326,8 +326,10 @@ int weir_log_read_end(struct weir_log_read *read)
         return 0;
     }
     if (read->rc < 0) (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
-    if (read->damaged_offset >= 0) {
+    if (read->damaged_offset >= 0 && read->rc == WEIR_CORRUPT) {
         weir_partition_log_damaged(log, read->damaged_offset, read->error.text);
+    } else if (read->damaged_offset >= 0) {
+        weir_log_take_offline(log, read->damaged_offset, read->error.text);
     }
     return read->rc;
 }

@@ -15,7 +15,7 @@ static void say(struct weir_log_opening *opening, const char *where, const char 
 
 void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, const char *reason)
 {
-    weir_partition_log_damaged(opening->log, offset, reason);
+    weir_log_take_offline(opening->log, offset, reason);
     opening->recovery.offline_from = opening->log->offline_from;
     say(opening, "offline", reason);
 }
@@ -130,6 +130,7 @@ static int judge_misfit(struct weir_log_opening *opening, struct weir_segment *s
         .is_last_segment = is_last,
         .has_mark = opening->has_mark,
         .mark_is_damaged = opening->mark_is_damaged,
+        .has_known_damage = opening->has_damage,
         .is_same_boot = opening->is_same_boot,
         .is_cut_short = misfit->is_cut_short,
         .has_batch_behind = misfit->has_batch_behind,
@@ -141,6 +142,10 @@ static int judge_misfit(struct weir_log_opening *opening, struct weir_segment *s
     (void)snprintf(reason, sizeof reason, "%020" PRId64 ".log: %s", segment->facts.base_offset,
                    misfit->why);
     weir_log_opening_damaged(opening, opening->log->end_offset, reason);
+    /* The next boot could not tell it from what a loss of power leaves. */
+    if (!opening->has_damage) {
+        weir_log_note_damage(opening->log, opening->log->end_offset, -1, reason);
+    }
     return 0;
 }
 

@@ -300,8 +300,10 @@ int weir_log_time_end(struct weir_log_time *find)
                                 : weir_log_time_begin(log, find);
     }
     if (find->rc < 0) {
-        if (find->damaged_offset >= 0) {
+        if (find->damaged_offset >= 0 && find->rc == WEIR_CORRUPT) {
             weir_partition_log_damaged(log, find->damaged_offset, find->error.text);
+        } else if (find->damaged_offset >= 0) {
+            weir_log_take_offline(log, find->damaged_offset, find->error.text);
         }
         return weir_error_wrap(&find->error, find->rc, "log '%s': find a time", log->path);
     }

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/log/boot_file.h"
+#include "broker/log/damage_file.h"
 #include "broker/log/log_internal.h"
 
 /* ---- what the other files share -------------------------------------------------------------- */
@@ -101,7 +102,7 @@ int32_t weir_partition_log_epoch_at(const struct weir_partition_log *log, int64_
     return weir_leader_epochs_at(&log->epochs, offset, &end);
 }
 
-void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason)
+void weir_log_take_offline(struct weir_partition_log *log, int64_t offset, const char *reason)
 {
     weir_assert(offset >= 0);
     if (log->offline_from >= 0 && log->offline_from <= offset) return;
@@ -118,6 +119,21 @@ int64_t weir_partition_log_offline_from(const struct weir_partition_log *log)
 int weir_partition_log_check_online(const struct weir_partition_log *log, struct weir_error *error)
 {
     return weir_log_is_offline(log) ? weir_log_refuse(log, error) : 0;
+}
+
+void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t end,
+                          const char *reason)
+{
+    struct weir_damage damage = {.from = from, .end = end, .time = weir_wall_now(log->env)};
+    (void)snprintf(damage.reason, sizeof damage.reason, "%.191s", reason);
+    log->damage_is_owed = weir_damage_file_write(log->env, log->path, &damage, NULL) < 0;
+}
+
+void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason)
+{
+    if (log->offline_from >= 0 && log->offline_from <= offset) return;
+    weir_log_take_offline(log, offset, reason);
+    weir_log_note_damage(log, offset, log->end_offset, reason);
 }
 
 struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log)

@@ -294,7 +294,8 @@ void weir_log_read_release(struct weir_log_read *read);
 
 /**
  * A reader found damage that only it can see (a batch's crc): what lies at and above `offset` is
- * offline from now on, what lies below stays readable (L5). Owner's thread.
+ * offline from now on, what lies below stays readable (L5). It is written down (damage_file.h), so
+ * that the next open knows it too, until weir_log_repair. Owner's thread; blocks for that.
  */
 void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason);
 

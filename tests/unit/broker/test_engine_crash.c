@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/repair.h"
 #include "tests/unit/broker/engine_fixture.h"
 
 /*
@@ -373,7 +374,8 @@ END_TEST
 
 static const char *const topic_names[] = {"alpha", "beta", "gamma"};
 
-#define METADATA_SEGMENT ENGINE_PATH "/log/__cluster_metadata-0/00000000000000000000.log"
+#define METADATA_FOLDER ENGINE_PATH "/log/__cluster_metadata-0"
+#define METADATA_SEGMENT METADATA_FOLDER "/00000000000000000000.log"
 
 /* Three topics, each with a record, and an end that was not a proper one. */
 static void make_topics(struct engine *engine, enum weir_sim_crash_kind kind)
@@ -408,6 +410,12 @@ START_TEST(a_flipped_bit_in_the_metadata_after_a_kill_is_refused)
     ck_assert_ptr_nonnull(strstr(engine.error.text, "weir log repair " ENGINE_PATH));
     ck_assert_int_eq(size_of(&engine, METADATA_SEGMENT), size);
     ck_ok(weir_sim_disk_flip(engine.sim, 0, METADATA_SEGMENT, size * 2 / 5, 4), NULL);
+    ck_code(engine_open(&engine), WEIR_CORRUPT); /* it is written down */
+    struct weir_repair repair;
+    ck_ok(weir_repair_open(&repair, engine.env, METADATA_FOLDER, &engine.error), &engine.error);
+    ck_assert_uint_eq(repair.range_count, 0);
+    ck_ok(weir_repair_finish(&repair, &engine.error), &engine.error);
+    weir_repair_close(&repair);
     ck_ok(engine_open(&engine), &engine.error);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(engine_latest(&engine, topic_names[i], 0), 1);

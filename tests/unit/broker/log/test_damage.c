@@ -475,6 +475,76 @@ START_TEST(a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log)
 }
 END_TEST
 
+/* ---- what is known stays known --------------------------------------------------------------- */
+
+/* However it ended and whatever was lost since, the damage that a reader found is known, and above
+ * the mark nothing of it is cut. */
+START_TEST(damage_found_by_a_reader_is_known_after_any_end)
+{
+    for (int end = 0; end < 3; end++) {
+        test_log_stop(&test);
+        test_log_start(&test, 1);
+        test.options.mark_interval_bytes = 1 << 20;
+        ck_ok(test_log_open(&test), &test.error);
+        test_log_fill(&test, 6);
+        ck_ok(test_log_sync(&test), &test.error);
+        int64_t size = test_log_file_size(&test, first_segment);
+        int64_t from = test.batches[3].base_offset;
+        weir_partition_log_damaged(test.log, from, "a reader's crc");
+        if (end == 0) ck_ok(test_log_close(&test), &test.error);
+        if (end == 1) test_log_crash(&test, WEIR_SIM_KILL);
+        if (end == 2) test_log_crash(&test, WEIR_SIM_POWER);
+        for (int i = 0; i < 2; i++) {
+            ck_ok(test_log_open(&test), &test.error);
+            ck_assert_int_eq(test.recovery.offline_from, from);
+            ck_assert_ptr_nonnull(strstr(test.recovery.reason, "a reader's crc"));
+            ck_assert_int_eq(test_log_expect_from(&test, 0, 100), from);
+            ck_code(test_log_append(&test, &(struct test_append){0}, NULL), WEIR_OFFLINE);
+            ck_assert_int_eq(test_log_file_size(&test, first_segment), size);
+            ck_ok(test_log_close(&test), &test.error);
+        }
+    }
+}
+END_TEST
+
+/* Rot that opening found after a kill is not cut when the power has gone since: the file is there. */
+START_TEST(rot_found_by_an_open_is_known_in_the_next_boot)
+{
+    make_tail(WEIR_SIM_KILL);
+    flip_in_tail(2, 70, 2);
+    int64_t size = test_log_file_size(&test, first_segment);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(test.recovery.offline_from, test.batches[2].base_offset);
+        ck_assert_int_eq(test_log_file_size(&test, first_segment), size);
+        test_log_crash(&test, WEIR_SIM_POWER);
+    }
+}
+END_TEST
+
+/* A file that says damage and not which: everything is offline. A newer one is refused. */
+START_TEST(an_unreadable_damage_file_takes_all_offline)
+{
+    static const char *const texts[] = {"", "version=1\n", "from=3\n",
+                                        "version=1\nfrom=3\nend=5\ntime=0\nreason=x",
+                                        "version=1\nfrom=-3\nend=5\ntime=0\nreason=x\n",
+                                        "version=1\nfrom=3x\nend=5\ntime=0\nreason=x\n"};
+    make_closed_log(6);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        test_log_write_file(&test, "damage", texts[i], strlen(texts[i]));
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(test.recovery.offline_from, 0);
+        ck_assert_ptr_nonnull(strstr(test.recovery.reason, "damage"));
+        ck_ok(test_log_close(&test), &test.error);
+    }
+    test_log_write_file(&test, "damage", "version=2\nall=new\n", 18);
+    ck_code(test_log_open(&test), WEIR_UNSUPPORTED_VERSION);
+    ck_ok(weir_remove(test.env, test_log_path(&test, "damage"), &test.error), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_expect_all(&test);
+}
+END_TEST
+
 /* A tail of zeros, as a file system leaves it when the size was written and the data was not (L2).
  * */
 START_TEST(a_tail_of_zeros_is_cut)
@@ -588,6 +658,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_reported_crc_takes_its_range_offline);
     tcase_add_test(tests, a_missing_segment_takes_its_range_offline);
     tcase_add_test(tests, a_short_segment_is_never_cut_further);
+    tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);
+    tcase_add_test(tests, rot_found_by_an_open_is_known_in_the_next_boot);
+    tcase_add_test(tests, an_unreadable_damage_file_takes_all_offline);
     tcase_add_test(tests, a_flipped_bit_after_a_kill_is_offline_and_never_cut);
     tcase_add_test(tests, a_flipped_bit_in_the_last_batch_after_a_kill_is_offline);
     tcase_add_test(tests, a_last_batch_cut_short_by_a_kill_is_cut);

@@ -1,0 +1,323 @@
+#include "broker/log/repair.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/broker/log/log_support.h"
+#include "wire/record_batch.h"
+
+/* Records that are given up: the others stay where they were, and nothing else changes. */
+
+enum { BATCHES = 24 };
+
+static struct test_log test;
+static struct weir_repair repair;
+
+static void set_up(void)
+{
+    test_log_start(&test, 1);
+}
+
+static void tear_down(void)
+{
+    test_log_stop(&test);
+}
+
+/* Several segments, closed; with producers, whose state the repair has to make anew. */
+static void make_log(void)
+{
+    test.options.config.segment_bytes = 900;
+    ck_ok(test_log_open(&test), &test.error);
+    int32_t sequence = 0;
+    for (int i = 0; i < BATCHES; i++) {
+        struct test_append what = {.record_count = 1 + i % 3,
+                                   .value_size = 20 + i % 4 * 15,
+                                   .has_producer = true,
+                                   .producer_id = 9,
+                                   .sequence = sequence};
+        sequence += what.record_count;
+        ck_ok(test_log_append(&test, &what, NULL), &test.error);
+    }
+    ck_ok(test_log_close(&test), &test.error);
+    (void)weir_sim_node(test.sim, 1);
+    weir_sim_disk_copy(test.sim, 0, 1);
+}
+
+static void again(void)
+{
+    weir_sim_disk_copy(test.sim, 1, 0);
+    test.env = weir_sim_node(test.sim, 0);
+}
+
+static int64_t end_of_model(void)
+{
+    return test.batches[test.batch_count - 1].end_offset;
+}
+
+/* The segment that holds a batch, and where in it the batch lies. */
+static int64_t find_batch(size_t batch, char name[64])
+{
+    int64_t position = 0;
+    for (size_t i = 0; i <= batch; i++) {
+        char file[64];
+        (void)snprintf(file, sizeof file, "%020lld.log", (long long)test.batches[i].base_offset);
+        if (test_log_exists(&test, file)) {
+            memcpy(name, file, sizeof file);
+            position = 0;
+        }
+        if (i < batch) position += (int64_t)test.batches[i].size;
+    }
+    return position;
+}
+
+static void flip(size_t batch, int64_t byte)
+{
+    char name[64];
+    int64_t position = find_batch(batch, name);
+    ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, name), position + byte, 3), NULL);
+}
+
+static void survey(void)
+{
+    ck_ok(weir_repair_open(&repair, test.env, test.options.path, &test.error), &test.error);
+}
+
+/* Everything that is damaged is given up; how many ranges that took. */
+static int give_all_up(void)
+{
+    int count = 0;
+    for (survey(); repair.range_count > 0; survey(), count++) {
+        char kept[WEIR_CUT_NAME_SIZE];
+        struct weir_damage_range range = repair.ranges[0];
+        ck_ok(weir_repair_give_up(&repair, &range, kept, &test.error), &test.error);
+        ck_assert((kept[0] != '\0') == (range.size > 0));
+        if (range.size > 0) ck_assert_int_eq(test_log_file_size(&test, kept), range.size);
+        weir_repair_close(&repair);
+    }
+    ck_ok(weir_repair_finish(&repair, &test.error), &test.error);
+    weir_repair_close(&repair);
+    return count;
+}
+
+/* Read all of it: each batch is the model's, at its place, or holds no records. Returns how many of
+ * the model's are there. */
+static size_t read_all(void)
+{
+    int64_t offset = 0;
+    size_t found = 0;
+    while (offset < weir_partition_log_state(test.log).end_offset) {
+        struct weir_log_read read = {.offset = offset, .offset_max = INT64_MAX, .size_max = 1};
+        struct weir_batch_header header;
+        ck_ok(test_log_read(&test, &read), &read.error);
+        ck_assert_uint_eq(read.part_count, 1);
+        struct weir_slice bytes =
+            weir_slice(read.parts[0].bytes->data + read.parts[0].from, read.parts[0].size);
+        ck_ok(weir_batch_peek(bytes, 0, &header, NULL), NULL);
+        ck_assert_int_eq(header.base_offset, offset);
+        for (size_t i = 0; i < test.batch_count && header.record_count > 0; i++) {
+            if (test.batches[i].base_offset != offset) continue;
+            ck_assert_mem_eq(bytes.data, test.batches[i].bytes, test.batches[i].size);
+            found++;
+        }
+        offset = weir_batch_last_offset(&header) + 1;
+        weir_log_read_release(&read);
+    }
+    return found;
+}
+
+/* In service again, `lost` batches poorer, and going on behind the old end. */
+static void expect_in_service(size_t lost)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, -1);
+    ck_assert_int_eq(test.recovery.cut_offset, -1);
+    ck_assert_int_ge(weir_partition_log_state(test.log).end_offset, end_of_model());
+    ck_assert_uint_eq(read_all(), test.batch_count - lost);
+    struct weir_append_result result;
+    int64_t end = weir_partition_log_state(test.log).end_offset;
+    ck_ok(test_log_append(&test, &(struct test_append){0}, &result), &test.error);
+    ck_assert_int_eq(result.base_offset, end);
+    test_log_forget(&test, end); /* the next disk does not have it */
+    ck_ok(test_log_close(&test), &test.error);
+    test_log_expect_verified(&test);
+}
+
+/* ---- claims ---------------------------------------------------------------------------------- */
+
+/* Every batch in turn: its payload, its length, its offset, its magic. */
+START_TEST(one_bad_batch_costs_its_own_records_and_no_others)
+{
+    static const int64_t bytes[] = {70, 9, 6, 16};
+    make_log();
+    for (size_t batch = 0; batch < BATCHES; batch++) {
+        for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
+            again();
+            flip(batch, bytes[i]);
+            survey();
+            ck_assert_uint_eq(repair.range_count, 1);
+            ck_assert_int_eq(repair.ranges[0].from, test.batches[batch].base_offset);
+            ck_assert_int_ge(repair.ranges[0].to, test.batches[batch].end_offset);
+            ck_assert_int_eq(repair.end_offset, repair.ranges[0].is_at_end
+                                                    ? repair.ranges[0].to
+                                                    : end_of_model());
+            weir_repair_close(&repair);
+            ck_assert_int_eq(give_all_up(), 1);
+            expect_in_service(1);
+        }
+    }
+}
+END_TEST
+
+/* Several places, in one segment and in others, are given up one by one. */
+START_TEST(each_bad_range_is_named_by_itself)
+{
+    make_log();
+    flip(2, 70);
+    flip(5, 70);
+    flip(15, 70);
+    flip(16, 70); /* neighbours are one range */
+    survey();
+    ck_assert_uint_eq(repair.range_count, 3);
+    ck_assert_int_eq(repair.ranges[2].from, test.batches[15].base_offset);
+    ck_assert_int_eq(repair.ranges[2].to, test.batches[16].end_offset);
+    weir_repair_close(&repair);
+    ck_assert_int_eq(give_all_up(), 3);
+    expect_in_service(4);
+}
+END_TEST
+
+/* A file that is gone from the middle, and one that lost its end. */
+START_TEST(missing_bytes_are_given_up_like_bad_ones)
+{
+    char name[64];
+    make_log();
+    (void)find_batch(12, name);
+    ck_ok(weir_remove(test.env, test_log_path(&test, name), &test.error), &test.error);
+    survey();
+    ck_assert_uint_eq(repair.range_count, 1);
+    ck_assert(repair.ranges[0].is_file_missing);
+    weir_repair_close(&repair);
+    ck_assert_int_eq(give_all_up(), 1);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, -1);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end_of_model());
+    ck_assert_uint_gt(read_all(), BATCHES / 2);
+    ck_ok(test_log_close(&test), &test.error);
+
+    again();
+    int64_t position = find_batch(BATCHES - 1, name);
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(test.env, test_log_path(&test, name), WEIR_OPEN_WRITE, &file, NULL), NULL);
+    ck_ok(weir_file_truncate(file, position + 30, NULL), NULL);
+    weir_file_close(file);
+    ck_assert_int_eq(give_all_up(), 1);
+    expect_in_service(1);
+}
+END_TEST
+
+/* The end that was known is never gone below, whatever the bytes there say. */
+START_TEST(no_offset_is_given_twice)
+{
+    make_log();
+    ck_ok(test_log_open(&test), &test.error);
+    weir_partition_log_damaged(test.log, test.batches[BATCHES - 1].base_offset, "crc");
+    ck_ok(test_log_close(&test), &test.error);
+    flip(BATCHES - 1, 25); /* its last offset */
+    ck_assert_int_eq(give_all_up(), 1);
+    expect_in_service(1);
+}
+END_TEST
+
+/* Damage that is not there any more costs nothing but the asking. */
+START_TEST(damage_that_was_put_right_gives_nothing_up)
+{
+    make_log();
+    ck_ok(test_log_open(&test), &test.error);
+    weir_partition_log_damaged(test.log, test.batches[4].base_offset, "crc");
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, test.batches[4].base_offset);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_assert_int_eq(give_all_up(), 0);
+    expect_in_service(0);
+    ck_assert(!test_log_exists(&test, "damage"));
+}
+END_TEST
+
+/* A producer whose last batch was given up is known by the one before: its next is out of order,
+ * and it hears of the loss. */
+START_TEST(producers_are_as_the_log_has_them)
+{
+    make_log();
+    flip(BATCHES - 1, 70);
+    ck_assert_int_eq(give_all_up(), 1);
+    ck_ok(test_log_open(&test), &test.error);
+    struct test_append next = {.has_producer = true,
+                               .producer_id = 9,
+                               .sequence = (int32_t)end_of_model()};
+    ck_code(test_log_append(&test, &next, NULL), WEIR_OUT_OF_ORDER_SEQUENCE);
+}
+END_TEST
+
+/* A repair that ends at any of its operations, killed or without power, leaves the log as it was, or
+ * offline; asked again it goes on to the same end. */
+static void end_at(uint64_t at, enum weir_sim_crash_kind kind, bool *has_ended)
+{
+    again();
+    flip(7, 70);
+    survey();
+    struct weir_damage_range range = repair.ranges[0];
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_sim_disk_plan(
+        test.sim, 0,
+        (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_CRASH, .at = at, .crash = kind});
+    char kept[WEIR_CUT_NAME_SIZE];
+    int rc = weir_repair_give_up(&repair, &range, kept, &test.error);
+    weir_repair_close(&repair);
+    if (rc == 0) rc = weir_repair_open(&repair, test.env, test.options.path, &test.error);
+    if (rc == 0) {
+        rc = weir_repair_finish(&repair, &test.error);
+        weir_repair_close(&repair);
+    }
+    *has_ended = rc == 0;
+    test_log_crash(&test, kind);
+    weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.cut_offset, -1);
+    (void)test_log_close(&test);
+    (void)give_all_up();
+    expect_in_service(1);
+}
+
+START_TEST(a_repair_that_is_cut_short_can_be_repeated)
+{
+    make_log();
+    for (int kind = 0; kind < 2; kind++) {
+        bool has_ended = false;
+        for (uint64_t at = 1; !has_ended; at++) {
+            ck_assert_uint_lt(at, 200);
+            end_at(at, kind == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER, &has_ended);
+        }
+    }
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("repair");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, one_bad_batch_costs_its_own_records_and_no_others);
+    tcase_add_test(tests, each_bad_range_is_named_by_itself);
+    tcase_add_test(tests, missing_bytes_are_given_up_like_bad_ones);
+    tcase_add_test(tests, no_offset_is_given_twice);
+    tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
+    tcase_add_test(tests, producers_are_as_the_log_has_them);
+    tcase_add_test(tests, a_repair_that_is_cut_short_can_be_repeated);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("log repair", add);
+}
