@@ -87,10 +87,25 @@ static unsigned key_of(const struct line *line)
     return 0;
 }
 
+/* Text has none: what is not ours begins here, or the disk has given zeros back. */
+static bool has_control_byte(const struct line *line)
+{
+    const uint8_t *end = line->value.data + line->value.size;
+    for (const uint8_t *at = line->key.data; at < end; at++) {
+        if (*at < ' ' && *at != '\t') return true;
+    }
+    return false;
+}
+
 static int take_line(const struct line *line, struct weir_meta_properties *properties,
                      unsigned *has, struct weir_error *error)
 {
     unsigned key = key_of(line);
+    if (weir_slice_is_null(line->value) || has_control_byte(line)) {
+        return weir_error_set(error, WEIR_CORRUPT, "a line that is no key=value: '%.*s'",
+                              (int)(line->key.size > 40 ? 40 : line->key.size),
+                              (const char *)line->key.data);
+    }
     if ((*has & key) != 0) {
         return weir_error_set(error, WEIR_CORRUPT, "%.*s is there twice", (int)line->key.size,
                               (const char *)line->key.data);

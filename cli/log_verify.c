@@ -1,8 +1,10 @@
 /** `weir log verify`: is what is on the disk what should be there? */
 #include "broker/log/verify.h"
+#include "broker/verify_directory.h"
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "cli/cli.h"
 #include "cli/log_folder.h"
@@ -22,7 +24,9 @@ static const char details[] =
     "show\n"
     "as a tail.\n"
     "\n"
-    "  DAMAGE  records are wrong or gone; the log is offline from there on. Exit code 1.\n"
+    "  DAMAGE  records are wrong or gone; the log is offline from there on. Exit code 1. Of a data\n"
+    "          directory also: meta.properties, partitions that the metadata knows and that are\n"
+    "          missing, folders in each other's places.\n"
     "  tail    bytes above the durable mark that are no whole batch: the next open cuts them\n"
     "  hint    an index, snapshot or text file is wrong: it comes back by itself\n";
 
@@ -69,11 +73,32 @@ static int verify_one(void *context, const char *path, const char *name, struct 
     return 0;
 }
 
+static void say_directory_finding(void *context, const char *name, const char *text)
+{
+    struct verification *run = context;
+    run->damage_count++;
+    printf("DAMAGE: %s: %s\n", name, text);
+}
+
+/* One partition's folder has no directory around it to be compared with. */
+static int verify_directory(struct verification *run, const char *path, struct weir_error *error)
+{
+    char name[4096];
+    struct weir_file_stat facts;
+    (void)snprintf(name, sizeof name, "%s/meta.properties", path);
+    if (weir_stat(run->env, name, &facts, NULL) < 0) return 0;
+    return weir_data_directory_verify(run->env, path, say_directory_finding, run, error);
+}
+
 static int verify(struct verification *run, const char *path)
 {
     struct weir_error error = {0};
     say_table_begin(&run->table, "PARTITION|>START|>END|>BATCHES|>RECORDS|>SIZE|STATE");
     int rc = log_folder_each(run->env, path, verify_one, run, &error);
+    if (rc == 0 || rc == WEIR_NOT_FOUND) {
+        int found = verify_directory(run, path, &error);
+        if (found < 0 || run->damage_count > 0) rc = found;
+    }
     if (run->values->is_quiet || run->partition_count == 0) {
         say_table_drop(&run->table); /* the names of the columns alone tell nothing */
     } else {

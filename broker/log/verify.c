@@ -187,6 +187,11 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
                                   });
     verify->summary.end_offset = segment->facts.base_offset;
     while ((rc = weir_segment_scan_next(&scan, &header, &position, &why)) == 0) {
+        bool is_first = position == 0 && expected->facts != NULL && expected->size_sure > 0;
+        if (is_first && expected->facts->first_timestamp_ms != header.max_timestamp_ms) {
+            find(verify, WEIR_VERIFY_DAMAGE, name, header.base_offset,
+                 "another's: its first batch has not the mark's timestamp");
+        }
         note_batch(verify, segment, &header);
         if (position + (int64_t)weir_batch_size(&header) != expected->size_sure) continue;
         bool fits = expected->facts == NULL ||

@@ -60,6 +60,9 @@ START_TEST(damaged_or_newer_properties_are_refused)
         {"cluster.id=short\nversion=1\n", WEIR_CORRUPT, "22 characters"},
         {"cluster.id=???\nversion=2\n", WEIR_UNSUPPORTED_VERSION, "version 2"},
         {"version=1\nversion=2\n", WEIR_CORRUPT, "version is there twice"},
+        {"version=1\nsome garbage\n", WEIR_CORRUPT, "no key=value: 'some garbage'"},
+        {"version=1\nnode.id=0\x01\n", WEIR_CORRUPT, "no key=value: 'node.id'"},
+        {"version=1\nlog.exists=no\n", WEIR_CORRUPT, "true is wanted"},
         {"version=1\nfeatures=tiering\n", WEIR_UNSUPPORTED_VERSION, "tiering"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
