@@ -106,7 +106,8 @@ static void ask(struct admin *admin, enum weir_topic_operation operation,
 {
     /* The clock jumps by years: nothing expires. */
     static const struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "300"},
-                                                       {.key = "retention.ms", .value = "-1"}};
+                                                       {.key = "retention.ms", .value = "-1"},
+                                                       {.key = "flush.policy", .value = "group"}};
     bool is_create = operation == WEIR_TOPIC_CREATE;
     admin->request = (struct weir_topic_request){
         .request = {.done = done, .context = admin},
@@ -114,7 +115,7 @@ static void ask(struct admin *admin, enum weir_topic_operation operation,
         .topic = weir_text(admin->topic),
         .partition_count = admin->partition_count,
         .configs = is_create ? configs : NULL,
-        .config_count = is_create ? 2 : 0,
+        .config_count = is_create ? 3 : 0,
     };
     admin->is_waiting = true;
     weir_broker_topic(world(admin)->broker, &admin->request);
@@ -261,8 +262,8 @@ void admin_new(struct simulation *simulation, int process, int64_t rounds)
 
 /* ---- topics of the test ----------------------------------------------------------------------- */
 
-bool create_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
-                  int64_t segment_bytes)
+static bool create_with(struct simulation *simulation, const char *topic, int32_t partition_count,
+                        int64_t segment_bytes, bool is_flushed)
 {
     char segment[24];
     struct weir_error error = {0};
@@ -271,13 +272,15 @@ bool create_topic(struct simulation *simulation, const char *topic, int32_t part
         {.key = "segment.bytes", .value = segment},
         {.key = "retention.ms", .value = "-1"},
         {.key = "message.timestamp.after.max.ms", .value = "9223372036854775807"},
+        {.key = "flush.policy", .value = "group"}, /* the last: left to the log's, or not */
     };
+    size_t config_count = sizeof configs / sizeof configs[0];
     struct weir_topic_request request = {
         .operation = WEIR_TOPIC_CREATE,
         .topic = weir_text(topic),
         .partition_count = partition_count,
         .configs = configs,
-        .config_count = sizeof configs / sizeof configs[0],
+        .config_count = is_flushed ? config_count : config_count - 1,
     };
     int rc = weir_broker_wait_begin(simulation->broker, &request.request, &error);
     if (rc == 0) {
@@ -286,4 +289,16 @@ bool create_topic(struct simulation *simulation, const char *topic, int32_t part
     }
     if (rc == 0) return true;
     return simulation_fail(simulation, "cannot-create", "%s", error.text);
+}
+
+bool create_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
+                  int64_t segment_bytes)
+{
+    return create_with(simulation, topic, partition_count, segment_bytes, true);
+}
+
+bool create_output_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
+                         int64_t segment_bytes)
+{
+    return create_with(simulation, topic, partition_count, segment_bytes, false);
 }

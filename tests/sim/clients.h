@@ -65,5 +65,8 @@ bool read_partition(struct simulation *simulation, const char *topic, int32_t pa
 /** Create a topic and wait for it, with small segments; false (and an anomaly) if that fails. */
 bool create_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
                   int64_t segment_bytes);
+/** The same, but it follows the log's flush.policy: with os a loss of power may take its tail. */
+bool create_output_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
+                         int64_t segment_bytes);
 
 #endif

@@ -52,6 +52,13 @@ static void draw_swarm(struct simulation *simulation)
     swarm->internal_segment_bytes = (int64_t)200 << simulation_draw(simulation, 12);
 }
 
+/* From numbers of its own, so that what the other draws give stays as it is. */
+void simulation_draw_flush_policy(struct simulation *simulation)
+{
+    struct weir_test_random random = {simulation->seed ^ 0x6f73};
+    simulation->swarm.is_flush_policy_os = weir_test_random_below(&random, 4) == 0;
+}
+
 /* ---- what is wrong ---------------------------------------------------------------------------- */
 
 bool simulation_fail(struct simulation *simulation, const char *anomaly, const char *format, ...)
@@ -283,6 +290,7 @@ static int open_bare(struct simulation *simulation, struct weir_error *error)
     };
     options.topic_defaults.segment_bytes = simulation->swarm.internal_segment_bytes;
     options.topic_defaults.retention_ms = -1;
+    if (simulation->swarm.is_flush_policy_os) options.topic_defaults.flush_policy = WEIR_FLUSH_OS;
     return weir_broker_open(&options, &simulation->broker, error);
 }
 
@@ -293,6 +301,7 @@ static int open_log(struct simulation *simulation, struct weir_error *error)
     struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
     options.auto_create_topics = WEIR_AUTO_CREATE_OFF;
     options.num_partitions = 1;
+    options.flush_policy_os = simulation->swarm.is_flush_policy_os;
     int rc = weir_log_open_in(simulation->env, SIMULATION_PATH, &options, &simulation->log, error);
     if (rc == 0) simulation->broker = simulation->log->broker;
     return rc;

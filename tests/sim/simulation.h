@@ -30,6 +30,8 @@ struct swarm {
     int leap_per_mille;         /* minutes pass: retention, trimming */
     int recovery_fault_percent; /* each recovery meets one more of the above */
     bool may_lose_power;        /* else crashes are kill -9 */
+    bool is_flush_policy_os;    /* flush.policy=os for the log, where the test draws it: what the
+                                   engine itself needs, and topics that say `group`, lose nothing */
     int events_per_turn;
     int64_t turn_ns_max;
     int64_t work_ns_max;
@@ -91,6 +93,9 @@ struct simulation {
 
 void simulation_open(struct simulation *simulation, uint64_t seed, bool is_traced);
 void simulation_close(struct simulation *simulation);
+
+/** Before the start: flush.policy=os in a quarter of the seeds. */
+void simulation_draw_flush_policy(struct simulation *simulation);
 
 /** Something is wrong: the first call counts. Returns false, for `return simulation_fail(…)`. */
 bool simulation_fail(struct simulation *simulation, const char *anomaly, const char *format, ...)

@@ -122,6 +122,7 @@ static void run(struct simulation *simulation)
 {
     struct workload workload = {0};
     simulation->is_bare = true;
+    simulation_draw_flush_policy(simulation);
     if (!simulation_start(simulation)) return;
     make_topics(simulation, &workload);
     if (simulation_has_failed(simulation)) return;

@@ -7,7 +7,7 @@
 #include "tests/sim/job.h"
 #include "tests/sim/seeds.h"
 
-enum { PARTITIONS_MAX = 3, PRODUCERS_MAX = 3, TURNS_MAX = 1500, LAST_READER = 50 };
+enum { INPUTS = 3, PARTITIONS_MAX = 3, PRODUCERS_MAX = 3, TURNS_MAX = 1500, LAST_READER = 50 };
 
 static void draw_shape(struct simulation *simulation, struct job_shape *shape)
 {
@@ -25,9 +25,12 @@ static bool make_topics(struct simulation *simulation, const struct job_shape *s
                                          "counts", "windows", "folds", "joined"};
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         int64_t segment_bytes = (int64_t)200 << simulation_draw(simulation, 10);
-        if (!create_topic(simulation, topics[i], shape->partition_count, segment_bytes)) {
-            return false;
-        }
+        bool is_input = i < INPUTS;
+        bool is_there =
+            is_input
+                ? create_topic(simulation, topics[i], shape->partition_count, segment_bytes)
+                : create_output_topic(simulation, topics[i], shape->partition_count, segment_bytes);
+        if (!is_there) return false;
     }
     return true;
 }
@@ -119,6 +122,7 @@ static void run(struct simulation *simulation)
 {
     struct job_shape shape;
     draw_shape(simulation, &shape);
+    simulation_draw_flush_policy(simulation);
     struct weir_topology *topology = job_topology(simulation, &shape);
     if (topology == NULL) return;
     if (simulation_start(simulation) && make_topics(simulation, &shape)) {
