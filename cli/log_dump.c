@@ -30,7 +30,8 @@ static const struct cli_option options[] = {
 static const char details[] =
     "DIR is a partition's folder (data/log/orders-0) or a data directory, whose partitions are "
     "then\n"
-    "shown one after another. Nothing is locked and nothing is changed; a server may be running.\n";
+    "shown one after another. Nothing is locked and nothing is changed; a server may be running.\n"
+    "Bytes that are no whole batch are told of on stderr and stepped over; exit code 1 then.\n";
 
 enum { PLAIN_SIZE_MAX = 1 << 30, SHOWN_MAX = 256 };
 
@@ -163,6 +164,34 @@ static int dump_batch(struct dump *dump, struct weir_file *file,
 
 /* ---- segments -------------------------------------------------------------------------------- */
 
+/* Something that is no batch that belongs there: say so, and go on with the next that is whole. WEIR_END:
+ * there is none. */
+static int step_over(struct dump *dump, struct weir_segment_scan *scan, const char *why,
+                     struct weir_error *error)
+{
+    struct weir_batch_search search = {
+        .file = scan->file,
+        .budget = dump->env->budget,
+        .position = scan->position + 1,
+        .limit = scan->limit,
+        .offset_min = scan->expected_offset,
+        .epoch_min = WEIR_NO_LEADER_EPOCH,
+    };
+    struct weir_batch_header header = {0};
+    int64_t next = scan->limit;
+    int rc = weir_segment_find_batch(&search, &header, &next, error);
+    if (rc < 0) return rc;
+    (void)fflush(stdout); /* what is before it comes before it */
+    say_note("weir: %s: from position %" PRId64 " on, %" PRId64 " bytes are no whole batch: %s",
+             scan->file->path, scan->position, next - scan->position, why);
+    dump->is_damaged = true;
+    if (rc == WEIR_END) return rc;
+    scan->position = next;
+    scan->expected_offset = header.base_offset;
+    scan->epoch = WEIR_NO_LEADER_EPOCH;
+    return 0;
+}
+
 static int dump_batches(struct dump *dump, struct weir_file *file, int64_t base, int64_t size,
                         struct weir_error *error)
 {
@@ -179,14 +208,14 @@ static int dump_batches(struct dump *dump, struct weir_file *file, int64_t base,
     int rc = 0;
     weir_segment_scan_init(&scan, &scan_options);
     while (rc == 0 && !has_enough(dump) && !say_is_broken()) {
-        rc = weir_segment_scan_next(&scan, &header, &position, error);
-        if (rc == 0) rc = dump_batch(dump, file, &header, position, error);
-    }
-    if (rc == WEIR_CORRUPT || rc == WEIR_TRUNCATED) {
-        printf("  from position %" PRId64 " on, %" PRId64 " bytes are no whole batch: %s\n",
-               scan.position, size - scan.position, error->text);
-        dump->is_damaged = true;
-        rc = 0;
+        struct weir_error why = {0};
+        rc = weir_segment_scan_next(&scan, &header, &position, &why);
+        if (rc == 0) rc = dump_batch(dump, file, &header, position, &why);
+        if (rc == WEIR_CORRUPT || rc == WEIR_TRUNCATED) {
+            rc = step_over(dump, &scan, why.text, error);
+        } else if (rc < 0) {
+            *error = why;
+        }
     }
     weir_segment_scan_close(&scan);
     return rc < 0 ? rc : 0;
@@ -254,7 +283,8 @@ static int dump_all(struct dump *dump, const char *path)
     if (rc < 0) return say_failure(&error, NULL);
     int exit_code = say_flush();
     if (!dump->is_damaged) return exit_code;
-    say_note("weir: some bytes are no whole batch: 'weir log verify' says whether that matters");
+    say_note("weir: some bytes are no whole batch: 'weir log verify' says whether that matters, 'weir "
+             "log repair' mends it");
     return CLI_FAILED;
 }
 

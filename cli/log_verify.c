@@ -12,10 +12,13 @@
 
 struct values {
     bool is_quiet;
+    bool is_json;
 };
 
 static const struct cli_option options[] = {
     {'q', "quiet", CLI_FLAG, offsetof(struct values, is_quiet), NULL, "only what is wrong"},
+    {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL,
+     "a line of JSON for each finding and each partition"},
 };
 
 static const char details[] =
@@ -24,11 +27,14 @@ static const char details[] =
     "show\n"
     "as a tail.\n"
     "\n"
-    "  DAMAGE  records are wrong or gone; the log is offline from there on. Exit code 1. Of a data\n"
-    "          directory also: meta.properties, partitions that the metadata knows and that are\n"
-    "          missing, folders in each other's places.\n"
+    "  DAMAGE  records are wrong or gone; the log is offline from there on. Of a data directory\n"
+    "          also: meta.properties, partitions that the metadata knows and that are missing,\n"
+    "          folders in each other's places.\n"
     "  tail    bytes above the durable mark that are no whole batch: the next open cuts them\n"
-    "  hint    an index, snapshot or text file is wrong: it comes back by itself\n";
+    "  hint    an index, snapshot or text file is wrong: it comes back by itself\n"
+    "\n"
+    "Exit code 0: no damage (tails and hints do no harm); 1: damage, or it could not be read.\n"
+    "'weir log repair' mends what is damaged.\n";
 
 struct verification {
     struct weir_env *env;
@@ -39,11 +45,58 @@ struct verification {
     int64_t damage_count;
 };
 
+static void json_field(const char *name, const char *text)
+{
+    printf("\"%s\":", name);
+    say_json_text(stdout, weir_text(text));
+}
+
+static void say_finding_json(const struct verification *run,
+                             const struct weir_verify_finding *finding)
+{
+    static const char *const kinds[] = {
+        [WEIR_VERIFY_DAMAGE] = "damage", [WEIR_VERIFY_TAIL] = "tail", [WEIR_VERIFY_HINT] = "hint"};
+    (void)putchar('{');
+    json_field("partition", run->partition);
+    (void)putchar(',');
+    json_field("kind", kinds[finding->kind]);
+    (void)putchar(',');
+    json_field("file", finding->file);
+    if (finding->offset >= 0) printf(",\"offset\":%" PRId64, finding->offset);
+    (void)putchar(',');
+    json_field("text", finding->text);
+    (void)puts("}");
+}
+
+static const char *state_of(const struct weir_verify_summary *summary)
+{
+    return summary->damage_count > 0 ? "DAMAGED"
+           : summary->tail_count > 0 ? "torn tail"
+           : summary->hint_count > 0 ? "hints"
+                                     : "ok";
+}
+
+static void say_partition_json(const char *name, const struct weir_verify_summary *summary)
+{
+    (void)putchar('{');
+    json_field("partition", name);
+    printf(",\"start\":%" PRId64 ",\"end\":%" PRId64 ",\"batches\":%" PRId64
+           ",\"records\":%" PRId64 ",\"bytes\":%" PRId64 ",",
+           summary->start_offset, summary->end_offset, summary->batch_count, summary->record_count,
+           summary->size_bytes);
+    json_field("state", state_of(summary));
+    (void)puts("}");
+}
+
 static void say_finding(void *context, const struct weir_verify_finding *finding)
 {
     static const char *const kinds[] = {
         [WEIR_VERIFY_DAMAGE] = "DAMAGE", [WEIR_VERIFY_TAIL] = "tail", [WEIR_VERIFY_HINT] = "hint"};
     const struct verification *run = context;
+    if (run->values->is_json) {
+        say_finding_json(run, finding);
+        return;
+    }
     printf("%s: %s: %s: %s", kinds[finding->kind], run->partition, finding->file, finding->text);
     if (finding->offset >= 0) printf(", at offset %" PRId64, finding->offset);
     (void)putchar('\n');
@@ -59,17 +112,17 @@ static int verify_one(void *context, const char *path, const char *name, struct 
     if (rc < 0) return rc;
     run->partition_count++;
     run->damage_count += summary.damage_count;
+    if (run->values->is_json) {
+        if (!run->values->is_quiet) say_partition_json(name, &summary);
+        return 0;
+    }
     say_table_cell(&run->table, "%s", name);
     say_table_cell(&run->table, "%" PRId64, summary.start_offset);
     say_table_cell(&run->table, "%" PRId64, summary.end_offset);
     say_table_cell(&run->table, "%" PRId64, summary.batch_count);
     say_table_cell(&run->table, "%" PRId64, summary.record_count);
     say_table_cell(&run->table, "%s", say_size(size, summary.size_bytes));
-    say_table_cell(&run->table, "%s",
-                   summary.damage_count > 0 ? "DAMAGED"
-                   : summary.tail_count > 0 ? "torn tail"
-                   : summary.hint_count > 0 ? "hints"
-                                            : "ok");
+    say_table_cell(&run->table, "%s", state_of(&summary));
     return 0;
 }
 
@@ -77,7 +130,15 @@ static void say_directory_finding(void *context, const char *name, const char *t
 {
     struct verification *run = context;
     run->damage_count++;
-    printf("DAMAGE: %s: %s\n", name, text);
+    if (!run->values->is_json) {
+        printf("DAMAGE: %s: %s\n", name, text);
+        return;
+    }
+    (void)fputs("{\"kind\":\"damage\",", stdout);
+    json_field("name", name);
+    (void)putchar(',');
+    json_field("text", text);
+    (void)puts("}");
 }
 
 /* One partition's folder has no directory around it to be compared with. */
@@ -99,7 +160,7 @@ static int verify(struct verification *run, const char *path)
         int found = verify_directory(run, path, &error);
         if (found < 0 || run->damage_count > 0) rc = found;
     }
-    if (run->values->is_quiet || run->partition_count == 0) {
+    if (run->values->is_quiet || run->values->is_json || run->partition_count == 0) {
         say_table_drop(&run->table); /* the names of the columns alone tell nothing */
     } else {
         say_table_end(&run->table, 0);
@@ -107,7 +168,8 @@ static int verify(struct verification *run, const char *path)
     if (rc < 0) return say_failure(&error, NULL);
     int exit_code = say_flush();
     if (run->damage_count == 0) return exit_code;
-    say_note("weir: %" PRId64 " place%s damaged; 'weir log dump' shows what can be read",
+    say_note("weir: %" PRId64 " place%s damaged; 'weir log repair' mends, 'weir log dump' "
+             "shows what can be read",
              run->damage_count, run->damage_count == 1 ? " is" : "s are");
     return CLI_FAILED;
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "broker/log/boot_file.h"
+#include "broker/log/damage_file.h"
 #include "broker/log/durable_mark.h"
 #include "broker/log/offset_index.h"
 #include "broker/log/recovery.h"
@@ -21,12 +23,15 @@ struct verify {
     struct weir_durable_mark mark;
     int32_t epoch;
     int64_t expected_offset; /* of the next segment; -1: any */
+    bool mark_is_damaged;
+    bool has_known_damage;
     bool is_damaged;         /* what follows cannot be expected to be dense */
 };
 
 static void find(struct verify *verify, enum weir_verify_kind kind, const char *file,
                  int64_t offset, const char *text)
 {
+    if (strncmp(file, "./", 2) == 0) file += 2;
     struct weir_verify_finding finding = {kind, file, offset, text};
     if (kind == WEIR_VERIFY_DAMAGE) verify->summary.damage_count++;
     if (kind == WEIR_VERIFY_TAIL) verify->summary.tail_count++;
@@ -74,11 +79,26 @@ static int check_mark(struct verify *verify)
         verify->summary.had_mark = rc == 0;
         if (rc == WEIR_CORRUPT || rc == WEIR_UNSUPPORTED_VERSION) {
             find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, -1, error.text);
+            verify->mark_is_damaged = true;
             rc = 0;
         }
     }
     weir_buffer_close(&bytes);
     return rc;
+}
+
+/* What an earlier run has found, and what every open goes by until it is repaired. */
+static int check_damage(struct verify *verify)
+{
+    struct weir_damage damage;
+    struct weir_error error = {0};
+    int rc = weir_damage_file_read(verify->env, verify->env->budget, verify->path, &damage, &error);
+    if (rc == WEIR_NOT_FOUND) return 0;
+    if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) return rc;
+    verify->has_known_damage = true;
+    find(verify, WEIR_VERIFY_DAMAGE, WEIR_DAMAGE_FILE_NAME, rc == 0 ? damage.from : -1,
+         rc == 0 ? damage.reason : error.text);
+    return 0;
 }
 
 static int check_epochs(struct verify *verify)
@@ -170,6 +190,36 @@ static void note_batch(struct verify *verify, struct weir_segment *segment,
     }
 }
 
+/* Above the mark: what will the next open make of it? */
+static int judge_tail(struct verify *verify, const struct weir_segment_scan *scan,
+                      enum weir_verify_kind *kind_out)
+{
+    struct weir_batch_search search = {
+        .file = scan->file,
+        .budget = verify->env->budget,
+        .position = scan->position,
+        .limit = scan->limit,
+        .offset_min = scan->expected_offset + 1,
+        .epoch_min = scan->epoch,
+    };
+    struct weir_batch_header header;
+    int64_t position;
+    int rc = weir_segment_find_batch(&search, &header, &position, NULL);
+    if (rc < 0) return rc;
+    struct weir_recovery_tail_facts facts = {
+        .is_last_segment = true,
+        .has_mark = verify->summary.had_mark,
+        .mark_is_damaged = verify->mark_is_damaged,
+        .has_known_damage = verify->has_known_damage,
+        .is_same_boot = weir_boot_file_is_current(verify->env, verify->path),
+        .is_cut_short = scan->is_cut_short,
+        .has_batch_behind = rc == 0,
+    };
+    bool is_cut = weir_recovery_judge_tail(&facts) == WEIR_TAIL_CUT;
+    *kind_out = is_cut ? WEIR_VERIFY_TAIL : WEIR_VERIFY_DAMAGE;
+    return 0;
+}
+
 static int walk_segment(struct verify *verify, struct weir_segment *segment, const char *name,
                         const struct expectation *expected)
 {
@@ -200,9 +250,11 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
     }
     if (rc == WEIR_CORRUPT) {
         bool is_sure = scan.position < expected->size_sure;
-        find(verify, is_sure ? WEIR_VERIFY_DAMAGE : WEIR_VERIFY_TAIL, name, scan.expected_offset,
-             why.text);
-        verify->is_damaged = is_sure;
+        enum weir_verify_kind kind = WEIR_VERIFY_DAMAGE;
+        int judged = is_sure ? 0 : judge_tail(verify, &scan, &kind);
+        if (judged < 0) rc = judged;
+        find(verify, kind, name, scan.expected_offset, why.text);
+        verify->is_damaged = kind == WEIR_VERIFY_DAMAGE;
     }
     if (rc != WEIR_CORRUPT && expected->size < expected->size_sure) {
         find(verify, WEIR_VERIFY_DAMAGE, name, scan.expected_offset, "the end is missing");
@@ -271,7 +323,7 @@ static int check_with_mark(struct verify *verify)
         int rc = check_segment(verify, facts->base_offset, &expected);
         if (rc < 0) return rc;
     }
-    if (verify->summary.end_offset < mark->end_offset) {
+    if (verify->summary.end_offset < mark->end_offset && !verify->is_damaged) {
         find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, verify->summary.end_offset,
              "the log ends below the mark");
     }
@@ -310,6 +362,7 @@ int weir_partition_log_verify(struct weir_env *env, const char *path, weir_verif
     weir_buffer_init(&verify.files, env->budget, 0);
     int rc = weir_list(env, path, note_file, &verify, error);
     if (rc == 0) rc = check_mark(&verify);
+    if (rc == 0) rc = check_damage(&verify);
     if (rc == 0) rc = check_epochs(&verify);
     if (rc == 0) rc = weir_list(env, path, note_snapshot, &verify, error);
     if (rc == 0) {

@@ -9,8 +9,9 @@
  * against the batch that it names.
  */
 enum weir_verify_kind {
-    WEIR_VERIFY_DAMAGE, /* data is wrong or gone */
-    WEIR_VERIFY_TAIL,   /* bytes above the mark that are no whole batch: the next open cuts them */
+    WEIR_VERIFY_DAMAGE, /* data is wrong or gone, or known to have been: the log is offline */
+    WEIR_VERIFY_TAIL,   /* bytes above the mark that are no whole batch: the next open cuts them, if
+                           the machine does not start anew before it */
     WEIR_VERIFY_HINT,   /* an index, snapshot or text file is wrong: it comes back by itself */
 };
 

@@ -42,6 +42,20 @@ refuses 1 "no folder" "$weir" log repair data orders/7
 refuses 1 "no data directory" "$weir" log repair . orders/0
 
 flip $segment $((position + 65))
+# verify and dump find it, and dump shows what lies behind it
+refuses 1 "damaged" "$weir" log verify data
+grep -q "^DAMAGE: orders-0: .*, at offset 4$" out.txt || fail "$(cat out.txt)"
+"$weir" log verify data --json >out.txt 2>err.txt && fail "verify --json ends with 0"
+python3 - out.txt <<'P' || fail "$(cat out.txt)"
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+found = [line for line in lines if line.get("kind") == "damage"]
+assert len(found) == 1 and found[0]["partition"] == "orders-0" and found[0]["offset"] == 4, found
+states = {line["partition"]: line["state"] for line in lines if "state" in line}
+assert states == {"__cluster_metadata-0": "ok", "orders-0": "DAMAGED"}, states
+P
+refuses 1 "position $position on, " "$weir" log dump data/log/orders-0
+gives "0 1 2 3 5 6 7 8 9 " sh -c "grep -o ' offset [0-9]*\.' out.txt | tr -dc '0-9\n' | tr '\n' ' '"
 refuses 1 "weir log repair data orders/0 --give-up 4..5" "$weir" log repair data orders/0
 grep -q "damaged: 4..5, 1 record, " out.txt || fail "$(cat out.txt)"
 refuses 1 "3..5 is not what is damaged" "$weir" log repair data orders/0 --give-up 3..5
