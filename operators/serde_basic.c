@@ -2,6 +2,7 @@
  * them; bytes and strings are what they are. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "operators/serde_text.h"
 #include "weir/serde.h"
 
 /* ---- bytes and strings: the object is the slice ---------------------------------------------- */
@@ -72,6 +73,10 @@ static size_t fixed_serialize(const struct weir_serde *serde, struct weir_serde_
         if (objects[i] == NULL) {
             bytes_out[i] = weir_null();
             continue;
+        }
+        if (size == sizeof(uint64_t) && weir_object_is_text(objects[i])) {
+            weir_refuse_text(serde, call);
+            return i;
         }
         store_value(at, objects[i], size);
         bytes_out[i] = weir_slice(at, size);

@@ -12,6 +12,7 @@
  */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "operators/serde_text.h"
 #include "weir/serde.h"
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -192,6 +193,10 @@ size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_c
         if (objects[i] == NULL) {
             bytes_out[i] = weir_null();
             continue;
+        }
+        if (type->size >= sizeof(uint64_t) && weir_object_is_text(objects[i])) {
+            weir_refuse_text(serde, call);
+            return i;
         }
         size_t size = 1 + struct_size(type, objects[i]);
         uint8_t *bytes = weir_scope_alloc(call->scope, size);

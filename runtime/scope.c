@@ -25,7 +25,7 @@ const struct weir_slice *weir_call_printf(struct weir_call *call, const char *fo
     size_t size = (size_t)length;
     struct weir_slice *text = weir_scope_alloc(call->scope, sizeof *text + size + 1);
     if (text == NULL) return NULL;
-    char *bytes = (char *)(text + 1);
+    char *bytes = (char *)(text + 1); /* right behind: by that other serdes know it for a text */
     if (size < sizeof small) {
         memcpy(bytes, small, size + 1);
     } else {

@@ -20,6 +20,9 @@ extern "C" {
  * for WEIR_DOUBLE, `const struct weir_slice *` for WEIR_STRING and WEIR_BYTES, `const struct
  * payment *` for a serde made of the fields of struct payment. A NULL pointer is null. Objects live
  * as long as the batch they came with; what must stay is copied.
+ *
+ * Objects carry no tag: a serde believes what it is given. One mistake it can tell, and refuses with
+ * WEIR_SERDE: a text of weir_call_printf under a serde of 8-byte numbers or of a struct.
  */
 struct weir_serde;
 

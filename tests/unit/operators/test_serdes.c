@@ -2,9 +2,11 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "runtime/scope.h"
 #include "tests/support/support.h"
-#include "weir/serde.h"
+#include "weir/stream.h"
 
 static struct weir_error error;
 
@@ -155,6 +157,35 @@ static void expect_equal(const struct visit *a, const struct visit *b)
 }
 
 /* docs/format/struct.md, byte by byte. */
+/* A text of weir_call_printf is known for what it is by the serdes of numbers and structs: its address
+ * is not written as one. What a number, or a slice of the user's own, holds is never mistaken for it. */
+START_TEST(a_text_given_to_another_serde_is_refused)
+{
+    struct weir_heap heap;
+    struct weir_budget budget;
+    struct weir_arena arena;
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "test", &heap, NULL, 0);
+    weir_arena_init(&arena, &budget, 0);
+    struct weir_scope scope = {&arena};
+    struct weir_call call = {.scope = &scope};
+    const struct weir_serde *const others[] = {WEIR_INT64, WEIR_DOUBLE, &new_serde};
+    for (int length = 0; length < 300; length += 37) {
+        const struct weir_slice *text = weir_call_printf(&call, "%*s", length, "");
+        uint8_t to[512];
+        ck_assert_int_eq(weir_serialize(WEIR_STRING, text, to, sizeof to, &error), length);
+        for (size_t i = 0; i < 3; i++) {
+            ck_assert_int_eq(weir_serialize(others[i], text, to, sizeof to, &error), WEIR_SERDE);
+            ck_assert_ptr_nonnull(strstr(error.text, "a text of weir_call_printf"));
+        }
+    }
+    int64_t own_address = (int64_t)(uintptr_t)&own_address;
+    uint8_t to[8];
+    ck_assert_int_eq(weir_serialize(WEIR_INT64, &own_address, to, sizeof to, &error), 8);
+    weir_arena_close(&arena);
+}
+END_TEST
+
 START_TEST(struct_has_its_documented_bytes)
 {
     static const char expected[] = "\1"                   /* version */
@@ -279,6 +310,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, plain_values_have_kafkas_bytes);
     tcase_add_test(tests, plain_values_come_back);
     tcase_add_test(tests, wrong_sizes_are_refused);
+    tcase_add_test(tests, a_text_given_to_another_serde_is_refused);
     tcase_add_test(tests, struct_has_its_documented_bytes);
     tcase_add_test(tests, struct_comes_back);
     tcase_add_test(tests, struct_reads_older_versions);
