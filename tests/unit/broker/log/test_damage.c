@@ -475,6 +475,31 @@ START_TEST(a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log)
 }
 END_TEST
 
+/* Verification says before an open what the open will do: rot after a kill is damage, after a loss of
+ * power a tail, and what an open has written down is damage until it is repaired. */
+START_TEST(verify_says_what_an_open_will_do)
+{
+    struct weir_verify_summary summary;
+    for (int kind = 0; kind < 2; kind++) {
+        test_log_stop(&test);
+        test_log_start(&test, 1);
+        make_tail(kind == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
+        flip_in_tail(2, 70, 2);
+        ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL),
+              NULL);
+        ck_assert_int_eq(summary.damage_count, kind == 0 ? 1 : 0);
+        ck_assert_int_eq(summary.tail_count, kind == 0 ? 0 : 1);
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert((test.recovery.offline_from >= 0) == (kind == 0));
+        ck_ok(test_log_close(&test), &test.error);
+        ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL),
+              NULL);
+        ck_assert((summary.damage_count > 0) == (kind == 0));
+        ck_assert_int_eq(summary.tail_count, 0);
+    }
+}
+END_TEST
+
 /* ---- what is known stays known --------------------------------------------------------------- */
 
 /* However it ended and whatever was lost since, the damage that a reader found is known, and above
@@ -658,6 +683,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_reported_crc_takes_its_range_offline);
     tcase_add_test(tests, a_missing_segment_takes_its_range_offline);
     tcase_add_test(tests, a_short_segment_is_never_cut_further);
+    tcase_add_test(tests, verify_says_what_an_open_will_do);
     tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);
     tcase_add_test(tests, rot_found_by_an_open_is_known_in_the_next_boot);
     tcase_add_test(tests, an_unreadable_damage_file_takes_all_offline);

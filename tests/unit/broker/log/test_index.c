@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/offset_index.h"
 #include "tests/unit/broker/log/log_support.h"
 
 /**
@@ -134,6 +135,49 @@ static void flip_index(struct test_log *unused, const char *name)
           NULL);
 }
 
+/* What a read error leaves unread is not gone on from as if it had been read. */
+START_TEST(an_index_that_cannot_be_read_is_not_taken_for_read)
+{
+    struct weir_index_builder builder;
+    struct weir_index_entry last;
+    struct weir_index_files nowhere = {test.env, test.options.path, 987654};
+    ck_assert_int_lt(weir_index_files_find_time(&nowhere, first_ms, &last), 0);
+    int failed = 0;
+    for (uint64_t at = 1; at <= 2; at++) {
+        weir_index_builder_init(&builder, test.env, test.env->budget, test.options.path);
+        weir_index_builder_begin(&builder, 0);
+        weir_sim_disk_count_reset(test.sim, 0);
+        weir_sim_disk_plan(test.sim, 0,
+                           (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = at});
+        int rc = weir_index_builder_resume(&builder, 4096, test.batches[BATCHES - 1].end_offset,
+                                           &last);
+        weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+        if (at == 1) ck_assert_int_eq(builder.time_file_count, 0);
+        if (at == 1) ck_ok(rc, NULL);
+        if (rc < 0) ck_assert_int_eq(builder.file_count, 0);
+        failed += rc < 0;
+        weir_index_builder_close(&builder);
+    }
+    ck_assert_int_eq(failed, 1);
+}
+END_TEST
+
+/* The last time entry says another time: the question it would have answered has the same answer. */
+START_TEST(a_wrong_last_time_entry_changes_no_answer)
+{
+    for (int64_t back = 1; back <= 12; back++) {
+        char path[256];
+        (void)snprintf(path, sizeof path, "%s",
+                       test_log_path(&test, "00000000000000000000.timeindex"));
+        int64_t size = test_log_file_size(&test, "00000000000000000000.timeindex");
+        ck_assert_int_ge(size, 12);
+        ck_ok(weir_sim_disk_flip(test.sim, 0, path, size - back, 1), NULL);
+        expect_same_answers();
+        ck_ok(test_log_close(&test), &test.error);
+    }
+}
+END_TEST
+
 /* As they were written. */
 START_TEST(whole_indexes_answer_right)
 {
@@ -213,6 +257,8 @@ static void add(Suite *suite)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, whole_indexes_answer_right);
+    tcase_add_test(tests, an_index_that_cannot_be_read_is_not_taken_for_read);
+    tcase_add_test(tests, a_wrong_last_time_entry_changes_no_answer);
     tcase_add_test(tests, deleted_indexes_come_back);
     tcase_add_test(tests, random_indexes_change_no_answer);
     tcase_add_test(tests, zeroed_indexes_change_no_answer);

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include <string.h>
 
 #include "tests/unit/broker/log/log_support.h"
@@ -46,12 +48,62 @@ START_TEST(a_killed_log_keeps_its_tail)
 }
 END_TEST
 
+/* Kafka's tools read where epochs begin from a file that nobody here believes; so only reading it back
+ * shows that it is there. */
+START_TEST(the_epoch_checkpoint_says_what_the_log_knows)
+{
+    char text[128] = {0};
+    struct weir_file *file = NULL;
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 3);
+    int64_t second = weir_partition_log_state(test.log).end_offset;
+    ck_ok(weir_partition_log_set_epoch(test.log, 5, &test.error), &test.error);
+    test_log_fill(&test, 2);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(weir_file_open(test.env, test_log_path(&test, "leader-epoch-checkpoint"), WEIR_OPEN_READ,
+                         &file, &test.error),
+          &test.error);
+    ck_assert_int_gt(weir_file_read(file, text, sizeof text - 1, 0, &test.error), 0);
+    weir_file_close(file);
+    char wanted[128];
+    (void)snprintf(wanted, sizeof wanted, "0\n2\n1 0\n5 %lld\n", (long long)second);
+    ck_assert_str_eq(text, wanted);
+}
+END_TEST
+
+/* Something in the way of the next segment that is no file of ours: the roll fails with its reason,
+ * and what was appended stays. */
+START_TEST(a_leftover_that_cannot_be_opened_stops_the_roll)
+{
+    char name[64];
+    ck_ok(test_log_open(&test), &test.error);
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 200; i++) {
+        int64_t end = weir_partition_log_state(test.log).end_offset;
+        (void)snprintf(name, sizeof name, "%020lld.log", (long long)end);
+        if (end > 0) {
+            ck_ok(weir_make_directory(test.env, test_log_path(&test, name), &test.error),
+                  &test.error);
+        }
+        rc = test_log_append(&test, &(struct test_append){.value_size = 200}, NULL);
+        if (end > 0) (void)weir_remove(test.env, test_log_path(&test, name), NULL);
+    }
+    ck_assert_int_lt(rc, 0);
+    ck_assert_ptr_nonnull(strstr(test.error.text, name));
+    test_log_crash(&test, WEIR_SIM_KILL);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_gt(weir_partition_log_state(test.log).end_offset, 0);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("log");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, what_is_appended_is_read);
     tcase_add_test(tests, a_killed_log_keeps_its_tail);
+    tcase_add_test(tests, the_epoch_checkpoint_says_what_the_log_knows);
+    tcase_add_test(tests, a_leftover_that_cannot_be_opened_stops_the_roll);
     suite_add_tcase(suite, tests);
 }
 

@@ -1,5 +1,7 @@
 #include "broker/log/producer_state.h"
 
+#include <string.h>
+
 #include "tests/support/support.h"
 
 static struct weir_heap heap;
@@ -216,6 +218,74 @@ START_TEST(order_and_windows_survive_the_mark)
 }
 END_TEST
 
+/* One producer with two batches as a mark carries it, and one of its fields, which begins at `at`, with
+ * other bytes: what decoding says. */
+static int decode_with(size_t at, const void *bytes, size_t size)
+{
+    struct weir_buffer text;
+    weir_buffer_init(&text, &budget, 0);
+    weir_producer_state_close(&state);
+    weir_producer_state_init(&state, &budget);
+    next_offset = 100;
+    ck_assert_int_eq(send(7, 3, 0, 2), 0);
+    ck_assert_int_eq(send(7, 3, 2, 2), 0);
+    weir_producer_state_encode(&state, (struct weir_mono){0}, &text);
+    ck_assert_uint_le(at + size, text.size);
+    memcpy(text.data + at, bytes, size);
+    struct weir_producer_state read;
+    weir_producer_state_init(&read, &budget);
+    struct weir_reader reader = weir_reader(weir_buffer_slice(&text));
+    int rc = weir_producer_state_decode(&read, &reader, (struct weir_mono){0}, &error);
+    weir_producer_state_close(&read);
+    weir_buffer_close(&text);
+    return rc;
+}
+
+/* Each field of an entry with a value that no producer can have is refused: in the first batch, and
+ * in the last. The layout is docs/format/durable-mark.md's: a count, then id, epoch, idle, how many
+ * batches, and 32 bytes each. */
+START_TEST(senseless_entries_of_a_mark_are_not_believed)
+{
+    enum { ID = 4, EPOCH = 12, COUNT = 22, FIRST = 23, BATCH = 32 };
+    static const uint8_t minus[8] = {255, 255, 255, 255, 255, 255, 255, 255};
+    static const uint8_t far[8] = {0, 0, 0, 0, 0, 1, 0, 0};
+    ck_assert_int_eq(decode_with(ID, minus, 0), 0);
+    ck_code(decode_with(ID, minus, 8), WEIR_CORRUPT);
+    ck_code(decode_with(EPOCH, minus, 2), WEIR_CORRUPT);
+    ck_code(decode_with(COUNT, "\0", 1), WEIR_CORRUPT);
+    ck_code(decode_with(COUNT, "\6", 1), WEIR_CORRUPT);
+    for (size_t batch = FIRST; batch <= FIRST + BATCH; batch += BATCH) {
+        ck_code(decode_with(batch, minus, 4), WEIR_CORRUPT);      /* first sequence */
+        ck_code(decode_with(batch + 4, minus, 4), WEIR_CORRUPT);  /* last sequence */
+        ck_code(decode_with(batch + 8, minus, 8), WEIR_CORRUPT);  /* first offset */
+        ck_code(decode_with(batch + 8, far, 8), WEIR_CORRUPT);    /* above the last */
+        ck_code(decode_with(batch + 16, minus, 8), WEIR_CORRUPT); /* last offset */
+        ck_assert_int_eq(decode_with(batch + 24, minus, 8), 0);   /* no timestamp is one */
+    }
+}
+END_TEST
+
+/* A snapshot of a version that is not known, whole otherwise, is refused by name. */
+START_TEST(a_snapshot_of_another_version_is_refused)
+{
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, &budget, 0);
+    ck_assert_int_eq(send(7, 3, 0, 2), 0);
+    weir_producer_snapshot_write(&state, &bytes);
+    static const uint8_t versions[] = {0, 2, 255};
+    for (size_t i = 0; i < sizeof versions; i++) {
+        struct weir_producer_state read;
+        weir_producer_state_init(&read, &budget);
+        bytes.data[1] = versions[i];
+        ck_code(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes),
+                                            (struct weir_mono){0}, &error),
+                WEIR_UNSUPPORTED_VERSION);
+        weir_producer_state_close(&read);
+    }
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
 /* A day without a batch and the producer is unknown; not a moment before. */
 START_TEST(idle_producers_are_forgotten)
 {
@@ -261,6 +331,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_flood_of_ids_forgets_nobody_who_sent_lately);
     tcase_add_test(tests, failed_appends_leave_no_names);
     tcase_add_test(tests, order_and_windows_survive_the_mark);
+    tcase_add_test(tests, senseless_entries_of_a_mark_are_not_believed);
+    tcase_add_test(tests, a_snapshot_of_another_version_is_refused);
     tcase_add_test(tests, idle_producers_are_forgotten);
     tcase_add_test(tests, reserving_survives_every_failed_allocation);
     suite_add_tcase(suite, tests);
