@@ -214,8 +214,8 @@ static void show_beginning(const struct options *options, const struct report *r
     }
     if (!options->is_once) {
         printf(
-            "It runs until %sCtrl-C, or kill -9. Of the alerts samples are shown, at most three a "
-            "second; all of them are in the topic alerts.\n",
+            "It runs until %sCtrl-C, or kill -9. Of the alerts samples are shown, at most three\n"
+            "a second; all of them are in the topic alerts.\n",
             options->csv != NULL || options->count < INT64_MAX ? "its input ends, or " : "");
     }
     (void)fflush(stdout);

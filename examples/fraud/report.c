@@ -92,10 +92,13 @@ static void draw(struct report *report, int64_t now)
     char state[32];
     if (report->job != NULL) weir_streams_metrics(report->job, &report->metrics);
     const struct weir_streams_metrics metrics = report->metrics;
-    int64_t elapsed = now > report->drawn_ms ? now - report->drawn_ms : 1;
-    int64_t rate = (report->payments - report->drawn_payments) * 1000 / elapsed;
-    report->drawn_ms = now;
-    report->drawn_payments = report->payments;
+    int64_t elapsed = now - report->drawn_ms;
+    if (elapsed >= DRAW_MS) {
+        report->rate = (report->payments - report->drawn_payments) * 1000 / elapsed;
+        report->drawn_ms = now;
+        report->drawn_payments = report->payments;
+    }
+    int64_t rate = report->rate;
     (void)bytes_text(state, sizeof state, metrics.state_bytes);
     if (!report->is_terminal) {
         printf("running  payments_per_second=%" PRId64 " payments=%" PRId64 " alerts=%" PRId64
@@ -126,7 +129,10 @@ int report_step(struct report *report, int64_t payments, int64_t wait_ms, struct
     }
     if (rc < 0) return rc;
     int64_t now = now_ms();
-    if (now - report->drawn_ms >= (report->is_terminal ? DRAW_MS : LINE_MS)) draw(report, now);
+    bool is_hidden = report->is_terminal && !report->has_table; /* samples took its place */
+    if (is_hidden || now - report->drawn_ms >= (report->is_terminal ? DRAW_MS : LINE_MS)) {
+        draw(report, now);
+    }
     return report->job != NULL ? weir_streams_error(report->job, error) : 0;
 }
 

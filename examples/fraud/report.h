@@ -15,6 +15,7 @@ struct report {
     bool is_terminal;
     int64_t started_ms, drawn_ms;
     int64_t payments, drawn_payments;
+    int64_t rate; /* payments per second between the last two looks that were far enough apart */
     int64_t alert_count;
     int64_t shown_count, shown_second;
     bool has_table; /* it stands on the screen: go up before drawing it again */
