@@ -8,13 +8,14 @@
 #include "weir/types.h"
 
 /**
- * What an application knows of itself: its internal topics, by id, and whether it has ever committed.
+ * What an application knows of itself: its internal topics, by id, and whether it has ever
+ * committed.
  *
  * It is kept in a topic of the application's own, `<application.id>-application`: one partition,
- * compacted, plain records, so that it works on any Kafka cluster. A topic's name says nothing: `app`
- * with store `x-counts` and `app-x` with store `counts` mean one name, and a Kafka Streams application
- * of the same id leaves topics that look like ours. So what a start may cut, fill or clear is what
- * these records name. docs/format/application.md has the bytes.
+ * compacted, plain records, so that it works on any Kafka cluster. A topic's name says nothing:
+ * `app` with store `x-counts` and `app-x` with store `counts` mean one name, and a Kafka Streams
+ * application of the same id leaves topics that look like ours. So what a start may cut, fill or
+ * clear is what these records name. docs/format/application.md has the bytes.
  *
  * The life of an internal topic, each step durable before the next one is taken:
  *
@@ -22,8 +23,8 @@
  *                ^                                                              │
  *                └── topic deleted ── emptying <──an operator's choice──────────┘
  *
- * Up to `made` nothing has been written to it, so a kill at any step leaves an empty topic, which the
- * next start goes on with. `kept` without an entry in the commit is always an anomaly.
+ * Up to `made` nothing has been written to it, so a kill at any step leaves an empty topic, which
+ * the next start goes on with. `kept` without an entry in the commit is always an anomaly.
  */
 enum weir_own_topic_phase {
     WEIR_OWN_TOPIC_NONE,
@@ -47,8 +48,8 @@ struct weir_own_topic {
 struct weir_application {
     struct weir_arena *arena; /* what it holds lives there */
     bool has_committed;
-    /* A choice was made, and a kill does not undo it: all state is dropped; what does not fit starts
-     * empty. Until the first commit of the start that it was made for. */
+    /* A choice was made, and a kill does not undo it: all state is dropped; what does not fit
+     * starts empty. Until the first commit of the start that it was made for. */
     bool is_rebuilding;
     bool is_emptying;
     struct weir_own_topic *topics;

@@ -5,15 +5,16 @@
 /**
  * How a job starts, one round of requests after the other:
  *
- *   look ────────> topics ──> commit, partitions, the application's records ──> epochs ──> tails ──> owners
- *   compare ─────> what differs, and what comes of it (start_compare.c, start_decide.c)
- *   make ────────> intents ──> topics ──> their ids ──> cut what no commit covers
- *   begin ───────> tasks, producer ids ──> the first commit ──> the application's records ──> threads
+ *   look ──────> topics ──> commit, partitions, the application's records
+ *                  ──> epochs ──> tails ──> owners
+ *   compare ───> what differs, and what comes of it (start_compare.c, start_decide.c)
+ *   make ──────> intents ──> topics ──> their ids ──> cut what no commit covers
+ *   begin ─────> tasks, producer ids ──> first commit ──> the application's records ──> threads
  *
  * Nothing is created, cut or written before the comparison. The cut comes before anything is read:
- * outputs may repeat, state may not. What lies in a changelog or repartition partition beyond the end
- * offset of the last commit belongs to records that will be processed again, if this job wrote it; an
- * idle start finds nothing to make, and costs a commit.
+ * outputs may repeat, state may not. What lies in a changelog or repartition partition beyond the
+ * end offset of the last commit belongs to records that will be processed again, if this job wrote
+ * it; an idle start finds nothing to make, and costs a commit.
  */
 
 int weir_start_no_memory(struct weir_error *error)

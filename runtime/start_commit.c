@@ -6,10 +6,10 @@
 
 /**
  * The end of a start: tasks and threads are put together, and a first commit says where this run
- * begins, before any of them has done anything. It names all inputs' positions, the ends of all internal
- * partitions and, with the application's own topic, the producer ids of this run. So there is always a
- * commit, an entry that is absent is always an anomaly, and whatever lies past a commit with other
- * producer ids than it names was written by somebody else.
+ * begins, before any of them has done anything. It names all inputs' positions, the ends of all
+ * internal partitions and, with the application's own topic, the producer ids of this run. So there
+ * is always a commit, an entry that is absent is always an anomaly, and whatever lies past a commit
+ * with other producer ids than it names was written by somebody else.
  */
 
 /* ---- partitions of the job ------------------------------------------------------------------- */
@@ -38,7 +38,8 @@ static int take_cuts(struct weir_start *start, struct weir_error *error)
     return 0;
 }
 
-/* Where the job begins with one partition, and what a commit says of it until its task has moved. */
+/* Where the job begins with one partition, and what a commit says of it until its task has
+ * moved. */
 static int place(struct weir_start *start, const struct weir_start_topic *topic,
                  const struct weir_start_partition *found, struct weir_job_partition *partition)
 {
@@ -47,8 +48,7 @@ static int place(struct weir_start *start, const struct weir_start_topic *topic,
     partition->leader_epoch = found->leader_epoch;
     partition->log_start = found->log_start;
     partition->log_end = found->log_end;
-    partition->metadata =
-        (struct weir_commit_metadata){.partition_time_ms = -1, .end_offset = -1};
+    partition->metadata = (struct weir_commit_metadata){.partition_time_ms = -1, .end_offset = -1};
     if (weir_start_is_internal(topic)) {
         partition->committed_end = is_anew ? found->log_start : found->committed_end;
         if (partition->committed_end < found->log_start) {
@@ -189,7 +189,8 @@ static int take_producers(struct weir_start *start, int64_t *ids, size_t *count_
     return 0;
 }
 
-static struct weir_offset_entry run_entry(struct weir_start *start, const int64_t *ids, size_t count)
+static struct weir_offset_entry run_entry(struct weir_start *start, const int64_t *ids,
+                                          size_t count)
 {
     const struct weir_commit_run run = {.producer_ids = ids, .count = count};
     return (struct weir_offset_entry){
@@ -200,8 +201,8 @@ static struct weir_offset_entry run_entry(struct weir_start *start, const int64_
     };
 }
 
-/* A store that the program has given up: its changelog is not what it would be any more, and without an
- * entry the store is not taken up again as if nothing had happened. */
+/* A store that the program has given up: its changelog is not what it would be any more, and
+ * without an entry the store is not taken up again as if nothing had happened. */
 static bool is_given_up(const struct weir_start *start, const struct weir_offset_entry *entry)
 {
     for (size_t i = 0; i < start->facts.left_count; i++) {
@@ -219,8 +220,8 @@ static size_t fill_entries(struct weir_start *start, struct weir_offset_entry *e
     struct weir_streams *streams = start->streams;
     size_t count = 0;
     for (size_t t = 0; t < streams->topic_count; t++) {
-        for (int32_t p = 0; streams->partitions[t] != NULL && p < streams->topics[t].partition_count;
-             p++) {
+        for (int32_t p = 0;
+             streams->partitions[t] != NULL && p < streams->topics[t].partition_count; p++) {
             weir_commit_fill_entry(streams, &streams->partitions[t][p], &start->arena,
                                    &entries[count++]);
         }

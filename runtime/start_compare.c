@@ -86,8 +86,8 @@ static int compare_application(const struct weir_start_facts *facts,
 
 /* ---- internal topics ------------------------------------------------------------------------- */
 
-/* The topology names a store that the application has not kept, and its inputs are further than their
- * beginning: it would miss what has been processed. */
+/* The topology names a store that the application has not kept, and its inputs are further than
+ * their beginning: it would miss what has been processed. */
 static int compare_new(const struct weir_start_facts *facts, struct weir_start_topic *topic,
                        struct weir_start_differences *found)
 {
@@ -140,7 +140,8 @@ static enum weir_start_what partition_differs(const struct weir_start_facts *fac
                                               const struct weir_start_partition *partition,
                                               int64_t *a, int64_t *b)
 {
-    bool is_covered = phase_of(topic) == WEIR_OWN_TOPIC_KEPT || phase_of(topic) == WEIR_OWN_TOPIC_NONE;
+    bool is_covered =
+        phase_of(topic) == WEIR_OWN_TOPIC_KEPT || phase_of(topic) == WEIR_OWN_TOPIC_NONE;
     *a = partition->committed_end;
     *b = partition->log_end;
     if (partition->has_entry && partition->is_foreign_entry) return WEIR_START_ENTRY_FOREIGN;
@@ -182,8 +183,7 @@ static int compare_ours(const struct weir_start_facts *facts, struct weir_start_
     for (int32_t p = 0; p < topic->partition_count; p++) {
         int64_t a = 0;
         int64_t b = 0;
-        enum weir_start_what what =
-            partition_differs(facts, topic, &topic->partitions[p], &a, &b);
+        enum weir_start_what what = partition_differs(facts, topic, &topic->partitions[p], &a, &b);
         if (what != WEIR_START_NOTHING) return add_of(found, topic, what, p, a, b);
     }
     return 0;
@@ -217,7 +217,8 @@ int64_t weir_start_input_position(const struct weir_start_partition *partition)
     return position > partition->log_start ? position : partition->log_start;
 }
 
-/* Lost with the power where flush.policy is os, or gone by retention: the job goes on, and says so. */
+/* Lost with the power where flush.policy is os, or gone by retention: the job goes on, and says
+ * so. */
 static int compare_position(struct weir_start_topic *topic, int32_t p,
                             struct weir_start_differences *found)
 {
@@ -274,13 +275,13 @@ static int compare_left(const struct weir_start_left *left, struct weir_start_di
 {
     bool is_changelog = left->record->role == WEIR_OWN_CHANGELOG;
     if (!is_changelog && left->unprocessed == 0) return 0;
-    return add(found, (struct weir_start_difference){
-                          .what = is_changelog ? WEIR_START_STORE_LEFT
-                                               : WEIR_START_REPARTITION_LEFT,
-                          .topic_name = left->record->name,
-                          .of = left->record->of,
-                          .a = left->unprocessed,
-                      });
+    return add(found,
+               (struct weir_start_difference){
+                   .what = is_changelog ? WEIR_START_STORE_LEFT : WEIR_START_REPARTITION_LEFT,
+                   .topic_name = left->record->name,
+                   .of = left->record->of,
+                   .a = left->unprocessed,
+               });
 }
 
 int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_differences *found)

@@ -10,9 +10,9 @@
  * committed, with what is there today. Pure: facts in, differences out, and a verdict on them.
  *
  * The rule: nothing is cut, cleared or skipped because something is *missing*. A kill or a loss of
- * power without damage leaves no difference that refuses; each of the others is a row of the table in
- * start_compare.c, with its text and with what each choice makes of it. docs/guide/restart.md is that
- * table for users.
+ * power without damage leaves no difference that refuses; each of the others is a row of the table
+ * in start_compare.c, with its text and with what each choice makes of it. docs/guide/restart.md is
+ * that table for users.
  */
 
 /** One partition of a topic that the job tracks. */
@@ -52,10 +52,10 @@ struct weir_start_topic {
     struct weir_start_partition *partitions; /* of a tracked topic that exists */
     const char *owner; /* another application whose records name this id; NULL: none is known */
     /* The topology's. */
-    int32_t wanted_count;     /* internal topics */
-    bool keeps_for_ever;      /* a changelog without retention */
-    bool has_progress;        /* a changelog: records have been processed that its store would know */
-    int32_t subtopology;      /* a changelog */
+    int32_t wanted_count; /* internal topics */
+    bool keeps_for_ever;  /* a changelog without retention */
+    bool has_progress;    /* a changelog: records have been processed that its store would know */
+    int32_t subtopology;  /* a changelog */
     /* An input: by sub-topology, whether it reads it, and whether it hears of it at all (through
      * repartition topics); and whether one of those has stores. */
     const bool *read_by;
@@ -78,9 +78,9 @@ struct weir_start_left {
 struct weir_start_facts {
     const char *application_id;
     const struct weir_application *records;
-    bool has_topic; /* the application's own, where the records are */
-    bool is_records_cut; /* it is gone, made anew or shorter than the commit says */
-    bool has_commit; /* one of ours */
+    bool has_topic;         /* the application's own, where the records are */
+    bool is_records_cut;    /* it is gone, made anew or shorter than the commit says */
+    bool has_commit;        /* one of ours */
     size_t foreign_entries; /* without one of ours: how many offsets somebody has committed */
     struct weir_start_topic *topics; /* by the job's table */
     size_t topic_count;
@@ -140,7 +140,8 @@ int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_d
 
 /** A record or the commit names the id of the topic that is there. */
 bool weir_start_is_ours(const struct weir_start_topic *topic);
-/** Where an input goes on: as committed, within what is there and was there when it was committed. */
+/** Where an input goes on: as committed, within what is there and was there when it was
+ * committed. */
 int64_t weir_start_input_position(const struct weir_start_partition *partition);
 
 /** A word for a log line, and a sentence; whether the job goes on by itself. */

@@ -9,9 +9,10 @@
 /**
  * What a difference is, and what each choice makes of it.
  *
- * A row that is NOTED goes on by itself, with a line in the log. One to CHOOSE refuses the start unless
- * the caller has chosen; the state it EMPTIES is what WEIR_ON_MISMATCH_START_EMPTY starts empty. One that
- * is FINAL cannot be chosen away: something that is not the application's would have to go.
+ * A row that is NOTED goes on by itself, with a line in the log. One to CHOOSE refuses the start
+ * unless the caller has chosen; the state it EMPTIES is what WEIR_ON_MISMATCH_START_EMPTY starts
+ * empty. One that is FINAL cannot be chosen away: something that is not the application's would
+ * have to go.
  */
 enum weight { NOTED, CHOOSE, FINAL };
 enum empties { KEEPS, TOPIC, READERS, FED, EVERYTHING };
@@ -26,72 +27,89 @@ static const struct row {
     [WEIR_START_COMMIT_GONE] = {"commit-gone", CHOOSE, EVERYTHING,
                                 "application '{t}' has committed before, and group '{t}' has no "
                                 "commit of it any more"},
-    [WEIR_START_COMMIT_FOREIGN] = {"commit-foreign", CHOOSE, EVERYTHING,
-                                   "group '{t}' has {a} offsets that this application did not commit: "
-                                   "of a consumer, or of a Kafka Streams application of that id"},
-    [WEIR_START_RECORDS_GONE] = {"records-gone", NOTED, KEEPS,
-                                 "the topic with the records of application '{t}' was gone; they are "
-                                 "written anew from its commit"},
-    [WEIR_START_NOT_OURS] = {"not-ours", FINAL, KEEPS,
-                             "topic '{t}' is not this application's: it has data, and nothing that this "
-                             "application has written down names it; give the application another id, "
-                             "or delete the topic if nothing needs it"},
+    [WEIR_START_COMMIT_FOREIGN] =
+        {"commit-foreign", CHOOSE, EVERYTHING,
+         "group '{t}' has {a} offsets that this application did not commit: "
+         "of a consumer, or of a Kafka Streams application of that id"},
+    [WEIR_START_RECORDS_GONE] =
+        {"records-gone", NOTED, KEEPS,
+         "the topic with the records of application '{t}' was gone; they are "
+         "written anew from its commit"},
+    [WEIR_START_NOT_OURS] =
+        {"not-ours", FINAL, KEEPS,
+         "topic '{t}' is not this application's: it has data, and nothing that this "
+         "application has written down names it; give the application another id, "
+         "or delete the topic if nothing needs it"},
     [WEIR_START_OWNED] = {"owned", FINAL, KEEPS,
                           "topic '{t}' is not this application's: it belongs to application '{x}'; "
                           "give one of the two another id, or '{o}' another name"},
     [WEIR_START_REPLACED] = {"replaced", CHOOSE, TOPIC,
                              "topic '{t}' was deleted and made anew by somebody else"},
     [WEIR_START_GONE] = {"gone", CHOOSE, TOPIC, "topic '{t}' is gone"},
-    [WEIR_START_PARTITIONS] = {"partitions", CHOOSE, TOPIC,
-                               "topic '{t}' has {a} partitions, and the job now has {b} tasks on it: the "
-                               "partitions of its inputs have changed"},
-    [WEIR_START_NO_ENTRY] = {"no-entry", CHOOSE, TOPIC,
-                             "the last commit does not name topic '{t}' partition {p}: '{o}' was not "
-                             "part of the program that ran last"},
-    [WEIR_START_ENTRY_FOREIGN] = {"entry-foreign", CHOOSE, TOPIC,
-                                  "offset {a} of topic '{t}' partition {p} was not committed by this "
-                                  "application"},
-    [WEIR_START_SHORTER] = {"shorter", CHOOSE, TOPIC,
-                            "topic '{t}' partition {p} ends at {b}, and the last commit covers it up to "
-                            "{a}"},
-    [WEIR_START_REWRITTEN] = {"rewritten", CHOOSE, TOPIC,
-                              "topic '{t}' partition {p} was cut at {b} and written anew, and the last "
-                              "commit covers it up to {a}"},
-    [WEIR_START_FOREIGN_TAIL] = {"foreign-tail", CHOOSE, TOPIC,
-                                 "topic '{t}' partition {p} has records from {a} on (it ends at {b}) that "
-                                 "this application did not write"},
+    [WEIR_START_PARTITIONS] =
+        {"partitions", CHOOSE, TOPIC,
+         "topic '{t}' has {a} partitions, and the job now has {b} tasks on it: the "
+         "partitions of its inputs have changed"},
+    [WEIR_START_NO_ENTRY] =
+        {"no-entry", CHOOSE, TOPIC,
+         "the last commit does not name topic '{t}' partition {p}: '{o}' was not "
+         "part of the program that ran last"},
+    [WEIR_START_ENTRY_FOREIGN] =
+        {"entry-foreign", CHOOSE, TOPIC,
+         "offset {a} of topic '{t}' partition {p} was not committed by this "
+         "application"},
+    [WEIR_START_SHORTER] =
+        {"shorter", CHOOSE, TOPIC,
+         "topic '{t}' partition {p} ends at {b}, and the last commit covers it up to "
+         "{a}"},
+    [WEIR_START_REWRITTEN] =
+        {"rewritten", CHOOSE, TOPIC,
+         "topic '{t}' partition {p} was cut at {b} and written anew, and the last "
+         "commit covers it up to {a}"},
+    [WEIR_START_FOREIGN_TAIL] =
+        {"foreign-tail", CHOOSE, TOPIC,
+         "topic '{t}' partition {p} has records from {a} on (it ends at {b}) that "
+         "this application did not write"},
     [WEIR_START_HEAD_GONE] = {"head-gone", CHOOSE, TOPIC,
                               "topic '{t}' partition {p} has lost its records below {b}"},
-    [WEIR_START_NEW_STORE] = {"new-store", CHOOSE, TOPIC,
-                              "store '{o}' is new, and the application has processed records that it "
-                              "would miss"},
-    [WEIR_START_RENAMED_STORE] = {"renamed-store", CHOOSE, TOPIC,
-                                  "store '{o}' is new, and store '{x}' is not named any more: stores "
-                                  "without a name of their own are numbered, and an edit moves the "
-                                  "numbers; give them names"},
-    [WEIR_START_STORE_LEFT] = {"store-left", NOTED, KEEPS,
-                               "store '{o}' is not named any more; its changelog '{t}' is kept, delete it "
-                               "when nothing needs it"},
+    [WEIR_START_NEW_STORE] =
+        {"new-store", CHOOSE, TOPIC,
+         "store '{o}' is new, and the application has processed records that it "
+         "would miss"},
+    [WEIR_START_RENAMED_STORE] =
+        {"renamed-store", CHOOSE, TOPIC,
+         "store '{o}' is new, and store '{x}' is not named any more: stores "
+         "without a name of their own are numbered, and an edit moves the "
+         "numbers; give them names"},
+    [WEIR_START_STORE_LEFT] =
+        {"store-left", NOTED, KEEPS,
+         "store '{o}' is not named any more; its changelog '{t}' is kept, delete it "
+         "when nothing needs it"},
     [WEIR_START_REPARTITION_LEFT] = {"repartition-left", CHOOSE, KEEPS,
                                      "topic '{t}' is not part of the program any more, and has {a} "
                                      "records that are not processed"},
     [WEIR_START_INPUT_GONE] = {"input-gone", CHOOSE, FED, "input topic '{t}' is gone"},
-    [WEIR_START_INPUT_REPLACED] = {"input-replaced", CHOOSE, FED,
-                                   "input topic '{t}' was deleted and made anew since the last commit"},
-    [WEIR_START_INPUT_REPLACED_STATELESS] = {"input-replaced", NOTED, KEEPS,
-                                             "input topic '{t}' was deleted and made anew since the last "
-                                             "commit; it is read from its beginning"},
-    [WEIR_START_INPUT_MORE] = {"input-more", CHOOSE, READERS,
-                               "input topic '{t}' had {a} partitions and has {b} now: its keys may lie "
-                               "in other partitions than their state"},
+    [WEIR_START_INPUT_REPLACED] =
+        {"input-replaced", CHOOSE, FED,
+         "input topic '{t}' was deleted and made anew since the last commit"},
+    [WEIR_START_INPUT_REPLACED_STATELESS] =
+        {"input-replaced", NOTED, KEEPS,
+         "input topic '{t}' was deleted and made anew since the last "
+         "commit; it is read from its beginning"},
+    [WEIR_START_INPUT_MORE] =
+        {"input-more", CHOOSE, READERS,
+         "input topic '{t}' had {a} partitions and has {b} now: its keys may lie "
+         "in other partitions than their state"},
     [WEIR_START_INPUT_FEWER] = {"input-fewer", CHOOSE, READERS,
                                 "input topic '{t}' had {a} partitions and has {b} now"},
-    [WEIR_START_INPUT_TAIL_LOST] = {"input-tail-lost", NOTED, KEEPS,
-                                    "input topic '{t}' partition {p} has lost its records {a} to {b}, "
-                                    "which were processed; the job goes on at {a}"},
-    [WEIR_START_INPUT_TRIMMED] = {"input-trimmed", NOTED, KEEPS,
-                                  "input topic '{t}' partition {p} has removed its records {a} to {b} "
-                                  "before they were processed; the job goes on at {b}"},
+    [WEIR_START_INPUT_TAIL_LOST] =
+        {"input-tail-lost", NOTED, KEEPS,
+         "input topic '{t}' partition {p} has lost its records {a} to {b}, "
+         "which were processed; the job goes on at {a}"},
+    [WEIR_START_INPUT_TRIMMED] =
+        {"input-trimmed", NOTED, KEEPS,
+         "input topic '{t}' partition {p} has removed its records {a} to {b} "
+         "before they were processed; the job goes on at {b}"},
 };
 
 static const struct row *row_of(enum weir_start_what what)
@@ -202,21 +220,24 @@ static int refuse(const struct weir_start_facts *facts, const struct weir_start_
     if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
     if (weight == FINAL) return weir_error_set(error, WEIR_MISMATCH, "%s%s", text, more);
     const struct weir_start_topic *cut = not_whole(facts);
-    const char *rebuild = cut == NULL ? "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs "
-                                        "from their beginning, "
-                                      : "";
-    return weir_error_set(error, WEIR_MISMATCH,
-                          "%s%s. The choices, .on_mismatch: %sWEIR_ON_MISMATCH_START_EMPTY goes on and "
-                          "starts empty what does not fit",
-                          text, more, rebuild);
+    const char *rebuild = cut == NULL
+                              ? "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs "
+                                "from their beginning, "
+                              : "";
+    return weir_error_set(
+        error, WEIR_MISMATCH,
+        "%s%s. The choices, .on_mismatch: %sWEIR_ON_MISMATCH_START_EMPTY goes on and "
+        "starts empty what does not fit",
+        text, more, rebuild);
 }
 
 static int refuse_rebuild(const struct weir_start_topic *cut, struct weir_error *error)
 {
-    return weir_error_set(error, WEIR_MISMATCH,
-                          "WEIR_ON_MISMATCH_REBUILD needs whole inputs, and '%s' has removed records "
-                          "that were processed: its beginning is gone",
-                          cut->name);
+    return weir_error_set(
+        error, WEIR_MISMATCH,
+        "WEIR_ON_MISMATCH_REBUILD needs whole inputs, and '%s' has removed records "
+        "that were processed: its beginning is gone",
+        cut->name);
 }
 
 static void empty(struct weir_start_topic *topic)
@@ -268,7 +289,8 @@ int weir_start_decide(const struct weir_start_facts *facts,
                       struct weir_error *error)
 {
     bool is_rebuilding = facts->records->is_rebuilding;
-    bool may_choose = choice != WEIR_ON_MISMATCH_REFUSE || is_rebuilding || facts->records->is_emptying;
+    bool may_choose =
+        choice != WEIR_ON_MISMATCH_REFUSE || is_rebuilding || facts->records->is_emptying;
     size_t to_choose = count_of(found, CHOOSE);
     if (count_of(found, FINAL) > 0) return refuse(facts, found, FINAL, error);
     if (to_choose > 0 && !may_choose) return refuse(facts, found, CHOOSE, error);

@@ -199,7 +199,8 @@ static int take_entry(struct weir_start *start, const struct weir_offset_entry *
     return 0;
 }
 
-/* The entry of the application's own topic says that the commit is ours, and which producers wrote. */
+/* The entry of the application's own topic says that the commit is ours, and which producers
+ * wrote. */
 static int take_run(struct weir_start *start, const struct weir_offset_entry *entry,
                     struct weir_error *error)
 {

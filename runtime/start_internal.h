@@ -32,7 +32,8 @@ struct weir_start {
     size_t step;
     size_t outstanding;
     struct weir_arena arena;
-    struct weir_topic_request *topics; /* one per topic of the job's table, then the application's */
+    struct weir_topic_request
+        *topics; /* one per topic of the job's table, then the application's */
     const char *application_topic;
 
     /* What is there: start_look.c. */
@@ -40,7 +41,7 @@ struct weir_start {
     struct weir_application records;
     struct weir_records_reader reader;
     struct weir_committed_request committed;
-    struct weir_commit_run run; /* of the last commit */
+    struct weir_commit_run run;          /* of the last commit */
     struct weir_uuid committed_topic_id; /* of the application's topic */
     int64_t committed_topic_end;
     struct weir_describe_partition_request **asked; /* by topic; NULL: nothing is asked of it */
@@ -70,8 +71,8 @@ struct weir_start {
     struct weir_commit_request commit;
 };
 
-/** A step's answer: 0, the next one may follow when all is answered; WEIR_START_AGAIN: this one once
- * more; negative: the start has failed. */
+/** A step's answer: 0, the next one may follow when all is answered; WEIR_START_AGAIN: this one
+ * once more; negative: the start has failed. */
 enum { WEIR_START_AGAIN = 1 };
 
 /** One more answer is waited for before the next step. */

@@ -5,10 +5,10 @@
 #include "runtime/start_internal.h"
 
 /**
- * Looking, before anything is changed: the group's commit, the partitions, the application's records,
- * where the committed epochs end, who wrote what lies past the commit, and, for a topic that is not
- * ours, whose it is. Costs a few requests per partition and none that grows with the data, except for
- * the headers of a tail that a crash has left.
+ * Looking, before anything is changed: the group's commit, the partitions, the application's
+ * records, where the committed epochs end, who wrote what lies past the commit, and, for a topic
+ * that is not ours, whose it is. Costs a few requests per partition and none that grows with the
+ * data, except for the headers of a tail that a crash has left.
  */
 enum { TAIL_READ_SIZE = 1 << 20 };
 
@@ -290,7 +290,8 @@ int weir_start_look_at_tails(struct weir_start *start, struct weir_error *error)
 
 /* ---- owners ---------------------------------------------------------------------------------- */
 
-/* `app-x-counts-changelog` may be of `app`, of `app-x` and of `app-x-counts`: whose records name it? */
+/* `app-x-counts-changelog` may be of `app`, of `app-x` and of `app-x-counts`: whose records name
+ * it? */
 static const char *next_candidate(struct weir_start *start)
 {
     const struct weir_start_facts *facts = &start->facts;

@@ -5,9 +5,10 @@
 #include "runtime/start_internal.h"
 
 /**
- * Making what is missing, once it is decided. Each step is durable before the next one begins, and what
- * is to be made or emptied stands in the application's records before it is touched: whatever step a
- * kill hits, the next start finds out where it was and goes on there (runtime/application.h).
+ * Making what is missing, once it is decided. Each step is durable before the next one begins, and
+ * what is to be made or emptied stands in the application's records before it is touched: whatever
+ * step a kill hits, the next start finds out where it was and goes on there
+ * (runtime/application.h).
  */
 
 static struct weir_start_topic *topic_at(struct weir_start *start, size_t index)
@@ -100,8 +101,8 @@ static int take_made(struct weir_start *start, size_t index, struct weir_error *
 {
     const struct weir_request *request = &start->topics[index].request;
     if (request->rc >= 0 || request->rc == WEIR_EXISTS) return 0;
-    const char *name = index < start->facts.topic_count ? topic_at(start, index)->name
-                                                        : start->application_topic;
+    const char *name =
+        index < start->facts.topic_count ? topic_at(start, index)->name : start->application_topic;
     *error = request->error;
     return weir_error_wrap(error, request->rc, "create topic '%s'", name);
 }
@@ -179,7 +180,8 @@ static int take_new(struct weir_start *start, size_t index, struct weir_error *e
     int32_t wanted = start->streams->topics[index].partition_count;
     if (described->partition_count != wanted) {
         return weir_error_set(error, WEIR_MISMATCH,
-                              "topic '%s' was made with %" PRId32 " partitions while the job started, "
+                              "topic '%s' was made with %" PRId32
+                              " partitions while the job started, "
                               "which counted on %" PRId32 ": start it again",
                               topic->name, described->partition_count, wanted);
     }
@@ -258,8 +260,9 @@ static void cut_partition(struct weir_start *start, const struct weir_start_topi
     weir_broker_cut(streams->broker, cut);
 }
 
-/* Records of this job that no commit covers: they will be processed again. Everything else that lies
- * there was a difference. A changelog may have lost its head up to beyond the committed end. */
+/* Records of this job that no commit covers: they will be processed again. Everything else that
+ * lies there was a difference. A changelog may have lost its head up to beyond the committed
+ * end. */
 static bool has_tail(const struct weir_start_partition *partition)
 {
     return partition->has_entry && partition->log_end > partition->committed_end &&

@@ -222,8 +222,9 @@ static void add_config(struct weir_config_entry *configs, size_t *count, const c
     configs[(*count)++] = (struct weir_config_entry){.key = key, .value = value};
 }
 
-/* Records carry the data's own time, however far that is from today; what the log's defaults bound for
- * users is not lost here; and what a commit names is on the disk, whatever flush.policy users chose. */
+/* Records carry the data's own time, however far that is from today; what the log's defaults
+ * bound for users is not lost here; and what a commit names is on the disk, whatever
+ * flush.policy users chose. */
 static void add_common(struct weir_config_entry *configs, size_t *count)
 {
     add_config(configs, count, "message.timestamp.type", "CreateTime");

@@ -47,8 +47,8 @@ struct weir_collector {
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
                          struct weir_budget *batch_budget, const struct weir_job_topic *topics,
                          size_t topic_count);
-/** What goes to internal topics carries this producer and a sequence per partition, so that the next
- * start can tell whose it is. Before the first record. */
+/** What goes to internal topics carries this producer and a sequence per partition, so that the
+ * next start can tell whose it is. Before the first record. */
 void weir_collector_set_producer(struct weir_collector *collector, int64_t producer_id,
                                  int16_t producer_epoch);
 void weir_collector_close(struct weir_collector *collector);

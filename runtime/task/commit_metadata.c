@@ -125,7 +125,8 @@ static int open_text(struct weir_slice text, struct weir_arena *arena, struct we
 {
     struct weir_slice bytes = base64_decode(text, arena);
     if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
-    if (weir_slice_is_null(bytes)) return weir_error_set(error, WEIR_CORRUPT, "not commit metadata");
+    if (weir_slice_is_null(bytes))
+        return weir_error_set(error, WEIR_CORRUPT, "not commit metadata");
     *reader = weir_reader(bytes);
     uint8_t magic = weir_reader_u8(reader);
     uint8_t version = weir_reader_u8(reader);
@@ -164,7 +165,8 @@ struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
     bytes[1] = VERSION;
     weir_store_u32(bytes + 2, (uint32_t)run->count);
     for (size_t i = 0; i < run->count; i++) {
-        weir_store_u64(bytes + RUN_FIXED_SIZE + i * sizeof(int64_t), (uint64_t)run->producer_ids[i]);
+        weir_store_u64(bytes + RUN_FIXED_SIZE + i * sizeof(int64_t),
+                       (uint64_t)run->producer_ids[i]);
     }
     return base64_encode(weir_slice(bytes, size), arena);
 }

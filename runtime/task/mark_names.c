@@ -6,17 +6,17 @@
 /**
  * What a node is called in a commit.
  *
- * Its times (observed stream time, timers) must find it again after the program was edited, and must
- * not find another one. Numbers do neither: a filter put in front moves them all, and with them the
- * names that nodes get by number (KSTREAM-PROCESSOR-0000000003). So a node goes by what an edit leaves
- * alone, the first that it has of
+ * Its times (observed stream time, timers) must find it again after the program was edited, and
+ * must not find another one. Numbers do neither: a filter put in front moves them all, and with
+ * them the names that nodes get by number (KSTREAM-PROCESSOR-0000000003). So a node goes by what an
+ * edit leaves alone, the first that it has of
  *
  *   store:<name>      its first store, which is where its state is
  *   name:<name>       the name its user gave it
  *   kind:<operator>   what it does
  *
- * Where several nodes of a sub-topology have one of these, all but the first have #1, #2, ... behind it,
- * in order of declaration.
+ * Where several nodes of a sub-topology have one of these, all but the first have #1, #2, ...
+ * behind it, in order of declaration.
  */
 enum { NAME_DIGITS = 10 };
 
@@ -51,8 +51,7 @@ int weir_task_name_nodes(struct weir_task *task)
             before += strcmp(bases[k], bases[i]) == 0;
         }
         task->nodes[i].mark_name =
-            before == 0 ? bases[i]
-                        : weir_arena_printf(&task->memory, "%s#%d", bases[i], before);
+            before == 0 ? bases[i] : weir_arena_printf(&task->memory, "%s#%d", bases[i], before);
     }
     return weir_arena_failed(&task->memory) ? WEIR_NO_MEMORY : 0;
 }

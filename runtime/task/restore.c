@@ -57,8 +57,8 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
 {
     struct weir_changelog_position position = weir_store_position(store);
     bool usable = is_usable(&position, source);
-    int64_t from = usable && position.offset > source->log_start ? position.offset
-                                                                 : source->log_start;
+    int64_t from =
+        usable && position.offset > source->log_start ? position.offset : source->log_start;
     bool is_in_doubt =
         usable && position.offset > 0 && position.leader_epoch != source->leader_epoch;
     *restore = (struct weir_restore){
@@ -173,8 +173,8 @@ static int apply_records(struct weir_restore *restore, const struct weir_record 
     return 0;
 }
 
-/* Up to where the epoch of the store's position ended; beyond it, the position is of records that the
- * log does not have any more. */
+/* Up to where the epoch of the store's position ended; beyond it, the position is of records
+ * that the log does not have any more. */
 static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
 {
     const struct weir_epoch_end_request *epoch = &restore->epoch;

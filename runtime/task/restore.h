@@ -10,9 +10,9 @@
  * The backend says how far it is: {topic id, leader epoch, offset}. Where that lies within what is
  * committed, only the tail of the changelog is read; a position of another topic, of a later epoch
  * or beyond the committed end means that the log is not the one the store was written with: it is
- * cleared and read from the start. So is one of an epoch that ended below the position: a table's own
- * topic may have lost its tail with the power, and other records have taken the offsets. The log is
- * asked where an older epoch ended before the first fetch.
+ * cleared and read from the start. So is one of an epoch that ended below the position: a table's
+ * own topic may have lost its tail with the power, and other records have taken the offsets. The
+ * log is asked where an older epoch ended before the first fetch.
  */
 struct weir_restore {
     struct weir_fetch_request fetch;
@@ -24,7 +24,7 @@ struct weir_restore {
     struct weir_input_queue queue;
     struct weir_changelog_position position; /* topic id and epoch to be stamped; offset: reached */
     int64_t log_start;
-    int64_t end;                             /* exclusive */
+    int64_t end;                         /* exclusive */
     struct weir_epoch_end_request epoch; /* of the position that the store came with */
     bool is_in_doubt;                    /* the epoch has to be asked for */
     bool is_outstanding;
@@ -44,8 +44,9 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
                       struct weir_store *store, const struct weir_restore_source *source,
                       struct weir_error *error);
 void weir_restore_close(struct weir_restore *restore);
-/** Send the next request, a fetch or the question for the epoch, unless one is under way or all is read.
- * True if one was sent; the restore is the context that `done` finds, `context` is in it. */
+/** Send the next request, a fetch or the question for the epoch, unless one is under way or all
+ * is read. True if one was sent; the restore is the context that `done` finds, `context` is in
+ * it. */
 bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker,
                         struct weir_actor *reply_to, void (*done)(struct weir_request *request),
                         void *context);

@@ -1,8 +1,9 @@
 /*
  * A counting job is crashed again and again, at random operations of its disk, by kill and by power
- * loss, in logs whose default is to flush and in such whose default is not to (flush.policy=os; only what
- * the test itself counts is flushed there). Whatever happens: it starts; on every start the store is the fold of its committed changelog, and once
- * the job is drained the counts are those of a batch computation over the input.
+ * loss, in logs whose default is to flush and in such whose default is not to (flush.policy=os;
+ * only what the test itself counts is flushed there). Whatever happens: it starts; on every start
+ * the store is the fold of its committed changelog, and once the job is drained the counts are
+ * those of a batch computation over the input.
  *
  *     WEIR_SEED=123 test_job_crash      replays one seed
  *     WEIR_SEEDS=5000 test_job_crash    tries more of them

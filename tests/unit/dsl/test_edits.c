@@ -1,5 +1,5 @@
-/* A program is edited and started again: what its state knows of time finds its node, whatever was put
- * in front of it. In the simulator. */
+/* A program is edited and started again: what its state knows of time finds its node, whatever
+ * was put in front of it. In the simulator. */
 #include "tests/support/support.h"
 #include "tests/unit/dsl/user_functions.h"
 #include "tests/unit/runtime/task/stage.h"
@@ -44,8 +44,8 @@ static int ignore(struct weir_process *process, void *state, struct weir_call *c
 
 enum program { PLAIN, FILTERED };
 
-/* Records in windows of 10 ms without grace, and two processors with a timer each; edited: a filter in
- * front that lets everything through. */
+/* Records in windows of 10 ms without grace, and two processors with a timer each; edited: a
+ * filter in front that lets everything through. */
 static struct weir_topology *build(enum program program)
 {
     static const struct weir_processor first = {.init = begin_first, .process = ignore};

@@ -323,7 +323,8 @@ START_TEST(metadata_goes_round)
 {
     struct weir_arena arena;
     weir_arena_init(&arena, stage.env->budget, 0);
-    const struct weir_node_mark marks[] = {{"store:counts", 0, 100}, {"kind:process#1", WEIR_MARK_OBSERVED, INT64_MAX}};
+    const struct weir_node_mark marks[] = {{"store:counts", 0, 100},
+                                           {"kind:process#1", WEIR_MARK_OBSERVED, INT64_MAX}};
     for (size_t count = 0; count <= 2; count++) {
         const struct weir_commit_metadata in = {
             .partition_time_ms = 77, .end_offset = 5, .marks = marks, .mark_count = count};

@@ -1,5 +1,5 @@
-/* What may differ between what a job has committed and what is there at its next start, and what then
- * happens under each choice. In the simulator. */
+/* What may differ between what a job has committed and what is there at its next start, and what
+ * then happens under each choice. In the simulator. */
 #include <stdio.h>
 #include <string.h>
 
@@ -73,8 +73,8 @@ static void expect_refused(const struct weir_topology *topology, enum weir_on_mi
                            const char *text)
 {
     why = (struct weir_error){0};
-    struct weir_streams *streams = weir_streams_start(
-        stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
+    struct weir_streams *streams =
+        weir_streams_start(stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
     ck_assert_ptr_null(streams);
     ck_assert_msg(why.code == WEIR_MISMATCH, "%d: %s", why.code, why.text);
     ck_assert_msg(strstr(why.text, text) != NULL, "'%s' is not in: %s", text, why.text);
@@ -157,10 +157,8 @@ static void commit_foreign(const char *topic, int64_t offset)
                                             .offset = offset,
                                             .leader_epoch = -1,
                                             .metadata = weir_text("")};
-    struct weir_commit_request commit = {.group = weir_text("app"),
-                                         .entries = &entry,
-                                         .entry_count = 1,
-                                         .is_application = true};
+    struct weir_commit_request commit = {
+        .group = weir_text("app"), .entries = &entry, .entry_count = 1, .is_application = true};
     ask(&commit.request, send_commit, &commit);
 }
 
@@ -183,10 +181,8 @@ static void commit_to_end(void)
         .leader_epoch = in.state.leader_epoch,
         .metadata = weir_commit_metadata_encode(&metadata, &arena),
     };
-    struct weir_commit_request commit = {.group = weir_text("app"),
-                                         .entries = &entry,
-                                         .entry_count = 1,
-                                         .is_application = true};
+    struct weir_commit_request commit = {
+        .group = weir_text("app"), .entries = &entry, .entry_count = 1, .is_application = true};
     ask(&commit.request, send_commit, &commit);
     weir_arena_close(&arena);
 }
@@ -296,7 +292,8 @@ START_TEST(a_changelog_that_was_written_anew_is_refused)
 {
     run_before("abc");
     cut("app-counts-changelog", WEIR_CUT_TAIL, 0);
-    for (int i = 0; i < 4; i++) stage_produce(&stage, "app-counts-changelog", 0, "a", "7", 1);
+    for (int i = 0; i < 4; i++)
+        stage_produce(&stage, "app-counts-changelog", 0, "a", "7", 1);
     expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "was cut at 0 and written anew");
     run(counting(), WEIR_ON_MISMATCH_REBUILD);
     expect_count("a", 1);
@@ -488,7 +485,8 @@ END_TEST
  * where others have taken their offsets before the store is looked at. */
 START_TEST(a_table_forgets_rows_of_a_lost_tail)
 {
-    bool is_committed = _i == 1; /* the store was not there when the job went on: its position is within
+    bool is_committed =
+        _i == 1; /* the store was not there when the job went on: its position is within
                                     what is committed, and of an epoch that ended below it */
     int lost = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
@@ -535,8 +533,8 @@ START_TEST(a_job_starts_after_power_loss_whatever_the_flush_policy)
 }
 END_TEST
 
-/* One life of a stage with a crash at disk operation `at` of a start under a choice; false: the start
- * needs fewer operations. */
+/* One life of a stage with a crash at disk operation `at` of a start under a choice; false: the
+ * start needs fewer operations. */
 static bool crash_in_start(const struct weir_topology *topology, enum weir_on_mismatch choice,
                            uint64_t at, int kind)
 {
@@ -546,8 +544,8 @@ static bool crash_in_start(const struct weir_topology *topology, enum weir_on_mi
                            .fault = kind & 1 ? WEIR_SIM_FAULT_CRASH_AFTER : WEIR_SIM_FAULT_CRASH,
                            .at = at,
                            .crash = kind & 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
-    stage.streams = weir_streams_start(stage.log, topology,
-                                       STAGE_OPTIONS(.on_mismatch = choice), &why);
+    stage.streams =
+        weir_streams_start(stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
     if (!weir_sim_has_crashed(stage.sim, 0)) {
         ck_assert_msg(stage.streams != NULL, "at %d: %s", (int)at, why.text);
         weir_sim_disk_plan(stage.sim, 0,
@@ -596,8 +594,8 @@ static enum weir_on_mismatch prepare(enum crash_case which, uint64_t seed)
     return is_emptied ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD;
 }
 
-/* A kill or a loss of power at any step of a start never refuses the next one, and a choice that was
- * made is not made undone. */
+/* A kill or a loss of power at any step of a start never refuses the next one, and a choice that
+ * was made is not made undone. */
 START_TEST(a_start_that_is_killed_at_any_step_is_gone_on_with)
 {
     static const uint64_t counts[] = {

@@ -65,7 +65,8 @@ static void make(size_t index, enum weir_start_role role, const char *name)
     topics[index].record = &own[records.topic_count++];
 }
 
-/* A job that has run and was stopped: an input, a changelog, a repartition topic, nothing differs. */
+/* A job that has run and was stopped: an input, a changelog, a repartition topic, nothing
+ * differs. */
 static void set_up(void)
 {
     weir_heap_init(&heap, false);
@@ -215,7 +216,8 @@ END_TEST
 START_TEST(a_topic_that_is_not_ours_cannot_be_chosen_away)
 {
     topics[CHANGELOG].id = id_of(77);
-    for (size_t p = 0; p < 2; p++) partitions[CHANGELOG][p].has_entry = false;
+    for (size_t p = 0; p < 2; p++)
+        partitions[CHANGELOG][p].has_entry = false;
     for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
         ck_assert_int_eq(decide((enum weir_on_mismatch)choice), WEIR_MISMATCH);
         ck_assert(!topics[CHANGELOG].is_emptied);
@@ -270,7 +272,8 @@ END_TEST
 
 START_TEST(a_repartition_topic_that_is_left_with_records_is_refused)
 {
-    const struct weir_own_topic left = {.name = "app-old", .of = "old", .role = WEIR_OWN_REPARTITION};
+    const struct weir_own_topic left = {
+        .name = "app-old", .of = "old", .role = WEIR_OWN_REPARTITION};
     struct weir_start_left lefts[] = {{.record = &left, .unprocessed = 0}};
     facts.left = lefts;
     facts.left_count = 1;
@@ -301,7 +304,8 @@ START_TEST(long_names_are_cut_to_fit)
     topics[CHANGELOG].name = topics[CHANGELOG].of = name;
     topics[CHANGELOG].owner = name;
     topics[CHANGELOG].record = NULL;
-    for (size_t p = 0; p < 2; p++) partitions[CHANGELOG][p].has_entry = false;
+    for (size_t p = 0; p < 2; p++)
+        partitions[CHANGELOG][p].has_entry = false;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
     ck_assert_uint_lt(strlen(error.text), WEIR_ERROR_TEXT_SIZE);
     char small[16];
@@ -319,7 +323,8 @@ START_TEST(records_of_an_application_go_round)
     weir_buffer_init(&value, &budget, 0);
     struct weir_application folded = {.arena = &arena};
     weir_application_encode_topic(&own[0], &key, &value);
-    struct weir_record record = {.key = weir_buffer_slice(&key), .value = weir_buffer_slice(&value)};
+    struct weir_record record = {.key = weir_buffer_slice(&key),
+                                 .value = weir_buffer_slice(&value)};
     ck_assert_int_eq(weir_application_apply(&folded, &record, &error), 0);
     const struct weir_own_topic *topic = weir_application_find(&folded, "store");
     ck_assert_ptr_nonnull(topic);
