@@ -260,7 +260,64 @@ static int take_left(struct weir_start *start)
     return 0;
 }
 
-/* A store would know the records of all inputs of its sub-topology. */
+/* ---- tables over topics ---------------------------------------------------------------------- */
+
+/* A topic that keeps the latest record of each key for ever is a changelog itself. */
+static bool keeps_all_keys(const struct weir_start *start, int32_t source)
+{
+    const struct weir_topic_request *described = &start->topics[source];
+    return described->request.rc >= 0 && described->config.cleanup_compact &&
+           !described->config.cleanup_delete;
+}
+
+/*
+ * Whether a table has a changelog of its own. What was decided once stands, and is recorded by what is
+ * there: a changelog in the application's records or in the commit; without one, a committed position
+ * of the table's topic says that the topic has served so far, and a changelog made now would lack what
+ * is below it. So a topic whose policy changes later loses no row of a table that runs already.
+ */
+static bool has_own_changelog(const struct weir_start *start, size_t changelog, int32_t source)
+{
+    const struct weir_start_topic *own = &start->facts.topics[changelog];
+    if (own->record != NULL || own->entry_count > 0) return true;
+    if (start->facts.topics[source].entry_count > 0) return false;
+    return !keeps_all_keys(start, source) && !start->streams->options.reuse_source_topics;
+}
+
+static void say_at_risk(const struct weir_start *start, const struct weir_plan_store *store)
+{
+    if (keeps_all_keys(start, store->source_topic)) return;
+    weir_log(&start->streams->env->logger, WEIR_LOG_WARN, "table.without_changelog",
+             "application=%s store=%s topic=%s why=\"rows that the topic's retention takes are gone "
+             "when local state is lost\"",
+             start->facts.application_id, store->spec.name,
+             start->facts.topics[store->source_topic].name);
+}
+
+static void choose_changelogs(struct weir_start *start)
+{
+    struct weir_streams *streams = start->streams;
+    const struct weir_topology *topology = streams->topology;
+    for (size_t i = 0; i < topology->store_count; i++) {
+        const struct weir_plan_store *store = &topology->stores[i];
+        const size_t changelog = weir_changelog_topic(topology, i);
+        if (store->source_topic < 0 || streams->topics[changelog].name == NULL) continue;
+        if (has_own_changelog(start, changelog, store->source_topic)) continue;
+        say_at_risk(start, store);
+        streams->topics[changelog] = (struct weir_job_topic){0};
+        start->facts.topics[changelog] = (struct weir_start_topic){0};
+        weir_assert(start->facts.topics[changelog].role == WEIR_START_OTHER);
+    }
+}
+
+/* What a store's content comes from: all inputs of its sub-topology, or a table's own topic. */
+static bool is_fed_by(const struct weir_topology *topology, size_t store, int32_t topic)
+{
+    int32_t source = topology->stores[store].source_topic;
+    return source < 0 || source == topic;
+}
+
+/* A store would know the records of its inputs. */
 static void note_progress(struct weir_start *start)
 {
     const struct weir_topology *topology = start->streams->topology;
@@ -269,8 +326,9 @@ static void note_progress(struct weir_start *start)
         if (topic->role != WEIR_START_CHANGELOG) continue;
         const struct weir_plan_subtopology *sub = &topology->subtopologies[topic->subtopology];
         for (size_t i = 0; i < sub->source_count; i++) {
-            const struct weir_start_topic *input =
-                &start->facts.topics[topology->nodes[sub->sources[i]].topic];
+            const int32_t number = topology->nodes[sub->sources[i]].topic;
+            const struct weir_start_topic *input = &start->facts.topics[number];
+            if (!is_fed_by(topology, t - topology->topic_count, number)) continue;
             for (int32_t p = 0; input->exists && p < input->partition_count; p++) {
                 topic->has_progress |= input->partitions[p].has_processed;
             }
@@ -301,6 +359,7 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
         if (facts->topics[t].name == NULL) continue;
         facts->topics[t].record = weir_application_find(&start->records, facts->topics[t].name);
     }
+    choose_changelogs(start);
     note_progress(start);
     if (take_left(start) < 0) return weir_start_no_memory(error);
     return 0;

@@ -75,7 +75,8 @@ static void take_options(struct weir_streams *streams, const struct weir_streams
     if (taken->cache_max_bytes == 0) taken->cache_max_bytes = CACHE_BYTES;
 }
 
-/* The job's table of topics: names are known now, the rest when the log has been asked. */
+/* The job's table of topics: names are known now, the rest when the log has been asked. A table over a
+ * topic has the name of a changelog until the start has decided whether it needs one. */
 static void name_topics(struct weir_streams *streams)
 {
     const struct weir_topology *topology = streams->topology;
@@ -90,7 +91,7 @@ static void name_topics(struct weir_streams *streams)
     }
     for (size_t i = 0; i < topology->store_count; i++) {
         const struct weir_plan_store *plan = &topology->stores[i];
-        if (!plan->spec.is_logged || plan->source_topic >= 0) continue;
+        if (!plan->spec.is_logged) continue;
         struct weir_job_topic *topic = &streams->topics[weir_changelog_topic(topology, i)];
         topic->is_internal = true;
         topic->name = weir_arena_printf(memory, "%s-%s-changelog", id, plan->spec.name);

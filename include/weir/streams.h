@@ -56,6 +56,9 @@ struct weir_streams_options {
     enum weir_on_error on_production_error;
     const char *dead_letter_topic; /* errors.dead.letter.queue.topic.name */
     enum weir_on_mismatch on_mismatch;
+    /* topology.optimization reuse.ktable.source.topics: a table's topic serves as its changelog even if
+     * it is not compacted. Rows that its retention takes are gone when local state is lost. */
+    bool reuse_source_topics;
 };
 /** `struct weir_streams_options options = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "app"};` */
 #define WEIR_STREAMS_OPTIONS_INIT .size = sizeof(struct weir_streams_options)

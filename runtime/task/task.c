@@ -275,7 +275,8 @@ static int append_changelog(void *context, struct weir_store *store,
     }
     int32_t index = task->plan->stores[local];
     const struct weir_plan_store *plan = &topology->stores[index];
-    if (!plan->spec.is_logged || plan->source_topic >= 0) return 0;
+    if (!plan->spec.is_logged) return 0;
+    if (weir_task_source_topic(task->options.config, (size_t)index) >= 0) return 0;
     return weir_collector_add(task->options.collector,
                               weir_changelog_topic(topology, (size_t)index),
                               task->options.partition, record, &task->error);

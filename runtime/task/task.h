@@ -128,6 +128,14 @@ static inline size_t weir_changelog_topic(const struct weir_topology *topology, 
 /** mark_names.c: what a commit calls the task's nodes. WEIR_NO_MEMORY. */
 int weir_task_name_nodes(struct weir_task *task);
 
+/** The topic that serves as the changelog of the topology's store `store`; -1: it has its own. */
+static inline int32_t weir_task_source_topic(const struct weir_task_config *config, size_t store)
+{
+    const struct weir_topology *topology = config->topology;
+    bool has_own = config->topics[weir_changelog_topic(topology, store)].name != NULL;
+    return has_own ? -1 : topology->stores[store].source_topic;
+}
+
 /* ---- dead_letter.c --------------------------------------------------------------------------- */
 
 /** A row failed at `node` with task->record_error: fail, skip or dead letter. */

@@ -170,7 +170,8 @@ static size_t change_bytes_max(const struct weir_task *task, int32_t store)
 {
     const struct weir_topology *topology = task->options.config->topology;
     const struct weir_plan_store *plan = &topology->stores[store];
-    if (!plan->spec.is_logged || plan->source_topic >= 0) return 0;
+    if (!plan->spec.is_logged) return 0;
+    if (weir_task_source_topic(task->options.config, (size_t)store) >= 0) return 0;
     size_t changelog = weir_changelog_topic(topology, (size_t)store);
     return weir_collector_payload_max(&task->options.config->topics[changelog]);
 }

@@ -33,7 +33,7 @@ static struct weir_job_partition *changelog_of(const struct weir_stream_thread *
 {
     const struct weir_topology *topology = thread->streams->topology;
     size_t store = (size_t)task->plan->stores[local];
-    int32_t source = topology->stores[store].source_topic;
+    int32_t source = weir_task_source_topic(&thread->streams->task_config, store);
     size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(topology, store);
     return weir_job_partition(thread->streams, topic, task->options.partition);
 }

@@ -147,7 +147,7 @@ static void store_positions(const struct weir_stream_thread *thread, const struc
     const struct weir_topology *topology = streams->topology;
     for (size_t i = 0; i < task->plan->store_count; i++) {
         size_t store = (size_t)task->plan->stores[i];
-        int32_t source = topology->stores[store].source_topic;
+        int32_t source = weir_task_source_topic(&streams->task_config, store);
         size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(topology, store);
         positions[i] = (struct weir_changelog_position){0};
         const struct weir_job_partition *partition =

@@ -54,7 +54,9 @@ struct weir_plan_node {
 struct weir_plan_store {
     struct weir_store_spec spec;
     int32_t subtopology;
-    int32_t source_topic; /* a table's topic serves as its changelog; -1: a changelog of its own */
+    /* A table's topic, which may serve as its changelog: the start decides, because it depends on
+     * what the topic keeps (weir_task_source_topic). -1: a changelog of its own in any case. */
+    int32_t source_topic;
     int64_t changelog_retention_ms; /* windowed: retention + 24 h, else 0: compact */
 };
 
