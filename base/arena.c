@@ -7,6 +7,19 @@
 
 #include "base/assert.h"
 
+/* With the address sanitizer what was not handed out is poisoned, and each allocation is followed by a
+ * red zone: a write past its end is found though the block goes on. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+enum { RED_ZONE = 16 };
+#define POISON(bytes, size) ASAN_POISON_MEMORY_REGION(bytes, size)
+#define UNPOISON(bytes, size) ASAN_UNPOISON_MEMORY_REGION(bytes, size)
+#else
+enum { RED_ZONE = 0 };
+#define POISON(bytes, size) ((void)(bytes), (void)(size))
+#define UNPOISON(bytes, size) ((void)(bytes), (void)(size))
+#endif
+
 /*
  * Blocks stand in a chain in the order they were filled. Those up to `current` are in use, those
  * behind it are left from before the last reset and are taken again before any new one is made. A
@@ -36,6 +49,7 @@ void weir_arena_close(struct weir_arena *arena)
     while (arena->first != NULL) {
         struct weir_arena_block *block = arena->first;
         arena->first = block->next;
+        UNPOISON(block + 1, block->capacity);
         weir_free(block);
     }
     arena->current = NULL;
@@ -46,6 +60,10 @@ void weir_arena_reset(struct weir_arena *arena)
 {
     arena->current = arena->first;
     if (arena->current != NULL) arena->current->used = 0;
+    for (struct weir_arena_block *block = arena->first; RED_ZONE > 0 && block != NULL;
+         block = block->next) {
+        POISON(block + 1, block->capacity);
+    }
     arena->used = 0;
     arena->failed = false;
 }
@@ -74,7 +92,9 @@ static struct weir_arena_block *arena_new_block(struct weir_arena *arena, size_t
 {
     size_t capacity = size > arena->block_size ? size : arena->block_size;
     struct weir_arena_block *block = weir_alloc(arena->budget, sizeof *block + capacity);
-    if (block != NULL) block->capacity = capacity;
+    if (block == NULL) return NULL;
+    block->capacity = capacity;
+    POISON(block + 1, capacity);
     return block;
 }
 
@@ -106,18 +126,20 @@ void *weir_arena_alloc(struct weir_arena *arena, size_t size)
         arena->failed = true;
         return NULL;
     }
+    const size_t asked = size;
     /* Zero bytes get an address too, so that NULL always means failure. */
     size = (size + (size == 0) + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
 
-    if (!arena_has_room(arena, size) && !arena_advance(arena, size)) {
+    if (!arena_has_room(arena, size + RED_ZONE) && !arena_advance(arena, size + RED_ZONE)) {
         arena->failed = true;
         return NULL;
     }
     struct weir_arena_block *block = arena->current;
     uint8_t *bytes = (uint8_t *)(block + 1) + block->used;
-    block->used += size;
+    block->used += size + RED_ZONE;
     arena->used += size;
     weir_assert(block->used <= block->capacity);
+    UNPOISON(bytes, asked);
     return bytes;
 }
 

@@ -317,7 +317,7 @@ START_TEST(each_allocation_of_a_builder_may_fail)
     for (bool has_failed = true; has_failed; fail_at++) {
         struct weir_builder *builder = weir_builder_new();
         struct weir_error error = {0};
-        builder->arena.block_size = 64; /* many blocks */
+        builder->arena.block_size = 1; /* each allocation is one of the heap's */
         atomic_store(&builder->heap.fail_at, fail_at);
         declare_all(builder);
         struct weir_topology *topology = weir_build(builder, &error);
@@ -342,7 +342,7 @@ START_TEST(each_allocation_of_a_topology_may_fail)
         struct weir_topology topology = {.magic = WEIR_TOPOLOGY_MAGIC};
         weir_heap_init(&topology.heap, false);
         weir_budget_init(&topology.budget, "topology", &topology.heap, NULL, 0);
-        weir_arena_init(&topology.arena, &topology.budget, 64); /* many blocks */
+        weir_arena_init(&topology.arena, &topology.budget, 1);
         atomic_store(&topology.heap.fail_at, fail_at);
         rc = weir_lower(builder, &topology, &error);
         if (rc < 0) ck_assert_int_eq(rc, WEIR_NO_MEMORY);
@@ -351,6 +351,26 @@ START_TEST(each_allocation_of_a_topology_may_fail)
         ck_assert_uint_lt(fail_at, 10000);
     }
     weir_builder_free(builder);
+}
+END_TEST
+
+/* A repartition topic is called after its store, with one suffix, also where the store has it. */
+START_TEST(a_repartition_topic_has_its_suffix_once)
+{
+    static const char *const stores[] = {"counts", "counts-repartition"};
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *stream = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    struct weir_grouped *grouped = weir_group_by(stream, value_as_key, NULL, WEIR_STRING);
+    (void)weir_count(grouped, WEIR_STORE(.name = stores[_i]));
+    struct weir_topology *topology = build(builder);
+    size_t found = 0;
+    for (size_t i = 0; i < topology->topic_count; i++) {
+        if (!topology->topics[i].is_repartition) continue;
+        ck_assert_str_eq(topology->topics[i].name, "counts-repartition");
+        found++;
+    }
+    ck_assert_uint_eq(found, 1);
+    weir_topology_free(topology);
 }
 END_TEST
 
@@ -386,6 +406,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, windowed_keys_are_written_and_read);
     tcase_add_test(tests, each_allocation_of_a_builder_may_fail);
     tcase_add_test(tests, each_allocation_of_a_topology_may_fail);
+    tcase_add_loop_test(tests, a_repartition_topic_has_its_suffix_once, 0, 2);
     tcase_add_test(tests, builder_is_built_twice);
     suite_add_tcase(suite, tests);
 }

@@ -141,18 +141,26 @@ static struct weir_serde_call serde_call(struct weir_node *node, bool is_key)
     };
 }
 
+/* As the runtime tells them apart. */
+static int serde_failure(struct weir_node *node)
+{
+    return weir_arena_failed(&stand_of(node)->arena) ? WEIR_NO_MEMORY : WEIR_SERDE;
+}
+
 int weir_node_serialize(struct weir_node *node, const struct weir_serde *serde, bool is_key,
                         const void *object, struct weir_slice *bytes_out)
 {
     struct weir_serde_call call = serde_call(node, is_key);
-    return serde->serialize(serde, &call, &object, 1, bytes_out) == 1 ? 0 : WEIR_SERDE;
+    size_t done = serde->serialize(serde, &call, &object, 1, bytes_out);
+    return done == 1 ? 0 : serde_failure(node);
 }
 
 int weir_node_deserialize(struct weir_node *node, const struct weir_serde *serde, bool is_key,
                           const struct weir_slice *bytes, size_t count, const void **objects_out)
 {
     struct weir_serde_call call = serde_call(node, is_key);
-    return serde->deserialize(serde, &call, bytes, count, objects_out) == count ? 0 : WEIR_SERDE;
+    size_t done = serde->deserialize(serde, &call, bytes, count, objects_out);
+    return done == count ? 0 : serde_failure(node);
 }
 
 /* Row by row; what cannot be written is left out. */
@@ -165,6 +173,7 @@ static int make_bytes(struct weir_node *node, const struct weir_batch *batch,
     uint32_t *rows = weir_arena_array(arena, batch->count, sizeof *rows);
     const void *const *objects = is_key ? batch->keys : batch->values;
     size_t kept = 0;
+    if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
         int rc = weir_node_serialize(node, serde, is_key, objects[row], &column[row]);

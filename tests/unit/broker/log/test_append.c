@@ -154,12 +154,18 @@ START_TEST(append_checks_timestamps)
     ck_code(test_log_append(&test, &late, NULL), WEIR_INVALID_TIMESTAMP);
     ck_code(test_log_append(&test, &early, NULL), WEIR_INVALID_TIMESTAMP);
     ck_assert_int_eq(state().end_offset, 0);
+    struct test_append latest = {.timestamp_ms = 1002, .now_ms = 2002}; /* just at the bounds */
+    struct test_append earliest = {.timestamp_ms = 3002, .now_ms = 2002};
+    struct test_append too_early = {.timestamp_ms = 3003, .now_ms = 2002};
+    ck_ok(test_log_append(&test, &latest, &result), &test.error);
+    ck_ok(test_log_append(&test, &earliest, &result), &test.error);
+    ck_code(test_log_append(&test, &too_early, NULL), WEIR_INVALID_TIMESTAMP);
+    ck_assert_int_eq(state().max_timestamp_ms, 3002);
 
     test.options.config.message_timestamp_type = WEIR_LOG_APPEND_TIME;
     weir_partition_log_configure(test.log, &test.options.config);
     ck_ok(test_log_append(&test, &late, &result), &test.error);
     ck_assert_int_eq(result.append_time_ms, 2002);
-    ck_assert_int_eq(state().max_timestamp_ms, 2002);
     test_log_expect_all(&test);
 }
 END_TEST

@@ -1,0 +1,130 @@
+/* What was fetched of an input: whole batches are taken, anything else is refused and changes nothing. */
+#include <string.h>
+
+#include "base/env_sim.h"
+#include "runtime/task/input_queue.h"
+#include "tests/support/support.h"
+#include "wire/record_batch.h"
+
+static struct weir_sim *sim;
+static struct weir_env *env;
+static struct weir_input_queue queue;
+static struct weir_error error;
+
+static void set_up(void)
+{
+    sim = weir_sim_new(&(struct weir_sim_options){.seed = 1});
+    env = weir_sim_node(sim, 0);
+    weir_input_queue_init(&queue, env->budget, 0);
+}
+
+static void tear_down(void)
+{
+    weir_input_queue_close(&queue);
+    weir_sim_free(sim);
+}
+
+/* Two batches of two records each, offsets 0 to 3. */
+static struct weir_shared *two_batches(size_t *first_size_out)
+{
+    struct weir_batch_builder builder;
+    struct weir_shared *bytes = weir_shared_new(env->budget, 1024);
+    ck_assert_ptr_nonnull(bytes);
+    bytes->size = 0;
+    weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
+    for (int64_t base = 0; base < 4; base += 2) {
+        const struct weir_record record = {
+            .key = weir_text("key"), .value = weir_text("value"), .timestamp_ms = 5};
+        struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+        struct weir_slice batch;
+        ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+        ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+        ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+        memcpy(bytes->data + bytes->size, batch.data, batch.size);
+        weir_batch_assign(bytes->data + bytes->size, base, 0);
+        bytes->size += batch.size;
+        if (base == 0) *first_size_out = batch.size;
+        weir_batch_builder_reset(&builder);
+    }
+    weir_batch_builder_close(&builder);
+    return bytes;
+}
+
+static size_t taken_count(void)
+{
+    size_t count = 0;
+    const struct weir_record *records;
+    int found;
+    while ((found = weir_input_queue_peek(&queue, &records, &error)) > 0) {
+        for (int i = 0; i < found; i++)
+            ck_assert_int_eq(records[i].offset, (int64_t)count + i);
+        count += (size_t)found;
+        weir_input_queue_advance(&queue, (size_t)found);
+    }
+    ck_ok(found, &error);
+    weir_input_queue_release(&queue);
+    return count;
+}
+
+/* Cut at every byte: the whole batches before the cut are taken, the cut one is an error and never read
+ * as a header. */
+START_TEST(a_cut_batch_is_refused)
+{
+    size_t first_size = 0;
+    struct weir_shared *bytes = two_batches(&first_size);
+    for (size_t size = 1; size <= bytes->size; size++) {
+        /* Of the cut's size exactly, so that a read past it is found by the sanitizer. */
+        struct weir_shared *cut = weir_shared_new(env->budget, size);
+        ck_assert_ptr_nonnull(cut);
+        memcpy(cut->data, bytes->data, size);
+        cut->size = size;
+        bool is_whole = size == first_size || size == bytes->size;
+        size_t whole = (size_t)(size >= first_size) + (size_t)(size == bytes->size);
+        ck_code(weir_input_queue_push(&queue, cut, 0, size, &error), is_whole ? 0 : WEIR_CORRUPT);
+        ck_assert_int_eq(queue.fetch_offset, (int64_t)whole * 2);
+        ck_assert_uint_eq(taken_count(), whole * 2);
+        weir_shared_unref(cut);
+        weir_input_queue_close(&queue);
+        weir_input_queue_init(&queue, env->budget, 0);
+    }
+    weir_shared_unref(bytes);
+}
+END_TEST
+
+/* Each allocation fails once: the push or the peek says so, and the same bytes are taken the next time. */
+START_TEST(each_allocation_may_fail)
+{
+    size_t first_size = 0;
+    struct weir_shared *bytes = two_batches(&first_size);
+    uint64_t nth = 1;
+    for (bool has_failed = true; has_failed; nth++) {
+        const struct weir_record *records;
+        atomic_store(&env->heap->fail_at, nth);
+        int rc = weir_input_queue_push(&queue, bytes, 0, bytes->size, &error);
+        if (rc >= 0) rc = weir_input_queue_peek(&queue, &records, &error);
+        has_failed = atomic_load(&env->heap->fail_at) == 0;
+        atomic_store(&env->heap->fail_at, 0);
+        ck_assert(has_failed ? rc == WEIR_NO_MEMORY : rc > 0);
+        ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+        ck_assert_uint_eq(taken_count(), 4);
+        weir_input_queue_close(&queue);
+        weir_input_queue_init(&queue, env->budget, 0);
+    }
+    ck_assert_uint_gt(nth, 3);
+    weir_shared_unref(bytes);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("input queue");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_cut_batch_is_refused);
+    tcase_add_test(tests, each_allocation_may_fail);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("input queue", add);
+}
