@@ -2,7 +2,7 @@
 # The fraud job on a CSV file with bad lines: they are reported, counted, sent to a dead-letter topic, and
 # the job goes on; a second run finds nothing new; another source on the same directory is refused,
 # a file that was changed is a new import.
-# usage: fraud_csv.sh FRAUD_PROGRAM [REAL_FILE]
+# usage: fraud_csv.sh FRAUD_PROGRAM
 set -euo pipefail
 fraud=$1
 weir=$(dirname "$fraud")/../cli/weir
@@ -86,11 +86,3 @@ expect 'header.csv: a header line and no payment behind it'
 { head -n 1 "$work/payments.csv"; echo a,b; } >"$work/bad.csv"
 if run --data "$work/none" --csv "$work/bad.csv" >"$work/said"; then echo "nothing was read, rc 0"; exit 1; fi
 expect 'bad.csv: none of its lines is a payment; line 2: 2 fields'
-
-if [ -r "${2:-/nowhere}" ]; then
-    run --data "$work/real" --csv "$2"
-    expect '^checked  state=last-place'
-    grep '^result' "$work/out"
-else
-    echo "no real file at '${2:-}': only the made one was read"
-fi
