@@ -4,16 +4,17 @@
 
 /*
  * Which partitions exist. A partition's folder is made when it is first used, long after its topic;
- * so that a folder which is gone later is not taken for one that never was, the metadata says of each
- * that it has been made, and in which log directory (KIP-858's field). The order:
+ * so that a folder which is gone later is not taken for one that never was, the metadata says of
+ * each that it has been made, and in which log directory (KIP-858's field). The order:
  *
  *     folder, first segment, mark: durable ──> PartitionChange(directory): durable ──> served
  *
- * A crash between the first two leaves a folder that nobody relies on, and the next use goes on with
- * it. After the third the folder has to be there.
+ * A crash between the first two leaves a folder that nobody relies on, and the next use goes on
+ * with it. After the third the folder has to be there.
  *
- * A thousand partitions that are used for the first time share a few batches: while others are being
- * made, the first of them waits a little, for the flush that it wants costs as much as making one.
+ * A thousand partitions that are used for the first time share a few batches: while others are
+ * being made, the first of them waits a little, for the flush that it wants costs as much as making
+ * one.
  */
 enum { WAIT_MS = 200, ENOUGH = 64 };
 

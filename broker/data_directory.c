@@ -206,7 +206,7 @@ static int need_properties(struct weir_data_directory *directory, struct weir_er
     return write_properties(directory, error);
 }
 
-/* The line is added to what stands there: keys and comments that this version does not know stay. */
+/* The line is added to what is there: keys and comments that this version does not know stay. */
 int weir_data_directory_remember_log(struct weir_data_directory *directory,
                                      struct weir_error *error)
 {
@@ -215,7 +215,8 @@ int weir_data_directory_remember_log(struct weir_data_directory *directory,
     struct weir_log_path path = weir_log_path(directory->path.text, meta_properties);
     struct weir_buffer text;
     weir_buffer_init(&text, directory->env->budget, META_PROPERTIES_SIZE_MAX);
-    int rc = weir_small_file_read(directory->env, path.text, META_PROPERTIES_SIZE_MAX, &text, error);
+    int rc =
+        weir_small_file_read(directory->env, path.text, META_PROPERTIES_SIZE_MAX, &text, error);
     if (rc < 0) goto out;
     if (text.size > 0 && text.data[text.size - 1] != '\n') weir_buffer_append(&text, "\n", 1);
     weir_buffer_append(&text, line, sizeof line - 1);
@@ -237,7 +238,8 @@ static int need_log(struct weir_data_directory *directory, struct weir_error *er
                    weir_stat(directory->env, path, &stat, NULL) == WEIR_NOT_FOUND;
     if (!is_lost) return need_folder(directory->env, path, error);
     return weir_error_set(error, WEIR_CORRUPT,
-                          "'%s' is missing, and meta.properties says that it was there; put it back",
+                          "'%s' is missing, and meta.properties says that it was there; put it "
+                          "back",
                           path);
 }
 

@@ -14,9 +14,9 @@
  *     log/.clean_shutdown  there between a clean close and the next open
  *
  * meta.properties is written before log/ is made: a log/ without it has lost something, and is
- * refused, and so is a directory without it that has anything else in it. Once the first metadata is
- * durable it says so (`log.exists`): from then on a directory without log/, or without metadata in
- * it, is refused too. docs/format/data-directory.md.
+ * refused, and so is a directory without it that has anything else in it. Once the first metadata
+ * is durable it says so (`log.exists`): from then on a directory without log/, or without metadata
+ * in it, is refused too. docs/format/data-directory.md.
  */
 enum { WEIR_DATA_DIRECTORY_VERSION = 1, WEIR_DATA_DIRECTORY_PATH_MAX = 3500 };
 

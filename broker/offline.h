@@ -11,8 +11,8 @@ struct weir_controller;
 /**
  * Which partitions are offline, as the controller knows it: those whose folder is missing or cannot
  * be read (nothing of them is served), and those that are damaged from some offset on (what lies
- * below is served). Shards tell; each change is one line in the log and a step of the gauge, however
- * many requests run into it.
+ * below is served). Shards tell; each change is one line in the log and a step of the gauge,
+ * however many requests run into it.
  *
  *     (serving) ──cannot be opened, damage is read──> offline ──opened whole, topic deleted──> (…)
  *

@@ -347,8 +347,8 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
     char reason[2 * sizeof recovery->reason];
     if (recovery->metadata_was_bad) {
         weir_log(&env->logger, WEIR_LOG_WARN, "partition.metadata_mended",
-                 "topic=%.*s partition=%d reason=\"partition.metadata was damaged, the durable mark "
-                 "says the same\"",
+                 "topic=%.*s partition=%d reason=\"partition.metadata was damaged, the durable "
+                 "mark says the same\"",
                  (int)topic.size, (const char *)topic.data, number);
     }
     bool is_bad = recovery->cut_bytes > 0; /* what is offline has a line of its own */

@@ -16,8 +16,8 @@ struct weir_offsets_partition;
  *                      gone <──failed                 └──durable──> (open)
  *
  * Resolving asks the controller for id, configuration and leader epoch, and whether the partition
- * has been made before: then its folder has to be there. Where it is made now, assigning waits until
- * the metadata says so durably, before anything is served from it: a folder that is lost later is
+ * has been made before: then its folder has to be there. Where it is made now, assigning waits
+ * until the metadata says so durably, before anything is served from it: a folder that is lost later is
  * not taken for one that never was. While opening, working and closing the log belongs to a worker;
  * requests that arrive meanwhile wait in line. Working is for what may block and must be alone:
  * cutting, retention, trimming.

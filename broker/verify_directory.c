@@ -11,8 +11,9 @@
 #include "broker/metadata/metadata_image.h"
 
 /*
- * The metadata is read as a start reads it (the newest snapshot, then the batches behind it), but from
- * the files alone: opening its log would mend them. Then each partition that it knows is looked for.
+ * The metadata is read as a start reads it (the newest snapshot, then the batches behind it), but
+ * from the files alone: opening its log would mend them. Then each partition that it knows is looked
+ * for.
  */
 struct directory {
     struct weir_env *env;
@@ -203,7 +204,9 @@ static int check_owner(const struct directory *directory, const char *folder, co
     bool is_assigned = !weir_uuid_is_zero(topic->partitions[partition].directory_id);
     if (rc == WEIR_NOT_FOUND && is_assigned) {
         (void)weir_list(directory->env, folder, count_segment, &segment_count, NULL);
-        if (segment_count == 0) find(directory, name, "the durable mark and the segments are missing");
+        if (segment_count == 0) {
+            find(directory, name, "the durable mark and the segments are missing");
+        }
     }
     if (rc == 0) {
         rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), directory->env->budget, &arena,

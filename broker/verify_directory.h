@@ -5,8 +5,8 @@
 #include "weir/error.h"
 
 /**
- * A data directory as a whole: what a start, or the first use of a partition, would trip over beyond
- * what stands in each folder's files (broker/log/verify.h): meta.properties, what the metadata says
+ * A data directory as a whole: what a start, or the first use of a partition, would trip over
+ * beyond what stands in each folder's files (broker/log/verify.h): meta.properties, what the metadata says
  * is there and is not, folders in each other's places. Without a lock, without changing a byte.
  */
 typedef void (*weir_directory_finding_fn)(void *context, const char *name, const char *text);

@@ -27,7 +27,7 @@ struct weir_log_opening {
 
 /* ---- log_folder.c: the partition's folder ---- */
 
-/** The path leads to a folder, maybe by a link. WEIR_OFFLINE: nothing is there, or something else. */
+/** The path leads to a folder, maybe by a link. WEIR_OFFLINE: to nothing, or something else. */
 int weir_log_check_folder(const struct weir_partition_log *log, struct weir_error *error);
 /** Make the folder if it is not there. Never removes but an empty folder. */
 int weir_log_make_folder(struct weir_partition_log *log, struct weir_error *error);

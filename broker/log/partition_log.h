@@ -35,7 +35,7 @@ struct weir_partition_log_options {
     struct weir_env *env;
     struct weir_budget *budget;
     const char *path; /* of the partition's folder; made if it is not there */
-    bool must_exist;  /* it was made before: WEIR_OFFLINE if it, or all that was in it, is missing */
+    bool must_exist;  /* it was made before: WEIR_OFFLINE if it, or all that was in it, is gone */
     struct weir_uuid topic_id;
     int32_t partition;    /* its number within the topic */
     int32_t leader_epoch; /* given to what is appended; not below what the log holds */

@@ -38,9 +38,9 @@ void weir_segment_unref(struct weir_segment *segment)
     weir_free(segment);
 }
 
-/* The batches in a file of another segment, or of another partition, are as whole as those that belong
- * here: the first one is held against what the mark says of it. Where it is no batch at all, the walk
- * finds out. */
+/* The batches in a file of another segment, or of another partition, are as whole as those that
+ * belong here: the first one is held against what the mark says of it. Where it is no batch at all,
+ * the walk finds out. */
 static int check_first_batch(const struct weir_segment *segment, struct weir_file *file,
                              struct weir_error *error)
 {
@@ -70,7 +70,8 @@ int weir_segment_open_file(struct weir_segment *segment, struct weir_error *erro
     struct weir_file *file = NULL;
     struct weir_log_path path =
         weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
-    int rc = weir_file_open(segment->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, error);
+    unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE;
+    int rc = weir_file_open(segment->env, path.text, flags, &file, error);
     if (rc == 0) rc = check_first_batch(segment, file, error);
     if (rc < 0) {
         weir_file_close(file);
