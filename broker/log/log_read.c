@@ -98,8 +98,8 @@ static int prepare_segment(struct weir_partition_log *log, struct weir_log_read 
 {
     struct weir_segment *segment = log->segments[weir_log_find_segment(log, read->offset)];
     int rc = weir_segment_open_file(segment, &read->error);
-    if (rc == WEIR_OFFLINE) { /* it is missing, or another's */
-        weir_partition_log_damaged(log, segment->facts.base_offset, read->error.text);
+    if (rc == WEIR_OFFLINE) { /* it is missing, or another's: nothing that has to be remembered */
+        weir_log_take_offline(log, segment->facts.base_offset, read->error.text);
     }
     if (rc < 0) return rc;
     read->segment = weir_segment_ref(segment);

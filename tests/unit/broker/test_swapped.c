@@ -76,6 +76,13 @@ START_TEST(swapped_segments_of_two_partitions_are_not_served)
         ck_assert_msg(strstr(engine.error.text, "put the right file back") != NULL, "%s",
                       engine.error.text);
     }
+    ck_ok(engine_close(&engine), &engine.error); /* put back, they serve */
+    swap(&engine, "clicks-0/" SEGMENT, "clicks-1/" SEGMENT);
+    ck_ok(engine_open(&engine), &engine.error);
+    for (int32_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(fetch_at(&engine, "clicks", i, 0), 0);
+        ck_assert_int_eq(engine_produce(&engine, "clicks", i, "d", WEIR_ACKS_ALL), 4);
+    }
     engine_end(&engine);
 }
 END_TEST
