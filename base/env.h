@@ -127,6 +127,7 @@ struct weir_env_ops {
                 struct weir_mono deadline);
     void (*signal)(struct weir_env *env);
     bool (*may_block)(struct weir_env *env);
+    int64_t (*descriptor_limit)(struct weir_env *env);
 };
 
 struct weir_env {
@@ -170,6 +171,13 @@ static inline int weir_file_open(struct weir_env *env, const char *path, unsigne
                                  struct weir_file **file_out, struct weir_error *error)
 {
     return env->ops->file_open(env, path, flags, file_out, error);
+}
+
+/** How many descriptors this process may have open, for files and connections together, as of now
+ * (RLIMIT_NOFILE). A program may raise it before it opens a log; a library does not. */
+static inline int64_t weir_descriptor_limit(struct weir_env *env)
+{
+    return env->ops->descriptor_limit(env);
 }
 
 /** What every implementation's file begins with. */

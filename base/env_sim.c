@@ -64,6 +64,14 @@ static bool may_block(struct weir_env *env)
     return ((const struct weir_sim_life *)env)->sim->depth == 0;
 }
 
+/* What the process is told when it asks; weir_sim_descriptor_limit is what others leave of it. */
+static int64_t descriptor_limit(struct weir_env *env)
+{
+    enum { TABLE_SIZE = 1 << 20 };
+    (void)env;
+    return TABLE_SIZE;
+}
+
 static const struct weir_env_ops ops = {
     .name = "sim",
     .sockets = &weir_sim_socket_ops,
@@ -86,6 +94,7 @@ static const struct weir_env_ops ops = {
     .make_directory = weir_sim_make_directory,
     .directory_open = weir_sim_directory_open,
     .directory_sync = weir_sim_directory_sync,
+    .descriptor_limit = descriptor_limit,
     .rename = weir_sim_rename,
     .remove = weir_sim_remove,
     .remove_directory = weir_sim_remove_directory,

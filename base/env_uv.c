@@ -176,6 +176,7 @@ static const struct weir_env_ops ops = {
     .wait = wait_until_done,
     .signal = signal_waiters,
     .may_block = may_block,
+    .descriptor_limit = weir_env_uv_descriptor_limit,
 };
 
 static void init_locks(struct weir_env_uv *env)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -367,6 +368,16 @@ int weir_env_uv_remove_directory(struct weir_env *env, const char *path, struct 
     (void)env;
     if (rmdir(path) == 0) return WEIR_OK;
     return weir_error_errno(error, errno, "remove directory", path);
+}
+
+int64_t weir_env_uv_descriptor_limit(struct weir_env *env)
+{
+    (void)env;
+    struct rlimit limit;
+    int rc = getrlimit(RLIMIT_NOFILE, &limit);
+    weir_assert(rc == 0);
+    bool is_known = limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur <= INT32_MAX;
+    return is_known ? (int64_t)limit.rlim_cur : INT32_MAX;
 }
 
 /* ---- listing ---------------------------------------------------------------------------------- */

@@ -94,6 +94,7 @@ int weir_env_uv_make_directory(struct weir_env *env, const char *path, struct we
 int weir_env_uv_directory_open(struct weir_env *env, const char *path,
                                struct weir_file **directory_out, struct weir_error *error);
 int weir_env_uv_directory_sync(struct weir_file *directory, struct weir_error *error);
+int64_t weir_env_uv_descriptor_limit(struct weir_env *env);
 int weir_env_uv_rename(struct weir_env *env, const char *from, const char *to,
                        struct weir_error *error);
 int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error *error);

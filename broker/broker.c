@@ -22,6 +22,16 @@ static struct weir_broker_options with_defaults(const struct weir_broker_options
     return options;
 }
 
+/* Half is for the segments; the rest for connections, the host program and what is open for a moment
+ * (marks, indexes, folders). */
+static size_t segment_files_max(const struct weir_broker *broker)
+{
+    enum { LEAST = 4 };
+    int64_t wanted = broker->options.segment_files_max;
+    if (wanted <= 0) wanted = weir_descriptor_limit(broker->env) / 2;
+    return (size_t)(wanted > LEAST ? wanted : LEAST);
+}
+
 static int new_shards(struct weir_broker *broker, struct weir_error *error)
 {
     size_t count = (size_t)broker->options.shard_count;
@@ -30,7 +40,10 @@ static int new_shards(struct weir_broker *broker, struct weir_error *error)
     broker->shard_count = (int32_t)count;
     for (size_t i = 0; i < count; i++)
         weir_shard_init(&broker->shards[i], broker);
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = weir_flush_group_open(&broker->shards[i].flush, error);
+    return rc;
 }
 
 static int start_shards(struct weir_broker *broker, struct weir_error *error)
@@ -83,6 +96,7 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     weir_budget_init(&broker->budget, "broker", options->env->heap, options->env->budget, 0);
     int rc = weir_data_directory_open(&broker->directory, broker->env, options->path, error);
     if (rc < 0) goto out;
+    weir_file_set_init(&broker->files, segment_files_max(broker));
     rc = new_shards(broker, error);
     if (rc < 0) goto out;
     rc = weir_controller_open(&broker->controller, broker, error);
@@ -174,6 +188,11 @@ void weir_broker_set_guest(struct weir_broker *broker, int32_t shard, struct wei
 struct weir_env *weir_broker_env(const struct weir_broker *broker)
 {
     return broker->env;
+}
+
+int64_t weir_broker_segment_files_max(const struct weir_broker *broker)
+{
+    return (int64_t)broker->files.count_max;
 }
 
 const struct weir_broker_options *weir_broker_options_of(const struct weir_broker *broker)

@@ -32,6 +32,8 @@ struct weir_broker_options {
      * into its own settings, so that it holds whoever opens the directory later. */
     bool keeps_new_topics;
     int32_t offsets_topic_num_partitions;    /* offsets.topic.num.partitions; 0: 1 */
+    int32_t segment_files_max; /* segments that are open at the same time; 0: half of the
+                                  descriptors that the process may have */
 };
 
 /**
@@ -374,6 +376,8 @@ struct weir_actor *weir_broker_shard_actor(const struct weir_broker *broker, int
 void weir_broker_set_guest(struct weir_broker *broker, int32_t shard,
                            struct weir_shard_guest guest);
 struct weir_env *weir_broker_env(const struct weir_broker *broker);
+/** The bound on open segments, of those given or derived. */
+int64_t weir_broker_segment_files_max(const struct weir_broker *broker);
 const struct weir_broker_options *weir_broker_options_of(const struct weir_broker *broker);
 /** A directory's id, for DescribeLogDirs, and its path. */
 const char *weir_broker_path(const struct weir_broker *broker);

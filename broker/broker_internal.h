@@ -8,6 +8,7 @@
 #include "broker/data_directory.h"
 #include "broker/deadline_heap.h"
 #include "broker/flush_group.h"
+#include "broker/log/file_set.h"
 #include "broker/group/group_claims.h"
 #include "broker/partition.h"
 #include "broker/shortage.h"
@@ -42,6 +43,7 @@ struct weir_broker {
     struct weir_broker_options options;
     struct weir_data_directory directory;
     char cluster_id[WEIR_UUID_TEXT_SIZE];
+    struct weir_file_set files; /* of all logs, from all shards and workers */
     struct weir_controller controller;
     struct weir_group_claims group_claims;
     struct weir_shard *shards;

@@ -413,6 +413,7 @@ static int open_log(struct weir_controller *controller, const char *path,
         .topic_id = {.bytes = {[15] = 1}}, /* Kafka's for this topic */
         .config = log_config(),
         .must_exist = must_exist,
+        .files = &broker->files,
     };
     int rc = weir_partition_log_open(&options, log_out, &recovery, error);
     if (rc == WEIR_OFFLINE) { /* of all topics, not of one partition */

@@ -9,6 +9,19 @@ void weir_flush_group_init(struct weir_flush_group *group, struct weir_shard *sh
     *group = (struct weir_flush_group){.shard = shard, .lazy_at = WEIR_MONO_NEVER};
 }
 
+int weir_flush_group_open(struct weir_flush_group *group, struct weir_error *error)
+{
+    const struct weir_shard *shard = group->shard;
+    return weir_directory_open(shard->env, shard->broker->directory.log_path.text, &group->anchor,
+                               error);
+}
+
+void weir_flush_group_close(struct weir_flush_group *group)
+{
+    weir_file_close(group->anchor);
+    group->anchor = NULL;
+}
+
 static void push_dirty(struct weir_flush_group *group, struct weir_partition *partition)
 {
     partition->flush_next = NULL;
@@ -79,7 +92,7 @@ static void run(struct weir_work *work)
     bool is_synced = false;
     int rc = 0;
     if (group->flight_count >= WEIR_FLUSH_FILE_SYSTEM_FROM) {
-        rc = weir_sync_file_system(group->flight_first->sync.file, &error);
+        rc = weir_sync_file_system(group->anchor, &error);
         is_synced = rc == 0;
     }
     for (struct weir_partition *partition = group->flight_first; partition != NULL;

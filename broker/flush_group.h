@@ -29,6 +29,9 @@ enum { WEIR_FLUSH_FILE_SYSTEM_FROM = 4, WEIR_FLUSH_OS_DELAY_MS = 1000 };
 struct weir_flush_group {
     struct weir_work work;
     struct weir_shard *shard;
+    struct weir_file *anchor; /* what a sync of the file system is asked of: open since before the first
+                                 write, and this shard's own, so that each failure since is told once
+                                 to it (syncfs(2)) */
     struct weir_partition *dirty_first; /* linked by flush_next */
     struct weir_partition *dirty_last;
     struct weir_partition *flight_first; /* what the worker has */
@@ -42,6 +45,9 @@ struct weir_flush_group {
 };
 
 void weir_flush_group_init(struct weir_flush_group *group, struct weir_shard *shard);
+/** Before anything is written. A shortage, WEIR_IO. */
+int weir_flush_group_open(struct weir_flush_group *group, struct weir_error *error);
+void weir_flush_group_close(struct weir_flush_group *group);
 /** The partition's log has something above its durable offset. */
 void weir_flush_group_add(struct weir_flush_group *group, struct weir_partition *partition);
 /** The partition leaves (it is to be closed, and not in flight). */

@@ -156,19 +156,16 @@ void weir_shard_init(struct weir_shard *shard, struct weir_broker *broker)
                                              broker->options.log_retention_check_interval_ms);
 }
 
-/* One of the logs whose close has something to write, and how many there are. */
-static struct weir_partition_log *find_unmarked(const struct weir_shard *shard, size_t *count_out)
+/* How many logs have something to write when they are closed. */
+static size_t count_unmarked(const struct weir_shard *shard)
 {
-    struct weir_partition_log *any = NULL;
+    size_t count = 0;
     size_t at = 0;
     const struct weir_partition *partition;
-    *count_out = 0;
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
-        if (partition->log == NULL || !weir_partition_log_needs_mark(partition->log)) continue;
-        any = partition->log;
-        ++*count_out;
+        if (partition->log != NULL && weir_partition_log_needs_mark(partition->log)) count++;
     }
-    return any;
+    return count;
 }
 
 static int lay_marks(struct weir_shard *shard, struct weir_error *error)
@@ -206,14 +203,14 @@ static void give_up(struct weir_shard *shard, int rc, const struct weir_error *r
 /* A thousand logs that are closed one by one cost thousands of syncs: in step they share two. */
 static int mark_in_step(struct weir_shard *shard, struct weir_error *error)
 {
-    size_t count;
     struct weir_error local = {0};
-    struct weir_partition_log *any = find_unmarked(shard, &count);
+    struct weir_file *anchor = shard->flush.anchor;
+    size_t count = count_unmarked(shard);
     if (count < WEIR_FLUSH_FILE_SYSTEM_FROM || atomic_load(&shard->broker->is_offline)) return 0;
     int rc = lay_marks(shard, &local);
-    if (rc == 0) rc = weir_partition_log_sync_disk(any, &local);
+    if (rc == 0) rc = weir_sync_file_system(anchor, &local);
     if (rc == 0) rc = take_marks(shard, &local);
-    if (rc == 0) rc = weir_partition_log_sync_disk(any, &local);
+    if (rc == 0) rc = weir_sync_file_system(anchor, &local);
     if (rc < 0) give_up(shard, rc, &local);
     if (rc < 0 && error != NULL) *error = local;
     return rc;
@@ -231,6 +228,7 @@ int weir_shard_close(struct weir_shard *shard, struct weir_error *error)
         if (rc == 0) rc = closed;
     }
     weir_map_close(&shard->partitions);
+    weir_flush_group_close(&shard->flush);
     weir_deadline_heap_close(&shard->deadlines);
     *shard = (struct weir_shard){0};
     return rc;

@@ -107,6 +107,11 @@ static int check_options(const struct weir_log_options *options, struct weir_err
                               "shard_count is %d: at least 1, or 0 for the default",
                               (int)options->shard_count);
     }
+    if (options->segment_files_max < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "segment_files_max is %d: at least 1, or 0 for the default",
+                              (int)options->segment_files_max);
+    }
     if ((int)options->log_level < 0 || options->log_level > WEIR_LOG_DEBUG) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "log_level is %d: from 1 to %d",
                               (int)options->log_level, (int)WEIR_LOG_DEBUG);
@@ -164,6 +169,7 @@ static int open_broker(struct weir_log *log, const struct weir_log_options *opti
         .auto_create_topics = log->auto_create_topics,
         .num_partitions = options->num_partitions,
         .shard_count = options->shard_count,
+        .segment_files_max = options->segment_files_max,
     };
     int rc = take_defaults(options, &broker.topic_defaults, error);
     if (rc < 0) return rc;

@@ -20,7 +20,7 @@ static int copy(const struct weir_cut_piece *piece, struct weir_file *to, struct
     for (int64_t at = 0; rc == 0 && at < size;) {
         size_t wish = size - at < COPY_WINDOW ? (size_t)(size - at) : COPY_WINDOW;
         int64_t got =
-            weir_file_read(piece->segment->file, bytes, wish, piece->position + at, error);
+            weir_file_read(piece->segment->kept->file, bytes, wish, piece->position + at, error);
         if (got <= 0) {
             rc = (int)got;
             break; /* the file ends there */
@@ -61,7 +61,7 @@ int weir_cut_bytes_keep(const struct weir_cut_piece *piece, char name_out[WEIR_C
     struct weir_segment *segment = piece->segment;
     char name[WEIR_CUT_NAME_SIZE] = "";
     struct weir_file *file = NULL;
-    weir_assert(segment->file != NULL);
+    weir_assert(atomic_load(&segment->kept->holds) > 0);
     weir_assert(piece->position < piece->end);
     int rc = create(piece, name, &file, error);
     if (rc == WEIR_END) {

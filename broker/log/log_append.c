@@ -300,7 +300,12 @@ static int cut_torn_tail(struct weir_partition_log *log, struct weir_error *erro
 {
     struct weir_segment *active = weir_log_active(log);
     struct weir_error local = {0};
-    int rc = weir_file_truncate(active->file, active->facts.size, &local);
+    int rc = weir_segment_hold(active, &local);
+    if (rc == 0) {
+        weir_kept_file_note_write(active->kept);
+        rc = weir_file_truncate(active->kept->file, active->facts.size, &local);
+        weir_segment_release(active);
+    }
     if (rc < 0) rc = weir_log_fail(log, rc, &local);
     if (rc < 0 && error != NULL) *error = local;
     log->has_torn_tail = weir_code_is_shortage(rc);
@@ -313,12 +318,18 @@ static int write_run(struct weir_partition_log *log, const struct weir_log_part 
     struct weir_segment *active = weir_log_active(log);
     struct weir_iovec bytes = {part->bytes->data + part->from, part->size};
     struct weir_error local = {0};
-    int rc = weir_file_write(active->file, &bytes, 1, active->facts.size, &local);
+    int rc = weir_segment_hold(active, &local);
+    bool is_held = rc == 0;
+    if (is_held) {
+        weir_kept_file_note_write(active->kept);
+        rc = weir_file_write(active->kept->file, &bytes, 1, active->facts.size, &local);
+        weir_segment_release(active);
+    }
     if (rc == 0) return 0;
     rc = weir_log_fail(log, rc, &local);
     if (error != NULL) *error = local;
     /* After a shortage some bytes may be there; without them the log is as it was. */
-    if (weir_code_is_shortage(rc)) (void)cut_torn_tail(log, NULL);
+    if (is_held && weir_code_is_shortage(rc)) (void)cut_torn_tail(log, NULL);
     return rc;
 }
 

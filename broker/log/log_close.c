@@ -40,12 +40,6 @@ int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_erro
     return weir_error_wrap(error, rc, "close log '%s'", log->path);
 }
 
-int weir_partition_log_sync_disk(struct weir_partition_log *log, struct weir_error *error)
-{
-    weir_assert(log->segment_count > 0);
-    return weir_sync_file_system(weir_log_active(log)->file, error);
-}
-
 int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_error *error)
 {
     if (!log->has_laid_mark) return 0;

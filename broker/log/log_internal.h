@@ -26,6 +26,7 @@ struct weir_partition_log {
     struct weir_uuid topic_id;
     int32_t partition;
     struct weir_topic_config config;
+    struct weir_file_set *files;
     int64_t mark_interval_bytes;
 
     struct weir_segment **segments; /* at least one, unless the log is offline from its start */

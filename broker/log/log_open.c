@@ -49,6 +49,7 @@ static int log_new(const struct weir_partition_log_options *options,
     log->topic_id = options->topic_id;
     log->partition = options->partition;
     log->config = options->config;
+    log->files = options->files;
     log->mark_interval_bytes =
         options->mark_interval_bytes > 0 ? options->mark_interval_bytes : MARK_INTERVAL_DEFAULT;
     log->offline_from = -1;
@@ -147,7 +148,7 @@ static int add_segment(struct weir_partition_log *log, struct weir_segment_facts
 {
     int rc = weir_log_reserve_segment(log);
     struct weir_segment *segment =
-        rc == 0 ? weir_segment_new(log->env, log->budget, log->path, facts) : NULL;
+        rc == 0 ? weir_segment_new(log->env, log->budget, log->files, log->path, facts) : NULL;
     if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
     segment->index_interval_bytes = log->config.index_interval_bytes;
     log->segments[log->segment_count++] = segment;
@@ -217,11 +218,12 @@ static int open_damaged(struct weir_log_opening *opening, struct weir_error *err
         struct weir_segment *segment = log->segments[opening->plan.short_segment];
         const struct weir_recovery_file *file =
             weir_log_folder_file(opening, segment->facts.base_offset);
-        int rc = file != NULL ? weir_segment_open_file(segment, error) : WEIR_NOT_FOUND;
+        int rc = file != NULL ? weir_segment_hold(segment, error) : WEIR_NOT_FOUND;
         if (weir_code_is_shortage(rc)) return rc; /* what is readable is not known yet */
         if (rc == 0) {
             offset = weir_log_first_lost_offset(log, segment, file->size);
             segment->facts.size = file->size;
+            weir_segment_release(segment);
         }
     }
     weir_log_opening_damaged(opening, offset, opening->plan.reason);
@@ -237,7 +239,7 @@ static int recover_above_mark(struct weir_log_opening *opening, struct weir_erro
         weir_log_folder_file(opening, active->facts.base_offset);
     weir_assert(file != NULL && file->size >= active->facts.size);
     struct weir_error why = {0};
-    int rc = weir_segment_open_file(active, &why);
+    int rc = weir_segment_hold(active, &why);
     if (rc == WEIR_OFFLINE) { /* the sealed ones can be read all the same */
         weir_log_opening_damaged(opening, active->facts.base_offset, why.text);
         return 0;
@@ -247,14 +249,18 @@ static int recover_above_mark(struct weir_log_opening *opening, struct weir_erro
         return rc;
     }
     opening->recovery.was_clean = opening->mark.is_clean && file->size == active->facts.size;
+    /* What the last life wrote may be in the page cache alone: as good as written now. */
+    if (!opening->recovery.was_clean) weir_kept_file_note_write(active->kept);
     if (opening->mark.is_truncating) {
         opening->has_changed = true;
-        rc = weir_file_truncate(active->file, active->facts.size, error);
-        return rc < 0 ? rc : resume_index(log, error);
+        rc = weir_file_truncate(active->kept->file, active->facts.size, error);
+        if (rc == 0) rc = resume_index(log, error);
+    } else {
+        rc = resume_index(log, error);
+        if (rc == 0) rc = weir_log_recover_segment(opening, active, file->size, true, error);
     }
-    rc = resume_index(log, error);
-    if (rc < 0) return rc;
-    return weir_log_recover_segment(opening, active, file->size, true, error);
+    weir_segment_release(active);
+    return rc;
 }
 
 /* No mark that can be read: the files themselves, from the oldest on. */
@@ -282,9 +288,11 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
         if (rc < 0) return rc;
         struct weir_segment *segment = weir_log_active(log);
         weir_index_builder_begin(&log->index, segment->facts.base_offset);
-        rc = weir_segment_open_file(segment, error);
+        rc = weir_segment_hold(segment, error);
         if (rc < 0) return rc;
+        weir_kept_file_note_write(segment->kept); /* as above */
         rc = weir_log_recover_segment(opening, segment, files[i].size, i + 1 == count, error);
+        weir_segment_release(segment);
         if (rc < 0) return rc;
         if (i + 1 < count) weir_index_builder_seal(&log->index);
     }
@@ -311,6 +319,20 @@ static int create_first_segment(struct weir_partition_log *log, struct weir_erro
 
 /* ---- the story ------------------------------------------------------------------------------- */
 
+static int sync_what_was_kept(struct weir_partition_log *log, struct weir_error *error)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < log->segment_count; i++) {
+        struct weir_segment *segment = log->segments[i];
+        if (!weir_kept_file_is_dirty(segment->kept)) continue;
+        rc = weir_segment_hold(segment, error);
+        if (rc < 0) break;
+        rc = weir_kept_file_sync(segment->kept, error);
+        weir_segment_release(segment);
+    }
+    return rc;
+}
+
 /* What was kept is synced before it is served, and a mark says so. */
 static int settle(struct weir_log_opening *opening, struct weir_error *error)
 {
@@ -328,7 +350,7 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
      * again. */
     bool is_settled = opening->has_mark && opening->recovery.was_clean;
     if (!opening->has_changed && is_settled) return 0;
-    rc = weir_file_sync(weir_log_active(log)->file, error);
+    rc = sync_what_was_kept(log, error);
     if (rc < 0) return rc;
     rc = weir_sync_directory(log->env, log->path, error);
     if (rc < 0) return rc;

@@ -17,7 +17,7 @@ enum {
 
 void weir_log_range_release(struct weir_log_range *range)
 {
-    weir_segment_unref(range->segment);
+    weir_segment_release(range->segment);
     *range = (struct weir_log_range){0};
 }
 
@@ -91,7 +91,7 @@ static int find_end(const struct weir_log_read *read, const struct weir_segment_
     int64_t reach = position_end(read, first->position);
     int64_t first_end = first->position + (int64_t)weir_batch_size(&first->header);
     struct weir_segment_scan_options start = {
-        .file = segment->file,
+        .file = segment->kept->file,
         .budget = read->budget,
         .position = first->position,
         .limit = read->limit,
@@ -135,8 +135,8 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
     weir_assert(end <= read->limit);
     if ((uint64_t)(end - first->position) < read->range_min) return WEIR_END;
     read->range = (struct weir_log_range){
-        .segment = weir_segment_ref(segment),
-        .file = segment->file,
+        .segment = weir_segment_hold_again(segment),
+        .file = segment->kept->file,
         .position = first->position,
         .size = end - first->position,
         .cut_count = segment->cut_count,

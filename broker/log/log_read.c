@@ -97,12 +97,12 @@ static void find_window_hints(const struct weir_partition_log *log, struct weir_
 static int prepare_segment(struct weir_partition_log *log, struct weir_log_read *read)
 {
     struct weir_segment *segment = log->segments[weir_log_find_segment(log, read->offset)];
-    int rc = weir_segment_open_file(segment, &read->error);
+    int rc = weir_segment_hold(segment, &read->error);
     if (rc == WEIR_OFFLINE) { /* it is missing, or another's: nothing that has to be remembered */
         weir_log_take_offline(log, segment->facts.base_offset, read->error.text);
     }
     if (rc < 0) return rc;
-    read->segment = weir_segment_ref(segment);
+    read->segment = segment;
     read->position = -1;
     read->limit = segment->facts.size;
     read->limit_offset = weir_log_segment_end(log, segment);
@@ -133,7 +133,7 @@ static bool find_hot_range(struct weir_log_read *read)
     int64_t size = read->limit - read->position;
     if (read->size_max < (uint64_t)size) size = (int64_t)read->size_max;
     if (!may_be_range(read)) return false;
-    if (!weir_file_is_cached(segment->file, read->position, size)) return false;
+    if (!weir_file_is_cached(segment->kept->file, read->position, size)) return false;
     if (!weir_segment_entry_is_true(segment, &hint, read->limit, &header)) return false;
     struct weir_segment_seek first;
     if (seek(read, true, &first) < 0) return false;
@@ -156,7 +156,7 @@ static bool take_hot_range(struct weir_partition_log *log, struct weir_log_read 
     if (prepare_segment(log, read) < 0) return false;
     bool is_found = find_hot_range(read);
     if (read->is_index_poor) drop_windows(log, read);
-    weir_segment_unref(read->segment);
+    weir_segment_release(read->segment);
     read->segment = NULL;
     read->damaged_offset = -1;
     read->error = (struct weir_error){0};
@@ -239,7 +239,7 @@ static int read_batches(struct weir_log_read *read, const struct weir_segment_se
     if (bytes == NULL) {
         return weir_error_set(&read->error, WEIR_NO_MEMORY, "no memory to read %zu bytes", size);
     }
-    int64_t got = weir_file_read(segment->file, bytes->data, size, first->position, &read->error);
+    int64_t got = weir_file_read(segment->kept->file, bytes->data, size, first->position, &read->error);
     bytes->size = got > 0 ? (size_t)got : 0;
     size_t whole = whole_batches(read, bytes, first);
     if (whole == 0) {
@@ -316,7 +316,7 @@ int weir_log_read_end(struct weir_log_read *read)
 {
     struct weir_partition_log *log = read->log;
     keep_window(log, read);
-    weir_segment_unref(read->segment);
+    weir_segment_release(read->segment);
     read->segment = NULL;
     if (read->truncations != log->truncations) {
         /* The file was cut under the reader, who may have seen both: nothing, ask again. */

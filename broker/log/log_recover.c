@@ -56,7 +56,7 @@ static int take_batches(struct weir_log_opening *opening, struct weir_segment *s
     int64_t limit = misfit->limit;
     struct weir_segment_scan scan;
     weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = segment->file,
+                                      .file = segment->kept->file,
                                       .budget = log->budget,
                                       .position = segment->facts.size,
                                       .limit = limit,
@@ -64,7 +64,7 @@ static int take_batches(struct weir_log_opening *opening, struct weir_segment *s
                                       .epoch = weir_leader_epochs_last(&log->epochs),
                                   });
     /* After a failed sync the cache may hold what the disk does not: look at the disk. */
-    weir_file_drop_cache(segment->file, segment->facts.size, limit - segment->facts.size);
+    weir_file_drop_cache(segment->kept->file, segment->facts.size, limit - segment->facts.size);
     struct weir_batch_header header;
     int64_t position;
     int rc;
@@ -85,7 +85,7 @@ static int finds_batch_behind(struct weir_log_opening *opening, struct weir_segm
 {
     struct weir_partition_log *log = opening->log;
     struct weir_batch_search search = {
-        .file = segment->file,
+        .file = segment->kept->file,
         .budget = log->budget,
         .position = segment->facts.size,
         .limit = limit,
@@ -111,7 +111,7 @@ static int cut_tail(struct weir_log_opening *opening, struct weir_segment *segme
         int rc = weir_cut_bytes_keep(&piece, recovery->cut_kept, error);
         if (rc < 0) return rc;
     }
-    int rc = weir_file_truncate(segment->file, segment->facts.size, error);
+    int rc = weir_file_truncate(segment->kept->file, segment->facts.size, error);
     if (rc < 0) return rc;
     recovery->cut_bytes = misfit->limit - segment->facts.size;
     recovery->cut_offset = opening->log->end_offset;
@@ -189,7 +189,7 @@ int64_t weir_log_first_lost_offset(struct weir_partition_log *log, struct weir_s
 {
     struct weir_segment_scan scan;
     weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = segment->file,
+                                      .file = segment->kept->file,
                                       .budget = log->budget,
                                       .limit = file_size,
                                       .expected_offset = segment->facts.base_offset,

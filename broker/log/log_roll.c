@@ -7,20 +7,20 @@
  * and in the mark before its first byte. */
 
 /* An empty file of that name is what a crash, or a full disk, left of an earlier try. */
-static int open_new_file(struct weir_segment *segment, struct weir_error *error)
+static int hold_new_file(struct weir_segment *segment, struct weir_error *error)
 {
-    struct weir_log_path path =
-        weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
-    unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE;
-    int rc = weir_file_open(segment->env, path.text, flags | WEIR_OPEN_CREATE | WEIR_OPEN_EXCLUSIVE,
-                            &segment->file, error);
+    int rc = weir_segment_hold_new(segment, error);
     if (rc != WEIR_EXISTS) return rc;
-    rc = weir_file_open(segment->env, path.text, flags, &segment->file, error);
+    rc = weir_segment_hold(segment, error);
     if (rc < 0) return rc;
+    struct weir_file *file = segment->kept->file;
     struct weir_file_stat stat = {0};
-    rc = weir_file_stat(segment->file, &stat, error);
-    if (rc < 0 || stat.size == 0) return rc;
-    return weir_error_set(error, WEIR_CORRUPT, "'%s' is in the way of a new segment", path.text);
+    rc = weir_file_stat(file, &stat, error);
+    if (rc == 0 && stat.size != 0) {
+        rc = weir_error_set(error, WEIR_CORRUPT, "'%s' is in the way of a new segment", file->path);
+    }
+    if (rc < 0) weir_segment_release(segment);
+    return rc;
 }
 
 int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
@@ -33,12 +33,15 @@ int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
         .max_timestamp_offset = -1,
         .last_append_ms = WEIR_NO_TIMESTAMP,
     };
-    struct weir_segment *segment = weir_segment_new(log->env, log->budget, log->path, facts);
+    struct weir_segment *segment = weir_segment_new(log->env, log->budget, log->files, log->path, facts);
     if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
     segment->index_interval_bytes = log->config.index_interval_bytes;
     struct weir_error local = {0};
-    int rc = open_new_file(segment, &local);
-    if (rc == 0) rc = weir_sync_directory(log->env, log->path, &local);
+    int rc = hold_new_file(segment, &local);
+    if (rc == 0) {
+        weir_segment_release(segment); /* it stays open while there is room */
+        rc = weir_sync_directory(log->env, log->path, &local);
+    }
     if (rc < 0) {
         rc = weir_log_fail(log, rc, &local);
         if (error != NULL) *error = local;

@@ -47,12 +47,37 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
                           log->path);
 }
 
+/* Referenced, and held if there is something in it that no sync has covered; then it is open, but for the
+ * moment in which room is made and somebody else syncs it (file_set.h). */
+static struct weir_segment *hold_dirty(struct weir_segment *segment, struct weir_file **file_out)
+{
+    *file_out = NULL;
+    while (weir_kept_file_is_dirty(segment->kept)) {
+        if (weir_segment_hold(segment, NULL) < 0) continue;
+        *file_out = segment->kept->file;
+        return segment;
+    }
+    return weir_segment_ref(segment);
+}
+
+static void let_go(struct weir_segment *segment, const struct weir_file *file)
+{
+    if (file != NULL) {
+        weir_segment_release(segment);
+    } else {
+        weir_segment_unref(segment);
+    }
+}
+
 int weir_log_sync_data(struct weir_partition_log *log, struct weir_error *error)
 {
     weir_assert(!log->has_sync);
     if (log->durable_offset == log->end_offset) return 0;
     struct weir_error local = {0};
-    int rc = weir_file_sync(weir_log_active(log)->file, &local);
+    struct weir_file *file;
+    struct weir_segment *active = hold_dirty(weir_log_active(log), &file);
+    int rc = weir_kept_file_sync(active->kept, &local);
+    let_go(active, file);
     if (rc < 0) {
         rc = weir_log_fail(log, rc, &local);
         if (error != NULL) *error = local;
@@ -145,12 +170,11 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
     /* Without memory for a mark the data is synced all the same, and the next sync has it. */
     sync->has_mark =
         mark_is_due(log) && weir_log_encode_mark(log, WEIR_MARK_PLAIN, &sync->mark, NULL) == 0;
-    struct weir_segment *active = weir_segment_ref(weir_log_active(log));
-    sync->segment = active;
-    sync->file = active->file;
+    sync->segment = hold_dirty(weir_log_active(log), &sync->file);
+    sync->file_mark = weir_kept_file_mark(weir_log_active(log)->kept);
+    sync->env = log->env;
     sync->end_offset = log->end_offset;
     sync->marked_bytes = log->unmarked_bytes;
-    sync->directory_is_dirty = false; /* a segment's entry is durable before its first byte */
     sync->path = log->path;
     log->has_sync = true;
     return 0;
@@ -158,15 +182,18 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
 
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
 {
-    struct weir_env *env = sync->file->env;
-    sync->rc = file_system_is_synced ? 0 : weir_file_sync(sync->file, &sync->error);
-    if (sync->rc == 0 && sync->directory_is_dirty) {
-        sync->rc = weir_sync_directory(env, sync->path, &sync->error);
+    struct weir_segment *segment = sync->segment;
+    bool is_clean = sync->file == NULL || file_system_is_synced;
+    if (atomic_load(&segment->kept->has_failed)) {
+        sync->rc = weir_error_set(&sync->error, WEIR_IO, "an earlier sync in '%s' has failed",
+                                  sync->path);
+    } else {
+        sync->rc = is_clean ? 0 : weir_file_sync(sync->file, &sync->error);
     }
-    if (sync->rc < 0) weir_boot_file_forget(env, sync->path);
+    if (sync->rc < 0) weir_boot_file_forget(sync->env, sync->path);
     if (sync->rc < 0 || !sync->has_mark) return;
     int rc = weir_small_file_replace(
-        &(struct weir_small_file_replace){.env = env,
+        &(struct weir_small_file_replace){.env = sync->env,
                                           .directory = sync->path,
                                           .name = WEIR_DURABLE_MARK_NAME,
                                           .bytes = weir_buffer_slice(&sync->mark),
@@ -183,14 +210,16 @@ void weir_log_sync_failed(struct weir_log_sync *sync, int rc, const struct weir_
     weir_assert(rc < 0);
     sync->rc = rc;
     sync->error = *error;
-    weir_boot_file_forget(sync->file->env, sync->path);
+    weir_boot_file_forget(sync->env, sync->path);
 }
 
 int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync)
 {
     weir_assert(log->has_sync);
     log->has_sync = false;
-    weir_segment_unref(sync->segment);
+    struct weir_segment *segment = sync->segment;
+    if (sync->rc == 0) weir_kept_file_note_sync(segment->kept, sync->file_mark);
+    let_go(segment, sync->file);
     sync->segment = NULL;
     sync->file = NULL;
     weir_buffer_close(&sync->mark);

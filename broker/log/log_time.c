@@ -65,9 +65,9 @@ static void find_largest_hint(const struct weir_partition_log *log, struct weir_
 static int prepare(struct weir_partition_log *log, struct weir_log_time *find,
                    struct weir_segment *segment)
 {
-    int rc = weir_segment_open_file(segment, &find->error);
+    int rc = weir_segment_hold(segment, &find->error);
     if (rc < 0) return rc;
-    find->segment = weir_segment_ref(segment);
+    find->segment = segment;
     find->limit = segment->facts.size;
     find->limit_offset = weir_log_segment_end(log, segment);
     find->position = -1;
@@ -220,7 +220,7 @@ static int search_batch(struct weir_log_time *find, const struct weir_batch_head
     size_t size = weir_batch_size(header);
     uint8_t *bytes = weir_alloc(find->budget, size);
     if (bytes == NULL) return weir_error_set(&find->error, WEIR_NO_MEMORY, "no memory for a batch");
-    int64_t got = weir_file_read(segment->file, bytes, size, position, &find->error);
+    int64_t got = weir_file_read(segment->kept->file, bytes, size, position, &find->error);
     int rc = got < 0 ? (int)got : 0;
     if (got >= 0 && (size_t)got < size) {
         rc = weir_error_set(&find->error, WEIR_CORRUPT, "a batch ends too early");
@@ -273,7 +273,7 @@ void weir_log_time_run(struct weir_log_time *find)
 {
     struct weir_segment *segment = find->segment;
     struct weir_segment_scan_options start = {
-        .file = segment->file,
+        .file = segment->kept->file,
         .budget = find->budget,
         .limit = find->limit,
         .expected_offset = segment->facts.base_offset,
@@ -293,7 +293,7 @@ void weir_log_time_run(struct weir_log_time *find)
 int weir_log_time_end(struct weir_log_time *find)
 {
     struct weir_partition_log *log = find->log;
-    weir_segment_unref(find->segment);
+    weir_segment_release(find->segment);
     find->segment = NULL;
     if (find->truncations != log->truncations) {
         return find->is_largest ? weir_log_time_begin_largest(log, find)

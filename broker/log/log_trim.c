@@ -185,7 +185,7 @@ struct shorter {
 static int walk_below(struct weir_segment *segment, int64_t offset, struct shorter *shorter,
                       struct weir_mono now, struct weir_error *error)
 {
-    int rc = weir_segment_open_file(segment, error);
+    int rc = weir_segment_hold(segment, error);
     if (rc < 0) return rc;
     struct weir_segment_scan scan;
     weir_segment_walk_headers(segment, &scan);
@@ -208,6 +208,7 @@ static int walk_below(struct weir_segment *segment, int64_t offset, struct short
         shorter->end_offset = weir_batch_last_offset(&header) + 1;
     }
     weir_segment_scan_close(&scan);
+    weir_segment_release(segment);
     return rc < 0 ? rc : 0;
 }
 
@@ -286,9 +287,10 @@ static int cut_files(struct weir_partition_log *log, size_t old_count, struct we
     struct weir_segment *active = weir_log_active(log);
     if (active->facts.size < active->cut_size) active->cut_size = active->facts.size;
     active->cut_count++; /* before the file, so that who has sent other bytes sees it */
-    int rc = weir_file_truncate(active->file, active->facts.size, error);
+    weir_kept_file_note_write(active->kept);
+    int rc = weir_file_truncate(active->kept->file, active->facts.size, error);
     if (rc < 0) return rc;
-    rc = weir_file_sync(active->file, error);
+    rc = weir_kept_file_sync(active->kept, error);
     return rc < 0 ? rc : weir_directory_sync(folder, error);
 }
 
@@ -296,15 +298,17 @@ int weir_log_rebuild_active_index(struct weir_partition_log *log, struct weir_er
 {
     struct weir_segment *active = weir_log_active(log);
     struct weir_segment_scan scan;
+    int rc = weir_segment_hold(active, error);
+    if (rc < 0) return rc;
     weir_segment_walk_headers(active, &scan);
     weir_index_builder_begin(&log->index, active->facts.base_offset);
     struct weir_batch_header header;
     int64_t position;
-    int rc;
     while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
         weir_index_builder_add(&log->index, &header, position);
     }
     weir_segment_scan_close(&scan);
+    weir_segment_release(active);
     return rc == WEIR_CORRUPT || rc == WEIR_END ? 0 : rc; /* damage is for readers to find */
 }
 
@@ -333,11 +337,15 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
     rc = weir_log_sync_data(log, error);
     if (rc < 0 || offset == log->end_offset) return rc;
     struct shorter shorter = {0};
-    struct weir_file *folder = NULL; /* open before the way back is closed */
+    struct weir_file *folder = NULL;      /* open before the way back is closed … */
+    struct weir_segment *target = NULL; /* … and so is what becomes the active segment */
     rc = weir_directory_open(log->env, log->path, &folder, error);
     if (rc < 0) return weir_error_wrap(error, weir_log_fail(log, rc, error), "cut '%s'", log->path);
     rc = work_out(log, offset, &shorter, error);
     if (rc < 0) goto out;
+    rc = weir_segment_hold(log->segments[shorter.segment_count - 1], error);
+    if (rc < 0) goto out;
+    target = log->segments[shorter.segment_count - 1];
     size_t old_count = log->segment_count;
     size_t old_epochs = log->epochs.count;
     int64_t old_start = log->start_offset;
@@ -359,6 +367,7 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
     /* In a shortage of what it needs the cut is durable all the same; the next append sees to it. */
     if (weir_code_is_shortage(rc)) rc = 0;
 out:
+    weir_segment_release(target);
     weir_file_close(folder);
     weir_producer_state_close(&shorter.producers);
     return weir_error_wrap(error, rc, "cut log '%s'", log->path);

@@ -26,6 +26,7 @@ int weir_log_fail(struct weir_partition_log *log, int rc, struct weir_error *err
     }
     if (!log->has_failed) weir_boot_file_forget(log->env, log->path);
     log->has_failed = true;
+    if (log->segment_count > 0) weir_kept_file_give_up(weir_log_active(log)->kept);
     return weir_error_storage(error, rc);
 }
 
@@ -179,7 +180,6 @@ void weir_partition_log_check(const struct weir_partition_log *log)
         weir_assert(is_last ||
                     segment->facts.base_offset < log->segments[i + 1]->facts.base_offset);
         if (is_last && !weir_log_is_offline(log)) {
-            weir_assert(segment->file != NULL);
             weir_assert((segment->facts.size > 0) ==
                         (segment->facts.base_offset < log->end_offset));
         }

@@ -30,6 +30,7 @@
  * RELIABILITY.md 2.1 (L1-L15).
  */
 struct weir_partition_log;
+struct weir_file_set;
 
 struct weir_partition_log_options {
     struct weir_env *env;
@@ -42,6 +43,7 @@ struct weir_partition_log_options {
     struct weir_topic_config config;
     int64_t mark_interval_bytes; /* write the durable mark at least this often; 0: 4 MiB */
     size_t tail_cache_bytes;     /* newest batches kept in memory for readers; 0: 1 MiB */
+    struct weir_file_set *files; /* bounds how many segments are open; outlives the log; NULL: none */
 };
 
 /** What opening found and did; edges log it. */
@@ -87,9 +89,9 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
  * having three each:
  *
  *   weir_partition_log_lay_mark      of each: its clean mark stands beside the one in force
- *   weir_partition_log_sync_disk     of any one: data and marks of all of them are on the disk
+ *   weir_sync_file_system            of theirs: data and marks of all of them are on the disk
  *   weir_partition_log_take_mark     of each: the mark comes into force
- *   weir_partition_log_sync_disk     of any one: and stays
+ *   weir_sync_file_system            and stays
  *   weir_partition_log_close         of each: nothing is left to write
  *
  * After the first error weir_partition_log_give_up says so to each log, whose close then writes
@@ -98,7 +100,6 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
  */
 bool weir_partition_log_needs_mark(const struct weir_partition_log *log);
 int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_error *error);
-int weir_partition_log_sync_disk(struct weir_partition_log *log, struct weir_error *error);
 int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_error *error);
 void weir_partition_log_give_up(struct weir_partition_log *log, int rc,
                                 const struct weir_error *reason);
@@ -184,11 +185,12 @@ void weir_partition_log_configure(struct weir_partition_log *log,
 
 /** One sync of one log, on its way through a worker. Reused; zeroed before the first time. */
 struct weir_log_sync {
-    struct weir_file *file; /* the active segment, held by reference */
-    void *segment;
+    void *segment;          /* the active one; its folder's entry is durable before its first byte */
+    struct weir_file *file; /* its, if it holds anything that no sync has covered; else NULL */
+    uint64_t file_mark;     /* what the sync of it covers */
+    struct weir_env *env;
     int64_t end_offset;   /* what will be durable */
     int64_t marked_bytes; /* appended up to the mark */
-    bool directory_is_dirty;
     bool has_mark; /* a mark of `end_offset` is written after the data */
     struct weir_buffer mark;
     char *path; /* the log's folder (borrowed) */
@@ -200,8 +202,7 @@ struct weir_log_sync {
 bool weir_partition_log_is_dirty(const struct weir_partition_log *log);
 /** Capture what is to be made durable. A shortage is none of its errors. Owner's thread. */
 int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sync);
-/** Sync data (unless the caller has just synced the whole file system), folder and mark. Any one
- * thread; touches nothing but `sync` and the disk. */
+/** Sync data (unless the caller has just synced the whole file system) and mark. Any one thread; touches nothing but `sync` and the disk. */
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced);
 /** Instead of run: the sync of the whole file system has failed with `rc`. Any one thread. */
 void weir_log_sync_failed(struct weir_log_sync *sync, int rc, const struct weir_error *error);

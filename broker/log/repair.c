@@ -23,7 +23,7 @@ static int copy(struct rewrite *rewrite, int64_t from, int64_t end, struct weir_
     while (from < end) {
         size_t wish = end - from < COPY_WINDOW ? (size_t)(end - from) : COPY_WINDOW;
         int64_t got =
-            weir_file_read(rewrite->segment->file, rewrite->window.data, wish, from, error);
+            weir_file_read(rewrite->segment->kept->file, rewrite->window.data, wish, from, error);
         if (got < 0) return (int)got;
         if (got == 0) return weir_error_set(error, WEIR_CORRUPT, "the file got shorter");
         struct weir_iovec part = {rewrite->window.data, (size_t)got};
@@ -116,13 +116,17 @@ int weir_repair_give_up(struct weir_repair *repair, const struct weir_damage_ran
     struct weir_segment_facts facts = {.base_offset = range->base_offset};
     struct rewrite rewrite = {0};
     char kept[WEIR_CUT_NAME_SIZE] = "";
+    bool is_held = false;
     weir_assert(repair->range_count > 0);
     weir_assert(range->from < range->to);
     int rc = need_damage_file(repair, error);
     if (rc < 0) goto out;
-    rewrite.segment = weir_segment_new(repair->env, repair->budget, repair->path, facts);
+    rewrite.segment = weir_segment_new(repair->env, repair->budget, NULL, repair->path, facts);
     rc = rewrite.segment == NULL ? weir_error_set(error, WEIR_NO_MEMORY, "no memory") : 0;
-    if (rc == 0 && !range->is_file_missing) rc = weir_segment_open_file(rewrite.segment, error);
+    if (rc == 0 && !range->is_file_missing) {
+        rc = weir_segment_hold(rewrite.segment, error);
+        is_held = rc == 0;
+    }
     if (rc < 0) goto out;
     if (range->size > 0) {
         struct weir_cut_piece piece = {rewrite.segment, range->position,
@@ -136,6 +140,7 @@ int weir_repair_give_up(struct weir_repair *repair, const struct weir_damage_ran
     if (rc < 0) goto out;
     (void)snprintf(kept_out, WEIR_CUT_NAME_SIZE, "%s", kept);
 out:
+    if (is_held) weir_segment_release(rewrite.segment);
     weir_segment_unref(rewrite.segment);
     return weir_error_wrap(error, rc, "give up offsets %" PRId64 "..%" PRId64 " of '%s'",
                            range->from, range->to, repair->path);

@@ -203,7 +203,7 @@ static int find_next(struct survey *survey, const struct place *place,
                      int64_t *position_out, struct weir_error *error)
 {
     struct weir_batch_search search = {
-        .file = place->segment->file,
+        .file = place->segment->kept->file,
         .budget = survey->repair->budget,
         .position = scan->position + 1,
         .limit = place->limit,
@@ -222,7 +222,7 @@ static int64_t claimed_count(const struct place *place, int64_t position, int64_
 {
     uint8_t bytes[WEIR_BATCH_HEADER_SIZE];
     struct weir_batch_header header;
-    int64_t got = weir_file_read(place->segment->file, bytes, sizeof bytes, position, NULL);
+    int64_t got = weir_file_read(place->segment->kept->file, bytes, sizeof bytes, position, NULL);
     if (got != (int64_t)sizeof bytes) return -1;
     int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
     bool is_good = (rc == 0 || rc == WEIR_TRUNCATED) && header.base_offset == offset &&
@@ -278,7 +278,7 @@ static int walk(struct survey *survey, struct place *place, struct weir_error *e
     int64_t position;
     int rc;
     weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = place->segment->file,
+                                      .file = place->segment->kept->file,
                                       .budget = survey->repair->budget,
                                       .limit = place->limit,
                                       .expected_offset = survey->repair->end_offset,
@@ -343,14 +343,17 @@ static int survey_segment(struct survey *survey, const struct survey_segment *li
         return weir_error_set(error, WEIR_CORRUPT, "segment %020" PRId64 " begins below %" PRId64,
                               listed->base_offset, repair->end_offset);
     }
-    place.segment = weir_segment_new(repair->env, repair->budget, repair->path, facts);
+    place.segment = weir_segment_new(repair->env, repair->budget, NULL, repair->path, facts);
     if (place.segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
     int rc = 0;
     if (listed->size >= 0) {
         place.limit =
             is_sealed && listed->size_sure < listed->size ? listed->size_sure : listed->size;
-        rc = weir_segment_open_file(place.segment, error);
-        if (rc == 0) rc = walk(survey, &place, error);
+        rc = weir_segment_hold(place.segment, error);
+        if (rc == 0) {
+            rc = walk(survey, &place, error);
+            weir_segment_release(place.segment);
+        }
     }
     if (rc == 0) miss_rest(survey, &place, listed->size < 0);
     if (rc == 0) {

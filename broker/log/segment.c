@@ -8,10 +8,17 @@
 enum { WALK_INTERVALS_MAX = 16, WALK_BYTES_MAX = 4 * 1024 * 1024 };
 
 struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *budget,
-                                      const char *directory, struct weir_segment_facts facts)
+                                      struct weir_file_set *files, const char *directory,
+                                      struct weir_segment_facts facts)
 {
     struct weir_segment *segment = weir_alloc_zero(budget, sizeof *segment);
-    if (segment == NULL) return NULL;
+    struct weir_kept_file *kept = weir_kept_file_new(budget, files);
+    if (segment == NULL || kept == NULL) {
+        weir_kept_file_unref(kept);
+        weir_free(segment);
+        return NULL;
+    }
+    segment->kept = kept;
     segment->env = env;
     segment->budget = budget;
     segment->directory = directory;
@@ -34,7 +41,7 @@ void weir_segment_unref(struct weir_segment *segment)
     int before = atomic_fetch_sub_explicit(&segment->references, 1, memory_order_acq_rel);
     weir_assert(before > 0);
     if (before > 1) return;
-    weir_file_close(segment->file);
+    weir_kept_file_unref(segment->kept);
     weir_free(segment);
 }
 
@@ -64,27 +71,51 @@ static int check_first_batch(const struct weir_segment *segment, struct weir_fil
                           (long long)segment->facts.first_timestamp_ms);
 }
 
-int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error)
+static int hold(struct weir_segment *segment, unsigned flags, struct weir_error *error)
 {
-    if (segment->file != NULL) return 0;
-    struct weir_file *file = NULL;
     struct weir_log_path path =
         weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
-    unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE;
-    int rc = weir_file_open(segment->env, path.text, flags, &file, error);
-    if (rc == 0) rc = check_first_batch(segment, file, error);
+    int rc = weir_kept_file_hold(segment->kept, segment->env, path.text,
+                                 WEIR_OPEN_READ | WEIR_OPEN_WRITE | flags, error);
+    if (rc < 0) return rc;
+    /* Also when it is opened again: in between somebody may have put another in its place. */
+    if (segment->kept->is_fresh) rc = check_first_batch(segment, segment->kept->file, error);
     if (rc < 0) {
-        weir_file_close(file);
-        return weir_error_storage(error, rc);
+        weir_kept_file_release(segment->kept);
+        return rc;
     }
-    segment->file = file;
+    segment->kept->is_fresh = false;
+    (void)weir_segment_ref(segment);
     return 0;
+}
+
+int weir_segment_hold(struct weir_segment *segment, struct weir_error *error)
+{
+    return weir_error_storage(error, hold(segment, 0, error));
+}
+
+int weir_segment_hold_new(struct weir_segment *segment, struct weir_error *error)
+{
+    return hold(segment, WEIR_OPEN_CREATE | WEIR_OPEN_EXCLUSIVE, error);
+}
+
+struct weir_segment *weir_segment_hold_again(struct weir_segment *segment)
+{
+    weir_kept_file_hold_again(segment->kept);
+    return weir_segment_ref(segment);
+}
+
+void weir_segment_release(struct weir_segment *segment)
+{
+    if (segment == NULL) return;
+    weir_kept_file_release(segment->kept);
+    weir_segment_unref(segment);
 }
 
 void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan)
 {
     weir_segment_scan_init(scan, &(struct weir_segment_scan_options){
-                                     .file = segment->file,
+                                     .file = segment->kept->file,
                                      .budget = segment->budget,
                                      .limit = segment->facts.size,
                                      .expected_offset = segment->facts.base_offset,
@@ -98,7 +129,7 @@ bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_
 {
     if (entry->position < 0 || entry->position > limit - WEIR_BATCH_HEADER_SIZE) return false;
     uint8_t bytes[WEIR_BATCH_HEADER_SIZE];
-    int64_t got = weir_file_read(segment->file, bytes, sizeof bytes, entry->position, NULL);
+    int64_t got = weir_file_read(segment->kept->file, bytes, sizeof bytes, entry->position, NULL);
     if (got != (int64_t)sizeof bytes) return false;
     struct weir_batch_header header;
     int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
@@ -195,10 +226,10 @@ static void rebuild_index(struct weir_segment *segment)
 int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
                       struct weir_error *error)
 {
-    weir_assert(segment->file != NULL);
+    weir_assert(atomic_load(&segment->kept->holds) > 0);
     weir_assert(seek->offset >= segment->facts.base_offset);
     struct weir_segment_scan_options start = {
-        .file = segment->file,
+        .file = segment->kept->file,
         .budget = segment->budget,
         .limit = seek->limit,
         .end_offset = seek->end_offset,

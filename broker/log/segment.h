@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "broker/log/durable_mark.h"
+#include "broker/log/file_set.h"
 #include "broker/log/offset_index.h"
 #include "broker/log/segment_scan.h"
 
@@ -11,16 +12,15 @@
  * One `.log` file and how to find a batch in it.
  *
  * Owner's thread: everything, but for the count of references, which any thread may lower. A worker
- * that was given a segment may call weir_segment_seek and read `file`; what it looks at besides
- * does not change while the reference is held. Retention unlinks the file; who holds a reference
- * reads on.
+ * that was given a held segment may call weir_segment_seek and read `kept->file`; what it looks at
+ * besides does not change while it is held. Retention unlinks the file; who holds it reads on.
  */
 struct weir_segment {
     struct weir_env *env;
     struct weir_budget *budget;
     const char *directory; /* the log's */
     struct weir_segment_facts facts;
-    struct weir_file *file; /* NULL until somebody needs it */
+    struct weir_kept_file *kept; /* the file: open while it is held, and for as long as there is room */
     int64_t index_interval_bytes;
     _Atomic int references;
     _Atomic int64_t cut_count; /* how often the file was cut (weir_partition_log_truncate) … */
@@ -30,15 +30,24 @@ struct weir_segment {
         was_rebuilt; /* its indexes were made anew since the log was opened: once is enough */
 };
 
-/** One reference, no file yet; NULL when memory is out. */
+/** One reference, no file yet; NULL when memory is out. `files`, which outlives it, bounds how many are
+ * open; NULL: nothing does. */
 struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *budget,
-                                      const char *directory, struct weir_segment_facts facts);
+                                      struct weir_file_set *files, const char *directory,
+                                      struct weir_segment_facts facts);
 struct weir_segment *weir_segment_ref(struct weir_segment *segment);
 /** The last one closes the file and frees. NULL is fine. Any thread. */
 void weir_segment_unref(struct weir_segment *segment);
-/** Open the file if it is not; for writing too. A shortage, WEIR_IO, else WEIR_OFFLINE: it is missing. */
-int weir_segment_open_file(struct weir_segment *segment, struct weir_error *error);
-/** Begin to walk all headers of a segment whose file is open, from its first batch. */
+/** A reference, and its file open for reading and writing until weir_segment_release. A shortage, WEIR_IO,
+ * else WEIR_OFFLINE: it is missing. Owner's thread. */
+int weir_segment_hold(struct weir_segment *segment, struct weir_error *error);
+/** The same with a new file. WEIR_EXISTS, or what weir_file_open gives. */
+int weir_segment_hold_new(struct weir_segment *segment, struct weir_error *error);
+/** Once more, by who holds it. Any thread. */
+struct weir_segment *weir_segment_hold_again(struct weir_segment *segment);
+/** NULL is fine. Any thread. */
+void weir_segment_release(struct weir_segment *segment);
+/** Begin to walk all headers of a held segment, from its first batch. */
 void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan);
 
 /** Where is the batch that holds `offset`? */
@@ -55,14 +64,14 @@ struct weir_segment_seek {
     bool is_index_poor;     /* the hint, or the index, was wrong or lacks entries */
 };
 /**
- * Find it: a hint from the index if one is right, then headers, each checked against the one
+ * Find it in a held segment: a hint from the index if one is right, then headers, each checked against the one
  * before. A sealed segment's indexes are rebuilt when they are missing or wrong; in a shortage, which
  * says nothing of them, the search fails. Errors: WEIR_CORRUPT, WEIR_IO, a shortage. WEIR_END: the
  * offset lies behind the limit.
  */
 int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
                       struct weir_error *error);
-/** Is there a batch whose header says what `entry` says? */
+/** Is there, in a held segment, a batch whose header says what `entry` says? */
 bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_index_entry *entry,
                                 int64_t limit, struct weir_batch_header *header_out);
 

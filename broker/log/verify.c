@@ -229,7 +229,7 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
     int64_t position;
     int rc;
     weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = segment->file,
+                                      .file = segment->kept->file,
                                       .budget = verify->env->budget,
                                       .limit = expected->size,
                                       .expected_offset = segment->facts.base_offset,
@@ -277,9 +277,10 @@ static int check_segment(struct verify *verify, int64_t base_offset,
              "does not begin where the one before ends");
     }
     struct weir_segment *segment =
-        weir_segment_new(verify->env, verify->env->budget, verify->path, facts);
+        weir_segment_new(verify->env, verify->env->budget, NULL, verify->path, facts);
     if (segment == NULL) return WEIR_NO_MEMORY;
-    int rc = weir_file_open(verify->env, path.text, WEIR_OPEN_READ, &segment->file, NULL);
+    int rc = weir_kept_file_hold(segment->kept, verify->env, path.text, WEIR_OPEN_READ, NULL);
+    bool is_held = rc == 0;
     if (rc == WEIR_NOT_FOUND) {
         find(verify, WEIR_VERIFY_DAMAGE, name.text, base_offset, "is missing");
         verify->expected_offset = -1;
@@ -290,6 +291,7 @@ static int check_segment(struct verify *verify, int64_t base_offset,
         rc = walk_segment(verify, segment, name.text, expected);
         if (rc == 0) rc = check_index(verify, segment, expected->size);
     }
+    if (is_held) weir_kept_file_release(segment->kept);
     weir_segment_unref(segment);
     return rc;
 }

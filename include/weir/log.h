@@ -54,6 +54,11 @@ struct weir_log_options {
      * directory later, whose own topics have Kafka's seven days. */
     const struct weir_config *topic_configs;
     size_t topic_config_count;
+    /** Segment files that may be open at the same time; those used longest ago are closed. 0: half of the
+     * descriptors that the process may have when the log is opened. A library leaves that limit
+     * (RLIMIT_NOFILE) alone: a program with many partitions or clients raises it first, as `weir server`
+     * does. Running out of descriptors takes nothing offline; calls ask to be tried again meanwhile. */
+    int32_t segment_files_max;
 };
 enum { WEIR_AUTO_CREATE_OFF = -1 };
 /** `struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT, .num_partitions = 4};` */

@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+
 #define WALL_OFFSET_MAX_MS ((int64_t)20 * 365 * 86400 * 1000)
 
 enum { NODE = 0, OPEN_ATTEMPTS_MAX = 20, IDLE_NS = 2 * 1000 * 1000, LEAP_MS = 300000 };
+enum { SEGMENT_FILES_MAX = 4 }; /* so few that they come and go all the time */
 
 /* ---- choices ---------------------------------------------------------------------------------- */
 
@@ -100,8 +103,7 @@ bool simulation_excuses(const struct simulation *simulation, int rc)
 {
     if (rc == WEIR_CRASHED) return true;
     if (simulation->is_calm) return false;
-    return rc == WEIR_IO || rc == WEIR_OFFLINE || rc == WEIR_NO_SPACE || rc == WEIR_NO_MEMORY ||
-           rc == WEIR_CLOSED;
+    return rc == WEIR_IO || rc == WEIR_OFFLINE || rc == WEIR_CLOSED || weir_code_is_shortage(rc);
 }
 
 struct weir_shared *simulation_bytes(struct simulation *simulation, const void *bytes, size_t size)
@@ -203,16 +205,24 @@ static enum weir_sim_fault draw_disk_crash(struct simulation *simulation)
     return faults[simulation_draw(simulation, 3)];
 }
 
+/* The disk is full, or no descriptor is left but some, or none. */
 static void fill_disk(struct simulation *simulation)
 {
+    int64_t limit = 1 + simulation_draw(simulation, 20000);
     simulation->is_full = true;
-    weir_sim_disk_limit(simulation->sim, NODE, 1 + simulation_draw(simulation, 20000));
+    if (limit % 3 == 0) {
+        size_t held = weir_sim_descriptors(simulation->sim, NODE);
+        weir_sim_descriptor_limit(simulation->sim, NODE, held + 1 - (size_t)(limit % 2));
+    } else {
+        weir_sim_disk_limit(simulation->sim, NODE, limit);
+    }
 }
 
 static void empty_disk(struct simulation *simulation)
 {
     simulation->is_full = false;
     weir_sim_disk_limit(simulation->sim, NODE, 0);
+    weir_sim_descriptor_limit(simulation->sim, NODE, 0);
 }
 
 /* Hours and tens of years, there and back, but never far from where the simulation's clock begins. */
@@ -286,6 +296,7 @@ static int open_bare(struct simulation *simulation, struct weir_error *error)
         .path = SIMULATION_PATH,
         .shard_count = simulation->swarm.shard_count,
         .offsets_topic_num_partitions = simulation->swarm.offsets_partition_count,
+        .segment_files_max = SEGMENT_FILES_MAX,
         .topic_defaults = weir_topic_config_default(),
     };
     options.topic_defaults.segment_bytes = simulation->swarm.internal_segment_bytes;
@@ -302,6 +313,7 @@ static int open_log(struct simulation *simulation, struct weir_error *error)
     options.auto_create_topics = WEIR_AUTO_CREATE_OFF;
     options.num_partitions = 1;
     options.flush_policy_os = simulation->swarm.is_flush_policy_os;
+    options.segment_files_max = SEGMENT_FILES_MAX;
     int rc = weir_log_open_in(simulation->env, SIMULATION_PATH, &options, &simulation->log, error);
     if (rc == 0) simulation->broker = simulation->log->broker;
     return rc;

@@ -76,7 +76,7 @@ struct simulation {
     struct client *clients; /* linked by simulation_add */
     size_t restart_count;
     int64_t wall_offset_ms;
-    bool is_full;        /* the disk, for a while */
+    bool is_full;        /* the disk, or the table of descriptors, for a while */
     bool is_lossy;       /* something unsynced may have been dropped since the last restart */
     bool may_turn_lossy; /* a planned fault would do so */
     bool is_armed;       /* a fault is planned */

@@ -135,7 +135,8 @@ START_TEST(windows_of_a_log_are_bounded)
     ck_assert_int_gt(state.segment_count, 8);
     size_t used = 0;
     for (size_t i = 0; i + 1 < test.log->segment_count; i++) {
-        ck_ok(weir_segment_open_file(test.log->segments[i], &test.error), &test.error);
+        ck_ok(weir_segment_hold(test.log->segments[i], &test.error), &test.error);
+        weir_segment_release(test.log->segments[i]);
     }
     used = test.env->budget->used;
     for (size_t i = 0; i + 1 < test.log->segment_count; i++) {

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "broker/log/file_set.h"
 #include "tests/unit/broker/log/log_support.h"
 
 /**
@@ -9,17 +10,27 @@
 static struct test_log test;
 
 static int64_t next_producer;
+static struct weir_file_set files; /* room for two: segments are opened all the time */
 
 static void start(uint64_t seed)
 {
     test_log_start(&test, seed);
     test.options.config.segment_bytes = 600;
     test.options.mark_interval_bytes = 500;
+    weir_file_set_init(&files, 2);
+    test.options.files = &files;
 }
 
 static void set_up(void)
 {
     start(1);
+}
+
+/* What is open is gone with the node's memory. */
+static void crash(enum weir_sim_crash_kind kind)
+{
+    test_log_crash(&test, kind);
+    weir_file_set_init(&files, 2);
 }
 
 static void tear_down(void)
@@ -144,7 +155,7 @@ static bool live_through(enum weir_sim_fault fault, uint64_t at, uint64_t seed)
     if (at % 2 == 0) {
         ck_ok(test_log_close(&test), &test.error);
     } else {
-        test_log_crash(&test, WEIR_SIM_POWER);
+        crash(WEIR_SIM_POWER);
     }
     ck_ok(test_log_open(&test), &test.error);
     ck_assert_int_eq(state().end_offset, end_offset);
@@ -182,13 +193,14 @@ static void open_through(enum weir_sim_fault fault, enum weir_sim_crash_kind kin
     append_some(10, true);
     sync_all(true);
     append_some(1, true);
-    test_log_crash(&test, kind);
+    crash(kind);
     (void)weir_sim_node(test.sim, 1);
     weir_sim_disk_copy(test.sim, 0, 1);
     bool began = true;
     for (uint64_t at = 1; began; at++) {
         weir_sim_disk_copy(test.sim, 1, 0);
         test.env = weir_sim_node(test.sim, 0);
+        weir_file_set_init(&files, 2);
         size_t before = test.env->budget->used;
         begin_shortage(fault, at);
         int rc = test_log_open(&test);
@@ -275,7 +287,7 @@ START_TEST(a_flush_in_a_shortage_is_a_flush)
     }
     append_some(1, true);
     sync_all(true);
-    test_log_crash(&test, WEIR_SIM_POWER);
+    crash(WEIR_SIM_POWER);
     ck_ok(test_log_open(&test), &test.error);
     ck_assert_int_lt(test.recovery.scanned_bytes, 500); /* the mark is young */
     test_log_expect_all(&test);
