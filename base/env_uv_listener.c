@@ -20,7 +20,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { LISTEN_BACKLOG = 512, ACCEPTS_PER_EVENT = 16 };
+enum { LISTEN_BACKLOG = 512, ACCEPTS_PER_EVENT = 16, PAUSE_MS = 50 };
 
 /* A peer that is gone without a word is noticed after two minutes of silence. */
 enum { KEEPALIVE_IDLE_S = 60, KEEPALIVE_INTERVAL_S = 15, KEEPALIVE_COUNT = 4 };
@@ -31,15 +31,19 @@ struct weir_env_uv_listener {
     struct weir_env_uv_listener *previous;
     bool is_closed;
     int fd;
-    int spare_fd; /* given up for a moment to turn a connection away when handles run out */
+    int spare_fd; /* given up for a moment to turn a connection away when handles run out; -1: lost to
+                     somebody else meanwhile */
     uv_poll_t poll;
+    uv_timer_t pause; /* runs while there is neither a handle nor a spare one */
+    int handles_open;
     weir_accept_fn accepted;
     void *context;
 };
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-    weir_free(handle->data);
+    struct weir_env_uv_listener *listener = handle->data;
+    if (--listener->handles_open == 0) weir_free(listener);
 }
 
 void weir_env_uv_listener_close(struct weir_listener *base)
@@ -51,17 +55,41 @@ void weir_env_uv_listener_close(struct weir_listener *base)
     *(listener->previous != NULL ? &listener->previous->next : &actor->listeners) = listener->next;
     if (listener->next != NULL) listener->next->previous = listener->previous;
     uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+    uv_close((uv_handle_t *)&listener->pause, on_listener_closed);
     (void)close(listener->fd);
-    (void)close(listener->spare_fd);
+    if (listener->spare_fd >= 0) (void)close(listener->spare_fd);
 }
 
-/* Without this a connection that cannot be accepted would wake the loop for ever. */
+static void on_listener_poll(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct weir_env_uv_listener *listener = timer->data;
+    int rc = 0;
+    if (listener->spare_fd < 0) listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (listener->spare_fd >= 0) {
+        rc = uv_poll_start(&listener->poll, UV_READABLE, on_listener_poll);
+    } else {
+        rc = uv_timer_start(timer, on_pause_over, PAUSE_MS, 0);
+    }
+    weir_assert(rc == 0);
+}
+
+/* A connection that cannot be accepted would wake the loop for ever: it is accepted with the spare
+ * handle, and closed. Where that went to somebody else in the meantime, the listener rests for a moment;
+ * who connects waits in its backlog. */
 static void turn_away(struct weir_env_uv_listener *listener)
 {
-    (void)close(listener->spare_fd);
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0) (void)close(fd);
-    listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (listener->spare_fd >= 0) {
+        (void)close(listener->spare_fd);
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) (void)close(fd);
+        listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    if (listener->spare_fd >= 0) return;
+    (void)uv_poll_stop(&listener->poll);
+    int rc = uv_timer_start(&listener->pause, on_pause_over, PAUSE_MS, 0);
+    weir_assert(rc == 0);
 }
 
 /* False: nothing more to accept now. */
@@ -168,6 +196,10 @@ static int new_listener(struct weir_env_uv_actor *actor, int fd,
         weir_free(made);
         return reason;
     }
+    int rc = uv_timer_init(&actor->loop, &made->pause);
+    weir_assert(rc == 0);
+    made->handles_open = 2;
+    made->pause.data = made;
     made->poll.data = made;
     made->base.actor = &actor->base;
     made->fd = fd;

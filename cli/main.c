@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/nearest.h"
 #include "cli/say.h"
@@ -201,8 +202,19 @@ static void fill_standard_files(void)
     }
 }
 
+/* As many files and connections as the system lets this process have: the usual soft limit is there for
+ * programs that use select(2). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer it works too */
+}
+
 int main(int argc, char **argv)
 {
+    raise_descriptor_limit();
     fill_standard_files();
     (void)signal(SIGPIPE,
                  SIG_IGN); /* a reader that leaves must not keep a directory from closing */

@@ -39,9 +39,11 @@ static const char *enter(struct weir_server_part *part, const struct weir_socket
 {
     struct weir_server *server = part->server;
     const struct weir_server_config *config = part->config;
-    if (atomic_fetch_add(&server->connection_count, 1) >= config->max_connections) {
+    if (atomic_fetch_add(&server->connection_count, 1) >= server->connections_max) {
         atomic_fetch_sub(&server->connection_count, 1);
-        return "max.connections is reached";
+        return server->connections_max == config->max_connections
+                   ? "max.connections is reached"
+                   : "the limit of descriptors leaves room for no more connections";
     }
     if (config->max_connections_per_ip < INT32_MAX &&
         !weir_peer_counts_enter(&server->peers, socket->peer, config->max_connections_per_ip)) {

@@ -43,6 +43,24 @@ int weir_server_may_listen(struct weir_env *env, const char *address, bool allow
     return rc < 0 ? rc : weir_socket_may_listen(env, found, error);
 }
 
+/* Connections leave room for the log: its segments have their share, and what is open for a moment (marks,
+ * indexes, folders), the loops and the listeners are kept free. What is left is for them. */
+static void bound_connections(struct weir_server *server)
+{
+    enum { RESERVE = 16, PER_SHARD = 6, LEAST = 4 };
+    int64_t limit = weir_descriptor_limit(server->env);
+    int64_t left = limit - weir_broker_segment_files_max(server->broker) - RESERVE -
+                   (int64_t)PER_SHARD * server->part_count;
+    server->connections_max = server->config.max_connections;
+    if (left < LEAST) left = LEAST;
+    if (server->connections_max <= left) return;
+    server->connections_max = left;
+    weir_log(&server->env->logger, WEIR_LOG_WARN, "server.connections_bounded",
+             "max.connections=%lld bound=%lld reason=\"the process may have %lld descriptors; raise "
+             "the limit (ulimit -n)\"",
+             (long long)server->config.max_connections, (long long)left, (long long)limit);
+}
+
 static int configure(struct weir_server *server, const struct weir_server_options *options,
                      struct weir_error *error)
 {
@@ -55,6 +73,7 @@ static int configure(struct weir_server *server, const struct weir_server_option
     const struct weir_broker_options *engine = weir_broker_options_of(server->broker);
     server->config.auto_create_topics_enable = engine->auto_create_topics;
     server->config.num_partitions = engine->num_partitions;
+    bound_connections(server);
     if (options->advertised_address == NULL) return 0;
     int rc = weir_host_port_parse(options->advertised_address, &server->advertised, error);
     return weir_error_wrap(error, rc, "advertised address");

@@ -107,6 +107,7 @@ struct weir_server {
     int32_t part_count;
     int32_t parts_set_up; /* those that must be closed */
     _Atomic int64_t connection_count;
+    int64_t connections_max; /* max.connections, or what the log leaves of the descriptors */
     struct weir_peer_counts peers;
 };
 

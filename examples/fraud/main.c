@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "batch_check.h"
@@ -285,6 +286,15 @@ out:;
     return rc;
 }
 
+/* A log and its state keep many files open; a library leaves the limit to the program. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -297,6 +307,7 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
+    raise_descriptor_limit();
     (void)signal(SIGINT, interrupt);
     (void)signal(SIGTERM, interrupt);
 
