@@ -60,8 +60,11 @@ static struct rocks *rocks_from(void *impl)
 
 static enum weir_code code_of(const char *text)
 {
+    /* A shortage before anything else: a database that could not be looked at is not corrupt. */
     if (strstr(text, "No space left") != NULL) return WEIR_NO_SPACE;
+    if (strstr(text, "Disk quota exceeded") != NULL) return WEIR_NO_SPACE;
     if (strstr(text, "Too many open files") != NULL) return WEIR_LIMIT;
+    if (strstr(text, "Cannot allocate memory") != NULL) return WEIR_NO_MEMORY;
     if (strstr(text, "lock ") != NULL && strstr(text, "LOCK") != NULL) return WEIR_LOCKED;
     if (strncmp(text, "Corruption", 10) == 0) return WEIR_CORRUPT;
     if (strncmp(text, "Invalid argument", 16) == 0) return WEIR_CORRUPT;
@@ -77,12 +80,17 @@ static int take_error(char *text, const char *verb, struct weir_error *error)
     return rc;
 }
 
-/* A flush or compaction of RocksDB's own has failed: what it still holds in memory is lost. */
+/* A flush or compaction of RocksDB's own has failed: what it still holds in memory is lost, and it takes
+ * no more until it is opened again (measured: also when the descriptors, or the room, that were missing
+ * are back). Whoever restarts the job wants to know which it was, and a flush says so. */
 static int check_background(const struct rocks *rocks, struct weir_error *error)
 {
     uint64_t count = 0;
+    char *why = NULL;
     if (rocksdb_property_int(rocks->db, "rocksdb.background-errors", &count) != 0) return WEIR_OK;
     if (count == 0) return WEIR_OK;
+    rocksdb_flush(rocks->db, rocks->flush_wait, &why);
+    if (why != NULL) return take_error(why, "in the background", error);
     return weir_error_set(error, WEIR_IO, "RocksDB: %llu background errors",
                           (unsigned long long)count);
 }

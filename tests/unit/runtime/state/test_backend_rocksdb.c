@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -222,6 +223,62 @@ START_TEST(one_family_keeps_a_batch_whole)
 }
 END_TEST
 
+/* ---- shortage ------------------------------------------------------------------------------------ */
+
+static void limit_descriptors(rlim_t count)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = count;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Goal: out of descriptors RocksDB gives up until it is opened again, and every answer says what it was
+ * that was short, so that whoever runs the job starts it again; what had been flushed is there, and an
+ * open that gets no descriptor wipes nothing. */
+START_TEST(a_shortage_is_told_as_one)
+{
+    char path[WEIR_TEST_PATH_SIZE], db[PATH_SIZE];
+    struct weir_error error;
+    struct weir_env *env;
+    struct rlimit before;
+    weir_test_directory(path);
+    snprintf(db, sizeof db, "%s/db", path);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &error), &error);
+    struct weir_backend backend = open_backend(env, db);
+    const struct weir_backend_write first = {weir_text("row 1"), weir_text("a")};
+    const struct weir_backend_write second = {weir_text("row 2"), weir_text("b")};
+    ck_ok(backend.ops->write(backend.impl, &first, 1, &error), &error);
+    ck_ok(backend.ops->flush(backend.impl, true, &error), &error);
+    ck_ok(backend.ops->write(backend.impl, &second, 1, &error), &error);
+    limit_descriptors(3);
+    ck_code(backend.ops->flush(backend.impl, true, &error), WEIR_LIMIT);
+    ck_code(backend.ops->write(backend.impl, &second, 1, &error), WEIR_LIMIT);
+    limit_descriptors(before.rlim_cur);
+    ck_code(backend.ops->write(backend.impl, &second, 1, &error), WEIR_LIMIT);
+    ck_ok(backend.ops->close(backend.impl, false, &error), &error);
+
+    const struct weir_backend_options options = {.env = env,
+                                                 .budget = env->budget,
+                                                 .path = db,
+                                                 .write_buffer_bytes = 1 << 20,
+                                                 .block_cache_bytes = 1 << 20,
+                                                 .store_count = 1};
+    limit_descriptors(3);
+    ck_code(weir_backend_rocksdb_open(&options, &backend, &error), WEIR_LIMIT);
+    limit_descriptors(before.rlim_cur);
+    backend = open_backend(env, db);
+    const struct weir_slice keys[] = {first.key, second.key};
+    bool found[2] = {0};
+    ck_ok(backend.ops->get_many(backend.impl, keys, 2, note_found, found, &error), &error);
+    ck_assert(found[0]);
+    ck_ok(backend.ops->write(backend.impl, &second, 1, &error), &error);
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+    weir_env_uv_free(env);
+}
+END_TEST
+
 /* ---- damage -------------------------------------------------------------------------------------- */
 
 struct damaged {
@@ -428,6 +485,7 @@ static void add(Suite *suite)
     TCase *trap = tcase_create("column families");
     tcase_add_loop_test(trap, two_column_families_without_a_log_tear_a_batch, 0, 2);
     tcase_add_test(trap, one_family_keeps_a_batch_whole);
+    tcase_add_test(trap, a_shortage_is_told_as_one);
     suite_add_tcase(suite, trap);
 
     TCase *damage = tcase_create("damage");
