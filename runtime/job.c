@@ -168,6 +168,7 @@ static void running_step(struct weir_streams *streams)
 /* The last commit is under way; threads stop when it is durable. */
 static void shutdown_step(struct weir_streams *streams)
 {
+    weir_commit_again(streams);
     if (streams->commit.phase != WEIR_COMMIT_IDLE) return;
     stop_threads(streams, true);
     if (!has_stopped(streams)) return;

@@ -124,15 +124,10 @@ static int make_threads(struct weir_streams *streams, size_t task_total, struct 
     return 0;
 }
 
-/* Each thread writes to internal topics as a producer of its own. */
+/* Each thread writes as a producer of its own. */
 static int ask_producers(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    bool has_internal = false;
-    for (size_t t = 0; t < streams->topic_count; t++) {
-        has_internal |= streams->topics[t].name != NULL && streams->topics[t].is_internal;
-    }
-    if (!has_internal) return 0;
     start->producers =
         weir_arena_array(&start->arena, streams->thread_count + 1, sizeof *start->producers);
     if (start->producers == NULL) return weir_start_no_memory(error);

@@ -59,6 +59,8 @@ struct weir_commit {
     struct weir_arena arena;                /* entries and their metadata */
     struct weir_job_partition **partitions; /* of the entries */
     struct weir_commit_request request;
+    struct weir_backoff backoff; /* of the request, for want of something */
+    bool is_again;               /* it is to be sent again, when that is due */
     int64_t round; /* finished ones, empty ones included */
     struct weir_mono trim_due;
     size_t trimming; /* cuts under way */
@@ -197,6 +199,8 @@ void weir_commit_close(struct weir_streams *streams);
 /** Begin one if it is due or wanted. `is_last`: threads stop processing when they have handed in.
  */
 void weir_commit_step(struct weir_streams *streams, bool is_last);
+/** Send the commit again that failed for want of something, when it is due. */
+void weir_commit_again(struct weir_streams *streams);
 /** A thread has handed in. */
 void weir_commit_sealed(struct weir_streams *streams, struct weir_stream_thread *thread);
 

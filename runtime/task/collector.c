@@ -132,7 +132,7 @@ static int slot_finish(struct weir_collector *collector, struct weir_output_slot
 {
     struct weir_slice batch;
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
-    bool is_numbered = collector->topics[slot->topic].is_internal && collector->producer_id >= 0;
+    bool is_numbered = collector->producer_id >= 0;
     if (is_numbered) {
         finish.producer_id = collector->producer_id;
         finish.producer_epoch = collector->producer_epoch;

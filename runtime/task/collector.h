@@ -21,6 +21,7 @@ struct weir_output {
     struct weir_collector *collector;
     size_t topic;
     int64_t record_count;
+    uint64_t number; /* in the order in which the thread has sent them first */
 };
 
 struct weir_output_slot;
@@ -39,7 +40,7 @@ struct weir_collector {
     struct weir_output *pool;
     size_t pending_bytes;
     int64_t wall_now_ms; /* as told last; 0: timestamps are not compared with today */
-    int64_t producer_id; /* of what goes to internal topics; -1: none */
+    int64_t producer_id; /* of all that it writes; -1: none */
     int16_t producer_epoch;
 };
 
@@ -47,8 +48,8 @@ struct weir_collector {
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
                          struct weir_budget *batch_budget, const struct weir_job_topic *topics,
                          size_t topic_count);
-/** What goes to internal topics carries this producer and a sequence per partition, so that the
- * next start can tell whose it is. Before the first record. */
+/** What is written carries this producer and a sequence per partition: the next start can tell whose an
+ * internal tail is, and a batch that is tried again keeps its place. Before the first record. */
 void weir_collector_set_producer(struct weir_collector *collector, int64_t producer_id,
                                  int16_t producer_epoch);
 void weir_collector_close(struct weir_collector *collector);

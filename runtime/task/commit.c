@@ -134,10 +134,28 @@ static void finish(struct weir_streams *streams)
     weir_signal(streams->env);
 }
 
+/* It names what is durable already, and says the same when it is written twice. */
+static bool is_tried_again(struct weir_streams *streams, const struct weir_request *request)
+{
+    struct weir_commit *commit = &streams->commit;
+    bool is_first = !commit->backoff.is_waiting;
+    if (atomic_load(&streams->failed)) return false;
+    if (!weir_backoff_failed(&commit->backoff, request->rc, weir_mono_now(streams->env))) return false;
+    commit->is_again = true;
+    weir_actor_wake_at(streams->actor, commit->backoff.due);
+    char why[2 * WEIR_ERROR_TEXT_SIZE];
+    if (!is_first) return true;
+    weir_log(&streams->env->logger, WEIR_LOG_WARN, "commit.waits", "application=%s code=%s why=%s",
+             streams->options.application_id, weir_code_name(request->rc),
+             weir_log_quote(why, sizeof why, request->error.text));
+    return true;
+}
+
 static void on_committed(struct weir_request *request)
 {
     struct weir_streams *streams = request->context;
     streams->outstanding--;
+    if (request->rc < 0 && is_tried_again(streams, request)) return;
     if (request->rc < 0) {
         struct weir_error error = request->error;
         (void)weir_error_wrap(&error, request->rc, "commit of '%s'",
@@ -145,8 +163,27 @@ static void on_committed(struct weir_request *request)
         weir_streams_fail(streams, request->rc, &error);
         return;
     }
+    (void)weir_backoff_over(&streams->commit.backoff, weir_mono_now(streams->env));
     if (atomic_load(&streams->failed)) return;
     finish(streams);
+}
+
+static void send(struct weir_streams *streams)
+{
+    struct weir_commit *commit = &streams->commit;
+    weir_assert(commit->phase == WEIR_COMMIT_WRITING);
+    commit->request.request = (struct weir_request){
+        .reply_to = streams->actor, .done = on_committed, .context = streams};
+    streams->outstanding++;
+    weir_broker_commit_offsets(streams->broker, &commit->request);
+}
+
+void weir_commit_again(struct weir_streams *streams)
+{
+    struct weir_commit *commit = &streams->commit;
+    if (!commit->is_again || !weir_backoff_is_due(&commit->backoff, weir_mono_now(streams->env))) return;
+    commit->is_again = false;
+    send(streams);
 }
 
 /* Input offsets that moved and ends that moved, each partition once. */
@@ -198,7 +235,6 @@ static int build(struct weir_streams *streams)
         weir_commit_fill_entry(streams, commit->partitions[i], &commit->arena, &entries[i]);
     }
     commit->request = (struct weir_commit_request){
-        .request = {.reply_to = streams->actor, .done = on_committed, .context = streams},
         .group = weir_text(streams->options.application_id),
         .entries = entries,
         .entry_count = count,
@@ -226,8 +262,7 @@ static void write_record(struct weir_streams *streams)
         return;
     }
     move(streams, WEIR_COMMIT_WRITING);
-    streams->outstanding++;
-    weir_broker_commit_offsets(streams->broker, &commit->request);
+    send(streams);
 }
 
 void weir_commit_sealed(struct weir_streams *streams, struct weir_stream_thread *thread)
@@ -262,6 +297,7 @@ static void begin(struct weir_streams *streams, bool is_last)
 void weir_commit_step(struct weir_streams *streams, bool is_last)
 {
     struct weir_commit *commit = &streams->commit;
+    weir_commit_again(streams);
     if (commit->phase != WEIR_COMMIT_IDLE) return;
     struct weir_mono now = weir_mono_now(streams->env);
     if (is_last || commit->is_wanted || (now.ns >= commit->due.ns && !streams->is_manual)) {

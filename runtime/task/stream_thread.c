@@ -154,17 +154,39 @@ static int run_tasks(struct weir_stream_thread *thread)
     return work;
 }
 
-static void set_alarm(struct weir_stream_thread *thread)
+/* When the thread has to look at it again; once it is due its request is on its way, which ends in a
+ * turn of its own. */
+static struct weir_mono backoff_due(const struct weir_backoff *backoff, struct weir_mono now)
+{
+    return backoff->is_waiting && backoff->due.ns > now.ns ? backoff->due : WEIR_MONO_NEVER;
+}
+
+static struct weir_mono retry_due(const struct weir_stream_thread *thread)
+{
+    struct weir_mono now = weir_mono_now(thread->env);
+    struct weir_mono sends = backoff_due(&thread->send_backoff, now);
+    struct weir_mono fetches = backoff_due(&thread->fetch_backoff, now);
+    return sends.ns < fetches.ns ? sends : fetches;
+}
+
+static struct weir_mono timers_due(const struct weir_stream_thread *thread)
 {
     int64_t next_ms = INT64_MAX;
     for (size_t i = 0; i < thread->task_count; i++) {
         int64_t wall_ms = thread->tasks[i].task->timers.next_wall_ms;
         if (wall_ms < next_ms) next_ms = wall_ms;
     }
-    if (next_ms == INT64_MAX || thread->streams->is_manual) return;
+    if (next_ms == INT64_MAX || thread->streams->is_manual) return WEIR_MONO_NEVER;
     int64_t wait_ms = next_ms - weir_wall_now(thread->env).ms;
-    weir_actor_wake_at(thread->actor,
-                       weir_mono_after_ms(weir_mono_now(thread->env), wait_ms > 0 ? wait_ms : 0));
+    return weir_mono_after_ms(weir_mono_now(thread->env), wait_ms > 0 ? wait_ms : 0);
+}
+
+static void set_alarm(struct weir_stream_thread *thread)
+{
+    struct weir_mono timers = timers_due(thread);
+    struct weir_mono retry = retry_due(thread);
+    struct weir_mono due = timers.ns < retry.ns ? timers : retry;
+    if (due.ns < WEIR_MONO_NEVER.ns) weir_actor_wake_at(thread->actor, due);
 }
 
 static void update_gauges(struct weir_stream_thread *thread)
@@ -192,7 +214,8 @@ static void update_gauges(struct weir_stream_thread *thread)
 
 static int running_step(struct weir_stream_thread *thread)
 {
-    bool seals = thread->seal == WEIR_SEAL_ASKED;
+    weir_thread_send_again(thread);
+    bool seals = thread->seal == WEIR_SEAL_ASKED && thread->retries == NULL;
     if (seals && weir_thread_seal(thread) < 0) return 0;
     int work = run_tasks(thread);
     if (work < 0) return 0;
@@ -221,6 +244,7 @@ static void begin_stop(struct weir_stream_thread *thread)
     thread->phase = WEIR_THREAD_STOPPING;
     weir_actor_wake_at(thread->actor, WEIR_MONO_NEVER);
     weir_thread_cancel_fetches(thread);
+    weir_thread_drop_retries(thread);
 }
 
 static int stop_step(struct weir_stream_thread *thread)

@@ -1,6 +1,7 @@
 #ifndef WEIR_RUNTIME_TASK_STREAM_THREAD_H
 #define WEIR_RUNTIME_TASK_STREAM_THREAD_H
 
+#include "runtime/backoff.h"
 #include "runtime/task/restore.h"
 #include "runtime/task/task.h"
 
@@ -73,8 +74,13 @@ struct weir_stream_thread {
     struct weir_collector collector;
 
     size_t fetches_out; /* requests under way */
-    size_t produces_out;
+    size_t produces_out; /* unacknowledged, those to be tried again included */
     size_t produce_bytes; /* of those */
+    uint64_t sent_count;
+    struct weir_output *retries; /* failed for want of something; oldest first */
+    size_t retry_count;
+    struct weir_backoff send_backoff;
+    struct weir_backoff fetch_backoff;
 
     enum weir_seal_phase seal;
     bool is_held;                 /* outputs wait for `release` */
@@ -145,6 +151,10 @@ void weir_thread_fetch(struct weir_stream_thread *thread);
 void weir_thread_cancel_fetches(struct weir_stream_thread *thread);
 /** thread_send.c: send what is finished, everything if `all`. */
 int weir_thread_send(struct weir_stream_thread *thread, bool all);
+/** Send again what failed for want of something, once nothing else is on its way. */
+void weir_thread_send_again(struct weir_stream_thread *thread);
+/** Give up what was to be tried again. */
+void weir_thread_drop_retries(struct weir_stream_thread *thread);
 /** True while too much is on its way or held back. */
 bool weir_thread_is_full(const struct weir_stream_thread *thread);
 /** thread_seal.c */

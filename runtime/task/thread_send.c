@@ -7,6 +7,14 @@
 /**
  * Outputs on their way: finished batches become produce requests with acks=all, and stay until they
  * are acknowledged. Between the seal of a commit and its release nothing is sent.
+ *
+ * A batch that the log cannot take for want of something (room, descriptors, memory) is tried again. It
+ * keeps its sequence, so that those behind it in its partition are refused as out of order, and wait
+ * with it:
+ *
+ *   sent ──shortage, or out of order behind one──> retries ──nothing on its way, and due──> sent
+ *
+ * Meanwhile nothing new is sent and no commit is sealed. Two minutes of it fail the job.
  */
 enum { UNACKNOWLEDGED_BYTES_MAX = 32 << 20 };
 
@@ -36,24 +44,110 @@ static void refused(struct weir_stream_thread *thread, const struct weir_output 
     weir_thread_fail(thread, request->rc, &error);
 }
 
+/* ---- shortage -------------------------------------------------------------------------------- */
+
+static bool is_tried_again(struct weir_stream_thread *thread, const struct weir_output *output)
+{
+    int rc = output->produce.request.rc;
+    if (thread->has_failed || thread->phase == WEIR_THREAD_STOPPING) return false;
+    if (rc == WEIR_OUT_OF_ORDER_SEQUENCE) return thread->retries != NULL;
+    bool is_first = !thread->send_backoff.is_waiting;
+    if (!weir_backoff_failed(&thread->send_backoff, rc, weir_mono_now(thread->env))) return false;
+    if (!is_first) return true;
+    char why[2 * WEIR_ERROR_TEXT_SIZE];
+    weir_log(&thread->env->logger, WEIR_LOG_WARN, "output.waits",
+             "application=%s topic=%s partition=%" PRId32 " code=%s why=%s",
+             thread->streams->options.application_id, thread->streams->topics[output->topic].name,
+             output->produce.to.partition, weir_code_name(rc),
+             weir_log_quote(why, sizeof why, output->produce.request.error.text));
+    return true;
+}
+
+/* In the order in which they were sent first: those of a partition stay in theirs. */
+static void keep(struct weir_stream_thread *thread, struct weir_output *output)
+{
+    struct weir_output **at = &thread->retries;
+    while (*at != NULL && (*at)->number < output->number) {
+        at = &(*at)->next;
+    }
+    output->next = *at;
+    *at = output;
+    thread->retry_count++;
+    weir_assert(thread->retry_count <= thread->produces_out);
+}
+
+static void done_with(struct weir_stream_thread *thread, struct weir_output *output)
+{
+    weir_assert(thread->produces_out > 0);
+    thread->produces_out--;
+    thread->produce_bytes -= output->produce.batches->size;
+    weir_collector_recycle(&thread->collector, output);
+}
+
+static void stored(struct weir_stream_thread *thread, struct weir_output *output)
+{
+    weir_collector_stored(&thread->collector, output);
+    if (thread->retries != NULL) return;
+    int64_t took_ms = weir_backoff_over(&thread->send_backoff, weir_mono_now(thread->env));
+    if (took_ms < 0) return;
+    weir_log(&thread->env->logger, WEIR_LOG_INFO, "output.goes_on",
+             "application=%s waited_ms=%" PRId64, thread->streams->options.application_id, took_ms);
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
 static void on_produced(struct weir_request *request)
 {
     struct weir_output *output = (struct weir_output *)request;
     struct weir_stream_thread *thread = request->context;
-    weir_assert(thread->produces_out > 0);
-    thread->produces_out--;
-    thread->produce_bytes -= output->produce.batches->size;
+    if (request->rc < 0 && is_tried_again(thread, output)) {
+        keep(thread, output);
+        return;
+    }
     if (request->rc < 0) {
         refused(thread, output);
     } else {
-        weir_collector_stored(&thread->collector, output);
+        stored(thread, output);
     }
-    weir_collector_recycle(&thread->collector, output);
+    done_with(thread, output);
+}
+
+static void send(struct weir_stream_thread *thread, struct weir_output *output)
+{
+    output->produce.request = (struct weir_request){
+        .reply_to = thread->actor, .done = on_produced, .context = thread};
+    weir_broker_produce(thread->streams->broker, &output->produce);
+}
+
+void weir_thread_send_again(struct weir_stream_thread *thread)
+{
+    if (thread->retries == NULL || thread->retry_count < thread->produces_out) return;
+    if (!weir_backoff_is_due(&thread->send_backoff, weir_mono_now(thread->env))) return;
+    struct weir_output *output = thread->retries;
+    thread->retries = NULL;
+    thread->retry_count = 0;
+    while (output != NULL) {
+        struct weir_output *next = output->next;
+        output->next = NULL;
+        send(thread, output);
+        output = next;
+    }
+}
+
+void weir_thread_drop_retries(struct weir_stream_thread *thread)
+{
+    while (thread->retries != NULL) {
+        struct weir_output *output = thread->retries;
+        thread->retries = output->next;
+        thread->retry_count--;
+        done_with(thread, output);
+    }
+    weir_assert(thread->retry_count == 0);
 }
 
 int weir_thread_send(struct weir_stream_thread *thread, bool all)
 {
-    if (thread->is_held) return 0;
+    if (thread->is_held || thread->retries != NULL) return 0;
     struct weir_error error = {0};
     int rc = all ? weir_collector_finish(&thread->collector, &error) : 0;
     if (rc < 0) {
@@ -62,11 +156,10 @@ int weir_thread_send(struct weir_stream_thread *thread, bool all)
     }
     struct weir_output *output;
     while ((output = weir_collector_take(&thread->collector)) != NULL) {
-        output->produce.request = (struct weir_request){
-            .reply_to = thread->actor, .done = on_produced, .context = thread};
+        output->number = thread->sent_count++;
         thread->produces_out++;
         thread->produce_bytes += output->produce.batches->size;
-        weir_broker_produce(thread->streams->broker, &output->produce);
+        send(thread, output);
     }
     return 0;
 }

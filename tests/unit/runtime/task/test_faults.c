@@ -62,9 +62,69 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* ---- shortage -------------------------------------------------------------------------------- */
+
+enum { KEYS = 5, RECORDS = 40 };
+
+/* A job that has records to process and no room to write what comes of them. */
+static void begin_without_room(uint64_t seed)
+{
+    stage_open(&stage, seed);
+    stage_topic(&stage, "in", 2);
+    stage_topic(&stage, "counts", 2);
+    plan_repartition(&plan, WEIR_STORE_MEMORY);
+    stage_start(&stage, &plan.topology, STAGE_OPTIONS(.num_stream_threads = 2));
+    stage_drain(&stage);
+    weir_streams_pause(stage.streams, true);
+    for (int i = 0; i < RECORDS; i++) {
+        char key[2] = {(char)('a' + i % KEYS)};
+        stage_produce(&stage, "in", i % 2, key, "1", 1000 + i);
+    }
+    weir_sim_disk_limit(stage.sim, 0, 1);
+    weir_streams_pause(stage.streams, false);
+}
+
+/* Nothing that it has to write can be written for a while: it waits, and then goes on by itself; every
+ * record counts once, and nothing is out of order in what it has written. */
+START_TEST(a_job_waits_out_a_full_disk)
+{
+    begin_without_room((uint64_t)_i + 1);
+    weir_sim_advance_ms(stage.sim, 1000 + 700 * _i);
+    ck_assert_int_eq(weir_streams_state(stage.streams), WEIR_STREAMS_RUNNING);
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_gt(metrics.records_in, 0);
+    weir_sim_disk_limit(stage.sim, 0, 0);
+    stage_drain(&stage);
+    for (int i = 0; i < KEYS; i++) {
+        char key[2] = {(char)('a' + i)};
+        int32_t partition = weir_partition_of_key(weir_text(key), 2);
+        ck_assert_uint_eq(stage_stored(&stage, partition, key), RECORDS / KEYS);
+    }
+    stage_close(&stage);
+}
+END_TEST
+
+/* A disk that stays full ends the job after delivery.timeout.ms, with the reason. */
+START_TEST(a_job_gives_up_a_disk_that_stays_full)
+{
+    begin_without_room(7);
+    weir_sim_advance_ms(stage.sim, WEIR_DELIVERY_TIMEOUT_MS + 10000);
+    struct weir_error error = {0};
+    ck_assert_int_eq(weir_streams_error(stage.streams, &error), WEIR_NO_SPACE);
+    ck_assert_ptr_nonnull(strstr(error.text, "-repartition"));
+    weir_sim_disk_limit(stage.sim, 0, 0);
+    (void)weir_streams_close(stage.streams, &error);
+    stage.streams = NULL;
+    stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
+    tcase_add_loop_test(tests, a_job_waits_out_a_full_disk, 0, 20);
+    tcase_add_test(tests, a_job_gives_up_a_disk_that_stays_full);
     tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, every_allocation_may_fail, 0, 2);
     suite_add_tcase(suite, tests);
