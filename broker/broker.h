@@ -170,6 +170,25 @@ void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_requ
 /** Drop the references a fetch gave. */
 void weir_fetch_release(struct weir_fetch_request *request);
 
+/**
+ * What a reader in this process says when the crc of a batch that it was given is wrong: the shard reads
+ * that batch again, from the disk itself, and believes only what it finds there. If it is damaged, what
+ * lies from there on is offline from now on and noted in the log's folder (RELIABILITY L5); if it is whole,
+ * the bit was wrong in memory only, and what memory has of it is forgotten.
+ * Answer: 0, it is whole (or has been given up since); WEIR_CORRUPT, it is damaged; WEIR_OFFLINE, that was
+ *         known; WEIR_IO, WEIR_NO_MEMORY, WEIR_OFFSET_OUT_OF_RANGE.
+ */
+struct weir_damage_report {
+    struct weir_request request;
+    struct weir_topic_partition of;
+    int64_t offset; /* any of the batch's */
+    /* the shard's */
+    struct weir_partition *on;
+    struct weir_work work;
+    struct weir_log_read read;
+};
+void weir_broker_report_damage(struct weir_broker *broker, struct weir_damage_report *report);
+
 enum { WEIR_OFFSET_LATEST = -1, WEIR_OFFSET_EARLIEST = -2, WEIR_OFFSET_MAX_TIMESTAMP = -3 };
 
 struct weir_list_offsets_request {

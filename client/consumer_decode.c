@@ -126,6 +126,25 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
     return 0;
 }
 
+/* What is stored may be damaged: the partition looks, and this waits for it, so that whoever is given the
+ * error finds the partition in the state that it has from now on. The error says the rest. */
+static void tell_partition(struct weir_consumer *consumer)
+{
+    const struct weir_consumer_held *held = &consumer->held;
+    struct weir_broker *broker = consumer->log->broker;
+    struct weir_batch_header header;
+    struct weir_damage_report report = {
+        .of = {weir_text(held->partition->topic), held->partition->index},
+        .offset = held->partition->position,
+    };
+    if (weir_batch_peek(rest_of_part(held), 0, &header, NULL) == 0) {
+        report.offset = header.base_offset;
+    }
+    if (weir_broker_wait_begin(broker, &report.request, NULL) < 0) return;
+    weir_broker_report_damage(broker, &report);
+    (void)weir_broker_wait(broker, &report.request, NULL);
+}
+
 int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
                          struct weir_error *error)
 {
@@ -143,6 +162,7 @@ int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
         return 0;
     }
     if (rc < 0) {
+        if (rc == WEIR_CORRUPT) tell_partition(consumer);
         held->in_batch = false; /* what the iterator has seen of a damaged batch is not believed */
         return weir_error_wrap(error, rc, "topic '%s' partition %d, batch at or after offset %lld",
                                held->partition->topic, (int)held->partition->index,

@@ -187,7 +187,7 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     read->offset_bound = read->offset_max < bound ? read->offset_max : bound;
     if (read->offset >= read->offset_bound) return 0;
     if (take_hot_range(log, read)) return 0;
-    bool may_hold_memory = read->range_min != 1;
+    bool may_hold_memory = read->range_min != 1 && !read->checks_disk;
     if (may_hold_memory && weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
     int rc = prepare_segment(log, read);
     if (rc < 0) read->rc = rc;
@@ -255,6 +255,23 @@ static int read_batches(struct weir_log_read *read, const struct weir_segment_se
     return 0;
 }
 
+static int check_disk(struct weir_log_read *read, const struct weir_segment_seek *first)
+{
+    const struct weir_segment *segment = read->segment;
+    int64_t size = (int64_t)weir_batch_size(&first->header);
+    weir_file_drop_cache(segment->kept->file, first->position, size);
+    read->size_max = 0;
+    int rc = read_batches(read, first);
+    if (rc < 0) return rc;
+    const struct weir_log_part *part = &read->parts[0];
+    rc = weir_batch_check_crc(weir_slice(part->bytes->data + part->from, part->size), &read->error);
+    if (rc == 0) return 0;
+    weir_log_read_release(read);
+    read->size = 0;
+    read->damaged_offset = first->header.base_offset;
+    return weir_error_wrap(&read->error, rc, "batch at position %" PRId64, first->position);
+}
+
 /* WEIR_END: it would be too small; the bytes are read then. */
 static int find_warm_range(struct weir_log_read *read, const struct weir_segment_seek *first)
 {
@@ -293,6 +310,10 @@ void weir_log_read_run(struct weir_log_read *read)
     read->rc = seek(read, false, &first);
     if (read->rc < 0) return;
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return;
+    if (read->checks_disk) {
+        read->rc = check_disk(read, &first);
+        return;
+    }
     read->rc = find_warm_range(read, &first);
     if (read->rc == WEIR_END) read->rc = read_batches(read, &first);
 }
@@ -325,6 +346,7 @@ int weir_log_read_end(struct weir_log_read *read)
         read->rc = 0;
         return 0;
     }
+    if (read->checks_disk && read->part_count > 0) weir_tail_cache_cut(&log->tail, 0);
     if (read->rc < 0) (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
     if (read->damaged_offset >= 0 && read->rc == WEIR_CORRUPT) {
         weir_partition_log_damaged(log, read->damaged_offset, read->error.text);

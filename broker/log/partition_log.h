@@ -249,6 +249,8 @@ struct weir_log_read {
     int64_t offset_max; /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
     size_t size_max;    /* the first batch is given even if it is larger (KIP-74) */
     size_t range_min;   /* from this many bytes on give a range of the file; 0: never; 1: always */
+    bool checks_disk;   /* the first batch alone, as the disk has it, and its crc: a reader has found
+                           wrong what it was given, which may be so in memory only */
     /* given */
     struct weir_log_range range; /* instead of parts; `size` counts its bytes */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
@@ -288,7 +290,8 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
  * are checked against position, expected offset and epoch, of a range at its two ends; what does
  * not fit is WEIR_CORRUPT, never served. Any one thread. */
 void weir_log_read_run(struct weir_log_read *read);
-/** Release what begin held; damage takes the range offline (L5). Owner's thread. Returns rc. */
+/** Release what begin held; damage takes the range offline (L5). If the disk was checked and is right,
+ * what memory has of the log's tail is forgotten. Owner's thread. Returns rc. */
 int weir_log_read_end(struct weir_log_read *read);
 /** Drop the references of parts and range. */
 void weir_log_read_release(struct weir_log_read *read);

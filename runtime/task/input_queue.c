@@ -1,5 +1,7 @@
 #include "runtime/task/input_queue.h"
 
+#include <inttypes.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "wire/record_batch.h"
@@ -11,6 +13,7 @@ struct weir_input_chunk {
     struct weir_input_chunk *next;
     struct weir_shared *bytes; /* a reference; NULL in the pool */
     struct weir_slice batch;
+    int64_t base_offset;
     int64_t next_offset;       /* behind the batch */
     size_t header_count;       /* records, as the batch's header says */
     struct weir_buffer plain;  /* when it came compressed */
@@ -24,8 +27,12 @@ struct weir_input_chunk {
 void weir_input_queue_init(struct weir_input_queue *queue, struct weir_budget *budget,
                            int64_t position)
 {
-    *queue =
-        (struct weir_input_queue){.budget = budget, .position = position, .fetch_offset = position};
+    *queue = (struct weir_input_queue){
+        .budget = budget,
+        .position = position,
+        .fetch_offset = position,
+        .damaged_offset = -1,
+    };
 }
 
 static void chunk_free(struct weir_input_chunk *chunk)
@@ -89,6 +96,7 @@ static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
     chunk->next = NULL;
     chunk->bytes = weir_shared_ref(bytes);
     chunk->batch = batch;
+    chunk->base_offset = header->base_offset;
     chunk->next_offset = weir_batch_last_offset(header) + 1;
     chunk->header_count = (size_t)header->record_count;
     if (queue->tail != NULL) {
@@ -184,7 +192,10 @@ int weir_input_queue_peek(struct weir_input_queue *queue, const struct weir_reco
         struct weir_input_chunk *chunk = queue->head;
         if (chunk->record_count == 0) {
             int rc = chunk_decode(queue, chunk, error);
-            if (rc < 0) return rc;
+            if (rc == WEIR_CORRUPT) queue->damaged_offset = chunk->base_offset;
+            if (rc < 0) {
+                return weir_error_wrap(error, rc, "batch at offset %" PRId64, chunk->base_offset);
+            }
             skip_below_position(queue, chunk);
         }
         if (chunk->at < chunk->record_count) {

@@ -27,6 +27,7 @@ struct weir_input_queue {
     int64_t fetch_offset;    /* next offset to fetch */
     size_t buffered_records; /* counted from the headers */
     size_t buffered_bytes;
+    int64_t damaged_offset; /* of the batch that a peek has found to be WEIR_CORRUPT; -1: none */
 };
 
 /** Records from `position` on are wanted. Cannot fail. */

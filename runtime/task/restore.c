@@ -221,7 +221,12 @@ int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
         weir_input_queue_advance(&restore->queue, (size_t)count);
         weir_input_queue_release(&restore->queue);
     }
-    if (rc < 0) return weir_error_wrap(error, rc, "restore store '%s'", name);
+    if (rc < 0) {
+        const struct weir_topic_partition *from = &fetch->from;
+        return weir_error_wrap(error, rc, "restore store '%s' from '%.*s' partition %" PRId32, name,
+                               (int)from->topic.size, (const char *)from->topic.data,
+                               from->partition);
+    }
     /* Compaction may have left nothing up to the end. */
     if (restore->queue.position > restore->position.offset) {
         restore->position.offset = restore->queue.position;

@@ -146,6 +146,7 @@ static int run_tasks(struct weir_stream_thread *thread)
         int rc = run_task(thread, task, wall_ms);
         if (rc < 0) {
             weir_thread_fail(thread, rc, &task->error);
+            weir_thread_tell_damaged_inputs(thread, task);
             return rc;
         }
         work += rc;

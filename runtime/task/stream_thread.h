@@ -96,6 +96,7 @@ struct weir_stream_thread {
     bool has_asked_commit;         /* since the last seal */
     _Atomic bool is_asking_commit; /* `wants_commit` is on its way; cleared by the job */
     struct weir_error error;       /* read by the job after `failed` */
+    struct weir_damage_report damage; /* why it has failed, to the partition that it was read from */
 
     /* To the thread. */
     struct weir_note open;
@@ -149,6 +150,12 @@ int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_erro
 /** thread_fetch.c: have a fetch under way wherever there is room. */
 void weir_thread_fetch(struct weir_stream_thread *thread);
 void weir_thread_cancel_fetches(struct weir_stream_thread *thread);
+/** If the queue has found a damaged batch, its partition is told; the thread stops when that is over. For a
+ * thread that has just failed. */
+void weir_thread_tell_damage(struct weir_stream_thread *thread, const struct weir_input_queue *queue,
+                             struct weir_topic_partition of, struct weir_uuid topic_id);
+void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread,
+                                     const struct weir_task *task);
 /** thread_send.c: send what is finished, everything if `all`. */
 int weir_thread_send(struct weir_stream_thread *thread, bool all);
 /** Send again what failed for want of something, once nothing else is on its way. */

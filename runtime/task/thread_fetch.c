@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "runtime/streams_internal.h"
 
@@ -128,6 +129,40 @@ void weir_thread_fetch(struct weir_stream_thread *thread)
             }
             fetch_input(thread, slot);
         }
+    }
+}
+
+static void on_damage_told(struct weir_request *request)
+{
+    struct weir_stream_thread *thread = request->context;
+    thread->fetches_out--;
+}
+
+void weir_thread_tell_damage(struct weir_stream_thread *thread, const struct weir_input_queue *queue,
+                             struct weir_topic_partition of, struct weir_uuid topic_id)
+{
+    weir_assert(thread->has_failed);
+    bool is_told = thread->damage.request.done != NULL; /* one will do: the thread is at its end */
+    if (queue->damaged_offset < 0 || is_told) return;
+    thread->damage = (struct weir_damage_report){
+        .request = {.reply_to = thread->actor,
+                    .done = on_damage_told,
+                    .context = thread,
+                    .topic_id = topic_id},
+        .of = of,
+        .offset = queue->damaged_offset,
+    };
+    thread->fetches_out++;
+    weir_broker_report_damage(thread->streams->broker, &thread->damage);
+}
+
+void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread, const struct weir_task *task)
+{
+    for (size_t i = 0; i < task->input_count; i++) {
+        const struct weir_task_input *input = &task->inputs[i];
+        const struct weir_job_topic *topic = &thread->streams->topics[input->topic];
+        struct weir_topic_partition of = {weir_text(topic->name), input->source.partition};
+        weir_thread_tell_damage(thread, &input->queue, of, topic->id);
     }
 }
 

@@ -24,7 +24,11 @@ static void on_restore_fetched(struct weir_request *request)
     }
     struct weir_error error = {0};
     int rc = weir_restore_apply(restore, &error);
-    if (rc < 0) weir_thread_fail(thread, rc, &error);
+    if (rc < 0) {
+        weir_thread_fail(thread, rc, &error);
+        weir_thread_tell_damage(thread, &restore->queue, restore->fetch.from,
+                                restore->position.topic_id);
+    }
 }
 
 /* Where the store's content is kept: its changelog, or the table's own topic. Null: nowhere. */

@@ -243,6 +243,110 @@ START_TEST(damage_is_named)
 }
 END_TEST
 
+static struct weir_partition_log_state describe(void)
+{
+    struct weir_describe_partition_request request = {.of = {weir_text("t"), 0}};
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &error), &error);
+    weir_broker_describe_partition(stage.log->broker, &request);
+    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &error), &error);
+    return request.state;
+}
+
+static bool has_damage_file(void)
+{
+    struct weir_file_stat stat;
+    int rc = weir_stat(stage.log->env, "/data/log/t-0/damage", &stat, NULL);
+    ck_assert(rc == 0 || rc == WEIR_NOT_FOUND);
+    return rc == 0;
+}
+
+/* Two batches of ten records in "t". */
+static void produce_two_batches(void)
+{
+    struct weir_producer *producer = stage_producer(&stage, (struct weir_producer_options){0});
+    for (int i = 0; i < 20; i++) {
+        stage_send(&stage, producer, "t", 0, i);
+        if (i % 10 == 9) ck_ok(weir_producer_flush(producer, &error), &error);
+    }
+    ck_ok(weir_producer_close(producer, &error), &error);
+}
+
+static struct weir_consumer *consumer_from(int64_t offset)
+{
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "t", 0, offset, &error), &error);
+    return consumer;
+}
+
+static int offline_lines;
+static void count_offline_lines(void *context, enum weir_log_level level, const char *line,
+                                size_t size)
+{
+    (void)context;
+    (void)level;
+    (void)size;
+    offline_lines += strstr(line, "partition.offline topic=t partition=0 from_offset=10") != NULL;
+}
+
+/* A reader meets a wrong crc in what is stored below the mark: the partition is offline from there, says
+ * so once, and still knows it after a clean stop. */
+START_TEST(damage_that_a_reader_finds_is_remembered)
+{
+    struct weir_batch_view batch;
+    stage.options.log = count_offline_lines;
+    stage_open(&stage, STAGE_SIM, 5);
+    produce_two_batches();
+    stage_reopen(&stage); /* the damage lies below a mark, and nothing of the tail is in memory */
+    const char *path = "/data/log/t-0/00000000000000000000.log";
+    struct weir_file_stat stat;
+    ck_ok(weir_stat(stage.log->env, path, &stat, &error), &error);
+    ck_ok(weir_sim_disk_flip(stage.sim, 0, path, stat.size - 3, 2), NULL);
+    struct weir_consumer *consumer = consumer_from(10);
+    ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_CORRUPT);
+    ck_assert_msg(strstr(error.text, "'t' partition 0") != NULL, "%s", error.text);
+    ck_assert_msg(strstr(error.text, "offset 10") != NULL, "%s", error.text);
+    ck_assert_int_eq(describe().offline_from, 10);
+    ck_assert(has_damage_file());
+    ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_OFFLINE);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_reopen(&stage);
+    ck_assert(has_damage_file());
+    consumer = consumer_from(0);
+    ck_ok(weir_consumer_poll(consumer, 0, &batch, &error), &error);
+    ck_assert_uint_eq(batch.record_count, 10);
+    ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_OFFLINE);
+    ck_assert_int_eq(describe().offline_from, 10);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    ck_assert_int_eq(offline_lines, 2); /* once in each life */
+    stage_close(&stage);
+}
+END_TEST
+
+/* The disk is asked, not the reader: what was wrong in memory only is forgotten, and read anew. */
+START_TEST(a_bit_in_memory_is_no_damage_on_the_disk)
+{
+    struct weir_batch_view batch;
+    stage_open(&stage, STAGE_SIM, 6);
+    produce_two_batches();
+    struct weir_consumer *consumer = consumer_from(0);
+    ck_ok(weir_consumer_poll(consumer, 0, &batch, &error), &error);
+    ck_assert_uint_eq(batch.record_count, 20);
+    uint8_t *cached = (uint8_t *)(uintptr_t)batch.records[10].value.data; /* the log's own memory */
+    *cached ^= 1;
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+
+    consumer = consumer_from(10);
+    ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_CORRUPT);
+    ck_assert_int_eq(describe().offline_from, -1);
+    ck_assert(!has_damage_file());
+    ck_ok(weir_consumer_poll(consumer, 0, &batch, &error), &error);
+    ck_assert_uint_eq(batch.record_count, 10);
+    ck_assert_int_eq(stage_number(&batch.records[0]), 10);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("durability");
@@ -251,6 +355,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, partitions_flushed_together_keep_their_own, 0, SEEDS / 2);
     tcase_add_test(tests, every_allocation_may_fail);
     tcase_add_test(tests, damage_is_named);
+    tcase_add_test(tests, damage_that_a_reader_finds_is_remembered);
+    tcase_add_test(tests, a_bit_in_memory_is_no_damage_on_the_disk);
     suite_add_tcase(suite, tests);
 }
 

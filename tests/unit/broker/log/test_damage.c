@@ -68,7 +68,10 @@ static int64_t read_suspiciously(int *caught)
             if (!is_right) {
                 /* Base offset and epoch lie outside the crc; the log itself checks those. */
                 ck_code(weir_batch_check_crc(weir_slice(rest.data, size), NULL), WEIR_CORRUPT);
-                weir_partition_log_damaged(test.log, offset, "crc"); /* as readers do */
+                struct weir_log_read check = {
+                    .offset = offset, .offset_max = INT64_MAX, .checks_disk = true};
+                ck_code(test_log_read(&test, &check), WEIR_CORRUPT); /* as readers have it done */
+                ck_assert_int_eq(weir_partition_log_offline_from(test.log), offset);
                 (*caught)++;
                 weir_log_read_release(&read);
                 return offset;

@@ -353,6 +353,68 @@ START_TEST(a_missing_topic_is_named)
 }
 END_TEST
 
+static struct weir_partition_log_state describe(const char *topic)
+{
+    struct weir_describe_partition_request request = {.of = {weir_text(topic), 0}};
+    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
+    weir_broker_describe_partition(stage.log->broker, &request);
+    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    return request.state;
+}
+
+static void assert_knows_damage(const char *topic)
+{
+    char path[128];
+    struct weir_file_stat stat;
+    snprintf(path, sizeof path, "%s/log/%s-0/damage", weir_broker_path(stage.log->broker), topic);
+    ck_assert_int_eq(describe(topic).offline_from, 0);
+    ck_ok(weir_stat(stage.env, path, &stat, &stage.error), &stage.error);
+}
+
+/* A bit flips in the first batch of `topic`, which the log has not in memory. */
+static void damage(const char *topic)
+{
+    char path[128];
+    stage_crash(&stage, WEIR_SIM_KILL); /* opening reads no more than lies above the mark */
+    (void)describe(topic);
+    snprintf(path, sizeof path, "%s/log/%s-0/00000000000000000000.log",
+             weir_broker_path(stage.log->broker), topic);
+    ck_assert_int_eq(weir_sim_disk_flip(stage.sim, 0, path, 66, 2), 0);
+}
+
+/* The job's input, or the changelog that it restores a store from: the job says where and ends, and the
+ * partition is offline from there, in the next life as well. */
+START_TEST(damage_that_a_job_reads_is_remembered)
+{
+    bool is_changelog = _i == 1;
+    const char *topic = is_changelog ? "app-counts-changelog" : "in";
+    struct weir_error error = {0};
+    open_stage(SIMULATED);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "counts", 1);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_MEMORY);
+    if (is_changelog) stage_start(&stage, topology, STAGE_OPTIONS(0));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    stage_produce(&stage, "in", 0, "b", "1", 1001);
+    if (is_changelog) {
+        stage_drain(&stage);
+        stage_stop(&stage);
+    }
+    damage(topic);
+    struct weir_streams *streams = weir_streams_start(stage.log, topology, STAGE_OPTIONS(0), &error);
+    if (streams != NULL) ck_code(weir_streams_drain(streams, 60000, &error), WEIR_CORRUPT);
+    ck_assert_int_eq(error.code, WEIR_CORRUPT);
+    char where[64];
+    snprintf(where, sizeof where, "'%s' partition 0: batch at offset 0", topic);
+    ck_assert_msg(strstr(error.text, where) != NULL, "%s", error.text);
+    (void)weir_streams_close(streams, &error); /* its failure has been told */
+    assert_knows_damage(topic);
+    ck_ok(weir_close(stage.log, &error), &error);
+    stage_revive(&stage);
+    assert_knows_damage(topic);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("job");
@@ -373,6 +435,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, dead_letters_have_their_topic, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_drain_may_time_out, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_missing_topic_is_named, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, damage_that_a_job_reads_is_remembered, 0, 2);
     suite_add_tcase(suite, tests);
 }
 
