@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "broker/log/small_file.h"
 
 /* The id and a newline. */
@@ -13,18 +14,24 @@ static size_t print_id(struct weir_env *env, char text[WEIR_BOOT_ID_SIZE + 1])
     return (size_t)snprintf(text, WEIR_BOOT_ID_SIZE + 1, "%s\n", id.text);
 }
 
-bool weir_boot_file_is_current(struct weir_env *env, const char *directory)
+int weir_boot_file_is_current(struct weir_env *env, const char *directory, bool *is_current_out,
+                              struct weir_error *error)
 {
     char wanted[WEIR_BOOT_ID_SIZE + 1];
     char found[WEIR_BOOT_ID_SIZE + 2];
+    struct weir_error why = {0};
     struct weir_file *file = NULL;
     struct weir_log_path path = weir_log_path(directory, WEIR_BOOT_FILE_NAME);
     size_t size = print_id(env, wanted);
-    if (size == 0) return false;
-    if (weir_file_open(env, path.text, WEIR_OPEN_READ, &file, NULL) < 0) return false;
-    int64_t got = weir_file_read(file, found, sizeof found, 0, NULL);
+    *is_current_out = false;
+    if (size == 0) return 0;
+    int64_t got = weir_file_open(env, path.text, WEIR_OPEN_READ, &file, &why);
+    if (got == 0) got = weir_file_read(file, found, sizeof found, 0, &why);
     weir_file_close(file);
-    return got == (int64_t)size && memcmp(found, wanted, size) == 0;
+    *is_current_out = got == (int64_t)size && memcmp(found, wanted, size) == 0;
+    if (got >= 0 || !weir_code_is_shortage((int)got)) return 0;
+    if (error != NULL) *error = why;
+    return (int)got;
 }
 
 void weir_boot_file_write(struct weir_env *env, const char *directory)

@@ -14,8 +14,11 @@
  */
 #define WEIR_BOOT_FILE_NAME "boot-id"
 
-/** Was the folder's log last opened in the boot that is running? False if that cannot be told. */
-bool weir_boot_file_is_current(struct weir_env *env, const char *directory);
+/** Was the folder's log last opened in the boot that is running? No if the file does not say so or
+ * cannot be read. A shortage is an error, for a later answer may be yes: what is rot then would be
+ * cut now. */
+int weir_boot_file_is_current(struct weir_env *env, const char *directory, bool *is_current_out,
+                              struct weir_error *error);
 /** From now on it was. What cannot be written is left out: the next open then expects the worse. */
 void weir_boot_file_write(struct weir_env *env, const char *directory);
 /** After a failed write or sync the page cache proves nothing any more. */

@@ -431,7 +431,8 @@ static int open_folder(struct weir_log_opening *opening, struct weir_error *erro
     if (rc < 0) return rc;
     rc = weir_log_list_folder(opening, error);
     if (rc < 0) return rc;
-    opening->is_same_boot = weir_boot_file_is_current(log->env, log->path);
+    rc = weir_boot_file_is_current(log->env, log->path, &opening->is_same_boot, error);
+    if (rc < 0) return rc;
     rc = read_mark(opening, error);
     if (rc < 0) return rc;
     rc = check_topic(opening, error);

@@ -204,14 +204,17 @@ static int judge_tail(struct verify *verify, const struct weir_segment_scan *sca
     };
     struct weir_batch_header header;
     int64_t position;
-    int rc = weir_segment_find_batch(&search, &header, &position, NULL);
+    bool is_same_boot;
+    int rc = weir_boot_file_is_current(verify->env, verify->path, &is_same_boot, NULL);
+    if (rc < 0) return rc;
+    rc = weir_segment_find_batch(&search, &header, &position, NULL);
     if (rc < 0) return rc;
     struct weir_recovery_tail_facts facts = {
         .is_last_segment = true,
         .has_mark = verify->summary.had_mark,
         .mark_is_damaged = verify->mark_is_damaged,
         .has_known_damage = verify->has_known_damage,
-        .is_same_boot = weir_boot_file_is_current(verify->env, verify->path),
+        .is_same_boot = is_same_boot,
         .is_cut_short = scan->is_cut_short,
         .has_batch_behind = rc == 0,
     };

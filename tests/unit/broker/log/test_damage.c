@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "broker/log/segment_scan.h"
 #include "tests/unit/broker/log/log_support.h"
 #include "wire/record_batch.h"
@@ -478,6 +479,38 @@ START_TEST(a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log)
 }
 END_TEST
 
+/* Without a descriptor nobody knows whether it is rot: neither an open nor a verification takes it
+ * for a torn tail. */
+START_TEST(a_shortage_does_not_make_rot_a_torn_tail)
+{
+    struct weir_verify_summary summary;
+    make_tail(WEIR_SIM_KILL);
+    flip_in_tail(2, 70, 2);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    int64_t size = test_log_file_size(&test, first_segment);
+    bool is_over = false;
+    for (uint64_t at = 1; !is_over; at++) {
+        struct weir_sim_fault_plan plan = {.fault = WEIR_SIM_FAULT_NO_HANDLE, .at = at};
+        again();
+        weir_sim_disk_count_reset(test.sim, 0);
+        weir_sim_disk_plan(test.sim, 0, plan);
+        int rc =
+            weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL);
+        ck_assert(weir_code_is_shortage(rc) || (rc == 0 && summary.tail_count == 0));
+        weir_sim_disk_count_reset(test.sim, 0);
+        weir_sim_disk_plan(test.sim, 0, plan);
+        rc = test_log_open(&test);
+        is_over = weir_sim_open_count(test.sim, 0) < at;
+        weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+        ck_assert_int_eq(test_log_file_size(&test, first_segment), size);
+        if (weir_code_is_shortage(rc)) continue;
+        ck_ok(rc, &test.error);
+        ck_assert_int_eq(test.recovery.offline_from, test.batches[2].base_offset);
+        test_log_crash(&test, WEIR_SIM_KILL);
+    }
+}
+END_TEST
+
 /* Verification says before an open what the open will do: rot after a kill is damage, after a loss of
  * power a tail, and what an open has written down is damage until it is repaired. */
 START_TEST(verify_says_what_an_open_will_do)
@@ -698,6 +731,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_flipped_length_after_power_loss_is_told_from_a_torn_tail);
     tcase_add_test(tests, a_batch_far_behind_a_hole_is_found);
     tcase_add_test(tests, a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log);
+    tcase_add_test(tests, a_shortage_does_not_make_rot_a_torn_tail);
     tcase_add_test(tests, a_tail_of_zeros_is_cut);
     tcase_add_test(tests, a_misdirected_batch_is_not_taken);
     tcase_add_test(tests, a_missing_mark_is_made_anew);
