@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/broker_internal.h"
+#include "broker/log/boot_file.h"
 
 void weir_flush_group_init(struct weir_flush_group *group, struct weir_shard *shard)
 {
@@ -94,6 +95,10 @@ static void run(struct weir_work *work)
     if (group->flight_count >= WEIR_FLUSH_FILE_SYSTEM_FROM) {
         rc = weir_sync_file_system(group->anchor, &error);
         is_synced = rc == 0;
+        if (rc < 0) {
+            const struct weir_broker *broker = group->shard->broker;
+            weir_boot_file_forget_all(group->shard->env, broker->directory.log_path.text);
+        }
     }
     for (struct weir_partition *partition = group->flight_first; partition != NULL;
          partition = partition->flush_next) {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "broker/broker_internal.h"
+#include "broker/log/boot_file.h"
 
 /* ---- which shard, which partition ------------------------------------------------------------ */
 
@@ -49,7 +50,8 @@ static void nudged_closing(struct weir_message *message)
     weir_broker_release(shard->broker);
 }
 
-/* A sync of one file, or of all, that failed may have dropped pages of any. */
+/* A sync of one file, or of all, that failed may have dropped pages of any. Those that are open
+ * need no descriptor to be told (weir_boot_file_forget_all does). */
 static void distrust_all(struct weir_shard *shard)
 {
     size_t at = 0;
@@ -75,6 +77,7 @@ void weir_broker_go_offline(struct weir_broker *broker, const struct weir_error 
     if (atomic_exchange(&broker->is_offline, true)) return;
     weir_log(&broker->env->logger, WEIR_LOG_ERROR, "broker.offline", "path=%s reason=%s",
              broker->directory.path.text, weir_log_quote(text, sizeof text, reason->text));
+    weir_boot_file_forget_all(broker->env, broker->directory.log_path.text);
     for (int32_t i = 0; i < broker->shard_count; i++) {
         struct weir_shard *shard = &broker->shards[i];
         shard->nudge_offline.handle = nudged_offline;
@@ -211,6 +214,9 @@ static int mark_in_step(struct weir_shard *shard, struct weir_error *error)
     if (rc == 0) rc = weir_sync_file_system(anchor, &local);
     if (rc == 0) rc = take_marks(shard, &local);
     if (rc == 0) rc = weir_sync_file_system(anchor, &local);
+    if (rc == WEIR_IO) {
+        weir_boot_file_forget_all(shard->env, shard->broker->directory.log_path.text);
+    }
     if (rc < 0) give_up(shard, rc, &local);
     if (rc < 0 && error != NULL) *error = local;
     return rc;

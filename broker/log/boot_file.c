@@ -54,3 +54,37 @@ void weir_boot_file_forget(struct weir_env *env, const char *directory)
     struct weir_log_path path = weir_log_path(directory, WEIR_BOOT_FILE_NAME);
     (void)weir_remove(env, path.text, NULL);
 }
+
+void weir_boot_file_forget_beside(const struct weir_file *file)
+{
+    struct weir_log_path directory;
+    const char *end = strrchr(file->path, '/');
+    size_t size = end != NULL ? (size_t)(end - file->path) : 0;
+    if (size == 0 || size > WEIR_LOG_DIRECTORY_MAX) return; /* no log's */
+    memcpy(directory.text, file->path, size);
+    directory.text[size] = '\0';
+    weir_boot_file_forget(file->env, directory.text);
+}
+
+struct logs {
+    struct weir_env *env;
+    const char *path;
+};
+
+static int forget_one(void *context, const char *name, enum weir_file_kind kind)
+{
+    const struct logs *logs = context;
+    if (kind != WEIR_FILE_DIRECTORY) return 0;
+    if (strlen(logs->path) + 1 + strlen(name) > WEIR_LOG_DIRECTORY_MAX) return 0; /* no log's */
+    struct weir_log_path directory = weir_log_path(logs->path, name);
+    weir_boot_file_forget(logs->env, directory.text);
+    return 0;
+}
+
+/* Where no descriptor is left to list them, those that are not open stay trusted: what of them is
+ * lost is then taken for rot, offline and not cut. */
+void weir_boot_file_forget_all(struct weir_env *env, const char *path)
+{
+    struct logs logs = {env, path};
+    (void)weir_list(env, path, forget_one, &logs, NULL);
+}

@@ -23,5 +23,11 @@ int weir_boot_file_is_current(struct weir_env *env, const char *directory, bool 
 void weir_boot_file_write(struct weir_env *env, const char *directory);
 /** After a failed write or sync the page cache proves nothing any more. */
 void weir_boot_file_forget(struct weir_env *env, const char *directory);
+/** After a failed sync of a log's file, whoever synced it: the folder that the file is in. */
+void weir_boot_file_forget_beside(const struct weir_file *file);
+/** After a failed sync of the whole file system: each folder in `path`, also those of logs that
+ * this process has not opened, for a life before it may have left them in the page cache alone. Any
+ * thread; blocks. */
+void weir_boot_file_forget_all(struct weir_env *env, const char *path);
 
 #endif

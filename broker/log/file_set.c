@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/log/boot_file.h"
 
 enum {
     CLOSED = -1,
@@ -113,6 +114,8 @@ int weir_kept_file_sync(struct weir_kept_file *kept, struct weir_error *error)
     uint64_t mark = weir_kept_file_mark(kept);
     int rc = weir_file_sync(kept->file, error);
     if (rc == 0) weir_kept_file_note_sync(kept, mark);
+    /* Now, for the owner may be killed before it hears of it. */
+    if (rc < 0) weir_boot_file_forget_beside(kept->file);
     return rc;
 }
 

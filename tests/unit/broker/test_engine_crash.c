@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/flush_group.h"
 #include "broker/log/repair.h"
 #include "tests/unit/broker/engine_fixture.h"
 
@@ -370,6 +371,77 @@ START_TEST(a_failed_sync_takes_the_directory_offline)
 }
 END_TEST
 
+static void create_lazy(struct engine *engine)
+{
+    struct weir_config_entry config = {.key = "flush.policy", .value = "os"};
+    struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
+                                        .topic = weir_text("lazy"),
+                                        .partition_count = 1,
+                                        .configs = &config,
+                                        .config_count = 1};
+    ck_ok(engine_topic(engine, &create), &engine->error);
+}
+
+/* A batch to each partition of "busy" at once, so that one sync of the file system covers them. */
+static void produce_to_all(struct engine *engine, int expected)
+{
+    struct weir_produce_request requests[WEIR_FLUSH_FILE_SYSTEM_FROM];
+    for (int i = 0; i < WEIR_FLUSH_FILE_SYSTEM_FROM; i++) {
+        requests[i] = (struct weir_produce_request){
+            .to = {weir_text("busy"), i},
+            .batches = engine_batch(engine, "a"),
+            .acks = WEIR_ACKS_ALL,
+        };
+        ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &requests[i].request, NULL), 0);
+        weir_broker_produce(engine->broker, &requests[i]);
+    }
+    for (int i = 0; i < WEIR_FLUSH_FILE_SYSTEM_FROM; i++) {
+        int rc = weir_broker_wait(engine->broker, &requests[i].request, &engine->error);
+        ck_assert_int_eq(rc, expected);
+        weir_shared_unref(requests[i].batches);
+    }
+}
+
+/* A life leaves a log's bytes in the page cache alone. The next does not open that log, and has a
+ * sync of the whole file system fail, which drops them, in a flush or as it closes: the third finds
+ * zeros, and they are no rot. */
+START_TEST(a_failed_sync_of_the_file_system_proves_no_rot_in_a_log_that_was_not_open)
+{
+    struct engine engine;
+    char value[64];
+    engine_init(&engine, 1);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "busy", WEIR_FLUSH_FILE_SYSTEM_FROM), &engine.error);
+    create_lazy(&engine);
+    produce_to_all(&engine, 0);
+    ck_assert_int_eq(engine_produce(&engine, "lazy", 0, "a", WEIR_ACKS_ALL), 0);
+    weir_sim_advance_ms(engine.sim, 5000); /* this one is synced */
+    for (int i = 1; i < 3; i++)
+        ck_assert_int_eq(engine_produce(&engine, "lazy", 0, "b", WEIR_ACKS_ALL), i);
+    engine_crash(&engine, WEIR_SIM_KILL);
+
+    ck_ok(engine_open(&engine), &engine.error);
+    produce_to_all(&engine, 0);
+    weir_sim_disk_count_reset(engine.sim, 0);
+    weir_sim_disk_plan(
+        engine.sim, 0,
+        (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_SYNC, .at = 1, .is_sticky = true});
+    if (_i == 0) {
+        produce_to_all(&engine, WEIR_OFFLINE);
+    } else {
+        ck_assert_int_eq(engine_close(&engine), WEIR_IO);
+    }
+    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+    engine_crash(&engine, WEIR_SIM_KILL);
+
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_fetch(&engine, "lazy", 0, 0, value), 0);
+    ck_assert_int_eq(engine_latest(&engine, "lazy", 0), 1);
+    ck_assert_int_eq(engine_produce(&engine, "lazy", 0, "c", WEIR_ACKS_ALL), 1);
+    engine_end(&engine);
+}
+END_TEST
+
 /* ---- rot ------------------------------------------------------------------------------------- */
 
 static const char *const topic_names[] = {"alpha", "beta", "gamma"};
@@ -540,6 +612,8 @@ static void add(Suite *suite)
     tcase_add_test(faults, a_failed_sync_is_told_and_never_believed);
     tcase_add_test(faults, a_full_disk_at_each_operation_is_told_and_loses_nothing);
     tcase_add_test(faults, a_failed_sync_takes_the_directory_offline);
+    tcase_add_loop_test(
+        faults, a_failed_sync_of_the_file_system_proves_no_rot_in_a_log_that_was_not_open, 0, 2);
     tcase_add_test(faults, a_flipped_bit_in_the_metadata_after_a_kill_is_refused);
     tcase_add_loop_test(faults, the_nth_failed_allocation_loses_nothing, 0, 2);
     suite_add_tcase(suite, faults);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "broker/log/file_set.h"
 #include "broker/log/segment_scan.h"
 #include "tests/unit/broker/log/log_support.h"
 #include "wire/record_batch.h"
@@ -479,6 +480,37 @@ START_TEST(a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log)
 }
 END_TEST
 
+/* A sync of this log's file failed while another made room for its own, and the kill came before
+ * the log had heard of it: what is gone from the page cache is no rot. */
+START_TEST(a_sync_that_failed_for_room_proves_no_rot)
+{
+    struct weir_file_set files;
+    weir_file_set_init(&files, 1);
+    test.options.files = &files;
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 3);
+    struct weir_kept_file *other = weir_kept_file_new(test.env->budget, &files);
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_sim_disk_plan(
+        test.sim, 0,
+        (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_SYNC, .at = 1, .is_sticky = true});
+    ck_ok(weir_kept_file_hold(other, test.env, test_log_path(&test, "other"),
+                              WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &test.error),
+          &test.error);
+    weir_kept_file_release(other);
+    weir_kept_file_unref(other);
+    ck_assert(!weir_partition_log_state(test.log).is_offline);
+    test_log_crash(&test, WEIR_SIM_KILL);
+    weir_file_set_init(&files, 1);
+    weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, -1);
+    ck_assert_int_eq(test.recovery.cut_offset, 0);
+    ck_ok(test_log_close(&test), &test.error);
+    test.options.files = NULL;
+}
+END_TEST
+
 /* Without a descriptor nobody knows whether it is rot: neither an open nor a verification takes it
  * for a torn tail. */
 START_TEST(a_shortage_does_not_make_rot_a_torn_tail)
@@ -731,6 +763,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_flipped_length_after_power_loss_is_told_from_a_torn_tail);
     tcase_add_test(tests, a_batch_far_behind_a_hole_is_found);
     tcase_add_test(tests, a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log);
+    tcase_add_test(tests, a_sync_that_failed_for_room_proves_no_rot);
     tcase_add_test(tests, a_shortage_does_not_make_rot_a_torn_tail);
     tcase_add_test(tests, a_tail_of_zeros_is_cut);
     tcase_add_test(tests, a_misdirected_batch_is_not_taken);
