@@ -21,6 +21,8 @@ struct weir_output_slot {
     int32_t partition;
     int64_t end_offset;
     int32_t next_sequence;
+    bool is_known;     /* the log has a batch of this run: it takes none out of order any more */
+    int32_t in_flight; /* sent and not answered */
 };
 
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
@@ -127,12 +129,19 @@ static void output_fill(struct weir_output *output, struct weir_collector *colle
     };
 }
 
+/* A refused batch that is skipped would leave a gap, behind which all is out of order. */
+static bool has_sequences(const struct weir_collector *collector, size_t topic)
+{
+    bool may_skip = collector->may_skip && !collector->topics[topic].is_internal;
+    return collector->producer_id >= 0 && !may_skip;
+}
+
 /* The slot's batch goes to the end of the queue. */
 static int slot_finish(struct weir_collector *collector, struct weir_output_slot *slot)
 {
     struct weir_slice batch;
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
-    bool is_numbered = collector->producer_id >= 0;
+    bool is_numbered = has_sequences(collector, slot->topic);
     if (is_numbered) {
         finish.producer_id = collector->producer_id;
         finish.producer_epoch = collector->producer_epoch;
@@ -284,9 +293,36 @@ struct weir_output *weir_collector_take(struct weir_collector *collector)
     return output;
 }
 
+static struct weir_output_slot *slot_from(const struct weir_collector *collector,
+                                          const struct weir_output *output)
+{
+    return collector->slots[output->topic][output->produce.to.partition];
+}
+
+void weir_collector_sent(struct weir_collector *collector, const struct weir_output *output)
+{
+    slot_from(collector, output)->in_flight++;
+}
+
+void weir_collector_answered(struct weir_collector *collector, const struct weir_output *output)
+{
+    struct weir_output_slot *slot = slot_from(collector, output);
+    weir_assert(slot->in_flight > 0);
+    slot->in_flight--;
+}
+
+bool weir_collector_may_resend(const struct weir_collector *collector,
+                               const struct weir_output *output)
+{
+    const struct weir_output_slot *slot = slot_from(collector, output);
+    bool is_ordered = slot->is_known && has_sequences(collector, output->topic);
+    return is_ordered || slot->in_flight == 0;
+}
+
 void weir_collector_stored(struct weir_collector *collector, struct weir_output *output)
 {
-    struct weir_output_slot *slot = collector->slots[output->topic][output->produce.to.partition];
+    struct weir_output_slot *slot = slot_from(collector, output);
+    slot->is_known = true;
     int64_t end = output->produce.last_offset + 1;
     if (end > slot->end_offset) slot->end_offset = end;
     if (slot->has_moved || !collector->topics[output->topic].is_internal) return;

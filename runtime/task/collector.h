@@ -22,6 +22,7 @@ struct weir_output {
     size_t topic;
     int64_t record_count;
     uint64_t number; /* in the order in which the thread has sent them first */
+    bool is_resent;
 };
 
 struct weir_output_slot;
@@ -41,6 +42,7 @@ struct weir_collector {
     size_t pending_bytes;
     int64_t wall_now_ms; /* as told last; 0: timestamps are not compared with today */
     int64_t producer_id; /* of all that it writes; -1: none */
+    bool may_skip;       /* batches to the user's topics that the log refuses: they have no sequence */
     int16_t producer_epoch;
 };
 
@@ -69,6 +71,16 @@ int weir_collector_check(const struct weir_collector *collector, size_t topic,
 size_t weir_collector_payload_max(const struct weir_job_topic *topic);
 /** What a header takes, at most, besides its key and value. */
 enum { WEIR_HEADER_OVERHEAD_MAX = 10 };
+/** An output is on its way, and has been answered, well or not. */
+void weir_collector_sent(struct weir_collector *collector, const struct weir_output *output);
+void weir_collector_answered(struct weir_collector *collector, const struct weir_output *output);
+/**
+ * May an output that failed be sent again without changing the order of its partition? If the log
+ * refuses what was sent behind it for its sequence, which it does once it knows the producer; or if
+ * nothing was.
+ */
+bool weir_collector_may_resend(const struct weir_collector *collector,
+                               const struct weir_output *output);
 /** Finish all batches that have records. WEIR_NO_MEMORY. */
 int weir_collector_finish(struct weir_collector *collector, struct weir_error *error);
 

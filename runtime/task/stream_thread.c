@@ -165,9 +165,15 @@ static struct weir_mono backoff_due(const struct weir_backoff *backoff, struct w
 static struct weir_mono retry_due(const struct weir_stream_thread *thread)
 {
     struct weir_mono now = weir_mono_now(thread->env);
-    struct weir_mono sends = backoff_due(&thread->send_backoff, now);
-    struct weir_mono fetches = backoff_due(&thread->fetch_backoff, now);
-    return sends.ns < fetches.ns ? sends : fetches;
+    struct weir_mono first = backoff_due(&thread->send_backoff, now);
+    for (size_t t = 0; t < thread->task_count; t++) {
+        const struct weir_thread_task *owned = &thread->tasks[t];
+        for (size_t i = 0; i < owned->task->input_count; i++) {
+            struct weir_mono due = backoff_due(&owned->fetches[i].backoff, now);
+            if (due.ns < first.ns) first = due;
+        }
+    }
+    return first;
 }
 
 static struct weir_mono timers_due(const struct weir_stream_thread *thread)
@@ -216,7 +222,7 @@ static void update_gauges(struct weir_stream_thread *thread)
 static int running_step(struct weir_stream_thread *thread)
 {
     weir_thread_send_again(thread);
-    bool seals = thread->seal == WEIR_SEAL_ASKED && thread->retries == NULL;
+    bool seals = thread->seal == WEIR_SEAL_ASKED && !weir_thread_is_resending(thread);
     if (seals && weir_thread_seal(thread) < 0) return 0;
     int work = run_tasks(thread);
     if (work < 0) return 0;
@@ -343,6 +349,8 @@ int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t ta
     };
     weir_collector_init(&thread->collector, &streams->budget, &streams->log->budget,
                         streams->topics, streams->topic_count);
+    thread->collector.may_skip =
+        streams->task_config.on_production_error == WEIR_ON_ERROR_SKIP;
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
     note_init(thread, &thread->prepare, on_prepare);

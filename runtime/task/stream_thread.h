@@ -42,6 +42,7 @@ struct weir_input_fetch {
     struct weir_stream_thread *thread;
     struct weir_task_input *input;
     struct weir_job_partition *partition;
+    struct weir_backoff backoff;
     bool is_outstanding;
 };
 
@@ -79,8 +80,8 @@ struct weir_stream_thread {
     uint64_t sent_count;
     struct weir_output *retries; /* failed for want of something; oldest first */
     size_t retry_count;
+    size_t resent_count; /* sent again and not stored yet */
     struct weir_backoff send_backoff;
-    struct weir_backoff fetch_backoff;
 
     enum weir_seal_phase seal;
     bool is_held;                 /* outputs wait for `release` */
@@ -160,6 +161,8 @@ void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread,
 int weir_thread_send(struct weir_stream_thread *thread, bool all);
 /** Send again what failed for want of something, once nothing else is on its way. */
 void weir_thread_send_again(struct weir_stream_thread *thread);
+/** Something is to be sent again, or on its way again. */
+bool weir_thread_is_resending(const struct weir_stream_thread *thread);
 /** Give up what was to be tried again. */
 void weir_thread_drop_retries(struct weir_stream_thread *thread);
 /** True while too much is on its way or held back. */

@@ -54,12 +54,13 @@ static int out_of_range(struct weir_input_fetch *slot, struct weir_error *error)
     return 0;
 }
 
-/* A shortage passes: all inputs are asked for again a little later. */
-static bool is_tried_again(struct weir_stream_thread *thread, const struct weir_request *request)
+/* A shortage passes: the input is asked for again a little later. */
+static bool is_tried_again(struct weir_input_fetch *slot, const struct weir_request *request)
 {
-    bool is_first = !thread->fetch_backoff.is_waiting;
+    const struct weir_stream_thread *thread = slot->thread;
+    bool is_first = !slot->backoff.is_waiting;
     struct weir_mono now = weir_mono_now(thread->env);
-    if (!weir_backoff_failed(&thread->fetch_backoff, request->rc, now)) return false;
+    if (!weir_backoff_failed(&slot->backoff, request->rc, now)) return false;
     char why[2 * WEIR_ERROR_TEXT_SIZE];
     if (!is_first) return true;
     weir_log(&thread->env->logger, WEIR_LOG_WARN, "input.waits", "application=%s code=%s why=%s",
@@ -83,8 +84,8 @@ static void on_fetched(struct weir_request *request)
         input->leader_epoch = slot->fetch.leader_epoch;
         if (fetched_end(&slot->fetch) > input->log_end) input->log_end = fetched_end(&slot->fetch);
         weir_fetch_release(&slot->fetch);
-        (void)weir_backoff_over(&thread->fetch_backoff, weir_mono_now(thread->env));
-    } else if (is_wanted && is_tried_again(thread, request)) {
+        (void)weir_backoff_over(&slot->backoff, weir_mono_now(thread->env));
+    } else if (is_wanted && is_tried_again(slot, request)) {
         rc = 0;
     } else if (rc == WEIR_OFFSET_OUT_OF_RANGE && is_wanted) {
         rc = out_of_range(slot, &error);
@@ -114,19 +115,22 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
     weir_broker_fetch(thread->streams->broker, &slot->fetch);
 }
 
+static bool is_waiting(const struct weir_input_fetch *slot)
+{
+    if (!slot->backoff.is_waiting) return false;
+    return !weir_backoff_is_due(&slot->backoff, weir_mono_now(slot->thread->env));
+}
+
 void weir_thread_fetch(struct weir_stream_thread *thread)
 {
-    const struct weir_backoff *backoff = &thread->fetch_backoff;
-    if (backoff->is_waiting && !weir_backoff_is_due(backoff, weir_mono_now(thread->env))) return;
     for (size_t t = 0; t < thread->task_count; t++) {
         struct weir_thread_task *owned = &thread->tasks[t];
         for (size_t i = 0; i < owned->task->input_count; i++) {
             struct weir_input_fetch *slot = &owned->fetches[i];
             const struct weir_input_queue *queue = &slot->input->queue;
-            if (slot->is_outstanding || queue->buffered_records >= BUFFERED_RECORDS_MAX ||
-                queue->buffered_bytes >= BUFFERED_BYTES_MAX) {
-                continue;
-            }
+            bool is_full = queue->buffered_records >= BUFFERED_RECORDS_MAX ||
+                           queue->buffered_bytes >= BUFFERED_BYTES_MAX;
+            if (slot->is_outstanding || is_full || is_waiting(slot)) continue;
             fetch_input(thread, slot);
         }
     }

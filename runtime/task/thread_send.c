@@ -12,9 +12,10 @@
  * keeps its sequence, so that those behind it in its partition are refused as out of order, and wait
  * with it:
  *
- *   sent ──shortage, or out of order behind one──> retries ──nothing on its way, and due──> sent
+ *   sent ──shortage, or out of order behind one──> retries ──nothing on its way, and due──> resent
  *
- * Meanwhile nothing new is sent and no commit is sealed. Two minutes of it fail the job.
+ * Until all of them are stored nothing new is sent and no commit is sealed. Two minutes of it fail the
+ * job, and so does a batch behind which another may have been taken (weir_collector_may_resend).
  */
 enum { UNACKNOWLEDGED_BYTES_MAX = 32 << 20 };
 
@@ -22,7 +23,8 @@ enum { UNACKNOWLEDGED_BYTES_MAX = 32 << 20 };
 static bool may_skip(const struct weir_stream_thread *thread, const struct weir_output *output)
 {
     const struct weir_task_config *config = &thread->streams->task_config;
-    return weir_code_action(output->produce.request.rc) == WEIR_ACTION_REFUSE &&
+    int rc = output->produce.request.rc;
+    return weir_code_action(rc) == WEIR_ACTION_REFUSE && rc != WEIR_OUT_OF_ORDER_SEQUENCE &&
            !config->topics[output->topic].is_internal &&
            config->on_production_error == WEIR_ON_ERROR_SKIP;
 }
@@ -51,6 +53,7 @@ static bool is_tried_again(struct weir_stream_thread *thread, const struct weir_
     int rc = output->produce.request.rc;
     if (thread->has_failed || thread->phase == WEIR_THREAD_STOPPING) return false;
     if (rc == WEIR_OUT_OF_ORDER_SEQUENCE) return thread->retries != NULL;
+    if (!weir_collector_may_resend(&thread->collector, output)) return false;
     bool is_first = !thread->send_backoff.is_waiting;
     if (!weir_backoff_failed(&thread->send_backoff, rc, weir_mono_now(thread->env))) return false;
     if (!is_first) return true;
@@ -87,7 +90,10 @@ static void done_with(struct weir_stream_thread *thread, struct weir_output *out
 static void stored(struct weir_stream_thread *thread, struct weir_output *output)
 {
     weir_collector_stored(&thread->collector, output);
-    if (thread->retries != NULL) return;
+    if (!output->is_resent) return;
+    weir_assert(thread->resent_count > 0);
+    thread->resent_count--;
+    if (thread->resent_count > 0 || thread->retries != NULL) return;
     int64_t took_ms = weir_backoff_over(&thread->send_backoff, weir_mono_now(thread->env));
     if (took_ms < 0) return;
     weir_log(&thread->env->logger, WEIR_LOG_INFO, "output.goes_on",
@@ -100,6 +106,7 @@ static void on_produced(struct weir_request *request)
 {
     struct weir_output *output = (struct weir_output *)request;
     struct weir_stream_thread *thread = request->context;
+    weir_collector_answered(&thread->collector, output);
     if (request->rc < 0 && is_tried_again(thread, output)) {
         keep(thread, output);
         return;
@@ -116,6 +123,7 @@ static void send(struct weir_stream_thread *thread, struct weir_output *output)
 {
     output->produce.request = (struct weir_request){
         .reply_to = thread->actor, .done = on_produced, .context = thread};
+    weir_collector_sent(&thread->collector, output);
     weir_broker_produce(thread->streams->broker, &output->produce);
 }
 
@@ -125,13 +133,20 @@ void weir_thread_send_again(struct weir_stream_thread *thread)
     if (!weir_backoff_is_due(&thread->send_backoff, weir_mono_now(thread->env))) return;
     struct weir_output *output = thread->retries;
     thread->retries = NULL;
+    thread->resent_count = thread->retry_count;
     thread->retry_count = 0;
     while (output != NULL) {
         struct weir_output *next = output->next;
         output->next = NULL;
+        output->is_resent = true;
         send(thread, output);
         output = next;
     }
+}
+
+bool weir_thread_is_resending(const struct weir_stream_thread *thread)
+{
+    return thread->retries != NULL || thread->resent_count > 0;
 }
 
 void weir_thread_drop_retries(struct weir_stream_thread *thread)
@@ -147,7 +162,7 @@ void weir_thread_drop_retries(struct weir_stream_thread *thread)
 
 int weir_thread_send(struct weir_stream_thread *thread, bool all)
 {
-    if (thread->is_held || thread->retries != NULL) return 0;
+    if (thread->is_held || weir_thread_is_resending(thread)) return 0;
     struct weir_error error = {0};
     int rc = all ? weir_collector_finish(&thread->collector, &error) : 0;
     if (rc < 0) {

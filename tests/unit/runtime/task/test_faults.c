@@ -120,11 +120,41 @@ START_TEST(a_job_gives_up_a_disk_that_stays_full)
 }
 END_TEST
 
+/* Batches that the log refuses are skipped; what comes behind them is written. */
+START_TEST(a_skipped_batch_leaves_no_gap)
+{
+    const struct weir_config small = {"max.message.bytes", "300"};
+    const struct weir_config large = {"max.message.bytes", "100000"};
+    char value[400];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    stage_open(&stage, 3);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan),
+                STAGE_OPTIONS(.on_production_error = WEIR_ON_ERROR_SKIP));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    stage_drain(&stage);
+    ck_ok(weir_topic_configure(stage.log, "out", &small, 1, &stage.error), &stage.error);
+    stage_produce(&stage, "in", 0, "a", value, 1001); /* the job still knows the larger bound */
+    stage_drain(&stage);
+    ck_ok(weir_topic_configure(stage.log, "out", &large, 1, &stage.error), &stage.error);
+    stage_produce(&stage, "in", 0, "a", "2", 1002);
+    stage_drain(&stage);
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.records_failed, 1);
+    ck_assert_int_eq(stage_end(&stage, "out", 0), 2);
+    stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
     tcase_add_loop_test(tests, a_job_waits_out_a_full_disk, 0, 20);
     tcase_add_test(tests, a_job_gives_up_a_disk_that_stays_full);
+    tcase_add_test(tests, a_skipped_batch_leaves_no_gap);
     tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, every_allocation_may_fail, 0, 2);
     suite_add_tcase(suite, tests);
