@@ -38,6 +38,7 @@ struct job {
     const struct values *values;
     const char *directory;
     const char *partition; /* "orders/0" */
+    int32_t number;        /* 0 */
     struct weir_log_path folder;
     struct weir_data_directory *data; /* open */
     int64_t from;
@@ -75,6 +76,9 @@ static bool find_folder(struct job *job)
                    strlen(slash) < 12 && slash - job->partition <= TOPIC_NAME_SIZE_MAX &&
                    memchr(job->partition, '/', (size_t)(slash - job->partition)) == NULL;
     if (!is_name) return false;
+    long long number = strtoll(slash + 1, NULL, 10);
+    if (number > INT32_MAX) return false;
+    job->number = (int32_t)number;
     (void)snprintf(name, sizeof name, "%.*s-%s", (int)(slash - job->partition), job->partition,
                    slash + 1);
     job->folder = weir_log_path(weir_log_path(job->directory, "log").text, name);
@@ -196,7 +200,7 @@ static int give_up(const struct job *job, struct weir_repair *repair)
     if (kept[0] != '\0') printf("%s: the bytes are kept in %s/%s\n", job->partition,
                                 job->folder.text, kept);
     weir_repair_close(repair);
-    if (weir_repair_open(repair, job->env, job->folder.text, &error) < 0) {
+    if (weir_repair_open(repair, job->env, job->folder.text, job->number, &error) < 0) {
         *repair = (struct weir_repair){0};
         return say_failure(&error, NULL);
     }
@@ -212,7 +216,7 @@ static int repair_folder(const struct job *job)
         return say_failure(&error, NULL);
     }
     int exit_code;
-    if (weir_repair_open(repair, job->env, job->folder.text, &error) < 0) {
+    if (weir_repair_open(repair, job->env, job->folder.text, job->number, &error) < 0) {
         exit_code = say_failure(&error, NULL);
     } else {
         exit_code = job->values->give_up != NULL ? give_up(job, repair) : conclude(job, repair);

@@ -175,6 +175,7 @@ static int write_mark(struct weir_repair *repair, size_t count, struct weir_erro
     struct weir_buffer bytes;
     struct weir_durable_mark_view view = {
         .topic_id = repair->topic_id,
+        .partition = repair->partition,
         .start_offset = repair->start_offset,
         .end_offset = repair->end_offset,
         .leader_epoch = repair->leader_epoch,

@@ -45,6 +45,7 @@ struct weir_repair {
     bool has_damage_file;
     struct weir_damage known; /* if has_damage_file; from 0 if it cannot be read */
     struct weir_uuid topic_id;
+    int32_t partition; /* its number, as the folder's name and the mark have it */
     int32_t leader_epoch;
     int64_t start_offset;
     int64_t end_offset;     /* as far as can be told */
@@ -57,10 +58,11 @@ struct weir_repair {
     size_t range_count;
 };
 
-/** Errors: WEIR_NOT_FOUND, WEIR_CORRUPT (beyond what this can mend, with the reason),
- * WEIR_UNSUPPORTED_VERSION, WEIR_IO, WEIR_NO_MEMORY. Nothing to close then. */
+/** `path` is the folder of partition number `partition` of its topic.
+ * Errors: WEIR_NOT_FOUND, WEIR_CORRUPT (beyond what this can mend, with the reason; or the folder is
+ * another partition's), WEIR_UNSUPPORTED_VERSION, WEIR_IO, WEIR_NO_MEMORY. Nothing to close then. */
 int weir_repair_open(struct weir_repair *repair, struct weir_env *env, const char *path,
-                     struct weir_error *error);
+                     int32_t partition, struct weir_error *error);
 /** `kept_out`: the file with the bytes that were taken out, "" if there were none. Then open it anew.
  * Errors: WEIR_NO_SPACE (nothing changed), WEIR_IO, WEIR_NO_MEMORY. */
 int weir_repair_give_up(struct weir_repair *repair, const struct weir_damage_range *range,

@@ -71,6 +71,12 @@ static int take_identity(struct survey *survey, struct weir_error *error)
     if (survey->mark.is_truncating) {
         return weir_error_set(error, WEIR_CORRUPT, "a cut was under way that only an open finishes");
     }
+    if (survey->mark.partition != repair->partition) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "the folder is that of partition %" PRId32 ", not %" PRId32
+                              "; put back the one that belongs here",
+                              survey->mark.partition, repair->partition);
+    }
     repair->topic_id = survey->mark.topic_id;
     repair->leader_epoch = survey->mark.leader_epoch;
     repair->start_offset = survey->mark.start_offset;
@@ -384,9 +390,11 @@ static int survey_all(struct survey *survey, struct weir_error *error)
 }
 
 int weir_repair_open(struct weir_repair *repair, struct weir_env *env, const char *path,
-                     struct weir_error *error)
+                     int32_t partition, struct weir_error *error)
 {
-    *repair = (struct weir_repair){.env = env, .budget = env->budget, .path = path};
+    weir_assert(partition >= 0);
+    *repair = (struct weir_repair){
+        .env = env, .budget = env->budget, .path = path, .partition = partition};
     struct survey survey = {.repair = repair, .epoch = WEIR_NO_LEADER_EPOCH};
     weir_buffer_init(&repair->segments, repair->budget, 0);
     weir_leader_epochs_init(&repair->epochs, repair->budget);

@@ -484,7 +484,7 @@ START_TEST(a_flipped_bit_in_the_metadata_after_a_kill_is_refused)
     ck_ok(weir_sim_disk_flip(engine.sim, 0, METADATA_SEGMENT, size * 2 / 5, 4), NULL);
     ck_code(engine_open(&engine), WEIR_CORRUPT); /* it is written down */
     struct weir_repair repair;
-    ck_ok(weir_repair_open(&repair, engine.env, METADATA_FOLDER, &engine.error), &engine.error);
+    ck_ok(weir_repair_open(&repair, engine.env, METADATA_FOLDER, 0, &engine.error), &engine.error);
     ck_assert_uint_eq(repair.range_count, 0);
     ck_ok(weir_repair_finish(&repair, &engine.error), &engine.error);
     weir_repair_close(&repair);

@@ -77,9 +77,15 @@ static void flip(size_t batch, int64_t byte)
     ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, name), position + byte, 3), NULL);
 }
 
+static int open_repair(void)
+{
+    return weir_repair_open(&repair, test.env, test.options.path, test.options.partition,
+                            &test.error);
+}
+
 static void survey(void)
 {
-    ck_ok(weir_repair_open(&repair, test.env, test.options.path, &test.error), &test.error);
+    ck_ok(open_repair(), &test.error);
 }
 
 /* Everything that is damaged is given up; how many ranges that took. */
@@ -244,6 +250,30 @@ START_TEST(damage_that_was_put_right_gives_nothing_up)
 }
 END_TEST
 
+/* A repaired log is the same partition's as before, with a mark that says so and without one; a
+ * folder that is another's is not touched. */
+START_TEST(a_partition_keeps_its_number)
+{
+    test.options.partition = 3;
+    make_log();
+    for (int i = 0; i < 2; i++) {
+        again();
+        flip(7, 70);
+        if (i == 1) {
+            const char *mark = test_log_path(&test, "durable-mark");
+            ck_ok(weir_remove(test.env, mark, &test.error), &test.error);
+        }
+        ck_assert_int_eq(give_all_up(), 1);
+        expect_in_service(1);
+    }
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    test.options.partition = 2;
+    ck_code(open_repair(), WEIR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(test.error.text, "partition 3, not 2"));
+    ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+}
+END_TEST
+
 /* A producer whose last batch was given up is known by the one before: its next is out of order,
  * and it hears of the loss. */
 START_TEST(producers_are_as_the_log_has_them)
@@ -274,7 +304,7 @@ static void end_at(uint64_t at, enum weir_sim_crash_kind kind, bool *has_ended)
     char kept[WEIR_CUT_NAME_SIZE];
     int rc = weir_repair_give_up(&repair, &range, kept, &test.error);
     weir_repair_close(&repair);
-    if (rc == 0) rc = weir_repair_open(&repair, test.env, test.options.path, &test.error);
+    if (rc == 0) rc = open_repair();
     if (rc == 0) {
         rc = weir_repair_finish(&repair, &test.error);
         weir_repair_close(&repair);
@@ -312,6 +342,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, missing_bytes_are_given_up_like_bad_ones);
     tcase_add_test(tests, no_offset_is_given_twice);
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
+    tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
     tcase_add_test(tests, a_repair_that_is_cut_short_can_be_repeated);
     suite_add_tcase(suite, tests);
