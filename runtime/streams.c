@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "client/client_internal.h"
 #include "runtime/streams_internal.h"
 
 enum {
@@ -281,11 +282,14 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
                                         struct weir_error *error)
 {
     weir_error_clear(error);
-    if (log == NULL || topology == NULL || options == NULL ||
-        options->size != sizeof(struct weir_streams_options)) {
+    if (log == NULL || topology == NULL || options == NULL) {
         (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
                              "weir_streams_start: log, topology, and options that begin with "
                              "WEIR_STREAMS_OPTIONS_INIT");
+        return NULL;
+    }
+    struct weir_streams_options taken;
+    if (weir_options_take(&taken, sizeof taken, options, "WEIR_STREAMS_OPTIONS_INIT", error) < 0) {
         return NULL;
     }
     if (!weir_may_block(log->env)) {
@@ -293,11 +297,11 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
         return NULL;
     }
     struct weir_streams *streams = NULL;
-    if (weir_streams_start_begin(log, topology, options, NULL, &streams, error) < 0) return NULL;
+    if (weir_streams_start_begin(log, topology, &taken, NULL, &streams, error) < 0) return NULL;
     int rc = weir_wait(streams->env, has_started, streams, WEIR_MONO_NEVER);
     if (rc >= 0 && weir_streams_state(streams) != WEIR_STREAMS_ERROR) return streams;
     if (rc < 0) {
-        (void)weir_error_set(error, (enum weir_code)rc, "start '%s': %s", options->application_id,
+        (void)weir_error_set(error, (enum weir_code)rc, "start '%s': %s", taken.application_id,
                              weir_code_text(rc));
         if (rc == WEIR_CRASHED) return NULL; /* the node's memory is gone, the job with it */
     }

@@ -1,10 +1,12 @@
 #include "runtime/test_driver/test_driver.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "client/client_internal.h"
 
 enum {
     TEST_MAGIC = 0x74657374,
@@ -159,22 +161,35 @@ static int close_node(struct weir_test *test, struct weir_error *error)
     return rc;
 }
 
+/* The job's options have a size of their own, and are the last in the test's. */
+static int take_options(struct weir_test *test, const struct weir_test_options *options,
+                        struct weir_test_options *given, struct weir_error *error)
+{
+    int rc = weir_options_take(given, sizeof *given, options, "WEIR_TEST_OPTIONS_INIT", error);
+    if (rc < 0) return rc;
+    const struct weir_streams_options *streams = &given->streams;
+    if (streams->size == 0) {
+        test->options = *streams;
+        test->options.size = sizeof test->options;
+        return 0;
+    }
+    size_t room = options->size - offsetof(struct weir_test_options, streams);
+    if (streams->size > room) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "weir_test_new: .streams has size %zu, and the options have room for "
+                              "%zu: start both from their _INIT",
+                              streams->size, room);
+    }
+    return weir_options_take(&test->options, sizeof test->options, &options->streams,
+                             "WEIR_STREAMS_OPTIONS_INIT", error);
+}
+
 static int copy_options(struct weir_test *test, const struct weir_test_options *options,
                         struct weir_error *error)
 {
-    if (options != NULL && options->size != sizeof *options) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "weir_test_new: options begin with WEIR_TEST_OPTIONS_INIT");
-    }
-    struct weir_test_options given = {0};
-    if (options != NULL) given = *options;
-    test->options = given.streams;
-    if (test->options.size == 0) {
-        test->options.size = sizeof test->options;
-    } else if (test->options.size != sizeof test->options) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "weir_test_new: .streams begins with WEIR_STREAMS_OPTIONS_INIT");
-    }
+    struct weir_test_options given;
+    int rc = take_options(test, options, &given, error);
+    if (rc < 0) return rc;
     if (test->options.application_id == NULL) test->options.application_id = "test";
     if (test->options.commit_interval_ms == 0) {
         test->options.commit_interval_ms = COMMIT_INTERVAL_MS;
