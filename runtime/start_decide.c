@@ -240,48 +240,73 @@ static int refuse_rebuild(const struct weir_start_topic *cut, struct weir_error 
         cut->name);
 }
 
-static void empty(struct weir_start_topic *topic)
+static bool has_data(const struct weir_start_topic *topic)
 {
-    if (topic->role == WEIR_START_CHANGELOG || topic->role == WEIR_START_REPARTITION) {
-        topic->is_emptied = true;
-    }
+    return topic->role == WEIR_START_CHANGELOG || topic->role == WEIR_START_REPARTITION;
 }
 
-/* The changelogs of the sub-topologies that are set in `subtopologies`. */
-static void empty_stores_of(const struct weir_start_facts *facts, const bool *subtopologies)
+static bool is_emptied_by(const struct weir_start_difference *difference,
+                          const struct weir_start_topic *topic)
 {
-    for (size_t t = 0; t < facts->topic_count; t++) {
-        struct weir_start_topic *topic = &facts->topics[t];
-        if (topic->role == WEIR_START_CHANGELOG && subtopologies[topic->subtopology]) empty(topic);
+    bool is_changelog = topic->role == WEIR_START_CHANGELOG;
+    switch (row_of(difference->what)->empties) {
+    case KEEPS:
+        return false;
+    case TOPIC:
+        return has_data(topic) && topic == difference->topic;
+    case READERS:
+        return is_changelog && difference->topic->read_by[topic->subtopology];
+    case FED:
+        return is_changelog && difference->topic->feeds[topic->subtopology];
+    case EVERYTHING:
+        return has_data(topic);
     }
+    return false;
 }
 
 static void empty_all(const struct weir_start_facts *facts)
 {
     for (size_t t = 0; t < facts->topic_count; t++) {
-        empty(&facts->topics[t]);
+        facts->topics[t].is_emptied |= has_data(&facts->topics[t]);
     }
 }
 
 static void empty_of(const struct weir_start_facts *facts,
                      const struct weir_start_difference *difference)
 {
-    switch (row_of(difference->what)->empties) {
-    case KEEPS:
-        break;
-    case TOPIC:
-        empty(difference->topic);
-        break;
-    case READERS:
-        empty_stores_of(facts, difference->topic->read_by);
-        break;
-    case FED:
-        empty_stores_of(facts, difference->topic->feeds);
-        break;
-    case EVERYTHING:
-        empty_all(facts);
-        break;
+    for (size_t t = 0; t < facts->topic_count; t++) {
+        facts->topics[t].is_emptied |= is_emptied_by(difference, &facts->topics[t]);
     }
+}
+
+/* ---- a choice of a start that was killed ------------------------------------------------------ */
+
+/* That start has written down which topics it empties, and none of them is kept yet. So its choice
+ * holds for a difference that empties nothing but these: any other may be a new one. */
+static bool is_chosen_already(const struct weir_start_facts *facts,
+                              const struct weir_start_difference *difference)
+{
+    size_t count = 0;
+    if (facts->records->is_rebuilding) return true;
+    if (!facts->records->is_emptying) return false;
+    for (size_t t = 0; t < facts->topic_count; t++) {
+        const struct weir_own_topic *record = facts->topics[t].record;
+        if (!is_emptied_by(difference, &facts->topics[t])) continue;
+        if (record == NULL || record->phase == WEIR_OWN_TOPIC_KEPT) return false;
+        count++;
+    }
+    return count > 0;
+}
+
+static bool is_all_chosen(const struct weir_start_facts *facts,
+                          const struct weir_start_differences *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        const struct weir_start_difference *difference = &found->items[i];
+        bool is_to_choose = row_of(difference->what)->weight == CHOOSE;
+        if (is_to_choose && !is_chosen_already(facts, difference)) return false;
+    }
+    return true;
 }
 
 int weir_start_decide(const struct weir_start_facts *facts,
@@ -289,15 +314,15 @@ int weir_start_decide(const struct weir_start_facts *facts,
                       struct weir_error *error)
 {
     bool is_rebuilding = facts->records->is_rebuilding;
-    bool may_choose =
-        choice != WEIR_ON_MISMATCH_REFUSE || is_rebuilding || facts->records->is_emptying;
+    bool may_choose = choice != WEIR_ON_MISMATCH_REFUSE || is_all_chosen(facts, found);
     size_t to_choose = count_of(found, CHOOSE);
     if (count_of(found, FINAL) > 0) return refuse(facts, found, FINAL, error);
     if (to_choose > 0 && !may_choose) return refuse(facts, found, CHOOSE, error);
     /* Emptying was chosen at a start that was killed. */
     for (size_t t = 0; t < facts->topic_count; t++) {
         const struct weir_own_topic *record = facts->topics[t].record;
-        if (record != NULL && record->phase == WEIR_OWN_TOPIC_EMPTYING) empty(&facts->topics[t]);
+        bool is_begun = record != NULL && record->phase == WEIR_OWN_TOPIC_EMPTYING;
+        facts->topics[t].is_emptied |= is_begun && has_data(&facts->topics[t]);
     }
     if (is_rebuilding || (to_choose > 0 && choice == WEIR_ON_MISMATCH_REBUILD)) {
         const struct weir_start_topic *cut = not_whole(facts);

@@ -204,12 +204,34 @@ END_TEST
 
 START_TEST(a_choice_of_a_start_that_was_killed_holds)
 {
-    differ(WEIR_START_GONE);
+    facts.has_commit = false; /* empties everything */
     records.is_emptying = true;
+    own[0].phase = WEIR_OWN_TOPIC_EMPTYING;
+    own[1].phase = WEIR_OWN_TOPIC_MADE; /* it has got further with this one */
+    for (size_t p = 0; p < 2; p++)
+        partitions[REPARTITION][p].log_end = partitions[REPARTITION][p].committed_end = 0;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied && topics[REPARTITION].is_emptied);
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_START_REBUILD);
+    differ(WEIR_START_GONE);
     records.is_rebuilding = true;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_REBUILD);
+}
+END_TEST
+
+/* What was chosen then was to empty the repartition topic. */
+START_TEST(a_difference_that_is_new_after_a_kill_is_not_chosen)
+{
+    records.is_emptying = true;
+    own[1].phase = WEIR_OWN_TOPIC_EMPTYING;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert(topics[REPARTITION].is_emptied);
+    differ(of_a_changelog[_i]);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "store"));
+    ck_assert(!topics[CHANGELOG].is_emptied);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied);
 }
 END_TEST
 
@@ -359,6 +381,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_rebuild_empties_all_and_needs_whole_inputs);
     tcase_add_test(tests, a_choice_without_a_difference_changes_nothing);
     tcase_add_test(tests, a_choice_of_a_start_that_was_killed_holds);
+    tcase_add_loop_test(tests, a_difference_that_is_new_after_a_kill_is_not_chosen, 0,
+                        OF_A_CHANGELOG);
     tcase_add_test(tests, a_topic_that_is_not_ours_cannot_be_chosen_away);
     tcase_add_test(tests, an_empty_topic_with_an_intent_is_ours);
     tcase_add_test(tests, a_lost_tail_of_an_input_is_noted_and_passed);
