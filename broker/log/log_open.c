@@ -406,8 +406,8 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     if (opening->has_mark) {
         rc = open_from_mark(opening, error);
         if (rc < 0) return rc;
-        if (opening->plan.offline_from >= 0) return open_damaged(opening, error);
-        rc = recover_above_mark(opening, error);
+        rc = opening->plan.offline_from >= 0 ? open_damaged(opening, error)
+                                             : recover_above_mark(opening, error);
     } else {
         rc = open_without_mark(opening, error);
     }

@@ -15,6 +15,8 @@ static void say(struct weir_log_opening *opening, const char *where, const char 
 
 void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, const char *reason)
 {
+    int64_t known = opening->log->offline_from;
+    if (known >= 0 && known <= offset) return; /* the lower one counts, and is what is said */
     weir_log_take_offline(opening->log, offset, reason);
     opening->recovery.offline_from = opening->log->offline_from;
     say(opening, "offline", reason);

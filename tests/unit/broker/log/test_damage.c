@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "broker/log/damage_file.h"
 #include "broker/log/file_set.h"
 #include "broker/log/segment_scan.h"
 #include "tests/unit/broker/log/log_support.h"
@@ -600,6 +601,39 @@ START_TEST(damage_found_by_a_reader_is_known_after_any_end)
 }
 END_TEST
 
+/* Damage that is written down and a segment, or the end of one, that is gone as well: the lower of
+ * the two is where serving ends. */
+START_TEST(of_two_damages_the_lower_counts)
+{
+    test.options.config.segment_bytes = 600;
+    make_closed_log(30);
+    char name[64];
+    size_t gone = 10;
+    do {
+        gone++;
+        (void)snprintf(name, sizeof name, "%020lld.log", (long long)test.batches[gone].base_offset);
+    } while (!test_log_exists(&test, name));
+    static const char *const reasons[] = {"a reader's crc", "is shorter", "a reader's crc",
+                                          "is missing"};
+    for (int i = 0; i < 4; i++) {
+        size_t known_batch = i % 2 == 0 ? gone - 5 : gone + 5;
+        struct weir_damage known = {.from = test.batches[known_batch].base_offset,
+                                    .end = end_of_model(),
+                                    .reason = "a reader's crc"};
+        ck_ok(weir_damage_file_write(test.env, test.options.path, &known, &test.error), NULL);
+        if (i < 2) test_log_write_file(&test, name, "", 0);
+        if (i == 2) ck_ok(weir_remove(test.env, test_log_path(&test, name), NULL), NULL);
+        int64_t from = i % 2 == 0 ? known.from : test.batches[gone].base_offset;
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(test.recovery.offline_from, from);
+        ck_assert_int_eq(weir_partition_log_offline_from(test.log), from);
+        ck_assert_ptr_nonnull(strstr(test.recovery.reason, reasons[i]));
+        ck_assert_int_eq(test_log_expect_from(&test, 0, 500), from);
+        ck_ok(test_log_close(&test), &test.error);
+    }
+}
+END_TEST
+
 /* Rot that opening found after a kill is not cut when the power has gone since: the file is there. */
 START_TEST(rot_found_by_an_open_is_known_in_the_next_boot)
 {
@@ -753,6 +787,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_short_segment_is_never_cut_further);
     tcase_add_test(tests, verify_says_what_an_open_will_do);
     tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);
+    tcase_add_test(tests, of_two_damages_the_lower_counts);
     tcase_add_test(tests, rot_found_by_an_open_is_known_in_the_next_boot);
     tcase_add_test(tests, an_unreadable_damage_file_takes_all_offline);
     tcase_add_test(tests, a_flipped_bit_after_a_kill_is_offline_and_never_cut);
