@@ -208,6 +208,7 @@ int weir_repair_finish(struct weir_repair *repair, struct weir_error *error)
     weir_assert(repair->range_count == 0);
     weir_assert(count > 0);
     weir_assert(repair->end_offset >= repair->durable_offset);
+    weir_assert(!repair->has_damage_file || repair->end_offset >= repair->known.end);
     weir_leader_epochs_cut_head(&repair->epochs, repair->start_offset);
     int rc = sync_segments(repair, count, error);
     if (rc == 0) rc = write_mark(repair, count, error);

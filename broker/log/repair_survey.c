@@ -236,14 +236,20 @@ static int64_t claimed_count(const struct place *place, int64_t position, int64_
     return is_good ? header.record_count : -1;
 }
 
+/* The end that was known, by the mark and by whoever found the damage; -1: by none. What is there
+ * may end below it: an older copy that was put back. */
+static int64_t known_end(const struct weir_repair *repair)
+{
+    bool is_noted = repair->has_damage_file && repair->known.end > repair->durable_offset;
+    return is_noted ? repair->known.end : repair->durable_offset;
+}
+
 /* Where the lost end of a log may have been: not below it, or an offset would be given twice. */
 static int64_t guess_end(const struct survey *survey, int64_t claimed, int64_t size)
 {
     const struct weir_repair *repair = survey->repair;
     int64_t end = repair->end_offset + (claimed > 0 ? claimed : size > 0 ? size : 1);
-    if (end < repair->durable_offset) end = repair->durable_offset;
-    if (repair->has_damage_file && end < repair->known.end) end = repair->known.end;
-    return end;
+    return end > known_end(repair) ? end : known_end(repair);
 }
 
 /* Nothing fits at the scan's position. WEIR_END: nothing whole comes behind it either. */
@@ -312,7 +318,7 @@ static void miss_rest(struct survey *survey, const struct place *place, bool is_
 {
     struct weir_repair *repair = survey->repair;
     bool is_last = place->next_base == INT64_MAX;
-    int64_t to = is_last ? repair->durable_offset : place->next_base;
+    int64_t to = is_last ? known_end(repair) : place->next_base;
     if (to <= repair->end_offset) return;
     struct weir_damage_range *range = add_range(
         survey, to, is_file_missing ? "the segment's file is missing" : "the file ends before it");

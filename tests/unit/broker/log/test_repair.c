@@ -234,6 +234,33 @@ START_TEST(no_offset_is_given_twice)
 }
 END_TEST
 
+/* The end is written down with the damage: an older, shorter copy that is put back, with its own
+ * mark, does not bring it down. */
+START_TEST(an_older_copy_does_not_take_the_end_back)
+{
+    make_log();
+    int64_t old_end = end_of_model();
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 3);
+    ck_ok(test_log_sync(&test), &test.error);
+    weir_partition_log_damaged(test.log, test.batches[4].base_offset, "crc");
+    ck_ok(test_log_close(&test), &test.error);
+    struct weir_damage known;
+    ck_ok(weir_damage_file_read(test.env, test.env->budget, test.options.path, &known, NULL), NULL);
+    ck_assert_int_eq(known.end, end_of_model());
+    again();
+    ck_ok(weir_damage_file_write(test.env, test.options.path, &known, &test.error), &test.error);
+    survey();
+    ck_assert_uint_eq(repair.range_count, 1);
+    ck_assert_int_eq(repair.ranges[0].from, old_end);
+    ck_assert_int_eq(repair.ranges[0].to, known.end);
+    ck_assert(repair.ranges[0].is_at_end);
+    weir_repair_close(&repair);
+    ck_assert_int_eq(give_all_up(), 1);
+    expect_in_service(3);
+}
+END_TEST
+
 /* Damage that is not there any more costs nothing but the asking. */
 START_TEST(damage_that_was_put_right_gives_nothing_up)
 {
@@ -341,6 +368,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, each_bad_range_is_named_by_itself);
     tcase_add_test(tests, missing_bytes_are_given_up_like_bad_ones);
     tcase_add_test(tests, no_offset_is_given_twice);
+    tcase_add_test(tests, an_older_copy_does_not_take_the_end_back);
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
     tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
