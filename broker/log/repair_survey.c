@@ -259,6 +259,10 @@ static int step_over(struct survey *survey, struct place *place, struct weir_seg
     struct weir_batch_header header = {0};
     int64_t next = place->limit;
     bool is_last = place->next_base == INT64_MAX;
+    if (survey->repair->end_offset == place->next_base) { /* all its offsets are there */
+        place->limit = scan->position;
+        return WEIR_END;
+    }
     int rc = find_next(survey, place, scan, &header, &next, error);
     if (rc < 0) return rc;
     bool is_torn = rc == WEIR_END && is_last && scan->is_cut_short &&

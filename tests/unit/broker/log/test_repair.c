@@ -261,6 +261,33 @@ START_TEST(an_older_copy_does_not_take_the_end_back)
 }
 END_TEST
 
+/* Bytes behind the last offset that a segment can have: of its records none is lost. Without a mark
+ * nothing says where the file ended. */
+START_TEST(what_lies_behind_a_full_segment_is_no_loss)
+{
+    static const uint8_t junk[100] = {1, 2, 3};
+    static const size_t sizes[] = {1, 61, sizeof junk};
+    make_log();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        again();
+        struct weir_iovec part = {(void *)(uintptr_t)junk, sizes[i]};
+        struct weir_file *file = NULL;
+        const char *path = test_log_path(&test, "00000000000000000000.log");
+        ck_ok(weir_file_open(test.env, path, WEIR_OPEN_WRITE, &file, NULL), NULL);
+        int64_t size = test_log_file_size(&test, "00000000000000000000.log");
+        ck_ok(weir_file_write(file, &part, 1, size, NULL), NULL);
+        weir_file_close(file);
+        path = test_log_path(&test, "durable-mark");
+        ck_ok(weir_remove(test.env, path, &test.error), &test.error);
+        ck_ok(test_log_open(&test), &test.error); /* and writes down what is wrong */
+        ck_assert_int_ge(test.recovery.offline_from, 0);
+        ck_ok(test_log_close(&test), &test.error);
+        ck_assert_int_eq(give_all_up(), 0);
+        expect_in_service(0);
+    }
+}
+END_TEST
+
 /* Damage that is not there any more costs nothing but the asking. */
 START_TEST(damage_that_was_put_right_gives_nothing_up)
 {
@@ -369,6 +396,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, missing_bytes_are_given_up_like_bad_ones);
     tcase_add_test(tests, no_offset_is_given_twice);
     tcase_add_test(tests, an_older_copy_does_not_take_the_end_back);
+    tcase_add_test(tests, what_lies_behind_a_full_segment_is_no_loss);
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
     tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
