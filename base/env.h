@@ -57,6 +57,7 @@ struct weir_file_stat {
     enum weir_file_kind kind;
     int64_t size;
     struct weir_wall modified;
+    uint64_t device; /* the file system that it lies on, as the system numbers them; not 0 */
 };
 
 struct weir_file;  /* an open file; handles are O_CLOEXEC */

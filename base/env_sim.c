@@ -434,6 +434,17 @@ int weir_sim_disk_put_other(struct weir_sim *sim, int node, const char *path)
     return rc;
 }
 
+int weir_sim_disk_mount(struct weir_sim *sim, int node, const char *path)
+{
+    struct weir_disk *disk = node_of(sim, node)->disk;
+    struct weir_inode *inode;
+    int rc = weir_disk_create(disk, path, WEIR_FILE_DIRECTORY, &inode);
+    if (rc < 0) return rc;
+    weir_disk_sync_all(disk);
+    weir_disk_mount(disk, inode);
+    return WEIR_OK;
+}
+
 uint64_t weir_sim_disk_hash(struct weir_sim *sim, int node, const char *path)
 {
     const struct weir_inode *inode = weir_disk_find(node_of(sim, node)->disk, path);

@@ -25,6 +25,7 @@ struct weir_disk {
     struct weir_inode *first; /* all inodes in order of creation */
     struct weir_inode *last;
     size_t inode_count;
+    uint64_t device_count; /* the last that was given */
     struct change *changes; /* oldest first */
     size_t change_count;
     size_t change_capacity;
@@ -276,6 +277,15 @@ static void mark_all(struct weir_disk *disk)
     }
 }
 
+static void mark_device(struct weir_disk *disk, uint64_t device)
+{
+    for (size_t i = 0; i < disk->change_count; i++) {
+        struct change *change = &disk->changes[i];
+        change->is_marked = change->directory[0]->device == device;
+    }
+    mark_what_marked_ones_need(disk);
+}
+
 /* ---- the disk --------------------------------------------------------------------------------- */
 
 struct weir_disk *weir_disk_new(uint64_t seed)
@@ -283,6 +293,7 @@ struct weir_disk *weir_disk_new(uint64_t seed)
     struct weir_disk *disk = weir_sim_calloc(1, sizeof *disk);
     disk->random.state = seed;
     disk->root = new_inode(disk, WEIR_FILE_DIRECTORY);
+    weir_disk_mount(disk, disk->root);
     return disk;
 }
 
@@ -315,6 +326,7 @@ int weir_disk_create(struct weir_disk *disk, const char *path, enum weir_file_ki
     if (rc < 0) return rc;
     if (entry_get(&directory->current, name) != NULL) return WEIR_EXISTS;
     struct weir_inode *inode = new_inode(disk, kind);
+    inode->device = directory->device;
     entry_set(&directory->current, name, inode);
     add_change(disk, directory, name, inode);
     weir_inode_unref(inode); /* the entry holds it */
@@ -361,6 +373,7 @@ int weir_disk_remove(struct weir_disk *disk, const char *path)
     const struct weir_inode *inode = entry_get(&directory->current, name);
     if (inode == NULL) return WEIR_NOT_FOUND;
     if (inode->current.count > 0) return WEIR_EXISTS; /* what a real one says: ENOTEMPTY */
+    if (inode->device != directory->device) return WEIR_IO; /* a mount, or a link: EBUSY, ENOTDIR */
     add_change(disk, directory, name, NULL);
     entry_remove(&directory->current, name);
     return WEIR_OK;
@@ -387,13 +400,28 @@ void weir_disk_sync_all(struct weir_disk *disk)
     }
 }
 
-void weir_disk_fail_sync_all(struct weir_disk *disk)
+void weir_disk_sync_device(struct weir_disk *disk, uint64_t device)
 {
-    mark_all(disk);
+    mark_device(disk, device);
+    take_marked(disk, true);
+    for (struct weir_inode *inode = disk->first; inode != NULL; inode = inode->next) {
+        if (inode->device == device) weir_inode_sync(inode);
+    }
+}
+
+void weir_disk_fail_sync_device(struct weir_disk *disk, uint64_t device)
+{
+    mark_device(disk, device);
     take_marked(disk, false);
     for (struct weir_inode *inode = disk->first; inode != NULL; inode = inode->next) {
-        weir_inode_fail_sync(inode);
+        if (inode->device == device) weir_inode_fail_sync(inode);
     }
+}
+
+void weir_disk_mount(struct weir_disk *disk, struct weir_inode *directory)
+{
+    weir_assert(directory->kind == WEIR_FILE_DIRECTORY && directory->current.count == 0);
+    directory->device = ++disk->device_count;
 }
 
 /* ---- power loss ------------------------------------------------------------------------------- */
@@ -486,6 +514,7 @@ uint64_t weir_disk_hash(const struct weir_inode *inode)
 static void copy_tree(struct weir_disk *disk, struct weir_inode *to, const struct weir_inode *from)
 {
     to->modified_ms = from->modified_ms;
+    to->device = from->device;
     if (from->size > 0) weir_inode_write(to, from->data, (size_t)from->size, 0);
     for (size_t i = 0; i < from->current.count; i++) {
         const struct weir_disk_entry *entry = &from->current.all[i];
@@ -500,6 +529,7 @@ static void copy_tree(struct weir_disk *disk, struct weir_inode *to, const struc
 struct weir_disk *weir_disk_copy(const struct weir_disk *disk, uint64_t seed)
 {
     struct weir_disk *copy = weir_disk_new(seed);
+    copy->device_count = disk->device_count;
     copy_tree(copy, copy->root, disk->root);
     weir_disk_sync_all(copy);
     return copy;

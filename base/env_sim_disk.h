@@ -9,7 +9,8 @@
  * Two images. What programs see is the *current* one; what a power loss leaves for certain is the
  * *durable* one. A file's bytes and size become durable by a sync of that file, an entry of a
  * directory by a sync of that directory (a synced file whose entry is not durable is gone with it:
- * stricter than ext4, as POSIX has it), everything by a sync of the file system.
+ * stricter than ext4, as POSIX has it), everything by a sync of the file system. There is one, unless
+ * others are mounted on directories: a sync of one of them says nothing of the others.
  *
  * A power loss decides anew about all that lies between the two images:
  *   bytes    each unsynced 512-byte sector is kept, lost, torn (a prefix is kept) or garbage. Only bytes
@@ -89,6 +90,7 @@ struct weir_inode {
     struct weir_inode *previous;
     enum weir_file_kind kind;
     unsigned references; /* entries of both images, changes, open files */
+    uint64_t device; /* its directory's, unless another file system was mounted on it */
     int64_t modified_ms;
     const void *lock_holder;
 
@@ -142,7 +144,11 @@ void weir_disk_sync_directory(struct weir_disk *disk, struct weir_inode *directo
 /** The changes of this directory will never be durable. */
 void weir_disk_fail_sync_directory(struct weir_disk *disk, struct weir_inode *directory);
 void weir_disk_sync_all(struct weir_disk *disk);
-void weir_disk_fail_sync_all(struct weir_disk *disk);
+/** One of its file systems. */
+void weir_disk_sync_device(struct weir_disk *disk, uint64_t device);
+void weir_disk_fail_sync_device(struct weir_disk *disk, uint64_t device);
+/** `directory`, empty as yet, and what will be below it, become a file system of their own. */
+void weir_disk_mount(struct weir_disk *disk, struct weir_inode *directory);
 
 /** No file may be open. Afterwards what is left is durable. */
 void weir_disk_lose_power(struct weir_disk *disk);

@@ -315,10 +315,10 @@ int weir_sim_sync_file_system(struct weir_file *base, struct weir_error *error)
     int rc = weir_sim_change_begin(&change, error);
     if (rc < 0) return rc;
     if (change.fault == WEIR_SIM_FAULT_SYNC) {
-        weir_disk_fail_sync_all(life->node->disk);
+        weir_disk_fail_sync_device(life->node->disk, sim_file(base)->inode->device);
         rc = WEIR_IO;
     } else {
-        weir_disk_sync_all(life->node->disk);
+        weir_disk_sync_device(life->node->disk, sim_file(base)->inode->device);
     }
     return weir_sim_change_end(&change, rc, error);
 }
@@ -346,6 +346,7 @@ static struct weir_file_stat stat_from(const struct weir_inode *inode)
         .kind = inode->kind,
         .size = inode->size,
         .modified = {inode->modified_ms},
+        .device = inode->device,
     };
 }
 

@@ -413,6 +413,7 @@ static int open_log(struct weir_controller *controller, const char *path,
         .topic_id = {.bytes = {[15] = 1}}, /* Kafka's for this topic */
         .config = log_config(),
         .must_exist = must_exist,
+        .shared_device = broker->shards[0].flush.device,
         .files = &broker->files,
     };
     int rc = weir_partition_log_open(&options, log_out, &recovery, error);

@@ -13,8 +13,12 @@ void weir_flush_group_init(struct weir_flush_group *group, struct weir_shard *sh
 int weir_flush_group_open(struct weir_flush_group *group, struct weir_error *error)
 {
     const struct weir_shard *shard = group->shard;
-    return weir_directory_open(shard->env, shard->broker->directory.log_path.text, &group->anchor,
-                               error);
+    struct weir_file_stat stat;
+    int rc = weir_directory_open(shard->env, shard->broker->directory.log_path.text,
+                                 &group->anchor, error);
+    if (rc == 0) rc = weir_file_stat(group->anchor, &stat, error);
+    if (rc == 0) group->device = stat.device;
+    return rc;
 }
 
 void weir_flush_group_close(struct weir_flush_group *group)

@@ -14,7 +14,8 @@ struct weir_shard;
  * WEIR_FLUSH_FILE_SYSTEM_FROM on, one sync of the whole file system costs less. Measured on ext4, 8
  * KB dirty per file, fdatasync each against one syncfs: 2 files 1.2 ms, 0.9 ms; 4 files 6.8 ms, 1.7
  * ms; 64 files 41 ms, 2.2 ms; 1000 files 582 ms, 23 ms. It is not 2, for syncfs also waits for what
- * other programs have written.
+ * other programs have written. A log whose folder is a link to another file system, or a mount of one, is
+ * synced by itself all the same.
  *
  * A failed sync is final: the log directory goes offline, nothing is tried again. A shortage is no
  * failed sync: the data is synced without a mark, and the next flush tries to write that again.
@@ -32,6 +33,7 @@ struct weir_flush_group {
     struct weir_file *anchor; /* what a sync of the file system is asked of: open since before the first
                                  write, and this shard's own, so that each failure since is told once
                                  to it (syncfs(2)) */
+    uint64_t device; /* which one that is: a partition's folder may lie on another (weir_file_stat) */
     struct weir_partition *dirty_first; /* linked by flush_next */
     struct weir_partition *dirty_last;
     struct weir_partition *flight_first; /* what the worker has */

@@ -322,6 +322,7 @@ static int open_job(struct weir_partition *partition)
         .leader_epoch = partition->leader_epoch,
         .config = partition->job_config,
         .must_exist = partition->resolve.is_assigned,
+        .shared_device = partition->shard->flush.device,
         .files = &partition->shard->broker->files,
     };
     int rc = weir_partition_log_open(&options, &partition->log, &partition->recovery,

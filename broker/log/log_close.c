@@ -16,7 +16,7 @@ static struct weir_small_file_replace mark_file(const struct weir_partition_log 
 
 bool weir_partition_log_needs_mark(const struct weir_partition_log *log)
 {
-    return !weir_log_is_offline(log) && !log->mark_is_clean;
+    return !log->is_apart && !weir_log_is_offline(log) && !log->mark_is_clean;
 }
 
 int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_error *error)

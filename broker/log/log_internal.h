@@ -49,6 +49,7 @@ struct weir_partition_log {
 
     int64_t unmarked_bytes; /* appended since the last mark was written or captured */
     size_t mark_size;       /* of the last one */
+    bool is_apart;          /* not on the file system whose syncs are shared */
     bool has_sync;          /* between sync_begin and sync_end: segments stay as they are */
     bool is_roll_due;       /* held back by a sync */
     uint64_t truncations;   /* a read that began before one has to begin again */

@@ -442,6 +442,14 @@ static int open_folder(struct weir_log_opening *opening, struct weir_error *erro
     return recover(opening, error);
 }
 
+/* A folder may be a link, or a mount. If nobody can say where it lies, it is better synced once too often. */
+static bool lies_apart(const struct weir_partition_log_options *options)
+{
+    struct weir_file_stat stat;
+    if (weir_stat(options->env, options->path, &stat, NULL) < 0) return true;
+    return stat.device != options->shared_device;
+}
+
 int weir_partition_log_open(const struct weir_partition_log_options *options,
                             struct weir_partition_log **log_out,
                             struct weir_log_recovery *recovery_out, struct weir_error *error)
@@ -467,6 +475,7 @@ int weir_partition_log_open(const struct weir_partition_log_options *options,
         log_free(log);
         return rc;
     }
+    log->is_apart = lies_apart(options);
     if (log->leader_epoch < options->leader_epoch) log->leader_epoch = options->leader_epoch;
     weir_assert_slow((weir_partition_log_check(log), true));
     if (recovery_out != NULL) *recovery_out = opening.recovery;

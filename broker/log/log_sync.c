@@ -175,6 +175,7 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
     sync->env = log->env;
     sync->end_offset = log->end_offset;
     sync->marked_bytes = log->unmarked_bytes;
+    sync->is_apart = log->is_apart;
     sync->path = log->path;
     log->has_sync = true;
     return 0;
@@ -183,7 +184,7 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
 {
     struct weir_segment *segment = sync->segment;
-    bool is_clean = sync->file == NULL || file_system_is_synced;
+    bool is_clean = sync->file == NULL || (file_system_is_synced && !sync->is_apart);
     if (atomic_load(&segment->kept->has_failed)) {
         sync->rc = weir_error_set(&sync->error, WEIR_IO, "an earlier sync in '%s' has failed",
                                   sync->path);

@@ -43,6 +43,9 @@ struct weir_partition_log_options {
     struct weir_topic_config config;
     int64_t mark_interval_bytes; /* write the durable mark at least this often; 0: 4 MiB */
     size_t tail_cache_bytes;     /* newest batches kept in memory for readers; 0: 1 MiB */
+    uint64_t shared_device; /* weir_file_stat.device of the file system that many logs' syncs are shared
+                               on; 0: none is. A log that lies on another one, behind a link or a
+                               mount, is synced by itself */
     struct weir_file_set *files; /* bounds how many segments are open; outlives the log; NULL: none */
 };
 
@@ -96,7 +99,8 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
  *
  * After the first error weir_partition_log_give_up says so to each log, whose close then writes
  * nothing. A mark that a shortage refuses is no error here: it is left to the close, which tries
- * once more by itself.
+ * once more by itself. A log that lies on another file system than the shared one needs none of this:
+ * its close does all of it alone.
  */
 bool weir_partition_log_needs_mark(const struct weir_partition_log *log);
 int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_error *error);
@@ -193,6 +197,7 @@ struct weir_log_sync {
     int64_t marked_bytes; /* appended up to the mark */
     bool has_mark; /* a mark of `end_offset` is written after the data */
     struct weir_buffer mark;
+    bool is_apart; /* what is synced for many logs at once does not cover this one */
     char *path; /* the log's folder (borrowed) */
     int rc;     /* filled by run */
     struct weir_error error;
@@ -202,9 +207,10 @@ struct weir_log_sync {
 bool weir_partition_log_is_dirty(const struct weir_partition_log *log);
 /** Capture what is to be made durable. A shortage is none of its errors. Owner's thread. */
 int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sync);
-/** Sync data (unless the caller has just synced the whole file system) and mark. Any one thread; touches nothing but `sync` and the disk. */
+/** Sync data and mark; no data if the caller has just synced the whole file system that is shared and the
+ * log lies there. Any one thread; touches nothing but `sync` and the disk. */
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced);
-/** Instead of run: the sync of the whole file system has failed with `rc`. Any one thread. */
+/** Instead of run: the sync of the shared file system has failed with `rc`. Any one thread. */
 void weir_log_sync_failed(struct weir_log_sync *sync, int rc, const struct weir_error *error);
 /** Take the result over: the durable offset moves, or the log goes offline (a failed sync is never
  * retried). Owner's thread. Returns `sync->rc`. */

@@ -430,6 +430,30 @@ START_TEST(a_sync_of_the_file_system_keeps_everything)
 }
 END_TEST
 
+/* Of another file system, mounted on a directory, it says nothing. */
+START_TEST(a_sync_of_one_file_system_says_nothing_of_another)
+{
+    int lost = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        set_up_seed(seed);
+        ck_ok(weir_sim_disk_mount(sim, 0, "other"), NULL);
+        struct weir_file *here = open_file("file");
+        write_text(here, "kept", 0);
+        struct weir_file *there = open_file("other/file");
+        write_text(there, "lost", 0);
+        struct weir_file_stat stats[2];
+        ck_ok(weir_file_stat(here, &stats[0], &error), &error);
+        ck_ok(weir_file_stat(there, &stats[1], &error), &error);
+        ck_assert_uint_ne(stats[0].device, stats[1].device);
+        ck_ok(weir_sync_file_system(here, &error), &error);
+        crash(WEIR_SIM_POWER);
+        expect_text("file", "kept");
+        lost += !exists("other/file");
+    }
+    ck_assert_int_gt(lost, 0);
+}
+END_TEST
+
 /* A truncate that was not synced may be undone; after a sync it may not, not even behind a hole. */
 START_TEST(an_unsynced_truncate_may_be_undone)
 {
@@ -837,6 +861,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_rename_is_atomic_but_may_be_lost);
     tcase_add_test(tests, a_synced_directory_keeps_its_changes);
     tcase_add_test(tests, a_sync_of_the_file_system_keeps_everything);
+    tcase_add_test(tests, a_sync_of_one_file_system_says_nothing_of_another);
     tcase_add_test(tests, an_unsynced_truncate_may_be_undone);
     tcase_add_test(tests, what_a_power_loss_left_is_durable);
     tcase_add_test(tests, a_failed_sync_loses_its_bytes_for_good);

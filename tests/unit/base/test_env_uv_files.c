@@ -113,6 +113,22 @@ START_TEST(gather_write_of_many_parts_arrives_whole)
 }
 END_TEST
 
+/* A file lies on its folder's file system, and not on that of processes. */
+START_TEST(stat_tells_file_systems_apart)
+{
+    struct weir_file *file = open_new("file");
+    struct weir_file_stat of_file = {0};
+    struct weir_file_stat of_folder = {0};
+    struct weir_file_stat of_other = {0};
+    ck_ok(weir_file_stat(file, &of_file, &error), &error);
+    ck_ok(weir_stat(env, directory, &of_folder, &error), &error);
+    ck_ok(weir_stat(env, "/proc", &of_other, &error), &error);
+    ck_assert_uint_eq(of_file.device, of_folder.device);
+    ck_assert_uint_ne(of_file.device, of_other.device);
+    weir_file_close(file);
+}
+END_TEST
+
 /* Truncating cuts and grows; stat tells the size and the kind. */
 START_TEST(truncate_and_stat_agree)
 {
@@ -258,6 +274,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_cached_range_is_told_from_a_cold_one);
     tcase_add_test(tests, gather_write_of_many_parts_arrives_whole);
     tcase_add_test(tests, truncate_and_stat_agree);
+    tcase_add_test(tests, stat_tells_file_systems_apart);
     tcase_add_test(tests, lock_excludes_a_second_open_in_one_process);
     tcase_add_test(tests, errors_name_verb_path_and_reason);
     tcase_add_test(tests, list_is_sorted_and_ends_when_told);

@@ -178,6 +178,78 @@ START_TEST(an_error_in_a_close_is_told_and_loses_nothing)
 }
 END_TEST
 
+/* ---- a folder on another file system ---------------------------------------------------------- */
+
+enum { APART_PARTITIONS = 6, APART_SEEDS = 12 };
+
+/* "clicks" with six partitions: so many that they are synced together. Two lie on file systems of their
+ * own, as behind links. */
+static void open_with_two_apart(struct engine *engine, uint64_t seed, enum weir_flush_policy policy)
+{
+    engine_init(engine, seed);
+    engine->options.topic_defaults.flush_policy = policy;
+    ck_ok(engine_open(engine), &engine->error);
+    ck_ok(weir_sim_disk_mount(engine->sim, 0, ENGINE_PATH "/log/clicks-1"), NULL);
+    ck_ok(weir_sim_disk_mount(engine->sim, 0, ENGINE_PATH "/log/clicks-4"), NULL);
+    ck_ok(engine_create(engine, "clicks", APART_PARTITIONS), &engine->error);
+}
+
+/* One record to each at the same time, acknowledged. */
+static void produce_to_all(struct engine *engine, const char *value)
+{
+    struct weir_produce_request requests[APART_PARTITIONS] = {0};
+    for (int32_t i = 0; i < APART_PARTITIONS; i++) {
+        requests[i].to = (struct weir_topic_partition){weir_text("clicks"), i};
+        requests[i].batches = engine_batch(engine, value);
+        requests[i].acks = WEIR_ACKS_ALL;
+        ck_ok(weir_broker_wait_begin(engine->broker, &requests[i].request, NULL), NULL);
+        weir_broker_produce(engine->broker, &requests[i]);
+    }
+    for (int32_t i = 0; i < APART_PARTITIONS; i++) {
+        ck_ok(weir_broker_wait(engine->broker, &requests[i].request, &engine->error),
+              &engine->error);
+        weir_shared_unref(requests[i].batches);
+    }
+}
+
+static void check_values(struct engine *engine, int64_t offset, const char *expected)
+{
+    for (int32_t i = 0; i < APART_PARTITIONS; i++) {
+        char value[64];
+        ck_ok(engine_fetch(engine, "clicks", i, offset, value), &engine->error);
+        ck_assert_str_eq(value, expected);
+    }
+}
+
+/* What a group commit acknowledges is on the disk on whichever file system it lies. */
+START_TEST(what_lies_on_another_file_system_is_synced_too)
+{
+    struct engine engine;
+    open_with_two_apart(&engine, (uint64_t)_i + 1, WEIR_FLUSH_GROUP);
+    produce_to_all(&engine, "a");
+    produce_to_all(&engine, "b");
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    check_values(&engine, 0, "a");
+    check_values(&engine, 1, "b");
+    engine_end(&engine);
+}
+END_TEST
+
+/* And so is what a close has written, which nobody has waited for before. */
+START_TEST(a_close_syncs_what_lies_on_another_file_system)
+{
+    struct engine engine;
+    open_with_two_apart(&engine, (uint64_t)_i + 1, WEIR_FLUSH_OS);
+    produce_to_all(&engine, "a");
+    ck_ok(engine_close(&engine), &engine.error);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    check_values(&engine, 0, "a");
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("close");
@@ -186,6 +258,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_was_closed_in_step_opens_clean);
     tcase_add_test(tests, a_crash_in_a_close_loses_nothing);
     tcase_add_test(tests, an_error_in_a_close_is_told_and_loses_nothing);
+    tcase_add_loop_test(tests, what_lies_on_another_file_system_is_synced_too, 0, APART_SEEDS);
+    tcase_add_loop_test(tests, a_close_syncs_what_lies_on_another_file_system, 0, APART_SEEDS);
     suite_add_tcase(suite, tests);
 }
 
