@@ -616,10 +616,11 @@ static void begin_retain(struct weir_partition *partition)
 
 void weir_partition_retain(struct weir_partition *partition)
 {
-    if (partition->state != WEIR_PARTITION_OPEN || partition->offsets != NULL) return;
-    if (!partition->config.cleanup_delete) return;
+    if (partition->state != WEIR_PARTITION_OPEN) return;
     struct weir_wall now = weir_wall_now(partition->shard->env);
-    if (!weir_partition_log_may_retain(partition->log, now)) return;
+    bool may_remove = partition->offsets == NULL && partition->config.cleanup_delete &&
+                      weir_partition_log_may_retain(partition->log, now);
+    if (!may_remove && !weir_partition_log_owes_damage(partition->log)) return;
     if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);
 }
 

@@ -59,7 +59,7 @@ struct weir_partition_log {
     bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
     bool has_torn_tail;   /* bytes of a write that failed lie behind the end: cut before the next */
     bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */
-    bool damage_is_owed;  /* the damage file does not say what is known: close tries again */
+    bool damage_is_owed;  /* the damage file does not say what is known: weir_log_settle_damage */
     bool has_failed;      /* an I/O error: nothing is written any more */
     int64_t offline_from; /* damage: offsets from here on are not served; -1: none */
     char reason[256];     /* why, for a person */
@@ -89,6 +89,9 @@ void weir_log_take_offline(struct weir_partition_log *log, int64_t offset, const
 /** Have the damage file say what is known. */
 void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t end,
                           const char *reason);
+/** Try again what weir_log_note_damage could not write: with the end of a sync, with a turn of
+ * retention, with the close. */
+void weir_log_settle_damage(struct weir_partition_log *log);
 /** Room for one more segment in the table. */
 int weir_log_reserve_segment(struct weir_partition_log *log);
 /** Where the offsets of a segment end: the next one's base, or the log's end. */

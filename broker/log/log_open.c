@@ -488,9 +488,7 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
     if (log == NULL) return 0;
     weir_assert(!log->has_sync);
     int rc = 0;
-    if (log->damage_is_owed) {
-        weir_log_note_damage(log, log->offline_from, log->end_offset, log->reason);
-    }
+    weir_log_settle_damage(log);
     if (!weir_log_is_offline(log) && !log->mark_is_clean) {
         rc = weir_log_sync_data(log, error);
         if (rc == 0) {

@@ -224,6 +224,7 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
     sync->segment = NULL;
     sync->file = NULL;
     weir_buffer_close(&sync->mark);
+    weir_log_settle_damage(log);
     if (sync->rc < 0) {
         weir_assert(!weir_code_is_shortage(sync->rc));
         sync->rc = weir_log_fail(log, sync->rc, &sync->error);

@@ -157,6 +157,7 @@ bool weir_partition_log_may_retain(const struct weir_partition_log *log, struct 
 int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall now,
                               struct weir_error *error)
 {
+    weir_log_settle_damage(log);
     if (weir_log_is_offline(log) || log->has_sync) return 0;
     (void)weir_producer_state_expire(&log->producers, weir_mono_now(log->env),
                                      PRODUCER_IDLE_MS_MAX);

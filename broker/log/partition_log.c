@@ -130,6 +130,19 @@ void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t 
     log->damage_is_owed = weir_damage_file_write(log->env, log->path, &damage, NULL) < 0;
 }
 
+void weir_log_settle_damage(struct weir_partition_log *log)
+{
+    if (!log->damage_is_owed) return;
+    weir_assert(log->offline_from >= 0);
+    int64_t end = log->offline_from < log->end_offset ? log->end_offset : -1;
+    weir_log_note_damage(log, log->offline_from, end, log->reason);
+}
+
+bool weir_partition_log_owes_damage(const struct weir_partition_log *log)
+{
+    return log->damage_is_owed;
+}
+
 void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason)
 {
     if (log->offline_from >= 0 && log->offline_from <= offset) return;

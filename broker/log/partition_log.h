@@ -166,6 +166,9 @@ int weir_partition_log_set_start(struct weir_partition_log *log, int64_t offset,
  * weir.retention.by says (weir_retention_counts_from). How many went. */
 int weir_partition_log_retain(struct weir_partition_log *log, struct weir_wall now,
                               struct weir_error *error);
+/** The log has damage that could not be written down yet: retain, whatever the topic's policy, a sync
+ * or the close tries again. At no cost. */
+bool weir_partition_log_owes_damage(const struct weir_partition_log *log);
 /** Might retain find something? At no cost. */
 bool weir_partition_log_may_retain(const struct weir_partition_log *log, struct weir_wall now);
 

@@ -601,6 +601,44 @@ START_TEST(damage_found_by_a_reader_is_known_after_any_end)
 }
 END_TEST
 
+static int retain(void)
+{
+    return weir_partition_log_retain(test.log, weir_wall_now(test.env), &test.error);
+}
+
+/* Without room for it the damage cannot be written down; the next sync that ends does, or the next
+ * turn of retention, and a kill behind it makes nobody forget. */
+START_TEST(damage_that_could_not_be_written_down_is_as_soon_as_it_can)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        test_log_stop(&test);
+        test_log_start(&test, 1);
+        ck_ok(test_log_open(&test), &test.error);
+        test_log_fill(&test, 6);
+        int64_t from = test.batches[3].base_offset;
+        weir_sim_disk_count_reset(test.sim, 0);
+        weir_sim_disk_plan(
+            test.sim, 0,
+            (struct weir_sim_fault_plan){
+                .fault = WEIR_SIM_FAULT_ENOSPC, .at = 1, .is_sticky = true});
+        weir_partition_log_damaged(test.log, from, "a reader's crc");
+        ck_assert(!test_log_exists(&test, "damage"));
+        ck_assert(weir_partition_log_owes_damage(test.log));
+        ck_assert_int_eq(retain(), 0);
+        ck_assert(weir_partition_log_owes_damage(test.log)); /* there is no room yet */
+        weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+        if (turn == 0) ck_ok(test_log_sync(&test), &test.error);
+        if (turn == 1) ck_assert_int_eq(retain(), 0);
+        ck_assert(!weir_partition_log_owes_damage(test.log));
+        test_log_crash(&test, WEIR_SIM_KILL);
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(test.recovery.offline_from, from);
+        ck_assert_ptr_nonnull(strstr(test.recovery.reason, "a reader's crc"));
+        ck_ok(test_log_close(&test), &test.error);
+    }
+}
+END_TEST
+
 /* Damage that is written down and a segment, or the end of one, that is gone as well: the lower of
  * the two is where serving ends. */
 START_TEST(of_two_damages_the_lower_counts)
@@ -787,6 +825,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_short_segment_is_never_cut_further);
     tcase_add_test(tests, verify_says_what_an_open_will_do);
     tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);
+    tcase_add_test(tests, damage_that_could_not_be_written_down_is_as_soon_as_it_can);
     tcase_add_test(tests, of_two_damages_the_lower_counts);
     tcase_add_test(tests, rot_found_by_an_open_is_known_in_the_next_boot);
     tcase_add_test(tests, an_unreadable_damage_file_takes_all_offline);
