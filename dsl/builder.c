@@ -12,29 +12,39 @@ enum { ARENA_BLOCK_SIZE = 16 << 10, NODES_FIRST = 32 };
 
 /* ---- handles that are missing ---------------------------------------------------------------- */
 
-/* A NULL handle does not say which builder it is of. Declaring is one thread's, from a builder's new
- * to its build: so the thread remembers the first such call. */
+/* A NULL handle does not say which builder it is of. Declaring is one thread's, from a builder's new to
+ * its build: so the thread counts such calls, and a builder that was there when one was made does not
+ * build. With two of them on one thread both are refused: neither can be known to be whole. */
 static _Thread_local struct {
-    const char *call; /* NULL: none */
+    uint64_t count;
+    uint64_t told;    /* `count` at the last weir_builder_new: what comes next is a first one */
+    const char *call; /* the first since then */
     const char *what;
 } missing;
 
 bool weir_handle_is_given(const void *handle, const char *call, const char *what)
 {
-    if (handle == NULL && missing.call == NULL) {
+    if (handle != NULL) return true;
+    if (missing.count == missing.told) {
         missing.call = call;
         missing.what = what;
     }
-    return handle != NULL;
+    missing.count++;
+    return false;
+}
+
+static void watch_missing(struct weir_builder *builder)
+{
+    missing.told = missing.count;
+    builder->thread = &missing;
+    builder->missing_before = missing.count;
 }
 
 /* The mistake becomes the builder's own, so that it is there at the next build too. */
 static void take_missing(struct weir_builder *builder)
 {
-    const char *call = missing.call;
-    missing.call = NULL;
-    if (call == NULL || builder == NULL) return;
-    (void)weir_builder_fail(builder, call,
+    if (builder->thread != &missing || builder->missing_before == missing.count) return;
+    (void)weir_builder_fail(builder, missing.call,
                             "the %s is NULL: pass what an earlier call on this builder returned",
                             missing.what);
 }
@@ -45,9 +55,9 @@ struct weir_builder *weir_builder_new(void)
 {
     /* A root: the heap that all else comes from lies in it. */
     struct weir_builder *builder = calloc(1, sizeof *builder);
-    missing.call = NULL;
     if (builder == NULL) return NULL;
     builder->magic = WEIR_BUILDER_MAGIC;
+    watch_missing(builder);
     weir_heap_init(&builder->heap, false);
     weir_budget_init(&builder->budget, "builder", &builder->heap, NULL, 0);
     weir_arena_init(&builder->arena, &builder->budget, ARENA_BLOCK_SIZE);
@@ -313,13 +323,13 @@ const char *weir_topology_describe(const struct weir_topology *topology)
 struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error *error)
 {
     weir_error_clear(error);
-    take_missing(builder);
     if (builder == NULL) {
         (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
                              "the builder is NULL: weir_builder_new gives one");
         return NULL;
     }
     weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
+    take_missing(builder);
     if (builder->has_failed) {
         if (error != NULL) *error = builder->error;
         return NULL;

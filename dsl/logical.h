@@ -91,6 +91,8 @@ struct weir_builder {
     size_t store_capacity;
     bool has_failed;
     struct weir_error error; /* the first mistake */
+    const void *thread;      /* which declares; and its calls with NULL handles before this builder */
+    uint64_t missing_before;
 };
 
 struct weir_stream {
@@ -146,7 +148,7 @@ enum {
 
 /* ---- builder.c: what all declarations share -------------------------------------------------- */
 
-/** False for NULL, which knows no builder: the mistake waits for the thread's next weir_build. */
+/** False for NULL, which knows no builder: the mistake is of each builder that the thread has then. */
 bool weir_handle_is_given(const void *handle, const char *call, const char *what);
 bool weir_builder_is_live(const struct weir_builder *builder);
 bool weir_stream_is_live(const struct weir_stream *stream);

@@ -39,7 +39,8 @@ WEIR_API void weir_builder_free(struct weir_builder *builder);
 /**
  * Check the graph and make it runnable: missing serdes, cycles, doubled names, unequal partition
  * counts known at this point, unused stores.
- * Errors: WEIR_INVALID_TOPOLOGY with the node and what would be right; NULL is returned.
+ * Errors: WEIR_INVALID_TOPOLOGY with the node and what would be right; NULL is returned. A handle that
+ *         was NULL in a call belongs to no builder: no builder that the thread had then is built.
  * Owns:   free with weir_topology_free, after its jobs are closed; independent of the builder.
  */
 WEIR_API struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error *error);

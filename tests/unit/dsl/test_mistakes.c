@@ -48,6 +48,45 @@ START_TEST(first_mistake_is_kept)
 }
 END_TEST
 
+static void expect_built(struct weir_builder *builder)
+{
+    struct weir_error error = {0};
+    struct weir_topology *topology = weir_build(builder, &error);
+    ck_assert_msg(topology != NULL, "%s", error.text);
+    weir_topology_free(topology);
+    weir_builder_free(builder);
+}
+
+#define STREAM_IS_NULL                                                                             \
+    "an operation on a stream: the stream is NULL: pass what an earlier call on this builder "     \
+    "returned"
+
+START_TEST(a_null_handle_is_not_forgotten_for_a_later_builder)
+{
+    struct weir_builder *first = weir_builder_new();
+    weir_to(strings(first), "out");
+    weir_to(weir_filter(NULL, any, NULL), "elsewhere");
+    struct weir_builder *second = weir_builder_new();
+    weir_to(strings(second), "out");
+    expect_built(second); /* was not there then */
+    expect(first, STREAM_IS_NULL);
+}
+END_TEST
+
+START_TEST(a_null_handle_is_of_each_builder_that_is_declared)
+{
+    struct weir_error error;
+    struct weir_builder *first = weir_builder_new();
+    struct weir_builder *second = weir_builder_new();
+    weir_to(strings(first), "out");
+    weir_to(strings(second), "out");
+    (void)weir_filter(NULL, any, NULL);
+    ck_assert_ptr_null(weir_build(first, &error)); /* and again: it stays */
+    expect(first, STREAM_IS_NULL);
+    expect(second, STREAM_IS_NULL);
+}
+END_TEST
+
 START_TEST(two_nodes_of_one_name)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -604,6 +643,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, graph_is_empty);
     tcase_add_test(tests, builder_is_null);
     tcase_add_test(tests, first_mistake_is_kept);
+    tcase_add_test(tests, a_null_handle_is_not_forgotten_for_a_later_builder);
+    tcase_add_test(tests, a_null_handle_is_of_each_builder_that_is_declared);
     tcase_add_test(tests, two_nodes_of_one_name);
     tcase_add_test(tests, two_repartitions_of_one_name);
     tcase_add_test(tests, topic_read_with_two_serdes);
