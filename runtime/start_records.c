@@ -62,8 +62,11 @@ static int take_fetched(struct weir_records_reader *reader, struct weir_error *e
         rc = apply_part(reader, weir_slice(part->bytes->data + part->from, part->size), error);
     }
     weir_fetch_release(fetch);
-    if (rc >= 0 && reader->position == before) reader->position = reader->log_end; /* no more */
-    return rc;
+    if (rc < 0 || reader->position > before) return rc;
+    /* Without what it does not see here a start would take its own topics for somebody else's. */
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "nothing can be read at offset %" PRId64 ", and the log ends at %" PRId64,
+                          before, reader->log_end);
 }
 
 static int take_ends(struct weir_records_reader *reader, struct weir_error *error)

@@ -1,7 +1,7 @@
 /* The comparison of a start, without a log: facts in, differences and a verdict out. */
 #include <string.h>
 
-#include "runtime/start_compare.h"
+#include "runtime/start_internal.h"
 #include "tests/support/support.h"
 
 static struct weir_heap heap;
@@ -370,6 +370,28 @@ START_TEST(records_of_an_application_go_round)
 }
 END_TEST
 
+/* ---- the records ------------------------------------------------------------------------------ */
+
+START_TEST(records_that_cannot_be_read_are_not_the_end_of_them)
+{
+    static struct weir_streams streams;
+    static struct weir_start start = {.streams = &streams};
+    struct weir_records_reader reader = {
+        .start = &start,
+        .topic = "app-application",
+        .into = &records,
+        .has_begun = true,
+        .has_ends = true,
+        .exists = true,
+        .is_fetching = true, /* with an answer that holds nothing */
+        .position = 3,
+        .log_end = 5,
+    };
+    ck_code(weir_records_read(&reader, &error), WEIR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(error.text, "nothing can be read at offset 3"));
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("start_compare");
@@ -381,6 +403,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_rebuild_empties_all_and_needs_whole_inputs);
     tcase_add_test(tests, a_choice_without_a_difference_changes_nothing);
     tcase_add_test(tests, a_choice_of_a_start_that_was_killed_holds);
+    tcase_add_test(tests, records_that_cannot_be_read_are_not_the_end_of_them);
     tcase_add_loop_test(tests, a_difference_that_is_new_after_a_kill_is_not_chosen, 0,
                         OF_A_CHANGELOG);
     tcase_add_test(tests, a_topic_that_is_not_ours_cannot_be_chosen_away);
