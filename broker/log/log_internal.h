@@ -60,6 +60,7 @@ struct weir_partition_log {
     bool has_torn_tail;   /* bytes of a write that failed lie behind the end: cut before the next */
     bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */
     bool damage_is_owed;  /* the damage file does not say what is known: weir_log_settle_damage */
+    int64_t damage_end;   /* the highest end that the damage file has said; -1: none */
     bool has_failed;      /* an I/O error: nothing is written any more */
     int64_t offline_from; /* damage: offsets from here on are not served; -1: none */
     char reason[256];     /* why, for a person */

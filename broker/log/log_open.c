@@ -53,6 +53,7 @@ static int log_new(const struct weir_partition_log_options *options,
     log->mark_interval_bytes =
         options->mark_interval_bytes > 0 ? options->mark_interval_bytes : MARK_INTERVAL_DEFAULT;
     log->offline_from = -1;
+    log->damage_end = -1;
     log->last_append_ms = WEIR_NO_TIMESTAMP;
     log->leader_epoch = WEIR_NO_LEADER_EPOCH;
     weir_leader_epochs_init(&log->epochs, log->budget);
@@ -392,6 +393,7 @@ static void take_known_damage(struct weir_log_opening *opening)
 {
     const struct weir_damage *damage = &opening->damage;
     int64_t start = opening->log->start_offset;
+    if (damage->end > opening->log->damage_end) opening->log->damage_end = damage->end;
     weir_log_opening_damaged(opening, damage->from > start ? damage->from : start, damage->reason);
 }
 

@@ -125,7 +125,9 @@ int weir_partition_log_check_online(const struct weir_partition_log *log, struct
 void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t end,
                           const char *reason)
 {
-    struct weir_damage damage = {.from = from, .end = end, .time = weir_wall_now(log->env)};
+    if (end > log->damage_end) log->damage_end = end; /* an older copy may be there by now */
+    struct weir_damage damage = {
+        .from = from, .end = log->damage_end, .time = weir_wall_now(log->env)};
     (void)snprintf(damage.reason, sizeof damage.reason, "%.191s", reason);
     log->damage_is_owed = weir_damage_file_write(log->env, log->path, &damage, NULL) < 0;
 }

@@ -601,6 +601,23 @@ START_TEST(damage_found_by_a_reader_is_known_after_any_end)
 }
 END_TEST
 
+/* The log's end as an earlier finding wrote it down stays, though the log that is there now ends below
+ * it: a repair is not to give an offset twice. */
+START_TEST(new_damage_does_not_take_the_known_end_back)
+{
+    struct weir_damage damage = {.from = 12, .end = 1000, .reason = "a reader's crc"};
+    make_closed_log(30);
+    ck_ok(weir_damage_file_write(test.env, test.options.path, &damage, &test.error), NULL);
+    ck_ok(test_log_open(&test), &test.error);
+    weir_partition_log_damaged(test.log, 3, "another");
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(weir_damage_file_read(test.env, test.env->budget, test.options.path, &damage, NULL),
+          NULL);
+    ck_assert_int_eq(damage.from, 3);
+    ck_assert_int_eq(damage.end, 1000);
+}
+END_TEST
+
 static int retain(void)
 {
     return weir_partition_log_retain(test.log, weir_wall_now(test.env), &test.error);
@@ -826,6 +843,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, verify_says_what_an_open_will_do);
     tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);
     tcase_add_test(tests, damage_that_could_not_be_written_down_is_as_soon_as_it_can);
+    tcase_add_test(tests, new_damage_does_not_take_the_known_end_back);
     tcase_add_test(tests, of_two_damages_the_lower_counts);
     tcase_add_test(tests, rot_found_by_an_open_is_known_in_the_next_boot);
     tcase_add_test(tests, an_unreadable_damage_file_takes_all_offline);
