@@ -49,6 +49,7 @@ struct weir_topic_removal {
     bool needs_notice; /* memory was out: another try after a moment */
     bool needs_work;   /* something was short: another try at `retry_at` */
     struct weir_mono retry_at;
+    int64_t retry_ms; /* between the last two tries; 0: nothing was short yet */
     struct weir_metadata_change *waiting;
     void (*then)(struct weir_topic_removal *removal); /* all is gone */
     int rc;

@@ -440,7 +440,7 @@ static void opened(struct weir_partition *partition)
         atomic_fetch_sub(&partition->shard->broker->first_openings, 1);
     }
     if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
-    weir_shortage_note(partition->shard->broker, partition->job_rc, &partition->job_error);
+    weir_shortage_note(partition->shard->broker, partition->job_rc, true, &partition->job_error);
     if (partition->job_rc < 0) {
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
         bool is_offline = told == WEIR_OFFLINE || told == WEIR_IO;

@@ -142,7 +142,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
         .batches = produce->batches, .from = produce->from, .size = produce->size, .now = now};
     struct weir_append_result result;
     rc = weir_partition_log_append(partition->log, &append, &result, error);
-    weir_shortage_note(partition->shard->broker, rc, error);
+    weir_shortage_note(partition->shard->broker, rc, result.needed_files, error);
     if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, error);
     if (rc < 0) return rc;
 

@@ -37,9 +37,11 @@ static void end_if_quiet(struct weir_broker *broker, int kind)
              broker->directory.path.text);
 }
 
-void weir_shortage_note(struct weir_broker *broker, int rc, const struct weir_error *error)
+void weir_shortage_note(struct weir_broker *broker, int rc, bool needed_files,
+                        const struct weir_error *error)
 {
     for (int kind = 0; kind < WEIR_SHORTAGES; kind++) {
+        if (kind == WEIR_SHORTAGE_DESCRIPTORS && !needed_files) continue;
         if (rc == kinds[kind].code) begin(broker, kind, error);
         bool is_on = atomic_load_explicit(&broker->shortages[kind].is_on, memory_order_relaxed);
         if (rc == 0 && is_on) end_if_quiet(broker, kind);

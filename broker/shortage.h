@@ -20,7 +20,10 @@ struct weir_shortage {
 
 enum { WEIR_SHORTAGE_SPACE, WEIR_SHORTAGE_DESCRIPTORS, WEIR_SHORTAGES };
 
-/** How an append, an open or a change of the metadata went. Any thread; cheap if all is well. */
-void weir_shortage_note(struct weir_broker *broker, int rc, const struct weir_error *error);
+/** How an append, an open or a removal went. Only what `needed_files` speaks of descriptors: without,
+ * WEIR_LIMIT is a limit of the log's own, and a success shows nothing. Any thread; cheap if all is
+ * well. */
+void weir_shortage_note(struct weir_broker *broker, int rc, bool needed_files,
+                        const struct weir_error *error);
 
 #endif

@@ -15,7 +15,7 @@
  */
 static const char suffix[] = "-delete";
 
-enum { RETRY_MS = 10 };
+enum { RETRY_FIRST_MS = 10, RETRY_MOST_MS = 1000 };
 
 /* ---- folders --------------------------------------------------------------------------------- */
 
@@ -143,14 +143,31 @@ static void end_removal(struct weir_topic_removal *removal)
     removal->then(removal);
 }
 
-/* In a shortage it goes on where it stopped, after a moment. */
+/* In a shortage it goes on where it stopped, after a moment that becomes longer: each try syncs. */
+static void wait_shortage(struct weir_topic_removal *removal)
+{
+    struct weir_broker *broker = removal->controller->broker;
+    char text[2 * WEIR_ERROR_TEXT_SIZE];
+    if (removal->retry_ms == 0) {
+        weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.removal_waits", "topic=%s reason=%s",
+                 removal->name, weir_log_quote(text, sizeof text, removal->error.text));
+    }
+    int64_t longer_ms = removal->retry_ms == 0 ? RETRY_FIRST_MS : 2 * removal->retry_ms;
+    removal->retry_ms = longer_ms < RETRY_MOST_MS ? longer_ms : RETRY_MOST_MS;
+    removal->needs_work = true;
+    removal->retry_at = weir_mono_after_ms(weir_mono_now(broker->env), removal->retry_ms);
+}
+
 static void done(struct weir_message *message)
 {
     struct weir_topic_removal *removal = (struct weir_topic_removal *)message;
     struct weir_broker *broker = removal->controller->broker;
+    bool was_short = removal->retry_ms > 0;
+    if (removal->rc < 0 || was_short) {
+        weir_shortage_note(broker, removal->rc, true, &removal->error);
+    }
     if (weir_code_is_shortage(removal->rc)) {
-        removal->needs_work = true;
-        removal->retry_at = weir_mono_after_ms(weir_mono_now(broker->env), RETRY_MS);
+        wait_shortage(removal);
     } else {
         end_removal(removal);
     }

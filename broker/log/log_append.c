@@ -248,12 +248,15 @@ static bool wants_roll(const struct weir_partition_log *log, const struct run *r
 }
 
 static int make_room(struct weir_partition_log *log, const struct run *run, size_t size,
-                     struct weir_error *error)
+                     struct weir_append_result *result_out, struct weir_error *error)
 {
     const struct weir_segment_facts *facts = &weir_log_active(log)->facts;
     bool must = facts->size > 0 && is_beyond_limits(facts, log->end_offset, run, size);
     if (!must && !wants_roll(log, run, size)) return 0;
-    if (!log->has_sync) return weir_log_roll(log, error);
+    if (!log->has_sync) {
+        result_out->needed_files = true;
+        return weir_log_roll(log, error);
+    }
     /* A roll writes a mark, and the sync's must not overtake it: roll when that has ended. */
     log->is_roll_due = true;
     if (!must) return 0;
@@ -372,10 +375,14 @@ static void account(struct weir_partition_log *log, const struct weir_log_part *
 
 /* A mark that still orders a cut would take what is appended along at the next open; one that is in
  * the page cache alone may give way to an older one. */
-static int pay_mark(struct weir_partition_log *log, struct weir_error *error)
+static int pay_mark(struct weir_partition_log *log, struct weir_append_result *result_out,
+                    struct weir_error *error)
 {
     if (!log->mark_is_owed) return 0;
-    if (!log->has_sync) return weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    if (!log->has_sync) {
+        result_out->needed_files = true;
+        return weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    }
     return weir_error_set(error, WEIR_LIMIT, "log '%s' is being synced: try again", log->path);
 }
 
@@ -396,16 +403,20 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
                       const struct weir_log_part *part, struct weir_wall now,
                       struct weir_append_result *result_out, struct weir_error *error)
 {
-    int rc = pay_mark(log, error);
-    if (rc == 0 && log->has_torn_tail) rc = cut_torn_tail(log, error);
+    int rc = pay_mark(log, result_out, error);
+    if (rc == 0 && log->has_torn_tail) {
+        result_out->needed_files = true;
+        rc = cut_torn_tail(log, error);
+    }
     if (rc < 0) return rc;
     rc = reserve(log, part, error);
     if (rc < 0) return rc;
-    rc = make_room(log, run, part->size, error);
+    rc = make_room(log, run, part->size, result_out, error);
     if (rc < 0) return rc;
     int64_t base_offset = log->end_offset;
     assign_offsets(log, part, now);
     rc = write_run(log, part, error);
+    result_out->needed_files |= rc == WEIR_LIMIT; /* the segment's file was to be opened again */
     if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
     account(log, part, now);
     bool has_log_time = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME;
@@ -414,6 +425,7 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
         .last_offset = log->end_offset - 1,
         .append_time_ms = has_log_time ? now.ms : WEIR_NO_TIMESTAMP,
         .stored_bytes = (int64_t)part->size,
+        .needed_files = result_out->needed_files,
     };
     return 0;
 }
@@ -421,6 +433,7 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
 int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
                               struct weir_append_result *result_out, struct weir_error *error)
 {
+    *result_out = (struct weir_append_result){0};
     if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
     struct weir_log_part part = part_of(append);
     struct weir_shared *anew = NULL;

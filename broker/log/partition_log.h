@@ -131,6 +131,9 @@ struct weir_append_result {
     int64_t append_time_ms; /* LogAppendTime, or -1 */
     int64_t stored_bytes;   /* in the topic's codec; 0 for a duplicate */
     bool is_duplicate;      /* one of the producer's last five batches: nothing was written */
+    /* Files were opened, or were to be, also where it failed: WEIR_LIMIT without this is the log's
+     * own, not a lack of descriptors. */
+    bool needed_files;
 };
 
 /**

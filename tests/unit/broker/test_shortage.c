@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "tests/unit/broker/engine_fixture.h"
@@ -238,6 +239,83 @@ START_TEST(a_close_ends_a_removal_that_waits)
 }
 END_TEST
 
+/* ---- what a person hears --------------------------------------------------------------------- */
+
+struct lines {
+    int out;
+    int back;
+    int removal_waits;
+};
+
+static void count_line(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    struct lines *lines = context;
+    (void)level, (void)size;
+    lines->out += strstr(line, "event=descriptors.out") != NULL;
+    lines->back += strstr(line, "event=descriptors.back") != NULL;
+    lines->removal_waits += strstr(line, "event=topic.removal_waits") != NULL;
+}
+
+static void begin_heard(struct life *life, struct lines *lines)
+{
+    struct engine *engine = &life->engine;
+    engine_init(engine, 1);
+    engine->env->logger = (struct weir_logger){count_line, lines, WEIR_LOG_INFO};
+    ck_ok(engine_open(engine), &engine->error);
+    ck_ok(engine_create(engine, "old", PARTITIONS), &engine->error);
+    produce_one(life, 0, expect_result);
+    weir_sim_disk_plan(engine->sim, 0,
+                       (struct weir_sim_fault_plan){
+                           .fault = WEIR_SIM_FAULT_NO_HANDLE, .at = 1, .is_sticky = true});
+}
+
+/* What is open is written to all the time: that says nothing of descriptors. */
+START_TEST(descriptors_are_back_when_something_was_opened)
+{
+    struct life life = {0};
+    struct lines lines = {0};
+    begin_heard(&life, &lines);
+    produce_one(&life, 1, expect_passing);
+    ck_assert_int_eq(lines.out, 1);
+    weir_sim_advance_ms(life.engine.sim, 5000);
+    produce_one(&life, 0, expect_result);
+    ck_assert_int_eq(lines.back, 0);
+    weir_sim_disk_plan(life.engine.sim, 0, (struct weir_sim_fault_plan){0});
+    produce_one(&life, 2, expect_result);
+    ck_assert_int_eq(lines.back, 1);
+    engine_end(&life.engine);
+}
+END_TEST
+
+/* Each try lists and syncs: they become rarer, and a person hears of it once. */
+START_TEST(a_removal_that_waits_is_said_once_and_tried_ever_less)
+{
+    struct life life = {0};
+    struct lines lines = {0};
+    struct engine *engine = &life.engine;
+    bool is_done = false;
+    begin_heard(&life, &lines);
+    struct weir_topic_request request = {
+        .operation = WEIR_TOPIC_DELETE,
+        .topic = weir_text("old"),
+        .request = {.done = note_done, .context = &is_done},
+    };
+    uint64_t before = weir_sim_open_count(engine->sim, 0);
+    weir_broker_topic(engine->broker, &request);
+    (void)weir_sim_run(engine->sim, is_set, &is_done, INT64_C(60) * 1000000000);
+    ck_assert(!is_done);
+    uint64_t tries = weir_sim_open_count(engine->sim, 0) - before;
+    ck_assert_uint_ge(tries, 30);
+    ck_assert_uint_le(tries, 200); /* one a second, some opens each */
+    ck_assert_int_eq(lines.removal_waits, 1);
+    ck_assert_int_eq(lines.out, 1);
+    weir_sim_disk_plan(engine->sim, 0, (struct weir_sim_fault_plan){0});
+    (void)weir_sim_run(engine->sim, is_set, &is_done, INT64_C(2) * 1000000000);
+    ck_assert(is_done);
+    engine_end(engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("shortage");
@@ -247,6 +325,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_open_in_a_shortage_is_repeated);
     tcase_add_test(tests, a_removal_waits_for_the_end_of_the_shortage);
     tcase_add_test(tests, a_close_ends_a_removal_that_waits);
+    tcase_add_test(tests, descriptors_are_back_when_something_was_opened);
+    tcase_add_test(tests, a_removal_that_waits_is_said_once_and_tried_ever_less);
     suite_add_tcase(suite, tests);
 }
 

@@ -376,7 +376,9 @@ START_TEST(a_producer_too_many_is_told_to_come_later)
         ck_ok(test_log_append(&test, &append, NULL), &test.error);
     }
     int64_t end = state().end_offset;
-    ck_code(test_log_append(&test, &append, NULL), WEIR_LIMIT);
+    struct weir_append_result result;
+    ck_code(test_log_append(&test, &append, &result), WEIR_LIMIT);
+    ck_assert(!result.needed_files); /* it is no lack of descriptors */
     ck_assert_int_eq(state().end_offset, end);
     append = (struct test_append){.has_producer = true, .producer_id = 1, .sequence = 1};
     ck_ok(test_log_append(&test, &append, NULL), &test.error);
