@@ -3,6 +3,8 @@
  * What it forwards is gathered and handed on when its batch is done, unless paths from here meet
  * again (the plan says record by record): then each forward goes all the way at once, so that the
  * processor finds below what record-at-a-time processing would have left there. */
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
@@ -103,6 +105,12 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
         return weir_error_set(node->call.error, WEIR_INVALID_ARGUMENT,
                               "'%s' keeps its keys: forward the record's own, or use weir_process",
                               node->plan->name);
+    }
+    if (timestamp_ms < -1) {
+        return weir_error_set(node->call.error, WEIR_INVALID_TIMESTAMP,
+                              "'%s' forwards a record with timestamp %" PRId64
+                              "; 0 or more is wanted, or -1 for that of the record at hand",
+                              node->plan->name, timestamp_ms);
     }
     int64_t row = weir_rows_add(&process->rows);
     if (row < 0) return WEIR_NO_MEMORY;
