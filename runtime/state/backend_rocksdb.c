@@ -369,28 +369,43 @@ static void set_options(struct rocks *rocks, const struct weir_backend_options *
     rocksdb_flushoptions_set_wait(rocks->flush_later, 0);
 }
 
-static int count_one(void *context, const char *name, enum weir_file_kind kind)
+struct folder {
+    const struct weir_backend_options *options;
+    struct weir_error *error;
+    bool has_files;
+};
+
+/* RocksDB would wait for ever for the other end of a pipe. */
+static int look_at_one(void *context, const char *name, enum weir_file_kind kind)
 {
-    (void)name, (void)kind;
-    *(bool *)context = true;
-    return WEIR_END;
+    struct folder *folder = context;
+    char path[PATH_SIZE];
+    struct weir_file_stat stat = {.kind = kind};
+    folder->has_files = true;
+    if (kind != WEIR_FILE_OTHER) return 0; /* else it may be a link to a file */
+    int size = snprintf(path, sizeof path, "%s/%s", folder->options->path, name);
+    bool fits = size > 0 && (size_t)size < sizeof path;
+    if (fits && weir_stat(folder->options->env, path, &stat, NULL) < 0) return 0;
+    if (stat.kind != WEIR_FILE_OTHER) return 0;
+    return weir_error_set(folder->error, WEIR_CORRUPT, "RocksDB: '%s' in '%s' is no file", name,
+                          folder->options->path);
 }
 
-/* Without CURRENT, RocksDB would begin anew among the files of the database that was there. */
-static int check_current(const struct weir_backend_options *options, struct weir_error *error)
+/* And without CURRENT it would begin anew among the files of the database that was there. */
+static int check_folder(const struct weir_backend_options *options, struct weir_error *error)
 {
     char path[PATH_SIZE];
     int size = snprintf(path, sizeof path, "%s/CURRENT", options->path);
     if (size < 0 || (size_t)size >= sizeof path) {
         return weir_error_set(error, WEIR_TOO_LARGE, "path below '%s'", options->path);
     }
-    struct weir_file_stat stat;
-    int rc = weir_stat(options->env, path, &stat, error);
-    if (rc != WEIR_NOT_FOUND) return rc;
-    bool has_files = false;
-    rc = weir_list(options->env, options->path, count_one, &has_files, error);
+    struct folder folder = {.options = options, .error = error};
+    int rc = weir_list(options->env, options->path, look_at_one, &folder, error);
     if (rc < 0 && rc != WEIR_NOT_FOUND) return rc;
-    if (!has_files) return WEIR_OK;
+    struct weir_file_stat stat;
+    rc = weir_stat(options->env, path, &stat, error);
+    if (rc != WEIR_NOT_FOUND) return rc;
+    if (!folder.has_files) return WEIR_OK;
     return weir_error_set(error, WEIR_CORRUPT, "RocksDB: '%s' is missing", path);
 }
 
@@ -427,7 +442,7 @@ int weir_backend_rocksdb_open(const struct weir_backend_options *options,
     rocks->expiries = weir_alloc_zero(
         options->budget, sizeof *rocks->expiries + options->store_count * sizeof(struct expiry));
     int rc = rocks->expiries == NULL ? weir_error_set(error, WEIR_NO_MEMORY, "open: out of memory")
-                                     : check_current(options, error);
+                                     : check_folder(options, error);
     if (rc < 0) goto out;
 
     rocks->expiries->count = options->store_count;
