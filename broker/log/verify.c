@@ -8,6 +8,7 @@
 #include "broker/log/damage_file.h"
 #include "broker/log/durable_mark.h"
 #include "broker/log/offset_index.h"
+#include "broker/log/partition_metadata.h"
 #include "broker/log/recovery.h"
 #include "broker/log/segment.h"
 #include "broker/log/small_file.h"
@@ -55,15 +56,23 @@ static int note_file(void *context, const char *name, enum weir_file_kind kind)
     return verify->files.failed ? WEIR_NO_MEMORY : 0;
 }
 
-/* Read one small file; what is not there or too large counts as a finding, not as an error. */
+/* Read one small file; what is too large, or is no file, counts as a finding, not as an error. */
 static bool read_small(struct verify *verify, const char *name, struct weir_buffer *bytes,
                        int *rc_out)
 {
     struct weir_log_path path = weir_log_path(verify->path, name);
-    int rc = weir_small_file_read(verify->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, bytes, NULL);
-    if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) *rc_out = rc;
-    if (rc == WEIR_TOO_LARGE) find(verify, WEIR_VERIFY_HINT, name, -1, "is far too large");
-    return rc == 0;
+    struct weir_error error = {0};
+    int rc =
+        weir_small_file_read(verify->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, bytes, &error);
+    if (rc == 0 || rc == WEIR_NOT_FOUND) return rc == 0;
+    if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) {
+        *rc_out = rc;
+    } else if (rc == WEIR_TOO_LARGE) {
+        find(verify, WEIR_VERIFY_HINT, name, -1, "is far too large");
+    } else { /* a folder, a pipe: what opens the log stumbles over it */
+        find(verify, WEIR_VERIFY_DAMAGE, name, -1, error.text);
+    }
+    return false;
 }
 
 static int check_mark(struct verify *verify)
@@ -98,6 +107,21 @@ static int check_damage(struct verify *verify)
     verify->has_known_damage = true;
     find(verify, WEIR_VERIFY_DAMAGE, WEIR_DAMAGE_FILE_NAME, rc == 0 ? damage.from : -1,
          rc == 0 ? damage.reason : error.text);
+    return 0;
+}
+
+/* One that is damaged is mended by a start that has a mark; one that is no file stops it. */
+static int check_topic_id(struct verify *verify)
+{
+    struct weir_uuid id;
+    struct weir_error error = {0};
+    int rc = weir_partition_metadata_read(verify->env, verify->env->budget, verify->path, &id,
+                                          &error);
+    if (rc == 0 || rc == WEIR_NOT_FOUND) return 0;
+    if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) return rc;
+    bool is_mended = rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE;
+    find(verify, is_mended ? WEIR_VERIFY_HINT : WEIR_VERIFY_DAMAGE, "partition.metadata", -1,
+         error.text);
     return 0;
 }
 
@@ -368,6 +392,7 @@ int weir_partition_log_verify(struct weir_env *env, const char *path, weir_verif
     int rc = weir_list(env, path, note_file, &verify, error);
     if (rc == 0) rc = check_mark(&verify);
     if (rc == 0) rc = check_damage(&verify);
+    if (rc == 0) rc = check_topic_id(&verify);
     if (rc == 0) rc = check_epochs(&verify);
     if (rc == 0) rc = weir_list(env, path, note_snapshot, &verify, error);
     if (rc == 0) {
