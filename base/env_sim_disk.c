@@ -25,7 +25,7 @@ struct weir_disk {
     struct weir_inode *first; /* all inodes in order of creation */
     struct weir_inode *last;
     size_t inode_count;
-    uint64_t device_count; /* the last that was given */
+    uint64_t device_count;  /* the last that was given */
     struct change *changes; /* oldest first */
     size_t change_count;
     size_t change_capacity;
@@ -372,7 +372,7 @@ int weir_disk_remove(struct weir_disk *disk, const char *path)
     if (rc < 0) return rc;
     const struct weir_inode *inode = entry_get(&directory->current, name);
     if (inode == NULL) return WEIR_NOT_FOUND;
-    if (inode->current.count > 0) return WEIR_EXISTS; /* what a real one says: ENOTEMPTY */
+    if (inode->current.count > 0) return WEIR_EXISTS;       /* what a real one says: ENOTEMPTY */
     if (inode->device != directory->device) return WEIR_IO; /* a mount, or a link: EBUSY, ENOTDIR */
     add_change(disk, directory, name, NULL);
     entry_remove(&directory->current, name);

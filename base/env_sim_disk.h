@@ -90,7 +90,7 @@ struct weir_inode {
     struct weir_inode *previous;
     enum weir_file_kind kind;
     unsigned references; /* entries of both images, changes, open files */
-    uint64_t device; /* its directory's, unless another file system was mounted on it */
+    uint64_t device;     /* its directory's, unless another file system was mounted on it */
     int64_t modified_ms;
     const void *lock_holder;
 

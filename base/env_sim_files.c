@@ -120,8 +120,8 @@ static int need_handle(struct weir_sim_life *life, const char *verb, const char 
 {
     struct weir_sim_node *node = life->node;
     uint64_t number = ++node->open_count;
-    bool is_refused = node->plan.fault == WEIR_SIM_FAULT_NO_HANDLE &&
-                      weir_sim_fault_is_due(&node->plan, number);
+    bool is_refused =
+        node->plan.fault == WEIR_SIM_FAULT_NO_HANDLE && weir_sim_fault_is_due(&node->plan, number);
     if (is_refused && !node->plan.is_sticky) node->plan.fault = WEIR_SIM_FAULT_NONE;
     bool is_full = node->descriptor_limit > 0 && life->file_count >= node->descriptor_limit;
     if (!is_refused && !is_full) return WEIR_OK;

@@ -18,7 +18,6 @@
  */
 enum { WAIT_MS = 200, ENOUGH = 64 };
 
-
 static int add_record(struct weir_controller *controller, struct weir_assign *assign)
 {
     const struct weir_partition *partition = assign->partition;
@@ -34,8 +33,7 @@ static int add_record(struct weir_controller *controller, struct weir_assign *as
         .partition_change = {.topic_id = partition->topic_id,
                              .partition = partition->number,
                              .leader = WEIR_NO_LEADER_CHANGE,
-                             .directory_id =
-                                 controller->broker->directory.properties.directory_id},
+                             .directory_id = controller->broker->directory.properties.directory_id},
     };
     return weir_controller_add(controller, &record);
 }
@@ -62,7 +60,6 @@ static int build(struct weir_controller *controller, struct weir_metadata_change
     }
     return has_record ? 0 : WEIR_END;
 }
-
 
 static void done(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
                  const struct weir_error *error)

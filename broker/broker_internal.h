@@ -48,7 +48,7 @@ struct weir_broker {
     struct weir_group_claims group_claims;
     struct weir_shard *shards;
     int32_t shard_count;
-    _Atomic int64_t in_flight; /* requests, and work that is out: what a close waits for */
+    _Atomic int64_t in_flight;      /* requests, and work that is out: what a close waits for */
     _Atomic int32_t first_openings; /* partitions whose folders are being made */
     struct weir_shortage shortages[WEIR_SHORTAGES];
     _Atomic bool had_offline; /* a partition has been told offline once */

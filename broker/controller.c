@@ -226,8 +226,7 @@ static int answer_from_image(struct weir_controller *controller, struct weir_res
     resolve->config = weir_controller_config(controller, topic);
     resolve->leader_epoch =
         weir_metadata_leader_epoch(&controller->image, topic, partition->number);
-    resolve->is_assigned =
-        !weir_uuid_is_zero(topic->partitions[partition->number].directory_id);
+    resolve->is_assigned = !weir_uuid_is_zero(topic->partitions[partition->number].directory_id);
     return 0;
 }
 
@@ -418,8 +417,10 @@ static int open_log(struct weir_controller *controller, const char *path,
     };
     int rc = weir_partition_log_open(&options, log_out, &recovery, error);
     if (rc == WEIR_OFFLINE) { /* of all topics, not of one partition */
-        return weir_error_set(error, WEIR_CORRUPT, "the metadata is missing, and all topics with "
-                              "it; put the folder '%s' back", path);
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "the metadata is missing, and all topics with "
+                              "it; put the folder '%s' back",
+                              path);
     }
     if (rc < 0) return rc;
     weir_partition_say_recovery(broker->env, weir_text(WEIR_CLUSTER_METADATA_TOPIC), 0, &recovery);

@@ -14,8 +14,8 @@ int weir_flush_group_open(struct weir_flush_group *group, struct weir_error *err
 {
     const struct weir_shard *shard = group->shard;
     struct weir_file_stat stat;
-    int rc = weir_directory_open(shard->env, shard->broker->directory.log_path.text,
-                                 &group->anchor, error);
+    int rc = weir_directory_open(shard->env, shard->broker->directory.log_path.text, &group->anchor,
+                                 error);
     if (rc == 0) rc = weir_file_stat(group->anchor, &stat, error);
     if (rc == 0) group->device = stat.device;
     return rc;

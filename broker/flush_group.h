@@ -30,10 +30,12 @@ enum { WEIR_FLUSH_FILE_SYSTEM_FROM = 4, WEIR_FLUSH_OS_DELAY_MS = 1000 };
 struct weir_flush_group {
     struct weir_work work;
     struct weir_shard *shard;
-    struct weir_file *anchor; /* what a sync of the file system is asked of: open since before the first
+    struct weir_file
+        *anchor; /* what a sync of the file system is asked of: open since before the first
                                  write, and this shard's own, so that each failure since is told once
                                  to it (syncfs(2)) */
-    uint64_t device; /* which one that is: a partition's folder may lie on another (weir_file_stat) */
+    uint64_t
+        device; /* which one that is: a partition's folder may lie on another (weir_file_stat) */
     struct weir_partition *dirty_first; /* linked by flush_next */
     struct weir_partition *dirty_last;
     struct weir_partition *flight_first; /* what the worker has */

@@ -239,13 +239,12 @@ static void log_removal(struct weir_partition *partition)
     weir_assert(removal.from_offset <= removal.to_offset);
     /* Who moved the start knows; retention comes by itself. */
     bool is_asked_for = removal.reasons == WEIR_REMOVED_BY_START_OFFSET;
-    weir_log(&partition->shard->env->logger, is_asked_for ? WEIR_LOG_INFO : WEIR_LOG_WARN,
-             "log.removed",
-             "topic=%.*s partition=%d offsets=%lld..%lld segments=%d bytes=%lld reason=%s",
-             (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
-             (long long)removal.from_offset, (long long)removal.to_offset - 1,
-             removal.segment_count, (long long)removal.size_bytes,
-             removal_reasons[removal.reasons]);
+    weir_log(
+        &partition->shard->env->logger, is_asked_for ? WEIR_LOG_INFO : WEIR_LOG_WARN, "log.removed",
+        "topic=%.*s partition=%d offsets=%lld..%lld segments=%d bytes=%lld reason=%s",
+        (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
+        (long long)removal.from_offset, (long long)removal.to_offset - 1, removal.segment_count,
+        (long long)removal.size_bytes, removal_reasons[removal.reasons]);
 }
 
 void weir_partition_resume(struct weir_partition *partition)
@@ -356,15 +355,14 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
     bool is_bad = recovery->cut_bytes > 0; /* what is offline has a line of its own */
     bool is_quiet = recovery->was_clean || recovery->scanned_bytes == 0;
     if (is_quiet && !is_bad) return;
-    weir_log(
-        &env->logger, is_bad ? WEIR_LOG_WARN : WEIR_LOG_INFO, "log.recovered",
-        "topic=%.*s partition=%d scanned_bytes=%lld cut_bytes=%lld cut_offset=%lld "
-        "may_be_rot=%d kept=%s offline_from=%lld reason=%s",
-        (int)topic.size, (const char *)topic.data, number,
-        (long long)recovery->scanned_bytes, (long long)recovery->cut_bytes,
-        (long long)recovery->cut_offset, recovery->cut_may_be_rot,
-        recovery->cut_kept[0] != '\0' ? recovery->cut_kept : "-",
-        (long long)recovery->offline_from, weir_log_quote(reason, sizeof reason, recovery->reason));
+    weir_log(&env->logger, is_bad ? WEIR_LOG_WARN : WEIR_LOG_INFO, "log.recovered",
+             "topic=%.*s partition=%d scanned_bytes=%lld cut_bytes=%lld cut_offset=%lld "
+             "may_be_rot=%d kept=%s offline_from=%lld reason=%s",
+             (int)topic.size, (const char *)topic.data, number, (long long)recovery->scanned_bytes,
+             (long long)recovery->cut_bytes, (long long)recovery->cut_offset,
+             recovery->cut_may_be_rot, recovery->cut_kept[0] != '\0' ? recovery->cut_kept : "-",
+             (long long)recovery->offline_from,
+             weir_log_quote(reason, sizeof reason, recovery->reason));
 }
 
 void weir_partition_look_for_damage(struct weir_partition *partition)
@@ -414,8 +412,8 @@ void weir_assign_answer(struct weir_assign *assign)
 static void ask_assign(struct weir_partition *partition)
 {
     move(partition, WEIR_PARTITION_ASSIGNING);
-    partition->assign = (struct weir_assign){.message.handle = weir_controller_assign,
-                                             .partition = partition};
+    partition->assign =
+        (struct weir_assign){.message.handle = weir_controller_assign, .partition = partition};
     weir_actor_post(partition->shard->broker->shards[0].actor, &partition->assign.message);
 }
 

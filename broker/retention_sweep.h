@@ -27,8 +27,8 @@ struct weir_sweep_place {
     int32_t partition;
     int64_t retention_ms; /* of a segment that is alone; -1: it stays */
     enum weir_retention_by retention_by;
-    bool is_visited;      /* given by the worker */
-    int64_t expires_ms;   /* by the wall clock, if it is not visited; INT64_MAX: never */
+    bool is_visited;    /* given by the worker */
+    int64_t expires_ms; /* by the wall clock, if it is not visited; INT64_MAX: never */
 };
 
 struct weir_retention_sweep {

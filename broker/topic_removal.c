@@ -94,8 +94,8 @@ static int rename_folders(struct weir_topic_removal *removal)
         struct weir_log_path from = folder_of(broker, removal->name, i);
         struct weir_log_path to = deleted_folder_of(broker, removal->name, removal->id, i);
         struct weir_file_stat stat;
-        bool is_other = weir_stat(broker->env, from.text, &stat, NULL) == 0 &&
-                        stat.kind != WEIR_FILE_DIRECTORY;
+        bool is_other =
+            weir_stat(broker->env, from.text, &stat, NULL) == 0 && stat.kind != WEIR_FILE_DIRECTORY;
         if (is_other) continue; /* not of our making: it stays */
         int rc = weir_rename(broker->env, from.text, to.text, error);
         if (rc < 0 && rc != WEIR_NOT_FOUND) return rc; /* never opened: no folder */
@@ -307,7 +307,7 @@ static int is_of(struct weir_broker *broker, const char *path, struct weir_uuid 
  * its absence is written, by making it and removing it. True if the name is free. */
 static bool write_absence(struct weir_broker *broker, const char *path)
 {
-    (void)weir_make_directory(broker->env, path, NULL); /* is there, or there is no room */
+    (void)weir_make_directory(broker->env, path, NULL);         /* is there, or there is no room */
     return weir_remove_directory(broker->env, path, NULL) == 0; /* only if it is empty */
 }
 

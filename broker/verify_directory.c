@@ -83,8 +83,8 @@ static int note_metadata_file(void *context, const char *name, enum weir_file_ki
     char rest[16];
     if (kind != WEIR_FILE_REGULAR) return 0;
     if (offset >= 0) weir_buffer_append(&directory->offsets, &offset, sizeof offset);
-    bool is_snapshot = sscanf(name, "%20lld-%10d.%15s", &at, &epoch, rest) == 3 &&
-                       strcmp(rest, "checkpoint") == 0;
+    bool is_snapshot =
+        sscanf(name, "%20lld-%10d.%15s", &at, &epoch, rest) == 3 && strcmp(rest, "checkpoint") == 0;
     if (is_snapshot) directory->snapshot = (struct weir_snapshot_id){at, epoch}; /* they ascend */
     return directory->offsets.failed ? WEIR_NO_MEMORY : 0;
 }

@@ -185,8 +185,7 @@ static int resolve(struct consumption *run, int32_t partition, const struct offs
 static int find_end(struct consumption *run, const struct offset_range *range, int32_t partition,
                     int64_t *end_out, struct weir_error *error)
 {
-    bool counts_from_end =
-        range->from.kind == OFFSET_END || range->from.kind == OFFSET_FROM_END;
+    bool counts_from_end = range->from.kind == OFFSET_END || range->from.kind == OFFSET_FROM_END;
     int rc =
         run->place->ops->offset_at(run->place, run->topic, partition, PLACE_LATEST, end_out, error);
     if (rc != WEIR_OFFLINE || counts_from_end) return rc;

@@ -283,8 +283,9 @@ static int dump_all(struct dump *dump, const char *path)
     if (rc < 0) return say_failure(&error, NULL);
     int exit_code = say_flush();
     if (!dump->is_damaged) return exit_code;
-    say_note("weir: some bytes are no whole batch: 'weir log verify' says whether that matters, 'weir "
-             "log repair' mends it");
+    say_note(
+        "weir: some bytes are no whole batch: 'weir log verify' says whether that matters, 'weir "
+        "log repair' mends it");
     return CLI_FAILED;
 }
 

@@ -72,8 +72,8 @@ static bool find_folder(struct job *job)
     const char *slash = strrchr(job->partition, '/');
     char name[TOPIC_NAME_SIZE_MAX + 16];
     bool is_name = slash != NULL && slash > job->partition && slash[1] != '\0' &&
-                   slash[1 + strspn(slash + 1, "0123456789")] == '\0' &&
-                   strlen(slash) < 12 && slash - job->partition <= TOPIC_NAME_SIZE_MAX &&
+                   slash[1 + strspn(slash + 1, "0123456789")] == '\0' && strlen(slash) < 12 &&
+                   slash - job->partition <= TOPIC_NAME_SIZE_MAX &&
                    memchr(job->partition, '/', (size_t)(slash - job->partition)) == NULL;
     if (!is_name) return false;
     long long number = strtoll(slash + 1, NULL, 10);
@@ -197,8 +197,8 @@ static int give_up(const struct job *job, struct weir_repair *repair)
     }
     if (begin(job) < 0) return CLI_FAILED;
     if (weir_repair_give_up(repair, range, kept, &error) < 0) return say_failure(&error, NULL);
-    if (kept[0] != '\0') printf("%s: the bytes are kept in %s/%s\n", job->partition,
-                                job->folder.text, kept);
+    if (kept[0] != '\0')
+        printf("%s: the bytes are kept in %s/%s\n", job->partition, job->folder.text, kept);
     weir_repair_close(repair);
     if (weir_repair_open(repair, job->env, job->folder.text, job->number, &error) < 0) {
         *repair = (struct weir_repair){0};

@@ -80,8 +80,8 @@ static void say_partition_json(const char *name, const struct weir_verify_summar
 {
     (void)putchar('{');
     json_field("partition", name);
-    printf(",\"start\":%" PRId64 ",\"end\":%" PRId64 ",\"batches\":%" PRId64
-           ",\"records\":%" PRId64 ",\"bytes\":%" PRId64 ",",
+    printf(",\"start\":%" PRId64 ",\"end\":%" PRId64 ",\"batches\":%" PRId64 ",\"records\":%" PRId64
+           ",\"bytes\":%" PRId64 ",",
            summary->start_offset, summary->end_offset, summary->batch_count, summary->record_count,
            summary->size_bytes);
     json_field("state", state_of(summary));

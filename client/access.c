@@ -14,10 +14,11 @@ int weir_access_acquire(struct weir_access *access, const char *what, const char
     if (!atomic_compare_exchange_strong_explicit(&access->thread, &inside, me, memory_order_acquire,
                                                  memory_order_relaxed) &&
         inside != me) {
-        return weir_error_set(error, WEIR_WRONG_THREAD,
-                              "%s: another thread is in a call on this %s: give each thread a %s of "
-                              "its own, or have them take turns",
-                              call, what, what);
+        return weir_error_set(
+            error, WEIR_WRONG_THREAD,
+            "%s: another thread is in a call on this %s: give each thread a %s of "
+            "its own, or have them take turns",
+            call, what, what);
     }
     access->depth++;
     return 0;

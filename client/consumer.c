@@ -191,13 +191,15 @@ static int resolve(struct weir_consumer *consumer, const char *topic, int32_t pa
     if (position == WEIR_POSITION_COMMITTED) {
         int rc = weir_committed_offset(consumer->log, consumer->options.group, topic, partition,
                                        topic_id, call, &place, error);
-        if (rc == 0) rc = weir_consumer_check_place(consumer, topic, partition, call, &place, error);
+        if (rc == 0)
+            rc = weir_consumer_check_place(consumer, topic, partition, call, &place, error);
         if (rc < 0) return rc;
     }
     int64_t start = 0;
     int64_t end = 0;
     bool is_known = place.offset >= 0;
-    int rc = is_known ? 0 : weir_topic_offsets(consumer->log, topic, partition, &start, &end, error);
+    int rc =
+        is_known ? 0 : weir_topic_offsets(consumer->log, topic, partition, &start, &end, error);
     if (rc < 0) return rc;
     if (!is_known) place.offset = position == WEIR_POSITION_END ? end : start;
     *place_out = place;

@@ -91,7 +91,7 @@ struct weir_builder {
     size_t store_capacity;
     bool has_failed;
     struct weir_error error; /* the first mistake */
-    const void *thread;      /* which declares; and its calls with NULL handles before this builder */
+    const void *thread; /* which declares; and its calls with NULL handles before this builder */
     uint64_t missing_before;
 };
 

@@ -24,10 +24,11 @@ static inline bool weir_object_is_text(const void *object)
 static inline void weir_refuse_text(const struct weir_serde *serde,
                                     const struct weir_serde_call *call)
 {
-    (void)weir_error_set(call->error, WEIR_SERDE,
-                         "%s of %s: the object is a text of weir_call_printf: pass WEIR_STRING where "
-                         "it is made, or return what %s takes",
-                         serde->name, call->topic, serde->name);
+    (void)weir_error_set(
+        call->error, WEIR_SERDE,
+        "%s of %s: the object is a text of weir_call_printf: pass WEIR_STRING where "
+        "it is made, or return what %s takes",
+        serde->name, call->topic, serde->name);
 }
 
 #endif

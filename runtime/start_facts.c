@@ -287,11 +287,12 @@ static bool has_own_changelog(const struct weir_start *start, size_t changelog, 
 static void say_at_risk(const struct weir_start *start, const struct weir_plan_store *store)
 {
     if (keeps_all_keys(start, store->source_topic)) return;
-    weir_log(&start->streams->env->logger, WEIR_LOG_WARN, "table.without_changelog",
-             "application=%s store=%s topic=%s why=\"rows that the topic's retention takes are gone "
-             "when local state is lost\"",
-             start->facts.application_id, store->spec.name,
-             start->facts.topics[store->source_topic].name);
+    weir_log(
+        &start->streams->env->logger, WEIR_LOG_WARN, "table.without_changelog",
+        "application=%s store=%s topic=%s why=\"rows that the topic's retention takes are gone "
+        "when local state is lost\"",
+        start->facts.application_id, store->spec.name,
+        start->facts.topics[store->source_topic].name);
 }
 
 static void choose_changelogs(struct weir_start *start)

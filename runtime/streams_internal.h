@@ -61,7 +61,7 @@ struct weir_commit {
     struct weir_commit_request request;
     struct weir_backoff backoff; /* of the request, for want of something */
     bool is_again;               /* it is to be sent again, when that is due */
-    int64_t round; /* finished ones, empty ones included */
+    int64_t round;               /* finished ones, empty ones included */
     struct weir_mono trim_due;
     size_t trimming; /* cuts under way */
 };
@@ -122,7 +122,7 @@ struct weir_streams {
     /* The test driver: commits and wall-clock time come by hand. */
     bool is_manual;
     int64_t manual_wall_ms;
-    bool is_paused; /* fetch, but do not process */
+    bool is_paused;  /* fetch, but do not process */
     bool is_rebuilt; /* the start dropped all state */
 
     struct weir_counter commits;

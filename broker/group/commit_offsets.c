@@ -69,8 +69,8 @@ static int check_commit(const struct weir_commit_request *commit, struct weir_er
     size_t entries_min = commit->is_application ? 0 : 1;
     if (commit->entry_count < entries_min || commit->entry_count > ENTRIES_MAX) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "%zu offsets in a commit; 1 to %d are allowed",
-                              commit->entry_count, ENTRIES_MAX);
+                              "%zu offsets in a commit; 1 to %d are allowed", commit->entry_count,
+                              ENTRIES_MAX);
     }
     for (size_t i = 0; i < commit->entry_count; i++) {
         rc = weir_topic_name_check(commit->entries[i].partition.topic, error);
@@ -115,11 +115,12 @@ static int check_owner(struct weir_partition *partition, const struct weir_commi
     }
     int size = (int)(commit->group.size & 0xff);
     const char *group = (const char *)commit->group.data;
-    return weir_error_set(error, WEIR_GROUP_OWNED,
-                          "group '%.*s' belongs to the stream application '%.*s', and only its jobs "
-                          "move it: read under a group of another name, or reset the application "
-                          "with its own tools",
-                          size, group, size, group);
+    return weir_error_set(
+        error, WEIR_GROUP_OWNED,
+        "group '%.*s' belongs to the stream application '%.*s', and only its jobs "
+        "move it: read under a group of another name, or reset the application "
+        "with its own tools",
+        size, group, size, group);
 }
 
 static void begin_owning(struct weir_offsets_partition *offsets, struct weir_commit_work *work)

@@ -45,16 +45,16 @@ int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
     lock(claims);
     bool is_taken = is_listed(claims, group);
     if (!is_taken) {
-        *claim = (struct weir_group_claim){
-            .next = claims->first, .broker = broker, .group = group};
+        *claim = (struct weir_group_claim){.next = claims->first, .broker = broker, .group = group};
         claims->first = claim;
     }
     unlock(claims);
     if (!is_taken) return 0;
-    return weir_error_set(error, WEIR_LOCKED,
-                          "application '%.*s' is running on this log already: close that job first, "
-                          "or give this one an application_id of its own",
-                          (int)(group.size & 0xff), (const char *)group.data);
+    return weir_error_set(
+        error, WEIR_LOCKED,
+        "application '%.*s' is running on this log already: close that job first, "
+        "or give this one an application_id of its own",
+        (int)(group.size & 0xff), (const char *)group.data);
 }
 
 void weir_broker_release_group(struct weir_group_claim *claim)

@@ -312,10 +312,9 @@ struct each {
 static int hand_out(struct each *each, int rc, int64_t timestamp_ms)
 {
     if (rc < 0) return rc;
-    return each->each(each->context,
-                      &(struct weir_record){.key = weir_buffer_slice(&each->key),
-                                            .value = weir_buffer_slice(&each->value),
-                                            .timestamp_ms = timestamp_ms});
+    return each->each(each->context, &(struct weir_record){.key = weir_buffer_slice(&each->key),
+                                                           .value = weir_buffer_slice(&each->value),
+                                                           .timestamp_ms = timestamp_ms});
 }
 
 static int each_owner(struct each *each, const struct weir_committed_group *group)
@@ -323,8 +322,7 @@ static int each_owner(struct each *each, const struct weir_committed_group *grou
     if (!group->is_application) return 0;
     weir_buffer_reset(&each->key);
     weir_buffer_reset(&each->value);
-    int rc =
-        weir_group_owner_encode(group->name, group->owned_since_ms, &each->key, &each->value);
+    int rc = weir_group_owner_encode(group->name, group->owned_since_ms, &each->key, &each->value);
     return hand_out(each, rc, group->owned_since_ms);
 }
 

@@ -41,9 +41,8 @@ void weir_boot_file_write(struct weir_env *env, const char *directory)
     struct weir_log_path path = weir_log_path(directory, WEIR_BOOT_FILE_NAME);
     struct weir_iovec part = {text, print_id(env, text)};
     if (part.size == 0) return;
-    int rc =
-        weir_file_open(env, path.text, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE,
-                       &file, NULL);
+    int rc = weir_file_open(env, path.text, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE,
+                            &file, NULL);
     if (rc < 0) return;
     (void)weir_file_write(file, &part, 1, 0, NULL); /* a part of an id is not an id */
     weir_file_close(file);

@@ -90,10 +90,10 @@ int weir_damage_file_write(struct weir_env *env, const char *directory,
     for (char *at = reason; *at != '\0'; at++) {
         if ((unsigned char)*at < ' ') *at = ' ';
     }
-    int size = snprintf(text, sizeof text,
-                        "version=%d\nfrom=%" PRId64 "\nend=%" PRId64 "\ntime=%" PRId64
-                        "\nreason=%s\n",
-                        VERSION, damage->from, damage->end, damage->time.ms, reason);
+    int size =
+        snprintf(text, sizeof text,
+                 "version=%d\nfrom=%" PRId64 "\nend=%" PRId64 "\ntime=%" PRId64 "\nreason=%s\n",
+                 VERSION, damage->from, damage->end, damage->time.ms, reason);
     return weir_small_file_replace(
         &(struct weir_small_file_replace){.env = env,
                                           .directory = directory,

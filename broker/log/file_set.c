@@ -6,7 +6,7 @@
 
 enum {
     CLOSED = -1,
-    LOOKS_MAX = 128, /* files that the hand passes for one place, at most */
+    LOOKS_MAX = 128,  /* files that the hand passes for one place, at most */
     YIELDED_MAX = 16, /* places given up when the system has no descriptor for us */
 };
 

@@ -28,8 +28,9 @@
  * than a log that stands still.
  */
 struct weir_file_set {
-    atomic_flag lock; /* of the ring and the counts; held for a few steps, never over a system call */
-    size_t count;     /* open files, those that are just being opened included */
+    atomic_flag
+        lock;     /* of the ring and the counts; held for a few steps, never over a system call */
+    size_t count; /* open files, those that are just being opened included */
     size_t count_max;
     struct weir_kept_file *hand; /* a ring; NULL: empty */
     _Atomic int64_t closed;      /* ever, to make room */
@@ -50,10 +51,10 @@ struct weir_kept_file {
     _Atomic int references;
     _Atomic int holds; /* -1: closed */
     _Atomic bool was_used;
-    _Atomic uint64_t written; /* writes that were begun … */
-    _Atomic uint64_t synced;  /* … and how many of them a sync has covered */
-    _Atomic bool has_failed;  /* a sync that made room has failed */
-    bool is_fresh;            /* a hold has opened it: for its owner to look at, and to clear */
+    _Atomic uint64_t written;    /* writes that were begun … */
+    _Atomic uint64_t synced;     /* … and how many of them a sync has covered */
+    _Atomic bool has_failed;     /* a sync that made room has failed */
+    bool is_fresh;               /* a hold has opened it: for its owner to look at, and to clear */
     struct weir_kept_file *next; /* in the ring; the set's lock guards both */
     struct weir_kept_file *previous;
 };

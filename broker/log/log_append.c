@@ -31,8 +31,8 @@ static int check_timestamps(const struct weir_partition_log *log,
         newest = INT64_MAX;
     }
     bool is_ahead = header->max_timestamp_ms > newest;
-    bool is_behind = header->base_timestamp_ms != WEIR_NO_TIMESTAMP &&
-                     header->base_timestamp_ms < oldest;
+    bool is_behind =
+        header->base_timestamp_ms != WEIR_NO_TIMESTAMP && header->base_timestamp_ms < oldest;
     if (!is_ahead && !is_behind) return 0;
     return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
                           "timestamp %" PRId64 " is more than message.timestamp.%s.max.ms=%" PRId64

@@ -48,7 +48,8 @@ int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_err
     struct weir_error local = {0};
     struct weir_small_file_replace file = mark_file(log);
     int rc = weir_small_file_take(&file, &local);
-    if (weir_code_is_shortage(rc)) return 0; /* as above: the data is durable, the old mark stands */
+    if (weir_code_is_shortage(rc))
+        return 0; /* as above: the data is durable, the old mark stands */
     if (rc < 0) {
         rc = weir_log_fail(log, rc, &local);
         if (error != NULL) *error = local;

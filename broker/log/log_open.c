@@ -428,8 +428,8 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
 static int open_folder(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
-    int rc = opening->must_exist ? weir_log_check_folder(log, error)
-                                 : weir_log_make_folder(log, error);
+    int rc =
+        opening->must_exist ? weir_log_check_folder(log, error) : weir_log_make_folder(log, error);
     if (rc < 0) return rc;
     rc = weir_log_list_folder(opening, error);
     if (rc < 0) return rc;

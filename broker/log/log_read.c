@@ -239,7 +239,8 @@ static int read_batches(struct weir_log_read *read, const struct weir_segment_se
     if (bytes == NULL) {
         return weir_error_set(&read->error, WEIR_NO_MEMORY, "no memory to read %zu bytes", size);
     }
-    int64_t got = weir_file_read(segment->kept->file, bytes->data, size, first->position, &read->error);
+    int64_t got =
+        weir_file_read(segment->kept->file, bytes->data, size, first->position, &read->error);
     bytes->size = got > 0 ? (size_t)got : 0;
     size_t whole = whole_batches(read, bytes, first);
     if (whole == 0) {

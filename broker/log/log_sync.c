@@ -186,8 +186,8 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     struct weir_segment *segment = sync->segment;
     bool is_clean = sync->file == NULL || (file_system_is_synced && !sync->is_apart);
     if (atomic_load(&segment->kept->has_failed)) {
-        sync->rc = weir_error_set(&sync->error, WEIR_IO, "an earlier sync in '%s' has failed",
-                                  sync->path);
+        sync->rc =
+            weir_error_set(&sync->error, WEIR_IO, "an earlier sync in '%s' has failed", sync->path);
     } else {
         sync->rc = is_clean ? 0 : weir_file_sync(sync->file, &sync->error);
     }

@@ -137,8 +137,8 @@ static size_t count_expired(const struct weir_partition_log *log, struct weir_wa
     while (count + 1 < log->segment_count) {
         const struct weir_segment *segment = log->segments[count];
         size -= segment->facts.size;
-        unsigned why = count < below ? WEIR_REMOVED_BY_START_OFFSET
-                                     : why_removed(log, segment, size, now);
+        unsigned why =
+            count < below ? WEIR_REMOVED_BY_START_OFFSET : why_removed(log, segment, size, now);
         if (why == 0) return count;
         *reasons_out |= why;
         count++;
@@ -338,7 +338,7 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
     rc = weir_log_sync_data(log, error);
     if (rc < 0 || offset == log->end_offset) return rc;
     struct shorter shorter = {0};
-    struct weir_file *folder = NULL;      /* open before the way back is closed … */
+    struct weir_file *folder = NULL;    /* open before the way back is closed … */
     struct weir_segment *target = NULL; /* … and so is what becomes the active segment */
     rc = weir_directory_open(log->env, log->path, &folder, error);
     if (rc < 0) return weir_error_wrap(error, weir_log_fail(log, rc, error), "cut '%s'", log->path);

@@ -43,10 +43,12 @@ struct weir_partition_log_options {
     struct weir_topic_config config;
     int64_t mark_interval_bytes; /* write the durable mark at least this often; 0: 4 MiB */
     size_t tail_cache_bytes;     /* newest batches kept in memory for readers; 0: 1 MiB */
-    uint64_t shared_device; /* weir_file_stat.device of the file system that many logs' syncs are shared
+    uint64_t
+        shared_device; /* weir_file_stat.device of the file system that many logs' syncs are shared
                                on; 0: none is. A log that lies on another one, behind a link or a
                                mount, is synced by itself */
-    struct weir_file_set *files; /* bounds how many segments are open; outlives the log; NULL: none */
+    struct weir_file_set
+        *files; /* bounds how many segments are open; outlives the log; NULL: none */
 };
 
 /** What opening found and did; edges log it. */
@@ -61,8 +63,8 @@ struct weir_log_recovery {
     bool metadata_was_bad; /* partition.metadata was damaged, the mark served, it is made anew */
     char cut_kept[64];     /* the file in the log's folder that has the cut bytes; "": none */
     int mark_rc; /* a shortage: the mark on the disk may be in the page cache alone; 0: it is not */
-    int64_t offline_from;  /* damage: offsets from here on are offline; -1: none */
-    char reason[256];      /* of a cut or an offline range, for a person */
+    int64_t offline_from; /* damage: offsets from here on are offline; -1: none */
+    char reason[256];     /* of a cut or an offline range, for a person */
 };
 
 /**
@@ -195,17 +197,17 @@ void weir_partition_log_configure(struct weir_partition_log *log,
 
 /** One sync of one log, on its way through a worker. Reused; zeroed before the first time. */
 struct weir_log_sync {
-    void *segment;          /* the active one; its folder's entry is durable before its first byte */
+    void *segment; /* the active one; its folder's entry is durable before its first byte */
     struct weir_file *file; /* its, if it holds anything that no sync has covered; else NULL */
     uint64_t file_mark;     /* what the sync of it covers */
     struct weir_env *env;
     int64_t end_offset;   /* what will be durable */
     int64_t marked_bytes; /* appended up to the mark */
-    bool has_mark; /* a mark of `end_offset` is written after the data */
+    bool has_mark;        /* a mark of `end_offset` is written after the data */
     struct weir_buffer mark;
     bool is_apart; /* what is synced for many logs at once does not cover this one */
-    char *path; /* the log's folder (borrowed) */
-    int rc;     /* filled by run */
+    char *path;    /* the log's folder (borrowed) */
+    int rc;        /* filled by run */
     struct weir_error error;
 };
 
@@ -261,7 +263,7 @@ struct weir_log_read {
     int64_t offset_max; /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
     size_t size_max;    /* the first batch is given even if it is larger (KIP-74) */
     size_t range_min;   /* from this many bytes on give a range of the file; 0: never; 1: always */
-    bool checks_disk;   /* the first batch alone, as the disk has it, and its crc: a reader has found
+    bool checks_disk; /* the first batch alone, as the disk has it, and its crc: a reader has found
                            wrong what it was given, which may be so in memory only */
     /* given */
     struct weir_log_range range; /* instead of parts; `size` counts its bytes */

@@ -161,8 +161,8 @@ static int sync_segments(struct weir_repair *repair, size_t count, struct weir_e
         struct weir_log_path path =
             weir_log_offset_path(repair->path, facts_at(repair, i)->base_offset, ".log");
         struct weir_file *file = NULL;
-        int rc = weir_file_open(repair->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file,
-                                error);
+        int rc =
+            weir_file_open(repair->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, error);
         if (rc == 0) rc = weir_file_sync(file, error);
         weir_file_close(file);
         if (rc < 0) return rc;

@@ -48,13 +48,14 @@ struct weir_repair {
     int32_t partition; /* its number, as the folder's name and the mark have it */
     int32_t leader_epoch;
     int64_t start_offset;
-    int64_t end_offset;     /* as far as can be told */
-    int64_t durable_offset; /* the mark's end; -1: there is none */
-    int64_t record_count;   /* that can be read */
+    int64_t end_offset;          /* as far as can be told */
+    int64_t durable_offset;      /* the mark's end; -1: there is none */
+    int64_t record_count;        /* that can be read */
     struct weir_buffer segments; /* struct weir_segment_facts: what can be read of each */
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
-    struct weir_damage_range ranges[WEIR_DAMAGE_RANGES_MAX]; /* ascending; more are not looked for */
+    struct weir_damage_range
+        ranges[WEIR_DAMAGE_RANGES_MAX]; /* ascending; more are not looked for */
     size_t range_count;
 };
 

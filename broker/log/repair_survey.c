@@ -47,7 +47,8 @@ static int read_mark(struct survey *survey, struct weir_error *error)
     struct weir_buffer bytes;
     struct weir_error local = {0};
     weir_buffer_init(&bytes, repair->budget, 0);
-    int rc = weir_small_file_read(repair->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, &local);
+    int rc =
+        weir_small_file_read(repair->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, &local);
     if (rc == 0) {
         rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), repair->budget, &survey->arena,
                                       weir_mono_now(repair->env), &survey->mark, &local);
@@ -69,7 +70,8 @@ static int take_identity(struct survey *survey, struct weir_error *error)
                                             &repair->topic_id, error);
     }
     if (survey->mark.is_truncating) {
-        return weir_error_set(error, WEIR_CORRUPT, "a cut was under way that only an open finishes");
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "a cut was under way that only an open finishes");
     }
     if (survey->mark.partition != repair->partition) {
         return weir_error_set(error, WEIR_CORRUPT,
@@ -87,7 +89,8 @@ static int take_identity(struct survey *survey, struct weir_error *error)
 static int read_damage(struct weir_repair *repair, struct weir_error *error)
 {
     struct weir_error local = {0};
-    int rc = weir_damage_file_read(repair->env, repair->budget, repair->path, &repair->known, &local);
+    int rc =
+        weir_damage_file_read(repair->env, repair->budget, repair->path, &repair->known, &local);
     repair->has_damage_file = rc != WEIR_NOT_FOUND;
     if (rc == 0 || rc == WEIR_NOT_FOUND || rc == WEIR_CORRUPT) return 0;
     if (error != NULL) *error = local;
@@ -118,12 +121,13 @@ static int note_file(void *context, const char *name, enum weir_file_kind kind)
     if (kind != WEIR_FILE_REGULAR || base_offset < 0) return 0;
     int rc = weir_stat(repair->env, weir_log_path(repair->path, name).text, &stat, NULL);
     if (rc < 0) return rc;
-    if (stat.modified.ms <= 0) stat.modified = weir_wall_now(repair->env); /* a time that was lost */
+    if (stat.modified.ms <= 0)
+        stat.modified = weir_wall_now(repair->env); /* a time that was lost */
     if (is_in_mark(survey, base_offset, &stat)) return 0;
     size_t count;
     const struct survey_segment *segments = segment_list(survey, &count);
-    bool counts = !repair->has_mark ||
-                  (stat.size > 0 && base_offset > segments[count - 1].base_offset);
+    bool counts =
+        !repair->has_mark || (stat.size > 0 && base_offset > segments[count - 1].base_offset);
     if (!counts) return 0;
     struct survey_segment segment = {.base_offset = base_offset,
                                      .size = stat.size,
@@ -269,7 +273,7 @@ static int step_over(struct survey *survey, struct place *place, struct weir_seg
                    scan->position >= place->size_sure && !survey->repair->has_damage_file;
     if (is_torn) return WEIR_END;
     int64_t claimed = claimed_count(place, scan->position, survey->repair->end_offset);
-    int64_t to = rc == 0  ? header.base_offset
+    int64_t to = rc == 0   ? header.base_offset
                  : is_last ? guess_end(survey, claimed, place->limit - scan->position)
                            : place->next_base;
     if (claimed > to - survey->repair->end_offset) claimed = -1;
@@ -293,15 +297,15 @@ static int walk(struct survey *survey, struct place *place, struct weir_error *e
     struct weir_error why;
     int64_t position;
     int rc;
-    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
-                                      .file = place->segment->kept->file,
-                                      .budget = survey->repair->budget,
-                                      .limit = place->limit,
-                                      .expected_offset = survey->repair->end_offset,
-                                      .end_offset =
-                                          place->next_base == INT64_MAX ? 0 : place->next_base,
-                                      .epoch = survey->epoch,
-                                  });
+    weir_segment_scan_init(&scan,
+                           &(struct weir_segment_scan_options){
+                               .file = place->segment->kept->file,
+                               .budget = survey->repair->budget,
+                               .limit = place->limit,
+                               .expected_offset = survey->repair->end_offset,
+                               .end_offset = place->next_base == INT64_MAX ? 0 : place->next_base,
+                               .epoch = survey->epoch,
+                           });
     do {
         why = (struct weir_error){0};
         scan.is_cut_short = false;

@@ -66,8 +66,7 @@ static int check_first_batch(const struct weir_segment *segment, struct weir_fil
                           "'%s' is another's: its first batch has offset %lld and time %lld, not "
                           "%lld and %lld; put the right file back",
                           file->path, (long long)header.base_offset,
-                          (long long)header.max_timestamp_ms,
-                          (long long)segment->facts.base_offset,
+                          (long long)header.max_timestamp_ms, (long long)segment->facts.base_offset,
                           (long long)segment->facts.first_timestamp_ms);
 }
 

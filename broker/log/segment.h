@@ -20,7 +20,8 @@ struct weir_segment {
     struct weir_budget *budget;
     const char *directory; /* the log's */
     struct weir_segment_facts facts;
-    struct weir_kept_file *kept; /* the file: open while it is held, and for as long as there is room */
+    struct weir_kept_file
+        *kept; /* the file: open while it is held, and for as long as there is room */
     int64_t index_interval_bytes;
     _Atomic int references;
     _Atomic int64_t cut_count; /* how often the file was cut (weir_partition_log_truncate) … */

@@ -162,7 +162,12 @@ int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_hea
 /* ---- finding the next one -------------------------------------------------------------------- */
 
 /* Bytes made to look like headers, one in each other, must not cost the square of their number. */
-enum { MAGIC_AT = 16, SEARCH_WINDOW = 1024 * 1024, CRC_SHARE = 64, CRC_BYTES_MIN = 256 * 1024 * 1024 };
+enum {
+    MAGIC_AT = 16,
+    SEARCH_WINDOW = 1024 * 1024,
+    CRC_SHARE = 64,
+    CRC_BYTES_MIN = 256 * 1024 * 1024
+};
 
 struct search {
     const struct weir_batch_search *asked;

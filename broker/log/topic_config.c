@@ -110,8 +110,8 @@ int weir_topic_config_set(struct weir_topic_config *config, const char *key, con
 int64_t weir_retention_counts_from(enum weir_retention_by by, int64_t max_timestamp_ms,
                                    int64_t last_append_ms)
 {
-    bool takes_append = by == WEIR_RETENTION_BY_APPEND ? last_append_ms > max_timestamp_ms
-                                                       : max_timestamp_ms < 0;
+    bool takes_append =
+        by == WEIR_RETENTION_BY_APPEND ? last_append_ms > max_timestamp_ms : max_timestamp_ms < 0;
     return takes_append ? last_append_ms : max_timestamp_ms;
 }
 

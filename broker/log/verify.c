@@ -26,7 +26,7 @@ struct verify {
     int64_t expected_offset; /* of the next segment; -1: any */
     bool mark_is_damaged;
     bool has_known_damage;
-    bool is_damaged;         /* what follows cannot be expected to be dense */
+    bool is_damaged; /* what follows cannot be expected to be dense */
 };
 
 static void find(struct verify *verify, enum weir_verify_kind kind, const char *file,
@@ -115,8 +115,8 @@ static int check_topic_id(struct verify *verify)
 {
     struct weir_uuid id;
     struct weir_error error = {0};
-    int rc = weir_partition_metadata_read(verify->env, verify->env->budget, verify->path, &id,
-                                          &error);
+    int rc =
+        weir_partition_metadata_read(verify->env, verify->env->budget, verify->path, &id, &error);
     if (rc == 0 || rc == WEIR_NOT_FOUND) return 0;
     if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) return rc;
     bool is_mended = rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE;

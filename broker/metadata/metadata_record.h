@@ -52,7 +52,7 @@ struct weir_metadata_record {
         struct { /* a leader, even the same one again, raises the leader epoch by one */
             struct weir_uuid topic_id;
             int32_t partition;
-            int32_t leader; /* or WEIR_NO_LEADER_CHANGE */
+            int32_t leader;                /* or WEIR_NO_LEADER_CHANGE */
             struct weir_uuid directory_id; /* zero: as it was */
         } partition_change;
         struct {

@@ -55,10 +55,11 @@ static void bound_connections(struct weir_server *server)
     if (left < LEAST) left = LEAST;
     if (server->connections_max <= left) return;
     server->connections_max = left;
-    weir_log(&server->env->logger, WEIR_LOG_WARN, "server.connections_bounded",
-             "max.connections=%lld bound=%lld reason=\"the process may have %lld descriptors; raise "
-             "the limit (ulimit -n)\"",
-             (long long)server->config.max_connections, (long long)left, (long long)limit);
+    weir_log(
+        &server->env->logger, WEIR_LOG_WARN, "server.connections_bounded",
+        "max.connections=%lld bound=%lld reason=\"the process may have %lld descriptors; raise "
+        "the limit (ulimit -n)\"",
+        (long long)server->config.max_connections, (long long)left, (long long)limit);
 }
 
 static int configure(struct weir_server *server, const struct weir_server_options *options,

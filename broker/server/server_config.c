@@ -26,7 +26,8 @@ static const struct weir_setting rows[] = {
     {"fetch.max.wait.ms", WEIR_SETTING_INT32, FIELD(fetch_max_wait_ms), 1, HOUR_MS, 300000, "ms",
      NULL, "The longest a fetch may wait for data, whatever the client allows. Weir's own."},
     {"max.connections", WEIR_SETTING_INT32, FIELD(max_connections), 1, INT32_MAX, 10000, "", NULL,
-     "Connections open at the same time; one more is closed as soon as it is accepted. Fewer where the "
+     "Connections open at the same time; one more is closed as soon as it is accepted. Fewer where "
+     "the "
      "process may not have that many descriptors beside those that the log needs."},
     {"max.connections.per.ip", WEIR_SETTING_INT32, FIELD(max_connections_per_ip), 1, INT32_MAX,
      INT32_MAX, "", NULL, "Connections open at the same time from one address."},

@@ -329,8 +329,7 @@ static bool read_source(struct expectation *expected, const struct source_option
     *in_order_out = true;
     struct csv csv = {0};
     char reason[256];
-    if (csv_path != NULL &&
-        !csv_open(&csv, csv_path, options->latest_ms, reason, sizeof reason)) {
+    if (csv_path != NULL && !csv_open(&csv, csv_path, options->latest_ms, reason, sizeof reason)) {
         return false;
     }
     for (int64_t number = 1; csv_path != NULL || number < end; number++) {

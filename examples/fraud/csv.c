@@ -319,8 +319,8 @@ static enum csv_result read_payment(struct csv *csv, struct payment *payment, ch
     const struct lines *lines = &csv->lines;
     *payment = (struct payment){.position = lines->line};
     if (lines->full_size > (int64_t)lines->size) {
-        (void)snprintf(reason, size, "a line of %" PRId64 " bytes, more than %d",
-                       lines->full_size, LINE_SIZE_MAX);
+        (void)snprintf(reason, size, "a line of %" PRId64 " bytes, more than %d", lines->full_size,
+                       LINE_SIZE_MAX);
         return CSV_BAD;
     }
     if (strlen(lines->text) != lines->size) {

@@ -37,7 +37,7 @@ enum weir_on_error {
 /** What a start does when what is there does not fit what was committed: docs/guide/restart.md. */
 enum weir_on_mismatch {
     WEIR_ON_MISMATCH_REFUSE = 0, /* say what differs, change nothing */
-    WEIR_ON_MISMATCH_REBUILD,    /* drop all state, read the inputs from their beginning; refused where
+    WEIR_ON_MISMATCH_REBUILD, /* drop all state, read the inputs from their beginning; refused where
                                     that is gone. Outputs are repeated */
     WEIR_ON_MISMATCH_START_EMPTY, /* stores that do not fit start empty, all else goes on */
 };

@@ -257,11 +257,12 @@ int weir_store_check_change(const struct weir_store *store, struct weir_slice ke
                               store->spec->name, value.size);
     }
     if (max == 0 || key.size + tail + value.size <= max) return WEIR_OK;
-    return weir_error_set(error, WEIR_TOO_LARGE,
-                          "store '%s': a key of %zu bytes and a value of %zu are more than the %zu "
-                          "that its changelog takes: raise max.message.bytes of that topic, or keep "
-                          "less under a key",
-                          store->spec->name, key.size, value.size, max);
+    return weir_error_set(
+        error, WEIR_TOO_LARGE,
+        "store '%s': a key of %zu bytes and a value of %zu are more than the %zu "
+        "that its changelog takes: raise max.message.bytes of that topic, or keep "
+        "less under a key",
+        store->spec->name, key.size, value.size, max);
 }
 
 int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,

@@ -178,7 +178,8 @@ static size_t record_size_max(const struct weir_record *record)
 {
     size_t size = RECORD_OVERHEAD_MAX + record->key.size + record->value.size;
     for (size_t i = 0; i < record->header_count; i++) {
-        size += WEIR_HEADER_OVERHEAD_MAX + record->headers[i].key.size + record->headers[i].value.size;
+        size +=
+            WEIR_HEADER_OVERHEAD_MAX + record->headers[i].key.size + record->headers[i].value.size;
     }
     return size;
 }

@@ -42,7 +42,7 @@ struct weir_collector {
     size_t pending_bytes;
     int64_t wall_now_ms; /* as told last; 0: timestamps are not compared with today */
     int64_t producer_id; /* of all that it writes; -1: none */
-    bool may_skip;       /* batches to the user's topics that the log refuses: they have no sequence */
+    bool may_skip; /* batches to the user's topics that the log refuses: they have no sequence */
     int16_t producer_epoch;
 };
 

@@ -140,7 +140,8 @@ static bool is_tried_again(struct weir_streams *streams, const struct weir_reque
     struct weir_commit *commit = &streams->commit;
     bool is_first = !commit->backoff.is_waiting;
     if (atomic_load(&streams->failed)) return false;
-    if (!weir_backoff_failed(&commit->backoff, request->rc, weir_mono_now(streams->env))) return false;
+    if (!weir_backoff_failed(&commit->backoff, request->rc, weir_mono_now(streams->env)))
+        return false;
     commit->is_again = true;
     weir_actor_wake_at(streams->actor, commit->backoff.due);
     char why[2 * WEIR_ERROR_TEXT_SIZE];
@@ -172,8 +173,8 @@ static void send(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
     weir_assert(commit->phase == WEIR_COMMIT_WRITING);
-    commit->request.request = (struct weir_request){
-        .reply_to = streams->actor, .done = on_committed, .context = streams};
+    commit->request.request =
+        (struct weir_request){.reply_to = streams->actor, .done = on_committed, .context = streams};
     streams->outstanding++;
     weir_broker_commit_offsets(streams->broker, &commit->request);
 }
@@ -181,7 +182,8 @@ static void send(struct weir_streams *streams)
 void weir_commit_again(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
-    if (!commit->is_again || !weir_backoff_is_due(&commit->backoff, weir_mono_now(streams->env))) return;
+    if (!commit->is_again || !weir_backoff_is_due(&commit->backoff, weir_mono_now(streams->env)))
+        return;
     commit->is_again = false;
     send(streams);
 }

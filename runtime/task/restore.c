@@ -31,8 +31,7 @@ static const struct weir_plan_node *source_of(const struct weir_task *task,
     while (weir_state_store(task->state, local) != store) {
         local++;
     }
-    int32_t topic =
-        weir_task_source_topic(task->options.config, (size_t)task->plan->stores[local]);
+    int32_t topic = weir_task_source_topic(task->options.config, (size_t)task->plan->stores[local]);
     for (size_t i = 0; topic >= 0 && i < task->plan->source_count; i++) {
         const struct weir_plan_node *source = &topology->nodes[task->plan->sources[i]];
         if (source->topic == topic) return source;

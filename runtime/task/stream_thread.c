@@ -349,8 +349,7 @@ int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t ta
     };
     weir_collector_init(&thread->collector, &streams->budget, &streams->log->budget,
                         streams->topics, streams->topic_count);
-    thread->collector.may_skip =
-        streams->task_config.on_production_error == WEIR_ON_ERROR_SKIP;
+    thread->collector.may_skip = streams->task_config.on_production_error == WEIR_ON_ERROR_SKIP;
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
     note_init(thread, &thread->prepare, on_prepare);

@@ -74,8 +74,8 @@ struct weir_stream_thread {
     size_t next_task;  /* to be opened, or first to run in the next turn */
     struct weir_collector collector;
 
-    size_t fetches_out; /* requests under way */
-    size_t produces_out; /* unacknowledged, those to be tried again included */
+    size_t fetches_out;   /* requests under way */
+    size_t produces_out;  /* unacknowledged, those to be tried again included */
     size_t produce_bytes; /* of those */
     uint64_t sent_count;
     struct weir_output *retries; /* failed for want of something; oldest first */
@@ -97,7 +97,8 @@ struct weir_stream_thread {
     bool has_asked_commit;         /* since the last seal */
     _Atomic bool is_asking_commit; /* `wants_commit` is on its way; cleared by the job */
     struct weir_error error;       /* read by the job after `failed` */
-    struct weir_damage_report damage; /* why it has failed, to the partition that it was read from */
+    struct weir_damage_report
+        damage; /* why it has failed, to the partition that it was read from */
 
     /* To the thread. */
     struct weir_note open;
@@ -153,8 +154,9 @@ void weir_thread_fetch(struct weir_stream_thread *thread);
 void weir_thread_cancel_fetches(struct weir_stream_thread *thread);
 /** If the queue has found a damaged batch, its partition is told; the thread stops when that is over. For a
  * thread that has just failed. */
-void weir_thread_tell_damage(struct weir_stream_thread *thread, const struct weir_input_queue *queue,
-                             struct weir_topic_partition of, struct weir_uuid topic_id);
+void weir_thread_tell_damage(struct weir_stream_thread *thread,
+                             const struct weir_input_queue *queue, struct weir_topic_partition of,
+                             struct weir_uuid topic_id);
 void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread,
                                      const struct weir_task *task);
 /** thread_send.c: send what is finished, everything if `all`. */

@@ -142,8 +142,9 @@ static void on_damage_told(struct weir_request *request)
     thread->fetches_out--;
 }
 
-void weir_thread_tell_damage(struct weir_stream_thread *thread, const struct weir_input_queue *queue,
-                             struct weir_topic_partition of, struct weir_uuid topic_id)
+void weir_thread_tell_damage(struct weir_stream_thread *thread,
+                             const struct weir_input_queue *queue, struct weir_topic_partition of,
+                             struct weir_uuid topic_id)
 {
     weir_assert(thread->has_failed);
     bool is_told = thread->damage.request.done != NULL; /* one will do: the thread is at its end */
@@ -160,7 +161,8 @@ void weir_thread_tell_damage(struct weir_stream_thread *thread, const struct wei
     weir_broker_report_damage(thread->streams->broker, &thread->damage);
 }
 
-void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread, const struct weir_task *task)
+void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread,
+                                     const struct weir_task *task)
 {
     for (size_t i = 0; i < task->input_count; i++) {
         const struct weir_task_input *input = &task->inputs[i];

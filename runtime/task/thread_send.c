@@ -121,8 +121,8 @@ static void on_produced(struct weir_request *request)
 
 static void send(struct weir_stream_thread *thread, struct weir_output *output)
 {
-    output->produce.request = (struct weir_request){
-        .reply_to = thread->actor, .done = on_produced, .context = thread};
+    output->produce.request =
+        (struct weir_request){.reply_to = thread->actor, .done = on_produced, .context = thread};
     weir_collector_sent(&thread->collector, output);
     weir_broker_produce(thread->streams->broker, &output->produce);
 }

@@ -24,7 +24,7 @@ struct weir_timer {
 /** A time that is a node's state: written with each commit and given back after a restart. */
 struct weir_node_mark {
     const char *node; /* its mark_name */
-    int32_t id; /* a stream-time timer: when it ticks next; WEIR_MARK_OBSERVED: observed_ms */
+    int32_t id;       /* a stream-time timer: when it ticks next; WEIR_MARK_OBSERVED: observed_ms */
     int64_t time_ms;
 };
 enum { WEIR_MARK_OBSERVED = -1 };

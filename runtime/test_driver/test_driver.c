@@ -257,7 +257,8 @@ int weir_test_error(const struct weir_test *test, struct weir_error *error_out)
 {
     weir_error_clear(error_out);
     if (test == NULL) {
-        return weir_error_set(error_out, WEIR_INVALID_ARGUMENT, "weir_test_error: the test is NULL");
+        return weir_error_set(error_out, WEIR_INVALID_ARGUMENT,
+                              "weir_test_error: the test is NULL");
     }
     if (test->rc < 0 && error_out != NULL) *error_out = test->error;
     return test->rc;

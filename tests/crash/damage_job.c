@@ -94,8 +94,8 @@ static struct weir_topology *build(struct weir_error *error)
     struct weir_grouped *values = weir_group_by(in, by_value, NULL, WEIR_STRING);
     const struct weir_tumbling minute = {.size_ms = MINUTE_MS, .grace_ms = MINUTE_MS};
     weir_to(weir_to_stream(weir_count(keys, WEIR_STORE(.name = "counts"))), "counts");
-    weir_to(weir_to_stream(weir_windowed_count(weir_windowed_by(keys, minute),
-                                               WEIR_STORE(.name = "minutes"))),
+    weir_to(weir_to_stream(
+                weir_windowed_count(weir_windowed_by(keys, minute), WEIR_STORE(.name = "minutes"))),
             "minutes");
     weir_to(weir_to_stream(weir_count(values, WEIR_STORE(.name = "values"))), "values");
     struct weir_topology *topology = weir_build(builder, error);
@@ -270,8 +270,7 @@ static int read_partition(struct weir_log *log, const char *topic, int32_t parti
     if (consumer == NULL) return error->code;
     struct weir_batch_view batch;
     int bad = 0;
-    int rc =
-        weir_consumer_assign(consumer, topic, partition, WEIR_POSITION_BEGINNING, error);
+    int rc = weir_consumer_assign(consumer, topic, partition, WEIR_POSITION_BEGINNING, error);
     while (rc == 0 && (rc = weir_consumer_poll(consumer, 0, &batch, error)) == 0) {
         for (size_t i = 0; i < batch.record_count; i++) {
             bad += reading->take(reading, &batch.records[i]) < 0;
@@ -279,7 +278,8 @@ static int read_partition(struct weir_log *log, const char *topic, int32_t parti
     }
     (void)weir_consumer_close(consumer, NULL);
     if (rc < 0) return rc;
-    if (bad > 0) printf("wrong: %d records of '%s'-%d that were never written\n", bad, topic, partition);
+    if (bad > 0)
+        printf("wrong: %d records of '%s'-%d that were never written\n", bad, topic, partition);
     return bad > 0 ? WRONG : 0;
 }
 
@@ -420,7 +420,8 @@ static int parse(int argc, char **argv, struct request *request)
         int words;
         bool has_from;
     } commands[] = {
-        {"fill", 2, true}, {"run", 0, false}, {"live", 0, false}, {"die", 2, true}, {"check", 1, false}, {"read", 1, false},
+        {"fill", 2, true}, {"run", 0, false},   {"live", 0, false},
+        {"die", 2, true},  {"check", 1, false}, {"read", 1, false},
     };
     for (size_t i = 0; argc > 2 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[2], commands[i].name) != 0 || argc - 3 < commands[i].words) continue;
@@ -443,8 +444,8 @@ int main(int argc, char **argv)
         return USAGE;
     }
     struct weir_error error = {0};
-    const struct weir_log_options options = {
-        WEIR_LOG_OPTIONS_INIT, .log = log_line, .log_level = WEIR_LOG_WARN};
+    const struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT, .log = log_line,
+                                             .log_level = WEIR_LOG_WARN};
     struct weir_log *log = weir_open(argv[1], &options, &error);
     if (log == NULL) return refused(&error);
     int rc = perform(log, &request, &error);

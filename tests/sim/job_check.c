@@ -275,7 +275,7 @@ static void check_counts(struct check *check)
     compare(check, "store 'counts', from its changelog",
             read_topic(check, JOB_APPLICATION "-counts-changelog", take_latest, 0, NULL), &answer);
     compare_output(check, "topic 'counts', its latest values",
-            read_topic(check, "counts", take_latest, 0, NULL), &answer);
+                   read_topic(check, "counts", take_latest, 0, NULL), &answer);
     free_table(&answer);
 }
 
@@ -287,7 +287,7 @@ static void check_windows(struct check *check)
                        KEY_IS_WINDOWED | KEY_HAS_SEQUENCE, NULL),
             &answer);
     compare_output(check, "topic 'windows', its latest values",
-            read_topic(check, "windows", take_latest, KEY_IS_WINDOWED, NULL), &answer);
+                   read_topic(check, "windows", take_latest, KEY_IS_WINDOWED, NULL), &answer);
     free_table(&answer);
 }
 
@@ -301,7 +301,7 @@ static void check_folds(struct check *check)
     compare(check, "store 'folds', from its changelog",
             read_topic(check, JOB_APPLICATION "-folds-changelog", take_latest, 0, NULL), &answer);
     compare_output(check, "topic 'folds', its latest values",
-            read_topic(check, "folds", take_latest, 0, NULL), &answer);
+                   read_topic(check, "folds", take_latest, 0, NULL), &answer);
     free_table(&answer);
 }
 

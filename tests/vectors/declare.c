@@ -12,7 +12,8 @@ static size_t until(const struct weir_serde_call *call, const char *word, size_t
 {
     for (size_t i = 0; i < count; i++) {
         const struct weir_slice *text = at(list, i);
-        if (text == NULL || weir_slice_is_null(*text) || !weir_slice_equal(*text, weir_text(word))) {
+        if (text == NULL || weir_slice_is_null(*text) ||
+            !weir_slice_equal(*text, weir_text(word))) {
             continue;
         }
         if (call->error != NULL) *call->error = (struct weir_error){.code = WEIR_SERDE};
@@ -85,8 +86,8 @@ bool object_to_text(struct weir_call *call, struct type type, const void *object
     }
     const struct weir_windowed_key *windowed = object;
     struct weir_slice key = plain_text(call, type, windowed->key);
-    *text_out = text_printf(call, "%.*s@%" PRId64 "/%" PRId64, (int)key.size, (const char *)key.data,
-                            windowed->start_ms, windowed->end_ms);
+    *text_out = text_printf(call, "%.*s@%" PRId64 "/%" PRId64, (int)key.size,
+                            (const char *)key.data, windowed->start_ms, windowed->end_ms);
     return true;
 }
 
@@ -477,8 +478,8 @@ static void declare_repartition(struct graph *graph, const struct line *line)
     if (from == NULL) return;
     struct thing thing = *from;
     const char *parts = line_option(line, "parts");
-    thing.handle = weir_repartition(from->handle, line_option(line, "name"),
-                                    parts != NULL ? atoi(parts) : 0);
+    thing.handle =
+        weir_repartition(from->handle, line_option(line, "name"), parts != NULL ? atoi(parts) : 0);
     add_thing(graph, line_word(line, 1), thing);
 }
 
@@ -576,14 +577,14 @@ static void declare_aggregate(struct graph *graph, const struct line *line)
     thing.kind = THING_TABLE;
     use->init = line_word(line, 3);
     use->value_out = thing.value = type_of(line_word(line, 5));
-    if (use->init != NULL && strcmp(use->init, "~") == 0) graph_miss(graph, "aggregates that begin as null");
+    if (use->init != NULL && strcmp(use->init, "~") == 0)
+        graph_miss(graph, "aggregates that begin as null");
     const struct weir_serde *value = serde_of(thing.value);
     const struct weir_materialized *with = materialized(graph, line, &store);
-    thing.handle = from->kind == THING_GROUP
-                       ? (void *)weir_aggregate(from->handle, on_initialize, on_aggregate, use,
-                                                value, with)
-                       : weir_windowed_aggregate(from->handle, on_initialize, on_aggregate, use,
-                                                 value, with);
+    thing.handle =
+        from->kind == THING_GROUP
+            ? (void *)weir_aggregate(from->handle, on_initialize, on_aggregate, use, value, with)
+            : weir_windowed_aggregate(from->handle, on_initialize, on_aggregate, use, value, with);
     add_thing(graph, line_word(line, 1), thing);
 }
 
@@ -659,8 +660,8 @@ static void take_stores(const struct line *line, struct use *use)
     char *rest = NULL;
     size_t count = 0;
     (void)snprintf(use->store_names, sizeof use->store_names, "%.250s", names != NULL ? names : "");
-    for (char *name = strtok_r(use->store_names, ",", &rest); name != NULL && count + 1 < STORES_MAX;
-         name = strtok_r(NULL, ",", &rest)) {
+    for (char *name = strtok_r(use->store_names, ",", &rest);
+         name != NULL && count + 1 < STORES_MAX; name = strtok_r(NULL, ",", &rest)) {
         use->stores[count++] = name;
     }
 }
@@ -683,10 +684,8 @@ static void declare_process(struct graph *graph, const struct line *line)
     if (!program_is_built(use->program, what, sizeof what)) graph_miss(graph, what);
     take_timers(graph, line, use);
     take_stores(line, use);
-    struct weir_processor processor = {.init = program_init,
-                                       .process = program_process,
-                                       .stores = use->stores,
-                                       .context = use};
+    struct weir_processor processor = {
+        .init = program_init, .process = program_process, .stores = use->stores, .context = use};
     const struct weir_serde *value = serde_of(thing.value);
     thing.handle = keeps_key ? weir_process_values(from->handle, &processor, value)
                              : weir_process(from->handle, &processor, serde_of(thing.key), value);

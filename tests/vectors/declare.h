@@ -69,7 +69,7 @@ struct graph {
     size_t topic_count;
     struct store_type stores[STORES_MAX];
     size_t store_count;
-    bool names_count; /* the case is about names: each must be given as it says */
+    bool names_count;  /* the case is about names: each must be given as it says */
     char missing[128]; /* what the case needs and is not built; empty: nothing */
 };
 

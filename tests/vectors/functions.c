@@ -169,7 +169,8 @@ static struct weir_slice part_of(struct weir_slice value, long wanted)
     size_t from = 0;
     for (size_t at = 0; at <= value.size; at++) {
         if (at < value.size && value.data[at] != ',') continue;
-        if (wanted-- == 0) return at > from ? weir_slice(value.data + from, at - from) : weir_null();
+        if (wanted-- == 0)
+            return at > from ? weir_slice(value.data + from, at - from) : weir_null();
         from = at + 1;
     }
     return weir_null();

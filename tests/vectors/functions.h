@@ -30,7 +30,8 @@ enum { LIST_MAX = 64 };
 bool list_apply(const struct function *function, struct weir_call *call, struct weir_slice value,
                 struct weir_slice results[LIST_MAX], int *count_out);
 bool fold_apply(const struct function *function, struct weir_call *call, struct weir_slice key,
-                struct weir_slice value, struct weir_slice aggregate, struct weir_slice *result_out);
+                struct weir_slice value, struct weir_slice aggregate,
+                struct weir_slice *result_out);
 bool join_apply(const struct function *function, struct weir_call *call, struct weir_slice key,
                 struct weir_slice left, struct weir_slice right, struct weir_slice *result_out);
 

@@ -37,8 +37,8 @@ static int forward(struct scene *scene)
     const struct use *use = scene->use;
     const void *key =
         scene->is_key_changed ? object_of(scene, use->key_out, scene->key) : scene->key_object;
-    return weir_process_forward(scene->process, key,
-                                object_of(scene, use->value_out, scene->value), scene->time_ms);
+    return weir_process_forward(scene->process, key, object_of(scene, use->value_out, scene->value),
+                                scene->time_ms);
 }
 
 /* ---- stores ---------------------------------------------------------------------------------- */
@@ -110,7 +110,8 @@ static int act(struct scene *scene, const struct function *action)
     if (strcmp(word, "ts") == 0) scene->time_ms += atoll(x);
     if (strcmp(word, "at") == 0) scene->time_ms = atoll(x);
     if (strcmp(word, "meta") == 0) {
-        scene->value = text_printf(call, "%s/%d/%" PRId64, call->topic, call->partition, call->offset);
+        scene->value =
+            text_printf(call, "%s/%d/%" PRId64, call->topic, call->partition, call->offset);
     }
     if (strcmp(word, "get") == 0) {
         struct weir_slice stored;

@@ -61,8 +61,11 @@ static void take_config(struct run *run, const struct line *line)
     static const struct {
         const char *text;
         bool is_built;
-    } known[] = {{"cache=on", true}, {"processing=continue", true}, {"deserialization=continue", true},
-                 {"describe=yes", true}, {"emit.interval=", true}};
+    } known[] = {{"cache=on", true},
+                 {"processing=continue", true},
+                 {"deserialization=continue", true},
+                 {"describe=yes", true},
+                 {"emit.interval=", true}};
     struct weir_streams_options *options = &run->options;
     const char *text = line->words[1];
     bool is_known = false;
@@ -119,8 +122,8 @@ static void put_record(struct run *run, const struct topic_type *topic,
 {
     static char line[OUT_SIZE], key[OUT_SIZE / 4], value[OUT_SIZE / 4];
     int size = snprintf(line, sizeof line, "out %s %s %s %" PRId64, topic->name,
-                        show(topic->key, record->key, key), show(topic->value, record->value, value),
-                        record->timestamp_ms);
+                        show(topic->key, record->key, key),
+                        show(topic->value, record->value, value), record->timestamp_ms);
     for (size_t i = 0; i < record->header_count; i++) {
         const struct weir_header *header = &record->headers[i];
         size += snprintf(line + size, sizeof line - (size_t)size, " %.*s=%s", (int)header->key.size,
@@ -352,8 +355,8 @@ static bool declare(struct run *run, bool *is_refused)
 static bool run_steps(struct run *run)
 {
     struct weir_error error = {0};
-    const struct weir_test_options options = {
-        WEIR_TEST_OPTIONS_INIT, .wall_ms = WALL_MS, .streams = run->options};
+    const struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .wall_ms = WALL_MS,
+                                              .streams = run->options};
     run->test = weir_test_new(run->topology, &options, &error);
     if (run->test == NULL) return differs(run, "start: %s", error.text);
     run->at = 0;
@@ -361,7 +364,8 @@ static bool run_steps(struct run *run)
         const struct line *line = &run->vector->lines[run->at];
         size_t next = run->at + 1;
         if (is_step(line) && !compare_step(run, line, perform(run, line), &next)) return false;
-        if (weir_test_error(run->test, NULL) < 0) return true; /* it was to fail, and the case ends */
+        if (weir_test_error(run->test, NULL) < 0)
+            return true; /* it was to fail, and the case ends */
         run->at = next;
     }
     return compare_changelogs(run);
@@ -471,7 +475,6 @@ static int run_file(const char *path, const char *only)
            totals.passed - before[0], totals.failed - before[1], totals.not_built - before[2]);
     return 0;
 }
-
 
 static int run_path(const char *path, const char *only)
 {

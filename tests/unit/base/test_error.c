@@ -128,7 +128,7 @@ START_TEST(shortages_are_retriable)
     }
     for (size_t i = 0; i < sizeof errnos / sizeof errnos[0]; i++)
         ck_assert(weir_code_is_shortage(weir_error_errno(NULL, errnos[i], "open", "/x")));
-    static const int others[] = {WEIR_OK,     WEIR_END,       WEIR_IO,      WEIR_LOCKED,
+    static const int others[] = {WEIR_OK,      WEIR_END,       WEIR_IO,      WEIR_LOCKED,
                                  WEIR_OFFLINE, WEIR_NOT_FOUND, WEIR_CRASHED, WEIR_TIMED_OUT};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         ck_assert(!weir_code_is_shortage(others[i]));

@@ -64,9 +64,9 @@ struct weir_shared *engine_producer_batch(struct engine *engine, const char *val
     struct weir_slice bytes;
     weir_batch_builder_init(&builder, engine->env->budget, WEIR_CODEC_NONE, 0);
     int64_t now_ms = weir_wall_now(engine->env).ms;
-    struct weir_record record = {
-        .value = weir_text(value),
-        .timestamp_ms = engine->timestamp_ms != 0 ? engine->timestamp_ms : now_ms};
+    struct weir_record record = {.value = weir_text(value),
+                                 .timestamp_ms =
+                                     engine->timestamp_ms != 0 ? engine->timestamp_ms : now_ms};
     ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
     if (id >= 0) {
         finish.producer_id = id;

@@ -236,7 +236,8 @@ START_TEST(partitions_without_metadata_are_refused)
     ck_assert_int_eq(weir_remove(engine.env, folder, NULL), 0);
     for (int i = 0; i < 2; i++) { /* the refusal is nothing that a second try gets past */
         ck_assert_int_eq(engine_open(&engine), WEIR_CORRUPT);
-        ck_assert_msg(strstr(engine.error.text, "__cluster_metadata-0' back") != NULL, "%s", engine.error.text);
+        ck_assert_msg(strstr(engine.error.text, "__cluster_metadata-0' back") != NULL, "%s",
+                      engine.error.text);
     }
     weir_sim_free(engine.sim);
 }

@@ -77,8 +77,7 @@ static void produce_from(struct world *world, int32_t first)
         weir_broker_produce(world->broker, request);
     }
     for (int32_t i = 0; i < AT_ONCE; i++) {
-        ck_ok(weir_broker_wait(world->broker, &requests[i].request, &world->error),
-              &world->error);
+        ck_ok(weir_broker_wait(world->broker, &requests[i].request, &world->error), &world->error);
         weir_shared_unref(requests[i].batches);
     }
 }
@@ -94,10 +93,8 @@ static void produce_to(struct world *world, int32_t count)
 static void read_all(struct world *world, int64_t offset)
 {
     for (int32_t i = 0; i < PARTITIONS; i++) {
-        struct weir_fetch_request fetch = {.from = {weir_text("clicks"), i},
-                                           .offset = offset,
-                                           .size_max = 1,
-                                           .range_min = 1};
+        struct weir_fetch_request fetch = {
+            .from = {weir_text("clicks"), i}, .offset = offset, .size_max = 1, .range_min = 1};
         ck_ok(weir_broker_wait_begin(world->broker, &fetch.request, &world->error), &world->error);
         weir_broker_fetch(world->broker, &fetch);
         ck_ok(weir_broker_wait(world->broker, &fetch.request, &world->error), &world->error);

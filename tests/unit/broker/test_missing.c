@@ -215,9 +215,9 @@ static void crash_around_first_use(enum weir_sim_fault fault, enum weir_sim_cras
     for (int at = 1; at <= operations + 1; at++) {
         begin(&engine, (uint64_t)at);
         weir_sim_disk_count_reset(engine.sim, 0);
-        weir_sim_disk_plan(engine.sim, 0,
-                           (struct weir_sim_fault_plan){
-                               .fault = fault, .at = (uint64_t)at, .crash = kind});
+        weir_sim_disk_plan(
+            engine.sim, 0,
+            (struct weir_sim_fault_plan){.fault = fault, .at = (uint64_t)at, .crash = kind});
         (void)engine_latest(&engine, "clicks", 1);
         if (weir_sim_has_crashed(engine.sim, 0)) {
             engine_forget(&engine);

@@ -96,9 +96,8 @@ static bool live_through(enum weir_sim_fault fault, uint64_t at)
     for (int32_t i = 0; i < PARTITIONS / 2; i++)
         produce_one(&life, i, expect_result);
     weir_sim_disk_count_reset(engine->sim, 0);
-    weir_sim_disk_plan(
-        engine->sim, 0,
-        (struct weir_sim_fault_plan){.fault = fault, .at = at, .is_sticky = true});
+    weir_sim_disk_plan(engine->sim, 0,
+                       (struct weir_sim_fault_plan){.fault = fault, .at = at, .is_sticky = true});
     use(&life, expect_passing);
     bool began = calls_of(&life, fault) >= at;
     weir_sim_disk_plan(engine->sim, 0, (struct weir_sim_fault_plan){0});

@@ -201,9 +201,9 @@ START_TEST(a_call_within_a_call_is_for_the_same_thread)
     stage_open(&stage, STAGE_UV, 0);
     struct weir_error *error = &stage.error;
     struct held held = {0};
-    held.producer = stage_producer(
-        &stage,
-        (struct weir_producer_options){.on_delivery = try_from_elsewhere, .context = &held});
+    held.producer =
+        stage_producer(&stage, (struct weir_producer_options){.on_delivery = try_from_elsewhere,
+                                                              .context = &held});
     ck_ok(weir_topic_create(stage.log, "t", 1, NULL, 0, error), error);
     ck_assert_int_eq(send_number(held.producer, 0, 1, error), 0);
     ck_ok(weir_producer_flush(held.producer, error), error);

@@ -20,8 +20,7 @@ static void start(enum weir_on_error policy)
     weir_builder_free(builder);
     const struct weir_test_options options = {
         WEIR_TEST_OPTIONS_INIT,
-        .streams = {WEIR_STREAMS_OPTIONS_INIT,
-                    .application_id = "test",
+        .streams = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "test",
                     .on_processing_error = policy,
                     .dead_letter_topic = policy == WEIR_ON_ERROR_DEAD_LETTER ? "letters" : NULL},
     };
@@ -121,13 +120,12 @@ static void build_lists(int kind)
     builder = weir_builder_new();
     struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_BYTES);
     if (kind == AGGREGATE) {
-        struct weir_table *table =
-            weir_aggregate(weir_group_by_key(in), NULL, add_to_list, NULL, WEIR_BYTES,
-                           WEIR_STORE(.name = "lists"));
+        struct weir_table *table = weir_aggregate(weir_group_by_key(in), NULL, add_to_list, NULL,
+                                                  WEIR_BYTES, WEIR_STORE(.name = "lists"));
         weir_to(weir_to_stream(table), "out");
     } else if (kind == REDUCE) {
-        struct weir_table *table = weir_reduce(weir_group_by_key(in), reduce_lists, NULL,
-                                               WEIR_STORE(.name = "lists"));
+        struct weir_table *table =
+            weir_reduce(weir_group_by_key(in), reduce_lists, NULL, WEIR_STORE(.name = "lists"));
         weir_to(weir_to_stream(table), "out");
     } else {
         weir_add_store(builder, "lists", WEIR_STRING, WEIR_BYTES, NULL);
@@ -212,9 +210,9 @@ static void build_timer(void)
 {
     builder = weir_builder_new();
     const struct weir_processor processor = {.init = schedule, .process = pass};
-    weir_to(weir_process(weir_stream(builder, "in", WEIR_STRING, WEIR_STRING), &processor, NULL,
-                         NULL),
-            "out");
+    weir_to(
+        weir_process(weir_stream(builder, "in", WEIR_STRING, WEIR_STRING), &processor, NULL, NULL),
+        "out");
 }
 
 static bool header_is(const struct weir_record *record, const char *key, const char *value)

@@ -81,10 +81,10 @@ static const struct {
     size_t stores;
     bool is_windowed;
 } operators[] = {
-    {&weir_filter_ops, &filter, 0, false},      {&weir_map_values_ops, &map_values, 0, false},
-    {&weir_branch_ops, &branch, 0, false},      {&weir_aggregate_ops, &count, 1, false},
-    {&weir_aggregate_ops, &windowed, 1, true},  {&weir_aggregate_ops, &reduce, 1, false},
-    {&weir_table_ops, &table, 1, false},        {&weir_join_ops, &join, 1, false},
+    {&weir_filter_ops, &filter, 0, false},     {&weir_map_values_ops, &map_values, 0, false},
+    {&weir_branch_ops, &branch, 0, false},     {&weir_aggregate_ops, &count, 1, false},
+    {&weir_aggregate_ops, &windowed, 1, true}, {&weir_aggregate_ops, &reduce, 1, false},
+    {&weir_table_ops, &table, 1, false},       {&weir_join_ops, &join, 1, false},
     {&weir_process_ops, &process, 1, false},
 };
 enum { OPERATORS = sizeof operators / sizeof operators[0] };

@@ -82,9 +82,8 @@ static void walk_topics(struct weir_log *log)
 static void walk_producer(struct weir_log *log)
 {
     struct weir_producer *producer;
-    struct weir_record record = {.key = {(const uint8_t *)"k", 1},
-                                 .value = {(const uint8_t *)"v", 1},
-                                 .timestamp_ms = -1};
+    struct weir_record record = {
+        .key = {(const uint8_t *)"k", 1}, .value = {(const uint8_t *)"v", 1}, .timestamp_ms = -1};
     GIVES(producer, weir_producer_new(log, NULL, &error));
     SUCCEEDS(weir_producer_send(producer, "in", 0, &record, NULL, &error));
     SUCCEEDS(weir_producer_send(producer, "made", -1, &record, NULL, &error));
@@ -271,7 +270,8 @@ static void refuse_log(void)
     REFUSES_SAYING(weir_topic_configure(NULL, "t", NULL, 0, &error), "weir_topic_configure");
     REFUSES_SAYING(weir_topic_describe(NULL, "t", &description, &error), "weir_topic_describe");
     REFUSES_SAYING(weir_topic_list(NULL, see_topic, NULL, &error), "weir_topic_list");
-    REFUSES_SAYING(weir_topic_offsets(NULL, "t", 0, &offset, &offset, &error), "weir_topic_offsets");
+    REFUSES_SAYING(weir_topic_offsets(NULL, "t", 0, &offset, &offset, &error),
+                   "weir_topic_offsets");
     REFUSES_SAYING(weir_topic_offset_at(NULL, "t", 0, 0, &offset, &error), "weir_topic_offset_at");
     REFUSES_SAYING(weir_committed(NULL, "g", "t", 0, &offset, &error), "weir_committed");
     REFUSES_SAYING(weir_produce(NULL, "t", bytes, bytes, &error), "weir_produce");
@@ -376,42 +376,138 @@ END_TEST
 
 /* ---- declarations on NULL -------------------------------------------------------------------- */
 
-static void on_filter(void) { (void)weir_filter(NULL, visit, NULL); }
-static void on_filter_not(void) { (void)weir_filter_not(NULL, visit, NULL); }
-static void on_map(void) { (void)weir_map(NULL, NULL, NULL, WEIR_STRING, WEIR_STRING); }
-static void on_map_values(void) { (void)weir_map_values(NULL, NULL, NULL, WEIR_STRING); }
-static void on_select_key(void) { (void)weir_select_key(NULL, NULL, NULL, WEIR_STRING); }
-static void on_flat_map(void) { (void)weir_flat_map(NULL, NULL, NULL, WEIR_STRING, WEIR_STRING); }
-static void on_peek(void) { (void)weir_peek(NULL, visit, NULL); }
-static void on_foreach(void) { weir_foreach(NULL, visit, NULL); }
-static void on_merge(void) { (void)weir_merge(NULL, NULL); }
-static void on_split(void) { (void)weir_split(NULL); }
-static void on_branch(void) { (void)weir_branch(NULL, visit, NULL); }
-static void on_branch_default(void) { (void)weir_branch_default(NULL); }
-static void on_repartition(void) { (void)weir_repartition(NULL, "r", 1); }
-static void on_to(void) { weir_to(NULL, "t"); }
-static void on_named(void) { (void)weir_named(NULL, "n"); }
-static void on_group_by_key(void) { (void)weir_group_by_key(NULL); }
-static void on_group_by(void) { (void)weir_group_by(NULL, NULL, NULL, WEIR_STRING); }
-static void on_count(void) { (void)weir_count(NULL, NULL); }
-static void on_reduce(void) { (void)weir_reduce(NULL, NULL, NULL, NULL); }
-static void on_aggregate(void) { (void)weir_aggregate(NULL, NULL, NULL, NULL, WEIR_INT64, NULL); }
-static void on_windowed_by(void) { (void)weir_windowed_by(NULL, (struct weir_tumbling){1, 0}); }
-static void on_windowed_count(void) { (void)weir_windowed_count(NULL, NULL); }
-static void on_windowed_reduce(void) { (void)weir_windowed_reduce(NULL, NULL, NULL, NULL); }
+static void on_filter(void)
+{
+    (void)weir_filter(NULL, visit, NULL);
+}
+static void on_filter_not(void)
+{
+    (void)weir_filter_not(NULL, visit, NULL);
+}
+static void on_map(void)
+{
+    (void)weir_map(NULL, NULL, NULL, WEIR_STRING, WEIR_STRING);
+}
+static void on_map_values(void)
+{
+    (void)weir_map_values(NULL, NULL, NULL, WEIR_STRING);
+}
+static void on_select_key(void)
+{
+    (void)weir_select_key(NULL, NULL, NULL, WEIR_STRING);
+}
+static void on_flat_map(void)
+{
+    (void)weir_flat_map(NULL, NULL, NULL, WEIR_STRING, WEIR_STRING);
+}
+static void on_peek(void)
+{
+    (void)weir_peek(NULL, visit, NULL);
+}
+static void on_foreach(void)
+{
+    weir_foreach(NULL, visit, NULL);
+}
+static void on_merge(void)
+{
+    (void)weir_merge(NULL, NULL);
+}
+static void on_split(void)
+{
+    (void)weir_split(NULL);
+}
+static void on_branch(void)
+{
+    (void)weir_branch(NULL, visit, NULL);
+}
+static void on_branch_default(void)
+{
+    (void)weir_branch_default(NULL);
+}
+static void on_repartition(void)
+{
+    (void)weir_repartition(NULL, "r", 1);
+}
+static void on_to(void)
+{
+    weir_to(NULL, "t");
+}
+static void on_named(void)
+{
+    (void)weir_named(NULL, "n");
+}
+static void on_group_by_key(void)
+{
+    (void)weir_group_by_key(NULL);
+}
+static void on_group_by(void)
+{
+    (void)weir_group_by(NULL, NULL, NULL, WEIR_STRING);
+}
+static void on_count(void)
+{
+    (void)weir_count(NULL, NULL);
+}
+static void on_reduce(void)
+{
+    (void)weir_reduce(NULL, NULL, NULL, NULL);
+}
+static void on_aggregate(void)
+{
+    (void)weir_aggregate(NULL, NULL, NULL, NULL, WEIR_INT64, NULL);
+}
+static void on_windowed_by(void)
+{
+    (void)weir_windowed_by(NULL, (struct weir_tumbling){1, 0});
+}
+static void on_windowed_count(void)
+{
+    (void)weir_windowed_count(NULL, NULL);
+}
+static void on_windowed_reduce(void)
+{
+    (void)weir_windowed_reduce(NULL, NULL, NULL, NULL);
+}
 static void on_windowed_aggregate(void)
 {
     (void)weir_windowed_aggregate(NULL, NULL, NULL, NULL, WEIR_INT64, NULL);
 }
-static void on_to_stream(void) { (void)weir_to_stream(NULL); }
-static void on_join(void) { (void)weir_join(NULL, NULL, NULL, NULL, WEIR_STRING); }
-static void on_left_join(void) { (void)weir_left_join(NULL, NULL, NULL, NULL, WEIR_STRING); }
-static void on_process(void) { (void)weir_process(NULL, NULL, NULL, NULL); }
-static void on_process_values(void) { (void)weir_process_values(NULL, NULL, NULL); }
-static void on_stream(void) { (void)weir_stream(NULL, "t", WEIR_STRING, WEIR_STRING); }
-static void on_table(void) { (void)weir_table(NULL, "t", WEIR_STRING, WEIR_STRING, NULL); }
-static void on_add_store(void) { weir_add_store(NULL, "s", WEIR_STRING, WEIR_STRING, NULL); }
-static void on_windowed_serde(void) { (void)weir_windowed_serde(NULL, WEIR_STRING, 1); }
+static void on_to_stream(void)
+{
+    (void)weir_to_stream(NULL);
+}
+static void on_join(void)
+{
+    (void)weir_join(NULL, NULL, NULL, NULL, WEIR_STRING);
+}
+static void on_left_join(void)
+{
+    (void)weir_left_join(NULL, NULL, NULL, NULL, WEIR_STRING);
+}
+static void on_process(void)
+{
+    (void)weir_process(NULL, NULL, NULL, NULL);
+}
+static void on_process_values(void)
+{
+    (void)weir_process_values(NULL, NULL, NULL);
+}
+static void on_stream(void)
+{
+    (void)weir_stream(NULL, "t", WEIR_STRING, WEIR_STRING);
+}
+static void on_table(void)
+{
+    (void)weir_table(NULL, "t", WEIR_STRING, WEIR_STRING, NULL);
+}
+static void on_add_store(void)
+{
+    weir_add_store(NULL, "s", WEIR_STRING, WEIR_STRING, NULL);
+}
+static void on_windowed_serde(void)
+{
+    (void)weir_windowed_serde(NULL, WEIR_STRING, 1);
+}
 
 static const struct {
     const char *name;
@@ -477,9 +573,9 @@ END_TEST
 /* Called above by name, in this file's own words; codes, constants and pure functions have no handle
  * and no error. */
 static const char *const pure[] = {
-    "weir_code_action",       "weir_code_name",        "weir_code_text",
-    "weir_partition_for_key", "weir_serde_bytes",      "weir_serde_double",
-    "weir_serde_int32",       "weir_serde_int64",      "weir_serde_string",
+    "weir_code_action",       "weir_code_name",          "weir_code_text",
+    "weir_partition_for_key", "weir_serde_bytes",        "weir_serde_double",
+    "weir_serde_int32",       "weir_serde_int64",        "weir_serde_string",
     "weir_struct_serialize",  "weir_struct_deserialize",
 };
 

@@ -63,12 +63,12 @@ START_TEST(groups_hold_kafkas_bytes)
 {
     static const uint8_t golden_group[] = {0, 2, 0, 1, 'g'};
     static const uint8_t golden_member[] = {
-        0, 3, 0, 8, 'c', 'o', 'n', 's', 'u', 'm', 'e', 'r', 0, 0, 0, 9, 0, 1, 'r', 0, 1, 'm',
-        0, 0, 0, 0, 0,   0,   3,   0xe8,                          /* since */
-        0, 0, 0, 1, 0,   1,   'm', 0xff, 0xff, 0, 1, 'c', 0, 1, 'h', /* one member */
-        0, 0, 0, 7, 0,   0,   0,   8,   0, 0, 0, 1, 's', 0, 0, 0, 0};
-    static const uint8_t golden_empty[] = {0, 3, 0, 1, 'p', 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
-                                           0, 0, 0, 0, 0,   0, 3, 0xe8, 0, 0, 0, 0};
+        0, 3,   0, 8, 'c', 'o', 'n', 's',  'u',  'm', 'e', 'r', 0,    0, 0,   9, 0,
+        1, 'r', 0, 1, 'm', 0,   0,   0,    0,    0,   0,   3,   0xe8,         /* since */
+        0, 0,   0, 1, 0,   1,   'm', 0xff, 0xff, 0,   1,   'c', 0,    1, 'h', /* one member */
+        0, 0,   0, 7, 0,   0,   0,   8,    0,    0,   0,   1,   's',  0, 0,   0, 0};
+    static const uint8_t golden_empty[] = {0, 3, 0, 1, 'p', 0, 0, 0,    0, 0xff, 0xff, 0xff, 0xff,
+                                           0, 0, 0, 0, 0,   0, 3, 0xe8, 0, 0,    0,    0};
     struct message_stage stage;
     message_stage_init(&stage);
     struct weir_group_metadata_key key;
@@ -88,9 +88,9 @@ START_TEST(groups_hold_kafkas_bytes)
         ck_assert_int_eq(value.generation, i == 0 ? 9 : 0);
         ck_assert_uint_eq(value.members_count, i == 0 ? 1 : 0);
         weir_buffer_reset(&stage.first);
-        ck_code(weir_coordinator_value_encode(&weir_group_metadata_value_type, &value, 3,
-                                              &stage.first),
-                0);
+        ck_code(
+            weir_coordinator_value_encode(&weir_group_metadata_value_type, &value, 3, &stage.first),
+            0);
         ck_assert(weir_slice_equal(weir_buffer_slice(&stage.first), values[i]));
     }
     message_stage_close(&stage);

@@ -196,8 +196,7 @@ START_TEST(admit_takes_times_before_1970)
         struct weir_batch_header header = header_of(&made);
         header.base_timestamp_ms = cases[i].base_ms;
         weir_batch_store_header(made.bytes, &header);
-        struct weir_batch_check check = {.has_oldest = true,
-                                         .oldest_ms = cases[i].base_ms - 19};
+        struct weir_batch_check check = {.has_oldest = true, .oldest_ms = cases[i].base_ms - 19};
         ck_assert_int_eq(admit_with(&stage, &made, check), WEIR_INVALID_TIMESTAMP);
         check.oldest_ms--;
         ck_ok(admit_with(&stage, &made, check), &stage.error);

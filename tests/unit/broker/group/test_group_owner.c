@@ -121,10 +121,8 @@ START_TEST(no_commit_slips_in_behind_the_first)
     ck_ok(engine_commit(&engine, "other", "clicks", 0, 1), &engine.error); /* makes the topic */
     struct weir_offset_entry theirs = entry_of(5);
     struct weir_offset_entry strangers = entry_of(0);
-    struct weir_commit_request first = {.group = weir_text("app"),
-                                        .entries = &theirs,
-                                        .entry_count = 1,
-                                        .is_application = true};
+    struct weir_commit_request first = {
+        .group = weir_text("app"), .entries = &theirs, .entry_count = 1, .is_application = true};
     struct weir_commit_request second = {
         .group = weir_text("app"), .entries = &strangers, .entry_count = 1};
     commit_begin(&first);

@@ -182,13 +182,15 @@ END_TEST
  * of another type or a tombstone takes it back. */
 START_TEST(an_applications_group_is_its_own_until_that_is_taken_back)
 {
-    static const uint8_t kafkas[] = {0,   3,   0, 8, 'c', 'o', 'n', 's', 'u', 'm',  'e',  'r',
-                                     0,   0,   0, 4, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
-                                     0,   0,   0, 9, 0, 0, 0, 0};
+    static const uint8_t kafkas[] = {0,   3, 0, 8, 'c', 'o',  'n',  's',  'u',  'm', 'e',
+                                     'r', 0, 0, 0, 4,   0xff, 0xff, 0xff, 0xff, 0,   0,
+                                     0,   0, 0, 0, 0,   9,    0,    0,    0,    0};
     struct memory memory;
     struct weir_offsets_image image;
-    struct weir_offset_commit commit = {
-        .group = weir_text("app"), .topic = weir_text("t"), .offset = 5, .metadata = weir_text("m")};
+    struct weir_offset_commit commit = {.group = weir_text("app"),
+                                        .topic = weir_text("t"),
+                                        .offset = 5,
+                                        .metadata = weir_text("m")};
     memory_init(&memory);
     weir_offsets_image_init(&image, &memory.budget);
     struct weir_record record = encode_owner(&memory, "app", 7);
@@ -255,9 +257,8 @@ START_TEST(a_snapshot_without_memory_is_none)
         bool has_failed = atomic_load(&memory.heap.fail_at) == 0;
         atomic_store(&memory.heap.fail_at, 0);
         if (rc == 0) {
-            ck_assert_int_eq(weir_snapshot_parse(&memory.budget,
-                                                 weir_buffer_slice(&builder.bytes), count_record,
-                                                 &count, NULL),
+            ck_assert_int_eq(weir_snapshot_parse(&memory.budget, weir_buffer_slice(&builder.bytes),
+                                                 count_record, &count, NULL),
                              0);
             ck_assert_int_eq(count, 3001);
         } else {

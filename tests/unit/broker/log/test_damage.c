@@ -527,8 +527,7 @@ START_TEST(a_shortage_does_not_make_rot_a_torn_tail)
         again();
         weir_sim_disk_count_reset(test.sim, 0);
         weir_sim_disk_plan(test.sim, 0, plan);
-        int rc =
-            weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL);
+        int rc = weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL);
         ck_assert(weir_code_is_shortage(rc) || (rc == 0 && summary.tail_count == 0));
         weir_sim_disk_count_reset(test.sim, 0);
         weir_sim_disk_plan(test.sim, 0, plan);
@@ -634,10 +633,9 @@ START_TEST(damage_that_could_not_be_written_down_is_as_soon_as_it_can)
         test_log_fill(&test, 6);
         int64_t from = test.batches[3].base_offset;
         weir_sim_disk_count_reset(test.sim, 0);
-        weir_sim_disk_plan(
-            test.sim, 0,
-            (struct weir_sim_fault_plan){
-                .fault = WEIR_SIM_FAULT_ENOSPC, .at = 1, .is_sticky = true});
+        weir_sim_disk_plan(test.sim, 0,
+                           (struct weir_sim_fault_plan){
+                               .fault = WEIR_SIM_FAULT_ENOSPC, .at = 1, .is_sticky = true});
         weir_partition_log_damaged(test.log, from, "a reader's crc");
         ck_assert(!test_log_exists(&test, "damage"));
         ck_assert(weir_partition_log_owes_damage(test.log));
@@ -707,7 +705,9 @@ END_TEST
 /* A file that says damage and not which: everything is offline. A newer one is refused. */
 START_TEST(an_unreadable_damage_file_takes_all_offline)
 {
-    static const char *const texts[] = {"", "version=1\n", "from=3\n",
+    static const char *const texts[] = {"",
+                                        "version=1\n",
+                                        "from=3\n",
                                         "version=1\nfrom=3\nend=5\ntime=0\nreason=x",
                                         "version=1\nfrom=-3\nend=5\ntime=0\nreason=x\n",
                                         "version=1\nfrom=3x\nend=5\ntime=0\nreason=x\n"};

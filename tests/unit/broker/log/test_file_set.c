@@ -156,8 +156,8 @@ START_TEST(a_failed_sync_is_told_to_the_owner)
     set.count_max = 1;
     write_to(0);
     weir_sim_disk_count_reset(sim, 0);
-    weir_sim_disk_plan(sim, 0,
-                       (struct weir_sim_fault_plan){WEIR_SIM_FAULT_SYNC, .at = 1, .is_sticky = true});
+    weir_sim_disk_plan(
+        sim, 0, (struct weir_sim_fault_plan){WEIR_SIM_FAULT_SYNC, .at = 1, .is_sticky = true});
     use(1); /* creates, too: its number is 2 */
     weir_sim_disk_plan(sim, 0, (struct weir_sim_fault_plan){0});
     ck_assert(is_open(0));

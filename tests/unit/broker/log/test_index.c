@@ -147,10 +147,10 @@ START_TEST(an_index_that_cannot_be_read_is_not_taken_for_read)
         weir_index_builder_init(&builder, test.env, test.env->budget, test.options.path);
         weir_index_builder_begin(&builder, 0);
         weir_sim_disk_count_reset(test.sim, 0);
-        weir_sim_disk_plan(test.sim, 0,
-                           (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = at});
-        int rc = weir_index_builder_resume(&builder, 4096, test.batches[BATCHES - 1].end_offset,
-                                           &last);
+        weir_sim_disk_plan(
+            test.sim, 0, (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = at});
+        int rc =
+            weir_index_builder_resume(&builder, 4096, test.batches[BATCHES - 1].end_offset, &last);
         weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
         if (at == 1) ck_assert_int_eq(builder.time_file_count, 0);
         if (at == 1) ck_ok(rc, NULL);

@@ -277,8 +277,8 @@ START_TEST(a_snapshot_of_another_version_is_refused)
         struct weir_producer_state read;
         weir_producer_state_init(&read, &budget);
         bytes.data[1] = versions[i];
-        ck_code(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes),
-                                            (struct weir_mono){0}, &error),
+        ck_code(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes), (struct weir_mono){0},
+                                            &error),
                 WEIR_UNSUPPORTED_VERSION);
         weir_producer_state_close(&read);
     }

@@ -163,9 +163,8 @@ START_TEST(one_bad_batch_costs_its_own_records_and_no_others)
             ck_assert_uint_eq(repair.range_count, 1);
             ck_assert_int_eq(repair.ranges[0].from, test.batches[batch].base_offset);
             ck_assert_int_ge(repair.ranges[0].to, test.batches[batch].end_offset);
-            ck_assert_int_eq(repair.end_offset, repair.ranges[0].is_at_end
-                                                    ? repair.ranges[0].to
-                                                    : end_of_model());
+            ck_assert_int_eq(repair.end_offset,
+                             repair.ranges[0].is_at_end ? repair.ranges[0].to : end_of_model());
             weir_repair_close(&repair);
             ck_assert_int_eq(give_all_up(), 1);
             expect_in_service(1);
@@ -336,9 +335,8 @@ START_TEST(producers_are_as_the_log_has_them)
     flip(BATCHES - 1, 70);
     ck_assert_int_eq(give_all_up(), 1);
     ck_ok(test_log_open(&test), &test.error);
-    struct test_append next = {.has_producer = true,
-                               .producer_id = 9,
-                               .sequence = (int32_t)end_of_model()};
+    struct test_append next = {
+        .has_producer = true, .producer_id = 9, .sequence = (int32_t)end_of_model()};
     ck_code(test_log_append(&test, &next, NULL), WEIR_OUT_OF_ORDER_SEQUENCE);
 }
 END_TEST

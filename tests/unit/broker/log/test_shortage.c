@@ -47,8 +47,8 @@ static struct weir_partition_log_state state(void)
 static void begin_shortage(enum weir_sim_fault fault, uint64_t at)
 {
     weir_sim_disk_count_reset(test.sim, 0);
-    weir_sim_disk_plan(
-        test.sim, 0, (struct weir_sim_fault_plan){.fault = fault, .at = at, .is_sticky = true});
+    weir_sim_disk_plan(test.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = fault, .at = at, .is_sticky = true});
 }
 
 static void end_shortage(void)

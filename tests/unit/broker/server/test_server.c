@@ -62,7 +62,7 @@ END_TEST
 START_TEST(another_address_than_loopback_is_refused)
 {
     static const char *const open_to_all[] = {"0.0.0.0:9092", "node-0:9092", "node-0"};
-    static const char *const malformed[] = {"",         "9092", "localhost:", "localhost:99999",
+    static const char *const malformed[] = {"",         "9092", "localhost:",  "localhost:99999",
                                             "::1:9092", "a:b",  "127.0.0.1:-1"};
     struct engine engine;
     struct weir_server *server = NULL;

@@ -422,8 +422,8 @@ static size_t restore_run(struct world *world, size_t store, size_t at, size_t b
         count++;
     }
     const struct weir_changelog_position position = {log->topic_id, log->epoch, (int64_t)at};
-    OK(world, weir_store_restore(weir_state_store(world->state, store), records, count, position,
-                                 error));
+    OK(world,
+       weir_store_restore(weir_state_store(world->state, store), records, count, position, error));
     return at;
 }
 

@@ -401,7 +401,8 @@ START_TEST(damage_that_a_job_reads_is_remembered)
         stage_stop(&stage);
     }
     damage(topic);
-    struct weir_streams *streams = weir_streams_start(stage.log, topology, STAGE_OPTIONS(0), &error);
+    struct weir_streams *streams =
+        weir_streams_start(stage.log, topology, STAGE_OPTIONS(0), &error);
     if (streams != NULL) ck_code(weir_streams_drain(streams, 60000, &error), WEIR_CORRUPT);
     ck_assert_int_eq(error.code, WEIR_CORRUPT);
     char where[64];

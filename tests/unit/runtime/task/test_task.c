@@ -450,7 +450,8 @@ static struct weir_record take_letter(struct weir_arena *arena)
 static struct weir_slice header_of(const struct weir_record *record, const char *key)
 {
     for (size_t i = 0; i < record->header_count; i++) {
-        if (weir_slice_equal(record->headers[i].key, weir_text(key))) return record->headers[i].value;
+        if (weir_slice_equal(record->headers[i].key, weir_text(key)))
+            return record->headers[i].value;
     }
     return weir_null();
 }
@@ -468,7 +469,7 @@ START_TEST(a_dead_letter_that_is_too_large_is_cut_to_fit)
         size_t key_size, value_size;
         bool is_cut;
     } sizes[] = {
-        {1, 100, false}, {1, 600, true},    {1, 5000, true},  {500, 1, false},
+        {1, 100, false},  {1, 600, true},    {1, 5000, true},  {500, 1, false},
         {500, 50, false}, {500, 5000, true}, {800, 800, true}, {5000, 10, true},
     };
     const size_t key_size = sizes[_i].key_size, value_size = sizes[_i].value_size;
