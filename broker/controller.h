@@ -50,8 +50,11 @@ struct weir_topic_removal {
     bool needs_work;   /* something was short: another try at `retry_at` */
     struct weir_mono retry_at;
     int64_t retry_ms; /* between the last two tries; 0: nothing was short yet */
+    enum weir_code short_of;
+    bool is_long; /* it takes too long to be waited for */
     struct weir_metadata_change *waiting;
-    void (*then)(struct weir_topic_removal *removal); /* all is gone */
+    void (*waits)(struct weir_topic_removal *removal); /* once, when `is_long`; or NULL */
+    void (*then)(struct weir_topic_removal *removal);  /* all is gone */
     int rc;
     struct weir_error error;
 };
@@ -178,7 +181,10 @@ bool weir_topic_removal_retry(struct weir_controller *controller);
 /** Put `change` off until the removal of its name is through; false if there is none. */
 bool weir_topic_removal_defer(struct weir_controller *controller,
                               struct weir_metadata_change *change);
-bool weir_topic_removal_is_on(const struct weir_controller *controller, struct weir_slice name);
+/** May a topic of this name be made? 0; WEIR_CHANGE_WAITS while one is being removed; the code of a
+ * shortage that the removal waits for, to be tried again. */
+int weir_topic_removal_check(const struct weir_controller *controller, struct weir_slice name,
+                             struct weir_error *error);
 /** Finish what a crash interrupted: before the actors run. Blocks. */
 int weir_topic_removal_mend(struct weir_controller *controller, struct weir_error *error);
 

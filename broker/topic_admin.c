@@ -78,7 +78,8 @@ int weir_controller_build_topic(struct weir_controller *controller, struct weir_
     }
     rc = check_collision(controller, plan->name, error);
     if (rc < 0) return rc;
-    if (weir_topic_removal_is_on(controller, plan->name)) return WEIR_CHANGE_WAITS;
+    rc = weir_topic_removal_check(controller, plan->name, error);
+    if (rc != 0) return rc;
     rc = check_partition_count(count, error);
     if (rc < 0) return rc;
 
@@ -282,11 +283,12 @@ static void show(const struct weir_controller *controller, const struct weir_top
     request->config = weir_controller_config(controller, topic);
 }
 
+/* `request` is NULL if it has been answered before its change came to its end. */
 static void answer(struct topic_change *change)
 {
     struct weir_topic_request *request = change->request;
     weir_free(change);
-    weir_request_reply(&request->request, 0);
+    if (request != NULL) weir_request_reply(&request->request, 0);
 }
 
 static void told(void *context)
@@ -294,9 +296,22 @@ static void told(void *context)
     answer(context);
 }
 
+static struct topic_change *change_of(struct weir_topic_removal *removal)
+{
+    return (struct topic_change *)((char *)removal - offsetof(struct topic_change, removal));
+}
+
 static void removed(struct weir_topic_removal *removal)
 {
-    answer((struct topic_change *)((char *)removal - offsetof(struct topic_change, removal)));
+    answer(change_of(removal));
+}
+
+static void removal_waits(struct weir_topic_removal *removal)
+{
+    struct topic_change *change = change_of(removal);
+    struct weir_topic_request *request = change->request;
+    change->request = NULL;
+    weir_request_reply(&request->request, 0);
 }
 
 /* Open logs take the new configuration over before the answer goes out. */
@@ -333,6 +348,7 @@ static void written(struct weir_controller *controller, struct weir_metadata_cha
     if (request->validate_only) {
         answer(mine);
     } else if (request->operation == WEIR_TOPIC_DELETE) {
+        mine->removal.waits = removal_waits;
         mine->removal.then = removed;
         weir_topic_removal_begin(controller, &mine->removal);
     } else if (request->operation == WEIR_TOPIC_ALTER_CONFIG) {

@@ -124,6 +124,16 @@ static void unlink_removal(struct weir_topic_removal *removal)
     *link = removal->next;
 }
 
+/* Those that want the topic's name go on: to have it, or to hear that it is not free yet. */
+static void let_go(struct weir_topic_removal *removal)
+{
+    while (removal->waiting != NULL) {
+        struct weir_metadata_change *change = removal->waiting;
+        removal->waiting = change->next;
+        weir_controller_submit(removal->controller, change);
+    }
+}
+
 static void end_removal(struct weir_topic_removal *removal)
 {
     struct weir_controller *controller = removal->controller;
@@ -135,15 +145,13 @@ static void end_removal(struct weir_topic_removal *removal)
     }
     if (removal->rc == WEIR_IO) weir_broker_go_offline(broker, &removal->error);
     unlink_removal(removal);
-    while (removal->waiting != NULL) {
-        struct weir_metadata_change *change = removal->waiting;
-        removal->waiting = change->next;
-        weir_controller_submit(controller, change);
-    }
+    let_go(removal);
     removal->then(removal);
 }
 
-/* In a shortage it goes on where it stopped, after a moment that becomes longer: each try syncs. */
+/* In a shortage it goes on where it stopped, after a moment that becomes longer: each try syncs. When that is
+ * as long as it gets nobody waits for it any more: the deletion is durable, and a close of the port
+ * would wait for its answer. */
 static void wait_shortage(struct weir_topic_removal *removal)
 {
     struct weir_broker *broker = removal->controller->broker;
@@ -152,10 +160,15 @@ static void wait_shortage(struct weir_topic_removal *removal)
         weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.removal_waits", "topic=%s reason=%s",
                  removal->name, weir_log_quote(text, sizeof text, removal->error.text));
     }
+    removal->short_of = (enum weir_code)removal->rc; /* a worker sets that one */
     int64_t longer_ms = removal->retry_ms == 0 ? RETRY_FIRST_MS : 2 * removal->retry_ms;
     removal->retry_ms = longer_ms < RETRY_MOST_MS ? longer_ms : RETRY_MOST_MS;
     removal->needs_work = true;
     removal->retry_at = weir_mono_after_ms(weir_mono_now(broker->env), removal->retry_ms);
+    if (removal->retry_ms < RETRY_MOST_MS || removal->is_long) return;
+    removal->is_long = true;
+    let_go(removal);
+    if (removal->waits != NULL) removal->waits(removal);
 }
 
 static void done(struct weir_message *message)
@@ -259,9 +272,15 @@ bool weir_topic_removal_defer(struct weir_controller *controller,
     return true;
 }
 
-bool weir_topic_removal_is_on(const struct weir_controller *controller, struct weir_slice name)
+int weir_topic_removal_check(const struct weir_controller *controller, struct weir_slice name,
+                             struct weir_error *error)
 {
-    return find(controller, name) != NULL;
+    const struct weir_topic_removal *removal = find(controller, name);
+    if (removal == NULL) return 0;
+    if (!removal->is_long) return WEIR_CHANGE_WAITS;
+    return weir_error_set(error, removal->short_of,
+                          "topic '%s' is being deleted, which waits (%s): try again later",
+                          removal->name, weir_code_text(removal->short_of));
 }
 
 /* ---- after a crash --------------------------------------------------------------------------- */
