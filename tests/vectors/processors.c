@@ -151,10 +151,12 @@ int program_process(struct weir_process *process, void *state, struct weir_call 
                           .use = use,
                           .key_object = key,
                           .time_ms = call->timestamp_ms};
-    char copy[1024], *rest = NULL;
+    /* What is forwarded is read later, and may be a part of the program. */
+    char *rest = NULL, *copy = weir_scope_alloc(call->scope, strlen(use->program) + 1);
+    if (copy == NULL) return WEIR_NO_MEMORY;
+    strcpy(copy, use->program);
     (void)object_to_text(call, use->key, key, &scene.key);
     (void)object_to_text(call, use->value, value, &scene.value);
-    (void)snprintf(copy, sizeof copy, "%.1000s", use->program);
     int rc = 0;
     for (char *text = strtok_r(copy, ";", &rest); rc >= 0 && text != NULL && !scene.is_stopped;
          text = strtok_r(NULL, ";", &rest)) {
