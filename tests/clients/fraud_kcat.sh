@@ -38,6 +38,7 @@ wait_for_alerts() {
 
 # read_alerts OFFSET: from there on, until it is ended (kcat ends by itself when the broker goes)
 read_alerts() {
+    : >>"$work/seen" # there before anybody looks at it
     kcat -b "$broker" -q -C -u -t alerts -p 0 -o "$1" -f '%o %s\n' >>"$work/seen" 2>"$work/reader.log" &
     reader=$!
 }
