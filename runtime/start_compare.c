@@ -35,11 +35,6 @@ static int add_of(struct weir_start_differences *found, struct weir_start_topic 
                                                      .other = topic->owner});
 }
 
-static bool is_same_id(const struct weir_uuid *a, const struct weir_uuid *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
 static enum weir_own_topic_phase phase_of(const struct weir_start_topic *topic)
 {
     return topic->record != NULL ? topic->record->phase : WEIR_OWN_TOPIC_NONE;
@@ -194,7 +189,7 @@ bool weir_start_is_ours(const struct weir_start_topic *topic)
     const struct weir_own_topic *record = topic->record;
     if (!topic->exists) return false;
     bool is_recorded = record != NULL && record->phase != WEIR_OWN_TOPIC_MAKING &&
-                       is_same_id(&record->id, &topic->id);
+                       weir_start_is_same_id(&record->id, &topic->id);
     return is_recorded || is_named_by_commit(topic);
 }
 

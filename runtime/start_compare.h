@@ -1,6 +1,8 @@
 #ifndef WEIR_RUNTIME_START_COMPARE_H
 #define WEIR_RUNTIME_START_COMPARE_H
 
+#include <string.h>
+
 #include "runtime/application.h"
 #include "runtime/task/commit_metadata.h"
 #include "weir/streams.h"
@@ -163,5 +165,10 @@ enum weir_start_verdict {
 int weir_start_decide(const struct weir_start_facts *facts,
                       const struct weir_start_differences *found, enum weir_on_mismatch choice,
                       struct weir_error *error);
+
+static inline bool weir_start_is_same_id(const struct weir_uuid *a, const struct weir_uuid *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
 
 #endif

@@ -78,10 +78,7 @@ enum { WEIR_START_AGAIN = 1 };
 /** One more answer is waited for before the next step. */
 struct weir_request weir_start_asked(struct weir_start *start);
 int weir_start_no_memory(struct weir_error *error);
-static inline bool weir_start_is_same_id(const struct weir_uuid *a, const struct weir_uuid *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
+
 static inline bool weir_start_is_internal(const struct weir_start_topic *topic)
 {
     return topic->role == WEIR_START_REPARTITION || topic->role == WEIR_START_CHANGELOG;
