@@ -212,12 +212,39 @@ int64_t weir_start_input_position(const struct weir_start_partition *partition)
     return position > partition->log_start ? position : partition->log_start;
 }
 
+/* Whatever may cut a log raises its leader epoch: an unclean stop, a cut. So where the epoch has not
+ * risen since the commit and the end is lower, or where the epoch itself is lower, the log is not the
+ * one that was read: an older copy of it was put back. */
+static bool is_older_copy(const struct weir_start_partition *partition)
+{
+    if (partition->committed_epoch < 0) return false; /* it names none */
+    if (partition->leader_epoch < partition->committed_epoch) return true;
+    return partition->leader_epoch == partition->committed_epoch &&
+           partition->log_end < partition->committed;
+}
+
+static int add_older_copy(struct weir_start_differences *found, struct weir_start_topic *topic,
+                          int32_t p)
+{
+    const struct weir_start_partition *partition = &topic->partitions[p];
+    return add(found, (struct weir_start_difference){.what = WEIR_START_INPUT_OLDER,
+                                                     .topic = topic,
+                                                     .topic_name = topic->name,
+                                                     .of = topic->of,
+                                                     .partition = p,
+                                                     .a = partition->committed,
+                                                     .b = partition->log_end,
+                                                     .a_epoch = partition->committed_epoch,
+                                                     .b_epoch = partition->leader_epoch});
+}
+
 /* Lost with the power where flush.policy is os, or gone by retention: the job goes on, and says
  * so. */
 static int compare_position(struct weir_start_topic *topic, int32_t p,
                             struct weir_start_differences *found)
 {
     const struct weir_start_partition *partition = &topic->partitions[p];
+    if (is_older_copy(partition)) return add_older_copy(found, topic, p);
     int64_t end =
         partition->epoch_end < partition->log_end ? partition->epoch_end : partition->log_end;
     if (end < partition->committed) {

@@ -115,6 +115,7 @@ enum weir_start_what {
     WEIR_START_INPUT_REPLACED_STATELESS,
     WEIR_START_INPUT_MORE,
     WEIR_START_INPUT_FEWER,
+    WEIR_START_INPUT_OLDER,
     WEIR_START_INPUT_TAIL_LOST,
     WEIR_START_INPUT_TRIMMED,
 };
@@ -127,6 +128,8 @@ struct weir_start_difference {
     int32_t partition;
     int64_t a; /* what the text calls {a} and {b} */
     int64_t b;
+    int32_t a_epoch; /* the leader epochs of these offsets, {c} and {d} */
+    int32_t b_epoch;
     const char *other; /* {other} */
 };
 

@@ -17,7 +17,8 @@
 enum weight { NOTED, CHOOSE, FINAL };
 enum empties { KEEPS, TOPIC, READERS, FED, EVERYTHING };
 
-/* {t} topic, {p} partition, {o} store or application, {x} the other one, {a} and {b} numbers. */
+/* {t} topic, {p} partition, {o} store or application, {x} the other one, {a} and {b} numbers,
+ * {c} and {d} their leader epochs. */
 static const struct row {
     const char *name;
     enum weight weight;
@@ -102,6 +103,10 @@ static const struct row {
          "in other partitions than their state"},
     [WEIR_START_INPUT_FEWER] = {"input-fewer", CHOOSE, READERS,
                                 "input topic '{t}' had {a} partitions and has {b} now"},
+    [WEIR_START_INPUT_OLDER] =
+        {"input-older", CHOOSE, FED,
+         "input topic '{t}' partition {p} ends at {b} in leader epoch {d}, and the last commit is "
+         "at {a} in leader epoch {c}: an older copy of its log was put back"},
     [WEIR_START_INPUT_TAIL_LOST] =
         {"input-tail-lost", NOTED, KEEPS,
          "input topic '{t}' partition {p} has lost its records {a} to {b}, "
@@ -151,6 +156,12 @@ static size_t put(const struct weir_start_difference *difference, char field, ch
         break;
     case 'b':
         count = snprintf(to, size, "%" PRId64, difference->b);
+        break;
+    case 'c':
+        count = snprintf(to, size, "%" PRId32, difference->a_epoch);
+        break;
+    case 'd':
+        count = snprintf(to, size, "%" PRId32, difference->b_epoch);
         break;
     default:
         weir_assert(false && "a field that the texts do not have");

@@ -152,6 +152,15 @@ int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error
     return 0;
 }
 
+/* Where an epoch ended that the log has not reached. An internal topic has one writer, and this is
+ * another log than the one that its commit covers: nothing of it counts. Of an input all that is there
+ * is of an earlier epoch, so its end has to do, as for a consumer. */
+static int64_t unreached_end(const struct weir_start_topic *topic,
+                             const struct weir_start_partition *partition)
+{
+    return weir_start_is_internal(topic) ? partition->log_start : partition->log_end;
+}
+
 static int take_epochs(struct weir_start *start, struct weir_error *error)
 {
     size_t next = 0;
@@ -166,9 +175,8 @@ static int take_epochs(struct weir_start *start, struct weir_error *error)
                 return weir_error_wrap(error, asked->request.rc,
                                        "leader epochs of '%s' partition %" PRId32, topic->name, p);
             }
-            /* An epoch that the log has not reached: it is another log than the commit's. */
             bool is_known = asked->end_offset >= 0;
-            partition->epoch_end = is_known ? asked->end_offset : partition->log_start;
+            partition->epoch_end = is_known ? asked->end_offset : unreached_end(topic, partition);
         }
     }
     weir_assert(next == start->epoch_count);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/small_file.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static struct stage stage;
@@ -54,6 +55,18 @@ static const struct weir_topology *counting(void)
     return count_into(&plan, "in", "counts");
 }
 
+/* The latest value of each key of "in", which is also where the table is restored from. */
+static const struct weir_topology *table(void)
+{
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    int32_t node = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_table, source, -1, NULL);
+    int32_t store = plan_store(&plan, 0, node, "table", WEIR_STORE_ROCKSDB);
+    plan.stores[store].source_topic = in;
+    return plan_done(&plan);
+}
+
 static void run(const struct weir_topology *topology, enum weir_on_mismatch choice)
 {
     stage_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice));
@@ -83,6 +96,12 @@ static void expect_refused(const struct weir_topology *topology, enum weir_on_mi
 static void expect_count(const char *key, uint64_t count)
 {
     ck_assert_uint_eq(stage_stored(&stage, 0, key), count);
+}
+
+static void compacted(const char *topic)
+{
+    const struct weir_config policy = {"cleanup.policy", "compact"};
+    ck_ok(weir_topic_configure(stage.log, topic, &policy, 1, &stage.error), &stage.error);
 }
 
 static void delete_topic(const char *name)
@@ -167,24 +186,30 @@ static void send_describe(struct weir_broker *broker, void *of)
     weir_broker_describe_partition(broker, of);
 }
 
-/* As if a job had been there in between: `in` is processed up to its end. */
-static void commit_to_end(void)
+/* As a job of a later leader epoch would have committed it. */
+static void commit_in(int64_t offset, int32_t leader_epoch)
 {
     struct weir_arena arena;
     weir_arena_init(&arena, stage.env->budget, 0);
-    struct weir_describe_partition_request in = {.of = {weir_text("in"), 0}};
-    ask(&in.request, send_describe, &in);
     const struct weir_commit_metadata metadata = {.partition_time_ms = 5000, .end_offset = -1};
     const struct weir_offset_entry entry = {
         .partition = {weir_text("in"), 0},
-        .offset = in.state.end_offset,
-        .leader_epoch = in.state.leader_epoch,
+        .offset = offset,
+        .leader_epoch = leader_epoch,
         .metadata = weir_commit_metadata_encode(&metadata, &arena),
     };
     struct weir_commit_request commit = {
         .group = weir_text("app"), .entries = &entry, .entry_count = 1, .is_application = true};
     ask(&commit.request, send_commit, &commit);
     weir_arena_close(&arena);
+}
+
+/* As if a job had been there in between: `in` is processed up to its end. */
+static void commit_to_end(void)
+{
+    struct weir_describe_partition_request in = {.of = {weir_text("in"), 0}};
+    ask(&in.request, send_describe, &in);
+    commit_in(in.state.end_offset, in.state.leader_epoch);
 }
 
 /* ---- whose is it ----------------------------------------------------------------------------- */
@@ -426,6 +451,110 @@ START_TEST(an_input_made_anew_is_read_from_its_beginning_without_state)
 }
 END_TEST
 
+static void close_log(void)
+{
+    ck_ok(weir_close(stage.log, &stage.error), &stage.error);
+}
+
+static int remove_one(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct weir_log_path path = weir_log_path(context, name);
+    (void)kind;
+    return weir_remove(stage.env, path.text, &stage.error);
+}
+
+/* From the other node's disk to this one's, into the same folder. */
+static int copy_one(void *context, const char *name, enum weir_file_kind kind)
+{
+    struct weir_env *backup = weir_sim_node(stage.sim, 1);
+    struct weir_log_path path = weir_log_path(context, name);
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, stage.env->budget, 0);
+    ck_assert_int_eq(kind, WEIR_FILE_REGULAR);
+    ck_ok(weir_small_file_read(backup, path.text, 1 << 26, &bytes, &stage.error), &stage.error);
+    const struct weir_small_file_replace file = {.env = stage.env,
+                                                 .directory = context,
+                                                 .name = name,
+                                                 .bytes = weir_buffer_slice(&bytes),
+                                                 .is_durable = true};
+    ck_ok(weir_small_file_replace(&file, &stage.error), &stage.error);
+    weir_buffer_close(&bytes);
+    return 0;
+}
+
+/* Twice a job runs over `in`, and then the folder of `in` is as it was after the first time. */
+static void put_back_an_older_folder(void)
+{
+    char folder[] = "data/log/in-0";
+    run_before("aaab");
+    close_log();
+    weir_sim_disk_copy(stage.sim, 0, 1);
+    stage_revive(&stage);
+    produce(0, "aac");
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    close_log();
+    ck_ok(weir_list(stage.env, folder, remove_one, folder, &stage.error), &stage.error);
+    ck_ok(weir_list(weir_sim_node(stage.sim, 1), folder, copy_one, folder, &stage.error),
+          &stage.error);
+    stage_revive(&stage);
+    ck_assert_int_eq(stage_end(&stage, "in", 0), 4);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 7);
+}
+
+START_TEST(an_older_folder_of_an_input_is_refused)
+{
+    put_back_an_older_folder();
+    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE,
+                   "'in' partition 0 ends at 4 in leader epoch 0, and the last commit is at 7 in "
+                   "leader epoch 0");
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
+    bool goes_on = _i == 0;
+    run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    produce(0, "a");
+    stage_drain(&stage);
+    expect_count("a", goes_on ? 1 : 4);
+    expect_count("b", goes_on ? 0 : 1);
+    stage_stop(&stage);
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+}
+END_TEST
+
+/* The log is of before the epoch that the commit names. It is not read again from its start: that
+ * would count every record twice. */
+START_TEST(an_input_of_a_lower_epoch_is_gone_on_with_where_it_ends)
+{
+    run_before("aaa");
+    commit_in(_i == 0 ? 5 : 2, 9);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "in leader epoch 9");
+    run(counting(), WEIR_ON_MISMATCH_START_EMPTY);
+    produce(0, "bb");
+    stage_drain(&stage);
+    expect_count("a", _i == 0 ? 0 : 1);
+    expect_count("b", 2);
+}
+END_TEST
+
+/* A table over such a topic is what the topic says. */
+START_TEST(a_table_of_an_older_topic_is_what_it_says)
+{
+    stage_topic(&stage, "in", 1);
+    compacted("in");
+    produce(0, "abc");
+    run(table(), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    commit_in(8, 9);
+    expect_refused(table(), WEIR_ON_MISMATCH_REFUSE, "in leader epoch 9");
+    run(table(), WEIR_ON_MISMATCH_START_EMPTY);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 3);
+    produce(0, "d");
+    stage_drain(&stage);
+    expect_count("a", 1);
+    expect_count("d", 1);
+}
+END_TEST
+
 START_TEST(a_rebuild_is_refused_where_the_inputs_beginning_is_gone)
 {
     run_before("abc");
@@ -437,18 +566,6 @@ START_TEST(a_rebuild_is_refused_where_the_inputs_beginning_is_gone)
 END_TEST
 
 /* ---- power and kill -------------------------------------------------------------------------- */
-
-/* The latest value of each key of "in", which is also where the table is restored from. */
-static const struct weir_topology *table(void)
-{
-    plan = (struct plan){0};
-    int32_t in = plan_topic(&plan, "in", false);
-    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
-    int32_t node = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_table, source, -1, NULL);
-    int32_t store = plan_store(&plan, 0, node, "table", WEIR_STORE_ROCKSDB);
-    plan.stores[store].source_topic = in;
-    return plan_done(&plan);
-}
 
 static void os_topic(const char *name)
 {
@@ -480,12 +597,6 @@ START_TEST(no_record_is_skipped_behind_a_lost_tail)
     ck_assert_int_gt(lost, 0); /* or nothing was shown */
 }
 END_TEST
-
-static void compacted(const char *topic)
-{
-    const struct weir_config policy = {"cleanup.policy", "compact"};
-    ck_ok(weir_topic_configure(stage.log, topic, &policy, 1, &stage.error), &stage.error);
-}
 
 /* A table whose topic serves as its changelog is what its topic says: rows of records that were lost with
  * the power do not stay, even where others have taken their offsets before the store is looked at. */
@@ -673,6 +784,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, more_partitions_of_an_input_are_simply_read_without_state);
     tcase_add_loop_test(tests, an_input_made_anew_is_refused_where_there_is_state, 0, 2);
     tcase_add_test(tests, an_input_made_anew_is_read_from_its_beginning_without_state);
+    tcase_add_loop_test(tests, an_older_folder_of_an_input_is_refused, 0, 2);
+    tcase_add_loop_test(tests, an_input_of_a_lower_epoch_is_gone_on_with_where_it_ends, 0, 2);
+    tcase_add_test(tests, a_table_of_an_older_topic_is_what_it_says);
     tcase_add_test(tests, a_rebuild_is_refused_where_the_inputs_beginning_is_gone);
     suite_add_tcase(suite, tests);
 

@@ -1,4 +1,5 @@
 /* The comparison of a start, without a log: facts in, differences and a verdict out. */
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/start_internal.h"
@@ -270,6 +271,7 @@ END_TEST
 
 START_TEST(a_lost_tail_of_an_input_is_noted_and_passed)
 {
+    partitions[INPUT][1].leader_epoch = 1; /* it has risen since */
     partitions[INPUT][1].epoch_end = 7;
     partitions[INPUT][1].log_end = 30;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
@@ -279,6 +281,52 @@ START_TEST(a_lost_tail_of_an_input_is_noted_and_passed)
     weir_start_difference_text(&found.items[0], text, sizeof text);
     ck_assert_str_eq(text, "input topic 'in' partition 1 has lost its records 7 to 10, which were "
                            "processed; the job goes on at 7");
+}
+END_TEST
+
+/* What the log says now, against a commit of offset 10 in epoch 3, and where the job may go on. */
+static const struct {
+    int32_t leader_epoch;
+    int64_t log_end;
+    int64_t position;
+    bool is_older;
+} copies[] = {
+    {3, 10, 10, false}, {3, 30, 10, false}, {3, 9, 9, true},  {3, 0, 0, true},
+    {2, 9, 9, true},    {2, 30, 10, true},  {4, 9, 9, false},
+};
+enum { COPIES = sizeof copies / sizeof copies[0] };
+
+/* The epoch rises with whatever may cut a log, so one that has not risen tells of an older copy. */
+START_TEST(an_older_copy_of_an_input_is_refused)
+{
+    struct weir_start_partition *partition = &partitions[INPUT][1];
+    partition->committed_epoch = 3;
+    partition->leader_epoch = copies[_i].leader_epoch;
+    partition->log_end = copies[_i].log_end;
+    ck_assert_int_eq(weir_start_input_position(partition), copies[_i].position);
+    int rc = decide(WEIR_ON_MISMATCH_REFUSE);
+    ck_assert_int_eq(rc, copies[_i].is_older ? WEIR_MISMATCH : WEIR_START_GO_ON);
+    if (!copies[_i].is_older) return;
+    char text[WEIR_ERROR_TEXT_SIZE];
+    (void)snprintf(
+        text, sizeof text,
+        "input topic 'in' partition 1 ends at %d in leader epoch %d, and the last commit "
+        "is at 10 in leader epoch 3",
+        (int)copies[_i].log_end, (int)copies[_i].leader_epoch);
+    ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_REBUILD"));
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied);
+}
+END_TEST
+
+/* A commit without an epoch, as older clients write it, proves nothing. */
+START_TEST(a_commit_without_an_epoch_does_not_tell_of_an_older_copy)
+{
+    partitions[INPUT][1].committed_epoch = -1;
+    partitions[INPUT][1].log_end = 9;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_INPUT_TAIL_LOST);
 }
 END_TEST
 
@@ -409,6 +457,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_topic_that_is_not_ours_cannot_be_chosen_away);
     tcase_add_test(tests, an_empty_topic_with_an_intent_is_ours);
     tcase_add_test(tests, a_lost_tail_of_an_input_is_noted_and_passed);
+    tcase_add_loop_test(tests, an_older_copy_of_an_input_is_refused, 0, COPIES);
+    tcase_add_test(tests, a_commit_without_an_epoch_does_not_tell_of_an_older_copy);
     tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
     tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
     tcase_add_test(tests, a_repartition_topic_may_lose_what_was_processed);
