@@ -61,6 +61,19 @@ int weir_fold_batches(struct weir_fold *fold, struct weir_slice batches, struct 
     return 0;
 }
 
+/* What came does not fold. If the disk is why, the log notes it: as with any reader of a partition
+ * (damage_report.c), the batch is read once more, past every cache. */
+static void check_disk(const struct weir_fold *fold, struct weir_partition_log *log)
+{
+    struct weir_log_read check = {
+        .offset = fold->next_offset, .offset_max = INT64_MAX, .checks_disk = true};
+    if (weir_log_read_begin(log, &check) == WEIR_END) {
+        weir_log_read_run(&check);
+        (void)weir_log_read_end(&check); /* the first error is the news */
+    }
+    weir_log_read_release(&check);
+}
+
 /* Read once from `next_offset` and fold in what came. */
 static int fold_read(struct weir_fold *fold, struct weir_partition_log *log, int64_t end_offset,
                      struct weir_error *error)
@@ -85,6 +98,7 @@ static int fold_read(struct weir_fold *fold, struct weir_partition_log *log, int
                             (long long)fold->next_offset, (long long)end_offset);
     }
     weir_log_read_release(&read);
+    if (rc == WEIR_CORRUPT) check_disk(fold, log);
     return rc;
 }
 

@@ -38,13 +38,14 @@ void weir_fold_close(struct weir_fold *fold);
 /**
  * Bring a fresh state machine to the end of `log`. The caller owns the log; blocks.
  * Errors: WEIR_CORRUPT (a damaged record, a log that begins above every snapshot that can be read)
- *         and what the log and `apply` give. The state machine is to be thrown away then.
+ *         and what the log and `apply` give. The state machine is to be thrown away then. Damage that
+ *         the disk confirms is noted in the log: it is offline from there on, after the next open too.
  */
 int weir_fold_restore(struct weir_fold *fold, struct weir_env *env, struct weir_partition_log *log,
                       const char *folder, struct weir_error *error);
 
 /** Fold in what `log` has from `next_offset` up to `end_offset`: what a failure left out. Reads in
- * place; nothing to do in the usual case. */
+ * place; nothing to do in the usual case. Damage is noted as above, and the partition is to look for it. */
 int weir_fold_catch_up(struct weir_fold *fold, struct weir_partition_log *log, int64_t end_offset,
                        struct weir_error *error);
 

@@ -289,6 +289,13 @@ static int print_batch(struct consumption *run, struct place_fetch_partition *pa
     return rc < 0 ? rc : 0;
 }
 
+static void report_damage(struct consumption *run, const struct place_fetch_partition *partition)
+{
+    const struct place_ops *ops = run->place->ops;
+    if (ops->report_damage == NULL) return;
+    ops->report_damage(run->place, run->topic, partition->partition, partition->offset);
+}
+
 /* All whole batches that came of one partition. */
 static int print_batches(struct consumption *run, struct place_fetch_partition *partition,
                          int64_t to, struct weir_error *error)
@@ -303,6 +310,7 @@ static int print_batches(struct consumption *run, struct place_fetch_partition *
             rc = print_batch(run, partition, weir_slice(left.data, weir_batch_size(&header)), to,
                              error);
         }
+        if (rc == WEIR_CORRUPT) report_damage(run, partition);
         if (rc < 0) {
             return weir_error_wrap(error, rc, "read '%s' partition %d from offset %lld", run->topic,
                                    (int)partition->partition, (long long)partition->offset);

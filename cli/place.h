@@ -121,6 +121,11 @@ struct place_ops {
                      int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error);
     int (*produce)(struct place *place, struct place_produce *produce, struct weir_error *error);
     int (*fetch)(struct place *place, struct place_fetch *fetch, struct weir_error *error);
+    /* The batch that holds `offset` was fetched and is damaged: the partition reads it once more, past
+     * every cache, and is offline from there on if the disk is why. NULL: the protocol has no word for
+     * it, and a server hears of it from its own readers. */
+    void (*report_damage)(struct place *place, const char *topic, int32_t partition,
+                          int64_t offset);
 };
 
 /* What every place begins with. */

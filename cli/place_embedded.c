@@ -314,6 +314,15 @@ static int embedded_fetch(struct place *place, struct place_fetch *fetch, struct
     return 0;
 }
 
+static void embedded_report_damage(struct place *place, const char *topic, int32_t partition,
+                                   int64_t offset)
+{
+    struct weir_damage_report report = {.of = {weir_text(topic), partition}, .offset = offset};
+    if (wait_begin(place, &report.request, NULL) < 0) return;
+    weir_broker_report_damage(broker_of(place), &report);
+    (void)wait_for(place, &report.request, NULL); /* what the reader has found is the news */
+}
+
 /* ---- the place ------------------------------------------------------------------------------- */
 
 static void embedded_close(struct place *place)
@@ -336,6 +345,7 @@ static const struct place_ops embedded_ops = {
     .offset_at = embedded_offset_at,
     .produce = embedded_produce,
     .fetch = embedded_fetch,
+    .report_damage = embedded_report_damage,
 };
 
 /* weir_open makes what is not there; a mistyped directory should not come into being by a look. */

@@ -152,8 +152,7 @@ static void commit_flushed(struct weir_request *request)
         const struct weir_shared *batch = work->produce.batches;
         struct weir_error *error = &work->commit->request.error;
         offsets->flushed_end = work->produce.last_offset + 1;
-        rc = weir_fold_catch_up(&offsets->fold, work->partition->log, work->produce.base_offset,
-                                error);
+        rc = weir_offsets_partition_catch_up(offsets, work->produce.base_offset, error);
         if (rc == 0) {
             rc = weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size), error);
         }
@@ -232,8 +231,7 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
     struct weir_offsets_partition *offsets = partition->offsets;
     weir_assert(offsets != NULL);
     /* Durable commits that memory was short for count as the others do. */
-    int rc =
-        weir_fold_catch_up(&offsets->fold, partition->log, offsets->flushed_end, &request->error);
+    int rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);
     if (rc == 0) rc = check_owner(partition, commit, &request->error);
     if (rc < 0) {
         weir_request_reply(request, rc);
@@ -416,8 +414,7 @@ static void committed_stage(struct weir_partition *partition, struct weir_reques
     weir_assert(offsets != NULL);
     /* A commit that is durable and could not be folded in for want of memory is whole or not at all
      * for its readers, too. */
-    int rc =
-        weir_fold_catch_up(&offsets->fold, partition->log, offsets->flushed_end, &request->error);
+    int rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);
     if (rc < 0) {
         weir_request_reply(request, rc);
         return;

@@ -59,6 +59,15 @@ int weir_offsets_partition_restore(struct weir_offsets_partition *offsets, struc
                              error);
 }
 
+int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets, int64_t end_offset,
+                                    struct weir_error *error)
+{
+    struct weir_partition *partition = offsets->partition;
+    int rc = weir_fold_catch_up(&offsets->fold, partition->log, end_offset, error);
+    if (rc < 0) weir_partition_look_for_damage(partition);
+    return rc;
+}
+
 int weir_offsets_partition_free(struct weir_offsets_partition *offsets, struct weir_error *error)
 {
     if (offsets == NULL) return 0;

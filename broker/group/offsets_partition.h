@@ -35,6 +35,10 @@ int weir_offsets_partition_new(struct weir_partition *partition,
 /** Bring it to the end of the partition's log; blocks. */
 int weir_offsets_partition_restore(struct weir_offsets_partition *offsets,
                                    struct weir_error *error);
+/** Fold in what a failure left out below `end_offset`: weir_fold_catch_up. Damage that is met takes the
+ * partition offline, and who waits for it is told. */
+int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets, int64_t end_offset,
+                                    struct weir_error *error);
 /** A last snapshot if the log is open, and gone. Blocks. NULL is fine. */
 int weir_offsets_partition_free(struct weir_offsets_partition *offsets, struct weir_error *error);
 

@@ -55,6 +55,13 @@ assert states == {"__cluster_metadata-0": "ok", "orders-0": "DAMAGED"}, states
 P
 refuses 1 "position $position on, " "$weir" log dump data/log/orders-0
 gives "0 1 2 3 5 6 7 8 9 " sh -c "grep -o ' offset [0-9]*\.' out.txt | tr -dc '0-9\n' | tr '\n' ' '"
+# so does whoever reads it, and the partition keeps it in mind: nothing is appended behind it
+[ ! -e data/log/orders-0/damage ] || fail "it was known before anybody had read it"
+refuses 1 "from offset 4" "$weir" consume orders -d data -f '%o '
+gives "0 1 2 3 " cat out.txt
+grep -q "partition.offline topic=orders partition=0 from_offset=4" err.txt || fail "no line: $(cat err.txt)"
+grep -qx "from=4" data/log/orders-0/damage || fail "the damage is not kept"
+refuses 1 "offset 4" sh -c "echo more | '$weir' produce orders -d data"
 refuses 1 "weir log repair data orders/0 --give-up 4..5" "$weir" log repair data orders/0
 grep -q "damaged: 4..5, 1 record, " out.txt || fail "$(cat out.txt)"
 refuses 1 "3..5 is not what is damaged" "$weir" log repair data orders/0 --give-up 3..5

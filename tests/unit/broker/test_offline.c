@@ -1,7 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/damage_file.h"
 #include "tests/unit/broker/engine_fixture.h"
+#include "wire/record_batch.h"
 
 /* What is offline is seen: by whoever asks for it, in a line of the log, and in the metrics. */
 #define FOLDER ENGINE_PATH "/log/clicks-0"
@@ -193,6 +195,110 @@ START_TEST(damage_found_by_opening_is_told_once)
 }
 END_TEST
 
+/* ---- what is read at the start ----------------------------------------------------------------- */
+
+struct in_folder {
+    struct engine *engine;
+    const char *path;
+};
+
+static int remove_snapshot(void *context, const char *name, enum weir_file_kind kind)
+{
+    const struct in_folder *folder = context;
+    char path[512];
+    (void)kind;
+    if (strstr(name, ".checkpoint") == NULL || strstr(name, "-checkpoint") != NULL) return 0;
+    (void)snprintf(path, sizeof path, "%s/%s", folder->path, name);
+    return weir_remove(folder->engine->env, path, &folder->engine->error);
+}
+
+/* A bit of a record in the second batch from the end of what the folder's log holds, behind a proper
+ * stop, and no snapshot that would make the record one that nobody reads. Returns the batch's offset. */
+static int64_t damage_folded(struct engine *engine, const char *folder)
+{
+    char path[512];
+    uint8_t bytes[1 << 14];
+    struct weir_file *file = NULL;
+    struct weir_batch_header header;
+    int64_t places[2] = {-1, -1};
+    int64_t offsets[2] = {-1, -1};
+    (void)snprintf(path, sizeof path, "%s/00000000000000000000.log", folder);
+    ck_ok(weir_file_open(engine->env, path, WEIR_OPEN_READ, &file, &engine->error), &engine->error);
+    int64_t size = weir_file_read(file, bytes, sizeof bytes, 0, &engine->error);
+    weir_file_close(file);
+    for (int64_t at = 0; at < size; at += (int64_t)weir_batch_size(&header)) {
+        struct weir_slice rest = weir_slice(bytes + at, (size_t)(size - at));
+        ck_ok(weir_batch_peek(rest, 0, &header, &engine->error), &engine->error);
+        places[0] = places[1];
+        offsets[0] = offsets[1];
+        places[1] = at;
+        offsets[1] = header.base_offset;
+    }
+    ck_assert_int_ge(places[0], 0);
+    ck_ok(weir_sim_disk_flip(engine->sim, 0, path, places[0] + WEIR_BATCH_HEADER_SIZE + 4, 3),
+          NULL);
+    struct in_folder in = {engine, folder};
+    ck_ok(weir_list(engine->env, folder, remove_snapshot, &in, &engine->error), &engine->error);
+    return offsets[0];
+}
+
+static void check_damage_file(struct engine *engine, const char *folder, int64_t from)
+{
+    struct weir_damage damage;
+    ck_ok(weir_damage_file_read(engine->env, engine->env->budget, folder, &damage, &engine->error),
+          &engine->error);
+    ck_assert_int_eq(damage.from, from);
+    ck_assert_ptr_nonnull(strstr(damage.reason, "crc"));
+}
+
+#define OFFSETS_FOLDER ENGINE_PATH "/log/__consumer_offsets-0"
+
+/* The committed offsets are folded from the records of their partition, whose damage is kept as that
+ * of any other: with a line, in the metrics, in its folder. */
+START_TEST(damage_of_committed_offsets_is_kept)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    for (int i = 0; i < 3; i++)
+        ck_ok(engine_commit(&engine, "job", "clicks", 0, i), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    int64_t from = damage_folded(&engine, OFFSETS_FOLDER);
+    for (int opening = 1; opening <= 2; opening++) {
+        ck_ok(engine_open(&engine), &engine.error);
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), WEIR_OFFLINE);
+        ck_assert_int_eq(count_offline(&engine), 1);
+        ck_assert_int_eq(lines.offline, opening);
+        check_line(&lines, "topic=__consumer_offsets partition=0");
+        check_line(&lines, "crc");
+        check_damage_file(&engine, OFFSETS_FOLDER, from);
+        ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3); /* the rest is served */
+        ck_ok(engine_close(&engine), &engine.error);
+    }
+    engine_end(&engine);
+}
+END_TEST
+
+#define METADATA_FOLDER ENGINE_PATH "/log/__cluster_metadata-0"
+
+/* So is that of the metadata, and from then on the way out is named. */
+START_TEST(damage_of_the_metadata_is_kept)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    int64_t from = damage_folded(&engine, METADATA_FOLDER);
+    ck_code(engine_open(&engine), WEIR_CORRUPT);
+    ck_assert_msg(strstr(engine.error.text, "crc") != NULL, "%s", engine.error.text);
+    check_damage_file(&engine, METADATA_FOLDER, from);
+    ck_code(engine_open(&engine), WEIR_CORRUPT);
+    ck_assert_msg(strstr(engine.error.text, "weir log repair") != NULL, "%s", engine.error.text);
+    engine_end(&engine);
+}
+END_TEST
+
 /* A full disk: a line when it begins and one when it is over, whatever number of requests fail. */
 START_TEST(a_full_disk_is_two_lines)
 {
@@ -250,6 +356,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_found_by_a_read_is_told_once);
     tcase_add_test(tests, a_waiting_fetch_is_answered_when_damage_is_found);
     tcase_add_test(tests, damage_found_by_opening_is_told_once);
+    tcase_add_test(tests, damage_of_committed_offsets_is_kept);
+    tcase_add_test(tests, damage_of_the_metadata_is_kept);
     tcase_add_test(tests, a_full_disk_is_two_lines);
     tcase_add_test(tests, the_list_of_topics_shows_what_is_offline);
     suite_add_tcase(suite, tests);
