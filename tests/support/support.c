@@ -74,6 +74,38 @@ void weir_test_directory(char path_out[WEIR_TEST_PATH_SIZE])
     ck_assert_msg(mkdtemp(path_out) != NULL, "cannot make a directory below %s", root_path);
 }
 
+enum { FAILURE_ROUNDS_MAX = 100000 };
+
+bool weir_test_failures_next(struct weir_test_failures *failures)
+{
+    ck_assert_msg(failures->heap == NULL, "round %d was not disarmed", (int)failures->round);
+    if (failures->is_over) {
+        ck_assert_msg(failures->hits > 0, "no allocation was failed: nothing has been tested");
+        return false;
+    }
+    failures->is_over = true; /* unless this round is hit */
+    failures->round++;
+    ck_assert_msg(failures->round < FAILURE_ROUNDS_MAX, "rounds without end: each has a failure");
+    return true;
+}
+
+void weir_test_failures_arm(struct weir_test_failures *failures, struct weir_heap *heap)
+{
+    ck_assert_ptr_null(failures->heap);
+    failures->heap = heap;
+    atomic_store(&heap->fail_at, failures->round);
+}
+
+bool weir_test_failures_disarm(struct weir_test_failures *failures)
+{
+    ck_assert_ptr_nonnull(failures->heap);
+    bool was_hit = atomic_exchange(&failures->heap->fail_at, 0) == 0;
+    failures->heap = NULL;
+    failures->hits += was_hit;
+    failures->is_over = !was_hit;
+    return was_hit;
+}
+
 uint64_t weir_test_random_next(struct weir_test_random *random)
 {
     uint64_t mixed = random->state += 0x9e3779b97f4a7c15u;

@@ -7,6 +7,7 @@
 
 #include <check.h>
 
+#include "base/alloc.h"
 #include "weir/error.h"
 
 /**
@@ -49,6 +50,36 @@ uint64_t weir_test_random_next(struct weir_test_random *random);
 /** Even over [0, bound); `bound > 0`. */
 uint64_t weir_test_random_below(struct weir_test_random *random, uint64_t bound);
 void weir_test_random_fill(struct weir_test_random *random, void *bytes, size_t size);
+
+/**
+ * Memory that runs out: each allocation of an act fails once, the Nth in round N, until a round has
+ * none left to fail. A heap's countdown only says afterwards whether it came to its allocation, and a
+ * loop that does not ask can pass without one failure; this one asks, and fails if none was met.
+ *
+ *     struct weir_test_failures failures = {0};
+ *     while (weir_test_failures_next(&failures)) {
+ *         ...                                         the stage
+ *         weir_test_failures_arm(&failures, heap);
+ *         int rc = act();
+ *         bool was_hit = weir_test_failures_disarm(&failures);
+ *         ck_assert(was_hit || rc == 0);
+ *         ...                                         what must hold nevertheless
+ *     }
+ *     ck_assert_uint_gt(failures.hits, 10);
+ */
+struct weir_test_failures {
+    uint64_t round;         /* the allocation that fails, counted from the arming; 1 is the first */
+    uint64_t hits;          /* rounds that came to theirs */
+    struct weir_heap *heap; /* armed */
+    bool is_over;
+};
+
+/** Another round? False after one without a failure; at least one round has had one then. */
+bool weir_test_failures_next(struct weir_test_failures *failures);
+/** From here on `heap` counts down. Once per round. */
+void weir_test_failures_arm(struct weir_test_failures *failures, struct weir_heap *heap);
+/** No more failures; true if this round's allocation was asked for and refused. */
+bool weir_test_failures_disarm(struct weir_test_failures *failures);
 
 /** The call succeeded (0 or a count); otherwise its code and the error's text. */
 #define ck_ok(call, error_pointer)                                                                 \
