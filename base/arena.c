@@ -9,6 +9,11 @@
 
 /* With the address sanitizer what was not handed out is poisoned, and each allocation is followed by a
  * red zone: a write past its end is found though the block goes on. */
+#if defined(__has_feature) /* clang's way to say it */
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 enum { RED_ZONE = 16 };

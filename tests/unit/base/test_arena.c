@@ -123,6 +123,57 @@ START_TEST(copies_tell_null_from_empty)
 }
 END_TEST
 
+#if defined(__has_feature) /* clang's way to say it */
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+
+/* Nothing but what was handed out may be touched: not a byte behind an allocation though its block goes
+ * on, not the next one's red zone, and after a reset nothing at all. */
+START_TEST(behind_each_allocation_is_a_red_zone)
+{
+    uint8_t *last = NULL;
+    for (size_t size = 0; size <= 3000; size += size < 100 ? 1 : 97) {
+        uint8_t *bytes = weir_arena_alloc(&arena, size);
+        ck_assert_ptr_nonnull(bytes);
+        if (size > 0) ck_assert_ptr_null(__asan_region_is_poisoned(bytes, size));
+        for (size_t i = size; i < (size + 15) / 16 * 16 + 16; i++) {
+            ck_assert(__asan_address_is_poisoned(bytes + i));
+        }
+        last = bytes;
+    }
+    weir_arena_reset(&arena);
+    ck_assert(__asan_address_is_poisoned(last));
+    ck_assert_ptr_null(__asan_region_is_poisoned(weir_arena_alloc(&arena, 10), 10));
+    weir_arena_close(&arena); /* and free gives back what malloc may use */
+    ck_assert_uint_eq(budget.used, 0);
+}
+END_TEST
+
+/* The program ends at the write. */
+START_TEST(a_write_past_an_allocation_is_caught)
+{
+    volatile uint8_t *bytes = weir_arena_alloc(&arena, 20);
+    ck_assert_ptr_nonnull(weir_arena_alloc(&arena, 20));
+    bytes[20] = 1;
+}
+END_TEST
+
+static void add_red_zones(TCase *tests)
+{
+    tcase_add_test(tests, behind_each_allocation_is_a_red_zone);
+    if (weir_test_forks()) tcase_add_exit_test(tests, a_write_past_an_allocation_is_caught, 1);
+}
+#else
+static void add_red_zones(TCase *tests)
+{
+    (void)tests; /* there are none without the sanitizer */
+}
+#endif
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("arena");
@@ -132,6 +183,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_failure_sticks_until_reset);
     tcase_add_test(tests, sizes_that_wrap_are_refused);
     tcase_add_test(tests, copies_tell_null_from_empty);
+    add_red_zones(tests);
     suite_add_tcase(suite, tests);
 }
 
