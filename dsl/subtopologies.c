@@ -3,6 +3,7 @@
  * one key have to meet: both sides of a join, and what is merged in front of an aggregate. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "dsl/logical.h"
 
@@ -202,6 +203,7 @@ static int fill_copartitions(struct partition *partition, int32_t id, struct wei
         if (rc < 0) return rc;
         size += append_group(partition, group, groups + size);
     }
+    weir_assert(size < size_max);
     groups[size] = -2;
     partition->subtopologies[id].copartitioned = groups;
     return 0;
