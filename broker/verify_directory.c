@@ -27,6 +27,7 @@ struct directory {
     struct weir_fold fold;
     struct weir_buffer offsets; /* int64_t: of the metadata's segments, ascending */
     struct weir_snapshot_id snapshot;
+    int64_t metadata_end; /* of its log, behind the last whole batch */
 };
 
 static void find(const struct directory *directory, const char *name, const char *text)
@@ -129,6 +130,7 @@ static int fold_segment(struct directory *directory, int64_t base_offset, struct
         rc = fold_batch(directory, file, position, weir_batch_size(&header), error);
     }
     if (rc == WEIR_END || rc == WEIR_CORRUPT) rc = error->code != 0 ? rc : 0;
+    directory->metadata_end = scan.expected_offset;
     weir_segment_scan_close(&scan);
 out:
     weir_file_close(file);
@@ -152,6 +154,14 @@ static int fold_metadata(struct directory *directory, struct weir_error *why)
                                   (long long)directory->fold.next_offset);
         }
         rc = fold_segment(directory, offsets[i], why);
+    }
+    /* What a start would cut as a torn tail is in the snapshot: it was no tail. */
+    if (rc == 0 && directory->metadata_end < directory->snapshot.offset) {
+        rc = weir_error_set(why, WEIR_CORRUPT,
+                            "its log ends at %lld and the newest snapshot at %lld: what lies "
+                            "between is missing or damaged",
+                            (long long)directory->metadata_end,
+                            (long long)directory->snapshot.offset);
     }
     return rc;
 }

@@ -31,6 +31,9 @@ static const char details[] =
     "          also: meta.properties, partitions that the metadata knows and that are missing,\n"
     "          folders in each other's places.\n"
     "  tail    bytes above the durable mark that are no whole batch: the next open cuts them\n"
+    "  tail or rot  the same, but what is cut was a whole batch, or has whole ones behind it: "
+    "after\n"
+    "          a loss of power it cannot be told from rot, so the bytes are kept beside as '.cut'\n"
     "  hint    an index, snapshot or text file is wrong: it comes back by itself\n"
     "\n"
     "Exit code 0: no damage (tails and hints do no harm); 1: damage, or it could not be read.\n"
@@ -55,7 +58,11 @@ static void say_finding_json(const struct verification *run,
                              const struct weir_verify_finding *finding)
 {
     static const char *const kinds[] = {
-        [WEIR_VERIFY_DAMAGE] = "damage", [WEIR_VERIFY_TAIL] = "tail", [WEIR_VERIFY_HINT] = "hint"};
+        [WEIR_VERIFY_DAMAGE] = "damage",
+        [WEIR_VERIFY_TAIL] = "tail",
+        [WEIR_VERIFY_TAIL_OR_ROT] = "tail or rot",
+        [WEIR_VERIFY_HINT] = "hint",
+    };
     (void)putchar('{');
     json_field("partition", run->partition);
     (void)putchar(',');
@@ -71,6 +78,7 @@ static void say_finding_json(const struct verification *run,
 static const char *state_of(const struct weir_verify_summary *summary)
 {
     return summary->damage_count > 0 ? "DAMAGED"
+           : summary->rot_count > 0  ? "torn tail or rot"
            : summary->tail_count > 0 ? "torn tail"
            : summary->hint_count > 0 ? "hints"
                                      : "ok";
@@ -91,7 +99,11 @@ static void say_partition_json(const char *name, const struct weir_verify_summar
 static void say_finding(void *context, const struct weir_verify_finding *finding)
 {
     static const char *const kinds[] = {
-        [WEIR_VERIFY_DAMAGE] = "DAMAGE", [WEIR_VERIFY_TAIL] = "tail", [WEIR_VERIFY_HINT] = "hint"};
+        [WEIR_VERIFY_DAMAGE] = "DAMAGE",
+        [WEIR_VERIFY_TAIL] = "tail",
+        [WEIR_VERIFY_TAIL_OR_ROT] = "tail or rot",
+        [WEIR_VERIFY_HINT] = "hint",
+    };
     const struct verification *run = context;
     if (run->values->is_json) {
         say_finding_json(run, finding);

@@ -107,7 +107,7 @@ static int cut_tail(struct weir_log_opening *opening, struct weir_segment *segme
                     const struct misfit *misfit, struct weir_error *error)
 {
     struct weir_log_recovery *recovery = &opening->recovery;
-    bool may_be_rot = misfit->was_whole || misfit->has_batch_behind;
+    bool may_be_rot = weir_recovery_may_be_rot(misfit->was_whole, misfit->has_batch_behind);
     if (may_be_rot) {
         struct weir_cut_piece piece = {segment, segment->facts.size, misfit->limit};
         int rc = weir_cut_bytes_keep(&piece, recovery->cut_kept, error);

@@ -65,5 +65,10 @@ struct weir_recovery_tail_facts {
     bool has_batch_behind;
 };
 enum weir_recovery_tail weir_recovery_judge_tail(const struct weir_recovery_tail_facts *facts);
+/** Of a tail that is cut: it may be rot of a batch that was whole, or that others were written behind. */
+static inline bool weir_recovery_may_be_rot(bool was_whole, bool has_batch_behind)
+{
+    return was_whole || has_batch_behind;
+}
 
 #endif

@@ -35,7 +35,8 @@ static void find(struct verify *verify, enum weir_verify_kind kind, const char *
     if (strncmp(file, "./", 2) == 0) file += 2;
     struct weir_verify_finding finding = {kind, file, offset, text};
     if (kind == WEIR_VERIFY_DAMAGE) verify->summary.damage_count++;
-    if (kind == WEIR_VERIFY_TAIL) verify->summary.tail_count++;
+    if (kind == WEIR_VERIFY_TAIL || kind == WEIR_VERIFY_TAIL_OR_ROT) verify->summary.tail_count++;
+    if (kind == WEIR_VERIFY_TAIL_OR_ROT) verify->summary.rot_count++;
     if (kind == WEIR_VERIFY_HINT) verify->summary.hint_count++;
     if (verify->each != NULL) verify->each(verify->context, &finding);
 }
@@ -243,7 +244,10 @@ static int judge_tail(struct verify *verify, const struct weir_segment_scan *sca
         .has_batch_behind = rc == 0,
     };
     bool is_cut = weir_recovery_judge_tail(&facts) == WEIR_TAIL_CUT;
-    *kind_out = is_cut ? WEIR_VERIFY_TAIL : WEIR_VERIFY_DAMAGE;
+    bool may_be_rot = weir_recovery_may_be_rot(scan->was_whole, facts.has_batch_behind);
+    *kind_out = !is_cut      ? WEIR_VERIFY_DAMAGE
+                : may_be_rot ? WEIR_VERIFY_TAIL_OR_ROT
+                             : WEIR_VERIFY_TAIL;
     return 0;
 }
 
@@ -335,6 +339,17 @@ static const struct weir_recovery_file *find_file(const struct verify *verify, i
     return NULL;
 }
 
+/* A segment that the mark does not know, behind those of its table. */
+static void check_strangers(struct verify *verify)
+{
+    size_t count = verify->files.size / sizeof(struct weir_recovery_file);
+    struct weir_recovery_file *files = (void *)verify->files.data;
+    struct weir_recovery_plan plan;
+    weir_recovery_plan_files(&verify->mark, files, count, &plan);
+    if (plan.offline_from < 0 || verify->summary.damage_count > 0) return; /* it is told */
+    find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, plan.offline_from, plan.reason);
+}
+
 static int check_with_mark(struct verify *verify)
 {
     const struct weir_durable_mark *mark = &verify->mark;
@@ -356,6 +371,7 @@ static int check_with_mark(struct verify *verify)
         find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, verify->summary.end_offset,
              "the log ends below the mark");
     }
+    check_strangers(verify);
     return 0;
 }
 

@@ -12,7 +12,9 @@ enum weir_verify_kind {
     WEIR_VERIFY_DAMAGE, /* data is wrong or gone, or known to have been: the log is offline */
     WEIR_VERIFY_TAIL,   /* bytes above the mark that are no whole batch: the next open cuts them, if
                            the machine does not start anew before it */
-    WEIR_VERIFY_HINT,   /* an index, snapshot or text file is wrong: it comes back by itself */
+    WEIR_VERIFY_TAIL_OR_ROT, /* the same, and a whole batch but for its crc, or with whole ones behind it:
+                                the next open says so, and keeps the bytes that it cuts */
+    WEIR_VERIFY_HINT,        /* an index, snapshot or text file is wrong: it comes back by itself */
 };
 
 struct weir_verify_finding {
@@ -31,7 +33,8 @@ struct weir_verify_summary {
     int64_t size_bytes;
     int32_t segment_count;
     int32_t damage_count;
-    int32_t tail_count;
+    int32_t tail_count; /* those that may be rot with them */
+    int32_t rot_count;
     int32_t hint_count;
     bool had_mark;
 };

@@ -81,4 +81,11 @@ finds "DAMAGE: __cluster_metadata-0: is missing"
 fresh
 rm -r data/log
 finds "DAMAGE: log: is missing"
+# cut below its snapshot, the log looks like one with a torn tail, and is none
+fresh
+metadata=data/log/__cluster_metadata-0
+rm $metadata/durable-mark $metadata/boot-id
+truncate -s -9 $metadata/00000000000000000000.log
+finds "and the newest snapshot at"
+refuses 1 "what lies between is missing" "$weir" topic list -d data
 echo "verify finds what a start would trip over"
