@@ -11,6 +11,10 @@
 
 enum { VERSION = 1, TEXT_SIZE_MAX = 1024 };
 
+/* No log gets there: a billion records a second for a hundred and forty years. What a repair puts in the
+ * place of a range goes up to its end, and offsets have to be left behind that. */
+static const int64_t offset_max = INT64_MAX / 2;
+
 /* `<key>=<number>\n` at `*at`, which moves behind it. */
 static bool take_number(const char **at, const char *key, int64_t *number_out)
 {
@@ -39,6 +43,19 @@ static bool take_reason(const char *at, char *reason_out)
     return true;
 }
 
+static int check_range(const struct weir_damage *damage, struct weir_error *error)
+{
+    bool has_end = damage->end != -1;
+    bool fits = damage->from >= 0 && damage->from <= offset_max &&
+                (!has_end || (damage->end >= damage->from && damage->end <= offset_max));
+    if (fits) return 0;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "from %" PRId64 " to %" PRId64
+                          " is no range of offsets; 0 <= from <= end "
+                          "is wanted, or an end of -1, and no log ends above %" PRId64,
+                          damage->from, damage->end, offset_max);
+}
+
 static int decode(const char *text, struct weir_damage *damage_out, struct weir_error *error)
 {
     struct weir_damage damage;
@@ -53,11 +70,12 @@ static int decode(const char *text, struct weir_damage *damage_out, struct weir_
     }
     bool is_whole = take_number(&text, "from", &damage.from) &&
                     take_number(&text, "end", &damage.end) &&
-                    take_number(&text, "time", &damage.time.ms) &&
-                    take_reason(text, damage.reason) && damage.from >= 0 && damage.end >= -1;
+                    take_number(&text, "time", &damage.time.ms) && take_reason(text, damage.reason);
     if (!is_whole) {
         return weir_error_set(error, WEIR_CORRUPT, "from, end, time and reason are wanted");
     }
+    int rc = check_range(&damage, error);
+    if (rc < 0) return rc;
     *damage_out = damage;
     return 0;
 }

@@ -557,14 +557,44 @@ START_TEST(verify_says_what_an_open_will_do)
               NULL);
         ck_assert_int_eq(summary.damage_count, kind == 0 ? 1 : 0);
         ck_assert_int_eq(summary.tail_count, kind == 0 ? 0 : 1);
+        ck_assert_int_eq(summary.rot_count, summary.tail_count);
         ck_ok(test_log_open(&test), &test.error);
         ck_assert((test.recovery.offline_from >= 0) == (kind == 0));
+        ck_assert_int_eq(test.recovery.cut_may_be_rot, summary.rot_count);
         ck_ok(test_log_close(&test), &test.error);
         ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL),
               NULL);
         ck_assert((summary.damage_count > 0) == (kind == 0));
         ck_assert_int_eq(summary.tail_count, 0);
     }
+}
+END_TEST
+
+/* A tail that a write has left is one, and not called rot. */
+START_TEST(verify_calls_a_short_tail_a_tail)
+{
+    struct weir_verify_summary summary;
+    make_tail(WEIR_SIM_POWER);
+    shorten(tail_positions[TAIL_BATCHES] - 7);
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL), NULL);
+    ck_assert_int_eq(summary.damage_count, 0);
+    ck_assert_int_eq(summary.tail_count, 1);
+    ck_assert_int_eq(summary.rot_count, 0);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert(test.recovery.cut_bytes > 0 && !test.recovery.cut_may_be_rot);
+}
+END_TEST
+
+/* A segment behind those that the mark knows takes the log offline; verification says so, too. */
+START_TEST(verify_finds_a_segment_that_the_mark_does_not_know)
+{
+    struct weir_verify_summary summary;
+    make_closed_log(30);
+    test_log_write_file(&test, "00000000000000001000.log", "bytes", 5);
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL), NULL);
+    ck_assert_int_eq(summary.damage_count, 1);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_ge(test.recovery.offline_from, 0);
 }
 END_TEST
 
@@ -702,7 +732,10 @@ START_TEST(rot_found_by_an_open_is_known_in_the_next_boot)
 }
 END_TEST
 
-/* A file that says damage and not which: everything is offline. A newer one is refused. */
+#define RANGE(from, end) "version=1\nfrom=" from "\nend=" end "\ntime=0\nreason=x\n"
+
+/* A file that says damage and not which, or a range that no log can have: everything is offline. A newer
+ * one is refused. */
 START_TEST(an_unreadable_damage_file_takes_all_offline)
 {
     static const char *const texts[] = {"",
@@ -710,7 +743,10 @@ START_TEST(an_unreadable_damage_file_takes_all_offline)
                                         "from=3\n",
                                         "version=1\nfrom=3\nend=5\ntime=0\nreason=x",
                                         "version=1\nfrom=-3\nend=5\ntime=0\nreason=x\n",
-                                        "version=1\nfrom=3x\nend=5\ntime=0\nreason=x\n"};
+                                        "version=1\nfrom=3x\nend=5\ntime=0\nreason=x\n",
+                                        RANGE("3", "2"),
+                                        RANGE("3", "9223372036854775807"),
+                                        RANGE("4611686018427387904", "-1")};
     make_closed_log(6);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         test_log_write_file(&test, "damage", texts[i], strlen(texts[i]));
@@ -719,6 +755,14 @@ START_TEST(an_unreadable_damage_file_takes_all_offline)
         ck_assert_ptr_nonnull(strstr(test.recovery.reason, "damage"));
         ck_ok(test_log_close(&test), &test.error);
     }
+    const char *range = RANGE("3", "9223372036854775807");
+    struct weir_damage damage;
+    test_log_write_file(&test, "damage", range, strlen(range));
+    ck_code(
+        weir_damage_file_read(test.env, test.env->budget, test.options.path, &damage, &test.error),
+        WEIR_CORRUPT);
+    ck_assert_msg(strstr(test.error.text, "from 3 to 9223372036854775807 is no range") != NULL,
+                  "%s", test.error.text);
     test_log_write_file(&test, "damage", "version=2\nall=new\n", 18);
     ck_code(test_log_open(&test), WEIR_UNSUPPORTED_VERSION);
     ck_ok(weir_remove(test.env, test_log_path(&test, "damage"), &test.error), &test.error);
@@ -841,6 +885,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_missing_segment_takes_its_range_offline);
     tcase_add_test(tests, a_short_segment_is_never_cut_further);
     tcase_add_test(tests, verify_says_what_an_open_will_do);
+    tcase_add_test(tests, verify_calls_a_short_tail_a_tail);
+    tcase_add_test(tests, verify_finds_a_segment_that_the_mark_does_not_know);
     tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);
     tcase_add_test(tests, damage_that_could_not_be_written_down_is_as_soon_as_it_can);
     tcase_add_test(tests, new_damage_does_not_take_the_known_end_back);
