@@ -252,8 +252,8 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     const struct weir_aggregate_config *config = node->plan->config;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
     bool is_windowed = config->window_size_ms > 0;
-    struct weir_batch keyed;
-    struct weir_batch rows;
+    struct weir_batch keyed = {0};
+    struct weir_batch rows = {0};
     int rc = weir_rows_without_nulls(node, batch, !is_windowed, true, &keyed);
     if (rc < 0 || keyed.count == 0) return rc;
     rc = weir_node_key_bytes(node, &keyed, config->key_serde, &rows);

@@ -17,7 +17,7 @@ const struct weir_operator_ops weir_filter_ops = {
 
 static int process_null_keys(struct weir_node *node, const struct weir_batch *batch)
 {
-    struct weir_batch keyed;
+    struct weir_batch keyed = {0};
     int rc = weir_rows_without_nulls(node, batch, false, false, &keyed);
     if (rc < 0 || keyed.count == 0) return rc;
     return weir_node_forward(node, &keyed);

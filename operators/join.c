@@ -100,8 +100,8 @@ static int join_rows(struct weir_node *node, const struct weir_batch *batch,
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_join_config *config = node->plan->config;
-    struct weir_batch joinable;
-    struct weir_batch rows;
+    struct weir_batch joinable = {0};
+    struct weir_batch rows = {0};
     int rc = select_joinable(node, batch, &joinable);
     if (rc < 0 || joinable.count == 0) return rc;
     rc = weir_node_key_bytes(node, &joinable, config->key_serde, &rows);

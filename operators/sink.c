@@ -3,8 +3,8 @@
 
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
-    struct weir_batch with_keys;
-    struct weir_batch out;
+    struct weir_batch with_keys = {0};
+    struct weir_batch out = {0};
     int rc = weir_node_key_bytes(node, batch, node->plan->key_serde, &with_keys);
     if (rc < 0 || with_keys.count == 0) return rc;
     rc = weir_node_value_bytes(node, &with_keys, node->plan->value_serde, &out);

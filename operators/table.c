@@ -52,8 +52,8 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_table_config *config = node->plan->config;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
-    struct weir_batch with_keys;
-    struct weir_batch rows;
+    struct weir_batch with_keys = {0};
+    struct weir_batch rows = {0};
     int rc = weir_node_key_bytes(node, batch, config->key_serde, &with_keys);
     if (rc < 0 || with_keys.count == 0) return rc;
     rc = weir_node_value_bytes(node, &with_keys, config->value_serde, &rows);
@@ -70,7 +70,7 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
 
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
-    struct weir_batch keyed;
+    struct weir_batch keyed = {0};
     int rc = weir_rows_without_nulls(node, batch, false, true, &keyed);
     if (rc < 0 || keyed.count == 0) return rc;
     return node->plan->store_count == 0 ? weir_node_forward(node, &keyed)
