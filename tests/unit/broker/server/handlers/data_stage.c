@@ -39,17 +39,20 @@ static void release_sources(struct call *call)
     call->context.sources = NULL;
 }
 
-/* As a client sees it: encoded, records put in, decoded. */
-static void take_answer(struct call *call, const void *response)
+/* As a client sees it: encoded, records put in, decoded. False where no memory was left for it: a
+ * server then cuts the connection. */
+static bool take_answer(struct call *call, const void *response)
 {
     struct stage *stage = call->stage;
     struct weir_buffer head;
     struct weir_buffer whole;
     struct weir_splices splices = {.arena = &call->context.arena};
     int16_t version = call->context.version;
-    weir_buffer_init(&head, stage->engine.env->budget, 0);
-    weir_buffer_init(&whole, stage->engine.env->budget, 0);
-    ck_code(weir_message_encode_spliced(call->answer_type, response, version, &head, &splices), 0);
+    weir_buffer_init(&head, &stage->budget, 0);
+    weir_buffer_init(&whole, &stage->budget, 0);
+    int rc = weir_message_encode_spliced(call->answer_type, response, version, &head, &splices);
+    ck_assert(rc == 0 || (rc == WEIR_NO_MEMORY && stage->failures != NULL));
+    if (rc < 0) return false;
     size_t from = 0;
     for (size_t i = 0; i < splices.count; i++) {
         const struct weir_splice *splice = &splices.items[i];
@@ -67,6 +70,7 @@ static void take_answer(struct call *call, const void *response)
     call->answer_bytes = bytes.size;
     weir_buffer_close(&head);
     weir_buffer_close(&whole);
+    return true;
 }
 
 static void finish(struct call *call, enum outcome outcome)
@@ -81,8 +85,7 @@ static void finish(struct call *call, enum outcome outcome)
 
 void weir_context_reply(struct weir_request_context *context, const void *response)
 {
-    take_answer(call_of(context), response);
-    finish(call_of(context), REPLIED);
+    finish(call_of(context), take_answer(call_of(context), response) ? REPLIED : CLOSED);
 }
 
 void weir_context_reply_records(struct weir_request_context *context, const void *response)
@@ -236,7 +239,8 @@ struct call *stage_begin(struct stage *stage, int connection, stage_handler hand
     memcpy(call->context.frame->data, bytes.data, bytes.size);
     call->context.frame->size = bytes.size;
     weir_buffer_close(&bytes);
-    weir_arena_init(&call->context.arena, &stage->part.budget, 8192);
+    size_t block_size = stage->failures != NULL ? 1 : 8192;
+    weir_arena_init(&call->context.arena, &stage->part.budget, block_size);
     void *decoded = weir_arena_alloc_zero(&call->context.arena, asked->struct_size);
     ck_ok(
         weir_message_decode_whole(asked, decoded, version,
@@ -244,6 +248,7 @@ struct call *stage_begin(struct stage *stage, int connection, stage_handler hand
                                   &call->context.arena, &stage->engine.error),
         &stage->engine.error);
     call->context.request = decoded;
+    if (stage->failures != NULL) weir_test_failures_arm(stage->failures, stage->engine.env->heap);
     handle(&call->context);
     weir_actor_wake_at(actor, weir_mono_now(stage->engine.env));
     return call;

@@ -37,6 +37,8 @@ struct stage {
     struct weir_budget budget;
     struct weir_arena arena; /* of requests and answers; gone with the stage */
     bool forbids;            /* nobody may do anything */
+    /* Armed when a request goes to its handler; each call of its arena is then an allocation. NULL: none. */
+    struct weir_test_failures *failures;
 };
 
 enum outcome { PENDING, REPLIED, NOTHING, CLOSED };

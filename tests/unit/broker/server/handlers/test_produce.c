@@ -358,6 +358,51 @@ START_TEST(a_forbidden_topic_is_not_written)
 }
 END_TEST
 
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* Each allocation on the way of a request fails once, those of its arena included: it is answered or its
+ * connection ends; what is acknowledged is in the log; and the next one is served. `number` is what it
+ * is answered with otherwise. */
+static void produce_without_memory(const struct spec *spec, int16_t number)
+{
+    const char *topic = spec->to[0].topic;
+    struct weir_test_failures failures = {0};
+    while (weir_test_failures_next(&failures)) {
+        int64_t end = end_of(topic, 0);
+        stage.failures = &failures;
+        struct call *call = produce(spec);
+        stage_pass(&stage, 10); /* where no acknowledgement is asked for, the append comes later */
+        bool was_hit = weir_test_failures_disarm(&failures);
+        stage.failures = NULL;
+        bool is_answered = call->outcome == REPLIED;
+        bool is_taken = end_of(topic, 0) == end + 1;
+        ck_assert(is_taken || end_of(topic, 0) == end);
+        if (is_answered && answer_at(call, 0)->error_code == 0) {
+            ck_assert(is_taken);
+            ck_assert_int_eq(answer_at(call, 0)->base_offset, end);
+        }
+        if (was_hit) continue;
+        ck_assert_int_eq(call->outcome, spec->acks == 0 ? NOTHING : REPLIED);
+        ck_assert(is_taken == (number == 0));
+        if (is_answered) ck_assert_int_eq(answer_at(call, 0)->error_code, number);
+    }
+    ck_assert_uint_gt(failures.hits, 3);
+}
+
+START_TEST(each_allocation_may_fail)
+{
+    create_compacted("table");
+    struct to plain[] = {{.topic = "a", .records = stage_batch(&stage, "value")}};
+    struct to keyless[] = {{.topic = "table", .records = half_keyed(WEIR_CODEC_LZ4)}};
+    struct to wrong[] = {{.topic = "a", .records = weir_slice("", 0)}};
+    produce_without_memory(&(struct spec){9, -1, NULL, plain, 1}, 0);
+    produce_without_memory(&(struct spec){9, 0, NULL, plain, 1}, 0);
+    produce_without_memory(&(struct spec){13, -1, NULL, plain, 1}, 0);
+    produce_without_memory(&(struct spec){9, -1, NULL, keyless, 1}, WEIR_WIRE_INVALID_RECORD);
+    produce_without_memory(&(struct spec){9, -1, NULL, wrong, 1}, WEIR_WIRE_INVALID_RECORD);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *appends = tcase_create("appends");
@@ -378,6 +423,11 @@ static void add(Suite *suite)
     tcase_add_test(refusals, sequences_are_checked);
     tcase_add_test(refusals, a_forbidden_topic_is_not_written);
     suite_add_tcase(suite, refusals);
+
+    TCase *memory = tcase_create("memory");
+    tcase_add_checked_fixture(memory, set_up, tear_down);
+    tcase_add_test(memory, each_allocation_may_fail);
+    suite_add_tcase(suite, memory);
 }
 
 int main(void)
