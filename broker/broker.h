@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_BROKER_H
 #define WEIR_BROKER_BROKER_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "broker/log/partition_log.h"
 #include "weir/types.h"
 
@@ -379,7 +379,7 @@ int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *requ
 int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
                      struct weir_error *error);
 
-/* ---- who lives on the shards too -------------------------------------------------------------- */
+/* ---- who lives on the shards too ------------------------------------------------------------- */
 
 /**
  * The server's part on a shard: run at the end of each of its turns. Returns how much it did; lowers

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_DATA_DIRECTORY_H
 #define WEIR_BROKER_DATA_DIRECTORY_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "broker/log/small_file.h"
 #include "broker/metadata/uuid.h"
 

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_DEADLINE_HEAP_H
 #define WEIR_BROKER_DEADLINE_HEAP_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * Things that wait, the earliest deadline first: a binary heap of pointers. Each thing remembers

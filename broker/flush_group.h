@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_FLUSH_GROUP_H
 #define WEIR_BROKER_FLUSH_GROUP_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "base/metrics.h"
 #include "weir/error.h"
 

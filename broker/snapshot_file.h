@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_SNAPSHOT_FILE_H
 #define WEIR_BROKER_SNAPSHOT_FILE_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "wire/record_batch.h"
 
 /**

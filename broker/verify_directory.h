@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_VERIFY_DIRECTORY_H
 #define WEIR_BROKER_VERIFY_DIRECTORY_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "weir/error.h"
 
 /**

@@ -1,7 +1,7 @@
 #ifndef WEIR_CLI_LOG_FOLDER_H
 #define WEIR_CLI_LOG_FOLDER_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * What `weir log` is pointed at: one partition's folder, or a data directory with many. Looked at

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "base/error.h"
 #include "broker/server/server.h"
 #include "cli/cli.h"

@@ -1,7 +1,7 @@
 #ifndef WEIR_CLIENT_REMOTE_H
 #define WEIR_CLIENT_REMOTE_H
 
-#include "base/env_socket.h"
+#include "base/env/socket.h"
 #include "wire/error_codes.h"
 #include "wire/message.h"
 

@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_BACKOFF_H
 #define WEIR_RUNTIME_BACKOFF_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * A shortage (room, memory, descriptors) passes: what a job writes is tried again every

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_LOG_BOOT_FILE_H
 #define WEIR_BROKER_LOG_BOOT_FILE_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * `boot-id`: in which start of the machine the partition was last opened. As long as it is the

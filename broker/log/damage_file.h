@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_LOG_DAMAGE_FILE_H
 #define WEIR_BROKER_LOG_DAMAGE_FILE_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * `damage`: what is known to be wrong with a partition, in its folder, so that neither a proper stop

@@ -3,7 +3,7 @@
 
 #include <stdatomic.h>
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * The segments' files that are open, a bounded number of them, shared by all logs of a broker: so that

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_LOG_GLANCE_H
 #define WEIR_BROKER_LOG_GLANCE_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * What the folder of a partition says of it without its being opened: for a worker, and for

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_LOG_PARTITION_LOG_H
 #define WEIR_BROKER_LOG_PARTITION_LOG_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "broker/log/topic_config.h"
 #include "wire/record_batch.h"
 

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_LOG_PARTITION_METADATA_H
 #define WEIR_BROKER_LOG_PARTITION_METADATA_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "weir/types.h"
 
 /**

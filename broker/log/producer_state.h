@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_LOG_PRODUCER_STATE_H
 #define WEIR_BROKER_LOG_PRODUCER_STATE_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "base/bytes.h"
 #include "base/map.h"
 #include "wire/record_batch.h"

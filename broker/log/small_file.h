@@ -2,7 +2,7 @@
 #define WEIR_BROKER_LOG_SMALL_FILE_H
 
 #include "base/buffer.h"
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * Names and small whole files in a partition's folder: read at once, replaced at once.

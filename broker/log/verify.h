@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_LOG_VERIFY_H
 #define WEIR_BROKER_LOG_VERIFY_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * Read a whole partition and check it, without a lock and without changing a byte: every header and

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "weir/types.h"
 
 /** Ids of topics, clusters and directories: random (version 4), in text as Kafka prints them. */

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_SERVER_SERVER_INTERNAL_H
 #define WEIR_BROKER_SERVER_SERVER_INTERNAL_H
 
-#include "base/env_socket.h"
+#include "base/env/socket.h"
 #include "base/metrics.h"
 #include "broker/server/answer.h"
 #include "broker/server/connection.h"

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_SERVER_WRITE_QUEUE_H
 #define WEIR_BROKER_SERVER_WRITE_QUEUE_H
 
-#include "base/env_socket.h"
+#include "base/env/socket.h"
 #include "broker/server/answer.h"
 
 /**

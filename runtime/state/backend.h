@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_STATE_BACKEND_H
 #define WEIR_RUNTIME_STATE_BACKEND_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "weir/types.h"
 
 /**

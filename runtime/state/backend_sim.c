@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "base/error.h"
 #include "runtime/state/backend.h"
 #include "runtime/state/skip_list.h"
@@ -32,7 +32,7 @@ struct sim_store {
     size_t batch_count;
 };
 
-/* ---- batches ------------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static int apply_write(struct weir_skip_list *list, struct weir_slice key, struct weir_slice value)
 {
@@ -105,7 +105,7 @@ static void read_again(struct sim_store *sim)
     apply_batches(&sim->current, sim, sim->batch_count);
 }
 
-/* ---- the attachment ------------------------------------------------------------------------------ */
+/* ---- the attachment -------------------------------------------------------------------------- */
 
 static void sim_crash(void *object, enum weir_sim_crash_kind kind, struct weir_sim *sim)
 {
@@ -142,7 +142,7 @@ static void set_up(struct sim_store *sim)
     weir_buffer_init(&sim->batches, &sim->budget, 0);
 }
 
-/* ---- the backend --------------------------------------------------------------------------------- */
+/* ---- the backend ----------------------------------------------------------------------------- */
 
 static struct sim_store *sim_from(void *impl)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "base/error.h"
 #include "base/logger.h"
 #include "runtime/state/state_internal.h"
@@ -25,7 +25,7 @@ enum {
     FLUSH_INTERVAL_MS = 10 * 1000,
 };
 
-/* ---- folders ------------------------------------------------------------------------------------- */
+/* ---- folders --------------------------------------------------------------------------------- */
 
 static int make_folder(struct weir_env *env, const char *path, struct weir_error *error)
 {
@@ -91,7 +91,7 @@ static char *join(struct weir_budget *budget, const char *path, const char *name
     return joined;
 }
 
-/* ---- the backend --------------------------------------------------------------------------------- */
+/* ---- the backend ----------------------------------------------------------------------------- */
 
 static int wipe_backend(struct weir_state *state, struct weir_error *error)
 {
@@ -165,7 +165,7 @@ static bool has_durable_store(const struct weir_state *state)
     return false;
 }
 
-/* ---- open ---------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static void set_defaults(struct weir_state_options *options)
 {
@@ -296,7 +296,7 @@ int weir_state_wipe(struct weir_env *env, const char *path, struct weir_error *e
     return weir_error_wrap(error, rc, "wipe state '%s'", path);
 }
 
-/* ---- looking at it ------------------------------------------------------------------------------- */
+/* ---- looking at it --------------------------------------------------------------------------- */
 
 struct weir_store *weir_state_store(struct weir_state *state, size_t index)
 {

@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_STATE_STATE_H
 #define WEIR_RUNTIME_STATE_STATE_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "weir/record.h"
 #include "weir/stream.h"
 
@@ -108,7 +108,7 @@ int weir_store_clear(struct weir_store *store, struct weir_error *error);
 int weir_store_restore(struct weir_store *store, const struct weir_record *records, size_t count,
                        struct weir_changelog_position position, struct weir_error *error);
 
-/* ---- use by operators (serialised keys and values) --------------------------------------------- */
+/* ---- use by operators (serialised keys and values) ------------------------------------------- */
 
 /**
  * A key in the table. Valid until the next call that may evict: touch, get_many, range. Operators

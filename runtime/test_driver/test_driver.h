@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_TEST_DRIVER_TEST_DRIVER_H
 #define WEIR_RUNTIME_TEST_DRIVER_TEST_DRIVER_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "runtime/streams_internal.h"
 #include "weir/test.h"
 

@@ -1,5 +1,5 @@
 /**
- * Under the program by LD_PRELOAD: the calls of base/env_uv_files.c that change a disk, noted
+ * Under the program by LD_PRELOAD: the calls of base/env/uv/files.c that change a disk, noted
  * as they happen. One lock makes change and record one step for any sync that begins in another
  * thread; a kill between the two leaves a change that no record undoes, as a disk may keep what was
  * not synced.

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/log/partition_log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/log/partition_log.h"
 #include "broker/log/verify.h"
 

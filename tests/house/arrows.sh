@@ -20,7 +20,7 @@ check() {
         allowed["bench"]     = "dsl operators runtime client broker wire base"
         allowed["cli"]       = "dsl operators runtime client broker wire base"
         allowed["tools"]     = "base"
-        foreign["uv.h"]           = "^base/env_uv"
+        foreign["uv.h"]           = "^base/env/uv/"
         foreign["rocksdb/c.h"]    = "^runtime/state/backend_rocksdb"
         foreign["zstd.h"]         = "^base/compress_zstd"
         foreign["lz4frame.h"]     = "^base/compress_lz4"

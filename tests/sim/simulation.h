@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_SIM_SIMULATION_H
 #define WEIR_TESTS_SIM_SIMULATION_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/broker.h"
 #include "client/client.h"
 #include "tests/sim/history.h"

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "base/hash.h"
 #include "tests/support/support.h"
 #include "weir/error.h"

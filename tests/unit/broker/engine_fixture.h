@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_ENGINE_FIXTURE_H
 #define WEIR_TESTS_ENGINE_FIXTURE_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/broker.h"
 #include "tests/support/support.h"
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/data_directory.h"
 #include "tests/support/support.h"
 #include "tests/unit/broker/engine_fixture.h"

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_FAKE_SERVER_H
 #define WEIR_TESTS_FAKE_SERVER_H
 
-#include "base/env_socket.h"
+#include "base/env/socket.h"
 #include "wire/message.h"
 
 /** A Kafka server of few words, on an actor: it answers ApiVersions by itself and everything else with

@@ -2,7 +2,7 @@
  * loop 1 the simulated one. */
 #include "client/remote.h"
 #include "client/remote_session.h"
-#include "tests/unit/base/socket_ends.h"
+#include "tests/unit/base/env/socket_ends.h"
 #include "tests/unit/client/fake_server.h"
 #include "wire/generated/metadata_request.h"
 #include "wire/generated/metadata_response.h"
@@ -34,7 +34,7 @@ struct client {
 static struct fake_server server;
 static struct client client;
 
-/* ---- the client's side ------------------------------------------------------------------------ */
+/* ---- the client's side ----------------------------------------------------------------------- */
 
 static void changed(void *context, int rc, const struct weir_error *change_error)
 {
@@ -102,7 +102,7 @@ static void get_version(void *context)
     of->rc = weir_remote_version(of->remote, &weir_wire_metadata_request_type);
 }
 
-/* ---- the server's side ------------------------------------------------------------------------ */
+/* ---- the server's side ----------------------------------------------------------------------- */
 
 static void reply_with(struct fake_server *of, struct weir_slice frame, int32_t controller_id,
                        int32_t correlation_id)
@@ -160,7 +160,7 @@ static void say_nothing(struct fake_server *of, struct weir_slice frame)
     (void)frame;
 }
 
-/* ---- the stage -------------------------------------------------------------------------------- */
+/* ---- the stage ------------------------------------------------------------------------------- */
 
 static void open_stage(int kind)
 {
@@ -220,7 +220,7 @@ static void expect_loss(int first, int code, const char *trouble)
     ck_assert_int_eq(client.rc, WEIR_CLOSED);
 }
 
-/* ---- versions --------------------------------------------------------------------------------- */
+/* ---- versions -------------------------------------------------------------------------------- */
 
 /* The version of a request is the highest both sides have, and none if the server lacks it. */
 START_TEST(both_sides_agree_on_a_version)
@@ -270,7 +270,7 @@ START_TEST(skipping_versions_asks_for_none)
 }
 END_TEST
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* Several calls at once, of flexible and other versions, are answered in order, each with its own
  * answer. */
@@ -371,7 +371,7 @@ START_TEST(a_call_without_an_answer_is_done)
 }
 END_TEST
 
-/* ---- losses ----------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 /* Whatever a server does wrong ends the connection: each call hears of it once and in order. */
 static const struct {
@@ -469,7 +469,7 @@ START_TEST(running_out_of_memory_is_told)
 }
 END_TEST
 
-/* ---- sessions --------------------------------------------------------------------------------- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 static int ask_session(struct weir_remote_session *session, struct weir_arena *arena,
                        const struct weir_wire_metadata_response **response_out)

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_OPERATORS_STAND_H
 #define WEIR_TESTS_OPERATORS_STAND_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "operators/operators.h"
 #include "tests/support/support.h"
 

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_LOG_SUPPORT_H
 #define WEIR_TESTS_LOG_SUPPORT_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/log/partition_log.h"
 #include "broker/log/verify.h"
 #include "tests/support/support.h"

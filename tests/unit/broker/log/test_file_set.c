@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "tests/support/support.h"
 
 /** A bounded number of open files: which one is closed, what is never closed, what a failed sync of one

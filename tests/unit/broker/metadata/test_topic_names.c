@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/metadata/topic_names.h"
 #include "broker/metadata/uuid.h"
 #include "tests/support/support.h"

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_RAW_CLIENT_H
 #define WEIR_TESTS_RAW_CLIENT_H
 
-#include "base/env_socket.h"
+#include "base/env/socket.h"
 #include "tests/support/support.h"
 
 /**

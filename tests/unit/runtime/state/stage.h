@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_STATE_STAGE_H
 #define WEIR_TESTS_STATE_STAGE_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "runtime/state/state.h"
 #include "tests/support/support.h"
 

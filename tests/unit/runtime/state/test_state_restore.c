@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "runtime/state/state.h"
 #include "tests/support/support.h"
 
@@ -88,7 +88,7 @@ static uint64_t draw(struct world *world, uint64_t bound)
                       error_.text);                                                                \
     } while (0)
 
-/* ---- the model ----------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static struct weir_slice key_of(const struct row *row)
 {
@@ -167,7 +167,7 @@ static bool is_over(const struct world *world, size_t store, const struct row *r
            start_of(row) <= stream_time_ms - world->specs[store].retention_ms;
 }
 
-/* ---- the changelog ------------------------------------------------------------------------------- */
+/* ---- the changelog --------------------------------------------------------------------------- */
 
 static void log_add(struct changelog *log, const struct row *record, bool is_compacted)
 {
@@ -223,7 +223,7 @@ static void cut(struct changelog *log, size_t end)
     log->epoch++;
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static void draw_spec(struct world *world, size_t store)
 {
@@ -301,7 +301,7 @@ static void open_state(struct world *world)
     OK(world, weir_state_open(&options, &world->state, NULL, error));
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 struct comparison {
     const struct world *world;
@@ -391,7 +391,7 @@ static void compare_gets(struct world *world, size_t store, int64_t time_ms)
     }
 }
 
-/* ---- restore ------------------------------------------------------------------------------------- */
+/* ---- restore --------------------------------------------------------------------------------- */
 
 /* As the task that restores has it (runtime/task/restore.c). */
 static bool is_usable(const struct changelog *log, const struct weir_changelog_position *position)
@@ -474,7 +474,7 @@ static void restore(struct world *world, bool is_cleared, bool knows_time)
     if (!knows_time) tell_time(world);
 }
 
-/* ---- use ----------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 static struct row draw_row(struct world *world, size_t store)
 {
@@ -551,7 +551,7 @@ static void live(struct world *world)
     }
 }
 
-/* ---- ends, and what befalls the log -------------------------------------------------------------- */
+/* ---- ends, and what befalls the log ---------------------------------------------------------- */
 
 static void end(struct world *world)
 {

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "runtime/state/state_internal.h"
 #include "tests/support/support.h"
 
@@ -265,7 +265,7 @@ START_TEST(wiped_folder_opens_as_new)
 }
 END_TEST
 
-/* ---- a backend that fails ------------------------------------------------------------------------ */
+/* ---- a backend that fails -------------------------------------------------------------------- */
 
 static int fail_to_write(void *impl, const struct weir_backend_write *writes, size_t count,
                          struct weir_error *error)

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "runtime/state/state_internal.h"
 #include "tests/support/support.h"
 

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_UNIT_RUNTIME_TASK_STAGE_H
 #define WEIR_TESTS_UNIT_RUNTIME_TASK_STAGE_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "runtime/node.h"
 #include "runtime/streams_internal.h"
 #include "tests/support/support.h"

@@ -1,7 +1,7 @@
 /* What was fetched of an input: whole batches are taken, anything else is refused and changes nothing. */
 #include <string.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "runtime/task/input_queue.h"
 #include "tests/support/support.h"
 #include "wire/record_batch.h"

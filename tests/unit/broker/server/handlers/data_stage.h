@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_DATA_STAGE_H
 #define WEIR_TESTS_DATA_STAGE_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "broker/server/handlers/fetch_part.h"
 #include "broker/server/handlers/handlers.h"
 #include "broker/server/server_config.h"

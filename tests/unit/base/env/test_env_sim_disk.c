@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "tests/support/support.h"
 
 enum { SEEDS = 200, SECTOR = 512 };
@@ -107,7 +107,7 @@ static void plan(enum weir_sim_fault fault, uint64_t at)
     weir_sim_disk_plan(sim, 0, (struct weir_sim_fault_plan){.fault = fault, .at = at});
 }
 
-/* ---- without faults --------------------------------------------------------------------------- */
+/* ---- without faults -------------------------------------------------------------------------- */
 
 /* The plain behaviour of files: holes read as zero, truncating cuts, reads end at the end. */
 START_TEST(files_behave_as_files)
@@ -203,7 +203,7 @@ START_TEST(a_removed_file_lives_until_it_is_closed)
 }
 END_TEST
 
-/* ---- what crashes keep ------------------------------------------------------------------------ */
+/* ---- what crashes keep ----------------------------------------------------------------------- */
 
 /* After a kill all written bytes and entries are there, synced or not; a power loss may then still
  * take what was not synced. */
@@ -500,7 +500,7 @@ START_TEST(what_a_power_loss_left_is_durable)
 }
 END_TEST
 
-/* ---- faults ----------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 /* A failed sync never makes the lost bytes durable later: not by a second sync, not by time. */
 START_TEST(a_failed_sync_loses_its_bytes_for_good)
@@ -710,7 +710,7 @@ START_TEST(descriptors_run_out)
 }
 END_TEST
 
-/* ---- tools of a test -------------------------------------------------------------------------- */
+/* ---- tools of a test ------------------------------------------------------------------------- */
 
 /* A flipped bit is seen at once and after a crash; flipping it back restores the file. */
 START_TEST(a_flipped_bit_is_in_both_images)
@@ -748,7 +748,7 @@ START_TEST(a_copied_disk_is_equal_and_apart)
 }
 END_TEST
 
-/* ---- a random walk ---------------------------------------------------------------------------- */
+/* ---- a random walk --------------------------------------------------------------------------- */
 
 enum { WALK_SIZE = 6000 };
 

@@ -4,7 +4,7 @@
  * more. Results are reported by an event of their own, as the real environment reports them in the
  * actor's next turn.
  */
-#include "base/env_sim_internal.h"
+#include "base/env/sim/sim_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static struct weir_sim_socket *sim_socket(struct weir_socket *socket)
     return (struct weir_sim_socket *)socket;
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static void attempt_begin(struct weir_sim_attempt *attempt, struct weir_socket_done done)
 {
@@ -64,7 +64,7 @@ void weir_sim_socket_report(struct weir_sim_socket *socket)
     first->done.call(first->done.context, first->result);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static void end_write(struct weir_sim_socket *socket, int64_t result)
 {
@@ -221,7 +221,7 @@ static void socket_send(struct weir_socket *base, const struct weir_socket_outpu
     }
 }
 
-/* ---- life of a socket ------------------------------------------------------------------------- */
+/* ---- life of a socket ------------------------------------------------------------------------ */
 
 struct weir_sim_socket *weir_sim_socket_new(struct weir_sim_life *life, struct weir_actor *actor)
 {
@@ -309,7 +309,7 @@ void weir_sim_sockets_end(struct weir_sim_life *life, bool is_silent)
     life->listeners = NULL;
 }
 
-/* ---- addresses -------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 struct address {
     int node;

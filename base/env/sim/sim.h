@@ -1,7 +1,7 @@
-#ifndef WEIR_BASE_ENV_SIM_H
-#define WEIR_BASE_ENV_SIM_H
+#ifndef WEIR_BASE_ENV_SIM_SIM_H
+#define WEIR_BASE_ENV_SIM_SIM_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * The deterministic world: one thread, one event heap ordered by (time, seeded tie-break), virtual

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/env_sim.h"
-#include "base/env_socket.h"
+#include "base/env/sim/sim.h"
+#include "base/env/socket.h"
 #include "tests/support/support.h"
 
 enum { REAL, SIMULATED, ENVIRONMENTS };
@@ -64,7 +64,7 @@ static inline void set_and_signal(struct weir_env *where, _Atomic bool *flag)
     weir_signal(where);
 }
 
-/* ---- something done on an actor's thread ------------------------------------------------------ */
+/* ---- something done on an actor's thread ----------------------------------------------------- */
 
 struct errand {
     struct weir_message message;
@@ -88,7 +88,7 @@ static inline void on_actor(struct weir_actor *actor, void (*run)(void *context)
     wait_for(actor->env, &errand.done);
 }
 
-/* ---- an end of a connection ------------------------------------------------------------------- */
+/* ---- an end of a connection ------------------------------------------------------------------ */
 
 /* Listens or connects, then does what a test tells it. All but `finished` is the actor's. */
 struct end {

@@ -1,7 +1,7 @@
 #ifndef WEIR_BASE_ENV_SOCKET_H
 #define WEIR_BASE_ENV_SOCKET_H
 
-#include "base/env.h"
+#include "base/env/env.h"
 
 /**
  * Stream sockets of an environment: TCP in the real one, links that delay, re-chunk, reset and cut in

@@ -2,7 +2,7 @@
  * Files of the real environment: plain system calls, each error with verb, path and the system's
  * reason. Handles are O_CLOEXEC. Calls that a signal or a short transfer may cut are completed here.
  */
-#include "base/env_uv_internal.h"
+#include "base/env/uv/uv_internal.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -42,7 +42,7 @@ int weir_env_uv_file_handle(const struct weir_file *file)
     return fd_of(file);
 }
 
-/* ---- one open file ---------------------------------------------------------------------------- */
+/* ---- one open file --------------------------------------------------------------------------- */
 
 static int system_flags(unsigned flags)
 {
@@ -311,7 +311,7 @@ bool weir_env_uv_file_is_cached(struct weir_file *file, int64_t position, int64_
     return is_byte_cached(file, position + size - 1);
 }
 
-/* ---- paths ------------------------------------------------------------------------------------ */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 int weir_env_uv_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                      struct weir_error *error)
@@ -381,7 +381,7 @@ int64_t weir_env_uv_descriptor_limit(struct weir_env *env)
     return is_known ? (int64_t)limit.rlim_cur : INT32_MAX;
 }
 
-/* ---- listing ---------------------------------------------------------------------------------- */
+/* ---- listing --------------------------------------------------------------------------------- */
 
 static enum weir_file_kind kind_of(DIR *directory, const struct dirent *entry)
 {

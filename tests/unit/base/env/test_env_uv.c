@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "tests/support/support.h"
 
 static struct weir_env *env;
@@ -51,7 +51,7 @@ static void set_and_signal(_Atomic bool *flag)
     weir_signal(env);
 }
 
-/* ---- clocks and randomness -------------------------------------------------------------------- */
+/* ---- clocks and randomness ------------------------------------------------------------------- */
 
 /* The monotonic clock never goes back, the wall clock tells this century, random bytes differ. */
 START_TEST(clocks_and_randomness_are_plausible)
@@ -79,7 +79,7 @@ START_TEST(the_boot_id_is_the_kernels)
 }
 END_TEST
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 enum { SENDERS = 4, MESSAGES = 5000 };
 
@@ -186,7 +186,7 @@ START_TEST(no_wake_up_is_lost_between_a_waiting_thread_and_an_actor)
 }
 END_TEST
 
-/* ---- turns and deadlines ---------------------------------------------------------------------- */
+/* ---- turns and deadlines --------------------------------------------------------------------- */
 
 static struct {
     struct weir_actor *_Atomic actor;
@@ -350,7 +350,7 @@ START_TEST(a_stopped_actor_handles_nothing_more)
 }
 END_TEST
 
-/* ---- work ------------------------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 static struct {
     struct weir_work works[64];
@@ -424,7 +424,7 @@ START_TEST(stopping_waits_for_the_actors_works)
 }
 END_TEST
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static struct {
     int rc;

@@ -3,7 +3,7 @@
  * each packet arrives after the one before it. A packet belongs to the socket it is for (a request to
  * connect: to the socket that asks), so that closing that socket takes its packets along.
  */
-#include "base/env_sim_internal.h"
+#include "base/env/sim/sim_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define DELAY_NS_DEFAULT ((int64_t)200 * 1000)
 #define CHUNK_DEFAULT ((size_t)4096)
 
-/* ---- links ------------------------------------------------------------------------------------ */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 struct weir_sim_link *weir_sim_link_between(struct weir_sim *sim, int from, int to)
 {
@@ -85,7 +85,7 @@ void weir_sim_reset_connections(struct weir_sim *sim, int node, int other_node)
     }
 }
 
-/* ---- packets ---------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 void weir_sim_packet_send(struct weir_sim *sim, struct weir_sim_socket *to,
                           enum weir_sim_packet_kind kind, int from_node, int to_node,
@@ -130,7 +130,7 @@ void weir_sim_packets_drop(struct weir_sim_socket *to)
     }
 }
 
-/* ---- arrival ---------------------------------------------------------------------------------- */
+/* ---- arrival --------------------------------------------------------------------------------- */
 
 /* Those that share a port take turns. */
 static struct weir_sim_listener *find_listener(struct weir_sim *sim,

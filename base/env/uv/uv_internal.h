@@ -1,22 +1,22 @@
-#ifndef WEIR_BASE_ENV_UV_INTERNAL_H
-#define WEIR_BASE_ENV_UV_INTERNAL_H
+#ifndef WEIR_BASE_ENV_UV_UV_INTERNAL_H
+#define WEIR_BASE_ENV_UV_UV_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
 
-#include "base/env_socket.h"
+#include "base/env/socket.h"
 
 /**
  * What the parts of the real environment share.
  *
- *   env_uv.c         the environment: clocks, randomness, waiting and signalling
- *   env_uv_files.c   files and directories
- *   env_uv_actors.c  actors: a thread and a libuv loop each
- *   env_uv_work.c    the worker threads for what may block
- *   env_uv_socket.c  sockets on an actor's loop; env_uv_listener.c those that listen
- *   env_uv_address.c their addresses
+ *   uv.c        the environment: clocks, randomness, waiting and signalling
+ *   files.c     files and directories
+ *   actors.c    actors: a thread and a libuv loop each
+ *   work.c      the worker threads for what may block
+ *   socket.c    sockets on an actor's loop; listener.c those that listen
+ *   address.c   their addresses
  *
  * Locks: `wait_lock` and `work_lock` are leaves, no code holds both. `is_done` of a waiter runs under
  * `wait_lock` and must not call back into the environment.
@@ -44,7 +44,7 @@ struct weir_env_uv {
     _Atomic int actor_count;
 };
 
-/* `state` of an actor; moved by atomic exchange, see env_uv_actors.c. */
+/* `state` of an actor; moved by atomic exchange, see actors.c. */
 enum { WEIR_UV_ACTOR_RUNNING, WEIR_UV_ACTOR_ASLEEP };
 
 struct weir_env_uv_actor {

@@ -1,8 +1,8 @@
 /* What a server asks of sockets: to wait without a buffer, to share a port, to send a file behind a header.
  * Loop 0 is the real environment, loop 1 the simulated one. */
-#include "tests/unit/base/socket_ends.h"
+#include "tests/unit/base/env/socket_ends.h"
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void await_on_actor(void *context)
 {
@@ -149,7 +149,7 @@ START_TEST(bytes_that_nobody_waits_for_are_kept)
 }
 END_TEST
 
-/* ---- a file behind a header ------------------------------------------------------------------- */
+/* ---- a file behind a header ------------------------------------------------------------------ */
 
 static void send_header_and_range(void *context)
 {
@@ -194,7 +194,7 @@ START_TEST(a_range_follows_its_header)
 }
 END_TEST
 
-/* ---- sharing a port --------------------------------------------------------------------------- */
+/* ---- sharing a port -------------------------------------------------------------------------- */
 
 enum { SHARERS = 3, CALLERS = 30 };
 
@@ -286,7 +286,7 @@ START_TEST(a_second_family_is_refused)
 }
 END_TEST
 
-/* ---- addresses, keepalive --------------------------------------------------------------------- */
+/* ---- addresses, keepalive -------------------------------------------------------------------- */
 
 /* Both ends know their own address; the accepted one's is what the peer connected to. */
 START_TEST(a_connection_knows_its_own_address)

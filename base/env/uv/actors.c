@@ -12,7 +12,7 @@
  * The exchanges are ordered: if the sender's comes second it sees ASLEEP, if it comes first the actor
  * sees what was pushed before it. A stop works the same way with `is_stopping` as the message.
  */
-#include "base/env_uv_internal.h"
+#include "base/env/uv/uv_internal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /** Addresses of the real environment: numeric for sockets; names are looked up before, by who may block. */
-#include "base/env_uv_internal.h"
+#include "base/env/uv/uv_internal.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,7 +1,7 @@
 /**
  * The simulated world: nodes, their clocks, their crashes, and the loop over events.
  */
-#include "base/env_sim_internal.h"
+#include "base/env/sim/sim_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define TIME_LIMIT_DEFAULT ((int64_t)3600 * 1000 * 1000 * 1000)
 #define WALL_AT_START_MS ((int64_t)1735689600000) /* 2025-01-01 */
 
-/* ---- what an environment answers -------------------------------------------------------------- */
+/* ---- what an environment answers ------------------------------------------------------------- */
 
 static struct weir_mono mono_now(struct weir_env *env)
 {
@@ -114,7 +114,7 @@ struct weir_sim *weir_sim_of(struct weir_env *env)
     return env->ops == &ops ? ((struct weir_sim_life *)env)->sim : NULL;
 }
 
-/* ---- lives ------------------------------------------------------------------------------------ */
+/* ---- lives ----------------------------------------------------------------------------------- */
 
 static struct weir_sim_life *new_life(struct weir_sim_node *node)
 {
@@ -183,7 +183,7 @@ static bool bury_the_dead(struct weir_sim *sim)
     return found;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------ */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static uint64_t disk_seed(const struct weir_sim *sim, int number)
 {
@@ -252,7 +252,7 @@ static void free_node(struct weir_sim_node *node)
     free(node);
 }
 
-/* ---- the run ---------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static int64_t or_default(int64_t value, int64_t fallback)
 {
@@ -355,7 +355,7 @@ uint64_t weir_sim_trace_hash(const struct weir_sim *sim)
     return sim->trace_hash;
 }
 
-/* ---- crashes and faults ----------------------------------------------------------------------- */
+/* ---- crashes and faults ---------------------------------------------------------------------- */
 
 void weir_sim_crash(struct weir_sim *sim, int number, enum weir_sim_crash_kind kind)
 {
@@ -413,7 +413,7 @@ uint64_t weir_sim_open_count(const struct weir_sim *sim, int node)
     return is_known ? sim->nodes[node]->open_count : 0;
 }
 
-/* ---- the disk, seen from a test --------------------------------------------------------------- */
+/* ---- the disk, seen from a test -------------------------------------------------------------- */
 
 int weir_sim_disk_flip(struct weir_sim *sim, int node, const char *path, int64_t position, int bit)
 {
@@ -461,7 +461,7 @@ void weir_sim_disk_copy(struct weir_sim *sim, int from_node, int to_node)
     to->disk = weir_disk_copy(from->disk, disk_seed(sim, to_node));
 }
 
-/* ---- attachments ------------------------------------------------------------------------------ */
+/* ---- attachments ----------------------------------------------------------------------------- */
 
 void *weir_sim_attachment(struct weir_env *env, const char *name, size_t size,
                           void (*crash)(void *object, enum weir_sim_crash_kind kind,

@@ -1,5 +1,5 @@
 /** The bytes of one simulated file: what is seen, what is durable, and what lies between. */
-#include "base/env_sim_disk.h"
+#include "base/env/sim/disk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +55,7 @@ void weir_inode_close_bytes(struct weir_inode *inode)
     free(inode->data);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void set_size(struct weir_inode *inode, int64_t size)
 {
@@ -156,7 +156,7 @@ void weir_inode_truncate(struct weir_inode *inode, int64_t size)
     inode->dirty_count = kept;
 }
 
-/* ---- syncing ---------------------------------------------------------------------------------- */
+/* ---- syncing --------------------------------------------------------------------------------- */
 
 /* After a failed sync the two images differ in clean bytes for good: write only what is dirty. */
 static void write_dirty_to_durable(struct weir_inode *inode)
@@ -191,7 +191,7 @@ void weir_inode_fail_sync(struct weir_inode *inode)
     forget_unsynced(inode);
 }
 
-/* ---- reading the disk again ------------------------------------------------------------------- */
+/* ---- reading the disk again ------------------------------------------------------------------ */
 
 /* What the disk holds of [begin, end) if nothing unsynced reached it. */
 static void load_durable(const struct weir_inode *inode, uint8_t *to, int64_t begin, int64_t end)
@@ -226,7 +226,7 @@ void weir_inode_flip(struct weir_inode *inode, int64_t position, int bit)
     if (inode->durable != NULL && position < inode->durable_size) inode->durable[position] ^= mask;
 }
 
-/* ---- power loss ------------------------------------------------------------------------------- */
+/* ---- power loss ------------------------------------------------------------------------------ */
 
 /* The file as it will be found. */
 struct found {

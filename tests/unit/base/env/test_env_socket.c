@@ -1,7 +1,7 @@
 /* Sockets. What both environments promise is tested on both: loop 0 is the real one, loop 1 simulated. */
-#include "tests/unit/base/socket_ends.h"
+#include "tests/unit/base/env/socket_ends.h"
 
-/* ---- echo ------------------------------------------------------------------------------------- */
+/* ---- echo ------------------------------------------------------------------------------------ */
 
 enum { ECHO_SIZE = 1 << 20, ECHO_CHUNK = 10000 };
 
@@ -71,7 +71,7 @@ START_TEST(a_megabyte_comes_back_from_an_echo)
 }
 END_TEST
 
-/* ---- sending a file --------------------------------------------------------------------------- */
+/* ---- sending a file -------------------------------------------------------------------------- */
 
 static void send_range(void *context)
 {
@@ -126,7 +126,7 @@ START_TEST(a_file_that_ends_early_is_told)
 }
 END_TEST
 
-/* ---- refusals, resets, closing ---------------------------------------------------------------- */
+/* ---- refusals, resets, closing --------------------------------------------------------------- */
 
 /* Where nobody listens any more, a connection is refused; the socket can be closed. */
 START_TEST(connecting_to_nobody_is_refused)
@@ -279,7 +279,7 @@ START_TEST(a_real_reset_is_seen_by_the_peer)
 }
 END_TEST
 
-/* ---- the simulated network -------------------------------------------------------------------- */
+/* ---- the simulated network ------------------------------------------------------------------- */
 
 /* A pair on two nodes: the server on node 0, the client on node 1. */
 static void open_far_pair(struct end *server, struct end *client)

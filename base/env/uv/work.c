@@ -9,7 +9,7 @@
  * for that). The count is kept under work_lock so that its last change touches the actor no more
  * once the stopping thread has seen it.
  */
-#include "base/env_uv_internal.h"
+#include "base/env/uv/uv_internal.h"
 
 #include "base/assert.h"
 #include "base/error.h"

@@ -2,7 +2,7 @@
  * Operations of a simulated node that change its disk, numbered, and the faults that are planned by
  * number: an operation may be refused, done in part, or end the node's life before or after it.
  */
-#include "base/env_sim_internal.h"
+#include "base/env/sim/sim_internal.h"
 
 #include "base/assert.h"
 #include "base/error.h"

@@ -3,7 +3,7 @@
  * is what the real environment does: all messages, then run_once; busy actors get another turn. Works
  * take two events, one to run and one to come back.
  */
-#include "base/env_sim_internal.h"
+#include "base/env/sim/sim_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static struct weir_sim_actor *sim_actor(struct weir_actor *actor)
     return (struct weir_sim_actor *)actor;
 }
 
-/* ---- turns ------------------------------------------------------------------------------------ */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 void weir_sim_actor_queue_turn(struct weir_sim_actor *actor)
 {
@@ -44,7 +44,7 @@ static void take_turn(struct weir_sim_actor *actor)
     if (is_busy || atomic_load(&actor->base.mailbox.head) != NULL) weir_sim_actor_queue_turn(actor);
 }
 
-/* ---- work ------------------------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 static void work_unlink(struct weir_sim_life *life, struct weir_sim_work *work)
 {
@@ -119,7 +119,7 @@ void weir_sim_works_free(struct weir_sim_life *life)
     }
 }
 
-/* ---- one event -------------------------------------------------------------------------------- */
+/* ---- one event ------------------------------------------------------------------------------- */
 
 static const struct weir_sim_actor *actor_of(const struct weir_sim_event *event)
 {
@@ -175,7 +175,7 @@ void weir_sim_run_event(struct weir_sim *sim, struct weir_sim_event *event)
     sim->depth--;
 }
 
-/* ---- actors ----------------------------------------------------------------------------------- */
+/* ---- actors ---------------------------------------------------------------------------------- */
 
 int weir_sim_actor_start(struct weir_env *env, const struct weir_actor_options *options,
                          struct weir_actor **actor_out, struct weir_error *error)
@@ -259,7 +259,7 @@ void weir_sim_actors_end(struct weir_sim_life *life)
     }
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 int weir_sim_wait(struct weir_env *env, bool (*is_done)(void *context), void *context,
                   struct weir_mono deadline)

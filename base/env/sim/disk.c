@@ -2,7 +2,7 @@
  * The tree of the simulated disk: directories with two sets of entries, and between them the ordered
  * list of changes that no sync has made durable yet.
  */
-#include "base/env_sim_disk.h"
+#include "base/env/sim/disk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ struct weir_disk {
     size_t change_capacity;
 };
 
-/* ---- inodes and entries ----------------------------------------------------------------------- */
+/* ---- inodes and entries ---------------------------------------------------------------------- */
 
 static struct weir_inode *new_inode(struct weir_disk *disk, enum weir_file_kind kind)
 {
@@ -136,7 +136,7 @@ static void entry_set(struct weir_disk_entries *entries, const char *name, struc
     entries->count++;
 }
 
-/* ---- paths ------------------------------------------------------------------------------------ */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 /* The next name of a path into `name`; false at its end. `*path` moves on. */
 static bool next_name(const char **path, char name[WEIR_DISK_NAME_MAX + 1])
@@ -182,7 +182,7 @@ static int find_parent(struct weir_disk *disk, const char *path, struct weir_ino
     return WEIR_OK;
 }
 
-/* ---- changes ---------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 static struct change *add_change(struct weir_disk *disk, struct weir_inode *directory,
                                  const char *name, struct weir_inode *inode)
@@ -286,7 +286,7 @@ static void mark_device(struct weir_disk *disk, uint64_t device)
     mark_what_marked_ones_need(disk);
 }
 
-/* ---- the disk --------------------------------------------------------------------------------- */
+/* ---- the disk -------------------------------------------------------------------------------- */
 
 struct weir_disk *weir_disk_new(uint64_t seed)
 {
@@ -424,7 +424,7 @@ void weir_disk_mount(struct weir_disk *disk, struct weir_inode *directory)
     directory->device = ++disk->device_count;
 }
 
-/* ---- power loss ------------------------------------------------------------------------------- */
+/* ---- power loss ------------------------------------------------------------------------------ */
 
 static enum weir_disk_mood draw_mood(struct weir_disk *disk)
 {
@@ -480,7 +480,7 @@ void weir_disk_lose_power(struct weir_disk *disk)
     free(all);
 }
 
-/* ---- whole trees ------------------------------------------------------------------------------ */
+/* ---- whole trees ----------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
 {

@@ -1,7 +1,7 @@
 #ifndef WEIR_BASE_ENV_SIM_DISK_H
 #define WEIR_BASE_ENV_SIM_DISK_H
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 
 /**
  * The simulator's model of a disk under a page cache. It knows nothing of nodes, events or faults.
@@ -111,7 +111,7 @@ struct weir_inode {
     struct weir_disk_entries settled; /* its durable entries */
 };
 
-/* ---- bytes of one file (env_sim_inode.c) ------------------------------------------------------ */
+/* ---- bytes of one file (inode.c) ------------------------------------------------------------- */
 
 void weir_inode_write(struct weir_inode *inode, const void *bytes, size_t size, int64_t position);
 void weir_inode_truncate(struct weir_inode *inode, int64_t size);
@@ -123,7 +123,7 @@ void weir_inode_lose_power(struct weir_inode *inode, enum weir_disk_mood mood,
 void weir_inode_flip(struct weir_inode *inode, int64_t position, int bit);
 void weir_inode_close_bytes(struct weir_inode *inode);
 
-/* ---- the tree (env_sim_disk.c) ---------------------------------------------------------------- */
+/* ---- the tree (disk.c) ----------------------------------------------------------------------- */
 
 struct weir_disk *weir_disk_new(uint64_t seed);
 void weir_disk_free(struct weir_disk *disk);

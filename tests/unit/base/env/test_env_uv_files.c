@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/env.h"
+#include "base/env/env.h"
 #include "tests/support/support.h"
 
 static struct weir_env *env;

@@ -1,20 +1,20 @@
-#ifndef WEIR_BASE_ENV_SIM_INTERNAL_H
-#define WEIR_BASE_ENV_SIM_INTERNAL_H
+#ifndef WEIR_BASE_ENV_SIM_SIM_INTERNAL_H
+#define WEIR_BASE_ENV_SIM_SIM_INTERNAL_H
 
-#include "base/env_sim_disk.h"
-#include "base/env_socket.h"
+#include "base/env/sim/disk.h"
+#include "base/env/socket.h"
 
 /**
  * What the parts of the simulator share.
  *
- *   env_sim.c         the run: nodes, clocks, crashes, the loop
- *   env_sim_events.c  the event heap, the trace, the simulator's memory and random numbers
- *   env_sim_actors.c  actors, deadlines, work, waiting
- *   env_sim_files.c   a node's files over its disk
- *   env_sim_changes.c operations that change the disk, and the faults planned by their number
- *   env_sim_disk.c, env_sim_inode.c   the disk
- *   env_sim_socket.c  sockets: the ends
- *   env_sim_network.c links and what travels on them
+ *   sim.c             the run: nodes, clocks, crashes, the loop
+ *   events.c          the event heap, the trace, the simulator's memory and random numbers
+ *   actors.c          actors, deadlines, work, waiting
+ *   files.c           a node's files over its disk
+ *   changes.c         operations that change the disk, and the faults planned by their number
+ *   disk.c, inode.c   the disk
+ *   socket.c          sockets: the ends
+ *   network.c         links and what travels on them
  *
  * A *node* is a place: its disk, its wall clock, its attachments. A *life* is what runs there between
  * two crashes: an environment with its heap, actors, open files. A life that a planned crash has
@@ -142,7 +142,7 @@ struct weir_sim {
     uint16_t next_port;
 };
 
-/* ---- env_sim_events.c ------------------------------------------------------------------------- */
+/* ---- events.c -------------------------------------------------------------------------------- */
 
 /** Queue `event` for `at_ns` (now, if that has passed). It must not be queued. */
 void weir_sim_event_add(struct weir_sim *sim, struct weir_sim_event *event, int64_t at_ns);
@@ -155,12 +155,12 @@ int64_t weir_sim_duration(struct weir_sim *sim, int64_t max_ns);
 void weir_sim_trace(struct weir_sim *sim, uint64_t word);
 uint64_t weir_sim_hash_text(const char *text);
 
-/* ---- env_sim.c -------------------------------------------------------------------------------- */
+/* ---- sim.c ----------------------------------------------------------------------------------- */
 
 /** End a life that is on the stack: it becomes a corpse. */
 void weir_sim_die(struct weir_sim_life *life, enum weir_sim_crash_kind kind);
 
-/* ---- env_sim_actors.c ------------------------------------------------------------------------- */
+/* ---- actors.c -------------------------------------------------------------------------------- */
 
 void weir_sim_run_event(struct weir_sim *sim, struct weir_sim_event *event);
 /** No actor gets a turn any more, no work is run. */
@@ -176,7 +176,7 @@ void weir_sim_work_submit(struct weir_env *env, struct weir_work *work);
 int weir_sim_wait(struct weir_env *env, bool (*is_done)(void *context), void *context,
                   struct weir_mono deadline);
 
-/* ---- env_sim_changes.c ----------------------------------------------------------------------- */
+/* ---- changes.c ------------------------------------------------------------------------------- */
 
 enum weir_sim_change_kind {
     WEIR_SIM_CHANGE_WRITE,
@@ -212,7 +212,7 @@ bool weir_sim_fault_is_due(const struct weir_sim_fault_plan *plan, uint64_t numb
 /** Queue a turn, unless one is queued. */
 void weir_sim_actor_queue_turn(struct weir_sim_actor *actor);
 
-/* ---- env_sim_socket.c, env_sim_network.c ------------------------------------------------------- */
+/* ---- socket.c, network.c --------------------------------------------------------------------- */
 
 /* A link with its ends; made when first used or set. */
 struct weir_sim_route {
@@ -315,7 +315,7 @@ void weir_sim_sockets_of_actor_close(struct weir_sim_actor *actor);
 /** The node's connections are reset, or fall silent. */
 void weir_sim_sockets_end(struct weir_sim_life *life, bool is_silent);
 
-/* ---- env_sim_files.c -------------------------------------------------------------------------- */
+/* ---- files.c --------------------------------------------------------------------------------- */
 
 /** Close what is open, without a word to the disk. */
 void weir_sim_files_end(struct weir_sim_life *life);

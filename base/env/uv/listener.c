@@ -8,7 +8,7 @@
  *
  * What is set on a listener is inherited by what it accepts: no call per connection.
  */
-#include "base/env_uv_internal.h"
+#include "base/env/uv/uv_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -13,7 +13,7 @@
  * back when it fires in vain: at once for writing (a socket is nearly always writable), the second time
  * for reading. A request and its answer then cost a poll, a read and a write, and nothing else.
  */
-#include "base/env_uv_internal.h"
+#include "base/env/uv/uv_internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -93,7 +93,7 @@ static int64_t code_of(int reason)
     }
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static void ready_add(struct weir_env_uv_socket *socket)
 {
@@ -156,7 +156,7 @@ void weir_env_uv_sockets_report(struct weir_env_uv_actor *actor)
     }
 }
 
-/* ---- reading and writing ---------------------------------------------------------------------- */
+/* ---- reading and writing --------------------------------------------------------------------- */
 
 static void try_connect(struct weir_env_uv_socket *socket)
 {
@@ -265,7 +265,7 @@ static void try_write(struct weir_env_uv_socket *socket)
     }
 }
 
-/* ---- waiting for the socket ------------------------------------------------------------------- */
+/* ---- waiting for the socket ------------------------------------------------------------------ */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -358,7 +358,7 @@ static void socket_send(struct weir_socket *base, const struct weir_socket_outpu
     arm_poll(socket);
 }
 
-/* ---- life of a socket ------------------------------------------------------------------------- */
+/* ---- life of a socket ------------------------------------------------------------------------ */
 
 static void on_socket_closed(uv_handle_t *handle)
 {

@@ -7,7 +7,7 @@
  * other side sees the waiter and wakes it under the lock. So a signal nobody waits for costs one
  * atomic instruction.
  */
-#include "base/env_uv_internal.h"
+#include "base/env/uv/uv_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  * them stands what the operation does when nothing goes wrong; the frame counts, refuses, and ends
  * the life before or after.
  */
-#include "base/env_sim_internal.h"
+#include "base/env/sim/sim_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static struct weir_sim_file *sim_file(struct weir_file *file)
     return (struct weir_sim_file *)file;
 }
 
-/* ---- open files ------------------------------------------------------------------------------- */
+/* ---- open files ------------------------------------------------------------------------------ */
 
 static void file_let_go(struct weir_sim_file *file)
 {
@@ -179,7 +179,7 @@ out:
     return rc;
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static bool read_is_to_fail(struct weir_sim_node *node)
 {
@@ -338,7 +338,7 @@ bool weir_sim_file_is_cached(struct weir_file *base, int64_t position, int64_t s
     return weir_sim_random_below(&file->life->sim->schedule, COLD_ONE_IN) != 0;
 }
 
-/* ---- facts and locks -------------------------------------------------------------------------- */
+/* ---- facts and locks ------------------------------------------------------------------------- */
 
 static struct weir_file_stat stat_from(const struct weir_inode *inode)
 {
@@ -385,7 +385,7 @@ int weir_sim_stat(struct weir_env *env, const char *path, struct weir_file_stat 
     return WEIR_OK;
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 int weir_sim_make_directory(struct weir_env *env, const char *path, struct weir_error *error)
 {

@@ -3,7 +3,7 @@
  * events know their place, so that a deadline can be moved and a crash can take a node's events out.
  * With it the trace, and the memory and random numbers of the simulator itself.
  */
-#include "base/env_sim_internal.h"
+#include "base/env/sim/sim_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #include "base/assert.h"
 
-/* ---- memory and numbers ----------------------------------------------------------------------- */
+/* ---- memory and numbers ---------------------------------------------------------------------- */
 
 void *weir_sim_calloc(size_t count, size_t size)
 {
@@ -52,7 +52,7 @@ int64_t weir_sim_duration(struct weir_sim *sim, int64_t max_ns)
     return 1 + (int64_t)weir_sim_random_below(&sim->schedule, (uint64_t)max_ns);
 }
 
-/* ---- the heap --------------------------------------------------------------------------------- */
+/* ---- the heap -------------------------------------------------------------------------------- */
 
 static bool comes_before(const struct weir_sim_queued *a, const struct weir_sim_queued *b)
 {
@@ -132,7 +132,7 @@ struct weir_sim_event *weir_sim_event_first(struct weir_sim *sim)
     return sim->queue_count > 0 ? sim->queue[0].event : NULL;
 }
 
-/* ---- the trace -------------------------------------------------------------------------------- */
+/* ---- the trace ------------------------------------------------------------------------------- */
 
 void weir_sim_trace(struct weir_sim *sim, uint64_t word)
 {

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/env_sim.h"
+#include "base/env/sim/sim.h"
 #include "tests/support/support.h"
 
 static struct weir_error error;
@@ -40,7 +40,7 @@ static bool is_set(void *context)
     return *(bool *)context;
 }
 
-/* ---- a small crowd of actors ------------------------------------------------------------------ */
+/* ---- a small crowd of actors ----------------------------------------------------------------- */
 
 enum { MEMBERS = 5 };
 
@@ -144,7 +144,7 @@ START_TEST(drawing_from_the_tests_generator_leaves_the_run_alone)
 }
 END_TEST
 
-/* ---- clocks and deadlines --------------------------------------------------------------------- */
+/* ---- clocks and deadlines -------------------------------------------------------------------- */
 
 struct sleeper {
     struct weir_actor *actor;
@@ -266,7 +266,7 @@ START_TEST(a_boot_ends_with_the_power_and_not_with_a_kill)
 }
 END_TEST
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 struct asking {
     struct weir_message message;
@@ -395,7 +395,7 @@ START_TEST(work_takes_its_time_and_comes_back_once)
 }
 END_TEST
 
-/* ---- crashes ---------------------------------------------------------------------------------- */
+/* ---- crashes --------------------------------------------------------------------------------- */
 
 /* A crash ends one node: its actors run no more, its memory goes, the other node goes on. */
 START_TEST(a_crash_ends_one_node_only)
@@ -423,7 +423,7 @@ START_TEST(a_crash_ends_one_node_only)
 }
 END_TEST
 
-/* ---- crashes inside an operation -------------------------------------------------------------- */
+/* ---- crashes inside an operation ------------------------------------------------------------- */
 
 struct victim {
     struct weir_env *env;
@@ -558,7 +558,7 @@ START_TEST(a_wait_on_a_crashing_node_returns_crashed)
 }
 END_TEST
 
-/* ---- attachments ------------------------------------------------------------------------------ */
+/* ---- attachments ----------------------------------------------------------------------------- */
 
 static int crash_count;
 static int free_count;

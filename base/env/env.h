@@ -1,5 +1,5 @@
-#ifndef WEIR_BASE_ENV_H
-#define WEIR_BASE_ENV_H
+#ifndef WEIR_BASE_ENV_ENV_H
+#define WEIR_BASE_ENV_ENV_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 /**
  * The world, as the engine may see it: clocks, randomness, files, actors with their mailboxes and
- * timers, background work. Two implementations: env_uv.c (threads, libuv) and env_sim.c (one event
+ * timers, background work. Two implementations: uv/ (threads, libuv) and sim/ (one event
  * heap, seeded, all nodes in one thread). Nothing else in the tree asks the operating system.
  *
  * Threads: clocks, random, files and weir_actor_post from any thread; the rest as each says.
@@ -41,7 +41,7 @@ static inline struct weir_mono weir_mono_after_ms(struct weir_mono now, int64_t 
     return (struct weir_mono){ns};
 }
 
-/* ---- files ---------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 enum weir_open_flags {
     WEIR_OPEN_READ = 1,
@@ -80,7 +80,7 @@ struct weir_boot_id {
 typedef int (*weir_list_fn)(void *context, const char *name, enum weir_file_kind kind);
 
 struct weir_env;
-struct weir_socket_ops; /* base/env_socket.h */
+struct weir_socket_ops; /* base/env/socket.h */
 
 struct weir_env_ops {
     const char *name;
@@ -297,7 +297,7 @@ static inline int weir_list(struct weir_env *env, const char *path, weir_list_fn
     return env->ops->list(env, path, each, context, error);
 }
 
-/* ---- actors --------------------------------------------------------------------------------- */
+/* ---- actors ---------------------------------------------------------------------------------- */
 
 /**
  * A message to an actor, embedded in the sender's request object. `handle` runs on the actor's
@@ -428,6 +428,6 @@ int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env *
                     struct weir_error *error);
 void weir_env_uv_free(struct weir_env *env); /* NULL is fine */
 
-/* The simulated one is in base/env_sim.h. */
+/* The simulated one is in base/env/sim/sim.h. */
 
 #endif
