@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "base/compress.h"
+#include "base/codec/compress.h"
 #include "weir/error.h"
 #include "weir/record.h"
 #include "weir/types.h"

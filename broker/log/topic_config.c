@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/compress.h"
+#include "base/codec/compress.h"
 #include "base/error.h"
 
 #define FIELD(name) offsetof(struct weir_topic_config, name)

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_HEALTHY_H
 #define WEIR_TESTS_HEALTHY_H
 
-#include "base/compress.h"
+#include "base/codec/compress.h"
 #include "tests/hostile/hostile_peer.h"
 
 /**

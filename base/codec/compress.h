@@ -1,5 +1,5 @@
-#ifndef WEIR_BASE_COMPRESS_H
-#define WEIR_BASE_COMPRESS_H
+#ifndef WEIR_BASE_CODEC_COMPRESS_H
+#define WEIR_BASE_CODEC_COMPRESS_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "base/compress.h"
+#include "base/codec/compress.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "base/compress_internal.h"
+#include "base/codec/compress_internal.h"
 
 #define ZSTD_STATIC_LINKING_ONLY /* the constructors that take an allocator */
 #include <zstd.h>

@@ -1,9 +1,9 @@
-#include "base/compress.h"
+#include "base/codec/compress.h"
 
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/compress_internal.h"
+#include "base/codec/compress_internal.h"
 
 /* Larger inputs are nobody's batch, and some of the libraries count in int. */
 static const size_t input_size_max = (size_t)1 << 30;

@@ -1,4 +1,4 @@
-#include "base/compress_internal.h"
+#include "base/codec/compress_internal.h"
 
 #include <string.h>
 #include <zlib.h>

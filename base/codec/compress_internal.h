@@ -1,8 +1,8 @@
-#ifndef WEIR_BASE_COMPRESS_INTERNAL_H
-#define WEIR_BASE_COMPRESS_INTERNAL_H
+#ifndef WEIR_BASE_CODEC_COMPRESS_INTERNAL_H
+#define WEIR_BASE_CODEC_COMPRESS_INTERNAL_H
 
 #include "base/buffer.h"
-#include "base/compress.h"
+#include "base/codec/compress.h"
 #include "weir/types.h"
 
 /**
