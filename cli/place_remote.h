@@ -2,7 +2,7 @@
 #define WEIR_CLI_PLACE_REMOTE_H
 
 #include "cli/place.h"
-#include "client/remote_session.h"
+#include "wire/peer/remote_session.h"
 
 /**
  * A server, over Kafka's protocol: place_remote.c has the session and the records, remote_topics.c the

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_SERVER_CONNECTION_H
 #define WEIR_BROKER_SERVER_CONNECTION_H
 
-#include "broker/server/address.h"
+#include "base/address.h"
 #include "broker/server/write_queue.h"
 
 /**

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_SIM_REMOTE_H
 #define WEIR_TESTS_SIM_REMOTE_H
 
-#include "client/remote.h"
+#include "wire/peer/remote.h"
 #include "tests/sim/clients.h"
 #include "tests/sim/served.h"
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/remote.h"
-#include "client/remote_session.h"
+#include "wire/peer/remote.h"
+#include "wire/peer/remote_session.h"
 #include "tests/unit/client/stage.h"
 #include "wire/generated/metadata_request.h"
 #include "wire/generated/metadata_response.h"
@@ -61,7 +61,7 @@ static int port_of(const char *address)
     return atoi(strrchr(address, ':') + 1);
 }
 
-/* ---- talking ---------------------------------------------------------------------------------- */
+/* ---- talking --------------------------------------------------------------------------------- */
 
 /* A client of the port sees the log's topics, and a broker at the address that it came in by. */
 START_TEST(a_client_sees_the_logs_topics)
@@ -199,7 +199,7 @@ START_TEST(the_port_works_in_the_simulator)
 }
 END_TEST
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* One port per log; the address is told while it is open and not before or after. */
 START_TEST(a_log_has_one_port)
@@ -319,7 +319,7 @@ START_TEST(opening_survives_every_failed_allocation)
 }
 END_TEST
 
-/* ---- ending ----------------------------------------------------------------------------------- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 /* Closing the port ends the connections and refuses new ones; the log goes on, and may listen again. */
 START_TEST(unlisten_ends_connections_and_leaves_the_log)
@@ -354,7 +354,7 @@ START_TEST(unlisten_ends_connections_and_leaves_the_log)
 }
 END_TEST
 
-/* ---- metrics ---------------------------------------------------------------------------------- */
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 struct found {
     int count;

@@ -1,4 +1,4 @@
-#include "broker/server/address.h"
+#include "base/address.h"
 
 #include <string.h>
 

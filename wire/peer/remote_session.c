@@ -6,7 +6,7 @@
  * A missed deadline closes the connection: the call that was under way must not be answered into memory
  * that is its caller's again.
  */
-#include "client/remote_session.h"
+#include "wire/peer/remote_session.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -14,8 +14,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/server/address.h"
-#include "client/remote.h"
+#include "base/address.h"
+#include "wire/peer/remote.h"
 
 enum { TIMEOUT_MS_BY_DEFAULT = 30000 };
 
@@ -54,7 +54,7 @@ static int nothing_to_do(void *impl)
     return 0;
 }
 
-/* ---- on the actor ----------------------------------------------------------------------------- */
+/* ---- on the actor ---------------------------------------------------------------------------- */
 
 static struct weir_remote_session *begin_step(struct weir_message *message)
 {
@@ -155,7 +155,7 @@ static void close_remote(struct weir_message *message)
     weir_signal(session->env);
 }
 
-/* ---- the caller's thread ---------------------------------------------------------------------- */
+/* ---- the caller's thread --------------------------------------------------------------------- */
 
 static bool is_set(void *context)
 {

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "broker/server/address.h"
+#include "base/address.h"
 #include "tests/support/support.h"
 
 static struct weir_error error;

@@ -5,7 +5,7 @@
  *
  * Source: Kafka protocol guide, "Response Header"; KIP-511 for the answer to an unknown version.
  */
-#include "client/remote_internal.h"
+#include "wire/peer/remote_internal.h"
 
 #include <string.h>
 

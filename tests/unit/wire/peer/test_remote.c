@@ -1,9 +1,9 @@
 /* A client's connection, against a server that says what a test wants. Loop 0 is the real environment,
  * loop 1 the simulated one. */
-#include "client/remote.h"
-#include "client/remote_session.h"
+#include "wire/peer/remote.h"
+#include "wire/peer/remote_session.h"
 #include "tests/unit/base/env/socket_ends.h"
-#include "tests/unit/client/fake_server.h"
+#include "tests/unit/wire/peer/fake_server.h"
 #include "wire/generated/metadata_request.h"
 #include "wire/generated/metadata_response.h"
 #include "wire/generated/produce_request.h"

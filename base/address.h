@@ -1,5 +1,5 @@
-#ifndef WEIR_BROKER_SERVER_ADDRESS_H
-#define WEIR_BROKER_SERVER_ADDRESS_H
+#ifndef WEIR_BASE_ADDRESS_H
+#define WEIR_BASE_ADDRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
  *
  * Source: Kafka protocol guide, "Protocol", "Request/Response headers"; KIP-511 for the negotiation.
  */
-#include "client/remote_internal.h"
+#include "wire/peer/remote_internal.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@ enum {
     REQUESTS_SIZE_MAX = 512 << 20, /* encoded and not yet written */
 };
 
-/* ---- calls in lists --------------------------------------------------------------------------- */
+/* ---- calls in lists -------------------------------------------------------------------------- */
 
 static void list_add(struct weir_remote_calls *list, struct weir_remote_call *call)
 {
@@ -39,7 +39,7 @@ struct weir_remote_call *weir_remote_take(struct weir_remote_calls *list)
     return call;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void free_remote(struct weir_remote *remote)
 {
@@ -104,7 +104,7 @@ void weir_remote_lose(struct weir_remote *remote, int rc, const struct weir_erro
     weir_remote_leave(remote);
 }
 
-/* ---- out -------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static void send_pending(struct weir_remote *remote);
 
@@ -190,7 +190,7 @@ static int send_call(struct weir_remote *remote, struct weir_remote_call *call, 
     return 0;
 }
 
-/* ---- versions --------------------------------------------------------------------------------- */
+/* ---- versions -------------------------------------------------------------------------------- */
 
 static struct weir_version_range known_range(const struct weir_remote *remote,
                                              const struct weir_message_type *request)
@@ -269,7 +269,7 @@ int weir_remote_ask_versions(struct weir_remote *remote, int16_t version, struct
     return rc;
 }
 
-/* ---- the door --------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 static void on_connected(void *context, int64_t result)
 {

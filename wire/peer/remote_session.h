@@ -1,5 +1,5 @@
-#ifndef WEIR_CLIENT_REMOTE_SESSION_H
-#define WEIR_CLIENT_REMOTE_SESSION_H
+#ifndef WEIR_WIRE_PEER_REMOTE_SESSION_H
+#define WEIR_WIRE_PEER_REMOTE_SESSION_H
 
 #include "base/arena.h"
 #include "wire/message.h"

@@ -1,7 +1,7 @@
-#ifndef WEIR_CLIENT_REMOTE_INTERNAL_H
-#define WEIR_CLIENT_REMOTE_INTERNAL_H
+#ifndef WEIR_WIRE_PEER_REMOTE_INTERNAL_H
+#define WEIR_WIRE_PEER_REMOTE_INTERNAL_H
 
-#include "client/remote.h"
+#include "wire/peer/remote.h"
 
 /**
  * What the two sides of a connection share: remote.c says what goes out and when it ends,

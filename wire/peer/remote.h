@@ -1,5 +1,5 @@
-#ifndef WEIR_CLIENT_REMOTE_H
-#define WEIR_CLIENT_REMOTE_H
+#ifndef WEIR_WIRE_PEER_REMOTE_H
+#define WEIR_WIRE_PEER_REMOTE_H
 
 #include "base/env/socket.h"
 #include "wire/error_codes.h"

@@ -1,4 +1,4 @@
-#include "tests/unit/client/fake_server.h"
+#include "tests/unit/wire/peer/fake_server.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ int32_t frame_correlation_id(struct weir_slice frame)
     return (int32_t)weir_load_u32(frame.data + 4);
 }
 
-/* ---- answering -------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static void append_frame(struct fake_server *server, const struct weir_message_type *type,
                          const void *response, int16_t version, int32_t correlation_id)
@@ -88,7 +88,7 @@ void fake_server_send(struct fake_server *server)
                       (struct weir_socket_done){on_written, server});
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void hang_up(struct fake_server *server)
 {
