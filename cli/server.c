@@ -12,7 +12,7 @@
 
 #include "base/env/env.h"
 #include "base/error.h"
-#include "broker/server/server.h"
+#include "server/server.h"
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "cli/server_settings.h"

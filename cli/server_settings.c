@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "broker/log/topic_defaults.h"
-#include "broker/server/server_config.h"
+#include "server/server_config.h"
 
 /* ---- one setting ----------------------------------------------------------------------------- */
 

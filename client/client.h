@@ -4,7 +4,7 @@
 #include "broker/broker.h"
 #include "weir/log.h"
 
-struct weir_server; /* broker/server/server.h */
+struct weir_server; /* server/server.h */
 
 /**
  * What the runtime sees of a log: the environment and the asynchronous requests of the engine.

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "broker/server/server.h"
+#include "server/server.h"
 #include "client/client_internal.h"
 #include "weir/listen.h"
 
@@ -35,7 +35,7 @@ void weir_port_close(struct weir_log *log)
     atomic_store(&log->has_port, false);
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int check_configs(const struct weir_listen_options *options, struct weir_error *error)
 {

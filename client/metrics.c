@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/server/server.h"
+#include "server/server.h"
 #include "client/client_internal.h"
 #include "weir/listen.h"
 

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "broker/server/context.h"
-#include "tests/unit/broker/server/server_fixture.h"
+#include "server/context.h"
+#include "tests/unit/server/server_fixture.h"
 #include "wire/generated/create_topics_request.h"
 #include "wire/generated/delete_records_request.h"
 #include "wire/generated/delete_topics_request.h"

@@ -12,13 +12,14 @@ check() {
         allowed["base"]      = ""
         allowed["wire"]      = "base"
         allowed["broker"]    = "wire base"
-        allowed["client"]    = "broker wire base"
+        allowed["server"]    = "broker wire base"
+        allowed["client"]    = "server broker wire base"
         allowed["runtime"]   = "client broker wire base"
         allowed["operators"] = "runtime base"                # neither wire/ nor broker/
         allowed["dsl"]       = "operators runtime base"
         allowed["examples"]  = ""                            # users have include/weir only
         allowed["bench"]     = "dsl operators runtime client broker wire base"
-        allowed["cli"]       = "dsl operators runtime client broker wire base"
+        allowed["cli"]       = "dsl operators runtime client server broker wire base"
         allowed["tools"]     = "base"
         foreign["uv.h"]           = "^base/env/uv/"
         foreign["rocksdb/c.h"]    = "^runtime/state/backend_rocksdb"
@@ -54,7 +55,7 @@ check() {
     }' "$@"
 }
 
-mapfile -t files < <(find include base wire broker client runtime operators dsl cli examples bench tools \
+mapfile -t files < <(find include base wire broker server client runtime operators dsl cli examples bench tools \
     -name '*.[ch]' 2>/dev/null | sort)
 if [ "${2:-}" = --self-test ]; then
     # A planted arrow must be seen, or the test proves nothing.

@@ -1,7 +1,7 @@
 #ifndef WEIR_TESTS_SIM_SERVED_H
 #define WEIR_TESTS_SIM_SERVED_H
 
-#include "broker/server/server.h"
+#include "server/server.h"
 #include "tests/sim/simulation.h"
 
 /**

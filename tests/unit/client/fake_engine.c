@@ -6,7 +6,7 @@
 #include <check.h>
 
 #include "base/error.h"
-#include "broker/server/server.h"
+#include "server/server.h"
 #include "client/client_internal.h"
 #include "wire/record_batch.h"
 
@@ -220,7 +220,7 @@ void weir_broker_init_producer(struct weir_broker *broker,
     request->producer_epoch = 0;
 }
 
-/* ---- what a producer never asks, but its neighbours in the archive do ------------------------- */
+/* ---- what a producer never asks, but its neighbours in the archive do ------------------------ */
 
 int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
                      struct weir_error *error)

@@ -1,0 +1,173 @@
+#include "base/assert.h"
+#include "server/handlers/handlers.h"
+#include "server/server_internal.h"
+#include "wire/generated/alter_configs_request.h"
+#include "wire/generated/alter_configs_response.h"
+#include "wire/generated/api_versions_request.h"
+#include "wire/generated/api_versions_response.h"
+#include "wire/generated/create_partitions_request.h"
+#include "wire/generated/create_partitions_response.h"
+#include "wire/generated/create_topics_request.h"
+#include "wire/generated/create_topics_response.h"
+#include "wire/generated/delete_records_request.h"
+#include "wire/generated/delete_records_response.h"
+#include "wire/generated/delete_topics_request.h"
+#include "wire/generated/delete_topics_response.h"
+#include "wire/generated/describe_cluster_request.h"
+#include "wire/generated/describe_cluster_response.h"
+#include "wire/generated/describe_configs_request.h"
+#include "wire/generated/describe_configs_response.h"
+#include "wire/generated/describe_log_dirs_request.h"
+#include "wire/generated/describe_log_dirs_response.h"
+#include "wire/generated/fetch_request.h"
+#include "wire/generated/fetch_response.h"
+#include "wire/generated/incremental_alter_configs_request.h"
+#include "wire/generated/incremental_alter_configs_response.h"
+#include "wire/generated/init_producer_id_request.h"
+#include "wire/generated/init_producer_id_response.h"
+#include "wire/generated/list_offsets_request.h"
+#include "wire/generated/list_offsets_response.h"
+#include "wire/generated/metadata_request.h"
+#include "wire/generated/metadata_response.h"
+#include "wire/generated/offset_for_leader_epoch_request.h"
+#include "wire/generated/offset_for_leader_epoch_response.h"
+#include "wire/generated/produce_request.h"
+#include "wire/generated/produce_response.h"
+
+/*
+ * What is served, in order of key. Versions come from the schemas; ApiVersions is read off these
+ * rows.
+ */
+#define FIELD(message, field) offsetof(struct weir_wire_##message, field)
+#define ITEM_SIZE(message) sizeof(struct weir_wire_##message)
+#define LIST(message, field, item)                                                                 \
+    {                                                                                              \
+        .data = FIELD(message, field), .count = FIELD(message, field##_count),                     \
+        .item_size = ITEM_SIZE(item)                                                               \
+    }
+#define ERRORS_AT_TOP(message)                                                                     \
+    {                                                                                              \
+        .error_code = FIELD(message, error_code)                                                   \
+    }
+#define ERRORS_IN(message, field, item)                                                            \
+    {                                                                                              \
+        .outer = LIST(message, field, message##_##item),                                           \
+        .error_code = FIELD(message##_##item, error_code)                                          \
+    }
+#define ERRORS_WITHIN(message, field, item, inner_field, inner_item)                               \
+    {                                                                                              \
+        .outer = LIST(message, field, message##_##item),                                           \
+        .inner = LIST(message##_##item, inner_field, message##_##inner_item),                      \
+        .error_code = FIELD(message##_##inner_item, error_code)                                    \
+    }
+#define TYPES(name)                                                                                \
+    .request = &weir_wire_##name##_request_type, .response = &weir_wire_##name##_response_type
+
+static const struct weir_api apis[] = {
+    {TYPES(produce), .announced_min = 0, .throttle = WEIR_THROTTLE_PRODUCE, .may_overlap = true,
+     .handle = weir_handle_produce,
+     .errors = ERRORS_WITHIN(produce_response, responses, topic_produce_response,
+                             partition_responses, partition_produce_response)},
+    {TYPES(fetch), .announced_min = 4, .throttle = WEIR_THROTTLE_FETCH, .handle = weir_handle_fetch,
+     .errors = ERRORS_WITHIN(fetch_response, responses, fetchable_topic_response, partitions,
+                             partition_data)},
+    {TYPES(list_offsets), .announced_min = 1, .handle = weir_handle_list_offsets,
+     .errors = ERRORS_WITHIN(list_offsets_response, topics, list_offsets_topic_response, partitions,
+                             list_offsets_partition_response)},
+    {TYPES(metadata), .announced_min = 0, .handle = weir_handle_metadata,
+     .errors = ERRORS_IN(metadata_response, topics, metadata_response_topic)},
+    {TYPES(api_versions), .announced_min = 0, .handle = weir_handle_api_versions,
+     .errors = ERRORS_AT_TOP(api_versions_response)},
+    {TYPES(create_topics), .announced_min = 2, .handle = weir_handle_create_topics,
+     .errors = ERRORS_IN(create_topics_response, topics, creatable_topic_result)},
+    {TYPES(delete_topics), .announced_min = 1, .handle = weir_handle_delete_topics,
+     .errors = ERRORS_IN(delete_topics_response, responses, deletable_topic_result)},
+    {TYPES(delete_records), .announced_min = 0, .handle = weir_handle_delete_records,
+     .errors = ERRORS_WITHIN(delete_records_response, topics, delete_records_topic_result,
+                             partitions, delete_records_partition_result)},
+    {TYPES(init_producer_id), .announced_min = 0, .handle = weir_handle_init_producer_id,
+     .errors = ERRORS_AT_TOP(init_producer_id_response)},
+    {TYPES(offset_for_leader_epoch), .announced_min = 2,
+     .handle = weir_handle_offset_for_leader_epoch,
+     .errors = ERRORS_WITHIN(offset_for_leader_epoch_response, topics,
+                             offset_for_leader_topic_result, partitions, epoch_end_offset)},
+    {TYPES(describe_configs), .announced_min = 1, .handle = weir_handle_describe_configs,
+     .errors = ERRORS_IN(describe_configs_response, results, describe_configs_result)},
+    {TYPES(alter_configs), .announced_min = 0, .handle = weir_handle_alter_configs,
+     .errors = ERRORS_IN(alter_configs_response, responses, alter_configs_resource_response)},
+    {TYPES(describe_log_dirs), .announced_min = 1, .handle = weir_handle_describe_log_dirs,
+     .errors = ERRORS_IN(describe_log_dirs_response, results, describe_log_dirs_result)},
+    {TYPES(create_partitions), .announced_min = 0, .handle = weir_handle_create_partitions,
+     .errors = ERRORS_IN(create_partitions_response, results, create_partitions_topic_result)},
+    {TYPES(incremental_alter_configs), .announced_min = 0,
+     .handle = weir_handle_incremental_alter_configs,
+     .errors =
+         ERRORS_IN(incremental_alter_configs_response, responses, alter_configs_resource_response)},
+    {TYPES(describe_cluster), .announced_min = 0, .handle = weir_handle_describe_cluster,
+     .errors = ERRORS_AT_TOP(describe_cluster_response)},
+};
+
+enum { API_COUNT = sizeof apis / sizeof apis[0] };
+_Static_assert((int)API_COUNT <= (int)WEIR_API_COUNT_MAX, "each has its meter");
+
+const struct weir_api *weir_api_find(int16_t api_key)
+{
+    for (size_t i = 0; i < API_COUNT; i++) {
+        if (apis[i].request->api_key == api_key) return &apis[i];
+    }
+    return NULL;
+}
+
+const struct weir_api *weir_api_at(size_t index, size_t *count_out)
+{
+    *count_out = API_COUNT;
+    return index < API_COUNT ? &apis[index] : NULL;
+}
+
+size_t weir_api_index(const struct weir_api *api)
+{
+    weir_assert(api >= apis && api < apis + API_COUNT);
+    return (size_t)(api - apis);
+}
+
+bool weir_api_takes(const struct weir_api *api, int16_t version)
+{
+    return version >= api->request->version_min && version <= api->request->version_max;
+}
+
+/* ---- errors of an answer --------------------------------------------------------------------- */
+
+static int16_t error_at(const void *message, size_t offset)
+{
+    int16_t error;
+    memcpy(&error, (const char *)message + offset, sizeof error);
+    return error;
+}
+
+static const char *items_of(const void *message, const struct weir_api_error_list *list,
+                            size_t *count_out)
+{
+    const char *items;
+    memcpy(&items, (const char *)message + list->data, sizeof items);
+    memcpy(count_out, (const char *)message + list->count, sizeof *count_out);
+    return items;
+}
+
+static int16_t error_in(const void *message, const struct weir_api_error_list *list,
+                        const struct weir_api_error_list *inner, size_t error_code)
+{
+    size_t count;
+    int16_t error = 0;
+    if (list->item_size == 0) return error_at(message, error_code);
+    const char *items = items_of(message, list, &count);
+    for (size_t i = 0; i < count && error == 0; i++) {
+        static const struct weir_api_error_list none = {0};
+        error = error_in(items + i * list->item_size, inner, &none, error_code);
+    }
+    return error;
+}
+
+int16_t weir_api_error_of(const struct weir_api *api, const void *response)
+{
+    return error_in(response, &api->errors.outer, &api->errors.inner, api->errors.error_code);
+}

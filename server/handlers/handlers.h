@@ -1,0 +1,24 @@
+#ifndef WEIR_SERVER_HANDLERS_HANDLERS_H
+#define WEIR_SERVER_HANDLERS_HANDLERS_H
+
+#include "server/context.h"
+
+/** One handler per file: check, ask the engine, answer. Each replies exactly once. */
+void weir_handle_api_versions(struct weir_request_context *context);
+void weir_handle_metadata(struct weir_request_context *context);
+void weir_handle_produce(struct weir_request_context *context);
+void weir_handle_fetch(struct weir_request_context *context);
+void weir_handle_list_offsets(struct weir_request_context *context);
+void weir_handle_offset_for_leader_epoch(struct weir_request_context *context);
+void weir_handle_create_topics(struct weir_request_context *context);
+void weir_handle_delete_topics(struct weir_request_context *context);
+void weir_handle_create_partitions(struct weir_request_context *context);
+void weir_handle_describe_configs(struct weir_request_context *context);
+void weir_handle_alter_configs(struct weir_request_context *context);
+void weir_handle_incremental_alter_configs(struct weir_request_context *context);
+void weir_handle_init_producer_id(struct weir_request_context *context);
+void weir_handle_delete_records(struct weir_request_context *context);
+void weir_handle_describe_cluster(struct weir_request_context *context);
+void weir_handle_describe_log_dirs(struct weir_request_context *context);
+
+#endif

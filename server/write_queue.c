@@ -1,0 +1,92 @@
+#include "server/write_queue.h"
+
+#include "base/assert.h"
+
+void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *answer)
+{
+    weir_assert(answer->next == NULL && answer->size > 0);
+    if (queue->last != NULL) {
+        queue->last->next = answer;
+    } else {
+        queue->first = answer;
+    }
+    queue->last = answer;
+    queue->count++;
+    queue->memory_bytes += answer->memory_size;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Add an answer's pieces, from `at` on; false if nothing may follow them in this send. */
+static bool gather_answer(const struct weir_answer *answer, struct weir_send *send,
+                          struct weir_socket_output *output, size_t *room)
+{
+    for (size_t i = answer->piece_at; i < answer->piece_count; i++) {
+        const struct weir_piece *piece = &answer->pieces[i];
+        size_t skip = i == answer->piece_at ? answer->piece_sent : 0;
+        size_t size = smaller(piece->size - skip, *room);
+        if (size == 0 || output->part_count == WEIR_SEND_PARTS_MAX) return false;
+        if (piece->range.segment != NULL) {
+            output->file = piece->range.file;
+            output->position = piece->range.position + (int64_t)skip;
+            output->size = (int64_t)size;
+            return false;
+        }
+        send->parts[output->part_count++] = (struct weir_iovec){piece->data + skip, size};
+        *room -= size;
+    }
+    return true;
+}
+
+struct weir_socket_output weir_write_queue_gather(const struct weir_write_queue *queue,
+                                                  struct weir_send *send)
+{
+    struct weir_socket_output output = {.parts = send->parts};
+    size_t room = WEIR_SEND_SIZE_MAX;
+    for (const struct weir_answer *answer = queue->first; answer != NULL; answer = answer->next) {
+        if (!gather_answer(answer, send, &output, &room)) break;
+    }
+    weir_assert(output.part_count > 0 || output.file != NULL);
+    return output;
+}
+
+static void remove_first(struct weir_write_queue *queue, struct weir_answer_pool *pool)
+{
+    struct weir_answer *answer = queue->first;
+    queue->first = answer->next;
+    if (queue->first == NULL) queue->last = NULL;
+    queue->count--;
+    weir_answer_free(pool, answer);
+}
+
+bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer_pool *pool,
+                              size_t size)
+{
+    bool is_true = true;
+    while (size > 0) {
+        struct weir_answer *answer = queue->first;
+        weir_assert(answer != NULL && answer->piece_at < answer->piece_count);
+        const struct weir_piece *piece = &answer->pieces[answer->piece_at];
+        size_t part = smaller(piece->size - answer->piece_sent, size);
+        if (weir_log_range_was_cut(&piece->range)) is_true = false;
+        if (piece->range.segment == NULL) queue->memory_bytes -= part;
+        size -= part;
+        answer->piece_sent += part;
+        if (answer->piece_sent < piece->size) break;
+        weir_answer_release_piece(pool, answer);
+        if (answer->piece_at == answer->piece_count) remove_first(queue, pool);
+    }
+    weir_assert(size == 0);
+    return is_true;
+}
+
+void weir_write_queue_clear(struct weir_write_queue *queue, struct weir_answer_pool *pool)
+{
+    while (queue->first != NULL) {
+        remove_first(queue, pool);
+    }
+    queue->memory_bytes = 0;
+}

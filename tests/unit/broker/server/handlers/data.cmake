@@ -1,9 +1,0 @@
-add_library(weir_test_data_stage STATIC data_stage.c)
-target_link_libraries(weir_test_data_stage PUBLIC weir_test_engine weir_broker_server weir_broker)
-
-weir_test(server_produce SOURCES test_produce.c DEPENDS weir_test_data_stage)
-weir_test(server_fetch SOURCES test_fetch.c DEPENDS weir_test_data_stage)
-weir_test(server_fetch_sessions SOURCES test_fetch_sessions.c DEPENDS weir_test_data_stage)
-weir_test(server_offsets SOURCES test_offsets.c DEPENDS weir_test_data_stage)
-weir_test(server_data_path SOURCES test_data_path.c DEPENDS weir_test_server)
-weir_test(server_data_path_uv SOURCES test_data_path_uv.c DEPENDS weir_test_server)
