@@ -9,7 +9,7 @@
 #include "broker/deadline_heap.h"
 #include "broker/flush_group.h"
 #include "broker/log/file_set.h"
-#include "broker/group/group_claims.h"
+#include "broker/coordinator/group_claims.h"
 #include "broker/partition.h"
 #include "broker/shortage.h"
 

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "broker/broker_internal.h"
-#include "broker/group/offsets_partition.h"
+#include "broker/coordinator/offsets_partition.h"
 
 /* ---- states ---------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "broker/group/offsets_image.h"
+#include "broker/coordinator/offsets_image.h"
 #include "broker/metadata/metadata_image.h"
 #include "broker/snapshot_file.h"
 

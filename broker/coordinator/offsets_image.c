@@ -1,4 +1,4 @@
-#include "broker/group/offsets_image.h"
+#include "broker/coordinator/offsets_image.h"
 
 #include "base/bytes.h"
 #include "base/error.h"

@@ -1,8 +1,8 @@
-#ifndef WEIR_BROKER_GROUP_OFFSETS_PARTITION_H
-#define WEIR_BROKER_GROUP_OFFSETS_PARTITION_H
+#ifndef WEIR_BROKER_COORDINATOR_OFFSETS_PARTITION_H
+#define WEIR_BROKER_COORDINATOR_OFFSETS_PARTITION_H
 
 #include "broker/fold.h"
-#include "broker/group/offsets_image.h"
+#include "broker/coordinator/offsets_image.h"
 #include "broker/snapshotter.h"
 
 struct weir_commit_work;

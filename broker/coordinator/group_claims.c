@@ -1,4 +1,4 @@
-#include "broker/group/group_claims.h"
+#include "broker/coordinator/group_claims.h"
 
 #include "base/assert.h"
 #include "base/error.h"

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/group/offsets_partition.h"
+#include "broker/coordinator/offsets_partition.h"
 #include "tests/support/support.h"
 
 struct memory {

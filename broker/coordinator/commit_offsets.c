@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "broker/broker_internal.h"
-#include "broker/group/offsets_partition.h"
+#include "broker/coordinator/offsets_partition.h"
 
 /*
  * A commit, and the question what was committed, go to the controller first: it knows the topics'

@@ -1,4 +1,4 @@
-#include "broker/group/offsets_partition.h"
+#include "broker/coordinator/offsets_partition.h"
 
 #include "base/error.h"
 #include "broker/broker_internal.h"
