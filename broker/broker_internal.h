@@ -4,7 +4,7 @@
 #include "base/map.h"
 #include "base/metrics.h"
 #include "broker/broker.h"
-#include "broker/controller.h"
+#include "broker/controller/controller.h"
 #include "broker/data_directory.h"
 #include "broker/deadline_heap.h"
 #include "broker/flush_group.h"

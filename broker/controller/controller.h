@@ -1,5 +1,5 @@
-#ifndef WEIR_BROKER_CONTROLLER_H
-#define WEIR_BROKER_CONTROLLER_H
+#ifndef WEIR_BROKER_CONTROLLER_CONTROLLER_H
+#define WEIR_BROKER_CONTROLLER_CONTROLLER_H
 
 #include "broker/broker.h"
 #include "broker/fold.h"

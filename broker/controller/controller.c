@@ -1,4 +1,4 @@
-#include "broker/controller.h"
+#include "broker/controller/controller.h"
 
 #include <stdio.h>
 
