@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "broker/data_directory.h"
+#include "broker/engine/data_directory.h"
 #include "cli/cli.h"
 #include "cli/say.h"
 

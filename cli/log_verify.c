@@ -1,6 +1,6 @@
 /** `weir log verify`: is what is on the disk what should be there? */
 #include "broker/log/verify.h"
-#include "broker/verify_directory.h"
+#include "broker/engine/verify_directory.h"
 
 #include <inttypes.h>
 #include <stddef.h>

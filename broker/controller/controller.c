@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 #include "broker/log/durable_mark.h"
 
 /* ---- the image over its log ------------------------------------------------------------------ */

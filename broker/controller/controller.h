@@ -2,11 +2,11 @@
 #define WEIR_BROKER_CONTROLLER_CONTROLLER_H
 
 #include "broker/broker.h"
-#include "broker/fold.h"
+#include "broker/engine/fold.h"
 #include "broker/metadata/metadata_image.h"
-#include "broker/offline.h"
-#include "broker/retention_sweep.h"
-#include "broker/snapshotter.h"
+#include "broker/engine/offline.h"
+#include "broker/engine/retention_sweep.h"
+#include "broker/engine/snapshotter.h"
 
 struct weir_controller;
 struct weir_resolve;

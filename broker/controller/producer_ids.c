@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 
 /*
  * Producer ids come from blocks. A block is taken by a record that says where the next one begins,

@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 
 /* ---- building a topic ------------------------------------------------------------------------ */
 

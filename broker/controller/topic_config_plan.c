@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 
 /*
  * What a request makes of a topic's settings: each entry is checked, applied to a copy of the

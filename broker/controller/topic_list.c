@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 
 /* Topics as the metadata shows them, copied out for somebody on another thread. */
 

@@ -1,5 +1,5 @@
 #include "base/assert.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 
 /*
  * A message to every shard about the partitions of one topic. Each shard goes through those that

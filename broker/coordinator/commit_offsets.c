@@ -1,7 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 #include "broker/coordinator/offsets_partition.h"
 
 /*

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 
 void weir_group_claims_init(struct weir_group_claims *claims)
 {

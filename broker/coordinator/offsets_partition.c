@@ -1,7 +1,7 @@
 #include "broker/coordinator/offsets_partition.h"
 
 #include "base/error.h"
-#include "broker/broker_internal.h"
+#include "broker/engine/broker_internal.h"
 
 static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
 {

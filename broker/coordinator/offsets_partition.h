@@ -1,9 +1,9 @@
 #ifndef WEIR_BROKER_COORDINATOR_OFFSETS_PARTITION_H
 #define WEIR_BROKER_COORDINATOR_OFFSETS_PARTITION_H
 
-#include "broker/fold.h"
+#include "broker/engine/fold.h"
 #include "broker/coordinator/offsets_image.h"
-#include "broker/snapshotter.h"
+#include "broker/engine/snapshotter.h"
 
 struct weir_commit_work;
 struct weir_partition;

@@ -2,7 +2,7 @@
 #define WEIR_SERVER_HANDLERS_FETCH_PART_H
 
 #include "base/map.h"
-#include "broker/deadline_heap.h"
+#include "broker/engine/deadline_heap.h"
 #include "server/handlers/fetch_interest.h"
 
 /**

@@ -1,5 +1,5 @@
 #include "base/assert.h"
-#include "broker/data_directory.h"
+#include "broker/engine/data_directory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

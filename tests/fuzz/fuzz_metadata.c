@@ -2,7 +2,7 @@
 #include "base/bytes.h"
 #include "broker/coordinator/offsets_image.h"
 #include "broker/metadata/metadata_image.h"
-#include "broker/snapshot_file.h"
+#include "broker/engine/snapshot_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #define WEIR_TESTS_SERVER_FIXTURE_H
 
 #include "server/server.h"
-#include "tests/unit/broker/engine_fixture.h"
+#include "tests/unit/broker/engine/engine_fixture.h"
 #include "tests/unit/server/raw_client.h"
 #include "wire/message.h"
 

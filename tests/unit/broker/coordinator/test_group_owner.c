@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "tests/unit/broker/engine_fixture.h"
+#include "tests/unit/broker/engine/engine_fixture.h"
 
 static struct engine engine;
 

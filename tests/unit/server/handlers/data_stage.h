@@ -6,7 +6,7 @@
 #include "server/handlers/handlers.h"
 #include "server/server_config.h"
 #include "server/topic_cache.h"
-#include "tests/unit/broker/engine_fixture.h"
+#include "tests/unit/broker/engine/engine_fixture.h"
 #include "wire/generated/fetch_request.h"
 #include "wire/generated/fetch_response.h"
 #include "wire/generated/produce_request.h"

@@ -1,0 +1,382 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/engine/broker_internal.h"
+
+/*
+ * A fetch is answered at once if there is enough, or waits on its partition: in the partition's
+ * list, to be woken by what arrives, and in the shard's heap of deadlines. A fetch that needs the
+ * disk is with a worker meanwhile and in neither.
+ *
+ * A cancel may cross the answer on its way. `cancel_state` decides who was first: whoever moves it
+ * away from LIVE. A fetch that was cancelled is answered when the cancel's message is handled, not
+ * before, so that the message never points to a struct that is the caller's again.
+ */
+enum { FETCH_LIVE, FETCH_ANSWERED, FETCH_CANCELLED, FETCH_CANCEL_PENDING };
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void show(const struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    fetch->leader_epoch = partition->leader_epoch;
+    fetch->high_watermark = partition->high_watermark;
+    fetch->log_start_offset = partition->shown.start_offset;
+    fetch->log_end_offset = partition->shown.end_offset;
+}
+
+/* True if a cancel was first: its message is on the way and will answer. */
+static bool wait_for_cancel(struct weir_request *request)
+{
+    struct weir_fetch_request *fetch = (struct weir_fetch_request *)request;
+    int live = FETCH_LIVE;
+    if (atomic_compare_exchange_strong(&fetch->cancel_state, &live, FETCH_ANSWERED)) return false;
+    atomic_store(&fetch->cancel_state, FETCH_CANCEL_PENDING);
+    return true;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static void stop_waiting(struct weir_fetch_request *fetch)
+{
+    struct weir_partition *partition = fetch->waits_on;
+    if (fetch->previous != NULL) {
+        fetch->previous->next = fetch->next;
+    } else {
+        partition->fetches = fetch->next;
+    }
+    if (fetch->next != NULL) fetch->next->previous = fetch->previous;
+    weir_deadline_heap_remove(&partition->shard->deadlines, &fetch->deadline_index);
+    fetch->waits_on = NULL;
+}
+
+/* What has arrived so far, of what this fetch may see. */
+static int64_t bytes_now(const struct weir_partition *partition,
+                         const struct weir_fetch_request *fetch)
+{
+    return fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
+}
+
+/* `missing` bytes more than when the fetch looked. */
+static void wait_for_data(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                          size_t missing)
+{
+    struct weir_deadline deadline = {fetch->deadline, fetch, &fetch->deadline_index};
+    if (weir_deadline_heap_add(&partition->shard->deadlines, deadline) < 0) {
+        weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "wait for data");
+        return;
+    }
+    fetch->wake_at_bytes =
+        fetch->seen_bytes + (int64_t)(missing > INT64_MAX / 2 ? INT64_MAX / 2 : missing);
+    fetch->seen_start_offset = partition->shown.start_offset;
+    fetch->waits_on = partition;
+    fetch->previous = NULL;
+    fetch->next = partition->fetches;
+    if (fetch->next != NULL) fetch->next->previous = fetch;
+    partition->fetches = fetch;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* A read that a worker does. */
+struct cold_read {
+    struct weir_work work; /* first */
+    struct weir_partition *partition;
+    struct weir_fetch_request *fetch;
+    struct weir_log_read read;
+};
+
+static bool is_last_chance(const struct weir_partition *partition,
+                           const struct weir_fetch_request *fetch)
+{
+    return fetch->size_min == 0 || fetch->deadline.ns <= weir_mono_now(partition->shard->env).ns ||
+           weir_broker_check_serving(partition->shard->broker, NULL) < 0;
+}
+
+static void release(struct weir_log_read *read)
+{
+    weir_log_read_release(read);
+    read->size = 0;
+}
+
+/* One past the last batch that was read. */
+static int64_t end_of(const struct weir_log_read *read)
+{
+    const struct weir_log_part *part = &read->parts[read->part_count - 1];
+    struct weir_slice rest = weir_slice(part->bytes->data + part->from, part->size);
+    int64_t end = read->offset;
+    struct weir_batch_header header;
+    while (rest.size > 0 && weir_batch_peek(rest, 0, &header, NULL) == 0) {
+        size_t size = weir_batch_size(&header);
+        end = weir_batch_last_offset(&header) + 1;
+        rest = weir_slice(rest.data + size, rest.size - size);
+    }
+    return end;
+}
+
+/* There is more behind what was read, which ended at some bound of its own (`size_max`, a segment, an
+ * epoch): to wait would not make it longer. */
+static bool is_cut_short(const struct weir_log_read *read)
+{
+    if (read->range.segment != NULL) return true;
+    return read->part_count > 0 && end_of(read) < read->offset_bound;
+}
+
+/* What was read is the answer if it is enough, or if waiting is over. */
+static void take(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                 struct weir_log_read *read)
+{
+    if (read->size < fetch->size_min && !is_cut_short(read) && !is_last_chance(partition, fetch)) {
+        size_t missing = fetch->size_min - read->size;
+        release(read);
+        wait_for_data(partition, fetch, missing);
+        return;
+    }
+    if (fetch->is_watch) release(read);
+    memcpy(fetch->parts, read->parts, sizeof read->parts[0] * read->part_count);
+    fetch->part_count = read->part_count;
+    fetch->range = read->range;
+    fetch->size = read->size;
+    weir_counter_add(&partition->shard->bytes_out, (int64_t)read->size);
+    show(partition, fetch);
+    weir_request_reply(&fetch->request, 0);
+}
+
+static void refuse_read(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                        const struct weir_log_read *read, int rc)
+{
+    show(partition, fetch);
+    weir_request_refuse(&fetch->request, rc,
+                        read->error.text[0] != '\0' ? read->error.text : weir_code_text(rc));
+}
+
+static void cold_run(struct weir_work *work)
+{
+    weir_log_read_run(&((struct cold_read *)work)->read);
+}
+
+static void cold_done(struct weir_message *message)
+{
+    struct cold_read *cold = (struct cold_read *)message;
+    struct weir_partition *partition = cold->partition;
+    struct weir_broker *broker = partition->shard->broker;
+    partition->reads--;
+    int rc = weir_log_read_end(&cold->read);
+    weir_partition_refresh(partition);
+    weir_partition_look_for_damage(partition);
+    bool has_more = bytes_now(partition, cold->fetch) > cold->fetch->seen_bytes;
+    if (rc < 0) {
+        refuse_read(partition, cold->fetch, &cold->read, rc);
+    } else {
+        take(partition, cold->fetch, &cold->read);
+    }
+    weir_free(cold);
+    if (has_more) weir_partition_wake_fetches(partition); /* it may wait for what has come since */
+    weir_partition_settle(partition);
+    weir_broker_release(broker);
+}
+
+static void submit_cold(struct weir_partition *partition, struct weir_fetch_request *fetch,
+                        const struct weir_log_read *read)
+{
+    struct cold_read *cold = weir_alloc_zero(partition->shard->budget, sizeof *cold);
+    if (cold == NULL) {
+        struct weir_log_read unread = *read;
+        unread.rc = WEIR_NO_MEMORY; /* nothing was run: only what begin holds is let go */
+        (void)weir_log_read_end(&unread);
+        weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "read from the disk");
+        return;
+    }
+    cold->work = (struct weir_work){
+        .done.handle = cold_done, .run = cold_run, .reply_to = partition->shard->actor};
+    cold->partition = partition;
+    cold->fetch = fetch;
+    cold->read = *read;
+    partition->reads++;
+    weir_broker_hold(partition->shard->broker);
+    weir_work_submit(partition->shard->env, &cold->work);
+}
+
+static void try_fetch(struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    struct weir_log_read read = {
+        .offset = fetch->offset,
+        .offset_max =
+            fetch->read_uncommitted_end ? partition->shown.end_offset : partition->high_watermark,
+        .size_max = fetch->is_watch ? fetch->size_min : fetch->size_max,
+        .range_min = fetch->is_watch ? 0 : fetch->range_min,
+    };
+    int rc = 0;
+    fetch->seen_bytes = bytes_now(partition, fetch);
+    /* Of a log that is offline nothing more will come: to wait would hide it. */
+    bool is_beyond = fetch->offset >= read.offset_max &&
+                     fetch->offset <= partition->shown.end_offset &&
+                     weir_partition_log_check_online(partition->log, NULL) == 0;
+    if (!is_beyond) rc = weir_log_read_begin(partition->log, &read);
+    if (rc == WEIR_END) {
+        submit_cold(partition, fetch, &read);
+    } else if (rc < 0) {
+        refuse_read(partition, fetch, &read, rc);
+        weir_partition_look_for_damage(partition);
+    } else {
+        take(partition, fetch, &read);
+    }
+}
+
+/*
+ * A reader says which epoch the last record had that it has read. Where that epoch ended before the
+ * offset it asks for, or is not here at all, the reader has records that were cut away: it is told
+ * where to go back to instead of being given others (KIP-320, KIP-595). True if it was.
+ */
+static bool tell_divergence(struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    int32_t epoch;
+    int64_t end;
+    bool is_in_log = fetch->offset >= partition->shown.start_offset;
+    if (!fetch->epochs.has_fetched || !is_in_log) return false;
+    weir_partition_epoch_end(partition, fetch->epochs.fetched, &epoch, &end);
+    if (epoch == fetch->epochs.fetched && end >= fetch->offset) return false;
+    show(partition, fetch);
+    if (epoch < 0) {
+        weir_request_refuse(&fetch->request, WEIR_OFFSET_OUT_OF_RANGE,
+                            "the last fetched epoch is not one of this partition's");
+        return true;
+    }
+    fetch->diverging_epoch = epoch;
+    fetch->diverging_end_offset = end;
+    weir_request_reply(&fetch->request, 0);
+    return true;
+}
+
+/* Look whether there is enough, for a fetch that has come or one that has waited. */
+static void look(struct weir_partition *partition, struct weir_fetch_request *fetch)
+{
+    int rc = weir_partition_check_epoch(partition, &fetch->epochs, &fetch->request.error);
+    if (rc < 0) {
+        show(partition, fetch);
+        weir_request_reply(&fetch->request, rc);
+        return;
+    }
+    if (!tell_divergence(partition, fetch)) try_fetch(partition, fetch);
+}
+
+/* A watch stands for many fetches: it ends when what they would be told changes. */
+static bool has_new_start(const struct weir_partition *partition,
+                          const struct weir_fetch_request *fetch)
+{
+    return fetch->is_watch && fetch->seen_start_offset != partition->shown.start_offset;
+}
+
+void weir_partition_wake_fetches(struct weir_partition *partition)
+{
+    struct weir_fetch_request *next = partition->fetches;
+    while (next != NULL) {
+        struct weir_fetch_request *fetch = next;
+        next = fetch->next;
+        bool was_cut = fetch->offset > partition->shown.end_offset ||
+                       fetch->offset < partition->shown.start_offset ||
+                       weir_partition_check_epoch(partition, &fetch->epochs, NULL) < 0;
+        bool has_enough = bytes_now(partition, fetch) >= fetch->wake_at_bytes;
+        if (!has_enough && !was_cut && !has_new_start(partition, fetch)) continue;
+        stop_waiting(fetch);
+        if (has_enough || was_cut) {
+            look(partition, fetch);
+        } else {
+            show(partition, fetch);
+            weir_request_reply(&fetch->request, 0);
+        }
+    }
+}
+
+void weir_partition_answer_fetches(struct weir_partition *partition, int rc, const char *text)
+{
+    while (partition->fetches != NULL) {
+        struct weir_fetch_request *fetch = partition->fetches;
+        stop_waiting(fetch);
+        show(partition, fetch);
+        weir_request_refuse(&fetch->request, rc, text);
+    }
+}
+
+void weir_fetch_expire(struct weir_fetch_request *fetch)
+{
+    struct weir_partition *partition = fetch->waits_on;
+    stop_waiting(fetch);
+    if (partition->state == WEIR_PARTITION_OPEN) {
+        look(partition, fetch);
+        return;
+    }
+    show(partition, fetch); /* the log is with a worker: what is known must do */
+    weir_request_reply(&fetch->request, 0);
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+static void fetch_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    look(partition, (struct weir_fetch_request *)request);
+}
+
+void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+{
+    request->request.before_reply = wait_for_cancel;
+    request->part_count = 0;
+    request->range = (struct weir_log_range){0};
+    request->size = 0;
+    request->leader_epoch = -1;
+    request->diverging_epoch = -1;
+    request->diverging_end_offset = -1;
+    request->high_watermark = -1;
+    request->log_start_offset = -1;
+    request->log_end_offset = -1;
+    request->next = NULL;
+    request->previous = NULL;
+    request->waits_on = NULL;
+    request->deadline_index = 0;
+    atomic_store(&request->cancel_state, FETCH_LIVE);
+    weir_request_send(broker, &request->request, request->from, fetch_stage);
+}
+
+/* On the shard. Three places it can be in: waiting, on its way (with a worker, or in line for the
+ * partition), or answered and held back for this message. */
+static void cancelled(struct weir_message *message)
+{
+    struct weir_fetch_request *fetch =
+        (struct weir_fetch_request *)((char *)message -
+                                      offsetof(struct weir_fetch_request, cancel));
+    struct weir_broker *broker = fetch->request.shard->broker;
+    if (atomic_load(&fetch->cancel_state) == FETCH_CANCEL_PENDING) {
+        fetch->request.before_reply = NULL;
+        weir_request_reply(&fetch->request, fetch->request.rc);
+    } else {
+        atomic_store(&fetch->cancel_state,
+                     FETCH_LIVE);                /* the message is here: answers may go out */
+        fetch->deadline = (struct weir_mono){0}; /* and what comes next is the last chance */
+        if (fetch->waits_on != NULL) {
+            stop_waiting(fetch);
+            weir_request_refuse(&fetch->request, WEIR_CLOSED, "the fetch was cancelled");
+        }
+    }
+    weir_broker_release(broker);
+}
+
+void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+{
+    int live = FETCH_LIVE;
+    if (!atomic_compare_exchange_strong(&request->cancel_state, &live, FETCH_CANCELLED)) return;
+    struct weir_shard *shard =
+        weir_broker_shard(broker, request->from.topic, request->from.partition);
+    request->cancel.handle = cancelled;
+    weir_broker_hold(broker);
+    weir_actor_post(shard->actor, &request->cancel);
+}
+
+void weir_fetch_release(struct weir_fetch_request *request)
+{
+    for (size_t i = 0; i < request->part_count; i++) {
+        weir_shared_unref(request->parts[i].bytes);
+        request->parts[i].bytes = NULL;
+    }
+    weir_log_range_release(&request->range);
+    request->part_count = 0;
+    request->range = (struct weir_log_range){0};
+    request->size = 0;
+}

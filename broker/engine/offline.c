@@ -1,0 +1,187 @@
+#include "broker/engine/offline.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "broker/engine/broker_internal.h"
+
+struct weir_offline_partition {
+    size_t key_size;
+    uint8_t key[WEIR_PARTITION_KEY_MAX];
+};
+
+/* From a shard to the controller. */
+struct news {
+    struct weir_message message; /* first */
+    struct weir_broker *broker;
+    uint8_t topic[WEIR_TOPIC_NAME_SIZE_MAX];
+    size_t topic_size;
+    int32_t number;
+    struct weir_uuid topic_id;
+    bool is_offline;
+    int64_t from_offset;
+    char reason[WEIR_ERROR_TEXT_SIZE];
+};
+
+static struct weir_slice make_key(uint8_t to[WEIR_PARTITION_KEY_MAX], struct weir_slice topic,
+                                  int32_t partition)
+{
+    weir_assert(topic.size <= WEIR_TOPIC_NAME_SIZE_MAX);
+    memcpy(to, topic.data, topic.size);
+    weir_store_u32(to + topic.size, (uint32_t)partition);
+    return weir_slice(to, topic.size + 4);
+}
+
+static struct weir_offline_partition *find(const struct weir_offline_partitions *offline,
+                                           struct weir_slice topic, int32_t partition)
+{
+    uint8_t key[WEIR_PARTITION_KEY_MAX];
+    return weir_map_get(&offline->by_key, make_key(key, topic, partition));
+}
+
+/* ---- the controller -------------------------------------------------------------------------- */
+
+/* False without memory: then it is said again the next time. */
+static bool add(struct weir_offline_partitions *offline, struct weir_slice topic, int32_t partition)
+{
+    struct weir_offline_partition *added = weir_alloc_zero(offline->by_key.budget, sizeof *added);
+    if (added == NULL) return false;
+    struct weir_slice key = make_key(added->key, topic, partition);
+    if (weir_map_add(&offline->by_key, key, added) < 0) {
+        weir_free(added);
+        return false;
+    }
+    added->key_size = key.size;
+    weir_counter_add(&offline->count, 1);
+    return true;
+}
+
+static bool take_out(struct weir_offline_partitions *offline, struct weir_slice topic,
+                     int32_t partition)
+{
+    struct weir_offline_partition *found = find(offline, topic, partition);
+    if (found == NULL) return false;
+    (void)weir_map_remove(&offline->by_key, weir_slice(found->key, found->key_size));
+    weir_free(found);
+    weir_counter_add(&offline->count, -1);
+    return true;
+}
+
+static void say_offline(const struct news *news)
+{
+    char reason[2 * sizeof news->reason];
+    weir_log(&news->broker->env->logger, WEIR_LOG_ERROR, "partition.offline",
+             "topic=%.*s partition=%d from_offset=%lld reason=%s", (int)news->topic_size,
+             (const char *)news->topic, news->number, (long long)news->from_offset,
+             weir_log_quote(reason, sizeof reason, news->reason));
+}
+
+static void say_online(const struct news *news)
+{
+    weir_log(&news->broker->env->logger, WEIR_LOG_INFO, "partition.online",
+             "topic=%.*s partition=%d", (int)news->topic_size, (const char *)news->topic,
+             news->number);
+}
+
+/* News of a topic that has been deleted meanwhile is none. */
+static bool is_stale(const struct weir_controller *controller, const struct news *news)
+{
+    bool is_metadata = weir_slice_equal(weir_slice(news->topic, news->topic_size),
+                                        weir_text(WEIR_CLUSTER_METADATA_TOPIC));
+    return !is_metadata && weir_metadata_topic_by_id(&controller->image, news->topic_id) == NULL;
+}
+
+static void arrive(struct weir_message *message)
+{
+    struct news *news = (struct news *)message;
+    struct weir_broker *broker = news->broker;
+    struct weir_offline_partitions *offline = &broker->controller.offline;
+    struct weir_slice topic = weir_slice(news->topic, news->topic_size);
+    if (is_stale(&broker->controller, news)) {
+        /* nothing */
+    } else if (!news->is_offline) {
+        if (take_out(offline, topic, news->number)) say_online(news);
+    } else if (find(offline, topic, news->number) == NULL) {
+        (void)add(offline, topic, news->number);
+        say_offline(news);
+    }
+    weir_free(news);
+    weir_broker_release(broker);
+}
+
+void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget)
+{
+    *offline = (struct weir_offline_partitions){0};
+    weir_map_init(&offline->by_key, budget);
+}
+
+void weir_offline_close(struct weir_offline_partitions *offline)
+{
+    size_t at = 0;
+    struct weir_offline_partition *partition;
+    if (offline->by_key.budget == NULL) return;
+    while ((partition = weir_map_next(&offline->by_key, &at)) != NULL) {
+        (void)weir_map_remove(&offline->by_key, weir_slice(partition->key, partition->key_size));
+        weir_free(partition);
+    }
+    weir_map_close(&offline->by_key);
+    *offline = (struct weir_offline_partitions){0};
+}
+
+bool weir_offline_has(const struct weir_offline_partitions *offline, struct weir_slice topic,
+                      int32_t partition)
+{
+    return weir_map_count(&offline->by_key) > 0 && find(offline, topic, partition) != NULL;
+}
+
+void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_slice topic,
+                         int32_t partition_count)
+{
+    if (weir_map_count(&offline->by_key) == 0) return;
+    for (int32_t i = 0; i < partition_count; i++) {
+        (void)take_out(offline, topic, i);
+    }
+}
+
+/* ---- the shard ------------------------------------------------------------------------------- */
+
+static struct news *news_new(const struct weir_partition *partition)
+{
+    struct weir_broker *broker = partition->shard->broker;
+    struct news *news = weir_alloc_zero(&broker->budget, sizeof *news);
+    if (news == NULL) return NULL;
+    news->message.handle = arrive;
+    news->broker = broker;
+    memcpy(news->topic, partition->topic.data, partition->topic.size);
+    news->topic_size = partition->topic.size;
+    news->number = partition->number;
+    news->topic_id = partition->topic_id;
+    return news;
+}
+
+static void send(struct news *news)
+{
+    weir_broker_hold(news->broker);
+    weir_actor_post(news->broker->shards[0].actor, &news->message);
+}
+
+void weir_offline_tell(struct weir_partition *partition, int64_t from_offset, const char *reason)
+{
+    struct news *news = news_new(partition);
+    if (news == NULL) return; /* whoever runs into it next tells */
+    atomic_store(&partition->shard->broker->had_offline, true);
+    news->is_offline = true;
+    news->from_offset = from_offset;
+    (void)snprintf(news->reason, sizeof news->reason, "%s", reason);
+    send(news);
+}
+
+/* Of ten thousand partitions that open well nobody is told as long as none has not. */
+void weir_offline_tell_over(struct weir_partition *partition)
+{
+    if (!atomic_load(&partition->shard->broker->had_offline)) return;
+    struct news *news = news_new(partition);
+    if (news != NULL) send(news);
+}

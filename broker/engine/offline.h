@@ -1,0 +1,40 @@
+#ifndef WEIR_BROKER_ENGINE_OFFLINE_H
+#define WEIR_BROKER_ENGINE_OFFLINE_H
+
+#include "base/map.h"
+#include "base/metrics.h"
+#include "broker/metadata/metadata_image.h"
+
+struct weir_partition;
+struct weir_controller;
+
+/**
+ * Which partitions are offline, as the controller knows it: those whose folder is missing or cannot
+ * be read (nothing of them is served), and those that are damaged from some offset on (what lies
+ * below is served). Shards tell; each change is one line in the log and a step of the gauge,
+ * however many requests run into it.
+ *
+ *     (serving) ──cannot be opened, damage is read──> offline ──opened whole, topic deleted──> (…)
+ *
+ * A shortage (descriptors, memory, room) is none of this: it passes.
+ */
+struct weir_offline_partitions {
+    struct weir_map by_key; /* struct weir_offline_partition, by topic and number */
+    struct weir_counter count;
+};
+
+/** On the partition's shard. `from_offset` -1: all of it. `reason`: for a person. */
+void weir_offline_tell(struct weir_partition *partition, int64_t from_offset, const char *reason);
+/** On the partition's shard: it is open and whole. */
+void weir_offline_tell_over(struct weir_partition *partition);
+
+/* On shard 0's thread. */
+void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget);
+void weir_offline_close(struct weir_offline_partitions *offline);
+bool weir_offline_has(const struct weir_offline_partitions *offline, struct weir_slice topic,
+                      int32_t partition);
+/** The topic is gone. */
+void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_slice topic,
+                         int32_t partition_count);
+
+#endif

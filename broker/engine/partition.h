@@ -1,0 +1,166 @@
+#ifndef WEIR_BROKER_ENGINE_PARTITION_H
+#define WEIR_BROKER_ENGINE_PARTITION_H
+
+#include "broker/broker.h"
+
+struct weir_flush_group;
+struct weir_topic_notice;
+struct weir_offsets_partition;
+
+/**
+ * One partition on its shard: its log, and who waits for what.
+ *
+ *   resolving ──topic known──> opening ──log open──> open <──────> working ──> (open)
+ *       │                         │ │                 ^ └──────────> closing ──> gone
+ *       └──unknown──> gone        │ └─its first time──> assigning ──failed──┘
+ *                      gone <──failed                 └──durable──> (open)
+ *
+ * Resolving asks the controller for id, configuration and leader epoch, and whether the partition
+ * has been made before: then its folder has to be there. Where it is made now, assigning waits
+ * until the metadata says so durably, before anything is served from it: a folder that is lost later is
+ * not taken for one that never was. While opening, working and closing the log belongs to a worker;
+ * requests that arrive meanwhile wait in line. Working is for what may block and must be alone:
+ * cutting, retention, trimming.
+ * Thread: its shard's; jobs run on a worker and touch the log, `job_*` and nothing else.
+ */
+enum weir_partition_state {
+    WEIR_PARTITION_RESOLVING,
+    WEIR_PARTITION_OPENING,
+    WEIR_PARTITION_ASSIGNING,
+    WEIR_PARTITION_OPEN,
+    WEIR_PARTITION_WORKING,
+    WEIR_PARTITION_CLOSING,
+};
+
+/** A question to the controller, on its way there and back. */
+struct weir_resolve {
+    struct weir_message message;
+    struct weir_partition *partition;
+    bool may_create;
+    int rc;
+    struct weir_error error;
+    struct weir_uuid topic_id;
+    struct weir_topic_config config;
+    int32_t leader_epoch;
+    bool is_assigned; /* its folder has been made before */
+};
+
+/** News for the controller that a partition's folder has been made, on its way there and back. */
+struct weir_assign {
+    struct weir_message message;
+    struct weir_assign *next; /* the controller's */
+    struct weir_partition *partition;
+    int rc;
+    struct weir_error error;
+};
+
+struct weir_partition {
+    struct weir_shard *shard;
+    enum weir_partition_state state;
+    struct weir_slice key; /* topic and number, behind the struct */
+    struct weir_slice topic;
+    int32_t number;
+    char *path;
+    struct weir_uuid topic_id;
+    struct weir_topic_config config;
+    int32_t leader_epoch;
+    struct weir_resolve resolve;
+    struct weir_assign assign;
+
+    struct weir_partition_log *log; /* the shard's while open, else a worker's */
+    struct weir_log_offsets shown;  /* as last seen by the shard */
+    int64_t high_watermark;
+
+    struct weir_request *waiting_first; /* for the partition to be open, linked by message.next */
+    struct weir_request *waiting_last;
+    struct weir_produce_request *acks_first; /* for the flush, in order of offset */
+    struct weir_produce_request *acks_last;
+    struct weir_fetch_request *fetches; /* for data */
+    bool is_told_offline;               /* damage in its open log has been told */
+    int64_t bytes_appended;             /* since it was opened; what fetches wait for */
+    int64_t bytes_visible;              /* below the high watermark */
+    int32_t reads;                      /* cold ones, out with workers */
+
+    struct weir_log_sync sync;
+    struct weir_partition *flush_next;
+    bool is_listed;   /* dirty or lazy, in the flush group */
+    bool is_flushing; /* in flight */
+    int64_t flush_bytes;
+
+    void (*wanted)(struct weir_partition *partition); /* starts what must be alone */
+    struct weir_request *cut;
+    int64_t trim_offset;
+    struct weir_topic_notice *closing; /* told when it is closed */
+
+    struct weir_work work;
+    int (*job)(struct weir_partition *partition);       /* on a worker */
+    void (*job_done)(struct weir_partition *partition); /* on the shard */
+    struct weir_topic_config job_config;                /* what the log is opened with */
+    int job_rc;
+    struct weir_error job_error;
+    struct weir_log_recovery recovery;
+
+    struct weir_offsets_partition *offsets; /* of __consumer_offsets only */
+};
+
+/** Opened by somebody else (the metadata log): takes `log` over. WEIR_NO_MEMORY. */
+int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t number,
+                         const char *path, struct weir_partition_log *log,
+                         struct weir_partition **partition_out);
+/** Free it and close its log; blocks. For the end, when the actors are gone. First error. */
+int weir_partition_free(struct weir_partition *partition, struct weir_error *error);
+
+/** Tell the log what opening this one found, unless there is nothing to say. */
+void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,
+                                 const struct weir_log_recovery *recovery);
+/** Send the controller's answer back to the partition that asked. */
+void weir_resolve_answer(struct weir_resolve *resolve);
+void weir_assign_answer(struct weir_assign *assign);
+/** Find or begin to open the partition that `request` names, then run its stage. */
+void weir_partition_enter(struct weir_shard *shard, struct weir_request *request);
+/** Something went idle: go on with what waits. The partition may be gone on return. */
+void weir_partition_settle(struct weir_partition *partition);
+/** What a request knows of the leader's epoch: WEIR_FENCED_LEADER_EPOCH, WEIR_UNKNOWN_LEADER_EPOCH. */
+int weir_partition_check_epoch(const struct weir_partition *partition,
+                               const struct weir_epoch_check *check, struct weir_error *error);
+/** Where `epoch` ended, as weir_epoch_end_request says it. */
+void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
+                              int32_t *epoch_out, int64_t *end_offset_out);
+/** Take the log's offsets over and raise the high watermark. */
+void weir_partition_refresh(struct weir_partition *partition);
+/** Have `begin` run once nothing else uses the log; false if something is wanted already. */
+bool weir_partition_want(struct weir_partition *partition,
+                         void (*begin)(struct weir_partition *partition));
+/** Hand the log to a worker: `job` there, `done` here afterwards. State is set by the caller. */
+void weir_partition_submit(struct weir_partition *partition,
+                           int (*job)(struct weir_partition *partition),
+                           void (*done)(struct weir_partition *partition));
+/** Back from working. */
+void weir_partition_resume(struct weir_partition *partition);
+/** Damage may have been read: if so it is told, once, and those who wait for data are answered. */
+void weir_partition_look_for_damage(struct weir_partition *partition);
+/** Answer everything that waits here with `rc`. */
+void weir_partition_fail_waiting(struct weir_partition *partition, int rc, const char *text);
+/** Close it for good, then count `notice` down. */
+void weir_partition_close_for(struct weir_partition *partition, struct weir_topic_notice *notice);
+/** Give up what lies below `offset`, in the background. */
+void weir_partition_trim(struct weir_partition *partition, int64_t offset);
+/** Remove old segments in the background, if there may be any. */
+void weir_partition_retain(struct weir_partition *partition);
+
+/* produce.c */
+/** Append to an internal partition from its own shard; `produce` comes back through `done`. */
+void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce);
+void weir_partition_append(struct weir_partition *partition, struct weir_produce_request *produce);
+/** Answer those whose data is durable; all of them with `rc` if that is negative. */
+void weir_partition_answer_acks(struct weir_partition *partition, int rc, const char *text);
+
+/* fetch.c */
+/** Have another look at the fetches that wait here for what has come. */
+void weir_partition_wake_fetches(struct weir_partition *partition);
+/** Answer all fetches that wait here: with `rc` if it is negative, else with what there is. */
+void weir_partition_answer_fetches(struct weir_partition *partition, int rc, const char *text);
+/** Its deadline has come. */
+void weir_fetch_expire(struct weir_fetch_request *fetch);
+
+#endif

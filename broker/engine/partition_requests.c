@@ -1,0 +1,245 @@
+#include "base/error.h"
+#include "broker/engine/broker_internal.h"
+
+/* The smaller questions to one partition: where epochs end, what it looks like, and cutting it. */
+
+/* ---- epochs ---------------------------------------------------------------------------------- */
+
+int weir_partition_check_epoch(const struct weir_partition *partition,
+                               const struct weir_epoch_check *check, struct weir_error *error)
+{
+    int32_t epoch = partition->leader_epoch;
+    if (!check->has_current || check->current == epoch) return 0;
+    bool is_older = check->current < epoch;
+    return weir_error_set(error, is_older ? WEIR_FENCED_LEADER_EPOCH : WEIR_UNKNOWN_LEADER_EPOCH,
+                          "the leader epoch of '%.*s' partition %d is %d, not %d",
+                          (int)partition->topic.size, (const char *)partition->topic.data,
+                          partition->number, epoch, check->current);
+}
+
+void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
+                              int32_t *epoch_out, int64_t *end_offset_out)
+{
+    *epoch_out = -1;
+    *end_offset_out = -1;
+    if (epoch < 0 || epoch > partition->leader_epoch) return;
+    weir_partition_log_epoch_end(partition->log, epoch, epoch_out, end_offset_out);
+    if (epoch == partition->leader_epoch) { /* it may have no records yet */
+        *epoch_out = epoch;
+        *end_offset_out = partition->shown.end_offset;
+    } else if (*epoch_out < 0) { /* its records have been given up: it ended where the log starts */
+        *epoch_out = epoch;
+        *end_offset_out = partition->shown.start_offset;
+    }
+}
+
+static void epoch_end_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_epoch_end_request *end = (struct weir_epoch_end_request *)request;
+    int rc = weir_partition_check_epoch(partition, &end->epochs, &request->error);
+    weir_partition_refresh(partition);
+    if (rc == 0) {
+        weir_partition_epoch_end(partition, end->epoch, &end->epoch_found, &end->end_offset);
+    }
+    weir_request_reply(request, rc);
+}
+
+void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_request *request)
+{
+    request->epoch_found = -1;
+    request->end_offset = -1;
+    weir_request_send(broker, &request->request, request->of, epoch_end_stage);
+}
+
+/* ---- describe -------------------------------------------------------------------------------- */
+
+static void describe_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_describe_partition_request *describe =
+        (struct weir_describe_partition_request *)request;
+    weir_partition_refresh(partition);
+    describe->state = weir_partition_log_state(partition->log);
+    describe->high_watermark = partition->high_watermark;
+    weir_request_reply(request, 0);
+}
+
+void weir_broker_describe_partition(struct weir_broker *broker,
+                                    struct weir_describe_partition_request *request)
+{
+    weir_request_send(broker, &request->request, request->of, describe_stage);
+}
+
+/* ---- cut ------------------------------------------------------------------------------------- */
+
+/*
+ * A cut of the tail first raises the epoch, durably, then cuts: a crash in between leaves a higher
+ * epoch over the whole log, which is harmless. The partition works (nothing else gets in) from
+ * before the first step to after the last.
+ */
+struct cut_change {
+    struct weir_metadata_change change;
+    struct weir_message back; /* from the controller to the partition's shard */
+    struct weir_partition *partition;
+    struct weir_uuid topic_id;
+    int32_t number;
+    int32_t leader_epoch;
+    int rc;
+    struct weir_error error;
+};
+
+static struct weir_cut_request *take_cut(struct weir_partition *partition)
+{
+    struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
+    partition->cut = NULL;
+    return cut;
+}
+
+static int cut_job(struct weir_partition *partition)
+{
+    const struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
+    if (cut->what == WEIR_CUT_HEAD) {
+        return weir_partition_log_set_start(partition->log, cut->offset, &partition->job_error);
+    }
+    int rc = weir_partition_log_truncate(partition->log, cut->offset, &partition->job_error);
+    if (rc < 0) return rc;
+    return weir_partition_log_set_epoch(partition->log, partition->leader_epoch,
+                                        &partition->job_error);
+}
+
+static void cut_finished(struct weir_partition *partition)
+{
+    struct weir_cut_request *cut = take_cut(partition);
+    int rc = partition->job_rc;
+    if (rc < 0) {
+        cut->request.error = partition->job_error;
+        if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, &partition->job_error);
+    }
+    partition->shown = weir_partition_log_offsets(partition->log);
+    if (partition->high_watermark > partition->shown.end_offset) {
+        partition->high_watermark = partition->shown.end_offset;
+    }
+    cut->start_offset = partition->shown.start_offset;
+    cut->end_offset = partition->shown.end_offset;
+    cut->leader_epoch = partition->leader_epoch;
+    weir_request_reply(&cut->request, rc);
+    weir_partition_resume(partition);
+}
+
+static void fail_cut(struct weir_partition *partition, int rc, const char *text)
+{
+    weir_request_refuse(&take_cut(partition)->request, rc, text);
+    weir_partition_resume(partition);
+}
+
+static int build_raise(struct weir_controller *controller, struct weir_metadata_change *change,
+                       struct weir_error *error)
+{
+    const struct cut_change *raise = (const struct cut_change *)change;
+    if (weir_metadata_topic_by_id(&controller->image, raise->topic_id) == NULL) {
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "the topic has been deleted");
+    }
+    struct weir_metadata_record record = {
+        .type = WEIR_METADATA_PARTITION_CHANGE,
+        .partition_change = {.topic_id = raise->topic_id, .partition = raise->number, .leader = 0},
+    };
+    return weir_controller_add(controller, &record);
+}
+
+static void raised(struct weir_message *message)
+{
+    struct cut_change *raise =
+        (struct cut_change *)((char *)message - offsetof(struct cut_change, back));
+    struct weir_partition *partition = raise->partition;
+    if (raise->rc < 0) {
+        fail_cut(partition, raise->rc, raise->error.text);
+    } else {
+        partition->leader_epoch = raise->leader_epoch;
+        weir_partition_submit(partition, cut_job, cut_finished);
+    }
+    weir_free(raise);
+}
+
+static void raise_done(struct weir_controller *controller, struct weir_metadata_change *change,
+                       int rc, const struct weir_error *error)
+{
+    struct cut_change *raise = (struct cut_change *)change;
+    raise->rc = rc;
+    if (rc < 0) {
+        raise->error = *error;
+    } else {
+        const struct weir_topic_image *topic =
+            weir_metadata_topic_by_id(&controller->image, raise->topic_id);
+        raise->leader_epoch = weir_metadata_leader_epoch(&controller->image, topic, raise->number);
+    }
+    raise->back.handle = raised;
+    weir_actor_post(raise->partition->shard->actor, &raise->back);
+}
+
+static void ask_raise(struct weir_message *message)
+{
+    struct cut_change *raise =
+        (struct cut_change *)((char *)message - offsetof(struct cut_change, back));
+    weir_controller_submit(&raise->partition->shard->broker->controller, &raise->change);
+}
+
+static void begin_cut(struct weir_partition *partition)
+{
+    const struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
+    if (cut->what == WEIR_CUT_HEAD) {
+        weir_partition_submit(partition, cut_job, cut_finished);
+        return;
+    }
+    struct cut_change *raise = weir_alloc_zero(partition->shard->budget, sizeof *raise);
+    if (raise == NULL) {
+        fail_cut(partition, WEIR_NO_MEMORY, "cut a partition");
+        return;
+    }
+    raise->change.build = build_raise;
+    raise->change.done = raise_done;
+    raise->partition = partition;
+    raise->topic_id = partition->topic_id;
+    raise->number = partition->number;
+    raise->back.handle = ask_raise;
+    weir_actor_post(partition->shard->broker->shards[0].actor, &raise->back);
+}
+
+static int check_cut(const struct weir_partition *partition, const struct weir_cut_request *cut,
+                     struct weir_error *error)
+{
+    if (weir_topic_name_is_internal(partition->topic)) {
+        return weir_error_set(error, WEIR_INVALID_TOPIC, "the engine's own topics are not cut");
+    }
+    bool is_head = cut->what == WEIR_CUT_HEAD;
+    int64_t end = is_head ? partition->high_watermark : partition->shown.end_offset;
+    if (cut->offset >= partition->shown.start_offset && cut->offset <= end) return 0;
+    return weir_error_set(
+        error, WEIR_OFFSET_OUT_OF_RANGE, "cut at %lld: '%.*s' partition %d holds %lld to %lld",
+        (long long)cut->offset, (int)partition->topic.size, (const char *)partition->topic.data,
+        partition->number, (long long)partition->shown.start_offset, (long long)end);
+}
+
+static void cut_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_cut_request *cut = (struct weir_cut_request *)request;
+    weir_partition_refresh(partition);
+    bool is_to_watermark = cut->what == WEIR_CUT_HEAD && cut->offset == -1;
+    if (is_to_watermark) cut->offset = partition->high_watermark;
+    int rc = check_cut(partition, cut, &request->error);
+    if (rc < 0) {
+        cut->start_offset = partition->shown.start_offset;
+        cut->end_offset = partition->shown.end_offset;
+        weir_request_reply(request, rc);
+        return;
+    }
+    if (!weir_partition_want(partition, begin_cut)) {
+        weir_request_refuse(request, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "the topic is being deleted");
+        return;
+    }
+    partition->cut = request;
+    weir_partition_settle(partition);
+}
+
+void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request)
+{
+    weir_request_send(broker, &request->request, request->partition, cut_stage);
+}

@@ -1,0 +1,241 @@
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "broker/engine/broker_internal.h"
+#include "broker/log/boot_file.h"
+
+/* ---- which shard, which partition ------------------------------------------------------------ */
+
+struct weir_shard *weir_broker_shard(struct weir_broker *broker, struct weir_slice topic,
+                                     int32_t partition)
+{
+    if (broker->shard_count == 1) return &broker->shards[0];
+    if (weir_slice_equal(topic, weir_text(WEIR_CLUSTER_METADATA_TOPIC))) return &broker->shards[0];
+    uint64_t hash = weir_hash(topic) + (uint64_t)(uint32_t)partition;
+    return &broker->shards[hash % (uint64_t)broker->shard_count];
+}
+
+struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
+                                       int32_t partition)
+{
+    uint8_t key[WEIR_PARTITION_KEY_MAX];
+    if (topic.size == 0 || topic.size > WEIR_TOPIC_NAME_SIZE_MAX) return NULL;
+    memcpy(key, topic.data, topic.size);
+    weir_store_u32(key + topic.size, (uint32_t)partition);
+    return weir_map_get(&shard->partitions, weir_slice(key, topic.size + 4));
+}
+
+/* ---- nudges ---------------------------------------------------------------------------------- */
+
+/* Answer everything that waits on this shard without a flush or a worker on its way to it. */
+static void answer_all(struct weir_shard *shard, int rc, const char *text, bool with_acks)
+{
+    size_t at = 0;
+    struct weir_partition *partition;
+    while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        weir_partition_answer_fetches(partition, rc, text);
+        if (with_acks) weir_partition_answer_acks(partition, rc, text);
+        weir_partition_settle(partition);
+    }
+}
+
+/* Closing: fetches that wait for data would wait for ever. What waits for the disk is answered by
+ * it. */
+static void nudged_closing(struct weir_message *message)
+{
+    struct weir_shard *shard =
+        (struct weir_shard *)((char *)message - offsetof(struct weir_shard, nudge_closing));
+    answer_all(shard, WEIR_CLOSED, "the log is being closed", false);
+    weir_broker_release(shard->broker);
+}
+
+/* A sync of one file, or of all, that failed may have dropped pages of any. Those that are open
+ * need no descriptor to be told (weir_boot_file_forget_all does). */
+static void distrust_all(struct weir_shard *shard)
+{
+    size_t at = 0;
+    struct weir_partition *partition;
+    while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        if (partition->state == WEIR_PARTITION_OPEN) weir_partition_log_distrust(partition->log);
+    }
+}
+
+static void nudged_offline(struct weir_message *message)
+{
+    struct weir_shard *shard =
+        (struct weir_shard *)((char *)message - offsetof(struct weir_shard, nudge_offline));
+    distrust_all(shard);
+    answer_all(shard, WEIR_OFFLINE, "a write or a sync has failed; the log directory is offline",
+               true);
+    weir_broker_release(shard->broker);
+}
+
+void weir_broker_go_offline(struct weir_broker *broker, const struct weir_error *reason)
+{
+    char text[WEIR_ERROR_TEXT_SIZE * 2];
+    if (atomic_exchange(&broker->is_offline, true)) return;
+    weir_log(&broker->env->logger, WEIR_LOG_ERROR, "broker.offline", "path=%s reason=%s",
+             broker->directory.path.text, weir_log_quote(text, sizeof text, reason->text));
+    weir_boot_file_forget_all(broker->env, broker->directory.log_path.text);
+    for (int32_t i = 0; i < broker->shard_count; i++) {
+        struct weir_shard *shard = &broker->shards[i];
+        shard->nudge_offline.handle = nudged_offline;
+        weir_broker_hold(broker);
+        weir_actor_post(shard->actor, &shard->nudge_offline);
+    }
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static int expire_fetches(struct weir_shard *shard, struct weir_mono now)
+{
+    int count = 0;
+    struct weir_fetch_request *fetch;
+    while ((fetch = weir_deadline_heap_due(&shard->deadlines, now)) != NULL) {
+        weir_fetch_expire(fetch);
+        count++;
+    }
+    return count;
+}
+
+static int retain_all(struct weir_shard *shard, struct weir_mono now)
+{
+    size_t at = 0;
+    struct weir_partition *partition;
+    if (now.ns < shard->retention_at.ns) return 0;
+    shard->retention_at =
+        weir_mono_after_ms(now, shard->broker->options.log_retention_check_interval_ms);
+    /* Not on a disk that has failed, for it writes marks and unlinks (L9), nor at the end. */
+    if (weir_broker_check_serving(shard->broker, NULL) < 0) return 0;
+    while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        weir_partition_retain(partition);
+    }
+    return 1;
+}
+
+static struct weir_mono earlier(struct weir_mono a, struct weir_mono b)
+{
+    return a.ns < b.ns ? a : b;
+}
+
+int weir_shard_run_once(void *impl)
+{
+    struct weir_shard *shard = impl;
+    struct weir_controller *controller = &shard->broker->controller;
+    bool is_home = shard == &shard->broker->shards[0];
+    struct weir_mono now = weir_mono_now(shard->env);
+    struct weir_mono next = WEIR_MONO_NEVER;
+    int count = expire_fetches(shard, now);
+    if (is_home) weir_controller_assign_run(controller, now, &next);
+    if (is_home) count += weir_controller_run(controller);
+    if (is_home) count += weir_retention_sweep_run(&controller->sweep, now);
+    count += weir_flush_group_run(&shard->flush, now);
+    count += retain_all(shard, now);
+    next = earlier(next, weir_deadline_heap_first(&shard->deadlines));
+    next = earlier(next, weir_flush_group_deadline(&shard->flush));
+    next = earlier(next, shard->retention_at);
+    if (is_home) next = earlier(next, controller->sweep.next_at);
+    if (is_home && (controller->needs_retry || controller->needs_turn)) {
+        next = earlier(next, weir_mono_after_ms(now, 10));
+    }
+    if (shard->guest.run_once != NULL) {
+        count += shard->guest.run_once(shard->guest.impl, now, &next);
+    }
+    weir_actor_wake_at(shard->actor, next);
+    return count;
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+void weir_shard_init(struct weir_shard *shard, struct weir_broker *broker)
+{
+    *shard = (struct weir_shard){.broker = broker, .env = broker->env, .budget = &broker->budget};
+    weir_map_init(&shard->partitions, &broker->budget);
+    weir_flush_group_init(&shard->flush, shard);
+    weir_deadline_heap_init(&shard->deadlines, &broker->budget);
+    shard->nudge_closing.handle = nudged_closing;
+    shard->retention_at = weir_mono_after_ms(weir_mono_now(broker->env),
+                                             broker->options.log_retention_check_interval_ms);
+}
+
+/* How many logs have something to write when they are closed. */
+static size_t count_unmarked(const struct weir_shard *shard)
+{
+    size_t count = 0;
+    size_t at = 0;
+    const struct weir_partition *partition;
+    while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        if (partition->log != NULL && weir_partition_log_needs_mark(partition->log)) count++;
+    }
+    return count;
+}
+
+static int lay_marks(struct weir_shard *shard, struct weir_error *error)
+{
+    int rc = 0;
+    size_t at = 0;
+    const struct weir_partition *partition;
+    while (rc == 0 && (partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        if (partition->log != NULL) rc = weir_partition_log_lay_mark(partition->log, error);
+    }
+    return rc;
+}
+
+static int take_marks(struct weir_shard *shard, struct weir_error *error)
+{
+    int rc = 0;
+    size_t at = 0;
+    const struct weir_partition *partition;
+    while (rc == 0 && (partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        if (partition->log != NULL) rc = weir_partition_log_take_mark(partition->log, error);
+    }
+    return rc;
+}
+
+/* The disk has failed: no log writes anything more. */
+static void give_up(struct weir_shard *shard, int rc, const struct weir_error *reason)
+{
+    size_t at = 0;
+    const struct weir_partition *partition;
+    while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        if (partition->log != NULL) weir_partition_log_give_up(partition->log, rc, reason);
+    }
+}
+
+/* A thousand logs that are closed one by one cost thousands of syncs: in step they share two. */
+static int mark_in_step(struct weir_shard *shard, struct weir_error *error)
+{
+    struct weir_error local = {0};
+    struct weir_file *anchor = shard->flush.anchor;
+    size_t count = count_unmarked(shard);
+    if (count < WEIR_FLUSH_FILE_SYSTEM_FROM || atomic_load(&shard->broker->is_offline)) return 0;
+    int rc = lay_marks(shard, &local);
+    if (rc == 0) rc = weir_sync_file_system(anchor, &local);
+    if (rc == 0) rc = take_marks(shard, &local);
+    if (rc == 0) rc = weir_sync_file_system(anchor, &local);
+    if (rc == WEIR_IO) {
+        weir_boot_file_forget_all(shard->env, shard->broker->directory.log_path.text);
+    }
+    if (rc < 0) give_up(shard, rc, &local);
+    if (rc < 0 && error != NULL) *error = local;
+    return rc;
+}
+
+int weir_shard_close(struct weir_shard *shard, struct weir_error *error)
+{
+    size_t at = 0;
+    struct weir_partition *partition;
+    if (shard->broker == NULL) return 0;
+    int rc = mark_in_step(shard, error);
+    while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
+        (void)weir_map_remove(&shard->partitions, partition->key);
+        int closed = weir_partition_free(partition, rc == 0 ? error : NULL);
+        if (rc == 0) rc = closed;
+    }
+    weir_map_close(&shard->partitions);
+    weir_flush_group_close(&shard->flush);
+    weir_deadline_heap_close(&shard->deadlines);
+    *shard = (struct weir_shard){0};
+    return rc;
+}

@@ -1,0 +1,29 @@
+#ifndef WEIR_BROKER_ENGINE_SHORTAGE_H
+#define WEIR_BROKER_ENGINE_SHORTAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weir_broker;
+struct weir_error;
+
+/**
+ * A full disk, and descriptors that are out, as a person hears of them: a line when it begins and a
+ * line when it is over, not one per request that fails. It is over when something succeeds that
+ * needs what was short, and nothing has failed for a second.
+ */
+struct weir_shortage {
+    _Atomic bool is_on;
+    _Atomic int64_t failed_at_ns;
+};
+
+enum { WEIR_SHORTAGE_SPACE, WEIR_SHORTAGE_DESCRIPTORS, WEIR_SHORTAGES };
+
+/** How an append, an open or a removal went. Only what `needed_files` speaks of descriptors: without,
+ * WEIR_LIMIT is a limit of the log's own, and a success shows nothing. Any thread; cheap if all is
+ * well. */
+void weir_shortage_note(struct weir_broker *broker, int rc, bool needed_files,
+                        const struct weir_error *error);
+
+#endif

@@ -1,0 +1,369 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/log/damage_file.h"
+#include "tests/unit/broker/engine/engine_fixture.h"
+#include "wire/record_batch.h"
+
+/* What is offline is seen: by whoever asks for it, in a line of the log, and in the metrics. */
+#define FOLDER ENGINE_PATH "/log/clicks-0"
+#define SEGMENT FOLDER "/00000000000000000000.log"
+
+/* The lines of the log that tell of it. */
+struct lines {
+    int offline;
+    int online;
+    int disk_full;
+    int disk_has_room;
+    char last[2048];
+};
+
+static void count_line(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    struct lines *lines = context;
+    bool is_offline = strstr(line, "event=partition.offline") != NULL;
+    if (is_offline) ck_assert_int_eq(level, WEIR_LOG_ERROR);
+    lines->offline += is_offline;
+    lines->online += strstr(line, "event=partition.online") != NULL;
+    lines->disk_full += strstr(line, "event=disk.full") != NULL;
+    lines->disk_has_room += strstr(line, "event=disk.has_room") != NULL;
+    if (is_offline) (void)snprintf(lines->last, sizeof lines->last, "%.*s", (int)size, line);
+}
+
+static void listen_to(struct engine *engine, struct lines *lines)
+{
+    engine->env->logger = (struct weir_logger){count_line, lines, WEIR_LOG_INFO};
+}
+
+static int64_t count_offline(struct engine *engine)
+{
+    struct weir_broker_metrics metrics;
+    weir_sim_advance_ms(engine->sim, 1); /* the news is on its way */
+    weir_broker_metrics(engine->broker, &metrics);
+    return metrics.offline_partitions;
+}
+
+static void begin(struct engine *engine, struct lines *lines)
+{
+    *lines = (struct lines){0};
+    engine_init(engine, 1);
+    listen_to(engine, lines);
+    ck_ok(engine_open(engine), &engine->error);
+    ck_ok(engine_create(engine, "clicks", 2), &engine->error);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(engine_produce(engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
+    }
+}
+
+static void check_line(const struct lines *lines, const char *text)
+{
+    ck_assert_msg(strstr(lines->last, text) != NULL, "'%s' lacks '%s'", lines->last, text);
+}
+
+/* However many run into it: one line when it begins, one when it is over. */
+START_TEST(a_missing_folder_is_one_line_and_its_return_another)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(weir_rename(engine.env, FOLDER, "/saved", &engine.error), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(count_offline(&engine), 0);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(engine_latest(&engine, "clicks", 0), WEIR_OFFLINE);
+        ck_assert_int_eq(engine_latest(&engine, "clicks", 1), 0);
+    }
+    ck_assert_int_eq(lines.offline, 1);
+    ck_assert_int_eq(count_offline(&engine), 1);
+    check_line(&lines, "topic=clicks partition=0");
+    check_line(&lines, FOLDER);
+    check_line(&lines, "weir topic delete clicks");
+    ck_ok(weir_rename(engine.env, "/saved", FOLDER, &engine.error), &engine.error);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3);
+    weir_sim_advance_ms(engine.sim, 10);
+    ck_assert_int_eq(lines.online, 1);
+    ck_assert_int_eq(count_offline(&engine), 0);
+    engine_end(&engine);
+    ck_assert_int_eq(lines.offline, 1);
+}
+END_TEST
+
+/* A topic that is given up is no longer offline. */
+START_TEST(a_deleted_topic_counts_no_more)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(weir_rename(engine.env, FOLDER, "/saved", &engine.error), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), WEIR_OFFLINE);
+    ck_assert_int_eq(count_offline(&engine), 1);
+    ck_ok(engine_delete(&engine, "clicks"), &engine.error);
+    ck_assert_int_eq(count_offline(&engine), 0);
+    engine_end(&engine);
+}
+END_TEST
+
+static int fetch_at(struct engine *engine, int64_t offset)
+{
+    char value[64];
+    return engine_fetch(engine, "clicks", 0, offset, value);
+}
+
+/* The end of a damaged log is not an end: who asks for it, or waits there, is told. */
+static void check_damaged(struct engine *engine, struct lines *lines)
+{
+    ck_assert_int_eq(engine_latest(engine, "clicks", 0), WEIR_OFFLINE);
+    ck_assert_int_eq(fetch_at(engine, 3), WEIR_OFFLINE);
+    ck_assert_int_eq(fetch_at(engine, 1), WEIR_OFFLINE);
+    ck_assert_int_eq(fetch_at(engine, 0), 0); /* what lies before is served */
+    ck_assert_int_eq(engine_produce(engine, "clicks", 0, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
+    ck_assert_int_eq(lines->offline, 1);
+    ck_assert_int_eq(count_offline(engine), 1);
+    check_line(lines, "topic=clicks partition=0 from_offset=1");
+}
+
+/* Three batches of the same size; the second one's header. */
+static void damage_second_batch(struct engine *engine)
+{
+    struct weir_file_stat stat;
+    ck_ok(weir_stat(engine->env, SEGMENT, &stat, &engine->error), &engine->error);
+    ck_assert_int_eq(weir_sim_disk_flip(engine->sim, 0, SEGMENT, stat.size / 3 + 2, 3), 0);
+}
+
+START_TEST(damage_found_by_a_read_is_told_once)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    damage_second_batch(&engine);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3); /* nobody has looked yet */
+    ck_assert_int_lt(fetch_at(&engine, 1), 0);
+    check_damaged(&engine, &lines);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Who waits for more than there is hears of it too. */
+START_TEST(a_waiting_fetch_is_answered_when_damage_is_found)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    damage_second_batch(&engine);
+    ck_ok(engine_open(&engine), &engine.error);
+    struct weir_fetch_request waiting = {
+        .from = {weir_text("clicks"), 0},
+        .offset = 3,
+        .size_max = 100,
+        .size_min = 1,
+        .deadline = weir_mono_after_ms(weir_mono_now(engine.env), 60000),
+    };
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &waiting.request, NULL), 0);
+    weir_broker_fetch(engine.broker, &waiting);
+    weir_sim_advance_ms(engine.sim, 10);
+    ck_assert(!atomic_load(&waiting.request.is_done));
+    ck_assert_int_lt(fetch_at(&engine, 1), 0);
+    ck_assert(atomic_load(&waiting.request.is_done));
+    ck_assert_int_eq(waiting.request.rc, WEIR_OFFLINE);
+    engine_end(&engine);
+}
+END_TEST
+
+START_TEST(damage_found_by_opening_is_told_once)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    struct weir_file *file = NULL;
+    struct weir_file_stat stat;
+    ck_ok(weir_file_open(engine.env, SEGMENT, WEIR_OPEN_WRITE, &file, &engine.error),
+          &engine.error);
+    ck_ok(weir_file_stat(file, &stat, &engine.error), &engine.error);
+    ck_ok(weir_file_truncate(file, stat.size / 3 + 10, &engine.error), &engine.error);
+    weir_file_close(file);
+    ck_ok(engine_open(&engine), &engine.error);
+    check_damaged(&engine, &lines);
+    engine_end(&engine);
+}
+END_TEST
+
+/* ---- what is read at the start ----------------------------------------------------------------- */
+
+struct in_folder {
+    struct engine *engine;
+    const char *path;
+};
+
+static int remove_snapshot(void *context, const char *name, enum weir_file_kind kind)
+{
+    const struct in_folder *folder = context;
+    char path[512];
+    (void)kind;
+    if (strstr(name, ".checkpoint") == NULL || strstr(name, "-checkpoint") != NULL) return 0;
+    (void)snprintf(path, sizeof path, "%s/%s", folder->path, name);
+    return weir_remove(folder->engine->env, path, &folder->engine->error);
+}
+
+/* A bit of a record in the second batch from the end of what the folder's log holds, behind a proper
+ * stop, and no snapshot that would make the record one that nobody reads. Returns the batch's offset. */
+static int64_t damage_folded(struct engine *engine, const char *folder)
+{
+    char path[512];
+    uint8_t bytes[1 << 14];
+    struct weir_file *file = NULL;
+    struct weir_batch_header header;
+    int64_t places[2] = {-1, -1};
+    int64_t offsets[2] = {-1, -1};
+    (void)snprintf(path, sizeof path, "%s/00000000000000000000.log", folder);
+    ck_ok(weir_file_open(engine->env, path, WEIR_OPEN_READ, &file, &engine->error), &engine->error);
+    int64_t size = weir_file_read(file, bytes, sizeof bytes, 0, &engine->error);
+    weir_file_close(file);
+    for (int64_t at = 0; at < size; at += (int64_t)weir_batch_size(&header)) {
+        struct weir_slice rest = weir_slice(bytes + at, (size_t)(size - at));
+        ck_ok(weir_batch_peek(rest, 0, &header, &engine->error), &engine->error);
+        places[0] = places[1];
+        offsets[0] = offsets[1];
+        places[1] = at;
+        offsets[1] = header.base_offset;
+    }
+    ck_assert_int_ge(places[0], 0);
+    ck_ok(weir_sim_disk_flip(engine->sim, 0, path, places[0] + WEIR_BATCH_HEADER_SIZE + 4, 3),
+          NULL);
+    struct in_folder in = {engine, folder};
+    ck_ok(weir_list(engine->env, folder, remove_snapshot, &in, &engine->error), &engine->error);
+    return offsets[0];
+}
+
+static void check_damage_file(struct engine *engine, const char *folder, int64_t from)
+{
+    struct weir_damage damage;
+    ck_ok(weir_damage_file_read(engine->env, engine->env->budget, folder, &damage, &engine->error),
+          &engine->error);
+    ck_assert_int_eq(damage.from, from);
+    ck_assert_ptr_nonnull(strstr(damage.reason, "crc"));
+}
+
+#define OFFSETS_FOLDER ENGINE_PATH "/log/__consumer_offsets-0"
+
+/* The committed offsets are folded from the records of their partition, whose damage is kept as that
+ * of any other: with a line, in the metrics, in its folder. */
+START_TEST(damage_of_committed_offsets_is_kept)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    for (int i = 0; i < 3; i++)
+        ck_ok(engine_commit(&engine, "job", "clicks", 0, i), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    int64_t from = damage_folded(&engine, OFFSETS_FOLDER);
+    for (int opening = 1; opening <= 2; opening++) {
+        ck_ok(engine_open(&engine), &engine.error);
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), WEIR_OFFLINE);
+        ck_assert_int_eq(count_offline(&engine), 1);
+        ck_assert_int_eq(lines.offline, opening);
+        check_line(&lines, "topic=__consumer_offsets partition=0");
+        check_line(&lines, "crc");
+        check_damage_file(&engine, OFFSETS_FOLDER, from);
+        ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3); /* the rest is served */
+        ck_ok(engine_close(&engine), &engine.error);
+    }
+    engine_end(&engine);
+}
+END_TEST
+
+#define METADATA_FOLDER ENGINE_PATH "/log/__cluster_metadata-0"
+
+/* So is that of the metadata, and from then on the way out is named. */
+START_TEST(damage_of_the_metadata_is_kept)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    int64_t from = damage_folded(&engine, METADATA_FOLDER);
+    ck_code(engine_open(&engine), WEIR_CORRUPT);
+    ck_assert_msg(strstr(engine.error.text, "crc") != NULL, "%s", engine.error.text);
+    check_damage_file(&engine, METADATA_FOLDER, from);
+    ck_code(engine_open(&engine), WEIR_CORRUPT);
+    ck_assert_msg(strstr(engine.error.text, "weir log repair") != NULL, "%s", engine.error.text);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A full disk: a line when it begins and one when it is over, whatever number of requests fail. */
+START_TEST(a_full_disk_is_two_lines)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    weir_sim_disk_limit(engine.sim, 0, 1);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), WEIR_NO_SPACE);
+    }
+    ck_assert_int_eq(lines.disk_full, 1);
+    ck_assert_int_eq(lines.disk_has_room, 0);
+    weir_sim_disk_limit(engine.sim, 0, 0);
+    weir_sim_advance_ms(engine.sim, 2000);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 3 + i);
+    }
+    ck_assert_int_eq(lines.disk_full, 1);
+    ck_assert_int_eq(lines.disk_has_room, 1);
+    ck_assert_int_eq(lines.offline, 0);
+    engine_end(&engine);
+}
+END_TEST
+
+/* The metadata tells which partitions have no replica that serves them. */
+START_TEST(the_list_of_topics_shows_what_is_offline)
+{
+    struct engine engine;
+    struct lines lines;
+    struct weir_arena arena;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(weir_rename(engine.env, FOLDER, "/saved", &engine.error), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), WEIR_OFFLINE);
+    weir_arena_init(&arena, engine.env->budget, 0);
+    struct weir_list_topics_request list = {.arena = &arena, .with_epochs = true};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &list.request, NULL), 0);
+    weir_broker_list_topics(engine.broker, &list);
+    ck_ok(weir_broker_wait(engine.broker, &list.request, &engine.error), &engine.error);
+    ck_assert_uint_eq(list.topic_count, 1);
+    ck_assert_ptr_nonnull(list.topics[0].are_offline);
+    ck_assert(list.topics[0].are_offline[0]);
+    ck_assert(!list.topics[0].are_offline[1]);
+    weir_arena_close(&arena);
+    engine_end(&engine);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("offline");
+    tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
+    tcase_add_test(tests, a_deleted_topic_counts_no_more);
+    tcase_add_test(tests, damage_found_by_a_read_is_told_once);
+    tcase_add_test(tests, a_waiting_fetch_is_answered_when_damage_is_found);
+    tcase_add_test(tests, damage_found_by_opening_is_told_once);
+    tcase_add_test(tests, damage_of_committed_offsets_is_kept);
+    tcase_add_test(tests, damage_of_the_metadata_is_kept);
+    tcase_add_test(tests, a_full_disk_is_two_lines);
+    tcase_add_test(tests, the_list_of_topics_shows_what_is_offline);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("offline", add);
+}
