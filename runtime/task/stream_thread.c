@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16 };
 

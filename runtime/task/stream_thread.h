@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_TASK_STREAM_THREAD_H
 #define WEIR_RUNTIME_TASK_STREAM_THREAD_H
 
-#include "runtime/backoff.h"
+#include "runtime/task/backoff.h"
 #include "runtime/task/restore.h"
 #include "runtime/task/task.h"
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 /** Before a thread runs: the stores are opened, brought up to the last commit, and the nodes
  * opened. */

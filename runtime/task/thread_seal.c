@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 /**
  * A thread's part of a commit: flush the caches, seal the stores, note how far the inputs are, send

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 /**
  * Outputs on their way: finished batches become produce requests with acks=all, and stay until they

@@ -2,7 +2,7 @@
 #define WEIR_RUNTIME_TEST_DRIVER_TEST_DRIVER_H
 
 #include "base/env/sim/sim.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 #include "weir/test.h"
 
 /**

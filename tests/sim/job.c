@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "runtime/state/state.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 #define BASE_MS 1700000000000
 
 enum { DRAIN_MS = 60000 };
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static uint64_t scramble(int64_t value)
 {
@@ -51,7 +51,7 @@ int64_t job_join(int64_t click, int64_t row)
     return (int64_t)((uint64_t)click ^ (uint64_t)row * 1000003);
 }
 
-/* ---- the user's functions --------------------------------------------------------------------- */
+/* ---- the user's functions -------------------------------------------------------------------- */
 
 static int is_kept(struct weir_call *call, const void *key, const void *value)
 {
@@ -117,7 +117,7 @@ static int see(struct weir_process *process, void *state, struct weir_call *call
     return add_one(process, key);
 }
 
-/* ---- the topology ----------------------------------------------------------------------------- */
+/* ---- the topology ---------------------------------------------------------------------------- */
 
 static const struct weir_materialized *stored(const struct job_shape *shape, const char *name,
                                               struct weir_materialized *materialized)
@@ -201,7 +201,7 @@ struct weir_topology *job_topology(struct simulation *simulation, const struct j
     return topology;
 }
 
-/* ---- the job as a client ---------------------------------------------------------------------- */
+/* ---- the job as a client --------------------------------------------------------------------- */
 
 struct job {
     struct client client; /* first */

@@ -3,7 +3,7 @@
 
 #include "base/env/sim/sim.h"
 #include "runtime/node.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 #include "tests/support/support.h"
 
 /**

@@ -1,9 +1,9 @@
-#ifndef WEIR_RUNTIME_START_COMPARE_H
-#define WEIR_RUNTIME_START_COMPARE_H
+#ifndef WEIR_RUNTIME_JOB_START_COMPARE_H
+#define WEIR_RUNTIME_JOB_START_COMPARE_H
 
 #include <string.h>
 
-#include "runtime/application.h"
+#include "runtime/job/application.h"
 #include "runtime/task/commit_metadata.h"
 #include "weir/streams.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/start_internal.h"
+#include "runtime/job/start_internal.h"
 
 /* The application's topic as a start reads and writes it: one partition, a handful of records. */
 

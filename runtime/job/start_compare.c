@@ -1,4 +1,4 @@
-#include "runtime/start_compare.h"
+#include "runtime/job/start_compare.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef WEIR_RUNTIME_APPLICATION_H
-#define WEIR_RUNTIME_APPLICATION_H
+#ifndef WEIR_RUNTIME_JOB_APPLICATION_H
+#define WEIR_RUNTIME_JOB_APPLICATION_H
 
 #include "base/arena.h"
 #include "base/buffer.h"

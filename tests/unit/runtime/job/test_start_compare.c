@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/start_internal.h"
+#include "runtime/job/start_internal.h"
 #include "tests/support/support.h"
 
 static struct weir_heap heap;
@@ -418,7 +418,7 @@ START_TEST(records_of_an_application_go_round)
 }
 END_TEST
 
-/* ---- the records ------------------------------------------------------------------------------ */
+/* ---- the records ----------------------------------------------------------------------------- */
 
 START_TEST(records_that_cannot_be_read_are_not_the_end_of_them)
 {

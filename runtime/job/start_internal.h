@@ -1,8 +1,8 @@
-#ifndef WEIR_RUNTIME_START_INTERNAL_H
-#define WEIR_RUNTIME_START_INTERNAL_H
+#ifndef WEIR_RUNTIME_JOB_START_INTERNAL_H
+#define WEIR_RUNTIME_JOB_START_INTERNAL_H
 
-#include "runtime/start_compare.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/start_compare.h"
+#include "runtime/job/streams_internal.h"
 
 /** Reading the records of an application, this one's or another's; told in start_records.c. */
 struct weir_records_reader {

@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/start_internal.h"
+#include "runtime/job/start_internal.h"
 
 /**
  * How a job starts, one round of requests after the other:

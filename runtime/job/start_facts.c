@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/start_internal.h"
+#include "runtime/job/start_internal.h"
 
 /* What the topology asks for, what is there and what the commit says, side by side. */
 

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/start_internal.h"
+#include "runtime/job/start_internal.h"
 
 /**
  * The topics of a job: those it is given must be there (or are made, with auto-create), its own are

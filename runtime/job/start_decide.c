@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/start_compare.h"
+#include "runtime/job/start_compare.h"
 
 /**
  * What a difference is, and what each choice makes of it.
@@ -290,7 +290,7 @@ static void empty_of(const struct weir_start_facts *facts,
     }
 }
 
-/* ---- a choice of a start that was killed ------------------------------------------------------ */
+/* ---- a choice of a start that was killed ----------------------------------------------------- */
 
 /* That start has written down which topics it empties, and none of them is kept yet. So its choice
  * holds for a difference that empties nothing but these: any other may be a new one. */

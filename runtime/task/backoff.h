@@ -1,5 +1,5 @@
-#ifndef WEIR_RUNTIME_BACKOFF_H
-#define WEIR_RUNTIME_BACKOFF_H
+#ifndef WEIR_RUNTIME_TASK_BACKOFF_H
+#define WEIR_RUNTIME_TASK_BACKOFF_H
 
 #include "base/env/env.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 /**
  * The commit of a job, as its actor drives it.

@@ -1,5 +1,5 @@
-#ifndef WEIR_RUNTIME_STREAMS_INTERNAL_H
-#define WEIR_RUNTIME_STREAMS_INTERNAL_H
+#ifndef WEIR_RUNTIME_JOB_STREAMS_INTERNAL_H
+#define WEIR_RUNTIME_JOB_STREAMS_INTERNAL_H
 
 #include "base/metrics.h"
 #include "client/client.h"

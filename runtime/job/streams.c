@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "client/client_internal.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 enum {
     APPLICATION_ID_SIZE_MAX = 100,

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 /**
  * Waiting until what was in the input topics is processed and committed.

@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 /**
  * The job's actor: it starts the job, has it commit, and stops it. Its states are those of

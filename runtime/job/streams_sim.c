@@ -1,4 +1,4 @@
-#include "runtime/streams_internal.h"
+#include "runtime/job/streams_internal.h"
 
 /**
  * What the simulator may ask and do between events: there everything runs on one thread, so the job

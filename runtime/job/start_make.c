@@ -2,13 +2,13 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/start_internal.h"
+#include "runtime/job/start_internal.h"
 
 /**
  * Making what is missing, once it is decided. Each step is durable before the next one begins, and
  * what is to be made or emptied stands in the application's records before it is touched: whatever
  * step a kill hits, the next start finds out where it was and goes on there
- * (runtime/application.h).
+ * (runtime/job/application.h).
  */
 
 static struct weir_start_topic *topic_at(struct weir_start *start, size_t index)

@@ -1,4 +1,4 @@
-#include "runtime/application.h"
+#include "runtime/job/application.h"
 
 #include <string.h>
 

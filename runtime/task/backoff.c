@@ -1,4 +1,4 @@
-#include "runtime/backoff.h"
+#include "runtime/task/backoff.h"
 
 #include "base/assert.h"
 #include "base/error.h"
