@@ -1,7 +1,7 @@
 #ifndef WEIR_OPERATORS_OPERATORS_H
 #define WEIR_OPERATORS_OPERATORS_H
 
-#include "runtime/node.h"
+#include "runtime/task/node.h"
 
 /**
  * The operators, as the DSL places them in a plan: an ops table each, and the struct that

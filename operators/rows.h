@@ -1,7 +1,7 @@
 #ifndef WEIR_OPERATORS_ROWS_H
 #define WEIR_OPERATORS_ROWS_H
 
-#include "runtime/node.h"
+#include "runtime/task/node.h"
 
 /**
  * Rows in the making, for operators whose output has other rows than their input (flat_map,

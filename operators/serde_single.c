@@ -1,7 +1,7 @@
 /* One object at a time, for sources and tests outside of a job. */
 #include "base/arena.h"
 #include "base/error.h"
-#include "runtime/scope.h"
+#include "runtime/task/scope.h"
 #include "weir/serde.h"
 
 /* A scope over plain memory: single conversions are off the hot path. */

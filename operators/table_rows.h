@@ -1,7 +1,7 @@
 #ifndef WEIR_OPERATORS_TABLE_ROWS_H
 #define WEIR_OPERATORS_TABLE_ROWS_H
 
-#include "runtime/node.h"
+#include "runtime/task/node.h"
 
 /** How the entries of a table's store (store 0 of the node) become rows. */
 struct weir_table_rows {

@@ -2,7 +2,7 @@
 #define WEIR_RUNTIME_TASK_TASK_H
 
 #include "base/metrics.h"
-#include "runtime/node.h"
+#include "runtime/task/node.h"
 #include "runtime/task/collector.h"
 #include "runtime/task/input_queue.h"
 #include "runtime/task/timers.h"

@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_TASK_TIMERS_H
 #define WEIR_RUNTIME_TASK_TIMERS_H
 
-#include "runtime/node.h"
+#include "runtime/task/node.h"
 
 /**
  * The timers of one task.

@@ -85,7 +85,7 @@ void stand_expect(struct stand *stand, const char *text)
     stand->text[0] = '\0';
 }
 
-/* ---- the runtime's side of runtime/node.h ---------------------------------------------------- */
+/* ---- the runtime's side of runtime/task/node.h ----------------------------------------------- */
 
 static struct stand *stand_of(const struct weir_node *node)
 {

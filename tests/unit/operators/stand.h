@@ -7,7 +7,7 @@
 
 /**
  * A test stand for one operator: a node without a task, over a real state, with children that write
- * down what they are given. It stands in for the runtime's side of runtime/node.h.
+ * down what they are given. It stands in for the runtime's side of runtime/task/node.h.
  *
  * Keys and values go in as texts (NULL: null). What comes out is one line of text:
  *

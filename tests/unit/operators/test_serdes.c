@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/scope.h"
+#include "runtime/task/scope.h"
 #include "tests/support/support.h"
 #include "weir/stream.h"
 

@@ -2,7 +2,7 @@
 #define WEIR_TESTS_UNIT_RUNTIME_TASK_STAGE_H
 
 #include "base/env/sim/sim.h"
-#include "runtime/node.h"
+#include "runtime/task/node.h"
 #include "runtime/job/streams_internal.h"
 #include "tests/support/support.h"
 

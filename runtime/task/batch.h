@@ -1,5 +1,5 @@
-#ifndef WEIR_RUNTIME_BATCH_H
-#define WEIR_RUNTIME_BATCH_H
+#ifndef WEIR_RUNTIME_TASK_BATCH_H
+#define WEIR_RUNTIME_TASK_BATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
-#ifndef WEIR_RUNTIME_NODE_H
-#define WEIR_RUNTIME_NODE_H
+#ifndef WEIR_RUNTIME_TASK_NODE_H
+#define WEIR_RUNTIME_TASK_NODE_H
 
 #include "base/arena.h"
-#include "runtime/batch.h"
-#include "runtime/scope.h" /* weir_scope_alloc, weir_call_printf, weir_call_fail are in scope.c */
+#include "runtime/task/batch.h"
+#include "runtime/task/scope.h" /* weir_scope_alloc, weir_call_printf, weir_call_fail are in scope.c */
 #include "runtime/state/state.h"
 #include "runtime/topology/plan.h"
 #include "weir/stream.h"

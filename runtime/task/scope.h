@@ -1,5 +1,5 @@
-#ifndef WEIR_RUNTIME_SCOPE_H
-#define WEIR_RUNTIME_SCOPE_H
+#ifndef WEIR_RUNTIME_TASK_SCOPE_H
+#define WEIR_RUNTIME_TASK_SCOPE_H
 
 #include "base/arena.h"
 #include "weir/serde.h"

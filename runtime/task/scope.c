@@ -1,4 +1,4 @@
-#include "runtime/scope.h"
+#include "runtime/task/scope.h"
 
 #include <stdarg.h>
 #include <stdio.h>

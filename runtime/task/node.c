@@ -1,4 +1,4 @@
-#include "runtime/node.h"
+#include "runtime/task/node.h"
 
 #include <inttypes.h>
 
