@@ -11,10 +11,10 @@ bad=0
 while read -r header; do
     "$cc" -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only -Iinclude -I. "${generated[@]}" -x c "$header" ||
         { echo "$header does not compile alone"; bad=1; }
-done < <(find include base wire broker client runtime operators dsl -name '*.h' | sort)
+done < <(find include base wire broker server client runtime operators dsl -name '*.h' | sort)
 while read -r folder; do
     [ -s "$folder/README.md" ] || { echo "$folder has no README.md"; bad=1; }
-done < <(find base wire broker client runtime operators dsl examples bench tools tests -name '*.c' -printf '%h\n' |
+done < <(find base wire broker server client runtime operators dsl examples bench tools tests -name '*.c' -printf '%h\n' |
     sed -E "s,^tests/.*,tests,; s,^examples/.*,examples," | sort -u)
 if c++ --version >/dev/null 2>&1; then
     printf '#include <weir.h>\nint main() { return 0; }\n' |

@@ -31,6 +31,7 @@ struct seeds {
     const struct seeds_scenario *scenario;
     const char *program;
     struct report *report;
+    bool prints_hashes; /* WEIR_SIM_HASHES: two builds that say the same did the same */
 };
 
 /* ---- one seed --------------------------------------------------------------------------------- */
@@ -58,6 +59,11 @@ static void run_seed(const struct seeds *seeds, uint64_t seed, bool is_traced)
     struct report *report = seeds->report;
     report->seed = seed;
     struct hashes first = run_once(seeds, seed, is_traced);
+    if (seeds->prints_hashes) {
+        printf("seed %" PRIu64 " trace %016" PRIx64 " history %016" PRIx64 "\n", seed, first.trace,
+               first.history);
+        (void)fflush(stdout);
+    }
     if (report->has_failed || seed % REPLAY_EVERY != 0) return;
     struct hashes second = run_once(seeds, seed, false);
     if (report->has_failed) return;
@@ -167,7 +173,9 @@ static uint64_t from_arguments(int count, char **arguments, const char *name)
 
 int seeds_main(int argument_count, char **arguments, const struct seeds_scenario *scenario)
 {
-    struct seeds seeds = {.scenario = scenario, .program = arguments[0]};
+    struct seeds seeds = {.scenario = scenario,
+                          .program = arguments[0],
+                          .prints_hashes = from_environment("WEIR_SIM_HASHES", 0) != 0};
     seeds.report =
         mmap(NULL, sizeof *seeds.report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (seeds.report == MAP_FAILED) {

@@ -10,6 +10,7 @@
  *   WEIR_SIM_SEEDS=n      how many [--seeds=n, else the scenario's own number]
  *   WEIR_SIM_SEED_FROM=n  the first [1]
  *   WEIR_SIM_SEED=n       this one only, in this process, with its trace on stderr
+ *   WEIR_SIM_HASHES=1     print what each seed did, as hashes of its trace and its history
  *   --finds-bug=n         succeed if one of the first n seeds fails: for builds with a planted bug
  */
 struct seeds_scenario {
