@@ -1,8 +1,11 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "broker/log/damage_file.h"
+#include "broker/log/durable_mark.h"
 #include "broker/log/file_set.h"
 #include "broker/log/segment_scan.h"
 #include "tests/unit/broker/log/log_support.h"
@@ -428,6 +431,31 @@ START_TEST(a_flipped_length_after_power_loss_is_told_from_a_torn_tail)
 }
 END_TEST
 
+/* After a loss of power a last batch that does not fit is cut where the mark is whole, or was never
+ * there; where it is damaged nobody knows how far the log was durable, and nothing is cut. */
+START_TEST(behind_a_damaged_mark_nothing_is_cut)
+{
+    enum { WHOLE, MISSING, DAMAGED };
+    make_tail(WEIR_SIM_POWER);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    int64_t size = test_log_file_size(&test, first_segment);
+    for (int mark = WHOLE; mark <= DAMAGED; mark++) {
+        again();
+        const char *path = test_log_path(&test, WEIR_DURABLE_MARK_NAME);
+        if (mark == MISSING) ck_ok(weir_remove(test.env, path, &test.error), &test.error);
+        if (mark == DAMAGED) ck_ok(weir_sim_disk_flip(test.sim, 0, path, 20, 1), NULL);
+        flip_in_tail(TAIL_BATCHES - 1, WEIR_BATCH_HEADER_SIZE, 1);
+        ck_ok(test_log_open(&test), &test.error);
+        int64_t last = test.batches[TAIL_BATCHES - 1].base_offset;
+        ck_assert_int_eq(test.recovery.offline_from, mark == DAMAGED ? last : -1);
+        ck_assert_int_eq(test.recovery.cut_offset, mark == DAMAGED ? -1 : last);
+        ck_assert(mark == DAMAGED ? test.recovery.cut_bytes == 0 : test.recovery.cut_bytes > 0);
+        ck_assert(test_log_file_size(&test, first_segment) == size || mark != DAMAGED);
+        test_log_crash(&test, WEIR_SIM_POWER);
+    }
+}
+END_TEST
+
 /* A batch that lies behind a hole larger than any window of the search. */
 START_TEST(a_batch_far_behind_a_hole_is_found)
 {
@@ -464,6 +492,46 @@ START_TEST(a_batch_far_behind_a_hole_is_found)
     search.offset_min = 0;
     search.limit--;
     ck_assert_int_eq(weir_segment_find_batch(&search, &header, &found, &test.error), WEIR_END);
+    weir_file_close(file);
+}
+END_TEST
+
+/* The crc does not cover a batch's length. One whose length no batch can have is no batch, although all
+ * that its crc covers is whole, and although a batch of its size was looked at just before it. */
+START_TEST(a_batch_with_a_senseless_length_is_none)
+{
+    static const uint32_t lengths[] = {0, 48, UINT32_MAX, INT32_MAX};
+    make_tail(WEIR_SIM_KILL);
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(test.env, test_log_path(&test, first_segment),
+                         WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, &test.error),
+          &test.error);
+    const struct test_batch *batch = &test.batches[5];
+    size_t size = batch->size;
+    uint8_t *both = malloc(2 * size);
+    ck_assert_ptr_nonnull(both);
+    for (size_t i = 0; i <= sizeof lengths / sizeof lengths[0]; i++) {
+        bool is_whole = i == sizeof lengths / sizeof lengths[0];
+        memcpy(both, batch->bytes, size);
+        memcpy(both + size, batch->bytes, size);
+        both[size - 1] ^= 1;
+        if (!is_whole) weir_store_u32(both + size + 8, lengths[i]);
+        struct weir_iovec part = {both, 2 * size};
+        ck_ok(weir_file_write(file, &part, 1, tail_positions[3], &test.error), &test.error);
+        struct weir_batch_search search = {
+            .file = file,
+            .budget = test.env->budget,
+            .position = tail_positions[3],
+            .limit = tail_positions[3] + (int64_t)(2 * size),
+            .offset_min = 0,
+            .epoch_min = WEIR_NO_LEADER_EPOCH,
+        };
+        struct weir_batch_header header;
+        int64_t found;
+        ck_assert_int_eq(weir_segment_find_batch(&search, &header, &found, &test.error),
+                         is_whole ? 0 : WEIR_END);
+    }
+    free(both);
     weir_file_close(file);
 }
 END_TEST
@@ -899,7 +967,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_short_tail_of_another_offset_is_offline);
     tcase_add_test(tests, rot_above_the_mark_after_power_loss_is_cut_reported_and_kept);
     tcase_add_test(tests, a_flipped_length_after_power_loss_is_told_from_a_torn_tail);
+    tcase_add_test(tests, behind_a_damaged_mark_nothing_is_cut);
     tcase_add_test(tests, a_batch_far_behind_a_hole_is_found);
+    tcase_add_test(tests, a_batch_with_a_senseless_length_is_none);
     tcase_add_test(tests, a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log);
     tcase_add_test(tests, a_sync_that_failed_for_room_proves_no_rot);
     tcase_add_test(tests, a_shortage_does_not_make_rot_a_torn_tail);

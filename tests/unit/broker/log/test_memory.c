@@ -7,6 +7,7 @@
  * call works when memory is back.
  */
 static struct test_log test;
+static int hits; /* of a test: one without has tested nothing */
 
 static void set_up(void)
 {
@@ -16,6 +17,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    hits = 0;
     test_log_stop(&test);
 }
 
@@ -28,6 +30,7 @@ static bool was_hit(void)
 {
     bool hit = test.env->heap->fail_at == 0;
     fail_at(0);
+    hits += hit;
     return hit;
 }
 
@@ -68,6 +71,7 @@ START_TEST(open_survives_every_failed_allocation)
         ck_assert_uint_eq(used(), before);
         if (!hit) break;
     }
+    ck_assert_int_gt(hits, 3);
 }
 END_TEST
 
@@ -91,6 +95,7 @@ START_TEST(append_survives_every_failed_allocation)
             ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, next);
         }
     }
+    ck_assert_int_gt(hits, 20);
     test_log_expect_all(&test);
     ck_ok(test_log_sync(&test), &test.error);
     test_log_crash(&test, WEIR_SIM_POWER);
@@ -121,6 +126,7 @@ START_TEST(read_survives_every_failed_allocation)
         }
         if (!hit) break;
     }
+    ck_assert_int_gt(hits, 3);
     test_log_expect_all(&test);
 }
 END_TEST
@@ -157,6 +163,7 @@ START_TEST(sync_cut_and_close_survive_every_failed_allocation)
         ck_ok(test_log_close(&test), &test.error);
         ck_assert_uint_eq(used(), 0);
     }
+    ck_assert_int_gt(hits, 20);
 }
 END_TEST
 

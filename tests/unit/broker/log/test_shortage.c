@@ -185,6 +185,89 @@ START_TEST(a_life_goes_on_after_room_ran_out_anywhere)
 }
 END_TEST
 
+/* ---- one failure while another is handled ---------------------------------------------------- */
+
+/* Returns false when no allocation was left to fail. */
+static bool live_through_both(enum weir_sim_fault fault, uint64_t at,
+                              struct weir_test_failures *failures)
+{
+    start(at);
+    ck_ok(test_log_open(&test), &test.error);
+    append_some(8, true);
+    sync_all(true);
+    begin_shortage(fault, at);
+    weir_test_failures_arm(failures, test.env->heap);
+    live(false);
+    bool was_hit = weir_test_failures_disarm(failures);
+    end_shortage();
+    sync_all(true);
+    live(true);
+    test_log_expect_all(&test);
+    int64_t end_offset = state().end_offset;
+    crash(WEIR_SIM_POWER);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(state().end_offset, end_offset);
+    ck_assert(!state().is_offline);
+    test_log_expect_all(&test);
+    ck_ok(test_log_close(&test), &test.error);
+    return was_hit;
+}
+
+/* Room or descriptors run out from each place on, and while that is handled each allocation fails: both
+ * pass, and nothing that was acknowledged is gone. */
+START_TEST(memory_runs_out_while_a_shortage_is_handled)
+{
+    enum weir_sim_fault fault = _i == 0 ? WEIR_SIM_FAULT_NO_HANDLE : WEIR_SIM_FAULT_ENOSPC;
+    for (uint64_t at = 1; at < 20; at += 5) {
+        struct weir_test_failures failures = {0};
+        while (weir_test_failures_next(&failures)) {
+            test_log_stop(&test);
+            (void)live_through_both(fault, at, &failures);
+        }
+        ck_assert_uint_gt(failures.hits, 10);
+    }
+}
+END_TEST
+
+/* What a disk answers for good ends the log, whatever memory does meanwhile; what was acknowledged
+ * before is there when it is opened again. */
+START_TEST(memory_runs_out_while_a_failed_disk_is_handled)
+{
+    static const enum weir_sim_fault faults[] = {WEIR_SIM_FAULT_EIO, WEIR_SIM_FAULT_SYNC,
+                                                 WEIR_SIM_FAULT_READ_EIO};
+    for (uint64_t at = 1; at < 16; at += 4) {
+        struct weir_test_failures failures = {0};
+        while (weir_test_failures_next(&failures)) {
+            test_log_stop(&test);
+            start(at);
+            ck_ok(test_log_open(&test), &test.error);
+            append_some(8, true);
+            sync_all(true);
+            weir_sim_disk_count_reset(test.sim, 0);
+            weir_sim_disk_plan(test.sim, 0,
+                               (struct weir_sim_fault_plan){.fault = faults[_i], .at = at});
+            weir_test_failures_arm(&failures, test.env->heap);
+            for (int round = 0; round < 3; round++) {
+                struct test_append what = {.value_size = 150};
+                struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 400};
+                for (int i = 0; i < 3; i++) {
+                    (void)test_log_append(&test, &what, NULL);
+                }
+                (void)test_log_sync(&test); /* says how far it is acknowledged */
+                (void)test_log_read(&test, &read);
+                weir_log_read_release(&read);
+            }
+            (void)weir_test_failures_disarm(&failures);
+            end_shortage();
+            crash(WEIR_SIM_POWER);
+            ck_ok(test_log_open(&test), &test.error);
+            ck_assert_int_ge(test_log_expect_from(&test, 0, 700), test.acked_offset);
+        }
+        ck_assert_uint_gt(failures.hits, 5);
+    }
+}
+END_TEST
+
 /* Refused, and then it opens as if nothing had been. What is on the disk is not touched by an open that
  * could not look. */
 static void open_through(enum weir_sim_fault fault, enum weir_sim_crash_kind kind)
@@ -327,6 +410,8 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("shortage");
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_loop_test(tests, memory_runs_out_while_a_shortage_is_handled, 0, 2);
+    tcase_add_loop_test(tests, memory_runs_out_while_a_failed_disk_is_handled, 0, 3);
     tcase_add_test(tests, a_life_goes_on_after_descriptors_ran_out_anywhere);
     tcase_add_test(tests, a_life_goes_on_after_room_ran_out_anywhere);
     tcase_add_loop_test(tests, an_open_that_got_no_descriptor_is_repeated, 0, 2);
