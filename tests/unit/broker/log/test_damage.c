@@ -431,6 +431,85 @@ START_TEST(a_flipped_length_after_power_loss_is_told_from_a_torn_tail)
 }
 END_TEST
 
+/* The bytes of a file from `from` to its end; nothing, if there is no such file. */
+static size_t bytes_of(const char *name, int64_t from, uint8_t *to, size_t size)
+{
+    struct weir_file *file = NULL;
+    if (!test_log_exists(&test, name)) return 0;
+    ck_ok(weir_file_open(test.env, test_log_path(&test, name), WEIR_OPEN_READ, &file, &test.error),
+          &test.error);
+    int64_t got = weir_file_read(file, to, size, from, &test.error);
+    weir_file_close(file);
+    ck_ok((int)got, &test.error);
+    return (size_t)got;
+}
+
+/* A tail that may be rot is cut only when its bytes lie beside the segment, all of them. */
+static void check_kept(const uint8_t *tail, size_t size)
+{
+    static const char *const endings[] = {".cut", ".1.cut", ".2.cut"};
+    uint8_t found[4096];
+    bool is_kept = false;
+    if (bytes_of(first_segment, tail_positions[3], found, sizeof found) == size) {
+        ck_assert_mem_eq(found, tail, size);
+        return; /* it is still there */
+    }
+    for (size_t i = 0; i < 3; i++) {
+        char name[96];
+        (void)snprintf(name, sizeof name, "%s.%lld%s", first_segment, (long long)tail_positions[3],
+                       endings[i]);
+        is_kept = is_kept || (bytes_of(name, 0, found, sizeof found) == size &&
+                              memcmp(found, tail, size) == 0);
+    }
+    ck_assert_msg(is_kept, "bytes were cut and not kept");
+}
+
+/* An open that cuts a tail fails at each place, of the disk or of memory: what it finds is not decided
+ * without having looked, and nothing is cut that has not been kept. Then it opens as it would have. */
+START_TEST(nothing_is_cut_that_could_not_be_kept)
+{
+    static const enum weir_sim_fault faults[] = {WEIR_SIM_FAULT_NONE,   WEIR_SIM_FAULT_EIO,
+                                                 WEIR_SIM_FAULT_ENOSPC, WEIR_SIM_FAULT_READ_EIO,
+                                                 WEIR_SIM_FAULT_SYNC,   WEIR_SIM_FAULT_NO_HANDLE};
+    uint8_t tail[4096];
+    make_tail(WEIR_SIM_POWER);
+    flip_in_tail(3, 70, 2);
+    size_t size = bytes_of(first_segment, tail_positions[3], tail, sizeof tail);
+    ck_assert_uint_gt(size, 0);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    struct weir_test_failures failures = {0};
+    int failed = 0;
+    for (uint64_t at = 1; at < 60; at++) {
+        again();
+        bool is_memory = faults[_i] == WEIR_SIM_FAULT_NONE;
+        if (is_memory && !weir_test_failures_next(&failures)) break;
+        weir_sim_disk_count_reset(test.sim, 0);
+        weir_sim_disk_plan(test.sim, 0,
+                           (struct weir_sim_fault_plan){.fault = faults[_i], .at = at});
+        if (is_memory) weir_test_failures_arm(&failures, test.env->heap);
+        int rc = test_log_open(&test);
+        if (is_memory) (void)weir_test_failures_disarm(&failures);
+        weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+        check_kept(tail, size);
+        if (rc < 0) {
+            failed++;
+            ck_ok(test_log_open(&test), &test.error);
+            check_kept(tail, size);
+        }
+        struct weir_partition_log_state state = weir_partition_log_state(test.log);
+        ck_assert_int_eq(state.end_offset, test.batches[3].base_offset);
+        ck_assert(!state.is_offline);
+        ck_assert_int_eq(test_log_file_size(&test, first_segment), tail_positions[3]);
+        /* The open that cut it says what it may have been, and where it lies. */
+        bool has_cut = test.recovery.cut_bytes > 0;
+        ck_assert(!has_cut || test.recovery.cut_may_be_rot);
+        ck_assert(!has_cut || strcmp(test.recovery.cut_kept, "") != 0);
+        test_log_crash(&test, WEIR_SIM_KILL);
+    }
+    ck_assert_int_gt(failed, 2);
+}
+END_TEST
+
 /* After a loss of power a last batch that does not fit is cut where the mark is whole, or was never
  * there; where it is damaged nobody knows how far the log was durable, and nothing is cut. */
 START_TEST(behind_a_damaged_mark_nothing_is_cut)
@@ -968,6 +1047,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, rot_above_the_mark_after_power_loss_is_cut_reported_and_kept);
     tcase_add_test(tests, a_flipped_length_after_power_loss_is_told_from_a_torn_tail);
     tcase_add_test(tests, behind_a_damaged_mark_nothing_is_cut);
+    tcase_add_loop_test(tests, nothing_is_cut_that_could_not_be_kept, 0, 6);
     tcase_add_test(tests, a_batch_far_behind_a_hole_is_found);
     tcase_add_test(tests, a_batch_with_a_senseless_length_is_none);
     tcase_add_test(tests, a_kill_in_the_next_boot_proves_nothing_of_an_unopened_log);
