@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "broker/log/producer_state.h"
 #include "tests/unit/broker/log/log_support.h"
 
 static struct test_log test;
@@ -71,6 +72,56 @@ START_TEST(the_epoch_checkpoint_says_what_the_log_knows)
 }
 END_TEST
 
+/* So with the producers' snapshots, one for each segment that begins and one at the close: it knows who
+ * has written below its offset, what last, and nobody else. */
+static void check_snapshot(int64_t offset, int64_t producers, int64_t producers_max)
+{
+    char name[64];
+    uint8_t bytes[4096];
+    struct weir_file *file = NULL;
+    struct weir_producer_state read;
+    (void)snprintf(name, sizeof name, "%020lld.snapshot", (long long)offset);
+    ck_ok(weir_file_open(test.env, test_log_path(&test, name), WEIR_OPEN_READ, &file, &test.error),
+          &test.error);
+    int64_t size = weir_file_read(file, bytes, sizeof bytes, 0, &test.error);
+    weir_file_close(file);
+    ck_assert_int_gt(size, 0);
+    weir_producer_state_init(&read, test.env->budget);
+    ck_ok(weir_producer_snapshot_read(&read, weir_slice(bytes, (size_t)size), (struct weir_mono){0},
+                                      &test.error),
+          &test.error);
+    for (int64_t id = 0; id < producers_max; id++) {
+        struct weir_producer_batch last = {0};
+        struct weir_batch_header header = {.record_count = 1, .producer_id = id};
+        int rc = weir_producer_state_check(&read, &header, NULL, &last, NULL);
+        ck_assert_int_eq(rc, id < producers ? WEIR_END : 0); /* a repetition, or unknown */
+        if (rc == WEIR_END) ck_assert_int_eq(last.base_offset, id);
+    }
+    weir_producer_state_close(&read);
+}
+
+START_TEST(the_producer_snapshots_say_who_has_written)
+{
+    enum { PRODUCERS = 9 };
+    int64_t begins[PRODUCERS] = {0};
+    size_t count = 0;
+    ck_ok(test_log_open(&test), &test.error);
+    for (int64_t id = 0; id < PRODUCERS; id++) {
+        int segments = (int)weir_partition_log_state(test.log).segment_count;
+        struct test_append what = {.has_producer = true, .producer_id = id, .value_size = 1500};
+        ck_ok(test_log_append(&test, &what, NULL), &test.error);
+        bool has_rolled = (int)weir_partition_log_state(test.log).segment_count > segments;
+        if (has_rolled) begins[count++] = id;
+    }
+    ck_assert_uint_gt(count, 2);
+    for (size_t i = 0; i < count; i++) {
+        check_snapshot(begins[i], begins[i], PRODUCERS);
+    }
+    ck_ok(test_log_close(&test), &test.error);
+    check_snapshot(PRODUCERS, PRODUCERS, PRODUCERS);
+}
+END_TEST
+
 /* Something in the way of the next segment that is no file of ours: the roll fails with its reason,
  * and what was appended stays. */
 START_TEST(a_leftover_that_cannot_be_opened_stops_the_roll)
@@ -103,6 +154,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_is_appended_is_read);
     tcase_add_test(tests, a_killed_log_keeps_its_tail);
     tcase_add_test(tests, the_epoch_checkpoint_says_what_the_log_knows);
+    tcase_add_test(tests, the_producer_snapshots_say_who_has_written);
     tcase_add_test(tests, a_leftover_that_cannot_be_opened_stops_the_roll);
     suite_add_tcase(suite, tests);
 }
