@@ -125,13 +125,20 @@ static int take_text(struct parse *parse, struct weir_slice word, struct format_
         piece->text = texts[i].text;
         return 0;
     }
+    if (word.size == 0) {
+        bool is_of_record = parse->depth == 0 && piece->verb != FORMAT_TOPIC;
+        piece->text = FORMAT_BY_TOPIC;
+        return is_of_record ? 0
+                            : fail(parse, parse->at,
+                                   "only a record's key and value have a type that the topic "
+                                   "names: %k{}, %v{}");
+    }
     struct weir_error reason;
-    int rc = typed_parse(word, parse->arena, &piece->typed, &reason);
+    int rc = weir_data_type_parse(word, parse->arena, &piece->typed, &reason);
     if (rc == WEIR_NOT_FOUND) {
-        return fail(
-            parse, parse->at,
-            "a text takes hex, base64, base64raw, i8 to i64, u8 to u64, f32, f64 (with le "
-            "behind: little-endian), windowed, windowed-changelog or struct[NAME:TYPE,...]");
+        (void)weir_error_set(&reason, WEIR_INVALID_ARGUMENT,
+                             "a text takes hex, base64, base64raw or a type: %s",
+                             weir_data_type_right);
     }
     piece->text = FORMAT_TYPED;
     return rc < 0 ? fail(parse, parse->at, reason.text) : 0;
@@ -361,6 +368,15 @@ static int parse_pieces(struct parse *parse)
     return rc < 0 ? rc : end_literal(parse);
 }
 
+/* Headers have no such pieces. */
+static bool asks_topic(const struct parse *parse)
+{
+    for (size_t i = 0; i < parse->count; i++) {
+        if (parse->pieces[i].text == FORMAT_BY_TOPIC) return true;
+    }
+    return false;
+}
+
 int record_format_parse(const char *text, struct weir_arena *arena,
                         struct record_format *format_out, struct weir_error *error)
 {
@@ -374,6 +390,6 @@ int record_format_parse(const char *text, struct weir_arena *arena,
     int rc = parse_pieces(parse);
     if (rc < 0) return rc;
     if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-    *format_out = (struct record_format){parse->pieces, parse->count};
+    *format_out = (struct record_format){parse->pieces, parse->count, asks_topic(parse)};
     return 0;
 }

@@ -13,7 +13,8 @@
  * becomes a list of pieces, from which records are printed (record_print.c) or read (record_scan.c).
  *
  *     %v %k %t           value, key, topic: as they are, {hex}, {base64}, {base64raw}, or by a type that
- *                        typed.h has: {i64}, {f64le}, {struct[place:text,celsius:f64]}, {windowed}
+ *                        base/data_type.h has: {i64}, {f64le}, {struct[place:text,celsius:f64]}, {windowed};
+ *                        %v{} and %k{}: by the type that the topic's settings name
  *     %V %K %T %H        their sizes; how many headers: {ascii} {hex32} {big16} {little64} {byte} …
  *     %p %o %e %x %y %i  partition, offset, leader epoch, producer id and epoch, number of the record
  *     %[ %| %]           log start offset, last stable offset, high watermark
@@ -47,7 +48,14 @@ enum format_verb {
     FORMAT_RECORD_NUMBER,
 };
 
-enum format_text { FORMAT_RAW, FORMAT_HEX, FORMAT_BASE64, FORMAT_BASE64_RAW, FORMAT_TYPED };
+enum format_text {
+    FORMAT_RAW,
+    FORMAT_HEX,
+    FORMAT_BASE64,
+    FORMAT_BASE64_RAW,
+    FORMAT_TYPED,
+    FORMAT_BY_TOPIC, /* printing only */
+};
 enum format_number {
     FORMAT_ASCII,
     FORMAT_HEX_DIGITS, /* `width` digits */
@@ -67,7 +75,7 @@ enum format_attribute {
 struct format_piece {
     enum format_verb verb;
     enum format_text text;
-    struct typed typed; /* FORMAT_TYPED */
+    struct weir_data_type typed; /* FORMAT_TYPED */
     enum format_number number;
     int width;
     enum format_time time;
@@ -81,6 +89,7 @@ struct format_piece {
 struct record_format {
     const struct format_piece *pieces;
     size_t count;
+    bool asks_topic; /* some piece is FORMAT_BY_TOPIC */
 };
 
 /** The pieces live in `arena`. WEIR_INVALID_ARGUMENT says what is wrong and where. */
@@ -96,7 +105,9 @@ struct record_shown {
     int64_t log_start_offset;
     int64_t last_stable_offset;
     int64_t high_watermark;
-    int64_t number; /* from 0 */
+    int64_t number;                        /* from 0 */
+    const struct weir_data_type *key_type; /* as the topic's settings say; NULL: not known */
+    const struct weir_data_type *value_type;
 };
 /** Append the record in this format. What fails (memory) is in `to`. */
 void record_format_print(const struct record_format *format, const struct record_shown *shown,

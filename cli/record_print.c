@@ -46,15 +46,6 @@ static void print_number(const struct format_piece *piece, int64_t value, struct
     }
 }
 
-static void print_hex(struct weir_slice text, struct weir_buffer *to)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < text.size; i++) {
-        char pair[2] = {digits[text.data[i] >> 4], digits[text.data[i] & 15]};
-        weir_buffer_append(to, pair, sizeof pair);
-    }
-}
-
 static void print_base64(struct weir_slice text, bool is_padded, struct weir_buffer *to)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -70,15 +61,16 @@ static void print_base64(struct weir_slice text, bool is_padded, struct weir_buf
     }
 }
 
+/* `by_topic`: what the topic says the text is; NULL: nothing. */
 static void print_text(const struct format_piece *piece, struct weir_slice text,
-                       struct weir_buffer *to)
+                       const struct weir_data_type *by_topic, struct weir_buffer *to)
 {
     switch (piece->text) {
     case FORMAT_RAW:
         weir_buffer_append(to, text.data, text.size);
         break;
     case FORMAT_HEX:
-        print_hex(text, to);
+        typed_print_hex(text, to);
         break;
     case FORMAT_BASE64:
     case FORMAT_BASE64_RAW:
@@ -86,6 +78,13 @@ static void print_text(const struct format_piece *piece, struct weir_slice text,
         break;
     case FORMAT_TYPED:
         typed_print(&piece->typed, text, to);
+        break;
+    case FORMAT_BY_TOPIC:
+        if (by_topic != NULL) {
+            typed_print(by_topic, text, to);
+        } else {
+            weir_buffer_append(to, text.data, text.size);
+        }
         break;
     }
 }
@@ -200,8 +199,8 @@ static void print_headers(const struct format_piece *piece, const struct weir_re
         const struct weir_header *header = &record->headers[h];
         for (size_t i = 0; i < piece->header_count; i++) {
             const struct format_piece *part = &piece->header[i];
-            if (part->verb == FORMAT_KEY) print_text(part, header->key, to);
-            if (part->verb == FORMAT_VALUE) print_text(part, header->value, to);
+            if (part->verb == FORMAT_KEY) print_text(part, header->key, NULL, to);
+            if (part->verb == FORMAT_VALUE) print_text(part, header->value, NULL, to);
             if (part->verb == FORMAT_KEY_SIZE) print_number(part, (int64_t)header->key.size, to);
             if (part->verb == FORMAT_VALUE_SIZE) {
                 print_number(part, (int64_t)header->value.size, to);
@@ -262,13 +261,13 @@ static void print_piece(const struct format_piece *piece, const struct record_sh
         weir_buffer_append(to, piece->literal.data, piece->literal.size);
         break;
     case FORMAT_TOPIC:
-        print_text(piece, weir_text(shown->topic), to);
+        print_text(piece, weir_text(shown->topic), NULL, to);
         break;
     case FORMAT_KEY:
-        print_text(piece, shown->record->key, to);
+        print_text(piece, shown->record->key, shown->key_type, to);
         break;
     case FORMAT_VALUE:
-        print_text(piece, shown->record->value, to);
+        print_text(piece, shown->record->value, shown->value_type, to);
         break;
     case FORMAT_HEADERS:
         print_headers(piece, shown->record, to);

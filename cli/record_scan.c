@@ -184,9 +184,13 @@ static int decode_base64(struct scan *scan, struct weir_slice text, struct weir_
     return 0;
 }
 
-static int decode_typed(struct scan *scan, const struct typed *typed, struct weir_slice text,
-                        struct weir_slice *plain_out)
+static int decode_typed(struct scan *scan, const struct weir_data_type *typed,
+                        struct weir_slice text, struct weir_slice *plain_out)
 {
+    if (typed->kind == WEIR_DATA_TEXT) {
+        *plain_out = text;
+        return 0;
+    }
     uint8_t *plain = weir_arena_alloc(scan->arena, TYPED_NUMBER_SIZE_MAX);
     if (plain == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
     if (typed_read(typed, text, plain) < 0) {
@@ -210,6 +214,8 @@ static int decode(struct scan *scan, const struct format_piece *piece, struct we
         return decode_base64(scan, text, plain_out);
     case FORMAT_TYPED:
         return decode_typed(scan, &piece->typed, text, plain_out);
+    case FORMAT_BY_TOPIC:
+        break; /* record_scan_check refuses it */
     }
     return 0;
 }
@@ -387,7 +393,12 @@ static int check_pieces(const struct format_piece *pieces, size_t count, bool is
                           "nothing says where a text ends; put a separator behind it, or its "
                           "size (%K, %V) before it");
         }
-        if (piece->text == FORMAT_TYPED && !typed_is_number(&piece->typed)) {
+        if (piece->text == FORMAT_BY_TOPIC) {
+            return refuse(error, "{} prints by the topic's format; name the type to be read: "
+                                 "%v{i64}");
+        }
+        if (piece->text == FORMAT_TYPED && piece->typed.kind != WEIR_DATA_TEXT &&
+            !typed_is_number(&piece->typed)) {
             return refuse(error, "a struct or a windowed key can be printed, not read");
         }
         if (verb == FORMAT_HEADERS && !has_count) {

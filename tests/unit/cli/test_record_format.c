@@ -10,6 +10,8 @@ static struct weir_budget budget;
 static struct weir_arena arena;
 static struct weir_buffer text;
 static struct weir_error error;
+static const struct weir_data_type *key_type; /* what the topic says */
+static const struct weir_data_type *value_type;
 
 static void set_up(void)
 {
@@ -55,6 +57,8 @@ static void assert_prints(const char *format_text, const void *expected, size_t 
         .last_stable_offset = 299,
         .high_watermark = 300,
         .number = 4,
+        .key_type = key_type,
+        .value_type = value_type,
     };
     struct record_format format;
     ck_ok(record_format_parse(format_text, &arena, &format, &error), &error);
@@ -94,6 +98,27 @@ START_TEST(texts_take_encodings)
     assert_text("%k{hex} %v{hex}", "6b6579 76ff");
     assert_text("%k{base64} %v{base64} %v{base64raw}", "a2V5 dv8= dv8");
     assert_prints("%v", "v\xff", 2);
+}
+END_TEST
+
+/* {} is what the topic says, and the bytes as they are where it says nothing; without braces nobody is asked. */
+START_TEST(braces_without_a_word_take_the_topics_type)
+{
+    static const struct weir_data_type number = {.kind = WEIR_DATA_UNSIGNED, .width = 2};
+    struct record_format format;
+    assert_prints("%k{} %v{}", "key v\xff", 6);
+    key_type = &number;
+    value_type = &number;
+    assert_prints("%k{} %v{} %v", "?6b6579 30463 v\xff", 16);
+    key_type = NULL;
+    value_type = NULL;
+    ck_ok(record_format_parse("%v{}", &arena, &format, &error), &error);
+    ck_assert(format.asks_topic);
+    ck_ok(record_format_parse("%v %k{hex}", &arena, &format, &error), &error);
+    ck_assert(!format.asks_topic);
+    ck_code(record_format_parse("%t{}", &arena, &format, &error), WEIR_INVALID_ARGUMENT);
+    ck_code(record_format_parse("%h{%v{}}", &arena, &format, &error), WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.text, "only a record's key and value"));
 }
 END_TEST
 
@@ -173,6 +198,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, verbs_print_their_field);
     tcase_add_test(tests, escapes_print_their_byte);
     tcase_add_test(tests, texts_take_encodings);
+    tcase_add_test(tests, braces_without_a_word_take_the_topics_type);
     tcase_add_test(tests, numbers_take_widths);
     tcase_add_test(tests, times_take_layouts);
     tcase_add_test(tests, attributes_take_their_name);

@@ -26,8 +26,8 @@ static void tear_down(void)
 
 static void expect(const char *type, const void *bytes, size_t size, const char *text)
 {
-    struct typed typed;
-    ck_ok(typed_parse(weir_text(type), &arena, &typed, &error), &error);
+    struct weir_data_type typed;
+    ck_ok(weir_data_type_parse(weir_text(type), &arena, &typed, &error), &error);
     weir_buffer_reset(&shown);
     typed_print(&typed, weir_slice(bytes, size), &shown);
     weir_buffer_append(&shown, "", 1);
@@ -75,14 +75,14 @@ START_TEST(numbers_are_read_as_they_are_shown)
                                          {"i32", "1.5"},
                                          {"f64", "x"}};
     uint8_t bytes[TYPED_NUMBER_SIZE_MAX];
-    struct typed typed;
+    struct weir_data_type typed;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        ck_ok(typed_parse(weir_text(good[i][0]), &arena, &typed, &error), &error);
+        ck_ok(weir_data_type_parse(weir_text(good[i][0]), &arena, &typed, &error), &error);
         ck_assert_int_eq(typed_read(&typed, weir_text(good[i][1]), bytes), 0);
         expect(good[i][0], bytes, typed.width, good[i][1]);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ck_ok(typed_parse(weir_text(bad[i][0]), &arena, &typed, &error), &error);
+        ck_ok(weir_data_type_parse(weir_text(bad[i][0]), &arena, &typed, &error), &error);
         ck_assert_msg(typed_read(&typed, weir_text(bad[i][1]), bytes) == WEIR_INVALID_ARGUMENT,
                       "%s as %s", bad[i][1], bad[i][0]);
     }
@@ -152,25 +152,133 @@ END_TEST
 /* What is not well formed is refused where it is wrong. */
 START_TEST(wrong_types_are_refused)
 {
-    static const char *const bad[] = {"struct[",        "struct[]",
-                                      "struct[a]",      "struct[a:]",
-                                      "struct[:i32]",   "struct[a:i16]",
-                                      "struct[a:i32",   "struct[a:i32]x",
-                                      "struct[a:i32,]", "struct[a:struct[b:i32]",
-                                      "struct[a:i32le]"};
-    struct typed typed = {.width = 77};
+    static const char *const bad[] = {"struct[",
+                                      "struct[]",
+                                      "struct[a]",
+                                      "struct[a:]",
+                                      "struct[:i32]",
+                                      "struct[a:i16]",
+                                      "struct[a:i32",
+                                      "struct[a:i32]x",
+                                      "struct[a:i32,]",
+                                      "struct[a:struct[b:i32]",
+                                      "struct[a:i32le]",
+                                      "struct[a:i32@0]",
+                                      "struct[a:i32@256]",
+                                      "struct[a:i32@]",
+                                      "windowed[",
+                                      "windowed[]",
+                                      "windowed[i6]",
+                                      "windowed[windowed]",
+                                      "windowed[struct[a:i32]",
+                                      "windowed-changelog[i64"};
+    struct weir_data_type typed = {.width = 77};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ck_assert_msg(typed_parse(weir_text(bad[i]), &arena, &typed, &error) ==
+        ck_assert_msg(weir_data_type_parse(weir_text(bad[i]), &arena, &typed, &error) ==
                           WEIR_INVALID_ARGUMENT,
                       "'%s'", bad[i]);
+        ck_assert_int_eq(weir_data_type_parse(weir_text(bad[i]), NULL, NULL, NULL),
+                         WEIR_INVALID_ARGUMENT);
     }
-    static const char *const unknown[] = {"",     "i6",      "i64x",      "text",
+    static const char *const unknown[] = {"",     "i6",      "i64x",      "slice",
                                           "bool", "structs", "windowedle"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
-        ck_assert_msg(typed_parse(weir_text(unknown[i]), &arena, &typed, &error) == WEIR_NOT_FOUND,
+        ck_assert_msg(weir_data_type_parse(weir_text(unknown[i]), &arena, &typed, &error) ==
+                          WEIR_NOT_FOUND,
                       "'%s'", unknown[i]);
     }
     ck_assert_uint_eq(typed.width, 77);
+}
+END_TEST
+
+/* What is only checked needs no memory, however many structs lie side by side; what is too deep or too long
+ * is refused. */
+START_TEST(a_type_is_checked_without_memory)
+{
+    char text[WEIR_DATA_TYPE_TEXT_MAX + 64] = "struct[";
+    while (strlen(text) < WEIR_DATA_TYPE_TEXT_MAX - 40) {
+        strcat(text, "a:struct[b:i32,c:text],");
+    }
+    strcat(text, "z:i32]");
+    struct weir_data_type typed;
+    size_t used = budget.used;
+    ck_assert_int_eq(weir_data_type_parse(weir_text(text), NULL, NULL, &error), 0);
+    ck_assert_uint_eq(budget.used, used);
+    ck_ok(weir_data_type_parse(weir_text(text), &arena, &typed, &error), &error);
+    ck_assert_uint_gt(typed.field_count, 100);
+    ck_assert_uint_eq(typed.fields[0].field_count, 2);
+    ck_assert(weir_slice_equal(typed.fields[typed.field_count - 1].name, weir_text("z")));
+    memset(text, 'a', sizeof text - 1);
+    memcpy(text, "struct[", 7);
+    ck_code(weir_data_type_parse(weir_text(text), NULL, NULL, &error), WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.text, "at most 4096"));
+    text[0] = '\0';
+    for (int i = 0; i < 9; i++)
+        strcat(text, i == 0 ? "struct[" : "a:struct[");
+    ck_code(weir_data_type_parse(weir_text(text), NULL, NULL, &error), WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.text, "too deep"));
+}
+END_TEST
+
+static void expect_json(const char *type, const void *bytes, size_t size, const char *text)
+{
+    struct weir_data_type typed;
+    ck_ok(weir_data_type_parse(weir_text(type), &arena, &typed, &error), &error);
+    weir_buffer_reset(&shown);
+    bool fits = typed_print_json(&typed, weir_slice(bytes, size), &shown);
+    weir_buffer_append(&shown, "", 1);
+    ck_assert_msg(fits == (text[0] != '\0'), "%s: '%s'", type, (const char *)shown.data);
+    ck_assert_str_eq((const char *)shown.data, text);
+}
+
+/* JSON has numbers in full, and words for those it has not; what does not fit leaves nothing. */
+START_TEST(values_are_shown_as_json)
+{
+    expect_json("i64", "\x80\0\0\0\0\0\0\0", 8, "-9223372036854775808");
+    expect_json("u64", "\xff\xff\xff\xff\xff\xff\xff\xff", 8, "18446744073709551615");
+    expect_json("f64", "\x3f\xb9\x99\x99\x99\x99\x99\x9a", 8, "0.1");
+    expect_json("f64", "\x7f\xf8\0\0\0\0\0\0", 8, "\"NaN\"");
+    expect_json("f64", "\x7f\xf0\0\0\0\0\0\0", 8, "\"Infinity\"");
+    expect_json("f32", "\xff\x80\0\0", 4, "\"-Infinity\"");
+    expect_json("text", "a\"\n\xff", 4, "\"a\\\"\\n\\ufffd\"");
+    expect_json("text", "", 0, "\"\"");
+    expect_json("text", NULL, 0, "null");
+    expect_json("struct[a:i32]", NULL, 0, "null");
+    expect_json("struct[a:f64]", "\1\x7f\xf8\0\0\0\0\0\0", 9, "{\"a\":\"NaN\"}");
+    expect_json("i64", "1234567", 7, "");
+    expect_json("struct[a:i32,b:i32]", "\1\0\0\0\1\0", 6, "");
+    expect_json("windowed", "short", 5, "");
+    expect("text", "as it is", 8, "as it is");
+    expect("f64", "\x7f\xf0\0\0\0\0\0\0", 8, "inf"); /* as `weir produce` reads it */
+}
+END_TEST
+
+/* A field that came later is not looked for in older bytes, in a nested struct neither. */
+START_TEST(older_versions_lack_newer_fields)
+{
+    static const char type[] = "struct[a:struct[b:i32,c:i32@2],d:i32,e:text@3]";
+    expect(type, "\1\0\0\0\1\0\0\0\2", 9, "{\"a\":{\"b\":1},\"d\":2}");
+    expect(type, "\2\0\0\0\1\0\0\0\2\0\0\0\3", 13, "{\"a\":{\"b\":1,\"c\":2},\"d\":3}");
+    expect(type, "\3\0\0\0\1\0\0\0\2\0\0\0\3\1x", 15,
+           "{\"a\":{\"b\":1,\"c\":2},\"d\":3,\"e\":\"x\"}");
+    expect(type, "\1\0\0\0\1\0\0\0\2\1", 10, "?01000000010000000201");
+}
+END_TEST
+
+/* A windowed key is of what its type says, and text where it says nothing. */
+START_TEST(windowed_keys_are_of_any_type)
+{
+    static const char key[] =
+        "\0\0\0\7\0\0\x01\x9c\xad\xfd\x89\0\0\0\0\0"; /* 2026-03-02T10:00:00Z */
+    expect("windowed[i32]", key, 12, "7@2026-03-02T10:00:00Z");
+    expect("windowed-changelog[i32]", key, 16, "7@2026-03-02T10:00:00Z");
+    expect("windowed[i64]", key, 12, "?000000070000019cadfd8900");
+    expect_json("windowed[i32]", key, 12, "{\"key\":7,\"start_ms\":1772445600000}");
+    expect_json("windowed[i64]", key, 12, "");
+    expect_json("windowed[text]", "a\0\0\0\0\0\0\0\1", 9, "{\"key\":\"a\",\"start_ms\":1}");
+    expect_json("windowed", "a\0\0\0\0\0\0\0\1", 9, "{\"key\":\"a\",\"start_ms\":1}");
+    expect_json("windowed[struct[n:i32]]", "\1\0\0\0\2\0\0\0\0\0\0\0\1", 13,
+                "{\"key\":{\"n\":2},\"start_ms\":1}");
 }
 END_TEST
 
@@ -183,6 +291,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_the_serde_writes_is_shown);
     tcase_add_test(tests, windowed_keys_are_shown_with_their_start);
     tcase_add_test(tests, wrong_types_are_refused);
+    tcase_add_test(tests, a_type_is_checked_without_memory);
+    tcase_add_test(tests, values_are_shown_as_json);
+    tcase_add_test(tests, older_versions_lack_newer_fields);
+    tcase_add_test(tests, windowed_keys_are_of_any_type);
     suite_add_tcase(suite, tests);
 }
 

@@ -1,0 +1,221 @@
+/**
+ * The grammar of data types, by recursive descent over the text. With an arena the fields of a struct are kept
+ * side by side, so they are counted before they are read: a text is short, and brackets lie at most eight deep.
+ */
+#include "base/data_type.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+const char weir_data_type_right[] =
+    "text, i8 to i64, u8 to u64, f32, f64 (with le behind: little-endian), windowed[TYPE], "
+    "windowed-changelog[TYPE] or struct[NAME:TYPE,...]";
+
+static const struct {
+    const char *name;
+    enum weir_data_kind kind;
+    size_t width;
+    bool is_field; /* a declared struct may have it */
+    bool is_alone; /* a value by itself may be it */
+} kinds[] = {
+    {"i8", WEIR_DATA_SIGNED, 1, false, true},
+    {"i16", WEIR_DATA_SIGNED, 2, false, true},
+    {"i32", WEIR_DATA_SIGNED, 4, true, true},
+    {"i64", WEIR_DATA_SIGNED, 8, true, true},
+    {"u8", WEIR_DATA_UNSIGNED, 1, false, true},
+    {"u16", WEIR_DATA_UNSIGNED, 2, false, true},
+    {"u32", WEIR_DATA_UNSIGNED, 4, false, true},
+    {"u64", WEIR_DATA_UNSIGNED, 8, false, true},
+    {"f32", WEIR_DATA_FLOAT, 4, false, true},
+    {"f64", WEIR_DATA_FLOAT, 8, true, true},
+    {"bool", WEIR_DATA_BOOL, 1, true, false},
+    {"text", WEIR_DATA_TEXT, 0, true, true},
+    {"slice", WEIR_DATA_SLICE, 0, true, false},
+    {"windowed", WEIR_DATA_WINDOWED, 0, false, true},
+    {"windowed-changelog", WEIR_DATA_WINDOWED, 4, false, true},
+};
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+static bool take_word(struct weir_slice *rest, const char *word)
+{
+    size_t size = strlen(word);
+    if (rest->size < size || memcmp(rest->data, word, size) != 0) return false;
+    *rest = weir_slice(rest->data + size, rest->size - size);
+    return true;
+}
+
+static void skip(struct weir_slice *rest, size_t size)
+{
+    *rest = weir_slice(rest->data + size, rest->size - size);
+}
+
+/* The size of what stands before the next of `ends`. */
+static size_t span(struct weir_slice text, const char *ends)
+{
+    size_t size = 0;
+    while (size < text.size && (text.data[size] == '\0' || strchr(ends, text.data[size]) == NULL)) {
+        size++;
+    }
+    return size;
+}
+
+static int malformed(struct weir_slice rest, const char *what, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s at '%.*s'", what,
+                          (int)(rest.size < 40 ? rest.size : 40), (const char *)rest.data);
+}
+
+static int parse_simple(struct weir_slice word, bool is_field, struct weir_data_type *type)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct weir_slice rest = word;
+        if (!(is_field ? kinds[i].is_field : kinds[i].is_alone)) continue;
+        if (!take_word(&rest, kinds[i].name)) continue;
+        bool is_number = kinds[i].kind <= WEIR_DATA_FLOAT;
+        bool is_little = is_number && !is_field && weir_slice_equal(rest, weir_text("le"));
+        if (rest.size > 0 && !is_little) continue;
+        type->kind = kinds[i].kind;
+        type->width = kinds[i].width;
+        type->is_little = is_little;
+        return 0;
+    }
+    return WEIR_NOT_FOUND;
+}
+
+/* ---- structs --------------------------------------------------------------------------------- */
+
+static int parse_struct(struct weir_slice *rest, int depth, struct weir_arena *arena,
+                        struct weir_data_type *type, struct weir_error *error);
+
+/* The fields that begin here, up to the bracket that ends their struct. */
+static size_t count_fields(struct weir_slice text)
+{
+    size_t count = 1;
+    int depth = 0;
+    for (size_t i = 0; i < text.size && depth >= 0; i++) {
+        depth += (text.data[i] == '[') - (text.data[i] == ']');
+        count += depth == 0 && text.data[i] == ',';
+    }
+    return count;
+}
+
+/* `@N` behind a field's type. */
+static int parse_since(struct weir_slice *rest, struct weir_data_type *field,
+                       struct weir_error *error)
+{
+    struct weir_slice at = *rest;
+    unsigned since = 0;
+    if (!take_word(rest, "@")) return 0;
+    while (rest->size > 0 && rest->data[0] >= '0' && rest->data[0] <= '9' && since <= UINT8_MAX) {
+        since = 10 * since + (rest->data[0] - '0');
+        skip(rest, 1);
+    }
+    if (since == 0 || since > UINT8_MAX) {
+        return malformed(at, "behind @ comes a version, 1 to 255", error);
+    }
+    field->since = (uint8_t)since;
+    return 0;
+}
+
+/* `name:type`, as much of `rest` as it takes. */
+static int parse_field(struct weir_slice *rest, int depth, struct weir_arena *arena,
+                       struct weir_data_type *field, struct weir_error *error)
+{
+    size_t size = span(*rest, ":,[]");
+    if (size == 0 || size == rest->size || rest->data[size] != ':') {
+        return malformed(*rest, "a field is NAME:TYPE", error);
+    }
+    field->name = weir_slice(rest->data, size);
+    skip(rest, size + 1);
+    if (take_word(rest, "struct[")) {
+        int rc = parse_struct(rest, depth + 1, arena, field, error);
+        return rc < 0 ? rc : parse_since(rest, field, error);
+    }
+    size = span(*rest, ",]@");
+    if (parse_simple(weir_slice(rest->data, size), true, field) < 0) {
+        return malformed(*rest, "a field's type is bool, i32, i64, f64, text, slice or struct[...]",
+                         error);
+    }
+    skip(rest, size);
+    return parse_since(rest, field, error);
+}
+
+/* Behind `struct[`, up to and with its bracket. */
+static int parse_struct(struct weir_slice *rest, int depth, struct weir_arena *arena,
+                        struct weir_data_type *type, struct weir_error *error)
+{
+    struct weir_data_type *fields = NULL;
+    size_t count = 0;
+    if (depth > WEIR_DATA_TYPE_DEPTH_MAX) return malformed(*rest, "structs lie too deep", error);
+    if (arena != NULL) {
+        fields = weir_arena_array(arena, count_fields(*rest), sizeof *fields);
+        if (fields == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    }
+    do {
+        struct weir_data_type field = {0};
+        int rc = parse_field(rest, depth, arena, &field, error);
+        if (rc < 0) return rc;
+        if (fields != NULL) fields[count] = field;
+        count++;
+    } while (take_word(rest, ","));
+    if (!take_word(rest, "]")) return malformed(*rest, "a struct ends with a bracket", error);
+    type->kind = WEIR_DATA_STRUCT;
+    type->fields = fields;
+    type->field_count = count;
+    return 0;
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+static int parse_plain(struct weir_slice text, struct weir_arena *arena,
+                       struct weir_data_type *type, struct weir_error *error)
+{
+    struct weir_slice rest = text;
+    if (!take_word(&rest, "struct[")) return parse_simple(text, false, type);
+    int rc = parse_struct(&rest, 1, arena, type, error);
+    if (rc == 0 && rest.size > 0) rc = malformed(rest, "nothing comes behind a struct", error);
+    return rc;
+}
+
+/* Behind `windowed[`: the type of the key, and the bracket. */
+static int parse_key(struct weir_slice rest, struct weir_arena *arena, struct weir_data_type *type,
+                     struct weir_error *error)
+{
+    struct weir_data_type key = {0};
+    if (rest.size == 0 || rest.data[rest.size - 1] != ']') {
+        return malformed(rest, "windowed[TYPE] ends with a bracket", error);
+    }
+    int rc = parse_plain(weir_slice(rest.data, rest.size - 1), arena, &key, error);
+    if (rc == WEIR_NOT_FOUND || (rc == 0 && key.kind == WEIR_DATA_WINDOWED)) {
+        return malformed(rest, "a windowed key is of text, numbers or a struct", error);
+    }
+    if (rc < 0 || arena == NULL) return rc;
+    struct weir_data_type *kept = weir_arena_alloc(arena, sizeof *kept);
+    if (kept == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    *kept = key;
+    type->fields = kept;
+    type->field_count = 1;
+    return 0;
+}
+
+int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
+                         struct weir_data_type *type_out, struct weir_error *error)
+{
+    struct weir_data_type type = {0};
+    struct weir_slice rest = text;
+    int rc;
+    if (text.size > WEIR_DATA_TYPE_TEXT_MAX) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%zu characters, at most %d", text.size,
+                              (int)WEIR_DATA_TYPE_TEXT_MAX);
+    }
+    if (take_word(&rest, "windowed[") || take_word(&rest, "windowed-changelog[")) {
+        rc = parse_simple(weir_slice(text.data, text.size - rest.size - 1), false, &type);
+        if (rc == 0) rc = parse_key(rest, arena, &type, error);
+    } else {
+        rc = parse_plain(text, arena, &type, error);
+    }
+    if (rc == 0 && arena != NULL) *type_out = type;
+    return rc;
+}
