@@ -244,9 +244,11 @@ struct weir_topic_request {
     bool is_internal; /* may touch names that begin with "__" */
     bool validate_only;
     bool replaces_all; /* alter: what `configs` does not name goes back to its default */
+    bool keeps_own;    /* alter: what the topic has of its own stays as it is */
     /* given */
     struct weir_uuid topic_id;
     struct weir_topic_config config;
+    bool has_texts; /* a weir.key.format or weir.value.format of its own */
 };
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request);
 

@@ -132,6 +132,7 @@ struct weir_config_plan {
     size_t entry_count;
     bool is_kept;                    /* retention.ms is -1 if `entries` does not name it */
     bool replaces_all;               /* what `entries` does not name goes back to its default */
+    bool keeps_own;                  /* entries that `old` has of its own are passed over */
     struct weir_topic_config config; /* given: defaults and overrides together, afterwards */
 };
 int weir_config_plan_build(struct weir_controller *controller, struct weir_config_plan *plan,

@@ -233,6 +233,7 @@ static int build_alter(struct weir_controller *controller, struct topic_change *
         .entries = request->configs,
         .entry_count = request->config_count,
         .replaces_all = request->replaces_all,
+        .keeps_own = request->keeps_own,
     };
     return weir_config_plan_build(controller, &plan, error);
 }
@@ -275,12 +276,21 @@ static int build(struct weir_controller *controller, struct weir_metadata_change
 
 /* ---- after the records ----------------------------------------------------------------------- */
 
+static bool has_texts(const struct weir_topic_image *topic)
+{
+    for (size_t i = 0; i < topic->config_count; i++) {
+        if (weir_topic_config_is_text(topic->configs[i].key)) return true;
+    }
+    return false;
+}
+
 static void show(const struct weir_controller *controller, const struct weir_topic_image *topic,
                  struct weir_topic_request *request)
 {
     request->topic_id = topic->id;
     request->partition_count = topic->partition_count;
     request->config = weir_controller_config(controller, topic);
+    request->has_texts = has_texts(topic);
 }
 
 /* `request` is NULL if it has been answered before its change came to its end. */

@@ -142,6 +142,14 @@ static int check_entry(const struct weir_config_plan *plan, size_t index, struct
     return 0;
 }
 
+static bool is_own(const struct weir_config_plan *plan, const char *key)
+{
+    for (size_t i = 0; plan->old != NULL && i < plan->old->config_count; i++) {
+        if (strcmp(plan->old->configs[i].key, key) == 0) return true;
+    }
+    return false;
+}
+
 static bool is_named(const struct weir_config_plan *plan, const char *key)
 {
     for (size_t i = 0; i < plan->entry_count; i++) {
@@ -176,6 +184,7 @@ int weir_config_plan_build(struct weir_controller *controller, struct weir_confi
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < plan->entry_count; i++) {
         rc = check_entry(plan, i, error);
+        if (rc == 0 && plan->keeps_own && is_own(plan, plan->entries[i].key)) continue;
         if (rc == 0) rc = apply(controller, plan, &plan->entries[i], error);
     }
     bool adds_keeping = rc == 0 && plan->is_kept && !is_named(plan, keep_for_ever.key);

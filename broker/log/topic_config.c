@@ -6,6 +6,7 @@
 
 #include "base/codec/compress.h"
 #include "base/error.h"
+#include "base/data_type.h"
 
 #define FIELD(name) offsetof(struct weir_topic_config, name)
 
@@ -15,7 +16,7 @@ static_assert(sizeof(enum weir_retention_by) == sizeof(unsigned), "read and writ
 static_assert(FIELD(cleanup_compact) == FIELD(cleanup_delete) + sizeof(bool),
               "the words of one list");
 
-/* Kafka 4's names, ranges and defaults; flush.policy and weir.retention.by are ours. A value that
+/* Kafka 4's names, ranges and defaults; flush.policy and weir.… are ours. A value that
  * would have no effect is refused, or its row's text says so: cleanup.policy=compact is kept
  * because Kafka Streams' changelogs carry it, and so are the settings that Kafka's tools send
  * along and that say how a replica or a cleaner works which is not here. `cleanup.policy` is
@@ -83,10 +84,33 @@ static const struct weir_setting rows[] = {
      "time alone, as in Kafka."},
 };
 
+static const struct text {
+    const char *key;
+    const char *text;
+} texts[] = {
+    {"weir.key.format",
+     "What the bytes of keys stand for, as readers show them: text, i64, f64, "
+     "struct[NAME:TYPE,...], windowed[TYPE] and so on; empty: not known. Records are not checked "
+     "by it."},
+    {"weir.value.format",
+     "What the bytes of values stand for, as readers show them: text, i64, f64, "
+     "struct[NAME:TYPE,...] and so on; empty: not known. Records are not checked by it."},
+};
+
+enum { TEXT_COUNT = sizeof texts / sizeof texts[0] };
+
+static void offer_texts(struct weir_nearest *nearest)
+{
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        weir_nearest_offer(nearest, texts[i].key);
+    }
+}
+
 static const struct weir_settings_table table = {
     .rows = rows,
     .count = sizeof rows / sizeof rows[0],
     .noun = "topic setting",
+    .offer = offer_texts,
 };
 
 struct weir_topic_config weir_topic_config_default(void)
@@ -97,9 +121,35 @@ struct weir_topic_config weir_topic_config_default(void)
     return config;
 }
 
+bool weir_topic_config_is_text(const char *key)
+{
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        if (strcmp(texts[i].key, key) == 0) return true;
+    }
+    return false;
+}
+
+static int check_text(const char *key, const char *value, struct weir_error *error)
+{
+    struct weir_error reason = {0};
+    if (value[0] == '\0') return 0;
+    int rc = weir_data_type_parse(weir_text(value), NULL, NULL, &reason);
+    if (rc == WEIR_NOT_FOUND) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG,
+                              "'%s' = '%.100s': it takes %s, or nothing: not known", key, value,
+                              weir_data_type_right);
+    }
+    if (rc < 0) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%.100s': %s", key, value,
+                              reason.text);
+    }
+    return 0;
+}
+
 int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
                           struct weir_error *error)
 {
+    if (weir_topic_config_is_text(key)) return check_text(key, value, error);
     if (strncmp(key, "remote.", 7) == 0 || strncmp(key, "local.", 6) == 0) {
         return weir_error_set(error, WEIR_INVALID_CONFIG,
                               "'%s' = '%s': there is no tiered storage here", key, value);
@@ -117,6 +167,7 @@ int64_t weir_retention_counts_from(enum weir_retention_by by, int64_t max_timest
 
 enum weir_config_type weir_topic_config_type(const char *key)
 {
+    if (weir_topic_config_is_text(key)) return WEIR_CONFIG_TYPE_STRING;
     return weir_settings_type(&table, key);
 }
 
@@ -124,4 +175,7 @@ void weir_topic_config_each(const struct weir_topic_config *config, weir_setting
                             void *context)
 {
     weir_settings_each(&table, config, each, context);
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        each(context, texts[i].key, "", true, texts[i].text);
+    }
 }

@@ -12,6 +12,10 @@
 /**
  * A topic's configuration under Kafka's names. One table (topic_config.c) has a row per key, from
  * which base/settings.h does the rest.
+ *
+ * Beside them there are *texts* (weir.key.format, weir.value.format): what readers of the topic
+ * may know of its records. The log has no use for them, so they are checked here and kept only where
+ * they were set, in the metadata: a partition does not carry them.
  */
 enum weir_timestamp_type { WEIR_CREATE_TIME, WEIR_LOG_APPEND_TIME };
 enum weir_flush_policy { WEIR_FLUSH_GROUP, WEIR_FLUSH_OS };
@@ -57,7 +61,10 @@ struct weir_topic_config weir_topic_config_default(void);
 int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
                           struct weir_error *error);
 enum weir_config_type weir_topic_config_type(const char *key);
-/** Each key in order of the table. */
+/** One of the texts: its value is the topic's own, or there is none. */
+bool weir_topic_config_is_text(const char *key);
+/** Each key in order of the table, then the texts, all with the value "" of a topic that has none
+ * of its own. */
 void weir_topic_config_each(const struct weir_topic_config *config, weir_setting_fn each,
                             void *context);
 

@@ -63,8 +63,8 @@ const char *weir_topic_default_name(const char *topic_key)
     for (size_t i = 0; i < NAME_COUNT; i++) {
         if (strcmp(names[i].topic, topic_key) == 0) return names[i].broker;
     }
-    weir_assert(false); /* every setting of a topic is in the table */
-    return NULL;
+    weir_assert(weir_topic_config_is_text(topic_key)); /* every other one is in the table */
+    return topic_key;
 }
 
 static const struct name *find_name(const char *key)
@@ -85,7 +85,7 @@ static const struct multiple *find_multiple(const char *key)
 
 bool weir_topic_default_is_known(const char *key)
 {
-    return find_name(key) != NULL || find_multiple(key) != NULL;
+    return find_name(key) != NULL || find_multiple(key) != NULL || weir_topic_config_is_text(key);
 }
 
 static int refuse_multiple(const char *key, const char *value, struct weir_error *error)
@@ -121,6 +121,13 @@ int weir_topic_default_set(struct weir_topic_config *config, const char *key, co
 {
     const struct multiple *multiple = find_multiple(key);
     if (multiple != NULL) return set_multiple(config, multiple, value, error);
+    if (weir_topic_config_is_text(key)) {
+        return weir_error_set(
+            error, WEIR_INVALID_CONFIG,
+            "'%s' = '%.100s': it is of one topic, and has no default for all: set it "
+            "on the topic",
+            key, value);
+    }
     const struct name *name = find_name(key);
     if (name == NULL) return weir_settings_unknown(&no_rows, key, value, error);
     int rc = weir_topic_config_set(config, name->topic, value, error);

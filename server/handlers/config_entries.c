@@ -111,12 +111,12 @@ struct value_walk {
     size_t count;
 };
 
-static bool is_override(const struct value_walk *walk, const char *key)
+static const struct weir_config_entry *override_of(const struct value_walk *walk, const char *key)
 {
     for (size_t i = 0; i < walk->override_count; i++) {
-        if (strcmp(walk->overrides[i].key, key) == 0) return true;
+        if (strcmp(walk->overrides[i].key, key) == 0) return &walk->overrides[i];
     }
-    return false;
+    return NULL;
 }
 
 static void add_value(void *context, const char *key, const char *value, bool is_default,
@@ -126,12 +126,15 @@ static void add_value(void *context, const char *key, const char *value, bool is
     (void)is_default;
     (void)text;
     const struct weir_config_level *level = &walk->levels->rows[walk->count];
+    const struct weir_config_entry *own = override_of(walk, key);
     bool is_brokers = !weir_slice_is_null(level->broker_value);
+    /* The topic's configuration does not carry its texts. */
+    if (own != NULL && own->value != NULL && weir_topic_config_is_text(key)) value = own->value;
     walk->values[walk->count++] = (struct weir_config_value){
         .value = weir_arena_copy(walk->arena, weir_text(value)),
-        .source = is_override(walk, key) ? WEIR_CONFIG_OF_TOPIC
-                  : is_brokers           ? WEIR_CONFIG_OF_BROKER
-                                         : WEIR_CONFIG_OF_KAFKA,
+        .source = own != NULL  ? WEIR_CONFIG_OF_TOPIC
+                  : is_brokers ? WEIR_CONFIG_OF_BROKER
+                               : WEIR_CONFIG_OF_KAFKA,
     };
 }
 

@@ -129,6 +129,7 @@ static void show_setting(void *context, const char *key, const char *value, bool
 static void show_topic_default(void *context, const char *key, const char *value, bool is_default,
                                const char *text)
 {
+    if (weir_topic_config_is_text(key)) return; /* of one topic each */
     show_typed(context, weir_topic_config_type(key), weir_topic_default_name(key), value,
                is_default, text);
 }

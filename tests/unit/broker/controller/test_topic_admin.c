@@ -131,6 +131,50 @@ START_TEST(a_reset_goes_back_to_the_servers_default)
 }
 END_TEST
 
+/* A text of the topic's own is shown where its settings are listed. Who only fills in what is not there
+ * (keeps_own) changes nothing that somebody has set, an empty one neither. */
+START_TEST(formats_are_listed_and_not_overwritten)
+{
+    struct engine engine;
+    struct weir_arena arena;
+    struct weir_slice name = weir_text("clicks");
+    struct weir_config_entry both[] = {{.key = "weir.key.format", .value = "i64"},
+                                       {.key = "weir.value.format", .value = "i32"}};
+    struct weir_topic_request fill = {.operation = WEIR_TOPIC_ALTER_CONFIG,
+                                      .topic = name,
+                                      .configs = both,
+                                      .config_count = 2,
+                                      .keeps_own = true};
+    struct weir_topic_request describe = {.operation = WEIR_TOPIC_DESCRIBE, .topic = name};
+    open_with_topic(&engine, 6);
+    ck_ok(engine_topic(&engine, &describe), &engine.error);
+    ck_assert(!describe.has_texts);
+    ck_ok(alter_one(&engine, WEIR_CONFIG_SET, "weir.key.format", ""), &engine.error);
+    ck_ok(engine_topic(&engine, &describe), &engine.error);
+    ck_assert(describe.has_texts);
+    ck_ok(engine_topic(&engine, &fill), &engine.error);
+    both[1].value = "f64";
+    ck_ok(engine_topic(&engine, &fill), &engine.error); /* nothing is left to be set */
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    weir_arena_init(&arena, engine.env->budget, 0);
+    struct weir_list_topics_request listed = {.arena = &arena,
+                                              .names = &name,
+                                              .asked_count = 1,
+                                              .is_selection = true,
+                                              .with_configs = true};
+    ck_ok(list(&engine, &listed), &engine.error);
+    ck_assert_uint_eq(listed.topics[0].override_count, 2);
+    ck_assert_str_eq(listed.topics[0].overrides[0].value, "");
+    ck_assert_str_eq(listed.topics[0].overrides[1].value, "i32");
+    weir_arena_close(&arena);
+    ck_ok(alter_one(&engine, WEIR_CONFIG_SET, "weir.value.format", NULL), &engine.error);
+    ck_assert_int_eq(alter_one(&engine, WEIR_CONFIG_SET, "weir.value.format", "i65"),
+                     WEIR_INVALID_CONFIG);
+    engine_end(&engine);
+}
+END_TEST
+
 /* A dry run checks everything that the real one would, says what would be, and changes nothing. */
 START_TEST(a_dry_run_checks_and_changes_nothing)
 {
@@ -288,6 +332,7 @@ static void add(Suite *suite)
     tcase_add_test(settings, a_replacement_resets_what_it_does_not_name);
     tcase_add_test(settings, a_key_is_given_once);
     tcase_add_test(settings, a_reset_goes_back_to_the_servers_default);
+    tcase_add_test(settings, formats_are_listed_and_not_overwritten);
     tcase_add_test(settings, a_dry_run_checks_and_changes_nothing);
     tcase_add_test(settings, settings_of_kafkas_own_tools_are_taken);
     suite_add_tcase(suite, settings);

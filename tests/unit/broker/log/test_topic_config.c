@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "broker/log/topic_config.h"
+#include "broker/log/topic_defaults.h"
 #include "tests/support/support.h"
 
 static struct weir_topic_config config;
@@ -65,7 +66,7 @@ START_TEST(every_setting_prints_and_parses)
     }
     struct seen seen = {.copy = weir_topic_config_default()};
     weir_topic_config_each(&config, set_again, &seen);
-    ck_assert_int_eq(seen.count, 25);
+    ck_assert_int_eq(seen.count, 27);
     ck_assert_int_eq(seen.changed, 10);
     ck_assert_mem_eq(&seen.copy, &config, sizeof config);
     ck_assert(config.cleanup_delete && config.cleanup_compact);
@@ -98,6 +99,12 @@ START_TEST(bad_values_are_refused_with_the_range)
         {"cleanup.policy", "compact,shred", "delete|compact"},
         {"message.timestamp.type", "createtime", "CreateTime|LogAppendTime"},
         {"weir.retention.by", "time", "append|record"},
+        {"weir.value.format", "int64", "it takes text, i8 to i64"},
+        {"weir.value.format", "i64 ", "or nothing: not known"},
+        {"weir.value.format", "hex", "it takes text, i8 to i64"},
+        {"weir.value.format", "struct[a:i64,b]", "a field is NAME:TYPE at 'b]'"},
+        {"weir.key.format", "windowed[struct[a:i64]", "struct ends with a bracket"},
+        {"weir.key.format", "slice", "it takes text, i8 to i64"},
     };
     struct weir_topic_config before = config;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -106,6 +113,36 @@ START_TEST(bad_values_are_refused_with_the_range)
         ck_assert_ptr_nonnull(strstr(error.text, bad[i][0]));
     }
     ck_assert_mem_eq(&before, &config, sizeof config);
+}
+END_TEST
+
+/* Formats are checked and not kept: they live where they were set. Other keys are offered by them. */
+START_TEST(formats_are_checked)
+{
+    static const char *const good[] = {"",
+                                       "text",
+                                       "i64",
+                                       "f64",
+                                       "u16le",
+                                       "windowed",
+                                       "windowed[i64]",
+                                       "windowed-changelog",
+                                       "struct[a:i64,b:struct[c:text@2]]"};
+    struct weir_topic_config before = config;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        ck_ok(weir_topic_config_set(&config, "weir.key.format", good[i], &error), &error);
+        ck_ok(weir_topic_config_set(&config, "weir.value.format", good[i], &error), &error);
+    }
+    ck_assert_mem_eq(&before, &config, sizeof config);
+    ck_assert(weir_topic_config_is_text("weir.key.format"));
+    ck_assert(!weir_topic_config_is_text("retention.ms"));
+    ck_assert_int_eq(weir_topic_config_type("weir.value.format"), WEIR_CONFIG_TYPE_STRING);
+    ck_code(weir_topic_config_set(&config, "weir.value.formt", "i64", &error), WEIR_INVALID_CONFIG);
+    ck_assert_ptr_nonnull(strstr(error.text, "did you mean 'weir.value.format'?"));
+    /* They are of one topic each: a server gives none to all. */
+    ck_code(weir_topic_default_set(&config, "weir.value.format", "i64", &error),
+            WEIR_INVALID_CONFIG);
+    ck_assert_ptr_nonnull(strstr(error.text, "set it on the topic"));
 }
 END_TEST
 
@@ -132,6 +169,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, defaults_are_kafkas);
     tcase_add_test(tests, every_setting_prints_and_parses);
     tcase_add_test(tests, bad_values_are_refused_with_the_range);
+    tcase_add_test(tests, formats_are_checked);
     tcase_add_test(tests, misspelt_keys_are_answered_with_the_nearest);
     suite_add_tcase(suite, tests);
 }

@@ -125,6 +125,30 @@ START_TEST(types_and_texts_are_shown)
 }
 END_TEST
 
+/* What a topic says of its records is shown to any client, and is of no broker. */
+START_TEST(formats_are_shown)
+{
+    const struct weir_config_entry entry = {.key = "weir.value.format", .value = "struct[a:i64]"};
+    struct weir_topic_request alter = {
+        .operation = WEIR_TOPIC_ALTER_CONFIG,
+        .topic = weir_text("orders"),
+        .configs = &entry,
+        .config_count = 1,
+    };
+    open_server();
+    check_topic("orders", "weir.value.format", "", OF_KAFKA);
+    ck_ok(engine_topic(&stage.engine, &alter), &alter.request.error);
+    check_topic("orders", "weir.value.format", "struct[a:i64]", OF_TOPIC);
+    check_topic("orders", "weir.key.format", "", OF_KAFKA);
+    check_topic("clicks", "weir.value.format", "", OF_KAFKA);
+    RESULT result =
+        describe(4, (ASKED){.resource_type = BROKER, .resource_name = weir_text("0")}, false);
+    for (size_t i = 0; i < result.configs_count; i++) {
+        ck_assert(!is_text(result.configs[i].name, "weir.value.format"));
+    }
+}
+END_TEST
+
 /* A value of the topic stands before the server's, the server's before Kafka's default. */
 START_TEST(synonyms_go_from_the_topic_to_the_default)
 {
@@ -502,6 +526,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_topics_settings_are_shown_in_every_version);
     tcase_add_test(tests, types_and_texts_are_shown);
+    tcase_add_test(tests, formats_are_shown);
     tcase_add_test(tests, synonyms_go_from_the_topic_to_the_default);
     tcase_add_test(tests, keys_are_chosen);
     tcase_add_test(tests, too_many_keys_are_refused);
