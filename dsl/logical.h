@@ -214,8 +214,18 @@ const struct weir_serde *weir_windowed_serde_make(struct weir_arena *arena,
 /** `serde` for a topology: windowed ones are copied into its arena, all others stay. */
 const struct weir_serde *weir_serde_move(struct weir_arena *arena, const struct weir_serde *serde);
 bool weir_serde_is_windowed(const struct weir_serde *serde);
+/** The serde of the plain key of a windowed one. */
+const struct weir_serde *weir_windowed_serde_key(const struct weir_serde *serde);
 /** The same bytes and objects, as far as can be told. */
 bool weir_serde_equal(const struct weir_serde *a, const struct weir_serde *b);
+
+/* ---- serde_format.c -------------------------------------------------------------------------- */
+
+/** What `serde` writes, as a text of base/data_type.h in `arena`. NULL: there is no text for it (bytes, a serde of
+ * the user's own, a name of a field that the text cannot hold), or no memory, which is in `arena`. `is_changelog`:
+ * as the key of a windowed store's changelog. */
+const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde *serde,
+                              bool is_changelog);
 
 /* ---- the steps of weir_build ----------------------------------------------------------------- */
 

@@ -47,6 +47,28 @@ static int32_t topic_of(struct lowering *lowering, const struct weir_logical_nod
     return (int32_t)topology->topic_count++;
 }
 
+/* What a node's serdes make of its topic. Several nodes may share one, and then have to agree; who writes bytes of
+ * an unknown kind agrees with nobody, who reads them as such says nothing. */
+static void note_format(const char **known, const char *format, bool is_written)
+{
+    if (format == NULL && !is_written) return;
+    if (format == NULL) format = "";
+    if (*known == NULL) *known = format;
+    if (strcmp(*known, format) != 0) *known = "";
+}
+
+static void note_formats(struct lowering *lowering, const struct weir_plan_node *node)
+{
+    bool is_written = node->kind == WEIR_PLAN_SINK;
+    if (node->topic < 0 || weir_arena_failed(lowering->arena)) return;
+    struct weir_plan_topic *topic = &lowering->topics[node->topic];
+    topic->is_written |= is_written;
+    note_format(&topic->formats.key, weir_serde_format(lowering->arena, node->key_serde, false),
+                is_written);
+    note_format(&topic->formats.value, weir_serde_format(lowering->arena, node->value_serde, false),
+                is_written);
+}
+
 /* ---- stores ---------------------------------------------------------------------------------- */
 
 static void lower_stores(struct lowering *lowering)
@@ -61,6 +83,11 @@ static void lower_stores(struct lowering *lowering)
         struct weir_plan_store *plan = &lowering->stores[topology->store_count++];
         *plan = (struct weir_plan_store){.spec = store->spec, .source_topic = -1};
         plan->spec.name = copy_text(lowering, store->name);
+        plan->formats = (struct weir_plan_formats){
+            .key = weir_serde_format(lowering->arena, store->key_serde,
+                                     store->spec.window_size_ms > 0),
+            .value = weir_serde_format(lowering->arena, store->value_serde, false),
+        };
         if (store->spec.window_size_ms > 0) {
             plan->changelog_retention_ms = store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS;
         }
@@ -226,6 +253,7 @@ static void lower_node(struct lowering *lowering, const struct weir_logical_node
         plan->unhashed_key_suffix = WINDOWED_START_SIZE;
     }
     if (node->kind != WEIR_LOGICAL_SOURCE && node->kind != WEIR_LOGICAL_SINK) plan->topic = -1;
+    note_formats(lowering, plan);
     lower_node_stores(lowering, node, plan);
     lower_parents(lowering, node, plan);
 }

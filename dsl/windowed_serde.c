@@ -1,5 +1,6 @@
 /* The key of a windowed table as bytes: the inner key's, then the window's start as 8 bytes,
  * big-endian. The end is not stored: it is the start and the size of the window. */
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "dsl/logical.h"
@@ -98,6 +99,13 @@ const struct weir_serde *weir_windowed_serde_make(struct weir_arena *arena,
 bool weir_serde_is_windowed(const struct weir_serde *serde)
 {
     return serde != NULL && serde->serialize == windowed_serialize;
+}
+
+const struct weir_serde *weir_windowed_serde_key(const struct weir_serde *serde)
+{
+    const struct windowed *windowed = serde->context;
+    weir_assert(weir_serde_is_windowed(serde));
+    return windowed->key;
 }
 
 const struct weir_serde *weir_serde_move(struct weir_arena *arena, const struct weir_serde *serde)

@@ -106,6 +106,11 @@ void weir_start_ask_topic(struct weir_start *start, size_t topic,
                           enum weir_topic_operation operation);
 /** Names, settings and count of an internal topic of the job. */
 int weir_start_create_topic(struct weir_start *start, size_t topic, struct weir_error *error);
+/** One of the user's that is not there, where auto-create is on. */
+int weir_start_create_given_topic(struct weir_start *start, size_t topic, struct weir_error *error);
+/** Set weir.key.format and weir.value.format of a topic that is there, is the job's own or written by it, and
+ * has neither: never over what somebody has set. */
+int weir_start_say_formats(struct weir_start *start, size_t topic, struct weir_error *error);
 int weir_start_create_application_topic(struct weir_start *start, struct weir_error *error);
 void weir_start_take_description(struct weir_start *start, size_t topic);
 

@@ -52,16 +52,23 @@ static void plan_topic(const struct weir_start_topic *topic, struct weir_start_w
     }
 }
 
-/* The application's topic, and inputs and outputs where auto-create is on. */
+/* The application's topic, and inputs and outputs where auto-create is on; and what those that are there hold. */
 int weir_start_make_topics(struct weir_start *start, struct weir_error *error)
 {
     size_t count = start->facts.topic_count;
     start->work = weir_arena_alloc_zero(&start->arena, count * sizeof *start->work);
     if (start->work == NULL) return weir_start_no_memory(error);
     for (size_t t = 0; t < count; t++) {
-        plan_topic(topic_at(start, t), &start->work[t]);
-        if (weir_start_is_internal(topic_at(start, t)) || !start->work[t].is_created) continue;
-        weir_start_ask_topic(start, t, WEIR_TOPIC_CREATE);
+        const struct weir_start_work *work = &start->work[t];
+        const struct weir_start_topic *topic = topic_at(start, t);
+        int rc = 0;
+        plan_topic(topic, &start->work[t]);
+        if (!weir_start_is_internal(topic) && work->is_created) {
+            rc = weir_start_create_given_topic(start, t, error);
+        } else if (topic->name != NULL && topic->exists && !work->is_deleted) {
+            rc = weir_start_say_formats(start, t, error);
+        }
+        if (rc < 0) return rc;
     }
     if (start->topics[count].request.rc >= 0) return 0;
     return weir_start_create_application_topic(start, error);

@@ -214,7 +214,7 @@ int weir_start_count_topics(struct weir_start *start, struct weir_error *error)
 
 /* ---- internal topics ------------------------------------------------------------------------- */
 
-enum { CONFIGS_MAX = 10 };
+enum { CONFIGS_MAX = 10, FORMATS_MAX = 2 };
 
 static void add_config(struct weir_config_entry *configs, size_t *count, const char *key,
                        const char *value)
@@ -232,6 +232,22 @@ static void add_common(struct weir_config_entry *configs, size_t *count)
     add_config(configs, count, "message.timestamp.before.max.ms", "9223372036854775807");
     add_config(configs, count, "retention.bytes", "-1");
     add_config(configs, count, "flush.policy", "group");
+}
+
+static void add_formats(const struct weir_start *start, size_t topic,
+                        struct weir_config_entry *configs, size_t *count)
+{
+    const struct weir_topology *topology = start->streams->topology;
+    struct weir_plan_formats formats = {NULL, NULL}; /* dead letters keep whatever came */
+    if (topic < topology->topic_count) {
+        formats = topology->topics[topic].formats;
+    } else if (topic < topology->topic_count + topology->store_count) {
+        formats = topology->stores[topic - topology->topic_count].formats;
+    }
+    bool has_key = formats.key != NULL && formats.key[0] != '\0';
+    bool has_value = formats.value != NULL && formats.value[0] != '\0';
+    if (has_key) add_config(configs, count, "weir.key.format", formats.key);
+    if (has_value) add_config(configs, count, "weir.value.format", formats.value);
 }
 
 static int topic_configs(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
@@ -254,9 +270,54 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
                        weir_arena_printf(&start->arena, "%" PRId64, retention_ms));
         }
     }
+    add_formats(start, topic, configs, &count);
     *count_out = count;
     return weir_arena_failed(&start->arena) ? WEIR_NO_MEMORY : 0;
 }
+
+/* ---- what topics say of their records -------------------------------------------------------- */
+
+/* A topic that the job makes because the user has not: with the defaults, and what its serdes say. */
+int weir_start_create_given_topic(struct weir_start *start, size_t topic, struct weir_error *error)
+{
+    struct weir_config_entry *configs =
+        weir_arena_array(&start->arena, FORMATS_MAX, sizeof *configs);
+    size_t count = 0;
+    if (configs == NULL) return weir_start_no_memory(error);
+    add_formats(start, topic, configs, &count);
+    weir_start_ask_topic(start, topic, WEIR_TOPIC_CREATE);
+    start->topics[topic].configs = configs;
+    start->topics[topic].config_count = count;
+    return 0;
+}
+
+/* The job's own topics and those it writes to. What it only reads is somebody else's to describe. */
+static bool may_say(const struct weir_topology *topology, size_t topic)
+{
+    if (topic >= topology->topic_count) return true;
+    return topology->topics[topic].is_repartition || topology->topics[topic].is_written;
+}
+
+/* Readers show records by it (`weir consume`); a job goes on just as well where it could not be written, so
+ * nobody looks at the answer. */
+int weir_start_say_formats(struct weir_start *start, size_t topic, struct weir_error *error)
+{
+    bool is_said = start->topics[topic].has_texts;
+    if (is_said || !may_say(start->streams->topology, topic)) return 0;
+    struct weir_config_entry *configs =
+        weir_arena_array(&start->arena, FORMATS_MAX, sizeof *configs);
+    size_t count = 0;
+    if (configs == NULL) return weir_start_no_memory(error);
+    add_formats(start, topic, configs, &count);
+    if (count == 0) return 0;
+    weir_start_ask_topic(start, topic, WEIR_TOPIC_ALTER_CONFIG);
+    start->topics[topic].configs = configs;
+    start->topics[topic].config_count = count;
+    start->topics[topic].keeps_own = true;
+    return 0;
+}
+
+/* ---- making internal topics ------------------------------------------------------------------ */
 
 int weir_start_create_topic(struct weir_start *start, size_t topic, struct weir_error *error)
 {

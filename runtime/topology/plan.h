@@ -17,12 +17,22 @@ struct weir_operator_ops;
 
 enum { WEIR_TOPOLOGY_MAGIC = 0x57546f70 };
 
+/** What the serdes of a topic write, as its settings weir.key.format and weir.value.format have it
+ * (base/data_type.h). NULL: not known; "": its nodes say different things, or one writes
+ * what has no text. */
+struct weir_plan_formats {
+    const char *key;
+    const char *value;
+};
+
 enum weir_plan_node_kind { WEIR_PLAN_SOURCE, WEIR_PLAN_OPERATOR, WEIR_PLAN_SINK };
 
 struct weir_plan_topic {
     const char *name;        /* as declared; internal ones (x-repartition) without the prefix */
     bool is_repartition;     /* `<application>-<name>`, made by the job */
     int32_t partition_count; /* repartition: fixed by the user, 0: the largest of its writers' */
+    bool is_written;         /* by a sink */
+    struct weir_plan_formats formats;
 };
 
 struct weir_plan_node {
@@ -57,7 +67,8 @@ struct weir_plan_store {
     /* A table's topic, which may serve as its changelog: the start decides, because it depends on
      * what the topic keeps (weir_task_source_topic). -1: a changelog of its own in any case. */
     int32_t source_topic;
-    int64_t changelog_retention_ms; /* windowed: retention + 24 h, else 0: compact */
+    int64_t changelog_retention_ms;   /* windowed: retention + 24 h, else 0: compact */
+    struct weir_plan_formats formats; /* of its changelog */
 };
 
 struct weir_plan_subtopology {

@@ -389,6 +389,90 @@ START_TEST(builder_is_built_twice)
 }
 END_TEST
 
+/* ---- what topics say of their records --------------------------------------------------------- */
+
+struct inner {
+    double ratio;
+};
+struct outer {
+    bool is_new;
+    int32_t small;
+    int64_t large;
+    char name[8];
+    struct weir_slice note;
+    struct inner inner;
+};
+static const struct weir_field inner_fields[] = {WEIR_FIELD_DOUBLE(struct inner, ratio)};
+static const struct weir_struct_type inner_type = {"inner", sizeof(struct inner), 1, inner_fields,
+                                                   1};
+static const struct weir_field outer_fields[] = {
+    WEIR_FIELD_BOOL(struct outer, is_new),
+    WEIR_FIELD_INT32(struct outer, small),
+    WEIR_FIELD_INT64(struct outer, large),
+    WEIR_FIELD_TEXT(struct outer, name),
+    {"note", WEIR_FIELD_KIND_SLICE, offsetof(struct outer, note), sizeof(struct weir_slice), 2,
+     NULL},
+    WEIR_FIELD_STRUCT(struct outer, inner, &inner_type),
+};
+static const struct weir_struct_type outer_type = {"outer", sizeof(struct outer), 2, outer_fields,
+                                                   6};
+static const struct weir_serde outer_serde = WEIR_STRUCT_SERDE(&outer_type, struct outer);
+static const struct weir_field odd_fields[] = {
+    {"a]", WEIR_FIELD_KIND_BOOL, 0, sizeof(bool), 0, NULL}};
+static const struct weir_struct_type odd_type = {"odd", sizeof(struct outer), 1, odd_fields, 1};
+static const struct weir_serde odd_serde = WEIR_STRUCT_SERDE(&odd_type, struct outer);
+
+static void expect_formats(const struct weir_topology *topology, const char *topic, const char *key,
+                           const char *value)
+{
+    for (size_t i = 0; i < topology->topic_count; i++) {
+        const struct weir_plan_topic *plan = &topology->topics[i];
+        if (strcmp(plan->name, topic) != 0) continue;
+        ck_assert_pstr_eq(plan->formats.key, key);
+        ck_assert_pstr_eq(plan->formats.value, value);
+        return;
+    }
+    ck_abort_msg("no topic %s", topic);
+}
+
+/* The library's serdes have texts, those of others have none; nodes that share a topic have to agree. */
+START_TEST(topics_and_changelogs_say_what_they_hold)
+{
+    static const struct weir_serde own = {.name = "own", .object_size = 1};
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *numbers = weir_stream(builder, "numbers", WEIR_INT32, WEIR_DOUBLE);
+    (void)weir_stream(builder, "structs", WEIR_BYTES, &outer_serde);
+    (void)weir_stream(builder, "odd", &own, &odd_serde);
+    weir_to(numbers, "mixed");
+    weir_to(weir_map_values(numbers, same_value, NULL, WEIR_STRING), "mixed");
+    weir_to(numbers, "half");
+    weir_to(weir_map_values(numbers, same_value, NULL, WEIR_BYTES), "half");
+    struct weir_grouped *grouped = weir_group_by_key(
+        weir_repartition(weir_select_key(numbers, value_as_key, NULL, WEIR_INT64), "again", 0));
+    (void)weir_count(grouped, WEIR_STORE(.name = "counts"));
+    struct weir_tumbling window = {.size_ms = 10};
+    weir_to(weir_to_stream(weir_windowed_count(weir_windowed_by(grouped, window),
+                                               WEIR_STORE(.name = "windows"))),
+            "windows");
+    struct weir_topology *topology = build(builder);
+    expect_formats(topology, "numbers", "i32", "f64");
+    expect_formats(topology, "structs", NULL,
+                   "struct[is_new:bool,small:i32,large:i64,name:text,note:slice@2,"
+                   "inner:struct[ratio:f64]]");
+    expect_formats(topology, "odd", NULL, NULL);
+    expect_formats(topology, "mixed", "i32", "");
+    expect_formats(topology, "half", "i32", "");
+    expect_formats(topology, "again-repartition", "i64", "f64");
+    expect_formats(topology, "windows", "windowed[i64]", "i64");
+    ck_assert_str_eq(store_of(topology, "counts")->formats.key, "i64");
+    ck_assert_str_eq(store_of(topology, "counts")->formats.value, "i64");
+    ck_assert_str_eq(store_of(topology, "windows")->formats.key, "windowed-changelog[i64]");
+    ck_assert(topology->topics[node_of(topology, "KSTREAM-SOURCE-0000000000")->topic].is_written ==
+              false);
+    weir_topology_free(topology);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("plan");
@@ -408,6 +492,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, each_allocation_of_a_topology_may_fail);
     tcase_add_loop_test(tests, a_repartition_topic_has_its_suffix_once, 0, 2);
     tcase_add_test(tests, builder_is_built_twice);
+    tcase_add_test(tests, topics_and_changelogs_say_what_they_hold);
     suite_add_tcase(suite, tests);
 }
 

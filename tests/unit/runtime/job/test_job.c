@@ -416,6 +416,95 @@ START_TEST(damage_that_a_job_reads_is_remembered)
 }
 END_TEST
 
+/* ---- what the job says of its topics ---------------------------------------------------------- */
+
+/* What a topic has of its own under this key; "": nothing. */
+static const char *own_setting(const char *topic, const char *key, char to[64])
+{
+    struct weir_arena arena;
+    struct weir_slice name = weir_text(topic);
+    struct weir_list_topics_request request = {.arena = &arena,
+                                               .names = &name,
+                                               .asked_count = 1,
+                                               .is_selection = true,
+                                               .with_configs = true};
+    weir_arena_init(&arena, stage.env->budget, 0);
+    struct weir_broker *broker = stage.log->broker;
+    ck_ok(weir_broker_wait_begin(broker, &request.request, &stage.error), &stage.error);
+    weir_broker_list_topics(broker, &request);
+    ck_ok(weir_broker_wait(broker, &request.request, &stage.error), &stage.error);
+    ck_assert_int_eq(request.topics[0].rc, 0);
+    to[0] = '\0';
+    for (size_t i = 0; i < request.topics[0].override_count; i++) {
+        const struct weir_config_entry *own = &request.topics[0].overrides[i];
+        if (strcmp(own->key, key) == 0) (void)snprintf(to, 64, "%s", own->value);
+    }
+    weir_arena_close(&arena);
+    return to;
+}
+
+static void expect_formats(const char *topic, const char *key, const char *value)
+{
+    char found[64];
+    ck_assert_str_eq(own_setting(topic, "weir.key.format", found), key);
+    ck_assert_str_eq(own_setting(topic, "weir.value.format", found), value);
+}
+
+static void set_format(const char *topic, const char *key, const char *value)
+{
+    struct weir_config config = {key, value};
+    ck_ok(weir_topic_configure(stage.log, topic, &config, 1, &stage.error), &stage.error);
+}
+
+static const struct weir_topology *plan_with_formats(void)
+{
+    (void)plan_count(&plan, WEIR_STORE_MEMORY);
+    plan.topics[0].formats = (struct weir_plan_formats){"text", "i32"};
+    plan.topics[1].formats = (struct weir_plan_formats){"text", "i64"};
+    plan.topics[1].is_written = true;
+    plan.stores[0].formats = (struct weir_plan_formats){"text", "f64"};
+    return &plan.topology;
+}
+
+static void run_once(void)
+{
+    stage_start(&stage, plan_with_formats(), STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    stage_stop(&stage);
+}
+
+/* Topics that the job makes say what they hold: inputs and outputs that were missing, and its own. */
+START_TEST(topics_that_a_job_makes_say_what_they_hold)
+{
+    open_stage(_i);
+    run_once();
+    expect_formats("in", "text", "i32");
+    expect_formats("counts", "text", "i64");
+    expect_formats("app-counts-changelog", "text", "f64");
+}
+END_TEST
+
+/* Of topics that are there only those get formats that the job writes, and what somebody has said stays. */
+START_TEST(what_topics_say_is_not_overwritten)
+{
+    open_stage(_i);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "counts", 1);
+    run_once();
+    expect_formats("in", "", "");
+    expect_formats("counts", "text", "i64");
+    set_format("counts", "weir.value.format", "u64");
+    set_format("app-counts-changelog", "weir.key.format", "");
+    set_format("app-counts-changelog", "weir.value.format", NULL);
+    run_once();
+    expect_formats("counts", "text", "u64");
+    expect_formats("app-counts-changelog", "", "");
+    set_format("app-counts-changelog", "weir.key.format", NULL);
+    run_once();
+    expect_formats("app-counts-changelog", "text", "f64");
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("job");
@@ -437,6 +526,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_drain_may_time_out, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_missing_topic_is_named, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, damage_that_a_job_reads_is_remembered, 0, 2);
+    tcase_add_loop_test(tests, topics_that_a_job_makes_say_what_they_hold, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, what_topics_say_is_not_overwritten, 0, ENVIRONMENTS);
     suite_add_tcase(suite, tests);
 }
 
