@@ -23,6 +23,7 @@ struct values {
     int64_t count_max;
     bool ends_at_end;
     bool is_pretty;
+    bool is_lines;
     bool is_meta_only;
     bool with_control;
 };
@@ -39,6 +40,8 @@ static const struct cli_option options[] = {
      "stop at what is the end now, as ':end' does (always so with --data)"},
     {0, "pretty-print", CLI_FLAG, offsetof(struct values, is_pretty), NULL,
      "json: several lines a record (default on a terminal); =false: one"},
+    {'J', "json", CLI_FLAG, offsetof(struct values, is_lines), NULL,
+     "json, a line per record (so it is anyway where stdout is no terminal)"},
     {0, "meta-only", CLI_FLAG, offsetof(struct values, is_meta_only), NULL,
      "json: the value's size instead of the value"},
     {0, "print-control-records", CLI_FLAG, offsetof(struct values, with_control), NULL,
@@ -58,17 +61,19 @@ static const char details[] =
     "  A time T is 1767225600 (s), 1767225600000 (ms), 2026-01-01, 2026-01-01T12:00:00Z, or a\n"
     "  duration from now: @-1h, @-1h30m:-5m. Behind a date it counts from there: @2026-01-01:6h.\n"
     "\n"
-    "FORMAT is 'json', or a text in which these stand for:\n"
-    "  %v %k %t     value, key, topic; as %v{hex}, {base64}, {base64raw}, or as what the bytes "
-    "are:\n"
-    "               {i8} to {i64}, {u8} to {u64}, {f32}, {f64}, big-endian as serdes write them, "
-    "or\n"
-    "               {i64le}, ...; {windowed}, a windowed key, {windowed-changelog} in a "
-    "changelog;\n"
+    "FORMAT is 'json', which shows keys and values as what the topic's weir.key.format and\n"
+    "weir.value.format say they are (a job sets both where it writes); or a text in which these\n"
+    "stand for:\n"
+    "  %v %k %t     value, key, topic, as they are; as %v{hex}, {base64}, {base64raw}\n"
+    "  %v{} %k{}    as the topic says; as they are if it says nothing\n"
+    "  %v{TYPE}     as what the bytes are: {text}; {i8} to {i64}, {u8} to {u64}, {f32}, {f64},\n"
+    "               big-endian as serdes write them, or {i64le}, ...; {windowed[TYPE]}, a "
+    "windowed\n"
+    "               key, {windowed-changelog[TYPE]} in a changelog, of text without [TYPE];\n"
     "               {struct[place:text,celsius:f64]}, a declared struct with its fields in order\n"
-    "               (bool, i32, i64, f64, text, slice, struct[...]), shown as JSON. Bytes that "
-    "are\n"
-    "               none of that type: ? and their hex\n"
+    "               (bool, i32, i64, f64, text, slice, struct[...]; @2 behind: from version 2 "
+    "on),\n"
+    "               shown as JSON. Bytes that are none of that type: ? and their hex\n"
     "  %V %K %T %H  their sizes, and how many headers\n"
     "  %h{%k=%v }   each header\n"
     "  %p %o %e     partition, offset, leader epoch\n"
@@ -83,7 +88,8 @@ static const char details[] =
     "\n"
     "examples:\n"
     "  weir consume orders -o -10 -e -f '%o %d{strftime[%T]} %k %v\\n'\n"
-    "  weir consume app-counts-changelog -f '%k %v{i64}\\n'\n"
+    "  weir consume app-counts-changelog -f '%k{} %v{}\\n'\n"
+    "  weir consume app-counts-changelog -J | jq 'select(.value > 10)'\n"
     "  weir consume orders -o @-1h:end | jq .value\n";
 
 enum { FETCH_WAIT_MS = 5000, FETCH_SIZE_MAX = 4 << 20, PLAIN_SIZE_MAX = 1 << 30 };
@@ -103,6 +109,11 @@ struct consumption {
     struct weir_arena headers; /* of one batch */
     struct weir_buffer plain;
     struct weir_buffer output;
+    struct weir_buffer room;
+    struct weir_data_type key_type; /* as the topic's settings say */
+    struct weir_data_type value_type;
+    bool has_key_type;
+    bool has_value_type;
     struct record_format format;
     struct offset_range range;
     bool is_json;
@@ -231,6 +242,31 @@ static int place_readers(struct consumption *run, struct weir_error *error)
     return rc;
 }
 
+/* ---- what the topic says of its records ------------------------------------------------------ */
+
+/* A setting of a later version's may name what this program does not know. */
+static bool find_type(struct consumption *run, const struct place_topic *topic, const char *key,
+                      struct weir_data_type *type_out)
+{
+    for (size_t i = 0; i < topic->config_count; i++) {
+        const char *text = topic->configs[i].value;
+        if (strcmp(topic->configs[i].key, key) != 0 || text == NULL || text[0] == '\0') continue;
+        if (weir_data_type_parse(weir_text(text), &run->arena, type_out, NULL) == 0) return true;
+        say_note("weir: topic '%s': this program does not know %s=%.100s: shown as it is",
+                 run->topic, key, text);
+    }
+    return false;
+}
+
+/* A server that does not know these settings, or does not tell, is read all the same. */
+static void find_types(struct consumption *run, struct place_topic *topic)
+{
+    bool is_asked = run->is_json || run->format.asks_topic;
+    if (!is_asked || run->place->ops->configs(run->place, &run->arena, topic, NULL) < 0) return;
+    run->has_key_type = find_type(run, topic, "weir.key.format", &run->key_type);
+    run->has_value_type = find_type(run, topic, "weir.value.format", &run->value_type);
+}
+
 /* ---- printing -------------------------------------------------------------------------------- */
 
 static void write_output(struct consumption *run)
@@ -251,9 +287,15 @@ static void print_record(struct consumption *run, const struct place_fetch_parti
         .last_stable_offset = partition->last_stable_offset,
         .high_watermark = partition->high_watermark,
         .number = run->printed,
+        .key_type = run->has_key_type ? &run->key_type : NULL,
+        .value_type = run->has_value_type ? &run->value_type : NULL,
     };
     if (run->is_json) {
-        struct record_json_options json = {!run->values->is_pretty, run->values->is_meta_only};
+        struct record_json_options json = {
+            .is_compact = run->values->is_lines || !run->values->is_pretty,
+            .is_meta_only = run->values->is_meta_only,
+            .room = &run->room,
+        };
         record_json_print(&shown, &json);
     } else {
         record_format_print(&run->format, &shown, &run->output);
@@ -378,6 +420,7 @@ static int consume(struct consumption *run)
     struct place_topic topic;
     int rc = run->place->ops->describe(run->place, &run->arena, run->topic, false, &topic, &error);
     if (rc < 0) return place_say_failure(run->place, run->topic, &error);
+    find_types(run, &topic);
     rc = choose_partitions(run, topic.partition_count, &error);
     if (rc == 0) rc = place_readers(run, &error);
     if (rc == 0) rc = read_all(run, &error);
@@ -397,6 +440,9 @@ static int check_values(struct consumption *run, const struct cli_command *comma
                          (long long)run->values->count_max);
     }
     run->is_json = strcmp(run->values->format, "json") == 0;
+    if (run->values->is_lines && !run->is_json) {
+        return say_usage(command->name, "--json has a format of its own: leave out --format");
+    }
     (void)clock_gettime(CLOCK_REALTIME, &now);
     int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     int rc = offset_range_parse(run->values->offset, now_ms, &run->range, &error);
@@ -420,6 +466,7 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
     weir_arena_init(&run.headers, &cli->budget, 0);
     weir_buffer_init(&run.plain, &cli->budget, 0);
     weir_buffer_init(&run.output, &cli->budget, 0);
+    weir_buffer_init(&run.room, &cli->budget, 0);
     run.interrupt = interrupt_open(values.target.data != NULL);
 
     exit_code = check_values(&run, command);
@@ -428,6 +475,7 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
 
     place_close(run.place);
     interrupt_close(&run.interrupt);
+    weir_buffer_close(&run.room);
     weir_buffer_close(&run.output);
     weir_buffer_close(&run.plain);
     weir_arena_close(&run.headers);

@@ -108,6 +108,9 @@ struct place_ops {
     /* name, id and partition count; `with_details` the rest too */
     int (*describe)(struct place *place, struct weir_arena *arena, const char *topic,
                     bool with_details, struct place_topic *topic_out, struct weir_error *error);
+    /* the settings alone, of a topic whose `name` is known */
+    int (*configs)(struct place *place, struct weir_arena *arena, struct place_topic *topic,
+                   struct weir_error *error);
     int (*create)(struct place *place, const struct place_new_topic *topic,
                   struct weir_error *error);
     int (*configure)(struct place *place, const char *topic, const struct weir_config *configs,

@@ -92,10 +92,21 @@ static int embedded_list(struct place *place, struct weir_arena *arena,
 
 struct config_collection {
     struct weir_arena *arena;
+    const struct weir_topic_info *info;
     struct place_config *rows;
     size_t count;
     bool is_counting;
 };
+
+/* What a topic has of its own as a text is not in its configuration, but where it was set. */
+static const char *text_of(const struct weir_topic_info *info, const char *key)
+{
+    if (!weir_topic_config_is_text(key)) return NULL;
+    for (size_t i = 0; i < info->override_count; i++) {
+        if (strcmp(info->overrides[i].key, key) == 0) return info->overrides[i].value;
+    }
+    return NULL;
+}
 
 static void collect_config(void *context, const char *key, const char *value, bool is_default,
                            const char *text)
@@ -103,29 +114,53 @@ static void collect_config(void *context, const char *key, const char *value, bo
     (void)text;
     struct config_collection *collection = context;
     if (!collection->is_counting) {
+        const char *own = text_of(collection->info, key);
         collection->rows[collection->count] = (struct place_config){
             .key = weir_arena_printf(collection->arena, "%s", key),
-            .value = weir_arena_printf(collection->arena, "%s", value),
-            .is_default = is_default,
+            .value = weir_arena_printf(collection->arena, "%s", own != NULL ? own : value),
+            .is_default = is_default && own == NULL,
         };
     }
     collection->count++;
 }
 
-static int describe_configs(struct weir_arena *arena, const struct weir_topic_config *config,
-                            struct place_topic *topic, struct weir_error *error)
+static int keep_configs(struct weir_arena *arena, const struct weir_topic_info *info,
+                        struct place_topic *topic, struct weir_error *error)
 {
-    struct config_collection collection = {.arena = arena, .is_counting = true};
-    weir_topic_config_each(config, collect_config, &collection);
+    struct config_collection collection = {.arena = arena, .info = info, .is_counting = true};
+    weir_topic_config_each(&info->config, collect_config, &collection);
     collection.rows = weir_arena_array(arena, collection.count, sizeof *collection.rows);
     if (collection.rows == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
     collection.count = 0;
     collection.is_counting = false;
-    weir_topic_config_each(config, collect_config, &collection);
+    weir_topic_config_each(&info->config, collect_config, &collection);
     if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
     topic->configs = collection.rows;
     topic->config_count = collection.count;
     return 0;
+}
+
+static int embedded_configs(struct place *place, struct weir_arena *arena,
+                            struct place_topic *topic, struct weir_error *error)
+{
+    struct weir_slice name = weir_text(topic->name);
+    struct weir_list_topics_request request = {
+        .arena = arena,
+        .names = &name,
+        .asked_count = 1,
+        .is_selection = true,
+        .with_configs = true,
+    };
+    int rc = wait_begin(place, &request.request, error);
+    if (rc < 0) return rc;
+    weir_broker_list_topics(broker_of(place), &request);
+    rc = wait_for(place, &request.request, error);
+    if (rc < 0) return rc;
+    const struct weir_topic_info *info = &request.topics[0];
+    if (info->rc < 0) {
+        return weir_error_set(error, (enum weir_code)info->rc, "%s", weir_code_text(info->rc));
+    }
+    return keep_configs(arena, info, topic, error);
 }
 
 static int describe_partition(struct place *place, const char *topic,
@@ -149,8 +184,7 @@ static int describe_partition(struct place *place, const char *topic,
 }
 
 static int describe_details(struct place *place, struct weir_arena *arena,
-                            const struct weir_topic_config *config, struct place_topic *topic,
-                            struct weir_error *error)
+                            struct place_topic *topic, struct weir_error *error)
 {
     topic->partitions =
         weir_arena_array(arena, (size_t)topic->partition_count, sizeof *topic->partitions);
@@ -160,7 +194,7 @@ static int describe_details(struct place *place, struct weir_arena *arena,
         int rc = describe_partition(place, topic->name, &topic->partitions[i], error);
         if (rc < 0) return rc;
     }
-    return describe_configs(arena, config, topic, error);
+    return embedded_configs(place, arena, topic, error);
 }
 
 static int embedded_describe(struct place *place, struct weir_arena *arena, const char *name,
@@ -183,7 +217,7 @@ static int embedded_describe(struct place *place, struct weir_arena *arena, cons
         .partition_count = request.partition_count,
         .is_internal = strncmp(name, "__", 2) == 0,
     };
-    if (with_details) rc = describe_details(place, arena, &request.config, &topic, error);
+    if (with_details) rc = describe_details(place, arena, &topic, error);
     if (rc < 0) return weir_error_wrap(error, rc, "topic '%s'", name);
     *topic_out = topic;
     return 0;
@@ -338,6 +372,7 @@ static const struct place_ops embedded_ops = {
     .close = embedded_close,
     .list = embedded_list,
     .describe = embedded_describe,
+    .configs = embedded_configs,
     .create = embedded_create,
     .configure = embedded_configure,
     .add_partitions = embedded_add_partitions,

@@ -248,6 +248,7 @@ static const struct place_ops remote_ops = {
     .close = remote_close,
     .list = remote_list,
     .describe = remote_describe,
+    .configs = remote_configs,
     .create = remote_create,
     .configure = remote_configure,
     .add_partitions = remote_add_partitions,

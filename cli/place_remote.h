@@ -45,6 +45,8 @@ int remote_describe(struct place *place, struct weir_arena *arena, const char *n
                     bool with_details, struct place_topic *topic_out, struct weir_error *error);
 int remote_create(struct place *place, const struct place_new_topic *topic,
                   struct weir_error *error);
+int remote_configs(struct place *place, struct weir_arena *arena, struct place_topic *topic,
+                   struct weir_error *error);
 int remote_configure(struct place *place, const char *topic, const struct weir_config *configs,
                      size_t config_count, struct weir_error *error);
 int remote_add_partitions(struct place *place, const char *topic, int32_t total,

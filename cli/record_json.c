@@ -19,6 +19,33 @@ static void print_text(const struct layout *layout, const char *name, struct wei
     say_json_text(stdout, text);
 }
 
+/* Bytes that are not what the topic says are shown all the same. */
+static void print_misfit(const struct layout *layout, const char *name, struct weir_slice bytes,
+                         struct weir_buffer *room)
+{
+    typed_print_hex(bytes, room);
+    printf(",%s\"%s_hex\"%s\"", layout->begin, name, layout->colon);
+    (void)fwrite(room->data, 1, room->size, stdout);
+    printf("\",%s\"%s_note\"%s\"not as weir.%s.format says\"", layout->begin, name, layout->colon,
+           name);
+}
+
+static void print_bytes(const struct layout *layout, const char *name, struct weir_slice bytes,
+                        const struct weir_data_type *type, struct weir_buffer *room)
+{
+    if (type == NULL) {
+        print_text(layout, name, bytes);
+        return;
+    }
+    weir_buffer_reset(room);
+    if (!typed_print_json(type, bytes, room)) {
+        print_misfit(layout, name, bytes, room);
+        return;
+    }
+    printf(",%s\"%s\"%s", layout->begin, name, layout->colon);
+    (void)fwrite(room->data, 1, room->size, stdout);
+}
+
 static void print_headers(const struct layout *layout, const struct weir_record *record)
 {
     if (record->header_count == 0) return;
@@ -44,11 +71,11 @@ void record_json_print(const struct record_shown *shown, const struct record_jso
     const struct weir_record *record = shown->record;
     printf("{%s\"topic\"%s", layout->begin, layout->colon);
     say_json_text(stdout, weir_text(shown->topic));
-    print_text(layout, "key", record->key);
+    print_bytes(layout, "key", record->key, shown->key_type, options->room);
     if (options->is_meta_only) {
         printf(",%s\"value_size\"%s%zu", layout->begin, layout->colon, record->value.size);
     } else {
-        print_text(layout, "value", record->value);
+        print_bytes(layout, "value", record->value, shown->value_type, options->room);
     }
     print_headers(layout, record);
     printf(",%s\"timestamp\"%s%" PRId64, layout->begin, layout->colon, record->timestamp_ms);

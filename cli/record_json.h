@@ -5,11 +5,13 @@
 
 /**
  * One record as a JSON object on stdout, with rpk's names. A null key or value is left out, an empty
- * one is "".
+ * one is "". Where the topic says what keys or values are they are shown so (typed_print_json), null
+ * as null; bytes that are not of that type as "value_hex", with a "value_note" on it.
  */
 struct record_json_options {
-    bool is_compact;   /* on one line */
-    bool is_meta_only; /* the value's size instead of the value */
+    bool is_compact;          /* on one line */
+    bool is_meta_only;        /* the value's size instead of the value */
+    struct weir_buffer *room; /* the caller's, overwritten. What fails (memory) is in it */
 };
 void record_json_print(const struct record_shown *shown, const struct record_json_options *options);
 

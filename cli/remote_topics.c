@@ -188,9 +188,10 @@ keep_configs(struct weir_arena *arena,
     return weir_arena_failed(arena) ? no_memory(error) : 0;
 }
 
-static int add_configs(struct remote *remote, struct weir_arena *arena, struct place_topic *topic,
-                       struct weir_error *error)
+int remote_configs(struct place *place, struct weir_arena *arena, struct place_topic *topic,
+                   struct weir_error *error)
 {
+    struct remote *remote = remote_of(place);
     struct weir_wire_describe_configs_request_describe_configs_resource resource = {0};
     struct weir_wire_describe_configs_request request;
     weir_wire_describe_configs_request_init(&request);
@@ -226,7 +227,7 @@ int remote_describe(struct place *place, struct weir_arena *arena, const char *n
         rc = keep_partitions(arena, &response->topics[0], &topic, error);
         if (rc == 0) rc = add_offsets(place, &topic, error);
         if (rc == 0) rc = add_sizes(remote, &topic, error);
-        if (rc == 0) rc = add_configs(remote, arena, &topic, error);
+        if (rc == 0) rc = remote_configs(place, arena, &topic, error);
         if (rc < 0) return weir_error_wrap(error, rc, "describe topic '%s'", name);
     }
     *topic_out = topic;

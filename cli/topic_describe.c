@@ -3,9 +3,12 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "broker/metadata/uuid.h"
 #include "cli/say.h"
+
+enum { LONG_VALUE_SIZE = 32 };
 
 struct values {
     struct place_target target;
@@ -39,16 +42,28 @@ static void print_partitions(const struct place_topic *topic)
     say_table_end(&table, 0);
 }
 
+/* A declared struct may take a line of its own, and would push all others apart. */
+static bool is_long(const struct place_config *config)
+{
+    return strlen(config->value) > LONG_VALUE_SIZE;
+}
+
 static void print_configs(const struct place_topic *topic)
 {
     struct say_table table;
     say_table_begin(&table, "SETTING|VALUE|");
     for (size_t i = 0; i < topic->config_count; i++) {
+        if (is_long(&topic->configs[i])) continue;
         say_table_cell(&table, "%s", topic->configs[i].key);
         say_table_cell(&table, "%s", topic->configs[i].value);
         say_table_cell(&table, "%s", topic->configs[i].is_default ? "" : "set");
     }
     say_table_end(&table, 0);
+    for (size_t i = 0; i < topic->config_count; i++) {
+        const struct place_config *config = &topic->configs[i];
+        if (!is_long(config)) continue;
+        printf("%s  %s%s\n", config->key, config->value, config->is_default ? "" : "  set");
+    }
 }
 
 static void print_text(const struct place_topic *topic)
