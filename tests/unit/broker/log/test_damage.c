@@ -512,6 +512,41 @@ START_TEST(nothing_is_cut_that_could_not_be_kept)
 }
 END_TEST
 
+/* What is cut is copied piece by piece; all of it is kept, however many pieces that are. */
+START_TEST(a_large_tail_is_kept_whole)
+{
+    static const size_t sizes[] = {(1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 7};
+    make_tail(WEIR_SIM_POWER);
+    flip_in_tail(3, 70, 2);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    uint8_t *tail = malloc(4 << 20);
+    uint8_t *found = malloc(4 << 20);
+    ck_assert_ptr_nonnull(tail);
+    ck_assert_ptr_nonnull(found);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        again();
+        size_t size = bytes_of(first_segment, tail_positions[3], tail, 4 << 20);
+        struct weir_file *file = NULL;
+        for (size_t at = size; at < sizes[i]; at++) {
+            tail[at] = (uint8_t)(at >> 10);
+        }
+        ck_ok(weir_file_open(test.env, test_log_path(&test, first_segment), WEIR_OPEN_WRITE, &file,
+                             &test.error),
+              &test.error);
+        struct weir_iovec part = {tail, sizes[i]};
+        ck_ok(weir_file_write(file, &part, 1, tail_positions[3], &test.error), &test.error);
+        weir_file_close(file);
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(test.recovery.cut_bytes, (int64_t)sizes[i]);
+        ck_assert_uint_eq(bytes_of(test.recovery.cut_kept, 0, found, 4 << 20), sizes[i]);
+        ck_assert_mem_eq(found, tail, sizes[i]);
+        test_log_crash(&test, WEIR_SIM_POWER);
+    }
+    free(tail);
+    free(found);
+}
+END_TEST
+
 /* After a loss of power a last batch that does not fit is cut where the mark is whole, or was never
  * there; where it is damaged nobody knows how far the log was durable, and nothing is cut. */
 START_TEST(behind_a_damaged_mark_nothing_is_cut)
@@ -1086,6 +1121,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, rot_above_the_mark_after_power_loss_is_cut_reported_and_kept);
     tcase_add_test(tests, a_flipped_length_after_power_loss_is_told_from_a_torn_tail);
     tcase_add_test(tests, behind_a_damaged_mark_nothing_is_cut);
+    tcase_add_test(tests, a_large_tail_is_kept_whole);
     tcase_add_loop_test(tests, nothing_is_cut_that_could_not_be_kept, 0, 12);
     tcase_add_test(tests, a_batch_far_behind_a_hole_is_found);
     tcase_add_test(tests, a_batch_across_two_windows_is_found);

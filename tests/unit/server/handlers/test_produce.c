@@ -221,6 +221,36 @@ START_TEST(records_without_a_key_are_named)
 }
 END_TEST
 
+/* The answer to a batch of many records at fault is bounded, and one that has just as many names all. */
+START_TEST(no_more_records_are_named_than_an_answer_holds)
+{
+    enum { NAMED_MAX = 10000 };
+    static const int counts[] = {NAMED_MAX - 1, NAMED_MAX, NAMED_MAX + 1, 3 * NAMED_MAX};
+    create_compacted("table");
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct weir_batch_builder builder;
+        struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+        struct weir_record record = {.timestamp_ms = weir_wall_now(stage.engine.env).ms};
+        struct weir_slice bytes;
+        weir_batch_builder_init(&builder, stage.engine.env->budget, WEIR_CODEC_NONE, 0);
+        for (int at = 0; at < counts[i]; at++) {
+            ck_code(weir_batch_builder_add(&builder, &record), 0);
+        }
+        ck_code(weir_batch_builder_finish(&builder, &finish, &bytes), 0);
+        struct to to[] = {{.topic = "table", .records = bytes}};
+        struct call *call = produce(&(struct spec){9, -1, NULL, to, 1});
+        const partition_answer *answer = answer_at(call, 0);
+        size_t named = (size_t)(counts[i] < NAMED_MAX ? counts[i] : NAMED_MAX);
+        ck_assert_int_eq(answer->error_code, WEIR_WIRE_INVALID_RECORD);
+        ck_assert_uint_eq(answer->record_errors_count, named);
+        for (size_t at = 0; at < named; at++) {
+            ck_assert_int_eq(answer->record_errors[at].batch_index, (int32_t)at);
+        }
+        weir_batch_builder_close(&builder);
+    }
+}
+END_TEST
+
 /* There are words, and they do not tell a client where the server keeps its files. */
 static void check_message(struct weir_slice message)
 {
@@ -417,6 +447,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(refusals, set_up, tear_down);
     tcase_add_test(refusals, what_is_wrong_has_its_number);
     tcase_add_test(refusals, records_without_a_key_are_named);
+    tcase_add_test(refusals, no_more_records_are_named_than_an_answer_holds);
     tcase_add_test(refusals, a_failed_disk_is_told_without_its_path);
     tcase_add_test(refusals, an_unknown_id_is_echoed);
     tcase_add_test(refusals, a_wrong_request_is_refused_as_a_whole);
