@@ -90,6 +90,44 @@ START_TEST(windowed_keys_are_partitioned_by_the_inner_key)
 }
 END_TEST
 
+/* What a cache holds back comes at the commit, each key once with its last count, however many batches
+ * that makes (one has 1,024 rows at most); a second commit gives nothing more. */
+START_TEST(a_commit_forwards_all_that_a_cache_holds)
+{
+    static const int counts[] = {1023, 1024, 1025, 2048, 3000};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct weir_builder *builder = weir_builder_new();
+        struct weir_stream *stream = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+        weir_to(weir_to_stream(weir_count(weir_group_by_key(stream), NULL)), "out");
+        struct weir_topology *topology;
+        struct weir_test *test = start(builder, &topology, 1);
+        for (int at = 0; at < 2 * counts[i]; at++) {
+            char key[16];
+            int size = snprintf(key, sizeof key, "%d", at % counts[i]);
+            const struct weir_record record = {
+                .key = weir_slice(key, (size_t)size), .value = weir_text("v"), .timestamp_ms = at};
+            ck_ok(weir_test_pipe_bytes(test, "in", 0, &record, false), NULL);
+        }
+        ck_ok(weir_test_run(test), NULL);
+        struct weir_record record;
+        ck_code(weir_test_read(test, "out", &record, NULL), WEIR_END);
+        ck_ok(weir_test_commit(test), NULL);
+        for (int at = 0; at < counts[i]; at++) {
+            char key[16];
+            int size = snprintf(key, sizeof key, "%d", at);
+            ck_code(weir_test_read(test, "out", &record, NULL), 0);
+            ck_assert(weir_slice_equal(record.key, weir_slice(key, (size_t)size)));
+            ck_assert_uint_eq(weir_load_u64(record.value.data), 2);
+        }
+        ck_code(weir_test_read(test, "out", &record, NULL), WEIR_END);
+        ck_ok(weir_test_commit(test), NULL);
+        ck_code(weir_test_read(test, "out", &record, NULL), WEIR_END);
+        weir_test_free(test);
+        weir_topology_free(topology);
+    }
+}
+END_TEST
+
 /* A table read from the topic it is made of, skipped records and all, is the same after a crash. */
 START_TEST(table_is_restored_from_its_topic_without_what_was_skipped)
 {
@@ -129,6 +167,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("topologies");
     tcase_add_test(tests, every_task_gets_its_turn);
     tcase_add_test(tests, windowed_keys_are_partitioned_by_the_inner_key);
+    tcase_add_test(tests, a_commit_forwards_all_that_a_cache_holds);
     tcase_add_test(tests, table_is_restored_from_its_topic_without_what_was_skipped);
     suite_add_tcase(suite, tests);
 }
