@@ -12,6 +12,10 @@
  * name that no partition has, `<topic>-<n>.<id>-delete`, which frees the topic's name; then what is
  * in them is removed. After a crash the records since the last snapshot tell which renames are
  * missing, and the names which removals. Folders that nobody names are never touched.
+ *
+ * Ours are the files in a partition's folder, and the folder that the log has made. Where somebody has put
+ * a link, the link goes, and what it leads to stays, empty; a mount stays where it is. So does a folder with
+ * folders in it, which no log makes.
  */
 static const char suffix[] = "-delete";
 
@@ -38,28 +42,36 @@ static struct weir_log_path deleted_folder_of(const struct weir_broker *broker, 
     return weir_log_path(broker->directory.log_path.text, name);
 }
 
+/* What of a folder: all but folders, or folders whose name ends in the suffix. */
+enum which { FILES, DELETED };
+
 struct names {
     struct weir_buffer text; /* each with its NUL */
-    bool only_deleted;       /* folders whose name ends in the suffix */
+    enum which which;
 };
+
+static bool is_deleted(const char *name)
+{
+    size_t size = strlen(name);
+    return size > sizeof suffix && strcmp(name + size - (sizeof suffix - 1), suffix) == 0;
+}
 
 static int note_name(void *context, const char *name, enum weir_file_kind kind)
 {
     struct names *names = context;
-    size_t size = strlen(name);
-    bool is_deleted = kind == WEIR_FILE_DIRECTORY && size > sizeof suffix &&
-                      strcmp(name + size - (sizeof suffix - 1), suffix) == 0;
-    if (!names->only_deleted || is_deleted) weir_buffer_append(&names->text, name, size + 1);
+    bool is_folder = kind == WEIR_FILE_DIRECTORY;
+    bool is_wanted = names->which == FILES ? !is_folder : is_folder && is_deleted(name);
+    if (is_wanted) weir_buffer_append(&names->text, name, strlen(name) + 1);
     return names->text.failed ? WEIR_NO_MEMORY : 0;
 }
 
 /* Do `each` for the names in `folder`, which are all known before the first goes. */
-static int for_names(struct weir_broker *broker, const char *folder, bool only_deleted,
+static int for_names(struct weir_broker *broker, const char *folder, enum which which,
                      int (*each)(struct weir_broker *broker, const char *path,
                                  struct weir_error *error),
                      struct weir_error *error)
 {
-    struct names names = {.only_deleted = only_deleted};
+    struct names names = {.which = which};
     weir_buffer_init(&names.text, &broker->budget, 0);
     int rc = weir_list(broker->env, folder, note_name, &names, error);
     for (size_t at = 0; rc == 0 && at < names.text.size;) {
@@ -78,10 +90,39 @@ static int remove_file(struct weir_broker *broker, const char *path, struct weir
     return rc == WEIR_NOT_FOUND ? 0 : rc;
 }
 
+static int empty_folder(struct weir_broker *broker, const char *path, struct weir_error *error)
+{
+    return for_names(broker, path, FILES, remove_file, error);
+}
+
+static void say_stays(struct weir_broker *broker, const char *path)
+{
+    char text[2 * WEIR_LOG_PATH_MAX];
+    weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.folder_stays",
+             "folder=%s reason=\"its files were removed; what else is in it is no log's\"",
+             weir_log_quote(text, sizeof text, path));
+}
+
 static int remove_folder(struct weir_broker *broker, const char *path, struct weir_error *error)
 {
-    int rc = for_names(broker, path, false, remove_file, error);
-    return rc < 0 ? rc : remove_file(broker, path, error);
+    int rc = empty_folder(broker, path, error);
+    if (rc == 0) rc = remove_file(broker, path, error);
+    if (rc != WEIR_EXISTS) return rc;
+    weir_error_clear(error);
+    say_stays(broker, path);
+    return 0;
+}
+
+/* Out of the way of the topic's name. A mount cannot be renamed: it is emptied where it is, and its place is
+ * free as if the log had never been there. */
+static int take_away(struct weir_broker *broker, const char *from, const char *to,
+                     struct weir_error *error)
+{
+    struct weir_error why = {0};
+    int rc = weir_rename(broker->env, from, to, &why);
+    if (rc == WEIR_LOCKED) return empty_folder(broker, from, error);
+    if (rc < 0) *error = why;
+    return rc;
 }
 
 /* ---- a removal ------------------------------------------------------------------------------- */
@@ -97,7 +138,7 @@ static int rename_folders(struct weir_topic_removal *removal)
         bool is_other =
             weir_stat(broker->env, from.text, &stat, NULL) == 0 && stat.kind != WEIR_FILE_DIRECTORY;
         if (is_other) continue; /* not of our making: it stays */
-        int rc = weir_rename(broker->env, from.text, to.text, error);
+        int rc = take_away(broker, from.text, to.text, error);
         if (rc < 0 && rc != WEIR_NOT_FOUND) return rc; /* never opened: no folder */
     }
     return weir_sync_directory(broker->env, broker->directory.log_path.text, error);
@@ -345,7 +386,7 @@ static int mend_topic(struct weir_controller *controller, const struct weir_remo
         int rc = is_of(broker, from.text, removed->id, is_live, &is_its);
         if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "look at '%s'", from.text);
         if (!is_its) continue;
-        rc = weir_rename(broker->env, from.text, to.text, error);
+        rc = take_away(broker, from.text, to.text, error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -368,5 +409,5 @@ int weir_topic_removal_mend(struct weir_controller *controller, struct weir_erro
         rc = weir_sync_directory(broker->env, broker->directory.log_path.text, error);
     }
     if (rc < 0 || broker->directory.was_clean) return rc;
-    return for_names(broker, broker->directory.log_path.text, true, remove_folder, error);
+    return for_names(broker, broker->directory.log_path.text, DELETED, remove_folder, error);
 }

@@ -47,6 +47,44 @@ gives "deleted topic 'orders'" "$weir" topic delete orders -d data
 gives "mine" cat data/log/orders-0
 rm data/log/orders-0
 
+# of a linked folder the files and the link go; where it led to is somebody's, and stays. So does a folder
+# that no log has made
+"$weir" topic create moved -d data -p 2 -q
+for p in 0 1; do echo "x" | "$weir" produce moved -d data -p $p -o ''; done
+mkdir disk
+echo mine >disk/beside
+mv data/log/moved-0 disk/
+ln -s "$work/disk/moved-0" data/log/moved-0
+mkdir data/log/moved-1/lost+found
+echo mine >data/log/moved-1/lost+found/it
+gives "deleted topic 'moved'" "$weir" topic delete moved -d data
+gives "beside moved-0 " sh -c "ls disk | tr '\n' ' '"
+gives "" ls -A disk/moved-0
+ls -d data/log/moved-0* >out.txt 2>err.txt && fail "of the link something is left: $(cat out.txt)"
+gives "lost+found" sh -c "ls -A data/log/moved-1.*-delete"
+gives "mine" sh -c "cat data/log/moved-1.*-delete/lost+found/it"
+rm data/log/.clean_shutdown # as after a kill: the next start looks for what a removal has left
+gives "moved-1" sh -c "'$weir' topic list -d data >out.txt && cd data/log && ls -d moved* | cut -d. -f1"
+"$weir" topic create moved -d data -q
+echo again | "$weir" produce moved -d data -o ''
+gives "again" "$weir" consume moved -d data -f '%v'
+"$weir" topic delete moved -d data -q
+
+# a mount is emptied where it is (only who may mount can see to it)
+"$weir" topic create moved -d data -q
+mkdir -p data/log/moved-0
+if mount -t tmpfs none data/log/moved-0 2>err.txt; then
+    trap 'umount "$work/data/log/moved-0" 2>/dev/null || true; cleanup' EXIT
+    echo x | "$weir" produce moved -d data -o ''
+    gives "deleted topic 'moved'" "$weir" topic delete moved -d data
+    left=$(ls -A data/log/moved-0)
+    umount data/log/moved-0
+    [ -z "$left" ] || fail "on the mount is left: $left"
+    ls -d data/log/moved-0.* >out.txt 2>err.txt && fail "the mount was renamed: $(cat out.txt)"
+    "$weir" topic create moved -d data -q
+fi
+"$weir" topic delete moved -d data -q
+
 # an unused partition whose place is taken
 "$weir" topic create later -d data -q
 ln -s nowhere data/log/later-0
