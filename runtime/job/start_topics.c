@@ -65,6 +65,30 @@ void weir_start_take_description(struct weir_start *start, size_t topic)
     found->after_max_ms = request->config.message_timestamp_after_max_ms;
 }
 
+static bool writes_letters(const struct weir_streams_options *options)
+{
+    return options->on_deserialization_error == WEIR_ON_ERROR_DEAD_LETTER ||
+           options->on_processing_error == WEIR_ON_ERROR_DEAD_LETTER ||
+           options->on_production_error == WEIR_ON_ERROR_DEAD_LETTER;
+}
+
+/* The letter of a record without a key, and a timer's, is one without a key. Where a topic refuses those
+ * the job would stop at the first, which is what letters are there to prevent; and compaction removes all
+ * letters of a key but the last. */
+static int check_letters(const struct weir_start *start, size_t topic,
+                         const struct weir_topic_config *config, struct weir_error *error)
+{
+    const struct weir_streams *streams = start->streams;
+    bool is_of_letters = topic == streams->task_config.dead_letter_topic;
+    if (!is_of_letters || !config->cleanup_compact || !writes_letters(&streams->options)) return 0;
+    return weir_error_set(
+        error, WEIR_INVALID_ARGUMENT,
+        "dead_letter_topic '%s' is compacted, and a compacted topic refuses what has "
+        "no key, as a letter may: set its cleanup.policy to delete, or name another "
+        "topic",
+        name_of(start, topic));
+}
+
 /* Where auto-create is on, a missing topic will be made, with the log's default count. */
 static int take_missing(struct weir_start *start, size_t topic, struct weir_error *error)
 {
@@ -76,9 +100,10 @@ static int take_missing(struct weir_start *start, size_t topic, struct weir_erro
                               "topic '%s' does not exist: create it before the job starts",
                               name_of(start, topic));
     }
-    int32_t count = weir_broker_options_of(streams->broker)->num_partitions;
-    streams->topics[topic].partition_count = count > 0 ? count : 1;
-    return 0;
+    const struct weir_broker_options *options = weir_broker_options_of(streams->broker);
+    streams->topics[topic].partition_count =
+        options->num_partitions > 0 ? options->num_partitions : 1;
+    return check_letters(start, topic, &options->topic_defaults, error);
 }
 
 static int take_topic(struct weir_start *start, size_t topic, struct weir_error *error)
@@ -97,7 +122,7 @@ static int take_topic(struct weir_start *start, size_t topic, struct weir_error 
         streams->topics[topic].partition_count = request->partition_count;
     }
     weir_start_take_description(start, topic);
-    return 0;
+    return check_letters(start, topic, &request->config, error);
 }
 
 /* ---- partition counts ------------------------------------------------------------------------ */

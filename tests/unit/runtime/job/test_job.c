@@ -323,6 +323,35 @@ START_TEST(dead_letters_have_their_topic)
 }
 END_TEST
 
+/* A compacted topic refuses the letter of a record without a key, and the job would stop at it. */
+START_TEST(a_compacted_topic_for_dead_letters_is_refused)
+{
+    static const char *const policies[] = {"compact", "compact,delete"};
+    open_stage(0);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_topic(&stage, "letters", 1);
+    struct weir_config policy = {"cleanup.policy", policies[_i]};
+    ck_ok(weir_topic_configure(stage.log, "letters", &policy, 1, &stage.error), &stage.error);
+    const struct weir_streams_options *letters =
+        STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER,
+                      .dead_letter_topic = "letters");
+    struct weir_error error = {0};
+    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan), letters, &error));
+    ck_assert_int_eq(error.code, WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.text, "'letters' is compacted"));
+    ck_assert_ptr_nonnull(strstr(error.text, "cleanup.policy to delete"));
+    /* Nothing is written to it by a job that skips. */
+    stage_start(
+        &stage, plan_filter(&plan),
+        STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_SKIP, .dead_letter_topic = "letters"));
+    stage_stop(&stage);
+    policy.value = "delete";
+    ck_ok(weir_topic_configure(stage.log, "letters", &policy, 1, &stage.error), &stage.error);
+    stage_start(&stage, plan_filter(&plan), letters);
+}
+END_TEST
+
 /* A drain that has no time says so, and the job goes on. */
 START_TEST(a_drain_may_time_out)
 {
@@ -523,6 +552,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, unequal_partition_counts_are_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_failure_stops_the_job_and_loses_nothing, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, dead_letters_have_their_topic, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, a_compacted_topic_for_dead_letters_is_refused, 0, 2);
     tcase_add_loop_test(tests, a_drain_may_time_out, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_missing_topic_is_named, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, damage_that_a_job_reads_is_remembered, 0, 2);
