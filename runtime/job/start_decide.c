@@ -135,18 +135,33 @@ bool weir_start_is_noted(enum weir_start_what what)
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-static size_t put(const struct weir_start_difference *difference, char field, char *to, size_t size)
+enum { NAME_SIZE_MAX = 249, NAME_SIZE_MIN = 24 }; /* a topic's, and what says which one it is */
+
+/* A name longer than `most` loses its middle: ends differ where beginnings are alike. */
+static int put_name(const char *name, size_t most, char *to, size_t size)
+{
+    static const char gap[] = "...";
+    size_t length = strlen(name);
+    if (length <= most) return snprintf(to, size, "%s", name);
+    size_t kept = most - (sizeof gap - 1);
+    size_t end = kept / 2;
+    return snprintf(to, size, "%.*s%s%s", (int)(kept - end), name, gap, name + length - end);
+}
+
+/* `to` may have no room left. What it would have taken, as snprintf. */
+static size_t put(const struct weir_start_difference *difference, char field, size_t name_most,
+                  char *to, size_t size)
 {
     int count = 0;
     switch (field) {
     case 't':
-        count = snprintf(to, size, "%s", difference->topic_name);
+        count = put_name(difference->topic_name, name_most, to, size);
         break;
     case 'o':
-        count = snprintf(to, size, "%s", difference->of);
+        count = put_name(difference->of, name_most, to, size);
         break;
     case 'x':
-        count = snprintf(to, size, "%s", difference->other != NULL ? difference->other : "?");
+        count = put_name(difference->other != NULL ? difference->other : "?", name_most, to, size);
         break;
     case 'p':
         count = snprintf(to, size, "%" PRId32, difference->partition);
@@ -169,22 +184,36 @@ static size_t put(const struct weir_start_difference *difference, char field, ch
     return count > 0 ? (size_t)count : 0;
 }
 
-void weir_start_difference_text(const struct weir_start_difference *difference, char *to,
-                                size_t size)
+/* With names of at most `name_most`; what it takes, which may be more than `size`. */
+static size_t write_text(const struct weir_start_difference *difference, size_t name_most, char *to,
+                         size_t size)
 {
     const char *text = row_of(difference->what)->text;
     size_t at = 0;
-    weir_assert(size > 0);
-    while (*text != '\0' && at + 1 < size) {
+    while (*text != '\0') {
+        size_t left = at < size ? size - at : 0;
         if (*text != '{') {
-            to[at++] = *text++;
+            if (left > 0) to[at] = *text;
+            at++;
+            text++;
             continue;
         }
         weir_assert(text[1] != '\0' && text[2] == '}');
-        at += put(difference, text[1], to + at, size - at);
+        at += put(difference, text[1], name_most, left > 0 ? to + at : NULL, left);
         text += 3;
     }
     to[at < size ? at : size - 1] = '\0';
+    return at;
+}
+
+void weir_start_difference_text(const struct weir_start_difference *difference, char *to,
+                                size_t size)
+{
+    weir_assert(size > 0);
+    size_t name_most = NAME_SIZE_MAX;
+    while (write_text(difference, name_most, to, size) >= size && name_most > NAME_SIZE_MIN) {
+        name_most--;
+    }
 }
 
 /* ---- the verdict ----------------------------------------------------------------------------- */
@@ -221,25 +250,35 @@ static const struct weir_start_topic *not_whole(const struct weir_start_facts *f
     return NULL;
 }
 
+/* What can be chosen, as the end of a refusal. */
+static void put_choices(const struct weir_start_facts *facts, char *to, size_t size)
+{
+    const char *rebuild = not_whole(facts) == NULL
+                              ? "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs "
+                                "from their beginning, "
+                              : "";
+    (void)snprintf(to, size,
+                   ". The choices, .on_mismatch: %sWEIR_ON_MISMATCH_START_EMPTY goes on and "
+                   "starts empty what does not fit",
+                   rebuild);
+}
+
+/* For what those that pass it on put before it, "start job: ". */
+enum { ROOM_BEFORE = 16 };
+
+/* The end of the text says what can be done: where there is not room for all, names give way. */
 static int refuse(const struct weir_start_facts *facts, const struct weir_start_differences *found,
                   enum weight weight, struct weir_error *error)
 {
     char text[WEIR_ERROR_TEXT_SIZE];
+    char choices[WEIR_ERROR_TEXT_SIZE / 2] = "";
     char more[40] = "";
     size_t count = count_of(found, weight);
-    weir_start_difference_text(first_of(found, weight), text, sizeof text);
     if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
-    if (weight == FINAL) return weir_error_set(error, WEIR_MISMATCH, "%s%s", text, more);
-    const struct weir_start_topic *cut = not_whole(facts);
-    const char *rebuild = cut == NULL
-                              ? "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs "
-                                "from their beginning, "
-                              : "";
-    return weir_error_set(
-        error, WEIR_MISMATCH,
-        "%s%s. The choices, .on_mismatch: %sWEIR_ON_MISMATCH_START_EMPTY goes on and "
-        "starts empty what does not fit",
-        text, more, rebuild);
+    if (weight == CHOOSE) put_choices(facts, choices, sizeof choices);
+    weir_start_difference_text(first_of(found, weight), text,
+                               sizeof text - ROOM_BEFORE - strlen(more) - strlen(choices));
+    return weir_error_set(error, WEIR_MISMATCH, "%s%s%s", text, more, choices);
 }
 
 static int refuse_rebuild(const struct weir_start_topic *cut, struct weir_error *error)

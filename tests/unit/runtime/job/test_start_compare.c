@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "runtime/job/start_internal.h"
 #include "tests/support/support.h"
 
@@ -365,22 +366,50 @@ START_TEST(a_repartition_topic_may_lose_what_was_processed)
 }
 END_TEST
 
-/* Texts of topics with the longest names are cut to fit, never run over. */
-START_TEST(long_names_are_cut_to_fit)
+/* However long the names are, each text fits, tells them apart by their ends, and leaves room for what can
+ * be chosen. */
+START_TEST(long_names_give_way_to_the_choices)
 {
-    char name[250];
-    memset(name, 'x', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
-    topics[CHANGELOG].name = topics[CHANGELOG].of = name;
-    topics[CHANGELOG].owner = name;
-    topics[CHANGELOG].record = NULL;
-    for (size_t p = 0; p < 2; p++)
-        partitions[CHANGELOG][p].has_entry = false;
-    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    static char names[2][250];
+    for (int i = 0; i < 2; i++) {
+        memset(names[i], 'x', sizeof names[i] - 1);
+        names[i][sizeof names[i] - 2] = (char)('1' + i);
+    }
+    topics[CHANGELOG].name = names[0];
+    found.items = &(struct weir_start_difference){.what = (enum weir_start_what)_i,
+                                                  .topic = &topics[CHANGELOG],
+                                                  .topic_name = names[0],
+                                                  .of = names[1],
+                                                  .other = names[1],
+                                                  .partition = INT32_MAX,
+                                                  .a = INT64_MAX,
+                                                  .b = INT64_MAX,
+                                                  .a_epoch = INT32_MAX,
+                                                  .b_epoch = INT32_MAX};
+    found.count = 1;
+    int rc = weir_start_decide(&facts, &found, WEIR_ON_MISMATCH_REFUSE, &error);
+    if (rc == WEIR_START_GO_ON) return; /* a difference that is noted */
+    ck_assert_int_eq(rc, WEIR_MISMATCH);
+    (void)weir_error_wrap(&error, rc, "start job");
     ck_assert_uint_lt(strlen(error.text), WEIR_ERROR_TEXT_SIZE);
+    ck_assert_msg(strstr(error.text, "1'") != NULL || strstr(error.text, "2'") != NULL, "%s",
+                  error.text);
+    const char *choices = "starts empty what does not fit";
+    size_t size = strlen(error.text);
+    bool is_final = _i == WEIR_START_NOT_OURS || _i == WEIR_START_OWNED;
+    ck_assert_msg(is_final || strcmp(error.text + size - strlen(choices), choices) == 0, "%s",
+                  error.text);
+}
+END_TEST
+
+/* Where even that is too much, the text ends early. */
+START_TEST(a_text_never_runs_over)
+{
+    differ(WEIR_START_GONE);
+    ck_assert_int_eq(weir_start_compare(&facts, &found), 0);
     char small[16];
     weir_start_difference_text(&found.items[0], small, sizeof small);
-    ck_assert_str_eq(small, "topic 'xxxxxxxx");
+    ck_assert_str_eq(small, "topic 'store' i");
 }
 END_TEST
 
@@ -462,7 +491,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
     tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
     tcase_add_test(tests, a_repartition_topic_may_lose_what_was_processed);
-    tcase_add_test(tests, long_names_are_cut_to_fit);
+    tcase_add_loop_test(tests, long_names_give_way_to_the_choices, WEIR_START_COMMIT_GONE,
+                        WEIR_START_INPUT_TRIMMED + 1);
+    tcase_add_test(tests, a_text_never_runs_over);
     tcase_add_test(tests, records_of_an_application_go_round);
     suite_add_tcase(suite, tests);
 }
