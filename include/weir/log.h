@@ -168,7 +168,7 @@ WEIR_API int weir_producer_send(struct weir_producer *producer, const char *topi
                                 int32_t partition, const struct weir_record *record,
                                 void *record_context, struct weir_error *error);
 /** Send what is batched (see linger_ms) and run deliveries that are due, without waiting; how many
- * records have been delivered since the last call. */
+ * records have been delivered since the last call. WEIR_WRONG_THREAD while another thread is in a call. */
 WEIR_API int weir_producer_poll(struct weir_producer *producer);
 /** Wait until everything sent so far is acknowledged; the first delivery error since the last flush. */
 WEIR_API int weir_producer_flush(struct weir_producer *producer, struct weir_error *error);
@@ -210,7 +210,8 @@ WEIR_API int weir_consumer_assign_topic(struct weir_consumer *consumer, const ch
                                         int64_t position, struct weir_error *error);
 WEIR_API int weir_consumer_seek(struct weir_consumer *consumer, const char *topic,
                                 int32_t partition, int64_t position, struct weir_error *error);
-/** Next offset to be read; WEIR_NOT_FOUND if it is not assigned. */
+/** Next offset to be read; WEIR_NOT_FOUND if it is not assigned, WEIR_WRONG_THREAD while another thread is
+ * in a call. */
 WEIR_API int weir_consumer_position(const struct weir_consumer *consumer, const char *topic,
                                     int32_t partition, int64_t *offset_out);
 
