@@ -145,6 +145,22 @@ void place_close(struct place *place)
     if (place != NULL) place->ops->close(place);
 }
 
+int place_command_run(struct cli *cli, const struct cli_command *command, int argc, char **argv,
+                      const struct place_command *at_place)
+{
+    struct cli_operands operands;
+    struct place *place = NULL;
+    int exit_code;
+    if (cli_options_parse(command, argc, argv, at_place->values, &operands, &exit_code) != 0) {
+        return exit_code;
+    }
+    if (at_place->check != NULL) exit_code = at_place->check(command, at_place->values, &operands);
+    if (exit_code == CLI_OK) exit_code = place_open(cli, at_place->target, &place);
+    if (exit_code == CLI_OK) exit_code = at_place->work(cli, place, at_place->values, &operands);
+    place_close(place);
+    return exit_code;
+}
+
 static int say_unknown_topic(struct place *place, const char *topic, const struct place_topics *all)
 {
     struct weir_error error;

@@ -149,6 +149,20 @@ struct place {
 int place_open(struct cli *cli, const struct place_target *target, struct place **place_out);
 void place_close(struct place *place); /* NULL is fine */
 
+/** A command whose work is done at one place. */
+struct place_command {
+    void *values;                      /* with the defaults in it */
+    const struct place_target *target; /* within `values` */
+    /* Say what is wrong with the values, before anything is opened: the exit code. NULL: nothing can be. */
+    int (*check)(const struct cli_command *command, void *values,
+                 const struct cli_operands *operands);
+    int (*work)(struct cli *cli, struct place *place, const void *values,
+                const struct cli_operands *operands);
+};
+/** Read the command line, open the place, do the work and close it: the exit code. */
+int place_command_run(struct cli *cli, const struct cli_command *command, int argc, char **argv,
+                      const struct place_command *at_place);
+
 /** The two of them. A directory that is none yet is refused unless it may be made. */
 int place_embedded_open(struct cli *cli, const struct place_target *target,
                         struct place **place_out, struct weir_error *error);

@@ -11,6 +11,7 @@
 struct values {
     struct place_target target;
     bool is_quiet;
+    int32_t added; /* the second operand */
 };
 
 static const struct cli_option options[] = {
@@ -24,42 +25,48 @@ static const char details[] =
     "another partition from now on: a job that counts by key on this topic is refused after it,\n"
     "because its state lies by partition.\n";
 
-static int add(struct place *place, const struct values *values, const char *name, int32_t added)
+static int add(struct cli *cli, struct place *place, const void *of_command,
+               const struct cli_operands *operands)
 {
+    const struct values *values = of_command;
+    const char *name = operands->items[0];
+    (void)cli;
     struct weir_error error = {0};
     struct place_topic topic;
     int rc = place->ops->describe(place, NULL, name, false, &topic, &error);
     if (rc < 0) return place_say_failure(place, name, &error);
-    if (topic.partition_count > INT32_MAX - added) {
+    if (topic.partition_count > INT32_MAX - values->added) {
         return say_usage(cli_topic_add_partitions.name, "that many partitions cannot be");
     }
-    int32_t total = topic.partition_count + added;
+    int32_t total = topic.partition_count + values->added;
     rc = place->ops->add_partitions(place, name, total, &error);
     if (rc < 0) return place_say_failure(place, name, &error);
     if (!values->is_quiet) printf("topic '%s' has %d partitions now\n", name, (int)total);
     return say_flush();
 }
 
+static int check(const struct cli_command *command, void *of_command,
+                 const struct cli_operands *operands)
+{
+    struct values *values = of_command;
+    const char *text = operands->items[1];
+    char *end;
+    errno = 0;
+    long long added = strtoll(text, &end, 10);
+    if (*end != '\0' || errno != 0 || added < 1 || added > INT32_MAX) {
+        return say_usage(command->name, "'%s' partitions: a whole number from 1 on is wanted",
+                         text);
+    }
+    values->added = (int32_t)added;
+    return CLI_OK;
+}
+
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     struct values values = {0};
-    struct cli_operands operands;
-    struct place *place = NULL;
-    int exit_code;
-    char *end;
-    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
-        return exit_code;
-    }
-    errno = 0;
-    long long added = strtoll(operands.items[1], &end, 10);
-    if (*end != '\0' || errno != 0 || added < 1 || added > INT32_MAX) {
-        return say_usage(command->name, "'%s' partitions: a whole number from 1 on is wanted",
-                         operands.items[1]);
-    }
-    exit_code = place_open(cli, &values.target, &place);
-    if (exit_code == CLI_OK) exit_code = add(place, &values, operands.items[0], (int32_t)added);
-    place_close(place);
-    return exit_code;
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .check = check, .work = add};
+    return place_command_run(cli, command, argc, argv, &at_place);
 }
 
 const struct cli_command cli_topic_add_partitions = {

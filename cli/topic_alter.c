@@ -21,8 +21,12 @@ static const struct cli_option options[] = {
     PLACE_OPTIONS(struct values),
 };
 
-static int alter(struct place *place, const struct values *values, const char *name)
+static int alter(struct cli *cli, struct place *place, const void *of_command,
+                 const struct cli_operands *operands)
 {
+    const struct values *values = of_command;
+    const char *name = operands->items[0];
+    (void)cli;
     struct cli_configs configs;
     struct weir_error error = {0};
     int rc = cli_configs_parse(&values->configs, &configs, &error);
@@ -39,22 +43,21 @@ static int alter(struct place *place, const struct values *values, const char *n
     return say_flush();
 }
 
+static int check(const struct cli_command *command, void *of_command,
+                 const struct cli_operands *operands)
+{
+    const struct values *values = of_command;
+    (void)operands;
+    if (values->configs.count + values->resets.count > 0) return CLI_OK;
+    return say_usage(command->name, "topic alter needs what to change: -c key=value or -r key");
+}
+
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     struct values values = {0};
-    struct cli_operands operands;
-    struct place *place = NULL;
-    int exit_code;
-    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
-        return exit_code;
-    }
-    if (values.configs.count + values.resets.count == 0) {
-        return say_usage(command->name, "topic alter needs what to change: -c key=value or -r key");
-    }
-    exit_code = place_open(cli, &values.target, &place);
-    if (exit_code == CLI_OK) exit_code = alter(place, &values, operands.items[0]);
-    place_close(place);
-    return exit_code;
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .check = check, .work = alter};
+    return place_command_run(cli, command, argc, argv, &at_place);
 }
 
 const struct cli_command cli_topic_alter = {

@@ -35,8 +35,12 @@ static int say_exists(struct place *place, const char *name, const struct weir_e
                        name, place->option);
 }
 
-static int create(struct place *place, const struct values *values, const char *name)
+static int create(struct cli *cli, struct place *place, const void *of_command,
+                  const struct cli_operands *operands)
 {
+    const struct values *values = of_command;
+    const char *name = operands->items[0];
+    (void)cli;
     struct cli_configs configs;
     struct weir_error error = {0};
     int rc = cli_configs_parse(&values->configs, &configs, &error);
@@ -54,23 +58,22 @@ static int create(struct place *place, const struct values *values, const char *
     return say_flush();
 }
 
+static int check(const struct cli_command *command, void *of_command,
+                 const struct cli_operands *operands)
+{
+    const struct values *values = of_command;
+    (void)operands;
+    if (values->partitions >= 0 && values->partitions <= INT32_MAX) return CLI_OK;
+    return say_usage(command->name, "--partitions is %lld: at least 1",
+                     (long long)values->partitions);
+}
+
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     struct values values = {.target.makes_directory = true};
-    struct cli_operands operands;
-    struct place *place = NULL;
-    int exit_code;
-    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
-        return exit_code;
-    }
-    if (values.partitions < 0 || values.partitions > INT32_MAX) {
-        return say_usage(command->name, "--partitions is %lld: at least 1",
-                         (long long)values.partitions);
-    }
-    exit_code = place_open(cli, &values.target, &place);
-    if (exit_code == CLI_OK) exit_code = create(place, &values, operands.items[0]);
-    place_close(place);
-    return exit_code;
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .check = check, .work = create};
+    return place_command_run(cli, command, argc, argv, &at_place);
 }
 
 const struct cli_command cli_topic_create = {

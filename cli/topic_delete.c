@@ -15,27 +15,30 @@ static const struct cli_option options[] = {
     PLACE_OPTIONS(struct values),
 };
 
-static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+static int delete_all(struct cli *cli, struct place *place, const void *of_command,
+                      const struct cli_operands *operands)
 {
-    struct values values = {0};
-    struct cli_operands operands;
-    struct place *place = NULL;
+    const struct values *values = of_command;
     struct weir_error error = {0};
-    int exit_code;
-    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
-        return exit_code;
-    }
-    exit_code = place_open(cli, &values.target, &place);
-    for (size_t i = 0; exit_code == CLI_OK && i < operands.count; i++) {
-        const char *name = operands.items[i];
+    int exit_code = CLI_OK;
+    (void)cli;
+    for (size_t i = 0; exit_code == CLI_OK && i < operands->count; i++) {
+        const char *name = operands->items[i];
         if (place->ops->remove(place, name, &error) < 0) {
             exit_code = place_say_failure(place, name, &error);
-        } else if (!values.is_quiet) {
+        } else if (!values->is_quiet) {
             printf("deleted topic '%s'\n", name);
         }
     }
-    place_close(place);
     return exit_code != CLI_OK ? exit_code : say_flush();
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct values values = {0};
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .work = delete_all};
+    return place_command_run(cli, command, argc, argv, &at_place);
 }
 
 const struct cli_command cli_topic_delete = {

@@ -103,9 +103,11 @@ static void print_json(const struct place_topic *topic)
     (void)puts("]}");
 }
 
-static int describe(struct cli *cli, struct place *place, const struct values *values,
-                    const char *name)
+static int describe(struct cli *cli, struct place *place, const void *of_command,
+                    const struct cli_operands *operands)
 {
+    const struct values *values = of_command;
+    const char *name = operands->items[0];
     struct weir_error error = {0};
     struct weir_arena arena;
     struct place_topic topic;
@@ -126,16 +128,9 @@ static int describe(struct cli *cli, struct place *place, const struct values *v
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     struct values values = {0};
-    struct cli_operands operands;
-    struct place *place = NULL;
-    int exit_code;
-    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
-        return exit_code;
-    }
-    exit_code = place_open(cli, &values.target, &place);
-    if (exit_code == CLI_OK) exit_code = describe(cli, place, &values, operands.items[0]);
-    place_close(place);
-    return exit_code;
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .work = describe};
+    return place_command_run(cli, command, argc, argv, &at_place);
 }
 
 const struct cli_command cli_topic_describe = {

@@ -120,8 +120,11 @@ static int print_topics(struct cli *cli, struct place *place, const struct value
     return rc;
 }
 
-static int list(struct cli *cli, struct place *place, const struct values *values)
+static int list(struct cli *cli, struct place *place, const void *of_command,
+                const struct cli_operands *operands)
 {
+    const struct values *values = of_command;
+    (void)operands;
     struct weir_error error = {0};
     struct weir_arena arena;
     struct place_topics topics;
@@ -140,16 +143,9 @@ static int list(struct cli *cli, struct place *place, const struct values *value
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     struct values values = {0};
-    struct cli_operands operands;
-    struct place *place = NULL;
-    int exit_code;
-    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
-        return exit_code;
-    }
-    exit_code = place_open(cli, &values.target, &place);
-    if (exit_code == CLI_OK) exit_code = list(cli, place, &values);
-    place_close(place);
-    return exit_code;
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .work = list};
+    return place_command_run(cli, command, argc, argv, &at_place);
 }
 
 const struct cli_command cli_topic_list = {
