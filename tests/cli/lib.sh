@@ -34,3 +34,14 @@ refuses() {
     grep -qF -- "$text" err.txt || fail "'$*' does not say '$text': $(cat err.txt)"
     ! grep -q "runtime error\|AddressSanitizer" err.txt || fail "'$*': $(cat err.txt)"
 }
+
+# start [OPTION...]: a server on `data`, at `address`. A pipe tells when it is ready, and which port it got.
+start() {
+    mkfifo ready
+    "$weir" server -d data -l 127.0.0.1:0 "$@" >ready 2>server.txt &
+    server=$!
+    read -r line <ready || fail "the server did not start: $(cat server.txt)"
+    rm ready
+    address=$(sed 's/^listening on \([^,]*\),.*/\1/' <<<"$line")
+    export WEIR_BROKERS=$address
+}

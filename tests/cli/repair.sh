@@ -16,12 +16,7 @@ P
 }
 # A server, and the directory is its. Who asks before it has it may be in its way.
 serve() {
-    "$weir" server -d data -l 127.0.0.1:0 >server.log 2>&1 &
-    server=$!
-    for _ in $(seq 400); do
-        grep -q listening server.log && break
-        sleep 0.05
-    done
+    start
     refuses 1 "in use by process" "$weir" log repair data orders/0 --dry-run
 }
 segment=data/log/orders-0/00000000000000000000.log
@@ -86,7 +81,6 @@ gives "10" sh -c "echo more | '$weir' produce orders -d data -o '%o'"
 
 # the metadata's own log: a kill, a bit, and the way out that the error names
 serve
-address=$(sed -n 's/^listening on \([^,]*\),.*/\1/p' server.log)
 "$weir" topic create two -b "$address" -q
 "$weir" topic create three -b "$address" -q
 kill -KILL "$server"

@@ -4,14 +4,6 @@
 # usage: retention.sh WEIR
 . "$(dirname "$0")/lib.sh"
 
-start() {
-    mkfifo ready
-    "$weir" server -d data -l 127.0.0.1:0 "$@" >ready 2>server.txt &
-    server=$!
-    read -r line <ready || fail "the server did not start: $(cat server.txt)"
-    rm ready
-    export WEIR_BROKERS=$(sed 's/^listening on \([^,]*\),.*/\1/' <<<"$line")
-}
 stop() {
     kill -TERM "$server"
     wait "$server" || fail "the server ended with $?: $(cat server.txt)"

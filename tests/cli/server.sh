@@ -3,16 +3,6 @@
 # usage: server.sh WEIR
 . "$(dirname "$0")/lib.sh"
 
-# A pipe tells when the server is ready, and which port it got.
-start() {
-    mkfifo ready
-    "$weir" server -d data -l 127.0.0.1:0 "$@" >ready 2>server.txt &
-    server=$!
-    read -r line <ready || fail "the server did not start: $(cat server.txt)"
-    rm ready
-    address=$(sed 's/^listening on \([^,]*\),.*/\1/' <<<"$line")
-    export WEIR_BROKERS=$address
-}
 stop() {
     kill -TERM "$server"
     local rc=0

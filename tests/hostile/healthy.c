@@ -20,7 +20,8 @@ enum { VALUE_SIZE = 32, FETCH_BYTES = 1024 * 1024 };
 
 /* ---- what it asks ---------------------------------------------------------------------------- */
 
-void healthy_create_topic(struct hostile_server *server, const char *name, int32_t partitions)
+int16_t healthy_ask_topic(struct hostile_server *server, int peer, const char *name,
+                          int32_t partitions)
 {
     struct weir_wire_create_topics_request request;
     struct weir_wire_create_topics_response response;
@@ -29,10 +30,15 @@ void healthy_create_topic(struct hostile_server *server, const char *name, int32
     weir_wire_create_topics_request_init(&request);
     request.topics = &topic;
     request.topics_count = 1;
-    int peer = peer_open(server);
     peer_call(server, peer, PEER_EXCHANGE(create_topics, 5), &request, &response);
     ck_assert_uint_eq(response.topics_count, 1);
-    ck_assert_int_eq(response.topics[0].error_code, 0);
+    return response.topics[0].error_code;
+}
+
+void healthy_create_topic(struct hostile_server *server, const char *name, int32_t partitions)
+{
+    int peer = peer_open(server);
+    ck_assert_int_eq(healthy_ask_topic(server, peer, name, partitions), 0);
     peer_close(peer);
 }
 

@@ -25,6 +25,9 @@ void healthy_work(struct healthy *healthy, int rounds);
 void healthy_expect_calm(struct healthy *healthy, int64_t memory);
 void healthy_end(struct healthy *healthy);
 
+/** CreateTopics 5 of one topic, over a connection that is there: Kafka's number of the answer. */
+int16_t healthy_ask_topic(struct hostile_server *server, int peer, const char *name,
+                          int32_t partitions);
 /** A topic with partitions; the name outlives the server. */
 void healthy_create_topic(struct hostile_server *server, const char *name, int32_t partitions);
 int64_t healthy_log_end(struct hostile_server *server, const char *topic, int32_t partition);

@@ -4,8 +4,6 @@
 #include <sys/resource.h>
 
 #include "tests/hostile/healthy.h"
-#include "wire/generated/create_topics_request.h"
-#include "wire/generated/create_topics_response.h"
 
 enum { LIMIT = 100, CLIENTS = 40, BIG = 500000, NOT_LEADER = 6 };
 enum { STORAGE_ERROR = 56, TOPIC_ALREADY_EXISTS = 36 };
@@ -28,16 +26,7 @@ static bool is_retriable(int16_t number)
 
 static int16_t create(int peer, const char *name, int32_t partitions)
 {
-    struct weir_wire_create_topics_request request;
-    struct weir_wire_create_topics_response response;
-    struct weir_wire_create_topics_request_creatable_topic topic = {
-        .name = weir_text(name), .num_partitions = partitions, .replication_factor = 1};
-    weir_wire_create_topics_request_init(&request);
-    request.topics = &topic;
-    request.topics_count = 1;
-    peer_call(&server, peer, PEER_EXCHANGE(create_topics, 5), &request, &response);
-    ck_assert_uint_eq(response.topics_count, 1);
-    return response.topics[0].error_code;
+    return healthy_ask_topic(&server, peer, name, partitions);
 }
 
 /* Records of half a megabyte: 20 MB are five marks' worth, and each mark is a file that is opened. */
