@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/uuid.h"
 
 static int check_group(const char *group, struct weir_error *error)
 {
@@ -62,9 +63,8 @@ int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *erro
 
 static bool is_same_topic(struct weir_uuid committed, struct weir_uuid now)
 {
-    static const struct weir_uuid none = {{0}};
-    return memcmp(&committed, &none, sizeof none) == 0 || memcmp(&now, &none, sizeof none) == 0 ||
-           memcmp(&committed, &now, sizeof now) == 0;
+    return weir_uuid_is_zero(committed) || weir_uuid_is_zero(now) ||
+           weir_uuid_equal(committed, now);
 }
 
 int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,

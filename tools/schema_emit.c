@@ -53,7 +53,7 @@ const char *schema_differs_from_default(struct schema *schema, const struct fiel
     if (field->is_array) return schema_format(schema, "in->%s_count != 0", name);
     if (kind_is_bytes(field->kind)) return bytes_differ(schema, field);
     if (field->kind == KIND_UUID) {
-        return schema_format(schema, "!weir_uuid_is_zero(&in->%s)", name);
+        return schema_format(schema, "!weir_uuid_is_zero(in->%s)", name);
     }
     if (field->kind == KIND_STRUCT) {
         return schema_format(schema, "!is_default_%s(&in->%s)", field->structure->local_name, name);

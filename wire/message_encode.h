@@ -1,6 +1,7 @@
 #ifndef WEIR_WIRE_MESSAGE_ENCODE_H
 #define WEIR_WIRE_MESSAGE_ENCODE_H
 
+#include "base/uuid.h"
 #include "wire/message.h"
 
 /**
@@ -116,12 +117,6 @@ static inline void weir_encode_tag(struct weir_encoder *encoder, uint32_t tag, s
 static inline void weir_encode_no_tags(struct weir_encoder *encoder)
 {
     if (encoder->is_flexible) weir_encode_uvarint(encoder, 0);
-}
-
-static inline bool weir_uuid_is_zero(const struct weir_uuid *uuid)
-{
-    static const struct weir_uuid zero = {{0}};
-    return memcmp(uuid->bytes, zero.bytes, sizeof zero.bytes) == 0;
 }
 
 #endif

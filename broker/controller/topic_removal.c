@@ -329,21 +329,14 @@ int weir_topic_removal_check(const struct weir_controller *controller, struct we
 /* The id in the folder's durable mark. A shortage is among its errors. */
 static int read_marked_id(struct weir_broker *broker, const char *folder, struct weir_uuid *id_out)
 {
-    struct weir_log_path path = weir_log_path(folder, WEIR_DURABLE_MARK_NAME);
     struct weir_durable_mark mark;
-    struct weir_buffer bytes;
     struct weir_arena arena;
     weir_arena_init(&arena, &broker->budget, 0);
-    weir_buffer_init(&bytes, &broker->budget, 0);
-    int rc = weir_small_file_read(broker->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, NULL);
-    if (rc < 0) goto out;
-    rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), &broker->budget, &arena,
-                                  weir_mono_now(broker->env), &mark, NULL);
-    if (rc < 0) goto out;
-    *id_out = mark.topic_id;
-    weir_durable_mark_close(&mark);
-out:
-    weir_buffer_close(&bytes);
+    int rc = weir_durable_mark_read(broker->env, &broker->budget, folder, &arena, &mark, NULL);
+    if (rc == 0) {
+        *id_out = mark.topic_id;
+        weir_durable_mark_close(&mark);
+    }
     weir_arena_close(&arena);
     return rc;
 }

@@ -201,26 +201,19 @@ static int count_segment(void *context, const char *name, enum weir_file_kind ki
 static int check_owner(const struct directory *directory, const char *folder, const char *name,
                        const struct weir_topic_image *topic, int32_t partition)
 {
-    struct weir_log_path path = weir_log_path(folder, WEIR_DURABLE_MARK_NAME);
     struct weir_durable_mark mark;
-    struct weir_buffer bytes;
     struct weir_arena arena;
     int segment_count = 0;
     char text[128];
     weir_arena_init(&arena, directory->env->budget, 0);
-    weir_buffer_init(&bytes, directory->env->budget, 0);
     int rc =
-        weir_small_file_read(directory->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, NULL);
+        weir_durable_mark_read(directory->env, directory->env->budget, folder, &arena, &mark, NULL);
     bool is_assigned = !weir_uuid_is_zero(topic->partitions[partition].directory_id);
     if (rc == WEIR_NOT_FOUND && is_assigned) {
         (void)weir_list(directory->env, folder, count_segment, &segment_count, NULL);
         if (segment_count == 0) {
             find(directory, name, "the durable mark and the segments are missing");
         }
-    }
-    if (rc == 0) {
-        rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), directory->env->budget, &arena,
-                                      weir_mono_now(directory->env), &mark, NULL);
     }
     if (rc == 0 && !weir_uuid_equal(mark.topic_id, topic->id)) {
         find(directory, name, "the folder belongs to another topic id");
@@ -229,7 +222,6 @@ static int check_owner(const struct directory *directory, const char *folder, co
         find(directory, name, text);
     }
     if (rc == 0) weir_durable_mark_close(&mark);
-    weir_buffer_close(&bytes);
     weir_arena_close(&arena);
     return rc == WEIR_NO_MEMORY ? rc : 0;
 }

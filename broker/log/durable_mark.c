@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "broker/log/small_file.h"
 
 /* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
  * [20, size)  20 topic id  36 partition  40 start offset  48 end offset  56 leader epoch
@@ -194,6 +195,22 @@ int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget
     }
     *mark_out = mark;
     return 0;
+}
+
+int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, const char *directory,
+                           struct weir_arena *arena, struct weir_durable_mark *mark_out,
+                           struct weir_error *error)
+{
+    struct weir_log_path path = weir_log_path(directory, WEIR_DURABLE_MARK_NAME);
+    struct weir_buffer bytes;
+    weir_buffer_init(&bytes, budget, 0);
+    int rc = weir_small_file_read(env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, error);
+    if (rc == 0) {
+        rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), budget, arena, weir_mono_now(env),
+                                      mark_out, error);
+    }
+    weir_buffer_close(&bytes);
+    return rc;
 }
 
 void weir_durable_mark_close(struct weir_durable_mark *mark)

@@ -66,6 +66,10 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
 int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget,
                              struct weir_arena *arena, struct weir_mono now,
                              struct weir_durable_mark *mark_out, struct weir_error *error);
+/** The one in a partition's folder; `arena` as above. Also WEIR_NOT_FOUND, WEIR_TOO_LARGE, WEIR_IO. */
+int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, const char *directory,
+                           struct weir_arena *arena, struct weir_durable_mark *mark_out,
+                           struct weir_error *error);
 void weir_durable_mark_close(struct weir_durable_mark *mark);
 
 #endif

@@ -51,21 +51,12 @@ static void note_newest(const struct weir_durable_mark *mark, struct weir_log_gl
 static void read_newest(struct weir_env *env, struct weir_budget *budget, const char *path,
                         struct weir_log_glance *glance)
 {
-    struct weir_log_path file = weir_log_path(path, WEIR_DURABLE_MARK_NAME);
     struct weir_durable_mark mark = {0};
     struct weir_arena arena;
-    struct weir_buffer bytes;
     weir_arena_init(&arena, budget, 0);
-    weir_buffer_init(&bytes, budget, 0);
-    int rc = weir_small_file_read(env, file.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, NULL);
-    if (rc < 0) goto out;
-
-    rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), budget, &arena, weir_mono_now(env),
-                                  &mark, NULL);
+    int rc = weir_durable_mark_read(env, budget, path, &arena, &mark, NULL);
     if (rc == 0) note_newest(&mark, glance);
-out:
     weir_durable_mark_close(&mark);
-    weir_buffer_close(&bytes);
     weir_arena_close(&arena);
 }
 

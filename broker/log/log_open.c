@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "broker/log/boot_file.h"
 #include "broker/log/log_open_internal.h"
 #include "broker/log/partition_metadata.h"
@@ -75,16 +76,9 @@ no_memory:
 static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
-    struct weir_log_path path = weir_log_path(log->path, WEIR_DURABLE_MARK_NAME);
-    struct weir_buffer bytes;
-    weir_buffer_init(&bytes, log->budget, 0);
-    int rc = weir_small_file_read(log->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, error);
-    if (rc == 0) {
-        rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), log->budget, &opening->arena,
-                                      weir_mono_now(log->env), &opening->mark, error);
-        opening->has_mark = rc == 0;
-    }
-    weir_buffer_close(&bytes);
+    int rc = weir_durable_mark_read(log->env, log->budget, log->path, &opening->arena,
+                                    &opening->mark, error);
+    opening->has_mark = rc == 0;
     if (rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE) {
         opening->mark_is_damaged = true;
         (void)snprintf(opening->recovery.reason, sizeof opening->recovery.reason,
@@ -122,10 +116,9 @@ static int check_topic(struct weir_log_opening *opening, struct weir_error *erro
         if (error != NULL) *error = ignored;
         return rc;
     }
-    bool text_fits = rc == 0 && memcmp(&id, &log->topic_id, sizeof id) == 0;
-    bool is_other = opening->has_mark
-                        ? memcmp(&opening->mark.topic_id, &log->topic_id, sizeof id) != 0
-                        : rc == 0 && !text_fits;
+    bool text_fits = rc == 0 && weir_uuid_equal(id, log->topic_id);
+    bool is_other = opening->has_mark ? !weir_uuid_equal(opening->mark.topic_id, log->topic_id)
+                                      : rc == 0 && !text_fits;
     if (is_other) {
         return weir_error_set(error, WEIR_CORRUPT,
                               "the folder belongs to another topic id; put back the one that "

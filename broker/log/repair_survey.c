@@ -43,18 +43,10 @@ static struct survey_segment *segment_list(const struct survey *survey, size_t *
 static int read_mark(struct survey *survey, struct weir_error *error)
 {
     struct weir_repair *repair = survey->repair;
-    struct weir_log_path path = weir_log_path(repair->path, WEIR_DURABLE_MARK_NAME);
-    struct weir_buffer bytes;
     struct weir_error local = {0};
-    weir_buffer_init(&bytes, repair->budget, 0);
-    int rc =
-        weir_small_file_read(repair->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, &local);
-    if (rc == 0) {
-        rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), repair->budget, &survey->arena,
-                                      weir_mono_now(repair->env), &survey->mark, &local);
-        repair->has_mark = rc == 0;
-    }
-    weir_buffer_close(&bytes);
+    int rc = weir_durable_mark_read(repair->env, repair->budget, repair->path, &survey->arena,
+                                    &survey->mark, &local);
+    repair->has_mark = rc == 0;
     if (rc == WEIR_NOT_FOUND || rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE) return 0;
     if (rc < 0 && error != NULL) *error = local;
     return rc;

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "base/env/env.h"
-#include "weir/types.h"
+#include "base/uuid.h"
 
 /** Ids of topics, clusters and directories: random (version 4), in text as Kafka prints them. */
 enum { WEIR_UUID_TEXT_SIZE = 23 }; /* 22 of URL-safe base64, and a NUL */
@@ -15,16 +15,6 @@ struct weir_uuid weir_uuid_random(struct weir_env *env);
 const char *weir_uuid_print(struct weir_uuid id, char text[WEIR_UUID_TEXT_SIZE]);
 /** False unless `text` is 22 characters of URL-safe base64 with nothing behind. */
 bool weir_uuid_parse(struct weir_slice text, struct weir_uuid *id_out);
-
-static inline bool weir_uuid_equal(struct weir_uuid a, struct weir_uuid b)
-{
-    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
-}
-
-static inline bool weir_uuid_is_zero(struct weir_uuid id)
-{
-    return weir_uuid_equal(id, (struct weir_uuid){{0}});
-}
 
 static inline struct weir_slice weir_uuid_slice(const struct weir_uuid *id)
 {

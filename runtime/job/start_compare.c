@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/uuid.h"
 
 /* The comparison. What its findings mean stands in start_decide.c. */
 
@@ -189,7 +190,7 @@ bool weir_start_is_ours(const struct weir_start_topic *topic)
     const struct weir_own_topic *record = topic->record;
     if (!topic->exists) return false;
     bool is_recorded = record != NULL && record->phase != WEIR_OWN_TOPIC_MAKING &&
-                       weir_start_is_same_id(&record->id, &topic->id);
+                       weir_uuid_equal(record->id, topic->id);
     return is_recorded || is_named_by_commit(topic);
 }
 

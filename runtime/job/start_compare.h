@@ -1,8 +1,6 @@
 #ifndef WEIR_RUNTIME_JOB_START_COMPARE_H
 #define WEIR_RUNTIME_JOB_START_COMPARE_H
 
-#include <string.h>
-
 #include "runtime/job/application.h"
 #include "runtime/task/commit_metadata.h"
 #include "weir/streams.h"
@@ -168,10 +166,5 @@ enum weir_start_verdict {
 int weir_start_decide(const struct weir_start_facts *facts,
                       const struct weir_start_differences *found, enum weir_on_mismatch choice,
                       struct weir_error *error);
-
-static inline bool weir_start_is_same_id(const struct weir_uuid *a, const struct weir_uuid *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
 
 #endif

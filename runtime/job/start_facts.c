@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "runtime/job/start_internal.h"
 
 /* What the topology asks for, what is there and what the commit says, side by side. */
@@ -184,7 +185,7 @@ static int take_entry(struct weir_start *start, const struct weir_offset_entry *
     int rc = take_metadata(start, entry, partition, error);
     if (rc < 0) return rc;
     partition->has_processed = partition->metadata.partition_time_ms >= 0;
-    if (!weir_start_is_same_id(&entry->topic_id, &topic->id)) {
+    if (!weir_uuid_equal(entry->topic_id, topic->id)) {
         partition->is_other_topic = true;
         partition->metadata =
             (struct weir_commit_metadata){.partition_time_ms = -1, .end_offset = -1};
@@ -355,7 +356,7 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
     facts->is_records_cut =
         facts->has_commit &&
         (!facts->has_topic || start->reader.log_end < start->committed_topic_end ||
-         !weir_start_is_same_id(&described->topic_id, &start->committed_topic_id));
+         !weir_uuid_equal(described->topic_id, start->committed_topic_id));
     for (size_t t = 0; t < facts->topic_count; t++) {
         if (facts->topics[t].name == NULL) continue;
         facts->topics[t].record = weir_application_find(&start->records, facts->topics[t].name);

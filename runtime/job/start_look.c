@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "runtime/job/start_internal.h"
 
 /**
@@ -323,7 +324,7 @@ static void take_owner(struct weir_start *start)
     struct weir_start_topic *topic = &start->facts.topics[start->owner_topic];
     for (size_t i = 0; i < start->other.topic_count; i++) {
         const struct weir_own_topic *record = &start->other.topics[i];
-        if (weir_start_is_same_id(&record->id, &topic->id)) topic->owner = start->owner;
+        if (weir_uuid_equal(record->id, topic->id)) topic->owner = start->owner;
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "runtime/state/state_internal.h"
 
 /*
@@ -61,8 +62,8 @@ static void run_write_down(struct weir_work *work)
 static bool positions_equal(const struct weir_changelog_position *a,
                             const struct weir_changelog_position *b)
 {
-    return memcmp(&a->topic_id, &b->topic_id, sizeof a->topic_id) == 0 &&
-           a->leader_epoch == b->leader_epoch && a->offset == b->offset;
+    return weir_uuid_equal(a->topic_id, b->topic_id) && a->leader_epoch == b->leader_epoch &&
+           a->offset == b->offset;
 }
 
 /* Positions only go forward, so one that equals the last one written is no news. */

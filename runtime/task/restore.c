@@ -4,20 +4,16 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/uuid.h"
 
 enum { RESTORE_FETCH_SIZE = 4 << 20 };
-
-static bool is_same_topic(const struct weir_uuid *a, const struct weir_uuid *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
 
 /* Whether the store can go on from where it is. */
 static bool is_usable(const struct weir_changelog_position *position,
                       const struct weir_restore_source *source)
 {
     if (position->offset == 0) return true;
-    return is_same_topic(&position->topic_id, &source->topic_id) &&
+    return weir_uuid_equal(position->topic_id, source->topic_id) &&
            position->leader_epoch <= source->leader_epoch && position->offset <= source->end &&
            position->offset >= source->log_start;
 }
