@@ -223,6 +223,56 @@ START_TEST(one_family_keeps_a_batch_whole)
 }
 END_TEST
 
+enum { READ_COUNT = 800 };
+
+struct read_values {
+    int64_t values[READ_COUNT];
+    size_t count;
+};
+
+static int note_value(void *context, size_t index, struct weir_slice value)
+{
+    struct read_values *read = context;
+    ck_assert_uint_lt(index, READ_COUNT);
+    ck_assert_uint_eq(value.size, sizeof read->values[0]);
+    memcpy(&read->values[index], value.data, sizeof read->values[0]);
+    read->count++;
+    return 0;
+}
+
+/* Goal: each key that is there is found under its own index, once, however many are asked for. */
+START_TEST(a_read_of_any_size_finds_every_key)
+{
+    static const size_t sizes[] = {0, 1, 255, 256, 257, 512, 513, READ_COUNT};
+    char path[WEIR_TEST_PATH_SIZE];
+    int64_t numbers[READ_COUNT];
+    struct weir_slice keys[READ_COUNT];
+    struct weir_error error;
+    struct weir_env *env;
+    weir_test_directory(path);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &error), &error);
+    struct weir_backend backend = open_backend(env, path);
+    for (int64_t i = 0; i < READ_COUNT; i++) {
+        numbers[i] = i;
+        keys[i] = weir_slice((const uint8_t *)&numbers[i], sizeof numbers[i]);
+        const struct weir_backend_write write = {keys[i], keys[i]};
+        if (i % 5 != 4) ck_ok(backend.ops->write(backend.impl, &write, 1, &error), &error);
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct read_values read = {.count = 0};
+        memset(read.values, 0xff, sizeof read.values);
+        ck_ok(backend.ops->get_many(backend.impl, keys, sizes[i], note_value, &read, &error),
+              &error);
+        ck_assert_uint_eq(read.count, sizes[i] - sizes[i] / 5);
+        for (size_t at = 0; at < sizes[i]; at++) {
+            ck_assert_int_eq(read.values[at], at % 5 != 4 ? (int64_t)at : -1);
+        }
+    }
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+    weir_env_uv_free(env);
+}
+END_TEST
+
 /* ---- shortage ------------------------------------------------------------------------------------ */
 
 static void limit_descriptors(rlim_t count)
@@ -485,6 +535,7 @@ static void add(Suite *suite)
     TCase *trap = tcase_create("column families");
     tcase_add_loop_test(trap, two_column_families_without_a_log_tear_a_batch, 0, 2);
     tcase_add_test(trap, one_family_keeps_a_batch_whole);
+    tcase_add_test(trap, a_read_of_any_size_finds_every_key);
     tcase_add_test(trap, a_shortage_is_told_as_one);
     suite_add_tcase(suite, trap);
 

@@ -244,6 +244,40 @@ START_TEST(cleared_store_is_empty_whatever_its_size)
 }
 END_TEST
 
+/* Goal: a batch of any size reads each of its keys from a store that has none of them in memory: in
+ * order, those that are not there too, around the sizes at which keys are looked up and read together. */
+START_TEST(batch_of_any_size_reads_every_key)
+{
+    enum { COUNT = 1100 };
+    static const size_t sizes[] = {1, 31, 32, 33, 255, 256, 257, 511, 512, 513, COUNT};
+    static char texts[COUNT][24];
+    const struct weir_store_spec *const all[] = {&a, &b, &c};
+    struct weir_slice keys[COUNT], found[COUNT];
+    struct weir_error error;
+    struct house house;
+    house_open(&house);
+    enter(&house, all, 3);
+    for (size_t i = 0; i < COUNT; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "%zu", i);
+        keys[i] = weir_text(texts[i]);
+        if (i % 7 != 6) put(&house, 1, texts[i], texts[i]);
+    }
+    commit(&house);
+    leave(&house);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        enter(&house, all, 3);
+        ck_ok(weir_store_get_many(weir_state_store(house.state, 1), keys, sizes[i], found, NULL,
+                                  &error),
+              &error);
+        for (size_t at = 0; at < sizes[i]; at++) {
+            ck_assert(weir_slice_equal(found[at], at % 7 != 6 ? keys[at] : weir_null()));
+        }
+        leave(&house);
+    }
+    weir_sim_free(house.sim);
+}
+END_TEST
+
 /* Goal: a wiped folder is gone, and opens as new. */
 START_TEST(wiped_folder_opens_as_new)
 {
@@ -352,6 +386,7 @@ static void add(Suite *suite)
     tcase_add_test(topology, store_of_another_format_starts_anew);
     tcase_add_test(topology, cleared_store_is_empty_and_the_others_stay);
     tcase_add_loop_test(topology, cleared_store_is_empty_whatever_its_size, 0, 6);
+    tcase_add_test(topology, batch_of_any_size_reads_every_key);
     tcase_add_test(topology, wiped_folder_opens_as_new);
     suite_add_tcase(suite, topology);
 
