@@ -70,6 +70,7 @@ void weir_arena_reset(struct weir_arena *arena)
         POISON(block + 1, block->capacity);
     }
     arena->used = 0;
+    arena->resets++;
     arena->failed = false;
 }
 

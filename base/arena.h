@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/alloc.h"
 #include "weir/types.h"
@@ -20,6 +21,7 @@ struct weir_arena {
     struct weir_arena_block *first;   /* in order of use */
     struct weir_arena_block *current; /* where the next bytes come from */
     size_t used;                      /* bytes handed out since the last reset */
+    uint64_t resets;                  /* what is noted of an address holds until the next one */
     size_t block_size;                /* of the next block */
     bool failed;
 };

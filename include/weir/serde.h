@@ -21,8 +21,10 @@ extern "C" {
  * payment *` for a serde made of the fields of struct payment. A NULL pointer is null. Objects live
  * as long as the batch they came with; what must stay is copied.
  *
- * Objects carry no tag: a serde believes what it is given. One mistake it can tell, and refuses with
- * WEIR_SERDE: a text of weir_call_printf under a serde of 8-byte numbers or of a struct.
+ * A `const void *` does not say what it points to. Where a user's function hands an object over, it is
+ * held against the serde declared there, as far as its origin is known: parts of the record at hand, and
+ * what WEIR_NEW and the weir_call_… functions made. One of another kind is refused with WEIR_SERDE;
+ * docs/guide/serdes.md says what is seen and what cannot be.
  */
 struct weir_serde;
 
@@ -30,6 +32,9 @@ struct weir_serde;
 struct weir_scope;
 /** 16-aligned, zeroed; NULL when memory is out (the batch then fails as a whole, cleanly). */
 WEIR_API void *weir_scope_alloc(struct weir_scope *scope, size_t size);
+/** The same for one object of a `kind` (WEIR_KIND_OF its type): it is known for what it is. WEIR_NEW in
+ * user functions calls it. */
+WEIR_API void *weir_scope_new(struct weir_scope *scope, size_t size, int kind);
 
 /** What a serde is told besides the data: topic and side (schema ids are per subject). */
 struct weir_serde_call {
@@ -76,6 +81,78 @@ enum weir_field_kind {
     WEIR_FIELD_KIND_SLICE,    /* struct weir_slice: varint size + 1, bytes; 0 is null */
     WEIR_FIELD_KIND_STRUCT,   /* another declared struct, in place */
 };
+
+/**
+ * The kind of a C type, by which WEIR_NEW notes what it makes: WEIR_FIELD_KIND_INT32, _INT64, _DOUBLE or
+ * _SLICE; 0 for all others (structs, say), of which only the size is known.
+ */
+struct weir_any; /* typed.h: of whatever type */
+enum { WEIR_KIND_ANY = -1 };
+#ifdef __cplusplus
+extern "C++" {
+constexpr int weir_integer_kind(size_t size)
+{
+    return size == 8 ? WEIR_FIELD_KIND_INT64 : WEIR_FIELD_KIND_INT32;
+}
+constexpr int weir_kind_of(const void *)
+{
+    return 0;
+}
+constexpr int weir_kind_of(const struct weir_slice *)
+{
+    return WEIR_FIELD_KIND_SLICE;
+}
+constexpr int weir_kind_of(const struct weir_any *)
+{
+    return WEIR_KIND_ANY;
+}
+constexpr int weir_kind_of(const double *)
+{
+    return WEIR_FIELD_KIND_DOUBLE;
+}
+constexpr int weir_kind_of(const int *)
+{
+    return WEIR_FIELD_KIND_INT32;
+}
+constexpr int weir_kind_of(const unsigned *)
+{
+    return WEIR_FIELD_KIND_INT32;
+}
+constexpr int weir_kind_of(const long *)
+{
+    return weir_integer_kind(sizeof(long));
+}
+constexpr int weir_kind_of(const unsigned long *)
+{
+    return weir_integer_kind(sizeof(long));
+}
+constexpr int weir_kind_of(const long long *)
+{
+    return WEIR_FIELD_KIND_INT64;
+}
+constexpr int weir_kind_of(const unsigned long long *)
+{
+    return WEIR_FIELD_KIND_INT64;
+}
+}
+#define WEIR_KIND_OF(type) weir_kind_of(static_cast<const type *>(nullptr))
+#else
+#define WEIR_LONG_KIND_ (sizeof(long) == 8 ? WEIR_FIELD_KIND_INT64 : WEIR_FIELD_KIND_INT32)
+/* clang-format off */
+#define WEIR_KIND_OF(type)                                                                         \
+    ((int)_Generic((const type *)NULL,                                                             \
+                   const struct weir_slice *: WEIR_FIELD_KIND_SLICE,                               \
+                   const struct weir_any *: WEIR_KIND_ANY,                                         \
+                   const double *: WEIR_FIELD_KIND_DOUBLE,                                         \
+                   const int *: WEIR_FIELD_KIND_INT32,                                             \
+                   const unsigned *: WEIR_FIELD_KIND_INT32,                                        \
+                   const long *: WEIR_LONG_KIND_,                                                  \
+                   const unsigned long *: WEIR_LONG_KIND_,                                         \
+                   const long long *: WEIR_FIELD_KIND_INT64,                                       \
+                   const unsigned long long *: WEIR_FIELD_KIND_INT64,                              \
+                   default: 0))
+/* clang-format on */
+#endif
 
 struct weir_struct_type;
 

@@ -63,8 +63,17 @@ struct weir_call {
     struct weir_error *error;
 };
 
-/** Zeroed memory for a result; lives as long as the batch. */
-#define WEIR_NEW(call, type) ((type *)weir_scope_alloc((call)->scope, sizeof(type)))
+/** Zeroed memory for a result; lives as long as the batch. Handed over under a serde of another kind
+ * than `type`'s, or one of larger objects, it is refused. */
+#define WEIR_NEW(call, type)                                                                       \
+    ((type *)weir_scope_new((call)->scope, sizeof(type), WEIR_KIND_OF(type)))
+/** Results of the plain kinds: C converts the value, so an int is a good argument to all three. NULL
+ * only when memory is out. */
+WEIR_API const int32_t *weir_call_int32(struct weir_call *call, int32_t value);
+WEIR_API const int64_t *weir_call_int64(struct weir_call *call, int64_t value);
+WEIR_API const double *weir_call_double(struct weir_call *call, double value);
+/** A string or bytes object; what it points to is not copied. NULL for the null slice, too. */
+WEIR_API const struct weir_slice *weir_call_slice(struct weir_call *call, struct weir_slice value);
 /** A formatted text as a string object (never NULL unless memory is out). */
 WEIR_API const struct weir_slice *weir_call_printf(struct weir_call *call, const char *format, ...)
     WEIR_PRINTF(2, 3);
@@ -74,9 +83,10 @@ WEIR_API int weir_call_fail(struct weir_call *call, const char *format, ...) WEI
 /* All return a negative code to have the record handled as failed (weir_call_fail); a code that is
  * not the record's fault (WEIR_ACTION_RETRY, WEIR_ACTION_STOP) stops the job in any case.
  *
- * Results are pointers to objects of the output serde: new ones (WEIR_NEW, weir_call_printf), or
- * parts of the input. They are read after the function has returned: never the address of one of
- * its variables. NULL is null. */
+ * Results are pointers to objects of the output serde: new ones (weir_call_int64, weir_call_printf,
+ * WEIR_NEW), or parts of the input. One that is known to be of another kind fails the record with
+ * WEIR_SERDE. They are read after the function has
+ * returned: never the address of one of its variables. NULL is null. */
 typedef int (*weir_predicate_fn)(struct weir_call *call, const void *key, const void *value);
 typedef int (*weir_map_fn)(struct weir_call *call, const void *key, const void *value,
                            const void **key_out, const void **value_out);

@@ -15,7 +15,7 @@ static int serialize(struct weir_test *test, const char *topic, bool is_key,
 {
     *bytes_out = weir_null();
     if (object == NULL) return 0;
-    struct weir_scope scope = {&test->view};
+    struct weir_scope scope = {.arena = &test->view};
     struct weir_serde_call call = {
         .topic = topic, .is_key = is_key, .scope = &scope, .error = error};
     if (serde->serialize(serde, &call, &object, 1, bytes_out) == 1) return 0;

@@ -51,9 +51,19 @@ int to_text(struct weir_call *call, const void *, const void *value, const void 
     return 0;
 }
 
-int both(struct weir_call *, const void *key, const void *value, struct weir_emitter *emitter)
+static_assert(WEIR_KIND_OF(int32_t) == WEIR_FIELD_KIND_INT32, "as in C");
+static_assert(WEIR_KIND_OF(int64_t) == WEIR_FIELD_KIND_INT64, "as in C");
+static_assert(WEIR_KIND_OF(unsigned long long) == WEIR_FIELD_KIND_INT64, "as in C");
+static_assert(WEIR_KIND_OF(double) == WEIR_FIELD_KIND_DOUBLE, "as in C");
+static_assert(WEIR_KIND_OF(struct weir_slice) == WEIR_FIELD_KIND_SLICE, "as in C");
+static_assert(WEIR_KIND_OF(reading) == 0 && WEIR_KIND_OF(char) == 0, "as in C");
+
+int both(struct weir_call *call, const void *key, const void *value, struct weir_emitter *emitter)
 {
-    int rc = weir_emit(emitter, key, value);
+    reading *copy = WEIR_NEW(call, reading);
+    if (copy == nullptr) return WEIR_NO_MEMORY;
+    *copy = *as<reading>(value);
+    int rc = weir_emit(emitter, key, copy);
     return rc < 0 ? rc : weir_emit(emitter, key, value);
 }
 

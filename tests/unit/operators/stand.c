@@ -257,7 +257,7 @@ void stand_init(struct stand *stand, const struct weir_operator_ops *ops, const 
     stand->env = weir_sim_node(stand->sim, 0);
     weir_budget_init(&stand->budget, "stand", stand->env->heap, NULL, 0);
     weir_arena_init(&stand->arena, &stand->budget, 0);
-    stand->scope = (struct weir_scope){&stand->arena};
+    stand->scope = (struct weir_scope){.arena = &stand->arena};
     for (size_t i = 0; i < STAND_CHILDREN; i++) {
         stand->children[i].plan = &catcher_plan;
         stand->children[i].task = (struct weir_task *)stand;

@@ -167,7 +167,7 @@ START_TEST(a_text_given_to_another_serde_is_refused)
     weir_heap_init(&heap, false);
     weir_budget_init(&budget, "test", &heap, NULL, 0);
     weir_arena_init(&arena, &budget, 0);
-    struct weir_scope scope = {&arena};
+    struct weir_scope scope = {.arena = &arena};
     struct weir_call call = {.scope = &scope};
     const struct weir_serde *const others[] = {WEIR_INT64, WEIR_DOUBLE, &new_serde};
     for (int length = 0; length < 300; length += 37) {

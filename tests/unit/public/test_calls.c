@@ -353,6 +353,11 @@ static void refuse_within_functions(void)
     ck_assert_int_eq(weir_process_stream_time(NULL), -1);
     ck_assert_ptr_null(weir_process_store(NULL, "s"));
     ck_assert_ptr_null(weir_scope_alloc(NULL, 8));
+    ck_assert_ptr_null(weir_scope_new(NULL, 8, WEIR_KIND_OF(int64_t)));
+    ck_assert_ptr_null(weir_call_int32(NULL, 1));
+    ck_assert_ptr_null(weir_call_int64(NULL, 1));
+    ck_assert_ptr_null(weir_call_double(NULL, 1));
+    ck_assert_ptr_null(weir_call_slice(NULL, weir_text("x")));
     ck_assert_ptr_null(weir_call_printf(NULL, "x"));
     ck_assert_int_eq(weir_call_fail(NULL, "x"), WEIR_USER_FUNCTION);
     REFUSES_SAYING(weir_serialize(NULL, &number, bytes, sizeof bytes, &error), "weir_serialize");
