@@ -214,10 +214,15 @@ const struct weir_serde *weir_windowed_serde_make(struct weir_arena *arena,
 /** `serde` for a topology: windowed ones are copied into its arena, all others stay. */
 const struct weir_serde *weir_serde_move(struct weir_arena *arena, const struct weir_serde *serde);
 bool weir_serde_is_windowed(const struct weir_serde *serde);
-/** The serde of the plain key of a windowed one. */
+/** The serde of the plain key of a windowed one; NULL for all others. */
 const struct weir_serde *weir_windowed_serde_key(const struct weir_serde *serde);
+/** weir_serde_layout, and that of windowed keys. */
+const struct weir_struct_type *weir_serde_object_layout(const struct weir_serde *serde);
 /** The same bytes and objects, as far as can be told. */
 bool weir_serde_equal(const struct weir_serde *a, const struct weir_serde *b);
+/** False where `reader` surely misreads what `writer` wrote: plain values of another kind. Bytes read
+ * anything, declared structs may be versions of each other, and a user's own serde is not known. */
+bool weir_serde_may_read(const struct weir_serde *reader, const struct weir_serde *writer);
 
 /* ---- serde_format.c -------------------------------------------------------------------------- */
 

@@ -227,6 +227,23 @@ static void lower_parents(struct lowering *lowering, const struct weir_logical_n
     plan->parents = parents;
 }
 
+/* What comes in is what the parent forwards; two parents, of a merge, have equal serdes. */
+static struct weir_plan_layouts layouts_of(const struct weir_builder *builder,
+                                           const struct weir_logical_node *node)
+{
+    struct weir_plan_layouts layouts = {
+        .key = weir_serde_object_layout(node->key_serde),
+        .value = weir_serde_object_layout(node->value_serde),
+    };
+    if (node->parent_count > 0) {
+        const struct weir_logical_node *parent = builder->nodes[node->parents[0]];
+        layouts.key_in = weir_serde_object_layout(parent->key_serde);
+        layouts.value_in = weir_serde_object_layout(parent->value_serde);
+        layouts.window_in = weir_serde_object_layout(weir_windowed_serde_key(parent->key_serde));
+    }
+    return layouts;
+}
+
 static void lower_node(struct lowering *lowering, const struct weir_logical_node *node)
 {
     struct weir_topology *topology = lowering->topology;
@@ -246,6 +263,7 @@ static void lower_node(struct lowering *lowering, const struct weir_logical_node
         .topic = topic_of(lowering, node),
         .key_serde = weir_serde_move(lowering->arena, node->key_serde),
         .value_serde = weir_serde_move(lowering->arena, node->value_serde),
+        .layouts = layouts_of(lowering->builder, node),
     };
     /* A repartition goes by the whole key, as it does in Kafka Streams. */
     if (node->kind == WEIR_LOGICAL_SINK && node->repartition == NULL &&

@@ -1,9 +1,9 @@
 /* The key of a windowed table as bytes: the inner key's, then the window's start as 8 bytes,
  * big-endian. The end is not stored: it is the start and the size of the window. */
-#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "dsl/logical.h"
+#include "operators/objects.h"
 
 struct windowed {
     struct weir_serde serde; /* its context is this struct */
@@ -47,7 +47,7 @@ static int read_key(const struct windowed *windowed, struct weir_serde_call *cal
                               windowed->serde.name, call->topic, bytes->size);
     }
     /* The inner serde may point into its slice: it needs one that lives as long as the result. */
-    struct weir_slice *inner = weir_scope_alloc(call->scope, sizeof *inner);
+    struct weir_slice *inner = weir_scope_new(call->scope, sizeof *inner, WEIR_FIELD_KIND_SLICE);
     if (inner == NULL) return weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize a key");
     *inner = weir_slice(bytes->data, bytes->size - sizeof(int64_t));
     key->start_ms = (int64_t)weir_load_u64(bytes->data + inner->size);
@@ -103,9 +103,22 @@ bool weir_serde_is_windowed(const struct weir_serde *serde)
 
 const struct weir_serde *weir_windowed_serde_key(const struct weir_serde *serde)
 {
+    if (!weir_serde_is_windowed(serde)) return NULL;
     const struct windowed *windowed = serde->context;
-    weir_assert(weir_serde_is_windowed(serde));
     return windowed->key;
+}
+
+/* The first member is a pointer: of no kind that a field could have. */
+const struct weir_struct_type *weir_serde_object_layout(const struct weir_serde *serde)
+{
+    static const struct weir_field fields[] = {
+        WEIR_FIELD_(struct weir_windowed_key, key, (enum weir_field_kind)0),
+        WEIR_FIELD_INT64(struct weir_windowed_key, start_ms),
+        WEIR_FIELD_INT64(struct weir_windowed_key, end_ms),
+    };
+    static const struct weir_struct_type layout = {"windowed", sizeof(struct weir_windowed_key), 1,
+                                                   fields, 3};
+    return weir_serde_is_windowed(serde) ? &layout : weir_serde_layout(serde);
 }
 
 const struct weir_serde *weir_serde_move(struct weir_arena *arena, const struct weir_serde *serde)
@@ -129,6 +142,21 @@ bool weir_serde_equal(const struct weir_serde *a, const struct weir_serde *b)
     const struct windowed *left = a->context;
     const struct windowed *right = b->context;
     return left->size_ms == right->size_ms && weir_serde_equal(left->key, right->key);
+}
+
+bool weir_serde_may_read(const struct weir_serde *reader, const struct weir_serde *writer)
+{
+    const struct weir_struct_type *read = weir_serde_object_layout(reader);
+    const struct weir_struct_type *written = weir_serde_object_layout(writer);
+    const struct weir_struct_type *any = weir_serde_layout(WEIR_BYTES);
+    if (read == NULL || written == NULL || read == any || written == any) return true;
+    if (weir_serde_is_windowed(reader) && weir_serde_is_windowed(writer)) {
+        return weir_serde_may_read(weir_windowed_serde_key(reader),
+                                   weir_windowed_serde_key(writer));
+    }
+    bool are_structs =
+        reader->serialize == weir_struct_serialize && writer->serialize == weir_struct_serialize;
+    return read == written || are_structs;
 }
 
 const struct weir_serde *weir_windowed_serde(struct weir_builder *builder,

@@ -11,6 +11,7 @@
  * observed time is this operator's own and includes the row at hand.
  */
 #include "base/bytes.h"
+#include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
@@ -92,8 +93,9 @@ struct counted {
 struct fold {
     const void *object;
     struct weir_slice bytes;
-    bool is_forwarded;      /* the object is read after the next row's fold */
-    struct counted counted; /* a count that is not */
+    bool is_forwarded;               /* the object is read after the next row's fold */
+    struct counted counted;          /* a count that is not */
+    struct weir_object_check *check; /* of a reducer's result */
 };
 
 static int fold_count(struct weir_node *node, struct weir_slice old, struct fold *fold)
@@ -119,6 +121,10 @@ static int fold_reduce(struct weir_node *node, const struct weir_batch *batch, u
         int rc = weir_rows_object(node, config->value_serde, false, old, &aggregate);
         if (rc < 0) return rc;
         rc = config->reduce(&node->call, aggregate, batch->values[row], &fold->object);
+        if (rc < 0) return rc;
+        weir_object_check_row(fold->check, batch->keys[row], batch->values[row]);
+        weir_object_check_also_row(fold->check, aggregate);
+        rc = weir_object_check_value(fold->check, fold->object);
         if (rc < 0) return rc;
     }
     if (fold->object == NULL) return 0;
@@ -218,12 +224,15 @@ static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
                      struct weir_rows *updates)
 {
     const struct weir_aggregate_config *config = node->plan->config;
+    struct weir_object_check check;
+    weir_object_check_init(&check, node);
+    weir_object_check_also(&check, config->value_serde, "the aggregate");
     node->call.context = config->context;
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
         struct weir_store_entry *entry = entries[i];
         struct weir_slice old = weir_slice(entry->value, entry->value_size);
-        struct fold fold = {.is_forwarded = updates != NULL};
+        struct fold fold = {.is_forwarded = updates != NULL, .check = &check};
         weir_node_call_row(node, batch, row);
         int rc = fold_row(node, batch, row, old, &fold);
         if (rc == 0) {

@@ -2,6 +2,7 @@
  * keys of a batch are looked up together; rows without a match are dropped (inner) or joined with
  * null (left, which also keeps null keys). A null value has nothing to join and is dropped and
  * counted. */
+#include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 
@@ -74,6 +75,9 @@ static int join_rows(struct weir_node *node, const struct weir_batch *batch,
     const void **joined = weir_rows_column(node, batch, sizeof *joined);
     uint32_t *selection = weir_rows_selection(node, batch);
     if (joined == NULL || selection == NULL) return WEIR_NO_MEMORY;
+    struct weir_object_check check;
+    weir_object_check_init(&check, node);
+    weir_object_check_also(&check, config->table_value_serde, "the table's value");
     size_t kept = 0;
     node->call.context = config->context;
     for (size_t i = 0; i < batch->count; i++) {
@@ -83,6 +87,9 @@ static int join_rows(struct weir_node *node, const struct weir_batch *batch,
         weir_node_call_row(node, batch, row);
         int rc = config->join(&node->call, batch->keys[row], batch->values[row], table_values[i],
                               &joined[row]);
+        weir_object_check_row(&check, batch->keys[row], batch->values[row]);
+        weir_object_check_also_row(&check, table_values[i]);
+        if (rc >= 0) rc = weir_object_check_value(&check, joined[row]);
         if (rc < 0) {
             rc = weir_node_record_failed(node, batch, row, rc);
             if (rc < 0) return rc;

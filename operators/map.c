@@ -1,5 +1,6 @@
 /* map, mapValues and selectKey: new columns over the same rows. The bytes of what is new have to be
  * made again; the bytes of what stays go along. */
+#include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 
@@ -20,6 +21,8 @@ static int map_rows(struct weir_node *node, const struct weir_batch *batch,
     uint32_t *selection = weir_rows_selection(node, batch);
     if (weir_arena_failed(weir_node_arena(node))) return WEIR_NO_MEMORY;
 
+    struct weir_object_check check;
+    weir_object_check_init(&check, node);
     size_t kept = 0;
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
@@ -28,6 +31,9 @@ static int map_rows(struct weir_node *node, const struct weir_batch *batch,
         weir_node_call_row(node, batch, row);
         int rc = mapper->call(node->plan->config, &node->call, batch->keys[row], batch->values[row],
                               &key, &value);
+        weir_object_check_row(&check, batch->keys[row], batch->values[row]);
+        if (rc >= 0 && keys != NULL) rc = weir_object_check_key(&check, key);
+        if (rc >= 0 && values != NULL) rc = weir_object_check_value(&check, value);
         if (rc < 0) {
             rc = weir_node_record_failed(node, batch, row, rc);
             if (rc < 0) return rc;

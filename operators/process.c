@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 
@@ -23,6 +24,8 @@ struct weir_process {
     uint32_t row;                   /* the one at hand; process_values may forward no other key */
     bool is_opening;
     int rc; /* of a forward that went wrong further down */
+    struct weir_object_check check;
+    struct weir_error refusal; /* the first object of the wrong kind; its record, or timer, fails */
     punctuate_fn timers[PROCESS_TIMERS_MAX];
     size_t timer_count;
 };
@@ -32,7 +35,30 @@ struct weir_process {
 static void begin(struct weir_process *process)
 {
     weir_rows_init(&process->rows, weir_node_arena(process->node), false, false);
+    weir_object_check_init(&process->check, process->node);
+    process->refusal.code = 0;
     process->rc = 0;
+}
+
+/* What the user's function returned, or that it gave an object of the wrong kind and went on. */
+static int end_call(struct weir_process *process, int rc)
+{
+    if (process->refusal.code == 0) return rc;
+    if (rc >= 0) {
+        *process->node->call.error = process->refusal;
+        rc = process->refusal.code;
+    }
+    process->refusal.code = 0;
+    return rc;
+}
+
+/* An object that is handed over: the first wrong one is remembered. */
+static int check_object(struct weir_process *process, const struct weir_object_side *side,
+                        const void *object)
+{
+    int rc = weir_object_check_one(&process->check, side, object);
+    if (rc < 0 && process->refusal.code == 0) process->refusal = *process->check.error;
+    return rc;
 }
 
 static int call_user(struct weir_process *process, const struct weir_batch *batch, uint32_t row)
@@ -43,10 +69,11 @@ static int call_user(struct weir_process *process, const struct weir_batch *batc
     process->row = row;
     weir_node_call_row(node, batch, row);
     node->call.context = processor->context;
+    weir_object_check_row(&process->check, batch->keys[row], batch->values[row]);
     int rc = processor->process(process, process->user, &node->call, batch->keys[row],
                                 batch->values[row]);
     process->batch = NULL;
-    return rc;
+    return end_call(process, rc);
 }
 
 static int process_batch(struct weir_node *node, const struct weir_batch *batch)
@@ -78,6 +105,7 @@ static int fire(struct weir_node *node, void *context, int64_t time_ms)
     node->call.partition = -1;
     node->call.offset = -1;
     int rc = (*punctuate)(process, process->user, &node->call, time_ms);
+    rc = end_call(process, rc);
     if (process->rc < 0) return process->rc;
     if (process->rows.failed) return WEIR_NO_MEMORY;
     if (rc < 0) { /* as a record that fails: without key, value and place, of the timer's time */
@@ -112,6 +140,9 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
                               "; 0 or more is wanted, or -1 for that of the record at hand",
                               node->plan->name, timestamp_ms);
     }
+    int rc = check_object(process, &process->check.key, key);
+    if (rc == 0) rc = check_object(process, &process->check.value, value);
+    if (rc < 0) return rc;
     int64_t row = weir_rows_add(&process->rows);
     if (row < 0) return WEIR_NO_MEMORY;
     struct weir_rows *rows = &process->rows;
@@ -172,6 +203,16 @@ static int64_t store_index(const struct weir_process *process, const struct weir
                           process->node->plan->name);
 }
 
+/* Bytes of an object that was given as key or value of a store. */
+static int store_bytes(struct weir_process *process, const struct weir_serde *serde, bool is_key,
+                       const void *object, struct weir_slice *bytes_out)
+{
+    const struct weir_object_side side =
+        weir_object_side(weir_serde_layout(serde), is_key ? "store's key" : "store's value");
+    int rc = check_object(process, &side, object);
+    return rc < 0 ? rc : weir_node_serialize(process->node, serde, is_key, object, bytes_out);
+}
+
 int weir_store_get(struct weir_process *process, struct weir_store *store, const void *key,
                    const void **value_out)
 {
@@ -179,8 +220,7 @@ int weir_store_get(struct weir_process *process, struct weir_store *store, const
     if (index < 0) return (int)index;
     struct weir_slice key_bytes;
     struct weir_slice value;
-    int rc = weir_node_serialize(process->node, process->config->store_keys[index], true, key,
-                                 &key_bytes);
+    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
     if (rc == 0) {
         rc = weir_store_get_many(store, &key_bytes, 1, &value, NULL, process->node->call.error);
     }
@@ -197,10 +237,9 @@ int weir_store_put(struct weir_process *process, struct weir_store *store, const
     struct weir_node *node = process->node;
     struct weir_slice key_bytes;
     struct weir_slice value_bytes = weir_null();
-    int rc = weir_node_serialize(node, process->config->store_keys[index], true, key, &key_bytes);
+    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
     if (rc == 0 && value != NULL) {
-        rc = weir_node_serialize(node, process->config->store_values[index], false, value,
-                                 &value_bytes);
+        rc = store_bytes(process, process->config->store_values[index], false, value, &value_bytes);
     }
     if (rc < 0) return rc;
     struct weir_store_entry *entry;
@@ -241,10 +280,8 @@ int weir_store_range(struct weir_process *process, struct weir_store *store, con
     const struct weir_serde *serde = process->config->store_keys[index];
     struct weir_slice bounds[2] = {weir_null(), weir_null()};
     int rc = 0;
-    if (from != NULL) rc = weir_node_serialize(process->node, serde, true, from, &bounds[0]);
-    if (rc == 0 && to != NULL) {
-        rc = weir_node_serialize(process->node, serde, true, to, &bounds[1]);
-    }
+    if (from != NULL) rc = store_bytes(process, serde, true, from, &bounds[0]);
+    if (rc == 0 && to != NULL) rc = store_bytes(process, serde, true, to, &bounds[1]);
     if (rc < 0) return rc;
     struct walk walk = {process, index, each, context};
     return weir_store_scan(store, bounds[0], bounds[1], walk_entry, &walk,

@@ -129,7 +129,9 @@ int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, boo
     *object_out = NULL;
     if (bytes.data == NULL) return 0;
     struct weir_arena *arena = weir_node_arena(node);
-    struct weir_slice *copy = weir_arena_alloc(arena, sizeof *copy);
+    /* With a string's serde it is the object itself, and known for a slice wherever it goes. */
+    struct weir_slice *copy =
+        weir_scope_new(weir_node_scope(node), sizeof *copy, WEIR_FIELD_KIND_SLICE);
     if (copy == NULL) return WEIR_NO_MEMORY;
     *copy = weir_arena_copy(arena, bytes);
     if (copy->data == NULL) return WEIR_NO_MEMORY;

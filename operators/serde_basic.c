@@ -2,6 +2,7 @@
  * them; bytes and strings are what they are. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "operators/objects.h"
 #include "operators/serde_text.h"
 #include "weir/serde.h"
 
@@ -85,12 +86,20 @@ static size_t fixed_serialize(const struct weir_serde *serde, struct weir_serde_
     return count;
 }
 
+/* A single object is a store's, as a rule: what a processor looked up is known for what it is. */
+static void *new_values(const struct weir_serde *serde, struct weir_scope *scope, size_t count)
+{
+    const struct weir_struct_type *layout = weir_serde_layout(serde);
+    int kind = layout != NULL ? (int)layout->fields[0].kind : 0;
+    return weir_scope_new(scope, count * serde->object_size, kind);
+}
+
 static size_t fixed_deserialize(const struct weir_serde *serde, struct weir_serde_call *call,
                                 const struct weir_slice *bytes, size_t count,
                                 const void **objects_out)
 {
     size_t size = serde->object_size;
-    uint8_t *at = count > 0 ? weir_scope_alloc(call->scope, count * size) : NULL;
+    uint8_t *at = count > 0 ? new_values(serde, call->scope, count) : NULL;
     if (count > 0 && at == NULL) {
         (void)weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize %s", serde->name);
         return 0;
@@ -112,11 +121,26 @@ static size_t fixed_deserialize(const struct weir_serde *serde, struct weir_serd
     return count;
 }
 
+/* ---- the serdes: their context is the layout of their objects, one field (operators/objects.h) ---- */
+
+#define LAYOUT(label, type, kind_)                                                                 \
+    static const struct weir_field label##_field = {                                               \
+        .name = "", .kind = (kind_), .size = sizeof(type)};                                        \
+    static const struct weir_struct_type label##_layout = {                                        \
+        .name = "" #label, .size = sizeof(type), .fields = &label##_field, .field_count = 1}
+
+LAYOUT(bytes, struct weir_slice, WEIR_FIELD_KIND_SLICE);
+LAYOUT(string, struct weir_slice, WEIR_FIELD_KIND_SLICE);
+LAYOUT(int32, int32_t, WEIR_FIELD_KIND_INT32);
+LAYOUT(int64, int64_t, WEIR_FIELD_KIND_INT64);
+LAYOUT(double, double, WEIR_FIELD_KIND_DOUBLE);
+
 const struct weir_serde weir_serde_bytes = {
     .name = "bytes",
     .object_size = sizeof(struct weir_slice),
     .serialize = slice_serialize,
     .deserialize = slice_deserialize,
+    .context = &bytes_layout,
 };
 
 const struct weir_serde weir_serde_string = {
@@ -124,6 +148,7 @@ const struct weir_serde weir_serde_string = {
     .object_size = sizeof(struct weir_slice),
     .serialize = slice_serialize,
     .deserialize = slice_deserialize,
+    .context = &string_layout,
 };
 
 const struct weir_serde weir_serde_int32 = {
@@ -131,6 +156,7 @@ const struct weir_serde weir_serde_int32 = {
     .object_size = sizeof(int32_t),
     .serialize = fixed_serialize,
     .deserialize = fixed_deserialize,
+    .context = &int32_layout,
 };
 
 const struct weir_serde weir_serde_int64 = {
@@ -138,6 +164,7 @@ const struct weir_serde weir_serde_int64 = {
     .object_size = sizeof(int64_t),
     .serialize = fixed_serialize,
     .deserialize = fixed_deserialize,
+    .context = &int64_layout,
 };
 
 const struct weir_serde weir_serde_double = {
@@ -145,4 +172,5 @@ const struct weir_serde weir_serde_double = {
     .object_size = sizeof(double),
     .serialize = fixed_serialize,
     .deserialize = fixed_deserialize,
+    .context = &double_layout,
 };

@@ -35,6 +35,15 @@ struct weir_plan_topic {
     struct weir_plan_formats formats;
 };
 
+/** How objects lie in memory, as the serdes on both sides of a node say; NULL: not known. */
+struct weir_plan_layouts {
+    const struct weir_struct_type *key_in;
+    const struct weir_struct_type *value_in;
+    const struct weir_struct_type *window_in; /* of the plain key in a windowed one */
+    const struct weir_struct_type *key;
+    const struct weir_struct_type *value;
+};
+
 struct weir_plan_node {
     int32_t id;       /* index in weir_topology.nodes, in order of declaration: parents first */
     const char *name; /* KSTREAM-FILTER-0000000001 */
@@ -51,6 +60,7 @@ struct weir_plan_node {
     int32_t topic; /* sources and sinks: index in weir_topology.topics; else -1 */
     const struct weir_serde *key_serde; /* source: to read; sink: to write; else of the output */
     const struct weir_serde *value_serde;
+    struct weir_plan_layouts layouts;
     /* Sinks: bytes at the end of a key that the partitioner leaves out. A windowed key goes where
      * its inner key goes, so its start (8 bytes) does not count. */
     uint32_t unhashed_key_suffix;
