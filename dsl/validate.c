@@ -1,5 +1,5 @@
 /* What only shows when the whole graph is there: doubled names, missing serdes, stores that nobody
- * uses, topics read in two ways. What is wrong with one call was said by that call. */
+ * uses, topics read in two ways, or written in one and read in another. What is wrong with one call was said by that call. */
 #include <string.h>
 
 #include "base/error.h"
@@ -64,6 +64,40 @@ static int check_merged_sources(const struct weir_builder *builder, struct weir_
     return 0;
 }
 
+static int check_written_and_read(const struct weir_logical_node *sink,
+                                  const struct weir_logical_node *source, struct weir_error *error)
+{
+    bool is_key = !weir_serde_may_read(source->key_serde, sink->key_serde);
+    if (!is_key && weir_serde_may_read(source->value_serde, sink->value_serde)) return 0;
+    const struct weir_serde *writer = is_key ? sink->key_serde : sink->value_serde;
+    const struct weir_serde *reader = is_key ? source->key_serde : source->value_serde;
+    const struct weir_serde *written = weir_windowed_serde_key(writer);
+    const struct weir_serde *read = weir_windowed_serde_key(reader);
+    return FAIL(error,
+                "%s: topic '%s' is written with the %s serde %s%s%s, and %s reads it with %s%s%s: "
+                "read it as it is written, or as bytes",
+                sink->name, sink->topic, is_key ? "key" : "value", writer->name,
+                written != NULL ? " " : "", written != NULL ? written->name : "", source->name,
+                reader->name, read != NULL ? " " : "", read != NULL ? read->name : "");
+}
+
+/* A topic of the user's that goes out of the topology and comes in again. */
+static int check_written_sources(const struct weir_builder *builder, struct weir_error *error)
+{
+    for (size_t i = 0; i < builder->node_count; i++) {
+        const struct weir_logical_node *sink = builder->nodes[i];
+        if (sink->kind != WEIR_LOGICAL_SINK || sink->topic == NULL) continue;
+        for (size_t j = 0; j < builder->node_count; j++) {
+            const struct weir_logical_node *source = builder->nodes[j];
+            if (source->kind != WEIR_LOGICAL_SOURCE || source->topic == NULL) continue;
+            if (strcmp(source->topic, sink->topic) != 0) continue;
+            int rc = check_written_and_read(sink, source, error);
+            if (rc < 0) return rc;
+        }
+    }
+    return 0;
+}
+
 static bool is_used(const struct weir_builder *builder, int32_t store)
 {
     for (size_t i = 0; i < builder->node_count; i++) {
@@ -106,6 +140,7 @@ int weir_validate(struct weir_builder *builder, struct weir_error *error)
     if (rc == 0) rc = check_names(builder, error);
     if (rc == 0) rc = check_sinks(builder, error);
     if (rc == 0) rc = check_merged_sources(builder, error);
+    if (rc == 0) rc = check_written_sources(builder, error);
     if (rc == 0) rc = check_stores(builder, error);
     if (rc == 0) rc = check_splits(builder, error);
     return rc;

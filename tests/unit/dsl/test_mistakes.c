@@ -116,6 +116,59 @@ START_TEST(topic_read_with_two_serdes)
 }
 END_TEST
 
+/* "in" -> "between" with one pair of serdes, "between" -> "out" with another. */
+static struct weir_builder *write_and_read(const struct weir_serde *key,
+                                           const struct weir_serde *value,
+                                           const struct weir_serde *read_key,
+                                           const struct weir_serde *read_value)
+{
+    struct weir_builder *builder = weir_builder_new();
+    weir_to(weir_stream(builder, "in", key, value), "between");
+    weir_to(weir_stream(builder, "between", read_key, read_value), "out");
+    return builder;
+}
+
+START_TEST(topic_is_written_and_read_with_two_serdes)
+{
+    expect(write_and_read(WEIR_STRING, WEIR_INT64, WEIR_STRING, WEIR_STRING),
+           "KSTREAM-SINK-0000000001: topic 'between' is written with the value serde int64, and "
+           "KSTREAM-SOURCE-0000000002 reads it with string: read it as it is written, or as bytes");
+    expect(write_and_read(WEIR_DOUBLE, WEIR_INT64, WEIR_INT64, WEIR_INT64),
+           "KSTREAM-SINK-0000000001: topic 'between' is written with the key serde double, and "
+           "KSTREAM-SOURCE-0000000002 reads it with int64: read it as it is written, or as bytes");
+    expect_built(write_and_read(WEIR_STRING, WEIR_INT64, WEIR_STRING, WEIR_INT64));
+    expect_built(write_and_read(WEIR_STRING, WEIR_INT64, WEIR_BYTES, WEIR_BYTES));
+    expect_built(write_and_read(WEIR_BYTES, WEIR_BYTES, WEIR_INT32, WEIR_DOUBLE));
+}
+END_TEST
+
+static struct weir_builder *write_and_read_windowed(const struct weir_serde *key,
+                                                    const struct weir_serde *read_key)
+{
+    struct weir_builder *builder = weir_builder_new();
+    const struct weir_serde *windowed = weir_windowed_serde(builder, key, 10);
+    weir_to(weir_stream(builder, "in", windowed, WEIR_BYTES), "between");
+    (void)weir_table(builder, "between",
+                     read_key != NULL ? weir_windowed_serde(builder, read_key, 20) : WEIR_STRING,
+                     WEIR_BYTES, NULL);
+    return builder;
+}
+
+START_TEST(topic_of_windowed_keys_is_read_with_another_serde)
+{
+    expect(write_and_read_windowed(WEIR_STRING, WEIR_INT64),
+           "KSTREAM-SINK-0000000001: topic 'between' is written with the key serde windowed "
+           "string, and "
+           "KSTREAM-SOURCE-0000000003 reads it with windowed int64: read it as it is written, or "
+           "as bytes");
+    expect(write_and_read_windowed(WEIR_STRING, NULL),
+           "KSTREAM-SINK-0000000001: topic 'between' is written with the key serde windowed "
+           "string, and "
+           "KSTREAM-SOURCE-0000000003 reads it with string: read it as it is written, or as bytes");
+    expect_built(write_and_read_windowed(WEIR_STRING, WEIR_BYTES));
+}
+END_TEST
+
 START_TEST(joined_partition_counts_differ)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -648,6 +701,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, two_nodes_of_one_name);
     tcase_add_test(tests, two_repartitions_of_one_name);
     tcase_add_test(tests, topic_read_with_two_serdes);
+    tcase_add_test(tests, topic_is_written_and_read_with_two_serdes);
+    tcase_add_test(tests, topic_of_windowed_keys_is_read_with_another_serde);
     tcase_add_test(tests, joined_partition_counts_differ);
     tcase_add_test(tests, merged_partition_counts_differ);
     tcase_add_test(tests, source_without_key_serde);
