@@ -239,6 +239,10 @@ static struct weir_plan_layouts layouts_of(const struct weir_builder *builder,
         const struct weir_logical_node *parent = builder->nodes[node->parents[0]];
         layouts.key_in = weir_serde_object_layout(parent->key_serde);
         layouts.value_in = weir_serde_object_layout(parent->value_serde);
+        if (node->kind == WEIR_LOGICAL_JOIN) {
+            const struct weir_join_config *config = node->config;
+            layouts.other_in = weir_serde_object_layout(config->table_value_serde);
+        }
         layouts.window_in = weir_serde_object_layout(weir_windowed_serde_key(parent->key_serde));
     }
     return layouts;

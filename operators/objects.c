@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "weir/typed.h"
 
 const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde)
 {
@@ -216,4 +217,42 @@ int weir_object_check_closely(const struct weir_object_check *check,
                           "the %s that the function gave is %s, and its serde is %s (%zu bytes): "
                           "declare the serde of what is given, or give what %s takes",
                           side->what, origin, declared->name, declared->size, declared->name);
+}
+
+/* ---- functions that tell their types --------------------------------------------------------- */
+
+static bool type_fits(const struct weir_type *type, const struct weir_struct_type *layout)
+{
+    if (type->name == NULL || type->kind == WEIR_KIND_ANY || layout == NULL) return true;
+    if (is_plain(layout)) return type->kind == (int)layout->fields[0].kind;
+    return type->kind == 0 && type->size == layout->size;
+}
+
+int weir_call_check_types(struct weir_call *call, const struct weir_function_types *types)
+{
+    if (call == NULL || types == NULL) return WEIR_INVALID_ARGUMENT;
+    const struct weir_plan_layouts none = {0}; /* called by the user's own test, say */
+    const struct weir_plan_layouts *layouts = call->layouts != NULL ? call->layouts : &none;
+    const struct {
+        const struct weir_type *type;
+        const struct weir_struct_type *layout;
+        const char *what;
+    } sides[] = {
+        {&types->key, layouts->key_in, "takes a key"},
+        {&types->value, layouts->value_in, "takes a value"},
+        {&types->other, layouts->other_in, "takes a table's value"},
+        {&types->key_out, layouts->key, "gives a key"},
+        {&types->value_out, layouts->value, "gives a value"},
+    };
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        if (type_fits(sides[i].type, sides[i].layout)) continue;
+        return weir_error_set(
+            call->error, WEIR_SERDE,
+            "the function %s of type %s (%zu bytes), and the serde there is %s (%zu "
+            "bytes): declare the function or the serde otherwise",
+            sides[i].what, sides[i].type->name, sides[i].type->size, sides[i].layout->name,
+            sides[i].layout->size);
+    }
+    call->types = types;
+    return 0;
 }

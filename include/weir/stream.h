@@ -50,6 +50,8 @@ WEIR_API const char *weir_topology_describe(const struct weir_topology *topology
 
 /* ---- user functions -------------------------------------------------------------------------- */
 
+struct weir_function_types;
+
 /** What a user function is told about the record at hand, and where its results live. */
 struct weir_call {
     void *context; /* as given with the function */
@@ -61,6 +63,8 @@ struct weir_call {
     int64_t offset;
     struct weir_scope *scope;
     struct weir_error *error;
+    const void *layouts;                     /* the runtime's: of the objects in and out */
+    const struct weir_function_types *types; /* of the function that was found to fit (typed.h) */
 };
 
 /** Zeroed memory for a result; lives as long as the batch. Handed over under a serde of another kind
@@ -85,7 +89,7 @@ WEIR_API int weir_call_fail(struct weir_call *call, const char *format, ...) WEI
  *
  * Results are pointers to objects of the output serde: new ones (weir_call_int64, weir_call_printf,
  * WEIR_NEW), or parts of the input. One that is known to be of another kind fails the record with
- * WEIR_SERDE. They are read after the function has
+ * WEIR_SERDE; typed.h has the compiler check all of them. They are read after the function has
  * returned: never the address of one of its variables. NULL is null. */
 typedef int (*weir_predicate_fn)(struct weir_call *call, const void *key, const void *value);
 typedef int (*weir_map_fn)(struct weir_call *call, const void *key, const void *value,

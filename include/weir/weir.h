@@ -11,6 +11,7 @@
 #include "weir/stream.h"
 #include "weir/streams.h"
 #include "weir/test.h"
+#include "weir/typed.h"
 #include "weir/types.h"
 
 #endif

@@ -43,7 +43,8 @@ static void node_init(struct weir_task *task, struct weir_node *node,
         .call = {.partition = -1,
                  .offset = -1,
                  .scope = &task->scope,
-                 .error = &task->record_error},
+                 .error = &task->record_error,
+                 .layouts = &plan->layouts},
     };
     if (weir_arena_failed(memory)) return;
     for (size_t i = 0; i < plan->child_count; i++) {

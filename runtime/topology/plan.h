@@ -39,6 +39,7 @@ struct weir_plan_topic {
 struct weir_plan_layouts {
     const struct weir_struct_type *key_in;
     const struct weir_struct_type *value_in;
+    const struct weir_struct_type *other_in;  /* of a join's table */
     const struct weir_struct_type *window_in; /* of the plain key in a windowed one */
     const struct weir_struct_type *key;
     const struct weir_struct_type *value;

@@ -360,6 +360,7 @@ static void refuse_within_functions(void)
     ck_assert_ptr_null(weir_call_slice(NULL, weir_text("x")));
     ck_assert_ptr_null(weir_call_printf(NULL, "x"));
     ck_assert_int_eq(weir_call_fail(NULL, "x"), WEIR_USER_FUNCTION);
+    ck_assert_int_eq(weir_call_check_types(NULL, NULL), WEIR_INVALID_ARGUMENT);
     REFUSES_SAYING(weir_serialize(NULL, &number, bytes, sizeof bytes, &error), "weir_serialize");
     REFUSES_SAYING(weir_deserialize(NULL, (struct weir_slice){bytes, 8}, &number, &error),
                    "weir_deserialize");
