@@ -267,12 +267,29 @@ static void write_record(struct weir_streams *streams)
     send(streams);
 }
 
-void weir_commit_sealed(struct weir_streams *streams, struct weir_stream_thread *thread)
+static void take_input(struct weir_streams *streams, const struct weir_input_progress *input)
+{
+    struct weir_job_partition *partition =
+        weir_job_partition(streams, input->topic, input->partition);
+    weir_assert(partition != NULL && input->offset >= partition->committed);
+    partition->is_handed_in = true;
+    partition->sealed_offset = input->offset;
+    partition->sealed_epoch = input->leader_epoch;
+    partition->sealed_time_ms = input->partition_time_ms;
+    partition->sealed_marks = input->marks;
+    partition->sealed_mark_count = input->mark_count;
+}
+
+void weir_commit_handed_in(struct weir_streams *streams, const struct weir_thread_commit *handed)
 {
     struct weir_commit *commit = &streams->commit;
     weir_assert(commit->phase == WEIR_COMMIT_SEALING && commit->sealing > 0);
-    for (size_t i = 0; i < thread->end_count; i++) {
-        const struct weir_output_end *end = &thread->ends[i];
+    for (const struct weir_input_progress *input = handed->inputs; input != NULL;
+         input = input->next) {
+        take_input(streams, input);
+    }
+    for (size_t i = 0; i < handed->end_count; i++) {
+        const struct weir_output_end *end = &handed->ends[i];
         struct weir_job_partition *partition =
             weir_job_partition(streams, end->topic, end->partition);
         weir_assert(partition != NULL);
@@ -302,9 +319,9 @@ void weir_commit_step(struct weir_streams *streams, bool is_last)
     weir_commit_again(streams);
     if (commit->phase != WEIR_COMMIT_IDLE) return;
     struct weir_mono now = weir_mono_now(streams->env);
-    if (is_last || commit->is_wanted || (now.ns >= commit->due.ns && !streams->is_manual)) {
+    if (is_last || commit->is_wanted || (now.ns >= commit->due.ns && !streams->hand.is_manual)) {
         begin(streams, is_last);
         return;
     }
-    weir_actor_wake_at(streams->actor, streams->is_manual ? WEIR_MONO_NEVER : commit->due);
+    weir_actor_wake_at(streams->actor, streams->hand.is_manual ? WEIR_MONO_NEVER : commit->due);
 }

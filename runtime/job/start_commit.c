@@ -40,15 +40,14 @@ static int take_cuts(struct weir_start *start, struct weir_error *error)
 
 /* Where the job begins with one partition, and what a commit says of it until its task has
  * moved. */
-static int place(struct weir_start *start, const struct weir_start_topic *topic,
-                 const struct weir_start_partition *found, struct weir_job_partition *partition)
+static void place(const struct weir_start *start, const struct weir_start_topic *topic,
+                  const struct weir_start_partition *found, struct weir_job_partition *partition)
 {
     bool is_input = topic->role != WEIR_START_CHANGELOG;
     bool is_anew = start->is_rebuild || topic->is_emptied || !found->has_entry;
     partition->leader_epoch = found->leader_epoch;
     partition->log_start = found->log_start;
     partition->log_end = found->log_end;
-    partition->metadata = (struct weir_commit_metadata){.partition_time_ms = -1, .end_offset = -1};
     if (weir_start_is_internal(topic)) {
         partition->committed_end = is_anew ? found->log_start : found->committed_end;
         if (partition->committed_end < found->log_start) {
@@ -56,23 +55,31 @@ static int place(struct weir_start *start, const struct weir_start_topic *topic,
         }
         partition->next_end = partition->committed_end;
     }
-    if (!is_input) return 0;
+    if (!is_input) return;
     partition->committed = is_anew ? found->log_start : weir_start_input_position(found);
     partition->sealed_offset = partition->committed;
     partition->sealed_epoch = found->leader_epoch;
     partition->sealed_time_ms = -1;
-    if (is_anew || found->is_foreign_entry) return 0;
-    partition->metadata = found->metadata;
+    if (is_anew || found->is_foreign_entry) return;
     partition->sealed_time_ms = found->metadata.partition_time_ms;
-    size_t count = found->metadata.mark_count;
-    if (count == 0) return 0;
-    partition->sealed_marks =
-        weir_alloc(&start->streams->budget, count * sizeof *partition->sealed_marks);
-    if (partition->sealed_marks == NULL) return WEIR_NO_MEMORY;
-    memcpy(partition->sealed_marks, found->metadata.marks, count * sizeof *partition->sealed_marks);
-    partition->sealed_mark_count = count;
-    partition->sealed_mark_capacity = count;
-    return 0;
+    partition->sealed_marks = found->metadata.marks; /* in the job's memory */
+    partition->sealed_mark_count = found->metadata.mark_count;
+}
+
+/* The same, as its thread is told. */
+static struct weir_partition_origin origin_of(const struct weir_start_topic *topic,
+                                              const struct weir_job_partition *partition)
+{
+    int64_t processed = partition->committed >= 0 ? partition->committed : 0;
+    return (struct weir_partition_origin){
+        .leader_epoch = partition->leader_epoch,
+        .log_start = partition->log_start,
+        .position = partition->sealed_offset,
+        .partition_time_ms = partition->sealed_time_ms,
+        .end = weir_start_is_internal(topic) ? partition->committed_end : processed,
+        .marks = partition->sealed_marks,
+        .mark_count = partition->sealed_mark_count,
+    };
 }
 
 static int make_partitions(struct weir_start *start, size_t index)
@@ -85,16 +92,19 @@ static int make_partitions(struct weir_start *start, size_t index)
     size_t count = (size_t)topic->partition_count;
     struct weir_job_partition *partitions =
         weir_arena_alloc_zero(&streams->memory, count * sizeof *partitions);
-    if (partitions == NULL) return WEIR_NO_MEMORY;
+    struct weir_partition_origin *origins =
+        weir_arena_alloc_zero(&streams->memory, count * sizeof *origins);
+    if (partitions == NULL || origins == NULL) return WEIR_NO_MEMORY;
     streams->partitions[index] = partitions;
-    int rc = 0;
-    for (size_t p = 0; rc >= 0 && p < count; p++) {
+    streams->origins[index] = origins;
+    for (size_t p = 0; p < count; p++) {
         partitions[p].topic = index;
         partitions[p].partition = (int32_t)p;
         partitions[p].committed = -1;
-        rc = place(start, topic, &topic->partitions[p], &partitions[p]);
+        place(start, topic, &topic->partitions[p], &partitions[p]);
+        origins[p] = origin_of(topic, &partitions[p]);
     }
-    return rc;
+    return 0;
 }
 
 /* ---- tasks and threads ----------------------------------------------------------------------- */
@@ -108,16 +118,36 @@ static size_t total_tasks(const struct weir_streams *streams)
     return total;
 }
 
+static struct weir_stream_thread_options thread_options(struct weir_streams *streams)
+{
+    return (struct weir_stream_thread_options){
+        .env = streams->env,
+        .broker = streams->broker,
+        .budget = &streams->budget,
+        .batch_budget = &streams->log->budget,
+        .application_id = streams->options.application_id,
+        .state_path = streams->state_path,
+        .config = &streams->task_config,
+        .topic_count = streams->topic_count,
+        .origins = streams->origins,
+        .is_rebuilt = streams->is_rebuilt,
+        .hand = &streams->hand,
+        .listener = weir_job_thread_listener(streams),
+    };
+}
+
 static int make_threads(struct weir_streams *streams, size_t task_total, struct weir_error *error)
 {
     size_t wanted = (size_t)streams->options.num_stream_threads;
     size_t count = task_total < wanted ? task_total : wanted;
-    size_t capacity = count > 0 ? (task_total + count - 1) / count : 0;
+    struct weir_stream_thread_options options = thread_options(streams);
+    options.task_capacity = count > 0 ? (task_total + count - 1) / count : 0;
     streams->threads =
         weir_arena_alloc_zero(&streams->memory, (count + 1) * sizeof *streams->threads);
     if (streams->threads == NULL) return weir_start_no_memory(error);
     for (size_t i = 0; i < count; i++) {
-        int rc = weir_stream_thread_new(streams, i, capacity, &streams->threads[i], error);
+        options.index = i;
+        int rc = weir_stream_thread_new(&options, &streams->threads[i], error);
         if (rc < 0) return rc;
         streams->thread_count = i + 1;
     }
@@ -177,8 +207,8 @@ static int take_producers(struct weir_start *start, int64_t *ids, size_t *count_
             return weir_error_wrap(error, producer->request.rc, "take a producer id");
         }
         ids[i] = producer->producer_id;
-        weir_collector_set_producer(&streams->threads[i]->collector, producer->producer_id,
-                                    producer->producer_epoch);
+        weir_stream_thread_set_producer(streams->threads[i], producer->producer_id,
+                                        producer->producer_epoch);
         *count_out = i + 1;
     }
     return 0;

@@ -108,6 +108,8 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
     streams->topics = weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->topics);
     streams->partitions =
         weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->partitions);
+    streams->origins =
+        weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->origins);
     streams->task_counts =
         weir_arena_alloc_zero(memory, topology->subtopology_count * sizeof(int32_t));
     if (!weir_arena_failed(memory)) name_topics(streams);
@@ -186,8 +188,8 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
     weir_budget_init(&streams->budget, "streams", log->env->heap, log->env->budget, 0);
     weir_arena_init(&streams->memory, &streams->budget, 4096);
     take_options(streams, options);
-    streams->is_manual = hooks != NULL && hooks->is_manual;
-    streams->manual_wall_ms = hooks != NULL ? hooks->wall_ms : 0;
+    streams->hand.is_manual = hooks != NULL && hooks->is_manual;
+    streams->hand.wall_ms = hooks != NULL ? hooks->wall_ms : 0;
     weir_job_listen(streams);
     weir_commit_init(streams);
     return streams;
@@ -245,12 +247,6 @@ void weir_streams_free(struct weir_streams *streams)
     }
     if (streams->actor != NULL) atomic_fetch_sub(&streams->log->job_count, 1);
     weir_actor_stop(streams->actor);
-    for (size_t t = 0; streams->partitions != NULL && t < streams->topic_count; t++) {
-        for (int32_t p = 0;
-             streams->partitions[t] != NULL && p < streams->topics[t].partition_count; p++) {
-            weir_free(streams->partitions[t][p].sealed_marks);
-        }
-    }
     weir_start_free(streams);
     weir_commit_close(streams);
     weir_file_close(streams->lock);

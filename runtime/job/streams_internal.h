@@ -11,8 +11,9 @@
  * A job: an actor that starts it, commits for it and stops it, and its stream threads.
  *
  * Who writes what: everything here belongs to the job's actor, except the fields that say
- * otherwise. A thread and the job take turns by messages: what a thread hands in with `sealed`
- * stays as it is until the job answers `committed`.
+ * otherwise; no thread writes into it. What a thread has to know it is given when it is made
+ * (weir_stream_thread_options), what it hands in is its own struct weir_thread_commit, which stays
+ * as it is until the job answers `committed`.
  */
 
 /** One partition the job reads, writes as its own, or both (repartition). */
@@ -24,17 +25,15 @@ struct weir_job_partition {
     int64_t log_start;
     int64_t log_end;
     /* In the last commit. */
-    int64_t committed;                    /* input: next offset to process; -1: none yet */
-    int64_t committed_end;                /* internal: the end that the commit covers */
-    struct weir_commit_metadata metadata; /* of an input; as read at the start */
-    /* Handed in by the thread that owns the input, at its seal. */
+    int64_t committed;     /* input: next offset to process; -1: none yet */
+    int64_t committed_end; /* internal: the end that the commit covers */
+    /* As handed in last by the thread that owns the input; at first, as committed. */
     bool is_handed_in;
     int64_t sealed_offset;
     int32_t sealed_epoch; /* the partition's leader epoch when it was read so far */
     int64_t sealed_time_ms;
-    struct weir_node_mark *sealed_marks; /* grown by the thread, freed by the job */
+    const struct weir_node_mark *sealed_marks; /* the thread's, which writes them when it seals */
     size_t sealed_mark_count;
-    size_t sealed_mark_capacity;
     /* Of the commit at hand. */
     bool is_in_commit;
     int64_t next_end;
@@ -97,8 +96,9 @@ struct weir_streams {
     struct weir_job_topic *topics;
     size_t topic_count;
     struct weir_job_partition *
-        *partitions;      /* by topic, by partition; NULL: neither read nor ours */
-    int32_t *task_counts; /* by sub-topology */
+        *partitions; /* by topic, by partition; NULL: neither read nor ours */
+    struct weir_partition_origin **origins; /* the same, as the threads are told */
+    int32_t *task_counts;                   /* by sub-topology */
     struct weir_task_config task_config;
     struct weir_stream_thread **threads;
     size_t thread_count;
@@ -120,9 +120,7 @@ struct weir_streams {
     _Atomic bool is_finished; /* what weir_streams_close waits for */
 
     /* The test driver: commits and wall-clock time come by hand. */
-    bool is_manual;
-    int64_t manual_wall_ms;
-    bool is_paused;  /* fetch, but do not process */
+    struct weir_thread_hand hand;
     bool is_rebuilt; /* the start dropped all state */
 
     struct weir_counter commits;
@@ -176,12 +174,8 @@ enum { WEIR_STREAMS_MAGIC = 0x7374726d };
 int weir_job_run_once(void *impl);
 /** Have the job's own messages handled. */
 void weir_job_listen(struct weir_streams *streams);
-/* What threads say, handled on the job's actor. */
-void weir_job_on_restored(struct weir_message *message);
-void weir_job_on_sealed(struct weir_message *message);
-void weir_job_on_failed(struct weir_message *message);
-void weir_job_on_stopped(struct weir_message *message);
-void weir_job_on_wants_commit(struct weir_message *message);
+/** How the job hears what its threads say. */
+struct weir_thread_listener weir_job_thread_listener(struct weir_streams *streams);
 
 /* start.c: one step per turn, until the threads run. */
 int weir_start_new(struct weir_streams *streams, struct weir_error *error);
@@ -202,7 +196,7 @@ void weir_commit_step(struct weir_streams *streams, bool is_last);
 /** Send the commit again that failed for want of something, when it is due. */
 void weir_commit_again(struct weir_streams *streams);
 /** A thread has handed in. */
-void weir_commit_sealed(struct weir_streams *streams, struct weir_stream_thread *thread);
+void weir_commit_handed_in(struct weir_streams *streams, const struct weir_thread_commit *handed);
 
 /* drain.c */
 void weir_drain_step(struct weir_streams *streams);

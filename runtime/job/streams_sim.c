@@ -14,14 +14,14 @@ static void poke(struct weir_streams *streams)
 
 void weir_streams_set_wall(struct weir_streams *streams, int64_t wall_ms)
 {
-    streams->manual_wall_ms = wall_ms;
+    streams->hand.wall_ms = wall_ms;
     poke(streams);
 }
 
 void weir_streams_pause(struct weir_streams *streams, bool is_paused)
 {
-    if (streams->is_paused == is_paused) return;
-    streams->is_paused = is_paused;
+    if (streams->hand.is_paused == is_paused) return;
+    streams->hand.is_paused = is_paused;
     if (!is_paused) poke(streams);
 }
 

@@ -20,6 +20,7 @@ struct weir_output_slot {
     size_t topic;
     int32_t partition;
     int64_t end_offset;
+    int64_t given_end; /* as next_end gave it last; -1: never */
     int32_t next_sequence;
     bool is_known;     /* the log has a batch of this run: it takes none out of order any more */
     int32_t in_flight; /* sent and not answered */
@@ -84,6 +85,7 @@ static struct weir_output_slot *slot_new(struct weir_collector *collector, size_
     slot->topic = topic;
     slot->partition = partition;
     slot->end_offset = -1;
+    slot->given_end = -1;
     return slot;
 }
 
@@ -346,8 +348,19 @@ bool weir_collector_next_end(struct weir_collector *collector, struct weir_outpu
     if (slot == NULL) return false;
     collector->moved = slot->next_moved;
     slot->has_moved = false;
+    slot->given_end = slot->end_offset;
     *end_out = (struct weir_output_end){slot->topic, slot->partition, slot->end_offset};
     return true;
+}
+
+int64_t weir_collector_given_end(const struct weir_collector *collector, size_t topic,
+                                 int32_t partition)
+{
+    weir_assert(topic < collector->topic_count);
+    weir_assert(partition >= 0 && partition < collector->topics[topic].partition_count);
+    if (collector->slots == NULL || collector->slots[topic] == NULL) return -1;
+    const struct weir_output_slot *slot = collector->slots[topic][partition];
+    return slot != NULL ? slot->given_end : -1;
 }
 
 bool weir_collector_is_empty(const struct weir_collector *collector)

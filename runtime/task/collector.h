@@ -99,6 +99,9 @@ struct weir_output_end {
 };
 /** An internal partition whose end has moved since it was last given; false: no more. */
 bool weir_collector_next_end(struct weir_collector *collector, struct weir_output_end *end_out);
+/** The end of a partition as it was last given; -1: never. */
+int64_t weir_collector_given_end(const struct weir_collector *collector, size_t topic,
+                                 int32_t partition);
 /** True if nothing is being built and nothing waits to be sent. */
 bool weir_collector_is_empty(const struct weir_collector *collector);
 

@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/job/streams_internal.h"
 
 enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16 };
 
@@ -96,12 +95,12 @@ void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct we
     if (thread->error.code != (enum weir_code)rc) {
         (void)weir_error_set(&thread->error, (enum weir_code)rc, "%s", weir_code_text(rc));
     }
-    weir_actor_post(thread->streams->actor, &thread->failed.message);
+    weir_actor_post(thread->options.listener.actor, &thread->failed.message);
 }
 
 int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread)
 {
-    if (thread->streams->is_manual) return thread->streams->manual_wall_ms;
+    if (thread->options.hand->is_manual) return thread->options.hand->wall_ms;
     return weir_wall_now(thread->env).ms;
 }
 
@@ -110,7 +109,7 @@ int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread)
 static bool may_process(const struct weir_stream_thread *thread)
 {
     bool is_last_sealed = thread->is_finishing && thread->seal != WEIR_SEAL_ASKED;
-    return !is_last_sealed && !thread->streams->is_paused && !weir_thread_is_full(thread);
+    return !is_last_sealed && !thread->options.hand->is_paused && !weir_thread_is_full(thread);
 }
 
 static void ask_commit(struct weir_stream_thread *thread)
@@ -119,7 +118,7 @@ static void ask_commit(struct weir_stream_thread *thread)
     thread->has_asked_commit = true;
     /* One that the job has not taken yet asks for this one, too; it must not be posted twice. */
     if (atomic_exchange(&thread->is_asking_commit, true)) return;
-    weir_actor_post(thread->streams->actor, &thread->wants_commit.message);
+    weir_actor_post(thread->options.listener.actor, &thread->wants_commit.message);
 }
 
 static int run_task(struct weir_stream_thread *thread, struct weir_task *task, int64_t wall_ms)
@@ -183,7 +182,7 @@ static struct weir_mono timers_due(const struct weir_stream_thread *thread)
         int64_t wall_ms = thread->tasks[i].task->timers.next_wall_ms;
         if (wall_ms < next_ms) next_ms = wall_ms;
     }
-    if (next_ms == INT64_MAX || thread->streams->is_manual) return WEIR_MONO_NEVER;
+    if (next_ms == INT64_MAX || thread->options.hand->is_manual) return WEIR_MONO_NEVER;
     int64_t wait_ms = next_ms - weir_wall_now(thread->env).ms;
     return weir_mono_after_ms(weir_mono_now(thread->env), wait_ms > 0 ? wait_ms : 0);
 }
@@ -271,7 +270,7 @@ static int stop_step(struct weir_stream_thread *thread)
     }
     thread->task_count = 0; /* the slots are freed with the thread */
     thread->phase = WEIR_THREAD_STOPPED;
-    weir_actor_post(thread->streams->actor, &thread->stopped.message);
+    weir_actor_post(thread->options.listener.actor, &thread->stopped.message);
     return 0;
 }
 
@@ -314,7 +313,7 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread)
             const struct weir_task_input *input = &owned->task->inputs[i];
             bool is_read = input->log_end >= 0 && input->queue.fetch_offset >= input->log_end;
             bool is_taken = weir_input_queue_is_empty(&input->queue);
-            if (!is_read || (!is_taken && !thread->streams->is_paused)) return false;
+            if (!is_read || (!is_taken && !thread->options.hand->is_paused)) return false;
         }
     }
     return true;
@@ -328,12 +327,13 @@ static void note_init(struct weir_stream_thread *thread, struct weir_note *note,
     *note = (struct weir_note){.message = {.handle = handle}, .thread = thread};
 }
 
-int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t task_capacity,
+int weir_stream_thread_new(const struct weir_stream_thread_options *options,
                            struct weir_stream_thread **thread_out, struct weir_error *error)
 {
-    struct weir_stream_thread *thread = weir_alloc_zero(&streams->budget, sizeof *thread);
-    size_t size = (task_capacity + 1) * sizeof *thread->tasks;
-    struct weir_thread_task *tasks = weir_alloc_zero(&streams->budget, size);
+    weir_assert(options->hand != NULL && options->listener.actor != NULL);
+    struct weir_stream_thread *thread = weir_alloc_zero(options->budget, sizeof *thread);
+    size_t size = (options->task_capacity + 1) * sizeof *thread->tasks;
+    struct weir_thread_task *tasks = weir_alloc_zero(options->budget, size);
     if (thread == NULL || tasks == NULL) {
         weir_free(thread);
         weir_free(tasks);
@@ -341,15 +341,14 @@ int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t ta
     }
     *thread = (struct weir_stream_thread){
         .magic = THREAD_MAGIC,
-        .streams = streams,
-        .env = streams->env,
-        .index = index,
+        .options = *options,
+        .env = options->env,
         .tasks = tasks,
-        .task_capacity = task_capacity,
     };
-    weir_collector_init(&thread->collector, &streams->budget, &streams->log->budget,
-                        streams->topics, streams->topic_count);
-    thread->collector.may_skip = streams->task_config.on_production_error == WEIR_ON_ERROR_SKIP;
+    const struct weir_task_config *config = options->config;
+    weir_collector_init(&thread->collector, options->budget, options->batch_budget, config->topics,
+                        options->topic_count);
+    thread->collector.may_skip = config->on_production_error == WEIR_ON_ERROR_SKIP;
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
     note_init(thread, &thread->prepare, on_prepare);
@@ -357,32 +356,49 @@ int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t ta
     note_init(thread, &thread->committed, on_committed);
     note_init(thread, &thread->stop, on_stop);
     note_init(thread, &thread->poke, on_poke);
-    note_init(thread, &thread->restored, weir_job_on_restored);
-    note_init(thread, &thread->sealed, weir_job_on_sealed);
-    note_init(thread, &thread->failed, weir_job_on_failed);
-    note_init(thread, &thread->stopped, weir_job_on_stopped);
-    note_init(thread, &thread->wants_commit, weir_job_on_wants_commit);
+    const struct weir_thread_listener *listener = &options->listener;
+    note_init(thread, &thread->restored, listener->on_restored);
+    note_init(thread, &thread->handed_in, listener->on_handed_in);
+    note_init(thread, &thread->failed, listener->on_failed);
+    note_init(thread, &thread->stopped, listener->on_stopped);
+    note_init(thread, &thread->wants_commit, listener->on_wants_commit);
     *thread_out = thread;
     return 0;
 }
 
+const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_thread *thread,
+                                                       size_t topic, int32_t partition)
+{
+    const struct weir_stream_thread_options *options = &thread->options;
+    weir_assert(topic < options->topic_count);
+    if (options->origins[topic] == NULL) return NULL;
+    if (partition < 0 || partition >= options->config->topics[topic].partition_count) return NULL;
+    return &options->origins[topic][partition];
+}
+
 static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_task *owned)
 {
-    struct weir_streams *streams = thread->streams;
+    struct weir_budget *budget = thread->options.budget;
     struct weir_task *task = owned->task;
-    owned->fetches =
-        weir_alloc_zero(&streams->budget, (task->input_count + 1) * sizeof *owned->fetches);
+    owned->fetches = weir_alloc_zero(budget, (task->input_count + 1) * sizeof *owned->fetches);
     owned->restores =
-        weir_alloc_zero(&streams->budget, (task->plan->store_count + 1) * sizeof *owned->restores);
+        weir_alloc_zero(budget, (task->plan->store_count + 1) * sizeof *owned->restores);
     if (owned->fetches == NULL || owned->restores == NULL) return WEIR_NO_MEMORY;
+    owned->input_count = task->input_count;
     for (size_t i = 0; i < task->input_count; i++) {
-        struct weir_job_partition *partition =
-            weir_job_partition(streams, task->inputs[i].topic, task->inputs[i].source.partition);
-        weir_assert(partition != NULL);
+        struct weir_task_input *input = &task->inputs[i];
+        const int32_t number = input->source.partition;
+        const struct weir_partition_origin *origin =
+            weir_thread_origin(thread, input->topic, number);
+        weir_assert(origin != NULL);
         owned->fetches[i] = (struct weir_input_fetch){
-            .thread = thread, .input = &task->inputs[i], .partition = partition};
-        weir_task_set_input(task, i, partition->sealed_offset, partition->sealed_time_ms);
-        task->inputs[i].leader_epoch = partition->leader_epoch;
+            .thread = thread,
+            .input = input,
+            .origin = origin,
+            .progress = {.topic = input->topic, .partition = number, .offset = origin->position},
+        };
+        weir_task_set_input(task, i, origin->position, origin->partition_time_ms);
+        input->leader_epoch = origin->leader_epoch;
     }
     return 0;
 }
@@ -390,13 +406,15 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
 int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopology,
                            int32_t partition, struct weir_error *error)
 {
-    struct weir_streams *streams = thread->streams;
+    weir_assert(thread->phase == WEIR_THREAD_CREATED && thread->actor == NULL);
+    weir_assert(thread->task_count < thread->options.task_capacity);
+    const struct weir_stream_thread_options *options = &thread->options;
     struct weir_thread_task *owned = &thread->tasks[thread->task_count];
     int rc = weir_task_new(
         &(struct weir_task_options){
-            .config = &streams->task_config,
-            .env = streams->env,
-            .budget = &streams->budget,
+            .config = options->config,
+            .env = options->env,
+            .budget = options->budget,
             .collector = &thread->collector,
             .metrics = &thread->metrics,
             .subtopology = subtopology,
@@ -411,10 +429,17 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
     return 0;
 }
 
+void weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t producer_id,
+                                     int16_t producer_epoch)
+{
+    weir_assert(thread->phase == WEIR_THREAD_CREATED && thread->actor == NULL);
+    weir_collector_set_producer(&thread->collector, producer_id, producer_epoch);
+}
+
 int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_error *error)
 {
     char name[32];
-    (void)snprintf(name, sizeof name, "stream-%zu", thread->index); /* cut to fit */
+    (void)snprintf(name, sizeof name, "stream-%zu", thread->options.index); /* cut to fit */
     int rc = weir_actor_start(
         thread->env,
         &(struct weir_actor_options){.name = name, .run_once = thread_run_once, .impl = thread},
@@ -425,18 +450,26 @@ int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_erro
     return 0;
 }
 
+static void owned_free(struct weir_thread_task *owned)
+{
+    for (size_t i = 0; owned->fetches != NULL && i < owned->input_count; i++) {
+        weir_free(owned->fetches[i].progress.marks);
+    }
+    weir_task_free(owned->task);
+    weir_free(owned->fetches);
+    weir_free(owned->restores);
+}
+
 void weir_stream_thread_free(struct weir_stream_thread *thread)
 {
     if (thread == NULL) return;
     weir_assert(thread->magic == THREAD_MAGIC);
     weir_actor_stop(thread->actor);
-    for (size_t i = 0; i < thread->task_capacity; i++) {
-        weir_task_free(thread->tasks[i].task);
-        weir_free(thread->tasks[i].fetches);
-        weir_free(thread->tasks[i].restores);
+    for (size_t i = 0; i < thread->options.task_capacity; i++) {
+        owned_free(&thread->tasks[i]);
     }
     weir_collector_close(&thread->collector);
-    weir_free(thread->ends);
+    weir_free(thread->commit.ends);
     weir_free(thread->tasks);
     weir_free(thread);
 }

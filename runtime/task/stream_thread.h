@@ -21,9 +21,86 @@
  * Never blocks, except on reads inside stores. Prefetch is bounded: one fetch under way per input,
  * none while enough is buffered; processing stops while too much output is unacknowledged.
  */
-struct weir_streams;
-struct weir_job_partition;
 struct weir_stream_thread;
+
+/* ---- what a thread is given ------------------------------------------------------------------- */
+
+/** Where a partition stood when the threads were made: what the last commit says of it, and what its
+ * log had then. Immutable. */
+struct weir_partition_origin {
+    int32_t leader_epoch;
+    int64_t log_start;
+    int64_t position;                   /* of an input: next offset to process */
+    int64_t partition_time_ms;          /* of an input; -1: none */
+    int64_t end;                        /* up to here the commit covers what a store is made of */
+    const struct weir_node_mark *marks; /* of the nodes of the task whose first input it is */
+    size_t mark_count;
+};
+
+/** The test driver's hand on all threads of a job; zero: there is none. Written between events of the
+ * simulator, by the driver only. */
+struct weir_thread_hand {
+    bool is_manual;  /* wall-clock time comes by hand */
+    int64_t wall_ms; /* that time */
+    bool is_paused;  /* fetch, but do not process */
+};
+
+/** Who hears of the thread, and how: each message is a weir_note, handled on `actor`. */
+struct weir_thread_listener {
+    struct weir_actor *actor;
+    void *context; /* the listener's own; the thread never looks at it */
+    void (*on_restored)(struct weir_message *message);  /* ready to run */
+    void (*on_handed_in)(struct weir_message *message); /* `thread->commit` may be read */
+    void (*on_failed)(struct weir_message *message);    /* `thread->error` says why */
+    void (*on_stopped)(struct weir_message *message);   /* the last message */
+    void (*on_wants_commit)(struct weir_message *message);
+};
+
+/** All that a thread knows of its job. What is pointed to outlives the thread and stays as it is from
+ * weir_stream_thread_start on, but for the hand. */
+struct weir_stream_thread_options {
+    size_t index;
+    size_t task_capacity; /* so many tasks will be added at most */
+    struct weir_env *env;
+    struct weir_broker *broker;
+    struct weir_budget *budget;
+    struct weir_budget *batch_budget; /* of what is sent: the log may keep it beyond the job */
+    const char *application_id;
+    const char *state_path;                /* of the job; tasks have folders in it */
+    const struct weir_task_config *config; /* with the table of topics */
+    size_t topic_count;                    /* of that table */
+    struct weir_partition_origin *const
+        *origins;                         /* by topic, by partition; NULL: neither read nor ours */
+    bool is_rebuilt;                      /* the start dropped all state */
+    const struct weir_thread_hand *hand;  /* not NULL */
+    struct weir_thread_listener listener; /* its actor runs before the thread starts */
+};
+
+/* ---- what a thread hands in ------------------------------------------------------------------- */
+
+/** How far an input is, as the commit will say it. */
+struct weir_input_progress {
+    struct weir_input_progress *next; /* in the thread's commit */
+    size_t topic;
+    int32_t partition;
+    int64_t offset;       /* next to process */
+    int32_t leader_epoch; /* the partition's when it was read so far */
+    int64_t partition_time_ms;
+    struct weir_node_mark *marks; /* the task's times that are state; with its first input */
+    size_t mark_count;
+    size_t mark_capacity;
+};
+
+/** What a thread's tasks have sealed. The thread writes it between `prepare` and the note that it has
+ * handed in; from there until the next `prepare` it stays as it is, for anybody to read. */
+struct weir_thread_commit {
+    struct weir_input_progress *inputs; /* of the tasks that had something to commit */
+    struct weir_output_end *ends;       /* of internal partitions, those that have moved */
+    size_t end_count;
+    size_t end_capacity;
+};
+
+/* ---- the thread ------------------------------------------------------------------------------- */
 
 enum weir_thread_phase {
     WEIR_THREAD_CREATED,
@@ -41,7 +118,8 @@ struct weir_input_fetch {
     struct weir_fetch_request fetch; /* first */
     struct weir_stream_thread *thread;
     struct weir_task_input *input;
-    struct weir_job_partition *partition;
+    const struct weir_partition_origin *origin;
+    struct weir_input_progress progress; /* as handed in last; at first, as committed */
     struct weir_backoff backoff;
     bool is_outstanding;
 };
@@ -49,7 +127,8 @@ struct weir_input_fetch {
 struct weir_thread_task {
     struct weir_task *task;
     struct weir_input_fetch *fetches; /* one per input */
-    struct weir_restore *restores;    /* one per store with a changelog */
+    size_t input_count;
+    struct weir_restore *restores; /* one per store with a changelog */
     size_t restore_count;
     bool is_sealed; /* part of the commit under way */
 };
@@ -62,14 +141,12 @@ struct weir_note {
 
 struct weir_stream_thread {
     uint32_t magic;
-    struct weir_streams *streams;
-    struct weir_env *env;
+    struct weir_stream_thread_options options;
+    struct weir_env *env; /* options.env */
     struct weir_actor *actor;
-    size_t index;
     enum weir_thread_phase phase;
     struct weir_thread_task *tasks;
     size_t task_count;
-    size_t task_capacity;
     size_t task_total; /* as it started with */
     size_t next_task;  /* to be opened, or first to run in the next turn */
     struct weir_collector collector;
@@ -84,12 +161,10 @@ struct weir_stream_thread {
     struct weir_backoff send_backoff;
 
     enum weir_seal_phase seal;
-    bool is_held;                 /* outputs wait for `release` */
-    bool is_last_prepare;         /* told with `prepare` */
-    bool is_finishing;            /* the seal at hand is the last: process no more */
-    struct weir_output_end *ends; /* handed in */
-    size_t end_count;
-    size_t end_capacity;
+    bool is_held;         /* outputs wait for `release` */
+    bool is_last_prepare; /* told with `prepare` */
+    bool is_finishing;    /* the seal at hand is the last: process no more */
+    struct weir_thread_commit commit;
 
     bool stop_asked;
     bool stop_clean;
@@ -110,7 +185,7 @@ struct weir_stream_thread {
     struct weir_note poke; /* only a turn; simulator */
     /* To the job. */
     struct weir_note restored;
-    struct weir_note sealed;
+    struct weir_note handed_in;
     struct weir_note failed;
     struct weir_note stopped;
     struct weir_note wants_commit;
@@ -121,17 +196,21 @@ struct weir_stream_thread {
     struct weir_counter cache_bytes;
 };
 
-/** With no task yet and no actor; `task_count` tasks will be added. */
-int weir_stream_thread_new(struct weir_streams *streams, size_t index, size_t task_capacity,
+/** With no task yet and no actor. WEIR_NO_MEMORY. Thread: the listener's actor, as for all up to
+ * weir_stream_thread_stop. */
+int weir_stream_thread_new(const struct weir_stream_thread_options *options,
                            struct weir_stream_thread **thread_out, struct weir_error *error);
-/** Positions come from the job's partitions. Before the start. */
+/** It goes on where `options->origins` say. Before the start. WEIR_NO_MEMORY. */
 int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopology,
                            int32_t partition, struct weir_error *error);
+/** What the thread writes carries this producer. Before the start. */
+void weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t producer_id,
+                                     int16_t producer_epoch);
 int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_error *error);
 /** Stop the actor and free. Only when stopped, or never started. */
 void weir_stream_thread_free(struct weir_stream_thread *thread);
 
-/* Messages from the job's actor. */
+/* Messages to it. */
 void weir_stream_thread_run(struct weir_stream_thread *thread);
 void weir_stream_thread_prepare(struct weir_stream_thread *thread, bool is_last);
 void weir_stream_thread_release(struct weir_stream_thread *thread);
@@ -144,6 +223,9 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread);
 /* ---- inside the thread ----------------------------------------------------------------------- */
 
 void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct weir_error *error);
+/** NULL: nobody in the job reads or writes that partition. */
+const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_thread *thread,
+                                                       size_t topic, int32_t partition);
 /** The clock of wall-clock timers: the environment's, or the test driver's. */
 int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
 /** thread_open.c: one step of opening, of restoring; moves the phase on when done. */

@@ -1,8 +1,9 @@
+#include "runtime/task/stream_thread.h"
+
 #include <inttypes.h>
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/job/streams_internal.h"
 
 /**
  * Prefetch: one fetch under way per input partition, none while enough is buffered.
@@ -64,7 +65,7 @@ static bool is_tried_again(struct weir_input_fetch *slot, const struct weir_requ
     char why[2 * WEIR_ERROR_TEXT_SIZE];
     if (!is_first) return true;
     weir_log(&thread->env->logger, WEIR_LOG_WARN, "input.waits", "application=%s code=%s why=%s",
-             thread->streams->options.application_id, weir_code_name(request->rc),
+             thread->options.application_id, weir_code_name(request->rc),
              weir_log_quote(why, sizeof why, request->error.text));
     return true;
 }
@@ -100,7 +101,7 @@ static void on_fetched(struct weir_request *request)
 static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fetch *slot)
 {
     struct weir_task_input *input = slot->input;
-    const struct weir_job_topic *topic = &thread->streams->topics[input->topic];
+    const struct weir_job_topic *topic = &thread->options.config->topics[input->topic];
     slot->fetch = (struct weir_fetch_request){
         .request = {.reply_to = thread->actor, .done = on_fetched, .context = slot},
         .from = {weir_text(topic->name), input->source.partition},
@@ -112,7 +113,7 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
     };
     slot->is_outstanding = true;
     thread->fetches_out++;
-    weir_broker_fetch(thread->streams->broker, &slot->fetch);
+    weir_broker_fetch(thread->options.broker, &slot->fetch);
 }
 
 static bool is_waiting(const struct weir_input_fetch *slot)
@@ -158,7 +159,7 @@ void weir_thread_tell_damage(struct weir_stream_thread *thread,
         .offset = queue->damaged_offset,
     };
     thread->fetches_out++;
-    weir_broker_report_damage(thread->streams->broker, &thread->damage);
+    weir_broker_report_damage(thread->options.broker, &thread->damage);
 }
 
 void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread,
@@ -166,7 +167,7 @@ void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread,
 {
     for (size_t i = 0; i < task->input_count; i++) {
         const struct weir_task_input *input = &task->inputs[i];
-        const struct weir_job_topic *topic = &thread->streams->topics[input->topic];
+        const struct weir_job_topic *topic = &thread->options.config->topics[input->topic];
         struct weir_topic_partition of = {weir_text(topic->name), input->source.partition};
         weir_thread_tell_damage(thread, &input->queue, of, topic->id);
     }
@@ -178,7 +179,7 @@ void weir_thread_cancel_fetches(struct weir_stream_thread *thread)
         struct weir_thread_task *owned = &thread->tasks[t];
         for (size_t i = 0; i < owned->task->input_count; i++) {
             if (!owned->fetches[i].is_outstanding) continue;
-            weir_broker_cancel_fetch(thread->streams->broker, &owned->fetches[i].fetch);
+            weir_broker_cancel_fetch(thread->options.broker, &owned->fetches[i].fetch);
         }
     }
 }

@@ -1,8 +1,9 @@
-#include <inttypes.h>
+#include "runtime/task/stream_thread.h"
+
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
-#include "runtime/job/streams_internal.h"
 
 /** Before a thread runs: the stores are opened, brought up to the last commit, and the nodes
  * opened. */
@@ -31,31 +32,29 @@ static void on_restore_fetched(struct weir_request *request)
     }
 }
 
-/* Where the store's content is kept: its changelog, or the table's own topic. Null: nowhere. */
-static struct weir_job_partition *changelog_of(const struct weir_stream_thread *thread,
-                                               const struct weir_task *task, size_t local)
+/* Where the store's content is kept: its changelog, or the table's own topic. */
+static size_t changelog_of(const struct weir_task *task, size_t local)
 {
-    const struct weir_topology *topology = thread->streams->topology;
+    const struct weir_task_config *config = task->options.config;
     size_t store = (size_t)task->plan->stores[local];
-    int32_t source = weir_task_source_topic(&thread->streams->task_config, store);
-    size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(topology, store);
-    return weir_job_partition(thread->streams, topic, task->options.partition);
+    int32_t source = weir_task_source_topic(config, store);
+    return source >= 0 ? (size_t)source : weir_changelog_topic(config->topology, store);
 }
 
 static int begin_restore(struct weir_stream_thread *thread, struct weir_thread_task *owned,
                          size_t local, struct weir_error *error)
 {
-    const struct weir_job_partition *partition = changelog_of(thread, owned->task, local);
-    if (partition == NULL) return 0;
-    const struct weir_job_topic *topic = &thread->streams->topics[partition->topic];
-    bool is_own = topic->is_internal;
+    const size_t number = changelog_of(owned->task, local);
+    const int32_t partition = owned->task->options.partition;
+    const struct weir_partition_origin *origin = weir_thread_origin(thread, number, partition);
+    if (origin == NULL) return 0;
+    const struct weir_job_topic *topic = &thread->options.config->topics[number];
     const struct weir_restore_source source = {
-        .partition = {weir_text(topic->name), partition->partition},
+        .partition = {weir_text(topic->name), partition},
         .topic_id = topic->id,
-        .leader_epoch = partition->leader_epoch,
-        .log_start = partition->log_start,
-        .end = is_own ? partition->committed_end
-                      : (partition->committed >= 0 ? partition->committed : 0),
+        .leader_epoch = origin->leader_epoch,
+        .log_start = origin->log_start,
+        .end = origin->end,
     };
     struct weir_restore *restore = &owned->restores[owned->restore_count];
     int rc = weir_restore_init(restore, owned->task, weir_state_store(owned->task->state, local),
@@ -69,16 +68,17 @@ static int open_task(struct weir_stream_thread *thread, struct weir_thread_task 
 {
     struct weir_task *task = owned->task;
     char path[1024];
-    int size = snprintf(path, sizeof path, "%s/%s", thread->streams->state_path, task->name);
+    int size = snprintf(path, sizeof path, "%s/%s", thread->options.state_path, task->name);
     if (size < 0 || (size_t)size >= sizeof path) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "state.dir is too long");
     }
     int rc = weir_task_open_state(task, path, thread->actor, on_written, thread, error);
     for (size_t i = 0; rc >= 0 && i < task->plan->store_count; i++) {
         struct weir_store *store = weir_state_store(task->state, i);
-        bool is_logged = changelog_of(thread, task, i) != NULL;
+        bool is_logged =
+            weir_thread_origin(thread, changelog_of(task, i), task->options.partition) != NULL;
         /* Nothing else would say that what an unlogged store has on the disk is of before. */
-        if (!is_logged && thread->streams->is_rebuilt) rc = weir_store_clear(store, error);
+        if (!is_logged && thread->options.is_rebuilt) rc = weir_store_clear(store, error);
         if (is_logged) rc = begin_restore(thread, owned, i, error);
     }
     return rc;
@@ -103,10 +103,10 @@ static int open_nodes(struct weir_stream_thread *thread, struct weir_error *erro
 {
     for (size_t i = 0; i < thread->task_count; i++) {
         struct weir_thread_task *owned = &thread->tasks[i];
-        const struct weir_commit_metadata *metadata =
-            owned->task->input_count > 0 ? &owned->fetches[0].partition->metadata : NULL;
-        int rc = weir_task_open(owned->task, metadata != NULL ? metadata->marks : NULL,
-                                metadata != NULL ? metadata->mark_count : 0,
+        const struct weir_partition_origin *origin =
+            owned->input_count > 0 ? owned->fetches[0].origin : NULL;
+        int rc = weir_task_open(owned->task, origin != NULL ? origin->marks : NULL,
+                                origin != NULL ? origin->mark_count : 0,
                                 weir_thread_wall_now_ms(thread), error);
         if (rc < 0) return rc;
     }
@@ -120,7 +120,7 @@ int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_erro
         struct weir_thread_task *owned = &thread->tasks[t];
         for (size_t r = 0; r < owned->restore_count; r++) {
             struct weir_restore *restore = &owned->restores[r];
-            if (weir_restore_fetch(restore, thread->streams->broker, thread->actor,
+            if (weir_restore_fetch(restore, thread->options.broker, thread->actor,
                                    on_restore_fetched, thread)) {
                 thread->fetches_out++;
             }
@@ -131,6 +131,6 @@ int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_erro
     int rc = open_nodes(thread, error);
     if (rc < 0) return rc;
     thread->phase = WEIR_THREAD_READY;
-    weir_actor_post(thread->streams->actor, &thread->restored.message);
+    weir_actor_post(thread->options.listener.actor, &thread->restored.message);
     return 1;
 }

@@ -1,48 +1,47 @@
-#include <string.h>
+#include "runtime/task/stream_thread.h"
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/job/streams_internal.h"
 
 /**
  * A thread's part of a commit: flush the caches, seal the stores, note how far the inputs are, send
  * everything; hand in when all of it is acknowledged; write down when the commit record is durable.
  */
 
-static int keep_mark(struct weir_stream_thread *thread, struct weir_job_partition *partition,
+static int keep_mark(struct weir_stream_thread *thread, struct weir_input_progress *progress,
                      struct weir_node_mark mark)
 {
-    size_t count = partition->sealed_mark_count;
-    if (count == partition->sealed_mark_capacity) {
+    size_t count = progress->mark_count;
+    if (count == progress->mark_capacity) {
         size_t capacity = count == 0 ? 4 : count * 2;
-        struct weir_node_mark *grown = weir_realloc(
-            &thread->streams->budget, partition->sealed_marks, capacity * sizeof *grown);
+        struct weir_node_mark *grown =
+            weir_realloc(thread->options.budget, progress->marks, capacity * sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;
-        partition->sealed_marks = grown;
-        partition->sealed_mark_capacity = capacity;
+        progress->marks = grown;
+        progress->mark_capacity = capacity;
     }
-    partition->sealed_marks[count] = mark;
-    partition->sealed_mark_count++;
+    progress->marks[count] = mark;
+    progress->mark_count++;
     return 0;
 }
 
 /* The times that are state: stream-time timers, and what operators have observed. */
 static int keep_marks(struct weir_stream_thread *thread, const struct weir_task *task,
-                      struct weir_job_partition *partition)
+                      struct weir_input_progress *progress)
 {
     int rc = 0;
-    partition->sealed_mark_count = 0;
+    progress->mark_count = 0;
     for (size_t i = 0; rc >= 0 && i < task->timers.count; i++) {
         const struct weir_timer *timer = &task->timers.timers[i];
         if (timer->type != WEIR_PUNCTUATE_STREAM_TIME) continue;
-        rc = keep_mark(thread, partition,
+        rc = keep_mark(thread, progress,
                        (struct weir_node_mark){timer->node->mark_name, timer->id, timer->next_ms});
     }
     for (size_t i = 0; rc >= 0 && i < task->plan->node_count; i++) {
         const struct weir_node *node = &task->nodes[i];
         if (node->observed_ms < 0) continue;
         rc = keep_mark(
-            thread, partition,
+            thread, progress,
             (struct weir_node_mark){node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms});
     }
     return rc;
@@ -54,13 +53,15 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
     struct weir_task *task = owned->task;
     for (size_t i = 0; i < task->input_count; i++) {
         const struct weir_task_input *input = &task->inputs[i];
-        struct weir_job_partition *partition = owned->fetches[i].partition;
-        partition->sealed_offset = input->queue.position;
-        partition->sealed_epoch = input->leader_epoch;
-        partition->sealed_time_ms = input->partition_time_ms;
-        partition->is_handed_in = true;
+        struct weir_input_progress *progress = &owned->fetches[i].progress;
+        weir_assert(input->queue.position >= progress->offset);
+        progress->offset = input->queue.position;
+        progress->leader_epoch = input->leader_epoch;
+        progress->partition_time_ms = input->partition_time_ms;
+        progress->next = thread->commit.inputs;
+        thread->commit.inputs = progress;
         /* The marks of the task's nodes stand with its first input. */
-        if (i == 0 && keep_marks(thread, task, partition) < 0) {
+        if (i == 0 && keep_marks(thread, task, progress) < 0) {
             return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a commit");
         }
     }
@@ -72,7 +73,7 @@ static bool has_moved(const struct weir_thread_task *owned)
 {
     for (size_t i = 0; i < owned->task->input_count; i++) {
         const struct weir_input_fetch *slot = &owned->fetches[i];
-        if (slot->input->queue.position != slot->partition->sealed_offset) return true;
+        if (slot->input->queue.position != slot->progress.offset) return true;
     }
     return false;
 }
@@ -92,6 +93,8 @@ static int seal_task(struct weir_stream_thread *thread, struct weir_thread_task 
 int weir_thread_seal(struct weir_stream_thread *thread)
 {
     weir_assert(thread->seal == WEIR_SEAL_ASKED && !thread->is_held);
+    thread->commit.inputs = NULL;
+    thread->commit.end_count = 0;
     for (size_t i = 0; i < thread->task_count; i++) {
         int rc = seal_task(thread, &thread->tasks[i]);
         if (rc < 0) {
@@ -109,22 +112,22 @@ int weir_thread_seal(struct weir_stream_thread *thread)
 
 static int add_end(struct weir_stream_thread *thread, struct weir_output_end end)
 {
-    if (thread->end_count == thread->end_capacity) {
-        size_t capacity = thread->end_capacity == 0 ? 16 : thread->end_capacity * 2;
+    struct weir_thread_commit *commit = &thread->commit;
+    if (commit->end_count == commit->end_capacity) {
+        size_t capacity = commit->end_capacity == 0 ? 16 : commit->end_capacity * 2;
         struct weir_output_end *grown =
-            weir_realloc(&thread->streams->budget, thread->ends, capacity * sizeof *grown);
+            weir_realloc(thread->options.budget, commit->ends, capacity * sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;
-        thread->ends = grown;
-        thread->end_capacity = capacity;
+        commit->ends = grown;
+        commit->end_capacity = capacity;
     }
-    thread->ends[thread->end_count++] = end;
+    commit->ends[commit->end_count++] = end;
     return 0;
 }
 
 int weir_thread_hand_in(struct weir_stream_thread *thread)
 {
     if (thread->seal != WEIR_SEAL_SENDING || thread->produces_out > 0) return 0;
-    thread->end_count = 0;
     struct weir_output_end end;
     while (weir_collector_next_end(&thread->collector, &end)) {
         if (add_end(thread, end) < 0) {
@@ -135,41 +138,62 @@ int weir_thread_hand_in(struct weir_stream_thread *thread)
         }
     }
     thread->seal = WEIR_SEAL_HANDED_IN;
-    weir_actor_post(thread->streams->actor, &thread->sealed.message);
+    weir_actor_post(thread->options.listener.actor, &thread->handed_in.message);
     return 1;
 }
 
+/* Up to where the commit covers the content of a store: the end of its changelog, which only this
+ * thread writes, or how far the task has read the topic that serves as one. */
+static int64_t committed_end(const struct weir_stream_thread *thread,
+                             const struct weir_thread_task *owned, size_t topic, bool is_source)
+{
+    const int32_t partition = owned->task->options.partition;
+    if (!is_source) {
+        int64_t end = weir_collector_given_end(&thread->collector, topic, partition);
+        int64_t before = weir_thread_origin(thread, topic, partition)->end;
+        return end > before ? end : before;
+    }
+    for (size_t i = 0; i < owned->input_count; i++) {
+        const struct weir_input_progress *progress = &owned->fetches[i].progress;
+        if (progress->topic == topic) return progress->offset;
+    }
+    weir_assert(false); /* the topic of a table is an input of the task that has the table */
+    return -1;
+}
+
 /* The positions that the stores have with this commit, in their order. */
-static void store_positions(const struct weir_stream_thread *thread, const struct weir_task *task,
+static void store_positions(const struct weir_stream_thread *thread,
+                            const struct weir_thread_task *owned,
                             struct weir_changelog_position *positions)
 {
-    const struct weir_streams *streams = thread->streams;
-    const struct weir_topology *topology = streams->topology;
+    const struct weir_task *task = owned->task;
+    const struct weir_task_config *config = thread->options.config;
     for (size_t i = 0; i < task->plan->store_count; i++) {
         size_t store = (size_t)task->plan->stores[i];
-        int32_t source = weir_task_source_topic(&streams->task_config, store);
-        size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(topology, store);
+        int32_t source = weir_task_source_topic(config, store);
+        size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(config->topology, store);
         positions[i] = (struct weir_changelog_position){0};
-        const struct weir_job_partition *partition =
-            weir_job_partition(streams, topic, task->options.partition);
-        if (partition == NULL) continue; /* not logged */
+        const struct weir_partition_origin *origin =
+            weir_thread_origin(thread, topic, task->options.partition);
+        if (origin == NULL) continue; /* not logged */
         positions[i] = (struct weir_changelog_position){
-            .topic_id = streams->topics[topic].id,
-            .leader_epoch = partition->leader_epoch,
-            .offset = source >= 0 ? partition->committed : partition->committed_end,
+            .topic_id = config->topics[topic].id,
+            .leader_epoch = origin->leader_epoch,
+            .offset = committed_end(thread, owned, topic, source >= 0),
         };
     }
 }
 
-static int write_down(struct weir_stream_thread *thread, struct weir_task *task)
+static int write_down(const struct weir_stream_thread *thread, const struct weir_thread_task *owned)
 {
+    struct weir_task *task = owned->task;
     if (task->state == NULL) return 0;
     struct weir_changelog_position *positions =
         weir_arena_array(&task->arena, task->plan->store_count, sizeof *positions);
     if (positions == NULL) {
         return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a commit");
     }
-    store_positions(thread, task, positions);
+    store_positions(thread, owned, positions);
     int rc = weir_state_committed(task->state, positions, &task->error);
     weir_arena_reset(&task->arena);
     return weir_error_wrap(&task->error, rc, "write down the state of task %s", task->name);
@@ -184,7 +208,7 @@ int weir_thread_apply_commit(struct weir_stream_thread *thread)
         struct weir_thread_task *owned = &thread->tasks[i];
         if (!owned->is_sealed) continue;
         owned->is_sealed = false;
-        int rc = write_down(thread, owned->task);
+        int rc = write_down(thread, owned);
         if (rc < 0) {
             weir_thread_fail(thread, rc, &owned->task->error);
             return rc;

@@ -1,8 +1,9 @@
+#include "runtime/task/stream_thread.h"
+
 #include <inttypes.h>
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/job/streams_internal.h"
 
 /**
  * Outputs on their way: finished batches become produce requests with acks=all, and stay until they
@@ -22,7 +23,7 @@ enum { UNACKNOWLEDGED_BYTES_MAX = 32 << 20 };
 /* Only a batch that the log refused for its content may be skipped, and never state. */
 static bool may_skip(const struct weir_stream_thread *thread, const struct weir_output *output)
 {
-    const struct weir_task_config *config = &thread->streams->task_config;
+    const struct weir_task_config *config = thread->options.config;
     int rc = output->produce.request.rc;
     return weir_code_action(rc) == WEIR_ACTION_REFUSE && rc != WEIR_OUT_OF_ORDER_SEQUENCE &&
            !config->topics[output->topic].is_internal &&
@@ -32,7 +33,7 @@ static bool may_skip(const struct weir_stream_thread *thread, const struct weir_
 static void refused(struct weir_stream_thread *thread, const struct weir_output *output)
 {
     const struct weir_request *request = &output->produce.request;
-    const char *topic = thread->streams->topics[output->topic].name;
+    const char *topic = thread->options.config->topics[output->topic].name;
     if (may_skip(thread, output)) {
         weir_counter_add(&thread->metrics.records_failed, output->record_count);
         weir_log(&thread->env->logger, WEIR_LOG_WARN, "output.refused",
@@ -60,7 +61,7 @@ static bool is_tried_again(struct weir_stream_thread *thread, const struct weir_
     char why[2 * WEIR_ERROR_TEXT_SIZE];
     weir_log(&thread->env->logger, WEIR_LOG_WARN, "output.waits",
              "application=%s topic=%s partition=%" PRId32 " code=%s why=%s",
-             thread->streams->options.application_id, thread->streams->topics[output->topic].name,
+             thread->options.application_id, thread->options.config->topics[output->topic].name,
              output->produce.to.partition, weir_code_name(rc),
              weir_log_quote(why, sizeof why, output->produce.request.error.text));
     return true;
@@ -97,7 +98,7 @@ static void stored(struct weir_stream_thread *thread, struct weir_output *output
     int64_t took_ms = weir_backoff_over(&thread->send_backoff, weir_mono_now(thread->env));
     if (took_ms < 0) return;
     weir_log(&thread->env->logger, WEIR_LOG_INFO, "output.goes_on",
-             "application=%s waited_ms=%" PRId64, thread->streams->options.application_id, took_ms);
+             "application=%s waited_ms=%" PRId64, thread->options.application_id, took_ms);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -124,7 +125,7 @@ static void send(struct weir_stream_thread *thread, struct weir_output *output)
     output->produce.request =
         (struct weir_request){.reply_to = thread->actor, .done = on_produced, .context = thread};
     weir_collector_sent(&thread->collector, output);
-    weir_broker_produce(thread->streams->broker, &output->produce);
+    weir_broker_produce(thread->options.broker, &output->produce);
 }
 
 void weir_thread_send_again(struct weir_stream_thread *thread)

@@ -55,11 +55,6 @@ LEFT = """
 broker/engine/broker_internal.h -> broker/controller/controller.h
 broker/engine/broker_internal.h -> broker/coordinator/group_claims.h
 broker/engine/partition.c -> broker/coordinator/offsets_partition.h
-runtime/task/stream_thread.c -> runtime/job/streams_internal.h
-runtime/task/thread_fetch.c -> runtime/job/streams_internal.h
-runtime/task/thread_open.c -> runtime/job/streams_internal.h
-runtime/task/thread_seal.c -> runtime/job/streams_internal.h
-runtime/task/thread_send.c -> runtime/job/streams_internal.h
 """.strip().splitlines()
 
 FOREIGN = {
