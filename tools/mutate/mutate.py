@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Plants small faults and prints which no test noticed.
+
+Each fault is one change of one file (mutations.py), planted in a copy of the tree (workspace.py) and met by the tests
+that fit the file, nearest first (suites.py), until one fails or hangs. What does not compile, or compiles to what
+was there before, is not counted. equivalent.txt lists faults that are none, with the reason.
+"""
+import argparse
+import difflib
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+from mutations import find_changes
+from suites import fitting_tests
+from workspace import Workspace, WorkspaceError
+
+FOLDERS = ["broker/log", "broker/engine", "broker/coordinator", "wire", "runtime/state", "runtime/task"]
+NOTICED_MIN = 0.95
+HERE = Path(__file__).resolve().parent
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="./dev mutate",
+        description="Plant small faults in a copy of the tree, one at a time, and print which no test noticed.",
+        epilog=f"FILES: .c files or folders, file:line for the faults of one line; default: {' '.join(FOLDERS)}. "
+               f"Exit code 1 if fewer than {NOTICED_MIN:.0%} of the faults are noticed. Faults that change nothing are "
+               "listed with the reason in tools/mutate/equivalent.txt.")
+    parser.add_argument("files", nargs="*", metavar="FILES")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="which faults are drawn [1]")
+    parser.add_argument("--count", type=int, default=60, metavar="N", help="how many are planted [60]; 0: all")
+    parser.add_argument("--list", action="store_true", help="print what would be planted, and build nothing")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+                        help="compilations and tests at a time [the processors]")
+    parser.add_argument("--seconds", type=float, default=30, metavar="N",
+                        help="what a test gets beside ten times its usual time before it counts as hung [30]")
+    parser.add_argument("--source", type=Path, default=HERE.parent.parent, help=argparse.SUPPRESS)
+    parser.add_argument("--equivalent", type=Path, default=HERE / "equivalent.txt", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+# ---- what to plant ----
+
+
+def chosen_files(source, names):
+    """(path from the tree's root, line or None) of what was named: from where the caller stands, or from the root."""
+    for name in names:
+        path, _, line = name.partition(":")
+        at = Path(path).resolve()
+        if not at.exists():
+            at = (source / path).resolve()
+        if not at.exists() or not at.is_relative_to(source):
+            raise WorkspaceError(f"{name}: no file or folder of {source}")
+        files = sorted(at.rglob("*.c")) if at.is_dir() else [at]
+        for file in files:
+            yield str(file.relative_to(source)), int(line) if line else None
+
+
+def all_changes(source, names):
+    changes, seen = [], set()
+    for path, line in chosen_files(source, names):
+        if (path, line) not in seen:
+            seen.add((path, line))
+            found = find_changes(path, (source / path).read_text(encoding="utf-8"))
+            changes += [change for change in found if line in (None, change.line)]
+    return changes
+
+
+def read_equivalent(path):
+    """{key of a change: reason}. An entry is `file, function: change`, the line's text, and the reason below."""
+    entries = {}
+    blocks = path.read_text(encoding="utf-8").split("\n\n") if path.exists() else []
+    for block in blocks:
+        lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+        if not lines:
+            continue
+        place, colon, what = lines[0].partition(": ")
+        file, comma, function = place.partition(", ")
+        if not colon or not comma or len(lines) < 3:
+            raise WorkspaceError(f"{path}: '{lines[0]}': an entry is 'file, function: change', the line's text and, "
+                                 "below, the reason")
+        reason = " ".join(" ".join(lines[2:]).split())
+        entries[(file, function, " ".join(lines[1].split()), what)] = reason
+    return entries
+
+
+def stale(source, entries):
+    """Entries whose file no longer has such a change."""
+    known = {}
+    for key in entries:
+        path = source / key[0]
+        if key[0] not in known:
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            known[key[0]] = {change.key() for change in find_changes(key[0], text)}
+    return [key for key in entries if key not in known[key[0]]]
+
+
+def draw(changes, seed, count):
+    if count and count < len(changes):
+        changes = random.Random(seed).sample(changes, count)
+    return sorted(changes, key=lambda change: (change.path, change.start))
+
+
+# ---- planting ----
+
+
+class Run:
+    def __init__(self, workspace):
+        self.workspace = workspace
+        self.noticed, self.survived, self.not_compiled, self.same = [], [], [], []
+        self.stages = {}
+        self.noticers = {}
+        self.codes = {}
+        self.measured, self.failing = set(), set()
+
+    def prepare(self, changes):
+        """The tests of each file."""
+        for path in sorted({change.path for change in changes}):
+            if path not in self.workspace.objects:
+                raise WorkspaceError(f"{path} is not part of the build")
+            self.stages[path] = fitting_tests(path, self.workspace.tests)
+        print(f"{len(changes)} faults in {len(self.stages)} files", flush=True)
+
+    def measure(self, stage):
+        """Run what has not been run yet, without a fault: what fails even so is no witness."""
+        fresh = [name for name in stage if name not in self.measured]
+        self.measured.update(fresh)
+        for name in self.workspace.measure(fresh) if fresh else []:
+            print(f"{name} fails without any fault: left out", flush=True)
+            self.failing.add(name)
+
+    def order(self, path, stage):
+        """Who noticed something in this file before is asked first, then who is quick."""
+        told = self.noticers.get(path, {})
+        witnesses = [name for name in stage if name not in self.failing]
+        return sorted(witnesses, key=lambda name: (-told.get(name, 0), self.workspace.tests[name].seconds))
+
+    def plant(self, change):
+        """What became of it, in words."""
+        workspace = self.workspace
+        source = (workspace.tree / change.path).read_text(encoding="utf-8")
+        if change.path not in self.codes:
+            self.codes[change.path] = {workspace.code(change.path)}
+        workspace.write(change.path, change.apply(source))
+        try:
+            code = workspace.code(change.path)
+            if code is None:
+                self.not_compiled.append(change)
+                return "does not compile"
+            if code in self.codes[change.path]:
+                self.same.append(change)
+                return "the same code as before"
+            self.codes[change.path].add(code)
+            return self.meet_tests(change, source)
+        finally:
+            workspace.write(change.path, source)
+
+    def meet_tests(self, change, source):
+        for stage in self.stages[change.path]:
+            if not self.measured.issuperset(stage):
+                self.workspace.write(change.path, source)
+                self.measure(stage)
+                self.workspace.write(change.path, change.apply(source))
+            name = self.workspace.first_to_fail(self.order(change.path, stage))
+            if name is not None:
+                told = self.noticers.setdefault(change.path, {})
+                told[name] = told.get(name, 0) + 1
+                self.noticed.append(change)
+                return f"noticed by {name}"
+        self.survived.append(change)
+        return "SURVIVED"
+
+    def plant_all(self, changes):
+        for number, change in enumerate(changes, 1):
+            start = time.monotonic()
+            result = self.plant(change)
+            print(f"[{number:3}/{len(changes)}] {change.path}:{change.line} {change.function}: {change.what}: "
+                  f"{result} ({time.monotonic() - start:.1f} s)", flush=True)
+
+
+def difference(source, change):
+    old = (source / change.path).read_text(encoding="utf-8")
+    lines = difflib.unified_diff(old.splitlines(), change.apply(old).splitlines(), n=2, lineterm="")
+    return "\n".join("    " + line for line in list(lines)[3:])
+
+
+def report(run, source, already):
+    """Exit code: whether enough was noticed."""
+    for change in run.survived:
+        print(f"\n{change.path}:{change.line}, {change.function}: {change.what}\n{difference(source, change)}")
+    counted = len(run.noticed) + len(run.survived)
+    planted = counted + len(run.same) + len(run.not_compiled)
+    print(f"\n{planted} planted: {len(run.not_compiled)} do not compile, {len(run.same)} compile to the same code; "
+          f"{already} listed as equivalent\n{counted} counted: {len(run.noticed)} noticed, {len(run.survived)} survived"
+          + (f" ({len(run.noticed) / counted:.1%} noticed)" if counted else ""))
+    return 0 if len(run.noticed) >= NOTICED_MIN * counted else 1
+
+
+def main():
+    options = arguments()
+    source = options.source.resolve()
+    entries = read_equivalent(options.equivalent)
+    for key in stale(source, entries):
+        print(f"equivalent.txt: {key[0]}, {key[1]}: {key[3]}: there is no such change any more")
+    changes = all_changes(source, options.files or FOLDERS)
+    wanted = [change for change in changes if change.key() not in entries]
+    drawn = draw(wanted, options.seed, options.count)
+    if options.list:
+        for change in drawn:
+            print(f"{change.path}:{change.line} {change.function}: {change.what}")
+        return 0
+    if not drawn:
+        raise WorkspaceError("nothing to plant there")
+    workspace = Workspace(source, source / "build" / "mutate", options.jobs, options.seconds)
+    workspace.open()
+    run = Run(workspace)
+    run.prepare(drawn)
+    try:
+        run.plant_all(drawn)
+    except KeyboardInterrupt:
+        report(run, source, len(changes) - len(wanted))
+        return 130
+    return report(run, source, len(changes) - len(wanted))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except WorkspaceError as error:
+        print(f"mutate: {error}", file=sys.stderr)
+        sys.exit(2)
