@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/state_table.h"
 
 enum {
     DELIVERY_TIMEOUT_MS = 120000, /* delivery.timeout.ms */
@@ -22,6 +23,28 @@ enum {
     HEADER_OVERHEAD_MAX = 16,
     POOL_TRIES = 4,
 };
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+#define TO(state) WEIR_STATE_BIT(WEIR_BATCH_##state)
+static const struct weir_state_row rows[] = {
+    [WEIR_BATCH_FREE] = {"free", TO(OPEN)},
+    [WEIR_BATCH_OPEN] = {"open", TO(READY) | TO(DONE) | TO(FREE)},
+    [WEIR_BATCH_READY] = {"ready", TO(IN_FLIGHT) | TO(DONE)},
+    [WEIR_BATCH_IN_FLIGHT] = {"in flight", TO(READY) | TO(DONE)},
+    [WEIR_BATCH_DONE] = {"done", TO(FREE)},
+};
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("producer batch for topic", rows);
+
+void weir_producer_batch_move(struct weir_producer_batch *batch,
+                              enum weir_producer_batch_state state)
+{
+    const char *topic = batch->partition->topic->name;
+    batch->state = weir_state_move(&states, topic, batch->state, state);
+}
+
+/* ---- the open batch -------------------------------------------------------------------------- */
 
 static void mark_busy(struct weir_producer *producer, struct weir_producer_partition *partition)
 {
@@ -95,13 +118,19 @@ static struct weir_producer_batch *take_batch(struct weir_producer *producer)
     return batch;
 }
 
+static void give_back(struct weir_producer *producer, struct weir_producer_batch *batch)
+{
+    weir_assert(batch->state == WEIR_BATCH_FREE);
+    batch->next = producer->free_batches;
+    producer->free_batches = batch;
+}
+
 void weir_producer_free_batch(struct weir_producer *producer, struct weir_producer_batch *batch)
 {
     weir_assert(batch->bytes == NULL && batch->charged == 0);
     weir_buffer_reset(&batch->contexts);
-    batch->state = WEIR_BATCH_FREE;
-    batch->next = producer->free_batches;
-    producer->free_batches = batch;
+    weir_producer_batch_move(batch, WEIR_BATCH_FREE);
+    give_back(producer, batch);
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */
@@ -248,11 +277,11 @@ static int open_batch(struct weir_producer *producer, struct weir_producer_parti
     batch = take_batch(producer);
     bytes = batch != NULL ? take_buffer(producer, size) : NULL;
     if (bytes == NULL) {
-        if (batch != NULL) weir_producer_free_batch(producer, batch);
+        if (batch != NULL) give_back(producer, batch);
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a batch of %zu bytes", size);
     }
-    batch->state = WEIR_BATCH_OPEN;
     batch->partition = partition;
+    weir_producer_batch_move(batch, WEIR_BATCH_OPEN);
     batch->bytes = bytes;
     batch->charged = bytes->capacity;
     batch->next = NULL;
@@ -338,7 +367,7 @@ int weir_producer_seal(struct weir_producer *producer, struct weir_producer_part
                               partition->topic->name, weir_code_text(rc));
     }
     struct weir_producer_batch *batch = weir_producer_take_open(partition);
-    batch->state = WEIR_BATCH_READY;
+    weir_producer_batch_move(batch, WEIR_BATCH_READY);
     batch->number = partition->next_number++;
     producer->unanswered++;
     batch->retry_at = (struct weir_mono){0};

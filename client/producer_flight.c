@@ -51,7 +51,7 @@ void weir_producer_settle(struct weir_producer *producer, struct weir_producer_b
                           const struct weir_error *error)
 {
     weir_producer_drop_bytes(producer, batch);
-    batch->state = WEIR_BATCH_DONE;
+    weir_producer_batch_move(batch, WEIR_BATCH_DONE);
     batch->produce.request.rc = rc;
     if (rc < 0) {
         keep_failure(producer, batch, rc, error);
@@ -90,7 +90,7 @@ static void submit(struct weir_producer *producer, struct weir_producer_batch *b
         .batches = batch->bytes,
         .acks = producer->acks,
     };
-    batch->state = WEIR_BATCH_IN_FLIGHT;
+    weir_producer_batch_move(batch, WEIR_BATCH_IN_FLIGHT);
     partition->in_flight++;
     weir_broker_produce(producer->log->broker, &batch->produce);
 }
@@ -201,7 +201,7 @@ static void take_answer(struct weir_producer *producer, struct weir_producer_bat
     if (rc < 0) {
         struct weir_mono now = weir_mono_now(producer->log->env);
         if (may_retry(producer, batch, rc, now)) {
-            batch->state = WEIR_BATCH_READY;
+            weir_producer_batch_move(batch, WEIR_BATCH_READY);
             bool waits = weir_code_action(rc) == WEIR_ACTION_RETRY;
             batch->retry_at = waits ? weir_mono_after_ms(now, RETRY_BACKOFF_MS) : now;
             return;

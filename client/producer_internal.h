@@ -16,10 +16,15 @@
  *
  * A batch goes round:
  *
- *   free ──open──> OPEN ──seal──> READY ──submit──> IN_FLIGHT ──answered──> DONE ──delivered─┐
- *    ^                              ^                   │                                    │
- *    │                              └── to be retried ──┘                                    │
- *    └───────────────────────────────────────────────────────────────────────────────────────┘
+ *   FREE ──open──> OPEN ──seal──> READY ──submit──> IN_FLIGHT ──answered──> DONE ──delivered─┐
+ *    ^              │              ^ │                  │                    ^               │
+ *    │              │              │ └─ no epoch left ──┼────────────────────┤               │
+ *    │              │              └─── to be retried ──┘                    │               │
+ *    │              ├──────────────────── cannot be sealed ──────────────────┘               │
+ *    │              └ its first record is refused ┐                                          │
+ *    └────────────────────────────────────────────┴──────────────────────────────────────────┘
+ *
+ * weir_producer_batch_move alone assigns it; producer_batches.c has the table.
  *
  * Order and exactly-once. Sealing gives a batch the next sequence of its partition. Batches of a
  * partition are sent in that order, none more than four behind the oldest whose fate is open: the
@@ -49,9 +54,9 @@ struct weir_producer_batch {
     struct weir_producer *producer;
     struct weir_producer_partition *partition;
     struct weir_producer_batch *next; /* in its partition's queue, or the done, or the free ones */
-    enum weir_producer_batch_state state;
-    struct weir_shared *bytes;   /* being filled, then being sent; NULL when done */
-    size_t charged;              /* of buffer_memory */
+    enum weir_producer_batch_state state; /* by weir_producer_batch_move only */
+    struct weir_shared *bytes;            /* being filled, then being sent; NULL when done */
+    size_t charged;                       /* of buffer_memory */
     struct weir_buffer contexts; /* record_context of each record, if deliveries are wanted */
     int32_t record_count;        /* set when sealed */
     uint64_t number;             /* counts its partition's sealed batches */
@@ -135,6 +140,9 @@ int weir_producer_seal(struct weir_producer *producer, struct weir_producer_part
                        struct weir_error *error);
 /** Take the open batch's records back: nothing of it is sent. */
 struct weir_producer_batch *weir_producer_take_open(struct weir_producer_partition *partition);
+/** The only assignment of a batch's state. */
+void weir_producer_batch_move(struct weir_producer_batch *batch,
+                              enum weir_producer_batch_state state);
 /** The batch's bytes are not needed any more. */
 void weir_producer_drop_bytes(struct weir_producer *producer, struct weir_producer_batch *batch);
 /** Back to the free ones. */

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/state_table.h"
 #include "runtime/job/streams_internal.h"
 
 /**
@@ -9,11 +10,8 @@
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-#define TO(state) (1u << WEIR_STREAMS_##state)
-static const struct {
-    const char *name;
-    unsigned to;
-} states[] = {
+#define TO(state) WEIR_STATE_BIT(WEIR_STREAMS_##state)
+static const struct weir_state_row rows[] = {
     [WEIR_STREAMS_CREATED] = {"created", TO(RESTORING) | TO(ERROR) | TO(NOT_RUNNING)},
     [WEIR_STREAMS_RESTORING] = {"restoring", TO(RUNNING) | TO(PENDING_SHUTDOWN) | TO(ERROR)},
     [WEIR_STREAMS_RUNNING] = {"running", TO(PENDING_SHUTDOWN) | TO(ERROR)},
@@ -22,13 +20,14 @@ static const struct {
     [WEIR_STREAMS_NOT_RUNNING] = {"not running", 0},
 };
 #undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("job", rows);
 
 void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state)
 {
-    enum weir_streams_state from = weir_streams_state(streams);
-    weir_assert((states[from].to & 1u << state) != 0);
+    const char *id = streams->options.application_id;
+    (void)weir_state_move(&states, id, weir_streams_state(streams), state);
     weir_log(&streams->env->logger, WEIR_LOG_INFO, "streams.state", "application=%s state=\"%s\"",
-             streams->options.application_id, states[state].name);
+             id, weir_state_name(&states, state));
     atomic_store(&streams->state, (int)state);
     weir_signal(streams->env);
 }

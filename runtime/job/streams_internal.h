@@ -167,6 +167,13 @@ struct weir_job_partition *weir_job_partition(const struct weir_streams *streams
                                               int32_t partition);
 /** The job stops; the first failure is kept. On the job's actor. */
 void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error);
+/**
+ * The only assignment of the job's state; says so in the log and to whoever waits. On the job's actor.
+ *
+ *   created ──begin──> restoring ──threads are ready──> running ──close──> pending shutdown ──> not running
+ *      │                   │    └──────────────close────────────────────────^     │                 ^
+ *      └──── failure ──────┴──────────────────────── failure ─────────────────────┴──> error ──close┘
+ */
 void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state);
 
 /* job.c */

@@ -5,8 +5,55 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/state_table.h"
 
 enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16 };
+
+/**
+ * The turns of a stream thread. Messages set its phase or one of its flags; the turn that follows does
+ * one bounded step of the phase it is in (thread_run_once). When running, a step is: send again what
+ * failed, seal if asked, a batch of each task, send, hand in if all is acknowledged, fetch.
+ */
+
+/* ---- phases ---------------------------------------------------------------------------------- */
+
+#define TO(phase) WEIR_STATE_BIT(WEIR_THREAD_##phase)
+static const struct weir_state_row phase_rows[] = {
+    [WEIR_THREAD_CREATED] = {"created", TO(OPENING) | TO(STOPPING)},
+    [WEIR_THREAD_OPENING] = {"opening", TO(RESTORING) | TO(STOPPING)},
+    [WEIR_THREAD_RESTORING] = {"restoring", TO(READY) | TO(STOPPING)},
+    [WEIR_THREAD_READY] = {"ready", TO(RUNNING) | TO(STOPPING)},
+    [WEIR_THREAD_RUNNING] = {"running", TO(STOPPING)},
+    [WEIR_THREAD_STOPPING] = {"stopping", TO(STOPPED)},
+    [WEIR_THREAD_STOPPED] = {"stopped", 0},
+};
+#undef TO
+static const struct weir_state_table phase_table = WEIR_STATE_TABLE("stream thread", phase_rows);
+
+#define TO(phase) WEIR_STATE_BIT(WEIR_SEAL_##phase)
+static const struct weir_state_row seal_rows[] = {
+    [WEIR_SEAL_NONE] = {"none", TO(ASKED)},
+    [WEIR_SEAL_ASKED] = {"asked", TO(SENDING)},
+    [WEIR_SEAL_SENDING] = {"sending", TO(HANDED_IN)},
+    [WEIR_SEAL_HANDED_IN] = {"handed in", TO(NONE)},
+};
+#undef TO
+static const struct weir_state_table seal_table =
+    WEIR_STATE_TABLE("seal of a stream thread", seal_rows);
+
+void weir_thread_move(struct weir_stream_thread *thread, enum weir_thread_phase phase)
+{
+    thread->phase = weir_state_move(&phase_table, thread->name, thread->phase, phase);
+}
+
+void weir_thread_move_seal(struct weir_stream_thread *thread, enum weir_seal_phase seal)
+{
+    thread->seal = weir_state_move(&seal_table, thread->name, thread->seal, seal);
+    /* Outputs of the next interval wait from the seal on; the job says when they may go. */
+    weir_assert(seal != WEIR_SEAL_SENDING || thread->is_held);
+    weir_assert(seal != WEIR_SEAL_HANDED_IN || thread->produces_out == 0);
+    weir_assert(seal != WEIR_SEAL_NONE || !thread->is_held);
+}
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
@@ -20,20 +67,19 @@ static struct weir_stream_thread *thread_of(struct weir_message *message)
 static void on_open(struct weir_message *message)
 {
     struct weir_stream_thread *thread = thread_of(message);
-    if (thread->phase == WEIR_THREAD_CREATED) thread->phase = WEIR_THREAD_OPENING;
+    if (thread->phase == WEIR_THREAD_CREATED) weir_thread_move(thread, WEIR_THREAD_OPENING);
 }
 
 static void on_run(struct weir_message *message)
 {
     struct weir_stream_thread *thread = thread_of(message);
-    if (thread->phase == WEIR_THREAD_READY) thread->phase = WEIR_THREAD_RUNNING;
+    if (thread->phase == WEIR_THREAD_READY) weir_thread_move(thread, WEIR_THREAD_RUNNING);
 }
 
 static void on_prepare(struct weir_message *message)
 {
     struct weir_stream_thread *thread = thread_of(message);
-    weir_assert(thread->seal == WEIR_SEAL_NONE);
-    thread->seal = WEIR_SEAL_ASKED;
+    weir_thread_move_seal(thread, WEIR_SEAL_ASKED);
     thread->is_finishing = thread->is_last_prepare;
 }
 
@@ -247,7 +293,7 @@ static bool is_writing(const struct weir_stream_thread *thread)
 
 static void begin_stop(struct weir_stream_thread *thread)
 {
-    thread->phase = WEIR_THREAD_STOPPING;
+    weir_thread_move(thread, WEIR_THREAD_STOPPING);
     weir_actor_wake_at(thread->actor, WEIR_MONO_NEVER);
     weir_thread_cancel_fetches(thread);
     weir_thread_drop_retries(thread);
@@ -269,7 +315,7 @@ static int stop_step(struct weir_stream_thread *thread)
         owned->task = NULL;
     }
     thread->task_count = 0; /* the slots are freed with the thread */
-    thread->phase = WEIR_THREAD_STOPPED;
+    weir_thread_move(thread, WEIR_THREAD_STOPPED);
     weir_actor_post(thread->options.listener.actor, &thread->stopped.message);
     return 0;
 }
@@ -345,6 +391,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
         .env = options->env,
         .tasks = tasks,
     };
+    (void)snprintf(thread->name, sizeof thread->name, "stream-%zu", options->index);
     const struct weir_task_config *config = options->config;
     weir_collector_init(&thread->collector, options->budget, options->batch_budget, config->topics,
                         options->topic_count);
@@ -438,12 +485,12 @@ void weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t 
 
 int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_error *error)
 {
-    char name[32];
-    (void)snprintf(name, sizeof name, "stream-%zu", thread->options.index); /* cut to fit */
-    int rc = weir_actor_start(
-        thread->env,
-        &(struct weir_actor_options){.name = name, .run_once = thread_run_once, .impl = thread},
-        &thread->actor, error);
+    weir_assert(thread->phase == WEIR_THREAD_CREATED && thread->actor == NULL);
+    int rc =
+        weir_actor_start(thread->env,
+                         &(struct weir_actor_options){
+                             .name = thread->name, .run_once = thread_run_once, .impl = thread},
+                         &thread->actor, error);
     if (rc < 0) return rc;
     /* Its first turn may have been before `actor` was set: it begins with this message. */
     weir_actor_post(thread->actor, &thread->open.message);

@@ -9,11 +9,13 @@
  * A stream thread: an actor that owns tasks and runs them in bounded turns.
  *
  *   created ─open─> opening ──> restoring ──> ready ─run─> running ─stop─> stopping ──> stopped
- *                        └────────────┴───────────┴────stop (also after a failure)──^
+ *      └─────────────────┴────────────┴───────────┴────stop (also after a failure)──^
  *
  * Within `running` a commit goes round once:
  *
- *   none ──prepare──> sealing ──all sent and acknowledged──> handed in ──committed──> none
+ *   none ──prepare──> asked ──stores sealed, all sent──> sending ──all acknowledged──> handed in ─┐
+ *    ^                                                                                           │
+ *    └───────────────────────────────────────── committed ───────────────────────────────────────┘
  *
  * From the seal until the job says `release` the thread processes on, but its outputs wait: what
  * the commit covers is cut cleanly at the end offsets that all threads have handed in.
@@ -144,7 +146,8 @@ struct weir_stream_thread {
     struct weir_stream_thread_options options;
     struct weir_env *env; /* options.env */
     struct weir_actor *actor;
-    enum weir_thread_phase phase;
+    char name[32];                /* stream-<index> */
+    enum weir_thread_phase phase; /* by weir_thread_move only */
     struct weir_thread_task *tasks;
     size_t task_count;
     size_t task_total; /* as it started with */
@@ -160,10 +163,10 @@ struct weir_stream_thread {
     size_t resent_count; /* sent again and not stored yet */
     struct weir_backoff send_backoff;
 
-    enum weir_seal_phase seal;
-    bool is_held;         /* outputs wait for `release` */
-    bool is_last_prepare; /* told with `prepare` */
-    bool is_finishing;    /* the seal at hand is the last: process no more */
+    enum weir_seal_phase seal; /* by weir_thread_move_seal only */
+    bool is_held;              /* outputs wait for `release` */
+    bool is_last_prepare;      /* told with `prepare` */
+    bool is_finishing;         /* the seal at hand is the last: process no more */
     struct weir_thread_commit commit;
 
     bool stop_asked;
@@ -222,6 +225,9 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread);
 
 /* ---- inside the thread ----------------------------------------------------------------------- */
 
+/** The only assignments of the two phases; the drawing above says what may follow what. */
+void weir_thread_move(struct weir_stream_thread *thread, enum weir_thread_phase phase);
+void weir_thread_move_seal(struct weir_stream_thread *thread, enum weir_seal_phase seal);
 void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct weir_error *error);
 /** NULL: nobody in the job reads or writes that partition. */
 const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_thread *thread,

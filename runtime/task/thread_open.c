@@ -94,7 +94,7 @@ int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *
     }
     if (thread->next_task == thread->task_count) {
         thread->next_task = 0;
-        thread->phase = WEIR_THREAD_RESTORING;
+        weir_thread_move(thread, WEIR_THREAD_RESTORING);
     }
     return 1;
 }
@@ -130,7 +130,7 @@ int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_erro
     if (!is_done) return 0;
     int rc = open_nodes(thread, error);
     if (rc < 0) return rc;
-    thread->phase = WEIR_THREAD_READY;
+    weir_thread_move(thread, WEIR_THREAD_READY);
     weir_actor_post(thread->options.listener.actor, &thread->restored.message);
     return 1;
 }

@@ -106,7 +106,7 @@ int weir_thread_seal(struct weir_stream_thread *thread)
     if (rc < 0) return rc;
     thread->is_held = true;
     thread->has_asked_commit = false;
-    thread->seal = WEIR_SEAL_SENDING;
+    weir_thread_move_seal(thread, WEIR_SEAL_SENDING);
     return 1;
 }
 
@@ -137,7 +137,7 @@ int weir_thread_hand_in(struct weir_stream_thread *thread)
             return rc;
         }
     }
-    thread->seal = WEIR_SEAL_HANDED_IN;
+    weir_thread_move_seal(thread, WEIR_SEAL_HANDED_IN);
     weir_actor_post(thread->options.listener.actor, &thread->handed_in.message);
     return 1;
 }
@@ -201,9 +201,8 @@ static int write_down(const struct weir_stream_thread *thread, const struct weir
 
 int weir_thread_apply_commit(struct weir_stream_thread *thread)
 {
-    weir_assert(thread->seal == WEIR_SEAL_HANDED_IN && !thread->is_held);
-    thread->seal = WEIR_SEAL_NONE; /* in any case: the job may ask for the next one before it hears
-                                      of a failure here */
+    /* In any case: the job may ask for the next one before it hears of a failure here. */
+    weir_thread_move_seal(thread, WEIR_SEAL_NONE);
     for (size_t i = 0; i < thread->task_count; i++) {
         struct weir_thread_task *owned = &thread->tasks[i];
         if (!owned->is_sealed) continue;
