@@ -80,11 +80,11 @@ struct weir_boot_id {
 typedef int (*weir_list_fn)(void *context, const char *name, enum weir_file_kind kind);
 
 struct weir_env;
-struct weir_socket_ops; /* base/env/socket.h */
+struct weir_network_ops; /* base/env/socket.h */
 
 struct weir_env_ops {
     const char *name;
-    const struct weir_socket_ops *sockets;
+    const struct weir_network_ops *network;
     struct weir_mono (*mono_now)(struct weir_env *env);
     struct weir_wall (*wall_now)(struct weir_env *env);
     void (*random)(struct weir_env *env, void *bytes, size_t size);

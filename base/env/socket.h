@@ -23,17 +23,7 @@
  */
 enum { WEIR_ADDRESS_SIZE = 64 };
 
-/* What every implementation's objects begin with. */
-struct weir_listener {
-    struct weir_actor *actor;
-    char address[WEIR_ADDRESS_SIZE]; /* with the port it got */
-};
-
-struct weir_socket {
-    struct weir_actor *actor;
-    char peer[WEIR_ADDRESS_SIZE];
-    char local[WEIR_ADDRESS_SIZE]; /* what the peer connected to; empty until it is connected */
-};
+struct weir_socket;
 
 /** The socket is the callee's from now on. */
 typedef void (*weir_accept_fn)(void *context, struct weir_socket *socket);
@@ -43,6 +33,54 @@ typedef void (*weir_socket_fn)(void *context, int64_t result);
 struct weir_socket_done {
     weir_socket_fn call;
     void *context;
+};
+
+/* What goes out in one go: bytes, then a range of a file (NULL: none). */
+struct weir_socket_output {
+    const struct weir_iovec *parts;
+    size_t part_count;
+    struct weir_file *file;
+    int64_t position;
+    int64_t size;
+};
+
+/**
+ * What a socket can do, each as the call of its name below says. All members are set.
+ *
+ * A socket that is made of another one (TLS over TCP) has operations of its own over those of the one
+ * below, and stays within the same rules: its callbacks come on its actor's thread and never from
+ * within the call that asked for them, which those of the socket below give it. It owns what it wraps,
+ * and closes it in its own `close`. Where the actor stops, the environment closes the sockets that it
+ * has made itself: whoever has made others closes them before.
+ */
+struct weir_socket_ops {
+    const char *name; /* "tcp", "sim" */
+    void (*read)(struct weir_socket *socket, void *to, size_t size, struct weir_socket_done done);
+    void (*await)(struct weir_socket *socket, struct weir_socket_done done);
+    void (*send)(struct weir_socket *socket, const struct weir_socket_output *output,
+                 struct weir_socket_done done);
+    void (*close)(struct weir_socket *socket);
+};
+
+/** What every socket begins with. Read by anybody on the actor's thread, written by who made it. */
+struct weir_socket {
+    const struct weir_socket_ops *ops;
+    struct weir_actor *actor;
+    char peer[WEIR_ADDRESS_SIZE];
+    char local[WEIR_ADDRESS_SIZE]; /* what the peer connected to; empty until it is connected */
+};
+
+struct weir_listener;
+
+struct weir_listener_ops {
+    void (*close)(struct weir_listener *listener);
+};
+
+/** What every listener begins with. */
+struct weir_listener {
+    const struct weir_listener_ops *ops;
+    struct weir_actor *actor;
+    char address[WEIR_ADDRESS_SIZE]; /* with the port it got */
 };
 
 /* Where to listen. */
@@ -55,15 +93,6 @@ struct weir_listen_at {
     bool is_first;
 };
 
-/* What goes out in one go: bytes, then a range of a file (NULL: none). */
-struct weir_socket_output {
-    const struct weir_iovec *parts;
-    size_t part_count;
-    struct weir_file *file;
-    int64_t position;
-    int64_t size;
-};
-
 /* Where a host can be reached: addresses to connect to one after the other, or to listen at the first. */
 enum { WEIR_ADDRESSES_MAX = 8 };
 struct weir_addresses {
@@ -71,21 +100,16 @@ struct weir_addresses {
     char texts[WEIR_ADDRESSES_MAX][WEIR_ADDRESS_SIZE];
 };
 
-struct weir_socket_ops {
+/** The network of an environment: where sockets come from. They go on by their own operations. */
+struct weir_network_ops {
     int (*look_up)(struct weir_env *env, const char *host, uint16_t port,
                    struct weir_addresses *found_out, struct weir_error *error);
     int (*may_listen)(struct weir_env *env, const char *address, struct weir_error *error);
     int (*listen)(struct weir_actor *actor, const struct weir_listen_at *at,
                   weir_accept_fn accepted, void *context, struct weir_listener **listener_out,
                   struct weir_error *error);
-    void (*listener_close)(struct weir_listener *listener);
     int (*connect)(struct weir_actor *actor, const char *address, struct weir_socket_done done,
                    struct weir_socket **socket_out, struct weir_error *error);
-    void (*read)(struct weir_socket *socket, void *to, size_t size, struct weir_socket_done done);
-    void (*await)(struct weir_socket *socket, struct weir_socket_done done);
-    void (*send)(struct weir_socket *socket, const struct weir_socket_output *output,
-                 struct weir_socket_done done);
-    void (*close)(struct weir_socket *socket);
 };
 
 /**
@@ -97,7 +121,7 @@ struct weir_socket_ops {
 static inline int weir_look_up(struct weir_env *env, const char *host, uint16_t port,
                                struct weir_addresses *found_out, struct weir_error *error)
 {
-    return env->ops->sockets->look_up(env, host, port, found_out, error);
+    return env->ops->network->look_up(env, host, port, found_out, error);
 }
 /**
  * Would a listener get `address` just now? Nothing listens there meanwhile or afterwards.
@@ -108,7 +132,7 @@ static inline int weir_look_up(struct weir_env *env, const char *host, uint16_t 
 static inline int weir_socket_may_listen(struct weir_env *env, const char *address,
                                          struct weir_error *error)
 {
-    return env->ops->sockets->may_listen(env, address, error);
+    return env->ops->network->may_listen(env, address, error);
 }
 /**
  * Accept connections at `address`.
@@ -119,24 +143,24 @@ static inline int weir_socket_listen(struct weir_actor *actor, const struct weir
                                      weir_accept_fn accepted, void *context,
                                      struct weir_listener **listener_out, struct weir_error *error)
 {
-    return actor->env->ops->sockets->listen(actor, at, accepted, context, listener_out, error);
+    return actor->env->ops->network->listen(actor, at, accepted, context, listener_out, error);
 }
 static inline void weir_listener_close(struct weir_listener *listener) /* NULL is fine */
 {
-    if (listener != NULL) listener->actor->env->ops->sockets->listener_close(listener);
+    if (listener != NULL) listener->ops->close(listener);
 }
 /** `done` gets 0 or a code; the socket may be closed before, and must be closed after a failure. */
 static inline int weir_socket_connect(struct weir_actor *actor, const char *address,
                                       struct weir_socket_done done, struct weir_socket **socket_out,
                                       struct weir_error *error)
 {
-    return actor->env->ops->sockets->connect(actor, address, done, socket_out, error);
+    return actor->env->ops->network->connect(actor, address, done, socket_out, error);
 }
 /** `done` gets 1 to `size` bytes, 0 at the end of the stream. `size > 0`. */
 static inline void weir_socket_read(struct weir_socket *socket, void *to, size_t size,
                                     struct weir_socket_done done)
 {
-    socket->actor->env->ops->sockets->read(socket, to, size, done);
+    socket->ops->read(socket, to, size, done);
 }
 /**
  * Wait until a read would find something: bytes, the end, an error. `done` gets 1. It is the read that
@@ -144,7 +168,7 @@ static inline void weir_socket_read(struct weir_socket *socket, void *to, size_t
  */
 static inline void weir_socket_await(struct weir_socket *socket, struct weir_socket_done done)
 {
-    socket->actor->env->ops->sockets->await(socket, done);
+    socket->ops->await(socket, done);
 }
 /**
  * Send bytes and a range of a file behind them, the file's without a copy of ours. `output` itself is
@@ -155,7 +179,7 @@ static inline void weir_socket_send(struct weir_socket *socket,
                                     const struct weir_socket_output *output,
                                     struct weir_socket_done done)
 {
-    socket->actor->env->ops->sockets->send(socket, output, done);
+    socket->ops->send(socket, output, done);
 }
 static inline void weir_socket_write(struct weir_socket *socket, const struct weir_iovec *parts,
                                      size_t count, struct weir_socket_done done)
@@ -172,7 +196,7 @@ static inline void weir_socket_send_file(struct weir_socket *socket, struct weir
 }
 static inline void weir_socket_close(struct weir_socket *socket) /* NULL is fine */
 {
-    if (socket != NULL) socket->actor->env->ops->sockets->close(socket);
+    if (socket != NULL) socket->ops->close(socket);
 }
 
 #endif

@@ -74,7 +74,7 @@ static int64_t descriptor_limit(struct weir_env *env)
 
 static const struct weir_env_ops ops = {
     .name = "sim",
-    .sockets = &weir_sim_socket_ops,
+    .network = &weir_sim_network_ops,
     .mono_now = mono_now,
     .wall_now = wall_now,
     .random = fill_random,

@@ -292,7 +292,7 @@ struct weir_sim_listener {
     void *context;
 };
 
-extern const struct weir_socket_ops weir_sim_socket_ops;
+extern const struct weir_network_ops weir_sim_network_ops;
 
 struct weir_sim_link *weir_sim_link_between(struct weir_sim *sim, int from, int to);
 /** `size` bytes for `kind` DATA, else none. */

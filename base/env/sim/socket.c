@@ -223,19 +223,6 @@ static void socket_send(struct weir_socket *base, const struct weir_socket_outpu
 
 /* ---- life of a socket ------------------------------------------------------------------------ */
 
-struct weir_sim_socket *weir_sim_socket_new(struct weir_sim_life *life, struct weir_actor *actor)
-{
-    struct weir_sim_socket *socket = weir_alloc_zero(&life->budget, sizeof *socket);
-    if (socket == NULL) return NULL;
-    socket->base.actor = actor;
-    socket->life = life;
-    socket->result = (struct weir_sim_event){.kind = WEIR_SIM_EVENT_RESULT, .object = socket};
-    socket->next = life->sockets;
-    if (life->sockets != NULL) life->sockets->previous = socket;
-    life->sockets = socket;
-    return socket;
-}
-
 /* Off the network and out of the life's list; the memory stays. */
 static void socket_let_go(struct weir_sim_socket *socket)
 {
@@ -279,6 +266,32 @@ static void listener_close(struct weir_listener *base)
         if (listener->next != NULL) listener->next->previous = listener->previous;
     }
     weir_free(listener);
+}
+
+static const struct weir_socket_ops socket_ops = {
+    .name = "sim",
+    .read = socket_read,
+    .await = socket_await,
+    .send = socket_send,
+    .close = socket_close,
+};
+
+static const struct weir_listener_ops listener_ops = {
+    .close = listener_close,
+};
+
+struct weir_sim_socket *weir_sim_socket_new(struct weir_sim_life *life, struct weir_actor *actor)
+{
+    struct weir_sim_socket *socket = weir_alloc_zero(&life->budget, sizeof *socket);
+    if (socket == NULL) return NULL;
+    socket->base.ops = &socket_ops;
+    socket->base.actor = actor;
+    socket->life = life;
+    socket->result = (struct weir_sim_event){.kind = WEIR_SIM_EVENT_RESULT, .object = socket};
+    socket->next = life->sockets;
+    if (life->sockets != NULL) life->sockets->previous = socket;
+    life->sockets = socket;
+    return socket;
 }
 
 void weir_sim_sockets_of_actor_close(struct weir_sim_actor *actor)
@@ -410,7 +423,7 @@ static int socket_listen(struct weir_actor *actor, const struct weir_listen_at *
     struct weir_sim_listener *made = weir_alloc_zero(&life->budget, sizeof *made);
     if (made == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "listen at '%s'", at->address);
     *made = (struct weir_sim_listener){
-        .base = {.actor = actor},
+        .base = {.ops = &listener_ops, .actor = actor},
         .life = life,
         .next = life->listeners,
         .port = place.port,
@@ -448,14 +461,9 @@ static int socket_connect(struct weir_actor *actor, const char *text, struct wei
     return WEIR_OK;
 }
 
-const struct weir_socket_ops weir_sim_socket_ops = {
+const struct weir_network_ops weir_sim_network_ops = {
     .look_up = socket_look_up,
     .may_listen = socket_may_listen,
     .listen = socket_listen,
-    .listener_close = listener_close,
     .connect = socket_connect,
-    .read = socket_read,
-    .await = socket_await,
-    .send = socket_send,
-    .close = socket_close,
 };

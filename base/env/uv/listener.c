@@ -46,7 +46,7 @@ static void on_listener_closed(uv_handle_t *handle)
     if (--listener->handles_open == 0) weir_free(listener);
 }
 
-void weir_env_uv_listener_close(struct weir_listener *base)
+static void listener_close(struct weir_listener *base)
 {
     struct weir_env_uv_listener *listener = (struct weir_env_uv_listener *)base;
     struct weir_env_uv_actor *actor = (struct weir_env_uv_actor *)base->actor;
@@ -184,6 +184,10 @@ int weir_env_uv_may_listen(struct weir_env *env, const char *address, struct wei
     return rc;
 }
 
+static const struct weir_listener_ops listener_ops = {
+    .close = listener_close,
+};
+
 static int new_listener(struct weir_env_uv_actor *actor, int fd,
                         struct weir_env_uv_listener **listener_out)
 {
@@ -201,6 +205,7 @@ static int new_listener(struct weir_env_uv_actor *actor, int fd,
     made->handles_open = 2;
     made->pause.data = made;
     made->poll.data = made;
+    made->base.ops = &listener_ops;
     made->base.actor = &actor->base;
     made->fd = fd;
     made->next = actor->listeners;
@@ -240,6 +245,6 @@ int weir_env_uv_listen(struct weir_actor *base, const struct weir_listen_at *at,
 void weir_env_uv_listeners_close(struct weir_env_uv_actor *actor)
 {
     while (actor->listeners != NULL) {
-        weir_env_uv_listener_close(&actor->listeners->base);
+        listener_close(&actor->listeners->base);
     }
 }

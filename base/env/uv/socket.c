@@ -377,6 +377,14 @@ static void socket_close(struct weir_socket *base)
     (void)close(socket->fd);
 }
 
+static const struct weir_socket_ops socket_ops = {
+    .name = "tcp",
+    .read = socket_read,
+    .await = socket_await,
+    .send = socket_send,
+    .close = socket_close,
+};
+
 int weir_env_uv_socket_new(struct weir_env_uv_actor *actor, int fd, struct weir_socket **socket_out)
 {
     struct weir_env_uv_socket *socket = weir_alloc_zero(actor->base.env->budget, sizeof *socket);
@@ -387,6 +395,7 @@ int weir_env_uv_socket_new(struct weir_env_uv_actor *actor, int fd, struct weir_
         return -reason;
     }
     socket->poll.data = socket;
+    socket->base.ops = &socket_ops;
     socket->base.actor = &actor->base;
     socket->fd = fd;
     socket->next = actor->sockets;
@@ -437,14 +446,9 @@ void weir_env_uv_sockets_close(struct weir_env_uv_actor *actor)
     weir_env_uv_listeners_close(actor);
 }
 
-const struct weir_socket_ops weir_env_uv_socket_ops = {
+const struct weir_network_ops weir_env_uv_network_ops = {
     .look_up = weir_env_uv_look_up,
     .may_listen = weir_env_uv_may_listen,
     .listen = weir_env_uv_listen,
-    .listener_close = weir_env_uv_listener_close,
     .connect = socket_connect,
-    .read = socket_read,
-    .await = socket_await,
-    .send = socket_send,
-    .close = socket_close,
 };

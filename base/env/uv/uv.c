@@ -144,7 +144,7 @@ static void signal_waiters(struct weir_env *base)
 
 static const struct weir_env_ops ops = {
     .name = "uv",
-    .sockets = &weir_env_uv_socket_ops,
+    .network = &weir_env_uv_network_ops,
     .mono_now = mono_now,
     .wall_now = wall_now,
     .random = fill_random,

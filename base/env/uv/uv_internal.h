@@ -123,11 +123,10 @@ int weir_env_uv_socket_new(struct weir_env_uv_actor *actor, int fd,
 int weir_env_uv_listen(struct weir_actor *actor, const struct weir_listen_at *at,
                        weir_accept_fn accepted, void *context, struct weir_listener **listener_out,
                        struct weir_error *error);
-void weir_env_uv_listener_close(struct weir_listener *listener);
 int weir_env_uv_may_listen(struct weir_env *env, const char *address, struct weir_error *error);
 void weir_env_uv_listeners_close(struct weir_env_uv_actor *actor);
 
-extern const struct weir_socket_ops weir_env_uv_socket_ops;
+extern const struct weir_network_ops weir_env_uv_network_ops;
 /** Report the results that are there now. */
 void weir_env_uv_sockets_report(struct weir_env_uv_actor *actor);
 void weir_env_uv_sockets_close(struct weir_env_uv_actor *actor);
