@@ -96,6 +96,9 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     weir_budget_init(&broker->budget, "broker", options->env->heap, options->env->budget, 0);
     int rc = weir_data_directory_open(&broker->directory, broker->env, options->path, error);
     if (rc < 0) goto out;
+    weir_serving_init(&broker->serving, broker->env, broker->directory.path.text,
+                      broker->directory.log_path.text);
+    weir_shortages_init(&broker->shortages, broker->env, broker->directory.path.text);
     weir_file_set_init(&broker->files, segment_files_max(broker));
     rc = new_shards(broker, error);
     if (rc < 0) goto out;
@@ -119,24 +122,6 @@ out:
 
 /* ---- closing --------------------------------------------------------------------------------- */
 
-static bool is_drained(void *context)
-{
-    const struct weir_broker *broker = context;
-    return atomic_load(&broker->in_flight) == 0;
-}
-
-/* Everything that is on its way gets its answer; nothing new is let in. */
-static int drain(struct weir_broker *broker, struct weir_error *error)
-{
-    atomic_store(&broker->is_closing, true);
-    for (int32_t i = 0; i < broker->shard_count; i++) {
-        weir_broker_hold(broker);
-        weir_actor_post(broker->shards[i].actor, &broker->shards[i].nudge_closing);
-    }
-    int rc = weir_wait(broker->env, is_drained, broker, WEIR_MONO_NEVER);
-    return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "wait for requests to end") : 0;
-}
-
 int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
 {
     if (broker == NULL) return 0;
@@ -144,10 +129,10 @@ int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
         return weir_error_set(error, WEIR_WRONG_THREAD,
                               "a log is closed from a thread of the program, not of the engine");
     }
-    int rc = drain(broker, error);
+    int rc = weir_serving_drain(&broker->serving, error);
     if (rc < 0) return rc;
     stop_shards(broker);
-    bool is_offline = atomic_load(&broker->is_offline);
+    bool is_offline = atomic_load(&broker->serving.is_offline);
     if (is_offline) {
         rc = weir_error_set(error, WEIR_OFFLINE, "'%s' went offline; its last writes may be lost",
                             broker->directory.path.text);
@@ -226,7 +211,8 @@ void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_me
         metrics.open_partitions += weir_counter_get(&shard->open_partitions);
     }
     metrics.offline_partitions = weir_counter_get(&broker->controller.offline.count);
-    if (atomic_load(&broker->is_offline)) metrics.offline_partitions += metrics.open_partitions;
+    if (atomic_load(&broker->serving.is_offline))
+        metrics.offline_partitions += metrics.open_partitions;
     metrics.flush_p50_us = weir_histogram_quantile(&durations_us, 0.5);
     metrics.flush_p99_us = weir_histogram_quantile(&durations_us, 0.99);
     metrics.memory_bytes = (int64_t)atomic_load(&broker->budget.used);

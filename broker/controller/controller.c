@@ -107,7 +107,7 @@ static void apply_durable(struct weir_controller *controller)
     int rc = weir_fold_batches(&controller->fold, weir_slice(batch->data, batch->size), &error);
     controller->needs_retry = weir_code_is_shortage(rc);
     if (controller->needs_retry) return;
-    if (rc < 0) weir_broker_go_offline(controller->broker, &error);
+    if (rc < 0) weir_serving_go_offline(&controller->broker->serving, &error);
     finish_change(controller, rc, &error);
 }
 
@@ -127,7 +127,7 @@ static void write_current(struct weir_controller *controller)
     struct weir_error error = {0};
     struct weir_produce_request *produce = &controller->produce;
     *produce = (struct weir_produce_request){.acks = WEIR_ACKS_ALL, .is_internal = true};
-    int rc = weir_broker_check_serving(controller->broker, &error);
+    int rc = weir_serving_check(&controller->broker->serving, &error);
     if (rc == 0) {
         rc = finish_batch(controller, &produce->batches);
         if (rc < 0) (void)weir_error_set(&error, (enum weir_code)rc, "write a metadata record");

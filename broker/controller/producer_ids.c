@@ -58,7 +58,7 @@ static void arrive(struct weir_message *message)
 {
     struct weir_init_producer_request *request = (struct weir_init_producer_request *)message;
     struct weir_broker *broker = request->request.shard->broker;
-    int rc = weir_broker_check_serving(broker, &request->request.error);
+    int rc = weir_serving_check(&broker->serving, &request->request.error);
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
         return;

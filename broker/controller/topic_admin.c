@@ -382,7 +382,7 @@ static void topic_arrives(struct weir_message *message)
 {
     struct weir_topic_request *request = (struct weir_topic_request *)message;
     struct weir_broker *broker = request->request.shard->broker;
-    int rc = weir_broker_check_serving(broker, &request->request.error);
+    int rc = weir_serving_check(&broker->serving, &request->request.error);
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
         return;

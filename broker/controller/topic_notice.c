@@ -27,7 +27,7 @@ static void all_through(struct weir_message *message)
     struct weir_broker *broker = notice->broker;
     notice->order.then(notice->order.context);
     weir_free(notice);
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 void weir_topic_notice_count_down(struct weir_topic_notice *notice)
@@ -77,7 +77,7 @@ int weir_topic_notice_send(struct weir_controller *controller,
     notice->order = *order;
     notice->order.topic = weir_slice(notice->name, order->topic.size);
     atomic_store(&notice->pending, broker->shard_count);
-    weir_broker_hold(broker);
+    weir_serving_hold(&broker->serving);
     for (size_t i = 0; i < shard_count; i++) {
         notice->shards[i] = (struct shard_notice){
             .message.handle = arrive, .shard = &broker->shards[i], .notice = notice};

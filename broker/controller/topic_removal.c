@@ -184,7 +184,7 @@ static void end_removal(struct weir_topic_removal *removal)
         weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.removal_failed", "topic=%s reason=%s",
                  removal->name, weir_log_quote(text, sizeof text, removal->error.text));
     }
-    if (removal->rc == WEIR_IO) weir_broker_go_offline(broker, &removal->error);
+    if (removal->rc == WEIR_IO) weir_serving_go_offline(&broker->serving, &removal->error);
     unlink_removal(removal);
     let_go(removal);
     removal->then(removal);
@@ -218,14 +218,14 @@ static void done(struct weir_message *message)
     struct weir_broker *broker = removal->controller->broker;
     bool was_short = removal->retry_ms > 0;
     if (removal->rc < 0 || was_short) {
-        weir_shortage_note(broker, removal->rc, true, &removal->error);
+        weir_shortages_note(&broker->shortages, removal->rc, true, &removal->error);
     }
     if (weir_code_is_shortage(removal->rc)) {
         wait_shortage(removal);
     } else {
         end_removal(removal);
     }
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 static void start_work(struct weir_topic_removal *removal)
@@ -234,7 +234,7 @@ static void start_work(struct weir_topic_removal *removal)
     removal->needs_work = false;
     removal->work =
         (struct weir_work){.done.handle = done, .run = run, .reply_to = broker->shards[0].actor};
-    weir_broker_hold(broker);
+    weir_serving_hold(&broker->serving);
     weir_work_submit(broker->env, &removal->work);
 }
 
@@ -269,7 +269,7 @@ void weir_topic_removal_begin(struct weir_controller *controller,
 static void retry_work(struct weir_topic_removal *removal)
 {
     struct weir_broker *broker = removal->controller->broker;
-    if (weir_broker_check_serving(broker, NULL) < 0) {
+    if (weir_serving_check(&broker->serving, NULL) < 0) {
         end_removal(removal);
     } else if (weir_mono_now(broker->env).ns >= removal->retry_at.ns) {
         start_work(removal);

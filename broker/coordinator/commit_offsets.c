@@ -310,7 +310,7 @@ static void commit_arrives(struct weir_message *message)
     struct weir_commit_request *commit = (struct weir_commit_request *)message;
     struct weir_broker *broker = commit->request.shard->broker;
     struct weir_error *error = &commit->request.error;
-    int rc = weir_broker_check_serving(broker, error);
+    int rc = weir_serving_check(&broker->serving, error);
     if (rc == 0) rc = check_commit(commit, error);
     if (rc < 0) {
         weir_request_reply(&commit->request, rc);
@@ -427,7 +427,7 @@ static void committed_arrives(struct weir_message *message)
     struct weir_committed_request *request = (struct weir_committed_request *)message;
     struct weir_broker *broker = request->request.shard->broker;
     struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
-    int rc = weir_broker_check_serving(broker, &request->request.error);
+    int rc = weir_serving_check(&broker->serving, &request->request.error);
     if (rc == 0) rc = check_group(request->group, &request->request.error);
     if (rc == 0 && request->entries == NULL && request->arena == NULL) {
         rc = weir_error_set(&request->request.error, WEIR_INVALID_ARGUMENT,

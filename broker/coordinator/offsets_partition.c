@@ -72,7 +72,7 @@ int weir_offsets_partition_free(struct weir_offsets_partition *offsets, struct w
 {
     if (offsets == NULL) return 0;
     struct weir_broker *broker = offsets->partition->shard->broker;
-    bool is_served = offsets->partition->log != NULL && !atomic_load(&broker->is_offline);
+    bool is_served = offsets->partition->log != NULL && !atomic_load(&broker->serving.is_offline);
     int rc = is_served ? weir_snapshotter_finish(&offsets->snapshotter, error) : 0;
     weir_offsets_image_close(&offsets->image);
     weir_fold_close(&offsets->fold);

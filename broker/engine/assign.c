@@ -86,7 +86,7 @@ void weir_controller_assign_run(struct weir_controller *controller, struct weir_
     struct weir_assign_queue *queue = &controller->assigns;
     if (queue->is_submitted || queue->first == NULL) return;
     bool others_come = atomic_load(&controller->broker->first_openings) > 0 &&
-                       !atomic_load(&controller->broker->is_closing);
+                       !atomic_load(&controller->broker->serving.is_closing);
     if (others_come && queue->count < ENOUGH && now.ns < queue->deadline.ns) {
         if (queue->deadline.ns < wake_at->ns) *wake_at = queue->deadline;
         return;

@@ -11,6 +11,7 @@
 #include "broker/log/file_set.h"
 #include "broker/coordinator/group_claims.h"
 #include "broker/engine/partition.h"
+#include "broker/engine/serving.h"
 #include "broker/engine/shortage.h"
 
 /** What the files of this folder share: the engine and its shards. */
@@ -29,8 +30,7 @@ struct weir_shard {
     struct weir_deadline_heap deadlines; /* of waiting fetches */
     struct weir_mono retention_at;
     struct weir_shard_guest guest;
-    struct weir_message nudge_closing; /* posted once */
-    struct weir_message nudge_offline; /* posted once */
+    struct weir_serving_listener listener;
     struct weir_counter bytes_in;
     struct weir_counter bytes_out;
     struct weir_counter batches_in;
@@ -48,23 +48,13 @@ struct weir_broker {
     struct weir_group_claims group_claims;
     struct weir_shard *shards;
     int32_t shard_count;
-    _Atomic int64_t in_flight;      /* requests, and work that is out: what a close waits for */
     _Atomic int32_t first_openings; /* partitions whose folders are being made */
-    struct weir_shortage shortages[WEIR_SHORTAGES];
+    struct weir_serving serving;
+    struct weir_shortages shortages;
     _Atomic bool had_offline; /* a partition has been told offline once */
-    _Atomic bool is_closing;
-    _Atomic bool is_offline; /* a sync has failed: nothing is served any more */
 };
 
 /* ---- requests (request.c) -------------------------------------------------------------------- */
-
-/** Something is on its way; a close waits until it is released. */
-void weir_broker_hold(struct weir_broker *broker);
-void weir_broker_release(struct weir_broker *broker);
-/** Hold for something that nobody has asked for. False once a close has seen everything end: then
- * it must not begin. (A close is told to each shard by a message that holds; so a shard that has
- * not heard of it yet may still begin things.) */
-bool weir_broker_try_hold(struct weir_broker *broker);
 
 /** Count a request in, and make it ready for weir_request_forward. */
 void weir_request_set_out(struct weir_broker *broker, struct weir_request *request);
@@ -90,8 +80,6 @@ static inline bool weir_request_has_id(const struct weir_request *request)
 void weir_request_reply(struct weir_request *request, int rc);
 /** Answer with an error of this text. */
 void weir_request_refuse(struct weir_request *request, int rc, const char *text);
-/** The reason why nothing is served now: WEIR_CLOSED, WEIR_OFFLINE or 0. */
-int weir_broker_check_serving(struct weir_broker *broker, struct weir_error *error);
 
 /* ---- the shard (shard.c) --------------------------------------------------------------------- */
 
@@ -101,8 +89,6 @@ int weir_shard_run_once(void *impl);
 int weir_shard_close(struct weir_shard *shard, struct weir_error *error);
 struct weir_shard *weir_broker_shard(struct weir_broker *broker, struct weir_slice topic,
                                      int32_t partition);
-/** A disk has failed: say so once, and have every shard answer WEIR_OFFLINE from now on. */
-void weir_broker_go_offline(struct weir_broker *broker, const struct weir_error *reason);
 
 /** Key of a partition: its topic and its number. */
 enum { WEIR_PARTITION_KEY_MAX = WEIR_TOPIC_NAME_SIZE_MAX + 4 };

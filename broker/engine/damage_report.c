@@ -48,7 +48,7 @@ static void check_done(struct weir_message *message)
     weir_log_read_release(&report->read);
     answer(report, rc);
     weir_partition_settle(partition);
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 static void report_stage(struct weir_partition *partition, struct weir_request *request)
@@ -65,7 +65,7 @@ static void report_stage(struct weir_partition *partition, struct weir_request *
     report->work = (struct weir_work){
         .done.handle = check_done, .run = check_run, .reply_to = partition->shard->actor};
     partition->reads++;
-    weir_broker_hold(partition->shard->broker);
+    weir_serving_hold(&partition->shard->broker->serving);
     weir_work_submit(partition->shard->env, &report->work);
 }
 

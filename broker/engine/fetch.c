@@ -88,7 +88,7 @@ static bool is_last_chance(const struct weir_partition *partition,
                            const struct weir_fetch_request *fetch)
 {
     return fetch->size_min == 0 || fetch->deadline.ns <= weir_mono_now(partition->shard->env).ns ||
-           weir_broker_check_serving(partition->shard->broker, NULL) < 0;
+           weir_serving_check(&partition->shard->broker->serving, NULL) < 0;
 }
 
 static void release(struct weir_log_read *read)
@@ -171,7 +171,7 @@ static void cold_done(struct weir_message *message)
     weir_free(cold);
     if (has_more) weir_partition_wake_fetches(partition); /* it may wait for what has come since */
     weir_partition_settle(partition);
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 static void submit_cold(struct weir_partition *partition, struct weir_fetch_request *fetch,
@@ -191,7 +191,7 @@ static void submit_cold(struct weir_partition *partition, struct weir_fetch_requ
     cold->fetch = fetch;
     cold->read = *read;
     partition->reads++;
-    weir_broker_hold(partition->shard->broker);
+    weir_serving_hold(&partition->shard->broker->serving);
     weir_work_submit(partition->shard->env, &cold->work);
 }
 
@@ -355,7 +355,7 @@ static void cancelled(struct weir_message *message)
             weir_request_refuse(&fetch->request, WEIR_CLOSED, "the fetch was cancelled");
         }
     }
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
@@ -365,7 +365,7 @@ void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_requ
     struct weir_shard *shard =
         weir_broker_shard(broker, request->from.topic, request->from.partition);
     request->cancel.handle = cancelled;
-    weir_broker_hold(broker);
+    weir_serving_hold(&broker->serving);
     weir_actor_post(shard->actor, &request->cancel);
 }
 

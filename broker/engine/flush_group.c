@@ -121,7 +121,7 @@ static void flushed(struct weir_flush_group *group, struct weir_partition *parti
     int rc = weir_log_sync_end(partition->log, &partition->sync);
     if (rc < 0) {
         /* One log that cannot be kept (its folder is gone) is no failed disk. */
-        if (rc != WEIR_OFFLINE) weir_broker_go_offline(broker, &partition->sync.error);
+        if (rc != WEIR_OFFLINE) weir_serving_go_offline(&broker->serving, &partition->sync.error);
         weir_partition_answer_acks(partition, WEIR_OFFLINE, partition->sync.error.text);
         weir_partition_settle(partition);
         return;
@@ -153,7 +153,7 @@ static void done(struct weir_message *message)
         flushed(group, partition);
         partition = next;
     }
-    weir_broker_release(group->shard->broker);
+    weir_serving_release(&group->shard->broker->serving);
 }
 
 /* What a partition's log says when it is to be flushed is not the disk's word yet, but as final. */
@@ -161,7 +161,7 @@ static void fail_boarding(struct weir_partition *partition, int rc)
 {
     partition->is_listed = false;
     if (rc == WEIR_IO) {
-        weir_broker_go_offline(partition->shard->broker, &partition->sync.error);
+        weir_serving_go_offline(&partition->shard->broker->serving, &partition->sync.error);
     }
     weir_partition_answer_acks(partition, WEIR_OFFLINE, partition->sync.error.text);
     weir_partition_settle(partition);
@@ -201,8 +201,10 @@ int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
     take_lazy(group, now);
     struct weir_partition *waiting = group->dirty_first;
     if (group->is_in_flight || waiting == NULL) return 0;
-    if (atomic_load_explicit(&group->shard->broker->is_offline, memory_order_relaxed)) return 0;
-    if (!weir_broker_try_hold(group->shard->broker)) return 0; /* closing syncs what is left */
+    if (atomic_load_explicit(&group->shard->broker->serving.is_offline, memory_order_relaxed))
+        return 0;
+    if (!weir_serving_try_hold(&group->shard->broker->serving))
+        return 0; /* closing syncs what is left */
 
     struct weir_partition **flight_last = &group->flight_first;
     group->dirty_first = NULL;
@@ -221,7 +223,7 @@ int weir_flush_group_run(struct weir_flush_group *group, struct weir_mono now)
         }
     }
     if (group->flight_count == 0) {
-        weir_broker_release(group->shard->broker);
+        weir_serving_release(&group->shard->broker->serving);
         return 0;
     }
     group->is_in_flight = true;

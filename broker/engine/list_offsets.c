@@ -73,7 +73,7 @@ static void search_done(struct weir_message *message)
     weir_request_reply(&list->request, rc);
     weir_free(search);
     weir_partition_settle(partition);
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 /* 0: answered. WEIR_END: a worker is on it. */
@@ -92,7 +92,7 @@ static int search_time(struct weir_partition *partition, struct weir_list_offset
                         : weir_log_time_begin(partition->log, &search->find);
     if (rc == WEIR_END) {
         partition->reads++;
-        weir_broker_hold(partition->shard->broker);
+        weir_serving_hold(&partition->shard->broker->serving);
         submit(search);
         return WEIR_END;
     }

@@ -108,7 +108,7 @@ static void arrive(struct weir_message *message)
         say_offline(news);
     }
     weir_free(news);
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget)
@@ -163,7 +163,7 @@ static struct news *news_new(const struct weir_partition *partition)
 
 static void send(struct news *news)
 {
-    weir_broker_hold(news->broker);
+    weir_serving_hold(&news->broker->serving);
     weir_actor_post(news->broker->shards[0].actor, &news->message);
 }
 

@@ -192,7 +192,7 @@ static void job_is_done(struct weir_message *message)
     struct weir_partition *partition = partition_of((struct weir_work *)message);
     struct weir_broker *broker = partition->shard->broker;
     partition->job_done(partition);
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 void weir_partition_submit(struct weir_partition *partition,
@@ -206,7 +206,7 @@ void weir_partition_submit(struct weir_partition *partition,
     partition->job_error = (struct weir_error){0};
     partition->work = (struct weir_work){
         .done.handle = job_is_done, .run = run_job, .reply_to = partition->shard->actor};
-    weir_broker_hold(partition->shard->broker);
+    weir_serving_hold(&partition->shard->broker->serving);
     weir_work_submit(partition->shard->env, &partition->work);
 }
 
@@ -438,7 +438,8 @@ static void opened(struct weir_partition *partition)
         atomic_fetch_sub(&partition->shard->broker->first_openings, 1);
     }
     if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
-    weir_shortage_note(partition->shard->broker, partition->job_rc, true, &partition->job_error);
+    weir_shortages_note(&partition->shard->broker->shortages, partition->job_rc, true,
+                        &partition->job_error);
     if (partition->job_rc < 0) {
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
         bool is_offline = told == WEIR_OFFLINE || told == WEIR_IO;
@@ -562,7 +563,7 @@ static int check_address(const struct weir_request *request, struct weir_error *
 
 void weir_partition_enter(struct weir_shard *shard, struct weir_request *request)
 {
-    int rc = weir_broker_check_serving(shard->broker, &request->error);
+    int rc = weir_serving_check(&shard->broker->serving, &request->error);
     if (rc == 0) rc = check_address(request, &request->error);
     if (rc < 0) {
         weir_request_reply(request, rc);
@@ -596,7 +597,7 @@ static void chore_done(struct weir_partition *partition)
                  weir_log_quote(text, sizeof text, partition->job_error.text));
     }
     if (partition->job_rc == WEIR_IO) {
-        weir_broker_go_offline(partition->shard->broker, &partition->job_error);
+        weir_serving_go_offline(&partition->shard->broker->serving, &partition->job_error);
     }
     weir_partition_resume(partition);
 }

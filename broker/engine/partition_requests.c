@@ -112,7 +112,8 @@ static void cut_finished(struct weir_partition *partition)
     int rc = partition->job_rc;
     if (rc < 0) {
         cut->request.error = partition->job_error;
-        if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, &partition->job_error);
+        if (rc == WEIR_IO)
+            weir_serving_go_offline(&partition->shard->broker->serving, &partition->job_error);
     }
     partition->shown = weir_partition_log_offsets(partition->log);
     if (partition->high_watermark > partition->shown.end_offset) {

@@ -124,8 +124,8 @@ static void count_in(struct weir_partition *partition, size_t size, int64_t batc
  * passed: no flush will come for it any more. */
 static int check_online(struct weir_broker *broker, struct weir_error *error)
 {
-    bool is_offline = atomic_load_explicit(&broker->is_offline, memory_order_relaxed);
-    return is_offline ? weir_broker_check_serving(broker, error) : 0;
+    bool is_offline = atomic_load_explicit(&broker->serving.is_offline, memory_order_relaxed);
+    return is_offline ? weir_serving_check(&broker->serving, error) : 0;
 }
 
 static int append(struct weir_partition *partition, struct weir_produce_request *produce)
@@ -142,8 +142,8 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
         .batches = produce->batches, .from = produce->from, .size = produce->size, .now = now};
     struct weir_append_result result;
     rc = weir_partition_log_append(partition->log, &append, &result, error);
-    weir_shortage_note(partition->shard->broker, rc, result.needed_files, error);
-    if (rc == WEIR_IO) weir_broker_go_offline(partition->shard->broker, error);
+    weir_shortages_note(&partition->shard->broker->shortages, rc, result.needed_files, error);
+    if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->broker->serving, error);
     if (rc < 0) return rc;
 
     produce->base_offset = result.base_offset;
@@ -184,7 +184,7 @@ static void produce_stage(struct weir_partition *partition, struct weir_request 
 
 void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce)
 {
-    weir_broker_hold(partition->shard->broker);
+    weir_serving_hold(&partition->shard->broker->serving);
     produce->request.shard = partition->shard;
     produce->request.topic = partition->topic;
     produce->request.partition = partition->number;

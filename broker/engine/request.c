@@ -2,47 +2,6 @@
 #include "base/error.h"
 #include "broker/engine/broker_internal.h"
 
-void weir_broker_hold(struct weir_broker *broker)
-{
-    atomic_fetch_add_explicit(&broker->in_flight, 1, memory_order_relaxed);
-}
-
-bool weir_broker_try_hold(struct weir_broker *broker)
-{
-    if (!atomic_load(&broker->is_closing)) {
-        weir_broker_hold(broker);
-        return true;
-    }
-    int64_t count = atomic_load(&broker->in_flight);
-    while (count > 0) {
-        if (atomic_compare_exchange_weak(&broker->in_flight, &count, count + 1)) return true;
-    }
-    return false;
-}
-
-void weir_broker_release(struct weir_broker *broker)
-{
-    struct weir_env *env = broker->env; /* a close may free the broker once the count is down */
-    bool is_closing = atomic_load(&broker->is_closing);
-    int64_t before = atomic_fetch_sub(&broker->in_flight, 1);
-    weir_assert(before > 0);
-    if (before == 1 && is_closing) weir_signal(env);
-}
-
-int weir_broker_check_serving(struct weir_broker *broker, struct weir_error *error)
-{
-    if (atomic_load_explicit(&broker->is_closing, memory_order_relaxed)) {
-        return weir_error_set(error, WEIR_CLOSED, "the log is being closed");
-    }
-    if (atomic_load_explicit(&broker->is_offline, memory_order_relaxed)) {
-        return weir_error_set(error, WEIR_OFFLINE,
-                              "'%s' is offline after a failed write or sync; close it, and open it "
-                              "again when the disk is in order",
-                              broker->directory.path.text);
-    }
-    return 0;
-}
-
 /* On the shard's thread. */
 static void arrive(struct weir_message *message)
 {
@@ -65,7 +24,7 @@ void weir_request_forward(struct weir_broker *broker, struct weir_request *reque
 
 void weir_request_set_out(struct weir_broker *broker, struct weir_request *request)
 {
-    weir_broker_hold(broker);
+    weir_serving_hold(&broker->serving);
     request->rc = 0;
     request->error = (struct weir_error){0};
     request->may_create = false;
@@ -106,7 +65,7 @@ void weir_request_reply(struct weir_request *request, int rc)
     } else {
         request->done(request);
     }
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 void weir_request_refuse(struct weir_request *request, int rc, const char *text)

@@ -184,7 +184,7 @@ static void looked(struct weir_message *message)
         if (place->is_visited) visit(sweep, place);
     }
     if (sweep->visits == 0) end_step(sweep);
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 int weir_retention_sweep_run(struct weir_retention_sweep *sweep, struct weir_mono now)
@@ -192,7 +192,8 @@ int weir_retention_sweep_run(struct weir_retention_sweep *sweep, struct weir_mon
     struct weir_broker *broker = sweep->controller->broker;
     if (sweep->is_under_way || now.ns < sweep->next_at.ns) return 0;
     sweep->next_at = WEIR_MONO_NEVER;
-    if (weir_broker_check_serving(broker, NULL) < 0 || !weir_broker_try_hold(broker)) return 0;
+    if (weir_serving_check(&broker->serving, NULL) < 0 || !weir_serving_try_hold(&broker->serving))
+        return 0;
     sweep->is_under_way = true;
     choose(sweep);
     sweep->work =

@@ -26,7 +26,7 @@ struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_sli
     return weir_map_get(&shard->partitions, weir_slice(key, topic.size + 4));
 }
 
-/* ---- nudges ---------------------------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------------------------ */
 
 /* Answer everything that waits on this shard without a flush or a worker on its way to it. */
 static void answer_all(struct weir_shard *shard, int rc, const char *text, bool with_acks)
@@ -42,12 +42,12 @@ static void answer_all(struct weir_shard *shard, int rc, const char *text, bool 
 
 /* Closing: fetches that wait for data would wait for ever. What waits for the disk is answered by
  * it. */
-static void nudged_closing(struct weir_message *message)
+static void hear_closing(struct weir_message *message)
 {
     struct weir_shard *shard =
-        (struct weir_shard *)((char *)message - offsetof(struct weir_shard, nudge_closing));
+        (struct weir_shard *)((char *)message - offsetof(struct weir_shard, listener.closing));
     answer_all(shard, WEIR_CLOSED, "the log is being closed", false);
-    weir_broker_release(shard->broker);
+    weir_serving_release(&shard->broker->serving);
 }
 
 /* A sync of one file, or of all, that failed may have dropped pages of any. Those that are open
@@ -61,29 +61,14 @@ static void distrust_all(struct weir_shard *shard)
     }
 }
 
-static void nudged_offline(struct weir_message *message)
+static void hear_offline(struct weir_message *message)
 {
     struct weir_shard *shard =
-        (struct weir_shard *)((char *)message - offsetof(struct weir_shard, nudge_offline));
+        (struct weir_shard *)((char *)message - offsetof(struct weir_shard, listener.offline));
     distrust_all(shard);
     answer_all(shard, WEIR_OFFLINE, "a write or a sync has failed; the log directory is offline",
                true);
-    weir_broker_release(shard->broker);
-}
-
-void weir_broker_go_offline(struct weir_broker *broker, const struct weir_error *reason)
-{
-    char text[WEIR_ERROR_TEXT_SIZE * 2];
-    if (atomic_exchange(&broker->is_offline, true)) return;
-    weir_log(&broker->env->logger, WEIR_LOG_ERROR, "broker.offline", "path=%s reason=%s",
-             broker->directory.path.text, weir_log_quote(text, sizeof text, reason->text));
-    weir_boot_file_forget_all(broker->env, broker->directory.log_path.text);
-    for (int32_t i = 0; i < broker->shard_count; i++) {
-        struct weir_shard *shard = &broker->shards[i];
-        shard->nudge_offline.handle = nudged_offline;
-        weir_broker_hold(broker);
-        weir_actor_post(shard->actor, &shard->nudge_offline);
-    }
+    weir_serving_release(&shard->broker->serving);
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */
@@ -107,7 +92,7 @@ static int retain_all(struct weir_shard *shard, struct weir_mono now)
     shard->retention_at =
         weir_mono_after_ms(now, shard->broker->options.log_retention_check_interval_ms);
     /* Not on a disk that has failed, for it writes marks and unlinks (L9), nor at the end. */
-    if (weir_broker_check_serving(shard->broker, NULL) < 0) return 0;
+    if (weir_serving_check(&shard->broker->serving, NULL) < 0) return 0;
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
         weir_partition_retain(partition);
     }
@@ -154,7 +139,9 @@ void weir_shard_init(struct weir_shard *shard, struct weir_broker *broker)
     weir_map_init(&shard->partitions, &broker->budget);
     weir_flush_group_init(&shard->flush, shard);
     weir_deadline_heap_init(&shard->deadlines, &broker->budget);
-    shard->nudge_closing.handle = nudged_closing;
+    shard->listener = (struct weir_serving_listener){
+        .actor = &shard->actor, .closing.handle = hear_closing, .offline.handle = hear_offline};
+    weir_serving_listen(&broker->serving, &shard->listener);
     shard->retention_at = weir_mono_after_ms(weir_mono_now(broker->env),
                                              broker->options.log_retention_check_interval_ms);
 }
@@ -209,7 +196,8 @@ static int mark_in_step(struct weir_shard *shard, struct weir_error *error)
     struct weir_error local = {0};
     struct weir_file *anchor = shard->flush.anchor;
     size_t count = count_unmarked(shard);
-    if (count < WEIR_FLUSH_FILE_SYSTEM_FROM || atomic_load(&shard->broker->is_offline)) return 0;
+    if (count < WEIR_FLUSH_FILE_SYSTEM_FROM || atomic_load(&shard->broker->serving.is_offline))
+        return 0;
     int rc = lay_marks(shard, &local);
     if (rc == 0) rc = weir_sync_file_system(anchor, &local);
     if (rc == 0) rc = take_marks(shard, &local);

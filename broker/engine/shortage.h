@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct weir_broker;
+struct weir_env;
 struct weir_error;
 
 /**
@@ -20,10 +20,18 @@ struct weir_shortage {
 
 enum { WEIR_SHORTAGE_SPACE, WEIR_SHORTAGE_DESCRIPTORS, WEIR_SHORTAGES };
 
+struct weir_shortages {
+    struct weir_env *env;
+    const char *path; /* the data directory's, for messages */
+    struct weir_shortage kinds[WEIR_SHORTAGES];
+};
+
+/** Borrows `path` for as long as it lives. */
+void weir_shortages_init(struct weir_shortages *shortages, struct weir_env *env, const char *path);
 /** How an append, an open or a removal went. Only what `needed_files` speaks of descriptors: without,
  * WEIR_LIMIT is a limit of the log's own, and a success shows nothing. Any thread; cheap if all is
  * well. */
-void weir_shortage_note(struct weir_broker *broker, int rc, bool needed_files,
-                        const struct weir_error *error);
+void weir_shortages_note(struct weir_shortages *shortages, int rc, bool needed_files,
+                         const struct weir_error *error);
 
 #endif

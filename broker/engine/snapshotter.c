@@ -48,17 +48,18 @@ static void done(struct weir_message *message)
         char text[2 * WEIR_ERROR_TEXT_SIZE];
         weir_log(&broker->env->logger, WEIR_LOG_WARN, "snapshot.failed", "path=%s reason=%s",
                  partition->path, weir_log_quote(text, sizeof text, snapshotter->error.text));
-        if (snapshotter->rc == WEIR_IO) weir_broker_go_offline(broker, &snapshotter->error);
+        if (snapshotter->rc == WEIR_IO)
+            weir_serving_go_offline(&broker->serving, &snapshotter->error);
         snapshotter->fold->bytes_since = 0; /* not again at once: the log still has everything */
     }
-    weir_broker_release(broker);
+    weir_serving_release(&broker->serving);
 }
 
 void weir_snapshotter_run(struct weir_snapshotter *snapshotter)
 {
     if (snapshotter->is_running || !weir_fold_wants_snapshot(snapshotter->fold)) return;
     struct weir_broker *broker = snapshotter->partition->shard->broker;
-    if (weir_broker_check_serving(broker, NULL) < 0) return;
+    if (weir_serving_check(&broker->serving, NULL) < 0) return;
     if (make(snapshotter) < 0) {
         weir_snapshot_builder_close(&snapshotter->builder);
         return;
@@ -66,7 +67,7 @@ void weir_snapshotter_run(struct weir_snapshotter *snapshotter)
     snapshotter->is_running = true;
     snapshotter->work = (struct weir_work){
         .done.handle = done, .run = run, .reply_to = snapshotter->partition->shard->actor};
-    weir_broker_hold(broker);
+    weir_serving_hold(&broker->serving);
     weir_work_submit(broker->env, &snapshotter->work);
 }
 

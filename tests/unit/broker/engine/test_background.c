@@ -204,7 +204,7 @@ static void tell_settings(struct stage *stage)
 static void go_offline(struct stage *stage)
 {
     const struct weir_error reason = {.code = WEIR_IO, .text = "a planned failure"};
-    weir_broker_go_offline(stage->engine.broker, &reason);
+    weir_serving_go_offline(&stage->engine.broker->serving, &reason);
 }
 
 enum { LOOK, SWEEP, FLUSH, EXPIRE, SETTINGS, OFFLINE, TICKS };
