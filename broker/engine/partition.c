@@ -36,7 +36,7 @@ static void move(struct weir_partition *partition, enum weir_partition_state to)
 /* Nothing but the shard's own next step touches the log. */
 static bool is_idle(const struct weir_partition *partition)
 {
-    return partition->state == WEIR_PARTITION_OPEN && !partition->is_flushing &&
+    return partition->state == WEIR_PARTITION_OPEN && !partition->flush.is_in_flight &&
            partition->reads == 0;
 }
 
@@ -66,10 +66,10 @@ static struct weir_partition *partition_new(struct weir_shard *shard, struct wei
 int weir_partition_free(struct weir_partition *partition, struct weir_error *error)
 {
     weir_assert(partition->waiting_first == NULL && partition->acks_first == NULL);
-    weir_assert(partition->fetches == NULL && !partition->is_flushing);
+    weir_assert(partition->fetches == NULL && !partition->flush.is_in_flight);
     int rc = weir_offsets_partition_free(partition->offsets, error);
     int closed = weir_partition_log_close(partition->log, rc == 0 ? error : NULL);
-    weir_buffer_close(&partition->sync.mark);
+    weir_buffer_close(&partition->flush.sync.mark);
     weir_free(partition->path);
     weir_free(partition);
     return rc < 0 ? rc : closed;
@@ -269,7 +269,7 @@ static int close_job(struct weir_partition *partition)
 static void begin_closing(struct weir_partition *partition)
 {
     static const char text[] = "the topic has been deleted";
-    weir_flush_group_remove(&partition->shard->flush, partition);
+    weir_flush_group_remove(&partition->shard->flush, &partition->flush);
     weir_partition_answer_acks(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
     weir_partition_answer_fetches(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
     weir_counter_add(&partition->shard->open_partitions, -1);

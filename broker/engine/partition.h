@@ -2,8 +2,8 @@
 #define WEIR_BROKER_ENGINE_PARTITION_H
 
 #include "broker/broker.h"
+#include "broker/engine/flush_group.h"
 
-struct weir_flush_group;
 struct weir_topic_notice;
 struct weir_offsets_partition;
 
@@ -81,11 +81,8 @@ struct weir_partition {
     int64_t bytes_visible;              /* below the high watermark */
     int32_t reads;                      /* cold ones, out with workers */
 
-    struct weir_log_sync sync;
-    struct weir_partition *flush_next;
-    bool is_listed;   /* dirty or lazy, in the flush group */
-    bool is_flushing; /* in flight */
-    int64_t flush_bytes;
+    struct weir_flush_entry flush; /* in its shard's flush group */
+    int64_t flush_bytes;           /* what `bytes_visible` will be when it is through */
 
     void (*wanted)(struct weir_partition *partition); /* starts what must be alone */
     struct weir_request *cut;

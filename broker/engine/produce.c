@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/broker_internal.h"
+#include "broker/engine/partition_flush.h"
 
 enum { BATCH_SIZE_MAX = INT32_MAX };
 
@@ -155,9 +156,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     }
     weir_partition_refresh(partition);
     produce->log_start_offset = partition->shown.start_offset;
-    if (weir_partition_log_is_dirty(partition->log)) {
-        weir_flush_group_add(&partition->shard->flush, partition);
-    }
+    weir_partition_flush_if_dirty(partition);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "broker/engine/broker_internal.h"
+#include "broker/engine/partition_flush.h"
 #include "broker/log/boot_file.h"
 
 /* ---- which shard, which partition ------------------------------------------------------------ */
@@ -137,7 +138,8 @@ void weir_shard_init(struct weir_shard *shard, struct weir_broker *broker)
 {
     *shard = (struct weir_shard){.broker = broker, .env = broker->env, .budget = &broker->budget};
     weir_map_init(&shard->partitions, &broker->budget);
-    weir_flush_group_init(&shard->flush, shard);
+    weir_flush_group_init(&shard->flush, &broker->serving, &shard->actor,
+                          &weir_partition_flush_ops);
     weir_deadline_heap_init(&shard->deadlines, &broker->budget);
     shard->listener = (struct weir_serving_listener){
         .actor = &shard->actor, .closing.handle = hear_closing, .offline.handle = hear_offline};

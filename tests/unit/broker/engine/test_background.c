@@ -95,7 +95,7 @@ static void use(struct stage *stage)
         weir_shard_find(&engine->broker->shards[0], weir_text("clicks"), 0);
     while (partition->fetches == NULL)
         ck_assert(weir_sim_step(engine->sim));
-    ck_assert(partition->is_listed);
+    ck_assert(partition->flush.is_listed);
 }
 
 static void use_and_cut(struct stage *stage)
@@ -231,8 +231,8 @@ static void check_untouched(const struct stage *stage, const struct weir_partiti
     ck_assert_int_eq(now->state, before->state);
     ck_assert_ptr_eq(now->log, before->log);
     ck_assert(now->wanted == before->wanted);
-    ck_assert(now->is_listed == before->is_listed);
-    ck_assert(now->is_flushing == before->is_flushing);
+    ck_assert(now->flush.is_listed == before->flush.is_listed);
+    ck_assert(now->flush.is_in_flight == before->flush.is_in_flight);
     ck_assert_int_eq(now->reads, before->reads);
     ck_assert_int_eq(now->shown.end_offset, before->shown.end_offset);
 }
@@ -242,10 +242,10 @@ static void check_begun(const struct stage *stage, size_t tick)
 {
     const struct weir_partition *partition = stage->partition;
     if (tick == LOOK) { /* or it waits for the flush that is under way */
-        ck_assert(partition->state == WEIR_PARTITION_WORKING || partition->is_flushing);
+        ck_assert(partition->state == WEIR_PARTITION_WORKING || partition->flush.is_in_flight);
         ck_assert(partition->state == WEIR_PARTITION_WORKING || partition->wanted != NULL);
     }
-    if (tick == FLUSH) ck_assert(partition->is_flushing);
+    if (tick == FLUSH) ck_assert(partition->flush.is_in_flight);
     if (tick == SETTINGS) ck_assert_int_eq(partition->config.segment_bytes, 1 << 20);
 }
 
