@@ -102,6 +102,8 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     weir_file_set_init(&broker->files, segment_files_max(broker));
     rc = new_shards(broker, error);
     if (rc < 0) goto out;
+    broker->metadata =
+        (struct weir_metadata_owner){&weir_controller_owner_ops, &broker->controller};
     rc = weir_controller_open(&broker->controller, broker, error);
     if (rc < 0) goto out;
     rc = weir_data_directory_remember_log(&broker->directory, error);

@@ -257,11 +257,11 @@ static void auto_created(struct weir_controller *controller, struct weir_metadat
     weir_resolve_answer(resolve);
 }
 
-void weir_controller_resolve(struct weir_message *message)
+static void arrive(struct weir_message *message)
 {
     struct weir_resolve *resolve = (struct weir_resolve *)message;
     struct weir_broker *broker = resolve->partition->shard->broker;
-    struct weir_controller *controller = &broker->controller;
+    struct weir_controller *controller = weir_controller_of(broker);
     resolve->rc = answer_from_image(controller, resolve);
     bool is_missing = resolve->rc < 0 && resolve->may_create &&
                       weir_metadata_topic(&controller->image, resolve->partition->topic) == NULL;
@@ -279,6 +279,13 @@ void weir_controller_resolve(struct weir_message *message)
     create->change.name = resolve->partition->topic;
     create->resolve = resolve;
     weir_controller_submit(controller, &create->change);
+}
+
+void weir_controller_ask_resolve(struct weir_controller *controller, struct weir_resolve *resolve)
+{
+    weir_assert(resolve->partition != NULL);
+    resolve->message.handle = arrive;
+    weir_actor_post(controller->broker->shards[0].actor, &resolve->message);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -461,7 +468,7 @@ int weir_controller_open(struct weir_controller *controller, struct weir_broker 
     struct weir_log_path path =
         weir_log_path(broker->directory.log_path.text, WEIR_CLUSTER_METADATA_TOPIC "-0");
     struct weir_partition_log *log = NULL;
-    *controller = (struct weir_controller){.broker = broker};
+    *controller = (struct weir_controller){.magic = WEIR_CONTROLLER_MAGIC, .broker = broker};
     weir_metadata_image_init(&controller->image, &broker->budget);
     weir_offline_init(&controller->offline, &broker->budget);
     weir_fold_init(&controller->fold, &image_ops, &controller->image, &broker->budget);

@@ -4,14 +4,12 @@
 #include "broker/broker.h"
 #include "broker/engine/fold.h"
 #include "broker/metadata/metadata_image.h"
-#include "broker/engine/offline.h"
-#include "broker/engine/retention_sweep.h"
+#include "broker/controller/offline_partitions.h"
+#include "broker/controller/retention_sweep.h"
+#include "broker/engine/metadata_owner.h"
 #include "broker/engine/snapshotter.h"
 
 struct weir_controller;
-struct weir_resolve;
-struct weir_assign;
-struct weir_topic_notice;
 
 /**
  * The controller owns the metadata. It lives on shard 0, whose partition `__cluster_metadata-0` is.
@@ -70,7 +68,10 @@ struct weir_assign_queue {
     bool is_submitted;
 };
 
+enum { WEIR_CONTROLLER_MAGIC = 0x6374726c }; /* "ctrl" */
+
 struct weir_controller {
+    uint32_t magic; /* first */
     struct weir_broker *broker;
     struct weir_metadata_image image;
     struct weir_fold fold;
@@ -100,6 +101,16 @@ int weir_controller_open(struct weir_controller *controller, struct weir_broker 
 int weir_controller_snapshot(struct weir_controller *controller, struct weir_error *error);
 void weir_controller_close(struct weir_controller *controller);
 
+/* owner.c, epoch_raise.c, assign.c: what the engine asks, on a partition's own shard */
+extern const struct weir_metadata_owner_ops weir_controller_owner_ops;
+/** The controller that owns this engine's metadata. Any thread. */
+struct weir_controller *weir_controller_of(const struct weir_broker *broker);
+/** As weir_metadata_owner_ops says it. */
+void weir_controller_ask_resolve(struct weir_controller *controller, struct weir_resolve *resolve);
+void weir_controller_ask_assign(struct weir_controller *controller, struct weir_assign *assign);
+int weir_controller_ask_epoch(struct weir_controller *controller, struct weir_partition *partition,
+                              weir_epoch_raised_fn raised);
+
 /* The rest: on shard 0's thread. */
 
 void weir_controller_submit(struct weir_controller *controller,
@@ -109,13 +120,9 @@ int weir_controller_run(struct weir_controller *controller);
 /** Add one record to the change that is being built. WEIR_NO_MEMORY. */
 int weir_controller_add(struct weir_controller *controller,
                         const struct weir_metadata_record *record);
-/** Answer a partition's question: handles a weir_resolve's message. */
-void weir_controller_resolve(struct weir_message *message);
 /** What the engine relies on is on the disk before it is answered, whatever flush.policy users chose
  * for the log: a topic of the engine's own keeps `group`. */
 void weir_config_keep_own(struct weir_slice topic, struct weir_topic_config *config);
-/** Say of a partition that its folder is there: handles a weir_assign's message (assign.c). */
-void weir_controller_assign(struct weir_message *message);
 /** Submit those in line whose time has come; lowers `wake_at` to when it will have. */
 void weir_controller_assign_run(struct weir_controller *controller, struct weir_mono now,
                                 struct weir_mono *wake_at);
@@ -169,8 +176,6 @@ struct weir_topic_notice_order {
 };
 int weir_topic_notice_send(struct weir_controller *controller,
                            const struct weir_topic_notice_order *order);
-/** One of those it waits for is through. */
-void weir_topic_notice_count_down(struct weir_topic_notice *notice);
 
 /* topic_removal.c */
 /** Close the partitions, remove the folders, then `then`. Name, id, count and `then` are filled in;

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 
 /*
@@ -63,7 +64,7 @@ static void arrive(struct weir_message *message)
         weir_request_reply(&request->request, rc);
         return;
     }
-    if (give(&broker->controller, request)) return;
+    if (give(weir_controller_of(broker), request)) return;
     struct ids_change *change = weir_alloc_zero(&broker->budget, sizeof *change);
     if (change == NULL) {
         weir_request_refuse(&request->request, WEIR_NO_MEMORY, "take a block of producer ids");
@@ -72,7 +73,7 @@ static void arrive(struct weir_message *message)
     change->change.build = build;
     change->change.done = taken;
     change->request = request;
-    weir_controller_submit(&broker->controller, &change->change);
+    weir_controller_submit(weir_controller_of(broker), &change->change);
 }
 
 void weir_broker_init_producer(struct weir_broker *broker,

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 
 /* ---- building a topic ------------------------------------------------------------------------ */
@@ -388,7 +389,7 @@ static void topic_arrives(struct weir_message *message)
         return;
     }
     if (request->operation == WEIR_TOPIC_DESCRIBE) {
-        describe(&broker->controller, request);
+        describe(weir_controller_of(broker), request);
         return;
     }
     weir_assert((size_t)request->operation < sizeof builders / sizeof builders[0]);
@@ -401,7 +402,7 @@ static void topic_arrives(struct weir_message *message)
     change->change.done = written;
     change->change.name = request->topic;
     change->request = request;
-    weir_controller_submit(&broker->controller, &change->change);
+    weir_controller_submit(weir_controller_of(broker), &change->change);
 }
 
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 
 /*

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 
 /* Topics as the metadata shows them, copied out for somebody on another thread. */
@@ -62,7 +63,7 @@ static void copy_overrides(const struct weir_topic_image *topic, struct weir_are
 static void show(const struct weir_list_topics_request *request,
                  const struct weir_topic_image *topic, struct weir_topic_info *info)
 {
-    const struct weir_controller *controller = &request->request.shard->broker->controller;
+    const struct weir_controller *controller = weir_controller_of(request->request.shard->broker);
     *info = (struct weir_topic_info){
         .name = weir_arena_copy(request->arena, topic->name_slice),
         .id = topic->id,
@@ -81,7 +82,8 @@ static void show(const struct weir_list_topics_request *request,
 static void show_one(const struct weir_list_topics_request *request, size_t index,
                      struct weir_topic_info *info)
 {
-    const struct weir_metadata_image *image = &request->request.shard->broker->controller.image;
+    const struct weir_metadata_image *image =
+        &weir_controller_of(request->request.shard->broker)->image;
     bool is_by_name = request->names != NULL && request->names[index].data != NULL;
     const struct weir_topic_image *topic =
         is_by_name ? weir_metadata_topic(image, request->names[index])
@@ -102,7 +104,8 @@ static void show_one(const struct weir_list_topics_request *request, size_t inde
 static void show_all(const struct weir_list_topics_request *request, struct weir_topic_info *topics,
                      size_t count)
 {
-    const struct weir_metadata_image *image = &request->request.shard->broker->controller.image;
+    const struct weir_metadata_image *image =
+        &weir_controller_of(request->request.shard->broker)->image;
     const struct weir_topic_image *topic;
     size_t at = 0;
     size_t i = 0;
@@ -117,8 +120,9 @@ static void arrive(struct weir_message *message)
 {
     struct weir_list_topics_request *request = (struct weir_list_topics_request *)message;
     struct weir_broker *broker = request->request.shard->broker;
-    size_t count = request->is_selection ? request->asked_count
-                                         : weir_map_count(&broker->controller.image.topics_by_name);
+    size_t count = request->is_selection
+                       ? request->asked_count
+                       : weir_map_count(&weir_controller_of(broker)->image.topics_by_name);
     struct weir_topic_info *topics =
         weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *topics);
     if (topics != NULL && request->is_selection) {

@@ -1,4 +1,5 @@
 #include "base/assert.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 
 /*
@@ -13,7 +14,8 @@ struct shard_notice {
 };
 
 struct weir_topic_notice {
-    struct weir_message back; /* first */
+    struct weir_message back;              /* first */
+    struct weir_partition_closing closing; /* of each partition that is closed for it */
     struct weir_broker *broker;
     struct weir_topic_notice_order order;
     uint8_t name[WEIR_TOPIC_NAME_SIZE_MAX];
@@ -30,11 +32,17 @@ static void all_through(struct weir_message *message)
     weir_serving_release(&broker->serving);
 }
 
-void weir_topic_notice_count_down(struct weir_topic_notice *notice)
+static void count_down(struct weir_topic_notice *notice)
 {
     if (atomic_fetch_sub(&notice->pending, 1) != 1) return;
     notice->back.handle = all_through;
     weir_actor_post(notice->broker->shards[0].actor, &notice->back);
+}
+
+static void partition_gone(struct weir_partition_closing *closing)
+{
+    count_down((struct weir_topic_notice *)((char *)closing -
+                                            offsetof(struct weir_topic_notice, closing)));
 }
 
 static void tell(struct weir_partition *partition, struct weir_topic_notice *notice)
@@ -49,7 +57,7 @@ static void tell(struct weir_partition *partition, struct weir_topic_notice *not
     /* One that is still asking will hear from the controller that the topic is gone. */
     if (partition->state == WEIR_PARTITION_RESOLVING) return;
     atomic_fetch_add(&notice->pending, 1);
-    weir_partition_close_for(partition, notice);
+    weir_partition_close_for(partition, &notice->closing);
 }
 
 static void arrive(struct weir_message *message)
@@ -60,7 +68,7 @@ static void arrive(struct weir_message *message)
         struct weir_partition *partition = weir_shard_find(mine->shard, notice->order.topic, i);
         if (partition != NULL) tell(partition, notice);
     }
-    weir_topic_notice_count_down(notice);
+    count_down(notice);
 }
 
 int weir_topic_notice_send(struct weir_controller *controller,
@@ -74,6 +82,7 @@ int weir_topic_notice_send(struct weir_controller *controller,
     weir_assert(order->topic.size <= sizeof notice->name);
     memcpy(notice->name, order->topic.data, order->topic.size);
     notice->broker = broker;
+    notice->closing.gone = partition_gone;
     notice->order = *order;
     notice->order.topic = weir_slice(notice->name, order->topic.size);
     atomic_store(&notice->pending, broker->shard_count);

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 #include "broker/log/durable_mark.h"
 #include "broker/log/partition_metadata.h"

@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 #include "broker/coordinator/offsets_partition.h"
 
@@ -302,7 +303,7 @@ static void topic_created(struct weir_offsets_topic_change *change, int rc,
         weir_request_reply(&commit->request, rc);
         return;
     }
-    send_on(&commit->request.shard->broker->controller, work);
+    send_on(weir_controller_of(commit->request.shard->broker), work);
 }
 
 static void commit_arrives(struct weir_message *message)
@@ -326,10 +327,10 @@ static void commit_arrives(struct weir_message *message)
     work->topic.then = topic_created;
     commit->work = work;
     struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
-    if (weir_metadata_topic(&broker->controller.image, name) != NULL) {
-        send_on(&broker->controller, work);
+    if (weir_metadata_topic(&weir_controller_of(broker)->image, name) != NULL) {
+        send_on(weir_controller_of(broker), work);
     } else {
-        weir_controller_create_offsets_topic(&broker->controller, &work->topic);
+        weir_controller_create_offsets_topic(weir_controller_of(broker), &work->topic);
     }
 }
 
@@ -435,7 +436,7 @@ static void committed_arrives(struct weir_message *message)
     }
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
-    } else if (weir_metadata_topic(&broker->controller.image, name) == NULL) {
+    } else if (weir_metadata_topic(&weir_controller_of(broker)->image, name) == NULL) {
         show_committed(request, NULL);
     } else {
         weir_request_forward(broker, &request->request, partition_of_group(broker, request->group),

@@ -44,6 +44,7 @@ struct weir_broker {
     struct weir_data_directory directory;
     char cluster_id[WEIR_UUID_TEXT_SIZE];
     struct weir_file_set files; /* of all logs, from all shards and workers */
+    struct weir_metadata_owner metadata;
     struct weir_controller controller;
     struct weir_group_claims group_claims;
     struct weir_shard *shards;
@@ -51,7 +52,6 @@ struct weir_broker {
     _Atomic int32_t first_openings; /* partitions whose folders are being made */
     struct weir_serving serving;
     struct weir_shortages shortages;
-    _Atomic bool had_offline; /* a partition has been told offline once */
 };
 
 /* ---- requests (request.c) -------------------------------------------------------------------- */

@@ -98,10 +98,10 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
 /* Out of the map and gone; nothing waits here any more. The log is closed. */
 static void leave(struct weir_partition *partition)
 {
-    struct weir_topic_notice *notice = partition->closing;
+    struct weir_partition_closing *closing = partition->closing;
     (void)weir_map_remove(&partition->shard->partitions, partition->key);
     (void)weir_partition_free(partition, NULL);
-    if (notice != NULL) weir_topic_notice_count_down(notice);
+    if (closing != NULL) closing->gone(closing);
 }
 
 /* ---- what waits ------------------------------------------------------------------------------ */
@@ -282,10 +282,11 @@ static void closed(struct weir_partition *partition)
     leave(partition);
 }
 
-void weir_partition_close_for(struct weir_partition *partition, struct weir_topic_notice *notice)
+void weir_partition_close_for(struct weir_partition *partition,
+                              struct weir_partition_closing *closing)
 {
-    weir_assert(partition->closing == NULL);
-    partition->closing = notice;
+    weir_assert(partition->closing == NULL && closing->gone != NULL);
+    partition->closing = closing;
     weir_partition_settle(partition);
 }
 
@@ -365,6 +366,23 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
              weir_log_quote(reason, sizeof reason, recovery->reason));
 }
 
+static const struct weir_metadata_owner *owner_of(const struct weir_partition *partition)
+{
+    return &partition->shard->broker->metadata;
+}
+
+static void tell_offline(struct weir_partition *partition, int64_t from_offset, const char *reason)
+{
+    const struct weir_metadata_owner *owner = owner_of(partition);
+    owner->ops->tell_offline(owner->impl, partition, from_offset, reason);
+}
+
+static void tell_online(struct weir_partition *partition)
+{
+    const struct weir_metadata_owner *owner = owner_of(partition);
+    owner->ops->tell_online(owner->impl, partition);
+}
+
 void weir_partition_look_for_damage(struct weir_partition *partition)
 {
     struct weir_error why = {0};
@@ -372,7 +390,7 @@ void weir_partition_look_for_damage(struct weir_partition *partition)
     if (from_offset < 0 || partition->is_told_offline) return;
     partition->is_told_offline = true;
     (void)weir_partition_log_check_online(partition->log, &why);
-    weir_offline_tell(partition, from_offset, why.text);
+    tell_offline(partition, from_offset, why.text);
     weir_partition_answer_fetches(partition, WEIR_OFFLINE, why.text);
 }
 
@@ -380,7 +398,7 @@ static void begin_serving(struct weir_partition *partition)
 {
     weir_counter_add(&partition->shard->open_partitions, 1);
     weir_partition_look_for_damage(partition);
-    if (!partition->is_told_offline) weir_offline_tell_over(partition);
+    if (!partition->is_told_offline) tell_online(partition);
     weir_partition_resume(partition);
 }
 
@@ -412,9 +430,9 @@ void weir_assign_answer(struct weir_assign *assign)
 static void ask_assign(struct weir_partition *partition)
 {
     move(partition, WEIR_PARTITION_ASSIGNING);
-    partition->assign =
-        (struct weir_assign){.message.handle = weir_controller_assign, .partition = partition};
-    weir_actor_post(partition->shard->broker->shards[0].actor, &partition->assign.message);
+    const struct weir_metadata_owner *owner = owner_of(partition);
+    partition->assign = (struct weir_assign){.partition = partition};
+    owner->ops->assign(owner->impl, &partition->assign);
 }
 
 /* What was there is not, or something else is in its place: what a person can do about it. */
@@ -443,7 +461,7 @@ static void opened(struct weir_partition *partition)
     if (partition->job_rc < 0) {
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
         bool is_offline = told == WEIR_OFFLINE || told == WEIR_IO;
-        if (is_offline) weir_offline_tell(partition, -1, partition->job_error.text);
+        if (is_offline) tell_offline(partition, -1, partition->job_error.text);
         weir_partition_fail_waiting(partition, told, partition->job_error.text);
         leave(partition);
         return;
@@ -477,12 +495,12 @@ static int take_resolved(struct weir_partition *partition)
 
 /* ---- resolving ------------------------------------------------------------------------------- */
 
-static void ask_controller(struct weir_partition *partition, bool may_create)
+static void ask_owner(struct weir_partition *partition, bool may_create)
 {
-    partition->resolve = (struct weir_resolve){.message.handle = weir_controller_resolve,
-                                               .partition = partition,
-                                               .may_create = may_create};
-    weir_actor_post(partition->shard->broker->shards[0].actor, &partition->resolve.message);
+    const struct weir_metadata_owner *owner = owner_of(partition);
+    weir_assert(partition->state == WEIR_PARTITION_RESOLVING);
+    partition->resolve = (struct weir_resolve){.partition = partition, .may_create = may_create};
+    owner->ops->resolve(owner->impl, &partition->resolve);
 }
 
 /* The topic, or this partition of it, does not exist. */
@@ -512,14 +530,14 @@ static bool refuse_unknown(struct weir_partition *partition)
     return partition->waiting_first != NULL;
 }
 
-/* The controller's answer has come back. */
+/* The owner's answer has come back. */
 static void resolved(struct weir_message *message)
 {
     struct weir_partition *partition = ((struct weir_resolve *)message)->partition;
     struct weir_resolve *resolve = &partition->resolve;
     if (resolve->rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
         if (refuse_unknown(partition)) {
-            ask_controller(partition, true);
+            ask_owner(partition, true);
         } else {
             leave(partition);
         }
@@ -577,7 +595,7 @@ void weir_partition_enter(struct weir_shard *shard, struct weir_request *request
             return;
         }
         wait_here(partition, request);
-        ask_controller(partition, request->may_create);
+        ask_owner(partition, request->may_create);
     } else if (partition->state == WEIR_PARTITION_OPEN && partition->wanted == NULL &&
                partition->closing == NULL && partition->waiting_first == NULL) {
         serve(partition, request);

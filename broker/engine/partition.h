@@ -3,8 +3,8 @@
 
 #include "broker/broker.h"
 #include "broker/engine/flush_group.h"
+#include "broker/engine/metadata_owner.h"
 
-struct weir_topic_notice;
 struct weir_offsets_partition;
 
 /**
@@ -32,26 +32,9 @@ enum weir_partition_state {
     WEIR_PARTITION_CLOSING,
 };
 
-/** A question to the controller, on its way there and back. */
-struct weir_resolve {
-    struct weir_message message;
-    struct weir_partition *partition;
-    bool may_create;
-    int rc;
-    struct weir_error error;
-    struct weir_uuid topic_id;
-    struct weir_topic_config config;
-    int32_t leader_epoch;
-    bool is_assigned; /* its folder has been made before */
-};
-
-/** News for the controller that a partition's folder has been made, on its way there and back. */
-struct weir_assign {
-    struct weir_message message;
-    struct weir_assign *next; /* the controller's */
-    struct weir_partition *partition;
-    int rc;
-    struct weir_error error;
+/** Who has a partition closed for good, and is told on its shard when it is gone: in the teller's memory. */
+struct weir_partition_closing {
+    void (*gone)(struct weir_partition_closing *closing);
 };
 
 struct weir_partition {
@@ -87,7 +70,7 @@ struct weir_partition {
     void (*wanted)(struct weir_partition *partition); /* starts what must be alone */
     struct weir_request *cut;
     int64_t trim_offset;
-    struct weir_topic_notice *closing; /* told when it is closed */
+    struct weir_partition_closing *closing; /* told when it is closed */
 
     struct weir_work work;
     int (*job)(struct weir_partition *partition);       /* on a worker */
@@ -110,7 +93,7 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
 /** Tell the log what opening this one found, unless there is nothing to say. */
 void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,
                                  const struct weir_log_recovery *recovery);
-/** Send the controller's answer back to the partition that asked. */
+/** Send the metadata owner's answer back to the partition that asked. On shard 0. */
 void weir_resolve_answer(struct weir_resolve *resolve);
 void weir_assign_answer(struct weir_assign *assign);
 /** Find or begin to open the partition that `request` names, then run its stage. */
@@ -138,8 +121,9 @@ void weir_partition_resume(struct weir_partition *partition);
 void weir_partition_look_for_damage(struct weir_partition *partition);
 /** Answer everything that waits here with `rc`. */
 void weir_partition_fail_waiting(struct weir_partition *partition, int rc, const char *text);
-/** Close it for good, then count `notice` down. */
-void weir_partition_close_for(struct weir_partition *partition, struct weir_topic_notice *notice);
+/** Close it for good, then `closing->gone`. Once. */
+void weir_partition_close_for(struct weir_partition *partition,
+                              struct weir_partition_closing *closing);
 /** Give up what lies below `offset`, in the background. */
 void weir_partition_trim(struct weir_partition *partition, int64_t offset);
 /** Remove old segments in the background, if there may be any. */

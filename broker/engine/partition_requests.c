@@ -1,3 +1,4 @@
+#include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/broker_internal.h"
 
@@ -76,17 +77,6 @@ void weir_broker_describe_partition(struct weir_broker *broker,
  * epoch over the whole log, which is harmless. The partition works (nothing else gets in) from
  * before the first step to after the last.
  */
-struct cut_change {
-    struct weir_metadata_change change;
-    struct weir_message back; /* from the controller to the partition's shard */
-    struct weir_partition *partition;
-    struct weir_uuid topic_id;
-    int32_t number;
-    int32_t leader_epoch;
-    int rc;
-    struct weir_error error;
-};
-
 static struct weir_cut_request *take_cut(struct weir_partition *partition)
 {
     struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
@@ -132,55 +122,16 @@ static void fail_cut(struct weir_partition *partition, int rc, const char *text)
     weir_partition_resume(partition);
 }
 
-static int build_raise(struct weir_controller *controller, struct weir_metadata_change *change,
-                       struct weir_error *error)
+static void raised(struct weir_partition *partition, const struct weir_epoch_raised *raised)
 {
-    const struct cut_change *raise = (const struct cut_change *)change;
-    if (weir_metadata_topic_by_id(&controller->image, raise->topic_id) == NULL) {
-        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "the topic has been deleted");
-    }
-    struct weir_metadata_record record = {
-        .type = WEIR_METADATA_PARTITION_CHANGE,
-        .partition_change = {.topic_id = raise->topic_id, .partition = raise->number, .leader = 0},
-    };
-    return weir_controller_add(controller, &record);
-}
-
-static void raised(struct weir_message *message)
-{
-    struct cut_change *raise =
-        (struct cut_change *)((char *)message - offsetof(struct cut_change, back));
-    struct weir_partition *partition = raise->partition;
-    if (raise->rc < 0) {
-        fail_cut(partition, raise->rc, raise->error.text);
+    weir_assert(partition->state == WEIR_PARTITION_WORKING);
+    if (raised->rc < 0) {
+        fail_cut(partition, raised->rc, raised->error->text);
     } else {
-        partition->leader_epoch = raise->leader_epoch;
+        weir_assert(raised->leader_epoch > partition->leader_epoch);
+        partition->leader_epoch = raised->leader_epoch;
         weir_partition_submit(partition, cut_job, cut_finished);
     }
-    weir_free(raise);
-}
-
-static void raise_done(struct weir_controller *controller, struct weir_metadata_change *change,
-                       int rc, const struct weir_error *error)
-{
-    struct cut_change *raise = (struct cut_change *)change;
-    raise->rc = rc;
-    if (rc < 0) {
-        raise->error = *error;
-    } else {
-        const struct weir_topic_image *topic =
-            weir_metadata_topic_by_id(&controller->image, raise->topic_id);
-        raise->leader_epoch = weir_metadata_leader_epoch(&controller->image, topic, raise->number);
-    }
-    raise->back.handle = raised;
-    weir_actor_post(raise->partition->shard->actor, &raise->back);
-}
-
-static void ask_raise(struct weir_message *message)
-{
-    struct cut_change *raise =
-        (struct cut_change *)((char *)message - offsetof(struct cut_change, back));
-    weir_controller_submit(&raise->partition->shard->broker->controller, &raise->change);
 }
 
 static void begin_cut(struct weir_partition *partition)
@@ -190,18 +141,9 @@ static void begin_cut(struct weir_partition *partition)
         weir_partition_submit(partition, cut_job, cut_finished);
         return;
     }
-    struct cut_change *raise = weir_alloc_zero(partition->shard->budget, sizeof *raise);
-    if (raise == NULL) {
-        fail_cut(partition, WEIR_NO_MEMORY, "cut a partition");
-        return;
-    }
-    raise->change.build = build_raise;
-    raise->change.done = raise_done;
-    raise->partition = partition;
-    raise->topic_id = partition->topic_id;
-    raise->number = partition->number;
-    raise->back.handle = ask_raise;
-    weir_actor_post(partition->shard->broker->shards[0].actor, &raise->back);
+    const struct weir_metadata_owner *owner = &partition->shard->broker->metadata;
+    int rc = owner->ops->raise_epoch(owner->impl, partition, raised);
+    if (rc < 0) fail_cut(partition, rc, "cut a partition");
 }
 
 static int check_cut(const struct weir_partition *partition, const struct weir_cut_request *cut,

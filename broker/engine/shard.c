@@ -108,23 +108,18 @@ static struct weir_mono earlier(struct weir_mono a, struct weir_mono b)
 int weir_shard_run_once(void *impl)
 {
     struct weir_shard *shard = impl;
-    struct weir_controller *controller = &shard->broker->controller;
+    const struct weir_metadata_owner *owner = &shard->broker->metadata;
     bool is_home = shard == &shard->broker->shards[0];
     struct weir_mono now = weir_mono_now(shard->env);
     struct weir_mono next = WEIR_MONO_NEVER;
     int count = expire_fetches(shard, now);
-    if (is_home) weir_controller_assign_run(controller, now, &next);
-    if (is_home) count += weir_controller_run(controller);
-    if (is_home) count += weir_retention_sweep_run(&controller->sweep, now);
+    if (is_home) count += owner->ops->run_once(owner->impl, now, &next);
     count += weir_flush_group_run(&shard->flush, now);
     count += retain_all(shard, now);
     next = earlier(next, weir_deadline_heap_first(&shard->deadlines));
     next = earlier(next, weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);
-    if (is_home) next = earlier(next, controller->sweep.next_at);
-    if (is_home && (controller->needs_retry || controller->needs_turn)) {
-        next = earlier(next, weir_mono_after_ms(now, 10));
-    }
+    if (is_home) next = earlier(next, owner->ops->deadline(owner->impl, now));
     if (shard->guest.run_once != NULL) {
         count += shard->guest.run_once(shard->guest.impl, now, &next);
     }

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 
 /*
@@ -95,10 +96,10 @@ void weir_controller_assign_run(struct weir_controller *controller, struct weir_
     weir_controller_submit(controller, &queue->change);
 }
 
-void weir_controller_assign(struct weir_message *message)
+static void arrive(struct weir_message *message)
 {
     struct weir_assign *assign = (struct weir_assign *)message;
-    struct weir_controller *controller = &assign->partition->shard->broker->controller;
+    struct weir_controller *controller = weir_controller_of(assign->partition->shard->broker);
     struct weir_assign_queue *queue = &controller->assigns;
     queue->change.build = build;
     queue->change.done = done;
@@ -111,4 +112,11 @@ void weir_controller_assign(struct weir_message *message)
     }
     queue->last = assign;
     queue->count++;
+}
+
+void weir_controller_ask_assign(struct weir_controller *controller, struct weir_assign *assign)
+{
+    weir_assert(assign->partition->state == WEIR_PARTITION_ASSIGNING);
+    assign->message.handle = arrive;
+    weir_actor_post(controller->broker->shards[0].actor, &assign->message);
 }

@@ -1,12 +1,11 @@
-#ifndef WEIR_BROKER_ENGINE_OFFLINE_H
-#define WEIR_BROKER_ENGINE_OFFLINE_H
+#ifndef WEIR_BROKER_CONTROLLER_OFFLINE_PARTITIONS_H
+#define WEIR_BROKER_CONTROLLER_OFFLINE_PARTITIONS_H
 
 #include "base/map.h"
 #include "base/metrics.h"
 #include "broker/metadata/metadata_image.h"
 
 struct weir_partition;
-struct weir_controller;
 
 /**
  * Which partitions are offline, as the controller knows it: those whose folder is missing or cannot
@@ -21,12 +20,15 @@ struct weir_controller;
 struct weir_offline_partitions {
     struct weir_map by_key; /* struct weir_offline_partition, by topic and number */
     struct weir_counter count;
+    _Atomic bool had_any; /* one has been told once: any thread reads it */
 };
 
 /** On the partition's shard. `from_offset` -1: all of it. `reason`: for a person. */
-void weir_offline_tell(struct weir_partition *partition, int64_t from_offset, const char *reason);
+void weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,
+                       int64_t from_offset, const char *reason);
 /** On the partition's shard: it is open and whole. */
-void weir_offline_tell_over(struct weir_partition *partition);
+void weir_offline_tell_over(struct weir_offline_partitions *offline,
+                            struct weir_partition *partition);
 
 /* On shard 0's thread. */
 void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget);

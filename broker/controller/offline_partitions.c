@@ -1,10 +1,11 @@
-#include "broker/engine/offline.h"
+#include "broker/controller/offline_partitions.h"
 
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 
 struct weir_offline_partition {
@@ -97,9 +98,10 @@ static void arrive(struct weir_message *message)
 {
     struct news *news = (struct news *)message;
     struct weir_broker *broker = news->broker;
-    struct weir_offline_partitions *offline = &broker->controller.offline;
+    struct weir_controller *controller = weir_controller_of(broker);
+    struct weir_offline_partitions *offline = &controller->offline;
     struct weir_slice topic = weir_slice(news->topic, news->topic_size);
-    if (is_stale(&broker->controller, news)) {
+    if (is_stale(controller, news)) {
         /* nothing */
     } else if (!news->is_offline) {
         if (take_out(offline, topic, news->number)) say_online(news);
@@ -167,11 +169,12 @@ static void send(struct news *news)
     weir_actor_post(news->broker->shards[0].actor, &news->message);
 }
 
-void weir_offline_tell(struct weir_partition *partition, int64_t from_offset, const char *reason)
+void weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,
+                       int64_t from_offset, const char *reason)
 {
     struct news *news = news_new(partition);
     if (news == NULL) return; /* whoever runs into it next tells */
-    atomic_store(&partition->shard->broker->had_offline, true);
+    atomic_store(&offline->had_any, true);
     news->is_offline = true;
     news->from_offset = from_offset;
     (void)snprintf(news->reason, sizeof news->reason, "%s", reason);
@@ -179,9 +182,10 @@ void weir_offline_tell(struct weir_partition *partition, int64_t from_offset, co
 }
 
 /* Of ten thousand partitions that open well nobody is told as long as none has not. */
-void weir_offline_tell_over(struct weir_partition *partition)
+void weir_offline_tell_over(struct weir_offline_partitions *offline,
+                            struct weir_partition *partition)
 {
-    if (!atomic_load(&partition->shard->broker->had_offline)) return;
+    if (!atomic_load(&offline->had_any)) return;
     struct news *news = news_new(partition);
     if (news != NULL) send(news);
 }

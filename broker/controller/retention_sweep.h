@@ -1,5 +1,5 @@
-#ifndef WEIR_BROKER_ENGINE_RETENTION_SWEEP_H
-#define WEIR_BROKER_ENGINE_RETENTION_SWEEP_H
+#ifndef WEIR_BROKER_CONTROLLER_RETENTION_SWEEP_H
+#define WEIR_BROKER_CONTROLLER_RETENTION_SWEEP_H
 
 #include "broker/broker.h"
 #include "broker/metadata/topic_names.h"

@@ -1,8 +1,9 @@
-#include "broker/engine/retention_sweep.h"
+#include "broker/controller/retention_sweep.h"
 
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "broker/controller/controller.h"
 #include "broker/engine/broker_internal.h"
 #include "broker/log/log_glance.h"
 #include "broker/log/small_file.h"

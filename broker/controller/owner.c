@@ -1,0 +1,72 @@
+#include "base/assert.h"
+#include "broker/controller/controller.h"
+#include "broker/engine/broker_internal.h"
+
+/* The controller as the engine sees it: its turns, and the table of what it answers. */
+
+struct weir_controller *weir_controller_of(const struct weir_broker *broker)
+{
+    struct weir_controller *controller = broker->metadata.impl;
+    weir_assert(controller != NULL && controller->magic == WEIR_CONTROLLER_MAGIC);
+    return controller;
+}
+
+static struct weir_controller *controller_of(void *impl)
+{
+    struct weir_controller *controller = impl;
+    weir_assert(controller->magic == WEIR_CONTROLLER_MAGIC);
+    return controller;
+}
+
+static void resolve(void *impl, struct weir_resolve *asked)
+{
+    weir_controller_ask_resolve(controller_of(impl), asked);
+}
+
+static void assign(void *impl, struct weir_assign *asked)
+{
+    weir_controller_ask_assign(controller_of(impl), asked);
+}
+
+static int raise_epoch(void *impl, struct weir_partition *partition, weir_epoch_raised_fn raised)
+{
+    return weir_controller_ask_epoch(controller_of(impl), partition, raised);
+}
+
+static void tell_offline(void *impl, struct weir_partition *partition, int64_t from_offset,
+                         const char *reason)
+{
+    weir_offline_tell(&controller_of(impl)->offline, partition, from_offset, reason);
+}
+
+static void tell_online(void *impl, struct weir_partition *partition)
+{
+    weir_offline_tell_over(&controller_of(impl)->offline, partition);
+}
+
+static int run_once(void *impl, struct weir_mono now, struct weir_mono *wake_at)
+{
+    struct weir_controller *controller = controller_of(impl);
+    weir_controller_assign_run(controller, now, wake_at);
+    int count = weir_controller_run(controller);
+    return count + weir_retention_sweep_run(&controller->sweep, now);
+}
+
+static struct weir_mono deadline(void *impl, struct weir_mono now)
+{
+    const struct weir_controller *controller = controller_of(impl);
+    struct weir_mono at = controller->sweep.next_at;
+    if (!controller->needs_retry && !controller->needs_turn) return at;
+    struct weir_mono soon = weir_mono_after_ms(now, 10);
+    return soon.ns < at.ns ? soon : at;
+}
+
+const struct weir_metadata_owner_ops weir_controller_owner_ops = {
+    .resolve = resolve,
+    .assign = assign,
+    .raise_epoch = raise_epoch,
+    .tell_offline = tell_offline,
+    .tell_online = tell_online,
+    .run_once = run_once,
+    .deadline = deadline,
+};
