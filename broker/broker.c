@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/coordinator/offsets_partition.h"
 #include "broker/engine/broker_internal.h"
 
 enum { SHARDS_MAX = 256 };
@@ -92,7 +93,9 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     if (broker == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open a log");
     broker->env = options->env;
     broker->options = with_defaults(options);
-    weir_group_claims_init(&broker->group_claims);
+    weir_coordinator_init(&broker->coordinator, &broker->controller);
+    weir_tenants_add(&broker->tenants,
+                     (struct weir_tenant){&weir_offsets_tenant_ops, &broker->coordinator});
     weir_budget_init(&broker->budget, "broker", options->env->heap, options->env->budget, 0);
     int rc = weir_data_directory_open(&broker->directory, broker->env, options->path, error);
     if (rc < 0) goto out;

@@ -108,9 +108,9 @@ static bool is_owned(const struct weir_offsets_partition *offsets, struct weir_s
 static int check_owner(struct weir_partition *partition, const struct weir_commit_request *commit,
                        struct weir_error *error)
 {
-    struct weir_group_claims *claims = &partition->shard->broker->group_claims;
+    struct weir_group_claims *claims = &weir_offsets_partition_of(partition)->coordinator->claims;
     if (commit->is_application) return 0;
-    if (!is_owned(partition->offsets, commit->group) &&
+    if (!is_owned(weir_offsets_partition_of(partition), commit->group) &&
         !weir_group_claims_has(claims, commit->group)) {
         return 0;
     }
@@ -144,7 +144,7 @@ static void end_owning(struct weir_offsets_partition *offsets, struct weir_commi
 static void commit_flushed(struct weir_request *request)
 {
     struct weir_commit_work *work = request->context;
-    struct weir_offsets_partition *offsets = work->partition->offsets;
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(work->partition);
     int rc = request->rc;
     end_owning(offsets, work);
     if (rc < 0) {
@@ -206,7 +206,7 @@ static int add_entry(struct weir_offsets_partition *offsets, const struct weir_c
 
 static int build_batch(struct weir_partition *partition, struct weir_commit_work *work)
 {
-    struct weir_offsets_partition *offsets = partition->offsets;
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     struct weir_batch_finish finish_with = WEIR_BATCH_FINISH_NONE;
     struct weir_slice bytes;
     int64_t now_ms = weir_wall_now(partition->shard->env).ms;
@@ -229,8 +229,7 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
 {
     struct weir_commit_request *commit = (struct weir_commit_request *)request;
     struct weir_commit_work *work = commit->work;
-    struct weir_offsets_partition *offsets = partition->offsets;
-    weir_assert(offsets != NULL);
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     /* Durable commits that memory was short for count as the others do. */
     int rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);
     if (rc == 0) rc = check_owner(partition, commit, &request->error);
@@ -411,8 +410,7 @@ static void show_committed(struct weir_committed_request *request,
 
 static void committed_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    struct weir_offsets_partition *offsets = partition->offsets;
-    weir_assert(offsets != NULL);
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     /* A commit that is durable and could not be folded in for want of memory is whole or not at all
      * for its readers, too. */
     int rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);

@@ -40,7 +40,7 @@ bool weir_group_claims_has(struct weir_group_claims *claims, struct weir_slice g
 int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
                             struct weir_group_claim *claim, struct weir_error *error)
 {
-    struct weir_group_claims *claims = &broker->group_claims;
+    struct weir_group_claims *claims = &broker->coordinator.claims;
     weir_assert(claim->broker == NULL);
     lock(claims);
     bool is_taken = is_listed(claims, group);
@@ -60,7 +60,7 @@ int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
 void weir_broker_release_group(struct weir_group_claim *claim)
 {
     if (claim->broker == NULL) return;
-    struct weir_group_claims *claims = &claim->broker->group_claims;
+    struct weir_group_claims *claims = &claim->broker->coordinator.claims;
     lock(claims);
     struct weir_group_claim **at = &claims->first;
     while (*at != NULL && *at != claim)

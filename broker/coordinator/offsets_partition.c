@@ -1,5 +1,6 @@
 #include "broker/coordinator/offsets_partition.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/broker_internal.h"
 
@@ -35,12 +36,12 @@ const struct weir_fold_ops weir_offsets_fold_ops = {
     .write = write_image,
 };
 
-int weir_offsets_partition_new(struct weir_partition *partition,
-                               struct weir_offsets_partition **offsets_out)
+static int open(void *impl, struct weir_partition *partition, void **tenant_out)
 {
     struct weir_budget *budget = partition->shard->budget;
     struct weir_offsets_partition *offsets = weir_alloc_zero(budget, sizeof *offsets);
     if (offsets == NULL) return WEIR_NO_MEMORY;
+    offsets->coordinator = impl;
     offsets->partition = partition;
     weir_offsets_image_init(&offsets->image, budget);
     weir_fold_init(&offsets->fold, &weir_offsets_fold_ops, &offsets->image, budget);
@@ -48,29 +49,22 @@ int weir_offsets_partition_new(struct weir_partition *partition,
     weir_batch_builder_init(&offsets->builder, budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&offsets->key, budget, 0);
     weir_buffer_init(&offsets->value, budget, 0);
-    *offsets_out = offsets;
+    *tenant_out = offsets;
     return 0;
 }
 
-int weir_offsets_partition_restore(struct weir_offsets_partition *offsets, struct weir_error *error)
+static int restore(void *tenant, struct weir_error *error)
 {
+    struct weir_offsets_partition *offsets = tenant;
     const struct weir_partition *partition = offsets->partition;
     return weir_fold_restore(&offsets->fold, partition->shard->env, partition->log, partition->path,
                              error);
 }
 
-int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets, int64_t end_offset,
-                                    struct weir_error *error)
+/* A last snapshot if the log is open, and gone. */
+static int close(void *tenant, struct weir_error *error)
 {
-    struct weir_partition *partition = offsets->partition;
-    int rc = weir_fold_catch_up(&offsets->fold, partition->log, end_offset, error);
-    if (rc < 0) weir_partition_look_for_damage(partition);
-    return rc;
-}
-
-int weir_offsets_partition_free(struct weir_offsets_partition *offsets, struct weir_error *error)
-{
-    if (offsets == NULL) return 0;
+    struct weir_offsets_partition *offsets = tenant;
     struct weir_broker *broker = offsets->partition->shard->broker;
     bool is_served = offsets->partition->log != NULL && !atomic_load(&broker->serving.is_offline);
     int rc = is_served ? weir_snapshotter_finish(&offsets->snapshotter, error) : 0;
@@ -80,5 +74,27 @@ int weir_offsets_partition_free(struct weir_offsets_partition *offsets, struct w
     weir_buffer_close(&offsets->key);
     weir_buffer_close(&offsets->value);
     weir_free(offsets);
+    return rc;
+}
+
+const struct weir_tenant_ops weir_offsets_tenant_ops = {
+    .topic = WEIR_CONSUMER_OFFSETS_TOPIC,
+    .open = open,
+    .restore = restore,
+    .close = close,
+};
+
+struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_partition *partition)
+{
+    weir_assert(partition->tenant_ops == &weir_offsets_tenant_ops && partition->tenant != NULL);
+    return partition->tenant;
+}
+
+int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets, int64_t end_offset,
+                                    struct weir_error *error)
+{
+    struct weir_partition *partition = offsets->partition;
+    int rc = weir_fold_catch_up(&offsets->fold, partition->log, end_offset, error);
+    if (rc < 0) weir_partition_look_for_damage(partition);
     return rc;
 }

@@ -9,10 +9,11 @@
 #include "broker/engine/deadline_heap.h"
 #include "broker/engine/flush_group.h"
 #include "broker/log/file_set.h"
-#include "broker/coordinator/group_claims.h"
+#include "broker/coordinator/coordinator.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/serving.h"
 #include "broker/engine/shortage.h"
+#include "broker/engine/tenant.h"
 
 /** What the files of this folder share: the engine and its shards. */
 
@@ -46,7 +47,8 @@ struct weir_broker {
     struct weir_file_set files; /* of all logs, from all shards and workers */
     struct weir_metadata_owner metadata;
     struct weir_controller controller;
-    struct weir_group_claims group_claims;
+    struct weir_coordinator coordinator;
+    struct weir_tenants tenants;
     struct weir_shard *shards;
     int32_t shard_count;
     _Atomic int32_t first_openings; /* partitions whose folders are being made */

@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "broker/engine/broker_internal.h"
-#include "broker/coordinator/offsets_partition.h"
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
@@ -67,7 +66,7 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
 {
     weir_assert(partition->waiting_first == NULL && partition->acks_first == NULL);
     weir_assert(partition->fetches == NULL && !partition->flush.is_in_flight);
-    int rc = weir_offsets_partition_free(partition->offsets, error);
+    int rc = partition->tenant != NULL ? partition->tenant_ops->close(partition->tenant, error) : 0;
     int closed = weir_partition_log_close(partition->log, rc == 0 ? error : NULL);
     weir_buffer_close(&partition->flush.sync.mark);
     weir_free(partition->path);
@@ -332,8 +331,8 @@ static int open_job(struct weir_partition *partition)
         rc = weir_error_set(&partition->job_error, (enum weir_code)partition->recovery.mark_rc,
                             "write the durable mark");
     }
-    if (rc == 0 && partition->offsets != NULL) {
-        rc = weir_offsets_partition_restore(partition->offsets, &partition->job_error);
+    if (rc == 0 && partition->tenant != NULL) {
+        rc = partition->tenant_ops->restore(partition->tenant, &partition->job_error);
         (void)weir_error_wrap(&partition->job_error, rc, "restore '%s'", partition->path);
     }
     if (rc < 0) {
@@ -489,8 +488,10 @@ static int take_resolved(struct weir_partition *partition)
     partition->config = resolve->config;
     partition->leader_epoch = resolve->leader_epoch;
     if (partition->path == NULL) return WEIR_NO_MEMORY;
-    if (!weir_slice_equal(partition->topic, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) return 0;
-    return weir_offsets_partition_new(partition, &partition->offsets);
+    const struct weir_tenant *tenant = weir_tenants_find(&shard->broker->tenants, partition->topic);
+    if (tenant == NULL) return 0;
+    partition->tenant_ops = tenant->ops;
+    return tenant->ops->open(tenant->impl, partition, &partition->tenant);
 }
 
 /* ---- resolving ------------------------------------------------------------------------------- */
@@ -635,7 +636,7 @@ void weir_partition_retain(struct weir_partition *partition)
 {
     if (partition->state != WEIR_PARTITION_OPEN) return;
     struct weir_wall now = weir_wall_now(partition->shard->env);
-    bool may_remove = partition->offsets == NULL && partition->config.cleanup_delete &&
+    bool may_remove = partition->tenant == NULL && partition->config.cleanup_delete &&
                       weir_partition_log_may_retain(partition->log, now);
     if (!may_remove && !weir_partition_log_owes_damage(partition->log)) return;
     if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);

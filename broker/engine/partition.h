@@ -4,8 +4,7 @@
 #include "broker/broker.h"
 #include "broker/engine/flush_group.h"
 #include "broker/engine/metadata_owner.h"
-
-struct weir_offsets_partition;
+#include "broker/engine/tenant.h"
 
 /**
  * One partition on its shard: its log, and who waits for what.
@@ -80,7 +79,8 @@ struct weir_partition {
     struct weir_error job_error;
     struct weir_log_recovery recovery;
 
-    struct weir_offsets_partition *offsets; /* of __consumer_offsets only */
+    const struct weir_tenant_ops *tenant_ops; /* of a topic that has one */
+    void *tenant;                             /* NULL: none */
 };
 
 /** Opened by somebody else (the metadata log): takes `log` over. WEIR_NO_MEMORY. */
