@@ -2,8 +2,9 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/broker_internal.h"
 #include "broker/coordinator/offsets_partition.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/shard.h"
 
 enum { SHARDS_MAX = 256 };
 
@@ -28,31 +29,35 @@ static struct weir_broker_options with_defaults(const struct weir_broker_options
 static size_t segment_files_max(const struct weir_broker *broker)
 {
     enum { LEAST = 4 };
-    int64_t wanted = broker->options.segment_files_max;
-    if (wanted <= 0) wanted = weir_descriptor_limit(broker->env) / 2;
+    int64_t wanted = broker->engine.options.segment_files_max;
+    if (wanted <= 0) wanted = weir_descriptor_limit(broker->engine.env) / 2;
     return (size_t)(wanted > LEAST ? wanted : LEAST);
 }
 
 static int new_shards(struct weir_broker *broker, struct weir_error *error)
 {
-    size_t count = (size_t)broker->options.shard_count;
-    broker->shards = weir_alloc_zero(&broker->budget, count * sizeof broker->shards[0]);
-    if (broker->shards == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open the shards");
-    broker->shard_count = (int32_t)count;
+    size_t count = (size_t)broker->engine.options.shard_count;
+    broker->engine.shards =
+        weir_alloc_zero(&broker->engine.budget, count * sizeof broker->engine.shards[0]);
+    if (broker->engine.shards == NULL)
+        return weir_error_set(error, WEIR_NO_MEMORY, "open the shards");
+    broker->engine.shard_count = (int32_t)count;
     for (size_t i = 0; i < count; i++)
-        weir_shard_init(&broker->shards[i], broker);
+        weir_shard_init(&broker->engine.shards[i], &broker->engine);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = weir_flush_group_open(&broker->shards[i].flush, error);
+        rc = weir_flush_group_open(&broker->engine.shards[i].flush, error);
     return rc;
 }
 
 static int start_shards(struct weir_broker *broker, struct weir_error *error)
 {
-    for (int32_t i = 0; i < broker->shard_count; i++) {
-        struct weir_actor_options options = {
-            .name = "weir-shard", .run_once = weir_shard_run_once, .impl = &broker->shards[i]};
-        int rc = weir_actor_start(broker->env, &options, &broker->shards[i].actor, error);
+    for (int32_t i = 0; i < broker->engine.shard_count; i++) {
+        struct weir_actor_options options = {.name = "weir-shard",
+                                             .run_once = weir_shard_run_once,
+                                             .impl = &broker->engine.shards[i]};
+        int rc =
+            weir_actor_start(broker->engine.env, &options, &broker->engine.shards[i].actor, error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -60,9 +65,9 @@ static int start_shards(struct weir_broker *broker, struct weir_error *error)
 
 static void stop_shards(struct weir_broker *broker)
 {
-    for (int32_t i = 0; i < broker->shard_count; i++) {
-        weir_actor_stop(broker->shards[i].actor);
-        broker->shards[i].actor = NULL;
+    for (int32_t i = 0; i < broker->engine.shard_count; i++) {
+        weir_actor_stop(broker->engine.shards[i].actor);
+        broker->engine.shards[i].actor = NULL;
     }
 }
 
@@ -70,19 +75,19 @@ static void stop_shards(struct weir_broker *broker)
 static int take_down(struct weir_broker *broker, struct weir_error *error)
 {
     int rc = 0;
-    for (int32_t i = 0; i < broker->shard_count; i++) {
-        int closed = weir_shard_close(&broker->shards[i], rc == 0 ? error : NULL);
+    for (int32_t i = 0; i < broker->engine.shard_count; i++) {
+        int closed = weir_shard_close(&broker->engine.shards[i], rc == 0 ? error : NULL);
         if (rc == 0) rc = closed;
     }
     weir_controller_close(&broker->controller);
-    weir_free(broker->shards);
+    weir_free(broker->engine.shards);
     return rc;
 }
 
 static void free_broker(struct weir_broker *broker)
 {
-    weir_data_directory_close(&broker->directory);
-    weir_assert(atomic_load(&broker->budget.used) == 0);
+    weir_data_directory_close(&broker->engine.directory);
+    weir_assert(atomic_load(&broker->engine.budget.used) == 0);
     weir_free(broker);
 }
 
@@ -91,31 +96,33 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
 {
     struct weir_broker *broker = weir_alloc_zero(options->env->budget, sizeof *broker);
     if (broker == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open a log");
-    broker->env = options->env;
-    broker->options = with_defaults(options);
+    broker->engine.env = options->env;
+    broker->engine.options = with_defaults(options);
     weir_coordinator_init(&broker->coordinator, &broker->controller);
-    weir_tenants_add(&broker->tenants,
+    weir_tenants_add(&broker->engine.tenants,
                      (struct weir_tenant){&weir_offsets_tenant_ops, &broker->coordinator});
-    weir_budget_init(&broker->budget, "broker", options->env->heap, options->env->budget, 0);
-    int rc = weir_data_directory_open(&broker->directory, broker->env, options->path, error);
+    weir_budget_init(&broker->engine.budget, "broker", options->env->heap, options->env->budget, 0);
+    int rc = weir_data_directory_open(&broker->engine.directory, broker->engine.env, options->path,
+                                      error);
     if (rc < 0) goto out;
-    weir_serving_init(&broker->serving, broker->env, broker->directory.path.text,
-                      broker->directory.log_path.text);
-    weir_shortages_init(&broker->shortages, broker->env, broker->directory.path.text);
-    weir_file_set_init(&broker->files, segment_files_max(broker));
+    weir_serving_init(&broker->engine.serving, broker->engine.env,
+                      broker->engine.directory.path.text, broker->engine.directory.log_path.text);
+    weir_shortages_init(&broker->engine.shortages, broker->engine.env,
+                        broker->engine.directory.path.text);
+    weir_file_set_init(&broker->engine.files, segment_files_max(broker));
     rc = new_shards(broker, error);
     if (rc < 0) goto out;
-    broker->metadata =
+    broker->engine.metadata =
         (struct weir_metadata_owner){&weir_controller_owner_ops, &broker->controller};
-    rc = weir_controller_open(&broker->controller, broker, error);
+    rc = weir_controller_open(&broker->controller, &broker->engine, error);
     if (rc < 0) goto out;
-    rc = weir_data_directory_remember_log(&broker->directory, error);
+    rc = weir_data_directory_remember_log(&broker->engine.directory, error);
     if (rc < 0) goto out;
-    rc = weir_data_directory_begin(&broker->directory, error);
+    rc = weir_data_directory_begin(&broker->engine.directory, error);
     if (rc < 0) goto out;
     rc = start_shards(broker, error);
     if (rc < 0) goto out;
-    (void)weir_uuid_print(broker->directory.properties.cluster_id, broker->cluster_id);
+    (void)weir_uuid_print(broker->engine.directory.properties.cluster_id, broker->cluster_id);
     *broker_out = broker;
     return 0;
 out:
@@ -130,23 +137,23 @@ out:
 int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
 {
     if (broker == NULL) return 0;
-    if (!weir_may_block(broker->env)) {
+    if (!weir_may_block(broker->engine.env)) {
         return weir_error_set(error, WEIR_WRONG_THREAD,
                               "a log is closed from a thread of the program, not of the engine");
     }
-    int rc = weir_serving_drain(&broker->serving, error);
+    int rc = weir_serving_drain(&broker->engine.serving, error);
     if (rc < 0) return rc;
     stop_shards(broker);
-    bool is_offline = atomic_load(&broker->serving.is_offline);
+    bool is_offline = atomic_load(&broker->engine.serving.is_offline);
     if (is_offline) {
         rc = weir_error_set(error, WEIR_OFFLINE, "'%s' went offline; its last writes may be lost",
-                            broker->directory.path.text);
+                            broker->engine.directory.path.text);
     } else {
         rc = weir_controller_snapshot(&broker->controller, error);
     }
     int closed = take_down(broker, rc == 0 ? error : NULL);
     if (rc == 0) rc = closed;
-    if (rc == 0) rc = weir_data_directory_mark_clean(&broker->directory, error);
+    if (rc == 0) rc = weir_data_directory_mark_clean(&broker->engine.directory, error);
     free_broker(broker);
     return weir_error_wrap(error, rc, "close the log");
 }
@@ -160,45 +167,46 @@ const char *weir_broker_cluster_id(const struct weir_broker *broker)
 
 int32_t weir_broker_shard_count(const struct weir_broker *broker)
 {
-    return broker->shard_count;
+    return broker->engine.shard_count;
 }
 
 struct weir_actor *weir_broker_shard_actor(const struct weir_broker *broker, int32_t shard)
 {
-    weir_assert(shard >= 0 && shard < broker->shard_count);
-    return broker->shards[shard].actor;
+    weir_assert(shard >= 0 && shard < broker->engine.shard_count);
+    return broker->engine.shards[shard].actor;
 }
 
-void weir_broker_set_guest(struct weir_broker *broker, int32_t shard, struct weir_shard_guest guest)
+void weir_broker_set_service(struct weir_broker *broker, int32_t shard,
+                             struct weir_shard_service service)
 {
-    weir_assert(shard >= 0 && shard < broker->shard_count);
-    broker->shards[shard].guest = guest;
+    weir_assert(shard >= 0 && shard < broker->engine.shard_count);
+    broker->engine.shards[shard].service = service;
 }
 
 struct weir_env *weir_broker_env(const struct weir_broker *broker)
 {
-    return broker->env;
+    return broker->engine.env;
 }
 
 int64_t weir_broker_segment_files_max(const struct weir_broker *broker)
 {
-    return (int64_t)broker->files.count_max;
+    return (int64_t)broker->engine.files.count_max;
 }
 
 const struct weir_broker_options *weir_broker_options_of(const struct weir_broker *broker)
 {
-    return &broker->options;
+    return &broker->engine.options;
 }
 
 const char *weir_broker_path(const struct weir_broker *broker)
 {
-    return broker->directory.path.text;
+    return broker->engine.directory.path.text;
 }
 
 static void add_histogram(struct weir_histogram *sum, const struct weir_broker *broker)
 {
-    for (int32_t i = 0; i < broker->shard_count; i++) {
-        weir_histogram_merge(sum, &broker->shards[i].flush.duration_us);
+    for (int32_t i = 0; i < broker->engine.shard_count; i++) {
+        weir_histogram_merge(sum, &broker->engine.shards[i].flush.duration_us);
     }
 }
 
@@ -207,8 +215,8 @@ void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_me
     struct weir_broker_metrics metrics = {0};
     struct weir_histogram durations_us = {0};
     add_histogram(&durations_us, broker);
-    for (int32_t i = 0; i < broker->shard_count; i++) {
-        const struct weir_shard *shard = &broker->shards[i];
+    for (int32_t i = 0; i < broker->engine.shard_count; i++) {
+        const struct weir_shard *shard = &broker->engine.shards[i];
         metrics.bytes_in += weir_counter_get(&shard->bytes_in);
         metrics.bytes_out += weir_counter_get(&shard->bytes_out);
         metrics.batches_in += weir_counter_get(&shard->batches_in);
@@ -216,12 +224,92 @@ void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_me
         metrics.open_partitions += weir_counter_get(&shard->open_partitions);
     }
     metrics.offline_partitions = weir_counter_get(&broker->controller.offline.count);
-    if (atomic_load(&broker->serving.is_offline))
+    if (atomic_load(&broker->engine.serving.is_offline))
         metrics.offline_partitions += metrics.open_partitions;
     metrics.flush_p50_us = weir_histogram_quantile(&durations_us, 0.5);
     metrics.flush_p99_us = weir_histogram_quantile(&durations_us, 0.99);
-    metrics.memory_bytes = (int64_t)atomic_load(&broker->budget.used);
+    metrics.memory_bytes = (int64_t)atomic_load(&broker->engine.budget.used);
     *metrics_out = metrics;
+}
+
+/* ---- the doors of the rooms ------------------------------------------------------------------ */
+
+void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request *request)
+{
+    weir_engine_produce(&broker->engine, request);
+}
+
+void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+{
+    weir_engine_fetch(&broker->engine, request);
+}
+
+void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+{
+    weir_engine_cancel_fetch(&broker->engine, request);
+}
+
+void weir_broker_report_damage(struct weir_broker *broker, struct weir_damage_report *report)
+{
+    weir_engine_report_damage(&broker->engine, report);
+}
+
+void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offsets_request *request)
+{
+    weir_engine_list_offsets(&broker->engine, request);
+}
+
+void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_request *request)
+{
+    weir_engine_epoch_end(&broker->engine, request);
+}
+
+void weir_broker_describe_partition(struct weir_broker *broker,
+                                    struct weir_describe_partition_request *request)
+{
+    weir_engine_describe_partition(&broker->engine, request);
+}
+
+void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request)
+{
+    weir_engine_cut(&broker->engine, request);
+}
+
+void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)
+{
+    weir_controller_topic(&broker->controller, request);
+}
+
+void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request)
+{
+    weir_controller_list_topics(&broker->controller, request);
+}
+
+void weir_broker_init_producer(struct weir_broker *broker,
+                               struct weir_init_producer_request *request)
+{
+    weir_controller_init_producer(&broker->controller, request);
+}
+
+void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request)
+{
+    weir_coordinator_commit(&broker->coordinator, request);
+}
+
+void weir_broker_committed(struct weir_broker *broker, struct weir_committed_request *request)
+{
+    weir_coordinator_committed(&broker->coordinator, request);
+}
+
+int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
+                            struct weir_group_claim *claim, struct weir_error *error)
+{
+    return weir_group_claims_add(&broker->coordinator.claims, group, claim, error);
+}
+
+void weir_broker_release_group(struct weir_group_claim *claim)
+{
+    weir_group_claims_release(claim);
 }
 
 /* ---- ask and wait ---------------------------------------------------------------------------- */
@@ -242,7 +330,7 @@ static void waited_for(struct weir_request *request)
 int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *request,
                            struct weir_error *error)
 {
-    if (!weir_may_block(broker->env)) {
+    if (!weir_may_block(broker->engine.env)) {
         return weir_error_set(error, WEIR_WRONG_THREAD,
                               "a blocking call from a thread that must not block; use the "
                               "asynchronous form");
@@ -256,7 +344,7 @@ int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *requ
 int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
                      struct weir_error *error)
 {
-    int rc = weir_wait(broker->env, request_is_done, request, WEIR_MONO_NEVER);
+    int rc = weir_wait(broker->engine.env, request_is_done, request, WEIR_MONO_NEVER);
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "wait for an answer");
     if (request->rc < 0 && error != NULL) *error = request->error;
     return request->rc;

@@ -19,6 +19,7 @@ struct weir_broker;
 struct weir_shard;
 struct weir_partition;
 struct weir_commit_work;
+struct weir_group_claims;
 
 struct weir_broker_options {
     struct weir_env *env;
@@ -337,7 +338,7 @@ void weir_broker_committed(struct weir_broker *broker, struct weir_committed_req
  */
 struct weir_group_claim {
     struct weir_group_claim *next;
-    struct weir_broker *broker; /* NULL: nothing is claimed */
+    struct weir_group_claims *claims; /* NULL: nothing is claimed */
     struct weir_slice group;
 };
 int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
@@ -381,21 +382,21 @@ int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *requ
 int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
                      struct weir_error *error);
 
-/* ---- who lives on the shards too ------------------------------------------------------------- */
+/* ---- who is served by the shards too --------------------------------------------------------- */
 
 /**
- * The server's part on a shard: run at the end of each of its turns. Returns how much it did; lowers
+ * A service on a shard beside its partitions, as the Kafka port is: run at the end of each of its turns. Returns how much it did; lowers
  * `wake_at` to when it wants a turn at the latest.
  */
-struct weir_shard_guest {
+struct weir_shard_service {
     int (*run_once)(void *impl, struct weir_mono now, struct weir_mono *wake_at);
     void *impl;
 };
 int32_t weir_broker_shard_count(const struct weir_broker *broker);
 struct weir_actor *weir_broker_shard_actor(const struct weir_broker *broker, int32_t shard);
 /** On that shard's own thread. `run_once` NULL: nobody. */
-void weir_broker_set_guest(struct weir_broker *broker, int32_t shard,
-                           struct weir_shard_guest guest);
+void weir_broker_set_service(struct weir_broker *broker, int32_t shard,
+                             struct weir_shard_service guest);
 struct weir_env *weir_broker_env(const struct weir_broker *broker);
 /** The bound on open segments, of those given or derived. */
 int64_t weir_broker_segment_files_max(const struct weir_broker *broker);

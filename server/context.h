@@ -168,7 +168,7 @@ void weir_context_address(const struct weir_request_context *context, struct wei
 /**
  * What fetches keep on a shard from one request to the next: their sessions. All NULL at first,
  * set by the first fetch, called by the part: `run_once` in each of its turns (as a shard's
- * guest); when the server closes and no context is left `stop`, turns until `is_idle`, then
+ * service); when the server closes and no context is left `stop`, turns until `is_idle`, then
  * `free`. `count` is the metric of it.
  */
 struct weir_part_sessions {

@@ -143,7 +143,7 @@ static void settle(struct weir_server_part *part)
         part->connections == NULL && part->ready.first == NULL && part->contexts_out == 0;
     if (weir_part_state(part) != WEIR_PART_CLOSING || !is_empty) return;
     if (!has_stopped_sessions(part)) return;
-    weir_broker_set_guest(part->broker, part->shard, (struct weir_shard_guest){0});
+    weir_broker_set_service(part->broker, part->shard, (struct weir_shard_service){0});
     set_state(part, WEIR_PART_CLOSED);
 }
 
@@ -200,7 +200,7 @@ void weir_part_set_up(struct weir_message *message)
         set_state(part, WEIR_PART_CLOSED);
         return;
     }
-    weir_broker_set_guest(part->broker, part->shard, (struct weir_shard_guest){run_once, part});
+    weir_broker_set_service(part->broker, part->shard, (struct weir_shard_service){run_once, part});
     set_state(part, WEIR_PART_OPEN);
 }
 

@@ -1,7 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * Which partitions exist. A partition's folder is made when it is first used, long after its topic;
@@ -34,7 +34,7 @@ static int add_record(struct weir_controller *controller, struct weir_assign *as
         .partition_change = {.topic_id = partition->topic_id,
                              .partition = partition->number,
                              .leader = WEIR_NO_LEADER_CHANGE,
-                             .directory_id = controller->broker->directory.properties.directory_id},
+                             .directory_id = controller->engine->directory.properties.directory_id},
     };
     return weir_controller_add(controller, &record);
 }
@@ -86,8 +86,8 @@ void weir_controller_assign_run(struct weir_controller *controller, struct weir_
 {
     struct weir_assign_queue *queue = &controller->assigns;
     if (queue->is_submitted || queue->first == NULL) return;
-    bool others_come = atomic_load(&controller->broker->first_openings) > 0 &&
-                       !atomic_load(&controller->broker->serving.is_closing);
+    bool others_come = atomic_load(&controller->engine->first_openings) > 0 &&
+                       !atomic_load(&controller->engine->serving.is_closing);
     if (others_come && queue->count < ENOUGH && now.ns < queue->deadline.ns) {
         if (queue->deadline.ns < wake_at->ns) *wake_at = queue->deadline;
         return;
@@ -99,7 +99,7 @@ void weir_controller_assign_run(struct weir_controller *controller, struct weir_
 static void arrive(struct weir_message *message)
 {
     struct weir_assign *assign = (struct weir_assign *)message;
-    struct weir_controller *controller = weir_controller_of(assign->partition->shard->broker);
+    struct weir_controller *controller = weir_controller_of(assign->partition->shard->engine);
     struct weir_assign_queue *queue = &controller->assigns;
     queue->change.build = build;
     queue->change.done = done;
@@ -108,7 +108,7 @@ static void arrive(struct weir_message *message)
         queue->last->next = assign;
     } else {
         queue->first = assign;
-        queue->deadline = weir_mono_after_ms(weir_mono_now(controller->broker->env), WAIT_MS);
+        queue->deadline = weir_mono_after_ms(weir_mono_now(controller->engine->env), WAIT_MS);
     }
     queue->last = assign;
     queue->count++;
@@ -118,5 +118,5 @@ void weir_controller_ask_assign(struct weir_controller *controller, struct weir_
 {
     weir_assert(assign->partition->state == WEIR_PARTITION_ASSIGNING);
     assign->message.handle = arrive;
-    weir_actor_post(controller->broker->shards[0].actor, &assign->message);
+    weir_actor_post(controller->engine->shards[0].actor, &assign->message);
 }

@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 #include "broker/log/durable_mark.h"
 
 /* ---- the image over its log ------------------------------------------------------------------ */
@@ -66,7 +66,7 @@ int weir_controller_add(struct weir_controller *controller,
     if (rc < 0) return rc;
     struct weir_record stored = {
         .value = weir_buffer_slice(&controller->record),
-        .timestamp_ms = weir_wall_now(controller->broker->env).ms,
+        .timestamp_ms = weir_wall_now(controller->engine->env).ms,
     };
     return weir_batch_builder_add(&controller->builder, &stored);
 }
@@ -78,7 +78,7 @@ static int finish_batch(struct weir_controller *controller, struct weir_shared *
     struct weir_slice bytes;
     int rc = weir_batch_builder_finish(&controller->builder, &finish, &bytes);
     if (rc < 0) return rc;
-    struct weir_shared *batch = weir_shared_new(&controller->broker->budget, bytes.size);
+    struct weir_shared *batch = weir_shared_new(&controller->engine->budget, bytes.size);
     if (batch == NULL) return WEIR_NO_MEMORY;
     memcpy(batch->data, bytes.data, bytes.size);
     batch->size = bytes.size;
@@ -107,7 +107,7 @@ static void apply_durable(struct weir_controller *controller)
     int rc = weir_fold_batches(&controller->fold, weir_slice(batch->data, batch->size), &error);
     controller->needs_retry = weir_code_is_shortage(rc);
     if (controller->needs_retry) return;
-    if (rc < 0) weir_serving_go_offline(&controller->broker->serving, &error);
+    if (rc < 0) weir_serving_go_offline(&controller->engine->serving, &error);
     finish_change(controller, rc, &error);
 }
 
@@ -127,7 +127,7 @@ static void write_current(struct weir_controller *controller)
     struct weir_error error = {0};
     struct weir_produce_request *produce = &controller->produce;
     *produce = (struct weir_produce_request){.acks = WEIR_ACKS_ALL, .is_internal = true};
-    int rc = weir_serving_check(&controller->broker->serving, &error);
+    int rc = weir_serving_check(&controller->engine->serving, &error);
     if (rc == 0) {
         rc = finish_batch(controller, &produce->batches);
         if (rc < 0) (void)weir_error_set(&error, (enum weir_code)rc, "write a metadata record");
@@ -197,7 +197,7 @@ void weir_config_keep_own(struct weir_slice topic, struct weir_topic_config *con
 struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
                                                 const struct weir_topic_image *topic)
 {
-    struct weir_topic_config config = controller->broker->options.topic_defaults;
+    struct weir_topic_config config = controller->engine->options.topic_defaults;
     for (size_t i = 0; i < topic->config_count; i++) {
         /* It was checked when it was set; a later version's key says nothing to this one. */
         (void)weir_topic_config_set(&config, topic->configs[i].key, topic->configs[i].value, NULL);
@@ -260,14 +260,14 @@ static void auto_created(struct weir_controller *controller, struct weir_metadat
 static void arrive(struct weir_message *message)
 {
     struct weir_resolve *resolve = (struct weir_resolve *)message;
-    struct weir_broker *broker = resolve->partition->shard->broker;
-    struct weir_controller *controller = weir_controller_of(broker);
+    struct weir_engine *engine = resolve->partition->shard->engine;
+    struct weir_controller *controller = weir_controller_of(engine);
     resolve->rc = answer_from_image(controller, resolve);
     bool is_missing = resolve->rc < 0 && resolve->may_create &&
                       weir_metadata_topic(&controller->image, resolve->partition->topic) == NULL;
     struct auto_create *create = NULL;
     if (is_missing) {
-        create = weir_alloc_zero(&broker->budget, sizeof *create);
+        create = weir_alloc_zero(&engine->budget, sizeof *create);
         if (create == NULL) resolve->rc = weir_error_set(&resolve->error, WEIR_NO_MEMORY, "create");
     }
     if (create == NULL) {
@@ -285,7 +285,7 @@ void weir_controller_ask_resolve(struct weir_controller *controller, struct weir
 {
     weir_assert(resolve->partition != NULL);
     resolve->message.handle = arrive;
-    weir_actor_post(controller->broker->shards[0].actor, &resolve->message);
+    weir_actor_post(controller->engine->shards[0].actor, &resolve->message);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -299,7 +299,7 @@ static int write_now(struct weir_controller *controller, struct weir_partition_l
     struct weir_append_result result;
     int rc = finish_batch(controller, &batch);
     if (rc < 0) goto out;
-    struct weir_append append = {.batches = batch, .now = weir_wall_now(controller->broker->env)};
+    struct weir_append append = {.batches = batch, .now = weir_wall_now(controller->engine->env)};
     rc = weir_partition_log_append(log, &append, &result, error);
     if (rc < 0) goto out;
     rc = weir_log_sync_begin(log, &sync);
@@ -334,9 +334,9 @@ static int find_partition_folder(void *context, const char *name, enum weir_file
 }
 
 /* It had records once: the directory's properties say so, or its proper close. */
-static bool metadata_was_made(const struct weir_broker *broker)
+static bool metadata_was_made(const struct weir_engine *engine)
 {
-    return broker->directory.properties.log_exists || broker->directory.was_clean;
+    return engine->directory.properties.log_exists || engine->directory.was_clean;
 }
 
 /* The first metadata is durable before any partition is made: without it there is none to find. To
@@ -344,13 +344,13 @@ static bool metadata_was_made(const struct weir_broker *broker)
 static int refuse_orphans(const struct weir_controller *controller, const char *folder,
                           struct weir_error *error)
 {
-    const struct weir_broker *broker = controller->broker;
-    const char *path = broker->directory.log_path.text;
+    const struct weir_engine *engine = controller->engine;
+    const char *path = engine->directory.log_path.text;
     struct folder_search search = {{0}};
     struct weir_file_stat stat;
     struct weir_log_path mark = weir_log_path(folder, WEIR_DURABLE_MARK_NAME);
-    if (weir_stat(broker->env, mark.text, &stat, NULL) == 0) return 0;
-    int rc = weir_list(broker->env, path, find_partition_folder, &search, error);
+    if (weir_stat(engine->env, mark.text, &stat, NULL) == 0) return 0;
+    int rc = weir_list(engine->env, path, find_partition_folder, &search, error);
     if (rc < 0 || search.name[0] == '\0') return rc;
     return weir_error_set(error, WEIR_CORRUPT,
                           "'%s' has partitions ('%s' is one) but no metadata; put the folder "
@@ -364,16 +364,16 @@ static int write_first(struct weir_controller *controller, struct weir_partition
                        struct weir_error *error)
 {
     bool is_fresh = controller->image.level == 0;
-    if (!is_fresh && controller->broker->directory.was_clean) return 0;
+    if (!is_fresh && controller->engine->directory.was_clean) return 0;
     struct weir_metadata_record feature = {
         .type = WEIR_METADATA_FEATURE_LEVEL,
         .feature_level = {weir_text(WEIR_METADATA_FEATURE), WEIR_METADATA_LEVEL_MAX},
     };
     struct weir_metadata_record incarnation = {
         .type = WEIR_METADATA_REGISTER_BROKER,
-        .register_broker.incarnation_id = weir_uuid_random(controller->broker->env),
+        .register_broker.incarnation_id = weir_uuid_random(controller->engine->env),
     };
-    if (is_fresh && metadata_was_made(controller->broker)) {
+    if (is_fresh && metadata_was_made(controller->engine)) {
         return weir_error_set(error, WEIR_CORRUPT,
                               "there are no records in it, and there were; put its files back");
     }
@@ -405,22 +405,22 @@ static struct weir_topic_config log_config(void)
 static int open_log(struct weir_controller *controller, const char *path,
                     struct weir_partition_log **log_out, struct weir_error *error)
 {
-    struct weir_broker *broker = controller->broker;
+    struct weir_engine *engine = controller->engine;
     struct weir_log_recovery recovery;
-    bool must_exist = metadata_was_made(broker);
+    bool must_exist = metadata_was_made(engine);
     if (!must_exist) {
         int orphans = refuse_orphans(controller, path, error);
         if (orphans < 0) return orphans;
     }
     struct weir_partition_log_options options = {
-        .env = broker->env,
-        .budget = &broker->budget,
+        .env = engine->env,
+        .budget = &engine->budget,
         .path = path,
         .topic_id = {.bytes = {[15] = 1}}, /* Kafka's for this topic */
         .config = log_config(),
         .must_exist = must_exist,
-        .shared_device = broker->shards[0].flush.device,
-        .files = &broker->files,
+        .shared_device = engine->shards[0].flush.device,
+        .files = &engine->files,
     };
     int rc = weir_partition_log_open(&options, log_out, &recovery, error);
     if (rc == WEIR_OFFLINE) { /* of all topics, not of one partition */
@@ -430,7 +430,7 @@ static int open_log(struct weir_controller *controller, const char *path,
                               path);
     }
     if (rc < 0) return rc;
-    weir_partition_say_recovery(broker->env, weir_text(WEIR_CLUSTER_METADATA_TOPIC), 0, &recovery);
+    weir_partition_say_recovery(engine->env, weir_text(WEIR_CLUSTER_METADATA_TOPIC), 0, &recovery);
     if (recovery.offline_from >= 0) {
         (void)weir_partition_log_close(*log_out, NULL);
         *log_out = NULL;
@@ -438,7 +438,7 @@ static int open_log(struct weir_controller *controller, const char *path,
                               "'%s' is damaged from offset %lld on: %s; 'weir log repair %s "
                               "%s/0' shows what can be saved",
                               path, (long long)recovery.offline_from, recovery.reason,
-                              broker->directory.path.text, WEIR_CLUSTER_METADATA_TOPIC);
+                              engine->directory.path.text, WEIR_CLUSTER_METADATA_TOPIC);
     }
     return 0;
 }
@@ -446,13 +446,13 @@ static int open_log(struct weir_controller *controller, const char *path,
 static int restore(struct weir_controller *controller, struct weir_partition_log *log,
                    const char *path, struct weir_error *error)
 {
-    struct weir_broker *broker = controller->broker;
+    struct weir_engine *engine = controller->engine;
     controller->image.keeps_removed = true;
-    int rc = weir_fold_restore(&controller->fold, broker->env, log, path, error);
+    int rc = weir_fold_restore(&controller->fold, engine->env, log, path, error);
     if (rc < 0) return rc;
     controller->image.keeps_removed = false;
     if (controller->image.records_skipped > 0) {
-        weir_log(&broker->env->logger, WEIR_LOG_WARN, "metadata.records_skipped", "count=%lld",
+        weir_log(&engine->env->logger, WEIR_LOG_WARN, "metadata.records_skipped", "count=%lld",
                  (long long)controller->image.records_skipped);
     }
     rc = write_first(controller, log, error);
@@ -462,23 +462,23 @@ static int restore(struct weir_controller *controller, struct weir_partition_log
     return weir_topic_removal_mend(controller, error);
 }
 
-int weir_controller_open(struct weir_controller *controller, struct weir_broker *broker,
+int weir_controller_open(struct weir_controller *controller, struct weir_engine *engine,
                          struct weir_error *error)
 {
     struct weir_log_path path =
-        weir_log_path(broker->directory.log_path.text, WEIR_CLUSTER_METADATA_TOPIC "-0");
+        weir_log_path(engine->directory.log_path.text, WEIR_CLUSTER_METADATA_TOPIC "-0");
     struct weir_partition_log *log = NULL;
-    *controller = (struct weir_controller){.magic = WEIR_CONTROLLER_MAGIC, .broker = broker};
-    weir_metadata_image_init(&controller->image, &broker->budget);
-    weir_offline_init(&controller->offline, &broker->budget);
-    weir_fold_init(&controller->fold, &image_ops, &controller->image, &broker->budget);
-    weir_batch_builder_init(&controller->builder, &broker->budget, WEIR_CODEC_NONE, 0);
-    weir_buffer_init(&controller->record, &broker->budget, 0);
+    *controller = (struct weir_controller){.magic = WEIR_CONTROLLER_MAGIC, .engine = engine};
+    weir_metadata_image_init(&controller->image, &engine->budget);
+    weir_offline_init(&controller->offline, &engine->budget);
+    weir_fold_init(&controller->fold, &image_ops, &controller->image, &engine->budget);
+    weir_batch_builder_init(&controller->builder, &engine->budget, WEIR_CODEC_NONE, 0);
+    weir_buffer_init(&controller->record, &engine->budget, 0);
     int rc = open_log(controller, path.text, &log, error);
     if (rc < 0) goto out;
     rc = restore(controller, log, path.text, error);
     if (rc < 0) goto out;
-    rc = weir_partition_adopt(&broker->shards[0], WEIR_CLUSTER_METADATA_TOPIC, 0, path.text, log,
+    rc = weir_partition_adopt(&engine->shards[0], WEIR_CLUSTER_METADATA_TOPIC, 0, path.text, log,
                               &controller->partition);
     if (rc < 0) goto out;
     log = NULL;
@@ -501,7 +501,7 @@ int weir_controller_snapshot(struct weir_controller *controller, struct weir_err
 
 void weir_controller_close(struct weir_controller *controller)
 {
-    if (controller->broker == NULL) return;
+    if (controller->engine == NULL) return;
     weir_offline_close(&controller->offline);
     weir_metadata_image_close(&controller->image);
     weir_fold_close(&controller->fold);

@@ -72,7 +72,7 @@ enum { WEIR_CONTROLLER_MAGIC = 0x6374726c }; /* "ctrl" */
 
 struct weir_controller {
     uint32_t magic; /* first */
-    struct weir_broker *broker;
+    struct weir_engine *engine;
     struct weir_metadata_image image;
     struct weir_fold fold;
     struct weir_partition *partition; /* __cluster_metadata-0 */
@@ -95,7 +95,7 @@ struct weir_controller {
 
 /** Open the metadata log, restore the image, raise the epochs after an unclean stop; before the
  * actors run. Blocks. */
-int weir_controller_open(struct weir_controller *controller, struct weir_broker *broker,
+int weir_controller_open(struct weir_controller *controller, struct weir_engine *engine,
                          struct weir_error *error);
 /** A last snapshot, when the actors are gone. Blocks. */
 int weir_controller_snapshot(struct weir_controller *controller, struct weir_error *error);
@@ -104,7 +104,7 @@ void weir_controller_close(struct weir_controller *controller);
 /* owner.c, epoch_raise.c, assign.c: what the engine asks, on a partition's own shard */
 extern const struct weir_metadata_owner_ops weir_controller_owner_ops;
 /** The controller that owns this engine's metadata. Any thread. */
-struct weir_controller *weir_controller_of(const struct weir_broker *broker);
+struct weir_controller *weir_controller_of(const struct weir_engine *engine);
 /** As weir_metadata_owner_ops says it. */
 void weir_controller_ask_resolve(struct weir_controller *controller, struct weir_resolve *resolve);
 void weir_controller_ask_assign(struct weir_controller *controller, struct weir_assign *assign);
@@ -129,6 +129,13 @@ void weir_controller_assign_run(struct weir_controller *controller, struct weir_
 /** Defaults and overrides together. */
 struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
                                                 const struct weir_topic_image *topic);
+
+/* The doors: any thread, as broker.h says it. */
+void weir_controller_topic(struct weir_controller *controller, struct weir_topic_request *request);
+void weir_controller_list_topics(struct weir_controller *controller,
+                                 struct weir_list_topics_request *request);
+void weir_controller_init_producer(struct weir_controller *controller,
+                                   struct weir_init_producer_request *request);
 
 /* topic_config_plan.c */
 /** Check what is to become of a topic's settings and add the records that make it so. */

@@ -1,7 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * A partition's leader epoch is raised by a record; so that who holds a position can tell a rewritten tail
@@ -87,6 +87,6 @@ int weir_controller_ask_epoch(struct weir_controller *controller, struct weir_pa
     raise->topic_id = partition->topic_id;
     raise->number = partition->number;
     raise->message.handle = arrive;
-    weir_actor_post(controller->broker->shards[0].actor, &raise->message);
+    weir_actor_post(controller->engine->shards[0].actor, &raise->message);
     return 0;
 }

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 struct weir_offline_partition {
     size_t key_size;
@@ -16,7 +16,7 @@ struct weir_offline_partition {
 /* From a shard to the controller. */
 struct news {
     struct weir_message message; /* first */
-    struct weir_broker *broker;
+    struct weir_engine *engine;
     uint8_t topic[WEIR_TOPIC_NAME_SIZE_MAX];
     size_t topic_size;
     int32_t number;
@@ -73,7 +73,7 @@ static bool take_out(struct weir_offline_partitions *offline, struct weir_slice 
 static void say_offline(const struct news *news)
 {
     char reason[2 * sizeof news->reason];
-    weir_log(&news->broker->env->logger, WEIR_LOG_ERROR, "partition.offline",
+    weir_log(&news->engine->env->logger, WEIR_LOG_ERROR, "partition.offline",
              "topic=%.*s partition=%d from_offset=%lld reason=%s", (int)news->topic_size,
              (const char *)news->topic, news->number, (long long)news->from_offset,
              weir_log_quote(reason, sizeof reason, news->reason));
@@ -81,7 +81,7 @@ static void say_offline(const struct news *news)
 
 static void say_online(const struct news *news)
 {
-    weir_log(&news->broker->env->logger, WEIR_LOG_INFO, "partition.online",
+    weir_log(&news->engine->env->logger, WEIR_LOG_INFO, "partition.online",
              "topic=%.*s partition=%d", (int)news->topic_size, (const char *)news->topic,
              news->number);
 }
@@ -97,8 +97,8 @@ static bool is_stale(const struct weir_controller *controller, const struct news
 static void arrive(struct weir_message *message)
 {
     struct news *news = (struct news *)message;
-    struct weir_broker *broker = news->broker;
-    struct weir_controller *controller = weir_controller_of(broker);
+    struct weir_engine *engine = news->engine;
+    struct weir_controller *controller = weir_controller_of(engine);
     struct weir_offline_partitions *offline = &controller->offline;
     struct weir_slice topic = weir_slice(news->topic, news->topic_size);
     if (is_stale(controller, news)) {
@@ -110,7 +110,7 @@ static void arrive(struct weir_message *message)
         say_offline(news);
     }
     weir_free(news);
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget)
@@ -151,11 +151,11 @@ void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_sl
 
 static struct news *news_new(const struct weir_partition *partition)
 {
-    struct weir_broker *broker = partition->shard->broker;
-    struct news *news = weir_alloc_zero(&broker->budget, sizeof *news);
+    struct weir_engine *engine = partition->shard->engine;
+    struct news *news = weir_alloc_zero(&engine->budget, sizeof *news);
     if (news == NULL) return NULL;
     news->message.handle = arrive;
-    news->broker = broker;
+    news->engine = engine;
     memcpy(news->topic, partition->topic.data, partition->topic.size);
     news->topic_size = partition->topic.size;
     news->number = partition->number;
@@ -165,8 +165,8 @@ static struct news *news_new(const struct weir_partition *partition)
 
 static void send(struct news *news)
 {
-    weir_serving_hold(&news->broker->serving);
-    weir_actor_post(news->broker->shards[0].actor, &news->message);
+    weir_serving_hold(&news->engine->serving);
+    weir_actor_post(news->engine->shards[0].actor, &news->message);
 }
 
 void weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,

@@ -1,12 +1,12 @@
 #include "base/assert.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /* The controller as the engine sees it: its turns, and the table of what it answers. */
 
-struct weir_controller *weir_controller_of(const struct weir_broker *broker)
+struct weir_controller *weir_controller_of(const struct weir_engine *engine)
 {
-    struct weir_controller *controller = broker->metadata.impl;
+    struct weir_controller *controller = engine->metadata.impl;
     weir_assert(controller != NULL && controller->magic == WEIR_CONTROLLER_MAGIC);
     return controller;
 }

@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * Producer ids come from blocks. A block is taken by a record that says where the next one begins,
@@ -58,14 +58,14 @@ static void taken(struct weir_controller *controller, struct weir_metadata_chang
 static void arrive(struct weir_message *message)
 {
     struct weir_init_producer_request *request = (struct weir_init_producer_request *)message;
-    struct weir_broker *broker = request->request.shard->broker;
-    int rc = weir_serving_check(&broker->serving, &request->request.error);
+    struct weir_engine *engine = request->request.shard->engine;
+    int rc = weir_serving_check(&engine->serving, &request->request.error);
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
         return;
     }
-    if (give(weir_controller_of(broker), request)) return;
-    struct ids_change *change = weir_alloc_zero(&broker->budget, sizeof *change);
+    if (give(weir_controller_of(engine), request)) return;
+    struct ids_change *change = weir_alloc_zero(&engine->budget, sizeof *change);
     if (change == NULL) {
         weir_request_refuse(&request->request, WEIR_NO_MEMORY, "take a block of producer ids");
         return;
@@ -73,11 +73,11 @@ static void arrive(struct weir_message *message)
     change->change.build = build;
     change->change.done = taken;
     change->request = request;
-    weir_controller_submit(weir_controller_of(broker), &change->change);
+    weir_controller_submit(weir_controller_of(engine), &change->change);
 }
 
-void weir_broker_init_producer(struct weir_broker *broker,
-                               struct weir_init_producer_request *request)
+void weir_controller_init_producer(struct weir_controller *controller,
+                                   struct weir_init_producer_request *request)
 {
-    weir_request_send_controller(broker, &request->request, arrive);
+    weir_request_send_controller(controller->engine, &request->request, arrive);
 }

@@ -4,15 +4,15 @@
 
 #include "base/assert.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 #include "broker/log/log_glance.h"
 #include "broker/log/small_file.h"
 
 static struct weir_mono after_interval(const struct weir_retention_sweep *sweep)
 {
-    const struct weir_broker *broker = sweep->controller->broker;
-    return weir_mono_after_ms(weir_mono_now(broker->env),
-                              broker->options.log_retention_check_interval_ms);
+    const struct weir_engine *engine = sweep->controller->engine;
+    return weir_mono_after_ms(weir_mono_now(engine->env),
+                              engine->options.log_retention_check_interval_ms);
 }
 
 void weir_retention_sweep_init(struct weir_retention_sweep *sweep,
@@ -93,19 +93,19 @@ static void choose(struct weir_retention_sweep *sweep)
 /* All are through. A clock that jumps ahead is noticed within a day. */
 static void rest(struct weir_retention_sweep *sweep)
 {
-    const struct weir_broker *broker = sweep->controller->broker;
+    const struct weir_engine *engine = sweep->controller->engine;
     int64_t rest_ms;
     sweep->next_at = WEIR_MONO_NEVER;
     if (sweep->expires_ms == INT64_MAX) return;
-    int64_t now_ms = weir_wall_now(broker->env).ms;
+    int64_t now_ms = weir_wall_now(engine->env).ms;
     if (__builtin_sub_overflow(sweep->expires_ms, now_ms, &rest_ms)) rest_ms = INT64_MAX;
-    if (rest_ms < broker->options.log_retention_check_interval_ms) {
-        rest_ms = broker->options.log_retention_check_interval_ms;
+    if (rest_ms < engine->options.log_retention_check_interval_ms) {
+        rest_ms = engine->options.log_retention_check_interval_ms;
     }
     if (rest_ms > WEIR_SWEEP_REST_MS_MAX) rest_ms = WEIR_SWEEP_REST_MS_MAX;
     sweep->topic_id = (struct weir_uuid){{0}};
     sweep->expires_ms = INT64_MAX;
-    sweep->next_at = weir_mono_after_ms(weir_mono_now(broker->env), rest_ms);
+    sweep->next_at = weir_mono_after_ms(weir_mono_now(engine->env), rest_ms);
 }
 
 static void end_step(struct weir_retention_sweep *sweep)
@@ -118,7 +118,7 @@ static void end_step(struct weir_retention_sweep *sweep)
         rest(sweep);
     } else {
         sweep->next_at =
-            weir_mono_after_ms(weir_mono_now(sweep->controller->broker->env), WEIR_SWEEP_PAUSE_MS);
+            weir_mono_after_ms(weir_mono_now(sweep->controller->engine->env), WEIR_SWEEP_PAUSE_MS);
     }
 }
 
@@ -137,11 +137,11 @@ static void visit_stage(struct weir_partition *partition, struct weir_request *r
 
 static void visit(struct weir_retention_sweep *sweep, struct weir_sweep_place *place)
 {
-    struct weir_broker *broker = sweep->controller->broker;
+    struct weir_engine *engine = sweep->controller->engine;
     place->request.done = visited;
-    place->request.reply_to = broker->shards[0].actor;
+    place->request.reply_to = engine->shards[0].actor;
     sweep->visits++;
-    weir_request_send(broker, &place->request,
+    weir_request_send(engine, &place->request,
                       (struct weir_topic_partition){weir_text(place->topic), place->partition},
                       visit_stage);
 }
@@ -149,20 +149,20 @@ static void visit(struct weir_retention_sweep *sweep, struct weir_sweep_place *p
 /* ---- looking --------------------------------------------------------------------------------- */
 
 /* One that was never written has no folder; one whose newest record is not known is visited. */
-static void look_at(struct weir_broker *broker, struct weir_sweep_place *place)
+static void look_at(struct weir_engine *engine, struct weir_sweep_place *place)
 {
     struct weir_log_glance glance;
     char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
     (void)snprintf(name, sizeof name, "%s-%d", place->topic, place->partition);
-    struct weir_log_path path = weir_log_path(broker->directory.log_path.text, name);
-    if (weir_log_glance_newest(broker->env, &broker->budget, path.text, &glance, NULL) < 0) return;
+    struct weir_log_path path = weir_log_path(engine->directory.log_path.text, name);
+    if (weir_log_glance_newest(engine->env, &engine->budget, path.text, &glance, NULL) < 0) return;
     place->is_visited = glance.segment_count > 1;
     if (place->is_visited || glance.is_empty || place->retention_ms < 0) return;
     int64_t expires_ms;
     int64_t from_ms = weir_retention_counts_from(place->retention_by, glance.max_timestamp_ms,
                                                  glance.last_append_ms);
     if (__builtin_add_overflow(from_ms, place->retention_ms, &expires_ms)) return;
-    place->is_visited = from_ms < 0 || expires_ms < weir_wall_now(broker->env).ms;
+    place->is_visited = from_ms < 0 || expires_ms < weir_wall_now(engine->env).ms;
     if (!place->is_visited) place->expires_ms = expires_ms;
 }
 
@@ -171,34 +171,34 @@ static void look(struct weir_work *work)
 {
     struct weir_retention_sweep *sweep = (struct weir_retention_sweep *)work;
     for (size_t i = 0; i < sweep->place_count; i++) {
-        look_at(sweep->controller->broker, &sweep->places[i]);
+        look_at(sweep->controller->engine, &sweep->places[i]);
     }
 }
 
 static void looked(struct weir_message *message)
 {
     struct weir_retention_sweep *sweep = (struct weir_retention_sweep *)message;
-    struct weir_broker *broker = sweep->controller->broker;
+    struct weir_engine *engine = sweep->controller->engine;
     for (size_t i = 0; i < sweep->place_count; i++) {
         struct weir_sweep_place *place = &sweep->places[i];
         if (place->expires_ms < sweep->expires_ms) sweep->expires_ms = place->expires_ms;
         if (place->is_visited) visit(sweep, place);
     }
     if (sweep->visits == 0) end_step(sweep);
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 int weir_retention_sweep_run(struct weir_retention_sweep *sweep, struct weir_mono now)
 {
-    struct weir_broker *broker = sweep->controller->broker;
+    struct weir_engine *engine = sweep->controller->engine;
     if (sweep->is_under_way || now.ns < sweep->next_at.ns) return 0;
     sweep->next_at = WEIR_MONO_NEVER;
-    if (weir_serving_check(&broker->serving, NULL) < 0 || !weir_serving_try_hold(&broker->serving))
+    if (weir_serving_check(&engine->serving, NULL) < 0 || !weir_serving_try_hold(&engine->serving))
         return 0;
     sweep->is_under_way = true;
     choose(sweep);
     sweep->work =
-        (struct weir_work){.done.handle = looked, .run = look, .reply_to = broker->shards[0].actor};
-    weir_work_submit(broker->env, &sweep->work);
+        (struct weir_work){.done.handle = looked, .run = look, .reply_to = engine->shards[0].actor};
+    weir_work_submit(engine->env, &sweep->work);
     return 1;
 }

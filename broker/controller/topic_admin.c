@@ -1,7 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /* ---- building a topic ------------------------------------------------------------------------ */
 
@@ -63,7 +63,7 @@ static int check_collision(const struct weir_controller *controller, struct weir
 int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
                                 struct weir_error *error)
 {
-    const struct weir_broker_options *options = &controller->broker->options;
+    const struct weir_broker_options *options = &controller->engine->options;
     int32_t count = plan->partition_count == -1 ? options->num_partitions : plan->partition_count;
     int rc = weir_topic_name_check(plan->name, error);
     if (rc < 0) return rc;
@@ -86,7 +86,7 @@ int weir_controller_build_topic(struct weir_controller *controller, struct weir_
 
     struct weir_metadata_record record = {
         .type = WEIR_METADATA_TOPIC,
-        .topic = {.name = plan->name, .id = weir_uuid_random(controller->broker->env)},
+        .topic = {.name = plan->name, .id = weir_uuid_random(controller->engine->env)},
     };
     rc = weir_controller_add(controller, &record);
     if (rc == 0) rc = add_partitions(controller, record.topic.id, 0, count);
@@ -117,7 +117,7 @@ static int build_offsets_topic(struct weir_controller *controller,
 {
     struct weir_topic_plan plan = {
         .name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
-        .partition_count = controller->broker->options.offsets_topic_num_partitions,
+        .partition_count = controller->engine->options.offsets_topic_num_partitions,
         .configs = offsets_configs,
         .config_count = sizeof offsets_configs / sizeof offsets_configs[0],
         .is_internal = true,
@@ -382,18 +382,18 @@ static void describe(struct weir_controller *controller, struct weir_topic_reque
 static void topic_arrives(struct weir_message *message)
 {
     struct weir_topic_request *request = (struct weir_topic_request *)message;
-    struct weir_broker *broker = request->request.shard->broker;
-    int rc = weir_serving_check(&broker->serving, &request->request.error);
+    struct weir_engine *engine = request->request.shard->engine;
+    int rc = weir_serving_check(&engine->serving, &request->request.error);
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
         return;
     }
     if (request->operation == WEIR_TOPIC_DESCRIBE) {
-        describe(weir_controller_of(broker), request);
+        describe(weir_controller_of(engine), request);
         return;
     }
     weir_assert((size_t)request->operation < sizeof builders / sizeof builders[0]);
-    struct topic_change *change = weir_alloc_zero(&broker->budget, sizeof *change);
+    struct topic_change *change = weir_alloc_zero(&engine->budget, sizeof *change);
     if (change == NULL) {
         weir_request_refuse(&request->request, WEIR_NO_MEMORY, "change a topic");
         return;
@@ -402,10 +402,10 @@ static void topic_arrives(struct weir_message *message)
     change->change.done = written;
     change->change.name = request->topic;
     change->request = request;
-    weir_controller_submit(weir_controller_of(broker), &change->change);
+    weir_controller_submit(weir_controller_of(engine), &change->change);
 }
 
-void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)
+void weir_controller_topic(struct weir_controller *controller, struct weir_topic_request *request)
 {
-    weir_request_send_controller(broker, &request->request, topic_arrives);
+    weir_request_send_controller(controller->engine, &request->request, topic_arrives);
 }

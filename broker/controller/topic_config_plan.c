@@ -1,7 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * What a request makes of a topic's settings: each entry is checked, applied to a copy of the
@@ -110,7 +110,7 @@ static int write(struct weir_controller *controller, struct weir_slice topic, co
 static int apply(struct weir_controller *controller, struct weir_config_plan *plan,
                  const struct weir_config_entry *entry, struct weir_error *error)
 {
-    const struct weir_topic_config *defaults = &controller->broker->options.topic_defaults;
+    const struct weir_topic_config *defaults = &controller->engine->options.topic_defaults;
     char changed[VALUE_SIZE_MAX];
     const char *value = entry->value;
     int rc = 0;
@@ -176,7 +176,7 @@ int weir_config_plan_build(struct weir_controller *controller, struct weir_confi
                            struct weir_error *error)
 {
     bool is_afresh = plan->old == NULL || plan->replaces_all;
-    plan->config = is_afresh ? controller->broker->options.topic_defaults
+    plan->config = is_afresh ? controller->engine->options.topic_defaults
                              : weir_controller_config(controller, plan->old);
     if (plan->entry_count > WEIR_TOPIC_CONFIGS_MAX) {
         return weir_error_set(error, WEIR_INVALID_CONFIG, "%zu settings at once; at most %d",

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /* Topics as the metadata shows them, copied out for somebody on another thread. */
 
@@ -63,7 +63,7 @@ static void copy_overrides(const struct weir_topic_image *topic, struct weir_are
 static void show(const struct weir_list_topics_request *request,
                  const struct weir_topic_image *topic, struct weir_topic_info *info)
 {
-    const struct weir_controller *controller = weir_controller_of(request->request.shard->broker);
+    const struct weir_controller *controller = weir_controller_of(request->request.shard->engine);
     *info = (struct weir_topic_info){
         .name = weir_arena_copy(request->arena, topic->name_slice),
         .id = topic->id,
@@ -83,7 +83,7 @@ static void show_one(const struct weir_list_topics_request *request, size_t inde
                      struct weir_topic_info *info)
 {
     const struct weir_metadata_image *image =
-        &weir_controller_of(request->request.shard->broker)->image;
+        &weir_controller_of(request->request.shard->engine)->image;
     bool is_by_name = request->names != NULL && request->names[index].data != NULL;
     const struct weir_topic_image *topic =
         is_by_name ? weir_metadata_topic(image, request->names[index])
@@ -105,7 +105,7 @@ static void show_all(const struct weir_list_topics_request *request, struct weir
                      size_t count)
 {
     const struct weir_metadata_image *image =
-        &weir_controller_of(request->request.shard->broker)->image;
+        &weir_controller_of(request->request.shard->engine)->image;
     const struct weir_topic_image *topic;
     size_t at = 0;
     size_t i = 0;
@@ -119,10 +119,10 @@ static void show_all(const struct weir_list_topics_request *request, struct weir
 static void arrive(struct weir_message *message)
 {
     struct weir_list_topics_request *request = (struct weir_list_topics_request *)message;
-    struct weir_broker *broker = request->request.shard->broker;
+    struct weir_engine *engine = request->request.shard->engine;
     size_t count = request->is_selection
                        ? request->asked_count
-                       : weir_map_count(&weir_controller_of(broker)->image.topics_by_name);
+                       : weir_map_count(&weir_controller_of(engine)->image.topics_by_name);
     struct weir_topic_info *topics =
         weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *topics);
     if (topics != NULL && request->is_selection) {
@@ -140,7 +140,8 @@ static void arrive(struct weir_message *message)
     weir_request_reply(&request->request, 0);
 }
 
-void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request)
+void weir_controller_list_topics(struct weir_controller *controller,
+                                 struct weir_list_topics_request *request)
 {
-    weir_request_send_controller(broker, &request->request, arrive);
+    weir_request_send_controller(controller->engine, &request->request, arrive);
 }

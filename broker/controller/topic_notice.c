@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * A message to every shard about the partitions of one topic. Each shard goes through those that
@@ -16,7 +16,7 @@ struct shard_notice {
 struct weir_topic_notice {
     struct weir_message back;              /* first */
     struct weir_partition_closing closing; /* of each partition that is closed for it */
-    struct weir_broker *broker;
+    struct weir_engine *engine;
     struct weir_topic_notice_order order;
     uint8_t name[WEIR_TOPIC_NAME_SIZE_MAX];
     _Atomic int32_t pending; /* shards, and partitions that are being closed */
@@ -26,17 +26,17 @@ struct weir_topic_notice {
 static void all_through(struct weir_message *message)
 {
     struct weir_topic_notice *notice = (struct weir_topic_notice *)message;
-    struct weir_broker *broker = notice->broker;
+    struct weir_engine *engine = notice->engine;
     notice->order.then(notice->order.context);
     weir_free(notice);
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 static void count_down(struct weir_topic_notice *notice)
 {
     if (atomic_fetch_sub(&notice->pending, 1) != 1) return;
     notice->back.handle = all_through;
-    weir_actor_post(notice->broker->shards[0].actor, &notice->back);
+    weir_actor_post(notice->engine->shards[0].actor, &notice->back);
 }
 
 static void partition_gone(struct weir_partition_closing *closing)
@@ -74,23 +74,23 @@ static void arrive(struct weir_message *message)
 int weir_topic_notice_send(struct weir_controller *controller,
                            const struct weir_topic_notice_order *order)
 {
-    struct weir_broker *broker = controller->broker;
-    size_t shard_count = (size_t)broker->shard_count;
+    struct weir_engine *engine = controller->engine;
+    size_t shard_count = (size_t)engine->shard_count;
     struct weir_topic_notice *notice =
-        weir_alloc_zero(&broker->budget, sizeof *notice + shard_count * sizeof notice->shards[0]);
+        weir_alloc_zero(&engine->budget, sizeof *notice + shard_count * sizeof notice->shards[0]);
     if (notice == NULL) return WEIR_NO_MEMORY;
     weir_assert(order->topic.size <= sizeof notice->name);
     memcpy(notice->name, order->topic.data, order->topic.size);
-    notice->broker = broker;
+    notice->engine = engine;
     notice->closing.gone = partition_gone;
     notice->order = *order;
     notice->order.topic = weir_slice(notice->name, order->topic.size);
-    atomic_store(&notice->pending, broker->shard_count);
-    weir_serving_hold(&broker->serving);
+    atomic_store(&notice->pending, engine->shard_count);
+    weir_serving_hold(&engine->serving);
     for (size_t i = 0; i < shard_count; i++) {
         notice->shards[i] = (struct shard_notice){
-            .message.handle = arrive, .shard = &broker->shards[i], .notice = notice};
-        weir_actor_post(broker->shards[i].actor, &notice->shards[i].message);
+            .message.handle = arrive, .shard = &engine->shards[i], .notice = notice};
+        weir_actor_post(engine->shards[i].actor, &notice->shards[i].message);
     }
     return 0;
 }

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 #include "broker/log/durable_mark.h"
 #include "broker/log/partition_metadata.h"
 #include "broker/log/small_file.h"
@@ -24,23 +24,23 @@ enum { RETRY_FIRST_MS = 10, RETRY_MOST_MS = 1000 };
 
 /* ---- folders --------------------------------------------------------------------------------- */
 
-static struct weir_log_path folder_of(const struct weir_broker *broker, const char *topic,
+static struct weir_log_path folder_of(const struct weir_engine *engine, const char *topic,
                                       int32_t partition)
 {
     char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
     (void)snprintf(name, sizeof name, "%s-%d", topic, partition);
-    return weir_log_path(broker->directory.log_path.text, name);
+    return weir_log_path(engine->directory.log_path.text, name);
 }
 
 /* A name has at most 255 bytes: what is too long loses the end of its topic, never its id. */
-static struct weir_log_path deleted_folder_of(const struct weir_broker *broker, const char *topic,
+static struct weir_log_path deleted_folder_of(const struct weir_engine *engine, const char *topic,
                                               struct weir_uuid id, int32_t partition)
 {
     char name[256];
     char id_text[WEIR_UUID_TEXT_SIZE];
     (void)snprintf(name, sizeof name, "%.200s-%d.%s%s", topic, partition,
                    weir_uuid_print(id, id_text), suffix);
-    return weir_log_path(broker->directory.log_path.text, name);
+    return weir_log_path(engine->directory.log_path.text, name);
 }
 
 /* What of a folder: all but folders, or folders whose name ends in the suffix. */
@@ -67,61 +67,61 @@ static int note_name(void *context, const char *name, enum weir_file_kind kind)
 }
 
 /* Do `each` for the names in `folder`, which are all known before the first goes. */
-static int for_names(struct weir_broker *broker, const char *folder, enum which which,
-                     int (*each)(struct weir_broker *broker, const char *path,
+static int for_names(struct weir_engine *engine, const char *folder, enum which which,
+                     int (*each)(struct weir_engine *engine, const char *path,
                                  struct weir_error *error),
                      struct weir_error *error)
 {
     struct names names = {.which = which};
-    weir_buffer_init(&names.text, &broker->budget, 0);
-    int rc = weir_list(broker->env, folder, note_name, &names, error);
+    weir_buffer_init(&names.text, &engine->budget, 0);
+    int rc = weir_list(engine->env, folder, note_name, &names, error);
     for (size_t at = 0; rc == 0 && at < names.text.size;) {
         const char *name = (const char *)names.text.data + at;
         struct weir_log_path path = weir_log_path(folder, name);
-        rc = each(broker, path.text, error);
+        rc = each(engine, path.text, error);
         at += strlen(name) + 1;
     }
     weir_buffer_close(&names.text);
     return rc;
 }
 
-static int remove_file(struct weir_broker *broker, const char *path, struct weir_error *error)
+static int remove_file(struct weir_engine *engine, const char *path, struct weir_error *error)
 {
-    int rc = weir_remove(broker->env, path, error);
+    int rc = weir_remove(engine->env, path, error);
     return rc == WEIR_NOT_FOUND ? 0 : rc;
 }
 
-static int empty_folder(struct weir_broker *broker, const char *path, struct weir_error *error)
+static int empty_folder(struct weir_engine *engine, const char *path, struct weir_error *error)
 {
-    return for_names(broker, path, FILES, remove_file, error);
+    return for_names(engine, path, FILES, remove_file, error);
 }
 
-static void say_stays(struct weir_broker *broker, const char *path)
+static void say_stays(struct weir_engine *engine, const char *path)
 {
     char text[2 * WEIR_LOG_PATH_MAX];
-    weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.folder_stays",
+    weir_log(&engine->env->logger, WEIR_LOG_WARN, "topic.folder_stays",
              "folder=%s reason=\"its files were removed; what else is in it is no log's\"",
              weir_log_quote(text, sizeof text, path));
 }
 
-static int remove_folder(struct weir_broker *broker, const char *path, struct weir_error *error)
+static int remove_folder(struct weir_engine *engine, const char *path, struct weir_error *error)
 {
-    int rc = empty_folder(broker, path, error);
-    if (rc == 0) rc = remove_file(broker, path, error);
+    int rc = empty_folder(engine, path, error);
+    if (rc == 0) rc = remove_file(engine, path, error);
     if (rc != WEIR_EXISTS) return rc;
     weir_error_clear(error);
-    say_stays(broker, path);
+    say_stays(engine, path);
     return 0;
 }
 
 /* Out of the way of the topic's name. A mount cannot be renamed: it is emptied where it is, and its place is
  * free as if the log had never been there. */
-static int take_away(struct weir_broker *broker, const char *from, const char *to,
+static int take_away(struct weir_engine *engine, const char *from, const char *to,
                      struct weir_error *error)
 {
     struct weir_error why = {0};
-    int rc = weir_rename(broker->env, from, to, &why);
-    if (rc == WEIR_LOCKED) return empty_folder(broker, from, error);
+    int rc = weir_rename(engine->env, from, to, &why);
+    if (rc == WEIR_LOCKED) return empty_folder(engine, from, error);
     if (rc < 0) *error = why;
     return rc;
 }
@@ -130,31 +130,31 @@ static int take_away(struct weir_broker *broker, const char *from, const char *t
 
 static int rename_folders(struct weir_topic_removal *removal)
 {
-    struct weir_broker *broker = removal->controller->broker;
+    struct weir_engine *engine = removal->controller->engine;
     struct weir_error *error = &removal->error;
     for (int32_t i = 0; i < removal->partition_count; i++) {
-        struct weir_log_path from = folder_of(broker, removal->name, i);
-        struct weir_log_path to = deleted_folder_of(broker, removal->name, removal->id, i);
+        struct weir_log_path from = folder_of(engine, removal->name, i);
+        struct weir_log_path to = deleted_folder_of(engine, removal->name, removal->id, i);
         struct weir_file_stat stat;
         bool is_other =
-            weir_stat(broker->env, from.text, &stat, NULL) == 0 && stat.kind != WEIR_FILE_DIRECTORY;
+            weir_stat(engine->env, from.text, &stat, NULL) == 0 && stat.kind != WEIR_FILE_DIRECTORY;
         if (is_other) continue; /* not of our making: it stays */
-        int rc = take_away(broker, from.text, to.text, error);
+        int rc = take_away(engine, from.text, to.text, error);
         if (rc < 0 && rc != WEIR_NOT_FOUND) return rc; /* never opened: no folder */
     }
-    return weir_sync_directory(broker->env, broker->directory.log_path.text, error);
+    return weir_sync_directory(engine->env, engine->directory.log_path.text, error);
 }
 
 static void run(struct weir_work *work)
 {
     struct weir_topic_removal *removal = (struct weir_topic_removal *)work;
-    struct weir_broker *broker = removal->controller->broker;
+    struct weir_engine *engine = removal->controller->engine;
     removal->rc = rename_folders(removal);
     for (int32_t i = 0; removal->rc == 0 && i < removal->partition_count; i++) {
         struct weir_file_stat stat;
-        struct weir_log_path path = deleted_folder_of(broker, removal->name, removal->id, i);
-        if (weir_stat(broker->env, path.text, &stat, NULL) == WEIR_NOT_FOUND) continue;
-        removal->rc = remove_folder(broker, path.text, &removal->error);
+        struct weir_log_path path = deleted_folder_of(engine, removal->name, removal->id, i);
+        if (weir_stat(engine->env, path.text, &stat, NULL) == WEIR_NOT_FOUND) continue;
+        removal->rc = remove_folder(engine, path.text, &removal->error);
     }
 }
 
@@ -179,13 +179,13 @@ static void let_go(struct weir_topic_removal *removal)
 static void end_removal(struct weir_topic_removal *removal)
 {
     struct weir_controller *controller = removal->controller;
-    struct weir_broker *broker = controller->broker;
+    struct weir_engine *engine = controller->engine;
     if (removal->rc < 0) {
         char text[2 * WEIR_ERROR_TEXT_SIZE];
-        weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.removal_failed", "topic=%s reason=%s",
+        weir_log(&engine->env->logger, WEIR_LOG_WARN, "topic.removal_failed", "topic=%s reason=%s",
                  removal->name, weir_log_quote(text, sizeof text, removal->error.text));
     }
-    if (removal->rc == WEIR_IO) weir_serving_go_offline(&broker->serving, &removal->error);
+    if (removal->rc == WEIR_IO) weir_serving_go_offline(&engine->serving, &removal->error);
     unlink_removal(removal);
     let_go(removal);
     removal->then(removal);
@@ -196,17 +196,17 @@ static void end_removal(struct weir_topic_removal *removal)
  * would wait for its answer. */
 static void wait_shortage(struct weir_topic_removal *removal)
 {
-    struct weir_broker *broker = removal->controller->broker;
+    struct weir_engine *engine = removal->controller->engine;
     char text[2 * WEIR_ERROR_TEXT_SIZE];
     if (removal->retry_ms == 0) {
-        weir_log(&broker->env->logger, WEIR_LOG_WARN, "topic.removal_waits", "topic=%s reason=%s",
+        weir_log(&engine->env->logger, WEIR_LOG_WARN, "topic.removal_waits", "topic=%s reason=%s",
                  removal->name, weir_log_quote(text, sizeof text, removal->error.text));
     }
     removal->short_of = (enum weir_code)removal->rc; /* a worker sets that one */
     int64_t longer_ms = removal->retry_ms == 0 ? RETRY_FIRST_MS : 2 * removal->retry_ms;
     removal->retry_ms = longer_ms < RETRY_MOST_MS ? longer_ms : RETRY_MOST_MS;
     removal->needs_work = true;
-    removal->retry_at = weir_mono_after_ms(weir_mono_now(broker->env), removal->retry_ms);
+    removal->retry_at = weir_mono_after_ms(weir_mono_now(engine->env), removal->retry_ms);
     if (removal->retry_ms < RETRY_MOST_MS || removal->is_long) return;
     removal->is_long = true;
     let_go(removal);
@@ -216,27 +216,27 @@ static void wait_shortage(struct weir_topic_removal *removal)
 static void done(struct weir_message *message)
 {
     struct weir_topic_removal *removal = (struct weir_topic_removal *)message;
-    struct weir_broker *broker = removal->controller->broker;
+    struct weir_engine *engine = removal->controller->engine;
     bool was_short = removal->retry_ms > 0;
     if (removal->rc < 0 || was_short) {
-        weir_shortages_note(&broker->shortages, removal->rc, true, &removal->error);
+        weir_shortages_note(&engine->shortages, removal->rc, true, &removal->error);
     }
     if (weir_code_is_shortage(removal->rc)) {
         wait_shortage(removal);
     } else {
         end_removal(removal);
     }
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 static void start_work(struct weir_topic_removal *removal)
 {
-    struct weir_broker *broker = removal->controller->broker;
+    struct weir_engine *engine = removal->controller->engine;
     removal->needs_work = false;
     removal->work =
-        (struct weir_work){.done.handle = done, .run = run, .reply_to = broker->shards[0].actor};
-    weir_serving_hold(&broker->serving);
-    weir_work_submit(broker->env, &removal->work);
+        (struct weir_work){.done.handle = done, .run = run, .reply_to = engine->shards[0].actor};
+    weir_serving_hold(&engine->serving);
+    weir_work_submit(engine->env, &removal->work);
 }
 
 static void partitions_closed(void *context)
@@ -269,10 +269,10 @@ void weir_topic_removal_begin(struct weir_controller *controller,
 /* A log that is being closed waits for no shortage to pass: what is left of the folders stays. */
 static void retry_work(struct weir_topic_removal *removal)
 {
-    struct weir_broker *broker = removal->controller->broker;
-    if (weir_serving_check(&broker->serving, NULL) < 0) {
+    struct weir_engine *engine = removal->controller->engine;
+    if (weir_serving_check(&engine->serving, NULL) < 0) {
         end_removal(removal);
-    } else if (weir_mono_now(broker->env).ns >= removal->retry_at.ns) {
+    } else if (weir_mono_now(engine->env).ns >= removal->retry_at.ns) {
         start_work(removal);
     }
 }
@@ -328,12 +328,12 @@ int weir_topic_removal_check(const struct weir_controller *controller, struct we
 /* ---- after a crash --------------------------------------------------------------------------- */
 
 /* The id in the folder's durable mark. A shortage is among its errors. */
-static int read_marked_id(struct weir_broker *broker, const char *folder, struct weir_uuid *id_out)
+static int read_marked_id(struct weir_engine *engine, const char *folder, struct weir_uuid *id_out)
 {
     struct weir_durable_mark mark;
     struct weir_arena arena;
-    weir_arena_init(&arena, &broker->budget, 0);
-    int rc = weir_durable_mark_read(broker->env, &broker->budget, folder, &arena, &mark, NULL);
+    weir_arena_init(&arena, &engine->budget, 0);
+    int rc = weir_durable_mark_read(engine->env, &engine->budget, folder, &arena, &mark, NULL);
     if (rc == 0) {
         *id_out = mark.topic_id;
         weir_durable_mark_close(&mark);
@@ -345,12 +345,12 @@ static int read_marked_id(struct weir_broker *broker, const char *folder, struct
 /* The folder may be a later topic's of the same name: the id inside tells. A folder that came back
  * with a power loss, for the sync of its renaming had failed, may have the mark only. Where neither can
  * be read for a shortage, nobody knows, and the open fails. */
-static int is_of(struct weir_broker *broker, const char *path, struct weir_uuid id,
+static int is_of(struct weir_engine *engine, const char *path, struct weir_uuid id,
                  bool name_is_live, bool *is_of_out)
 {
     struct weir_uuid found;
-    int rc = weir_partition_metadata_read(broker->env, &broker->budget, path, &found, NULL);
-    if (rc < 0 && !weir_code_is_shortage(rc)) rc = read_marked_id(broker, path, &found);
+    int rc = weir_partition_metadata_read(engine->env, &engine->budget, path, &found, NULL);
+    if (rc < 0 && !weir_code_is_shortage(rc)) rc = read_marked_id(engine, path, &found);
     if (weir_code_is_shortage(rc)) return rc;
     *is_of_out = rc < 0 ? !name_is_live : weir_uuid_equal(found, id);
     return 0;
@@ -359,28 +359,28 @@ static int is_of(struct weir_broker *broker, const char *path, struct weir_uuid 
 /* Where the folder is gone already, says the page cache, the sync that should have told the disk may
  * have failed, and no later one makes up for it: the old name would come back with a power loss. So
  * its absence is written, by making it and removing it. True if the name is free. */
-static bool write_absence(struct weir_broker *broker, const char *path)
+static bool write_absence(struct weir_engine *engine, const char *path)
 {
-    (void)weir_make_directory(broker->env, path, NULL);         /* is there, or there is no room */
-    return weir_remove_directory(broker->env, path, NULL) == 0; /* only if it is empty */
+    (void)weir_make_directory(engine->env, path, NULL);         /* is there, or there is no room */
+    return weir_remove_directory(engine->env, path, NULL) == 0; /* only if it is empty */
 }
 
 static int mend_topic(struct weir_controller *controller, const struct weir_removed_topic *removed,
                       struct weir_error *error)
 {
-    struct weir_broker *broker = controller->broker;
+    struct weir_engine *engine = controller->engine;
     bool is_live = weir_metadata_topic(&controller->image, weir_text(removed->name)) != NULL;
     for (int32_t i = 0; i < removed->partition_count; i++) {
         struct weir_file_stat stat;
-        struct weir_log_path from = folder_of(broker, removed->name, i);
-        struct weir_log_path to = deleted_folder_of(broker, removed->name, removed->id, i);
-        if (write_absence(broker, from.text)) continue;
-        if (weir_stat(broker->env, from.text, &stat, NULL) < 0) continue;
+        struct weir_log_path from = folder_of(engine, removed->name, i);
+        struct weir_log_path to = deleted_folder_of(engine, removed->name, removed->id, i);
+        if (write_absence(engine, from.text)) continue;
+        if (weir_stat(engine->env, from.text, &stat, NULL) < 0) continue;
         bool is_its = false;
-        int rc = is_of(broker, from.text, removed->id, is_live, &is_its);
+        int rc = is_of(engine, from.text, removed->id, is_live, &is_its);
         if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "look at '%s'", from.text);
         if (!is_its) continue;
-        rc = take_away(broker, from.text, to.text, error);
+        rc = take_away(engine, from.text, to.text, error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -388,7 +388,7 @@ static int mend_topic(struct weir_controller *controller, const struct weir_remo
 
 int weir_topic_removal_mend(struct weir_controller *controller, struct weir_error *error)
 {
-    struct weir_broker *broker = controller->broker;
+    struct weir_engine *engine = controller->engine;
     struct weir_metadata_image *image = &controller->image;
     int rc = 0;
     bool has_removed = image->removed != NULL;
@@ -400,8 +400,8 @@ int weir_topic_removal_mend(struct weir_controller *controller, struct weir_erro
         weir_free(removed);
     }
     if (rc == 0 && has_removed) {
-        rc = weir_sync_directory(broker->env, broker->directory.log_path.text, error);
+        rc = weir_sync_directory(engine->env, engine->directory.log_path.text, error);
     }
-    if (rc < 0 || broker->directory.was_clean) return rc;
-    return for_names(broker, broker->directory.log_path.text, DELETED, remove_folder, error);
+    if (rc < 0 || engine->directory.was_clean) return rc;
+    return for_names(engine, engine->directory.log_path.text, DELETED, remove_folder, error);
 }

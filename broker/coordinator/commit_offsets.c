@@ -2,7 +2,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "broker/controller/controller.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
+#include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/offsets_partition.h"
 
 /*
@@ -23,10 +24,10 @@ struct weir_commit_work {
     struct weir_uuid topic_ids[]; /* one per entry */
 };
 
-static struct weir_topic_partition partition_of_group(const struct weir_broker *broker,
+static struct weir_topic_partition partition_of_group(const struct weir_engine *engine,
                                                       struct weir_slice group)
 {
-    int32_t count = broker->options.offsets_topic_num_partitions;
+    int32_t count = engine->options.offsets_topic_num_partitions;
     return (struct weir_topic_partition){
         .topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
         .partition = weir_partition_of_key(group, count),
@@ -288,8 +289,8 @@ static void send_on(struct weir_controller *controller, struct weir_commit_work 
         weir_request_reply(&commit->request, rc);
         return;
     }
-    struct weir_topic_partition to = partition_of_group(controller->broker, commit->group);
-    weir_request_forward(controller->broker, &commit->request, to, commit_stage);
+    struct weir_topic_partition to = partition_of_group(controller->engine, commit->group);
+    weir_request_forward(controller->engine, &commit->request, to, commit_stage);
 }
 
 static void topic_created(struct weir_offsets_topic_change *change, int rc,
@@ -302,22 +303,22 @@ static void topic_created(struct weir_offsets_topic_change *change, int rc,
         weir_request_reply(&commit->request, rc);
         return;
     }
-    send_on(weir_controller_of(commit->request.shard->broker), work);
+    send_on(weir_controller_of(commit->request.shard->engine), work);
 }
 
 static void commit_arrives(struct weir_message *message)
 {
     struct weir_commit_request *commit = (struct weir_commit_request *)message;
-    struct weir_broker *broker = commit->request.shard->broker;
+    struct weir_engine *engine = commit->request.shard->engine;
     struct weir_error *error = &commit->request.error;
-    int rc = weir_serving_check(&broker->serving, error);
+    int rc = weir_serving_check(&engine->serving, error);
     if (rc == 0) rc = check_commit(commit, error);
     if (rc < 0) {
         weir_request_reply(&commit->request, rc);
         return;
     }
     struct weir_commit_work *work = weir_alloc_zero(
-        &broker->budget, sizeof *work + commit->entry_count * sizeof work->topic_ids[0]);
+        &engine->budget, sizeof *work + commit->entry_count * sizeof work->topic_ids[0]);
     if (work == NULL) {
         weir_request_refuse(&commit->request, WEIR_NO_MEMORY, "commit offsets");
         return;
@@ -326,18 +327,20 @@ static void commit_arrives(struct weir_message *message)
     work->topic.then = topic_created;
     commit->work = work;
     struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
-    if (weir_metadata_topic(&weir_controller_of(broker)->image, name) != NULL) {
-        send_on(weir_controller_of(broker), work);
+    if (weir_metadata_topic(&weir_controller_of(engine)->image, name) != NULL) {
+        send_on(weir_controller_of(engine), work);
     } else {
-        weir_controller_create_offsets_topic(weir_controller_of(broker), &work->topic);
+        weir_controller_create_offsets_topic(weir_controller_of(engine), &work->topic);
     }
 }
 
-void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request)
+void weir_coordinator_commit(struct weir_coordinator *coordinator,
+                             struct weir_commit_request *request)
 {
     request->work = NULL;
     request->request.before_reply = drop_work;
-    weir_request_send_controller(broker, &request->request, commit_arrives);
+    weir_request_send_controller(coordinator->controller->engine, &request->request,
+                                 commit_arrives);
 }
 
 /* ---- what was committed ---------------------------------------------------------------------- */
@@ -424,9 +427,9 @@ static void committed_stage(struct weir_partition *partition, struct weir_reques
 static void committed_arrives(struct weir_message *message)
 {
     struct weir_committed_request *request = (struct weir_committed_request *)message;
-    struct weir_broker *broker = request->request.shard->broker;
+    struct weir_engine *engine = request->request.shard->engine;
     struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
-    int rc = weir_serving_check(&broker->serving, &request->request.error);
+    int rc = weir_serving_check(&engine->serving, &request->request.error);
     if (rc == 0) rc = check_group(request->group, &request->request.error);
     if (rc == 0 && request->entries == NULL && request->arena == NULL) {
         rc = weir_error_set(&request->request.error, WEIR_INVALID_ARGUMENT,
@@ -434,15 +437,17 @@ static void committed_arrives(struct weir_message *message)
     }
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
-    } else if (weir_metadata_topic(&weir_controller_of(broker)->image, name) == NULL) {
+    } else if (weir_metadata_topic(&weir_controller_of(engine)->image, name) == NULL) {
         show_committed(request, NULL);
     } else {
-        weir_request_forward(broker, &request->request, partition_of_group(broker, request->group),
+        weir_request_forward(engine, &request->request, partition_of_group(engine, request->group),
                              committed_stage);
     }
 }
 
-void weir_broker_committed(struct weir_broker *broker, struct weir_committed_request *request)
+void weir_coordinator_committed(struct weir_coordinator *coordinator,
+                                struct weir_committed_request *request)
 {
-    weir_request_send_controller(broker, &request->request, committed_arrives);
+    weir_request_send_controller(coordinator->controller->engine, &request->request,
+                                 committed_arrives);
 }

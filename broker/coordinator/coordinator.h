@@ -19,4 +19,10 @@ struct weir_coordinator {
 void weir_coordinator_init(struct weir_coordinator *coordinator,
                            struct weir_controller *controller);
 
+/* commit_offsets.c. The doors: any thread, as broker.h says it. */
+void weir_coordinator_commit(struct weir_coordinator *coordinator,
+                             struct weir_commit_request *request);
+void weir_coordinator_committed(struct weir_coordinator *coordinator,
+                                struct weir_committed_request *request);
+
 #endif

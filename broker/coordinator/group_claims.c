@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
 
 void weir_group_claims_init(struct weir_group_claims *claims)
 {
@@ -37,15 +36,14 @@ bool weir_group_claims_has(struct weir_group_claims *claims, struct weir_slice g
     return is_claimed;
 }
 
-int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
-                            struct weir_group_claim *claim, struct weir_error *error)
+int weir_group_claims_add(struct weir_group_claims *claims, struct weir_slice group,
+                          struct weir_group_claim *claim, struct weir_error *error)
 {
-    struct weir_group_claims *claims = &broker->coordinator.claims;
-    weir_assert(claim->broker == NULL);
+    weir_assert(claim->claims == NULL);
     lock(claims);
     bool is_taken = is_listed(claims, group);
     if (!is_taken) {
-        *claim = (struct weir_group_claim){.next = claims->first, .broker = broker, .group = group};
+        *claim = (struct weir_group_claim){.next = claims->first, .claims = claims, .group = group};
         claims->first = claim;
     }
     unlock(claims);
@@ -57,10 +55,10 @@ int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
         (int)(group.size & 0xff), (const char *)group.data);
 }
 
-void weir_broker_release_group(struct weir_group_claim *claim)
+void weir_group_claims_release(struct weir_group_claim *claim)
 {
-    if (claim->broker == NULL) return;
-    struct weir_group_claims *claims = &claim->broker->coordinator.claims;
+    struct weir_group_claims *claims = claim->claims;
+    if (claims == NULL) return;
     lock(claims);
     struct weir_group_claim **at = &claims->first;
     while (*at != NULL && *at != claim)

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
 {
@@ -65,8 +65,8 @@ static int restore(void *tenant, struct weir_error *error)
 static int close(void *tenant, struct weir_error *error)
 {
     struct weir_offsets_partition *offsets = tenant;
-    struct weir_broker *broker = offsets->partition->shard->broker;
-    bool is_served = offsets->partition->log != NULL && !atomic_load(&broker->serving.is_offline);
+    struct weir_engine *engine = offsets->partition->shard->engine;
+    bool is_served = offsets->partition->log != NULL && !atomic_load(&engine->serving.is_offline);
     int rc = is_served ? weir_snapshotter_finish(&offsets->snapshotter, error) : 0;
     weir_offsets_image_close(&offsets->image);
     weir_fold_close(&offsets->fold);

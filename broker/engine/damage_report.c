@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * Bytes are served as they were stored: only who decodes a batch sees that its crc is wrong. It may be
@@ -40,7 +40,7 @@ static void check_done(struct weir_message *message)
 {
     struct weir_damage_report *report = report_of((struct weir_work *)message);
     struct weir_partition *partition = report->on;
-    struct weir_broker *broker = partition->shard->broker;
+    struct weir_engine *engine = partition->shard->engine;
     partition->reads--;
     int rc = weir_log_read_end(&report->read);
     weir_assert(rc <= 0);
@@ -48,7 +48,7 @@ static void check_done(struct weir_message *message)
     weir_log_read_release(&report->read);
     answer(report, rc);
     weir_partition_settle(partition);
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 static void report_stage(struct weir_partition *partition, struct weir_request *request)
@@ -65,12 +65,12 @@ static void report_stage(struct weir_partition *partition, struct weir_request *
     report->work = (struct weir_work){
         .done.handle = check_done, .run = check_run, .reply_to = partition->shard->actor};
     partition->reads++;
-    weir_serving_hold(&partition->shard->broker->serving);
+    weir_serving_hold(&partition->shard->engine->serving);
     weir_work_submit(partition->shard->env, &report->work);
 }
 
-void weir_broker_report_damage(struct weir_broker *broker, struct weir_damage_report *report)
+void weir_engine_report_damage(struct weir_engine *engine, struct weir_damage_report *report)
 {
     weir_assert(report->offset >= 0);
-    weir_request_send(broker, &report->request, report->of, report_stage);
+    weir_request_send(engine, &report->request, report->of, report_stage);
 }

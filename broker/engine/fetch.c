@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * A fetch is answered at once if there is enough, or waits on its partition: in the partition's
@@ -88,7 +88,7 @@ static bool is_last_chance(const struct weir_partition *partition,
                            const struct weir_fetch_request *fetch)
 {
     return fetch->size_min == 0 || fetch->deadline.ns <= weir_mono_now(partition->shard->env).ns ||
-           weir_serving_check(&partition->shard->broker->serving, NULL) < 0;
+           weir_serving_check(&partition->shard->engine->serving, NULL) < 0;
 }
 
 static void release(struct weir_log_read *read)
@@ -157,7 +157,7 @@ static void cold_done(struct weir_message *message)
 {
     struct cold_read *cold = (struct cold_read *)message;
     struct weir_partition *partition = cold->partition;
-    struct weir_broker *broker = partition->shard->broker;
+    struct weir_engine *engine = partition->shard->engine;
     partition->reads--;
     int rc = weir_log_read_end(&cold->read);
     weir_partition_refresh(partition);
@@ -171,7 +171,7 @@ static void cold_done(struct weir_message *message)
     weir_free(cold);
     if (has_more) weir_partition_wake_fetches(partition); /* it may wait for what has come since */
     weir_partition_settle(partition);
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 static void submit_cold(struct weir_partition *partition, struct weir_fetch_request *fetch,
@@ -191,7 +191,7 @@ static void submit_cold(struct weir_partition *partition, struct weir_fetch_requ
     cold->fetch = fetch;
     cold->read = *read;
     partition->reads++;
-    weir_serving_hold(&partition->shard->broker->serving);
+    weir_serving_hold(&partition->shard->engine->serving);
     weir_work_submit(partition->shard->env, &cold->work);
 }
 
@@ -315,7 +315,7 @@ static void fetch_stage(struct weir_partition *partition, struct weir_request *r
     look(partition, (struct weir_fetch_request *)request);
 }
 
-void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+void weir_engine_fetch(struct weir_engine *engine, struct weir_fetch_request *request)
 {
     request->request.before_reply = wait_for_cancel;
     request->part_count = 0;
@@ -332,7 +332,7 @@ void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *re
     request->waits_on = NULL;
     request->deadline_index = 0;
     atomic_store(&request->cancel_state, FETCH_LIVE);
-    weir_request_send(broker, &request->request, request->from, fetch_stage);
+    weir_request_send(engine, &request->request, request->from, fetch_stage);
 }
 
 /* On the shard. Three places it can be in: waiting, on its way (with a worker, or in line for the
@@ -342,7 +342,7 @@ static void cancelled(struct weir_message *message)
     struct weir_fetch_request *fetch =
         (struct weir_fetch_request *)((char *)message -
                                       offsetof(struct weir_fetch_request, cancel));
-    struct weir_broker *broker = fetch->request.shard->broker;
+    struct weir_engine *engine = fetch->request.shard->engine;
     if (atomic_load(&fetch->cancel_state) == FETCH_CANCEL_PENDING) {
         fetch->request.before_reply = NULL;
         weir_request_reply(&fetch->request, fetch->request.rc);
@@ -355,17 +355,17 @@ static void cancelled(struct weir_message *message)
             weir_request_refuse(&fetch->request, WEIR_CLOSED, "the fetch was cancelled");
         }
     }
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
-void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request)
+void weir_engine_cancel_fetch(struct weir_engine *engine, struct weir_fetch_request *request)
 {
     int live = FETCH_LIVE;
     if (!atomic_compare_exchange_strong(&request->cancel_state, &live, FETCH_CANCELLED)) return;
     struct weir_shard *shard =
-        weir_broker_shard(broker, request->from.topic, request->from.partition);
+        weir_engine_shard(engine, request->from.topic, request->from.partition);
     request->cancel.handle = cancelled;
-    weir_serving_hold(&broker->serving);
+    weir_serving_hold(&engine->serving);
     weir_actor_post(shard->actor, &request->cancel);
 }
 

@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /*
  * Where a partition begins and ends is answered on the spot; the first record of a time, or of the
@@ -57,7 +57,7 @@ static void search_done(struct weir_message *message)
 {
     struct time_search *search = (struct time_search *)message;
     struct weir_partition *partition = search->partition;
-    struct weir_broker *broker = partition->shard->broker;
+    struct weir_engine *engine = partition->shard->engine;
     struct weir_list_offsets_request *list = search->list;
     int rc = weir_log_time_end(&search->find);
     if (rc == WEIR_END) {
@@ -73,7 +73,7 @@ static void search_done(struct weir_message *message)
     weir_request_reply(&list->request, rc);
     weir_free(search);
     weir_partition_settle(partition);
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 /* 0: answered. WEIR_END: a worker is on it. */
@@ -92,7 +92,7 @@ static int search_time(struct weir_partition *partition, struct weir_list_offset
                         : weir_log_time_begin(partition->log, &search->find);
     if (rc == WEIR_END) {
         partition->reads++;
-        weir_serving_hold(&partition->shard->broker->serving);
+        weir_serving_hold(&partition->shard->engine->serving);
         submit(search);
         return WEIR_END;
     }
@@ -139,10 +139,10 @@ static void list_offsets_stage(struct weir_partition *partition, struct weir_req
     if (rc != WEIR_END) weir_request_reply(request, rc);
 }
 
-void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offsets_request *request)
+void weir_engine_list_offsets(struct weir_engine *engine, struct weir_list_offsets_request *request)
 {
     request->offset = -1;
     request->timestamp_found_ms = -1;
     request->leader_epoch = -1;
-    weir_request_send(broker, &request->request, request->of, list_offsets_stage);
+    weir_request_send(engine, &request->request, request->of, list_offsets_stage);
 }

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
@@ -189,9 +189,9 @@ static void run_job(struct weir_work *work)
 static void job_is_done(struct weir_message *message)
 {
     struct weir_partition *partition = partition_of((struct weir_work *)message);
-    struct weir_broker *broker = partition->shard->broker;
+    struct weir_engine *engine = partition->shard->engine;
     partition->job_done(partition);
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 void weir_partition_submit(struct weir_partition *partition,
@@ -205,7 +205,7 @@ void weir_partition_submit(struct weir_partition *partition,
     partition->job_error = (struct weir_error){0};
     partition->work = (struct weir_work){
         .done.handle = job_is_done, .run = run_job, .reply_to = partition->shard->actor};
-    weir_serving_hold(&partition->shard->broker->serving);
+    weir_serving_hold(&partition->shard->engine->serving);
     weir_work_submit(partition->shard->env, &partition->work);
 }
 
@@ -322,7 +322,7 @@ static int open_job(struct weir_partition *partition)
         .config = partition->job_config,
         .must_exist = partition->resolve.is_assigned,
         .shared_device = partition->shard->flush.device,
-        .files = &partition->shard->broker->files,
+        .files = &partition->shard->engine->files,
     };
     int rc = weir_partition_log_open(&options, &partition->log, &partition->recovery,
                                      &partition->job_error);
@@ -367,7 +367,7 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
 
 static const struct weir_metadata_owner *owner_of(const struct weir_partition *partition)
 {
-    return &partition->shard->broker->metadata;
+    return &partition->shard->engine->metadata;
 }
 
 static void tell_offline(struct weir_partition *partition, int64_t from_offset, const char *reason)
@@ -452,10 +452,10 @@ static void add_remedy(struct weir_partition *partition)
 static void opened(struct weir_partition *partition)
 {
     if (!partition->resolve.is_assigned) {
-        atomic_fetch_sub(&partition->shard->broker->first_openings, 1);
+        atomic_fetch_sub(&partition->shard->engine->first_openings, 1);
     }
     if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
-    weir_shortages_note(&partition->shard->broker->shortages, partition->job_rc, true,
+    weir_shortages_note(&partition->shard->engine->shortages, partition->job_rc, true,
                         &partition->job_error);
     if (partition->job_rc < 0) {
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
@@ -482,13 +482,13 @@ static int take_resolved(struct weir_partition *partition)
     char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
     (void)snprintf(name, sizeof name, "%.*s-%d", (int)partition->topic.size,
                    (const char *)partition->topic.data, partition->number);
-    path = weir_log_path(shard->broker->directory.log_path.text, name);
+    path = weir_log_path(shard->engine->directory.log_path.text, name);
     partition->path = weir_alloc_text(shard->budget, path.text, strlen(path.text));
     partition->topic_id = resolve->topic_id;
     partition->config = resolve->config;
     partition->leader_epoch = resolve->leader_epoch;
     if (partition->path == NULL) return WEIR_NO_MEMORY;
-    const struct weir_tenant *tenant = weir_tenants_find(&shard->broker->tenants, partition->topic);
+    const struct weir_tenant *tenant = weir_tenants_find(&shard->engine->tenants, partition->topic);
     if (tenant == NULL) return 0;
     partition->tenant_ops = tenant->ops;
     return tenant->ops->open(tenant->impl, partition, &partition->tenant);
@@ -552,7 +552,7 @@ static void resolved(struct weir_message *message)
         return;
     }
     if (!partition->resolve.is_assigned) {
-        atomic_fetch_add(&partition->shard->broker->first_openings, 1);
+        atomic_fetch_add(&partition->shard->engine->first_openings, 1);
     }
     move(partition, WEIR_PARTITION_OPENING);
     /* Settings that change meanwhile are the shard's to write; the log has them once it is open. */
@@ -582,7 +582,7 @@ static int check_address(const struct weir_request *request, struct weir_error *
 
 void weir_partition_enter(struct weir_shard *shard, struct weir_request *request)
 {
-    int rc = weir_serving_check(&shard->broker->serving, &request->error);
+    int rc = weir_serving_check(&shard->engine->serving, &request->error);
     if (rc == 0) rc = check_address(request, &request->error);
     if (rc < 0) {
         weir_request_reply(request, rc);
@@ -616,7 +616,7 @@ static void chore_done(struct weir_partition *partition)
                  weir_log_quote(text, sizeof text, partition->job_error.text));
     }
     if (partition->job_rc == WEIR_IO) {
-        weir_serving_go_offline(&partition->shard->broker->serving, &partition->job_error);
+        weir_serving_go_offline(&partition->shard->engine->serving, &partition->job_error);
     }
     weir_partition_resume(partition);
 }

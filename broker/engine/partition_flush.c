@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /* A partition in its flush group: what a flush takes of it, and who is told when it is over. */
 
@@ -33,7 +33,7 @@ static void refused(struct weir_flush_entry *entry, int rc)
     struct weir_partition *partition = partition_of(entry);
     weir_assert(rc < 0);
     if (rc == WEIR_IO) {
-        weir_serving_go_offline(&partition->shard->broker->serving, &entry->sync.error);
+        weir_serving_go_offline(&partition->shard->engine->serving, &entry->sync.error);
     }
     weir_partition_answer_acks(partition, WEIR_OFFLINE, entry->sync.error.text);
     weir_partition_settle(partition);
@@ -42,12 +42,12 @@ static void refused(struct weir_flush_entry *entry, int rc)
 static void flushed(struct weir_flush_entry *entry)
 {
     struct weir_partition *partition = partition_of(entry);
-    struct weir_broker *broker = partition->shard->broker;
+    struct weir_engine *engine = partition->shard->engine;
     weir_assert(partition->state == WEIR_PARTITION_OPEN);
     int rc = weir_log_sync_end(partition->log, &entry->sync);
     if (rc < 0) {
         /* One log that cannot be kept (its folder is gone) is no failed disk. */
-        if (rc != WEIR_OFFLINE) weir_serving_go_offline(&broker->serving, &entry->sync.error);
+        if (rc != WEIR_OFFLINE) weir_serving_go_offline(&engine->serving, &entry->sync.error);
         weir_partition_answer_acks(partition, WEIR_OFFLINE, entry->sync.error.text);
         weir_partition_settle(partition);
         return;

@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 /* The smaller questions to one partition: where epochs end, what it looks like, and cutting it. */
 
@@ -45,11 +45,11 @@ static void epoch_end_stage(struct weir_partition *partition, struct weir_reques
     weir_request_reply(request, rc);
 }
 
-void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_request *request)
+void weir_engine_epoch_end(struct weir_engine *engine, struct weir_epoch_end_request *request)
 {
     request->epoch_found = -1;
     request->end_offset = -1;
-    weir_request_send(broker, &request->request, request->of, epoch_end_stage);
+    weir_request_send(engine, &request->request, request->of, epoch_end_stage);
 }
 
 /* ---- describe -------------------------------------------------------------------------------- */
@@ -64,10 +64,10 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     weir_request_reply(request, 0);
 }
 
-void weir_broker_describe_partition(struct weir_broker *broker,
+void weir_engine_describe_partition(struct weir_engine *engine,
                                     struct weir_describe_partition_request *request)
 {
-    weir_request_send(broker, &request->request, request->of, describe_stage);
+    weir_request_send(engine, &request->request, request->of, describe_stage);
 }
 
 /* ---- cut ------------------------------------------------------------------------------------- */
@@ -103,7 +103,7 @@ static void cut_finished(struct weir_partition *partition)
     if (rc < 0) {
         cut->request.error = partition->job_error;
         if (rc == WEIR_IO)
-            weir_serving_go_offline(&partition->shard->broker->serving, &partition->job_error);
+            weir_serving_go_offline(&partition->shard->engine->serving, &partition->job_error);
     }
     partition->shown = weir_partition_log_offsets(partition->log);
     if (partition->high_watermark > partition->shown.end_offset) {
@@ -141,7 +141,7 @@ static void begin_cut(struct weir_partition *partition)
         weir_partition_submit(partition, cut_job, cut_finished);
         return;
     }
-    const struct weir_metadata_owner *owner = &partition->shard->broker->metadata;
+    const struct weir_metadata_owner *owner = &partition->shard->engine->metadata;
     int rc = owner->ops->raise_epoch(owner->impl, partition, raised);
     if (rc < 0) fail_cut(partition, rc, "cut a partition");
 }
@@ -182,7 +182,7 @@ static void cut_stage(struct weir_partition *partition, struct weir_request *req
     weir_partition_settle(partition);
 }
 
-void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request)
+void weir_engine_cut(struct weir_engine *engine, struct weir_cut_request *request)
 {
-    weir_request_send(broker, &request->request, request->partition, cut_stage);
+    weir_request_send(engine, &request->request, request->partition, cut_stage);
 }

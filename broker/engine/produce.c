@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 #include "broker/engine/partition_flush.h"
 
 enum { BATCH_SIZE_MAX = INT32_MAX };
@@ -123,10 +123,10 @@ static void count_in(struct weir_partition *partition, size_t size, int64_t batc
 
 /* Who waited for the partition to be opened may come after the news that the log went offline has
  * passed: no flush will come for it any more. */
-static int check_online(struct weir_broker *broker, struct weir_error *error)
+static int check_online(struct weir_engine *engine, struct weir_error *error)
 {
-    bool is_offline = atomic_load_explicit(&broker->serving.is_offline, memory_order_relaxed);
-    return is_offline ? weir_serving_check(&broker->serving, error) : 0;
+    bool is_offline = atomic_load_explicit(&engine->serving.is_offline, memory_order_relaxed);
+    return is_offline ? weir_serving_check(&engine->serving, error) : 0;
 }
 
 static int append(struct weir_partition *partition, struct weir_produce_request *produce)
@@ -135,7 +135,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     struct weir_error *error = &produce->request.error;
     struct weir_wall now = weir_wall_now(partition->shard->env);
     produce->keys_required = partition->config.cleanup_compact;
-    int rc = check_online(partition->shard->broker, error);
+    int rc = check_online(partition->shard->engine, error);
     if (rc == 0) rc = check_replicas(partition, produce, error);
     if (rc == 0) rc = check_batches(partition, produce, now, &batches, error);
     if (rc < 0) return rc;
@@ -143,8 +143,8 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
         .batches = produce->batches, .from = produce->from, .size = produce->size, .now = now};
     struct weir_append_result result;
     rc = weir_partition_log_append(partition->log, &append, &result, error);
-    weir_shortages_note(&partition->shard->broker->shortages, rc, result.needed_files, error);
-    if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->broker->serving, error);
+    weir_shortages_note(&partition->shard->engine->shortages, rc, result.needed_files, error);
+    if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->engine->serving, error);
     if (rc < 0) return rc;
 
     produce->base_offset = result.base_offset;
@@ -183,7 +183,7 @@ static void produce_stage(struct weir_partition *partition, struct weir_request 
 
 void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce)
 {
-    weir_serving_hold(&partition->shard->broker->serving);
+    weir_serving_hold(&partition->shard->engine->serving);
     produce->request.shard = partition->shard;
     produce->request.topic = partition->topic;
     produce->request.partition = partition->number;
@@ -208,17 +208,17 @@ static void refuse_internal(struct weir_partition *partition, struct weir_reques
 
 /* An internal topic that a user may not write to is refused on the shard, as every answer is given
  * there: by a stage of its own, for a partition that is always open. */
-void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request *request)
+void weir_engine_produce(struct weir_engine *engine, struct weir_produce_request *request)
 {
     struct weir_topic_partition to = request->to;
     if (may_write(request)) {
-        weir_request_set_out(broker, &request->request);
-        request->request.may_create = broker->options.auto_create_topics &&
+        weir_request_set_out(engine, &request->request);
+        request->request.may_create = engine->options.auto_create_topics &&
                                       !request->walk_records &&
                                       !weir_request_has_id(&request->request);
-        weir_request_forward(broker, &request->request, to, produce_stage);
+        weir_request_forward(engine, &request->request, to, produce_stage);
         return;
     }
     to = (struct weir_topic_partition){weir_text(WEIR_CLUSTER_METADATA_TOPIC), 0};
-    weir_request_send(broker, &request->request, to, refuse_internal);
+    weir_request_send(engine, &request->request, to, refuse_internal);
 }

@@ -1,20 +1,21 @@
+#include "broker/engine/shard.h"
+
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "broker/engine/broker_internal.h"
 #include "broker/engine/partition_flush.h"
 #include "broker/log/boot_file.h"
 
 /* ---- which shard, which partition ------------------------------------------------------------ */
 
-struct weir_shard *weir_broker_shard(struct weir_broker *broker, struct weir_slice topic,
+struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_slice topic,
                                      int32_t partition)
 {
-    if (broker->shard_count == 1) return &broker->shards[0];
-    if (weir_slice_equal(topic, weir_text(WEIR_CLUSTER_METADATA_TOPIC))) return &broker->shards[0];
+    if (engine->shard_count == 1) return &engine->shards[0];
+    if (weir_slice_equal(topic, weir_text(WEIR_CLUSTER_METADATA_TOPIC))) return &engine->shards[0];
     uint64_t hash = weir_hash(topic) + (uint64_t)(uint32_t)partition;
-    return &broker->shards[hash % (uint64_t)broker->shard_count];
+    return &engine->shards[hash % (uint64_t)engine->shard_count];
 }
 
 struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
@@ -48,7 +49,7 @@ static void hear_closing(struct weir_message *message)
     struct weir_shard *shard =
         (struct weir_shard *)((char *)message - offsetof(struct weir_shard, listener.closing));
     answer_all(shard, WEIR_CLOSED, "the log is being closed", false);
-    weir_serving_release(&shard->broker->serving);
+    weir_serving_release(&shard->engine->serving);
 }
 
 /* A sync of one file, or of all, that failed may have dropped pages of any. Those that are open
@@ -69,7 +70,7 @@ static void hear_offline(struct weir_message *message)
     distrust_all(shard);
     answer_all(shard, WEIR_OFFLINE, "a write or a sync has failed; the log directory is offline",
                true);
-    weir_serving_release(&shard->broker->serving);
+    weir_serving_release(&shard->engine->serving);
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */
@@ -91,9 +92,9 @@ static int retain_all(struct weir_shard *shard, struct weir_mono now)
     struct weir_partition *partition;
     if (now.ns < shard->retention_at.ns) return 0;
     shard->retention_at =
-        weir_mono_after_ms(now, shard->broker->options.log_retention_check_interval_ms);
+        weir_mono_after_ms(now, shard->engine->options.log_retention_check_interval_ms);
     /* Not on a disk that has failed, for it writes marks and unlinks (L9), nor at the end. */
-    if (weir_serving_check(&shard->broker->serving, NULL) < 0) return 0;
+    if (weir_serving_check(&shard->engine->serving, NULL) < 0) return 0;
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
         weir_partition_retain(partition);
     }
@@ -108,8 +109,8 @@ static struct weir_mono earlier(struct weir_mono a, struct weir_mono b)
 int weir_shard_run_once(void *impl)
 {
     struct weir_shard *shard = impl;
-    const struct weir_metadata_owner *owner = &shard->broker->metadata;
-    bool is_home = shard == &shard->broker->shards[0];
+    const struct weir_metadata_owner *owner = &shard->engine->metadata;
+    bool is_home = shard == &shard->engine->shards[0];
     struct weir_mono now = weir_mono_now(shard->env);
     struct weir_mono next = WEIR_MONO_NEVER;
     int count = expire_fetches(shard, now);
@@ -120,8 +121,8 @@ int weir_shard_run_once(void *impl)
     next = earlier(next, weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);
     if (is_home) next = earlier(next, owner->ops->deadline(owner->impl, now));
-    if (shard->guest.run_once != NULL) {
-        count += shard->guest.run_once(shard->guest.impl, now, &next);
+    if (shard->service.run_once != NULL) {
+        count += shard->service.run_once(shard->service.impl, now, &next);
     }
     weir_actor_wake_at(shard->actor, next);
     return count;
@@ -129,18 +130,18 @@ int weir_shard_run_once(void *impl)
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
-void weir_shard_init(struct weir_shard *shard, struct weir_broker *broker)
+void weir_shard_init(struct weir_shard *shard, struct weir_engine *engine)
 {
-    *shard = (struct weir_shard){.broker = broker, .env = broker->env, .budget = &broker->budget};
-    weir_map_init(&shard->partitions, &broker->budget);
-    weir_flush_group_init(&shard->flush, &broker->serving, &shard->actor,
+    *shard = (struct weir_shard){.engine = engine, .env = engine->env, .budget = &engine->budget};
+    weir_map_init(&shard->partitions, &engine->budget);
+    weir_flush_group_init(&shard->flush, &engine->serving, &shard->actor,
                           &weir_partition_flush_ops);
-    weir_deadline_heap_init(&shard->deadlines, &broker->budget);
+    weir_deadline_heap_init(&shard->deadlines, &engine->budget);
     shard->listener = (struct weir_serving_listener){
         .actor = &shard->actor, .closing.handle = hear_closing, .offline.handle = hear_offline};
-    weir_serving_listen(&broker->serving, &shard->listener);
-    shard->retention_at = weir_mono_after_ms(weir_mono_now(broker->env),
-                                             broker->options.log_retention_check_interval_ms);
+    weir_serving_listen(&engine->serving, &shard->listener);
+    shard->retention_at = weir_mono_after_ms(weir_mono_now(engine->env),
+                                             engine->options.log_retention_check_interval_ms);
 }
 
 /* How many logs have something to write when they are closed. */
@@ -193,14 +194,14 @@ static int mark_in_step(struct weir_shard *shard, struct weir_error *error)
     struct weir_error local = {0};
     struct weir_file *anchor = shard->flush.anchor;
     size_t count = count_unmarked(shard);
-    if (count < WEIR_FLUSH_FILE_SYSTEM_FROM || atomic_load(&shard->broker->serving.is_offline))
+    if (count < WEIR_FLUSH_FILE_SYSTEM_FROM || atomic_load(&shard->engine->serving.is_offline))
         return 0;
     int rc = lay_marks(shard, &local);
     if (rc == 0) rc = weir_sync_file_system(anchor, &local);
     if (rc == 0) rc = take_marks(shard, &local);
     if (rc == 0) rc = weir_sync_file_system(anchor, &local);
     if (rc == WEIR_IO) {
-        weir_boot_file_forget_all(shard->env, shard->broker->directory.log_path.text);
+        weir_boot_file_forget_all(shard->env, shard->engine->directory.log_path.text);
     }
     if (rc < 0) give_up(shard, rc, &local);
     if (rc < 0 && error != NULL) *error = local;
@@ -211,7 +212,7 @@ int weir_shard_close(struct weir_shard *shard, struct weir_error *error)
 {
     size_t at = 0;
     struct weir_partition *partition;
-    if (shard->broker == NULL) return 0;
+    if (shard->engine == NULL) return 0;
     int rc = mark_in_step(shard, error);
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
         (void)weir_map_remove(&shard->partitions, partition->key);

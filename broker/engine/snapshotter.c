@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/broker_internal.h"
+#include "broker/engine/engine.h"
 
 void weir_snapshotter_init(struct weir_snapshotter *snapshotter, struct weir_partition *partition,
                            struct weir_fold *fold)
@@ -36,7 +36,7 @@ static void done(struct weir_message *message)
 {
     struct weir_snapshotter *snapshotter = (struct weir_snapshotter *)message;
     struct weir_partition *partition = snapshotter->partition;
-    struct weir_broker *broker = partition->shard->broker;
+    struct weir_engine *engine = partition->shard->engine;
     weir_snapshot_builder_close(&snapshotter->builder);
     snapshotter->is_running = false;
     if (snapshotter->rc == 0) {
@@ -46,20 +46,20 @@ static void done(struct weir_message *message)
         weir_partition_trim(partition, before);
     } else {
         char text[2 * WEIR_ERROR_TEXT_SIZE];
-        weir_log(&broker->env->logger, WEIR_LOG_WARN, "snapshot.failed", "path=%s reason=%s",
+        weir_log(&engine->env->logger, WEIR_LOG_WARN, "snapshot.failed", "path=%s reason=%s",
                  partition->path, weir_log_quote(text, sizeof text, snapshotter->error.text));
         if (snapshotter->rc == WEIR_IO)
-            weir_serving_go_offline(&broker->serving, &snapshotter->error);
+            weir_serving_go_offline(&engine->serving, &snapshotter->error);
         snapshotter->fold->bytes_since = 0; /* not again at once: the log still has everything */
     }
-    weir_serving_release(&broker->serving);
+    weir_serving_release(&engine->serving);
 }
 
 void weir_snapshotter_run(struct weir_snapshotter *snapshotter)
 {
     if (snapshotter->is_running || !weir_fold_wants_snapshot(snapshotter->fold)) return;
-    struct weir_broker *broker = snapshotter->partition->shard->broker;
-    if (weir_serving_check(&broker->serving, NULL) < 0) return;
+    struct weir_engine *engine = snapshotter->partition->shard->engine;
+    if (weir_serving_check(&engine->serving, NULL) < 0) return;
     if (make(snapshotter) < 0) {
         weir_snapshot_builder_close(&snapshotter->builder);
         return;
@@ -67,8 +67,8 @@ void weir_snapshotter_run(struct weir_snapshotter *snapshotter)
     snapshotter->is_running = true;
     snapshotter->work = (struct weir_work){
         .done.handle = done, .run = run, .reply_to = snapshotter->partition->shard->actor};
-    weir_serving_hold(&broker->serving);
-    weir_work_submit(broker->env, &snapshotter->work);
+    weir_serving_hold(&engine->serving);
+    weir_work_submit(engine->env, &snapshotter->work);
 }
 
 int weir_snapshotter_finish(struct weir_snapshotter *snapshotter, struct weir_error *error)

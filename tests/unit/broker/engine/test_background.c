@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/engine/broker_internal.h"
+#include "broker/broker_internal.h"
+#include "broker/engine/shard.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 
 enum { RECORDS = 4, AGE_MS = 20000, MOMENTS_MAX = 200, OPEN_MOMENTS = 3 };
@@ -92,7 +93,7 @@ static void use(struct stage *stage)
     weir_broker_fetch(engine->broker, &stage->fetch);
     stage->has_fetch = true;
     struct weir_partition *partition =
-        weir_shard_find(&engine->broker->shards[0], weir_text("clicks"), 0);
+        weir_shard_find(&engine->broker->engine.shards[0], weir_text("clicks"), 0);
     while (partition->fetches == NULL)
         ck_assert(weir_sim_step(engine->sim));
     ck_assert(partition->flush.is_listed);
@@ -135,7 +136,7 @@ enum { WAYS = sizeof ways / sizeof ways[0] };
 
 static bool is_in(struct stage *stage, size_t way)
 {
-    stage->shard = &stage->engine.broker->shards[0];
+    stage->shard = &stage->engine.broker->engine.shards[0];
     stage->partition = weir_shard_find(stage->shard, weir_text("clicks"), ways[way].partition);
     return stage->partition != NULL && stage->partition->state == ways[way].state;
 }
@@ -204,7 +205,7 @@ static void tell_settings(struct stage *stage)
 static void go_offline(struct stage *stage)
 {
     const struct weir_error reason = {.code = WEIR_IO, .text = "a planned failure"};
-    weir_serving_go_offline(&stage->engine.broker->serving, &reason);
+    weir_serving_go_offline(&stage->engine.broker->engine.serving, &reason);
 }
 
 enum { LOOK, SWEEP, FLUSH, EXPIRE, SETTINGS, OFFLINE, TICKS };

@@ -563,9 +563,9 @@ START_TEST(the_head_is_cut_up_to_the_high_watermark)
 }
 END_TEST
 
-/* ---- guests ---------------------------------------------------------------------------------- */
+/* ---- services ---------------------------------------------------------------------------------- */
 
-struct guest {
+struct service {
     int turns;
     int64_t wanted_ns;
     int64_t ran_ns;
@@ -573,56 +573,56 @@ struct guest {
 
 static int take_a_turn(void *impl, struct weir_mono now, struct weir_mono *wake_at)
 {
-    struct guest *guest = impl;
-    guest->turns++;
-    if (guest->wanted_ns > 0 && now.ns >= guest->wanted_ns) {
-        guest->ran_ns = now.ns;
-        guest->wanted_ns = 0;
+    struct service *service = impl;
+    service->turns++;
+    if (service->wanted_ns > 0 && now.ns >= service->wanted_ns) {
+        service->ran_ns = now.ns;
+        service->wanted_ns = 0;
     }
-    if (guest->wanted_ns > 0 && guest->wanted_ns < wake_at->ns) wake_at->ns = guest->wanted_ns;
+    if (service->wanted_ns > 0 && service->wanted_ns < wake_at->ns) wake_at->ns = service->wanted_ns;
     return 0;
 }
 
 struct invitation {
     struct weir_message message;
     struct engine *engine;
-    struct weir_shard_guest guest;
+    struct weir_shard_service service;
 };
 
 static void invite(struct weir_message *message)
 {
     struct invitation *mine = (struct invitation *)message;
-    weir_broker_set_guest(mine->engine->broker, 1, mine->guest);
+    weir_broker_set_service(mine->engine->broker, 1, mine->service);
 }
 
-/* A guest has a turn at the end of each of its shard's, and when it asked for one. */
-START_TEST(a_guest_takes_turns_on_its_shard)
+/* A service has a turn at the end of each of its shard's, and when it asked for one. */
+START_TEST(a_service_takes_turns_on_its_shard)
 {
     struct engine engine;
-    struct guest guest = {0};
+    struct service service = {0};
     engine_init(&engine, 40);
     engine.options.shard_count = 2;
     ck_ok(engine_open(&engine), &engine.error);
     ck_assert_int_eq(weir_broker_shard_count(engine.broker), 2);
     ck_assert_ptr_eq(weir_broker_env(engine.broker), engine.env);
     ck_assert_str_eq(weir_broker_path(engine.broker), ENGINE_PATH);
-    guest.wanted_ns = weir_mono_now(engine.env).ns + 7000000;
-    int64_t wanted_ns = guest.wanted_ns;
+    service.wanted_ns = weir_mono_now(engine.env).ns + 7000000;
+    int64_t wanted_ns = service.wanted_ns;
     struct invitation invitation = {.message.handle = invite,
                                     .engine = &engine,
-                                    .guest = {.run_once = take_a_turn, .impl = &guest}};
+                                    .service = {.run_once = take_a_turn, .impl = &service}};
     weir_actor_post(weir_broker_shard_actor(engine.broker, 1), &invitation.message);
     weir_sim_advance_ms(engine.sim, 20);
-    ck_assert_int_ge(guest.ran_ns, wanted_ns);
-    ck_assert_int_lt(guest.ran_ns, wanted_ns + 5000000);
-    int turns = guest.turns;
+    ck_assert_int_ge(service.ran_ns, wanted_ns);
+    ck_assert_int_lt(service.ran_ns, wanted_ns + 5000000);
+    int turns = service.turns;
     weir_sim_advance_ms(engine.sim, 1000);
-    ck_assert_int_eq(guest.turns, turns);
+    ck_assert_int_eq(service.turns, turns);
 
-    invitation.guest = (struct weir_shard_guest){0};
+    invitation.service = (struct weir_shard_service){0};
     weir_actor_post(weir_broker_shard_actor(engine.broker, 1), &invitation.message);
     weir_sim_advance_ms(engine.sim, 1000);
-    ck_assert_int_eq(guest.turns, turns);
+    ck_assert_int_eq(service.turns, turns);
     engine_end(&engine);
 }
 END_TEST
@@ -653,9 +653,9 @@ static void add(Suite *suite)
     tcase_add_test(reads, a_full_fetch_does_not_wait);
     tcase_add_test(reads, a_large_fetch_is_a_range);
     suite_add_tcase(suite, reads);
-    TCase *rest = tcase_create("heads and guests");
+    TCase *rest = tcase_create("heads and services");
     tcase_add_test(rest, the_head_is_cut_up_to_the_high_watermark);
-    tcase_add_test(rest, a_guest_takes_turns_on_its_shard);
+    tcase_add_test(rest, a_service_takes_turns_on_its_shard);
     suite_add_tcase(suite, rest);
 }
 

@@ -158,7 +158,7 @@ struct weir_topic_cache *weir_context_topics(const struct weir_request_context *
     return &context->part->topics;
 }
 
-static int run_guest(void *impl, struct weir_mono now, struct weir_mono *wake_at)
+static int run_service(void *impl, struct weir_mono now, struct weir_mono *wake_at)
 {
     struct weir_part_sessions *sessions = &((struct stage *)impl)->part.sessions;
     return sessions->object != NULL ? sessions->run_once(sessions->object, now, wake_at) : 0;
@@ -178,7 +178,7 @@ void stage_init(struct stage *stage)
     weir_heap_init(&stage->heap, false);
     weir_budget_init(&stage->budget, "stage", &stage->heap, NULL, 0);
     weir_arena_init(&stage->arena, &stage->budget, 0);
-    weir_broker_set_guest(stage->engine.broker, 0, (struct weir_shard_guest){run_guest, stage});
+    weir_broker_set_service(stage->engine.broker, 0, (struct weir_shard_service){run_service, stage});
 }
 
 void stage_cut(struct stage *stage, int connection, struct call *under_way)

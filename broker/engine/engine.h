@@ -1,15 +1,14 @@
-#ifndef WEIR_BROKER_ENGINE_BROKER_INTERNAL_H
-#define WEIR_BROKER_ENGINE_BROKER_INTERNAL_H
+#ifndef WEIR_BROKER_ENGINE_ENGINE_H
+#define WEIR_BROKER_ENGINE_ENGINE_H
 
 #include "base/map.h"
 #include "base/metrics.h"
 #include "broker/broker.h"
-#include "broker/controller/controller.h"
 #include "broker/engine/data_directory.h"
 #include "broker/engine/deadline_heap.h"
 #include "broker/engine/flush_group.h"
 #include "broker/log/file_set.h"
-#include "broker/coordinator/coordinator.h"
+#include "broker/metadata/topic_names.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/serving.h"
 #include "broker/engine/shortage.h"
@@ -22,7 +21,7 @@
  * Everything here is touched by its thread only, but for the counters.
  */
 struct weir_shard {
-    struct weir_broker *broker;
+    struct weir_engine *engine;
     struct weir_env *env;
     struct weir_budget *budget;
     struct weir_actor *actor;
@@ -30,7 +29,7 @@ struct weir_shard {
     struct weir_flush_group flush;
     struct weir_deadline_heap deadlines; /* of waiting fetches */
     struct weir_mono retention_at;
-    struct weir_shard_guest guest;
+    struct weir_shard_service service; /* run at the end of each turn */
     struct weir_serving_listener listener;
     struct weir_counter bytes_in;
     struct weir_counter bytes_out;
@@ -38,16 +37,13 @@ struct weir_shard {
     struct weir_counter open_partitions;
 };
 
-struct weir_broker {
+struct weir_engine {
     struct weir_env *env;
     struct weir_budget budget;
     struct weir_broker_options options;
     struct weir_data_directory directory;
-    char cluster_id[WEIR_UUID_TEXT_SIZE];
     struct weir_file_set files; /* of all logs, from all shards and workers */
     struct weir_metadata_owner metadata;
-    struct weir_controller controller;
-    struct weir_coordinator coordinator;
     struct weir_tenants tenants;
     struct weir_shard *shards;
     int32_t shard_count;
@@ -59,17 +55,17 @@ struct weir_broker {
 /* ---- requests (request.c) -------------------------------------------------------------------- */
 
 /** Count a request in, and make it ready for weir_request_forward. */
-void weir_request_set_out(struct weir_broker *broker, struct weir_request *request);
+void weir_request_set_out(struct weir_engine *engine, struct weir_request *request);
 /** Set a request out to the shard of its topic and partition, to run `stage` there. */
-void weir_request_send(struct weir_broker *broker, struct weir_request *request,
+void weir_request_send(struct weir_engine *engine, struct weir_request *request,
                        struct weir_topic_partition to,
                        void (*stage)(struct weir_partition *partition,
                                      struct weir_request *request));
 /** Set a request out to the controller, to be handled there by `handle`. */
-void weir_request_send_controller(struct weir_broker *broker, struct weir_request *request,
+void weir_request_send_controller(struct weir_engine *engine, struct weir_request *request,
                                   void (*handle)(struct weir_message *message));
 /** Send a request on, that has been set out before, to a partition. */
-void weir_request_forward(struct weir_broker *broker, struct weir_request *request,
+void weir_request_forward(struct weir_engine *engine, struct weir_request *request,
                           struct weir_topic_partition to,
                           void (*stage)(struct weir_partition *partition,
                                         struct weir_request *request));
@@ -85,16 +81,25 @@ void weir_request_refuse(struct weir_request *request, int rc, const char *text)
 
 /* ---- the shard (shard.c) --------------------------------------------------------------------- */
 
-void weir_shard_init(struct weir_shard *shard, struct weir_broker *broker);
-int weir_shard_run_once(void *impl);
-/** Close what is left, when the actor is gone; blocks. First error. */
-int weir_shard_close(struct weir_shard *shard, struct weir_error *error);
-struct weir_shard *weir_broker_shard(struct weir_broker *broker, struct weir_slice topic,
+struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_slice topic,
                                      int32_t partition);
 
 /** Key of a partition: its topic and its number. */
 enum { WEIR_PARTITION_KEY_MAX = WEIR_TOPIC_NAME_SIZE_MAX + 4 };
 struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
                                        int32_t partition);
+
+/* ---- the doors, as broker.h says it; any thread ---------------------------------------------- */
+
+void weir_engine_produce(struct weir_engine *engine, struct weir_produce_request *request);
+void weir_engine_fetch(struct weir_engine *engine, struct weir_fetch_request *request);
+void weir_engine_cancel_fetch(struct weir_engine *engine, struct weir_fetch_request *request);
+void weir_engine_report_damage(struct weir_engine *engine, struct weir_damage_report *report);
+void weir_engine_list_offsets(struct weir_engine *engine,
+                              struct weir_list_offsets_request *request);
+void weir_engine_epoch_end(struct weir_engine *engine, struct weir_epoch_end_request *request);
+void weir_engine_describe_partition(struct weir_engine *engine,
+                                    struct weir_describe_partition_request *request);
+void weir_engine_cut(struct weir_engine *engine, struct weir_cut_request *request);
 
 #endif
