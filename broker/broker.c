@@ -4,6 +4,11 @@
 #include "base/error.h"
 #include "broker/broker_internal.h"
 #include "broker/coordinator/offsets_partition.h"
+#include "broker/engine/damage_report.h"
+#include "broker/engine/fetch.h"
+#include "broker/engine/list_offsets.h"
+#include "broker/engine/partition_requests.h"
+#include "broker/engine/produce.h"
 #include "broker/engine/shard.h"
 
 enum { SHARDS_MAX = 256 };
@@ -123,6 +128,7 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     rc = start_shards(broker, error);
     if (rc < 0) goto out;
     (void)weir_uuid_print(broker->engine.directory.properties.cluster_id, broker->cluster_id);
+    weir_engine_check(&broker->engine);
     *broker_out = broker;
     return 0;
 out:
@@ -144,6 +150,7 @@ int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
     int rc = weir_serving_drain(&broker->engine.serving, error);
     if (rc < 0) return rc;
     stop_shards(broker);
+    weir_engine_check(&broker->engine);
     bool is_offline = atomic_load(&broker->engine.serving.is_offline);
     if (is_offline) {
         rc = weir_error_set(error, WEIR_OFFLINE, "'%s' went offline; its last writes may be lost",

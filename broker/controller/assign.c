@@ -2,6 +2,8 @@
 #include "base/error.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/partition_life.h"
 
 /*
  * Which partitions exist. A partition's folder is made when it is first used, long after its topic;

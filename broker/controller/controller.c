@@ -5,6 +5,9 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/partition_life.h"
+#include "broker/engine/produce.h"
 #include "broker/log/durable_mark.h"
 
 /* ---- the image over its log ------------------------------------------------------------------ */

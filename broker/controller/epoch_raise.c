@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
 
 /*
  * A partition's leader epoch is raised by a record; so that who holds a position can tell a rewritten tail

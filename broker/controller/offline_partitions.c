@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
 
 struct weir_offline_partition {
     size_t key_size;

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/request.h"
 
 /*
  * Producer ids come from blocks. A block is taken by a record that says where the next one begins,

@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition_chores.h"
+#include "broker/engine/route.h"
 #include "broker/log/log_glance.h"
 #include "broker/log/small_file.h"
 

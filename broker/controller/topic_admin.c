@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/request.h"
 
 /* ---- building a topic ------------------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
 
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/request.h"
 
 /* Topics as the metadata shows them, copied out for somebody on another thread. */
 

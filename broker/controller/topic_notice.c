@@ -1,6 +1,8 @@
 #include "base/assert.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/partition_life.h"
 
 /*
  * A message to every shard about the partitions of one topic. Each shard goes through those that

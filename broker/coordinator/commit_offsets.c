@@ -3,6 +3,9 @@
 #include "base/hash.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/produce.h"
+#include "broker/engine/route.h"
 #include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/offsets_partition.h"
 

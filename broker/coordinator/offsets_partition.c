@@ -3,6 +3,8 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/partition_life.h"
 
 static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
 {

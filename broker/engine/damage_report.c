@@ -1,8 +1,11 @@
+#include "broker/engine/damage_report.h"
+
 #include <stddef.h>
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/engine.h"
+#include "broker/engine/partition_life.h"
+#include "broker/engine/route.h"
 
 /*
  * Bytes are served as they were stored: only who decodes a batch sees that its crc is wrong. It may be

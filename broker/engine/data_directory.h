@@ -2,8 +2,8 @@
 #define WEIR_BROKER_ENGINE_DATA_DIRECTORY_H
 
 #include "base/env/env.h"
+#include "broker/engine/meta_properties.h"
 #include "broker/log/small_file.h"
-#include "broker/metadata/uuid.h"
 
 /**
  * A data directory: who it is, and that nobody else has it.
@@ -18,15 +18,7 @@
  * is durable it says so (`log.exists`): from then on a directory without log/, or without metadata
  * in it, is refused too. docs/format/data-directory.md.
  */
-enum { WEIR_DATA_DIRECTORY_VERSION = 1, WEIR_DATA_DIRECTORY_PATH_MAX = 3500 };
-
-struct weir_meta_properties {
-    int32_t version;
-    int32_t node_id;
-    struct weir_uuid cluster_id;
-    struct weir_uuid directory_id;
-    bool log_exists; /* log/ with its first metadata has been made */
-};
+enum { WEIR_DATA_DIRECTORY_PATH_MAX = 3500 };
 
 struct weir_data_directory {
     struct weir_env *env;
@@ -56,11 +48,5 @@ int weir_data_directory_begin(struct weir_data_directory *directory, struct weir
 int weir_data_directory_mark_clean(struct weir_data_directory *directory, struct weir_error *error);
 /** Release the lock. A zeroed one is fine. */
 void weir_data_directory_close(struct weir_data_directory *directory);
-
-/** The text form and back. Errors: WEIR_UNSUPPORTED_VERSION, WEIR_CORRUPT, naming the line. */
-void weir_meta_properties_encode(const struct weir_meta_properties *properties,
-                                 struct weir_buffer *text);
-int weir_meta_properties_decode(struct weir_slice text, struct weir_meta_properties *properties_out,
-                                struct weir_error *error);
 
 #endif

@@ -1,6 +1,11 @@
+#include "broker/engine/fetch.h"
+
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/engine/delayed_fetch.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition_life.h"
+#include "broker/engine/route.h"
 
 /*
  * A fetch is answered at once if there is enough, or waits on its partition: in the partition's
@@ -15,14 +20,6 @@ enum { FETCH_LIVE, FETCH_ANSWERED, FETCH_CANCELLED, FETCH_CANCEL_PENDING };
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void show(const struct weir_partition *partition, struct weir_fetch_request *fetch)
-{
-    fetch->leader_epoch = partition->leader_epoch;
-    fetch->high_watermark = partition->high_watermark;
-    fetch->log_start_offset = partition->shown.start_offset;
-    fetch->log_end_offset = partition->shown.end_offset;
-}
-
 /* True if a cancel was first: its message is on the way and will answer. */
 static bool wait_for_cancel(struct weir_request *request)
 {
@@ -31,47 +28,6 @@ static bool wait_for_cancel(struct weir_request *request)
     if (atomic_compare_exchange_strong(&fetch->cancel_state, &live, FETCH_ANSWERED)) return false;
     atomic_store(&fetch->cancel_state, FETCH_CANCEL_PENDING);
     return true;
-}
-
-/* ---- waiting --------------------------------------------------------------------------------- */
-
-static void stop_waiting(struct weir_fetch_request *fetch)
-{
-    struct weir_partition *partition = fetch->waits_on;
-    if (fetch->previous != NULL) {
-        fetch->previous->next = fetch->next;
-    } else {
-        partition->fetches = fetch->next;
-    }
-    if (fetch->next != NULL) fetch->next->previous = fetch->previous;
-    weir_deadline_heap_remove(&partition->shard->deadlines, &fetch->deadline_index);
-    fetch->waits_on = NULL;
-}
-
-/* What has arrived so far, of what this fetch may see. */
-static int64_t bytes_now(const struct weir_partition *partition,
-                         const struct weir_fetch_request *fetch)
-{
-    return fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
-}
-
-/* `missing` bytes more than when the fetch looked. */
-static void wait_for_data(struct weir_partition *partition, struct weir_fetch_request *fetch,
-                          size_t missing)
-{
-    struct weir_deadline deadline = {fetch->deadline, fetch, &fetch->deadline_index};
-    if (weir_deadline_heap_add(&partition->shard->deadlines, deadline) < 0) {
-        weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "wait for data");
-        return;
-    }
-    fetch->wake_at_bytes =
-        fetch->seen_bytes + (int64_t)(missing > INT64_MAX / 2 ? INT64_MAX / 2 : missing);
-    fetch->seen_start_offset = partition->shown.start_offset;
-    fetch->waits_on = partition;
-    fetch->previous = NULL;
-    fetch->next = partition->fetches;
-    if (fetch->next != NULL) fetch->next->previous = fetch;
-    partition->fetches = fetch;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -127,7 +83,7 @@ static void take(struct weir_partition *partition, struct weir_fetch_request *fe
     if (read->size < fetch->size_min && !is_cut_short(read) && !is_last_chance(partition, fetch)) {
         size_t missing = fetch->size_min - read->size;
         release(read);
-        wait_for_data(partition, fetch, missing);
+        weir_fetch_wait(partition, fetch, missing);
         return;
     }
     if (fetch->is_watch) release(read);
@@ -136,14 +92,14 @@ static void take(struct weir_partition *partition, struct weir_fetch_request *fe
     fetch->range = read->range;
     fetch->size = read->size;
     weir_counter_add(&partition->shard->bytes_out, (int64_t)read->size);
-    show(partition, fetch);
+    weir_fetch_show(partition, fetch);
     weir_request_reply(&fetch->request, 0);
 }
 
 static void refuse_read(struct weir_partition *partition, struct weir_fetch_request *fetch,
                         const struct weir_log_read *read, int rc)
 {
-    show(partition, fetch);
+    weir_fetch_show(partition, fetch);
     weir_request_refuse(&fetch->request, rc,
                         read->error.text[0] != '\0' ? read->error.text : weir_code_text(rc));
 }
@@ -162,7 +118,7 @@ static void cold_done(struct weir_message *message)
     int rc = weir_log_read_end(&cold->read);
     weir_partition_refresh(partition);
     weir_partition_look_for_damage(partition);
-    bool has_more = bytes_now(partition, cold->fetch) > cold->fetch->seen_bytes;
+    bool has_more = weir_fetch_bytes_now(partition, cold->fetch) > cold->fetch->seen_bytes;
     if (rc < 0) {
         refuse_read(partition, cold->fetch, &cold->read, rc);
     } else {
@@ -205,7 +161,7 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
         .range_min = fetch->is_watch ? 0 : fetch->range_min,
     };
     int rc = 0;
-    fetch->seen_bytes = bytes_now(partition, fetch);
+    fetch->seen_bytes = weir_fetch_bytes_now(partition, fetch);
     /* Of a log that is offline nothing more will come: to wait would hide it. */
     bool is_beyond = fetch->offset >= read.offset_max &&
                      fetch->offset <= partition->shown.end_offset &&
@@ -234,7 +190,7 @@ static bool tell_divergence(struct weir_partition *partition, struct weir_fetch_
     if (!fetch->epochs.has_fetched || !is_in_log) return false;
     weir_partition_epoch_end(partition, fetch->epochs.fetched, &epoch, &end);
     if (epoch == fetch->epochs.fetched && end >= fetch->offset) return false;
-    show(partition, fetch);
+    weir_fetch_show(partition, fetch);
     if (epoch < 0) {
         weir_request_refuse(&fetch->request, WEIR_OFFSET_OUT_OF_RANGE,
                             "the last fetched epoch is not one of this partition's");
@@ -251,7 +207,7 @@ static void look(struct weir_partition *partition, struct weir_fetch_request *fe
 {
     int rc = weir_partition_check_epoch(partition, &fetch->epochs, &fetch->request.error);
     if (rc < 0) {
-        show(partition, fetch);
+        weir_fetch_show(partition, fetch);
         weir_request_reply(&fetch->request, rc);
         return;
     }
@@ -274,37 +230,27 @@ void weir_partition_wake_fetches(struct weir_partition *partition)
         bool was_cut = fetch->offset > partition->shown.end_offset ||
                        fetch->offset < partition->shown.start_offset ||
                        weir_partition_check_epoch(partition, &fetch->epochs, NULL) < 0;
-        bool has_enough = bytes_now(partition, fetch) >= fetch->wake_at_bytes;
+        bool has_enough = weir_fetch_bytes_now(partition, fetch) >= fetch->wake_at_bytes;
         if (!has_enough && !was_cut && !has_new_start(partition, fetch)) continue;
-        stop_waiting(fetch);
+        weir_fetch_stop_waiting(fetch);
         if (has_enough || was_cut) {
             look(partition, fetch);
         } else {
-            show(partition, fetch);
+            weir_fetch_show(partition, fetch);
             weir_request_reply(&fetch->request, 0);
         }
-    }
-}
-
-void weir_partition_answer_fetches(struct weir_partition *partition, int rc, const char *text)
-{
-    while (partition->fetches != NULL) {
-        struct weir_fetch_request *fetch = partition->fetches;
-        stop_waiting(fetch);
-        show(partition, fetch);
-        weir_request_refuse(&fetch->request, rc, text);
     }
 }
 
 void weir_fetch_expire(struct weir_fetch_request *fetch)
 {
     struct weir_partition *partition = fetch->waits_on;
-    stop_waiting(fetch);
+    weir_fetch_stop_waiting(fetch);
     if (partition->state == WEIR_PARTITION_OPEN) {
         look(partition, fetch);
         return;
     }
-    show(partition, fetch); /* the log is with a worker: what is known must do */
+    weir_fetch_show(partition, fetch); /* the log is with a worker: what is known must do */
     weir_request_reply(&fetch->request, 0);
 }
 
@@ -351,7 +297,7 @@ static void cancelled(struct weir_message *message)
                      FETCH_LIVE);                /* the message is here: answers may go out */
         fetch->deadline = (struct weir_mono){0}; /* and what comes next is the last chance */
         if (fetch->waits_on != NULL) {
-            stop_waiting(fetch);
+            weir_fetch_stop_waiting(fetch);
             weir_request_refuse(&fetch->request, WEIR_CLOSED, "the fetch was cancelled");
         }
     }

@@ -1,6 +1,9 @@
+#include "broker/engine/list_offsets.h"
+
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/engine.h"
+#include "broker/engine/partition_life.h"
+#include "broker/engine/route.h"
 
 /*
  * Where a partition begins and ends is answered on the spot; the first record of a time, or of the

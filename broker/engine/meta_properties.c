@@ -1,7 +1,8 @@
+#include "broker/engine/meta_properties.h"
+
 #include <stdio.h>
 
 #include "base/error.h"
-#include "broker/engine/data_directory.h"
 
 /*
  * Java's properties, as far as Kafka's meta.properties uses them: `key=value` lines, `#` comments.

@@ -1,7 +1,5 @@
 #include "broker/engine/partition.h"
 
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -23,26 +21,32 @@ static const struct {
     [WEIR_PARTITION_CLOSING] = {"closing", 0},
 };
 
-static void move(struct weir_partition *partition, enum weir_partition_state to)
+void weir_partition_check_state(const struct weir_partition *partition)
+{
+    bool is_open = partition->state == WEIR_PARTITION_OPEN;
+    weir_assert((partition->waiting_first == NULL) == (partition->waiting_last == NULL));
+    weir_assert((partition->acks_first == NULL) == (partition->acks_last == NULL));
+    weir_assert(partition->state != WEIR_PARTITION_RESOLVING || partition->log == NULL);
+    weir_assert(!is_open || partition->log != NULL);
+    weir_assert(partition->reads >= 0);
+    weir_assert(is_open || (partition->reads == 0 && !partition->flush.is_in_flight));
+    weir_assert(partition->tenant == NULL || partition->tenant_ops != NULL);
+}
+
+void weir_partition_move(struct weir_partition *partition, enum weir_partition_state to)
 {
     weir_assert((states[partition->state].next & 1u << to) != 0);
     partition->state = to;
+    weir_partition_check_state(partition);
     weir_log(&partition->shard->env->logger, WEIR_LOG_DEBUG, "partition.state",
              "topic=%.*s partition=%d state=%s", (int)partition->topic.size,
              (const char *)partition->topic.data, partition->number, states[to].name);
 }
 
-/* Nothing but the shard's own next step touches the log. */
-static bool is_idle(const struct weir_partition *partition)
-{
-    return partition->state == WEIR_PARTITION_OPEN && !partition->flush.is_in_flight &&
-           partition->reads == 0;
-}
-
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static struct weir_partition *partition_new(struct weir_shard *shard, struct weir_slice topic,
-                                            int32_t number)
+struct weir_partition *weir_partition_new(struct weir_shard *shard, struct weir_slice topic,
+                                          int32_t number)
 {
     struct weir_partition *partition =
         weir_alloc_zero(shard->budget, sizeof *partition + topic.size + 4);
@@ -78,7 +82,7 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
                          const char *path, struct weir_partition_log *log,
                          struct weir_partition **partition_out)
 {
-    struct weir_partition *partition = partition_new(shard, weir_text(topic), number);
+    struct weir_partition *partition = weir_partition_new(shard, weir_text(topic), number);
     if (partition == NULL) return WEIR_NO_MEMORY;
     partition->path = weir_alloc_text(shard->budget, path, strlen(path));
     if (partition->path == NULL) {
@@ -94,65 +98,7 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
     return 0;
 }
 
-/* Out of the map and gone; nothing waits here any more. The log is closed. */
-static void leave(struct weir_partition *partition)
-{
-    struct weir_partition_closing *closing = partition->closing;
-    (void)weir_map_remove(&partition->shard->partitions, partition->key);
-    (void)weir_partition_free(partition, NULL);
-    if (closing != NULL) closing->gone(closing);
-}
-
-/* ---- what waits ------------------------------------------------------------------------------ */
-
-static void wait_here(struct weir_partition *partition, struct weir_request *request)
-{
-    request->message.next = NULL;
-    if (partition->waiting_last != NULL) {
-        partition->waiting_last->message.next = &request->message;
-    } else {
-        partition->waiting_first = request;
-    }
-    partition->waiting_last = request;
-}
-
-static struct weir_request *take_waiting(struct weir_partition *partition)
-{
-    struct weir_request *request = partition->waiting_first;
-    if (request == NULL) return NULL;
-    partition->waiting_first = (struct weir_request *)request->message.next;
-    if (partition->waiting_first == NULL) partition->waiting_last = NULL;
-    return request;
-}
-
-void weir_partition_fail_waiting(struct weir_partition *partition, int rc, const char *text)
-{
-    struct weir_request *request;
-    while ((request = take_waiting(partition)) != NULL) {
-        weir_request_refuse(request, rc, text);
-    }
-}
-
-/* Those in line for a topic that is gone. */
-static void fail_deleted(struct weir_partition *partition)
-{
-    struct weir_request *request;
-    while ((request = take_waiting(partition)) != NULL) {
-        int rc =
-            weir_request_has_id(request) ? WEIR_UNKNOWN_TOPIC_ID : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
-        weir_request_refuse(request, rc, "the topic has been deleted");
-    }
-}
-
-/* Run a request's stage, unless it means another topic that had this name. */
-static void serve(struct weir_partition *partition, struct weir_request *request)
-{
-    if (weir_request_has_id(request) && !weir_uuid_equal(request->topic_id, partition->topic_id)) {
-        weir_request_refuse(request, WEIR_UNKNOWN_TOPIC_ID, "no topic of this name has this id");
-        return;
-    }
-    request->stage(partition, request);
-}
+/* ---- what is known of its log ---------------------------------------------------------------- */
 
 void weir_partition_refresh(struct weir_partition *partition)
 {
@@ -163,498 +109,30 @@ void weir_partition_refresh(struct weir_partition *partition)
     if (follows_end) partition->bytes_visible = partition->bytes_appended;
 }
 
-/* Run what waits, until something claims the partition again. */
-static void run_waiting(struct weir_partition *partition)
+int weir_partition_check_epoch(const struct weir_partition *partition,
+                               const struct weir_epoch_check *check, struct weir_error *error)
 {
-    struct weir_request *request;
-    while (partition->state == WEIR_PARTITION_OPEN && partition->wanted == NULL &&
-           (request = take_waiting(partition)) != NULL) {
-        serve(partition, request);
+    int32_t epoch = partition->leader_epoch;
+    if (!check->has_current || check->current == epoch) return 0;
+    bool is_older = check->current < epoch;
+    return weir_error_set(error, is_older ? WEIR_FENCED_LEADER_EPOCH : WEIR_UNKNOWN_LEADER_EPOCH,
+                          "the leader epoch of '%.*s' partition %d is %d, not %d",
+                          (int)partition->topic.size, (const char *)partition->topic.data,
+                          partition->number, epoch, check->current);
+}
+
+void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
+                              int32_t *epoch_out, int64_t *end_offset_out)
+{
+    *epoch_out = -1;
+    *end_offset_out = -1;
+    if (epoch < 0 || epoch > partition->leader_epoch) return;
+    weir_partition_log_epoch_end(partition->log, epoch, epoch_out, end_offset_out);
+    if (epoch == partition->leader_epoch) { /* it may have no records yet */
+        *epoch_out = epoch;
+        *end_offset_out = partition->shown.end_offset;
+    } else if (*epoch_out < 0) { /* its records have been given up: it ended where the log starts */
+        *epoch_out = epoch;
+        *end_offset_out = partition->shown.start_offset;
     }
-}
-
-/* ---- jobs ------------------------------------------------------------------------------------ */
-
-static struct weir_partition *partition_of(struct weir_work *work)
-{
-    return (struct weir_partition *)((char *)work - offsetof(struct weir_partition, work));
-}
-
-static void run_job(struct weir_work *work)
-{
-    struct weir_partition *partition = partition_of(work);
-    partition->job_rc = partition->job(partition);
-}
-
-static void job_is_done(struct weir_message *message)
-{
-    struct weir_partition *partition = partition_of((struct weir_work *)message);
-    struct weir_engine *engine = partition->shard->engine;
-    partition->job_done(partition);
-    weir_serving_release(&engine->serving);
-}
-
-void weir_partition_submit(struct weir_partition *partition,
-                           int (*job)(struct weir_partition *partition),
-                           void (*done)(struct weir_partition *partition))
-{
-    weir_assert(partition->state != WEIR_PARTITION_OPEN);
-    partition->job = job;
-    partition->job_done = done;
-    partition->job_rc = 0;
-    partition->job_error = (struct weir_error){0};
-    partition->work = (struct weir_work){
-        .done.handle = job_is_done, .run = run_job, .reply_to = partition->shard->actor};
-    weir_serving_hold(&partition->shard->engine->serving);
-    weir_work_submit(partition->shard->env, &partition->work);
-}
-
-bool weir_partition_want(struct weir_partition *partition,
-                         void (*begin)(struct weir_partition *partition))
-{
-    if (partition->wanted != NULL || partition->closing != NULL) return false;
-    partition->wanted = begin;
-    return true;
-}
-
-static const char *const removal_reasons[] = {
-    [WEIR_REMOVED_BY_TIME] = "retention.ms",
-    [WEIR_REMOVED_BY_SIZE] = "retention.bytes",
-    [WEIR_REMOVED_BY_TIME | WEIR_REMOVED_BY_SIZE] = "retention.ms,retention.bytes",
-    [WEIR_REMOVED_BY_START_OFFSET] = "start.offset",
-    [WEIR_REMOVED_BY_START_OFFSET | WEIR_REMOVED_BY_TIME] = "start.offset,retention.ms",
-    [WEIR_REMOVED_BY_START_OFFSET | WEIR_REMOVED_BY_SIZE] = "start.offset,retention.bytes",
-    [WEIR_REMOVED_BY_START_OFFSET | WEIR_REMOVED_BY_TIME | WEIR_REMOVED_BY_SIZE] =
-        "start.offset,retention.ms,retention.bytes",
-};
-
-/* No record goes without a word: a line for whatever a job has removed. */
-static void log_removal(struct weir_partition *partition)
-{
-    struct weir_log_removal removal = weir_partition_log_take_removal(partition->log);
-    if (removal.segment_count == 0) return;
-    weir_assert(removal.reasons > 0);
-    weir_assert(removal.reasons < sizeof removal_reasons / sizeof removal_reasons[0]);
-    weir_assert(removal.from_offset <= removal.to_offset);
-    /* Who moved the start knows; retention comes by itself. */
-    bool is_asked_for = removal.reasons == WEIR_REMOVED_BY_START_OFFSET;
-    weir_log(
-        &partition->shard->env->logger, is_asked_for ? WEIR_LOG_INFO : WEIR_LOG_WARN, "log.removed",
-        "topic=%.*s partition=%d offsets=%lld..%lld segments=%d bytes=%lld reason=%s",
-        (int)partition->topic.size, (const char *)partition->topic.data, partition->number,
-        (long long)removal.from_offset, (long long)removal.to_offset - 1, removal.segment_count,
-        (long long)removal.size_bytes, removal_reasons[removal.reasons]);
-}
-
-void weir_partition_resume(struct weir_partition *partition)
-{
-    move(partition, WEIR_PARTITION_OPEN);
-    log_removal(partition);
-    weir_partition_log_configure(partition->log, &partition->config);
-    weir_partition_refresh(partition);
-    weir_partition_wake_fetches(partition); /* the log may begin or end elsewhere now */
-    weir_partition_settle(partition);
-}
-
-/* ---- closing --------------------------------------------------------------------------------- */
-
-static int close_job(struct weir_partition *partition)
-{
-    struct weir_partition_log *log = partition->log;
-    partition->log = NULL;
-    return weir_partition_log_close(log, &partition->job_error);
-}
-
-static void begin_closing(struct weir_partition *partition)
-{
-    static const char text[] = "the topic has been deleted";
-    weir_flush_group_remove(&partition->shard->flush, &partition->flush);
-    weir_partition_answer_acks(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
-    weir_partition_answer_fetches(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
-    weir_counter_add(&partition->shard->open_partitions, -1);
-    move(partition, WEIR_PARTITION_CLOSING);
-}
-
-static void closed(struct weir_partition *partition)
-{
-    fail_deleted(partition);
-    leave(partition);
-}
-
-void weir_partition_close_for(struct weir_partition *partition,
-                              struct weir_partition_closing *closing)
-{
-    weir_assert(partition->closing == NULL && closing->gone != NULL);
-    partition->closing = closing;
-    weir_partition_settle(partition);
-}
-
-void weir_partition_settle(struct weir_partition *partition)
-{
-    if (!is_idle(partition)) return;
-    if (partition->wanted != NULL) {
-        if (partition->cut != NULL && partition->acks_first != NULL) return;
-        void (*begin)(struct weir_partition *) = partition->wanted;
-        partition->wanted = NULL;
-        move(partition, WEIR_PARTITION_WORKING);
-        begin(partition);
-        return;
-    }
-    if (partition->closing != NULL) {
-        begin_closing(partition);
-        weir_partition_submit(partition, close_job, closed);
-        return;
-    }
-    run_waiting(partition);
-}
-
-/* ---- opening --------------------------------------------------------------------------------- */
-
-static int open_job(struct weir_partition *partition)
-{
-    struct weir_partition_log_options options = {
-        .env = partition->shard->env,
-        .budget = partition->shard->budget,
-        .path = partition->path,
-        .topic_id = partition->topic_id,
-        .partition = partition->number,
-        .leader_epoch = partition->leader_epoch,
-        .config = partition->job_config,
-        .must_exist = partition->resolve.is_assigned,
-        .shared_device = partition->shard->flush.device,
-        .files = &partition->shard->engine->files,
-    };
-    int rc = weir_partition_log_open(&options, &partition->log, &partition->recovery,
-                                     &partition->job_error);
-    if (rc < 0) return rc;
-    if (!options.must_exist && partition->recovery.mark_rc < 0) {
-        rc = weir_error_set(&partition->job_error, (enum weir_code)partition->recovery.mark_rc,
-                            "write the durable mark");
-    }
-    if (rc == 0 && partition->tenant != NULL) {
-        rc = partition->tenant_ops->restore(partition->tenant, &partition->job_error);
-        (void)weir_error_wrap(&partition->job_error, rc, "restore '%s'", partition->path);
-    }
-    if (rc < 0) {
-        (void)weir_partition_log_close(partition->log, NULL); /* the first error is the news */
-        partition->log = NULL;
-    }
-    return rc;
-}
-
-void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,
-                                 const struct weir_log_recovery *recovery)
-{
-    char reason[2 * sizeof recovery->reason];
-    if (recovery->metadata_was_bad) {
-        weir_log(&env->logger, WEIR_LOG_WARN, "partition.metadata_mended",
-                 "topic=%.*s partition=%d reason=\"partition.metadata was damaged, the durable "
-                 "mark says the same\"",
-                 (int)topic.size, (const char *)topic.data, number);
-    }
-    bool is_bad = recovery->cut_bytes > 0; /* what is offline has a line of its own */
-    bool is_quiet = recovery->was_clean || recovery->scanned_bytes == 0;
-    if (is_quiet && !is_bad) return;
-    weir_log(&env->logger, is_bad ? WEIR_LOG_WARN : WEIR_LOG_INFO, "log.recovered",
-             "topic=%.*s partition=%d scanned_bytes=%lld cut_bytes=%lld cut_offset=%lld "
-             "may_be_rot=%d kept=%s offline_from=%lld reason=%s",
-             (int)topic.size, (const char *)topic.data, number, (long long)recovery->scanned_bytes,
-             (long long)recovery->cut_bytes, (long long)recovery->cut_offset,
-             recovery->cut_may_be_rot, recovery->cut_kept[0] != '\0' ? recovery->cut_kept : "-",
-             (long long)recovery->offline_from,
-             weir_log_quote(reason, sizeof reason, recovery->reason));
-}
-
-static const struct weir_metadata_owner *owner_of(const struct weir_partition *partition)
-{
-    return &partition->shard->engine->metadata;
-}
-
-static void tell_offline(struct weir_partition *partition, int64_t from_offset, const char *reason)
-{
-    const struct weir_metadata_owner *owner = owner_of(partition);
-    owner->ops->tell_offline(owner->impl, partition, from_offset, reason);
-}
-
-static void tell_online(struct weir_partition *partition)
-{
-    const struct weir_metadata_owner *owner = owner_of(partition);
-    owner->ops->tell_online(owner->impl, partition);
-}
-
-void weir_partition_look_for_damage(struct weir_partition *partition)
-{
-    struct weir_error why = {0};
-    int64_t from_offset = weir_partition_log_offline_from(partition->log);
-    if (from_offset < 0 || partition->is_told_offline) return;
-    partition->is_told_offline = true;
-    (void)weir_partition_log_check_online(partition->log, &why);
-    tell_offline(partition, from_offset, why.text);
-    weir_partition_answer_fetches(partition, WEIR_OFFLINE, why.text);
-}
-
-static void begin_serving(struct weir_partition *partition)
-{
-    weir_counter_add(&partition->shard->open_partitions, 1);
-    weir_partition_look_for_damage(partition);
-    if (!partition->is_told_offline) tell_online(partition);
-    weir_partition_resume(partition);
-}
-
-/* The metadata could not say that it is there: nothing is served from it, another try may come. */
-static void unassigned(struct weir_partition *partition)
-{
-    weir_partition_fail_waiting(partition, partition->assign.rc, partition->assign.error.text);
-    leave(partition);
-}
-
-static void assigned(struct weir_message *message)
-{
-    struct weir_partition *partition = ((struct weir_assign *)message)->partition;
-    if (partition->assign.rc == 0) {
-        partition->resolve.is_assigned = true;
-        begin_serving(partition);
-        return;
-    }
-    move(partition, WEIR_PARTITION_CLOSING);
-    weir_partition_submit(partition, close_job, unassigned);
-}
-
-void weir_assign_answer(struct weir_assign *assign)
-{
-    assign->message.handle = assigned;
-    weir_actor_post(assign->partition->shard->actor, &assign->message);
-}
-
-static void ask_assign(struct weir_partition *partition)
-{
-    move(partition, WEIR_PARTITION_ASSIGNING);
-    const struct weir_metadata_owner *owner = owner_of(partition);
-    partition->assign = (struct weir_assign){.partition = partition};
-    owner->ops->assign(owner->impl, &partition->assign);
-}
-
-/* What was there is not, or something else is in its place: what a person can do about it. */
-static void add_remedy(struct weir_partition *partition)
-{
-    bool is_own = weir_topic_name_is_internal(partition->topic);
-    char give_up[WEIR_TOPIC_NAME_SIZE_MAX + 64] = "";
-    if (!is_own) {
-        (void)snprintf(give_up, sizeof give_up,
-                       ", or give its records up with 'weir topic delete %.*s'",
-                       (int)partition->topic.size, (const char *)partition->topic.data);
-    }
-    struct weir_error found = partition->job_error;
-    (void)weir_error_set(&partition->job_error, found.code, "%s; put it back%s", found.text,
-                         give_up);
-}
-
-static void opened(struct weir_partition *partition)
-{
-    if (!partition->resolve.is_assigned) {
-        atomic_fetch_sub(&partition->shard->engine->first_openings, 1);
-    }
-    if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
-    weir_shortages_note(&partition->shard->engine->shortages, partition->job_rc, true,
-                        &partition->job_error);
-    if (partition->job_rc < 0) {
-        int told = weir_error_storage(&partition->job_error, partition->job_rc);
-        bool is_offline = told == WEIR_OFFLINE || told == WEIR_IO;
-        if (is_offline) tell_offline(partition, -1, partition->job_error.text);
-        weir_partition_fail_waiting(partition, told, partition->job_error.text);
-        leave(partition);
-        return;
-    }
-    weir_partition_say_recovery(partition->shard->env, partition->topic, partition->number,
-                                &partition->recovery);
-    if (partition->resolve.is_assigned) {
-        begin_serving(partition);
-    } else {
-        ask_assign(partition);
-    }
-}
-
-static int take_resolved(struct weir_partition *partition)
-{
-    const struct weir_resolve *resolve = &partition->resolve;
-    struct weir_shard *shard = partition->shard;
-    struct weir_log_path path;
-    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
-    (void)snprintf(name, sizeof name, "%.*s-%d", (int)partition->topic.size,
-                   (const char *)partition->topic.data, partition->number);
-    path = weir_log_path(shard->engine->directory.log_path.text, name);
-    partition->path = weir_alloc_text(shard->budget, path.text, strlen(path.text));
-    partition->topic_id = resolve->topic_id;
-    partition->config = resolve->config;
-    partition->leader_epoch = resolve->leader_epoch;
-    if (partition->path == NULL) return WEIR_NO_MEMORY;
-    const struct weir_tenant *tenant = weir_tenants_find(&shard->engine->tenants, partition->topic);
-    if (tenant == NULL) return 0;
-    partition->tenant_ops = tenant->ops;
-    return tenant->ops->open(tenant->impl, partition, &partition->tenant);
-}
-
-/* ---- resolving ------------------------------------------------------------------------------- */
-
-static void ask_owner(struct weir_partition *partition, bool may_create)
-{
-    const struct weir_metadata_owner *owner = owner_of(partition);
-    weir_assert(partition->state == WEIR_PARTITION_RESOLVING);
-    partition->resolve = (struct weir_resolve){.partition = partition, .may_create = may_create};
-    owner->ops->resolve(owner->impl, &partition->resolve);
-}
-
-/* The topic, or this partition of it, does not exist. */
-static void refuse_one(const struct weir_resolve *resolve, struct weir_request *request)
-{
-    bool is_other =
-        weir_request_has_id(request) && !weir_uuid_equal(request->topic_id, resolve->topic_id);
-    weir_request_refuse(request, is_other ? WEIR_UNKNOWN_TOPIC_ID : resolve->rc,
-                        resolve->error.text);
-}
-
-/* Those that would not have the topic created are answered; true if one is left that would. */
-static bool refuse_unknown(struct weir_partition *partition)
-{
-    struct weir_request *request = partition->waiting_first;
-    partition->waiting_first = NULL;
-    partition->waiting_last = NULL;
-    while (request != NULL) {
-        struct weir_request *next = (struct weir_request *)request->message.next;
-        if (request->may_create && !partition->resolve.may_create) {
-            wait_here(partition, request);
-        } else {
-            refuse_one(&partition->resolve, request);
-        }
-        request = next;
-    }
-    return partition->waiting_first != NULL;
-}
-
-/* The owner's answer has come back. */
-static void resolved(struct weir_message *message)
-{
-    struct weir_partition *partition = ((struct weir_resolve *)message)->partition;
-    struct weir_resolve *resolve = &partition->resolve;
-    if (resolve->rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
-        if (refuse_unknown(partition)) {
-            ask_owner(partition, true);
-        } else {
-            leave(partition);
-        }
-        return;
-    }
-    int rc = resolve->rc < 0 ? resolve->rc : take_resolved(partition);
-    if (rc < 0) {
-        weir_partition_fail_waiting(partition, rc,
-                                    resolve->rc < 0 ? resolve->error.text : weir_code_text(rc));
-        leave(partition);
-        return;
-    }
-    if (!partition->resolve.is_assigned) {
-        atomic_fetch_add(&partition->shard->engine->first_openings, 1);
-    }
-    move(partition, WEIR_PARTITION_OPENING);
-    /* Settings that change meanwhile are the shard's to write; the log has them once it is open. */
-    partition->job_config = partition->config;
-    weir_partition_submit(partition, open_job, opened);
-}
-
-void weir_resolve_answer(struct weir_resolve *resolve)
-{
-    resolve->message.handle = resolved;
-    weir_actor_post(resolve->partition->shard->actor, &resolve->message);
-}
-
-static int check_address(const struct weir_request *request, struct weir_error *error)
-{
-    if (request->topic.data == NULL || request->topic.size == 0 ||
-        request->topic.size > WEIR_TOPIC_NAME_SIZE_MAX) {
-        return weir_topic_name_check(request->topic, error);
-    }
-    if (request->partition < 0) {
-        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                              "partition %d of '%.*s' does not exist", request->partition,
-                              (int)request->topic.size, (const char *)request->topic.data);
-    }
-    return 0;
-}
-
-void weir_partition_enter(struct weir_shard *shard, struct weir_request *request)
-{
-    int rc = weir_serving_check(&shard->engine->serving, &request->error);
-    if (rc == 0) rc = check_address(request, &request->error);
-    if (rc < 0) {
-        weir_request_reply(request, rc);
-        return;
-    }
-    struct weir_partition *partition = weir_shard_find(shard, request->topic, request->partition);
-    if (partition == NULL) {
-        partition = partition_new(shard, request->topic, request->partition);
-        if (partition == NULL) {
-            weir_request_refuse(request, WEIR_NO_MEMORY, "open a partition");
-            return;
-        }
-        wait_here(partition, request);
-        ask_owner(partition, request->may_create);
-    } else if (partition->state == WEIR_PARTITION_OPEN && partition->wanted == NULL &&
-               partition->closing == NULL && partition->waiting_first == NULL) {
-        serve(partition, request);
-    } else {
-        wait_here(partition, request);
-    }
-}
-
-/* ---- background chores ----------------------------------------------------------------------- */
-
-static void chore_done(struct weir_partition *partition)
-{
-    if (partition->job_rc < 0) {
-        char text[2 * WEIR_ERROR_TEXT_SIZE];
-        weir_log(&partition->shard->env->logger, WEIR_LOG_WARN, "log.chore_failed",
-                 "path=%s reason=%s", partition->path,
-                 weir_log_quote(text, sizeof text, partition->job_error.text));
-    }
-    if (partition->job_rc == WEIR_IO) {
-        weir_serving_go_offline(&partition->shard->engine->serving, &partition->job_error);
-    }
-    weir_partition_resume(partition);
-}
-
-static int retain_job(struct weir_partition *partition)
-{
-    return weir_partition_log_retain(partition->log, weir_wall_now(partition->shard->env),
-                                     &partition->job_error);
-}
-
-static void begin_retain(struct weir_partition *partition)
-{
-    weir_partition_submit(partition, retain_job, chore_done);
-}
-
-void weir_partition_retain(struct weir_partition *partition)
-{
-    if (partition->state != WEIR_PARTITION_OPEN) return;
-    struct weir_wall now = weir_wall_now(partition->shard->env);
-    bool may_remove = partition->tenant == NULL && partition->config.cleanup_delete &&
-                      weir_partition_log_may_retain(partition->log, now);
-    if (!may_remove && !weir_partition_log_owes_damage(partition->log)) return;
-    if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);
-}
-
-static int trim_job(struct weir_partition *partition)
-{
-    return weir_partition_log_set_start(partition->log, partition->trim_offset,
-                                        &partition->job_error);
-}
-
-static void begin_trim(struct weir_partition *partition)
-{
-    weir_partition_submit(partition, trim_job, chore_done);
-}
-
-void weir_partition_trim(struct weir_partition *partition, int64_t offset)
-{
-    partition->trim_offset = offset;
-    if (weir_partition_want(partition, begin_trim)) weir_partition_settle(partition);
 }

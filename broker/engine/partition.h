@@ -83,6 +83,9 @@ struct weir_partition {
     void *tenant;                             /* NULL: none */
 };
 
+/** A new one in its shard's map, resolving. NULL without memory. */
+struct weir_partition *weir_partition_new(struct weir_shard *shard, struct weir_slice topic,
+                                          int32_t number);
 /** Opened by somebody else (the metadata log): takes `log` over. WEIR_NO_MEMORY. */
 int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t number,
                          const char *path, struct weir_partition_log *log,
@@ -90,16 +93,10 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
 /** Free it and close its log; blocks. For the end, when the actors are gone. First error. */
 int weir_partition_free(struct weir_partition *partition, struct weir_error *error);
 
-/** Tell the log what opening this one found, unless there is nothing to say. */
-void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,
-                                 const struct weir_log_recovery *recovery);
-/** Send the metadata owner's answer back to the partition that asked. On shard 0. */
-void weir_resolve_answer(struct weir_resolve *resolve);
-void weir_assign_answer(struct weir_assign *assign);
-/** Find or begin to open the partition that `request` names, then run its stage. */
-void weir_partition_enter(struct weir_shard *shard, struct weir_request *request);
-/** Something went idle: go on with what waits. The partition may be gone on return. */
-void weir_partition_settle(struct weir_partition *partition);
+/** Its invariants, those that cost nothing to look at; on each move. */
+void weir_partition_check_state(const struct weir_partition *partition);
+/** To another state: one that the drawing allows. */
+void weir_partition_move(struct weir_partition *partition, enum weir_partition_state to);
 /** What a request knows of the leader's epoch: WEIR_FENCED_LEADER_EPOCH, WEIR_UNKNOWN_LEADER_EPOCH. */
 int weir_partition_check_epoch(const struct weir_partition *partition,
                                const struct weir_epoch_check *check, struct weir_error *error);
@@ -108,40 +105,5 @@ void weir_partition_epoch_end(const struct weir_partition *partition, int32_t ep
                               int32_t *epoch_out, int64_t *end_offset_out);
 /** Take the log's offsets over and raise the high watermark. */
 void weir_partition_refresh(struct weir_partition *partition);
-/** Have `begin` run once nothing else uses the log; false if something is wanted already. */
-bool weir_partition_want(struct weir_partition *partition,
-                         void (*begin)(struct weir_partition *partition));
-/** Hand the log to a worker: `job` there, `done` here afterwards. State is set by the caller. */
-void weir_partition_submit(struct weir_partition *partition,
-                           int (*job)(struct weir_partition *partition),
-                           void (*done)(struct weir_partition *partition));
-/** Back from working. */
-void weir_partition_resume(struct weir_partition *partition);
-/** Damage may have been read: if so it is told, once, and those who wait for data are answered. */
-void weir_partition_look_for_damage(struct weir_partition *partition);
-/** Answer everything that waits here with `rc`. */
-void weir_partition_fail_waiting(struct weir_partition *partition, int rc, const char *text);
-/** Close it for good, then `closing->gone`. Once. */
-void weir_partition_close_for(struct weir_partition *partition,
-                              struct weir_partition_closing *closing);
-/** Give up what lies below `offset`, in the background. */
-void weir_partition_trim(struct weir_partition *partition, int64_t offset);
-/** Remove old segments in the background, if there may be any. */
-void weir_partition_retain(struct weir_partition *partition);
-
-/* produce.c */
-/** Append to an internal partition from its own shard; `produce` comes back through `done`. */
-void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce);
-void weir_partition_append(struct weir_partition *partition, struct weir_produce_request *produce);
-/** Answer those whose data is durable; all of them with `rc` if that is negative. */
-void weir_partition_answer_acks(struct weir_partition *partition, int rc, const char *text);
-
-/* fetch.c */
-/** Have another look at the fetches that wait here for what has come. */
-void weir_partition_wake_fetches(struct weir_partition *partition);
-/** Answer all fetches that wait here: with `rc` if it is negative, else with what there is. */
-void weir_partition_answer_fetches(struct weir_partition *partition, int rc, const char *text);
-/** Its deadline has come. */
-void weir_fetch_expire(struct weir_fetch_request *fetch);
 
 #endif

@@ -2,7 +2,10 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/engine/delayed_produce.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/fetch.h"
+#include "broker/engine/partition_life.h"
 
 /* A partition in its flush group: what a flush takes of it, and who is told when it is over. */
 

@@ -1,38 +1,15 @@
+#include "broker/engine/partition_requests.h"
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition_chores.h"
+#include "broker/engine/partition_life.h"
+#include "broker/engine/route.h"
 
 /* The smaller questions to one partition: where epochs end, what it looks like, and cutting it. */
 
 /* ---- epochs ---------------------------------------------------------------------------------- */
-
-int weir_partition_check_epoch(const struct weir_partition *partition,
-                               const struct weir_epoch_check *check, struct weir_error *error)
-{
-    int32_t epoch = partition->leader_epoch;
-    if (!check->has_current || check->current == epoch) return 0;
-    bool is_older = check->current < epoch;
-    return weir_error_set(error, is_older ? WEIR_FENCED_LEADER_EPOCH : WEIR_UNKNOWN_LEADER_EPOCH,
-                          "the leader epoch of '%.*s' partition %d is %d, not %d",
-                          (int)partition->topic.size, (const char *)partition->topic.data,
-                          partition->number, epoch, check->current);
-}
-
-void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
-                              int32_t *epoch_out, int64_t *end_offset_out)
-{
-    *epoch_out = -1;
-    *end_offset_out = -1;
-    if (epoch < 0 || epoch > partition->leader_epoch) return;
-    weir_partition_log_epoch_end(partition->log, epoch, epoch_out, end_offset_out);
-    if (epoch == partition->leader_epoch) { /* it may have no records yet */
-        *epoch_out = epoch;
-        *end_offset_out = partition->shown.end_offset;
-    } else if (*epoch_out < 0) { /* its records have been given up: it ended where the log starts */
-        *epoch_out = epoch;
-        *end_offset_out = partition->shown.start_offset;
-    }
-}
 
 static void epoch_end_stage(struct weir_partition *partition, struct weir_request *request)
 {

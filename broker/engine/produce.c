@@ -1,38 +1,14 @@
+#include "broker/engine/produce.h"
+
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/engine/engine.h"
+#include "broker/engine/delayed_produce.h"
+#include "broker/engine/fetch.h"
 #include "broker/engine/partition_flush.h"
+#include "broker/engine/partition_life.h"
+#include "broker/engine/route.h"
 
 enum { BATCH_SIZE_MAX = INT32_MAX };
-
-/* ---- acks ------------------------------------------------------------------------------------ */
-
-static void wait_for_flush(struct weir_partition *partition, struct weir_produce_request *produce)
-{
-    produce->next = NULL;
-    if (partition->acks_last != NULL) {
-        partition->acks_last->next = produce;
-    } else {
-        partition->acks_first = produce;
-    }
-    partition->acks_last = produce;
-}
-
-void weir_partition_answer_acks(struct weir_partition *partition, int rc, const char *text)
-{
-    /* In order of arrival, which is the order of offsets but for duplicates of earlier batches. */
-    while (partition->acks_first != NULL) {
-        struct weir_produce_request *produce = partition->acks_first;
-        if (rc == 0 && produce->last_offset >= partition->high_watermark) break;
-        partition->acks_first = produce->next;
-        if (partition->acks_first == NULL) partition->acks_last = NULL;
-        if (rc < 0) {
-            weir_request_refuse(&produce->request, rc, text);
-        } else {
-            weir_request_reply(&produce->request, 0);
-        }
-    }
-}
 
 /* ---- appending ------------------------------------------------------------------------------- */
 
@@ -160,7 +136,8 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     return 0;
 }
 
-void weir_partition_append(struct weir_partition *partition, struct weir_produce_request *produce)
+static void append_and_answer(struct weir_partition *partition,
+                              struct weir_produce_request *produce)
 {
     int rc = append(partition, produce);
     if (rc < 0) {
@@ -169,7 +146,7 @@ void weir_partition_append(struct weir_partition *partition, struct weir_produce
         return;
     }
     if (produce->acks == WEIR_ACKS_ALL && produce->last_offset >= partition->high_watermark) {
-        wait_for_flush(partition, produce);
+        weir_partition_wait_for_flush(partition, produce);
     } else {
         weir_request_reply(&produce->request, 0);
     }
@@ -178,7 +155,7 @@ void weir_partition_append(struct weir_partition *partition, struct weir_produce
 
 static void produce_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    weir_partition_append(partition, (struct weir_produce_request *)request);
+    append_and_answer(partition, (struct weir_produce_request *)request);
 }
 
 void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce)

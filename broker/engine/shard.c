@@ -1,32 +1,14 @@
 #include "broker/engine/shard.h"
 
 #include "base/assert.h"
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/hash.h"
+#include "broker/engine/delayed_fetch.h"
+#include "broker/engine/delayed_produce.h"
+#include "broker/engine/fetch.h"
+#include "broker/engine/partition_chores.h"
 #include "broker/engine/partition_flush.h"
+#include "broker/engine/partition_life.h"
 #include "broker/log/boot_file.h"
-
-/* ---- which shard, which partition ------------------------------------------------------------ */
-
-struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_slice topic,
-                                     int32_t partition)
-{
-    if (engine->shard_count == 1) return &engine->shards[0];
-    if (weir_slice_equal(topic, weir_text(WEIR_CLUSTER_METADATA_TOPIC))) return &engine->shards[0];
-    uint64_t hash = weir_hash(topic) + (uint64_t)(uint32_t)partition;
-    return &engine->shards[hash % (uint64_t)engine->shard_count];
-}
-
-struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
-                                       int32_t partition)
-{
-    uint8_t key[WEIR_PARTITION_KEY_MAX];
-    if (topic.size == 0 || topic.size > WEIR_TOPIC_NAME_SIZE_MAX) return NULL;
-    memcpy(key, topic.data, topic.size);
-    weir_store_u32(key + topic.size, (uint32_t)partition);
-    return weir_map_get(&shard->partitions, weir_slice(key, topic.size + 4));
-}
 
 /* ---- news ------------------------------------------------------------------------------------ */
 

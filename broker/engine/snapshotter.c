@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition_chores.h"
 
 void weir_snapshotter_init(struct weir_snapshotter *snapshotter, struct weir_partition *partition,
                            struct weir_fold *fold)

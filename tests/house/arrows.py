@@ -3,6 +3,7 @@
 
 A room is a folder; a file is in the deepest room of the table that holds it. A room includes itself, the rooms
 its row names, and include/weir. A row that can be reached from itself is a circle, and an error of the table.
+Within the rooms in LAYERED no file reaches itself either.
 
 usage: arrows.py SOURCE_DIR [--self-test]
 """
@@ -49,6 +50,10 @@ DOORS = {
 
 # Rooms that do not see through to what lies below the rooms they include.
 BLIND = {"operators": "runtime/task runtime/topology runtime/state base", "dsl": "operators runtime/task runtime/topology runtime/state base"}
+
+# Rooms whose files form a graph without circles too: a .c and its .h are one node, its arrows their includes.
+# A function is declared in its own file's header only, so whoever calls it has an arrow to it.
+LAYERED = ["broker/engine"]
 
 # Circles that still stand: "file -> header". The list only gets shorter.
 LEFT = []
@@ -119,12 +124,64 @@ def check(files):
     return arrows, wrong, left
 
 
+def circle_in(graph):
+    """The first circle of {node: nodes}, as a list of nodes that ends where it begins; or None."""
+    done, path = set(), []
+
+    def visit(node):
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return None
+        path.append(node)
+        for below in sorted(graph.get(node, ())):
+            circle = visit(below)
+            if circle:
+                return circle
+        done.add(path.pop())
+        return None
+
+    for node in sorted(graph):
+        circle = visit(node)
+        if circle:
+            return circle
+    return None
+
+
+def check_files(files):
+    """What is wrong between the files of the rooms in LAYERED."""
+    wrong = []
+    graphs = {room: {} for room in LAYERED}
+    for name in files:
+        room = os.path.dirname(name)
+        if room not in graphs:
+            continue
+        node = os.path.basename(name)[:-2]
+        below = graphs[room].setdefault(node, set())
+        with open(name, encoding="utf-8") as text:
+            targets = re.findall(r'^\s*#\s*include\s*"([^">]+)"', text.read(), re.M)
+        below |= {os.path.basename(target)[:-2] for target in targets if os.path.dirname(target) in (room, "")}
+        below.discard(node)
+    for room, graph in graphs.items():
+        circle = circle_in(graph)
+        if circle:
+            wrong.append(f"{room}: a circle of files: {' -> '.join(circle)}")
+    return wrong
+
+
 def sources():
     for top in "include base wire broker server client runtime operators dsl cli examples bench tools".split():
         for folder, _, names in os.walk(top):
             for name in sorted(names):
                 if name.endswith((".c", ".h")):
                     yield os.path.join(folder, name)
+
+
+def write(planted):
+    for name, targets in planted.items():
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        with open(name, "w", encoding="utf-8") as out:
+            out.writelines(f"#include {target}\n" for target in targets)
 
 
 def self_test():
@@ -135,16 +192,28 @@ def self_test():
         "operators/planted.c": ['"wire/record_batch.h"', "<uv.h>", '"runtime/task/node.h"'],
         "runtime/task/planted.c": ['"runtime/job/streams_internal.h"'],
     }
+    # a -> b -> c is none; c.c closes the circle through b's .h, though no two headers include each other
+    straight = {
+        "broker/engine/a.c": ['"broker/engine/a.h"', '"broker/engine/b.h"'],
+        "broker/engine/a.h": ['"broker/engine/c.h"'],
+        "broker/engine/b.c": ['"broker/engine/b.h"', '"broker/engine/c.h"'],
+        "broker/engine/b.h": [],
+        "broker/engine/c.h": ['"broker/broker.h"'],
+    }
+    circle = straight | {"broker/engine/c.c": ['"broker/engine/c.h"', '"broker/engine/b.h"']}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for name, targets in planted.items():
-            os.makedirs(os.path.dirname(name))
-            with open(name, "w", encoding="utf-8") as out:
-                out.writelines(f"#include {target}\n" for target in targets)
+        write(planted)
         wrong = check(planted)[1]
+        write(straight)
+        none = check_files(straight)
+        write(circle)
+        circles = check_files(circle)
     if len(wrong) != 6:
         sys.exit(f"planted 6 wrong includes, found {len(wrong)}: {wrong}")
-    print("6 planted wrong includes were found")
+    if none or circles != ["broker/engine: a circle of files: b -> c -> b"]:
+        sys.exit(f"planted a circle of files and a room without, found {circles} and {none}")
+    print("6 planted wrong includes and a planted circle of files were found")
 
 
 def main():
@@ -155,6 +224,7 @@ def main():
     arrows, wrong, left = check(sources())
     if arrows == 0:
         sys.exit("no #include was found: is this the source tree?")
+    wrong += check_files(sources())
     wrong += [f"{arrow}: is gone, so take it out of the list of what is left" for arrow in sorted(left)]
     for text in wrong:
         print(text)

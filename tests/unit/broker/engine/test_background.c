@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "broker/broker_internal.h"
+#include "broker/engine/fetch.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/partition_chores.h"
 #include "broker/engine/shard.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 

@@ -1,0 +1,68 @@
+#include "broker/engine/partition_chores.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/fetch.h"
+#include "broker/engine/partition_life.h"
+
+/* What comes by itself and must have the log alone: a worker does it, and requests wait meanwhile. */
+
+void weir_partition_resume(struct weir_partition *partition)
+{
+    weir_partition_take_back(partition);
+    weir_partition_wake_fetches(partition); /* the log may begin or end elsewhere now */
+    weir_partition_settle(partition);
+}
+
+static void chore_done(struct weir_partition *partition)
+{
+    if (partition->job_rc < 0) {
+        char text[2 * WEIR_ERROR_TEXT_SIZE];
+        weir_log(&partition->shard->env->logger, WEIR_LOG_WARN, "log.chore_failed",
+                 "path=%s reason=%s", partition->path,
+                 weir_log_quote(text, sizeof text, partition->job_error.text));
+    }
+    if (partition->job_rc == WEIR_IO) {
+        weir_serving_go_offline(&partition->shard->engine->serving, &partition->job_error);
+    }
+    weir_partition_resume(partition);
+}
+
+static int retain_job(struct weir_partition *partition)
+{
+    return weir_partition_log_retain(partition->log, weir_wall_now(partition->shard->env),
+                                     &partition->job_error);
+}
+
+static void begin_retain(struct weir_partition *partition)
+{
+    weir_partition_submit(partition, retain_job, chore_done);
+}
+
+void weir_partition_retain(struct weir_partition *partition)
+{
+    if (partition->state != WEIR_PARTITION_OPEN) return;
+    struct weir_wall now = weir_wall_now(partition->shard->env);
+    bool may_remove = partition->tenant == NULL && partition->config.cleanup_delete &&
+                      weir_partition_log_may_retain(partition->log, now);
+    if (!may_remove && !weir_partition_log_owes_damage(partition->log)) return;
+    if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);
+}
+
+static int trim_job(struct weir_partition *partition)
+{
+    return weir_partition_log_set_start(partition->log, partition->trim_offset,
+                                        &partition->job_error);
+}
+
+static void begin_trim(struct weir_partition *partition)
+{
+    weir_partition_submit(partition, trim_job, chore_done);
+}
+
+void weir_partition_trim(struct weir_partition *partition, int64_t offset)
+{
+    partition->trim_offset = offset;
+    if (weir_partition_want(partition, begin_trim)) weir_partition_settle(partition);
+}

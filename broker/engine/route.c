@@ -1,0 +1,33 @@
+#include "broker/engine/route.h"
+
+#include "base/assert.h"
+#include "broker/engine/partition_life.h"
+
+/* On the shard's thread. */
+static void arrive(struct weir_message *message)
+{
+    struct weir_request *request = (struct weir_request *)message;
+    weir_partition_enter(request->shard, request);
+}
+
+void weir_request_forward(struct weir_engine *engine, struct weir_request *request,
+                          struct weir_topic_partition to,
+                          void (*stage)(struct weir_partition *partition,
+                                        struct weir_request *request))
+{
+    request->topic = to.topic;
+    request->partition = to.partition;
+    request->stage = stage;
+    request->shard = weir_engine_shard(engine, to.topic, to.partition);
+    request->message.handle = arrive;
+    weir_actor_post(request->shard->actor, &request->message);
+}
+
+void weir_request_send(struct weir_engine *engine, struct weir_request *request,
+                       struct weir_topic_partition to,
+                       void (*stage)(struct weir_partition *partition,
+                                     struct weir_request *request))
+{
+    weir_request_set_out(engine, request);
+    weir_request_forward(engine, request, to, stage);
+}
