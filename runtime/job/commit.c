@@ -5,37 +5,26 @@
 #include "runtime/job/streams_internal.h"
 
 /**
- * The commit of a job, as its actor drives it.
- *
- *   idle ──due or wanted──> sealing ──all threads have handed in──> writing ──durable──> idle
+ * The commit of a job, as its actor drives it. When one begins, what it waits for and what follows is
+ * decided by weir_commit_step (commit_step.h); this file does what that says.
  *
  * One commit request for the group named after the application says it all: for each input
  * partition the next offset (with its partition time and the task's timers), for each changelog
  * partition the end offset that is covered, for a repartition partition both. It is sent only after
  * everything it names is durable, so what it says is true whenever it can be read; what lies beyond
  * the named ends is cut off at the next start. Source: DESIGN.md "Commit"; docs/format/commit.md.
+ *
+ * What threads hand in goes into the job's partitions at once, as `sealed_` and `next_end`; what has
+ * changed there is gathered when all of them have handed in, and is committed when it is durable.
  */
 enum { TRIM_INTERVAL_MS = 30000 };
 
-static const char *const phase_names[] = {
-    [WEIR_COMMIT_IDLE] = "idle",
-    [WEIR_COMMIT_SEALING] = "sealing",
-    [WEIR_COMMIT_WRITING] = "writing",
-};
-
-static void move(struct weir_streams *streams, enum weir_commit_phase phase)
-{
-    struct weir_commit *commit = &streams->commit;
-    bool is_next = (int)phase == ((int)commit->phase + 1) % 3;
-    bool is_empty = commit->phase == WEIR_COMMIT_SEALING && phase == WEIR_COMMIT_IDLE;
-    weir_assert(is_next || is_empty);
-    commit->phase = phase;
-    weir_log(&streams->env->logger, WEIR_LOG_DEBUG, "commit.phase", "application=%s phase=%s",
-             streams->options.application_id, phase_names[phase]);
-}
-
 void weir_commit_init(struct weir_streams *streams)
 {
+    streams->commit.state = (struct weir_commit_state){
+        .interval_ms = streams->options.commit_interval_ms,
+        .is_manual = streams->hand.is_manual,
+    };
     weir_arena_init(&streams->commit.arena, &streams->budget, 0);
 }
 
@@ -106,6 +95,7 @@ static void trim_repartitions(struct weir_streams *streams, struct weir_mono now
 
 /* ---- the commit record ----------------------------------------------------------------------- */
 
+/* What the record says is so. */
 static void finish(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
@@ -121,71 +111,14 @@ static void finish(struct weir_streams *streams)
     }
     if (commit->request.entry_count > 0) {
         weir_counter_add(&streams->commits, 1);
-        weir_histogram_add(&streams->commit_us, (now.ns - commit->begun.ns) / 1000);
+        weir_histogram_add(&streams->commit_us, (now.ns - commit->state.begun.ns) / 1000);
     }
-    commit->round++;
-    commit->due = weir_mono_after_ms(now, streams->options.commit_interval_ms);
-    move(streams, WEIR_COMMIT_IDLE);
     weir_arena_reset(&commit->arena);
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_committed(streams->threads[i]);
     }
     trim_repartitions(streams, now);
     weir_signal(streams->env);
-}
-
-/* It names what is durable already, and says the same when it is written twice. */
-static bool is_tried_again(struct weir_streams *streams, const struct weir_request *request)
-{
-    struct weir_commit *commit = &streams->commit;
-    bool is_first = !commit->backoff.is_waiting;
-    if (atomic_load(&streams->failed)) return false;
-    if (!weir_backoff_failed(&commit->backoff, request->rc, weir_mono_now(streams->env)))
-        return false;
-    commit->is_again = true;
-    weir_actor_wake_at(streams->actor, commit->backoff.due);
-    char why[2 * WEIR_ERROR_TEXT_SIZE];
-    if (!is_first) return true;
-    weir_log(&streams->env->logger, WEIR_LOG_WARN, "commit.waits", "application=%s code=%s why=%s",
-             streams->options.application_id, weir_code_name(request->rc),
-             weir_log_quote(why, sizeof why, request->error.text));
-    return true;
-}
-
-static void on_committed(struct weir_request *request)
-{
-    struct weir_streams *streams = request->context;
-    streams->outstanding--;
-    if (request->rc < 0 && is_tried_again(streams, request)) return;
-    if (request->rc < 0) {
-        struct weir_error error = request->error;
-        (void)weir_error_wrap(&error, request->rc, "commit of '%s'",
-                              streams->options.application_id);
-        weir_streams_fail(streams, request->rc, &error);
-        return;
-    }
-    (void)weir_backoff_over(&streams->commit.backoff, weir_mono_now(streams->env));
-    if (atomic_load(&streams->failed)) return;
-    finish(streams);
-}
-
-static void send(struct weir_streams *streams)
-{
-    struct weir_commit *commit = &streams->commit;
-    weir_assert(commit->phase == WEIR_COMMIT_WRITING);
-    commit->request.request =
-        (struct weir_request){.reply_to = streams->actor, .done = on_committed, .context = streams};
-    streams->outstanding++;
-    weir_broker_commit_offsets(streams->broker, &commit->request);
-}
-
-void weir_commit_again(struct weir_streams *streams)
-{
-    struct weir_commit *commit = &streams->commit;
-    if (!commit->is_again || !weir_backoff_is_due(&commit->backoff, weir_mono_now(streams->env)))
-        return;
-    commit->is_again = false;
-    send(streams);
 }
 
 /* Input offsets that moved and ends that moved, each partition once. */
@@ -246,25 +179,91 @@ static int build(struct weir_streams *streams)
     return weir_arena_failed(&commit->arena) ? WEIR_NO_MEMORY : 0;
 }
 
-/* All have handed in: the cut is clean, outputs of the next interval may go. */
-static void write_record(struct weir_streams *streams)
+/* ---- doing what the step says ---------------------------------------------------------------- */
+
+static void step(struct weir_streams *streams, struct weir_commit_event event);
+
+static void on_committed(struct weir_request *request)
+{
+    struct weir_streams *streams = request->context;
+    streams->outstanding--;
+    step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_ANSWERED, .rc = request->rc});
+}
+
+static void send(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
-    for (size_t i = 0; i < streams->thread_count; i++) {
+    weir_assert(commit->request.entry_count > 0);
+    commit->request.request =
+        (struct weir_request){.reply_to = streams->actor, .done = on_committed, .context = streams};
+    streams->outstanding++;
+    weir_broker_commit_offsets(streams->broker, &commit->request);
+}
+
+static void say_it_waits(const struct weir_streams *streams)
+{
+    const struct weir_request *request = &streams->commit.request.request;
+    char why[2 * WEIR_ERROR_TEXT_SIZE];
+    weir_log(&streams->env->logger, WEIR_LOG_WARN, "commit.waits", "application=%s code=%s why=%s",
+             streams->options.application_id, weir_code_name(request->rc),
+             weir_log_quote(why, sizeof why, request->error.text));
+}
+
+static void fail(struct weir_streams *streams, const struct weir_commit_event *event)
+{
+    struct weir_error error = {0};
+    if (event->type == WEIR_COMMIT_ANSWERED) {
+        error = streams->commit.request.request.error;
+        (void)weir_error_wrap(&error, event->rc, "commit of '%s'", streams->options.application_id);
+    } else {
+        (void)weir_error_set(&error, (enum weir_code)event->rc, "no memory for a commit");
+    }
+    weir_streams_fail(streams, event->rc, &error);
+}
+
+static void gather(struct weir_streams *streams)
+{
+    int rc = build(streams);
+    step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_GATHERED,
+                                             .count = streams->commit.request.entry_count,
+                                             .rc = rc});
+}
+
+static void perform(struct weir_streams *streams, const struct weir_commit_event *event,
+                    const struct weir_commit_update *update)
+{
+    for (size_t i = 0; update->prepares && i < streams->thread_count; i++) {
+        weir_stream_thread_prepare(streams->threads[i], update->is_last);
+    }
+    for (size_t i = 0; update->releases && i < streams->thread_count; i++) {
         weir_stream_thread_release(streams->threads[i]);
     }
-    if (build(streams) < 0) {
-        struct weir_error error = {0};
-        int rc = weir_error_set(&error, WEIR_NO_MEMORY, "no memory for a commit");
-        weir_streams_fail(streams, rc, &error);
-        return;
+    if (update->gathers) gather(streams); /* and what comes of that */
+    if (update->writes) send(streams);
+    if (update->finishes) finish(streams);
+    if (update->waits) say_it_waits(streams);
+    if (update->wakes) weir_actor_wake_at(streams->actor, update->wake_at);
+    if (update->rc < 0) fail(streams, event);
+}
+
+/* The event is filled in with the time. */
+static void step(struct weir_streams *streams, struct weir_commit_event event)
+{
+    struct weir_commit_state *state = &streams->commit.state;
+    enum weir_commit_phase before = state->phase;
+    struct weir_commit_update update;
+    event.now = weir_mono_now(streams->env);
+    weir_commit_step(state, &event, &update);
+    if (state->phase != before) {
+        weir_log(&streams->env->logger, WEIR_LOG_DEBUG, "commit.phase", "application=%s phase=%s",
+                 streams->options.application_id, weir_commit_phase_name(state->phase));
     }
-    if (commit->request.entry_count == 0) {
-        finish(streams);
-        return;
-    }
-    move(streams, WEIR_COMMIT_WRITING);
-    send(streams);
+    perform(streams, &event, &update);
+}
+
+void weir_commit_event(struct weir_streams *streams, enum weir_commit_event_type type)
+{
+    step(streams, (struct weir_commit_event){.type = type, .count = streams->thread_count});
 }
 
 static void take_input(struct weir_streams *streams, const struct weir_input_progress *input)
@@ -282,8 +281,6 @@ static void take_input(struct weir_streams *streams, const struct weir_input_pro
 
 void weir_commit_handed_in(struct weir_streams *streams, const struct weir_thread_commit *handed)
 {
-    struct weir_commit *commit = &streams->commit;
-    weir_assert(commit->phase == WEIR_COMMIT_SEALING && commit->sealing > 0);
     for (const struct weir_input_progress *input = handed->inputs; input != NULL;
          input = input->next) {
         take_input(streams, input);
@@ -296,32 +293,5 @@ void weir_commit_handed_in(struct weir_streams *streams, const struct weir_threa
         partition->is_in_commit = true;
         if (end->end_offset > partition->next_end) partition->next_end = end->end_offset;
     }
-    commit->sealing--;
-    if (commit->sealing == 0 && !atomic_load(&streams->failed)) write_record(streams);
-}
-
-static void begin(struct weir_streams *streams, bool is_last)
-{
-    struct weir_commit *commit = &streams->commit;
-    commit->is_wanted = false;
-    commit->begun = weir_mono_now(streams->env);
-    commit->sealing = streams->thread_count;
-    move(streams, WEIR_COMMIT_SEALING);
-    for (size_t i = 0; i < streams->thread_count; i++) {
-        weir_stream_thread_prepare(streams->threads[i], is_last);
-    }
-    if (streams->thread_count == 0) write_record(streams);
-}
-
-void weir_commit_step(struct weir_streams *streams, bool is_last)
-{
-    struct weir_commit *commit = &streams->commit;
-    weir_commit_again(streams);
-    if (commit->phase != WEIR_COMMIT_IDLE) return;
-    struct weir_mono now = weir_mono_now(streams->env);
-    if (is_last || commit->is_wanted || (now.ns >= commit->due.ns && !streams->hand.is_manual)) {
-        begin(streams, is_last);
-        return;
-    }
-    weir_actor_wake_at(streams->actor, streams->hand.is_manual ? WEIR_MONO_NEVER : commit->due);
+    step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_HANDED_IN});
 }

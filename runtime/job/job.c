@@ -44,6 +44,7 @@ void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_e
              streams->options.application_id,
              weir_log_quote(quoted, sizeof quoted, streams->error.text));
     atomic_store(&streams->failed, true);
+    weir_commit_event(streams, WEIR_COMMIT_FAILED);
     weir_streams_move(streams, WEIR_STREAMS_ERROR);
 }
 
@@ -91,7 +92,7 @@ static void on_stopped(struct weir_message *message)
 static void on_wants_commit(struct weir_message *message)
 {
     atomic_store(&thread_of(message)->is_asking_commit, false);
-    job_of(message)->commit.is_wanted = true;
+    weir_commit_event(job_of(message), WEIR_COMMIT_WANT);
 }
 
 struct weir_thread_listener weir_job_thread_listener(struct weir_streams *streams)
@@ -119,7 +120,7 @@ static void on_commit(struct weir_message *message)
 {
     struct weir_streams *streams =
         (struct weir_streams *)((char *)message - offsetof(struct weir_streams, commit_message));
-    streams->commit.is_wanted = true;
+    weir_commit_event(streams, WEIR_COMMIT_WANT);
 }
 
 /* The first message: from here on `actor` is set for everybody. */
@@ -169,27 +170,26 @@ static void restoring_step(struct weir_streams *streams)
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_run(streams->threads[i]);
     }
-    streams->commit.due =
-        weir_mono_after_ms(weir_mono_now(streams->env), streams->options.commit_interval_ms);
+    weir_commit_event(streams, WEIR_COMMIT_START);
     weir_streams_move(streams, WEIR_STREAMS_RUNNING);
 }
 
 static void running_step(struct weir_streams *streams)
 {
-    if (streams->close_asked && streams->commit.phase == WEIR_COMMIT_IDLE) {
+    if (streams->close_asked && streams->commit.state.phase == WEIR_COMMIT_IDLE) {
         weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
-        weir_commit_step(streams, true);
+        weir_commit_event(streams, WEIR_COMMIT_LAST);
         return;
     }
-    weir_commit_step(streams, false);
+    weir_commit_event(streams, WEIR_COMMIT_TURN);
     weir_drain_step(streams);
 }
 
 /* The last commit is under way; threads stop when it is durable. */
 static void shutdown_step(struct weir_streams *streams)
 {
-    weir_commit_again(streams);
-    if (streams->commit.phase != WEIR_COMMIT_IDLE) return;
+    weir_commit_event(streams, WEIR_COMMIT_TURN);
+    if (streams->commit.state.phase != WEIR_COMMIT_IDLE) return;
     stop_threads(streams, true);
     if (!has_stopped(streams)) return;
     weir_drain_end_all(streams, WEIR_CLOSED);

@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "client/client.h"
+#include "runtime/job/commit_step.h"
 #include "runtime/task/commit_metadata.h"
 #include "runtime/task/stream_thread.h"
 #include "weir/streams.h"
@@ -43,24 +44,11 @@ struct weir_job_partition {
     int64_t drain_to;
 };
 
-enum weir_commit_phase {
-    WEIR_COMMIT_IDLE,
-    WEIR_COMMIT_SEALING, /* threads hand in */
-    WEIR_COMMIT_WRITING, /* the commit record is on its way to the disk */
-};
-
 struct weir_commit {
-    enum weir_commit_phase phase;
-    bool is_wanted; /* before it is due */
-    size_t sealing; /* threads that have not handed in */
-    struct weir_mono due;
-    struct weir_mono begun;
+    struct weir_commit_state state;         /* by weir_commit_step only */
     struct weir_arena arena;                /* entries and their metadata */
     struct weir_job_partition **partitions; /* of the entries */
     struct weir_commit_request request;
-    struct weir_backoff backoff; /* of the request, for want of something */
-    bool is_again;               /* it is to be sent again, when that is due */
-    int64_t round;               /* finished ones, empty ones included */
     struct weir_mono trim_due;
     size_t trimming; /* cuts under way */
 };
@@ -197,12 +185,10 @@ void weir_commit_fill_entry(const struct weir_streams *streams,
                             struct weir_offset_entry *entry);
 void weir_commit_init(struct weir_streams *streams);
 void weir_commit_close(struct weir_streams *streams);
-/** Begin one if it is due or wanted. `is_last`: threads stop processing when they have handed in.
- */
-void weir_commit_step(struct weir_streams *streams, bool is_last);
-/** Send the commit again that failed for want of something, when it is due. */
-void weir_commit_again(struct weir_streams *streams);
-/** A thread has handed in. */
+/** One of the events that say nothing more: START, WANT, TURN, LAST, FAILED (commit_step.h). Does what
+ * comes of it. On the job's actor. */
+void weir_commit_event(struct weir_streams *streams, enum weir_commit_event_type type);
+/** A thread has handed in. Borrows `handed` until the thread is told `committed`. */
 void weir_commit_handed_in(struct weir_streams *streams, const struct weir_thread_commit *handed);
 
 /* drain.c */

@@ -51,13 +51,14 @@ bool weir_streams_is_dirty(const struct weir_streams *streams)
 
 int64_t weir_streams_commit_round(const struct weir_streams *streams)
 {
-    return streams->commit.round;
+    return streams->commit.state.round;
 }
 
 bool weir_streams_is_idle(const struct weir_streams *streams)
 {
     if (weir_streams_state(streams) != WEIR_STREAMS_RUNNING) return false;
-    if (streams->commit.phase != WEIR_COMMIT_IDLE || streams->commit.is_wanted) return false;
+    if (streams->commit.state.phase != WEIR_COMMIT_IDLE || streams->commit.state.is_wanted)
+        return false;
     if (streams->outstanding > 0 || streams->drains != NULL) return false;
     for (size_t i = 0; i < streams->thread_count; i++) {
         if (!weir_stream_thread_is_idle(streams->threads[i])) return false;
