@@ -396,7 +396,7 @@ int32_t weir_broker_shard_count(const struct weir_broker *broker);
 struct weir_actor *weir_broker_shard_actor(const struct weir_broker *broker, int32_t shard);
 /** On that shard's own thread. `run_once` NULL: nobody. */
 void weir_broker_set_service(struct weir_broker *broker, int32_t shard,
-                             struct weir_shard_service guest);
+                             struct weir_shard_service service);
 struct weir_env *weir_broker_env(const struct weir_broker *broker);
 /** The bound on open segments, of those given or derived. */
 int64_t weir_broker_segment_files_max(const struct weir_broker *broker);

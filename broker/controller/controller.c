@@ -179,8 +179,21 @@ void weir_controller_submit(struct weir_controller *controller, struct weir_meta
     controller->last = change;
 }
 
+void weir_controller_check(const struct weir_controller *controller)
+{
+    const struct weir_assign_queue *assigns = &controller->assigns;
+    weir_assert(controller->magic == WEIR_CONTROLLER_MAGIC);
+    weir_assert((controller->first == NULL) == (controller->last == NULL));
+    weir_assert(controller->last == NULL || controller->last->next == NULL);
+    weir_assert(!controller->needs_retry || controller->current != NULL);
+    weir_assert(controller->producer_id_next <= controller->producer_id_end);
+    weir_assert((assigns->first == NULL) == (assigns->count == 0));
+    weir_assert(assigns->current == NULL || assigns->is_submitted);
+}
+
 int weir_controller_run(struct weir_controller *controller)
 {
+    weir_controller_check(controller);
     controller->needs_turn = false;
     bool has_work =
         controller->needs_retry || (controller->current == NULL && controller->first != NULL);

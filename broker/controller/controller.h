@@ -93,6 +93,8 @@ struct weir_controller {
     struct weir_offline_partitions offline;
 };
 
+/** Its invariants, those that cost nothing to look at; at each of its turns. On shard 0. */
+void weir_controller_check(const struct weir_controller *controller);
 /** Open the metadata log, restore the image, raise the epochs after an unclean stop; before the
  * actors run. Blocks. */
 int weir_controller_open(struct weir_controller *controller, struct weir_engine *engine,
@@ -176,7 +178,7 @@ void weir_controller_create_offsets_topic(struct weir_controller *controller,
 struct weir_topic_notice_order {
     struct weir_slice topic;
     int32_t partition_count;
-    bool closes; /* else `config` is taken over */
+    bool closes; /* else `config` is their new one */
     struct weir_topic_config config;
     void (*then)(void *context);
     void *context;

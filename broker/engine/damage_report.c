@@ -44,6 +44,7 @@ static void check_done(struct weir_message *message)
     struct weir_damage_report *report = report_of((struct weir_work *)message);
     struct weir_partition *partition = report->on;
     struct weir_engine *engine = partition->shard->engine;
+    weir_assert(partition->state == WEIR_PARTITION_OPEN && partition->reads > 0);
     partition->reads--;
     int rc = weir_log_read_end(&report->read);
     weir_assert(rc <= 0);

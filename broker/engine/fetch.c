@@ -114,6 +114,7 @@ static void cold_done(struct weir_message *message)
     struct cold_read *cold = (struct cold_read *)message;
     struct weir_partition *partition = cold->partition;
     struct weir_engine *engine = partition->shard->engine;
+    weir_assert(partition->state == WEIR_PARTITION_OPEN && partition->reads > 0);
     partition->reads--;
     int rc = weir_log_read_end(&cold->read);
     weir_partition_refresh(partition);
@@ -147,6 +148,7 @@ static void submit_cold(struct weir_partition *partition, struct weir_fetch_requ
     cold->fetch = fetch;
     cold->read = *read;
     partition->reads++;
+    weir_assert(partition->state == WEIR_PARTITION_OPEN && partition->reads > 0);
     weir_serving_hold(&partition->shard->engine->serving);
     weir_work_submit(partition->shard->env, &cold->work);
 }

@@ -67,6 +67,7 @@ static void search_done(struct weir_message *message)
         submit(search); /* it was not in that segment */
         return;
     }
+    weir_assert(partition->state == WEIR_PARTITION_OPEN && partition->reads > 0);
     partition->reads--;
     weir_partition_refresh(partition);
     list->log_end_offset = partition->shown.end_offset;

@@ -10,6 +10,7 @@
 
 void weir_partition_resume(struct weir_partition *partition)
 {
+    weir_assert(partition->state == WEIR_PARTITION_WORKING);
     weir_partition_take_back(partition);
     weir_partition_wake_fetches(partition); /* the log may begin or end elsewhere now */
     weir_partition_settle(partition);
@@ -63,6 +64,7 @@ static void begin_trim(struct weir_partition *partition)
 
 void weir_partition_trim(struct weir_partition *partition, int64_t offset)
 {
+    weir_assert(offset >= 0);
     partition->trim_offset = offset;
     if (weir_partition_want(partition, begin_trim)) weir_partition_settle(partition);
 }

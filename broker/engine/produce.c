@@ -8,6 +8,12 @@
 #include "broker/engine/partition_life.h"
 #include "broker/engine/route.h"
 
+/*
+ * A produce request in one turn of its partition's shard, in this order: is it served, are the batches what
+ * they say, append (which gives them their offsets, or finds a duplicate). Then the answer: at once, or
+ * when the flush group has made them durable (delayed_produce.h). Readers that may see the end already are
+ * woken here, all others by the flush.
+ */
 enum { BATCH_SIZE_MAX = INT32_MAX };
 
 /* ---- appending ------------------------------------------------------------------------------- */
@@ -122,6 +128,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     weir_shortages_note(&partition->shard->engine->shortages, rc, result.needed_files, error);
     if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->engine->serving, error);
     if (rc < 0) return rc;
+    weir_assert(result.base_offset <= result.last_offset);
 
     produce->base_offset = result.base_offset;
     produce->last_offset = result.last_offset;

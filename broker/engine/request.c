@@ -29,6 +29,8 @@ static void deliver(struct weir_message *message)
 void weir_request_reply(struct weir_request *request, int rc)
 {
     struct weir_engine *engine = request->shard->engine;
+    weir_assert(rc <= 0);
+    weir_assert(request->done != NULL);
     request->rc = rc;
     if (request->before_reply != NULL && request->before_reply(request)) return;
     if (request->reply_to != NULL) {

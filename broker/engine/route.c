@@ -15,6 +15,7 @@ void weir_request_forward(struct weir_engine *engine, struct weir_request *reque
                           void (*stage)(struct weir_partition *partition,
                                         struct weir_request *request))
 {
+    weir_assert(stage != NULL);
     request->topic = to.topic;
     request->partition = to.partition;
     request->stage = stage;

@@ -10,6 +10,13 @@
 #include "broker/engine/partition_life.h"
 #include "broker/log/boot_file.h"
 
+/*
+ * A shard is an actor: what has arrived is handled message by message, then it has a turn. In a turn all that
+ * waited for the others comes at once: fetches whose time is up, on shard 0 the metadata, then one flush for
+ * whatever the messages appended, retention, and last the service, which finds all answers there. What a turn
+ * begins (flushes, reads) comes back as messages; what it waits for it says by one time to be woken at.
+ */
+
 /* ---- news ------------------------------------------------------------------------------------ */
 
 /* Answer everything that waits on this shard without a flush or a worker on its way to it. */
@@ -91,6 +98,7 @@ static struct weir_mono earlier(struct weir_mono a, struct weir_mono b)
 int weir_shard_run_once(void *impl)
 {
     struct weir_shard *shard = impl;
+    weir_assert(shard->engine != NULL && shard->actor != NULL);
     const struct weir_metadata_owner *owner = &shard->engine->metadata;
     bool is_home = shard == &shard->engine->shards[0];
     struct weir_mono now = weir_mono_now(shard->env);

@@ -38,6 +38,7 @@ static void done(struct weir_message *message)
     struct weir_snapshotter *snapshotter = (struct weir_snapshotter *)message;
     struct weir_partition *partition = snapshotter->partition;
     struct weir_engine *engine = partition->shard->engine;
+    weir_assert(snapshotter->is_running);
     weir_snapshot_builder_close(&snapshotter->builder);
     snapshotter->is_running = false;
     if (snapshotter->rc == 0) {
