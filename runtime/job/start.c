@@ -17,26 +17,6 @@
  * it; an idle start finds nothing to make, and costs a commit.
  */
 
-int weir_start_no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "no memory to start the job");
-}
-
-static void on_answer(struct weir_request *request)
-{
-    struct weir_start *start = request->context;
-    start->outstanding--;
-    start->streams->outstanding--;
-}
-
-struct weir_request weir_start_asked(struct weir_start *start)
-{
-    start->outstanding++;
-    start->streams->outstanding++;
-    return (struct weir_request){
-        .reply_to = start->streams->actor, .done = on_answer, .context = start};
-}
-
 /* ---- the comparison -------------------------------------------------------------------------- */
 
 static void log_difference(struct weir_start *start, const struct weir_start_difference *difference)

@@ -75,6 +75,7 @@ struct weir_start {
  * once more; negative: the start has failed. */
 enum { WEIR_START_AGAIN = 1 };
 
+/* start_ask.c, which all steps stand on: */
 /** One more answer is waited for before the next step. */
 struct weir_request weir_start_asked(struct weir_start *start);
 int weir_start_no_memory(struct weir_error *error);

@@ -328,24 +328,6 @@ int weir_streams_close(struct weir_streams *streams, struct weir_error *error)
     return rc;
 }
 
-enum weir_streams_state weir_streams_state(const struct weir_streams *streams)
-{
-    if (streams == NULL) return WEIR_STREAMS_NOT_RUNNING;
-    return (enum weir_streams_state)atomic_load(&streams->state);
-}
-
-int weir_streams_error(const struct weir_streams *streams, struct weir_error *error_out)
-{
-    weir_error_clear(error_out);
-    if (streams == NULL) {
-        return weir_error_set(error_out, WEIR_INVALID_ARGUMENT,
-                              "weir_streams_error: the job is NULL");
-    }
-    if (!atomic_load(&streams->failed)) return 0;
-    if (error_out != NULL) *error_out = streams->error;
-    return streams->error.code;
-}
-
 void weir_streams_metrics(const struct weir_streams *streams,
                           struct weir_streams_metrics *metrics_out)
 {

@@ -151,6 +151,8 @@ bool weir_streams_is_idle(const struct weir_streams *streams);
 
 /* ---- inside the job -------------------------------------------------------------------------- */
 
+/* job_state.c, which all others stand on: */
+/** NULL: nobody in the job reads or writes that partition. */
 struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
                                               int32_t partition);
 /** The job stops; the first failure is kept. On the job's actor. */
@@ -169,7 +171,7 @@ enum { WEIR_STREAMS_MAGIC = 0x7374726d };
 int weir_job_run_once(void *impl);
 /** Have the job's own messages handled. */
 void weir_job_listen(struct weir_streams *streams);
-/** How the job hears what its threads say. */
+/** job_threads.c: how the job hears what its threads say. */
 struct weir_thread_listener weir_job_thread_listener(struct weir_streams *streams);
 
 /* start.c: one step per turn, until the threads run. */
@@ -185,7 +187,7 @@ void weir_commit_fill_entry(const struct weir_streams *streams,
                             struct weir_offset_entry *entry);
 void weir_commit_init(struct weir_streams *streams);
 void weir_commit_close(struct weir_streams *streams);
-/** One of the events that say nothing more: START, WANT, TURN, LAST, FAILED (commit_step.h). Does what
+/** One of the events that say nothing more: START, WANT, TURN, LAST (commit_step.h). Does what
  * comes of it. On the job's actor. */
 void weir_commit_event(struct weir_streams *streams, enum weir_commit_event_type type);
 /** A thread has handed in. Borrows `handed` until the thread is told `committed`. */

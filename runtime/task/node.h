@@ -9,7 +9,8 @@
 #include "weir/stream.h"
 
 /**
- * A node of a task: what an operator sees of the runtime, and the interface it implements.
+ * A node of a task: what an operator sees of the runtime, and the interface it implements. What it may
+ * call is the task's: task_node.c.
  *
  * Everything here runs on the task's stream thread, depth-first: weir_node_forward returns when the
  * whole stretch below has processed the batch.

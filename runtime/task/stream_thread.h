@@ -225,6 +225,7 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread);
 
 /* ---- inside the thread ----------------------------------------------------------------------- */
 
+/* thread_state.c, which all others stand on: */
 /** The only assignments of the two phases; the drawing above says what may follow what. */
 void weir_thread_move(struct weir_stream_thread *thread, enum weir_thread_phase phase);
 void weir_thread_move_seal(struct weir_stream_thread *thread, enum weir_seal_phase seal);

@@ -51,9 +51,9 @@ DOORS = {
 # Rooms that do not see through to what lies below the rooms they include.
 BLIND = {"operators": "runtime/task runtime/topology runtime/state base", "dsl": "operators runtime/task runtime/topology runtime/state base"}
 
-# Rooms whose files form a graph without circles too: a .c and its .h are one node, its arrows their includes.
-# A function is declared in its own file's header only, so whoever calls it has an arrow to it.
-LAYERED = ["broker/engine"]
+# Rooms whose files form a graph without circles too, once by what they include and once by what they call: a .c
+# and its .h are one node. By calls it holds where several files share a header as well.
+LAYERED = ["broker/engine", "runtime/task", "runtime/job"]
 
 # Circles that still stand: "file -> header". The list only gets shorter.
 LEFT = []
@@ -148,24 +148,39 @@ def circle_in(graph):
     return None
 
 
+def includes_in(room, texts):
+    """{node: the nodes of the room that its files include}"""
+    graph = {}
+    for name, text in texts.items():
+        node = os.path.basename(name)[:-2]
+        targets = re.findall(r'^\s*#\s*include\s*"([^">]+)"', text, re.M)
+        below = {os.path.basename(target)[:-2] for target in targets if os.path.dirname(target) in (room, "")}
+        graph[node] = graph.get(node, set()) | below - {node}
+    return graph
+
+
+def calls_in(texts):
+    """{node: the nodes of the room that define a function which its files name}"""
+    defined, named = {}, {}
+    for name, text in texts.items():
+        node = os.path.basename(name)[:-2]
+        text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.S)
+        for function in re.findall(r"^\w[\w \t\n*]*?\b(weir_\w+)\([^;{]*\)\s*\{", text, re.M):
+            defined[function] = node
+        if name.endswith(".c"):  # what a header only declares, nobody calls there
+            named.setdefault(node, set()).update(re.findall(r"(?<!struct )(?<!enum )\bweir_\w+(?=[(,;)])", text))
+    return {node: {defined[f] for f in names if f in defined} - {node} for node, names in named.items()}
+
+
 def check_files(files):
     """What is wrong between the files of the rooms in LAYERED."""
     wrong = []
-    graphs = {room: {} for room in LAYERED}
-    for name in files:
-        room = os.path.dirname(name)
-        if room not in graphs:
-            continue
-        node = os.path.basename(name)[:-2]
-        below = graphs[room].setdefault(node, set())
-        with open(name, encoding="utf-8") as text:
-            targets = re.findall(r'^\s*#\s*include\s*"([^">]+)"', text.read(), re.M)
-        below |= {os.path.basename(target)[:-2] for target in targets if os.path.dirname(target) in (room, "")}
-        below.discard(node)
-    for room, graph in graphs.items():
-        circle = circle_in(graph)
-        if circle:
-            wrong.append(f"{room}: a circle of files: {' -> '.join(circle)}")
+    for room in LAYERED:
+        texts = {name: open(name, encoding="utf-8").read() for name in files if os.path.dirname(name) == room}
+        for what, graph in (("includes", includes_in(room, texts)), ("calls", calls_in(texts))):
+            circle = circle_in(graph)
+            if circle:
+                wrong.append(f"{room}: a circle of {what}: {' -> '.join(circle)}")
     return wrong
 
 
@@ -177,11 +192,11 @@ def sources():
                     yield os.path.join(folder, name)
 
 
-def write(planted):
-    for name, targets in planted.items():
+def write(texts):
+    for name, text in texts.items():
         os.makedirs(os.path.dirname(name), exist_ok=True)
         with open(name, "w", encoding="utf-8") as out:
-            out.writelines(f"#include {target}\n" for target in targets)
+            out.write(text)
 
 
 def self_test():
@@ -192,28 +207,32 @@ def self_test():
         "operators/planted.c": ['"wire/record_batch.h"', "<uv.h>", '"runtime/task/node.h"'],
         "runtime/task/planted.c": ['"runtime/job/streams_internal.h"'],
     }
-    # a -> b -> c is none; c.c closes the circle through b's .h, though no two headers include each other
+    # a -> b -> c is none; c.c closes a circle, by an include or by a call
     straight = {
-        "broker/engine/a.c": ['"broker/engine/a.h"', '"broker/engine/b.h"'],
-        "broker/engine/a.h": ['"broker/engine/c.h"'],
-        "broker/engine/b.c": ['"broker/engine/b.h"', '"broker/engine/c.h"'],
-        "broker/engine/b.h": [],
-        "broker/engine/c.h": ['"broker/broker.h"'],
+        "runtime/task/a.c": '#include "runtime/task/b.h"\nint weir_a(void)\n{\n    return weir_b();\n}\n',
+        "runtime/task/b.h": '#include "runtime/task/c.h"\nint weir_b(void); /* {} weir_a() */\n',
+        "runtime/task/b.c": "int weir_b(void)\n{\n    return 0;\n}\n",
+        "runtime/task/c.h": "int weir_c(void);\n",
     }
-    circle = straight | {"broker/engine/c.c": ['"broker/engine/c.h"', '"broker/engine/b.h"']}
+    included = straight | {"runtime/task/c.c": '#include "runtime/task/b.h"\n'}
+    called = straight | {"runtime/task/b.c": "int weir_b(void)\n{\n    return weir_a() > 0;\n}\n"}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        write(planted)
+        write({name: "".join(f"#include {target}\n" for target in targets) for name, targets in planted.items()})
         wrong = check(planted)[1]
-        write(straight)
-        none = check_files(straight)
-        write(circle)
-        circles = check_files(circle)
+        circles = []
+        for texts in (straight, included, called):
+            write(texts)
+            circles += [check_files(texts)]
     if len(wrong) != 6:
         sys.exit(f"planted 6 wrong includes, found {len(wrong)}: {wrong}")
-    if none or circles != ["broker/engine: a circle of files: b -> c -> b"]:
-        sys.exit(f"planted a circle of files and a room without, found {circles} and {none}")
-    print("6 planted wrong includes and a planted circle of files were found")
+    if circles != [
+        [],
+        ["runtime/task: a circle of includes: b -> c -> b"],
+        ["runtime/task: a circle of calls: a -> b -> a"],
+    ]:
+        sys.exit(f"planted no circle, one of includes and one of calls, found {circles}")
+    print("6 planted wrong includes and 2 planted circles of files were found")
 
 
 def main():
@@ -221,10 +240,11 @@ def main():
         self_test()
         return
     os.chdir(sys.argv[1])
-    arrows, wrong, left = check(sources())
+    files = list(sources())
+    arrows, wrong, left = check(files)
     if arrows == 0:
         sys.exit("no #include was found: is this the source tree?")
-    wrong += check_files(sources())
+    wrong += check_files(files)
     wrong += [f"{arrow}: is gone, so take it out of the list of what is left" for arrow in sorted(left)]
     for text in wrong:
         print(text)

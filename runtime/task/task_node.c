@@ -1,10 +1,14 @@
-#include "runtime/task/node.h"
+#include "runtime/task/task.h"
 
 #include <inttypes.h>
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "runtime/task/task.h"
+
+/**
+ * What a task does for its nodes: all of node.h. Operators see that header and no task; a task has
+ * nodes, so what a node asks for is the task's to answer.
+ */
 
 /* ---- forwarding ------------------------------------------------------------------------------ */
 

@@ -1,0 +1,75 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/state_table.h"
+#include "runtime/job/streams_internal.h"
+
+/**
+ * What all parts of a job stand on: its state, its failure, its partitions. The states are those of
+ * include/weir/streams.h; a move outside of the table is a mistake of ours.
+ */
+
+#define TO(state) WEIR_STATE_BIT(WEIR_STREAMS_##state)
+static const struct weir_state_row rows[] = {
+    [WEIR_STREAMS_CREATED] = {"created", TO(RESTORING) | TO(ERROR) | TO(NOT_RUNNING)},
+    [WEIR_STREAMS_RESTORING] = {"restoring", TO(RUNNING) | TO(PENDING_SHUTDOWN) | TO(ERROR)},
+    [WEIR_STREAMS_RUNNING] = {"running", TO(PENDING_SHUTDOWN) | TO(ERROR)},
+    [WEIR_STREAMS_PENDING_SHUTDOWN] = {"pending shutdown", TO(NOT_RUNNING) | TO(ERROR)},
+    [WEIR_STREAMS_ERROR] = {"error", TO(NOT_RUNNING)},
+    [WEIR_STREAMS_NOT_RUNNING] = {"not running", 0},
+};
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("job", rows);
+
+enum weir_streams_state weir_streams_state(const struct weir_streams *streams)
+{
+    if (streams == NULL) return WEIR_STREAMS_NOT_RUNNING;
+    return (enum weir_streams_state)atomic_load(&streams->state);
+}
+
+void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state)
+{
+    const char *id = streams->options.application_id;
+    (void)weir_state_move(&states, id, weir_streams_state(streams), state);
+    weir_log(&streams->env->logger, WEIR_LOG_INFO, "streams.state", "application=%s state=\"%s\"",
+             id, weir_state_name(&states, state));
+    atomic_store(&streams->state, (int)state);
+    weir_signal(streams->env);
+}
+
+void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error)
+{
+    if (atomic_load(&streams->failed)) return;
+    streams->error = error != NULL ? *error : (struct weir_error){0};
+    if (streams->error.code != (enum weir_code)rc) {
+        (void)weir_error_set(&streams->error, (enum weir_code)rc, "%s", weir_code_text(rc));
+    }
+    char quoted[WEIR_ERROR_TEXT_SIZE + 8];
+    weir_log(&streams->env->logger, WEIR_LOG_ERROR, "streams.failed", "application=%s why=%s",
+             streams->options.application_id,
+             weir_log_quote(quoted, sizeof quoted, streams->error.text));
+    atomic_store(&streams->failed, true);
+    struct weir_commit_update nothing;
+    weir_commit_step(&streams->commit.state,
+                     &(struct weir_commit_event){.type = WEIR_COMMIT_FAILED}, &nothing);
+    weir_streams_move(streams, WEIR_STREAMS_ERROR);
+}
+
+int weir_streams_error(const struct weir_streams *streams, struct weir_error *error_out)
+{
+    weir_error_clear(error_out);
+    if (streams == NULL) {
+        return weir_error_set(error_out, WEIR_INVALID_ARGUMENT,
+                              "weir_streams_error: the job is NULL");
+    }
+    if (!atomic_load(&streams->failed)) return 0;
+    if (error_out != NULL) *error_out = streams->error;
+    return streams->error.code;
+}
+
+struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
+                                              int32_t partition)
+{
+    if (topic >= streams->topic_count || streams->partitions[topic] == NULL) return NULL;
+    if (partition < 0 || partition >= streams->topics[topic].partition_count) return NULL;
+    return &streams->partitions[topic][partition];
+}
