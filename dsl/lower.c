@@ -4,8 +4,8 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "dsl/logical.h"
+#include "runtime/state/key_schema.h"
 
-enum { WINDOWED_START_SIZE = 8 };
 #define CHANGELOG_EXTRA_RETENTION_MS (INT64_C(24) * 60 * 60 * 1000)
 
 struct lowering {
@@ -83,12 +83,12 @@ static void lower_stores(struct lowering *lowering)
         struct weir_plan_store *plan = &lowering->stores[topology->store_count++];
         *plan = (struct weir_plan_store){.spec = store->spec, .source_topic = -1};
         plan->spec.name = copy_text(lowering, store->name);
+        const bool has_time = weir_key_schema_has_time(weir_store_spec_schema(&store->spec));
         plan->formats = (struct weir_plan_formats){
-            .key = weir_serde_format(lowering->arena, store->key_serde,
-                                     store->spec.window_size_ms > 0),
+            .key = weir_serde_format(lowering->arena, store->key_serde, has_time),
             .value = weir_serde_format(lowering->arena, store->value_serde, false),
         };
-        if (store->spec.window_size_ms > 0) {
+        if (has_time) {
             plan->changelog_retention_ms = store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS;
         }
         if (store->table_node >= 0) { /* the topic it is made from serves as its changelog */
@@ -272,7 +272,7 @@ static void lower_node(struct lowering *lowering, const struct weir_logical_node
     /* A repartition goes by the whole key, as it does in Kafka Streams. */
     if (node->kind == WEIR_LOGICAL_SINK && node->repartition == NULL &&
         weir_serde_is_windowed(node->key_serde)) {
-        plan->unhashed_key_suffix = WINDOWED_START_SIZE;
+        plan->unhashed_key_suffix = weir_key_schema_window.times_size;
     }
     if (node->kind != WEIR_LOGICAL_SOURCE && node->kind != WEIR_LOGICAL_SINK) plan->topic = -1;
     note_formats(lowering, plan);

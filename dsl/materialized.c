@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dsl/logical.h"
+#include "runtime/state/key_schema.h"
 
 /* Options begin with their size, so that they can grow: what a newer caller sets beyond what is
  * known here must be unset. */
@@ -86,8 +87,9 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                 .is_cached = materialized->cache != WEIR_CACHE_OFF,
                 .is_logged = !materialized->is_logging_disabled,
                 .is_timestamped = true,
-                .window_size_ms = window.size_ms,
+                .schema = window.size_ms > 0 ? &weir_key_schema_window : &weir_key_schema_plain,
                 .retention_ms = retention_ms,
+                .window_size_ms = window.size_ms,
             },
         .table_node = -1,
         .is_named = materialized->name != NULL,

@@ -1,9 +1,9 @@
 /* The key of a windowed table as bytes: the inner key's, then the window's start as 8 bytes,
  * big-endian. The end is not stored: it is the start and the size of the window. */
-#include "base/bytes.h"
 #include "base/error.h"
 #include "dsl/logical.h"
 #include "operators/objects.h"
+#include "runtime/state/key_schema.h"
 
 struct windowed {
     struct weir_serde serde; /* its context is this struct */
@@ -26,14 +26,14 @@ static size_t windowed_serialize(const struct weir_serde *serde, struct weir_ser
             return i;
         }
         if (windowed->key->serialize(windowed->key, call, &object->key, 1, &key) != 1) return i;
-        uint8_t *bytes = weir_scope_alloc(call->scope, key.size + sizeof(int64_t));
+        const size_t size = weir_window_key_size(key);
+        uint8_t *bytes = weir_scope_alloc(call->scope, size);
         if (bytes == NULL) {
             (void)weir_error_set(call->error, WEIR_NO_MEMORY, "serialize %s", serde->name);
             return i;
         }
-        if (key.size > 0) memcpy(bytes, key.data, key.size);
-        weir_store_u64(bytes + key.size, (uint64_t)object->start_ms);
-        bytes_out[i] = weir_slice(bytes, key.size + sizeof(int64_t));
+        weir_window_key_write(bytes, key, object->start_ms);
+        bytes_out[i] = weir_slice(bytes, size);
     }
     return count;
 }
@@ -41,7 +41,8 @@ static size_t windowed_serialize(const struct weir_serde *serde, struct weir_ser
 static int read_key(const struct windowed *windowed, struct weir_serde_call *call,
                     const struct weir_slice *bytes, struct weir_windowed_key *key)
 {
-    if (bytes->size < sizeof(int64_t)) {
+    const struct weir_key_schema *schema = &weir_key_schema_window;
+    if (!weir_key_schema_fits(schema, *bytes)) {
         return weir_error_set(call->error, WEIR_SERDE,
                               "%s of %s: %zu bytes, at least 8 for the window's start",
                               windowed->serde.name, call->topic, bytes->size);
@@ -49,8 +50,8 @@ static int read_key(const struct windowed *windowed, struct weir_serde_call *cal
     /* The inner serde may point into its slice: it needs one that lives as long as the result. */
     struct weir_slice *inner = weir_scope_new(call->scope, sizeof *inner, WEIR_FIELD_KIND_SLICE);
     if (inner == NULL) return weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize a key");
-    *inner = weir_slice(bytes->data, bytes->size - sizeof(int64_t));
-    key->start_ms = (int64_t)weir_load_u64(bytes->data + inner->size);
+    *inner = weir_key_schema_record_key(schema, *bytes);
+    key->start_ms = weir_key_schema_time(schema, *bytes);
     if (__builtin_add_overflow(key->start_ms, windowed->size_ms, &key->end_ms)) {
         key->end_ms = INT64_MAX;
     }

@@ -15,6 +15,7 @@
 #include "operators/operators.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
+#include "runtime/state/key_schema.h"
 
 /* ---- which rows take part, and under which key ----------------------------------------------- */
 
@@ -72,12 +73,12 @@ static struct weir_slice *store_keys(struct weir_node *node, const struct weir_b
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
         struct weir_slice key = batch->key_bytes[row];
-        uint8_t *bytes = weir_arena_alloc(arena, key.size + sizeof(int64_t));
+        const size_t size = weir_window_key_size(key);
+        uint8_t *bytes = weir_arena_alloc(arena, size);
         if (bytes == NULL) return NULL;
-        memcpy(bytes, key.data, key.size);
-        weir_store_u64(bytes + key.size,
-                       (uint64_t)window_start(batch->timestamps[row], config->window_size_ms));
-        keys[i] = weir_slice(bytes, key.size + sizeof(int64_t));
+        weir_window_key_write(bytes, key,
+                              window_start(batch->timestamps[row], config->window_size_ms));
+        keys[i] = weir_slice(bytes, size);
     }
     return keys;
 }
@@ -181,7 +182,7 @@ static const void *output_key(struct weir_node *node, const void *key, struct we
     if (config->window_size_ms == 0) return key;
     struct weir_windowed_key *windowed = weir_arena_alloc(weir_node_arena(node), sizeof *windowed);
     if (windowed == NULL) return NULL;
-    int64_t start = (int64_t)weir_load_u64(store_key.data + store_key.size - sizeof(int64_t));
+    int64_t start = weir_key_schema_time(&weir_key_schema_window, store_key);
     *windowed = (struct weir_windowed_key){
         .key = key,
         .start_ms = start,

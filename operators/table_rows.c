@@ -1,7 +1,7 @@
 #include "operators/table_rows.h"
 
-#include "base/bytes.h"
 #include "operators/rows.h"
+#include "runtime/state/key_schema.h"
 
 enum { FLUSH_ROWS_MAX = 1024 };
 
@@ -15,8 +15,8 @@ static int key_object(struct weir_node *node, const struct weir_table_rows *tabl
     struct weir_arena *arena = weir_node_arena(node);
     struct weir_windowed_key *windowed = weir_arena_alloc(arena, sizeof *windowed);
     if (windowed == NULL) return WEIR_NO_MEMORY;
-    struct weir_slice inner = weir_slice(bytes.data, bytes.size - sizeof(int64_t));
-    windowed->start_ms = (int64_t)weir_load_u64(bytes.data + inner.size);
+    struct weir_slice inner = weir_key_schema_record_key(&weir_key_schema_window, bytes);
+    windowed->start_ms = weir_key_schema_time(&weir_key_schema_window, bytes);
     if (__builtin_add_overflow(windowed->start_ms, table->window_size_ms, &windowed->end_ms)) {
         windowed->end_ms = INT64_MAX;
     }

@@ -221,12 +221,13 @@ void weir_store_init(struct weir_store *store, struct weir_state *state, size_t 
     *store = (struct weir_store){
         .state = state,
         .spec = spec,
+        .schema = weir_store_spec_schema(spec),
         .index = index,
         .is_resident = spec->kind == WEIR_STORE_MEMORY,
         .is_complete = true,
     };
     weir_table_init(&store->table, &state->entry_slabs);
-    weir_store_init_windows(store);
+    weir_store_init_segments(store);
 }
 
 static void empty_table(struct weir_store *store)

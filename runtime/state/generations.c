@@ -195,9 +195,9 @@ static int append_change(const struct seal *seal, struct weir_store *store,
 {
     struct weir_record record = {
         .key = entry->key, .value = value, .timestamp_ms = entry->timestamp_ms};
-    if (weir_store_is_windowed(store)) {
+    if (store->schema->sequence_size > 0) {
         weir_arena_reset(&seal->state->scratch);
-        record.key = weir_store_changelog_key(store, &seal->state->scratch, entry->key);
+        record.key = weir_key_schema_log(store->schema, &seal->state->scratch, entry->key);
         if (weir_arena_failed(&seal->state->scratch)) return WEIR_NO_MEMORY;
     }
     return seal->append(seal->context, store, &record);

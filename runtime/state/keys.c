@@ -10,28 +10,28 @@
  *
  *   backend      u16 prefix [· u64 segment] · key        ->  [i64 timestamp ·] value
  *                u16 0 · store's name                    ->  position record
- *   changelog    key [· i32 sequence 0, windowed]        ->  value
+ *   changelog    as the key schema has it                ->  value
  *
  * Big-endian, so that the order of bytes is the order of keys.
  */
 enum { POSITION_VERSION = 1, POSITION_SIZE = 1 + 2 + 1 + 8 + 8 + 16 + 4 + 8, IS_TIMESTAMPED = 1 };
 
-static size_t lead_size(const struct weir_store *store)
-{
-    return weir_store_is_windowed(store) ? WEIR_KEY_PREFIX_SIZE + WEIR_KEY_SEGMENT_SIZE
-                                         : WEIR_KEY_PREFIX_SIZE;
-}
-
 static void write_lead(const struct weir_store *store, uint8_t *to, uint64_t segment)
 {
     weir_store_u16(to, store->prefix);
-    if (weir_store_is_windowed(store)) weir_store_u64(to + WEIR_KEY_PREFIX_SIZE, segment);
+    if (weir_store_is_segmented(store)) weir_store_u64(to + WEIR_KEY_PREFIX_SIZE, segment);
+}
+
+static uint64_t segment_of(const struct weir_store *store, struct weir_slice key)
+{
+    if (!weir_store_is_segmented(store)) return 0;
+    return weir_store_segment_at(store, weir_key_schema_time(store->schema, key));
 }
 
 struct weir_slice weir_store_backend_start(const struct weir_store *store, struct weir_arena *arena,
                                            uint64_t segment)
 {
-    size_t size = lead_size(store);
+    size_t size = weir_store_lead_size(store);
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     write_lead(store, bytes, segment);
@@ -41,10 +41,10 @@ struct weir_slice weir_store_backend_start(const struct weir_store *store, struc
 struct weir_slice weir_store_backend_key(const struct weir_store *store, struct weir_arena *arena,
                                          struct weir_slice key)
 {
-    size_t lead = lead_size(store);
+    size_t lead = weir_store_lead_size(store);
     uint8_t *bytes = weir_arena_alloc(arena, lead + key.size);
     if (bytes == NULL) return weir_null();
-    write_lead(store, bytes, weir_store_is_windowed(store) ? weir_store_segment_of(store, key) : 0);
+    write_lead(store, bytes, segment_of(store, key));
     if (key.size > 0) memcpy(bytes + lead, key.data, key.size);
     return weir_slice(bytes, lead + key.size);
 }
@@ -85,30 +85,13 @@ int weir_store_parse_value(const struct weir_store *store, struct weir_slice sto
     return WEIR_OK;
 }
 
-struct weir_slice weir_store_changelog_key(const struct weir_store *store, struct weir_arena *arena,
-                                           struct weir_slice key)
-{
-    if (!weir_store_is_windowed(store)) return key;
-    uint8_t *bytes = weir_arena_alloc(arena, key.size + WEIR_WINDOW_SEQUENCE_SIZE);
-    if (bytes == NULL) return weir_null();
-    memcpy(bytes, key.data, key.size);
-    memset(bytes + key.size, 0, WEIR_WINDOW_SEQUENCE_SIZE);
-    return weir_slice(bytes, key.size + WEIR_WINDOW_SEQUENCE_SIZE);
-}
-
 int weir_store_parse_changelog_key(const struct weir_store *store, struct weir_slice logged,
                                    struct weir_slice *key_out, struct weir_error *error)
 {
-    const size_t tail = weir_store_is_windowed(store) ? WEIR_WINDOW_SEQUENCE_SIZE : 0;
-    struct weir_slice key =
-        logged.size >= tail ? weir_slice(logged.data, logged.size - tail) : weir_null();
-    if (weir_store_check_key(store, key, NULL) < 0) {
-        return weir_error_set(error, WEIR_CORRUPT,
-                              "store '%s': changelog key of %zu bytes does not fit",
-                              store->spec->name, logged.size);
-    }
-    *key_out = key;
-    return WEIR_OK;
+    if (weir_key_schema_parse_logged(store->schema, logged, key_out) == WEIR_OK) return WEIR_OK;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "store '%s': changelog key of %zu bytes does not fit", store->spec->name,
+                          logged.size);
 }
 
 void weir_position_record_build(const struct weir_store *store,

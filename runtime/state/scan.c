@@ -11,7 +11,7 @@
  *
  * The table's side is the entries that the backend does not have yet (those of the open, the
  * gathering and the generation being written), sorted; they stand before the backend's rows of the same key. The backend's
- * side is one iterator, or for a windowed store one for each segment of time it holds, because there
+ * side is one iterator, or where keys have a time one for each segment of time it holds, because there
  * the segment leads the key. A memory store has the table's side only, all of it, out of an index of
  * keys that is made by the first scan and kept from then on.
  */
@@ -34,6 +34,7 @@ struct scan {
     struct weir_store *store;
     struct weir_slice from;
     struct weir_slice to;
+    const struct weir_key_range *range; /* of the keys between the two, only these; NULL: all */
     weir_store_range_fn each;
     void *context;
     struct weir_error *error;
@@ -49,6 +50,13 @@ static bool is_in_range(const struct scan *scan, struct weir_slice key)
 {
     if (!weir_slice_is_null(scan->from) && weir_slice_compare(key, scan->from) < 0) return false;
     return weir_slice_is_null(scan->to) || weir_slice_compare(key, scan->to) <= 0;
+}
+
+/* A key between the bounds is given: it is one of the range, and its time is not over. */
+static bool is_given(const struct scan *scan, struct weir_slice key)
+{
+    if (weir_store_is_expired(scan->store, key)) return false;
+    return scan->range == NULL || weir_key_range_has(scan->range, key);
 }
 
 /* ---- the table's side ---------------------------------------------------------------------------- */
@@ -124,7 +132,7 @@ static int make_index(struct weir_store *store)
 
 static int give_entry(const struct scan *scan, const struct weir_store_entry *entry)
 {
-    if (entry->value == NULL || weir_store_is_expired(scan->store, entry->key)) return WEIR_OK;
+    if (entry->value == NULL || !is_given(scan, entry->key)) return WEIR_OK;
     return scan->each(scan->context, entry->key, weir_slice(entry->value, entry->value_size),
                       entry->timestamp_ms);
 }
@@ -148,12 +156,6 @@ static int scan_resident(struct scan *scan)
 
 /* ---- the backend's side -------------------------------------------------------------------------- */
 
-static size_t lead_size(const struct scan *scan)
-{
-    return weir_store_is_windowed(scan->store) ? WEIR_KEY_PREFIX_SIZE + WEIR_KEY_SEGMENT_SIZE
-                                               : WEIR_KEY_PREFIX_SIZE;
-}
-
 /* Take what the iterator shows as the source's row, if it is still the store's and the segment's and
  * in the range. `rc` is what the iterator's move returned. */
 static int source_show(const struct scan *scan, struct source *source, int rc)
@@ -161,15 +163,17 @@ static int source_show(const struct scan *scan, struct source *source, int rc)
     source->has_row = false;
     if (rc != WEIR_OK) return rc < 0 ? rc : WEIR_OK;
     struct weir_slice stored = source->iterator.key;
-    size_t lead = lead_size(scan);
+    size_t lead = weir_store_lead_size(scan->store);
     if (stored.size < lead || weir_load_u16(stored.data) != scan->store->prefix) return WEIR_OK;
     if (lead > WEIR_KEY_PREFIX_SIZE &&
         weir_load_u64(stored.data + WEIR_KEY_PREFIX_SIZE) != source->segment) {
         return WEIR_OK;
     }
     struct weir_slice key = weir_slice(stored.data + lead, stored.size - lead);
-    int checked = weir_store_check_key(scan->store, key, NULL);
-    if (checked < 0) return weir_error_set(scan->error, WEIR_CORRUPT, "row without a window");
+    if (!weir_key_schema_fits(scan->store->schema, key)) {
+        return weir_error_set(scan->error, WEIR_CORRUPT, "row without a %s",
+                              scan->store->schema->name);
+    }
     source->has_row = is_in_range(scan, key);
     source->key = key;
     return WEIR_OK;
@@ -251,7 +255,13 @@ static int open_segments(struct scan *scan)
     int rc = state->backend.ops->iterator_open(state->backend.impl, &iterator, scan->error);
     if (rc < 0) return rc;
     uint64_t segment = scan->store->live_segment;
-    while ((rc = find_segment(scan, &iterator, &segment)) == WEIR_OK) {
+    uint64_t last = UINT64_MAX;
+    if (scan->range != NULL) {
+        uint64_t first = weir_store_segment_at(scan->store, scan->range->from_ms);
+        if (first > segment) segment = first;
+        last = weir_store_segment_at(scan->store, scan->range->to_ms);
+    }
+    while ((rc = find_segment(scan, &iterator, &segment)) == WEIR_OK && segment <= last) {
         rc = open_source(scan, segment);
         if (rc < 0 || segment == UINT64_MAX) break;
         segment++;
@@ -262,7 +272,7 @@ static int open_segments(struct scan *scan)
 
 static int open_sources(struct scan *scan)
 {
-    return weir_store_is_windowed(scan->store) ? open_segments(scan) : open_source(scan, 0);
+    return weir_store_is_segmented(scan->store) ? open_segments(scan) : open_source(scan, 0);
 }
 
 static void close_sources(struct scan *scan)
@@ -275,7 +285,7 @@ static void close_sources(struct scan *scan)
 
 /* ---- the merge ----------------------------------------------------------------------------------- */
 
-/* The source with the smallest key. No two have the same: a key's window belongs to one segment. */
+/* The source with the smallest key. No two have the same: a key's time lies in one segment. */
 static struct source *first_source(const struct scan *scan)
 {
     struct source *first = NULL;
@@ -291,7 +301,7 @@ static int give_row(const struct scan *scan, const struct source *source)
 {
     struct weir_slice value;
     int64_t timestamp_ms;
-    if (weir_store_is_expired(scan->store, source->key)) return WEIR_OK;
+    if (!is_given(scan, source->key)) return WEIR_OK;
     int rc = weir_store_parse_value(scan->store, source->iterator.value, &value, &timestamp_ms,
                                     scan->error);
     return rc < 0 ? rc : scan->each(scan->context, source->key, value, timestamp_ms);
@@ -330,6 +340,13 @@ static int scan_merged(struct scan *scan)
     return rc;
 }
 
+static int run(struct scan *scan)
+{
+    struct weir_store *store = scan->store;
+    int rc = store->is_resident ? scan_resident(scan) : scan_merged(scan);
+    return weir_error_wrap(scan->error, rc, "scan store '%s'", store->spec->name);
+}
+
 int weir_store_scan(struct weir_store *store, struct weir_slice from, struct weir_slice to,
                     weir_store_range_fn each, void *context, struct weir_error *error)
 {
@@ -341,6 +358,22 @@ int weir_store_scan(struct weir_store *store, struct weir_slice from, struct wei
         .context = context,
         .error = error,
     };
-    int rc = store->is_resident ? scan_resident(&scan) : scan_merged(&scan);
-    return weir_error_wrap(error, rc, "scan store '%s'", store->spec->name);
+    return run(&scan);
+}
+
+int weir_store_scan_range(struct weir_store *store, const struct weir_key_range *range,
+                          weir_store_range_fn each, void *context, struct weir_error *error)
+{
+    weir_assert(weir_store_is_segmented(store));
+    weir_assert(range->schema == store->schema);
+    struct scan scan = {
+        .store = store,
+        .from = range->from,
+        .to = range->to,
+        .range = range,
+        .each = each,
+        .context = context,
+        .error = error,
+    };
+    return run(&scan);
 }

@@ -32,6 +32,8 @@
  * Thread: the task's stream thread, except what a worker runs (write down).
  */
 struct weir_state;
+struct weir_key_schema;
+struct weir_key_range;
 
 struct weir_store_spec {
     const char *name;
@@ -42,10 +44,11 @@ struct weir_store_spec {
     bool
         is_timestamped; /* values are stored as int64 timestamp · value; the changelog has the plain
                             value and the record's timestamp */
-    /* Windowed stores (0: not windowed): keys are given as key · int64 start, and kept by segments of
-     * time; whole segments expire. */
-    int64_t window_size_ms;
-    int64_t retention_ms; /* 0: not windowed */
+    /* What its keys are made of; NULL: plain. Where they have a time, rows are kept by segments of time
+     * and are over once the stream time has left theirs behind by the retention; segments expire whole. */
+    const struct weir_key_schema *schema;
+    int64_t retention_ms;   /* 0 where keys have no time, and only there */
+    int64_t window_size_ms; /* 0: keys are not windows of one size */
     /* What its changelog takes in one record: key and value together, as they are there. 0: no bound. */
     size_t change_bytes_max;
 };
@@ -94,6 +97,9 @@ int weir_state_open(const struct weir_state_options *options, struct weir_state 
 int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error *error);
 /** Remove a task's folder. */
 int weir_state_wipe(struct weir_env *env, const char *path, struct weir_error *error);
+
+/** The schema of the keys, named or plain. */
+const struct weir_key_schema *weir_store_spec_schema(const struct weir_store_spec *spec);
 
 struct weir_store *weir_state_store(struct weir_state *state, size_t index);
 const struct weir_store_spec *weir_store_spec(const struct weir_store *store);
@@ -147,10 +153,15 @@ typedef int (*weir_store_range_fn)(void *context, struct weir_slice key, struct 
                                    int64_t timestamp_ms);
 int weir_store_scan(struct weir_store *store, struct weir_slice from, struct weir_slice to,
                     weir_store_range_fn each, void *context, struct weir_error *error);
+/** The same for the rows of a range of times (key_schema.h), whose schema is the store's; only the
+ * segments of these times are opened. The range's bounds stay the caller's until it returns. */
+int weir_store_scan_range(struct weir_store *store, const struct weir_key_range *range,
+                          weir_store_range_fn each, void *context, struct weir_error *error);
 /**
- * Windowed: the store's own observed stream time; it only grows, and is -1 after a start. A window
- * that started at or before it minus the retention is gone: it reads as absent, and a change of it is
- * dropped and counted. Its bytes go by whole segments, at the next touch and write-down.
+ * Where keys have a time: the store's own observed stream time; it only grows, and is -1 after a start.
+ * A row whose time is at or before it minus the retention is over: it reads as absent, and a change of it
+ * is dropped and counted. Its bytes go by whole segments, at the next touch and write-down. Does nothing
+ * where keys have none.
  */
 void weir_store_advance(struct weir_store *store, int64_t stream_time_ms);
 int64_t weir_store_dropped_count(const struct weir_store *store);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "runtime/state/backend.h"
+#include "runtime/state/key_schema.h"
 #include "runtime/state/skip_list.h"
 #include "runtime/state/state.h"
 #include "runtime/state/table.h"
@@ -40,6 +41,7 @@ enum weir_entry_flags {
 struct weir_store {
     struct weir_state *state;
     const struct weir_store_spec *spec;
+    const struct weir_key_schema *schema; /* never NULL */
     size_t index;
     bool is_resident;   /* a memory store: the table is all there is */
     bool is_complete;   /* what is not in the table is not in the backend either */
@@ -61,17 +63,16 @@ struct weir_store {
     struct weir_skip_list index_by_key; /* memory stores, from the first scan on */
     bool has_index;
 
-    /* Windowed stores; segment_interval_ms 0: not windowed. */
+    /* What follows the stream time; all 0 but observed_ms and expired_ms where keys have no time. */
     int64_t segment_interval_ms;
     int64_t observed_ms;
-    int64_t expired_start_ms; /* windows that start here or before are over; INT64_MIN: none */
-    uint64_t
-        live_segment; /* the first that still has live windows; only grows, over restarts too */
+    int64_t expired_ms;      /* rows of this time or before are over; INT64_MIN: none is */
+    uint64_t live_segment;   /* the first with live rows; only grows, over restarts too */
     uint64_t sealed_segment; /* the same, at the last seal: what is committed with its positions */
     uint64_t stored_segment; /* the same, as the position record has it */
     uint64_t swept_segment;  /* below it the table holds no clean entry */
-    uint64_t
-        expired_segment; /* below it the backend has been told to forget, since it was opened */
+    /* Below it the backend has been told to forget, since it was opened. */
+    uint64_t expired_segment;
     int64_t dropped_count;
     struct weir_store_entry outside;
 };
@@ -187,27 +188,38 @@ void weir_store_forget(struct weir_store *store);
 /** Frees what the store holds in memory. */
 void weir_store_close(struct weir_store *store);
 
-/* ---- windows.c --------------------------------------------------------------------------------- */
+/* ---- segments.c -------------------------------------------------------------------------------- */
 
-static inline bool weir_store_is_windowed(const struct weir_store *store)
+/** Its rows lie in segments of time, because its keys have one. */
+static inline bool weir_store_is_segmented(const struct weir_store *store)
 {
-    return store->segment_interval_ms > 0;
+    return weir_key_schema_has_time(store->schema);
 }
-void weir_store_init_windows(struct weir_store *store);
+void weir_store_init_segments(struct weir_store *store);
 /** What was dead before the restart stays dead. */
 void weir_store_adopt_segment(struct weir_store *store, uint64_t live_segment);
-/** The window's start, the last eight bytes of a key. */
-int64_t weir_window_start(struct weir_slice key);
-uint64_t weir_store_segment_of(const struct weir_store *store, struct weir_slice key);
-/** The window's time is over. */
-bool weir_store_is_expired(const struct weir_store *store, struct weir_slice key);
-/** WEIR_INVALID_ARGUMENT for a null key, or one too short to hold a window's start. */
+/** Of a segmented store: the segment in which the rows of a time lie. */
+uint64_t weir_store_segment_at(const struct weir_store *store, int64_t time_ms);
+/** The row's time is over. Of a key that was checked; per record, so inline. */
+static inline bool weir_store_is_expired(const struct weir_store *store, struct weir_slice key)
+{
+    return weir_store_is_segmented(store) &&
+           weir_key_schema_time(store->schema, key) <= store->expired_ms;
+}
+/** WEIR_INVALID_ARGUMENT for a null key, or one too short to hold its times. */
 int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
                          struct weir_error *error);
 
 /* ---- keys.c: the bytes in the backend and in the changelog --------------------------------------- */
 
-enum { WEIR_KEY_PREFIX_SIZE = 2, WEIR_KEY_SEGMENT_SIZE = 8, WEIR_WINDOW_SEQUENCE_SIZE = 4 };
+enum { WEIR_KEY_PREFIX_SIZE = 2, WEIR_KEY_SEGMENT_SIZE = 8 };
+
+/** How many bytes stand before the key in the backend: prefix [· segment]. */
+static inline size_t weir_store_lead_size(const struct weir_store *store)
+{
+    return weir_store_is_segmented(store) ? WEIR_KEY_PREFIX_SIZE + WEIR_KEY_SEGMENT_SIZE
+                                          : WEIR_KEY_PREFIX_SIZE;
+}
 
 static inline size_t weir_store_backend_value_size(const struct weir_store *store,
                                                    struct weir_slice value)
@@ -229,8 +241,6 @@ struct weir_slice weir_store_backend_start(const struct weir_store *store, struc
 int weir_store_parse_value(const struct weir_store *store, struct weir_slice stored,
                            struct weir_slice *value_out, int64_t *timestamp_out,
                            struct weir_error *error);
-struct weir_slice weir_store_changelog_key(const struct weir_store *store, struct weir_arena *arena,
-                                           struct weir_slice key);
 /** The part of a changelog's key that is ours; WEIR_CORRUPT if there is none. */
 int weir_store_parse_changelog_key(const struct weir_store *store, struct weir_slice logged,
                                    struct weir_slice *key_out, struct weir_error *error);

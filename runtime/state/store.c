@@ -251,12 +251,12 @@ int weir_store_check_change(const struct weir_store *store, struct weir_slice ke
                             struct weir_slice value, struct weir_error *error)
 {
     const size_t max = store->spec->change_bytes_max;
-    const size_t tail = weir_store_is_windowed(store) ? WEIR_WINDOW_SEQUENCE_SIZE : 0;
+    const size_t key_size = weir_key_schema_logged_size(store->schema, key.size);
     if (value.size > INT32_MAX) {
         return weir_error_set(error, WEIR_TOO_LARGE, "store '%s': value of %zu bytes",
                               store->spec->name, value.size);
     }
-    if (max == 0 || key.size + tail + value.size <= max) return WEIR_OK;
+    if (max == 0 || key_size + value.size <= max) return WEIR_OK;
     return weir_error_set(
         error, WEIR_TOO_LARGE,
         "store '%s': a key of %zu bytes and a value of %zu are more than the %zu "

@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "runtime/state/key_schema.h"
 #include "runtime/test_driver/test_driver.h"
 
 /* Records into and out of a tested job, and a look into its stores. */
@@ -189,9 +190,9 @@ static struct weir_task *task_of(struct weir_test *test, int32_t subtopology, in
 static struct weir_store *store_of(struct weir_test *test, size_t index, struct weir_slice key)
 {
     const struct weir_plan_store *plan = &test->topology->stores[index];
+    const struct weir_key_schema *schema = weir_store_spec_schema(&plan->spec);
     struct weir_slice part = key;
-    /* A windowed key leads with the record's key; its partition is that key's. */
-    if (plan->spec.window_size_ms > 0 && part.size >= 8) part.size -= 8;
+    if (weir_key_schema_fits(schema, key)) part = weir_key_schema_record_key(schema, key);
     int32_t count = test->streams->task_counts[plan->subtopology];
     struct weir_task *task = task_of(test, plan->subtopology, weir_partition_of_key(part, count));
     if (task == NULL) return NULL;

@@ -78,7 +78,7 @@ struct weir_plan_store {
     /* A table's topic, which may serve as its changelog: the start decides, because it depends on
      * what the topic keeps (weir_task_source_topic). -1: a changelog of its own in any case. */
     int32_t source_topic;
-    int64_t changelog_retention_ms;   /* windowed: retention + 24 h, else 0: compact */
+    int64_t changelog_retention_ms;   /* of keys with a time: retention + 24 h; 0: compact */
     struct weir_plan_formats formats; /* of its changelog */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/env/sim/sim.h"
 #include "operators/operators.h"
+#include "runtime/state/key_schema.h"
 #include "tests/support/support.h"
 
 /**

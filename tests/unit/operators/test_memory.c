@@ -94,6 +94,7 @@ static void begin(struct stand *stand, size_t number)
     stand_init(stand, operators[number].ops, operators[number].config);
     if (operators[number].ops == &weir_branch_ops) stand->plan.child_count = 3;
     if (operators[number].is_windowed) {
+        stand->specs[0].schema = &weir_key_schema_window;
         stand->specs[0].window_size_ms = 10;
         stand->specs[0].retention_ms = 20;
     }

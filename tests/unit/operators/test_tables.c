@@ -78,6 +78,8 @@ static void set_up(struct stand *stand, const struct weir_aggregate_config *conf
 {
     stand_init(stand, &weir_aggregate_ops, config);
     stand->output = config->value_serde == WEIR_INT64 ? STAND_INTEGERS : STAND_STRINGS;
+    if (config->window_size_ms == 0) return;
+    stand->specs[0].schema = &weir_key_schema_window;
     stand->specs[0].window_size_ms = config->window_size_ms;
     stand->specs[0].retention_ms = config->window_size_ms + config->grace_ms;
 }

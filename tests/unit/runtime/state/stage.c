@@ -43,7 +43,7 @@ static const struct weir_store_spec windowed = {
     .kind = WEIR_STORE_ROCKSDB,
     .is_logged = true,
     .is_timestamped = true,
-    .window_size_ms = 60 * 1000,
+    .schema = &weir_key_schema_window,
     .retention_ms = 600 * 1000,
 };
 const struct weir_store_spec *const stage_specs[STAGE_STORES] = {&cached, &plain, &memory,

@@ -2,6 +2,7 @@
 #define WEIR_TESTS_STATE_STAGE_H
 
 #include "base/env/sim/sim.h"
+#include "runtime/state/key_schema.h"
 #include "runtime/state/state.h"
 #include "tests/support/support.h"
 

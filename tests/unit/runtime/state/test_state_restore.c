@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/env/sim/sim.h"
+#include "runtime/state/key_schema.h"
 #include "runtime/state/state.h"
 #include "tests/support/support.h"
 
@@ -238,7 +239,7 @@ static void draw_spec(struct world *world, size_t store)
         .is_timestamped = draw(world, 4) != 0,
     };
     if (store == 0 || draw(world, 3) == 0) { /* one is windowed in any case */
-        spec->window_size_ms = MINUTE;
+        spec->schema = &weir_key_schema_window;
         spec->retention_ms = (int64_t)(1 + draw(world, 10)) * MINUTE;
     }
     world->spec_pointers[store] = spec;

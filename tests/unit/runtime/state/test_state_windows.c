@@ -19,11 +19,16 @@ struct windows {
 };
 
 static const struct weir_store_spec specs_by_kind[] = {
-    {.name = "w", .is_logged = true, .is_timestamped = true, .retention_ms = RETENTION},
+    {.name = "w",
+     .is_logged = true,
+     .is_timestamped = true,
+     .schema = &weir_key_schema_window,
+     .retention_ms = RETENTION},
     {.name = "w",
      .kind = WEIR_STORE_MEMORY,
      .is_logged = true,
      .is_timestamped = true,
+     .schema = &weir_key_schema_window,
      .retention_ms = RETENTION},
 };
 static const struct weir_store_spec *const specs_of[2][1] = {{&specs_by_kind[0]},
@@ -216,6 +221,72 @@ START_TEST(scan_is_in_order_of_keys_over_all_segments)
 }
 END_TEST
 
+/* The rows of a range, two characters each: the key's first, upper case where the key has more, and the
+ * minute. */
+static int spell_one(void *context, struct weir_slice key, struct weir_slice value,
+                     int64_t timestamp_ms)
+{
+    char *text = context;
+    size_t size = strlen(text);
+    (void)value, (void)timestamp_ms;
+    ck_assert_uint_lt(size, 60);
+    text[size] = (char)(key.size == 9 ? key.data[0] : key.data[0] - 'a' + 'A');
+    text[size + 1] = (char)('0' + weir_key_schema_time(&weir_key_schema_window, key) / MINUTE);
+    text[size + 2] = '\0';
+    return 0;
+}
+
+static void expect_range(struct windows *windows, const char *key, int64_t from, int64_t to,
+                         const char *expected)
+{
+    struct weir_error error;
+    struct weir_key_range range;
+    struct weir_arena arena;
+    char text[64] = "";
+    weir_arena_init(&arena, windows->env->budget, 0);
+    ck_ok(weir_key_range_init(&range, &weir_key_schema_window, &arena, weir_text(key),
+                              from * MINUTE, to * MINUTE),
+          NULL);
+    ck_ok(weir_store_scan_range(windows->store, &range, spell_one, text, &error), &error);
+    ck_assert_str_eq(text, expected);
+    weir_arena_close(&arena);
+}
+
+/* A key that begins as `a` and three minutes do, and lies among the windows of `a`. */
+static void put_among(struct windows *windows)
+{
+    struct weir_error error;
+    struct weir_store_entry *entry;
+    uint8_t bytes[16] = {'a', 0, 0, 0, 0, 0, 3};
+    weir_store_u64(bytes + 7, 3 * MINUTE);
+    struct weir_slice key = weir_slice(bytes, 15);
+    ck_ok(weir_store_touch(windows->store, &key, 1, &entry, &error), &error);
+    ck_ok(weir_store_set(windows->store, entry, weir_text("x"), 1, &error), &error);
+}
+
+/* Goal: of one key the windows of a range of times, both ends included, whichever side of the store
+ * they are on; not those of a longer key that lie among them, and none that is over. */
+START_TEST(range_gives_one_keys_windows_of_these_times)
+{
+    struct windows windows;
+    windows_open(&windows, _i);
+    put_among(&windows);
+    for (int64_t minute = 0; minute < 10; minute++) {
+        put(&windows, "b", minute * MINUTE);
+        put(&windows, "a", (9 - minute) * MINUTE);
+        if (minute < 8) commit(&windows);
+    }
+    expect_range(&windows, "a", 2, 4, "a2a3a4");
+    expect_range(&windows, "b", 9, 9, "b9");
+    expect_range(&windows, "a", 0, 9, "a0a1a2a3a4a5a6a7a8a9");
+    expect_range(&windows, "c", 0, 9, "");
+    expect_range(&windows, NULL, 3, 4, "a3A3a4b3b4");
+    weir_store_advance(windows.store, RETENTION + 5 * MINUTE);
+    expect_range(&windows, "a", 2, 7, "a6a7");
+    windows_close(&windows);
+}
+END_TEST
+
 /* Goal: dead segments leave the table and the disk: much more time than memory can go by. */
 START_TEST(dead_segments_leave_table_and_disk)
 {
@@ -356,6 +427,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(windows, window_is_read_until_its_retention_is_over, 0, PLACES);
     tcase_add_loop_test(windows, change_of_an_expired_window_is_dropped_and_counted, 0, PLACES);
     tcase_add_loop_test(windows, scan_is_in_order_of_keys_over_all_segments, 0, PLACES);
+    tcase_add_loop_test(windows, range_gives_one_keys_windows_of_these_times, 0, PLACES);
     tcase_add_loop_test(windows, dead_segments_leave_table_and_disk, 0, PLACES);
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_that_had_died, 0, PLACES);
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_of_the_same_life, 0, PLACES);

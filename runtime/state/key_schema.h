@@ -1,0 +1,121 @@
+#ifndef WEIR_RUNTIME_STATE_KEY_SCHEMA_H
+#define WEIR_RUNTIME_STATE_KEY_SCHEMA_H
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "weir/types.h"
+
+/**
+ * What the key of a store is made of: the record's key, and behind it the times that a kind of store
+ * tells its rows apart by, eight bytes each, big-endian.
+ *
+ *     plain     record key
+ *     window    record key · start                 over by its start; changelog: · i32 sequence 0
+ *     session   record key · end · start           over by its end; changelog: as it is
+ *     history   record key · valid to · valid from over by `valid to` (of a versioned store; its latest
+ *               value is a row of a plain one, and is never over)
+ *
+ * The first two are here; a session store is one more constant:
+ *
+ *     {.name = "session", .times_size = 16, .time_from_end = 16}
+ *
+ * One of the times, *the* time of a key, decides in which segment of time the row lies and when it is
+ * over. All that differs is in these fields, at fixed distances from the key's end, so that who has many
+ * keys before him reads them without a call (runtime/state/windows.c). The record's key may be of any size,
+ * so the keys of one record key are not neighbours in order of bytes: see weir_key_range_has.
+ *
+ * Immutable; any thread.
+ */
+struct weir_key_schema {
+    const char *name;       /* "window" */
+    uint32_t times_size;    /* bytes of all times; 0: there is none, and no row is ever over */
+    uint32_t time_from_end; /* bytes from where the time that decides begins to the key's end */
+    uint32_t
+        sequence_size; /* zeros that the changelog has behind the key: Kafka Streams' sequence */
+};
+
+extern const struct weir_key_schema weir_key_schema_plain;
+extern const struct weir_key_schema weir_key_schema_window;
+
+/** One time at least, whole ones, and the one that decides among them. */
+void weir_key_schema_check(const struct weir_key_schema *schema);
+
+static inline bool weir_key_schema_has_time(const struct weir_key_schema *schema)
+{
+    return schema->times_size > 0;
+}
+
+/** Whether `key` is long enough to hold its times. What comes from outside is asked this first. */
+static inline bool weir_key_schema_fits(const struct weir_key_schema *schema, struct weir_slice key)
+{
+    return key.size >= schema->times_size;
+}
+
+/** The time that decides, in ms; of a schema that has one and a key that fits. */
+static inline int64_t weir_key_schema_time(const struct weir_key_schema *schema,
+                                           struct weir_slice key)
+{
+    weir_assert(schema->time_from_end > 0);
+    weir_assert(key.size >= schema->times_size);
+    return (int64_t)weir_load_u64(key.data + key.size - schema->time_from_end);
+}
+
+/** The record's key: what its partition goes by. A view into `key`, which fits. */
+static inline struct weir_slice weir_key_schema_record_key(const struct weir_key_schema *schema,
+                                                           struct weir_slice key)
+{
+    weir_assert(key.size >= schema->times_size);
+    return weir_slice(key.data, key.size - schema->times_size);
+}
+
+/** Write the key of a window into `to`: weir_window_key_size bytes. */
+static inline void weir_window_key_write(uint8_t *to, struct weir_slice record_key,
+                                         int64_t start_ms)
+{
+    if (record_key.size > 0) memcpy(to, record_key.data, record_key.size);
+    weir_store_u64(to + record_key.size, (uint64_t)start_ms);
+}
+static inline size_t weir_window_key_size(struct weir_slice record_key)
+{
+    return record_key.size + weir_key_schema_window.times_size;
+}
+
+/* ---- in the changelog ------------------------------------------------------------------------- */
+
+static inline size_t weir_key_schema_logged_size(const struct weir_key_schema *schema,
+                                                 size_t key_size)
+{
+    return key_size + schema->sequence_size;
+}
+
+/** The key as the changelog has it: `key` itself where there is no sequence, else a copy in `arena`; null
+ * when memory is out, which the arena remembers. */
+struct weir_slice weir_key_schema_log(const struct weir_key_schema *schema,
+                                      struct weir_arena *arena, struct weir_slice key);
+/** The way back, a view into `logged`. WEIR_CORRUPT: it is null, or too short to be of this schema. */
+int weir_key_schema_parse_logged(const struct weir_key_schema *schema, struct weir_slice logged,
+                                 struct weir_slice *key_out);
+
+/* ---- ranges ----------------------------------------------------------------------------------- */
+
+/** The rows of one record key whose time lies in [from_ms, to_ms], or of all of them. */
+struct weir_key_range {
+    const struct weir_key_schema *schema;
+    struct weir_slice record_key; /* null: any */
+    int64_t from_ms;
+    int64_t to_ms;
+    /* The keys of such rows lie in [from, to] in order of bytes, and others among them. Null: open. */
+    struct weir_slice from;
+    struct weir_slice to;
+};
+
+/** The range, its bounds in `arena`; `record_key` is borrowed. 0 <= from_ms <= to_ms; a schema that has a
+ * time, which is the first of its times. WEIR_NO_MEMORY. */
+int weir_key_range_init(struct weir_key_range *range, const struct weir_key_schema *schema,
+                        struct weir_arena *arena, struct weir_slice record_key, int64_t from_ms,
+                        int64_t to_ms);
+/** Whether a key that lies between the bounds, and fits, is of the range. */
+bool weir_key_range_has(const struct weir_key_range *range, struct weir_slice key);
+
+#endif
