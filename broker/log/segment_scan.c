@@ -19,6 +19,7 @@ void weir_segment_scan_init(struct weir_segment_scan *scan,
         .end_offset = options->end_offset != 0 ? options->end_offset : INT64_MAX,
         .epoch = options->epoch,
         .check_crc = !options->is_headers_only,
+        .has_holes = options->has_holes,
     };
     weir_buffer_init(&scan->window, options->budget, 0);
 }
@@ -73,10 +74,14 @@ int weir_batch_check_place(const struct weir_batch_header *header,
                               " are there",
                               place->position, weir_batch_size(header), place->left);
     }
-    if (header->base_offset != place->expected_offset) {
+    bool may_follow = header->base_offset == place->expected_offset ||
+                      (place->has_holes && header->base_offset > place->expected_offset);
+    if (!may_follow) {
         return weir_error_set(error, WEIR_CORRUPT,
-                              "batch at position %" PRId64 " has offset %" PRId64 ", not %" PRId64,
-                              place->position, header->base_offset, place->expected_offset);
+                              "batch at position %" PRId64 " has offset %" PRId64 ", not %" PRId64
+                              "%s",
+                              place->position, header->base_offset, place->expected_offset,
+                              place->has_holes ? " or a later one" : "");
     }
     if (header->last_offset_delta >= place->end_offset - header->base_offset) {
         return weir_error_set(error, WEIR_CORRUPT,
@@ -115,6 +120,7 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
         .expected_offset = scan->expected_offset,
         .end_offset = scan->end_offset,
         .epoch = scan->epoch,
+        .has_holes = scan->has_holes,
     };
     rc = weir_batch_check_place(header, &place, error);
     place.left = INT64_MAX;
@@ -154,6 +160,7 @@ int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_hea
     *header_out = header;
     *position_out = scan->position;
     scan->position += (int64_t)weir_batch_size(&header);
+    scan->met_hole |= header.base_offset > scan->expected_offset;
     scan->expected_offset = weir_batch_last_offset(&header) + 1;
     scan->epoch = header.leader_epoch;
     return 0;

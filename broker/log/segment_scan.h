@@ -6,8 +6,8 @@
 
 /**
  * Walk the batches of one segment file in order, believing nothing: each must have a header that
- * makes sense, fit into what is left, begin at the expected offset, carry an epoch not lower than
- * the one before, and (when asked) a crc that fits.
+ * makes sense, fit into what is left, begin at the expected offset (or behind it, where the segment
+ * may have holes), carry an epoch not lower than the one before, and (when asked) a crc that fits.
  *
  * Recovery, truncation, rebuilding an index and verification all walk this way.
  */
@@ -19,6 +19,8 @@ struct weir_segment_scan {
     int64_t end_offset;      /* where the segment's offsets are known to end */
     int32_t epoch;           /* of the last one */
     bool check_crc;
+    bool has_holes; /* the next batch may begin behind the expected offset */
+    bool met_hole;  /* one did */
     /* after WEIR_CORRUPT: */
     bool was_whole;    /* header, length and offset fitted, only the crc did not */
     bool is_cut_short; /* what is there may be the beginning of the batch that belongs there */
@@ -37,6 +39,7 @@ struct weir_segment_scan_options {
     int64_t end_offset; /* 0: not known */
     int32_t epoch;
     bool is_headers_only;
+    bool has_holes; /* durable_mark.h */
 };
 void weir_segment_scan_init(struct weir_segment_scan *scan,
                             const struct weir_segment_scan_options *options);
@@ -75,6 +78,7 @@ struct weir_batch_place {
     int64_t expected_offset;
     int64_t end_offset; /* no batch reaches it; INT64_MAX: not known */
     int32_t epoch;
+    bool has_holes; /* offsets may be left out before it */
 };
 int weir_batch_check_place(const struct weir_batch_header *header,
                            const struct weir_batch_place *place, struct weir_error *error);
