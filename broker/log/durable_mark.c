@@ -16,12 +16,29 @@ enum {
     SIZE_AT = 12,
     CRC_AT = 16,
     BODY_AT = 20,
-    SEGMENT_SIZE = 48,
+    SEGMENT_SIZE = 60,
+    SEGMENT_SIZE_2 = 48, /* of version 2 */
     EPOCH_SIZE = 12,
 };
 enum { FLAG_CLEAN = 1, FLAG_TRUNCATING = 2 };
+enum { SEGMENT_FLAG_HOLES = 1 };
+
+/* In a mark of version 2 a segment ends where the next one begins. */
+#define UNKNOWN_END INT64_MIN
 
 static const uint8_t magic[MAGIC_SIZE] = {'W', 'e', 'i', 'r', 'M', 'a', 'r', 'k'};
+
+struct weir_segment_facts weir_segment_facts_at(int64_t base_offset)
+{
+    return (struct weir_segment_facts){
+        .base_offset = base_offset,
+        .end_offset = base_offset,
+        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .max_timestamp_offset = -1,
+        .last_append_ms = WEIR_NO_TIMESTAMP,
+    };
+}
 
 static uint32_t crc_of(const uint8_t *bytes, size_t size)
 {
@@ -40,6 +57,8 @@ static void encode_segments(const struct weir_durable_mark_view *view, struct we
         weir_buffer_u64(to, (uint64_t)segment->max_timestamp_ms);
         weir_buffer_u64(to, (uint64_t)segment->max_timestamp_offset);
         weir_buffer_u64(to, (uint64_t)segment->last_append_ms);
+        weir_buffer_u64(to, (uint64_t)segment->end_offset);
+        weir_buffer_u32(to, segment->has_holes ? SEGMENT_FLAG_HOLES : 0u);
     }
 }
 
@@ -90,35 +109,63 @@ static int check_envelope(struct weir_slice bytes, struct weir_error *error)
         return damaged(error, "its crc does not fit");
     }
     uint16_t version = weir_load_u16(bytes.data + MAGIC_SIZE);
-    if (version != WEIR_DURABLE_MARK_VERSION) {
+    if (version < WEIR_DURABLE_MARK_VERSION_OLDEST || version > WEIR_DURABLE_MARK_VERSION) {
         return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
-                              "durable mark: version %u, this program knows %d", version,
-                              WEIR_DURABLE_MARK_VERSION);
+                              "durable mark: version %u, this program knows %d to %d", version,
+                              WEIR_DURABLE_MARK_VERSION_OLDEST, WEIR_DURABLE_MARK_VERSION);
     }
     return 0;
 }
 
-static int decode_segments(struct weir_reader *reader, struct weir_arena *arena,
+/* Of its own; what the next one and the log's end say of it is checked when they are known. */
+static bool decode_segment(struct weir_reader *reader, unsigned version,
+                           struct weir_segment_facts *segment)
+{
+    unsigned flags = 0;
+    segment->base_offset = (int64_t)weir_reader_u64(reader);
+    segment->size = (int64_t)weir_reader_u64(reader);
+    segment->first_timestamp_ms = (int64_t)weir_reader_u64(reader);
+    segment->max_timestamp_ms = (int64_t)weir_reader_u64(reader);
+    segment->max_timestamp_offset = (int64_t)weir_reader_u64(reader);
+    segment->last_append_ms = (int64_t)weir_reader_u64(reader);
+    segment->end_offset = UNKNOWN_END;
+    if (version > 2) {
+        segment->end_offset = (int64_t)weir_reader_u64(reader);
+        flags = weir_reader_u32(reader);
+    }
+    segment->has_holes = (flags & SEGMENT_FLAG_HOLES) != 0;
+    return segment->base_offset >= 0 && segment->size >= 0 &&
+           (flags & ~(unsigned)SEGMENT_FLAG_HOLES) == 0;
+}
+
+/* Its offsets end at `limit`, where the next one begins or the log ends: with a batch, or in a hole. */
+static bool fit_segment(struct weir_segment_facts *segment, int64_t limit)
+{
+    if (segment->end_offset == UNKNOWN_END) segment->end_offset = limit;
+    return segment->end_offset >= segment->base_offset && segment->end_offset <= limit &&
+           (segment->has_holes || segment->end_offset == limit) &&
+           (segment->size > 0) == (segment->end_offset > segment->base_offset);
+}
+
+static int decode_segments(struct weir_reader *reader, struct weir_arena *arena, unsigned version,
                            struct weir_durable_mark *mark, struct weir_error *error)
 {
     uint32_t count = weir_reader_u32(reader);
-    if (count == 0 || count > weir_reader_left(reader) / SEGMENT_SIZE) {
+    size_t entry_size = version > 2 ? SEGMENT_SIZE : SEGMENT_SIZE_2;
+    if (count == 0 || count > weir_reader_left(reader) / entry_size) {
         return damaged(error, "its table of segments does not fit");
     }
     struct weir_segment_facts *segments = weir_arena_array(arena, count, sizeof *segments);
     if (segments == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "durable mark: no memory");
     for (uint32_t i = 0; i < count; i++) {
-        struct weir_segment_facts *segment = &segments[i];
-        segment->base_offset = (int64_t)weir_reader_u64(reader);
-        segment->size = (int64_t)weir_reader_u64(reader);
-        segment->first_timestamp_ms = (int64_t)weir_reader_u64(reader);
-        segment->max_timestamp_ms = (int64_t)weir_reader_u64(reader);
-        segment->max_timestamp_offset = (int64_t)weir_reader_u64(reader);
-        segment->last_append_ms = (int64_t)weir_reader_u64(reader);
-        bool rises = i == 0 || segment->base_offset > segments[i - 1].base_offset;
-        if (segment->base_offset < 0 || segment->size < 0 || !rises) {
+        bool is_sane = decode_segment(reader, version, &segments[i]);
+        if (is_sane && i > 0) is_sane = fit_segment(&segments[i - 1], segments[i].base_offset);
+        if (!is_sane || (i > 0 && segments[i].base_offset <= segments[i - 1].base_offset)) {
             return damaged(error, "its table of segments makes no sense");
         }
+    }
+    if (!fit_segment(&segments[count - 1], mark->end_offset)) {
+        return damaged(error, "its offsets make no sense");
     }
     mark->segments = segments;
     mark->segment_count = count;
@@ -145,8 +192,9 @@ static int decode_epochs(struct weir_reader *reader, struct weir_leader_epochs *
     return 0;
 }
 
-static int decode_body(struct weir_reader *reader, struct weir_arena *arena, struct weir_mono now,
-                       struct weir_durable_mark *mark, struct weir_error *error)
+static int decode_body(struct weir_reader *reader, unsigned version, struct weir_arena *arena,
+                       struct weir_mono now, struct weir_durable_mark *mark,
+                       struct weir_error *error)
 {
     const uint8_t *id = weir_reader_take(reader, sizeof mark->topic_id.bytes);
     if (id != NULL) memcpy(mark->topic_id.bytes, id, sizeof mark->topic_id.bytes);
@@ -155,21 +203,17 @@ static int decode_body(struct weir_reader *reader, struct weir_arena *arena, str
     mark->start_offset = (int64_t)weir_reader_u64(reader);
     mark->end_offset = (int64_t)weir_reader_u64(reader);
     mark->leader_epoch = (int32_t)weir_reader_u32(reader);
-    int rc = decode_segments(reader, arena, mark, error);
+    int rc = decode_segments(reader, arena, version, mark, error);
     if (rc < 0) return rc;
-    const struct weir_segment_facts *first = &mark->segments[0];
-    const struct weir_segment_facts *active = &mark->segments[mark->segment_count - 1];
-    bool is_sane = mark->start_offset >= first->base_offset &&
-                   mark->start_offset <= mark->end_offset &&
-                   active->base_offset <= mark->end_offset &&
-                   (active->size > 0) == (active->base_offset < mark->end_offset);
+    bool is_sane = mark->start_offset >= mark->segments[0].base_offset &&
+                   mark->start_offset <= mark->end_offset;
     if (!is_sane) return damaged(error, "its offsets make no sense");
     rc = decode_epochs(reader, &mark->epochs, error);
     if (rc < 0) return rc;
     if (mark->leader_epoch < weir_leader_epochs_last(&mark->epochs)) {
         return damaged(error, "its leader epoch is older than its epochs");
     }
-    rc = weir_producer_state_decode(&mark->producers, reader, now, error);
+    rc = weir_producer_state_decode(&mark->producers, reader, version > 2, now, error);
     if (rc < 0) return weir_error_wrap(error, rc, "durable mark");
     return weir_reader_left(reader) == 0 ? 0 : damaged(error, "something follows its end");
 }
@@ -188,7 +232,8 @@ int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget
     weir_leader_epochs_init(&mark.epochs, budget);
     weir_producer_state_init(&mark.producers, budget);
     struct weir_reader reader = weir_reader(weir_slice(bytes.data + BODY_AT, bytes.size - BODY_AT));
-    rc = decode_body(&reader, arena, now, &mark, error);
+    unsigned version = weir_load_u16(bytes.data + MAGIC_SIZE);
+    rc = decode_body(&reader, version, arena, now, &mark, error);
     if (rc < 0) {
         weir_durable_mark_close(&mark);
         return rc;

@@ -15,16 +15,33 @@
  */
 #define WEIR_DURABLE_MARK_NAME "durable-mark"
 
-enum { WEIR_DURABLE_MARK_VERSION = 2, WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024 };
+enum {
+    WEIR_DURABLE_MARK_VERSION = 3,
+    WEIR_DURABLE_MARK_VERSION_OLDEST = 2, /* that is read; what is written is the newest */
+    WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024
+};
+
+/**
+ * Batches of a segment follow one another, offset after offset, from its base to the next one's. Where
+ * compaction has taken records out (`has_holes`) they need not: offsets may be left out before a
+ * batch, between two and behind the last, up to the next segment's base or the log's end.
+ *
+ * A batch's base offset is not under its crc, so what comes next is what tells whether it is right:
+ * holes are accepted only where the mark says that there may be some.
+ */
 
 struct weir_segment_facts {
     int64_t base_offset;
-    int64_t size; /* bytes that count; of the last segment: how far it is durable */
+    int64_t end_offset; /* behind its last batch; its base while it is empty */
+    int64_t size;       /* bytes that count; of the last segment: how far it is durable */
     int64_t first_timestamp_ms;
     int64_t max_timestamp_ms;     /* -1: none */
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
     int64_t last_append_ms; /* wall clock of the last append, or later, never earlier; -1: empty */
+    bool has_holes;
 };
+/** Of a segment that is empty. */
+struct weir_segment_facts weir_segment_facts_at(int64_t base_offset);
 
 struct weir_durable_mark {
     bool is_clean;      /* written by a proper close */
@@ -60,6 +77,8 @@ struct weir_durable_mark_view {
 void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to);
 
 /**
+ * A mark of version 2 has no transactions and no holes: neither was there when it was written.
+ *
  * Errors: WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY.
  * Owns:   `mark_out` until weir_durable_mark_close; segments are in `arena`.
  */

@@ -343,6 +343,7 @@ void weir_log_note_batch(struct weir_segment_facts *facts, const struct weir_bat
         facts->max_timestamp_ms = header->max_timestamp_ms;
         facts->max_timestamp_offset = weir_batch_last_offset(header);
     }
+    facts->end_offset = weir_batch_last_offset(header) + 1;
     facts->size += (int64_t)weir_batch_size(header);
 }
 

@@ -13,7 +13,7 @@
  * log_close.c, partition_log.c. (log_glance.c looks at a folder whose log is not open.)
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
- * where the one before ends; only the last is not sealed; whatever is in a segment, the segment is
+ * where the one before ends, or behind that if it has holes; what is appended follows directly; only the last is not sealed; whatever is in a segment, the segment is
  * in the durable mark on the disk.
  */
 enum { WEIR_LOG_MAGIC = 0x77106 };
@@ -100,6 +100,10 @@ int64_t weir_log_segment_end(const struct weir_partition_log *log,
                              const struct weir_segment *segment);
 /** Index of the segment that holds `offset` (the last one for the end). */
 size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offset);
+
+/** Index of the first segment that has a batch at `offset` or behind it: where that lies in a hole, it
+ * may be a later one than the one that the offset is in. The last one if none has. */
+size_t weir_log_find_batches(const struct weir_partition_log *log, int64_t offset);
 
 /* ---- log_folder.c ---- */
 

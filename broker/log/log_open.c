@@ -257,6 +257,17 @@ static int recover_above_mark(struct weir_log_opening *opening, struct weir_erro
     return rc;
 }
 
+/* Without a mark: where compaction has taken the last records of a segment, the next one begins behind
+ * a hole. In a compacted topic that cannot be told from a segment that is missing. */
+static bool follows_last_segment(struct weir_partition_log *log, int64_t base_offset)
+{
+    if (base_offset == log->end_offset) return true;
+    if (!log->config.cleanup_compact || base_offset < log->end_offset) return false;
+    weir_log_active(log)->facts.has_holes = true;
+    log->end_offset = base_offset;
+    return true;
+}
+
 /* No mark that can be read: the files themselves, from the oldest on. */
 static int recover_all(struct weir_log_opening *opening, struct weir_error *error)
 {
@@ -267,18 +278,11 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
     log->end_offset = files[0].base_offset;
     opening->has_changed = true;
     for (size_t i = 0; i < count && log->offline_from < 0; i++) {
-        if (files[i].base_offset != log->end_offset) {
+        if (!follows_last_segment(log, files[i].base_offset)) {
             weir_log_opening_damaged(opening, log->end_offset, "a segment is missing");
             break;
         }
-        struct weir_segment_facts facts = {
-            .base_offset = files[i].base_offset,
-            .first_timestamp_ms = WEIR_NO_TIMESTAMP,
-            .max_timestamp_ms = WEIR_NO_TIMESTAMP,
-            .max_timestamp_offset = -1,
-            .last_append_ms = WEIR_NO_TIMESTAMP,
-        };
-        int rc = add_segment(log, facts, error);
+        int rc = add_segment(log, weir_segment_facts_at(files[i].base_offset), error);
         if (rc < 0) return rc;
         struct weir_segment *segment = weir_log_active(log);
         weir_index_builder_begin(&log->index, segment->facts.base_offset);

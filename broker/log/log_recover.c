@@ -52,7 +52,7 @@ struct misfit {
 /* Take in what is whole from the segment's known size up to the limit. WEIR_CORRUPT: something there
  * does not fit; facts and end then stop before it. */
 static int take_batches(struct weir_log_opening *opening, struct weir_segment *segment,
-                        struct misfit *misfit, struct weir_error *error)
+                        struct misfit *misfit, bool may_have_holes, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
     int64_t limit = misfit->limit;
@@ -64,6 +64,7 @@ static int take_batches(struct weir_log_opening *opening, struct weir_segment *s
                                       .limit = limit,
                                       .expected_offset = log->end_offset,
                                       .epoch = weir_leader_epochs_last(&log->epochs),
+                                      .has_holes = may_have_holes,
                                   });
     /* After a failed sync the cache may hold what the disk does not: look at the disk. */
     weir_file_drop_cache(segment->kept->file, segment->facts.size, limit - segment->facts.size);
@@ -75,6 +76,7 @@ static int take_batches(struct weir_log_opening *opening, struct weir_segment *s
         rc = note_batch(log, segment, &header, error);
         if (rc < 0) break;
     }
+    segment->facts.has_holes |= scan.met_hole;
     misfit->was_whole = scan.was_whole;
     misfit->is_cut_short = scan.is_cut_short;
     weir_segment_scan_close(&scan);
@@ -162,6 +164,14 @@ static void note_append(struct weir_log_opening *opening, struct weir_segment *s
     if (modified_ms > segment->facts.last_append_ms) segment->facts.last_append_ms = modified_ms;
 }
 
+/* What compaction has rewritten was durable long before, so above the mark what does not follow directly
+ * is torn or rotten. Without a mark nobody knows which segments it has been at: never the last one,
+ * and none but a compacted topic's. */
+static bool may_have_holes(const struct weir_log_opening *opening, bool is_last)
+{
+    return !is_last && !opening->has_mark && opening->log->config.cleanup_compact;
+}
+
 int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segment *segment,
                              int64_t limit, bool is_last, struct weir_error *error)
 {
@@ -169,7 +179,7 @@ int weir_log_recover_segment(struct weir_log_opening *opening, struct weir_segme
     struct misfit misfit = {.limit = limit};
     int64_t from = segment->facts.size;
     if (limit == from) return 0;
-    int rc = take_batches(opening, segment, &misfit, &why);
+    int rc = take_batches(opening, segment, &misfit, may_have_holes(opening, is_last), &why);
     opening->recovery.scanned_bytes += limit - from;
     if (segment->facts.size > from) {
         opening->has_changed = true;
@@ -196,6 +206,7 @@ int64_t weir_log_first_lost_offset(struct weir_partition_log *log, struct weir_s
                                       .limit = file_size,
                                       .expected_offset = segment->facts.base_offset,
                                       .epoch = WEIR_NO_LEADER_EPOCH,
+                                      .has_holes = segment->facts.has_holes,
                                   });
     struct weir_batch_header header;
     int64_t position;

@@ -26,15 +26,8 @@ static int hold_new_file(struct weir_segment *segment, struct weir_error *error)
 int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
                             struct weir_segment **segment_out, struct weir_error *error)
 {
-    struct weir_segment_facts facts = {
-        .base_offset = base_offset,
-        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_offset = -1,
-        .last_append_ms = WEIR_NO_TIMESTAMP,
-    };
-    struct weir_segment *segment =
-        weir_segment_new(log->env, log->budget, log->files, log->path, facts);
+    struct weir_segment *segment = weir_segment_new(log->env, log->budget, log->files, log->path,
+                                                    weir_segment_facts_at(base_offset));
     if (segment == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
     segment->index_interval_bytes = log->config.index_interval_bytes;
     struct weir_error local = {0};

@@ -190,23 +190,23 @@ static int walk_below(struct weir_segment *segment, int64_t offset, struct short
     if (rc < 0) return rc;
     struct weir_segment_scan scan;
     weir_segment_walk_headers(segment, &scan);
-    shorter->end_offset = segment->facts.base_offset;
-    shorter->facts = (struct weir_segment_facts){
-        .base_offset = segment->facts.base_offset,
-        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_offset = -1,
-        .last_append_ms = segment->facts.last_append_ms, /* of what stays perhaps earlier */
-    };
+    shorter->end_offset = offset;
+    shorter->facts = weir_segment_facts_at(segment->facts.base_offset);
+    shorter->facts.last_append_ms =
+        segment->facts.last_append_ms; /* of what stays perhaps earlier */
+    shorter->facts.has_holes = segment->facts.has_holes;
     struct weir_batch_header header;
     int64_t position;
     while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
-        if (weir_batch_last_offset(&header) >= offset) break;
+        if (weir_batch_last_offset(&header) >= offset) {
+            /* Its own first offset, if the cut goes through it; in a hole before it the cut itself. */
+            if (header.base_offset < offset) shorter->end_offset = header.base_offset;
+            break;
+        }
         rc = weir_producer_state_reserve(&shorter->producers, &header);
         if (rc < 0) break;
         weir_producer_state_add(&shorter->producers, &header, now);
         weir_log_note_batch(&shorter->facts, &header);
-        shorter->end_offset = weir_batch_last_offset(&header) + 1;
     }
     weir_segment_scan_close(&scan);
     weir_segment_release(segment);

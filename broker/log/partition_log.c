@@ -62,6 +62,16 @@ size_t weir_log_find_segment(const struct weir_partition_log *log, int64_t offse
     return low;
 }
 
+size_t weir_log_find_batches(const struct weir_partition_log *log, int64_t offset)
+{
+    size_t at = weir_log_find_segment(log, offset);
+    for (; at + 1 < log->segment_count; at++) {
+        const struct weir_segment_facts *facts = &log->segments[at]->facts;
+        if (facts->size > 0 && facts->end_offset > offset) break;
+    }
+    return at;
+}
+
 int64_t weir_log_segment_end(const struct weir_partition_log *log,
                              const struct weir_segment *segment)
 {
@@ -157,12 +167,21 @@ struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_l
     return (struct weir_log_offsets){log->start_offset, log->durable_offset, log->end_offset};
 }
 
+/* Where a transaction is open whose first records were deleted, nothing that is left is stable. */
+static int64_t last_stable_offset(const struct weir_partition_log *log)
+{
+    int64_t unstable = weir_producer_state_first_unstable(&log->producers);
+    if (unstable < 0) return log->end_offset;
+    return unstable > log->start_offset ? unstable : log->start_offset;
+}
+
 struct weir_partition_log_state weir_partition_log_state(const struct weir_partition_log *log)
 {
     struct weir_partition_log_state state = {
         .start_offset = log->start_offset,
         .durable_offset = log->durable_offset,
         .end_offset = log->end_offset,
+        .last_stable_offset = last_stable_offset(log),
         .max_timestamp_ms = WEIR_NO_TIMESTAMP,
         .leader_epoch = log->leader_epoch,
         .segment_count = (int32_t)log->segment_count,
@@ -195,8 +214,10 @@ void weir_partition_log_check(const struct weir_partition_log *log)
         weir_assert(is_last ||
                     segment->facts.base_offset < log->segments[i + 1]->facts.base_offset);
         if (is_last && !weir_log_is_offline(log)) {
+            weir_assert(segment->facts.end_offset == log->end_offset ||
+                        (segment->facts.has_holes && segment->facts.end_offset < log->end_offset));
             weir_assert((segment->facts.size > 0) ==
-                        (segment->facts.base_offset < log->end_offset));
+                        (segment->facts.base_offset < segment->facts.end_offset));
         }
     }
     weir_assert(weir_leader_epochs_last(&log->epochs) <= log->leader_epoch);

@@ -20,6 +20,10 @@
  * cache only; readers are served up to the high watermark, which on one server is the durable
  * offset (or the end, with `flush.policy=os`).
  *
+ * Not every offset between has a record: compaction leaves holes (durable_mark.h). A read at an offset
+ * in one gives the next batch. A hole that reaches to the end of what may be read is given as an empty
+ * batch, made for the purpose, so that a reader gets to the end all the same.
+ *
  * Thread: one owner, its shard; except weir_log_sync_run and weir_log_read_run, which are made to
  * be run by a worker on what `begin` captured. Nothing here logs; what happened is in the results.
  *
@@ -155,7 +159,8 @@ int weir_partition_log_set_epoch(struct weir_partition_log *log, int32_t leader_
                                  struct weir_error *error);
 
 /**
- * Cut the log back to `offset` (log start <= offset <= end), as its single writer may: segments,
+ * Cut the log back to `offset` (log start <= offset <= end), or to where the batch begins that the cut
+ * goes through, as its single writer may: segments,
  * indexes, epochs and producer state follow, and it is durable on return. For internal topics after
  * a crash of their job, and for followers later.
  */
@@ -228,7 +233,8 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
 
 enum { WEIR_LOG_READ_PARTS_MAX = 16 };
 
-struct weir_log_part { /* whole stored batches; the first may begin below the asked offset */
+struct weir_log_part { /* whole batches; the first may begin below the asked offset, or, if that
+                          lies in a hole, behind it */
     struct weir_shared *bytes; /* a reference of the receiver's */
     size_t from;
     size_t size;
@@ -379,6 +385,7 @@ struct weir_partition_log_state {
     int64_t start_offset;
     int64_t durable_offset;
     int64_t end_offset;
+    int64_t last_stable_offset; /* below it every transaction is decided; the end if none is open */
     int64_t max_timestamp_ms;
     int64_t size_bytes;
     int32_t leader_epoch;

@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "wire/generated/producer_snapshot.h"
 
-enum { FORGET_COUNT_MAX = 4 };
+enum { FORGET_COUNT_MAX = 4, NO_COORDINATOR_EPOCH = -1, NO_TRANSACTION = -1 };
 
 void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget)
 {
@@ -26,6 +26,8 @@ void weir_producer_state_close(struct weir_producer_state *state)
         weir_free(gone);
     }
     state->newest = NULL;
+    state->first_open = NULL;
+    state->last_open = NULL;
     weir_map_close(&state->map);
     weir_map_init(&state->map, state->budget);
 }
@@ -71,6 +73,9 @@ static struct weir_producer *add_producer(struct weir_producer_state *state, int
     struct weir_producer *producer = weir_alloc_zero(state->budget, sizeof *producer);
     if (producer == NULL) return NULL;
     producer->id = id;
+    producer->epoch = WEIR_NO_PRODUCER_EPOCH;
+    producer->coordinator_epoch = NO_COORDINATOR_EPOCH;
+    producer->transaction_first_offset = NO_TRANSACTION;
     if (weir_map_add(&state->map, key_of(&producer->id), producer) < 0) {
         weir_free(producer);
         return NULL;
@@ -79,21 +84,78 @@ static struct weir_producer *add_producer(struct weir_producer_state *state, int
     return producer;
 }
 
+/* ---- open transactions, in order of their first offsets --------------------------------------- */
+
+static bool is_open(const struct weir_producer *producer)
+{
+    return producer->transaction_first_offset >= 0;
+}
+
+/* Nearly always the last: offsets rise. What was stored comes in the order of last use. */
+static void link_open(struct weir_producer_state *state, struct weir_producer *producer)
+{
+    struct weir_producer *before = state->last_open;
+    while (before != NULL &&
+           before->transaction_first_offset > producer->transaction_first_offset) {
+        before = before->opened_before;
+    }
+    struct weir_producer *after = before != NULL ? before->opened_after : state->first_open;
+    producer->opened_before = before;
+    producer->opened_after = after;
+    *(before != NULL ? &before->opened_after : &state->first_open) = producer;
+    *(after != NULL ? &after->opened_before : &state->last_open) = producer;
+}
+
+static void set_transaction(struct weir_producer_state *state, struct weir_producer *producer,
+                            int64_t first_offset)
+{
+    if (is_open(producer)) {
+        struct weir_producer *before = producer->opened_before;
+        struct weir_producer *after = producer->opened_after;
+        *(before != NULL ? &before->opened_after : &state->first_open) = after;
+        *(after != NULL ? &after->opened_before : &state->last_open) = before;
+        producer->opened_before = NULL;
+        producer->opened_after = NULL;
+    }
+    producer->transaction_first_offset = first_offset;
+    if (is_open(producer)) link_open(state, producer);
+}
+
+int64_t weir_producer_state_first_unstable(const struct weir_producer_state *state)
+{
+    const struct weir_producer *first = state->first_open;
+    return first != NULL ? first->transaction_first_offset : NO_TRANSACTION;
+}
+
+/* ---- what is known of one -------------------------------------------------------------------- */
+
+static bool is_known(const struct weir_producer *producer)
+{
+    return producer->epoch >= 0;
+}
+
 static void forget(struct weir_producer_state *state, struct weir_producer *producer)
 {
+    set_transaction(state, producer, NO_TRANSACTION);
     unlink_producer(state, producer);
     (void)weir_map_remove(&state->map, key_of(&producer->id)); /* it is what is removed */
     weir_free(producer);
 }
 
-/* All that is known of it; its place among the others stays. */
-static void set_facts(struct weir_producer *producer, const struct weir_producer *facts)
+/* All that is known of it; its place in the order of last use stays. */
+static void set_facts(struct weir_producer_state *state, struct weir_producer *producer,
+                      const struct weir_producer *facts)
 {
+    set_transaction(state, producer, NO_TRANSACTION);
     struct weir_producer *older = producer->older;
     struct weir_producer *newer = producer->newer;
     *producer = *facts;
     producer->older = older;
     producer->newer = newer;
+    producer->opened_before = NULL;
+    producer->opened_after = NULL;
+    producer->transaction_first_offset = NO_TRANSACTION;
+    set_transaction(state, producer, facts->transaction_first_offset);
 }
 
 /* ---- what a batch may be --------------------------------------------------------------------- */
@@ -103,6 +165,12 @@ static bool has_sequence(const struct weir_batch_header *header)
 {
     return header->producer_id >= 0 && header->producer_epoch >= 0 && header->base_sequence >= 0 &&
            (header->attributes & WEIR_BATCH_CONTROL) == 0;
+}
+
+/* The marker that ends a transaction. Control records without a producer are the controller's. */
+static bool is_marker(const struct weir_batch_header *header)
+{
+    return header->producer_id >= 0 && (header->attributes & WEIR_BATCH_CONTROL) != 0;
 }
 
 static int32_t last_sequence(const struct weir_batch_header *header)
@@ -140,8 +208,11 @@ static int check_against(const struct weir_producer *producer,
             return WEIR_END;
         }
     }
-    int32_t expected =
-        weir_sequence_add(producer->batches[producer->batch_count - 1].last_sequence, 1);
+    int32_t expected = 0; /* after the marker that began the epoch */
+    if (producer->batch_count > 0) {
+        int32_t newest = producer->batches[producer->batch_count - 1].last_sequence;
+        expected = weir_sequence_add(newest, 1);
+    }
     return header->base_sequence == expected ? 0 : out_of_order(header, expected, error);
 }
 
@@ -159,7 +230,7 @@ int weir_producer_state_check(const struct weir_producer_state *state,
         return out_of_order(header, expected, error);
     }
     const struct weir_producer *producer = find(state, header->producer_id);
-    if (producer == NULL || producer->batch_count == 0) return 0; /* any first sequence will do */
+    if (producer == NULL || !is_known(producer)) return 0; /* any first sequence will do */
     return check_against(producer, header, duplicate_out, error);
 }
 
@@ -168,13 +239,24 @@ static bool was_idle_for(const struct weir_producer *producer, struct weir_mono 
     return now.ns > weir_mono_after_ms(producer->used, ms).ns;
 }
 
+/* Longest idle of those without an open transaction. */
+static struct weir_producer *oldest_to_forget(const struct weir_producer_state *state)
+{
+    struct weir_producer *producer = state->oldest;
+    while (producer != NULL && is_open(producer)) {
+        producer = producer->newer;
+    }
+    return producer;
+}
+
 bool weir_producer_state_has_place(const struct weir_producer_state *state,
                                    const struct weir_batch_header *header, struct weir_mono now)
 {
     if (weir_map_count(&state->map) < state->count_limit || !has_sequence(header)) return true;
     if (find(state, header->producer_id) != NULL) return true;
-    return state->oldest->batch_count == 0 ||
-           was_idle_for(state->oldest, now, WEIR_PRODUCER_KEEP_MS);
+    const struct weir_producer *oldest = oldest_to_forget(state);
+    if (oldest == NULL) return false;
+    return !is_known(oldest) || was_idle_for(oldest, now, WEIR_PRODUCER_KEEP_MS);
 }
 
 int weir_producer_state_reserve(struct weir_producer_state *state,
@@ -182,7 +264,7 @@ int weir_producer_state_reserve(struct weir_producer_state *state,
 {
     if (!has_sequence(header) || find(state, header->producer_id) != NULL) return 0;
     /* A name whose append failed gives way: failed appends must not pile up names. */
-    if (state->oldest != NULL && state->oldest->batch_count == 0) forget(state, state->oldest);
+    if (state->oldest != NULL && !is_known(state->oldest)) forget(state, state->oldest);
     struct weir_producer *producer = add_producer(state, header->producer_id);
     if (producer == NULL) return WEIR_NO_MEMORY;
     unlink_producer(state, producer);
@@ -204,24 +286,44 @@ static void push_batch(struct weir_producer *producer, struct weir_producer_batc
 static void forget_idle(struct weir_producer_state *state, struct weir_mono now)
 {
     for (int i = 0; i < FORGET_COUNT_MAX; i++) {
-        struct weir_producer *oldest = state->oldest;
         if (weir_map_count(&state->map) <= state->count_max) return;
-        if (!was_idle_for(oldest, now, WEIR_PRODUCER_KEEP_MS)) return;
+        struct weir_producer *oldest = oldest_to_forget(state);
+        if (oldest == NULL || !was_idle_for(oldest, now, WEIR_PRODUCER_KEEP_MS)) return;
         forget(state, oldest);
     }
+}
+
+/* A batch, or a marker, of this epoch: sequences begin anew with each. */
+static void note_use(struct weir_producer_state *state, struct weir_producer *producer,
+                     int16_t epoch, struct weir_mono now)
+{
+    if (producer->epoch != epoch) producer->batch_count = 0;
+    producer->epoch = epoch;
+    producer->used = now;
+    unlink_producer(state, producer);
+    link_newest(state, producer);
+}
+
+/* Of a producer that is not known there is nothing to end. */
+static void add_marker(struct weir_producer_state *state, const struct weir_batch_header *header,
+                       struct weir_mono now)
+{
+    struct weir_producer *producer = find(state, header->producer_id);
+    if (producer == NULL || !is_known(producer)) return;
+    set_transaction(state, producer, NO_TRANSACTION);
+    if (header->producer_epoch >= 0) note_use(state, producer, header->producer_epoch, now);
 }
 
 void weir_producer_state_add(struct weir_producer_state *state,
                              const struct weir_batch_header *header, struct weir_mono now)
 {
+    if (is_marker(header)) add_marker(state, header, now);
     if (!has_sequence(header)) return;
     struct weir_producer *producer = find(state, header->producer_id);
     weir_assert(producer != NULL);
-    if (producer->epoch != header->producer_epoch) producer->batch_count = 0;
-    producer->epoch = header->producer_epoch;
-    producer->used = now;
-    unlink_producer(state, producer);
-    link_newest(state, producer);
+    note_use(state, producer, header->producer_epoch, now);
+    bool opens = (header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0 && !is_open(producer);
+    if (opens) set_transaction(state, producer, header->base_offset);
     forget_idle(state, now);
     push_batch(producer, (struct weir_producer_batch){
                              .first_sequence = header->base_sequence,
@@ -245,7 +347,10 @@ int weir_producer_state_copy_below(struct weir_producer_state *state,
         struct weir_producer *known = find(state, kept.id);
         if (known == NULL) known = add_producer(state, kept.id);
         if (known == NULL) return WEIR_NO_MEMORY;
-        set_facts(known, &kept);
+        /* What was opened, or ended, above is none of what stays: there the batches were walked. */
+        bool was_open = is_open(&kept) && kept.transaction_first_offset < offset;
+        if (!was_open) kept.transaction_first_offset = known->transaction_first_offset;
+        set_facts(state, known, &kept);
     }
     return 0;
 }
@@ -258,7 +363,7 @@ size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir
     while (next != NULL) {
         struct weir_producer *producer = next;
         next = producer->newer;
-        if (!was_idle_for(producer, now, idle_ms_max)) continue;
+        if (is_open(producer) || !was_idle_for(producer, now, idle_ms_max)) continue;
         forget(state, producer);
         count++;
     }
@@ -280,11 +385,13 @@ void weir_producer_state_encode(const struct weir_producer_state *state, struct 
     const struct weir_producer *producer;
     weir_buffer_u32(to, 0);
     for (producer = state->oldest; producer != NULL; producer = producer->newer) {
-        if (producer->batch_count == 0) continue;
+        if (!is_known(producer)) continue;
         count++;
         weir_buffer_u64(to, (uint64_t)producer->id);
         weir_buffer_u16(to, (uint16_t)producer->epoch);
         weir_buffer_u64(to, (uint64_t)idle_ms(producer, now));
+        weir_buffer_u32(to, (uint32_t)producer->coordinator_epoch);
+        weir_buffer_u64(to, (uint64_t)producer->transaction_first_offset);
         weir_buffer_u8(to, producer->batch_count);
         for (int i = 0; i < producer->batch_count; i++) {
             const struct weir_producer_batch *batch = &producer->batches[i];
@@ -309,6 +416,15 @@ static struct weir_producer_batch decode_batch(struct weir_reader *reader)
     return batch;
 }
 
+/* An open transaction has a batch, and the newest one is of it. */
+static bool has_sane_transaction(const struct weir_producer *read)
+{
+    if (read->coordinator_epoch < NO_COORDINATOR_EPOCH) return false;
+    if (!is_open(read)) return read->transaction_first_offset == NO_TRANSACTION;
+    return read->batch_count > 0 &&
+           read->batches[read->batch_count - 1].last_offset >= read->transaction_first_offset;
+}
+
 /* Add one as it was read; what cannot be is refused, for it would be believed later. */
 static int adopt(struct weir_producer_state *state, const struct weir_producer *read,
                  struct weir_error *error)
@@ -326,11 +442,16 @@ static int adopt(struct weir_producer_state *state, const struct weir_producer *
                                   read->id);
         }
     }
+    if (!has_sane_transaction(read)) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "producer state: transaction of producer %" PRId64 " from %" PRId64,
+                              read->id, read->transaction_first_offset);
+    }
     struct weir_producer *producer = add_producer(state, read->id);
     if (producer == NULL) {
         return weir_error_set(error, WEIR_NO_MEMORY, "producer state: out of memory");
     }
-    set_facts(producer, read);
+    set_facts(state, producer, read);
     return 0;
 }
 
@@ -343,22 +464,38 @@ static struct weir_mono mono_before_ms(struct weir_mono now, int64_t ms)
     return then;
 }
 
+static void decode_producer(struct weir_producer *producer, struct weir_reader *reader,
+                            bool has_transactions, struct weir_mono now)
+{
+    *producer = (struct weir_producer){
+        .id = (int64_t)weir_reader_u64(reader),
+        .coordinator_epoch = NO_COORDINATOR_EPOCH,
+        .transaction_first_offset = NO_TRANSACTION,
+    };
+    producer->epoch = (int16_t)weir_reader_u16(reader);
+    int64_t idle = (int64_t)weir_reader_u64(reader);
+    producer->used = mono_before_ms(now, idle < 0 ? 0 : idle);
+    if (has_transactions) {
+        producer->coordinator_epoch = (int32_t)weir_reader_u32(reader);
+        producer->transaction_first_offset = (int64_t)weir_reader_u64(reader);
+    }
+    producer->batch_count = weir_reader_u8(reader);
+    bool is_count = producer->batch_count <= WEIR_PRODUCER_BATCHES &&
+                    (producer->batch_count > 0 || has_transactions);
+    if (!is_count) reader->failed = true;
+    for (int at = 0; at < producer->batch_count && !reader->failed; at++) {
+        producer->batches[at] = decode_batch(reader);
+    }
+}
+
 int weir_producer_state_decode(struct weir_producer_state *state, struct weir_reader *reader,
-                               struct weir_mono now, struct weir_error *error)
+                               bool has_transactions, struct weir_mono now,
+                               struct weir_error *error)
 {
     uint32_t count = weir_reader_u32(reader);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
-        struct weir_producer producer = {.id = (int64_t)weir_reader_u64(reader)};
-        producer.epoch = (int16_t)weir_reader_u16(reader);
-        int64_t idle = (int64_t)weir_reader_u64(reader);
-        producer.used = mono_before_ms(now, idle < 0 ? 0 : idle);
-        producer.batch_count = weir_reader_u8(reader);
-        if (producer.batch_count == 0 || producer.batch_count > WEIR_PRODUCER_BATCHES) {
-            reader->failed = true;
-        }
-        for (int at = 0; at < producer.batch_count && !reader->failed; at++) {
-            producer.batches[at] = decode_batch(reader);
-        }
+        struct weir_producer producer;
+        decode_producer(&producer, reader, has_transactions, now);
         if (reader->failed) break;
         int rc = adopt(state, &producer, error);
         if (rc < 0) return rc;
@@ -371,13 +508,22 @@ int weir_producer_state_decode(struct weir_producer_state *state, struct weir_re
  * A version in front, then wire/schemas/producer_snapshot.json, whose crc is of all that follows
  * it.
  */
-enum { SNAPSHOT_VERSION = 1, SNAPSHOT_CRC_AT = 2, SNAPSHOT_CRC_FROM = 6 };
+enum { SNAPSHOT_VERSION = 1, SNAPSHOT_CRC_AT = 2, SNAPSHOT_CRC_FROM = 6, NO_OFFSET = -1 };
 
 typedef struct weir_producer_snapshot_producer_entry snapshot_entry;
 
+/* Without a batch of its epoch all of the last one's fields are none. */
 static snapshot_entry entry_of(const struct weir_producer *producer)
 {
-    const struct weir_producer_batch *batch = &producer->batches[producer->batch_count - 1];
+    static const struct weir_producer_batch none = {
+        .last_sequence = WEIR_NO_SEQUENCE,
+        .base_offset = NO_OFFSET,
+        .last_offset = NO_OFFSET,
+        .timestamp_ms = WEIR_NO_TIMESTAMP,
+    };
+    bool has_batch = producer->batch_count > 0;
+    const struct weir_producer_batch *batch =
+        has_batch ? &producer->batches[producer->batch_count - 1] : &none;
     return (snapshot_entry){
         .producer_id = producer->id,
         .epoch = producer->epoch,
@@ -385,8 +531,8 @@ static snapshot_entry entry_of(const struct weir_producer *producer)
         .last_offset = batch->last_offset,
         .offset_delta = (int32_t)(batch->last_offset - batch->base_offset),
         .timestamp = batch->timestamp_ms,
-        .coordinator_epoch = -1,
-        .current_txn_first_offset = -1,
+        .coordinator_epoch = producer->coordinator_epoch,
+        .current_txn_first_offset = producer->transaction_first_offset,
     };
 }
 
@@ -398,7 +544,7 @@ static int encode_snapshot(const struct weir_producer_state *state, snapshot_ent
     snapshot.producer_entries = entries;
     const struct weir_producer *producer;
     for (producer = state->oldest; producer != NULL; producer = producer->newer) {
-        if (producer->batch_count == 0) continue;
+        if (!is_known(producer)) continue;
         entries[snapshot.producer_entries_count++] = entry_of(producer);
     }
     return weir_producer_snapshot_encode(&snapshot, SNAPSHOT_VERSION, to);
@@ -428,14 +574,22 @@ static int32_t sequence_before(int32_t last, int32_t delta)
 static int adopt_entry(struct weir_producer_state *state, const snapshot_entry *entry,
                        struct weir_mono now, struct weir_error *error)
 {
+    bool has_batch = entry->last_sequence != WEIR_NO_SEQUENCE;
     bool is_sane = entry->offset_delta >= 0 && entry->last_sequence >= 0 &&
                    entry->offset_delta <= entry->last_offset;
-    if (!is_sane) {
+    if (has_batch && !is_sane) {
         return weir_error_set(error, WEIR_CORRUPT, "producer snapshot: batch of producer %" PRId64,
                               entry->producer_id);
     }
     struct weir_producer producer = {
-        .id = entry->producer_id, .epoch = entry->epoch, .batch_count = 1, .used = now};
+        .id = entry->producer_id,
+        .epoch = entry->epoch,
+        .coordinator_epoch = entry->coordinator_epoch,
+        .transaction_first_offset = entry->current_txn_first_offset,
+        .used = now,
+    };
+    if (!has_batch) return adopt(state, &producer, error);
+    producer.batch_count = 1;
     producer.batches[0] = (struct weir_producer_batch){
         .first_sequence = sequence_before(entry->last_sequence, entry->offset_delta),
         .last_sequence = entry->last_sequence,

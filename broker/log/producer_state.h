@@ -10,6 +10,13 @@
  * What a partition remembers of each idempotent producer: its epoch and its last five batches. A
  * repeated batch gets the offset it had; a gap is refused (CLIENTS.md c, idempotent producer).
  *
+ * And of each transactional one where its open transaction begins. Its first batch with the
+ * transactional bit opens it, a control batch of the producer (the marker) ends it. A producer has
+ * one open at most, and offsets only rise, so the list in which they are opened is in order of their
+ * first offsets: its head is the first unstable offset, below which every transaction is decided.
+ * Open ones are never forgotten, however idle: only the marker ends them (Kafka's
+ * ProducerStateManager, KIP-98). Their number is bounded by that of the producers.
+ *
  * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock
  * that jumps forgets nobody; time during which the log was closed does not count.
  *
@@ -35,13 +42,17 @@ struct weir_producer_batch {
 };
 
 struct weir_producer {
-    int64_t id; /* the key */
-    int16_t epoch;
-    uint8_t batch_count; /* 0: known by name only, as good as not known */
+    int64_t id;                       /* the key */
+    int16_t epoch;                    /* -1: reserved by name only, as good as not known */
+    uint8_t batch_count;              /* 0: no batch of this epoch yet, a marker has begun it */
+    int32_t coordinator_epoch;        /* of the last marker, as far as it is known; -1: it is not */
+    int64_t transaction_first_offset; /* of the open transaction; -1: none is */
     struct weir_mono used;
     struct weir_producer_batch batches[WEIR_PRODUCER_BATCHES]; /* oldest first */
     struct weir_producer *older;                               /* by last use */
     struct weir_producer *newer;
+    struct weir_producer *opened_before; /* with an open transaction: by its first offset */
+    struct weir_producer *opened_after;
 };
 
 struct weir_producer_state {
@@ -49,6 +60,8 @@ struct weir_producer_state {
     struct weir_map map; /* by the bytes of `id` */
     struct weir_producer *oldest;
     struct weir_producer *newest;
+    struct weir_producer *first_open; /* of those with an open transaction */
+    struct weir_producer *last_open;
     size_t count_max;   /* WEIR_PRODUCERS_MAX, unless a test wants fewer */
     size_t count_limit; /* WEIR_PRODUCERS_LIMIT, as well */
 };
@@ -73,24 +86,30 @@ bool weir_producer_state_has_place(const struct weir_producer_state *state,
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header);
 /** The batch is in the log; reserved before. Without a producer id nothing happens. With too many
- * producers the longest idle are forgotten. */
+ * producers the longest idle are forgotten. A marker ends the transaction of a producer that is known;
+ * which coordinator wrote it is in its record, so that of it only the producer's epoch is taken. */
 void weir_producer_state_add(struct weir_producer_state *state,
                              const struct weir_batch_header *header, struct weir_mono now);
 /** Copy from `other` what it knows of batches that end below `offset`; where it knows any, it
  * knows better. WEIR_NO_MEMORY. */
 int weir_producer_state_copy_below(struct weir_producer_state *state,
                                    const struct weir_producer_state *other, int64_t offset);
-/** Forget who was idle for longer. How many went. */
+/** Where the first open transaction begins; -1: none is open. */
+int64_t weir_producer_state_first_unstable(const struct weir_producer_state *state);
+/** Forget who was idle for longer and has no transaction open. How many went. */
 size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir_mono now,
                                   int64_t idle_ms_max);
-/** Our own form, in the durable mark: all five batches and the idle time. */
+/** Our own form, in the durable mark: all five batches, the idle time, the open transaction. */
 void weir_producer_state_encode(const struct weir_producer_state *state, struct weir_mono now,
                                 struct weir_buffer *to);
-/** Adds to `state`, which is empty. WEIR_CORRUPT, WEIR_NO_MEMORY. */
+/** Adds to `state`, which is empty. The form of a mark of version 2 has no transactions.
+ * WEIR_CORRUPT, WEIR_NO_MEMORY. */
 int weir_producer_state_decode(struct weir_producer_state *state, struct weir_reader *reader,
-                               struct weir_mono now, struct weir_error *error);
+                               bool has_transactions, struct weir_mono now,
+                               struct weir_error *error);
 
-/** Kafka's `.snapshot`: the last batch of each producer. Without memory `to` has failed. */
+/** Kafka's `.snapshot`: the last batch of each producer, and its open transaction. Without memory
+ * `to` has failed. */
 void weir_producer_snapshot_write(const struct weir_producer_state *state, struct weir_buffer *to);
 /** Adds to `state`, which is empty. WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY. */
 int weir_producer_snapshot_read(struct weir_producer_state *state, struct weir_slice bytes,

@@ -18,8 +18,10 @@
 
 struct survey_segment { /* of the log, ascending */
     int64_t base_offset;
-    int64_t size;      /* of its file; -1: missing */
-    int64_t size_sure; /* that the mark knows */
+    int64_t size;       /* of its file; -1: missing */
+    int64_t size_sure;  /* that the mark knows */
+    int64_t end_offset; /* of its batches, as the mark has it; if it has holes */
+    bool has_holes;
     int64_t last_append_ms;
     int64_t modified_ms; /* of its file */
 };
@@ -138,6 +140,8 @@ static int list_segments(struct survey *survey, struct weir_error *error)
             .base_offset = facts->base_offset,
             .size = -1,
             .size_sure = facts->size,
+            .end_offset = facts->end_offset,
+            .has_holes = facts->has_holes,
             .last_append_ms = facts->last_append_ms,
             .modified_ms = -1,
         };
@@ -164,6 +168,7 @@ struct place {
     int64_t limit;     /* of the file */
     int64_t size_sure; /* below it nothing is torn */
     int64_t next_base; /* where its offsets end; INT64_MAX: it is the last */
+    int64_t hole_from; /* where its batches end, if it has holes; INT64_MAX: it has none */
 };
 
 static struct weir_damage_range *add_range(struct survey *survey, int64_t to, const char *reason)
@@ -255,7 +260,9 @@ static int step_over(struct survey *survey, struct place *place, struct weir_seg
     struct weir_batch_header header = {0};
     int64_t next = place->limit;
     bool is_last = place->next_base == INT64_MAX;
-    if (survey->repair->end_offset == place->next_base) { /* all its offsets are there */
+    int64_t reached = survey->repair->end_offset;
+    if (reached == place->next_base || (!is_last && reached == place->hole_from)) {
+        /* All its batches are there. */
         place->limit = scan->position;
         return WEIR_END;
     }
@@ -297,6 +304,7 @@ static int walk(struct survey *survey, struct place *place, struct weir_error *e
                                .expected_offset = survey->repair->end_offset,
                                .end_offset = place->next_base == INT64_MAX ? 0 : place->next_base,
                                .epoch = survey->epoch,
+                               .has_holes = place->segment->facts.has_holes,
                            });
     do {
         why = (struct weir_error){0};
@@ -319,6 +327,8 @@ static void miss_rest(struct survey *survey, const struct place *place, bool is_
     struct weir_repair *repair = survey->repair;
     bool is_last = place->next_base == INT64_MAX;
     int64_t to = is_last ? known_end(repair) : place->next_base;
+    bool ends_in_hole = repair->end_offset == place->hole_from && !is_file_missing;
+    if (ends_in_hole && to > repair->end_offset) repair->end_offset = to;
     if (to <= repair->end_offset) return;
     struct weir_damage_range *range = add_range(
         survey, to, is_file_missing ? "the segment's file is missing" : "the file ends before it");
@@ -343,13 +353,13 @@ static int survey_segment(struct survey *survey, const struct survey_segment *li
                           int64_t next_base, struct weir_error *error)
 {
     struct weir_repair *repair = survey->repair;
-    struct weir_segment_facts facts = {
-        .base_offset = listed->base_offset,
-        .first_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
-        .max_timestamp_offset = -1,
+    struct weir_segment_facts facts = weir_segment_facts_at(listed->base_offset);
+    facts.has_holes = listed->has_holes;
+    struct place place = {
+        .next_base = next_base,
+        .hole_from = listed->has_holes ? listed->end_offset : INT64_MAX,
+        .size_sure = listed->size_sure,
     };
-    struct place place = {.next_base = next_base, .size_sure = listed->size_sure};
     bool is_sealed = repair->has_mark && next_base != INT64_MAX && listed->size_sure > 0;
     if (repair->end_offset != listed->base_offset) {
         return weir_error_set(error, WEIR_CORRUPT, "segment %020" PRId64 " begins below %" PRId64,

@@ -26,12 +26,15 @@ static void tear_down(void)
 
 static const struct weir_segment_facts segments[] = {
     {.base_offset = 0,
+     .end_offset = 8,
      .size = 100,
+     .has_holes = true,
      .first_timestamp_ms = 5,
      .max_timestamp_ms = 9,
      .max_timestamp_offset = 3,
      .last_append_ms = 12},
     {.base_offset = 10,
+     .end_offset = 14,
      .size = 50,
      .first_timestamp_ms = -1,
      .max_timestamp_ms = -1,
@@ -66,7 +69,29 @@ static void add_batch(struct weir_producer_state *state, int64_t id, int32_t seq
     weir_producer_state_add(state, &header, (struct weir_mono){now_ns});
 }
 
-static void encode(struct weir_buffer *to)
+static void add_transactional(struct weir_producer_state *state, int64_t id, int32_t sequence,
+                              int64_t offset)
+{
+    struct weir_batch_header header = batch_of(id, sequence, offset);
+    header.attributes = WEIR_BATCH_TRANSACTIONAL;
+    ck_ok(weir_producer_state_reserve(state, &header), NULL);
+    weir_producer_state_add(state, &header, (struct weir_mono){1000000000});
+}
+
+static void end_transaction(struct weir_producer_state *state, int64_t id, int16_t epoch,
+                            int64_t offset)
+{
+    struct weir_batch_header header = batch_of(id, WEIR_NO_SEQUENCE, offset);
+    header.attributes = WEIR_BATCH_TRANSACTIONAL | WEIR_BATCH_CONTROL;
+    header.last_offset_delta = 0;
+    header.record_count = 1;
+    header.producer_epoch = epoch;
+    weir_producer_state_add(state, &header, (struct weir_mono){1000000000});
+}
+
+/* One producer without a transaction, one with, and one whose epoch a marker has begun. */
+static void encode_segments(struct weir_buffer *to,
+                            const struct weir_segment_facts *(*segment)(const void *, size_t))
 {
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
@@ -78,6 +103,10 @@ static void encode(struct weir_buffer *to)
     for (int32_t i = 0; i < 7; i++) {
         add_batch(&producers, 42, i * 2, i * 2, 1000000000);
     }
+    add_transactional(&producers, 43, 0, 6);
+    add_transactional(&producers, 43, 2, 10);
+    add_transactional(&producers, 44, 0, 8);
+    end_transaction(&producers, 44, 5, 12);
     weir_buffer_init(to, &budget, 0);
     weir_durable_mark_encode(&(struct weir_durable_mark_view){.is_clean = true,
                                                               .topic_id = {{9, 8, 7}},
@@ -89,17 +118,35 @@ static void encode(struct weir_buffer *to)
                                                               .producers = &producers,
                                                               .now = {3000000000},
                                                               .segment_count = 2,
-                                                              .segment = segment_at},
+                                                              .segment = segment},
                              to);
     ck_assert(!to->failed);
     weir_leader_epochs_close(&epochs);
     weir_producer_state_close(&producers);
 }
 
+static void encode(struct weir_buffer *to)
+{
+    encode_segments(to, segment_at);
+}
+
 static int decode(struct weir_slice bytes, struct weir_durable_mark *mark)
 {
     return weir_durable_mark_decode(bytes, &budget, &arena, (struct weir_mono){10000000000}, mark,
                                     &error);
+}
+
+static void expect_segment(const struct weir_segment_facts *got,
+                           const struct weir_segment_facts *expected)
+{
+    ck_assert_int_eq(got->base_offset, expected->base_offset);
+    ck_assert_int_eq(got->end_offset, expected->end_offset);
+    ck_assert_int_eq(got->size, expected->size);
+    ck_assert_int_eq(got->first_timestamp_ms, expected->first_timestamp_ms);
+    ck_assert_int_eq(got->max_timestamp_ms, expected->max_timestamp_ms);
+    ck_assert_int_eq(got->max_timestamp_offset, expected->max_timestamp_offset);
+    ck_assert_int_eq(got->last_append_ms, expected->last_append_ms);
+    ck_assert_int_eq(got->has_holes, expected->has_holes);
 }
 
 /* All that is put in comes out again. */
@@ -116,7 +163,9 @@ START_TEST(a_mark_comes_back_whole)
     ck_assert_int_eq(mark.end_offset, 14);
     ck_assert_int_eq(mark.leader_epoch, 6);
     ck_assert_uint_eq(mark.segment_count, 2);
-    ck_assert_mem_eq(mark.segments, segments, sizeof segments);
+    for (size_t i = 0; i < 2; i++) {
+        expect_segment(&mark.segments[i], &segments[i]);
+    }
     int64_t end;
     ck_assert_int_eq(weir_leader_epochs_at(&mark.epochs, 6, &end), 2);
     ck_assert_int_eq(end, 7);
@@ -126,6 +175,17 @@ START_TEST(a_mark_comes_back_whole)
     ck_assert_int_eq(producer->batches[0].first_sequence, 4);
     ck_assert_int_eq(producer->batches[4].last_offset, 13);
     ck_assert_int_eq(producer->used.ns, 8000000000); /* idle for two seconds, still */
+    ck_assert_int_eq(producer->transaction_first_offset, -1);
+    producer = producer->newer;
+    ck_assert_int_eq(producer->id, 43);
+    ck_assert_int_eq(producer->transaction_first_offset, 6);
+    ck_assert_int_eq(producer->coordinator_epoch, -1);
+    producer = producer->newer;
+    ck_assert_int_eq(producer->id, 44);
+    ck_assert_int_eq(producer->epoch, 5);
+    ck_assert_int_eq(producer->batch_count, 0);
+    ck_assert_int_eq(producer->transaction_first_offset, -1);
+    ck_assert_int_eq(weir_producer_state_first_unstable(&mark.producers), 6);
     weir_durable_mark_close(&mark);
     weir_buffer_close(&bytes);
 }
@@ -149,19 +209,125 @@ START_TEST(a_damaged_mark_is_never_believed)
 }
 END_TEST
 
+static void seal(struct weir_buffer *bytes)
+{
+    weir_store_u32(bytes->data + 12, (uint32_t)bytes->size);
+    uint32_t crc = weir_crc32c(0, bytes->data, 16);
+    weir_store_u32(bytes->data + 16, weir_crc32c(crc, bytes->data + 20, bytes->size - 20));
+}
+
+/* A mark of version 2, byte by byte as docs/format/durable-mark.md had it, is read as what it was: each
+ * segment ends where the next begins, and there are no holes and no transactions. */
+START_TEST(a_mark_of_the_version_before_is_read)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    weir_buffer_init(&bytes, &budget, 0);
+    weir_buffer_append(&bytes, "WeirMark", 8);
+    weir_buffer_u16(&bytes, 2);
+    weir_buffer_u16(&bytes, 1);
+    weir_buffer_u64(&bytes, 0);
+    weir_buffer_append(&bytes, (uint8_t[16]){9, 8, 7}, 16);
+    weir_buffer_u32(&bytes, 77);
+    weir_buffer_u64(&bytes, 4);
+    weir_buffer_u64(&bytes, 14);
+    weir_buffer_u32(&bytes, 6);
+    weir_buffer_u32(&bytes, 2);
+    for (size_t i = 0; i < 2; i++) {
+        weir_buffer_u64(&bytes, (uint64_t)segments[i].base_offset);
+        weir_buffer_u64(&bytes, (uint64_t)segments[i].size);
+        weir_buffer_u64(&bytes, (uint64_t)segments[i].first_timestamp_ms);
+        weir_buffer_u64(&bytes, (uint64_t)segments[i].max_timestamp_ms);
+        weir_buffer_u64(&bytes, (uint64_t)segments[i].max_timestamp_offset);
+        weir_buffer_u64(&bytes, (uint64_t)segments[i].last_append_ms);
+    }
+    weir_buffer_u32(&bytes, 1); /* epochs */
+    weir_buffer_u32(&bytes, 2);
+    weir_buffer_u64(&bytes, 0);
+    weir_buffer_u32(&bytes, 1); /* producers */
+    weir_buffer_u64(&bytes, 42);
+    weir_buffer_u16(&bytes, 4);
+    weir_buffer_u64(&bytes, 2000);
+    weir_buffer_u8(&bytes, 1);
+    weir_buffer_u32(&bytes, 8);
+    weir_buffer_u32(&bytes, 9);
+    weir_buffer_u64(&bytes, 12);
+    weir_buffer_u64(&bytes, 13);
+    weir_buffer_u64(&bytes, 77);
+    seal(&bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    ck_assert(mark.is_clean);
+    ck_assert_int_eq(mark.end_offset, 14);
+    struct weir_segment_facts first = segments[0];
+    first.end_offset = 10;
+    first.has_holes = false;
+    expect_segment(&mark.segments[0], &first);
+    expect_segment(&mark.segments[1], &segments[1]);
+    const struct weir_producer *producer = mark.producers.oldest;
+    ck_assert_int_eq(producer->epoch, 4);
+    ck_assert_int_eq(producer->batches[0].last_offset, 13);
+    ck_assert_int_eq(producer->coordinator_epoch, -1);
+    ck_assert_int_eq(producer->transaction_first_offset, -1);
+    ck_assert_int_eq(weir_producer_state_first_unstable(&mark.producers), -1);
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+static struct weir_segment_facts odd_segments[2];
+
+static const struct weir_segment_facts *odd_segment_at(const void *context, size_t index)
+{
+    (void)context;
+    return &odd_segments[index];
+}
+
+/* Only a segment with holes may end before the next one begins, none behind it, and one without bytes
+ * has no batches. */
+START_TEST(a_mark_whose_segments_do_not_fit_is_damaged)
+{
+    static const struct {
+        size_t at;
+        struct weir_segment_facts facts;
+        bool is_good;
+    } cases[] = {
+        {0, {.base_offset = 0, .end_offset = 10, .size = 100}, true},
+        {0, {.base_offset = 0, .end_offset = 9, .size = 100}, false},
+        {0, {.base_offset = 0, .end_offset = 9, .size = 100, .has_holes = true}, true},
+        {0, {.base_offset = 0, .end_offset = 11, .size = 100, .has_holes = true}, false},
+        {0, {.base_offset = 0, .end_offset = 0, .size = 0, .has_holes = true}, true},
+        {0, {.base_offset = 0, .end_offset = 0, .size = 1, .has_holes = true}, false},
+        {0, {.base_offset = 0, .end_offset = 4, .size = 0, .has_holes = true}, false},
+        {1, {.base_offset = 10, .end_offset = 13, .size = 9}, false},
+        {1, {.base_offset = 10, .end_offset = 13, .size = 9, .has_holes = true}, true},
+        {1, {.base_offset = 10, .end_offset = 15, .size = 9, .has_holes = true}, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct weir_buffer bytes;
+        struct weir_durable_mark mark;
+        memcpy(odd_segments, segments, sizeof segments);
+        odd_segments[cases[i].at] = cases[i].facts;
+        encode_segments(&bytes, odd_segment_at);
+        int rc = decode(weir_buffer_slice(&bytes), &mark);
+        ck_assert_msg(rc == (cases[i].is_good ? 0 : WEIR_CORRUPT), "case %zu: %d", i, rc);
+        if (rc == 0) weir_durable_mark_close(&mark);
+        weir_buffer_close(&bytes);
+    }
+}
+END_TEST
+
 /* A mark of a newer or older version is told from a damaged one, and both versions are named. */
 START_TEST(a_mark_of_another_version_is_refused_by_name)
 {
-    static const char *const texts[] = {"version 1, this program knows 2", NULL,
-                                        "version 3, this program knows 2"};
-    for (uint8_t version = 1; version <= 3; version++) {
+    static const char *const texts[] = {"version 1, this program knows 2 to 3", NULL, NULL,
+                                        "version 4, this program knows 2 to 3"};
+    for (uint8_t version = 1; version <= 4; version++) {
         struct weir_buffer bytes;
         struct weir_durable_mark mark;
         if (texts[version - 1] == NULL) continue;
         encode(&bytes);
         bytes.data[9] = version;
-        uint32_t crc = weir_crc32c(0, bytes.data, 16);
-        weir_store_u32(bytes.data + 16, weir_crc32c(crc, bytes.data + 20, bytes.size - 20));
+        seal(&bytes);
         ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_UNSUPPORTED_VERSION);
         ck_assert_ptr_nonnull(strstr(error.text, texts[version - 1]));
         weir_buffer_close(&bytes);
@@ -332,6 +498,8 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_mark_comes_back_whole);
     tcase_add_test(tests, a_damaged_mark_is_never_believed);
+    tcase_add_test(tests, a_mark_of_the_version_before_is_read);
+    tcase_add_test(tests, a_mark_whose_segments_do_not_fit_is_damaged);
     tcase_add_test(tests, a_mark_of_another_version_is_refused_by_name);
     tcase_add_test(tests, a_snapshot_has_kafkas_bytes);
     tcase_add_test(tests, epochs_have_kafkas_text);

@@ -205,8 +205,9 @@ START_TEST(order_and_windows_survive_the_mark)
     weir_producer_state_close(&state);
     weir_producer_state_init(&state, &budget);
     struct weir_reader reader = weir_reader(weir_buffer_slice(&bytes));
-    ck_ok(weir_producer_state_decode(&state, &reader, (struct weir_mono){10 * 1000000}, &error),
-          &error);
+    ck_ok(
+        weir_producer_state_decode(&state, &reader, true, (struct weir_mono){10 * 1000000}, &error),
+        &error);
     weir_buffer_close(&bytes);
     state.count_max = 3;
     /* 1 and 2 are forgotten, 0 and 3 are not */
@@ -235,24 +236,32 @@ static int decode_with(size_t at, const void *bytes, size_t size)
     struct weir_producer_state read;
     weir_producer_state_init(&read, &budget);
     struct weir_reader reader = weir_reader(weir_buffer_slice(&text));
-    int rc = weir_producer_state_decode(&read, &reader, (struct weir_mono){0}, &error);
+    int rc = weir_producer_state_decode(&read, &reader, true, (struct weir_mono){0}, &error);
     weir_producer_state_close(&read);
     weir_buffer_close(&text);
     return rc;
 }
 
 /* Each field of an entry with a value that no producer can have is refused: in the first batch, and
- * in the last. The layout is docs/format/durable-mark.md's: a count, then id, epoch, idle, how many
- * batches, and 32 bytes each. */
+ * in the last. The layout is docs/format/durable-mark.md's: a count, then id, epoch, idle, coordinator
+ * epoch, transaction, how many batches, and 32 bytes each. */
 START_TEST(senseless_entries_of_a_mark_are_not_believed)
 {
-    enum { ID = 4, EPOCH = 12, COUNT = 22, FIRST = 23, BATCH = 32 };
+    enum { ID = 4, EPOCH = 12, COORDINATOR = 22, OPEN = 26, COUNT = 34, FIRST = 35, BATCH = 32 };
+    static const uint8_t two[8] = {255, 255, 255, 255, 255, 255, 255, 254};
+    static const uint8_t last[8] = {0, 0, 0, 0, 0, 0, 0, 103};
+    static const uint8_t beyond[8] = {0, 0, 0, 0, 0, 0, 0, 104};
     static const uint8_t minus[8] = {255, 255, 255, 255, 255, 255, 255, 255};
     static const uint8_t far[8] = {0, 0, 0, 0, 0, 1, 0, 0};
     ck_assert_int_eq(decode_with(ID, minus, 0), 0);
     ck_code(decode_with(ID, minus, 8), WEIR_CORRUPT);
     ck_code(decode_with(EPOCH, minus, 2), WEIR_CORRUPT);
-    ck_code(decode_with(COUNT, "\0", 1), WEIR_CORRUPT);
+    ck_assert_int_eq(decode_with(COORDINATOR, minus, 4), 0);
+    ck_code(decode_with(COORDINATOR, two + 4, 4), WEIR_CORRUPT);
+    ck_assert_int_eq(decode_with(OPEN, minus, 8), 0);
+    ck_code(decode_with(OPEN, two, 8), WEIR_CORRUPT);
+    ck_assert_int_eq(decode_with(OPEN, last, 8), 0);
+    ck_code(decode_with(OPEN, beyond, 8), WEIR_CORRUPT); /* above the last batch */
     ck_code(decode_with(COUNT, "\6", 1), WEIR_CORRUPT);
     for (size_t batch = FIRST; batch <= FIRST + BATCH; batch += BATCH) {
         ck_code(decode_with(batch, minus, 4), WEIR_CORRUPT);      /* first sequence */
@@ -262,6 +271,184 @@ START_TEST(senseless_entries_of_a_mark_are_not_believed)
         ck_code(decode_with(batch + 16, minus, 8), WEIR_CORRUPT); /* last offset */
         ck_assert_int_eq(decode_with(batch + 24, minus, 8), 0);   /* no timestamp is one */
     }
+}
+END_TEST
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+static void add_with(int64_t id, int16_t epoch, int32_t sequence, int16_t attributes)
+{
+    struct weir_batch_header header = batch_of(id, epoch, sequence, 1);
+    header.attributes = attributes;
+    ck_ok(weir_producer_state_reserve(&state, &header), &error);
+    weir_producer_state_add(&state, &header, (struct weir_mono){0});
+    next_offset++;
+}
+
+static void send_transactional(int64_t id, int16_t epoch, int32_t sequence)
+{
+    add_with(id, epoch, sequence, WEIR_BATCH_TRANSACTIONAL);
+}
+
+static void end_transaction(int64_t id, int16_t epoch)
+{
+    add_with(id, epoch, WEIR_NO_SEQUENCE, WEIR_BATCH_TRANSACTIONAL | WEIR_BATCH_CONTROL);
+}
+
+static void expect_unstable(int64_t offset)
+{
+    ck_assert_int_eq(weir_producer_state_first_unstable(&state), offset);
+}
+
+/* The first batch opens a transaction, the marker of its producer ends it, in whatever order: the first
+ * unstable offset is where the oldest of the open ones began. */
+START_TEST(the_oldest_open_transaction_is_the_first_unstable_offset)
+{
+    expect_unstable(-1);
+    ck_assert_int_eq(send(9, 0, 0, 1), 0); /* 100, idempotent only */
+    expect_unstable(-1);
+    send_transactional(1, 0, 0); /* 101 */
+    send_transactional(2, 0, 0); /* 102 */
+    send_transactional(1, 0, 1); /* 103 */
+    send_transactional(3, 0, 0); /* 104 */
+    expect_unstable(101);
+    end_transaction(2, 0); /* 105 */
+    expect_unstable(101);
+    end_transaction(1, 0);
+    expect_unstable(104);
+    send_transactional(1, 0, 2); /* 107: the next one of the same producer */
+    expect_unstable(104);
+    end_transaction(3, 0);
+    expect_unstable(107);
+    end_transaction(1, 0);
+    expect_unstable(-1);
+    end_transaction(77, 0); /* of a producer that nobody knows */
+    expect_unstable(-1);
+}
+END_TEST
+
+/* A marker of a later epoch fences the one before, and sequences begin anew behind it: also once it has
+ * been through the mark and through the snapshot. */
+START_TEST(a_marker_begins_an_epoch)
+{
+    send_transactional(1, 3, 0);
+    send_transactional(1, 3, 1);
+    end_transaction(1, 4);
+    for (int round = 0; round < 3; round++) {
+        struct weir_producer_state read;
+        struct weir_buffer bytes;
+        ck_code(send(1, 3, 2, 1), WEIR_PRODUCER_FENCED);
+        ck_code(send(1, 4, 2, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+        struct weir_batch_header first = batch_of(1, 4, 0, 1);
+        struct weir_producer_batch duplicate;
+        ck_ok(weir_producer_state_check(&state, &first, NULL, &duplicate, &error), &error);
+        weir_buffer_init(&bytes, &budget, 0);
+        weir_producer_state_init(&read, &budget);
+        struct weir_mono now = {0};
+        if (round == 0) {
+            weir_producer_state_encode(&state, now, &bytes);
+            struct weir_reader reader = weir_reader(weir_buffer_slice(&bytes));
+            ck_ok(weir_producer_state_decode(&read, &reader, true, now, &error), &error);
+        } else {
+            weir_producer_snapshot_write(&state, &bytes);
+            ck_ok(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes), now, &error),
+                  &error);
+        }
+        weir_buffer_close(&bytes);
+        weir_producer_state_close(&state);
+        state = read;
+    }
+}
+END_TEST
+
+/* Open transactions come back from the mark and from the snapshot, in order of their first offsets,
+ * whatever order the producers are in. */
+START_TEST(open_transactions_are_kept_in_their_order)
+{
+    send_transactional(1, 0, 0); /* 100 */
+    send_transactional(2, 0, 0); /* 101 */
+    send_transactional(3, 0, 0); /* 102 */
+    send_transactional(2, 0, 1);
+    send_transactional(1, 0, 1); /* last used: 3, 2, 1 */
+    state.newest->coordinator_epoch = 12;
+    for (int round = 0; round < 2; round++) {
+        struct weir_producer_state read;
+        struct weir_buffer bytes;
+        struct weir_mono now = {0};
+        weir_buffer_init(&bytes, &budget, 0);
+        weir_producer_state_init(&read, &budget);
+        if (round == 0) {
+            weir_producer_state_encode(&state, now, &bytes);
+            struct weir_reader reader = weir_reader(weir_buffer_slice(&bytes));
+            ck_ok(weir_producer_state_decode(&read, &reader, true, now, &error), &error);
+        } else {
+            weir_producer_snapshot_write(&state, &bytes);
+            ck_ok(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes), now, &error),
+                  &error);
+        }
+        weir_buffer_close(&bytes);
+        weir_producer_state_close(&state);
+        state = read;
+        ck_assert_int_eq(state.newest->coordinator_epoch, 12);
+        ck_assert_int_eq(state.oldest->coordinator_epoch, -1);
+        expect_unstable(100);
+    }
+    end_transaction(1, 0);
+    expect_unstable(101);
+    end_transaction(2, 0);
+    expect_unstable(102);
+    end_transaction(3, 0);
+    expect_unstable(-1);
+}
+END_TEST
+
+/* However long it is idle, a producer with an open transaction is not forgotten: nobody would know any
+ * more that what it wrote is undecided. */
+START_TEST(an_open_transaction_keeps_its_producer)
+{
+    struct weir_mono late = {INT64_MAX / 2};
+    send_transactional(1, 0, 0);
+    ck_assert_int_eq(send(2, 0, 0, 1), 0);
+    ck_assert_uint_eq(weir_producer_state_expire(&state, late, 1), 1);
+    expect_unstable(100);
+    state.count_max = 1;
+    state.count_limit = 2;
+    ck_assert_int_eq(send_at(3, 0, 0, 1, 0), 0);
+    struct weir_batch_header another = batch_of(4, 0, 0, 1);
+    ck_assert(weir_producer_state_has_place(&state, &another, late)); /* the third gives way … */
+    ck_ok(weir_producer_state_reserve(&state, &another), &error);
+    weir_producer_state_add(&state, &another, late);
+    ck_assert_uint_eq(weir_map_count(&state.map), 2);
+    expect_unstable(100); /* … not the first */
+    send_transactional(4, 0, 1);
+    struct weir_batch_header more = batch_of(5, 0, 0, 1);
+    ck_assert(!weir_producer_state_has_place(&state, &more, late));
+}
+END_TEST
+
+/* Of a log that is cut: a transaction that began below the cut is open in what is left, one that began
+ * above is not, and one that ended above is open again, as the batches below say. */
+START_TEST(a_cut_takes_transactions_back)
+{
+    struct weir_producer_state below;
+    weir_producer_state_init(&below, &budget);
+    send_transactional(1, 0, 0); /* 100: stays open */
+    send_transactional(2, 0, 0); /* 101: ends above */
+    ck_assert_int_eq(send(3, 0, 0, 1), 0);
+    ck_ok(weir_producer_state_copy_below(&below, &state, next_offset), &error);
+    int64_t cut = next_offset;
+    end_transaction(2, 0);
+    send_transactional(3, 0, 1); /* begins above */
+    end_transaction(1, 0);
+    send_transactional(1, 0, 1); /* its next one, above */
+    ck_ok(weir_producer_state_copy_below(&below, &state, cut), &error);
+    weir_producer_state_close(&state);
+    state = below;
+    expect_unstable(100);
+    end_transaction(1, 0);
+    expect_unstable(101);
+    end_transaction(2, 0);
+    expect_unstable(-1);
 }
 END_TEST
 
@@ -338,6 +525,11 @@ static void add(Suite *suite)
     tcase_add_test(tests, senseless_entries_of_a_mark_are_not_believed);
     tcase_add_test(tests, a_snapshot_of_another_version_is_refused);
     tcase_add_test(tests, idle_producers_are_forgotten);
+    tcase_add_test(tests, the_oldest_open_transaction_is_the_first_unstable_offset);
+    tcase_add_test(tests, a_marker_begins_an_epoch);
+    tcase_add_test(tests, open_transactions_are_kept_in_their_order);
+    tcase_add_test(tests, an_open_transaction_keeps_its_producer);
+    tcase_add_test(tests, a_cut_takes_transactions_back);
     tcase_add_test(tests, reserving_survives_every_failed_allocation);
     suite_add_tcase(suite, tests);
 }
