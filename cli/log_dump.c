@@ -204,6 +204,7 @@ static int dump_batches(struct dump *dump, struct weir_file *file, int64_t base,
         .limit = size,
         .expected_offset = base,
         .epoch = WEIR_NO_LEADER_EPOCH,
+        .has_holes = true, /* of whatever Kafka's file this is: what is left out is not shown */
     };
     int rc = 0;
     weir_segment_scan_init(&scan, &scan_options);

@@ -99,6 +99,7 @@ static int find_end(const struct weir_log_read *read, const struct weir_segment_
         .end_offset = read->limit_offset,
         .epoch = first->header.leader_epoch,
         .is_headers_only = true,
+        .has_holes = segment->facts.has_holes,
     };
     if (reach <= first_end) {
         *end_out = first_end; /* given even if it is larger than asked (KIP-74) */

@@ -6,14 +6,25 @@
 
 /* ---- the batch that holds the offset --------------------------------------------------------- */
 
+/* Behind a hole another epoch may have begun. Which one the table says is not known here; it is a later
+ * one, and the batch is given alone, so that the next read, at an offset of its own, checks what follows. */
+static void follow_hole(struct weir_log_read *read, const struct weir_batch_header *header)
+{
+    if (header->leader_epoch <= read->epoch) return;
+    read->epoch = header->leader_epoch;
+    read->epoch_end = weir_batch_last_offset(header) + 1;
+}
+
 static int seek(struct weir_log_read *read, bool is_in_place, struct weir_segment_seek *seek_out)
 {
     struct weir_index_entry hint = {
         .position = read->position,
         .last_offset = read->position_offset,
     };
+    const struct weir_segment *segment = read->segment;
+    int64_t base_offset = segment->facts.base_offset; /* above the offset, if a hole ends there */
     *seek_out = (struct weir_segment_seek){
-        .offset = read->offset,
+        .offset = read->offset > base_offset ? read->offset : base_offset,
         .limit = read->limit,
         .end_offset = read->limit_offset,
         .hint = read->position >= 0 ? &hint : NULL,
@@ -29,6 +40,8 @@ static int seek(struct weir_log_read *read, bool is_in_place, struct weir_segmen
     }
     if (rc == WEIR_CORRUPT || rc == WEIR_IO) read->damaged_offset = seek_out->damaged_offset;
     if (rc < 0) return rc;
+    if (seek_out->header.base_offset >= read->offset_bound) return 0; /* none that may be given */
+    if (seek_out->header.base_offset >= read->epoch_end) follow_hole(read, &seek_out->header);
     if (read->epoch == WEIR_NO_LEADER_EPOCH || read->epoch == seek_out->header.leader_epoch) {
         return 0;
     }
@@ -36,6 +49,26 @@ static int seek(struct weir_log_read *read, bool is_in_place, struct weir_segmen
     return weir_error_set(&read->error, WEIR_CORRUPT,
                           "the batch of offset %" PRId64 " has epoch %" PRId32 ", not %" PRId32,
                           read->offset, seek_out->header.leader_epoch, read->epoch);
+}
+
+/* No batch follows below the bound, and none ever will: the offsets up to it are passed by as those of
+ * an empty batch, or a reader that has to get to the end would wait for it forever. One of an epoch at a
+ * time, for the reader names the last one that it has read. */
+static int give_hole(struct weir_log_read *read, struct weir_budget *budget)
+{
+    int64_t bound = read->epoch_end < read->offset_bound ? read->epoch_end : read->offset_bound;
+    int64_t count = bound - read->offset;
+    struct weir_shared *bytes = weir_shared_new(budget, WEIR_BATCH_HEADER_SIZE);
+    if (bytes == NULL) {
+        return weir_error_set(&read->error, WEIR_NO_MEMORY, "no memory for an empty batch");
+    }
+    int32_t delta = count < INT32_MAX ? (int32_t)(count - 1) : INT32_MAX - 1;
+    weir_batch_store_empty(bytes->data, read->offset, delta, read->epoch);
+    bytes->size = WEIR_BATCH_HEADER_SIZE;
+    read->parts[0] = (struct weir_log_part){.bytes = bytes, .size = bytes->size};
+    read->part_count = 1;
+    read->size = bytes->size;
+    return 0;
 }
 
 /* ---- begin: the owner's thread --------------------------------------------------------------- */
@@ -96,7 +129,7 @@ static void find_window_hints(const struct weir_partition_log *log, struct weir_
 
 static int prepare_segment(struct weir_partition_log *log, struct weir_log_read *read)
 {
-    struct weir_segment *segment = log->segments[weir_log_find_segment(log, read->offset)];
+    struct weir_segment *segment = log->segments[weir_log_find_batches(log, read->offset)];
     int rc = weir_segment_hold(segment, &read->error);
     if (rc == WEIR_OFFLINE) { /* it is missing, or another's: nothing that has to be remembered */
         weir_log_take_offline(log, segment->facts.base_offset, read->error.text);
@@ -163,6 +196,19 @@ static bool take_hot_range(struct weir_partition_log *log, struct weir_log_read 
     return is_found;
 }
 
+static bool is_behind(const struct weir_segment *segment, int64_t offset)
+{
+    return segment->facts.size == 0 || segment->facts.end_offset <= offset;
+}
+
+/* A hole reaches to the log's end: nothing that was compacted away is left there, nor has anything been
+ * appended since. */
+static bool is_behind_batches(const struct weir_partition_log *log, int64_t offset)
+{
+    if (!is_behind(weir_log_active(log), offset)) return false;
+    return is_behind(log->segments[weir_log_find_batches(log, offset)], offset);
+}
+
 int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read)
 {
     read->range = (struct weir_log_range){0};
@@ -186,6 +232,11 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     }
     read->offset_bound = read->offset_max < bound ? read->offset_max : bound;
     if (read->offset >= read->offset_bound) return 0;
+    if (is_behind_batches(log, read->offset)) {
+        read->epoch = weir_leader_epochs_at(&log->epochs, read->offset, &read->epoch_end);
+        read->rc = give_hole(read, log->budget);
+        return read->rc;
+    }
     if (take_hot_range(log, read)) return 0;
     bool may_hold_memory = read->range_min != 1 && !read->checks_disk;
     if (may_hold_memory && weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
@@ -206,6 +257,7 @@ static size_t whole_batches(const struct weir_log_read *read, const struct weir_
         .expected_offset = first->header.base_offset,
         .end_offset = read->limit_offset,
         .epoch = first->header.leader_epoch,
+        .has_holes = ((const struct weir_segment *)read->segment)->facts.has_holes,
     };
     size_t at = 0;
     while (at < bytes->size) {
@@ -310,6 +362,10 @@ void weir_log_read_run(struct weir_log_read *read)
     if (read->position < 0) read_window(read);
     read->rc = seek(read, false, &first);
     if (read->rc < 0) return;
+    if (first.header.base_offset >= read->offset_bound) {
+        read->rc = give_hole(read, read->budget);
+        return;
+    }
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return;
     if (read->checks_disk) {
         read->rc = check_disk(read, &first);

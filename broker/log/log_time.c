@@ -280,6 +280,7 @@ void weir_log_time_run(struct weir_log_time *find)
         .end_offset = find->limit_offset,
         .epoch = WEIR_NO_LEADER_EPOCH,
         .is_headers_only = true,
+        .has_holes = segment->facts.has_holes,
     };
     choose_start(find, &start);
     struct weir_segment_scan scan;

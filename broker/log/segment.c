@@ -59,8 +59,10 @@ static int check_first_batch(const struct weir_segment *segment, struct weir_fil
     if (got < (int64_t)sizeof bytes) return 0;
     int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
     if (rc < 0 && rc != WEIR_TRUNCATED) return 0;
-    bool is_own = header.base_offset == segment->facts.base_offset &&
-                  header.max_timestamp_ms == segment->facts.first_timestamp_ms;
+    bool begins_here =
+        header.base_offset == segment->facts.base_offset ||
+        (segment->facts.has_holes && header.base_offset > segment->facts.base_offset);
+    bool is_own = begins_here && header.max_timestamp_ms == segment->facts.first_timestamp_ms;
     if (is_own) return 0;
     return weir_error_set(error, WEIR_CORRUPT,
                           "'%s' is another's: its first batch has offset %lld and time %lld, not "
@@ -120,6 +122,7 @@ void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_s
                                      .expected_offset = segment->facts.base_offset,
                                      .epoch = WEIR_NO_LEADER_EPOCH,
                                      .is_headers_only = true,
+                                     .has_holes = segment->facts.has_holes,
                                  });
 }
 
@@ -233,6 +236,7 @@ int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *se
         .limit = seek->limit,
         .end_offset = seek->end_offset,
         .is_headers_only = true,
+        .has_holes = segment->facts.has_holes,
     };
     bool is_index_good;
     int rc = choose_start(segment, seek, &start, &is_index_good);

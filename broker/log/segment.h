@@ -11,6 +11,9 @@
 /**
  * One `.log` file and how to find a batch in it.
  *
+ * Whether it has holes is settled with its facts: no append makes any, a cut takes none away, and
+ * compaction makes a new segment.
+ *
  * Owner's thread: everything, but for the count of references, which any thread may lower. A worker
  * that was given a held segment may call weir_segment_seek and read `kept->file`; what it looks at
  * besides does not change while it is held. Retention unlinks the file; who holds it reads on.
@@ -51,7 +54,7 @@ void weir_segment_release(struct weir_segment *segment);
 /** Begin to walk all headers of a held segment, from its first batch. */
 void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_segment_scan *scan);
 
-/** Where is the batch that holds `offset`? */
+/** Where is the batch that holds `offset`, or, if that lies in a hole, the next one? */
 struct weir_segment_seek {
     int64_t offset;
     int64_t end_offset; /* of the segment */

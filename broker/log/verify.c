@@ -176,6 +176,7 @@ static int note_snapshot(void *context, const char *name, enum weir_file_kind ki
 struct expectation {
     int64_t size;                           /* of the file */
     int64_t size_sure;                      /* below it damage is damage, above it a torn tail */
+    int64_t end_offset;                     /* where the mark says that its offsets end */
     const struct weir_segment_facts *facts; /* NULL: the mark does not know it */
 };
 
@@ -251,6 +252,32 @@ static int judge_tail(struct verify *verify, const struct weir_segment_scan *sca
     return 0;
 }
 
+/* The offsets between its last batch and its end, where it has holes: none is missing. */
+static void end_hole(struct verify *verify, const struct expectation *expected,
+                     struct weir_segment_scan *scan)
+{
+    if (!scan->has_holes) return;
+    scan->has_holes = false;
+    scan->expected_offset = expected->end_offset;
+    verify->summary.end_offset = expected->end_offset;
+}
+
+/* All that the mark knows of the segment has been walked. What was appended above follows directly,
+ * also where a cut has left the mark's end in a hole. */
+static void check_against_mark(struct verify *verify, const struct weir_segment *segment,
+                               const char *name, const struct expectation *expected,
+                               struct weir_segment_scan *scan)
+{
+    if (expected->facts->max_timestamp_ms != segment->facts.max_timestamp_ms) {
+        find(verify, WEIR_VERIFY_DAMAGE, name, -1, "not the mark's largest timestamp");
+    }
+    if (scan->expected_offset != expected->facts->end_offset) {
+        find(verify, WEIR_VERIFY_DAMAGE, name, scan->expected_offset,
+             "does not end where the mark says");
+    }
+    end_hole(verify, expected, scan);
+}
+
 static int walk_segment(struct verify *verify, struct weir_segment *segment, const char *name,
                         const struct expectation *expected)
 {
@@ -265,8 +292,10 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
                                       .limit = expected->size,
                                       .expected_offset = segment->facts.base_offset,
                                       .epoch = verify->epoch,
+                                      .has_holes = segment->facts.has_holes,
                                   });
     verify->summary.end_offset = segment->facts.base_offset;
+    if (expected->facts != NULL && expected->size_sure == 0) end_hole(verify, expected, &scan);
     while ((rc = weir_segment_scan_next(&scan, &header, &position, &why)) == 0) {
         bool is_first = position == 0 && expected->facts != NULL && expected->size_sure > 0;
         if (is_first && expected->facts->first_timestamp_ms != header.max_timestamp_ms) {
@@ -274,10 +303,8 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
                  "another's: its first batch has not the mark's timestamp");
         }
         note_batch(verify, segment, &header);
-        if (position + (int64_t)weir_batch_size(&header) != expected->size_sure) continue;
-        bool fits = expected->facts == NULL ||
-                    expected->facts->max_timestamp_ms == segment->facts.max_timestamp_ms;
-        if (!fits) find(verify, WEIR_VERIFY_DAMAGE, name, -1, "not the mark's largest timestamp");
+        if (scan.position != expected->size_sure || expected->facts == NULL) continue;
+        check_against_mark(verify, segment, name, expected, &scan);
     }
     if (rc == WEIR_CORRUPT) {
         bool is_sure = scan.position < expected->size_sure;
@@ -302,7 +329,8 @@ static int check_segment(struct verify *verify, int64_t base_offset,
 {
     struct weir_log_path name = weir_log_offset_path(".", base_offset, ".log");
     struct weir_log_path path = weir_log_offset_path(verify->path, base_offset, ".log");
-    struct weir_segment_facts facts = {.base_offset = base_offset, .max_timestamp_ms = -1};
+    struct weir_segment_facts facts = weir_segment_facts_at(base_offset);
+    facts.has_holes = expected->facts != NULL && expected->facts->has_holes;
     if (verify->expected_offset >= 0 && verify->expected_offset != base_offset) {
         find(verify, WEIR_VERIFY_DAMAGE, name.text, verify->expected_offset,
              "does not begin where the one before ends");
@@ -362,6 +390,7 @@ static int check_with_mark(struct verify *verify)
         struct expectation expected = {
             .size = is_last || size < facts->size ? size : facts->size,
             .size_sure = facts->size,
+            .end_offset = is_last ? mark->end_offset : facts[1].base_offset,
             .facts = facts,
         };
         int rc = check_segment(verify, facts->base_offset, &expected);

@@ -56,12 +56,14 @@ int test_log_append(struct test_log *test, const struct test_append *append,
 /** Append `count` plain batches, which must work. */
 void test_log_fill(struct test_log *test, int count);
 int test_log_sync(struct test_log *test);
+/** The batch of the model that holds `offset`, or, where that lies in a hole, the next; NULL: none. */
+const struct test_batch *test_log_batch_at(const struct test_log *test, int64_t offset);
 /** A read in place: begin, run, end. */
 int test_log_read(struct test_log *test, struct weir_log_read *read);
 /** Everything from `from` (a batch's border) to the end or an error, in reads of `size_max`. Checks
  * each batch against the model. Returns where it ended. */
 int64_t test_log_expect_from(struct test_log *test, int64_t from, size_t size_max);
-/** From the start to the end, densely, by the model. */
+/** From the start to the end by the model, with no more holes than that has. */
 void test_log_expect_all(struct test_log *test);
 /** Forget of the model what lies at or above `offset`. */
 void test_log_forget(struct test_log *test, int64_t offset);
