@@ -15,14 +15,6 @@ int weir_log_check(const struct weir_log *log, const char *call, struct weir_err
 int weir_topic_text_check(const char *topic, struct weir_error *error);
 
 /**
- * Take over an options struct of the caller's, which may be older (shorter) or newer than ours.
- * NULL gives all defaults. WEIR_INVALID_ARGUMENT if its size was never set (`macro` says how) and
- * WEIR_UNSUPPORTED if it sets something that this version does not know.
- */
-int weir_options_take(void *to, size_t to_size, const void *from, const char *macro,
-                      struct weir_error *error);
-
-/**
  * Before a request that is waited for is sent: weir_broker_wait_begin, with a text that says which
  * call must not wait here, and what to do instead. `call` is the public function.
  */

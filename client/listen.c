@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "server/server.h"
 #include "client/client_internal.h"
 #include "weir/listen.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "broker/metadata/topic_names.h"
 #include "broker/log/topic_defaults.h"
 
@@ -30,35 +31,6 @@ int weir_topic_text_check(const char *topic, struct weir_error *error)
         return weir_error_set(error, WEIR_INVALID_TOPIC, "the topic's name is NULL");
     }
     return weir_topic_name_check(weir_text(topic), error);
-}
-
-/* Bytes of a newer, longer struct that we don't know must be unset. */
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != 0) return false;
-    }
-    return true;
-}
-
-int weir_options_take(void *to, size_t to_size, const void *from, const char *macro,
-                      struct weir_error *error)
-{
-    size_t size = to_size;
-    if (from != NULL) memcpy(&size, from, sizeof size);
-    if (size < sizeof size || size > 16 * to_size) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "options have size %zu: start them from %s", size, macro);
-    }
-    size_t known = size < to_size ? size : to_size;
-    if (from != NULL && !is_zero((const uint8_t *)from + known, size - known)) {
-        return weir_error_set(error, WEIR_UNSUPPORTED,
-                              "options of a newer version set what this one does not know");
-    }
-    memset(to, 0, to_size);
-    if (from != NULL) memcpy(to, from, known);
-    memcpy(to, &to_size, sizeof to_size);
-    return 0;
 }
 
 int weir_log_may_wait(const struct weir_log *log, const char *call, struct weir_error *error)

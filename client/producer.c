@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/options.h"
 
 enum {
     PRODUCER_MAGIC = 0x50524f44,

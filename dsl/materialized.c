@@ -1,33 +1,15 @@
 /* How a table is kept: a user's options, checked, and the store that they describe. */
-#include <string.h>
-
+#include "base/options.h"
 #include "dsl/logical.h"
 #include "runtime/state/key_schema.h"
 
-/* Options begin with their size, so that they can grow: what a newer caller sets beyond what is
- * known here must be unset. */
 static int take_options(struct weir_builder *builder, const char *node,
                         const struct weir_materialized *from, struct weir_materialized *to)
 {
-    *to = (struct weir_materialized){WEIR_MATERIALIZED_INIT};
-    if (from == NULL) return 0;
-    size_t size = from->size;
-    if (size < sizeof size || size > 16 * sizeof *to) {
-        return weir_builder_fail(builder, node,
-                                 "the store's options have size %zu: begin them with "
-                                 "WEIR_MATERIALIZED_INIT, or use WEIR_STORE(…)",
-                                 size);
-    }
-    const uint8_t *bytes = (const uint8_t *)from;
-    for (size_t i = sizeof *to; i < size; i++) {
-        if (bytes[i] == 0) continue;
-        return weir_builder_fail(builder, node,
-                                 "the store's options are of a newer version and set what this one "
-                                 "does not know");
-    }
-    memcpy(to, from, size < sizeof *to ? size : sizeof *to);
-    to->size = sizeof *to;
-    return 0;
+    struct weir_error why = {0};
+    int rc = weir_options_take(to, sizeof *to, from, "WEIR_MATERIALIZED_INIT, or use WEIR_STORE(…)",
+                               &why);
+    return rc < 0 ? weir_builder_fail(builder, node, "the store's %s", why.text) : 0;
 }
 
 static int check_retention(struct weir_builder *builder, const char *node, int64_t retention_ms,

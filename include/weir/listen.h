@@ -18,7 +18,7 @@ extern "C" {
  * jobs, producers and consumers go on. `weir server` is weir_open and weir_listen.
  */
 struct weir_listen_options {
-    WEIR_SIZE(struct weir_listen_options); /* sizeof, set by WEIR_LISTEN_OPTIONS_INIT */
+    WEIR_SIZE(struct weir_listen_options);
     /** "127.0.0.1:9092", "[::1]:0", "localhost"; NULL: 127.0.0.1:9092. A name is looked up, and its
      * first address taken; without a port it is 9092, and port 0 is any free one. */
     const char *address;
@@ -30,6 +30,7 @@ struct weir_listen_options {
     const struct weir_config *configs;
     size_t config_count;
 };
+/** `struct weir_listen_options options = {WEIR_LISTEN_OPTIONS_INIT, .address = "[::1]:9092"};` */
 #define WEIR_LISTEN_OPTIONS_INIT .size = sizeof(struct weir_listen_options)
 
 /**

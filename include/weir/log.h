@@ -33,7 +33,8 @@ struct weir_config {
 };
 
 struct weir_log_options {
-    WEIR_SIZE(struct weir_log_options); /* sizeof, set by WEIR_LOG_OPTIONS_INIT */
+    WEIR_SIZE(
+        struct weir_log_options); /* set by WEIR_LOG_OPTIONS_INIT; weir/export.h has the rules */
     /** Create topics on first use (auto.create.topics.enable); WEIR_AUTO_CREATE_OFF forbids it. */
     int auto_create_topics;
     /** Partitions of a topic created without a number (num.partitions); 0: 1. */
@@ -68,7 +69,7 @@ enum { WEIR_AUTO_CREATE_OFF = -1 };
  * Open the log in `directory`, creating it if need be. `options` may be NULL.
  *
  * Errors: WEIR_LOCKED (another handle or process has it; the text names the pid),
- *         WEIR_UNSUPPORTED_VERSION (written by a newer Weir), WEIR_PERMISSION, WEIR_NO_SPACE,
+ *         WEIR_UNSUPPORTED_VERSION (written by a newer Weir, or newer options), WEIR_PERMISSION, WEIR_NO_SPACE,
  *         WEIR_INVALID_ARGUMENT, WEIR_INVALID_CONFIG (a default of topics, by name), WEIR_IO,
  *         WEIR_CORRUPT. NULL is returned and `error` says why.
  * Owns:   close with weir_close.
@@ -144,6 +145,7 @@ struct weir_producer_options {
     void *context;
 };
 enum { WEIR_PRODUCER_ACKS_NONE = -2 };
+/** `struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT, .linger_ms = 5};` */
 #define WEIR_PRODUCER_OPTIONS_INIT .size = sizeof(struct weir_producer_options)
 
 /** A producer is for one thread at a time: a call while another thread is in one is WEIR_WRONG_THREAD,
@@ -187,6 +189,7 @@ struct weir_consumer_options {
     const char *group;      /* for committed offsets; NULL: none */
     size_t fetch_max_bytes; /* per poll and partition; 0: 1 MiB */
 };
+/** `struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT, .group = "readers"};` */
 #define WEIR_CONSUMER_OPTIONS_INIT .size = sizeof(struct weir_consumer_options)
 
 enum {

@@ -177,6 +177,7 @@ struct weir_materialized {
     bool is_logging_disabled;
     int64_t retention_ms; /* windowed: 0: size + grace; more keeps closed windows longer */
 };
+/** `struct weir_materialized options = {WEIR_MATERIALIZED_INIT, .name = "counts"};` */
 #define WEIR_MATERIALIZED_INIT .size = sizeof(struct weir_materialized)
 /* For C; in C++ a variable of its own does it. */
 #define WEIR_STORE(...) (&(struct weir_materialized){WEIR_MATERIALIZED_INIT, __VA_ARGS__})

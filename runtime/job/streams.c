@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "client/client_internal.h"
 #include "runtime/job/streams_internal.h"
 

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "client/client_internal.h"
 
 enum {

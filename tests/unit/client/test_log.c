@@ -126,7 +126,7 @@ START_TEST(newer_options_are_taken_if_they_add_nothing)
     char directory[WEIR_TEST_PATH_SIZE];
     weir_test_directory(directory);
     newer.added = 1;
-    assert_cannot_open(directory, &newer.known, WEIR_UNSUPPORTED);
+    assert_cannot_open(directory, &newer.known, WEIR_UNSUPPORTED_VERSION);
     newer.added = 0;
     struct weir_log *log = weir_open(directory, &newer.known, &error);
     ck_assert_msg(log != NULL, "%s", error.text);
