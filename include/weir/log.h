@@ -69,9 +69,9 @@ enum { WEIR_AUTO_CREATE_OFF = -1 };
  * Open the log in `directory`, creating it if need be. `options` may be NULL.
  *
  * Errors: WEIR_LOCKED (another handle or process has it; the text names the pid),
- *         WEIR_UNSUPPORTED_VERSION (written by a newer Weir, or newer options), WEIR_PERMISSION, WEIR_NO_SPACE,
- *         WEIR_INVALID_ARGUMENT, WEIR_INVALID_CONFIG (a default of topics, by name), WEIR_IO,
- *         WEIR_CORRUPT. NULL is returned and `error` says why.
+ *         WEIR_UNSUPPORTED_VERSION (written by a newer Weir; or its options are of a newer one),
+ *         WEIR_PERMISSION, WEIR_NO_SPACE, WEIR_INVALID_ARGUMENT, WEIR_INVALID_CONFIG (a default of
+ *         topics, by name), WEIR_IO, WEIR_CORRUPT. NULL is returned and `error` says why.
  * Owns:   close with weir_close.
  * Thread: any but the library's own.
  */

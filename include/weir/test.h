@@ -20,10 +20,13 @@ struct weir_test;
 
 struct weir_test_options {
     WEIR_SIZE(struct weir_test_options);
-    uint64_t seed;                       /* 0: 1 */
-    int32_t partition_count;             /* of input and output topics; 0: 1 */
-    int64_t wall_ms;                     /* wall clock at the start; 0: 2024-01-01 */
-    struct weir_streams_options streams; /* .size 0: defaults, application id "test" */
+    uint64_t seed;           /* 0: 1 */
+    int32_t partition_count; /* of input and output topics; 0: 1 */
+    int64_t wall_ms;         /* Unix time at the start; 0: 2024-01-01 */
+    /** The job's. NULL: its defaults; an application_id of NULL is "test" here, and commit_interval_ms
+     * 0 is 100 of the test's clock. The struct is read by weir_test_new alone, its texts until
+     * weir_test_free: each restart has them. */
+    const struct weir_streams_options *streams;
 };
 /** `struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .seed = 7};` */
 #define WEIR_TEST_OPTIONS_INIT .size = sizeof(struct weir_test_options)

@@ -1,7 +1,6 @@
 #include "runtime/test_driver/test_driver.h"
 
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -162,35 +161,16 @@ static int close_node(struct weir_test *test, struct weir_error *error)
     return rc;
 }
 
-/* The job's options have a size of their own, and are the last in the test's. */
-static int take_options(struct weir_test *test, const struct weir_test_options *options,
-                        struct weir_test_options *given, struct weir_error *error)
-{
-    int rc = weir_options_take(given, sizeof *given, options, "WEIR_TEST_OPTIONS_INIT", error);
-    if (rc < 0) return rc;
-    const struct weir_streams_options *streams = &given->streams;
-    if (streams->size == 0) {
-        test->options = *streams;
-        test->options.size = sizeof test->options;
-        return 0;
-    }
-    size_t room = options->size - offsetof(struct weir_test_options, streams);
-    if (streams->size > room) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "weir_test_new: .streams has size %zu, and the options have room for "
-                              "%zu: start both from their _INIT",
-                              streams->size, room);
-    }
-    return weir_options_take(&test->options, sizeof test->options, &options->streams,
-                             "WEIR_STREAMS_OPTIONS_INIT", error);
-}
-
 static int copy_options(struct weir_test *test, const struct weir_test_options *options,
                         struct weir_error *error)
 {
     struct weir_test_options given;
-    int rc = take_options(test, options, &given, error);
-    if (rc < 0) return rc;
+    int rc = weir_options_take(&given, sizeof given, options, "WEIR_TEST_OPTIONS_INIT", error);
+    if (rc >= 0) {
+        rc = weir_options_take(&test->options, sizeof test->options, given.streams,
+                               "WEIR_STREAMS_OPTIONS_INIT", error);
+    }
+    if (rc < 0) return weir_error_wrap(error, rc, "weir_test_new");
     if (test->options.application_id == NULL) test->options.application_id = "test";
     if (test->options.commit_interval_ms == 0) {
         test->options.commit_interval_ms = COMMIT_INTERVAL_MS;

@@ -356,7 +356,7 @@ static bool run_steps(struct run *run)
 {
     struct weir_error error = {0};
     const struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .wall_ms = WALL_MS,
-                                              .streams = run->options};
+                                              .streams = &run->options};
     run->test = weir_test_new(run->topology, &options, &error);
     if (run->test == NULL) return differs(run, "start: %s", error.text);
     run->at = 0;

@@ -90,11 +90,9 @@ static void start_with(enum weir_on_error policy)
     topology = weir_build(builder, &error);
     ck_assert_msg(topology != NULL, "%s", error.text);
     weir_builder_free(builder);
-    const struct weir_test_options options = {
-        WEIR_TEST_OPTIONS_INIT,
-        .streams = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "test",
-                    .on_processing_error = policy},
-    };
+    const struct weir_streams_options streams = {
+        WEIR_STREAMS_OPTIONS_INIT, .application_id = "test", .on_processing_error = policy};
+    const struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .streams = &streams};
     test = weir_test_new(topology, &options, &error);
     ck_assert_msg(test != NULL, "%s", error.text);
 }

@@ -98,19 +98,19 @@ static void run_init(struct run *run, uint64_t seed, bool engine)
     if (run->twin.may_fail) {
         on_error = below(run, 2) == 0 ? WEIR_ON_ERROR_SKIP : WEIR_ON_ERROR_DEAD_LETTER;
     }
-    struct weir_test_options options = {
+    const struct weir_streams_options streams = {
+        WEIR_STREAMS_OPTIONS_INIT,
+        .application_id = "reference",
+        .num_stream_threads = 1 + below(run, 3),
+        .cache_max_bytes = run->reference->caches ? 0 : WEIR_CACHE_OFF,
+        .on_processing_error = on_error,
+        .dead_letter_topic = on_error == WEIR_ON_ERROR_DEAD_LETTER ? "letters" : NULL,
+    };
+    const struct weir_test_options options = {
         WEIR_TEST_OPTIONS_INIT,
         .seed = seed,
         .partition_count = run->twin.partition_count,
-        .streams =
-            {
-                WEIR_STREAMS_OPTIONS_INIT,
-                .application_id = "reference",
-                .num_stream_threads = 1 + below(run, 3),
-                .cache_max_bytes = run->reference->caches ? 0 : WEIR_CACHE_OFF,
-                .on_processing_error = on_error,
-                .dead_letter_topic = on_error == WEIR_ON_ERROR_DEAD_LETTER ? "letters" : NULL,
-            },
+        .streams = &streams,
     };
     run->has_letters = on_error == WEIR_ON_ERROR_DEAD_LETTER;
     run->test = weir_test_new(run->topology, &options, &error);

@@ -138,11 +138,12 @@ START_TEST(table_is_restored_from_its_topic_without_what_was_skipped)
     struct weir_topology *topology = weir_build(builder, &error);
     ck_assert_msg(topology != NULL, "%s", error.text);
     weir_builder_free(builder);
-    const struct weir_test_options options = {
-        WEIR_TEST_OPTIONS_INIT,
-        .streams = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "restore",
-                    .on_deserialization_error = WEIR_ON_ERROR_SKIP},
+    const struct weir_streams_options streams = {
+        WEIR_STREAMS_OPTIONS_INIT,
+        .application_id = "restore",
+        .on_deserialization_error = WEIR_ON_ERROR_SKIP,
     };
+    const struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .streams = &streams};
     struct weir_test *test = weir_test_new(topology, &options, &error);
     ck_assert_msg(test != NULL, "%s", error.text);
     const struct weir_record good = {

@@ -1,7 +1,6 @@
 /* What holds for every public call: success leaves no text in the error, and a handle that is NULL is
  * refused. The list of exported symbols says which there are; a new one has to be put in here. */
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,54 +175,6 @@ START_TEST(a_call_that_succeeds_leaves_no_text)
     }
     walk_serdes();
     walk_test_driver(topology);
-    weir_topology_free(topology);
-}
-END_TEST
-
-/* ---- options of an older program --------------------------------------------------------------- */
-
-/* Compiled before on_mismatch was there: what lies behind its struct is anything. */
-static struct weir_streams_options older_options(void)
-{
-    return (struct weir_streams_options){
-        .size = offsetof(struct weir_streams_options, on_mismatch),
-        .application_id = "app",
-        .on_mismatch = (enum weir_on_mismatch)99,
-    };
-}
-
-START_TEST(a_job_takes_the_shorter_options_of_an_older_program)
-{
-    char path[WEIR_TEST_PATH_SIZE];
-    weir_test_directory(path);
-    struct weir_topology *topology = count_keys();
-    struct weir_streams_options options = older_options();
-    struct weir_log *log;
-    struct weir_streams *job;
-    GIVES(log, weir_open(path, NULL, &error));
-    walk_topics(log);
-    GIVES(job, weir_streams_start(log, topology, &options, &error));
-    CLOSES(weir_streams_close(job, &error));
-    options.size = 0;
-    ck_assert_ptr_null(weir_streams_start(log, topology, &options, &error));
-    ck_assert_msg(strstr(error.text, "WEIR_STREAMS_OPTIONS_INIT") != NULL, "%s", error.text);
-    CLOSES(weir_close(log, &error));
-    weir_topology_free(topology);
-}
-END_TEST
-
-START_TEST(a_test_takes_the_shorter_options_of_an_older_program)
-{
-    struct weir_topology *topology = count_keys();
-    struct weir_test_options options = {.streams = older_options()};
-    options.size = offsetof(struct weir_test_options, streams) + options.streams.size;
-    struct weir_test *test;
-    GIVES(test, weir_test_new(topology, &options, &error));
-    SUCCEEDS(weir_test_error(test, &error));
-    weir_test_free(test);
-    options.streams.size = sizeof options.streams; /* longer than what it lies in */
-    ck_assert_ptr_null(weir_test_new(topology, &options, &error));
-    ck_assert_msg(strstr(error.text, ".streams has size") != NULL, "%s", error.text);
     weir_topology_free(topology);
 }
 END_TEST
@@ -622,8 +573,6 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("calls");
     tcase_add_test(tests, a_call_that_succeeds_leaves_no_text);
-    tcase_add_test(tests, a_job_takes_the_shorter_options_of_an_older_program);
-    tcase_add_test(tests, a_test_takes_the_shorter_options_of_an_older_program);
     tcase_add_test(tests, a_handle_that_is_null_is_refused);
     tcase_add_loop_test(tests, a_declaration_on_null_fails_the_build, 0, DECLARATIONS);
     tcase_add_test(tests, every_exported_call_is_walked);

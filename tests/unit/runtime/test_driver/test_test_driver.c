@@ -11,6 +11,7 @@ static struct weir_error error;
 static char text[8192];
 
 #define DRIVER(...) (&(struct weir_test_options){WEIR_TEST_OPTIONS_INIT, __VA_ARGS__})
+#define JOB(...) (&(struct weir_streams_options){WEIR_STREAMS_OPTIONS_INIT, __VA_ARGS__})
 
 static void start(const struct weir_topology *topology, const struct weir_test_options *options)
 {
@@ -97,7 +98,7 @@ START_TEST(a_commit_makes_caches_forward)
     ck_assert_str_eq(read_all("counts"), "0:a=2 ");
     finish();
     start(plan_count(&plan, WEIR_STORE_MEMORY),
-          DRIVER(.streams = {WEIR_STREAMS_OPTIONS_INIT, .cache_max_bytes = WEIR_CACHE_OFF}));
+          DRIVER(.streams = JOB(.cache_max_bytes = WEIR_CACHE_OFF)));
     pipe_text("in", "a", "1", 1);
     pipe_text("in", "a", "1", 2);
     ck_assert_str_eq(read_all("counts"), "0:a=1 0:a=2 ");
@@ -109,7 +110,7 @@ END_TEST
 START_TEST(commits_fall_due_as_the_clock_is_turned)
 {
     start(plan_count(&plan, WEIR_STORE_MEMORY),
-          DRIVER(.streams = {WEIR_STREAMS_OPTIONS_INIT, .commit_interval_ms = 1000}));
+          DRIVER(.streams = JOB(.commit_interval_ms = 1000)));
     pipe_text("in", "a", "1", 1);
     ck_ok(weir_test_advance_ms(test, 999), NULL);
     ck_assert_str_eq(read_all("counts"), "");
