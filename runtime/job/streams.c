@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "client/client_internal.h"
 #include "runtime/job/streams_internal.h"
+#include "runtime/state/backend.h"
 
 enum {
     APPLICATION_ID_SIZE_MAX = 100,
@@ -121,6 +122,7 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
     bool has_letters = options->dead_letter_topic != NULL;
     streams->task_config = (struct weir_task_config){
         .topology = topology,
+        .backend = streams->backend,
         .topics = streams->topics,
         .dead_letter_topic = has_letters ? streams->topic_count - 1 : SIZE_MAX,
         .on_deserialization_error = options->on_deserialization_error,
@@ -189,8 +191,9 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
     weir_budget_init(&streams->budget, "streams", log->env->heap, log->env->budget, 0);
     weir_arena_init(&streams->memory, &streams->budget, 4096);
     take_options(streams, options);
-    streams->hand.is_manual = hooks != NULL && hooks->is_manual;
-    streams->hand.wall_ms = hooks != NULL ? hooks->wall_ms : 0;
+    streams->backend = hooks->backend;
+    streams->hand.is_manual = hooks->is_manual;
+    streams->hand.wall_ms = hooks->wall_ms;
     weir_job_listen(streams);
     weir_commit_init(streams);
     return streams;
@@ -203,6 +206,7 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
 {
     int rc = check_options(options, error);
     if (rc < 0) return rc;
+    weir_assert(hooks->backend != NULL);
     struct weir_streams *streams = streams_new(log, topology, options, hooks);
     if (streams == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
     rc = prepare_tables(streams, error);
@@ -293,8 +297,9 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
         (void)weir_error_set(error, WEIR_WRONG_THREAD, "weir_streams_start waits");
         return NULL;
     }
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_rocksdb};
     struct weir_streams *streams = NULL;
-    if (weir_streams_start_begin(log, topology, &taken, NULL, &streams, error) < 0) return NULL;
+    if (weir_streams_start_begin(log, topology, &taken, &hooks, &streams, error) < 0) return NULL;
     int rc = weir_wait(streams->env, has_started, streams, WEIR_MONO_NEVER);
     if (rc >= 0 && weir_streams_state(streams) != WEIR_STREAMS_ERROR) return streams;
     if (rc < 0) {

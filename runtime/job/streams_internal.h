@@ -73,7 +73,8 @@ struct weir_streams {
     struct weir_env *env;
     struct weir_broker *broker;
     const struct weir_topology *topology;
-    struct weir_streams_options options; /* defaults filled in; texts in `memory` */
+    const struct weir_backend_kind *backend; /* of the stores; runtime/state/backend.h */
+    struct weir_streams_options options;     /* defaults filled in; texts in `memory` */
     struct weir_budget budget;
     struct weir_arena memory;      /* lives as long as the job */
     struct weir_group_claim claim; /* one job per application and log */
@@ -115,15 +116,17 @@ struct weir_streams {
     struct weir_histogram commit_us;
 };
 
-/** Hooks of the test driver; zero for everybody else. */
+/** What a job is given beside the user's options, by who starts it. */
 struct weir_streams_hooks {
-    bool is_manual;
-    int64_t wall_ms;
+    const struct weir_backend_kind *backend; /* what its stores are kept in; not NULL */
+    bool is_manual;                          /* commits and the wall clock go by hand only */
+    int64_t wall_ms;                         /* where that clock stands, Unix time */
 };
 
 /**
- * The asynchronous forms, for the simulator. begin takes the lock and starts the job's actor; what
- * fails later shows in weir_streams_state. After close_begin wait for `is_finished`, then free.
+ * The asynchronous forms, for who runs the world by hand and may not wait in it. begin takes the lock
+ * and starts the job's actor; what fails later shows in weir_streams_state. After close_begin wait for
+ * `is_finished`, then free.
  */
 int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *topology,
                              const struct weir_streams_options *options,

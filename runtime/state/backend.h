@@ -9,8 +9,8 @@
  * RocksDB does with its write-ahead log off. A crash keeps a prefix of the write batches, never part
  * of one, and at least those before the last flush that was waited for.
  *
- * Two implementations: backend_rocksdb.c and, in the simulator, backend_sim.c. Both are opened from a
- * path; everything else goes through the pair below.
+ * Two kinds: RocksDB (backend_rocksdb.c), and its model for a simulated node (sim/backend_model.h).
+ * Whoever opens a state says which; nobody below looks what environment it is in.
  *
  * Threads: one thread reads (get_many, iterators), another may write meanwhile (write, expire, flush).
  */
@@ -70,12 +70,24 @@ struct weir_backend_options {
     size_t store_count; /* how many prefixes may ever be given to `expire` */
 };
 
-/** WEIR_CORRUPT or WEIR_IO: what is there cannot be read; wipe and open again. */
-int weir_backend_rocksdb_open(const struct weir_backend_options *options,
-                              struct weir_backend *backend_out, struct weir_error *error);
-/** The model, over an attachment of the node's disk. */
-int weir_backend_sim_open(const struct weir_backend_options *options,
-                          struct weir_backend *backend_out, struct weir_error *error);
-void weir_backend_sim_wipe(struct weir_env *env, const char *path);
+/**
+ * A kind of backend: where a pair of the above comes from. `static const`, for every state of a job.
+ *
+ * Thread: one that may block on a disk.
+ */
+struct weir_backend_kind {
+    const char *name; /* "rocksdb", "model" */
+    /** Open what is at `options->path`, or make it. Errors: WEIR_CORRUPT or WEIR_IO: what is there
+     * cannot be read; wipe and open again. WEIR_NO_MEMORY and WEIR_LIMIT say nothing about it. Borrows
+     * `options`; the environment and the budget outlive what is opened, which `close` frees. */
+    int (*open)(const struct weir_backend_options *options, struct weir_backend *backend_out,
+                struct weir_error *error);
+    /** Remove what a closed one has kept at `path`; fine if there is nothing. NULL: all of it is in the
+     * folder of that name, which is removed with its files. */
+    int (*wipe)(struct weir_env *env, const char *path, struct weir_error *error);
+};
+
+/** On the system's own files: the environment has to be the real one. */
+extern const struct weir_backend_kind weir_backend_rocksdb;
 
 #endif

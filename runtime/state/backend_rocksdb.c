@@ -433,8 +433,8 @@ static const struct weir_backend_ops rocks_ops = {
     .iterator_close = rocks_iterator_close,
 };
 
-int weir_backend_rocksdb_open(const struct weir_backend_options *options,
-                              struct weir_backend *backend_out, struct weir_error *error)
+static int rocks_open(const struct weir_backend_options *options, struct weir_backend *backend_out,
+                      struct weir_error *error)
 {
     struct rocks *rocks = weir_alloc_zero(options->budget, sizeof *rocks);
     if (rocks == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open: out of memory");
@@ -455,3 +455,8 @@ out:
     if (rocks != NULL) rocks_free(rocks);
     return rc;
 }
+
+const struct weir_backend_kind weir_backend_rocksdb = {
+    .name = "rocksdb",
+    .open = rocks_open,
+};

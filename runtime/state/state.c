@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/env/sim/sim.h"
 #include "base/error.h"
 #include "base/logger.h"
 #include "runtime/state/state_internal.h"
@@ -93,14 +92,10 @@ static char *join(struct weir_budget *budget, const char *path, const char *name
 
 /* ---- the backend ----------------------------------------------------------------------------- */
 
-static int wipe_backend(struct weir_state *state, struct weir_error *error)
+static int wipe_backend(const struct weir_backend_kind *kind, struct weir_env *env,
+                        const char *path, struct weir_error *error)
 {
-    struct weir_env *env = state->options.env;
-    if (weir_sim_of(env) != NULL) {
-        weir_backend_sim_wipe(env, state->backend_path);
-        return WEIR_OK;
-    }
-    return remove_folder(env, state->backend_path, error);
+    return kind->wipe != NULL ? kind->wipe(env, path, error) : remove_folder(env, path, error);
 }
 
 static int open_backend(struct weir_state *state, struct weir_error *error)
@@ -113,10 +108,7 @@ static int open_backend(struct weir_state *state, struct weir_error *error)
         .block_cache_bytes = state->options.block_cache_bytes,
         .store_count = state->options.store_count,
     };
-    if (weir_sim_of(state->options.env) != NULL) {
-        return weir_backend_sim_open(&options, &state->backend, error);
-    }
-    return weir_backend_rocksdb_open(&options, &state->backend, error);
+    return state->options.backend->open(&options, &state->backend, error);
 }
 
 static void forget_backend(struct weir_state *state)
@@ -151,7 +143,7 @@ static int open_or_wipe(struct weir_state *state, bool *wiped_out, struct weir_e
     char quoted[WEIR_ERROR_TEXT_SIZE];
     weir_log(&state->options.env->logger, WEIR_LOG_WARN, "state.wiped", "path=%s reason=%s",
              state->path, weir_log_quote(quoted, sizeof quoted, why.text));
-    rc = wipe_backend(state, error);
+    rc = wipe_backend(state->options.backend, state->options.env, state->backend_path, error);
     if (rc >= 0) rc = open_and_look(state, error);
     if (rc >= 0) *wiped_out = true;
     return rc;
@@ -247,6 +239,7 @@ int weir_state_open(const struct weir_state_options *options, struct weir_state 
                     bool *wiped_out, struct weir_error *error)
 {
     bool is_wiped = false;
+    weir_assert(options->backend != NULL);
     struct weir_state *state = weir_alloc_zero(options->budget, sizeof *state);
     int rc = state == NULL ? WEIR_NO_MEMORY : init(state, options);
     if (rc < 0) {
@@ -284,15 +277,14 @@ int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error 
     return rc;
 }
 
-int weir_state_wipe(struct weir_env *env, const char *path, struct weir_error *error)
+int weir_state_wipe(const struct weir_backend_kind *backend, struct weir_env *env, const char *path,
+                    struct weir_error *error)
 {
-    if (weir_sim_of(env) != NULL) {
-        char *backend_path = join(env->budget, path, "db");
-        if (backend_path == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "wipe '%s'", path);
-        weir_backend_sim_wipe(env, backend_path);
-        weir_free(backend_path);
-    }
-    int rc = remove_folder(env, path, error);
+    char *backend_path = join(env->budget, path, "db");
+    if (backend_path == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "wipe '%s'", path);
+    int rc = wipe_backend(backend, env, backend_path, error);
+    weir_free(backend_path);
+    if (rc >= 0) rc = remove_folder(env, path, error);
     return weir_error_wrap(error, rc, "wipe state '%s'", path);
 }
 

@@ -34,6 +34,7 @@
 struct weir_state;
 struct weir_key_schema;
 struct weir_key_range;
+struct weir_backend_kind; /* runtime/state/backend.h */
 
 struct weir_store_spec {
     const char *name;
@@ -61,6 +62,7 @@ struct weir_changelog_position {
 };
 
 struct weir_state_options {
+    const struct weir_backend_kind *backend; /* what durable stores are kept in; not NULL */
     struct weir_env *env;
     struct weir_budget *budget;
     const char *path; /* DIR/state/<application>/<task>; made if it is not there */
@@ -95,8 +97,15 @@ int weir_state_open(const struct weir_state_options *options, struct weir_state 
  * the backend; positions are then those of the last commit, and a start has nothing to restore. No
  * write-down may be under way (weir_state_is_writing). Frees. NULL is fine. */
 int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error *error);
-/** Remove a task's folder. */
-int weir_state_wipe(struct weir_env *env, const char *path, struct weir_error *error);
+/**
+ * Remove the folder of a task whose state is not open, and what `backend` keeps of it elsewhere. Fine
+ * if there is none.
+ *
+ * Errors:  WEIR_IO, WEIR_PERMISSION, WEIR_NO_MEMORY; part of it may be gone then.
+ * Thread:  one that may block on a disk.
+ */
+int weir_state_wipe(const struct weir_backend_kind *backend, struct weir_env *env, const char *path,
+                    struct weir_error *error);
 
 /** The schema of the keys, named or plain. */
 const struct weir_key_schema *weir_store_spec_schema(const struct weir_store_spec *spec);

@@ -207,6 +207,7 @@ int weir_task_open_state(struct weir_task *task, const char *state_path,
     bool wiped = false;
     int rc = weir_state_open(
         &(struct weir_state_options){
+            .backend = task->options.config->backend,
             .env = task->options.env,
             .budget = task->options.budget,
             .path = state_path,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "client/client_internal.h"
+#include "runtime/state/sim/backend_model.h"
 
 enum {
     TEST_MAGIC = 0x74657374,
@@ -107,7 +108,11 @@ static bool has_started(void *context)
 
 static int start_job(struct weir_test *test, struct weir_error *error)
 {
-    const struct weir_streams_hooks hooks = {.is_manual = true, .wall_ms = test->wall_ms};
+    const struct weir_streams_hooks hooks = {
+        .backend = &weir_backend_model,
+        .is_manual = true,
+        .wall_ms = test->wall_ms,
+    };
     int rc = weir_streams_start_begin(test->log, test->topology, &test->options, &hooks,
                                       &test->streams, error);
     if (rc < 0) return rc;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/state/sim/backend_model.h"
 #include "runtime/state/state.h"
 #include "runtime/job/streams_internal.h"
 
@@ -217,7 +218,8 @@ static void lose_state(struct simulation *simulation)
     char path[64];
     (void)snprintf(path, sizeof path, SIMULATION_PATH "/state/" JOB_APPLICATION "/%d_%d",
                    (int)simulation_draw(simulation, 3), (int)simulation_draw(simulation, 3));
-    (void)weir_state_wipe(simulation->env, path, NULL); /* a fault may meet it half way */
+    /* A fault may meet it half way. */
+    (void)weir_state_wipe(&weir_backend_model, simulation->env, path, NULL);
 }
 
 static void start(struct job *job)
@@ -227,7 +229,8 @@ static void start(struct job *job)
     job->is_closing = false;
     if (!simulation->is_calm && simulation_chance(simulation, 200)) lose_state(simulation);
     if (!simulation_is_up(simulation)) return;
-    int rc = weir_streams_start_begin(simulation->log, job->topology, &job->options, NULL,
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model};
+    int rc = weir_streams_start_begin(simulation->log, job->topology, &job->options, &hooks,
                                       &job->streams, &error);
     if (rc == 0) return;
     job->streams = NULL;

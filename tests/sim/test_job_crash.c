@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "runtime/state/sim/backend_model.h"
 #include "tests/unit/runtime/task/stage.h"
 
 enum { SEEDS = 200, KEYS = 12, PARTITIONS_MAX = 3, ROUNDS_MAX = 6 };
@@ -128,7 +129,8 @@ static bool is_started(void *context)
 static bool start_job(struct world *world)
 {
     struct weir_error error = {0};
-    int rc = weir_streams_start_begin(world->log, world->topology, &world->options, NULL,
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model};
+    int rc = weir_streams_start_begin(world->log, world->topology, &world->options, &hooks,
                                       &world->streams, &error);
     if (has_crashed(world)) return false;
     expect(world, rc >= 0, "start: %s", error.text);

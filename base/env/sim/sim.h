@@ -163,7 +163,8 @@ int weir_sim_operation(struct weir_env *env, const char *what, int (*perform)(vo
                        void *context, struct weir_error *error);
 /** A line for the trace callback, if there is one: `[  12] node 1 > …`. */
 void weir_sim_say(struct weir_sim *sim, int node, const char *format, ...) WEIR_PRINTF(3, 4);
-/** The simulator behind an environment; NULL if it is a real one. */
+/** The simulator behind an environment; NULL if it is a real one. For assertions of what belongs to a
+ * simulated node: what runs on both does not ask, but is given what differs. */
 struct weir_sim *weir_sim_of(struct weir_env *env);
 
 #endif

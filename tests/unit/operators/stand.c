@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "runtime/state/sim/backend_model.h"
 
 /* ---- what comes out, as text ----------------------------------------------------------------- */
 
@@ -291,6 +292,7 @@ void stand_open(struct stand *stand, size_t store_count)
     if (store_count > 0) {
         bool wiped;
         const struct weir_state_options options = {
+            .backend = &weir_backend_model,
             .env = stand->env,
             .budget = &stand->budget,
             .path = "state",

@@ -103,9 +103,10 @@ static void check_value(size_t store, const struct stage_value *expected, struct
 
 /* ---- life ---------------------------------------------------------------------------------------- */
 
-void stage_init(struct stage *stage, struct weir_env *env, const char *path)
+void stage_init(struct stage *stage, const struct weir_backend_kind *backend, struct weir_env *env,
+                const char *path)
 {
-    *stage = (struct stage){.env = env, .cache_bytes_max = 1 << 20};
+    *stage = (struct stage){.backend = backend, .env = env, .cache_bytes_max = 1 << 20};
     snprintf(stage->path, sizeof stage->path, "%s", path);
 }
 
@@ -145,6 +146,7 @@ void stage_open(struct stage *stage)
     struct weir_error error;
     weir_budget_init(&stage->budget, "stage", stage->env->heap, stage->env->budget, 0);
     const struct weir_state_options options = {
+        .backend = stage->backend,
         .env = stage->env,
         .budget = &stage->budget,
         .path = stage->path,
@@ -175,6 +177,7 @@ static void reopen_unused(struct stage *stage)
     memcpy(logs, stage->logs, sizeof logs);
     ATTEMPT(stage, weir_state_close(stage->state, true, &error));
     const struct weir_state_options options = {
+        .backend = stage->backend,
         .env = stage->env,
         .budget = &stage->budget,
         .path = stage->path,

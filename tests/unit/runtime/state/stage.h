@@ -3,6 +3,7 @@
 
 #include "base/env/sim/sim.h"
 #include "runtime/state/key_schema.h"
+#include "runtime/state/sim/backend_model.h"
 #include "runtime/state/state.h"
 #include "tests/support/support.h"
 
@@ -42,6 +43,7 @@ struct stage_log {
 };
 
 struct stage {
+    const struct weir_backend_kind *backend;
     struct weir_env *env;
     struct weir_budget budget;
     struct weir_actor *actor; /* NULL: write-downs are done in place */
@@ -64,7 +66,8 @@ struct stage {
 extern const struct weir_store_spec *const stage_specs[STAGE_STORES];
 
 /** Over `env`, in `path`; nothing is opened yet. */
-void stage_init(struct stage *stage, struct weir_env *env, const char *path);
+void stage_init(struct stage *stage, const struct weir_backend_kind *backend, struct weir_env *env,
+                const char *path);
 void stage_close(struct stage *stage);
 /** Open, and check that the backend equals the fold of the changelog up to its stored position. */
 void stage_open(struct stage *stage);

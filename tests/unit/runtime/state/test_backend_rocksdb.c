@@ -175,7 +175,7 @@ static struct weir_backend open_backend(struct weir_env *env, const char *path)
                                                  .write_buffer_bytes = 1 << 20,
                                                  .block_cache_bytes = 1 << 20,
                                                  .store_count = 1};
-    ck_ok(weir_backend_rocksdb_open(&options, &backend, &error), &error);
+    ck_ok(weir_backend_rocksdb.open(&options, &backend, &error), &error);
     return backend;
 }
 
@@ -316,7 +316,7 @@ START_TEST(a_shortage_is_told_as_one)
                                                  .block_cache_bytes = 1 << 20,
                                                  .store_count = 1};
     limit_descriptors(3);
-    ck_code(weir_backend_rocksdb_open(&options, &backend, &error), WEIR_LIMIT);
+    ck_code(weir_backend_rocksdb.open(&options, &backend, &error), WEIR_LIMIT);
     limit_descriptors(before.rlim_cur);
     backend = open_backend(env, db);
     const struct weir_slice keys[] = {first.key, second.key};
@@ -345,7 +345,7 @@ static void build(struct damaged *damaged)
     struct weir_test_random random = {3};
     weir_test_directory(path);
     ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &damaged->env, &error), &error);
-    stage_init(&damaged->stage, damaged->env, path);
+    stage_init(&damaged->stage, &weir_backend_rocksdb, damaged->env, path);
     snprintf(damaged->db, sizeof damaged->db, "%s/db", path);
     stage_open(&damaged->stage);
     for (int round = 0; round < 3; round++) {
@@ -479,10 +479,11 @@ START_TEST(damaged_table_file_never_gives_a_partial_answer)
     long size = file_size(path);
     size_t noticed_count = 0;
     for (long position = _i; position < size; position += 211) {
-        ck_ok(weir_state_wipe(damaged.env, damaged.db, &error), &error);
+        ck_ok(weir_state_wipe(&weir_backend_rocksdb, damaged.env, damaged.db, &error), &error);
         copy_directory(good, damaged.db);
         flip_byte(path, position);
-        const struct weir_state_options options = {.env = damaged.env,
+        const struct weir_state_options options = {.backend = &weir_backend_rocksdb,
+                                                   .env = damaged.env,
                                                    .budget = &stage->budget,
                                                    .path = stage->path,
                                                    .specs = stage_specs,
@@ -499,7 +500,7 @@ START_TEST(damaged_table_file_never_gives_a_partial_answer)
     }
     ck_assert_uint_gt(noticed_count, 0);
 
-    ck_ok(weir_state_wipe(damaged.env, stage->path, &error), &error);
+    ck_ok(weir_state_wipe(&weir_backend_rocksdb, damaged.env, stage->path, &error), &error);
     stage_open(stage);
     ck_assert(!stage->was_wiped); /* an empty folder is not a broken one */
     stage_restore(stage);
@@ -516,7 +517,8 @@ START_TEST(open_state_is_not_opened_twice)
     build(&damaged);
     struct stage *stage = &damaged.stage;
     stage_open(stage);
-    const struct weir_state_options options = {.env = damaged.env,
+    const struct weir_state_options options = {.backend = &weir_backend_rocksdb,
+                                               .env = damaged.env,
                                                .budget = &stage->budget,
                                                .path = stage->path,
                                                .specs = stage_specs,

@@ -8,13 +8,14 @@
 /* The whole of a state against the naive model, over RocksDB and over the simulator's stand-in. */
 
 struct world {
+    const struct weir_backend_kind *backend;
     struct weir_sim *sim;
     struct weir_env *env;
 };
 
 static struct world world_open(bool is_real)
 {
-    struct world world = {0};
+    struct world world = {.backend = is_real ? &weir_backend_rocksdb : &weir_backend_model};
     struct weir_error error;
     if (is_real) {
         ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &world.env, &error), &error);
@@ -90,7 +91,7 @@ static void random_life(bool is_real, uint64_t seed, size_t cache_bytes_max, siz
     struct stage stage;
     weir_test_directory(path);
     strcat(path, "/a/b"); /* folders are made */
-    stage_init(&stage, world.env, path);
+    stage_init(&stage, world.backend, world.env, path);
     stage.cache_bytes_max = cache_bytes_max;
     stage.write_down_bytes = write_down_bounds[seed % 3];
     stage_open(&stage);
@@ -198,7 +199,7 @@ START_TEST(store_equals_a_model_while_a_worker_writes)
     struct thread_run run = {.random = {(uint64_t)_i + 50}, .env = world.env, .steps_left = 1500};
     char path[WEIR_TEST_PATH_SIZE];
     weir_test_directory(path);
-    stage_init(&run.stage, world.env, path);
+    stage_init(&run.stage, world.backend, world.env, path);
     run.stage.cache_bytes_max = cache_bounds[_i];
     run.stage.write_down_bytes = write_down_bounds[_i % 2];
     struct weir_actor *actor;

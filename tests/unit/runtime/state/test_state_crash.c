@@ -109,7 +109,7 @@ static bool crash_at(size_t point, uint64_t seed)
 {
     struct crash_run run = {.random = {seed}, .points_left = point};
     run.sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
-    stage_init(&run.stage, weir_sim_node(run.sim, 0), "state/application/0_0");
+    stage_init(&run.stage, &weir_backend_model, weir_sim_node(run.sim, 0), "state/application/0_0");
     run.stage.cache_bytes_max = seed % 2 == 0 ? 2000 : 1 << 20;
     run.stage.write_down_bytes = write_down_bounds[seed % 3];
     start_node(&run);
@@ -143,7 +143,7 @@ START_TEST(crashes_in_a_row_leave_a_prefix_of_the_changelog)
 {
     struct crash_run run = {.random = {(uint64_t)_i + 100}};
     run.sim = weir_sim_new(&(struct weir_sim_options){.seed = (uint64_t)_i + 100});
-    stage_init(&run.stage, weir_sim_node(run.sim, 0), "state/application/0_0");
+    stage_init(&run.stage, &weir_backend_model, weir_sim_node(run.sim, 0), "state/application/0_0");
     run.stage.cache_bytes_max = 3000;
     run.stage.write_down_bytes = write_down_bounds[_i % 3];
     for (int life = 0; life < 20; life++) {

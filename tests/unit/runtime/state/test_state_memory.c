@@ -43,7 +43,7 @@ START_TEST(call_without_memory_changes_nothing)
     for (;; at++) {
         struct stage stage;
         struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
-        stage_init(&stage, weir_sim_node(sim, 0), "state");
+        stage_init(&stage, &weir_backend_model, weir_sim_node(sim, 0), "state");
         stage.is_short_of_memory = true;
         stage.cache_bytes_max = at % 2 == 0 ? 1500 : 1 << 20;
         stage.write_down_bytes = at % 3 == 0 ? 0 : 1;
@@ -129,7 +129,8 @@ START_TEST(steady_state_allocates_nothing)
         {.name = "b", .kind = WEIR_STORE_MEMORY, .is_logged = true, .keeps_old = true},
     };
     const struct weir_store_spec *const pointers[] = {&specs[0], &specs[1]};
-    const struct weir_state_options options = {.env = env,
+    const struct weir_state_options options = {.backend = &weir_backend_model,
+                                               .env = env,
                                                .budget = env->budget,
                                                .path = "state",
                                                .specs = pointers,
@@ -185,7 +186,8 @@ static void bounded_open(struct bounded *bounded, size_t cache_bytes_max)
     bounded->env = weir_sim_node(bounded->sim, 0);
     const struct weir_actor_options actor = {.name = "stream thread", .run_once = rest};
     ck_ok(weir_actor_start(bounded->env, &actor, &bounded->actor, &error), &error);
-    const struct weir_state_options options = {.env = bounded->env,
+    const struct weir_state_options options = {.backend = &weir_backend_model,
+                                               .env = bounded->env,
                                                .budget = bounded->env->budget,
                                                .path = "state",
                                                .specs = bounded->specs,

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/env/sim/sim.h"
 #include "runtime/state/key_schema.h"
+#include "runtime/state/sim/backend_model.h"
 #include "runtime/state/state.h"
 #include "tests/support/support.h"
 
@@ -57,6 +58,7 @@ struct changelog {
 
 struct world {
     uint64_t seed;
+    const struct weir_backend_kind *backend;
     struct weir_test_random random;
     struct weir_sim *sim; /* NULL: on RocksDB */
     struct weir_env *env;
@@ -262,6 +264,7 @@ static struct world *world_new(uint64_t seed)
     world->keys = draw(world, 12) == 0 ? 3000 : 12;
     world->cache_bytes_max = caches[draw(world, 3)];
     world->write_down_bytes = bounds[draw(world, 3)];
+    world->backend = seed % REAL_EVERY == 0 ? &weir_backend_rocksdb : &weir_backend_model;
     if (seed % REAL_EVERY == 0) {
         weir_test_directory(world->path);
         ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &world->env, &error), &error);
@@ -291,6 +294,7 @@ static void world_free(struct world *world)
 static void open_state(struct world *world)
 {
     const struct weir_state_options options = {
+        .backend = world->backend,
         .env = world->env,
         .budget = world->env->budget,
         .path = world->path,
@@ -571,7 +575,7 @@ enum { NOTHING, FOLDER_LOST, RECREATED, CUT, GAP, COMPACTED, CLEARED, BEFALLS };
 static void befall(struct world *world, uint64_t what)
 {
     if (what == FOLDER_LOST) {
-        OK(world, weir_state_wipe(world->env, world->path, error));
+        OK(world, weir_state_wipe(world->backend, world->env, world->path, error));
     }
     for (size_t i = 0; i < STORES; i++) {
         struct changelog *log = &world->logs[i];

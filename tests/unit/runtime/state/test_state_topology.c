@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/env/sim/sim.h"
+#include "runtime/state/sim/backend_model.h"
 #include "runtime/state/state_internal.h"
 #include "tests/support/support.h"
 
@@ -31,7 +32,8 @@ static void note_written(void *context, int rc, const struct weir_error *error)
 static void enter(struct house *house, const struct weir_store_spec *const *specs, size_t count)
 {
     struct weir_error error;
-    const struct weir_state_options options = {.env = house->env,
+    const struct weir_state_options options = {.backend = &weir_backend_model,
+                                               .env = house->env,
                                                .budget = house->env->budget,
                                                .path = "state",
                                                .specs = specs,
@@ -286,9 +288,10 @@ START_TEST(wiped_folder_opens_as_new)
     struct weir_file_stat stat;
     struct house house;
     build_abc(&house);
-    ck_ok(weir_state_wipe(house.env, "state", &error), &error);
+    ck_ok(weir_state_wipe(&weir_backend_model, house.env, "state", &error), &error);
     ck_code(weir_stat(house.env, "state", &stat, &error), WEIR_NOT_FOUND);
-    ck_ok(weir_state_wipe(house.env, "state", &error), &error); /* twice is fine */
+    ck_ok(weir_state_wipe(&weir_backend_model, house.env, "state", &error),
+          &error); /* twice is fine */
     enter(&house, all, 3);
     for (size_t i = 0; i < 3; i++) {
         ck_assert(has(&house, i, "key", NULL));

@@ -40,7 +40,10 @@ enum { IN_ROCKSDB, IN_MODEL, IN_MEMORY, PLACES };
 static void open_state(struct windows *windows, int place)
 {
     struct weir_error error;
-    const struct weir_state_options options = {.env = windows->env,
+    const struct weir_backend_kind *backend =
+        windows->is_real ? &weir_backend_rocksdb : &weir_backend_model;
+    const struct weir_state_options options = {.backend = backend,
+                                               .env = windows->env,
                                                .budget = windows->env->budget,
                                                .path = windows->path,
                                                .specs = specs_of[place == IN_MEMORY],

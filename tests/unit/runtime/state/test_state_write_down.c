@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/env/sim/sim.h"
+#include "runtime/state/sim/backend_model.h"
 #include "runtime/state/state_internal.h"
 #include "tests/support/support.h"
 
@@ -80,7 +81,8 @@ static void ledger_init(struct ledger *ledger, bool has_worker)
         const struct weir_actor_options options = {.name = "stream thread", .run_once = rest};
         ck_ok(weir_actor_start(ledger->env, &options, &ledger->actor, &error), &error);
     }
-    ledger->options = (struct weir_state_options){.env = ledger->env,
+    ledger->options = (struct weir_state_options){.backend = &weir_backend_model,
+                                                  .env = ledger->env,
                                                   .budget = ledger->env->budget,
                                                   .path = "state",
                                                   .specs = specs,

@@ -1,3 +1,5 @@
+#include "runtime/state/sim/backend_model.h"
+
 #include <string.h>
 
 #include "base/assert.h"
@@ -5,7 +7,6 @@
 #include "base/bytes.h"
 #include "base/env/sim/sim.h"
 #include "base/error.h"
-#include "runtime/state/backend.h"
 #include "runtime/state/skip_list.h"
 
 /*
@@ -19,10 +20,10 @@
  *
  * The object has a heap of its own: the node's goes with each crash.
  */
-enum { SIM_MAGIC = 0x57534d42 };
+enum { MODEL_MAGIC = 0x57534d42 };
 #define NO_VALUE UINT32_MAX /* as a size: a delete */
 
-struct sim_store {
+struct model {
     uint32_t magic; /* 0: not set up yet */
     struct weir_heap heap;
     struct weir_budget budget;
@@ -73,20 +74,20 @@ static void apply_batch(struct weir_skip_list *list, struct weir_reader *reader)
     weir_assert(!reader->failed);
 }
 
-static void apply_batches(struct weir_skip_list *list, const struct sim_store *sim, size_t count)
+static void apply_batches(struct weir_skip_list *list, const struct model *model, size_t count)
 {
-    struct weir_reader reader = weir_reader(weir_buffer_slice(&sim->batches));
+    struct weir_reader reader = weir_reader(weir_buffer_slice(&model->batches));
     for (size_t i = 0; i < count; i++) {
         apply_batch(list, &reader);
     }
 }
 
 /* The first `count` batches are in the files from now on; the others are gone from memory too. */
-static void keep_batches(struct sim_store *sim, size_t count)
+static void keep_batches(struct model *model, size_t count)
 {
-    apply_batches(&sim->flushed, sim, count);
-    weir_buffer_reset(&sim->batches);
-    sim->batch_count = 0;
+    apply_batches(&model->flushed, model, count);
+    weir_buffer_reset(&model->batches);
+    model->batch_count = 0;
 }
 
 static void copy_list(struct weir_skip_list *to, const struct weir_skip_list *from)
@@ -97,75 +98,75 @@ static void copy_list(struct weir_skip_list *to, const struct weir_skip_list *fr
 }
 
 /* What is read is what the files and the batches say. */
-static void read_again(struct sim_store *sim)
+static void read_again(struct model *model)
 {
-    weir_skip_list_close(&sim->current);
-    weir_skip_list_init(&sim->current, &sim->budget);
-    copy_list(&sim->current, &sim->flushed);
-    apply_batches(&sim->current, sim, sim->batch_count);
+    weir_skip_list_close(&model->current);
+    weir_skip_list_init(&model->current, &model->budget);
+    copy_list(&model->current, &model->flushed);
+    apply_batches(&model->current, model, model->batch_count);
 }
 
 /* ---- the attachment -------------------------------------------------------------------------- */
 
-static void sim_crash(void *object, enum weir_sim_crash_kind kind, struct weir_sim *sim)
+static void model_crash(void *object, enum weir_sim_crash_kind kind, struct weir_sim *sim)
 {
-    struct sim_store *store = object;
+    struct model *store = object;
     (void)kind; /* without a write-ahead log a kill costs what a power cut costs */
-    if (store->magic != SIM_MAGIC) return;
+    if (store->magic != MODEL_MAGIC) return;
     keep_batches(store, (size_t)(weir_sim_random(sim) % (store->batch_count + 1)));
     read_again(store);
 }
 
-static void sim_release(void *object)
+static void model_release(void *object)
 {
-    struct sim_store *store = object;
-    if (store->magic != SIM_MAGIC) return;
+    struct model *store = object;
+    if (store->magic != MODEL_MAGIC) return;
     weir_skip_list_close(&store->flushed);
     weir_skip_list_close(&store->current);
     weir_buffer_close(&store->batches);
     store->magic = 0;
 }
 
-static struct sim_store *sim_store_of(struct weir_env *env, const char *path)
+static struct model *model_of(struct weir_env *env, const char *path)
 {
-    return weir_sim_attachment(env, path, sizeof(struct sim_store), sim_crash, sim_release);
+    return weir_sim_attachment(env, path, sizeof(struct model), model_crash, model_release);
 }
 
-static void set_up(struct sim_store *sim)
+static void set_up(struct model *model)
 {
-    if (sim->magic == SIM_MAGIC) return;
-    sim->magic = SIM_MAGIC;
-    weir_heap_init(&sim->heap, false);
-    weir_budget_init(&sim->budget, "model of a store", &sim->heap, NULL, 0);
-    weir_skip_list_init(&sim->flushed, &sim->budget);
-    weir_skip_list_init(&sim->current, &sim->budget);
-    weir_buffer_init(&sim->batches, &sim->budget, 0);
+    if (model->magic == MODEL_MAGIC) return;
+    model->magic = MODEL_MAGIC;
+    weir_heap_init(&model->heap, false);
+    weir_budget_init(&model->budget, "model of a store", &model->heap, NULL, 0);
+    weir_skip_list_init(&model->flushed, &model->budget);
+    weir_skip_list_init(&model->current, &model->budget);
+    weir_buffer_init(&model->batches, &model->budget, 0);
 }
 
 /* ---- the backend ----------------------------------------------------------------------------- */
 
-static struct sim_store *sim_from(void *impl)
+static struct model *model_from(void *impl)
 {
-    struct sim_store *sim = impl;
-    weir_assert(sim->magic == SIM_MAGIC);
-    return sim;
+    struct model *model = impl;
+    weir_assert(model->magic == MODEL_MAGIC);
+    return model;
 }
 
-static int sim_flush(void *impl, bool wait, struct weir_error *error)
+static int model_flush(void *impl, bool wait, struct weir_error *error)
 {
-    struct sim_store *sim = sim_from(impl);
+    struct model *model = model_from(impl);
     (void)error;
-    if (wait) keep_batches(sim, sim->batch_count); /* else: may happen at any time, as always */
+    if (wait) keep_batches(model, model->batch_count); /* else: may happen at any time, as always */
     return WEIR_OK;
 }
 
 /* What was not flushed is lost with the memory, as if the process had ended. */
-static int sim_close(void *impl, bool is_clean, struct weir_error *error)
+static int model_close(void *impl, bool is_clean, struct weir_error *error)
 {
-    struct sim_store *sim = sim_from(impl);
-    if (is_clean) return sim_flush(impl, true, error);
-    keep_batches(sim, 0);
-    read_again(sim);
+    struct model *model = model_from(impl);
+    if (is_clean) return model_flush(impl, true, error);
+    keep_batches(model, 0);
+    read_again(model);
     return WEIR_OK;
 }
 
@@ -174,13 +175,13 @@ static bool is_at(const struct weir_skip_node *node, struct weir_slice key)
     return node != NULL && weir_slice_equal(node->key, key);
 }
 
-static int sim_get_many(void *impl, const struct weir_slice *keys, size_t count,
-                        weir_backend_found_fn found, void *context, struct weir_error *error)
+static int model_get_many(void *impl, const struct weir_slice *keys, size_t count,
+                          weir_backend_found_fn found, void *context, struct weir_error *error)
 {
-    struct sim_store *sim = sim_from(impl);
+    struct model *model = model_from(impl);
     (void)error;
     for (size_t i = 0; i < count; i++) {
-        const struct weir_skip_node *node = weir_skip_list_seek(&sim->current, keys[i]);
+        const struct weir_skip_node *node = weir_skip_list_seek(&model->current, keys[i]);
         if (!is_at(node, keys[i])) continue;
         int rc = found(context, i, node->value);
         if (rc < 0) return rc;
@@ -188,15 +189,15 @@ static int sim_get_many(void *impl, const struct weir_slice *keys, size_t count,
     return WEIR_OK;
 }
 
-static int sim_write(void *impl, const struct weir_backend_write *writes, size_t count,
-                     struct weir_error *error)
+static int model_write(void *impl, const struct weir_backend_write *writes, size_t count,
+                       struct weir_error *error)
 {
-    struct sim_store *sim = sim_from(impl);
-    log_batch(&sim->batches, writes, count);
-    if (sim->batches.failed) return weir_error_set(error, WEIR_NO_MEMORY, "write: out of memory");
-    sim->batch_count++;
+    struct model *model = model_from(impl);
+    log_batch(&model->batches, writes, count);
+    if (model->batches.failed) return weir_error_set(error, WEIR_NO_MEMORY, "write: out of memory");
+    model->batch_count++;
     for (size_t i = 0; i < count; i++) {
-        int rc = apply_write(&sim->current, writes[i].key, writes[i].value);
+        int rc = apply_write(&model->current, writes[i].key, writes[i].value);
         if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "write: out of memory");
     }
     return WEIR_OK;
@@ -220,18 +221,18 @@ static void expire_list(struct weir_skip_list *list, uint16_t prefix, uint64_t s
     }
 }
 
-static int sim_expire(void *impl, uint16_t prefix, uint64_t segment, struct weir_error *error)
+static int model_expire(void *impl, uint16_t prefix, uint64_t segment, struct weir_error *error)
 {
-    struct sim_store *sim = sim_from(impl);
+    struct model *model = model_from(impl);
     (void)error;
-    expire_list(&sim->flushed, prefix, segment);
-    read_again(sim);
+    expire_list(&model->flushed, prefix, segment);
+    read_again(model);
     return WEIR_OK;
 }
 
-static int64_t sim_size(void *impl)
+static int64_t model_size(void *impl)
 {
-    return (int64_t)sim_from(impl)->budget.used;
+    return (int64_t)model_from(impl)->budget.used;
 }
 
 static int show(struct weir_backend_iterator *iterator, struct weir_skip_node *node)
@@ -243,59 +244,67 @@ static int show(struct weir_backend_iterator *iterator, struct weir_skip_node *n
     return WEIR_OK;
 }
 
-static int sim_iterator_open(void *impl, struct weir_backend_iterator *iterator_out,
-                             struct weir_error *error)
+static int model_iterator_open(void *impl, struct weir_backend_iterator *iterator_out,
+                               struct weir_error *error)
 {
     (void)error;
-    *iterator_out = (struct weir_backend_iterator){.impl = sim_from(impl)};
+    *iterator_out = (struct weir_backend_iterator){.impl = model_from(impl)};
     return WEIR_OK;
 }
 
-static int sim_iterator_seek(struct weir_backend_iterator *iterator, struct weir_slice from,
-                             struct weir_error *error)
+static int model_iterator_seek(struct weir_backend_iterator *iterator, struct weir_slice from,
+                               struct weir_error *error)
 {
     (void)error;
-    return show(iterator, weir_skip_list_seek(&sim_from(iterator->impl)->current, from));
+    return show(iterator, weir_skip_list_seek(&model_from(iterator->impl)->current, from));
 }
 
-static int sim_iterator_next(struct weir_backend_iterator *iterator, struct weir_error *error)
+static int model_iterator_next(struct weir_backend_iterator *iterator, struct weir_error *error)
 {
     (void)error;
     struct weir_skip_node *node = iterator->place;
     return show(iterator, node->next[0]);
 }
 
-static void sim_iterator_close(struct weir_backend_iterator *iterator)
+static void model_iterator_close(struct weir_backend_iterator *iterator)
 {
     *iterator = (struct weir_backend_iterator){0};
 }
 
-static const struct weir_backend_ops sim_ops = {
+static const struct weir_backend_ops model_ops = {
     .name = "model",
-    .close = sim_close,
-    .get_many = sim_get_many,
-    .write = sim_write,
-    .expire = sim_expire,
-    .flush = sim_flush,
-    .size = sim_size,
-    .iterator_open = sim_iterator_open,
-    .iterator_seek = sim_iterator_seek,
-    .iterator_next = sim_iterator_next,
-    .iterator_close = sim_iterator_close,
+    .close = model_close,
+    .get_many = model_get_many,
+    .write = model_write,
+    .expire = model_expire,
+    .flush = model_flush,
+    .size = model_size,
+    .iterator_open = model_iterator_open,
+    .iterator_seek = model_iterator_seek,
+    .iterator_next = model_iterator_next,
+    .iterator_close = model_iterator_close,
 };
 
-int weir_backend_sim_open(const struct weir_backend_options *options,
-                          struct weir_backend *backend_out, struct weir_error *error)
+static int model_open(const struct weir_backend_options *options, struct weir_backend *backend_out,
+                      struct weir_error *error)
 {
-    struct sim_store *sim = sim_store_of(options->env, options->path);
-    if (sim == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open '%s'", options->path);
-    set_up(sim);
-    *backend_out = (struct weir_backend){.ops = &sim_ops, .impl = sim};
+    struct model *model = model_of(options->env, options->path);
+    if (model == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open '%s'", options->path);
+    set_up(model);
+    *backend_out = (struct weir_backend){.ops = &model_ops, .impl = model};
     return WEIR_OK;
 }
 
-void weir_backend_sim_wipe(struct weir_env *env, const char *path)
+static int model_wipe(struct weir_env *env, const char *path, struct weir_error *error)
 {
-    struct sim_store *sim = sim_store_of(env, path);
-    if (sim != NULL) sim_release(sim);
+    struct model *model = model_of(env, path);
+    (void)error;
+    if (model != NULL) model_release(model);
+    return WEIR_OK;
 }
+
+const struct weir_backend_kind weir_backend_model = {
+    .name = "model",
+    .open = model_open,
+    .wipe = model_wipe,
+};
