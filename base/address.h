@@ -17,7 +17,8 @@ struct weir_host_port {
 /** Without a port it is 9092. WEIR_INVALID_ARGUMENT, with what would be right. A host is not looked up. */
 int weir_host_port_parse(const char *text, struct weir_host_port *parsed_out,
                          struct weir_error *error);
-/** 127.0.0.0/8, ::1, localhost, and the simulator's nodes, which nobody outside can reach. */
+/** 127.0.0.0/8, ::1 and localhost, as text without brackets: nobody outside reaches them. Names are not
+ * looked up. */
 bool weir_host_is_loopback(const char *host);
 
 #endif

@@ -108,7 +108,7 @@ struct weir_streams {
     struct weir_message commit_message;
     _Atomic bool is_finished; /* what weir_streams_close waits for */
 
-    /* The test driver: commits and wall-clock time come by hand. */
+    /* Where commits and wall-clock time come by hand. */
     struct weir_thread_hand hand;
     bool is_rebuilt; /* the start dropped all state */
 
@@ -139,15 +139,16 @@ void weir_streams_free(struct weir_streams *streams);
 /** Have a commit begin now. One at a time: weir_streams_commit_round moves when it is done. */
 void weir_streams_commit_begin(struct weir_streams *streams);
 
-/* In the simulator, between events only (one thread): */
-/** Set the job's wall clock (hooks.is_manual) and let threads look at their timers. */
+/* by_hand.c: between events of a world that is turned by hand only, on the one thread it has. */
+/** Set the job's wall clock (hooks.is_manual), Unix time, and let threads look at their timers. */
 void weir_streams_set_wall(struct weir_streams *streams, int64_t wall_ms);
-/** Fetch, but do not process. */
+/** Fetch, but do not process, until it is taken back. */
 void weir_streams_pause(struct weir_streams *streams, bool is_paused);
-/** When the next wall-clock timer is due; INT64_MAX: none. */
+/** When the next wall-clock timer is due, Unix time in milliseconds; INT64_MAX: none. */
 int64_t weir_streams_next_timer(const struct weir_streams *streams);
 /** Something was processed that no commit covers yet. */
 bool weir_streams_is_dirty(const struct weir_streams *streams);
+/** How many commits the job has finished, empty ones included. */
 int64_t weir_streams_commit_round(const struct weir_streams *streams);
 /** Nothing is buffered, being built, on its way or being committed. */
 bool weir_streams_is_idle(const struct weir_streams *streams);

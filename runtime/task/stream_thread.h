@@ -39,8 +39,8 @@ struct weir_partition_origin {
     size_t mark_count;
 };
 
-/** The test driver's hand on all threads of a job; zero: there is none. Written between events of the
- * simulator, by the driver only. */
+/** Whose hand is on all threads of a job; zero: nobody's. Written by him alone, and only while the world
+ * stands still: it is turned by hand, on one thread. */
 struct weir_thread_hand {
     bool is_manual;  /* wall-clock time comes by hand */
     int64_t wall_ms; /* that time */
@@ -185,7 +185,7 @@ struct weir_stream_thread {
     struct weir_note release;
     struct weir_note committed;
     struct weir_note stop;
-    struct weir_note poke; /* only a turn; simulator */
+    struct weir_note poke; /* only a turn: the hand has changed */
     /* To the job. */
     struct weir_note restored;
     struct weir_note handed_in;
@@ -220,7 +220,7 @@ void weir_stream_thread_release(struct weir_stream_thread *thread);
 void weir_stream_thread_committed(struct weir_stream_thread *thread);
 void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean);
 
-/** In the simulator, between events: nothing is buffered, built, sent or sealed. */
+/** While the world stands still: nothing is buffered, built, sent or sealed. */
 bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread);
 
 /* ---- inside the thread ----------------------------------------------------------------------- */
@@ -233,7 +233,7 @@ void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct we
 /** NULL: nobody in the job reads or writes that partition. */
 const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_thread *thread,
                                                        size_t topic, int32_t partition);
-/** The clock of wall-clock timers: the environment's, or the test driver's. */
+/** The clock of wall-clock timers, Unix time: the environment's, or as it is told by hand. */
 int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
 /** thread_open.c: one step of opening, of restoring; moves the phase on when done. */
 int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error);

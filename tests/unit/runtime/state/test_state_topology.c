@@ -290,8 +290,8 @@ START_TEST(wiped_folder_opens_as_new)
     build_abc(&house);
     ck_ok(weir_state_wipe(&weir_backend_model, house.env, "state", &error), &error);
     ck_code(weir_stat(house.env, "state", &stat, &error), WEIR_NOT_FOUND);
-    ck_ok(weir_state_wipe(&weir_backend_model, house.env, "state", &error),
-          &error); /* twice is fine */
+    /* Twice is fine. */
+    ck_ok(weir_state_wipe(&weir_backend_model, house.env, "state", &error), &error);
     enter(&house, all, 3);
     for (size_t i = 0; i < 3; i++) {
         ck_assert(has(&house, i, "key", NULL));

@@ -1,9 +1,9 @@
-#include "runtime/job/streams_internal.h"
-
 /**
- * What the simulator may ask and do between events: there everything runs on one thread, so the job
- * and its threads can be looked at as they are. For the test driver and simulation tests.
+ * A job by hand. Whoever turns the world himself, one event after the other on one thread, finds the job
+ * and its threads at rest in between: he may look at them as they are, and tell them the time. Nothing
+ * here asks which environment that is; where actors have threads of their own, none of it may be called.
  */
+#include "runtime/job/streams_internal.h"
 
 static void poke(struct weir_streams *streams)
 {
