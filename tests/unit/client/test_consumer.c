@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/broker/log/compacted.h"
 #include "tests/unit/client/stage.h"
 
 static struct stage stage;
@@ -451,6 +452,83 @@ START_TEST(large_batches_come_in_pieces)
 }
 END_TEST
 
+/* ---- holes ----------------------------------------------------------------------------------- */
+
+enum { HOLES_RECORDS = 300 };
+
+/* Which offsets have a record after a compaction that has been at every kind of batch. */
+static enum test_keep keep_some(void *context, const struct weir_batch_header *header)
+{
+    static const enum test_keep kinds[] = {TEST_DROP, TEST_THIN, TEST_EMPTY, TEST_KEEP, TEST_DROP};
+    enum test_keep keep = kinds[(header->base_offset / 3) % 5];
+    bool *is_there = context;
+    for (int32_t delta = 0; delta <= header->last_offset_delta; delta++) {
+        bool stays = keep == TEST_KEEP || (keep == TEST_THIN && delta % 2 == 1);
+        is_there[header->base_offset + delta] = stays;
+    }
+    return keep;
+}
+
+static void expect_next(struct weir_consumer *consumer, const bool *is_there, int64_t *offset)
+{
+    struct weir_batch_view batch;
+    ck_ok(weir_consumer_poll(consumer, 0, &batch, &error), &error);
+    for (size_t i = 0; i < batch.record_count; i++) {
+        while (!is_there[*offset]) {
+            ++*offset;
+        }
+        ck_assert_int_eq((long long)batch.records[i].offset, (long long)*offset);
+        ck_assert_int_eq(stage_number(&batch.records[i]), (int)*offset);
+        ++*offset;
+    }
+}
+
+/* A consumer goes over the holes of a compacted topic, wherever it begins, gives each record that is left
+ * with its own offset, and stands at the end when it is through. */
+START_TEST(holes_are_stepped_over)
+{
+    static bool is_there[HOLES_RECORDS + 1];
+    int64_t position = -1;
+    stage_open(&stage, STAGE_SIM, 7);
+    const struct weir_config configs[] = {{"segment.bytes", "900"}, {"cleanup.policy", "compact"}};
+    ck_ok(weir_topic_create(stage.log, "thin", 1, configs, 2, &error), &error);
+    struct weir_producer *producer = stage_producer(&stage, (struct weir_producer_options){0});
+    for (int i = 0; i < HOLES_RECORDS; i++) {
+        char text[16];
+        int size = snprintf(text, sizeof text, "%d", i);
+        struct weir_record record = {
+            .key = weir_text("k"), .value = weir_slice(text, (size_t)size), .timestamp_ms = -1};
+        ck_ok(weir_producer_send(producer, "thin", 0, &record, NULL, &error), &error);
+        if (i % 3 == 2) ck_ok(weir_producer_flush(producer, &error), &error);
+        is_there[i] = true;
+    }
+    is_there[HOLES_RECORDS] = true;
+    ck_ok(weir_producer_close(producer, &error), &error);
+    ck_ok(weir_close(stage.log, &error), &error);
+    test_compact_folder(weir_sim_node(stage.sim, 0), "/data/log/thin-0", keep_some, is_there);
+    ck_assert(!is_there[0]);
+    stage_crash(&stage, WEIR_SIM_POWER);
+    struct weir_consumer *consumer = stage_consumer(&stage, NULL);
+    ck_ok(weir_consumer_assign(consumer, "thin", 0, WEIR_POSITION_BEGINNING, &error), &error);
+    for (int64_t from = 0; from < HOLES_RECORDS; from += 4) {
+        int64_t offset = from;
+        ck_ok(weir_consumer_seek(consumer, "thin", 0, from, &error), &error);
+        expect_next(consumer, is_there, &offset);
+    }
+    int64_t offset = 0;
+    ck_ok(weir_consumer_seek(consumer, "thin", 0, 0, &error), &error);
+    while (offset < HOLES_RECORDS) {
+        expect_next(consumer, is_there, &offset);
+    }
+    struct weir_batch_view batch;
+    ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_END);
+    ck_ok(weir_consumer_position(consumer, "thin", 0, &position), NULL);
+    ck_assert_int_eq(position, HOLES_RECORDS);
+    ck_ok(weir_consumer_close(consumer, &error), &error);
+    stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("round trip");
@@ -462,6 +540,7 @@ static void add(Suite *suite)
 
     TCase *positions = tcase_create("positions");
     tcase_add_loop_test(positions, seek_goes_where_it_is_told, 0, STAGE_COUNT);
+    tcase_add_test(positions, holes_are_stepped_over);
     tcase_add_loop_test(positions, poll_at_the_end_gives_end, 0, STAGE_COUNT);
     tcase_add_loop_test(positions, out_of_range_names_the_range, 0, STAGE_COUNT);
     tcase_add_loop_test(positions, bad_arguments_are_refused, 0, STAGE_COUNT);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker/log/small_file.h"
+#include "tests/unit/broker/log/compacted.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static struct stage stage;
@@ -344,6 +345,45 @@ START_TEST(a_commit_that_is_gone_is_refused)
     produce(0, "a");
     run(counting(), _i == 0 ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
     expect_count("a", 4);
+}
+END_TEST
+
+/* All keys are written again in each round, so that of what is sealed nothing has to stay. */
+static enum test_keep keep_hardly_any(void *context, const struct weir_batch_header *header)
+{
+    static const enum test_keep kinds[] = {TEST_DROP, TEST_EMPTY, TEST_THIN, TEST_DROP};
+    int *count = context;
+    (void)header;
+    return kinds[(*count)++ % 4];
+}
+
+/* A store whose changelog was compacted, to the last segment, is restored from what is left of it, up to
+ * where the commit was. */
+START_TEST(a_store_is_restored_over_holes_of_its_changelog)
+{
+    const struct weir_config small = {"segment.bytes", "150"};
+    int batches = 0;
+    topics(1);
+    for (int round = 0; round < 9; round++) {
+        produce(0, "aabca");
+        stage_start(&stage, plan_count(&plan, WEIR_STORE_MEMORY), STAGE_OPTIONS());
+        stage_drain(&stage);
+        stage_stop(&stage);
+        ck_ok(weir_topic_configure(stage.log, "app-counts-changelog", &small, 1, &stage.error),
+              &stage.error);
+    }
+    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    ck_ok(weir_close(stage.log, &stage.error), &stage.error);
+    test_compact_folder(stage.env, "data/log/app-counts-changelog-0", keep_hardly_any, &batches);
+    ck_assert_int_ge(batches, 4);
+    stage_revive(&stage);
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
+    produce(0, "c");
+    stage_start(&stage, plan_count(&plan, WEIR_STORE_MEMORY), STAGE_OPTIONS());
+    stage_drain(&stage);
+    expect_count("a", 9 * 3);
+    expect_count("b", 9);
+    expect_count("c", 9 + 1);
 }
 END_TEST
 
@@ -777,6 +817,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_changelog_that_was_written_anew_is_refused);
     tcase_add_test(tests, a_changelog_without_its_head_is_refused);
     tcase_add_loop_test(tests, a_commit_that_is_gone_is_refused, 0, 2);
+    tcase_add_test(tests, a_store_is_restored_over_holes_of_its_changelog);
     tcase_add_test(tests, records_that_are_gone_are_written_anew);
     tcase_add_loop_test(tests, a_renamed_store_is_refused_with_the_advice_to_name_it, 0, 2);
     tcase_add_test(tests, a_renamed_store_goes_on_where_nothing_was_processed);
