@@ -195,13 +195,13 @@ struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
     repartition->partition_count = partition_count;
 
     struct weir_logical_node *nodes[3] = {0};
-    nodes[0] = weir_builder_add(builder, WEIR_LOGICAL_STATELESS, filter_name,
+    nodes[0] = weir_builder_add(builder, WEIR_LOGICAL_PLAIN, filter_name,
                                 &weir_filter_null_keys_ops, NULL, 0, stream->node);
     if (nodes[0] == NULL) return NULL;
-    nodes[1] = weir_builder_add(builder, WEIR_LOGICAL_SINK, sink_name, &weir_sink_ops, NULL, 0,
+    nodes[1] = weir_builder_add(builder, WEIR_LOGICAL_PLAIN, sink_name, &weir_sink_ops, NULL, 0,
                                 nodes[0]->id);
     nodes[2] =
-        weir_builder_add(builder, WEIR_LOGICAL_SOURCE, source_name, &weir_source_ops, NULL, 0, -1);
+        weir_builder_add(builder, WEIR_LOGICAL_PLAIN, source_name, &weir_source_ops, NULL, 0, -1);
     if (nodes[1] == NULL || nodes[2] == NULL) return NULL;
     for (size_t i = 0; i < 3; i++) {
         nodes[i]->repartition = repartition;

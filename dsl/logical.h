@@ -16,10 +16,10 @@
  * None of them changes what was declared: a builder can be built twice and be freed before the
  * topology.
  */
+
+/** Which struct a node's config is, for those who copy it; what the node is, its ops say. */
 enum weir_logical_kind {
-    WEIR_LOGICAL_SOURCE,
-    WEIR_LOGICAL_SINK,
-    WEIR_LOGICAL_STATELESS, /* the config is plain data, or there is none */
+    WEIR_LOGICAL_PLAIN, /* plain data, or there is none */
     WEIR_LOGICAL_BRANCH,
     WEIR_LOGICAL_TABLE,
     WEIR_LOGICAL_AGGREGATE,

@@ -146,9 +146,7 @@ static const void *lower_config(struct lowering *lowering, const struct weir_log
     void *copy = copy_array(lowering, node->config, 1, node->config_size);
     if (copy == NULL) return NULL;
     switch (node->kind) {
-    case WEIR_LOGICAL_SOURCE:
-    case WEIR_LOGICAL_SINK:
-    case WEIR_LOGICAL_STATELESS:
+    case WEIR_LOGICAL_PLAIN:
         break;
     case WEIR_LOGICAL_BRANCH:
         lower_branch(lowering, copy);
@@ -180,23 +178,10 @@ static const void *lower_config(struct lowering *lowering, const struct weir_log
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
-static enum weir_plan_node_kind plan_kind(const struct weir_logical_node *node)
-{
-    switch (node->kind) {
-    case WEIR_LOGICAL_SOURCE:
-        return WEIR_PLAN_SOURCE;
-    case WEIR_LOGICAL_SINK:
-        return WEIR_PLAN_SINK;
-    default:
-        return WEIR_PLAN_OPERATOR;
-    }
-}
-
 static const struct weir_operator_ops *plan_ops(const struct weir_logical_node *node)
 {
-    bool filters_null_keys = node->ops == &weir_filter_null_keys_ops;
-    if (filters_null_keys && node->repartition->keeps_null_keys) return &weir_pass_ops;
-    return node->ops;
+    const bool keeps_null_keys = node->repartition != NULL && node->repartition->keeps_null_keys;
+    return node->ops->traits.drops_null_keys && keeps_null_keys ? &weir_pass_ops : node->ops;
 }
 
 /* Stores that are needed, by their index in the plan. */
@@ -261,7 +246,7 @@ static void lower_node(struct lowering *lowering, const struct weir_logical_node
     *plan = (struct weir_plan_node){
         .id = id,
         .name = copy_text(lowering, node->name),
-        .kind = plan_kind(node),
+        .kind = node->ops->kind,
         .ops = plan_ops(node),
         .config = lower_config(lowering, node),
         .topic = topic_of(lowering, node),
@@ -270,11 +255,11 @@ static void lower_node(struct lowering *lowering, const struct weir_logical_node
         .layouts = layouts_of(lowering->builder, node),
     };
     /* A repartition goes by the whole key, as it does in Kafka Streams. */
-    if (node->kind == WEIR_LOGICAL_SINK && node->repartition == NULL &&
+    if (node->ops->kind == WEIR_PLAN_SINK && node->repartition == NULL &&
         weir_serde_is_windowed(node->key_serde)) {
         plan->unhashed_key_suffix = weir_key_schema_window.times_size;
     }
-    if (node->kind != WEIR_LOGICAL_SOURCE && node->kind != WEIR_LOGICAL_SINK) plan->topic = -1;
+    if (plan->kind == WEIR_PLAN_OPERATOR) plan->topic = -1;
     note_formats(lowering, plan);
     lower_node_stores(lowering, node, plan);
     lower_parents(lowering, node, plan);

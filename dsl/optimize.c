@@ -18,10 +18,10 @@ static void merge_sources(struct weir_builder *builder)
     for (size_t i = 0; i < builder->node_count; i++) {
         struct weir_logical_node *node = builder->nodes[i];
         node->merged_into = node->id;
-        if (node->kind != WEIR_LOGICAL_SOURCE || node->topic == NULL) continue;
+        if (node->ops->kind != WEIR_PLAN_SOURCE || node->topic == NULL) continue;
         for (size_t j = 0; j < i; j++) {
             const struct weir_logical_node *earlier = builder->nodes[j];
-            if (earlier->kind != WEIR_LOGICAL_SOURCE || earlier->topic == NULL) continue;
+            if (earlier->ops->kind != WEIR_PLAN_SOURCE || earlier->topic == NULL) continue;
             if (strcmp(earlier->topic, node->topic) != 0) continue;
             node->merged_into = earlier->merged_into;
             break;
@@ -52,7 +52,7 @@ static int find_kept_null_keys(struct weir_builder *builder)
     if (wanted == NULL) return WEIR_NO_MEMORY;
     for (size_t i = builder->node_count; i-- > 0;) {
         const struct weir_logical_node *node = builder->nodes[i];
-        if (node->kind == WEIR_LOGICAL_SOURCE && node->repartition != NULL) {
+        if (node->ops->kind == WEIR_PLAN_SOURCE && node->repartition != NULL) {
             node->repartition->keeps_null_keys = wanted[i];
             wanted[i - 2] |= wanted[i]; /* its filter: the three are appended together */
         }
@@ -69,10 +69,12 @@ static const char *repartition_name(struct weir_arena *arena, const struct weir_
                                     const char *prefix)
 {
     if (weir_name_is_automatic(prefix)) return node->auto_name;
-    const char *role = node->kind == WEIR_LOGICAL_SINK     ? "sink"
-                       : node->kind == WEIR_LOGICAL_SOURCE ? "source"
-                                                           : "filter";
-    return weir_arena_printf(arena, "%s-%s", node->repartition->topic, role);
+    static const char *const roles[] = {
+        [WEIR_PLAN_OPERATOR] = "filter",
+        [WEIR_PLAN_SOURCE] = "source",
+        [WEIR_PLAN_SINK] = "sink",
+    };
+    return weir_arena_printf(arena, "%s-%s", node->repartition->topic, roles[node->ops->kind]);
 }
 
 static const char *repartition_topic(struct weir_arena *arena, const char *prefix)

@@ -54,7 +54,7 @@ static bool meet_words(const uint64_t *a, const uint64_t *b, size_t count)
 
 static bool changes_stores(const struct weir_plan_node *node)
 {
-    return node->ops != &weir_join_ops;
+    return node->ops->traits.store_use == WEIR_CHANGES_STORES;
 }
 
 static bool meet(const struct order *order, const struct reach *a, const struct reach *b)
@@ -69,7 +69,7 @@ static bool meet(const struct order *order, const struct reach *a, const struct 
 static bool ends_paths(const struct order *order, const struct weir_plan_node *node)
 {
     if (!order->caches || node->store_count == 0) return false;
-    if (node->ops != &weir_table_ops && node->ops != &weir_aggregate_ops) return false;
+    if (!node->ops->traits.forwards_on_flush) return false;
     return order->topology->stores[node->stores[0]].spec.is_cached;
 }
 

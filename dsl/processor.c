@@ -88,7 +88,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
 
 static struct weir_logical_node *add_processor(const struct weir_stream *stream, const char *name,
                                                const struct weir_processor *processor,
-                                               bool keeps_key)
+                                               const struct weir_operator_ops *ops)
 {
     struct weir_builder *builder = stream->builder;
     if (processor == NULL || processor->process == NULL) {
@@ -102,44 +102,45 @@ static struct weir_logical_node *add_processor(const struct weir_stream *stream,
         (void)weir_builder_no_memory(builder);
         return NULL;
     }
-    struct weir_process_config config = {.keeps_key = keeps_key};
+    struct weir_process_config config = {.store_count = 0};
     if (find_stores(builder, name, processor->stores, count, stores) < 0 ||
         fill_config(builder, processor, stores, count, &config) < 0) {
         return NULL;
     }
-    struct weir_logical_node *node =
-        weir_builder_add(builder, WEIR_LOGICAL_PROCESS, name, &weir_process_ops, &config,
-                         sizeof config, stream->node);
+    struct weir_logical_node *node = weir_builder_add(builder, WEIR_LOGICAL_PROCESS, name, ops,
+                                                      &config, sizeof config, stream->node);
     if (node == NULL || weir_builder_set_stores(builder, node, stores, count) < 0) return NULL;
     return node;
 }
 
 static struct weir_stream *process(struct weir_stream *stream,
-                                   const struct weir_processor *processor, bool keeps_key,
+                                   const struct weir_processor *processor,
+                                   const struct weir_operator_ops *ops,
                                    const struct weir_serde *key, const struct weir_serde *value)
 {
     if (!weir_stream_is_live(stream)) return stream;
-    const char *name = weir_builder_name(stream->builder, keeps_key ? "KSTREAM-PROCESSVALUES-"
-                                                                    : "KSTREAM-PROCESSOR-");
-    struct weir_logical_node *node = add_processor(stream, name, processor, keeps_key);
+    const bool is_key_changing = ops->traits.is_key_changing;
+    const char *name = weir_builder_name(
+        stream->builder, is_key_changing ? "KSTREAM-PROCESSOR-" : "KSTREAM-PROCESSVALUES-");
+    struct weir_logical_node *node = add_processor(stream, name, processor, ops);
     if (key == NULL) key = stream->key_serde;
     if (value == NULL) value = stream->value_serde;
     if (node != NULL) {
         node->key_serde = key;
         node->value_serde = value;
     }
-    return weir_stream_new(stream->builder, node, key, value, stream->is_marked || !keeps_key);
+    return weir_stream_new(stream->builder, node, key, value, stream->is_marked || is_key_changing);
 }
 
 struct weir_stream *weir_process(struct weir_stream *stream, const struct weir_processor *processor,
                                  const struct weir_serde *key, const struct weir_serde *value)
 {
-    return process(stream, processor, false, key, value);
+    return process(stream, processor, &weir_process_ops, key, value);
 }
 
 struct weir_stream *weir_process_values(struct weir_stream *stream,
                                         const struct weir_processor *processor,
                                         const struct weir_serde *value)
 {
-    return process(stream, processor, true, NULL, value);
+    return process(stream, processor, &weir_process_values_ops, NULL, value);
 }

@@ -74,7 +74,7 @@ static struct weir_stream *add_branch(struct weir_split *split, int32_t number)
         (void)weir_builder_no_memory(builder);
         return NULL;
     }
-    struct weir_logical_node *node = weir_builder_add(builder, WEIR_LOGICAL_STATELESS, name,
+    struct weir_logical_node *node = weir_builder_add(builder, WEIR_LOGICAL_PLAIN, name,
                                                       &weir_pass_ops, NULL, 0, split->node->id);
     if (node == NULL) return NULL;
     node->key_serde = split->stream.key_serde;

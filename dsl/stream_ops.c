@@ -19,7 +19,7 @@ struct weir_stream *weir_stream(struct weir_builder *builder, const char *topic,
     }
     struct weir_logical_node *node = NULL;
     if (rc == 0) {
-        node = weir_builder_add(builder, WEIR_LOGICAL_SOURCE, name, &weir_source_ops, NULL, 0, -1);
+        node = weir_builder_add(builder, WEIR_LOGICAL_PLAIN, name, &weir_source_ops, NULL, 0, -1);
     }
     if (node == NULL) return weir_stream_dead(builder);
     node->topic = weir_arena_printf(&builder->arena, "%s", topic);
@@ -40,7 +40,7 @@ static struct weir_logical_node *add_stateless(struct weir_stream *stream, const
         (void)weir_builder_fail(builder, name, NO_FUNCTION, what);
         return NULL;
     }
-    return weir_builder_add(builder, WEIR_LOGICAL_STATELESS, name, ops, config, config_size,
+    return weir_builder_add(builder, WEIR_LOGICAL_PLAIN, name, ops, config, config_size,
                             stream->node);
 }
 
@@ -48,11 +48,12 @@ static struct weir_logical_node *add_stateless(struct weir_stream *stream, const
 static struct weir_stream *stream_below(const struct weir_stream *stream,
                                         struct weir_logical_node *node,
                                         const struct weir_serde *key,
-                                        const struct weir_serde *value, bool is_marked)
+                                        const struct weir_serde *value)
 {
     if (node == NULL) return weir_stream_dead(stream->builder);
     node->key_serde = key;
     node->value_serde = value;
+    const bool is_marked = stream->is_marked || node->ops->traits.is_key_changing;
     return weir_stream_new(stream->builder, node, key, value, is_marked);
 }
 
@@ -64,7 +65,7 @@ static struct weir_stream *filter(struct weir_stream *stream, weir_predicate_fn 
     struct weir_logical_node *node =
         add_stateless(stream, "KSTREAM-FILTER-", &weir_filter_ops, &config, sizeof config,
                       "predicate", predicate != NULL);
-    return stream_below(stream, node, stream->key_serde, stream->value_serde, stream->is_marked);
+    return stream_below(stream, node, stream->key_serde, stream->value_serde);
 }
 
 struct weir_stream *weir_filter(struct weir_stream *stream, weir_predicate_fn predicate,
@@ -86,7 +87,7 @@ struct weir_stream *weir_map(struct weir_stream *stream, weir_map_fn map, void *
     const struct weir_map_config config = {map, context};
     struct weir_logical_node *node = add_stateless(stream, "KSTREAM-MAP-", &weir_map_ops, &config,
                                                    sizeof config, "mapper", map != NULL);
-    return stream_below(stream, node, key, value, true);
+    return stream_below(stream, node, key, value);
 }
 
 struct weir_stream *weir_map_values(struct weir_stream *stream, weir_map_values_fn map,
@@ -97,7 +98,7 @@ struct weir_stream *weir_map_values(struct weir_stream *stream, weir_map_values_
     struct weir_logical_node *node =
         add_stateless(stream, "KSTREAM-MAPVALUES-", &weir_map_values_ops, &config, sizeof config,
                       "mapper", map != NULL);
-    return stream_below(stream, node, stream->key_serde, value, stream->is_marked);
+    return stream_below(stream, node, stream->key_serde, value);
 }
 
 struct weir_stream *weir_select_key(struct weir_stream *stream, weir_select_key_fn select,
@@ -108,7 +109,7 @@ struct weir_stream *weir_select_key(struct weir_stream *stream, weir_select_key_
     struct weir_logical_node *node =
         add_stateless(stream, "KSTREAM-KEY-SELECT-", &weir_select_key_ops, &config, sizeof config,
                       "key selector", select != NULL);
-    return stream_below(stream, node, key, stream->value_serde, true);
+    return stream_below(stream, node, key, stream->value_serde);
 }
 
 struct weir_stream *weir_flat_map(struct weir_stream *stream, weir_flat_map_fn map, void *context,
@@ -118,7 +119,7 @@ struct weir_stream *weir_flat_map(struct weir_stream *stream, weir_flat_map_fn m
     const struct weir_flat_map_config config = {map, context};
     struct weir_logical_node *node = add_stateless(stream, "KSTREAM-FLATMAP-", &weir_flat_map_ops,
                                                    &config, sizeof config, "mapper", map != NULL);
-    return stream_below(stream, node, key, value, true);
+    return stream_below(stream, node, key, value);
 }
 
 struct weir_stream *weir_peek(struct weir_stream *stream, weir_visit_fn visit, void *context)
@@ -127,7 +128,7 @@ struct weir_stream *weir_peek(struct weir_stream *stream, weir_visit_fn visit, v
     const struct weir_peek_config config = {visit, context};
     struct weir_logical_node *node = add_stateless(stream, "KSTREAM-PEEK-", &weir_peek_ops, &config,
                                                    sizeof config, "visitor", visit != NULL);
-    return stream_below(stream, node, stream->key_serde, stream->value_serde, stream->is_marked);
+    return stream_below(stream, node, stream->key_serde, stream->value_serde);
 }
 
 void weir_foreach(struct weir_stream *stream, weir_visit_fn visit, void *context)
@@ -167,7 +168,7 @@ struct weir_stream *weir_merge(struct weir_stream *stream, struct weir_stream *o
     const char *name = weir_builder_name(builder, "KSTREAM-MERGE-");
     struct weir_logical_node *node = NULL;
     if (check_merge(stream, other, name) == 0) {
-        node = weir_builder_add(builder, WEIR_LOGICAL_STATELESS, name, &weir_pass_ops, NULL, 0,
+        node = weir_builder_add(builder, WEIR_LOGICAL_PLAIN, name, &weir_pass_ops, NULL, 0,
                                 stream->node);
     }
     if (node == NULL) return weir_stream_dead(builder);
@@ -182,8 +183,9 @@ struct weir_stream *weir_merge(struct weir_stream *stream, struct weir_stream *o
         node->parents = parents;
         node->parent_count = 2;
     }
-    return stream_below(stream, node, stream->key_serde, stream->value_serde,
-                        stream->is_marked || other->is_marked);
+    struct weir_stream *merged = stream_below(stream, node, stream->key_serde, stream->value_serde);
+    if (merged != NULL) merged->is_marked |= other->is_marked;
+    return merged;
 }
 
 /* ---- repartition, to, names ------------------------------------------------------------------ */
@@ -220,7 +222,7 @@ void weir_to(struct weir_stream *stream, const char *topic)
     const char *name = weir_builder_name(builder, "KSTREAM-SINK-");
     if (weir_name_check(builder, name, "topic", topic) < 0) return;
     struct weir_logical_node *node =
-        weir_builder_add(builder, WEIR_LOGICAL_SINK, name, &weir_sink_ops, NULL, 0, stream->node);
+        weir_builder_add(builder, WEIR_LOGICAL_PLAIN, name, &weir_sink_ops, NULL, 0, stream->node);
     if (node == NULL) return;
     node->topic = weir_arena_printf(&builder->arena, "%s", topic);
     node->key_serde = stream->key_serde;

@@ -135,8 +135,8 @@ static void add_table_sources(const struct partition *partition, const struct we
 {
     for (size_t i = 0; i < partition->topology->node_count; i++) {
         const struct weir_plan_node *node = &partition->nodes[i];
-        if (node->ops != &weir_table_ops && node->ops != &weir_aggregate_ops) continue;
-        if (node->store_count == 0 || node->stores[0] != join->stores[0]) continue;
+        if (!node->ops->traits.fills_table || node->store_count == 0) continue;
+        if (node->stores[0] != join->stores[0]) continue;
         const uint64_t *sources = sources_of(partition, node->id);
         for (size_t w = 0; w < partition->topic_words; w++)
             group[w] |= sources[w];
@@ -175,18 +175,14 @@ static size_t append_group(const struct partition *partition, const uint64_t *gr
     return count;
 }
 
-static bool needs_copartition(const struct weir_plan_node *node)
-{
-    return node->ops == &weir_join_ops || node->ops == &weir_aggregate_ops;
-}
-
 static int fill_copartitions(struct partition *partition, int32_t id, struct weir_error *error)
 {
     const struct weir_topology *topology = partition->topology;
     struct weir_arena *arena = &partition->topology->arena;
     size_t needing = 0;
     for (size_t i = 0; i < topology->node_count; i++) {
-        needing += partition->nodes[i].subtopology == id && needs_copartition(&partition->nodes[i]);
+        needing +=
+            partition->nodes[i].subtopology == id && partition->nodes[i].ops->traits.meets_by_key;
     }
     size_t size_max = needing * (topology->topic_count + 1) + 1;
     int32_t *groups = weir_arena_array(arena, size_max, sizeof *groups);
@@ -196,9 +192,11 @@ static int fill_copartitions(struct partition *partition, int32_t id, struct wei
     size_t size = 0;
     for (size_t i = 0; i < topology->node_count; i++) {
         const struct weir_plan_node *node = &partition->nodes[i];
-        if (node->subtopology != id || !needs_copartition(node)) continue;
+        if (node->subtopology != id || !node->ops->traits.meets_by_key) continue;
         memcpy(group, sources_of(partition, node->id), partition->topic_words * sizeof *group);
-        if (node->ops == &weir_join_ops) add_table_sources(partition, node, group);
+        if (node->ops->traits.store_use == WEIR_READS_STORES) {
+            add_table_sources(partition, node, group);
+        }
         int rc = check_counts(partition, node, group, error);
         if (rc < 0) return rc;
         size += append_group(partition, group, groups + size);

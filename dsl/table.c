@@ -22,7 +22,7 @@ static struct weir_logical_node *add_table(struct weir_builder *builder, const c
                                            const struct weir_serde *value)
 {
     struct weir_logical_node *source =
-        weir_builder_add(builder, WEIR_LOGICAL_SOURCE, source_name, &weir_source_ops, NULL, 0, -1);
+        weir_builder_add(builder, WEIR_LOGICAL_PLAIN, source_name, &weir_source_ops, NULL, 0, -1);
     if (source == NULL) return NULL;
     source->topic = weir_arena_printf(&builder->arena, "%s", topic);
     source->key_serde = key;
@@ -88,8 +88,8 @@ struct weir_stream *weir_to_stream(struct weir_table *table)
     struct weir_builder *builder = table->builder;
     if (!weir_table_is_live(table)) return weir_stream_dead(builder);
     const char *name = weir_builder_name(builder, "KTABLE-TOSTREAM-");
-    struct weir_logical_node *node = weir_builder_add(builder, WEIR_LOGICAL_STATELESS, name,
-                                                      &weir_pass_ops, NULL, 0, table->node);
+    struct weir_logical_node *node =
+        weir_builder_add(builder, WEIR_LOGICAL_PLAIN, name, &weir_pass_ops, NULL, 0, table->node);
     if (node != NULL) {
         node->key_serde = table->key_serde;
         node->value_serde = table->value_serde;

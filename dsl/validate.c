@@ -37,7 +37,7 @@ static int check_sinks(const struct weir_builder *builder, struct weir_error *er
 {
     for (size_t i = 0; i < builder->node_count; i++) {
         const struct weir_logical_node *node = builder->nodes[i];
-        if (node->kind != WEIR_LOGICAL_SINK) continue;
+        if (node->ops->kind != WEIR_PLAN_SINK) continue;
         if (node->key_serde != NULL && node->value_serde != NULL) continue;
         const char *side = node->key_serde == NULL ? "key" : "value";
         const char *topic = node->repartition != NULL ? node->repartition->topic : node->topic;
@@ -86,10 +86,10 @@ static int check_written_sources(const struct weir_builder *builder, struct weir
 {
     for (size_t i = 0; i < builder->node_count; i++) {
         const struct weir_logical_node *sink = builder->nodes[i];
-        if (sink->kind != WEIR_LOGICAL_SINK || sink->topic == NULL) continue;
+        if (sink->ops->kind != WEIR_PLAN_SINK || sink->topic == NULL) continue;
         for (size_t j = 0; j < builder->node_count; j++) {
             const struct weir_logical_node *source = builder->nodes[j];
-            if (source->kind != WEIR_LOGICAL_SOURCE || source->topic == NULL) continue;
+            if (source->ops->kind != WEIR_PLAN_SOURCE || source->topic == NULL) continue;
             if (strcmp(source->topic, sink->topic) != 0) continue;
             int rc = check_written_and_read(sink, source, error);
             if (rc < 0) return rc;

@@ -303,6 +303,14 @@ static int flush(struct weir_node *node)
 
 const struct weir_operator_ops weir_aggregate_ops = {
     .name = "aggregate",
+    .traits =
+        {
+            .is_value_changing = true,
+            .store_use = WEIR_CHANGES_STORES,
+            .fills_table = true,
+            .forwards_on_flush = true,
+            .meets_by_key = true,
+        },
     .open = open_windows,
     .process = process,
     .flush = flush,

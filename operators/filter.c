@@ -25,5 +25,6 @@ static int process_null_keys(struct weir_node *node, const struct weir_batch *ba
 
 const struct weir_operator_ops weir_filter_null_keys_ops = {
     .name = "filter-null-keys",
+    .traits = {.drops_null_keys = true},
     .process = process_null_keys,
 };

@@ -57,5 +57,6 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 
 const struct weir_operator_ops weir_flat_map_ops = {
     .name = "flat-map",
+    .traits = {.is_key_changing = true, .is_value_changing = true, .makes_rows = true},
     .process = process,
 };

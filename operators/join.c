@@ -120,5 +120,6 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 
 const struct weir_operator_ops weir_join_ops = {
     .name = "join",
+    .traits = {.is_value_changing = true, .store_use = WEIR_READS_STORES, .meets_by_key = true},
     .process = process,
 };

@@ -103,15 +103,18 @@ static int process_select_key(struct weir_node *node, const struct weir_batch *b
 
 const struct weir_operator_ops weir_map_ops = {
     .name = "map",
+    .traits = {.is_key_changing = true, .is_value_changing = true},
     .process = process_map,
 };
 
 const struct weir_operator_ops weir_map_values_ops = {
     .name = "map-values",
+    .traits = {.is_value_changing = true},
     .process = process_map_values,
 };
 
 const struct weir_operator_ops weir_select_key_ops = {
     .name = "select-key",
+    .traits = {.is_key_changing = true},
     .process = process_select_key,
 };

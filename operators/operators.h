@@ -4,8 +4,9 @@
 #include "runtime/task/node.h"
 
 /**
- * The operators, as the DSL places them in a plan: an ops table each, and the struct that
- * `weir_plan_node.config` points to. Semantics: STREAMS.md, row by row.
+ * The operators, as the DSL places them in a plan: an ops table each, which says what the operator is
+ * (weir_operator_traits), and the struct that `weir_plan_node.config` points to. Semantics: STREAMS.md,
+ * row by row.
  *
  * Each works on a batch: user functions are called per row, everything else once per batch.
  */
@@ -105,8 +106,9 @@ struct weir_process_config {
     const struct weir_serde *const *store_keys;
     const struct weir_serde *const *store_values;
     size_t store_count;
-    bool keeps_key; /* process_values */
 };
 extern const struct weir_operator_ops weir_process_ops;
+/** The same, but a record's rows keep its key. */
+extern const struct weir_operator_ops weir_process_values_ops;
 
 #endif

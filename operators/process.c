@@ -129,7 +129,8 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
                               "'%s' forwards in its init: wait for a record or a timer",
                               node->plan->name);
     }
-    if (process->config->keeps_key && batch != NULL && key != batch->keys[process->row]) {
+    const bool keeps_key = !node->plan->ops->traits.is_key_changing;
+    if (keeps_key && batch != NULL && key != batch->keys[process->row]) {
         return weir_error_set(node->call.error, WEIR_INVALID_ARGUMENT,
                               "'%s' keeps its keys: forward the record's own, or use weir_process",
                               node->plan->name);
@@ -323,6 +324,29 @@ static void close_process(struct weir_node *node)
 
 const struct weir_operator_ops weir_process_ops = {
     .name = "process",
+    .traits =
+        {
+            .is_key_changing = true,
+            .is_value_changing = true,
+            .makes_rows = true,
+            .store_use = WEIR_CHANGES_STORES,
+            .has_timers = true,
+        },
+    .state_size = sizeof(struct weir_process),
+    .open = open_process,
+    .process = process_batch,
+    .close = close_process,
+};
+
+const struct weir_operator_ops weir_process_values_ops = {
+    .name = "process", /* as above: commits call its marks by it (task/mark_names.c) */
+    .traits =
+        {
+            .is_value_changing = true,
+            .makes_rows = true,
+            .store_use = WEIR_CHANGES_STORES,
+            .has_timers = true,
+        },
     .state_size = sizeof(struct weir_process),
     .open = open_process,
     .process = process_batch,

@@ -14,5 +14,6 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 
 const struct weir_operator_ops weir_sink_ops = {
     .name = "sink",
+    .kind = WEIR_PLAN_SINK,
     .process = process,
 };

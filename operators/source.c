@@ -63,5 +63,6 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 
 const struct weir_operator_ops weir_source_ops = {
     .name = "source",
+    .kind = WEIR_PLAN_SOURCE,
     .process = process,
 };

@@ -90,6 +90,12 @@ static int flush(struct weir_node *node)
 
 const struct weir_operator_ops weir_table_ops = {
     .name = "table",
+    .traits =
+        {
+            .store_use = WEIR_CHANGES_STORES,
+            .fills_table = true,
+            .forwards_on_flush = true,
+        },
     .process = process,
     .flush = flush,
 };

@@ -18,8 +18,33 @@
 struct weir_task;
 struct weir_node;
 
+/** What an operator does with the node's stores. */
+enum weir_store_use { WEIR_USES_NO_STORE, WEIR_READS_STORES, WEIR_CHANGES_STORES };
+
+/**
+ * What an operator is, for those who place it and look at plans (dsl/): they read fields, and never ask
+ * which operator it is. All false: rows go through with their keys and values, each at most once, and
+ * nothing is remembered. What is said of rows is said of those that come of a row; a timer's are new.
+ */
+struct weir_operator_traits {
+    /* Rows may go on with another key, whose partition is perhaps another's: what needs its keys together
+     * below wants a repartition first. A windowed key goes where its inner key goes, so it is no change. */
+    bool is_key_changing;
+    bool is_value_changing;
+    bool makes_rows;      /* a row may give several, and some come of no row */
+    bool drops_null_keys; /* and does nothing else */
+    enum weir_store_use store_use;
+    bool fills_table; /* store 0 is its table, into which others may look */
+    bool
+        forwards_on_flush; /* where store 0 is cached, its rows go on before the commit, not at once */
+    bool meets_by_key;     /* rows of one key have to come to one task, of all its inputs */
+    bool has_timers;
+};
+
 struct weir_operator_ops {
-    const char *name;  /* "filter" */
+    const char *name; /* "filter"; commits hold it (mark_names.c), so it stays what it is */
+    enum weir_plan_node_kind kind;
+    struct weir_operator_traits traits;
     size_t state_size; /* of node->state, zeroed */
     /** Once per task, parents before children. May be NULL. */
     int (*open)(struct weir_node *node, struct weir_error *error);
@@ -30,6 +55,14 @@ struct weir_operator_ops {
     int (*flush)(struct weir_node *node);
     void (*close)(struct weir_node *node); /* may be NULL */
 };
+
+/** The same rows give the same rows, whatever came before: it may be moved along a path, or made one with
+ * its neighbour. */
+static inline bool weir_operator_is_stateless(const struct weir_operator_ops *ops)
+{
+    return ops->kind == WEIR_PLAN_OPERATOR && ops->state_size == 0 && !ops->traits.has_timers &&
+           ops->traits.store_use == WEIR_USES_NO_STORE;
+}
 
 struct weir_node {
     const struct weir_plan_node *plan;

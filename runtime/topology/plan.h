@@ -25,7 +25,8 @@ struct weir_plan_formats {
     const char *value;
 };
 
-enum weir_plan_node_kind { WEIR_PLAN_SOURCE, WEIR_PLAN_OPERATOR, WEIR_PLAN_SINK };
+/** Where a node stands: between others, or at a topic. */
+enum weir_plan_node_kind { WEIR_PLAN_OPERATOR, WEIR_PLAN_SOURCE, WEIR_PLAN_SINK };
 
 struct weir_plan_topic {
     const char *name;        /* as declared; internal ones (x-repartition) without the prefix */
@@ -48,7 +49,7 @@ struct weir_plan_layouts {
 struct weir_plan_node {
     int32_t id;       /* index in weir_topology.nodes, in order of declaration: parents first */
     const char *name; /* KSTREAM-FILTER-0000000001 */
-    enum weir_plan_node_kind kind;
+    enum weir_plan_node_kind kind;       /* as its ops say */
     const struct weir_operator_ops *ops; /* sources and sinks have theirs too */
     const void *config;                  /* the operator's own struct, in the topology's arena */
     int32_t subtopology;

@@ -273,7 +273,7 @@ void stand_init(struct stand *stand, const struct weir_operator_ops *ops, const 
     }
     stand->plan = (struct weir_plan_node){
         .name = "node",
-        .kind = WEIR_PLAN_OPERATOR,
+        .kind = ops->kind,
         .ops = ops,
         .config = config,
         .child_count = 1,

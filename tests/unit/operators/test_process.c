@@ -250,9 +250,9 @@ static int new_key(struct weir_process *process, void *state, struct weir_call *
 START_TEST(process_values_keeps_its_keys)
 {
     struct stand stand;
-    struct weir_process_config config = config_of((struct weir_processor){.process = new_key});
-    config.keeps_key = true;
-    stand_init(&stand, &weir_process_ops, &config);
+    const struct weir_process_config config =
+        config_of((struct weir_processor){.process = new_key});
+    stand_init(&stand, &weir_process_values_ops, &config);
     stand_open(&stand, 1);
     ck_code(stand_feed(&stand, ROWS({"a", "1", 5})), WEIR_INVALID_ARGUMENT);
     ck_assert_str_eq(stand.record_error.text,

@@ -451,7 +451,6 @@ START_TEST(source_leaves_out_what_it_cannot_read)
 {
     struct stand stand;
     stand_init(&stand, &weir_source_ops, NULL);
-    stand.plan.kind = WEIR_PLAN_SOURCE;
     stand.plan.value_serde = WEIR_INT64;
     stand.output = STAND_INTEGERS;
     stand_open(&stand, 0);
@@ -472,7 +471,6 @@ START_TEST(sink_sends_nulls_as_nulls)
 {
     struct stand stand;
     stand_init(&stand, &weir_sink_ops, NULL);
-    stand.plan.kind = WEIR_PLAN_SINK;
     stand_open(&stand, 0);
     ck_ok(stand_feed(&stand, ROWS({"a", NULL, 5}, {NULL, "x", 6})), NULL);
     ck_assert_str_eq(stand.sent, "a=-@5 -=x@6");
