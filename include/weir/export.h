@@ -20,7 +20,8 @@
  *   C     `struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT, .num_partitions = 4};` and the same
  *         as a literal, `&(struct weir_listen_options){WEIR_LISTEN_OPTIONS_INIT, .address = "[::1]:0"}`
  *   C++   `struct weir_log_options options{}; options.num_partitions = 4;`, or from C++20 on
- *         `struct weir_log_options options{.num_partitions = 4};`: the struct sets its size itself
+ *         `struct weir_log_options options{.num_partitions = 4};`: the struct sets its size itself (the
+ *         _INIT macro goes with the latter too; GCC's -Wextra names what is left out, as in all structs)
  *
  * A member that is 0 (or NULL, or false) has its default, which its comment names; where 0 would mean
  * something of its own, a constant says it (WEIR_CACHE_OFF). New members come behind all others, and

@@ -203,10 +203,35 @@ void feed(struct weir_test *test)
     weir_test_commit(test);
 }
 
+template <typename options_of> void check_size()
+{
+    options_of options{};
+    check(options.size == sizeof options, "options know their size");
+}
+
+void check_sizes()
+{
+    check_size<struct weir_log_options>();
+    check_size<struct weir_listen_options>();
+    check_size<struct weir_producer_options>();
+    check_size<struct weir_consumer_options>();
+    check_size<struct weir_materialized>();
+    check_size<struct weir_streams_options>();
+    check_size<struct weir_test_options>();
+#if __cplusplus >= 202002L
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+    struct weir_listen_options named{.address = "[::1]:0"};
+    check(named.size == sizeof named, "also with designated initialisers");
+    struct weir_listen_options by_macro{WEIR_LISTEN_OPTIONS_INIT, .address = "[::1]:0"};
+    check(by_macro.size == sizeof by_macro, "and with the macro of C");
+#endif
+}
+
 } // namespace
 
 int main()
 {
+    check_sizes();
     struct weir_error error{};
     visits seen{};
     struct weir_topology *topology = declare(&seen, &error);
@@ -214,7 +239,6 @@ int main()
     check(topology != nullptr, "the topology builds");
 
     struct weir_test_options options{};
-    check(options.size == sizeof options, "options know their size");
     options.seed = 7;
     struct weir_test *test = weir_test_new(topology, &options, &error);
     if (test == nullptr) std::fprintf(stderr, "%s\n", error.text);
