@@ -177,3 +177,11 @@ void weir_batch_store_empty(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_
                                        .base_sequence = WEIR_NO_SEQUENCE,
                                    });
 }
+
+int weir_control_type(struct weir_slice key)
+{
+    struct weir_reader reader = weir_reader(key);
+    (void)weir_reader_u16(&reader); /* the version of the key, 0 */
+    uint16_t type = weir_reader_u16(&reader);
+    return reader.failed ? WEIR_CORRUPT : type;
+}

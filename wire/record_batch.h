@@ -75,6 +75,39 @@ static inline enum weir_codec weir_batch_codec(const struct weir_batch_header *h
 {
     return (enum weir_codec)(header->attributes & WEIR_BATCH_CODEC_MASK);
 }
+/** A marker, or an end of a snapshot: no data. */
+static inline bool weir_batch_is_control(const struct weir_batch_header *header)
+{
+    return (header->attributes & WEIR_BATCH_CONTROL) != 0;
+}
+/** Data that a marker of its producer id commits or aborts, or such a marker. */
+static inline bool weir_batch_is_transactional(const struct weir_batch_header *header)
+{
+    return (header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0;
+}
+
+/**
+ * What compressed records may unfold to. Kafka's max.message.bytes bounds a batch as it is sent and
+ * stored; nothing bounds what comes out of it, and 1 MiB of zstd may hold gigabytes. The rule:
+ *
+ *   in    What comes through the port is refused (WEIR_TOO_LARGE) over PLAIN_FACTOR times the
+ *         topic's max.message.bytes, and so is what is brought into the topic's own codec: a bomb
+ *         stays out of the log. Producers within the process are bounded by their buffer_memory.
+ *   out   What is in a log was acknowledged, so every reader reads it, up to what the format can
+ *         say: a plain batch is counted in 31 bits. A lower bound for some would stop a job or a
+ *         search by time at a batch that a consumer reads. Memory is taken as bytes come out of the
+ *         codec, from the reader's budget.
+ */
+enum { WEIR_BATCH_PLAIN_SIZE_MAX = INT32_MAX, WEIR_BATCH_PLAIN_FACTOR = 16 };
+/** The bound where batches come in. Never 0, which would stand for the bound of readers. */
+static inline size_t weir_batch_plain_size_max(int64_t max_message_bytes)
+{
+    if (max_message_bytes > WEIR_BATCH_PLAIN_SIZE_MAX / WEIR_BATCH_PLAIN_FACTOR) {
+        return WEIR_BATCH_PLAIN_SIZE_MAX;
+    }
+    return max_message_bytes > 0 ? (size_t)max_message_bytes * WEIR_BATCH_PLAIN_FACTOR : 1;
+}
+
 /** `sequence + increment`, wrapping from INT32_MAX to 0 as Kafka's do. */
 int32_t weir_sequence_add(int32_t sequence, int32_t increment);
 
@@ -114,7 +147,7 @@ void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms);
  */
 struct weir_batch_check {
     size_t size_max;       /* 0: no bound */
-    size_t plain_size_max; /* 0: no bound */
+    size_t plain_size_max; /* 0: WEIR_BATCH_PLAIN_SIZE_MAX */
     bool allow_control;
     bool walk_records;
     bool keys_required;         /* compacted topic: a null key is an invalid record */
@@ -227,7 +260,7 @@ int weir_batch_builder_finish(struct weir_batch_builder *builder,
 struct weir_batch_recompress {
     enum weir_codec codec;
     int level;
-    size_t plain_size_max; /* 0: no bound */
+    size_t plain_size_max; /* 0: WEIR_BATCH_PLAIN_SIZE_MAX */
 };
 int weir_batch_recompress(struct weir_slice batch, const struct weir_batch_recompress *options,
                           struct weir_buffer *to, struct weir_error *error);
@@ -239,5 +272,7 @@ enum weir_control_type {
     WEIR_CONTROL_SNAPSHOT_HEADER = 3, /* these two only in metadata snapshots */
     WEIR_CONTROL_SNAPSHOT_FOOTER = 4,
 };
+/** The type that a control record's key names, known here or not; WEIR_CORRUPT if it has none. */
+int weir_control_type(struct weir_slice key);
 
 #endif

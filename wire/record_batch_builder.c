@@ -7,7 +7,7 @@
 /**
  * The producer's side of a batch: records are encoded once, straight into the buffer that becomes
  * the batch, behind 61 bytes kept free for the header. The form of a record is described in
- * record_batch_iterator.c.
+ * record_batch_internal.h.
  */
 
 enum { NULL_SIZE = -1 };

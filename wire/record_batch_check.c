@@ -49,8 +49,8 @@ static int check_produced(const struct weir_batch_header *header,
                               " does not fit last offset delta %" PRId32,
                               header->record_count, header->last_offset_delta);
     }
-    bool is_control = (header->attributes & WEIR_BATCH_CONTROL) != 0;
-    bool is_transactional = (header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0;
+    bool is_control = weir_batch_is_control(header);
+    bool is_transactional = weir_batch_is_transactional(header);
     bool has_producer = header->producer_id >= 0;
     if (has_producer && !is_control && (header->base_sequence < 0 || header->producer_epoch < 0)) {
         return weir_error_set(error, WEIR_INVALID_RECORD,
@@ -68,7 +68,7 @@ static int check_produced(const struct weir_batch_header *header,
 /* What nobody outside may send, besides. */
 static int check_foreign(const struct weir_batch_header *header, struct weir_error *error)
 {
-    if ((header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0) {
+    if (weir_batch_is_transactional(header)) {
         return weir_error_set(error, WEIR_UNSUPPORTED,
                               "record batch: there are no transactions here");
     }
@@ -90,62 +90,43 @@ struct walk {
 
 enum flaw { SOUND, DAMAGED, WRONG_OFFSET, WRONG_TIME, NO_KEY };
 
-/* A record's headers end where the record does. */
-static bool are_headers_sound(const uint8_t *at, const uint8_t *end, int64_t count)
-{
-    if (count < 0 || count > (end - at) / WEIR_RECORD_HEADER_SIZE_MIN) return false;
-    for (int64_t i = 0; i < count; i++) {
-        struct weir_slice bytes;
-        at = weir_batch_read_bytes(at, end, false, &bytes);
-        if (at == NULL) return false;
-        at = weir_batch_read_bytes(at, end, true, &bytes);
-        if (at == NULL) return false;
-    }
-    return at == end;
-}
-
-/* From the key on. The header count is mostly a last byte of zero. */
+/* From the key on. */
 static inline enum flaw check_body(const uint8_t *at, const uint8_t *end, bool keys_required)
 {
     struct weir_slice key;
     struct weir_slice value;
     int64_t header_count;
+    const struct weir_header *none;
     at = weir_batch_read_bytes(at, end, true, &key);
     if (at == NULL) return DAMAGED;
     at = weir_batch_read_bytes(at, end, true, &value);
     if (at == NULL) return DAMAGED;
     if (keys_required && weir_slice_is_null(key)) return NO_KEY;
-    if (end - at == 1 && *at == 0) return SOUND;
-    at = weir_batch_read_varint(at, end, 32, &header_count);
+    at = weir_record_read_header_count(at, end, &header_count);
     if (at == NULL) return DAMAGED;
-    return are_headers_sound(at, end, header_count) ? SOUND : DAMAGED;
+    if (header_count == 0) return at == end ? SOUND : DAMAGED;
+    int rc = weir_record_read_headers(at, end, (size_t)header_count, NULL, &none);
+    return rc == 0 ? SOUND : DAMAGED;
 }
 
 /* The record at `*at_inout`, number `index`, which is moved behind it. */
 static inline enum flaw check_record(const uint8_t **at_inout, const uint8_t *end, int32_t index,
                                      struct walk *walk)
 {
-    int64_t size;
-    int64_t timestamp_delta;
-    int64_t offset_delta;
+    struct weir_record_frame frame;
     int64_t timestamp_ms;
-    const uint8_t *at = weir_batch_read_varint(*at_inout, end, 32, &size);
-    if (at == NULL || size < WEIR_RECORD_SIZE_MIN - 1 || size > end - at) return DAMAGED;
-    end = at + size;
-    *at_inout = end;
-    at = weir_batch_read_varint(at + 1, end, 64, &timestamp_delta); /* + 1: unused attributes */
+    const uint8_t *at = weir_record_read_frame(*at_inout, end, &frame);
     if (at == NULL) return DAMAGED;
-    at = weir_batch_read_varint(at, end, 32, &offset_delta);
-    if (at == NULL) return DAMAGED;
-    if (offset_delta != index) return WRONG_OFFSET;
-    if (__builtin_add_overflow(walk->base_timestamp_ms, timestamp_delta, &timestamp_ms)) {
+    *at_inout = frame.end;
+    if (frame.offset_delta != index) return WRONG_OFFSET;
+    if (__builtin_add_overflow(walk->base_timestamp_ms, frame.timestamp_delta, &timestamp_ms)) {
         return WRONG_TIME;
     }
     if (timestamp_ms < walk->timestamp_min_ms && timestamp_ms != WEIR_NO_TIMESTAMP) {
         walk->timestamp_min_ms = timestamp_ms;
     }
     if (timestamp_ms > walk->timestamp_max_ms) walk->timestamp_max_ms = timestamp_ms;
-    return check_body(at, end, walk->keys_required);
+    return check_body(at, frame.end, walk->keys_required);
 }
 
 static __attribute__((cold, noinline)) int refuse_record(enum flaw flaw, int32_t index,

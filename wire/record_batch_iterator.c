@@ -147,32 +147,6 @@ static int check_end(const struct weir_batch_iterator *iterator, size_t at,
                           iterator->header.base_offset, iterator->records.size - at);
 }
 
-int weir_batch_open_records(const struct weir_batch_header *header, struct weir_slice batch,
-                            struct weir_buffer *plain, size_t plain_size_max,
-                            struct weir_slice *records_out, struct weir_error *error)
-{
-    struct weir_slice stored = weir_slice(batch.data + WEIR_BATCH_HEADER_SIZE,
-                                          weir_batch_size(header) - WEIR_BATCH_HEADER_SIZE);
-    enum weir_codec codec = weir_batch_codec(header);
-    if (codec == WEIR_CODEC_NONE || stored.size == 0) {
-        *records_out = stored;
-        return 0;
-    }
-    weir_assert(plain != NULL);
-    weir_buffer_reset(plain);
-    size_t size_max = plain_size_max != 0 ? plain_size_max : SIZE_MAX;
-    int rc = weir_decompress(codec, stored, size_max, plain);
-    if (rc < 0) {
-        const char *name = weir_codec_name((int)codec);
-        return weir_error_set(error, (enum weir_code)rc,
-                              "record batch at offset %" PRId64 ": %s records of %zu bytes: %s",
-                              header->base_offset, name != NULL ? name : "unknown codec",
-                              stored.size, weir_code_text(rc));
-    }
-    *records_out = weir_buffer_slice(plain);
-    return 0;
-}
-
 int weir_batch_iterate(struct weir_batch_iterator *iterator, struct weir_slice batch,
                        struct weir_buffer *plain, size_t plain_size_max, struct weir_arena *arena,
                        struct weir_error *error)
