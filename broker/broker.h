@@ -114,6 +114,7 @@ struct weir_produce_request {
     int64_t log_start_offset;
     bool is_duplicate;
     bool keys_required; /* the topic is compacted: what an invalid record may have been one for */
+    size_t plain_size_max; /* what its records were unfolded to at most */
     /* the shard's, while it waits for the flush */
     struct weir_produce_request *next;
 };

@@ -6,6 +6,7 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/partition_life.h"
 #include "broker/engine/route.h"
+#include "wire/record_batch_reader.h"
 
 /*
  * A fetch is answered at once if there is enough, or waits on its partition: in the partition's
@@ -57,13 +58,11 @@ static void release(struct weir_log_read *read)
 static int64_t end_of(const struct weir_log_read *read)
 {
     const struct weir_log_part *part = &read->parts[read->part_count - 1];
-    struct weir_slice rest = weir_slice(part->bytes->data + part->from, part->size);
+    struct weir_batch_reader reader = {.rest =
+                                           weir_slice(part->bytes->data + part->from, part->size)};
     int64_t end = read->offset;
-    struct weir_batch_header header;
-    while (rest.size > 0 && weir_batch_peek(rest, 0, &header, NULL) == 0) {
-        size_t size = weir_batch_size(&header);
-        end = weir_batch_last_offset(&header) + 1;
-        rest = weir_slice(rest.data + size, rest.size - size);
+    while (weir_batch_reader_next(&reader, NULL) == 0) {
+        end = weir_batch_last_offset(&reader.header) + 1;
     }
     return end;
 }

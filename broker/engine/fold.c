@@ -1,8 +1,9 @@
 #include "broker/engine/fold.h"
 
 #include "base/error.h"
+#include "wire/record_batch_reader.h"
 
-enum { READ_SIZE = 1 << 20, PLAIN_SIZE_MAX = 64 << 20 };
+enum { READ_SIZE = 1 << 20 };
 
 void weir_fold_init(struct weir_fold *fold, const struct weir_fold_ops *ops, void *impl,
                     struct weir_budget *budget)
@@ -18,18 +19,16 @@ void weir_fold_close(struct weir_fold *fold)
     *fold = (struct weir_fold){0};
 }
 
-/* One batch; control batches move the offset only. */
-static int fold_batch(struct weir_fold *fold, struct weir_slice batch, struct weir_error *error)
+/* The batch at hand; control batches move the offset only. */
+static int fold_batch(struct weir_fold *fold, struct weir_batch_reader *reader,
+                      struct weir_error *error)
 {
-    struct weir_batch_iterator iterator;
     struct weir_record record;
-    int rc = weir_batch_check_crc(batch, error);
-    if (rc < 0) return rc;
-    rc = weir_batch_iterate(&iterator, batch, &fold->plain, PLAIN_SIZE_MAX, NULL, error);
+    int rc = weir_batch_reader_open(reader, error);
     if (rc < 0) return rc;
 
-    bool is_control = (iterator.header.attributes & WEIR_BATCH_CONTROL) != 0;
-    while ((rc = weir_batch_next(&iterator, &record, error)) == 0) {
+    bool is_control = weir_batch_is_control(&reader->header);
+    while ((rc = weir_batch_reader_record(reader, &record, error)) == 0) {
         if (is_control || record.offset < fold->next_offset) continue;
         rc = fold->ops->apply(fold->impl, &record, error);
         if (rc < 0) {
@@ -38,27 +37,23 @@ static int fold_batch(struct weir_fold *fold, struct weir_slice batch, struct we
         fold->next_offset = record.offset + 1;
     }
     if (rc < 0) return rc;
-    int64_t next = weir_batch_last_offset(&iterator.header) + 1;
+    int64_t next = weir_batch_last_offset(&reader->header) + 1;
     if (next > fold->next_offset) fold->next_offset = next;
-    fold->last_timestamp_ms = iterator.header.max_timestamp_ms;
-    fold->bytes_since += (int64_t)batch.size;
+    fold->last_timestamp_ms = reader->header.max_timestamp_ms;
+    fold->bytes_since += (int64_t)reader->batch.size;
     return 0;
 }
 
 int weir_fold_batches(struct weir_fold *fold, struct weir_slice batches, struct weir_error *error)
 {
-    while (batches.size > 0) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(batches, batches.size, &header, error);
+    struct weir_batch_reader reader = {.rest = batches, .plain = &fold->plain, .is_whole = true};
+    int rc;
+    while ((rc = weir_batch_reader_next(&reader, error)) == 0) {
+        if (weir_batch_last_offset(&reader.header) < fold->next_offset) continue;
+        rc = fold_batch(fold, &reader, error);
         if (rc < 0) return rc;
-        size_t size = weir_batch_size(&header);
-        if (weir_batch_last_offset(&header) >= fold->next_offset) {
-            rc = fold_batch(fold, weir_slice(batches.data, size), error);
-            if (rc < 0) return rc;
-        }
-        batches = weir_slice(batches.data + size, batches.size - size);
     }
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 /* What came does not fold. If the disk is why, the log notes it: as with any reader of a partition

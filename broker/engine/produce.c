@@ -66,7 +66,7 @@ static int check_batches(const struct weir_partition *partition,
     struct weir_slice rest = bytes_of(produce);
     struct weir_batch_check check = {
         .size_max = (size_t)partition->config.max_message_bytes,
-        .plain_size_max = (size_t)partition->config.max_message_bytes * 16,
+        .plain_size_max = weir_batch_plain_size_max(partition->config.max_message_bytes),
         .allow_control = produce->is_internal,
         .walk_records = produce->walk_records,
         .keys_required = partition->config.cleanup_compact && produce->walk_records,
@@ -117,6 +117,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     struct weir_error *error = &produce->request.error;
     struct weir_wall now = weir_wall_now(partition->shard->env);
     produce->keys_required = partition->config.cleanup_compact;
+    produce->plain_size_max = weir_batch_plain_size_max(partition->config.max_message_bytes);
     int rc = check_online(partition->shard->engine, error);
     if (rc == 0) rc = check_replicas(partition, produce, error);
     if (rc == 0) rc = check_batches(partition, produce, now, &batches, error);

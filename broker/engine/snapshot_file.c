@@ -8,13 +8,11 @@
 #include "broker/log/small_file.h"
 #include "wire/generated/snapshot_footer_record.h"
 #include "wire/generated/snapshot_header_record.h"
+#include "wire/record_batch_reader.h"
 
 enum {
-    BATCH_SIZE = 256 * 1024,          /* a batch is closed once it has this many bytes */
-    SNAPSHOT_SIZE_MAX = 1 << 30,      /* more is refused when reading */
-    RECORD_PLAIN_SIZE_MAX = 64 << 20, /* of one batch */
-    CONTROL_SNAPSHOT_HEADER = 3,
-    CONTROL_SNAPSHOT_FOOTER = 4,
+    BATCH_SIZE = 256 * 1024,     /* a batch is closed once it has this many bytes */
+    SNAPSHOT_SIZE_MAX = 1 << 30, /* more is refused when reading */
 };
 
 static const char suffix[] = ".checkpoint";
@@ -46,7 +44,7 @@ static void close_batch(struct weir_snapshot_builder *builder, bool is_control)
 
 static int encode_control(int16_t type, int64_t timestamp_ms, struct weir_buffer *value)
 {
-    if (type == CONTROL_SNAPSHOT_FOOTER) {
+    if (type == WEIR_CONTROL_SNAPSHOT_FOOTER) {
         struct weir_snapshot_footer_record footer;
         weir_snapshot_footer_record_init(&footer);
         return weir_snapshot_footer_record_encode(&footer, 0, value);
@@ -79,7 +77,7 @@ void weir_snapshot_builder_init(struct weir_snapshot_builder *builder, struct we
     *builder = (struct weir_snapshot_builder){0};
     weir_batch_builder_init(&builder->batch, budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&builder->bytes, budget, SNAPSHOT_SIZE_MAX);
-    add_control(builder, CONTROL_SNAPSHOT_HEADER, last_timestamp_ms);
+    add_control(builder, WEIR_CONTROL_SNAPSHOT_HEADER, last_timestamp_ms);
 }
 
 void weir_snapshot_builder_add(struct weir_snapshot_builder *builder,
@@ -93,7 +91,7 @@ void weir_snapshot_builder_add(struct weir_snapshot_builder *builder,
 int weir_snapshot_builder_finish(struct weir_snapshot_builder *builder)
 {
     close_batch(builder, false);
-    if (builder->rc == 0) add_control(builder, CONTROL_SNAPSHOT_FOOTER, 0);
+    if (builder->rc == 0) add_control(builder, WEIR_CONTROL_SNAPSHOT_FOOTER, 0);
     return builder->rc;
 }
 
@@ -108,7 +106,6 @@ void weir_snapshot_builder_close(struct weir_snapshot_builder *builder)
 struct parse {
     weir_snapshot_record_fn each;
     void *context;
-    struct weir_buffer plain;
     bool has_header;
     bool has_footer;
 };
@@ -116,35 +113,29 @@ struct parse {
 static int parse_control(struct parse *parse, const struct weir_record *record,
                          struct weir_error *error)
 {
-    struct weir_reader key = weir_reader(record->key);
-    (void)weir_reader_u16(&key); /* the version of the key, 0 */
-    uint16_t type = weir_reader_u16(&key);
-    if (key.failed) return weir_error_set(error, WEIR_CORRUPT, "a control record without a type");
-    if (type == CONTROL_SNAPSHOT_HEADER && !parse->has_header) {
+    int type = weir_control_type(record->key);
+    if (type < 0) return weir_error_set(error, WEIR_CORRUPT, "a control record without a type");
+    if (type == WEIR_CONTROL_SNAPSHOT_HEADER && !parse->has_header) {
         parse->has_header = true;
-    } else if (type == CONTROL_SNAPSHOT_FOOTER && parse->has_header) {
+    } else if (type == WEIR_CONTROL_SNAPSHOT_FOOTER && parse->has_header) {
         parse->has_footer = true;
     } else {
-        return weir_error_set(error, WEIR_CORRUPT, "a control record of type %u out of place",
+        return weir_error_set(error, WEIR_CORRUPT, "a control record of type %d out of place",
                               type);
     }
     return 0;
 }
 
-static int parse_batch(struct parse *parse, struct weir_slice batch, struct weir_error *error)
+static int parse_batch(struct parse *parse, struct weir_batch_reader *reader,
+                       struct weir_error *error)
 {
-    struct weir_batch_iterator iterator;
     struct weir_record record;
-    int rc = weir_batch_check_crc(batch, error);
-    if (rc < 0) return rc;
-    rc = weir_batch_iterate(&iterator, batch, &parse->plain, RECORD_PLAIN_SIZE_MAX, NULL, error);
-    if (rc < 0) return rc;
-
-    bool is_control = (iterator.header.attributes & WEIR_BATCH_CONTROL) != 0;
+    bool is_control = weir_batch_is_control(&reader->header);
+    int rc;
     if (!is_control && !parse->has_header) {
         return weir_error_set(error, WEIR_CORRUPT, "it does not begin with a header");
     }
-    while ((rc = weir_batch_next(&iterator, &record, error)) == 0) {
+    while ((rc = weir_batch_reader_record(reader, &record, error)) == 0) {
         rc = is_control ? parse_control(parse, &record, error)
                         : parse->each(parse->context, &record, error);
         if (rc < 0) return rc;
@@ -156,24 +147,20 @@ int weir_snapshot_parse(struct weir_budget *budget, struct weir_slice bytes,
                         weir_snapshot_record_fn each, void *context, struct weir_error *error)
 {
     struct parse parse = {.each = each, .context = context};
-    weir_buffer_init(&parse.plain, budget, 0);
+    struct weir_buffer plain;
+    struct weir_batch_reader reader = {.rest = bytes, .plain = &plain, .is_whole = true};
+    weir_buffer_init(&plain, budget, 0);
     int rc = 0;
-    while (rc == 0 && bytes.size > 0 && !parse.has_footer) {
-        struct weir_batch_header header;
-        rc = weir_batch_peek(bytes, SNAPSHOT_SIZE_MAX, &header, error);
-        if (rc < 0) break;
-        size_t size = weir_batch_size(&header);
-        rc = parse_batch(&parse, weir_slice(bytes.data, size), error);
-        bytes = weir_slice(bytes.data + size, bytes.size - size);
+    while (rc == 0 && !parse.has_footer) {
+        rc = weir_batch_reader_open_next(&reader, error);
+        if (rc == 0) rc = parse_batch(&parse, &reader, error);
     }
-    if (rc == 0 && !parse.has_footer) {
+    if (rc == WEIR_END) {
         rc = weir_error_set(error, WEIR_CORRUPT, "it ends without a footer");
-    } else if (rc == 0 && bytes.size > 0) {
-        rc = weir_error_set(error, WEIR_CORRUPT, "%zu bytes follow the footer", bytes.size);
-    } else if (rc == WEIR_TRUNCATED) {
-        rc = WEIR_CORRUPT;
+    } else if (rc == 0 && reader.rest.size > 0) {
+        rc = weir_error_set(error, WEIR_CORRUPT, "%zu bytes follow the footer", reader.rest.size);
     }
-    weir_buffer_close(&parse.plain);
+    weir_buffer_close(&plain);
     return rc;
 }
 

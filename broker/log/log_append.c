@@ -151,9 +151,6 @@ static int check_run(const struct weir_partition_log *log, const struct weir_app
 
 /* ---- another codec --------------------------------------------------------------------------- */
 
-/* What a batch may unfold to, as a multiple of max.message.bytes. */
-enum { PLAIN_FACTOR = 16 };
-
 static bool has_codec(const struct weir_partition_log *log, const struct weir_batch_header *header)
 {
     return (header->attributes & WEIR_BATCH_CONTROL) != 0 ||
@@ -180,7 +177,7 @@ static int bring_into_codec(const struct weir_partition_log *log, const struct w
     struct weir_batch_recompress options = {
         .codec = (enum weir_codec)log->config.compression_type,
         .level = WEIR_CODEC_LEVEL_DEFAULT,
-        .plain_size_max = (size_t)log->config.max_message_bytes * PLAIN_FACTOR,
+        .plain_size_max = weir_batch_plain_size_max(log->config.max_message_bytes),
     };
     for (size_t at = 0; at < part->size;) {
         struct weir_batch_header header;

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/log/log_internal.h"
+#include "wire/record_batch_reader.h"
 
 /*
  * The first record of a time or later. Largest timestamps are in memory per segment; within one the
@@ -14,9 +15,6 @@
  * For the largest time it is first found out how large that is: from the segments' facts and the
  * index in memory as far as they speak of readable records only, from headers for the rest.
  */
-
-/* What a compressed batch may unfold to while its timestamps are looked at. */
-enum { PLAIN_SIZE_MAX = 256 * 1024 * 1024 };
 
 /* ---- begin: the owner's thread --------------------------------------------------------------- */
 
@@ -183,20 +181,15 @@ static void choose_start(const struct weir_log_time *find, struct weir_segment_s
     start->expected_offset = seek.header.base_offset;
 }
 
-/* Records of a batch in log-append time have the batch's; the iterator sees to it. */
+/* Records of a batch in log-append time have the batch's; the reader sees to it. */
 static int search_records(struct weir_log_time *find, struct weir_slice batch)
 {
     struct weir_buffer plain;
-    struct weir_batch_iterator iterator;
+    struct weir_batch_reader reader = {.rest = batch, .plain = &plain};
     struct weir_record record;
     weir_buffer_init(&plain, find->budget, 0);
-    int rc = weir_batch_check_crc(batch, &find->error);
-    if (rc < 0) goto out;
-
-    rc = weir_batch_iterate(&iterator, batch, &plain, PLAIN_SIZE_MAX, NULL, &find->error);
-    if (rc < 0) goto out;
-
-    while ((rc = weir_batch_next(&iterator, &record, &find->error)) == 0) {
+    int rc = weir_batch_reader_open_next(&reader, &find->error);
+    while (rc == 0 && (rc = weir_batch_reader_record(&reader, &record, &find->error)) == 0) {
         if (record.offset < find->start_offset) continue;
         if (find->is_largest) {
             note_largest(find, record.timestamp_ms);
@@ -207,10 +200,8 @@ static int search_records(struct weir_log_time *find, struct weir_slice batch)
         find->found_ms = record.timestamp_ms;
         break;
     }
-    if (rc == WEIR_END) rc = 0;
-out:
     weir_buffer_close(&plain);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 static int search_batch(struct weir_log_time *find, const struct weir_batch_header *header,

@@ -5,6 +5,7 @@
 #include "server/topic_cache.h"
 #include "wire/generated/produce_request.h"
 #include "wire/generated/produce_response.h"
+#include "wire/record_batch_reader.h"
 
 /*
  * Produce: one engine request per partition, all sent at once, answered when all are back. A batch
@@ -19,8 +20,7 @@
  * Source: CLIENTS.md b, "Produce (0)"; Kafka protocol guide.
  */
 enum { FIRST_VERSION_BY_ID = 13, FIRST_VERSION_WITH_ZSTD = 7, MAGIC_AT = 16 };
-/* Records at fault that are named, and how large a batch may unfold to for it. */
-enum { RECORD_ERRORS_MAX = 10000, PLAIN_SIZE_MAX = 16 * 1024 * 1024 };
+enum { RECORD_ERRORS_MAX = 10000 }; /* records at fault that are named */
 
 typedef struct weir_wire_produce_request_topic_produce_data topic_asked;
 typedef struct weir_wire_produce_request_partition_produce_data partition_asked;
@@ -85,17 +85,20 @@ static struct weir_slice bytes_of(const struct append *append)
 }
 
 /* The records of a batch that have no key, as far as it can be read. */
-static size_t find_keyless(struct weir_request_context *context, struct weir_slice batch,
-                           record_error *errors, size_t capacity)
+static size_t find_keyless(const struct append *append, record_error *errors, size_t capacity)
 {
-    struct weir_batch_iterator iterator;
     struct weir_record record;
     struct weir_buffer plain;
+    struct weir_batch_reader reader = {
+        .rest = bytes_of(append),
+        .plain = &plain,
+        .plain_size_max = append->request.plain_size_max,
+    };
     size_t count = 0;
-    weir_buffer_init(&plain, weir_context_budget(context), 0);
-    int rc = weir_batch_iterate(&iterator, batch, &plain, PLAIN_SIZE_MAX, NULL, NULL);
+    weir_buffer_init(&plain, weir_context_budget(append->produce->context), 0);
+    int rc = weir_batch_reader_open_next(&reader, NULL);
     for (int32_t at = 0; rc == 0 && count < capacity; at++) {
-        rc = weir_batch_next(&iterator, &record, NULL);
+        rc = weir_batch_reader_record(&reader, &record, NULL);
         if (rc == 0 && weir_slice_is_null(record.key)) {
             errors[count++] = (record_error){.batch_index = at};
         }
@@ -112,13 +115,12 @@ static void name_keyless(const struct append *append)
     struct weir_request_context *context = append->produce->context;
     partition_answer *answer = append->answer;
     struct weir_batch_header header;
-    struct weir_slice batch = bytes_of(append);
-    if (weir_batch_peek(batch, INT32_MAX, &header, NULL) < 0) return;
+    if (weir_batch_peek(bytes_of(append), INT32_MAX, &header, NULL) < 0) return;
     size_t capacity = (size_t)header.record_count;
     if (capacity > RECORD_ERRORS_MAX) capacity = RECORD_ERRORS_MAX;
     record_error *errors = weir_arena_array(&context->arena, capacity + 1, sizeof *errors);
     if (errors == NULL) return;
-    size_t count = find_keyless(context, batch, errors, capacity);
+    size_t count = find_keyless(append, errors, capacity);
     if (count == 0) return;
     answer->record_errors = errors;
     answer->record_errors_count = count;
@@ -320,7 +322,7 @@ static bool has_transactional_batch(const struct weir_wire_produce_request *aske
         for (size_t at = 0; at < topic->partition_data_count; at++) {
             struct weir_batch_header header;
             int rc = weir_batch_peek(topic->partition_data[at].records, INT32_MAX, &header, NULL);
-            if (rc == 0 && (header.attributes & WEIR_BATCH_TRANSACTIONAL) != 0) return true;
+            if (rc == 0 && weir_batch_is_transactional(&header)) return true;
         }
     }
     return false;
