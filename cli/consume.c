@@ -14,6 +14,7 @@
 #include "cli/record_format.h"
 #include "cli/record_json.h"
 #include "cli/say.h"
+#include "wire/record_batch_reader.h"
 
 struct values {
     struct place_target target;
@@ -92,7 +93,7 @@ static const char details[] =
     "  weir consume app-counts-changelog -J | jq 'select(.value > 10)'\n"
     "  weir consume orders -o @-1h:end | jq .value\n";
 
-enum { FETCH_WAIT_MS = 5000, FETCH_SIZE_MAX = 4 << 20, PLAIN_SIZE_MAX = 1 << 30 };
+enum { FETCH_WAIT_MS = 5000, FETCH_SIZE_MAX = 4 << 20 };
 enum { OUTPUT_SIZE = 64 * 1024 };
 
 /* One partition that is being read. */
@@ -311,22 +312,18 @@ static bool has_enough(const struct consumption *run)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* The batch at hand. */
 static int print_batch(struct consumption *run, struct place_fetch_partition *partition,
-                       struct weir_slice bytes, int64_t to, struct weir_error *error)
+                       struct weir_batch_reader *reader, int64_t to, struct weir_error *error)
 {
-    struct weir_batch_iterator iterator;
     weir_arena_reset(&run->headers);
-    int rc = weir_batch_check_crc(bytes, error);
-    if (rc == 0) {
-        rc =
-            weir_batch_iterate(&iterator, bytes, &run->plain, PLAIN_SIZE_MAX, &run->headers, error);
-    }
+    int rc = weir_batch_reader_open(reader, error);
     while (rc == 0 && !has_enough(run)) {
         struct weir_record record;
-        rc = weir_batch_next(&iterator, &record, error);
+        rc = weir_batch_reader_record(reader, &record, error);
         if (rc != 0 || record.offset < partition->offset) continue;
         if (record.offset >= to) break;
-        print_record(run, partition, &iterator.header, &record);
+        print_record(run, partition, &reader->header, &record);
     }
     return rc < 0 ? rc : 0;
 }
@@ -342,24 +339,22 @@ static void report_damage(struct consumption *run, const struct place_fetch_part
 static int print_batches(struct consumption *run, struct place_fetch_partition *partition,
                          int64_t to, struct weir_error *error)
 {
-    struct weir_slice left = weir_buffer_slice(&partition->batches);
-    while (left.size > 0 && partition->offset < to && !has_enough(run) && !say_is_broken()) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(left, 0, &header, error);
-        if (rc == WEIR_TRUNCATED) break; /* cut off by the size of the answer: comes again */
-        if (rc == 0 &&
-            ((header.attributes & WEIR_BATCH_CONTROL) == 0 || run->values->with_control)) {
-            rc = print_batch(run, partition, weir_slice(left.data, weir_batch_size(&header)), to,
-                             error);
+    struct weir_batch_reader reader = {.rest = weir_buffer_slice(&partition->batches),
+                                       .plain = &run->plain,
+                                       .arena = &run->headers};
+    while (partition->offset < to && !has_enough(run) && !say_is_broken()) {
+        int rc = weir_batch_reader_next(&reader, error);
+        /* The last one may be cut off by the size of the answer: it comes again. */
+        if (rc == WEIR_END || rc == WEIR_TRUNCATED) break;
+        if (rc == 0 && (!weir_batch_is_control(&reader.header) || run->values->with_control)) {
+            rc = print_batch(run, partition, &reader, to, error);
         }
         if (rc == WEIR_CORRUPT) report_damage(run, partition);
         if (rc < 0) {
             return weir_error_wrap(error, rc, "read '%s' partition %d from offset %lld", run->topic,
                                    (int)partition->partition, (long long)partition->offset);
         }
-        partition->offset = weir_batch_last_offset(&header) + 1;
-        left =
-            weir_slice(left.data + weir_batch_size(&header), left.size - weir_batch_size(&header));
+        partition->offset = weir_batch_last_offset(&reader.header) + 1;
     }
     return 0;
 }

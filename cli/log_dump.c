@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "cli/log_folder.h"
 #include "cli/say.h"
-#include "wire/record_batch.h"
+#include "wire/record_batch_reader.h"
 
 struct values {
     bool with_records;
@@ -33,7 +33,7 @@ static const char details[] =
     "shown one after another. Nothing is locked and nothing is changed; a server may be running.\n"
     "Bytes that are no whole batch are told of on stderr and stepped over; exit code 1 then.\n";
 
-enum { PLAIN_SIZE_MAX = 1 << 30, SHOWN_MAX = 256 };
+enum { SHOWN_MAX = 256 };
 
 struct dump {
     struct weir_env *env;
@@ -73,10 +73,11 @@ static void print_bytes(const char *name, struct weir_slice text)
 static void print_record(const struct weir_record *record, bool is_control)
 {
     printf("    offset %" PRId64 " timestamp %" PRId64, record->offset, record->timestamp_ms);
-    if (is_control && record->key.size >= 4) {
-        printf(" %s", record->key.data[3] == WEIR_CONTROL_COMMIT  ? "COMMIT"
-                      : record->key.data[3] == WEIR_CONTROL_ABORT ? "ABORT"
-                                                                  : "control");
+    int type = is_control ? weir_control_type(record->key) : WEIR_CORRUPT;
+    if (type >= 0) {
+        printf(" %s", type == WEIR_CONTROL_COMMIT  ? "COMMIT"
+                      : type == WEIR_CONTROL_ABORT ? "ABORT"
+                                                   : "control");
     }
     print_bytes("key", record->key);
     print_bytes("value", record->value);
@@ -89,13 +90,13 @@ static void print_record(const struct weir_record *record, bool is_control)
 
 static int print_records(struct dump *dump, struct weir_error *error)
 {
-    struct weir_batch_iterator iterator;
+    struct weir_batch_reader reader = {
+        .rest = weir_buffer_slice(&dump->batch), .plain = &dump->plain, .arena = &dump->arena};
     struct weir_record record;
     weir_arena_reset(&dump->arena);
-    int rc = weir_batch_iterate(&iterator, weir_buffer_slice(&dump->batch), &dump->plain,
-                                PLAIN_SIZE_MAX, &dump->arena, error);
-    while (rc == 0 && (rc = weir_batch_next(&iterator, &record, error)) == 0) {
-        print_record(&record, (iterator.header.attributes & WEIR_BATCH_CONTROL) != 0);
+    int rc = weir_batch_reader_open_next(&reader, error);
+    while (rc == 0 && (rc = weir_batch_reader_record(&reader, &record, error)) == 0) {
+        print_record(&record, weir_batch_is_control(&reader.header));
     }
     return rc < 0 ? rc : 0;
 }
@@ -128,8 +129,8 @@ static void print_batch(const struct weir_batch_header *header, int64_t position
         printf(" producer %" PRId64 " epoch %d sequence %d", header->producer_id,
                (int)header->producer_epoch, (int)header->base_sequence);
     }
-    if ((header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0) (void)fputs(" transactional", stdout);
-    if ((header->attributes & WEIR_BATCH_CONTROL) != 0) (void)fputs(" control", stdout);
+    if (weir_batch_is_transactional(header)) (void)fputs(" transactional", stdout);
+    if (weir_batch_is_control(header)) (void)fputs(" control", stdout);
     printf(" crc 0x%08" PRIx32 "\n", header->crc);
 }
 

@@ -15,6 +15,7 @@
 #include "cli/record_scan.h"
 #include "cli/say.h"
 #include "client/partitioner.h"
+#include "wire/record_batch_reader.h"
 
 struct values {
     struct place_target target;
@@ -125,15 +126,15 @@ static void report_record(struct production *run, const struct place_produce *st
 static int report(struct production *run, const struct place_produce *stored,
                   struct weir_error *error)
 {
-    struct weir_batch_iterator iterator;
+    struct weir_batch_reader reader = {
+        .rest = stored->batch, .plain = &run->plain, .arena = &run->record};
     if (run->output_format.count == 0) return 0;
     weir_arena_reset(&run->record);
-    int rc = weir_batch_iterate(&iterator, stored->batch, &run->plain, RECORD_SIZE_MAX,
-                                &run->record, error);
+    int rc = weir_batch_reader_open_next(&reader, error);
     while (rc == 0) {
         struct weir_record record;
-        rc = weir_batch_next(&iterator, &record, error);
-        if (rc == 0) report_record(run, stored, &iterator.header, &record);
+        rc = weir_batch_reader_record(&reader, &record, error);
+        if (rc == 0) report_record(run, stored, &reader.header, &record);
     }
     if (run->output.size > 0) (void)fwrite(run->output.data, 1, run->output.size, stdout);
     weir_buffer_reset(&run->output);

@@ -12,9 +12,6 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-/* What a compressed batch may unfold to: as much as any record batch may hold. */
-enum { PLAIN_SIZE_MAX = INT32_MAX };
-
 void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_partition *partition)
 {
     struct weir_consumer_held *held = &consumer->held;
@@ -23,6 +20,7 @@ void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_par
     *held = (struct weir_consumer_held){
         .partition = partition,
         .part_count = partition->fetch.part_count,
+        .reader = {.plain = &consumer->plain, .arena = &consumer->headers},
     };
     memcpy(held->parts, partition->fetch.parts, held->part_count * sizeof held->parts[0]);
     partition->fetch.part_count = 0; /* the references are ours now */
@@ -37,53 +35,43 @@ void weir_consumer_let_go(struct weir_consumer *consumer)
     }
     held->partition = NULL;
     held->part_count = 0;
+    held->has_batch = false;
     held->in_batch = false;
-}
-
-static struct weir_slice rest_of_part(const struct weir_consumer_held *held)
-{
-    const struct weir_log_part *part = &held->parts[held->part];
-    return weir_slice(part->bytes->data + part->from + held->at, part->size - held->at);
-}
-
-/* Step over the batch that has been used up. */
-static void next_batch(struct weir_consumer_held *held)
-{
-    held->in_batch = false;
-    held->at += weir_batch_size(&held->batch.header);
-    while (held->part < held->part_count && held->at >= held->parts[held->part].size) {
-        held->part++;
-        held->at = 0;
-    }
+    held->reader = (struct weir_batch_reader){0};
 }
 
 bool weir_consumer_is_used_up(const struct weir_consumer *consumer)
 {
     const struct weir_consumer_held *held = &consumer->held;
-    return !held->in_batch && held->part >= held->part_count;
+    return !held->has_batch && held->reader.rest.size == 0 && held->part >= held->part_count;
 }
 
-static bool is_compressed(const struct weir_batch_iterator *batch)
+static bool is_compressed(const struct weir_batch_reader *reader)
 {
-    return weir_batch_codec(&batch->header) != WEIR_CODEC_NONE;
+    return weir_batch_codec(&reader->header) != WEIR_CODEC_NONE;
+}
+
+/* The next held batch, or WEIR_END. */
+static int next_batch(struct weir_consumer_held *held, struct weir_error *error)
+{
+    int rc;
+    while ((rc = weir_batch_reader_next(&held->reader, error)) == WEIR_END) {
+        if (held->part >= held->part_count) return WEIR_END;
+        const struct weir_log_part *part = &held->parts[held->part++];
+        held->reader.rest = weir_slice(part->bytes->data + part->from, part->size);
+    }
+    held->has_batch = rc == 0;
+    return rc;
 }
 
 /* Begin with the next held batch. WEIR_END: there is none, or it has to wait for the next poll. */
 static int enter_batch(struct weir_consumer *consumer, size_t count, struct weir_error *error)
 {
     struct weir_consumer_held *held = &consumer->held;
-    if (held->part >= held->part_count) return WEIR_END;
-    struct weir_batch_header header;
-    struct weir_slice bytes = rest_of_part(held);
-    int rc = weir_batch_peek(bytes, 0, &header, error);
-    if (rc < 0) return rc;
-    if (count > 0 && weir_batch_codec(&header) != WEIR_CODEC_NONE) return WEIR_END;
-    bytes.size = weir_batch_size(&header);
-    rc = weir_batch_check_crc(bytes, error);
-    if (rc < 0) return rc;
-    weir_buffer_reset(&consumer->plain);
-    rc = weir_batch_iterate(&held->batch, bytes, &consumer->plain, PLAIN_SIZE_MAX,
-                            &consumer->headers, error);
+    int rc = held->has_batch ? 0 : next_batch(held, error);
+    if (rc != 0) return rc;
+    if (count > 0 && is_compressed(&held->reader)) return WEIR_END;
+    rc = weir_batch_reader_open(&held->reader, error);
     if (rc < 0) return rc;
     held->in_batch = true;
     return 0;
@@ -107,21 +95,23 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
     struct weir_consumer_partition *partition = held->partition;
     struct weir_record *records = consumer->records + *count;
     size_t capacity = WEIR_CONSUMER_RECORDS_MAX - *count;
-    bool is_control = (held->batch.header.attributes & WEIR_BATCH_CONTROL) != 0;
-    int got = is_control ? 0 : weir_batch_read_all(&held->batch, records, capacity, error);
+    struct weir_batch_reader *reader = &held->reader;
+    bool is_control = weir_batch_is_control(&reader->header);
+    int got = is_control ? 0 : weir_batch_reader_records(reader, records, capacity, error);
     if (got < 0) return got;
 
     size_t kept = skip_below(records, (size_t)got, partition->position);
     if (kept > 0) partition->position = records[kept - 1].offset + 1;
-    if (kept > 0) partition->epoch = held->batch.header.leader_epoch;
+    if (kept > 0) partition->epoch = reader->header.leader_epoch;
     *count += kept;
-    if ((size_t)got < capacity || held->batch.index >= held->batch.header.record_count) {
-        int64_t next = weir_batch_last_offset(&held->batch.header) + 1;
+    if ((size_t)got < capacity || reader->left == 0) {
+        int64_t next = weir_batch_last_offset(&reader->header) + 1;
         if (next > partition->position) {
             partition->position = next;
-            partition->epoch = held->batch.header.leader_epoch;
+            partition->epoch = reader->header.leader_epoch;
         }
-        next_batch(held);
+        held->has_batch = false;
+        held->in_batch = false;
     }
     return 0;
 }
@@ -132,14 +122,10 @@ static void tell_partition(struct weir_consumer *consumer)
 {
     const struct weir_consumer_held *held = &consumer->held;
     struct weir_broker *broker = consumer->log->broker;
-    struct weir_batch_header header;
     struct weir_damage_report report = {
         .of = {weir_text(held->partition->topic), held->partition->index},
-        .offset = held->partition->position,
+        .offset = held->has_batch ? held->reader.header.base_offset : held->partition->position,
     };
-    if (weir_batch_peek(rest_of_part(held), 0, &header, NULL) == 0) {
-        report.offset = header.base_offset;
-    }
     if (weir_broker_wait_begin(broker, &report.request, NULL) < 0) return;
     weir_broker_report_damage(broker, &report);
     (void)weir_broker_wait(broker, &report.request, NULL);
@@ -155,7 +141,7 @@ int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
     while (rc == 0 && count < WEIR_CONSUMER_RECORDS_MAX) {
         if (!held->in_batch) rc = enter_batch(consumer, count, error);
         if (rc == 0) rc = read_batch(consumer, &count, error);
-        if (rc == 0 && count > 0 && is_compressed(&held->batch)) break;
+        if (rc == 0 && count > 0 && is_compressed(&held->reader)) break;
     }
     if (count > 0) { /* damage behind them is met again by the next poll */
         *count_out = count;
@@ -163,7 +149,7 @@ int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
     }
     if (rc < 0) {
         if (rc == WEIR_CORRUPT) tell_partition(consumer);
-        held->in_batch = false; /* what the iterator has seen of a damaged batch is not believed */
+        held->in_batch = false; /* what was read of a damaged batch is not believed */
         return weir_error_wrap(error, rc, "topic '%s' partition %d, batch at or after offset %lld",
                                held->partition->topic, (int)held->partition->index,
                                (long long)held->partition->position);

@@ -4,7 +4,7 @@
 #include "base/map.h"
 #include "client/access.h"
 #include "client/client_internal.h"
-#include "wire/record_batch.h"
+#include "wire/record_batch_reader.h"
 
 /**
  * What the parts of a consumer share.
@@ -56,10 +56,10 @@ struct weir_consumer_held {
     struct weir_consumer_partition *partition; /* NULL: nothing */
     struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
     size_t part_count;
-    size_t part;   /* where the next batch begins */
-    size_t at;     /* within that part */
-    bool in_batch; /* `batch` is not used up */
-    struct weir_batch_iterator batch;
+    size_t part;                     /* the first that `reader` has not come to */
+    struct weir_batch_reader reader; /* of the part before it */
+    bool has_batch;                  /* its batch at hand is not used up */
+    bool in_batch;                   /* and is open */
 };
 
 struct weir_consumer {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "runtime/job/start_internal.h"
+#include "wire/record_batch_reader.h"
 
 /**
  * Looking, before anything is changed: the group's commit, the partitions, the application's
@@ -199,20 +200,17 @@ static bool is_this_jobs(const struct weir_start *start, int64_t producer_id)
 static int check_tail(const struct weir_start *start, struct weir_slice rest, int64_t *from,
                       bool *is_ours, struct weir_error *error)
 {
-    while (rest.size > 0) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(rest, 0, &header, error);
-        if (rc < 0) return rc;
-        size_t size = weir_batch_size(&header);
-        int64_t last = weir_batch_last_offset(&header);
-        if (last >= *from) {
-            *is_ours = header.base_offset >= *from && is_this_jobs(start, header.producer_id);
-            if (!*is_ours) return 0;
-            *from = last + 1;
-        }
-        rest = weir_slice(rest.data + size, rest.size - size);
+    struct weir_batch_reader reader = {.rest = rest};
+    int rc;
+    while ((rc = weir_batch_reader_next(&reader, error)) == 0) {
+        const struct weir_batch_header *header = &reader.header;
+        int64_t last = weir_batch_last_offset(header);
+        if (last < *from) continue;
+        *is_ours = header->base_offset >= *from && is_this_jobs(start, header->producer_id);
+        if (!*is_ours) return 0;
+        *from = last + 1;
     }
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 static struct weir_start_partition *tail_partition(const struct weir_start *start)

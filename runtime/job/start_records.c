@@ -3,49 +3,44 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "runtime/job/start_internal.h"
+#include "wire/record_batch_reader.h"
 
 /* The application's topic as a start reads and writes it: one partition, a handful of records. */
 
-enum { READ_SIZE = 1 << 20, PLAIN_SIZE_MAX = 16 << 20 };
+enum { READ_SIZE = 1 << 20 };
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static int apply_batch(struct weir_records_reader *reader, struct weir_slice bytes,
+/* The batch at hand. */
+static int apply_batch(struct weir_records_reader *reader, struct weir_batch_reader *batches,
                        struct weir_error *error)
 {
-    struct weir_start *start = reader->start;
-    struct weir_buffer plain;
-    struct weir_batch_iterator iterator;
-    weir_buffer_init(&plain, &start->streams->budget, 0);
-    int rc = weir_batch_iterate(&iterator, bytes, &plain, PLAIN_SIZE_MAX, &start->arena, error);
     struct weir_record record;
-    while (rc == 0 && (rc = weir_batch_next(&iterator, &record, error)) == 0) {
+    int rc = weir_batch_reader_open(batches, error);
+    while (rc == 0 && (rc = weir_batch_reader_record(batches, &record, error)) == 0) {
         if (record.offset < reader->position) continue;
         rc = weir_application_apply(reader->into, &record, error);
         (void)weir_error_wrap(error, rc, "offset %" PRId64, record.offset);
     }
-    weir_buffer_close(&plain);
     return rc < 0 ? rc : 0;
 }
 
 static int apply_part(struct weir_records_reader *reader, struct weir_slice rest,
                       struct weir_error *error)
 {
-    while (rest.size > 0) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(rest, 0, &header, error);
-        if (rc < 0) return rc;
-        size_t size = weir_batch_size(&header);
-        int64_t last = weir_batch_last_offset(&header);
-        if (last >= reader->position) {
-            bool is_control = (header.attributes & WEIR_BATCH_CONTROL) != 0;
-            rc = is_control ? 0 : apply_batch(reader, weir_slice(rest.data, size), error);
-            if (rc < 0) return rc;
-            reader->position = last + 1;
-        }
-        rest = weir_slice(rest.data + size, rest.size - size);
+    struct weir_start *start = reader->start;
+    struct weir_buffer plain;
+    struct weir_batch_reader batches = {.rest = rest, .plain = &plain, .arena = &start->arena};
+    weir_buffer_init(&plain, &start->streams->budget, 0);
+    int rc = 0;
+    while (rc == 0 && (rc = weir_batch_reader_next(&batches, error)) == 0) {
+        int64_t last = weir_batch_last_offset(&batches.header);
+        if (last < reader->position) continue;
+        if (!weir_batch_is_control(&batches.header)) rc = apply_batch(reader, &batches, error);
+        if (rc == 0) reader->position = last + 1;
     }
-    return 0;
+    weir_buffer_close(&plain);
+    return rc < 0 ? rc : 0;
 }
 
 static int take_fetched(struct weir_records_reader *reader, struct weir_error *error)

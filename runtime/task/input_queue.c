@@ -4,10 +4,9 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "wire/record_batch.h"
+#include "wire/record_batch_reader.h"
 
-/* A batch of 1 MiB may be a bomb; what no producer of sane settings sends is refused. */
-enum { PLAIN_SIZE_MAX = 256 << 20, HEADERS_BLOCK_SIZE = 4096 };
+enum { HEADERS_BLOCK_SIZE = 4096 };
 
 struct weir_input_chunk {
     struct weir_input_chunk *next;
@@ -89,13 +88,14 @@ static void chunk_to_pool(struct weir_input_queue *queue, struct weir_input_chun
 }
 
 static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
-                      struct weir_slice batch, const struct weir_batch_header *header)
+                      const struct weir_batch_reader *reader)
 {
+    const struct weir_batch_header *header = &reader->header;
     struct weir_input_chunk *chunk = chunk_from_pool(queue);
     if (chunk == NULL) return WEIR_NO_MEMORY;
     chunk->next = NULL;
     chunk->bytes = weir_shared_ref(bytes);
-    chunk->batch = batch;
+    chunk->batch = reader->batch;
     chunk->base_offset = header->base_offset;
     chunk->next_offset = weir_batch_last_offset(header) + 1;
     chunk->header_count = (size_t)header->record_count;
@@ -106,7 +106,7 @@ static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
     }
     queue->tail = chunk;
     queue->buffered_records += chunk->header_count;
-    queue->buffered_bytes += batch.size;
+    queue->buffered_bytes += reader->batch.size;
     return 0;
 }
 
@@ -114,24 +114,22 @@ int weir_input_queue_push(struct weir_input_queue *queue, struct weir_shared *by
                           size_t size, struct weir_error *error)
 {
     weir_assert(from + size <= bytes->size);
-    size_t at = from;
-    while (at < from + size) {
-        struct weir_slice rest = weir_slice(bytes->data + at, from + size - at);
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(rest, 0, &header, error);
-        if (rc < 0) return rc == WEIR_TRUNCATED ? WEIR_CORRUPT : rc;
-
-        struct weir_slice batch = weir_slice(rest.data, weir_batch_size(&header));
-        int64_t next_offset = weir_batch_last_offset(&header) + 1;
-        bool is_wanted = (header.attributes & WEIR_BATCH_CONTROL) == 0 && header.record_count > 0 &&
+    struct weir_batch_reader reader = {
+        .rest = weir_slice(bytes->data + from, size),
+        .is_whole = true,
+    };
+    int rc;
+    while ((rc = weir_batch_reader_next(&reader, error)) == 0) {
+        const struct weir_batch_header *header = &reader.header;
+        int64_t next_offset = weir_batch_last_offset(header) + 1;
+        bool is_wanted = !weir_batch_is_control(header) && header->record_count > 0 &&
                          next_offset > queue->fetch_offset;
-        if (is_wanted && push_batch(queue, bytes, batch, &header) < 0) {
+        if (is_wanted && push_batch(queue, bytes, &reader) < 0) {
             return weir_error_set(error, WEIR_NO_MEMORY, "no memory for fetched records");
         }
         if (next_offset > queue->fetch_offset) queue->fetch_offset = next_offset;
-        at += batch.size;
     }
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 static int chunk_reserve(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
@@ -150,17 +148,15 @@ static int chunk_reserve(struct weir_input_queue *queue, struct weir_input_chunk
 static int chunk_decode(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
                         struct weir_error *error)
 {
-    struct weir_batch_iterator iterator;
-    int rc = weir_batch_check_crc(chunk->batch, error);
-    if (rc < 0) return rc;
-    rc = weir_batch_iterate(&iterator, chunk->batch, &chunk->plain, PLAIN_SIZE_MAX, &chunk->headers,
-                            error);
+    struct weir_batch_reader reader = {
+        .rest = chunk->batch, .plain = &chunk->plain, .arena = &chunk->headers};
+    int rc = weir_batch_reader_open_next(&reader, error);
     if (rc < 0) return rc;
     if (chunk_reserve(queue, chunk, chunk->header_count) < 0) {
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for %zu records",
                               chunk->header_count);
     }
-    rc = weir_batch_read_all(&iterator, chunk->records, chunk->header_count, error);
+    rc = weir_batch_reader_records(&reader, chunk->records, chunk->header_count, error);
     if (rc < 0) return rc;
     weir_assert((size_t)rc == chunk->header_count);
     chunk->record_count = chunk->header_count;
