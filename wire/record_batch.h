@@ -173,34 +173,6 @@ int weir_batch_admit(uint8_t *batch, size_t size, const struct weir_batch_check 
                      struct weir_error *error);
 
 /**
- * Walk the records of one batch.
- *
- * Views point into the batch, or into `plain` when it is compressed; headers come from `arena`.
- * `plain` must live as long as the views. Damage is WEIR_CORRUPT; never reads outside the batch.
- */
-struct weir_batch_iterator {
-    struct weir_batch_header header;
-    struct weir_slice records; /* plain */
-    size_t at;
-    int32_t index;     /* of the next record */
-    int32_t delta_min; /* offset deltas ascend, with holes where compaction took records out */
-    struct weir_arena *arena; /* for headers; NULL: headers are checked but not given */
-};
-int weir_batch_iterate(struct weir_batch_iterator *iterator, struct weir_slice batch,
-                       struct weir_buffer *plain, size_t plain_size_max, struct weir_arena *arena,
-                       struct weir_error *error);
-/** 0 with the next record, WEIR_END after the last (and only if nothing is left over). */
-int weir_batch_next(struct weir_batch_iterator *iterator, struct weir_record *record_out,
-                    struct weir_error *error);
-/**
- * Up to `capacity` records at once, in a tight loop: the count, and fewer than `capacity` only at
- * the end of the batch (0 from then on). After damage the iterator stands where it stood before,
- * and what was written to `records_out` means nothing.
- */
-int weir_batch_read_all(struct weir_batch_iterator *iterator, struct weir_record *records_out,
-                        size_t capacity, struct weir_error *error);
-
-/**
  * Build one batch. Records are encoded as they come, once, into `buffer` behind a space for the
  * header; finishing compresses, fills the header in and computes the crc.
  *

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "wire/record_batch_internal.h"
+#include "wire/record_batch_reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,24 +35,25 @@ static bool same_record(const struct weir_record *a, const struct weir_record *b
 /* One by one and in runs, the same records come out and the same end is reached. */
 static void walk(struct weir_slice batch, struct weir_buffer *plain, struct weir_arena *arena)
 {
-    struct weir_batch_iterator single;
-    if (weir_batch_iterate(&single, batch, plain, PLAIN_SIZE_MAX, arena, NULL) < 0) return;
-    struct weir_batch_iterator runs = single;
+    struct weir_batch_reader single = {
+        .rest = batch, .plain = plain, .arena = arena, .plain_size_max = PLAIN_SIZE_MAX};
+    if (weir_batch_reader_open_next(&single, NULL) != 0) return;
+    struct weir_batch_reader runs = single;
     struct weir_record run[RUN_SIZE];
     int count = 0;
     do {
-        count = weir_batch_read_all(&runs, run, RUN_SIZE, NULL);
+        count = weir_batch_reader_records(&runs, run, RUN_SIZE, NULL);
         int rc = 0;
         for (int i = 0; i < (count < 0 ? RUN_SIZE : count) && rc == 0; i++) {
             struct weir_record record;
-            rc = weir_batch_next(&single, &record, NULL);
+            rc = weir_batch_reader_record(&single, &record, NULL);
             weir_assert(count < 0 || (rc == 0 && same_record(&record, &run[i])));
         }
-        if (count < 0 && rc == 0) rc = weir_batch_next(&single, &run[0], NULL);
+        if (count < 0 && rc == 0) rc = weir_batch_reader_record(&single, &run[0], NULL);
         weir_assert(count >= 0 || rc < 0);
     } while (count > 0);
     struct weir_record record;
-    if (count == 0) weir_assert(weir_batch_next(&single, &record, NULL) == WEIR_END);
+    if (count == 0) weir_assert(weir_batch_reader_record(&single, &record, NULL) == WEIR_END);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -12,7 +12,7 @@
 #include "wire/generated/list_offsets_response.h"
 #include "wire/generated/produce_request.h"
 #include "wire/generated/produce_response.h"
-#include "wire/record_batch.h"
+#include "wire/record_batch_reader.h"
 
 static const char own_topic[] = "healthy";
 
@@ -137,30 +137,20 @@ static struct weir_slice value_of(int64_t offset, char to[VALUE_SIZE])
     return weir_slice(to, (size_t)size);
 }
 
-/* Each record of one batch is the one that was written at its offset; the offset behind it. */
-static int64_t check_batch(struct weir_slice batch, int64_t offset)
-{
-    struct weir_batch_iterator iterator;
-    struct weir_record record;
-    char value[VALUE_SIZE];
-    ck_ok(weir_batch_check_crc(batch, NULL), NULL);
-    ck_ok(weir_batch_iterate(&iterator, batch, NULL, 0, NULL, NULL), NULL);
-    while (weir_batch_next(&iterator, &record, NULL) == 0) {
-        ck_assert_int_eq(record.offset, offset);
-        ck_assert(weir_slice_equal(record.value, value_of(offset, value)));
-        offset++;
-    }
-    return offset;
-}
-
+/* Each record is the one that was written at its offset; the offset behind them. */
 static int64_t check_records(struct weir_slice records, int64_t offset)
 {
-    struct weir_batch_header header;
+    struct weir_batch_reader reader = {.rest = records};
+    struct weir_record record;
+    char value[VALUE_SIZE];
     ck_assert_uint_gt(records.size, 0);
-    while (weir_batch_peek(records, 0, &header, NULL) == 0) {
-        size_t size = weir_batch_size(&header);
-        offset = check_batch(weir_slice(records.data, size), offset);
-        records = weir_slice(records.data + size, records.size - size);
+    while (weir_batch_reader_next(&reader, NULL) == 0) {
+        ck_ok(weir_batch_reader_open(&reader, NULL), NULL);
+        while (weir_batch_reader_record(&reader, &record, NULL) == 0) {
+            ck_assert_int_eq(record.offset, offset);
+            ck_assert(weir_slice_equal(record.value, value_of(offset, value)));
+            offset++;
+        }
     }
     return offset;
 }

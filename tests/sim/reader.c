@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tests/sim/clients.h"
-#include "wire/record_batch.h"
+#include "wire/record_batch_reader.h"
 
 struct reader {
     struct client client; /* first */
@@ -36,41 +36,26 @@ int64_t record_value(const struct weir_record *record)
 
 /* ---- what a fetch gave ------------------------------------------------------------------------ */
 
-static int walk_batch(struct walk *walk, struct weir_slice batch, struct weir_error *error)
+int walk_batches(struct walk *walk, struct weir_slice bytes, struct weir_error *error)
 {
     struct weir_heap heap;
     struct weir_budget budget;
     struct weir_buffer plain;
-    struct weir_batch_iterator iterator;
+    struct weir_batch_reader reader = {.rest = bytes, .plain = &plain, .is_whole = true};
     struct weir_record record;
+    int rc;
     weir_heap_init(&heap, false);
     weir_budget_init(&budget, "plain", &heap, NULL, 0);
     weir_buffer_init(&plain, &budget, 0);
-    int rc = weir_batch_check_crc(batch, error);
-    if (rc == 0) rc = weir_batch_iterate(&iterator, batch, &plain, 1 << 20, NULL, error);
-    while (rc == 0) {
-        rc = weir_batch_next(&iterator, &record, error);
-        if (rc != 0) break;
-        walk->next = record.offset + 1;
-        if (record.offset >= walk->from) walk->each(walk->context, &record);
+    while ((rc = weir_batch_reader_open_next(&reader, error)) == 0) {
+        while ((rc = weir_batch_reader_record(&reader, &record, error)) == 0) {
+            walk->next = record.offset + 1;
+            if (record.offset >= walk->from) walk->each(walk->context, &record);
+        }
+        if (rc < 0) break;
     }
     weir_buffer_close(&plain);
-    return rc == WEIR_END ? 0 : rc;
-}
-
-int walk_batches(struct walk *walk, struct weir_slice bytes, struct weir_error *error)
-{
-    while (bytes.size > 0) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(bytes, bytes.size, &header, error);
-        if (rc == 0) {
-            rc = walk_batch(walk, weir_slice(bytes.data, weir_batch_size(&header)), error);
-        }
-        if (rc < 0) return rc;
-        size_t size = weir_batch_size(&header);
-        bytes = weir_slice(bytes.data + size, bytes.size - size);
-    }
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 static int walk_fetch(struct walk *walk, const struct weir_fetch_request *fetch,

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "server/server.h"
 #include "client/client_internal.h"
-#include "wire/record_batch.h"
+#include "wire/record_batch_reader.h"
 
 /* ---- the environment ------------------------------------------------------------------------- */
 
@@ -113,10 +113,10 @@ static int append(struct fake_engine *engine, struct weir_produce_request *reque
         .base_offset = engine->ends[request->to.partition],
     };
     if (weir_batch_codec(&header) == WEIR_CODEC_NONE) {
-        struct weir_batch_iterator iterator;
+        struct weir_batch_reader reader = {.rest = bytes};
         struct weir_record record;
-        ck_assert_int_eq(weir_batch_iterate(&iterator, bytes, NULL, 0, NULL, NULL), 0);
-        ck_assert_int_eq(weir_batch_next(&iterator, &record, NULL), 0);
+        ck_assert_int_eq(weir_batch_reader_open_next(&reader, NULL), 0);
+        ck_assert_int_eq(weir_batch_reader_record(&reader, &record, NULL), 0);
         batch.first_byte = record.value.size > 0 ? record.value.data[0] : 0;
     }
     rc = judge(engine, &batch);

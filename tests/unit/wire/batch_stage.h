@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "wire/record_batch_internal.h"
+#include "wire/record_batch_reader.h"
 
 /** What a test of the record batch works on: a heap of its own, an arena and two buffers. */
 struct batch_stage {
@@ -55,21 +56,22 @@ static inline struct weir_slice batch_stage_build(struct batch_stage *stage,
     return weir_buffer_slice(&stage->batch);
 }
 
-static inline int batch_stage_iterate(struct batch_stage *stage,
-                                      struct weir_batch_iterator *iterator, struct weir_slice batch)
+static inline int batch_stage_open(struct batch_stage *stage, struct weir_batch_reader *reader,
+                                   struct weir_slice batch)
 {
-    return weir_batch_iterate(iterator, batch, &stage->plain, 1 << 20, &stage->arena,
-                              &stage->error);
+    *reader = (struct weir_batch_reader){
+        .rest = batch, .plain = &stage->plain, .arena = &stage->arena, .plain_size_max = 1 << 20};
+    return weir_batch_reader_open_next(reader, &stage->error);
 }
 
-/** The first failure of a walk over the batch, or WEIR_END. */
+/** The first failure of a walk over the first batch, or WEIR_END. */
 static inline int batch_stage_walk(struct batch_stage *stage, struct weir_slice batch)
 {
-    struct weir_batch_iterator iterator;
-    int rc = batch_stage_iterate(stage, &iterator, batch);
+    struct weir_batch_reader reader;
+    int rc = batch_stage_open(stage, &reader, batch);
     struct weir_record record;
     while (rc == 0) {
-        rc = weir_batch_next(&iterator, &record, &stage->error);
+        rc = weir_batch_reader_record(&reader, &record, &stage->error);
     }
     return rc;
 }

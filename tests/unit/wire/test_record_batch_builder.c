@@ -86,13 +86,13 @@ static void assert_same_record(const struct weir_record *actual, const struct we
 static void assert_batch_holds(struct batch_stage *stage, struct weir_slice batch,
                                const struct records *records, size_t run_size)
 {
-    struct weir_batch_iterator iterator;
+    struct weir_batch_reader reader;
     struct weir_record read[RECORDS_MAX + 1];
-    ck_ok(batch_stage_iterate(stage, &iterator, batch), &stage->error);
+    ck_ok(batch_stage_open(stage, &reader, batch), &stage->error);
     size_t count = 0;
     for (;;) {
-        int rc = run_size == 0 ? weir_batch_next(&iterator, &read[count], &stage->error)
-                               : weir_batch_read_all(&iterator, &read[count], run_size, NULL);
+        int rc = run_size == 0 ? weir_batch_reader_record(&reader, &read[count], &stage->error)
+                               : weir_batch_reader_records(&reader, &read[count], run_size, NULL);
         if (rc == (run_size == 0 ? WEIR_END : 0)) break;
         ck_ok(rc, &stage->error);
         count += run_size == 0 ? 1 : (size_t)rc;
@@ -100,7 +100,7 @@ static void assert_batch_holds(struct batch_stage *stage, struct weir_slice batc
     }
     ck_assert_uint_eq(count, records->count);
     for (size_t i = 0; i < count; i++) {
-        ck_assert_int_eq(read[i].offset, iterator.header.base_offset + (int64_t)i);
+        ck_assert_int_eq(read[i].offset, reader.header.base_offset + (int64_t)i);
         assert_same_record(&read[i], &records->list[i]);
     }
     weir_arena_reset(&stage->arena);

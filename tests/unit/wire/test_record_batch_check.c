@@ -239,9 +239,9 @@ START_TEST(admit_refuses_a_bomb_in_bounded_memory)
 }
 END_TEST
 
-/* The walk that gives nothing and the iterator that gives records are two roads: for any change of
+/* The walk that gives nothing and the reader that gives records are two roads: for any change of
  * a byte they say the same. */
-START_TEST(the_walk_agrees_with_the_iterator)
+START_TEST(the_walk_agrees_with_the_reader)
 {
     struct batch_stage stage;
     batch_stage_init(&stage);
@@ -255,13 +255,13 @@ START_TEST(the_walk_agrees_with_the_iterator)
             struct weir_batch_header header = header_of(&made);
             weir_batch_store_header(made.bytes, &header); /* with a crc that fits */
             int rc = admit(&stage, &made);
-            struct weir_batch_iterator iterator;
+            struct weir_batch_reader reader;
             struct weir_record record;
             int64_t largest = WEIR_NO_TIMESTAMP;
             bool is_good =
-                batch_stage_iterate(&stage, &iterator, weir_slice(made.bytes, made.size)) == 0;
+                batch_stage_open(&stage, &reader, weir_slice(made.bytes, made.size)) == 0;
             for (int32_t i = 0; is_good && i <= 5; i++) {
-                int next = weir_batch_next(&iterator, &record, NULL);
+                int next = weir_batch_reader_record(&reader, &record, NULL);
                 if (next == WEIR_END) break;
                 is_good = next == 0 && record.offset == i;
                 if (is_good && record.timestamp_ms > largest) largest = record.timestamp_ms;
@@ -310,7 +310,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, admit_looks_at_times_and_keys);
     tcase_add_test(tests, admit_takes_times_before_1970);
     tcase_add_test(tests, admit_refuses_a_bomb_in_bounded_memory);
-    tcase_add_test(tests, the_walk_agrees_with_the_iterator);
+    tcase_add_test(tests, the_walk_agrees_with_the_reader);
     tcase_add_test(tests, admit_survives_every_failed_allocation);
     suite_add_tcase(suite, tests);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/record_batch.h"
+#include "wire/record_batch_reader.h"
 
 void engine_init(struct engine *engine, uint64_t seed)
 {
@@ -106,19 +106,13 @@ int64_t engine_produce(struct engine *engine, const char *topic, int32_t partiti
 
 void engine_first_value(const struct weir_fetch_request *fetch, char value[64])
 {
-    struct weir_batch_iterator iterator;
     struct weir_record record;
-    struct weir_buffer plain;
     const struct weir_log_part *part = &fetch->parts[0];
-    struct weir_slice bytes = weir_slice(part->bytes->data + part->from, part->size);
-    struct weir_batch_header header;
-    weir_buffer_init(&plain, NULL, 0);
     ck_assert_uint_gt(fetch->part_count, 0);
-    ck_assert_int_eq(weir_batch_peek(bytes, bytes.size, &header, NULL), 0);
-    ck_assert_int_eq(weir_batch_iterate(&iterator, weir_slice(bytes.data, weir_batch_size(&header)),
-                                        &plain, 1 << 20, NULL, NULL),
-                     0);
-    ck_assert_int_eq(weir_batch_next(&iterator, &record, NULL), 0);
+    struct weir_batch_reader reader = {.rest =
+                                           weir_slice(part->bytes->data + part->from, part->size)};
+    ck_assert_int_eq(weir_batch_reader_open_next(&reader, NULL), 0);
+    ck_assert_int_eq(weir_batch_reader_record(&reader, &record, NULL), 0);
     (void)snprintf(value, 64, "%.*s", (int)record.value.size, (const char *)record.value.data);
 }
 

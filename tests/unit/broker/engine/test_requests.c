@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "tests/unit/broker/engine/engine_fixture.h"
+#include "wire/record_batch_reader.h"
 
 /* What a server asks of partitions: ids, epochs, slices, watches, ranges. */
 
@@ -284,14 +285,14 @@ END_TEST
 static void check_unpacked(struct engine *engine, const struct weir_log_part *part,
                            enum weir_codec codec, const char *value)
 {
-    struct weir_batch_iterator iterator;
     struct weir_record record;
     struct weir_buffer plain;
-    struct weir_slice batch = weir_slice(part->bytes->data + part->from, part->size);
+    struct weir_batch_reader reader = {
+        .rest = weir_slice(part->bytes->data + part->from, part->size), .plain = &plain};
     weir_buffer_init(&plain, engine->env->budget, 0);
-    ck_assert_int_eq(weir_batch_iterate(&iterator, batch, &plain, 1 << 20, NULL, NULL), 0);
-    ck_assert_int_eq(weir_batch_codec(&iterator.header), codec);
-    ck_assert_int_eq(weir_batch_next(&iterator, &record, NULL), 0);
+    ck_assert_int_eq(weir_batch_reader_open_next(&reader, NULL), 0);
+    ck_assert_int_eq(weir_batch_codec(&reader.header), codec);
+    ck_assert_int_eq(weir_batch_reader_record(&reader, &record, NULL), 0);
     ck_assert(weir_slice_equal(record.value, weir_text(value)));
     weir_buffer_close(&plain);
 }
@@ -579,7 +580,8 @@ static int take_a_turn(void *impl, struct weir_mono now, struct weir_mono *wake_
         service->ran_ns = now.ns;
         service->wanted_ns = 0;
     }
-    if (service->wanted_ns > 0 && service->wanted_ns < wake_at->ns) wake_at->ns = service->wanted_ns;
+    if (service->wanted_ns > 0 && service->wanted_ns < wake_at->ns)
+        wake_at->ns = service->wanted_ns;
     return 0;
 }
 

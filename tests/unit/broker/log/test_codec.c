@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tests/unit/broker/log/log_support.h"
+#include "wire/record_batch_reader.h"
 
 enum { RECORDS = 6, FIRST_MS = 900000 };
 
@@ -72,20 +73,19 @@ static struct weir_batch_header expect_batch(int64_t offset, enum weir_codec cod
     ck_assert_uint_eq(read.part_count, 1);
     struct weir_slice batch =
         weir_slice(read.parts[0].bytes->data + read.parts[0].from, read.parts[0].size);
-    ck_ok(weir_batch_check_crc(batch, &test.error), &test.error);
-    struct weir_batch_iterator iterator;
     struct weir_buffer plain;
     struct weir_arena arena;
+    struct weir_batch_reader reader = {.rest = batch, .plain = &plain, .arena = &arena};
     weir_buffer_init(&plain, test.env->budget, 0);
     weir_arena_init(&arena, test.env->budget, 0);
-    ck_ok(weir_batch_iterate(&iterator, batch, &plain, 0, &arena, &test.error), &test.error);
-    ck_assert_int_eq(weir_batch_codec(&iterator.header), codec);
-    ck_assert_int_eq(iterator.header.base_offset, offset);
-    ck_assert_int_eq(iterator.header.producer_id, 77);
-    ck_assert_int_eq(iterator.header.producer_epoch, 3);
+    ck_ok(weir_batch_reader_open_next(&reader, &test.error), &test.error);
+    ck_assert_int_eq(weir_batch_codec(&reader.header), codec);
+    ck_assert_int_eq(reader.header.base_offset, offset);
+    ck_assert_int_eq(reader.header.producer_id, 77);
+    ck_assert_int_eq(reader.header.producer_epoch, 3);
     for (int i = 0; i < RECORDS; i++) {
         struct weir_record record;
-        ck_assert_int_eq(weir_batch_next(&iterator, &record, &test.error), 0);
+        ck_assert_int_eq(weir_batch_reader_record(&reader, &record, &test.error), 0);
         ck_assert_int_eq(record.offset, offset + i);
         ck_assert_int_eq(record.timestamp_ms, log_time_ms >= 0 ? log_time_ms : FIRST_MS + times[i]);
         ck_assert_int_eq(weir_slice_is_null(record.key), i == 1);
@@ -93,7 +93,7 @@ static struct weir_batch_header expect_batch(int64_t offset, enum weir_codec cod
         ck_assert_uint_eq(record.header_count, i == 3 ? 2 : 0);
         if (i == 3) ck_assert(weir_slice_is_null(record.headers[1].value));
     }
-    struct weir_batch_header header = iterator.header;
+    struct weir_batch_header header = reader.header;
     weir_arena_close(&arena);
     weir_buffer_close(&plain);
     weir_log_read_release(&read);

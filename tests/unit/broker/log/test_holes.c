@@ -6,6 +6,7 @@
 #include "broker/log/repair.h"
 #include "broker/log/small_file.h"
 #include "tests/unit/broker/log/compacted.h"
+#include "wire/record_batch_reader.h"
 
 /**
  * A log that compaction has been at: offsets are left out before, between and behind batches, batches
@@ -366,11 +367,11 @@ END_TEST
 static int64_t find_by_model(int64_t timestamp_ms)
 {
     for (size_t i = 0; i < test.batch_count; i++) {
-        struct weir_batch_iterator iterator;
         struct weir_record record;
-        struct weir_slice batch = weir_slice(test.batches[i].bytes, test.batches[i].size);
-        ck_ok(weir_batch_iterate(&iterator, batch, NULL, 0, NULL, NULL), NULL);
-        while (weir_batch_next(&iterator, &record, NULL) == 0) {
+        struct weir_batch_reader reader = {
+            .rest = weir_slice(test.batches[i].bytes, test.batches[i].size)};
+        ck_ok(weir_batch_reader_open_next(&reader, NULL), NULL);
+        while (weir_batch_reader_record(&reader, &record, NULL) == 0) {
             if (record.timestamp_ms >= timestamp_ms) return record.offset;
         }
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/unit/runtime/task/stage.h"
+#include "wire/record_batch_reader.h"
 
 static struct weir_sim *sim;
 static struct weir_env *env;
@@ -398,15 +399,14 @@ START_TEST(a_failed_row_becomes_a_dead_letter)
     ck_ok(weir_collector_finish(&collector, &error), &error);
     struct weir_output *output = weir_collector_take(&collector);
     ck_assert_ptr_nonnull(output);
-    struct weir_batch_iterator iterator;
     struct weir_record letter;
     struct weir_arena arena;
     weir_arena_init(&arena, env->budget, 0);
     const struct weir_shared *bytes = output->produce.batches;
-    ck_ok(weir_batch_iterate(&iterator, weir_slice(bytes->data, bytes->size), NULL, 0, &arena,
-                             &error),
-          &error);
-    ck_assert_int_eq(weir_batch_next(&iterator, &letter, &error), 0);
+    struct weir_batch_reader reader = {.rest = weir_slice(bytes->data, bytes->size),
+                                       .arena = &arena};
+    ck_ok(weir_batch_reader_open_next(&reader, &error), &error);
+    ck_assert_int_eq(weir_batch_reader_record(&reader, &letter, &error), 0);
     ck_assert_mem_eq(letter.value.data, "!bad", 4);
     ck_assert_uint_eq(letter.header_count, 5);
     static const char *const expected[][2] = {
@@ -438,11 +438,10 @@ static struct weir_record take_letter(struct weir_arena *arena)
     uint8_t *copy = weir_arena_alloc(arena, bytes->size);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, bytes->data, bytes->size);
-    struct weir_batch_iterator iterator;
+    struct weir_batch_reader reader = {.rest = weir_slice(copy, bytes->size), .arena = arena};
     struct weir_record letter;
-    ck_ok(weir_batch_iterate(&iterator, weir_slice(copy, bytes->size), NULL, 0, arena, &error),
-          &error);
-    ck_assert_int_eq(weir_batch_next(&iterator, &letter, &error), 0);
+    ck_ok(weir_batch_reader_open_next(&reader, &error), &error);
+    ck_assert_int_eq(weir_batch_reader_record(&reader, &letter, &error), 0);
     weir_collector_recycle(&collector, output);
     return letter;
 }
