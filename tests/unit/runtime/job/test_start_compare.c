@@ -469,6 +469,61 @@ START_TEST(records_that_cannot_be_read_are_not_the_end_of_them)
 }
 END_TEST
 
+/* One stored batch with the record of the topic 'store', as a fetch gives it. */
+static struct weir_shared *stored_topic(void)
+{
+    struct weir_buffer key;
+    struct weir_buffer value;
+    struct weir_batch_builder builder;
+    struct weir_slice batch;
+    weir_buffer_init(&key, &budget, 0);
+    weir_buffer_init(&value, &budget, 0);
+    weir_batch_builder_init(&builder, &budget, WEIR_CODEC_NONE, 0);
+    weir_application_encode_topic(&own[0], &key, &value);
+    struct weir_record record = {.key = weir_buffer_slice(&key),
+                                 .value = weir_buffer_slice(&value)};
+    ck_code(weir_batch_builder_add(&builder, &record), 0);
+    ck_code(weir_batch_builder_finish(&builder, &WEIR_BATCH_FINISH_NONE, &batch), 0);
+    struct weir_shared *bytes = weir_shared_new(&budget, batch.size);
+    ck_assert_ptr_nonnull(bytes);
+    memcpy(bytes->data, batch.data, batch.size);
+    bytes->size = batch.size;
+    weir_batch_builder_close(&builder);
+    weir_buffer_close(&value);
+    weir_buffer_close(&key);
+    return bytes;
+}
+
+/* A bit of a topic's id that has rotted since would make the topic somebody else's: it is damage, and
+ * nothing of it is taken. */
+START_TEST(a_rotten_record_is_not_compared_with)
+{
+    static struct weir_streams streams;
+    static struct weir_start start = {.streams = &streams};
+    for (int is_rotten = 0; is_rotten < 2; is_rotten++) {
+        struct weir_application folded = {.arena = &arena};
+        struct weir_shared *bytes = stored_topic();
+        struct weir_records_reader reader = {
+            .start = &start,
+            .topic = "app-application",
+            .into = &folded,
+            .has_begun = true,
+            .has_ends = true,
+            .exists = true,
+            .is_fetching = true,
+            .log_end = 1,
+            .fetch = {.parts = {{.bytes = bytes, .size = bytes->size}}, .part_count = 1},
+        };
+        uint8_t *id = memmem(bytes->data, bytes->size, own[0].id.bytes, sizeof own[0].id.bytes);
+        ck_assert_ptr_nonnull(id);
+        if (is_rotten) *id ^= 1;
+        ck_code(weir_records_read(&reader, &error), is_rotten ? WEIR_CORRUPT : 0);
+        ck_assert_int_eq(weir_application_find(&folded, "store") != NULL, !is_rotten);
+    }
+    ck_assert_ptr_nonnull(strstr(error.text, "topic 'app-application': record batch: crc"));
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("start_compare");
@@ -481,6 +536,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_choice_without_a_difference_changes_nothing);
     tcase_add_test(tests, a_choice_of_a_start_that_was_killed_holds);
     tcase_add_test(tests, records_that_cannot_be_read_are_not_the_end_of_them);
+    tcase_add_test(tests, a_rotten_record_is_not_compared_with);
     tcase_add_loop_test(tests, a_difference_that_is_new_after_a_kill_is_not_chosen, 0,
                         OF_A_CHANGELOG);
     tcase_add_test(tests, a_topic_that_is_not_ours_cannot_be_chosen_away);
