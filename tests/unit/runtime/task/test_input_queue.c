@@ -1,7 +1,9 @@
 /* What was fetched of an input: whole batches are taken, anything else is refused and changes nothing. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/env/sim/sim.h"
+#include "base/hash.h"
 #include "runtime/task/input_queue.h"
 #include "tests/support/support.h"
 #include "wire/record_batch.h"
@@ -65,6 +67,117 @@ static size_t taken_count(void)
     weir_input_queue_release(&queue);
     return count;
 }
+
+/* The batches of `bytes` from offset `base` on. */
+static void rebase(struct weir_shared *bytes, size_t first_size, int64_t base)
+{
+    weir_batch_assign(bytes->data, base, 0);
+    weir_batch_assign(bytes->data + first_size, base + 2, 0);
+}
+
+static void expect_queue(int64_t position, int64_t fetch_offset, size_t records, size_t bytes)
+{
+    ck_assert_int_eq(queue.position, position);
+    ck_assert_int_eq(queue.fetch_offset, fetch_offset);
+    ck_assert_uint_eq(queue.buffered_records, records);
+    ck_assert_uint_eq(queue.buffered_bytes, bytes);
+    ck_assert(weir_input_queue_is_empty(&queue) == (records == 0));
+}
+
+static void expect_peek(int count, int64_t offset)
+{
+    const struct weir_record *records = NULL;
+    ck_assert_int_eq(weir_input_queue_peek(&queue, &records, &error), count);
+    if (count > 0) ck_assert_int_eq(records[0].offset, offset);
+}
+
+/* Over three rounds, whose chunks come from the pool after the first: at every step it is known where the
+ * reader stands, what is fetched next and what is buffered, for what is buffered decides who fetches. What
+ * is pushed twice is there once. */
+START_TEST(what_is_buffered_is_known_at_every_step)
+{
+    size_t first_size = 0;
+    struct weir_shared *bytes = two_batches(&first_size);
+    size_t size = bytes->size;
+    for (int64_t base = 0; base < 12; base += 4) {
+        rebase(bytes, first_size, base);
+        ck_ok(weir_input_queue_push(&queue, bytes, 0, first_size, &error), &error);
+        expect_queue(base, base + 2, 2, first_size);
+        ck_ok(weir_input_queue_push(&queue, bytes, 0, size, &error), &error);
+        expect_queue(base, base + 4, 4, size);
+        expect_peek(2, base);
+        weir_input_queue_advance(&queue, 1);
+        expect_queue(base + 1, base + 4, 3, size);
+        expect_peek(1, base + 1);
+        weir_input_queue_advance(&queue, 1);
+        expect_queue(base + 2, base + 4, 2, size - first_size);
+        expect_peek(2, base + 2);
+        weir_input_queue_advance(&queue, 2);
+        expect_queue(base + 4, base + 4, 0, 0);
+        expect_peek(0, 0);
+        weir_input_queue_release(&queue);
+    }
+    weir_shared_unref(bytes);
+}
+END_TEST
+
+/* Who begins inside a batch is given the rest of it; what lies below is not counted. */
+START_TEST(records_below_the_position_are_skipped)
+{
+    size_t first_size = 0;
+    struct weir_shared *bytes = two_batches(&first_size);
+    weir_input_queue_init(&queue, env->budget, 1);
+    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    expect_peek(1, 1);
+    expect_queue(1, 4, 3, bytes->size);
+    weir_input_queue_close(&queue);
+    expect_queue(1, 4, 0, 0);
+
+    /* From the second batch on the first is not even taken. */
+    weir_input_queue_init(&queue, env->budget, 2);
+    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    expect_queue(2, 4, 2, bytes->size - first_size);
+    expect_peek(2, 2);
+    weir_shared_unref(bytes);
+}
+END_TEST
+
+/* A control batch is no record, but it is behind whoever has read up to it. */
+START_TEST(a_control_batch_is_passed)
+{
+    enum { ATTRIBUTES_LOW_AT = 22 };
+    size_t first_size = 0;
+    struct weir_shared *bytes = two_batches(&first_size);
+    bytes->data[first_size + ATTRIBUTES_LOW_AT] |= WEIR_BATCH_CONTROL;
+    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    expect_queue(0, 4, 2, first_size);
+    expect_peek(2, 0);
+    weir_input_queue_advance(&queue, 2);
+    expect_queue(2, 4, 0, 0);
+    expect_peek(0, 0);
+    expect_queue(4, 4, 0, 0);
+    weir_shared_unref(bytes);
+}
+END_TEST
+
+/* Offsets that compaction has emptied at the end of a batch are behind whoever has read its records. */
+START_TEST(a_hole_at_the_end_of_a_batch_is_passed)
+{
+    enum { CRC_AT = 17, CRC_FROM = 21, LAST_OFFSET_DELTA_AT = 23 };
+    size_t first_size = 0;
+    struct weir_shared *bytes = two_batches(&first_size);
+    weir_store_u32(bytes->data + LAST_OFFSET_DELTA_AT, 4);
+    weir_store_u32(bytes->data + CRC_AT,
+                   weir_crc32c(0, bytes->data + CRC_FROM, first_size - CRC_FROM));
+    weir_batch_assign(bytes->data + first_size, 5, 0);
+    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    expect_peek(2, 0);
+    weir_input_queue_advance(&queue, 2);
+    expect_queue(5, 7, 2, bytes->size - first_size);
+    expect_peek(2, 5);
+    weir_shared_unref(bytes);
+}
+END_TEST
 
 /* Cut at every byte: the whole batches before the cut are taken, the cut one is an error and never read
  * as a header. */
@@ -138,6 +251,10 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("input queue");
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, what_is_buffered_is_known_at_every_step);
+    tcase_add_test(tests, records_below_the_position_are_skipped);
+    tcase_add_test(tests, a_control_batch_is_passed);
+    tcase_add_test(tests, a_hole_at_the_end_of_a_batch_is_passed);
     tcase_add_test(tests, a_cut_batch_is_refused);
     tcase_add_test(tests, a_batch_with_a_wrong_crc_is_refused);
     tcase_add_test(tests, each_allocation_may_fail);
