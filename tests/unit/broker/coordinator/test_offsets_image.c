@@ -178,6 +178,30 @@ START_TEST(other_records_are_counted_and_damage_is_refused)
 }
 END_TEST
 
+/* The longest name that a record can hold is found; a longer one, which no record can, is not there and
+ * not compared beyond what is kept. */
+START_TEST(the_longest_name_of_a_topic_is_found)
+{
+    static char name[INT16_MAX + 1];
+    struct memory memory;
+    struct weir_offsets_image image;
+    memset(name, 'n', sizeof name);
+    memory_init(&memory);
+    weir_offsets_image_init(&image, &memory.budget);
+    struct weir_offset_commit commit = {.group = weir_text("g"),
+                                        .topic = weir_slice(name, INT16_MAX),
+                                        .offset = 7,
+                                        .metadata = weir_text("")};
+    struct weir_record record = encode(&memory, &commit);
+    ck_assert_int_eq(weir_offsets_image_apply(&image, &record, NULL), 0);
+    check_found(&image, &commit);
+    ck_assert_ptr_null(
+        weir_offsets_image_find(&image, commit.group, weir_slice(name, INT16_MAX + 1), 0));
+    weir_offsets_image_close(&image);
+    memory_close(&memory);
+}
+END_TEST
+
 /* An application's group stays its own through snapshots, with offsets and without, until a record
  * of another type or a tombstone takes it back. */
 START_TEST(an_applications_group_is_its_own_until_that_is_taken_back)
@@ -281,6 +305,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, the_last_commit_counts_and_survives_a_snapshot, 0, 4);
     tcase_add_test(tests, a_commit_without_memory_changes_nothing);
     tcase_add_test(tests, other_records_are_counted_and_damage_is_refused);
+    tcase_add_test(tests, the_longest_name_of_a_topic_is_found);
     tcase_add_loop_test(tests, an_applications_group_is_its_own_until_that_is_taken_back, 0, 2);
     tcase_add_test(tests, a_snapshot_without_memory_is_none);
     suite_add_tcase(suite, tests);

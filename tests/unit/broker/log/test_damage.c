@@ -992,6 +992,36 @@ START_TEST(an_unreadable_damage_file_takes_all_offline)
 }
 END_TEST
 
+static void expect_written_as_read(const struct weir_damage *damage)
+{
+    struct weir_damage read = {0};
+    const char *path = test.options.path;
+    ck_ok(weir_damage_file_write(test.env, path, damage, &test.error), &test.error);
+    ck_ok(weir_damage_file_read(test.env, test.env->budget, path, &read, &test.error), &test.error);
+    ck_assert_int_eq(read.from, damage->from);
+    ck_assert_int_eq(read.end, damage->end);
+    ck_assert_int_eq(read.time.ms, damage->time.ms);
+    ck_assert_str_eq(read.reason, damage->reason);
+}
+
+/* Each range that a log can have is read as it was written, the first and the last offset and an end that
+ * is not known included, and so is the longest reason. */
+START_TEST(a_damage_file_is_read_as_it_was_written)
+{
+    static const int64_t last = INT64_MAX / 2;
+    static const int64_t ranges[][2] = {{0, 0},     {0, -1},   {0, 1},      {3, 3},
+                                        {last, -1}, {0, last}, {last, last}};
+    make_closed_log(6);
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        struct weir_damage damage = {
+            .from = ranges[i][0], .end = ranges[i][1], .time = {(int64_t)i * 1000}, .reason = "x"};
+        expect_written_as_read(&damage);
+        memset(damage.reason, 'r', sizeof damage.reason - 1);
+        expect_written_as_read(&damage);
+    }
+}
+END_TEST
+
 /* A tail of zeros, as a file system leaves it when the size was written and the data was not (L2).
  * */
 START_TEST(a_tail_of_zeros_is_cut)
@@ -1114,6 +1144,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, of_two_damages_the_lower_counts);
     tcase_add_test(tests, rot_found_by_an_open_is_known_in_the_next_boot);
     tcase_add_test(tests, an_unreadable_damage_file_takes_all_offline);
+    tcase_add_test(tests, a_damage_file_is_read_as_it_was_written);
     tcase_add_test(tests, a_flipped_bit_after_a_kill_is_offline_and_never_cut);
     tcase_add_test(tests, a_flipped_bit_in_the_last_batch_after_a_kill_is_offline);
     tcase_add_test(tests, a_last_batch_cut_short_by_a_kill_is_cut);
