@@ -9,6 +9,7 @@ import argparse
 import difflib
 import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which faults are drawn [1]")
     parser.add_argument("--count", type=int, default=60, metavar="N", help="how many are planted [60]; 0: all")
     parser.add_argument("--list", action="store_true", help="print what would be planted, and build nothing")
+    parser.add_argument("--near", action="store_true", help="ask only the unit tests of the file's own folder")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="compilations and tests at a time [the processors]")
     parser.add_argument("--seconds", type=float, default=30, metavar="N",
@@ -108,8 +110,9 @@ def draw(changes, seed, count):
 
 
 class Run:
-    def __init__(self, workspace):
+    def __init__(self, workspace, is_near):
         self.workspace = workspace
+        self.is_near = is_near
         self.noticed, self.survived, self.not_compiled, self.same = [], [], [], []
         self.stages = {}
         self.noticers = {}
@@ -121,7 +124,7 @@ class Run:
         for path in sorted({change.path for change in changes}):
             if path not in self.workspace.objects:
                 raise WorkspaceError(f"{path} is not part of the build")
-            self.stages[path] = fitting_tests(path, self.workspace.tests)
+            self.stages[path] = fitting_tests(path, self.workspace.tests, self.is_near)
         print(f"{len(changes)} faults in {len(self.stages)} files", flush=True)
 
     def measure(self, stage):
@@ -216,7 +219,9 @@ def main():
         raise WorkspaceError("nothing to plant there")
     workspace = Workspace(source, source / "build" / "mutate", options.jobs, options.seconds)
     workspace.open()
-    run = Run(workspace)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.default_int_handler)
+    run = Run(workspace, options.near)
     run.prepare(drawn)
     try:
         run.plant_all(drawn)

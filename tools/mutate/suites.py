@@ -54,11 +54,12 @@ def row_of(path):
     return FARTHER[max(fitting, key=len)]
 
 
-def fitting_tests(path, tests):
+def fitting_tests(path, tests, is_near):
     """Stages of names, each test in its first stage only. `tests`: of the workspace, by name."""
     shared = {name: shared_words(path, test) for name, test in tests.items()}
     stages = [[name for name in tests if shared[name]], [name for name in tests if shared[name] == 0]]
-    stages += [[name for name in tests if re.fullmatch(expression, name)] for expression in row_of(path)]
+    farther = [] if is_near else row_of(path)
+    stages += [[name for name in tests if re.fullmatch(expression, name)] for expression in farther]
     given, result = set(), []
     for stage in stages:
         fresh = [name for name in stage if name not in given]
