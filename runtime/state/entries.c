@@ -210,6 +210,37 @@ void weir_store_make_room(struct weir_store *store)
     if (store->swept_segment < store->live_segment) sweep(store);
     if (store->loose.count > 0) remove_garbage(store);
     evict(store->state);
+    weir_store_check(store);
+}
+
+/* ---- what holds --------------------------------------------------------------------------------- */
+
+void weir_store_check(const struct weir_store *store)
+{
+    weir_assert(store->schema != NULL);
+    weir_assert(weir_store_is_segmented(store) == (store->segment_interval_ms > 0));
+    weir_assert(store->given_count <= store->given_end);
+    weir_assert(store->given_end <= store->unforwarded.count);
+    weir_assert(store->retired_count <= store->retired_capacity);
+    weir_assert(store->clean_bytes <= store->state->clean_bytes);
+    weir_assert(!store->is_resident || store->clean_bytes == 0);
+    /* The first live segment comes to be known here before it is known below. */
+    weir_assert(store->expired_segment <= store->stored_segment);
+    weir_assert(store->stored_segment <= store->sealed_segment);
+    weir_assert(store->sealed_segment <= store->live_segment);
+    weir_assert(store->swept_segment <= store->live_segment);
+    weir_table_check(&store->table);
+}
+
+bool weir_store_counts_agree(const struct weir_store *store)
+{
+    size_t clean_bytes = 0;
+    for (size_t slot = 0; slot < store->table.slot_count; slot++) {
+        const struct weir_store_entry *entry = weir_table_at(&store->table, slot);
+        if (entry == NULL || !weir_entry_is_settled(entry)) continue;
+        clean_bytes += entry_cost(entry);
+    }
+    return store->is_resident ? store->clean_bytes == 0 : store->clean_bytes == clean_bytes;
 }
 
 /* ---- a store's life ------------------------------------------------------------------------------ */

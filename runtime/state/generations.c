@@ -7,11 +7,25 @@
 /*
  * From the open generation to the gathering one.
  *
- * A seal walks the changed entries once: each goes to the changelog as a record, and into the
- * gathering generation as the bytes of its row in the backend; the table stays what it is, and goes
- * on to change. A key that is gathered already has its row overwritten in place, so that one which
- * changes in a hundred commits is written down once: a memtable takes 3 to 5 us for a row, a hundred
- * times what the change itself costs.
+ *     table                      gathering generation                 write-down under way
+ *    ┌──────────────┐ dirty     ┌───────────┬───────────────┐        ┌───────────┬──────────┐
+ *    │ a  5         ├── seal ──>│ rows      │ writes        │  due   │ rows      │ writes   │
+ *    │ b  7  (dirty)│<──────────┤ 0: b, ... │ b -> its bytes├───────>│ 0: a, ... │ a -> ... ├─> backend
+ *    │ c  1         │   entry   │ 1: c, ... │ c -> its bytes│        │           │          │
+ *    └──────────────┘           └───────────┴───────────────┘        └───────────┴──────────┘
+ *          entry->slot ──────────────^  flag: EVEN                        flag: ODD
+ *
+ * 1. Every changed entry of a store is met once, in order of its first change.
+ * 2. It goes to the changelog as a record, if the store is logged.
+ * 3. Its row goes into the gathering generation as the backend's bytes: a new one at the end, or over
+ *    the one at entry->slot where the entry has the generation's flag. The table stays what it is, and
+ *    goes on to change.
+ * 4. When all stores are through, the open generation is empty, and one more seal waits for its commit.
+ *
+ * Overwriting is what makes it cheap: a key that changes in a hundred commits is written down once, and
+ * a memtable takes 3 to 5 us for a row, a hundred times what the change itself costs. An entry is pinned
+ * in the table while it has a flag, because the backend could not give back what it holds. There are two
+ * flags, since one generation gathers while another is written; an entry may be in both.
  *
  * A seal that fails half way has overwritten rows with what is not sealed. The generation is torn
  * then, and is not written down until a later seal, which meets all of those entries again, mends it.
@@ -133,6 +147,8 @@ static int reserve_rows(struct weir_state *state, struct weir_generation *genera
 static int add_row(struct weir_generation *generation, const struct weir_store *store,
                    struct weir_store_entry *entry)
 {
+    weir_assert((entry->flags & generation->flag) == 0);
+    weir_assert(generation->row_count < generation->capacity);
     struct weir_slice key = weir_store_backend_key(store, &generation->bytes, entry->key);
     if (weir_slice_is_null(key)) return WEIR_NO_MEMORY;
     weir_assert(generation->row_count < UINT32_MAX);
@@ -164,6 +180,7 @@ static int put_value(struct weir_generation *generation, const struct weir_store
                      const struct weir_store_entry *entry, struct weir_slice value)
 {
     struct weir_backend_write *write = &generation->writes[entry->slot];
+    weir_assert(entry->slot < generation->row_count);
     weir_assert_slow(generation->rows[entry->slot].entry == entry);
     if (weir_slice_is_null(value)) {
         write->value = weir_null();
@@ -267,6 +284,45 @@ static void unseal_store(struct weir_store *store, size_t done)
     }
 }
 
+/* Each row knows its entry, and in the gathering generation its entry knows the row. */
+static bool rows_and_entries_agree(const struct weir_generation *generation)
+{
+    for (size_t i = 0; i < generation->row_count; i++) {
+        const struct weir_store_entry *entry = generation->rows[i].entry;
+        if ((entry->flags & generation->flag) == 0 || entry->slot != i) return false;
+        if (weir_slice_is_null(generation->writes[i].key)) return false;
+    }
+    return true;
+}
+
+void weir_generation_check(const struct weir_state *state, const struct weir_generation *generation)
+{
+    const uint32_t both = WEIR_ENTRY_GATHERED_EVEN | WEIR_ENTRY_GATHERED_ODD;
+    weir_assert(generation->flag != 0 && (generation->flag & ~both) == 0);
+    weir_assert(generation->flag != both);
+    weir_assert(generation->row_count + state->options.store_count <= generation->capacity);
+    weir_assert(generation->sealed_size <= generation->size);
+}
+
+void weir_state_check(const struct weir_state *state)
+{
+    const struct weir_generation *gathering = state->gathering;
+    const struct weir_generation *writing = state->write_down.generation;
+    size_t clean_bytes = 0;
+    weir_assert(state->magic == WEIR_STATE_MAGIC);
+    weir_assert(state->committed_count <= state->sealed_count);
+    weir_assert(writing != NULL || !state->write_down.is_running);
+    weir_assert(gathering == NULL || gathering != state->spare);
+    if (gathering != NULL) weir_generation_check(state, gathering);
+    if (writing != NULL) weir_generation_check(state, writing);
+    if (gathering != NULL && writing != NULL) weir_assert(gathering->flag != writing->flag);
+    for (size_t i = 0; i < state->options.store_count; i++) {
+        weir_store_check(&state->stores[i]);
+        clean_bytes += state->stores[i].clean_bytes;
+    }
+    weir_assert(clean_bytes == state->clean_bytes);
+}
+
 static void note_sealed(struct weir_state *state, struct weir_generation *generation)
 {
     for (size_t i = 0; i < state->options.store_count; i++) {
@@ -279,8 +335,10 @@ static void note_sealed(struct weir_state *state, struct weir_generation *genera
     if (generation != NULL) {
         generation->sealed_size = generation->size;
         generation->changelog_bytes += state->open_bytes;
+        weir_assert_slow(rows_and_entries_agree(generation));
     }
     state->open_bytes = 0;
+    weir_state_check(state);
 }
 
 /* The generation that this seal adds to; one that is being written has the other flag. */

@@ -187,6 +187,10 @@ void weir_store_init(struct weir_store *store, struct weir_state *state, size_t 
 void weir_store_forget(struct weir_store *store);
 /** Frees what the store holds in memory. */
 void weir_store_close(struct weir_store *store);
+/** What holds between a store's fields, after each call that changed it. */
+void weir_store_check(const struct weir_store *store);
+/** Whether clean_bytes is what the settled entries take; O(n), for weir_assert_slow. */
+bool weir_store_counts_agree(const struct weir_store *store);
 
 /* ---- segments.c -------------------------------------------------------------------------------- */
 
@@ -266,6 +270,11 @@ int weir_state_find_positions(struct weir_state *state, struct weir_error *error
 
 /* ---- generations.c, write_down.c ---------------------------------------------------------------- */
 
+/** What holds of a generation that gathers or is written, between its fields. */
+void weir_generation_check(const struct weir_state *state,
+                           const struct weir_generation *generation);
+/** What holds between a state's fields, its stores and its generations; at each seal and write-down. */
+void weir_state_check(const struct weir_state *state);
 int weir_state_init_generations(struct weir_state *state);
 void weir_state_close_generations(struct weir_state *state);
 /** It is written: its memory serves the next one, or goes. */

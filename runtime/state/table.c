@@ -35,6 +35,13 @@ void weir_table_close(struct weir_table *table)
     *table = (struct weir_table){.slabs = table->slabs, .seed = table->seed};
 }
 
+void weir_table_check(const struct weir_table *table)
+{
+    weir_assert((table->slots != NULL) == (table->slot_count > 0));
+    weir_assert((table->slot_count & (table->slot_count - 1)) == 0);
+    weir_assert(table->entry_count <= table->slot_count / 4 * 3);
+}
+
 static void place(struct weir_table_slot *slots, size_t mask, struct weir_table_slot slot)
 {
     size_t at = slot.hash & mask;

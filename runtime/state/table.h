@@ -29,6 +29,8 @@ struct weir_table {
 void weir_table_init(struct weir_table *table, struct weir_slabs *slabs);
 /** Frees the slots and each entry; the entries' values are the caller's to free first. */
 void weir_table_close(struct weir_table *table);
+/** What holds between the fields: a power of two of slots, of which a quarter is free. */
+void weir_table_check(const struct weir_table *table);
 /** Room for `count` more entries: adding them does not fail for want of slots. */
 int weir_table_reserve(struct weir_table *table, size_t count);
 

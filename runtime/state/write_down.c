@@ -9,12 +9,23 @@
 /*
  * From the gathering generation to the backend.
  *
- * A write-down has a worker write all rows of the gathering generation and the stores' positions in
- * one batch, so that the backend is at every moment exactly what its position says. It is started
- * only while everything that was sealed is committed, with the positions of the last commit: an
- * overwritten row cannot be had back as it was. It is due when the generation has grown large or old,
- * or the changelog behind it long, because that is what a crash costs. What is sealed meanwhile
- * gathers in the next generation.
+ *    stream thread   seal 1   commit 1   seal 2   commit 2          seal 3            written
+ *                      │         │         │         │                │                  │
+ *    gathering         ├─ rows of 1 ───────┼─ and 2 ─┤ due?  ─ none ──┼─ rows of 3 ───────────>
+ *                                                    │                                   ^
+ *    worker                                          └─ one batch: rows of 1 and 2, ─────┘
+ *                                                       positions of commit 2
+ *
+ * 1. At a commit: every seal so far is committed, no write-down is under way, none has failed, and the
+ *    generation is due: large, old, or the changelog behind it long, because that is what a crash costs.
+ * 2. The generation leaves `gathering`; what is sealed meanwhile gathers in the next one. The position of
+ *    each store that has one to tell is put behind its rows, as of the last commit.
+ * 3. A worker sorts the rows and writes all of it in one batch, so that the backend is at every moment
+ *    exactly what its position says; then it has it forget dead segments, and flush now and then.
+ * 4. Back on the stream thread the entries of these rows may leave the table, and the generation's memory
+ *    serves again. A failure is final: the rows stay where they are read from.
+ *
+ * Not before everything is committed, because an overwritten row cannot be had back as it was.
  */
 
 /* ---- on a worker --------------------------------------------------------------------------------- */
@@ -96,6 +107,8 @@ static void add_positions(struct weir_state *state)
 static void plan_write_down(struct weir_state *state)
 {
     struct weir_write_down *down = &state->write_down;
+    weir_assert(state->gathering != NULL);
+    weir_assert(down->generation == NULL);
     down->generation = state->gathering;
     state->gathering = NULL;
     state->is_awaited = false;
@@ -165,6 +178,9 @@ static void take_over(struct weir_state *state)
     }
     weir_generation_give_back(state, down->generation);
     down->generation = NULL;
+    weir_state_check(state);
+    for (size_t i = 0; i < state->options.store_count; i++)
+        weir_assert_slow(weir_store_counts_agree(&state->stores[i]));
 }
 
 static void start_write_down(struct weir_state *state);
