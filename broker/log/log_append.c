@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/log/log_internal.h"
+#include "wire/record_batch_reader.h"
 
 /* ---- what is to be appended ------------------------------------------------------------------ */
 
@@ -112,10 +113,18 @@ static struct weir_log_part part_of(const struct weir_append *append)
     };
 }
 
-/* What is left of a part from its byte `at` on. */
-static struct weir_slice rest_of(const struct weir_log_part *part, size_t at)
+static struct weir_batch_reader batches_of(const struct weir_log_part *part)
 {
-    return weir_slice(part->bytes->data + part->from + at, part->size - at);
+    return (struct weir_batch_reader){.rest =
+                                          weir_slice(part->bytes->data + part->from, part->size)};
+}
+
+/* The next batch of a run that check_run has passed. */
+static bool next_checked(struct weir_batch_reader *reader)
+{
+    int rc = weir_batch_reader_next(reader, NULL);
+    weir_assert(rc == 0 || rc == WEIR_END);
+    return rc == 0;
 }
 
 /* Look at every batch before anything is changed. */
@@ -123,22 +132,25 @@ static int check_run(const struct weir_partition_log *log, const struct weir_app
                      const struct weir_log_part *part, struct run *run, struct weir_error *error)
 {
     struct weir_batch_header previous;
+    struct weir_batch_reader reader = batches_of(part);
+    const struct weir_batch_header *header = &reader.header;
+    int rc;
     *run = (struct run){.max_timestamp_ms = WEIR_NO_TIMESTAMP};
-    for (size_t at = 0; at < part->size;) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, error);
-        if (rc < 0) return weir_error_wrap(error, WEIR_INVALID_RECORD, "byte %zu", at);
+    while ((rc = weir_batch_reader_next(&reader, error)) == 0) {
         run->batch_count++;
-        rc = check_batch(log, append, &header, error);
+        rc = check_batch(log, append, header, error);
         if (rc < 0) return rc;
-        rc = check_sequence(log, &header, run->batch_count > 1 ? &previous : NULL, run, error);
+        rc = check_sequence(log, header, run->batch_count > 1 ? &previous : NULL, run, error);
         if (rc < 0) return rc;
-        run->record_count += header.record_count;
-        if (header.max_timestamp_ms > run->max_timestamp_ms) {
-            run->max_timestamp_ms = header.max_timestamp_ms;
+        run->record_count += header->record_count;
+        if (header->max_timestamp_ms > run->max_timestamp_ms) {
+            run->max_timestamp_ms = header->max_timestamp_ms;
         }
-        previous = header;
-        at += weir_batch_size(&header);
+        previous = *header;
+    }
+    if (rc < 0) {
+        return weir_error_wrap(error, WEIR_INVALID_RECORD, "byte %zu",
+                               part->size - reader.rest.size);
     }
     if (run->batch_count == 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "nothing to append");
@@ -160,12 +172,9 @@ static bool has_codec(const struct weir_partition_log *log, const struct weir_ba
 static bool needs_codec(const struct weir_partition_log *log, const struct weir_log_part *part)
 {
     if (log->config.compression_type < 0) return false;
-    for (size_t at = 0; at < part->size;) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, NULL);
-        weir_assert(rc == 0);
-        if (!has_codec(log, &header)) return true;
-        at += weir_batch_size(&header);
+    struct weir_batch_reader reader = batches_of(part);
+    while (next_checked(&reader)) {
+        if (!has_codec(log, &reader.header)) return true;
     }
     return false;
 }
@@ -179,16 +188,13 @@ static int bring_into_codec(const struct weir_partition_log *log, const struct w
         .level = WEIR_CODEC_LEVEL_DEFAULT,
         .plain_size_max = weir_batch_plain_size_max(log->config.max_message_bytes),
     };
-    for (size_t at = 0; at < part->size;) {
-        struct weir_batch_header header;
+    struct weir_batch_reader reader = batches_of(part);
+    while (next_checked(&reader)) {
         size_t from = to->size;
-        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, NULL);
-        weir_assert(rc == 0);
-        struct weir_slice batch = weir_slice(rest_of(part, at).data, weir_batch_size(&header));
-        if (has_codec(log, &header)) {
-            weir_buffer_append(to, batch.data, batch.size);
+        if (has_codec(log, &reader.header)) {
+            weir_buffer_append(to, reader.batch.data, reader.batch.size);
         } else {
-            rc = weir_batch_recompress(batch, &options, to, error);
+            int rc = weir_batch_recompress(reader.batch, &options, to, error);
             if (rc < 0) return rc;
         }
         if ((int64_t)(to->size - from) > log->config.max_message_bytes) {
@@ -197,7 +203,6 @@ static int bring_into_codec(const struct weir_partition_log *log, const struct w
                                   to->size - from, weir_codec_name(log->config.compression_type),
                                   log->config.max_message_bytes);
         }
-        at += batch.size;
     }
     return to->failed ? weir_error_set(error, WEIR_NO_MEMORY, "no memory to compress") : 0;
 }
@@ -266,11 +271,9 @@ static int reserve(struct weir_partition_log *log, const struct weir_log_part *p
                    struct weir_error *error)
 {
     int rc = weir_leader_epochs_reserve(&log->epochs);
-    for (size_t at = 0; rc == 0 && at < part->size;) {
-        struct weir_batch_header header;
-        rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, error);
-        if (rc == 0) rc = weir_producer_state_reserve(&log->producers, &header);
-        at += rc == 0 ? weir_batch_size(&header) : 0;
+    struct weir_batch_reader reader = batches_of(part);
+    while (rc == 0 && next_checked(&reader)) {
+        rc = weir_producer_state_reserve(&log->producers, &reader.header);
     }
     if (rc == 0) return 0;
     return weir_error_set(error, rc, "log '%s': no memory for a producer", log->path);
@@ -351,18 +354,16 @@ static void account(struct weir_partition_log *log, const struct weir_log_part *
     struct weir_segment *active = weir_log_active(log);
     int64_t base_offset = log->end_offset;
     weir_leader_epochs_assign(&log->epochs, log->leader_epoch, base_offset);
-    for (size_t at = 0; at < part->size;) {
-        struct weir_batch_header header;
-        int rc = weir_batch_peek(rest_of(part, at), INT32_MAX, &header, NULL);
-        weir_assert(rc == 0);
-        weir_assert(header.base_offset == log->end_offset);
-        weir_index_builder_add(&log->index, &header, active->facts.size);
-        if (header.producer_id >= 0) {
-            weir_producer_state_add(&log->producers, &header, weir_mono_now(log->env));
+    struct weir_batch_reader reader = batches_of(part);
+    while (next_checked(&reader)) {
+        const struct weir_batch_header *header = &reader.header;
+        weir_assert(header->base_offset == log->end_offset);
+        weir_index_builder_add(&log->index, header, active->facts.size);
+        if (header->producer_id >= 0) {
+            weir_producer_state_add(&log->producers, header, weir_mono_now(log->env));
         }
-        weir_log_note_batch(&active->facts, &header);
-        log->end_offset = weir_batch_last_offset(&header) + 1;
-        at += weir_batch_size(&header);
+        weir_log_note_batch(&active->facts, header);
+        log->end_offset = weir_batch_last_offset(header) + 1;
     }
     if (now.ms > log->last_append_ms) log->last_append_ms = now.ms;
     active->facts.last_append_ms = log->last_append_ms;
