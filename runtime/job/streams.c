@@ -278,6 +278,30 @@ static bool has_finished(void *context)
     return weir_streams_is_finished(context);
 }
 
+struct weir_streams *weir_streams_start_in(struct weir_log *log,
+                                           const struct weir_topology *topology,
+                                           const struct weir_streams_options *options,
+                                           const struct weir_streams_hooks *hooks,
+                                           struct weir_error *error)
+{
+    struct weir_streams *streams = NULL;
+    if (weir_streams_start_begin(log, topology, options, hooks, &streams, error) < 0) return NULL;
+    int rc = weir_wait(streams->env, has_started, streams, WEIR_MONO_NEVER);
+    if (rc >= 0 && weir_streams_state(streams) != WEIR_STREAMS_ERROR) return streams;
+    if (rc < 0) {
+        (void)weir_error_set(error, (enum weir_code)rc, "start '%s': %s", options->application_id,
+                             weir_code_text(rc));
+        if (rc == WEIR_CRASHED) return NULL; /* the node's memory is gone, the job with it */
+    }
+    struct weir_error why = {0};
+    (void)weir_streams_close(streams, &why); /* says again why it failed */
+    if (rc >= 0 && error != NULL) {
+        *error = why;
+        (void)weir_error_wrap(error, why.code, "start job");
+    }
+    return NULL;
+}
+
 struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_topology *topology,
                                         const struct weir_streams_options *options,
                                         struct weir_error *error)
@@ -298,22 +322,7 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
         return NULL;
     }
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_rocksdb};
-    struct weir_streams *streams = NULL;
-    if (weir_streams_start_begin(log, topology, &taken, &hooks, &streams, error) < 0) return NULL;
-    int rc = weir_wait(streams->env, has_started, streams, WEIR_MONO_NEVER);
-    if (rc >= 0 && weir_streams_state(streams) != WEIR_STREAMS_ERROR) return streams;
-    if (rc < 0) {
-        (void)weir_error_set(error, (enum weir_code)rc, "start '%s': %s", taken.application_id,
-                             weir_code_text(rc));
-        if (rc == WEIR_CRASHED) return NULL; /* the node's memory is gone, the job with it */
-    }
-    struct weir_error why = {0};
-    (void)weir_streams_close(streams, &why); /* says again why it failed */
-    if (rc >= 0 && error != NULL) {
-        *error = why;
-        (void)weir_error_wrap(error, why.code, "start job");
-    }
-    return NULL;
+    return weir_streams_start_in(log, topology, &taken, &hooks, error);
 }
 
 int weir_streams_close(struct weir_streams *streams, struct weir_error *error)

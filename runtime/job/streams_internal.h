@@ -124,6 +124,16 @@ struct weir_streams_hooks {
 };
 
 /**
+ * weir_streams_start with `hooks`: a job in another world than the real one has its stores where that world
+ * keeps them. `options` are whole; NULL on failure, with the reason in `error`. May wait.
+ */
+struct weir_streams *weir_streams_start_in(struct weir_log *log,
+                                           const struct weir_topology *topology,
+                                           const struct weir_streams_options *options,
+                                           const struct weir_streams_hooks *hooks,
+                                           struct weir_error *error);
+
+/**
  * The asynchronous forms, for who runs the world by hand and may not wait in it. begin takes the lock
  * and starts the job's actor; what fails later shows in weir_streams_state. After close_begin wait for
  * `is_finished`, then free.

@@ -202,7 +202,7 @@ START_TEST(a_tail_of_another_producer_is_refused)
     stage_stop(&stage);
     append_uncommitted("app-counts-changelog", "a", _i == 2 ? 4711 : WEIR_NO_PRODUCER_ID);
     struct weir_error error = {0};
-    ck_assert_ptr_null(weir_streams_start(stage.log, topology, STAGE_OPTIONS(0), &error));
+    ck_assert_ptr_null(stage_try_start(&stage, topology, STAGE_OPTIONS(0), &error));
     ck_assert_int_eq(error.code, WEIR_MISMATCH);
     ck_assert_ptr_nonnull(strstr(error.text, "app-counts-changelog"));
     ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end + 1);
@@ -267,7 +267,7 @@ START_TEST(a_changelog_that_ends_too_early_is_refused)
     weir_broker_cut(stage.log->broker, &cut);
     ck_ok(weir_broker_wait(stage.log->broker, &cut.request, &stage.error), &stage.error);
     struct weir_error error = {0};
-    ck_assert_ptr_null(weir_streams_start(stage.log, topology, STAGE_OPTIONS(0), &error));
+    ck_assert_ptr_null(stage_try_start(&stage, topology, STAGE_OPTIONS(0), &error));
     ck_assert_int_eq(error.code, WEIR_MISMATCH);
     ck_assert_ptr_nonnull(strstr(error.text, "app-counts-changelog"));
 }

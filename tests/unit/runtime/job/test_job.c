@@ -128,14 +128,12 @@ START_TEST(a_second_start_is_refused)
     stage_topic(&stage, "in", 1);
     stage_topic(&stage, "out", 1);
     stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
-    ck_assert_ptr_null(
-        weir_streams_start(stage.log, plan_filter(&other), STAGE_OPTIONS(0), &error));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&other), STAGE_OPTIONS(0), &error));
     ck_assert_int_eq(error.code, WEIR_LOCKED);
     ck_assert_ptr_nonnull(strstr(error.text, "'app'"));
     struct weir_streams_options options = *STAGE_OPTIONS(0);
     options.application_id = "other";
-    struct weir_streams *second =
-        weir_streams_start(stage.log, plan_filter(&other), &options, &error);
+    struct weir_streams *second = stage_try_start(&stage, plan_filter(&other), &options, &error);
     ck_assert_msg(second != NULL, "%s", error.text);
     stage_produce(&stage, "in", 0, "a", "1", 1000);
     stage_drain(&stage);
@@ -159,7 +157,7 @@ START_TEST(a_second_start_with_another_state_directory_is_refused)
     (void)snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", stage.log->directory);
     stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
     struct weir_streams_options options = *STAGE_OPTIONS(.state_dir = elsewhere);
-    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&other), &options, &error));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&other), &options, &error));
     ck_assert_int_eq(error.code, WEIR_LOCKED);
     ck_assert_ptr_nonnull(strstr(error.text, "application 'app' is running on this log"));
     stage_stop(&stage);
@@ -220,7 +218,7 @@ START_TEST(a_second_life_leaves_no_error)
     stage_topic(&stage, "in", 1);
     stage_topic(&stage, "out", 1);
     for (int life = 0; life < 2; life++) {
-        stage.streams = weir_streams_start(stage.log, plan_filter(&plan), STAGE_OPTIONS(0), &error);
+        stage.streams = stage_try_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0), &error);
         ck_assert_ptr_nonnull(stage.streams);
         ck_assert_str_eq(error.text, "");
         stage_stop(&stage);
@@ -237,15 +235,15 @@ START_TEST(bad_options_are_refused)
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         struct weir_streams_options options = *STAGE_OPTIONS(0);
         options.application_id = ids[i];
-        ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan), &options, &error));
+        ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan), &options, &error));
         ck_assert_int_eq(error.code, WEIR_INVALID_ARGUMENT);
     }
-    ck_assert_ptr_null(weir_streams_start(
-        stage.log, plan_filter(&plan),
-        STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER), &error));
+    ck_assert_ptr_null(
+        stage_try_start(&stage, plan_filter(&plan),
+                        STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER), &error));
     ck_assert_ptr_nonnull(strstr(error.text, "dead_letter_topic"));
-    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan),
-                                          STAGE_OPTIONS(.cache_max_bytes = -5), &error));
+    ck_assert_ptr_null(
+        stage_try_start(&stage, plan_filter(&plan), STAGE_OPTIONS(.cache_max_bytes = -5), &error));
     ck_assert_ptr_nonnull(strstr(error.text, "cache_max_bytes is -5"));
 }
 END_TEST
@@ -264,7 +262,7 @@ START_TEST(unequal_partition_counts_are_refused)
         plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, topic, NULL);
     }
     plan.subtopologies[0].copartitioned = group;
-    ck_assert_ptr_null(weir_streams_start(stage.log, plan_done(&plan), STAGE_OPTIONS(0), &error));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_done(&plan), STAGE_OPTIONS(0), &error));
     ck_assert_int_eq(error.code, WEIR_INVALID_TOPOLOGY);
     ck_assert_ptr_nonnull(strstr(error.text, "'left' has 2"));
     ck_assert_ptr_nonnull(strstr(error.text, "'right' has 3"));
@@ -337,7 +335,7 @@ START_TEST(a_compacted_topic_for_dead_letters_is_refused)
         STAGE_OPTIONS(.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER,
                       .dead_letter_topic = "letters");
     struct weir_error error = {0};
-    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan), letters, &error));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan), letters, &error));
     ck_assert_int_eq(error.code, WEIR_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(error.text, "'letters' is compacted"));
     ck_assert_ptr_nonnull(strstr(error.text, "cleanup.policy to delete"));
@@ -376,7 +374,7 @@ START_TEST(a_missing_topic_is_named)
     open_stage(_i);
     struct weir_error error = {0};
     stage.log->auto_create_topics = false;
-    ck_assert_ptr_null(weir_streams_start(stage.log, plan_filter(&plan), STAGE_OPTIONS(0), &error));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0), &error));
     ck_assert_int_eq(error.code, WEIR_UNKNOWN_TOPIC_OR_PARTITION);
     ck_assert_ptr_nonnull(strstr(error.text, "'in'"));
 }
@@ -430,8 +428,7 @@ START_TEST(damage_that_a_job_reads_is_remembered)
         stage_stop(&stage);
     }
     damage(topic);
-    struct weir_streams *streams =
-        weir_streams_start(stage.log, topology, STAGE_OPTIONS(0), &error);
+    struct weir_streams *streams = stage_try_start(&stage, topology, STAGE_OPTIONS(0), &error);
     if (streams != NULL) ck_code(weir_streams_drain(streams, 60000, &error), WEIR_CORRUPT);
     ck_assert_int_eq(error.code, WEIR_CORRUPT);
     char where[64];

@@ -88,7 +88,7 @@ static void expect_refused(const struct weir_topology *topology, enum weir_on_mi
 {
     why = (struct weir_error){0};
     struct weir_streams *streams =
-        weir_streams_start(stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
+        stage_try_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
     ck_assert_ptr_null(streams);
     ck_assert_msg(why.code == WEIR_MISMATCH, "%d: %s", why.code, why.text);
     ck_assert_msg(strstr(why.text, text) != NULL, "'%s' is not in: %s", text, why.text);
@@ -227,8 +227,8 @@ START_TEST(a_changelog_of_another_application_is_refused_and_left_alone)
         struct weir_streams_options options =
             *STAGE_OPTIONS(.on_mismatch = (enum weir_on_mismatch)choice);
         options.application_id = "app-x";
-        ck_assert_ptr_null(weir_streams_start(stage.log, count_into(&other_plan, "in2", "counts"),
-                                              &options, &why));
+        ck_assert_ptr_null(
+            stage_try_start(&stage, count_into(&other_plan, "in2", "counts"), &options, &why));
         ck_assert_int_eq(why.code, WEIR_MISMATCH);
         ck_assert_msg(strstr(why.text, "belongs to application 'app'") != NULL, "%s", why.text);
     }
@@ -287,10 +287,10 @@ START_TEST(the_topic_of_records_is_the_applications_alone)
     topics(1);
     stage_topic(&stage, "app-application", 1);
     const struct weir_topology *reads_it = count_into(&plan, "app-application", "counts");
-    ck_assert_ptr_null(weir_streams_start(stage.log, reads_it, STAGE_OPTIONS(0), &why));
+    ck_assert_ptr_null(stage_try_start(&stage, reads_it, STAGE_OPTIONS(0), &why));
     ck_assert_int_eq(why.code, WEIR_INVALID_TOPOLOGY);
     stage_produce(&stage, "app-application", 0, "a", "1", 1);
-    ck_assert_ptr_null(weir_streams_start(stage.log, counting(), STAGE_OPTIONS(0), &why));
+    ck_assert_ptr_null(stage_try_start(&stage, counting(), STAGE_OPTIONS(0), &why));
     ck_assert_int_eq(why.code, WEIR_CORRUPT);
     ck_assert_msg(strstr(why.text, "'app-application': offset 0") != NULL, "%s", why.text);
 }
@@ -702,8 +702,7 @@ static bool crash_in_start(const struct weir_topology *topology, enum weir_on_mi
                            .fault = kind & 1 ? WEIR_SIM_FAULT_CRASH_AFTER : WEIR_SIM_FAULT_CRASH,
                            .at = at,
                            .crash = kind & 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
-    stage.streams =
-        weir_streams_start(stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
+    stage.streams = stage_try_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
     if (!weir_sim_has_crashed(stage.sim, 0)) {
         ck_assert_msg(stage.streams != NULL, "at %d: %s", (int)at, why.text);
         weir_sim_disk_plan(stage.sim, 0,
@@ -768,7 +767,7 @@ START_TEST(a_start_that_is_killed_at_any_step_is_gone_on_with)
         has_crashed = crash_in_start(counting(), choice, ++at, _i % 4);
         /* Before the choice is written down, it is to be made again. */
         if (has_crashed) {
-            stage.streams = weir_streams_start(stage.log, counting(), STAGE_OPTIONS(0), &why);
+            stage.streams = stage_try_start(&stage, counting(), STAGE_OPTIONS(0), &why);
             bool is_written = which >= EMPTIED && stage_end(&stage, "app-application", 0) > records;
             bool may_ask = which >= EMPTIED && why.code == WEIR_MISMATCH && !is_written;
             ck_assert_msg(stage.streams != NULL || may_ask, "at %d: %s", (int)at, why.text);

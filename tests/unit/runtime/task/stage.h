@@ -89,6 +89,10 @@ void stage_topic(struct stage *stage, const char *name, int32_t partitions);
 void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,
                    const char *value, int64_t timestamp_ms);
 /** With application id "app"; asserts that it runs. */
+/** As weir_streams_start; on a simulated node, with its stores on the node's disk. */
+struct weir_streams *stage_try_start(struct stage *stage, const struct weir_topology *topology,
+                                     const struct weir_streams_options *options,
+                                     struct weir_error *error);
 void stage_start(struct stage *stage, const struct weir_topology *topology,
                  const struct weir_streams_options *options);
 void stage_stop(struct stage *stage);

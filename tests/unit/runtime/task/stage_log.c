@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "runtime/state/sim/backend_model.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static void open_log(struct stage *stage)
@@ -84,10 +85,19 @@ void stage_produce(struct stage *stage, const char *topic, int32_t partition, co
     ck_ok(weir_producer_close(producer, &stage->error), &stage->error);
 }
 
+struct weir_streams *stage_try_start(struct stage *stage, const struct weir_topology *topology,
+                                     const struct weir_streams_options *options,
+                                     struct weir_error *error)
+{
+    if (stage->sim == NULL) return weir_streams_start(stage->log, topology, options, error);
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model};
+    return weir_streams_start_in(stage->log, topology, options, &hooks, error);
+}
+
 void stage_start(struct stage *stage, const struct weir_topology *topology,
                  const struct weir_streams_options *options)
 {
-    stage->streams = weir_streams_start(stage->log, topology, options, &stage->error);
+    stage->streams = stage_try_start(stage, topology, options, &stage->error);
     ck_assert_msg(stage->streams != NULL, "%s", stage->error.text);
 }
 

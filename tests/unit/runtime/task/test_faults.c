@@ -10,8 +10,8 @@ static void live_with_failure(struct weir_test_failures *failures)
 {
     struct weir_error error = {0};
     weir_test_failures_arm(failures, stage.env->heap);
-    struct weir_streams *streams = weir_streams_start(
-        stage.log, &plan.topology, STAGE_OPTIONS(.num_stream_threads = 2), &error);
+    struct weir_streams *streams =
+        stage_try_start(&stage, &plan.topology, STAGE_OPTIONS(.num_stream_threads = 2), &error);
     bool has_started = streams != NULL;
     int rc = 0;
     if (has_started) {

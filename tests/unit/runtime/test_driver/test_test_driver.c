@@ -109,8 +109,7 @@ END_TEST
 /* Turning the clock past commit.interval.ms commits; just below it does not. */
 START_TEST(commits_fall_due_as_the_clock_is_turned)
 {
-    start(plan_count(&plan, WEIR_STORE_MEMORY),
-          DRIVER(.streams = JOB(.commit_interval_ms = 1000)));
+    start(plan_count(&plan, WEIR_STORE_MEMORY), DRIVER(.streams = JOB(.commit_interval_ms = 1000)));
     pipe_text("in", "a", "1", 1);
     ck_ok(weir_test_advance_ms(test, 999), NULL);
     ck_assert_str_eq(read_all("counts"), "");
