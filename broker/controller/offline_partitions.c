@@ -15,8 +15,9 @@ struct weir_offline_partition {
 };
 
 /* From a shard to the controller. */
-struct news {
-    struct weir_message message; /* first */
+struct weir_offline_news {
+    struct weir_message message;    /* first */
+    struct weir_offline_news *next; /* in `unkept` */
     struct weir_engine *engine;
     uint8_t topic[WEIR_TOPIC_NAME_SIZE_MAX];
     size_t topic_size;
@@ -45,7 +46,7 @@ static struct weir_offline_partition *find(const struct weir_offline_partitions 
 
 /* ---- the controller -------------------------------------------------------------------------- */
 
-/* False without memory: then it is said again the next time. */
+/* False without memory. */
 static bool add(struct weir_offline_partitions *offline, struct weir_slice topic, int32_t partition)
 {
     struct weir_offline_partition *added = weir_alloc_zero(offline->by_key.budget, sizeof *added);
@@ -71,7 +72,7 @@ static bool take_out(struct weir_offline_partitions *offline, struct weir_slice 
     return true;
 }
 
-static void say_offline(const struct news *news)
+static void say_offline(const struct weir_offline_news *news)
 {
     char reason[2 * sizeof news->reason];
     weir_log(&news->engine->env->logger, WEIR_LOG_ERROR, "partition.offline",
@@ -80,7 +81,7 @@ static void say_offline(const struct news *news)
              weir_log_quote(reason, sizeof reason, news->reason));
 }
 
-static void say_online(const struct news *news)
+static void say_online(const struct weir_offline_news *news)
 {
     weir_log(&news->engine->env->logger, WEIR_LOG_INFO, "partition.online",
              "topic=%.*s partition=%d", (int)news->topic_size, (const char *)news->topic,
@@ -88,30 +89,75 @@ static void say_online(const struct news *news)
 }
 
 /* News of a topic that has been deleted meanwhile is none. */
-static bool is_stale(const struct weir_controller *controller, const struct news *news)
+static bool is_stale(const struct weir_controller *controller, const struct weir_offline_news *news)
 {
     bool is_metadata = weir_slice_equal(weir_slice(news->topic, news->topic_size),
                                         weir_text(WEIR_CLUSTER_METADATA_TOPIC));
     return !is_metadata && weir_metadata_topic_by_id(&controller->image, news->topic_id) == NULL;
 }
 
+static bool is_of_same(const struct weir_offline_news *a, const struct weir_offline_news *b)
+{
+    return a->number == b->number && weir_slice_equal(weir_slice(a->topic, a->topic_size),
+                                                      weir_slice(b->topic, b->topic_size));
+}
+
+/* What was told before of the same partition is out of date. */
+static void forget_unkept(struct weir_offline_partitions *offline,
+                          const struct weir_offline_news *news)
+{
+    struct weir_offline_news **at = &offline->unkept;
+    while (*at != NULL) {
+        struct weir_offline_news *old = *at;
+        if (is_of_same(old, news)) {
+            *at = old->next;
+            weir_free(old);
+        } else {
+            at = &old->next;
+        }
+    }
+}
+
+/* False without memory: nothing has happened. */
+static bool take(struct weir_controller *controller, const struct weir_offline_news *news)
+{
+    struct weir_offline_partitions *offline = &controller->offline;
+    struct weir_slice topic = weir_slice(news->topic, news->topic_size);
+    if (is_stale(controller, news)) return true;
+    if (!news->is_offline) {
+        if (take_out(offline, topic, news->number)) say_online(news);
+        return true;
+    }
+    if (find(offline, topic, news->number) != NULL) return true;
+    if (!add(offline, topic, news->number)) return false;
+    say_offline(news);
+    return true;
+}
+
 static void arrive(struct weir_message *message)
 {
-    struct news *news = (struct news *)message;
+    struct weir_offline_news *news = (struct weir_offline_news *)message;
     struct weir_engine *engine = news->engine;
     struct weir_controller *controller = weir_controller_of(engine);
     struct weir_offline_partitions *offline = &controller->offline;
-    struct weir_slice topic = weir_slice(news->topic, news->topic_size);
-    if (is_stale(controller, news)) {
-        /* nothing */
-    } else if (!news->is_offline) {
-        if (take_out(offline, topic, news->number)) say_online(news);
-    } else if (find(offline, topic, news->number) == NULL) {
-        (void)add(offline, topic, news->number);
-        say_offline(news);
+    forget_unkept(offline, news);
+    if (take(controller, news)) {
+        weir_free(news);
+    } else { /* the shard has told and will not again: one of each partition waits for memory */
+        news->next = offline->unkept;
+        offline->unkept = news;
     }
-    weir_free(news);
     weir_serving_release(&engine->serving);
+}
+
+void weir_offline_run(struct weir_controller *controller)
+{
+    struct weir_offline_partitions *offline = &controller->offline;
+    while (offline->unkept != NULL && take(controller, offline->unkept)) {
+        struct weir_offline_news *kept = offline->unkept;
+        offline->unkept = kept->next;
+        weir_free(kept);
+    }
 }
 
 void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget)
@@ -125,6 +171,11 @@ void weir_offline_close(struct weir_offline_partitions *offline)
     size_t at = 0;
     struct weir_offline_partition *partition;
     if (offline->by_key.budget == NULL) return;
+    while (offline->unkept != NULL) {
+        struct weir_offline_news *unkept = offline->unkept;
+        offline->unkept = unkept->next;
+        weir_free(unkept);
+    }
     while ((partition = weir_map_next(&offline->by_key, &at)) != NULL) {
         (void)weir_map_remove(&offline->by_key, weir_slice(partition->key, partition->key_size));
         weir_free(partition);
@@ -150,10 +201,10 @@ void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_sl
 
 /* ---- the shard ------------------------------------------------------------------------------- */
 
-static struct news *news_new(const struct weir_partition *partition)
+static struct weir_offline_news *news_new(const struct weir_partition *partition)
 {
     struct weir_engine *engine = partition->shard->engine;
-    struct news *news = weir_alloc_zero(&engine->budget, sizeof *news);
+    struct weir_offline_news *news = weir_alloc_zero(&engine->budget, sizeof *news);
     if (news == NULL) return NULL;
     news->message.handle = arrive;
     news->engine = engine;
@@ -164,22 +215,23 @@ static struct news *news_new(const struct weir_partition *partition)
     return news;
 }
 
-static void send(struct news *news)
+static void send(struct weir_offline_news *news)
 {
     weir_serving_hold(&news->engine->serving);
     weir_actor_post(news->engine->shards[0].actor, &news->message);
 }
 
-void weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,
-                       int64_t from_offset, const char *reason)
+int weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,
+                      int64_t from_offset, const char *reason)
 {
-    struct news *news = news_new(partition);
-    if (news == NULL) return; /* whoever runs into it next tells */
+    struct weir_offline_news *news = news_new(partition);
+    if (news == NULL) return WEIR_NO_MEMORY;
     atomic_store(&offline->had_any, true);
     news->is_offline = true;
     news->from_offset = from_offset;
     (void)snprintf(news->reason, sizeof news->reason, "%s", reason);
     send(news);
+    return 0;
 }
 
 /* Of ten thousand partitions that open well nobody is told as long as none has not. */
@@ -187,6 +239,6 @@ void weir_offline_tell_over(struct weir_offline_partitions *offline,
                             struct weir_partition *partition)
 {
     if (!atomic_load(&offline->had_any)) return;
-    struct news *news = news_new(partition);
+    struct weir_offline_news *news = news_new(partition);
     if (news != NULL) send(news);
 }

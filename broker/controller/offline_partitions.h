@@ -5,6 +5,8 @@
 #include "base/metrics.h"
 #include "broker/metadata/metadata_image.h"
 
+struct weir_controller;
+struct weir_offline_news;
 struct weir_partition;
 
 /**
@@ -21,11 +23,14 @@ struct weir_offline_partitions {
     struct weir_map by_key; /* struct weir_offline_partition, by topic and number */
     struct weir_counter count;
     _Atomic bool had_any; /* one has been told once: any thread reads it */
+    /* Told, but there was no memory to keep them: neither said nor counted until there is. */
+    struct weir_offline_news *unkept;
 };
 
-/** On the partition's shard. `from_offset` -1: all of it. `reason`: for a person. */
-void weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,
-                       int64_t from_offset, const char *reason);
+/** On the partition's shard. `from_offset` -1: all of it. `reason`: for a person.
+ * WEIR_NO_MEMORY: it has not been told. */
+int weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,
+                      int64_t from_offset, const char *reason);
 /** On the partition's shard: it is open and whole. */
 void weir_offline_tell_over(struct weir_offline_partitions *offline,
                             struct weir_partition *partition);
@@ -33,6 +38,8 @@ void weir_offline_tell_over(struct weir_offline_partitions *offline,
 /* On shard 0's thread. */
 void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget);
 void weir_offline_close(struct weir_offline_partitions *offline);
+/** Keep what there was no memory for; a turn comes while there is such. */
+void weir_offline_run(struct weir_controller *controller);
 bool weir_offline_has(const struct weir_offline_partitions *offline, struct weir_slice topic,
                       int32_t partition);
 /** The topic is gone. */

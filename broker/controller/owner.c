@@ -33,10 +33,10 @@ static int raise_epoch(void *impl, struct weir_partition *partition, weir_epoch_
     return weir_controller_ask_epoch(controller_of(impl), partition, raised);
 }
 
-static void tell_offline(void *impl, struct weir_partition *partition, int64_t from_offset,
-                         const char *reason)
+static int tell_offline(void *impl, struct weir_partition *partition, int64_t from_offset,
+                        const char *reason)
 {
-    weir_offline_tell(&controller_of(impl)->offline, partition, from_offset, reason);
+    return weir_offline_tell(&controller_of(impl)->offline, partition, from_offset, reason);
 }
 
 static void tell_online(void *impl, struct weir_partition *partition)
@@ -49,6 +49,7 @@ static int run_once(void *impl, struct weir_mono now, struct weir_mono *wake_at)
     struct weir_controller *controller = controller_of(impl);
     weir_controller_assign_run(controller, now, wake_at);
     int count = weir_controller_run(controller);
+    weir_offline_run(controller);
     return count + weir_retention_sweep_run(&controller->sweep, now);
 }
 
@@ -56,7 +57,8 @@ static struct weir_mono deadline(void *impl, struct weir_mono now)
 {
     const struct weir_controller *controller = controller_of(impl);
     struct weir_mono at = controller->sweep.next_at;
-    if (!controller->needs_retry && !controller->needs_turn) return at;
+    bool is_late = controller->offline.unkept != NULL;
+    if (!controller->needs_retry && !controller->needs_turn && !is_late) return at;
     struct weir_mono soon = weir_mono_after_ms(now, 10);
     return soon.ns < at.ns ? soon : at;
 }

@@ -54,12 +54,15 @@ struct weir_metadata_owner_ops {
     void (*assign)(void *impl, struct weir_assign *assign);
     /** Raise the partition's leader epoch, durably; then `raised` runs. WEIR_NO_MEMORY: it will not. */
     int (*raise_epoch)(void *impl, struct weir_partition *partition, weir_epoch_raised_fn raised);
-    /** The partition is offline from an offset on (-1: all of it). `reason`: for a person. */
-    void (*tell_offline)(void *impl, struct weir_partition *partition, int64_t from_offset,
-                         const char *reason);
+    /** The partition is offline from an offset on (-1: all of it). `reason`: for a person.
+     * WEIR_NO_MEMORY: it has not been told. */
+    int (*tell_offline)(void *impl, struct weir_partition *partition, int64_t from_offset,
+                        const char *reason);
     /** It is open and whole. */
     void (*tell_online)(void *impl, struct weir_partition *partition);
-    /** The owner's part of a turn of shard 0; how much it did. Lowers `wake_at`. */
+    /** The owner's part of a turn of shard 0; how much it did. Lowers `wake_at` to when what it holds
+     * back now is due. The shard's part comes after it and may leave the owner more to do: so `deadline`
+     * is asked too, at the end. */
     int (*run_once)(void *impl, struct weir_mono now, struct weir_mono *wake_at);
     /** When it wants a turn, as things are at the end of one. */
     struct weir_mono (*deadline)(void *impl, struct weir_mono now);

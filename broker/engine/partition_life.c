@@ -298,10 +298,10 @@ static const struct weir_metadata_owner *owner_of(const struct weir_partition *p
     return &partition->shard->engine->metadata;
 }
 
-static void tell_offline(struct weir_partition *partition, int64_t from_offset, const char *reason)
+static int tell_offline(struct weir_partition *partition, int64_t from_offset, const char *reason)
 {
     const struct weir_metadata_owner *owner = owner_of(partition);
-    owner->ops->tell_offline(owner->impl, partition, from_offset, reason);
+    return owner->ops->tell_offline(owner->impl, partition, from_offset, reason);
 }
 
 static void tell_online(struct weir_partition *partition)
@@ -315,9 +315,9 @@ void weir_partition_look_for_damage(struct weir_partition *partition)
     struct weir_error why = {0};
     int64_t from_offset = weir_partition_log_offline_from(partition->log);
     if (from_offset < 0 || partition->is_told_offline) return;
-    partition->is_told_offline = true;
     (void)weir_partition_log_check_online(partition->log, &why);
-    tell_offline(partition, from_offset, why.text);
+    /* Without memory it is not told, and whoever runs into the damage next tries again. */
+    partition->is_told_offline = tell_offline(partition, from_offset, why.text) == 0;
     weir_partition_answer_fetches(partition, WEIR_OFFLINE, why.text);
 }
 
@@ -325,7 +325,7 @@ static void begin_serving(struct weir_partition *partition)
 {
     weir_counter_add(&partition->shard->open_partitions, 1);
     weir_partition_look_for_damage(partition);
-    if (!partition->is_told_offline) tell_online(partition);
+    if (weir_partition_log_offline_from(partition->log) < 0) tell_online(partition);
     weir_assert(partition->fetches == NULL); /* they wait to be served, not for data yet */
     weir_partition_take_back(partition);
     weir_partition_settle(partition);
@@ -390,7 +390,8 @@ static void opened(struct weir_partition *partition)
     if (partition->job_rc < 0) {
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
         bool is_offline = told == WEIR_OFFLINE || told == WEIR_IO;
-        if (is_offline) tell_offline(partition, -1, partition->job_error.text);
+        /* Without memory the next that wants it, and cannot open it either, tells. */
+        if (is_offline) (void)tell_offline(partition, -1, partition->job_error.text);
         fail_waiting(partition, told, partition->job_error.text);
         leave(partition);
         return;

@@ -149,6 +149,40 @@ START_TEST(damage_found_by_a_read_is_told_once)
 }
 END_TEST
 
+/* True if the read that finds the damage has gone through its `nth` allocation, which fails. */
+static bool find_damage_without_memory(uint64_t nth)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(engine_close(&engine), &engine.error);
+    damage_second_batch(&engine);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3);
+    struct weir_heap *heap = engine.env->heap;
+    atomic_store(&heap->allocation_count, 0);
+    atomic_store(&heap->fail_at, nth);
+    ck_assert_int_lt(fetch_at(&engine, 1), 0);
+    weir_sim_advance_ms(engine.sim, 1); /* the news is on its way */
+    bool has_failed = atomic_load(&heap->allocation_count) >= nth;
+    atomic_store(&heap->fail_at, 0);
+    ck_assert_int_lt(fetch_at(&engine, 1), 0);
+    weir_sim_advance_ms(engine.sim, 20);
+    check_damaged(&engine, &lines);
+    engine_end(&engine);
+    return has_failed;
+}
+
+/* Neither the line nor the figure is lost with the memory for the news. */
+START_TEST(damage_found_without_memory_is_told_later)
+{
+    uint64_t nth = 1;
+    while (find_damage_without_memory(nth))
+        nth++;
+    ck_assert_uint_gt(nth, 3);
+}
+END_TEST
+
 /* Who waits for more than there is hears of it too. */
 START_TEST(a_waiting_fetch_is_answered_when_damage_is_found)
 {
@@ -354,6 +388,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
     tcase_add_test(tests, a_deleted_topic_counts_no_more);
     tcase_add_test(tests, damage_found_by_a_read_is_told_once);
+    tcase_add_test(tests, damage_found_without_memory_is_told_later);
     tcase_add_test(tests, a_waiting_fetch_is_answered_when_damage_is_found);
     tcase_add_test(tests, damage_found_by_opening_is_told_once);
     tcase_add_test(tests, damage_of_committed_offsets_is_kept);
