@@ -94,8 +94,8 @@ static bool is_drained(void *context)
 /* Everything that is on its way gets its answer; nothing new is let in. */
 int weir_serving_drain(struct weir_serving *serving, struct weir_error *error)
 {
-    atomic_store(&serving->is_closing, true);
-    for (struct weir_serving_listener *at = serving->first; at != NULL; at = at->next) {
+    bool is_told = atomic_exchange(&serving->is_closing, true);
+    for (struct weir_serving_listener *at = serving->first; !is_told && at != NULL; at = at->next) {
         weir_serving_hold(serving);
         weir_actor_post(*at->actor, &at->closing);
     }

@@ -55,7 +55,7 @@ int weir_serving_check(const struct weir_serving *serving, struct weir_error *er
 /** A disk has failed: say so once, and have every listener hear of it. */
 void weir_serving_go_offline(struct weir_serving *serving, const struct weir_error *reason);
 /** Let nothing new in, have every listener hear of it, and wait until nothing is in flight. Blocks.
- * Errors: those of weir_wait. */
+ * Errors: those of weir_wait; then it may be called again, and waits for the same. */
 int weir_serving_drain(struct weir_serving *serving, struct weir_error *error);
 
 #endif
