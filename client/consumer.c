@@ -102,8 +102,9 @@ int weir_consumer_close(struct weir_consumer *consumer, struct weir_error *error
     rc = weir_log_may_wait(consumer->log, "weir_consumer_close", error);
     if (rc == 0) rc = weir_consumer_stop(consumer, NULL, error);
     if (rc < 0) return weir_consumer_leave(consumer, rc);
-    atomic_fetch_sub(&consumer->log->consumer_count, 1);
+    struct weir_log *log = consumer->log;
     free_consumer(consumer);
+    atomic_fetch_sub(&log->consumer_count, 1); /* last: a weir_close that sees none frees the log */
     return 0;
 }
 

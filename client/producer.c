@@ -217,8 +217,9 @@ int weir_producer_close(struct weir_producer *producer, struct weir_error *error
         (void)weir_producer_deliver(producer);
     } while (producer->busy != NULL);
     rc = take_failure(producer, error);
-    atomic_fetch_sub(&producer->log->producer_count, 1);
+    struct weir_log *log = producer->log;
     free_producer(producer);
+    atomic_fetch_sub(&log->producer_count, 1); /* last: a weir_close that sees none frees the log */
     return rc;
 }
 

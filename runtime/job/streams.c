@@ -247,10 +247,11 @@ void weir_streams_free(struct weir_streams *streams)
 {
     if (streams == NULL) return;
     weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
+    struct weir_log *log = streams->log;
+    bool is_counted = streams->actor != NULL;
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_free(streams->threads[i]);
     }
-    if (streams->actor != NULL) atomic_fetch_sub(&streams->log->job_count, 1);
     weir_actor_stop(streams->actor);
     weir_start_free(streams);
     weir_commit_close(streams);
@@ -258,6 +259,8 @@ void weir_streams_free(struct weir_streams *streams)
     weir_broker_release_group(&streams->claim);
     weir_arena_close(&streams->memory);
     weir_free(streams);
+    /* Last: a weir_close that sees none frees the broker and the memory that all of this was in. */
+    if (is_counted) atomic_fetch_sub(&log->job_count, 1);
 }
 
 void weir_streams_commit_begin(struct weir_streams *streams)

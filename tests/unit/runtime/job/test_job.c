@@ -1,4 +1,5 @@
 /* A job on an embedded log: records go through, state and progress are committed together. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -531,6 +532,39 @@ START_TEST(what_topics_say_is_not_overwritten)
 }
 END_TEST
 
+/* How many jobs the log counted whenever an actor was stopped. */
+static const struct weir_env_ops *real_ops;
+static struct weir_log *watched_log;
+static int least_job_count;
+
+static void stop_and_look(struct weir_actor *actor)
+{
+    int count = atomic_load(&watched_log->job_count);
+    if (count < least_job_count) least_job_count = count;
+    real_ops->actor_stop(actor);
+}
+
+/* As long as anything of a job stands, the log counts it: a weir_close on another thread that saw none
+ * would free the broker below it. */
+START_TEST(a_job_is_counted_until_it_is_gone)
+{
+    open_stage(SIMULATED);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    real_ops = stage.env->ops;
+    watched_log = stage.log;
+    least_job_count = INT_MAX;
+    struct weir_env_ops ops = *real_ops;
+    ops.actor_stop = stop_and_look;
+    stage.env->ops = &ops;
+    stage_stop(&stage);
+    stage.env->ops = real_ops;
+    ck_assert_int_eq(least_job_count, 1);
+    ck_assert_int_eq(atomic_load(&stage.log->job_count), 0);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("job");
@@ -544,6 +578,7 @@ static void add(Suite *suite)
                         ENVIRONMENTS);
     tcase_add_loop_test(tests, a_consumer_does_not_move_the_job, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_log_with_a_job_is_not_closed, 0, ENVIRONMENTS);
+    tcase_add_test(tests, a_job_is_counted_until_it_is_gone);
     tcase_add_loop_test(tests, a_second_life_leaves_no_error, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, bad_options_are_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, unequal_partition_counts_are_refused, 0, ENVIRONMENTS);
