@@ -160,7 +160,10 @@ int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
     }
     int closed = take_down(broker, rc == 0 ? error : NULL);
     if (rc == 0) rc = closed;
-    if (rc == 0) rc = weir_data_directory_mark_clean(&broker->engine.directory, error);
+    /* A log that failed by itself is no error of the close. But what was read of it may be gone with the
+     * power, and only an open that is not clean raises the leader epochs that tell readers so. */
+    bool is_clean = rc == 0 && !broker->engine.closes_unclean;
+    if (is_clean) rc = weir_data_directory_mark_clean(&broker->engine.directory, error);
     free_broker(broker);
     return weir_error_wrap(error, rc, "close the log");
 }

@@ -50,6 +50,7 @@ struct weir_engine {
     _Atomic int32_t first_openings; /* partitions whose folders are being made */
     struct weir_serving serving;
     struct weir_shortages shortages;
+    bool closes_unclean; /* a log is closed that has failed. Thread: the one that closes */
 };
 
 /** The shard that owns this partition: always the same one. Any thread. */

@@ -71,6 +71,8 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
     weir_assert(partition->waiting_first == NULL && partition->acks_first == NULL);
     weir_assert(partition->fetches == NULL && !partition->flush.is_in_flight);
     int rc = partition->tenant != NULL ? partition->tenant_ops->close(partition->tenant, error) : 0;
+    bool is_unclean = partition->log != NULL && weir_partition_log_closes_unclean(partition->log);
+    if (is_unclean) partition->shard->engine->closes_unclean = true;
     int closed = weir_partition_log_close(partition->log, rc == 0 ? error : NULL);
     weir_buffer_close(&partition->flush.sync.mark);
     weir_free(partition->path);

@@ -132,6 +132,12 @@ int weir_partition_log_check_online(const struct weir_partition_log *log, struct
     return weir_log_is_offline(log) ? weir_log_refuse(log, error) : 0;
 }
 
+bool weir_partition_log_closes_unclean(const struct weir_partition_log *log)
+{
+    bool is_unsynced = log->durable_offset < log->end_offset;
+    return log->has_failed || (weir_log_is_offline(log) && is_unsynced);
+}
+
 void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t end,
                           const char *reason)
 {

@@ -89,6 +89,10 @@ int64_t weir_partition_log_offline_from(const struct weir_partition_log *log);
 /** 0, or WEIR_OFFLINE with what happened. */
 int weir_partition_log_check_online(const struct weir_partition_log *log, struct weir_error *error);
 
+/** A write or a sync of it has failed, or it went offline with data that no sync has covered: its close
+ * leaves that as it is, and what readers have seen may be gone with the power. */
+bool weir_partition_log_closes_unclean(const struct weir_partition_log *log);
+
 /** Sync, write indexes, producer snapshot and a clean mark, free. After an I/O error nothing is
  * written. Returns the first error, the log is freed in any case. NULL is fine. */
 int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *error);

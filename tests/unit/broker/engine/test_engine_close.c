@@ -178,6 +178,42 @@ START_TEST(an_error_in_a_close_is_told_and_loses_nothing)
 }
 END_TEST
 
+/* ---- a log that has failed by itself ---------------------------------------------------------- */
+
+/* Its folder is not where it was, so that no segment can follow: offline, and no other is. The close
+ * leaves it as it is, so what readers have seen of it may go with the power: the epoch has to tell. */
+START_TEST(a_close_with_a_failed_log_is_not_a_clean_one)
+{
+    static const char folder[] = ENGINE_PATH "/log/clicks-0";
+    struct engine engine;
+    engine_init(&engine, 1);
+    engine.options.topic_defaults.segment_bytes = 80;
+    engine.options.topic_defaults.flush_policy = WEIR_FLUSH_OS;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
+    for (int32_t i = 0; i < 2; i++)
+        ck_assert_int_eq(engine_produce(&engine, "clicks", i, "a", WEIR_ACKS_ALL), 0);
+    int32_t epoch = engine_describe_partition(&engine, "clicks", 0).state.leader_epoch;
+    ck_ok(weir_rename(engine.env, folder, "/saved", &engine.error), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "b", WEIR_ACKS_ALL), 1);
+    ck_ok(weir_rename(engine.env, "/saved", folder, &engine.error), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    for (int32_t i = 0; i < 2; i++) {
+        struct weir_describe_partition_request described =
+            engine_describe_partition(&engine, "clicks", i);
+        ck_ok(described.request.rc, &described.request.error);
+        ck_assert_int_eq(described.state.leader_epoch, epoch + 1);
+    }
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_describe_partition(&engine, "clicks", 0).state.leader_epoch, epoch + 1);
+    engine_end(&engine);
+}
+END_TEST
+
 /* ---- a folder on another file system --------------------------------------------------------- */
 
 enum { APART_PARTITIONS = 6, APART_SEEDS = 12 };
@@ -258,6 +294,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_was_closed_in_step_opens_clean);
     tcase_add_test(tests, a_crash_in_a_close_loses_nothing);
     tcase_add_test(tests, an_error_in_a_close_is_told_and_loses_nothing);
+    tcase_add_test(tests, a_close_with_a_failed_log_is_not_a_clean_one);
     tcase_add_loop_test(tests, what_lies_on_another_file_system_is_synced_too, 0, APART_SEEDS);
     tcase_add_loop_test(tests, a_close_syncs_what_lies_on_another_file_system, 0, APART_SEEDS);
     suite_add_tcase(suite, tests);
