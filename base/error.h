@@ -13,6 +13,12 @@ static inline void weir_error_clear(struct weir_error *error)
     error->text[0] = '\0';
 }
 
+/** `error` becomes what `from` is. */
+static inline void weir_error_copy(struct weir_error *error, const struct weir_error *from)
+{
+    if (error != NULL) *error = *from;
+}
+
 /**
  * Write code and message, replacing what was there. Returns `code`, so that a failure is one line:
  * `return weir_error_set(error, WEIR_NOT_FOUND, "topic '%s' does not exist", name);`

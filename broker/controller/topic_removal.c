@@ -122,7 +122,7 @@ static int take_away(struct weir_engine *engine, const char *from, const char *t
     struct weir_error why = {0};
     int rc = weir_rename(engine->env, from, to, &why);
     if (rc == WEIR_LOCKED) return empty_folder(engine, from, error);
-    if (rc < 0) *error = why;
+    if (rc < 0) weir_error_copy(error, &why);
     return rc;
 }
 

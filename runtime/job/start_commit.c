@@ -19,7 +19,7 @@ static int take_cuts(struct weir_start *start, struct weir_error *error)
     for (size_t i = 0; i < start->cut_count; i++) {
         const struct weir_cut_request *cut = &start->cuts[i];
         if (cut->request.rc < 0) {
-            *error = cut->request.error;
+            weir_error_copy(error, &cut->request.error);
             return weir_error_wrap(error, cut->request.rc, "cut back '%.*s' to the last commit",
                                    (int)cut->partition.topic.size,
                                    (const char *)cut->partition.topic.data);
@@ -203,7 +203,7 @@ static int take_producers(struct weir_start *start, int64_t *ids, size_t *count_
     for (size_t i = 0; start->producers != NULL && i < streams->thread_count; i++) {
         const struct weir_init_producer_request *producer = &start->producers[i];
         if (producer->request.rc < 0) {
-            *error = producer->request.error;
+            weir_error_copy(error, &producer->request.error);
             return weir_error_wrap(error, producer->request.rc, "take a producer id");
         }
         ids[i] = producer->producer_id;
@@ -324,7 +324,7 @@ int weir_start_write_kept(struct weir_start *start, struct weir_error *error)
 {
     const struct weir_request *commit = &start->commit.request;
     if (commit->rc < 0) {
-        *error = commit->error;
+        weir_error_copy(error, &commit->error);
         return weir_error_wrap(error, commit->rc, "first commit of '%s'",
                                start->facts.application_id);
     }

@@ -167,7 +167,7 @@ static int take_metadata(struct weir_start *start, const struct weir_offset_entr
         partition->is_foreign_entry = true;
         return 0;
     }
-    if (rc < 0) *error = why;
+    if (rc < 0) weir_error_copy(error, &why);
     return weir_error_wrap(error, rc, "last commit of '%.*s' partition %" PRId32,
                            (int)entry->partition.topic.size,
                            (const char *)entry->partition.topic.data, entry->partition.partition);
@@ -209,7 +209,7 @@ static int take_run(struct weir_start *start, const struct weir_offset_entry *en
     int rc = weir_commit_run_decode(entry->metadata, &start->arena, &start->run, &why);
     if (rc == WEIR_CORRUPT) return 0;
     if (rc < 0) {
-        *error = why;
+        weir_error_copy(error, &why);
         return weir_error_wrap(error, rc, "last commit");
     }
     start->facts.has_commit = true;

@@ -38,7 +38,7 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
 {
     int rc = described->request.rc;
     if (rc < 0) {
-        *error = described->request.error;
+        weir_error_copy(error, &described->request.error);
     } else if (described->state.is_offline && weir_start_is_internal(topic)) {
         rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline from offset %" PRId64,
                             described->state.offline_from);
@@ -141,7 +141,7 @@ int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error
 {
     const struct weir_request *committed = &start->committed.request;
     if (committed->rc < 0) {
-        *error = committed->error;
+        weir_error_copy(error, &committed->error);
         return weir_error_wrap(error, committed->rc, "read the last commit");
     }
     int rc = weir_start_take_partitions(start, error);
@@ -173,7 +173,7 @@ static int take_epochs(struct weir_start *start, struct weir_error *error)
             if (!is_in_doubt(topic, partition)) continue;
             const struct weir_epoch_end_request *asked = &start->epochs[next++];
             if (asked->request.rc < 0) {
-                *error = asked->request.error;
+                weir_error_copy(error, &asked->request.error);
                 return weir_error_wrap(error, asked->request.rc,
                                        "leader epochs of '%s' partition %" PRId32, topic->name, p);
             }
@@ -226,7 +226,7 @@ static int take_tail(struct weir_start *start, struct weir_error *error)
     const char *name = start->facts.topics[start->tail_topic].name;
     start->is_tail_asked = false;
     if (fetch->request.rc < 0) {
-        *error = fetch->request.error;
+        weir_error_copy(error, &fetch->request.error);
         return weir_error_wrap(error, fetch->request.rc, "read '%s' partition %" PRId32, name,
                                start->tail_partition);
     }

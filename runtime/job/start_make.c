@@ -110,7 +110,7 @@ static int take_made(struct weir_start *start, size_t index, struct weir_error *
     if (request->rc >= 0 || request->rc == WEIR_EXISTS) return 0;
     const char *name =
         index < start->facts.topic_count ? topic_at(start, index)->name : start->application_topic;
-    *error = request->error;
+    weir_error_copy(error, &request->error);
     return weir_error_wrap(error, request->rc, "create topic '%s'", name);
 }
 
@@ -148,7 +148,7 @@ int weir_start_create_topics(struct weir_start *start, struct weir_error *error)
         const struct weir_request *request = &start->topics[t].request;
         if (start->work[t].is_deleted && request->rc < 0 &&
             request->rc != WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
-            *error = request->error;
+            weir_error_copy(error, &request->error);
             return weir_error_wrap(error, request->rc, "delete topic '%s'", topic->name);
         }
         if (!weir_start_is_internal(topic) || !start->work[t].is_created) continue;
@@ -167,7 +167,7 @@ int weir_start_look_again(struct weir_start *start, struct weir_error *error)
         if (!start->work[t].is_created) continue;
         const struct weir_request *request = &start->topics[t].request;
         if (weir_start_is_internal(topic) && request->rc < 0) {
-            *error = request->error;
+            weir_error_copy(error, &request->error);
             return weir_error_wrap(error, request->rc, "create internal topic '%s'", topic->name);
         }
         weir_start_ask_topic(start, t, WEIR_TOPIC_DESCRIBE);
@@ -180,7 +180,7 @@ static int take_new(struct weir_start *start, size_t index, struct weir_error *e
     struct weir_start_topic *topic = topic_at(start, index);
     const struct weir_topic_request *described = &start->topics[index];
     if (described->request.rc < 0) {
-        *error = described->request.error;
+        weir_error_copy(error, &described->request.error);
         return weir_error_wrap(error, described->request.rc, "topic '%s'", topic->name);
     }
     /* What was counted on is what the tasks and the internal topics were made for. */

@@ -48,7 +48,7 @@ static int take_fetched(struct weir_records_reader *reader, struct weir_error *e
     struct weir_fetch_request *fetch = &reader->fetch;
     int rc = fetch->request.rc;
     if (rc < 0) {
-        *error = fetch->request.error;
+        weir_error_copy(error, &fetch->request.error);
         return rc;
     }
     int64_t before = reader->position;
@@ -73,7 +73,7 @@ static int take_ends(struct weir_records_reader *reader, struct weir_error *erro
     if (rc >= 0 && describe->state.is_offline) {
         rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline");
     } else if (rc < 0) {
-        *error = describe->request.error;
+        weir_error_copy(error, &describe->request.error);
     }
     if (rc < 0) return rc;
     reader->exists = true;
@@ -187,7 +187,7 @@ int weir_records_written(struct weir_start *start, struct weir_error *error)
     weir_shared_unref(written->batches);
     written->batches = NULL;
     if (written->request.rc < 0) {
-        *error = written->request.error;
+        weir_error_copy(error, &written->request.error);
         return weir_error_wrap(error, written->request.rc, "write to topic '%s'",
                                start->application_topic);
     }

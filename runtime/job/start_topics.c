@@ -114,7 +114,7 @@ static int take_topic(struct weir_start *start, size_t topic, struct weir_error 
         return take_missing(start, topic, error);
     }
     if (request->request.rc < 0) {
-        *error = request->request.error;
+        weir_error_copy(error, &request->request.error);
         return weir_error_wrap(error, request->request.rc, "topic '%s'", name_of(start, topic));
     }
     if (topic == streams->topic_count) return 0;

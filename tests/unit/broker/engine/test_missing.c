@@ -120,6 +120,41 @@ START_TEST(a_topic_whose_folder_is_gone_can_be_deleted)
 }
 END_TEST
 
+/* A deleted topic's folder is there again, as after a power loss, and a disk error comes while an open that
+ * wants no text of its failure takes it away. False: the open was over before. */
+static bool open_without_text(uint64_t at)
+{
+    struct engine engine;
+    begin(&engine, at);
+    stop(&engine, KILLED);
+    move_away(&engine, FOLDER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_delete(&engine, "clicks"), &engine.error);
+    stop(&engine, KILLED);
+    put_back(&engine, FOLDER);
+    weir_sim_disk_count_reset(engine.sim, 0);
+    weir_sim_disk_plan(engine.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_EIO, .at = at});
+    engine.options.env = engine.env;
+    int rc = weir_broker_open(&engine.options, &engine.broker, NULL);
+    bool began = weir_sim_disk_count(engine.sim, 0) >= at;
+    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+    if (rc >= 0) engine_crash(&engine, WEIR_SIM_KILL);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert(!is_there(&engine, FOLDER));
+    engine_end(&engine);
+    return began;
+}
+
+START_TEST(an_open_that_wants_no_text_fails_like_any_other)
+{
+    uint64_t at = 1;
+    while (open_without_text(at))
+        at++;
+    ck_assert_uint_gt(at, 3);
+}
+END_TEST
+
 /* A partition that was only read, never written, has a folder too; so has one that was emptied by
  * retention or a cut. What was never opened has none, and may be made. */
 START_TEST(only_what_was_made_must_be_there)
@@ -328,6 +363,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_missing_folder_is_offline_not_new, 0, ENDS);
     tcase_add_loop_test(tests, an_emptied_folder_is_offline_not_new, 0, ENDS);
     tcase_add_test(tests, a_topic_whose_folder_is_gone_can_be_deleted);
+    tcase_add_test(tests, an_open_that_wants_no_text_fails_like_any_other);
     tcase_add_test(tests, only_what_was_made_must_be_there);
     tcase_add_loop_test(tests, missing_offsets_are_an_error_not_no_commit, 0, ENDS);
     tcase_add_loop_test(tests, missing_metadata_is_refused, 0, ENDS);
