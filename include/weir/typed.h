@@ -54,7 +54,8 @@ WEIR_API int weir_call_check_types(struct weir_call *call, const struct weir_fun
     }
 #define WEIR_CHECK_TYPES_(call, key, value, other, key_out, value_out)                             \
     static const struct weir_function_types types_ = {key, value, other, key_out, value_out};      \
-    int rc_ = (call)->types == &types_ ? 0 : weir_call_check_types((call), &types_)
+    int rc_ =                                                                                      \
+        (call) != NULL && (call)->types == &types_ ? 0 : weir_call_check_types((call), &types_)
 
 /** weir_map_values_fn: `value_type` in, `out_type` out. */
 #define WEIR_MAP_VALUES(name, key_type, value_type, out_type)                                      \

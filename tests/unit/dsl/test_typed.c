@@ -283,6 +283,8 @@ START_TEST(a_test_can_call_it)
     const void *result = NULL;
     ck_assert_int_eq(larger(&call, &low, &high, &result), 0);
     ck_assert_ptr_eq(result, &high);
+    ck_assert_int_eq(larger(NULL, &low, &high, &result), WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_null(result);
     ck_assert_int_eq(weir_call_check_types(NULL, NULL), WEIR_INVALID_ARGUMENT);
 }
 END_TEST
