@@ -276,9 +276,13 @@ static void write_output(struct consumption *run)
     weir_buffer_reset(&run->output);
 }
 
-static void print_record(struct consumption *run, const struct place_fetch_partition *partition,
-                         const struct weir_batch_header *batch, const struct weir_record *record)
+/* A record that there is no memory for ends the run: half of one must not pass for all of it. */
+static int print_record(struct consumption *run, const struct place_fetch_partition *partition,
+                        const struct weir_batch_header *batch, const struct weir_record *record,
+                        struct weir_error *error)
 {
+    int rc = 0;
+    const size_t before = run->output.size;
     struct record_shown shown = {
         .topic = run->topic,
         .partition = partition->partition,
@@ -297,12 +301,20 @@ static void print_record(struct consumption *run, const struct place_fetch_parti
             .is_meta_only = run->values->is_meta_only,
             .room = &run->room,
         };
-        record_json_print(&shown, &json);
+        rc = record_json_print(&shown, &json);
     } else {
         record_format_print(&run->format, &shown, &run->output);
+        rc = run->output.failed ? WEIR_NO_MEMORY : 0;
+        if (rc < 0) run->output.size = before; /* those before it are whole */
         if (run->output.size >= OUTPUT_SIZE) write_output(run);
     }
+    if (rc < 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY,
+                              "print the record of offset %lld: out of memory",
+                              (long long)record->offset);
+    }
     run->printed++;
+    return 0;
 }
 
 static bool has_enough(const struct consumption *run)
@@ -323,7 +335,7 @@ static int print_batch(struct consumption *run, struct place_fetch_partition *pa
         rc = weir_batch_reader_record(reader, &record, error);
         if (rc != 0 || record.offset < partition->offset) continue;
         if (record.offset >= to) break;
-        print_record(run, partition, &reader->header, &record);
+        rc = print_record(run, partition, &reader->header, &record, error);
     }
     return rc < 0 ? rc : 0;
 }

@@ -20,30 +20,32 @@ static void print_text(const struct layout *layout, const char *name, struct wei
 }
 
 /* Bytes that are not what the topic says are shown all the same. */
-static void print_misfit(const struct layout *layout, const char *name, struct weir_slice bytes,
-                         struct weir_buffer *room)
+static int print_misfit(const struct layout *layout, const char *name, struct weir_slice bytes,
+                        struct weir_buffer *room)
 {
     typed_print_hex(bytes, room);
+    if (room->failed) return WEIR_NO_MEMORY;
     printf(",%s\"%s_hex\"%s\"", layout->begin, name, layout->colon);
     (void)fwrite(room->data, 1, room->size, stdout);
     printf("\",%s\"%s_note\"%s\"not as weir.%s.format says\"", layout->begin, name, layout->colon,
            name);
+    return 0;
 }
 
-static void print_bytes(const struct layout *layout, const char *name, struct weir_slice bytes,
-                        const struct weir_data_type *type, struct weir_buffer *room)
+static int print_bytes(const struct layout *layout, const char *name, struct weir_slice bytes,
+                       const struct weir_data_type *type, struct weir_buffer *room)
 {
     if (type == NULL) {
         print_text(layout, name, bytes);
-        return;
+        return 0;
     }
     weir_buffer_reset(room);
-    if (!typed_print_json(type, bytes, room)) {
-        print_misfit(layout, name, bytes, room);
-        return;
-    }
+    bool is_of_type = typed_print_json(type, bytes, room);
+    if (room->failed) return WEIR_NO_MEMORY;
+    if (!is_of_type) return print_misfit(layout, name, bytes, room);
     printf(",%s\"%s\"%s", layout->begin, name, layout->colon);
     (void)fwrite(room->data, 1, room->size, stdout);
+    return 0;
 }
 
 static void print_headers(const struct layout *layout, const struct weir_record *record)
@@ -63,7 +65,7 @@ static void print_headers(const struct layout *layout, const struct weir_record 
     printf("%s]", layout->begin);
 }
 
-void record_json_print(const struct record_shown *shown, const struct record_json_options *options)
+int record_json_print(const struct record_shown *shown, const struct record_json_options *options)
 {
     static const struct layout pretty = {"\n  ", ": ", "\n    ", "\n}\n"};
     static const struct layout compact = {"", ":", "", "}\n"};
@@ -71,15 +73,18 @@ void record_json_print(const struct record_shown *shown, const struct record_jso
     const struct weir_record *record = shown->record;
     printf("{%s\"topic\"%s", layout->begin, layout->colon);
     say_json_text(stdout, weir_text(shown->topic));
-    print_bytes(layout, "key", record->key, shown->key_type, options->room);
+    int rc = print_bytes(layout, "key", record->key, shown->key_type, options->room);
+    if (rc < 0) return rc;
     if (options->is_meta_only) {
         printf(",%s\"value_size\"%s%zu", layout->begin, layout->colon, record->value.size);
     } else {
-        print_bytes(layout, "value", record->value, shown->value_type, options->room);
+        rc = print_bytes(layout, "value", record->value, shown->value_type, options->room);
     }
+    if (rc < 0) return rc;
     print_headers(layout, record);
     printf(",%s\"timestamp\"%s%" PRId64, layout->begin, layout->colon, record->timestamp_ms);
     printf(",%s\"partition\"%s%d", layout->begin, layout->colon, (int)shown->partition);
     printf(",%s\"offset\"%s%" PRId64, layout->begin, layout->colon, record->offset);
     (void)fputs(layout->end, stdout);
+    return 0;
 }

@@ -11,8 +11,9 @@
 struct record_json_options {
     bool is_compact;          /* on one line */
     bool is_meta_only;        /* the value's size instead of the value */
-    struct weir_buffer *room; /* the caller's, overwritten. What fails (memory) is in it */
+    struct weir_buffer *room; /* the caller's, overwritten */
 };
-void record_json_print(const struct record_shown *shown, const struct record_json_options *options);
+/** WEIR_NO_MEMORY: what was printed ends within the record. */
+int record_json_print(const struct record_shown *shown, const struct record_json_options *options);
 
 #endif

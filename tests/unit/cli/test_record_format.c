@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli/record_json.h"
 #include "tests/support/support.h"
 
 static struct weir_heap heap;
@@ -191,6 +192,36 @@ START_TEST(mistakes_are_named_with_their_place)
 }
 END_TEST
 
+/* JSON goes straight to stdout; a record that there is no memory for is told, whichever part of it was the
+ * last: one that is of its topic's type, one that is not, keys and values. */
+START_TEST(json_without_memory_is_told)
+{
+    static const struct {
+        const char *key_type, *value_type;
+    } cases[] = {{"text", NULL}, {"i64", NULL}, {NULL, "text"}, {NULL, "i64"}};
+    struct weir_data_type types[2];
+    const char *names[2] = {cases[_i].key_type, cases[_i].value_type};
+    for (size_t i = 0; i < 2; i++) {
+        if (names[i] == NULL) continue;
+        ck_ok(weir_data_type_parse(weir_text(names[i]), &arena, &types[i], &error), &error);
+    }
+    const struct weir_record record = {.key = weir_text("key"), .value = weir_text("value")};
+    const struct weir_batch_header batch = {0};
+    const struct record_shown shown = {
+        .topic = "orders",
+        .record = &record,
+        .batch = &batch,
+        .key_type = names[0] != NULL ? &types[0] : NULL,
+        .value_type = names[1] != NULL ? &types[1] : NULL,
+    };
+    const struct record_json_options options = {.is_compact = true, .room = &text};
+    ck_assert_int_eq(record_json_print(&shown, &options), 0);
+    weir_buffer_close(&text); /* the next one needs memory again */
+    heap.fail_at = 1;
+    ck_assert_int_eq(record_json_print(&shown, &options), WEIR_NO_MEMORY);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("record_format");
@@ -204,6 +235,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, attributes_take_their_name);
     tcase_add_test(tests, headers_are_printed_each);
     tcase_add_test(tests, mistakes_are_named_with_their_place);
+    tcase_add_loop_test(tests, json_without_memory_is_told, 0, 4);
     suite_add_tcase(suite, tests);
 }
 
