@@ -212,6 +212,12 @@ static void lower_parents(struct lowering *lowering, const struct weir_logical_n
     plan->parents = parents;
 }
 
+/* A windowed one is the builder's own, and ends with it. */
+static const char *serde_name(const struct weir_serde *serde)
+{
+    return serde == NULL || weir_serde_is_windowed(serde) ? NULL : serde->name;
+}
+
 /* What comes in is what the parent forwards; two parents, of a merge, have equal serdes. */
 static struct weir_plan_layouts layouts_of(const struct weir_builder *builder,
                                            const struct weir_logical_node *node)
@@ -219,6 +225,8 @@ static struct weir_plan_layouts layouts_of(const struct weir_builder *builder,
     struct weir_plan_layouts layouts = {
         .key = weir_serde_object_layout(node->key_serde),
         .value = weir_serde_object_layout(node->value_serde),
+        .key_serde = serde_name(node->key_serde),
+        .value_serde = serde_name(node->value_serde),
     };
     if (node->parent_count > 0) {
         const struct weir_logical_node *parent = builder->nodes[node->parents[0]];

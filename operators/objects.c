@@ -12,6 +12,7 @@
 #include "operators/objects.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "weir/typed.h"
@@ -21,9 +22,14 @@ const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde)
     static const struct weir_serde *const plain[] = {WEIR_BYTES, WEIR_STRING, WEIR_INT32,
                                                      WEIR_INT64, WEIR_DOUBLE};
     if (serde == NULL) return NULL;
-    if (serde->serialize == weir_struct_serialize) return serde->context;
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) { /* copies have it, too */
-        if (serde->context == plain[i]->context) return serde->context;
+    bool is_struct =
+        serde->serialize == weir_struct_serialize && serde->deserialize == weir_struct_deserialize;
+    if (is_struct) return serde->context;
+    /* Copies have it, too; but with functions of its own a copy has objects of its own. */
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        bool has_functions =
+            serde->serialize == plain[i]->serialize && serde->deserialize == plain[i]->deserialize;
+        if (has_functions && serde->context == plain[i]->context) return serde->context;
     }
     return NULL;
 }
@@ -137,11 +143,13 @@ static bool is_plain(const struct weir_struct_type *layout)
     return layout->field_count == 1 && layout->fields[0].name[0] == '\0';
 }
 
-struct weir_object_side weir_object_side(const struct weir_struct_type *layout, const char *what)
+struct weir_object_side weir_object_side(const struct weir_struct_type *layout, const char *serde,
+                                         const char *what)
 {
     return (struct weir_object_side){
         .layout = layout,
         .kind = layout != NULL && is_plain(layout) ? (int)layout->fields[0].kind : 0,
+        .serde = serde,
         .what = what,
     };
 }
@@ -165,8 +173,8 @@ void weir_object_check_init(struct weir_object_check *check, struct weir_node *n
                    input_of(layouts->value_in, "the record's value"),
                    input_of(layouts->window_in, "the key in the record's windowed key")},
         .is_windowed = layouts->window_in != NULL,
-        .key = weir_object_side(layouts->key, "key"),
-        .value = weir_object_side(layouts->value, "value"),
+        .key = weir_object_side(layouts->key, layouts->key_serde, "key"),
+        .value = weir_object_side(layouts->value, layouts->value_serde, "value"),
     };
 }
 
@@ -197,6 +205,20 @@ static void describe_made(const struct weir_made *made, char *text, size_t size)
     (void)snprintf(text, size, "a new %s of %zu bytes", kind_name(made->kind), made->size);
 }
 
+/* "int64 (8 bytes)"; of a copy under another name "cents (int64, 8 bytes)". */
+static void describe_serde(const struct weir_object_side *side, char *text, size_t size)
+{
+    const struct weir_struct_type *declared = side->layout;
+    bool is_renamed = is_plain(declared) && side->serde != NULL && side->serde[0] != '\0' &&
+                      strcmp(side->serde, declared->name) != 0;
+    if (is_renamed) {
+        (void)snprintf(text, size, "%s (%s, %zu bytes)", side->serde, declared->name,
+                       declared->size);
+    } else {
+        (void)snprintf(text, size, "%s (%zu bytes)", declared->name, declared->size);
+    }
+}
+
 int weir_object_check_closely(const struct weir_object_check *check,
                               const struct weir_object_side *side, const void *object)
 {
@@ -213,10 +235,12 @@ int weir_object_check_closely(const struct weir_object_check *check,
     if (made != NULL && made_agrees(made, declared)) return 0;
     if (made != NULL && origin[0] == '\0') describe_made(made, origin, sizeof origin);
     if (origin[0] == '\0') return 0; /* made elsewhere: believed */
+    char serde[128];
+    describe_serde(side, serde, sizeof serde);
     return weir_error_set(check->error, WEIR_SERDE,
-                          "the %s that the function gave is %s, and its serde is %s (%zu bytes): "
+                          "the %s that the function gave is %s, and its serde is %s: "
                           "declare the serde of what is given, or give what %s takes",
-                          side->what, origin, declared->name, declared->size, declared->name);
+                          side->what, origin, serde, declared->name);
 }
 
 /* ---- functions that tell their types --------------------------------------------------------- */

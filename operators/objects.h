@@ -23,6 +23,7 @@ struct weir_object_input {
 struct weir_object_side {
     const struct weir_struct_type *layout; /* NULL: not known */
     int kind;                              /* of a new object that is just that */
+    const char *serde;                     /* its name; NULL: not known */
     const char *what;                      /* "key" */
 };
 
@@ -36,10 +37,11 @@ struct weir_object_check {
     struct weir_object_side value;
 };
 
-struct weir_object_side weir_object_side(const struct weir_struct_type *layout, const char *what);
+struct weir_object_side weir_object_side(const struct weir_struct_type *layout, const char *serde,
+                                         const char *what);
 
-/** The layout of a serde's objects: a declared struct's own, or one field at 0 for the plain serdes. NULL
- * for all others. */
+/** The layout of a serde's objects: a declared struct's own, or one field at 0 for the plain serdes and
+ * copies of them. NULL for all others, copies with functions of their own among them. */
 const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde);
 
 /** Key and value in and out as the plan says; once per batch. */

@@ -208,8 +208,8 @@ static int64_t store_index(const struct weir_process *process, const struct weir
 static int store_bytes(struct weir_process *process, const struct weir_serde *serde, bool is_key,
                        const void *object, struct weir_slice *bytes_out)
 {
-    const struct weir_object_side side =
-        weir_object_side(weir_serde_layout(serde), is_key ? "store's key" : "store's value");
+    const struct weir_object_side side = weir_object_side(weir_serde_layout(serde), serde->name,
+                                                          is_key ? "store's key" : "store's value");
     int rc = check_object(process, &side, object);
     return rc < 0 ? rc : weir_node_serialize(process->node, serde, is_key, object, bytes_out);
 }

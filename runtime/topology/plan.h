@@ -44,6 +44,8 @@ struct weir_plan_layouts {
     const struct weir_struct_type *window_in; /* of the plain key in a windowed one */
     const struct weir_struct_type *key;
     const struct weir_struct_type *value;
+    const char *key_serde; /* the names of the serdes that key and value are written with */
+    const char *value_serde;
 };
 
 struct weir_plan_node {
