@@ -305,7 +305,7 @@ static int open_process(struct weir_node *node, struct weir_error *error)
     begin(process);
     node->call.context = processor->context;
     process->is_opening = true;
-    int rc = processor->init(process, process->user, &node->call);
+    int rc = end_call(process, processor->init(process, process->user, &node->call));
     process->is_opening = false;
     if (rc < 0 && error != NULL && node->call.error != error) *error = *node->call.error;
     return rc;

@@ -81,6 +81,21 @@ static size_t own_deserialize(const struct weir_serde *serde, struct weir_serde_
     return count;
 }
 
+/* Copies of plain serdes: one with functions of its own, whose objects are whatever those take, and one under
+ * another name. The plain ones are no constants that an initializer could copy. */
+static struct weir_serde copied_serde;
+static struct weir_serde renamed_serde;
+
+static void make_copies(void)
+{
+    copied_serde = *WEIR_BYTES;
+    copied_serde.name = "copied";
+    copied_serde.serialize = own_serialize;
+    copied_serde.deserialize = own_deserialize;
+    renamed_serde = *WEIR_INT64;
+    renamed_serde.name = "cents";
+}
+
 static const struct weir_serde own_serde = {"own", 8, own_serialize, own_deserialize, NULL};
 
 /* ---- the stage ------------------------------------------------------------------------------- */
@@ -414,6 +429,25 @@ START_TEST(a_swap_needs_swapped_serdes)
 }
 END_TEST
 
+START_TEST(a_copied_serde_with_functions_of_its_own_takes_its_own_objects)
+{
+    make_copies();
+    weir_to(weir_map_values(in(WEIR_INT64), give_value, NULL, &copied_serde), "out");
+    start();
+    expect_written(pipe(WEIR_INT64), 8, "what its functions take");
+}
+END_TEST
+
+START_TEST(a_refusal_names_the_serde_that_was_declared)
+{
+    make_copies();
+    weir_to(weir_map_values(in(WEIR_STRING), give_value, NULL, &renamed_serde), "out");
+    start();
+    expect_refused(pipe(WEIR_STRING), "the record's value (string), and its serde is cents (int64, "
+                                      "8 bytes): declare the serde of what is given");
+}
+END_TEST
+
 /* All of a record's rows or none: the one behind the refused one does not go on, either. */
 START_TEST(an_emitted_value_of_another_kind_fails_its_record)
 {
@@ -619,6 +653,36 @@ START_TEST(a_timer_that_forwards_another_kind_fails)
 }
 END_TEST
 
+static int put_and_ignore(struct weir_process *process, void *state, struct weir_call *call)
+{
+    static const struct weir_slice key = {(const uint8_t *)"k", 1};
+    (void)state;
+    (void)weir_store_put(process, weir_process_store(process, "store"), &key,
+                         weir_call_double(call, 1));
+    return 0;
+}
+
+START_TEST(an_init_that_stores_another_kind_fails)
+{
+    const struct weir_processor processor = {
+        .init = put_and_ignore, .process = no_record, .stores = store_names};
+    struct weir_stream *stream = in(WEIR_STRING);
+    weir_add_store(builder, "store", WEIR_STRING, WEIR_INT64, NULL);
+    weir_to(weir_process(stream, &processor, NULL, WEIR_INT64), "out");
+    topology = weir_build(builder, &error);
+    ck_assert_msg(topology != NULL, "%s", error.text);
+    weir_builder_free(builder);
+    const struct weir_streams_options streams = {WEIR_STREAMS_OPTIONS_INIT,
+                                                 .application_id = "test"};
+    const struct weir_test_options options = {WEIR_TEST_OPTIONS_INIT, .streams = &streams};
+    ck_assert_ptr_null(weir_test_new(topology, &options, &error));
+    ck_assert_int_eq(error.code, WEIR_SERDE);
+    ck_assert_ptr_nonnull(strstr(error.text, "the store's value that the function gave is a new "
+                                             "double of 8 bytes, and its serde is int64"));
+    weir_topology_free(topology);
+}
+END_TEST
+
 /* ---- many records ---------------------------------------------------------------------------- */
 
 /* New objects of an earlier batch leave their notes on memory that is used again. Batches of one record
@@ -684,6 +748,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_windowed_key_is_no_plain_key);
     tcase_add_test(tests, what_a_processor_hands_over_is_held_against_its_serde);
     tcase_add_test(tests, a_timer_that_forwards_another_kind_fails);
+    tcase_add_test(tests, an_init_that_stores_another_kind_fails);
+    tcase_add_test(tests, a_copied_serde_with_functions_of_its_own_takes_its_own_objects);
+    tcase_add_test(tests, a_refusal_names_the_serde_that_was_declared);
     tcase_add_test(tests, memory_that_is_used_again_is_not_mistaken);
     suite_add_tcase(suite, tests);
 }
