@@ -184,16 +184,16 @@ class Run:
                   f"{result} ({time.monotonic() - start:.1f} s)", flush=True)
 
 
-def difference(source, change):
-    old = (source / change.path).read_text(encoding="utf-8")
+def difference(tree, change):
+    old = (tree / change.path).read_text(encoding="utf-8")
     lines = difflib.unified_diff(old.splitlines(), change.apply(old).splitlines(), n=2, lineterm="")
     return "\n".join("    " + line for line in list(lines)[3:])
 
 
-def report(run, source, already):
-    """Exit code: whether enough was noticed."""
+def report(run, already):
+    """Exit code: whether enough was noticed. The copy is read, for the tree may be another by now."""
     for change in run.survived:
-        print(f"\n{change.path}:{change.line}, {change.function}: {change.what}\n{difference(source, change)}")
+        print(f"\n{change.path}:{change.line}, {change.function}: {change.what}\n{difference(run.workspace.tree, change)}")
     counted = len(run.noticed) + len(run.survived)
     planted = counted + len(run.same) + len(run.not_compiled)
     print(f"\n{planted} planted: {len(run.not_compiled)} do not compile, {len(run.same)} compile to the same code; "
@@ -226,9 +226,9 @@ def main():
     try:
         run.plant_all(drawn)
     except KeyboardInterrupt:
-        report(run, source, len(changes) - len(wanted))
+        report(run, len(changes) - len(wanted))
         return 130
-    return report(run, source, len(changes) - len(wanted))
+    return report(run, len(changes) - len(wanted))
 
 
 if __name__ == "__main__":
