@@ -286,6 +286,7 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
     struct weir_batch_header header;
     int64_t position;
     int rc;
+    bool is_checked = expected->facts == NULL || expected->size_sure == 0; /* against the mark */
     weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
                                       .file = segment->kept->file,
                                       .budget = verify->env->budget,
@@ -305,6 +306,12 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
         note_batch(verify, segment, &header);
         if (scan.position != expected->size_sure || expected->facts == NULL) continue;
         check_against_mark(verify, segment, name, expected, &scan);
+        is_checked = true;
+    }
+    bool is_behind = scan.position > expected->size_sure;
+    if ((rc == WEIR_END || rc == WEIR_CORRUPT) && !is_checked && is_behind) {
+        find(verify, WEIR_VERIFY_DAMAGE, name, scan.expected_offset,
+             "no batch ends where the mark says");
     }
     if (rc == WEIR_CORRUPT) {
         bool is_sure = scan.position < expected->size_sure;

@@ -819,6 +819,35 @@ START_TEST(verify_finds_a_segment_that_the_mark_does_not_know)
 }
 END_TEST
 
+/* One batch of `value_size` at the start of an empty log, closed. */
+static void make_log_of_one(int value_size)
+{
+    struct test_append append = {
+        .record_count = 1, .value_size = value_size, .timestamp_ms = 1000, .now_ms = 1000};
+    test_log_stop(&test);
+    test_log_start(&test, 1);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_ok(test_log_append(&test, &append, NULL), &test.error);
+    ck_ok(test_log_close(&test), &test.error);
+}
+
+/* Another log's last segment, longer and whole, whose batch goes on past where the mark ends. */
+START_TEST(verify_finds_a_batch_across_the_end_of_the_mark)
+{
+    struct weir_verify_summary summary;
+    uint8_t mark[4096];
+    make_log_of_one(20);
+    int64_t size_sure = test_log_file_size(&test, first_segment);
+    size_t size = bytes_of("durable-mark", 0, mark, sizeof mark);
+    make_log_of_one(200);
+    ck_assert_int_gt(test_log_file_size(&test, first_segment), size_sure);
+    test_log_write_file(&test, "durable-mark", mark, size);
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL), NULL);
+    ck_assert_int_eq(summary.damage_count, 1);
+    ck_assert_int_eq(summary.tail_count, 0);
+}
+END_TEST
+
 /* ---- what is known stays known --------------------------------------------------------------- */
 
 /* However it ended and whatever was lost since, the damage that a reader found is known, and above
@@ -1138,6 +1167,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, verify_says_what_an_open_will_do);
     tcase_add_test(tests, verify_calls_a_short_tail_a_tail);
     tcase_add_test(tests, verify_finds_a_segment_that_the_mark_does_not_know);
+    tcase_add_test(tests, verify_finds_a_batch_across_the_end_of_the_mark);
     tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);
     tcase_add_test(tests, damage_that_could_not_be_written_down_is_as_soon_as_it_can);
     tcase_add_test(tests, new_damage_does_not_take_the_known_end_back);
