@@ -43,7 +43,7 @@ static struct weir_log_path deleted_folder_of(const struct weir_engine *engine, 
     return weir_log_path(engine->directory.log_path.text, name);
 }
 
-/* What of a folder: all but folders, or folders whose name ends in the suffix. */
+/* What of a folder: all but folders, or the folders that deleted_folder_of names. */
 enum which { FILES, DELETED };
 
 struct names {
@@ -51,10 +51,21 @@ struct names {
     enum which which;
 };
 
+/* A topic, its partition's number and its id. What an operator has set aside as `orders-0-delete` is
+ * not ours. */
 static bool is_deleted(const char *name)
 {
+    enum { SUFFIX_SIZE = sizeof suffix - 1, ID_SIZE = WEIR_UUID_TEXT_SIZE - 1 };
+    struct weir_uuid id;
     size_t size = strlen(name);
-    return size > sizeof suffix && strcmp(name + size - (sizeof suffix - 1), suffix) == 0;
+    if (size <= SUFFIX_SIZE + ID_SIZE) return false;
+    if (strcmp(name + size - SUFFIX_SIZE, suffix) != 0) return false;
+    size_t at = size - SUFFIX_SIZE - ID_SIZE;
+    if (!weir_uuid_parse(weir_slice(name + at, ID_SIZE), &id) || name[--at] != '.') return false;
+    size_t end = at;
+    while (at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9')
+        at--;
+    return at < end && at > 1 && name[at - 1] == '-';
 }
 
 static int note_name(void *context, const char *name, enum weir_file_kind kind)
@@ -107,21 +118,31 @@ static void say_stays(struct weir_engine *engine, const char *path)
 static int remove_folder(struct weir_engine *engine, const char *path, struct weir_error *error)
 {
     int rc = empty_folder(engine, path, error);
+    if (rc == WEIR_NOT_FOUND) rc = 0; /* it is gone, or is a link to nowhere, which goes too */
     if (rc == 0) rc = remove_file(engine, path, error);
+    if (rc == 0) weir_error_clear(error);
     if (rc != WEIR_EXISTS) return rc;
     weir_error_clear(error);
     say_stays(engine, path);
     return 0;
 }
 
-/* Out of the way of the topic's name. A mount cannot be renamed: it is emptied where it is, and its place is
- * free as if the log had never been there. */
+/* A mount cannot be renamed: it is emptied where it is, and its place is free as if the log had never
+ * been there. Durably, before the deletion is forgotten: no sync of another file system covers it, and the next
+ * topic of that name would find another one's files. */
+static int empty_mount(struct weir_engine *engine, const char *path, struct weir_error *error)
+{
+    int rc = empty_folder(engine, path, error);
+    return rc < 0 ? rc : weir_sync_directory(engine->env, path, error);
+}
+
+/* Out of the way of the topic's name. */
 static int take_away(struct weir_engine *engine, const char *from, const char *to,
                      struct weir_error *error)
 {
     struct weir_error why = {0};
     int rc = weir_rename(engine->env, from, to, &why);
-    if (rc == WEIR_LOCKED) return empty_folder(engine, from, error);
+    if (rc == WEIR_LOCKED) return empty_mount(engine, from, error);
     if (rc < 0) weir_error_copy(error, &why);
     return rc;
 }
@@ -151,9 +172,7 @@ static void run(struct weir_work *work)
     struct weir_engine *engine = removal->controller->engine;
     removal->rc = rename_folders(removal);
     for (int32_t i = 0; removal->rc == 0 && i < removal->partition_count; i++) {
-        struct weir_file_stat stat;
         struct weir_log_path path = deleted_folder_of(engine, removal->name, removal->id, i);
-        if (weir_stat(engine->env, path.text, &stat, NULL) == WEIR_NOT_FOUND) continue;
         removal->rc = remove_folder(engine, path.text, &removal->error);
     }
 }

@@ -37,7 +37,7 @@ gives "101" sh -c "'$weir' consume orders -d data -p 0 -f '%v\n' | tail -1"
 mv elsewhere further
 refuses 1 "a link to nowhere" "$weir" consume orders -d data -p 0
 [ -L data/log/orders-0 ] || fail "the link was removed"
-rm data/log/orders-0
+mv data/log/orders-0 link
 echo mine >data/log/orders-0
 refuses 1 "no folder is in its place" "$weir" consume orders -d data -p 0
 gives "mine" cat data/log/orders-0
@@ -46,6 +46,14 @@ gives "mine" cat data/log/orders-0
 gives "deleted topic 'orders'" "$weir" topic delete orders -d data
 gives "mine" cat data/log/orders-0
 rm data/log/orders-0
+
+# a link to nowhere goes with its topic
+"$weir" topic create nowhere -d data -q
+echo x | "$weir" produce nowhere -d data -o ''
+rm -r data/log/nowhere-0
+mv link data/log/nowhere-0
+gives "deleted topic 'nowhere'" "$weir" topic delete nowhere -d data
+gives "" sh -c "ls data/log | grep nowhere || true"
 
 # of a linked folder the files and the link go; where it led to is somebody's, and stays. So does a folder
 # that no log has made

@@ -353,6 +353,7 @@ int weir_disk_rename(struct weir_disk *disk, const char *from, const char *to)
     struct weir_inode *target = entry_get(&directories[1]->current, names[1]);
     if (inode == NULL) return WEIR_NOT_FOUND;
     if (inode == target) return WEIR_OK;
+    if (inode->device != directories[0]->device) return WEIR_LOCKED; /* a mount: EBUSY */
     rc = check_target(inode, target);
     if (rc < 0) return rc;
 

@@ -122,7 +122,8 @@ uint64_t weir_sim_open_count(const struct weir_sim *sim, int node);
 int weir_sim_disk_flip(struct weir_sim *sim, int node, const char *path, int64_t position, int bit);
 /** Put something that is neither a file nor a directory at `path`, durably: a fifo, say. */
 int weir_sim_disk_put_other(struct weir_sim *sim, int node, const char *path);
-/** Make a directory at `path`, durably, that is a file system of its own (it, or a link to another one). */
+/** Make a directory at `path`, durably, that is a file system of its own (it, or a link to another one). It cannot
+ * be renamed or removed. */
 int weir_sim_disk_mount(struct weir_sim *sim, int node, const char *path);
 /** All paths below `path` with their bytes hashed: equal for equal trees (recover twice == once). */
 uint64_t weir_sim_disk_hash(struct weir_sim *sim, int node, const char *path);

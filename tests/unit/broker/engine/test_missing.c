@@ -155,6 +155,71 @@ START_TEST(an_open_that_wants_no_text_fails_like_any_other)
 }
 END_TEST
 
+static int count_name(void *context, const char *name, enum weir_file_kind kind)
+{
+    (void)name;
+    (void)kind;
+    ++*(int *)context;
+    return 0;
+}
+
+/* A partition on a file system of its own: no sync of the directory's covers what is removed there. */
+START_TEST(a_mount_that_was_emptied_stays_empty)
+{
+    static const char mount[] = ENGINE_PATH "/log/clicks-0";
+    struct engine engine;
+    int left = 0;
+    engine_init(&engine, (uint64_t)_i + 1);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(weir_sim_disk_mount(engine.sim, 0, mount), NULL);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_ok(engine_delete(&engine, "clicks"), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(weir_list(engine.env, mount, count_name, &left, &engine.error), &engine.error);
+    ck_assert_int_eq(left, 0);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 0);
+    engine_end(&engine);
+}
+END_TEST
+
+/* What a kill has left of a removal goes at the next start, by its name: all of which has to fit. */
+START_TEST(only_the_names_of_deleted_topics_are_removed)
+{
+    static const struct {
+        const char *path;
+        bool goes;
+    } folders[] = {
+        {ENGINE_PATH "/log/clicks-0.AAAAAAAAQACAAAAAAAAAAg-delete", true},
+        {ENGINE_PATH "/log/a-b-12.AAAAAAAAQACAAAAAAAAAAg-delete", true},
+        {ENGINE_PATH "/log/clicks-0-delete", false},
+        {ENGINE_PATH "/log/clicks.AAAAAAAAQACAAAAAAAAAAg-delete", false},
+        {ENGINE_PATH "/log/clicks-.AAAAAAAAQACAAAAAAAAAAg-delete", false},
+        {ENGINE_PATH "/log/-0.AAAAAAAAQACAAAAAAAAAAg-delete", false},
+        {ENGINE_PATH "/log/clicks-0.AAAAAAAAQACAAAAAAAAAA-delete", false},
+        {ENGINE_PATH "/log/clicks-0.AAAAAAAAQACAAAAAAAAA+g-delete", false},
+        {ENGINE_PATH "/log/0.AAAAAAAAQACAAAAAAAAAAg-delete", false},
+        {ENGINE_PATH "/log/AAAAAAAAQACAAAAAAAAAAg-delete", false},
+    };
+    struct engine engine;
+    struct weir_file_stat stat;
+    engine_init(&engine, 1);
+    ck_ok(engine_open(&engine), &engine.error);
+    engine_crash(&engine, WEIR_SIM_KILL);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        ck_ok(weir_make_directory(engine.env, folders[i].path, &engine.error), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        bool is_gone = weir_stat(engine.env, folders[i].path, &stat, NULL) == WEIR_NOT_FOUND;
+        ck_assert_msg(is_gone == folders[i].goes, "%s", folders[i].path);
+    }
+    engine_end(&engine);
+}
+END_TEST
+
 /* A partition that was only read, never written, has a folder too; so has one that was emptied by
  * retention or a cut. What was never opened has none, and may be made. */
 START_TEST(only_what_was_made_must_be_there)
@@ -364,6 +429,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, an_emptied_folder_is_offline_not_new, 0, ENDS);
     tcase_add_test(tests, a_topic_whose_folder_is_gone_can_be_deleted);
     tcase_add_test(tests, an_open_that_wants_no_text_fails_like_any_other);
+    tcase_add_loop_test(tests, a_mount_that_was_emptied_stays_empty, 0, 8);
+    tcase_add_test(tests, only_the_names_of_deleted_topics_are_removed);
     tcase_add_test(tests, only_what_was_made_must_be_there);
     tcase_add_loop_test(tests, missing_offsets_are_an_error_not_no_commit, 0, ENDS);
     tcase_add_loop_test(tests, missing_metadata_is_refused, 0, ENDS);
