@@ -247,10 +247,14 @@ struct weir_topic_request {
     bool validate_only;
     bool replaces_all; /* alter: what `configs` does not name goes back to its default */
     bool keeps_own;    /* alter: what the topic has of its own stays as it is */
+    /* describe: where the two texts go; untouched by others until done. NULL: they are not wanted */
+    struct weir_arena *arena;
     /* given */
     struct weir_uuid topic_id;
     struct weir_topic_config config;
-    bool has_texts; /* a weir.key.format or weir.value.format of its own */
+    const char
+        *key_format; /* a weir.key.format of its own, which may be empty; NULL: it has none */
+    const char *value_format;
 };
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request);
 

@@ -278,12 +278,15 @@ static int build(struct weir_controller *controller, struct weir_metadata_change
 
 /* ---- after the records ----------------------------------------------------------------------- */
 
-static bool has_texts(const struct weir_topic_image *topic)
+/* A text of the topic's own, copied: the image may change before the answer is read. */
+static const char *own_text(const struct weir_topic_image *topic, const char *key,
+                            struct weir_arena *arena)
 {
     for (size_t i = 0; i < topic->config_count; i++) {
-        if (weir_topic_config_is_text(topic->configs[i].key)) return true;
+        const struct weir_config_override *own = &topic->configs[i];
+        if (strcmp(own->key, key) == 0) return weir_arena_printf(arena, "%s", own->value);
     }
-    return false;
+    return NULL;
 }
 
 static void show(const struct weir_controller *controller, const struct weir_topic_image *topic,
@@ -292,7 +295,9 @@ static void show(const struct weir_controller *controller, const struct weir_top
     request->topic_id = topic->id;
     request->partition_count = topic->partition_count;
     request->config = weir_controller_config(controller, topic);
-    request->has_texts = has_texts(topic);
+    if (request->arena == NULL) return;
+    request->key_format = own_text(topic, "weir.key.format", request->arena);
+    request->value_format = own_text(topic, "weir.value.format", request->arena);
 }
 
 /* `request` is NULL if it has been answered before its change came to its end. */

@@ -109,8 +109,9 @@ void weir_start_ask_topic(struct weir_start *start, size_t topic,
 int weir_start_create_topic(struct weir_start *start, size_t topic, struct weir_error *error);
 /** One of the user's that is not there, where auto-create is on. */
 int weir_start_create_given_topic(struct weir_start *start, size_t topic, struct weir_error *error);
-/** Set weir.key.format and weir.value.format of a topic that is there, is the job's own or written by it, and
- * has neither: never over what somebody has set. */
+/** What a topic that is there says of its records, in weir.key.format and weir.value.format, if it is the job's
+ * own or written by it. Where it has neither they are set. Where it says something else than the job writes
+ * its own topics are set anew, and of others the log gets a warning: never over what somebody has set. */
 int weir_start_say_formats(struct weir_start *start, size_t topic, struct weir_error *error);
 int weir_start_create_application_topic(struct weir_start *start, struct weir_error *error);
 void weir_start_take_description(struct weir_start *start, size_t topic);

@@ -17,17 +17,26 @@ static const char *name_of(const struct weir_start *start, size_t topic)
     return topic < streams->topic_count ? streams->topics[topic].name : start->application_topic;
 }
 
+/* `what` is complete: from here on the request belongs to the broker's thread. */
+static void send_request(struct weir_start *start, size_t topic,
+                         const struct weir_topic_request *what)
+{
+    struct weir_topic_request *request = &start->topics[topic];
+    *request = *what;
+    request->request = weir_start_asked(start);
+    request->topic = weir_text(name_of(start, topic));
+    request->partition_count = -1;
+    weir_broker_topic(start->streams->broker, request);
+}
+
 void weir_start_ask_topic(struct weir_start *start, size_t topic,
                           enum weir_topic_operation operation)
 {
-    struct weir_topic_request *request = &start->topics[topic];
-    *request = (struct weir_topic_request){
-        .request = weir_start_asked(start),
+    const struct weir_topic_request what = {
         .operation = operation,
-        .topic = weir_text(name_of(start, topic)),
-        .partition_count = -1,
+        .arena = operation == WEIR_TOPIC_DESCRIBE ? &start->arena : NULL,
     };
-    weir_broker_topic(start->streams->broker, request);
+    send_request(start, topic, &what);
 }
 
 /* The application's own topic comes behind those of the job's table. */
@@ -259,16 +268,21 @@ static void add_common(struct weir_config_entry *configs, size_t *count)
     add_config(configs, count, "flush.policy", "group");
 }
 
+/* What the job writes into the topic, as its serdes say; NULL or empty: nothing is known. */
+static struct weir_plan_formats formats_of(const struct weir_start *start, size_t topic)
+{
+    const struct weir_topology *topology = start->streams->topology;
+    if (topic < topology->topic_count) return topology->topics[topic].formats;
+    if (topic < topology->topic_count + topology->store_count) {
+        return topology->stores[topic - topology->topic_count].formats;
+    }
+    return (struct weir_plan_formats){NULL, NULL}; /* dead letters keep whatever came */
+}
+
 static void add_formats(const struct weir_start *start, size_t topic,
                         struct weir_config_entry *configs, size_t *count)
 {
-    const struct weir_topology *topology = start->streams->topology;
-    struct weir_plan_formats formats = {NULL, NULL}; /* dead letters keep whatever came */
-    if (topic < topology->topic_count) {
-        formats = topology->topics[topic].formats;
-    } else if (topic < topology->topic_count + topology->store_count) {
-        formats = topology->stores[topic - topology->topic_count].formats;
-    }
+    struct weir_plan_formats formats = formats_of(start, topic);
     bool has_key = formats.key != NULL && formats.key[0] != '\0';
     bool has_value = formats.value != NULL && formats.value[0] != '\0';
     if (has_key) add_config(configs, count, "weir.key.format", formats.key);
@@ -310,9 +324,9 @@ int weir_start_create_given_topic(struct weir_start *start, size_t topic, struct
     size_t count = 0;
     if (configs == NULL) return weir_start_no_memory(error);
     add_formats(start, topic, configs, &count);
-    weir_start_ask_topic(start, topic, WEIR_TOPIC_CREATE);
-    start->topics[topic].configs = configs;
-    start->topics[topic].config_count = count;
+    const struct weir_topic_request what = {
+        .operation = WEIR_TOPIC_CREATE, .configs = configs, .config_count = count};
+    send_request(start, topic, &what);
     return 0;
 }
 
@@ -323,22 +337,83 @@ static bool may_say(const struct weir_topology *topology, size_t topic)
     return topology->topics[topic].is_repartition || topology->topics[topic].is_written;
 }
 
+/* Whoever has told the topic to say nothing gets that, and where the job does not know what it writes
+ * somebody else may. */
+static bool differs(const char *says, const char *writes)
+{
+    bool are_known = says != NULL && says[0] != '\0' && writes != NULL && writes[0] != '\0';
+    return are_known && strcmp(says, writes) != 0;
+}
+
+/* Others may write into it as well, so it is for a person to say what it holds. */
+static int warn_of(struct weir_start *start, size_t topic, const char *key, const char *says,
+                   const char *writes, struct weir_error *error)
+{
+    char quoted[2][320];
+    char remedy[1024];
+    const char *name = name_of(start, topic);
+    const char *text = weir_arena_printf(
+        &start->arena, "where all of it is now what the job writes: weir topic alter %s -c '%s=%s'",
+        name, key, writes);
+    if (text == NULL) return weir_start_no_memory(error);
+    weir_log(&start->streams->env->logger, WEIR_LOG_WARN, "start.format_differs",
+             "topic=%s setting=%s says=%s writes=%s remedy=%s", name, key,
+             weir_log_quote(quoted[0], sizeof quoted[0], says),
+             weir_log_quote(quoted[1], sizeof quoted[1], writes),
+             weir_log_quote(remedy, sizeof remedy, text));
+    return 0;
+}
+
+/* One of the two: what the topic says, and what is written. */
+static int compare_format(struct weir_start *start, size_t topic,
+                          const struct weir_config_entry *said, const char *writes,
+                          struct weir_config_entry *configs, size_t *count,
+                          struct weir_error *error)
+{
+    if (!differs(said->value, writes)) return 0;
+    if (!start->streams->topics[topic].is_internal) {
+        return warn_of(start, topic, said->key, said->value, writes, error);
+    }
+    add_config(configs, count, said->key, writes);
+    return 0;
+}
+
+/* What is to be set anew; a topic that says nothing is to be told all. */
+static int find_formats(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
+                        size_t *count, struct weir_error *error)
+{
+    const struct weir_topic_request *said = &start->topics[topic];
+    const struct weir_config_entry key = {.key = "weir.key.format", .value = said->key_format};
+    const struct weir_config_entry value = {.key = "weir.value.format",
+                                            .value = said->value_format};
+    const struct weir_plan_formats writes = formats_of(start, topic);
+    if (key.value == NULL && value.value == NULL) {
+        add_formats(start, topic, configs, count);
+        return 0;
+    }
+    int rc = compare_format(start, topic, &key, writes.key, configs, count, error);
+    return rc < 0 ? rc : compare_format(start, topic, &value, writes.value, configs, count, error);
+}
+
 /* Readers show records by it (`weir consume`); a job goes on just as well where it could not be written, so
  * nobody looks at the answer. */
 int weir_start_say_formats(struct weir_start *start, size_t topic, struct weir_error *error)
 {
-    bool is_said = start->topics[topic].has_texts;
-    if (is_said || !may_say(start->streams->topology, topic)) return 0;
+    const struct weir_topic_request *said = &start->topics[topic];
+    if (!may_say(start->streams->topology, topic)) return 0;
     struct weir_config_entry *configs =
         weir_arena_array(&start->arena, FORMATS_MAX, sizeof *configs);
     size_t count = 0;
     if (configs == NULL) return weir_start_no_memory(error);
-    add_formats(start, topic, configs, &count);
-    if (count == 0) return 0;
-    weir_start_ask_topic(start, topic, WEIR_TOPIC_ALTER_CONFIG);
-    start->topics[topic].configs = configs;
-    start->topics[topic].config_count = count;
-    start->topics[topic].keeps_own = true;
+    int rc = find_formats(start, topic, configs, &count, error);
+    if (rc < 0 || count == 0) return rc;
+    const struct weir_topic_request what = {
+        .operation = WEIR_TOPIC_ALTER_CONFIG,
+        .configs = configs,
+        .config_count = count,
+        .keeps_own = said->key_format == NULL && said->value_format == NULL,
+    };
+    send_request(start, topic, &what);
     return 0;
 }
 

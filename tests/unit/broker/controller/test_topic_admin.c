@@ -147,12 +147,19 @@ START_TEST(formats_are_listed_and_not_overwritten)
                                       .keeps_own = true};
     struct weir_topic_request describe = {.operation = WEIR_TOPIC_DESCRIBE, .topic = name};
     open_with_topic(&engine, 6);
+    weir_arena_init(&arena, engine.env->budget, 0);
+    describe.arena = &arena;
     ck_ok(engine_topic(&engine, &describe), &engine.error);
-    ck_assert(!describe.has_texts);
+    ck_assert_ptr_null(describe.key_format);
+    ck_assert_ptr_null(describe.value_format);
     ck_ok(alter_one(&engine, WEIR_CONFIG_SET, "weir.key.format", ""), &engine.error);
     ck_ok(engine_topic(&engine, &describe), &engine.error);
-    ck_assert(describe.has_texts);
+    ck_assert_pstr_eq(describe.key_format, "");
+    ck_assert_ptr_null(describe.value_format);
     ck_ok(engine_topic(&engine, &fill), &engine.error);
+    ck_ok(engine_topic(&engine, &describe), &engine.error);
+    ck_assert_pstr_eq(describe.value_format, "i32");
+    weir_arena_close(&arena);
     both[1].value = "f64";
     ck_ok(engine_topic(&engine, &fill), &engine.error); /* nothing is left to be set */
     ck_ok(engine_close(&engine), &engine.error);

@@ -565,6 +565,55 @@ START_TEST(a_job_is_counted_until_it_is_gone)
 }
 END_TEST
 
+/* The lines that tell of a difference, and the last of them. */
+struct heard {
+    int count;
+    char line[2048];
+};
+
+static void hear(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    struct heard *heard = context;
+    (void)level;
+    if (strstr(line, "event=start.format_differs") == NULL) return;
+    (void)snprintf(heard->line, sizeof heard->line, "%.*s", (int)size, line);
+    heard->count++;
+}
+
+/* After a change of serdes: a topic of the job's own follows, an output that says something else is a person's
+ * to judge, and one that was told to say nothing does not begin to speak. */
+START_TEST(what_topics_say_follows_the_serdes)
+{
+    struct heard heard = {0};
+    stage_open(&stage, 7); /* where no other thread logs while the logger changes */
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "counts", 1);
+    run_once();
+    (void)plan_with_formats();
+    plan.topics[1].formats.value = "struct[mean:f64]";
+    plan.stores[0].formats.value = "i64";
+    stage.env->logger = (struct weir_logger){hear, &heard, WEIR_LOG_INFO};
+    stage_start(&stage, &plan.topology, STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    stage_stop(&stage);
+    expect_formats("app-counts-changelog", "text", "i64");
+    expect_formats("counts", "text", "i64");
+    ck_assert_int_eq(heard.count, 1);
+    ck_assert_ptr_nonnull(strstr(heard.line, "topic=counts setting=weir.value.format says=i64 "
+                                             "writes=struct[mean:f64] remedy="));
+    ck_assert_ptr_nonnull(
+        strstr(heard.line, "weir topic alter counts -c 'weir.value.format=struct[mean:f64]'"));
+    set_format("counts", "weir.value.format", "struct[mean:f64]");
+    set_format("app-counts-changelog", "weir.value.format", "");
+    stage_start(&stage, &plan.topology, STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    stage_stop(&stage);
+    expect_formats("app-counts-changelog", "text", "");
+    ck_assert_int_eq(heard.count, 1);
+    stage.env->logger = (struct weir_logger){0};
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("job");
@@ -590,6 +639,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, damage_that_a_job_reads_is_remembered, 0, 2);
     tcase_add_loop_test(tests, topics_that_a_job_makes_say_what_they_hold, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, what_topics_say_is_not_overwritten, 0, ENVIRONMENTS);
+    tcase_add_test(tests, what_topics_say_follows_the_serdes);
     suite_add_tcase(suite, tests);
 }
 
