@@ -228,7 +228,9 @@ static int add_older_copy(struct weir_start_differences *found, struct weir_star
                           int32_t p)
 {
     const struct weir_start_partition *partition = &topic->partitions[p];
-    return add(found, (struct weir_start_difference){.what = WEIR_START_INPUT_OLDER,
+    return add(found, (struct weir_start_difference){.what = topic->feeds_state
+                                                                 ? WEIR_START_INPUT_OLDER
+                                                                 : WEIR_START_INPUT_OLDER_STATELESS,
                                                      .topic = topic,
                                                      .topic_name = topic->name,
                                                      .of = topic->of,
@@ -245,9 +247,15 @@ static int compare_position(struct weir_start_topic *topic, int32_t p,
                             struct weir_start_differences *found)
 {
     const struct weir_start_partition *partition = &topic->partitions[p];
-    if (is_older_copy(partition)) return add_older_copy(found, topic, p);
     int64_t end =
         partition->epoch_end < partition->log_end ? partition->epoch_end : partition->log_end;
+    bool is_older = is_older_copy(partition);
+    if (partition->is_offline && (is_older || end < partition->committed)) {
+        /* Its end is no end: what lies behind may come back, and would be processed twice. */
+        return add_of(found, topic, WEIR_START_INPUT_DAMAGED, p, partition->committed,
+                      partition->offline_from);
+    }
+    if (is_older) return add_older_copy(found, topic, p);
     if (end < partition->committed) {
         return add_of(found, topic, WEIR_START_INPUT_TAIL_LOST, p, end, partition->committed);
     }

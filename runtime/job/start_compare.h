@@ -21,6 +21,9 @@ struct weir_start_partition {
     int64_t log_start;
     int64_t log_end;
     int32_t leader_epoch;
+    bool
+        is_offline; /* an input: damage, or a disk that has failed; an internal topic's stops the start */
+    int64_t offline_from;
     /* The commit's. */
     bool has_entry;        /* for the topic that is there */
     bool is_other_topic;   /* an entry for a topic of this name with another id */
@@ -113,7 +116,9 @@ enum weir_start_what {
     WEIR_START_INPUT_REPLACED_STATELESS,
     WEIR_START_INPUT_MORE,
     WEIR_START_INPUT_FEWER,
+    WEIR_START_INPUT_DAMAGED,
     WEIR_START_INPUT_OLDER,
+    WEIR_START_INPUT_OLDER_STATELESS,
     WEIR_START_INPUT_TAIL_LOST,
     WEIR_START_INPUT_TRIMMED,
 };

@@ -103,10 +103,20 @@ static const struct row {
          "in other partitions than their state"},
     [WEIR_START_INPUT_FEWER] = {"input-fewer", CHOOSE, READERS,
                                 "input topic '{t}' had {a} partitions and has {b} now"},
+    [WEIR_START_INPUT_DAMAGED] =
+        {"input-damaged", FINAL, KEEPS,
+         "input topic '{t}' partition {p} is damaged from offset {b} on, and the last commit is at "
+         "{a}: close the log, let 'weir log repair DIR {t}/{p}' show what can be saved, and start "
+         "again"},
     [WEIR_START_INPUT_OLDER] =
         {"input-older", CHOOSE, FED,
          "input topic '{t}' partition {p} ends at {b} in leader epoch {d}, and the last commit is "
          "at {a} in leader epoch {c}: an older copy of its log was put back"},
+    [WEIR_START_INPUT_OLDER_STATELESS] =
+        {"input-older", NOTED, KEEPS,
+         "input topic '{t}' partition {p} ends at {b} in leader epoch {d}, and the last commit is "
+         "at {a} in leader epoch {c}: an older copy of its log was put back; the job goes on at "
+         "the lower of the two"},
     [WEIR_START_INPUT_TAIL_LOST] =
         {"input-tail-lost", NOTED, KEEPS,
          "input topic '{t}' partition {p} has lost its records {a} to {b}, "

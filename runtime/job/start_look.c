@@ -50,6 +50,8 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
     partition->leader_epoch = described->state.leader_epoch;
     partition->log_start = described->state.start_offset;
     partition->log_end = described->state.end_offset;
+    partition->is_offline = described->state.is_offline;
+    partition->offline_from = described->state.offline_from;
     return 0;
 }
 

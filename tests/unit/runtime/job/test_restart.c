@@ -561,6 +561,27 @@ START_TEST(an_older_folder_of_an_input_is_refused)
 }
 END_TEST
 
+/* Of a damaged log without a mark only what lies below the damage is known. That its end is below the
+ * commit says nothing of a copy: choosing would process again what a repair brings back. */
+START_TEST(a_damaged_input_is_not_an_older_copy)
+{
+    static const char segment[] = "data/log/in-0/00000000000000000000.log";
+    struct weir_file_stat stat;
+    run_before("aaab");
+    close_log();
+    ck_ok(weir_stat(stage.env, segment, &stat, &stage.error), &stage.error);
+    ck_ok(weir_sim_disk_flip(stage.sim, 0, segment, stat.size / 2 + 5, 3), NULL);
+    ck_ok(weir_remove(stage.env, "data/log/in-0/durable-mark", &stage.error), &stage.error);
+    stage_revive(&stage);
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
+        expect_refused(counting(), (enum weir_on_mismatch)choice,
+                       "input topic 'in' partition 0 is damaged from offset 2 on, and the last "
+                       "commit is at 4");
+    }
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 4);
+}
+END_TEST
+
 /* The log is of before the epoch that the commit names. It is not read again from its start: that
  * would count every record twice. */
 START_TEST(an_input_of_a_lower_epoch_is_gone_on_with_where_it_ends)
@@ -824,6 +845,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, more_partitions_of_an_input_are_simply_read_without_state);
     tcase_add_loop_test(tests, an_input_made_anew_is_refused_where_there_is_state, 0, 2);
     tcase_add_test(tests, an_input_made_anew_is_read_from_its_beginning_without_state);
+    tcase_add_test(tests, a_damaged_input_is_not_an_older_copy);
     tcase_add_loop_test(tests, an_older_folder_of_an_input_is_refused, 0, 2);
     tcase_add_loop_test(tests, an_input_of_a_lower_epoch_is_gone_on_with_where_it_ends, 0, 2);
     tcase_add_test(tests, a_table_of_an_older_topic_is_what_it_says);

@@ -321,6 +321,62 @@ START_TEST(an_older_copy_of_an_input_is_refused)
 }
 END_TEST
 
+/* Without a store behind it there is nothing to choose. */
+START_TEST(an_older_copy_of_an_input_without_state_is_noted_and_passed)
+{
+    struct weir_start_partition *partition = &partitions[INPUT][1];
+    topics[INPUT].feeds_state = false;
+    partition->committed_epoch = 3;
+    partition->leader_epoch = copies[_i].leader_epoch;
+    partition->log_end = copies[_i].log_end;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_int_eq(weir_start_input_position(partition), copies[_i].position);
+    if (!copies[_i].is_older) return;
+    char text[WEIR_ERROR_TEXT_SIZE];
+    ck_assert_uint_eq(found.count, 1);
+    ck_assert(weir_start_is_noted(found.items[0].what));
+    ck_assert_str_eq(weir_start_what_name(found.items[0].what), "input-older");
+    weir_start_difference_text(&found.items[0], text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, "the job goes on at the lower of the two"));
+}
+END_TEST
+
+/* What can be read of it ends below the commit, in whatever epoch: no copy, and no tail that is lost. No
+ * choice goes on from there, with a store or without. */
+START_TEST(a_damaged_input_is_refused_whatever_is_chosen)
+{
+    struct weir_start_partition *partition = &partitions[INPUT][1];
+    topics[INPUT].feeds_state = _i % 2 == 0;
+    partition->committed_epoch = 3;
+    partition->leader_epoch = _i < 2 ? 3 : 4;
+    partition->epoch_end = 7;
+    partition->log_end = 7;
+    partition->is_offline = true;
+    partition->offline_from = 7;
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
+        ck_assert_int_eq(decide((enum weir_on_mismatch)choice), WEIR_MISMATCH);
+        ck_assert(!topics[CHANGELOG].is_emptied);
+        ck_assert_uint_eq(found.count, 1);
+        ck_assert_int_eq(found.items[0].what, WEIR_START_INPUT_DAMAGED);
+    }
+    ck_assert_ptr_nonnull(strstr(error.text, "input topic 'in' partition 1 is damaged from offset "
+                                             "7 on, and the last commit is at 10"));
+    ck_assert_ptr_nonnull(strstr(error.text, "weir log repair DIR in/1"));
+    ck_assert_ptr_null(strstr(error.text, "WEIR_ON_MISMATCH"));
+}
+END_TEST
+
+/* The commit is below the damage: that its records can be read is all that a start has to know. */
+START_TEST(damage_behind_the_commit_does_not_differ)
+{
+    partitions[INPUT][1].log_end = 30;
+    partitions[INPUT][1].is_offline = true;
+    partitions[INPUT][1].offline_from = 10;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+}
+END_TEST
+
 /* A commit without an epoch, as older clients write it, proves nothing. */
 START_TEST(a_commit_without_an_epoch_does_not_tell_of_an_older_copy)
 {
@@ -396,7 +452,8 @@ START_TEST(long_names_give_way_to_the_choices)
                   error.text);
     const char *choices = "starts empty what does not fit";
     size_t size = strlen(error.text);
-    bool is_final = _i == WEIR_START_NOT_OURS || _i == WEIR_START_OWNED;
+    bool is_final =
+        _i == WEIR_START_NOT_OURS || _i == WEIR_START_OWNED || _i == WEIR_START_INPUT_DAMAGED;
     ck_assert_msg(is_final || strcmp(error.text + size - strlen(choices), choices) == 0, "%s",
                   error.text);
 }
@@ -543,6 +600,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_empty_topic_with_an_intent_is_ours);
     tcase_add_test(tests, a_lost_tail_of_an_input_is_noted_and_passed);
     tcase_add_loop_test(tests, an_older_copy_of_an_input_is_refused, 0, COPIES);
+    tcase_add_loop_test(tests, an_older_copy_of_an_input_without_state_is_noted_and_passed, 0,
+                        COPIES);
+    tcase_add_loop_test(tests, a_damaged_input_is_refused_whatever_is_chosen, 0, 4);
+    tcase_add_test(tests, damage_behind_the_commit_does_not_differ);
     tcase_add_test(tests, a_commit_without_an_epoch_does_not_tell_of_an_older_copy);
     tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
     tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
