@@ -177,7 +177,7 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
     int64_t position = restore->position.offset;
     restore->is_in_doubt = false;
     if (epoch->request.rc < 0) {
-        *error = epoch->request.error;
+        weir_error_copy(error, &epoch->request.error);
         return weir_error_wrap(error, epoch->request.rc, "restore store '%s'",
                                weir_store_spec(restore->store)->name);
     }
