@@ -60,8 +60,9 @@ struct weir_repair {
 };
 
 /** `path` is the folder of partition number `partition` of its topic.
- * Errors: WEIR_NOT_FOUND, WEIR_CORRUPT (beyond what this can mend, with the reason; or the folder is
- * another partition's), WEIR_UNSUPPORTED_VERSION, WEIR_IO, WEIR_NO_MEMORY. Nothing to close then. */
+ * Errors: WEIR_NOT_FOUND, WEIR_CORRUPT (beyond what this can mend, with the reason; the folder is another
+ * partition's; there is no mark, and offsets are left out as by a compaction: an open has to look first),
+ * WEIR_UNSUPPORTED_VERSION, WEIR_IO, WEIR_NO_MEMORY. Nothing to close then. */
 int weir_repair_open(struct weir_repair *repair, struct weir_env *env, const char *path,
                      int32_t partition, struct weir_error *error);
 /** `kept_out`: the file with the bytes that were taken out, "" if there were none. Then open it anew.

@@ -253,6 +253,58 @@ static int64_t guess_end(const struct survey *survey, int64_t claimed, int64_t s
     return end > known_end(repair) ? end : known_end(repair);
 }
 
+/* A whole batch stands at the scan's position, only of a later offset, and what is behind it follows: as
+ * compaction leaves it. One whose offset has rotted would be followed by a lower one. The mark knows where
+ * that may be; without one, anywhere but in the last segment. */
+static bool is_before_hole(const struct survey *survey, const struct place *place,
+                           const struct weir_segment_scan *scan, int64_t *to_out)
+{
+    struct weir_segment_scan ahead;
+    struct weir_batch_header header;
+    int64_t position;
+    bool is_hole = false;
+    if (survey->repair->has_mark || place->next_base == INT64_MAX) return false;
+    weir_segment_scan_init(&ahead, &(struct weir_segment_scan_options){
+                                       .file = place->segment->kept->file,
+                                       .budget = survey->repair->budget,
+                                       .position = scan->position,
+                                       .limit = place->limit,
+                                       .expected_offset = survey->repair->end_offset,
+                                       .end_offset = place->next_base,
+                                       .epoch = survey->epoch,
+                                       .has_holes = true,
+                                   });
+    if (weir_segment_scan_next(&ahead, &header, &position, NULL) == 0) {
+        *to_out = header.base_offset;
+        int rc = weir_segment_scan_next(&ahead, &header, &position, NULL);
+        is_hole = rc == 0 || rc == WEIR_END;
+    }
+    weir_segment_scan_close(&ahead);
+    return is_hole;
+}
+
+/* Whether the offsets before that batch are lost or were compacted is for an open to say, which knows
+ * the topic's policy. Where one has found damage they can be given up, and the batch stays. */
+static int step_over_hole(struct survey *survey, const struct place *place,
+                          struct weir_segment_scan *scan, int64_t to, struct weir_error *error)
+{
+    const struct weir_repair *repair = survey->repair;
+    if (!repair->has_damage_file) {
+        return weir_error_set(
+            error, WEIR_CORRUPT,
+            "offsets %" PRId64 "..%" PRId64 " are lost or were compacted, and there is no durable "
+            "mark that says which; open the log first: weir consume TOPIC -p %" PRId32 " -e -d DIR",
+            repair->end_offset, to, repair->partition);
+    }
+    struct weir_damage_range *range = add_range(survey, to, "offsets are left out");
+    if (range == NULL) return WEIR_END;
+    range->base_offset = place->segment->facts.base_offset;
+    range->position = scan->position;
+    range->file_end = place->limit;
+    scan->expected_offset = to;
+    return 0;
+}
+
 /* Nothing fits at the scan's position. WEIR_END: nothing whole comes behind it either. */
 static int step_over(struct survey *survey, struct place *place, struct weir_segment_scan *scan,
                      const char *reason, struct weir_error *error)
@@ -265,6 +317,10 @@ static int step_over(struct survey *survey, struct place *place, struct weir_seg
         /* All its batches are there. */
         place->limit = scan->position;
         return WEIR_END;
+    }
+    int64_t hole_to;
+    if (is_before_hole(survey, place, scan, &hole_to)) {
+        return step_over_hole(survey, place, scan, hole_to, error);
     }
     int rc = find_next(survey, place, scan, &header, &next, error);
     if (rc < 0) return rc;

@@ -346,6 +346,43 @@ START_TEST(without_a_mark_only_a_compacted_topic_has_holes)
 }
 END_TEST
 
+/* A repair does not know the policy: without a mark it sends to an open, which does. Where that has found
+ * damage, what is left out can be given up, and not one batch goes with it. */
+START_TEST(a_repair_without_a_mark_loses_no_batch_behind_a_hole)
+{
+    static struct weir_repair repair;
+    char kept[WEIR_CUT_NAME_SIZE] = "";
+    make_compacted(keep_some);
+    int64_t records = 0;
+    for (size_t i = 0; i < test.batch_count; i++)
+        records += (int32_t)weir_load_u32(test.batches[i].bytes + 57);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(weir_remove(test.env, test_log_path(&test, WEIR_DURABLE_MARK_NAME), NULL), NULL);
+    int rc =
+        weir_repair_open(&repair, test.env, test.options.path, test.options.partition, &test.error);
+    ck_code(rc, WEIR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(test.error.text, "open the log first: weir consume"));
+    ck_assert(!test_log_exists(&test, "damage"));
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_ge(test.recovery.offline_from, 0);
+    ck_ok(test_log_close(&test), &test.error);
+    for (;;) {
+        ck_ok(weir_repair_open(&repair, test.env, test.options.path, test.options.partition,
+                               &test.error),
+              &test.error);
+        if (repair.range_count == 0) break;
+        struct weir_damage_range range = repair.ranges[0];
+        ck_assert_int_eq(range.size, 0);
+        ck_ok(weir_repair_give_up(&repair, &range, kept, &test.error), &test.error);
+        weir_repair_close(&repair);
+    }
+    ck_assert_int_eq(repair.record_count, records);
+    ck_ok(weir_repair_finish(&repair, &test.error), &test.error);
+    weir_repair_close(&repair);
+    reopen();
+}
+END_TEST
+
 /* And a segment that is missing, which would leave a hole as well, is damage where nobody compacts. */
 START_TEST(without_a_mark_a_missing_segment_is_none_that_was_taken)
 {
@@ -509,6 +546,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_hole_above_the_mark_is_torn);
     tcase_add_test(tests, a_changed_offset_is_no_hole_in_a_segment_without);
     tcase_add_test(tests, without_a_mark_only_a_compacted_topic_has_holes);
+    tcase_add_test(tests, a_repair_without_a_mark_loses_no_batch_behind_a_hole);
     tcase_add_test(tests, without_a_mark_a_missing_segment_is_none_that_was_taken);
     tcase_add_test(tests, times_find_records_behind_holes);
     tcase_add_test(tests, a_cut_ends_within_a_hole);
