@@ -54,7 +54,6 @@ struct weir_socket_output {
  * has made itself: whoever has made others closes them before.
  */
 struct weir_socket_ops {
-    const char *name; /* "tcp", "sim" */
     void (*read)(struct weir_socket *socket, void *to, size_t size, struct weir_socket_done done);
     void (*await)(struct weir_socket *socket, struct weir_socket_done done);
     void (*send)(struct weir_socket *socket, const struct weir_socket_output *output,

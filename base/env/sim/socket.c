@@ -269,7 +269,6 @@ static void listener_close(struct weir_listener *base)
 }
 
 static const struct weir_socket_ops socket_ops = {
-    .name = "sim",
     .read = socket_read,
     .await = socket_await,
     .send = socket_send,

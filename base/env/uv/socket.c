@@ -378,7 +378,6 @@ static void socket_close(struct weir_socket *base)
 }
 
 static const struct weir_socket_ops socket_ops = {
-    .name = "tcp",
     .read = socket_read,
     .await = socket_await,
     .send = socket_send,

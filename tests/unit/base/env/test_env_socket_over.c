@@ -90,7 +90,6 @@ static void masked_close(struct weir_socket *base)
 }
 
 static const struct weir_socket_ops masked_ops = {
-    .name = "masked",
     .read = masked_read,
     .await = masked_await,
     .send = masked_send,
