@@ -1,6 +1,7 @@
 #ifndef WEIR_BASE_STATE_TABLE_H
 #define WEIR_BASE_STATE_TABLE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,13 +34,21 @@ struct weir_state_row {
 struct weir_state_table {
     const char *noun; /* what it is the states of */
     const struct weir_state_row *rows;
-    size_t count; /* of rows; at most 32 */
+    size_t count; /* of rows */
 };
 
 #define WEIR_STATE_BIT(state) (UINT32_C(1) << (state))
+#define WEIR_STATES_MAX 32 /* bits of `successors` */
+/* The assertion stands in a struct because an initializer has room for expressions only. */
 #define WEIR_STATE_TABLE(noun, rows)                                                               \
     {                                                                                              \
-        (noun), (rows), sizeof(rows) / sizeof(rows)[0]                                             \
+        (noun), (rows),                                                                            \
+            sizeof(rows) / sizeof(rows)[0] +                                                       \
+                0 * sizeof(struct {                                                                \
+                    static_assert(sizeof(rows) / sizeof(rows)[0] <= WEIR_STATES_MAX,               \
+                                  "a state table has 32 rows at most");                            \
+                    char unused;                                                                   \
+                })                                                                                 \
     }
 
 /** Names of states that the table does not have are "?". */

@@ -104,8 +104,9 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     broker->engine.env = options->env;
     broker->engine.options = with_defaults(options);
     weir_coordinator_init(&broker->coordinator, &broker->controller);
-    weir_tenants_add(&broker->engine.tenants,
-                     (struct weir_tenant){&weir_offsets_tenant_ops, &broker->coordinator});
+    weir_state_machines_add(
+        &broker->engine.state_machines,
+        (struct weir_state_machine){&weir_offsets_state_machine_ops, &broker->coordinator});
     weir_budget_init(&broker->engine.budget, "broker", options->env->heap, options->env->budget, 0);
     int rc = weir_data_directory_open(&broker->engine.directory, broker->engine.env, options->path,
                                       error);

@@ -7,8 +7,8 @@
 struct weir_controller;
 
 /**
- * The group coordinator: what it needs beside the partitions of `__consumer_offsets`, whose tenants have
- * the offsets (offsets_partition.h). It asks the controller for the topics' ids and for its own topic.
+ * The group coordinator: what it needs beside the partitions of `__consumer_offsets`, whose state
+ * machines have the offsets (offsets_partition.h). It asks the controller for the topics' ids and for its own topic.
  */
 struct weir_coordinator {
     struct weir_controller *controller;

@@ -38,7 +38,7 @@ const struct weir_fold_ops weir_offsets_fold_ops = {
     .write = write_image,
 };
 
-static int open(void *impl, struct weir_partition *partition, void **tenant_out)
+static int open(void *impl, struct weir_partition *partition, void **machine_out)
 {
     struct weir_budget *budget = partition->shard->budget;
     struct weir_offsets_partition *offsets = weir_alloc_zero(budget, sizeof *offsets);
@@ -51,22 +51,22 @@ static int open(void *impl, struct weir_partition *partition, void **tenant_out)
     weir_batch_builder_init(&offsets->builder, budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&offsets->key, budget, 0);
     weir_buffer_init(&offsets->value, budget, 0);
-    *tenant_out = offsets;
+    *machine_out = offsets;
     return 0;
 }
 
-static int restore(void *tenant, struct weir_error *error)
+static int restore(void *machine, struct weir_error *error)
 {
-    struct weir_offsets_partition *offsets = tenant;
+    struct weir_offsets_partition *offsets = machine;
     const struct weir_partition *partition = offsets->partition;
     return weir_fold_restore(&offsets->fold, partition->shard->env, partition->log, partition->path,
                              error);
 }
 
 /* A last snapshot if the log is open, and gone. */
-static int close(void *tenant, struct weir_error *error)
+static int close(void *machine, struct weir_error *error)
 {
-    struct weir_offsets_partition *offsets = tenant;
+    struct weir_offsets_partition *offsets = machine;
     struct weir_engine *engine = offsets->partition->shard->engine;
     bool is_served = offsets->partition->log != NULL && !atomic_load(&engine->serving.is_offline);
     int rc = is_served ? weir_snapshotter_finish(&offsets->snapshotter, error) : 0;
@@ -79,7 +79,7 @@ static int close(void *tenant, struct weir_error *error)
     return rc;
 }
 
-const struct weir_tenant_ops weir_offsets_tenant_ops = {
+const struct weir_state_machine_ops weir_offsets_state_machine_ops = {
     .topic = WEIR_CONSUMER_OFFSETS_TOPIC,
     .open = open,
     .restore = restore,
@@ -88,8 +88,9 @@ const struct weir_tenant_ops weir_offsets_tenant_ops = {
 
 struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_partition *partition)
 {
-    weir_assert(partition->tenant_ops == &weir_offsets_tenant_ops && partition->tenant != NULL);
-    return partition->tenant;
+    weir_assert(partition->state_machine_ops == &weir_offsets_state_machine_ops &&
+                partition->state_machine != NULL);
+    return partition->state_machine;
 }
 
 int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets, int64_t end_offset,

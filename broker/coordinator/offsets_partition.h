@@ -4,7 +4,7 @@
 #include "broker/coordinator/offsets_image.h"
 #include "broker/engine/fold.h"
 #include "broker/engine/snapshotter.h"
-#include "broker/engine/tenant.h"
+#include "broker/engine/state_machine.h"
 
 struct weir_commit_work;
 struct weir_coordinator;
@@ -14,7 +14,7 @@ struct weir_partition;
  * What a partition of `__consumer_offsets` has beside its log: the offsets themselves. A commit is
  * one batch, appended, flushed and only then folded in, so that nobody sees what a crash takes
  * back.
- * The engine has it as the partition's tenant.
+ * It is the partition's state machine (broker/engine/state_machine.h).
  * Thread: the partition's shard (restore: the worker that opens the log).
  */
 struct weir_offsets_partition {
@@ -33,8 +33,8 @@ struct weir_offsets_partition {
 /** How an image is folded and written down. */
 extern const struct weir_fold_ops weir_offsets_fold_ops;
 
-/** How it is a tenant; registered with the coordinator. */
-extern const struct weir_tenant_ops weir_offsets_tenant_ops;
+/** As the engine knows it; registered with the coordinator. */
+extern const struct weir_state_machine_ops weir_offsets_state_machine_ops;
 /** The offsets of a partition of `__consumer_offsets`, from its topic being known on. */
 struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_partition *partition);
 /** Fold in what a failure left out below `end_offset`: weir_fold_catch_up. Damage that is met takes the

@@ -10,7 +10,7 @@
 #include "broker/engine/metadata_owner.h"
 #include "broker/engine/serving.h"
 #include "broker/engine/shortage.h"
-#include "broker/engine/tenant.h"
+#include "broker/engine/state_machine.h"
 #include "broker/log/file_set.h"
 #include "broker/metadata/topic_names.h"
 
@@ -44,7 +44,7 @@ struct weir_engine {
     struct weir_data_directory directory;
     struct weir_file_set files; /* of all logs, from all shards and workers */
     struct weir_metadata_owner metadata;
-    struct weir_tenants tenants;
+    struct weir_state_machines state_machines;
     struct weir_shard *shards;
     int32_t shard_count;
     _Atomic int32_t first_openings; /* partitions whose folders are being made */

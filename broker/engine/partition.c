@@ -1,18 +1,17 @@
 #include "broker/engine/partition.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/state_table.h"
 #include "broker/engine/engine.h"
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-#define TO(state) (1u << WEIR_PARTITION_##state)
-
-static const struct {
-    const char *name;
-    unsigned next;
-} states[] = {
+#define TO(state) WEIR_STATE_BIT(WEIR_PARTITION_##state)
+static const struct weir_state_row rows[] = {
     [WEIR_PARTITION_RESOLVING] = {"resolving", TO(OPENING)},
     [WEIR_PARTITION_OPENING] = {"opening", TO(OPEN) | TO(ASSIGNING)},
     [WEIR_PARTITION_ASSIGNING] = {"assigning", TO(OPEN) | TO(CLOSING)},
@@ -20,8 +19,11 @@ static const struct {
     [WEIR_PARTITION_WORKING] = {"working", TO(OPEN)},
     [WEIR_PARTITION_CLOSING] = {"closing", 0},
 };
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("partition", rows);
 
-void weir_partition_check_state(const struct weir_partition *partition)
+/* What costs nothing to look at. */
+static void check_state(const struct weir_partition *partition)
 {
     bool is_open = partition->state == WEIR_PARTITION_OPEN;
     weir_assert((partition->waiting_first == NULL) == (partition->waiting_last == NULL));
@@ -30,17 +32,19 @@ void weir_partition_check_state(const struct weir_partition *partition)
     weir_assert(!is_open || partition->log != NULL);
     weir_assert(partition->reads >= 0);
     weir_assert(is_open || (partition->reads == 0 && !partition->flush.is_in_flight));
-    weir_assert(partition->tenant == NULL || partition->tenant_ops != NULL);
+    weir_assert(partition->state_machine == NULL || partition->state_machine_ops != NULL);
 }
 
 void weir_partition_move(struct weir_partition *partition, enum weir_partition_state to)
 {
-    weir_assert((states[partition->state].next & 1u << to) != 0);
-    partition->state = to;
-    weir_partition_check_state(partition);
+    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
+    (void)snprintf(name, sizeof name, "%.*s-%d", (int)partition->topic.size,
+                   (const char *)partition->topic.data, partition->number);
+    partition->state = weir_state_move(&states, name, partition->state, to);
+    check_state(partition);
     weir_log(&partition->shard->env->logger, WEIR_LOG_DEBUG, "partition.state",
              "topic=%.*s partition=%d state=%s", (int)partition->topic.size,
-             (const char *)partition->topic.data, partition->number, states[to].name);
+             (const char *)partition->topic.data, partition->number, weir_state_name(&states, to));
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -70,7 +74,9 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
 {
     weir_assert(partition->waiting_first == NULL && partition->acks_first == NULL);
     weir_assert(partition->fetches == NULL && !partition->flush.is_in_flight);
-    int rc = partition->tenant != NULL ? partition->tenant_ops->close(partition->tenant, error) : 0;
+    int rc = partition->state_machine != NULL
+                 ? partition->state_machine_ops->close(partition->state_machine, error)
+                 : 0;
     bool is_unclean = partition->log != NULL && weir_partition_log_closes_unclean(partition->log);
     if (is_unclean) partition->shard->engine->closes_unclean = true;
     int closed = weir_partition_log_close(partition->log, rc == 0 ? error : NULL);

@@ -4,7 +4,7 @@
 #include "broker/broker.h"
 #include "broker/engine/flush_group.h"
 #include "broker/engine/metadata_owner.h"
-#include "broker/engine/tenant.h"
+#include "broker/engine/state_machine.h"
 
 /**
  * One partition on its shard: its log, and who waits for what.
@@ -14,7 +14,7 @@
  *       └──unknown──> gone        │ └─its first time──> assigning ──failed──┘
  *                      gone <──failed                 └──durable──> (open)
  *
- * Resolving asks the controller for id, configuration and leader epoch, and whether the partition
+ * Resolving asks the metadata owner for id, configuration and leader epoch, and whether the partition
  * has been made before: then its folder has to be there. Where it is made now, assigning waits
  * until the metadata says so durably, before anything is served from it: a folder that is lost later is
  * not taken for one that never was. While opening, working and closing the log belongs to a worker;
@@ -79,8 +79,8 @@ struct weir_partition {
     struct weir_error job_error;
     struct weir_log_recovery recovery;
 
-    const struct weir_tenant_ops *tenant_ops; /* of a topic that has one */
-    void *tenant;                             /* NULL: none */
+    const struct weir_state_machine_ops *state_machine_ops; /* of a topic that has one */
+    void *state_machine;                                    /* NULL: none */
 };
 
 /** A new one in its shard's map, resolving. NULL without memory. */
@@ -93,8 +93,6 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
 /** Free it and close its log; blocks. For the end, when the actors are gone. First error. */
 int weir_partition_free(struct weir_partition *partition, struct weir_error *error);
 
-/** Its invariants, those that cost nothing to look at; on each move. */
-void weir_partition_check_state(const struct weir_partition *partition);
 /** To another state: one that the drawing allows. */
 void weir_partition_move(struct weir_partition *partition, enum weir_partition_state to);
 /** What a request knows of the leader's epoch: WEIR_FENCED_LEADER_EPOCH, WEIR_UNKNOWN_LEADER_EPOCH. */

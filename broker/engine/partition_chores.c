@@ -45,7 +45,7 @@ void weir_partition_retain(struct weir_partition *partition)
 {
     if (partition->state != WEIR_PARTITION_OPEN) return;
     struct weir_wall now = weir_wall_now(partition->shard->env);
-    bool may_remove = partition->tenant == NULL && partition->config.cleanup_delete &&
+    bool may_remove = partition->state_machine == NULL && partition->config.cleanup_delete &&
                       weir_partition_log_may_retain(partition->log, now);
     if (!may_remove && !weir_partition_log_owes_damage(partition->log)) return;
     if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);

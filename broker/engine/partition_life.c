@@ -259,8 +259,8 @@ static int open_job(struct weir_partition *partition)
         rc = weir_error_set(&partition->job_error, (enum weir_code)partition->recovery.mark_rc,
                             "write the durable mark");
     }
-    if (rc == 0 && partition->tenant != NULL) {
-        rc = partition->tenant_ops->restore(partition->tenant, &partition->job_error);
+    if (rc == 0 && partition->state_machine != NULL) {
+        rc = partition->state_machine_ops->restore(partition->state_machine, &partition->job_error);
         (void)weir_error_wrap(&partition->job_error, rc, "restore '%s'", partition->path);
     }
     if (rc < 0) {
@@ -419,10 +419,11 @@ static int take_resolved(struct weir_partition *partition)
     partition->config = resolve->config;
     partition->leader_epoch = resolve->leader_epoch;
     if (partition->path == NULL) return WEIR_NO_MEMORY;
-    const struct weir_tenant *tenant = weir_tenants_find(&shard->engine->tenants, partition->topic);
-    if (tenant == NULL) return 0;
-    partition->tenant_ops = tenant->ops;
-    return tenant->ops->open(tenant->impl, partition, &partition->tenant);
+    const struct weir_state_machine *machine =
+        weir_state_machines_find(&shard->engine->state_machines, partition->topic);
+    if (machine == NULL) return 0;
+    partition->state_machine_ops = machine->ops;
+    return machine->ops->open(machine->impl, partition, &partition->state_machine);
 }
 
 /* ---- resolving ------------------------------------------------------------------------------- */
