@@ -24,7 +24,7 @@ void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_par
     };
     memcpy(held->parts, partition->fetch.parts, held->part_count * sizeof held->parts[0]);
     partition->fetch.part_count = 0; /* the references are ours now */
-    partition->state = WEIR_CONSUMER_IDLE;
+    weir_consumer_move(partition, WEIR_CONSUMER_IDLE);
 }
 
 void weir_consumer_let_go(struct weir_consumer *consumer)

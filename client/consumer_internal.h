@@ -108,6 +108,8 @@ bool weir_consumer_is_used_up(const struct weir_consumer *consumer);
 
 /* ---- consumer_poll.c ------------------------------------------------------------------------- */
 
+/** To another state: one that the drawing allows. */
+void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to);
 /** Have no fetch under way, and nothing fetched: of one partition, or of all (NULL). Waits. */
 int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
                        struct weir_error *error);

@@ -3,6 +3,23 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/state_table.h"
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+#define TO(state) WEIR_STATE_BIT(WEIR_CONSUMER_##state)
+static const struct weir_state_row rows[] = {
+    [WEIR_CONSUMER_IDLE] = {"idle", TO(FETCHING)},
+    [WEIR_CONSUMER_FETCHING] = {"fetching", TO(IDLE) | TO(READY)},
+    [WEIR_CONSUMER_READY] = {"ready", TO(IDLE)},
+};
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("consumer of topic", rows);
+
+void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to)
+{
+    partition->state = weir_state_move(&states, partition->topic, partition->state, to);
+}
 
 /* ---- fetches --------------------------------------------------------------------------------- */
 
@@ -28,7 +45,7 @@ static void send_fetch(struct weir_consumer *consumer, struct weir_consumer_part
         .size_min = is_long ? 1 : 0,
         .deadline = WEIR_MONO_NEVER,
     };
-    partition->state = WEIR_CONSUMER_FETCHING;
+    weir_consumer_move(partition, WEIR_CONSUMER_FETCHING);
     partition->is_long = is_long;
     partition->is_canceled = false;
     partition->has_failed = false;
@@ -39,14 +56,13 @@ static void send_fetch(struct weir_consumer *consumer, struct weir_consumer_part
 static void take_answer(struct weir_consumer_partition *partition)
 {
     const struct weir_fetch_request *fetch = &partition->fetch;
-    weir_assert(partition->state == WEIR_CONSUMER_FETCHING);
-    partition->state = WEIR_CONSUMER_IDLE;
+    bool has_records = fetch->request.rc >= 0 && fetch->part_count > 0;
+    weir_consumer_move(partition, has_records ? WEIR_CONSUMER_READY : WEIR_CONSUMER_IDLE);
     if (fetch->request.rc < 0) {
         partition->has_failed = !(partition->is_canceled && fetch->request.rc == WEIR_CLOSED);
         return;
     }
     partition->high_watermark = fetch->high_watermark;
-    if (fetch->part_count > 0) partition->state = WEIR_CONSUMER_READY;
 }
 
 static void take_answers(struct weir_consumer *consumer)
@@ -104,8 +120,10 @@ static int stop_one(struct weir_consumer *consumer, struct weir_consumer_partiti
         int rc = await_answers(consumer, WEIR_MONO_NEVER, error);
         if (rc < 0) return rc;
     }
-    if (partition->state == WEIR_CONSUMER_READY) weir_fetch_release(&partition->fetch);
-    partition->state = WEIR_CONSUMER_IDLE;
+    if (partition->state == WEIR_CONSUMER_READY) {
+        weir_fetch_release(&partition->fetch);
+        weir_consumer_move(partition, WEIR_CONSUMER_IDLE);
+    }
     partition->has_failed = false;
     if (consumer->held.partition == partition) weir_consumer_let_go(consumer);
     return 0;

@@ -1,35 +1,28 @@
 #include "server/connection.h"
 
 #include "base/assert.h"
+#include "base/state_table.h"
 #include "server/server_internal.h"
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-#define TO(state) (1u << (state))
-
-static const struct {
-    const char *name;
-    unsigned successors;
-} states[] = {
-    [WEIR_CONNECTION_AWAITING] = {"awaiting", TO(WEIR_CONNECTION_READING) |
-                                                  TO(WEIR_CONNECTION_ENDING) |
-                                                  TO(WEIR_CONNECTION_CLOSED)},
+#define TO(state) WEIR_STATE_BIT(WEIR_CONNECTION_##state)
+static const struct weir_state_row rows[] = {
+    [WEIR_CONNECTION_AWAITING] = {"awaiting", TO(READING) | TO(ENDING) | TO(CLOSED)},
     [WEIR_CONNECTION_READING] = {"reading",
-                                 TO(WEIR_CONNECTION_READING) | TO(WEIR_CONNECTION_AWAITING) |
-                                     TO(WEIR_CONNECTION_PAUSED) | TO(WEIR_CONNECTION_ENDING) |
-                                     TO(WEIR_CONNECTION_CLOSED)},
-    [WEIR_CONNECTION_PAUSED] = {"paused", TO(WEIR_CONNECTION_PAUSED) | TO(WEIR_CONNECTION_READING) |
-                                              TO(WEIR_CONNECTION_AWAITING) |
-                                              TO(WEIR_CONNECTION_ENDING) |
-                                              TO(WEIR_CONNECTION_CLOSED)},
-    [WEIR_CONNECTION_ENDING] = {"ending", TO(WEIR_CONNECTION_CLOSED)},
+                                 TO(READING) | TO(AWAITING) | TO(PAUSED) | TO(ENDING) | TO(CLOSED)},
+    [WEIR_CONNECTION_PAUSED] = {"paused",
+                                TO(PAUSED) | TO(READING) | TO(AWAITING) | TO(ENDING) | TO(CLOSED)},
+    [WEIR_CONNECTION_ENDING] = {"ending", TO(CLOSED)},
     [WEIR_CONNECTION_CLOSED] = {"closed", 0},
 };
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("connection from", rows);
 
 void weir_connection_set_state(struct weir_connection *connection, enum weir_connection_state state)
 {
-    weir_assert((states[connection->state].successors & TO(state)) != 0);
-    connection->state = state;
+    connection->state =
+        weir_state_move(&states, connection->socket->peer, connection->state, state);
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -107,7 +100,7 @@ void weir_connection_end(struct weir_connection *connection)
     connection->end_by =
         weir_mono_after_ms(weir_mono_now(part->env), part->config->response_write_timeout_ms);
     if (!is_reading) weir_connection_release_input(connection); /* else it is lent to the read */
-    weir_connection_hurry_line(connection);
+    weir_connection_cancel_parked(connection);
     weir_connection_make_ready(connection);
 }
 

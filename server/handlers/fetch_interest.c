@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/state_table.h"
 #include "server/handlers/fetch_part.h"
 #include "server/handlers/fetch_poll.h"
 
@@ -48,23 +49,24 @@ struct weir_fetch_entry *weir_fetch_entry_of_order(struct weir_fetch_node *node)
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-#define TO(state) (1u << WEIR_FETCH_##state)
-
-static const unsigned next_states[] = {
-    [WEIR_FETCH_DUE] = TO(ASKED) | TO(ANSWERED),
-    [WEIR_FETCH_ASKED] = TO(ANSWERED),
-    [WEIR_FETCH_ANSWERED] = TO(DUE) | TO(WATCHED),
-    [WEIR_FETCH_WATCHED] = TO(DUE) | TO(RETURNING) | TO(GONE),
-    [WEIR_FETCH_RETURNING] = TO(DUE) | TO(GONE),
-    [WEIR_FETCH_GONE] = 0,
+#define TO(state) WEIR_STATE_BIT(WEIR_FETCH_##state)
+static const struct weir_state_row rows[] = {
+    [WEIR_FETCH_DUE] = {"due", TO(ASKED) | TO(ANSWERED)},
+    [WEIR_FETCH_ASKED] = {"asked", TO(ANSWERED)},
+    [WEIR_FETCH_ANSWERED] = {"answered", TO(DUE) | TO(WATCHED)},
+    [WEIR_FETCH_WATCHED] = {"watched", TO(DUE) | TO(RETURNING) | TO(GONE)},
+    [WEIR_FETCH_RETURNING] = {"returning", TO(DUE) | TO(GONE)},
+    [WEIR_FETCH_GONE] = {"gone", 0},
 };
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("partition", rows);
 
 static void move(struct weir_fetch_entry *entry, enum weir_fetch_state to)
 {
-    weir_assert((next_states[entry->state] & 1u << to) != 0);
-    if (entry->state == WEIR_FETCH_RETURNING) entry->interest->returning--;
+    enum weir_fetch_state from = entry->state;
+    entry->state = weir_state_move(&states, "of a fetch interest", from, to);
+    if (from == WEIR_FETCH_RETURNING) entry->interest->returning--;
     if (to == WEIR_FETCH_RETURNING) entry->interest->returning++;
-    entry->state = to;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -123,7 +125,7 @@ void weir_fetch_interest_release(struct weir_fetch_interest *interest)
         if (entry->state == WEIR_FETCH_WATCHED) call_back(entry, WEIR_FETCH_RETURNING);
     }
     if (interest->poll != NULL) {
-        weir_fetch_poll_hurry(interest->poll); /* which then frees it */
+        weir_fetch_poll_force_complete(interest->poll); /* which then frees it */
     } else {
         free_interest_if_idle(interest);
     }

@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/state_table.h"
 #include "wire/generated/api_versions_request.h"
 #include "wire/generated/api_versions_response.h"
 #include "wire/generated/request_header.h"
@@ -20,6 +21,23 @@ enum {
     LENGTH_SIZE = 4,
     REQUESTS_SIZE_MAX = 512 << 20, /* encoded and not yet written */
 };
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+#define TO(state) WEIR_STATE_BIT(WEIR_REMOTE_##state)
+static const struct weir_state_row rows[] = {
+    [WEIR_REMOTE_CONNECTING] = {"connecting", TO(NEGOTIATING) | TO(OPEN) | TO(LOST)},
+    [WEIR_REMOTE_NEGOTIATING] = {"negotiating", TO(NEGOTIATING) | TO(OPEN) | TO(LOST)},
+    [WEIR_REMOTE_OPEN] = {"open", TO(LOST)},
+    [WEIR_REMOTE_LOST] = {"lost", 0},
+};
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("connection to", rows);
+
+static void move(struct weir_remote *remote, enum weir_remote_state to)
+{
+    remote->state = weir_state_move(&states, remote->options.address, remote->state, to);
+}
 
 /* ---- calls in lists -------------------------------------------------------------------------- */
 
@@ -92,7 +110,7 @@ void weir_remote_lose(struct weir_remote *remote, int rc, const struct weir_erro
 {
     if (!weir_remote_is_alive(remote)) return;
     struct weir_error told = *error;
-    remote->state = WEIR_REMOTE_LOST;
+    move(remote, WEIR_REMOTE_LOST);
     weir_socket_close(remote->socket);
     remote->socket = NULL;
     weir_error_wrap(&told, rc, "server '%s'", remote->options.address);
@@ -226,7 +244,7 @@ static void note_versions(struct weir_remote *remote,
 
 static void set_open(struct weir_remote *remote)
 {
-    remote->state = WEIR_REMOTE_OPEN;
+    move(remote, WEIR_REMOTE_OPEN);
     weir_remote_enter(remote);
     remote->options.changed(remote->options.context, 0, NULL);
     weir_remote_leave(remote);
@@ -263,7 +281,7 @@ int weir_remote_ask_versions(struct weir_remote *remote, int16_t version, struct
         .done = on_versions,
         .context = remote,
     };
-    remote->state = WEIR_REMOTE_NEGOTIATING;
+    move(remote, WEIR_REMOTE_NEGOTIATING);
     int rc = send_call(remote, &remote->negotiation, version, error);
     remote->negotiation.request = NULL;
     return rc;

@@ -7,11 +7,14 @@
 
 /**
  * A client's connection to one Kafka server, on an actor: requests go out in order, answers come back
- * in order. For the command line, the benchmarks and the simulator's clients; a job that is pointed at
- * a cluster uses librdkafka.
+ * in order. For the command line, the benchmarks and the simulator's clients.
  *
- *   new ──> connecting ──> negotiating (ApiVersions) ──> open ──error, close──> closed
+ *   connecting ──> negotiating (ApiVersions) ──> open ──┐
+ *       │ └────────────skips_versions────────────^      │
+ *       └───────────────────error───────────────────────┴──> lost
  *
+ * Negotiating comes twice where the server refuses the version of the question. A close may come in any
+ * state and ends it.
  * Thread: the actor's; callbacks come there, never from within the call that asked for them.
  */
 struct weir_remote;
