@@ -173,6 +173,6 @@ void weir_connection_run_line(struct weir_connection *connection);
  * will. */
 void weir_connection_abandon_line(struct weir_connection *connection);
 /** Nobody waits for long: what is parked is to be answered now. */
-void weir_connection_hurry_line(struct weir_connection *connection);
+void weir_connection_cancel_parked(struct weir_connection *connection);
 
 #endif

@@ -101,7 +101,7 @@ struct weir_request_context {
     struct weir_slice body; /* what it was decoded from */
     /* the handler's */
     void *state;
-    /** The connection is gone or the server closes: hurry (cancel what is parked). The handler
+    /** The connection is gone or the server closes: cancel what is parked. The handler
      * still replies once. NULL: it is not worth it. */
     void (*abandon)(struct weir_request_context *context);
     /* the connection's */

@@ -156,7 +156,7 @@ static bool decode_body(struct weir_request_context *context, struct weir_error 
     return true;
 }
 
-static void hurry(struct weir_request_context *context)
+static void cancel_parked(struct weir_request_context *context)
 {
     void (*abandon)(struct weir_request_context *) = context->abandon;
     context->abandon = NULL;
@@ -178,7 +178,7 @@ static void begin(struct weir_connection *connection)
     context->api->handle(context);
     /* It may be answered by now, but stands in the line until that is collected. */
     bool is_late = connection->state == WEIR_CONNECTION_ENDING;
-    if (is_late && !context->is_answered) hurry(context);
+    if (is_late && !context->is_answered) cancel_parked(context);
 }
 
 /* ---- leaving the line ------------------------------------------------------------------------ */
@@ -229,17 +229,17 @@ void weir_connection_abandon_line(struct weir_connection *connection)
         weir_counter_add(&connection->part->metrics.in_flight, -1);
         context->connection = NULL;
         if (context->is_begun && !context->is_answered) {
-            hurry(context); /* gives itself back when its handler replies */
+            cancel_parked(context); /* gives itself back when its handler replies */
         } else {
             weir_context_give(context);
         }
     }
 }
 
-void weir_connection_hurry_line(struct weir_connection *connection)
+void weir_connection_cancel_parked(struct weir_connection *connection)
 {
     struct weir_request_context *context = connection->line.first;
     for (; context != NULL && context->is_begun; context = context->next) {
-        if (!context->is_answered) hurry(context);
+        if (!context->is_answered) cancel_parked(context);
     }
 }

@@ -374,8 +374,8 @@ static void account(struct weir_partition_log *log, const struct weir_log_part *
 
 /* A mark that still orders a cut would take what is appended along at the next open; one that is in
  * the page cache alone may give way to an older one. */
-static int pay_mark(struct weir_partition_log *log, struct weir_append_result *result_out,
-                    struct weir_error *error)
+static int write_owed_mark(struct weir_partition_log *log, struct weir_append_result *result_out,
+                           struct weir_error *error)
 {
     if (!log->mark_is_owed) return 0;
     if (!log->has_sync) {
@@ -402,7 +402,7 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
                       const struct weir_log_part *part, struct weir_wall now,
                       struct weir_append_result *result_out, struct weir_error *error)
 {
-    int rc = pay_mark(log, result_out, error);
+    int rc = write_owed_mark(log, result_out, error);
     if (rc == 0 && log->has_torn_tail) {
         result_out->needed_files = true;
         rc = cut_torn_tail(log, error);

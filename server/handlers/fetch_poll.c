@@ -227,7 +227,7 @@ void weir_fetch_poll_expire(struct weir_fetch_poll *poll)
     unpark(poll);
 }
 
-void weir_fetch_poll_hurry(struct weir_fetch_poll *poll)
+void weir_fetch_poll_force_complete(struct weir_fetch_poll *poll)
 {
     poll->is_last = true;
     if (poll->is_parked) unpark(poll);
@@ -238,7 +238,7 @@ void weir_fetch_poll_hurry(struct weir_fetch_poll *poll)
 void weir_fetch_poll_abandon(struct weir_fetch_poll *poll)
 {
     poll->is_abandoned = true;
-    weir_fetch_poll_hurry(poll);
+    weir_fetch_poll_force_complete(poll);
 }
 
 void weir_fetch_poll_begin(struct weir_fetch_poll *poll)

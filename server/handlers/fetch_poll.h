@@ -63,7 +63,7 @@ void weir_fetch_poll_woken(struct weir_fetch_poll *poll, bool has_failed);
 /** From the part: its deadline has passed. */
 void weir_fetch_poll_expire(struct weir_fetch_poll *poll);
 /** Its interest is given up: whatever there is now is the answer. */
-void weir_fetch_poll_hurry(struct weir_fetch_poll *poll);
+void weir_fetch_poll_force_complete(struct weir_fetch_poll *poll);
 /** Its reader is gone, or the server closes: answer soon, with whatever is there. */
 void weir_fetch_poll_abandon(struct weir_fetch_poll *poll);
 
