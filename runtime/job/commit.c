@@ -23,7 +23,7 @@ void weir_commit_init(struct weir_streams *streams)
 {
     streams->commit.state = (struct weir_commit_state){
         .interval_ms = streams->options.commit_interval_ms,
-        .is_manual = streams->hand.is_manual,
+        .is_manual = streams->drive.is_manual,
     };
     weir_arena_init(&streams->commit.arena, &streams->budget, 0);
 }
@@ -261,7 +261,7 @@ static void step(struct weir_streams *streams, struct weir_commit_event event)
     perform(streams, &event, &update);
 }
 
-void weir_commit_event(struct weir_streams *streams, enum weir_commit_event_type type)
+void weir_commit_handle(struct weir_streams *streams, enum weir_commit_event_type type)
 {
     step(streams, (struct weir_commit_event){.type = type, .count = streams->thread_count});
 }

@@ -19,7 +19,7 @@ static void on_commit(struct weir_message *message)
 {
     struct weir_streams *streams =
         (struct weir_streams *)((char *)message - offsetof(struct weir_streams, commit_message));
-    weir_commit_event(streams, WEIR_COMMIT_WANT);
+    weir_commit_handle(streams, WEIR_COMMIT_WANT);
 }
 
 /* The first message: from here on `actor` is set for everybody. */
@@ -69,7 +69,7 @@ static void restoring_step(struct weir_streams *streams)
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_run(streams->threads[i]);
     }
-    weir_commit_event(streams, WEIR_COMMIT_START);
+    weir_commit_handle(streams, WEIR_COMMIT_START);
     weir_streams_move(streams, WEIR_STREAMS_RUNNING);
 }
 
@@ -77,17 +77,17 @@ static void running_step(struct weir_streams *streams)
 {
     if (streams->close_asked && streams->commit.state.phase == WEIR_COMMIT_IDLE) {
         weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
-        weir_commit_event(streams, WEIR_COMMIT_LAST);
+        weir_commit_handle(streams, WEIR_COMMIT_LAST);
         return;
     }
-    weir_commit_event(streams, WEIR_COMMIT_TURN);
+    weir_commit_handle(streams, WEIR_COMMIT_TURN);
     weir_drain_step(streams);
 }
 
 /* The last commit is under way; threads stop when it is durable. */
 static void shutdown_step(struct weir_streams *streams)
 {
-    weir_commit_event(streams, WEIR_COMMIT_TURN);
+    weir_commit_handle(streams, WEIR_COMMIT_TURN);
     if (streams->commit.state.phase != WEIR_COMMIT_IDLE) return;
     stop_threads(streams, true);
     if (!has_stopped(streams)) return;

@@ -46,7 +46,7 @@ static void on_stopped(struct weir_message *message)
 static void on_wants_commit(struct weir_message *message)
 {
     atomic_store(&thread_of(message)->is_asking_commit, false);
-    weir_commit_event(job_of(message), WEIR_COMMIT_WANT);
+    weir_commit_handle(job_of(message), WEIR_COMMIT_WANT);
 }
 
 struct weir_thread_listener weir_job_thread_listener(struct weir_streams *streams)

@@ -47,7 +47,6 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
     bool is_anew = start->is_rebuild || topic->is_emptied || !found->has_entry;
     partition->leader_epoch = found->leader_epoch;
     partition->log_start = found->log_start;
-    partition->log_end = found->log_end;
     if (weir_start_is_internal(topic)) {
         partition->committed_end = is_anew ? found->log_start : found->committed_end;
         if (partition->committed_end < found->log_start) {
@@ -131,7 +130,7 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
         .topic_count = streams->topic_count,
         .origins = streams->origins,
         .is_rebuilt = streams->is_rebuilt,
-        .hand = &streams->hand,
+        .drive = &streams->drive,
         .listener = weir_job_thread_listener(streams),
     };
 }

@@ -192,8 +192,8 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
     weir_arena_init(&streams->memory, &streams->budget, 4096);
     take_options(streams, options);
     streams->backend = hooks->backend;
-    streams->hand.is_manual = hooks->is_manual;
-    streams->hand.wall_ms = hooks->wall_ms;
+    streams->drive.is_manual = hooks->is_manual;
+    streams->drive.wall_ms = hooks->wall_ms;
     weir_job_listen(streams);
     weir_commit_init(streams);
     return streams;

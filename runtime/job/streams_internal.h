@@ -24,7 +24,6 @@ struct weir_job_partition {
     /* As found at the start. */
     int32_t leader_epoch;
     int64_t log_start;
-    int64_t log_end;
     /* In the last commit. */
     int64_t committed;     /* input: next offset to process; -1: none yet */
     int64_t committed_end; /* internal: the end that the commit covers */
@@ -33,7 +32,9 @@ struct weir_job_partition {
     int64_t sealed_offset;
     int32_t sealed_epoch; /* the partition's leader epoch when it was read so far */
     int64_t sealed_time_ms;
-    const struct weir_node_mark *sealed_marks; /* the thread's, which writes them when it seals */
+    /* The thread's. They stay past `committed`, until the same task is sealed again: a later commit
+     * in which only the end of the partition has moved says them once more. */
+    const struct weir_node_mark *sealed_marks;
     size_t sealed_mark_count;
     /* Of the commit at hand. */
     bool is_in_commit;
@@ -108,8 +109,8 @@ struct weir_streams {
     struct weir_message commit_message;
     _Atomic bool is_finished; /* what weir_streams_close waits for */
 
-    /* Where commits and wall-clock time come by hand. */
-    struct weir_thread_hand hand;
+    /* Where commits and the wall clock are manual. */
+    struct weir_manual_drive drive;
     bool is_rebuilt; /* the start dropped all state */
 
     struct weir_counter commits;
@@ -119,8 +120,8 @@ struct weir_streams {
 /** What a job is given beside the user's options, by who starts it. */
 struct weir_streams_hooks {
     const struct weir_backend_kind *backend; /* what its stores are kept in; not NULL */
-    bool is_manual;                          /* commits and the wall clock go by hand only */
-    int64_t wall_ms;                         /* where that clock stands, Unix time */
+    bool is_manual;  /* no commit is due by itself, and the wall clock is set */
+    int64_t wall_ms; /* where that clock stands, Unix time */
 };
 
 /**
@@ -134,7 +135,7 @@ struct weir_streams *weir_streams_start_in(struct weir_log *log,
                                            struct weir_error *error);
 
 /**
- * The asynchronous forms, for who runs the world by hand and may not wait in it. begin takes the lock
+ * The asynchronous forms, for who drives the job event by event and may not wait in it. begin takes the lock
  * and starts the job's actor; what fails later shows in weir_streams_state. After close_begin wait for
  * `is_finished`, then free.
  */
@@ -149,7 +150,7 @@ void weir_streams_free(struct weir_streams *streams);
 /** Have a commit begin now. One at a time: weir_streams_commit_round moves when it is done. */
 void weir_streams_commit_begin(struct weir_streams *streams);
 
-/* by_hand.c: between events of a world that is turned by hand only, on the one thread it has. */
+/* manual_drive.c: between events only, where one thread drives everything event by event. */
 /** Set the job's wall clock (hooks.is_manual), Unix time, and let threads look at their timers. */
 void weir_streams_set_wall(struct weir_streams *streams, int64_t wall_ms);
 /** Fetch, but do not process, until it is taken back. */
@@ -203,8 +204,9 @@ void weir_commit_init(struct weir_streams *streams);
 void weir_commit_close(struct weir_streams *streams);
 /** One of the events that say nothing more: START, WANT, TURN, LAST (commit_step.h). Does what
  * comes of it. On the job's actor. */
-void weir_commit_event(struct weir_streams *streams, enum weir_commit_event_type type);
-/** A thread has handed in. Borrows `handed` until the thread is told `committed`. */
+void weir_commit_handle(struct weir_streams *streams, enum weir_commit_event_type type);
+/** A thread has handed in. Borrows `handed` until the thread is told `committed`; the marks of its inputs
+ * until it is asked again and seals their task anew, which is read only once all threads have handed in. */
 void weir_commit_handed_in(struct weir_streams *streams, const struct weir_thread_commit *handed);
 
 /* drain.c */

@@ -97,7 +97,7 @@ void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean)
 static bool may_process(const struct weir_stream_thread *thread)
 {
     bool is_last_sealed = thread->is_finishing && thread->seal != WEIR_SEAL_ASKED;
-    return !is_last_sealed && !thread->options.hand->is_paused && !weir_thread_is_full(thread);
+    return !is_last_sealed && !thread->options.drive->is_paused && !weir_thread_is_full(thread);
 }
 
 static void ask_commit(struct weir_stream_thread *thread)
@@ -170,7 +170,7 @@ static struct weir_mono timers_due(const struct weir_stream_thread *thread)
         int64_t wall_ms = thread->tasks[i].task->timers.next_wall_ms;
         if (wall_ms < next_ms) next_ms = wall_ms;
     }
-    if (next_ms == INT64_MAX || thread->options.hand->is_manual) return WEIR_MONO_NEVER;
+    if (next_ms == INT64_MAX || thread->options.drive->is_manual) return WEIR_MONO_NEVER;
     int64_t wait_ms = next_ms - weir_wall_now(thread->env).ms;
     return weir_mono_after_ms(weir_mono_now(thread->env), wait_ms > 0 ? wait_ms : 0);
 }
@@ -301,7 +301,7 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread)
             const struct weir_task_input *input = &owned->task->inputs[i];
             bool is_read = input->log_end >= 0 && input->queue.fetch_offset >= input->log_end;
             bool is_taken = weir_input_queue_is_empty(&input->queue);
-            if (!is_read || (!is_taken && !thread->options.hand->is_paused)) return false;
+            if (!is_read || (!is_taken && !thread->options.drive->is_paused)) return false;
         }
     }
     return true;
@@ -318,7 +318,7 @@ static void note_init(struct weir_stream_thread *thread, struct weir_note *note,
 int weir_stream_thread_new(const struct weir_stream_thread_options *options,
                            struct weir_stream_thread **thread_out, struct weir_error *error)
 {
-    weir_assert(options->hand != NULL && options->listener.actor != NULL);
+    weir_assert(options->drive != NULL && options->listener.actor != NULL);
     struct weir_stream_thread *thread = weir_alloc_zero(options->budget, sizeof *thread);
     size_t size = (options->task_capacity + 1) * sizeof *thread->tasks;
     struct weir_thread_task *tasks = weir_alloc_zero(options->budget, size);
@@ -424,7 +424,7 @@ int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_erro
                              .name = thread->name, .run_once = thread_run_once, .impl = thread},
                          &thread->actor, error);
     if (rc < 0) return rc;
-    /* Its first turn may have been before `actor` was set: it begins with this message. */
+    /* Its first turn finds nothing to do: it begins with this message. */
     weir_actor_post(thread->actor, &thread->open.message);
     return 0;
 }

@@ -39,11 +39,11 @@ struct weir_partition_origin {
     size_t mark_count;
 };
 
-/** Whose hand is on all threads of a job; zero: nobody's. Written by him alone, and only while the world
- * stands still: it is turned by hand, on one thread. */
-struct weir_thread_hand {
-    bool is_manual;  /* wall-clock time comes by hand */
-    int64_t wall_ms; /* that time */
+/** A manual clock for all threads of a job, and whether they run; zero: the environment's clock. Written by
+ * who drives the job event by event on one thread, and only while nothing of it runs. */
+struct weir_manual_drive {
+    bool is_manual;  /* wall-clock time is `wall_ms` */
+    int64_t wall_ms; /* Unix time */
     bool is_paused;  /* fetch, but do not process */
 };
 
@@ -59,7 +59,7 @@ struct weir_thread_listener {
 };
 
 /** All that a thread knows of its job. What is pointed to outlives the thread and stays as it is from
- * weir_stream_thread_start on, but for the hand. */
+ * weir_stream_thread_start on, but for `drive`. */
 struct weir_stream_thread_options {
     size_t index;
     size_t task_capacity; /* so many tasks will be added at most */
@@ -72,10 +72,10 @@ struct weir_stream_thread_options {
     const struct weir_task_config *config; /* with the table of topics */
     size_t topic_count;                    /* of that table */
     struct weir_partition_origin *const
-        *origins;                         /* by topic, by partition; NULL: neither read nor ours */
-    bool is_rebuilt;                      /* the start dropped all state */
-    const struct weir_thread_hand *hand;  /* not NULL */
-    struct weir_thread_listener listener; /* its actor runs before the thread starts */
+        *origins;                          /* by topic, by partition; NULL: neither read nor ours */
+    bool is_rebuilt;                       /* the start dropped all state */
+    const struct weir_manual_drive *drive; /* not NULL */
+    struct weir_thread_listener listener;  /* its actor runs before the thread starts */
 };
 
 /* ---- what a thread hands in ------------------------------------------------------------------- */
@@ -94,7 +94,9 @@ struct weir_input_progress {
 };
 
 /** What a thread's tasks have sealed. The thread writes it between `prepare` and the note that it has
- * handed in; from there until the next `prepare` it stays as it is, for anybody to read. */
+ * handed in; from there until the next `prepare` it stays as it is, for anybody to read. The marks of an
+ * input stay longer: until its task is sealed again, and a task with nothing new is not. The job may say
+ * them in any commit in between, which it writes when all threads have handed in and none is sealing. */
 struct weir_thread_commit {
     struct weir_input_progress *inputs; /* of the tasks that had something to commit */
     struct weir_output_end *ends;       /* of internal partitions, those that have moved */
@@ -185,7 +187,7 @@ struct weir_stream_thread {
     struct weir_note release;
     struct weir_note committed;
     struct weir_note stop;
-    struct weir_note poke; /* only a turn: the hand has changed */
+    struct weir_note poke; /* only a turn: `drive` has changed */
     /* To the job. */
     struct weir_note restored;
     struct weir_note handed_in;
@@ -233,7 +235,7 @@ void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct we
 /** NULL: nobody in the job reads or writes that partition. */
 const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_thread *thread,
                                                        size_t topic, int32_t partition);
-/** The clock of wall-clock timers, Unix time: the environment's, or as it is told by hand. */
+/** The clock of wall-clock timers, Unix time: the environment's, or a manual one's. */
 int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
 /** thread_open.c: one step of opening, of restoring; moves the phase on when done. */
 int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error);

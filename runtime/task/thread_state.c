@@ -70,6 +70,6 @@ const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_
 
 int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread)
 {
-    if (thread->options.hand->is_manual) return thread->options.hand->wall_ms;
+    if (thread->options.drive->is_manual) return thread->options.drive->wall_ms;
     return weir_wall_now(thread->env).ms;
 }

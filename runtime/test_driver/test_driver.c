@@ -280,7 +280,7 @@ int weir_test_run(struct weir_test *test)
     int rc = weir_test_check(test);
     if (rc < 0) return rc;
     /* What was produced in the meantime has to be here before anything of it is chosen. */
-    if (test->streams->hand.is_paused) {
+    if (test->streams->drive.is_paused) {
         rc = run_until_rest(test);
         if (rc < 0) return rc;
         weir_streams_pause(test->streams, false);

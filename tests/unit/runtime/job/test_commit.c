@@ -318,6 +318,90 @@ START_TEST(processed_repartition_records_are_trimmed)
 }
 END_TEST
 
+static int observe_rows(struct weir_node *node, const struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        int64_t timestamp = batch->timestamps[weir_batch_row(batch, i)];
+        if (timestamp > node->observed_ms) node->observed_ms = timestamp;
+    }
+    return weir_node_forward(node, batch);
+}
+
+static const struct weir_operator_ops observe = {.name = "observe", .process = observe_rows};
+
+/* "in" -> sink to "again-repartition" | source -> observe -> sink "counts" */
+static const struct weir_topology *plan_observe(void)
+{
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t again = plan_topic(&plan, "again-repartition", true);
+    int32_t out = plan_topic(&plan, "counts", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, source, again, NULL);
+    int32_t second = plan_node(&plan, 1, WEIR_PLAN_SOURCE, &stage_source, -1, again, NULL);
+    int32_t watch = plan_node(&plan, 1, WEIR_PLAN_OPERATOR, &observe, second, -1, NULL);
+    plan_node(&plan, 1, WEIR_PLAN_SINK, &stage_sink, watch, out, NULL);
+    return plan_done(&plan);
+}
+
+static bool is_dirty(void *context)
+{
+    (void)context;
+    return weir_streams_is_dirty(stage.streams);
+}
+
+static bool commit_has_ended(void *context)
+{
+    const int64_t *round = context;
+    return weir_streams_commit_round(stage.streams) > *round;
+}
+
+static void commit_once(void)
+{
+    int64_t round = weir_streams_commit_round(stage.streams);
+    weir_streams_commit_begin(stage.streams);
+    ck_ok(weir_wait(stage.env, commit_has_ended, &round, WEIR_MONO_NEVER), &stage.error);
+}
+
+/* A repartition topic has one thread's task as its writer and another's as its reader. In a commit in
+ * which only the end has moved, because the reader had nothing new when it sealed, the record still
+ * says the reader's marks, as they were when its task was last sealed. */
+START_TEST(an_idle_reader_keeps_its_marks_while_the_end_moves)
+{
+    const char *again = "app-again-repartition";
+    struct weir_arena arena;
+    int64_t offset = -1;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    topics(1);
+    stage_start(&stage, plan_observe(),
+                STAGE_OPTIONS(.num_stream_threads = 2, .commit_interval_ms = 3600000));
+    ck_assert_uint_eq(stage.streams->thread_count, 2);
+    produce("a", 1000);
+    weir_sim_advance_ms(stage.sim, 1000); /* both tasks have had it */
+    commit_once();
+    struct weir_commit_metadata said = committed(again, &arena, &offset);
+    ck_assert_int_eq(offset, 1);
+    ck_assert_int_eq(said.end_offset, 1);
+
+    produce("b", 2000);
+    (void)weir_sim_run(stage.sim, is_dirty, NULL, 0);
+    commit_once(); /* asks for the seal while what the writer makes of it is on its way to the log */
+    said = committed(again, &arena, &offset);
+    ck_assert_int_eq(offset, 1);
+    ck_assert_int_eq(said.end_offset, 2);
+    ck_assert_uint_eq(said.mark_count, 1);
+    ck_assert_int_eq(said.marks[0].time_ms, 1000);
+
+    weir_sim_advance_ms(stage.sim, 1000);
+    commit_once();
+    said = committed(again, &arena, &offset);
+    ck_assert_int_eq(offset, 2);
+    ck_assert_uint_eq(said.mark_count, 1);
+    ck_assert_int_eq(said.marks[0].time_ms, 2000);
+    weir_arena_close(&arena);
+}
+END_TEST
+
 /* Metadata goes round; damage and newer versions are told apart. */
 START_TEST(metadata_goes_round)
 {
@@ -383,6 +467,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_changelog_that_ends_too_early_is_refused);
     tcase_add_test(tests, a_table_is_restored_from_its_topic);
     tcase_add_test(tests, processed_repartition_records_are_trimmed);
+    tcase_add_test(tests, an_idle_reader_keeps_its_marks_while_the_end_moves);
     tcase_add_test(tests, metadata_goes_round);
     tcase_add_test(tests, what_retention_took_is_passed);
     suite_add_tcase(suite, tests);

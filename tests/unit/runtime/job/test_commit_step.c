@@ -121,7 +121,7 @@ START_TEST(an_empty_record_is_not_written)
 END_TEST
 
 /* One that is wanted begins at once; one that is wanted while another is under way begins behind it,
- * once. By hand, none is due by itself. */
+ * once. Of a manual job none is due by itself. */
 START_TEST(a_wanted_commit_begins_before_it_is_due)
 {
     struct weir_commit_state state = {.interval_ms = INTERVAL_MS, .is_manual = true};

@@ -1,5 +1,5 @@
 /**
- * A job by hand. Whoever turns the world himself, one event after the other on one thread, finds the job
+ * A job that is driven. Who makes events happen himself, one after the other on one thread, finds the job
  * and its threads at rest in between: he may look at them as they are, and tell them the time. Nothing
  * here asks which environment that is; where actors have threads of their own, none of it may be called.
  */
@@ -14,14 +14,14 @@ static void poke(struct weir_streams *streams)
 
 void weir_streams_set_wall(struct weir_streams *streams, int64_t wall_ms)
 {
-    streams->hand.wall_ms = wall_ms;
+    streams->drive.wall_ms = wall_ms;
     poke(streams);
 }
 
 void weir_streams_pause(struct weir_streams *streams, bool is_paused)
 {
-    if (streams->hand.is_paused == is_paused) return;
-    streams->hand.is_paused = is_paused;
+    if (streams->drive.is_paused == is_paused) return;
+    streams->drive.is_paused = is_paused;
     if (!is_paused) poke(streams);
 }
 
