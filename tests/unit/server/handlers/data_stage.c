@@ -178,7 +178,8 @@ void stage_init(struct stage *stage)
     weir_heap_init(&stage->heap, false);
     weir_budget_init(&stage->budget, "stage", &stage->heap, NULL, 0);
     weir_arena_init(&stage->arena, &stage->budget, 0);
-    weir_broker_set_service(stage->engine.broker, 0, (struct weir_shard_service){run_service, stage});
+    weir_broker_set_service(stage->engine.broker, 0,
+                            (struct weir_shard_service){run_service, stage});
 }
 
 void stage_cut(struct stage *stage, int connection, struct call *under_way)
