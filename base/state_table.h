@@ -52,21 +52,21 @@ struct weir_state_table {
     }
 
 /** Names of states that the table does not have are "?". */
-const char *weir_state_name(const struct weir_state_table *table, size_t state);
+const char *weir_state_name(const struct weir_state_table *table, unsigned state);
 
 _Noreturn void weir_state_refused(const struct weir_state_table *table, const char *object,
-                                  size_t from, size_t to);
+                                  unsigned from, unsigned to);
 
-static inline bool weir_state_may_follow(const struct weir_state_table *table, size_t from,
-                                         size_t to)
+static inline bool weir_state_may_follow(const struct weir_state_table *table, unsigned from,
+                                         unsigned to)
 {
     return from < table->count && to < table->count &&
            (table->rows[from].successors & WEIR_STATE_BIT(to)) != 0;
 }
 
 /** `to`, which the table must have behind `from`. `object` says which one it is, for the message. */
-static inline size_t weir_state_move(const struct weir_state_table *table, const char *object,
-                                     size_t from, size_t to)
+static inline unsigned weir_state_move(const struct weir_state_table *table, const char *object,
+                                       unsigned from, unsigned to)
 {
     if (!weir_state_may_follow(table, from, to)) weir_state_refused(table, object, from, to);
     return to;

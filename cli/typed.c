@@ -87,7 +87,7 @@ static void print_number(const struct weir_data_type *type, const uint8_t *bytes
     case WEIR_DATA_SLICE:
     case WEIR_DATA_STRUCT:
     case WEIR_DATA_WINDOWED:
-        weir_assert(!"a number");
+        weir_assert(false && "a number");
     }
 }
 
@@ -275,7 +275,7 @@ static bool print_value(const struct weir_data_type *type, struct weir_slice byt
     case WEIR_DATA_SLICE:
         break; /* only a struct has them */
     }
-    weir_assert(!"a value by itself");
+    weir_assert(false && "a value by itself");
     return false;
 }
 
