@@ -20,8 +20,8 @@ START_TEST(a_table_says_what_may_follow_what)
 {
     static const bool may[3][3] = {
         {false, true, false}, {true, false, true}, {false, false, false}};
-    for (size_t from = 0; from < 3; from++) {
-        for (size_t to = 0; to < 3; to++) {
+    for (unsigned from = 0; from < 3; from++) {
+        for (unsigned to = 0; to < 3; to++) {
             ck_assert_int_eq(weir_state_may_follow(&doors, from, to), may[from][to]);
             if (may[from][to]) ck_assert_uint_eq(weir_state_move(&doors, "front", from, to), to);
         }

@@ -488,6 +488,37 @@ START_TEST(a_watch_waits_and_gives_nothing)
 }
 END_TEST
 
+/* A request is used again and again: what an earlier answer left in it is gone, also where there is none. */
+START_TEST(a_refused_fetch_answers_with_nothing)
+{
+    struct engine engine;
+    open_with_topic(&engine, 5, 1);
+    struct weir_fetch_request request = {
+        .from = {weir_text("nowhere"), 0},
+        .size_max = 1024,
+        .part_count = 0,
+        .size = 77,
+        .leader_epoch = 7,
+        .diverging_epoch = 7,
+        .diverging_end_offset = 7,
+        .high_watermark = 7,
+        .log_start_offset = 7,
+        .log_end_offset = 7,
+    };
+    ck_assert_int_eq(fetch(&engine, &request), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_uint_eq(request.part_count, 0);
+    ck_assert_uint_eq(request.size, 0);
+    ck_assert_int_eq(request.leader_epoch, -1);
+    ck_assert_int_eq(request.diverging_epoch, -1);
+    ck_assert_int_eq(request.diverging_end_offset, -1);
+    ck_assert_int_eq(request.high_watermark, -1);
+    ck_assert_int_eq(request.log_start_offset, -1);
+    ck_assert_int_eq(request.log_end_offset, -1);
+    weir_fetch_release(&request);
+    engine_end(&engine);
+}
+END_TEST
+
 /* A fetch that stopped at its largest size is answered, though it asked for more at least: to wait
  * would not make it longer. It used to wait for its deadline. */
 START_TEST(a_full_fetch_does_not_wait)
@@ -652,6 +683,7 @@ static void add(Suite *suite)
     suite_add_tcase(suite, epochs);
     TCase *reads = tcase_create("watches and ranges");
     tcase_add_test(reads, a_watch_waits_and_gives_nothing);
+    tcase_add_test(reads, a_refused_fetch_answers_with_nothing);
     tcase_add_test(reads, a_full_fetch_does_not_wait);
     tcase_add_test(reads, a_large_fetch_is_a_range);
     suite_add_tcase(suite, reads);
