@@ -97,6 +97,11 @@ static void print_count(const struct weir_damage_range *range)
     }
 }
 
+static size_t wrong_epoch_count(const struct weir_repair *repair)
+{
+    return repair->wrong_epochs.size / sizeof(struct weir_wrong_epoch);
+}
+
 static void print_state(const struct job *job, const struct weir_repair *repair)
 {
     printf("%s: offsets %" PRId64 "..%" PRId64 ", %" PRId64 " records can be read\n",
@@ -109,6 +114,14 @@ static void print_state(const struct job *job, const struct weir_repair *repair)
                range->size, range->position, range->base_offset, range->reason);
     }
     if (repair->range_count == WEIR_DAMAGE_RANGES_MAX) (void)puts("  (and perhaps more behind)");
+    for (size_t i = 0; i < wrong_epoch_count(repair); i++) {
+        const struct weir_wrong_epoch *wrong =
+            (const struct weir_wrong_epoch *)(const void *)repair->wrong_epochs.data + i;
+        printf("  whole, but of another leader epoch than the log had: the batch of offset %" PRId64
+               " at position %" PRId64 " of %020" PRId64 ".log; it is %" PRId32 " again when the "
+               "repair ends\n",
+               wrong->offset, wrong->position, wrong->base_offset, wrong->epoch);
+    }
 }
 
 static void suggest(const struct job *job, const struct weir_damage_range *range)
@@ -168,7 +181,7 @@ static int conclude(const struct job *job, struct weir_repair *repair)
         suggest(job, &repair->ranges[0]);
         return CLI_FAILED;
     }
-    if (!repair->has_damage_file) {
+    if (!repair->has_damage_file && wrong_epoch_count(repair) == 0) {
         printf("%s: nothing is damaged\n", job->partition);
         return say_flush();
     }

@@ -12,7 +12,6 @@
 /* Where each field of the header lies; the drawing is in record_batch.h. */
 enum {
     LENGTH_AT = 8,
-    LEADER_EPOCH_AT = 12,
     MAGIC_AT = 16,
     CRC_AT = 17,
     ATTRIBUTES_AT = 21,
@@ -41,7 +40,7 @@ static struct weir_batch_header load_header(const uint8_t *bytes)
     return (struct weir_batch_header){
         .base_offset = (int64_t)weir_load_u64(bytes),
         .length = (int32_t)weir_load_u32(bytes + LENGTH_AT),
-        .leader_epoch = (int32_t)weir_load_u32(bytes + LEADER_EPOCH_AT),
+        .leader_epoch = (int32_t)weir_load_u32(bytes + WEIR_BATCH_LEADER_EPOCH_AT),
         .magic = (int8_t)bytes[MAGIC_AT],
         .crc = weir_load_u32(bytes + CRC_AT),
         .attributes = (int16_t)weir_load_u16(bytes + ATTRIBUTES_AT),
@@ -125,7 +124,7 @@ int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error)
 void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch)
 {
     weir_store_u64(batch, (uint64_t)base_offset);
-    weir_store_u32(batch + LEADER_EPOCH_AT, (uint32_t)leader_epoch);
+    weir_store_u32(batch + WEIR_BATCH_LEADER_EPOCH_AT, (uint32_t)leader_epoch);
 }
 
 void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms)
@@ -148,7 +147,7 @@ void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *hea
 {
     weir_store_u64(batch, (uint64_t)header->base_offset);
     weir_store_u32(batch + LENGTH_AT, (uint32_t)header->length);
-    weir_store_u32(batch + LEADER_EPOCH_AT, (uint32_t)header->leader_epoch);
+    weir_store_u32(batch + WEIR_BATCH_LEADER_EPOCH_AT, (uint32_t)header->leader_epoch);
     batch[MAGIC_AT] = WEIR_BATCH_MAGIC;
     weir_store_u16(batch + ATTRIBUTES_AT, (uint16_t)header->attributes);
     weir_store_u32(batch + LAST_OFFSET_DELTA_AT, (uint32_t)header->last_offset_delta);

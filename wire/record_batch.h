@@ -26,7 +26,8 @@
 enum {
     WEIR_BATCH_OVERHEAD = 12, /* base offset and length: what `length` does not count */
     WEIR_BATCH_HEADER_SIZE = 61,
-    WEIR_BATCH_CRC_FROM = 21, /* the crc covers from here to the end */
+    WEIR_BATCH_LEADER_EPOCH_AT = 12, /* as the base offset, outside the crc */
+    WEIR_BATCH_CRC_FROM = 21,        /* the crc covers from here to the end */
     WEIR_BATCH_MAGIC = 2,
 };
 

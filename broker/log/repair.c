@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "broker/log/small_file.h"
 
@@ -154,6 +155,29 @@ static const struct weir_segment_facts *facts_at(const void *context, size_t ind
     return (const struct weir_segment_facts *)(const void *)repair->segments.data + index;
 }
 
+/* Four bytes outside the crc: whatever a crash leaves of them is wrong or right, and put right again. */
+static int correct_epochs(struct weir_repair *repair, struct weir_error *error)
+{
+    size_t count = repair->wrong_epochs.size / sizeof(struct weir_wrong_epoch);
+    const struct weir_wrong_epoch *wrong = (const void *)repair->wrong_epochs.data;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct weir_log_path path =
+            weir_log_offset_path(repair->path, wrong[i].base_offset, ".log");
+        struct weir_file *file = NULL;
+        uint8_t bytes[sizeof(int32_t)];
+        struct weir_iovec part = {bytes, sizeof bytes};
+        weir_store_u32(bytes, (uint32_t)wrong[i].epoch);
+        rc = weir_file_open(repair->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, error);
+        if (rc == 0) {
+            rc = weir_file_write(file, &part, 1, wrong[i].position + WEIR_BATCH_LEADER_EPOCH_AT,
+                                 error);
+        }
+        weir_file_close(file);
+    }
+    return rc;
+}
+
 /* The mark says that all of it is on the disk, so it has to be. */
 static int sync_segments(struct weir_repair *repair, size_t count, struct weir_error *error)
 {
@@ -210,8 +234,11 @@ int weir_repair_finish(struct weir_repair *repair, struct weir_error *error)
     weir_assert(repair->end_offset >= repair->durable_offset);
     weir_assert(!repair->has_damage_file || repair->end_offset >= repair->known.end);
     weir_leader_epochs_cut_head(&repair->epochs, repair->start_offset);
-    int rc = sync_segments(repair, count, error);
+    int rc = correct_epochs(repair, error);
+    if (rc == 0) rc = sync_segments(repair, count, error);
     if (rc == 0) rc = write_mark(repair, count, error);
-    if (rc == 0) rc = weir_damage_file_remove(repair->env, repair->path, error);
+    if (rc == 0 && repair->has_damage_file) {
+        rc = weir_damage_file_remove(repair->env, repair->path, error);
+    }
     return weir_error_wrap(error, rc, "put '%s' in service", repair->path);
 }

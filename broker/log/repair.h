@@ -13,8 +13,9 @@
  *   weir_repair_give_up   one such range is lost: the rest of its segment is written anew, with an
  *                         empty batch (Kafka's form of offsets that hold no records any more) where
  *                         it was. What is good behind it keeps its offsets
- *   weir_repair_finish    nothing is damaged (any more): a new durable mark with epochs and producers
- *                         as the log has them, and the damage file goes
+ *   weir_repair_finish    nothing is damaged (any more): leader epochs that are not the mark's are written
+ *                         anew, then a durable mark with epochs and producers as the log has them, and the
+ *                         damage file goes
  *   weir_repair_close
  *
  * Offsets stay dense and the log's end never goes back, so no offset is given to two records. The bytes
@@ -37,6 +38,15 @@ struct weir_damage_range {
     char reason[160];
 };
 
+/** A batch whose crc fits and whose leader epoch, which lies outside the crc, is not the one that the durable
+ * mark has for its offset. Nothing of it is lost. */
+struct weir_wrong_epoch {
+    int64_t base_offset; /* of the segment */
+    int64_t position;    /* of the batch in its file */
+    int64_t offset;      /* the batch's */
+    int32_t epoch;       /* that it has to have */
+};
+
 struct weir_repair {
     struct weir_env *env;
     struct weir_budget *budget;
@@ -54,6 +64,8 @@ struct weir_repair {
     struct weir_buffer segments; /* struct weir_segment_facts: what can be read of each */
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
+    struct weir_buffer
+        wrong_epochs; /* struct weir_wrong_epoch: whole batches, which finish corrects */
     struct weir_damage_range
         ranges[WEIR_DAMAGE_RANGES_MAX]; /* ascending; more are not looked for */
     size_t range_count;

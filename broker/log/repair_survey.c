@@ -188,6 +188,18 @@ static struct weir_damage_range *add_range(struct survey *survey, int64_t to, co
     return range;
 }
 
+/* Its records are whole; only the number beside them is to be written anew. */
+static int note_wrong_epoch(struct weir_repair *repair, const struct place *place, int64_t position,
+                            const struct weir_batch_header *header)
+{
+    struct weir_wrong_epoch wrong = {.base_offset = place->segment->facts.base_offset,
+                                     .position = position,
+                                     .offset = header->base_offset,
+                                     .epoch = header->leader_epoch};
+    weir_buffer_append(&repair->wrong_epochs, &wrong, sizeof wrong);
+    return repair->wrong_epochs.failed ? WEIR_NO_MEMORY : 0;
+}
+
 static int note_batch(struct survey *survey, struct place *place,
                       const struct weir_batch_header *header)
 {
@@ -360,12 +372,18 @@ static int walk(struct survey *survey, struct place *place, struct weir_error *e
                                .expected_offset = survey->repair->end_offset,
                                .end_offset = place->next_base == INT64_MAX ? 0 : place->next_base,
                                .epoch = survey->epoch,
+                               .epochs = survey->repair->has_mark ? &survey->mark.epochs : NULL,
+                               .epochs_end = survey->repair->durable_offset,
+                               .corrects_epochs = true,
                                .has_holes = place->segment->facts.has_holes,
                            });
     do {
         why = (struct weir_error){0};
         scan.is_cut_short = false;
         rc = weir_segment_scan_next(&scan, &header, &position, &why);
+        if (rc == 0 && scan.is_epoch_wrong) {
+            rc = note_wrong_epoch(survey->repair, place, position, &header);
+        }
         if (rc == 0) rc = note_batch(survey, place, &header);
         if (rc == WEIR_CORRUPT) rc = step_over(survey, place, &scan, why.text, &why);
     } while (rc == 0);
@@ -469,6 +487,7 @@ int weir_repair_open(struct weir_repair *repair, struct weir_env *env, const cha
         .env = env, .budget = env->budget, .path = path, .partition = partition};
     struct survey survey = {.repair = repair, .epoch = WEIR_NO_LEADER_EPOCH};
     weir_buffer_init(&repair->segments, repair->budget, 0);
+    weir_buffer_init(&repair->wrong_epochs, repair->budget, 0);
     weir_leader_epochs_init(&repair->epochs, repair->budget);
     weir_producer_state_init(&repair->producers, repair->budget);
     weir_arena_init(&survey.arena, repair->budget, 0);
@@ -485,6 +504,7 @@ int weir_repair_open(struct weir_repair *repair, struct weir_env *env, const cha
 void weir_repair_close(struct weir_repair *repair)
 {
     weir_buffer_close(&repair->segments);
+    weir_buffer_close(&repair->wrong_epochs);
     weir_leader_epochs_close(&repair->epochs);
     weir_producer_state_close(&repair->producers);
 }

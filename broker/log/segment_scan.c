@@ -18,6 +18,9 @@ void weir_segment_scan_init(struct weir_segment_scan *scan,
         .expected_offset = options->expected_offset,
         .end_offset = options->end_offset != 0 ? options->end_offset : INT64_MAX,
         .epoch = options->epoch,
+        .epochs = options->epochs,
+        .epochs_end = options->epochs_end,
+        .corrects_epochs = options->corrects_epochs,
         .check_crc = !options->is_headers_only,
         .has_holes = options->has_holes,
     };
@@ -98,6 +101,17 @@ int weir_batch_check_place(const struct weir_batch_header *header,
     return 0;
 }
 
+/* The epoch that a batch of that offset has; its own where the table does not know. */
+static int32_t epoch_of(const struct weir_segment_scan *scan,
+                        const struct weir_batch_header *header)
+{
+    int64_t end;
+    if (scan->epochs == NULL || header->base_offset >= scan->epochs_end)
+        return header->leader_epoch;
+    int32_t epoch = weir_leader_epochs_at(scan->epochs, header->base_offset, &end);
+    return epoch == WEIR_NO_LEADER_EPOCH ? header->leader_epoch : epoch;
+}
+
 /* The header at the position; what is not one is WEIR_CORRUPT. */
 static int take_header(struct weir_segment_scan *scan, struct weir_batch_header *header,
                        struct weir_error *error)
@@ -114,6 +128,9 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
     rc = weir_batch_peek(bytes, INT32_MAX, header, error);
     if (rc == WEIR_TRUNCATED) rc = 0; /* the header is there, and only that was asked for */
     if (rc < 0) return weir_error_wrap(error, rc, "position %" PRId64, scan->position);
+    int32_t epoch_there = header->leader_epoch;
+    header->leader_epoch = epoch_of(scan, header);
+    scan->is_epoch_wrong = header->leader_epoch != epoch_there;
     struct weir_batch_place place = {
         .position = scan->position,
         .left = scan->limit - scan->position,
@@ -125,6 +142,11 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
     rc = weir_batch_check_place(header, &place, error);
     place.left = INT64_MAX;
     scan->is_cut_short = rc < 0 && weir_batch_check_place(header, &place, NULL) == 0;
+    if (rc == 0 && scan->is_epoch_wrong && !scan->corrects_epochs) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "batch at position %" PRId64 " has epoch %" PRId32 ", not %" PRId32,
+                              scan->position, epoch_there, header->leader_epoch);
+    }
     return rc;
 }
 

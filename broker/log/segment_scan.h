@@ -2,12 +2,14 @@
 #define WEIR_BROKER_LOG_SEGMENT_SCAN_H
 
 #include "base/env/env.h"
+#include "broker/log/leader_epochs.h"
 #include "wire/record_batch.h"
 
 /**
  * Walk the batches of one segment file in order, believing nothing: each must have a header that
  * makes sense, fit into what is left, begin at the expected offset (or behind it, where the segment
  * may have holes), carry an epoch not lower than the one before, and (when asked) a crc that fits.
+ * A batch's epoch lies outside its crc: where a table of the log's epochs is given, it is compared with that.
  *
  * Recovery, truncation, rebuilding an index and verification all walk this way.
  */
@@ -18,6 +20,11 @@ struct weir_segment_scan {
     int64_t expected_offset; /* of the next batch */
     int64_t end_offset;      /* where the segment's offsets are known to end */
     int32_t epoch;           /* of the last one */
+    const struct weir_leader_epochs *epochs;
+    int64_t epochs_end;
+    bool corrects_epochs;
+    bool
+        is_epoch_wrong; /* of the batch that was given last: the header has the table's, the file another */
     bool check_crc;
     bool has_holes; /* the next batch may begin behind the expected offset */
     bool met_hole;  /* one did */
@@ -38,6 +45,10 @@ struct weir_segment_scan_options {
     int64_t expected_offset;
     int64_t end_offset; /* 0: not known */
     int32_t epoch;
+    const struct weir_leader_epochs
+        *epochs; /* of offsets below `epochs_end`; NULL: not known. Borrowed */
+    int64_t epochs_end;
+    bool corrects_epochs; /* a batch of another epoch is given with the table's, not refused */
     bool is_headers_only;
     bool has_holes; /* durable_mark.h */
 };

@@ -287,12 +287,15 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
     int64_t position;
     int rc;
     bool is_checked = expected->facts == NULL || expected->size_sure == 0; /* against the mark */
+    bool knows_epochs = verify->summary.had_mark && !verify->mark.is_truncating;
     weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
                                       .file = segment->kept->file,
                                       .budget = verify->env->budget,
                                       .limit = expected->size,
                                       .expected_offset = segment->facts.base_offset,
                                       .epoch = verify->epoch,
+                                      .epochs = knows_epochs ? &verify->mark.epochs : NULL,
+                                      .epochs_end = verify->mark.end_offset,
                                       .has_holes = segment->facts.has_holes,
                                   });
     verify->summary.end_offset = segment->facts.base_offset;

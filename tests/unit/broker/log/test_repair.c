@@ -148,6 +148,23 @@ static void expect_in_service(size_t lost)
     test_log_expect_verified(&test);
 }
 
+static void take_first_damage(void *context, const struct weir_verify_finding *finding)
+{
+    int64_t *offset = context;
+    if (finding->kind == WEIR_VERIFY_DAMAGE && *offset < 0) *offset = finding->offset;
+}
+
+/* `log verify` lays it to that batch. */
+static void expect_found_at(int64_t offset)
+{
+    struct weir_verify_summary summary;
+    int64_t found = -1;
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, take_first_damage, &found,
+                                    &summary, &test.error),
+          &test.error);
+    ck_assert_int_eq(found, offset);
+}
+
 /* ---- claims ---------------------------------------------------------------------------------- */
 
 /* Every batch in turn: its payload, its length, its offset, its magic. */
@@ -287,6 +304,44 @@ START_TEST(what_lies_behind_a_full_segment_is_no_loss)
 }
 END_TEST
 
+/* A leader epoch lies outside the crc. The mark has those of all offsets, so the batch is named whose number
+ * is not its own (not the good ones behind it), nothing is given up, and the number is as it was. */
+START_TEST(a_wrong_epoch_is_put_right_and_costs_nothing)
+{
+    make_log();
+    for (size_t batch = 0; batch < BATCHES; batch++) {
+        for (int64_t byte = 12; byte < 16; byte++) {
+            again();
+            flip(batch, byte);
+            expect_found_at(test.batches[batch].base_offset);
+            survey();
+            ck_assert_uint_eq(repair.range_count, 0);
+            ck_assert_uint_eq(repair.wrong_epochs.size, sizeof(struct weir_wrong_epoch));
+            const struct weir_wrong_epoch *wrong = (const void *)repair.wrong_epochs.data;
+            ck_assert_int_eq(wrong->offset, test.batches[batch].base_offset);
+            weir_repair_close(&repair);
+            ck_assert_int_eq(give_all_up(), 0);
+            expect_in_service(0);
+        }
+    }
+}
+END_TEST
+
+/* Beside a batch that is lost: that one is given up, and no other. */
+START_TEST(a_wrong_epoch_beside_a_bad_batch_costs_nothing)
+{
+    make_log();
+    for (size_t batch = 1; batch + 1 < BATCHES; batch++) {
+        again();
+        flip(batch - 1, 12);
+        flip(batch, 70);
+        flip(batch + 1, 15);
+        ck_assert_int_eq(give_all_up(), 1);
+        expect_in_service(1);
+    }
+}
+END_TEST
+
 /* Damage that is not there any more costs nothing but the asking. */
 START_TEST(damage_that_was_put_right_gives_nothing_up)
 {
@@ -395,6 +450,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, no_offset_is_given_twice);
     tcase_add_test(tests, an_older_copy_does_not_take_the_end_back);
     tcase_add_test(tests, what_lies_behind_a_full_segment_is_no_loss);
+    tcase_add_test(tests, a_wrong_epoch_is_put_right_and_costs_nothing);
+    tcase_add_test(tests, a_wrong_epoch_beside_a_bad_batch_costs_nothing);
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
     tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
