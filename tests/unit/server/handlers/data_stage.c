@@ -52,7 +52,10 @@ static bool take_answer(struct call *call, const void *response)
     weir_buffer_init(&whole, &stage->budget, 0);
     int rc = weir_message_encode_spliced(call->answer_type, response, version, &head, &splices);
     ck_assert(rc == 0 || (rc == WEIR_NO_MEMORY && stage->failures != NULL));
-    if (rc < 0) return false;
+    if (rc < 0) {
+        weir_buffer_close(&head);
+        return false;
+    }
     size_t from = 0;
     for (size_t i = 0; i < splices.count; i++) {
         const struct weir_splice *splice = &splices.items[i];
