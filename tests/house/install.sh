@@ -38,6 +38,14 @@ done
 ldd static | grep -q libweir && { echo "the static program needs libweir.so"; exit 1; }
 cmp run-shared/out.txt run-static/out.txt
 
+# a folder that is somebody's: it says so, and fails
+mkdir -p run-junk/data
+echo mine >run-junk/data/file
+rc=0
+(cd run-junk && env -u LD_LIBRARY_PATH ../shared >out.txt 2>err.txt) || rc=$?
+[ "$rc" = 1 ] || { echo "in a folder that is no data directory it ended with $rc"; exit 1; }
+grep -q "'./data' is no data directory" run-junk/err.txt || { echo "it does not say why: $(cat run-junk/err.txt)"; exit 1; }
+
 # a project that finds the package: the lines are the README's
 mkdir project
 cp hello.c project
