@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 const char weir_data_type_right[] =
     "text, i8 to i64, u8 to u64, f32, f64 (with le behind: little-endian), windowed[TYPE], "
@@ -64,7 +65,18 @@ static size_t span(struct weir_slice text, const char *ends)
 static int malformed(struct weir_slice rest, const char *what, struct weir_error *error)
 {
     return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s at '%.*s'", what,
-                          (int)(rest.size < 40 ? rest.size : 40), (const char *)rest.data);
+                          (int)weir_utf8_printable(rest, 40), (const char *)rest.data);
+}
+
+/* The text is a setting that any client shows, in a terminal and as a string of Kafka's protocol. */
+static int check_printable(struct weir_slice text, struct weir_error *error)
+{
+    size_t at = weir_utf8_printable(text, text.size);
+    if (at == text.size) return 0;
+    bool is_utf8 = weir_utf8_size(weir_slice(text.data + at, text.size - at)) > 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT, "a type's text %s: byte %zu is 0x%02x",
+                          is_utf8 ? "has no control characters" : "is UTF-8", at + 1,
+                          (unsigned)text.data[at]);
 }
 
 static int parse_simple(struct weir_slice word, bool is_field, struct weir_data_type *type)
@@ -99,6 +111,20 @@ static size_t count_fields(struct weir_slice text)
         count += depth == 0 && text.data[i] == ',';
     }
     return count;
+}
+
+/* In `before`, which is a struct's fields up to the next one, is one of its own called `name`. */
+static bool has_field(struct weir_slice before, struct weir_slice name)
+{
+    int depth = 0;
+    bool begins = true;
+    for (size_t i = 0; i + name.size < before.size; i++) {
+        const uint8_t *at = before.data + i;
+        if (begins && at[name.size] == ':' && memcmp(at, name.data, name.size) == 0) return true;
+        depth += (*at == '[') - (*at == ']');
+        begins = depth == 0 && *at == ',';
+    }
+    return false;
 }
 
 /* `@N` behind a field's type. */
@@ -148,6 +174,7 @@ static int parse_struct(struct weir_slice *rest, int depth, struct weir_arena *a
 {
     struct weir_data_type *fields = NULL;
     size_t count = 0;
+    const uint8_t *begin = rest->data;
     if (depth > WEIR_DATA_TYPE_DEPTH_MAX) return malformed(*rest, "structs lie too deep", error);
     if (arena != NULL) {
         fields = weir_arena_array(arena, count_fields(*rest), sizeof *fields);
@@ -155,8 +182,12 @@ static int parse_struct(struct weir_slice *rest, int depth, struct weir_arena *a
     }
     do {
         struct weir_data_type field = {0};
+        struct weir_slice at = *rest;
         int rc = parse_field(rest, depth, arena, &field, error);
         if (rc < 0) return rc;
+        if (has_field(weir_slice(begin, (size_t)(at.data - begin)), field.name)) {
+            return malformed(at, "a struct has another field of this name before the one", error);
+        }
         if (fields != NULL) fields[count] = field;
         count++;
     } while (take_word(rest, ","));
@@ -210,6 +241,7 @@ int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%zu characters, at most %d", text.size,
                               (int)WEIR_DATA_TYPE_TEXT_MAX);
     }
+    if ((rc = check_printable(text, error)) < 0) return rc;
     if (take_word(&rest, "windowed[") || take_word(&rest, "windowed-changelog[")) {
         rc = parse_simple(weir_slice(text.data, text.size - rest.size - 1), false, &type);
         if (rc == 0) rc = parse_key(rest, arena, &type, error);

@@ -11,7 +11,8 @@
 
 /**
  * What the bytes of a key or a value stand for, named by a text: what `%v{...}` takes, and the topic
- * settings weir.key.format and weir.value.format.
+ * settings weir.key.format and weir.value.format. It is UTF-8 without control characters, and a struct has no
+ * two fields of one name.
  *
  *     text              bytes as they are
  *     i8 i16 i32 i64, u8 u16 u32 u64, f32 f64     big-endian, as Kafka's serdes; with `le` behind, little-endian
@@ -52,7 +53,7 @@ extern const char weir_data_type_right[];
  * memory, and `type_out` is not touched.
  *
  * Errors:  WEIR_NOT_FOUND, which leaves `error` alone: no type begins like that. WEIR_INVALID_ARGUMENT: what is
- *          in brackets is not well formed, and where. WEIR_NO_MEMORY.
+ *          in brackets is not well formed, and where; a byte that is not printable. WEIR_NO_MEMORY.
  */
 int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
                          struct weir_data_type *type_out, struct weir_error *error);

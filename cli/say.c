@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli/cli.h"
 
 /* ---- sentences ------------------------------------------------------------------------------- */
@@ -182,22 +183,6 @@ const char *say_size(char to[24], int64_t bytes)
     return to;
 }
 
-/* Bytes of the UTF-8 character at `at`, 0 if it is none: no overlong forms, no surrogates, nothing
- * above U+10FFFF (RFC 3629). */
-static size_t utf8_size(const uint8_t *at, size_t left)
-{
-    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (size == 0 || size > left || at[0] > 0xf4) return 0;
-    for (size_t i = 1; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    }
-    if (at[0] == 0xe0 && at[1] < 0xa0) return 0;
-    if (at[0] == 0xed && at[1] > 0x9f) return 0;
-    if (at[0] == 0xf0 && at[1] < 0x90) return 0;
-    if (at[0] == 0xf4 && at[1] > 0x8f) return 0;
-    return size;
-}
-
 static void json_ascii(FILE *to, uint8_t c)
 {
     switch (c) {
@@ -227,7 +212,7 @@ void say_json_text(FILE *to, struct weir_slice text)
 {
     (void)fputc('"', to);
     for (size_t i = 0; i < text.size;) {
-        size_t size = utf8_size(text.data + i, text.size - i);
+        size_t size = weir_utf8_size(weir_slice(text.data + i, text.size - i));
         if (size == 1) {
             json_ascii(to, text.data[i]);
         } else if (size == 0) {

@@ -7,6 +7,7 @@
 #include "base/codec/compress.h"
 #include "base/error.h"
 #include "base/data_type.h"
+#include "base/utf8.h"
 
 #define FIELD(name) offsetof(struct weir_topic_config, name)
 
@@ -132,15 +133,17 @@ bool weir_topic_config_is_text(const char *key)
 static int check_text(const char *key, const char *value, struct weir_error *error)
 {
     struct weir_error reason = {0};
+    /* Clients are told the refusal: what it quotes is printable. */
+    int shown = (int)weir_utf8_printable(weir_text(value), 100);
     if (value[0] == '\0') return 0;
     int rc = weir_data_type_parse(weir_text(value), NULL, NULL, &reason);
     if (rc == WEIR_NOT_FOUND) {
         return weir_error_set(error, WEIR_INVALID_CONFIG,
-                              "'%s' = '%.100s': it takes %s, or nothing: not known", key, value,
-                              weir_data_type_right);
+                              "'%s' = '%.*s': it takes %s, or nothing: not known", key, shown,
+                              value, weir_data_type_right);
     }
     if (rc < 0) {
-        return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%.100s': %s", key, value,
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "'%s' = '%.*s': %s", key, shown, value,
                               reason.text);
     }
     return 0;

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/typed.h"
@@ -191,13 +192,53 @@ START_TEST(wrong_types_are_refused)
 }
 END_TEST
 
+/* A text is shown by any client, and its fields become an object's: both have to be possible. */
+START_TEST(a_type_can_be_shown)
+{
+    static const char *const bad[][2] = {
+        {"struct[a\nb:i64]", "no control characters: byte 9 is 0x0a"},
+        {"struct[\x01:i64]", "no control characters: byte 8 is 0x01"},
+        {"struct[a\x7f:i64]", "no control characters: byte 9 is 0x7f"},
+        {"struct[a\xc2\x85:i64]", "no control characters: byte 9 is 0xc2"},
+        {"struct[\xff:i64]", "is UTF-8: byte 8 is 0xff"},
+        {"struct[\xc3:i64]", "is UTF-8: byte 8 is 0xc3"},
+        {"windowed[struct[\xed\xa0\x80:i64]]", "is UTF-8: byte 17 is 0xed"},
+        {"i64\n", "no control characters: byte 4 is 0x0a"},
+        {"\xc0\x80", "is UTF-8: byte 1 is 0xc0"},
+        {"struct[a:i64,a:i64]", "another field of this name before the one at 'a:i64]'"},
+        {"struct[a:i64,b:struct[x:i32,x:i64]]",
+         "another field of this name before the one at 'x:i64]]'"},
+        {"struct[b:struct[x:i32,y:i32],c:text,b:i32@2]", "at 'b:i32@2]'"},
+    };
+    static const char *const good[] = {"struct[größe:i64,\xe2\x82\xac:f64]",
+                                       "struct[a:struct[a:i32,b:i32],b:i64]",
+                                       "struct[ab:i32,b:i64,a:i64,abc:text]"};
+    struct weir_data_type typed;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_code(weir_data_type_parse(weir_text(bad[i][0]), NULL, NULL, &error),
+                WEIR_INVALID_ARGUMENT);
+        ck_code(weir_data_type_parse(weir_text(bad[i][0]), &arena, &typed, &error),
+                WEIR_INVALID_ARGUMENT);
+        ck_assert_msg(strstr(error.text, bad[i][1]) != NULL, "%s", error.text);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        ck_ok(weir_data_type_parse(weir_text(good[i]), &arena, &typed, &error), &error);
+    }
+    /* What is quoted is cut between characters. */
+    ck_code(
+        weir_data_type_parse(weir_text("struct[xäöüäöüäöüäöüäöüäöüäöüäöü]"), NULL, NULL, &error),
+        WEIR_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.text, "at 'xäöüäöüäöüäöüäöüäöüä'"));
+}
+END_TEST
+
 /* What is only checked needs no memory, however many structs lie side by side; what is too deep or too long
  * is refused. */
 START_TEST(a_type_is_checked_without_memory)
 {
     char text[WEIR_DATA_TYPE_TEXT_MAX + 64] = "struct[";
-    while (strlen(text) < WEIR_DATA_TYPE_TEXT_MAX - 40) {
-        strcat(text, "a:struct[b:i32,c:text],");
+    for (int i = 0; strlen(text) < WEIR_DATA_TYPE_TEXT_MAX - 40; i++) {
+        (void)snprintf(text + strlen(text), 64, "a%d:struct[b:i32,c:text],", i);
     }
     strcat(text, "z:i32]");
     struct weir_data_type typed;
@@ -291,6 +332,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_the_serde_writes_is_shown);
     tcase_add_test(tests, windowed_keys_are_shown_with_their_start);
     tcase_add_test(tests, wrong_types_are_refused);
+    tcase_add_test(tests, a_type_can_be_shown);
     tcase_add_test(tests, a_type_is_checked_without_memory);
     tcase_add_test(tests, values_are_shown_as_json);
     tcase_add_test(tests, older_versions_lack_newer_fields);

@@ -104,6 +104,9 @@ START_TEST(bad_values_are_refused_with_the_range)
         {"weir.value.format", "hex", "it takes text, i8 to i64"},
         {"weir.value.format", "struct[a:i64,b]", "a field is NAME:TYPE at 'b]'"},
         {"weir.key.format", "windowed[struct[a:i64]", "struct ends with a bracket"},
+        {"weir.value.format", "struct[a:i64,a:i64]", "another field of this name"},
+        {"weir.value.format", "struct[\xff:i64]", "= 'struct[': a type's text is UTF-8"},
+        {"weir.key.format", "i64\n", "= 'i64': a type's text has no control characters"},
         {"weir.key.format", "slice", "it takes text, i8 to i64"},
     };
     struct weir_topic_config before = config;
