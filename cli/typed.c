@@ -140,7 +140,7 @@ static bool take_varint(struct weir_slice *rest, uint32_t *value_out)
 }
 
 static bool print_fields(const struct weir_data_type *type, uint8_t version,
-                         struct weir_slice *rest, bool may_end, struct weir_buffer *to);
+                         struct weir_slice *rest, struct weir_buffer *to);
 
 static bool print_text(enum weir_data_kind kind, struct weir_slice *rest, struct weir_buffer *to)
 {
@@ -160,7 +160,7 @@ static bool print_field(const struct weir_data_type *field, uint8_t version,
                         struct weir_slice *rest, struct weir_buffer *to)
 {
     struct weir_slice bytes;
-    if (field->kind == WEIR_DATA_STRUCT) return print_fields(field, version, rest, false, to);
+    if (field->kind == WEIR_DATA_STRUCT) return print_fields(field, version, rest, to);
     if (field->kind == WEIR_DATA_TEXT || field->kind == WEIR_DATA_SLICE) {
         return print_text(field->kind, rest, to);
     }
@@ -173,14 +173,14 @@ static bool print_field(const struct weir_data_type *field, uint8_t version,
     return true;
 }
 
-/* An older version has fewer fields: those that came later are known by their `since`. Where a type names none,
- * the bytes may just end (`may_end`), behind the last field they have. */
+/* An older version has fewer fields: those that came later are known by their `since`. All others are there, as
+ * the serde has it: bytes that end before them are cut, or of another type. */
 static bool print_fields(const struct weir_data_type *type, uint8_t version,
-                         struct weir_slice *rest, bool may_end, struct weir_buffer *to)
+                         struct weir_slice *rest, struct weir_buffer *to)
 {
     size_t printed = 0;
     append_text(to, "{");
-    for (size_t i = 0; i < type->field_count && !(may_end && rest->size == 0); i++) {
+    for (size_t i = 0; i < type->field_count; i++) {
         if (type->fields[i].since > version) continue;
         if (printed++ > 0) append_text(to, ",");
         print_json_text(type->fields[i].name, to);
@@ -197,7 +197,7 @@ static bool print_struct(const struct weir_data_type *type, struct weir_slice by
     struct weir_slice rest = bytes;
     struct weir_slice version;
     if (!take_bytes(&rest, 1, &version) || version.data[0] == 0) return false;
-    return print_fields(type, version.data[0], &rest, true, to) && rest.size == 0;
+    return print_fields(type, version.data[0], &rest, to) && rest.size == 0;
 }
 
 /* ---- windowed keys --------------------------------------------------------------------------- */
