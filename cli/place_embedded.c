@@ -383,10 +383,17 @@ static const struct place_ops embedded_ops = {
     .report_damage = embedded_report_damage,
 };
 
+static bool is_missing(const char *directory, const char *name)
+{
+    char path[4096];
+    struct stat facts;
+    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    return stat(path, &facts) < 0 && errno == ENOENT;
+}
+
 /* weir_open makes what is not there; a mistyped directory should not come into being by a look. */
 static int check_directory(const char *directory, struct weir_error *error)
 {
-    char path[4096];
     struct stat facts;
     if (stat(directory, &facts) < 0) {
         if (errno != ENOENT) return weir_error_errno(error, errno, "open", directory);
@@ -396,12 +403,11 @@ static int check_directory(const char *directory, struct weir_error *error)
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "'%s' is a file, not a data directory",
                               directory);
     }
-    (void)snprintf(path, sizeof path, "%s/meta.properties", directory);
-    if (stat(path, &facts) < 0 && errno == ENOENT) {
+    if (is_missing(directory, "meta.properties") && is_missing(directory, "log")) {
         return weir_error_set(error, WEIR_NOT_FOUND,
                               "'%s' is not a data directory: it has no meta.properties", directory);
     }
-    return 0; /* what else is wrong with it, opening says */
+    return 0; /* what else is wrong with it, opening says: a log without the file, too */
 }
 
 static void write_line(void *context, enum weir_log_level level, const char *line, size_t size)

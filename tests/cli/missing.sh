@@ -7,6 +7,15 @@
 "$weir" topic create orders -d data -p 2 -q
 seq 100 | "$weir" produce orders -d data -p 0 -o ''
 
+# a log without meta.properties is no place to make a new one in: the file is asked back
+mv data/meta.properties kept
+for words in "list" "create orders"; do
+    # shellcheck disable=SC2086
+    refuses 1 "'data' has a log but no meta.properties; put the file back" "$weir" topic $words -d data
+    ! grep -q "makes one" err.txt || fail "what is refused is offered: $(cat err.txt)"
+done
+mv kept data/meta.properties
+
 # gone: every command says so, and what to do
 mv data/log/orders-0 saved
 refuses 1 "data/log/orders-0': the folder is missing" "$weir" consume orders -d data -p 0 -e
