@@ -150,7 +150,7 @@ END_TEST
 START_TEST(a_second_start_with_another_state_directory_is_refused)
 {
     open_stage(_i);
-    struct plan other;
+    static struct plan other; /* the job is stopped behind this function */
     struct weir_error error = {0};
     stage_topic(&stage, "in", 1);
     stage_topic(&stage, "out", 1);
