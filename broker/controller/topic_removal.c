@@ -136,13 +136,20 @@ static int empty_mount(struct weir_engine *engine, const char *path, struct weir
     return rc < 0 ? rc : weir_sync_directory(engine->env, path, error);
 }
 
-/* Out of the way of the topic's name. */
+/* Out of the way of the topic's name. After a power loss the folder may be there under both names, for a
+ * renaming is two changes to a disk: what has the new name is of the same topic, and goes first. */
 static int take_away(struct weir_engine *engine, const char *from, const char *to,
                      struct weir_error *error)
 {
     struct weir_error why = {0};
     int rc = weir_rename(engine->env, from, to, &why);
-    if (rc == WEIR_LOCKED) return empty_mount(engine, from, error);
+    if (rc == WEIR_EXISTS) {
+        weir_error_clear(&why);
+        rc = remove_folder(engine, to, &why);
+        if (rc == 0) rc = weir_rename(engine->env, from, to, &why);
+    }
+    bool stays = rc == WEIR_LOCKED || rc == WEIR_EXISTS; /* a mount, or something is in the other */
+    if (stays) return empty_mount(engine, from, error);
     if (rc < 0) weir_error_copy(error, &why);
     return rc;
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/metadata/uuid.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 
 /* What existed is known: a folder that is gone is a loss, never a fresh start. */
@@ -152,6 +153,41 @@ START_TEST(an_open_that_wants_no_text_fails_like_any_other)
     while (open_without_text(at))
         at++;
     ck_assert_uint_gt(at, 3);
+}
+END_TEST
+
+/* A renaming is two changes to a disk: after a loss of power the folder may be there under both names. */
+START_TEST(a_deleted_folder_under_both_names_goes)
+{
+    struct engine engine;
+    struct weir_file *file = NULL;
+    struct weir_topic_request request = {.operation = WEIR_TOPIC_DESCRIBE,
+                                         .topic = weir_text("clicks")};
+    char id[WEIR_UUID_TEXT_SIZE];
+    char renamed[256];
+    char inside[300];
+    begin(&engine, 9);
+    ck_ok(engine_topic(&engine, &request), &engine.error);
+    (void)snprintf(renamed, sizeof renamed, "%s.%s-delete", FOLDER,
+                   weir_uuid_print(request.topic_id, id));
+    (void)snprintf(inside, sizeof inside, "%s/00000000000000000000.log", renamed);
+    stop(&engine, KILLED);
+    move_away(&engine, FOLDER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_delete(&engine, "clicks"), &engine.error);
+    stop(&engine, KILLED);
+    put_back(&engine, FOLDER);
+    ck_ok(weir_make_directory(engine.env, renamed, &engine.error), &engine.error);
+    ck_ok(weir_file_open(engine.env, inside, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file,
+                         &engine.error),
+          &engine.error);
+    weir_file_close(file);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert(!is_there(&engine, FOLDER));
+    ck_assert(!is_there(&engine, renamed));
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "new", WEIR_ACKS_ALL), 0);
+    engine_end(&engine);
 }
 END_TEST
 
@@ -429,6 +465,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, an_emptied_folder_is_offline_not_new, 0, ENDS);
     tcase_add_test(tests, a_topic_whose_folder_is_gone_can_be_deleted);
     tcase_add_test(tests, an_open_that_wants_no_text_fails_like_any_other);
+    tcase_add_test(tests, a_deleted_folder_under_both_names_goes);
     tcase_add_loop_test(tests, a_mount_that_was_emptied_stays_empty, 0, 8);
     tcase_add_test(tests, only_the_names_of_deleted_topics_are_removed);
     tcase_add_test(tests, only_what_was_made_must_be_there);
