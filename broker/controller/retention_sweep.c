@@ -1,7 +1,5 @@
 #include "broker/controller/retention_sweep.h"
 
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
@@ -154,9 +152,8 @@ static void visit(struct weir_retention_sweep *sweep, struct weir_sweep_place *p
 static void look_at(struct weir_engine *engine, struct weir_sweep_place *place)
 {
     struct weir_log_glance glance;
-    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
-    (void)snprintf(name, sizeof name, "%s-%d", place->topic, place->partition);
-    struct weir_log_path path = weir_log_path(engine->directory.log_path.text, name);
+    struct weir_log_path path = weir_log_partition_path(engine->directory.log_path.text,
+                                                        weir_text(place->topic), place->partition);
     if (weir_log_glance_newest(engine->env, &engine->budget, path.text, &glance, NULL) < 0) return;
     place->is_visited = glance.segment_count > 1;
     if (place->is_visited || glance.is_empty || place->retention_ms < 0) return;

@@ -27,9 +27,7 @@ enum { RETRY_FIRST_MS = 10, RETRY_MOST_MS = 1000 };
 static struct weir_log_path folder_of(const struct weir_engine *engine, const char *topic,
                                       int32_t partition)
 {
-    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
-    (void)snprintf(name, sizeof name, "%s-%d", topic, partition);
-    return weir_log_path(engine->directory.log_path.text, name);
+    return weir_log_partition_path(engine->directory.log_path.text, weir_text(topic), partition);
 }
 
 /* A name has at most 255 bytes: what is too long loses the end of its topic, never its id. */

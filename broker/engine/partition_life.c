@@ -409,11 +409,8 @@ static int take_resolved(struct weir_partition *partition)
 {
     const struct weir_resolve *resolve = &partition->resolve;
     struct weir_shard *shard = partition->shard;
-    struct weir_log_path path;
-    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
-    (void)snprintf(name, sizeof name, "%.*s-%d", (int)partition->topic.size,
-                   (const char *)partition->topic.data, partition->number);
-    path = weir_log_path(shard->engine->directory.log_path.text, name);
+    struct weir_log_path path = weir_log_partition_path(shard->engine->directory.log_path.text,
+                                                        partition->topic, partition->number);
     partition->path = weir_alloc_text(shard->budget, path.text, strlen(path.text));
     partition->topic_id = resolve->topic_id;
     partition->config = resolve->config;

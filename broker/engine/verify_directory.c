@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "broker/engine/data_directory.h"
@@ -229,10 +230,10 @@ static int check_owner(const struct directory *directory, const char *folder, co
 static int check_partition(const struct directory *directory, const struct weir_topic_image *topic,
                            int32_t partition)
 {
-    char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
     struct weir_file_stat stat;
-    (void)snprintf(name, sizeof name, "%s-%d", topic->name, partition);
-    struct weir_log_path path = weir_log_path(directory->log_path.text, name);
+    struct weir_log_path path =
+        weir_log_partition_path(directory->log_path.text, weir_text(topic->name), partition);
+    const char *name = path.text + strlen(directory->log_path.text) + 1;
     int rc = weir_stat(directory->env, path.text, &stat, NULL);
     bool is_assigned = !weir_uuid_is_zero(topic->partitions[partition].directory_id);
     if (rc == WEIR_NOT_FOUND) {

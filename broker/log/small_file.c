@@ -17,6 +17,16 @@ struct weir_log_path weir_log_path(const char *directory, const char *name)
     return path;
 }
 
+struct weir_log_path weir_log_partition_path(const char *directory, struct weir_slice topic,
+                                             int32_t partition)
+{
+    struct weir_log_path path;
+    int size = snprintf(path.text, sizeof path.text, "%s/%.*s-%" PRId32, directory, (int)topic.size,
+                        (const char *)topic.data, partition);
+    weir_assert(size > 0 && (size_t)size < sizeof path.text);
+    return path;
+}
+
 struct weir_log_path weir_log_offset_path(const char *directory, int64_t offset, const char *suffix)
 {
     struct weir_log_path path;

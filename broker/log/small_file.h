@@ -14,6 +14,9 @@ struct weir_log_path {
     char text[WEIR_LOG_PATH_MAX];
 };
 struct weir_log_path weir_log_path(const char *directory, const char *name);
+/** `<directory>/<topic>-<partition>`: a partition's folder. The topic's name is a legal one. */
+struct weir_log_path weir_log_partition_path(const char *directory, struct weir_slice topic,
+                                             int32_t partition);
 /** `<directory>/<offset, 20 digits><suffix>`, Kafka's names. */
 struct weir_log_path weir_log_offset_path(const char *directory, int64_t offset,
                                           const char *suffix);

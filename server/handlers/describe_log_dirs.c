@@ -1,8 +1,5 @@
-#include <stdio.h>
-
 #include "broker/log/log_glance.h"
 #include "broker/log/small_file.h"
-#include "broker/metadata/topic_names.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/outcome.h"
 #include "wire/generated/describe_log_dirs_request.h"
@@ -99,11 +96,9 @@ static void measure_run(struct weir_work *work)
     struct weir_log_path root = weir_log_path(weir_broker_path(broker), "log");
     for (size_t i = 0; i < describe->count; i++) {
         struct measure *measure = &describe->measures[i];
-        char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
         struct weir_log_glance glance = {0};
-        (void)snprintf(name, sizeof name, "%.*s-%d", (int)measure->topic.size,
-                       (const char *)measure->topic.data, measure->partition);
-        struct weir_log_path path = weir_log_path(root.text, name);
+        struct weir_log_path path =
+            weir_log_partition_path(root.text, measure->topic, measure->partition);
         (void)weir_log_glance(weir_broker_env(broker), path.text, &glance, NULL);
         measure->size = glance.size_bytes;
     }
