@@ -155,6 +155,14 @@ static const struct weir_segment_facts *facts_at(const void *context, size_t ind
     return (const struct weir_segment_facts *)(const void *)repair->segments.data + index;
 }
 
+static int open_segment(const struct weir_repair *repair, int64_t base_offset,
+                        struct weir_file **file_out, struct weir_error *error)
+{
+    struct weir_log_path path = weir_log_offset_path(repair->path, base_offset, ".log");
+    return weir_file_open(repair->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, file_out,
+                          error);
+}
+
 /* Four bytes outside the crc: whatever a crash leaves of them is wrong or right, and put right again. */
 static int correct_epochs(struct weir_repair *repair, struct weir_error *error)
 {
@@ -162,13 +170,11 @@ static int correct_epochs(struct weir_repair *repair, struct weir_error *error)
     const struct weir_wrong_epoch *wrong = (const void *)repair->wrong_epochs.data;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct weir_log_path path =
-            weir_log_offset_path(repair->path, wrong[i].base_offset, ".log");
         struct weir_file *file = NULL;
         uint8_t bytes[sizeof(int32_t)];
         struct weir_iovec part = {bytes, sizeof bytes};
         weir_store_u32(bytes, (uint32_t)wrong[i].epoch);
-        rc = weir_file_open(repair->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, error);
+        rc = open_segment(repair, wrong[i].base_offset, &file, error);
         if (rc == 0) {
             rc = weir_file_write(file, &part, 1, wrong[i].position + WEIR_BATCH_LEADER_EPOCH_AT,
                                  error);
@@ -182,11 +188,8 @@ static int correct_epochs(struct weir_repair *repair, struct weir_error *error)
 static int sync_segments(struct weir_repair *repair, size_t count, struct weir_error *error)
 {
     for (size_t i = 0; i < count; i++) {
-        struct weir_log_path path =
-            weir_log_offset_path(repair->path, facts_at(repair, i)->base_offset, ".log");
         struct weir_file *file = NULL;
-        int rc =
-            weir_file_open(repair->env, path.text, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, error);
+        int rc = open_segment(repair, facts_at(repair, i)->base_offset, &file, error);
         if (rc == 0) rc = weir_file_sync(file, error);
         weir_file_close(file);
         if (rc < 0) return rc;
