@@ -17,7 +17,8 @@ static const char *name_of(const struct weir_start *start, size_t topic)
     return topic < streams->topic_count ? streams->topics[topic].name : start->application_topic;
 }
 
-/* `what` is complete: from here on the request belongs to the broker's thread. */
+/* `what` is complete but for the topic's name: from here on the request belongs to the broker's thread. A
+ * number of partitions that is not given is the broker's to choose. */
 static void send_request(struct weir_start *start, size_t topic,
                          const struct weir_topic_request *what)
 {
@@ -25,7 +26,7 @@ static void send_request(struct weir_start *start, size_t topic,
     *request = *what;
     request->request = weir_start_asked(start);
     request->topic = weir_text(name_of(start, topic));
-    request->partition_count = -1;
+    if (what->partition_count == 0) request->partition_count = -1;
     weir_broker_topic(start->streams->broker, request);
 }
 
@@ -421,8 +422,6 @@ int weir_start_say_formats(struct weir_start *start, size_t topic, struct weir_e
 
 int weir_start_create_topic(struct weir_start *start, size_t topic, struct weir_error *error)
 {
-    struct weir_streams *streams = start->streams;
-    struct weir_topic_request *request = &start->topics[topic];
     struct weir_config_entry *configs =
         weir_arena_array(&start->arena, CONFIGS_MAX, sizeof *configs);
     size_t count = 0;
@@ -430,35 +429,31 @@ int weir_start_create_topic(struct weir_start *start, size_t topic, struct weir_
         return weir_start_no_memory(error);
     }
     weir_assert(count <= CONFIGS_MAX);
-    *request = (struct weir_topic_request){
-        .request = weir_start_asked(start),
+    weir_assert(start->streams->topics[topic].partition_count > 0);
+    const struct weir_topic_request what = {
         .operation = WEIR_TOPIC_CREATE,
-        .topic = weir_text(streams->topics[topic].name),
-        .partition_count = streams->topics[topic].partition_count,
+        .partition_count = start->streams->topics[topic].partition_count,
         .configs = configs,
         .config_count = count,
     };
-    weir_broker_topic(streams->broker, request);
+    send_request(start, topic, &what);
     return 0;
 }
 
 int weir_start_create_application_topic(struct weir_start *start, struct weir_error *error)
 {
-    struct weir_topic_request *request = &start->topics[start->streams->topic_count];
     struct weir_config_entry *configs =
         weir_arena_array(&start->arena, CONFIGS_MAX, sizeof *configs);
     size_t count = 0;
     if (configs == NULL) return weir_start_no_memory(error);
     add_common(configs, &count);
     add_config(configs, &count, "cleanup.policy", "compact");
-    *request = (struct weir_topic_request){
-        .request = weir_start_asked(start),
+    const struct weir_topic_request what = {
         .operation = WEIR_TOPIC_CREATE,
-        .topic = weir_text(start->application_topic),
         .partition_count = 1,
         .configs = configs,
         .config_count = count,
     };
-    weir_broker_topic(start->streams->broker, request);
+    send_request(start, start->streams->topic_count, &what);
     return 0;
 }
