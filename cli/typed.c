@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "cli/say.h"
 
@@ -117,58 +118,37 @@ static void print_json_text(struct weir_slice text, struct weir_buffer *to)
 
 /* ---- structs --------------------------------------------------------------------------------- */
 
-static bool take_bytes(struct weir_slice *rest, size_t size, struct weir_slice *taken_out)
-{
-    if (rest->size < size) return false;
-    *taken_out = weir_slice(rest->data, size);
-    *rest = weir_slice(rest->data + size, rest->size - size);
-    return true;
-}
-
-/* An unsigned LEB128 of at most 32 bits. */
-static bool take_varint(struct weir_slice *rest, uint32_t *value_out)
-{
-    uint64_t value = 0;
-    struct weir_slice byte;
-    for (int shift = 0; shift < 35 && take_bytes(rest, 1, &byte); shift += 7) {
-        value |= (uint64_t)(byte.data[0] & 0x7f) << shift;
-        if ((byte.data[0] & 0x80) != 0) continue;
-        *value_out = (uint32_t)value;
-        return value <= UINT32_MAX;
-    }
-    return false;
-}
-
 static bool print_fields(const struct weir_data_type *type, uint8_t version,
-                         struct weir_slice *rest, struct weir_buffer *to);
+                         struct weir_reader *rest, struct weir_buffer *to);
 
-static bool print_text(enum weir_data_kind kind, struct weir_slice *rest, struct weir_buffer *to)
+static bool print_text(enum weir_data_kind kind, struct weir_reader *rest, struct weir_buffer *to)
 {
-    uint32_t size;
-    struct weir_slice text;
-    if (!take_varint(rest, &size)) return false;
+    size_t size = (size_t)weir_reader_uvarint32(rest);
+    if (rest->failed) return false;
     if (kind == WEIR_DATA_SLICE && size == 0) {
         append_text(to, "null");
         return true;
     }
-    if (!take_bytes(rest, kind == WEIR_DATA_SLICE ? size - 1 : size, &text)) return false;
-    print_json_text(text, to);
+    if (kind == WEIR_DATA_SLICE) size--;
+    const uint8_t *bytes = weir_reader_take(rest, size);
+    if (bytes == NULL) return false;
+    print_json_text(weir_slice(bytes, size), to);
     return true;
 }
 
 static bool print_field(const struct weir_data_type *field, uint8_t version,
-                        struct weir_slice *rest, struct weir_buffer *to)
+                        struct weir_reader *rest, struct weir_buffer *to)
 {
-    struct weir_slice bytes;
     if (field->kind == WEIR_DATA_STRUCT) return print_fields(field, version, rest, to);
     if (field->kind == WEIR_DATA_TEXT || field->kind == WEIR_DATA_SLICE) {
         return print_text(field->kind, rest, to);
     }
-    if (!take_bytes(rest, field->width, &bytes)) return false;
+    const uint8_t *bytes = weir_reader_take(rest, field->width);
+    if (bytes == NULL) return false;
     if (field->kind == WEIR_DATA_BOOL) {
-        append_text(to, bytes.data[0] != 0 ? "true" : "false");
+        append_text(to, bytes[0] != 0 ? "true" : "false");
     } else {
-        print_number(field, bytes.data, true, to);
+        print_number(field, bytes, true, to);
     }
     return true;
 }
@@ -176,7 +156,7 @@ static bool print_field(const struct weir_data_type *field, uint8_t version,
 /* An older version has fewer fields: those that came later are known by their `since`. All others are there, as
  * the serde has it: bytes that end before them are cut, or of another type. */
 static bool print_fields(const struct weir_data_type *type, uint8_t version,
-                         struct weir_slice *rest, struct weir_buffer *to)
+                         struct weir_reader *rest, struct weir_buffer *to)
 {
     size_t printed = 0;
     append_text(to, "{");
@@ -194,10 +174,10 @@ static bool print_fields(const struct weir_data_type *type, uint8_t version,
 static bool print_struct(const struct weir_data_type *type, struct weir_slice bytes,
                          struct weir_buffer *to)
 {
-    struct weir_slice rest = bytes;
-    struct weir_slice version;
-    if (!take_bytes(&rest, 1, &version) || version.data[0] == 0) return false;
-    return print_fields(type, version.data[0], &rest, to) && rest.size == 0;
+    struct weir_reader rest = weir_reader(bytes);
+    uint8_t version = weir_reader_u8(&rest);
+    if (version == 0) return false; /* or there is none */
+    return print_fields(type, version, &rest, to) && weir_reader_left(&rest) == 0;
 }
 
 /* ---- windowed keys --------------------------------------------------------------------------- */
