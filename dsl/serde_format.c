@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dsl/logical.h"
 #include "base/data_type.h"
+#include "dsl/logical.h"
+#include "operators/objects.h"
 
 static const char *field_word(enum weir_field_kind kind)
 {
@@ -80,10 +81,7 @@ static void add_plain(struct text *text, const struct weir_serde *serde)
         add(text, known[i].text);
         return;
     }
-    bool is_struct =
-        serde->serialize == weir_struct_serialize && serde->deserialize == weir_struct_deserialize;
-    text->failed |= !is_struct;
-    if (is_struct) add_struct(text, serde->context, 1);
+    add_struct(text, weir_serde_struct_type(serde), 1); /* fails of what is none */
 }
 
 const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde *serde,

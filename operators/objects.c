@@ -17,14 +17,20 @@
 #include "base/error.h"
 #include "weir/typed.h"
 
+const struct weir_struct_type *weir_serde_struct_type(const struct weir_serde *serde)
+{
+    bool is_struct =
+        serde->serialize == weir_struct_serialize && serde->deserialize == weir_struct_deserialize;
+    return is_struct ? serde->context : NULL;
+}
+
 const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde)
 {
     static const struct weir_serde *const plain[] = {WEIR_BYTES, WEIR_STRING, WEIR_INT32,
                                                      WEIR_INT64, WEIR_DOUBLE};
     if (serde == NULL) return NULL;
-    bool is_struct =
-        serde->serialize == weir_struct_serialize && serde->deserialize == weir_struct_deserialize;
-    if (is_struct) return serde->context;
+    const struct weir_struct_type *declared = weir_serde_struct_type(serde);
+    if (declared != NULL) return declared;
     /* Copies have it, too; but with functions of its own a copy has objects of its own. */
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         bool has_functions =

@@ -40,6 +40,8 @@ struct weir_object_check {
 struct weir_object_side weir_object_side(const struct weir_struct_type *layout, const char *serde,
                                          const char *what);
 
+/** The declared struct that a serde is for; NULL: it is another one, or a copy with functions of its own. */
+const struct weir_struct_type *weir_serde_struct_type(const struct weir_serde *serde);
 /** The layout of a serde's objects: a declared struct's own, or one field at 0 for the plain serdes and
  * copies of them. NULL for all others, copies with functions of their own among them. */
 const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde);
