@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "base/bytes.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
@@ -32,9 +31,7 @@ static struct weir_slice make_key(uint8_t to[WEIR_PARTITION_KEY_MAX], struct wei
                                   int32_t partition)
 {
     weir_assert(topic.size <= WEIR_TOPIC_NAME_SIZE_MAX);
-    memcpy(to, topic.data, topic.size);
-    weir_store_u32(to + topic.size, (uint32_t)partition);
-    return weir_slice(to, topic.size + 4);
+    return weir_partition_key(to, topic, partition);
 }
 
 static struct weir_offline_partition *find(const struct weir_offline_partitions *offline,

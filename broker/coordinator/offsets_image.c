@@ -1,14 +1,14 @@
 #include "broker/coordinator/offsets_image.h"
 
-#include "base/bytes.h"
 #include "base/error.h"
+#include "broker/metadata/topic_names.h"
 #include "wire/coordinator_record.h"
 #include "wire/generated/group_metadata_key.h"
 #include "wire/generated/group_metadata_value.h"
 #include "wire/generated/offset_commit_key.h"
 #include "wire/generated/offset_commit_value.h"
 
-enum { KEY_SIZE_MAX = INT16_MAX + 4, VALUE_VERSION = 4, OWNER_VERSION = 3 };
+enum { KEY_SIZE_MAX = INT16_MAX + WEIR_PARTITION_KEY_EXTRA, VALUE_VERSION = 4, OWNER_VERSION = 3 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -24,12 +24,10 @@ static struct weir_committed_offset *offset_new(struct weir_offsets_image *image
 {
     size_t size = commit->topic.size;
     struct weir_committed_offset *offset =
-        weir_alloc_zero(image->budget, sizeof *offset + size + 4);
+        weir_alloc_zero(image->budget, sizeof *offset + size + WEIR_PARTITION_KEY_EXTRA);
     if (offset == NULL) return NULL;
     uint8_t *key = (uint8_t *)(offset + 1);
-    memcpy(key, commit->topic.data, size);
-    weir_store_u32(key + size, (uint32_t)commit->partition);
-    offset->key = weir_slice(key, size + 4);
+    offset->key = weir_partition_key(key, commit->topic, commit->partition);
     offset->topic = weir_slice(key, size);
     offset->partition = commit->partition;
     return offset;
@@ -78,10 +76,8 @@ static struct weir_committed_offset *find_in(const struct weir_committed_group *
                                              struct weir_slice topic, int32_t partition)
 {
     uint8_t key[KEY_SIZE_MAX];
-    if (topic.size > KEY_SIZE_MAX - 4) return NULL;
-    if (topic.size > 0) memcpy(key, topic.data, topic.size);
-    weir_store_u32(key + topic.size, (uint32_t)partition);
-    return weir_map_get(&group->offsets, weir_slice(key, topic.size + 4));
+    if (topic.size > KEY_SIZE_MAX - WEIR_PARTITION_KEY_EXTRA) return NULL;
+    return weir_map_get(&group->offsets, weir_partition_key(key, topic, partition));
 }
 
 /* ---- folding --------------------------------------------------------------------------------- */

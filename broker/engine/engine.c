@@ -25,7 +25,5 @@ struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_sli
 {
     uint8_t key[WEIR_PARTITION_KEY_MAX];
     if (topic.size == 0 || topic.size > WEIR_TOPIC_NAME_SIZE_MAX) return NULL;
-    memcpy(key, topic.data, topic.size);
-    weir_store_u32(key + topic.size, (uint32_t)partition);
-    return weir_map_get(&shard->partitions, weir_slice(key, topic.size + 4));
+    return weir_map_get(&shard->partitions, weir_partition_key(key, topic, partition));
 }

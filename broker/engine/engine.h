@@ -57,8 +57,6 @@ struct weir_engine {
 struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_slice topic,
                                      int32_t partition);
 
-/** Key of a partition: its topic and its number. */
-enum { WEIR_PARTITION_KEY_MAX = WEIR_TOPIC_NAME_SIZE_MAX + 4 };
 /** NULL: nobody has used it yet. Thread: the shard's. */
 struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
                                        int32_t partition);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "base/bytes.h"
 #include "base/error.h"
 #include "base/state_table.h"
 #include "broker/engine/engine.h"
@@ -53,14 +52,12 @@ struct weir_partition *weir_partition_new(struct weir_shard *shard, struct weir_
                                           int32_t number)
 {
     struct weir_partition *partition =
-        weir_alloc_zero(shard->budget, sizeof *partition + topic.size + 4);
+        weir_alloc_zero(shard->budget, sizeof *partition + topic.size + WEIR_PARTITION_KEY_EXTRA);
     if (partition == NULL) return NULL;
     uint8_t *key = (uint8_t *)(partition + 1);
-    memcpy(key, topic.data, topic.size);
-    weir_store_u32(key + topic.size, (uint32_t)number);
     partition->shard = shard;
     partition->state = WEIR_PARTITION_RESOLVING;
-    partition->key = weir_slice(key, topic.size + 4);
+    partition->key = weir_partition_key(key, topic, number);
     partition->topic = weir_slice(key, topic.size);
     partition->number = number;
     if (weir_map_add(&shard->partitions, partition->key, partition) < 0) {

@@ -2,7 +2,9 @@
 #define WEIR_BROKER_METADATA_TOPIC_NAMES_H
 
 #include <stdbool.h>
+#include <string.h>
 
+#include "base/bytes.h"
 #include "weir/error.h"
 #include "weir/types.h"
 
@@ -23,6 +25,18 @@ int weir_topic_name_check(struct weir_slice name, struct weir_error *error);
 /** Two names that differ at most by '.' against '_': as metrics' names they would be one, so Kafka
  * lets only one of them be. */
 bool weir_topic_name_collides(struct weir_slice name, struct weir_slice other);
+
+/** What a partition is found by in a table: its topic and its number. Written to `to`, which has room for
+ * the topic's size and WEIR_PARTITION_KEY_EXTRA bytes; the slice is of it. */
+enum { WEIR_PARTITION_KEY_EXTRA = 4 };
+enum { WEIR_PARTITION_KEY_MAX = WEIR_TOPIC_NAME_SIZE_MAX + WEIR_PARTITION_KEY_EXTRA };
+static inline struct weir_slice weir_partition_key(uint8_t *to, struct weir_slice topic,
+                                                   int32_t partition)
+{
+    if (topic.size > 0) memcpy(to, topic.data, topic.size);
+    weir_store_u32(to + topic.size, (uint32_t)partition);
+    return weir_slice(to, topic.size + WEIR_PARTITION_KEY_EXTRA);
+}
 
 /** Names that begin with "__" belong to the engine and to Kafka. */
 bool weir_topic_name_is_internal(struct weir_slice name);
