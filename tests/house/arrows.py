@@ -39,7 +39,7 @@ ROOMS = {
     "operators": "runtime/task",
     "dsl": "operators",
     "cli": "dsl client",
-    "bench": "dsl runtime/job",
+    "bench": "dsl runtime/job examples",  # the jobs that people are shown
     "tools": "base",
     "examples": "",  # users have include/weir only
 }
