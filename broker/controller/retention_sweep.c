@@ -42,17 +42,18 @@ static bool has_end(const struct weir_topic_config *config)
 
 /* The topic to go on with, and where the walk over the others goes on; from the beginning, if it is
  * gone meanwhile. */
-static const struct weir_topic_image *find_current(struct weir_retention_sweep *sweep, size_t *at)
+static const struct weir_topic_image *find_current(struct weir_retention_sweep *sweep,
+                                                   struct weir_hamt_walk *walk)
 {
     const struct weir_metadata_image *image = &sweep->controller->image;
     const struct weir_topic_image *topic;
-    *at = 0;
-    while ((topic = weir_metadata_next_topic(image, at)) != NULL) {
+    weir_metadata_walk_topics(image, walk);
+    while ((topic = weir_metadata_next_topic(walk)) != NULL) {
         if (weir_uuid_equal(topic->id, sweep->topic_id)) return topic;
     }
-    *at = 0;
+    weir_metadata_walk_topics(image, walk);
     sweep->partition = 0;
-    return weir_metadata_next_topic(image, at);
+    return weir_metadata_next_topic(walk);
 }
 
 static void add_place(struct weir_retention_sweep *sweep, const struct weir_topic_image *topic,
@@ -72,8 +73,8 @@ static void add_place(struct weir_retention_sweep *sweep, const struct weir_topi
 
 static void choose(struct weir_retention_sweep *sweep)
 {
-    size_t at;
-    const struct weir_topic_image *topic = find_current(sweep, &at);
+    struct weir_hamt_walk walk;
+    const struct weir_topic_image *topic = find_current(sweep, &walk);
     sweep->place_count = 0;
     while (topic != NULL) {
         struct weir_topic_config config = weir_controller_config(sweep->controller, topic);
@@ -83,7 +84,7 @@ static void choose(struct weir_retention_sweep *sweep)
             sweep->topic_id = topic->id;
             add_place(sweep, topic, &config, sweep->partition++);
         }
-        topic = weir_metadata_next_topic(&sweep->controller->image, &at);
+        topic = weir_metadata_next_topic(&walk);
         if (topic != NULL) sweep->partition = 0;
     }
 }

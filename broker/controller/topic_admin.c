@@ -51,9 +51,10 @@ static int check_collision(const struct weir_controller *controller, struct weir
             return refuse_collision(name, own[i], error);
         }
     }
-    size_t at = 0;
+    struct weir_hamt_walk walk;
     const struct weir_topic_image *other;
-    while ((other = weir_metadata_next_topic(&controller->image, &at)) != NULL) {
+    weir_metadata_walk_topics(&controller->image, &walk);
+    while ((other = weir_metadata_next_topic(&walk)) != NULL) {
         if (weir_topic_name_collides(name, other->name_slice)) {
             return refuse_collision(name, other->name_slice, error);
         }

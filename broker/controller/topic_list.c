@@ -1,17 +1,8 @@
-#include <stdlib.h>
-
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/request.h"
 
 /* Topics as the metadata shows them, copied out for somebody on another thread. */
-
-static int by_name(const void *a, const void *b)
-{
-    const struct weir_topic_info *left = a;
-    const struct weir_topic_info *right = b;
-    return weir_slice_compare(left->name, right->name);
-}
 
 static void copy_epochs(const struct weir_metadata_image *image,
                         const struct weir_topic_image *topic, struct weir_arena *arena,
@@ -107,14 +98,9 @@ static void show_all(const struct weir_list_topics_request *request, struct weir
 {
     const struct weir_metadata_image *image =
         &weir_controller_of(request->request.shard->engine)->image;
-    const struct weir_topic_image *topic;
-    size_t at = 0;
-    size_t i = 0;
-    while ((topic = weir_metadata_next_topic(image, &at)) != NULL) {
-        show(request, topic, &topics[i++]);
-    }
-    /* Without memory some names are missing, and nothing is answered. */
-    if (!weir_arena_failed(request->arena)) qsort(topics, count, sizeof *topics, by_name);
+    const struct weir_topic_image **sorted = weir_metadata_sorted_topics(image, request->arena);
+    for (size_t i = 0; sorted != NULL && i < count; i++)
+        show(request, sorted[i], &topics[i]);
 }
 
 static void arrive(struct weir_message *message)
@@ -123,7 +109,7 @@ static void arrive(struct weir_message *message)
     struct weir_engine *engine = request->request.shard->engine;
     size_t count = request->is_selection
                        ? request->asked_count
-                       : weir_map_count(&weir_controller_of(engine)->image.topics_by_name);
+                       : weir_metadata_topic_count(&weir_controller_of(engine)->image);
     struct weir_topic_info *topics =
         weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *topics);
     if (topics != NULL && request->is_selection) {

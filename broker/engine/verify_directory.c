@@ -250,14 +250,17 @@ static int check_partition(const struct directory *directory, const struct weir_
 
 static int check_partitions(const struct directory *directory)
 {
-    size_t at = 0;
-    const struct weir_topic_image *topic;
+    const struct weir_metadata_image *image = &directory->image;
     int rc = 0;
-    while (rc == 0 && (topic = weir_metadata_next_topic(&directory->image, &at)) != NULL) {
-        for (int32_t i = 0; rc == 0 && i < topic->partition_count; i++) {
-            rc = check_partition(directory, topic, i);
-        }
+    struct weir_arena arena;
+    weir_arena_init(&arena, image->budget, 0);
+    const struct weir_topic_image **topics = weir_metadata_sorted_topics(image, &arena);
+    if (topics == NULL) rc = WEIR_NO_MEMORY;
+    for (size_t t = 0; rc == 0 && t < weir_metadata_topic_count(image); t++) {
+        for (int32_t i = 0; rc == 0 && i < topics[t]->partition_count; i++)
+            rc = check_partition(directory, topics[t], i);
     }
+    weir_arena_close(&arena);
     return rc;
 }
 

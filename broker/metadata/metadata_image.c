@@ -1,14 +1,18 @@
 #include "broker/metadata/metadata_image.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 /* ---- topics ---------------------------------------------------------------------------------- */
 
 static void topic_free(struct weir_topic_image *topic)
 {
-    if (topic == NULL) return;
-    for (size_t i = 0; i < topic->config_count; i++) {
+    for (size_t i = 0; topic->configs != NULL && i < topic->config_count; i++) {
         weir_free(topic->configs[i].key);
         weir_free(topic->configs[i].value);
     }
@@ -18,19 +22,95 @@ static void topic_free(struct weir_topic_image *topic)
     weir_free(topic);
 }
 
-static struct weir_topic_image *topic_new(struct weir_metadata_image *image, struct weir_slice name,
-                                          struct weir_uuid id)
+static void topic_ref(void *value)
+{
+    atomic_fetch_add(&((struct weir_topic_image *)value)->references, 1);
+}
+
+static void topic_unref(void *value)
+{
+    struct weir_topic_image *topic = value;
+    if (atomic_fetch_sub(&topic->references, 1) == 1) topic_free(topic);
+}
+
+static struct weir_slice name_key(const void *value)
+{
+    return ((const struct weir_topic_image *)value)->name_slice;
+}
+
+static struct weir_slice id_key(const void *value)
+{
+    return weir_uuid_slice(&((const struct weir_topic_image *)value)->id);
+}
+
+static const struct weir_hamt_ops by_name = {name_key, topic_ref, topic_unref, weir_hash_seeded};
+static const struct weir_hamt_ops by_id = {id_key, topic_ref, topic_unref, weir_hash_seeded};
+
+/* With one reference, the caller's. */
+static struct weir_topic_image *topic_new(const struct weir_metadata_image *image,
+                                          struct weir_slice name, struct weir_uuid id)
 {
     struct weir_topic_image *topic = weir_alloc_zero(image->budget, sizeof *topic);
     if (topic == NULL) return NULL;
+    atomic_init(&topic->references, 1);
+    topic->edition = image->topics_by_id.edition;
+    topic->id = id;
     topic->name = weir_alloc_text(image->budget, (const char *)name.data, name.size);
     if (topic->name == NULL) {
         topic_free(topic);
         return NULL;
     }
     topic->name_slice = weir_slice(topic->name, name.size);
-    topic->id = id;
     return topic;
+}
+
+static bool copy_configs(struct weir_budget *budget, const struct weir_topic_image *from,
+                         struct weir_topic_image *to)
+{
+    if (from->config_count == 0) return true;
+    to->configs = weir_alloc_zero(budget, from->config_count * sizeof *to->configs);
+    if (to->configs == NULL) return false;
+    to->config_count = to->config_capacity = from->config_count;
+    for (size_t i = 0; i < from->config_count; i++) {
+        const struct weir_config_override *config = &from->configs[i];
+        to->configs[i].key = weir_alloc_text(budget, config->key, strlen(config->key));
+        to->configs[i].value = weir_alloc_text(budget, config->value, strlen(config->value));
+        if (to->configs[i].key == NULL || to->configs[i].value == NULL) return false;
+    }
+    return true;
+}
+
+static bool copy_partitions(struct weir_budget *budget, const struct weir_topic_image *from,
+                            struct weir_topic_image *to)
+{
+    size_t size = (size_t)from->partition_count * sizeof *to->partitions;
+    if (size == 0) return true;
+    to->partitions = weir_alloc(budget, size);
+    if (to->partitions == NULL) return false;
+    memcpy(to->partitions, from->partitions, size);
+    to->partition_count = to->partition_capacity = from->partition_count;
+    return true;
+}
+
+/* The topic, for this image alone to change: in its place in the tries is a copy, unless it has been made
+ * since the last version. NULL without memory; then nothing has changed. */
+static struct weir_topic_image *own_topic(struct weir_metadata_image *image,
+                                          struct weir_topic_image *topic)
+{
+    if (topic->edition == image->topics_by_id.edition) return topic;
+    if (weir_hamt_prepare(&image->topics_by_name, topic->name_slice) < 0) return NULL;
+    if (weir_hamt_prepare(&image->topics_by_id, weir_uuid_slice(&topic->id)) < 0) return NULL;
+    struct weir_topic_image *copy = topic_new(image, topic->name_slice, topic->id);
+    if (copy == NULL) return NULL;
+    if (!copy_configs(image->budget, topic, copy) || !copy_partitions(image->budget, topic, copy)) {
+        topic_free(copy);
+        return NULL;
+    }
+    int rc = weir_hamt_put(&image->topics_by_name, copy);
+    if (rc == 0) rc = weir_hamt_put(&image->topics_by_id, copy);
+    weir_assert(rc == 0); /* prepared */
+    topic_unref(copy);
+    return copy;
 }
 
 /* Make room for one more element of `size` bytes; false when memory is out. */
@@ -49,7 +129,7 @@ static bool grow(struct weir_budget *budget, void **array, size_t count, size_t 
 static struct weir_topic_image *topic_by_id(const struct weir_metadata_image *image,
                                             struct weir_uuid id)
 {
-    return weir_map_get(&image->topics_by_id, weir_uuid_slice(&id));
+    return weir_hamt_get(&image->topics_by_id, weir_uuid_slice(&id));
 }
 
 static int unknown_topic(struct weir_uuid id, const char *what, struct weir_error *error)
@@ -75,26 +155,33 @@ static int apply_register_broker(struct weir_metadata_image *image,
     return 0;
 }
 
+/* Into both tries, or none. */
+static int add_topic(struct weir_metadata_image *image, struct weir_topic_image *topic)
+{
+    int rc = weir_hamt_put(&image->topics_by_name, topic);
+    if (rc < 0) return rc;
+    rc = weir_hamt_put(&image->topics_by_id, topic);
+    if (rc < 0) (void)weir_hamt_remove(&image->topics_by_name, topic->name_slice); /* just put */
+    return rc;
+}
+
 static int apply_topic(struct weir_metadata_image *image, const struct weir_metadata_record *record,
                        struct weir_error *error)
 {
     int rc = weir_topic_name_check(record->topic.name, error);
     if (rc < 0) return weir_error_set(error, WEIR_CORRUPT, "a topic record has an illegal name");
 
-    struct weir_topic_image *topic = topic_new(image, record->topic.name, record->topic.id);
-    if (topic == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "remember a topic");
-    rc = weir_map_add(&image->topics_by_name, topic->name_slice, topic);
-    if (rc < 0) goto out;
-    rc = weir_map_add(&image->topics_by_id, weir_uuid_slice(&topic->id), topic);
-    if (rc < 0) (void)weir_map_remove(&image->topics_by_name, topic->name_slice);
-out:
-    if (rc == WEIR_EXISTS) {
-        rc =
-            weir_error_set(error, WEIR_CORRUPT, "topic '%s' is created a second time", topic->name);
-    } else if (rc < 0) {
-        (void)weir_error_set(error, (enum weir_code)rc, "remember topic '%s'", topic->name);
+    struct weir_slice name = record->topic.name;
+    if (weir_hamt_get(&image->topics_by_name, name) != NULL ||
+        topic_by_id(image, record->topic.id) != NULL) {
+        return weir_error_set(error, WEIR_CORRUPT, "topic '%.*s' is created a second time",
+                              (int)name.size, (const char *)name.data);
     }
-    if (rc < 0) topic_free(topic);
+    struct weir_topic_image *topic = topic_new(image, name, record->topic.id);
+    if (topic == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "remember a topic");
+    rc = add_topic(image, topic);
+    if (rc < 0) (void)weir_error_set(error, WEIR_NO_MEMORY, "remember topic '%s'", topic->name);
+    topic_unref(topic);
     return rc;
 }
 
@@ -110,10 +197,13 @@ static int apply_partition(struct weir_metadata_image *image,
                               topic->name, topic->partition_count, record->partition.partition,
                               record->partition.leader_epoch);
     }
-    size_t capacity = (size_t)topic->partition_capacity;
-    if (!grow(image->budget, (void **)&topic->partitions, (size_t)topic->partition_count, &capacity,
+    const char *name = topic->name;
+    topic = own_topic(image, topic);
+    size_t capacity = topic != NULL ? (size_t)topic->partition_capacity : 0;
+    if (topic == NULL ||
+        !grow(image->budget, (void **)&topic->partitions, (size_t)topic->partition_count, &capacity,
               sizeof *topic->partitions)) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "remember a partition of '%s'", topic->name);
+        return weir_error_set(error, WEIR_NO_MEMORY, "remember a partition of '%s'", name);
     }
     topic->partition_capacity = (int32_t)capacity;
     topic->partitions[topic->partition_count++] = (struct weir_partition_image){
@@ -137,6 +227,8 @@ static int apply_partition_change(struct weir_metadata_image *image,
         return weir_error_set(error, WEIR_CORRUPT, "partition %d of '%s' changes, it has only %d",
                               partition, topic->name, topic->partition_count);
     }
+    topic = own_topic(image, topic);
+    if (topic == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "change a partition");
     struct weir_partition_image *changed = &topic->partitions[partition];
     if (record->partition_change.leader != WEIR_NO_LEADER_CHANGE) changed->given_epoch++;
     if (!weir_uuid_is_zero(record->partition_change.directory_id)) {
@@ -202,7 +294,7 @@ static int apply_config(struct weir_metadata_image *image,
         image->records_skipped++;
         return 0;
     }
-    struct weir_topic_image *topic = weir_map_get(&image->topics_by_name, record->config.resource);
+    struct weir_topic_image *topic = weir_hamt_get(&image->topics_by_name, record->config.resource);
     if (topic == NULL) {
         return weir_error_set(
             error, WEIR_CORRUPT, "a config record names topic '%.*s', which is not there",
@@ -212,42 +304,54 @@ static int apply_config(struct weir_metadata_image *image,
         return weir_error_set(error, WEIR_CORRUPT, "a config record of '%s' has a NUL inside",
                               topic->name);
     }
-    if (weir_slice_is_null(record->config.value)) {
+    const char *name = topic->name;
+    topic = own_topic(image, topic);
+    if (topic != NULL && weir_slice_is_null(record->config.value)) {
         remove_config(topic, find_config(topic, record->config.key));
         return 0;
     }
-    if (set_config(image, topic, record) < 0) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "remember a config of '%s'", topic->name);
+    if (topic == NULL || set_config(image, topic, record) < 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "remember a config of '%s'", name);
     }
     return 0;
 }
 
-/* The topic's memory is kept as the note of its removal where one is wanted, else freed. */
-static int note_removal(struct weir_metadata_image *image, struct weir_topic_image *topic)
+static struct weir_removed_topic *removed_new(struct weir_budget *budget,
+                                              const struct weir_topic_image *topic)
 {
-    struct weir_removed_topic *removed = weir_alloc_zero(image->budget, sizeof *removed);
-    if (removed == NULL) return WEIR_NO_MEMORY;
-    removed->name = topic->name;
+    struct weir_removed_topic *removed = weir_alloc_zero(budget, sizeof *removed);
+    char *name = weir_alloc_text(budget, topic->name, topic->name_slice.size);
+    if (removed == NULL || name == NULL) {
+        weir_free(removed);
+        weir_free(name);
+        return NULL;
+    }
+    removed->name = name;
     removed->id = topic->id;
     removed->partition_count = topic->partition_count;
-    removed->next = image->removed;
-    image->removed = removed;
-    topic->name = NULL;
-    return 0;
+    return removed;
 }
 
 static int apply_remove_topic(struct weir_metadata_image *image,
                               const struct weir_metadata_record *record, struct weir_error *error)
 {
-    struct weir_topic_image *topic = topic_by_id(image, record->remove_topic.topic_id);
+    struct weir_slice id = weir_uuid_slice(&record->remove_topic.topic_id);
+    const struct weir_topic_image *topic = weir_hamt_get(&image->topics_by_id, id);
     if (topic == NULL) return unknown_topic(record->remove_topic.topic_id, "remove topic", error);
-    char *name = topic->name;
-    if (image->keeps_removed && note_removal(image, topic) < 0) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "remember the removal of '%s'", name);
+    int rc = weir_hamt_prepare(&image->topics_by_name, topic->name_slice);
+    if (rc == 0) rc = weir_hamt_prepare(&image->topics_by_id, id);
+    struct weir_removed_topic *removed = NULL;
+    if (rc == 0 && image->keeps_removed) {
+        removed = removed_new(image->budget, topic);
+        if (removed == NULL) rc = WEIR_NO_MEMORY;
     }
-    (void)weir_map_remove(&image->topics_by_name, topic->name_slice);
-    (void)weir_map_remove(&image->topics_by_id, weir_uuid_slice(&topic->id));
-    topic_free(topic);
+    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "remove topic '%s'", topic->name);
+    if (removed != NULL) {
+        removed->next = image->removed;
+        image->removed = removed;
+    }
+    (void)weir_hamt_remove(&image->topics_by_name, topic->name_slice); /* prepared: both go */
+    (void)weir_hamt_remove(&image->topics_by_id, id);
     return 0;
 }
 
@@ -298,21 +402,14 @@ static const apply_fn appliers[] = {
 void weir_metadata_image_init(struct weir_metadata_image *image, struct weir_budget *budget)
 {
     *image = (struct weir_metadata_image){.budget = budget};
-    weir_map_init(&image->topics_by_name, budget);
-    weir_map_init(&image->topics_by_id, budget);
+    weir_hamt_init(&image->topics_by_name, budget, &by_name);
+    weir_hamt_init(&image->topics_by_id, budget, &by_id);
     weir_arena_init(&image->scratch, budget, 4096);
 }
 
 void weir_metadata_image_close(struct weir_metadata_image *image)
 {
     if (image->budget == NULL) return;
-    size_t at = 0;
-    struct weir_topic_image *topic;
-    while ((topic = weir_map_next(&image->topics_by_name, &at)) != NULL) {
-        (void)weir_map_remove(&image->topics_by_name, topic->name_slice);
-        (void)weir_map_remove(&image->topics_by_id, weir_uuid_slice(&topic->id));
-        topic_free(topic);
-    }
     while (image->removed != NULL) {
         struct weir_removed_topic *next = image->removed->next;
         weir_free(image->removed->name);
@@ -320,8 +417,8 @@ void weir_metadata_image_close(struct weir_metadata_image *image)
         image->removed = next;
     }
     weir_arena_close(&image->scratch);
-    weir_map_close(&image->topics_by_name);
-    weir_map_close(&image->topics_by_id);
+    weir_hamt_close(&image->topics_by_name);
+    weir_hamt_close(&image->topics_by_id);
     *image = (struct weir_metadata_image){0};
 }
 
@@ -350,7 +447,7 @@ int weir_metadata_apply_value(struct weir_metadata_image *image, struct weir_sli
 const struct weir_topic_image *weir_metadata_topic(const struct weir_metadata_image *image,
                                                    struct weir_slice name)
 {
-    return weir_map_get(&image->topics_by_name, name);
+    return weir_hamt_get(&image->topics_by_name, name);
 }
 
 const struct weir_topic_image *weir_metadata_topic_by_id(const struct weir_metadata_image *image,
@@ -359,10 +456,41 @@ const struct weir_topic_image *weir_metadata_topic_by_id(const struct weir_metad
     return topic_by_id(image, id);
 }
 
-const struct weir_topic_image *weir_metadata_next_topic(const struct weir_metadata_image *image,
-                                                        size_t *at)
+size_t weir_metadata_topic_count(const struct weir_metadata_image *image)
 {
-    return weir_map_next(&image->topics_by_name, at);
+    return weir_hamt_count(&image->topics_by_name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct weir_topic_image *const *left = a;
+    const struct weir_topic_image *const *right = b;
+    return weir_slice_compare((*left)->name_slice, (*right)->name_slice);
+}
+
+const struct weir_topic_image **weir_metadata_sorted_topics(const struct weir_metadata_image *image,
+                                                            struct weir_arena *arena)
+{
+    size_t count = weir_metadata_topic_count(image);
+    const struct weir_topic_image **topics =
+        weir_arena_array(arena, count > 0 ? count : 1, sizeof *topics);
+    if (topics == NULL) return NULL;
+    struct weir_hamt_walk walk;
+    weir_metadata_walk_topics(image, &walk);
+    for (size_t i = 0; i < count; i++)
+        topics[i] = weir_metadata_next_topic(&walk);
+    qsort(topics, count, sizeof *topics, compare_names);
+    return topics;
+}
+
+void weir_metadata_walk_topics(const struct weir_metadata_image *image, struct weir_hamt_walk *walk)
+{
+    weir_hamt_walk_begin(walk, &image->topics_by_name);
+}
+
+const struct weir_topic_image *weir_metadata_next_topic(struct weir_hamt_walk *walk)
+{
+    return weir_hamt_walk_next(walk);
 }
 
 int32_t weir_metadata_leader_epoch(const struct weir_metadata_image *image,
@@ -371,6 +499,45 @@ int32_t weir_metadata_leader_epoch(const struct weir_metadata_image *image,
     weir_assert(partition >= 0 && partition < topic->partition_count);
     const struct weir_partition_image *given = &topic->partitions[partition];
     return given->given_epoch + (image->raises - given->raises_then);
+}
+
+/* ---- versions -------------------------------------------------------------------------------- */
+
+struct weir_metadata_version *weir_metadata_version_new(struct weir_budget *budget)
+{
+    struct weir_metadata_version *version = weir_alloc_zero(budget, sizeof *version);
+    if (version != NULL) atomic_init(&version->references, 1);
+    return version;
+}
+
+void weir_metadata_version_take(struct weir_metadata_version *version,
+                                struct weir_metadata_image *image)
+{
+    weir_assert(version->image.budget == NULL); /* it has none yet */
+    version->image = (struct weir_metadata_image){
+        .budget = image->budget,
+        .incarnation_id = image->incarnation_id,
+        .is_registered = image->is_registered,
+        .raises = image->raises,
+        .next_producer_id = image->next_producer_id,
+        .level = image->level,
+        .records_skipped = image->records_skipped,
+    };
+    weir_hamt_share(&image->topics_by_name, &version->image.topics_by_name);
+    weir_hamt_share(&image->topics_by_id, &version->image.topics_by_id);
+    weir_assert(image->topics_by_name.edition == image->topics_by_id.edition);
+}
+
+void weir_metadata_version_ref(struct weir_metadata_version *version)
+{
+    atomic_fetch_add(&version->references, 1);
+}
+
+void weir_metadata_version_unref(struct weir_metadata_version *version)
+{
+    if (version == NULL || atomic_fetch_sub(&version->references, 1) != 1) return;
+    weir_metadata_image_close(&version->image);
+    weir_free(version);
 }
 
 /* ---- the image as records -------------------------------------------------------------------- */
@@ -427,10 +594,13 @@ int weir_metadata_each_record(const struct weir_metadata_image *image, weir_meta
                                .producer_ids = {.next_producer_id = image->next_producer_id},
                            });
     }
-    size_t at = 0;
-    const struct weir_topic_image *topic;
-    while (rc == 0 && (topic = weir_metadata_next_topic(image, &at)) != NULL) {
-        rc = each_of_topic(image, topic, each, context);
-    }
+    if (rc != 0) return rc;
+    struct weir_arena arena;
+    weir_arena_init(&arena, image->budget, 0);
+    const struct weir_topic_image **topics = weir_metadata_sorted_topics(image, &arena);
+    if (topics == NULL) rc = WEIR_NO_MEMORY;
+    for (size_t i = 0; rc == 0 && i < weir_metadata_topic_count(image); i++)
+        rc = each_of_topic(image, topics[i], each, context);
+    weir_arena_close(&arena);
     return rc;
 }

@@ -1,7 +1,7 @@
 #ifndef WEIR_BROKER_METADATA_METADATA_IMAGE_H
 #define WEIR_BROKER_METADATA_METADATA_IMAGE_H
 
-#include "base/map.h"
+#include "base/hamt.h"
 #include "broker/metadata/metadata_record.h"
 #include "broker/metadata/topic_names.h"
 #include "broker/metadata/uuid.h"
@@ -10,6 +10,14 @@
 /**
  * The metadata as it stands after some prefix of `__cluster_metadata`: a pure state machine. The
  * same records give the same image, whether they come from the log, from a snapshot, or from both.
+ *
+ * Versions. Whoever applies records owns the image. A version of it is what it was at one moment, for all who
+ * read: immutable and counted. Making one costs the same whatever is in it, for it shares the topics and
+ * the tries that find them; the next record copies the few nodes on its way, and the topic that it
+ * changes.
+ *
+ *     records ──apply──> image ──version──> v1 ──ref, unref──> readers, on any thread
+ *                          ├──apply, version──> v2 …
  *
  * Leader epochs. One RegisterBroker record with a new incarnation raises the epoch of every
  * partition that exists, so that an unclean stop costs one record, not one per partition. The image
@@ -36,8 +44,11 @@ struct weir_config_override {
     char *value;
 };
 
+/** Immutable but for the image that has just made it. */
 struct weir_topic_image {
-    char *name; /* owned, NUL-terminated */
+    _Atomic uint32_t references; /* of the tries that it is in */
+    uint64_t edition;            /* of the image when it was made */
+    char *name;                  /* owned, NUL-terminated */
     struct weir_slice name_slice;
     struct weir_uuid id;
     struct weir_partition_image *partitions;
@@ -58,8 +69,8 @@ struct weir_removed_topic {
 
 struct weir_metadata_image {
     struct weir_budget *budget;
-    struct weir_map topics_by_name;
-    struct weir_map topics_by_id;
+    struct weir_hamt topics_by_name;
+    struct weir_hamt topics_by_id;
     struct weir_uuid incarnation_id;
     bool is_registered;
     int32_t raises;            /* incarnations after the first */
@@ -86,18 +97,39 @@ int weir_metadata_apply(struct weir_metadata_image *image,
 int weir_metadata_apply_value(struct weir_metadata_image *image, struct weir_slice value,
                               struct weir_error *error);
 
-/** NULL if there is none; valid until the next apply. */
+/** What the image is now, for others to read. It holds until its last reference goes. */
+struct weir_metadata_version {
+    _Atomic uint32_t references;
+    struct weir_metadata_image image; /* to be read; with nothing that only the owner needs */
+};
+/** Memory for a version, so that publishing what is durable cannot fail. NULL without it; freed by
+ * weir_metadata_version_unref as any. */
+struct weir_metadata_version *weir_metadata_version_new(struct weir_budget *budget);
+/** Give a new one its content, with one reference: the caller's. */
+void weir_metadata_version_take(struct weir_metadata_version *version,
+                                struct weir_metadata_image *image);
+/** Any thread. NULL is fine for unref. */
+void weir_metadata_version_ref(struct weir_metadata_version *version);
+void weir_metadata_version_unref(struct weir_metadata_version *version);
+
+/** NULL if there is none; valid until the next apply, in a version as long as that. */
 const struct weir_topic_image *weir_metadata_topic(const struct weir_metadata_image *image,
                                                    struct weir_slice name);
 const struct weir_topic_image *weir_metadata_topic_by_id(const struct weir_metadata_image *image,
                                                          struct weir_uuid id);
-/** In order of creation; start with `*at = 0`, NULL at the end. */
-const struct weir_topic_image *weir_metadata_next_topic(const struct weir_metadata_image *image,
-                                                        size_t *at);
+size_t weir_metadata_topic_count(const struct weir_metadata_image *image);
+/** All topics in order of name, `weir_metadata_topic_count` of them. NULL without memory. */
+const struct weir_topic_image **weir_metadata_sorted_topics(const struct weir_metadata_image *image,
+                                                            struct weir_arena *arena);
+/** All topics, each once, in no order that means anything; NULL at the end. */
+void weir_metadata_walk_topics(const struct weir_metadata_image *image,
+                               struct weir_hamt_walk *walk);
+const struct weir_topic_image *weir_metadata_next_topic(struct weir_hamt_walk *walk);
 int32_t weir_metadata_leader_epoch(const struct weir_metadata_image *image,
                                    const struct weir_topic_image *topic, int32_t partition);
 
-/** The image as records: applied to an empty image they give this one again (a snapshot's body). */
+/** The image as records: applied to an empty image they give this one again (a snapshot's body). The
+ * same image gives the same records in the same order. WEIR_NO_MEMORY, or what `each` returns. */
 typedef int (*weir_metadata_record_fn)(void *context, const struct weir_metadata_record *record);
 int weir_metadata_each_record(const struct weir_metadata_image *image, weir_metadata_record_fn each,
                               void *context);

@@ -37,13 +37,14 @@ static void history_add(struct history *history, struct memory *memory,
 static const struct weir_topic_image *pick_topic(const struct weir_metadata_image *image,
                                                  struct weir_test_random *random)
 {
-    size_t count = weir_map_count(&image->topics_by_name);
+    size_t count = weir_metadata_topic_count(image);
     if (count == 0) return NULL;
     uint64_t skip = weir_test_random_below(random, count);
-    size_t at = 0;
-    const struct weir_topic_image *topic = weir_metadata_next_topic(image, &at);
+    struct weir_hamt_walk walk;
+    weir_metadata_walk_topics(image, &walk);
+    const struct weir_topic_image *topic = weir_metadata_next_topic(&walk);
     while (skip-- > 0)
-        topic = weir_metadata_next_topic(image, &at);
+        topic = weir_metadata_next_topic(&walk);
     return topic;
 }
 
@@ -168,7 +169,7 @@ START_TEST(a_snapshot_at_any_record_gives_the_same_image)
 END_TEST
 
 /* When the Nth allocation fails while a record is applied, the image is as it was, and the same
- * record applies afterwards. */
+ * record applies afterwards; also where a version shares all of it. */
 START_TEST(a_record_without_memory_changes_nothing)
 {
     struct memory memory;
@@ -183,6 +184,11 @@ START_TEST(a_record_without_memory_changes_nothing)
     history_make(&history, &memory, &source, 7, 150);
     int failures = 0;
     for (size_t i = 0; i < history.count; i++) {
+        struct weir_metadata_version *version = NULL;
+        if (_i == 1) {
+            version = weir_metadata_version_new(&memory.budget);
+            weir_metadata_version_take(version, &image);
+        }
         for (uint64_t nth = 1;; nth++) {
             dump(&image, &before);
             atomic_store(&memory.heap.fail_at, nth);
@@ -194,6 +200,7 @@ START_TEST(a_record_without_memory_changes_nothing)
             dump(&image, &after);
             ck_assert(weir_slice_equal(weir_buffer_slice(&before), weir_buffer_slice(&after)));
         }
+        weir_metadata_version_unref(version);
     }
     ck_assert_int_gt(failures, 50);
     dump(&source, &before);
@@ -204,6 +211,61 @@ START_TEST(a_record_without_memory_changes_nothing)
     history_close(&history);
     weir_buffer_close(&before);
     weir_buffer_close(&after);
+    ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
+}
+END_TEST
+
+/* Whatever is applied after a version was taken, and whatever fails for want of memory on the way, the
+ * version stays as it was; and when image and versions are gone, in either order, nothing is left. */
+START_TEST(a_version_stays_as_it_was)
+{
+    enum { EVERY = 3, VERSIONS = RECORDS_MAX / EVERY + 1 };
+    struct memory memory;
+    struct weir_metadata_image source, image;
+    struct history history;
+    struct weir_metadata_version *versions[VERSIONS];
+    struct weir_buffer dumps[VERSIONS];
+    struct weir_buffer now;
+    size_t count = 0;
+    memory_init(&memory);
+    weir_buffer_init(&now, &memory.budget, 0);
+    weir_metadata_image_init(&source, &memory.budget);
+    weir_metadata_image_init(&image, &memory.budget);
+    history_make(&history, &memory, &source, (uint64_t)_i + 100, 300);
+    for (size_t i = 0; i < history.count; i++) {
+        int rc = WEIR_NO_MEMORY;
+        for (uint64_t nth = 1; rc == WEIR_NO_MEMORY; nth++) {
+            atomic_store(&memory.heap.fail_at, nth);
+            rc = weir_metadata_apply_value(&image, weir_buffer_slice(&history.values[i]), NULL);
+            atomic_store(&memory.heap.fail_at, 0);
+        }
+        ck_assert_int_eq(rc, 0);
+        if (i % EVERY > 0) continue;
+        versions[count] = weir_metadata_version_new(&memory.budget);
+        weir_metadata_version_take(versions[count], &image);
+        weir_buffer_init(&dumps[count], &memory.budget, 0);
+        dump(&image, &dumps[count]);
+        weir_hamt_check(&image.topics_by_name);
+        weir_hamt_check(&versions[count]->image.topics_by_id);
+        count++;
+    }
+    dump(&source, &dumps[0]);
+    dump(&image, &now);
+    ck_assert(weir_slice_equal(weir_buffer_slice(&dumps[0]), weir_buffer_slice(&now)));
+    dump(&versions[0]->image, &dumps[0]);
+    if (_i % 2 == 0) weir_metadata_image_close(&image);
+    for (size_t i = 0; i < count; i++) {
+        dump(&versions[i]->image, &now);
+        ck_assert(weir_slice_equal(weir_buffer_slice(&dumps[i]), weir_buffer_slice(&now)));
+        weir_metadata_version_ref(versions[i]);
+        weir_metadata_version_unref(versions[i]);
+        weir_metadata_version_unref(versions[i]);
+        weir_buffer_close(&dumps[i]);
+    }
+    weir_metadata_image_close(&image);
+    weir_metadata_image_close(&source);
+    history_close(&history);
+    weir_buffer_close(&now);
     ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
 }
 END_TEST
@@ -316,7 +378,7 @@ START_TEST(records_that_do_not_fit_are_refused)
         apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_PRODUCER_IDS,
                                                     .producer_ids.next_producer_id = -1}),
         WEIR_CORRUPT);
-    ck_assert_uint_eq(weir_map_count(&image.topics_by_name), 1);
+    ck_assert_uint_eq(weir_metadata_topic_count(&image), 1);
     ck_assert_int_eq(weir_metadata_topic(&image, weir_text("t"))->partition_count, 0);
     weir_metadata_image_close(&image);
 }
@@ -326,7 +388,8 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("image");
     tcase_add_loop_test(tests, a_snapshot_at_any_record_gives_the_same_image, 0, 8);
-    tcase_add_test(tests, a_record_without_memory_changes_nothing);
+    tcase_add_loop_test(tests, a_record_without_memory_changes_nothing, 0, 2);
+    tcase_add_loop_test(tests, a_version_stays_as_it_was, 0, 4);
     tcase_add_test(tests, epochs_rise_by_incarnation_and_by_leader);
     tcase_add_test(tests, what_is_newer_is_skipped_or_refused);
     tcase_add_test(tests, records_that_do_not_fit_are_refused);
