@@ -9,7 +9,7 @@
  *                  ──> epochs ──> tails ──> owners
  *   compare ───> what differs, and what comes of it (start_compare.c, start_decide.c)
  *   make ──────> intents ──> topics ──> their ids ──> cut what no commit covers
- *   begin ─────> tasks, producer ids ──> first commit ──> the application's records ──> threads
+ *   begin ─────> producer ids ──> tasks, first commit ──> the application's records ──> threads
  *
  * Nothing is created, cut or written before the comparison. The cut comes before anything is read:
  * outputs may repeat, state may not. What lies in a changelog or repartition partition beyond the
@@ -65,6 +65,7 @@ static int (*const steps[])(struct weir_start *start, struct weir_error *error) 
     weir_start_write_ids,
     weir_start_look_at_new,
     weir_start_cut,
+    weir_start_ask_producers,
     weir_start_make_tasks,
     weir_start_commit,
     weir_start_write_kept,

@@ -12,7 +12,23 @@
  * with other producer ids than it names was written by somebody else.
  */
 
-/* ---- partitions of the job ------------------------------------------------------------------- */
+/* ---- producers ------------------------------------------------------------------------------- */
+
+static size_t total_tasks(const struct weir_streams *streams)
+{
+    size_t total = 0;
+    for (size_t s = 0; s < streams->topology->subtopology_count; s++) {
+        total += (size_t)streams->task_counts[s];
+    }
+    return total;
+}
+
+static size_t wanted_threads(const struct weir_streams *streams)
+{
+    size_t tasks = total_tasks(streams);
+    size_t threads = (size_t)streams->options.num_stream_threads;
+    return tasks < threads ? tasks : threads;
+}
 
 static int take_cuts(struct weir_start *start, struct weir_error *error)
 {
@@ -37,6 +53,37 @@ static int take_cuts(struct weir_start *start, struct weir_error *error)
     }
     return 0;
 }
+
+/* Each thread writes as a producer of its own. */
+int weir_start_ask_producers(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    int rc = take_cuts(start, error);
+    if (rc < 0) return rc;
+    start->producer_count = wanted_threads(streams);
+    start->producers =
+        weir_arena_array(&start->arena, start->producer_count + 1, sizeof *start->producers);
+    if (start->producers == NULL) return weir_start_no_memory(error);
+    for (size_t i = 0; i < start->producer_count; i++) {
+        start->producers[i] =
+            (struct weir_init_producer_request){.request = weir_start_asked(start)};
+        weir_broker_init_producer(streams->broker, &start->producers[i]);
+    }
+    return 0;
+}
+
+static int check_producers(const struct weir_start *start, struct weir_error *error)
+{
+    for (size_t i = 0; i < start->producer_count; i++) {
+        const struct weir_request *request = &start->producers[i].request;
+        if (request->rc >= 0) continue;
+        weir_error_copy(error, &request->error);
+        return weir_error_wrap(error, request->rc, "take a producer id");
+    }
+    return 0;
+}
+
+/* ---- partitions of the job ------------------------------------------------------------------- */
 
 /* Where the job begins with one partition, and what a commit says of it until its task has
  * moved. */
@@ -108,15 +155,6 @@ static int make_partitions(struct weir_start *start, size_t index)
 
 /* ---- tasks and threads ----------------------------------------------------------------------- */
 
-static size_t total_tasks(const struct weir_streams *streams)
-{
-    size_t total = 0;
-    for (size_t s = 0; s < streams->topology->subtopology_count; s++) {
-        total += (size_t)streams->task_counts[s];
-    }
-    return total;
-}
-
 static struct weir_stream_thread_options thread_options(struct weir_streams *streams)
 {
     return (struct weir_stream_thread_options){
@@ -135,10 +173,10 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
     };
 }
 
-static int make_threads(struct weir_streams *streams, size_t task_total, struct weir_error *error)
+static int make_threads(struct weir_start *start, size_t task_total, struct weir_error *error)
 {
-    size_t wanted = (size_t)streams->options.num_stream_threads;
-    size_t count = task_total < wanted ? task_total : wanted;
+    struct weir_streams *streams = start->streams;
+    size_t count = start->producer_count;
     struct weir_stream_thread_options options = thread_options(streams);
     options.task_capacity = count > 0 ? (task_total + count - 1) / count : 0;
     streams->threads =
@@ -149,21 +187,9 @@ static int make_threads(struct weir_streams *streams, size_t task_total, struct 
         int rc = weir_stream_thread_new(&options, &streams->threads[i], error);
         if (rc < 0) return rc;
         streams->thread_count = i + 1;
-    }
-    return 0;
-}
-
-/* Each thread writes as a producer of its own. */
-static int ask_producers(struct weir_start *start, struct weir_error *error)
-{
-    struct weir_streams *streams = start->streams;
-    start->producers =
-        weir_arena_array(&start->arena, streams->thread_count + 1, sizeof *start->producers);
-    if (start->producers == NULL) return weir_start_no_memory(error);
-    for (size_t i = 0; i < streams->thread_count; i++) {
-        start->producers[i] =
-            (struct weir_init_producer_request){.request = weir_start_asked(start)};
-        weir_broker_init_producer(streams->broker, &start->producers[i]);
+        const struct weir_init_producer_request *producer = &start->producers[i];
+        weir_stream_thread_set_producer(streams->threads[i], producer->producer_id,
+                                        producer->producer_epoch);
     }
     return 0;
 }
@@ -172,7 +198,7 @@ static int ask_producers(struct weir_start *start, struct weir_error *error)
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    int rc = take_cuts(start, error);
+    int rc = check_producers(start, error);
     for (size_t t = 0; rc >= 0 && t < streams->topic_count; t++) {
         if (make_partitions(start, t) < 0) rc = weir_start_no_memory(error);
     }
@@ -180,7 +206,7 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
     if (rc >= 0) {
         int64_t cache = streams->options.cache_max_bytes;
         streams->task_config.cache_bytes_max = cache > 0 && total > 0 ? (size_t)cache / total : 0;
-        rc = make_threads(streams, total, error);
+        rc = make_threads(start, total, error);
     }
     size_t next = 0;
     for (size_t s = 0; rc >= 0 && s < streams->topology->subtopology_count; s++) {
@@ -189,34 +215,17 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
             rc = weir_stream_thread_add(thread, (int32_t)s, p, error);
         }
     }
-    return rc >= 0 ? ask_producers(start, error) : rc;
+    return rc;
 }
 
 /* ---- the first commit ------------------------------------------------------------------------ */
 
-static int take_producers(struct weir_start *start, int64_t *ids, size_t *count_out,
-                          struct weir_error *error)
+static struct weir_offset_entry run_entry(struct weir_start *start, int64_t *ids)
 {
-    struct weir_streams *streams = start->streams;
-    *count_out = 0;
-    for (size_t i = 0; start->producers != NULL && i < streams->thread_count; i++) {
-        const struct weir_init_producer_request *producer = &start->producers[i];
-        if (producer->request.rc < 0) {
-            weir_error_copy(error, &producer->request.error);
-            return weir_error_wrap(error, producer->request.rc, "take a producer id");
-        }
-        ids[i] = producer->producer_id;
-        weir_stream_thread_set_producer(streams->threads[i], producer->producer_id,
-                                        producer->producer_epoch);
-        *count_out = i + 1;
+    const struct weir_commit_run run = {.producer_ids = ids, .count = start->producer_count};
+    for (size_t i = 0; i < run.count; i++) {
+        ids[i] = start->producers[i].producer_id;
     }
-    return 0;
-}
-
-static struct weir_offset_entry run_entry(struct weir_start *start, const int64_t *ids,
-                                          size_t count)
-{
-    const struct weir_commit_run run = {.producer_ids = ids, .count = count};
     return (struct weir_offset_entry){
         .partition = {weir_text(start->application_topic), 0},
         .offset = start->records_end,
@@ -269,11 +278,8 @@ int weir_start_commit(struct weir_start *start, struct weir_error *error)
     struct weir_offset_entry *entries = weir_arena_array(&start->arena, bound, sizeof *entries);
     int64_t *ids = weir_arena_array(&start->arena, streams->thread_count + 1, sizeof *ids);
     if (entries == NULL || ids == NULL) return weir_start_no_memory(error);
-    size_t id_count = 0;
-    int rc = take_producers(start, ids, &id_count, error);
-    if (rc < 0) return rc;
     size_t count = fill_entries(start, entries);
-    entries[count++] = run_entry(start, ids, id_count);
+    entries[count++] = run_entry(start, ids);
     weir_assert(count <= bound);
     if (weir_arena_failed(&start->arena)) return weir_start_no_memory(error);
     start->commit = (struct weir_commit_request){

@@ -67,7 +67,8 @@ struct weir_start {
     struct weir_produce_request written; /* records of the application */
     bool is_writing;
     int64_t records_end;
-    struct weir_init_producer_request *producers;
+    struct weir_init_producer_request *producers; /* one for each thread */
+    size_t producer_count;
     struct weir_commit_request commit;
 };
 
@@ -143,6 +144,7 @@ int weir_start_look_at_new(struct weir_start *start, struct weir_error *error);
 int weir_start_cut(struct weir_start *start, struct weir_error *error);
 
 /* start_commit.c, in order: */
+int weir_start_ask_producers(struct weir_start *start, struct weir_error *error);
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error);
 int weir_start_commit(struct weir_start *start, struct weir_error *error);
 int weir_start_write_kept(struct weir_start *start, struct weir_error *error);
