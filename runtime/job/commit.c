@@ -6,31 +6,39 @@
 
 /**
  * The commit of a job, as its actor drives it. When one begins, what it waits for and what follows is
- * decided by weir_commit_step (commit_step.h); this file does what that says.
- *
- * One commit request for the group named after the application says it all: for each input
- * partition the next offset (with its partition time and the task's timers), for each changelog
- * partition the end offset that is covered, for a repartition partition both. It is sent only after
- * everything it names is durable, so what it says is true whenever it can be read; what lies beyond
- * the named ends is cut off at the next start. Source: DESIGN.md "Commit"; docs/format/commit.md.
+ * decided by weir_commit_step (commit_step.h), what a commit is made of by its kind (commit_kind.h);
+ * this file does what the one says with the other.
  *
  * What threads hand in goes into the job's partitions at once, as `sealed_` and `next_end`; what has
  * changed there is gathered when all of them have handed in, and is committed when it is durable.
  */
 enum { TRIM_INTERVAL_MS = 30000 };
 
-void weir_commit_init(struct weir_streams *streams)
+int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind *kind,
+                     struct weir_error *error)
 {
-    streams->commit.state = (struct weir_commit_state){
+    struct weir_commit *commit = &streams->commit;
+    const struct weir_commit_kind_options options = {
+        .env = streams->env,
+        .broker = streams->broker,
+        .budget = &streams->budget,
+        .memory = &streams->memory,
+        .application_id = streams->options.application_id,
+    };
+    commit->state = (struct weir_commit_state){
         .interval_ms = streams->options.commit_interval_ms,
         .is_manual = streams->drive.is_manual,
     };
-    weir_arena_init(&streams->commit.arena, &streams->budget, 0);
+    commit->kind = kind;
+    weir_arena_init(&commit->arena, &streams->budget, 0);
+    return kind->open(&options, &commit->impl, error);
 }
 
 void weir_commit_close(struct weir_streams *streams)
 {
-    weir_arena_close(&streams->commit.arena);
+    struct weir_commit *commit = &streams->commit;
+    if (commit->kind != NULL) commit->kind->close(commit->impl);
+    weir_arena_close(&commit->arena);
 }
 
 /* ---- trimming -------------------------------------------------------------------------------- */
@@ -93,23 +101,23 @@ static void trim_repartitions(struct weir_streams *streams, struct weir_mono now
     }
 }
 
-/* ---- the commit record ----------------------------------------------------------------------- */
+/* ---- what a commit says ---------------------------------------------------------------------- */
 
-/* What the record says is so. */
+/* What the commit says is so. */
 static void finish(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
     struct weir_mono now = weir_mono_now(streams->env);
-    for (size_t i = 0; i < commit->request.entry_count; i++) {
+    for (size_t i = 0; i < commit->seal.entry_count; i++) {
         struct weir_job_partition *partition = commit->partitions[i];
-        const struct weir_offset_entry *entry = &commit->request.entries[i];
+        const struct weir_commit_entry *entry = &commit->seal.entries[i];
         bool is_input = partition->topic < streams->topology->topic_count;
         if (is_input) partition->committed = entry->offset;
         partition->committed_end = partition->next_end;
         partition->is_in_commit = false;
         partition->is_handed_in = false;
     }
-    if (commit->request.entry_count > 0) {
+    if (commit->seal.entry_count > 0) {
         weir_counter_add(&streams->commits, 1);
         weir_histogram_add(&streams->commit_us, (now.ns - commit->state.begun.ns) / 1000);
     }
@@ -137,96 +145,109 @@ static size_t collect(struct weir_streams *streams, struct weir_job_partition **
     return count;
 }
 
-void weir_commit_fill_entry(const struct weir_streams *streams,
-                            const struct weir_job_partition *partition, struct weir_arena *arena,
-                            struct weir_offset_entry *entry)
+struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams,
+                                              const struct weir_job_partition *partition)
 {
     const struct weir_job_topic *topic = &streams->topics[partition->topic];
     bool is_changelog = partition->topic >= streams->topology->topic_count;
-    struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
-    if (topic->is_internal) metadata.end_offset = partition->next_end;
-    if (!is_changelog) {
-        metadata.partition_time_ms = partition->sealed_time_ms;
-        metadata.marks = partition->sealed_marks;
-        metadata.mark_count = partition->sealed_mark_count;
-    }
-    *entry = (struct weir_offset_entry){
-        .partition = {weir_text(topic->name), partition->partition},
+    struct weir_commit_entry entry = {
+        .of = {weir_text(topic->name), partition->partition},
+        .topic_id = topic->id,
         .offset = is_changelog ? partition->next_end : partition->sealed_offset,
+        .end = topic->is_internal ? partition->next_end : -1,
         .leader_epoch = topic->is_internal ? partition->leader_epoch : partition->sealed_epoch,
-        .metadata = weir_commit_metadata_encode(&metadata, arena),
+        .partition_time_ms = -1,
     };
-}
-
-static int build(struct weir_streams *streams)
-{
-    struct weir_commit *commit = &streams->commit;
-    size_t count = collect(streams, NULL);
-    struct weir_offset_entry *entries = weir_arena_array(&commit->arena, count, sizeof *entries);
-    commit->partitions = weir_arena_array(&commit->arena, count, sizeof *commit->partitions);
-    if (weir_arena_failed(&commit->arena)) return WEIR_NO_MEMORY;
-    (void)collect(streams, commit->partitions);
-    for (size_t i = 0; i < count; i++) {
-        weir_commit_fill_entry(streams, commit->partitions[i], &commit->arena, &entries[i]);
-    }
-    commit->request = (struct weir_commit_request){
-        .group = weir_text(streams->options.application_id),
-        .entries = entries,
-        .entry_count = count,
-        .metadata_size_max = WEIR_COMMIT_METADATA_SIZE_MAX,
-        .is_application = true,
-    };
-    return weir_arena_failed(&commit->arena) ? WEIR_NO_MEMORY : 0;
+    if (is_changelog) return entry;
+    entry.partition_time_ms = partition->sealed_time_ms;
+    entry.marks = partition->sealed_marks;
+    entry.mark_count = partition->sealed_mark_count;
+    return entry;
 }
 
 /* ---- doing what the step says ---------------------------------------------------------------- */
 
 static void step(struct weir_streams *streams, struct weir_commit_event event);
 
-static void on_committed(struct weir_request *request)
+static struct weir_commit_call call(struct weir_streams *streams,
+                                    void (*done)(struct weir_commit_call *call))
 {
-    struct weir_streams *streams = request->context;
-    streams->outstanding--;
-    step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_ANSWERED, .rc = request->rc});
+    streams->outstanding++;
+    return (struct weir_commit_call){.arena = &streams->commit.arena,
+                                     .reply_to = streams->actor,
+                                     .done = done,
+                                     .context = streams};
 }
 
-static void send(struct weir_streams *streams)
+static void on_sealed(struct weir_commit_call *call)
+{
+    struct weir_streams *streams = call->context;
+    streams->outstanding--;
+    step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_GATHERED,
+                                             .count = streams->commit.seal.entry_count,
+                                             .rc = call->rc});
+}
+
+/* Nothing has changed: there is nothing to seal. */
+static void gather(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
-    weir_assert(commit->request.entry_count > 0);
-    commit->request.request =
-        (struct weir_request){.reply_to = streams->actor, .done = on_committed, .context = streams};
-    streams->outstanding++;
-    weir_broker_commit_offsets(streams->broker, &commit->request);
+    size_t count = collect(streams, NULL);
+    struct weir_commit_entry *entries = weir_arena_array(&commit->arena, count, sizeof *entries);
+    commit->partitions = weir_arena_array(&commit->arena, count, sizeof *commit->partitions);
+    commit->seal = (struct weir_commit_seal){
+        .call = call(streams, on_sealed),
+        .entries = entries,
+        .entry_count = count,
+        .records_end = -1,
+    };
+    if (count == 0) {
+        weir_commit_answer(&commit->seal.call, 0, NULL);
+        return;
+    }
+    if (weir_arena_failed(&commit->arena)) {
+        struct weir_error error = {0};
+        int rc = weir_error_set(&error, WEIR_NO_MEMORY, "no memory for a commit");
+        weir_commit_answer(&commit->seal.call, rc, &error);
+        return;
+    }
+    (void)collect(streams, commit->partitions);
+    for (size_t i = 0; i < count; i++) {
+        entries[i] = weir_commit_entry_of(streams, commit->partitions[i]);
+    }
+    commit->kind->seal(commit->impl, &commit->seal);
+}
+
+static void on_written(struct weir_commit_call *call)
+{
+    struct weir_streams *streams = call->context;
+    streams->outstanding--;
+    step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_ANSWERED, .rc = call->rc});
+}
+
+static void write(struct weir_streams *streams)
+{
+    struct weir_commit *commit = &streams->commit;
+    commit->write = call(streams, on_written);
+    commit->kind->write(commit->impl, &commit->write);
 }
 
 static void say_it_waits(const struct weir_streams *streams)
 {
-    const struct weir_request *request = &streams->commit.request.request;
+    const struct weir_commit_call *write = &streams->commit.write;
     char why[2 * WEIR_ERROR_TEXT_SIZE];
     weir_log(&streams->env->logger, WEIR_LOG_WARN, "commit.waits", "application=%s code=%s why=%s",
-             streams->options.application_id, weir_code_name(request->rc),
-             weir_log_quote(why, sizeof why, request->error.text));
+             streams->options.application_id, weir_code_name(write->rc),
+             weir_log_quote(why, sizeof why, write->error.text));
 }
 
 static void fail(struct weir_streams *streams, const struct weir_commit_event *event)
 {
-    struct weir_error error = {0};
-    if (event->type == WEIR_COMMIT_ANSWERED) {
-        error = streams->commit.request.request.error;
-        (void)weir_error_wrap(&error, event->rc, "commit of '%s'", streams->options.application_id);
-    } else {
-        (void)weir_error_set(&error, (enum weir_code)event->rc, "no memory for a commit");
-    }
+    const struct weir_commit *commit = &streams->commit;
+    bool is_written = event->type == WEIR_COMMIT_ANSWERED;
+    struct weir_error error = is_written ? commit->write.error : commit->seal.call.error;
+    (void)weir_error_wrap(&error, event->rc, "commit of '%s'", streams->options.application_id);
     weir_streams_fail(streams, event->rc, &error);
-}
-
-static void gather(struct weir_streams *streams)
-{
-    int rc = build(streams);
-    step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_GATHERED,
-                                             .count = streams->commit.request.entry_count,
-                                             .rc = rc});
 }
 
 static void perform(struct weir_streams *streams, const struct weir_commit_event *event,
@@ -239,7 +260,7 @@ static void perform(struct weir_streams *streams, const struct weir_commit_event
         weir_stream_thread_release(streams->threads[i]);
     }
     if (update->gathers) gather(streams); /* and what comes of that */
-    if (update->writes) send(streams);
+    if (update->writes) write(streams);
     if (update->finishes) finish(streams);
     if (update->waits) say_it_waits(streams);
     if (update->wakes) weir_actor_wake_at(streams->actor, update->wake_at);

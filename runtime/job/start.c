@@ -8,13 +8,13 @@
  *   look ──────> topics ──> commit, partitions, the application's records
  *                  ──> epochs ──> tails ──> owners
  *   compare ───> what differs, and what comes of it (start_compare.c, start_decide.c)
- *   make ──────> intents ──> topics ──> their ids ──> cut what no commit covers
- *   begin ─────> producer ids ──> tasks, first commit ──> the application's records ──> threads
+ *   make ──────> intents ──> topics ──> their ids
+ *   begin ─────> what no commit covers is made void ──> tasks, first commit
+ *                  ──> the application's records ──> threads
  *
- * Nothing is created, cut or written before the comparison. The cut comes before anything is read:
- * outputs may repeat, state may not. What lies in a changelog or repartition partition beyond the
- * end offset of the last commit belongs to records that will be processed again, if this job wrote
- * it; an idle start finds nothing to make, and costs a commit.
+ * Nothing is created, cut or written before the comparison. What the last commit says and how the run
+ * begins behind it is a question to the kind of commit (commit_kind.h); it comes before anything is
+ * read: outputs may repeat, state may not. An idle start finds nothing to make, and costs a commit.
  */
 
 /* ---- the comparison -------------------------------------------------------------------------- */
@@ -64,10 +64,10 @@ static int (*const steps[])(struct weir_start *start, struct weir_error *error) 
     weir_start_look_again,
     weir_start_write_ids,
     weir_start_look_at_new,
-    weir_start_cut,
-    weir_start_ask_producers,
+    weir_start_prepare,
     weir_start_make_tasks,
-    weir_start_commit,
+    weir_start_seal,
+    weir_start_write,
     weir_start_write_kept,
     weir_start_run,
 };

@@ -12,8 +12,6 @@
  * with other producer ids than it names was written by somebody else.
  */
 
-/* ---- producers ------------------------------------------------------------------------------- */
-
 static size_t total_tasks(const struct weir_streams *streams)
 {
     size_t total = 0;
@@ -30,60 +28,85 @@ static size_t wanted_threads(const struct weir_streams *streams)
     return tasks < threads ? tasks : threads;
 }
 
-static int take_cuts(struct weir_start *start, struct weir_error *error)
+/* ---- the run begins -------------------------------------------------------------------------- */
+
+/* Records of this job that no commit covers: they will be processed again. Everything else that
+ * lies there was a difference. A changelog may have lost its head up to beyond the committed
+ * end. */
+static bool has_tail(const struct weir_start_partition *partition)
 {
-    for (size_t i = 0; i < start->cut_count; i++) {
-        const struct weir_cut_request *cut = &start->cuts[i];
-        if (cut->request.rc < 0) {
-            weir_error_copy(error, &cut->request.error);
-            return weir_error_wrap(error, cut->request.rc, "cut back '%.*s' to the last commit",
-                                   (int)cut->partition.topic.size,
-                                   (const char *)cut->partition.topic.data);
-        }
-        for (size_t t = 0; t < start->facts.topic_count; t++) {
-            struct weir_start_topic *topic = &start->facts.topics[t];
-            if (topic->name == NULL || topic->partitions == NULL ||
-                !weir_slice_equal(weir_text(topic->name), cut->partition.topic)) {
-                continue;
-            }
-            struct weir_start_partition *partition = &topic->partitions[cut->partition.partition];
-            partition->leader_epoch = cut->leader_epoch;
-            partition->log_end = partition->committed_end;
-        }
-    }
-    return 0;
+    return partition->has_entry && partition->log_end > partition->committed_end &&
+           partition->log_end > partition->log_start;
 }
 
-/* Each thread writes as a producer of its own. */
-int weir_start_ask_producers(struct weir_start *start, struct weir_error *error)
+static size_t count_own_partitions(const struct weir_start *start)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        if (weir_start_is_internal(topic)) count += (size_t)topic->partition_count;
+    }
+    return count;
+}
+
+static void add_tails(struct weir_start *start, const struct weir_start_topic *topic)
+{
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        struct weir_start_partition *partition = &topic->partitions[p];
+        if (!has_tail(partition)) continue;
+        weir_assert(partition->foreign_at < 0);
+        if (partition->committed_end < partition->log_start) {
+            partition->committed_end = partition->log_start;
+        }
+        const size_t number = start->prepare.tail_count++;
+        start->tails[number] = partition;
+        start->prepare.tails[number] = (struct weir_commit_tail){
+            .of = {weir_text(topic->name), p},
+            .topic_id = topic->id,
+            .committed_end = partition->committed_end,
+            .log_end = partition->log_end,
+        };
+    }
+}
+
+int weir_start_prepare(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    int rc = take_cuts(start, error);
+    struct weir_commit_prepare *prepare = &start->prepare;
+    struct weir_arena *arena = &start->arena;
+    int rc = weir_start_take_partitions(start, error);
     if (rc < 0) return rc;
-    start->producer_count = wanted_threads(streams);
-    start->producers =
-        weir_arena_array(&start->arena, start->producer_count + 1, sizeof *start->producers);
-    if (start->producers == NULL) return weir_start_no_memory(error);
-    for (size_t i = 0; i < start->producer_count; i++) {
-        start->producers[i] =
-            (struct weir_init_producer_request){.request = weir_start_asked(start)};
-        weir_broker_init_producer(streams->broker, &start->producers[i]);
+    size_t bound = count_own_partitions(start);
+    size_t writers = wanted_threads(streams);
+    start->tails = weir_arena_array(arena, bound + 1, sizeof(struct weir_start_partition *));
+    prepare->tails = weir_arena_array(arena, bound + 1, sizeof *prepare->tails);
+    prepare->writers = weir_arena_array(arena, writers + 1, sizeof *prepare->writers);
+    if (weir_arena_failed(arena)) return weir_start_no_memory(error);
+    prepare->writer_count = writers;
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        if (weir_start_is_internal(topic)) add_tails(start, topic);
     }
-    return 0;
-}
-
-static int check_producers(const struct weir_start *start, struct weir_error *error)
-{
-    for (size_t i = 0; i < start->producer_count; i++) {
-        const struct weir_request *request = &start->producers[i].request;
-        if (request->rc >= 0) continue;
-        weir_error_copy(error, &request->error);
-        return weir_error_wrap(error, request->rc, "take a producer id");
-    }
+    prepare->call = weir_start_called(start);
+    streams->commit.kind->prepare(streams->commit.impl, prepare);
     return 0;
 }
 
 /* ---- partitions of the job ------------------------------------------------------------------- */
+
+static int take_prepared(struct weir_start *start, struct weir_error *error)
+{
+    const struct weir_commit_prepare *prepare = &start->prepare;
+    if (prepare->call.rc < 0) {
+        weir_error_copy(error, &prepare->call.error);
+        return prepare->call.rc;
+    }
+    for (size_t i = 0; i < prepare->tail_count; i++) {
+        start->tails[i]->leader_epoch = prepare->tails[i].leader_epoch;
+        start->tails[i]->log_end = prepare->tails[i].committed_end;
+    }
+    return 0;
+}
 
 /* Where the job begins with one partition, and what a commit says of it until its task has
  * moved. */
@@ -107,9 +130,9 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
     partition->sealed_epoch = found->leader_epoch;
     partition->sealed_time_ms = -1;
     if (is_anew || found->is_foreign_entry) return;
-    partition->sealed_time_ms = found->metadata.partition_time_ms;
-    partition->sealed_marks = found->metadata.marks; /* in the job's memory */
-    partition->sealed_mark_count = found->metadata.mark_count;
+    partition->sealed_time_ms = found->partition_time_ms;
+    partition->sealed_marks = found->marks; /* in the job's memory */
+    partition->sealed_mark_count = found->mark_count;
 }
 
 /* The same, as its thread is told. */
@@ -176,20 +199,21 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
 static int make_threads(struct weir_start *start, size_t task_total, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    size_t count = start->producer_count;
+    size_t count = wanted_threads(streams);
     struct weir_stream_thread_options options = thread_options(streams);
     options.task_capacity = count > 0 ? (task_total + count - 1) / count : 0;
+    weir_assert(count == start->prepare.writer_count);
     streams->threads =
         weir_arena_alloc_zero(&streams->memory, (count + 1) * sizeof *streams->threads);
     if (streams->threads == NULL) return weir_start_no_memory(error);
     for (size_t i = 0; i < count; i++) {
+        const struct weir_commit_writer *writer = &start->prepare.writers[i];
         options.index = i;
         int rc = weir_stream_thread_new(&options, &streams->threads[i], error);
         if (rc < 0) return rc;
         streams->thread_count = i + 1;
-        const struct weir_init_producer_request *producer = &start->producers[i];
-        weir_stream_thread_set_producer(streams->threads[i], producer->producer_id,
-                                        producer->producer_epoch);
+        weir_stream_thread_set_producer(streams->threads[i], writer->producer_id,
+                                        writer->producer_epoch);
     }
     return 0;
 }
@@ -198,7 +222,7 @@ static int make_threads(struct weir_start *start, size_t task_total, struct weir
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    int rc = check_producers(start, error);
+    int rc = take_prepared(start, error);
     for (size_t t = 0; rc >= 0 && t < streams->topic_count; t++) {
         if (make_partitions(start, t) < 0) rc = weir_start_no_memory(error);
     }
@@ -220,77 +244,74 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
 
 /* ---- the first commit ------------------------------------------------------------------------ */
 
-static struct weir_offset_entry run_entry(struct weir_start *start, int64_t *ids)
-{
-    const struct weir_commit_run run = {.producer_ids = ids, .count = start->producer_count};
-    for (size_t i = 0; i < run.count; i++) {
-        ids[i] = start->producers[i].producer_id;
-    }
-    return (struct weir_offset_entry){
-        .partition = {weir_text(start->application_topic), 0},
-        .offset = start->records_end,
-        .leader_epoch = -1,
-        .metadata = weir_commit_run_encode(&run, &start->arena),
-    };
-}
-
 /* A store that the program has given up: its changelog is not what it would be any more, and
  * without an entry the store is not taken up again as if nothing had happened. */
-static bool is_given_up(const struct weir_start *start, const struct weir_offset_entry *entry)
+static bool is_given_up(const struct weir_start *start, const struct weir_commit_entry *entry)
 {
     for (size_t i = 0; i < start->facts.left_count; i++) {
         const struct weir_own_topic *left = start->facts.left[i].record;
         if (left->role == WEIR_OWN_CHANGELOG &&
-            weir_slice_equal(weir_text(left->name), entry->partition.topic)) {
+            weir_slice_equal(weir_text(left->name), entry->of.topic)) {
             return true;
         }
     }
     return false;
 }
 
-static size_t fill_entries(struct weir_start *start, struct weir_offset_entry *entries)
+static size_t fill_entries(const struct weir_start *start, struct weir_commit_entry *entries)
 {
-    struct weir_streams *streams = start->streams;
+    const struct weir_streams *streams = start->streams;
     size_t count = 0;
     for (size_t t = 0; t < streams->topic_count; t++) {
-        for (int32_t p = 0;
-             streams->partitions[t] != NULL && p < streams->topics[t].partition_count; p++) {
-            weir_commit_fill_entry(streams, &streams->partitions[t][p], &start->arena,
-                                   &entries[count++]);
+        const int32_t partitions =
+            streams->partitions[t] != NULL ? streams->topics[t].partition_count : 0;
+        for (int32_t p = 0; p < partitions; p++) {
+            entries[count++] = weir_commit_entry_of(streams, &streams->partitions[t][p]);
         }
     }
     for (size_t i = 0; i < start->committed.entry_count; i++) {
-        const struct weir_offset_entry *old = &start->committed.entries[i];
+        const struct weir_commit_entry *old = &start->committed.entries[i];
         if (!is_given_up(start, old)) continue;
-        entries[count++] =
-            (struct weir_offset_entry){.partition = old->partition, .is_tombstone = true};
+        entries[count++] = (struct weir_commit_entry){.of = old->of, .is_given_up = true};
     }
     return count;
 }
 
-int weir_start_commit(struct weir_start *start, struct weir_error *error)
+int weir_start_seal(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    size_t bound = start->committed.entry_count + 1;
+    size_t bound = start->committed.entry_count;
     for (size_t t = 0; t < streams->topic_count; t++) {
         if (streams->partitions[t] != NULL) bound += (size_t)streams->topics[t].partition_count;
     }
-    struct weir_offset_entry *entries = weir_arena_array(&start->arena, bound, sizeof *entries);
-    int64_t *ids = weir_arena_array(&start->arena, streams->thread_count + 1, sizeof *ids);
-    if (entries == NULL || ids == NULL) return weir_start_no_memory(error);
-    size_t count = fill_entries(start, entries);
-    entries[count++] = run_entry(start, ids);
-    weir_assert(count <= bound);
-    if (weir_arena_failed(&start->arena)) return weir_start_no_memory(error);
-    start->commit = (struct weir_commit_request){
-        .request = weir_start_asked(start),
-        .group = weir_text(streams->options.application_id),
+    struct weir_commit_entry *entries = weir_arena_array(&start->arena, bound + 1, sizeof *entries);
+    if (entries == NULL) return weir_start_no_memory(error);
+    start->seal = (struct weir_commit_seal){
+        .call = weir_start_called(start),
         .entries = entries,
-        .entry_count = count,
-        .metadata_size_max = WEIR_COMMIT_METADATA_SIZE_MAX,
-        .is_application = true,
+        .entry_count = fill_entries(start, entries),
+        .records_end = start->records_end,
     };
-    weir_broker_commit_offsets(streams->broker, &start->commit);
+    weir_assert(start->seal.entry_count <= bound);
+    streams->commit.kind->seal(streams->commit.impl, &start->seal);
+    return 0;
+}
+
+static int first_commit_done(const struct weir_start *start, const struct weir_commit_call *call,
+                             struct weir_error *error)
+{
+    if (call->rc >= 0) return 0;
+    weir_error_copy(error, &call->error);
+    return weir_error_wrap(error, call->rc, "first commit of '%s'", start->facts.application_id);
+}
+
+int weir_start_write(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_commit *commit = &start->streams->commit;
+    int rc = first_commit_done(start, &start->seal.call, error);
+    if (rc < 0) return rc;
+    start->write = weir_start_called(start);
+    commit->kind->write(commit->impl, &start->write);
     return 0;
 }
 
@@ -327,12 +348,8 @@ static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer
 
 int weir_start_write_kept(struct weir_start *start, struct weir_error *error)
 {
-    const struct weir_request *commit = &start->commit.request;
-    if (commit->rc < 0) {
-        weir_error_copy(error, &commit->error);
-        return weir_error_wrap(error, commit->rc, "first commit of '%s'",
-                               start->facts.application_id);
-    }
+    int rc = first_commit_done(start, &start->write, error);
+    if (rc < 0) return rc;
     const struct weir_records_source source = {start->facts.topic_count + 1, add_kept};
     return weir_records_write(start, &source, error);
 }

@@ -2,7 +2,7 @@
 #define WEIR_RUNTIME_JOB_START_COMPARE_H
 
 #include "runtime/job/application.h"
-#include "runtime/task/commit_metadata.h"
+#include "runtime/task/timers.h"
 #include "weir/streams.h"
 
 /**
@@ -32,7 +32,9 @@ struct weir_start_partition {
     int64_t committed;     /* an input, a repartition topic: next to process; -1: none */
     int64_t committed_end; /* an internal topic: the end that the commit covers */
     int32_t committed_epoch;
-    struct weir_commit_metadata metadata;
+    int64_t partition_time_ms;
+    const struct weir_node_mark *marks;
+    size_t mark_count;
     int64_t epoch_end;  /* where that epoch ends today; INT64_MAX: nothing speaks against it */
     int64_t foreign_at; /* the first batch past `committed_end` of another producer; -1: none */
 };

@@ -119,7 +119,7 @@ int weir_start_make_partitions(struct weir_start *start, struct weir_start_topic
             .committed_epoch = -1,
             .epoch_end = INT64_MAX,
             .foreign_at = -1,
-            .metadata = {.partition_time_ms = -1, .end_offset = -1},
+            .partition_time_ms = -1,
         };
     }
     return 0;
@@ -156,66 +156,29 @@ static struct weir_start_topic *find_topic(const struct weir_start *start, struc
     return NULL;
 }
 
-/* Ours, or of somebody else: only a version that this Weir does not read is an error. */
-static int take_metadata(struct weir_start *start, const struct weir_offset_entry *entry,
-                         struct weir_start_partition *partition, struct weir_error *error)
+static void take_entry(struct weir_start *start, const struct weir_commit_entry *entry)
 {
-    struct weir_error why = {0};
-    int rc = weir_commit_metadata_decode(entry->metadata, &start->streams->memory,
-                                         &partition->metadata, &why);
-    if (rc == WEIR_CORRUPT) {
-        partition->is_foreign_entry = true;
-        return 0;
-    }
-    if (rc < 0) weir_error_copy(error, &why);
-    return weir_error_wrap(error, rc, "last commit of '%.*s' partition %" PRId32,
-                           (int)entry->partition.topic.size,
-                           (const char *)entry->partition.topic.data, entry->partition.partition);
-}
-
-static int take_entry(struct weir_start *start, const struct weir_offset_entry *entry,
-                      struct weir_error *error)
-{
-    struct weir_start_topic *topic = find_topic(start, entry->partition.topic);
-    int32_t number = entry->partition.partition;
-    if (topic == NULL || entry->offset < 0 || number < 0) return 0;
+    struct weir_start_topic *topic = find_topic(start, entry->of.topic);
+    int32_t number = entry->of.partition;
+    if (topic == NULL || entry->offset < 0 || number < 0) return;
     if (number >= topic->entry_count) topic->entry_count = number + 1;
-    if (!topic->exists || number >= topic->partition_count) return 0;
+    if (!topic->exists || number >= topic->partition_count) return;
     struct weir_start_partition *partition = &topic->partitions[number];
-    int rc = take_metadata(start, entry, partition, error);
-    if (rc < 0) return rc;
-    partition->has_processed = partition->metadata.partition_time_ms >= 0;
+    partition->is_foreign_entry = entry->is_foreign;
+    partition->has_processed = entry->partition_time_ms >= 0;
     if (!weir_uuid_equal(entry->topic_id, topic->id)) {
         partition->is_other_topic = true;
-        partition->metadata =
-            (struct weir_commit_metadata){.partition_time_ms = -1, .end_offset = -1};
-        return 0;
+        return;
     }
+    bool has_end = !entry->is_foreign && topic->role == WEIR_START_REPARTITION;
     partition->has_entry = true;
     partition->committed = entry->offset;
-    partition->committed_epoch = entry->leader_epoch;
-    bool has_end = !partition->is_foreign_entry && topic->role == WEIR_START_REPARTITION;
-    partition->committed_end = has_end ? partition->metadata.end_offset : entry->offset;
+    partition->committed_end = has_end ? entry->end : entry->offset;
     if (partition->committed_end < 0) partition->committed_end = 0;
-    return 0;
-}
-
-/* The entry of the application's own topic says that the commit is ours, and which producers
- * wrote. */
-static int take_run(struct weir_start *start, const struct weir_offset_entry *entry,
-                    struct weir_error *error)
-{
-    struct weir_error why = {0};
-    int rc = weir_commit_run_decode(entry->metadata, &start->arena, &start->run, &why);
-    if (rc == WEIR_CORRUPT) return 0;
-    if (rc < 0) {
-        weir_error_copy(error, &why);
-        return weir_error_wrap(error, rc, "last commit");
-    }
-    start->facts.has_commit = true;
-    start->committed_topic_id = entry->topic_id;
-    start->committed_topic_end = entry->offset;
-    return 0;
+    partition->committed_epoch = entry->leader_epoch;
+    partition->partition_time_ms = entry->partition_time_ms;
+    partition->marks = entry->marks;
+    partition->mark_count = entry->mark_count;
 }
 
 static bool is_named(const struct weir_start *start, const char *name)
@@ -228,18 +191,13 @@ static bool is_named(const struct weir_start *start, const char *name)
 }
 
 /* Records of a repartition topic that the last commit covers and does not count as processed. */
-static int64_t unprocessed(struct weir_start *start, const struct weir_own_topic *record)
+static int64_t unprocessed(const struct weir_start *start, const struct weir_own_topic *record)
 {
     int64_t count = 0;
     for (size_t i = 0; i < start->committed.entry_count; i++) {
-        const struct weir_offset_entry *entry = &start->committed.entries[i];
-        if (!weir_slice_equal(entry->partition.topic, weir_text(record->name))) continue;
-        struct weir_commit_metadata metadata;
-        struct weir_error ignored;
-        int rc = weir_commit_metadata_decode(entry->metadata, &start->arena, &metadata, &ignored);
-        if (rc >= 0 && metadata.end_offset > entry->offset) {
-            count += metadata.end_offset - entry->offset;
-        }
+        const struct weir_commit_entry *entry = &start->committed.entries[i];
+        if (!weir_slice_equal(entry->of.topic, weir_text(record->name))) continue;
+        if (entry->end > entry->offset) count += entry->end - entry->offset;
     }
     return count;
 }
@@ -340,23 +298,18 @@ static void note_progress(struct weir_start *start)
 
 int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
 {
-    const struct weir_committed_request *committed = &start->committed;
+    const struct weir_commit_recover *committed = &start->committed;
     struct weir_start_facts *facts = &start->facts;
-    struct weir_slice own = weir_text(start->application_topic);
-    int rc = 0;
-    for (size_t i = 0; rc >= 0 && i < committed->entry_count; i++) {
-        const struct weir_offset_entry *entry = &committed->entries[i];
-        bool is_own = weir_slice_equal(entry->partition.topic, own);
-        rc = is_own ? take_run(start, entry, error) : take_entry(start, entry, error);
+    for (size_t i = 0; i < committed->entry_count; i++) {
+        take_entry(start, &committed->entries[i]);
     }
-    if (rc < 0) return rc;
+    facts->has_commit = committed->has_commit;
     if (!facts->has_commit) facts->foreign_entries = committed->entry_count;
     const struct weir_topic_request *described = &start->topics[facts->topic_count];
     facts->has_topic = start->reader.exists;
     facts->is_records_cut =
-        facts->has_commit &&
-        (!facts->has_topic || start->reader.log_end < start->committed_topic_end ||
-         !weir_uuid_equal(described->topic_id, start->committed_topic_id));
+        facts->has_commit && (!facts->has_topic || start->reader.log_end < committed->records_end ||
+                              !weir_uuid_equal(described->topic_id, committed->records_topic_id));
     for (size_t t = 0; t < facts->topic_count; t++) {
         if (facts->topics[t].name == NULL) continue;
         facts->topics[t].record = weir_application_find(&start->records, facts->topics[t].name);

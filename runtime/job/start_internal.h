@@ -40,10 +40,7 @@ struct weir_start {
     struct weir_start_facts facts;
     struct weir_application records;
     struct weir_records_reader reader;
-    struct weir_committed_request committed;
-    struct weir_commit_run run;          /* of the last commit */
-    struct weir_uuid committed_topic_id; /* of the application's topic */
-    int64_t committed_topic_end;
+    struct weir_commit_recover committed;           /* the last commit */
     struct weir_describe_partition_request **asked; /* by topic; NULL: nothing is asked of it */
     struct weir_epoch_end_request *epochs;
     size_t epoch_count;
@@ -62,14 +59,13 @@ struct weir_start {
     bool is_rebuild;
     bool is_emptying;
     struct weir_start_work *work; /* by the job's table */
-    struct weir_cut_request *cuts;
-    size_t cut_count;
+    struct weir_commit_prepare prepare;
+    struct weir_start_partition **tails; /* of `prepare.tails` */
     struct weir_produce_request written; /* records of the application */
     bool is_writing;
     int64_t records_end;
-    struct weir_init_producer_request *producers; /* one for each thread */
-    size_t producer_count;
-    struct weir_commit_request commit;
+    struct weir_commit_seal seal; /* the first commit */
+    struct weir_commit_call write;
 };
 
 /** A step's answer: 0, the next one may follow when all is answered; WEIR_START_AGAIN: this one
@@ -79,6 +75,8 @@ enum { WEIR_START_AGAIN = 1 };
 /* start_ask.c, which all steps stand on: */
 /** One more answer is waited for before the next step. */
 struct weir_request weir_start_asked(struct weir_start *start);
+/** The same, of the job's commit. */
+struct weir_commit_call weir_start_called(struct weir_start *start);
 int weir_start_no_memory(struct weir_error *error);
 
 static inline bool weir_start_is_internal(const struct weir_start_topic *topic)
@@ -121,6 +119,7 @@ void weir_start_take_description(struct weir_start *start, size_t topic);
 int weir_start_make_facts(struct weir_start *start, struct weir_error *error);
 /** Of a topic that exists, as if nothing had been committed. WEIR_NO_MEMORY. */
 int weir_start_make_partitions(struct weir_start *start, struct weir_start_topic *topic);
+/** What the last commit says, beside what is there. */
 int weir_start_take_commit(struct weir_start *start, struct weir_error *error);
 
 /* start_look.c, in order: */
@@ -141,12 +140,12 @@ int weir_start_create_topics(struct weir_start *start, struct weir_error *error)
 int weir_start_look_again(struct weir_start *start, struct weir_error *error);
 int weir_start_write_ids(struct weir_start *start, struct weir_error *error);
 int weir_start_look_at_new(struct weir_start *start, struct weir_error *error);
-int weir_start_cut(struct weir_start *start, struct weir_error *error);
 
 /* start_commit.c, in order: */
-int weir_start_ask_producers(struct weir_start *start, struct weir_error *error);
+int weir_start_prepare(struct weir_start *start, struct weir_error *error);
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error);
-int weir_start_commit(struct weir_start *start, struct weir_error *error);
+int weir_start_seal(struct weir_start *start, struct weir_error *error);
+int weir_start_write(struct weir_start *start, struct weir_error *error);
 int weir_start_write_kept(struct weir_start *start, struct weir_error *error);
 int weir_start_run(struct weir_start *start, struct weir_error *error);
 

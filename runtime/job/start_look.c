@@ -81,12 +81,8 @@ int weir_start_look_at_commit(struct weir_start *start, struct weir_error *error
         if (topic->partitions != NULL) rc = weir_start_ask_partitions(start, t, error);
     }
     if (rc < 0) return rc;
-    start->committed = (struct weir_committed_request){
-        .request = weir_start_asked(start),
-        .group = weir_text(streams->options.application_id),
-        .arena = &start->arena,
-    };
-    weir_broker_committed(streams->broker, &start->committed);
+    start->committed = (struct weir_commit_recover){.call = weir_start_called(start)};
+    streams->commit.kind->recover(streams->commit.impl, &start->committed);
     return 0;
 }
 
@@ -141,10 +137,10 @@ static size_t ask_epochs(struct weir_start *start, struct weir_epoch_end_request
 
 int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error)
 {
-    const struct weir_request *committed = &start->committed.request;
+    const struct weir_commit_call *committed = &start->committed.call;
     if (committed->rc < 0) {
         weir_error_copy(error, &committed->error);
-        return weir_error_wrap(error, committed->rc, "read the last commit");
+        return committed->rc;
     }
     int rc = weir_start_take_partitions(start, error);
     if (rc >= 0) rc = weir_start_take_commit(start, error);
@@ -192,8 +188,8 @@ static int take_epochs(struct weir_start *start, struct weir_error *error)
 
 static bool is_this_jobs(const struct weir_start *start, int64_t producer_id)
 {
-    for (size_t i = 0; i < start->run.count; i++) {
-        if (start->run.producer_ids[i] == producer_id) return true;
+    for (size_t i = 0; i < start->committed.producer_count; i++) {
+        if (start->committed.producer_ids[i] == producer_id) return true;
     }
     return false;
 }

@@ -195,7 +195,6 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
     streams->drive.is_manual = hooks->is_manual;
     streams->drive.wall_ms = hooks->wall_ms;
     weir_job_listen(streams);
-    weir_commit_init(streams);
     return streams;
 }
 
@@ -206,10 +205,11 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
 {
     int rc = check_options(options, error);
     if (rc < 0) return rc;
-    weir_assert(hooks->backend != NULL);
+    weir_assert(hooks->backend != NULL && hooks->commit != NULL);
     struct weir_streams *streams = streams_new(log, topology, options, hooks);
     if (streams == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
     rc = prepare_tables(streams, error);
+    if (rc >= 0) rc = weir_commit_open(streams, hooks->commit, error);
     if (rc >= 0) {
         rc = weir_broker_claim_group(streams->broker, weir_text(streams->options.application_id),
                                      &streams->claim, error);
@@ -324,7 +324,8 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
         (void)weir_error_set(error, WEIR_WRONG_THREAD, "weir_streams_start waits");
         return NULL;
     }
-    const struct weir_streams_hooks hooks = {.backend = &weir_backend_rocksdb};
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_rocksdb,
+                                             .commit = &weir_commit_offsets_batch};
     return weir_streams_start_in(log, topology, &taken, &hooks, error);
 }
 

@@ -3,8 +3,8 @@
 
 #include "base/metrics.h"
 #include "client/client.h"
+#include "runtime/job/commit_kind.h"
 #include "runtime/job/commit_step.h"
-#include "runtime/task/commit_metadata.h"
 #include "runtime/task/stream_thread.h"
 #include "weir/streams.h"
 
@@ -46,10 +46,13 @@ struct weir_job_partition {
 };
 
 struct weir_commit {
-    struct weir_commit_state state;         /* by weir_commit_step only */
-    struct weir_arena arena;                /* entries and their metadata */
-    struct weir_job_partition **partitions; /* of the entries */
-    struct weir_commit_request request;
+    struct weir_commit_state state; /* by weir_commit_step only */
+    const struct weir_commit_kind *kind;
+    void *impl;                             /* the kind's; NULL until it is open */
+    struct weir_arena arena;                /* of what is sealed */
+    struct weir_job_partition **partitions; /* of its entries */
+    struct weir_commit_seal seal;
+    struct weir_commit_call write;
     struct weir_mono trim_due;
     size_t trimming; /* cuts under way */
 };
@@ -120,6 +123,7 @@ struct weir_streams {
 /** What a job is given beside the user's options, by who starts it. */
 struct weir_streams_hooks {
     const struct weir_backend_kind *backend; /* what its stores are kept in; not NULL */
+    const struct weir_commit_kind *commit;   /* what its commits are made of; not NULL */
     bool is_manual;  /* no commit is due by itself, and the wall clock is set */
     int64_t wall_ms; /* where that clock stands, Unix time */
 };
@@ -195,12 +199,12 @@ void weir_start_step(struct weir_streams *streams);
 void weir_start_free(struct weir_streams *streams);
 
 /* commit.c */
-enum { WEIR_COMMIT_METADATA_SIZE_MAX = 1 << 20 };
-/** What a commit says of a partition as it stands; texts in `arena`, which remembers a failure. */
-void weir_commit_fill_entry(const struct weir_streams *streams,
-                            const struct weir_job_partition *partition, struct weir_arena *arena,
-                            struct weir_offset_entry *entry);
-void weir_commit_init(struct weir_streams *streams);
+/** What a commit says of a partition as it stands. */
+struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams,
+                                              const struct weir_job_partition *partition);
+/** With commits of that kind. WEIR_NO_MEMORY. */
+int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind *kind,
+                     struct weir_error *error);
 void weir_commit_close(struct weir_streams *streams);
 /** One of the events that say nothing more: START, WANT, TURN, LAST (commit_step.h). Does what
  * comes of it. On the job's actor. */

@@ -229,7 +229,8 @@ static void start(struct job *job)
     job->is_closing = false;
     if (!simulation->is_calm && simulation_chance(simulation, 200)) lose_state(simulation);
     if (!simulation_is_up(simulation)) return;
-    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model};
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
+                                             .commit = &weir_commit_offsets_batch};
     int rc = weir_streams_start_begin(simulation->log, job->topology, &job->options, &hooks,
                                       &job->streams, &error);
     if (rc == 0) return;

@@ -129,7 +129,8 @@ static bool is_started(void *context)
 static bool start_job(struct world *world)
 {
     struct weir_error error = {0};
-    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model};
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
+                                             .commit = &weir_commit_offsets_batch};
     int rc = weir_streams_start_begin(world->log, world->topology, &world->options, &hooks,
                                       &world->streams, &error);
     if (has_crashed(world)) return false;

@@ -1,6 +1,7 @@
 /* What a commit says, and what a start makes of it: cut, restore, go on. In the simulator. */
 #include <stdio.h>
 
+#include "runtime/job/commit_metadata.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static struct stage stage;

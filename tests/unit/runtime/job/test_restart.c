@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker/log/small_file.h"
+#include "runtime/job/commit_metadata.h"
 #include "tests/unit/broker/log/compacted.h"
 #include "tests/unit/runtime/task/stage.h"
 

@@ -90,7 +90,8 @@ struct weir_streams *stage_try_start(struct stage *stage, const struct weir_topo
                                      struct weir_error *error)
 {
     if (stage->sim == NULL) return weir_streams_start(stage->log, topology, options, error);
-    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model};
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
+                                             .commit = &weir_commit_offsets_batch};
     return weir_streams_start_in(stage->log, topology, options, &hooks, error);
 }
 

@@ -1,5 +1,5 @@
-#ifndef WEIR_RUNTIME_TASK_COMMIT_METADATA_H
-#define WEIR_RUNTIME_TASK_COMMIT_METADATA_H
+#ifndef WEIR_RUNTIME_JOB_COMMIT_METADATA_H
+#define WEIR_RUNTIME_JOB_COMMIT_METADATA_H
 
 #include "base/arena.h"
 #include "runtime/task/timers.h"

@@ -1,4 +1,4 @@
-#include "runtime/task/commit_metadata.h"
+#include "runtime/job/commit_metadata.h"
 
 #include "base/assert.h"
 #include "base/bytes.h"

@@ -1,0 +1,384 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "runtime/job/application.h"
+#include "runtime/job/commit_kind.h"
+#include "runtime/job/commit_metadata.h"
+
+/**
+ * A commit is one batch of OffsetCommit records in `__consumer_offsets`, under the group named after the
+ * application: for each input partition the next offset (with its partition time and the task's
+ * timers), for each changelog partition the end offset that is covered, for a repartition partition
+ * both. It is sent only after everything it names is durable, so what it says is true whenever it can
+ * be read. Source: DESIGN.md "Commit"; docs/format/commit.md.
+ *
+ * What lies in a changelog or repartition partition beyond the end in the last batch belongs to records
+ * that will be processed again: it is cut off before a run begins, and the leader epoch rises, so that
+ * a reader can tell. Outputs may repeat, state may not.
+ *
+ * The first batch of a run also has an entry of the application's own topic, which says that the commit
+ * is ours and names the producer ids of the run.
+ */
+enum { METADATA_SIZE_MAX = 1 << 20 };
+
+struct offsets_batch {
+    struct weir_commit_kind_options options;
+    const char *records_topic; /* the application's own */
+    int64_t *producer_ids;     /* of the run; since it was prepared */
+    size_t producer_count;
+    struct weir_commit_call *call; /* the operation under way; NULL: none */
+    /* Its requests. */
+    struct weir_committed_request committed;
+    struct weir_cut_request *cuts;
+    struct weir_init_producer_request *producers;
+    size_t outstanding; /* of `cuts` or `producers` */
+    struct weir_commit_request commit;
+};
+
+static int offsets_batch_open(const struct weir_commit_kind_options *options, void **impl_out,
+                              struct weir_error *error)
+{
+    struct offsets_batch *batch = weir_alloc_zero(options->budget, sizeof *batch);
+    const char *topic = weir_application_topic_name(options->memory, options->application_id);
+    if (batch == NULL || topic == NULL) {
+        weir_free(batch);
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for commits");
+    }
+    *batch = (struct offsets_batch){.options = *options, .records_topic = topic};
+    *impl_out = batch;
+    return 0;
+}
+
+static void offsets_batch_close(void *impl)
+{
+    struct offsets_batch *batch = impl;
+    weir_assert(batch == NULL || batch->call == NULL);
+    weir_free(batch);
+}
+
+/* ---- an operation ---------------------------------------------------------------------------- */
+
+static void begin(struct offsets_batch *batch, struct weir_commit_call *call)
+{
+    weir_assert(batch->call == NULL);
+    batch->call = call;
+}
+
+static struct weir_request request_of(struct offsets_batch *batch,
+                                      void (*done)(struct weir_request *request))
+{
+    return (struct weir_request){.reply_to = batch->call->reply_to, .done = done, .context = batch};
+}
+
+/* The next operation may begin in it. */
+static void answer(struct offsets_batch *batch, int rc, const struct weir_error *error)
+{
+    struct weir_commit_call *call = batch->call;
+    batch->call = NULL;
+    weir_commit_answer(call, rc, error);
+}
+
+static void answer_no_memory(struct offsets_batch *batch)
+{
+    struct weir_error error = {0};
+    int rc = weir_error_set(&error, WEIR_NO_MEMORY, "no memory for a commit");
+    answer(batch, rc, &error);
+}
+
+/* ---- recover --------------------------------------------------------------------------------- */
+
+/* Ours, or of somebody else: only a version that this Weir does not read is an error. */
+static int recover_entry(const struct offsets_batch *batch, const struct weir_offset_entry *from,
+                         struct weir_commit_entry *entry, struct weir_error *error)
+{
+    struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
+    int rc = weir_commit_metadata_decode(from->metadata, batch->options.memory, &metadata, error);
+    if (rc < 0 && rc != WEIR_CORRUPT) {
+        const struct weir_topic_partition *of = &from->partition;
+        return weir_error_wrap(error, rc, "last commit of '%.*s' partition %" PRId32,
+                               (int)of->topic.size, (const char *)of->topic.data, of->partition);
+    }
+    *entry = (struct weir_commit_entry){
+        .of = from->partition,
+        .topic_id = from->topic_id,
+        .offset = from->offset,
+        .end = metadata.end_offset,
+        .leader_epoch = from->leader_epoch,
+        .partition_time_ms = metadata.partition_time_ms,
+        .marks = metadata.marks,
+        .mark_count = metadata.mark_count,
+        .is_foreign = rc == WEIR_CORRUPT,
+    };
+    return 0;
+}
+
+/* The entry of the application's own topic. */
+static int recover_run(const struct offsets_batch *batch, const struct weir_offset_entry *from,
+                       struct weir_commit_recover *recover, struct weir_error *error)
+{
+    struct weir_commit_run run;
+    int rc = weir_commit_run_decode(from->metadata, batch->options.memory, &run, error);
+    if (rc == WEIR_CORRUPT) return 0;
+    if (rc < 0) return weir_error_wrap(error, rc, "last commit");
+    recover->has_commit = true;
+    recover->records_topic_id = from->topic_id;
+    recover->records_end = from->offset;
+    recover->producer_ids = run.producer_ids;
+    recover->producer_count = run.count;
+    return 0;
+}
+
+static int recover_all(const struct offsets_batch *batch, struct weir_commit_recover *recover,
+                       struct weir_error *error)
+{
+    const struct weir_committed_request *committed = &batch->committed;
+    struct weir_slice own = weir_text(batch->records_topic);
+    recover->entries =
+        weir_arena_array(recover->call.arena, committed->entry_count, sizeof *recover->entries);
+    if (recover->entries == NULL && committed->entry_count > 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for the last commit");
+    }
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < committed->entry_count; i++) {
+        const struct weir_offset_entry *from = &committed->entries[i];
+        if (weir_slice_equal(from->partition.topic, own)) {
+            rc = recover_run(batch, from, recover, error);
+        } else {
+            rc = recover_entry(batch, from, &recover->entries[recover->entry_count], error);
+            if (rc >= 0) recover->entry_count++;
+        }
+    }
+    return rc;
+}
+
+static void on_read(struct weir_request *request)
+{
+    struct offsets_batch *batch = request->context;
+    struct weir_error error = request->error;
+    int rc = weir_error_wrap(&error, request->rc, "read the last commit");
+    if (rc >= 0) rc = recover_all(batch, (struct weir_commit_recover *)batch->call, &error);
+    answer(batch, rc, &error);
+}
+
+static void offsets_batch_recover(void *impl, struct weir_commit_recover *recover)
+{
+    struct offsets_batch *batch = impl;
+    begin(batch, &recover->call);
+    batch->committed = (struct weir_committed_request){
+        .request = request_of(batch, on_read),
+        .group = weir_text(batch->options.application_id),
+        .arena = recover->call.arena,
+    };
+    weir_broker_committed(batch->options.broker, &batch->committed);
+}
+
+/* ---- prepare --------------------------------------------------------------------------------- */
+
+static int take_producers(struct offsets_batch *batch, struct weir_error *error)
+{
+    struct weir_commit_prepare *prepare = (struct weir_commit_prepare *)batch->call;
+    for (size_t i = 0; i < prepare->writer_count; i++) {
+        const struct weir_init_producer_request *producer = &batch->producers[i];
+        if (producer->request.rc < 0) {
+            weir_error_copy(error, &producer->request.error);
+            return weir_error_wrap(error, producer->request.rc, "take a producer id");
+        }
+        prepare->writers[i] = (struct weir_commit_writer){
+            .producer_id = producer->producer_id, .producer_epoch = producer->producer_epoch};
+        batch->producer_ids[i] = producer->producer_id;
+    }
+    batch->producer_count = prepare->writer_count;
+    return 0;
+}
+
+static void finish_prepare(struct offsets_batch *batch)
+{
+    struct weir_error error = {0};
+    int rc = take_producers(batch, &error);
+    answer(batch, rc, &error);
+}
+
+static void on_producer(struct weir_request *request)
+{
+    struct offsets_batch *batch = request->context;
+    batch->outstanding--;
+    if (batch->outstanding == 0) finish_prepare(batch);
+}
+
+/* Each thread writes as a producer of its own. */
+static void ask_producers(struct offsets_batch *batch)
+{
+    const struct weir_commit_prepare *prepare = (struct weir_commit_prepare *)batch->call;
+    size_t count = prepare->writer_count;
+    batch->producers = weir_arena_array(batch->call->arena, count + 1, sizeof *batch->producers);
+    batch->producer_ids =
+        weir_arena_array(batch->options.memory, count + 1, sizeof *batch->producer_ids);
+    if (batch->producers == NULL || batch->producer_ids == NULL) {
+        answer_no_memory(batch);
+        return;
+    }
+    batch->outstanding = count;
+    for (size_t i = 0; i < count; i++) {
+        batch->producers[i] =
+            (struct weir_init_producer_request){.request = request_of(batch, on_producer)};
+        weir_broker_init_producer(batch->options.broker, &batch->producers[i]);
+    }
+    if (count == 0) finish_prepare(batch);
+}
+
+static int take_cuts(struct offsets_batch *batch, struct weir_error *error)
+{
+    struct weir_commit_prepare *prepare = (struct weir_commit_prepare *)batch->call;
+    for (size_t i = 0; i < prepare->tail_count; i++) {
+        const struct weir_cut_request *cut = &batch->cuts[i];
+        if (cut->request.rc < 0) {
+            const struct weir_slice name = cut->partition.topic;
+            weir_error_copy(error, &cut->request.error);
+            return weir_error_wrap(error, cut->request.rc, "cut back '%.*s' to the last commit",
+                                   (int)name.size, (const char *)name.data);
+        }
+        prepare->tails[i].leader_epoch = cut->leader_epoch;
+    }
+    return 0;
+}
+
+static void finish_cuts(struct offsets_batch *batch)
+{
+    struct weir_error error = {0};
+    int rc = take_cuts(batch, &error);
+    if (rc < 0) {
+        answer(batch, rc, &error);
+    } else {
+        ask_producers(batch);
+    }
+}
+
+static void on_cut(struct weir_request *request)
+{
+    struct offsets_batch *batch = request->context;
+    batch->outstanding--;
+    if (batch->outstanding == 0) finish_cuts(batch);
+}
+
+static void cut(struct offsets_batch *batch, const struct weir_commit_tail *tail,
+                struct weir_cut_request *request)
+{
+    *request = (struct weir_cut_request){
+        .request = request_of(batch, on_cut),
+        .partition = tail->of,
+        .what = WEIR_CUT_TAIL,
+        .offset = tail->committed_end,
+    };
+    request->request.topic_id = tail->topic_id;
+    weir_log(&batch->options.env->logger, WEIR_LOG_INFO, "commit.cut",
+             "topic=%.*s partition=%" PRId32 " from=%" PRId64 " to=%" PRId64,
+             (int)tail->of.topic.size, (const char *)tail->of.topic.data, tail->of.partition,
+             tail->log_end, tail->committed_end);
+    weir_broker_cut(batch->options.broker, request);
+}
+
+/* First the cuts, then the producers: a tail has been looked at for the ids of the run that wrote it. */
+static void offsets_batch_prepare(void *impl, struct weir_commit_prepare *prepare)
+{
+    struct offsets_batch *batch = impl;
+    begin(batch, &prepare->call);
+    size_t count = prepare->tail_count;
+    batch->cuts = weir_arena_array(prepare->call.arena, count, sizeof *batch->cuts);
+    if (batch->cuts == NULL && count > 0) {
+        answer_no_memory(batch);
+        return;
+    }
+    batch->outstanding = count;
+    for (size_t i = 0; i < count; i++) {
+        cut(batch, &prepare->tails[i], &batch->cuts[i]);
+    }
+    if (count == 0) finish_cuts(batch);
+}
+
+/* ---- seal and write -------------------------------------------------------------------------- */
+
+static struct weir_offset_entry offset_entry(const struct weir_commit_entry *entry,
+                                             struct weir_arena *arena)
+{
+    const struct weir_commit_metadata metadata = {
+        .partition_time_ms = entry->partition_time_ms,
+        .end_offset = entry->end,
+        .marks = entry->marks,
+        .mark_count = entry->mark_count,
+    };
+    if (entry->is_given_up) {
+        return (struct weir_offset_entry){.partition = entry->of, .is_tombstone = true};
+    }
+    return (struct weir_offset_entry){
+        .partition = entry->of,
+        .offset = entry->offset,
+        .leader_epoch = entry->leader_epoch,
+        .metadata = weir_commit_metadata_encode(&metadata, arena),
+    };
+}
+
+static struct weir_offset_entry run_entry(const struct offsets_batch *batch, int64_t records_end,
+                                          struct weir_arena *arena)
+{
+    const struct weir_commit_run run = {.producer_ids = batch->producer_ids,
+                                        .count = batch->producer_count};
+    return (struct weir_offset_entry){
+        .partition = {weir_text(batch->records_topic), 0},
+        .offset = records_end,
+        .leader_epoch = -1,
+        .metadata = weir_commit_run_encode(&run, arena),
+    };
+}
+
+static void offsets_batch_seal(void *impl, struct weir_commit_seal *seal)
+{
+    struct offsets_batch *batch = impl;
+    struct weir_arena *arena = seal->call.arena;
+    begin(batch, &seal->call);
+    size_t count = 0;
+    struct weir_offset_entry *entries =
+        weir_arena_array(arena, seal->entry_count + 1, sizeof *entries);
+    for (size_t i = 0; entries != NULL && i < seal->entry_count; i++) {
+        entries[count++] = offset_entry(&seal->entries[i], arena);
+    }
+    if (entries != NULL && seal->records_end >= 0) {
+        entries[count++] = run_entry(batch, seal->records_end, arena);
+    }
+    if (weir_arena_failed(arena)) {
+        answer_no_memory(batch);
+        return;
+    }
+    batch->commit = (struct weir_commit_request){
+        .group = weir_text(batch->options.application_id),
+        .entries = entries,
+        .entry_count = count,
+        .metadata_size_max = METADATA_SIZE_MAX,
+        .is_application = true,
+    };
+    answer(batch, 0, NULL);
+}
+
+static void on_written(struct weir_request *request)
+{
+    answer(request->context, request->rc, &request->error);
+}
+
+static void offsets_batch_write(void *impl, struct weir_commit_call *call)
+{
+    struct offsets_batch *batch = impl;
+    weir_assert(batch->commit.entry_count > 0);
+    begin(batch, call);
+    batch->commit.request = request_of(batch, on_written);
+    weir_broker_commit_offsets(batch->options.broker, &batch->commit);
+}
+
+const struct weir_commit_kind weir_commit_offsets_batch = {
+    .name = "offsets batch",
+    .open = offsets_batch_open,
+    .close = offsets_batch_close,
+    .recover = offsets_batch_recover,
+    .prepare = offsets_batch_prepare,
+    .seal = offsets_batch_seal,
+    .write = offsets_batch_write,
+};
