@@ -56,6 +56,12 @@ static inline int64_t weir_unzigzag(uint64_t value)
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
+/** `size` bytes, which may overlap; `from` may be NULL if there are none. */
+static inline void weir_copy(void *to, const void *from, size_t size)
+{
+    if (size > 0) memmove(to, from, size);
+}
+
 enum { WEIR_VARINT32_SIZE_MAX = 5, WEIR_VARINT64_SIZE_MAX = 10 };
 
 /** Bytes that `value` takes as an unsigned LEB128. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "dsl/logical.h"
 
@@ -137,7 +138,7 @@ static void *grow(struct weir_builder *builder, void *array, size_t count, size_
     size_t larger = *capacity == 0 ? NODES_FIRST : *capacity * 2;
     void **grown = weir_arena_array(&builder->arena, larger, sizeof *grown);
     if (grown == NULL) return NULL;
-    if (count > 0) memcpy(grown, array, count * sizeof *grown);
+    weir_copy(grown, array, count * sizeof *grown);
     *capacity = larger;
     return grown;
 }
@@ -157,7 +158,7 @@ struct weir_logical_node *weir_builder_add(struct weir_builder *builder,
         (void)weir_builder_no_memory(builder);
         return NULL;
     }
-    if (config_size > 0) memcpy(copy, config, config_size);
+    weir_copy(copy, config, config_size);
     parents[0] = parent;
     *node = (struct weir_logical_node){
         .id = (int32_t)builder->node_count,
@@ -242,7 +243,7 @@ int weir_builder_set_stores(struct weir_builder *builder, struct weir_logical_no
 {
     int32_t *copy = weir_arena_array(&builder->arena, count, sizeof *copy);
     if (copy == NULL) return weir_builder_no_memory(builder);
-    if (count > 0) memcpy(copy, stores, count * sizeof *copy);
+    weir_copy(copy, stores, count * sizeof *copy);
     node->stores = copy;
     node->store_count = count;
     return 0;

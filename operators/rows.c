@@ -1,5 +1,7 @@
 #include "operators/rows.h"
 
+#include "base/bytes.h"
+
 enum { ROWS_FIRST = 64 };
 
 void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_olds,
@@ -20,7 +22,7 @@ static void *grow_column(struct weir_rows *rows, const void *column, size_t size
         rows->failed = true;
         return NULL;
     }
-    if (rows->count > 0) memcpy(grown, column, rows->count * size);
+    weir_copy(grown, column, rows->count * size);
     return grown;
 }
 

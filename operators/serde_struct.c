@@ -63,7 +63,7 @@ static size_t struct_size(const struct weir_struct_type *type, const uint8_t *ob
 static uint8_t *write_run(uint8_t *to, uint64_t length, const void *bytes, size_t size)
 {
     to += weir_varint_store(to, length);
-    if (size > 0) memcpy(to, bytes, size);
+    weir_copy(to, bytes, size);
     return to + size;
 }
 

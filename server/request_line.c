@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "server/server_internal.h"
 #include "wire/message_decode.h"
@@ -48,7 +49,7 @@ static void describe(const struct weir_request_context *context, const char *wha
     char client[CLIENT_ID_SHOWN + 1] = "";
     struct weir_slice id = context->client_id;
     if (id.size > CLIENT_ID_SHOWN) id.size = CLIENT_ID_SHOWN;
-    if (id.size > 0) memcpy(client, id.data, id.size);
+    weir_copy(client, id.data, id.size);
     (void)snprintf(to, size, "%s (request %d version %d, client '%s')", what,
                    (int)(int16_t)weir_load_u16(context->frame->data), (int)context->version,
                    client);

@@ -1,5 +1,7 @@
 #include "wire/message_encode.h"
 
+#include "base/bytes.h"
+
 /* A length or count in compact form is one more than it is, with 0 for null. */
 static bool encode_compact_length(struct weir_encoder *encoder, bool is_null, size_t length)
 {
@@ -79,7 +81,7 @@ static struct weir_splice *add_splice(struct weir_splices *splices)
         struct weir_splice *items =
             weir_arena_array(splices->arena, capacity, sizeof *splices->items);
         if (items == NULL) return NULL;
-        if (splices->count != 0) memcpy(items, splices->items, splices->count * sizeof *items);
+        weir_copy(items, splices->items, splices->count * sizeof *items);
         splices->items = items;
         splices->capacity = capacity;
     }

@@ -59,7 +59,7 @@ static inline uint8_t *put_varint(uint8_t *to, int64_t value)
 static inline uint8_t *put_bytes(uint8_t *to, struct weir_slice bytes)
 {
     to = put_varint(to, size_on_wire(bytes));
-    if (bytes.size != 0) memcpy(to, bytes.data, bytes.size);
+    weir_copy(to, bytes.data, bytes.size);
     return to + bytes.size;
 }
 

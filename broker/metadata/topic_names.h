@@ -2,7 +2,6 @@
 #define WEIR_BROKER_METADATA_TOPIC_NAMES_H
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "weir/error.h"
@@ -33,7 +32,7 @@ enum { WEIR_PARTITION_KEY_MAX = WEIR_TOPIC_NAME_SIZE_MAX + WEIR_PARTITION_KEY_EX
 static inline struct weir_slice weir_partition_key(uint8_t *to, struct weir_slice topic,
                                                    int32_t partition)
 {
-    if (topic.size > 0) memcpy(to, topic.data, topic.size);
+    weir_copy(to, topic.data, topic.size);
     weir_store_u32(to + topic.size, (uint32_t)partition);
     return weir_slice(to, topic.size + WEIR_PARTITION_KEY_EXTRA);
 }

@@ -36,9 +36,7 @@ static struct weir_own_topic *add_topic(struct weir_application *application)
         struct weir_own_topic *grown =
             weir_arena_array(application->arena, capacity, sizeof *grown);
         if (grown == NULL) return NULL;
-        if (application->topic_count > 0) {
-            memcpy(grown, application->topics, application->topic_count * sizeof *grown);
-        }
+        weir_copy(grown, application->topics, application->topic_count * sizeof *grown);
         application->topics = grown;
         application->topic_capacity = capacity;
     }

@@ -1,9 +1,9 @@
 #include "runtime/job/start_compare.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/uuid.h"
 
 /* The comparison. What its findings mean stands in start_decide.c. */
@@ -15,7 +15,7 @@ static int add(struct weir_start_differences *found, struct weir_start_differenc
         struct weir_start_difference *grown =
             weir_arena_array(found->arena, capacity, sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;
-        if (found->count > 0) memcpy(grown, found->items, found->count * sizeof *grown);
+        weir_copy(grown, found->items, found->count * sizeof *grown);
         found->items = grown;
         found->capacity = capacity;
     }

@@ -1,6 +1,6 @@
-#include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "runtime/state/state_internal.h"
 
@@ -83,7 +83,7 @@ int weir_store_load_value(struct weir_store *store, struct weir_store_entry *ent
     if (value.size > UINT32_MAX) return WEIR_TOO_LARGE;
     uint8_t *bytes = weir_slabs_alloc(&store->state->value_slabs, value.size, NULL);
     if (bytes == NULL) return WEIR_NO_MEMORY;
-    if (value.size > 0) memcpy(bytes, value.data, value.size);
+    weir_copy(bytes, value.data, value.size);
     entry->value = bytes;
     entry->value_size = (uint32_t)value.size;
     entry->timestamp_ms = timestamp_ms;

@@ -66,7 +66,7 @@ static struct weir_slice bound(const struct weir_key_schema *schema, struct weir
     const size_t size = record_key.size + schema->times_size;
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
-    if (record_key.size > 0) memcpy(bytes, record_key.data, record_key.size);
+    weir_copy(bytes, record_key.data, record_key.size);
     weir_store_u64(bytes + record_key.size, (uint64_t)time_ms);
     memset(bytes + record_key.size + TIME_SIZE, filler, schema->times_size - TIME_SIZE);
     return weir_slice(bytes, size);

@@ -73,7 +73,7 @@ static inline struct weir_slice weir_key_schema_record_key(const struct weir_key
 static inline void weir_window_key_write(uint8_t *to, struct weir_slice record_key,
                                          int64_t start_ms)
 {
-    if (record_key.size > 0) memcpy(to, record_key.data, record_key.size);
+    weir_copy(to, record_key.data, record_key.size);
     weir_store_u64(to + record_key.size, (uint64_t)start_ms);
 }
 static inline size_t weir_window_key_size(struct weir_slice record_key)

@@ -45,7 +45,7 @@ struct weir_slice weir_store_backend_key(const struct weir_store *store, struct 
     uint8_t *bytes = weir_arena_alloc(arena, lead + key.size);
     if (bytes == NULL) return weir_null();
     write_lead(store, bytes, segment_of(store, key));
-    if (key.size > 0) memcpy(bytes + lead, key.data, key.size);
+    weir_copy(bytes + lead, key.data, key.size);
     return weir_slice(bytes, lead + key.size);
 }
 
@@ -56,7 +56,7 @@ void weir_store_write_backend_value(const struct weir_store *store, uint8_t *to,
         weir_store_u64(to, (uint64_t)timestamp_ms);
         to += sizeof timestamp_ms;
     }
-    if (value.size > 0) memcpy(to, value.data, value.size);
+    weir_copy(to, value.data, value.size);
 }
 
 struct weir_slice weir_store_backend_value(const struct weir_store *store, struct weir_arena *arena,

@@ -193,7 +193,7 @@ static int source_open(const struct scan *scan, struct source *source, uint64_t 
     uint8_t *from = weir_arena_alloc(arena, start.size + scan->from.size);
     if (from == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
     memcpy(from, start.data, start.size);
-    if (scan->from.size > 0) memcpy(from + start.size, scan->from.data, scan->from.size);
+    weir_copy(from + start.size, scan->from.data, scan->from.size);
 
     source->segment = segment;
     int rc = state->backend.ops->iterator_open(state->backend.impl, &source->iterator, scan->error);
@@ -230,9 +230,7 @@ static struct source *add_source(struct scan *scan)
         size_t capacity = scan->source_capacity == 0 ? SOURCES_FIRST : scan->source_capacity * 2;
         struct source *grown = weir_arena_array(arena, capacity, sizeof *grown);
         if (grown == NULL) return NULL;
-        if (scan->source_count > 0) {
-            memcpy(grown, scan->sources, scan->source_count * sizeof *grown);
-        }
+        weir_copy(grown, scan->sources, scan->source_count * sizeof *grown);
         scan->sources = grown;
         scan->source_capacity = capacity;
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "weir/error.h"
 
 /* The links that a search passes last at each level: where a node is linked in or out. */
@@ -77,7 +78,7 @@ static bool is_at(const struct weir_skip_node *node, struct weir_slice key)
 static uint8_t *copy_value(struct weir_skip_list *list, struct weir_slice value)
 {
     uint8_t *bytes = weir_slabs_alloc(&list->slabs, value.size, NULL);
-    if (bytes != NULL && value.size > 0) memcpy(bytes, value.data, value.size);
+    if (bytes != NULL) weir_copy(bytes, value.data, value.size);
     return bytes;
 }
 
@@ -85,7 +86,7 @@ static int replace(struct weir_skip_list *list, struct weir_skip_node *node,
                    struct weir_slice value)
 {
     if (weir_slabs_block_size(value.size) == weir_slabs_block_size(node->value.size)) {
-        if (value.size > 0) memmove((void *)node->value.data, value.data, value.size);
+        weir_copy((void *)node->value.data, value.data, value.size);
         node->value.size = value.size;
         return WEIR_OK;
     }
@@ -109,7 +110,7 @@ static struct weir_skip_node *node_new(struct weir_skip_list *list, struct weir_
         return NULL;
     }
     uint8_t *key_bytes = (uint8_t *)&node->next[level_count];
-    if (key.size > 0) memcpy(key_bytes, key.data, key.size);
+    weir_copy(key_bytes, key.data, key.size);
     node->key = weir_slice(key_bytes, key.size);
     node->value = weir_slice(bytes, value.size);
     node->level_count = level_count;

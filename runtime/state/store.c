@@ -1,6 +1,6 @@
-#include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "runtime/state/state_internal.h"
@@ -292,7 +292,7 @@ int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
         weir_store_free_value(store, entry->value, entry->value_size);
     }
     note_unforwarded(store, entry);
-    if (value.size > 0) memmove(bytes, value.data, value.size);
+    weir_copy(bytes, value.data, value.size);
     entry->value = weir_slice_is_null(value) ? NULL : bytes;
     entry->value_size = (uint32_t)value.size;
     entry->timestamp_ms = timestamp_ms;
@@ -357,10 +357,8 @@ void weir_store_forwarded(struct weir_store *store)
         weir_store_settle(store, entry);
     }
     list->count -= store->given_count;
-    if (list->count > 0) {
-        memmove(list->entries, list->entries + store->given_count,
-                list->count * sizeof *list->entries);
-    }
+    weir_copy(list->entries, list->entries + store->given_count,
+              list->count * sizeof *list->entries);
     store->given_count = 0;
     store->given_end = 0;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 
 enum { SLOTS_MIN = 64, KEY_INLINE_MAX = 4096 };
 
@@ -124,7 +125,7 @@ struct weir_store_entry *weir_table_add(struct weir_table *table, struct weir_sl
         weir_slabs_free(table->slabs, entry, entry_size(key.size), reference);
         return NULL;
     }
-    if (key.size > 0) memcpy(bytes, key.data, key.size);
+    weir_copy(bytes, key.data, key.size);
     *entry = (struct weir_store_entry){.key = weir_slice(bytes, key.size), .timestamp_ms = -1};
     place(table->slots, table->slot_count - 1, (struct weir_table_slot){hash, reference});
     table->entry_count++;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "runtime/task/task.h"
@@ -96,7 +97,7 @@ static int add_reason(struct weir_task *task, const struct weir_source_position 
     struct weir_header *headers =
         weir_arena_array(arena, count + REASON_HEADERS + CHANGE_HEADERS, sizeof *headers);
     if (headers == NULL) return WEIR_NO_MEMORY;
-    if (count > 0) memcpy(headers, record->headers, count * sizeof *headers);
+    weir_copy(headers, record->headers, count * sizeof *headers);
     record->headers = letter->headers = headers;
     letter->own_count = count;
     say(letter, "__streams.errors.exception", weir_code_name(rc));

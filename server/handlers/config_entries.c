@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "broker/log/topic_defaults.h"
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -24,7 +25,7 @@ static char *copy_text(struct weir_arena *arena, struct weir_slice text)
 {
     char *copy = weir_arena_alloc(arena, text.size + 1);
     if (copy == NULL) return NULL;
-    if (text.size > 0) memcpy(copy, text.data, text.size);
+    weir_copy(copy, text.data, text.size);
     copy[text.size] = '\0';
     return copy;
 }

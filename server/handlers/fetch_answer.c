@@ -1,6 +1,7 @@
 #include "server/handlers/fetch_poll.h"
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "broker/metadata/uuid.h"
 #include "wire/generated/fetch_response.h"
 
@@ -54,7 +55,7 @@ static struct weir_slice give_records(const struct weir_fetch_poll *poll,
     size_t count = request->part_count;
     struct weir_log_part *parts = weir_arena_array(arena, count + 1, sizeof *parts);
     if (source == NULL || parts == NULL) return weir_null();
-    if (count > 0) memcpy(parts, request->parts, count * sizeof *parts);
+    weir_copy(parts, request->parts, count * sizeof *parts);
     source->parts = parts;
     source->part_count = count;
     source->range = request->range;

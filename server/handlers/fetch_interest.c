@@ -150,7 +150,7 @@ static struct weir_slice make_key(uint8_t key[KEY_SIZE_MAX], bool by_id, struct 
 {
     struct weir_slice name = by_id ? weir_slice(id.bytes, sizeof id.bytes) : topic;
     weir_assert(name.size <= INT16_MAX);
-    if (name.size > 0) memcpy(key, name.data, name.size);
+    weir_copy(key, name.data, name.size);
     weir_store_u32(key + name.size, (uint32_t)partition);
     return weir_slice(key, name.size + 4);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 
 #define DELAY_NS_DEFAULT ((int64_t)200 * 1000)
 #define CHUNK_DEFAULT ((size_t)4096)
@@ -99,7 +100,7 @@ void weir_sim_packet_send(struct weir_sim *sim, struct weir_sim_socket *to,
     packet->event.kind = WEIR_SIM_EVENT_PACKET;
     packet->event.object = packet;
     packet->size = size;
-    if (size > 0) memcpy(packet->bytes, bytes, size);
+    weir_copy(packet->bytes, bytes, size);
     to->in_flight += size;
     *(to->last != NULL ? &to->last->next : &to->first) = packet;
     to->last = packet;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/error.h"
 
 enum { WINDOW = 64 * 1024, FIRST_FREE_PORT = 40000 };
@@ -191,7 +192,7 @@ static void fill_to_send(struct weir_sim_socket *socket, const struct weir_socke
     size_t filled = 0;
     for (size_t i = 0; i < output->part_count; i++) {
         const struct weir_iovec *part = &output->parts[i];
-        if (part->size > 0) memcpy(copy + filled, part->base, part->size);
+        weir_copy(copy + filled, part->base, part->size);
         filled += part->size;
     }
     int64_t got = 0;
