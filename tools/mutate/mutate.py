@@ -20,6 +20,7 @@ from workspace import Workspace, WorkspaceError
 
 FOLDERS = ["broker/log", "broker/engine", "broker/coordinator", "wire", "runtime/state", "runtime/task"]
 NOTICED_MIN = 0.95
+SLOW_SECONDS = 5  # a test that takes longer is asked when all quick ones have said nothing
 HERE = Path(__file__).resolve().parent
 
 
@@ -34,7 +35,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which faults are drawn [1]")
     parser.add_argument("--count", type=int, default=60, metavar="N", help="how many are planted [60]; 0: all")
     parser.add_argument("--list", action="store_true", help="print what would be planted, and build nothing")
-    parser.add_argument("--near", action="store_true", help="ask only the unit tests of the file's own folder")
+    parser.add_argument("--near", action="store_true", help="ask only the quick unit tests of the file's own folder")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="compilations and tests at a time [the processors]")
     parser.add_argument("--seconds", type=float, default=30, metavar="N",
@@ -118,6 +119,7 @@ class Run:
         self.noticers = {}
         self.codes = {}
         self.measured, self.failing = set(), set()
+        self.last_noticer = None
 
     def prepare(self, changes):
         """The tests of each file."""
@@ -162,19 +164,33 @@ class Run:
             workspace.write(change.path, source)
 
     def meet_tests(self, change, source):
+        slow = []
         for stage in self.stages[change.path]:
             if not self.measured.issuperset(stage):
                 self.workspace.write(change.path, source)
                 self.measure(stage)
                 self.workspace.write(change.path, change.apply(source))
-            name = self.workspace.first_to_fail(self.order(change.path, stage))
-            if name is not None:
-                told = self.noticers.setdefault(change.path, {})
-                told[name] = told.get(name, 0) + 1
-                self.noticed.append(change)
-                return f"noticed by {name}"
+            slow += [name for name in stage if self.is_slow(change.path, name)]
+            if self.is_met(change, [name for name in stage if name not in slow]):
+                return f"noticed by {self.last_noticer}"
+        if not self.is_near and self.is_met(change, slow):
+            return f"noticed by {self.last_noticer}"
         self.survived.append(change)
         return "SURVIVED"
+
+    def is_met(self, change, stage):
+        """Whether one of these tests notices."""
+        name = self.workspace.first_to_fail(self.order(change.path, stage))
+        if name is None:
+            return False
+        told = self.noticers.setdefault(change.path, {})
+        told[name] = told.get(name, 0) + 1
+        self.noticed.append(change)
+        self.last_noticer = name
+        return True
+
+    def is_slow(self, path, name):
+        return self.workspace.tests[name].seconds > SLOW_SECONDS and name not in self.noticers.get(path, {})
 
     def plant_all(self, changes):
         for number, change in enumerate(changes, 1):
