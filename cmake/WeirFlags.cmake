@@ -47,3 +47,11 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
 else()
   target_compile_definitions(weir_flags INTERFACE WEIR_SLOW_ASSERTIONS)
 endif()
+
+# Three hundred programs are linked in a build: gold does it in a third of the time. (Not the shared library:
+# gold would export __bss_start and the like from it.)
+include(CheckLinkerFlag)
+check_linker_flag(C -fuse-ld=gold WEIR_HAS_GOLD)
+if(WEIR_HAS_GOLD)
+  string(APPEND CMAKE_EXE_LINKER_FLAGS " -fuse-ld=gold")
+endif()
