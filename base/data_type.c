@@ -251,3 +251,54 @@ int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
     if (rc == 0 && arena != NULL) *type_out = type;
     return rc;
 }
+
+/* ---- one type's bytes, read as another ------------------------------------------------------- */
+
+static bool is_in(const struct weir_data_type *field, uint8_t version)
+{
+    return field->since <= version;
+}
+
+/* Names are all that is known of what a field means: one of another name is another field. */
+static bool reads_fields(const struct weir_data_type *reader, const struct weir_data_type *written,
+                         uint8_t version, struct weir_slice *field_out)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < written->field_count; i++) {
+        const struct weir_data_type *was = &written->fields[i];
+        *field_out = was->name;
+        while (at < reader->field_count && !is_in(&reader->fields[at], version)) {
+            at++; /* newer than all that was written */
+        }
+        if (at == reader->field_count) return false;
+        const struct weir_data_type *now = &reader->fields[at++];
+        bool is_same_since = now->since == was->since || (now->since <= 1 && was->since <= 1);
+        if (!weir_slice_equal(now->name, was->name) || !is_same_since) return false;
+        if (!weir_data_type_reads(now, was, version, field_out)) {
+            if (weir_slice_is_null(*field_out)) *field_out = was->name;
+            return false;
+        }
+    }
+    for (; at < reader->field_count; at++) {
+        *field_out = reader->fields[at].name;
+        if (is_in(&reader->fields[at], version)) return false;
+    }
+    *field_out = weir_null();
+    return true;
+}
+
+bool weir_data_type_reads(const struct weir_data_type *reader, const struct weir_data_type *written,
+                          uint8_t version, struct weir_slice *field_out)
+{
+    *field_out = weir_null();
+    if (reader->kind != written->kind || reader->width != written->width ||
+        reader->is_little != written->is_little) {
+        return false;
+    }
+    if (written->kind == WEIR_DATA_STRUCT) {
+        return reads_fields(reader, written, version, field_out);
+    }
+    if (reader->field_count != written->field_count) return false;
+    return written->field_count == 0 ||
+           weir_data_type_reads(reader->fields, written->fields, version, field_out);
+}

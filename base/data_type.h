@@ -58,4 +58,15 @@ extern const char weir_data_type_right[];
 int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
                          struct weir_data_type *type_out, struct weir_error *error);
 
+/**
+ * Whether bytes of type `written` are read with the same meaning by whoever takes them for `reader`. Other types
+ * are read as themselves alone. A struct is read by a later declaration of itself: its bytes are of the versions
+ * 1 to `version`, and of each of them both have the same fields, of the same names, in the same order; fields
+ * that are newer the reader does without. Both were parsed into an arena.
+ *
+ * `field_out`: of two structs, the first field that differs, at any depth; else null.
+ */
+bool weir_data_type_reads(const struct weir_data_type *reader, const struct weir_data_type *written,
+                          uint8_t version, struct weir_slice *field_out);
+
 #endif
