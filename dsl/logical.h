@@ -231,6 +231,8 @@ bool weir_serde_may_read(const struct weir_serde *reader, const struct weir_serd
  * as the key of a windowed store's changelog. */
 const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde *serde,
                               bool is_changelog);
+/** The version that a declared struct's serde writes, or that of the struct in a windowed key; 0: of all others. */
+uint8_t weir_serde_version(const struct weir_serde *serde);
 
 /* ---- the steps of weir_build ----------------------------------------------------------------- */
 

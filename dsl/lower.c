@@ -47,14 +47,23 @@ static int32_t topic_of(struct lowering *lowering, const struct weir_logical_nod
     return (int32_t)topology->topic_count++;
 }
 
+static struct weir_plan_format format_of(struct lowering *lowering, const struct weir_serde *serde,
+                                         bool is_changelog)
+{
+    return (struct weir_plan_format){weir_serde_format(lowering->arena, serde, is_changelog),
+                                     weir_serde_version(serde)};
+}
+
 /* What a node's serdes make of its topic. Several nodes may share one, and then have to agree; who writes bytes of
  * an unknown kind agrees with nobody, who reads them as such says nothing. */
-static void note_format(const char **known, const char *format, bool is_written)
+static void note_format(struct weir_plan_format *known, struct weir_plan_format format,
+                        bool is_written)
 {
-    if (format == NULL && !is_written) return;
-    if (format == NULL) format = "";
-    if (*known == NULL) *known = format;
-    if (strcmp(*known, format) != 0) *known = "";
+    if (format.text == NULL && !is_written) return;
+    if (format.text == NULL) format.text = "";
+    if (known->text == NULL) known->text = format.text;
+    if (strcmp(known->text, format.text) != 0) known->text = "";
+    if (format.version > known->version) known->version = format.version;
 }
 
 static void note_formats(struct lowering *lowering, const struct weir_plan_node *node)
@@ -63,10 +72,8 @@ static void note_formats(struct lowering *lowering, const struct weir_plan_node 
     if (node->topic < 0 || weir_arena_failed(lowering->arena)) return;
     struct weir_plan_topic *topic = &lowering->topics[node->topic];
     topic->is_written |= is_written;
-    note_format(&topic->formats.key, weir_serde_format(lowering->arena, node->key_serde, false),
-                is_written);
-    note_format(&topic->formats.value, weir_serde_format(lowering->arena, node->value_serde, false),
-                is_written);
+    note_format(&topic->formats.key, format_of(lowering, node->key_serde, false), is_written);
+    note_format(&topic->formats.value, format_of(lowering, node->value_serde, false), is_written);
 }
 
 /* ---- stores ---------------------------------------------------------------------------------- */
@@ -85,8 +92,8 @@ static void lower_stores(struct lowering *lowering)
         plan->spec.name = copy_text(lowering, store->name);
         const bool has_time = weir_key_schema_has_time(weir_store_spec_schema(&store->spec));
         plan->formats = (struct weir_plan_formats){
-            .key = weir_serde_format(lowering->arena, store->key_serde, has_time),
-            .value = weir_serde_format(lowering->arena, store->value_serde, false),
+            .key = format_of(lowering, store->key_serde, has_time),
+            .value = format_of(lowering, store->value_serde, false),
         };
         if (has_time) {
             plan->changelog_retention_ms = store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS;

@@ -100,3 +100,12 @@ const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde 
         !text.failed && weir_data_type_parse(weir_text(text.bytes), NULL, NULL, NULL) == 0;
     return is_read_back ? weir_arena_printf(arena, "%s", text.bytes) : NULL;
 }
+
+uint8_t weir_serde_version(const struct weir_serde *serde)
+{
+    if (serde == NULL) return 0;
+    const struct weir_serde *plain =
+        weir_serde_is_windowed(serde) ? weir_windowed_serde_key(serde) : serde;
+    const struct weir_struct_type *type = weir_serde_struct_type(plain);
+    return type != NULL ? type->version : 0;
+}

@@ -2,10 +2,13 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { KIND_STATE = 1, KIND_TOPIC = 2, VERSION = 1 };
+enum { KIND_STATE = 1, KIND_TOPIC = 2 };
+/* A topic's record says what its bytes are from version 2 on. */
+enum { VERSION_MIN = 1, VERSION_FORMATS = 2, VERSION = 2 };
 enum { STATE_COMMITTED = 1, STATE_REBUILDING = 2, STATE_EMPTYING = 4 };
 
 const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id)
@@ -49,27 +52,47 @@ static void forget_topic(struct weir_application *application, const char *name)
     if (topic != NULL) *topic = application->topics[--application->topic_count];
 }
 
-static int apply_topic(struct weir_application *application, const char *name,
+/* A text of the record, in the application's memory, which remembers where there is none. */
+static const char *read_text(struct weir_application *application, struct weir_reader *value)
+{
+    size_t size = weir_reader_u16(value);
+    const uint8_t *text = weir_reader_take(value, size);
+    return weir_arena_printf(application->arena, "%.*s", text != NULL ? (int)size : 0,
+                             text != NULL ? (const char *)text : "");
+}
+
+static void read_format(struct weir_application *application, struct weir_reader *value,
+                        struct weir_plan_format *format)
+{
+    format->version = weir_reader_u8(value);
+    format->text = read_text(application, value);
+}
+
+static int apply_topic(struct weir_application *application, const char *name, uint8_t version,
                        struct weir_reader *value, struct weir_error *error)
 {
-    struct weir_own_topic topic = {.name = name};
+    struct weir_own_topic topic = {.name = name, .window_size_ms = WEIR_OWN_WINDOW_UNKNOWN};
     topic.phase = (enum weir_own_topic_phase)weir_reader_u8(value);
     topic.role = (enum weir_own_topic_role)weir_reader_u8(value);
     const uint8_t *id = weir_reader_take(value, sizeof topic.id.bytes);
     topic.partition_count = (int32_t)weir_reader_u32(value);
-    size_t size = weir_reader_u16(value);
-    const uint8_t *of = weir_reader_take(value, size);
+    topic.of = read_text(application, value);
+    if (version >= VERSION_FORMATS) {
+        topic.window_size_ms = (int64_t)weir_reader_u64(value);
+        read_format(application, value, &topic.formats.key);
+        read_format(application, value, &topic.formats.value);
+    }
     bool is_sound = !value->failed && weir_reader_left(value) == 0 &&
                     topic.phase >= WEIR_OWN_TOPIC_MAKING &&
                     topic.phase <= WEIR_OWN_TOPIC_EMPTYING && topic.role >= WEIR_OWN_CHANGELOG &&
-                    topic.role <= WEIR_OWN_REPARTITION && topic.partition_count >= 0;
+                    topic.role <= WEIR_OWN_REPARTITION && topic.partition_count >= 0 &&
+                    topic.window_size_ms >= WEIR_OWN_WINDOW_UNKNOWN;
     if (!is_sound) return not_ours(error, "a description of a topic");
     memcpy(topic.id.bytes, id, sizeof topic.id.bytes);
-    topic.of = weir_arena_printf(application->arena, "%.*s", (int)size, (const char *)of);
     struct weir_own_topic *place = weir_application_find(application, name);
     bool is_new = place == NULL;
     if (is_new) place = add_topic(application);
-    if (place == NULL || topic.of == NULL) {
+    if (weir_arena_failed(application->arena)) {
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for the application's records");
     }
     *place = topic;
@@ -108,20 +131,34 @@ int weir_application_apply(struct weir_application *application, const struct we
     }
     struct weir_reader value = weir_reader(record->value);
     uint8_t version = weir_reader_u8(&value);
-    if (version != VERSION && !value.failed) {
+    if ((version < VERSION_MIN || version > VERSION) && !value.failed) {
         return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
-                              "a record of version %u, this Weir reads %d", version, VERSION);
+                              "a record of version %u, this Weir reads %d to %d", version,
+                              VERSION_MIN, VERSION);
     }
     return kind == KIND_STATE ? apply_state(application, &value, error)
-                              : apply_topic(application, name, &value, error);
+                              : apply_topic(application, name, version, &value, error);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+static void write_text(struct weir_buffer *value, const char *text)
+{
+    size_t size = text != NULL ? strlen(text) : 0;
+    weir_assert(size <= UINT16_MAX);
+    weir_buffer_u16(value, (uint16_t)size);
+    if (size > 0) weir_buffer_append(value, text, size);
+}
+
+static void write_format(struct weir_buffer *value, const struct weir_plan_format *format)
+{
+    weir_buffer_u8(value, format->version);
+    write_text(value, format->text);
+}
+
 void weir_application_encode_topic(const struct weir_own_topic *topic, struct weir_buffer *key,
                                    struct weir_buffer *value)
 {
-    size_t size = strlen(topic->of);
     weir_buffer_u16(key, KIND_TOPIC);
     weir_buffer_append(key, topic->name, strlen(topic->name));
     weir_buffer_u8(value, VERSION);
@@ -129,8 +166,10 @@ void weir_application_encode_topic(const struct weir_own_topic *topic, struct we
     weir_buffer_u8(value, (uint8_t)topic->role);
     weir_buffer_append(value, topic->id.bytes, sizeof topic->id.bytes);
     weir_buffer_u32(value, (uint32_t)topic->partition_count);
-    weir_buffer_u16(value, (uint16_t)size);
-    weir_buffer_append(value, topic->of, size);
+    write_text(value, topic->of);
+    weir_buffer_u64(value, (uint64_t)topic->window_size_ms);
+    write_format(value, &topic->formats.key);
+    write_format(value, &topic->formats.value);
 }
 
 void weir_application_encode_state(const struct weir_application *application,

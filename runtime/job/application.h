@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "runtime/topology/plan.h"
 #include "weir/error.h"
 #include "weir/record.h"
 #include "weir/types.h"
@@ -36,6 +37,9 @@ enum weir_own_topic_phase {
 
 enum weir_own_topic_role { WEIR_OWN_CHANGELOG = 1, WEIR_OWN_REPARTITION = 2 };
 
+/** Of a record that does not say: one of an older version. */
+enum { WEIR_OWN_WINDOW_UNKNOWN = -1 };
+
 struct weir_own_topic {
     const char *name; /* in full */
     const char *of;   /* a changelog: its store; a repartition topic: its name in the topology */
@@ -43,6 +47,9 @@ struct weir_own_topic {
     enum weir_own_topic_role role;
     struct weir_uuid id;
     int32_t partition_count;
+    /* What its records are, by the program that ran last. */
+    struct weir_plan_formats formats; /* no text, NULL or empty: not known */
+    int64_t window_size_ms;           /* of a changelog; 0: its keys are not windows */
 };
 
 struct weir_application {

@@ -333,15 +333,9 @@ static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer
     const struct weir_start_topic *topic = &start->facts.topics[number];
     if (!weir_start_is_internal(topic)) return false;
     bool is_kept = topic->record != NULL && topic->record->phase == WEIR_OWN_TOPIC_KEPT;
-    if (is_kept && !start->work[number].is_written) return false;
-    const struct weir_own_topic record = {
-        .name = topic->name,
-        .of = topic->of,
-        .phase = WEIR_OWN_TOPIC_KEPT,
-        .role = topic->role == WEIR_START_CHANGELOG ? WEIR_OWN_CHANGELOG : WEIR_OWN_REPARTITION,
-        .id = topic->id,
-        .partition_count = topic->partition_count,
-    };
+    bool is_same = is_kept && weir_start_is_format_recorded(topic);
+    if (is_same && !start->work[number].is_written) return false;
+    const struct weir_own_topic record = weir_start_own_topic(topic, WEIR_OWN_TOPIC_KEPT);
     weir_application_encode_topic(&record, key, value);
     return true;
 }

@@ -182,7 +182,9 @@ static int compare_ours(const struct weir_start_facts *facts, struct weir_start_
         enum weir_start_what what = partition_differs(facts, topic, &topic->partitions[p], &a, &b);
         if (what != WEIR_START_NOTHING) return add_of(found, topic, what, p, a, b);
     }
-    return 0;
+    struct weir_start_difference difference;
+    int rc = weir_start_compare_formats(topic, found->arena, &difference);
+    return rc > 0 ? add(found, difference) : rc;
 }
 
 bool weir_start_is_ours(const struct weir_start_topic *topic)

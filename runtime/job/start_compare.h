@@ -57,10 +57,12 @@ struct weir_start_topic {
     struct weir_start_partition *partitions; /* of a tracked topic that exists */
     const char *owner; /* another application whose records name this id; NULL: none is known */
     /* The topology's. */
-    int32_t wanted_count; /* internal topics */
-    bool keeps_for_ever;  /* a changelog without retention */
-    bool has_progress;    /* a changelog: records have been processed that its store would know */
-    int32_t subtopology;  /* a changelog */
+    int32_t wanted_count;             /* internal topics */
+    bool keeps_for_ever;              /* a changelog without retention */
+    struct weir_plan_formats formats; /* internal topics: what the program writes and reads there */
+    int64_t window_size_ms;           /* a changelog; 0: its store's keys are not windows */
+    bool has_progress;   /* a changelog: records have been processed that its store would know */
+    int32_t subtopology; /* a changelog */
     /* An input: by sub-topology, whether it reads it, and whether it hears of it at all (through
      * repartition topics); and whether one of those has stores. */
     const bool *read_by;
@@ -109,6 +111,8 @@ enum weir_start_what {
     WEIR_START_REWRITTEN,
     WEIR_START_FOREIGN_TAIL,
     WEIR_START_HEAD_GONE,
+    WEIR_START_FORMAT,
+    WEIR_START_FORMAT_BETWEEN,
     WEIR_START_NEW_STORE,
     WEIR_START_RENAMED_STORE,
     WEIR_START_STORE_LEFT,
@@ -135,7 +139,11 @@ struct weir_start_difference {
     int64_t b;
     int32_t a_epoch; /* the leader epochs of these offsets, {c} and {d} */
     int32_t b_epoch;
-    const char *other; /* {other} */
+    const char *other; /* {x} */
+    /* What its bytes were written as, {w}, are to be read as, {n}, and where these differ, {f}. */
+    const char *written;
+    const char *wanted;
+    const char *field;
 };
 
 struct weir_start_differences {
@@ -148,6 +156,16 @@ struct weir_start_differences {
 /** All that differs, the application as a whole first. WEIR_NO_MEMORY. */
 int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_differences *found);
 
+/* start_formats.c: */
+/** 1 with the difference: records of an internal topic, of ours and whole, would be read as something else than they
+ * are. 0: none; WEIR_NO_MEMORY. Its texts are in `arena`. */
+int weir_start_compare_formats(struct weir_start_topic *topic, struct weir_arena *arena,
+                               struct weir_start_difference *difference_out);
+/** What is written down about an internal topic of the job, as it is there now. */
+struct weir_own_topic weir_start_own_topic(const struct weir_start_topic *topic,
+                                           enum weir_own_topic_phase phase);
+/** That record says what the topic's bytes are as the program has it. */
+bool weir_start_is_format_recorded(const struct weir_start_topic *topic);
 /** A record or the commit names the id of the topic that is there. */
 bool weir_start_is_ours(const struct weir_start_topic *topic);
 /** Where an input goes on: as committed, within what is there and was there when it was

@@ -18,7 +18,8 @@ enum weight { NOTED, CHOOSE, FINAL };
 enum empties { KEEPS, TOPIC, READERS, FED, EVERYTHING };
 
 /* {t} topic, {p} partition, {o} store or application, {x} the other one, {a} and {b} numbers,
- * {c} and {d} their leader epochs. */
+ * {c} and {d} their leader epochs; {w} what bytes were written as, {n} what they are taken for, {f} in
+ * which field that differs. */
 static const struct row {
     const char *name;
     enum weight weight;
@@ -73,6 +74,13 @@ static const struct row {
          "this application did not write"},
     [WEIR_START_HEAD_GONE] = {"head-gone", CHOOSE, TOPIC,
                               "topic '{t}' partition {p} has lost its records below {b}"},
+    [WEIR_START_FORMAT] = {"format", CHOOSE, TOPIC,
+                           "the {x} of store '{o}' were written as {w}, and the program takes "
+                           "them for {n}{f}"},
+    [WEIR_START_FORMAT_BETWEEN] =
+        {"format-between", CHOOSE, TOPIC,
+         "topic '{t}' has {a} records that are not processed yet, their {x} were written as {w}, "
+         "and the program takes them for {n}{f}"},
     [WEIR_START_NEW_STORE] =
         {"new-store", CHOOSE, TOPIC,
          "store '{o}' is new, and the application has processed records that it "
@@ -175,6 +183,15 @@ static size_t put(const struct weir_start_difference *difference, char field, si
         break;
     case 'p':
         count = snprintf(to, size, "%" PRId32, difference->partition);
+        break;
+    case 'w':
+        count = put_name(difference->written, name_most, to, size);
+        break;
+    case 'n':
+        count = put_name(difference->wanted, name_most, to, size);
+        break;
+    case 'f':
+        count = put_name(difference->field, name_most, to, size);
         break;
     case 'a':
         count = snprintf(to, size, "%" PRId64, difference->a);

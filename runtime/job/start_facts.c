@@ -100,8 +100,12 @@ static int make_topic(struct weir_start *start, size_t index)
         topic->of = store->spec.name;
         topic->subtopology = store->subtopology;
         topic->keeps_for_ever = store->changelog_retention_ms == 0;
+        topic->window_size_ms = store->spec.window_size_ms;
     }
-    if (weir_start_is_internal(topic)) topic->wanted_count = streams->topics[index].partition_count;
+    if (weir_start_is_internal(topic)) {
+        topic->wanted_count = streams->topics[index].partition_count;
+        topic->formats = weir_start_formats(start, index);
+    }
     if (topic->role == WEIR_START_INPUT) return mark_readers(start, index);
     return 0;
 }

@@ -112,6 +112,8 @@ int weir_start_create_given_topic(struct weir_start *start, size_t topic, struct
  * own or written by it. Where it has neither they are set. Where it says something else than the job writes
  * its own topics are set anew, and of others the log gets a warning: never over what somebody has set. */
 int weir_start_say_formats(struct weir_start *start, size_t topic, struct weir_error *error);
+/** What the job writes into the topic, as its serdes say. */
+struct weir_plan_formats weir_start_formats(const struct weir_start *start, size_t topic);
 int weir_start_create_application_topic(struct weir_start *start, struct weir_error *error);
 void weir_start_take_description(struct weir_start *start, size_t topic);
 

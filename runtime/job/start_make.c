@@ -92,14 +92,10 @@ static bool add_intent(struct weir_start *start, size_t number, struct weir_buff
     const struct weir_start_topic *topic = topic_at(start, number);
     const struct weir_start_work *work = &start->work[number];
     if (!weir_start_is_internal(topic) || (!work->is_created && !work->is_deleted)) return false;
-    struct weir_own_topic intent = {
-        .name = topic->name,
-        .of = topic->of,
-        .phase = topic->is_emptied ? WEIR_OWN_TOPIC_EMPTYING : WEIR_OWN_TOPIC_MAKING,
-        .role = topic->role == WEIR_START_CHANGELOG ? WEIR_OWN_CHANGELOG : WEIR_OWN_REPARTITION,
-        .partition_count = topic->wanted_count,
-    };
-    if (work->is_deleted) intent.id = topic->id;
+    struct weir_own_topic intent = weir_start_own_topic(
+        topic, topic->is_emptied ? WEIR_OWN_TOPIC_EMPTYING : WEIR_OWN_TOPIC_MAKING);
+    intent.partition_count = topic->wanted_count;
+    if (!work->is_deleted) intent.id = (struct weir_uuid){0};
     weir_application_encode_topic(&intent, key, value);
     return true;
 }
@@ -201,26 +197,12 @@ static int take_new(struct weir_start *start, size_t index, struct weir_error *e
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
-static void fill_record(const struct weir_start_topic *topic, enum weir_own_topic_phase phase,
-                        struct weir_own_topic *record)
-{
-    *record = (struct weir_own_topic){
-        .name = topic->name,
-        .of = topic->of,
-        .phase = phase,
-        .role = topic->role == WEIR_START_CHANGELOG ? WEIR_OWN_CHANGELOG : WEIR_OWN_REPARTITION,
-        .id = topic->id,
-        .partition_count = topic->partition_count,
-    };
-}
-
 static bool add_id(struct weir_start *start, size_t number, struct weir_buffer *key,
                    struct weir_buffer *value)
 {
     const struct weir_start_topic *topic = topic_at(start, number);
     if (!weir_start_is_internal(topic) || !start->work[number].is_written) return false;
-    struct weir_own_topic record;
-    fill_record(topic, WEIR_OWN_TOPIC_MADE, &record);
+    const struct weir_own_topic record = weir_start_own_topic(topic, WEIR_OWN_TOPIC_MADE);
     weir_application_encode_topic(&record, key, value);
     return true;
 }

@@ -269,25 +269,26 @@ static void add_common(struct weir_config_entry *configs, size_t *count)
     add_config(configs, count, "flush.policy", "group");
 }
 
-/* What the job writes into the topic, as its serdes say; NULL or empty: nothing is known. */
-static struct weir_plan_formats formats_of(const struct weir_start *start, size_t topic)
+struct weir_plan_formats weir_start_formats(const struct weir_start *start, size_t topic)
 {
     const struct weir_topology *topology = start->streams->topology;
     if (topic < topology->topic_count) return topology->topics[topic].formats;
     if (topic < topology->topic_count + topology->store_count) {
         return topology->stores[topic - topology->topic_count].formats;
     }
-    return (struct weir_plan_formats){NULL, NULL}; /* dead letters keep whatever came */
+    return (struct weir_plan_formats){.key = {NULL, 0}}; /* dead letters keep whatever came */
 }
 
 static void add_formats(const struct weir_start *start, size_t topic,
                         struct weir_config_entry *configs, size_t *count)
 {
-    struct weir_plan_formats formats = formats_of(start, topic);
-    bool has_key = formats.key != NULL && formats.key[0] != '\0';
-    bool has_value = formats.value != NULL && formats.value[0] != '\0';
-    if (has_key) add_config(configs, count, "weir.key.format", formats.key);
-    if (has_value) add_config(configs, count, "weir.value.format", formats.value);
+    const struct weir_plan_formats formats = weir_start_formats(start, topic);
+    if (weir_plan_format_is_known(formats.key)) {
+        add_config(configs, count, "weir.key.format", formats.key.text);
+    }
+    if (weir_plan_format_is_known(formats.value)) {
+        add_config(configs, count, "weir.value.format", formats.value.text);
+    }
 }
 
 static int topic_configs(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
@@ -340,10 +341,10 @@ static bool may_say(const struct weir_topology *topology, size_t topic)
 
 /* Whoever has told the topic to say nothing gets that, and where the job does not know what it writes
  * somebody else may. */
-static bool differs(const char *says, const char *writes)
+static bool differs(const char *says, struct weir_plan_format writes)
 {
-    bool are_known = says != NULL && says[0] != '\0' && writes != NULL && writes[0] != '\0';
-    return are_known && strcmp(says, writes) != 0;
+    bool are_known = says != NULL && says[0] != '\0' && weir_plan_format_is_known(writes);
+    return are_known && strcmp(says, writes.text) != 0;
 }
 
 /* Others may write into it as well, so it is for a person to say what it holds. */
@@ -367,15 +368,15 @@ static int warn_of(struct weir_start *start, size_t topic, const char *key, cons
 
 /* One of the two: what the topic says, and what is written. */
 static int compare_format(struct weir_start *start, size_t topic,
-                          const struct weir_config_entry *said, const char *writes,
+                          const struct weir_config_entry *said, struct weir_plan_format writes,
                           struct weir_config_entry *configs, size_t *count,
                           struct weir_error *error)
 {
     if (!differs(said->value, writes)) return 0;
     if (!start->streams->topics[topic].is_internal) {
-        return warn_of(start, topic, said->key, said->value, writes, error);
+        return warn_of(start, topic, said->key, said->value, writes.text, error);
     }
-    add_config(configs, count, said->key, writes);
+    add_config(configs, count, said->key, writes.text);
     return 0;
 }
 
@@ -387,13 +388,14 @@ static int find_formats(struct weir_start *start, size_t topic, struct weir_conf
     const struct weir_config_entry key = {.key = "weir.key.format", .value = said->key_format};
     const struct weir_config_entry value = {.key = "weir.value.format",
                                             .value = said->value_format};
-    const struct weir_plan_formats writes = formats_of(start, topic);
+    const struct weir_plan_formats writes = weir_start_formats(start, topic);
     if (key.value == NULL && value.value == NULL) {
         add_formats(start, topic, configs, count);
         return 0;
     }
     int rc = compare_format(start, topic, &key, writes.key, configs, count, error);
-    return rc < 0 ? rc : compare_format(start, topic, &value, writes.value, configs, count, error);
+    if (rc < 0) return rc;
+    return compare_format(start, topic, &value, writes.value, configs, count, error);
 }
 
 /* Readers show records by it (`weir consume`); a job goes on just as well where it could not be written, so

@@ -17,12 +17,22 @@ struct weir_operator_ops;
 
 enum { WEIR_TOPOLOGY_MAGIC = 0x57546f70 };
 
-/** What the serdes of a topic write, as its settings weir.key.format and weir.value.format have it
- * (base/data_type.h). NULL: not known; "": its nodes say different things, or one writes
+/** What a serde writes: its text, as the settings weir.key.format and weir.value.format have it
+ * (base/data_type.h). NULL: not known; "": the nodes of a topic say different things, or one writes
  * what has no text. */
+struct weir_plan_format {
+    const char *text;
+    uint8_t version; /* of a declared struct, or of one in a windowed key; 0: there is none */
+};
+
+static inline bool weir_plan_format_is_known(struct weir_plan_format format)
+{
+    return format.text != NULL && format.text[0] != '\0';
+}
+
 struct weir_plan_formats {
-    const char *key;
-    const char *value;
+    struct weir_plan_format key;
+    struct weir_plan_format value;
 };
 
 /** Where a node stands: between others, or at a topic. */

@@ -428,8 +428,8 @@ static void expect_formats(const struct weir_topology *topology, const char *top
     for (size_t i = 0; i < topology->topic_count; i++) {
         const struct weir_plan_topic *plan = &topology->topics[i];
         if (strcmp(plan->name, topic) != 0) continue;
-        ck_assert_pstr_eq(plan->formats.key, key);
-        ck_assert_pstr_eq(plan->formats.value, value);
+        ck_assert_pstr_eq(plan->formats.key.text, key);
+        ck_assert_pstr_eq(plan->formats.value.text, value);
         return;
     }
     ck_abort_msg("no topic %s", topic);
@@ -464,9 +464,9 @@ START_TEST(topics_and_changelogs_say_what_they_hold)
     expect_formats(topology, "half", "i32", "");
     expect_formats(topology, "again-repartition", "i64", "f64");
     expect_formats(topology, "windows", "windowed[i64]", "i64");
-    ck_assert_str_eq(store_of(topology, "counts")->formats.key, "i64");
-    ck_assert_str_eq(store_of(topology, "counts")->formats.value, "i64");
-    ck_assert_str_eq(store_of(topology, "windows")->formats.key, "windowed-changelog[i64]");
+    ck_assert_str_eq(store_of(topology, "counts")->formats.key.text, "i64");
+    ck_assert_str_eq(store_of(topology, "counts")->formats.value.text, "i64");
+    ck_assert_str_eq(store_of(topology, "windows")->formats.key.text, "windowed-changelog[i64]");
     ck_assert(topology->topics[node_of(topology, "KSTREAM-SOURCE-0000000000")->topic].is_written ==
               false);
     weir_topology_free(topology);

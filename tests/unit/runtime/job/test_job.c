@@ -483,13 +483,18 @@ static void set_format(const char *topic, const char *key, const char *value)
     ck_ok(weir_topic_configure(stage.log, topic, &config, 1, &stage.error), &stage.error);
 }
 
+static struct weir_plan_formats text_to(const char *value)
+{
+    return (struct weir_plan_formats){.key = {"text", 0}, .value = {value, 0}};
+}
+
 static const struct weir_topology *plan_with_formats(void)
 {
     (void)plan_count(&plan, WEIR_STORE_MEMORY);
-    plan.topics[0].formats = (struct weir_plan_formats){"text", "i32"};
-    plan.topics[1].formats = (struct weir_plan_formats){"text", "i64"};
+    plan.topics[0].formats = text_to("i32");
+    plan.topics[1].formats = text_to("i64");
     plan.topics[1].is_written = true;
-    plan.stores[0].formats = (struct weir_plan_formats){"text", "f64"};
+    plan.stores[0].formats = text_to("f64");
     return &plan.topology;
 }
 
@@ -590,8 +595,8 @@ START_TEST(what_topics_say_follows_the_serdes)
     stage_topic(&stage, "counts", 1);
     run_once();
     (void)plan_with_formats();
-    plan.topics[1].formats.value = "struct[mean:f64]";
-    plan.stores[0].formats.value = "i64";
+    plan.topics[1].formats.value.text = "struct[mean:f64]";
+    plan.stores[0].formats.value.text = "i64";
     stage.env->logger = (struct weir_logger){hear, &heard, WEIR_LOG_INFO};
     stage_start(&stage, &plan.topology, STAGE_OPTIONS(0));
     stage_drain(&stage);

@@ -437,6 +437,9 @@ START_TEST(long_names_give_way_to_the_choices)
                                                   .topic_name = names[0],
                                                   .of = names[1],
                                                   .other = names[1],
+                                                  .written = names[0],
+                                                  .wanted = names[1],
+                                                  .field = names[1],
                                                   .partition = INT32_MAX,
                                                   .a = INT64_MAX,
                                                   .b = INT64_MAX,
@@ -470,6 +473,126 @@ START_TEST(a_text_never_runs_over)
 }
 END_TEST
 
+/* ---- what the bytes are ---------------------------------------------------------------------- */
+
+#define MEAN_1 "struct[count:i64,mean:f64]"
+#define MEAN_2 "struct[count:i64,mean:f64,last:i64@2]"
+
+/* The changelog, or the repartition topic, was written as the one and is asked for as the other. */
+static void write_as(size_t topic, bool is_key, struct weir_plan_format written,
+                     struct weir_plan_format wanted)
+{
+    struct weir_plan_formats *was = &own[topic == CHANGELOG ? 0 : 1].formats;
+    struct weir_plan_formats *now = &topics[topic].formats;
+    *(is_key ? &was->key : &was->value) = written;
+    *(is_key ? &now->key : &now->value) = wanted;
+}
+
+static const struct format_case {
+    struct weir_plan_format written;
+    struct weir_plan_format wanted;
+    const char *says_of_key; /* NULL: it does not differ */
+    const char *says_of_value;
+} format_cases[] = {
+    {{"i64", 0}, {"i64", 0}, NULL, NULL},
+    {{"i64", 0},
+     {"text", 0},
+     "as i64, and the program takes them for text",
+     "as i64, and the program takes them for text"},
+    {{"i64", 0}, {"f64", 0}, "for f64", "for f64"},
+    {{"windowed-changelog[i64]", 0},
+     {"windowed-changelog[text]", 0},
+     "for windowed",
+     "for windowed"},
+    /* Of a later version: another key, and a value that is read. */
+    {{MEAN_1, 1}, {MEAN_2, 2}, "of version 2", NULL},
+    {{MEAN_1, 1}, {MEAN_1, 2}, "of version 2", NULL},
+    {{MEAN_2, 2}, {MEAN_1, 1}, "of version 1", "of version 1"},
+    {{MEAN_1, 2}, {MEAN_1, 1}, "of version 1", "of version 1"},
+    {{MEAN_1, 1}, {"struct[count:i64,sum:f64]", 1}, "(field 'mean')", "(field 'mean')"},
+    /* Not known, then or now; and what this version has no type for. */
+    {{NULL, 0}, {"i64", 0}, NULL, NULL},
+    {{"", 0}, {"i64", 0}, NULL, NULL},
+    {{"i64", 0}, {NULL, 0}, NULL, NULL},
+    {{"decimal", 0}, {"decimal", 0}, NULL, NULL},
+    {{"decimal", 0}, {"i64", 0}, "as decimal", "as decimal"},
+};
+enum { FORMAT_CASES = sizeof format_cases / sizeof format_cases[0] };
+
+START_TEST(a_store_that_would_be_misread_is_refused)
+{
+    const struct format_case *is = &format_cases[_i];
+    for (int is_key = 0; is_key <= 1; is_key++) {
+        const char *says = is_key ? is->says_of_key : is->says_of_value;
+        const struct weir_plan_format none = {NULL, 0};
+        write_as(CHANGELOG, !is_key, none, none);
+        write_as(CHANGELOG, is_key, is->written, is->wanted);
+        ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), says != NULL ? WEIR_MISMATCH : 0);
+        if (says == NULL) continue;
+        ck_assert_uint_eq(found.count, 1);
+        ck_assert_int_eq(found.items[0].what, WEIR_START_FORMAT);
+        ck_assert_msg(strstr(error.text, says) != NULL, "%s", error.text);
+        ck_assert_ptr_nonnull(
+            strstr(error.text, is_key ? "keys of store 'store'" : "values of store 'store'"));
+        ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+        ck_assert(topics[CHANGELOG].is_emptied && !topics[REPARTITION].is_emptied);
+    }
+}
+END_TEST
+
+START_TEST(windows_of_another_size_are_refused)
+{
+    static const struct {
+        int64_t written;
+        int64_t wanted;
+        const char *says;
+    } cases[] = {
+        {10, 10, NULL},
+        {10, 20,
+         "were written as keys of windows of 10 ms, and the program takes them for keys of "
+         "windows of 20 ms"},
+        {0, 10, "as keys without a window,"},
+        {10, 0, "for keys without a window."},
+        {WEIR_OWN_WINDOW_UNKNOWN, 10, NULL},
+    };
+    own[0].window_size_ms = cases[_i].written;
+    topics[CHANGELOG].window_size_ms = cases[_i].wanted;
+    bool is_refused = cases[_i].says != NULL;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), is_refused ? WEIR_MISMATCH : 0);
+    if (is_refused) ck_assert_msg(strstr(error.text, cases[_i].says) != NULL, "%s", error.text);
+}
+END_TEST
+
+/* Where nothing lies that could be misread: nothing was written, or no commit covers it. */
+START_TEST(an_empty_store_may_become_another)
+{
+    write_as(CHANGELOG, true, (struct weir_plan_format){"i64", 0},
+             (struct weir_plan_format){"text", 0});
+    if (_i == 0) own[0].phase = WEIR_OWN_TOPIC_MADE;
+    for (size_t p = 0; p < 2; p++) {
+        if (_i == 1) partitions[CHANGELOG][p].committed_end = 0;
+    }
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+}
+END_TEST
+
+START_TEST(records_between_that_would_be_misread_are_refused)
+{
+    write_as(REPARTITION, false, (struct weir_plan_format){"i64", 0},
+             (struct weir_plan_format){"f64", 0});
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON); /* all is processed */
+    partitions[REPARTITION][1].committed = 7;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_FORMAT_BETWEEN);
+    ck_assert_msg(strstr(error.text, "'again' has 3 records that are not processed yet, their "
+                                     "values were written as i64") != NULL,
+                  "%s", error.text);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[REPARTITION].is_emptied && !topics[CHANGELOG].is_emptied);
+}
+END_TEST
+
 /* Records go round; what is not ours is told apart. */
 START_TEST(records_of_an_application_go_round)
 {
@@ -478,6 +601,9 @@ START_TEST(records_of_an_application_go_round)
     weir_buffer_init(&key, &budget, 0);
     weir_buffer_init(&value, &budget, 0);
     struct weir_application folded = {.arena = &arena};
+    own[0].window_size_ms = 60000;
+    own[0].formats =
+        (struct weir_plan_formats){.key = {"windowed-changelog[text]", 0}, .value = {MEAN_2, 2}};
     weir_application_encode_topic(&own[0], &key, &value);
     struct weir_record record = {.key = weir_buffer_slice(&key),
                                  .value = weir_buffer_slice(&value)};
@@ -487,6 +613,10 @@ START_TEST(records_of_an_application_go_round)
     ck_assert_int_eq(topic->phase, WEIR_OWN_TOPIC_KEPT);
     ck_assert_mem_eq(topic->id.bytes, own[0].id.bytes, sizeof topic->id.bytes);
     ck_assert_int_eq(topic->partition_count, 2);
+    ck_assert_int_eq(topic->window_size_ms, 60000);
+    ck_assert_str_eq(topic->formats.key.text, "windowed-changelog[text]");
+    ck_assert_str_eq(topic->formats.value.text, MEAN_2);
+    ck_assert_uint_eq(topic->formats.value.version, 2);
     for (size_t size = 0; size < record.value.size; size++) {
         struct weir_record cut = record;
         cut.value.size = size;
@@ -501,6 +631,26 @@ START_TEST(records_of_an_application_go_round)
     ck_code(weir_application_apply(&folded, &record, &error), WEIR_CORRUPT);
     weir_buffer_close(&key);
     weir_buffer_close(&value);
+}
+END_TEST
+
+/* A record of version 1 ends behind the store's name. */
+START_TEST(a_record_that_does_not_say_what_its_bytes_are_is_read)
+{
+    static const uint8_t key[] = {0, 2, 's', 't', 'o', 'r', 'e'};
+    static const uint8_t value[] = {1, 3, 1, 7, 0, 0, 0, 0, 0, 0, 0,   0,   0,   0,   0,
+                                    0, 0, 0, 0, 0, 0, 0, 2, 0, 5, 's', 't', 'o', 'r', 'e'};
+    struct weir_application folded = {.arena = &arena};
+    struct weir_record record = {.key = weir_slice(key, sizeof key),
+                                 .value = weir_slice(value, sizeof value)};
+    ck_assert_int_eq(weir_application_apply(&folded, &record, &error), 0);
+    const struct weir_own_topic *topic = weir_application_find(&folded, "store");
+    ck_assert_ptr_nonnull(topic);
+    ck_assert_str_eq(topic->of, "store");
+    ck_assert_int_eq(topic->phase, WEIR_OWN_TOPIC_KEPT);
+    ck_assert_int_eq(topic->window_size_ms, WEIR_OWN_WINDOW_UNKNOWN);
+    ck_assert(!weir_plan_format_is_known(topic->formats.key));
+    ck_assert(!weir_plan_format_is_known(topic->formats.value));
 }
 END_TEST
 
@@ -611,7 +761,12 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, long_names_give_way_to_the_choices, WEIR_START_COMMIT_GONE,
                         WEIR_START_INPUT_TRIMMED + 1);
     tcase_add_test(tests, a_text_never_runs_over);
+    tcase_add_loop_test(tests, a_store_that_would_be_misread_is_refused, 0, FORMAT_CASES);
+    tcase_add_loop_test(tests, windows_of_another_size_are_refused, 0, 5);
+    tcase_add_loop_test(tests, an_empty_store_may_become_another, 0, 2);
+    tcase_add_test(tests, records_between_that_would_be_misread_are_refused);
     tcase_add_test(tests, records_of_an_application_go_round);
+    tcase_add_test(tests, a_record_that_does_not_say_what_its_bytes_are_is_read);
     suite_add_tcase(suite, tests);
 }
 
