@@ -148,6 +148,35 @@ START_TEST(a_topic_remembers_that_it_keeps_for_ever)
 }
 END_TEST
 
+/* None is kept where none is wanted: a limit of 0 is a limit, and its partition is looked for like any
+ * other, though nobody has opened it since the start. */
+START_TEST(a_limit_of_nothing_is_a_limit)
+{
+    struct engine engine;
+    struct weir_config_entry configs[] = {
+        {.key = _i == 0 ? "retention.ms" : "retention.bytes", .value = "0"},
+        {.key = _i == 0 ? "retention.bytes" : "retention.ms", .value = "-1"},
+        {.key = "segment.bytes", .value = "80"}};
+    start(&engine, 5);
+    engine.options.log_retention_check_interval_ms = 1000000;
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    create(&engine, configs, 3);
+    for (int64_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
+    }
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_assert_int_eq(removed.count, 0);
+
+    engine.options.log_retention_check_interval_ms = 1000;
+    ck_ok(engine_open(&engine), &engine.error);
+    weir_sim_advance_ms(engine.sim, 5000);
+    ck_assert_int_eq(removed.count, 1);
+    ck_assert_int_ge(start_offset(&engine), 2);
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("retention");
@@ -155,6 +184,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, by_record_history_goes_at_once);
     tcase_add_test(tests, what_goes_is_logged);
     tcase_add_test(tests, a_topic_remembers_that_it_keeps_for_ever);
+    tcase_add_loop_test(tests, a_limit_of_nothing_is_a_limit, 0, 2);
     suite_add_tcase(suite, tests);
 }
 

@@ -1,0 +1,90 @@
+#include "tests/unit/broker/engine/engine_fixture.h"
+
+/* Where epochs end of which the log has no record: not yet, or not any more. */
+
+static struct engine engine;
+
+static void ends_at(int32_t epoch, int64_t end)
+{
+    struct weir_epoch_end_request request = {.of = {weir_text("clicks"), 0}, .epoch = epoch};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.request, NULL), 0);
+    weir_broker_epoch_end(engine.broker, &request);
+    ck_ok(weir_broker_wait(engine.broker, &request.request, &engine.error), &engine.error);
+    ck_assert_int_eq(request.epoch_found, end < 0 ? -1 : epoch);
+    ck_assert_int_eq(request.end_offset, end);
+}
+
+static void cut_head(int64_t offset)
+{
+    struct weir_cut_request request = {
+        .partition = {weir_text("clicks"), 0}, .what = WEIR_CUT_HEAD, .offset = offset};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.request, NULL), 0);
+    weir_broker_cut(engine.broker, &request);
+    ck_ok(weir_broker_wait(engine.broker, &request.request, &engine.error), &engine.error);
+}
+
+static void lose_power(void)
+{
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+}
+
+/* An empty log's own epoch ends at its end, and there is none behind it. */
+START_TEST(the_epoch_of_an_empty_log_ends_at_its_start)
+{
+    engine_init(&engine, 1);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ends_at(0, 0);
+    ends_at(1, -1);
+    ends_at(-1, -1);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Records under the epochs 0 and 1, none under 2. Epochs whose records have all been given up ended at the
+ * log's start, those that have some left where they ended before; after a reopen as well. */
+START_TEST(given_up_epochs_end_at_the_logs_start)
+{
+    engine_init(&engine, 2);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    for (int64_t epoch = 0; epoch < 2; epoch++) {
+        for (int64_t i = 0; i < 3; i++) {
+            ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL),
+                             3 * epoch + i);
+        }
+        lose_power();
+    }
+    cut_head(2);
+    ends_at(0, 3);
+    ends_at(1, 6);
+    cut_head(4);
+    ends_at(0, 4);
+    ends_at(1, 6);
+    ends_at(2, 6);
+    cut_head(6);
+    for (int round = 0; round < 2; round++) {
+        ends_at(0, 6);
+        ends_at(1, 6);
+        ends_at(2, 6);
+        ends_at(3, -1);
+        ck_ok(engine_close(&engine), &engine.error);
+        ck_ok(engine_open(&engine), &engine.error);
+    }
+    engine_end(&engine);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("ends");
+    tcase_add_test(tests, the_epoch_of_an_empty_log_ends_at_its_start);
+    tcase_add_test(tests, given_up_epochs_end_at_the_logs_start);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("epoch ends", add);
+}
