@@ -7,6 +7,7 @@ was there before, is not counted. equivalent.txt lists faults that are none, wit
 """
 import argparse
 import difflib
+import json
 import os
 import random
 import signal
@@ -20,7 +21,8 @@ from workspace import Workspace, WorkspaceError
 
 FOLDERS = ["broker/log", "broker/engine", "broker/coordinator", "wire", "runtime/state", "runtime/task"]
 NOTICED_MIN = 0.95
-SLOW_SECONDS = 5  # a test that takes longer is asked when all quick ones have said nothing
+SURVIVED = "survived.json"  # keys of what no test noticed in the last run, beside the copy
+SLOW_SECONDS = 5  # a test that works longer is asked when all quick ones have said nothing
 HERE = Path(__file__).resolve().parent
 
 
@@ -35,6 +37,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which faults are drawn [1]")
     parser.add_argument("--count", type=int, default=60, metavar="N", help="how many are planted [60]; 0: all")
     parser.add_argument("--list", action="store_true", help="print what would be planted, and build nothing")
+    parser.add_argument("--survived", action="store_true", help="plant those again that survived the last run")
     parser.add_argument("--near", action="store_true", help="ask only the quick unit tests of the file's own folder")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="compilations and tests at a time [the processors]")
@@ -101,6 +104,13 @@ def stale(source, entries):
     return [key for key in entries if key not in known[key[0]]]
 
 
+def read_survived(place):
+    path = place / "build" / SURVIVED
+    if not path.exists():
+        raise WorkspaceError(f"{path}: there was no run yet")
+    return {tuple(key) for key in json.loads(path.read_text(encoding="utf-8"))}
+
+
 def draw(changes, seed, count):
     if count and count < len(changes):
         changes = random.Random(seed).sample(changes, count)
@@ -141,7 +151,7 @@ class Run:
         """Who noticed something in this file before is asked first, then who is quick."""
         told = self.noticers.get(path, {})
         witnesses = [name for name in stage if name not in self.failing]
-        return sorted(witnesses, key=lambda name: (-told.get(name, 0), self.workspace.tests[name].seconds))
+        return sorted(witnesses, key=lambda name: (-told.get(name, 0), self.workspace.tests[name].cpu_seconds))
 
     def plant(self, change):
         """What became of it, in words."""
@@ -176,7 +186,12 @@ class Run:
         if not self.is_near and self.is_met(change, slow):
             return f"noticed by {self.last_noticer}"
         self.survived.append(change)
+        self.keep_survived()
         return "SURVIVED"
+
+    def keep_survived(self):
+        keys = [change.key() for change in self.survived]
+        (self.workspace.tree / "build" / SURVIVED).write_text(json.dumps(keys), encoding="utf-8")
 
     def is_met(self, change, stage):
         """Whether one of these tests notices."""
@@ -190,7 +205,7 @@ class Run:
         return True
 
     def is_slow(self, path, name):
-        return self.workspace.tests[name].seconds > SLOW_SECONDS and name not in self.noticers.get(path, {})
+        return self.workspace.tests[name].cpu_seconds > SLOW_SECONDS and name not in self.noticers.get(path, {})
 
     def plant_all(self, changes):
         for number, change in enumerate(changes, 1):
@@ -226,19 +241,25 @@ def main():
         print(f"equivalent.txt: {key[0]}, {key[1]}: {key[3]}: there is no such change any more")
     changes = all_changes(source, options.files or FOLDERS)
     wanted = [change for change in changes if change.key() not in entries]
-    drawn = draw(wanted, options.seed, options.count)
+    place = source / "build" / "mutate"
+    if options.survived:
+        survived = read_survived(place)
+        drawn = [change for change in wanted if change.key() in survived]
+    else:
+        drawn = draw(wanted, options.seed, options.count)
     if options.list:
         for change in drawn:
             print(f"{change.path}:{change.line} {change.function}: {change.what}")
         return 0
     if not drawn:
         raise WorkspaceError("nothing to plant there")
-    workspace = Workspace(source, source / "build" / "mutate", options.jobs, options.seconds)
+    workspace = Workspace(source, place, options.jobs, options.seconds)
     workspace.open()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.default_int_handler)
     run = Run(workspace, options.near)
     run.prepare(drawn)
+    run.keep_survived()
     try:
         run.plant_all(drawn)
     except KeyboardInterrupt:

@@ -212,6 +212,11 @@ class Runs(unittest.TestCase):
         self.assertIn("(100.0% noticed)", done.stdout)
         self.assertEqual(done.returncode, 0)
 
+    def test_what_survived_is_planted_again(self):
+        self.mutate("--count", "0", "tiny.c:7", "tiny.c:13")
+        listed = re.findall(r"^tiny\.c:(\d+) ", self.mutate("--survived", "--list", "tiny.c").stdout, re.MULTILINE)
+        self.assertEqual(listed, ["13"] * 2)
+
     def test_a_seed_draws_the_same_faults(self):
         draws = [self.mutate("--list", "--count", "4", "--seed", seed, "tiny.c").stdout for seed in ("1", "1", "2")]
         self.assertEqual(draws[0], draws[1])

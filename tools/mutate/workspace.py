@@ -39,6 +39,7 @@ class Test:
     targets: list = field(default_factory=list)  # of the build, that the command needs
     sources: list = field(default_factory=list)  # of its program
     seconds: float = 0.0                         # without any fault
+    cpu_seconds: float = 0.0                     # of them at work: a busy machine makes nothing slow
 
 
 def in_session(session):
@@ -59,6 +60,17 @@ def end_session(session):
             os.kill(pid, signal.SIGKILL)
         except OSError:
             pass
+
+
+def wait_for(pid, seconds_max):
+    """(exit code or None if it does not end in that time, seconds at work)."""
+    deadline = time.monotonic() + seconds_max
+    while time.monotonic() < deadline:
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+        time.sleep(0.01)
+    return None, 0.0
 
 
 def limit_test():
@@ -200,22 +212,18 @@ class Workspace:
         return self.seconds_min + 10 * test.seconds
 
     def passes(self, test, seconds_max):
-        """Whether it does, in that time; what it leaves running is ended."""
+        """Whether it does, in that time, and seconds at work; what it leaves running is ended."""
         process = subprocess.Popen(test.command, cwd=test.properties.get("WORKING_DIRECTORY", self.build),
                                    env=self.environment(test), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=limit_test)
         try:
-            status = process.wait(timeout=seconds_max)
-        except subprocess.TimeoutExpired:
-            status = None
+            status, cpu_seconds = wait_for(process.pid, seconds_max)
         finally:
             end_session(process.pid)
             process.wait()
-        if status is None:
-            return False
-        if status == test.properties.get("SKIP_RETURN_CODE"):
-            return True
-        return (status != 0) == bool(test.properties.get("WILL_FAIL"))
+        is_skipped = status is not None and status == test.properties.get("SKIP_RETURN_CODE")
+        is_as_told = status is not None and (status != 0) == bool(test.properties.get("WILL_FAIL"))
+        return is_skipped or is_as_told, cpu_seconds
 
     def clear_temporary(self):
         shutil.rmtree(self.temporary, ignore_errors=True)
@@ -231,7 +239,7 @@ class Workspace:
 
         def one(test):
             start = time.monotonic()
-            is_good = self.passes(test, 1800)
+            is_good, test.cpu_seconds = self.passes(test, 1800)
             test.seconds = time.monotonic() - start
             return is_good
 
@@ -246,7 +254,7 @@ class Workspace:
             if not self.ninja({target for test in tests for target in test.targets} or ["all"]):
                 return "the build of " + tests[0].name
             with ThreadPoolExecutor(self.jobs) as pool:
-                results = pool.map(lambda test: self.passes(test, self.seconds_max(test)), tests)
+                results = pool.map(lambda test: self.passes(test, self.seconds_max(test))[0], tests)
                 failed = [test.name for test, is_good in zip(tests, results) if not is_good]
             if failed:
                 return failed[0]
