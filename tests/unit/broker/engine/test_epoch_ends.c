@@ -1,4 +1,5 @@
 #include "tests/unit/broker/engine/engine_fixture.h"
+#include "wire/record_batch.h"
 
 /* Where epochs end of which the log has no record: not yet, or not any more. */
 
@@ -14,10 +15,10 @@ static void ends_at(int32_t epoch, int64_t end)
     ck_assert_int_eq(request.end_offset, end);
 }
 
-static void cut_head(int64_t offset)
+static void cut(enum weir_cut what, int64_t offset)
 {
     struct weir_cut_request request = {
-        .partition = {weir_text("clicks"), 0}, .what = WEIR_CUT_HEAD, .offset = offset};
+        .partition = {weir_text("clicks"), 0}, .what = what, .offset = offset};
     ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.request, NULL), 0);
     weir_broker_cut(engine.broker, &request);
     ck_ok(weir_broker_wait(engine.broker, &request.request, &engine.error), &engine.error);
@@ -56,14 +57,14 @@ START_TEST(given_up_epochs_end_at_the_logs_start)
         }
         lose_power();
     }
-    cut_head(2);
+    cut(WEIR_CUT_HEAD, 2);
     ends_at(0, 3);
     ends_at(1, 6);
-    cut_head(4);
+    cut(WEIR_CUT_HEAD, 4);
     ends_at(0, 4);
     ends_at(1, 6);
     ends_at(2, 6);
-    cut_head(6);
+    cut(WEIR_CUT_HEAD, 6);
     for (int round = 0; round < 2; round++) {
         ends_at(0, 6);
         ends_at(1, 6);
@@ -76,11 +77,55 @@ START_TEST(given_up_epochs_end_at_the_logs_start)
 }
 END_TEST
 
+static void has_epoch(int64_t offset, int32_t epoch)
+{
+    struct weir_fetch_request fetch = {
+        .from = {weir_text("clicks"), 0}, .offset = offset, .size_max = 1};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &fetch.request, NULL), 0);
+    weir_broker_fetch(engine.broker, &fetch);
+    ck_ok(weir_broker_wait(engine.broker, &fetch.request, &engine.error), &engine.error);
+    const struct weir_log_part *part = &fetch.parts[0];
+    struct weir_batch_header header;
+    ck_assert_uint_gt(fetch.part_count, 0);
+    ck_ok(weir_batch_peek(weir_slice(part->bytes->data + part->from, part->size), INT32_MAX,
+                          &header, NULL),
+          NULL);
+    ck_assert_int_eq(header.base_offset, offset);
+    ck_assert_int_eq(header.leader_epoch, epoch);
+    weir_fetch_release(&fetch);
+}
+
+/* A cut of the tail ends the epoch there; what is written next stands under the new one, and what was
+ * written before under its own. */
+START_TEST(a_cut_of_the_tail_begins_an_epoch)
+{
+    engine_init(&engine, 3);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    for (int64_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
+    }
+    cut(WEIR_CUT_TAIL, 2);
+    ends_at(0, 2);
+    ends_at(1, 2);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 2);
+    for (int round = 0; round < 2; round++) {
+        has_epoch(1, 0);
+        has_epoch(2, 1);
+        ends_at(0, 2);
+        ends_at(1, 3);
+        lose_power();
+    }
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("ends");
     tcase_add_test(tests, the_epoch_of_an_empty_log_ends_at_its_start);
     tcase_add_test(tests, given_up_epochs_end_at_the_logs_start);
+    tcase_add_test(tests, a_cut_of_the_tail_begins_an_epoch);
     suite_add_tcase(suite, tests);
 }
 

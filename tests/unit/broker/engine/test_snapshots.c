@@ -81,6 +81,84 @@ START_TEST(a_damaged_snapshot_is_refused)
 }
 END_TEST
 
+/* A batch of one control record with this key. */
+static struct weir_slice control_batch(struct weir_batch_builder *builder, struct weir_slice key)
+{
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice bytes;
+    struct weir_record record = {.key = key, .value = weir_text("")};
+    finish.is_control = true;
+    weir_batch_builder_reset(builder);
+    ck_assert_int_eq(weir_batch_builder_add(builder, &record), 0);
+    ck_assert_int_eq(weir_batch_builder_finish(builder, &finish, &bytes), 0);
+    return bytes;
+}
+
+/* Header, records, footer, each once and in this order, and nothing else; whole batches all of them. H is the
+ * header, R three records, F the footer, M a control batch of another type, S one too short for a type. */
+START_TEST(a_snapshot_has_one_order)
+{
+    static const struct {
+        const char *pieces;
+        int rc;
+    } cases[] = {{"HRF", 0},
+                 {"HF", 0},
+                 {"", WEIR_CORRUPT},
+                 {"H", WEIR_CORRUPT},
+                 {"F", WEIR_CORRUPT},
+                 {"HR", WEIR_CORRUPT},
+                 {"RF", WEIR_CORRUPT},
+                 {"FH", WEIR_CORRUPT},
+                 {"RHF", WEIR_CORRUPT},
+                 {"HHRF", WEIR_CORRUPT},
+                 {"HRHF", WEIR_CORRUPT},
+                 {"HRFF", WEIR_CORRUPT},
+                 {"HRFR", WEIR_CORRUPT},
+                 {"HRFH", WEIR_CORRUPT},
+                 {"HRMF", WEIR_CORRUPT},
+                 {"HRSF", WEIR_CORRUPT},
+                 {"MHRF", WEIR_CORRUPT}};
+    struct engine engine;
+    struct weir_snapshot_builder empty, full;
+    struct weir_batch_builder marker, stump;
+    engine_init(&engine, 2);
+    build(&engine, &empty, 0);
+    weir_snapshot_builder_init(&full, engine.env->budget, 77);
+    size_t header_size = full.bytes.size;
+    weir_snapshot_builder_close(&full);
+    build(&engine, &full, 3);
+    weir_batch_builder_init(&marker, engine.env->budget, WEIR_CODEC_NONE, 0);
+    weir_batch_builder_init(&stump, engine.env->budget, WEIR_CODEC_NONE, 0);
+    size_t footer_size = empty.bytes.size - header_size;
+    const struct weir_slice pieces[] = {
+        ['H'] = weir_slice(empty.bytes.data, header_size),
+        ['F'] = weir_slice(empty.bytes.data + header_size, footer_size),
+        ['R'] = weir_slice(full.bytes.data + header_size, full.bytes.size - empty.bytes.size),
+        ['M'] = control_batch(&marker, weir_slice("\0\0\0", 4)),
+        ['S'] = control_batch(&stump, weir_slice("\0", 2)),
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct weir_buffer bytes;
+        struct seen seen = {0};
+        weir_buffer_init(&bytes, engine.env->budget, 0);
+        for (const char *at = cases[i].pieces; *at != '\0'; at++) {
+            struct weir_slice piece = pieces[(unsigned char)*at];
+            weir_buffer_append(&bytes, piece.data, piece.size);
+        }
+        int rc = weir_snapshot_parse(engine.env->budget, weir_buffer_slice(&bytes), see, &seen,
+                                     &engine.error);
+        ck_assert_msg(rc == cases[i].rc, "%s: %s", cases[i].pieces, weir_code_name(rc));
+        if (rc == 0) ck_assert_int_eq(seen.count, strchr(cases[i].pieces, 'R') != NULL ? 3 : 0);
+        weir_buffer_close(&bytes);
+    }
+    weir_batch_builder_close(&marker);
+    weir_batch_builder_close(&stump);
+    weir_snapshot_builder_close(&empty);
+    weir_snapshot_builder_close(&full);
+    weir_sim_free(engine.sim);
+}
+END_TEST
+
 /* The newest is found, and the one before it; older ones go, and leftovers of a write, too. */
 START_TEST(the_newest_snapshot_is_found)
 {
@@ -360,6 +438,8 @@ static void add(Suite *suite)
     TCase *file = tcase_create("file");
     tcase_add_test(file, records_survive_their_snapshot);
     tcase_add_test(file, a_damaged_snapshot_is_refused);
+    tcase_add_test(file, a_snapshot_has_one_order);
+    tcase_add_test(file, a_snapshot_has_one_order);
     tcase_add_test(file, the_newest_snapshot_is_found);
     suite_add_tcase(suite, file);
     TCase *engine = tcase_create("engine");
