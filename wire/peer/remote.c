@@ -164,7 +164,7 @@ static int encode_header(struct weir_remote *remote, const struct weir_remote_ca
     struct weir_request_header header = {
         .request_api_key = call->request_type->api_key,
         .request_api_version = version,
-        .correlation_id = remote->next_correlation_id,
+        .correlation_id = (int32_t)remote->next_correlation_id,
         .client_id = client_id != NULL ? weir_text(client_id) : weir_null(),
     };
     int16_t header_version = version >= call->request_type->flexible_from ? 2 : 1;
@@ -200,9 +200,7 @@ static int send_call(struct weir_remote *remote, struct weir_remote_call *call, 
     int rc = encode_frame(remote, call, version, error);
     if (rc < 0) return rc;
     call->version = version;
-    call->correlation_id = remote->next_correlation_id;
-    remote->next_correlation_id =
-        remote->next_correlation_id == INT32_MAX ? 0 : remote->next_correlation_id + 1;
+    call->correlation_id = (int32_t)remote->next_correlation_id++;
     list_add(call->response_type != NULL ? &remote->waiting : &remote->unanswered, call);
     send_pending(remote);
     return 0;

@@ -39,7 +39,7 @@ struct weir_remote {
     struct weir_remote_call negotiation;
     struct weir_version_range versions[WEIR_REMOTE_API_KEYS];
 
-    int32_t next_correlation_id;
+    uint32_t next_correlation_id;              /* any number will do that no call under way has */
     struct weir_remote_calls waiting;          /* for their answers, oldest first */
     struct weir_remote_calls unanswered;       /* no answer comes; their bytes are pending */
     struct weir_remote_calls unanswered_going; /* their bytes are being sent */

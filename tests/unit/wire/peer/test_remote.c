@@ -564,6 +564,75 @@ START_TEST(a_lost_session_says_why)
 }
 END_TEST
 
+static void answer_with_the_client(struct fake_server *of, struct weir_slice frame)
+{
+    struct weir_request_header header;
+    struct weir_wire_metadata_response response;
+    struct weir_arena arena;
+    struct weir_reader reader = weir_reader(frame);
+    weir_arena_init(&arena, of->actor->env->budget, 0);
+    ck_assert_int_eq(weir_request_header_decode(&header, 2, &reader, &arena), 0);
+    weir_wire_metadata_response_init(&response);
+    response.cluster_id = header.client_id;
+    fake_server_reply(of, frame, &weir_wire_metadata_response_type, &response, -1);
+    weir_arena_close(&arena);
+}
+
+/* Who asks is said to the server: the caller's name, or ours. */
+START_TEST(a_session_says_who_asks)
+{
+    static const char *const names[][2] = {{NULL, "weir"}, {"fraud", "fraud"}};
+    open_stage(REAL);
+    server.answer = answer_with_the_client;
+    for (size_t i = 0; i < 2; i++) {
+        struct weir_remote_session *session = NULL;
+        struct weir_arena arena;
+        const struct weir_wire_metadata_response *response = NULL;
+        struct weir_remote_session_options options = {.address = server.address,
+                                                      .client_id = names[i][0]};
+        ck_ok(weir_remote_session_open(&options, &session, &error), &error);
+        weir_arena_init(&arena, weir_remote_session_budget(session), 0);
+        ck_ok(ask_session(session, &arena, &response), &error);
+        ck_assert_uint_eq(response->cluster_id.size, strlen(names[i][1]));
+        ck_assert_mem_eq(response->cluster_id.data, names[i][1], strlen(names[i][1]));
+        weir_arena_close(&arena);
+        weir_remote_session_close(session);
+    }
+    close_stage();
+}
+END_TEST
+
+static void answer_at_length(struct fake_server *of, struct weir_slice frame)
+{
+    static const uint8_t letters[1000];
+    struct weir_wire_metadata_response response;
+    weir_wire_metadata_response_init(&response);
+    response.cluster_id = weir_slice(letters, sizeof letters);
+    fake_server_reply(of, frame, &weir_wire_metadata_response_type, &response, -1);
+}
+
+/* An answer that is larger than the caller allows ends the session, one that is not does not. */
+START_TEST(a_sessions_answers_have_a_bound)
+{
+    static const size_t bounds[] = {0, 2000, 900};
+    open_stage(REAL);
+    server.answer = answer_at_length;
+    for (size_t i = 0; i < 3; i++) {
+        struct weir_remote_session *session = NULL;
+        struct weir_arena arena;
+        const struct weir_wire_metadata_response *response = NULL;
+        struct weir_remote_session_options options = {.address = server.address,
+                                                      .response_size_max = bounds[i]};
+        ck_ok(weir_remote_session_open(&options, &session, &error), &error);
+        weir_arena_init(&arena, weir_remote_session_budget(session), 0);
+        ck_code(ask_session(session, &arena, &response), bounds[i] == 900 ? WEIR_TOO_LARGE : 0);
+        weir_arena_close(&arena);
+        weir_remote_session_close(session);
+    }
+    close_stage();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *both = tcase_create("both environments");
@@ -583,6 +652,8 @@ static void add(Suite *suite)
     tcase_add_test(sessions, a_sessions_answers_are_the_callers);
     tcase_add_test(sessions, a_missed_deadline_ends_a_session);
     tcase_add_test(sessions, a_lost_session_says_why);
+    tcase_add_test(sessions, a_session_says_who_asks);
+    tcase_add_test(sessions, a_sessions_answers_have_a_bound);
     suite_add_tcase(suite, sessions);
 }
 
