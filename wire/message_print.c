@@ -92,18 +92,14 @@ void weir_print_bytes(struct weir_buffer *text, struct weir_slice value)
 void weir_uuid_format(const struct weir_uuid *uuid, char text_out[WEIR_UUID_TEXT_SIZE])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned bits = 0;
-    unsigned bit_count = 0;
-    size_t at = 0;
-    for (size_t i = 0; i < sizeof uuid->bytes; i++) {
-        bits = bits << 8 | uuid->bytes[i];
-        bit_count += 8;
-        for (; bit_count >= 6; bit_count -= 6) {
-            text_out[at++] = digits[bits >> (bit_count - 6) & 63];
-        }
+    uint8_t bytes[sizeof uuid->bytes + 1] = {0};
+    memcpy(bytes, uuid->bytes, sizeof uuid->bytes);
+    for (size_t i = 0; i < WEIR_UUID_TEXT_SIZE - 1; i++) { /* six bits each */
+        size_t at = 6 * i / 8;
+        unsigned bits = (unsigned)bytes[at] << 8 | bytes[at + 1];
+        text_out[i] = digits[bits >> (10 - 6 * i % 8) & 63];
     }
-    text_out[at++] = digits[bits << (6 - bit_count) & 63]; /* 128 = 21 * 6 + 2 */
-    text_out[at] = '\0';
+    text_out[WEIR_UUID_TEXT_SIZE - 1] = '\0';
 }
 
 void weir_print_uuid(struct weir_buffer *text, struct weir_uuid value)

@@ -125,9 +125,9 @@ int weir_kept_file_sync(struct weir_kept_file *kept, struct weir_error *error)
 static struct weir_file *try_close(struct weir_file_set *set, struct weir_kept_file *kept)
 {
     int idle = 0;
-    if (kept->next == NULL || weir_kept_file_is_dirty(kept)) return NULL;
+    if (kept->next == NULL) return NULL;
     if (!atomic_compare_exchange_strong(&kept->holds, &idle, CLOSED)) return NULL;
-    /* Between the look and the exchange its owner may have held it and written. */
+    /* Asked now that nobody can hold it: before, its owner might have written meanwhile. */
     if (weir_kept_file_is_dirty(kept)) {
         atomic_store(&kept->holds, 0);
         return NULL;

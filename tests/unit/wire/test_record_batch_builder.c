@@ -1,5 +1,7 @@
 #include "wire/record_batch.h"
 
+#include <stdio.h>
+
 #include "tests/support/support.h"
 #include "tests/unit/wire/batch_stage.h"
 #include "tests/unit/wire/golden_batches.h"
@@ -351,6 +353,45 @@ START_TEST(bombs_stop_at_the_cap)
 }
 END_TEST
 
+static size_t size_at_level(struct batch_stage *stage, enum weir_codec codec, int level,
+                            struct weir_slice text)
+{
+    struct weir_batch_builder builder;
+    struct weir_record record = {.value = text};
+    struct weir_slice batch;
+    weir_batch_builder_init(&builder, &stage->budget, codec, level);
+    ck_code(weir_batch_builder_add(&builder, &record), 0);
+    ck_code(weir_batch_builder_finish(&builder, &WEIR_BATCH_FINISH_NONE, &batch), 0);
+    size_t size = batch.size;
+    weir_batch_builder_close(&builder);
+    return size;
+}
+
+/* The level goes to the codec: more work makes less of a text of words. */
+START_TEST(a_higher_level_makes_a_smaller_batch)
+{
+    static const struct {
+        enum weir_codec codec;
+        int low, high;
+    } cases[] = {{WEIR_CODEC_GZIP, 1, 9}, {WEIR_CODEC_LZ4, 1, 12}, {WEIR_CODEC_ZSTD, 1, 19}};
+    enum { TEXT_SIZE = 64 << 10 };
+    struct batch_stage stage;
+    struct weir_test_random random = {5};
+    batch_stage_init(&stage);
+    uint8_t *text = weir_alloc(&stage.budget, TEXT_SIZE);
+    for (size_t at = 0; at < TEXT_SIZE; at += 8) {
+        (void)snprintf((char *)text + at, 8, "%07d", (int)weir_test_random_below(&random, 500));
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct weir_slice value = weir_slice(text, TEXT_SIZE);
+        size_t low = size_at_level(&stage, cases[i].codec, cases[i].low, value);
+        ck_assert_uint_lt(size_at_level(&stage, cases[i].codec, cases[i].high, value), low);
+    }
+    weir_free(text);
+    batch_stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("building");
@@ -362,6 +403,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, building_survives_every_failed_allocation);
     tcase_add_test(tests, steady_state_allocates_nothing);
     tcase_add_test(tests, bombs_stop_at_the_cap);
+    tcase_add_test(tests, a_higher_level_makes_a_smaller_batch);
     suite_add_tcase(suite, tests);
 }
 
