@@ -76,8 +76,8 @@ bool weir_index_window_find(const struct weir_index_window *window, int64_t offs
     if (offset < entry_at(window, 0).last_offset || offset > window->offset_max) return false;
     size_t first = find_last(window, 0, offset, INT64_MAX);
     struct weir_index_entry entry = entry_at(window, first);
-    int64_t position =
-        reach->size_max < INT64_MAX - entry.position ? entry.position + reach->size_max : INT64_MAX;
+    int64_t position;
+    if (__builtin_add_overflow(entry.position, reach->size_max, &position)) position = INT64_MAX;
     size_t last = find_last(window, first, reach->bound, position);
     /* A window that is read anew would begin here and show more; one that does shows all it can. */
     bool would_show_more = last + 1 == window->count && !window->is_to_end && first > 0;

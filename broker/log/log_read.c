@@ -62,7 +62,7 @@ static int give_hole(struct weir_log_read *read, struct weir_budget *budget)
     if (bytes == NULL) {
         return weir_error_set(&read->error, WEIR_NO_MEMORY, "no memory for an empty batch");
     }
-    int32_t delta = count < INT32_MAX ? (int32_t)(count - 1) : INT32_MAX - 1;
+    int32_t delta = (int32_t)((count < INT32_MAX ? count : INT32_MAX) - 1);
     weir_batch_store_empty(bytes->data, read->offset, delta, read->epoch);
     bytes->size = WEIR_BATCH_HEADER_SIZE;
     read->parts[0] = (struct weir_log_part){.bytes = bytes, .size = bytes->size};

@@ -390,6 +390,41 @@ START_TEST(a_producer_too_many_is_told_to_come_later)
 }
 END_TEST
 
+/* What an append says is what it did: the offsets, the bytes that the segment has grown by, and whether a file
+ * was opened for it. A batch that was there already stores nothing and opens nothing. */
+START_TEST(an_append_says_what_it_stored)
+{
+    struct weir_append_result result;
+    const char *segment = "00000000000000000000.log";
+    int64_t before = test_log_file_size(&test, segment);
+    for (int32_t i = 0; i < 3; i++) {
+        ck_ok(send(2 * i, 0, &result), &test.error);
+        int64_t size = test_log_file_size(&test, segment);
+        ck_assert_int_gt(size, before);
+        ck_assert_int_eq(result.stored_bytes, size - before);
+        ck_assert(!result.is_duplicate);
+        ck_assert_int_eq(result.append_time_ms, WEIR_NO_TIMESTAMP);
+        before = size;
+    }
+    ck_ok(send(2, 0, &result), &test.error);
+    ck_assert(result.is_duplicate);
+    ck_assert(!result.needed_files);
+    ck_assert_int_eq(result.stored_bytes, 0);
+    ck_assert_int_eq(result.base_offset, 2);
+    ck_assert_int_eq(result.last_offset, 3);
+    ck_assert_int_eq(test_log_file_size(&test, segment), before);
+    int rolls = 0;
+    for (int i = 0; i < 100; i++) { /* a roll makes files, all other appends make none */
+        int32_t count = state().segment_count;
+        ck_ok(test_log_append(&test, &(struct test_append){.value_size = 100}, &result),
+              &test.error);
+        ck_assert_int_eq(result.needed_files, state().segment_count > count);
+        rolls += state().segment_count > count;
+    }
+    ck_assert_int_gt(rolls, 1);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("append");
@@ -412,6 +447,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_producer_too_many_is_told_to_come_later);
     tcase_add_test(tests, a_cut_within_an_append_leaves_a_log);
     tcase_add_test(tests, append_takes_a_slice);
+    tcase_add_test(tests, an_append_says_what_it_stored);
     suite_add_tcase(suite, tests);
 }
 

@@ -374,6 +374,32 @@ START_TEST(ranges_survive_every_failed_read)
 }
 END_TEST
 
+/* A shortage is no damage: whatever allocation fails in a read from the disk, as a range, as bytes or past
+ * the page cache, the read says so or is right, and the log is online as before. */
+START_TEST(memory_that_runs_out_damages_nothing)
+{
+    static const size_t range_mins[] = {1, 300, 0, 0};
+    struct weir_test_failures failures = {0};
+    fill(1, 4096, 120);
+    while (weir_test_failures_next(&failures)) {
+        ck_ok(test_log_close(&test), &test.error);
+        ck_ok(test_log_open(&test), &test.error);
+        struct weir_log_read read =
+            ask(test.batches[20].base_offset, INT64_MAX, 2500, range_mins[_i]);
+        read.checks_disk = _i == 3;
+        weir_test_failures_arm(&failures, test.env->heap);
+        int rc = test_log_read(&test, &read);
+        bool was_hit = weir_test_failures_disarm(&failures);
+        ck_assert(rc == 0 || (was_hit && rc == WEIR_NO_MEMORY));
+        if (rc == 0 && !read.checks_disk) expect_read(&read);
+        weir_log_read_release(&read);
+        ck_assert(!weir_partition_log_state(test.log).is_offline);
+        test_log_expect_all(&test);
+    }
+    ck_assert_uint_gt(failures.hits, 0);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("range");
@@ -392,6 +418,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_range_needs_no_index);
     tcase_add_test(tests, damage_at_the_ends_is_seen);
     tcase_add_test(tests, ranges_survive_every_failed_read);
+    tcase_add_loop_test(tests, memory_that_runs_out_damages_nothing, 0, 4);
     suite_add_tcase(suite, tests);
 }
 
