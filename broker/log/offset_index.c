@@ -82,16 +82,19 @@ static uint8_t *store_time(const struct weir_index_builder *builder, uint8_t *to
     return to + WEIR_INDEX_TIME_ENTRY;
 }
 
-/* Only what rises: Kafka's time index holds each maximum once. Returns the bytes; the builder's
- * newest timestamp moves along. */
+/* Kafka's time index holds each maximum once: both columns rise. */
+static bool rises(const struct weir_index_builder *builder, int64_t ms, int64_t offset)
+{
+    return ms > builder->time_last_ms && offset > builder->time_last_offset;
+}
+
+/* Only what rises. Returns the bytes; the builder's newest timestamp moves along. */
 static size_t encode_times(struct weir_index_builder *builder, uint8_t *to)
 {
     uint8_t *at = to;
     for (size_t i = builder->tail_written; i < builder->tail_count; i++) {
         const struct weir_index_entry *entry = &builder->tail[i];
-        bool rises = entry->max_timestamp_ms > builder->time_last_ms &&
-                     entry->max_timestamp_offset > builder->time_last_offset;
-        if (!rises) continue;
+        if (!rises(builder, entry->max_timestamp_ms, entry->max_timestamp_offset)) continue;
         at = store_time(builder, at, entry->max_timestamp_ms, entry->max_timestamp_offset);
         builder->time_last_ms = entry->max_timestamp_ms;
         builder->time_last_offset = entry->max_timestamp_offset;
@@ -118,9 +121,7 @@ void weir_index_builder_flush(struct weir_index_builder *builder)
 void weir_index_builder_seal(struct weir_index_builder *builder)
 {
     weir_index_builder_flush(builder);
-    bool rises = builder->max_timestamp_ms > builder->time_last_ms &&
-                 builder->max_timestamp_offset > builder->time_last_offset;
-    if (!rises || builder->max_timestamp_offset < 0) return;
+    if (!rises(builder, builder->max_timestamp_ms, builder->max_timestamp_offset)) return;
     uint8_t bytes[WEIR_INDEX_TIME_ENTRY];
     (void)store_time(builder, bytes, builder->max_timestamp_ms, builder->max_timestamp_offset);
     if (!write_entries(builder, time_suffix, weir_slice(bytes, sizeof bytes),
