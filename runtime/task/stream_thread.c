@@ -9,12 +9,9 @@
 enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16 };
 
 /**
- * The turns of a stream thread. Messages set its phase or one of its flags; the turn that follows does
- * one bounded step of the phase it is in (thread_run_once). When running, a step is: send again what
- * failed, seal if asked, a batch of each task, send, hand in if all is acknowledged, fetch.
+ * A stream thread at work: messages and turns are events of weir_thread_step (thread_step.h), which says
+ * what is to be done; this file does it.
  */
-
-/* ---- messages -------------------------------------------------------------------------------- */
 
 static struct weir_stream_thread *thread_of(struct weir_message *message)
 {
@@ -23,88 +20,18 @@ static struct weir_stream_thread *thread_of(struct weir_message *message)
     return thread;
 }
 
-static void on_open(struct weir_message *message)
-{
-    struct weir_stream_thread *thread = thread_of(message);
-    if (thread->phase == WEIR_THREAD_CREATED) weir_thread_move(thread, WEIR_THREAD_OPENING);
-}
-
-static void on_run(struct weir_message *message)
-{
-    struct weir_stream_thread *thread = thread_of(message);
-    if (thread->phase == WEIR_THREAD_READY) weir_thread_move(thread, WEIR_THREAD_RUNNING);
-}
-
-static void on_prepare(struct weir_message *message)
-{
-    struct weir_stream_thread *thread = thread_of(message);
-    weir_thread_move_seal(thread, WEIR_SEAL_ASKED);
-    thread->is_finishing = thread->is_last_prepare;
-}
-
-static void on_release(struct weir_message *message)
-{
-    thread_of(message)->is_held = false;
-}
-
-static void on_committed(struct weir_message *message)
-{
-    struct weir_stream_thread *thread = thread_of(message);
-    if (thread->phase == WEIR_THREAD_RUNNING)
-        (void)weir_thread_apply_commit(thread); /* it fails
-                                                                           the thread by itself */
-}
-
-static void on_stop(struct weir_message *message)
-{
-    thread_of(message)->stop_asked = true;
-}
-
-static void on_poke(struct weir_message *message)
-{
-    (void)message; /* the turn that follows is all */
-}
-
-void weir_stream_thread_run(struct weir_stream_thread *thread)
-{
-    weir_actor_post(thread->actor, &thread->run.message);
-}
-
-void weir_stream_thread_prepare(struct weir_stream_thread *thread, bool is_last)
-{
-    thread->is_last_prepare = is_last;
-    weir_actor_post(thread->actor, &thread->prepare.message);
-}
-
-void weir_stream_thread_release(struct weir_stream_thread *thread)
-{
-    weir_actor_post(thread->actor, &thread->release.message);
-}
-
-void weir_stream_thread_committed(struct weir_stream_thread *thread)
-{
-    weir_actor_post(thread->actor, &thread->committed.message);
-}
-
-void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean)
-{
-    thread->stop_clean = is_clean;
-    weir_actor_post(thread->actor, &thread->stop.message);
-}
+static int step(struct weir_stream_thread *thread, struct weir_thread_event event);
 
 /* ---- running --------------------------------------------------------------------------------- */
 
 static bool may_process(const struct weir_stream_thread *thread)
 {
-    bool is_last_sealed = thread->is_finishing && thread->seal != WEIR_SEAL_ASKED;
-    return !is_last_sealed && !thread->options.drive->is_paused && !weir_thread_is_full(thread);
+    return !thread->options.drive->is_paused && !weir_thread_is_full(thread);
 }
 
+/* One that the job has not taken yet asks for this one, too; it must not be posted twice. */
 static void ask_commit(struct weir_stream_thread *thread)
 {
-    if (thread->has_asked_commit) return;
-    thread->has_asked_commit = true;
-    /* One that the job has not taken yet asks for this one, too; it must not be posted twice. */
     if (atomic_exchange(&thread->is_asking_commit, true)) return;
     weir_actor_post(thread->options.listener.actor, &thread->wants_commit.message);
 }
@@ -113,7 +40,9 @@ static int run_task(struct weir_stream_thread *thread, struct weir_task *task, i
 {
     int fired = weir_task_run_timers(task, wall_ms);
     if (fired < 0) return fired;
-    if (task->state != NULL && weir_state_wants_commit(task->state)) ask_commit(thread);
+    if (task->state != NULL && weir_state_wants_commit(task->state)) {
+        (void)step(thread, (struct weir_thread_event){.type = WEIR_THREAD_WANTS_COMMIT});
+    }
     if (task->state != NULL && weir_state_is_stalled(task->state)) return fired;
     int rows = weir_task_process(task);
     return rows < 0 ? rows : fired + rows;
@@ -206,20 +135,18 @@ static void update_gauges(struct weir_stream_thread *thread)
     weir_counter_set(&thread->cache_bytes, cache);
 }
 
-static int running_step(struct weir_stream_thread *thread)
+/* With more to do at hand only full batches go out; otherwise nothing waits for company. */
+static int run(struct weir_stream_thread *thread, bool processes, bool has_sealed)
 {
     weir_thread_send_again(thread);
-    bool seals = thread->seal == WEIR_SEAL_ASKED && !weir_thread_is_resending(thread);
-    if (seals && weir_thread_seal(thread) < 0) return 0;
-    int work = run_tasks(thread);
-    if (work < 0) return 0;
-    /* With more to do at hand only full batches go out; otherwise nothing waits for company. */
-    if (weir_thread_send(thread, work == 0) < 0) return 0;
-    int handed_in = weir_thread_hand_in(thread);
+    int work = processes ? run_tasks(thread) : 0;
+    if (work < 0 || weir_thread_send(thread, work == 0) < 0) return 0;
+    int handed_in = step(thread, (struct weir_thread_event){.type = WEIR_THREAD_SENT,
+                                                            .is_quiet = thread->produces_out == 0});
     weir_thread_fetch(thread);
-    if (work == 0 || seals) update_gauges(thread);
+    if (work == 0 || has_sealed) update_gauges(thread);
     if (work == 0) set_alarm(thread);
-    return work + (handed_in > 0);
+    return work + handed_in;
 }
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -233,66 +160,176 @@ static bool is_writing(const struct weir_stream_thread *thread)
     return false;
 }
 
-static void begin_stop(struct weir_stream_thread *thread)
+static bool is_quiet(const struct weir_stream_thread *thread)
 {
-    weir_thread_move(thread, WEIR_THREAD_STOPPING);
+    return thread->fetches_out == 0 && thread->produces_out == 0 && !is_writing(thread);
+}
+
+static void cancel(struct weir_stream_thread *thread)
+{
     weir_actor_wake_at(thread->actor, WEIR_MONO_NEVER);
     weir_thread_cancel_fetches(thread);
     weir_thread_drop_retries(thread);
 }
 
-static int stop_step(struct weir_stream_thread *thread)
+static void close_tasks(struct weir_stream_thread *thread)
 {
-    if (thread->fetches_out > 0 || thread->produces_out > 0 || is_writing(thread)) return 0;
     for (size_t i = 0; i < thread->task_count; i++) {
         struct weir_thread_task *owned = &thread->tasks[i];
         for (size_t r = 0; r < owned->restore_count; r++) {
             weir_restore_close(&owned->restores[r]);
         }
         struct weir_error error = {0};
-        bool is_clean = thread->stop_clean && !thread->has_failed;
+        bool is_clean = thread->stop_clean && !thread->state.has_failed;
         int rc = weir_task_close_state(owned->task, is_clean, &error);
         if (rc < 0 && is_clean) weir_thread_fail(thread, rc, &error);
         weir_task_free(owned->task);
         owned->task = NULL;
     }
     thread->task_count = 0; /* the slots are freed with the thread */
-    weir_thread_move(thread, WEIR_THREAD_STOPPED);
-    weir_actor_post(thread->options.listener.actor, &thread->stopped.message);
-    return 0;
+}
+
+/* ---- doing what the step says ---------------------------------------------------------------- */
+
+/* One step of opening or restoring; `behind` the last one. */
+static int prepare_to_run(struct weir_stream_thread *thread,
+                          int (*one_step)(struct weir_stream_thread *thread,
+                                          struct weir_error *error),
+                          enum weir_thread_event_type behind)
+{
+    struct weir_error error = {0};
+    int rc = one_step(thread, &error);
+    if (rc < 0) weir_thread_fail(thread, rc, &error);
+    return rc > 0 ? step(thread, (struct weir_thread_event){.type = behind}) : 0;
+}
+
+/* How much was done. */
+static int perform(struct weir_stream_thread *thread, const struct weir_thread_event *event,
+                   const struct weir_thread_update *update)
+{
+    struct weir_actor *job = thread->options.listener.actor;
+    int work = 0;
+    if (update->opens) {
+        (void)prepare_to_run(thread, weir_thread_open_step, WEIR_THREAD_OPENED);
+        work = !thread->state.has_failed;
+    }
+    if (update->restores) {
+        work = prepare_to_run(thread, weir_thread_restore_step, WEIR_THREAD_RESTORED);
+    }
+    if (update->says_restored) {
+        weir_actor_post(job, &thread->restored.message);
+        work = 1;
+    }
+    if (update->seals && weir_thread_seal(thread) >= 0) {
+        work = step(thread, (struct weir_thread_event){.type = WEIR_THREAD_SEALED});
+    }
+    if (update->sends) {
+        work = run(thread, update->processes, event->type == WEIR_THREAD_SEALED);
+    }
+    if (update->hands_in) work = weir_thread_hand_in(thread) >= 0;
+    if (update->writes_down) (void)weir_thread_write_down(thread); /* fails the thread by itself */
+    if (update->wants_commit) ask_commit(thread);
+    if (update->cancels) {
+        cancel(thread);
+        work = step(thread, (struct weir_thread_event){.type = WEIR_THREAD_CANCELLED,
+                                                       .is_quiet = is_quiet(thread)});
+    }
+    if (update->closes) {
+        close_tasks(thread);
+        weir_actor_post(job, &thread->stopped.message);
+    }
+    return work;
+}
+
+static int step(struct weir_stream_thread *thread, struct weir_thread_event event)
+{
+    struct weir_thread_update update;
+    weir_thread_step(&thread->state, &event, &update);
+    return perform(thread, &event, &update);
 }
 
 static int thread_run_once(void *impl)
 {
     struct weir_stream_thread *thread = impl;
     weir_assert(thread->magic == THREAD_MAGIC);
-    if (thread->stop_asked && thread->phase < WEIR_THREAD_STOPPING) begin_stop(thread);
-    if (thread->has_failed && thread->phase < WEIR_THREAD_STOPPING) return 0;
-    struct weir_error error = {0};
-    int rc = 0;
-    switch (thread->phase) {
-    case WEIR_THREAD_OPENING:
-        rc = weir_thread_open_step(thread, &error);
-        break;
-    case WEIR_THREAD_RESTORING:
-        rc = weir_thread_restore_step(thread, &error);
-        break;
-    case WEIR_THREAD_RUNNING:
-        return running_step(thread);
-    case WEIR_THREAD_STOPPING:
-        return stop_step(thread);
-    case WEIR_THREAD_CREATED:
-    case WEIR_THREAD_READY:
-    case WEIR_THREAD_STOPPED:
-        break;
-    }
-    if (rc < 0) weir_thread_fail(thread, rc, &error);
-    return rc > 0 ? rc : 0;
+    bool is_stopping = thread->state.phase == WEIR_THREAD_STOPPING;
+    return step(thread, (struct weir_thread_event){
+                            .type = WEIR_THREAD_TURN,
+                            .is_resending = weir_thread_is_resending(thread),
+                            .is_quiet = is_stopping && is_quiet(thread),
+                        });
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static void on_open(struct weir_message *message)
+{
+    (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_OPEN});
+}
+
+static void on_run(struct weir_message *message)
+{
+    (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_RUN});
+}
+
+static void on_prepare(struct weir_message *message)
+{
+    struct weir_stream_thread *thread = thread_of(message);
+    (void)step(thread, (struct weir_thread_event){.type = WEIR_THREAD_PREPARE,
+                                                  .is_last = thread->is_last_prepare});
+}
+
+static void on_release(struct weir_message *message)
+{
+    (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_RELEASE});
+}
+
+static void on_committed(struct weir_message *message)
+{
+    (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_COMMITTED});
+}
+
+static void on_stop(struct weir_message *message)
+{
+    (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_STOP});
+}
+
+static void on_poke(struct weir_message *message)
+{
+    (void)message; /* the turn that follows is all */
+}
+
+void weir_stream_thread_run(struct weir_stream_thread *thread)
+{
+    weir_actor_post(thread->actor, &thread->run.message);
+}
+
+void weir_stream_thread_prepare(struct weir_stream_thread *thread, bool is_last)
+{
+    thread->is_last_prepare = is_last;
+    weir_actor_post(thread->actor, &thread->prepare.message);
+}
+
+void weir_stream_thread_release(struct weir_stream_thread *thread)
+{
+    weir_actor_post(thread->actor, &thread->release.message);
+}
+
+void weir_stream_thread_committed(struct weir_stream_thread *thread)
+{
+    weir_actor_post(thread->actor, &thread->committed.message);
+}
+
+void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean)
+{
+    thread->stop_clean = is_clean;
+    weir_actor_post(thread->actor, &thread->stop.message);
 }
 
 bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread)
 {
-    if (thread->phase != WEIR_THREAD_RUNNING || thread->seal != WEIR_SEAL_NONE) return false;
+    if (thread->state.phase != WEIR_THREAD_RUNNING || thread->state.seal != WEIR_SEAL_NONE)
+        return false;
     if (thread->produces_out > 0 || !weir_collector_is_empty(&thread->collector)) return false;
     if (is_writing(thread)) return false;
     for (size_t t = 0; t < thread->task_count; t++) {
@@ -334,6 +371,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
         .tasks = tasks,
     };
     (void)snprintf(thread->name, sizeof thread->name, "stream-%zu", options->index);
+    thread->state.name = thread->name;
     const struct weir_task_config *config = options->config;
     weir_collector_init(&thread->collector, options->budget, options->batch_budget, config->topics,
                         options->topic_count);
@@ -385,7 +423,7 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
 int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopology,
                            int32_t partition, struct weir_error *error)
 {
-    weir_assert(thread->phase == WEIR_THREAD_CREATED && thread->actor == NULL);
+    weir_assert(thread->state.phase == WEIR_THREAD_CREATED && thread->actor == NULL);
     weir_assert(thread->task_count < thread->options.task_capacity);
     const struct weir_stream_thread_options *options = &thread->options;
     struct weir_thread_task *owned = &thread->tasks[thread->task_count];
@@ -411,13 +449,13 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
 void weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t producer_id,
                                      int16_t producer_epoch)
 {
-    weir_assert(thread->phase == WEIR_THREAD_CREATED && thread->actor == NULL);
+    weir_assert(thread->state.phase == WEIR_THREAD_CREATED && thread->actor == NULL);
     weir_collector_set_producer(&thread->collector, producer_id, producer_epoch);
 }
 
 int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_error *error)
 {
-    weir_assert(thread->phase == WEIR_THREAD_CREATED && thread->actor == NULL);
+    weir_assert(thread->state.phase == WEIR_THREAD_CREATED && thread->actor == NULL);
     int rc =
         weir_actor_start(thread->env,
                          &(struct weir_actor_options){

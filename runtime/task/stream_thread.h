@@ -4,21 +4,11 @@
 #include "runtime/task/backoff.h"
 #include "runtime/task/restore.h"
 #include "runtime/task/task.h"
+#include "runtime/task/thread_step.h"
 
 /**
- * A stream thread: an actor that owns tasks and runs them in bounded turns.
- *
- *   created ─open─> opening ──> restoring ──> ready ─run─> running ─stop─> stopping ──> stopped
- *      └─────────────────┴────────────┴───────────┴────stop (also after a failure)──^
- *
- * Within `running` a commit goes round once:
- *
- *   none ──prepare──> asked ──stores sealed, all sent──> sending ──all acknowledged──> handed in ─┐
- *    ^                                                                                           │
- *    └───────────────────────────────────────── committed ───────────────────────────────────────┘
- *
- * From the seal until the job says `release` the thread processes on, but its outputs wait: what
- * the commit covers is cut cleanly at the end offsets that all threads have handed in.
+ * A stream thread: an actor that owns tasks and runs them in bounded turns. Its phases, and how a commit
+ * goes round in it, are drawn in thread_step.h.
  *
  * Never blocks, except on reads inside stores. Prefetch is bounded: one fetch under way per input,
  * none while enough is buffered; processing stops while too much output is unacknowledged.
@@ -106,18 +96,6 @@ struct weir_thread_commit {
 
 /* ---- the thread ------------------------------------------------------------------------------- */
 
-enum weir_thread_phase {
-    WEIR_THREAD_CREATED,
-    WEIR_THREAD_OPENING,
-    WEIR_THREAD_RESTORING,
-    WEIR_THREAD_READY,
-    WEIR_THREAD_RUNNING,
-    WEIR_THREAD_STOPPING,
-    WEIR_THREAD_STOPPED,
-};
-
-enum weir_seal_phase { WEIR_SEAL_NONE, WEIR_SEAL_ASKED, WEIR_SEAL_SENDING, WEIR_SEAL_HANDED_IN };
-
 struct weir_input_fetch {
     struct weir_fetch_request fetch; /* first */
     struct weir_stream_thread *thread;
@@ -148,8 +126,8 @@ struct weir_stream_thread {
     struct weir_stream_thread_options options;
     struct weir_env *env; /* options.env */
     struct weir_actor *actor;
-    char name[32];                /* stream-<index> */
-    enum weir_thread_phase phase; /* by weir_thread_move only */
+    char name[32];                  /* stream-<index> */
+    struct weir_thread_state state; /* by weir_thread_step only */
     struct weir_thread_task *tasks;
     size_t task_count;
     size_t task_total; /* as it started with */
@@ -165,16 +143,10 @@ struct weir_stream_thread {
     size_t resent_count; /* sent again and not stored yet */
     struct weir_backoff send_backoff;
 
-    enum weir_seal_phase seal; /* by weir_thread_move_seal only */
-    bool is_held;              /* outputs wait for `release` */
-    bool is_last_prepare;      /* told with `prepare` */
-    bool is_finishing;         /* the seal at hand is the last: process no more */
     struct weir_thread_commit commit;
 
-    bool stop_asked;
-    bool stop_clean;
-    bool has_failed;
-    bool has_asked_commit;         /* since the last seal */
+    bool is_last_prepare;          /* told with `prepare` */
+    bool stop_clean;               /* told with `stop` */
     _Atomic bool is_asking_commit; /* `wants_commit` is on its way; cleared by the job */
     struct weir_error error;       /* read by the job after `failed` */
     struct weir_damage_report
@@ -228,16 +200,14 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread);
 /* ---- inside the thread ----------------------------------------------------------------------- */
 
 /* thread_state.c, which all others stand on: */
-/** The only assignments of the two phases; the drawing above says what may follow what. */
-void weir_thread_move(struct weir_stream_thread *thread, enum weir_thread_phase phase);
-void weir_thread_move_seal(struct weir_stream_thread *thread, enum weir_seal_phase seal);
+/** It goes on with nothing more, and the job hears of it. The first failure is kept. */
 void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct weir_error *error);
 /** NULL: nobody in the job reads or writes that partition. */
 const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_thread *thread,
                                                        size_t topic, int32_t partition);
 /** The clock of wall-clock timers, Unix time: the environment's, or a manual one's. */
 int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
-/** thread_open.c: one step of opening, of restoring; moves the phase on when done. */
+/** thread_open.c: one step of opening, of restoring; 1: that was the last. */
 int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error);
 int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error);
 /** thread_fetch.c: have a fetch under way wherever there is room. */
@@ -260,9 +230,12 @@ bool weir_thread_is_resending(const struct weir_stream_thread *thread);
 void weir_thread_drop_retries(struct weir_stream_thread *thread);
 /** True while too much is on its way or held back. */
 bool weir_thread_is_full(const struct weir_stream_thread *thread);
-/** thread_seal.c */
+/** thread_seal.c; a failure is the thread's, too. */
+/** Flush the caches, seal the stores of all tasks, note how far their inputs are, send everything. */
 int weir_thread_seal(struct weir_stream_thread *thread);
+/** All of it is acknowledged: note the ends of internal partitions, and tell the job. */
 int weir_thread_hand_in(struct weir_stream_thread *thread);
-int weir_thread_apply_commit(struct weir_stream_thread *thread);
+/** It is committed: what was sealed may go into the backends. */
+int weir_thread_write_down(struct weir_stream_thread *thread);
 
 #endif

@@ -77,7 +77,7 @@ static void on_fetched(struct weir_request *request)
     struct weir_task_input *input = slot->input;
     slot->is_outstanding = false;
     thread->fetches_out--;
-    bool is_wanted = thread->phase != WEIR_THREAD_STOPPING;
+    bool is_wanted = thread->state.phase != WEIR_THREAD_STOPPING;
     struct weir_error error = request->error;
     int rc = request->rc;
     if (rc >= 0) {
@@ -147,7 +147,7 @@ void weir_thread_tell_damage(struct weir_stream_thread *thread,
                              const struct weir_input_queue *queue, struct weir_topic_partition of,
                              struct weir_uuid topic_id)
 {
-    weir_assert(thread->has_failed);
+    weir_assert(thread->state.has_failed);
     bool is_told = thread->damage.request.done != NULL; /* one will do: the thread is at its end */
     if (queue->damaged_offset < 0 || is_told) return;
     thread->damage = (struct weir_damage_report){

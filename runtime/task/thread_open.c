@@ -19,7 +19,7 @@ static void on_restore_fetched(struct weir_request *request)
     struct weir_stream_thread *thread = restore->context;
     restore->is_outstanding = false;
     thread->fetches_out--;
-    if (thread->has_failed || thread->phase == WEIR_THREAD_STOPPING) {
+    if (thread->state.has_failed || thread->state.phase == WEIR_THREAD_STOPPING) {
         if (request->rc >= 0 && !restore->is_in_doubt) weir_fetch_release(&restore->fetch);
         return;
     }
@@ -92,10 +92,8 @@ int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *
         if (rc < 0) return rc;
         thread->next_task++;
     }
-    if (thread->next_task == thread->task_count) {
-        thread->next_task = 0;
-        weir_thread_move(thread, WEIR_THREAD_RESTORING);
-    }
+    if (thread->next_task < thread->task_count) return 0;
+    thread->next_task = 0;
     return 1;
 }
 
@@ -129,8 +127,5 @@ int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_erro
     }
     if (!is_done) return 0;
     int rc = open_nodes(thread, error);
-    if (rc < 0) return rc;
-    weir_thread_move(thread, WEIR_THREAD_READY);
-    weir_actor_post(thread->options.listener.actor, &thread->restored.message);
-    return 1;
+    return rc < 0 ? rc : 1;
 }

@@ -92,7 +92,7 @@ static int seal_task(struct weir_stream_thread *thread, struct weir_thread_task 
 
 int weir_thread_seal(struct weir_stream_thread *thread)
 {
-    weir_assert(thread->seal == WEIR_SEAL_ASKED && !thread->is_held);
+    weir_assert(thread->state.seal == WEIR_SEAL_ASKED && !thread->state.is_held);
     thread->commit.inputs = NULL;
     thread->commit.end_count = 0;
     for (size_t i = 0; i < thread->task_count; i++) {
@@ -102,12 +102,7 @@ int weir_thread_seal(struct weir_stream_thread *thread)
             return rc;
         }
     }
-    int rc = weir_thread_send(thread, true);
-    if (rc < 0) return rc;
-    thread->is_held = true;
-    thread->has_asked_commit = false;
-    weir_thread_move_seal(thread, WEIR_SEAL_SENDING);
-    return 1;
+    return weir_thread_send(thread, true);
 }
 
 static int add_end(struct weir_stream_thread *thread, struct weir_output_end end)
@@ -127,8 +122,8 @@ static int add_end(struct weir_stream_thread *thread, struct weir_output_end end
 
 int weir_thread_hand_in(struct weir_stream_thread *thread)
 {
-    if (thread->seal != WEIR_SEAL_SENDING || thread->produces_out > 0) return 0;
     struct weir_output_end end;
+    weir_assert(thread->state.seal == WEIR_SEAL_HANDED_IN);
     while (weir_collector_next_end(&thread->collector, &end)) {
         if (add_end(thread, end) < 0) {
             struct weir_error error = {0};
@@ -137,9 +132,8 @@ int weir_thread_hand_in(struct weir_stream_thread *thread)
             return rc;
         }
     }
-    weir_thread_move_seal(thread, WEIR_SEAL_HANDED_IN);
     weir_actor_post(thread->options.listener.actor, &thread->handed_in.message);
-    return 1;
+    return 0;
 }
 
 /* Up to where the commit covers the content of a store: the end of its changelog, which only this
@@ -184,7 +178,8 @@ static void store_positions(const struct weir_stream_thread *thread,
     }
 }
 
-static int write_down(const struct weir_stream_thread *thread, const struct weir_thread_task *owned)
+static int write_task_down(const struct weir_stream_thread *thread,
+                           const struct weir_thread_task *owned)
 {
     struct weir_task *task = owned->task;
     if (task->state == NULL) return 0;
@@ -199,19 +194,17 @@ static int write_down(const struct weir_stream_thread *thread, const struct weir
     return weir_error_wrap(&task->error, rc, "write down the state of task %s", task->name);
 }
 
-int weir_thread_apply_commit(struct weir_stream_thread *thread)
+int weir_thread_write_down(struct weir_stream_thread *thread)
 {
-    /* In any case: the job may ask for the next one before it hears of a failure here. */
-    weir_thread_move_seal(thread, WEIR_SEAL_NONE);
     for (size_t i = 0; i < thread->task_count; i++) {
         struct weir_thread_task *owned = &thread->tasks[i];
         if (!owned->is_sealed) continue;
         owned->is_sealed = false;
-        int rc = write_down(thread, owned);
+        int rc = write_task_down(thread, owned);
         if (rc < 0) {
             weir_thread_fail(thread, rc, &owned->task->error);
             return rc;
         }
     }
-    return 1;
+    return 0;
 }

@@ -52,7 +52,7 @@ static void refused(struct weir_stream_thread *thread, const struct weir_output 
 static bool is_tried_again(struct weir_stream_thread *thread, const struct weir_output *output)
 {
     int rc = output->produce.request.rc;
-    if (thread->has_failed || thread->phase == WEIR_THREAD_STOPPING) return false;
+    if (thread->state.has_failed || thread->state.phase == WEIR_THREAD_STOPPING) return false;
     if (rc == WEIR_OUT_OF_ORDER_SEQUENCE) return thread->retries != NULL;
     if (!weir_collector_may_resend(&thread->collector, output)) return false;
     bool is_first = !thread->send_backoff.is_waiting;
@@ -163,7 +163,7 @@ void weir_thread_drop_retries(struct weir_stream_thread *thread)
 
 int weir_thread_send(struct weir_stream_thread *thread, bool all)
 {
-    if (thread->is_held || weir_thread_is_resending(thread)) return 0;
+    if (thread->state.is_held || weir_thread_is_resending(thread)) return 0;
     struct weir_error error = {0};
     int rc = all ? weir_collector_finish(&thread->collector, &error) : 0;
     if (rc < 0) {

@@ -2,55 +2,18 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/state_table.h"
 
 /**
- * What all parts of a stream thread stand on: its phases, its failure, its clock, and where partitions
- * stood at the start. Calls none of the other parts.
+ * What all parts of a stream thread stand on: its failure, its clock, and where partitions stood at the
+ * start. Calls none of the other parts.
  */
-
-#define TO(phase) WEIR_STATE_BIT(WEIR_THREAD_##phase)
-static const struct weir_state_row phase_rows[] = {
-    [WEIR_THREAD_CREATED] = {"created", TO(OPENING) | TO(STOPPING)},
-    [WEIR_THREAD_OPENING] = {"opening", TO(RESTORING) | TO(STOPPING)},
-    [WEIR_THREAD_RESTORING] = {"restoring", TO(READY) | TO(STOPPING)},
-    [WEIR_THREAD_READY] = {"ready", TO(RUNNING) | TO(STOPPING)},
-    [WEIR_THREAD_RUNNING] = {"running", TO(STOPPING)},
-    [WEIR_THREAD_STOPPING] = {"stopping", TO(STOPPED)},
-    [WEIR_THREAD_STOPPED] = {"stopped", 0},
-};
-#undef TO
-static const struct weir_state_table phase_table = WEIR_STATE_TABLE("stream thread", phase_rows);
-
-#define TO(phase) WEIR_STATE_BIT(WEIR_SEAL_##phase)
-static const struct weir_state_row seal_rows[] = {
-    [WEIR_SEAL_NONE] = {"none", TO(ASKED)},
-    [WEIR_SEAL_ASKED] = {"asked", TO(SENDING)},
-    [WEIR_SEAL_SENDING] = {"sending", TO(HANDED_IN)},
-    [WEIR_SEAL_HANDED_IN] = {"handed in", TO(NONE)},
-};
-#undef TO
-static const struct weir_state_table seal_table =
-    WEIR_STATE_TABLE("seal of a stream thread", seal_rows);
-
-void weir_thread_move(struct weir_stream_thread *thread, enum weir_thread_phase phase)
-{
-    thread->phase = weir_state_move(&phase_table, thread->name, thread->phase, phase);
-}
-
-void weir_thread_move_seal(struct weir_stream_thread *thread, enum weir_seal_phase seal)
-{
-    thread->seal = weir_state_move(&seal_table, thread->name, thread->seal, seal);
-    /* Outputs of the next interval wait from the seal on; the job says when they may go. */
-    weir_assert(seal != WEIR_SEAL_SENDING || thread->is_held);
-    weir_assert(seal != WEIR_SEAL_HANDED_IN || thread->produces_out == 0);
-    weir_assert(seal != WEIR_SEAL_NONE || !thread->is_held);
-}
 
 void weir_thread_fail(struct weir_stream_thread *thread, int rc, const struct weir_error *error)
 {
-    if (thread->has_failed) return;
-    thread->has_failed = true;
+    struct weir_thread_update update;
+    weir_thread_step(&thread->state, &(struct weir_thread_event){.type = WEIR_THREAD_FAILED},
+                     &update);
+    if (!update.says_failed) return;
     thread->error = error != NULL ? *error : (struct weir_error){0};
     if (thread->error.code != (enum weir_code)rc) {
         (void)weir_error_set(&thread->error, (enum weir_code)rc, "%s", weir_code_text(rc));

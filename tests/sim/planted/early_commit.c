@@ -1,14 +1,15 @@
 /* Planted bug: a stream thread hands its part of a commit in before its outputs are acknowledged. */
-#include "runtime/task/stream_thread.h"
+#include "runtime/task/thread_step.h"
 
-int __real_weir_thread_hand_in(struct weir_stream_thread *thread);
-int __wrap_weir_thread_hand_in(struct weir_stream_thread *thread);
+void __real_weir_thread_step(struct weir_thread_state *state, const struct weir_thread_event *event,
+                             struct weir_thread_update *update);
+void __wrap_weir_thread_step(struct weir_thread_state *state, const struct weir_thread_event *event,
+                             struct weir_thread_update *update);
 
-int __wrap_weir_thread_hand_in(struct weir_stream_thread *thread)
+void __wrap_weir_thread_step(struct weir_thread_state *state, const struct weir_thread_event *event,
+                             struct weir_thread_update *update)
 {
-    size_t waited_for = thread->produces_out;
-    thread->produces_out = 0;
-    int rc = __real_weir_thread_hand_in(thread);
-    thread->produces_out = waited_for;
-    return rc;
+    struct weir_thread_event told = *event;
+    if (event->type == WEIR_THREAD_SENT) told.is_quiet = true;
+    __real_weir_thread_step(state, &told, update);
 }
