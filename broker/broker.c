@@ -296,6 +296,16 @@ void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics
     weir_controller_list_topics(&broker->controller, request);
 }
 
+struct weir_slice weir_broker_topic_name(const struct weir_broker *broker,
+                                         const struct weir_actor *actor, struct weir_uuid id)
+{
+    struct weir_shard *shard = weir_engine_shard_of(&broker->engine, actor);
+    weir_assert(shard != NULL);
+    const struct weir_metadata_image *image = weir_metadata_view_look(&shard->metadata);
+    const struct weir_topic_image *topic = weir_metadata_topic_by_id(image, id);
+    return topic != NULL ? topic->name_slice : weir_null();
+}
+
 void weir_broker_init_producer(struct weir_broker *broker,
                                struct weir_init_producer_request *request)
 {

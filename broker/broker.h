@@ -286,7 +286,17 @@ struct weir_list_topics_request {
     struct weir_topic_info *topics; /* given */
     size_t topic_count;
 };
+/** From a shard's own thread (`reply_to` is its actor) it is answered from what that shard knows, mostly
+ * before this returns. */
 void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request);
+
+/**
+ * What the topic with this id is called; null if there is none now. It may be gone when it is asked for by this
+ * name: the id goes along (weir_request.topic_id).
+ * Thread: that of `actor`, a shard's. Borrowed until the next question of this or of a list there.
+ */
+struct weir_slice weir_broker_topic_name(const struct weir_broker *broker,
+                                         const struct weir_actor *actor, struct weir_uuid id);
 
 /** A never-used producer id, epoch 0. */
 struct weir_init_producer_request {

@@ -16,7 +16,8 @@ endfunction()
 
 # Programs whose tests run real threads: what the thread sanitizer is for (label `threads`).
 set(WEIR_THREAD_TESTS base_alloc base_env_uv base_env_uv_files base_env_socket
-    base_env_socket_server base_env_socket_over broker_engine_uv server_uv server_data_path_uv
+    base_env_socket_server base_env_socket_over broker_engine_uv broker_metadata_view
+    server_uv server_data_path_uv
     client_log client_consumer client_listen wire_peer client_threads runtime_job)
 
 # weir_test(NAME SOURCES ... DEPENDS ... [LABELS ...] [TIMEOUT s] [PROCESSES n]): one check program.

@@ -101,6 +101,29 @@ static void finish_change(struct weir_controller *controller, int rc,
     change->done(controller, change, rc, error);
 }
 
+/* Memory for the version that the next change makes: taken before anything is written, so that what is
+ * durable is always shown. */
+static int make_room_for_version(struct weir_controller *controller)
+{
+    if (controller->version == NULL) {
+        controller->version = weir_metadata_version_new(&controller->engine->budget);
+    }
+    return controller->version != NULL ? 0 : WEIR_NO_MEMORY;
+}
+
+/* Show the image to all shards, before anybody is answered: whoever has an answer finds what it says. */
+static void publish(struct weir_controller *controller)
+{
+    struct weir_engine *engine = controller->engine;
+    struct weir_metadata_version *version = controller->version;
+    controller->version = NULL;
+    weir_metadata_version_take(version, &controller->image);
+    for (int32_t i = 1; i < engine->shard_count; i++)
+        weir_metadata_view_tell(&engine->shards[i].metadata, version);
+    weir_metadata_view_set(&engine->shards[0].metadata, version);
+    weir_metadata_version_unref(version);
+}
+
 /* Fold what is durable into the image. In a shortage it is tried again, never given up: the log says so
  * already. */
 static void apply_durable(struct weir_controller *controller)
@@ -111,6 +134,7 @@ static void apply_durable(struct weir_controller *controller)
     controller->needs_retry = weir_code_is_shortage(rc);
     if (controller->needs_retry) return;
     if (rc < 0) weir_serving_go_offline(&controller->engine->serving, &error);
+    publish(controller);
     finish_change(controller, rc, &error);
 }
 
@@ -132,7 +156,8 @@ static void write_current(struct weir_controller *controller)
     *produce = (struct weir_produce_request){.acks = WEIR_ACKS_ALL, .is_internal = true};
     int rc = weir_serving_check(&controller->engine->serving, &error);
     if (rc == 0) {
-        rc = finish_batch(controller, &produce->batches);
+        rc = make_room_for_version(controller);
+        if (rc == 0) rc = finish_batch(controller, &produce->batches);
         if (rc < 0) (void)weir_error_set(&error, (enum weir_code)rc, "write a metadata record");
     }
     if (rc < 0) {
@@ -201,107 +226,6 @@ int weir_controller_run(struct weir_controller *controller)
     pump(controller);
     if (weir_topic_removal_retry(controller)) controller->needs_turn = true;
     return has_work ? 1 : 0;
-}
-
-/* ---- answers from the image ------------------------------------------------------------------ */
-
-void weir_config_keep_own(struct weir_slice topic, struct weir_topic_config *config)
-{
-    if (weir_topic_name_is_internal(topic)) config->flush_policy = WEIR_FLUSH_GROUP;
-}
-
-struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
-                                                const struct weir_topic_image *topic)
-{
-    struct weir_topic_config config = controller->engine->options.topic_defaults;
-    for (size_t i = 0; i < topic->config_count; i++) {
-        /* It was checked when it was set; a later version's key says nothing to this one. */
-        (void)weir_topic_config_set(&config, topic->configs[i].key, topic->configs[i].value, NULL);
-    }
-    weir_config_keep_own(topic->name_slice, &config);
-    return config;
-}
-
-static int answer_from_image(struct weir_controller *controller, struct weir_resolve *resolve)
-{
-    const struct weir_partition *partition = resolve->partition;
-    const struct weir_topic_image *topic =
-        weir_metadata_topic(&controller->image, partition->topic);
-    int name_size = (int)partition->topic.size;
-    const char *name = (const char *)partition->topic.data;
-    if (topic == NULL) {
-        return weir_error_set(&resolve->error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                              "topic '%.*s' does not exist", name_size, name);
-    }
-    resolve->topic_id = topic->id;
-    if (partition->number >= topic->partition_count) {
-        return weir_error_set(&resolve->error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                              "topic '%.*s' has %d partitions, numbered from 0; %d is not one",
-                              name_size, name, topic->partition_count, partition->number);
-    }
-    resolve->config = weir_controller_config(controller, topic);
-    resolve->leader_epoch =
-        weir_metadata_leader_epoch(&controller->image, topic, partition->number);
-    resolve->is_assigned = !weir_uuid_is_zero(topic->partitions[partition->number].directory_id);
-    return 0;
-}
-
-struct auto_create {
-    struct weir_metadata_change change;
-    struct weir_resolve *resolve;
-};
-
-static int build_auto_create(struct weir_controller *controller,
-                             struct weir_metadata_change *change, struct weir_error *error)
-{
-    struct weir_topic_plan plan = {.name = change->name, .partition_count = -1};
-    if (weir_metadata_topic(&controller->image, plan.name) != NULL) return WEIR_END;
-    return weir_controller_build_topic(controller, &plan, error);
-}
-
-static void auto_created(struct weir_controller *controller, struct weir_metadata_change *change,
-                         int rc, const struct weir_error *error)
-{
-    struct weir_resolve *resolve = ((struct auto_create *)change)->resolve;
-    if (rc < 0) {
-        resolve->rc = rc;
-        resolve->error = *error;
-    } else {
-        resolve->rc = answer_from_image(controller, resolve);
-    }
-    weir_free(change);
-    weir_resolve_answer(resolve);
-}
-
-static void arrive(struct weir_message *message)
-{
-    struct weir_resolve *resolve = (struct weir_resolve *)message;
-    struct weir_engine *engine = resolve->partition->shard->engine;
-    struct weir_controller *controller = weir_controller_of(engine);
-    resolve->rc = answer_from_image(controller, resolve);
-    bool is_missing = resolve->rc < 0 && resolve->may_create &&
-                      weir_metadata_topic(&controller->image, resolve->partition->topic) == NULL;
-    struct auto_create *create = NULL;
-    if (is_missing) {
-        create = weir_alloc_zero(&engine->budget, sizeof *create);
-        if (create == NULL) resolve->rc = weir_error_set(&resolve->error, WEIR_NO_MEMORY, "create");
-    }
-    if (create == NULL) {
-        weir_resolve_answer(resolve);
-        return;
-    }
-    create->change.build = build_auto_create;
-    create->change.done = auto_created;
-    create->change.name = resolve->partition->topic;
-    create->resolve = resolve;
-    weir_controller_submit(controller, &create->change);
-}
-
-void weir_controller_ask_resolve(struct weir_controller *controller, struct weir_resolve *resolve)
-{
-    weir_assert(resolve->partition != NULL);
-    resolve->message.handle = arrive;
-    weir_actor_post(controller->engine->shards[0].actor, &resolve->message);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -503,6 +427,8 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
         weir_partition_log_state(controller->partition->log).leader_epoch;
     weir_snapshotter_init(&controller->snapshotter, controller->partition, &controller->fold);
     weir_retention_sweep_init(&controller->sweep, controller);
+    rc = make_room_for_version(controller);
+    if (rc == 0) publish(controller);
 out:
     (void)weir_partition_log_close(log,
                                    NULL); /* only after a failure: the first error is the news */
@@ -520,6 +446,7 @@ void weir_controller_close(struct weir_controller *controller)
     if (controller->engine == NULL) return;
     weir_offline_close(&controller->offline);
     weir_metadata_image_close(&controller->image);
+    weir_metadata_version_unref(controller->version);
     weir_fold_close(&controller->fold);
     weir_batch_builder_close(&controller->builder);
     weir_buffer_close(&controller->record);

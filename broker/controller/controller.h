@@ -15,10 +15,11 @@ struct weir_controller;
  * The controller owns the metadata. It lives on shard 0, whose partition `__cluster_metadata-0` is.
  *
  * A change is built against the image (which may refuse it), appended as one batch, flushed, and
- * only then folded into the image and answered; one change at a time, the others wait in line. So
- * the image never shows what a crash could take back.
+ * only then folded into the image, shown to all shards as a new version and answered; one change at a
+ * time, the others wait in line. So no version shows what a crash could take back, and whoever has been
+ * answered finds the change on every shard (metadata_view.h).
  *
- *     queue ──build──> records ──append, flush──> durable ──apply──> image ──> done
+ *     queue ──build──> records ──append, flush──> durable ──apply──> image ──version──> shards ──> done
  */
 struct weir_metadata_change {
     struct weir_metadata_change *next;
@@ -74,6 +75,7 @@ struct weir_controller {
     uint32_t magic; /* first */
     struct weir_engine *engine;
     struct weir_metadata_image image;
+    struct weir_metadata_version *version; /* memory for the next one; NULL: none is under way */
     struct weir_fold fold;
     struct weir_partition *partition; /* __cluster_metadata-0 */
     struct weir_snapshotter snapshotter;
@@ -103,12 +105,12 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
 int weir_controller_snapshot(struct weir_controller *controller, struct weir_error *error);
 void weir_controller_close(struct weir_controller *controller);
 
-/* owner.c, epoch_raise.c, assign.c: what the engine asks, on a partition's own shard */
+/* owner.c, auto_create.c, epoch_raise.c, assign.c: what the engine asks, on a partition's own shard */
 extern const struct weir_metadata_owner_ops weir_controller_owner_ops;
 /** The controller that owns this engine's metadata. Any thread. */
 struct weir_controller *weir_controller_of(const struct weir_engine *engine);
 /** As weir_metadata_owner_ops says it. */
-void weir_controller_ask_resolve(struct weir_controller *controller, struct weir_resolve *resolve);
+void weir_controller_ask_create(struct weir_controller *controller, struct weir_auto_create *asked);
 void weir_controller_ask_assign(struct weir_controller *controller, struct weir_assign *assign);
 int weir_controller_ask_epoch(struct weir_controller *controller, struct weir_partition *partition,
                               weir_epoch_raised_fn raised);
@@ -122,15 +124,9 @@ int weir_controller_run(struct weir_controller *controller);
 /** Add one record to the change that is being built. WEIR_NO_MEMORY. */
 int weir_controller_add(struct weir_controller *controller,
                         const struct weir_metadata_record *record);
-/** What the engine relies on is on the disk before it is answered, whatever flush.policy users chose
- * for the log: a topic of the engine's own keeps `group`. */
-void weir_config_keep_own(struct weir_slice topic, struct weir_topic_config *config);
 /** Submit those in line whose time has come; lowers `wake_at` to when it will have. */
 void weir_controller_assign_run(struct weir_controller *controller, struct weir_mono now,
                                 struct weir_mono *wake_at);
-/** Defaults and overrides together. */
-struct weir_topic_config weir_controller_config(const struct weir_controller *controller,
-                                                const struct weir_topic_image *topic);
 
 /* The doors: any thread, as broker.h says it. */
 void weir_controller_topic(struct weir_controller *controller, struct weir_topic_request *request);

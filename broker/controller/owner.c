@@ -18,9 +18,9 @@ static struct weir_controller *controller_of(void *impl)
     return controller;
 }
 
-static void resolve(void *impl, struct weir_resolve *asked)
+static void create(void *impl, struct weir_auto_create *asked)
 {
-    weir_controller_ask_resolve(controller_of(impl), asked);
+    weir_controller_ask_create(controller_of(impl), asked);
 }
 
 static void assign(void *impl, struct weir_assign *asked)
@@ -64,7 +64,7 @@ static struct weir_mono deadline(void *impl, struct weir_mono now)
 }
 
 const struct weir_metadata_owner_ops weir_controller_owner_ops = {
-    .resolve = resolve,
+    .create = create,
     .assign = assign,
     .raise_epoch = raise_epoch,
     .tell_offline = tell_offline,

@@ -77,7 +77,8 @@ static void choose(struct weir_retention_sweep *sweep)
     const struct weir_topic_image *topic = find_current(sweep, &walk);
     sweep->place_count = 0;
     while (topic != NULL) {
-        struct weir_topic_config config = weir_controller_config(sweep->controller, topic);
+        struct weir_topic_config config =
+            weir_topic_image_config(topic, &sweep->controller->engine->options.topic_defaults);
         bool is_wanted = has_end(&config);
         while (is_wanted && sweep->partition < topic->partition_count) {
             if (sweep->place_count == WEIR_SWEEP_COUNT_MAX) return;

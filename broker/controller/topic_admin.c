@@ -295,7 +295,7 @@ static void show(const struct weir_controller *controller, const struct weir_top
 {
     request->topic_id = topic->id;
     request->partition_count = topic->partition_count;
-    request->config = weir_controller_config(controller, topic);
+    request->config = weir_topic_image_config(topic, &controller->engine->options.topic_defaults);
     if (request->arena == NULL) return;
     request->key_format = own_text(topic, "weir.key.format", request->arena);
     request->value_format = own_text(topic, "weir.value.format", request->arena);

@@ -176,8 +176,8 @@ int weir_config_plan_build(struct weir_controller *controller, struct weir_confi
                            struct weir_error *error)
 {
     bool is_afresh = plan->old == NULL || plan->replaces_all;
-    plan->config = is_afresh ? controller->engine->options.topic_defaults
-                             : weir_controller_config(controller, plan->old);
+    const struct weir_topic_config *defaults = &controller->engine->options.topic_defaults;
+    plan->config = is_afresh ? *defaults : weir_topic_image_config(plan->old, defaults);
     if (plan->entry_count > WEIR_TOPIC_CONFIGS_MAX) {
         return weir_error_set(error, WEIR_INVALID_CONFIG, "%zu settings at once; at most %d",
                               plan->entry_count, WEIR_TOPIC_CONFIGS_MAX);
@@ -191,6 +191,6 @@ int weir_config_plan_build(struct weir_controller *controller, struct weir_confi
     bool adds_keeping = rc == 0 && plan->is_kept && !is_named(plan, keep_for_ever.key);
     if (adds_keeping) rc = apply(controller, plan, &keep_for_ever, error);
     if (rc == 0 && plan->old != NULL && plan->replaces_all) rc = drop_others(controller, plan);
-    weir_config_keep_own(plan->topic, &plan->config);
+    weir_topic_config_keep_own(plan->topic, &plan->config);
     return rc;
 }

@@ -2,7 +2,10 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/request.h"
 
-/* Topics as the metadata shows them, copied out for somebody on another thread. */
+/*
+ * Topics as the metadata shows them, copied out. Each shard can say; who asks on one is answered at once. Which
+ * partitions are offline is no metadata: the controller alone knows, and is asked while one is.
+ */
 
 static void copy_epochs(const struct weir_metadata_image *image,
                         const struct weir_topic_image *topic, struct weir_arena *arena,
@@ -15,13 +18,14 @@ static void copy_epochs(const struct weir_metadata_image *image,
     info->leader_epochs = epochs;
 }
 
-static void copy_offline(const struct weir_controller *controller,
+/* On shard 0. */
+static void copy_offline(const struct weir_offline_partitions *told,
                          const struct weir_topic_image *topic, struct weir_arena *arena,
                          struct weir_topic_info *info)
 {
     bool *offline = NULL;
     for (int32_t i = 0; i < topic->partition_count; i++) {
-        if (!weir_offline_has(&controller->offline, topic->name_slice, i)) continue;
+        if (!weir_offline_has(told, topic->name_slice, i)) continue;
         if (offline == NULL) {
             offline = weir_arena_alloc_zero(arena, (size_t)topic->partition_count);
             if (offline == NULL) return;
@@ -52,10 +56,16 @@ static void copy_overrides(const struct weir_topic_image *topic, struct weir_are
     info->override_count = count;
 }
 
-static void show(const struct weir_list_topics_request *request,
+/* What a request is answered from. */
+struct source {
+    const struct weir_metadata_image *image;
+    const struct weir_topic_config *defaults;
+    const struct weir_offline_partitions *offline; /* NULL: not here, there are none */
+};
+
+static void show(struct source from, const struct weir_list_topics_request *request,
                  const struct weir_topic_image *topic, struct weir_topic_info *info)
 {
-    const struct weir_controller *controller = weir_controller_of(request->request.shard->engine);
     *info = (struct weir_topic_info){
         .name = weir_arena_copy(request->arena, topic->name_slice),
         .id = topic->id,
@@ -63,25 +73,23 @@ static void show(const struct weir_list_topics_request *request,
         .is_internal = weir_topic_name_is_internal(topic->name_slice),
     };
     if (request->with_epochs) {
-        copy_epochs(&controller->image, topic, request->arena, info);
-        copy_offline(controller, topic, request->arena, info);
+        copy_epochs(from.image, topic, request->arena, info);
+        if (from.offline != NULL) copy_offline(from.offline, topic, request->arena, info);
     }
     if (!request->with_configs) return;
     copy_overrides(topic, request->arena, info);
-    info->config = weir_controller_config(controller, topic);
+    info->config = weir_topic_image_config(topic, from.defaults);
 }
 
-static void show_one(const struct weir_list_topics_request *request, size_t index,
-                     struct weir_topic_info *info)
+static void show_one(struct source from, const struct weir_list_topics_request *request,
+                     size_t index, struct weir_topic_info *info)
 {
-    const struct weir_metadata_image *image =
-        &weir_controller_of(request->request.shard->engine)->image;
     bool is_by_name = request->names != NULL && request->names[index].data != NULL;
     const struct weir_topic_image *topic =
-        is_by_name ? weir_metadata_topic(image, request->names[index])
-                   : weir_metadata_topic_by_id(image, request->ids[index]);
+        is_by_name ? weir_metadata_topic(from.image, request->names[index])
+                   : weir_metadata_topic_by_id(from.image, request->ids[index]);
     if (topic != NULL) {
-        show(request, topic, info);
+        show(from, request, topic, info);
     } else if (is_by_name) {
         bool is_legal = weir_topic_name_check(request->names[index], NULL) == 0;
         *info = (struct weir_topic_info){
@@ -93,30 +101,35 @@ static void show_one(const struct weir_list_topics_request *request, size_t inde
     }
 }
 
-static void show_all(const struct weir_list_topics_request *request, struct weir_topic_info *topics,
-                     size_t count)
+static void show_all(struct source from, const struct weir_list_topics_request *request,
+                     struct weir_topic_info *topics, size_t count)
 {
-    const struct weir_metadata_image *image =
-        &weir_controller_of(request->request.shard->engine)->image;
-    const struct weir_topic_image **sorted = weir_metadata_sorted_topics(image, request->arena);
+    const struct weir_topic_image **sorted =
+        weir_metadata_sorted_topics(from.image, request->arena);
     for (size_t i = 0; sorted != NULL && i < count; i++)
-        show(request, sorted[i], &topics[i]);
+        show(from, request, sorted[i], &topics[i]);
 }
 
-static void arrive(struct weir_message *message)
+/* On the thread of `request->request.shard`. */
+static void answer(struct weir_list_topics_request *request)
 {
-    struct weir_list_topics_request *request = (struct weir_list_topics_request *)message;
-    struct weir_engine *engine = request->request.shard->engine;
-    size_t count = request->is_selection
-                       ? request->asked_count
-                       : weir_metadata_topic_count(&weir_controller_of(engine)->image);
+    struct weir_shard *shard = request->request.shard;
+    struct weir_engine *engine = shard->engine;
+    bool is_home = shard == &engine->shards[0];
+    struct source from = {
+        .image = weir_metadata_view_look(&shard->metadata),
+        .defaults = &engine->options.topic_defaults,
+        .offline = is_home ? &weir_controller_of(engine)->offline : NULL,
+    };
+    size_t count =
+        request->is_selection ? request->asked_count : weir_metadata_topic_count(from.image);
     struct weir_topic_info *topics =
         weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *topics);
     if (topics != NULL && request->is_selection) {
         for (size_t i = 0; i < count; i++)
-            show_one(request, i, &topics[i]);
+            show_one(from, request, i, &topics[i]);
     } else if (topics != NULL) {
-        show_all(request, topics, count);
+        show_all(from, request, topics, count);
     }
     if (weir_arena_failed(request->arena)) {
         weir_request_refuse(&request->request, WEIR_NO_MEMORY, "list topics");
@@ -127,8 +140,23 @@ static void arrive(struct weir_message *message)
     weir_request_reply(&request->request, 0);
 }
 
+static void arrive(struct weir_message *message)
+{
+    answer((struct weir_list_topics_request *)message);
+}
+
 void weir_controller_list_topics(struct weir_controller *controller,
                                  struct weir_list_topics_request *request)
 {
-    weir_request_send_controller(controller->engine, &request->request, arrive);
+    struct weir_engine *engine = controller->engine;
+    struct weir_shard *here = weir_engine_shard_of(engine, request->request.reply_to);
+    bool asks_home = request->with_epochs && weir_counter_get(&controller->offline.count) > 0;
+    if (here == NULL || asks_home) {
+        weir_request_send_controller(engine, &request->request, arrive);
+        return;
+    }
+    weir_request_set_out(engine, &request->request);
+    request->request.shard = here;
+    request->request.reply_to = NULL; /* it is here already */
+    answer(request);
 }

@@ -20,6 +20,16 @@ struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_sli
     return &engine->shards[hash % (uint64_t)engine->shard_count];
 }
 
+struct weir_shard *weir_engine_shard_of(const struct weir_engine *engine,
+                                        const struct weir_actor *actor)
+{
+    if (actor == NULL) return NULL;
+    for (int32_t i = 0; i < engine->shard_count; i++) {
+        if (engine->shards[i].actor == actor) return &engine->shards[i];
+    }
+    return NULL;
+}
+
 struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
                                        int32_t partition)
 {

@@ -8,6 +8,7 @@
 #include "broker/engine/deadline_heap.h"
 #include "broker/engine/flush_group.h"
 #include "broker/engine/metadata_owner.h"
+#include "broker/engine/metadata_view.h"
 #include "broker/engine/serving.h"
 #include "broker/engine/shortage.h"
 #include "broker/engine/state_machine.h"
@@ -25,6 +26,7 @@ struct weir_shard {
     struct weir_env *env;
     struct weir_budget *budget;
     struct weir_actor *actor;
+    struct weir_metadata_view metadata;
     struct weir_map partitions;
     struct weir_flush_group flush;
     struct weir_deadline_heap deadlines; /* of waiting fetches */
@@ -57,6 +59,9 @@ struct weir_engine {
 struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_slice topic,
                                      int32_t partition);
 
+/** The shard of this actor, or NULL. Any thread. */
+struct weir_shard *weir_engine_shard_of(const struct weir_engine *engine,
+                                        const struct weir_actor *actor);
 /** NULL: nobody has used it yet. Thread: the shard's. */
 struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
                                        int32_t partition);

@@ -2,31 +2,27 @@
 #define WEIR_BROKER_ENGINE_METADATA_OWNER_H
 
 #include "base/env/env.h"
-#include "broker/log/topic_config.h"
-#include "broker/metadata/uuid.h"
+#include "weir/error.h"
 
 struct weir_partition;
 
 /**
- * What the engine asks of who owns the metadata, once per opening, cut or damage and never per record. The
+ * What the engine asks of who owns the metadata, where it is to change: once per topic, opening, cut or
+ * damage and never per record. (What it only wants to know it looks up: metadata_view.h.) The
  * controller answers; the engine does not know it. A question is asked on the partition's own shard, travels
  * to shard 0 in memory that is the partition's or the owner's, and its answer arrives on the partition's
- * shard again. While one is out the partition stays: in a state that only the answer ends.
+ * shard again, behind the version that shows the change. While one is out the partition stays: in a state
+ * that only the answer ends.
  *
- *     partition's shard ──resolve, assign, raise_epoch──> shard 0: image, log ──answer──> partition's shard
+ *     partition's shard ──create, assign, raise_epoch──> shard 0: image, log ──answer──> partition's shard
  */
 
-/** Which topic a partition is of, and what the metadata says of it. */
-struct weir_resolve {
+/** A topic that is to be made, for somebody writes to this partition of it. */
+struct weir_auto_create {
     struct weir_message message; /* the owner's, while the question is out */
     struct weir_partition *partition;
-    bool may_create;
     int rc;
     struct weir_error error;
-    struct weir_uuid topic_id;
-    struct weir_topic_config config;
-    int32_t leader_epoch;
-    bool is_assigned; /* its folder has been made before */
 };
 
 /** News that a partition's folder has been made. */
@@ -48,8 +44,8 @@ typedef void (*weir_epoch_raised_fn)(struct weir_partition *partition,
                                      const struct weir_epoch_raised *raised);
 
 struct weir_metadata_owner_ops {
-    /** Answered by weir_resolve_answer; auto-creates the topic if `may_create`. */
-    void (*resolve)(void *impl, struct weir_resolve *resolve);
+    /** Answered by weir_auto_create_answer: the topic is there, or has been; or why it cannot be. */
+    void (*create)(void *impl, struct weir_auto_create *create);
     /** Answered by weir_assign_answer, once the metadata says durably that the partition is there. */
     void (*assign)(void *impl, struct weir_assign *assign);
     /** Raise the partition's leader epoch, durably; then `raised` runs. WEIR_NO_MEMORY: it will not. */

@@ -14,8 +14,8 @@
  *       └──unknown──> gone        │ └─its first time──> assigning ──failed──┘
  *                      gone <──failed                 └──durable──> (open)
  *
- * Resolving asks the metadata owner for id, configuration and leader epoch, and whether the partition
- * has been made before: then its folder has to be there. Where it is made now, assigning waits
+ * Resolving looks id, configuration and leader epoch up, and whether the partition has been made before:
+ * then its folder has to be there. It takes time only where the topic is to be made first. Where it is made now, assigning waits
  * until the metadata says so durably, before anything is served from it: a folder that is lost later is
  * not taken for one that never was. While opening, working and closing the log belongs to a worker;
  * requests that arrive meanwhile wait in line. Working is for what may block and must be alone:
@@ -46,7 +46,8 @@ struct weir_partition {
     struct weir_uuid topic_id;
     struct weir_topic_config config;
     int32_t leader_epoch;
-    struct weir_resolve resolve;
+    bool is_assigned; /* its folder has been made before, says the metadata */
+    struct weir_auto_create create;
     struct weir_assign assign;
 
     struct weir_partition_log *log; /* the shard's while open, else a worker's */

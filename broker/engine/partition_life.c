@@ -248,7 +248,7 @@ static int open_job(struct weir_partition *partition)
         .partition = partition->number,
         .leader_epoch = partition->leader_epoch,
         .config = partition->job_config,
-        .must_exist = partition->resolve.is_assigned,
+        .must_exist = partition->is_assigned,
         .shared_device = partition->shard->flush.device,
         .files = &partition->shard->engine->files,
     };
@@ -342,7 +342,7 @@ static void assigned(struct weir_message *message)
 {
     struct weir_partition *partition = ((struct weir_assign *)message)->partition;
     if (partition->assign.rc == 0) {
-        partition->resolve.is_assigned = true;
+        partition->is_assigned = true;
         begin_serving(partition);
         return;
     }
@@ -381,7 +381,7 @@ static void add_remedy(struct weir_partition *partition)
 
 static void opened(struct weir_partition *partition)
 {
-    if (!partition->resolve.is_assigned) {
+    if (!partition->is_assigned) {
         atomic_fetch_sub(&partition->shard->engine->first_openings, 1);
     }
     if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
@@ -398,23 +398,20 @@ static void opened(struct weir_partition *partition)
     }
     weir_partition_say_recovery(partition->shard->env, partition->topic, partition->number,
                                 &partition->recovery);
-    if (partition->resolve.is_assigned) {
+    if (partition->is_assigned) {
         begin_serving(partition);
     } else {
         ask_assign(partition);
     }
 }
 
-static int take_resolved(struct weir_partition *partition)
+/* What a partition that exists needs to be opened. */
+static int make_ready(struct weir_partition *partition)
 {
-    const struct weir_resolve *resolve = &partition->resolve;
     struct weir_shard *shard = partition->shard;
     struct weir_log_path path = weir_log_partition_path(shard->engine->directory.log_path.text,
                                                         partition->topic, partition->number);
     partition->path = weir_alloc_text(shard->budget, path.text, strlen(path.text));
-    partition->topic_id = resolve->topic_id;
-    partition->config = resolve->config;
-    partition->leader_epoch = resolve->leader_epoch;
     if (partition->path == NULL) return WEIR_NO_MEMORY;
     const struct weir_state_machine *machine =
         weir_state_machines_find(&shard->engine->state_machines, partition->topic);
@@ -423,75 +420,103 @@ static int take_resolved(struct weir_partition *partition)
     return machine->ops->open(machine->impl, partition, &partition->state_machine);
 }
 
-/* ---- resolving ------------------------------------------------------------------------------- */
-
-static void ask_owner(struct weir_partition *partition, bool may_create)
+static void begin_opening(struct weir_partition *partition)
 {
-    const struct weir_metadata_owner *owner = owner_of(partition);
-    weir_assert(partition->state == WEIR_PARTITION_RESOLVING);
-    partition->resolve = (struct weir_resolve){.partition = partition, .may_create = may_create};
-    owner->ops->resolve(owner->impl, &partition->resolve);
-}
-
-/* The topic, or this partition of it, does not exist. */
-static void refuse_one(const struct weir_resolve *resolve, struct weir_request *request)
-{
-    bool is_other =
-        weir_request_has_id(request) && !weir_uuid_equal(request->topic_id, resolve->topic_id);
-    weir_request_refuse(request, is_other ? WEIR_UNKNOWN_TOPIC_ID : resolve->rc,
-                        resolve->error.text);
-}
-
-/* Those that would not have the topic created are answered; true if one is left that would. */
-static bool refuse_unknown(struct weir_partition *partition)
-{
-    struct weir_request *request = partition->waiting_first;
-    partition->waiting_first = NULL;
-    partition->waiting_last = NULL;
-    while (request != NULL) {
-        struct weir_request *next = (struct weir_request *)request->message.next;
-        if (request->may_create && !partition->resolve.may_create) {
-            wait_here(partition, request);
-        } else {
-            refuse_one(&partition->resolve, request);
-        }
-        request = next;
-    }
-    return partition->waiting_first != NULL;
-}
-
-/* The owner's answer has come back. */
-static void resolved(struct weir_message *message)
-{
-    struct weir_partition *partition = ((struct weir_resolve *)message)->partition;
-    struct weir_resolve *resolve = &partition->resolve;
-    if (resolve->rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
-        if (refuse_unknown(partition)) {
-            ask_owner(partition, true);
-        } else {
-            leave(partition);
-        }
-        return;
-    }
-    int rc = resolve->rc < 0 ? resolve->rc : take_resolved(partition);
+    int rc = make_ready(partition);
     if (rc < 0) {
-        fail_waiting(partition, rc, resolve->rc < 0 ? resolve->error.text : weir_code_text(rc));
+        fail_waiting(partition, rc, weir_code_text(rc));
         leave(partition);
         return;
     }
-    if (!partition->resolve.is_assigned) {
-        atomic_fetch_add(&partition->shard->engine->first_openings, 1);
-    }
+    if (!partition->is_assigned) atomic_fetch_add(&partition->shard->engine->first_openings, 1);
     weir_partition_move(partition, WEIR_PARTITION_OPENING);
     /* Settings that change meanwhile are the shard's to write; the log has them once it is open. */
     partition->job_config = partition->config;
     weir_partition_submit(partition, open_job, opened);
 }
 
-void weir_resolve_answer(struct weir_resolve *resolve)
+/* ---- resolving ------------------------------------------------------------------------------- */
+
+/* What the metadata says of the partition. `topic_id` stays zero if there is no such topic. */
+static int look_up(struct weir_partition *partition, struct weir_error *error)
 {
-    resolve->message.handle = resolved;
-    weir_actor_post(resolve->partition->shard->actor, &resolve->message);
+    struct weir_shard *shard = partition->shard;
+    const struct weir_metadata_image *image = weir_metadata_view_look(&shard->metadata);
+    const struct weir_topic_image *topic = weir_metadata_topic(image, partition->topic);
+    int name_size = (int)partition->topic.size;
+    const char *name = (const char *)partition->topic.data;
+    if (topic == NULL) {
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "topic '%.*s' does not exist",
+                              name_size, name);
+    }
+    partition->topic_id = topic->id;
+    if (partition->number >= topic->partition_count) {
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                              "topic '%.*s' has %d partitions, numbered from 0; %d is not one",
+                              name_size, name, topic->partition_count, partition->number);
+    }
+    partition->config = weir_topic_image_config(topic, &shard->engine->options.topic_defaults);
+    partition->leader_epoch = weir_metadata_leader_epoch(image, topic, partition->number);
+    partition->is_assigned = !weir_uuid_is_zero(topic->partitions[partition->number].directory_id);
+    return 0;
+}
+
+/* Answer those in line that would not have the topic created, or all; true if one is left that would. */
+static bool refuse_unknown(struct weir_partition *partition, const struct weir_error *error,
+                           bool may_create)
+{
+    struct weir_request *request = partition->waiting_first;
+    partition->waiting_first = NULL;
+    partition->waiting_last = NULL;
+    while (request != NULL) {
+        struct weir_request *next = (struct weir_request *)request->message.next;
+        bool is_other = weir_request_has_id(request) &&
+                        !weir_uuid_equal(request->topic_id, partition->topic_id);
+        if (may_create && request->may_create) {
+            wait_here(partition, request);
+        } else {
+            weir_request_refuse(request, is_other ? WEIR_UNKNOWN_TOPIC_ID : (int)error->code,
+                                error->text);
+        }
+        request = next;
+    }
+    return partition->waiting_first != NULL;
+}
+
+/* `was_created`: what is missing now has been there, and is not made once more. */
+static void resolve(struct weir_partition *partition, bool was_created)
+{
+    struct weir_error error = {0};
+    const struct weir_metadata_owner *owner = owner_of(partition);
+    weir_assert(partition->state == WEIR_PARTITION_RESOLVING);
+    if (look_up(partition, &error) == 0) {
+        begin_opening(partition);
+        return;
+    }
+    bool has_topic = !weir_uuid_is_zero(partition->topic_id);
+    if (refuse_unknown(partition, &error, !has_topic && !was_created)) {
+        partition->create = (struct weir_auto_create){.partition = partition};
+        owner->ops->create(owner->impl, &partition->create);
+    } else {
+        leave(partition);
+    }
+}
+
+static void created(struct weir_message *message)
+{
+    struct weir_partition *partition = ((struct weir_auto_create *)message)->partition;
+    if (partition->create.rc == 0) {
+        resolve(partition, true);
+        return;
+    }
+    fail_waiting(partition, partition->create.rc, partition->create.error.text);
+    leave(partition);
+}
+
+void weir_auto_create_answer(struct weir_auto_create *create)
+{
+    create->message.handle = created;
+    weir_actor_post(create->partition->shard->actor, &create->message);
 }
 
 static int check_address(const struct weir_request *request, struct weir_error *error)
@@ -524,7 +549,7 @@ void weir_partition_enter(struct weir_shard *shard, struct weir_request *request
             return;
         }
         wait_here(partition, request);
-        ask_owner(partition, request->may_create);
+        resolve(partition, false);
     } else if (partition->state == WEIR_PARTITION_OPEN && partition->wanted == NULL &&
                partition->closing == NULL && partition->waiting_first == NULL) {
         serve(partition, request);

@@ -26,7 +26,7 @@ void weir_partition_close_for(struct weir_partition *partition,
                               struct weir_partition_closing *closing);
 
 /** Send the metadata owner's answer back to the partition that asked. On shard 0. */
-void weir_resolve_answer(struct weir_resolve *resolve);
+void weir_auto_create_answer(struct weir_auto_create *create);
 void weir_assign_answer(struct weir_assign *assign);
 /** Tell the log what opening this one found, unless there is nothing to say. */
 void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,

@@ -123,6 +123,7 @@ int weir_shard_run_once(void *impl)
 void weir_shard_init(struct weir_shard *shard, struct weir_engine *engine)
 {
     *shard = (struct weir_shard){.engine = engine, .env = engine->env, .budget = &engine->budget};
+    weir_metadata_view_init(&shard->metadata, &shard->actor);
     weir_map_init(&shard->partitions, &engine->budget);
     weir_flush_group_init(&shard->flush, &engine->serving, &shard->actor,
                           &weir_partition_flush_ops);
@@ -210,6 +211,7 @@ int weir_shard_close(struct weir_shard *shard, struct weir_error *error)
         if (rc == 0) rc = closed;
     }
     weir_map_close(&shard->partitions);
+    weir_metadata_view_close(&shard->metadata);
     weir_flush_group_close(&shard->flush);
     weir_deadline_heap_close(&shard->deadlines);
     *shard = (struct weir_shard){0};

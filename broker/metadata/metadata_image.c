@@ -10,27 +10,14 @@
 
 /* ---- topics ---------------------------------------------------------------------------------- */
 
-static void topic_free(struct weir_topic_image *topic)
+static void ref(void *topic)
 {
-    for (size_t i = 0; topic->configs != NULL && i < topic->config_count; i++) {
-        weir_free(topic->configs[i].key);
-        weir_free(topic->configs[i].value);
-    }
-    weir_free(topic->configs);
-    weir_free(topic->partitions);
-    weir_free(topic->name);
-    weir_free(topic);
+    weir_topic_image_ref(topic);
 }
 
-static void topic_ref(void *value)
+static void unref(void *topic)
 {
-    atomic_fetch_add(&((struct weir_topic_image *)value)->references, 1);
-}
-
-static void topic_unref(void *value)
-{
-    struct weir_topic_image *topic = value;
-    if (atomic_fetch_sub(&topic->references, 1) == 1) topic_free(topic);
+    weir_topic_image_unref(topic);
 }
 
 static struct weir_slice name_key(const void *value)
@@ -43,54 +30,8 @@ static struct weir_slice id_key(const void *value)
     return weir_uuid_slice(&((const struct weir_topic_image *)value)->id);
 }
 
-static const struct weir_hamt_ops by_name = {name_key, topic_ref, topic_unref, weir_hash_seeded};
-static const struct weir_hamt_ops by_id = {id_key, topic_ref, topic_unref, weir_hash_seeded};
-
-/* With one reference, the caller's. */
-static struct weir_topic_image *topic_new(const struct weir_metadata_image *image,
-                                          struct weir_slice name, struct weir_uuid id)
-{
-    struct weir_topic_image *topic = weir_alloc_zero(image->budget, sizeof *topic);
-    if (topic == NULL) return NULL;
-    atomic_init(&topic->references, 1);
-    topic->edition = image->topics_by_id.edition;
-    topic->id = id;
-    topic->name = weir_alloc_text(image->budget, (const char *)name.data, name.size);
-    if (topic->name == NULL) {
-        topic_free(topic);
-        return NULL;
-    }
-    topic->name_slice = weir_slice(topic->name, name.size);
-    return topic;
-}
-
-static bool copy_configs(struct weir_budget *budget, const struct weir_topic_image *from,
-                         struct weir_topic_image *to)
-{
-    if (from->config_count == 0) return true;
-    to->configs = weir_alloc_zero(budget, from->config_count * sizeof *to->configs);
-    if (to->configs == NULL) return false;
-    to->config_count = to->config_capacity = from->config_count;
-    for (size_t i = 0; i < from->config_count; i++) {
-        const struct weir_config_override *config = &from->configs[i];
-        to->configs[i].key = weir_alloc_text(budget, config->key, strlen(config->key));
-        to->configs[i].value = weir_alloc_text(budget, config->value, strlen(config->value));
-        if (to->configs[i].key == NULL || to->configs[i].value == NULL) return false;
-    }
-    return true;
-}
-
-static bool copy_partitions(struct weir_budget *budget, const struct weir_topic_image *from,
-                            struct weir_topic_image *to)
-{
-    size_t size = (size_t)from->partition_count * sizeof *to->partitions;
-    if (size == 0) return true;
-    to->partitions = weir_alloc(budget, size);
-    if (to->partitions == NULL) return false;
-    memcpy(to->partitions, from->partitions, size);
-    to->partition_count = to->partition_capacity = from->partition_count;
-    return true;
-}
+static const struct weir_hamt_ops by_name = {name_key, ref, unref, weir_hash_seeded};
+static const struct weir_hamt_ops by_id = {id_key, ref, unref, weir_hash_seeded};
 
 /* The topic, for this image alone to change: in its place in the tries is a copy, unless it has been made
  * since the last version. NULL without memory; then nothing has changed. */
@@ -100,30 +41,14 @@ static struct weir_topic_image *own_topic(struct weir_metadata_image *image,
     if (topic->edition == image->topics_by_id.edition) return topic;
     if (weir_hamt_prepare(&image->topics_by_name, topic->name_slice) < 0) return NULL;
     if (weir_hamt_prepare(&image->topics_by_id, weir_uuid_slice(&topic->id)) < 0) return NULL;
-    struct weir_topic_image *copy = topic_new(image, topic->name_slice, topic->id);
+    struct weir_topic_image *copy = weir_topic_image_copy(image->budget, topic);
     if (copy == NULL) return NULL;
-    if (!copy_configs(image->budget, topic, copy) || !copy_partitions(image->budget, topic, copy)) {
-        topic_free(copy);
-        return NULL;
-    }
+    copy->edition = image->topics_by_id.edition;
     int rc = weir_hamt_put(&image->topics_by_name, copy);
     if (rc == 0) rc = weir_hamt_put(&image->topics_by_id, copy);
     weir_assert(rc == 0); /* prepared */
-    topic_unref(copy);
+    weir_topic_image_unref(copy);
     return copy;
-}
-
-/* Make room for one more element of `size` bytes; false when memory is out. */
-static bool grow(struct weir_budget *budget, void **array, size_t count, size_t *capacity,
-                 size_t size)
-{
-    if (count < *capacity) return true;
-    size_t wanted = *capacity == 0 ? 4 : *capacity * 2;
-    void *grown = weir_realloc(budget, *array, wanted * size);
-    if (grown == NULL) return false;
-    *array = grown;
-    *capacity = wanted;
-    return true;
 }
 
 static struct weir_topic_image *topic_by_id(const struct weir_metadata_image *image,
@@ -177,11 +102,12 @@ static int apply_topic(struct weir_metadata_image *image, const struct weir_meta
         return weir_error_set(error, WEIR_CORRUPT, "topic '%.*s' is created a second time",
                               (int)name.size, (const char *)name.data);
     }
-    struct weir_topic_image *topic = topic_new(image, name, record->topic.id);
+    struct weir_topic_image *topic = weir_topic_image_new(image->budget, name, record->topic.id);
     if (topic == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "remember a topic");
+    topic->edition = image->topics_by_id.edition;
     rc = add_topic(image, topic);
     if (rc < 0) (void)weir_error_set(error, WEIR_NO_MEMORY, "remember topic '%s'", topic->name);
-    topic_unref(topic);
+    weir_topic_image_unref(topic);
     return rc;
 }
 
@@ -198,19 +124,15 @@ static int apply_partition(struct weir_metadata_image *image,
                               record->partition.leader_epoch);
     }
     const char *name = topic->name;
-    topic = own_topic(image, topic);
-    size_t capacity = topic != NULL ? (size_t)topic->partition_capacity : 0;
-    if (topic == NULL ||
-        !grow(image->budget, (void **)&topic->partitions, (size_t)topic->partition_count, &capacity,
-              sizeof *topic->partitions)) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "remember a partition of '%s'", name);
-    }
-    topic->partition_capacity = (int32_t)capacity;
-    topic->partitions[topic->partition_count++] = (struct weir_partition_image){
+    struct weir_partition_image partition = {
         .given_epoch = record->partition.leader_epoch,
         .raises_then = image->raises,
         .directory_id = record->partition.directory_id,
     };
+    topic = own_topic(image, topic);
+    if (topic == NULL || weir_topic_image_add_partition(image->budget, topic, &partition) < 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "remember a partition of '%s'", name);
+    }
     return 0;
 }
 
@@ -234,50 +156,6 @@ static int apply_partition_change(struct weir_metadata_image *image,
     if (!weir_uuid_is_zero(record->partition_change.directory_id)) {
         changed->directory_id = record->partition_change.directory_id;
     }
-    return 0;
-}
-
-static struct weir_config_override *find_config(struct weir_topic_image *topic,
-                                                struct weir_slice key)
-{
-    for (size_t i = 0; i < topic->config_count; i++) {
-        if (weir_slice_equal(weir_text(topic->configs[i].key), key)) return &topic->configs[i];
-    }
-    return NULL;
-}
-
-static void remove_config(struct weir_topic_image *topic, struct weir_config_override *config)
-{
-    if (config == NULL) return;
-    weir_free(config->key);
-    weir_free(config->value);
-    struct weir_config_override *end = topic->configs + topic->config_count;
-    memmove(config, config + 1, (size_t)((char *)end - (char *)(config + 1)));
-    topic->config_count--;
-}
-
-static int set_config(struct weir_metadata_image *image, struct weir_topic_image *topic,
-                      const struct weir_metadata_record *record)
-{
-    struct weir_slice key = record->config.key;
-    struct weir_slice value = record->config.value;
-    struct weir_config_override *config = find_config(topic, key);
-    char *value_text = weir_alloc_text(image->budget, (const char *)value.data, value.size);
-    if (value_text == NULL) return WEIR_NO_MEMORY;
-    if (config != NULL) {
-        weir_free(config->value);
-        config->value = value_text;
-        return 0;
-    }
-    char *key_text = weir_alloc_text(image->budget, (const char *)key.data, key.size);
-    if (key_text == NULL || !grow(image->budget, (void **)&topic->configs, topic->config_count,
-                                  &topic->config_capacity, sizeof *topic->configs)) {
-        weir_free(key_text);
-        weir_free(value_text);
-        return WEIR_NO_MEMORY;
-    }
-    topic->configs[topic->config_count++] =
-        (struct weir_config_override){.key = key_text, .value = value_text};
     return 0;
 }
 
@@ -306,11 +184,8 @@ static int apply_config(struct weir_metadata_image *image,
     }
     const char *name = topic->name;
     topic = own_topic(image, topic);
-    if (topic != NULL && weir_slice_is_null(record->config.value)) {
-        remove_config(topic, find_config(topic, record->config.key));
-        return 0;
-    }
-    if (topic == NULL || set_config(image, topic, record) < 0) {
+    if (topic == NULL || weir_topic_image_set_config(image->budget, topic, record->config.key,
+                                                     record->config.value) < 0) {
         return weir_error_set(error, WEIR_NO_MEMORY, "remember a config of '%s'", name);
     }
     return 0;
@@ -499,45 +374,6 @@ int32_t weir_metadata_leader_epoch(const struct weir_metadata_image *image,
     weir_assert(partition >= 0 && partition < topic->partition_count);
     const struct weir_partition_image *given = &topic->partitions[partition];
     return given->given_epoch + (image->raises - given->raises_then);
-}
-
-/* ---- versions -------------------------------------------------------------------------------- */
-
-struct weir_metadata_version *weir_metadata_version_new(struct weir_budget *budget)
-{
-    struct weir_metadata_version *version = weir_alloc_zero(budget, sizeof *version);
-    if (version != NULL) atomic_init(&version->references, 1);
-    return version;
-}
-
-void weir_metadata_version_take(struct weir_metadata_version *version,
-                                struct weir_metadata_image *image)
-{
-    weir_assert(version->image.budget == NULL); /* it has none yet */
-    version->image = (struct weir_metadata_image){
-        .budget = image->budget,
-        .incarnation_id = image->incarnation_id,
-        .is_registered = image->is_registered,
-        .raises = image->raises,
-        .next_producer_id = image->next_producer_id,
-        .level = image->level,
-        .records_skipped = image->records_skipped,
-    };
-    weir_hamt_share(&image->topics_by_name, &version->image.topics_by_name);
-    weir_hamt_share(&image->topics_by_id, &version->image.topics_by_id);
-    weir_assert(image->topics_by_name.edition == image->topics_by_id.edition);
-}
-
-void weir_metadata_version_ref(struct weir_metadata_version *version)
-{
-    atomic_fetch_add(&version->references, 1);
-}
-
-void weir_metadata_version_unref(struct weir_metadata_version *version)
-{
-    if (version == NULL || atomic_fetch_sub(&version->references, 1) != 1) return;
-    weir_metadata_image_close(&version->image);
-    weir_free(version);
 }
 
 /* ---- the image as records -------------------------------------------------------------------- */

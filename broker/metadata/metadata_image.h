@@ -3,21 +3,12 @@
 
 #include "base/hamt.h"
 #include "broker/metadata/metadata_record.h"
-#include "broker/metadata/topic_names.h"
-#include "broker/metadata/uuid.h"
+#include "broker/metadata/topic_image.h"
 #include "wire/record_batch.h"
 
 /**
  * The metadata as it stands after some prefix of `__cluster_metadata`: a pure state machine. The
  * same records give the same image, whether they come from the log, from a snapshot, or from both.
- *
- * Versions. Whoever applies records owns the image. A version of it is what it was at one moment, for all who
- * read: immutable and counted. Making one costs the same whatever is in it, for it shares the topics and
- * the tries that find them; the next record copies the few nodes on its way, and the topic that it
- * changes.
- *
- *     records ──apply──> image ──version──> v1 ──ref, unref──> readers, on any thread
- *                          ├──apply, version──> v2 …
  *
  * Leader epochs. One RegisterBroker record with a new incarnation raises the epoch of every
  * partition that exists, so that an unclean stop costs one record, not one per partition. The image
@@ -32,32 +23,6 @@
  */
 enum { WEIR_METADATA_LEVEL_MAX = 1 };
 #define WEIR_METADATA_FEATURE "weir.metadata.version"
-
-struct weir_partition_image {
-    int32_t given_epoch;
-    int32_t raises_then;
-    struct weir_uuid directory_id; /* the log directory that has it; zero: it was never made */
-};
-
-struct weir_config_override {
-    char *key; /* both owned */
-    char *value;
-};
-
-/** Immutable but for the image that has just made it. */
-struct weir_topic_image {
-    _Atomic uint32_t references; /* of the tries that it is in */
-    uint64_t edition;            /* of the image when it was made */
-    char *name;                  /* owned, NUL-terminated */
-    struct weir_slice name_slice;
-    struct weir_uuid id;
-    struct weir_partition_image *partitions;
-    int32_t partition_count;
-    int32_t partition_capacity;
-    struct weir_config_override *configs; /* in order of first setting */
-    size_t config_count;
-    size_t config_capacity;
-};
 
 /** A topic that was removed while `keeps_removed` was on: its folders may still be there. */
 struct weir_removed_topic {
@@ -96,21 +61,6 @@ int weir_metadata_apply(struct weir_metadata_image *image,
 /** Decode and apply the value of a stored record; unknown types are counted and skipped. */
 int weir_metadata_apply_value(struct weir_metadata_image *image, struct weir_slice value,
                               struct weir_error *error);
-
-/** What the image is now, for others to read. It holds until its last reference goes. */
-struct weir_metadata_version {
-    _Atomic uint32_t references;
-    struct weir_metadata_image image; /* to be read; with nothing that only the owner needs */
-};
-/** Memory for a version, so that publishing what is durable cannot fail. NULL without it; freed by
- * weir_metadata_version_unref as any. */
-struct weir_metadata_version *weir_metadata_version_new(struct weir_budget *budget);
-/** Give a new one its content, with one reference: the caller's. */
-void weir_metadata_version_take(struct weir_metadata_version *version,
-                                struct weir_metadata_image *image);
-/** Any thread. NULL is fine for unref. */
-void weir_metadata_version_ref(struct weir_metadata_version *version);
-void weir_metadata_version_unref(struct weir_metadata_version *version);
 
 /** NULL if there is none; valid until the next apply, in a version as long as that. */
 const struct weir_topic_image *weir_metadata_topic(const struct weir_metadata_image *image,

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/metadata/metadata_image.h"
+#include "broker/metadata/metadata_version.h"
 #include "tests/support/support.h"
 
 enum { RECORDS_MAX = 400 };

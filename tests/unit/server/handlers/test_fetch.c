@@ -1,3 +1,4 @@
+#include "server/handlers/fetch_poll.h"
 #include "tests/unit/server/handlers/data_stage.h"
 
 static struct stage stage;
@@ -438,19 +439,27 @@ START_TEST(a_cut_in_the_middle_leaves_nothing)
 }
 END_TEST
 
-/* A server that closes ends a fetch before anybody has looked at its partitions: the answer, which
+/* A server that closes ends a fetch before anybody has looked at all of its partitions: the answer, which
  * may still reach the reader, does not say that they are empty but that it shall ask again. */
 START_TEST(a_fetch_that_ends_before_it_looked_is_to_be_asked_again)
 {
-    stage_append(&stage, "a", 0, "x");
-    struct call *call = fetch_begin(
-        &stage, &(struct fetch_spec){
-                    .version = 13, .session_epoch = -1, .wait_ms = 60000, FROM(AT("a", 0, 0))});
+    enum { LAST = WEIR_FETCH_WAVE_MAX, COUNT = LAST + 1 }; /* it is of the second wave */
+    struct fetch_from from[COUNT];
+    stage_create(&stage, "many", COUNT);
+    for (int32_t i = 0; i < COUNT; i++)
+        from[i] = (struct fetch_from)AT("many", i, 0);
+    struct call *call = fetch_begin(&stage, &(struct fetch_spec){.version = 13,
+                                                                 .session_epoch = -1,
+                                                                 .wait_ms = 60000,
+                                                                 .from = from,
+                                                                 .from_count = COUNT});
     ck_assert_int_eq(call->outcome, PENDING);
     call->context.abandon(&call->context);
     stage_wait(call);
-    ck_assert_int_eq(fetched_at(call, 0)->error_code, WEIR_WIRE_NOT_LEADER_OR_FOLLOWER);
-    ck_assert_int_eq(fetched_at(call, 0)->high_watermark, -1);
+    ck_assert_int_eq(fetched_at(call, 0)->error_code, 0);
+    ck_assert_int_eq(fetched_at(call, 0)->high_watermark, 0);
+    ck_assert_int_eq(fetched_at(call, LAST)->error_code, WEIR_WIRE_NOT_LEADER_OR_FOLLOWER);
+    ck_assert_int_eq(fetched_at(call, LAST)->high_watermark, -1);
 }
 END_TEST
 

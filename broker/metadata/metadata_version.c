@@ -1,0 +1,42 @@
+#include "broker/metadata/metadata_version.h"
+
+#include <stdatomic.h>
+
+#include "base/assert.h"
+
+struct weir_metadata_version *weir_metadata_version_new(struct weir_budget *budget)
+{
+    struct weir_metadata_version *version = weir_alloc_zero(budget, sizeof *version);
+    if (version != NULL) atomic_init(&version->references, 1);
+    return version;
+}
+
+void weir_metadata_version_take(struct weir_metadata_version *version,
+                                struct weir_metadata_image *image)
+{
+    weir_assert(version->image.budget == NULL); /* it has none yet */
+    version->image = (struct weir_metadata_image){
+        .budget = image->budget,
+        .incarnation_id = image->incarnation_id,
+        .is_registered = image->is_registered,
+        .raises = image->raises,
+        .next_producer_id = image->next_producer_id,
+        .level = image->level,
+        .records_skipped = image->records_skipped,
+    };
+    weir_hamt_share(&image->topics_by_name, &version->image.topics_by_name);
+    weir_hamt_share(&image->topics_by_id, &version->image.topics_by_id);
+    weir_assert(image->topics_by_name.edition == image->topics_by_id.edition);
+}
+
+void weir_metadata_version_ref(struct weir_metadata_version *version)
+{
+    atomic_fetch_add(&version->references, 1);
+}
+
+void weir_metadata_version_unref(struct weir_metadata_version *version)
+{
+    if (version == NULL || atomic_fetch_sub(&version->references, 1) != 1) return;
+    weir_metadata_image_close(&version->image);
+    weir_free(version);
+}
