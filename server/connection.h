@@ -78,7 +78,6 @@ struct weir_request_line {
     struct weir_request_context *first;
     struct weir_request_context *last;
     struct weir_request_context *next_to_begin; /* NULL: all have begun */
-    struct weir_request_context *last_begun;    /* in the line unless the first has not begun */
     int32_t count;
 };
 

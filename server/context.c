@@ -234,11 +234,6 @@ const struct weir_server_config *weir_context_config(const struct weir_request_c
     return context->part->config;
 }
 
-struct weir_topic_cache *weir_context_topics(const struct weir_request_context *context)
-{
-    return &context->part->topics;
-}
-
 struct weir_part_sessions *weir_context_sessions(const struct weir_request_context *context)
 {
     return &context->part->sessions;

@@ -21,7 +21,6 @@ struct weir_connection;
 struct weir_answer;
 struct weir_records_source;
 struct weir_request_context;
-struct weir_topic_cache;
 
 enum weir_throttle_class { WEIR_THROTTLE_REQUEST, WEIR_THROTTLE_PRODUCE, WEIR_THROTTLE_FETCH };
 
@@ -111,9 +110,7 @@ struct weir_request_context {
     struct weir_records_source *sources;
     struct weir_mono parked_since;
     int64_t parked_ns;
-    bool is_begun;      /* its handler has been called */
-    bool is_looking_up; /* what its topics are called: until it knows, it has asked for nothing, and
-                           those behind it wait to keep their place */
+    bool is_begun; /* its handler has been called */
     bool is_parked;
     bool is_answered;
     bool ends_connection; /* instead of an answer */
@@ -198,8 +195,6 @@ struct weir_connection_keep *weir_context_keep(const struct weir_request_context
 struct weir_budget *weir_context_budget(const struct weir_request_context *context);
 /** This server's settings (server_config.h). */
 const struct weir_server_config *weir_context_config(const struct weir_request_context *context);
-/** The part's names of topic ids (topic_cache.h). */
-struct weir_topic_cache *weir_context_topics(const struct weir_request_context *context);
 enum { WEIR_NODE_ID = 0 }; /* of a single server; its rack and epoch are none */
 
 #endif

@@ -180,7 +180,6 @@ void weir_part_init(struct weir_server_part *part, struct weir_server *server, i
     part->sessions.unsent_size_max = (size_t)part->config->queued_max_response_bytes;
     weir_pool_init(&part->heads, &part->budget, sizeof(struct weir_head), WEIR_POOL_KEEP);
     weir_pool_init(&part->sends, &part->budget, sizeof(struct weir_send), WEIR_POOL_KEEP);
-    weir_topic_cache_init(&part->topics, &part->budget);
 }
 
 static struct weir_server_part *part_of(struct weir_message *message)
@@ -226,7 +225,6 @@ void weir_part_free(struct weir_server_part *part)
     weir_assert(part->connections == NULL && part->contexts_out == 0);
     weir_assert(part->answers.records_size == 0);
     if (part->sessions.object != NULL) part->sessions.free(part->sessions.object);
-    weir_topic_cache_close(&part->topics);
     weir_pool_close(&part->sends);
     weir_pool_close(&part->heads);
     weir_answer_pool_close(&part->answers);

@@ -119,10 +119,8 @@ static bool may_begin(const struct weir_connection *connection)
     const struct weir_request_context *next = line->next_to_begin;
     if (next == NULL || weir_connection_is_clogged(connection)) return false;
     if (next == line->first) return true;
-    /* What has begun before others were answered is of one kind, so the first stands for all; and
-     * only the last of them may still be looking for names. */
-    return next->api->may_overlap && next->api == line->first->api &&
-           !line->last_begun->is_looking_up;
+    /* What has begun before others were answered is of one kind, so the first stands for all. */
+    return next->api->may_overlap && next->api == line->first->api;
 }
 
 static size_t decode_room(const struct weir_request_context *context)
@@ -169,7 +167,6 @@ static void begin(struct weir_connection *connection)
     struct weir_error error = {0};
     struct weir_request_context *context = connection->line.next_to_begin;
     connection->line.next_to_begin = context->next;
-    connection->line.last_begun = context;
     context->is_begun = true;
     connection->part->contexts_out++;
     if (!decode_body(context, &error)) {

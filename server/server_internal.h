@@ -9,7 +9,6 @@
 #include "server/peer_counts.h"
 #include "server/server.h"
 #include "server/server_config.h"
-#include "server/topic_cache.h"
 
 /** What the files of this folder share: the server and its parts. */
 
@@ -89,7 +88,6 @@ struct weir_server_part {
     struct weir_answer_pool answers;
     struct weir_pool heads;
     struct weir_pool sends;
-    struct weir_topic_cache topics;
     struct weir_part_sessions sessions;
     struct weir_log_gate refusals;
     struct weir_log_gate kills;

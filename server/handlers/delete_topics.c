@@ -2,7 +2,6 @@
 #include "server/handlers/fan_out.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/outcome.h"
-#include "server/topic_cache.h"
 #include "wire/generated/delete_topics_request.h"
 #include "wire/generated/delete_topics_response.h"
 
@@ -58,9 +57,6 @@ static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request
     struct delete_topics *delete = (struct delete_topics *)fan_out;
     struct deletion *deletion = &delete->deletions[index];
     deletion->outcome = weir_outcome_of(fan_out->context, request);
-    if (request->rc == 0) {
-        weir_topic_cache_drop(weir_context_topics(fan_out->context), deletion->id);
-    }
 }
 
 /* ---- what is asked --------------------------------------------------------------------------- */

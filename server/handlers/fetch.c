@@ -142,50 +142,19 @@ static int16_t choose_session(struct weir_fetch_part *part, struct weir_fetch_po
 
 /* ---- names of ids ---------------------------------------------------------------------------- */
 
-static void take_names(struct weir_fetch_poll *poll)
+static void name_entries(struct weir_fetch_poll *poll)
 {
+    struct weir_request_context *context = poll->context;
     struct weir_fetch_node *order = &poll->interest->order;
-    size_t index = 0;
     for (struct weir_fetch_node *node = order->next; node != order; node = node->next) {
         struct weir_fetch_entry *entry = weir_fetch_entry_of_order(node);
         if (!weir_slice_is_null(entry->place.topic)) continue;
-        while (!weir_uuid_equal(poll->lookup.ids[index], entry->place.topic_id))
-            index++;
-        struct weir_slice name = poll->lookup.names[index];
+        struct weir_slice name =
+            weir_broker_topic_name(context->broker, context->actor, entry->place.topic_id);
         if (weir_slice_is_null(name)) continue;
         int rc = weir_fetch_entry_name(entry, name);
-        if (rc < 0) poll->lookup.rc = rc; /* next time */
+        if (rc < 0) poll->names_rc = rc; /* next time */
     }
-}
-
-static void names_are_known(struct weir_topic_lookup *lookup)
-{
-    struct weir_fetch_poll *poll = (struct weir_fetch_poll *)lookup;
-    if (lookup->rc == 0) take_names(poll);
-    weir_fetch_poll_begin(poll);
-}
-
-/* Each id once where its partitions stand together, as they do in requests. */
-static void look_up_names(struct weir_fetch_poll *poll)
-{
-    struct weir_fetch_node *order = &poll->interest->order;
-    struct weir_uuid *ids =
-        weir_arena_array(&poll->context->arena, poll->interest->unnamed, sizeof *ids);
-    size_t count = 0;
-    if (ids == NULL) {
-        weir_fetch_poll_begin(poll);
-        return;
-    }
-    for (struct weir_fetch_node *node = order->next; node != order; node = node->next) {
-        const struct weir_fetch_entry *entry = weir_fetch_entry_of_order(node);
-        if (!weir_slice_is_null(entry->place.topic)) continue;
-        if (count > 0 && weir_uuid_equal(ids[count - 1], entry->place.topic_id)) continue;
-        ids[count] = entry->place.topic_id;
-        count++;
-    }
-    poll->lookup = (struct weir_topic_lookup){
-        .context = poll->context, .ids = ids, .id_count = count, .done = names_are_known};
-    weir_topic_lookup_begin(&poll->lookup);
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */
@@ -236,11 +205,8 @@ static void go_on(struct weir_fetch_poll *poll, struct weir_fetch_part *part,
         poll->session_id = 0; /* as Kafka does: a session with nothing in it ends */
         weir_fetch_session_close(part, session);
     }
-    if (poll->interest->unnamed > 0) {
-        look_up_names(poll);
-    } else {
-        weir_fetch_poll_begin(poll);
-    }
+    if (poll->interest->unnamed > 0) name_entries(poll);
+    weir_fetch_poll_begin(poll);
 }
 
 void weir_handle_fetch(struct weir_request_context *context)

@@ -98,7 +98,7 @@ static int16_t check_entry(const struct weir_fetch_poll *poll, const struct weir
 {
     struct weir_slice name = entry->place.topic;
     if (weir_slice_is_null(name)) {
-        int rc = poll->lookup.rc; /* an id that could not be looked up is not an unknown one */
+        int rc = poll->names_rc; /* an id that could not be looked up is not an unknown one */
         return rc < 0 ? weir_wire_error_of(rc) : WEIR_WIRE_UNKNOWN_TOPIC_ID;
     }
     bool is_permitted = weir_authorize(poll->context, WEIR_ACL_READ, WEIR_ACL_TOPIC, name);
@@ -205,9 +205,6 @@ void weir_fetch_poll_answered(struct weir_fetch_poll *poll, struct weir_fetch_en
     poll->reserved -= entry->size_asked;
     poll->size += entry->request.size;
     hold_records(poll, entry->request.size - in_file);
-    if (entry->request.request.rc == WEIR_UNKNOWN_TOPIC_ID) {
-        weir_topic_cache_drop(weir_context_topics(poll->context), entry->place.topic_id);
-    }
     gather(poll);
 }
 

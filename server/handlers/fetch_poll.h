@@ -2,7 +2,6 @@
 #define WEIR_SERVER_HANDLERS_FETCH_POLL_H
 
 #include "server/handlers/fetch_interest.h"
-#include "server/topic_cache.h"
 #include "wire/generated/fetch_request.h"
 
 /**
@@ -29,10 +28,10 @@ enum {
 };
 
 struct weir_fetch_poll {
-    struct weir_topic_lookup lookup; /* first: names of ids, before it begins */
     struct weir_request_context *context;
     const struct weir_wire_fetch_request *asked;
     struct weir_fetch_interest *interest;
+    int names_rc;       /* negative: topics that have no name here may have one */
     int32_t session_id; /* 0: none */
     bool is_full;       /* the answer names every partition */
     bool has_begun;

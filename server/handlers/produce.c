@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/outcome.h"
-#include "server/topic_cache.h"
 #include "wire/generated/produce_request.h"
 #include "wire/generated/produce_response.h"
 #include "wire/record_batch_reader.h"
@@ -29,7 +28,6 @@ typedef struct weir_wire_produce_response_partition_produce_response partition_a
 typedef struct weir_wire_produce_response_batch_index_and_error_message record_error;
 
 struct produce {
-    struct weir_topic_lookup lookup; /* first: what it calls back with */
     struct weir_request_context *context;
     const struct weir_wire_produce_request *asked;
     topic_answer *topics;
@@ -145,9 +143,6 @@ static void appended(struct weir_request *request)
     if (rc < 0) {
         refuse(append->produce, answer, weir_wire_error_of(rc),
                weir_outcome_text(append->produce->context, request->error.text));
-        if (rc == WEIR_UNKNOWN_TOPIC_ID) {
-            weir_topic_cache_drop(weir_context_topics(append->produce->context), request->topic_id);
-        }
         if (rc == WEIR_INVALID_RECORD && append->request.keys_required) name_keyless(append);
     } else {
         answer->base_offset = append->request.base_offset;
@@ -261,11 +256,28 @@ static void append_one(struct produce *produce, const topic_asked *topic, struct
     weir_broker_produce(context->broker, &append->request);
 }
 
-static void append_topic(struct produce *produce, size_t index, struct weir_slice name)
+/* Asked by its id a topic is called what it is called now; the engine checks the id again. */
+static int16_t find_name(const struct produce *produce, const topic_asked *topic,
+                         struct weir_slice *name_out)
+{
+    struct weir_request_context *context = produce->context;
+    *name_out = topic->name;
+    if (context->version < FIRST_VERSION_BY_ID) return 0;
+    struct weir_slice name =
+        weir_broker_topic_name(context->broker, context->actor, topic->topic_id);
+    if (weir_slice_is_null(name)) return WEIR_WIRE_UNKNOWN_TOPIC_ID;
+    *name_out = weir_arena_copy(&context->arena, name);
+    return name_out->data != NULL ? 0 : weir_wire_error_of(WEIR_NO_MEMORY);
+}
+
+static void append_topic(struct produce *produce, size_t index)
 {
     const topic_asked *topic = &produce->asked->topic_data[index];
-    if (weir_slice_is_null(name)) {
-        refuse_topic(produce, index, WEIR_WIRE_UNKNOWN_TOPIC_ID, "no topic has this id");
+    struct weir_slice name;
+    int16_t number = find_name(produce, topic, &name);
+    if (number != 0) {
+        bool is_unknown = number == WEIR_WIRE_UNKNOWN_TOPIC_ID;
+        refuse_topic(produce, index, number, is_unknown ? "no topic has this id" : "out of memory");
         return;
     }
     if (!weir_authorize(produce->context, WEIR_ACL_WRITE, WEIR_ACL_TOPIC, name)) {
@@ -279,40 +291,12 @@ static void append_topic(struct produce *produce, size_t index, struct weir_slic
 
 /* ---- the request ----------------------------------------------------------------------------- */
 
-static void append_all(struct produce *produce, const struct weir_slice *names)
+static void append_all(struct produce *produce)
 {
     produce->pending = 1;
-    for (size_t i = 0; i < produce->asked->topic_data_count; i++) {
-        append_topic(produce, i, names != NULL ? names[i] : produce->asked->topic_data[i].name);
-    }
+    for (size_t i = 0; i < produce->asked->topic_data_count; i++)
+        append_topic(produce, i);
     count_down(produce);
-}
-
-static void names_are_known(struct weir_topic_lookup *lookup)
-{
-    struct produce *produce = (struct produce *)lookup;
-    if (lookup->rc < 0) {
-        refuse_all(produce, weir_wire_error_of(lookup->rc), "look up the topics' names");
-        finish(produce);
-        return;
-    }
-    append_all(produce, lookup->names);
-}
-
-static void look_up_names(struct produce *produce)
-{
-    size_t count = produce->asked->topic_data_count;
-    struct weir_uuid *ids = weir_arena_array(&produce->context->arena, count + 1, sizeof *ids);
-    if (ids == NULL) {
-        weir_context_reply_close(produce->context, "out of memory");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = produce->asked->topic_data[i].topic_id;
-    }
-    produce->lookup = (struct weir_topic_lookup){
-        .context = produce->context, .ids = ids, .id_count = count, .done = names_are_known};
-    weir_topic_lookup_begin(&produce->lookup);
 }
 
 static bool has_transactional_batch(const struct weir_wire_produce_request *asked)
@@ -360,9 +344,7 @@ void weir_handle_produce(struct weir_request_context *context)
     if (number != 0) {
         refuse_all(produce, number, text);
         finish(produce);
-    } else if (context->version >= FIRST_VERSION_BY_ID) {
-        look_up_names(produce);
     } else {
-        append_all(produce, NULL);
+        append_all(produce);
     }
 }

@@ -156,11 +156,6 @@ const struct weir_server_config *weir_context_config(const struct weir_request_c
     return &context->part->config;
 }
 
-struct weir_topic_cache *weir_context_topics(const struct weir_request_context *context)
-{
-    return &context->part->topics;
-}
-
 static int run_service(void *impl, struct weir_mono now, struct weir_mono *wake_at)
 {
     struct weir_part_sessions *sessions = &((struct stage *)impl)->part.sessions;
@@ -177,7 +172,6 @@ void stage_init(struct stage *stage)
     struct weir_env *env = stage->engine.env;
     stage->part.config = weir_server_config_default();
     weir_budget_init(&stage->part.budget, "server", env->heap, env->budget, 0);
-    weir_topic_cache_init(&stage->part.topics, &stage->part.budget);
     weir_heap_init(&stage->heap, false);
     weir_budget_init(&stage->budget, "stage", &stage->heap, NULL, 0);
     weir_arena_init(&stage->arena, &stage->budget, 0);
@@ -214,7 +208,6 @@ void stage_end(struct stage *stage)
         sessions->free(sessions->object);
         sessions->object = NULL;
     }
-    weir_topic_cache_close(&stage->part.topics);
     ck_assert_uint_eq(stage->part.budget.used, 0);
     ck_assert_int_eq(stage->part.parked, 0);
     engine_end(&stage->engine);

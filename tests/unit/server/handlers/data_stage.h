@@ -5,7 +5,6 @@
 #include "server/handlers/fetch_part.h"
 #include "server/handlers/handlers.h"
 #include "server/server_config.h"
-#include "server/topic_cache.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 #include "wire/generated/fetch_request.h"
 #include "wire/generated/fetch_response.h"
@@ -19,7 +18,6 @@
  */
 struct weir_server_part {
     struct weir_server_config config;
-    struct weir_topic_cache topics;
     struct weir_part_sessions sessions;
     struct weir_budget budget;
     int64_t parked;
