@@ -160,11 +160,12 @@ void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *hea
     weir_store_u32(batch + CRC_AT, crc_of(batch, weir_batch_size(header)));
 }
 
-void weir_batch_store_empty(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_offset,
-                            int32_t last_offset_delta, int32_t leader_epoch)
+static void store_empty(uint8_t *batch, int16_t attributes, int64_t base_offset,
+                        int32_t last_offset_delta, int32_t leader_epoch)
 {
     weir_assert(base_offset >= 0 && last_offset_delta >= 0);
     weir_batch_store_header(batch, &(struct weir_batch_header){
+                                       .attributes = attributes,
                                        .base_offset = base_offset,
                                        .length = WEIR_BATCH_HEADER_SIZE - WEIR_BATCH_OVERHEAD,
                                        .leader_epoch = leader_epoch,
@@ -175,6 +176,18 @@ void weir_batch_store_empty(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_
                                        .producer_epoch = WEIR_NO_PRODUCER_EPOCH,
                                        .base_sequence = WEIR_NO_SEQUENCE,
                                    });
+}
+
+void weir_batch_store_empty(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_offset,
+                            int32_t last_offset_delta, int32_t leader_epoch)
+{
+    store_empty(batch, 0, base_offset, last_offset_delta, leader_epoch);
+}
+
+void weir_batch_store_given_up(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_offset,
+                               int32_t last_offset_delta, int32_t leader_epoch)
+{
+    store_empty(batch, WEIR_BATCH_GIVEN_UP, base_offset, last_offset_delta, leader_epoch);
 }
 
 int weir_control_type(struct weir_slice key)

@@ -37,6 +37,7 @@ enum weir_batch_attribute {
     WEIR_BATCH_TRANSACTIONAL = 0x10,
     WEIR_BATCH_CONTROL = 0x20,
     WEIR_BATCH_DELETE_HORIZON = 0x40,
+    WEIR_BATCH_GIVEN_UP = 0x4000, /* ours; Kafka has no use for the bit and leaves it alone */
 };
 
 enum {
@@ -80,6 +81,11 @@ static inline enum weir_codec weir_batch_codec(const struct weir_batch_header *h
 static inline bool weir_batch_is_control(const struct weir_batch_header *header)
 {
     return (header->attributes & WEIR_BATCH_CONTROL) != 0;
+}
+/** Without records, which were there once and are lost. */
+static inline bool weir_batch_is_given_up(const struct weir_batch_header *header)
+{
+    return (header->attributes & WEIR_BATCH_GIVEN_UP) != 0 && header->record_count == 0;
 }
 /** Data that a marker of its producer id commits or aborts, or such a marker. */
 static inline bool weir_batch_is_transactional(const struct weir_batch_header *header)
@@ -130,6 +136,9 @@ int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error);
  * `base_offset + last_offset_delta`: what a compacted log keeps of them (Kafka's form). */
 void weir_batch_store_empty(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_offset,
                             int32_t last_offset_delta, int32_t leader_epoch);
+/** The same, of offsets whose records a repair has given up. */
+void weir_batch_store_given_up(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t base_offset,
+                               int32_t last_offset_delta, int32_t leader_epoch);
 /** Patch what lies outside the crc. */
 void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /** LogAppendTime: set the bit and the maximum, recompute the crc. Readers then use the maximum. */

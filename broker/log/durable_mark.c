@@ -10,7 +10,7 @@
 
 /* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
  * [20, size)  20 topic id  36 partition  40 start offset  48 end offset  56 leader epoch
- * 60 segments, epochs, producers. */
+ * 60 segments, epochs, producers, what was given up. */
 enum {
     MAGIC_SIZE = 8,
     SIZE_AT = 12,
@@ -19,6 +19,7 @@ enum {
     SEGMENT_SIZE = 60,
     SEGMENT_SIZE_2 = 48, /* of version 2 */
     EPOCH_SIZE = 12,
+    LOST_RANGE_SIZE = 16,
 };
 enum { FLAG_CLEAN = 1, FLAG_TRUNCATING = 2 };
 enum { SEGMENT_FLAG_HOLES = 1 };
@@ -71,6 +72,20 @@ static void encode_epochs(const struct weir_leader_epochs *epochs, struct weir_b
     }
 }
 
+static void encode_lost(const struct weir_durable_mark_view *view, struct weir_buffer *to)
+{
+    size_t count = weir_lost_ranges_count(view->lost);
+    while (count > 0 && weir_lost_ranges_at(view->lost, count - 1).from >= view->end_offset) {
+        count--;
+    }
+    weir_buffer_u32(to, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_lost_range range = weir_lost_ranges_at(view->lost, i);
+        weir_buffer_u64(to, (uint64_t)range.from);
+        weir_buffer_u64(to, (uint64_t)range.to);
+    }
+}
+
 void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to)
 {
     weir_assert(view->segment_count > 0 && to->size == 0);
@@ -88,6 +103,7 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
     encode_segments(view, to);
     encode_epochs(view->epochs, to);
     weir_producer_state_encode(view->producers, view->now, to);
+    encode_lost(view, to);
     if (to->failed) return;
     weir_store_u32(to->data + SIZE_AT, (uint32_t)to->size);
     weir_store_u32(to->data + CRC_AT, crc_of(to->data, to->size));
@@ -192,6 +208,28 @@ static int decode_epochs(struct weir_reader *reader, struct weir_leader_epochs *
     return 0;
 }
 
+static int decode_lost(struct weir_reader *reader, struct weir_durable_mark *mark,
+                       struct weir_error *error)
+{
+    uint32_t count = weir_reader_u32(reader);
+    int64_t end = 0;
+    if (count > weir_reader_left(reader) / LOST_RANGE_SIZE) {
+        return damaged(error, "its table of what was given up does not fit");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct weir_lost_range range;
+        range.from = (int64_t)weir_reader_u64(reader);
+        range.to = (int64_t)weir_reader_u64(reader);
+        if (range.from < end || range.to <= range.from || range.to > mark->end_offset) {
+            return damaged(error, "its table of what was given up makes no sense");
+        }
+        int rc = weir_lost_ranges_add(&mark->lost, range);
+        if (rc < 0) return weir_error_set(error, rc, "durable mark: no memory");
+        end = range.to;
+    }
+    return 0;
+}
+
 static int decode_body(struct weir_reader *reader, unsigned version, struct weir_arena *arena,
                        struct weir_mono now, struct weir_durable_mark *mark,
                        struct weir_error *error)
@@ -215,6 +253,7 @@ static int decode_body(struct weir_reader *reader, unsigned version, struct weir
     }
     rc = weir_producer_state_decode(&mark->producers, reader, version > 2, now, error);
     if (rc < 0) return weir_error_wrap(error, rc, "durable mark");
+    if (version > 3 && (rc = decode_lost(reader, mark, error)) < 0) return rc;
     return weir_reader_left(reader) == 0 ? 0 : damaged(error, "something follows its end");
 }
 
@@ -231,6 +270,7 @@ int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget
     };
     weir_leader_epochs_init(&mark.epochs, budget);
     weir_producer_state_init(&mark.producers, budget);
+    weir_lost_ranges_init(&mark.lost, budget);
     struct weir_reader reader = weir_reader(weir_slice(bytes.data + BODY_AT, bytes.size - BODY_AT));
     unsigned version = weir_load_u16(bytes.data + MAGIC_SIZE);
     rc = decode_body(&reader, version, arena, now, &mark, error);
@@ -262,4 +302,5 @@ void weir_durable_mark_close(struct weir_durable_mark *mark)
 {
     weir_leader_epochs_close(&mark->epochs);
     weir_producer_state_close(&mark->producers);
+    weir_lost_ranges_close(&mark->lost);
 }

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "broker/log/leader_epochs.h"
+#include "broker/log/lost_ranges.h"
 #include "broker/log/producer_state.h"
 #include "weir/types.h"
 
@@ -16,7 +17,7 @@
 #define WEIR_DURABLE_MARK_NAME "durable-mark"
 
 enum {
-    WEIR_DURABLE_MARK_VERSION = 3,
+    WEIR_DURABLE_MARK_VERSION = 4,
     WEIR_DURABLE_MARK_VERSION_OLDEST = 2, /* that is read; what is written is the newest */
     WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024
 };
@@ -56,6 +57,7 @@ struct weir_durable_mark {
     size_t segment_count;                      /* at least 1 */
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
+    struct weir_lost_ranges lost; /* below the end */
 };
 
 /** The failure, if any, is in `to`. Epochs and producers are borrowed. */
@@ -69,6 +71,7 @@ struct weir_durable_mark_view {
     int32_t leader_epoch;
     const struct weir_leader_epochs *epochs;
     const struct weir_producer_state *producers;
+    const struct weir_lost_ranges *lost; /* what lies above the end is left out */
     struct weir_mono now;
     size_t segment_count;
     const struct weir_segment_facts *(*segment)(const void *context, size_t index);
@@ -77,7 +80,8 @@ struct weir_durable_mark_view {
 void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to);
 
 /**
- * A mark of version 2 has no transactions and no holes: neither was there when it was written.
+ * A mark of version 2 has no transactions and no holes: neither was there when it was written. Up to version 3
+ * it does not say what was given up.
  *
  * Errors: WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY.
  * Owns:   `mark_out` until weir_durable_mark_close; segments are in `arena`.

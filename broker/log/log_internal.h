@@ -40,6 +40,7 @@ struct weir_partition_log {
 
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
+    struct weir_lost_ranges lost;    /* what a repair has given up */
     struct weir_index_builder index; /* of the active segment */
     struct weir_index_windows windows;
     struct weir_tail_cache tail;

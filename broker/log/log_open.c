@@ -26,6 +26,7 @@ static void log_free(struct weir_partition_log *log)
     weir_index_windows_drop_all(&log->windows);
     weir_producer_state_close(&log->producers);
     weir_leader_epochs_close(&log->epochs);
+    weir_lost_ranges_close(&log->lost);
     weir_free(log->path);
     log->magic = 0;
     weir_free(log);
@@ -59,6 +60,7 @@ static int log_new(const struct weir_partition_log_options *options,
     log->leader_epoch = WEIR_NO_LEADER_EPOCH;
     weir_leader_epochs_init(&log->epochs, log->budget);
     weir_producer_state_init(&log->producers, log->budget);
+    weir_lost_ranges_init(&log->lost, log->budget);
     weir_index_builder_init(&log->index, log->env, log->budget, log->path);
     log->index.interval_bytes = log->config.index_interval_bytes;
     weir_tail_cache_init(&log->tail, log->budget,
@@ -195,10 +197,14 @@ static int open_from_mark(struct weir_log_opening *opening, struct weir_error *e
     log->leader_epoch = mark->leader_epoch;
     weir_leader_epochs_close(&log->epochs);
     weir_producer_state_close(&log->producers);
+    weir_lost_ranges_close(&log->lost);
     log->epochs = opening->mark.epochs;
     log->producers = opening->mark.producers;
+    log->lost = opening->mark.lost;
+    weir_lost_ranges_cut_head(&log->lost, log->start_offset); /* a mark of the moment before that */
     weir_leader_epochs_init(&opening->mark.epochs, log->budget);
     weir_producer_state_init(&opening->mark.producers, log->budget);
+    weir_lost_ranges_init(&opening->mark.lost, log->budget);
     weir_index_builder_begin(&log->index, weir_log_active(log)->facts.base_offset);
     return 0;
 }

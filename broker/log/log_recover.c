@@ -29,6 +29,7 @@ static int note_batch(struct weir_partition_log *log, struct weir_segment *segme
 {
     int rc = weir_leader_epochs_reserve(&log->epochs);
     if (rc == 0) rc = weir_producer_state_reserve(&log->producers, header);
+    if (rc == 0) rc = weir_lost_ranges_note(&log->lost, header);
     if (rc < 0) return weir_error_set(error, rc, "recovery: out of memory");
     weir_leader_epochs_assign(&log->epochs, header->leader_epoch, header->base_offset);
     weir_producer_state_add(&log->producers, header, weir_mono_now(log->env));

@@ -31,6 +31,7 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
         .leader_epoch = log->leader_epoch,
         .epochs = &log->epochs,
         .producers = &log->producers,
+        .lost = &log->lost,
         .now = weir_mono_now(log->env),
         .segment_count = log->segment_count,
         .segment = facts_at,

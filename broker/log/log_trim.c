@@ -73,6 +73,7 @@ static int drop_head(struct weir_partition_log *log, size_t count, int64_t start
     log->segment_count -= count;
     memmove(all, all + count, log->segment_count * sizeof(struct weir_segment *));
     weir_leader_epochs_cut_head(&log->epochs, start_offset);
+    weir_lost_ranges_cut_head(&log->lost, start_offset);
     return 0;
 }
 
@@ -361,6 +362,7 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
         goto out;
     }
     rc = cut_files(log, old_count, folder, error);
+    weir_lost_ranges_cut_tail(&log->lost, log->end_offset);
     follow_cut(log, old_count);
     /* Half a cut must not be appended to, whatever stopped it: the next open finishes it. */
     if (rc < 0) rc = weir_log_fail(log, weir_code_is_shortage(rc) ? WEIR_IO : rc, error);

@@ -194,6 +194,8 @@ struct weir_partition_log_state weir_partition_log_state(const struct weir_parti
         .is_offline = weir_log_is_offline(log),
         .offline_from =
             log->has_failed && log->offline_from < 0 ? log->durable_offset : log->offline_from,
+        .lost = weir_lost_ranges_last(&log->lost),
+        .lost_count = weir_lost_ranges_count(&log->lost),
     };
     for (size_t i = 0; i < log->segment_count; i++) {
         const struct weir_segment_facts *facts = &log->segments[i]->facts;

@@ -2,6 +2,7 @@
 #define WEIR_BROKER_LOG_PARTITION_LOG_H
 
 #include "base/env/env.h"
+#include "broker/log/lost_ranges.h"
 #include "broker/log/topic_config.h"
 #include "wire/record_batch.h"
 
@@ -395,7 +396,9 @@ struct weir_partition_log_state {
     int32_t leader_epoch;
     int32_t segment_count;
     bool is_offline;
-    int64_t offline_from; /* -1: none */
+    int64_t offline_from;        /* -1: none */
+    struct weir_lost_range lost; /* the last one that a repair has given up; both 0: none */
+    size_t lost_count;
 };
 struct weir_partition_log_state weir_partition_log_state(const struct weir_partition_log *log);
 

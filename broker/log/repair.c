@@ -36,7 +36,8 @@ static int copy(struct rewrite *rewrite, int64_t from, int64_t end, struct weir_
     return 0;
 }
 
-/* Offsets without records, as a compacted log of Kafka's has them: a header and nothing else. */
+/* Offsets without records, as a compacted log of Kafka's has them, but for a bit that tells the two apart: a header
+ * and nothing else. */
 static int put_empty(struct rewrite *rewrite, const struct weir_damage_range *range,
                      struct weir_error *error)
 {
@@ -44,7 +45,7 @@ static int put_empty(struct rewrite *rewrite, const struct weir_damage_range *ra
         int64_t count = range->to - from < INT32_MAX ? range->to - from : INT32_MAX;
         uint8_t bytes[WEIR_BATCH_HEADER_SIZE] = {0};
         struct weir_iovec part = {bytes, sizeof bytes};
-        weir_batch_store_empty(bytes, from, (int32_t)(count - 1), range->epoch);
+        weir_batch_store_given_up(bytes, from, (int32_t)(count - 1), range->epoch);
         int rc = weir_file_write(rewrite->to, &part, 1, rewrite->size, error);
         if (rc < 0) return rc;
         rewrite->size += (int64_t)sizeof bytes;
@@ -208,6 +209,7 @@ static int write_mark(struct weir_repair *repair, size_t count, struct weir_erro
         .leader_epoch = repair->leader_epoch,
         .epochs = &repair->epochs,
         .producers = &repair->producers,
+        .lost = &repair->lost,
         .now = weir_mono_now(repair->env),
         .segment_count = count,
         .segment = facts_at,
@@ -237,6 +239,7 @@ int weir_repair_finish(struct weir_repair *repair, struct weir_error *error)
     weir_assert(repair->end_offset >= repair->durable_offset);
     weir_assert(!repair->has_damage_file || repair->end_offset >= repair->known.end);
     weir_leader_epochs_cut_head(&repair->epochs, repair->start_offset);
+    weir_lost_ranges_cut_head(&repair->lost, repair->start_offset);
     int rc = correct_epochs(repair, error);
     if (rc == 0) rc = sync_segments(repair, count, error);
     if (rc == 0) rc = write_mark(repair, count, error);

@@ -64,6 +64,7 @@ struct weir_repair {
     struct weir_buffer segments; /* struct weir_segment_facts: what can be read of each */
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
+    struct weir_lost_ranges lost; /* that were given up, by this repair or before */
     struct weir_buffer
         wrong_epochs; /* struct weir_wrong_epoch: whole batches, which finish corrects */
     struct weir_damage_range

@@ -206,6 +206,7 @@ static int note_batch(struct survey *survey, struct place *place,
     struct weir_repair *repair = survey->repair;
     int rc = weir_leader_epochs_reserve(&repair->epochs);
     if (rc == 0) rc = weir_producer_state_reserve(&repair->producers, header);
+    if (rc == 0) rc = weir_lost_ranges_note(&repair->lost, header);
     if (rc < 0) return rc;
     weir_leader_epochs_assign(&repair->epochs, header->leader_epoch, header->base_offset);
     weir_producer_state_add(&repair->producers, header, weir_mono_now(repair->env));
@@ -490,6 +491,7 @@ int weir_repair_open(struct weir_repair *repair, struct weir_env *env, const cha
     weir_buffer_init(&repair->wrong_epochs, repair->budget, 0);
     weir_leader_epochs_init(&repair->epochs, repair->budget);
     weir_producer_state_init(&repair->producers, repair->budget);
+    weir_lost_ranges_init(&repair->lost, repair->budget);
     weir_arena_init(&survey.arena, repair->budget, 0);
     weir_buffer_init(&survey.segments, repair->budget, 0);
     int rc = survey_all(&survey, error);
@@ -507,4 +509,5 @@ void weir_repair_close(struct weir_repair *repair)
     weir_buffer_close(&repair->wrong_epochs);
     weir_leader_epochs_close(&repair->epochs);
     weir_producer_state_close(&repair->producers);
+    weir_lost_ranges_close(&repair->lost);
 }

@@ -123,6 +123,7 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
             partition->committed_end = found->log_start;
         }
         partition->next_end = partition->committed_end;
+        if (!is_anew) partition->lost_end = weir_start_lost_end(found);
     }
     if (!is_input) return;
     partition->committed = is_anew ? found->log_start : weir_start_input_position(found);
@@ -146,6 +147,7 @@ static struct weir_partition_origin origin_of(const struct weir_start_topic *top
         .position = partition->sealed_offset,
         .partition_time_ms = partition->sealed_time_ms,
         .end = weir_start_is_internal(topic) ? partition->committed_end : processed,
+        .lost_end = topic->role == WEIR_START_CHANGELOG ? partition->lost_end : 0,
         .marks = partition->sealed_marks,
         .mark_count = partition->sealed_mark_count,
     };

@@ -130,6 +130,14 @@ static int compare_strange(struct weir_start_topic *topic, struct weir_start_dif
     return add_of(found, topic, WEIR_START_REPLACED, 0, 0, 0);
 }
 
+int64_t weir_start_lost_end(const struct weir_start_partition *partition)
+{
+    if (partition->lost.to <= partition->committed_end) return partition->lost.to;
+    /* What was given up behind the commit is cut. Where there was more before it, nobody says how far. */
+    bool is_behind = partition->lost.from >= partition->committed_end;
+    return is_behind && partition->lost_count == 1 ? 0 : partition->committed_end;
+}
+
 /* What is wrong with one partition of an internal topic that is ours. */
 static enum weir_start_what partition_differs(const struct weir_start_facts *facts,
                                               const struct weir_start_topic *topic,
@@ -163,6 +171,11 @@ static enum weir_start_what partition_differs(const struct weir_start_facts *fac
         *a = needed;
         *b = partition->log_start;
         return WEIR_START_HEAD_GONE;
+    }
+    *a = partition->lost.from;
+    *b = weir_start_lost_end(partition);
+    if (*b > (is_changelog ? partition->log_start : needed)) {
+        return is_changelog ? WEIR_START_LOST : WEIR_START_LOST_BETWEEN;
     }
     return WEIR_START_NOTHING;
 }

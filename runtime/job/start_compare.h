@@ -1,6 +1,7 @@
 #ifndef WEIR_RUNTIME_JOB_START_COMPARE_H
 #define WEIR_RUNTIME_JOB_START_COMPARE_H
 
+#include "broker/log/lost_ranges.h"
 #include "runtime/job/application.h"
 #include "runtime/task/timers.h"
 #include "weir/streams.h"
@@ -24,6 +25,8 @@ struct weir_start_partition {
     bool
         is_offline; /* an input: damage, or a disk that has failed; an internal topic's stops the start */
     int64_t offline_from;
+    struct weir_lost_range lost; /* the last one that a repair gave up; both 0: none */
+    size_t lost_count;
     /* The commit's. */
     bool has_entry;        /* for the topic that is there */
     bool is_other_topic;   /* an entry for a topic of this name with another id */
@@ -111,6 +114,8 @@ enum weir_start_what {
     WEIR_START_REWRITTEN,
     WEIR_START_FOREIGN_TAIL,
     WEIR_START_HEAD_GONE,
+    WEIR_START_LOST,
+    WEIR_START_LOST_BETWEEN,
     WEIR_START_FORMAT,
     WEIR_START_FORMAT_BETWEEN,
     WEIR_START_NEW_STORE,
@@ -168,6 +173,8 @@ struct weir_own_topic weir_start_own_topic(const struct weir_start_topic *topic,
 bool weir_start_is_format_recorded(const struct weir_start_topic *topic);
 /** A record or the commit names the id of the topic that is there. */
 bool weir_start_is_ours(const struct weir_start_topic *topic);
+/** Of an internal topic: below it lie records that a repair gave up, and the commit covers them; 0: none. */
+int64_t weir_start_lost_end(const struct weir_start_partition *partition);
 /** Where an input goes on: as committed, within what is there and was there when it was
  * committed. */
 int64_t weir_start_input_position(const struct weir_start_partition *partition);

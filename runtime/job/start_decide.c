@@ -9,12 +9,14 @@
 /**
  * What a difference is, and what each choice makes of it.
  *
- * A row that is NOTED goes on by itself, with a line in the log. One to CHOOSE refuses the start
+ * A row that is NOTED goes on by itself, with a line in the log. One that is HELD does so too as long as nothing was
+ * chosen, for it may be harmless: a store that is beyond what its changelog has lost is whole, and one that
+ * is not refuses when it is restored (runtime/task/restore.h). With a choice it is one to choose. One to CHOOSE refuses the start
  * unless the caller has chosen; the state it EMPTIES is what WEIR_ON_MISMATCH_START_EMPTY starts
  * empty. One that is FINAL cannot be chosen away: something that is not the application's would
  * have to go.
  */
-enum weight { NOTED, CHOOSE, FINAL };
+enum weight { NOTED, HELD, CHOOSE, FINAL };
 enum empties { KEEPS, TOPIC, READERS, FED, EVERYTHING };
 
 /* {t} topic, {p} partition, {o} store or application, {x} the other one, {a} and {b} numbers,
@@ -74,6 +76,13 @@ static const struct row {
          "this application did not write"},
     [WEIR_START_HEAD_GONE] = {"head-gone", CHOOSE, TOPIC,
                               "topic '{t}' partition {p} has lost its records below {b}"},
+    [WEIR_START_LOST] = {"lost", HELD, TOPIC,
+                         "topic '{t}' partition {p} has lost records up to {b}, given up by a "
+                         "repair: store '{o}' is whole only where its state on this disk is"},
+    [WEIR_START_LOST_BETWEEN] =
+        {"lost-between", CHOOSE, TOPIC,
+         "topic '{t}' partition {p} has lost records up to {b} that were not processed yet, given "
+         "up by a repair"},
     [WEIR_START_FORMAT] = {"format", CHOOSE, TOPIC,
                            "the {x} of store '{o}' were written as {w}, and the program takes "
                            "them for {n}{f}"},
@@ -148,7 +157,7 @@ const char *weir_start_what_name(enum weir_start_what what)
 
 bool weir_start_is_noted(enum weir_start_what what)
 {
-    return row_of(what)->weight == NOTED;
+    return row_of(what)->weight <= HELD;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------- */
@@ -271,7 +280,8 @@ static const struct weir_start_topic *not_whole(const struct weir_start_facts *f
         const struct weir_start_topic *topic = &facts->topics[t];
         if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
         for (int32_t p = 0; p < topic->partition_count; p++) {
-            if (topic->partitions[p].log_start > 0) return topic;
+            const struct weir_start_partition *partition = &topic->partitions[p];
+            if (partition->log_start > 0 || partition->lost.to > 0) return topic;
         }
     }
     return NULL;
@@ -313,7 +323,7 @@ static int refuse_rebuild(const struct weir_start_topic *cut, struct weir_error 
     return weir_error_set(
         error, WEIR_MISMATCH,
         "WEIR_ON_MISMATCH_REBUILD needs whole inputs, and '%s' has removed records "
-        "that were processed: its beginning is gone",
+        "that were processed (its beginning is gone) or lost some that a repair gave up",
         cut->name);
 }
 
@@ -391,10 +401,11 @@ int weir_start_decide(const struct weir_start_facts *facts,
                       struct weir_error *error)
 {
     bool is_rebuilding = facts->records->is_rebuilding;
-    bool may_choose = choice != WEIR_ON_MISMATCH_REFUSE || is_all_chosen(facts, found);
-    size_t to_choose = count_of(found, CHOOSE);
+    bool has_chosen = choice != WEIR_ON_MISMATCH_REFUSE;
+    size_t to_choose = count_of(found, CHOOSE) + (has_chosen ? count_of(found, HELD) : 0);
     if (count_of(found, FINAL) > 0) return refuse(facts, found, FINAL, error);
-    if (to_choose > 0 && !may_choose) return refuse(facts, found, CHOOSE, error);
+    if (to_choose > 0 && !has_chosen && !is_all_chosen(facts, found))
+        return refuse(facts, found, CHOOSE, error);
     /* Emptying was chosen at a start that was killed. */
     for (size_t t = 0; t < facts->topic_count; t++) {
         const struct weir_own_topic *record = facts->topics[t].record;
@@ -408,7 +419,9 @@ int weir_start_decide(const struct weir_start_facts *facts,
         return WEIR_START_REBUILD;
     }
     for (size_t i = 0; i < found->count; i++) {
-        if (row_of(found->items[i].what)->weight == CHOOSE) empty_of(facts, &found->items[i]);
+        enum weight weight = row_of(found->items[i].what)->weight;
+        bool is_chosen = weight == CHOOSE || (weight == HELD && has_chosen);
+        if (is_chosen) empty_of(facts, &found->items[i]);
     }
     return to_choose > 0 ? WEIR_START_EMPTY : WEIR_START_GO_ON;
 }

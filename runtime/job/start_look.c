@@ -52,6 +52,8 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
     partition->log_end = described->state.end_offset;
     partition->is_offline = described->state.is_offline;
     partition->offline_from = described->state.offline_from;
+    partition->lost = described->state.lost;
+    partition->lost_count = described->state.lost_count;
     return 0;
 }
 
@@ -194,7 +196,8 @@ static bool is_this_jobs(const struct weir_start *start, int64_t producer_id)
     return false;
 }
 
-/* True if all batches are the job's own; `from` is moved behind them. */
+/* True if all batches are the job's own, or nobody's, which hold no records: a repair may have given up some of the
+ * job's. `from` is moved behind them. */
 static int check_tail(const struct weir_start *start, struct weir_slice rest, int64_t *from,
                       bool *is_ours, struct weir_error *error)
 {
@@ -204,7 +207,8 @@ static int check_tail(const struct weir_start *start, struct weir_slice rest, in
         const struct weir_batch_header *header = &reader.header;
         int64_t last = weir_batch_last_offset(header);
         if (last < *from) continue;
-        *is_ours = header->base_offset >= *from && is_this_jobs(start, header->producer_id);
+        *is_ours = header->base_offset >= *from &&
+                   (header->record_count == 0 || is_this_jobs(start, header->producer_id));
         if (!*is_ours) return 0;
         *from = last + 1;
     }

@@ -24,6 +24,7 @@ struct weir_job_partition {
     /* As found at the start. */
     int32_t leader_epoch;
     int64_t log_start;
+    int64_t lost_end; /* of a changelog: of what a repair gave up of it; 0: nothing */
     /* In the last commit. */
     int64_t committed;     /* input: next offset to process; -1: none yet */
     int64_t committed_end; /* internal: the end that the commit covers */

@@ -47,6 +47,22 @@ static int begin_anew(struct weir_restore *restore, int64_t position, struct wei
     return weir_error_wrap(error, rc, "clear store '%s'", name);
 }
 
+/* All from `position` on is needed. */
+static int check_whole(const struct weir_restore *restore, struct weir_error *error)
+{
+    const struct weir_topic_partition *from = &restore->fetch.from;
+    if (restore->position.offset >= restore->lost_end) return 0;
+    return weir_error_set(
+        error, WEIR_MISMATCH,
+        "store '%s' has to be restored from offset %" PRId64 " of '%.*s' partition %" PRId32
+        ", which has lost records below %" PRId64
+        " that 'weir log repair' gave up: put the state folder back, or choose, .on_mismatch: "
+        "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs from their beginning, "
+        "WEIR_ON_MISMATCH_START_EMPTY goes on and starts the store empty",
+        weir_store_spec(restore->store)->name, restore->position.offset, (int)from->topic.size,
+        (const char *)from->topic.data, from->partition, restore->lost_end);
+}
+
 int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
                       struct weir_store *store, const struct weir_restore_source *source,
                       struct weir_error *error)
@@ -64,13 +80,15 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
         .source = source_of(task, store),
         .position = {source->topic_id, source->leader_epoch, from},
         .end = source->end,
+        .lost_end = source->lost_end,
         .log_start = source->log_start,
         .epoch = {.epoch = position.leader_epoch},
         .is_in_doubt = is_in_doubt,
         .is_done = from >= source->end && !is_in_doubt,
     };
     weir_input_queue_init(&restore->queue, task->options.budget, from);
-    return usable ? 0 : begin_anew(restore, position.offset, error);
+    int rc = usable ? 0 : begin_anew(restore, position.offset, error);
+    return rc < 0 ? rc : check_whole(restore, error);
 }
 
 void weir_restore_close(struct weir_restore *restore)
@@ -185,6 +203,8 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
         int rc = begin_anew(restore, position, error);
         if (rc < 0) return rc;
         restore->position.offset = restore->log_start;
+        rc = check_whole(restore, error);
+        if (rc < 0) return rc;
         weir_input_queue_close(&restore->queue);
         weir_input_queue_init(&restore->queue, restore->task->options.budget, restore->log_start);
     }

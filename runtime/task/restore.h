@@ -13,6 +13,9 @@
  * cleared and read from the start. So is one of an epoch that ended below the position: a table's
  * own topic may have lost its tail with the power, and other records have taken the offsets. The
  * log is asked where an older epoch ended before the first fetch.
+ *
+ * A changelog that a repair has given records up of is still a changelog for a store that is beyond them.
+ * One that is not would lack their rows, and is refused (WEIR_MISMATCH).
  */
 struct weir_restore {
     struct weir_fetch_request fetch;
@@ -25,6 +28,7 @@ struct weir_restore {
     struct weir_changelog_position position; /* topic id and epoch to be stamped; offset: reached */
     int64_t log_start;
     int64_t end;                         /* exclusive */
+    int64_t lost_end;                    /* what is read from below it lacks records */
     struct weir_epoch_end_request epoch; /* of the position that the store came with */
     bool is_in_doubt;                    /* the epoch has to be asked for */
     bool is_outstanding;
@@ -36,10 +40,12 @@ struct weir_restore_source {
     struct weir_uuid topic_id;
     int32_t leader_epoch;
     int64_t log_start;
-    int64_t end; /* what is committed */
+    int64_t end;      /* what is committed */
+    int64_t lost_end; /* where the last records end that a repair has given up; 0: none */
 };
 
-/** Compare positions and decide from where; clears the store if need be. */
+/** Compare positions and decide from where; clears the store if need be. WEIR_MISMATCH: records are lost that it
+ * would need. */
 int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
                       struct weir_store *store, const struct weir_restore_source *source,
                       struct weir_error *error);

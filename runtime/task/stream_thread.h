@@ -22,9 +22,10 @@ struct weir_stream_thread;
 struct weir_partition_origin {
     int32_t leader_epoch;
     int64_t log_start;
-    int64_t position;                   /* of an input: next offset to process */
-    int64_t partition_time_ms;          /* of an input; -1: none */
-    int64_t end;                        /* up to here the commit covers what a store is made of */
+    int64_t position;          /* of an input: next offset to process */
+    int64_t partition_time_ms; /* of an input; -1: none */
+    int64_t end;               /* up to here the commit covers what a store is made of */
+    int64_t lost_end;          /* of a changelog: of what a repair gave up of it; 0: nothing */
     const struct weir_node_mark *marks; /* of the nodes of the task whose first input it is */
     size_t mark_count;
 };

@@ -55,6 +55,7 @@ static int begin_restore(struct weir_stream_thread *thread, struct weir_thread_t
         .leader_epoch = origin->leader_epoch,
         .log_start = origin->log_start,
         .end = origin->end,
+        .lost_end = origin->lost_end,
     };
     struct weir_restore *restore = &owned->restores[owned->restore_count];
     int rc = weir_restore_init(restore, owned->task, weir_state_store(owned->task->state, local),

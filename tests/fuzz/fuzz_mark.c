@@ -30,6 +30,7 @@ static void encode(const struct weir_durable_mark *mark, struct weir_buffer *to)
         .leader_epoch = mark->leader_epoch,
         .epochs = &mark->epochs,
         .producers = &mark->producers,
+        .lost = &mark->lost,
         .segment_count = mark->segment_count,
         .segment = segment_at,
         .context = mark,

@@ -142,6 +142,7 @@ void test_compact_folder(struct weir_env *env, const char *path, test_keep_fn ke
                                                               .leader_epoch = mark.leader_epoch,
                                                               .epochs = &mark.epochs,
                                                               .producers = &mark.producers,
+                                                              .lost = &mark.lost,
                                                               .now = weir_mono_now(env),
                                                               .segment_count = mark.segment_count,
                                                               .segment = facts_at,

@@ -95,6 +95,7 @@ static void encode_segments(struct weir_buffer *to,
 {
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
+    struct weir_lost_ranges lost;
     weir_leader_epochs_init(&epochs, &budget);
     weir_producer_state_init(&producers, &budget);
     ck_ok(weir_leader_epochs_reserve(&epochs), NULL);
@@ -107,6 +108,10 @@ static void encode_segments(struct weir_buffer *to,
     add_transactional(&producers, 43, 2, 10);
     add_transactional(&producers, 44, 0, 8);
     end_transaction(&producers, 44, 5, 12);
+    weir_lost_ranges_init(&lost, &budget);
+    ck_ok(weir_lost_ranges_add(&lost, (struct weir_lost_range){5, 7}), NULL);
+    ck_ok(weir_lost_ranges_add(&lost, (struct weir_lost_range){9, 14}), NULL);
+    ck_ok(weir_lost_ranges_add(&lost, (struct weir_lost_range){14, 20}), NULL); /* above the end */
     weir_buffer_init(to, &budget, 0);
     weir_durable_mark_encode(&(struct weir_durable_mark_view){.is_clean = true,
                                                               .topic_id = {{9, 8, 7}},
@@ -116,6 +121,7 @@ static void encode_segments(struct weir_buffer *to,
                                                               .leader_epoch = 6,
                                                               .epochs = &epochs,
                                                               .producers = &producers,
+                                                              .lost = &lost,
                                                               .now = {3000000000},
                                                               .segment_count = 2,
                                                               .segment = segment},
@@ -123,6 +129,7 @@ static void encode_segments(struct weir_buffer *to,
     ck_assert(!to->failed);
     weir_leader_epochs_close(&epochs);
     weir_producer_state_close(&producers);
+    weir_lost_ranges_close(&lost);
 }
 
 static void encode(struct weir_buffer *to)
@@ -186,6 +193,9 @@ START_TEST(a_mark_comes_back_whole)
     ck_assert_int_eq(producer->batch_count, 0);
     ck_assert_int_eq(producer->transaction_first_offset, -1);
     ck_assert_int_eq(weir_producer_state_first_unstable(&mark.producers), 6);
+    ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), 2);
+    ck_assert_int_eq(weir_lost_ranges_at(&mark.lost, 0).to, 7);
+    ck_assert_int_eq(weir_lost_ranges_last(&mark.lost).from, 9);
     weir_durable_mark_close(&mark);
     weir_buffer_close(&bytes);
 }
@@ -274,6 +284,23 @@ START_TEST(a_mark_of_the_version_before_is_read)
 }
 END_TEST
 
+/* A mark of version 3 ends behind its producers. */
+START_TEST(a_mark_that_does_not_say_what_was_given_up_is_read)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode(&bytes);
+    bytes.size -= 4 + 2 * 16; /* the table at its end */
+    bytes.data[9] = 3;
+    seal(&bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    expect_segment(&mark.segments[0], &segments[0]);
+    ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), 0);
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
 static struct weir_segment_facts odd_segments[2];
 
 static const struct weir_segment_facts *odd_segment_at(const void *context, size_t index)
@@ -319,9 +346,9 @@ END_TEST
 /* A mark of a newer or older version is told from a damaged one, and both versions are named. */
 START_TEST(a_mark_of_another_version_is_refused_by_name)
 {
-    static const char *const texts[] = {"version 1, this program knows 2 to 3", NULL, NULL,
-                                        "version 4, this program knows 2 to 3"};
-    for (uint8_t version = 1; version <= 4; version++) {
+    static const char *const texts[] = {"version 1, this program knows 2 to 4", NULL, NULL, NULL,
+                                        "version 5, this program knows 2 to 4"};
+    for (uint8_t version = 1; version <= 5; version++) {
         struct weir_buffer bytes;
         struct weir_durable_mark mark;
         if (texts[version - 1] == NULL) continue;
@@ -500,6 +527,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_damaged_mark_is_never_believed);
     tcase_add_test(tests, a_mark_of_the_version_before_is_read);
     tcase_add_test(tests, a_mark_whose_segments_do_not_fit_is_damaged);
+    tcase_add_test(tests, a_mark_that_does_not_say_what_was_given_up_is_read);
     tcase_add_test(tests, a_mark_of_another_version_is_refused_by_name);
     tcase_add_test(tests, a_snapshot_has_kafkas_bytes);
     tcase_add_test(tests, epochs_have_kafkas_text);

@@ -396,6 +396,40 @@ START_TEST(producers_are_as_the_log_has_them)
 }
 END_TEST
 
+/* What was given up stays known: by the mark, without one by the batches, until it is cut off at either end. */
+START_TEST(what_was_given_up_is_known)
+{
+    make_log();
+    again();
+    flip(2, 70);
+    flip(7, 70);
+    ck_assert_int_eq(give_all_up(), 2);
+    for (int has_mark = 1; has_mark >= 0; has_mark--) {
+        if (!has_mark) {
+            ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), &test.error),
+                  &test.error);
+        }
+        ck_ok(test_log_open(&test), &test.error);
+        struct weir_partition_log_state state = weir_partition_log_state(test.log);
+        ck_assert_uint_eq(state.lost_count, 2);
+        ck_assert_int_eq(state.lost.from, test.batches[7].base_offset);
+        ck_assert_int_eq(state.lost.to, test.batches[8].base_offset);
+        ck_ok(test_log_close(&test), &test.error);
+    }
+    ck_ok(test_log_open(&test), &test.error);
+    ck_ok(weir_partition_log_truncate(test.log, test.batches[7].base_offset, &test.error),
+          &test.error);
+    ck_assert_int_eq(weir_partition_log_state(test.log).lost.from, test.batches[2].base_offset);
+    ck_ok(weir_partition_log_set_start(test.log, test.batches[3].base_offset, &test.error),
+          &test.error);
+    ck_assert_uint_eq(weir_partition_log_state(test.log).lost_count, 0);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_uint_eq(weir_partition_log_state(test.log).lost_count, 0);
+    ck_ok(test_log_close(&test), &test.error);
+}
+END_TEST
+
 /* A repair that ends at any of its operations, killed or without power, leaves the log as it was, or
  * offline; asked again it goes on to the same end. */
 static void end_at(uint64_t at, enum weir_sim_crash_kind kind, bool *has_ended)
@@ -455,6 +489,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
     tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
+    tcase_add_test(tests, what_was_given_up_is_known);
     tcase_add_test(tests, a_repair_that_is_cut_short_can_be_repeated);
     suite_add_tcase(suite, tests);
 }

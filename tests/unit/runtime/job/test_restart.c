@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/repair.h"
 #include "broker/log/small_file.h"
 #include "runtime/job/commit_metadata.h"
 #include "tests/unit/broker/log/compacted.h"
@@ -335,6 +336,99 @@ START_TEST(a_changelog_without_its_head_is_refused)
 }
 END_TEST
 
+static void close_log(void)
+{
+    ck_ok(weir_close(stage.log, &stage.error), &stage.error);
+}
+
+/* What stands at half of the partition's only segment rots, and is given up as `weir log repair` does it. */
+static void give_up_half_way(const char *folder)
+{
+    struct weir_log_path segment = weir_log_path(folder, "00000000000000000000.log");
+    struct weir_file_stat stat;
+    struct weir_repair repair;
+    char kept[WEIR_CUT_NAME_SIZE];
+    close_log();
+    ck_ok(weir_stat(stage.env, segment.text, &stat, &stage.error), &stage.error);
+    ck_ok(weir_sim_disk_flip(stage.sim, 0, segment.text, stat.size / 2 + 5, 3), NULL);
+    ck_ok(weir_repair_open(&repair, stage.env, folder, 0, &stage.error), &stage.error);
+    ck_assert_uint_eq(repair.range_count, 1);
+    ck_ok(weir_repair_give_up(&repair, &repair.ranges[0], kept, &stage.error), &stage.error);
+    weir_repair_close(&repair);
+    ck_ok(weir_repair_open(&repair, stage.env, folder, 0, &stage.error), &stage.error);
+    ck_ok(weir_repair_finish(&repair, &stage.error), &stage.error);
+    weir_repair_close(&repair);
+    stage_revive(&stage);
+}
+
+static void run_plan(const struct weir_topology *topology, const char *keys)
+{
+    produce(0, keys);
+    run(topology, WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+}
+
+static const struct weir_topology *counting_in(enum weir_store_kind kind)
+{
+    return plan_count(&plan, kind);
+}
+
+/* A memory store is made from its changelog alone, as any store whose folder is gone. */
+START_TEST(a_store_is_not_restored_from_a_changelog_that_has_lost_records)
+{
+    topics(1);
+    run_plan(counting_in(WEIR_STORE_MEMORY), "aaa");
+    run_plan(counting_in(WEIR_STORE_MEMORY), "bb");
+    run_plan(counting_in(WEIR_STORE_MEMORY), "c");
+    give_up_half_way("data/log/app-counts-changelog-0");
+    for (int again = 0; again < 2; again++) {
+        expect_refused(counting_in(WEIR_STORE_MEMORY), WEIR_ON_MISMATCH_REFUSE,
+                       "which has lost records below");
+    }
+    produce(0, "b");
+    bool goes_on = _i == 0;
+    run(counting_in(WEIR_STORE_MEMORY),
+        goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 0 : 3);
+    expect_count("b", goes_on ? 1 : 3);
+    stage_stop(&stage);
+    run(counting_in(WEIR_STORE_MEMORY), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("b", goes_on ? 1 : 3);
+}
+END_TEST
+
+/* One that is beyond them on its own disk has them all. */
+START_TEST(a_store_that_has_what_its_changelog_has_lost_goes_on)
+{
+    topics(1);
+    run_plan(counting_in(WEIR_STORE_ROCKSDB), "aaa");
+    run_plan(counting_in(WEIR_STORE_ROCKSDB), "bb");
+    run_plan(counting_in(WEIR_STORE_ROCKSDB), "c");
+    give_up_half_way("data/log/app-counts-changelog-0");
+    run(counting_in(WEIR_STORE_ROCKSDB), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", 3);
+    expect_count("b", 2);
+    expect_count("c", 1);
+}
+END_TEST
+
+/* An input's loss is its owner's to name: a job steps over it. But no rebuild would count what it has counted. */
+START_TEST(an_input_that_has_lost_records_is_not_rebuilt_from)
+{
+    topics(1);
+    run_plan(counting_in(WEIR_STORE_ROCKSDB), "aaab");
+    give_up_half_way("data/log/in-0");
+    run_plan(counting_in(WEIR_STORE_ROCKSDB), "b");
+    run(counting_in(WEIR_STORE_ROCKSDB), WEIR_ON_MISMATCH_REBUILD); /* nothing differs */
+    expect_count("a", 3);
+    expect_count("b", 2);
+    stage_stop(&stage);
+    delete_topic("app-counts-changelog");
+    expect_refused(counting_in(WEIR_STORE_ROCKSDB), WEIR_ON_MISMATCH_REBUILD,
+                   "'in' has removed records");
+}
+END_TEST
+
 /* The application has committed, and its group knows nothing of it: that is not a first start. */
 START_TEST(a_commit_that_is_gone_is_refused)
 {
@@ -491,11 +585,6 @@ START_TEST(an_input_made_anew_is_read_from_its_beginning_without_state)
     ck_assert_int_eq(stage_end(&stage, "out", 0), 3);
 }
 END_TEST
-
-static void close_log(void)
-{
-    ck_ok(weir_close(stage.log, &stage.error), &stage.error);
-}
 
 static int remove_one(void *context, const char *name, enum weir_file_kind kind)
 {
@@ -837,6 +926,10 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_changelog_that_is_gone_is_refused, 0, 2);
     tcase_add_test(tests, a_changelog_that_was_written_anew_is_refused);
     tcase_add_test(tests, a_changelog_without_its_head_is_refused);
+    tcase_add_loop_test(tests, a_store_is_not_restored_from_a_changelog_that_has_lost_records, 0,
+                        2);
+    tcase_add_test(tests, a_store_that_has_what_its_changelog_has_lost_goes_on);
+    tcase_add_test(tests, an_input_that_has_lost_records_is_not_rebuilt_from);
     tcase_add_loop_test(tests, a_commit_that_is_gone_is_refused, 0, 2);
     tcase_add_test(tests, a_store_is_restored_over_holes_of_its_changelog);
     tcase_add_test(tests, records_that_are_gone_are_written_anew);

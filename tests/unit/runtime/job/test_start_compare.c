@@ -593,6 +593,34 @@ START_TEST(records_between_that_would_be_misread_are_refused)
 }
 END_TEST
 
+/* A changelog that has lost records is for the restore to judge; of records between, nobody else would. */
+START_TEST(records_that_a_repair_gave_up_are_held_against_their_topic)
+{
+    partitions[CHANGELOG][1].lost = (struct weir_lost_range){3, 5};
+    partitions[CHANGELOG][1].lost_count = 1;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_LOST);
+    ck_assert(!topics[CHANGELOG].is_emptied);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied && !topics[REPARTITION].is_emptied);
+    topics[CHANGELOG].is_emptied = false;
+    /* Behind the commit, it is cut. */
+    partitions[CHANGELOG][1].lost = (struct weir_lost_range){10, 12};
+    partitions[CHANGELOG][1].log_end = 12;
+    ck_assert_int_eq(weir_start_lost_end(&partitions[CHANGELOG][1]), 0);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_GO_ON);
+    partitions[CHANGELOG][1].lost_count = 2;
+    ck_assert_int_eq(weir_start_lost_end(&partitions[CHANGELOG][1]), 10);
+    partitions[CHANGELOG][1].lost_count = 0;
+    partitions[CHANGELOG][1].lost = (struct weir_lost_range){0, 0};
+    partitions[REPARTITION][0].lost = (struct weir_lost_range){3, 5};
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON); /* they were processed */
+    partitions[REPARTITION][0].committed = 4;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_LOST_BETWEEN);
+}
+END_TEST
+
 /* Records go round; what is not ours is told apart. */
 START_TEST(records_of_an_application_go_round)
 {
@@ -765,6 +793,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, windows_of_another_size_are_refused, 0, 5);
     tcase_add_loop_test(tests, an_empty_store_may_become_another, 0, 2);
     tcase_add_test(tests, records_between_that_would_be_misread_are_refused);
+    tcase_add_test(tests, records_that_a_repair_gave_up_are_held_against_their_topic);
     tcase_add_test(tests, records_of_an_application_go_round);
     tcase_add_test(tests, a_record_that_does_not_say_what_its_bytes_are_is_read);
     suite_add_tcase(suite, tests);
