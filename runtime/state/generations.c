@@ -19,7 +19,7 @@
  * 2. It goes to the changelog as a record, if the store is logged.
  * 3. Its row goes into the gathering generation as the backend's bytes: a new one at the end, or over
  *    the one at entry->slot where the entry has the generation's flag. The table stays what it is, and
- *    goes on to change.
+ *    goes on to change. A row whose segment of time has died meanwhile goes nowhere.
  * 4. When all stores are through, the open generation is empty, and one more seal waits for its commit.
  *
  * Overwriting is what makes it cheap: a key that changes in a hundred commits is written down once, and
@@ -220,6 +220,21 @@ static int append_change(const struct seal *seal, struct weir_store *store,
     return seal->append(seal->context, store, &record);
 }
 
+/* Its segment is dead at this seal, so with the position that the backend will have nobody reads it. */
+static bool is_dead(const struct weir_store *store, const struct weir_store_entry *entry)
+{
+    return weir_store_is_expired(store, entry->key) &&
+           weir_store_key_segment(store, entry->key) < store->live_segment;
+}
+
+static int put_row(struct weir_generation *generation, const struct weir_store *store,
+                   struct weir_store_entry *entry, struct weir_slice value)
+{
+    int rc = WEIR_OK;
+    if ((entry->flags & generation->flag) == 0) rc = add_row(generation, store, entry);
+    return rc < 0 ? rc : put_value(generation, store, entry, value);
+}
+
 static int seal_entry(const struct seal *seal, struct weir_store *store,
                       struct weir_store_entry *entry)
 {
@@ -227,15 +242,12 @@ static int seal_entry(const struct seal *seal, struct weir_store *store,
     int rc = WEIR_OK;
     if (store->spec->is_logged) rc = append_change(seal, store, entry, value);
     if (rc < 0) return rc;
-    if (!store->is_resident) {
-        if ((entry->flags & seal->generation->flag) == 0) {
-            rc = add_row(seal->generation, store, entry);
-        }
-        if (rc >= 0) rc = put_value(seal->generation, store, entry, value);
+    if (!store->is_resident && !is_dead(store, entry)) {
+        rc = put_row(seal->generation, store, entry, value);
         if (rc < 0) return rc;
     }
     entry->flags &= ~(uint32_t)WEIR_ENTRY_DIRTY;
-    if (store->is_resident) weir_store_settle(store, entry);
+    weir_store_settle(store, entry);
     return WEIR_OK;
 }
 
@@ -280,7 +292,9 @@ static int seal_store(const struct seal *seal, struct weir_store *store, size_t 
 static void unseal_store(struct weir_store *store, size_t done)
 {
     for (size_t i = 0; i < done; i++) {
-        store->dirty.entries[i]->flags |= WEIR_ENTRY_DIRTY;
+        struct weir_store_entry *entry = store->dirty.entries[i];
+        weir_store_unsettle(store, entry);
+        entry->flags |= WEIR_ENTRY_DIRTY;
     }
 }
 

@@ -22,12 +22,6 @@ static void write_lead(const struct weir_store *store, uint8_t *to, uint64_t seg
     if (weir_store_is_segmented(store)) weir_store_u64(to + WEIR_KEY_PREFIX_SIZE, segment);
 }
 
-static uint64_t segment_of(const struct weir_store *store, struct weir_slice key)
-{
-    if (!weir_store_is_segmented(store)) return 0;
-    return weir_store_segment_at(store, weir_key_schema_time(store->schema, key));
-}
-
 struct weir_slice weir_store_backend_start(const struct weir_store *store, struct weir_arena *arena,
                                            uint64_t segment)
 {
@@ -44,7 +38,7 @@ struct weir_slice weir_store_backend_key(const struct weir_store *store, struct 
     size_t lead = weir_store_lead_size(store);
     uint8_t *bytes = weir_arena_alloc(arena, lead + key.size);
     if (bytes == NULL) return weir_null();
-    write_lead(store, bytes, segment_of(store, key));
+    write_lead(store, bytes, weir_store_key_segment(store, key));
     weir_copy(bytes + lead, key.data, key.size);
     return weir_slice(bytes, lead + key.size);
 }

@@ -257,17 +257,24 @@ static int restore_resident(struct weir_store *store, const struct weir_record *
 {
     uint32_t hash = weir_table_hash_key(&store->table, key);
     struct weir_store_entry *entry = weir_table_find(&store->table, key, hash);
+    if (entry != NULL) {
+        weir_store_free_value(store, entry->value, entry->value_size);
+        entry->value = NULL;
+        entry->value_size = 0;
+    }
     if (weir_slice_is_null(record->value)) {
-        if (entry != NULL) weir_store_remove_entry(store, entry);
+        const uint32_t lists = WEIR_ENTRY_QUEUED | WEIR_ENTRY_LOOSE;
+        bool is_free = entry != NULL && (entry->flags & lists) == 0;
+        if (is_free) weir_store_remove_entry(store, entry);
         return WEIR_OK;
     }
     int rc = weir_table_reserve(&store->table, 1);
     if (rc < 0) return rc;
     if (entry == NULL) entry = weir_store_add_entry(store, key, hash);
     if (entry == NULL) return WEIR_NO_MEMORY;
-    weir_store_free_value(store, entry->value, entry->value_size);
-    entry->value = NULL;
-    return weir_store_load_value(store, entry, record->value, record->timestamp_ms);
+    rc = weir_store_load_value(store, entry, record->value, record->timestamp_ms);
+    if (rc >= 0) weir_store_settle(store, entry);
+    return rc;
 }
 
 static void restore_row(struct weir_store *store, const struct weir_record *record,

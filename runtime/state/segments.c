@@ -55,6 +55,12 @@ uint64_t weir_store_segment_at(const struct weir_store *store, int64_t time_ms)
     return time_ms > 0 ? (uint64_t)(time_ms / store->segment_interval_ms) : 0;
 }
 
+uint64_t weir_store_key_segment(const struct weir_store *store, struct weir_slice key)
+{
+    if (!weir_store_is_segmented(store)) return 0;
+    return weir_store_segment_at(store, weir_key_schema_time(store->schema, key));
+}
+
 int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
                          struct weir_error *error)
 {

@@ -24,7 +24,7 @@ struct weir_retired_value {
 };
 
 enum weir_entry_flags {
-    WEIR_ENTRY_REFERENCED = 1,  /* met since the clock's hand last passed */
+    WEIR_ENTRY_REFERENCED = 1,  /* met since the hand last passed */
     WEIR_ENTRY_LOADING = 2,     /* new in this touch, the backend not yet asked */
     WEIR_ENTRY_UNFORWARDED = 4, /* changed since it was last forwarded */
     WEIR_ENTRY_GIVEN = 8,       /* being forwarded: given by next_unforwarded, unchanged since */
@@ -36,6 +36,16 @@ enum weir_entry_flags {
      * `slot` is its row in the gathering one. */
     WEIR_ENTRY_GATHERED_EVEN = 256,
     WEIR_ENTRY_GATHERED_ODD = 512,
+    WEIR_ENTRY_QUEUED = 1024, /* in its segment's queue, settled or not any more */
+};
+
+/** Entries of one segment of time in the order in which they settled: a ring. See eviction.c. */
+struct weir_clean_queue {
+    uint64_t segment;
+    struct weir_store_entry **ring;
+    size_t first;
+    size_t count;
+    size_t capacity; /* a power of two, 0 at first */
 };
 
 struct weir_store {
@@ -50,8 +60,10 @@ struct weir_store {
     struct weir_changelog_position position;
 
     struct weir_table table;
-    size_t clean_bytes;                 /* of entries that may be evicted */
-    size_t clock_slot;                  /* where the hand stands */
+    size_t clean_bytes;              /* of entries that may be evicted */
+    struct weir_clean_queue *queues; /* in order of segments, none of them dead since a touch */
+    size_t queue_count;
+    size_t queue_capacity;
     struct weir_entry_list dirty;       /* changed in the open generation, by first change */
     struct weir_entry_list unforwarded; /* changed since last forwarded, by first change */
     size_t given_count;                 /* of these, how many next_unforwarded has given */
@@ -59,7 +71,7 @@ struct weir_store {
     struct weir_retired_value *retired; /* until weir_store_forwarded */
     size_t retired_count;
     size_t retired_capacity;
-    struct weir_entry_list loose;       /* memory stores: absent or expired, to be looked at */
+    struct weir_entry_list loose;       /* perhaps garbage: to be looked at before a touch */
     struct weir_skip_list index_by_key; /* memory stores, from the first scan on */
     bool has_index;
 
@@ -70,7 +82,7 @@ struct weir_store {
     uint64_t live_segment;   /* the first with live rows; only grows, over restarts too */
     uint64_t sealed_segment; /* the same, at the last seal: what is committed with its positions */
     uint64_t stored_segment; /* the same, as the position record has it */
-    uint64_t swept_segment;  /* below it the table holds no clean entry */
+    uint64_t swept_segment;  /* below it no segment has a queue */
     /* Below it the backend has been told to forget, since it was opened. */
     uint64_t expired_segment;
     int64_t dropped_count;
@@ -137,7 +149,8 @@ struct weir_state {
     struct weir_entry_list missing; /* one touch's */
 
     size_t clean_bytes; /* over all stores */
-    size_t clock_store; /* where the hand stands */
+    size_t hand_store;  /* where the hand stands */
+    size_t hand_left;   /* how many entries it takes there before it goes on */
     size_t open_bytes;
     uint64_t sealed_count;    /* seals so far */
     uint64_t committed_count; /* of them; equal: all that is gathered is committed */
@@ -151,13 +164,32 @@ struct weir_state {
     int failed_rc; /* of a write-down: nothing is written any more */
 };
 
-/* ---- entries.c: lists, values, what may leave and when ------------------------------------------ */
+/* ---- entries.c: lists, values, coming and going --------------------------------------------------- */
 
 int weir_entry_list_reserve(struct weir_entry_list *list, struct weir_budget *budget, size_t count);
 static inline void weir_entry_list_add(struct weir_entry_list *list, struct weir_store_entry *entry)
 {
     list->entries[list->count++] = entry;
 }
+
+/** A copy of `value` for an entry, null for null; WEIR_NO_MEMORY leaves it untouched. */
+int weir_store_load_value(struct weir_store *store, struct weir_store_entry *entry,
+                          struct weir_slice value, int64_t timestamp_ms);
+void weir_store_free_value(struct weir_store *store, uint8_t *value, size_t size);
+/** Add a key to the table (reserved) and, in a memory store that was scanned, to its index. */
+struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct weir_slice key,
+                                              uint32_t hash);
+void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry);
+/** A store that knows nothing: no row, no position, no stream time. Zeroed, or closed before. */
+void weir_store_init(struct weir_store *store, struct weir_state *state, size_t index);
+/** Back to weir_store_init in all but the prefix, which names its rows in the backend. Nothing may be
+ * changed and unsealed, and no generation may point into the table. */
+void weir_store_forget(struct weir_store *store);
+/** Frees what the store holds in memory. */
+void weir_store_close(struct weir_store *store);
+/** What holds between a store's fields, after each call that changed it. */
+void weir_store_check(const struct weir_store *store);
+/* ---- eviction.c: who may leave the table ------------------------------------------------------- */
 
 /** Its last change is in the backend (or, memory stores, sealed) and was forwarded. */
 static inline bool weir_entry_is_settled(const struct weir_store_entry *entry)
@@ -170,25 +202,9 @@ static inline bool weir_entry_is_settled(const struct weir_store_entry *entry)
 void weir_store_settle(struct weir_store *store, struct weir_store_entry *entry);
 /** The entry is about to change: it may not leave any more. */
 void weir_store_unsettle(struct weir_store *store, const struct weir_store_entry *entry);
-/** A copy of `value` for an entry, null for null; WEIR_NO_MEMORY leaves it untouched. */
-int weir_store_load_value(struct weir_store *store, struct weir_store_entry *entry,
-                          struct weir_slice value, int64_t timestamp_ms);
-void weir_store_free_value(struct weir_store *store, uint8_t *value, size_t size);
-/** Add a key to the table (reserved) and, in a memory store that was scanned, to its index. */
-struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct weir_slice key,
-                                              uint32_t hash);
-void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry);
 /** Let go what has expired, what is garbage, and clean entries beyond the bound. */
 void weir_store_make_room(struct weir_store *store);
-/** A store that knows nothing: no row, no position, no stream time. Zeroed, or closed before. */
-void weir_store_init(struct weir_store *store, struct weir_state *state, size_t index);
-/** Back to weir_store_init in all but the prefix, which names its rows in the backend. Nothing may be
- * changed and unsealed, and no generation may point into the table. */
-void weir_store_forget(struct weir_store *store);
-/** Frees what the store holds in memory. */
-void weir_store_close(struct weir_store *store);
-/** What holds between a store's fields, after each call that changed it. */
-void weir_store_check(const struct weir_store *store);
+void weir_store_free_queues(struct weir_store *store);
 /** Whether clean_bytes is what the settled entries take; O(n), for weir_assert_slow. */
 bool weir_store_counts_agree(const struct weir_store *store);
 
@@ -204,6 +220,8 @@ void weir_store_init_segments(struct weir_store *store);
 void weir_store_adopt_segment(struct weir_store *store, uint64_t live_segment);
 /** Of a segmented store: the segment in which the rows of a time lie. */
 uint64_t weir_store_segment_at(const struct weir_store *store, int64_t time_ms);
+/** The segment of a key that was checked; 0 where keys have no time. */
+uint64_t weir_store_key_segment(const struct weir_store *store, struct weir_slice key);
 /** The row's time is over. Of a key that was checked; per record, so inline. */
 static inline bool weir_store_is_expired(const struct weir_store *store, struct weir_slice key)
 {

@@ -351,6 +351,62 @@ static size_t row_count(struct windows *windows)
     return count;
 }
 
+/* Goal: a window that dies before the seal goes to the changelog, as every change does, and no further; its
+ * entry leaves with the next touch, as those do that had settled before. */
+START_TEST(window_that_dies_unsealed_is_never_written_down)
+{
+    struct windows windows;
+    windows_open(&windows, _i);
+    put(&windows, "a", 0);
+    commit(&windows);
+    put(&windows, "a", 0); /* settled, or gathered, and open again */
+    put(&windows, "b", MINUTE);
+    const size_t appended_count = windows.appended_count;
+    const int64_t sealed_bytes = weir_state_sizes(windows.state).sealed_bytes;
+    weir_store_advance(windows.store, 10 * RETENTION);
+    commit(&windows);
+    ck_assert_uint_eq(windows.appended_count, appended_count + 2);
+    ck_assert_int_eq(weir_state_sizes(windows.state).sealed_bytes, sealed_bytes);
+    ck_assert(!has(&windows, "a", 0));
+    ck_assert(!has(&windows, "b", MINUTE));
+    ck_assert_uint_eq(row_count(&windows), 0);
+    put(&windows, "c", 10 * RETENTION);
+    ck_assert(has(&windows, "c", 10 * RETENTION));
+    ck_assert_uint_eq(row_count(&windows), 1);
+    windows_close(&windows);
+}
+END_TEST
+
+/* Goal: a restore that deletes and sets again what it has set leaves what a reader expects, and a segment
+ * that dies takes deleted windows along. */
+START_TEST(restored_windows_may_be_deleted_and_set_again)
+{
+    struct weir_error error;
+    struct windows windows;
+    windows_open(&windows, _i);
+    uint8_t a[20] = {0};
+    uint8_t b[20] = {0};
+    struct weir_slice keys[2] = {window_key(a, "a", 0), window_key(b, "b", 0)};
+    keys[0].size += 4; /* the changelog's sequence number */
+    keys[1].size += 4;
+    const struct weir_record records[] = {
+        {.key = keys[0], .value = weir_text("1")}, {.key = keys[1], .value = weir_text("1")},
+        {.key = keys[0], .value = weir_null()},    {.key = keys[1], .value = weir_null()},
+        {.key = keys[1], .value = weir_text("2")}, {.key = keys[0], .value = weir_null()},
+    };
+    for (int64_t i = 0; i < 6; i++) {
+        const struct weir_changelog_position position = {.offset = i + 1};
+        ck_ok(weir_store_restore(windows.store, &records[i], 1, position, &error), &error);
+    }
+    ck_assert(!has(&windows, "a", 0));
+    ck_assert(has(&windows, "b", 0));
+    weir_store_advance(windows.store, 10 * RETENTION);
+    ck_assert(!has(&windows, "b", 0));
+    ck_assert_uint_eq(row_count(&windows), 0);
+    windows_close(&windows);
+}
+END_TEST
+
 /* Goal: a store that is cleared knows no time any more: windows that had died in its former life come
  * back with the restore, all of them, over as many segments as there are, now and after a restart. What
  * the backend was told to forget, it keeps from then on. */
@@ -432,6 +488,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(windows, scan_is_in_order_of_keys_over_all_segments, 0, PLACES);
     tcase_add_loop_test(windows, range_gives_one_keys_windows_of_these_times, 0, PLACES);
     tcase_add_loop_test(windows, dead_segments_leave_table_and_disk, 0, PLACES);
+    tcase_add_loop_test(windows, window_that_dies_unsealed_is_never_written_down, 0, PLACES);
+    tcase_add_loop_test(windows, restored_windows_may_be_deleted_and_set_again, 0, PLACES);
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_that_had_died, 0, PLACES);
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_of_the_same_life, 0, PLACES);
     tcase_add_loop_test(windows, key_without_a_window_is_refused, 0, PLACES);
