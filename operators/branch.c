@@ -66,7 +66,7 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
         }
         children[i] = (uint32_t)child;
     }
-    if (weir_node_is_record_by_record(node)) return forward_by_row(node, batch, children);
+    if (weir_node_goes_by_row(node, batch)) return forward_by_row(node, batch, children);
     return forward_by_child(node, batch, children, selection);
 }
 

@@ -121,7 +121,8 @@ int weir_node_deserialize(struct weir_node *node, const struct weir_serde *serde
 int weir_node_serialize(struct weir_node *node, const struct weir_serde *serde, bool is_key,
                         const void *object, struct weir_slice *bytes_out);
 
-/** Sinks: append the rows to the node's topic; `batch` has both bytes columns. */
+/** Sinks: append the rows to the node's topic, now or when the input's batch is through; `batch` has both
+ * bytes columns. */
 int weir_node_send(struct weir_node *node, const struct weir_batch *batch);
 
 /** Stream time of the task: largest timestamp processed so far, the record at hand (node->call)
@@ -136,6 +137,14 @@ static inline bool weir_node_is_record_by_record(const struct weir_node *node)
         return plan->is_record_by_record;
     }
     return !weir_node_caches(node);
+}
+
+/** Whether this batch goes on row by row. */
+static inline bool weir_node_goes_by_row(const struct weir_node *node,
+                                         const struct weir_batch *batch)
+{
+    return weir_node_is_record_by_record(node) ||
+           (node->plan->meets_at_topics && batch->offsets == NULL);
 }
 
 /** Timers of processors. `fire` runs between batches, on the stream thread; rows of a stream-time

@@ -205,6 +205,8 @@ static int process_rows(struct weir_task *task, struct weir_task_input *input,
     struct weir_node *node = input->node;
     task->raw = &batch;
     int rc = node->plan->ops->process(node, &batch);
+    if (rc >= 0) rc = weir_task_send_gathered(task);
+    task->gathered = NULL;
     task->raw = NULL;
     return rc < 0 ? rc : 0;
 }

@@ -66,6 +66,13 @@ struct weir_task_options {
     int32_t partition;
 };
 
+/** What came of one row of the input for topics at which paths meet. */
+struct weir_gathered_output;
+struct weir_gathered_list {
+    struct weir_gathered_output *first;
+    struct weir_gathered_output *last;
+};
+
 struct weir_task {
     uint32_t magic;
     struct weir_task_options options;
@@ -82,10 +89,11 @@ struct weir_task {
 
     struct weir_arena arena; /* the batch's */
     struct weir_scope scope;
-    const struct weir_batch *raw;   /* as it came from the input; NULL in a flush or a timer */
-    struct weir_error record_error; /* of the row at hand */
-    struct weir_error error;        /* what stops the task */
-    int32_t *sticky_partitions;     /* by topic, for rows without a key; -1: not chosen */
+    const struct weir_batch *raw;        /* as it came from the input; NULL in a flush or a timer */
+    struct weir_gathered_list *gathered; /* by row of `raw`, in the arena; NULL: nothing */
+    struct weir_error record_error;      /* of the row at hand */
+    struct weir_error error;             /* what stops the task */
+    int32_t *sticky_partitions;          /* by topic, for rows without a key; -1: not chosen */
     struct weir_mono drop_log_at[2];
     int64_t wall_now_ms; /* as told last */
     bool is_dirty;       /* something happened since the last seal */
@@ -125,6 +133,9 @@ static inline size_t weir_changelog_topic(const struct weir_topology *topology, 
 {
     return topology->topic_count + store;
 }
+
+/** task_output.c: send what its sinks gathered of the batch that is through. */
+int weir_task_send_gathered(struct weir_task *task);
 
 /** mark_names.c: what a commit calls the task's nodes. WEIR_NO_MEMORY. */
 int weir_task_name_nodes(struct weir_task *task);

@@ -21,7 +21,7 @@ static int process_child(struct weir_node *child, const struct weir_batch *batch
 static int forward(struct weir_node *node, size_t from, size_t to, const struct weir_batch *batch)
 {
     if (batch->count == 0) return 0;
-    if (batch->count == 1 || !weir_node_is_record_by_record(node)) {
+    if (batch->count == 1 || !weir_node_goes_by_row(node, batch)) {
         for (size_t i = from; i < to; i++) {
             int rc = process_child(node->children[i], batch);
             if (rc < 0) return rc;
@@ -145,7 +145,7 @@ static int serialize_rows(struct weir_node *node, const struct weir_batch *batch
     size_t done = 0;
     size_t kept = 0;
     while (done < batch->count) {
-        *node->call.error = (struct weir_error){0};
+        weir_error_clear(node->call.error);
         size_t count = serde->serialize(serde, &call, dense->objects + done, batch->count - done,
                                         dense->bytes + done);
         weir_assert(count <= batch->count - done);
@@ -207,7 +207,7 @@ int weir_node_deserialize(struct weir_node *node, const struct weir_serde *serde
                           const struct weir_slice *bytes, size_t count, const void **objects_out)
 {
     struct weir_serde_call call = serde_call(node, is_key);
-    *node->call.error = (struct weir_error){0};
+    weir_error_clear(node->call.error);
     size_t done = serde->deserialize(serde, &call, bytes, count, objects_out);
     weir_assert(done <= count);
     return done == count ? 0 : serde_failure(node);
@@ -217,46 +217,9 @@ int weir_node_serialize(struct weir_node *node, const struct weir_serde *serde, 
                         const void *object, struct weir_slice *bytes_out)
 {
     struct weir_serde_call call = serde_call(node, is_key);
-    *node->call.error = (struct weir_error){0};
+    weir_error_clear(node->call.error);
     size_t done = serde->serialize(serde, &call, &object, 1, bytes_out);
     return done == 1 ? 0 : serde_failure(node);
-}
-
-/* ---- sinks ----------------------------------------------------------------------------------- */
-
-/* The partitioner leaves the end of some keys out. */
-static int32_t partition_of(struct weir_node *node, struct weir_slice key)
-{
-    size_t suffix = node->plan->unhashed_key_suffix;
-    if (!weir_slice_is_null(key) && key.size >= suffix) key.size -= suffix;
-    return weir_task_partition(node->task, (size_t)node->plan->topic, key);
-}
-
-int weir_node_send(struct weir_node *node, const struct weir_batch *batch)
-{
-    struct weir_task *task = node->task;
-    size_t topic = (size_t)node->plan->topic;
-    weir_assert(node->plan->topic >= 0 && batch->key_bytes != NULL && batch->value_bytes != NULL);
-    int64_t sent = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        uint32_t row = weir_batch_row(batch, i);
-        struct weir_record record = {
-            .key = batch->key_bytes[row],
-            .value = batch->value_bytes[row],
-            .timestamp_ms = batch->timestamps[row],
-        };
-        if (batch->headers != NULL) {
-            record.headers = batch->headers[row].headers;
-            record.header_count = batch->headers[row].count;
-        }
-        int rc = weir_collector_add(task->options.collector, topic, partition_of(node, record.key),
-                                    &record, node->call.error);
-        sent += rc >= 0;
-        if (rc < 0) rc = weir_node_record_failed(node, batch, row, rc);
-        if (rc < 0) return rc;
-    }
-    weir_counter_add(&task->options.metrics->records_out, sent);
-    return 0;
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */

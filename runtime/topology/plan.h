@@ -78,11 +78,15 @@ struct weir_plan_node {
     /* Sinks: bytes at the end of a key that the partitioner leaves out. A windowed key goes where
      * its inner key goes, so its start (8 bytes) does not count. */
     uint32_t unhashed_key_suffix;
-    /* Two paths from this node meet again at a node, a store or a topic: forward row by row, so
-     * that the order is that of record-at-a-time, depth-first processing. With caches on, paths
-     * end at cached tables, which forward at the flush. Ask weir_node_is_record_by_record. */
+    /* Two paths from this node meet again at a node or a store: forward row by row, so that the order
+     * is that of record-at-a-time, depth-first processing. With caches on, paths end at cached
+     * tables, which forward at the flush. Ask weir_node_is_record_by_record. */
     bool is_record_by_record;
     bool is_record_by_record_when_cached;
+    /* They meet at topics only, whose sinks gather rows until the batch is through: only rows that come
+     * of no input go row by row (weir_node_goes_by_row). dsl/order.c. */
+    bool meets_at_topics;
+    bool gathers; /* sinks: of such a topic */
 };
 
 struct weir_plan_store {

@@ -75,6 +75,15 @@ START_TEST(paths_meet_at_a_node)
 }
 END_TEST
 
+static size_t gathering_count(const struct weir_topology *topology)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < topology->node_count; i++)
+        count += topology->nodes[i].gathers;
+    return count;
+}
+
+/* Batches stay whole, and the topic's sinks gather; others do not. */
 START_TEST(paths_meet_at_a_topic)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -82,9 +91,31 @@ START_TEST(paths_meet_at_a_topic)
     struct weir_split *split = weir_split(stream);
     weir_to(weir_branch(split, any, NULL), "out");
     weir_to(weir_branch_default(split), "out");
+    weir_to(stream, "elsewhere");
     struct weir_topology *topology = build(builder);
-    expect_marked(topology, "KSTREAM-SOURCE-0000000000", false, false);
-    expect_marked(topology, "KSTREAM-BRANCH-0000000001", true, true);
+    for (size_t i = 0; i < topology->node_count; i++) {
+        expect_marked(topology, topology->nodes[i].name, false, false);
+    }
+    ck_assert(!node_of(topology, "KSTREAM-SOURCE-0000000000")->meets_at_topics);
+    ck_assert(node_of(topology, "KSTREAM-BRANCH-0000000001")->meets_at_topics);
+    ck_assert_uint_eq(gathering_count(topology), 2);
+    weir_topology_free(topology);
+}
+END_TEST
+
+/* Several rows of one record could not be told apart: they go one by one. */
+START_TEST(paths_below_a_maker_of_rows_meet_at_a_topic)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *stream = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    stream = weir_flat_map(stream, none, NULL, WEIR_STRING, WEIR_STRING);
+    stream = weir_peek(stream, any, NULL);
+    weir_to(weir_filter(stream, any, NULL), "out");
+    weir_to(weir_filter(stream, any, NULL), "out");
+    struct weir_topology *topology = build(builder);
+    expect_marked(topology, "KSTREAM-FLATMAP-0000000001", false, false);
+    expect_marked(topology, "KSTREAM-PEEK-0000000002", true, true);
+    ck_assert_uint_eq(gathering_count(topology), 0);
     weir_topology_free(topology);
 }
 END_TEST
@@ -135,8 +166,9 @@ START_TEST(cached_tables_end_paths)
 {
     struct weir_builder *builder = weir_builder_new();
     struct weir_stream *stream = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
-    weir_to(weir_to_stream(weir_reduce(weir_group_by_key(stream), last, NULL, NULL)), "out");
-    weir_to(weir_filter(stream, any, NULL), "out");
+    struct weir_stream *latest =
+        weir_to_stream(weir_reduce(weir_group_by_key(stream), last, NULL, NULL));
+    weir_to(weir_merge(latest, weir_filter(stream, any, NULL)), "out");
     struct weir_topology *topology = build(builder);
     expect_marked(topology, "KSTREAM-SOURCE-0000000000", true, false);
     weir_topology_free(topology);
@@ -479,6 +511,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, chains_and_forks_go_batch_by_batch);
     tcase_add_test(tests, paths_meet_at_a_node);
     tcase_add_test(tests, paths_meet_at_a_topic);
+    tcase_add_test(tests, paths_below_a_maker_of_rows_meet_at_a_topic);
     tcase_add_test(tests, paths_meet_at_a_store_that_one_changes);
     tcase_add_test(tests, path_comes_back_to_a_store);
     tcase_add_test(tests, cached_tables_end_paths);
