@@ -94,10 +94,23 @@ struct counted {
 struct fold {
     const void *object;
     struct weir_slice bytes;
-    bool is_forwarded;               /* the object is read after the next row's fold */
+    bool is_forwarded; /* the object is read after the next row's fold */
+    bool copies_bytes; /* of the store's serde: see operators/objects.h */
+    bool makes_objects;
     struct counted counted;          /* a count that is not */
     struct weir_object_check *check; /* of a reducer's result */
 };
+
+/* The aggregate so far, of bytes that are the store's. */
+static int read_old(struct weir_node *node, const struct fold *fold, struct weir_slice old,
+                    const void **object_out)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (!fold->copies_bytes) {
+        return weir_rows_object(node, config->value_serde, false, old, object_out);
+    }
+    return weir_node_deserialize(node, config->value_serde, false, &old, 1, object_out);
+}
 
 static int fold_count(struct weir_node *node, struct weir_slice old, struct fold *fold)
 {
@@ -119,7 +132,7 @@ static int fold_reduce(struct weir_node *node, const struct weir_batch *batch, u
     fold->object = batch->values[row]; /* the first value is the seed */
     if (old.data != NULL) {
         const void *aggregate;
-        int rc = weir_rows_object(node, config->value_serde, false, old, &aggregate);
+        int rc = read_old(node, fold, old, &aggregate);
         if (rc < 0) return rc;
         rc = config->reduce(&node->call, aggregate, batch->values[row], &fold->object);
         if (rc < 0) return rc;
@@ -132,24 +145,35 @@ static int fold_reduce(struct weir_node *node, const struct weir_batch *batch, u
     return weir_node_serialize(node, config->value_serde, false, fold->object, &fold->bytes);
 }
 
+/* The aggregate that the user's function changes: an object of this call's own, for the store keeps its
+ * bytes until it has succeeded. */
+static int own_aggregate(struct weir_node *node, const struct fold *fold, struct weir_slice old,
+                         void **aggregate_out)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const void *stored = NULL;
+    if (old.data != NULL) {
+        int rc = read_old(node, fold, old, &stored);
+        if (rc < 0) return rc;
+        *aggregate_out = (void *)stored;
+        if (fold->makes_objects) return 0;
+    }
+    const size_t size = config->value_serde->object_size;
+    void *aggregate = weir_arena_alloc_zero(weir_node_arena(node), size);
+    if (aggregate == NULL) return WEIR_NO_MEMORY;
+    *aggregate_out = aggregate;
+    if (stored != NULL) memcpy(aggregate, stored, size);
+    bool is_new = old.data == NULL && config->initialize != NULL;
+    return is_new ? config->initialize(&node->call, aggregate) : 0;
+}
+
 static int fold_aggregate(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
                           struct weir_slice old, struct fold *fold)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    /* The user's function changes this copy; the store keeps its bytes until it has succeeded. */
-    void *aggregate =
-        weir_arena_alloc_zero(weir_node_arena(node), config->value_serde->object_size);
-    if (aggregate == NULL) return WEIR_NO_MEMORY;
-    int rc = 0;
-    if (old.data != NULL) {
-        const void *stored;
-        rc = weir_rows_object(node, config->value_serde, false, old, &stored);
-        if (rc == 0) memcpy(aggregate, stored, config->value_serde->object_size);
-    } else if (config->initialize != NULL) {
-        rc = config->initialize(&node->call, aggregate);
-    }
+    void *aggregate;
+    int rc = own_aggregate(node, fold, old, &aggregate);
     if (rc < 0) return rc;
-
     rc = config->aggregate(&node->call, batch->keys[row], batch->values[row], aggregate);
     if (rc < 0 || rc == WEIR_DELETE) return rc < 0 ? rc : 0;
     fold->object = aggregate;
@@ -229,11 +253,16 @@ static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
     weir_object_check_init(&check, node);
     weir_object_check_also(&check, config->value_serde, "the aggregate");
     node->call.context = config->context;
+    struct fold fold = {
+        .is_forwarded = updates != NULL,
+        .copies_bytes = weir_serde_copies_bytes(config->value_serde),
+        .makes_objects = weir_serde_makes_objects(config->value_serde),
+        .check = &check,
+    };
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
         struct weir_store_entry *entry = entries[i];
         struct weir_slice old = weir_slice(entry->value, entry->value_size);
-        struct fold fold = {.is_forwarded = updates != NULL, .check = &check};
         weir_node_call_row(node, batch, row);
         int rc = fold_row(node, batch, row, old, &fold);
         if (rc == 0) {

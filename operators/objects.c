@@ -40,6 +40,22 @@ const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde)
     return NULL;
 }
 
+static bool has_slice(const struct weir_struct_type *layout)
+{
+    for (size_t i = 0; i < layout->field_count; i++) {
+        const struct weir_field *field = &layout->fields[i];
+        if (field->kind == WEIR_FIELD_KIND_SLICE) return true;
+        if (field->kind == WEIR_FIELD_KIND_STRUCT && has_slice(field->type)) return true;
+    }
+    return false;
+}
+
+bool weir_serde_copies_bytes(const struct weir_serde *serde)
+{
+    const struct weir_struct_type *layout = weir_serde_layout(serde);
+    return layout != NULL && !has_slice(layout);
+}
+
 /* ---- layouts --------------------------------------------------------------------------------- */
 
 /* The innermost declared field that covers `offset`, and where it begins; NULL: none. `skip` passes over

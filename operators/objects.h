@@ -46,6 +46,15 @@ const struct weir_struct_type *weir_serde_struct_type(const struct weir_serde *s
  * copies of them. NULL for all others, copies with functions of their own among them. */
 const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde);
 
+/** The serde makes a new object of each run of bytes, which is the caller's to change: so do all whose
+ * layout is known. */
+static inline bool weir_serde_makes_objects(const struct weir_serde *serde)
+{
+    return weir_serde_layout(serde) != NULL;
+}
+/** Such objects hold nothing of the bytes that they were made of, which may go at once. */
+bool weir_serde_copies_bytes(const struct weir_serde *serde);
+
 /** Key and value in and out as the plan says; once per batch. */
 void weir_object_check_init(struct weir_object_check *check, struct weir_node *node);
 /** One more object that the function is given: a table's value, by the row. */

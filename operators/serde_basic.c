@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "operators/objects.h"
 #include "operators/serde_text.h"
+#include "runtime/task/scope.h"
 #include "weir/serde.h"
 
 /* ---- bytes and strings: the object is the slice ---------------------------------------------- */
@@ -65,7 +66,7 @@ static size_t fixed_serialize(const struct weir_serde *serde, struct weir_serde_
                               struct weir_slice *bytes_out)
 {
     size_t size = serde->object_size;
-    uint8_t *at = count > 0 ? weir_scope_alloc(call->scope, count * size) : NULL;
+    uint8_t *at = count > 0 ? weir_scope_bytes(call->scope, count * size) : NULL;
     if (count > 0 && at == NULL) {
         (void)weir_error_set(call->error, WEIR_NO_MEMORY, "serialize %s", serde->name);
         return 0;

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "operators/serde_text.h"
+#include "runtime/task/scope.h"
 #include "weir/serde.h"
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -199,7 +200,7 @@ size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_c
             return i;
         }
         size_t size = 1 + struct_size(type, objects[i]);
-        uint8_t *bytes = weir_scope_alloc(call->scope, size);
+        uint8_t *bytes = weir_scope_bytes(call->scope, size);
         if (bytes == NULL) {
             (void)weir_error_set(call->error, WEIR_NO_MEMORY, "serialize %s", type->name);
             return i;

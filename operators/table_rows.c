@@ -1,44 +1,109 @@
 #include "operators/table_rows.h"
 
-#include "operators/rows.h"
 #include "runtime/state/key_schema.h"
 
+/*
+ * Entries become a batch without a copy of their bytes: what is given to be forwarded stays where it is
+ * until weir_store_forwarded, also if somebody below changes it meanwhile. Keys, values and old values
+ * are each made of a column of slices in one call of their serde.
+ */
 enum { FLUSH_ROWS_MAX = 1024 };
 
-/* Key bytes to a key object: the inner serde's, inside a windowed key where there is one. */
-static int key_object(struct weir_node *node, const struct weir_table_rows *table,
-                      struct weir_slice bytes, const void **object_out)
+/* A run of entries, by column; the arrays have FLUSH_ROWS_MAX places. */
+struct columns {
+    size_t count;
+    struct weir_slice *keys; /* as the store has them */
+    struct weir_slice *values;
+    struct weir_slice *olds;
+    int64_t *timestamps;
+};
+
+static int init_columns(struct columns *columns, struct weir_arena *arena)
 {
-    if (table->window_size_ms == 0) {
-        return weir_rows_object(node, table->key_serde, true, bytes, object_out);
-    }
-    struct weir_arena *arena = weir_node_arena(node);
-    struct weir_windowed_key *windowed = weir_arena_alloc(arena, sizeof *windowed);
-    if (windowed == NULL) return WEIR_NO_MEMORY;
-    struct weir_slice inner = weir_key_schema_record_key(&weir_key_schema_window, bytes);
-    windowed->start_ms = weir_key_schema_time(&weir_key_schema_window, bytes);
-    if (__builtin_add_overflow(windowed->start_ms, table->window_size_ms, &windowed->end_ms)) {
-        windowed->end_ms = INT64_MAX;
-    }
-    *object_out = windowed;
-    return weir_rows_object(node, table->key_serde, true, inner, &windowed->key);
+    *columns = (struct columns){
+        .keys = weir_arena_array(arena, FLUSH_ROWS_MAX, sizeof *columns->keys),
+        .values = weir_arena_array(arena, FLUSH_ROWS_MAX, sizeof *columns->values),
+        .olds = weir_arena_array(arena, FLUSH_ROWS_MAX, sizeof *columns->olds),
+        .timestamps = weir_arena_array(arena, FLUSH_ROWS_MAX, sizeof *columns->timestamps),
+    };
+    return weir_arena_failed(arena) ? WEIR_NO_MEMORY : 0;
 }
 
-static int add_entry(struct weir_node *node, const struct weir_table_rows *table,
-                     const struct weir_store_entry *entry, struct weir_rows *rows)
+/* The next entries that are to be forwarded; none at the end. The batch before is through by then. */
+static void fill_columns(struct columns *columns, struct weir_store *store, size_t *at)
 {
-    int64_t row = weir_rows_add(rows);
-    if (row < 0) return WEIR_NO_MEMORY;
-    rows->key_bytes[row] = weir_arena_copy(weir_node_arena(node), entry->key);
-    rows->timestamps[row] = entry->timestamp_ms;
-    if (rows->key_bytes[row].data == NULL) return WEIR_NO_MEMORY;
-    int rc = key_object(node, table, rows->key_bytes[row], &rows->keys[row]);
+    struct weir_store_entry *entry;
+    columns->count = 0;
+    while (columns->count < FLUSH_ROWS_MAX &&
+           (entry = weir_store_next_unforwarded(store, at)) != NULL) {
+        const size_t row = columns->count++;
+        columns->keys[row] = entry->key;
+        columns->values[row] = weir_slice(entry->value, entry->value_size);
+        columns->olds[row] = weir_slice(entry->old_value, entry->old_size);
+        columns->timestamps[row] = entry->timestamp_ms;
+    }
+}
+
+/* ---- objects --------------------------------------------------------------------------------- */
+
+static const void **read_objects(struct weir_node *node, const struct weir_serde *serde,
+                                 bool is_key, const struct weir_slice *bytes, size_t count, int *rc)
+{
+    const void **objects = weir_arena_array(weir_node_arena(node), count, sizeof *objects);
+    if (objects == NULL) *rc = WEIR_NO_MEMORY;
+    if (*rc < 0) return NULL;
+    *rc = weir_node_deserialize(node, serde, is_key, bytes, count, objects);
+    return objects;
+}
+
+/* The inner serde's keys, each in a windowed one. */
+static const void **read_windowed_keys(struct weir_node *node, const struct weir_table_rows *table,
+                                       const struct columns *columns, int *rc)
+{
+    struct weir_arena *arena = weir_node_arena(node);
+    struct weir_slice *inner = weir_arena_array(arena, columns->count, sizeof *inner);
+    struct weir_windowed_key *windowed = weir_arena_array(arena, columns->count, sizeof *windowed);
+    if (weir_arena_failed(arena)) *rc = WEIR_NO_MEMORY;
+    if (*rc < 0) return NULL;
+    for (size_t i = 0; i < columns->count; i++) {
+        const struct weir_slice key = columns->keys[i];
+        inner[i] = weir_key_schema_record_key(&weir_key_schema_window, key);
+        windowed[i].start_ms = weir_key_schema_time(&weir_key_schema_window, key);
+        if (__builtin_add_overflow(windowed[i].start_ms, table->window_size_ms,
+                                   &windowed[i].end_ms)) {
+            windowed[i].end_ms = INT64_MAX;
+        }
+    }
+    const void **keys = read_objects(node, table->key_serde, true, inner, columns->count, rc);
+    for (size_t i = 0; *rc >= 0 && i < columns->count; i++) {
+        windowed[i].key = keys[i];
+        keys[i] = &windowed[i];
+    }
+    return keys;
+}
+
+static int forward_columns(struct weir_node *node, const struct weir_table_rows *table,
+                           const struct columns *columns, bool has_olds)
+{
+    const struct weir_serde *serde = table->value_serde;
+    const size_t count = columns->count;
+    int rc = 0;
+    const void **keys = table->window_size_ms > 0
+                            ? read_windowed_keys(node, table, columns, &rc)
+                            : read_objects(node, table->key_serde, true, columns->keys, count, &rc);
+    const void **values = read_objects(node, serde, false, columns->values, count, &rc);
+    const void **olds =
+        has_olds ? read_objects(node, serde, false, columns->olds, count, &rc) : NULL;
     if (rc < 0) return rc;
-    rc = weir_rows_object(node, table->value_serde, false,
-                          weir_slice(entry->value, entry->value_size), &rows->values[row]);
-    if (rc < 0 || !rows->has_olds) return rc;
-    return weir_rows_object(node, table->value_serde, false,
-                            weir_slice(entry->old_value, entry->old_size), &rows->olds[row]);
+    const struct weir_batch batch = {
+        .count = count,
+        .keys = keys,
+        .values = values,
+        .olds = olds,
+        .key_bytes = columns->keys,
+        .timestamps = columns->timestamps,
+    };
+    return weir_node_forward(node, &batch);
 }
 
 int weir_table_rows_flush(struct weir_node *node, const struct weir_table_rows *table)
@@ -47,16 +112,15 @@ int weir_table_rows_flush(struct weir_node *node, const struct weir_table_rows *
     const struct weir_store_spec *spec = weir_store_spec(store);
     if (!spec->is_cached || !weir_node_caches(node)) return 0;
 
-    struct weir_rows rows;
-    weir_rows_init(&rows, weir_node_arena(node), spec->keeps_old, true);
+    const bool is_heard = node->plan->child_count > 0;
+    struct columns columns;
     size_t at = 0;
-    struct weir_store_entry *entry;
-    while ((entry = weir_store_next_unforwarded(store, &at)) != NULL) {
-        int rc = add_entry(node, table, entry, &rows);
-        if (rc == 0 && rows.count == FLUSH_ROWS_MAX) rc = weir_rows_forward(&rows, node);
-        if (rc < 0) return rc;
+    int rc = init_columns(&columns, weir_node_arena(node));
+    while (rc >= 0) {
+        fill_columns(&columns, store, &at);
+        if (columns.count == 0) break;
+        if (is_heard) rc = forward_columns(node, table, &columns, spec->keeps_old);
     }
-    int rc = weir_rows_forward(&rows, node);
-    if (rc == 0) weir_store_forwarded(store);
+    if (rc >= 0) weir_store_forwarded(store);
     return rc;
 }

@@ -146,8 +146,8 @@ static int merchant_of(struct weir_call *call, const void *key, const void *valu
 {
     const struct payment *payment = value;
     (void)key;
-    *key_out = weir_call_printf(call, "%s", payment->merchant);
-    return 0;
+    *key_out = weir_call_slice(call, weir_text(payment->merchant));
+    return *key_out != NULL ? 0 : WEIR_NO_MEMORY;
 }
 
 static int blocked_alert(struct weir_call *call, const void *key, const void *value,

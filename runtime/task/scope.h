@@ -23,6 +23,12 @@ struct weir_scope {
     struct weir_made made[WEIR_SCOPE_MADE]; /* the last ones, by their number */
 };
 
+/** Memory for bytes that are all written, so not zeroed; NULL when memory is out. */
+static inline void *weir_scope_bytes(struct weir_scope *scope, size_t size)
+{
+    return scope != NULL ? weir_arena_alloc(scope->arena, size) : NULL;
+}
+
 /** The note of an object made lately, `back` objects ago; NULL: there is none. */
 static inline const struct weir_made *weir_scope_made(const struct weir_scope *scope, size_t back)
 {
