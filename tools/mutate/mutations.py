@@ -3,7 +3,7 @@
 The file is read as tokens, not parsed: comments, strings and preprocessor lines fall away, brackets are paired,
 and a `{` behind a `)` at the outermost level opens a function. Only what stands in functions is changed, and
 there neither declarations of arrays nor the arguments of QUIET calls: no test should hold the words of a message,
-nor does an assertion decide anything. HINTS are arguments that say how much to reserve, not what is right.
+nor does an assertion decide anything. A bound (`if (a < b) a = b;`) is the same with `<=`. HINTS are arguments that say how much to reserve, not what is right.
 
 A change replaces a stretch of the text and keeps its line breaks, so that line numbers (which assertions
 compile in) stay and the object code differs only where the code does.
@@ -191,9 +191,26 @@ class Finder:
             self.add(function, at, at, "", f"{token.text} removed")
         self.assignment(function, at)
 
+    def words(self, first, last):
+        return [self.reader.text(at) for at in range(first, last)]
+
+    def is_bound(self, at):
+        """`at` is a comparison that sets a bound, `if (a < b) a = b;`: where both are equal nothing changes."""
+        reader = self.reader
+        opening = reader.inside[at]
+        if reader.text(at) not in {"<", "<=", ">", ">="} or opening is None or reader.text(opening - 1) != "if":
+            return False
+        close = reader.partner.get(opening, at)
+        end = reader.behind(close + 1, {";"})
+        equals = reader.behind(close + 1, {"=", ";"})
+        if not reader.is_sign(equals, "=") or not reader.is_sign(end, ";"):
+            return False
+        sides = [self.words(opening + 1, at), self.words(at + 1, close)]
+        return sorted(sides) == sorted([self.words(close + 1, equals), self.words(equals + 1, end)])
+
     def swap(self, function, at):
         reader, text = self.reader, self.reader.text(at)
-        if text not in SWAPS or text in "+-" and not reader.is_binary(at):
+        if text not in SWAPS or text in "+-" and not reader.is_binary(at) or self.is_bound(at):
             return
         before, behind = reader.text(at - 1), reader.text(at + 1)
         self.add(function, at, at, SWAPS[text], f"{before} {text} {behind} -> {before} {SWAPS[text]} {behind}")

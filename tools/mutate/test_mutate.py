@@ -95,6 +95,8 @@ int first(struct s *s, int n)
         }
     }
     *s->at = (int)-n;
+    if (s->count < n + s->at) s->count = n + s->at;
+    if (s->count < n) s->more = s->count;
     weir_buffer_init(&s->buffer, s->budget, 512);
     switch (n) {
     case 3:
@@ -125,7 +127,12 @@ EXPECTED = """\
 15: = 0 -> = 1
 16: continue removed
 19: assignment of *s->at removed
-23: break removed
+20: n + s -> n - s
+20: assignment of s->count removed
+20: n + s -> n - s (no. 2)
+21: count < n -> count <= n
+21: assignment of s->more removed
+25: break removed
 """
 
 
