@@ -282,7 +282,6 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
     const struct weir_recovery_file *files = weir_log_folder_files(opening, &count);
     log->start_offset = files[0].base_offset;
     log->end_offset = files[0].base_offset;
-    opening->has_changed = true;
     for (size_t i = 0; i < count && log->offline_from < 0; i++) {
         if (!follows_last_segment(log, files[i].base_offset)) {
             weir_log_opening_damaged(opening, log->end_offset, "a segment is missing");

@@ -71,10 +71,11 @@ static void choose_start(const struct weir_log_read *read, const struct weir_seg
 {
     struct weir_index_entry entry;
     struct weir_batch_header header;
-    if (!find_entry(read, reach, &entry)) return;
-    if (entry.position <= first->position || entry.position > reach) return;
-    if (!weir_segment_entry_is_true(read->segment, &entry, read->limit, &header)) return;
-    bool fits = header.base_offset > first->header.base_offset &&
+    bool is_told = find_entry(read, reach, &entry) && entry.position > first->position &&
+                   entry.position <= reach;
+    bool fits = is_told &&
+                weir_segment_entry_is_true(read->segment, &entry, read->limit, &header) &&
+                header.base_offset > first->header.base_offset &&
                 header.base_offset <= offset_end(read) &&
                 header.leader_epoch == first->header.leader_epoch;
     if (!fits) return;

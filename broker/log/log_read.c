@@ -283,10 +283,9 @@ static int read_batches(struct weir_log_read *read, const struct weir_segment_se
 {
     struct weir_segment *segment = read->segment;
     size_t size = weir_batch_size(&first->header);
+    size_t left = (size_t)(read->limit - first->position);
     if (size < read->size_max) size = read->size_max;
-    if ((int64_t)size > read->limit - first->position) {
-        size = (size_t)(read->limit - first->position);
-    }
+    if (size > left) size = left;
     struct weir_shared *bytes = weir_shared_new(read->budget, size);
     if (bytes == NULL) {
         return weir_error_set(&read->error, WEIR_NO_MEMORY, "no memory to read %zu bytes", size);

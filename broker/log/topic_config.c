@@ -149,11 +149,16 @@ static int check_text(const char *key, const char *value, struct weir_error *err
     return 0;
 }
 
+static bool begins_with(const char *key, const char *words)
+{
+    return strncmp(key, words, strlen(words)) == 0;
+}
+
 int weir_topic_config_set(struct weir_topic_config *config, const char *key, const char *value,
                           struct weir_error *error)
 {
     if (weir_topic_config_is_text(key)) return check_text(key, value, error);
-    if (strncmp(key, "remote.", 7) == 0 || strncmp(key, "local.", 6) == 0) {
+    if (begins_with(key, "remote.") || begins_with(key, "local.")) {
         return weir_error_set(error, WEIR_INVALID_CONFIG,
                               "'%s' = '%s': there is no tiered storage here", key, value);
     }
