@@ -3,6 +3,8 @@
 
 #include "dsl/logical.h"
 
+#include "base/grow.h"
+
 enum { BRANCHES_FIRST = 8 };
 
 static struct weir_split *split_new(struct weir_builder *builder)
@@ -46,7 +48,7 @@ static bool grow_branches(struct weir_split *split)
     struct weir_branch_config *config = split->config;
     if (config->count < split->capacity) return true;
     struct weir_arena *arena = &split->stream.builder->arena;
-    size_t larger = split->capacity == 0 ? BRANCHES_FIRST : split->capacity * 2;
+    size_t larger = weir_grown(split->capacity, BRANCHES_FIRST);
     weir_predicate_fn *predicates = weir_arena_array(arena, larger, sizeof *predicates);
     void **contexts = weir_arena_array(arena, larger, sizeof *contexts);
     if (weir_arena_failed(arena)) return false;

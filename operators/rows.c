@@ -1,6 +1,7 @@
 #include "operators/rows.h"
 
 #include "base/bytes.h"
+#include "base/grow.h"
 
 enum { ROWS_FIRST = 64 };
 
@@ -28,7 +29,7 @@ static void *grow_column(struct weir_rows *rows, const void *column, size_t size
 
 static void grow(struct weir_rows *rows)
 {
-    size_t capacity = rows->capacity == 0 ? ROWS_FIRST : rows->capacity * 2;
+    size_t capacity = weir_grown(rows->capacity, ROWS_FIRST);
     rows->keys = grow_column(rows, rows->keys, sizeof *rows->keys, capacity);
     rows->values = grow_column(rows, rows->values, sizeof *rows->values, capacity);
     rows->timestamps = grow_column(rows, rows->timestamps, sizeof *rows->timestamps, capacity);

@@ -1,6 +1,7 @@
 #include "wire/message_encode.h"
 
 #include "base/bytes.h"
+#include "base/grow.h"
 
 /* A length or count in compact form is one more than it is, with 0 for null. */
 static bool encode_compact_length(struct weir_encoder *encoder, bool is_null, size_t length)
@@ -77,7 +78,7 @@ void weir_encode_bytes(struct weir_encoder *encoder, struct weir_slice value, bo
 static struct weir_splice *add_splice(struct weir_splices *splices)
 {
     if (splices->count == splices->capacity) {
-        size_t capacity = splices->capacity != 0 ? 2 * splices->capacity : 8;
+        size_t capacity = weir_grown(splices->capacity, 8);
         struct weir_splice *items =
             weir_arena_array(splices->arena, capacity, sizeof *splices->items);
         if (items == NULL) return NULL;

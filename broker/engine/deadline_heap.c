@@ -1,6 +1,7 @@
 #include "broker/engine/deadline_heap.h"
 
 #include "base/assert.h"
+#include "base/grow.h"
 
 static void place(struct weir_deadline_heap *heap, size_t at, struct weir_deadline deadline)
 {
@@ -50,7 +51,7 @@ void weir_deadline_heap_close(struct weir_deadline_heap *heap)
 int weir_deadline_heap_add(struct weir_deadline_heap *heap, struct weir_deadline deadline)
 {
     if (heap->count == heap->capacity) {
-        size_t capacity = heap->capacity == 0 ? 16 : heap->capacity * 2;
+        size_t capacity = weir_grown(heap->capacity, 16);
         struct weir_deadline *grown =
             weir_realloc(heap->budget, heap->entries, capacity * sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/grow.h"
 
 void weir_leader_epochs_init(struct weir_leader_epochs *epochs, struct weir_budget *budget)
 {
@@ -23,7 +24,7 @@ void weir_leader_epochs_close(struct weir_leader_epochs *epochs)
 int weir_leader_epochs_reserve(struct weir_leader_epochs *epochs)
 {
     if (epochs->count < epochs->capacity) return 0;
-    size_t capacity = epochs->capacity == 0 ? 4 : epochs->capacity * 2;
+    size_t capacity = weir_grown(epochs->capacity, 4);
     struct weir_epoch_entry *entries =
         weir_realloc(epochs->budget, epochs->entries, capacity * sizeof *entries);
     if (entries == NULL) return WEIR_NO_MEMORY;

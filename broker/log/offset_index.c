@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "broker/log/small_file.h"
 
 static const char *const offset_suffix = ".index";
@@ -137,7 +138,7 @@ static void make_room(struct weir_index_builder *builder)
 {
     if (builder->tail_count < builder->tail_capacity) return;
     if (builder->tail_capacity < WEIR_INDEX_TAIL_MAX) {
-        size_t capacity = builder->tail_capacity == 0 ? TAIL_AT_FIRST : builder->tail_capacity * 2;
+        size_t capacity = weir_grown(builder->tail_capacity, TAIL_AT_FIRST);
         struct weir_index_entry *tail =
             weir_realloc(builder->budget, builder->tail, capacity * sizeof *tail);
         if (tail != NULL) {

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "broker/log/boot_file.h"
 #include "broker/log/damage_file.h"
 #include "broker/log/log_internal.h"
@@ -38,7 +39,7 @@ void weir_partition_log_distrust(struct weir_partition_log *log)
 int weir_log_reserve_segment(struct weir_partition_log *log)
 {
     if (log->segment_count < log->segment_capacity) return 0;
-    size_t capacity = log->segment_capacity == 0 ? 4 : log->segment_capacity * 2;
+    size_t capacity = weir_grown(log->segment_capacity, 4);
     struct weir_segment **segments =
         weir_realloc(log->budget, log->segments, capacity * sizeof(struct weir_segment *));
     if (segments == NULL) return WEIR_NO_MEMORY;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/grow.h"
 
 enum {
     RUNS_AT_FIRST = 8,
@@ -76,7 +77,7 @@ void weir_tail_cache_close(struct weir_tail_cache *cache)
 
 static void grow(struct weir_tail_cache *cache)
 {
-    size_t capacity = cache->capacity == 0 ? RUNS_AT_FIRST : cache->capacity * 2;
+    size_t capacity = weir_grown(cache->capacity, RUNS_AT_FIRST);
     struct weir_tail_run *runs = weir_alloc(cache->budget, capacity * sizeof *runs);
     if (runs == NULL) return;
     for (size_t i = 0; i < cache->count; i++) {

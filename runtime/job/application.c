@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 
 enum { KIND_STATE = 1, KIND_TOPIC = 2 };
 /* A topic's record says what its bytes are from version 2 on. */
@@ -35,7 +36,7 @@ struct weir_own_topic *weir_application_find(const struct weir_application *appl
 static struct weir_own_topic *add_topic(struct weir_application *application)
 {
     if (application->topic_count == application->topic_capacity) {
-        size_t capacity = application->topic_capacity == 0 ? 8 : application->topic_capacity * 2;
+        size_t capacity = weir_grown(application->topic_capacity, 8);
         struct weir_own_topic *grown =
             weir_arena_array(application->arena, capacity, sizeof *grown);
         if (grown == NULL) return NULL;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/grow.h"
 #include "base/uuid.h"
 
 /* The comparison. What its findings mean stands in start_decide.c. */
@@ -11,7 +12,7 @@
 static int add(struct weir_start_differences *found, struct weir_start_difference difference)
 {
     if (found->count == found->capacity) {
-        size_t capacity = found->capacity == 0 ? 8 : found->capacity * 2;
+        size_t capacity = weir_grown(found->capacity, 8);
         struct weir_start_difference *grown =
             weir_arena_array(found->arena, capacity, sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;

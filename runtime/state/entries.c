@@ -1,6 +1,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/grow.h"
 #include "base/hash.h"
 #include "runtime/state/state_internal.h"
 
@@ -11,11 +12,9 @@
 
 int weir_entry_list_reserve(struct weir_entry_list *list, struct weir_budget *budget, size_t count)
 {
-    if (count <= list->capacity - list->count) return WEIR_OK;
-    size_t capacity = list->capacity < 32 ? 64 : list->capacity * 2;
-    while (capacity - list->count < count) {
-        capacity *= 2;
-    }
+    size_t wanted = list->count + count;
+    if (wanted <= list->capacity) return WEIR_OK;
+    size_t capacity = weir_grown_to(list->capacity, wanted, 64);
     struct weir_store_entry **grown = weir_realloc(budget, list->entries, capacity * sizeof *grown);
     if (grown == NULL) return WEIR_NO_MEMORY;
     list->entries = grown;

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "runtime/state/state_internal.h"
 
 /*
@@ -127,10 +128,7 @@ static int reserve_rows(struct weir_state *state, struct weir_generation *genera
     struct weir_budget *budget = state->options.budget;
     size_t wanted = generation->row_count + count + state->options.store_count;
     if (wanted <= generation->capacity) return WEIR_OK;
-    size_t capacity = generation->capacity == 0 ? 64 : generation->capacity;
-    while (capacity < wanted) {
-        capacity *= 2;
-    }
+    size_t capacity = weir_grown_to(generation->capacity, wanted, 64);
     struct weir_backend_write *writes =
         weir_realloc(budget, generation->writes, capacity * sizeof *writes);
     if (writes == NULL) return WEIR_NO_MEMORY;
@@ -166,7 +164,7 @@ static int add_row(struct weir_generation *generation, const struct weir_store *
 static int grow_value(struct weir_generation *generation, struct weir_gathered_row *row,
                       size_t size)
 {
-    size_t capacity = row->capacity == 0 ? CAPACITY_MIN : (size_t)row->capacity * 2;
+    size_t capacity = weir_grown(row->capacity, CAPACITY_MIN);
     if (capacity < size) capacity = size;
     uint8_t *value = weir_arena_alloc(&generation->bytes, capacity);
     if (value == NULL) return WEIR_NO_MEMORY;

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "runtime/state/state_internal.h"
 
 /*
@@ -227,7 +228,7 @@ static struct source *add_source(struct scan *scan)
 {
     struct weir_arena *arena = &scan->store->state->lookup;
     if (scan->source_count == scan->source_capacity) {
-        size_t capacity = scan->source_capacity == 0 ? SOURCES_FIRST : scan->source_capacity * 2;
+        size_t capacity = weir_grown(scan->source_capacity, SOURCES_FIRST);
         struct source *grown = weir_arena_array(arena, capacity, sizeof *grown);
         if (grown == NULL) return NULL;
         weir_copy(grown, scan->sources, scan->source_count * sizeof *grown);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/grow.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -74,7 +75,7 @@ size_t weir_slabs_block_size(size_t size)
 static bool reserve_slab_pointer(struct weir_slabs *slabs)
 {
     if (slabs->slab_count < slabs->slab_capacity) return true;
-    size_t capacity = slabs->slab_capacity == 0 ? 16 : slabs->slab_capacity * 2;
+    size_t capacity = weir_grown(slabs->slab_capacity, 16);
     uint8_t **grown = weir_realloc(slabs->budget, slabs->slabs, capacity * sizeof *grown);
     if (grown == NULL) return false;
     slabs->slabs = grown;

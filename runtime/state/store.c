@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "base/hash.h"
 #include "runtime/state/state_internal.h"
 
@@ -182,7 +183,7 @@ static bool must_keep_value(const struct weir_store *store, const struct weir_st
 static int reserve_retired(struct weir_store *store)
 {
     if (store->retired_count < store->retired_capacity) return WEIR_OK;
-    size_t capacity = store->retired_capacity == 0 ? 16 : store->retired_capacity * 2;
+    size_t capacity = weir_grown(store->retired_capacity, 16);
     struct weir_retired_value *grown =
         weir_realloc(&store->state->table_budget, store->retired, capacity * sizeof *grown);
     if (grown == NULL) return WEIR_NO_MEMORY;

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/grow.h"
 
 /**
  * A thread's part of a commit: flush the caches, seal the stores, note how far the inputs are, send
@@ -13,7 +14,7 @@ static int keep_mark(struct weir_stream_thread *thread, struct weir_input_progre
 {
     size_t count = progress->mark_count;
     if (count == progress->mark_capacity) {
-        size_t capacity = count == 0 ? 4 : count * 2;
+        size_t capacity = weir_grown(count, 4);
         struct weir_node_mark *grown =
             weir_realloc(thread->options.budget, progress->marks, capacity * sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;
@@ -109,7 +110,7 @@ static int add_end(struct weir_stream_thread *thread, struct weir_output_end end
 {
     struct weir_thread_commit *commit = &thread->commit;
     if (commit->end_count == commit->end_capacity) {
-        size_t capacity = commit->end_capacity == 0 ? 16 : commit->end_capacity * 2;
+        size_t capacity = weir_grown(commit->end_capacity, 16);
         struct weir_output_end *grown =
             weir_realloc(thread->options.budget, commit->ends, capacity * sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;

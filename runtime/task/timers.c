@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/grow.h"
 
 void weir_timers_init(struct weir_timers *timers, struct weir_budget *budget)
 {
@@ -61,7 +62,7 @@ int weir_timers_add(struct weir_timers *timers, struct weir_timer timer, int64_t
 {
     if (timer.interval_ms < 1 || timer.fire == NULL) return WEIR_INVALID_ARGUMENT;
     if (timers->count == timers->capacity) {
-        size_t capacity = timers->capacity == 0 ? 4 : timers->capacity * 2;
+        size_t capacity = weir_grown(timers->capacity, 4);
         struct weir_timer *grown =
             weir_realloc(timers->budget, timers->timers, capacity * sizeof *grown);
         if (grown == NULL) return WEIR_NO_MEMORY;

@@ -20,7 +20,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.MULTILINE | re.DOTALL)
 
 QUIET = {"weir_assert", "weir_assert_slow", "static_assert", "weir_error_set", "weir_error_wrap", "weir_log", "assert"}
-HINTS = {"weir_buffer_init", "weir_arena_init"}
+HINTS = {"weir_buffer_init", "weir_arena_init", "weir_grown", "weir_grown_to"}
 
 SWAPS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==",
