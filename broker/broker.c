@@ -103,7 +103,7 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     if (broker == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open a log");
     broker->engine.env = options->env;
     broker->engine.options = with_defaults(options);
-    weir_coordinator_init(&broker->coordinator, &broker->controller);
+    weir_coordinator_init(&broker->coordinator, &broker->engine);
     weir_state_machines_add(
         &broker->engine.state_machines,
         (struct weir_state_machine){&weir_offsets_state_machine_ops, &broker->coordinator});

@@ -6,7 +6,7 @@
 #include "broker/engine/partition_life.h"
 
 /*
- * A topic that is made because somebody writes to it. Several partitions may ask for the same one at the same
+ * A topic that is made because somebody writes to it, be it records or committed offsets. Several partitions may ask for the same one at the same
  * time: the first makes it, the others find it there.
  */
 struct auto_create {
@@ -17,9 +17,7 @@ struct auto_create {
 static int build(struct weir_controller *controller, struct weir_metadata_change *change,
                  struct weir_error *error)
 {
-    struct weir_topic_plan plan = {.name = change->name, .partition_count = -1};
-    if (weir_metadata_topic(&controller->image, plan.name) != NULL) return WEIR_END;
-    return weir_controller_build_topic(controller, &plan, error);
+    return weir_controller_build_written(controller, change->name, error);
 }
 
 static void done(struct weir_controller *controller, struct weir_metadata_change *change, int rc,

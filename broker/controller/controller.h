@@ -161,13 +161,10 @@ struct weir_topic_plan {
 };
 int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
                                 struct weir_error *error);
-/** Create `__consumer_offsets`, then `then` (rc 0 also if it is there by now). */
-struct weir_offsets_topic_change {
-    struct weir_metadata_change change;
-    void (*then)(struct weir_offsets_topic_change *change, int rc, const struct weir_error *error);
-};
-void weir_controller_create_offsets_topic(struct weir_controller *controller,
-                                          struct weir_offsets_topic_change *change);
+/** The topic that somebody writes to: `__consumer_offsets` as it has to be, any other by the defaults. WEIR_END
+ * if it is there. */
+int weir_controller_build_written(struct weir_controller *controller, struct weir_slice name,
+                                  struct weir_error *error);
 
 /* topic_notice.c */
 /** Tell every shard about a topic's partitions; `then` runs on shard 0 when all are through. */

@@ -104,7 +104,7 @@ int weir_controller_build_topic(struct weir_controller *controller, struct weir_
     return rc;
 }
 
-/* ---- the offsets topic ----------------------------------------------------------------------- */
+/* ---- a topic that is written to -------------------------------------------------------------- */
 
 /* Its log is cut to the newest snapshot, in whole segments: small ones keep it short. A commit is
  * one batch, however large the metadata that the runtime puts into it. */
@@ -114,36 +114,18 @@ static const struct weir_config_entry offsets_configs[] = {
     {.key = "max.message.bytes", .value = "67108864"},
 };
 
-static int build_offsets_topic(struct weir_controller *controller,
-                               struct weir_metadata_change *change, struct weir_error *error)
+int weir_controller_build_written(struct weir_controller *controller, struct weir_slice name,
+                                  struct weir_error *error)
 {
-    struct weir_topic_plan plan = {
-        .name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
-        .partition_count = controller->engine->options.offsets_topic_num_partitions,
-        .configs = offsets_configs,
-        .config_count = sizeof offsets_configs / sizeof offsets_configs[0],
-        .is_internal = true,
-    };
-    (void)change;
-    if (weir_metadata_topic(&controller->image, plan.name) != NULL) return WEIR_END;
+    struct weir_topic_plan plan = {.name = name, .partition_count = -1};
+    if (weir_metadata_topic(&controller->image, name) != NULL) return WEIR_END;
+    if (weir_slice_equal(name, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) {
+        plan.partition_count = controller->engine->options.offsets_topic_num_partitions;
+        plan.configs = offsets_configs;
+        plan.config_count = sizeof offsets_configs / sizeof offsets_configs[0];
+        plan.is_internal = true;
+    }
     return weir_controller_build_topic(controller, &plan, error);
-}
-
-static void offsets_topic_created(struct weir_controller *controller,
-                                  struct weir_metadata_change *change, int rc,
-                                  const struct weir_error *error)
-{
-    struct weir_offsets_topic_change *mine = (struct weir_offsets_topic_change *)change;
-    (void)controller;
-    mine->then(mine, rc, error);
-}
-
-void weir_controller_create_offsets_topic(struct weir_controller *controller,
-                                          struct weir_offsets_topic_change *change)
-{
-    change->change.build = build_offsets_topic;
-    change->change.done = offsets_topic_created;
-    weir_controller_submit(controller, &change->change);
 }
 
 /* ---- one request ----------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/produce.h"
@@ -10,15 +9,14 @@
 #include "broker/coordinator/offsets_partition.h"
 
 /*
- * A commit, and the question what was committed, go to the controller first: it knows the topics'
- * ids, and whether `__consumer_offsets` is there (the first commit creates it). From there they go
- * to the shard of the group's partition.
+ * A commit, and the question what was committed, go to the shard of the group's partition. The first commit has
+ * `__consumer_offsets` created, as a write has a topic; it and those behind it wait in line there, so that
+ * commits of one group keep their order.
  */
 enum { METADATA_SIZE_DEFAULT = 4096, ENTRIES_MAX = 100000 };
 
-/* What a commit needs on its way. */
+/* What a commit needs on its way to the disk. */
 struct weir_commit_work {
-    struct weir_offsets_topic_change topic; /* first: creating the topic */
     struct weir_produce_request produce;
     struct weir_commit_request *commit;
     struct weir_partition *partition;
@@ -35,6 +33,18 @@ static struct weir_topic_partition partition_of_group(const struct weir_engine *
         .topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
         .partition = weir_partition_of_key(group, count),
     };
+}
+
+/* `arrive` runs on the shard of the group's partition. */
+static void send_to_group(struct weir_coordinator *coordinator, struct weir_request *request,
+                          struct weir_slice group, void (*arrive)(struct weir_message *message))
+{
+    struct weir_engine *engine = coordinator->engine;
+    struct weir_topic_partition of = partition_of_group(engine, group);
+    weir_request_set_out(engine, request);
+    request->shard = weir_engine_shard(engine, of.topic, of.partition);
+    request->message.handle = arrive;
+    weir_actor_post(request->shard->actor, &request->message);
 }
 
 static int check_group(struct weir_slice group, struct weir_error *error)
@@ -229,13 +239,43 @@ static int build_batch(struct weir_partition *partition, struct weir_commit_work
     return 0;
 }
 
+static int find_topic_ids(struct weir_shard *shard, struct weir_commit_work *work,
+                          struct weir_error *error)
+{
+    const struct weir_metadata_image *image = weir_metadata_view_look(&shard->metadata);
+    for (size_t i = 0; i < work->commit->entry_count; i++) {
+        const struct weir_offset_entry *entry = &work->commit->entries[i];
+        const struct weir_topic_image *topic = weir_metadata_topic(image, entry->partition.topic);
+        bool is_there = topic != NULL && entry->partition.partition >= 0 &&
+                        entry->partition.partition < topic->partition_count;
+        if (is_there) work->topic_ids[i] = topic->id;
+        if (is_there || entry->is_tombstone) continue;
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                              "'%.*s' partition %d does not exist, so no offset is committed",
+                              (int)entry->partition.topic.size,
+                              (const char *)entry->partition.topic.data,
+                              entry->partition.partition);
+    }
+    return 0;
+}
+
 static void commit_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_commit_request *commit = (struct weir_commit_request *)request;
-    struct weir_commit_work *work = commit->work;
     struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    struct weir_commit_work *work = weir_alloc_zero(
+        partition->shard->budget, sizeof *work + commit->entry_count * sizeof work->topic_ids[0]);
+    if (work == NULL) {
+        weir_request_refuse(request, WEIR_NO_MEMORY, "commit offsets");
+        return;
+    }
+    work->commit = commit;
+    commit->work = work;
+    int rc = find_topic_ids(partition->shard, work, &request->error);
     /* Durable commits that memory was short for count as the others do. */
-    int rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);
+    if (rc == 0) {
+        rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);
+    }
     if (rc == 0) rc = check_owner(partition, commit, &request->error);
     if (rc < 0) {
         weir_request_reply(request, rc);
@@ -262,79 +302,18 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
     weir_partition_write(partition, &work->produce);
 }
 
-/* ---- on the controller's --------------------------------------------------------------------- */
-
-static int find_topic_ids(const struct weir_controller *controller, struct weir_commit_work *work,
-                          struct weir_error *error)
-{
-    for (size_t i = 0; i < work->commit->entry_count; i++) {
-        const struct weir_offset_entry *entry = &work->commit->entries[i];
-        const struct weir_topic_image *topic =
-            weir_metadata_topic(&controller->image, entry->partition.topic);
-        bool is_there = topic != NULL && entry->partition.partition >= 0 &&
-                        entry->partition.partition < topic->partition_count;
-        if (is_there) work->topic_ids[i] = topic->id;
-        if (is_there || entry->is_tombstone) continue;
-        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                              "'%.*s' partition %d does not exist, so no offset is committed",
-                              (int)entry->partition.topic.size,
-                              (const char *)entry->partition.topic.data,
-                              entry->partition.partition);
-    }
-    return 0;
-}
-
-static void send_on(struct weir_controller *controller, struct weir_commit_work *work)
-{
-    struct weir_commit_request *commit = work->commit;
-    int rc = find_topic_ids(controller, work, &commit->request.error);
-    if (rc < 0) {
-        weir_request_reply(&commit->request, rc);
-        return;
-    }
-    struct weir_topic_partition to = partition_of_group(controller->engine, commit->group);
-    weir_request_forward(controller->engine, &commit->request, to, commit_stage);
-}
-
-static void topic_created(struct weir_offsets_topic_change *change, int rc,
-                          const struct weir_error *error)
-{
-    struct weir_commit_work *work = (struct weir_commit_work *)change;
-    struct weir_commit_request *commit = work->commit;
-    if (rc < 0) {
-        commit->request.error = *error;
-        weir_request_reply(&commit->request, rc);
-        return;
-    }
-    send_on(weir_controller_of(commit->request.shard->engine), work);
-}
-
 static void commit_arrives(struct weir_message *message)
 {
     struct weir_commit_request *commit = (struct weir_commit_request *)message;
     struct weir_engine *engine = commit->request.shard->engine;
-    struct weir_error *error = &commit->request.error;
-    int rc = weir_serving_check(&engine->serving, error);
-    if (rc == 0) rc = check_commit(commit, error);
+    int rc = weir_serving_check(&engine->serving, &commit->request.error);
+    if (rc == 0) rc = check_commit(commit, &commit->request.error);
     if (rc < 0) {
         weir_request_reply(&commit->request, rc);
         return;
     }
-    struct weir_commit_work *work = weir_alloc_zero(
-        &engine->budget, sizeof *work + commit->entry_count * sizeof work->topic_ids[0]);
-    if (work == NULL) {
-        weir_request_refuse(&commit->request, WEIR_NO_MEMORY, "commit offsets");
-        return;
-    }
-    work->commit = commit;
-    work->topic.then = topic_created;
-    commit->work = work;
-    struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
-    if (weir_metadata_topic(&weir_controller_of(engine)->image, name) != NULL) {
-        send_on(weir_controller_of(engine), work);
-    } else {
-        weir_controller_create_offsets_topic(weir_controller_of(engine), &work->topic);
-    }
+    commit->request.may_create = true;
+    weir_request_enter(&commit->request, partition_of_group(engine, commit->group), commit_stage);
 }
 
 void weir_coordinator_commit(struct weir_coordinator *coordinator,
@@ -342,8 +321,7 @@ void weir_coordinator_commit(struct weir_coordinator *coordinator,
 {
     request->work = NULL;
     request->request.before_reply = drop_work;
-    weir_request_send_controller(coordinator->controller->engine, &request->request,
-                                 commit_arrives);
+    send_to_group(coordinator, &request->request, request->group, commit_arrives);
 }
 
 /* ---- what was committed ---------------------------------------------------------------------- */
@@ -430,9 +408,9 @@ static void committed_stage(struct weir_partition *partition, struct weir_reques
 static void committed_arrives(struct weir_message *message)
 {
     struct weir_committed_request *request = (struct weir_committed_request *)message;
-    struct weir_engine *engine = request->request.shard->engine;
+    struct weir_shard *shard = request->request.shard;
     struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
-    int rc = weir_serving_check(&engine->serving, &request->request.error);
+    int rc = weir_serving_check(&shard->engine->serving, &request->request.error);
     if (rc == 0) rc = check_group(request->group, &request->request.error);
     if (rc == 0 && request->entries == NULL && request->arena == NULL) {
         rc = weir_error_set(&request->request.error, WEIR_INVALID_ARGUMENT,
@@ -440,17 +418,16 @@ static void committed_arrives(struct weir_message *message)
     }
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
-    } else if (weir_metadata_topic(&weir_controller_of(engine)->image, name) == NULL) {
+    } else if (weir_metadata_topic(weir_metadata_view_look(&shard->metadata), name) == NULL) {
         show_committed(request, NULL);
     } else {
-        weir_request_forward(engine, &request->request, partition_of_group(engine, request->group),
-                             committed_stage);
+        weir_request_enter(&request->request, partition_of_group(shard->engine, request->group),
+                           committed_stage);
     }
 }
 
 void weir_coordinator_committed(struct weir_coordinator *coordinator,
                                 struct weir_committed_request *request)
 {
-    weir_request_send_controller(coordinator->controller->engine, &request->request,
-                                 committed_arrives);
+    send_to_group(coordinator, &request->request, request->group, committed_arrives);
 }

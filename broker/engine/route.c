@@ -10,6 +10,19 @@ static void arrive(struct weir_message *message)
     weir_partition_enter(request->shard, request);
 }
 
+void weir_request_enter(struct weir_request *request, struct weir_topic_partition to,
+                        void (*stage)(struct weir_partition *partition,
+                                      struct weir_request *request))
+{
+    struct weir_shard *shard = request->shard;
+    weir_assert(stage != NULL);
+    weir_assert_slow(shard == weir_engine_shard(shard->engine, to.topic, to.partition));
+    request->topic = to.topic;
+    request->partition = to.partition;
+    request->stage = stage;
+    weir_partition_enter(shard, request);
+}
+
 void weir_request_forward(struct weir_engine *engine, struct weir_request *request,
                           struct weir_topic_partition to,
                           void (*stage)(struct weir_partition *partition,

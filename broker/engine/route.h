@@ -10,6 +10,10 @@ void weir_request_send(struct weir_engine *engine, struct weir_request *request,
                        struct weir_topic_partition to,
                        void (*stage)(struct weir_partition *partition,
                                      struct weir_request *request));
+/** Have a request, that has been set out before and is on its partition's shard, run `stage` there. */
+void weir_request_enter(struct weir_request *request, struct weir_topic_partition to,
+                        void (*stage)(struct weir_partition *partition,
+                                      struct weir_request *request));
 /** Send a request on, that has been set out before, to a partition. */
 void weir_request_forward(struct weir_engine *engine, struct weir_request *request,
                           struct weir_topic_partition to,

@@ -25,8 +25,8 @@ ROOMS = {
     "broker/metadata": "broker/log",
     "broker/engine": "broker/metadata",
     "broker/controller": "broker/engine",
-    "broker/coordinator": "broker/controller",
-    "broker": "broker/coordinator",
+    "broker/coordinator": "broker/engine",
+    "broker": "broker/controller broker/coordinator",
     "server": "broker",
     "server/handlers": "server",
     "client": "server wire/peer",
@@ -54,7 +54,7 @@ BLIND = {"operators": "runtime/task runtime/topology runtime/state base", "dsl":
 
 # Rooms whose files form a graph without circles too, once by what they include and once by what they call: a .c
 # and its .h are one node. By calls it holds where several files share a header as well.
-LAYERED = ["broker/engine", "runtime/task", "runtime/job"]
+LAYERED = ["broker/engine", "broker/coordinator", "runtime/task", "runtime/job"]
 
 # Circles that still stand: "file -> header". The list only gets shorter.
 LEFT = []
