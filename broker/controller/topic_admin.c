@@ -43,23 +43,13 @@ static int check_collision(const struct weir_controller *controller, struct weir
 {
     const struct weir_slice own[] = {weir_text(WEIR_CLUSTER_METADATA_TOPIC),
                                      weir_text(WEIR_CONSUMER_OFFSETS_TOPIC)};
-    bool may_collide =
-        memchr(name.data, '.', name.size) != NULL || memchr(name.data, '_', name.size) != NULL;
-    if (!may_collide) return 0;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (!weir_slice_equal(name, own[i]) && weir_topic_name_collides(name, own[i])) {
             return refuse_collision(name, own[i], error);
         }
     }
-    struct weir_hamt_walk walk;
-    const struct weir_topic_image *other;
-    weir_metadata_walk_topics(&controller->image, &walk);
-    while ((other = weir_metadata_next_topic(&walk)) != NULL) {
-        if (weir_topic_name_collides(name, other->name_slice)) {
-            return refuse_collision(name, other->name_slice, error);
-        }
-    }
-    return 0;
+    const struct weir_topic_image *other = weir_metadata_colliding_topic(&controller->image, name);
+    return other != NULL ? refuse_collision(name, other->name_slice, error) : 0;
 }
 
 int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,

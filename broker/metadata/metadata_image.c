@@ -30,23 +30,55 @@ static struct weir_slice id_key(const void *value)
     return weir_uuid_slice(&((const struct weir_topic_image *)value)->id);
 }
 
-static const struct weir_hamt_ops by_name = {name_key, ref, unref, weir_hash_seeded};
-static const struct weir_hamt_ops by_id = {id_key, ref, unref, weir_hash_seeded};
+static struct weir_slice folded_key(const void *value)
+{
+    return ((const struct weir_topic_image *)value)->folded;
+}
+
+static const struct weir_hamt_ops ops[WEIR_TOPICS_BY_COUNT] = {
+    [WEIR_TOPICS_BY_NAME] = {name_key, ref, unref, weir_hash_seeded},
+    [WEIR_TOPICS_BY_ID] = {id_key, ref, unref, weir_hash_seeded},
+    [WEIR_TOPICS_BY_FOLDED_NAME] = {folded_key, ref, unref, weir_hash_seeded},
+};
+
+static uint64_t edition_of(const struct weir_metadata_image *image)
+{
+    return image->topics[0].edition; /* they are shared together */
+}
+
+/* Is the topic what this trie has by `key`, which is its own? Another one may have taken its folded name. */
+static bool has(const struct weir_metadata_image *image, size_t by, struct weir_slice key,
+                const struct weir_topic_image *topic)
+{
+    return weir_hamt_get(&image->topics[by], key) == topic;
+}
+
+/* A topic that is there may be replaced or removed without memory until the next version. */
+static int prepare(struct weir_metadata_image *image, const struct weir_topic_image *topic)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < WEIR_TOPICS_BY_COUNT; i++) {
+        struct weir_slice key = ops[i].key(topic);
+        if (has(image, i, key, topic)) rc = weir_hamt_prepare(&image->topics[i], key);
+    }
+    return rc;
+}
 
 /* The topic, for this image alone to change: in its place in the tries is a copy, unless it has been made
  * since the last version. NULL without memory; then nothing has changed. */
 static struct weir_topic_image *own_topic(struct weir_metadata_image *image,
                                           struct weir_topic_image *topic)
 {
-    if (topic->edition == image->topics_by_id.edition) return topic;
-    if (weir_hamt_prepare(&image->topics_by_name, topic->name_slice) < 0) return NULL;
-    if (weir_hamt_prepare(&image->topics_by_id, weir_uuid_slice(&topic->id)) < 0) return NULL;
+    if (topic->edition == edition_of(image)) return topic;
+    if (prepare(image, topic) < 0) return NULL;
     struct weir_topic_image *copy = weir_topic_image_copy(image->budget, topic);
     if (copy == NULL) return NULL;
-    copy->edition = image->topics_by_id.edition;
-    int rc = weir_hamt_put(&image->topics_by_name, copy);
-    if (rc == 0) rc = weir_hamt_put(&image->topics_by_id, copy);
-    weir_assert(rc == 0); /* prepared */
+    copy->edition = edition_of(image);
+    for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++) {
+        if (!has(image, i, ops[i].key(copy), topic)) continue;
+        int rc = weir_hamt_put(&image->topics[i], copy);
+        weir_assert(rc == 0); /* prepared */
+    }
     weir_topic_image_unref(copy);
     return copy;
 }
@@ -54,7 +86,7 @@ static struct weir_topic_image *own_topic(struct weir_metadata_image *image,
 static struct weir_topic_image *topic_by_id(const struct weir_metadata_image *image,
                                             struct weir_uuid id)
 {
-    return weir_hamt_get(&image->topics_by_id, weir_uuid_slice(&id));
+    return weir_hamt_get(&image->topics[WEIR_TOPICS_BY_ID], weir_uuid_slice(&id));
 }
 
 static int unknown_topic(struct weir_uuid id, const char *what, struct weir_error *error)
@@ -80,14 +112,17 @@ static int apply_register_broker(struct weir_metadata_image *image,
     return 0;
 }
 
-/* Into both tries, or none. */
+/* Into all tries, or none. */
 static int add_topic(struct weir_metadata_image *image, struct weir_topic_image *topic)
 {
-    int rc = weir_hamt_put(&image->topics_by_name, topic);
-    if (rc < 0) return rc;
-    rc = weir_hamt_put(&image->topics_by_id, topic);
-    if (rc < 0) (void)weir_hamt_remove(&image->topics_by_name, topic->name_slice); /* just put */
-    return rc;
+    for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++) {
+        int rc = weir_hamt_put(&image->topics[i], topic);
+        if (rc == 0) continue;
+        while (i-- > 0)
+            (void)weir_hamt_remove(&image->topics[i], ops[i].key(topic)); /* just put */
+        return rc;
+    }
+    return 0;
 }
 
 static int apply_topic(struct weir_metadata_image *image, const struct weir_metadata_record *record,
@@ -97,14 +132,14 @@ static int apply_topic(struct weir_metadata_image *image, const struct weir_meta
     if (rc < 0) return weir_error_set(error, WEIR_CORRUPT, "a topic record has an illegal name");
 
     struct weir_slice name = record->topic.name;
-    if (weir_hamt_get(&image->topics_by_name, name) != NULL ||
+    if (weir_hamt_get(&image->topics[WEIR_TOPICS_BY_NAME], name) != NULL ||
         topic_by_id(image, record->topic.id) != NULL) {
         return weir_error_set(error, WEIR_CORRUPT, "topic '%.*s' is created a second time",
                               (int)name.size, (const char *)name.data);
     }
     struct weir_topic_image *topic = weir_topic_image_new(image->budget, name, record->topic.id);
     if (topic == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "remember a topic");
-    topic->edition = image->topics_by_id.edition;
+    topic->edition = edition_of(image);
     rc = add_topic(image, topic);
     if (rc < 0) (void)weir_error_set(error, WEIR_NO_MEMORY, "remember topic '%s'", topic->name);
     weir_topic_image_unref(topic);
@@ -172,7 +207,8 @@ static int apply_config(struct weir_metadata_image *image,
         image->records_skipped++;
         return 0;
     }
-    struct weir_topic_image *topic = weir_hamt_get(&image->topics_by_name, record->config.resource);
+    struct weir_topic_image *topic =
+        weir_hamt_get(&image->topics[WEIR_TOPICS_BY_NAME], record->config.resource);
     if (topic == NULL) {
         return weir_error_set(
             error, WEIR_CORRUPT, "a config record names topic '%.*s', which is not there",
@@ -207,14 +243,27 @@ static struct weir_removed_topic *removed_new(struct weir_budget *budget,
     return removed;
 }
 
+/* Prepared: it goes. */
+static void remove_topic(struct weir_metadata_image *image, const struct weir_topic_image *topic)
+{
+    struct weir_topic_image *held =
+        weir_hamt_get(&image->topics[WEIR_TOPICS_BY_NAME], topic->name_slice);
+    weir_assert(held == topic);
+    weir_topic_image_ref(held); /* its keys are needed to the end */
+    for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++) {
+        struct weir_slice key = ops[i].key(held);
+        if (has(image, i, key, held)) (void)weir_hamt_remove(&image->topics[i], key);
+    }
+    weir_topic_image_unref(held);
+}
+
 static int apply_remove_topic(struct weir_metadata_image *image,
                               const struct weir_metadata_record *record, struct weir_error *error)
 {
     struct weir_slice id = weir_uuid_slice(&record->remove_topic.topic_id);
-    const struct weir_topic_image *topic = weir_hamt_get(&image->topics_by_id, id);
+    const struct weir_topic_image *topic = weir_hamt_get(&image->topics[WEIR_TOPICS_BY_ID], id);
     if (topic == NULL) return unknown_topic(record->remove_topic.topic_id, "remove topic", error);
-    int rc = weir_hamt_prepare(&image->topics_by_name, topic->name_slice);
-    if (rc == 0) rc = weir_hamt_prepare(&image->topics_by_id, id);
+    int rc = prepare(image, topic);
     struct weir_removed_topic *removed = NULL;
     if (rc == 0 && image->keeps_removed) {
         removed = removed_new(image->budget, topic);
@@ -225,8 +274,7 @@ static int apply_remove_topic(struct weir_metadata_image *image,
         removed->next = image->removed;
         image->removed = removed;
     }
-    (void)weir_hamt_remove(&image->topics_by_name, topic->name_slice); /* prepared: both go */
-    (void)weir_hamt_remove(&image->topics_by_id, id);
+    remove_topic(image, topic);
     return 0;
 }
 
@@ -277,8 +325,8 @@ static const apply_fn appliers[] = {
 void weir_metadata_image_init(struct weir_metadata_image *image, struct weir_budget *budget)
 {
     *image = (struct weir_metadata_image){.budget = budget};
-    weir_hamt_init(&image->topics_by_name, budget, &by_name);
-    weir_hamt_init(&image->topics_by_id, budget, &by_id);
+    for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
+        weir_hamt_init(&image->topics[i], budget, &ops[i]);
     weir_arena_init(&image->scratch, budget, 4096);
 }
 
@@ -292,8 +340,8 @@ void weir_metadata_image_close(struct weir_metadata_image *image)
         image->removed = next;
     }
     weir_arena_close(&image->scratch);
-    weir_hamt_close(&image->topics_by_name);
-    weir_hamt_close(&image->topics_by_id);
+    for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
+        weir_hamt_close(&image->topics[i]);
     *image = (struct weir_metadata_image){0};
 }
 
@@ -322,7 +370,7 @@ int weir_metadata_apply_value(struct weir_metadata_image *image, struct weir_sli
 const struct weir_topic_image *weir_metadata_topic(const struct weir_metadata_image *image,
                                                    struct weir_slice name)
 {
-    return weir_hamt_get(&image->topics_by_name, name);
+    return weir_hamt_get(&image->topics[WEIR_TOPICS_BY_NAME], name);
 }
 
 const struct weir_topic_image *weir_metadata_topic_by_id(const struct weir_metadata_image *image,
@@ -331,9 +379,18 @@ const struct weir_topic_image *weir_metadata_topic_by_id(const struct weir_metad
     return topic_by_id(image, id);
 }
 
+const struct weir_topic_image *
+weir_metadata_colliding_topic(const struct weir_metadata_image *image, struct weir_slice name)
+{
+    char folded[WEIR_TOPIC_NAME_SIZE_MAX];
+    weir_assert(name.size <= sizeof folded);
+    weir_topic_name_fold(name, folded);
+    return weir_hamt_get(&image->topics[WEIR_TOPICS_BY_FOLDED_NAME], weir_slice(folded, name.size));
+}
+
 size_t weir_metadata_topic_count(const struct weir_metadata_image *image)
 {
-    return weir_hamt_count(&image->topics_by_name);
+    return weir_hamt_count(&image->topics[WEIR_TOPICS_BY_NAME]);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -360,7 +417,7 @@ const struct weir_topic_image **weir_metadata_sorted_topics(const struct weir_me
 
 void weir_metadata_walk_topics(const struct weir_metadata_image *image, struct weir_hamt_walk *walk)
 {
-    weir_hamt_walk_begin(walk, &image->topics_by_name);
+    weir_hamt_walk_begin(walk, &image->topics[WEIR_TOPICS_BY_NAME]);
 }
 
 const struct weir_topic_image *weir_metadata_next_topic(struct weir_hamt_walk *walk)

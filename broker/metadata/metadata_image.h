@@ -32,10 +32,18 @@ struct weir_removed_topic {
     int32_t partition_count;
 };
 
+/** What a topic is found by. Of topics whose folded names are one, which Kafka does not let be, that trie has
+ * the last. */
+enum weir_topics_by {
+    WEIR_TOPICS_BY_NAME,
+    WEIR_TOPICS_BY_ID,
+    WEIR_TOPICS_BY_FOLDED_NAME,
+    WEIR_TOPICS_BY_COUNT
+};
+
 struct weir_metadata_image {
     struct weir_budget *budget;
-    struct weir_hamt topics_by_name;
-    struct weir_hamt topics_by_id;
+    struct weir_hamt topics[WEIR_TOPICS_BY_COUNT]; /* the same ones, by each key */
     struct weir_uuid incarnation_id;
     bool is_registered;
     int32_t raises;            /* incarnations after the first */
@@ -67,6 +75,9 @@ const struct weir_topic_image *weir_metadata_topic(const struct weir_metadata_im
                                                    struct weir_slice name);
 const struct weir_topic_image *weir_metadata_topic_by_id(const struct weir_metadata_image *image,
                                                          struct weir_uuid id);
+/** One of a name that differs from this at most by '.' against '_'. */
+const struct weir_topic_image *
+weir_metadata_colliding_topic(const struct weir_metadata_image *image, struct weir_slice name);
 size_t weir_metadata_topic_count(const struct weir_metadata_image *image);
 /** All topics in order of name, `weir_metadata_topic_count` of them. NULL without memory. */
 const struct weir_topic_image **weir_metadata_sorted_topics(const struct weir_metadata_image *image,

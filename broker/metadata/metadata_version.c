@@ -24,9 +24,8 @@ void weir_metadata_version_take(struct weir_metadata_version *version,
         .level = image->level,
         .records_skipped = image->records_skipped,
     };
-    weir_hamt_share(&image->topics_by_name, &version->image.topics_by_name);
-    weir_hamt_share(&image->topics_by_id, &version->image.topics_by_id);
-    weir_assert(image->topics_by_name.edition == image->topics_by_id.edition);
+    for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
+        weir_hamt_share(&image->topics[i], &version->image.topics[i]);
 }
 
 void weir_metadata_version_ref(struct weir_metadata_version *version)

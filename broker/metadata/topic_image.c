@@ -15,6 +15,7 @@ static void topic_free(struct weir_topic_image *topic)
     }
     weir_free(topic->configs);
     weir_free(topic->partitions);
+    weir_free(topic->folded_text);
     weir_free(topic->name);
     weir_free(topic);
 }
@@ -37,11 +38,17 @@ struct weir_topic_image *weir_topic_image_new(struct weir_budget *budget, struct
     atomic_init(&topic->references, 1);
     topic->id = id;
     topic->name = weir_alloc_text(budget, (const char *)name.data, name.size);
-    if (topic->name == NULL) {
+    bool is_folded = memchr(name.data, '.', name.size) == NULL;
+    if (!is_folded) topic->folded_text = weir_alloc(budget, name.size);
+    if (topic->name == NULL || (!is_folded && topic->folded_text == NULL)) {
         topic_free(topic);
         return NULL;
     }
     topic->name_slice = weir_slice(topic->name, name.size);
+    topic->folded = topic->name_slice;
+    if (is_folded) return topic;
+    weir_topic_name_fold(name, topic->folded_text);
+    topic->folded = weir_slice(topic->folded_text, name.size);
     return topic;
 }
 

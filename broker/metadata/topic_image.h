@@ -23,6 +23,8 @@ struct weir_topic_image {
     uint64_t edition; /* of the image that it was made for (metadata_image.c) */
     char *name;       /* owned, NUL-terminated */
     struct weir_slice name_slice;
+    char *folded_text; /* owned; NULL: the name has no '.', and is what it is folded to */
+    struct weir_slice folded;
     struct weir_uuid id;
     struct weir_partition_image *partitions;
     int32_t partition_count;

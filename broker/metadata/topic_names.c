@@ -78,6 +78,12 @@ bool weir_topic_name_collides(struct weir_slice name, struct weir_slice other)
     return true;
 }
 
+void weir_topic_name_fold(struct weir_slice name, char *to)
+{
+    for (size_t i = 0; i < name.size; i++)
+        to[i] = (char)folded(name.data[i]);
+}
+
 bool weir_topic_name_is_internal(struct weir_slice name)
 {
     return name.size >= 2 && name.data[0] == '_' && name.data[1] == '_';

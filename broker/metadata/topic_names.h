@@ -37,6 +37,9 @@ static inline struct weir_slice weir_partition_key(uint8_t *to, struct weir_slic
     return weir_slice(to, topic.size + WEIR_PARTITION_KEY_EXTRA);
 }
 
+/** The name with each '.' as '_': of names that collide it is the same. `to` has room for its size. */
+void weir_topic_name_fold(struct weir_slice name, char *to);
+
 /** Names that begin with "__" belong to the engine and to Kafka. */
 bool weir_topic_name_is_internal(struct weir_slice name);
 
