@@ -22,7 +22,7 @@ from workspace import Workspace, WorkspaceError
 FOLDERS = ["broker/log", "broker/engine", "broker/coordinator", "wire", "runtime/state", "runtime/task"]
 NOTICED_MIN = 0.95
 SURVIVED = "survived.json"  # keys of what no test noticed in the last run, beside the copy
-SLOW_SECONDS = 5  # a test that works longer is asked when all quick ones have said nothing
+SLOW_SECONDS = 10  # a test that works longer is asked when all quick ones have said nothing
 HERE = Path(__file__).resolve().parent
 
 

@@ -7,6 +7,9 @@ over the names that ctest knows, one stage each. Within a stage the quick ones a
 import os
 import re
 
+# Rooms whose tests stand with those of the room that uses them.
+NEIGHBOURS = {"runtime/task": "runtime/job", "broker/coordinator": "broker/engine"}
+
 FARTHER = {
     "broker/log": [
         r"broker_(engine|background|retention|snapshots|missing|offline|data_directory|shortage|swapped|engine_crash)"
@@ -41,9 +44,10 @@ def words(path, folder):
 
 
 def shared_words(path, test):
-    """How many words of the file's name the test's has, if it is the folder's own; else None."""
+    """How many words of the file's name the test's has, if it is the folder's own or a neighbour's; else None."""
     folder = os.path.dirname(path)
-    own = [source for source in test.sources if os.path.dirname(source) == os.path.join("tests/unit", folder)]
+    folders = {os.path.join("tests/unit", room) for room in (folder, NEIGHBOURS.get(folder, folder))}
+    own = [source for source in test.sources if os.path.dirname(source) in folders]
     if not own:
         return None
     return max(len(words(path, folder) & words(source, folder)) for source in own)
