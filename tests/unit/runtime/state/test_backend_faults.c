@@ -1,17 +1,20 @@
 #include <string.h>
 
+#include "base/bytes.h"
 #include "runtime/state/backend.h"
 #include "tests/unit/runtime/state/stage.h"
 
 /**
- * A backend whose calls fail, one after another: whoever reads hears of it, leaves no iterator open, and
- * finds everything the next time.
+ * A backend that fails, one call after another, and counts what it is told: whoever reads hears of a failure,
+ * leaves no iterator open, and finds everything the next time; nothing is said twice.
  */
 static struct faulty {
     struct weir_backend inner;
     uint64_t calls;
     uint64_t fail_at; /* 0: none */
     int open_iterators;
+    int expire_calls;
+    int positions[STAGE_STORES]; /* records of them that were written, by store */
 } faulty;
 
 static bool fails(struct weir_error *error)
@@ -37,11 +40,21 @@ static int get_many(void *impl, const struct weir_slice *keys, size_t count,
 static int write(void *impl, const struct weir_backend_write *writes, size_t count,
                  struct weir_error *error)
 {
+    for (size_t i = 0; i < count; i++) {
+        if (weir_load_u16(writes[i].key.data) != 0) continue;
+        const char *name = (const char *)writes[i].key.data + 2;
+        for (size_t store = 0; store < STAGE_STORES; store++) {
+            bool is_its = strlen(stage_specs[store]->name) == writes[i].key.size - 2 &&
+                          memcmp(stage_specs[store]->name, name, writes[i].key.size - 2) == 0;
+            faulty.positions[store] += is_its;
+        }
+    }
     return faulty.inner.ops->write(impl, writes, count, error);
 }
 
 static int expire(void *impl, uint16_t prefix, uint64_t segment, struct weir_error *error)
 {
+    faulty.expire_calls++;
     return faulty.inner.ops->expire(impl, prefix, segment, error);
 }
 
@@ -209,11 +222,43 @@ START_TEST(a_failed_read_is_told_and_leaves_nothing)
 }
 END_TEST
 
+static void commit_a_change_of(size_t number)
+{
+    struct weir_test_random random = {9};
+    memset(faulty.positions, 0, sizeof faulty.positions);
+    faulty.expire_calls = 0;
+    stage_batch(&stage, number, &random);
+    stage_forward(&stage, number);
+    stage_seal(&stage);
+    stage_commit(&stage);
+}
+
+/* A position that has not moved is not written again, nor is the backend told again what has died. */
+START_TEST(nothing_is_said_twice)
+{
+    commit_a_change_of(STAGE_PLAIN);
+    ck_assert_int_eq(faulty.positions[STAGE_PLAIN], 1);
+    ck_assert_int_eq(faulty.positions[STAGE_CACHED], 0);
+    ck_assert_int_eq(faulty.positions[STAGE_WINDOWED], 0);
+    ck_assert_int_eq(faulty.expire_calls, 0);
+
+    /* An hour on, all the windows are over. */
+    weir_store_advance(stage_store(&stage, STAGE_WINDOWED), 3600 * 1000);
+    for (int round = 0; round < 3; round++) {
+        commit_a_change_of(STAGE_PLAIN);
+        ck_assert_int_eq(faulty.positions[STAGE_PLAIN], 1);
+        ck_assert_int_eq(faulty.positions[STAGE_WINDOWED], round == 0);
+        ck_assert_int_eq(faulty.expire_calls, round == 0);
+    }
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, a_failed_read_is_told_and_leaves_nothing, 0, ACTS);
+    tcase_add_test(tests, nothing_is_said_twice);
     suite_add_tcase(suite, tests);
 }
 
