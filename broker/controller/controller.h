@@ -6,6 +6,7 @@
 #include "broker/metadata/metadata_image.h"
 #include "broker/controller/offline_partitions.h"
 #include "broker/controller/retention_sweep.h"
+#include "broker/controller/topic_plan.h"
 #include "broker/engine/metadata_owner.h"
 #include "broker/engine/snapshotter.h"
 
@@ -135,30 +136,8 @@ void weir_controller_list_topics(struct weir_controller *controller,
 void weir_controller_init_producer(struct weir_controller *controller,
                                    struct weir_init_producer_request *request);
 
-/* topic_config_plan.c */
-/** Check what is to become of a topic's settings and add the records that make it so. */
-struct weir_config_plan {
-    struct weir_slice topic;
-    const struct weir_topic_image *old; /* NULL: a new topic */
-    const struct weir_config_entry *entries;
-    size_t entry_count;
-    bool is_kept;                    /* retention.ms is -1 if `entries` does not name it */
-    bool replaces_all;               /* what `entries` does not name goes back to its default */
-    bool keeps_own;                  /* entries that `old` has of its own are passed over */
-    struct weir_topic_config config; /* given: defaults and overrides together, afterwards */
-};
-int weir_config_plan_build(struct weir_controller *controller, struct weir_config_plan *plan,
-                           struct weir_error *error);
-
-/* topic_admin.c: building a topic */
-struct weir_topic_plan {
-    struct weir_slice name;
-    int32_t partition_count; /* -1: the default; given: how many there will be */
-    const struct weir_config_entry *configs;
-    size_t config_count;
-    bool is_internal;
-    struct weir_topic_config config; /* given */
-};
+/* topic_admin.c */
+/** Plan a topic (topic_plan.h), with a new id. WEIR_CHANGE_WAITS as weir_topic_removal_check. */
 int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
                                 struct weir_error *error);
 /** The topic that somebody writes to: `__consumer_offsets` as it has to be, any other by the defaults. WEIR_END

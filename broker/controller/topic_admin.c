@@ -6,92 +6,29 @@
 
 /* ---- building a topic ------------------------------------------------------------------------ */
 
-static int check_partition_count(int32_t count, struct weir_error *error)
+static int add_record(void *context, const struct weir_metadata_record *record)
 {
-    if (count >= 1 && count <= WEIR_TOPIC_PARTITIONS_MAX) return 0;
-    return weir_error_set(error, WEIR_INVALID_PARTITIONS, "%d partitions; 1 to %d are allowed",
-                          count, WEIR_TOPIC_PARTITIONS_MAX);
+    return weir_controller_add(context, record);
 }
 
-static int add_partitions(struct weir_controller *controller, struct weir_uuid id, int32_t from,
-                          int32_t to)
+static struct weir_metadata_draft draft_of(struct weir_controller *controller)
 {
-    int rc = 0;
-    for (int32_t i = from; rc == 0 && i < to; i++) {
-        struct weir_metadata_record record = {
-            .type = WEIR_METADATA_PARTITION,
-            .partition = {.topic_id = id, .partition = i},
-        };
-        rc = weir_controller_add(controller, &record);
-    }
-    return rc;
-}
-
-static int refuse_collision(struct weir_slice name, struct weir_slice other,
-                            struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_INVALID_TOPIC,
-                          "topic name '%.*s' collides with topic '%.*s': names must differ by more "
-                          "than '.' against '_'",
-                          (int)name.size, (const char *)name.data, (int)other.size,
-                          (const char *)other.data);
-}
-
-/* The engine's own names are taken also before they are there. */
-static int check_collision(const struct weir_controller *controller, struct weir_slice name,
-                           struct weir_error *error)
-{
-    const struct weir_slice own[] = {weir_text(WEIR_CLUSTER_METADATA_TOPIC),
-                                     weir_text(WEIR_CONSUMER_OFFSETS_TOPIC)};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (!weir_slice_equal(name, own[i]) && weir_topic_name_collides(name, own[i])) {
-            return refuse_collision(name, own[i], error);
-        }
-    }
-    const struct weir_topic_image *other = weir_metadata_colliding_topic(&controller->image, name);
-    return other != NULL ? refuse_collision(name, other->name_slice, error) : 0;
+    return (struct weir_metadata_draft){
+        .image = &controller->image,
+        .options = &controller->engine->options,
+        .add = add_record,
+        .context = controller,
+    };
 }
 
 int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
                                 struct weir_error *error)
 {
-    const struct weir_broker_options *options = &controller->engine->options;
-    int32_t count = plan->partition_count == -1 ? options->num_partitions : plan->partition_count;
-    int rc = weir_topic_name_check(plan->name, error);
-    if (rc < 0) return rc;
-    bool is_reserved = weir_topic_name_is_internal(plan->name) && !plan->is_internal;
-    if (is_reserved || weir_slice_equal(plan->name, weir_text(WEIR_CLUSTER_METADATA_TOPIC))) {
-        return weir_error_set(error, WEIR_INVALID_TOPIC,
-                              "topic name '%.*s': names that begin with '__' are the engine's own",
-                              (int)plan->name.size, (const char *)plan->name.data);
-    }
-    if (weir_metadata_topic(&controller->image, plan->name) != NULL) {
-        return weir_error_set(error, WEIR_EXISTS, "topic '%.*s' already exists",
-                              (int)plan->name.size, (const char *)plan->name.data);
-    }
-    rc = check_collision(controller, plan->name, error);
-    if (rc < 0) return rc;
-    rc = weir_topic_removal_check(controller, plan->name, error);
+    struct weir_metadata_draft draft = draft_of(controller);
+    int rc = weir_topic_removal_check(controller, plan->name, error);
     if (rc != 0) return rc;
-    rc = check_partition_count(count, error);
-    if (rc < 0) return rc;
-
-    struct weir_metadata_record record = {
-        .type = WEIR_METADATA_TOPIC,
-        .topic = {.name = plan->name, .id = weir_uuid_random(controller->engine->env)},
-    };
-    rc = weir_controller_add(controller, &record);
-    if (rc == 0) rc = add_partitions(controller, record.topic.id, 0, count);
-    struct weir_config_plan configs = {
-        .topic = plan->name,
-        .entries = plan->configs,
-        .entry_count = plan->config_count,
-        .is_kept = options->keeps_new_topics && !plan->is_internal,
-    };
-    if (rc == 0) rc = weir_config_plan_build(controller, &configs, error);
-    plan->partition_count = count;
-    plan->config = configs.config;
-    return rc;
+    plan->id = weir_uuid_random(controller->engine->env);
+    return weir_topic_plan_create(&draft, plan, error);
 }
 
 /* ---- a topic that is written to -------------------------------------------------------------- */
@@ -210,7 +147,8 @@ static int build_alter(struct weir_controller *controller, struct topic_change *
         .replaces_all = request->replaces_all,
         .keeps_own = request->keeps_own,
     };
-    return weir_config_plan_build(controller, &plan, error);
+    struct weir_metadata_draft draft = draft_of(controller);
+    return weir_config_plan_build(&draft, &plan, error);
 }
 
 static int build_add_partitions(struct weir_controller *controller, struct topic_change *change,
@@ -219,15 +157,8 @@ static int build_add_partitions(struct weir_controller *controller, struct topic
     const struct weir_topic_request *request = change->request;
     const struct weir_topic_image *topic = find_topic(controller, request, error);
     if (topic == NULL) return not_found(error);
-    if (request->partition_count <= topic->partition_count) {
-        return weir_error_set(
-            error, WEIR_INVALID_PARTITIONS,
-            "topic '%s' has %d partitions; a new total above that is wanted, not %d", topic->name,
-            topic->partition_count, request->partition_count);
-    }
-    int rc = check_partition_count(request->partition_count, error);
-    if (rc < 0) return rc;
-    return add_partitions(controller, topic->id, topic->partition_count, request->partition_count);
+    struct weir_metadata_draft draft = draft_of(controller);
+    return weir_topic_plan_grow(&draft, topic, request->partition_count, error);
 }
 
 typedef int (*build_fn)(struct weir_controller *controller, struct topic_change *change,

@@ -1,7 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/controller/controller.h"
-#include "broker/engine/engine.h"
+#include "broker/controller/topic_plan.h"
 
 /*
  * What a request makes of a topic's settings: each entry is checked, applied to a copy of the
@@ -94,7 +93,7 @@ static int change_list(const struct weir_topic_config *config,
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static int write(struct weir_controller *controller, struct weir_slice topic, const char *key,
+static int write(const struct weir_metadata_draft *draft, struct weir_slice topic, const char *key,
                  const char *value)
 {
     struct weir_metadata_record record = {
@@ -104,13 +103,13 @@ static int write(struct weir_controller *controller, struct weir_slice topic, co
                    .key = weir_text(key),
                    .value = weir_text(value)},
     };
-    return weir_controller_add(controller, &record);
+    return draft->add(draft->context, &record);
 }
 
-static int apply(struct weir_controller *controller, struct weir_config_plan *plan,
+static int apply(const struct weir_metadata_draft *draft, struct weir_config_plan *plan,
                  const struct weir_config_entry *entry, struct weir_error *error)
 {
-    const struct weir_topic_config *defaults = &controller->engine->options.topic_defaults;
+    const struct weir_topic_config *defaults = &draft->options->topic_defaults;
     char changed[VALUE_SIZE_MAX];
     const char *value = entry->value;
     int rc = 0;
@@ -121,7 +120,7 @@ static int apply(struct weir_controller *controller, struct weir_config_plan *pl
     if (rc < 0) return rc;
     rc = value == NULL ? reset(&plan->config, defaults, entry->key, error)
                        : weir_topic_config_set(&plan->config, entry->key, value, error);
-    return rc < 0 ? rc : write(controller, plan->topic, entry->key, value);
+    return rc < 0 ? rc : write(draft, plan->topic, entry->key, value);
 }
 
 /* Unknown keys are refused as they come, so that a key's predecessors are few. */
@@ -160,23 +159,23 @@ static bool is_named(const struct weir_config_plan *plan, const char *key)
 }
 
 /* What was set and is not named goes back to its default. */
-static int drop_others(struct weir_controller *controller, const struct weir_config_plan *plan)
+static int drop_others(const struct weir_metadata_draft *draft, const struct weir_config_plan *plan)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < plan->old->config_count; i++) {
         const char *key = plan->old->configs[i].key;
-        if (!is_named(plan, key)) rc = write(controller, plan->topic, key, NULL);
+        if (!is_named(plan, key)) rc = write(draft, plan->topic, key, NULL);
     }
     return rc;
 }
 
 static const struct weir_config_entry keep_for_ever = {.key = "retention.ms", .value = "-1"};
 
-int weir_config_plan_build(struct weir_controller *controller, struct weir_config_plan *plan,
+int weir_config_plan_build(const struct weir_metadata_draft *draft, struct weir_config_plan *plan,
                            struct weir_error *error)
 {
     bool is_afresh = plan->old == NULL || plan->replaces_all;
-    const struct weir_topic_config *defaults = &controller->engine->options.topic_defaults;
+    const struct weir_topic_config *defaults = &draft->options->topic_defaults;
     plan->config = is_afresh ? *defaults : weir_topic_image_config(plan->old, defaults);
     if (plan->entry_count > WEIR_TOPIC_CONFIGS_MAX) {
         return weir_error_set(error, WEIR_INVALID_CONFIG, "%zu settings at once; at most %d",
@@ -186,11 +185,11 @@ int weir_config_plan_build(struct weir_controller *controller, struct weir_confi
     for (size_t i = 0; rc == 0 && i < plan->entry_count; i++) {
         rc = check_entry(plan, i, error);
         if (rc == 0 && plan->keeps_own && is_own(plan, plan->entries[i].key)) continue;
-        if (rc == 0) rc = apply(controller, plan, &plan->entries[i], error);
+        if (rc == 0) rc = apply(draft, plan, &plan->entries[i], error);
     }
     bool adds_keeping = rc == 0 && plan->is_kept && !is_named(plan, keep_for_ever.key);
-    if (adds_keeping) rc = apply(controller, plan, &keep_for_ever, error);
-    if (rc == 0 && plan->old != NULL && plan->replaces_all) rc = drop_others(controller, plan);
+    if (adds_keeping) rc = apply(draft, plan, &keep_for_ever, error);
+    if (rc == 0 && plan->old != NULL && plan->replaces_all) rc = drop_others(draft, plan);
     weir_topic_config_keep_own(plan->topic, &plan->config);
     return rc;
 }
