@@ -117,6 +117,7 @@ void weir_state_close_generations(struct weir_state *state)
     state->gathering = state->write_down.generation = state->spare = NULL;
     weir_free(state->committed_positions);
     weir_free(state->write_down.positions);
+    weir_sort_memory_close(&state->write_down.sort);
     weir_free(state->write_down.live_segments);
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/state/backend.h"
 #include "runtime/state/key_schema.h"
 #include "runtime/state/skip_list.h"
+#include "runtime/state/sort_writes.h"
 #include "runtime/state/state.h"
 #include "runtime/state/table.h"
 
@@ -123,7 +124,8 @@ struct weir_write_down {
     struct weir_generation *generation;        /* after a failure it stays */
     struct weir_changelog_position *positions; /* by store */
     size_t write_count;
-    uint64_t *live_segments; /* by store; 0: nothing has died since the last time */
+    struct weir_sort_memory sort; /* the worker's */
+    uint64_t *live_segments;      /* by store; 0: nothing has died since the last time */
     bool expires;
     bool flushes;
     int rc;
