@@ -323,7 +323,7 @@ LOOKS = {"job": look_as_job, "server": look_as_client}
 
 def judge(case, look):
     """What is wrong, or None."""
-    allowed = {"same": ("same",), "closed": ("closed",), "refused": ("refused",), "may": ("same", "refused", "closed"),
+    allowed = {"same": ("same",), "found": ("same",), "closed": ("closed",), "refused": ("refused",), "may": ("same", "refused", "closed"),
                "cut": ("same", "refused", "closed", "wrong")}[case.demanded]
     if case.face == "server" and case.demanded == "refused":
         allowed += ("same",) if not names_user_topic(case) else ()
@@ -352,6 +352,14 @@ def is_seen_by_verify(case):
     return not case.path.startswith(("state", "lock"))
 
 
+def judge_verified(case, verified):
+    """Where all answers are as before, only this tells the operator."""
+    status, text = verified
+    if status == 0 or case.word not in text:
+        return f"`weir log verify` is to find '{case.word}', but: status {status}\n{text.strip()}"
+    return None
+
+
 def run_case(tools, work, template, case, draw):
     folder = copy(template.folder, work + "/case")
     do_damage(folder, case, draw)
@@ -360,6 +368,8 @@ def run_case(tools, work, template, case, draw):
     wrong = judge(case, look)
     if wrong:
         return wrong
+    if case.demanded == "found":
+        return judge_verified(case, verified)
     if case.demanded == "cut":
         is_said = case.face == "server" or case.damage == "empty" or case.word in look.text
         return None if is_said else f"cut without a line that names '{case.word}':\n{look.text.strip()}"
