@@ -128,6 +128,16 @@ struct weir_epoch_check {
     int32_t fetched; /* of the last record it read: a fetch is answered with where they diverge */
 };
 
+/** What the Kafka port, which is on the shards itself, wants of a fetch besides. It stays where it is as
+ * long as the fetch. */
+struct weir_port_fetch {
+    bool
+        is_watch; /* wait as any fetch, but give no bytes: done when `size_min` bytes can be read at
+                      `offset`, or the log's start has moved (or an error, or the deadline) */
+    size_t range_min; /* answer with a file's range from this many bytes on; 0: never; 1: always */
+    struct weir_log_range range; /* given, instead of batches */
+};
+
 /** Read one partition, waiting on it (not on a timer) until `min_bytes` are there. */
 struct weir_fetch_request {
     struct weir_request request;
@@ -138,17 +148,12 @@ struct weir_fetch_request {
     struct weir_mono deadline; /* then answer with what there is */
     bool read_uncommitted_end; /* up to the log end instead of the high watermark: a task reading a
                                   repartition topic of its own job */
-    bool is_watch; /* wait as any fetch, but give no bytes: done when `size_min` bytes can be read
-                                  at `offset`, or the log's start has moved (or an error, or the
-                                  deadline) */
-    size_t range_min; /* answer with a file's range from this many bytes on; 0: never; 1: always */
     struct weir_epoch_check epochs;
+    struct weir_port_fetch *port; /* what only the Kafka port asks for; NULL: nothing */
     struct weir_message cancel;
     /* given */
-    struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
-    size_t part_count;
-    struct weir_log_range range; /* instead of parts */
-    size_t size;
+    struct weir_log_batches batches;
+    size_t size; /* of all that is given */
     int32_t leader_epoch;
     int32_t diverging_epoch; /* -1: none; else no bytes are given, and its end: */
     int64_t diverging_end_offset;
@@ -169,7 +174,7 @@ void weir_broker_fetch(struct weir_broker *broker, struct weir_fetch_request *re
 /** Have a waiting fetch answered now with WEIR_CLOSED; `done` still runs exactly once, also if the
  * answer is on its way already. At most once per fetch; any thread, while the struct lives. */
 void weir_broker_cancel_fetch(struct weir_broker *broker, struct weir_fetch_request *request);
-/** Drop the references a fetch gave. */
+/** Let go of what a fetch gave, the port's range too. */
 void weir_fetch_release(struct weir_fetch_request *request);
 
 /**

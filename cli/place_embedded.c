@@ -320,11 +320,11 @@ static int fetch_partition(struct place *place, const struct place_fetch *fetch,
     weir_broker_fetch(broker_of(place), &request);
     rc = wait_for(place, &request.request, error);
     weir_buffer_reset(&partition->batches);
-    for (size_t i = 0; rc == 0 && i < request.part_count; i++) {
-        const struct weir_log_part *part = &request.parts[i];
-        weir_buffer_append(&partition->batches, part->bytes->data + part->from, part->size);
+    for (size_t i = 0; rc == 0 && i < request.batches.part_count; i++) {
+        struct weir_slice bytes = weir_log_part_bytes(&request.batches.parts[i]);
+        weir_buffer_append(&partition->batches, bytes.data, bytes.size);
     }
-    weir_fetch_release(&request);
+    weir_log_batches_release(&request.batches);
     if (rc == 0 && partition->batches.failed) {
         rc = weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
     }

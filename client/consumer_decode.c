@@ -19,22 +19,17 @@ void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_par
     weir_assert(partition->state == WEIR_CONSUMER_READY);
     *held = (struct weir_consumer_held){
         .partition = partition,
-        .part_count = partition->fetch.part_count,
         .reader = {.plain = &consumer->plain, .arena = &consumer->headers},
     };
-    memcpy(held->parts, partition->fetch.parts, held->part_count * sizeof held->parts[0]);
-    partition->fetch.part_count = 0; /* the references are ours now */
+    weir_log_batches_move(&held->batches, &partition->fetch.batches);
     weir_consumer_move(partition, WEIR_CONSUMER_IDLE);
 }
 
 void weir_consumer_let_go(struct weir_consumer *consumer)
 {
     struct weir_consumer_held *held = &consumer->held;
-    for (size_t i = 0; i < held->part_count; i++) {
-        weir_shared_unref(held->parts[i].bytes);
-    }
+    weir_log_batches_release(&held->batches);
     held->partition = NULL;
-    held->part_count = 0;
     held->has_batch = false;
     held->in_batch = false;
     held->reader = (struct weir_batch_reader){0};
@@ -43,7 +38,8 @@ void weir_consumer_let_go(struct weir_consumer *consumer)
 bool weir_consumer_is_used_up(const struct weir_consumer *consumer)
 {
     const struct weir_consumer_held *held = &consumer->held;
-    return !held->has_batch && held->reader.rest.size == 0 && held->part >= held->part_count;
+    return !held->has_batch && held->reader.rest.size == 0 &&
+           held->part >= held->batches.part_count;
 }
 
 static bool is_compressed(const struct weir_batch_reader *reader)
@@ -56,9 +52,8 @@ static int next_batch(struct weir_consumer_held *held, struct weir_error *error)
 {
     int rc;
     while ((rc = weir_batch_reader_next(&held->reader, error)) == WEIR_END) {
-        if (held->part >= held->part_count) return WEIR_END;
-        const struct weir_log_part *part = &held->parts[held->part++];
-        held->reader.rest = weir_slice(part->bytes->data + part->from, part->size);
+        if (held->part >= held->batches.part_count) return WEIR_END;
+        held->reader.rest = weir_log_part_bytes(&held->batches.parts[held->part++]);
     }
     held->has_batch = rc == 0;
     return rc;

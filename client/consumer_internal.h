@@ -51,11 +51,10 @@ struct weir_consumer_partition {
     int64_t high_watermark;
 };
 
-/* What is being handed out: the parts of one fetch. */
+/* What is being handed out: the batches of one fetch. */
 struct weir_consumer_held {
     struct weir_consumer_partition *partition; /* NULL: nothing */
-    struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
-    size_t part_count;
+    struct weir_log_batches batches;
     size_t part;                     /* the first that `reader` has not come to */
     struct weir_batch_reader reader; /* of the part before it */
     bool has_batch;                  /* its batch at hand is not used up */

@@ -56,7 +56,7 @@ static void send_fetch(struct weir_consumer *consumer, struct weir_consumer_part
 static void take_answer(struct weir_consumer_partition *partition)
 {
     const struct weir_fetch_request *fetch = &partition->fetch;
-    bool has_records = fetch->request.rc >= 0 && fetch->part_count > 0;
+    bool has_records = fetch->request.rc >= 0 && fetch->batches.part_count > 0;
     weir_consumer_move(partition, has_records ? WEIR_CONSUMER_READY : WEIR_CONSUMER_IDLE);
     if (fetch->request.rc < 0) {
         partition->has_failed = !(partition->is_canceled && fetch->request.rc == WEIR_CLOSED);
@@ -121,7 +121,7 @@ static int stop_one(struct weir_consumer *consumer, struct weir_consumer_partiti
         if (rc < 0) return rc;
     }
     if (partition->state == WEIR_CONSUMER_READY) {
-        weir_fetch_release(&partition->fetch);
+        weir_log_batches_release(&partition->fetch.batches);
         weir_consumer_move(partition, WEIR_CONSUMER_IDLE);
     }
     partition->has_failed = false;

@@ -41,6 +41,11 @@ struct cold_read {
     struct weir_log_read read;
 };
 
+static bool is_watch(const struct weir_fetch_request *fetch)
+{
+    return fetch->port != NULL && fetch->port->is_watch;
+}
+
 static bool is_last_chance(const struct weir_partition *partition,
                            const struct weir_fetch_request *fetch)
 {
@@ -85,10 +90,10 @@ static void take(struct weir_partition *partition, struct weir_fetch_request *fe
         weir_fetch_wait(partition, fetch, missing);
         return;
     }
-    if (fetch->is_watch) release(read);
-    memcpy(fetch->parts, read->parts, sizeof read->parts[0] * read->part_count);
-    fetch->part_count = read->part_count;
-    fetch->range = read->range;
+    if (is_watch(fetch)) release(read);
+    memcpy(fetch->batches.parts, read->parts, sizeof read->parts[0] * read->part_count);
+    fetch->batches.part_count = read->part_count;
+    if (fetch->port != NULL) fetch->port->range = read->range;
     fetch->size = read->size;
     weir_counter_add(&partition->shard->bytes_out, (int64_t)read->size);
     weir_fetch_show(partition, fetch);
@@ -158,8 +163,8 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
         .offset = fetch->offset,
         .offset_max =
             fetch->read_uncommitted_end ? partition->shown.end_offset : partition->high_watermark,
-        .size_max = fetch->is_watch ? fetch->size_min : fetch->size_max,
-        .range_min = fetch->is_watch ? 0 : fetch->range_min,
+        .size_max = is_watch(fetch) ? fetch->size_min : fetch->size_max,
+        .range_min = fetch->port == NULL || is_watch(fetch) ? 0 : fetch->port->range_min,
     };
     int rc = 0;
     fetch->seen_bytes = weir_fetch_bytes_now(partition, fetch);
@@ -219,7 +224,7 @@ static void look(struct weir_partition *partition, struct weir_fetch_request *fe
 static bool has_new_start(const struct weir_partition *partition,
                           const struct weir_fetch_request *fetch)
 {
-    return fetch->is_watch && fetch->seen_start_offset != partition->shown.start_offset;
+    return is_watch(fetch) && fetch->seen_start_offset != partition->shown.start_offset;
 }
 
 void weir_partition_wake_fetches(struct weir_partition *partition)
@@ -265,8 +270,8 @@ static void fetch_stage(struct weir_partition *partition, struct weir_request *r
 void weir_engine_fetch(struct weir_engine *engine, struct weir_fetch_request *request)
 {
     request->request.before_reply = wait_for_cancel;
-    request->part_count = 0;
-    request->range = (struct weir_log_range){0};
+    request->batches.part_count = 0;
+    if (request->port != NULL) request->port->range = (struct weir_log_range){0};
     request->size = 0;
     request->leader_epoch = -1;
     request->diverging_epoch = -1;
@@ -318,12 +323,7 @@ void weir_engine_cancel_fetch(struct weir_engine *engine, struct weir_fetch_requ
 
 void weir_fetch_release(struct weir_fetch_request *request)
 {
-    for (size_t i = 0; i < request->part_count; i++) {
-        weir_shared_unref(request->parts[i].bytes);
-        request->parts[i].bytes = NULL;
-    }
-    weir_log_range_release(&request->range);
-    request->part_count = 0;
-    request->range = (struct weir_log_range){0};
+    weir_log_batches_release(&request->batches);
+    if (request->port != NULL) weir_log_range_release(&request->port->range);
     request->size = 0;
 }

@@ -4,6 +4,7 @@
 #include "base/env/env.h"
 #include "broker/log/lost_ranges.h"
 #include "broker/log/topic_config.h"
+#include "wire/request/batches.h"
 #include "wire/record_batch.h"
 
 /**
@@ -236,15 +237,6 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-enum { WEIR_LOG_READ_PARTS_MAX = 16 };
-
-struct weir_log_part { /* whole batches; the first may begin below the asked offset, or, if that
-                          lies in a hole, behind it */
-    struct weir_shared *bytes; /* a reference of the receiver's */
-    size_t from;
-    size_t size;
-};
-
 /**
  * Whole stored batches as a range of a segment's file, to be sent as they lie there. It holds the
  * segment until weir_log_range_release, which any thread may call; the log may be closed meanwhile,
@@ -278,7 +270,7 @@ struct weir_log_read {
                            wrong what it was given, which may be so in memory only */
     /* given */
     struct weir_log_range range; /* instead of parts; `size` counts its bytes */
-    struct weir_log_part parts[WEIR_LOG_READ_PARTS_MAX];
+    struct weir_log_part parts[WEIR_LOG_PARTS_MAX];
     size_t part_count;
     size_t size;
     int rc;

@@ -275,7 +275,7 @@ bool weir_tail_cache_read(const struct weir_tail_cache *cache, struct weir_log_r
     if (cache->count == 0 || read->offset < run_at(cache, 0)->base_offset) return false;
     weir_assert(read->offset < run_at(cache, cache->count - 1)->end_offset);
     for (size_t i = find_run(cache, read->offset); i < cache->count; i++) {
-        if (read->part_count == WEIR_LOG_READ_PARTS_MAX) break;
+        if (read->part_count == WEIR_LOG_PARTS_MAX) break;
         if (!add_part(run_at(cache, i), read, offset_max)) break;
     }
     return true;

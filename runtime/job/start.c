@@ -85,7 +85,7 @@ int weir_start_new(struct weir_streams *streams, struct weir_error *error)
 /* A job that is closed while it starts leaves answers that nobody has looked at. */
 static void drop_fetched(bool is_asked, struct weir_fetch_request *fetch)
 {
-    if (is_asked && fetch->request.rc >= 0) weir_fetch_release(fetch);
+    if (is_asked && fetch->request.rc >= 0) weir_log_batches_release(&fetch->batches);
 }
 
 void weir_start_free(struct weir_streams *streams)

@@ -232,14 +232,13 @@ static int take_tail(struct weir_start *start, struct weir_error *error)
         return weir_error_wrap(error, fetch->request.rc, "read '%s' partition %" PRId32, name,
                                start->tail_partition);
     }
-    bool is_ours = fetch->part_count > 0;
+    bool is_ours = fetch->batches.part_count > 0;
     int rc = 0;
-    for (size_t i = 0; rc >= 0 && is_ours && i < fetch->part_count; i++) {
-        const struct weir_log_part *part = &fetch->parts[i];
-        rc = check_tail(start, weir_slice(part->bytes->data + part->from, part->size),
-                        &start->tail_offset, &is_ours, error);
+    for (size_t i = 0; rc >= 0 && is_ours && i < fetch->batches.part_count; i++) {
+        struct weir_slice bytes = weir_log_part_bytes(&fetch->batches.parts[i]);
+        rc = check_tail(start, bytes, &start->tail_offset, &is_ours, error);
     }
-    weir_fetch_release(fetch);
+    weir_log_batches_release(&fetch->batches);
     if (!is_ours) {
         partition->foreign_at = start->tail_offset;
         start->tail_offset = partition->log_end;

@@ -52,11 +52,10 @@ static int take_fetched(struct weir_records_reader *reader, struct weir_error *e
         return rc;
     }
     int64_t before = reader->position;
-    for (size_t i = 0; rc >= 0 && i < fetch->part_count; i++) {
-        const struct weir_log_part *part = &fetch->parts[i];
-        rc = apply_part(reader, weir_slice(part->bytes->data + part->from, part->size), error);
+    for (size_t i = 0; rc >= 0 && i < fetch->batches.part_count; i++) {
+        rc = apply_part(reader, weir_log_part_bytes(&fetch->batches.parts[i]), error);
     }
-    weir_fetch_release(fetch);
+    weir_log_batches_release(&fetch->batches);
     if (rc < 0 || reader->position > before) return rc;
     /* Without what it does not see here a start would take its own topics for somebody else's. */
     return weir_error_set(error, WEIR_CORRUPT,

@@ -110,26 +110,33 @@ static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
     return 0;
 }
 
-int weir_input_queue_push(struct weir_input_queue *queue, struct weir_shared *bytes, size_t from,
-                          size_t size, struct weir_error *error)
+static int push_part(struct weir_input_queue *queue, const struct weir_log_part *part,
+                     struct weir_error *error)
 {
-    weir_assert(from + size <= bytes->size);
-    struct weir_batch_reader reader = {
-        .rest = weir_slice(bytes->data + from, size),
-        .is_whole = true,
-    };
+    weir_assert(part->from + part->size <= part->bytes->size);
+    struct weir_batch_reader reader = {.rest = weir_log_part_bytes(part), .is_whole = true};
     int rc;
     while ((rc = weir_batch_reader_next(&reader, error)) == 0) {
         const struct weir_batch_header *header = &reader.header;
         int64_t next_offset = weir_batch_last_offset(header) + 1;
         bool is_wanted = !weir_batch_is_control(header) && header->record_count > 0 &&
                          next_offset > queue->fetch_offset;
-        if (is_wanted && push_batch(queue, bytes, &reader) < 0) {
+        if (is_wanted && push_batch(queue, part->bytes, &reader) < 0) {
             return weir_error_set(error, WEIR_NO_MEMORY, "no memory for fetched records");
         }
         if (next_offset > queue->fetch_offset) queue->fetch_offset = next_offset;
     }
     return rc < 0 ? rc : 0;
+}
+
+int weir_input_queue_push(struct weir_input_queue *queue, const struct weir_log_batches *batches,
+                          struct weir_error *error)
+{
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < batches->part_count; i++) {
+        rc = push_part(queue, &batches->parts[i], error);
+    }
+    return rc;
 }
 
 static int chunk_reserve(struct weir_input_queue *queue, struct weir_input_chunk *chunk,

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "wire/request/batches.h"
 #include "weir/error.h"
 #include "weir/record.h"
 
@@ -36,11 +37,11 @@ void weir_input_queue_init(struct weir_input_queue *queue, struct weir_budget *b
 void weir_input_queue_close(struct weir_input_queue *queue);
 
 /**
- * Add whole stored batches; takes references of its own. Control batches and what lies below the
- * position are left out. WEIR_CORRUPT, WEIR_NO_MEMORY.
+ * Add what a fetch gave; takes references of its own to what it keeps. Control batches and what lies below
+ * the position are left out. WEIR_CORRUPT, WEIR_NO_MEMORY.
  */
-int weir_input_queue_push(struct weir_input_queue *queue, struct weir_shared *bytes, size_t from,
-                          size_t size, struct weir_error *error);
+int weir_input_queue_push(struct weir_input_queue *queue, const struct weir_log_batches *batches,
+                          struct weir_error *error);
 
 /**
  * The records at the head that lie in one chunk: their number, 0 when nothing is buffered, or

@@ -219,12 +219,9 @@ int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
     const char *name = weir_store_spec(restore->store)->name;
     int rc = fetch->request.rc;
     if (rc < 0 && error != NULL) *error = fetch->request.error;
-    for (size_t i = 0; rc >= 0 && i < fetch->part_count; i++) {
-        const struct weir_log_part *part = &fetch->parts[i];
-        rc = weir_input_queue_push(&restore->queue, part->bytes, part->from, part->size, error);
-    }
-    bool is_at_end = fetch->part_count == 0;
-    weir_fetch_release(fetch);
+    if (rc >= 0) rc = weir_input_queue_push(&restore->queue, &fetch->batches, error);
+    bool is_at_end = fetch->batches.part_count == 0;
+    weir_log_batches_release(&fetch->batches);
     while (rc >= 0 && !restore->is_done) {
         const struct weir_record *records = NULL;
         int count = weir_input_queue_peek(&restore->queue, &records, error);

@@ -23,17 +23,6 @@ static int64_t fetched_end(const struct weir_fetch_request *fetch)
     return fetch->read_uncommitted_end ? fetch->log_end_offset : fetch->high_watermark;
 }
 
-static int push_parts(struct weir_task_input *input, const struct weir_fetch_request *fetch,
-                      struct weir_error *error)
-{
-    for (size_t i = 0; i < fetch->part_count; i++) {
-        const struct weir_log_part *part = &fetch->parts[i];
-        int rc = weir_input_queue_push(&input->queue, part->bytes, part->from, part->size, error);
-        if (rc < 0) return rc;
-    }
-    return 0;
-}
-
 /* Retention may have overtaken a job that was away: it goes on at the log's start and says so. An
  * input that ends before what is committed has lost records: nothing good can come of going on. */
 static int out_of_range(struct weir_input_fetch *slot, struct weir_error *error)
@@ -81,10 +70,10 @@ static void on_fetched(struct weir_request *request)
     struct weir_error error = request->error;
     int rc = request->rc;
     if (rc >= 0) {
-        rc = push_parts(input, &slot->fetch, &error);
+        rc = weir_input_queue_push(&input->queue, &slot->fetch.batches, &error);
         input->leader_epoch = slot->fetch.leader_epoch;
         if (fetched_end(&slot->fetch) > input->log_end) input->log_end = fetched_end(&slot->fetch);
-        weir_fetch_release(&slot->fetch);
+        weir_log_batches_release(&slot->fetch.batches);
         (void)weir_backoff_over(&slot->backoff, weir_mono_now(thread->env));
     } else if (is_wanted && is_tried_again(slot, request)) {
         rc = 0;

@@ -115,11 +115,7 @@ static int first_record(struct weir_test *test, struct weir_fetch_request *fetch
 {
     struct weir_input_queue queue;
     weir_input_queue_init(&queue, test->log->env->budget, *position);
-    int rc = 0;
-    for (size_t i = 0; rc >= 0 && i < fetch->part_count; i++) {
-        const struct weir_log_part *part = &fetch->parts[i];
-        rc = weir_input_queue_push(&queue, part->bytes, part->from, part->size, error);
-    }
+    int rc = weir_input_queue_push(&queue, &fetch->batches, error);
     const struct weir_record *records = NULL;
     if (rc >= 0) rc = weir_input_queue_peek(&queue, &records, error);
     if (rc > 0) {
@@ -148,7 +144,7 @@ static int read_partition(struct weir_test *test, struct weir_test_reader *reade
     rc = weir_broker_wait(test->log->broker, &fetch.request, error);
     if (rc < 0) return rc;
     rc = first_record(test, &fetch, &reader->positions[partition], record_out, error);
-    weir_fetch_release(&fetch);
+    weir_log_batches_release(&fetch.batches);
     return rc;
 }
 

@@ -48,20 +48,21 @@ static partition_answer refused(int32_t partition, int16_t number, int16_t versi
 
 /* Hand what an entry holds over to the context; null without memory. */
 static struct weir_slice give_records(const struct weir_fetch_poll *poll,
-                                      struct weir_fetch_request *request)
+                                      struct weir_fetch_entry *entry)
 {
+    struct weir_fetch_request *request = &entry->request;
     struct weir_arena *arena = &poll->context->arena;
     struct weir_records_source *source = weir_arena_alloc_zero(arena, sizeof *source);
-    size_t count = request->part_count;
+    size_t count = request->batches.part_count;
     struct weir_log_part *parts = weir_arena_array(arena, count + 1, sizeof *parts);
     if (source == NULL || parts == NULL) return weir_null();
-    weir_copy(parts, request->parts, count * sizeof *parts);
+    weir_copy(parts, request->batches.parts, count * sizeof *parts);
     source->parts = parts;
     source->part_count = count;
-    source->range = request->range;
+    source->range = entry->port.range;
     source->size = request->size;
-    request->part_count = 0;
-    request->range = (struct weir_log_range){0};
+    request->batches.part_count = 0;
+    entry->port.range = (struct weir_log_range){0};
     weir_context_give_source(poll->context, source);
     return weir_slice(source, source->size);
 }
@@ -96,7 +97,7 @@ static partition_answer describe(const struct weir_fetch_poll *poll, struct weir
         answer.diverging_epoch.epoch = entry->request.diverging_epoch;
         answer.diverging_epoch.end_offset = entry->request.diverging_end_offset;
     } else if (is_answered(entry) && entry->request.size > 0) {
-        answer.records = give_records(poll, &entry->request);
+        answer.records = give_records(poll, entry);
     }
     return answer;
 }

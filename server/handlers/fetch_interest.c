@@ -320,7 +320,7 @@ static void come_back(struct weir_request *request)
     struct weir_fetch_interest *interest = entry->interest;
     struct weir_fetch_part *part = interest->part;
     struct weir_fetch_poll *poll = interest->poll;
-    if (!entry->request.is_watch) part->asked--;
+    if (!entry->port.is_watch) part->asked--;
     if (entry->state == WEIR_FETCH_ASKED) {
         note_answer(entry);
         weir_fetch_poll_answered(poll, entry);
@@ -343,6 +343,10 @@ static void send(struct weir_fetch_entry *entry, size_t size_max, size_t size_mi
     struct weir_fetch_interest *interest = entry->interest;
     struct weir_fetch_part *part = interest->part;
     struct weir_fetch_request *request = &entry->request;
+    entry->port = (struct weir_port_fetch){
+        .is_watch = is_watch,
+        .range_min = is_memory_short(part) ? 1 : RANGE_MIN,
+    };
     *request = (struct weir_fetch_request){
         .request = {.reply_to = part->actor, .done = come_back, .topic_id = entry->place.topic_id},
         .from = {entry->place.topic, entry->place.partition},
@@ -350,9 +354,8 @@ static void send(struct weir_fetch_entry *entry, size_t size_max, size_t size_mi
         .size_max = size_max,
         .size_min = size_min,
         .deadline = WEIR_MONO_NEVER,
-        .is_watch = is_watch,
-        .range_min = is_memory_short(part) ? 1 : RANGE_MIN,
         .epochs = entry->place.epochs,
+        .port = &entry->port,
     };
     interest->out++;
     part->out++;

@@ -67,6 +67,7 @@ enum weir_fetch_state {
 
 struct weir_fetch_entry {
     struct weir_fetch_request request; /* first; the engine's while it is out */
+    struct weir_port_fetch port;       /* its, too */
     struct weir_fetch_interest *interest;
     enum weir_fetch_state state;
     struct weir_slice key;         /* behind the struct: name or id, and number */

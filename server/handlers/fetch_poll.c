@@ -198,7 +198,7 @@ static void gather(struct weir_fetch_poll *poll)
 
 void weir_fetch_poll_answered(struct weir_fetch_poll *poll, struct weir_fetch_entry *entry)
 {
-    size_t in_file = entry->request.range.segment != NULL ? entry->request.size : 0;
+    size_t in_file = entry->port.range.segment != NULL ? entry->request.size : 0;
     if (entry->size_asked == 0) entry->request.size = 0; /* it was not asked for bytes */
     weir_assert(poll->asked_count > 0 && poll->reserved >= entry->size_asked);
     poll->asked_count--;

@@ -61,10 +61,8 @@ int walk_batches(struct walk *walk, struct weir_slice bytes, struct weir_error *
 static int walk_fetch(struct walk *walk, const struct weir_fetch_request *fetch,
                       struct weir_error *error)
 {
-    for (size_t i = 0; i < fetch->part_count; i++) {
-        const struct weir_log_part *part = &fetch->parts[i];
-        struct weir_slice bytes = weir_slice(part->bytes->data + part->from, part->size);
-        int rc = walk_batches(walk, bytes, error);
+    for (size_t i = 0; i < fetch->batches.part_count; i++) {
+        int rc = walk_batches(walk, weir_log_part_bytes(&fetch->batches.parts[i]), error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -133,7 +131,7 @@ static void fetched(struct weir_request *request)
     }
     if (request->rc < 0) return;
     take_records(reader);
-    weir_fetch_release(&reader->fetch);
+    weir_log_batches_release(&reader->fetch.batches);
 }
 
 static void fetch(struct reader *reader)
@@ -301,7 +299,7 @@ bool read_partition(struct simulation *simulation, const char *topic, int32_t pa
                                    (int)partition, (long long)walk.next, error.text);
         }
         bool is_over = walk.next >= fetch.high_watermark || walk.next == walk.from;
-        weir_fetch_release(&fetch);
+        weir_log_batches_release(&fetch.batches);
         if (is_over) return true;
     }
 }

@@ -107,10 +107,8 @@ int64_t engine_produce(struct engine *engine, const char *topic, int32_t partiti
 void engine_first_value(const struct weir_fetch_request *fetch, char value[64])
 {
     struct weir_record record;
-    const struct weir_log_part *part = &fetch->parts[0];
-    ck_assert_uint_gt(fetch->part_count, 0);
-    struct weir_batch_reader reader = {.rest =
-                                           weir_slice(part->bytes->data + part->from, part->size)};
+    ck_assert_uint_gt(fetch->batches.part_count, 0);
+    struct weir_batch_reader reader = {.rest = weir_log_part_bytes(&fetch->batches.parts[0])};
     ck_assert_int_eq(weir_batch_reader_open_next(&reader, NULL), 0);
     ck_assert_int_eq(weir_batch_reader_record(&reader, &record, NULL), 0);
     (void)snprintf(value, 64, "%.*s", (int)record.value.size, (const char *)record.value.data);
@@ -126,7 +124,7 @@ int engine_fetch(struct engine *engine, const char *topic, int32_t partition, in
     int rc = wait_for(engine, &request.request);
     value[0] = '\0';
     if (rc < 0) return rc;
-    if (request.part_count == 0) return WEIR_END;
+    if (request.batches.part_count == 0) return WEIR_END;
     engine_first_value(&request, value);
     weir_fetch_release(&request);
     return 0;

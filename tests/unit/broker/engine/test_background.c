@@ -270,7 +270,8 @@ static void check_expired(const struct stage *stage, size_t way)
     if (!stage->has_fetch || ways[way].state == WEIR_PARTITION_CLOSING) return;
     ck_assert(atomic_load(&stage->fetch.request.is_done));
     ck_assert_int_eq(stage->fetch.request.rc, 0);
-    ck_assert_uint_eq(stage->fetch.part_count, ways[way].state == WEIR_PARTITION_OPEN ? 1 : 0);
+    ck_assert_uint_eq(stage->fetch.batches.part_count,
+                      ways[way].state == WEIR_PARTITION_OPEN ? 1 : 0);
 }
 
 static int64_t start_of(struct stage *stage)

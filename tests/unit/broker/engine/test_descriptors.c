@@ -93,18 +93,19 @@ static void produce_to(struct world *world, int32_t count)
 static void read_all(struct world *world, int64_t offset)
 {
     for (int32_t i = 0; i < PARTITIONS; i++) {
+        struct weir_port_fetch port = {.range_min = 1};
         struct weir_fetch_request fetch = {
-            .from = {weir_text("clicks"), i}, .offset = offset, .size_max = 1, .range_min = 1};
+            .from = {weir_text("clicks"), i}, .offset = offset, .size_max = 1, .port = &port};
         ck_ok(weir_broker_wait_begin(world->broker, &fetch.request, &world->error), &world->error);
         weir_broker_fetch(world->broker, &fetch);
         ck_ok(weir_broker_wait(world->broker, &fetch.request, &world->error), &world->error);
-        ck_assert_ptr_nonnull(fetch.range.segment);
+        ck_assert_ptr_nonnull(port.range.segment);
         int32_t found = -1;
         uint8_t bytes[256];
         int64_t got =
-            weir_file_read(fetch.range.file, bytes, sizeof bytes, fetch.range.position, NULL);
-        ck_assert_int_ge(got, fetch.range.size);
-        memcpy(&found, bytes + fetch.range.size - 1 - sizeof found, sizeof found);
+            weir_file_read(port.range.file, bytes, sizeof bytes, port.range.position, NULL);
+        ck_assert_int_ge(got, port.range.size);
+        memcpy(&found, bytes + port.range.size - 1 - sizeof found, sizeof found);
         ck_assert_int_eq(found, i);
         weir_fetch_release(&fetch);
     }

@@ -104,7 +104,7 @@ static void *fetch_all(void *context)
         weir_broker_fetch(world->broker, &fetch);
         int rc = weir_broker_wait(world->broker, &fetch.request, NULL);
         if (rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) continue; /* not yet created */
-        if (rc < 0 || fetch.part_count == 0) break;
+        if (rc < 0 || fetch.batches.part_count == 0) break;
         offset = fetch.high_watermark;
         weir_fetch_release(&fetch);
     }

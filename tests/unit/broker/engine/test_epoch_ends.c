@@ -84,12 +84,10 @@ static void has_epoch(int64_t offset, int32_t epoch)
     ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &fetch.request, NULL), 0);
     weir_broker_fetch(engine.broker, &fetch);
     ck_ok(weir_broker_wait(engine.broker, &fetch.request, &engine.error), &engine.error);
-    const struct weir_log_part *part = &fetch.parts[0];
     struct weir_batch_header header;
-    ck_assert_uint_gt(fetch.part_count, 0);
-    ck_ok(weir_batch_peek(weir_slice(part->bytes->data + part->from, part->size), INT32_MAX,
-                          &header, NULL),
-          NULL);
+    ck_assert_uint_gt(fetch.batches.part_count, 0);
+    struct weir_slice bytes = weir_log_part_bytes(&fetch.batches.parts[0]);
+    ck_ok(weir_batch_peek(bytes, INT32_MAX, &header, NULL), NULL);
     ck_assert_int_eq(header.base_offset, offset);
     ck_assert_int_eq(header.leader_epoch, epoch);
     weir_fetch_release(&fetch);

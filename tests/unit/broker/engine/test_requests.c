@@ -323,7 +323,7 @@ START_TEST(a_topics_codec_is_brought_in)
                      1);
     weir_sim_advance_ms(engine.sim, 10);
     ck_assert_int_eq(wait.done_count, 1);
-    check_unpacked(&engine, &wait.fetch.parts[0], WEIR_CODEC_GZIP, "aaaaaaaaaaaaaaaaaaaa");
+    check_unpacked(&engine, &wait.fetch.batches.parts[0], WEIR_CODEC_GZIP, "aaaaaaaaaaaaaaaaaaaa");
     weir_fetch_release(&wait.fetch);
     engine_end(&engine);
 }
@@ -457,11 +457,12 @@ START_TEST(a_watch_waits_and_gives_nothing)
     struct engine engine;
     open_with_topic(&engine, 20, 1);
     struct weir_shared *batch = engine_batch(&engine, "a");
+    struct weir_port_fetch port = {.is_watch = true};
     struct waiting watch = {.fetch = {.from = {weir_text("clicks"), 0},
                                       .size_min = batch->size + 1,
                                       .size_max = 1,
                                       .deadline = WEIR_MONO_NEVER,
-                                      .is_watch = true}};
+                                      .port = &port}};
     start(&engine, &watch);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
     weir_sim_advance_ms(engine.sim, 100000);
@@ -471,7 +472,7 @@ START_TEST(a_watch_waits_and_gives_nothing)
     ck_assert_int_eq(watch.done_count, 1);
     ck_assert_int_eq(watch.fetch.request.rc, 0);
     ck_assert_uint_eq(watch.fetch.size, 0);
-    ck_assert_uint_eq(watch.fetch.part_count, 0);
+    ck_assert_uint_eq(watch.fetch.batches.part_count, 0);
     ck_assert_int_eq(watch.fetch.high_watermark, 2);
 
     watch.fetch.size_min = 1; /* there is something from the start */
@@ -496,7 +497,6 @@ START_TEST(a_refused_fetch_answers_with_nothing)
     struct weir_fetch_request request = {
         .from = {weir_text("nowhere"), 0},
         .size_max = 1024,
-        .part_count = 0,
         .size = 77,
         .leader_epoch = 7,
         .diverging_epoch = 7,
@@ -506,7 +506,7 @@ START_TEST(a_refused_fetch_answers_with_nothing)
         .log_end_offset = 7,
     };
     ck_assert_int_eq(fetch(&engine, &request), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
-    ck_assert_uint_eq(request.part_count, 0);
+    ck_assert_uint_eq(request.batches.part_count, 0);
     ck_assert_uint_eq(request.size, 0);
     ck_assert_int_eq(request.leader_epoch, -1);
     ck_assert_int_eq(request.diverging_epoch, -1);
@@ -551,19 +551,21 @@ START_TEST(a_large_fetch_is_a_range)
         ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
     struct weir_fetch_request copy = {.from = {weir_text("clicks"), 0}, .size_max = 4096};
     struct weir_fetch_request range = copy;
-    range.range_min = 100;
+    struct weir_port_fetch port = {.range_min = 100};
+    range.port = &port;
     ck_ok(engine_close(&engine), &engine.error); /* what is in memory is given from there */
     ck_ok(engine_open(&engine), &engine.error);
     ck_ok(fetch(&engine, &copy), &engine.error);
     ck_ok(fetch(&engine, &range), &engine.error);
-    ck_assert_ptr_nonnull(range.range.segment);
-    ck_assert_uint_eq(range.part_count, 0);
+    ck_assert_ptr_nonnull(port.range.segment);
+    ck_assert_uint_eq(range.batches.part_count, 0);
     ck_assert_uint_eq(range.size, copy.size);
-    ck_assert_int_eq(range.range.size, (int64_t)copy.size);
+    ck_assert_int_eq(port.range.size, (int64_t)copy.size);
     ck_assert_int_eq(
-        weir_file_read(range.range.file, bytes, sizeof bytes, range.range.position, NULL),
-        range.range.size);
-    ck_assert_mem_eq(bytes, copy.parts[0].bytes->data + copy.parts[0].from, copy.parts[0].size);
+        weir_file_read(port.range.file, bytes, sizeof bytes, port.range.position, NULL),
+        port.range.size);
+    struct weir_slice copied = weir_log_part_bytes(&copy.batches.parts[0]);
+    ck_assert_mem_eq(bytes, copied.data, copied.size);
     weir_fetch_release(&range);
     weir_fetch_release(&range);
     weir_fetch_release(&copy);

@@ -747,7 +747,7 @@ START_TEST(a_rotten_record_is_not_compared_with)
             .exists = true,
             .is_fetching = true,
             .log_end = 1,
-            .fetch = {.parts = {{.bytes = bytes, .size = bytes->size}}, .part_count = 1},
+            .fetch.batches = {.parts = {{.bytes = bytes, .size = bytes->size}}, .part_count = 1},
         };
         uint8_t *id = memmem(bytes->data, bytes->size, own[0].id.bytes, sizeof own[0].id.bytes);
         ck_assert_ptr_nonnull(id);

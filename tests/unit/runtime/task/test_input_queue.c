@@ -52,6 +52,13 @@ static struct weir_shared *two_batches(size_t *first_size_out)
     return bytes;
 }
 
+/* The first `size` bytes, as a fetch gives them. */
+static int push(struct weir_shared *bytes, size_t size)
+{
+    const struct weir_log_batches batches = {.parts = {{bytes, 0, size}}, .part_count = 1};
+    return weir_input_queue_push(&queue, &batches, &error);
+}
+
 static size_t taken_count(void)
 {
     size_t count = 0;
@@ -101,9 +108,9 @@ START_TEST(what_is_buffered_is_known_at_every_step)
     size_t size = bytes->size;
     for (int64_t base = 0; base < 12; base += 4) {
         rebase(bytes, first_size, base);
-        ck_ok(weir_input_queue_push(&queue, bytes, 0, first_size, &error), &error);
+        ck_ok(push(bytes, first_size), &error);
         expect_queue(base, base + 2, 2, first_size);
-        ck_ok(weir_input_queue_push(&queue, bytes, 0, size, &error), &error);
+        ck_ok(push(bytes, size), &error);
         expect_queue(base, base + 4, 4, size);
         expect_peek(2, base);
         weir_input_queue_advance(&queue, 1);
@@ -127,7 +134,7 @@ START_TEST(records_below_the_position_are_skipped)
     size_t first_size = 0;
     struct weir_shared *bytes = two_batches(&first_size);
     weir_input_queue_init(&queue, env->budget, 1);
-    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    ck_ok(push(bytes, bytes->size), &error);
     expect_peek(1, 1);
     expect_queue(1, 4, 3, bytes->size);
     weir_input_queue_close(&queue);
@@ -135,7 +142,7 @@ START_TEST(records_below_the_position_are_skipped)
 
     /* From the second batch on the first is not even taken. */
     weir_input_queue_init(&queue, env->budget, 2);
-    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    ck_ok(push(bytes, bytes->size), &error);
     expect_queue(2, 4, 2, bytes->size - first_size);
     expect_peek(2, 2);
     weir_shared_unref(bytes);
@@ -149,7 +156,7 @@ START_TEST(a_control_batch_is_passed)
     size_t first_size = 0;
     struct weir_shared *bytes = two_batches(&first_size);
     bytes->data[first_size + ATTRIBUTES_LOW_AT] |= WEIR_BATCH_CONTROL;
-    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    ck_ok(push(bytes, bytes->size), &error);
     expect_queue(0, 4, 2, first_size);
     expect_peek(2, 0);
     weir_input_queue_advance(&queue, 2);
@@ -170,7 +177,7 @@ START_TEST(a_hole_at_the_end_of_a_batch_is_passed)
     weir_store_u32(bytes->data + CRC_AT,
                    weir_crc32c(0, bytes->data + CRC_FROM, first_size - CRC_FROM));
     weir_batch_assign(bytes->data + first_size, 5, 0);
-    ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+    ck_ok(push(bytes, bytes->size), &error);
     expect_peek(2, 0);
     weir_input_queue_advance(&queue, 2);
     expect_queue(5, 7, 2, bytes->size - first_size);
@@ -193,7 +200,7 @@ START_TEST(a_cut_batch_is_refused)
         cut->size = size;
         bool is_whole = size == first_size || size == bytes->size;
         size_t whole = (size_t)(size >= first_size) + (size_t)(size == bytes->size);
-        ck_code(weir_input_queue_push(&queue, cut, 0, size, &error), is_whole ? 0 : WEIR_CORRUPT);
+        ck_code(push(cut, size), is_whole ? 0 : WEIR_CORRUPT);
         ck_assert_int_eq(queue.fetch_offset, (int64_t)whole * 2);
         ck_assert_uint_eq(taken_count(), whole * 2);
         weir_shared_unref(cut);
@@ -213,7 +220,7 @@ START_TEST(a_batch_with_a_wrong_crc_is_refused)
     for (size_t at = WEIR_BATCH_HEADER_SIZE; at < first_size; at++) {
         const struct weir_record *records = NULL;
         bytes->data[at] ^= 1;
-        ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+        ck_ok(push(bytes, bytes->size), &error);
         ck_code(weir_input_queue_peek(&queue, &records, &error), WEIR_CORRUPT);
         ck_assert_ptr_null(records);
         bytes->data[at] ^= 1;
@@ -233,11 +240,11 @@ START_TEST(each_allocation_may_fail)
     while (weir_test_failures_next(&failures)) {
         const struct weir_record *records;
         weir_test_failures_arm(&failures, env->heap);
-        int rc = weir_input_queue_push(&queue, bytes, 0, bytes->size, &error);
+        int rc = push(bytes, bytes->size);
         if (rc >= 0) rc = weir_input_queue_peek(&queue, &records, &error);
         bool was_hit = weir_test_failures_disarm(&failures);
         ck_assert(was_hit ? rc == WEIR_NO_MEMORY : rc > 0);
-        ck_ok(weir_input_queue_push(&queue, bytes, 0, bytes->size, &error), &error);
+        ck_ok(push(bytes, bytes->size), &error);
         ck_assert_uint_eq(taken_count(), 4);
         weir_input_queue_close(&queue);
         weir_input_queue_init(&queue, env->budget, 0);

@@ -79,6 +79,14 @@ static const struct weir_topology *plan_trace(int inputs)
     return plan_done(&plan);
 }
 
+/* All of them, as a fetch gives them; nothing more is there. */
+static void push_bytes(struct weir_task_input *input, struct weir_shared *bytes)
+{
+    const struct weir_log_batches batches = {.parts = {{bytes, 0, bytes->size}}, .part_count = 1};
+    ck_ok(weir_input_queue_push(&input->queue, &batches, &error), &error);
+    input->log_end = input->queue.fetch_offset;
+}
+
 /* One record batch: keys "a", "b", … with these timestamps. */
 static void push(size_t input_index, char first_key, const int64_t *timestamps, size_t count)
 {
@@ -98,8 +106,7 @@ static void push(size_t input_index, char first_key, const int64_t *timestamps, 
     memcpy(bytes->data, batch.data, batch.size);
     bytes->size = batch.size;
     weir_batch_assign(bytes->data, input->queue.fetch_offset, 0);
-    ck_ok(weir_input_queue_push(&input->queue, bytes, 0, bytes->size, &error), &error);
-    input->log_end = input->queue.fetch_offset;
+    push_bytes(input, bytes);
     weir_shared_unref(bytes);
     weir_batch_builder_close(&builder);
 }
@@ -378,8 +385,7 @@ static void push_text(const char *key, const char *value)
     bytes->size = batch.size;
     struct weir_task_input *input = &task->inputs[0];
     weir_batch_assign(bytes->data, input->queue.fetch_offset, 0);
-    ck_ok(weir_input_queue_push(&input->queue, bytes, 0, bytes->size, &error), &error);
-    input->log_end = input->queue.fetch_offset;
+    push_bytes(input, bytes);
     weir_shared_unref(bytes);
     weir_batch_builder_close(&builder);
 }
