@@ -281,6 +281,12 @@ void weir_broker_describe_partition(struct weir_broker *broker,
     weir_engine_describe_partition(&broker->engine, request);
 }
 
+void weir_broker_partition_state(struct weir_broker *broker,
+                                 struct weir_partition_state_request *request)
+{
+    weir_engine_partition_state(&broker->engine, request);
+}
+
 void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request)
 {
     weir_engine_cut(&broker->engine, request);
@@ -335,38 +341,14 @@ void weir_broker_release_group(struct weir_group_claim *claim)
 
 /* ---- ask and wait ---------------------------------------------------------------------------- */
 
-static bool request_is_done(void *context)
-{
-    return atomic_load(&((const struct weir_request *)context)->is_done);
-}
-
-/* On the shard's thread. Once the flag is set the request may be gone with its owner's stack. */
-static void waited_for(struct weir_request *request)
-{
-    struct weir_env *env = request->shard->env;
-    atomic_store(&request->is_done, true);
-    weir_signal(env);
-}
-
 int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *request,
                            struct weir_error *error)
 {
-    if (!weir_may_block(broker->engine.env)) {
-        return weir_error_set(error, WEIR_WRONG_THREAD,
-                              "a blocking call from a thread that must not block; use the "
-                              "asynchronous form");
-    }
-    request->reply_to = NULL;
-    request->done = waited_for;
-    atomic_store(&request->is_done, false);
-    return 0;
+    return weir_request_wait_begin(broker->engine.env, request, error);
 }
 
 int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
                      struct weir_error *error)
 {
-    int rc = weir_wait(broker->engine.env, request_is_done, request, WEIR_MONO_NEVER);
-    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "wait for an answer");
-    if (request->rc < 0 && error != NULL) *error = request->error;
-    return request->rc;
+    return weir_request_wait(broker->engine.env, request, error);
 }

@@ -166,12 +166,12 @@ static int embedded_configs(struct place *place, struct weir_arena *arena,
 static int describe_partition(struct place *place, const char *topic,
                               struct place_partition *partition, struct weir_error *error)
 {
-    struct weir_describe_partition_request request = {
+    struct weir_partition_state_request request = {
         .of = {.topic = weir_text(topic), .partition = partition->partition},
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_describe_partition(broker_of(place), &request);
+    weir_broker_partition_state(broker_of(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "describe partition %d", (int)partition->partition);

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/options.h"
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 
 enum { FETCH_MAX_BYTES_DEFAULT = 1 << 20, KEY_SIZE_MAX = 4 + WEIR_TOPIC_NAME_SIZE_MAX };
 

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 #include "broker/log/topic_defaults.h"
 
 /* Leaves room in PATH_MAX for `log/<249 characters>-<partition>/<segment>.timeindex`. */

@@ -2,7 +2,7 @@
 #define WEIR_BROKER_CONTROLLER_RETENTION_SWEEP_H
 
 #include "broker/broker.h"
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 
 struct weir_controller;
 

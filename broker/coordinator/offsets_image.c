@@ -1,7 +1,7 @@
 #include "broker/coordinator/offsets_image.h"
 
 #include "base/error.h"
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 #include "wire/coordinator_record.h"
 #include "wire/generated/group_metadata_key.h"
 #include "wire/generated/group_metadata_value.h"

@@ -1,7 +1,5 @@
 #include "broker/engine/damage_report.h"
 
-#include <stddef.h>
-
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/engine/partition_life.h"
@@ -12,14 +10,16 @@
  * wrong on the disk, or on the way from there to the reader. So the reader is asked nothing but where,
  * and a worker reads the batch once more, past every cache.
  */
-static struct weir_damage_report *report_of(struct weir_work *work)
-{
-    return (struct weir_damage_report *)((char *)work - offsetof(struct weir_damage_report, work));
-}
+struct reread {
+    struct weir_work work; /* first */
+    struct weir_partition *partition;
+    struct weir_damage_report *report;
+    struct weir_log_read read;
+};
 
-static void check_run(struct weir_work *work)
+static void reread_run(struct weir_work *work)
 {
-    weir_log_read_run(&report_of(work)->read);
+    weir_log_read_run(&((struct reread *)work)->read);
 }
 
 static void say_is_whole(const struct weir_partition *partition, int64_t offset)
@@ -31,46 +31,61 @@ static void say_is_whole(const struct weir_partition *partition, int64_t offset)
              (long long)offset);
 }
 
-static void answer(struct weir_damage_report *report, int rc)
+/* What the read has found, or why there was none. */
+static void answer(struct weir_partition *partition, struct weir_damage_report *report, int rc,
+                   const struct weir_error *error)
 {
-    weir_partition_refresh(report->on);
-    weir_partition_look_for_damage(report->on);
-    if (rc < 0) report->request.error = report->read.error;
+    weir_partition_refresh(partition);
+    weir_partition_look_for_damage(partition);
+    if (rc < 0) report->request.error = *error;
     weir_request_reply(&report->request, rc);
 }
 
-static void check_done(struct weir_message *message)
+static void reread_done(struct weir_message *message)
 {
-    struct weir_damage_report *report = report_of((struct weir_work *)message);
-    struct weir_partition *partition = report->on;
+    struct reread *reread = (struct reread *)message;
+    struct weir_partition *partition = reread->partition;
     struct weir_engine *engine = partition->shard->engine;
     weir_assert(partition->state == WEIR_PARTITION_OPEN && partition->reads > 0);
     partition->reads--;
-    int rc = weir_log_read_end(&report->read);
+    int rc = weir_log_read_end(&reread->read);
     weir_assert(rc <= 0);
-    if (report->read.part_count > 0) say_is_whole(partition, report->offset);
-    weir_log_read_release(&report->read);
-    answer(report, rc);
+    if (reread->read.part_count > 0) say_is_whole(partition, reread->report->offset);
+    weir_log_read_release(&reread->read);
+    answer(partition, reread->report, rc, &reread->read.error);
+    weir_free(reread);
     weir_partition_settle(partition);
     weir_serving_release(&engine->serving);
+}
+
+static void submit(struct weir_partition *partition, struct reread *reread)
+{
+    reread->work = (struct weir_work){
+        .done.handle = reread_done, .run = reread_run, .reply_to = partition->shard->actor};
+    partition->reads++;
+    weir_serving_hold(&partition->shard->engine->serving);
+    weir_work_submit(partition->shard->env, &reread->work);
 }
 
 static void report_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_damage_report *report = (struct weir_damage_report *)request;
-    report->on = partition;
-    report->read = (struct weir_log_read){
-        .offset = report->offset, .offset_max = INT64_MAX, .checks_disk = true};
-    int rc = weir_log_read_begin(partition->log, &report->read);
-    if (rc != WEIR_END) {
-        answer(report, rc);
+    struct reread *reread = weir_alloc_zero(partition->shard->budget, sizeof *reread);
+    if (reread == NULL) {
+        weir_request_refuse(request, WEIR_NO_MEMORY, "read a batch again");
         return;
     }
-    report->work = (struct weir_work){
-        .done.handle = check_done, .run = check_run, .reply_to = partition->shard->actor};
-    partition->reads++;
-    weir_serving_hold(&partition->shard->engine->serving);
-    weir_work_submit(partition->shard->env, &report->work);
+    reread->partition = partition;
+    reread->report = report;
+    reread->read = (struct weir_log_read){
+        .offset = report->offset, .offset_max = INT64_MAX, .checks_disk = true};
+    int rc = weir_log_read_begin(partition->log, &reread->read);
+    if (rc == WEIR_END) {
+        submit(partition, reread);
+    } else {
+        answer(partition, report, rc, &reread->read.error);
+        weir_free(reread);
+    }
 }
 
 void weir_engine_report_damage(struct weir_engine *engine, struct weir_damage_report *report)

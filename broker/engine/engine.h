@@ -13,7 +13,7 @@
 #include "broker/engine/shortage.h"
 #include "broker/engine/state_machine.h"
 #include "broker/log/file_set.h"
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 
 /** What the engine's files share: the engine, and the shards that it consists of. */
 

@@ -36,8 +36,15 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     struct weir_describe_partition_request *describe =
         (struct weir_describe_partition_request *)request;
     weir_partition_refresh(partition);
-    describe->state = weir_partition_log_state(partition->log);
+    struct weir_partition_log_state state = weir_partition_log_state(partition->log);
+    describe->log_start_offset = state.start_offset;
+    describe->log_end_offset = state.end_offset;
     describe->high_watermark = partition->high_watermark;
+    describe->leader_epoch = state.leader_epoch;
+    describe->is_offline = state.is_offline;
+    describe->offline_from = state.offline_from;
+    describe->lost = state.lost;
+    describe->lost_count = state.lost_count;
     weir_request_reply(request, 0);
 }
 
@@ -45,6 +52,21 @@ void weir_engine_describe_partition(struct weir_engine *engine,
                                     struct weir_describe_partition_request *request)
 {
     weir_request_send(engine, &request->request, request->of, describe_stage);
+}
+
+static void state_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_partition_state_request *asked = (struct weir_partition_state_request *)request;
+    weir_partition_refresh(partition);
+    asked->state = weir_partition_log_state(partition->log);
+    asked->high_watermark = partition->high_watermark;
+    weir_request_reply(request, 0);
+}
+
+void weir_engine_partition_state(struct weir_engine *engine,
+                                 struct weir_partition_state_request *request)
+{
+    weir_request_send(engine, &request->request, request->of, state_stage);
 }
 
 /* ---- cut ------------------------------------------------------------------------------------- */

@@ -7,6 +7,8 @@
 void weir_engine_epoch_end(struct weir_engine *engine, struct weir_epoch_end_request *request);
 void weir_engine_describe_partition(struct weir_engine *engine,
                                     struct weir_describe_partition_request *request);
+void weir_engine_partition_state(struct weir_engine *engine,
+                                 struct weir_partition_state_request *request);
 void weir_engine_cut(struct weir_engine *engine, struct weir_cut_request *request);
 
 #endif

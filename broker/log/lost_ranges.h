@@ -6,17 +6,13 @@
 
 #include "base/buffer.h"
 #include "wire/record_batch.h"
+#include "wire/request/lost_range.h"
 
 /**
  * The offsets whose records a repair has given up. The log holds a batch for each range, without records
  * and marked as given up (wire/record_batch.h); the durable mark carries the table, so that an open need not
  * look for them. One per batch, ascending.
  */
-struct weir_lost_range {
-    int64_t from;
-    int64_t to; /* exclusive */
-};
-
 struct weir_lost_ranges {
     struct weir_buffer entries; /* struct weir_lost_range */
 };

@@ -2,7 +2,7 @@
 #define WEIR_BROKER_METADATA_TOPIC_IMAGE_H
 
 #include "broker/log/topic_config.h"
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 #include "broker/metadata/uuid.h"
 
 /** A topic as the metadata has it: its partitions and its own settings. */

@@ -1,10 +1,10 @@
 #ifndef WEIR_RUNTIME_JOB_START_COMPARE_H
 #define WEIR_RUNTIME_JOB_START_COMPARE_H
 
-#include "broker/log/lost_ranges.h"
 #include "runtime/job/application.h"
 #include "runtime/task/timers.h"
 #include "weir/streams.h"
+#include "wire/request/lost_range.h"
 
 /**
  * What a start compares before it changes anything: what the application has written down and

@@ -39,21 +39,21 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
     int rc = described->request.rc;
     if (rc < 0) {
         weir_error_copy(error, &described->request.error);
-    } else if (described->state.is_offline && weir_start_is_internal(topic)) {
+    } else if (described->is_offline && weir_start_is_internal(topic)) {
         rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline from offset %" PRId64,
-                            described->state.offline_from);
+                            described->offline_from);
     }
     if (rc < 0) {
         return weir_error_wrap(error, rc, "partition %" PRId32 " of '%s'", number, topic->name);
     }
     struct weir_start_partition *partition = &topic->partitions[number];
-    partition->leader_epoch = described->state.leader_epoch;
-    partition->log_start = described->state.start_offset;
-    partition->log_end = described->state.end_offset;
-    partition->is_offline = described->state.is_offline;
-    partition->offline_from = described->state.offline_from;
-    partition->lost = described->state.lost;
-    partition->lost_count = described->state.lost_count;
+    partition->leader_epoch = described->leader_epoch;
+    partition->log_start = described->log_start_offset;
+    partition->log_end = described->log_end_offset;
+    partition->is_offline = described->is_offline;
+    partition->offline_from = described->offline_from;
+    partition->lost = described->lost;
+    partition->lost_count = described->lost_count;
     return 0;
 }
 

@@ -69,15 +69,15 @@ static int take_ends(struct weir_records_reader *reader, struct weir_error *erro
     int rc = describe->request.rc;
     reader->has_ends = true;
     if (rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) return 0;
-    if (rc >= 0 && describe->state.is_offline) {
+    if (rc >= 0 && describe->is_offline) {
         rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline");
     } else if (rc < 0) {
         weir_error_copy(error, &describe->request.error);
     }
     if (rc < 0) return rc;
     reader->exists = true;
-    reader->position = describe->state.start_offset;
-    reader->log_end = describe->state.end_offset;
+    reader->position = describe->log_start_offset;
+    reader->log_end = describe->log_end_offset;
     return 0;
 }
 

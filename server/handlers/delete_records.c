@@ -1,4 +1,4 @@
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 #include "server/handlers/fan_out.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/outcome.h"

@@ -1,5 +1,5 @@
 #include "base/assert.h"
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 #include "broker/metadata/uuid.h"
 #include "server/handlers/authorized_operations.h"
 #include "server/handlers/fan_out.h"

@@ -242,9 +242,9 @@ END_TEST
 
 static struct weir_partition_log_state describe(void)
 {
-    struct weir_describe_partition_request request = {.of = {weir_text("t"), 0}};
+    struct weir_partition_state_request request = {.of = {weir_text("t"), 0}};
     ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &error), &error);
-    weir_broker_describe_partition(stage.log->broker, &request);
+    weir_broker_partition_state(stage.log->broker, &request);
     ck_ok(weir_broker_wait(stage.log->broker, &request.request, &error), &error);
     return request.state;
 }

@@ -159,12 +159,12 @@ int engine_describe(struct engine *engine, const char *topic)
     return rc < 0 ? rc : request.partition_count;
 }
 
-struct weir_describe_partition_request
-engine_describe_partition(struct engine *engine, const char *topic, int32_t partition)
+struct weir_partition_state_request engine_describe_partition(struct engine *engine,
+                                                              const char *topic, int32_t partition)
 {
-    struct weir_describe_partition_request request = {.of = {weir_text(topic), partition}};
+    struct weir_partition_state_request request = {.of = {weir_text(topic), partition}};
     ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &request.request, NULL), 0);
-    weir_broker_describe_partition(engine->broker, &request);
+    weir_broker_partition_state(engine->broker, &request);
     ck_ok(wait_for(engine, &request.request), &engine->error);
     return request;
 }

@@ -48,8 +48,8 @@ int engine_create(struct engine *engine, const char *topic, int32_t partition_co
 int engine_delete(struct engine *engine, const char *topic);
 /** Partition count, or a negative code. */
 int engine_describe(struct engine *engine, const char *topic);
-struct weir_describe_partition_request
-engine_describe_partition(struct engine *engine, const char *topic, int32_t partition);
+struct weir_partition_state_request engine_describe_partition(struct engine *engine,
+                                                              const char *topic, int32_t partition);
 /** The end that readers see, or a negative code. */
 int64_t engine_latest(struct engine *engine, const char *topic, int32_t partition);
 int engine_commit(struct engine *engine, const char *group, const char *topic, int32_t partition,

@@ -61,7 +61,7 @@ START_TEST(readers_stop_at_the_high_watermark)
     struct engine engine;
     open_with_topic(&engine, 3, 1);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_LEADER), 0);
-    struct weir_describe_partition_request state = engine_describe_partition(&engine, "clicks", 0);
+    struct weir_partition_state_request state = engine_describe_partition(&engine, "clicks", 0);
     ck_assert_int_eq(state.state.end_offset, 1);
     ck_assert_int_le(state.high_watermark, state.state.durable_offset);
 
@@ -91,7 +91,7 @@ START_TEST(flush_policy_os_answers_after_the_write)
     ck_ok(engine_topic(&engine, &create), &engine.error);
     ck_assert_int_eq(create.config.flush_policy, WEIR_FLUSH_OS);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
-    struct weir_describe_partition_request state = engine_describe_partition(&engine, "clicks", 0);
+    struct weir_partition_state_request state = engine_describe_partition(&engine, "clicks", 0);
     ck_assert_int_eq(state.high_watermark, 1);
     ck_assert_int_eq(state.state.durable_offset, 0);
 
@@ -121,7 +121,7 @@ START_TEST(the_engines_own_topics_are_flushed_whatever_the_policy)
                                            .is_internal = true};
         if (offset == 1) ck_ok(engine_topic(&engine, &alter), &engine.error);
         ck_assert_int_eq(engine_describe(&engine, "__consumer_offsets"), 1);
-        struct weir_describe_partition_request state =
+        struct weir_partition_state_request state =
             engine_describe_partition(&engine, "__consumer_offsets", 0);
         ck_assert_int_eq(state.state.durable_offset, state.state.end_offset);
         engine_crash(&engine, WEIR_SIM_POWER);

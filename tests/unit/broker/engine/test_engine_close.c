@@ -202,7 +202,7 @@ START_TEST(a_close_with_a_failed_log_is_not_a_clean_one)
     engine_crash(&engine, WEIR_SIM_POWER);
     ck_ok(engine_open(&engine), &engine.error);
     for (int32_t i = 0; i < 2; i++) {
-        struct weir_describe_partition_request described =
+        struct weir_partition_state_request described =
             engine_describe_partition(&engine, "clicks", i);
         ck_ok(described.request.rc, &described.request.error);
         ck_assert_int_eq(described.state.leader_epoch, epoch + 1);

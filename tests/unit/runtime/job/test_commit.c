@@ -34,9 +34,9 @@ static void produce(const char *keys, int64_t timestamp_ms)
 
 static int32_t leader_epoch(const char *topic)
 {
-    struct weir_describe_partition_request request = {.of = {weir_text(topic), 0}};
+    struct weir_partition_state_request request = {.of = {weir_text(topic), 0}};
     ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
-    weir_broker_describe_partition(stage.log->broker, &request);
+    weir_broker_partition_state(stage.log->broker, &request);
     ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
     return request.state.leader_epoch;
 }

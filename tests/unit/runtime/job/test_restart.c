@@ -186,7 +186,7 @@ static void commit_foreign(const char *topic, int64_t offset)
 
 static void send_describe(struct weir_broker *broker, void *of)
 {
-    weir_broker_describe_partition(broker, of);
+    weir_broker_partition_state(broker, of);
 }
 
 /* As a job of a later leader epoch would have committed it. */
@@ -210,7 +210,7 @@ static void commit_in(int64_t offset, int32_t leader_epoch)
 /* As if a job had been there in between: `in` is processed up to its end. */
 static void commit_to_end(void)
 {
-    struct weir_describe_partition_request in = {.of = {weir_text("in"), 0}};
+    struct weir_partition_state_request in = {.of = {weir_text("in"), 0}};
     ask(&in.request, send_describe, &in);
     commit_in(in.state.end_offset, in.state.leader_epoch);
 }

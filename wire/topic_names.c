@@ -1,4 +1,4 @@
-#include "broker/metadata/topic_names.h"
+#include "wire/topic_names.h"
 
 #include <stdio.h>
 
