@@ -135,7 +135,7 @@ static void send_next(struct durable *durable, struct flight *flight)
     request->to.partition = durable->sent++ % durable->partitions;
     request->acks = WEIR_ACKS_ALL;
     request->is_internal = true; /* batches of our own builder */
-    weir_broker_produce(durable->log->broker, request);
+    weir_log_produce(durable->log, request);
 }
 
 /* On the shard's thread: the next batch goes out as soon as one is acknowledged. */

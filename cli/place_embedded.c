@@ -12,6 +12,7 @@
 #include "broker/broker.h"
 #include "client/client.h"
 #include "cli/say.h"
+#include "client/embedded/embedded.h"
 
 struct embedded {
     struct place place;
@@ -28,19 +29,19 @@ static struct embedded *embedded_of(struct place *place)
     return (struct embedded *)place;
 }
 
-static struct weir_broker *broker_of(struct place *place)
+static struct weir_log *log_of(struct place *place)
 {
-    return embedded_of(place)->log->broker;
+    return embedded_of(place)->log;
 }
 
 static int wait_begin(struct place *place, struct weir_request *request, struct weir_error *error)
 {
-    return weir_broker_wait_begin(broker_of(place), request, error);
+    return weir_request_wait_begin(log_of(place)->env, request, error);
 }
 
 static int wait_for(struct place *place, struct weir_request *request, struct weir_error *error)
 {
-    return weir_broker_wait(broker_of(place), request, error);
+    return weir_request_wait(log_of(place)->env, request, error);
 }
 
 /* ---- topics ---------------------------------------------------------------------------------- */
@@ -153,7 +154,7 @@ static int embedded_configs(struct place *place, struct weir_arena *arena,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_list_topics(broker_of(place), &request);
+    weir_log_list_topics(log_of(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) return rc;
     const struct weir_topic_info *info = &request.topics[0];
@@ -171,7 +172,7 @@ static int describe_partition(struct place *place, const char *topic,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_partition_state(broker_of(place), &request);
+    weir_broker_partition_state(weir_embedded_broker(log_of(place)->embedded), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "describe partition %d", (int)partition->partition);
@@ -208,7 +209,7 @@ static int embedded_describe(struct place *place, struct weir_arena *arena, cons
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_topic(broker_of(place), &request);
+    weir_log_topic(log_of(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) return rc;
     struct place_topic topic = {
@@ -226,15 +227,15 @@ static int embedded_describe(struct place *place, struct weir_arena *arena, cons
 static int embedded_create(struct place *place, const struct place_new_topic *topic,
                            struct weir_error *error)
 {
-    return weir_topic_create(embedded_of(place)->log, topic->name, topic->partition_count,
-                             topic->configs, topic->config_count, error);
+    return weir_topic_create(log_of(place), topic->name, topic->partition_count, topic->configs,
+                             topic->config_count, error);
 }
 
 static int embedded_configure(struct place *place, const char *topic,
                               const struct weir_config *configs, size_t config_count,
                               struct weir_error *error)
 {
-    return weir_topic_configure(embedded_of(place)->log, topic, configs, config_count, error);
+    return weir_topic_configure(log_of(place), topic, configs, config_count, error);
 }
 
 static int embedded_add_partitions(struct place *place, const char *topic, int32_t total,
@@ -247,14 +248,14 @@ static int embedded_add_partitions(struct place *place, const char *topic, int32
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_topic(broker_of(place), &request);
+    weir_log_topic(log_of(place), &request);
     rc = wait_for(place, &request.request, error);
     return weir_error_wrap(error, rc, "add partitions to topic '%s'", topic);
 }
 
 static int embedded_remove(struct place *place, const char *topic, struct weir_error *error)
 {
-    return weir_topic_delete(embedded_of(place)->log, topic, error);
+    return weir_topic_delete(log_of(place), topic, error);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -272,7 +273,7 @@ static int embedded_offset_at(struct place *place, const char *topic, int32_t pa
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_list_offsets(broker_of(place), &request);
+    weir_log_list_offsets(log_of(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "offsets of '%s' partition %d", topic, (int)partition);
@@ -295,7 +296,7 @@ static int embedded_produce(struct place *place, struct place_produce *produce,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) goto out;
-    weir_broker_produce(broker_of(place), &request);
+    weir_log_produce(log_of(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) goto out;
     produce->base_offset = produce->acks == 0 ? -1 : request.base_offset;
@@ -317,7 +318,7 @@ static int fetch_partition(struct place *place, const struct place_fetch *fetch,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_fetch(broker_of(place), &request);
+    weir_log_fetch(log_of(place), &request);
     rc = wait_for(place, &request.request, error);
     weir_buffer_reset(&partition->batches);
     for (size_t i = 0; rc == 0 && i < request.batches.part_count; i++) {
@@ -353,7 +354,7 @@ static void embedded_report_damage(struct place *place, const char *topic, int32
 {
     struct weir_damage_report report = {.of = {weir_text(topic), partition}, .offset = offset};
     if (wait_begin(place, &report.request, NULL) < 0) return;
-    weir_broker_report_damage(broker_of(place), &report);
+    weir_log_report_damage(log_of(place), &report);
     (void)wait_for(place, &report.request, NULL); /* what the reader has found is the news */
 }
 

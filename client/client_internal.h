@@ -15,19 +15,13 @@ int weir_log_check(const struct weir_log *log, const char *call, struct weir_err
 int weir_topic_text_check(const char *topic, struct weir_error *error);
 
 /**
- * Before a request that is waited for is sent: weir_broker_wait_begin, with a text that says which
+ * Before a request that is waited for is sent: weir_request_wait_begin, with a text that says which
  * call must not wait here, and what to do instead. `call` is the public function.
  */
 int weir_log_wait_begin(struct weir_log *log, struct weir_request *request, const char *call,
                         struct weir_error *error);
 /** The refusal itself, for calls that wait for more than one request. 0 where waiting is fine. */
 int weir_log_may_wait(const struct weir_log *log, const char *call, struct weir_error *error);
-
-/** The log's Kafka port, NULL if there is none; it stays until leave. Any thread. */
-struct weir_server *weir_port_enter(struct weir_log *log);
-void weir_port_leave(struct weir_log *log);
-/** Close it, if it is there. Waits. */
-void weir_port_close(struct weir_log *log);
 
 /** What a producer or a consumer has to know of a topic. */
 struct weir_topic_facts {

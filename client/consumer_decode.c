@@ -116,14 +116,14 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
 static void tell_partition(struct weir_consumer *consumer)
 {
     const struct weir_consumer_held *held = &consumer->held;
-    struct weir_broker *broker = consumer->log->broker;
+    struct weir_env *env = consumer->log->env;
     struct weir_damage_report report = {
         .of = {weir_text(held->partition->topic), held->partition->index},
         .offset = held->has_batch ? held->reader.header.base_offset : held->partition->position,
     };
-    if (weir_broker_wait_begin(broker, &report.request, NULL) < 0) return;
-    weir_broker_report_damage(broker, &report);
-    (void)weir_broker_wait(broker, &report.request, NULL);
+    if (weir_request_wait_begin(env, &report.request, NULL) < 0) return;
+    weir_log_report_damage(consumer->log, &report);
+    (void)weir_request_wait(env, &report.request, NULL);
 }
 
 int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,

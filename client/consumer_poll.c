@@ -50,7 +50,7 @@ static void send_fetch(struct weir_consumer *consumer, struct weir_consumer_part
     partition->is_canceled = false;
     partition->has_failed = false;
     partition->asked_round = consumer->round;
-    weir_broker_fetch(consumer->log->broker, &partition->fetch);
+    weir_log_fetch(consumer->log, &partition->fetch);
 }
 
 static void take_answer(struct weir_consumer_partition *partition)
@@ -101,7 +101,7 @@ static void call_back(struct weir_consumer *consumer, struct weir_consumer_parti
     if (partition->state != WEIR_CONSUMER_FETCHING) return;
     if (!partition->is_long || partition->is_canceled) return;
     partition->is_canceled = true;
-    weir_broker_cancel_fetch(consumer->log->broker, &partition->fetch);
+    weir_log_cancel_fetch(consumer->log, &partition->fetch);
 }
 
 static bool is_fetching(const struct weir_consumer *consumer)

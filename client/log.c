@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "client/embedded/embedded.h"
 #include "wire/topic_names.h"
-#include "broker/log/topic_defaults.h"
 
 /* Leaves room in PATH_MAX for `log/<249 characters>-<partition>/<segment>.timeindex`. */
 enum { DIRECTORY_SIZE_MAX = 3700 };
@@ -48,7 +48,7 @@ int weir_log_wait_begin(struct weir_log *log, struct weir_request *request, cons
 {
     int rc = weir_log_may_wait(log, call, error);
     if (rc < 0) return rc;
-    return weir_broker_wait_begin(log->broker, request, error);
+    return weir_request_wait_begin(log->env, request, error);
 }
 
 static int check_directory(const char *directory, struct weir_error *error)
@@ -100,55 +100,6 @@ static struct weir_logger logger_of(const struct weir_log_options *options)
     };
 }
 
-/* The defaults of topics, by what the options say. */
-static int take_defaults(const struct weir_log_options *options, struct weir_topic_config *defaults,
-                         struct weir_error *error)
-{
-    *defaults = weir_topic_config_default();
-    if (options->flush_policy_os) defaults->flush_policy = WEIR_FLUSH_OS;
-    if (options->topic_config_count > 0 && options->topic_configs == NULL) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "topic_configs is NULL, topic_config_count %zu",
-                              options->topic_config_count);
-    }
-    for (size_t i = 0; i < options->topic_config_count; i++) {
-        const struct weir_config *config = &options->topic_configs[i];
-        if (config->key == NULL || config->value == NULL) {
-            return weir_error_set(error, WEIR_INVALID_CONFIG,
-                                  "topic_configs[%zu] has no key or no value", i);
-        }
-        int rc = weir_topic_default_set(defaults, config->key, config->value, error);
-        if (rc < 0) return rc;
-    }
-    return 0;
-}
-
-/* Has the program said how long topics keep what they have? */
-static bool names_retention(const struct weir_log_options *options)
-{
-    for (size_t i = 0; i < options->topic_config_count; i++) {
-        if (weir_topic_default_sets(options->topic_configs[i].key, "retention.ms")) return true;
-    }
-    return false;
-}
-
-static int open_broker(struct weir_log *log, const struct weir_log_options *options,
-                       struct weir_error *error)
-{
-    struct weir_broker_options broker = {
-        .env = log->env,
-        .path = log->directory,
-        .auto_create_topics = log->auto_create_topics,
-        .num_partitions = options->num_partitions,
-        .shard_count = options->shard_count,
-        .segment_files_max = options->segment_files_max,
-    };
-    int rc = take_defaults(options, &broker.topic_defaults, error);
-    if (rc < 0) return rc;
-    broker.keeps_new_topics = !names_retention(options);
-    return weir_broker_open(&broker, &log->broker, error);
-}
-
 /* `options` is a whole struct of ours. */
 static int open_with(struct weir_env *env, const char *directory,
                      const struct weir_log_options *options, struct weir_log **log_out,
@@ -162,9 +113,12 @@ static int open_with(struct weir_env *env, const char *directory,
     log->auto_create_topics = options->auto_create_topics != WEIR_AUTO_CREATE_OFF;
     weir_budget_init(&log->budget, "client", env->heap, env->budget, 0);
     log->directory = weir_alloc_text(env->budget, directory, strlen(directory));
-    int rc = log->directory != NULL ? open_broker(log, options, error)
-                                    : weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    int rc = log->directory != NULL
+                 ? weir_embedded_open(env, directory, options, &log->embedded, error)
+                 : weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
     if (rc < 0) goto out;
+    log->ops = &weir_embedded_ops;
+    log->impl = log->embedded;
     log->magic = WEIR_LOG_MAGIC;
     *log_out = log;
     log = NULL;
@@ -233,9 +187,8 @@ int weir_close(struct weir_log *log, struct weir_error *error)
     rc = refuse_open_handles(log, error);
     if (rc < 0) return weir_error_wrap(error, rc, "close log '%s'", log->directory);
 
-    weir_port_close(log);
     struct weir_env *env = log->owns_env ? log->env : NULL;
-    rc = weir_broker_close(log->broker, error);
+    rc = log->ops->close(log->impl, error);
     if (rc == WEIR_CRASHED) return rc; /* the simulator takes the node's memory back, our log too */
     rc = weir_error_wrap(error, rc, "close log '%s'", log->directory);
     log->magic = 0;

@@ -44,8 +44,8 @@ static int commit(struct weir_consumer *consumer, struct weir_error *error)
     };
     rc = weir_log_wait_begin(log, &request.request, "weir_consumer_commit", error);
     if (rc < 0) goto out;
-    weir_broker_commit_offsets(log->broker, &request);
-    rc = weir_broker_wait(log->broker, &request.request, error);
+    weir_log_commit_offsets(log, &request);
+    rc = weir_request_wait(log->env, &request.request, error);
     if (rc == WEIR_CRASHED) return rc; /* the entries' memory went with the node */
     rc = weir_error_wrap(error, rc, "commit offsets of group '%s'", consumer->options.group);
 out:
@@ -87,8 +87,8 @@ int weir_committed_offset(struct weir_log *log, const char *group, const char *t
     };
     rc = weir_log_wait_begin(log, &request.request, call, error);
     if (rc < 0) goto out;
-    weir_broker_committed(log->broker, &request);
-    rc = weir_broker_wait(log->broker, &request.request, error);
+    weir_log_committed(log, &request);
+    rc = weir_request_wait(log->env, &request.request, error);
     if (rc == WEIR_CRASHED) return rc; /* the arena's memory went with the node */
     if (rc < 0) {
         (void)weir_error_wrap(error, rc, "committed offset of group '%s'", group);
@@ -134,8 +134,8 @@ static int find_divergence(struct weir_log *log, const char *topic, int32_t part
         .of = {.topic = weir_text(topic), .partition = partition}, .epoch = place->epoch};
     int rc = weir_log_wait_begin(log, &request.request, call, error);
     if (rc < 0) return rc;
-    weir_broker_epoch_end(log->broker, &request);
-    rc = weir_broker_wait(log->broker, &request.request, error);
+    weir_log_epoch_end(log, &request);
+    rc = weir_request_wait(log->env, &request.request, error);
     if (rc < 0) return rc;
     int64_t start = 0;
     int64_t end = request.end_offset;

@@ -265,8 +265,8 @@ static int init_producer_id(struct weir_producer *producer, struct weir_error *e
     struct weir_init_producer_request request = {0};
     int rc = weir_log_wait_begin(producer->log, &request.request, "weir_producer_send", error);
     if (rc < 0) return rc;
-    weir_broker_init_producer(producer->log->broker, &request);
-    rc = weir_broker_wait(producer->log->broker, &request.request, error);
+    weir_log_init_producer(producer->log, &request);
+    rc = weir_request_wait(producer->log->env, &request.request, error);
     if (rc < 0) return weir_error_wrap(error, rc, "init producer id");
     producer->producer_id = request.producer_id;
     return 0;

@@ -92,7 +92,7 @@ static void submit(struct weir_producer *producer, struct weir_producer_batch *b
     };
     weir_producer_batch_move(batch, WEIR_BATCH_IN_FLIGHT);
     partition->in_flight++;
-    weir_broker_produce(producer->log->broker, &batch->produce);
+    weir_log_produce(producer->log, &batch->produce);
 }
 
 static int in_flight_max(const struct weir_producer *producer,

@@ -44,8 +44,8 @@ static int ask(struct weir_log *log, struct weir_topic_request *request, const c
 {
     int rc = weir_log_wait_begin(log, &request->request, call, error);
     if (rc < 0) return rc;
-    weir_broker_topic(log->broker, request);
-    return weir_broker_wait(log->broker, &request->request, error);
+    weir_log_topic(log, request);
+    return weir_request_wait(log->env, &request->request, error);
 }
 
 /* Ask with the user's configs as the engine takes them. */
@@ -181,8 +181,8 @@ int weir_topic_list(struct weir_log *log,
     struct weir_list_topics_request request = {.arena = &arena};
     rc = weir_log_wait_begin(log, &request.request, "weir_topic_list", error);
     if (rc < 0) goto out;
-    weir_broker_list_topics(log->broker, &request);
-    rc = weir_broker_wait(log->broker, &request.request, error);
+    weir_log_list_topics(log, &request);
+    rc = weir_request_wait(log->env, &request.request, error);
     if (rc == WEIR_CRASHED) return rc; /* the arena's memory went with the node */
     rc = rc < 0 ? weir_error_wrap(error, rc, "list topics") : give_each(&request, each, context);
 out:
@@ -200,8 +200,8 @@ static int list_offset(struct weir_log *log, const char *topic, int32_t partitio
     };
     int rc = weir_log_wait_begin(log, &request.request, call, error);
     if (rc < 0) return rc;
-    weir_broker_list_offsets(log->broker, &request);
-    rc = weir_broker_wait(log->broker, &request.request, error);
+    weir_log_list_offsets(log, &request);
+    rc = weir_request_wait(log->env, &request.request, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "offsets of '%s' partition %d", topic, (int)partition);
     }

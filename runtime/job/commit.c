@@ -20,7 +20,7 @@ int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind
     struct weir_commit *commit = &streams->commit;
     const struct weir_commit_kind_options options = {
         .env = streams->env,
-        .broker = streams->broker,
+        .log = streams->log,
         .budget = &streams->budget,
         .memory = &streams->memory,
         .application_id = streams->options.application_id,
@@ -83,7 +83,7 @@ static void trim(struct weir_streams *streams, struct weir_job_partition *partit
         .partition = partition,
     };
     streams->commit.trimming++;
-    weir_broker_cut(streams->broker, &trim->cut);
+    weir_log_cut(streams->log, &trim->cut);
 }
 
 /* Repartition topics are kept until they are processed: what is committed goes, now and then. */

@@ -2,7 +2,7 @@
 #define WEIR_RUNTIME_JOB_COMMIT_KIND_H
 
 #include "base/arena.h"
-#include "broker/broker.h"
+#include "client/client.h"
 #include "runtime/task/timers.h"
 
 /**
@@ -111,7 +111,7 @@ struct weir_commit_seal {
 
 struct weir_commit_kind_options {
     struct weir_env *env;
-    struct weir_broker *broker;
+    struct weir_log *log;
     struct weir_budget *budget;
     struct weir_arena *memory; /* lives as long; marks that were recovered are there */
     const char *application_id;

@@ -170,7 +170,7 @@ static void offsets_batch_recover(void *impl, struct weir_commit_recover *recove
         .group = weir_text(batch->options.application_id),
         .arena = recover->call.arena,
     };
-    weir_broker_committed(batch->options.broker, &batch->committed);
+    weir_log_committed(batch->options.log, &batch->committed);
 }
 
 /* ---- prepare --------------------------------------------------------------------------------- */
@@ -222,7 +222,7 @@ static void ask_producers(struct offsets_batch *batch)
     for (size_t i = 0; i < count; i++) {
         batch->producers[i] =
             (struct weir_init_producer_request){.request = request_of(batch, on_producer)};
-        weir_broker_init_producer(batch->options.broker, &batch->producers[i]);
+        weir_log_init_producer(batch->options.log, &batch->producers[i]);
     }
     if (count == 0) finish_prepare(batch);
 }
@@ -275,7 +275,7 @@ static void cut(struct offsets_batch *batch, const struct weir_commit_tail *tail
              "topic=%.*s partition=%" PRId32 " from=%" PRId64 " to=%" PRId64,
              (int)tail->of.topic.size, (const char *)tail->of.topic.data, tail->of.partition,
              tail->log_end, tail->committed_end);
-    weir_broker_cut(batch->options.broker, request);
+    weir_log_cut(batch->options.log, request);
 }
 
 /* First the cuts, then the producers: a tail has been looked at for the ids of the run that wrote it. */
@@ -370,7 +370,7 @@ static void offsets_batch_write(void *impl, struct weir_commit_call *call)
     weir_assert(batch->commit.entry_count > 0);
     begin(batch, call);
     batch->commit.request = request_of(batch, on_written);
-    weir_broker_commit_offsets(batch->options.broker, &batch->commit);
+    weir_log_commit_offsets(batch->options.log, &batch->commit);
 }
 
 const struct weir_commit_kind weir_commit_offsets_batch = {

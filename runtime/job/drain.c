@@ -91,7 +91,7 @@ static int ask_end(struct weir_drain *drain, struct weir_job_partition *partitio
     };
     drain->asking++;
     streams->outstanding++;
-    weir_broker_list_offsets(streams->broker, &ask->list);
+    weir_log_list_offsets(streams->log, &ask->list);
     return 0;
 }
 

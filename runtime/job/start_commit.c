@@ -184,7 +184,7 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
 {
     return (struct weir_stream_thread_options){
         .env = streams->env,
-        .broker = streams->broker,
+        .log = streams->log,
         .budget = &streams->budget,
         .batch_budget = &streams->log->budget,
         .application_id = streams->options.application_id,

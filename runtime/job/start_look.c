@@ -27,7 +27,7 @@ int weir_start_ask_partitions(struct weir_start *start, size_t index, struct wei
     for (size_t p = 0; p < count; p++) {
         requests[p] = (struct weir_describe_partition_request){
             .request = weir_start_asked(start), .of = {weir_text(topic->name), (int32_t)p}};
-        weir_broker_describe_partition(start->streams->broker, &requests[p]);
+        weir_log_describe_partition(start->streams->log, &requests[p]);
     }
     return 0;
 }
@@ -129,7 +129,7 @@ static size_t ask_epochs(struct weir_start *start, struct weir_epoch_end_request
                     .of = {weir_text(topic->name), p},
                     .epoch = partition->committed_epoch,
                 };
-                weir_broker_epoch_end(start->streams->broker, &requests[count]);
+                weir_log_epoch_end(start->streams->log, &requests[count]);
             }
             count++;
         }
@@ -257,7 +257,7 @@ static void ask_tail(struct weir_start *start)
         .deadline = WEIR_MONO_NEVER,
         .read_uncommitted_end = true,
     };
-    weir_broker_fetch(start->streams->broker, &start->tail);
+    weir_log_fetch(start->streams->log, &start->tail);
 }
 
 /* The next partition that is longer than its commit says; false: no more. */

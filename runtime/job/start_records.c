@@ -92,17 +92,16 @@ static void ask_more(struct weir_records_reader *reader)
         .deadline = WEIR_MONO_NEVER,
         .read_uncommitted_end = true,
     };
-    weir_broker_fetch(reader->start->streams->broker, &reader->fetch);
+    weir_log_fetch(reader->start->streams->log, &reader->fetch);
 }
 
 int weir_records_read(struct weir_records_reader *reader, struct weir_error *error)
 {
-    struct weir_broker *broker = reader->start->streams->broker;
     if (!reader->has_begun) {
         reader->has_begun = true;
         reader->describe = (struct weir_describe_partition_request){
             .request = weir_start_asked(reader->start), .of = {weir_text(reader->topic), 0}};
-        weir_broker_describe_partition(broker, &reader->describe);
+        weir_log_describe_partition(reader->start->streams->log, &reader->describe);
         return 1;
     }
     int rc = 0;
@@ -160,7 +159,7 @@ static int send(struct weir_start *start, struct weir_batch_builder *builder)
         .acks = WEIR_ACKS_ALL,
         .is_internal = true,
     };
-    weir_broker_produce(start->streams->broker, &start->written);
+    weir_log_produce(start->streams->log, &start->written);
     return 0;
 }
 

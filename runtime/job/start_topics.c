@@ -17,8 +17,8 @@ static const char *name_of(const struct weir_start *start, size_t topic)
     return topic < streams->topic_count ? streams->topics[topic].name : start->application_topic;
 }
 
-/* `what` is complete but for the topic's name: from here on the request belongs to the broker's thread. A
- * number of partitions that is not given is the broker's to choose. */
+/* `what` is complete but for the topic's name: from here on the request belongs to whoever answers. A
+ * number of partitions that is not given is the log's to choose. */
 static void send_request(struct weir_start *start, size_t topic,
                          const struct weir_topic_request *what)
 {
@@ -27,7 +27,7 @@ static void send_request(struct weir_start *start, size_t topic,
     request->request = weir_start_asked(start);
     request->topic = weir_text(name_of(start, topic));
     if (what->partition_count == 0) request->partition_count = -1;
-    weir_broker_topic(start->streams->broker, request);
+    weir_log_topic(start->streams->log, request);
 }
 
 void weir_start_ask_topic(struct weir_start *start, size_t topic,
@@ -110,10 +110,9 @@ static int take_missing(struct weir_start *start, size_t topic, struct weir_erro
                               "topic '%s' does not exist: create it before the job starts",
                               name_of(start, topic));
     }
-    const struct weir_broker_options *options = weir_broker_options_of(streams->broker);
-    streams->topics[topic].partition_count =
-        options->num_partitions > 0 ? options->num_partitions : 1;
-    return check_letters(start, topic, &options->topic_defaults, error);
+    const struct weir_topic_defaults *defaults = weir_log_topic_defaults(streams->log);
+    streams->topics[topic].partition_count = defaults->partition_count;
+    return check_letters(start, topic, &defaults->config, error);
 }
 
 static int take_topic(struct weir_start *start, size_t topic, struct weir_error *error)

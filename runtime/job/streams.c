@@ -186,7 +186,6 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
     streams->magic = WEIR_STREAMS_MAGIC;
     streams->log = log;
     streams->env = log->env;
-    streams->broker = log->broker;
     streams->topology = topology;
     weir_budget_init(&streams->budget, "streams", log->env->heap, log->env->budget, 0);
     weir_arena_init(&streams->memory, &streams->budget, 4096);
@@ -211,8 +210,8 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
     rc = prepare_tables(streams, error);
     if (rc >= 0) rc = weir_commit_open(streams, hooks->commit, error);
     if (rc >= 0) {
-        rc = weir_broker_claim_group(streams->broker, weir_text(streams->options.application_id),
-                                     &streams->claim, error);
+        rc = weir_log_claim_group(streams->log, weir_text(streams->options.application_id),
+                                  &streams->claim, error);
     }
     if (rc >= 0) rc = take_lock(streams, error);
     if (rc >= 0) rc = weir_start_new(streams, error);
@@ -256,10 +255,10 @@ void weir_streams_free(struct weir_streams *streams)
     weir_start_free(streams);
     weir_commit_close(streams);
     weir_file_close(streams->lock);
-    weir_broker_release_group(&streams->claim);
+    weir_log_release_group(log, &streams->claim);
     weir_arena_close(&streams->memory);
     weir_free(streams);
-    /* Last: a weir_close that sees none frees the broker and the memory that all of this was in. */
+    /* Last: a weir_close that sees none frees the log and the memory that all of this was in. */
     if (is_counted) atomic_fetch_sub(&log->job_count, 1);
 }
 

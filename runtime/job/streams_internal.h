@@ -76,7 +76,6 @@ struct weir_streams {
     uint32_t magic;
     struct weir_log *log;
     struct weir_env *env;
-    struct weir_broker *broker;
     const struct weir_topology *topology;
     const struct weir_backend_kind *backend; /* of the stores; runtime/state/backend.h */
     struct weir_streams_options options;     /* defaults filled in; texts in `memory` */

@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_TASK_COLLECTOR_H
 #define WEIR_RUNTIME_TASK_COLLECTOR_H
 
-#include "broker/broker.h"
+#include "client/log_ops.h"
 #include "runtime/task/job_topic.h"
 #include "wire/record_batch.h"
 

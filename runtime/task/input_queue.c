@@ -151,7 +151,7 @@ static int chunk_reserve(struct weir_input_queue *queue, struct weir_input_chunk
     return 0;
 }
 
-/* The embedded reader always checks the crc: the broker served the bytes as they were stored. */
+/* The reader always checks the crc: bytes are served as they were stored. */
 static int chunk_decode(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
                         struct weir_error *error)
 {

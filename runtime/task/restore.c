@@ -97,7 +97,7 @@ void weir_restore_close(struct weir_restore *restore)
     weir_input_queue_close(&restore->queue);
 }
 
-bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker,
+bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
                         struct weir_actor *reply_to, void (*done)(struct weir_request *request),
                         void *context)
 {
@@ -111,7 +111,7 @@ bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker
             .epoch = restore->epoch.epoch,
         };
         restore->is_outstanding = true;
-        weir_broker_epoch_end(broker, &restore->epoch);
+        weir_log_epoch_end(log, &restore->epoch);
         return true;
     }
     restore->fetch = (struct weir_fetch_request){
@@ -123,7 +123,7 @@ bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker
         .read_uncommitted_end = true,
     };
     restore->is_outstanding = true;
-    weir_broker_fetch(broker, &restore->fetch);
+    weir_log_fetch(log, &restore->fetch);
     return true;
 }
 

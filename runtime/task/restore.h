@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_TASK_RESTORE_H
 #define WEIR_RUNTIME_TASK_RESTORE_H
 
-#include "broker/broker.h"
+#include "client/client.h"
 #include "runtime/task/task.h"
 
 /**
@@ -53,7 +53,7 @@ void weir_restore_close(struct weir_restore *restore);
 /** Send the next request, a fetch or the question for the epoch, unless one is under way or all
  * is read. True if one was sent; the restore is the context that `done` finds, `context` is in
  * it. */
-bool weir_restore_fetch(struct weir_restore *restore, struct weir_broker *broker,
+bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
                         struct weir_actor *reply_to, void (*done)(struct weir_request *request),
                         void *context);
 /** Apply what the request brought. */

@@ -55,7 +55,7 @@ struct weir_stream_thread_options {
     size_t index;
     size_t task_capacity; /* so many tasks will be added at most */
     struct weir_env *env;
-    struct weir_broker *broker;
+    struct weir_log *log;
     struct weir_budget *budget;
     struct weir_budget *batch_budget; /* of what is sent: the log may keep it beyond the job */
     const char *application_id;

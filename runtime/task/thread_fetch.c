@@ -102,7 +102,7 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
     };
     slot->is_outstanding = true;
     thread->fetches_out++;
-    weir_broker_fetch(thread->options.broker, &slot->fetch);
+    weir_log_fetch(thread->options.log, &slot->fetch);
 }
 
 static bool is_waiting(const struct weir_input_fetch *slot)
@@ -148,7 +148,7 @@ void weir_thread_tell_damage(struct weir_stream_thread *thread,
         .offset = queue->damaged_offset,
     };
     thread->fetches_out++;
-    weir_broker_report_damage(thread->options.broker, &thread->damage);
+    weir_log_report_damage(thread->options.log, &thread->damage);
 }
 
 void weir_thread_tell_damaged_inputs(struct weir_stream_thread *thread,
@@ -168,7 +168,7 @@ void weir_thread_cancel_fetches(struct weir_stream_thread *thread)
         struct weir_thread_task *owned = &thread->tasks[t];
         for (size_t i = 0; i < owned->task->input_count; i++) {
             if (!owned->fetches[i].is_outstanding) continue;
-            weir_broker_cancel_fetch(thread->options.broker, &owned->fetches[i].fetch);
+            weir_log_cancel_fetch(thread->options.log, &owned->fetches[i].fetch);
         }
     }
 }

@@ -120,8 +120,8 @@ int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_erro
         struct weir_thread_task *owned = &thread->tasks[t];
         for (size_t r = 0; r < owned->restore_count; r++) {
             struct weir_restore *restore = &owned->restores[r];
-            if (weir_restore_fetch(restore, thread->options.broker, thread->actor,
-                                   on_restore_fetched, thread)) {
+            if (weir_restore_fetch(restore, thread->options.log, thread->actor, on_restore_fetched,
+                                   thread)) {
                 thread->fetches_out++;
             }
             is_done &= restore->is_done;

@@ -125,7 +125,7 @@ static void send(struct weir_stream_thread *thread, struct weir_output *output)
     output->produce.request =
         (struct weir_request){.reply_to = thread->actor, .done = on_produced, .context = thread};
     weir_collector_sent(&thread->collector, output);
-    weir_broker_produce(thread->options.broker, &output->produce);
+    weir_log_produce(thread->options.log, &output->produce);
 }
 
 void weir_thread_send_again(struct weir_stream_thread *thread)

@@ -138,10 +138,10 @@ static int read_partition(struct weir_test *test, struct weir_test_reader *reade
         .size_max = READ_SIZE_MAX,
         .deadline = WEIR_MONO_NEVER,
     };
-    int rc = weir_broker_wait_begin(test->log->broker, &fetch.request, error);
+    int rc = weir_request_wait_begin(test->log->env, &fetch.request, error);
     if (rc < 0) return rc;
-    weir_broker_fetch(test->log->broker, &fetch);
-    rc = weir_broker_wait(test->log->broker, &fetch.request, error);
+    weir_log_fetch(test->log, &fetch);
+    rc = weir_request_wait(test->log->env, &fetch.request, error);
     if (rc < 0) return rc;
     rc = first_record(test, &fetch, &reader->positions[partition], record_out, error);
     weir_log_batches_release(&fetch.batches);

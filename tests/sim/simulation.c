@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/embedded/embedded.h"
 
 #define WALL_OFFSET_MAX_MS ((int64_t)20 * 365 * 86400 * 1000)
 
@@ -315,7 +316,7 @@ static int open_log(struct simulation *simulation, struct weir_error *error)
     options.flush_policy_os = simulation->swarm.is_flush_policy_os;
     options.segment_files_max = SEGMENT_FILES_MAX;
     int rc = weir_log_open_in(simulation->env, SIMULATION_PATH, &options, &simulation->log, error);
-    if (rc == 0) simulation->broker = simulation->log->broker;
+    if (rc == 0) simulation->broker = weir_embedded_broker(simulation->log->embedded);
     return rc;
 }
 

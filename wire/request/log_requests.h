@@ -13,7 +13,7 @@
  * each into the messages of the same names. client/log_ops.h is the table of who answers.
  *
  * Fields that are "given" are filled in by the answer; others are the asker's and stay as they are. What
- * is the engine's nobody else looks at: zeroed it is right for everyone.
+ * is of whoever answers the asker does not look at: zeroed it is right for everyone.
  */
 struct weir_port_fetch;   /* broker/broker.h */
 struct weir_commit_work;  /* the engine's */
@@ -46,9 +46,8 @@ struct weir_produce_request {
     int64_t log_start_offset;
     bool is_duplicate;
     bool keys_required; /* the topic is compacted: what an invalid record may have been one for */
-    size_t plain_size_max; /* what its records were unfolded to at most */
-    /* the shard's, while it waits for the flush */
-    struct weir_produce_request *next;
+    size_t plain_size_max;             /* what its records were unfolded to at most */
+    struct weir_produce_request *next; /* of whoever answers, while it waits for the flush */
 };
 
 /** What a reader knows of a partition's leader epochs (KIP-320); zeroed: nothing is checked. */
@@ -81,11 +80,11 @@ struct weir_fetch_request {
     int64_t high_watermark;
     int64_t log_start_offset;
     int64_t log_end_offset;
-    /* the shard's, while it waits */
+    /* of whoever answers, while it waits */
     struct weir_fetch_request *next;
     struct weir_fetch_request *previous;
-    struct weir_partition *waits_on;
-    int64_t seen_bytes;    /* what the partition had taken in when it looked */
+    struct weir_partition *waits_on; /* the engine's, as the rest */
+    int64_t seen_bytes;              /* what the partition had taken in when it looked */
     int64_t wake_at_bytes; /* worth another look once the partition has taken in this much */
     int64_t seen_start_offset;
     size_t deadline_index; /* in the shard's heap of deadlines */

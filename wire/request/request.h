@@ -26,9 +26,12 @@ struct weir_request {
     struct weir_uuid
         topic_id;         /* asked: WEIR_UNKNOWN_TOPIC_ID unless it is the topic's; zero: any */
     _Atomic bool is_done; /* for weir_request_wait */
-    /* The engine's, while it is on its way there; nobody else's. */
-    struct weir_shard *shard;
-    struct weir_slice topic;
+    /* Of whoever answers, while it is on its way; nobody else's. */
+    union {
+        struct weir_shard *shard; /* the engine's */
+        void *answerer;           /* anyone else's */
+    };
+    struct weir_slice topic; /* the engine's, as the rest */
     int32_t partition;
     bool may_create;
     void (*stage)(struct weir_partition *partition, struct weir_request *request);

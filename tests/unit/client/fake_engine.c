@@ -6,7 +6,6 @@
 #include <check.h>
 
 #include "base/error.h"
-#include "server/server.h"
 #include "client/client_internal.h"
 #include "wire/record_batch_reader.h"
 
@@ -162,9 +161,9 @@ int fake_engine_run(struct fake_engine *engine)
     return count;
 }
 
-void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request *request)
+static void produce(void *impl, struct weir_produce_request *request)
 {
-    struct fake_engine *engine = (struct fake_engine *)broker;
+    struct fake_engine *engine = impl;
     request->request.message.next = NULL;
     *engine->queue_end = &request->request.message;
     engine->queue_end = &request->request.message.next;
@@ -179,93 +178,37 @@ void weir_broker_produce(struct weir_broker *broker, struct weir_produce_request
 
 /* ---- the rest, answered at once -------------------------------------------------------------- */
 
-int weir_broker_wait_begin(struct weir_broker *broker, struct weir_request *request,
-                           struct weir_error *error)
+static void topic(void *impl, struct weir_topic_request *request)
 {
-    (void)broker;
-    (void)request;
-    (void)error;
-    return 0;
-}
-
-int weir_broker_wait(struct weir_broker *broker, struct weir_request *request,
-                     struct weir_error *error)
-{
-    (void)broker;
-    if (request->rc < 0 && error != NULL) *error = request->error;
-    return request->rc;
-}
-
-void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)
-{
-    struct fake_engine *engine = (struct fake_engine *)broker;
+    struct fake_engine *engine = impl;
     bool exists = request->topic.size == 1 && request->topic.data[0] == 't';
+    bool is_created = request->operation == WEIR_TOPIC_CREATE;
     if (engine->auto_create_only) {
         exists = false;
-        if (request->operation == WEIR_TOPIC_CREATE) engine->auto_create_only = false;
-    } else if (request->operation == WEIR_TOPIC_CREATE) {
+        if (is_created) engine->auto_create_only = false;
+    } else if (is_created) {
         request->request.rc = WEIR_EXISTS;
-        return;
     }
-    request->request.rc =
-        exists || request->operation == WEIR_TOPIC_CREATE ? 0 : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!exists && !is_created) request->request.rc = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
     request->partition_count = FAKE_PARTITIONS;
     request->config = (struct weir_topic_config){.max_message_bytes = 1 << 20};
+    request->request.done(&request->request);
 }
 
-void weir_broker_init_producer(struct weir_broker *broker,
-                               struct weir_init_producer_request *request)
+static void init_producer(void *impl, struct weir_init_producer_request *request)
 {
-    request->producer_id = 1000 + ((struct fake_engine *)broker)->producer_count++;
+    request->producer_id = 1000 + ((struct fake_engine *)impl)->producer_count++;
     request->producer_epoch = 0;
+    request->request.done(&request->request);
 }
 
-/* ---- what a producer never asks, but its neighbours in the archive do ------------------------ */
-
-int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
-                     struct weir_error *error)
-{
-    (void)options;
-    (void)broker_out;
-    return weir_error_set(error, WEIR_UNSUPPORTED, "fake engine");
-}
-
-int weir_broker_close(struct weir_broker *broker, struct weir_error *error)
-{
-    (void)broker;
-    return weir_error_set(error, WEIR_UNSUPPORTED, "fake engine");
-}
-
-void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics_request *request)
-{
-    (void)broker;
-    request->request.rc = WEIR_UNSUPPORTED;
-}
-
-void weir_broker_list_offsets(struct weir_broker *broker, struct weir_list_offsets_request *request)
-{
-    (void)broker;
-    request->request.rc = WEIR_UNSUPPORTED;
-}
-
-int weir_server_open(const struct weir_server_options *options, struct weir_server **server_out,
-                     struct weir_error *error)
-{
-    (void)options;
-    (void)server_out;
-    return weir_error_set(error, WEIR_UNSUPPORTED, "fake engine");
-}
-
-void weir_server_close(struct weir_server *server)
-{
-    ck_assert_ptr_null(server);
-}
-
-const char *weir_server_address(const struct weir_server *server)
-{
-    (void)server;
-    return NULL;
-}
+/* What a producer asks; a call of anything else ends the test. */
+static const struct weir_log_ops log_ops = {
+    .name = "fake",
+    .produce = produce,
+    .topic = topic,
+    .init_producer = init_producer,
+};
 
 struct fake_engine *fake_engine_new(void)
 {
@@ -278,7 +221,8 @@ struct fake_engine *fake_engine_new(void)
     engine->log = calloc(1, sizeof *engine->log);
     engine->log->magic = WEIR_LOG_MAGIC;
     engine->log->env = &engine->env;
-    engine->log->broker = (struct weir_broker *)engine;
+    engine->log->ops = &log_ops;
+    engine->log->impl = engine;
     engine->log->auto_create_topics = true;
     weir_budget_init(&engine->log->budget, "client", &engine->heap, &engine->budget, 0);
     return engine;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/broker.h"
+#include "client/embedded/embedded.h"
 #include "tests/unit/client/stage.h"
 
 enum { SEEDS = 60, NUMBERS_MAX = 5000 };
@@ -243,9 +245,9 @@ END_TEST
 static struct weir_partition_log_state describe(void)
 {
     struct weir_partition_state_request request = {.of = {weir_text("t"), 0}};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &error), &error);
-    weir_broker_partition_state(stage.log->broker, &request);
-    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &error), &error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &error), &error);
+    weir_broker_partition_state(weir_embedded_broker(stage.log->embedded), &request);
+    ck_ok(weir_request_wait(stage.log->env, &request.request, &error), &error);
     return request.state;
 }
 

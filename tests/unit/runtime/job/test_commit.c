@@ -1,6 +1,8 @@
 /* What a commit says, and what a start makes of it: cut, restore, go on. In the simulator. */
 #include <stdio.h>
 
+#include "broker/broker.h"
+#include "client/embedded/embedded.h"
 #include "runtime/job/commit_metadata.h"
 #include "tests/unit/runtime/task/stage.h"
 
@@ -35,9 +37,9 @@ static void produce(const char *keys, int64_t timestamp_ms)
 static int32_t leader_epoch(const char *topic)
 {
     struct weir_partition_state_request request = {.of = {weir_text(topic), 0}};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
-    weir_broker_partition_state(stage.log->broker, &request);
-    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &stage.error), &stage.error);
+    weir_broker_partition_state(weir_embedded_broker(stage.log->embedded), &request);
+    ck_ok(weir_request_wait(stage.log->env, &request.request, &stage.error), &stage.error);
     return request.state.leader_epoch;
 }
 
@@ -70,11 +72,10 @@ static void append_uncommitted(const char *topic, const char *key, int64_t produ
     bytes->size = batch.size;
     struct weir_produce_request produce_request = {
         .to = {weir_text(topic), 0}, .batches = bytes, .acks = WEIR_ACKS_ALL, .is_internal = true};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &produce_request.request, &stage.error),
+    ck_ok(weir_request_wait_begin(stage.log->env, &produce_request.request, &stage.error),
           &stage.error);
-    weir_broker_produce(stage.log->broker, &produce_request);
-    ck_ok(weir_broker_wait(stage.log->broker, &produce_request.request, &stage.error),
-          &stage.error);
+    weir_log_produce(stage.log, &produce_request);
+    ck_ok(weir_request_wait(stage.log->env, &produce_request.request, &stage.error), &stage.error);
     weir_shared_unref(bytes);
     weir_batch_builder_close(&builder);
 }
@@ -85,9 +86,9 @@ static struct weir_commit_metadata committed(const char *topic, struct weir_aren
     struct weir_offset_entry entry = {.partition = {weir_text(topic), 0}};
     struct weir_committed_request request = {
         .group = weir_text("app"), .arena = arena, .entries = &entry, .entry_count = 1};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
-    weir_broker_committed(stage.log->broker, &request);
-    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &stage.error), &stage.error);
+    weir_log_committed(stage.log, &request);
+    ck_ok(weir_request_wait(stage.log->env, &request.request, &stage.error), &stage.error);
     *offset_out = entry.offset;
     struct weir_commit_metadata metadata;
     ck_ok(weir_commit_metadata_decode(entry.metadata, arena, &metadata, &stage.error),
@@ -99,9 +100,9 @@ static void cut_head(const char *topic, int64_t offset)
 {
     struct weir_cut_request request = {
         .partition = {weir_text(topic), 0}, .what = WEIR_CUT_HEAD, .offset = offset};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
-    weir_broker_cut(stage.log->broker, &request);
-    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &stage.error), &stage.error);
+    weir_log_cut(stage.log, &request);
+    ck_ok(weir_request_wait(stage.log->env, &request.request, &stage.error), &stage.error);
 }
 
 /* Input: next offset and partition time. Repartition: the same, and the end that is covered.
@@ -264,9 +265,9 @@ START_TEST(a_changelog_that_ends_too_early_is_refused)
     stage_stop(&stage);
     struct weir_cut_request cut = {
         .partition = {weir_text("app-counts-changelog"), 0}, .what = WEIR_CUT_TAIL, .offset = 1};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &cut.request, &stage.error), &stage.error);
-    weir_broker_cut(stage.log->broker, &cut);
-    ck_ok(weir_broker_wait(stage.log->broker, &cut.request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &cut.request, &stage.error), &stage.error);
+    weir_log_cut(stage.log, &cut);
+    ck_ok(weir_request_wait(stage.log->env, &cut.request, &stage.error), &stage.error);
     struct weir_error error = {0};
     ck_assert_ptr_null(stage_try_start(&stage, topology, STAGE_OPTIONS(0), &error));
     ck_assert_int_eq(error.code, WEIR_MISMATCH);

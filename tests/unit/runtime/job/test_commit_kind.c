@@ -34,7 +34,7 @@ struct commits {
 };
 
 static struct memory_kind {
-    struct weir_broker *broker;
+    struct weir_log *log;
     struct commits written; /* what a start recovers */
     struct commits sealed;  /* `written`, and what the next write adds */
     struct weir_uuid records_topic_id;
@@ -60,7 +60,7 @@ static int kind_open(const struct weir_commit_kind_options *options, void **impl
                      struct weir_error *error)
 {
     (void)error;
-    kind.broker = options->broker;
+    kind.log = options->log;
     *impl_out = &kind;
     return 0;
 }
@@ -155,7 +155,7 @@ static void next_cut(void)
             .what = WEIR_CUT_TAIL,
             .offset = tail->committed_end,
         };
-        weir_broker_cut(kind.broker, &kind.cut);
+        weir_log_cut(kind.log, &kind.cut);
         return;
     }
     ck_assert_uint_eq(prepare->writer_count, 1);
@@ -268,10 +268,9 @@ static void look_up_records_topic(void)
 {
     struct weir_topic_request request = {.operation = WEIR_TOPIC_DESCRIBE,
                                          .topic = weir_text("app-application")};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
-    weir_broker_topic(stage.log->broker, &request);
-    (void)weir_broker_wait(stage.log->broker, &request.request,
-                           NULL); /* the first start makes it */
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &stage.error), &stage.error);
+    weir_log_topic(stage.log, &request);
+    (void)weir_request_wait(stage.log->env, &request.request, NULL); /* the first start makes it */
     kind.records_topic_id = request.topic_id;
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/broker.h"
+#include "client/embedded/embedded.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static struct stage stage;
@@ -384,9 +386,9 @@ END_TEST
 static struct weir_partition_log_state describe(const char *topic)
 {
     struct weir_partition_state_request request = {.of = {weir_text(topic), 0}};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
-    weir_broker_partition_state(stage.log->broker, &request);
-    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &stage.error), &stage.error);
+    weir_broker_partition_state(weir_embedded_broker(stage.log->embedded), &request);
+    ck_ok(weir_request_wait(stage.log->env, &request.request, &stage.error), &stage.error);
     return request.state;
 }
 
@@ -394,7 +396,8 @@ static void assert_knows_damage(const char *topic)
 {
     char path[128];
     struct weir_file_stat stat;
-    snprintf(path, sizeof path, "%s/log/%s-0/damage", weir_broker_path(stage.log->broker), topic);
+    snprintf(path, sizeof path, "%s/log/%s-0/damage",
+             weir_broker_path(weir_embedded_broker(stage.log->embedded)), topic);
     ck_assert_int_eq(describe(topic).offline_from, 0);
     ck_ok(weir_stat(stage.env, path, &stat, &stage.error), &stage.error);
 }
@@ -406,7 +409,7 @@ static void damage(const char *topic)
     stage_crash(&stage, WEIR_SIM_KILL); /* opening reads no more than lies above the mark */
     (void)describe(topic);
     snprintf(path, sizeof path, "%s/log/%s-0/00000000000000000000.log",
-             weir_broker_path(stage.log->broker), topic);
+             weir_broker_path(weir_embedded_broker(stage.log->embedded)), topic);
     ck_assert_int_eq(weir_sim_disk_flip(stage.sim, 0, path, 66, 2), 0);
 }
 
@@ -456,10 +459,9 @@ static const char *own_setting(const char *topic, const char *key, char to[64])
                                                .is_selection = true,
                                                .with_configs = true};
     weir_arena_init(&arena, stage.env->budget, 0);
-    struct weir_broker *broker = stage.log->broker;
-    ck_ok(weir_broker_wait_begin(broker, &request.request, &stage.error), &stage.error);
-    weir_broker_list_topics(broker, &request);
-    ck_ok(weir_broker_wait(broker, &request.request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &stage.error), &stage.error);
+    weir_log_list_topics(stage.log, &request);
+    ck_ok(weir_request_wait(stage.log->env, &request.request, &stage.error), &stage.error);
     ck_assert_int_eq(request.topics[0].rc, 0);
     to[0] = '\0';
     for (size_t i = 0; i < request.topics[0].override_count; i++) {
@@ -550,7 +552,7 @@ static void stop_and_look(struct weir_actor *actor)
 }
 
 /* As long as anything of a job stands, the log counts it: a weir_close on another thread that saw none
- * would free the broker below it. */
+ * would free the engine below it. */
 START_TEST(a_job_is_counted_until_it_is_gone)
 {
     open_stage(SIMULATED);

@@ -112,16 +112,16 @@ static void delete_topic(const char *name)
     ck_ok(weir_topic_delete(stage.log, name, &stage.error), &stage.error);
 }
 
-static void ask(struct weir_request *request, void (*send)(struct weir_broker *, void *), void *of)
+static void ask(struct weir_request *request, void (*send)(struct weir_log *, void *), void *of)
 {
-    ck_ok(weir_broker_wait_begin(stage.log->broker, request, &stage.error), &stage.error);
-    send(stage.log->broker, of);
-    ck_ok(weir_broker_wait(stage.log->broker, request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, request, &stage.error), &stage.error);
+    send(stage.log, of);
+    ck_ok(weir_request_wait(stage.log->env, request, &stage.error), &stage.error);
 }
 
-static void send_topic(struct weir_broker *broker, void *of)
+static void send_topic(struct weir_log *log, void *of)
 {
-    weir_broker_topic(broker, of);
+    weir_log_topic(log, of);
 }
 
 static void add_partitions(const char *topic, int32_t total)
@@ -132,9 +132,9 @@ static void add_partitions(const char *topic, int32_t total)
     ask(&request.request, send_topic, &request);
 }
 
-static void send_cut(struct weir_broker *broker, void *of)
+static void send_cut(struct weir_log *log, void *of)
 {
-    weir_broker_cut(broker, of);
+    weir_log_cut(log, of);
 }
 
 static void cut(const char *topic, enum weir_cut what, int64_t offset)
@@ -144,14 +144,14 @@ static void cut(const char *topic, enum weir_cut what, int64_t offset)
     ask(&request.request, send_cut, &request);
 }
 
-static void send_committed(struct weir_broker *broker, void *of)
+static void send_committed(struct weir_log *log, void *of)
 {
-    weir_broker_committed(broker, of);
+    weir_log_committed(log, of);
 }
 
-static void send_commit(struct weir_broker *broker, void *of)
+static void send_commit(struct weir_log *log, void *of)
 {
-    weir_broker_commit_offsets(broker, of);
+    weir_log_commit_offsets(log, of);
 }
 
 /* The group loses all that "app" has committed, as if `__consumer_offsets` had been lost. */
@@ -184,9 +184,9 @@ static void commit_foreign(const char *topic, int64_t offset)
     ask(&commit.request, send_commit, &commit);
 }
 
-static void send_describe(struct weir_broker *broker, void *of)
+static void send_describe(struct weir_log *log, void *of)
 {
-    weir_broker_partition_state(broker, of);
+    weir_log_describe_partition(log, of);
 }
 
 /* As a job of a later leader epoch would have committed it. */
@@ -210,9 +210,9 @@ static void commit_in(int64_t offset, int32_t leader_epoch)
 /* As if a job had been there in between: `in` is processed up to its end. */
 static void commit_to_end(void)
 {
-    struct weir_partition_state_request in = {.of = {weir_text("in"), 0}};
+    struct weir_describe_partition_request in = {.of = {weir_text("in"), 0}};
     ask(&in.request, send_describe, &in);
-    commit_in(in.state.end_offset, in.state.leader_epoch);
+    commit_in(in.log_end_offset, in.leader_epoch);
 }
 
 /* ---- whose is it ----------------------------------------------------------------------------- */

@@ -45,9 +45,9 @@ static void cut_head(int64_t offset)
 {
     struct weir_cut_request request = {
         .partition = {weir_text("in"), 0}, .what = WEIR_CUT_HEAD, .offset = offset};
-    ck_ok(weir_broker_wait_begin(stage.log->broker, &request.request, &stage.error), &stage.error);
-    weir_broker_cut(stage.log->broker, &request);
-    ck_ok(weir_broker_wait(stage.log->broker, &request.request, &stage.error), &stage.error);
+    ck_ok(weir_request_wait_begin(stage.log->env, &request.request, &stage.error), &stage.error);
+    weir_log_cut(stage.log, &request);
+    ck_ok(weir_request_wait(stage.log->env, &request.request, &stage.error), &stage.error);
 }
 
 static bool has_changelog(void)

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/embedded/embedded_internal.h"
 #include "server/server.h"
-#include "client/client_internal.h"
-#include "weir/listen.h"
 
 enum { APIS_MAX = 64, LABELS_SIZE = 96 };
 
@@ -154,15 +153,13 @@ static void tell_server(const struct sink *sink, const struct weir_server *serve
     tell_apis(sink, apis, weir_server_api_metrics(server, apis, APIS_MAX));
 }
 
-void weir_metrics(const struct weir_log *log, metric_fn each, void *context)
+void weir_embedded_metrics(struct weir_embedded *embedded, metric_fn each, void *context)
 {
     struct sink sink = {each, context};
     struct weir_broker_metrics metrics;
-    if (each == NULL || weir_log_check(log, "weir_metrics", NULL) < 0) return;
-    weir_broker_metrics(log->broker, &metrics);
+    weir_broker_metrics(embedded->broker, &metrics);
     tell(&sink, log_metrics, COUNT(log_metrics), &metrics);
-    struct weir_log *looked_at = (struct weir_log *)(uintptr_t)log; /* its counter of readers */
-    const struct weir_server *server = weir_port_enter(looked_at);
+    const struct weir_server *server = weir_embedded_port_enter(embedded);
     if (server != NULL) tell_server(&sink, server);
-    weir_port_leave(looked_at);
+    weir_embedded_port_leave(embedded);
 }
