@@ -19,9 +19,12 @@
 
 /* ---- which rows take part, and under which key ----------------------------------------------- */
 
-static int64_t window_start(int64_t timestamp_ms, int64_t size_ms)
+/* Timestamps are not negative here. Most rows are in the window of the row before them, which begins at
+ * `last_ms`: they need no division. */
+static int64_t window_start(int64_t timestamp_ms, int64_t size_ms, int64_t last_ms)
 {
-    return timestamp_ms - timestamp_ms % size_ms; /* timestamps are not negative here */
+    bool is_same = timestamp_ms >= last_ms && timestamp_ms - last_ms < size_ms;
+    return is_same ? last_ms : timestamp_ms - timestamp_ms % size_ms;
 }
 
 /* Saturating: a window at the end of time has no end after it. */
@@ -39,11 +42,12 @@ static int select_in_time(struct weir_node *node, const struct weir_batch *batch
     uint32_t *selection = weir_rows_selection(node, batch);
     if (selection == NULL) return WEIR_NO_MEMORY;
     size_t kept = 0;
+    int64_t start = 0;
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
         int64_t timestamp = batch->timestamps[row];
         if (timestamp > node->observed_ms) node->observed_ms = timestamp;
-        int64_t start = window_start(timestamp, config->window_size_ms);
+        start = window_start(timestamp, config->window_size_ms, start);
         int64_t close;
         if (__builtin_sub_overflow(node->observed_ms, config->grace_ms, &close)) close = INT64_MIN;
         if (window_end(start, config->window_size_ms) > close) selection[kept++] = row;
@@ -57,28 +61,38 @@ static int select_in_time(struct weir_node *node, const struct weir_batch *batch
     return 0;
 }
 
+/* Key and window start of each selected row, all in one piece of memory. */
+static int window_keys(struct weir_node *node, const struct weir_batch *batch,
+                       struct weir_slice *keys)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    size_t size = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        size += weir_window_key_size(batch->key_bytes[weir_batch_row(batch, i)]);
+    }
+    uint8_t *bytes = weir_arena_alloc(weir_node_arena(node), size);
+    if (bytes == NULL) return WEIR_NO_MEMORY;
+    int64_t start = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t row = weir_batch_row(batch, i);
+        struct weir_slice key = batch->key_bytes[row];
+        start = window_start(batch->timestamps[row], config->window_size_ms, start);
+        weir_window_key_write(bytes, key, start);
+        keys[i] = weir_slice(bytes, weir_window_key_size(key));
+        bytes += keys[i].size;
+    }
+    return 0;
+}
+
 /* The store's keys, in order of the selected rows: the record's key, or key and window start. */
 static struct weir_slice *store_keys(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    struct weir_arena *arena = weir_node_arena(node);
-    struct weir_slice *keys = weir_arena_array(arena, batch->count, sizeof *keys);
+    struct weir_slice *keys = weir_arena_array(weir_node_arena(node), batch->count, sizeof *keys);
     if (keys == NULL) return NULL;
-    if (config->window_size_ms == 0) {
-        for (size_t i = 0; i < batch->count; i++) {
-            keys[i] = batch->key_bytes[weir_batch_row(batch, i)];
-        }
-        return keys;
-    }
+    if (config->window_size_ms > 0) return window_keys(node, batch, keys) < 0 ? NULL : keys;
     for (size_t i = 0; i < batch->count; i++) {
-        uint32_t row = weir_batch_row(batch, i);
-        struct weir_slice key = batch->key_bytes[row];
-        const size_t size = weir_window_key_size(key);
-        uint8_t *bytes = weir_arena_alloc(arena, size);
-        if (bytes == NULL) return NULL;
-        weir_window_key_write(bytes, key,
-                              window_start(batch->timestamps[row], config->window_size_ms));
-        keys[i] = weir_slice(bytes, size);
+        keys[i] = batch->key_bytes[weir_batch_row(batch, i)];
     }
     return keys;
 }

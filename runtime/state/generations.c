@@ -250,13 +250,16 @@ static int seal_entry(const struct seal *seal, struct weir_store *store,
     return WEIR_OK;
 }
 
-/* What the entries further on will need comes to the cache meanwhile: the entry, what it points to,
- * what its row points to. */
+/* What the entries further on will need comes to the cache meanwhile: the entry and the key behind it,
+ * what it points to, what its row points to. */
 static void prefetch_entries(const struct seal *seal, const struct weir_entry_list *dirty, size_t i)
 {
     enum { STEP = 4 };
     const struct weir_generation *generation = seal->generation;
-    if (i + 3 * STEP < dirty->count) __builtin_prefetch(dirty->entries[i + 3 * STEP]);
+    if (i + 3 * STEP < dirty->count) {
+        __builtin_prefetch(dirty->entries[i + 3 * STEP]);
+        __builtin_prefetch(dirty->entries[i + 3 * STEP] + 1);
+    }
     if (i + 2 * STEP < dirty->count) {
         const struct weir_store_entry *entry = dirty->entries[i + 2 * STEP];
         __builtin_prefetch(entry->value);
