@@ -166,13 +166,12 @@ static void try_fetch(struct weir_partition *partition, struct weir_fetch_reques
         .size_max = is_watch(fetch) ? fetch->size_min : fetch->size_max,
         .range_min = fetch->port == NULL || is_watch(fetch) ? 0 : fetch->port->range_min,
     };
-    int rc = 0;
     fetch->seen_bytes = weir_fetch_bytes_now(partition, fetch);
+    bool is_beyond =
+        fetch->offset >= read.offset_max && fetch->offset <= partition->shown.end_offset;
     /* Of a log that is offline nothing more will come: to wait would hide it. */
-    bool is_beyond = fetch->offset >= read.offset_max &&
-                     fetch->offset <= partition->shown.end_offset &&
-                     weir_partition_log_check_online(partition->log, NULL) == 0;
-    if (!is_beyond) rc = weir_log_read_begin(partition->log, &read);
+    int rc = is_beyond ? weir_partition_log_check_online(partition->log, &read.error)
+                       : weir_log_read_begin(partition->log, &read);
     if (rc == WEIR_END) {
         submit_cold(partition, fetch, &read);
     } else if (rc < 0) {

@@ -336,6 +336,15 @@ static int sync_what_was_kept(struct weir_partition_log *log, struct weir_error 
     return rc;
 }
 
+/* Of a damaged log nothing is changed on the disk. What is good above the mark is served like all that lies below the
+ * damage, so it has to be there for good. */
+static int settle_damaged(struct weir_partition_log *log, struct weir_error *error)
+{
+    int rc = sync_what_was_kept(log, error);
+    if (rc == 0) log->durable_offset = log->end_offset;
+    return rc;
+}
+
 /* What was kept is synced before it is served, and a mark says so. */
 static int settle(struct weir_log_opening *opening, struct weir_error *error)
 {
@@ -419,7 +428,8 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     if (log->leader_epoch < last_epoch) log->leader_epoch = last_epoch;
     note_last_append(log);
     if (rc == 0 && opening->has_damage) take_known_damage(opening);
-    if (rc < 0 || log->offline_from >= 0) return rc;
+    if (rc < 0) return rc;
+    if (log->offline_from >= 0) return settle_damaged(log, error);
     rc = weir_log_remove_leftovers(opening, error);
     if (rc == 0) rc = settle(opening, error);
     /* Whatever of the file an earlier boot wrote is on the disk or was cut. */

@@ -229,6 +229,36 @@ START_TEST(damage_found_by_opening_is_told_once)
 }
 END_TEST
 
+/* Rot above the mark, which a kill cannot leave: readers get what lies before it, and then hear of it. None waits
+ * for what will never come. */
+START_TEST(damage_above_the_mark_is_read_up_to_and_told)
+{
+    struct engine engine;
+    struct lines lines;
+    struct weir_file_stat stat;
+    begin(&engine, &lines);
+    engine_crash(&engine, WEIR_SIM_KILL);
+    ck_ok(weir_stat(engine.env, SEGMENT, &stat, &engine.error), &engine.error);
+    ck_ok(weir_sim_disk_flip(engine.sim, 0, SEGMENT, stat.size - 2, 3), NULL);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(fetch_at(&engine, 0), 0);
+    ck_assert_int_eq(fetch_at(&engine, 1), 0);
+    struct weir_fetch_request behind = {
+        .from = {weir_text("clicks"), 0},
+        .offset = 2,
+        .size_max = 100,
+        .size_min = 1,
+        .deadline = weir_mono_after_ms(weir_mono_now(engine.env), 60000),
+    };
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &behind.request, NULL), 0);
+    weir_broker_fetch(engine.broker, &behind);
+    weir_sim_advance_ms(engine.sim, 10);
+    ck_assert(atomic_load(&behind.request.is_done));
+    ck_assert_int_eq(behind.request.rc, WEIR_OFFLINE);
+    engine_end(&engine);
+}
+END_TEST
+
 /* ---- what is read at the start ----------------------------------------------------------------- */
 
 struct in_folder {
@@ -391,6 +421,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_found_without_memory_is_told_later);
     tcase_add_test(tests, a_waiting_fetch_is_answered_when_damage_is_found);
     tcase_add_test(tests, damage_found_by_opening_is_told_once);
+    tcase_add_test(tests, damage_above_the_mark_is_read_up_to_and_told);
     tcase_add_test(tests, damage_of_committed_offsets_is_kept);
     tcase_add_test(tests, damage_of_the_metadata_is_kept);
     tcase_add_test(tests, a_full_disk_is_two_lines);

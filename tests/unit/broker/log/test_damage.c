@@ -331,8 +331,10 @@ START_TEST(a_flipped_bit_in_the_last_batch_after_a_kill_is_offline)
     flip_in_tail(TAIL_BATCHES - 1, 80, 5);
     int64_t size = test_log_file_size(&test, first_segment);
     ck_ok(test_log_open(&test), &test.error);
-    ck_assert_int_eq(test.recovery.offline_from, test.batches[TAIL_BATCHES - 1].base_offset);
+    const int64_t last = test.batches[TAIL_BATCHES - 1].base_offset;
+    ck_assert_int_eq(test.recovery.offline_from, last);
     ck_assert_int_eq(test_log_file_size(&test, first_segment), size);
+    ck_assert_int_eq(weir_partition_log_state(test.log).durable_offset, last); /* and is served */
 }
 END_TEST
 
