@@ -2,7 +2,6 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/grow.h"
-#include "base/hash.h"
 #include "runtime/state/state_internal.h"
 
 /*
