@@ -573,6 +573,40 @@ START_TEST(a_large_fetch_is_a_range)
 }
 END_TEST
 
+/* What a fetch gave, from memory or from the disk, stays what it was: when its log's head is cut, its topic
+ * and its folder are gone, and another topic of the name takes the same offsets. */
+START_TEST(what_a_fetch_gave_outlives_its_topic)
+{
+    struct engine engine;
+    char value[64];
+    struct weir_cut_request request;
+    open_with_topic(&engine, 23, 1);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "old", WEIR_ACKS_ALL), 0);
+    if (_i == 1) { /* what is in memory is given from there */
+        ck_ok(engine_close(&engine), &engine.error);
+        ck_ok(engine_open(&engine), &engine.error);
+    }
+    struct weir_fetch_request held = {.from = {weir_text("clicks"), 0}, .size_max = 4096};
+    ck_ok(fetch(&engine, &held), &engine.error);
+    ck_ok(cut(&engine, WEIR_CUT_HEAD, 1, &request), &engine.error);
+    struct weir_topic_request removal = {.operation = WEIR_TOPIC_DELETE,
+                                         .topic = weir_text("clicks")};
+    ck_ok(engine_topic(&engine, &removal), &engine.error);
+    weir_sim_advance_ms(engine.sim, 100 * 1000);
+    struct weir_topic_request anew = {
+        .operation = WEIR_TOPIC_CREATE, .topic = weir_text("clicks"), .partition_count = 1};
+    ck_ok(engine_topic(&engine, &anew), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "new", WEIR_ACKS_ALL), 0);
+
+    engine_first_value(&held, value);
+    ck_assert_str_eq(value, "old");
+    weir_log_batches_release(&held.batches);
+    ck_ok(engine_fetch(&engine, "clicks", 0, 0, value), &engine.error);
+    ck_assert_str_eq(value, "new");
+    engine_end(&engine);
+}
+END_TEST
+
 /* ---- records that are given up --------------------------------------------------------------- */
 
 /* -1 gives up everything that readers see; above it, and in the engine's own topics, nothing is
@@ -688,6 +722,7 @@ static void add(Suite *suite)
     tcase_add_test(reads, a_refused_fetch_answers_with_nothing);
     tcase_add_test(reads, a_full_fetch_does_not_wait);
     tcase_add_test(reads, a_large_fetch_is_a_range);
+    tcase_add_loop_test(reads, what_a_fetch_gave_outlives_its_topic, 0, 2);
     suite_add_tcase(suite, reads);
     TCase *rest = tcase_create("heads and services");
     tcase_add_test(rest, the_head_is_cut_up_to_the_high_watermark);

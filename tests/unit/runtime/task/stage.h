@@ -77,6 +77,8 @@ struct stage {
 void stage_open(struct stage *stage, uint64_t seed);
 /** With `flush.policy=os` for all topics that do not say otherwise. */
 void stage_open_os(struct stage *stage, uint64_t seed);
+/** On a log that is not the engine (tests/unit/client/memory_log.h). Nothing of it outlives a crash. */
+void stage_open_memory(struct stage *stage, uint64_t seed);
 /** The same on libuv, in a directory that goes away. */
 void stage_open_real(struct stage *stage);
 void stage_close(struct stage *stage);

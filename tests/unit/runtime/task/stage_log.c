@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "runtime/state/sim/backend_model.h"
+#include "tests/unit/client/memory_log.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static void open_log(struct stage *stage)
@@ -31,6 +32,15 @@ void stage_open(struct stage *stage, uint64_t seed)
 void stage_open_os(struct stage *stage, uint64_t seed)
 {
     open_sim(stage, seed, true);
+}
+
+void stage_open_memory(struct stage *stage, uint64_t seed)
+{
+    *stage = (struct stage){0};
+    stage->sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
+    ck_assert_ptr_nonnull(stage->sim);
+    stage->env = weir_sim_node(stage->sim, 0);
+    stage->log = memory_log_open(stage->env, "data");
 }
 
 void stage_open_real(struct stage *stage)
