@@ -315,6 +315,21 @@ START_TEST(a_changelog_that_is_gone_is_refused)
 }
 END_TEST
 
+/* Somebody has made a topic of that name anew, and nothing is in it: it is as gone as it was. */
+START_TEST(an_empty_topic_in_the_place_of_a_changelog_is_refused)
+{
+    run_before("aaa");
+    delete_topic("app-counts-changelog");
+    stage_topic(&stage, "app-counts-changelog", 1);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE,
+                   "was deleted and made anew by somebody else");
+    produce(0, "a");
+    bool goes_on = _i == 0;
+    run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 1 : 4);
+}
+END_TEST
+
 /* Cut and written anew: as long as before, and not what the commit covers. */
 START_TEST(a_changelog_that_was_written_anew_is_refused)
 {
@@ -526,6 +541,44 @@ START_TEST(a_renamed_store_goes_on_where_nothing_was_processed)
 }
 END_TEST
 
+/* A count beside the one that was there: it would miss what has been processed. */
+static const struct weir_topology *counting_twice(void)
+{
+    (void)count_into(&other_plan, "in", "counts");
+    int32_t second = plan_node(&other_plan, 0, WEIR_PLAN_OPERATOR, &stage_count, 0, -1, NULL);
+    plan_store(&other_plan, 0, second, "more", WEIR_STORE_ROCKSDB);
+    return plan_done(&other_plan);
+}
+
+START_TEST(a_new_store_is_refused_where_records_were_processed)
+{
+    run_before("aaa");
+    expect_refused(counting_twice(), WEIR_ON_MISMATCH_REFUSE, "store 'more' is new");
+    produce(0, "a");
+    bool goes_on = _i == 0;
+    run(counting_twice(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 4); /* the old one goes on, or is made again */
+    /* One change to each key a commit: the new one has heard of the last record, or of all. */
+    ck_assert_int_eq(stage_end(&stage, "app-more-changelog", 0), 1);
+    char text[128];
+    ck_assert_ptr_nonnull(strstr(stage_read(&stage, "app-more-changelog", 0, text, sizeof text),
+                                 goes_on ? "a=1@" : "a=4@"));
+}
+END_TEST
+
+/* Its changelog stays, whole, for who deletes it or names the store again. */
+START_TEST(a_store_that_is_not_named_any_more_is_kept)
+{
+    run_before("aaa");
+    stage_topic(&stage, "out", 1);
+    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    produce(0, "b");
+    run(plan_filter(&other_plan), WEIR_ON_MISMATCH_REFUSE);
+    ck_assert_int_eq(stage_end(&stage, "out", 0), 1);
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
+}
+END_TEST
+
 /* ---- inputs ---------------------------------------------------------------------------------- */
 
 START_TEST(more_partitions_of_an_input_are_refused_where_there_is_state)
@@ -556,6 +609,19 @@ START_TEST(more_partitions_of_an_input_are_simply_read_without_state)
     produce(1, "c");
     run(plan_filter(&plan), WEIR_ON_MISMATCH_REFUSE);
     ck_assert_int_eq(stage_end(&stage, "out", 0), 3);
+}
+END_TEST
+
+START_TEST(an_input_that_is_gone_is_refused_where_there_is_state)
+{
+    run_before("aaa");
+    delete_topic("in");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "input topic 'in' is gone");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "input topic 'in' is gone");
+    run(counting(), _i == 0 ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    produce(0, "a");
+    stage_drain(&stage);
+    expect_count("a", 1);
 }
 END_TEST
 
@@ -924,6 +990,10 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_foreign_commit_does_not_move_the_job, 0, 2);
     tcase_add_test(tests, the_topic_of_records_is_the_applications_alone);
     tcase_add_loop_test(tests, a_changelog_that_is_gone_is_refused, 0, 2);
+    tcase_add_loop_test(tests, an_empty_topic_in_the_place_of_a_changelog_is_refused, 0, 2);
+    tcase_add_loop_test(tests, a_new_store_is_refused_where_records_were_processed, 0, 2);
+    tcase_add_test(tests, a_store_that_is_not_named_any_more_is_kept);
+    tcase_add_loop_test(tests, an_input_that_is_gone_is_refused_where_there_is_state, 0, 2);
     tcase_add_test(tests, a_changelog_that_was_written_anew_is_refused);
     tcase_add_test(tests, a_changelog_without_its_head_is_refused);
     tcase_add_loop_test(tests, a_store_is_not_restored_from_a_changelog_that_has_lost_records, 0,

@@ -387,6 +387,17 @@ START_TEST(a_commit_without_an_epoch_does_not_tell_of_an_older_copy)
 }
 END_TEST
 
+START_TEST(fewer_partitions_of_an_input_are_refused_where_there_is_state)
+{
+    topics[INPUT].partition_count = 1;
+    expect_only(WEIR_START_INPUT_FEWER);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "'in' had 2 partitions and has 1 now"));
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied);
+}
+END_TEST
+
 START_TEST(what_retention_removed_is_noted_and_passed)
 {
     partitions[INPUT][0].log_start = 12;
@@ -783,6 +794,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_damaged_input_is_refused_whatever_is_chosen, 0, 4);
     tcase_add_test(tests, damage_behind_the_commit_does_not_differ);
     tcase_add_test(tests, a_commit_without_an_epoch_does_not_tell_of_an_older_copy);
+    tcase_add_test(tests, fewer_partitions_of_an_input_are_refused_where_there_is_state);
     tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
     tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
     tcase_add_test(tests, a_repartition_topic_may_lose_what_was_processed);
