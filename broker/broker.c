@@ -122,6 +122,8 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
         (struct weir_metadata_owner){&weir_controller_owner_ops, &broker->controller};
     rc = weir_controller_open(&broker->controller, &broker->engine, error);
     if (rc < 0) goto out;
+    rc = weir_topic_removal_mend(&broker->controller, error);
+    if (rc < 0) goto out;
     rc = weir_data_directory_remember_log(&broker->engine.directory, error);
     if (rc < 0) goto out;
     rc = weir_data_directory_begin(&broker->engine.directory, error);

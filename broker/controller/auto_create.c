@@ -17,7 +17,8 @@ struct auto_create {
 static int build(struct weir_controller *controller, struct weir_metadata_change *change,
                  struct weir_error *error)
 {
-    return weir_controller_build_written(controller, change->name, error);
+    const struct weir_auto_create *asked = ((const struct auto_create *)change)->asked;
+    return weir_controller_build_written(controller, asked->partition->topic, error);
 }
 
 static void done(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
@@ -43,7 +44,6 @@ static void arrive(struct weir_message *message)
     }
     create->change.build = build;
     create->change.done = done;
-    create->change.name = asked->partition->topic;
     create->asked = asked;
     weir_controller_submit(weir_controller_of(engine), &create->change);
 }

@@ -10,6 +10,13 @@
 #include "broker/engine/produce.h"
 #include "broker/log/durable_mark.h"
 
+struct weir_controller *weir_controller_of(const struct weir_engine *engine)
+{
+    struct weir_controller *controller = engine->metadata.impl;
+    weir_assert(controller != NULL && controller->magic == WEIR_CONTROLLER_MAGIC);
+    return controller;
+}
+
 /* ---- the image over its log ------------------------------------------------------------------ */
 
 static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
@@ -183,7 +190,7 @@ static void pump(struct weir_controller *controller)
         if (rc < 0 && error.text[0] == '\0') {
             (void)weir_error_set(&error, (enum weir_code)rc, "%s", weir_code_text(rc));
         }
-        if (rc == WEIR_CHANGE_WAITS && weir_topic_removal_defer(controller, change)) {
+        if (rc == WEIR_CHANGE_WAITS) { /* it stands in another line now */
             controller->current = NULL;
         } else if (rc == 0 && controller->builder.record_count > 0) {
             write_current(controller);
@@ -219,12 +226,10 @@ void weir_controller_check(const struct weir_controller *controller)
 int weir_controller_run(struct weir_controller *controller)
 {
     weir_controller_check(controller);
-    controller->needs_turn = false;
     bool has_work =
         controller->needs_retry || (controller->current == NULL && controller->first != NULL);
     if (controller->needs_retry) apply_durable(controller);
     pump(controller);
-    if (weir_topic_removal_retry(controller)) controller->needs_turn = true;
     return has_work ? 1 : 0;
 }
 
@@ -399,7 +404,7 @@ static int restore(struct weir_controller *controller, struct weir_partition_log
     if (rc < 0) return rc;
     controller->producer_id_next = controller->image.next_producer_id;
     controller->producer_id_end = controller->image.next_producer_id;
-    return weir_topic_removal_mend(controller, error);
+    return 0;
 }
 
 int weir_controller_open(struct weir_controller *controller, struct weir_engine *engine,
@@ -410,7 +415,7 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
     struct weir_partition_log *log = NULL;
     *controller = (struct weir_controller){.magic = WEIR_CONTROLLER_MAGIC, .engine = engine};
     weir_metadata_image_init(&controller->image, &engine->budget);
-    weir_offline_init(&controller->offline, &engine->budget);
+    weir_offline_init(&controller->offline, &controller->image);
     weir_fold_init(&controller->fold, &image_ops, &controller->image, &engine->budget);
     weir_batch_builder_init(&controller->builder, &engine->budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&controller->record, &engine->budget, 0);
@@ -426,7 +431,7 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
     controller->partition->leader_epoch =
         weir_partition_log_state(controller->partition->log).leader_epoch;
     weir_snapshotter_init(&controller->snapshotter, controller->partition, &controller->fold);
-    weir_retention_sweep_init(&controller->sweep, controller);
+    weir_retention_sweep_init(&controller->sweep, engine, &controller->image);
     rc = make_room_for_version(controller);
     if (rc == 0) publish(controller);
 out:

@@ -25,13 +25,12 @@ struct weir_controller;
 struct weir_metadata_change {
     struct weir_metadata_change *next;
     /** Add records with weir_controller_add. WEIR_END: there is nothing to write, go on to `done`.
-     * WEIR_CHANGE_WAITS: the topic's name is being removed, come back after that. */
+     * WEIR_CHANGE_WAITS: it has been put in line elsewhere, and is submitted again later. */
     int (*build)(struct weir_controller *controller, struct weir_metadata_change *change,
                  struct weir_error *error);
     /** Applied and durable, or refused or failed with `rc`. The change is its maker's again. */
     void (*done)(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
                  const struct weir_error *error);
-    struct weir_slice name; /* of the topic, where build may give WEIR_CHANGE_WAITS */
 };
 enum { WEIR_CHANGE_WAITS = 2 };
 
@@ -87,7 +86,7 @@ struct weir_controller {
     struct weir_buffer record;
     struct weir_produce_request produce; /* of `current` */
     bool needs_retry;                    /* durable, and memory was out when it was applied */
-    bool needs_turn;                     /* memory was out elsewhere */
+    bool removal_waits;                  /* for memory, or for a shortage to pass */
     int64_t producer_id_next;            /* of the block that is being given out */
     int64_t producer_id_end;
     struct weir_topic_removal *removals;
@@ -106,10 +105,11 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
 int weir_controller_snapshot(struct weir_controller *controller, struct weir_error *error);
 void weir_controller_close(struct weir_controller *controller);
 
-/* owner.c, auto_create.c, epoch_raise.c, assign.c: what the engine asks, on a partition's own shard */
-extern const struct weir_metadata_owner_ops weir_controller_owner_ops;
 /** The controller that owns this engine's metadata. Any thread. */
 struct weir_controller *weir_controller_of(const struct weir_engine *engine);
+
+/* owner.c, auto_create.c, epoch_raise.c, assign.c: what the engine asks, on a partition's own shard */
+extern const struct weir_metadata_owner_ops weir_controller_owner_ops;
 /** As weir_metadata_owner_ops says it. */
 void weir_controller_ask_create(struct weir_controller *controller, struct weir_auto_create *asked);
 void weir_controller_ask_assign(struct weir_controller *controller, struct weir_assign *assign);
@@ -120,7 +120,7 @@ int weir_controller_ask_epoch(struct weir_controller *controller, struct weir_pa
 
 void weir_controller_submit(struct weir_controller *controller,
                             struct weir_metadata_change *change);
-/** Try again what had to wait for memory. */
+/** A step of its line: apply what had to wait for memory, go on with the next change. */
 int weir_controller_run(struct weir_controller *controller);
 /** Add one record to the change that is being built. WEIR_NO_MEMORY. */
 int weir_controller_add(struct weir_controller *controller,
@@ -137,7 +137,7 @@ void weir_controller_init_producer(struct weir_controller *controller,
                                    struct weir_init_producer_request *request);
 
 /* topic_admin.c */
-/** Plan a topic (topic_plan.h), with a new id. WEIR_CHANGE_WAITS as weir_topic_removal_check. */
+/** Plan a topic (topic_plan.h), with a new id. WEIR_CHANGE_WAITS as weir_topic_removal_admit. */
 int weir_controller_build_topic(struct weir_controller *controller, struct weir_topic_plan *plan,
                                 struct weir_error *error);
 /** The topic that somebody writes to: `__consumer_offsets` as it has to be, any other by the defaults. WEIR_END
@@ -165,12 +165,10 @@ void weir_topic_removal_begin(struct weir_controller *controller,
                               struct weir_topic_removal *removal);
 /** Try again what had to wait for memory; true if something still has to. */
 bool weir_topic_removal_retry(struct weir_controller *controller);
-/** Put `change` off until the removal of its name is through; false if there is none. */
-bool weir_topic_removal_defer(struct weir_controller *controller,
-                              struct weir_metadata_change *change);
-/** May a topic of this name be made? 0; WEIR_CHANGE_WAITS while one is being removed; the code of a
- * shortage that the removal waits for, to be tried again. */
-int weir_topic_removal_check(const struct weir_controller *controller, struct weir_slice name,
+/** May the current change make a topic of this name? 0; WEIR_CHANGE_WAITS while one is being removed: the
+ * change waits there until that is through; the code of a shortage that the removal waits for, to be tried
+ * again. */
+int weir_topic_removal_admit(struct weir_controller *controller, struct weir_slice name,
                              struct weir_error *error);
 /** Finish what a crash interrupted: before the actors run. Blocks. */
 int weir_topic_removal_mend(struct weir_controller *controller, struct weir_error *error);

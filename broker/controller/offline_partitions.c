@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 
@@ -17,6 +16,7 @@ struct weir_offline_partition {
 struct weir_offline_news {
     struct weir_message message;    /* first */
     struct weir_offline_news *next; /* in `unkept` */
+    struct weir_offline_partitions *to;
     struct weir_engine *engine;
     uint8_t topic[WEIR_TOPIC_NAME_SIZE_MAX];
     size_t topic_size;
@@ -86,11 +86,11 @@ static void say_online(const struct weir_offline_news *news)
 }
 
 /* News of a topic that has been deleted meanwhile is none. */
-static bool is_stale(const struct weir_controller *controller, const struct weir_offline_news *news)
+static bool is_stale(const struct weir_offline_news *news)
 {
     bool is_metadata = weir_slice_equal(weir_slice(news->topic, news->topic_size),
                                         weir_text(WEIR_CLUSTER_METADATA_TOPIC));
-    return !is_metadata && weir_metadata_topic_by_id(&controller->image, news->topic_id) == NULL;
+    return !is_metadata && weir_metadata_topic_by_id(news->to->image, news->topic_id) == NULL;
 }
 
 static bool is_of_same(const struct weir_offline_news *a, const struct weir_offline_news *b)
@@ -116,11 +116,10 @@ static void forget_unkept(struct weir_offline_partitions *offline,
 }
 
 /* False without memory: nothing has happened. */
-static bool take(struct weir_controller *controller, const struct weir_offline_news *news)
+static bool take(struct weir_offline_partitions *offline, const struct weir_offline_news *news)
 {
-    struct weir_offline_partitions *offline = &controller->offline;
     struct weir_slice topic = weir_slice(news->topic, news->topic_size);
-    if (is_stale(controller, news)) return true;
+    if (is_stale(news)) return true;
     if (!news->is_offline) {
         if (take_out(offline, topic, news->number)) say_online(news);
         return true;
@@ -135,10 +134,9 @@ static void arrive(struct weir_message *message)
 {
     struct weir_offline_news *news = (struct weir_offline_news *)message;
     struct weir_engine *engine = news->engine;
-    struct weir_controller *controller = weir_controller_of(engine);
-    struct weir_offline_partitions *offline = &controller->offline;
+    struct weir_offline_partitions *offline = news->to;
     forget_unkept(offline, news);
-    if (take(controller, news)) {
+    if (take(offline, news)) {
         weir_free(news);
     } else { /* the shard has told and will not again: one of each partition waits for memory */
         news->next = offline->unkept;
@@ -147,20 +145,20 @@ static void arrive(struct weir_message *message)
     weir_serving_release(&engine->serving);
 }
 
-void weir_offline_run(struct weir_controller *controller)
+void weir_offline_run(struct weir_offline_partitions *offline)
 {
-    struct weir_offline_partitions *offline = &controller->offline;
-    while (offline->unkept != NULL && take(controller, offline->unkept)) {
+    while (offline->unkept != NULL && take(offline, offline->unkept)) {
         struct weir_offline_news *kept = offline->unkept;
         offline->unkept = kept->next;
         weir_free(kept);
     }
 }
 
-void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget)
+void weir_offline_init(struct weir_offline_partitions *offline,
+                       const struct weir_metadata_image *image)
 {
-    *offline = (struct weir_offline_partitions){0};
-    weir_map_init(&offline->by_key, budget);
+    *offline = (struct weir_offline_partitions){.image = image};
+    weir_map_init(&offline->by_key, image->budget);
 }
 
 void weir_offline_close(struct weir_offline_partitions *offline)
@@ -198,12 +196,14 @@ void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_sl
 
 /* ---- the shard ------------------------------------------------------------------------------- */
 
-static struct weir_offline_news *news_new(const struct weir_partition *partition)
+static struct weir_offline_news *news_new(struct weir_offline_partitions *offline,
+                                          const struct weir_partition *partition)
 {
     struct weir_engine *engine = partition->shard->engine;
     struct weir_offline_news *news = weir_alloc_zero(&engine->budget, sizeof *news);
     if (news == NULL) return NULL;
     news->message.handle = arrive;
+    news->to = offline;
     news->engine = engine;
     memcpy(news->topic, partition->topic.data, partition->topic.size);
     news->topic_size = partition->topic.size;
@@ -221,7 +221,7 @@ static void send(struct weir_offline_news *news)
 int weir_offline_tell(struct weir_offline_partitions *offline, struct weir_partition *partition,
                       int64_t from_offset, const char *reason)
 {
-    struct weir_offline_news *news = news_new(partition);
+    struct weir_offline_news *news = news_new(offline, partition);
     if (news == NULL) return WEIR_NO_MEMORY;
     atomic_store(&offline->had_any, true);
     news->is_offline = true;
@@ -236,6 +236,6 @@ void weir_offline_tell_over(struct weir_offline_partitions *offline,
                             struct weir_partition *partition)
 {
     if (!atomic_load(&offline->had_any)) return;
-    struct weir_offline_news *news = news_new(partition);
+    struct weir_offline_news *news = news_new(offline, partition);
     if (news != NULL) send(news);
 }

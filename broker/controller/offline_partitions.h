@@ -5,7 +5,6 @@
 #include "base/metrics.h"
 #include "broker/metadata/metadata_image.h"
 
-struct weir_controller;
 struct weir_offline_news;
 struct weir_partition;
 
@@ -20,6 +19,7 @@ struct weir_partition;
  * A shortage (descriptors, memory, room) is none of this: it passes.
  */
 struct weir_offline_partitions {
+    const struct weir_metadata_image *image;
     struct weir_map by_key; /* struct weir_offline_partition, by topic and number */
     struct weir_counter count;
     _Atomic bool had_any; /* one has been told once: any thread reads it */
@@ -36,10 +36,12 @@ void weir_offline_tell_over(struct weir_offline_partitions *offline,
                             struct weir_partition *partition);
 
 /* On shard 0's thread. */
-void weir_offline_init(struct weir_offline_partitions *offline, struct weir_budget *budget);
+/** Borrows `image`, whose budget it takes from: news of a topic that is not there is none. */
+void weir_offline_init(struct weir_offline_partitions *offline,
+                       const struct weir_metadata_image *image);
 void weir_offline_close(struct weir_offline_partitions *offline);
 /** Keep what there was no memory for; a turn comes while there is such. */
-void weir_offline_run(struct weir_controller *controller);
+void weir_offline_run(struct weir_offline_partitions *offline);
 bool weir_offline_has(const struct weir_offline_partitions *offline, struct weir_slice topic,
                       int32_t partition);
 /** The topic is gone. */

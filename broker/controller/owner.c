@@ -4,13 +4,6 @@
 
 /* The controller as the engine sees it: its turns, and the table of what it answers. */
 
-struct weir_controller *weir_controller_of(const struct weir_engine *engine)
-{
-    struct weir_controller *controller = engine->metadata.impl;
-    weir_assert(controller != NULL && controller->magic == WEIR_CONTROLLER_MAGIC);
-    return controller;
-}
-
 static struct weir_controller *controller_of(void *impl)
 {
     struct weir_controller *controller = impl;
@@ -49,7 +42,8 @@ static int run_once(void *impl, struct weir_mono now, struct weir_mono *wake_at)
     struct weir_controller *controller = controller_of(impl);
     weir_controller_assign_run(controller, now, wake_at);
     int count = weir_controller_run(controller);
-    weir_offline_run(controller);
+    controller->removal_waits = weir_topic_removal_retry(controller);
+    weir_offline_run(&controller->offline);
     return count + weir_retention_sweep_run(&controller->sweep, now);
 }
 
@@ -58,7 +52,7 @@ static struct weir_mono deadline(void *impl, struct weir_mono now)
     const struct weir_controller *controller = controller_of(impl);
     struct weir_mono at = controller->sweep.next_at;
     bool is_late = controller->offline.unkept != NULL;
-    if (!controller->needs_retry && !controller->needs_turn && !is_late) return at;
+    if (!controller->needs_retry && !controller->removal_waits && !is_late) return at;
     struct weir_mono soon = weir_mono_after_ms(now, 10);
     return soon.ns < at.ns ? soon : at;
 }

@@ -1,7 +1,6 @@
 #include "broker/controller/retention_sweep.h"
 
 #include "base/assert.h"
-#include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition_chores.h"
 #include "broker/engine/route.h"
@@ -10,15 +9,16 @@
 
 static struct weir_mono after_interval(const struct weir_retention_sweep *sweep)
 {
-    const struct weir_engine *engine = sweep->controller->engine;
+    const struct weir_engine *engine = sweep->engine;
     return weir_mono_after_ms(weir_mono_now(engine->env),
                               engine->options.log_retention_check_interval_ms);
 }
 
-void weir_retention_sweep_init(struct weir_retention_sweep *sweep,
-                               struct weir_controller *controller)
+void weir_retention_sweep_init(struct weir_retention_sweep *sweep, struct weir_engine *engine,
+                               const struct weir_metadata_image *image)
 {
-    *sweep = (struct weir_retention_sweep){.controller = controller, .expires_ms = INT64_MAX};
+    *sweep =
+        (struct weir_retention_sweep){.engine = engine, .image = image, .expires_ms = INT64_MAX};
     sweep->next_at = after_interval(sweep);
 }
 
@@ -45,7 +45,7 @@ static bool has_end(const struct weir_topic_config *config)
 static const struct weir_topic_image *find_current(struct weir_retention_sweep *sweep,
                                                    struct weir_hamt_walk *walk)
 {
-    const struct weir_metadata_image *image = &sweep->controller->image;
+    const struct weir_metadata_image *image = sweep->image;
     const struct weir_topic_image *topic;
     weir_metadata_walk_topics(image, walk);
     while ((topic = weir_metadata_next_topic(walk)) != NULL) {
@@ -78,7 +78,7 @@ static void choose(struct weir_retention_sweep *sweep)
     sweep->place_count = 0;
     while (topic != NULL) {
         struct weir_topic_config config =
-            weir_topic_image_config(topic, &sweep->controller->engine->options.topic_defaults);
+            weir_topic_image_config(topic, &sweep->engine->options.topic_defaults);
         bool is_wanted = has_end(&config);
         while (is_wanted && sweep->partition < topic->partition_count) {
             if (sweep->place_count == WEIR_SWEEP_COUNT_MAX) return;
@@ -95,7 +95,7 @@ static void choose(struct weir_retention_sweep *sweep)
 /* All are through. A clock that jumps ahead is noticed within a day. */
 static void rest(struct weir_retention_sweep *sweep)
 {
-    const struct weir_engine *engine = sweep->controller->engine;
+    const struct weir_engine *engine = sweep->engine;
     int64_t rest_ms;
     sweep->next_at = WEIR_MONO_NEVER;
     if (sweep->expires_ms == INT64_MAX) return;
@@ -119,8 +119,7 @@ static void end_step(struct weir_retention_sweep *sweep)
     if (is_through) {
         rest(sweep);
     } else {
-        sweep->next_at =
-            weir_mono_after_ms(weir_mono_now(sweep->controller->engine->env), WEIR_SWEEP_PAUSE_MS);
+        sweep->next_at = weir_mono_after_ms(weir_mono_now(sweep->engine->env), WEIR_SWEEP_PAUSE_MS);
     }
 }
 
@@ -139,7 +138,7 @@ static void visit_stage(struct weir_partition *partition, struct weir_request *r
 
 static void visit(struct weir_retention_sweep *sweep, struct weir_sweep_place *place)
 {
-    struct weir_engine *engine = sweep->controller->engine;
+    struct weir_engine *engine = sweep->engine;
     place->request.done = visited;
     place->request.reply_to = engine->shards[0].actor;
     sweep->visits++;
@@ -172,14 +171,14 @@ static void look(struct weir_work *work)
 {
     struct weir_retention_sweep *sweep = (struct weir_retention_sweep *)work;
     for (size_t i = 0; i < sweep->place_count; i++) {
-        look_at(sweep->controller->engine, &sweep->places[i]);
+        look_at(sweep->engine, &sweep->places[i]);
     }
 }
 
 static void looked(struct weir_message *message)
 {
     struct weir_retention_sweep *sweep = (struct weir_retention_sweep *)message;
-    struct weir_engine *engine = sweep->controller->engine;
+    struct weir_engine *engine = sweep->engine;
     for (size_t i = 0; i < sweep->place_count; i++) {
         struct weir_sweep_place *place = &sweep->places[i];
         if (place->expires_ms < sweep->expires_ms) sweep->expires_ms = place->expires_ms;
@@ -191,7 +190,7 @@ static void looked(struct weir_message *message)
 
 int weir_retention_sweep_run(struct weir_retention_sweep *sweep, struct weir_mono now)
 {
-    struct weir_engine *engine = sweep->controller->engine;
+    struct weir_engine *engine = sweep->engine;
     if (sweep->is_under_way || now.ns < sweep->next_at.ns) return 0;
     sweep->next_at = WEIR_MONO_NEVER;
     if (weir_serving_check(&engine->serving, NULL) < 0 || !weir_serving_try_hold(&engine->serving))

@@ -4,7 +4,8 @@
 #include "broker/broker.h"
 #include "wire/topic_names.h"
 
-struct weir_controller;
+struct weir_engine;
+struct weir_metadata_image;
 
 /**
  * Retention for partitions that nobody has used since the start. Open ones are looked after by their
@@ -33,7 +34,8 @@ struct weir_sweep_place {
 
 struct weir_retention_sweep {
     struct weir_work work; /* first */
-    struct weir_controller *controller;
+    struct weir_engine *engine;
+    const struct weir_metadata_image *image;
     struct weir_mono next_at; /* NEVER: through, or under way */
     bool is_under_way;
     bool begins_again;         /* asked for while it was under way */
@@ -45,9 +47,9 @@ struct weir_retention_sweep {
     int64_t expires_ms; /* the first of what this pass found to be young */
 };
 
-/** The first pass begins after a check interval. */
-void weir_retention_sweep_init(struct weir_retention_sweep *sweep,
-                               struct weir_controller *controller);
+/** The first pass begins after a check interval. Borrows both. */
+void weir_retention_sweep_init(struct weir_retention_sweep *sweep, struct weir_engine *engine,
+                               const struct weir_metadata_image *image);
 /** Have all topics looked at once more. */
 void weir_retention_sweep_again(struct weir_retention_sweep *sweep);
 /** A step, if it is time for one; how much was done. */

@@ -25,7 +25,7 @@ int weir_controller_build_topic(struct weir_controller *controller, struct weir_
                                 struct weir_error *error)
 {
     struct weir_metadata_draft draft = draft_of(controller);
-    int rc = weir_topic_removal_check(controller, plan->name, error);
+    int rc = weir_topic_removal_admit(controller, plan->name, error);
     if (rc != 0) return rc;
     plan->id = weir_uuid_random(controller->engine->env);
     return weir_topic_plan_create(&draft, plan, error);
@@ -310,7 +310,6 @@ static void topic_arrives(struct weir_message *message)
     }
     change->change.build = build;
     change->change.done = written;
-    change->change.name = request->topic;
     change->request = request;
     weir_controller_submit(weir_controller_of(engine), &change->change);
 }

@@ -325,25 +325,26 @@ static struct weir_topic_removal *find(const struct weir_controller *controller,
     return removal;
 }
 
-bool weir_topic_removal_defer(struct weir_controller *controller,
-                              struct weir_metadata_change *change)
+/* The change that is being built comes back when the removal is through, behind those that came before it. */
+static void defer_current(struct weir_topic_removal *removal)
 {
-    struct weir_topic_removal *removal = find(controller, change->name);
-    if (removal == NULL) return false;
+    struct weir_metadata_change *change = removal->controller->current;
     struct weir_metadata_change **last = &removal->waiting;
+    weir_assert(change != NULL && change->next == NULL);
     while (*last != NULL)
         last = &(*last)->next;
-    change->next = NULL;
     *last = change;
-    return true;
 }
 
-int weir_topic_removal_check(const struct weir_controller *controller, struct weir_slice name,
+int weir_topic_removal_admit(struct weir_controller *controller, struct weir_slice name,
                              struct weir_error *error)
 {
-    const struct weir_topic_removal *removal = find(controller, name);
+    struct weir_topic_removal *removal = find(controller, name);
     if (removal == NULL) return 0;
-    if (!removal->is_long) return WEIR_CHANGE_WAITS;
+    if (!removal->is_long) {
+        defer_current(removal);
+        return WEIR_CHANGE_WAITS;
+    }
     return weir_error_set(error, removal->short_of,
                           "topic '%s' is being deleted, which waits (%s): try again later",
                           removal->name, weir_code_text(removal->short_of));
@@ -426,6 +427,8 @@ int weir_topic_removal_mend(struct weir_controller *controller, struct weir_erro
     if (rc == 0 && has_removed) {
         rc = weir_sync_directory(engine->env, engine->directory.log_path.text, error);
     }
-    if (rc < 0 || engine->directory.was_clean) return rc;
-    return for_names(engine, engine->directory.log_path.text, DELETED, remove_folder, error);
+    if (rc == 0 && !engine->directory.was_clean) {
+        rc = for_names(engine, engine->directory.log_path.text, DELETED, remove_folder, error);
+    }
+    return weir_error_wrap(error, rc, "finish the deletion of topics");
 }
