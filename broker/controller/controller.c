@@ -218,7 +218,8 @@ void weir_controller_check(const struct weir_controller *controller)
     weir_assert((controller->first == NULL) == (controller->last == NULL));
     weir_assert(controller->last == NULL || controller->last->next == NULL);
     weir_assert(!controller->needs_retry || controller->current != NULL);
-    weir_assert(controller->producer_id_next <= controller->producer_id_end);
+    weir_producer_id_check(&controller->producer_ids);
+    weir_assert(controller->producer_ids.end <= controller->image.next_producer_id);
     weir_assert((assigns->first == NULL) == (assigns->count == 0));
     weir_assert(assigns->current == NULL || assigns->is_submitted);
 }
@@ -402,8 +403,8 @@ static int restore(struct weir_controller *controller, struct weir_partition_log
     }
     rc = write_first(controller, log, error);
     if (rc < 0) return rc;
-    controller->producer_id_next = controller->image.next_producer_id;
-    controller->producer_id_end = controller->image.next_producer_id;
+    controller->producer_ids = (struct weir_producer_id_block){controller->image.next_producer_id,
+                                                               controller->image.next_producer_id};
     return 0;
 }
 

@@ -5,6 +5,8 @@
 #include "broker/engine/fold.h"
 #include "broker/metadata/metadata_image.h"
 #include "broker/controller/offline_partitions.h"
+#include "broker/controller/producer_id_block.h"
+#include "broker/controller/removal_step.h"
 #include "broker/controller/retention_sweep.h"
 #include "broker/controller/topic_plan.h"
 #include "broker/engine/metadata_owner.h"
@@ -45,14 +47,9 @@ struct weir_topic_removal {
     char name[WEIR_TOPIC_NAME_SIZE_MAX + 1];
     struct weir_uuid id;
     int32_t partition_count;
-    bool needs_notice; /* memory was out: another try after a moment */
-    bool needs_work;   /* something was short: another try at `retry_at` */
-    struct weir_mono retry_at;
-    int64_t retry_ms; /* between the last two tries; 0: nothing was short yet */
-    enum weir_code short_of;
-    bool is_long; /* it takes too long to be waited for */
+    struct weir_removal_state state;
     struct weir_metadata_change *waiting;
-    void (*waits)(struct weir_topic_removal *removal); /* once, when `is_long`; or NULL */
+    void (*waits)(struct weir_topic_removal *removal); /* once, when it takes long; or NULL */
     void (*then)(struct weir_topic_removal *removal);  /* all is gone */
     int rc;
     struct weir_error error;
@@ -87,8 +84,7 @@ struct weir_controller {
     struct weir_produce_request produce; /* of `current` */
     bool needs_retry;                    /* durable, and memory was out when it was applied */
     bool removal_waits;                  /* for memory, or for a shortage to pass */
-    int64_t producer_id_next;            /* of the block that is being given out */
-    int64_t producer_id_end;
+    struct weir_producer_id_block producer_ids;
     struct weir_topic_removal *removals;
     struct weir_retention_sweep sweep;
     struct weir_assign_queue assigns;
@@ -163,7 +159,7 @@ int weir_topic_notice_send(struct weir_controller *controller,
  * the memory is lent until `then`. */
 void weir_topic_removal_begin(struct weir_controller *controller,
                               struct weir_topic_removal *removal);
-/** Try again what had to wait for memory; true if something still has to. */
+/** Try again what had to wait; true if something still has to. */
 bool weir_topic_removal_retry(struct weir_controller *controller);
 /** May the current change make a topic of this name? 0; WEIR_CHANGE_WAITS while one is being removed: the
  * change waits there until that is through; the code of a shortage that the removal waits for, to be tried

@@ -1,24 +1,20 @@
+#include "base/assert.h"
 #include "base/error.h"
 #include "broker/controller/controller.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/request.h"
 
-/*
- * Producer ids come from blocks. A block is taken by a record that says where the next one begins,
- * durable before its first id is given out: after a crash the rest of the block is lost, and no id
- * is ever given twice.
- */
-enum { BLOCK_SIZE = 1000 };
+/* Who asks for a producer id, and the record that takes a block of them (producer_id_block.h). */
 
 struct ids_change {
     struct weir_metadata_change change; /* first */
     struct weir_init_producer_request *request;
+    bool takes; /* a block */
 };
 
 static bool give(struct weir_controller *controller, struct weir_init_producer_request *request)
 {
-    if (controller->producer_id_next >= controller->producer_id_end) return false;
-    request->producer_id = controller->producer_id_next++;
+    if (!weir_producer_id_give(&controller->producer_ids, &request->producer_id)) return false;
     request->producer_epoch = 0;
     weir_request_reply(&request->request, 0);
     return true;
@@ -27,33 +23,30 @@ static bool give(struct weir_controller *controller, struct weir_init_producer_r
 static int build(struct weir_controller *controller, struct weir_metadata_change *change,
                  struct weir_error *error)
 {
-    (void)change;
-    if (controller->producer_id_next < controller->producer_id_end) return WEIR_END;
-    if (controller->image.next_producer_id > INT64_MAX - BLOCK_SIZE) {
-        return weir_error_set(error, WEIR_LIMIT, "all producer ids have been given out");
-    }
-    struct weir_metadata_record record = {
-        .type = WEIR_METADATA_PRODUCER_IDS,
-        .producer_ids.next_producer_id = controller->image.next_producer_id + BLOCK_SIZE,
-    };
+    struct weir_metadata_record record = {.type = WEIR_METADATA_PRODUCER_IDS};
+    int rc = weir_producer_id_plan(&controller->producer_ids, controller->image.next_producer_id,
+                                   &record.producer_ids.next_producer_id, error);
+    if (rc != 0) return rc;
+    ((struct ids_change *)change)->takes = true;
     return weir_controller_add(controller, &record);
 }
 
-static void taken(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
-                  const struct weir_error *error)
+static void done(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
+                 const struct weir_error *error)
 {
     struct weir_init_producer_request *request = ((struct ids_change *)change)->request;
+    bool takes = ((struct ids_change *)change)->takes;
     weir_free(change);
     if (rc < 0) {
         request->request.error = *error;
         weir_request_reply(&request->request, rc);
         return;
     }
-    if (controller->producer_id_next >= controller->producer_id_end) {
-        controller->producer_id_end = controller->image.next_producer_id;
-        controller->producer_id_next = controller->producer_id_end - BLOCK_SIZE;
+    if (takes) {
+        weir_producer_id_take(&controller->producer_ids, controller->image.next_producer_id);
     }
-    (void)give(controller, request); /* there is at least one */
+    bool is_given = give(controller, request);
+    weir_assert(is_given); /* nobody was in between */
 }
 
 static void arrive(struct weir_message *message)
@@ -72,7 +65,7 @@ static void arrive(struct weir_message *message)
         return;
     }
     change->change.build = build;
-    change->change.done = taken;
+    change->change.done = done;
     change->request = request;
     weir_controller_submit(weir_controller_of(engine), &change->change);
 }

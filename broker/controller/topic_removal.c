@@ -20,8 +20,6 @@
  */
 static const char suffix[] = "-delete";
 
-enum { RETRY_FIRST_MS = 10, RETRY_MOST_MS = 1000 };
-
 /* ---- folders --------------------------------------------------------------------------------- */
 
 static struct weir_log_path folder_of(const struct weir_engine *engine, const char *topic,
@@ -202,8 +200,7 @@ static void let_go(struct weir_topic_removal *removal)
 
 static void end_removal(struct weir_topic_removal *removal)
 {
-    struct weir_controller *controller = removal->controller;
-    struct weir_engine *engine = controller->engine;
+    struct weir_engine *engine = removal->controller->engine;
     if (removal->rc < 0) {
         char text[2 * WEIR_ERROR_TEXT_SIZE];
         weir_log(&engine->env->logger, WEIR_LOG_WARN, "topic.removal_failed", "topic=%s reason=%s",
@@ -211,64 +208,68 @@ static void end_removal(struct weir_topic_removal *removal)
     }
     if (removal->rc == WEIR_IO) weir_serving_go_offline(&engine->serving, &removal->error);
     unlink_removal(removal);
-    let_go(removal);
-    removal->then(removal);
 }
 
-/* In a shortage it goes on where it stopped, after a moment that becomes longer: each try syncs. When that is
- * as long as it gets nobody waits for it any more: the deletion is durable, and a close of the port
- * would wait for its answer. */
-static void wait_shortage(struct weir_topic_removal *removal)
+static void say_waits(const struct weir_topic_removal *removal)
 {
-    struct weir_engine *engine = removal->controller->engine;
     char text[2 * WEIR_ERROR_TEXT_SIZE];
-    if (removal->retry_ms == 0) {
-        weir_log(&engine->env->logger, WEIR_LOG_WARN, "topic.removal_waits", "topic=%s reason=%s",
-                 removal->name, weir_log_quote(text, sizeof text, removal->error.text));
-    }
-    removal->short_of = (enum weir_code)removal->rc; /* a worker sets that one */
-    int64_t longer_ms = removal->retry_ms == 0 ? RETRY_FIRST_MS : 2 * removal->retry_ms;
-    removal->retry_ms = longer_ms < RETRY_MOST_MS ? longer_ms : RETRY_MOST_MS;
-    removal->needs_work = true;
-    removal->retry_at = weir_mono_after_ms(weir_mono_now(engine->env), removal->retry_ms);
-    if (removal->retry_ms < RETRY_MOST_MS || removal->is_long) return;
-    removal->is_long = true;
-    let_go(removal);
-    if (removal->waits != NULL) removal->waits(removal);
+    weir_log(&removal->controller->engine->env->logger, WEIR_LOG_WARN, "topic.removal_waits",
+             "topic=%s reason=%s", removal->name,
+             weir_log_quote(text, sizeof text, removal->error.text));
 }
 
-static void done(struct weir_message *message)
-{
-    struct weir_topic_removal *removal = (struct weir_topic_removal *)message;
-    struct weir_engine *engine = removal->controller->engine;
-    bool was_short = removal->retry_ms > 0;
-    if (removal->rc < 0 || was_short) {
-        weir_shortages_note(&engine->shortages, removal->rc, true, &removal->error);
-    }
-    if (weir_code_is_shortage(removal->rc)) {
-        wait_shortage(removal);
-    } else {
-        end_removal(removal);
-    }
-    weir_serving_release(&engine->serving);
-}
+static void worked(struct weir_message *message);
 
 static void start_work(struct weir_topic_removal *removal)
 {
     struct weir_engine *engine = removal->controller->engine;
-    removal->needs_work = false;
     removal->work =
-        (struct weir_work){.done.handle = done, .run = run, .reply_to = engine->shards[0].actor};
+        (struct weir_work){.done.handle = worked, .run = run, .reply_to = engine->shards[0].actor};
     weir_serving_hold(&engine->serving);
     weir_work_submit(engine->env, &removal->work);
 }
 
-static void partitions_closed(void *context)
+static int tell_shards(struct weir_topic_removal *removal);
+
+/* An event, and what comes of it (removal_step.h). The removal may be its owner's again, and gone, afterwards. */
+static void step(struct weir_topic_removal *removal, enum weir_removal_event_type type, int rc)
 {
-    start_work(context);
+    struct weir_engine *engine = removal->controller->engine;
+    const struct weir_removal_event event = {
+        .type = type,
+        .now = weir_mono_now(engine->env),
+        .is_closing = weir_serving_check(&engine->serving, NULL) < 0,
+        .rc = rc,
+    };
+    struct weir_removal_update update;
+    weir_removal_step(&removal->state, &event, &update);
+    if (update.tells) step(removal, WEIR_REMOVAL_TOLD, tell_shards(removal));
+    if (update.works) start_work(removal);
+    if (update.says_waits) say_waits(removal);
+    if (update.ends) end_removal(removal);
+    if (update.lets_go) let_go(removal);
+    if (update.answers && removal->waits != NULL) removal->waits(removal);
+    if (update.ends) removal->then(removal);
 }
 
-static void send_notice(struct weir_topic_removal *removal)
+static void worked(struct weir_message *message)
+{
+    struct weir_topic_removal *removal = (struct weir_topic_removal *)message;
+    struct weir_engine *engine = removal->controller->engine;
+    bool was_short = removal->state.retry_ms > 0;
+    if (removal->rc < 0 || was_short) {
+        weir_shortages_note(&engine->shortages, removal->rc, true, &removal->error);
+    }
+    step(removal, WEIR_REMOVAL_WORKED, removal->rc);
+    weir_serving_release(&engine->serving);
+}
+
+static void partitions_closed(void *context)
+{
+    step(context, WEIR_REMOVAL_CLOSED, 0);
+}
+
+static int tell_shards(struct weir_topic_removal *removal)
 {
     struct weir_topic_notice_order order = {
         .topic = weir_text(removal->name),
@@ -277,7 +278,7 @@ static void send_notice(struct weir_topic_removal *removal)
         .then = partitions_closed,
         .context = removal,
     };
-    removal->needs_notice = weir_topic_notice_send(removal->controller, &order) < 0;
+    return weir_topic_notice_send(removal->controller, &order);
 }
 
 void weir_topic_removal_begin(struct weir_controller *controller,
@@ -287,18 +288,13 @@ void weir_topic_removal_begin(struct weir_controller *controller,
     weir_offline_forget(&controller->offline, weir_text(removal->name), removal->partition_count);
     removal->next = controller->removals;
     controller->removals = removal;
-    send_notice(removal);
+    step(removal, WEIR_REMOVAL_BEGIN, 0);
 }
 
-/* A log that is being closed waits for no shortage to pass: what is left of the folders stays. */
-static void retry_work(struct weir_topic_removal *removal)
+static bool waits(const struct weir_topic_removal *removal)
 {
-    struct weir_engine *engine = removal->controller->engine;
-    if (weir_serving_check(&engine->serving, NULL) < 0) {
-        end_removal(removal);
-    } else if (weir_mono_now(engine->env).ns >= removal->retry_at.ns) {
-        start_work(removal);
-    }
+    return removal->state.phase == WEIR_REMOVAL_TELLING ||
+           removal->state.phase == WEIR_REMOVAL_WAITING;
 }
 
 bool weir_topic_removal_retry(struct weir_controller *controller)
@@ -308,9 +304,8 @@ bool weir_topic_removal_retry(struct weir_controller *controller)
     for (struct weir_topic_removal *removal = controller->removals; removal != NULL;
          removal = next) {
         next = removal->next;
-        if (removal->needs_notice) send_notice(removal);
-        still |= removal->needs_notice || removal->needs_work;
-        if (removal->needs_work) retry_work(removal); /* may be its end */
+        still |= waits(removal);
+        step(removal, WEIR_REMOVAL_TURN, 0); /* may be its end */
     }
     return still;
 }
@@ -341,13 +336,13 @@ int weir_topic_removal_admit(struct weir_controller *controller, struct weir_sli
 {
     struct weir_topic_removal *removal = find(controller, name);
     if (removal == NULL) return 0;
-    if (!removal->is_long) {
+    if (!removal->state.is_long) {
         defer_current(removal);
         return WEIR_CHANGE_WAITS;
     }
-    return weir_error_set(error, removal->short_of,
+    return weir_error_set(error, (enum weir_code)removal->state.short_of,
                           "topic '%s' is being deleted, which waits (%s): try again later",
-                          removal->name, weir_code_text(removal->short_of));
+                          removal->name, weir_code_text(removal->state.short_of));
 }
 
 /* ---- after a crash --------------------------------------------------------------------------- */
