@@ -132,7 +132,7 @@ static void free_topic(struct weir_producer_topic *topic)
     for (int32_t i = 0; i < topic->partition_capacity; i++) {
         struct weir_producer_partition *partition = topic->partitions[i];
         if (partition == NULL) continue;
-        weir_assert(partition->open == NULL && partition->first == NULL);
+        weir_assert(partition->open == NULL && partition->queue.first == NULL);
         weir_batch_builder_close(&partition->builder);
         weir_free(partition);
     }
@@ -170,7 +170,9 @@ static void fail_open(struct weir_producer *producer)
     struct weir_producer_partition *partition = producer->busy;
     for (; partition != NULL; partition = partition->next_busy) {
         struct weir_producer_batch *batch = weir_producer_take_open(partition);
-        if (batch != NULL) weir_producer_settle(producer, batch, WEIR_NO_MEMORY, NULL);
+        if (batch == NULL) continue;
+        weir_producer_batch_move(&batch->queued, partition->queue.topic, WEIR_BATCH_DONE);
+        weir_producer_settle(producer, batch, WEIR_NO_MEMORY, NULL);
     }
 }
 
@@ -321,6 +323,11 @@ static int make_partition(struct weir_producer *producer, struct weir_producer_t
     if (partition == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
     partition->topic = topic;
     partition->index = index;
+    partition->queue = (struct weir_producer_queue){
+        .topic = topic->name,
+        .is_idempotent = producer->is_idempotent,
+        .is_answered = producer->acks != WEIR_ACKS_NONE,
+    };
     weir_batch_builder_init(&partition->builder, &producer->log->budget, producer->codec,
                             WEIR_CODEC_LEVEL_DEFAULT);
     topic->partitions[index] = partition;
@@ -377,7 +384,7 @@ static bool is_due(const struct weir_producer *producer,
                    const struct weir_producer_partition *partition, struct weir_mono now)
 {
     int64_t linger_ms = producer->options.linger_ms;
-    if (linger_ms == 0) return partition->first == NULL;
+    if (linger_ms == 0) return partition->queue.first == NULL;
     return now.ns >= weir_mono_after_ms(partition->open->opened, linger_ms).ns;
 }
 

@@ -14,35 +14,13 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/state_table.h"
 
 enum {
-    DELIVERY_TIMEOUT_MS = 120000, /* delivery.timeout.ms */
     /* More than a record's or a header's lengths and deltas can take. */
     RECORD_OVERHEAD_MAX = 64,
     HEADER_OVERHEAD_MAX = 16,
     POOL_TRIES = 4,
 };
-
-/* ---- states ---------------------------------------------------------------------------------- */
-
-#define TO(state) WEIR_STATE_BIT(WEIR_BATCH_##state)
-static const struct weir_state_row rows[] = {
-    [WEIR_BATCH_FREE] = {"free", TO(OPEN)},
-    [WEIR_BATCH_OPEN] = {"open", TO(READY) | TO(DONE) | TO(FREE)},
-    [WEIR_BATCH_READY] = {"ready", TO(IN_FLIGHT) | TO(DONE)},
-    [WEIR_BATCH_IN_FLIGHT] = {"in flight", TO(READY) | TO(DONE)},
-    [WEIR_BATCH_DONE] = {"done", TO(FREE)},
-};
-#undef TO
-static const struct weir_state_table states = WEIR_STATE_TABLE("producer batch for topic", rows);
-
-void weir_producer_batch_move(struct weir_producer_batch *batch,
-                              enum weir_producer_batch_state state)
-{
-    const char *topic = batch->partition->topic->name;
-    batch->state = weir_state_move(&states, topic, batch->state, state);
-}
 
 /* ---- the open batch -------------------------------------------------------------------------- */
 
@@ -120,7 +98,7 @@ static struct weir_producer_batch *take_batch(struct weir_producer *producer)
 
 static void give_back(struct weir_producer *producer, struct weir_producer_batch *batch)
 {
-    weir_assert(batch->state == WEIR_BATCH_FREE);
+    weir_assert(batch->queued.state == WEIR_BATCH_FREE);
     batch->next = producer->free_batches;
     producer->free_batches = batch;
 }
@@ -129,7 +107,7 @@ void weir_producer_free_batch(struct weir_producer *producer, struct weir_produc
 {
     weir_assert(batch->bytes == NULL && batch->charged == 0);
     weir_buffer_reset(&batch->contexts);
-    weir_producer_batch_move(batch, WEIR_BATCH_FREE);
+    weir_producer_batch_move(&batch->queued, batch->partition->queue.topic, WEIR_BATCH_FREE);
     give_back(producer, batch);
 }
 
@@ -281,7 +259,7 @@ static int open_batch(struct weir_producer *producer, struct weir_producer_parti
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a batch of %zu bytes", size);
     }
     batch->partition = partition;
-    weir_producer_batch_move(batch, WEIR_BATCH_OPEN);
+    weir_producer_batch_move(&batch->queued, partition->queue.topic, WEIR_BATCH_OPEN);
     batch->bytes = bytes;
     batch->charged = bytes->capacity;
     batch->next = NULL;
@@ -297,7 +275,7 @@ struct weir_producer_batch *weir_producer_take_open(struct weir_producer_partiti
 {
     struct weir_producer_batch *batch = partition->open;
     if (batch != NULL) {
-        batch->record_count = partition->builder.record_count;
+        batch->queued.record_count = partition->builder.record_count;
         partition->open = NULL;
         end_loan(partition);
     }
@@ -343,8 +321,8 @@ static int finish(struct weir_producer *producer, struct weir_producer_partition
     struct weir_batch_finish numbers = WEIR_BATCH_FINISH_NONE;
     if (producer->is_idempotent) {
         numbers.producer_id = producer->producer_id;
-        numbers.producer_epoch = partition->epoch;
-        numbers.base_sequence = partition->next_sequence;
+        numbers.producer_epoch = partition->queue.epoch;
+        numbers.base_sequence = partition->queue.next_sequence;
     }
     struct weir_slice finished = {0};
     struct weir_batch_builder *builder = &partition->builder;
@@ -367,20 +345,13 @@ int weir_producer_seal(struct weir_producer *producer, struct weir_producer_part
                               partition->topic->name, weir_code_text(rc));
     }
     struct weir_producer_batch *batch = weir_producer_take_open(partition);
-    weir_producer_batch_move(batch, WEIR_BATCH_READY);
-    batch->number = partition->next_number++;
+    struct weir_producer_update update;
+    weir_producer_step(&partition->queue,
+                       &(struct weir_producer_event){.type = WEIR_PRODUCER_SEALED,
+                                                     .now = weir_mono_now(producer->log->env),
+                                                     .batch = &batch->queued},
+                       &update);
     producer->unanswered++;
-    batch->retry_at = (struct weir_mono){0};
-    batch->expires = weir_mono_after_ms(weir_mono_now(producer->log->env), DELIVERY_TIMEOUT_MS);
-    if (producer->is_idempotent) {
-        partition->next_sequence = weir_sequence_add(partition->next_sequence, batch->record_count);
-    }
-    if (partition->last != NULL) {
-        partition->last->next = batch;
-    } else {
-        partition->first = batch;
-    }
-    partition->last = batch;
     weir_partitioner_batch_sealed(&partition->topic->partitioner, partition->index,
                                   partition->topic->partition_count);
     return 0;

@@ -1,4 +1,4 @@
-/** Batches on their way into the log and back: requests, retries, sequences, deliveries. */
+/** Batches on their way into the log and back: what producer_step.h says is done here. */
 #include "client/producer_internal.h"
 
 #include "base/assert.h"
@@ -7,8 +7,6 @@
 #include "base/hash.h"
 
 enum {
-    IN_FLIGHT_MAX = 5, /* how many batches of a producer a log remembers */
-    RETRY_BACKOFF_MS = 100,
     /* Where a batch carries what a producer numbers, and the crc over it (wire/record_batch.h). */
     CRC_AT = 17,
     EPOCH_AT = 51,
@@ -17,21 +15,10 @@ enum {
 
 /* ---- fate ------------------------------------------------------------------------------------ */
 
-static void unlink_batch(struct weir_producer_partition *partition,
-                         struct weir_producer_batch *batch)
+static struct weir_producer_batch *batch_of(struct weir_queued_batch *queued)
 {
-    weir_assert(batch->producer->unanswered > 0);
-    batch->producer->unanswered--;
-    struct weir_producer_batch *before = NULL;
-    struct weir_producer_batch **at = &partition->first;
-    while (*at != batch) {
-        before = *at;
-        at = &before->next;
-        weir_assert(*at != NULL);
-    }
-    *at = batch->next;
-    if (partition->last == batch) partition->last = before;
-    batch->next = NULL;
+    const size_t at = offsetof(struct weir_producer_batch, queued);
+    return (struct weir_producer_batch *)(void *)((char *)queued - at);
 }
 
 static void keep_failure(struct weir_producer *producer, struct weir_producer_batch *batch, int rc,
@@ -50,15 +37,15 @@ static void keep_failure(struct weir_producer *producer, struct weir_producer_ba
 void weir_producer_settle(struct weir_producer *producer, struct weir_producer_batch *batch, int rc,
                           const struct weir_error *error)
 {
+    weir_assert(batch->queued.state == WEIR_BATCH_DONE);
     weir_producer_drop_bytes(producer, batch);
-    weir_producer_batch_move(batch, WEIR_BATCH_DONE);
     batch->produce.request.rc = rc;
     if (rc < 0) {
         keep_failure(producer, batch, rc, error);
         batch->partition->topic->is_stale = true;
     }
     if (producer->options.on_delivery == NULL) {
-        producer->done_silently += batch->record_count;
+        producer->done_silently += batch->queued.record_count;
         weir_producer_free_batch(producer, batch);
         return;
     }
@@ -83,23 +70,14 @@ static void on_answered(struct weir_request *request)
 static void submit(struct weir_producer *producer, struct weir_producer_batch *batch)
 {
     struct weir_producer_partition *partition = batch->partition;
-    weir_assert(batch->state == WEIR_BATCH_READY);
+    weir_assert(batch->queued.state == WEIR_BATCH_IN_FLIGHT);
     batch->produce = (struct weir_produce_request){
         .request = {.done = on_answered},
         .to = {.topic = weir_text(partition->topic->name), .partition = partition->index},
         .batches = batch->bytes,
         .acks = producer->acks,
     };
-    weir_producer_batch_move(batch, WEIR_BATCH_IN_FLIGHT);
-    partition->in_flight++;
     weir_log_produce(producer->log, &batch->produce);
-}
-
-static int in_flight_max(const struct weir_producer *producer,
-                         const struct weir_producer_partition *partition)
-{
-    if (producer->acks == WEIR_ACKS_NONE) return IN_FLIGHT_MAX; /* nothing is sent twice */
-    return producer->is_idempotent && partition->was_accepted ? IN_FLIGHT_MAX : 1;
 }
 
 /* New numbers in a batch that the log has refused: epoch and sequence lie under the crc. */
@@ -113,62 +91,57 @@ static void renumber(struct weir_producer_batch *batch, int16_t epoch, int32_t s
                                                batch->bytes->size - WEIR_BATCH_CRC_FROM));
 }
 
-/* Close the hole that a failed batch left: a higher epoch starts from sequence 0. What waits here
- * was refused or never sent. */
-static void raise_epoch(struct weir_producer_partition *partition)
+static void perform(struct weir_producer *producer, const struct weir_producer_queue *queue,
+                    const struct weir_producer_event *event,
+                    const struct weir_producer_update *update)
 {
-    weir_assert(partition->in_flight == 0);
-    weir_assert(partition->epoch < INT16_MAX);
-    partition->epoch++;
-    partition->next_sequence = 0;
-    partition->has_hole = false;
-    partition->was_accepted = false;
-    for (struct weir_producer_batch *batch = partition->first; batch != NULL; batch = batch->next) {
-        renumber(batch, partition->epoch, partition->next_sequence);
-        partition->next_sequence = weir_sequence_add(partition->next_sequence, batch->record_count);
+    bool is_answer = event->type == WEIR_PRODUCER_ANSWERED;
+    struct weir_queued_batch *queued = update->renumbers ? queue->first : NULL;
+    for (; queued != NULL; queued = queued->next) {
+        renumber(batch_of(queued), queue->epoch, queued->sequence);
+    }
+    for (size_t i = 0; i < update->submit_count; i++) {
+        submit(producer, batch_of(update->submits[i]));
+    }
+    queued = update->over;
+    while (queued != NULL) {
+        struct weir_producer_batch *batch = batch_of(queued);
+        queued = queued->next;
+        weir_assert(producer->unanswered > 0);
+        producer->unanswered--;
+        weir_producer_settle(producer, batch, update->rc,
+                             is_answer ? &batch->produce.request.error : NULL);
     }
 }
 
-/* 32767 batches of this partition have failed for good: there is no higher epoch to go on with. */
-static void fail_queue(struct weir_producer *producer, struct weir_producer_partition *partition)
+static void step(struct weir_producer *producer, struct weir_producer_queue *queue,
+                 struct weir_producer_event event)
 {
-    while (partition->first != NULL) {
-        struct weir_producer_batch *batch = partition->first;
-        unlink_batch(partition, batch);
-        weir_producer_settle(producer, batch, WEIR_PRODUCER_FENCED, NULL);
-    }
+    struct weir_producer_update update;
+    weir_producer_step(queue, &event, &update);
+    perform(producer, queue, &event, &update);
+}
+
+static void pump(struct weir_producer *producer, struct weir_producer_partition *partition,
+                 struct weir_mono now)
+{
+    step(producer, &partition->queue,
+         (struct weir_producer_event){.type = WEIR_PRODUCER_TURN, .now = now});
 }
 
 void weir_producer_pump(struct weir_producer *producer, struct weir_producer_partition *partition)
 {
-    if (partition->first == NULL && !partition->has_hole) return;
-    if (partition->has_hole) {
-        if (partition->in_flight > 0) return;
-        if (partition->epoch == INT16_MAX) {
-            fail_queue(producer, partition);
-            return;
-        }
-        raise_epoch(partition);
-    }
-    int room = in_flight_max(producer, partition) - partition->in_flight;
-    struct weir_producer_batch *batch = partition->first;
-    for (; batch != NULL && room > 0; batch = batch->next) {
-        if (batch->number - partition->first->number >= IN_FLIGHT_MAX) return;
-        if (batch->state == WEIR_BATCH_IN_FLIGHT) continue;
-        bool is_retry = batch->retry_at.ns > 0;
-        if (is_retry && batch->retry_at.ns > weir_mono_now(producer->log->env).ns) return;
-        submit(producer, batch);
-        room--;
-    }
+    pump(producer, partition, weir_mono_now(producer->log->env));
 }
 
 void weir_producer_pump_all(struct weir_producer *producer)
 {
     struct weir_producer_partition **at = &producer->busy;
+    struct weir_mono now = weir_mono_now(producer->log->env);
     while (*at != NULL) {
         struct weir_producer_partition *partition = *at;
-        weir_producer_pump(producer, partition);
-        if (partition->open != NULL || partition->first != NULL) {
+        pump(producer, partition, now);
+        if (partition->open != NULL || partition->queue.first != NULL) {
             at = &partition->next_busy;
             continue;
         }
@@ -180,50 +153,21 @@ void weir_producer_pump_all(struct weir_producer *producer)
 
 /* ---- back ------------------------------------------------------------------------------------ */
 
-/* Again with the same sequence? A batch behind one that was refused is out of order itself, and its
- * turn comes when that one's fate is known. */
-static bool may_retry(const struct weir_producer *producer, const struct weir_producer_batch *batch,
-                      int rc, struct weir_mono now)
-{
-    const struct weir_producer_partition *partition = batch->partition;
-    if (producer->acks == WEIR_ACKS_NONE || now.ns >= batch->expires.ns) return false;
-    if (weir_code_action(rc) == WEIR_ACTION_RETRY) return true;
-    return rc == WEIR_OUT_OF_ORDER_SEQUENCE && (partition->first != batch || partition->has_hole);
-}
-
-static void take_answer(struct weir_producer *producer, struct weir_producer_batch *batch)
-{
-    struct weir_producer_partition *partition = batch->partition;
-    int rc = batch->produce.request.rc;
-    weir_assert(batch->state == WEIR_BATCH_IN_FLIGHT);
-    weir_assert(partition->in_flight > 0);
-    partition->in_flight--;
-    if (rc < 0) {
-        struct weir_mono now = weir_mono_now(producer->log->env);
-        if (may_retry(producer, batch, rc, now)) {
-            weir_producer_batch_move(batch, WEIR_BATCH_READY);
-            bool waits = weir_code_action(rc) == WEIR_ACTION_RETRY;
-            batch->retry_at = waits ? weir_mono_after_ms(now, RETRY_BACKOFF_MS) : now;
-            return;
-        }
-        if (producer->is_idempotent) partition->has_hole = true;
-    } else {
-        partition->was_accepted = true;
-    }
-    unlink_batch(partition, batch);
-    weir_producer_settle(producer, batch, rc, &batch->produce.request.error);
-}
-
 void weir_producer_take_answers(struct weir_producer *producer)
 {
     if (atomic_load_explicit(&producer->answered.head, memory_order_relaxed) == NULL) return;
     struct weir_message *message = weir_mailbox_take(&producer->answered);
+    struct weir_mono now = weir_mono_now(producer->log->env);
     while (message != NULL) {
         struct weir_message *next = message->next;
         struct weir_producer_batch *batch = (struct weir_producer_batch *)message;
         struct weir_producer_partition *partition = batch->partition;
-        take_answer(producer, batch);
-        weir_producer_pump(producer, partition);
+        step(producer, &partition->queue,
+             (struct weir_producer_event){.type = WEIR_PRODUCER_ANSWERED,
+                                          .now = now,
+                                          .batch = &batch->queued,
+                                          .rc = batch->produce.request.rc});
+        pump(producer, partition, now);
         message = next;
     }
 }
@@ -240,10 +184,8 @@ static struct weir_mono next_retry(const struct weir_producer *producer)
     struct weir_mono first = WEIR_MONO_NEVER;
     const struct weir_producer_partition *partition = producer->busy;
     for (; partition != NULL; partition = partition->next_busy) {
-        const struct weir_producer_batch *batch = partition->first;
-        /* With something in flight its answer comes first, and moves the queue by itself. */
-        if (batch == NULL || partition->in_flight > 0) continue;
-        if (batch->retry_at.ns < first.ns) first = batch->retry_at;
+        struct weir_mono due = weir_producer_queue_due(&partition->queue);
+        if (due.ns < first.ns) first = due;
     }
     return first;
 }
@@ -273,13 +215,13 @@ static int deliver_batch(struct weir_producer *producer, struct weir_producer_ba
         .partition = batch->partition->index,
     };
     bool has_offset = delivery.rc >= 0 && producer->acks != WEIR_ACKS_NONE;
-    for (int32_t i = 0; i < batch->record_count; i++) {
+    for (int32_t i = 0; i < batch->queued.record_count; i++) {
         memcpy(&delivery.record_context, batch->contexts.data + (size_t)i * sizeof(void *),
                sizeof(void *));
         delivery.offset = has_offset ? produce->base_offset + i : -1;
         producer->options.on_delivery(producer->options.context, &delivery);
     }
-    return batch->record_count;
+    return batch->queued.record_count;
 }
 
 int weir_producer_deliver(struct weir_producer *producer)

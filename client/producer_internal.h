@@ -5,6 +5,7 @@
 #include "client/access.h"
 #include "client/client_internal.h"
 #include "client/partitioner.h"
+#include "client/producer_step.h"
 #include "wire/record_batch.h"
 
 /**
@@ -12,57 +13,24 @@
  *
  *   producer.c           the public calls
  *   producer_batches.c   records into batches: buffers, filling, sealing
- *   producer_flight.c    batches into the log: requests, retries, sequences, deliveries
- *
- * A batch goes round:
- *
- *   FREE ──open──> OPEN ──seal──> READY ──submit──> IN_FLIGHT ──answered──> DONE ──delivered─┐
- *    ^              │              ^ │                  │                    ^               │
- *    │              │              │ └─ no epoch left ──┼────────────────────┤               │
- *    │              │              └─── to be retried ──┘                    │               │
- *    │              ├──────────────────── cannot be sealed ──────────────────┘               │
- *    │              └ its first record is refused ┐                                          │
- *    └────────────────────────────────────────────┴──────────────────────────────────────────┘
- *
- * weir_producer_batch_move alone assigns it; producer_batches.c has the table.
- *
- * Order and exactly-once. Sealing gives a batch the next sequence of its partition. Batches of a
- * partition are sent in that order, none more than four behind the oldest whose fate is open: the
- * log remembers five of a producer, and would not know an older one again. One that is to be
- * retried holds back those behind it: the log refuses those already under way (out of order), and
- * they are sent again after it with the same sequence. Until the log has accepted a first batch,
- * only one is on its way: a log that does not know the producer takes any sequence, and would take
- * the second batch for the first. A batch that failed for good leaves a hole that the log would
- * never accept: the partition's epoch is raised and those behind it are numbered from 0 again
- * (KIP-360). Without idempotence one batch is in flight, so that a retry can't be overtaken.
+ *   producer_step.c      which batch goes when, and what comes of an answer: pure
+ *   producer_flight.c    batches into the log and back: requests, deliveries
  *
  * Thread: one at a time, and a second is refused (access.h); except on_answered, which runs on a shard and only pushes into
  * `answered`. No locks.
  */
 struct weir_producer_partition;
 
-enum weir_producer_batch_state {
-    WEIR_BATCH_FREE,
-    WEIR_BATCH_OPEN,
-    WEIR_BATCH_READY,
-    WEIR_BATCH_IN_FLIGHT,
-    WEIR_BATCH_DONE,
-};
-
 struct weir_producer_batch {
     struct weir_produce_request produce; /* first: its message comes back through `answered` */
     struct weir_producer *producer;
     struct weir_producer_partition *partition;
-    struct weir_producer_batch *next; /* in its partition's queue, or the done, or the free ones */
-    enum weir_producer_batch_state state; /* by weir_producer_batch_move only */
-    struct weir_shared *bytes;            /* being filled, then being sent; NULL when done */
-    size_t charged;                       /* of buffer_memory */
-    struct weir_buffer contexts; /* record_context of each record, if deliveries are wanted */
-    int32_t record_count;        /* set when sealed */
-    uint64_t number;             /* counts its partition's sealed batches */
-    struct weir_mono opened;     /* for linger */
-    struct weir_mono retry_at;
-    struct weir_mono expires; /* no retry after this */
+    struct weir_queued_batch queued;  /* in its partition's queue */
+    struct weir_producer_batch *next; /* of the done, or the free ones */
+    struct weir_shared *bytes;        /* being filled, then being sent; NULL when done */
+    size_t charged;                   /* of buffer_memory */
+    struct weir_buffer contexts;      /* record_context of each record, if deliveries are wanted */
+    struct weir_mono opened;          /* for linger */
 };
 
 struct weir_producer_partition {
@@ -70,16 +38,9 @@ struct weir_producer_partition {
     int32_t index;
     struct weir_batch_builder builder; /* its plain buffer is lent: the bytes of `open` */
     struct weir_producer_batch *open;
-    struct weir_producer_batch *first; /* READY and IN_FLIGHT, in order of sequence */
-    struct weir_producer_batch *last;
+    struct weir_producer_queue queue; /* by weir_producer_step only */
     struct weir_producer_partition *next_busy;
-    bool is_busy;      /* linked in the producer's list: something is open or unanswered */
-    bool was_accepted; /* the log knows our sequences here */
-    bool has_hole;     /* a batch failed for good: raise the epoch before sending on */
-    int16_t epoch;
-    int32_t next_sequence;
-    uint64_t next_number;
-    int in_flight;
+    bool is_busy; /* linked in the producer's list: something is open or unanswered */
 };
 
 struct weir_producer_topic {
@@ -140,9 +101,6 @@ int weir_producer_seal(struct weir_producer *producer, struct weir_producer_part
                        struct weir_error *error);
 /** Take the open batch's records back: nothing of it is sent. */
 struct weir_producer_batch *weir_producer_take_open(struct weir_producer_partition *partition);
-/** The only assignment of a batch's state. */
-void weir_producer_batch_move(struct weir_producer_batch *batch,
-                              enum weir_producer_batch_state state);
 /** The batch's bytes are not needed any more. */
 void weir_producer_drop_bytes(struct weir_producer *producer, struct weir_producer_batch *batch);
 /** Back to the free ones. */
@@ -158,7 +116,7 @@ void weir_producer_pump_all(struct weir_producer *producer);
 void weir_producer_take_answers(struct weir_producer *producer);
 /** Wait for an answer, or a retry that falls due, and go on. Something must be unanswered. */
 int weir_producer_await(struct weir_producer *producer, struct weir_error *error);
-/** A batch's fate is known. */
+/** A batch's fate is known; it is DONE. */
 void weir_producer_settle(struct weir_producer *producer, struct weir_producer_batch *batch, int rc,
                           const struct weir_error *error);
 /** Run the deliveries that are due; how many records. */
