@@ -21,6 +21,23 @@ void weir_leader_epochs_close(struct weir_leader_epochs *epochs)
     epochs->capacity = 0;
 }
 
+static bool rises(const struct weir_leader_epochs *epochs)
+{
+    for (size_t i = 1; i < epochs->count; i++) {
+        const struct weir_epoch_entry *entry = &epochs->entries[i];
+        if (entry[-1].epoch >= entry->epoch) return false;
+        if (entry[-1].start_offset >= entry->start_offset) return false;
+    }
+    return true;
+}
+
+void weir_leader_epochs_check(const struct weir_leader_epochs *epochs)
+{
+    weir_assert(epochs->count <= epochs->capacity);
+    weir_assert((epochs->entries == NULL) == (epochs->capacity == 0));
+    weir_assert_slow(rises(epochs));
+}
+
 int weir_leader_epochs_reserve(struct weir_leader_epochs *epochs)
 {
     if (epochs->count < epochs->capacity) return 0;
@@ -45,6 +62,7 @@ void weir_leader_epochs_assign(struct weir_leader_epochs *epochs, int32_t epoch,
     weir_assert(epochs->count < epochs->capacity);
     weir_assert(epochs->count == 0 || epochs->entries[epochs->count - 1].start_offset < offset);
     epochs->entries[epochs->count++] = (struct weir_epoch_entry){epoch, offset};
+    weir_leader_epochs_check(epochs);
 }
 
 int32_t weir_leader_epochs_last(const struct weir_leader_epochs *epochs)
@@ -96,6 +114,7 @@ void weir_leader_epochs_cut_head(struct weir_leader_epochs *epochs, int64_t offs
     if (epochs->count > 0 && epochs->entries[0].start_offset < offset) {
         epochs->entries[0].start_offset = offset;
     }
+    weir_leader_epochs_check(epochs);
 }
 
 void weir_leader_epochs_encode(const struct weir_leader_epochs *epochs, struct weir_buffer *to)

@@ -28,6 +28,8 @@ struct weir_leader_epochs {
 
 void weir_leader_epochs_init(struct weir_leader_epochs *epochs, struct weir_budget *budget);
 void weir_leader_epochs_close(struct weir_leader_epochs *epochs);
+/** Its invariants; all of the columns only where assertions may be slow. */
+void weir_leader_epochs_check(const struct weir_leader_epochs *epochs);
 /** Room for one more, so that the next assign cannot fail. WEIR_NO_MEMORY. */
 int weir_leader_epochs_reserve(struct weir_leader_epochs *epochs);
 /** A batch of `epoch` begins at `offset`; does nothing if it is the last epoch already. The room

@@ -81,7 +81,7 @@ static int check_sequence(const struct weir_partition_log *log,
 {
     bool follows = previous != NULL && run->duplicate_count == 0;
     struct weir_producer_batch duplicate;
-    int rc = weir_producer_state_check(&log->producers, header, follows ? previous : NULL,
+    int rc = weir_producer_state_admit(&log->producers, header, follows ? previous : NULL,
                                        &duplicate, error);
     if (rc == 0) rc = check_place(log, header, error);
     if (rc < 0) return rc;
@@ -370,6 +370,7 @@ static void account(struct weir_partition_log *log, const struct weir_log_part *
     log->unmarked_bytes += (int64_t)part->size;
     log->mark_is_clean = false;
     weir_tail_cache_add(&log->tail, part, base_offset, log->end_offset);
+    weir_partition_log_check(log);
 }
 
 /* A mark that still orders a cut would take what is appended along at the next open; one that is in

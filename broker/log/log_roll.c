@@ -83,5 +83,6 @@ int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
     old->is_sealed = true;
     weir_index_builder_begin(&log->index, segment->facts.base_offset);
     log->is_roll_due = false;
+    weir_partition_log_check(log);
     return 0;
 }

@@ -234,5 +234,6 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
     if (sync->has_mark) log->unmarked_bytes -= sync->marked_bytes;
     weir_assert(sync->end_offset <= log->end_offset);
     if (sync->end_offset > log->durable_offset) log->durable_offset = sync->end_offset;
+    weir_partition_log_check(log);
     return 0;
 }

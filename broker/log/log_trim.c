@@ -369,6 +369,7 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
     if (rc == 0) rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
     /* In a shortage of what it needs the cut is durable all the same; the next append sees to it. */
     if (weir_code_is_shortage(rc)) rc = 0;
+    weir_partition_log_check(log);
 out:
     weir_segment_release(target);
     weir_file_close(folder);

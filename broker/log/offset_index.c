@@ -31,6 +31,16 @@ void weir_index_builder_close(struct weir_index_builder *builder)
     builder->tail_capacity = 0;
 }
 
+void weir_index_builder_check(const struct weir_index_builder *builder)
+{
+    weir_assert(builder->tail_written <= builder->tail_count);
+    weir_assert(builder->tail_count <= builder->tail_capacity);
+    weir_assert(builder->tail_capacity <= WEIR_INDEX_TAIL_MAX);
+    weir_assert(builder->file_count >= 0);
+    weir_assert(builder->time_file_count >= 0);
+    weir_assert(builder->bytes_since >= 0);
+}
+
 void weir_index_builder_begin(struct weir_index_builder *builder, int64_t base_offset)
 {
     builder->base_offset = base_offset;

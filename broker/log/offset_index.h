@@ -50,6 +50,8 @@ struct weir_index_builder {
 void weir_index_builder_init(struct weir_index_builder *builder, struct weir_env *env,
                              struct weir_budget *budget, const char *directory);
 void weir_index_builder_close(struct weir_index_builder *builder);
+/** Its invariants. */
+void weir_index_builder_check(const struct weir_index_builder *builder);
 /** Begin the indexes of a segment anew; memory is kept. */
 void weir_index_builder_begin(struct weir_index_builder *builder, int64_t base_offset);
 /** Note one batch at `position`. Cannot fail: an entry that finds no room or no disk is left out.

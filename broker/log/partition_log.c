@@ -208,27 +208,43 @@ struct weir_partition_log_state weir_partition_log_state(const struct weir_parti
     return state;
 }
 
+/* Segments ascend; each begins where the one before ends, or behind that if it has holes. */
+static bool ascends(const struct weir_partition_log *log)
+{
+    for (size_t i = 0; i + 1 < log->segment_count; i++) {
+        const struct weir_segment *segment = log->segments[i];
+        const struct weir_segment *next = log->segments[i + 1];
+        weir_segment_check(segment);
+        if (!segment->is_sealed || next->facts.base_offset <= segment->facts.base_offset) {
+            return false;
+        }
+        bool is_behind = next->facts.base_offset > segment->facts.end_offset;
+        if (next->facts.base_offset < segment->facts.end_offset) return false;
+        if (is_behind && !segment->facts.has_holes) return false;
+    }
+    return true;
+}
+
 void weir_partition_log_check(const struct weir_partition_log *log)
 {
     weir_assert(log->magic == WEIR_LOG_MAGIC);
     weir_assert(log->start_offset <= log->durable_offset);
     weir_assert(log->durable_offset <= log->end_offset);
     weir_assert(log->segment_count > 0);
+    weir_assert(log->segment_count <= log->segment_capacity);
     weir_assert(log->segments[0]->facts.base_offset <= log->start_offset);
-    for (size_t i = 0; i < log->segment_count; i++) {
-        const struct weir_segment *segment = log->segments[i];
-        bool is_last = i + 1 == log->segment_count;
-        weir_assert(segment->references > 0);
-        weir_assert(segment->is_sealed == !is_last);
-        weir_assert(is_last ||
-                    segment->facts.base_offset < log->segments[i + 1]->facts.base_offset);
-        if (is_last && !weir_log_is_offline(log)) {
-            weir_assert(segment->facts.end_offset == log->end_offset ||
-                        (segment->facts.has_holes && segment->facts.end_offset < log->end_offset));
-            weir_assert((segment->facts.size > 0) ==
-                        (segment->facts.base_offset < segment->facts.end_offset));
-        }
-    }
+    weir_assert(log->unmarked_bytes >= 0);
+    const struct weir_segment *active = weir_log_active(log);
+    weir_assert(!active->is_sealed);
+    weir_assert(log->index.base_offset == active->facts.base_offset);
     weir_assert(weir_leader_epochs_last(&log->epochs) <= log->leader_epoch);
-    weir_assert(log->index.base_offset == weir_log_active(log)->facts.base_offset);
+    weir_leader_epochs_check(&log->epochs);
+    weir_producer_state_check(&log->producers);
+    weir_index_builder_check(&log->index);
+    if (weir_log_is_offline(log)) return; /* what is there is not what it should be */
+    weir_segment_check(active);
+    weir_assert(active->facts.end_offset == log->end_offset || active->facts.has_holes);
+    weir_assert(active->facts.end_offset <= log->end_offset);
+    weir_tail_cache_check(&log->tail, log->end_offset);
+    weir_assert_slow(ascends(log));
 }

@@ -216,7 +216,7 @@ static int check_against(const struct weir_producer *producer,
     return header->base_sequence == expected ? 0 : out_of_order(header, expected, error);
 }
 
-int weir_producer_state_check(const struct weir_producer_state *state,
+int weir_producer_state_admit(const struct weir_producer_state *state,
                               const struct weir_batch_header *header,
                               const struct weir_batch_header *previous,
                               struct weir_producer_batch *duplicate_out, struct weir_error *error)
@@ -237,6 +237,44 @@ int weir_producer_state_check(const struct weir_producer_state *state,
 static bool was_idle_for(const struct weir_producer *producer, struct weir_mono now, int64_t ms)
 {
     return now.ns > weir_mono_after_ms(producer->used, ms).ns;
+}
+
+/* Every one of the map is in the line by last use, and says of its batches what can be. */
+static bool is_in_line(const struct weir_producer_state *state)
+{
+    size_t count = 0;
+    const struct weir_producer *older = NULL;
+    for (const struct weir_producer *at = state->oldest; at != NULL; at = at->newer) {
+        if (at->older != older || at->batch_count > WEIR_PRODUCER_BATCHES) return false;
+        if (find(state, at->id) != at) return false;
+        older = at;
+        count++;
+    }
+    return older == state->newest && count == weir_map_count(&state->map);
+}
+
+/* The open transactions, and no others, are in order of their first offsets. */
+static bool opens_in_order(const struct weir_producer_state *state)
+{
+    const struct weir_producer *before = NULL;
+    for (const struct weir_producer *at = state->first_open; at != NULL; at = at->opened_after) {
+        int64_t from = before != NULL ? before->transaction_first_offset : NO_TRANSACTION;
+        if (at->opened_before != before || at->transaction_first_offset <= from) return false;
+        before = at;
+    }
+    return before == state->last_open;
+}
+
+void weir_producer_state_check(const struct weir_producer_state *state)
+{
+    weir_assert((state->oldest == NULL) == (weir_map_count(&state->map) == 0));
+    weir_assert((state->oldest == NULL) == (state->newest == NULL));
+    weir_assert(state->oldest == NULL || state->oldest->older == NULL);
+    weir_assert(state->newest == NULL || state->newest->newer == NULL);
+    weir_assert((state->first_open == NULL) == (state->last_open == NULL));
+    weir_assert(state->first_open == NULL || is_open(state->first_open));
+    weir_assert_slow(is_in_line(state));
+    weir_assert_slow(opens_in_order(state));
 }
 
 /* Longest idle of those without an open transaction. */

@@ -68,13 +68,15 @@ struct weir_producer_state {
 
 void weir_producer_state_init(struct weir_producer_state *state, struct weir_budget *budget);
 void weir_producer_state_close(struct weir_producer_state *state);
+/** Its invariants; those of each producer only where assertions may be slow. */
+void weir_producer_state_check(const struct weir_producer_state *state);
 
 /**
  * May this batch be appended? `previous` is the batch before it in the same append, or NULL.
  * 0: yes. WEIR_END: it is a repetition of `*duplicate_out`.
  * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED.
  */
-int weir_producer_state_check(const struct weir_producer_state *state,
+int weir_producer_state_admit(const struct weir_producer_state *state,
                               const struct weir_batch_header *header,
                               const struct weir_batch_header *previous,
                               struct weir_producer_batch *duplicate_out, struct weir_error *error);

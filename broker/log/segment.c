@@ -28,6 +28,16 @@ struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *
     return segment;
 }
 
+void weir_segment_check(const struct weir_segment *segment)
+{
+    const struct weir_segment_facts *facts = &segment->facts;
+    weir_assert(atomic_load_explicit(&segment->references, memory_order_relaxed) > 0);
+    weir_assert(segment->kept != NULL);
+    weir_assert(facts->size >= 0);
+    weir_assert((facts->size == 0) == (facts->base_offset == facts->end_offset));
+    weir_assert(facts->base_offset <= facts->end_offset);
+}
+
 struct weir_segment *weir_segment_ref(struct weir_segment *segment)
 {
     int before = atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);

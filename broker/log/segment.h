@@ -39,6 +39,8 @@ struct weir_segment {
 struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *budget,
                                       struct weir_file_set *files, const char *directory,
                                       struct weir_segment_facts facts);
+/** Its invariants. Owner's thread. */
+void weir_segment_check(const struct weir_segment *segment);
 struct weir_segment *weir_segment_ref(struct weir_segment *segment);
 /** The last one closes the file and frees. NULL is fine. Any thread. */
 void weir_segment_unref(struct weir_segment *segment);

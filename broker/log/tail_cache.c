@@ -26,6 +26,31 @@ static struct weir_tail_run *run_at(const struct weir_tail_cache *cache, size_t 
     return &cache->runs[(cache->first + index) & (cache->capacity - 1)];
 }
 
+/* Runs follow one another, and what they hold is what is counted. */
+static bool is_consecutive(const struct weir_tail_cache *cache)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < cache->count; i++) {
+        const struct weir_tail_run *run = run_at(cache, i);
+        if (run->part.size == 0 || run->base_offset >= run->end_offset) return false;
+        if (i > 0 && run_at(cache, i - 1)->end_offset != run->base_offset) return false;
+        bytes += run->part.bytes->capacity;
+    }
+    return bytes == cache->bytes;
+}
+
+void weir_tail_cache_check(const struct weir_tail_cache *cache, int64_t end_offset)
+{
+    weir_assert((cache->capacity & (cache->capacity - 1)) == 0);
+    weir_assert(cache->count <= cache->capacity);
+    weir_assert(cache->first < cache->capacity || cache->first == 0);
+    weir_assert(cache->bytes <= cache->bytes_max);
+    weir_assert((cache->count == 0) == (cache->bytes == 0));
+    weir_assert(!cache->has_room || cache->count > 0);
+    weir_assert(cache->count == 0 || run_at(cache, cache->count - 1)->end_offset == end_offset);
+    weir_assert_slow(is_consecutive(cache));
+}
+
 static void drop(struct weir_tail_cache *cache, struct weir_tail_run *run)
 {
     cache->bytes -= run->part.bytes->capacity;

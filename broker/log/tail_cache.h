@@ -34,6 +34,8 @@ struct weir_tail_cache {
 void weir_tail_cache_init(struct weir_tail_cache *cache, struct weir_budget *budget,
                           size_t bytes_max);
 void weir_tail_cache_close(struct weir_tail_cache *cache);
+/** Its invariants, where the log ends at `end_offset`; those of each run only where assertions may be slow. */
+void weir_tail_cache_check(const struct weir_tail_cache *cache, int64_t end_offset);
 /** Keep a run that was appended at the end. Cannot fail: without memory it is just not kept. */
 void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_part *part,
                          int64_t base_offset, int64_t end_offset);

@@ -17,5 +17,5 @@ weir_planted(hasty_answer SYMBOL weir_broker_produce SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
 weir_planted(bold_fetch SYMBOL weir_broker_fetch SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
-weir_planted(blind_retry SYMBOL weir_producer_state_check SEEDS 50
+weir_planted(blind_retry SYMBOL weir_producer_state_admit SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)

@@ -394,7 +394,7 @@ START_TEST(a_snapshot_has_kafkas_bytes)
     ck_ok(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes), now, &error), &error);
     struct weir_batch_header retry = batch_of(42, 10, 0);
     struct weir_producer_batch first;
-    ck_code(weir_producer_state_check(&read, &retry, NULL, &first, NULL), WEIR_END);
+    ck_code(weir_producer_state_admit(&read, &retry, NULL, &first, NULL), WEIR_END);
     ck_assert_int_eq(first.base_offset, 20);
     weir_producer_state_close(&read);
     weir_producer_state_init(&read, &budget);

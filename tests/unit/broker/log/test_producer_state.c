@@ -42,7 +42,7 @@ static int send_at(int64_t id, int16_t epoch, int32_t sequence, int count, int64
 {
     struct weir_producer_batch first;
     struct weir_batch_header header = batch_of(id, epoch, sequence, count);
-    int rc = weir_producer_state_check(&state, &header, NULL, &first, &error);
+    int rc = weir_producer_state_admit(&state, &header, NULL, &first, &error);
     if (rc == WEIR_END) {
         ck_assert_int_lt(first.base_offset, next_offset);
         ck_assert_int_eq(first.first_sequence, sequence);
@@ -341,7 +341,7 @@ START_TEST(a_marker_begins_an_epoch)
         ck_code(send(1, 4, 2, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
         struct weir_batch_header first = batch_of(1, 4, 0, 1);
         struct weir_producer_batch duplicate;
-        ck_ok(weir_producer_state_check(&state, &first, NULL, &duplicate, &error), &error);
+        ck_ok(weir_producer_state_admit(&state, &first, NULL, &duplicate, &error), &error);
         weir_buffer_init(&bytes, &budget, 0);
         weir_producer_state_init(&read, &budget);
         struct weir_mono now = {0};
