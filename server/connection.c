@@ -175,8 +175,27 @@ static bool has_nothing_left(const struct weir_connection *connection)
     return connection->line.first == NULL && weir_write_queue_is_empty(&connection->output);
 }
 
+void weir_connection_check(const struct weir_connection *connection)
+{
+    const struct weir_request_line *line = &connection->line;
+    weir_assert(connection->magic == WEIR_CONNECTION_MAGIC);
+    weir_assert(connection->state != WEIR_CONNECTION_CLOSED);
+    weir_assert(connection->socket != NULL);
+    weir_assert(connection->state != WEIR_CONNECTION_AWAITING || connection->head == NULL);
+    weir_assert((connection->state == WEIR_CONNECTION_ENDING) ==
+                (connection->end_by.ns != WEIR_MONO_NEVER.ns));
+    weir_assert((connection->send == NULL) ==
+                (connection->write_deadline.ns == WEIR_MONO_NEVER.ns));
+    weir_assert(connection->send == NULL || !weir_write_queue_is_empty(&connection->output));
+    weir_assert((line->first == NULL) == (line->last == NULL));
+    weir_assert((line->first == NULL) == (line->count == 0));
+    weir_assert(line->first != NULL || line->next_to_begin == NULL);
+    weir_write_queue_check(&connection->output);
+}
+
 void weir_connection_run(struct weir_connection *connection)
 {
+    weir_connection_check(connection);
     do {
         weir_connection_run_line(connection);
     } while (connection->state == WEIR_CONNECTION_PAUSED && weir_connection_take_in(connection));

@@ -124,6 +124,8 @@ void weir_connection_close(struct weir_connection *connection);
 void weir_connection_refuse(struct weir_connection *connection, const char *reason);
 /** Read nothing more; answer what is in the line, send it, then close. */
 void weir_connection_end(struct weir_connection *connection);
+/** The invariants of one that is not closed, those that cost nothing to look at; at each of its turns. */
+void weir_connection_check(const struct weir_connection *connection);
 /** It has something to do at the end of this turn. */
 void weir_connection_make_ready(struct weir_connection *connection);
 /** Begin, answer, send, read on: what can be done now. The connection may be gone afterwards. */

@@ -2,6 +2,34 @@
 
 #include "base/assert.h"
 
+/* Each answer has something left to send, and what of it is in memory is what is counted. */
+static bool is_counted(const struct weir_write_queue *queue)
+{
+    size_t count = 0;
+    size_t memory_bytes = 0;
+    for (const struct weir_answer *answer = queue->first; answer != NULL; answer = answer->next) {
+        if (answer->piece_at >= answer->piece_count) return false;
+        for (size_t i = answer->piece_at; i < answer->piece_count; i++) {
+            if (answer->pieces[i].range.segment == NULL) memory_bytes += answer->pieces[i].size;
+        }
+        if (answer->pieces[answer->piece_at].range.segment == NULL) {
+            memory_bytes -= answer->piece_sent;
+        }
+        count++;
+    }
+    return count == queue->count && memory_bytes == queue->memory_bytes;
+}
+
+void weir_write_queue_check(const struct weir_write_queue *queue)
+{
+    weir_assert((queue->first == NULL) == (queue->last == NULL));
+    weir_assert((queue->first == NULL) == (queue->count == 0));
+    weir_assert(queue->last == NULL || queue->last->next == NULL);
+    weir_assert(queue->count != 1 || queue->first == queue->last);
+    weir_assert(queue->count > 0 || queue->memory_bytes == 0);
+    weir_assert_slow(is_counted(queue));
+}
+
 void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *answer)
 {
     weir_assert(answer->next == NULL && answer->size > 0);
@@ -13,6 +41,7 @@ void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *an
     queue->last = answer;
     queue->count++;
     queue->memory_bytes += answer->memory_size;
+    weir_write_queue_check(queue);
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -80,6 +109,7 @@ bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer
         if (answer->piece_at == answer->piece_count) remove_first(queue, pool);
     }
     weir_assert(size == 0);
+    weir_write_queue_check(queue);
     return is_true;
 }
 

@@ -30,6 +30,8 @@ static inline bool weir_write_queue_is_empty(const struct weir_write_queue *queu
 {
     return queue->first == NULL;
 }
+/** Its invariants; the sum of what is unsent only where assertions may be slow. */
+void weir_write_queue_check(const struct weir_write_queue *queue);
 /** Takes the answer. */
 void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *answer);
 /** What is to go out next; the parts are in `send`, and stay while it is under way. The queue is

@@ -48,6 +48,23 @@ void weir_deadline_heap_close(struct weir_deadline_heap *heap)
     heap->entries = NULL;
 }
 
+/* None is due before its parent, and each knows its place. */
+static bool is_ordered(const struct weir_deadline_heap *heap)
+{
+    for (size_t i = 0; i < heap->count; i++) {
+        if (*heap->entries[i].index != i + 1) return false;
+        if (i > 0 && heap->entries[(i - 1) / 2].at.ns > heap->entries[i].at.ns) return false;
+    }
+    return true;
+}
+
+void weir_deadline_heap_check(const struct weir_deadline_heap *heap)
+{
+    weir_assert(heap->count <= heap->capacity);
+    weir_assert(heap->count == 0 || *heap->entries[0].index == 1);
+    weir_assert_slow(is_ordered(heap));
+}
+
 int weir_deadline_heap_add(struct weir_deadline_heap *heap, struct weir_deadline deadline)
 {
     if (heap->count == heap->capacity) {
@@ -60,11 +77,13 @@ int weir_deadline_heap_add(struct weir_deadline_heap *heap, struct weir_deadline
     }
     heap->entries[heap->count++] = deadline;
     move_up(heap, heap->count - 1);
+    weir_deadline_heap_check(heap);
     return 0;
 }
 
 void weir_deadline_heap_remove(struct weir_deadline_heap *heap, size_t *index)
 {
+    weir_assert(index != NULL);
     if (*index == 0) return;
     size_t at = *index - 1;
     weir_assert(at < heap->count && heap->entries[at].index == index);
@@ -74,6 +93,7 @@ void weir_deadline_heap_remove(struct weir_deadline_heap *heap, size_t *index)
     place(heap, at, last);
     move_up(heap, at);
     move_down(heap, *last.index - 1);
+    weir_deadline_heap_check(heap);
 }
 
 void *weir_deadline_heap_due(const struct weir_deadline_heap *heap, struct weir_mono now)

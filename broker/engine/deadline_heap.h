@@ -22,6 +22,8 @@ struct weir_deadline_heap {
 
 void weir_deadline_heap_init(struct weir_deadline_heap *heap, struct weir_budget *budget);
 void weir_deadline_heap_close(struct weir_deadline_heap *heap);
+/** Its invariants; the order of all only where assertions may be slow. */
+void weir_deadline_heap_check(const struct weir_deadline_heap *heap);
 /** WEIR_NO_MEMORY. */
 int weir_deadline_heap_add(struct weir_deadline_heap *heap, struct weir_deadline deadline);
 void weir_deadline_heap_remove(struct weir_deadline_heap *heap, size_t *index);

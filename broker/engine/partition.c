@@ -21,8 +21,7 @@ static const struct weir_state_row rows[] = {
 #undef TO
 static const struct weir_state_table states = WEIR_STATE_TABLE("partition", rows);
 
-/* What costs nothing to look at. */
-static void check_state(const struct weir_partition *partition)
+void weir_partition_check_state(const struct weir_partition *partition)
 {
     bool is_open = partition->state == WEIR_PARTITION_OPEN;
     weir_assert((partition->waiting_first == NULL) == (partition->waiting_last == NULL));
@@ -32,6 +31,11 @@ static void check_state(const struct weir_partition *partition)
     weir_assert(partition->reads >= 0);
     weir_assert(is_open || (partition->reads == 0 && !partition->flush.is_in_flight));
     weir_assert(partition->state_machine == NULL || partition->state_machine_ops != NULL);
+    weir_assert(partition->shown.start_offset <= partition->shown.durable_offset);
+    weir_assert(partition->shown.durable_offset <= partition->shown.end_offset);
+    weir_assert(partition->high_watermark <= partition->shown.end_offset);
+    weir_assert(partition->bytes_visible <= partition->bytes_appended);
+    weir_assert(partition->flush_bytes <= partition->bytes_appended);
 }
 
 void weir_partition_move(struct weir_partition *partition, enum weir_partition_state to)
@@ -40,7 +44,7 @@ void weir_partition_move(struct weir_partition *partition, enum weir_partition_s
     (void)snprintf(name, sizeof name, "%.*s-%d", (int)partition->topic.size,
                    (const char *)partition->topic.data, partition->number);
     partition->state = weir_state_move(&states, name, partition->state, to);
-    check_state(partition);
+    weir_partition_check_state(partition);
     weir_log(&partition->shard->env->logger, WEIR_LOG_DEBUG, "partition.state",
              "topic=%.*s partition=%d state=%s", (int)partition->topic.size,
              (const char *)partition->topic.data, partition->number, weir_state_name(&states, to));

@@ -84,6 +84,9 @@ struct weir_partition {
     void *state_machine;                                    /* NULL: none */
 };
 
+/** Its invariants, those that cost nothing to look at: with each move, and when a flush is through. Its
+ * offsets are those that its shard has seen last. */
+void weir_partition_check_state(const struct weir_partition *partition);
 /** A new one in its shard's map, resolving. NULL without memory. */
 struct weir_partition *weir_partition_new(struct weir_shard *shard, struct weir_slice topic,
                                           int32_t number);

@@ -59,6 +59,7 @@ static void flushed(struct weir_flush_entry *entry)
         partition->bytes_visible = partition->flush_bytes;
     }
     weir_partition_refresh(partition);
+    weir_partition_check_state(partition);
     weir_partition_answer_acks(partition, 0, NULL);
     weir_partition_wake_fetches(partition);
     weir_partition_flush_if_dirty(partition);
