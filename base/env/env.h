@@ -284,7 +284,8 @@ static inline int weir_remove(struct weir_env *env, const char *path, struct wei
 {
     return env->ops->remove(env, path, error);
 }
-/** An empty directory and nothing else: not a file, not a link, whatever it leads to. */
+/** An empty directory and nothing else: not a file, not a link, whatever it leads to (WEIR_INVALID_ARGUMENT); not
+ * one that has something in it (WEIR_EXISTS), not a mount (WEIR_LOCKED). */
 static inline int weir_remove_directory(struct weir_env *env, const char *path,
                                         struct weir_error *error)
 {

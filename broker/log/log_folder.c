@@ -18,17 +18,24 @@ int weir_log_check_folder(const struct weir_partition_log *log, struct weir_erro
     return weir_error_set(error, WEIR_OFFLINE, "something that is no folder is in its place");
 }
 
+/* An empty folder may be left from an open that failed in the sync of its entry. Such an entry is never
+ * written again, whatever later syncs say: the folder is made anew. One with something in it, a link and
+ * a mount stay; a disk that fails in this says nothing of the entry. */
+static int make_anew(struct weir_partition_log *log, struct weir_error *error)
+{
+    int rc = weir_remove_directory(log->env, log->path, error);
+    if (rc == 0) return weir_make_directory(log->env, log->path, error);
+    bool stays = rc == WEIR_EXISTS || rc == WEIR_INVALID_ARGUMENT || rc == WEIR_LOCKED;
+    return stays ? 0 : rc;
+}
+
 int weir_log_make_folder(struct weir_partition_log *log, struct weir_error *error)
 {
     struct weir_error why = {0};
     int rc = weir_make_directory(log->env, log->path, &why);
     if (rc == WEIR_EXISTS) {
         rc = weir_log_check_folder(log, &why);
-        /* An empty one may be left from an open that failed in the sync of its entry. Such an entry
-         * is never written again, whatever later syncs say: it is made anew. Others refuse to go,
-         * links and files too. */
-        bool is_gone = rc == 0 && weir_remove_directory(log->env, log->path, NULL) == 0;
-        if (is_gone) rc = weir_make_directory(log->env, log->path, &why);
+        if (rc == 0) rc = make_anew(log, &why);
     }
     if (rc < 0 && error != NULL) *error = why;
     return rc;

@@ -373,8 +373,8 @@ int weir_disk_remove(struct weir_disk *disk, const char *path)
     if (rc < 0) return rc;
     const struct weir_inode *inode = entry_get(&directory->current, name);
     if (inode == NULL) return WEIR_NOT_FOUND;
-    if (inode->current.count > 0) return WEIR_EXISTS;       /* what a real one says: ENOTEMPTY */
-    if (inode->device != directory->device) return WEIR_IO; /* a mount, or a link: EBUSY, ENOTDIR */
+    if (inode->current.count > 0) return WEIR_EXISTS; /* what a real one says: ENOTEMPTY */
+    if (inode->device != directory->device) return WEIR_LOCKED; /* a mount: EBUSY */
     add_change(disk, directory, name, NULL);
     entry_remove(&directory->current, name);
     return WEIR_OK;

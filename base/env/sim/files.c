@@ -467,7 +467,8 @@ int weir_sim_remove_directory(struct weir_env *env, const char *path, struct wei
     struct weir_sim_life *life = life_of(env);
     const struct weir_inode *inode = life->is_dead ? NULL : weir_disk_find(life->node->disk, path);
     if (inode != NULL && inode->kind != WEIR_FILE_DIRECTORY) {
-        return weir_error_set(error, WEIR_IO, "remove directory '%s': it is none", path);
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "remove directory '%s': it is none",
+                              path);
     }
     return weir_sim_remove(env, path, error);
 }

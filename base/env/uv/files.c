@@ -368,6 +368,10 @@ int weir_env_uv_remove_directory(struct weir_env *env, const char *path, struct 
 {
     (void)env;
     if (rmdir(path) == 0) return WEIR_OK;
+    if (errno == ENOTDIR) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "remove directory '%s': it is none",
+                              path);
+    }
     return weir_error_errno(error, errno, "remove directory", path);
 }
 
