@@ -357,12 +357,17 @@ static void note_sealed(struct weir_state *state, struct weir_generation *genera
     weir_state_check(state);
 }
 
-/* The generation that this seal adds to; one that is being written has the other flag. */
+/* The generation that this seal adds to, with room for the positions at its end; one that is being written
+ * has the other flag. */
 static struct weir_generation *gathering_generation(struct weir_state *state)
 {
     if (state->gathering != NULL) return state->gathering;
     struct weir_generation *generation = generation_take(state);
     if (generation == NULL) return NULL;
+    if (reserve_rows(state, generation, 0) < 0) {
+        weir_generation_give_back(state, generation);
+        return NULL;
+    }
     const struct weir_generation *writing = state->write_down.generation;
     bool is_even_taken = writing != NULL && writing->flag == WEIR_ENTRY_GATHERED_EVEN;
     generation->flag = is_even_taken ? WEIR_ENTRY_GATHERED_ODD : WEIR_ENTRY_GATHERED_EVEN;
@@ -378,8 +383,7 @@ int weir_state_seal(struct weir_state *state, weir_changelog_fn append, void *co
     struct weir_generation *generation = NULL;
     if (state->backend.ops != NULL) {
         generation = gathering_generation(state);
-        bool has_room = generation != NULL && reserve_rows(state, generation, 0) >= 0;
-        if (!has_room) return weir_error_set(error, WEIR_NO_MEMORY, "seal: out of memory");
+        if (generation == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "seal: out of memory");
     }
     const struct seal seal = {state, generation, append, context, error};
     for (size_t i = 0; i < state->options.store_count; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "runtime/state/state_internal.h"
 
 /* The call succeeds; at once, or after a failure for want of memory that changed nothing. */
 #define ATTEMPT(stage, call)                                                                       \
@@ -445,6 +446,7 @@ static int seal_once(struct stage *stage, struct weir_error *error)
         counts[i] = stage->logs[i].count;
     }
     int rc = weir_state_seal(stage->state, append, stage, error);
+    weir_state_check(stage->state); /* whatever came of it */
     for (size_t i = 0; i < STAGE_STORES && rc < 0; i++) {
         stage->logs[i].count = counts[i];
     }
