@@ -98,12 +98,7 @@ static int fire(struct weir_node *node, void *context, int64_t time_ms)
     punctuate_fn *punctuate = context;
     begin(process);
     node->call.context = process->config->processor.context;
-    node->call.timestamp_ms = time_ms;
-    node->call.headers = NULL;
-    node->call.header_count = 0;
-    node->call.topic = NULL;
-    node->call.partition = -1;
-    node->call.offset = -1;
+    weir_node_call_no_row(node, time_ms);
     int rc = (*punctuate)(process, process->user, &node->call, time_ms);
     rc = end_call(process, rc);
     if (process->rc < 0) return process->rc;
@@ -303,6 +298,7 @@ static int open_process(struct weir_node *node, struct weir_error *error)
     }
     if (processor->init == NULL) return 0;
     begin(process);
+    weir_node_call_no_row(node, 0);
     node->call.context = processor->context;
     process->is_opening = true;
     int rc = end_call(process, processor->init(process, process->user, &node->call));

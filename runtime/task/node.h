@@ -99,6 +99,18 @@ static inline void weir_node_call_row(struct weir_node *node, const struct weir_
     call->partition = batch->source != NULL ? batch->source->partition : -1;
 }
 
+/** The same for what belongs to no row: an opening, a timer. */
+static inline void weir_node_call_no_row(struct weir_node *node, int64_t time_ms)
+{
+    struct weir_call *call = &node->call;
+    call->timestamp_ms = time_ms;
+    call->headers = NULL;
+    call->header_count = 0;
+    call->offset = -1;
+    call->topic = NULL;
+    call->partition = -1;
+}
+
 /** A user function or a serde failed on a row (node->call.error says why): fail, skip or dead letter,
  * as configured. 0: go on without the row; negative: stop. */
 int weir_node_record_failed(struct weir_node *node, const struct weir_batch *batch, uint32_t row,

@@ -121,9 +121,8 @@ static void update_gauges(struct weir_stream_thread *thread)
         const struct weir_task *task = thread->tasks[t].task;
         for (size_t i = 0; i < task->input_count; i++) {
             const struct weir_task_input *input = &task->inputs[i];
-            if (input->log_end > input->queue.position) {
-                lag += input->log_end - input->queue.position;
-            }
+            int64_t behind = input->log_end - input->queue.position; /* the end may be older news */
+            if (behind > 0) lag += behind;
         }
         if (task->state == NULL) continue;
         struct weir_state_sizes sizes = weir_state_sizes(task->state);

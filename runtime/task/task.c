@@ -90,8 +90,8 @@ static int choose(struct weir_task *task, struct choice *choice_out)
             choice.timestamp_ms = timestamp;
         } else if (timestamp < choice.timestamp_ms) {
             /* The former choice is an earlier sibling now: it wins at a tie. */
-            choice.bound_ms = choice.timestamp_ms - 1 < choice.bound_ms ? choice.timestamp_ms - 1
-                                                                        : choice.bound_ms;
+            int64_t before_ms = choice.timestamp_ms - 1;
+            if (before_ms < choice.bound_ms) choice.bound_ms = before_ms;
             choice.input = input;
             choice.timestamp_ms = timestamp;
         } else if (timestamp < choice.bound_ms) {

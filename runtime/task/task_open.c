@@ -40,11 +40,7 @@ static void node_init(struct weir_task *task, struct weir_node *node,
         .stores = weir_arena_array(memory, plan->store_count, sizeof(struct weir_store *)),
         .state = state_size > 0 ? weir_arena_alloc_zero(memory, state_size) : NULL,
         .observed_ms = -1,
-        .call = {.partition = -1,
-                 .offset = -1,
-                 .scope = &task->scope,
-                 .error = &task->record_error,
-                 .layouts = &plan->layouts},
+        .call = {.scope = &task->scope, .error = &task->record_error, .layouts = &plan->layouts},
     };
     if (weir_arena_failed(memory)) return;
     for (size_t i = 0; i < plan->child_count; i++) {

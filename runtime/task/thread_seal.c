@@ -30,22 +30,20 @@ static int keep_mark(struct weir_stream_thread *thread, struct weir_input_progre
 static int keep_marks(struct weir_stream_thread *thread, const struct weir_task *task,
                       struct weir_input_progress *progress)
 {
-    int rc = 0;
     progress->mark_count = 0;
-    for (size_t i = 0; rc >= 0 && i < task->timers.count; i++) {
+    for (size_t i = 0; i < task->timers.count; i++) {
         const struct weir_timer *timer = &task->timers.timers[i];
         if (timer->type != WEIR_PUNCTUATE_STREAM_TIME) continue;
-        rc = keep_mark(thread, progress,
-                       (struct weir_node_mark){timer->node->mark_name, timer->id, timer->next_ms});
+        struct weir_node_mark mark = {timer->node->mark_name, timer->id, timer->next_ms};
+        if (keep_mark(thread, progress, mark) < 0) return WEIR_NO_MEMORY;
     }
-    for (size_t i = 0; rc >= 0 && i < task->plan->node_count; i++) {
+    for (size_t i = 0; i < task->plan->node_count; i++) {
         const struct weir_node *node = &task->nodes[i];
         if (node->observed_ms < 0) continue;
-        rc = keep_mark(
-            thread, progress,
-            (struct weir_node_mark){node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms});
+        struct weir_node_mark mark = {node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms};
+        if (keep_mark(thread, progress, mark) < 0) return WEIR_NO_MEMORY;
     }
-    return rc;
+    return 0;
 }
 
 /* How far each input is, as the commit will say it. */

@@ -142,11 +142,21 @@ END_TEST
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 
+/* An init or a timer belongs to no record, whatever came before it. */
+static void has_no_record(const struct weir_call *call, int64_t time_ms)
+{
+    ck_assert_ptr_null(call->topic);
+    ck_assert_int_eq(call->partition, -1);
+    ck_assert_int_eq(call->offset, -1);
+    ck_assert_ptr_null(call->headers);
+    ck_assert_uint_eq(call->header_count, 0);
+    ck_assert_int_eq(call->timestamp_ms, time_ms);
+}
+
 static int tick(struct weir_process *process, void *state, struct weir_call *call, int64_t time_ms)
 {
     (void)state;
-    ck_assert_ptr_null(call->topic);
-    ck_assert_int_eq(call->timestamp_ms, time_ms);
+    has_no_record(call, time_ms);
     int rc = weir_process_forward(process, weir_call_printf(call, "tick"), NULL, -1);
     return rc == 0 && time_ms == 666 ? weir_call_fail(call, "bad time") : rc;
 }
@@ -154,7 +164,7 @@ static int tick(struct weir_process *process, void *state, struct weir_call *cal
 static int schedule(struct weir_process *process, void *state, struct weir_call *call)
 {
     (void)state;
-    (void)call;
+    has_no_record(call, 0);
     return weir_process_schedule(process, WEIR_PUNCTUATE_STREAM_TIME, 10, tick);
 }
 
