@@ -48,11 +48,11 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
                           log->path);
 }
 
-/* Referenced, and held if there is something in it that no sync has covered; then it is open, but for the
- * moment in which room is made and somebody else syncs it (file_set.h). */
+/* Referenced, and held, with its file, if there is something in it that no sync has covered; then it is open,
+ * but for the moment in which room is made and somebody else syncs it (file_set.h). */
 static struct weir_segment *hold_dirty(struct weir_segment *segment, struct weir_file **file_out)
 {
-    *file_out = NULL;
+    weir_assert(*file_out == NULL);
     while (weir_kept_file_is_dirty(segment->kept)) {
         if (weir_segment_hold(segment, NULL) < 0) continue;
         *file_out = segment->kept->file;
@@ -75,7 +75,7 @@ int weir_log_sync_data(struct weir_partition_log *log, struct weir_error *error)
     weir_assert(!log->has_sync);
     if (log->durable_offset == log->end_offset) return 0;
     struct weir_error local = {0};
-    struct weir_file *file;
+    struct weir_file *file = NULL;
     struct weir_segment *active = hold_dirty(weir_log_active(log), &file);
     int rc = weir_kept_file_sync(active->kept, &local);
     let_go(active, file);

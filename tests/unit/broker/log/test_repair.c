@@ -473,6 +473,79 @@ START_TEST(a_repair_that_is_cut_short_can_be_repeated)
 }
 END_TEST
 
+/* How many records a bad batch had is told if its header can be believed in all that it says of itself, and
+ * not otherwise: a bit in its base offset, in its last offset delta or in its count of records. */
+START_TEST(a_lost_batch_says_its_records_or_nothing)
+{
+    static const struct {
+        int64_t byte;
+        bool is_told;
+    } cases[] = {{70, true}, {7, false}, {26, false}, {60, false}, {57, false}};
+    make_log();
+    for (size_t batch = 0; batch + 1 < BATCHES; batch++) {
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            again();
+            flip(batch, cases[i].byte);
+            survey();
+            ck_assert_uint_eq(repair.range_count, 1);
+            const struct weir_damage_range *range = &repair.ranges[0];
+            ck_assert_int_eq(range->record_count, cases[i].is_told ? range->to - range->from : -1);
+            weir_repair_close(&repair);
+        }
+    }
+}
+END_TEST
+
+/* A mark that cannot be read for want of memory, or that a later version has written, is no missing mark: the
+ * repair is refused, and nothing is touched. */
+START_TEST(a_mark_that_is_there_is_not_passed_over)
+{
+    struct weir_test_failures failures = {0};
+    make_log();
+    flip(7, 70);
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    while (weir_test_failures_next(&failures)) {
+        weir_test_failures_arm(&failures, test.env->heap);
+        int rc = open_repair();
+        bool was_hit = weir_test_failures_disarm(&failures);
+        ck_assert_int_eq(rc, was_hit ? WEIR_NO_MEMORY : 0);
+        if (rc == 0) ck_assert(repair.has_mark);
+        if (rc == 0) weir_repair_close(&repair);
+    }
+    ck_assert_uint_gt(failures.hits, 3);
+    weir_sim_disk_count_reset(test.sim, 0);
+    for (uint64_t at = 1;; at++) {
+        weir_sim_disk_count_reset(test.sim, 0);
+        weir_sim_disk_plan(
+            test.sim, 0, (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = at});
+        int rc = open_repair();
+        weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+        if (rc == 0) ck_assert(repair.has_mark);
+        if (rc == 0) weir_repair_close(&repair);
+        if (rc == 0 && at > 20) break;
+    }
+    ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+}
+END_TEST
+
+/* A repair makes durable what it builds on: of a log that a kill has left in the page cache, without its mark,
+ * a loss of power behind the repair takes nothing. */
+START_TEST(what_was_repaired_is_on_the_disk)
+{
+    test.options.config.segment_bytes = 900;
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, BATCHES);
+    ck_assert_int_gt(weir_partition_log_state(test.log).segment_count, 2);
+    test_log_crash(&test, WEIR_SIM_KILL);
+    const char *mark = test_log_path(&test, "durable-mark");
+    ck_ok(weir_remove(test.env, mark, &test.error), &test.error);
+    flip(3, 70);
+    ck_assert_int_eq(give_all_up(), 1);
+    test_log_crash(&test, WEIR_SIM_POWER);
+    expect_in_service(1);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("repair");
@@ -491,6 +564,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, producers_are_as_the_log_has_them);
     tcase_add_test(tests, what_was_given_up_is_known);
     tcase_add_test(tests, a_repair_that_is_cut_short_can_be_repeated);
+    tcase_add_test(tests, a_lost_batch_says_its_records_or_nothing);
+    tcase_add_test(tests, a_mark_that_is_there_is_not_passed_over);
+    tcase_add_test(tests, what_was_repaired_is_on_the_disk);
     suite_add_tcase(suite, tests);
 }
 
