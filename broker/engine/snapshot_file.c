@@ -1,7 +1,6 @@
 #include "broker/engine/snapshot_file.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -172,15 +171,15 @@ static void format_name(char name[64], struct weir_snapshot_id id)
 }
 
 /* Exactly what format_name writes, and nothing else. */
-static bool parse_name(const char *name, struct weir_snapshot_id *id_out)
+bool weir_snapshot_parse_name(const char *name, struct weir_snapshot_id *id_out)
 {
-    struct weir_snapshot_id id;
+    long long offset;
     char again[64];
-    if (strlen(name) != 20 + 1 + 10 + sizeof suffix - 1) return false;
-    id.offset = strtoll(name, NULL, 10);
-    id.epoch = (int32_t)strtol(name + 21, NULL, 10);
+    struct weir_snapshot_id id;
+    if (sscanf(name, "%20lld-%10d", &offset, &id.epoch) != 2) return false;
+    id.offset = offset;
     format_name(again, id);
-    if (id.offset < 0 || id.epoch < 0 || strcmp(name, again) != 0) return false;
+    if (offset < 0 || id.epoch < 0 || strcmp(name, again) != 0) return false;
     *id_out = id;
     return true;
 }
@@ -208,7 +207,7 @@ static int scan_entry(void *context, const char *name, enum weir_file_kind kind)
     struct weir_snapshot_id id;
     if (kind != WEIR_FILE_REGULAR) return 0;
     bool is_part = scan->removes_parts && ends_with(name, ".checkpoint.tmp");
-    bool is_snapshot = parse_name(name, &id);
+    bool is_snapshot = weir_snapshot_parse_name(name, &id);
     bool is_old = is_snapshot && id.offset < scan->keep_from;
     if (is_snapshot && id.offset < scan->below &&
         (!scan->found || id.offset > scan->newest.offset)) {

@@ -48,6 +48,8 @@ typedef int (*weir_snapshot_record_fn)(void *context, const struct weir_record *
 int weir_snapshot_parse(struct weir_budget *budget, struct weir_slice bytes,
                         weir_snapshot_record_fn each, void *context, struct weir_error *error);
 
+/** Whether it is exactly a snapshot's name, and then whose. */
+bool weir_snapshot_parse_name(const char *name, struct weir_snapshot_id *id_out);
 /** The name of the newest snapshot in `folder` whose offset is below `below` (INT64_MAX: any), or
  * WEIR_END if there is none. Leftovers of a write that was cut short are removed. */
 int weir_snapshot_find(struct weir_env *env, const char *folder, int64_t below,

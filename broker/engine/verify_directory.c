@@ -1,7 +1,6 @@
 #include "broker/engine/verify_directory.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -80,14 +79,9 @@ static int note_metadata_file(void *context, const char *name, enum weir_file_ki
 {
     struct directory *directory = context;
     int64_t offset = weir_log_name_offset(name, ".log");
-    long long at;
-    int epoch;
-    char rest[16];
     if (kind != WEIR_FILE_REGULAR) return 0;
     if (offset >= 0) weir_buffer_append(&directory->offsets, &offset, sizeof offset);
-    bool is_snapshot =
-        sscanf(name, "%20lld-%10d.%15s", &at, &epoch, rest) == 3 && strcmp(rest, "checkpoint") == 0;
-    if (is_snapshot) directory->snapshot = (struct weir_snapshot_id){at, epoch}; /* they ascend */
+    (void)weir_snapshot_parse_name(name, &directory->snapshot); /* they ascend */
     return directory->offsets.failed ? WEIR_NO_MEMORY : 0;
 }
 

@@ -142,7 +142,7 @@ static struct weir_file *try_close(struct weir_file_set *set, struct weir_kept_f
 static bool try_ref(struct weir_kept_file *kept)
 {
     int references = atomic_load(&kept->references);
-    while (references > 0) {
+    while (references != 0) {
         if (atomic_compare_exchange_weak(&kept->references, &references, references + 1)) {
             return true;
         }

@@ -258,6 +258,28 @@ START_TEST(refused_records_leave_the_batch_alone)
 }
 END_TEST
 
+/* No batch is larger than its length can say: a record that would make it so is refused before anything of it is
+ * looked at, as the first of a batch as well as behind others. */
+START_TEST(a_record_larger_than_any_batch_is_refused)
+{
+    struct batch_stage stage;
+    struct weir_batch_builder builder;
+    batch_stage_init(&stage);
+    stage.budget.limit = 1 << 20;
+    weir_batch_builder_init(&builder, &stage.budget, WEIR_CODEC_NONE, WEIR_CODEC_LEVEL_DEFAULT);
+    for (int round = 0; round < 2; round++) {
+        for (size_t less = 0; less < 90; less += 3) {
+            struct weir_record record = {.value = weir_slice("x", (size_t)INT32_MAX - less)};
+            ck_code(weir_batch_builder_add(&builder, &record), WEIR_TOO_LARGE);
+        }
+        struct weir_record good = {.key = weir_text("k")};
+        ck_code(weir_batch_builder_add(&builder, &good), 0);
+    }
+    weir_batch_builder_close(&builder);
+    batch_stage_close(&stage);
+}
+END_TEST
+
 /* The Nth allocation fails, N = 1, 2, ...: each time an error, nothing leaked, and the records that
  * were added before still make a batch. */
 START_TEST(building_survives_every_failed_allocation)
@@ -404,6 +426,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, steady_state_allocates_nothing);
     tcase_add_test(tests, bombs_stop_at_the_cap);
     tcase_add_test(tests, a_higher_level_makes_a_smaller_batch);
+    tcase_add_test(tests, a_record_larger_than_any_batch_is_refused);
     suite_add_tcase(suite, tests);
 }
 

@@ -2,7 +2,10 @@
 #include <string.h>
 
 #include "broker/engine/snapshot_file.h"
+#include "broker/log/small_file.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
+#include "wire/generated/snapshot_header_record.h"
+#include "wire/record_batch_reader.h"
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
@@ -192,6 +195,72 @@ START_TEST(the_newest_snapshot_is_found)
     ck_assert_int_eq(weir_stat(engine.env, old, &stat, NULL), WEIR_NOT_FOUND);
     weir_snapshot_builder_close(&builder);
     weir_sim_free(engine.sim);
+}
+END_TEST
+
+/* Only what a snapshot is called is one: neither a number more or less, nor another ending, nor a sign. */
+START_TEST(a_snapshot_has_one_name)
+{
+    static const char *const others[] = {
+        "",
+        "1-2",
+        "0000000000000000015-0000000002.checkpoint",
+        "000000000000000000015-0000000002.checkpoint",
+        "00000000000000000015-000000002.checkpoint",
+        "00000000000000000015-00000000002.checkpoint",
+        "00000000000000000015-0000000002.checkpoin",
+        "00000000000000000015-0000000002.checkpoints",
+        "00000000000000000015-0000000002.checkpoint.tmp",
+        "00000000000000000015.0000000002.checkpoint",
+        "-0000000000000000015-0000000002.checkpoint",
+        "00000000000000000015--000000002.checkpoint",
+        "00000000000000000015-0000000002",
+    };
+    struct weir_snapshot_id id = {0};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        ck_assert_msg(!weir_snapshot_parse_name(others[i], &id), "'%s'", others[i]);
+    }
+    ck_assert_int_eq(id.offset, 0);
+    ck_assert(weir_snapshot_parse_name("00000000000000000015-0000000002.checkpoint", &id));
+    ck_assert_int_eq(id.offset, 15);
+    ck_assert_int_eq(id.epoch, 2);
+}
+END_TEST
+
+/* A snapshot's header has the time of the last record that is in it. */
+START_TEST(a_snapshot_says_up_to_when)
+{
+    struct engine engine;
+    struct weir_snapshot_id id;
+    struct weir_buffer bytes;
+    struct weir_record record;
+    struct weir_snapshot_header_record header;
+    struct weir_arena arena;
+    char path[256];
+    engine_init(&engine, 9);
+    ck_ok(engine_open(&engine), &engine.error);
+    weir_sim_advance_ms(engine.sim, 5000);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    int64_t created_ms = weir_wall_now(engine.env).ms;
+    weir_sim_advance_ms(engine.sim, 5000);
+    ck_ok(engine_close(&engine), &engine.error);
+    const char *folder = ENGINE_PATH "/log/__cluster_metadata-0";
+    ck_ok(weir_snapshot_find(engine.env, folder, INT64_MAX, &id, &engine.error), &engine.error);
+    (void)snprintf(path, sizeof path, "%s/%020lld-%010d.checkpoint", folder, (long long)id.offset,
+                   id.epoch);
+    weir_buffer_init(&bytes, engine.env->budget, 0);
+    weir_arena_init(&arena, engine.env->budget, 0);
+    ck_ok(weir_small_file_read(engine.env, path, 1 << 20, &bytes, &engine.error), &engine.error);
+    struct weir_batch_reader reader = {.rest = weir_buffer_slice(&bytes), .is_whole = true};
+    ck_ok(weir_batch_reader_open_next(&reader, NULL), NULL);
+    ck_ok(weir_batch_reader_record(&reader, &record, NULL), NULL);
+    struct weir_reader value = weir_reader(record.value);
+    ck_ok(weir_snapshot_header_record_decode(&header, 0, &value, &arena), NULL);
+    ck_assert_int_le(header.last_contained_log_timestamp, created_ms);
+    ck_assert_int_gt(header.last_contained_log_timestamp, created_ms - 1000);
+    weir_arena_close(&arena);
+    weir_buffer_close(&bytes);
+    engine_end(&engine);
 }
 END_TEST
 
@@ -420,6 +489,7 @@ START_TEST(what_arrives_together_shares_the_flush)
     ck_assert_int_eq(done_count, 100);
     weir_broker_metrics(engine.broker, &after);
     ck_assert_int_le(after.flushes - before.flushes, 2);
+    ck_assert_int_gt(after.flushes - before.flushes, 0);
     ck_assert_int_eq(after.batches_in - before.batches_in, 100);
     for (int32_t i = 0; i < 100; i++) {
         ck_assert_int_eq(requests[i].request.rc, 0);
@@ -439,6 +509,8 @@ static void add(Suite *suite)
     tcase_add_test(file, records_survive_their_snapshot);
     tcase_add_test(file, a_damaged_snapshot_is_refused);
     tcase_add_test(file, a_snapshot_has_one_order);
+    tcase_add_test(file, a_snapshot_has_one_name);
+    tcase_add_test(file, a_snapshot_says_up_to_when);
     tcase_add_test(file, a_snapshot_has_one_order);
     tcase_add_test(file, the_newest_snapshot_is_found);
     suite_add_tcase(suite, file);

@@ -793,6 +793,28 @@ START_TEST(verify_says_what_an_open_will_do)
 }
 END_TEST
 
+/* One bad batch is one finding, wherever it is: what follows in other segments is sound, and not measured by
+ * what could not be read. */
+START_TEST(verify_lays_damage_to_one_place)
+{
+    struct weir_verify_summary summary;
+    const char *name = "00000000000000000000.log";
+    test.options.config.segment_bytes = 600;
+    make_closed_log(30);
+    (void)weir_sim_node(test.sim, 1);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    int64_t size = test_log_file_size(&test, name);
+    for (int64_t at = 0; at < size; at += 7) {
+        weir_sim_disk_copy(test.sim, 1, 0);
+        test.env = weir_sim_node(test.sim, 0);
+        ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, name), at, 4), NULL);
+        ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL),
+              NULL);
+        ck_assert_int_eq(summary.damage_count, 1);
+    }
+}
+END_TEST
+
 /* A tail that a write has left is one, and not called rot. */
 START_TEST(verify_calls_a_short_tail_a_tail)
 {
@@ -1168,6 +1190,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_short_segment_is_never_cut_further);
     tcase_add_test(tests, verify_says_what_an_open_will_do);
     tcase_add_test(tests, verify_calls_a_short_tail_a_tail);
+    tcase_add_test(tests, verify_lays_damage_to_one_place);
     tcase_add_test(tests, verify_finds_a_segment_that_the_mark_does_not_know);
     tcase_add_test(tests, verify_finds_a_batch_across_the_end_of_the_mark);
     tcase_add_test(tests, damage_found_by_a_reader_is_known_after_any_end);

@@ -147,6 +147,29 @@ START_TEST(a_leftover_that_cannot_be_opened_stops_the_roll)
 }
 END_TEST
 
+/* What an open keeps of a life that did not end properly is on the disk when it is served: a loss of power right
+ * behind takes nothing of it; of many segments as of one, with the mark and without. */
+START_TEST(what_an_open_keeps_it_has_synced)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, _i < 2 ? 60 : 5);
+    int64_t end = weir_partition_log_state(test.log).end_offset;
+    test_log_crash(&test, WEIR_SIM_KILL);
+    if (_i % 2 == 1) {
+        const char *mark = test_log_path(&test, "durable-mark");
+        ck_ok(weir_remove(test.env, mark, &test.error), &test.error);
+    }
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);
+    ck_assert_int_eq(weir_partition_log_state(test.log).durable_offset, end);
+    test_log_crash(&test, WEIR_SIM_POWER);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);
+    ck_assert(!weir_partition_log_state(test.log).is_offline);
+    test_log_expect_all(&test);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("log");
@@ -156,6 +179,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, the_epoch_checkpoint_says_what_the_log_knows);
     tcase_add_test(tests, the_producer_snapshots_say_who_has_written);
     tcase_add_test(tests, a_leftover_that_cannot_be_opened_stops_the_roll);
+    tcase_add_loop_test(tests, what_an_open_keeps_it_has_synced, 0, 4);
     suite_add_tcase(suite, tests);
 }
 
