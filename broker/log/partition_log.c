@@ -237,8 +237,8 @@ void weir_partition_log_check(const struct weir_partition_log *log)
     const struct weir_segment *active = weir_log_active(log);
     weir_assert(!active->is_sealed);
     weir_assert(log->index.base_offset == active->facts.base_offset);
-    weir_assert(weir_leader_epochs_last(&log->epochs) <= log->leader_epoch);
     weir_leader_epochs_check(&log->epochs);
+    weir_assert(weir_leader_epochs_last(&log->epochs) <= log->leader_epoch);
     weir_producer_state_check(&log->producers);
     weir_index_builder_check(&log->index);
     if (weir_log_is_offline(log)) return; /* what is there is not what it should be */
