@@ -95,7 +95,7 @@ static int collect_unwritten(struct scan *scan)
         if (generations[i] != NULL) count += generations[i]->row_count;
     }
     if (count - store->dirty.count > AWAITED_ROWS) state->is_awaited = true;
-    scan->entries = weir_arena_array(&state->lookup, count, sizeof(void *));
+    scan->entries = weir_arena_array(&state->walked, count, sizeof(void *));
     if (scan->entries == NULL) return WEIR_NO_MEMORY;
 
     for (size_t i = 0; i < store->dirty.count; i++) {
@@ -189,7 +189,7 @@ static int source_next(const struct scan *scan, struct source *source)
 static int source_open(const struct scan *scan, struct source *source, uint64_t segment)
 {
     struct weir_state *state = scan->store->state;
-    struct weir_arena *arena = &state->lookup;
+    struct weir_arena *arena = &state->walked;
     struct weir_slice start = weir_store_backend_start(scan->store, arena, segment);
     uint8_t *from = weir_arena_alloc(arena, start.size + scan->from.size);
     if (from == NULL) return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
@@ -210,7 +210,7 @@ static int find_segment(const struct scan *scan, struct weir_backend_iterator *i
                         uint64_t *segment)
 {
     struct weir_state *state = scan->store->state;
-    struct weir_slice start = weir_store_backend_start(scan->store, &state->lookup, *segment);
+    struct weir_slice start = weir_store_backend_start(scan->store, &state->walked, *segment);
     if (weir_slice_is_null(start)) {
         return weir_error_set(scan->error, WEIR_NO_MEMORY, "out of memory");
     }
@@ -226,7 +226,7 @@ static int find_segment(const struct scan *scan, struct weir_backend_iterator *i
  * segments of its changelog then: their number has no bound of ours. */
 static struct source *add_source(struct scan *scan)
 {
-    struct weir_arena *arena = &scan->store->state->lookup;
+    struct weir_arena *arena = &scan->store->state->walked;
     if (scan->source_count == scan->source_capacity) {
         size_t capacity = weir_grown(scan->source_capacity, SOURCES_FIRST);
         struct source *grown = weir_arena_array(arena, capacity, sizeof *grown);
@@ -325,17 +325,22 @@ static int merge_one(struct scan *scan, bool *has_ended_out)
     return order >= 0 ? source_next(scan, source) : WEIR_OK;
 }
 
+/* Who is given a row may read stores meanwhile, also by walks of his own: what this one stands on stays until
+ * the outermost is over. */
 static int scan_merged(struct scan *scan)
 {
-    weir_arena_reset(&scan->store->state->lookup);
+    struct weir_state *state = scan->store->state;
+    if (state->walk_count == 0) weir_arena_reset(&state->walked);
+    state->walk_count++;
     int rc = collect_unwritten(scan);
-    if (rc < 0) return weir_error_set(scan->error, (enum weir_code)rc, "out of memory");
-    rc = open_sources(scan);
+    if (rc < 0) (void)weir_error_set(scan->error, (enum weir_code)rc, "out of memory");
+    if (rc >= 0) rc = open_sources(scan);
     bool has_ended = false;
     while (rc == WEIR_OK && !has_ended) {
         rc = merge_one(scan, &has_ended);
     }
     close_sources(scan);
+    state->walk_count--;
     return rc;
 }
 

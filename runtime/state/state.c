@@ -187,6 +187,7 @@ static int init(struct weir_state *state, const struct weir_state_options *optio
     weir_slabs_init(&state->value_slabs, &state->table_budget);
     weir_arena_init(&state->scratch, budget, 16 * 1024);
     weir_arena_init(&state->lookup, budget, 16 * 1024);
+    weir_arena_init(&state->walked, budget, 16 * 1024);
 
     state->path = weir_alloc_text(budget, options->path, strlen(options->path));
     state->backend_path = join(budget, options->path, "db");
@@ -212,6 +213,7 @@ static void state_free(struct weir_state *state)
     weir_slabs_close(&state->value_slabs);
     weir_arena_close(&state->scratch);
     weir_arena_close(&state->lookup);
+    weir_arena_close(&state->walked);
     weir_file_close(state->lock);
     weir_free(state->stores);
     weir_free(state->backend_path);

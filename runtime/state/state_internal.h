@@ -148,6 +148,8 @@ struct weir_state {
     struct weir_slabs value_slabs;  /* without */
     struct weir_arena scratch;      /* one call's */
     struct weir_arena lookup;       /* one get_many's */
+    struct weir_arena walked;       /* of the scans under way, which may be within one another */
+    int walk_count;                 /* of them */
     struct weir_entry_list missing; /* one touch's */
 
     size_t clean_bytes; /* over all stores */

@@ -215,12 +215,92 @@ START_TEST(store_equals_a_model_while_a_worker_writes)
 }
 END_TEST
 
+/* ---- other calls while a scan walks -------------------------------------------------------------- */
+
+enum { WALK_KEYS = 8 };
+
+struct reading_walk {
+    struct stage *stage;
+    size_t others; /* a store that is read meanwhile */
+    char met[WALK_KEYS * 8];
+    bool is_inner;
+};
+
+static void read_other(const struct reading_walk *walk)
+{
+    struct weir_error error;
+    uint8_t bytes[WALK_KEYS][STAGE_KEY_SIZE];
+    struct weir_slice keys[WALK_KEYS], values[WALK_KEYS];
+    for (size_t i = 0; i < WALK_KEYS; i++) {
+        keys[i] = stage_key(walk->stage, walk->others, i, bytes[i]);
+    }
+    ck_ok(weir_store_get_many(stage_store(walk->stage, walk->others), keys, WALK_KEYS, values, NULL,
+                              &error),
+          &error);
+}
+
+static int meet_and_read(void *context, struct weir_slice key, struct weir_slice value,
+                         int64_t timestamp_ms)
+{
+    struct reading_walk *walk = context;
+    (void)key, (void)timestamp_ms;
+    size_t size = strlen(walk->met);
+    (void)snprintf(walk->met + size, sizeof walk->met - size, "%.*s ", (int)value.size,
+                   (const char *)value.data);
+    if (walk->is_inner) return 0;
+    read_other(walk);
+    struct reading_walk inner = {.stage = walk->stage, .others = walk->others, .is_inner = true};
+    struct weir_error error;
+    ck_ok(weir_store_scan(stage_store(walk->stage, walk->others), weir_null(), weir_null(),
+                          meet_and_read, &inner, &error),
+          &error);
+    ck_assert_str_eq(inner.met, "x x x x x x x x ");
+    return 0;
+}
+
+static struct stage_value value_of(char letter)
+{
+    return (struct stage_value){.exists = true, .size = 1, .bytes = {(uint8_t)letter}};
+}
+
+/* Goal: whoever walks a store may read others on the way, by key and by walks of his own, and still meets
+ * what the store holds: written down or not. */
+START_TEST(walk_meets_all_while_other_stores_are_read)
+{
+    struct world world = world_open(false);
+    struct stage stage;
+    stage_init(&stage, world.backend, world.env, "state");
+    stage.write_down_bytes = 1;
+    stage.cache_bytes_max = 1 << 20;
+    stage_open(&stage);
+    for (size_t i = 0; i < WALK_KEYS; i++) {
+        stage_set(&stage, STAGE_CACHED, i, value_of('x'));
+        if (i < WALK_KEYS / 2) stage_set(&stage, STAGE_PLAIN, i, value_of((char)('a' + i)));
+    }
+    commit(&stage);
+    for (size_t i = 0; i < WALK_KEYS; i++) {
+        stage_set(&stage, STAGE_CACHED, i, value_of('x'));
+        if (i >= WALK_KEYS / 2) stage_set(&stage, STAGE_PLAIN, i, value_of((char)('a' + i)));
+    }
+    struct reading_walk walk = {.stage = &stage, .others = STAGE_CACHED};
+    struct weir_error error;
+    ck_ok(weir_store_scan(stage_store(&stage, STAGE_PLAIN), weir_null(), weir_null(), meet_and_read,
+                          &walk, &error),
+          &error);
+    ck_assert_str_eq(walk.met, "a b c d e f g h ");
+    close_state(&stage, true);
+    stage_close(&stage);
+    world_close(&world);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *model = tcase_create("model");
     tcase_add_loop_test(model, store_equals_a_model_over_rocksdb, 0, 4);
     tcase_add_loop_test(model, store_equals_a_model_over_the_stand_in, 0, 12);
     tcase_add_loop_test(model, store_equals_a_model_while_a_worker_writes, 0, 4);
+    tcase_add_test(model, walk_meets_all_while_other_stores_are_read);
     suite_add_tcase(suite, model);
 }
 
