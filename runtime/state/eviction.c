@@ -26,7 +26,9 @@
  *
  * A memory store has nothing below, so the bound does not concern it: only segments are queued.
  * *Garbage* holds nothing: an expired row, or an absent one of a memory store. What is in no queue is
- * remembered as loose instead, and looked at again before the next touch.
+ * remembered as loose instead, and looked at again before the next touch. A row that a memory store deletes
+ * while it is queued becomes loose when its queue is full, before that grows: so a queue is at most half
+ * full of them when it has just grown.
  *
  * An entry is freed while it is in no queue and in no list, or as it is taken off one.
  */
@@ -104,6 +106,25 @@ static struct weir_store_entry *queue_take(struct weir_clean_queue *queue)
     return entry;
 }
 
+/* ---- garbage ------------------------------------------------------------------------------------ */
+
+static bool is_garbage(const struct weir_store *store, const struct weir_store_entry *entry)
+{
+    if ((entry->flags & WEIR_ENTRY_QUEUED) != 0 || !weir_entry_is_settled(entry)) return false;
+    return (store->is_resident && entry->value == NULL) || weir_store_is_expired(store, entry->key);
+}
+
+/* False without memory for the list. An entry that is in no list or queue stays until it settles again:
+ * harmless. */
+static bool loosen(struct weir_store *store, struct weir_store_entry *entry)
+{
+    if ((entry->flags & WEIR_ENTRY_LOOSE) != 0) return true;
+    if (weir_entry_list_reserve(&store->loose, &store->state->table_budget, 1) < 0) return false;
+    entry->flags |= WEIR_ENTRY_LOOSE;
+    weir_entry_list_add(&store->loose, entry);
+    return true;
+}
+
 /* ---- the queues of a store ---------------------------------------------------------------------- */
 
 /* Where the queue of a segment is or belongs: they stand in order of segments. */
@@ -140,6 +161,26 @@ static struct weir_clean_queue *insert_queue(struct weir_store *store, size_t in
     return queue;
 }
 
+/* What was deleted since it was queued goes on to the loose ones; the others stay, in their order. */
+static void loosen_deleted(struct weir_store *store, struct weir_clean_queue *queue)
+{
+    for (size_t left = queue->count; left > 0; left--) {
+        struct weir_store_entry *entry = queue_take(queue);
+        entry->flags &= ~(uint32_t)WEIR_ENTRY_QUEUED;
+        if (!is_garbage(store, entry) || !loosen(store, entry)) queue_add(queue, entry);
+    }
+}
+
+/* Room for one more. It grows while it is more than half full, so that what is looked at follows what was
+ * added. */
+static bool reserve_place(struct weir_store *store, struct weir_clean_queue *queue)
+{
+    if (queue->count < queue->capacity) return true;
+    if (store->is_resident) loosen_deleted(store, queue);
+    if (queue->count < queue->capacity / 2) return true;
+    return grow_queue(queue, &store->state->table_budget) || queue->count < queue->capacity;
+}
+
 /* The queue for an entry, with room for it; NULL when memory is out. */
 static struct weir_clean_queue *queue_for(struct weir_store *store,
                                           const struct weir_store_entry *entry)
@@ -151,9 +192,7 @@ static struct weir_clean_queue *queue_for(struct weir_store *store,
         queue = insert_queue(store, index, segment);
         if (queue == NULL) return NULL;
     }
-    bool has_room =
-        queue->count < queue->capacity || grow_queue(queue, &store->state->table_budget);
-    return has_room ? queue : NULL;
+    return reserve_place(store, queue) ? queue : NULL;
 }
 
 void weir_store_free_queues(struct weir_store *store)
@@ -167,21 +206,6 @@ void weir_store_free_queues(struct weir_store *store)
 }
 
 /* ---- settled, or not any more ------------------------------------------------------------------- */
-
-static bool is_garbage(const struct weir_store *store, const struct weir_store_entry *entry)
-{
-    if ((entry->flags & WEIR_ENTRY_QUEUED) != 0 || !weir_entry_is_settled(entry)) return false;
-    return (store->is_resident && entry->value == NULL) || weir_store_is_expired(store, entry->key);
-}
-
-/* Without memory for the list, or for a queue, the entry stays until it settles again: harmless. */
-static void loosen(struct weir_store *store, struct weir_store_entry *entry)
-{
-    if ((entry->flags & WEIR_ENTRY_LOOSE) != 0) return;
-    if (weir_entry_list_reserve(&store->loose, &store->state->table_budget, 1) < 0) return;
-    entry->flags |= WEIR_ENTRY_LOOSE;
-    weir_entry_list_add(&store->loose, entry);
-}
 
 static void enqueue(struct weir_store *store, struct weir_store_entry *entry)
 {
@@ -198,7 +222,7 @@ void weir_store_settle(struct weir_store *store, struct weir_store_entry *entry)
 {
     if (!weir_entry_is_settled(entry)) return;
     if (is_garbage(store, entry)) {
-        loosen(store, entry);
+        (void)loosen(store, entry);
     } else if (!store->is_resident || weir_store_is_segmented(store)) {
         enqueue(store, entry);
     }

@@ -312,6 +312,7 @@ int weir_store_restore(struct weir_store *store, const struct weir_record *recor
     weir_assert(!weir_state_is_writing(state));
     weir_assert(store->is_resident || store->table.entry_count == 0);
     weir_arena_reset(&state->scratch);
+    if (store->is_resident) weir_store_make_room(store); /* nobody touches it meanwhile */
     struct weir_backend_write *writes = NULL;
     int rc = WEIR_OK;
     if (!store->is_resident) {

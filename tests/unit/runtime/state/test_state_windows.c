@@ -101,6 +101,13 @@ static void put(struct windows *windows, const char *key, int64_t start_ms)
     ck_ok(weir_store_set(windows->store, entry, weir_text("value"), start_ms, &error), &error);
 }
 
+static void remove_window(struct windows *windows, const char *key, int64_t start_ms)
+{
+    struct weir_error error;
+    struct weir_store_entry *entry = touch(windows, key, start_ms);
+    ck_ok(weir_store_set(windows->store, entry, weir_null(), start_ms, &error), &error);
+}
+
 static bool has(struct windows *windows, const char *key, int64_t start_ms)
 {
     return touch(windows, key, start_ms)->value != NULL;
@@ -407,6 +414,56 @@ START_TEST(restored_windows_may_be_deleted_and_set_again)
 }
 END_TEST
 
+/* Goal: a window that a memory store deletes leaves the memory, too, long before its segment is dead: as many
+ * may come and go in it as there is time for. */
+START_TEST(deleted_windows_leave_a_memory_store)
+{
+    enum { ROUNDS = 200, KEYS = 100 };
+    struct windows windows;
+    windows_open(&windows, IN_MEMORY);
+    int64_t early_bytes = 0;
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        for (int64_t i = 0; i < KEYS; i++) {
+            put(&windows, "k", round * KEYS + i);
+        }
+        commit(&windows);
+        for (int64_t i = 0; i < KEYS; i++) {
+            remove_window(&windows, "k", round * KEYS + i);
+        }
+        commit(&windows);
+        ck_assert(!has(&windows, "k", round * KEYS));
+        if (round == ROUNDS / 10) early_bytes = weir_state_sizes(windows.state).cache_bytes;
+    }
+    ck_assert_int_le(weir_state_sizes(windows.state).cache_bytes, 2 * early_bytes);
+    ck_assert_uint_eq(row_count(&windows), 0);
+    windows_close(&windows);
+}
+END_TEST
+
+/* Goal: nor does what a restore reads of such a life stay. */
+START_TEST(windows_deleted_in_a_restore_leave_a_memory_store)
+{
+    enum { WINDOWS = 20000 };
+    struct weir_error error;
+    struct windows windows;
+    windows_open(&windows, IN_MEMORY);
+    int64_t early_bytes = 0;
+    for (int64_t i = 0; i < WINDOWS; i++) {
+        uint8_t bytes[20] = {0};
+        struct weir_slice key = window_key(bytes, "k", i);
+        key.size += 4; /* the changelog's sequence number */
+        const struct weir_record records[] = {{.key = key, .value = weir_text("value")},
+                                              {.key = key, .value = weir_null()}};
+        const struct weir_changelog_position position = {.offset = 2 * (i + 1)};
+        ck_ok(weir_store_restore(windows.store, records, 2, position, &error), &error);
+        if (i == WINDOWS / 10) early_bytes = weir_state_sizes(windows.state).cache_bytes;
+    }
+    ck_assert_int_le(weir_state_sizes(windows.state).cache_bytes, 2 * early_bytes);
+    ck_assert_uint_eq(row_count(&windows), 0);
+    windows_close(&windows);
+}
+END_TEST
+
 /* Goal: a store that is cleared knows no time any more: windows that had died in its former life come
  * back with the restore, all of them, over as many segments as there are, now and after a restart. What
  * the backend was told to forget, it keeps from then on. */
@@ -490,6 +547,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(windows, dead_segments_leave_table_and_disk, 0, PLACES);
     tcase_add_loop_test(windows, window_that_dies_unsealed_is_never_written_down, 0, PLACES);
     tcase_add_loop_test(windows, restored_windows_may_be_deleted_and_set_again, 0, PLACES);
+    tcase_add_test(windows, deleted_windows_leave_a_memory_store);
+    tcase_add_test(windows, windows_deleted_in_a_restore_leave_a_memory_store);
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_that_had_died, 0, PLACES);
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_of_the_same_life, 0, PLACES);
     tcase_add_loop_test(windows, key_without_a_window_is_refused, 0, PLACES);
