@@ -65,7 +65,7 @@ static int prepare(struct weir_metadata_image *image, const struct weir_topic_im
 }
 
 /* The topic, for this image alone to change: in its place in the tries is a copy, unless it has been made
- * since the last version. NULL without memory; then nothing has changed. */
+ * since the last version; `topic` may be gone then. NULL without memory: nothing has changed. */
 static struct weir_topic_image *own_topic(struct weir_metadata_image *image,
                                           struct weir_topic_image *topic)
 {
@@ -158,17 +158,17 @@ static int apply_partition(struct weir_metadata_image *image,
                               topic->name, topic->partition_count, record->partition.partition,
                               record->partition.leader_epoch);
     }
-    const char *name = topic->name;
     struct weir_partition_image partition = {
         .given_epoch = record->partition.leader_epoch,
         .raises_then = image->raises,
         .directory_id = record->partition.directory_id,
     };
-    topic = own_topic(image, topic);
-    if (topic == NULL || weir_topic_image_add_partition(image->budget, topic, &partition) < 0) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "remember a partition of '%s'", name);
+    struct weir_topic_image *own = own_topic(image, topic);
+    if (own != NULL && weir_topic_image_add_partition(image->budget, own, &partition) == 0) {
+        return 0;
     }
-    return 0;
+    return weir_error_set(error, WEIR_NO_MEMORY, "remember a partition of '%s'",
+                          own != NULL ? own->name : topic->name);
 }
 
 static int apply_partition_change(struct weir_metadata_image *image,
@@ -218,13 +218,14 @@ static int apply_config(struct weir_metadata_image *image,
         return weir_error_set(error, WEIR_CORRUPT, "a config record of '%s' has a NUL inside",
                               topic->name);
     }
-    const char *name = topic->name;
     topic = own_topic(image, topic);
-    if (topic == NULL || weir_topic_image_set_config(image->budget, topic, record->config.key,
-                                                     record->config.value) < 0) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "remember a config of '%s'", name);
+    if (topic != NULL && weir_topic_image_set_config(image->budget, topic, record->config.key,
+                                                     record->config.value) == 0) {
+        return 0;
     }
-    return 0;
+    return weir_error_set(error, WEIR_NO_MEMORY, "remember a config of '%.*s'",
+                          (int)record->config.resource.size,
+                          (const char *)record->config.resource.data);
 }
 
 static struct weir_removed_topic *removed_new(struct weir_budget *budget,

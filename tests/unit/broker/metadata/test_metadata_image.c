@@ -322,6 +322,48 @@ START_TEST(epochs_rise_by_incarnation_and_by_leader)
 }
 END_TEST
 
+/* A record that fails for want of memory says whose it was, also where nobody but the image has the topic any
+ * more when a copy takes its place. */
+START_TEST(a_record_without_memory_names_its_topic)
+{
+    static const char name[] = "clicks-of-the-whole-wide-world";
+    struct memory memory;
+    struct weir_metadata_image image;
+    struct weir_uuid id = {{9}};
+    struct weir_error error = {0};
+    memory_init(&memory);
+    weir_metadata_image_init(&image, &memory.budget);
+    struct weir_metadata_record topic = {.type = WEIR_METADATA_TOPIC,
+                                         .topic = {.name = weir_text(name), .id = id}};
+    struct weir_metadata_record records[] = {
+        {.type = WEIR_METADATA_PARTITION, .partition.topic_id = id},
+        {.type = WEIR_METADATA_CONFIG,
+         .config = {.resource_type = WEIR_RESOURCE_TOPIC,
+                    .resource = weir_text(name),
+                    .key = weir_text("retention.ms"),
+                    .value = weir_text("1000")}},
+    };
+    ck_assert_int_eq(apply(&image, topic), 0);
+    int failures = 0;
+    int rc = WEIR_NO_MEMORY;
+    for (uint64_t nth = 1; rc < 0; nth++) {
+        struct weir_metadata_version *version = weir_metadata_version_new(&memory.budget);
+        weir_metadata_version_take(version, &image);
+        weir_metadata_version_unref(version);
+        atomic_store(&memory.heap.fail_at, nth);
+        rc = weir_metadata_apply(&image, &records[_i], &error);
+        atomic_store(&memory.heap.fail_at, 0);
+        if (rc == 0) break;
+        ck_assert_int_eq(rc, WEIR_NO_MEMORY);
+        ck_assert_ptr_nonnull(strstr(error.text, name));
+        failures++;
+    }
+    ck_assert_int_gt(failures, 5); /* nodes, the topic and its name, what is new */
+    weir_metadata_image_close(&image);
+    ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
+}
+END_TEST
+
 /* Records of types that came later are counted; later versions and levels are refused. */
 START_TEST(what_is_newer_is_skipped_or_refused)
 {
@@ -427,6 +469,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_record_without_memory_changes_nothing, 0, 2);
     tcase_add_loop_test(tests, a_version_stays_as_it_was, 0, 4);
     tcase_add_test(tests, epochs_rise_by_incarnation_and_by_leader);
+    tcase_add_loop_test(tests, a_record_without_memory_names_its_topic, 0, 2);
     tcase_add_test(tests, what_is_newer_is_skipped_or_refused);
     tcase_add_test(tests, records_that_do_not_fit_are_refused);
     tcase_add_test(tests, names_that_collide_are_found);
