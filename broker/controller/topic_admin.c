@@ -63,11 +63,11 @@ struct topic_change {
     struct weir_topic_removal removal; /* delete */
 };
 
-static const struct weir_topic_image *find_topic(const struct weir_controller *controller,
+static const struct weir_topic_image *find_topic(const struct weir_metadata_image *image,
                                                  const struct weir_topic_request *request,
                                                  struct weir_error *error)
 {
-    const struct weir_topic_image *topic = weir_metadata_topic(&controller->image, request->topic);
+    const struct weir_topic_image *topic = weir_metadata_topic(image, request->topic);
     bool has_id = weir_request_has_id(&request->request);
     if (has_id && (topic == NULL || !weir_uuid_equal(topic->id, request->request.topic_id))) {
         (void)weir_error_set(error, WEIR_UNKNOWN_TOPIC_ID, "no topic '%.*s' has this id",
@@ -118,7 +118,7 @@ static int build_create(struct weir_controller *controller, struct topic_change 
 static int build_delete(struct weir_controller *controller, struct topic_change *change,
                         struct weir_error *error)
 {
-    const struct weir_topic_image *topic = find_topic(controller, change->request, error);
+    const struct weir_topic_image *topic = find_topic(&controller->image, change->request, error);
     if (topic == NULL) return not_found(error);
     if (weir_slice_equal(topic->name_slice, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) {
         return weir_error_set(error, WEIR_INVALID_TOPIC, "the committed offsets are not deleted");
@@ -137,7 +137,7 @@ static int build_alter(struct weir_controller *controller, struct topic_change *
                        struct weir_error *error)
 {
     const struct weir_topic_request *request = change->request;
-    const struct weir_topic_image *topic = find_topic(controller, request, error);
+    const struct weir_topic_image *topic = find_topic(&controller->image, request, error);
     if (topic == NULL) return not_found(error);
     struct weir_config_plan plan = {
         .topic = topic->name_slice,
@@ -155,7 +155,7 @@ static int build_add_partitions(struct weir_controller *controller, struct topic
                                 struct weir_error *error)
 {
     const struct weir_topic_request *request = change->request;
-    const struct weir_topic_image *topic = find_topic(controller, request, error);
+    const struct weir_topic_image *topic = find_topic(&controller->image, request, error);
     if (topic == NULL) return not_found(error);
     struct weir_metadata_draft draft = draft_of(controller);
     return weir_topic_plan_grow(&draft, topic, request->partition_count, error);
@@ -282,9 +282,12 @@ static void written(struct weir_controller *controller, struct weir_metadata_cha
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
+/* From the version, as on every shard: the image may have half of a change that waits for memory. */
 static void describe(struct weir_controller *controller, struct weir_topic_request *request)
 {
-    const struct weir_topic_image *topic = find_topic(controller, request, &request->request.error);
+    const struct weir_metadata_image *image =
+        weir_metadata_view_look(&request->request.shard->metadata);
+    const struct weir_topic_image *topic = find_topic(image, request, &request->request.error);
     if (topic != NULL) show(controller, topic, request);
     weir_request_reply(&request->request, topic != NULL ? 0 : not_found(&request->request.error));
 }

@@ -15,6 +15,11 @@ enum { SHARDS = 4, TOPICS = 60 };
 
 static bool was_called;
 
+static bool is_set(void *context)
+{
+    return *(const bool *)context;
+}
+
 static void note_called(struct weir_request *request)
 {
     (void)request;
@@ -132,6 +137,55 @@ START_TEST(a_shard_that_does_not_look_lets_versions_go)
         for (int32_t shard = 1; shard < SHARDS; shard++)
             ck_assert_ptr_eq(shards[shard].metadata.known, newest);
     }
+    engine_end(&engine);
+}
+END_TEST
+
+static bool is_being_written(void *context)
+{
+    return ((const struct engine *)context)->broker->controller.produce.batches != NULL;
+}
+
+static bool waits_or_is_done(void *context)
+{
+    return ((const struct engine *)context)->broker->controller.needs_retry || was_called;
+}
+
+/* There are `spare` bytes left when the topic's records are durable. True if it had to wait for more. */
+static bool create_without_memory(struct engine *engine, const char *topic, size_t spare)
+{
+    struct weir_budget *budget = &engine->broker->engine.budget;
+    struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
+                                        .topic = weir_text(topic),
+                                        .partition_count = 20,
+                                        .request.done = note_called};
+    was_called = false;
+    weir_broker_topic(engine->broker, &create);
+    (void)weir_sim_run(engine->sim, is_being_written, engine, 0);
+    budget->limit = atomic_load(&budget->used) + spare;
+    (void)weir_sim_run(engine->sim, waits_or_is_done, engine, 0);
+    bool has_waited = !was_called;
+    if (has_waited)
+        ck_assert_int_eq(engine_describe(engine, topic), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    budget->limit = 0;
+    (void)weir_sim_run(engine->sim, is_set, &was_called, 0);
+    ck_ok(create.request.rc, &create.request.error);
+    ck_assert_int_eq(engine_describe(engine, topic), 20);
+    return has_waited;
+}
+
+/* A change that is durable and waits for memory is seen by nobody until all of it is applied. */
+START_TEST(half_a_change_is_shown_to_nobody)
+{
+    struct engine engine;
+    int waits = 0;
+    char topic[32];
+    begin(&engine);
+    for (size_t spare = 1; spare < 4096; spare += 50) {
+        (void)snprintf(topic, sizeof topic, "topic.%zu", spare);
+        waits += create_without_memory(&engine, topic, spare);
+    }
+    ck_assert_int_gt(waits, 20);
     engine_end(&engine);
 }
 END_TEST
@@ -287,6 +341,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("metadata view");
     tcase_add_test(tests, what_is_answered_is_seen_on_every_shard);
     tcase_add_test(tests, a_shard_that_does_not_look_lets_versions_go);
+    tcase_add_test(tests, half_a_change_is_shown_to_nobody);
     tcase_add_test(tests, looks_and_changes_meet);
     suite_add_tcase(suite, tests);
 }
