@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/grow.h"
 #include "base/hash.h"
 #include "weir/error.h"
 
@@ -74,7 +75,7 @@ static void map_compact(struct weir_map *map, struct weir_map_entry *to)
 
 static int map_grow(struct weir_map *map)
 {
-    size_t capacity = map->entry_capacity > 0 ? map->entry_capacity * 2 : MAP_ENTRY_CAPACITY_MIN;
+    size_t capacity = weir_grown(map->entry_capacity, MAP_ENTRY_CAPACITY_MIN);
     if (capacity > UINT32_MAX / 4) return WEIR_NO_MEMORY;
 
     struct weir_map_entry *entries = weir_alloc(map->budget, capacity * sizeof *entries);

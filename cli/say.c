@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/grow.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
 
@@ -76,7 +77,7 @@ bool say_is_broken(void)
 static void add_cell(struct say_table *table, char *text)
 {
     if (text != NULL && table->cell_count == table->capacity) {
-        size_t capacity = table->capacity == 0 ? 64 : 2 * table->capacity;
+        size_t capacity = weir_grown(table->capacity, 64);
         char **cells = realloc(table->cells, capacity * sizeof *cells);
         if (cells == NULL) {
             free(text);

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "base/options.h"
 #include "wire/topic_names.h"
 
@@ -129,7 +130,7 @@ static struct weir_consumer_partition *find(const struct weir_consumer *consumer
 static bool reserve_one(struct weir_consumer *consumer)
 {
     if (consumer->partition_count < consumer->partition_capacity) return true;
-    size_t capacity = consumer->partition_capacity == 0 ? 8 : 2 * consumer->partition_capacity;
+    size_t capacity = weir_grown(consumer->partition_capacity, 8);
     struct weir_consumer_partition **partitions =
         weir_realloc(&consumer->log->budget, consumer->partitions, capacity * sizeof *partitions);
     if (partitions == NULL) return false;

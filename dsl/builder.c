@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "dsl/logical.h"
 
 enum { ARENA_BLOCK_SIZE = 16 << 10, NODES_FIRST = 32 };
@@ -135,7 +136,7 @@ const char *weir_builder_name(struct weir_builder *builder, const char *prefix)
 static void *grow(struct weir_builder *builder, void *array, size_t count, size_t *capacity)
 {
     if (count < *capacity) return array;
-    size_t larger = *capacity == 0 ? NODES_FIRST : *capacity * 2;
+    size_t larger = weir_grown(*capacity, NODES_FIRST);
     void **grown = weir_arena_array(&builder->arena, larger, sizeof *grown);
     if (grown == NULL) return NULL;
     weir_copy(grown, array, count * sizeof *grown);

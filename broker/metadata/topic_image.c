@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "base/assert.h"
+#include "base/grow.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -97,7 +97,7 @@ static bool grow(struct weir_budget *budget, void **array, size_t count, size_t 
                  size_t size)
 {
     if (count < *capacity) return true;
-    size_t wanted = *capacity == 0 ? 4 : *capacity * 2;
+    size_t wanted = weir_grown(*capacity, 4);
     void *grown = weir_realloc(budget, *array, wanted * size);
     if (grown == NULL) return false;
     *array = grown;

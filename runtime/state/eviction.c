@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/grow.h"
 #include "runtime/state/state_internal.h"
 
 /*
@@ -75,7 +76,7 @@ static struct weir_store_entry **place_at(const struct weir_clean_queue *queue, 
 
 static bool grow_queue(struct weir_clean_queue *queue, struct weir_budget *budget)
 {
-    const size_t capacity = queue->capacity == 0 ? QUEUE_FIRST : queue->capacity * 2;
+    const size_t capacity = weir_grown(queue->capacity, QUEUE_FIRST);
     struct weir_store_entry **ring = weir_alloc(budget, capacity * sizeof *ring);
     if (ring == NULL) return false;
     for (size_t i = 0; i < queue->count; i++) {
@@ -147,7 +148,7 @@ static struct weir_clean_queue *insert_queue(struct weir_store *store, size_t in
                                              uint64_t segment)
 {
     if (store->queue_count == store->queue_capacity) {
-        size_t capacity = store->queue_capacity == 0 ? 1 : store->queue_capacity * 2;
+        size_t capacity = weir_grown(store->queue_capacity, 1);
         struct weir_clean_queue *grown =
             weir_realloc(&store->state->table_budget, store->queues, capacity * sizeof *grown);
         if (grown == NULL) return NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/grow.h"
 
 /* One change of entries. A rename has both places, the others only the first. A change that takes a
  * name away has no inode. */
@@ -127,7 +128,7 @@ static void entry_set(struct weir_disk_entries *entries, const char *name, struc
         return;
     }
     if (entries->count == entries->capacity) {
-        entries->capacity = entries->capacity == 0 ? 8 : 2 * entries->capacity;
+        entries->capacity = weir_grown(entries->capacity, 8);
         entries->all = weir_sim_realloc(entries->all, entries->capacity * sizeof *entries->all);
     }
     memmove(entries->all + place + 1, entries->all + place,
@@ -188,7 +189,7 @@ static struct change *add_change(struct weir_disk *disk, struct weir_inode *dire
                                  const char *name, struct weir_inode *inode)
 {
     if (disk->change_count == disk->change_capacity) {
-        disk->change_capacity = disk->change_capacity == 0 ? 16 : 2 * disk->change_capacity;
+        disk->change_capacity = weir_grown(disk->change_capacity, 16);
         disk->changes =
             weir_sim_realloc(disk->changes, disk->change_capacity * sizeof *disk->changes);
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/grow.h"
 
 /* ---- memory and numbers ---------------------------------------------------------------------- */
 
@@ -98,7 +99,7 @@ void weir_sim_event_add(struct weir_sim *sim, struct weir_sim_event *event, int6
 {
     weir_assert(event->place == 0);
     if (sim->queue_count == sim->queue_capacity) {
-        sim->queue_capacity = sim->queue_capacity == 0 ? 64 : 2 * sim->queue_capacity;
+        sim->queue_capacity = weir_grown(sim->queue_capacity, 64);
         sim->queue = weir_sim_realloc(sim->queue, sim->queue_capacity * sizeof *sim->queue);
     }
     event->at_ns = at_ns > sim->now_ns ? at_ns : sim->now_ns;

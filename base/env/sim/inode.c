@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/grow.h"
 
 /* Random writes may leave many ranges; from this count on they are sorted and merged. */
 enum { RANGES_BEFORE_MERGE = 64 };
@@ -123,7 +124,7 @@ static void add_dirty(struct weir_inode *inode, int64_t begin, int64_t end)
     if (inode->dirty_count == inode->dirty_capacity) {
         if (inode->dirty_count >= RANGES_BEFORE_MERGE) merge_dirty(inode);
         if (inode->dirty_count > inode->dirty_capacity / 2 || inode->dirty_capacity == 0) {
-            inode->dirty_capacity = inode->dirty_capacity == 0 ? 4 : 2 * inode->dirty_capacity;
+            inode->dirty_capacity = weir_grown(inode->dirty_capacity, 4);
             inode->dirty =
                 weir_sim_realloc(inode->dirty, inode->dirty_capacity * sizeof *inode->dirty);
         }
