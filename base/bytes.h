@@ -56,6 +56,12 @@ static inline int64_t weir_unzigzag(uint64_t value)
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
+/** The smaller of two sizes. */
+static inline size_t weir_smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /** `size` bytes, which may overlap; `from` may be NULL if there are none. */
 static inline void weir_copy(void *to, const void *from, size_t size)
 {

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "server/server_internal.h"
 
 /*
@@ -47,11 +48,6 @@ static void refuse_size(struct weir_connection *connection, int32_t size)
 
 /* ---- room for a frame ------------------------------------------------------------------------ */
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A frame of `capacity` that begins with what the old one (if any) holds. False: not now, or the
  * connection has ended. */
 static bool make_room(struct weir_connection *connection, size_t capacity)
@@ -94,7 +90,7 @@ static bool take_prefix(struct weir_connection *connection)
     struct weir_incoming *incoming = &connection->incoming;
     if (incoming->size > 0) return true;
     size_t part =
-        smaller(sizeof incoming->prefix - incoming->prefix_size, head_left(connection->head));
+        weir_smaller(sizeof incoming->prefix - incoming->prefix_size, head_left(connection->head));
     if (part == 0) return false;
     take_from_head(connection->head, incoming->prefix + incoming->prefix_size, part);
     incoming->prefix_size += part;
@@ -122,7 +118,7 @@ static bool take_place(struct weir_connection *connection)
     struct weir_incoming *incoming = &connection->incoming;
     bool has_waited = connection->state == WEIR_CONNECTION_PAUSED;
     if (is_bounded(connection)) return false;
-    if (!make_room(connection, smaller(incoming->size, connection->trust))) return false;
+    if (!make_room(connection, weir_smaller(incoming->size, connection->trust))) return false;
     if (has_waited) incoming->seen_at = weir_mono_now(connection->part->env);
     return true;
 }
@@ -166,12 +162,13 @@ static bool take_step(struct weir_connection *connection, enum intake *next, boo
         return false;
     }
     struct weir_shared *frame = incoming->frame;
-    size_t part = smaller(head_left(connection->head), frame->capacity - frame->size);
+    size_t part = weir_smaller(head_left(connection->head), frame->capacity - frame->size);
     if (part > 0) take_from_head(connection->head, frame->data + frame->size, part);
     frame->size += part;
     if (frame->size < frame->capacity) return false;
     if (frame->size < incoming->size) {
-        if (make_room(connection, smaller(incoming->size, frame->capacity * GROWTH))) return true;
+        if (make_room(connection, weir_smaller(incoming->size, frame->capacity * GROWTH)))
+            return true;
         *next = not_now(connection);
         return false;
     }

@@ -1,6 +1,7 @@
 #include "server/write_queue.h"
 
 #include "base/assert.h"
+#include "base/bytes.h"
 
 /* Each answer has something left to send, and what of it is in memory is what is counted. */
 static bool is_counted(const struct weir_write_queue *queue)
@@ -44,11 +45,6 @@ void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *an
     weir_write_queue_check(queue);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Add an answer's pieces, from `at` on; false if nothing may follow them in this send. */
 static bool gather_answer(const struct weir_answer *answer, struct weir_send *send,
                           struct weir_socket_output *output, size_t *room)
@@ -56,7 +52,7 @@ static bool gather_answer(const struct weir_answer *answer, struct weir_send *se
     for (size_t i = answer->piece_at; i < answer->piece_count; i++) {
         const struct weir_piece *piece = &answer->pieces[i];
         size_t skip = i == answer->piece_at ? answer->piece_sent : 0;
-        size_t size = smaller(piece->size - skip, *room);
+        size_t size = weir_smaller(piece->size - skip, *room);
         if (size == 0 || output->part_count == WEIR_SEND_PARTS_MAX) return false;
         if (piece->range.segment != NULL) {
             output->file = piece->range.file;
@@ -99,7 +95,7 @@ bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer
         struct weir_answer *answer = queue->first;
         weir_assert(answer != NULL && answer->piece_at < answer->piece_count);
         const struct weir_piece *piece = &answer->pieces[answer->piece_at];
-        size_t part = smaller(piece->size - answer->piece_sent, size);
+        size_t part = weir_smaller(piece->size - answer->piece_sent, size);
         if (weir_log_range_was_cut(&piece->range)) is_true = false;
         if (piece->range.segment == NULL) queue->memory_bytes -= part;
         size -= part;

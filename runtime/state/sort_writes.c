@@ -30,11 +30,6 @@ struct weir_sort_item {
     const struct weir_slice *key; /* its write's, while nothing has moved */
 };
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* How many bytes behind the first `depth`, which are equal, all keys of the run have in common. */
 static size_t common_size(const struct weir_sort_item *items, size_t count, size_t depth)
 {
@@ -42,7 +37,7 @@ static size_t common_size(const struct weir_sort_item *items, size_t count, size
     size_t common = first.size - depth;
     for (size_t i = 1; i < count && common > 0; i++) {
         const struct weir_slice key = *items[i].key;
-        common = smaller(common, key.size - depth);
+        common = weir_smaller(common, key.size - depth);
         if (memcmp(key.data + depth, first.data + depth, common) == 0) continue;
         size_t equal = 0;
         while (key.data[depth + equal] == first.data[depth + equal]) {
@@ -59,9 +54,9 @@ static void load_chunk(struct weir_sort_item *item, size_t depth)
     const struct weir_slice key = *item->key;
     const size_t left = key.size - depth;
     uint8_t bytes[CHUNK_SIZE] = {0};
-    memcpy(bytes, key.data + depth, smaller(left, CHUNK_SIZE));
+    memcpy(bytes, key.data + depth, weir_smaller(left, CHUNK_SIZE));
     item->chunk = weir_load_u64(bytes);
-    item->size = (uint32_t)smaller(left, CHUNK_SIZE + 1);
+    item->size = (uint32_t)weir_smaller(left, CHUNK_SIZE + 1);
 }
 
 /* Of two keys whose chunks are equal with the zeros, the shorter one comes first. */

@@ -1,13 +1,9 @@
 #include "server/handlers/fetch_poll.h"
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "server/handlers/fetch_part.h"
 #include "server/server_config.h"
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- enough? --------------------------------------------------------------------------------- */
 
@@ -37,7 +33,7 @@ static void keep_what_fits(struct weir_fetch_poll *poll)
             continue;
         }
         if (size == 0) continue;
-        if (poll->size > 0 && size > poll->size_max - least(poll->size, poll->size_max)) {
+        if (poll->size > 0 && size > poll->size_max - weir_smaller(poll->size, poll->size_max)) {
             weir_fetch_entry_be_due(entry, place);
             continue;
         }
@@ -121,7 +117,7 @@ static void ask_first(struct weir_fetch_poll *poll, size_t room)
     if (!gather_entry(poll, entry)) return;
     int32_t own_max = entry->place.size_max;
     size_t size_max = own_max > 0 ? (size_t)own_max : 1; /* one batch is given in any case */
-    size_max = least(size_max, room);
+    size_max = weir_smaller(size_max, room);
     poll->asked_count++;
     poll->reserved += size_max;
     weir_fetch_entry_ask(entry, size_max);
