@@ -52,9 +52,7 @@ static int read_key(const struct windowed *windowed, struct weir_serde_call *cal
     if (inner == NULL) return weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize a key");
     *inner = weir_key_schema_record_key(schema, *bytes);
     key->start_ms = weir_key_schema_time(schema, *bytes);
-    if (__builtin_add_overflow(key->start_ms, windowed->size_ms, &key->end_ms)) {
-        key->end_ms = INT64_MAX;
-    }
+    key->end_ms = weir_window_end(key->start_ms, windowed->size_ms);
     size_t done = windowed->key->deserialize(windowed->key, call, inner, 1, &key->key);
     return done == 1 ? 0 : WEIR_SERDE;
 }

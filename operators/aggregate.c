@@ -27,13 +27,6 @@ static int64_t window_start(int64_t timestamp_ms, int64_t size_ms, int64_t last_
     return is_same ? last_ms : timestamp_ms - timestamp_ms % size_ms;
 }
 
-/* Saturating: a window at the end of time has no end after it. */
-static int64_t window_end(int64_t start_ms, int64_t size_ms)
-{
-    int64_t end;
-    return __builtin_add_overflow(start_ms, size_ms, &end) ? INT64_MAX : end;
-}
-
 /* Rows that are not late, in order; the observed time moves on with each. */
 static int select_in_time(struct weir_node *node, const struct weir_batch *batch,
                           struct weir_batch *batch_out)
@@ -50,7 +43,7 @@ static int select_in_time(struct weir_node *node, const struct weir_batch *batch
         start = window_start(timestamp, config->window_size_ms, start);
         int64_t close;
         if (__builtin_sub_overflow(node->observed_ms, config->grace_ms, &close)) close = INT64_MIN;
-        if (window_end(start, config->window_size_ms) > close) selection[kept++] = row;
+        if (weir_window_end(start, config->window_size_ms) > close) selection[kept++] = row;
     }
     if (kept < batch->count) {
         weir_node_dropped(node, WEIR_DROP_LATE, (int64_t)(batch->count - kept));
@@ -224,7 +217,7 @@ static const void *output_key(struct weir_node *node, const void *key, struct we
     *windowed = (struct weir_windowed_key){
         .key = key,
         .start_ms = start,
-        .end_ms = window_end(start, config->window_size_ms),
+        .end_ms = weir_window_end(start, config->window_size_ms),
     };
     return windowed;
 }

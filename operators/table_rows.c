@@ -69,10 +69,7 @@ static const void **read_windowed_keys(struct weir_node *node, const struct weir
         const struct weir_slice key = columns->keys[i];
         inner[i] = weir_key_schema_record_key(&weir_key_schema_window, key);
         windowed[i].start_ms = weir_key_schema_time(&weir_key_schema_window, key);
-        if (__builtin_add_overflow(windowed[i].start_ms, table->window_size_ms,
-                                   &windowed[i].end_ms)) {
-            windowed[i].end_ms = INT64_MAX;
-        }
+        windowed[i].end_ms = weir_window_end(windowed[i].start_ms, table->window_size_ms);
     }
     const void **keys = read_objects(node, table->key_serde, true, inner, columns->count, rc);
     for (size_t i = 0; *rc >= 0 && i < columns->count; i++) {

@@ -81,6 +81,13 @@ static inline size_t weir_window_key_size(struct weir_slice record_key)
     return record_key.size + weir_key_schema_window.times_size;
 }
 
+/** Where a window ends, exclusive; one at the end of time has no end after it. */
+static inline int64_t weir_window_end(int64_t start_ms, int64_t size_ms)
+{
+    int64_t end_ms;
+    return __builtin_add_overflow(start_ms, size_ms, &end_ms) ? INT64_MAX : end_ms;
+}
+
 /* ---- in the changelog ------------------------------------------------------------------------- */
 
 static inline size_t weir_key_schema_logged_size(const struct weir_key_schema *schema,
