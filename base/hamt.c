@@ -51,11 +51,21 @@ static bool is_node(const struct weir_hamt_node *node, uint32_t bit)
     return (node->nodes & bit) != 0;
 }
 
-/* The place of `key` in the node at `depth`, as a bit. */
+/* The hash that chooses the places of `key` from `depth` on, until it is used up. */
+static uint64_t hash_at(const struct weir_hamt *map, struct weir_slice key, int depth)
+{
+    return map->ops->hash(key, map->seed + (uint64_t)(depth / LEVELS_PER_HASH));
+}
+
+/* The place in the node at `depth`, as a bit. */
+static uint32_t bit_in(uint64_t hash, int depth)
+{
+    return UINT32_C(1) << (hash >> (depth % LEVELS_PER_HASH * BITS) & 31);
+}
+
 static uint32_t bit_of(const struct weir_hamt *map, struct weir_slice key, int depth)
 {
-    uint64_t hash = map->ops->hash(key, map->seed + (uint64_t)(depth / LEVELS_PER_HASH));
-    return UINT32_C(1) << (hash >> (depth % LEVELS_PER_HASH * BITS) & 31);
+    return bit_in(hash_at(map, key, depth), depth);
 }
 
 static struct weir_hamt_node *node_new(const struct weir_hamt *map, unsigned size)
@@ -180,11 +190,13 @@ struct place {
 static int find_place(struct weir_hamt *map, struct weir_slice key, struct place *place)
 {
     struct weir_hamt_node **link = &map->root;
+    uint64_t hash = 0;
     weir_assert(map->edition != 0); /* a shared copy is not changed */
     for (int depth = 0;; depth++) {
         struct weir_hamt_node *node = own(map, link);
         if (node == NULL) return WEIR_NO_MEMORY;
-        uint32_t bit = bit_of(map, key, depth);
+        if (depth % LEVELS_PER_HASH == 0) hash = hash_at(map, key, depth);
+        uint32_t bit = bit_in(hash, depth);
         place->links[depth] = link;
         place->bits[depth] = bit;
         place->depth = depth;
@@ -236,8 +248,10 @@ void weir_hamt_share(struct weir_hamt *map, struct weir_hamt *copy_out)
 void *weir_hamt_get(const struct weir_hamt *map, struct weir_slice key)
 {
     const struct weir_hamt_node *node = map->root;
+    uint64_t hash = 0;
     for (int depth = 0; node != NULL; depth++) {
-        uint32_t bit = bit_of(map, key, depth);
+        if (depth % LEVELS_PER_HASH == 0) hash = hash_at(map, key, depth);
+        uint32_t bit = bit_in(hash, depth);
         if ((node->taken & bit) == 0) return NULL;
         void *found = node->slots[slot_of(node, bit)];
         if (!is_node(node, bit)) {
