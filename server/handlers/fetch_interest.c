@@ -1,15 +1,15 @@
 #include "server/handlers/fetch_interest.h"
 
 #include "base/assert.h"
-#include "base/bytes.h"
 #include "base/state_table.h"
 #include "server/handlers/fetch_part.h"
 #include "server/handlers/fetch_poll.h"
+#include "wire/topic_names.h"
 
 /* From here on bytes are sent from the segment's file, below they are taken from memory. */
 enum { RANGE_MIN = 32 * 1024 };
 /* Of any name that a request can have: the engine says which are none. */
-enum { KEY_SIZE_MAX = INT16_MAX + 4 };
+enum { KEY_SIZE_MAX = INT16_MAX + WEIR_PARTITION_KEY_EXTRA };
 /* No reader takes more than an eighth of what all of a shard may. */
 enum { SHARE_OF_READER = 8 };
 
@@ -150,9 +150,7 @@ static struct weir_slice make_key(uint8_t key[KEY_SIZE_MAX], bool by_id, struct 
 {
     struct weir_slice name = by_id ? weir_slice(id.bytes, sizeof id.bytes) : topic;
     weir_assert(name.size <= INT16_MAX);
-    weir_copy(key, name.data, name.size);
-    weir_store_u32(key + name.size, (uint32_t)partition);
-    return weir_slice(key, name.size + 4);
+    return weir_partition_key(key, name, partition);
 }
 
 static size_t size_of(const struct weir_fetch_entry *entry)
