@@ -50,7 +50,7 @@ struct weir_log_ops {
 
     /** Append. WEIR_TOO_LARGE, WEIR_INVALID_RECORD, WEIR_INVALID_TIMESTAMP, WEIR_CORRUPT, and for a
      * producer with an id WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED. The bytes are read until it is
-     * answered, and may be kept by reference after it: who asks does not write to them again. */
+     * answered, and may be kept by reference after a success: who asks does not write to them again then. */
     void (*produce)(void *impl, struct weir_produce_request *request);
     /** WEIR_OFFSET_OUT_OF_RANGE, and what epochs are checked for. The batches are the asker's to let go
      * (wire/request/batches.h), also those of an answer that nobody wants any more. */

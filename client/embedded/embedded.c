@@ -98,7 +98,9 @@ static int close_embedded(void *impl, struct weir_error *error)
     struct weir_embedded *embedded = impl;
     weir_embedded_unlisten(embedded);
     int rc = weir_broker_close(embedded->broker, error);
-    if (rc != WEIR_CRASHED) weir_free(embedded); /* then its memory went with the node */
+    bool stays = rc == WEIR_WRONG_THREAD;
+    bool went_with_its_node = rc == WEIR_CRASHED;
+    if (!stays && !went_with_its_node) weir_free(embedded);
     return rc;
 }
 
@@ -171,11 +173,14 @@ static int open_broker(struct weir_embedded *embedded, const char *directory,
     int rc = take_defaults(options, &broker.topic_defaults, error);
     if (rc < 0) return rc;
     broker.keeps_new_topics = !names_retention(options);
+    rc = weir_broker_open(&broker, &embedded->broker, error);
+    if (rc < 0) return rc;
+    const struct weir_broker_options *opened = weir_broker_options_of(embedded->broker);
     embedded->topic_defaults = (struct weir_topic_defaults){
-        .partition_count = options->num_partitions > 0 ? options->num_partitions : 1,
-        .config = broker.topic_defaults,
+        .partition_count = opened->num_partitions,
+        .config = opened->topic_defaults,
     };
-    return weir_broker_open(&broker, &embedded->broker, error);
+    return 0;
 }
 
 int weir_embedded_open(struct weir_env *env, const char *directory,
