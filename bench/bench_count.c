@@ -16,11 +16,6 @@ enum { DEFAULT_CACHE = 0, LARGE_CACHE = 512 << 20, SMALL_CACHE = 2 << 20 };
 
 /* ---- inputs ------------------------------------------------------------------------------------- */
 
-static uint64_t uniform_key(const struct bench_input *input, int64_t index)
-{
-    return bench_mix((uint64_t)index) % input->keys;
-}
-
 /* Zipf's law with exponent 1: keys^u for an even u has a density of 1/k. */
 static uint64_t skewed_key(const struct bench_input *input, int64_t index)
 {
@@ -50,13 +45,6 @@ struct answer {
     struct revenue *cells;
 };
 
-static void *array(size_t count, size_t size)
-{
-    void *made = calloc(count, size);
-    if (made == NULL) bench_fail("calloc", WEIR_NO_MEMORY, NULL);
-    return made;
-}
-
 static size_t window_count(const struct bench_input *input, int64_t window_ms)
 {
     if (window_ms == 0) return 1;
@@ -78,7 +66,7 @@ static struct answer empty_answer(const struct bench_input *input, int64_t windo
         .keys = input->keys,
         .window_ms = window_ms,
         .cell_count = cell_count,
-        .cells = array(cell_count, sizeof(struct revenue)),
+        .cells = bench_array(cell_count, sizeof(struct revenue)),
     };
 }
 
@@ -86,8 +74,8 @@ static struct answer empty_answer(const struct bench_input *input, int64_t windo
 static double compute(const struct bench_input *input, struct answer *answer)
 {
     const size_t count = (size_t)input->count;
-    uint32_t *keys = array(count, sizeof *keys);
-    uint32_t *prices = array(count, sizeof *prices);
+    uint32_t *keys = bench_array(count, sizeof *keys);
+    uint32_t *prices = bench_array(count, sizeof *prices);
     for (size_t i = 0; i < count; i++) {
         keys[i] = (uint32_t)input->key(input, (int64_t)i);
         prices[i] = (uint32_t)input->value(input, (int64_t)i);
@@ -197,7 +185,7 @@ static void count(uint64_t keys, int64_t records, const struct cell *cells, size
         .topic = "uniform",
         .count = records,
         .records_per_ms = 1000,
-        .key = uniform_key,
+        .key = bench_uniform_key,
         .value = cents,
         .keys = keys,
     };
@@ -245,7 +233,7 @@ void bench_count_10m(void)
         .topic = "uniform",
         .count = 20000000,
         .records_per_ms = 1000,
-        .key = uniform_key,
+        .key = bench_uniform_key,
         .value = cents,
         .keys = 10000000,
     };
@@ -317,7 +305,7 @@ void bench_window(void)
         .topic = "sales",
         .count = (int64_t)RECORDS_PER_WINDOW * WINDOWS,
         .records_per_ms = (RECORDS_PER_WINDOW + WINDOW_MS - 1) / WINDOW_MS,
-        .key = uniform_key,
+        .key = bench_uniform_key,
         .value = cents,
         .keys = 100000,
     };

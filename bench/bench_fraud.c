@@ -34,13 +34,6 @@ struct cards {
     uint32_t *of_payment; /* by payment: which card */
 };
 
-static void *array(size_t count, size_t size)
-{
-    void *made = calloc(count, size);
-    if (made == NULL) bench_fail("calloc", WEIR_NO_MEMORY, NULL);
-    return made;
-}
-
 static int compare_cards(const void *a, const void *b)
 {
     return strcmp(((const struct card *)a)->number, ((const struct card *)b)->number);
@@ -49,8 +42,8 @@ static int compare_cards(const void *a, const void *b)
 /* Which card each payment is of: not part of the floor. */
 static struct cards find_cards(const struct payment *payments, size_t count)
 {
-    struct cards cards = {.cards = array(count, sizeof *cards.cards),
-                          .of_payment = array(count, sizeof *cards.of_payment)};
+    struct cards cards = {.cards = bench_array(count, sizeof *cards.cards),
+                          .of_payment = bench_array(count, sizeof *cards.of_payment)};
     for (size_t i = 0; i < count; i++)
         memcpy(cards.cards[i].number, payments[i].card, sizeof payments[i].card);
     qsort(cards.cards, count, sizeof *cards.cards, compare_cards);
@@ -98,7 +91,7 @@ static int64_t apply_rules(const struct payment *payments, size_t count, struct 
 /* In millions of payments per second. */
 static double measure_floor(void)
 {
-    struct payment *payments = array(PAYMENTS, sizeof *payments);
+    struct payment *payments = bench_array(PAYMENTS, sizeof *payments);
     char blocked[GENERATOR_BLOCKED_COUNT][sizeof payments->merchant];
     for (size_t i = 0; i < PAYMENTS; i++)
         generate_payment(source_options.seed, (int64_t)i + 1, &payments[i]);

@@ -15,6 +15,13 @@ uint64_t bench_mix(uint64_t number)
     return number ^ (number >> 31);
 }
 
+void *bench_array(size_t count, size_t size)
+{
+    void *made = calloc(count, size);
+    if (made == NULL) bench_fail("calloc", WEIR_NO_MEMORY, NULL);
+    return made;
+}
+
 struct weir_log *bench_open_log(const char *name)
 {
     char path[300];
@@ -53,6 +60,11 @@ uint64_t bench_key_read(struct weir_slice key)
     if (key.size < BENCH_KEY_SIZE) bench_fail("a key of another size", WEIR_CORRUPT, NULL);
     memcpy(text, key.data + KEY_LEAD_SIZE, sizeof text - 1);
     return strtoull(text, NULL, 10);
+}
+
+uint64_t bench_uniform_key(const struct bench_input *input, int64_t index)
+{
+    return bench_mix((uint64_t)index) % input->keys;
 }
 
 void bench_fill(struct weir_log *log, const struct bench_input *input)

@@ -8,6 +8,9 @@
 /** A number that looks drawn, from one that counts (splitmix64's finaliser). */
 uint64_t bench_mix(uint64_t number);
 
+/** Zeroed, or the benchmark fails; freed with free. */
+void *bench_array(size_t count, size_t size);
+
 /** The log `name` below the benchmark's directory. */
 struct weir_log *bench_open_log(const char *name);
 /** What the builder says; frees the builder. */
@@ -27,6 +30,8 @@ struct bench_input {
     uint64_t (*value)(const struct bench_input *input, int64_t index);
     uint64_t keys;
 };
+/** A `key`: out of `keys`, each as often as any other. */
+uint64_t bench_uniform_key(const struct bench_input *input, int64_t index);
 static const int64_t BENCH_START_MS = 1700000000000;
 /** Make the topic, of one partition, and fill it. */
 void bench_fill(struct weir_log *log, const struct bench_input *input);

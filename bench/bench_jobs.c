@@ -8,11 +8,6 @@
 #include "bench/bench.h"
 #include "bench/bench_job.h"
 
-static uint64_t uniform_key(const struct bench_input *input, int64_t index)
-{
-    return bench_mix((uint64_t)index) % input->keys;
-}
-
 /* A letter of sixteen. */
 static uint64_t letter(const struct bench_input *input, int64_t index)
 {
@@ -26,7 +21,7 @@ static struct bench_input input_of(int64_t count, uint64_t keys)
         .topic = "input",
         .count = count,
         .records_per_ms = 1000,
-        .key = uniform_key,
+        .key = bench_uniform_key,
         .value = letter,
         .keys = keys,
     };
