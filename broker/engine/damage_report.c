@@ -50,7 +50,7 @@ static void reread_done(struct weir_message *message)
     partition->reads--;
     int rc = weir_log_read_end(&reread->read);
     weir_assert(rc <= 0);
-    if (reread->read.part_count > 0) say_is_whole(partition, reread->report->offset);
+    if (reread->read.batches.part_count > 0) say_is_whole(partition, reread->report->offset);
     weir_log_read_release(&reread->read);
     answer(partition, reread->report, rc, &reread->read.error);
     weir_free(reread);

@@ -62,9 +62,8 @@ static void release(struct weir_log_read *read)
 /* One past the last batch that was read. */
 static int64_t end_of(const struct weir_log_read *read)
 {
-    const struct weir_log_part *part = &read->parts[read->part_count - 1];
-    struct weir_batch_reader reader = {.rest =
-                                           weir_slice(part->bytes->data + part->from, part->size)};
+    const struct weir_log_part *last = &read->batches.parts[read->batches.part_count - 1];
+    struct weir_batch_reader reader = {.rest = weir_log_part_bytes(last)};
     int64_t end = read->offset;
     while (weir_batch_reader_next(&reader, NULL) == 0) {
         end = weir_batch_last_offset(&reader.header) + 1;
@@ -77,7 +76,7 @@ static int64_t end_of(const struct weir_log_read *read)
 static bool is_cut_short(const struct weir_log_read *read)
 {
     if (read->range.segment != NULL) return true;
-    return read->part_count > 0 && end_of(read) < read->offset_bound;
+    return read->batches.part_count > 0 && end_of(read) < read->offset_bound;
 }
 
 /* What was read is the answer if it is enough, or if waiting is over. */
@@ -91,8 +90,7 @@ static void take(struct weir_partition *partition, struct weir_fetch_request *fe
         return;
     }
     if (is_watch(fetch)) release(read);
-    memcpy(fetch->batches.parts, read->parts, sizeof read->parts[0] * read->part_count);
-    fetch->batches.part_count = read->part_count;
+    weir_log_batches_move(&fetch->batches, &read->batches);
     if (fetch->port != NULL) fetch->port->range = read->range;
     fetch->size = read->size;
     weir_counter_add(&partition->shard->bytes_out, (int64_t)read->size);

@@ -84,11 +84,11 @@ static int fold_read(struct weir_fold *fold, struct weir_partition_log *log, int
         return weir_error_set(error, (enum weir_code)rc, "read from offset %lld: %s",
                               (long long)fold->next_offset, read.error.text);
     }
-    for (size_t i = 0; rc == 0 && i < read.part_count; i++) {
-        const struct weir_log_part *part = &read.parts[i];
-        rc = weir_fold_batches(fold, weir_slice(part->bytes->data + part->from, part->size), error);
+    for (size_t i = 0; rc == 0 && i < read.batches.part_count; i++) {
+        const struct weir_log_part *part = &read.batches.parts[i];
+        rc = weir_fold_batches(fold, weir_log_part_bytes(part), error);
     }
-    if (rc == 0 && read.part_count == 0) {
+    if (rc == 0 && read.batches.part_count == 0) {
         rc = weir_error_set(error, WEIR_CORRUPT, "nothing at offset %lld, the log ends at %lld",
                             (long long)fold->next_offset, (long long)end_offset);
     }

@@ -115,8 +115,7 @@ static struct weir_log_part part_of(const struct weir_append *append)
 
 static struct weir_batch_reader batches_of(const struct weir_log_part *part)
 {
-    return (struct weir_batch_reader){.rest =
-                                          weir_slice(part->bytes->data + part->from, part->size)};
+    return (struct weir_batch_reader){.rest = weir_log_part_bytes(part)};
 }
 
 /* The next batch of a run that check_run has passed. */

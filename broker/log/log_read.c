@@ -65,8 +65,8 @@ static int give_hole(struct weir_log_read *read, struct weir_budget *budget)
     int32_t delta = (int32_t)((count < INT32_MAX ? count : INT32_MAX) - 1);
     weir_batch_store_empty(bytes->data, read->offset, delta, read->epoch);
     bytes->size = WEIR_BATCH_HEADER_SIZE;
-    read->parts[0] = (struct weir_log_part){.bytes = bytes, .size = bytes->size};
-    read->part_count = 1;
+    read->batches.parts[0] = (struct weir_log_part){.bytes = bytes, .size = bytes->size};
+    read->batches.part_count = 1;
     read->size = bytes->size;
     return 0;
 }
@@ -212,7 +212,7 @@ static bool is_behind_batches(const struct weir_partition_log *log, int64_t offs
 int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *read)
 {
     read->range = (struct weir_log_range){0};
-    read->part_count = 0;
+    read->batches.part_count = 0;
     read->size = 0;
     read->rc = 0;
     read->segment = NULL;
@@ -301,8 +301,8 @@ static int read_batches(struct weir_log_read *read, const struct weir_segment_se
         return weir_error_set(&read->error, WEIR_CORRUPT,
                               "the batch of offset %" PRId64 " is not whole", read->offset);
     }
-    read->parts[0] = (struct weir_log_part){.bytes = bytes, .from = 0, .size = whole};
-    read->part_count = 1;
+    read->batches.parts[0] = (struct weir_log_part){.bytes = bytes, .from = 0, .size = whole};
+    read->batches.part_count = 1;
     read->size = whole;
     return 0;
 }
@@ -315,8 +315,8 @@ static int check_disk(struct weir_log_read *read, const struct weir_segment_seek
     read->size_max = 0;
     int rc = read_batches(read, first);
     if (rc < 0) return rc;
-    const struct weir_log_part *part = &read->parts[0];
-    rc = weir_batch_check_crc(weir_slice(part->bytes->data + part->from, part->size), &read->error);
+    const struct weir_log_part *part = &read->batches.parts[0];
+    rc = weir_batch_check_crc(weir_log_part_bytes(part), &read->error);
     if (rc == 0) return 0;
     weir_log_read_release(read);
     read->size = 0;
@@ -402,7 +402,7 @@ int weir_log_read_end(struct weir_log_read *read)
         read->rc = 0;
         return 0;
     }
-    if (read->checks_disk && read->part_count > 0) weir_tail_cache_cut(&log->tail, 0);
+    if (read->checks_disk && read->batches.part_count > 0) weir_tail_cache_cut(&log->tail, 0);
     if (read->rc < 0) (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
     if (read->damaged_offset >= 0 && read->rc == WEIR_CORRUPT) {
         weir_partition_log_damaged(log, read->damaged_offset, read->error.text);
@@ -414,9 +414,6 @@ int weir_log_read_end(struct weir_log_read *read)
 
 void weir_log_read_release(struct weir_log_read *read)
 {
-    for (size_t i = 0; i < read->part_count; i++) {
-        weir_shared_unref(read->parts[i].bytes);
-    }
-    read->part_count = 0;
+    weir_log_batches_release(&read->batches);
     weir_log_range_release(&read->range);
 }

@@ -270,8 +270,7 @@ struct weir_log_read {
                            wrong what it was given, which may be so in memory only */
     /* given */
     struct weir_log_range range; /* instead of parts; `size` counts its bytes */
-    struct weir_log_part parts[WEIR_LOG_PARTS_MAX];
-    size_t part_count;
+    struct weir_log_batches batches;
     size_t size;
     int rc;
     struct weir_error error;

@@ -285,7 +285,7 @@ static bool add_part(const struct weir_tail_run *run, struct weir_log_read *read
         to += size;
     }
     if (to > from) {
-        read->parts[read->part_count++] = (struct weir_log_part){
+        read->batches.parts[read->batches.part_count++] = (struct weir_log_part){
             .bytes = weir_shared_ref(run->part.bytes),
             .from = run->part.from + from,
             .size = to - from,
@@ -300,7 +300,7 @@ bool weir_tail_cache_read(const struct weir_tail_cache *cache, struct weir_log_r
     if (cache->count == 0 || read->offset < run_at(cache, 0)->base_offset) return false;
     weir_assert(read->offset < run_at(cache, cache->count - 1)->end_offset);
     for (size_t i = find_run(cache, read->offset); i < cache->count; i++) {
-        if (read->part_count == WEIR_LOG_PARTS_MAX) break;
+        if (read->batches.part_count == WEIR_LOG_PARTS_MAX) break;
         if (!add_part(run_at(cache, i), read, offset_max)) break;
     }
     return true;

@@ -58,8 +58,9 @@ static void ask(struct weir_partition_log *log)
             weir_log_read_run(&read);
             rc = weir_log_read_end(&read);
         }
-        weir_assert(rc == 0 && read.part_count == 1);
-        weir_assert(weir_load_u64(read.parts[0].bytes->data + read.parts[0].from) == (uint64_t)at);
+        weir_assert(rc == 0 && read.batches.part_count == 1);
+        weir_assert(weir_load_u64(read.batches.parts[0].bytes->data + read.batches.parts[0].from) ==
+                    (uint64_t)at);
         weir_log_read_release(&read);
         weir_assert(weir_partition_log_find_time(log, at * STEP_MS - 1, &offset, &found_ms, NULL) ==
                     0);

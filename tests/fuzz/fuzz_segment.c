@@ -32,9 +32,9 @@ static int64_t read_to_the_end(struct weir_partition_log *log)
             rc = weir_log_read_end(&read);
         }
         weir_assert(rc == 0);
-        if (read.part_count == 0) return offset;
-        for (size_t i = 0; i < read.part_count; i++) {
-            const struct weir_log_part *part = &read.parts[i];
+        if (read.batches.part_count == 0) return offset;
+        for (size_t i = 0; i < read.batches.part_count; i++) {
+            const struct weir_log_part *part = &read.batches.parts[i];
             for (size_t at = 0; at < part->size;) {
                 struct weir_batch_header header;
                 struct weir_slice rest =

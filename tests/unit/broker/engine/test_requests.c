@@ -287,8 +287,7 @@ static void check_unpacked(struct engine *engine, const struct weir_log_part *pa
 {
     struct weir_record record;
     struct weir_buffer plain;
-    struct weir_batch_reader reader = {
-        .rest = weir_slice(part->bytes->data + part->from, part->size), .plain = &plain};
+    struct weir_batch_reader reader = {.rest = weir_log_part_bytes(part), .plain = &plain};
     weir_buffer_init(&plain, engine->env->budget, 0);
     ck_assert_int_eq(weir_batch_reader_open_next(&reader, NULL), 0);
     ck_assert_int_eq(weir_batch_codec(&reader.header), codec);

@@ -233,10 +233,10 @@ int64_t test_log_expect_from(struct test_log *test, int64_t from, size_t size_ma
             test->error = read.error;
             return offset;
         }
-        for (size_t i = 0; i < read.part_count; i++) {
-            offset = expect_part(test, &read.parts[i], offset);
+        for (size_t i = 0; i < read.batches.part_count; i++) {
+            offset = expect_part(test, &read.batches.parts[i], offset);
         }
-        size_t part_count = read.part_count;
+        size_t part_count = read.batches.part_count;
         weir_log_read_release(&read);
         if (part_count == 0) return offset;
     }

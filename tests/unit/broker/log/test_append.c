@@ -356,8 +356,8 @@ START_TEST(append_takes_a_slice)
             .offset = result.base_offset, .offset_max = INT64_MAX, .size_max = 10000};
         ck_assert_int_eq(weir_log_read_begin(test.log, &read), 0); /* from memory */
         ck_assert_uint_eq(read.size, size);
-        ck_assert_mem_eq(read.parts[0].bytes->data + read.parts[0].from, frame->data + BEFORE,
-                         size);
+        ck_assert_mem_eq(read.batches.parts[0].bytes->data + read.batches.parts[0].from,
+                         frame->data + BEFORE, size);
         weir_log_read_release(&read);
         weir_shared_unref(frame);
     }

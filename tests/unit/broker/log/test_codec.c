@@ -70,9 +70,9 @@ static struct weir_batch_header expect_batch(int64_t offset, enum weir_codec cod
     static const int64_t times[RECORDS] = {0, 5, 2, 9, 1, 3};
     struct weir_log_read read = {.offset = offset, .offset_max = INT64_MAX, .size_max = 1};
     ck_ok(test_log_read(&test, &read), &read.error);
-    ck_assert_uint_eq(read.part_count, 1);
-    struct weir_slice batch =
-        weir_slice(read.parts[0].bytes->data + read.parts[0].from, read.parts[0].size);
+    ck_assert_uint_eq(read.batches.part_count, 1);
+    struct weir_slice batch = weir_slice(
+        read.batches.parts[0].bytes->data + read.batches.parts[0].from, read.batches.parts[0].size);
     struct weir_buffer plain;
     struct weir_arena arena;
     struct weir_batch_reader reader = {.rest = batch, .plain = &plain, .arena = &arena};
@@ -154,7 +154,8 @@ START_TEST(a_fitting_batch_is_not_touched)
     struct weir_log_read read = {.offset = 0, .offset_max = INT64_MAX, .size_max = 1};
     ck_ok(test_log_read(&test, &read), &read.error);
     ck_assert_uint_eq(read.size, made->size);
-    ck_assert_mem_eq(read.parts[0].bytes->data + read.parts[0].from, made->data, made->size);
+    ck_assert_mem_eq(read.batches.parts[0].bytes->data + read.batches.parts[0].from, made->data,
+                     made->size);
     int64_t file_size = test_log_file_size(&test, "00000000000000000000.log");
     ck_assert_int_eq(file_size, (int64_t)made->size);
     weir_log_read_release(&read);

@@ -57,9 +57,10 @@ static int64_t read_suspiciously(int *caught)
     for (;;) {
         struct weir_log_read read = {.offset = offset, .offset_max = INT64_MAX, .size_max = 300};
         int rc = test_log_read(&test, &read);
-        if (rc < 0 || read.part_count == 0) return offset;
+        if (rc < 0 || read.batches.part_count == 0) return offset;
         struct weir_slice rest =
-            weir_slice(read.parts[0].bytes->data + read.parts[0].from, read.parts[0].size);
+            weir_slice(read.batches.parts[0].bytes->data + read.batches.parts[0].from,
+                       read.batches.parts[0].size);
         while (rest.size > 0) {
             struct weir_batch_header header;
             ck_ok(weir_batch_peek(rest, INT32_MAX, &header, &test.error), &test.error);

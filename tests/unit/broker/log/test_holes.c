@@ -93,7 +93,7 @@ static const uint8_t *first_bytes(const struct weir_log_read *read)
 {
     static uint8_t bytes[16384];
     if (read->range.segment == NULL) {
-        return read->parts[0].bytes->data + read->parts[0].from;
+        return read->batches.parts[0].bytes->data + read->batches.parts[0].from;
     }
     ck_assert_int_le(read->range.size, (int64_t)sizeof bytes);
     int64_t got = weir_file_read(read->range.file, bytes, (size_t)read->range.size,
@@ -180,8 +180,8 @@ START_TEST(a_bound_within_a_hole_is_reached)
         while (offset < bound) {
             struct weir_log_read read = {.offset = offset, .offset_max = bound, .size_max = 500};
             ck_ok(test_log_read(&test, &read), &read.error);
-            if (read.part_count == 0) break; /* the bound lies within a batch */
-            const struct weir_log_part *part = &read.parts[0];
+            if (read.batches.part_count == 0) break; /* the bound lies within a batch */
+            const struct weir_log_part *part = &read.batches.parts[0];
             for (size_t at = 0; at < part->size;) {
                 struct weir_batch_header header;
                 struct weir_slice rest =

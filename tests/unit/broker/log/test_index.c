@@ -58,10 +58,10 @@ static void expect_same_answers(void)
         for (int64_t at = test.batches[i].base_offset; at < test.batches[i].end_offset; at++) {
             struct weir_log_read read = {.offset = at, .offset_max = INT64_MAX, .size_max = 1};
             ck_ok(test_log_read(&test, &read), &read.error);
-            ck_assert_uint_eq(read.part_count, 1);
+            ck_assert_uint_eq(read.batches.part_count, 1);
             ck_assert_uint_eq(read.size, test.batches[i].size);
-            ck_assert_mem_eq(read.parts[0].bytes->data + read.parts[0].from, test.batches[i].bytes,
-                             test.batches[i].size);
+            ck_assert_mem_eq(read.batches.parts[0].bytes->data + read.batches.parts[0].from,
+                             test.batches[i].bytes, test.batches[i].size);
             weir_log_read_release(&read);
         }
     }

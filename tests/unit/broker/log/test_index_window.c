@@ -41,7 +41,7 @@ static int64_t read_at(int64_t offset)
 {
     struct weir_log_read read = ask(offset);
     ck_ok(test_log_read(&test, &read), &read.error);
-    ck_assert_uint_eq(read.part_count, 1);
+    ck_assert_uint_eq(read.batches.part_count, 1);
     weir_log_read_release(&read);
     return read.position;
 }

@@ -76,7 +76,7 @@ static void expect_read(struct weir_log_read *read)
     ck_assert_uint_le(read->size, expected);
     ck_assert_int_eq(read->size > 0, expected > 0);
     if (read->range.segment == NULL) return;
-    ck_assert_uint_eq(read->part_count, 0);
+    ck_assert_uint_eq(read->batches.part_count, 0);
     ck_assert_uint_ge(read->size, read->range_min);
     ck_assert_int_eq((int64_t)read->size, read->range.size);
     size_t first = batch_of(read->offset);

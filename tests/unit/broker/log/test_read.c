@@ -43,8 +43,8 @@ static void expect_every_read_of(size_t first)
                     .offset = base, .offset_max = bound, .size_max = size_max};
                 ck_ok(test_log_read(&test, &read), &read.error);
                 size_t size = 0;
-                for (size_t part = 0; part < read.part_count; part++) {
-                    size += read.parts[part].size;
+                for (size_t part = 0; part < read.batches.part_count; part++) {
+                    size += read.batches.parts[part].size;
                 }
                 ck_assert_uint_eq(size, read.size);
                 size_t expected = model_size(i, bound, size_max);
@@ -79,8 +79,8 @@ START_TEST(small_batches_are_read_together)
     ck_ok(test_log_read(&test, &read), &read.error);
     ck_assert_uint_eq(read.size, model_size(0, INT64_MAX, 1 << 20));
     size_t batch = 0;
-    for (size_t i = 0; i < read.part_count; i++) {
-        const struct weir_log_part *part = &read.parts[i];
+    for (size_t i = 0; i < read.batches.part_count; i++) {
+        const struct weir_log_part *part = &read.batches.parts[i];
         for (size_t at = 0; at < part->size; at += test.batches[batch++].size) {
             ck_assert_mem_eq(part->bytes->data + part->from + at, test.batches[batch].bytes,
                              test.batches[batch].size);
@@ -115,19 +115,21 @@ START_TEST(a_cut_leaves_a_readers_small_batches_alone)
     ck_ok(test_log_read(&test, &read), &read.error);
     uint8_t before[4096];
     size_t size = 0;
-    for (size_t i = 0; i < read.part_count; i++) {
-        memcpy(before + size, read.parts[i].bytes->data + read.parts[i].from, read.parts[i].size);
-        size += read.parts[i].size;
+    for (size_t i = 0; i < read.batches.part_count; i++) {
+        memcpy(before + size, read.batches.parts[i].bytes->data + read.batches.parts[i].from,
+               read.batches.parts[i].size);
+        size += read.batches.parts[i].size;
     }
     int64_t offset = test.batches[5].base_offset;
     ck_ok(weir_partition_log_truncate(test.log, offset, &test.error), &test.error);
     test_log_forget(&test, offset);
     test_log_fill(&test, 9);
     size = 0;
-    for (size_t i = 0; i < read.part_count; i++) {
-        ck_assert_mem_eq(before + size, read.parts[i].bytes->data + read.parts[i].from,
-                         read.parts[i].size);
-        size += read.parts[i].size;
+    for (size_t i = 0; i < read.batches.part_count; i++) {
+        ck_assert_mem_eq(before + size,
+                         read.batches.parts[i].bytes->data + read.batches.parts[i].from,
+                         read.batches.parts[i].size);
+        size += read.batches.parts[i].size;
     }
     weir_log_read_release(&read);
     test_log_expect_all(&test);
@@ -162,14 +164,15 @@ START_TEST(reads_know_their_place)
     int64_t end = weir_partition_log_state(test.log).end_offset;
     struct weir_log_read read = {.offset = end, .offset_max = INT64_MAX, .size_max = 100};
     ck_ok(test_log_read(&test, &read), &read.error);
-    ck_assert_uint_eq(read.part_count, 0);
+    ck_assert_uint_eq(read.batches.part_count, 0);
     read.offset = end + 1;
     ck_code(test_log_read(&test, &read), WEIR_OFFSET_OUT_OF_RANGE);
     read.offset = -1;
     ck_code(test_log_read(&test, &read), WEIR_OFFSET_OUT_OF_RANGE);
     read.offset = test.batches[1].base_offset + 1;
     ck_ok(test_log_read(&test, &read), &read.error);
-    ck_assert_mem_eq(read.parts[0].bytes->data, test.batches[1].bytes, test.batches[1].size);
+    ck_assert_mem_eq(read.batches.parts[0].bytes->data, test.batches[1].bytes,
+                     test.batches[1].size);
     weir_log_read_release(&read);
 }
 END_TEST

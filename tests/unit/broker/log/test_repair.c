@@ -115,9 +115,10 @@ static size_t read_all(void)
         struct weir_log_read read = {.offset = offset, .offset_max = INT64_MAX, .size_max = 1};
         struct weir_batch_header header;
         ck_ok(test_log_read(&test, &read), &read.error);
-        ck_assert_uint_eq(read.part_count, 1);
+        ck_assert_uint_eq(read.batches.part_count, 1);
         struct weir_slice bytes =
-            weir_slice(read.parts[0].bytes->data + read.parts[0].from, read.parts[0].size);
+            weir_slice(read.batches.parts[0].bytes->data + read.batches.parts[0].from,
+                       read.batches.parts[0].size);
         ck_ok(weir_batch_peek(bytes, 0, &header, NULL), NULL);
         ck_assert_int_eq(header.base_offset, offset);
         for (size_t i = 0; i < test.batch_count && header.record_count > 0; i++) {

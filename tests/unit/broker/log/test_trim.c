@@ -321,7 +321,7 @@ START_TEST(a_read_over_a_cut_begins_again)
     test_log_fill(&test, 4);
     weir_log_read_run(&read);
     ck_ok(weir_log_read_end(&read), &read.error);
-    ck_assert_uint_eq(read.part_count, 0);
+    ck_assert_uint_eq(read.batches.part_count, 0);
     ck_assert(!state().is_offline);
     test_log_expect_all(&test);
 }
@@ -337,8 +337,9 @@ START_TEST(a_read_outlives_its_segment)
     ck_assert(!test_log_exists(&test, "00000000000000000000.log"));
     weir_log_read_run(&read);
     ck_ok(weir_log_read_end(&read), &read.error);
-    ck_assert_uint_eq(read.part_count, 1);
-    ck_assert_mem_eq(read.parts[0].bytes->data, test.batches[0].bytes, test.batches[0].size);
+    ck_assert_uint_eq(read.batches.part_count, 1);
+    ck_assert_mem_eq(read.batches.parts[0].bytes->data, test.batches[0].bytes,
+                     test.batches[0].size);
     weir_log_read_release(&read);
 }
 END_TEST
