@@ -6,8 +6,8 @@
 #include "broker/engine/partition_life.h"
 
 /*
- * A topic that is made because somebody writes to it, be it records or committed offsets. Several partitions may ask for the same one at the same
- * time: the first makes it, the others find it there.
+ * A topic that is made because somebody writes to it, be it records or committed offsets. Several
+ * partitions may ask for the same one at the same time: the first makes it, the others find it there.
  */
 struct auto_create {
     struct weir_metadata_change change; /* first */

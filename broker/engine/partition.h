@@ -15,11 +15,11 @@
  *                      gone <──failed                 └──durable──> (open)
  *
  * Resolving looks id, configuration and leader epoch up, and whether the partition has been made before:
- * then its folder has to be there. It takes time only where the topic is to be made first. Where it is made now, assigning waits
- * until the metadata says so durably, before anything is served from it: a folder that is lost later is
- * not taken for one that never was. While opening, working and closing the log belongs to a worker;
- * requests that arrive meanwhile wait in line. Working is for what may block and must be alone:
- * cutting, retention, trimming.
+ * then its folder has to be there. It takes time only where the topic is to be made first. Where the
+ * partition is made now, assigning waits until the metadata says so durably, before anything is served
+ * from it: a folder that is lost later is not taken for one that never was. While opening, working and
+ * closing the log belongs to a worker; requests that arrive meanwhile wait in line. Working is for what
+ * may block and must be alone: cutting, retention, trimming.
  * Thread: its shard's; jobs run on a worker and touch the log, `job_*` and nothing else.
  */
 enum weir_partition_state {

@@ -9,12 +9,12 @@
 /**
  * What a difference is, and what each choice makes of it.
  *
- * A row that is NOTED goes on by itself, with a line in the log. One that is HELD does so too as long as nothing was
- * chosen, for it may be harmless: a store that is beyond what its changelog has lost is whole, and one that
- * is not refuses when it is restored (runtime/task/restore.h). With a choice it is one to choose. One to CHOOSE refuses the start
- * unless the caller has chosen; the state it EMPTIES is what WEIR_ON_MISMATCH_START_EMPTY starts
- * empty. One that is FINAL cannot be chosen away: something that is not the application's would
- * have to go.
+ * A row that is NOTED goes on by itself, with a line in the log. One that is HELD does so too as long as
+ * nothing was chosen, for it may be harmless: a store that is beyond what its changelog has lost is whole,
+ * and one that is not refuses when it is restored (runtime/task/restore.h). With a choice it is one to
+ * choose. One to CHOOSE refuses the start unless the caller has chosen; the state it EMPTIES is what
+ * WEIR_ON_MISMATCH_START_EMPTY starts empty. One that is FINAL cannot be chosen away: something that is
+ * not the application's would have to go.
  */
 enum weight { NOTED, HELD, CHOOSE, FINAL };
 enum empties { KEEPS, TOPIC, READERS, FED, EVERYTHING };

@@ -1,4 +1,3 @@
-
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/grow.h"

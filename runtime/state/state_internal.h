@@ -193,6 +193,7 @@ void weir_store_forget(struct weir_store *store);
 void weir_store_close(struct weir_store *store);
 /** What holds between a store's fields, after each call that changed it. */
 void weir_store_check(const struct weir_store *store);
+
 /* ---- eviction.c: who may leave the table ------------------------------------------------------- */
 
 /** Its last change is in the backend (or, memory stores, sealed) and was forwarded. */
