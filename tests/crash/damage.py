@@ -250,7 +250,7 @@ class Tools:
 
     def read_all(self, folder, topics):
         """What a client reads of each topic of a served directory: (status, text); or what the server said."""
-        log = open(folder + ".log", "w+")
+        log = open(folder + ".log", "w+", errors="replace")  # it may quote bytes of what is damaged
         server = subprocess.Popen([self.options.weir, "server", "--data", folder, "--listen", "127.0.0.1:0"],
                                   stdout=subprocess.PIPE, stderr=log)
         try:
