@@ -98,6 +98,8 @@ static void hang_up(struct fake_server *server)
     weir_buffer_reset(&server->in);
     weir_buffer_reset(&server->out);
     weir_buffer_reset(&server->going);
+    atomic_store(&server->has_hung_up, true);
+    weir_signal(server->actor->env);
 }
 
 static void take_frames(struct fake_server *server)
@@ -148,6 +150,7 @@ static void on_accepted(void *context, struct weir_socket *socket)
     struct fake_server *server = context;
     ck_assert_ptr_null(server->socket);
     server->socket = socket;
+    atomic_store(&server->has_hung_up, false);
     server->connection_count++;
     read_more(server);
 }

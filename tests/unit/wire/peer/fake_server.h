@@ -5,8 +5,8 @@
 #include "wire/message.h"
 
 /** A Kafka server of few words, on an actor: it answers ApiVersions by itself and everything else with
- * `answer`, which appends frames to `out`. One connection at a time. All but the address is the
- * actor's. */
+ * `answer`, which appends frames to `out`. One connection at a time: wait for `has_hung_up` before the next.
+ * All but that and the address is the actor's. */
 struct fake_server {
     struct weir_actor *actor;
     char address[WEIR_ADDRESS_SIZE]; /* to listen at; then where it does */
@@ -25,6 +25,7 @@ struct fake_server {
     struct weir_buffer going;
     struct weir_iovec part;
     bool is_writing;
+    _Atomic bool has_hung_up; /* and is signalled */
     int rc;
     struct weir_error error;
 };

@@ -597,6 +597,7 @@ START_TEST(a_session_says_who_asks)
         ck_assert_mem_eq(response->cluster_id.data, names[i][1], strlen(names[i][1]));
         weir_arena_close(&arena);
         weir_remote_session_close(session);
+        wait_for(env, &server.has_hung_up);
     }
     close_stage();
 }
@@ -628,6 +629,7 @@ START_TEST(a_sessions_answers_have_a_bound)
         ck_code(ask_session(session, &arena, &response), bounds[i] == 900 ? WEIR_TOO_LARGE : 0);
         weir_arena_close(&arena);
         weir_remote_session_close(session);
+        wait_for(env, &server.has_hung_up);
     }
     close_stage();
 }
