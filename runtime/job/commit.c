@@ -159,6 +159,7 @@ struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams
         .partition_time_ms = -1,
     };
     if (is_changelog) return entry;
+    if (!topic->is_internal) entry.read = partition->sealed_read;
     entry.partition_time_ms = partition->sealed_time_ms;
     entry.marks = partition->sealed_marks;
     entry.mark_count = partition->sealed_mark_count;
@@ -295,6 +296,7 @@ static void take_input(struct weir_streams *streams, const struct weir_input_pro
     partition->is_handed_in = true;
     partition->sealed_offset = input->offset;
     partition->sealed_epoch = input->leader_epoch;
+    partition->sealed_read = input->read;
     partition->sealed_time_ms = input->partition_time_ms;
     partition->sealed_marks = input->marks;
     partition->sealed_mark_count = input->mark_count;

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "client/client.h"
+#include "runtime/task/read_batch.h"
 #include "runtime/task/timers.h"
 
 /**
@@ -40,6 +41,7 @@ struct weir_commit_entry {
     int64_t offset;
     int64_t end;                        /* up to here it is covered; -1: not the job's own */
     int32_t leader_epoch;               /* in which the log was that far; -1: not known */
+    struct weir_read_batch read;        /* of an input: what was read last below `offset` */
     int64_t partition_time_ms;          /* the largest timestamp processed; -1: none */
     const struct weir_node_mark *marks; /* of the task whose first input it is */
     size_t mark_count;

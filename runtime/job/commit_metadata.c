@@ -4,7 +4,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { MAGIC = 0x57, VERSION = 2, FIXED_SIZE = 22, RUN_FIXED_SIZE = 6 };
+enum { MAGIC = 0x57, VERSION = 3, VERSION_WITHOUT_BATCH = 2, FIXED_SIZE = 42 };
+enum { RUN_VERSION = 2, RUN_FIXED_SIZE = 6 };
 enum { MARK_SIZE = 14 /* and the name */ };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -89,13 +90,36 @@ struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata 
     bytes[1] = VERSION;
     weir_store_u64(bytes + 2, (uint64_t)metadata->partition_time_ms);
     weir_store_u64(bytes + 10, (uint64_t)metadata->end_offset);
-    weir_store_u32(bytes + 18, (uint32_t)metadata->mark_count);
+    weir_store_u64(bytes + 18, (uint64_t)metadata->read.base_offset);
+    weir_store_u32(bytes + 26, (uint32_t)metadata->read.last_offset_delta);
+    weir_store_u32(bytes + 30, (uint32_t)metadata->read.record_count);
+    weir_store_u32(bytes + 34, metadata->read.crc);
+    weir_store_u32(bytes + 38, (uint32_t)metadata->mark_count);
     uint8_t *at = bytes + FIXED_SIZE;
     for (size_t i = 0; i < metadata->mark_count; i++) {
         at = mark_encode(&metadata->marks[i], at);
     }
     weir_assert(at == bytes + size);
     return base64_encode(weir_slice(bytes, size), arena);
+}
+
+static struct weir_read_batch decode_batch(struct weir_reader *reader)
+{
+    struct weir_read_batch batch = {0};
+    batch.base_offset = (int64_t)weir_reader_u64(reader);
+    batch.last_offset_delta = (int32_t)weir_reader_u32(reader);
+    batch.record_count = (int32_t)weir_reader_u32(reader);
+    batch.crc = weir_reader_u32(reader);
+    return batch;
+}
+
+/* What a batch's header may say, or nothing. */
+static bool is_batch(const struct weir_read_batch *batch)
+{
+    if (batch->base_offset < 0 || batch->last_offset_delta < 0) return false;
+    return batch->record_count >= 0 &&
+           batch->record_count <= INT64_C(1) + batch->last_offset_delta &&
+           batch->base_offset <= INT64_MAX - batch->last_offset_delta;
 }
 
 static int decode_marks(struct weir_reader *reader, struct weir_arena *arena,
@@ -119,9 +143,9 @@ static int decode_marks(struct weir_reader *reader, struct weir_arena *arena,
     return reader->failed || weir_reader_left(reader) != 0 ? WEIR_CORRUPT : 0;
 }
 
-/* Magic and version are read. */
-static int open_text(struct weir_slice text, struct weir_arena *arena, struct weir_reader *reader,
-                     struct weir_error *error)
+/* Magic and version are read; the version, one of `oldest` to `newest`. */
+static int open_text(struct weir_slice text, struct weir_arena *arena, uint8_t oldest,
+                     uint8_t newest, struct weir_reader *reader, struct weir_error *error)
 {
     struct weir_slice bytes = base64_decode(text, arena);
     if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "no memory");
@@ -133,9 +157,10 @@ static int open_text(struct weir_slice text, struct weir_arena *arena, struct we
     if (reader->failed || magic != MAGIC) {
         return weir_error_set(error, WEIR_CORRUPT, "not commit metadata");
     }
-    if (version == VERSION) return 0;
+    if (version >= oldest && version <= newest) return version;
     return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
-                          "commit metadata of version %u, this Weir reads %d", version, VERSION);
+                          "commit metadata of version %u, this Weir reads up to %u", version,
+                          newest);
 }
 
 int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena,
@@ -143,11 +168,12 @@ int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena
 {
     struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
     struct weir_reader reader;
-    int open = open_text(text, arena, &reader, error);
-    if (open < 0) return open;
+    int version = open_text(text, arena, VERSION_WITHOUT_BATCH, VERSION, &reader, error);
+    if (version < 0) return version;
     metadata.partition_time_ms = (int64_t)weir_reader_u64(&reader);
     metadata.end_offset = (int64_t)weir_reader_u64(&reader);
-    int rc = decode_marks(&reader, arena, &metadata);
+    if (version > VERSION_WITHOUT_BATCH) metadata.read = decode_batch(&reader);
+    int rc = is_batch(&metadata.read) ? decode_marks(&reader, arena, &metadata) : WEIR_CORRUPT;
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "commit metadata is damaged");
     *metadata_out = metadata;
     return 0;
@@ -162,7 +188,7 @@ struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     bytes[0] = MAGIC;
-    bytes[1] = VERSION;
+    bytes[1] = RUN_VERSION;
     weir_store_u32(bytes + 2, (uint32_t)run->count);
     for (size_t i = 0; i < run->count; i++) {
         weir_store_u64(bytes + RUN_FIXED_SIZE + i * sizeof(int64_t),
@@ -175,7 +201,7 @@ int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
                            struct weir_commit_run *run_out, struct weir_error *error)
 {
     struct weir_reader reader;
-    int rc = open_text(text, arena, &reader, error);
+    int rc = open_text(text, arena, RUN_VERSION, RUN_VERSION, &reader, error);
     if (rc < 0) return rc;
     size_t count = weir_reader_u32(&reader);
     if (reader.failed || weir_reader_left(&reader) != count * sizeof(int64_t)) {

@@ -2,14 +2,19 @@
 #define WEIR_RUNTIME_JOB_COMMIT_METADATA_H
 
 #include "base/arena.h"
+#include "runtime/task/read_batch.h"
 #include "runtime/task/timers.h"
 #include "weir/error.h"
 
 /**
  * What a commit says of an input partition besides its offset; base64 of
  *
- *   0 0x57               1 version u8 = 2         2 partition time i64    10 end offset i64
- *  18 count of marks u32, then for each: id i32, time i64, size of the name u16, name of the node
+ *   0 0x57               1 version u8 = 3         2 partition time i64    10 end offset i64
+ *  18 of the batch that was read last: base offset i64, last offset delta i32, count of records i32,
+ *     crc u32; all 0: none is known
+ *  38 count of marks u32, then for each: id i32, time i64, size of the name u16, name of the node
+ *
+ * Version 2, which an older Weir wrote, has no batch: its marks begin at 18.
  *
  * The end offset is that of a repartition partition, which the job both reads and writes (-1 for
  * others): one entry of the group is there for each partition, so both travel in it. Marks are
@@ -24,6 +29,7 @@
 struct weir_commit_metadata {
     int64_t partition_time_ms; /* -1: none */
     int64_t end_offset;        /* -1: not ours to write */
+    struct weir_read_batch read;
     const struct weir_node_mark *marks;
     size_t mark_count;
 };

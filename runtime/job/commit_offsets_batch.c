@@ -105,6 +105,7 @@ static int recover_entry(const struct offsets_batch *batch, const struct weir_of
         .offset = from->offset,
         .end = metadata.end_offset,
         .leader_epoch = from->leader_epoch,
+        .read = metadata.read,
         .partition_time_ms = metadata.partition_time_ms,
         .marks = metadata.marks,
         .mark_count = metadata.mark_count,
@@ -304,6 +305,7 @@ static struct weir_offset_entry offset_entry(const struct weir_commit_entry *ent
     const struct weir_commit_metadata metadata = {
         .partition_time_ms = entry->partition_time_ms,
         .end_offset = entry->end,
+        .read = entry->read,
         .marks = entry->marks,
         .mark_count = entry->mark_count,
     };

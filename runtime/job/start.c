@@ -6,7 +6,7 @@
  * How a job starts, one round of requests after the other:
  *
  *   look ──────> topics ──> commit, partitions, the application's records
- *                  ──> epochs ──> tails ──> owners
+ *                  ──> epochs ──> tails ──> what was read last ──> owners
  *   compare ───> what differs, and what comes of it (start_compare.c, start_decide.c)
  *   make ──────> intents ──> topics ──> their ids
  *   begin ─────> what no commit covers is made void ──> tasks, first commit
@@ -55,6 +55,7 @@ static int (*const steps[])(struct weir_start *start, struct weir_error *error) 
     weir_start_read_records,
     weir_start_look_at_epochs,
     weir_start_look_at_tails,
+    weir_start_look_at_read,
     weir_start_look_for_owners,
     compare,
     weir_start_make_topics,
@@ -96,6 +97,9 @@ void weir_start_free(struct weir_streams *streams)
     drop_fetched(start->reader.is_fetching, &start->reader.fetch);
     drop_fetched(start->other_reader.is_fetching, &start->other_reader.fetch);
     drop_fetched(start->is_tail_asked, &start->tail);
+    for (size_t i = 0; i < start->read_count; i++) {
+        drop_fetched(true, &start->read[i].fetch);
+    }
     if (start->is_writing) weir_shared_unref(start->written.batches);
     weir_arena_close(&start->arena);
     weir_free(start);

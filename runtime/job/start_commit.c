@@ -131,6 +131,8 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
     partition->sealed_epoch = found->leader_epoch;
     partition->sealed_time_ms = -1;
     if (is_anew || found->is_foreign_entry) return;
+    bool is_behind_read = partition->committed == found->committed;
+    if (is_behind_read && !weir_start_is_other_log(found)) partition->sealed_read = found->read;
     partition->sealed_time_ms = found->partition_time_ms;
     partition->sealed_marks = found->marks; /* in the job's memory */
     partition->sealed_mark_count = found->mark_count;
@@ -145,6 +147,7 @@ static struct weir_partition_origin origin_of(const struct weir_start_topic *top
         .leader_epoch = partition->leader_epoch,
         .log_start = partition->log_start,
         .position = partition->sealed_offset,
+        .read = partition->sealed_read,
         .partition_time_ms = partition->sealed_time_ms,
         .end = weir_start_is_internal(topic) ? partition->committed_end : processed,
         .lost_end = topic->role == WEIR_START_CHANGELOG ? partition->lost_end : 0,

@@ -240,6 +240,13 @@ static bool is_older_copy(const struct weir_start_partition *partition)
            partition->log_end < partition->committed;
 }
 
+bool weir_start_is_other_log(const struct weir_start_partition *partition)
+{
+    if (!weir_read_batch_is_known(&partition->read)) return false;
+    if (!weir_read_batch_is_known(&partition->found_there)) return false;
+    return !weir_read_batch_equal(&partition->read, &partition->found_there);
+}
+
 static int add_older_copy(struct weir_start_differences *found, struct weir_start_topic *topic,
                           int32_t p)
 {
@@ -278,6 +285,10 @@ static int compare_position(struct weir_start_topic *topic, int32_t p,
     if (partition->log_start > partition->committed) {
         return add_of(found, topic, WEIR_START_INPUT_TRIMMED, p, partition->committed,
                       partition->log_start);
+    }
+    if (weir_start_is_other_log(partition)) {
+        return add_of(found, topic, WEIR_START_INPUT_OTHER, p, partition->committed,
+                      weir_read_batch_last(&partition->read));
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 #define WEIR_RUNTIME_JOB_START_COMPARE_H
 
 #include "runtime/job/application.h"
+#include "runtime/task/read_batch.h"
 #include "runtime/task/timers.h"
 #include "weir/streams.h"
 #include "wire/request/lost_range.h"
@@ -35,6 +36,9 @@ struct weir_start_partition {
     int64_t committed;     /* an input, a repartition topic: next to process; -1: none */
     int64_t committed_end; /* an internal topic: the end that the commit covers */
     int32_t committed_epoch;
+    struct weir_read_batch read; /* an input: what was read last below `committed` */
+    struct weir_read_batch
+        found_there; /* and what lies at its last offset today; neither may be known */
     int64_t partition_time_ms;
     const struct weir_node_mark *marks;
     size_t mark_count;
@@ -130,6 +134,7 @@ enum weir_start_what {
     WEIR_START_INPUT_DAMAGED,
     WEIR_START_INPUT_OLDER,
     WEIR_START_INPUT_OLDER_STATELESS,
+    WEIR_START_INPUT_OTHER,
     WEIR_START_INPUT_TAIL_LOST,
     WEIR_START_INPUT_TRIMMED,
 };
@@ -175,6 +180,9 @@ bool weir_start_is_format_recorded(const struct weir_start_topic *topic);
 bool weir_start_is_ours(const struct weir_start_topic *topic);
 /** Of an internal topic: below it lie records that a repair gave up, and the commit covers them; 0: none. */
 int64_t weir_start_lost_end(const struct weir_start_partition *partition);
+/** An input's log has another batch where the job has read one, and nothing that cuts a log or takes records
+ * from it explains that. */
+bool weir_start_is_other_log(const struct weir_start_partition *partition);
 /** Where an input goes on: as committed, within what is there and was there when it was
  * committed. */
 int64_t weir_start_input_position(const struct weir_start_partition *partition);

@@ -134,6 +134,11 @@ static const struct row {
          "input topic '{t}' partition {p} ends at {b} in leader epoch {d}, and the last commit is "
          "at {a} in leader epoch {c}: an older copy of its log was put back; the job goes on at "
          "the lower of the two"},
+    [WEIR_START_INPUT_OTHER] = {"input-other", CHOOSE, FED,
+                                "input topic '{t}' partition {p} has another record at {b} than "
+                                "the one that was read there, "
+                                "and the last commit is at {a}: an older copy of its log was put "
+                                "back and written to since"},
     [WEIR_START_INPUT_TAIL_LOST] =
         {"input-tail-lost", NOTED, KEEPS,
          "input topic '{t}' partition {p} has lost its records {a} to {b}, "

@@ -180,6 +180,7 @@ static void take_entry(struct weir_start *start, const struct weir_commit_entry 
     partition->committed_end = has_end ? entry->end : entry->offset;
     if (partition->committed_end < 0) partition->committed_end = 0;
     partition->committed_epoch = entry->leader_epoch;
+    partition->read = entry->read;
     partition->partition_time_ms = entry->partition_time_ms;
     partition->marks = entry->marks;
     partition->mark_count = entry->mark_count;

@@ -19,6 +19,12 @@ struct weir_records_reader {
     int64_t log_end;
 };
 
+/** A look at the batch that was read last of an input; told in start_read.c. */
+struct weir_start_read {
+    struct weir_fetch_request fetch;
+    struct weir_start_partition *partition;
+};
+
 /** What is to be done with an internal topic, once it is decided. */
 struct weir_start_work {
     bool is_deleted;
@@ -49,6 +55,8 @@ struct weir_start {
     size_t tail_topic; /* where the look at tails is */
     int32_t tail_partition;
     int64_t tail_offset;
+    struct weir_start_read *read; /* asked and not looked at yet: `read_count` */
+    size_t read_count;
     size_t owner_topic; /* where the look for owners is */
     size_t owner_at;
     struct weir_application other;
@@ -129,6 +137,7 @@ int weir_start_look_at_commit(struct weir_start *start, struct weir_error *error
 int weir_start_read_records(struct weir_start *start, struct weir_error *error);
 int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error);
 int weir_start_look_at_tails(struct weir_start *start, struct weir_error *error);
+int weir_start_look_at_read(struct weir_start *start, struct weir_error *error); /* start_read.c */
 int weir_start_look_for_owners(struct weir_start *start, struct weir_error *error);
 /** Ask for the partitions of one topic; they are taken by weir_start_take_partitions. */
 int weir_start_ask_partitions(struct weir_start *start, size_t topic, struct weir_error *error);

@@ -32,6 +32,7 @@ struct weir_job_partition {
     bool is_handed_in;
     int64_t sealed_offset;
     int32_t sealed_epoch; /* the partition's leader epoch when it was read so far */
+    struct weir_read_batch sealed_read;
     int64_t sealed_time_ms;
     /* The thread's. They stay past `committed`, until the same task is sealed again: a later commit
      * in which only the end of the partition has moved says them once more. */

@@ -12,7 +12,7 @@ struct weir_input_chunk {
     struct weir_input_chunk *next;
     struct weir_shared *bytes; /* a reference; NULL in the pool */
     struct weir_slice batch;
-    int64_t base_offset;
+    struct weir_read_batch header;
     int64_t next_offset;       /* behind the batch */
     size_t header_count;       /* records, as the batch's header says */
     struct weir_buffer plain;  /* when it came compressed */
@@ -96,7 +96,7 @@ static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
     chunk->next = NULL;
     chunk->bytes = weir_shared_ref(bytes);
     chunk->batch = reader->batch;
-    chunk->base_offset = header->base_offset;
+    chunk->header = weir_read_batch_of(header);
     chunk->next_offset = weir_batch_last_offset(header) + 1;
     chunk->header_count = (size_t)header->record_count;
     if (queue->tail != NULL) {
@@ -195,9 +195,10 @@ int weir_input_queue_peek(struct weir_input_queue *queue, const struct weir_reco
         struct weir_input_chunk *chunk = queue->head;
         if (chunk->record_count == 0) {
             int rc = chunk_decode(queue, chunk, error);
-            if (rc == WEIR_CORRUPT) queue->damaged_offset = chunk->base_offset;
+            if (rc == WEIR_CORRUPT) queue->damaged_offset = chunk->header.base_offset;
             if (rc < 0) {
-                return weir_error_wrap(error, rc, "batch at offset %" PRId64, chunk->base_offset);
+                return weir_error_wrap(error, rc, "batch at offset %" PRId64,
+                                       chunk->header.base_offset);
             }
             skip_below_position(queue, chunk);
         }
@@ -219,6 +220,7 @@ void weir_input_queue_advance(struct weir_input_queue *queue, size_t count)
     chunk->at += count;
     queue->buffered_records -= count;
     queue->position = chunk->records[chunk->at - 1].offset + 1;
+    queue->read = chunk->header;
     if (chunk->at < chunk->record_count) return;
 
     /* Holes that compaction left at the end of a batch count as read. */

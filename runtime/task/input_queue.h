@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "runtime/task/read_batch.h"
 #include "wire/request/batches.h"
 #include "weir/error.h"
 #include "weir/record.h"
@@ -24,9 +25,10 @@ struct weir_input_queue {
     struct weir_input_chunk *tail;
     struct weir_input_chunk *taken; /* wholly processed, still readable */
     struct weir_input_chunk *pool;
-    int64_t position;        /* next offset to hand out; records below are skipped */
-    int64_t fetch_offset;    /* next offset to fetch */
-    size_t buffered_records; /* counted from the headers */
+    int64_t position;            /* next offset to hand out; records below are skipped */
+    int64_t fetch_offset;        /* next offset to fetch */
+    struct weir_read_batch read; /* the batch of the last record that was handed out */
+    size_t buffered_records;     /* counted from the headers */
     size_t buffered_bytes;
     int64_t damaged_offset; /* of the batch that a peek has found to be WEIR_CORRUPT; -1: none */
 };

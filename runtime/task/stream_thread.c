@@ -415,6 +415,7 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
         };
         weir_task_set_input(task, i, origin->position, origin->partition_time_ms);
         input->leader_epoch = origin->leader_epoch;
+        input->queue.read = origin->read;
     }
     return 0;
 }

@@ -22,10 +22,11 @@ struct weir_stream_thread;
 struct weir_partition_origin {
     int32_t leader_epoch;
     int64_t log_start;
-    int64_t position;          /* of an input: next offset to process */
-    int64_t partition_time_ms; /* of an input; -1: none */
-    int64_t end;               /* up to here the commit covers what a store is made of */
-    int64_t lost_end;          /* of a changelog: of what a repair gave up of it; 0: nothing */
+    int64_t position;            /* of an input: next offset to process */
+    struct weir_read_batch read; /* of an input: what was read last below it */
+    int64_t partition_time_ms;   /* of an input; -1: none */
+    int64_t end;                 /* up to here the commit covers what a store is made of */
+    int64_t lost_end;            /* of a changelog: of what a repair gave up of it; 0: nothing */
     const struct weir_node_mark *marks; /* of the nodes of the task whose first input it is */
     size_t mark_count;
 };
@@ -78,6 +79,7 @@ struct weir_input_progress {
     int32_t partition;
     int64_t offset;       /* next to process */
     int32_t leader_epoch; /* the partition's when it was read so far */
+    struct weir_read_batch read;
     int64_t partition_time_ms;
     struct weir_node_mark *marks; /* the task's times that are state; with its first input */
     size_t mark_count;

@@ -56,6 +56,7 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
         weir_assert(input->queue.position >= progress->offset);
         progress->offset = input->queue.position;
         progress->leader_epoch = input->leader_epoch;
+        progress->read = input->queue.read;
         progress->partition_time_ms = input->partition_time_ms;
         progress->next = thread->commit.inputs;
         thread->commit.inputs = progress;

@@ -413,12 +413,17 @@ START_TEST(metadata_goes_round)
                                            {"kind:process#1", WEIR_MARK_OBSERVED, INT64_MAX}};
     for (size_t count = 0; count <= 2; count++) {
         const struct weir_commit_metadata in = {
-            .partition_time_ms = 77, .end_offset = 5, .marks = marks, .mark_count = count};
+            .partition_time_ms = 77,
+            .end_offset = 5,
+            .read = {.base_offset = 3, .last_offset_delta = 4, .record_count = 5, .crc = ~0U},
+            .marks = marks,
+            .mark_count = count};
         struct weir_slice text = weir_commit_metadata_encode(&in, &arena);
         struct weir_commit_metadata out;
         ck_ok(weir_commit_metadata_decode(text, &arena, &out, &stage.error), &stage.error);
         ck_assert_int_eq(out.partition_time_ms, 77);
         ck_assert_int_eq(out.end_offset, 5);
+        ck_assert(weir_read_batch_equal(&out.read, &in.read));
         ck_assert_uint_eq(out.mark_count, count);
         for (size_t i = 0; i < count; i++) {
             ck_assert_str_eq(out.marks[i].node, marks[i].node);
@@ -432,6 +437,44 @@ START_TEST(metadata_goes_round)
     ck_code(weir_commit_metadata_decode(weir_text("VwEA"), &arena, &out, &stage.error),
             WEIR_UNSUPPORTED_VERSION);
     ck_code(weir_commit_metadata_decode(weir_text("?!"), &arena, &out, &stage.error), WEIR_CORRUPT);
+    weir_arena_close(&arena);
+}
+END_TEST
+
+/* Time 77, end 5, no marks: as it was written before a commit named a batch. */
+START_TEST(metadata_of_version_2_names_no_batch)
+{
+    struct weir_arena arena;
+    struct weir_commit_metadata out;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    ck_ok(weir_commit_metadata_decode(weir_text("VwIAAAAAAAAATQAAAAAAAAAFAAAAAA=="), &arena, &out,
+                                      &stage.error),
+          &stage.error);
+    ck_assert_int_eq(out.partition_time_ms, 77);
+    ck_assert_int_eq(out.end_offset, 5);
+    ck_assert_uint_eq(out.mark_count, 0);
+    ck_assert(!weir_read_batch_is_known(&out.read));
+    weir_arena_close(&arena);
+}
+END_TEST
+
+/* A batch that no header can describe: more records than offsets, an offset below zero or past the last. */
+START_TEST(metadata_names_no_batch_that_cannot_be)
+{
+    static const struct weir_read_batch impossible[] = {
+        {.base_offset = -1, .record_count = 1},
+        {.last_offset_delta = -1, .record_count = 1},
+        {.last_offset_delta = 1, .record_count = 3},
+        {.record_count = -1},
+        {.base_offset = INT64_MAX, .last_offset_delta = 1, .record_count = 1},
+    };
+    const struct weir_commit_metadata in = {.read = impossible[_i]};
+    struct weir_commit_metadata out;
+    struct weir_arena arena;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    ck_code(weir_commit_metadata_decode(weir_commit_metadata_encode(&in, &arena), &arena, &out,
+                                        &stage.error),
+            WEIR_CORRUPT);
     weir_arena_close(&arena);
 }
 END_TEST
@@ -471,6 +514,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, processed_repartition_records_are_trimmed);
     tcase_add_test(tests, an_idle_reader_keeps_its_marks_while_the_end_moves);
     tcase_add_test(tests, metadata_goes_round);
+    tcase_add_test(tests, metadata_of_version_2_names_no_batch);
+    tcase_add_loop_test(tests, metadata_names_no_batch_that_cannot_be, 0, 5);
     tcase_add_test(tests, what_retention_took_is_passed);
     suite_add_tcase(suite, tests);
 }

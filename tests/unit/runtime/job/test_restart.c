@@ -58,6 +58,17 @@ static const struct weir_topology *counting(void)
     return count_into(&plan, "in", "counts");
 }
 
+/* "in" into "counts", without a store. */
+static const struct weir_topology *passing(void)
+{
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t out = plan_topic(&plan, "counts", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, source, out, NULL);
+    return plan_done(&plan);
+}
+
 /* The latest value of each key of "in", which is also where the table is restored from. */
 static const struct weir_topology *table(void)
 {
@@ -678,17 +689,19 @@ static int copy_one(void *context, const char *name, enum weir_file_kind kind)
     return 0;
 }
 
-/* Twice a job runs over `in`, and then the folder of `in` is as it was after the first time. */
-static void put_back_an_older_folder(void)
+/* The folder of `in` becomes what it was before `keys` were written to it, and the job had run over them
+ * and `idle` times over nothing. */
+static void put_back_after(const struct weir_topology *topology, const char *keys, int idle)
 {
     char folder[] = "data/log/in-0";
-    run_before("aaab");
     close_log();
     weir_sim_disk_copy(stage.sim, 0, 1);
     stage_revive(&stage);
-    produce(0, "aac");
-    run(counting(), WEIR_ON_MISMATCH_REFUSE);
-    stage_stop(&stage);
+    produce(0, keys);
+    for (int i = 0; i <= idle; i++) {
+        run(topology, WEIR_ON_MISMATCH_REFUSE);
+        stage_stop(&stage);
+    }
     close_log();
     ck_ok(weir_list(stage.env, folder, remove_one, folder, &stage.error), &stage.error);
     ck_ok(weir_list(weir_sim_node(stage.sim, 1), folder, copy_one, folder, &stage.error),
@@ -696,6 +709,12 @@ static void put_back_an_older_folder(void)
     stage_revive(&stage);
     ck_assert_int_eq(stage_end(&stage, "in", 0), 4);
     ck_assert_int_eq(stage_committed(&stage, "in", 0), 7);
+}
+
+static void put_back_an_older_folder(void)
+{
+    run_before("aaab");
+    put_back_after(counting(), "aac", 0);
 }
 
 START_TEST(an_older_folder_of_an_input_is_refused)
@@ -714,6 +733,68 @@ START_TEST(an_older_folder_of_an_input_is_refused)
     expect_count("b", goes_on ? 0 : 1);
     stage_stop(&stage);
     run(counting(), WEIR_ON_MISMATCH_REFUSE);
+}
+END_TEST
+
+/* Leader epoch and end are as if nothing had happened: only the records differ. What was written into the
+ * copy below the commit would never be read, and what was read from the original would stay counted. */
+START_TEST(an_older_folder_that_has_grown_past_the_commit_is_refused)
+{
+    put_back_an_older_folder();
+    produce(0, "bbbbb");
+    ck_assert_int_eq(stage_end(&stage, "in", 0), 9);
+    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE,
+                   "'in' partition 0 has another record at 6 than the one that was read there, and "
+                   "the last commit is at 7");
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
+    bool goes_on = _i == 0;
+    run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 0 : 3);
+    expect_count("b", goes_on ? 2 : 6);
+    expect_count("c", 0);
+    stage_stop(&stage);
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+}
+END_TEST
+
+/* The program without a store skips them too: what to do about it is asked, not noted. */
+START_TEST(so_it_is_without_a_store)
+{
+    topics(1);
+    produce(0, "aaab");
+    run(passing(), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    put_back_after(passing(), "aac", 0);
+    produce(0, "bbbbb");
+    expect_refused(passing(), WEIR_ON_MISMATCH_REFUSE, "has another record at 6");
+    run(passing(), WEIR_ON_MISMATCH_START_EMPTY);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 9);
+}
+END_TEST
+
+/* What retention has taken, and what compaction may have rewritten, cannot be compared. */
+START_TEST(what_was_read_last_may_be_gone)
+{
+    run_before("aaab");
+    if (_i == 0) cut("in", WEIR_CUT_HEAD, 4);
+    if (_i == 1) compacted("in");
+    close_log();
+    stage_revive(&stage);
+    produce(0, "b");
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", 3);
+    expect_count("b", 2);
+}
+END_TEST
+
+/* A start that reads nothing keeps saying what was read last. */
+START_TEST(a_start_without_records_keeps_what_was_read_last)
+{
+    run_before("aaab");
+    put_back_after(counting(), "aac", 2);
+    produce(0, "bbbbb");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE, "has another record at 6");
 }
 END_TEST
 
@@ -1011,6 +1092,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_input_made_anew_is_read_from_its_beginning_without_state);
     tcase_add_test(tests, a_damaged_input_is_not_an_older_copy);
     tcase_add_loop_test(tests, an_older_folder_of_an_input_is_refused, 0, 2);
+    tcase_add_loop_test(tests, an_older_folder_that_has_grown_past_the_commit_is_refused, 0, 2);
+    tcase_add_test(tests, so_it_is_without_a_store);
+    tcase_add_loop_test(tests, what_was_read_last_may_be_gone, 0, 2);
+    tcase_add_test(tests, a_start_without_records_keeps_what_was_read_last);
     tcase_add_loop_test(tests, an_input_of_a_lower_epoch_is_gone_on_with_where_it_ends, 0, 2);
     tcase_add_test(tests, a_table_of_an_older_topic_is_what_it_says);
     tcase_add_test(tests, a_rebuild_is_refused_where_the_inputs_beginning_is_gone);

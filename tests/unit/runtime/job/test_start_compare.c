@@ -341,6 +341,51 @@ START_TEST(an_older_copy_of_an_input_without_state_is_noted_and_passed)
 }
 END_TEST
 
+/* What was read last below offset 10, and what lies there now. */
+static const struct weir_read_batch was_read = {
+    .base_offset = 8, .last_offset_delta = 1, .record_count = 2, .crc = 5};
+static const struct {
+    struct weir_read_batch found_there;
+    bool is_other;
+} there[] = {
+    {{8, 1, 2, 5}, false}, {{0}, false},         {{8, 1, 2, 6}, true},
+    {{8, 1, 1, 5}, true},  {{7, 2, 2, 5}, true}, {{8, 2, 2, 5}, true},
+};
+enum { THERE = sizeof there / sizeof there[0] };
+
+/* Leader epoch and end fit, and another batch lies where one was read: a copy that has grown. What does
+ * not lie there any more, or cannot be believed, says nothing. */
+START_TEST(another_batch_where_one_was_read_is_refused)
+{
+    struct weir_start_partition *partition = &partitions[INPUT][1];
+    partition->read = was_read;
+    partition->found_there = there[_i].found_there;
+    ck_assert(weir_start_is_other_log(partition) == there[_i].is_other);
+    for (int state = 0; state < 2; state++) {
+        topics[INPUT].feeds_state = state == 1;
+        int rc = decide(WEIR_ON_MISMATCH_REFUSE);
+        ck_assert_int_eq(rc, there[_i].is_other ? WEIR_MISMATCH : WEIR_START_GO_ON);
+    }
+    if (!there[_i].is_other) return;
+    ck_assert_msg(strstr(error.text,
+                         "input topic 'in' partition 1 has another record at 9 than the "
+                         "one that was read there, and the last commit is at 10") != NULL,
+                  "%s", error.text);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied);
+    ck_assert_int_eq(weir_start_input_position(partition), 10);
+}
+END_TEST
+
+/* A commit that names no batch, as older versions wrote it, proves nothing. */
+START_TEST(a_commit_without_a_batch_does_not_tell_of_another_log)
+{
+    partitions[INPUT][1].found_there = was_read;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+}
+END_TEST
+
 /* What can be read of it ends below the commit, in whatever epoch: no copy, and no tail that is lost. No
  * choice goes on from there, with a store or without. */
 START_TEST(a_damaged_input_is_refused_whatever_is_chosen)
@@ -794,6 +839,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_damaged_input_is_refused_whatever_is_chosen, 0, 4);
     tcase_add_test(tests, damage_behind_the_commit_does_not_differ);
     tcase_add_test(tests, a_commit_without_an_epoch_does_not_tell_of_an_older_copy);
+    tcase_add_loop_test(tests, another_batch_where_one_was_read_is_refused, 0, THERE);
+    tcase_add_test(tests, a_commit_without_a_batch_does_not_tell_of_another_log);
     tcase_add_test(tests, fewer_partitions_of_an_input_are_refused_where_there_is_state);
     tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
     tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
