@@ -39,7 +39,9 @@ enum weir_on_mismatch {
     WEIR_ON_MISMATCH_REFUSE = 0, /* say what differs, change nothing */
     WEIR_ON_MISMATCH_REBUILD, /* drop all state, read the inputs from their beginning; refused where
                                     that is gone. Outputs are repeated */
-    WEIR_ON_MISMATCH_START_EMPTY, /* stores that do not fit start empty, all else goes on */
+    WEIR_ON_MISMATCH_START_EMPTY,   /* stores that do not fit start empty, all else goes on */
+    WEIR_ON_MISMATCH_LOSSY_REBUILD, /* as REBUILD, from what is left of inputs that have lost or
+                                    removed records: what these held is not counted again */
 };
 
 struct weir_streams_options {

@@ -7,10 +7,11 @@
 #include "base/error.h"
 #include "base/grow.h"
 
-enum { KIND_STATE = 1, KIND_TOPIC = 2 };
+enum { KIND_STATE = 1, KIND_TOPIC = 2, KIND_INPUT = 3 };
 /* A topic's record says what its bytes are from version 2 on. */
 enum { VERSION_MIN = 1, VERSION_FORMATS = 2, VERSION = 2 };
 enum { STATE_COMMITTED = 1, STATE_REBUILDING = 2, STATE_EMPTYING = 4 };
+enum { INPUT_PARTITION_SIZE = 8 + 8 + 4 + 8 + 4 };
 
 const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id)
 {
@@ -101,6 +102,78 @@ static int apply_topic(struct weir_application *application, const char *name, u
     return 0;
 }
 
+static struct weir_own_input *find_input(const struct weir_application *application,
+                                         const char *name)
+{
+    for (size_t i = 0; i < application->input_count; i++) {
+        if (strcmp(application->inputs[i].name, name) == 0) return &application->inputs[i];
+    }
+    return NULL;
+}
+
+const struct weir_own_input *weir_application_find_input(const struct weir_application *application,
+                                                         const char *name)
+{
+    return find_input(application, name);
+}
+
+static void forget_input(struct weir_application *application, const char *name)
+{
+    struct weir_own_input *input = find_input(application, name);
+    if (input != NULL) *input = application->inputs[--application->input_count];
+}
+
+static struct weir_own_input *add_input(struct weir_application *application)
+{
+    if (application->input_count == application->input_capacity) {
+        size_t capacity = weir_grown(application->input_capacity, 8);
+        struct weir_own_input *grown =
+            weir_arena_array(application->arena, capacity, sizeof *grown);
+        if (grown == NULL) return NULL;
+        weir_copy(grown, application->inputs, application->input_count * sizeof *grown);
+        application->inputs = grown;
+        application->input_capacity = capacity;
+    }
+    return &application->inputs[application->input_count];
+}
+
+static struct weir_own_input_partition read_partition(struct weir_reader *value)
+{
+    struct weir_own_input_partition partition;
+    partition.from = (int64_t)weir_reader_u64(value);
+    partition.end = (int64_t)weir_reader_u64(value);
+    partition.leader_epoch = (int32_t)weir_reader_u32(value);
+    partition.lost_to = (int64_t)weir_reader_u64(value);
+    partition.lost_count = weir_reader_u32(value);
+    return partition;
+}
+
+static int apply_input(struct weir_application *application, const char *name,
+                       struct weir_reader *value, struct weir_error *error)
+{
+    struct weir_own_input input = {.name = name};
+    const uint8_t *id = weir_reader_take(value, sizeof input.id.bytes);
+    size_t count = weir_reader_u32(value);
+    if (value->failed || weir_reader_left(value) != count * INPUT_PARTITION_SIZE) {
+        return not_ours(error, "a description of an input");
+    }
+    memcpy(input.id.bytes, id, sizeof input.id.bytes);
+    input.partition_count = (int32_t)count;
+    input.partitions = weir_arena_array(application->arena, count + 1, sizeof *input.partitions);
+    for (size_t p = 0; input.partitions != NULL && p < count; p++) {
+        input.partitions[p] = read_partition(value);
+    }
+    struct weir_own_input *place = find_input(application, name);
+    bool is_new = place == NULL;
+    if (is_new) place = add_input(application);
+    if (weir_arena_failed(application->arena)) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for the application's records");
+    }
+    *place = input;
+    if (is_new) application->input_count++;
+    return 0;
+}
+
 static int apply_state(struct weir_application *application, struct weir_reader *value,
                        struct weir_error *error)
 {
@@ -119,7 +192,8 @@ int weir_application_apply(struct weir_application *application, const struct we
     struct weir_reader key = weir_reader(record->key);
     uint16_t kind = weir_reader_u16(&key);
     size_t size = weir_reader_left(&key);
-    bool is_known = (kind == KIND_STATE && size == 0) || (kind == KIND_TOPIC && size > 0);
+    bool is_named = kind == KIND_TOPIC || kind == KIND_INPUT;
+    bool is_known = (kind == KIND_STATE && size == 0) || (is_named && size > 0);
     if (key.failed || !is_known) return not_ours(error, "a record");
     const char *name = weir_arena_printf(application->arena, "%.*s", (int)size,
                                          (const char *)weir_reader_take(&key, size));
@@ -128,6 +202,7 @@ int weir_application_apply(struct weir_application *application, const struct we
     }
     if (weir_slice_is_null(record->value)) {
         if (kind == KIND_TOPIC) forget_topic(application, name);
+        if (kind == KIND_INPUT) forget_input(application, name);
         return 0;
     }
     struct weir_reader value = weir_reader(record->value);
@@ -137,11 +212,18 @@ int weir_application_apply(struct weir_application *application, const struct we
                               "a record of version %u, this Weir reads %d to %d", version,
                               VERSION_MIN, VERSION);
     }
-    return kind == KIND_STATE ? apply_state(application, &value, error)
-                              : apply_topic(application, name, version, &value, error);
+    if (kind == KIND_STATE) return apply_state(application, &value, error);
+    return kind == KIND_TOPIC ? apply_topic(application, name, version, &value, error)
+                              : apply_input(application, name, &value, error);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
+
+static void write_key(struct weir_buffer *key, uint16_t kind, const char *name)
+{
+    weir_buffer_u16(key, kind);
+    weir_buffer_append(key, name, strlen(name));
+}
 
 static void write_text(struct weir_buffer *value, const char *text)
 {
@@ -160,8 +242,7 @@ static void write_format(struct weir_buffer *value, const struct weir_plan_forma
 void weir_application_encode_topic(const struct weir_own_topic *topic, struct weir_buffer *key,
                                    struct weir_buffer *value)
 {
-    weir_buffer_u16(key, KIND_TOPIC);
-    weir_buffer_append(key, topic->name, strlen(topic->name));
+    write_key(key, KIND_TOPIC, topic->name);
     weir_buffer_u8(value, VERSION);
     weir_buffer_u8(value, (uint8_t)topic->phase);
     weir_buffer_u8(value, (uint8_t)topic->role);
@@ -182,4 +263,26 @@ void weir_application_encode_state(const struct weir_application *application,
     weir_buffer_u16(key, KIND_STATE);
     weir_buffer_u8(value, VERSION);
     weir_buffer_u8(value, (uint8_t)flags);
+}
+
+void weir_application_encode_input(const struct weir_own_input *input, struct weir_buffer *key,
+                                   struct weir_buffer *value)
+{
+    write_key(key, KIND_INPUT, input->name);
+    weir_buffer_u8(value, VERSION);
+    weir_buffer_append(value, input->id.bytes, sizeof input->id.bytes);
+    weir_buffer_u32(value, (uint32_t)input->partition_count);
+    for (int32_t p = 0; p < input->partition_count; p++) {
+        const struct weir_own_input_partition *partition = &input->partitions[p];
+        weir_buffer_u64(value, (uint64_t)partition->from);
+        weir_buffer_u64(value, (uint64_t)partition->end);
+        weir_buffer_u32(value, (uint32_t)partition->leader_epoch);
+        weir_buffer_u64(value, (uint64_t)partition->lost_to);
+        weir_buffer_u32(value, partition->lost_count);
+    }
+}
+
+void weir_application_forget_input(const char *name, struct weir_buffer *key)
+{
+    write_key(key, KIND_INPUT, name);
 }

@@ -52,6 +52,23 @@ struct weir_own_topic {
     int64_t window_size_ms;           /* of a changelog; 0: its keys are not windows */
 };
 
+/** An input when it was chosen to read it again from its beginning: by then the state was whole that is dropped
+ * for it. What it loses from here on, and was counted then, is not counted again. */
+struct weir_own_input_partition {
+    int64_t from; /* where it began */
+    int64_t end;  /* up to here the dropped state may have counted it */
+    int32_t leader_epoch;
+    int64_t
+        lost_to; /* of what repairs had given up: the end of the last range, and how many there were */
+    uint32_t lost_count;
+};
+struct weir_own_input {
+    const char *name;
+    struct weir_uuid id;
+    struct weir_own_input_partition *partitions;
+    int32_t partition_count;
+};
+
 struct weir_application {
     struct weir_arena *arena; /* what it holds lives there */
     bool has_committed;
@@ -62,6 +79,10 @@ struct weir_application {
     struct weir_own_topic *topics;
     size_t topic_count;
     size_t topic_capacity;
+    /* Inputs that are being read again, until a start finds that they are. */
+    struct weir_own_input *inputs;
+    size_t input_count;
+    size_t input_capacity;
 };
 
 /** `<application.id>-application`, in `arena`; NULL: no memory. */
@@ -74,11 +95,18 @@ int weir_application_apply(struct weir_application *application, const struct we
 /** NULL: not known. */
 struct weir_own_topic *weir_application_find(const struct weir_application *application,
                                              const char *name);
+/** NULL: it is not being read again. */
+const struct weir_own_input *weir_application_find_input(const struct weir_application *application,
+                                                         const char *name);
 
 /** Key and value of one fact, appended; the buffers remember a failure. */
 void weir_application_encode_topic(const struct weir_own_topic *topic, struct weir_buffer *key,
                                    struct weir_buffer *value);
 void weir_application_encode_state(const struct weir_application *application,
                                    struct weir_buffer *key, struct weir_buffer *value);
+void weir_application_encode_input(const struct weir_own_input *input, struct weir_buffer *key,
+                                   struct weir_buffer *value);
+/** The key of a fact that holds no longer; its value is null. */
+void weir_application_forget_input(const char *name, struct weir_buffer *key);
 
 #endif

@@ -58,7 +58,8 @@ static bool has_stopped(const struct weir_streams *streams)
 
 static void restoring_step(struct weir_streams *streams)
 {
-    if (streams->start != NULL) weir_start_step(streams);
+    /* What a start has not come to by then the next one does. */
+    if (streams->start != NULL && !streams->close_asked) weir_start_step(streams);
     if (atomic_load(&streams->failed)) return;
     if (streams->close_asked) {
         weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);

@@ -8,6 +8,7 @@
  *   look ──────> topics ──> commit, partitions, the application's records
  *                  ──> epochs ──> tails ──> what was read last ──> owners
  *   compare ───> what differs, and what comes of it (start_compare.c, start_decide.c)
+ *   inputs ────> read through, where state is to be dropped and made anew from them
  *   make ──────> intents ──> topics ──> their ids
  *   begin ─────> what no commit covers is made void ──> tasks, first commit
  *                  ──> the application's records ──> threads
@@ -33,7 +34,10 @@ static void log_difference(struct weir_start *start, const struct weir_start_dif
 static int compare(struct weir_start *start, struct weir_error *error)
 {
     struct weir_start_differences found = {.arena = &start->arena};
-    if (weir_start_compare(&start->facts, &found) < 0) return weir_start_no_memory(error);
+    if (weir_start_compare_chosen(&start->facts, &found) < 0 ||
+        weir_start_compare(&start->facts, &found) < 0) {
+        return weir_start_no_memory(error);
+    }
     for (size_t i = 0; i < found.count; i++) {
         log_difference(start, &found.items[i]);
     }
@@ -42,7 +46,11 @@ static int compare(struct weir_start *start, struct weir_error *error)
     if (verdict < 0) return verdict;
     start->is_rebuild = verdict == WEIR_START_REBUILD;
     start->is_emptying = verdict == WEIR_START_EMPTY;
-    start->streams->is_rebuilt = start->is_rebuild;
+    start->reads_again = weir_start_reads_again(&start->facts, verdict);
+    start->may_lose =
+        start->is_emptying || start->streams->options.on_mismatch == WEIR_ON_MISMATCH_LOSSY_REBUILD;
+    /* Or a rebuild was killed before its threads had cleared what only they can clear. */
+    start->streams->is_rebuilt = start->is_rebuild || weir_start_is_untouched(&start->facts);
     start->records_end = start->reader.log_end;
     return 0;
 }
@@ -58,6 +66,7 @@ static int (*const steps[])(struct weir_start *start, struct weir_error *error) 
     weir_start_look_at_read,
     weir_start_look_for_owners,
     compare,
+    weir_start_read_inputs,
     weir_start_make_topics,
     weir_start_write_intents,
     weir_start_delete_topics,
@@ -100,6 +109,7 @@ void weir_start_free(struct weir_streams *streams)
     for (size_t i = 0; i < start->read_count; i++) {
         drop_fetched(true, &start->read[i].fetch);
     }
+    weir_start_drop_inputs(start);
     if (start->is_writing) weir_shared_unref(start->written.batches);
     weir_arena_close(&start->arena);
     weir_free(start);

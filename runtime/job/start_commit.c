@@ -322,11 +322,23 @@ int weir_start_write(struct weir_start *start, struct weir_error *error)
 
 /* ---- what is kept from now on ---------------------------------------------------------------- */
 
+static bool add_read_again(const struct weir_start *start, const struct weir_start_topic *topic,
+                           struct weir_buffer *key)
+{
+    bool is_being_read = topic->role == WEIR_START_INPUT && topic->chosen != NULL;
+    if (!is_being_read || start->reads_again) return false;
+    if (!weir_start_is_read_again(&start->facts, topic)) return false;
+    weir_application_forget_input(topic->name, key);
+    return true;
+}
+
 static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer *key,
                      struct weir_buffer *value)
 {
     struct weir_application *records = &start->records;
-    if (number == start->facts.topic_count) {
+    size_t count = start->facts.topic_count;
+    if (number > count) return add_read_again(start, &start->facts.topics[number - count - 1], key);
+    if (number == count) {
         bool is_same = records->has_committed && !records->is_rebuilding && !records->is_emptying;
         if (is_same) return false;
         records->has_committed = true;
@@ -349,7 +361,7 @@ int weir_start_write_kept(struct weir_start *start, struct weir_error *error)
 {
     int rc = first_commit_done(start, &start->write, error);
     if (rc < 0) return rc;
-    const struct weir_records_source source = {start->facts.topic_count + 1, add_kept};
+    const struct weir_records_source source = {2 * start->facts.topic_count + 1, add_kept};
     return weir_records_write(start, &source, error);
 }
 

@@ -24,6 +24,12 @@ static int add(struct weir_start_differences *found, struct weir_start_differenc
     return 0;
 }
 
+int weir_start_differs(struct weir_start_differences *found,
+                       struct weir_start_difference difference)
+{
+    return add(found, difference);
+}
+
 static int add_of(struct weir_start_differences *found, struct weir_start_topic *topic,
                   enum weir_start_what what, int32_t partition, int64_t a, int64_t b)
 {

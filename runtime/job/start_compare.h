@@ -78,6 +78,7 @@ struct weir_start_topic {
     bool feeds_state;
     /* The application's. */
     const struct weir_own_topic *record; /* NULL: none */
+    const struct weir_own_input *chosen; /* an input that is being read again; NULL: it is not */
     int32_t entry_count;                 /* one past the largest partition that the commit names */
     /* The verdict's. */
     bool is_emptied; /* an internal topic: deleted if it is there, and made anew */
@@ -137,6 +138,15 @@ enum weir_start_what {
     WEIR_START_INPUT_OTHER,
     WEIR_START_INPUT_TAIL_LOST,
     WEIR_START_INPUT_TRIMMED,
+    WEIR_START_INPUT_UNREADABLE,
+    /* Since it was chosen to read the inputs again, start_rebuild.c. */
+    WEIR_START_CHOSEN_GONE,
+    WEIR_START_CHOSEN_REPLACED,
+    WEIR_START_CHOSEN_OLDER,
+    WEIR_START_CHOSEN_DAMAGED,
+    WEIR_START_CHOSEN_TRIMMED,
+    WEIR_START_CHOSEN_LOST,
+    WEIR_START_CHOSEN_TAIL_LOST,
 };
 
 struct weir_start_difference {
@@ -166,6 +176,10 @@ struct weir_start_differences {
 /** All that differs, the application as a whole first. WEIR_NO_MEMORY. */
 int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_differences *found);
 
+/** One more. WEIR_NO_MEMORY. */
+int weir_start_differs(struct weir_start_differences *found,
+                       struct weir_start_difference difference);
+
 /* start_formats.c: */
 /** 1 with the difference: records of an internal topic, of ours and whole, would be read as something else than they
  * are. 0: none; WEIR_NO_MEMORY. Its texts are in `arena`. */
@@ -187,11 +201,43 @@ bool weir_start_is_other_log(const struct weir_start_partition *partition);
  * committed. */
 int64_t weir_start_input_position(const struct weir_start_partition *partition);
 
+/* start_rebuild.c: */
+/** What the inputs have lost since it was chosen to read them again. WEIR_NO_MEMORY. */
+int weir_start_compare_chosen(const struct weir_start_facts *facts,
+                              struct weir_start_differences *found);
+/** It has been read again as far as it was then, or it is another topic now. */
+bool weir_start_is_read_again(const struct weir_start_facts *facts,
+                              const struct weir_start_topic *topic);
+/** The inputs are to be read again, and none of their records has been. */
+bool weir_start_is_untouched(const struct weir_start_facts *facts);
+enum weir_start_chosen_work {
+    WEIR_START_CHOSEN_STAYS,      /* what is written down of it, or that nothing is */
+    WEIR_START_CHOSEN_IS_WRITTEN, /* anew: `input_out` */
+    WEIR_START_CHOSEN_IS_OVER,
+};
+/**
+ * What is to be written down of an input once it is decided what comes of the differences: all of `reads_again`
+ * from here on, of others what they have lost meanwhile, which is accepted; nothing more of a reading that is
+ * given up. Its partitions are in `arena`, which remembers where there is no memory.
+ */
+enum weir_start_chosen_work weir_start_chosen_work(const struct weir_start_topic *topic,
+                                                   bool reads_again, bool is_given_up,
+                                                   struct weir_arena *arena,
+                                                   struct weir_own_input *input_out);
+
 /** A word for a log line, and a sentence; whether the job goes on by itself. */
 bool weir_start_is_noted(enum weir_start_what what);
 const char *weir_start_what_name(enum weir_start_what what);
 void weir_start_difference_text(const struct weir_start_difference *difference, char *to,
                                 size_t size);
+
+/** The first input that has lost records or its beginning, and its first such partition; NULL: all are whole. */
+const struct weir_start_topic *weir_start_not_whole(const struct weir_start_facts *facts,
+                                                    int32_t *partition_out);
+/** WEIR_MISMATCH if there is one, which a rebuild that is to lose nothing cannot be made from; 0: none. */
+int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_error *error);
+/** WEIR_MISMATCH if an input is damaged, that all state would be made anew from; 0: none is. */
+int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error);
 
 enum weir_start_verdict {
     WEIR_START_GO_ON,
@@ -206,5 +252,8 @@ enum weir_start_verdict {
 int weir_start_decide(const struct weir_start_facts *facts,
                       const struct weir_start_differences *found, enum weir_on_mismatch choice,
                       struct weir_error *error);
+/** After that verdict state is made anew from inputs that were read before: all inputs of a rebuild, and those of
+ * an application whose commit is gone. */
+bool weir_start_reads_again(const struct weir_start_facts *facts, int verdict);
 
 #endif

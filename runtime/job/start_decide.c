@@ -13,10 +13,11 @@
  * nothing was chosen, for it may be harmless: a store that is beyond what its changelog has lost is whole,
  * and one that is not refuses when it is restored (runtime/task/restore.h). With a choice it is one to
  * choose. One to CHOOSE refuses the start unless the caller has chosen; the state it EMPTIES is what
- * WEIR_ON_MISMATCH_START_EMPTY starts empty. One that is FINAL cannot be chosen away: something that is
- * not the application's would have to go.
+ * WEIR_ON_MISMATCH_START_EMPTY starts empty. One of SINCE the choice of a start that was killed is the same,
+ * but that choice does not cover it. One that is FINAL cannot be chosen away: something that is not the
+ * application's would have to go.
  */
-enum weight { NOTED, HELD, CHOOSE, FINAL };
+enum weight { NOTED, HELD, CHOOSE, SINCE, FINAL };
 enum empties { KEEPS, TOPIC, READERS, FED, EVERYTHING };
 
 /* {t} topic, {p} partition, {o} store or application, {x} the other one, {a} and {b} numbers,
@@ -147,6 +148,38 @@ static const struct row {
         {"input-trimmed", NOTED, KEEPS,
          "input topic '{t}' partition {p} has removed its records {a} to {b} "
          "before they were processed; the job goes on at {b}"},
+    [WEIR_START_INPUT_UNREADABLE] = {"input-unreadable", FINAL, KEEPS,
+                                     "all state would be made anew from the inputs, and '{t}' "
+                                     "partition {p} is damaged from offset "
+                                     "{b} on: close the log, let 'weir log repair DIR {t}/{p}' "
+                                     "show what can be saved, and start "
+                                     "again"},
+    [WEIR_START_CHOSEN_GONE] = {"input-gone", SINCE, FED,
+                                "input topic '{t}' is gone since it was chosen to read it again"},
+    [WEIR_START_CHOSEN_REPLACED] =
+        {"input-replaced", SINCE, FED,
+         "input topic '{t}' was deleted and made anew since it was chosen to read it again"},
+    [WEIR_START_CHOSEN_OLDER] = {"input-older", SINCE, FED,
+                                 "input topic '{t}' partition {p} ends at {b} in leader epoch {d}, "
+                                 "and is to be read again up to "
+                                 "{a} in leader epoch {c}: an older copy of its log was put back"},
+    [WEIR_START_CHOSEN_DAMAGED] = {"input-damaged", SINCE, FED,
+                                   "input topic '{t}' partition {p} is to be read again up to {a}, "
+                                   "and is damaged from offset {b} "
+                                   "on: close the log, let 'weir log repair DIR {t}/{p}' show what "
+                                   "can be saved, and start again"},
+    [WEIR_START_CHOSEN_TRIMMED] = {"input-trimmed", SINCE, FED,
+                                   "input topic '{t}' partition {p} has removed its records {a} to "
+                                   "{b} since it was chosen to read "
+                                   "them again: the state that was dropped had counted them"},
+    [WEIR_START_CHOSEN_LOST] =
+        {"input-lost", SINCE, FED,
+         "input topic '{t}' partition {p} has lost records within {a} to {b}, given up by a "
+         "repair, since "
+         "it was chosen to read them again: the state that was dropped had counted them"},
+    [WEIR_START_CHOSEN_TAIL_LOST] = {"input-tail-lost", NOTED, KEEPS,
+                                     "input topic '{t}' partition {p} has lost its records {a} to "
+                                     "{b} before they were read again"},
 };
 
 static const struct row *row_of(enum weir_start_what what)
@@ -278,31 +311,70 @@ static const struct weir_start_difference *first_of(const struct weir_start_diff
     return &found->items[i];
 }
 
-/* An input that a rebuild cannot read from its beginning; NULL: all are whole. */
-static const struct weir_start_topic *not_whole(const struct weir_start_facts *facts)
+const struct weir_start_topic *weir_start_not_whole(const struct weir_start_facts *facts,
+                                                    int32_t *partition_out)
 {
     for (size_t t = 0; t < facts->topic_count; t++) {
         const struct weir_start_topic *topic = &facts->topics[t];
         if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
         for (int32_t p = 0; p < topic->partition_count; p++) {
             const struct weir_start_partition *partition = &topic->partitions[p];
-            if (partition->log_start > 0 || partition->lost.to > 0) return topic;
+            if (partition->log_start == 0 && partition->lost.to == 0) continue;
+            *partition_out = p;
+            return topic;
         }
     }
     return NULL;
 }
 
+/* The first damaged partition of an input; how many there are. */
+static size_t find_damaged(const struct weir_start_facts *facts,
+                           struct weir_start_difference *first_out)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < facts->topic_count; t++) {
+        struct weir_start_topic *topic = &facts->topics[t];
+        if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            const struct weir_start_partition *partition = &topic->partitions[p];
+            if (!partition->is_offline || count++ > 0) continue;
+            *first_out = (struct weir_start_difference){
+                .what = WEIR_START_INPUT_UNREADABLE,
+                .topic = topic,
+                .topic_name = topic->name,
+                .of = topic->of,
+                .partition = p,
+                .b = partition->offline_from >= 0 ? partition->offline_from : partition->log_start,
+            };
+        }
+    }
+    return count;
+}
+
+/* Where the commit is gone there is nothing to go on from: whatever is chosen, the inputs are read again. */
+static bool has_no_position(const struct weir_start_facts *facts)
+{
+    return !facts->has_commit && facts->foreign_entries == 0;
+}
+
+static const char rebuild_choice[] =
+    "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs from their beginning, ";
+static const char lossy_choice[] =
+    "WEIR_ON_MISMATCH_LOSSY_REBUILD drops all state and reads what is left of the inputs, ";
+static const char mended_choice[] =
+    "a rebuild once 'weir log repair' has seen to the damaged input, ";
+static const char empty_choice[] =
+    "WEIR_ON_MISMATCH_START_EMPTY goes on and starts empty what does not fit";
+
 /* What can be chosen, as the end of a refusal. */
 static void put_choices(const struct weir_start_facts *facts, char *to, size_t size)
 {
-    const char *rebuild = not_whole(facts) == NULL
-                              ? "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs "
-                                "from their beginning, "
-                              : "";
-    (void)snprintf(to, size,
-                   ". The choices, .on_mismatch: %sWEIR_ON_MISMATCH_START_EMPTY goes on and "
-                   "starts empty what does not fit",
-                   rebuild);
+    struct weir_start_difference damaged;
+    int32_t partition;
+    bool is_whole = weir_start_not_whole(facts, &partition) == NULL;
+    const char *rebuild = is_whole ? rebuild_choice : lossy_choice;
+    if (find_damaged(facts, &damaged) > 0) rebuild = mended_choice;
+    (void)snprintf(to, size, ". The choices, .on_mismatch: %s%s", rebuild, empty_choice);
 }
 
 /* For what those that pass it on put before it, "start job: ". */
@@ -317,19 +389,45 @@ static int refuse(const struct weir_start_facts *facts, const struct weir_start_
     char more[40] = "";
     size_t count = count_of(found, weight);
     if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
-    if (weight == CHOOSE) put_choices(facts, choices, sizeof choices);
+    if (weight != FINAL) put_choices(facts, choices, sizeof choices);
     weir_start_difference_text(first_of(found, weight), text,
                                sizeof text - ROOM_BEFORE - strlen(more) - strlen(choices));
     return weir_error_set(error, WEIR_MISMATCH, "%s%s%s", text, more, choices);
 }
 
-static int refuse_rebuild(const struct weir_start_topic *cut, struct weir_error *error)
+int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_error *error)
 {
+    enum { NAME_MOST = 64 };
+    char name[NAME_MOST + 1];
+    int32_t p;
+    const struct weir_start_topic *cut = weir_start_not_whole(facts, &p);
+    if (cut == NULL) return 0;
+    const struct weir_start_partition *partition = &cut->partitions[p];
+    (void)put_name(cut->name, NAME_MOST, name, sizeof name);
     return weir_error_set(
         error, WEIR_MISMATCH,
         "WEIR_ON_MISMATCH_REBUILD needs whole inputs, and '%s' has removed records "
-        "that were processed (its beginning is gone) or lost some that a repair gave up",
-        cut->name);
+        "that were processed (its beginning is gone) or lost some that a repair gave "
+        "up: partition %" PRId32 " begins at %" PRId64 ", lost up to %" PRId64 ". Left are: %s%s",
+        name, p, partition->log_start, partition->lost.to, lossy_choice, empty_choice);
+}
+
+int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error)
+{
+    char text[WEIR_ERROR_TEXT_SIZE];
+    char choices[WEIR_ERROR_TEXT_SIZE / 2] = "";
+    char more[40] = "";
+    struct weir_start_difference first;
+    size_t count = find_damaged(facts, &first);
+    if (count == 0) return 0;
+    if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
+    if (!has_no_position(facts)) {
+        (void)snprintf(choices, sizeof choices, ". The other choice, .on_mismatch: %s",
+                       empty_choice);
+    }
+    weir_start_difference_text(&first, text,
+                               sizeof text - ROOM_BEFORE - strlen(more) - strlen(choices));
+    return weir_error_set(error, WEIR_MISMATCH, "%s%s%s", text, more, choices);
 }
 
 static bool has_data(const struct weir_start_topic *topic)
@@ -379,6 +477,7 @@ static bool is_chosen_already(const struct weir_start_facts *facts,
                               const struct weir_start_difference *difference)
 {
     size_t count = 0;
+    if (row_of(difference->what)->weight == SINCE) return false;
     if (facts->records->is_rebuilding) return true;
     if (!facts->records->is_emptying) return false;
     for (size_t t = 0; t < facts->topic_count; t++) {
@@ -395,38 +494,62 @@ static bool is_all_chosen(const struct weir_start_facts *facts,
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct weir_start_difference *difference = &found->items[i];
-        bool is_to_choose = row_of(difference->what)->weight == CHOOSE;
+        enum weight weight = row_of(difference->what)->weight;
+        bool is_to_choose = weight == CHOOSE || weight == SINCE;
         if (is_to_choose && !is_chosen_already(facts, difference)) return false;
     }
     return true;
+}
+
+/* Emptying was chosen at a start that was killed. */
+static void empty_begun(const struct weir_start_facts *facts)
+{
+    for (size_t t = 0; t < facts->topic_count; t++) {
+        const struct weir_own_topic *record = facts->topics[t].record;
+        bool is_begun = record != NULL && record->phase == WEIR_OWN_TOPIC_EMPTYING;
+        facts->topics[t].is_emptied |= is_begun && has_data(&facts->topics[t]);
+    }
+}
+
+static void empty_chosen(const struct weir_start_facts *facts,
+                         const struct weir_start_differences *found, bool has_chosen)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        enum weight weight = row_of(found->items[i].what)->weight;
+        bool is_chosen = weight == CHOOSE || weight == SINCE || (weight == HELD && has_chosen);
+        if (is_chosen) empty_of(facts, &found->items[i]);
+    }
 }
 
 int weir_start_decide(const struct weir_start_facts *facts,
                       const struct weir_start_differences *found, enum weir_on_mismatch choice,
                       struct weir_error *error)
 {
-    bool is_rebuilding = facts->records->is_rebuilding;
     bool has_chosen = choice != WEIR_ON_MISMATCH_REFUSE;
-    size_t to_choose = count_of(found, CHOOSE) + (has_chosen ? count_of(found, HELD) : 0);
+    bool is_to_rebuild =
+        choice == WEIR_ON_MISMATCH_REBUILD || choice == WEIR_ON_MISMATCH_LOSSY_REBUILD;
+    size_t since = count_of(found, SINCE);
+    size_t to_choose = count_of(found, CHOOSE) + since + (has_chosen ? count_of(found, HELD) : 0);
     if (count_of(found, FINAL) > 0) return refuse(facts, found, FINAL, error);
-    if (to_choose > 0 && !has_chosen && !is_all_chosen(facts, found))
-        return refuse(facts, found, CHOOSE, error);
-    /* Emptying was chosen at a start that was killed. */
-    for (size_t t = 0; t < facts->topic_count; t++) {
-        const struct weir_own_topic *record = facts->topics[t].record;
-        bool is_begun = record != NULL && record->phase == WEIR_OWN_TOPIC_EMPTYING;
-        facts->topics[t].is_emptied |= is_begun && has_data(&facts->topics[t]);
+    if (to_choose > 0 && !has_chosen && !is_all_chosen(facts, found)) {
+        return refuse(facts, found, since > 0 ? SINCE : CHOOSE, error);
     }
-    if (is_rebuilding || (to_choose > 0 && choice == WEIR_ON_MISMATCH_REBUILD)) {
-        const struct weir_start_topic *cut = not_whole(facts);
-        if (cut != NULL) return refuse_rebuild(cut, error);
+    /* A rebuild that was chosen at a start that was killed goes on, unless its inputs have lost something. */
+    bool goes_on = facts->records->is_rebuilding && since == 0;
+    if (goes_on || (to_choose > 0 && is_to_rebuild)) {
+        bool has_to_be_whole = !goes_on && choice != WEIR_ON_MISMATCH_LOSSY_REBUILD;
+        int rc = has_to_be_whole ? weir_start_refuse_cut(facts, error) : 0;
+        if (rc < 0) return rc;
         empty_all(facts);
         return WEIR_START_REBUILD;
     }
-    for (size_t i = 0; i < found->count; i++) {
-        enum weight weight = row_of(found->items[i].what)->weight;
-        bool is_chosen = weight == CHOOSE || (weight == HELD && has_chosen);
-        if (is_chosen) empty_of(facts, &found->items[i]);
-    }
+    empty_begun(facts);
+    empty_chosen(facts, found, has_chosen);
     return to_choose > 0 ? WEIR_START_EMPTY : WEIR_START_GO_ON;
+}
+
+bool weir_start_reads_again(const struct weir_start_facts *facts, int verdict)
+{
+    if (verdict == WEIR_START_REBUILD) return true;
+    return verdict == WEIR_START_EMPTY && has_no_position(facts);
 }

@@ -318,6 +318,9 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
     for (size_t t = 0; t < facts->topic_count; t++) {
         if (facts->topics[t].name == NULL) continue;
         facts->topics[t].record = weir_application_find(&start->records, facts->topics[t].name);
+        if (facts->topics[t].role != WEIR_START_INPUT) continue;
+        facts->topics[t].chosen =
+            weir_application_find_input(&start->records, facts->topics[t].name);
     }
     choose_changelogs(start);
     note_progress(start);

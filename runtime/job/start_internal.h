@@ -32,6 +32,8 @@ struct weir_start_work {
     bool is_written; /* a record that says `made` is due */
 };
 
+struct weir_start_inputs; /* start_inputs.c */
+
 /** A job's start, between its rounds of requests; how it goes is told in start.c. */
 struct weir_start {
     struct weir_streams *streams;
@@ -66,6 +68,9 @@ struct weir_start {
     /* What is done about it: start_make.c, start_commit.c. */
     bool is_rebuild;
     bool is_emptying;
+    bool reads_again; /* state is made anew from inputs that were read before */
+    bool may_lose;    /* whatever these have removed since */
+    struct weir_start_inputs *inputs;
     struct weir_start_work *work; /* by the job's table */
     struct weir_commit_prepare prepare;
     struct weir_start_partition **tails; /* of `prepare.tails` */
@@ -142,6 +147,12 @@ int weir_start_look_for_owners(struct weir_start *start, struct weir_error *erro
 /** Ask for the partitions of one topic; they are taken by weir_start_take_partitions. */
 int weir_start_ask_partitions(struct weir_start *start, size_t topic, struct weir_error *error);
 int weir_start_take_partitions(struct weir_start *start, struct weir_error *error);
+
+/* start_inputs.c */
+/** Where state is to be made anew from the inputs: they are read through, before any of it is dropped. */
+int weir_start_read_inputs(struct weir_start *start, struct weir_error *error);
+/** Of a job that is closed meanwhile. */
+void weir_start_drop_inputs(struct weir_start *start);
 
 /* start_make.c, in order: */
 int weir_start_make_topics(struct weir_start *start, struct weir_error *error);

@@ -76,19 +76,46 @@ int weir_start_make_topics(struct weir_start *start, struct weir_error *error)
 
 /* ---- intents --------------------------------------------------------------------------------- */
 
+static bool add_choice(struct weir_start *start, struct weir_buffer *key, struct weir_buffer *value)
+{
+    struct weir_application *records = &start->records;
+    /* An emptying that is chosen takes the place of a rebuild that was. */
+    bool is_rebuilding = start->is_rebuild || (records->is_rebuilding && !start->is_emptying);
+    bool is_emptying = start->is_emptying || records->is_emptying;
+    bool is_same = is_rebuilding == records->is_rebuilding && is_emptying == records->is_emptying;
+    if (is_same) return false;
+    records->is_rebuilding = is_rebuilding;
+    records->is_emptying = is_emptying;
+    weir_application_encode_state(records, key, value);
+    return true;
+}
+
+static bool add_input(struct weir_start *start, const struct weir_start_topic *topic,
+                      struct weir_buffer *key, struct weir_buffer *value)
+{
+    bool is_given_up = start->is_emptying && start->records.is_rebuilding;
+    struct weir_own_input input;
+    switch (weir_start_chosen_work(topic, start->reads_again, is_given_up, &start->arena, &input)) {
+    case WEIR_START_CHOSEN_STAYS:
+        return false;
+    case WEIR_START_CHOSEN_IS_OVER:
+        weir_application_forget_input(topic->name, key);
+        return true;
+    case WEIR_START_CHOSEN_IS_WRITTEN:
+        weir_application_encode_input(&input, key, value);
+        return true;
+    }
+    return false;
+}
+
+/* All in one batch, so that no kill leaves some without the others; the choice comes behind what is told by
+ * it. */
 static bool add_intent(struct weir_start *start, size_t number, struct weir_buffer *key,
                        struct weir_buffer *value)
 {
-    struct weir_application *records = &start->records;
-    if (number == start->facts.topic_count) {
-        bool is_new = (start->is_rebuild && !records->is_rebuilding) ||
-                      (start->is_emptying && !records->is_emptying);
-        if (!is_new) return false;
-        records->is_rebuilding |= start->is_rebuild;
-        records->is_emptying |= start->is_emptying;
-        weir_application_encode_state(records, key, value);
-        return true;
-    }
+    size_t count = start->facts.topic_count;
+    if (number == 2 * count) return add_choice(start, key, value);
+    if (number >= count) return add_input(start, topic_at(start, number - count), key, value);
     const struct weir_start_topic *topic = topic_at(start, number);
     const struct weir_start_work *work = &start->work[number];
     if (!weir_start_is_internal(topic) || (!work->is_created && !work->is_deleted)) return false;
@@ -118,8 +145,10 @@ int weir_start_write_intents(struct weir_start *start, struct weir_error *error)
         if (is_made) rc = take_made(start, t, error);
     }
     if (rc < 0) return rc;
-    const struct weir_records_source source = {start->facts.topic_count + 1, add_intent};
-    return weir_records_write(start, &source, error);
+    const struct weir_records_source source = {2 * start->facts.topic_count + 1, add_intent};
+    rc = weir_records_write(start, &source, error);
+    if (rc >= 0 && weir_arena_failed(&start->arena)) rc = weir_start_no_memory(error);
+    return rc;
 }
 
 /* ---- topics ---------------------------------------------------------------------------------- */

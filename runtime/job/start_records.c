@@ -132,8 +132,10 @@ static int build(struct weir_start *start, const struct weir_records_source *sou
         weir_buffer_reset(&key);
         weir_buffer_reset(&value);
         if (!source->add(start, i, &key, &value)) continue;
+        const struct weir_slice none = {0}; /* the fact is forgotten */
         const struct weir_record record = {.key = weir_buffer_slice(&key),
-                                           .value = weir_buffer_slice(&value),
+                                           .value =
+                                               value.size > 0 ? weir_buffer_slice(&value) : none,
                                            .timestamp_ms = weir_wall_now(start->streams->env).ms};
         rc = key.failed || value.failed ? WEIR_NO_MEMORY : weir_batch_builder_add(builder, &record);
     }

@@ -43,7 +43,7 @@ static int check_options(const struct weir_streams_options *options, struct weir
                               "WEIR_ON_ERROR_DEAD_LETTER needs dead_letter_topic");
     }
     if (options->on_mismatch < WEIR_ON_MISMATCH_REFUSE ||
-        options->on_mismatch > WEIR_ON_MISMATCH_START_EMPTY) {
+        options->on_mismatch > WEIR_ON_MISMATCH_LOSSY_REBUILD) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "on_mismatch is %d: one of the WEIR_ON_MISMATCH_ values",
                               (int)options->on_mismatch);

@@ -87,8 +87,9 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
         .is_done = from >= source->end && !is_in_doubt,
     };
     weir_input_queue_init(&restore->queue, task->options.budget, from);
-    int rc = usable ? 0 : begin_anew(restore, position.offset, error);
-    return rc < 0 ? rc : check_whole(restore, error);
+    int rc = check_whole(restore, error); /* before anything is cleared */
+    if (rc < 0 || usable) return rc;
+    return begin_anew(restore, position.offset, error);
 }
 
 void weir_restore_close(struct weir_restore *restore)
@@ -200,10 +201,9 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
                                weir_store_spec(restore->store)->name);
     }
     if (epoch->end_offset < position) {
-        int rc = begin_anew(restore, position, error);
-        if (rc < 0) return rc;
         restore->position.offset = restore->log_start;
-        rc = check_whole(restore, error);
+        int rc = check_whole(restore, error);
+        if (rc >= 0) rc = begin_anew(restore, position, error);
         if (rc < 0) return rc;
         weir_input_queue_close(&restore->queue);
         weir_input_queue_init(&restore->queue, restore->task->options.budget, restore->log_start);
