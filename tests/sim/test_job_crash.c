@@ -3,7 +3,8 @@
  * loss, in logs whose default is to flush and in such whose default is not to (flush.policy=os;
  * only what the test itself counts is flushed there). Whatever happens: it starts; on every start
  * the store is the fold of its committed changelog, and once the job is drained the counts are
- * those of a batch computation over the input.
+ * those of a batch computation over the input. Now and then somebody deletes the changelog, and the
+ * state is made anew from the input: a rebuild is crashed like all else.
  *
  *     WEIR_SEED=123 test_job_crash      replays one seed
  *     WEIR_SEEDS=5000 test_job_crash    tries more of them
@@ -32,6 +33,7 @@ struct world {
     struct weir_streams_options options;
     int32_t partitions;
     bool flush_policy_os;
+    bool is_to_choose; /* the changelog was deleted: a start may refuse until a rebuild is chosen */
     int64_t event_time_ms;
 };
 
@@ -125,12 +127,14 @@ static bool is_started(void *context)
     return state == WEIR_STREAMS_RUNNING || state == WEIR_STREAMS_ERROR;
 }
 
-/* Up to the point where it would process; it is paused. */
-static bool start_job(struct world *world)
+/* The job's state; false: the node crashed on the way. */
+static bool begin_start(struct world *world, enum weir_on_mismatch choice,
+                        enum weir_streams_state *state_out)
 {
     struct weir_error error = {0};
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
                                              .commit = &weir_commit_offsets_batch};
+    world->options.on_mismatch = choice;
     int rc = weir_streams_start_begin(world->log, world->topology, &world->options, &hooks,
                                       &world->streams, &error);
     if (has_crashed(world)) return false;
@@ -138,9 +142,36 @@ static bool start_job(struct world *world)
     weir_streams_pause(world->streams, true);
     (void)weir_sim_run(world->sim, is_started, world, INT64_MAX);
     if (has_crashed(world)) return false;
-    (void)weir_streams_error(world->streams, &error);
-    expect(world, weir_streams_state(world->streams) == WEIR_STREAMS_RUNNING, "start: %s",
-           error.text);
+    *state_out = weir_streams_state(world->streams);
+    return true;
+}
+
+/* Up to the point where it would process; it is paused. */
+static bool start_job(struct world *world)
+{
+    struct weir_error error = {0};
+    enum weir_streams_state state;
+    if (!begin_start(world, WEIR_ON_MISMATCH_REFUSE, &state)) return false;
+    bool is_refused = weir_streams_error(world->streams, &error) == WEIR_MISMATCH;
+    if (is_refused && world->is_to_choose) {
+        (void)weir_streams_close(world->streams, NULL); /* as its error says */
+        if (has_crashed(world)) return false;
+        if (!begin_start(world, WEIR_ON_MISMATCH_REBUILD, &state)) return false;
+        (void)weir_streams_error(world->streams, &error);
+    }
+    expect(world, state == WEIR_STREAMS_RUNNING, "start: %s", error.text);
+    world->is_to_choose = false;
+    return true;
+}
+
+static bool lose_changelog(struct world *world)
+{
+    struct weir_error error = {0};
+    if (below(world, 4) > 0) return true;
+    world->is_to_choose = true;
+    int rc = weir_topic_delete(world->log, "app-counts-changelog", &error);
+    if (has_crashed(world)) return false;
+    expect(world, rc >= 0 || rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION, "delete: %s", error.text);
     return true;
 }
 
@@ -292,7 +323,7 @@ static bool check_store(struct world *world)
 static bool begin_life(struct world *world)
 {
     return open_log(world) && make_topic(world, "in") && make_topic(world, "counts") &&
-           produce_some(world) && start_job(world) && check_store(world);
+           produce_some(world) && lose_changelog(world) && start_job(world) && check_store(world);
 }
 
 static void live_until_crash(struct world *world)
