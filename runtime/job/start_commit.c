@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "runtime/job/start_internal.h"
 
 /**
@@ -138,8 +139,19 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
     partition->sealed_mark_count = found->mark_count;
 }
 
+/* Up to where an input is read again. What is accepted once may go on: retention does not wait for a start. */
+static int64_t needed_end(const struct weir_start *start, const struct weir_start_topic *topic,
+                          int32_t number)
+{
+    const struct weir_own_input *chosen = topic->chosen;
+    bool is_needed = chosen != NULL && weir_uuid_equal(chosen->id, topic->id) &&
+                     number < chosen->partition_count && !start->may_lose;
+    return is_needed ? chosen->partitions[number].end : 0;
+}
+
 /* The same, as its thread is told. */
-static struct weir_partition_origin origin_of(const struct weir_start_topic *topic,
+static struct weir_partition_origin origin_of(const struct weir_start *start,
+                                              const struct weir_start_topic *topic,
                                               const struct weir_job_partition *partition)
 {
     int64_t processed = partition->committed >= 0 ? partition->committed : 0;
@@ -148,6 +160,7 @@ static struct weir_partition_origin origin_of(const struct weir_start_topic *top
         .log_start = partition->log_start,
         .position = partition->sealed_offset,
         .read = partition->sealed_read,
+        .needed_end = needed_end(start, topic, partition->partition),
         .partition_time_ms = partition->sealed_time_ms,
         .end = weir_start_is_internal(topic) ? partition->committed_end : processed,
         .lost_end = topic->role == WEIR_START_CHANGELOG ? partition->lost_end : 0,
@@ -176,7 +189,7 @@ static int make_partitions(struct weir_start *start, size_t index)
         partitions[p].partition = (int32_t)p;
         partitions[p].committed = -1;
         place(start, topic, &topic->partitions[p], &partitions[p]);
-        origins[p] = origin_of(topic, &partitions[p]);
+        origins[p] = origin_of(start, topic, &partitions[p]);
     }
     return 0;
 }

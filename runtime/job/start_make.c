@@ -90,19 +90,22 @@ static bool add_choice(struct weir_start *start, struct weir_buffer *key, struct
     return true;
 }
 
-static bool add_input(struct weir_start *start, const struct weir_start_topic *topic,
+static bool add_input(struct weir_start *start, struct weir_start_topic *topic,
                       struct weir_buffer *key, struct weir_buffer *value)
 {
     bool is_given_up = start->is_emptying && start->records.is_rebuilding;
-    struct weir_own_input input;
-    switch (weir_start_chosen_work(topic, start->reads_again, is_given_up, &start->arena, &input)) {
+    struct weir_own_input *input = weir_arena_array(&start->arena, 1, sizeof *input);
+    if (input == NULL) return false;
+    switch (weir_start_chosen_work(topic, start->reads_again, is_given_up, &start->arena, input)) {
     case WEIR_START_CHOSEN_STAYS:
         return false;
     case WEIR_START_CHOSEN_IS_OVER:
+        topic->chosen = NULL;
         weir_application_forget_input(topic->name, key);
         return true;
     case WEIR_START_CHOSEN_IS_WRITTEN:
-        weir_application_encode_input(&input, key, value);
+        topic->chosen = input;
+        weir_application_encode_input(input, key, value);
         return true;
     }
     return false;

@@ -23,6 +23,7 @@ struct weir_partition_origin {
     int32_t leader_epoch;
     int64_t log_start;
     int64_t position;            /* of an input: next offset to process */
+    int64_t needed_end;          /* of an input: no record below it may be passed over */
     struct weir_read_batch read; /* of an input: what was read last below it */
     int64_t partition_time_ms;   /* of an input; -1: none */
     int64_t end;                 /* up to here the commit covers what a store is made of */

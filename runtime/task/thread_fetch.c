@@ -23,8 +23,9 @@ static int64_t fetched_end(const struct weir_fetch_request *fetch)
     return fetch->read_uncommitted_end ? fetch->log_end_offset : fetch->high_watermark;
 }
 
-/* Retention may have overtaken a job that was away: it goes on at the log's start and says so. An
- * input that ends before what is committed has lost records: nothing good can come of going on. */
+/* Retention may have overtaken a job that was away: it goes on at the log's start and says so, unless state is
+ * made anew from what was removed: the next start asks what is to come of that. An input that ends before what
+ * is committed has lost records: nothing good can come of going on. */
 static int out_of_range(struct weir_input_fetch *slot, struct weir_error *error)
 {
     struct weir_task_input *input = slot->input;
@@ -35,6 +36,13 @@ static int out_of_range(struct weir_input_fetch *slot, struct weir_error *error)
                               "the log ends at %" PRId64 ", before offset %" PRId64
                               " that is committed as processed",
                               slot->fetch.log_end_offset, position);
+    }
+    if (position < slot->origin->needed_end) {
+        return weir_error_set(error, WEIR_MISMATCH,
+                              "records %" PRId64 " to %" PRId64
+                              " were removed before they were read again: start the job again, and "
+                              "choose",
+                              position, start);
     }
     weir_log(&slot->thread->env->logger, WEIR_LOG_WARN, "input.out_of_range",
              "topic=%s partition=%" PRId32 " offset=%" PRId64 " log_start=%" PRId64,

@@ -465,6 +465,41 @@ START_TEST(retention_may_take_the_beginning_while_it_is_read)
 }
 END_TEST
 
+/* The job runs, and its first fetch is under way. Where the loss was accepted it goes on. */
+START_TEST(retention_may_not_overtake_a_rebuild_in_silence)
+{
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
+                                             .commit = &weir_commit_offsets_batch};
+    run_before(1);
+    enum weir_on_mismatch choice =
+        _i == 0 ? WEIR_ON_MISMATCH_REBUILD : WEIR_ON_MISMATCH_LOSSY_REBUILD;
+    ck_ok(weir_streams_start_begin(stage.log, after(), STAGE_OPTIONS(.on_mismatch = choice), &hooks,
+                                   &stage.streams, &stage.error),
+          &stage.error);
+    while (weir_streams_state(stage.streams) != WEIR_STREAMS_RUNNING)
+        ck_assert(weir_sim_step(stage.sim));
+    memory_log_faults(stage.log)->is_held = true;
+    while (memory_log_waiting(stage.log) == 0)
+        ck_assert(weir_sim_step(stage.sim));
+    send_cut(100);
+    memory_log_let_go(stage.log);
+    if (_i == 1) {
+        stage_drain(&stage);
+        expect_count(ALL - 100);
+        return;
+    }
+    while (weir_streams_state(stage.streams) != WEIR_STREAMS_ERROR)
+        ck_assert(weir_sim_step(stage.sim));
+    ck_assert_int_eq(weir_streams_close(stage.streams, &why), WEIR_MISMATCH);
+    stage.streams = NULL;
+    expect_in_text("records 0 to 100 were removed before they were read again");
+    expect_refused(after(), WEIR_ON_MISMATCH_REFUSE,
+                   "'in' partition 0 has removed its records 0 to 100");
+    run(after(), WEIR_ON_MISMATCH_LOSSY_REBUILD);
+    expect_count(ALL - 100);
+}
+END_TEST
+
 /* ---- while it is made anew ------------------------------------------------------------------- */
 
 /* The rebuild has begun, and nothing of it is committed: as if the job had met the rot that has come since. */
@@ -754,6 +789,7 @@ static void add(Suite *suite)
     tcase_add_test(others, a_log_that_cannot_look_again_is_believed);
     tcase_add_test(others, a_shortage_while_inputs_are_read_touches_nothing);
     tcase_add_loop_test(others, retention_may_take_the_beginning_while_it_is_read, 0, 2);
+    tcase_add_loop_test(others, retention_may_not_overtake_a_rebuild_in_silence, 0, 2);
     suite_add_tcase(suite, others);
 
     TCase *crashes = tcase_create("crashes"); /* each opens stages of its own */

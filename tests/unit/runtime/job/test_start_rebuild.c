@@ -284,6 +284,39 @@ START_TEST(damage_before_the_first_commit_leaves_emptying)
 }
 END_TEST
 
+/* However long the names: what can be chosen stands at the end. */
+START_TEST(refusals_end_with_the_choices)
+{
+    static const char ending[] = "starts empty what does not fit";
+    static char name[250];
+    memset(name, 'n', sizeof name - 1);
+    topics[INPUT].name = topics[INPUT].of = name;
+    for (size_t i = 0; i < NOWS; i++) {
+        take_now(&nows[i]);
+        for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_REBUILD; choice++) {
+            int rc = decide((enum weir_on_mismatch)choice);
+            if (rc != WEIR_MISMATCH) continue;
+            size_t size = strlen(error.text);
+            ck_assert_uint_lt(size, WEIR_ERROR_TEXT_SIZE - sizeof "start job: ");
+            ck_assert_str_eq(error.text + size - (sizeof ending - 1), ending);
+        }
+    }
+    take_now(&nows[0]);
+    partitions[INPUT][0].is_offline = partitions[INPUT][1].is_offline = true;
+    partitions[INPUT][0].offline_from = INT64_MAX;
+    ck_assert_int_eq(weir_start_refuse_damaged(&facts, &error), WEIR_MISMATCH);
+    size_t size = strlen(error.text);
+    ck_assert_uint_lt(size, WEIR_ERROR_TEXT_SIZE - sizeof "start job: ");
+    ck_assert_str_eq(error.text + size - (sizeof ending - 1), ending);
+    ck_assert_ptr_nonnull(strstr(error.text, "(and 1 more)"));
+    partitions[INPUT][0].log_start = partitions[INPUT][0].lost.to = INT64_MAX;
+    ck_assert_int_eq(weir_start_refuse_cut(&facts, &error), WEIR_MISMATCH);
+    size = strlen(error.text);
+    ck_assert_uint_lt(size, WEIR_ERROR_TEXT_SIZE - sizeof "start job: ");
+    ck_assert_str_eq(error.text + size - (sizeof ending - 1), ending);
+}
+END_TEST
+
 /* ---- what is written down -------------------------------------------------------------------- */
 
 START_TEST(it_is_over_when_all_that_was_counted_is_read_again)
@@ -390,6 +423,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_rebuild_of_before_needs_whole_inputs_still);
     tcase_add_test(tests, another_input_is_told_before_the_first_commit);
     tcase_add_test(tests, damage_before_the_first_commit_leaves_emptying);
+    tcase_add_test(tests, refusals_end_with_the_choices);
     tcase_add_test(tests, it_is_over_when_all_that_was_counted_is_read_again);
     tcase_add_test(tests, what_is_written_down_says_how_far_was_counted);
     tcase_add_test(tests, an_input_goes_round);
