@@ -311,34 +311,6 @@ static bool rows_and_entries_agree(const struct weir_generation *generation)
     return true;
 }
 
-void weir_generation_check(const struct weir_state *state, const struct weir_generation *generation)
-{
-    const uint32_t both = WEIR_ENTRY_GATHERED_EVEN | WEIR_ENTRY_GATHERED_ODD;
-    weir_assert(generation->flag != 0 && (generation->flag & ~both) == 0);
-    weir_assert(generation->flag != both);
-    weir_assert(generation->row_count + state->options.store_count <= generation->capacity);
-    weir_assert(generation->sealed_size <= generation->size);
-}
-
-void weir_state_check(const struct weir_state *state)
-{
-    const struct weir_generation *gathering = state->gathering;
-    const struct weir_generation *writing = state->write_down.generation;
-    size_t clean_bytes = 0;
-    weir_assert(state->magic == WEIR_STATE_MAGIC);
-    weir_assert(state->committed_count <= state->sealed_count);
-    weir_assert(writing != NULL || !state->write_down.is_running);
-    weir_assert(gathering == NULL || gathering != state->spare);
-    if (gathering != NULL) weir_generation_check(state, gathering);
-    if (writing != NULL) weir_generation_check(state, writing);
-    if (gathering != NULL && writing != NULL) weir_assert(gathering->flag != writing->flag);
-    for (size_t i = 0; i < state->options.store_count; i++) {
-        weir_store_check(&state->stores[i]);
-        clean_bytes += state->stores[i].clean_bytes;
-    }
-    weir_assert(clean_bytes == state->clean_bytes);
-}
-
 static void note_sealed(struct weir_state *state, struct weir_generation *generation)
 {
     for (size_t i = 0; i < state->options.store_count; i++) {

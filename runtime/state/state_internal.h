@@ -168,6 +168,16 @@ struct weir_state {
     int failed_rc; /* of a write-down: nothing is written any more */
 };
 
+/* ---- checks.c: what holds ----------------------------------------------------------------------- */
+
+/** What holds between a store's fields, after each call that changed it. */
+void weir_store_check(const struct weir_store *store);
+/** What holds of a generation that gathers or is written, between its fields. */
+void weir_generation_check(const struct weir_state *state,
+                           const struct weir_generation *generation);
+/** What holds between a state's fields, its stores and its generations; at each seal and write-down. */
+void weir_state_check(const struct weir_state *state);
+
 /* ---- entries.c: lists, values, coming and going --------------------------------------------------- */
 
 int weir_entry_list_reserve(struct weir_entry_list *list, struct weir_budget *budget, size_t count);
@@ -180,19 +190,12 @@ static inline void weir_entry_list_add(struct weir_entry_list *list, struct weir
 int weir_store_load_value(struct weir_store *store, struct weir_store_entry *entry,
                           struct weir_slice value, int64_t timestamp_ms);
 void weir_store_free_value(struct weir_store *store, uint8_t *value, size_t size);
+/** Both values of an entry. */
+void weir_store_free_values(struct weir_store *store, struct weir_store_entry *entry);
 /** Add a key to the table (reserved) and, in a memory store that was scanned, to its index. */
 struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct weir_slice key,
                                               uint32_t hash);
 void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry);
-/** A store that knows nothing: no row, no position, no stream time. Zeroed, or closed before. */
-void weir_store_init(struct weir_store *store, struct weir_state *state, size_t index);
-/** Back to weir_store_init in all but the prefix, which names its rows in the backend. Nothing may be
- * changed and unsealed, and no generation may point into the table. */
-void weir_store_forget(struct weir_store *store);
-/** Frees what the store holds in memory. */
-void weir_store_close(struct weir_store *store);
-/** What holds between a store's fields, after each call that changed it. */
-void weir_store_check(const struct weir_store *store);
 
 /* ---- eviction.c: who may leave the table ------------------------------------------------------- */
 
@@ -286,6 +289,16 @@ void weir_position_record_build(const struct weir_store *store,
 int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
                                struct weir_position_record *record_out, struct weir_error *error);
 
+/* ---- store_life.c: above entries and eviction ---------------------------------------------------- */
+
+/** A store that knows nothing: no row, no position, no stream time. Zeroed, or closed before. */
+void weir_store_init(struct weir_store *store, struct weir_state *state, size_t index);
+/** Back to weir_store_init in all but the prefix, which names its rows in the backend. Nothing may be
+ * changed and unsealed, and no generation may point into the table. */
+void weir_store_forget(struct weir_store *store);
+/** Frees what the store holds in memory. */
+void weir_store_close(struct weir_store *store);
+
 /* ---- restore.c --------------------------------------------------------------------------------- */
 
 /** Match what the backend holds with the stores that are wanted; drop the rest. */
@@ -293,11 +306,6 @@ int weir_state_find_positions(struct weir_state *state, struct weir_error *error
 
 /* ---- generations.c, write_down.c ---------------------------------------------------------------- */
 
-/** What holds of a generation that gathers or is written, between its fields. */
-void weir_generation_check(const struct weir_state *state,
-                           const struct weir_generation *generation);
-/** What holds between a state's fields, its stores and its generations; at each seal and write-down. */
-void weir_state_check(const struct weir_state *state);
 int weir_state_init_generations(struct weir_state *state);
 void weir_state_close_generations(struct weir_state *state);
 /** It is written: its memory serves the next one, or goes. */
