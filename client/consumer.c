@@ -12,21 +12,6 @@
 
 enum { FETCH_MAX_BYTES_DEFAULT = 1 << 20, KEY_SIZE_MAX = 4 + WEIR_TOPIC_NAME_SIZE_MAX };
 
-int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct weir_error *error)
-{
-    if (consumer != NULL && consumer->magic == WEIR_CONSUMER_MAGIC) {
-        return weir_access_acquire(&consumer->access, "consumer", call, error);
-    }
-    return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s: the consumer is %s", call,
-                          consumer == NULL ? "NULL" : "closed, or not a consumer");
-}
-
-int weir_consumer_leave(struct weir_consumer *consumer, int rc)
-{
-    if (rc != WEIR_CRASHED) weir_access_release(&consumer->access);
-    return rc;
-}
-
 /* ---- new and close --------------------------------------------------------------------------- */
 
 static void free_consumer(struct weir_consumer *consumer)

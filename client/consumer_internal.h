@@ -9,6 +9,7 @@
 /**
  * What the parts of a consumer share.
  *
+ *   consumer_state.c   who is inside, and the states of a partition
  *   consumer.c         assign, seek, positions; new and close
  *   consumer_poll.c    fetches, whose turn it is, waiting
  *   consumer_decode.c  fetched bytes into record views
@@ -84,11 +85,15 @@ enum {
     WEIR_CONSUMER_RECORDS_MAX = 4096, /* views per poll */
 };
 
+/* ---- consumer_state.c ------------------------------------------------------------------------ */
+
 /** Every public call comes in here: WEIR_INVALID_ARGUMENT unless it is an open consumer,
  * WEIR_WRONG_THREAD if another thread is in a call on it. */
 int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct weir_error *error);
 /** And goes out here, with its `rc`. */
 int weir_consumer_leave(struct weir_consumer *consumer, int rc);
+/** To another state: one that the drawing allows. */
+void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to);
 
 /* ---- consumer_decode.c ----------------------------------------------------------------------- */
 
@@ -107,8 +112,6 @@ bool weir_consumer_is_used_up(const struct weir_consumer *consumer);
 
 /* ---- consumer_poll.c ------------------------------------------------------------------------- */
 
-/** To another state: one that the drawing allows. */
-void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to);
 /** Have no fetch under way, and nothing fetched: of one partition, or of all (NULL). Waits. */
 int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
                        struct weir_error *error);

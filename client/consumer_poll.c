@@ -3,23 +3,6 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/state_table.h"
-
-/* ---- states ---------------------------------------------------------------------------------- */
-
-#define TO(state) WEIR_STATE_BIT(WEIR_CONSUMER_##state)
-static const struct weir_state_row rows[] = {
-    [WEIR_CONSUMER_IDLE] = {"idle", TO(FETCHING)},
-    [WEIR_CONSUMER_FETCHING] = {"fetching", TO(IDLE) | TO(READY)},
-    [WEIR_CONSUMER_READY] = {"ready", TO(IDLE)},
-};
-#undef TO
-static const struct weir_state_table states = WEIR_STATE_TABLE("consumer of topic", rows);
-
-void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to)
-{
-    partition->state = weir_state_move(&states, partition->topic, partition->state, to);
-}
 
 /* ---- fetches --------------------------------------------------------------------------------- */
 

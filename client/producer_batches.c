@@ -5,8 +5,7 @@
  * of `batch_size` bytes and lends it to the partition's builder. When the batch is sealed the
  * buffer goes to the log as it is, unless less than half of it was used (or it was compressed):
  * then the bytes move to a buffer of their size, so that a log that keeps them for its readers
- * doesn't keep empty space, and the big one fills the next batch. Buffers come back through a pool;
- * the log may hold one for a while, so a buffer is taken only if nobody else refers to it.
+ * doesn't keep empty space, and the big one fills the next batch (producer_buffers.c).
  */
 #include "client/producer_internal.h"
 
@@ -19,7 +18,6 @@ enum {
     /* More than a record's or a header's lengths and deltas can take. */
     RECORD_OVERHEAD_MAX = 64,
     HEADER_OVERHEAD_MAX = 16,
-    POOL_TRIES = 4,
 };
 
 /* ---- the open batch -------------------------------------------------------------------------- */
@@ -31,84 +29,6 @@ static void mark_busy(struct weir_producer *producer, struct weir_producer_parti
     partition->next_busy = NULL;
     *producer->busy_end = partition;
     producer->busy_end = &partition->next_busy;
-}
-
-/* ---- buffers --------------------------------------------------------------------------------- */
-
-static void pool_push(struct weir_producer *producer, struct weir_shared *bytes)
-{
-    size_t at = (producer->pool_start + producer->pool_count) % WEIR_PRODUCER_POOL_MAX;
-    producer->pool[at] = bytes;
-    producer->pool_count++;
-}
-
-static struct weir_shared *pool_pop(struct weir_producer *producer)
-{
-    struct weir_shared *bytes = producer->pool[producer->pool_start];
-    producer->pool_start = (producer->pool_start + 1) % WEIR_PRODUCER_POOL_MAX;
-    producer->pool_count--;
-    return bytes;
-}
-
-static void give_buffer(struct weir_producer *producer, struct weir_shared *bytes)
-{
-    if (bytes == NULL) return;
-    if (bytes->capacity != producer->options.batch_size) {
-        weir_shared_unref(bytes);
-        return;
-    }
-    if (producer->pool_count == producer->pool_max) weir_shared_unref(pool_pop(producer));
-    pool_push(producer, bytes);
-}
-
-static struct weir_shared *take_buffer(struct weir_producer *producer, size_t capacity)
-{
-    if (capacity == producer->options.batch_size) {
-        for (int i = 0; i < POOL_TRIES && producer->pool_count > 0; i++) {
-            struct weir_shared *bytes = pool_pop(producer);
-            if (atomic_load_explicit(&bytes->references, memory_order_acquire) == 1) return bytes;
-            pool_push(producer, bytes); /* a reader or the log still looks at it */
-        }
-    }
-    return weir_shared_new(&producer->log->budget, capacity);
-}
-
-void weir_producer_drop_bytes(struct weir_producer *producer, struct weir_producer_batch *batch)
-{
-    give_buffer(producer, batch->bytes);
-    batch->bytes = NULL;
-    weir_assert(producer->memory_used >= batch->charged);
-    producer->memory_used -= batch->charged;
-    batch->charged = 0;
-}
-
-static struct weir_producer_batch *take_batch(struct weir_producer *producer)
-{
-    struct weir_producer_batch *batch = producer->free_batches;
-    if (batch != NULL) {
-        producer->free_batches = batch->next;
-        return batch;
-    }
-    batch = weir_alloc_zero(&producer->log->budget, sizeof *batch);
-    if (batch == NULL) return NULL;
-    weir_buffer_init(&batch->contexts, &producer->log->budget, 0);
-    batch->producer = producer;
-    return batch;
-}
-
-static void give_back(struct weir_producer *producer, struct weir_producer_batch *batch)
-{
-    weir_assert(batch->queued.state == WEIR_BATCH_FREE);
-    batch->next = producer->free_batches;
-    producer->free_batches = batch;
-}
-
-void weir_producer_free_batch(struct weir_producer *producer, struct weir_producer_batch *batch)
-{
-    weir_assert(batch->bytes == NULL && batch->charged == 0);
-    weir_buffer_reset(&batch->contexts);
-    weir_producer_batch_move(&batch->queued, batch->partition->queue.topic, WEIR_BATCH_FREE);
-    give_back(producer, batch);
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */
@@ -252,10 +172,10 @@ static int open_batch(struct weir_producer *producer, struct weir_producer_parti
     if (!has_room(producer, size)) rc = wait_for_room(producer, size, error);
     if (rc < 0) return rc;
 
-    batch = take_batch(producer);
-    bytes = batch != NULL ? take_buffer(producer, size) : NULL;
+    batch = weir_producer_take_batch(producer);
+    bytes = batch != NULL ? weir_producer_take_buffer(producer, size) : NULL;
     if (bytes == NULL) {
-        if (batch != NULL) give_back(producer, batch);
+        if (batch != NULL) weir_producer_give_back(producer, batch);
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a batch of %zu bytes", size);
     }
     batch->partition = partition;

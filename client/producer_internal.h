@@ -12,7 +12,8 @@
  * What the parts of a producer share.
  *
  *   producer.c           the public calls
- *   producer_batches.c   records into batches: buffers, filling, sealing
+ *   producer_buffers.c   the memory of batches
+ *   producer_batches.c   records into batches: filling, sealing
  *   producer_step.c      which batch goes when, and what comes of an answer: pure
  *   producer_flight.c    batches into the log and back: requests, deliveries
  *
@@ -87,6 +88,19 @@ struct weir_producer {
     struct weir_error failure; /* first since the last flush; code 0: none */
 };
 
+/* ---- producer_buffers.c ---------------------------------------------------------------------- */
+
+/** A buffer that nobody else refers to; NULL when memory is out. */
+struct weir_shared *weir_producer_take_buffer(struct weir_producer *producer, size_t capacity);
+/** A batch that is free; NULL when memory is out. */
+struct weir_producer_batch *weir_producer_take_batch(struct weir_producer *producer);
+/** The same batch, as it was taken. */
+void weir_producer_give_back(struct weir_producer *producer, struct weir_producer_batch *batch);
+/** The batch's bytes are not needed any more. */
+void weir_producer_drop_bytes(struct weir_producer *producer, struct weir_producer_batch *batch);
+/** Back to the free ones: it is done, or was open. */
+void weir_producer_free_batch(struct weir_producer *producer, struct weir_producer_batch *batch);
+
 /* ---- producer_batches.c ---------------------------------------------------------------------- */
 
 /**
@@ -101,10 +115,6 @@ int weir_producer_seal(struct weir_producer *producer, struct weir_producer_part
                        struct weir_error *error);
 /** Take the open batch's records back: nothing of it is sent. */
 struct weir_producer_batch *weir_producer_take_open(struct weir_producer_partition *partition);
-/** The batch's bytes are not needed any more. */
-void weir_producer_drop_bytes(struct weir_producer *producer, struct weir_producer_batch *batch);
-/** Back to the free ones. */
-void weir_producer_free_batch(struct weir_producer *producer, struct weir_producer_batch *batch);
 
 /* ---- producer_flight.c ----------------------------------------------------------------------- */
 
