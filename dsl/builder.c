@@ -42,8 +42,7 @@ static void watch_missing(struct weir_builder *builder)
     builder->missing_before = missing.count;
 }
 
-/* The mistake becomes the builder's own, so that it is there at the next build too. */
-static void take_missing(struct weir_builder *builder)
+void weir_builder_take_missing(struct weir_builder *builder)
 {
     if (builder->thread != &missing || builder->missing_before == missing.count) return;
     (void)weir_builder_fail(builder, missing.call,
@@ -291,57 +290,4 @@ struct weir_table *weir_table_dead(struct weir_builder *builder)
     table->node = -1;
     table->store = -1;
     return table;
-}
-
-/* ---- building -------------------------------------------------------------------------------- */
-
-static struct weir_topology *topology_new(void)
-{
-    struct weir_topology *topology = calloc(1, sizeof *topology); /* a root, as above */
-    if (topology == NULL) return NULL;
-    topology->magic = WEIR_TOPOLOGY_MAGIC;
-    weir_heap_init(&topology->heap, false);
-    weir_budget_init(&topology->budget, "topology", &topology->heap, NULL, 0);
-    weir_arena_init(&topology->arena, &topology->budget, ARENA_BLOCK_SIZE);
-    return topology;
-}
-
-void weir_topology_free(struct weir_topology *topology)
-{
-    if (topology == NULL) return;
-    weir_assert(topology->magic == WEIR_TOPOLOGY_MAGIC);
-    weir_arena_close(&topology->arena);
-    topology->magic = 0;
-    free(topology);
-}
-
-const char *weir_topology_describe(const struct weir_topology *topology)
-{
-    if (topology == NULL) return "";
-    weir_assert(topology->magic == WEIR_TOPOLOGY_MAGIC);
-    return topology->description;
-}
-
-struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error *error)
-{
-    weir_error_clear(error);
-    if (builder == NULL) {
-        (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                             "the builder is NULL: weir_builder_new gives one");
-        return NULL;
-    }
-    weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
-    take_missing(builder);
-    if (builder->has_failed) {
-        if (error != NULL) *error = builder->error;
-        return NULL;
-    }
-    struct weir_topology *topology = topology_new();
-    int rc = topology != NULL ? 0 : weir_error_set(error, WEIR_NO_MEMORY, "no memory to build");
-    if (rc == 0) rc = weir_optimize(builder, error);
-    if (rc == 0) rc = weir_validate(builder, error);
-    if (rc == 0) rc = weir_lower(builder, topology, error);
-    if (rc == 0) return topology;
-    weir_topology_free(topology);
-    return NULL;
 }

@@ -150,6 +150,8 @@ enum {
 
 /** False for NULL, which knows no builder: the mistake is of each builder that the thread has then. */
 bool weir_handle_is_given(const void *handle, const char *call, const char *what);
+/** Such a mistake becomes the builder's own, so that it is there at the next build too. */
+void weir_builder_take_missing(struct weir_builder *builder);
 bool weir_builder_is_live(const struct weir_builder *builder);
 bool weir_stream_is_live(const struct weir_stream *stream);
 bool weir_table_is_live(const struct weir_table *table);
