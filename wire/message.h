@@ -30,6 +30,11 @@ struct weir_message_type {
     void (*print)(struct weir_buffer *text, const void *message, int16_t version);
 };
 
+static inline bool weir_message_has_version(const struct weir_message_type *type, int16_t version)
+{
+    return version >= type->version_min && version <= type->version_max;
+}
+
 /** What an empty array points at where it may be null, so that it is told from a null one. */
 const void *weir_no_elements(void);
 

@@ -1,5 +1,9 @@
 #include "wire/message_decode.h"
 
+#include <string.h>
+
+#include "base/error.h"
+
 struct weir_uuid weir_decode_uuid(struct weir_decoder *decoder)
 {
     struct weir_uuid uuid = {{0}};
@@ -138,4 +142,60 @@ void weir_decode_no_tags(struct weir_decoder *decoder)
     while (weir_decode_tag(decoder, &tags)) {
         weir_decode_unknown_tag(decoder);
     }
+}
+
+/* ---- whole messages ------------------------------------------------------------------------- */
+
+/* Decode to memory of the arena, so that the caller's struct is written on success only. */
+static int decode_to_arena(const struct weir_message_type *type, int16_t version,
+                           struct weir_reader *reader, struct weir_arena *arena, void **message_out)
+{
+    if (!weir_message_has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
+    void *message = weir_arena_alloc(arena, type->struct_size);
+    if (message == NULL) return WEIR_NO_MEMORY;
+    struct weir_decoder decoder = {
+        .reader = reader,
+        .arena = arena,
+        .version = version,
+        .is_flexible = version >= type->flexible_from,
+    };
+    type->init(message);
+    type->decode(&decoder, message);
+    if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
+    if (reader->failed) return WEIR_CORRUPT;
+    *message_out = message;
+    return 0;
+}
+
+int weir_message_decode(const struct weir_message_type *type, void *message_out, int16_t version,
+                        struct weir_reader *reader, struct weir_arena *arena)
+{
+    void *message = NULL;
+    int rc = decode_to_arena(type, version, reader, arena, &message);
+    if (rc == 0) memcpy(message_out, message, type->struct_size);
+    return rc;
+}
+
+int weir_message_decode_whole(const struct weir_message_type *type, void *message_out,
+                              int16_t version, struct weir_slice bytes, struct weir_arena *arena,
+                              struct weir_error *error)
+{
+    struct weir_reader reader = weir_reader(bytes);
+    void *message = NULL;
+    int rc = decode_to_arena(type, version, &reader, arena, &message);
+    if (rc == WEIR_UNSUPPORTED_VERSION) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                              "%s: version %d, only %d to %d are known", type->name, version,
+                              type->version_min, type->version_max);
+    }
+    if (rc < 0) {
+        return weir_error_set(error, (enum weir_code)rc, "%s version %d: %s in %zu bytes",
+                              type->name, version, weir_code_text(rc), bytes.size);
+    }
+    if (weir_reader_left(&reader) != 0) {
+        return weir_error_set(error, WEIR_CORRUPT, "%s version %d: %zu of %zu bytes left over",
+                              type->name, version, weir_reader_left(&reader), bytes.size);
+    }
+    memcpy(message_out, message, type->struct_size);
+    return 0;
 }

@@ -125,3 +125,55 @@ bool weir_encode_presence(struct weir_encoder *encoder, const void *value, bool 
     if (is_nullable) weir_encode_int8(encoder, value != NULL ? 1 : -1);
     return value != NULL;
 }
+
+/* ---- whole messages ------------------------------------------------------------------------- */
+
+static struct weir_encoder encoder_for(const struct weir_message_type *type, int16_t version,
+                                       struct weir_buffer *buffer, struct weir_splices *splices)
+{
+    return (struct weir_encoder){
+        .buffer = buffer,
+        .splices = splices,
+        .version = version,
+        .is_flexible = version >= type->flexible_from,
+    };
+}
+
+int weir_message_encode(const struct weir_message_type *type, const void *message, int16_t version,
+                        struct weir_buffer *buffer)
+{
+    if (!weir_message_has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
+    size_t size_before = buffer->size;
+    struct weir_encoder encoder = encoder_for(type, version, buffer, NULL);
+    type->encode(&encoder, message);
+    if (encoder.is_refused || buffer->failed) {
+        buffer->size = size_before;
+        return encoder.is_refused ? WEIR_INVALID_ARGUMENT : WEIR_NO_MEMORY;
+    }
+    return 0;
+}
+
+int weir_message_encode_spliced(const struct weir_message_type *type, const void *message,
+                                int16_t version, struct weir_buffer *buffer,
+                                struct weir_splices *splices)
+{
+    if (!weir_message_has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
+    size_t size_before = buffer->size;
+    struct weir_splices before = *splices;
+    struct weir_encoder encoder = encoder_for(type, version, buffer, splices);
+    type->encode(&encoder, message);
+    if (encoder.is_refused || buffer->failed || weir_arena_failed(splices->arena)) {
+        buffer->size = size_before;
+        *splices = before;
+        return encoder.is_refused ? WEIR_INVALID_ARGUMENT : WEIR_NO_MEMORY;
+    }
+    return 0;
+}
+
+size_t weir_message_size(const struct weir_message_type *type, const void *message, int16_t version)
+{
+    if (!weir_message_has_version(type, version)) return 0;
+    struct weir_encoder encoder = encoder_for(type, version, NULL, NULL);
+    type->encode(&encoder, message);
+    return encoder.is_refused ? 0 : encoder.size;
+}
