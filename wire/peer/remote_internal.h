@@ -4,8 +4,8 @@
 #include "wire/peer/remote.h"
 
 /**
- * What the two sides of a connection share: remote.c says what goes out and when it ends,
- * remote_answer.c takes in what comes back.
+ * What the parts of a connection share: remote_life.c says when it ends, remote_send.c what goes out,
+ * remote_answer.c takes in what comes back, and remote.c is the door.
  *
  * Every callback may close the remote. So whoever calls one is between enter and leave, and the memory
  * goes when the last of them has left.
@@ -51,15 +51,37 @@ struct weir_remote {
     struct weir_buffer in; /* read and not yet answered */
 };
 
+/* ---- remote_life.c --------------------------------------------------------------------------- */
+
+/** To another state: one that the table allows. */
+void weir_remote_move(struct weir_remote *remote, enum weir_remote_state to);
+void weir_remote_add(struct weir_remote_calls *calls, struct weir_remote_call *call);
 /** The oldest of the calls, NULL if there is none. */
 struct weir_remote_call *weir_remote_take(struct weir_remote_calls *calls);
+/** They are over, with `rc`. Entered. */
+void weir_remote_fail_calls(struct weir_remote *remote, struct weir_remote_calls *calls, int rc);
 void weir_remote_enter(struct weir_remote *remote);
 void weir_remote_leave(struct weir_remote *remote);
 /** False once it is lost or closed. */
 bool weir_remote_is_alive(const struct weir_remote *remote);
 /** The connection is over: calls under way hear of it, then the owner. */
 void weir_remote_lose(struct weir_remote *remote, int rc, const struct weir_error *error);
+/** Its memory goes; nobody is inside, and it has no socket. */
+void weir_remote_free(struct weir_remote *remote);
+
+/* ---- remote_send.c --------------------------------------------------------------------------- */
+
+/** The versions of a request that both sides know. */
+struct weir_version_range weir_remote_range(const struct weir_remote *remote,
+                                            const struct weir_message_type *request);
+/** Encode a call and send it; on failure nothing of it is sent. */
+int weir_remote_send(struct weir_remote *remote, struct weir_remote_call *call, int16_t version,
+                     struct weir_error *error);
 int weir_remote_ask_versions(struct weir_remote *remote, int16_t version, struct weir_error *error);
+/** Requests may be sent, and the owner hears of it. */
+void weir_remote_set_open(struct weir_remote *remote);
+
+/* ---- remote_answer.c ------------------------------------------------------------------------- */
 
 /** Wait for more of a frame of `needed` bytes, or for the next ones. */
 int weir_remote_read(struct weir_remote *remote, size_t needed, struct weir_error *error);
