@@ -47,6 +47,8 @@ struct weir_commit_entry {
     size_t mark_count;
     bool is_foreign;  /* recovered: somebody else has committed it, and only `offset` is known */
     bool is_given_up; /* sealed: no commit speaks of it any more */
+    /* Recovered: why this Weir cannot read it, for whoever needs it; only `offset` is known. NULL: it can. */
+    const char *unreadable;
 };
 
 /** Who writes what commits of this run cover. */
@@ -59,7 +61,7 @@ struct weir_commit_writer {
  * What the last commit says.
  *
  * Durable: nothing new is. What an earlier run has left open, and no commit covers, may be made void.
- * Errors:  those of reading it; WEIR_UNSUPPORTED_VERSION.
+ * Errors:  those of reading it; WEIR_UNSUPPORTED_VERSION of what names the run.
  */
 struct weir_commit_recover {
     struct weir_commit_call call; /* first */

@@ -88,17 +88,21 @@ static void answer_no_memory(struct offsets_batch *batch)
 
 /* ---- recover --------------------------------------------------------------------------------- */
 
-/* Ours, or of somebody else: only a version that this Weir does not read is an error. */
+/* Ours, or of somebody else, or of a version that this Weir does not read: whether that is an error depends
+ * on who needs it. */
 static int recover_entry(const struct offsets_batch *batch, const struct weir_offset_entry *from,
-                         struct weir_commit_entry *entry, struct weir_error *error)
+                         struct weir_arena *arena, struct weir_commit_entry *entry,
+                         struct weir_error *error)
 {
     struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
-    int rc = weir_commit_metadata_decode(from->metadata, batch->options.memory, &metadata, error);
-    if (rc < 0 && rc != WEIR_CORRUPT) {
-        const struct weir_topic_partition *of = &from->partition;
-        return weir_error_wrap(error, rc, "last commit of '%.*s' partition %" PRId32,
-                               (int)of->topic.size, (const char *)of->topic.data, of->partition);
+    struct weir_error why = {0};
+    const char *unreadable = NULL;
+    int rc = weir_commit_metadata_decode(from->metadata, batch->options.memory, &metadata, &why);
+    if (rc == WEIR_UNSUPPORTED_VERSION) {
+        unreadable = weir_arena_printf(arena, "%s", why.text);
+        if (unreadable == NULL) rc = WEIR_NO_MEMORY;
     }
+    if (rc == WEIR_NO_MEMORY) return weir_error_set(error, rc, "no memory for the last commit");
     *entry = (struct weir_commit_entry){
         .of = from->partition,
         .topic_id = from->topic_id,
@@ -110,6 +114,7 @@ static int recover_entry(const struct offsets_batch *batch, const struct weir_of
         .marks = metadata.marks,
         .mark_count = metadata.mark_count,
         .is_foreign = rc == WEIR_CORRUPT,
+        .unreadable = unreadable,
     };
     return 0;
 }
@@ -135,8 +140,8 @@ static int recover_all(const struct offsets_batch *batch, struct weir_commit_rec
 {
     const struct weir_committed_request *committed = &batch->committed;
     struct weir_slice own = weir_text(batch->records_topic);
-    recover->entries =
-        weir_arena_array(recover->call.arena, committed->entry_count, sizeof *recover->entries);
+    struct weir_arena *arena = recover->call.arena;
+    recover->entries = weir_arena_array(arena, committed->entry_count, sizeof *recover->entries);
     if (recover->entries == NULL && committed->entry_count > 0) {
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for the last commit");
     }
@@ -146,7 +151,8 @@ static int recover_all(const struct offsets_batch *batch, struct weir_commit_rec
         if (weir_slice_equal(from->partition.topic, own)) {
             rc = recover_run(batch, from, recover, error);
         } else {
-            rc = recover_entry(batch, from, &recover->entries[recover->entry_count], error);
+            struct weir_commit_entry *entry = &recover->entries[recover->entry_count];
+            rc = recover_entry(batch, from, arena, entry, error);
             if (rc >= 0) recover->entry_count++;
         }
     }

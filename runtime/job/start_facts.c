@@ -160,19 +160,43 @@ static struct weir_start_topic *find_topic(const struct weir_start *start, struc
     return NULL;
 }
 
-static void take_entry(struct weir_start *start, const struct weir_commit_entry *entry)
+/* Whether an entry decides anything here: it is of a topic of the topology, or of one of the application's
+ * own that the topology has left. */
+static bool is_needed(const struct weir_start *start, const struct weir_start_topic *topic,
+                      struct weir_slice name)
+{
+    bool is_own = false;
+    for (size_t i = 0; i < start->records.topic_count && !is_own; i++) {
+        is_own = weir_slice_equal(weir_text(start->records.topics[i].name), name);
+    }
+    return topic != NULL || is_own;
+}
+
+static int refuse_unreadable(const struct weir_commit_entry *entry, struct weir_error *error)
+{
+    const struct weir_slice name = entry->of.topic;
+    return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                          "last commit of '%.*s' partition %" PRId32 ": %s", (int)name.size,
+                          (const char *)name.data, entry->of.partition, entry->unreadable);
+}
+
+static int take_entry(struct weir_start *start, const struct weir_commit_entry *entry,
+                      struct weir_error *error)
 {
     struct weir_start_topic *topic = find_topic(start, entry->of.topic);
     int32_t number = entry->of.partition;
-    if (topic == NULL || entry->offset < 0 || number < 0) return;
+    if (entry->unreadable != NULL && is_needed(start, topic, entry->of.topic)) {
+        return refuse_unreadable(entry, error);
+    }
+    if (topic == NULL || entry->offset < 0 || number < 0) return 0;
     if (number >= topic->entry_count) topic->entry_count = number + 1;
-    if (!topic->exists || number >= topic->partition_count) return;
+    if (!topic->exists || number >= topic->partition_count) return 0;
     struct weir_start_partition *partition = &topic->partitions[number];
     partition->is_foreign_entry = entry->is_foreign;
     partition->has_processed = entry->partition_time_ms >= 0;
     if (!weir_uuid_equal(entry->topic_id, topic->id)) {
         partition->is_other_topic = true;
-        return;
+        return 0;
     }
     bool has_end = !entry->is_foreign && topic->role == WEIR_START_REPARTITION;
     partition->has_entry = true;
@@ -184,6 +208,7 @@ static void take_entry(struct weir_start *start, const struct weir_commit_entry 
     partition->partition_time_ms = entry->partition_time_ms;
     partition->marks = entry->marks;
     partition->mark_count = entry->mark_count;
+    return 0;
 }
 
 static bool is_named(const struct weir_start *start, const char *name)
@@ -306,7 +331,8 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
     const struct weir_commit_recover *committed = &start->committed;
     struct weir_start_facts *facts = &start->facts;
     for (size_t i = 0; i < committed->entry_count; i++) {
-        take_entry(start, &committed->entries[i]);
+        int rc = take_entry(start, &committed->entries[i], error);
+        if (rc < 0) return rc;
     }
     facts->has_commit = committed->has_commit;
     if (!facts->has_commit) facts->foreign_entries = committed->entry_count;

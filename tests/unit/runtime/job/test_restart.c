@@ -183,16 +183,21 @@ static void forget_commit(void)
     weir_arena_close(&arena);
 }
 
-/* A commit under the group of the application that its jobs did not write. */
-static void commit_foreign(const char *topic, int64_t offset)
+static void commit_as(const char *topic, int64_t offset, const char *metadata)
 {
     const struct weir_offset_entry entry = {.partition = {weir_text(topic), 0},
                                             .offset = offset,
                                             .leader_epoch = -1,
-                                            .metadata = weir_text("")};
+                                            .metadata = weir_text(metadata)};
     struct weir_commit_request commit = {
         .group = weir_text("app"), .entries = &entry, .entry_count = 1, .is_application = true};
     ask(&commit.request, send_commit, &commit);
+}
+
+/* A commit under the group of the application that its jobs did not write. */
+static void commit_foreign(const char *topic, int64_t offset)
+{
+    commit_as(topic, offset, "");
 }
 
 static void send_describe(struct weir_log *log, void *of)
@@ -291,6 +296,31 @@ START_TEST(a_foreign_commit_does_not_move_the_job)
     ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
     run(counting(), WEIR_ON_MISMATCH_REBUILD);
     expect_count("a", 3);
+}
+END_TEST
+
+/* A version that this program does not read is refused where the start needs it, of a store that the program
+ * has left too; of a topic that nobody here knows it is ignored as any other entry is. */
+START_TEST(a_commit_of_another_version_matters_where_it_is_needed)
+{
+    static const char version_1[] = "VwEA";
+    run_before("aaa");
+    stage_topic(&stage, "elsewhere", 1);
+    commit_as("elsewhere", 0, version_1);
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", 3);
+    stage_stop(&stage);
+
+    commit_as(_i == 0 ? "in" : "app-counts-changelog", 0, version_1);
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
+        ck_assert_ptr_null(
+            stage_try_start(&stage, _i == 2 ? count_into(&other_plan, "in", "others") : counting(),
+                            STAGE_OPTIONS(.on_mismatch = (enum weir_on_mismatch)choice), &why));
+        ck_assert_int_eq(why.code, WEIR_UNSUPPORTED_VERSION);
+        ck_assert_msg(strstr(why.text, "partition 0: commit metadata of version 1, this Weir") !=
+                          NULL,
+                      "%s", why.text);
+    }
 }
 END_TEST
 
@@ -1069,6 +1099,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_changelog_that_kafka_streams_left_is_not_cut);
     tcase_add_loop_test(tests, offsets_of_somebody_else_are_gone_on_from_only_if_told, 0, 2);
     tcase_add_loop_test(tests, a_foreign_commit_does_not_move_the_job, 0, 2);
+    tcase_add_loop_test(tests, a_commit_of_another_version_matters_where_it_is_needed, 0, 3);
     tcase_add_test(tests, the_topic_of_records_is_the_applications_alone);
     tcase_add_loop_test(tests, a_changelog_that_is_gone_is_refused, 0, 2);
     tcase_add_loop_test(tests, an_empty_topic_in_the_place_of_a_changelog_is_refused, 0, 2);
