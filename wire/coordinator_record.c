@@ -22,6 +22,7 @@ static int encode_behind(int16_t number, const struct weir_message_type *type, c
                          int16_t version, struct weir_buffer *buffer)
 {
     size_t size_before = buffer->size;
+    weir_assert(number >= 0);
     weir_buffer_u16(buffer, (uint16_t)number);
     int rc = weir_message_encode(type, message, version, buffer);
     if (rc < 0) buffer->size = size_before;
@@ -47,6 +48,7 @@ int weir_coordinator_key_decode(struct weir_slice key, const struct weir_message
 {
     int16_t number;
     struct weir_slice body;
+    weir_assert(type->api_key != WEIR_NO_API_KEY);
     int rc = split(key, "key", &number, &body, error);
     if (rc < 0) return rc;
     if (number != type->api_key) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 
 struct weir_uuid weir_decode_uuid(struct weir_decoder *decoder)
@@ -52,6 +53,7 @@ struct weir_slice weir_decode_bytes(struct weir_decoder *decoder, bool is_nullab
 void *weir_decode_array(struct weir_decoder *decoder, bool is_nullable, size_t wire_size_min,
                         size_t struct_size, size_t *count_out)
 {
+    weir_assert(wire_size_min > 0 && struct_size > 0);
     *count_out = 0;
     int64_t count =
         decoder->is_flexible ? decode_compact_length(decoder) : weir_decode_int32(decoder);
@@ -76,6 +78,7 @@ void *weir_decode_array(struct weir_decoder *decoder, bool is_nullable, size_t w
 
 void *weir_decode_presence(struct weir_decoder *decoder, bool is_nullable, size_t struct_size)
 {
+    weir_assert(struct_size > 0);
     if (is_nullable) {
         int8_t mark = weir_decode_int8(decoder);
         if (mark != 1) {
@@ -102,6 +105,7 @@ struct weir_tags weir_decode_tags(struct weir_decoder *decoder)
 static void end_tag(struct weir_decoder *decoder, const struct weir_tags *tags)
 {
     if (tags->tag < 0) return;
+    weir_assert(decoder->reader->end <= tags->end); /* one field at a time */
     if (decoder->reader->at != decoder->reader->end) weir_decode_fail(decoder);
     decoder->reader->end = tags->end;
 }
@@ -109,6 +113,7 @@ static void end_tag(struct weir_decoder *decoder, const struct weir_tags *tags)
 bool weir_decode_tag(struct weir_decoder *decoder, struct weir_tags *tags)
 {
     struct weir_reader *reader = decoder->reader;
+    weir_assert(tags->left <= WEIR_TAGS_MAX);
     end_tag(decoder, tags);
     if (tags->left == 0 || reader->failed) return false;
     int64_t tag = (int64_t)weir_reader_uvarint32(reader);
@@ -150,6 +155,7 @@ void weir_decode_no_tags(struct weir_decoder *decoder)
 static int decode_to_arena(const struct weir_message_type *type, int16_t version,
                            struct weir_reader *reader, struct weir_arena *arena, void **message_out)
 {
+    weir_assert(type->struct_size > 0);
     if (!weir_message_has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
     void *message = weir_arena_alloc(arena, type->struct_size);
     if (message == NULL) return WEIR_NO_MEMORY;

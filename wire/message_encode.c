@@ -1,5 +1,6 @@
 #include "wire/message_encode.h"
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/grow.h"
 
@@ -77,6 +78,7 @@ void weir_encode_bytes(struct weir_encoder *encoder, struct weir_slice value, bo
 /* One more item, in a list twice as long where the old one is full; a failure sticks to the arena. */
 static struct weir_splice *add_splice(struct weir_splices *splices)
 {
+    weir_assert(splices->count <= splices->capacity);
     if (splices->count == splices->capacity) {
         size_t capacity = weir_grown(splices->capacity, 8);
         struct weir_splice *items =
@@ -95,6 +97,7 @@ void weir_encode_records(struct weir_encoder *encoder, struct weir_slice value, 
         weir_encode_bytes(encoder, value, is_nullable);
         return;
     }
+    weir_assert(encoder->buffer != NULL); /* places are told of what is written */
     if (!encode_bytes_length(encoder, value, is_nullable)) return;
     struct weir_splice *splice = add_splice(encoder->splices);
     if (splice == NULL) return;
@@ -158,6 +161,7 @@ int weir_message_encode_spliced(const struct weir_message_type *type, const void
                                 struct weir_splices *splices)
 {
     if (!weir_message_has_version(type, version)) return WEIR_UNSUPPORTED_VERSION;
+    weir_assert(splices->arena != NULL);
     size_t size_before = buffer->size;
     struct weir_splices before = *splices;
     struct weir_encoder encoder = encoder_for(type, version, buffer, splices);

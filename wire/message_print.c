@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/assert.h"
+
 enum { BYTES_PRINTED_MAX = 64 };
 
 void weir_print_text(struct weir_buffer *text, const char *literal)
@@ -13,6 +15,7 @@ void weir_print_text(struct weir_buffer *text, const char *literal)
 
 void weir_print_key(struct weir_buffer *text, const char *name, bool *is_first)
 {
+    weir_assert(name[0] != '\0');
     weir_print_text(text, *is_first ? "\"" : ", \"");
     weir_print_text(text, name);
     weir_print_text(text, "\": ");

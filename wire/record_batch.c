@@ -105,12 +105,13 @@ int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_
 
 static uint32_t crc_of(const uint8_t *batch, size_t size)
 {
+    weir_assert(size >= WEIR_BATCH_HEADER_SIZE);
     return weir_crc32c(0, batch + WEIR_BATCH_CRC_FROM, size - WEIR_BATCH_CRC_FROM);
 }
 
 int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error)
 {
-    weir_assert(batch.size >= WEIR_BATCH_HEADER_SIZE);
+    weir_assert(batch.size >= WEIR_BATCH_HEADER_SIZE); /* before the crc is read */
     uint32_t stored = weir_load_u32(batch.data + CRC_AT);
     uint32_t computed = crc_of(batch.data, batch.size);
     if (stored != computed) {
@@ -123,6 +124,7 @@ int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error)
 
 void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch)
 {
+    weir_assert(base_offset >= 0);
     weir_store_u64(batch, (uint64_t)base_offset);
     weir_store_u32(batch + WEIR_BATCH_LEADER_EPOCH_AT, (uint32_t)leader_epoch);
 }
@@ -145,6 +147,8 @@ void weir_batch_set_max_timestamp(uint8_t *batch, size_t size, int64_t max_times
 
 void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *header)
 {
+    weir_assert(header->length >= LENGTH_MIN);
+    weir_assert(header->record_count >= 0 && header->last_offset_delta >= 0);
     weir_store_u64(batch, (uint64_t)header->base_offset);
     weir_store_u32(batch + LENGTH_AT, (uint32_t)header->length);
     weir_store_u32(batch + WEIR_BATCH_LEADER_EPOCH_AT, (uint32_t)header->leader_epoch);

@@ -21,6 +21,7 @@ enum {
 void weir_batch_builder_init(struct weir_batch_builder *builder, struct weir_budget *budget,
                              enum weir_codec codec, int level)
 {
+    weir_assert((int)codec < (int)WEIR_CODEC_COUNT);
     *builder = (struct weir_batch_builder){.codec = codec, .level = level};
     weir_buffer_init(&builder->plain, budget, 0);
     weir_buffer_init(&builder->compressed, budget, 0);
@@ -124,6 +125,8 @@ static uint8_t *put_record(uint8_t *to, const struct weir_record *record, int64_
 
 int weir_batch_builder_add(struct weir_batch_builder *builder, const struct weir_record *record)
 {
+    weir_assert_slow(record->header_count == 0 || record->headers != NULL);
+    weir_assert_slow(builder->record_count == 0 || builder->plain.size > WEIR_BATCH_HEADER_SIZE);
     int64_t base_timestamp_ms =
         builder->record_count == 0 ? record->timestamp_ms : builder->base_timestamp_ms;
     int64_t timestamp_delta = 0;
@@ -152,6 +155,7 @@ int weir_batch_builder_add(struct weir_batch_builder *builder, const struct weir
 /* The buffer that holds the batch: the plain one, or a second one with the records compressed. */
 static int compress_records(struct weir_batch_builder *builder, struct weir_buffer **batch_out)
 {
+    weir_assert(builder->plain.size > WEIR_BATCH_HEADER_SIZE);
     if (builder->codec == WEIR_CODEC_NONE) {
         *batch_out = &builder->plain;
         return 0;

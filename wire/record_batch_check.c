@@ -138,6 +138,7 @@ static __attribute__((cold, noinline)) int refuse_record(enum flaw flaw, int32_t
         [WRONG_TIME] = "has a timestamp that is none",
         [NO_KEY] = "has no key, which a compacted topic needs",
     };
+    weir_assert(flaw != SOUND && flaw <= NO_KEY);
     return weir_error_set(error, flaw == DAMAGED ? WEIR_CORRUPT : WEIR_INVALID_RECORD,
                           "record batch: record %" PRId32 " %s", index, texts[flaw]);
 }
@@ -173,6 +174,7 @@ static int check_records(struct weir_slice batch, const struct weir_batch_header
     struct weir_buffer *plain = check->plain;
     struct weir_slice records;
     if (plain == NULL) {
+        weir_assert(check->budget != NULL || weir_batch_codec(header) == WEIR_CODEC_NONE);
         weir_buffer_init(&own, check->budget, 0);
         plain = &own;
     }
@@ -230,6 +232,7 @@ int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *che
 int weir_batch_admit(uint8_t *batch, size_t size, const struct weir_batch_check *check,
                      struct weir_error *error)
 {
+    weir_assert(!check->allow_control); /* what comes through the port is data */
     struct weir_slice bytes = weir_slice(batch, size);
     struct weir_batch_header header;
     struct walk walk;

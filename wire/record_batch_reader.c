@@ -26,6 +26,7 @@ int weir_batch_reader_next(struct weir_batch_reader *reader, struct weir_error *
 {
     struct weir_batch_header header;
     struct weir_slice rest = reader->rest;
+    weir_assert(rest.data != NULL || rest.size == 0);
     if (rest.size == 0) return WEIR_END;
     int rc = weir_batch_peek(rest, 0, &header, error);
     if (rc == WEIR_TRUNCATED) return cut_short(reader, error);
@@ -44,6 +45,8 @@ int weir_batch_open_records(const struct weir_batch_header *header, struct weir_
                             struct weir_buffer *plain, size_t plain_size_max,
                             struct weir_slice *records_out, struct weir_error *error)
 {
+    weir_assert(weir_batch_size(header) >= WEIR_BATCH_HEADER_SIZE);
+    weir_assert(weir_batch_size(header) <= batch.size);
     struct weir_slice stored = weir_slice(batch.data + WEIR_BATCH_HEADER_SIZE,
                                           weir_batch_size(header) - WEIR_BATCH_HEADER_SIZE);
     enum weir_codec codec = weir_batch_codec(header);
@@ -194,6 +197,8 @@ int weir_batch_reader_record(struct weir_batch_reader *reader, struct weir_recor
 int weir_batch_reader_records(struct weir_batch_reader *reader, struct weir_record *records_out,
                               size_t capacity, struct weir_error *error)
 {
+    weir_assert(reader->left >= 0);
+    weir_assert(reader->is_open || reader->left == 0);
     size_t left = (size_t)reader->left;
     size_t count = left < capacity ? left : capacity;
     struct place place = {reader->at, reader->delta_min};

@@ -42,6 +42,8 @@ int weir_batch_recompress(struct weir_slice batch, const struct weir_batch_recom
     struct weir_slice records;
     struct weir_buffer plain;
     size_t from = to->size;
+    weir_assert((int)options->codec < (int)WEIR_CODEC_COUNT);
+    weir_assert(!to->failed); /* a failure of its own is told from that */
     weir_buffer_init(&plain, to->budget, 0);
     int rc = weir_batch_peek(batch, 0, &header, error);
     if (rc == 0) {

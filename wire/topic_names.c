@@ -2,17 +2,22 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
+
+enum { PRINTED_SIZE = 96 };
 
 /* A name for a message: what cannot be printed shows as \xNN, what is long is cut. */
 static const char *printable(char *to, size_t size, struct weir_slice name)
 {
+    enum { CUT_BEHIND = 60, LONGEST = 4 }; /* \xNN, and "..." */
     size_t used = 0;
+    weir_assert(size > CUT_BEHIND + 2 * LONGEST);
     for (size_t i = 0; i < name.size && used + 8 < size; i++) {
         uint8_t byte = name.data[i];
         bool is_plain = byte >= 0x20 && byte < 0x7f;
         used += (size_t)snprintf(to + used, size - used, is_plain ? "%c" : "\\x%02x", byte);
-        if (used > 60 && i + 1 < name.size) {
+        if (used > CUT_BEHIND && i + 1 < name.size) {
             used += (size_t)snprintf(to + used, size - used, "...");
             break;
         }
@@ -29,8 +34,9 @@ static bool is_legal(uint8_t byte)
 
 static int refuse_character(struct weir_slice name, size_t at, struct weir_error *error)
 {
-    char shown[96];
-    char character[96];
+    char shown[PRINTED_SIZE];
+    char character[PRINTED_SIZE];
+    weir_assert(at < name.size);
     printable(shown, sizeof shown, name);
     printable(character, sizeof character, weir_slice(name.data + at, 1));
     return weir_error_set(error, WEIR_INVALID_TOPIC,
@@ -47,7 +53,7 @@ int weir_topic_name_check(struct weir_slice name, struct weir_error *error)
                               WEIR_TOPIC_NAME_SIZE_MAX);
     }
     if (name.size > WEIR_TOPIC_NAME_SIZE_MAX) {
-        char shown[96];
+        char shown[PRINTED_SIZE];
         return weir_error_set(
             error, WEIR_INVALID_TOPIC, "topic name '%s' has %zu characters; at most %d are allowed",
             printable(shown, sizeof shown, name), name.size, WEIR_TOPIC_NAME_SIZE_MAX);

@@ -85,6 +85,7 @@ int weir_remote_call(struct weir_remote *remote, struct weir_remote_call *call,
                      struct weir_error *error)
 {
     weir_assert(call->done != NULL);
+    weir_assert(!remote->is_closed);
     if (remote->state != WEIR_REMOTE_OPEN) {
         return weir_error_set(error, WEIR_CLOSED, "server '%s': the connection is not open",
                               remote->options.address);

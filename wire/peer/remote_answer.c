@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "wire/generated/api_versions_request.h"
 #include "wire/generated/response_header.h"
@@ -61,6 +62,7 @@ static int decode_answer(struct weir_remote *remote, const struct weir_remote_ca
                          struct weir_slice frame, const void **response_out,
                          struct weir_error *error)
 {
+    weir_assert(call->response_type != NULL); /* others do not wait */
     struct weir_arena *arena = call->arena != NULL ? call->arena : &remote->arena;
     if (call->arena != NULL) frame = weir_arena_copy(arena, frame);
     void *response = weir_arena_alloc(arena, call->response_type->struct_size);
@@ -84,6 +86,7 @@ static int answer(struct weir_remote *remote, struct weir_slice frame, struct we
 {
     const void *response = NULL;
     struct weir_reader reader = weir_reader(frame);
+    weir_assert(remote->depth > 0);
     int32_t correlation_id = (int32_t)weir_reader_u32(&reader);
     if (reader.failed)
         return weir_error_set(error, WEIR_CORRUPT, "a frame of %zu bytes", frame.size);
@@ -113,6 +116,7 @@ static size_t response_size_max(const struct weir_remote *remote)
 static int frame_size(const struct weir_remote *remote, size_t at, size_t *size_out,
                       struct weir_error *error)
 {
+    weir_assert(at <= remote->in.size);
     *size_out = LENGTH_SIZE;
     if (remote->in.size - at < LENGTH_SIZE) return 0;
     uint32_t size = weir_load_u32(remote->in.data + at);
@@ -134,6 +138,7 @@ static int frame_size(const struct weir_remote *remote, size_t at, size_t *size_
 /* Keep what is behind `at`, the beginning of a frame that is not whole. */
 static void forget_answered(struct weir_buffer *in, size_t at)
 {
+    weir_assert(at <= in->size);
     if (at == 0) return;
     in->size -= at;
     memmove(in->data, in->data + at, in->size);
@@ -163,6 +168,7 @@ static void on_read(void *context, int64_t result)
     struct weir_remote *remote = context;
     struct weir_error error;
     size_t needed = 0;
+    weir_assert(result <= 0 || (size_t)result <= remote->in.capacity - remote->in.size);
     if (result <= 0) {
         int rc = result == 0 ? WEIR_DISCONNECTED : (int)result;
         (void)weir_error_set(&error, (enum weir_code)rc, "%s",
@@ -184,6 +190,7 @@ static void on_read(void *context, int64_t result)
 int weir_remote_read(struct weir_remote *remote, size_t needed, struct weir_error *error)
 {
     struct weir_buffer *in = &remote->in;
+    weir_assert(weir_remote_is_alive(remote));
     size_t left = needed > in->size ? needed - in->size : 0;
     if (!weir_buffer_reserve(in, left > READ_SIZE ? left : READ_SIZE)) {
         return weir_error_set(error, WEIR_NO_MEMORY, "an answer of %zu bytes: out of memory",

@@ -26,6 +26,7 @@ void weir_remote_move(struct weir_remote *remote, enum weir_remote_state to)
 
 void weir_remote_add(struct weir_remote_calls *list, struct weir_remote_call *call)
 {
+    weir_assert(call->done != NULL);
     call->next = NULL;
     *(list->last != NULL ? &list->last->next : &list->first) = call;
     list->last = call;
@@ -44,6 +45,7 @@ struct weir_remote_call *weir_remote_take(struct weir_remote_calls *list)
 
 void weir_remote_free(struct weir_remote *remote)
 {
+    weir_assert(remote->depth == 0 && remote->socket == NULL);
     weir_arena_close(&remote->arena);
     weir_buffer_close(&remote->pending);
     weir_buffer_close(&remote->sending);
@@ -55,6 +57,7 @@ void weir_remote_free(struct weir_remote *remote)
 
 void weir_remote_enter(struct weir_remote *remote)
 {
+    weir_assert(!remote->is_closed);
     remote->depth++;
 }
 
@@ -83,6 +86,7 @@ bool weir_remote_is_alive(const struct weir_remote *remote)
 void weir_remote_fail_calls(struct weir_remote *remote, struct weir_remote_calls *list, int rc)
 {
     struct weir_remote_call *call;
+    weir_assert(remote->depth > 0);
     while (!remote->is_closed && (call = weir_remote_take(list)) != NULL) {
         call->done(call, rc, NULL);
     }
@@ -90,6 +94,7 @@ void weir_remote_fail_calls(struct weir_remote *remote, struct weir_remote_calls
 
 void weir_remote_lose(struct weir_remote *remote, int rc, const struct weir_error *error)
 {
+    weir_assert(rc < 0);
     if (!weir_remote_is_alive(remote)) return;
     struct weir_error told = *error;
     weir_remote_move(remote, WEIR_REMOTE_LOST);

@@ -8,6 +8,7 @@
  */
 #include "wire/peer/remote_internal.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "wire/generated/api_versions_request.h"
 #include "wire/generated/api_versions_response.h"
@@ -23,6 +24,7 @@ static void on_written(void *context, int64_t result)
 {
     struct weir_remote *remote = context;
     struct weir_error error;
+    weir_assert(remote->is_writing);
     if (result < 0) {
         (void)weir_error_set(&error, (enum weir_code)result, "connection lost while sending");
         weir_remote_lose(remote, (int)result, &error);
@@ -38,7 +40,9 @@ static void on_written(void *context, int64_t result)
 
 static void send_pending(struct weir_remote *remote)
 {
+    weir_assert(weir_remote_is_alive(remote));
     if (remote->is_writing || remote->pending.size == 0) return;
+    weir_assert(remote->sending.size == 0 && remote->unanswered_going.first == NULL);
     struct weir_buffer filled = remote->pending;
     remote->pending = remote->sending;
     remote->sending = filled;
@@ -70,6 +74,8 @@ static int encode_frame(struct weir_remote *remote, const struct weir_remote_cal
 {
     struct weir_buffer *pending = &remote->pending;
     size_t start = pending->size;
+    weir_assert(weir_message_has_version(call->request_type, version));
+    weir_assert(!pending->failed);
     uint8_t length[LENGTH_SIZE] = {0};
     weir_buffer_append(pending, length, sizeof length);
     int rc = encode_header(remote, call, version);
@@ -161,6 +167,7 @@ static void on_versions(struct weir_remote_call *call, int rc, const void *answe
 
 int weir_remote_ask_versions(struct weir_remote *remote, int16_t version, struct weir_error *error)
 {
+    weir_assert(!remote->options.skips_versions);
     struct weir_wire_api_versions_request request;
     weir_wire_api_versions_request_init(&request);
     request.client_software_name = weir_text("weir");

@@ -61,12 +61,14 @@ static struct weir_remote_session *begin_step(struct weir_message *message)
     struct weir_remote_session *session =
         (struct weir_remote_session *)((char *)message -
                                        offsetof(struct weir_remote_session, step));
+    weir_assert(!session->is_in_step);
     session->is_in_step = true;
     return session;
 }
 
 static void end_step(struct weir_remote_session *session, int rc)
 {
+    weir_assert(session->is_in_step);
     session->is_in_step = false;
     session->step_rc = rc;
     atomic_store(&session->is_done, true);
@@ -75,6 +77,7 @@ static void end_step(struct weir_remote_session *session, int rc)
 
 static void end_step_lost(struct weir_remote_session *session)
 {
+    weir_assert(session->lost_rc < 0);
     session->step_error = session->lost_error;
     end_step(session, session->lost_rc);
 }
@@ -87,6 +90,7 @@ static void on_changed(void *context, int rc, const struct weir_error *error)
         end_step(session, 0);
         return;
     }
+    weir_assert(rc < 0 && error != NULL);
     session->lost_rc = rc;
     session->lost_error = *error;
     if (session->is_in_step) end_step_lost(session);
@@ -164,6 +168,7 @@ static bool is_set(void *context)
 
 static void close_and_wait(struct weir_remote_session *session)
 {
+    weir_assert(session->actor != NULL);
     if (atomic_load(&session->is_closed)) return;
     session->closing.handle = close_remote;
     weir_actor_post(session->actor, &session->closing);
@@ -175,6 +180,7 @@ static int run_step(struct weir_remote_session *session,
                     struct weir_error *error)
 {
     weir_assert(weir_may_block(session->env));
+    weir_assert(timeout_ms > 0);
     atomic_store(&session->is_done, false);
     session->step.handle = handle;
     weir_actor_post(session->actor, &session->step);

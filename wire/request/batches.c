@@ -7,6 +7,7 @@
 void weir_log_batches_move(struct weir_log_batches *to, struct weir_log_batches *from)
 {
     weir_assert(to->part_count == 0);
+    weir_assert(from->part_count <= WEIR_LOG_PARTS_MAX);
     memcpy(to->parts, from->parts, from->part_count * sizeof from->parts[0]);
     to->part_count = from->part_count;
     from->part_count = 0;

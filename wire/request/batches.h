@@ -1,6 +1,7 @@
 #ifndef WEIR_WIRE_REQUEST_BATCHES_H
 #define WEIR_WIRE_REQUEST_BATCHES_H
 
+#include "base/assert.h"
 #include "base/buffer.h"
 
 /**
@@ -38,6 +39,7 @@ struct weir_log_batches {
 /** The bytes of one part, from its first batch to the end of its last. */
 static inline struct weir_slice weir_log_part_bytes(const struct weir_log_part *part)
 {
+    weir_assert(part->from + part->size <= part->bytes->size);
     return weir_slice(part->bytes->data + part->from, part->size);
 }
 

@@ -1,5 +1,6 @@
 #include "wire/request/request.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 
 static bool is_done(void *context)
@@ -32,6 +33,7 @@ int weir_request_wait_begin(struct weir_env *env, struct weir_request *request,
 
 int weir_request_wait(struct weir_env *env, struct weir_request *request, struct weir_error *error)
 {
+    weir_assert(request->done == waited_for); /* it was begun */
     int rc = weir_wait(env, is_done, request, WEIR_MONO_NEVER);
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "wait for an answer");
     if (request->rc < 0 && error != NULL) *error = request->error;
