@@ -10,6 +10,7 @@
  * while its end is after (observed stream time - grace), otherwise it is dropped as late. The
  * observed time is this operator's own and includes the row at hand.
  */
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "operators/objects.h"
 #include "operators/operators.h"
@@ -23,6 +24,7 @@
  * `last_ms`: they need no division. */
 static int64_t window_start(int64_t timestamp_ms, int64_t size_ms, int64_t last_ms)
 {
+    weir_assert_slow(timestamp_ms >= 0 && size_ms > 0);
     bool is_same = timestamp_ms >= last_ms && timestamp_ms - last_ms < size_ms;
     return is_same ? last_ms : timestamp_ms - timestamp_ms % size_ms;
 }
@@ -32,6 +34,7 @@ static int select_in_time(struct weir_node *node, const struct weir_batch *batch
                           struct weir_batch *batch_out)
 {
     const struct weir_aggregate_config *config = node->plan->config;
+    weir_assert(config->window_size_ms > 0 && config->grace_ms >= 0);
     uint32_t *selection = weir_rows_selection(node, batch);
     if (selection == NULL) return WEIR_NO_MEMORY;
     size_t kept = 0;
@@ -60,6 +63,7 @@ static int window_keys(struct weir_node *node, const struct weir_batch *batch,
 {
     const struct weir_aggregate_config *config = node->plan->config;
     size_t size = 0;
+    weir_assert(batch->key_bytes != NULL);
     for (size_t i = 0; i < batch->count; i++) {
         size += weir_window_key_size(batch->key_bytes[weir_batch_row(batch, i)]);
     }
@@ -166,6 +170,7 @@ static int own_aggregate(struct weir_node *node, const struct fold *fold, struct
         if (fold->makes_objects) return 0;
     }
     const size_t size = config->value_serde->object_size;
+    weir_assert_slow(size > 0);
     void *aggregate = weir_arena_alloc_zero(weir_node_arena(node), size);
     if (aggregate == NULL) return WEIR_NO_MEMORY;
     *aggregate_out = aggregate;
@@ -298,6 +303,7 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     const struct weir_aggregate_config *config = node->plan->config;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
     bool is_windowed = config->window_size_ms > 0;
+    weir_assert(node->plan->store_count == 1);
     struct weir_batch keyed = {0};
     struct weir_batch rows = {0};
     int rc = weir_rows_without_nulls(node, batch, !is_windowed, true, &keyed);

@@ -1,4 +1,5 @@
 /* split().branch()…: each row goes to the child of the first predicate that holds. */
+#include "base/assert.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 
@@ -53,6 +54,8 @@ static int forward_by_row(struct weir_node *node, const struct weir_batch *batch
 
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
+    const struct weir_branch_config *config = node->plan->config;
+    weir_assert(node->plan->child_count <= config->count + 1);
     uint32_t *children = weir_rows_selection(node, batch);
     uint32_t *selection = weir_rows_selection(node, batch);
     if (children == NULL || selection == NULL) return WEIR_NO_MEMORY;

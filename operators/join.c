@@ -2,6 +2,7 @@
  * keys of a batch are looked up together; rows without a match are dropped (inner) or joined with
  * null (left, which also keeps null keys). A null value has nothing to join and is dropped and
  * counted. */
+#include "base/assert.h"
 #include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
@@ -11,6 +12,7 @@ static int select_joinable(struct weir_node *node, const struct weir_batch *batc
                            struct weir_batch *batch_out)
 {
     const struct weir_join_config *config = node->plan->config;
+    weir_assert(batch->keys != NULL && batch->values != NULL);
     uint32_t *selection = weir_rows_selection(node, batch);
     if (selection == NULL) return WEIR_NO_MEMORY;
     size_t kept = 0;
@@ -35,6 +37,7 @@ static int look_up(struct weir_node *node, const struct weir_batch *batch, const
     const struct weir_join_config *config = node->plan->config;
     struct weir_arena *arena = weir_node_arena(node);
     struct weir_slice *keys = weir_arena_array(arena, batch->count, sizeof *keys);
+    weir_assert(batch->key_bytes != NULL);
     struct weir_slice *found = weir_arena_array(arena, batch->count, sizeof *found);
     const void **values = weir_arena_array(arena, batch->count, sizeof *values);
     if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
@@ -64,6 +67,7 @@ static int look_up(struct weir_node *node, const struct weir_batch *batch, const
         bool has_key = batch->key_bytes[weir_batch_row(batch, i)].data != NULL;
         values[i] = has_key ? values[--key] : NULL;
     }
+    weir_assert(key == 0);
     *values_out = values;
     return 0;
 }
@@ -109,6 +113,7 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     const struct weir_join_config *config = node->plan->config;
     struct weir_batch joinable = {0};
     struct weir_batch rows = {0};
+    weir_assert(node->plan->store_count == 1);
     int rc = select_joinable(node, batch, &joinable);
     if (rc < 0 || joinable.count == 0) return rc;
     rc = weir_node_key_bytes(node, &joinable, config->key_serde, &rows);

@@ -1,5 +1,6 @@
 /* map, mapValues and selectKey: new columns over the same rows. The bytes of what is new have to be
  * made again; the bytes of what stays go along. */
+#include "base/assert.h"
 #include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
@@ -15,6 +16,9 @@ struct mapper {
 static int map_rows(struct weir_node *node, const struct weir_batch *batch,
                     const struct mapper *mapper)
 {
+    const struct weir_operator_traits *traits = &node->plan->ops->traits;
+    weir_assert(mapper->makes_key == traits->is_key_changing);
+    weir_assert(mapper->makes_value == traits->is_value_changing);
     const void **keys = mapper->makes_key ? weir_rows_column(node, batch, sizeof *keys) : NULL;
     const void **values =
         mapper->makes_value ? weir_rows_column(node, batch, sizeof *values) : NULL;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "weir/typed.h"
 
@@ -188,6 +189,7 @@ static struct weir_object_input input_of(const struct weir_struct_type *layout, 
 void weir_object_check_init(struct weir_object_check *check, struct weir_node *node)
 {
     const struct weir_plan_layouts *layouts = &node->plan->layouts;
+    weir_assert(node->call.error != NULL);
     *check = (struct weir_object_check){
         .scope = weir_node_scope(node),
         .error = node->call.error,
@@ -213,6 +215,7 @@ static void describe_input(const struct weir_object_input *input, size_t offset,
 {
     size_t skip = 0;
     size_t begin = 0;
+    weir_assert(offset < input->size);
     const struct weir_field *field = field_at(input->layout, offset, &skip, &begin);
     if (offset > 0 && field != NULL && field->name[0] != '\0') {
         (void)snprintf(text, size, "'%s' of %s (%s)", field->name, input->what,
@@ -246,6 +249,7 @@ int weir_object_check_closely(const struct weir_object_check *check,
 {
     const struct weir_struct_type *declared = side->layout;
     char origin[128] = "";
+    weir_assert(object != NULL && declared != NULL);
     for (size_t i = 0; i < WEIR_OBJECT_INPUTS; i++) {
         const struct weir_object_input *input = &check->inputs[i];
         size_t offset = (size_t)((uintptr_t)object - (uintptr_t)input->object);

@@ -5,6 +5,7 @@
  * processor finds below what record-at-a-time processing would have left there. */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "operators/objects.h"
 #include "operators/operators.h"
@@ -65,6 +66,7 @@ static int call_user(struct weir_process *process, const struct weir_batch *batc
 {
     const struct weir_processor *processor = &process->config->processor;
     struct weir_node *node = process->node;
+    weir_assert(process->batch == NULL); /* one record at a time */
     process->batch = batch;
     process->row = row;
     weir_node_call_row(node, batch, row);
@@ -96,6 +98,8 @@ static int fire(struct weir_node *node, void *context, int64_t time_ms)
 {
     struct weir_process *process = node->state;
     punctuate_fn *punctuate = context;
+    weir_assert(punctuate >= process->timers);
+    weir_assert(punctuate < process->timers + process->timer_count);
     begin(process);
     node->call.context = process->config->processor.context;
     weir_node_call_no_row(node, time_ms);
@@ -260,6 +264,7 @@ static int walk_entry(void *opaque, struct weir_slice key, struct weir_slice val
     const void *value_object;
     (void)timestamp_ms;
     struct weir_node *node = walk->process->node;
+    weir_assert_slow(walk->index >= 0 && (size_t)walk->index < config->store_count);
     int rc = weir_rows_object(node, config->store_keys[walk->index], true, key, &key_object);
     if (rc == 0) {
         rc = weir_rows_object(node, config->store_values[walk->index], false, value, &value_object);
@@ -292,6 +297,7 @@ static int open_process(struct weir_node *node, struct weir_error *error)
     process->node = node;
     process->config = node->plan->config;
     const struct weir_processor *processor = &process->config->processor;
+    weir_assert(process->config->store_count == node->plan->store_count);
     if (processor->state_size > 0) {
         process->user = weir_alloc_zero(weir_node_arena(node)->budget, processor->state_size);
         if (process->user == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "processor state");
@@ -311,6 +317,7 @@ static void close_process(struct weir_node *node)
 {
     struct weir_process *process = node->state;
     if (process->config == NULL) return; /* never opened */
+    weir_assert(process->batch == NULL);
     if (process->config->processor.close != NULL) {
         process->config->processor.close(process, process->user);
     }

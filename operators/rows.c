@@ -1,5 +1,6 @@
 #include "operators/rows.h"
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/grow.h"
 
@@ -8,6 +9,7 @@ enum { ROWS_FIRST = 64 };
 void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_olds,
                     bool has_key_bytes)
 {
+    weir_assert(arena != NULL);
     *rows = (struct weir_rows){
         .arena = arena,
         .has_olds = has_olds,
@@ -18,6 +20,7 @@ void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_o
 /* A larger copy of a column; the old one stays in the arena until its reset. */
 static void *grow_column(struct weir_rows *rows, const void *column, size_t size, size_t capacity)
 {
+    weir_assert(rows->count <= capacity);
     void *grown = weir_arena_array(rows->arena, capacity, size);
     if (grown == NULL) {
         rows->failed = true;
@@ -56,6 +59,8 @@ int64_t weir_rows_add(struct weir_rows *rows)
 void weir_rows_set_origin(struct weir_rows *rows, int64_t row, const struct weir_batch *from,
                           uint32_t from_row)
 {
+    weir_assert_slow(row >= 0 && (size_t)row < rows->count);
+    weir_assert_slow(rows->source == NULL || rows->source == from->source); /* one for all rows */
     if (from->headers != NULL && from->headers[from_row].count > 0) {
         rows->has_headers = true;
         rows->headers[row] = from->headers[from_row];
@@ -68,6 +73,7 @@ void weir_rows_set_origin(struct weir_rows *rows, int64_t row, const struct weir
 
 struct weir_batch weir_rows_batch(const struct weir_rows *rows)
 {
+    weir_assert(!rows->failed);
     return (struct weir_batch){
         .count = rows->count,
         .keys = rows->keys,
@@ -96,6 +102,7 @@ int weir_rows_forward(struct weir_rows *rows, struct weir_node *node)
 int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *batch,
                                const uint32_t *selection, size_t count)
 {
+    weir_assert(count <= batch->count);
     if (count == 0) return 0;
     if (count == batch->count) return weir_node_forward(node, batch);
     struct weir_batch selected = *batch;
@@ -107,6 +114,7 @@ int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *
 int weir_rows_forward_where(struct weir_node *node, const struct weir_batch *batch,
                             weir_predicate_fn look, void *context, enum weir_rows_keep keep)
 {
+    weir_assert(batch->keys != NULL && batch->values != NULL);
     uint32_t *selection = weir_rows_selection(node, batch);
     if (selection == NULL) return WEIR_NO_MEMORY;
 
@@ -144,6 +152,7 @@ int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, boo
 int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *batch, bool value_too,
                             bool is_counted, struct weir_batch *batch_out)
 {
+    weir_assert(batch->keys != NULL && batch->values != NULL);
     uint32_t *selection = weir_rows_selection(node, batch);
     if (selection == NULL) return WEIR_NO_MEMORY;
     size_t kept = 0;

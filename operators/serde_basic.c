@@ -1,5 +1,6 @@
 /* The serdes of plain values. Integers and doubles are big-endian, as Kafka's own serializers write
  * them; bytes and strings are what they are. */
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "operators/objects.h"
@@ -66,6 +67,7 @@ static size_t fixed_serialize(const struct weir_serde *serde, struct weir_serde_
                               struct weir_slice *bytes_out)
 {
     size_t size = serde->object_size;
+    weir_assert(size == sizeof(uint32_t) || size == sizeof(uint64_t));
     uint8_t *at = count > 0 ? weir_scope_bytes(call->scope, count * size) : NULL;
     if (count > 0 && at == NULL) {
         (void)weir_error_set(call->error, WEIR_NO_MEMORY, "serialize %s", serde->name);
@@ -100,6 +102,7 @@ static size_t fixed_deserialize(const struct weir_serde *serde, struct weir_serd
                                 const void **objects_out)
 {
     size_t size = serde->object_size;
+    weir_assert(size == sizeof(uint32_t) || size == sizeof(uint64_t));
     uint8_t *at = count > 0 ? new_values(serde, call->scope, count) : NULL;
     if (count > 0 && at == NULL) {
         (void)weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize %s", serde->name);

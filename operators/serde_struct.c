@@ -10,6 +10,7 @@
  * A reader takes bytes of its own version and of older ones: fields whose `since` is newer than the
  * bytes stay zero. Newer bytes are refused. Nothing may be left over. docs/format/struct.md.
  */
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "operators/serde_text.h"
@@ -20,6 +21,7 @@
 
 static size_t text_size(const uint8_t *member, const struct weir_field *field)
 {
+    weir_assert_slow(field->size > 0);
     return strnlen((const char *)member, field->size - 1);
 }
 
@@ -190,6 +192,7 @@ size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_c
                              const void *const *objects, size_t count, struct weir_slice *bytes_out)
 {
     const struct weir_struct_type *type = serde->context;
+    weir_assert(type->version > 0);
     for (size_t i = 0; i < count; i++) {
         if (objects[i] == NULL) {
             bytes_out[i] = weir_null();
@@ -217,6 +220,7 @@ size_t weir_struct_deserialize(const struct weir_serde *serde, struct weir_serde
                                const void **objects_out)
 {
     const struct weir_struct_type *type = serde->context;
+    weir_assert(type->size > 0);
     for (size_t i = 0; i < count; i++) {
         if (bytes[i].data == NULL) {
             objects_out[i] = NULL;

@@ -1,5 +1,6 @@
 /* A source makes objects of bytes. What cannot be read goes to the handler, row by row; the rest of
  * the batch goes on. */
+#include "base/assert.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 
@@ -37,6 +38,8 @@ static int deserialize_column(struct weir_node *node, const struct weir_batch *b
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     struct weir_arena *arena = weir_node_arena(node);
+    weir_assert(batch->rows == NULL && batch->source != NULL);
+    weir_assert(batch->key_bytes != NULL && batch->value_bytes != NULL);
     const void **keys = weir_arena_array(arena, batch->count, sizeof *keys);
     const void **values = weir_arena_array(arena, batch->count, sizeof *values);
     bool *failed = weir_arena_alloc_zero(arena, batch->count * sizeof *failed);

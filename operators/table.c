@@ -1,5 +1,6 @@
 /* table(topic): the latest value per key, by offset. A null key is dropped, a null value deletes. A
  * table that nobody looks into has no store: its updates pass through. */
+#include "base/assert.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
@@ -25,6 +26,7 @@ static int store_rows(struct weir_node *node, const struct weir_batch *batch,
                       struct weir_rows *updates)
 {
     struct weir_arena *arena = weir_node_arena(node);
+    weir_assert(batch->key_bytes != NULL && batch->value_bytes != NULL);
     struct weir_slice *keys = weir_arena_array(arena, batch->count, sizeof *keys);
     struct weir_store_entry **entries = weir_arena_array(arena, batch->count, sizeof *entries);
     if (keys == NULL || entries == NULL) return WEIR_NO_MEMORY;
@@ -50,6 +52,7 @@ static int store_rows(struct weir_node *node, const struct weir_batch *batch,
 
 static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
 {
+    weir_assert(node->plan->store_count == 1);
     const struct weir_table_config *config = node->plan->config;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
     struct weir_batch with_keys = {0};

@@ -1,5 +1,6 @@
 #include "operators/table_rows.h"
 
+#include "base/assert.h"
 #include "runtime/state/key_schema.h"
 
 /*
@@ -49,6 +50,7 @@ static void fill_columns(struct columns *columns, struct weir_store *store, size
 static const void **read_objects(struct weir_node *node, const struct weir_serde *serde,
                                  bool is_key, const struct weir_slice *bytes, size_t count, int *rc)
 {
+    weir_assert(count > 0 && count <= FLUSH_ROWS_MAX);
     const void **objects = weir_arena_array(weir_node_arena(node), count, sizeof *objects);
     if (objects == NULL) *rc = WEIR_NO_MEMORY;
     if (*rc < 0) return NULL;
@@ -60,6 +62,7 @@ static const void **read_objects(struct weir_node *node, const struct weir_serde
 static const void **read_windowed_keys(struct weir_node *node, const struct weir_table_rows *table,
                                        const struct columns *columns, int *rc)
 {
+    weir_assert(table->window_size_ms > 0);
     struct weir_arena *arena = weir_node_arena(node);
     struct weir_slice *inner = weir_arena_array(arena, columns->count, sizeof *inner);
     struct weir_windowed_key *windowed = weir_arena_array(arena, columns->count, sizeof *windowed);
@@ -105,6 +108,7 @@ static int forward_columns(struct weir_node *node, const struct weir_table_rows 
 
 int weir_table_rows_flush(struct weir_node *node, const struct weir_table_rows *table)
 {
+    weir_assert(node->plan->store_count > 0);
     struct weir_store *store = node->stores[0];
     const struct weir_store_spec *spec = weir_store_spec(store);
     if (!spec->is_cached || !weir_node_caches(node)) return 0;
