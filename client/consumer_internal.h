@@ -94,6 +94,8 @@ int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct
 int weir_consumer_leave(struct weir_consumer *consumer, int rc);
 /** To another state: one that the drawing allows. */
 void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to);
+/** What holds between the fields, after each public call. */
+void weir_consumer_check(const struct weir_consumer *consumer);
 
 /* ---- consumer_decode.c ----------------------------------------------------------------------- */
 

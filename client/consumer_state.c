@@ -1,9 +1,54 @@
-/** Who is inside a consumer, and the states of its partitions. */
+/** What holds of a consumer, who is inside, and the states of its partitions. */
 #include "client/consumer_internal.h"
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/state_table.h"
+
+/* ---- what holds ------------------------------------------------------------------------------ */
+
+static void check_held(const struct weir_consumer_held *held)
+{
+    weir_assert(held->has_batch || !held->in_batch);
+    if (held->partition != NULL) {
+        weir_assert(held->part <= held->batches.part_count);
+    } else {
+        weir_assert(held->batches.part_count == 0);
+        weir_assert(!held->has_batch);
+    }
+}
+
+static bool is_partition_sound(const struct weir_consumer *consumer,
+                               const struct weir_consumer_partition *partition)
+{
+    const bool is_idle = partition->state == WEIR_CONSUMER_IDLE;
+    const bool is_ready = partition->state == WEIR_CONSUMER_READY;
+    return partition->consumer == consumer && partition->index >= 0 && partition->position >= 0 &&
+           (is_idle || !partition->has_failed) &&
+           (!is_ready || partition->fetch.batches.part_count > 0);
+}
+
+static bool are_partitions_sound(const struct weir_consumer *consumer)
+{
+    bool are_sound = true;
+    for (size_t i = 0; i < consumer->partition_count; i++) {
+        are_sound = are_sound && is_partition_sound(consumer, consumer->partitions[i]);
+    }
+    return are_sound;
+}
+
+void weir_consumer_check(const struct weir_consumer *consumer)
+{
+    weir_assert(consumer->magic == WEIR_CONSUMER_MAGIC);
+    weir_assert(consumer->records != NULL);
+    weir_assert(consumer->partition_count <= consumer->partition_capacity);
+    weir_assert(consumer->partition_count == consumer->by_name.live_count);
+    weir_assert(consumer->turn == 0 || consumer->turn < consumer->partition_count);
+    check_held(&consumer->held);
+    weir_assert_slow(are_partitions_sound(consumer));
+}
+
+/* ---- who is inside --------------------------------------------------------------------------- */
 
 int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct weir_error *error)
 {
@@ -16,9 +61,13 @@ int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct
 
 int weir_consumer_leave(struct weir_consumer *consumer, int rc)
 {
-    if (rc != WEIR_CRASHED) weir_access_release(&consumer->access);
+    if (rc == WEIR_CRASHED) return rc; /* its memory went with the node */
+    weir_consumer_check(consumer);
+    weir_access_release(&consumer->access);
     return rc;
 }
+
+/* ---- states ---------------------------------------------------------------------------------- */
 
 #define TO(state) WEIR_STATE_BIT(WEIR_CONSUMER_##state)
 static const struct weir_state_row rows[] = {

@@ -8,12 +8,48 @@
 #include "base/options.h"
 
 enum {
-    PRODUCER_MAGIC = 0x50524f44,
     BATCH_SIZE_DEFAULT = 64 << 10,
     BATCH_SIZE_MIN = 1 << 10,
     BUFFER_MEMORY_DEFAULT = 32 << 20,
     POOL_BYTES_MAX = 8 << 20,
 };
+
+/* ---- what holds ------------------------------------------------------------------------------ */
+
+static bool are_sums_right(const struct weir_producer *producer)
+{
+    size_t unanswered = 0;
+    size_t memory = 0;
+    bool are_right = true;
+    const struct weir_producer_partition *partition = producer->busy;
+    for (; partition != NULL; partition = partition->next_busy) {
+        const size_t at = offsetof(struct weir_producer_batch, queued);
+        const struct weir_queued_batch *queued = partition->queue.first;
+        if (partition->open != NULL) memory += partition->open->charged;
+        for (; queued != NULL; queued = queued->next) {
+            unanswered++;
+            memory += ((const struct weir_producer_batch *)((const char *)queued - at))->charged;
+        }
+        are_right = are_right && partition->is_busy;
+    }
+    return are_right && unanswered == producer->unanswered && memory == producer->memory_used;
+}
+
+void weir_producer_check(const struct weir_producer *producer)
+{
+    weir_assert(producer->magic == WEIR_PRODUCER_MAGIC);
+    weir_assert((producer->busy == NULL) == (producer->busy_end == &producer->busy));
+    weir_assert(*producer->busy_end == NULL);
+    weir_assert(producer->busy != NULL || producer->memory_used == 0);
+    weir_assert(producer->busy != NULL || producer->unanswered == 0);
+    weir_assert((producer->done == NULL) == (producer->done_end == &producer->done));
+    weir_assert(producer->done != NULL || producer->done_bytes == 0);
+    weir_assert(producer->pool_count <= producer->pool_max);
+    weir_assert(producer->pool_max <= WEIR_PRODUCER_POOL_MAX);
+    weir_assert(producer->pool_start < WEIR_PRODUCER_POOL_MAX);
+    weir_assert(producer->is_idempotent || producer->producer_id == WEIR_NO_PRODUCER_ID);
+    weir_assert_slow(are_sums_right(producer));
+}
 
 /* ---- new and close --------------------------------------------------------------------------- */
 
@@ -80,7 +116,7 @@ static void init(struct weir_producer *producer, struct weir_log *log)
     producer->busy_end = &producer->busy;
     producer->linger_until = WEIR_MONO_NEVER;
     producer->done_end = &producer->done;
-    producer->magic = PRODUCER_MAGIC;
+    producer->magic = WEIR_PRODUCER_MAGIC;
 }
 
 struct weir_producer *weir_producer_new(struct weir_log *log,
@@ -114,7 +150,7 @@ struct weir_producer *weir_producer_new(struct weir_log *log,
 /* Every public call comes in here, and goes out through leave. */
 static int enter(struct weir_producer *producer, const char *call, struct weir_error *error)
 {
-    if (producer != NULL && producer->magic == PRODUCER_MAGIC) {
+    if (producer != NULL && producer->magic == WEIR_PRODUCER_MAGIC) {
         return weir_access_acquire(&producer->access, "producer", call, error);
     }
     return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s: the producer is %s", call,
@@ -461,7 +497,9 @@ int weir_producer_poll(struct weir_producer *producer)
     if (rc < 0) return rc;
     weir_producer_take_answers(producer);
     send_due(producer);
-    return leave(producer, weir_producer_deliver(producer));
+    rc = weir_producer_deliver(producer);
+    weir_producer_check(producer);
+    return leave(producer, rc);
 }
 
 static int flush(struct weir_producer *producer, struct weir_error *error)
@@ -491,7 +529,9 @@ int weir_producer_flush(struct weir_producer *producer, struct weir_error *error
     weir_error_clear(error);
     int rc = enter(producer, "weir_producer_flush", error);
     if (rc < 0) return rc;
-    return leave(producer, flush(producer, error));
+    rc = flush(producer, error);
+    if (rc != WEIR_CRASHED) weir_producer_check(producer);
+    return leave(producer, rc);
 }
 
 int weir_produce(struct weir_log *log, const char *topic, struct weir_slice key,

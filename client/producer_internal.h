@@ -54,7 +54,7 @@ struct weir_producer_topic {
     int32_t partition_capacity; /* of the array; a topic made anew may have fewer partitions */
 };
 
-enum { WEIR_PRODUCER_POOL_MAX = 64 };
+enum { WEIR_PRODUCER_POOL_MAX = 64, WEIR_PRODUCER_MAGIC = 0x50524f44 };
 
 struct weir_producer {
     uint32_t magic;
@@ -87,6 +87,11 @@ struct weir_producer {
     bool is_delivering;        /* inside on_delivery */
     struct weir_error failure; /* first since the last flush; code 0: none */
 };
+
+/* ---- producer.c ------------------------------------------------------------------------------ */
+
+/** What holds between the fields, after each call but a send, of which there is one a record. */
+void weir_producer_check(const struct weir_producer *producer);
 
 /* ---- producer_buffers.c ---------------------------------------------------------------------- */
 

@@ -66,6 +66,8 @@ void weir_remote_leave(struct weir_remote *remote);
 bool weir_remote_is_alive(const struct weir_remote *remote);
 /** The connection is over: calls under way hear of it, then the owner. */
 void weir_remote_lose(struct weir_remote *remote, int rc, const struct weir_error *error);
+/** What holds between the fields while nobody is inside. */
+void weir_remote_check(const struct weir_remote *remote);
 /** Its memory goes; nobody is inside, and it has no socket. */
 void weir_remote_free(struct weir_remote *remote);
 

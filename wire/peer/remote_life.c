@@ -41,6 +41,39 @@ struct weir_remote_call *weir_remote_take(struct weir_remote_calls *list)
     return call;
 }
 
+/* ---- what holds ------------------------------------------------------------------------------ */
+
+static void check_calls(const struct weir_remote_calls *calls)
+{
+    weir_assert((calls->first == NULL) == (calls->last == NULL));
+    weir_assert(calls->last == NULL || calls->last->next == NULL);
+}
+
+/* One write at a time, and what could go has gone. */
+static void check_output(const struct weir_remote *remote)
+{
+    weir_assert(remote->is_writing == (remote->sending.size > 0));
+    weir_assert(remote->is_writing || remote->pending.size == 0);
+    weir_assert(remote->pending.size > 0 || remote->unanswered.first == NULL);
+    weir_assert(remote->sending.size > 0 || remote->unanswered_going.first == NULL);
+}
+
+void weir_remote_check(const struct weir_remote *remote)
+{
+    weir_assert(remote->depth == 0);
+    weir_assert(weir_remote_is_alive(remote) == (remote->socket != NULL));
+    check_calls(&remote->waiting);
+    check_calls(&remote->unanswered);
+    check_calls(&remote->unanswered_going);
+    weir_assert(remote->in.size <= remote->in.capacity);
+    if (!weir_remote_is_alive(remote)) return;
+    check_output(remote);
+    if (remote->state == WEIR_REMOTE_NEGOTIATING) { /* nobody may ask yet */
+        weir_assert(remote->waiting.first == &remote->negotiation);
+        weir_assert(remote->waiting.last == &remote->negotiation);
+    }
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 void weir_remote_free(struct weir_remote *remote)
@@ -65,7 +98,9 @@ void weir_remote_leave(struct weir_remote *remote)
 {
     weir_assert(remote->depth > 0);
     remote->depth--;
-    if (remote->depth == 0 && remote->is_closed) weir_remote_free(remote);
+    if (remote->depth > 0) return;
+    weir_remote_check(remote);
+    if (remote->is_closed) weir_remote_free(remote);
 }
 
 void weir_remote_close(struct weir_remote *remote)
