@@ -254,8 +254,8 @@ static void fail(struct weir_streams *streams, const struct weir_commit_event *e
 static void perform(struct weir_streams *streams, const struct weir_commit_event *event,
                     const struct weir_commit_update *update)
 {
-    for (size_t i = 0; update->prepares && i < streams->thread_count; i++) {
-        weir_stream_thread_prepare(streams->threads[i], update->is_last);
+    for (size_t i = 0; update->seals && i < streams->thread_count; i++) {
+        weir_stream_thread_seal(streams->threads[i], update->is_last);
     }
     for (size_t i = 0; update->releases && i < streams->thread_count; i++) {
         weir_stream_thread_release(streams->threads[i]);

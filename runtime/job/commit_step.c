@@ -7,7 +7,7 @@
 /**
  * A commit goes round once per interval (commit_step.h has the drawing):
  *
- * - It begins when it is due, wanted or the last one. All threads are told to prepare; each hands in
+ * - It begins when it is due, wanted or the last one. All threads are told to seal; each hands in
  *   once what it has sealed is durable.
  * - When the last of them has, outputs of the next interval may go, and the record is gathered from
  *   what they have handed in. A record without entries is not written: the round is over.
@@ -64,7 +64,7 @@ static void begin(struct weir_commit_state *state, struct weir_mono now, bool is
     state->begun = now;
     state->handing_in = state->threads;
     move(state, WEIR_COMMIT_SEALING);
-    update->prepares = true;
+    update->seals = true;
     update->is_last = is_last;
     if (state->threads == 0) gather(update);
 }

@@ -61,7 +61,7 @@ struct weir_commit_event {
 
 /** What is to be done, from top to bottom. */
 struct weir_commit_update {
-    bool prepares; /* all threads seal what they have; behind the last they process no more */
+    bool seals; /* all threads seal what they have; behind the last they process no more */
     bool is_last;
     bool releases; /* all have handed in, the cut is clean: outputs of the next interval may go */
     bool gathers;  /* make the record and come back with WEIR_COMMIT_GATHERED */

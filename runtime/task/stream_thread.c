@@ -271,11 +271,11 @@ static void on_run(struct weir_message *message)
     (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_RUN});
 }
 
-static void on_prepare(struct weir_message *message)
+static void on_seal(struct weir_message *message)
 {
     struct weir_stream_thread *thread = thread_of(message);
-    (void)step(thread, (struct weir_thread_event){.type = WEIR_THREAD_PREPARE,
-                                                  .is_last = thread->is_last_prepare});
+    (void)step(thread, (struct weir_thread_event){.type = WEIR_THREAD_SEAL,
+                                                  .is_last = thread->is_last_seal});
 }
 
 static void on_release(struct weir_message *message)
@@ -303,10 +303,10 @@ void weir_stream_thread_run(struct weir_stream_thread *thread)
     weir_actor_post(thread->actor, &thread->run.message);
 }
 
-void weir_stream_thread_prepare(struct weir_stream_thread *thread, bool is_last)
+void weir_stream_thread_seal(struct weir_stream_thread *thread, bool is_last)
 {
-    thread->is_last_prepare = is_last;
-    weir_actor_post(thread->actor, &thread->prepare.message);
+    thread->is_last_seal = is_last;
+    weir_actor_post(thread->actor, &thread->seal.message);
 }
 
 void weir_stream_thread_release(struct weir_stream_thread *thread)
@@ -377,7 +377,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     thread->collector.may_skip = config->on_production_error == WEIR_ON_ERROR_SKIP;
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
-    note_init(thread, &thread->prepare, on_prepare);
+    note_init(thread, &thread->seal, on_seal);
     note_init(thread, &thread->release, on_release);
     note_init(thread, &thread->committed, on_committed);
     note_init(thread, &thread->stop, on_stop);

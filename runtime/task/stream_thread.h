@@ -87,8 +87,8 @@ struct weir_input_progress {
     size_t mark_capacity;
 };
 
-/** What a thread's tasks have sealed. The thread writes it between `prepare` and the note that it has
- * handed in; from there until the next `prepare` it stays as it is, for anybody to read. The marks of an
+/** What a thread's tasks have sealed. The thread writes it between `seal` and the note that it has
+ * handed in; from there until the next `seal` it stays as it is, for anybody to read. The marks of an
  * input stay longer: until its task is sealed again, and a task with nothing new is not. The job may say
  * them in any commit in between, which it writes when all threads have handed in and none is sealing. */
 struct weir_thread_commit {
@@ -149,7 +149,7 @@ struct weir_stream_thread {
 
     struct weir_thread_commit commit;
 
-    bool is_last_prepare;          /* told with `prepare` */
+    bool is_last_seal;             /* told with `seal` */
     bool stop_clean;               /* told with `stop` */
     _Atomic bool is_asking_commit; /* `wants_commit` is on its way; cleared by the job */
     struct weir_error error;       /* read by the job after `failed` */
@@ -159,7 +159,7 @@ struct weir_stream_thread {
     /* To the thread. */
     struct weir_note open;
     struct weir_note run;
-    struct weir_note prepare;
+    struct weir_note seal;
     struct weir_note release;
     struct weir_note committed;
     struct weir_note stop;
@@ -193,7 +193,7 @@ void weir_stream_thread_free(struct weir_stream_thread *thread);
 
 /* Messages to it. */
 void weir_stream_thread_run(struct weir_stream_thread *thread);
-void weir_stream_thread_prepare(struct weir_stream_thread *thread, bool is_last);
+void weir_stream_thread_seal(struct weir_stream_thread *thread, bool is_last);
 void weir_stream_thread_release(struct weir_stream_thread *thread);
 void weir_stream_thread_committed(struct weir_stream_thread *thread);
 void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean);

@@ -93,7 +93,7 @@ static void sent(struct weir_thread_state *state, bool is_quiet, struct weir_thr
     update->hands_in = true;
 }
 
-static void prepare(struct weir_thread_state *state, bool is_last)
+static void be_asked(struct weir_thread_state *state, bool is_last)
 {
     weir_assert(!state->is_held && !state->is_last);
     move_seal(state, WEIR_SEAL_ASKED);
@@ -157,8 +157,8 @@ void weir_thread_step(struct weir_thread_state *state, const struct weir_thread_
     case WEIR_THREAD_RUN:
         if (state->phase == WEIR_THREAD_READY) move(state, WEIR_THREAD_RUNNING);
         break;
-    case WEIR_THREAD_PREPARE:
-        prepare(state, event->is_last);
+    case WEIR_THREAD_SEAL:
+        be_asked(state, event->is_last);
         break;
     case WEIR_THREAD_RELEASE:
         release(state);

@@ -13,7 +13,7 @@
  *
  * Within `running` a commit goes round once:
  *
- *   none ──prepare──> asked ──stores sealed, all sent──> sending ──all acknowledged──> handed in ─┐
+ *   none ──seal─────> asked ──stores sealed, all sent──> sending ──all acknowledged──> handed in ─┐
  *    ^                                                                                           │
  *    └───────────────────────────────────────── committed ───────────────────────────────────────┘
  *
@@ -51,7 +51,7 @@ enum weir_thread_event_type {
     /* Messages. */
     WEIR_THREAD_OPEN,      /* the first */
     WEIR_THREAD_RUN,       /* all threads of the job have restored */
-    WEIR_THREAD_PREPARE,   /* seal, and hand in; `is_last` */
+    WEIR_THREAD_SEAL,      /* seal, and hand in; `is_last` */
     WEIR_THREAD_RELEASE,   /* all threads have handed in */
     WEIR_THREAD_COMMITTED, /* what was handed in is durable */
     WEIR_THREAD_STOP,

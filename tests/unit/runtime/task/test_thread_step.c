@@ -84,7 +84,7 @@ static struct weir_thread_state reach(enum place place)
         [RESTORING] = EVENT(OPENED),
         [READY] = EVENT(RESTORED),
         [RUNNING] = EVENT(RUN),
-        [ASKED] = EVENT(PREPARE),
+        [ASKED] = EVENT(SEAL),
         [SENDING] = EVENT(SEALED),
         [HANDED_IN] = EVENT(SENT, .is_quiet = true),
         [RELEASED] = EVENT(RELEASE),
@@ -116,7 +116,7 @@ static const struct line {
                        handed in  released stopping   stopped */
     {LINE("open", WEIR_THREAD_OPEN), {"opening", "", "", "", "", "", "", "", "", "", ""}},
     {LINE("run", WEIR_THREAD_RUN), {"", "", "", "running", "", "", "", "", "", "", ""}},
-    {LINE("prepare", WEIR_THREAD_PREPARE),
+    {LINE("seal", WEIR_THREAD_SEAL),
      {"!", "!", "!", "!", "asked", "!", "!", "!", "!", "asked", "asked"}},
     {LINE("release", WEIR_THREAD_RELEASE),
      {"!", "!", "!", "!", "!", "!", "!", "released", "!", "!", "!"}},
@@ -213,7 +213,7 @@ START_TEST(behind_the_last_seal_nothing_is_processed)
 {
     struct weir_thread_state state = reach(RUNNING);
     const struct row rows[] = {
-        {EVENT(PREPARE, .is_last = true), "asked"},
+        {EVENT(SEAL, .is_last = true), "asked"},
         {EVENT(TURN, .is_resending = true), "process send"},
         {EVENT(TURN), "seal"},
         {EVENT(SEALED), "sending send"},
@@ -235,7 +235,7 @@ START_TEST(commits_follow_one_another)
     const struct row rows[] = {
         {EVENT(WANTS_COMMIT), "want"},
         {EVENT(WANTS_COMMIT), ""},
-        {EVENT(PREPARE), "asked"},
+        {EVENT(SEAL), "asked"},
         {EVENT(WANTS_COMMIT), ""},
         {EVENT(SEALED), "sending process send"},
         {EVENT(WANTS_COMMIT), "want"},
@@ -244,7 +244,7 @@ START_TEST(commits_follow_one_another)
         {EVENT(RELEASE), "released"},
         {EVENT(COMMITTED), "none write-down"},
         {EVENT(WANTS_COMMIT), ""},
-        {EVENT(PREPARE), "asked"},
+        {EVENT(SEAL), "asked"},
         {EVENT(SEALED), "sending process send"},
     };
     TELL(&state, rows);
@@ -278,7 +278,7 @@ START_TEST(a_stop_waits_until_all_is_quiet)
 }
 END_TEST
 
-/* The first is said, and no turn does anything until the stop; a prepare that was on its way is noted. */
+/* The first is said, and no turn does anything until the stop; a seal that was on its way is noted. */
 START_TEST(after_a_failure_nothing_is_done)
 {
     for (int place = CREATED; place <= RELEASED; place++) {
@@ -290,7 +290,7 @@ START_TEST(after_a_failure_nothing_is_done)
             {EVENT(TURN, .is_quiet = true), ""},
         };
         TELL(&state, rows);
-        if (place == RUNNING) pass(&state, EVENT(PREPARE));
+        if (place == RUNNING) pass(&state, EVENT(SEAL));
         pass(&state, EVENT(TURN));
         ck_assert(state.seal != WEIR_SEAL_SENDING || place == SENDING);
     }
@@ -301,12 +301,12 @@ END_TEST
 START_TEST(nothing_is_prepared_behind_the_last)
 {
     struct weir_thread_state state = reach(RUNNING);
-    pass(&state, EVENT(PREPARE, .is_last = true));
+    pass(&state, EVENT(SEAL, .is_last = true));
     pass(&state, EVENT(SEALED));
     pass(&state, EVENT(SENT, .is_quiet = true));
     pass(&state, EVENT(RELEASE));
     pass(&state, EVENT(COMMITTED));
-    pass(&state, EVENT(PREPARE));
+    pass(&state, EVENT(SEAL));
 }
 END_TEST
 
