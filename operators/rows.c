@@ -6,6 +6,22 @@
 
 enum { ROWS_FIRST = 64 };
 
+void weir_rows_check(const struct weir_rows *rows)
+{
+    const bool has_columns = rows->capacity > 0;
+    weir_assert(!rows->failed);
+    weir_assert(rows->arena != NULL);
+    weir_assert(rows->count <= rows->capacity);
+    weir_assert((rows->keys != NULL) == has_columns);
+    weir_assert((rows->values != NULL) == has_columns);
+    weir_assert((rows->timestamps != NULL) == has_columns);
+    weir_assert((rows->headers != NULL) == has_columns);
+    weir_assert((rows->offsets != NULL) == has_columns);
+    weir_assert((rows->olds != NULL) == (rows->has_olds && has_columns));
+    weir_assert((rows->key_bytes != NULL) == (rows->has_key_bytes && has_columns));
+    weir_assert(rows->has_offsets || rows->source == NULL);
+}
+
 void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_olds,
                     bool has_key_bytes)
 {
@@ -73,7 +89,7 @@ void weir_rows_set_origin(struct weir_rows *rows, int64_t row, const struct weir
 
 struct weir_batch weir_rows_batch(const struct weir_rows *rows)
 {
-    weir_assert(!rows->failed);
+    weir_rows_check(rows);
     return (struct weir_batch){
         .count = rows->count,
         .keys = rows->keys,

@@ -26,6 +26,8 @@ struct weir_rows {
     bool failed;
 };
 
+/** What holds between the fields, while nothing has failed; before rows become a batch. */
+void weir_rows_check(const struct weir_rows *rows);
 void weir_rows_init(struct weir_rows *rows, struct weir_arena *arena, bool has_olds,
                     bool has_key_bytes);
 /** Room for one more row: its number, or -1 (and failed). The caller fills the columns in. */
