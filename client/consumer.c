@@ -128,6 +128,7 @@ static int add(struct weir_consumer *consumer, const char *topic, int32_t index,
                const struct weir_consumer_place *place)
 {
     uint8_t bytes[KEY_SIZE_MAX];
+    weir_assert(index >= 0 && place->offset >= 0);
     struct weir_slice key = make_key(bytes, topic, index);
     struct weir_consumer_partition *partition =
         weir_alloc_zero(&consumer->log->budget, sizeof *partition + key.size + 1);
@@ -199,6 +200,7 @@ static int set_position(struct weir_consumer *consumer, struct weir_consumer_par
 {
     int rc = weir_consumer_stop(consumer, partition, error);
     if (rc < 0) return rc;
+    weir_assert(partition->state == WEIR_CONSUMER_IDLE && place->offset >= 0);
     partition->position = place->offset;
     partition->epoch = place->epoch;
     partition->asked_round = 0;

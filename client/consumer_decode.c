@@ -63,6 +63,7 @@ static int next_batch(struct weir_consumer_held *held, struct weir_error *error)
 static int enter_batch(struct weir_consumer *consumer, size_t count, struct weir_error *error)
 {
     struct weir_consumer_held *held = &consumer->held;
+    weir_assert(!held->in_batch);
     int rc = held->has_batch ? 0 : next_batch(held, error);
     if (rc != 0) return rc;
     if (count > 0 && is_compressed(&held->reader)) return WEIR_END;
@@ -88,6 +89,7 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
 {
     struct weir_consumer_held *held = &consumer->held;
     struct weir_consumer_partition *partition = held->partition;
+    weir_assert(held->in_batch && *count < WEIR_CONSUMER_RECORDS_MAX);
     struct weir_record *records = consumer->records + *count;
     size_t capacity = WEIR_CONSUMER_RECORDS_MAX - *count;
     struct weir_batch_reader *reader = &held->reader;
@@ -132,6 +134,7 @@ int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
     struct weir_consumer_held *held = &consumer->held;
     size_t count = 0;
     int rc = 0;
+    weir_assert(held->partition != NULL);
     weir_arena_reset(&consumer->headers);
     while (rc == 0 && count < WEIR_CONSUMER_RECORDS_MAX) {
         if (!held->in_batch) rc = enter_batch(consumer, count, error);

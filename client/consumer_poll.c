@@ -163,6 +163,7 @@ static int report(struct weir_consumer *consumer, struct weir_consumer_partition
                   struct weir_error *error)
 {
     int rc = partition->fetch.request.rc;
+    weir_assert(partition->has_failed && rc < 0);
     int64_t start = 0;
     int64_t end = 0;
     partition->has_failed = false;
@@ -250,6 +251,7 @@ static int poll_once(struct weir_consumer *consumer, int64_t timeout_ms,
     if (rc < 0) return rc;
 
     struct weir_consumer_partition *partition = consumer->held.partition;
+    weir_assert(partition != NULL && count > 0);
     if (weir_consumer_is_used_up(consumer)) send_fetch(consumer, partition, is_waiting);
     *batch_out = (struct weir_batch_view){
         .topic = partition->topic,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/uuid.h"
 
@@ -130,6 +131,7 @@ static int find_divergence(struct weir_log *log, const char *topic, int32_t part
                            const char *call, struct weir_consumer_place *place,
                            struct weir_error *error)
 {
+    weir_assert(place->offset >= 0 && place->epoch >= 0);
     struct weir_epoch_end_request request = {
         .of = {.topic = weir_text(topic), .partition = partition}, .epoch = place->epoch};
     int rc = weir_log_wait_begin(log, &request.request, call, error);

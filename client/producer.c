@@ -354,6 +354,7 @@ static int find_topic(struct weir_producer *producer, const char *name,
 static int make_partition(struct weir_producer *producer, struct weir_producer_topic *topic,
                           int32_t index, struct weir_error *error)
 {
+    weir_assert(index < topic->partition_capacity && topic->partitions[index] == NULL);
     struct weir_producer_partition *partition =
         weir_alloc_zero(&producer->log->budget, sizeof *partition);
     if (partition == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
@@ -420,6 +421,7 @@ static bool is_due(const struct weir_producer *producer,
                    const struct weir_producer_partition *partition, struct weir_mono now)
 {
     int64_t linger_ms = producer->options.linger_ms;
+    weir_assert(partition->open != NULL);
     if (linger_ms == 0) return partition->queue.first == NULL;
     return now.ns >= weir_mono_after_ms(partition->open->opened, linger_ms).ns;
 }

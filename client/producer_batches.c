@@ -301,6 +301,7 @@ static int add_to_open(struct weir_producer *producer, struct weir_producer_part
 {
     struct weir_batch_builder *builder = &partition->builder;
     struct weir_producer_batch *batch = partition->open;
+    weir_assert_slow(batch != NULL);
     if (!keep_context(producer, batch, record_context)) {
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a record's delivery");
     }

@@ -10,6 +10,7 @@ enum { POOL_TRIES = 4 };
 
 static void pool_push(struct weir_producer *producer, struct weir_shared *bytes)
 {
+    weir_assert(producer->pool_count < WEIR_PRODUCER_POOL_MAX);
     size_t at = (producer->pool_start + producer->pool_count) % WEIR_PRODUCER_POOL_MAX;
     producer->pool[at] = bytes;
     producer->pool_count++;
@@ -17,6 +18,7 @@ static void pool_push(struct weir_producer *producer, struct weir_shared *bytes)
 
 static struct weir_shared *pool_pop(struct weir_producer *producer)
 {
+    weir_assert(producer->pool_count > 0);
     struct weir_shared *bytes = producer->pool[producer->pool_start];
     producer->pool_start = (producer->pool_start + 1) % WEIR_PRODUCER_POOL_MAX;
     producer->pool_count--;

@@ -71,6 +71,7 @@ static void submit(struct weir_producer *producer, struct weir_producer_batch *b
 {
     struct weir_producer_partition *partition = batch->partition;
     weir_assert(batch->queued.state == WEIR_BATCH_IN_FLIGHT);
+    weir_assert(batch->bytes != NULL && batch->bytes->size > 0);
     batch->produce = (struct weir_produce_request){
         .request = {.done = on_answered},
         .to = {.topic = weir_text(partition->topic->name), .partition = partition->index},
@@ -214,6 +215,7 @@ static int deliver_batch(struct weir_producer *producer, struct weir_producer_ba
         .topic = batch->partition->topic->name,
         .partition = batch->partition->index,
     };
+    weir_assert(batch->contexts.size == (size_t)batch->queued.record_count * sizeof(void *));
     bool has_offset = delivery.rc >= 0 && producer->acks != WEIR_ACKS_NONE;
     for (int32_t i = 0; i < batch->queued.record_count; i++) {
         memcpy(&delivery.record_context, batch->contexts.data + (size_t)i * sizeof(void *),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "dsl/logical.h"
 
@@ -37,6 +38,7 @@ static void find_sizes(struct description *description)
         const struct weir_plan_node *node = &topology->nodes[i];
         uint64_t size = 1;
         for (size_t c = 0; c < node->child_count; c++) {
+            weir_assert((size_t)node->children[c] > i);
             uint64_t below = description->sizes[node->children[c]];
             if (__builtin_add_overflow(size, below, &size)) size = UINT64_MAX;
         }

@@ -39,6 +39,7 @@ static int32_t topic_of(struct lowering *lowering, const struct weir_logical_nod
     }
     const char *copy = copy_text(lowering, name);
     if (copy == NULL) return -1;
+    weir_assert(topology->topic_count < lowering->builder->node_count); /* of which each has one */
     lowering->topics[topology->topic_count] = (struct weir_plan_topic){
         .name = copy,
         .is_repartition = repartition != NULL,
@@ -100,6 +101,7 @@ static void lower_stores(struct lowering *lowering)
         }
         if (store->table_node >= 0) { /* the topic it is made from serves as its changelog */
             const struct weir_logical_node *table = builder->nodes[store->table_node];
+            weir_assert(table->parent_count == 1);
             plan->source_topic = topic_of(lowering, builder->nodes[table->parents[0]]);
         }
     }
@@ -198,6 +200,7 @@ static void lower_node_stores(struct lowering *lowering, const struct weir_logic
     int32_t *stores = weir_arena_array(lowering->arena, node->store_count, sizeof *stores);
     if (stores == NULL) return;
     for (size_t i = 0; i < node->store_count; i++) {
+        weir_assert((size_t)node->stores[i] < lowering->builder->store_count);
         int32_t store = lowering->store_ids[node->stores[i]];
         if (store >= 0) stores[plan->store_count++] = store;
     }
@@ -251,6 +254,7 @@ static struct weir_plan_layouts layouts_of(const struct weir_builder *builder,
 static void lower_node(struct lowering *lowering, const struct weir_logical_node *node)
 {
     struct weir_topology *topology = lowering->topology;
+    weir_assert(node->merged_into <= node->id); /* the first of its topic */
     if (node->merged_into != node->id) {
         lowering->node_ids[node->id] = lowering->node_ids[node->merged_into];
         return;

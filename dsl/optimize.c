@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "dsl/logical.h"
 
@@ -38,6 +39,7 @@ static void find_needed_stores(struct weir_builder *builder)
     for (size_t i = 0; i < builder->node_count; i++) {
         const struct weir_logical_node *node = builder->nodes[i];
         for (size_t j = 0; j < node->store_count; j++) {
+            weir_assert((size_t)node->stores[j] < builder->store_count);
             struct weir_logical_store *store = builder->stores[node->stores[j]];
             if (store->table_node != node->id) store->is_needed = true;
         }
@@ -53,6 +55,7 @@ static int find_kept_null_keys(struct weir_builder *builder)
     for (size_t i = builder->node_count; i-- > 0;) {
         const struct weir_logical_node *node = builder->nodes[i];
         if (node->ops->kind == WEIR_PLAN_SOURCE && node->repartition != NULL) {
+            weir_assert(i >= 2 && builder->nodes[i - 2]->repartition == node->repartition);
             node->repartition->keeps_null_keys = wanted[i];
             wanted[i - 2] |= wanted[i]; /* its filter: the three are appended together */
         }
@@ -68,6 +71,7 @@ static int find_kept_null_keys(struct weir_builder *builder)
 static const char *repartition_name(struct weir_arena *arena, const struct weir_logical_node *node,
                                     const char *prefix)
 {
+    weir_assert(node->repartition->topic != NULL);
     if (weir_name_is_automatic(prefix)) return node->auto_name;
     static const char *const roles[] = {
         [WEIR_PLAN_OPERATOR] = "filter",
@@ -96,6 +100,7 @@ static int name_nodes(struct weir_builder *builder)
             node->name = node->given_name != NULL ? node->given_name : node->auto_name;
             continue;
         }
+        weir_assert((size_t)repartition->prefix_node < i); /* it has its name */
         const char *prefix = repartition->prefix != NULL
                                  ? repartition->prefix
                                  : builder->nodes[repartition->prefix_node]->name;

@@ -13,6 +13,7 @@
  * (runtime/task/task_output.c). That needs rows that can be told apart by where they came from, so it
  * does not hold below an operator that makes several of one.
  */
+#include "base/assert.h"
 #include "base/error.h"
 #include "dsl/logical.h"
 
@@ -96,6 +97,7 @@ static int find_reaches(struct order *order)
         reach->changes = weir_arena_alloc_zero(arena, order->store_words * sizeof(uint64_t));
         if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
         set_bit(reach->visits, i);
+        weir_assert(node->kind != WEIR_PLAN_SINK || node->topic >= 0);
         if (node->kind == WEIR_PLAN_SINK) set_bit(reach->writes, (size_t)node->topic);
         for (size_t s = 0; s < node->store_count; s++) {
             set_bit(changes_stores(node) ? reach->changes : reach->reads, (size_t)node->stores[s]);
@@ -103,6 +105,7 @@ static int find_reaches(struct order *order)
         if (ends_paths(order, node)) continue;
         for (size_t c = 0; c < node->child_count; c++) {
             const struct reach *below = &order->reaches[node->children[c]];
+            weir_assert((size_t)node->children[c] > i);
             add_words(reach->visits, below->visits, order->visit_words);
             add_words(reach->writes, below->writes, order->topic_words);
             add_words(reach->reads, below->reads, order->store_words);
@@ -118,8 +121,10 @@ static void find_multiplied(struct order *order)
     for (size_t i = 0; i < order->topology->node_count; i++) {
         const struct weir_plan_node *node = &order->nodes[i];
         order->multiplies[i] = node->ops->traits.makes_rows;
-        for (size_t p = 0; p < node->parent_count; p++)
+        for (size_t p = 0; p < node->parent_count; p++) {
+            weir_assert((size_t)node->parents[p] < i);
             order->multiplies[i] |= order->multiplies[node->parents[p]];
+        }
     }
 }
 

@@ -50,6 +50,7 @@ static int find_components(struct partition *partition)
         partition->roots[i] = (int32_t)i;
     for (size_t i = 0; i < topology->node_count; i++) {
         const struct weir_plan_node *node = &partition->nodes[i];
+        weir_assert((size_t)node->id == i);
         for (size_t p = 0; p < node->parent_count; p++) {
             unite(partition->roots, node->id, node->parents[p]);
         }
@@ -68,6 +69,7 @@ static void number_components(struct partition *partition)
     for (size_t i = 0; i < topology->node_count; i++) {
         struct weir_plan_node *node = &partition->nodes[i];
         int32_t root = root_of(partition->roots, node->id);
+        weir_assert(root <= node->id); /* so it has its number */
         node->subtopology = root == node->id ? (int32_t)topology->subtopology_count++
                                              : partition->nodes[root].subtopology;
         for (size_t s = 0; s < node->store_count; s++) {
@@ -119,6 +121,7 @@ static void find_sources(struct partition *partition)
         uint64_t *sources = sources_of(partition, node->id);
         memset(sources, 0, partition->topic_words * sizeof *sources);
         if (node->kind == WEIR_PLAN_SOURCE) {
+            weir_assert(node->topic >= 0);
             sources[node->topic / 64] |= UINT64_C(1) << (node->topic % 64);
         }
         for (size_t p = 0; p < node->parent_count; p++) {
@@ -133,6 +136,7 @@ static void find_sources(struct partition *partition)
 static void add_table_sources(const struct partition *partition, const struct weir_plan_node *join,
                               uint64_t *group)
 {
+    weir_assert(join->store_count > 0);
     for (size_t i = 0; i < partition->topology->node_count; i++) {
         const struct weir_plan_node *node = &partition->nodes[i];
         if (!node->ops->traits.fills_table || node->store_count == 0) continue;

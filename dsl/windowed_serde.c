@@ -1,5 +1,6 @@
 /* The key of a windowed table as bytes: the inner key's, then the window's start as 8 bytes,
  * big-endian. The end is not stored: it is the start and the size of the window. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "dsl/logical.h"
 #include "operators/objects.h"
@@ -78,6 +79,7 @@ static size_t windowed_deserialize(const struct weir_serde *serde, struct weir_s
 const struct weir_serde *weir_windowed_serde_make(struct weir_arena *arena,
                                                   const struct weir_serde *key, int64_t size_ms)
 {
+    weir_assert(key != NULL && size_ms > 0);
     struct windowed *windowed = weir_arena_alloc(arena, sizeof *windowed);
     if (windowed == NULL) return NULL;
     *windowed = (struct windowed){

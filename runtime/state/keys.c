@@ -18,6 +18,7 @@ enum { POSITION_VERSION = 1, POSITION_SIZE = 1 + 2 + 1 + 8 + 8 + 16 + 4 + 8, IS_
 
 static void write_lead(const struct weir_store *store, uint8_t *to, uint64_t segment)
 {
+    weir_assert_slow(store->prefix > 0); /* below it are the positions */
     weir_store_u16(to, store->prefix);
     if (weir_store_is_segmented(store)) weir_store_u64(to + WEIR_KEY_PREFIX_SIZE, segment);
 }
@@ -93,6 +94,7 @@ void weir_position_record_build(const struct weir_store *store,
                                 struct weir_arena *arena, struct weir_backend_write *write_out)
 {
     const size_t name_size = strlen(store->spec->name);
+    weir_assert(store->prefix > 0 || store->is_resident);
     uint8_t *key = weir_arena_alloc(arena, WEIR_KEY_PREFIX_SIZE + name_size);
     uint8_t *value = weir_arena_alloc(arena, POSITION_SIZE);
     if (key == NULL || value == NULL) return;

@@ -59,6 +59,7 @@ static int delete_some(struct weir_state *state, uint16_t prefix, struct weir_er
 static int delete_prefix(struct weir_state *state, uint16_t prefix, struct weir_error *error)
 {
     int rc;
+    weir_assert(prefix > 0); /* below it are the positions */
     do {
         rc = delete_some(state, prefix, error);
     } while (rc == DELETES_PER_WRITE);
@@ -86,6 +87,7 @@ static bool fits(const struct weir_store *store, const struct weir_position_reco
 
 static void adopt(struct weir_store *store, const struct weir_position_record *record)
 {
+    weir_assert(record->prefix > 0);
     store->prefix = record->prefix;
     store->position = record->position;
     store->is_registered = true;
@@ -162,6 +164,7 @@ static bool prefix_is_taken(const struct weir_state *state, uint16_t prefix)
 static uint16_t free_prefix(const struct weir_state *state)
 {
     uint16_t prefix = 1;
+    weir_assert(state->options.store_count < UINT16_MAX);
     while (prefix_is_taken(state, prefix)) {
         prefix++;
     }

@@ -114,6 +114,7 @@ static int load_some(struct load *load, size_t count)
 {
     struct weir_state *state = load->store->state;
     struct weir_slice keys[KEYS_PER_READ];
+    weir_assert(count <= KEYS_PER_READ && state->backend.ops != NULL);
     weir_arena_reset(&state->scratch);
     for (size_t i = 0; i < count; i++) {
         keys[i] = weir_store_backend_key(load->store, &state->scratch, load->entries[i]->key);
@@ -205,6 +206,7 @@ static int reserve_change(struct weir_store *store)
 static void keep_value(struct weir_store *store, struct weir_store_entry *entry)
 {
     if ((entry->flags & WEIR_ENTRY_GIVEN) != 0 && entry->old_value != NULL) {
+        weir_assert_slow(store->retired_count < store->retired_capacity);
         store->retired[store->retired_count++] =
             (struct weir_retired_value){entry->old_value, entry->old_size};
     } else {
@@ -222,12 +224,14 @@ static void note_change(struct weir_store *store, struct weir_store_entry *entry
 {
     enum { RECORD_OVERHEAD = 32 };
     struct weir_state *state = store->state;
+    weir_assert_slow((entry->flags & WEIR_ENTRY_LOADING) == 0); /* its value is known */
     weir_store_unsettle(store, entry);
     if ((entry->flags & WEIR_ENTRY_DIRTY) == 0) {
         weir_entry_list_add(&store->dirty, entry);
         entry->flags |= WEIR_ENTRY_DIRTY;
         state->open_bytes += entry->key.size + RECORD_OVERHEAD;
     } else {
+        weir_assert_slow(state->open_bytes >= entry->value_size);
         state->open_bytes -= entry->value_size;
     }
     state->open_bytes += new_size;
@@ -349,6 +353,7 @@ static void forget_old_value(struct weir_store *store, struct weir_store_entry *
 void weir_store_forwarded(struct weir_store *store)
 {
     struct weir_entry_list *list = &store->unforwarded;
+    weir_assert(store->given_count <= list->count);
     for (size_t i = 0; i < store->given_count; i++) {
         struct weir_store_entry *entry = list->entries[i];
         if ((entry->flags & WEIR_ENTRY_GIVEN) == 0) continue; /* changed again: its turn comes */
