@@ -53,6 +53,7 @@ static void on_trimmed(struct weir_request *request)
 {
     struct trim *trim = (struct trim *)request;
     struct weir_streams *streams = trim->streams;
+    weir_assert(streams->commit.trimming > 0);
     streams->commit.trimming--;
     if (request->rc >= 0) {
         trim->partition->trimmed = trim->cut.offset;
@@ -183,6 +184,7 @@ static struct weir_commit_call call(struct weir_streams *streams,
 static void on_sealed(struct weir_commit_call *call)
 {
     struct weir_streams *streams = call->context;
+    weir_assert(streams->outstanding > 0);
     streams->outstanding--;
     step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_GATHERED,
                                              .count = streams->commit.seal.entry_count,
@@ -222,6 +224,7 @@ static void gather(struct weir_streams *streams)
 static void on_written(struct weir_commit_call *call)
 {
     struct weir_streams *streams = call->context;
+    weir_assert(streams->outstanding > 0);
     streams->outstanding--;
     step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_ANSWERED, .rc = call->rc});
 }

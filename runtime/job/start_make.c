@@ -13,6 +13,7 @@
 
 static struct weir_start_topic *topic_at(struct weir_start *start, size_t index)
 {
+    weir_assert(index < start->facts.topic_count);
     return &start->facts.topics[index];
 }
 

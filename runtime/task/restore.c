@@ -131,6 +131,7 @@ bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
 static bool is_readable(const struct weir_restore *restore, bool is_key, struct weir_slice bytes)
 {
     const struct weir_plan_node *source = restore->source;
+    weir_assert(source != NULL);
     const struct weir_serde *serde = is_key ? source->key_serde : source->value_serde;
     struct weir_error error;
     struct weir_serde_call call = {
@@ -194,6 +195,7 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
 {
     const struct weir_epoch_end_request *epoch = &restore->epoch;
     int64_t position = restore->position.offset;
+    weir_assert(restore->is_in_doubt);
     restore->is_in_doubt = false;
     if (epoch->request.rc < 0) {
         weir_error_copy(error, &epoch->request.error);
@@ -214,6 +216,7 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
 
 int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
 {
+    weir_assert(!restore->is_outstanding && !restore->is_done);
     if (restore->is_in_doubt) return apply_epoch(restore, error);
     struct weir_fetch_request *fetch = &restore->fetch;
     const char *name = weir_store_spec(restore->store)->name;

@@ -28,6 +28,7 @@ static int stopped(struct weir_task *task, int rc)
 static int fail_head(struct weir_task *task, struct weir_task_input *input,
                      const struct weir_record *record)
 {
+    weir_assert(task->raw == NULL && record->timestamp_ms < 0);
     struct weir_headers headers = {record->headers, record->header_count};
     const struct weir_batch batch = {
         .count = 1,
@@ -118,6 +119,7 @@ struct columns {
 static int columns_init(struct weir_task *task, struct columns *columns, size_t capacity)
 {
     struct weir_arena *arena = &task->arena;
+    weir_assert(capacity > 0 && capacity <= WEIR_TASK_ROWS_MAX);
     *columns = (struct columns){
         .keys = weir_arena_array(arena, capacity, sizeof *columns->keys),
         .values = weir_arena_array(arena, capacity, sizeof *columns->values),
@@ -132,6 +134,7 @@ static int columns_init(struct weir_task *task, struct columns *columns, size_t 
 static int add_headers(struct weir_task *task, struct columns *columns,
                        const struct weir_record *record)
 {
+    weir_assert_slow(columns->count < columns->capacity);
     if (columns->headers == NULL) {
         size_t size = columns->capacity * sizeof *columns->headers;
         columns->headers = weir_arena_alloc_zero(&task->arena, size);
@@ -193,6 +196,7 @@ static int fill_batch(struct weir_task *task, const struct choice *choice, struc
 static int process_rows(struct weir_task *task, struct weir_task_input *input,
                         const struct columns *columns)
 {
+    weir_assert(task->raw == NULL && task->gathered == NULL);
     const struct weir_batch batch = {
         .count = columns->count,
         .key_bytes = columns->keys,

@@ -20,6 +20,7 @@ static int process_child(struct weir_node *child, const struct weir_batch *batch
 /* To the children [from, to): the whole batch to each, or each row through all of them. */
 static int forward(struct weir_node *node, size_t from, size_t to, const struct weir_batch *batch)
 {
+    weir_assert(from <= to && to <= node->plan->child_count);
     if (batch->count == 0) return 0;
     if (batch->count == 1 || !weir_node_goes_by_row(node, batch)) {
         for (size_t i = from; i < to; i++) {

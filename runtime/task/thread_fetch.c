@@ -72,6 +72,7 @@ static void on_fetched(struct weir_request *request)
     struct weir_input_fetch *slot = request->context;
     struct weir_stream_thread *thread = slot->thread;
     struct weir_task_input *input = slot->input;
+    weir_assert(slot->is_outstanding && thread->fetches_out > 0);
     slot->is_outstanding = false;
     thread->fetches_out--;
     bool is_wanted = thread->state.phase != WEIR_THREAD_STOPPING;
@@ -99,6 +100,7 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
 {
     struct weir_task_input *input = slot->input;
     const struct weir_job_topic *topic = &thread->options.config->topics[input->topic];
+    weir_assert(!slot->is_outstanding && input->queue.fetch_offset >= 0);
     slot->fetch = (struct weir_fetch_request){
         .request = {.reply_to = thread->actor, .done = on_fetched, .context = slot},
         .from = {weir_text(topic->name), input->source.partition},
@@ -137,6 +139,7 @@ void weir_thread_fetch(struct weir_stream_thread *thread)
 static void on_damage_told(struct weir_request *request)
 {
     struct weir_stream_thread *thread = request->context;
+    weir_assert(thread->fetches_out > 0);
     thread->fetches_out--;
 }
 

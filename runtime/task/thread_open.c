@@ -17,6 +17,7 @@ static void on_restore_fetched(struct weir_request *request)
 {
     struct weir_restore *restore = request->context;
     struct weir_stream_thread *thread = restore->context;
+    weir_assert(restore->is_outstanding && thread->fetches_out > 0);
     restore->is_outstanding = false;
     thread->fetches_out--;
     if (thread->state.has_failed || thread->state.phase == WEIR_THREAD_STOPPING) {
@@ -58,6 +59,7 @@ static int begin_restore(struct weir_stream_thread *thread, struct weir_thread_t
         .end = origin->end,
         .lost_end = origin->lost_end,
     };
+    weir_assert(owned->restore_count < owned->task->plan->store_count);
     struct weir_restore *restore = &owned->restores[owned->restore_count];
     int rc = weir_restore_init(restore, owned->task, weir_state_store(owned->task->state, local),
                                &source, error);
