@@ -13,6 +13,7 @@
 #include "broker/engine/shortage.h"
 #include "broker/engine/state_machine.h"
 #include "broker/log/file_set.h"
+#include "broker/log/tail_cache.h"
 #include "wire/topic_names.h"
 
 /** What the engine's files share: the engine, and the shards that it consists of. */
@@ -29,6 +30,7 @@ struct weir_shard {
     struct weir_metadata_view metadata;
     struct weir_map partitions;
     struct weir_flush_group flush;
+    struct weir_tail_pool tails;         /* of its logs, while no worker has them */
     struct weir_deadline_heap deadlines; /* of waiting fetches */
     struct weir_mono retention_at;
     struct weir_shard_service service; /* run at the end of each turn */

@@ -80,6 +80,7 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
                  : 0;
     bool is_unclean = partition->log != NULL && weir_partition_log_closes_unclean(partition->log);
     if (is_unclean) partition->shard->engine->closes_unclean = true;
+    if (partition->log != NULL) weir_partition_log_share_tail(partition->log, NULL);
     int closed = weir_partition_log_close(partition->log, rc == 0 ? error : NULL);
     weir_buffer_close(&partition->flush.sync.mark);
     weir_free(partition->path);

@@ -129,6 +129,7 @@ void weir_partition_submit(struct weir_partition *partition,
     weir_assert(partition->state != WEIR_PARTITION_OPEN);
     weir_assert(partition->state != WEIR_PARTITION_RESOLVING);
     weir_assert(job != NULL && done != NULL);
+    if (partition->log != NULL) weir_partition_log_share_tail(partition->log, NULL);
     partition->job = job;
     partition->job_done = done;
     partition->job_rc = 0;
@@ -180,6 +181,7 @@ void weir_partition_take_back(struct weir_partition *partition)
 {
     weir_partition_move(partition, WEIR_PARTITION_OPEN);
     log_removal(partition);
+    weir_partition_log_share_tail(partition->log, &partition->shard->tails);
     weir_partition_log_configure(partition->log, &partition->config);
     weir_partition_refresh(partition);
 }

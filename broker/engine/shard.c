@@ -10,6 +10,9 @@
 #include "broker/engine/partition_life.h"
 #include "broker/log/boot_file.h"
 
+/* Of the newest batches of all its logs, for readers at their tails. */
+enum { TAILS_SIZE_MAX = 32 << 20 };
+
 /*
  * A shard is an actor: what has arrived is handled message by message, then it has a turn. In a turn all that
  * waited for the others comes at once: fetches whose time is up, on shard 0 the metadata, then one flush for
@@ -128,6 +131,7 @@ void weir_shard_init(struct weir_shard *shard, struct weir_engine *engine)
     weir_flush_group_init(&shard->flush, &engine->serving, &shard->actor,
                           &weir_partition_flush_ops);
     weir_deadline_heap_init(&shard->deadlines, &engine->budget);
+    shard->tails.bytes_max = TAILS_SIZE_MAX;
     shard->listener = (struct weir_serving_listener){
         .actor = &shard->actor, .closing.handle = hear_closing, .offline.handle = hear_offline};
     weir_serving_listen(&engine->serving, &shard->listener);

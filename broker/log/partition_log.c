@@ -225,6 +225,11 @@ static bool ascends(const struct weir_partition_log *log)
     return true;
 }
 
+void weir_partition_log_share_tail(struct weir_partition_log *log, struct weir_tail_pool *pool)
+{
+    weir_tail_cache_share(&log->tail, pool);
+}
+
 void weir_partition_log_check(const struct weir_partition_log *log)
 {
     weir_assert(log->magic == WEIR_LOG_MAGIC);

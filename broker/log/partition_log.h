@@ -37,6 +37,7 @@
  */
 struct weir_partition_log;
 struct weir_file_set;
+struct weir_tail_pool;
 
 struct weir_partition_log_options {
     struct weir_env *env;
@@ -95,7 +96,11 @@ int weir_partition_log_check_online(const struct weir_partition_log *log, struct
  * leaves that as it is, and what readers have seen may be gone with the power. */
 bool weir_partition_log_closes_unclean(const struct weir_partition_log *log);
 
-/** Sync, write indexes, producer snapshot and a clean mark, free. After an I/O error nothing is
+/** The batches that it keeps in memory for readers share in its owner's bound (tail_cache.h), which outlives it; NULL:
+ * in none, as at first. The owner takes it out before another thread has the log. */
+void weir_partition_log_share_tail(struct weir_partition_log *log, struct weir_tail_pool *pool);
+
+/** Sync, write indexes, producer snapshot and a clean mark, free. It shares in no pool. After an I/O error nothing is
  * written. Returns the first error, the log is freed in any case. NULL is fine. */
 int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *error);
 

@@ -21,6 +21,66 @@ void weir_tail_cache_init(struct weir_tail_cache *cache, struct weir_budget *bud
     *cache = (struct weir_tail_cache){.budget = budget, .bytes_max = bytes_max};
 }
 
+/* ---- the pool -------------------------------------------------------------------------------- */
+
+/* Its list holds each cache once, from the oldest to the newest and back, and what they hold is counted. */
+static bool is_list(const struct weir_tail_pool *pool)
+{
+    size_t bytes = 0;
+    const struct weir_tail_cache *older = NULL;
+    for (const struct weir_tail_cache *cache = pool->oldest; cache != NULL; cache = cache->newer) {
+        if (!cache->is_listed || cache->pool != pool || cache->older != older) return false;
+        bytes += cache->bytes;
+        older = cache;
+    }
+    return older == pool->newest && bytes == pool->bytes;
+}
+
+void weir_tail_pool_check(const struct weir_tail_pool *pool)
+{
+    weir_assert(pool->bytes <= pool->bytes_max);
+    weir_assert((pool->oldest == NULL) == (pool->newest == NULL));
+    weir_assert(pool->oldest != NULL || pool->bytes == 0);
+    weir_assert_slow(is_list(pool));
+}
+
+static void unlist(struct weir_tail_cache *cache)
+{
+    struct weir_tail_pool *pool = cache->pool;
+    if (!cache->is_listed) return;
+    *(cache->older != NULL ? &cache->older->newer : &pool->oldest) = cache->newer;
+    *(cache->newer != NULL ? &cache->newer->older : &pool->newest) = cache->older;
+    cache->older = NULL;
+    cache->newer = NULL;
+    cache->is_listed = false;
+}
+
+/* It is added to. */
+static void list_newest(struct weir_tail_cache *cache)
+{
+    struct weir_tail_pool *pool = cache->pool;
+    if (pool == NULL || pool->newest == cache) return;
+    unlist(cache);
+    cache->older = pool->newest;
+    *(pool->newest != NULL ? &pool->newest->newer : &pool->oldest) = cache;
+    pool->newest = cache;
+    cache->is_listed = true;
+}
+
+static void count_more(struct weir_tail_cache *cache, size_t bytes)
+{
+    cache->bytes += bytes;
+    if (cache->pool != NULL) cache->pool->bytes += bytes;
+}
+
+static void count_less(struct weir_tail_cache *cache, size_t bytes)
+{
+    cache->bytes -= bytes;
+    if (cache->pool != NULL) cache->pool->bytes -= bytes;
+}
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
 static struct weir_tail_run *run_at(const struct weir_tail_cache *cache, size_t index)
 {
     return &cache->runs[(cache->first + index) & (cache->capacity - 1)];
@@ -49,11 +109,13 @@ void weir_tail_cache_check(const struct weir_tail_cache *cache, int64_t end_offs
     weir_assert(!cache->has_room || cache->count > 0);
     weir_assert(cache->count == 0 || run_at(cache, cache->count - 1)->end_offset == end_offset);
     weir_assert_slow(is_consecutive(cache));
+    weir_assert(cache->is_listed ? cache->pool != NULL : cache->pool == NULL || cache->bytes == 0);
+    if (cache->pool != NULL) weir_tail_pool_check(cache->pool);
 }
 
 static void drop(struct weir_tail_cache *cache, struct weir_tail_run *run)
 {
-    cache->bytes -= run->part.bytes->capacity;
+    count_less(cache, run->part.bytes->capacity);
     weir_shared_unref(run->part.bytes);
 }
 
@@ -62,7 +124,7 @@ static bool take_as_spare(struct weir_tail_cache *cache, struct weir_shared *chu
 {
     bool is_alone = atomic_load_explicit(&chunk->references, memory_order_acquire) == 1;
     if (!is_alone || cache->spare != NULL || chunk->capacity != cache->chunk_size) return false;
-    cache->bytes -= chunk->capacity;
+    count_less(cache, chunk->capacity);
     cache->spare = chunk;
     return true;
 }
@@ -82,18 +144,59 @@ static void drop_newest(struct weir_tail_cache *cache)
     cache->has_room = false;
 }
 
+static void drop_spare(struct weir_tail_cache *cache)
+{
+    weir_shared_unref(cache->spare);
+    cache->spare = NULL;
+}
+
 static void drop_all(struct weir_tail_cache *cache)
 {
     while (cache->count > 0) {
         drop_oldest(cache);
     }
-    weir_shared_unref(cache->spare);
-    cache->spare = NULL;
+    drop_spare(cache);
     cache->has_room = false;
+}
+
+/* The pool's memory is short: nothing of it is kept for the next one. */
+static void give_oldest(struct weir_tail_cache *cache)
+{
+    drop_spare(cache);
+    drop(cache, run_at(cache, 0));
+    cache->first = (cache->first + 1) & (cache->capacity - 1);
+    cache->count--;
+    if (cache->count == 0) cache->has_room = false;
+}
+
+static void make_room_in_pool(struct weir_tail_pool *pool, size_t cost)
+{
+    while (pool->oldest != NULL && pool->bytes + cost > pool->bytes_max) {
+        struct weir_tail_cache *cache = pool->oldest;
+        if (cache->count > 0) give_oldest(cache);
+        if (cache->count == 0) unlist(cache);
+    }
+}
+
+void weir_tail_cache_share(struct weir_tail_cache *cache, struct weir_tail_pool *pool)
+{
+    if (cache->pool == pool) return;
+    if (cache->pool != NULL) {
+        unlist(cache);
+        cache->pool->bytes -= cache->bytes;
+    }
+    cache->pool = NULL;
+    if (pool == NULL) return;
+    if (cache->bytes > pool->bytes_max) drop_all(cache);
+    make_room_in_pool(pool, cache->bytes);
+    cache->pool = pool;
+    pool->bytes += cache->bytes;
+    if (cache->count > 0) list_newest(cache);
 }
 
 void weir_tail_cache_close(struct weir_tail_cache *cache)
 {
+    weir_assert(cache->pool == NULL && !cache->is_listed);
     drop_all(cache);
     weir_free(cache->runs);
     cache->runs = NULL;
@@ -184,33 +287,42 @@ static struct weir_log_part begin_chunk(struct weir_tail_cache *cache,
     return kept;
 }
 
-static void make_room(struct weir_tail_cache *cache, size_t cost)
+/* False: there is none for so much, and what was held is not at the log's end any more. */
+static bool make_room(struct weir_tail_cache *cache, size_t cost)
 {
+    struct weir_tail_pool *pool = cache->pool;
+    if (cost > cache->bytes_max || (pool != NULL && cost > pool->bytes_max)) {
+        drop_all(cache);
+        return false;
+    }
     if (cache->count == cache->capacity && cache->capacity < RUNS_MAX) grow(cache);
     while (cache->count > 0 &&
            (cache->count == cache->capacity || cache->bytes + cost > cache->bytes_max)) {
         drop_oldest(cache);
     }
+    if (pool != NULL) make_room_in_pool(pool, cost);
+    return cache->capacity > 0;
 }
 
 void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_part *part,
                          int64_t base_offset, int64_t end_offset)
 {
     weir_assert(cache->count == 0 || run_at(cache, cache->count - 1)->end_offset == base_offset);
+    list_newest(cache);
     if (part->size <= SMALL_SIZE_MAX && add_to_chunk(cache, part, end_offset)) return;
     size_t chunk_size = next_chunk_size(cache, part);
     size_t cost = is_small_part(part) ? part->size : part->bytes->capacity;
     if (chunk_size > 0) cost = chunk_size;
-    make_room(cache, cost);
+    bool has_room = make_room(cache, cost);
     cache->has_room = false;
-    if (cache->capacity == 0 || cost > cache->bytes_max) return;
+    if (!has_room) return;
     struct weir_log_part kept =
         chunk_size > 0 ? begin_chunk(cache, part, chunk_size) : keep(cache, part);
     if (kept.bytes == NULL) {
         drop_all(cache); /* runs are consecutive, and this one is missing */
         return;
     }
-    cache->bytes += kept.bytes->capacity;
+    count_more(cache, kept.bytes->capacity);
     cache->count++;
     *run_at(cache, cache->count - 1) = (struct weir_tail_run){kept, base_offset, end_offset};
     cache->has_room = chunk_size > 0;
