@@ -398,6 +398,8 @@ void bench_serve_partitions(void)
         bench_row(
             &(struct bench_row){name, value, "CPU s/GB", counts[i] > 6 ? six * 1.3 : 0, true, 0});
     }
+    double resident = (double)bench_server_resident(&server) / 1e6;
+    bench_row(&(struct bench_row){"resident after that load", resident, "MB", 128, true, 0});
     bench_client_close(&client);
     bench_server_stop(&server, SIGTERM);
 }
