@@ -29,6 +29,7 @@ static const struct {
     {"count-100k", "a job: keyed count, 100 k keys", bench_count_100k},
     {"count-1m", "a job: keyed count, 1 M keys", bench_count_1m},
     {"count-10m", "a job: keyed count, 10 M keys, in memory", bench_count_10m},
+    {"job-partitions", "a job: keyed count over 2 to 1,000 partitions", bench_job_partitions},
     {"window", "a job: count and revenue by key and minute", bench_window},
     {"fraud", "a job: the example's fraud detection", bench_fraud},
     {"open", "open an empty directory", bench_open},

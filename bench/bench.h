@@ -48,6 +48,7 @@ double bench_quantile_us(double *seconds, size_t count, double quantile);
 void bench_append(void);
 void bench_durable(void);
 void bench_partitions(void);
+void bench_job_partitions(void);
 void bench_stateless(void);
 void bench_count_1k(void);
 void bench_count_100k(void);

@@ -196,6 +196,29 @@ static void count(uint64_t keys, int64_t records, const struct cell *cells, size
     (void)weir_close(log, NULL);
 }
 
+/* The same records over more partitions: a task each. */
+void bench_job_partitions(void)
+{
+    static const int32_t counts[] = {2, 100, 1000};
+    static const struct cell cells[] = {{"RocksDB", "rocks", WEIR_STORE_ROCKSDB, DEFAULT_CACHE, 0}};
+    struct weir_log *log = bench_open_log("data");
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        char topic[32];
+        (void)snprintf(topic, sizeof topic, "over-%d", counts[i]);
+        const struct bench_input input = {
+            .topic = topic,
+            .count = 2000000,
+            .records_per_ms = 1000,
+            .key = bench_uniform_key,
+            .value = cents,
+            .keys = 10000,
+            .partitions = counts[i],
+        };
+        run_cells(log, &input, cells, sizeof cells / sizeof cells[0]);
+    }
+    (void)weir_close(log, NULL);
+}
+
 void bench_count_1k(void)
 {
     const struct cell cells[] = {

@@ -72,15 +72,18 @@ void bench_fill(struct weir_log *log, const struct bench_input *input)
     struct weir_error error;
     char key[BENCH_KEY_SIZE], value[BENCH_VALUE_SIZE];
     struct weir_config retention = {"retention.ms", "-1"};
-    BENCH_TRY(weir_topic_create(log, input->topic, 1, &retention, 1, &error), &error);
+    const int32_t partitions = input->partitions > 0 ? input->partitions : 1;
+    BENCH_TRY(weir_topic_create(log, input->topic, partitions, &retention, 1, &error), &error);
     struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
-    options.batch_size = 1 << 18;
+    options.batch_size = partitions > 1 ? 1 << 14 : 1 << 18;
     struct weir_producer *producer = weir_producer_new(log, &options, &error);
     if (producer == NULL) bench_fail("weir_producer_new", error.code, &error);
     memset(value, 'v', sizeof value);
     double from = bench_wall();
     for (int64_t i = 0; i < input->count; i++) {
-        bench_key_write(key, input->key(input, i));
+        const uint64_t number = input->key(input, i);
+        const int32_t partition = (int32_t)(number % (uint64_t)partitions);
+        bench_key_write(key, number);
         uint64_t first = input->value(input, i);
         memcpy(value, &first, sizeof first);
         struct weir_record record = {
@@ -88,7 +91,8 @@ void bench_fill(struct weir_log *log, const struct bench_input *input)
             .value = weir_slice(value, sizeof value),
             .timestamp_ms = BENCH_START_MS + i / input->records_per_ms,
         };
-        BENCH_TRY(weir_producer_send(producer, input->topic, 0, &record, NULL, &error), &error);
+        BENCH_TRY(weir_producer_send(producer, input->topic, partition, &record, NULL, &error),
+                  &error);
     }
     BENCH_TRY(weir_producer_close(producer, &error), &error);
     bench_note("%s: filled by one producer, acks=all: %.2f M records/s", input->topic,
@@ -116,6 +120,7 @@ void bench_run_job(struct weir_log *log, const struct weir_topology *topology,
     cpu = bench_process_cpu() - cpu;
     allocations = atomic_load(&log->env->heap->allocation_count) - allocations;
     weir_streams_metrics(streams, &metrics);
+    const double resident = (double)bench_resident_bytes() / 1e6;
     BENCH_TRY(weir_streams_close(streams, &error), &error);
 
     const double count = (double)job->count;
@@ -127,10 +132,10 @@ void bench_run_job(struct weir_log *log, const struct weir_topology *topology,
         .floor = job->floor,
     });
     bench_note("%.0f ns of CPU a record; %.2f M rec/s by the wall; %.1f allocations per 1,000 "
-               "records; %lld commits, p50 %.0f ms, p99 %.0f ms; state %.0f MB",
+               "records; %lld commits, p50 %.0f ms, p99 %.0f ms; state %.0f MB, resident %.0f MB",
                cpu / count * 1e9, count / wall / 1e6, (double)allocations / count * 1000,
                (long long)metrics.commits, (double)metrics.commit_p50_us / 1000,
-               (double)metrics.commit_p99_us / 1000, (double)metrics.state_bytes / 1e6);
+               (double)metrics.commit_p99_us / 1000, (double)metrics.state_bytes / 1e6, resident);
 }
 
 /* ---- what it left ------------------------------------------------------------------------------- */

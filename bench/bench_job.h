@@ -29,11 +29,12 @@ struct bench_input {
     uint64_t (*key)(const struct bench_input *input, int64_t index);
     uint64_t (*value)(const struct bench_input *input, int64_t index);
     uint64_t keys;
+    int32_t partitions; /* a key's records are in partition `key % partitions`; 0: one */
 };
 /** A `key`: out of `keys`, each as often as any other. */
 uint64_t bench_uniform_key(const struct bench_input *input, int64_t index);
 static const int64_t BENCH_START_MS = 1700000000000;
-/** Make the topic, of one partition, and fill it. */
+/** Make the topic and fill it. */
 void bench_fill(struct weir_log *log, const struct bench_input *input);
 
 struct bench_job {
@@ -44,7 +45,8 @@ struct bench_job {
     double goal;             /* millions of records per second and core; 0: none */
     double floor;            /* the same computation over arrays; 0: not made */
 };
-/** Start, drain, close, over what is there: the rate by the CPU of all threads of the process. */
+/** Start, drain, close, over what is there: the rate by the CPU of all threads of the process, and what is
+ * resident of it when all is read. */
 void bench_run_job(struct weir_log *log, const struct weir_topology *topology,
                    const struct bench_job *job);
 
