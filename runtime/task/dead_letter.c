@@ -91,7 +91,7 @@ static void say(struct letter *letter, const char *key, const char *value)
 static int add_reason(struct weir_task *task, const struct weir_source_position *source, int rc,
                       struct letter *letter)
 {
-    struct weir_arena *arena = &task->arena;
+    struct weir_arena *arena = task->arena;
     struct weir_record *record = &letter->record;
     size_t count = record->header_count;
     struct weir_header *headers =
@@ -117,7 +117,7 @@ static void make_timely(struct weir_task *task, struct letter *letter)
 {
     const int64_t now_ms = task->options.collector->wall_now_ms;
     say(letter, "__streams.errors.timestamp",
-        weir_arena_printf(&task->arena, "%" PRId64, letter->record.timestamp_ms));
+        weir_arena_printf(task->arena, "%" PRId64, letter->record.timestamp_ms));
     letter->record.timestamp_ms = now_ms > 0 ? now_ms : 0;
 }
 
@@ -151,7 +151,7 @@ enum { MESSAGE = 1 }; /* the message's place behind the record's own headers */
  * large key and value were. */
 static void make_fit(struct weir_task *task, size_t topic, struct letter *letter)
 {
-    struct weir_arena *arena = &task->arena;
+    struct weir_arena *arena = task->arena;
     struct weir_record *record = &letter->record;
     const size_t max = weir_collector_payload_max(&task->options.config->topics[topic]);
     say(letter, "__streams.errors.key.size", weir_arena_printf(arena, "%zu", record->key.size));
@@ -188,7 +188,7 @@ static int send_dead_letter(struct weir_task *task, const struct weir_batch *bat
     if (rc == WEIR_TOO_LARGE) rc = weir_collector_check(collector, topic, &letter.record, NULL);
     if (rc == WEIR_INVALID_TIMESTAMP) make_timely(task, &letter);
     weir_assert(letter.record.header_count <= letter.own_count + REASON_HEADERS + CHANGE_HEADERS);
-    if (weir_arena_failed(&task->arena)) {
+    if (weir_arena_failed(task->arena)) {
         return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a dead letter");
     }
     struct weir_error why = {0};

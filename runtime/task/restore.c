@@ -156,7 +156,7 @@ static bool was_taken(const struct weir_restore *restore, const struct weir_reco
 static int restore_taken(struct weir_restore *restore, const struct weir_record *records,
                          size_t count, struct weir_error *error)
 {
-    struct weir_arena *arena = &restore->task->arena;
+    struct weir_arena *arena = restore->task->arena;
     struct weir_record *taken = weir_arena_array(arena, count, sizeof *taken);
     size_t kept = 0;
     for (size_t i = 0; taken != NULL && i < count; i++) {

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16 };
+enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16, ARENA_BLOCK_SIZE = 256 << 10 };
 
 /**
  * A stream thread at work: messages and turns are events of weir_thread_step (thread_step.h), which says
@@ -374,6 +374,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     const struct weir_task_config *config = options->config;
     weir_collector_init(&thread->collector, options->budget, options->batch_budget, config->topics,
                         options->topic_count);
+    weir_arena_init(&thread->arena, options->budget, ARENA_BLOCK_SIZE);
     thread->collector.may_skip = config->on_production_error == WEIR_ON_ERROR_SKIP;
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
@@ -401,6 +402,7 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
         weir_alloc_zero(budget, (task->plan->store_count + 1) * sizeof *owned->restores);
     if (owned->fetches == NULL || owned->restores == NULL) return WEIR_NO_MEMORY;
     owned->input_count = task->input_count;
+    thread->input_total += task->input_count;
     for (size_t i = 0; i < task->input_count; i++) {
         struct weir_task_input *input = &task->inputs[i];
         const int32_t number = input->source.partition;
@@ -433,6 +435,7 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
             .env = options->env,
             .budget = options->budget,
             .collector = &thread->collector,
+            .arena = &thread->arena,
             .metrics = &thread->metrics,
             .subtopology = subtopology,
             .partition = partition,
@@ -486,6 +489,7 @@ void weir_stream_thread_free(struct weir_stream_thread *thread)
         owned_free(&thread->tasks[i]);
     }
     weir_collector_close(&thread->collector);
+    weir_arena_close(&thread->arena);
     weir_free(thread->commit.ends);
     weir_free(thread->tasks);
     weir_free(thread);

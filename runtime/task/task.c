@@ -45,7 +45,7 @@ static int fail_head(struct weir_task *task, struct weir_task_input *input,
     task->is_dirty = true;
     rc = weir_task_record_failed(task, input->node, &batch, 0, rc);
     task->raw = NULL;
-    weir_arena_reset(&task->arena);
+    weir_arena_reset(task->arena);
     if (rc < 0) return rc;
     weir_input_queue_advance(&input->queue, 1);
     weir_input_queue_release(&input->queue);
@@ -118,7 +118,7 @@ struct columns {
 
 static int columns_init(struct weir_task *task, struct columns *columns, size_t capacity)
 {
-    struct weir_arena *arena = &task->arena;
+    struct weir_arena *arena = task->arena;
     weir_assert(capacity > 0 && capacity <= WEIR_TASK_ROWS_MAX);
     *columns = (struct columns){
         .keys = weir_arena_array(arena, capacity, sizeof *columns->keys),
@@ -137,7 +137,7 @@ static int add_headers(struct weir_task *task, struct columns *columns,
     weir_assert_slow(columns->count < columns->capacity);
     if (columns->headers == NULL) {
         size_t size = columns->capacity * sizeof *columns->headers;
-        columns->headers = weir_arena_alloc_zero(&task->arena, size);
+        columns->headers = weir_arena_alloc_zero(task->arena, size);
         if (columns->headers == NULL) return WEIR_NO_MEMORY;
     }
     columns->headers[columns->count] = (struct weir_headers){record->headers, record->header_count};
@@ -238,10 +238,10 @@ int weir_task_process(struct weir_task *task)
     }
     if (rc >= 0) {
         advance_time(task, choice.input, columns.max_timestamp_ms);
-        weir_arena_reset(&task->arena);
+        weir_arena_reset(task->arena);
         rc = weir_timers_run(&task->timers, WEIR_PUNCTUATE_STREAM_TIME, task->stream_time_ms);
     }
-    weir_arena_reset(&task->arena);
+    weir_arena_reset(task->arena);
     weir_input_queue_release(&choice.input->queue);
     return rc < 0 ? stopped(task, rc) : (int)columns.count;
 }
@@ -251,7 +251,7 @@ int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms)
     task->wall_now_ms = wall_now_ms;
     if (task->timers.next_wall_ms > wall_now_ms) return 0;
     int rc = weir_timers_run(&task->timers, WEIR_PUNCTUATE_WALL_CLOCK, wall_now_ms);
-    weir_arena_reset(&task->arena);
+    weir_arena_reset(task->arena);
     if (rc > 0) task->is_dirty = true;
     return rc < 0 ? stopped(task, rc) : rc;
 }
@@ -264,7 +264,7 @@ int weir_task_flush(struct weir_task *task)
         struct weir_node *node = &task->nodes[i];
         if (node->plan->ops->flush == NULL) continue;
         int rc = node->plan->ops->flush(node);
-        weir_arena_reset(&task->arena);
+        weir_arena_reset(task->arena);
         if (rc < 0) return stopped(task, rc);
     }
     return 0;

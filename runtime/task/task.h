@@ -61,6 +61,8 @@ struct weir_task_options {
     struct weir_env *env;
     struct weir_budget *budget;
     struct weir_collector *collector;
+    /* Memory of the batch at hand, reset when a call is over: tasks that run in turn share one. */
+    struct weir_arena *arena;
     struct weir_task_metrics *metrics;
     int32_t subtopology;
     int32_t partition;
@@ -87,7 +89,7 @@ struct weir_task {
     struct weir_timers timers;
     int64_t stream_time_ms;
 
-    struct weir_arena arena; /* the batch's */
+    struct weir_arena *arena; /* the batch's; options.arena */
     struct weir_scope scope;
     const struct weir_batch *raw;        /* as it came from the input; NULL in a flush or a timer */
     struct weir_gathered_list *gathered; /* by row of `raw`, in the arena; NULL: nothing */

@@ -55,7 +55,7 @@ int weir_node_forward_to(struct weir_node *node, size_t child, const struct weir
 
 struct weir_arena *weir_node_arena(struct weir_node *node)
 {
-    return &node->task->arena;
+    return node->task->arena;
 }
 
 struct weir_scope *weir_node_scope(struct weir_node *node)
@@ -108,7 +108,7 @@ static struct weir_serde_call serde_call(struct weir_node *node, bool is_key)
 
 static int serde_failure(struct weir_node *node)
 {
-    if (weir_arena_failed(&node->task->arena)) return WEIR_NO_MEMORY;
+    if (weir_arena_failed(node->task->arena)) return WEIR_NO_MEMORY;
     int rc = node->call.error->code;
     return rc < 0 ? rc : WEIR_SERDE;
 }

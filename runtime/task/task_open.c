@@ -7,7 +7,7 @@
 
 /** How a task is put together from the plan, opened and taken apart. */
 
-enum { TASK_MAGIC = 0x7461736b, ARENA_BLOCK_SIZE = 256 << 10 };
+enum { TASK_MAGIC = 0x7461736b };
 
 static struct weir_node *node_of(struct weir_task *task, int32_t id)
 {
@@ -110,8 +110,8 @@ int weir_task_new(const struct weir_task_options *options, struct weir_task **ta
     (void)snprintf(task->name, sizeof task->name, "%" PRId32 "_%" PRId32, options->subtopology,
                    options->partition); /* two int32 fit */
     weir_arena_init(&task->memory, options->budget, 4096);
-    weir_arena_init(&task->arena, options->budget, ARENA_BLOCK_SIZE);
-    task->scope.arena = &task->arena;
+    task->arena = options->arena;
+    task->scope.arena = task->arena;
     weir_timers_init(&task->timers, options->budget);
     if (task_build(task) < 0) {
         weir_task_free(task);
@@ -134,7 +134,6 @@ void weir_task_free(struct weir_task *task)
         weir_input_queue_close(&task->inputs[i].queue);
     }
     weir_timers_close(&task->timers);
-    weir_arena_close(&task->arena);
     weir_arena_close(&task->memory);
     weir_free(task);
 }
@@ -265,6 +264,6 @@ int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, s
     }
     task->timers.marks = NULL;
     task->timers.mark_count = 0;
-    weir_arena_reset(&task->arena);
+    weir_arena_reset(task->arena);
     return rc < 0 ? rc : 0;
 }

@@ -81,7 +81,7 @@ static void add_last(struct weir_gathered_list *list, struct weir_gathered_outpu
 static int gather(struct weir_node *node, const struct weir_batch *batch)
 {
     struct weir_task *task = node->task;
-    struct weir_arena *arena = &task->arena;
+    struct weir_arena *arena = task->arena;
     if (task->gathered == NULL) {
         task->gathered = weir_arena_alloc_zero(arena, task->raw->count * sizeof *task->gathered);
     }

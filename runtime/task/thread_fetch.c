@@ -14,9 +14,19 @@
  */
 enum {
     BUFFERED_RECORDS_MAX = 1000,
-    BUFFERED_BYTES_MAX = 4 << 20,
+    BUFFERED_FETCHES_MAX = 4, /* in bytes: so many times what one fetch asks for */
     FETCH_SIZE_MAX = 1 << 20,
+    FETCH_SIZE_MIN = 16 << 10,
+    FETCHED_BYTES_MAX = 64 << 20, /* asked for at once by all inputs of a thread */
 };
+
+/* With many inputs each asks for less, so that what waits in memory does not grow with their number. */
+static size_t fetch_size(const struct weir_stream_thread *thread)
+{
+    size_t size = FETCHED_BYTES_MAX / thread->input_total;
+    if (size > FETCH_SIZE_MAX) return FETCH_SIZE_MAX;
+    return size > FETCH_SIZE_MIN ? size : FETCH_SIZE_MIN;
+}
 
 static int64_t fetched_end(const struct weir_fetch_request *fetch)
 {
@@ -105,7 +115,7 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
         .request = {.reply_to = thread->actor, .done = on_fetched, .context = slot},
         .from = {weir_text(topic->name), input->source.partition},
         .offset = input->queue.fetch_offset,
-        .size_max = FETCH_SIZE_MAX,
+        .size_max = fetch_size(thread),
         .size_min = input->log_end < 0 ? 0 : 1,
         .deadline = WEIR_MONO_NEVER,
         .read_uncommitted_end = topic->is_internal,
@@ -123,13 +133,15 @@ static bool is_waiting(const struct weir_input_fetch *slot)
 
 void weir_thread_fetch(struct weir_stream_thread *thread)
 {
+    if (thread->input_total == 0) return;
+    const size_t bytes_max = BUFFERED_FETCHES_MAX * fetch_size(thread);
     for (size_t t = 0; t < thread->task_count; t++) {
         struct weir_thread_task *owned = &thread->tasks[t];
         for (size_t i = 0; i < owned->task->input_count; i++) {
             struct weir_input_fetch *slot = &owned->fetches[i];
             const struct weir_input_queue *queue = &slot->input->queue;
             bool is_full = queue->buffered_records >= BUFFERED_RECORDS_MAX ||
-                           queue->buffered_bytes >= BUFFERED_BYTES_MAX;
+                           queue->buffered_bytes >= bytes_max;
             if (slot->is_outstanding || is_full || is_waiting(slot)) continue;
             fetch_input(thread, slot);
         }

@@ -184,13 +184,13 @@ static int write_task_down(const struct weir_stream_thread *thread,
     struct weir_task *task = owned->task;
     if (task->state == NULL) return 0;
     struct weir_changelog_position *positions =
-        weir_arena_array(&task->arena, task->plan->store_count, sizeof *positions);
+        weir_arena_array(task->arena, task->plan->store_count, sizeof *positions);
     if (positions == NULL) {
         return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a commit");
     }
     store_positions(thread, owned, positions);
     int rc = weir_state_committed(task->state, positions, &task->error);
-    weir_arena_reset(&task->arena);
+    weir_arena_reset(task->arena);
     return weir_error_wrap(&task->error, rc, "write down the state of task %s", task->name);
 }
 

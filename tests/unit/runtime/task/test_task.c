@@ -12,6 +12,7 @@ static struct plan plan;
 static struct weir_job_topic topics[PLAN_TOPICS];
 static struct weir_task_config config;
 static struct weir_collector collector;
+static struct weir_arena batch_arena; /* of the batch at hand */
 static struct weir_task_metrics metrics;
 static struct weir_task *task;
 static struct weir_error error;
@@ -33,6 +34,7 @@ static void close_stage(void)
     weir_task_free(task);
     task = NULL;
     weir_collector_close(&collector);
+    weir_arena_close(&batch_arena);
     weir_sim_free(sim);
 }
 
@@ -50,12 +52,14 @@ static void make_task(const struct weir_topology *topology)
     config.topology = topology;
     config.topics = topics;
     weir_collector_init(&collector, env->budget, env->budget, topics, count);
+    weir_arena_init(&batch_arena, env->budget, 0);
     ck_ok(weir_task_new(
               &(struct weir_task_options){
                   .config = &config,
                   .env = env,
                   .budget = env->budget,
                   .collector = &collector,
+                  .arena = &batch_arena,
                   .metrics = &metrics,
               },
               &task, &error),
