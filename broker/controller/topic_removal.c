@@ -353,7 +353,8 @@ static int read_marked_id(struct weir_engine *engine, const char *folder, struct
     struct weir_durable_mark mark;
     struct weir_arena arena;
     weir_arena_init(&arena, &engine->budget, 0);
-    int rc = weir_durable_mark_read(engine->env, &engine->budget, folder, &arena, &mark, NULL);
+    int rc =
+        weir_durable_mark_read(engine->env, &engine->budget, folder, &arena, &mark, NULL, NULL);
     if (rc == 0) {
         *id_out = mark.topic_id;
         weir_durable_mark_close(&mark);

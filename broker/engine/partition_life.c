@@ -272,6 +272,21 @@ static int open_job(struct weir_partition *partition)
     return rc;
 }
 
+static void say_mark(struct weir_env *env, struct weir_slice topic, int32_t number,
+                     const struct weir_log_recovery *recovery)
+{
+    if (recovery->mark_was == NULL) return;
+    const char *came_to = recovery->mark_is_lost
+                              ? "and its copy could not be read either: the log begins with its "
+                                "first segment, also where records there had been deleted"
+                          : recovery->offline_from < 0 ? "its copy was not, both are made anew"
+                                                       : "its copy was read";
+    weir_log(&env->logger, WEIR_LOG_WARN,
+             recovery->mark_is_lost ? "partition.mark_lost" : "partition.mark_mended",
+             "topic=%.*s partition=%d reason=\"the durable mark was %s, %s\"", (int)topic.size,
+             (const char *)topic.data, number, recovery->mark_was, came_to);
+}
+
 void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, int32_t number,
                                  const struct weir_log_recovery *recovery)
 {
@@ -282,6 +297,7 @@ void weir_partition_say_recovery(struct weir_env *env, struct weir_slice topic, 
                  "mark says the same\"",
                  (int)topic.size, (const char *)topic.data, number);
     }
+    say_mark(env, topic, number, recovery);
     bool is_bad = recovery->cut_bytes > 0; /* what is offline has a line of its own */
     bool is_quiet = recovery->was_clean || recovery->scanned_bytes == 0;
     if (is_quiet && !is_bad) return;

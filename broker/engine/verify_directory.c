@@ -201,8 +201,8 @@ static int check_owner(const struct directory *directory, const char *folder, co
     int segment_count = 0;
     char text[128];
     weir_arena_init(&arena, directory->env->budget, 0);
-    int rc =
-        weir_durable_mark_read(directory->env, directory->env->budget, folder, &arena, &mark, NULL);
+    int rc = weir_durable_mark_read(directory->env, directory->env->budget, folder, &arena, &mark,
+                                    NULL, NULL);
     bool is_assigned = !weir_uuid_is_zero(topic->partitions[partition].directory_id);
     if (rc == WEIR_NOT_FOUND && is_assigned) {
         (void)weir_list(directory->env, folder, count_segment, &segment_count, NULL);

@@ -10,7 +10,7 @@
 
 /* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
  * [20, size)  20 topic id  36 partition  40 start offset  48 end offset  56 leader epoch
- * 60 segments, epochs, producers, what was given up. */
+ * 60 segments, epochs, producers, what was given up; the last 8 bytes: sequence. */
 enum {
     MAGIC_SIZE = 8,
     SIZE_AT = 12,
@@ -20,6 +20,7 @@ enum {
     SEGMENT_SIZE_2 = 48, /* of version 2 */
     EPOCH_SIZE = 12,
     LOST_RANGE_SIZE = 16,
+    SEQUENCE_SIZE = 8,
 };
 enum { FLAG_CLEAN = 1, FLAG_TRUNCATING = 2 };
 enum { SEGMENT_FLAG_HOLES = 1 };
@@ -89,6 +90,7 @@ static void encode_lost(const struct weir_durable_mark_view *view, struct weir_b
 void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to)
 {
     weir_assert(view->segment_count > 0 && to->size == 0);
+    weir_assert(view->sequence >= 0);
     unsigned flags =
         (view->is_clean ? FLAG_CLEAN : 0u) | (view->is_truncating ? FLAG_TRUNCATING : 0u);
     weir_buffer_append(to, magic, sizeof magic);
@@ -104,6 +106,7 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
     encode_epochs(view->epochs, to);
     weir_producer_state_encode(view->producers, view->now, to);
     encode_lost(view, to);
+    weir_buffer_u64(to, (uint64_t)view->sequence);
     if (to->failed) return;
     weir_store_u32(to->data + SIZE_AT, (uint32_t)to->size);
     weir_store_u32(to->data + CRC_AT, crc_of(to->data, to->size));
@@ -254,6 +257,8 @@ static int decode_body(struct weir_reader *reader, unsigned version, struct weir
     rc = weir_producer_state_decode(&mark->producers, reader, version > 2, now, error);
     if (rc < 0) return weir_error_wrap(error, rc, "durable mark");
     if (version > 3 && (rc = decode_lost(reader, mark, error)) < 0) return rc;
+    mark->sequence = version > 4 ? (int64_t)weir_reader_u64(reader) : 0;
+    if (mark->sequence < 0) return damaged(error, "its sequence makes no sense");
     return weir_reader_left(reader) == 0 ? 0 : damaged(error, "something follows its end");
 }
 
@@ -282,20 +287,139 @@ int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget
     return 0;
 }
 
+/* ---- the two files --------------------------------------------------------------------------- */
+
+/* One of them as it lies there: the bytes fit their size and crc if it is good. */
+struct mark_file {
+    struct weir_buffer bytes;
+    enum weir_mark_state state;
+    struct weir_error why; /* it is not good */
+};
+
+/* Below 0: nobody knows, or nobody may. */
+static int read_file(struct weir_env *env, const char *directory, const char *name,
+                     struct mark_file *file)
+{
+    struct weir_log_path path = weir_log_path(directory, name);
+    int rc =
+        weir_small_file_read(env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &file->bytes, &file->why);
+    if (rc == 0) rc = check_envelope(weir_buffer_slice(&file->bytes), &file->why);
+    file->state = rc == 0                                      ? WEIR_MARK_GOOD
+                  : rc == WEIR_NOT_FOUND                       ? WEIR_MARK_MISSING
+                  : rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE ? WEIR_MARK_DAMAGED
+                                                               : WEIR_MARK_REFUSED;
+    return file->state == WEIR_MARK_REFUSED ? rc : 0;
+}
+
+static int64_t sequence_of(const struct weir_buffer *bytes)
+{
+    bool has_one = weir_load_u16(bytes->data + MAGIC_SIZE) > 4;
+    if (!has_one || bytes->size < BODY_AT + SEQUENCE_SIZE) return 0;
+    return (int64_t)weir_load_u64(bytes->data + bytes->size - SEQUENCE_SIZE);
+}
+
+/* Whose the folder is the mark says: it is the one that is durable. */
+static bool is_same_partition(const struct weir_buffer *one, const struct weir_buffer *other)
+{
+    size_t size = sizeof(struct weir_uuid) + sizeof(int32_t);
+    return one->size >= BODY_AT + size && other->size >= BODY_AT + size &&
+           memcmp(one->data + BODY_AT, other->data + BODY_AT, size) == 0;
+}
+
+static void compare(struct mark_file *mark, struct mark_file *copy)
+{
+    if (mark->state != WEIR_MARK_GOOD || copy->state != WEIR_MARK_GOOD) return;
+    if (weir_slice_equal(weir_buffer_slice(&mark->bytes), weir_buffer_slice(&copy->bytes))) return;
+    bool is_newer = is_same_partition(&mark->bytes, &copy->bytes) &&
+                    sequence_of(&copy->bytes) > sequence_of(&mark->bytes);
+    struct mark_file *older = is_newer ? mark : copy;
+    older->state = WEIR_MARK_OLDER;
+}
+
+/* What fits its crc and makes no sense is damaged as well. WEIR_CORRUPT: try the other. */
+static int decode_file(struct weir_env *env, struct mark_file *file, struct weir_arena *arena,
+                       struct weir_durable_mark *mark_out)
+{
+    int rc = weir_durable_mark_decode(weir_buffer_slice(&file->bytes), file->bytes.budget, arena,
+                                      weir_mono_now(env), mark_out, &file->why);
+    if (rc == WEIR_CORRUPT) file->state = WEIR_MARK_DAMAGED;
+    return rc;
+}
+
+/* The good one, else the other one if it is only older. */
+static int decode_newest(struct weir_env *env, struct mark_file *files, struct weir_arena *arena,
+                         struct weir_durable_mark *mark_out, struct weir_error *error)
+{
+    static const enum weir_mark_state order[] = {WEIR_MARK_GOOD, WEIR_MARK_OLDER};
+    for (size_t i = 0; i < 4; i++) {
+        struct mark_file *file = &files[i % 2];
+        if (file->state != order[i / 2]) continue;
+        int rc = decode_file(env, file, arena, mark_out);
+        if (rc != WEIR_CORRUPT && rc < 0 && error != NULL) *error = file->why;
+        if (rc != WEIR_CORRUPT) return rc;
+    }
+    const struct mark_file *bad = files[0].state == WEIR_MARK_DAMAGED ? &files[0] : &files[1];
+    bool is_damaged = bad->state == WEIR_MARK_DAMAGED;
+    if (error != NULL) *error = is_damaged ? bad->why : files[0].why;
+    return is_damaged ? WEIR_CORRUPT : WEIR_NOT_FOUND;
+}
+
 int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, const char *directory,
                            struct weir_arena *arena, struct weir_durable_mark *mark_out,
-                           struct weir_error *error)
+                           struct weir_mark_pair *pair_out, struct weir_error *error)
 {
-    struct weir_log_path path = weir_log_path(directory, WEIR_DURABLE_MARK_NAME);
-    struct weir_buffer bytes;
-    weir_buffer_init(&bytes, budget, 0);
-    int rc = weir_small_file_read(env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, error);
-    if (rc == 0) {
-        rc = weir_durable_mark_decode(weir_buffer_slice(&bytes), budget, arena, weir_mono_now(env),
-                                      mark_out, error);
+    static const char *const names[] = {WEIR_DURABLE_MARK_NAME, WEIR_DURABLE_MARK_COPY_NAME};
+    struct mark_file files[2] = {{.state = WEIR_MARK_MISSING}, {.state = WEIR_MARK_MISSING}};
+    int rc = 0;
+    for (size_t i = 0; i < 2; i++) {
+        weir_buffer_init(&files[i].bytes, budget, 0);
     }
-    weir_buffer_close(&bytes);
+    for (size_t i = 0; rc == 0 && i < 2; i++) {
+        rc = read_file(env, directory, names[i], &files[i]);
+        if (rc < 0 && error != NULL) *error = files[i].why;
+    }
+    if (rc == 0) {
+        compare(&files[0], &files[1]);
+        rc = decode_newest(env, files, arena, mark_out, error);
+    }
+    if (pair_out != NULL) *pair_out = (struct weir_mark_pair){files[0].state, files[1].state};
+    for (size_t i = 0; i < 2; i++) {
+        weir_buffer_close(&files[i].bytes);
+    }
     return rc;
+}
+
+static int replace(struct weir_env *env, const char *directory, const char *name,
+                   struct weir_slice bytes, bool is_durable, struct weir_error *error)
+{
+    return weir_small_file_replace(&(struct weir_small_file_replace){.env = env,
+                                                                     .directory = directory,
+                                                                     .name = name,
+                                                                     .bytes = bytes,
+                                                                     .is_durable = is_durable},
+                                   error);
+}
+
+int weir_durable_mark_replace(struct weir_env *env, const char *directory, struct weir_slice bytes,
+                              struct weir_error *error)
+{
+    int rc = replace(env, directory, WEIR_DURABLE_MARK_NAME, bytes, true, error);
+    if (rc < 0) return rc;
+    (void)replace(env, directory, WEIR_DURABLE_MARK_COPY_NAME, bytes, false, NULL);
+    return 0;
+}
+
+void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budget,
+                                 const char *directory)
+{
+    struct mark_file file = {.state = WEIR_MARK_MISSING};
+    weir_buffer_init(&file.bytes, budget, 0);
+    int rc = read_file(env, directory, WEIR_DURABLE_MARK_NAME, &file);
+    if (rc == 0 && file.state == WEIR_MARK_GOOD) {
+        (void)replace(env, directory, WEIR_DURABLE_MARK_COPY_NAME, weir_buffer_slice(&file.bytes),
+                      false, NULL);
+    }
+    weir_buffer_close(&file.bytes);
 }
 
 void weir_durable_mark_close(struct weir_durable_mark *mark)

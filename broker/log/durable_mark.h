@@ -8,16 +8,23 @@
 #include "weir/types.h"
 
 /**
- * `durable-mark`: what of a partition is known to be on the disk, and all that opening needs, so
- * that a clean open reads this one file. Every byte is in docs/format/durable-mark.md.
+ * `durable-mark`: what of a partition is known to be on the disk, and all that opening needs. Every
+ * byte is in docs/format/durable-mark.md.
  *
  * Written only after the data that it names has been synced; replaced in one step. Each segment is
  * in the table before the first byte goes into it.
+ *
+ * Some of that no scan of the log tells: where it starts, within a segment; which segments there were;
+ * how far it was durable. So the same bytes stand in `durable-mark.copy` as well, and each mark has a
+ * sequence number: an open takes the newer of the two that can be read, and writes both anew where one is
+ * missing, damaged or older. The copy is not synced: a loss of power may leave an older one, or a torn
+ * one, but never together with a damaged mark.
  */
 #define WEIR_DURABLE_MARK_NAME "durable-mark"
+#define WEIR_DURABLE_MARK_COPY_NAME "durable-mark.copy"
 
 enum {
-    WEIR_DURABLE_MARK_VERSION = 4,
+    WEIR_DURABLE_MARK_VERSION = 5,
     WEIR_DURABLE_MARK_VERSION_OLDEST = 2, /* that is read; what is written is the newest */
     WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024
 };
@@ -58,6 +65,7 @@ struct weir_durable_mark {
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
     struct weir_lost_ranges lost; /* below the end */
+    int64_t sequence;             /* of two marks the newer one has the higher */
 };
 
 /** The failure, if any, is in `to`. Epochs and producers are borrowed. */
@@ -72,6 +80,7 @@ struct weir_durable_mark_view {
     const struct weir_leader_epochs *epochs;
     const struct weir_producer_state *producers;
     const struct weir_lost_ranges *lost; /* what lies above the end is left out */
+    int64_t sequence;                    /* higher than that of any mark before */
     struct weir_mono now;
     size_t segment_count;
     const struct weir_segment_facts *(*segment)(const void *context, size_t index);
@@ -81,7 +90,7 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
 
 /**
  * A mark of version 2 has no transactions and no holes: neither was there when it was written. Up to version 3
- * it does not say what was given up.
+ * it does not say what was given up, up to 4 it has the sequence 0.
  *
  * Errors: WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY.
  * Owns:   `mark_out` until weir_durable_mark_close; segments are in `arena`.
@@ -89,10 +98,36 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
 int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget,
                              struct weir_arena *arena, struct weir_mono now,
                              struct weir_durable_mark *mark_out, struct weir_error *error);
-/** The one in a partition's folder; `arena` as above. Also WEIR_NOT_FOUND, WEIR_TOO_LARGE, WEIR_IO. */
+
+/** What one of the two files of a folder came to. */
+enum weir_mark_state {
+    WEIR_MARK_GOOD,
+    WEIR_MARK_MISSING,
+    WEIR_MARK_OLDER,   /* than the other one, or of another partition than that */
+    WEIR_MARK_DAMAGED, /* or far too large */
+    WEIR_MARK_REFUSED, /* cannot be read, or not by this program: the error says why */
+};
+struct weir_mark_pair {
+    enum weir_mark_state mark;
+    enum weir_mark_state copy;
+};
+/**
+ * The newer one in a partition's folder; `arena` as above. WEIR_NOT_FOUND: neither is there, WEIR_CORRUPT:
+ * none is good, and one is damaged. Also WEIR_IO, and what is said of a thing that is no file. `pair_out`
+ * may be NULL, and is written in any case.
+ */
 int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, const char *directory,
                            struct weir_arena *arena, struct weir_durable_mark *mark_out,
-                           struct weir_error *error);
+                           struct weir_mark_pair *pair_out, struct weir_error *error);
+/**
+ * Replace both; the mark is durable on return, and there is no failure but its own: what keeps the copy
+ * from being written leaves an older one, which the next mark, or open, replaces.
+ */
+int weir_durable_mark_replace(struct weir_env *env, const char *directory, struct weir_slice bytes,
+                              struct weir_error *error);
+/** Make the copy anew from the mark, if that can be read. */
+void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budget,
+                                 const char *directory);
 void weir_durable_mark_close(struct weir_durable_mark *mark);
 
 #endif

@@ -8,10 +8,10 @@
  * which the first shared sync makes durable together with it; a crash before the mark is taken
  * leaves the old mark in force and the new one as a leftover, which the next open removes.
  */
-static struct weir_small_file_replace mark_file(const struct weir_partition_log *log)
+static struct weir_small_file_replace mark_file(const struct weir_partition_log *log,
+                                                const char *name)
 {
-    return (struct weir_small_file_replace){
-        .env = log->env, .directory = log->path, .name = WEIR_DURABLE_MARK_NAME};
+    return (struct weir_small_file_replace){.env = log->env, .directory = log->path, .name = name};
 }
 
 bool weir_partition_log_needs_mark(const struct weir_partition_log *log)
@@ -28,12 +28,15 @@ int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_erro
     weir_log_write_side_files(log, log->end_offset);
     int rc = weir_log_encode_mark(log, WEIR_MARK_CLEAN, &bytes, NULL);
     if (rc < 0) return 0; /* without memory: as below */
-    struct weir_small_file_replace file = mark_file(log);
+    struct weir_small_file_replace file = mark_file(log, WEIR_DURABLE_MARK_NAME);
+    struct weir_small_file_replace copy = mark_file(log, WEIR_DURABLE_MARK_COPY_NAME);
     file.bytes = weir_buffer_slice(&bytes);
+    copy.bytes = file.bytes;
     struct weir_error local = {0};
     rc = weir_small_file_lay(&file, &local);
-    weir_buffer_close(&bytes);
     log->has_laid_mark = rc == 0;
+    log->has_laid_copy = rc == 0 && weir_small_file_lay(&copy, NULL) == 0;
+    weir_buffer_close(&bytes);
     if (rc < 0) rc = weir_log_fail(log, rc, &local);
     if (rc == 0 || weir_code_is_shortage(rc)) return 0; /* the close tries once more */
     if (error != NULL) *error = local;
@@ -46,7 +49,8 @@ int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_err
     log->has_laid_mark = false;
     log->durable_offset = log->end_offset;
     struct weir_error local = {0};
-    struct weir_small_file_replace file = mark_file(log);
+    struct weir_small_file_replace file = mark_file(log, WEIR_DURABLE_MARK_NAME);
+    struct weir_small_file_replace copy = mark_file(log, WEIR_DURABLE_MARK_COPY_NAME);
     int rc = weir_small_file_take(&file, &local);
     if (weir_code_is_shortage(rc))
         return 0; /* as above: the data is durable, the old mark stands */
@@ -55,6 +59,7 @@ int weir_partition_log_take_mark(struct weir_partition_log *log, struct weir_err
         if (error != NULL) *error = local;
         return weir_error_wrap(error, rc, "close log '%s'", log->path);
     }
+    if (log->has_laid_copy) (void)weir_small_file_take(&copy, NULL);
     log->unmarked_bytes = 0;
     log->mark_is_clean = true;
     log->mark_is_owed = false;

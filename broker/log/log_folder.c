@@ -55,8 +55,11 @@ int weir_log_sync_parent(struct weir_partition_log *log, struct weir_error *erro
 
 static bool is_own_leftover(const char *name)
 {
-    static const char *const own[] = {WEIR_DURABLE_MARK_NAME ".tmp", "leader-epoch-checkpoint.tmp",
-                                      "partition.metadata.tmp", WEIR_DAMAGE_FILE_NAME ".tmp"};
+    static const char *const own[] = {
+        WEIR_DURABLE_MARK_NAME ".tmp", WEIR_DURABLE_MARK_COPY_NAME ".tmp",
+        "leader-epoch-checkpoint.tmp", "partition.metadata.tmp",
+        WEIR_DAMAGE_FILE_NAME ".tmp",
+    };
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strcmp(name, own[i]) == 0) return true;
     }

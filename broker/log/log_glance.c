@@ -54,7 +54,7 @@ static void read_newest(struct weir_env *env, struct weir_budget *budget, const 
     struct weir_durable_mark mark = {0};
     struct weir_arena arena;
     weir_arena_init(&arena, budget, 0);
-    int rc = weir_durable_mark_read(env, budget, path, &arena, &mark, NULL);
+    int rc = weir_durable_mark_read(env, budget, path, &arena, &mark, NULL, NULL);
     if (rc == 0) note_newest(&mark, glance);
     weir_durable_mark_close(&mark);
     weir_arena_close(&arena);

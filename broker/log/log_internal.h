@@ -49,7 +49,8 @@ struct weir_partition_log {
     struct weir_log_removal removal; /* since it was last taken */
 
     int64_t unmarked_bytes; /* appended since the last mark was written or captured */
-    size_t mark_size;       /* of the last one */
+    size_t mark_size;       /* of the last one, and of its copy */
+    int64_t mark_sequence;  /* of the last one that was encoded */
     bool is_apart;          /* not on the file system whose syncs are shared */
     bool has_sync;          /* between sync_begin and sync_end: segments stay as they are */
     bool is_roll_due;       /* held back by a sync */
@@ -60,6 +61,7 @@ struct weir_partition_log {
     bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
     bool has_torn_tail;   /* bytes of a write that failed lie behind the end: cut before the next */
     bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */
+    bool has_laid_copy;   /* and one beside its copy */
     bool damage_is_owed;  /* the damage file does not say what is known: weir_log_settle_damage */
     int64_t damage_end;   /* the highest end that the damage file has said; -1: none */
     bool has_failed;      /* an I/O error: nothing is written any more */

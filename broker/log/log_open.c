@@ -78,16 +78,24 @@ no_memory:
 static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
+    struct weir_log_recovery *recovery = &opening->recovery;
     int rc = weir_durable_mark_read(log->env, log->budget, log->path, &opening->arena,
-                                    &opening->mark, error);
+                                    &opening->mark, &opening->marks, error);
     opening->has_mark = rc == 0;
-    if (rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE) {
-        opening->mark_is_damaged = true;
-        (void)snprintf(opening->recovery.reason, sizeof opening->recovery.reason,
-                       "the durable mark is damaged: all was scanned");
+    opening->mark_is_damaged = rc == WEIR_CORRUPT || opening->marks.mark == WEIR_MARK_DAMAGED;
+    if (rc == WEIR_CORRUPT) {
+        (void)snprintf(recovery->reason, sizeof recovery->reason,
+                       "the durable mark is damaged, its copy missing or so as well: all was "
+                       "scanned");
+        recovery->mark_was = "damaged";
         return 0;
     }
-    return rc == WEIR_NOT_FOUND ? 0 : rc;
+    if (rc < 0) return rc == WEIR_NOT_FOUND ? 0 : rc;
+    if (opening->marks.mark == WEIR_MARK_DAMAGED) recovery->mark_was = "damaged";
+    if (opening->marks.mark == WEIR_MARK_MISSING) recovery->mark_was = "missing";
+    if (opening->marks.mark == WEIR_MARK_OLDER) recovery->mark_was = "older than its copy";
+    opening->has_changed = opening->marks.mark != WEIR_MARK_GOOD;
+    return 0;
 }
 
 /* Word of damage that cannot be read is word of damage all the same. */
@@ -191,6 +199,7 @@ static int open_from_mark(struct weir_log_opening *opening, struct weir_error *e
         if (rc < 0) return rc;
     }
     seal_all_but_last(log);
+    log->mark_sequence = mark->sequence;
     log->start_offset = mark->start_offset;
     log->end_offset = mark->end_offset;
     log->durable_offset = mark->end_offset;
@@ -280,6 +289,8 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
     struct weir_partition_log *log = opening->log;
     size_t count;
     const struct weir_recovery_file *files = weir_log_folder_files(opening, &count);
+    if (opening->recovery.mark_was == NULL) opening->recovery.mark_was = "missing";
+    opening->recovery.mark_is_lost = true;
     log->start_offset = files[0].base_offset;
     log->end_offset = files[0].base_offset;
     for (size_t i = 0; i < count && log->offline_from < 0; i++) {
@@ -361,11 +372,17 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
      * for it. An older mark must not come back with the next power loss, so this one is written
      * again. */
     bool is_settled = opening->has_mark && opening->recovery.was_clean;
-    if (!opening->has_changed && is_settled) return 0;
+    if (!opening->has_changed && is_settled) {
+        bool has_copy = opening->marks.copy == WEIR_MARK_GOOD;
+        if (!has_copy) weir_durable_mark_mend_copy(log->env, log->budget, log->path);
+        return 0;
+    }
     rc = sync_what_was_kept(log, error);
     if (rc < 0) return rc;
     rc = weir_sync_directory(log->env, log->path, error);
     if (rc < 0) return rc;
+    /* Made durable once more, it is the same mark: recovering twice is recovering once. */
+    if (opening->has_mark && !opening->has_changed) log->mark_sequence--;
     rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
     /* On a full disk (or in another shortage) the older mark is still true, and the log can be read.
      * The next append writes the mark first: the older one may order a cut, or be in the page cache

@@ -15,10 +15,12 @@ struct weir_log_opening {
     struct weir_durable_mark mark; /* if has_mark */
     bool must_exist;               /* nothing is made: what is missing was lost */
     bool has_mark;
-    bool mark_is_damaged;
-    bool is_same_boot; /* nothing that was written since the last open can have been lost */
-    bool has_changed;  /* what is on the disk is not what the mark says any more */
-    bool has_damage;   /* of which an earlier run, or open, has left word */
+    struct weir_mark_pair marks;
+    bool
+        mark_is_damaged; /* `durable-mark` is: nobody knows how far it was durable, at the latest */
+    bool is_same_boot;   /* nothing that was written since the last open can have been lost */
+    bool has_changed;    /* what is on the disk is not what the mark says any more */
+    bool has_damage;     /* of which an earlier run, or open, has left word */
     struct weir_damage damage;
     bool needs_metadata; /* partition.metadata is missing or damaged */
     struct weir_recovery_plan plan;

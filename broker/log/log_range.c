@@ -73,11 +73,10 @@ static void choose_start(const struct weir_log_read *read, const struct weir_seg
     struct weir_batch_header header;
     bool is_told = find_entry(read, reach, &entry) && entry.position > first->position &&
                    entry.position <= reach;
-    bool fits = is_told &&
-                weir_segment_entry_is_true(read->segment, &entry, read->limit, &header) &&
-                header.base_offset > first->header.base_offset &&
-                header.base_offset <= offset_end(read) &&
-                header.leader_epoch == first->header.leader_epoch;
+    bool fits =
+        is_told && weir_segment_entry_is_true(read->segment, &entry, read->limit, &header) &&
+        header.base_offset > first->header.base_offset && header.base_offset <= offset_end(read) &&
+        header.leader_epoch == first->header.leader_epoch;
     if (!fits) return;
     start->position = entry.position;
     start->expected_offset = header.base_offset;

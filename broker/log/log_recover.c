@@ -133,7 +133,6 @@ static int judge_misfit(struct weir_log_opening *opening, struct weir_segment *s
     if (rc < 0) return rc;
     struct weir_recovery_tail_facts facts = {
         .is_last_segment = is_last,
-        .has_mark = opening->has_mark,
         .mark_is_damaged = opening->mark_is_damaged,
         .has_known_damage = opening->has_damage,
         .is_same_boot = opening->is_same_boot,

@@ -32,6 +32,7 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
         .epochs = &log->epochs,
         .producers = &log->producers,
         .lost = &log->lost,
+        .sequence = log->mark_sequence + 1,
         .now = weir_mono_now(log->env),
         .segment_count = log->segment_count,
         .segment = facts_at,
@@ -40,7 +41,8 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
     weir_buffer_init(to, log->budget, WEIR_DURABLE_MARK_SIZE_MAX);
     weir_durable_mark_encode(&view, to);
     if (!to->failed) {
-        log->mark_size = to->size;
+        log->mark_sequence++;
+        log->mark_size = 2 * to->size;
         return 0;
     }
     weir_buffer_close(to);
@@ -97,13 +99,7 @@ int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind
     struct weir_error local = {0};
     int rc = weir_log_encode_mark(log, kind, &bytes, error);
     if (rc < 0) return rc;
-    rc = weir_small_file_replace(
-        &(struct weir_small_file_replace){.env = log->env,
-                                          .directory = log->path,
-                                          .name = WEIR_DURABLE_MARK_NAME,
-                                          .bytes = weir_buffer_slice(&bytes),
-                                          .is_durable = true},
-        &local);
+    rc = weir_durable_mark_replace(log->env, log->path, weir_buffer_slice(&bytes), &local);
     weir_buffer_close(&bytes);
     if (rc == 0) {
         log->unmarked_bytes = 0;
@@ -194,13 +190,8 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     }
     if (sync->rc < 0) weir_boot_file_forget(sync->env, sync->path);
     if (sync->rc < 0 || !sync->has_mark) return;
-    int rc = weir_small_file_replace(
-        &(struct weir_small_file_replace){.env = sync->env,
-                                          .directory = sync->path,
-                                          .name = WEIR_DURABLE_MARK_NAME,
-                                          .bytes = weir_buffer_slice(&sync->mark),
-                                          .is_durable = true},
-        &sync->error);
+    int rc = weir_durable_mark_replace(sync->env, sync->path, weir_buffer_slice(&sync->mark),
+                                       &sync->error);
     if (rc == 0) return;
     sync->has_mark = false;
     /* In a shortage the old mark stands and the data is safe: the next sync tries again. */

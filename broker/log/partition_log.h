@@ -16,7 +16,7 @@
  *   00000000000000000123.snapshot   producer state at offset 123   (Kafka's)
  *   leader-epoch-checkpoint         epoch -> first offset, text    (Kafka's)
  *   partition.metadata              version and topic id, text     (Kafka's)
- *   durable-mark                    how far the log is known to be on the disk (ours)
+ *   durable-mark, durable-mark.copy how far the log is known to be on the disk (ours)
  *
  * Offsets, in order: log start <= durable <= end. What lies above the durable offset is in the page
  * cache only; readers are served up to the high watermark, which on one server is the durable
@@ -68,6 +68,8 @@ struct weir_log_recovery {
     bool cut_may_be_rot;   /* what was cut was whole but for its crc, or had a whole batch behind it
                               (L3): reported, and kept */
     bool metadata_was_bad; /* partition.metadata was damaged, the mark served, it is made anew */
+    const char *mark_was;  /* what was wrong with the durable mark, a literal; NULL: nothing */
+    bool mark_is_lost;     /* and no copy of it could be read: where the log began nobody knows */
     char cut_kept[64];     /* the file in the log's folder that has the cut bytes; "": none */
     int mark_rc; /* a shortage: the mark on the disk may be in the page cache alone; 0: it is not */
     int64_t offline_from; /* damage: offsets from here on are offline; -1: none */

@@ -89,8 +89,8 @@ void weir_recovery_plan_files(const struct weir_durable_mark *mark,
 
 enum weir_recovery_tail weir_recovery_judge_tail(const struct weir_recovery_tail_facts *facts)
 {
-    bool may_be_torn = facts->is_last_segment && !facts->has_known_damage &&
-                       (facts->has_mark || !facts->mark_is_damaged);
+    bool may_be_torn =
+        facts->is_last_segment && !facts->has_known_damage && !facts->mark_is_damaged;
     if (!may_be_torn) return WEIR_TAIL_OFFLINE;
     if (!facts->is_same_boot) return WEIR_TAIL_CUT;
     return facts->is_cut_short && !facts->has_batch_behind ? WEIR_TAIL_CUT : WEIR_TAIL_OFFLINE;

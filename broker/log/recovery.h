@@ -13,8 +13,9 @@
  *   - a file that is missing, or shorter than the mark says, is damage: offline, never a cut;
  *   - only the last segment may be torn, above the mark, for a segment is synced before the next
  *     one is created;
- *   - without a mark that can be read nobody knows what was durable. No mark at all: the last
- *     segment may be cut as if torn. A damaged one: it may not.
+ *   - the mark may be the copy (durable_mark.h). Where the mark itself is damaged nobody knows what was
+ *     durable at the latest: nothing is cut. Where neither is there the last segment may be cut as if
+ *     torn.
  */
 enum weir_recovery_verdict {
     WEIR_RECOVERY_KEEP,     /* part of the log */
@@ -57,8 +58,7 @@ void weir_recovery_plan_files(const struct weir_durable_mark *mark,
 enum weir_recovery_tail { WEIR_TAIL_CUT, WEIR_TAIL_OFFLINE };
 struct weir_recovery_tail_facts {
     bool is_last_segment;
-    bool has_mark;
-    bool mark_is_damaged;
+    bool mark_is_damaged; /* its copy may be older, and end below what was durable */
     bool has_known_damage;
     bool is_same_boot; /* boot_file.h */
     bool is_cut_short; /* by the end of the file, and right so far */

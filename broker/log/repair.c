@@ -210,6 +210,7 @@ static int write_mark(struct weir_repair *repair, size_t count, struct weir_erro
         .epochs = &repair->epochs,
         .producers = &repair->producers,
         .lost = &repair->lost,
+        .sequence = repair->mark_sequence + 1,
         .now = weir_mono_now(repair->env),
         .segment_count = count,
         .segment = facts_at,
@@ -219,13 +220,7 @@ static int write_mark(struct weir_repair *repair, size_t count, struct weir_erro
     weir_durable_mark_encode(&view, &bytes);
     int rc = bytes.failed ? weir_error_set(error, WEIR_NO_MEMORY, "no memory for the mark") : 0;
     if (rc == 0) {
-        rc = weir_small_file_replace(
-            &(struct weir_small_file_replace){.env = repair->env,
-                                              .directory = repair->path,
-                                              .name = WEIR_DURABLE_MARK_NAME,
-                                              .bytes = weir_buffer_slice(&bytes),
-                                              .is_durable = true},
-            error);
+        rc = weir_durable_mark_replace(repair->env, repair->path, weir_buffer_slice(&bytes), error);
     }
     weir_buffer_close(&bytes);
     return rc;

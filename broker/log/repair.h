@@ -50,7 +50,8 @@ struct weir_wrong_epoch {
 struct weir_repair {
     struct weir_env *env;
     struct weir_budget *budget;
-    const char *path; /* the partition's folder; borrowed */
+    const char *path;      /* the partition's folder; borrowed */
+    int64_t mark_sequence; /* of the newest mark */
     bool has_mark;
     bool has_damage_file;
     struct weir_damage known; /* if has_damage_file; from 0 if it cannot be read */

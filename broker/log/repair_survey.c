@@ -47,9 +47,9 @@ static int read_mark(struct survey *survey, struct weir_error *error)
     struct weir_repair *repair = survey->repair;
     struct weir_error local = {0};
     int rc = weir_durable_mark_read(repair->env, repair->budget, repair->path, &survey->arena,
-                                    &survey->mark, &local);
+                                    &survey->mark, NULL, &local);
     repair->has_mark = rc == 0;
-    if (rc == WEIR_NOT_FOUND || rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE) return 0;
+    if (rc == WEIR_NOT_FOUND || rc == WEIR_CORRUPT) return 0;
     if (rc < 0 && error != NULL) *error = local;
     return rc;
 }
@@ -77,6 +77,7 @@ static int take_identity(struct survey *survey, struct weir_error *error)
     repair->leader_epoch = survey->mark.leader_epoch;
     repair->start_offset = survey->mark.start_offset;
     repair->durable_offset = survey->mark.end_offset;
+    repair->mark_sequence = survey->mark.sequence;
     return 0;
 }
 

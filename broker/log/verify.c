@@ -76,25 +76,34 @@ static bool read_small(struct verify *verify, const char *name, struct weir_buff
     return false;
 }
 
+/* Where one of the two cannot be had an open goes by the other, and writes both anew. A copy that a loss
+ * of power has torn, or that an older program did not write, is no damage. */
 static int check_mark(struct verify *verify)
 {
-    struct weir_buffer bytes;
-    struct weir_error error = {0};
-    int rc = 0;
-    weir_buffer_init(&bytes, verify->env->budget, 0);
-    if (read_small(verify, WEIR_DURABLE_MARK_NAME, &bytes, &rc)) {
-        rc =
-            weir_durable_mark_decode(weir_buffer_slice(&bytes), verify->env->budget, &verify->arena,
-                                     weir_mono_now(verify->env), &verify->mark, &error);
-        verify->summary.had_mark = rc == 0;
-        if (rc == WEIR_CORRUPT || rc == WEIR_UNSUPPORTED_VERSION) {
-            find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, -1, error.text);
-            verify->mark_is_damaged = true;
-            rc = 0;
-        }
+    static const char mark[] = WEIR_DURABLE_MARK_NAME;
+    static const char copy[] = WEIR_DURABLE_MARK_COPY_NAME;
+    struct weir_mark_pair pair;
+    struct weir_error why = {0};
+    int rc = weir_durable_mark_read(verify->env, verify->env->budget, verify->path, &verify->arena,
+                                    &verify->mark, &pair, &why);
+    if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) return rc;
+    verify->summary.had_mark = rc == 0;
+    verify->mark_is_damaged = rc == WEIR_CORRUPT || pair.mark == WEIR_MARK_DAMAGED;
+    if (pair.mark == WEIR_MARK_REFUSED) find(verify, WEIR_VERIFY_DAMAGE, mark, -1, why.text);
+    if (pair.copy == WEIR_MARK_REFUSED) find(verify, WEIR_VERIFY_DAMAGE, copy, -1, why.text);
+    if (pair.mark == WEIR_MARK_DAMAGED) {
+        find(verify, WEIR_VERIFY_DAMAGE, mark, -1, rc < 0 ? why.text : "durable mark: damaged");
     }
-    weir_buffer_close(&bytes);
-    return rc;
+    if (rc == 0 && pair.mark == WEIR_MARK_MISSING) {
+        find(verify, WEIR_VERIFY_DAMAGE, mark, -1, "is missing, its copy is there");
+    }
+    if (rc == 0 && pair.mark == WEIR_MARK_OLDER) {
+        find(verify, WEIR_VERIFY_DAMAGE, mark, -1, "is older than its copy");
+    }
+    if (pair.copy == WEIR_MARK_DAMAGED) {
+        find(verify, WEIR_VERIFY_HINT, copy, -1, "the copy of the durable mark is damaged");
+    }
+    return 0;
 }
 
 /* What an earlier run has found, and what every open goes by until it is repaired. */
@@ -237,7 +246,6 @@ static int judge_tail(struct verify *verify, const struct weir_segment_scan *sca
     if (rc < 0) return rc;
     struct weir_recovery_tail_facts facts = {
         .is_last_segment = true,
-        .has_mark = verify->summary.had_mark,
         .mark_is_damaged = verify->mark_is_damaged,
         .has_known_damage = verify->has_known_damage,
         .is_same_boot = is_same_boot,

@@ -84,7 +84,7 @@ finds "DAMAGE: log: is missing"
 # cut below its snapshot, the log looks like one with a torn tail, and is none
 fresh
 metadata=data/log/__cluster_metadata-0
-rm $metadata/durable-mark $metadata/boot-id
+rm $metadata/durable-mark $metadata/durable-mark.copy $metadata/boot-id
 truncate -s -9 $metadata/00000000000000000000.log
 finds "and the newest snapshot at"
 refuses 1 "what lies between is missing" "$weir" topic list -d data

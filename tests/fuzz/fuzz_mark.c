@@ -31,6 +31,7 @@ static void encode(const struct weir_durable_mark *mark, struct weir_buffer *to)
         .epochs = &mark->epochs,
         .producers = &mark->producers,
         .lost = &mark->lost,
+        .sequence = mark->sequence,
         .segment_count = mark->segment_count,
         .segment = segment_at,
         .context = mark,

@@ -127,7 +127,7 @@ void test_compact_folder(struct weir_env *env, const char *path, test_keep_fn ke
     struct weir_buffer bytes;
     weir_arena_init(&arena, env->budget, 0);
     weir_buffer_init(&bytes, env->budget, 0);
-    ck_ok(weir_durable_mark_read(env, env->budget, path, &arena, &mark, &error), &error);
+    ck_ok(weir_durable_mark_read(env, env->budget, path, &arena, &mark, NULL, &error), &error);
     struct weir_segment_facts *facts = weir_arena_array(&arena, mark.segment_count, sizeof *facts);
     ck_assert_ptr_nonnull(facts);
     memcpy(facts, mark.segments, mark.segment_count * sizeof *facts);
@@ -143,6 +143,7 @@ void test_compact_folder(struct weir_env *env, const char *path, test_keep_fn ke
                                                               .epochs = &mark.epochs,
                                                               .producers = &mark.producers,
                                                               .lost = &mark.lost,
+                                                              .sequence = mark.sequence + 1,
                                                               .now = weir_mono_now(env),
                                                               .segment_count = mark.segment_count,
                                                               .segment = facts_at,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "broker/log/durable_mark.h"
 #include "wire/record_batch.h"
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -270,6 +271,15 @@ bool test_log_exists(struct test_log *test, const char *name)
 {
     struct weir_file_stat stat;
     return weir_stat(test->env, test_log_path(test, name), &stat, NULL) == 0;
+}
+
+void test_log_lose_marks(struct test_log *test)
+{
+    static const char *const names[] = {WEIR_DURABLE_MARK_NAME, WEIR_DURABLE_MARK_COPY_NAME};
+    for (size_t i = 0; i < 2; i++) {
+        if (!test_log_exists(test, names[i])) continue;
+        ck_ok(weir_remove(test->env, test_log_path(test, names[i]), &test->error), &test->error);
+    }
 }
 
 void test_log_write_file(struct test_log *test, const char *name, const void *bytes, size_t size)

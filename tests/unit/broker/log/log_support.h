@@ -72,6 +72,8 @@ const char *test_log_path(struct test_log *test, const char *name);
 int64_t test_log_file_size(struct test_log *test, const char *name);
 void test_log_write_file(struct test_log *test, const char *name, const void *bytes, size_t size);
 bool test_log_exists(struct test_log *test, const char *name);
+/** Remove the durable mark and its copy: nothing but the segments says what the log is. */
+void test_log_lose_marks(struct test_log *test);
 /** Each file of the folder, by name. */
 void test_log_each_file(struct test_log *test,
                         void (*each)(struct test_log *test, const char *name));

@@ -560,8 +560,8 @@ START_TEST(behind_a_damaged_mark_nothing_is_cut)
     int64_t size = test_log_file_size(&test, first_segment);
     for (int mark = WHOLE; mark <= DAMAGED; mark++) {
         again();
+        if (mark == MISSING) test_log_lose_marks(&test);
         const char *path = test_log_path(&test, WEIR_DURABLE_MARK_NAME);
-        if (mark == MISSING) ck_ok(weir_remove(test.env, path, &test.error), &test.error);
         if (mark == DAMAGED) ck_ok(weir_sim_disk_flip(test.sim, 0, path, 20, 1), NULL);
         flip_in_tail(TAIL_BATCHES - 1, WEIR_BATCH_HEADER_SIZE, 1);
         ck_ok(test_log_open(&test), &test.error);
@@ -866,6 +866,7 @@ START_TEST(verify_finds_a_batch_across_the_end_of_the_mark)
     size_t size = bytes_of("durable-mark", 0, mark, sizeof mark);
     make_log_of_one(200);
     ck_assert_int_gt(test_log_file_size(&test, first_segment), size_sure);
+    test_log_lose_marks(&test);
     test_log_write_file(&test, "durable-mark", mark, size);
     ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL), NULL);
     ck_assert_int_eq(summary.damage_count, 1);
@@ -1128,7 +1129,7 @@ START_TEST(a_missing_mark_is_made_anew)
 {
     test.options.config.segment_bytes = 600;
     make_closed_log(30);
-    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), &test.error), &test.error);
+    test_log_lose_marks(&test);
     ck_ok(test_log_open(&test), &test.error);
     ck_assert(!test.recovery.had_mark);
     ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end_of_model());
@@ -1153,7 +1154,7 @@ START_TEST(a_folder_of_another_topic_is_refused)
     uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
     ck_code(test_log_open(&test), WEIR_CORRUPT);
     ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
-    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), &test.error), &test.error);
+    test_log_lose_marks(&test);
     ck_code(test_log_open(&test), WEIR_CORRUPT);
 }
 END_TEST

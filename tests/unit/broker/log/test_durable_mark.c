@@ -122,6 +122,7 @@ static void encode_segments(struct weir_buffer *to,
                                                               .epochs = &epochs,
                                                               .producers = &producers,
                                                               .lost = &lost,
+                                                              .sequence = 1LL << 40,
                                                               .now = {3000000000},
                                                               .segment_count = 2,
                                                               .segment = segment},
@@ -196,6 +197,7 @@ START_TEST(a_mark_comes_back_whole)
     ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), 2);
     ck_assert_int_eq(weir_lost_ranges_at(&mark.lost, 0).to, 7);
     ck_assert_int_eq(weir_lost_ranges_last(&mark.lost).from, 9);
+    ck_assert_int_eq(mark.sequence, 1LL << 40);
     weir_durable_mark_close(&mark);
     weir_buffer_close(&bytes);
 }
@@ -290,12 +292,29 @@ START_TEST(a_mark_that_does_not_say_what_was_given_up_is_read)
     struct weir_buffer bytes;
     struct weir_durable_mark mark;
     encode(&bytes);
-    bytes.size -= 4 + 2 * 16; /* the table at its end */
+    bytes.size -= 4 + 2 * 16 + 8; /* the table and the sequence at its end */
     bytes.data[9] = 3;
     seal(&bytes);
     ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
     expect_segment(&mark.segments[0], &segments[0]);
     ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), 0);
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* One of version 4 ends behind what was given up. */
+START_TEST(a_mark_without_a_sequence_is_read)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode(&bytes);
+    bytes.size -= 8;
+    bytes.data[9] = 4;
+    seal(&bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), 2);
+    ck_assert_int_eq(mark.sequence, 0);
     weir_durable_mark_close(&mark);
     weir_buffer_close(&bytes);
 }
@@ -346,9 +365,10 @@ END_TEST
 /* A mark of a newer or older version is told from a damaged one, and both versions are named. */
 START_TEST(a_mark_of_another_version_is_refused_by_name)
 {
-    static const char *const texts[] = {"version 1, this program knows 2 to 4", NULL, NULL, NULL,
-                                        "version 5, this program knows 2 to 4"};
-    for (uint8_t version = 1; version <= 5; version++) {
+    static const char *const texts[] = {
+        "version 1, this program knows 2 to 5", NULL, NULL, NULL, NULL,
+        "version 6, this program knows 2 to 5"};
+    for (uint8_t version = 1; version <= 6; version++) {
         struct weir_buffer bytes;
         struct weir_durable_mark mark;
         if (texts[version - 1] == NULL) continue;
@@ -508,13 +528,11 @@ END_TEST
 /* Only the last segment can be torn, and not when the mark was there and is damaged. */
 START_TEST(recovery_cuts_only_what_can_be_torn)
 {
-    struct weir_recovery_tail_facts facts = {.is_last_segment = true, .has_mark = true};
-    ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_CUT);
-    facts.has_mark = false;
+    struct weir_recovery_tail_facts facts = {.is_last_segment = true};
     ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_CUT);
     facts.mark_is_damaged = true;
     ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_OFFLINE);
-    facts = (struct weir_recovery_tail_facts){.has_mark = true};
+    facts = (struct weir_recovery_tail_facts){0};
     ck_assert_int_eq(weir_recovery_judge_tail(&facts), WEIR_TAIL_OFFLINE);
 }
 END_TEST
@@ -528,6 +546,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_mark_of_the_version_before_is_read);
     tcase_add_test(tests, a_mark_whose_segments_do_not_fit_is_damaged);
     tcase_add_test(tests, a_mark_that_does_not_say_what_was_given_up_is_read);
+    tcase_add_test(tests, a_mark_without_a_sequence_is_read);
     tcase_add_test(tests, a_mark_of_another_version_is_refused_by_name);
     tcase_add_test(tests, a_snapshot_has_kafkas_bytes);
     tcase_add_test(tests, epochs_have_kafkas_text);

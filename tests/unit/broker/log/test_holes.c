@@ -329,7 +329,7 @@ START_TEST(without_a_mark_only_a_compacted_topic_has_holes)
     int64_t end = state().end_offset;
     int64_t first = test.batches[0].base_offset > 0 ? 0 : test.batches[0].end_offset;
     ck_ok(test_log_close(&test), &test.error);
-    ck_ok(weir_remove(test.env, test_log_path(&test, WEIR_DURABLE_MARK_NAME), NULL), NULL);
+    test_log_lose_marks(&test);
     test.options.config.cleanup_compact = false;
     ck_ok(test_log_open(&test), &test.error);
     ck_assert_int_eq(test.recovery.offline_from, first);
@@ -357,7 +357,7 @@ START_TEST(a_repair_without_a_mark_loses_no_batch_behind_a_hole)
     for (size_t i = 0; i < test.batch_count; i++)
         records += (int32_t)weir_load_u32(test.batches[i].bytes + 57);
     ck_ok(test_log_close(&test), &test.error);
-    ck_ok(weir_remove(test.env, test_log_path(&test, WEIR_DURABLE_MARK_NAME), NULL), NULL);
+    test_log_lose_marks(&test);
     int rc =
         weir_repair_open(&repair, test.env, test.options.path, test.options.partition, &test.error);
     ck_code(rc, WEIR_CORRUPT);
@@ -392,7 +392,7 @@ START_TEST(without_a_mark_a_missing_segment_is_none_that_was_taken)
     ck_ok(test_log_close(&test), &test.error);
     (void)snprintf(name, sizeof name, "%020lld.log", (long long)base);
     ck_ok(weir_remove(test.env, test_log_path(&test, name), NULL), NULL);
-    ck_ok(weir_remove(test.env, test_log_path(&test, WEIR_DURABLE_MARK_NAME), NULL), NULL);
+    test_log_lose_marks(&test);
     ck_ok(test_log_open(&test), &test.error);
     ck_assert_int_eq(test.recovery.offline_from, base);
 }

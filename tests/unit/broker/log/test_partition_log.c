@@ -156,8 +156,7 @@ START_TEST(what_an_open_keeps_it_has_synced)
     int64_t end = weir_partition_log_state(test.log).end_offset;
     test_log_crash(&test, WEIR_SIM_KILL);
     if (_i % 2 == 1) {
-        const char *mark = test_log_path(&test, "durable-mark");
-        ck_ok(weir_remove(test.env, mark, &test.error), &test.error);
+        test_log_lose_marks(&test);
     }
     ck_ok(test_log_open(&test), &test.error);
     ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);

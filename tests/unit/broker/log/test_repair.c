@@ -294,8 +294,7 @@ START_TEST(what_lies_behind_a_full_segment_is_no_loss)
         int64_t size = test_log_file_size(&test, "00000000000000000000.log");
         ck_ok(weir_file_write(file, &part, 1, size, NULL), NULL);
         weir_file_close(file);
-        path = test_log_path(&test, "durable-mark");
-        ck_ok(weir_remove(test.env, path, &test.error), &test.error);
+        test_log_lose_marks(&test);
         ck_ok(test_log_open(&test), &test.error); /* and writes down what is wrong */
         ck_assert_int_ge(test.recovery.offline_from, 0);
         ck_ok(test_log_close(&test), &test.error);
@@ -368,10 +367,7 @@ START_TEST(a_partition_keeps_its_number)
     for (int i = 0; i < 2; i++) {
         again();
         flip(7, 70);
-        if (i == 1) {
-            const char *mark = test_log_path(&test, "durable-mark");
-            ck_ok(weir_remove(test.env, mark, &test.error), &test.error);
-        }
+        if (i == 1) test_log_lose_marks(&test);
         ck_assert_int_eq(give_all_up(), 1);
         expect_in_service(1);
     }
@@ -406,10 +402,7 @@ START_TEST(what_was_given_up_is_known)
     flip(7, 70);
     ck_assert_int_eq(give_all_up(), 2);
     for (int has_mark = 1; has_mark >= 0; has_mark--) {
-        if (!has_mark) {
-            ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), &test.error),
-                  &test.error);
-        }
+        if (!has_mark) test_log_lose_marks(&test);
         ck_ok(test_log_open(&test), &test.error);
         struct weir_partition_log_state state = weir_partition_log_state(test.log);
         ck_assert_uint_eq(state.lost_count, 2);
@@ -538,8 +531,7 @@ START_TEST(what_was_repaired_is_on_the_disk)
     test_log_fill(&test, BATCHES);
     ck_assert_int_gt(weir_partition_log_state(test.log).segment_count, 2);
     test_log_crash(&test, WEIR_SIM_KILL);
-    const char *mark = test_log_path(&test, "durable-mark");
-    ck_ok(weir_remove(test.env, mark, &test.error), &test.error);
+    test_log_lose_marks(&test);
     flip(3, 70);
     ck_assert_int_eq(give_all_up(), 1);
     test_log_crash(&test, WEIR_SIM_POWER);

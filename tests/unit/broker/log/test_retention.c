@@ -146,7 +146,7 @@ START_TEST(a_lost_mark_leaves_the_files_times)
     int64_t appended_ms = now_ms();
     ck_ok(test_log_close(&test), &test.error);
     weir_sim_advance_ms(test.sim, 100 * RETENTION_MS);
-    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), &test.error), &test.error);
+    test_log_lose_marks(&test);
     ck_ok(test_log_open(&test), &test.error);
     ck_assert(!test.recovery.had_mark);
     expect_kept_since(appended_ms);

@@ -839,6 +839,7 @@ START_TEST(a_damaged_input_is_not_an_older_copy)
     ck_ok(weir_stat(stage.env, segment, &stat, &stage.error), &stage.error);
     ck_ok(weir_sim_disk_flip(stage.sim, 0, segment, stat.size / 2 + 5, 3), NULL);
     ck_ok(weir_remove(stage.env, "data/log/in-0/durable-mark", &stage.error), &stage.error);
+    ck_ok(weir_remove(stage.env, "data/log/in-0/durable-mark.copy", &stage.error), &stage.error);
     stage_revive(&stage);
     for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_START_EMPTY; choice++) {
         expect_refused(counting(), (enum weir_on_mismatch)choice,

@@ -1,0 +1,324 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "broker/log/durable_mark.h"
+#include "broker/log/log_internal.h"
+#include "tests/unit/broker/log/log_support.h"
+
+/**
+ * The mark stands twice. Whatever happens to one of the two files while nobody has the log open, the log
+ * is as it was, and both are whole again.
+ */
+static struct test_log test;
+
+enum { MARK_SIZE_MAX = 16 * 1024, BATCHES = 60 };
+static const char *const names[] = {WEIR_DURABLE_MARK_NAME, WEIR_DURABLE_MARK_COPY_NAME};
+
+static void set_up(void)
+{
+    test_log_start(&test, 1);
+    test.options.config.segment_bytes = 900;
+}
+
+static void tear_down(void)
+{
+    test_log_stop(&test);
+}
+
+struct mark_bytes {
+    uint8_t bytes[MARK_SIZE_MAX];
+    size_t size;
+};
+
+static struct mark_bytes read_bytes(const char *name)
+{
+    struct mark_bytes got = {.size = 0};
+    struct weir_file *file = NULL;
+    const char *path = test_log_path(&test, name);
+    ck_ok(weir_file_open(test.env, path, WEIR_OPEN_READ, &file, &test.error), &test.error);
+    int64_t size = weir_file_read(file, got.bytes, sizeof got.bytes, 0, &test.error);
+    weir_file_close(file);
+    ck_assert_int_gt(size, 0);
+    got.size = (size_t)size;
+    return got;
+}
+
+/* In its place, however long it was. */
+static void write_bytes(const char *name, const void *bytes, size_t size)
+{
+    (void)weir_remove(test.env, test_log_path(&test, name), NULL);
+    test_log_write_file(&test, name, bytes, size);
+}
+
+static void fill(int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct test_append what = {.record_count = 3,
+                                   .has_producer = true,
+                                   .producer_id = 5 + i % 3,
+                                   .sequence = 0,
+                                   .producer_epoch = (int16_t)test.batch_count};
+        ck_ok(test_log_append(&test, &what, NULL), &test.error);
+    }
+}
+
+/* A log that knows what no scan would tell: it begins within a batch of its first segment, and its end was cut.
+ * `older`: its mark from before all that. */
+static void make_log(bool is_clean, struct mark_bytes *older)
+{
+    test_log_stop(&test);
+    test_log_start(&test, 1);
+    test.options.config.segment_bytes = 900;
+    ck_ok(test_log_open(&test), &test.error);
+    fill(BATCHES / 2);
+    ck_ok(weir_partition_log_set_epoch(test.log, 4, NULL), NULL);
+    ck_ok(test_log_sync(&test), &test.error);
+    ck_ok(weir_log_roll(test.log, &test.error), &test.error);
+    *older = read_bytes(names[0]);
+    fill(BATCHES / 2);
+    int64_t cut = test.batches[BATCHES - 3].base_offset;
+    ck_ok(weir_partition_log_truncate(test.log, cut, &test.error), &test.error);
+    test_log_forget(&test, cut);
+    size_t at = 4; /* the first one from there on with a batch before it in its segment */
+    while (test.batches[at].base_offset ==
+           test.log->segments[weir_log_find_segment(test.log, test.batches[at].base_offset)]
+               ->facts.base_offset) {
+        at++;
+    }
+    int64_t start = test.batches[at].base_offset + 1;
+    ck_ok(weir_partition_log_set_start(test.log, start, &test.error), &test.error);
+    ck_assert_int_lt(test.log->segments[0]->facts.base_offset, start - 1);
+    fill(2);
+    ck_ok(test_log_sync(&test), &test.error);
+    if (is_clean) {
+        ck_ok(test_log_close(&test), &test.error);
+    } else {
+        test_log_crash(&test, WEIR_SIM_KILL);
+    }
+}
+
+struct facts {
+    int64_t start, end, stable, size, last_append_ms;
+    int32_t leader_epoch, segment_count;
+};
+
+static struct facts open_and_look(void)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    struct weir_partition_log_state state = weir_partition_log_state(test.log);
+    ck_assert_msg(!state.is_offline, "%s", test.recovery.reason);
+    struct weir_log_read gone = {.offset = state.start_offset - 1, .offset_max = INT64_MAX};
+    ck_code(test_log_read(&test, &gone), WEIR_OFFSET_OUT_OF_RANGE);
+    const struct test_batch *first = test_log_batch_at(&test, state.start_offset);
+    ck_assert_int_eq(test_log_expect_from(&test, first->end_offset, 500), state.end_offset);
+    weir_partition_log_check(test.log);
+    return (struct facts){
+        .start = state.start_offset,
+        .end = state.end_offset,
+        .stable = state.last_stable_offset,
+        .size = state.size_bytes,
+        .last_append_ms = test.log->last_append_ms,
+        .leader_epoch = state.leader_epoch,
+        .segment_count = state.segment_count,
+    };
+}
+
+static void expect_whole(void)
+{
+    struct mark_bytes mark = read_bytes(names[0]);
+    struct mark_bytes copy = read_bytes(names[1]);
+    ck_assert_uint_eq(mark.size, copy.size);
+    ck_assert_mem_eq(mark.bytes, copy.bytes, mark.size);
+    ck_assert(!test_log_exists(&test, WEIR_DURABLE_MARK_COPY_NAME ".tmp"));
+}
+
+enum { AWAY, EMPTY, HALF, TAIL, GROW, FLIP, NOISE, OLDER, DAMAGES };
+
+static void damage(const char *name, int how, const struct mark_bytes *older)
+{
+    struct mark_bytes bytes = read_bytes(name);
+    memset(bytes.bytes + bytes.size, 0, MARK_SIZE_MAX - bytes.size);
+    if (how == EMPTY) bytes.size = 0;
+    if (how == HALF) bytes.size /= 2;
+    if (how == TAIL) bytes.size -= 7;
+    if (how == GROW) bytes.size += 200;
+    if (how == FLIP) bytes.bytes[weir_sim_random(test.sim) % bytes.size] ^= 16;
+    for (size_t i = 0; how == NOISE && i < bytes.size; i++) {
+        bytes.bytes[i] = (uint8_t)weir_sim_random(test.sim);
+    }
+    if (how == OLDER) bytes = *older;
+    write_bytes(name, bytes.bytes, bytes.size);
+    if (how == AWAY) ck_ok(weir_remove(test.env, test_log_path(&test, name), NULL), NULL);
+}
+
+static struct facts expected_facts(bool is_clean, struct mark_bytes *older)
+{
+    make_log(is_clean, older);
+    struct facts expected = open_and_look();
+    ck_assert_ptr_null(test.recovery.mark_was);
+    ck_assert_int_gt(expected.start, test.batches[0].end_offset);
+    return expected;
+}
+
+/* Each kind of damage to either of them, after a clean stop and after a kill. */
+START_TEST(what_happens_to_one_of_them_changes_nothing)
+{
+    static struct mark_bytes older;
+    bool is_clean = _i % 2 == 0;
+    const char *name = names[_i / 2 % 2];
+    int how = _i / 4;
+    struct facts expected = expected_facts(is_clean, &older);
+    make_log(is_clean, &older);
+    damage(name, how, &older);
+    struct facts got = open_and_look();
+    ck_assert_mem_eq(&got, &expected, sizeof got);
+    ck_assert(test.recovery.had_mark && !test.recovery.mark_is_lost);
+    ck_assert((test.recovery.mark_was != NULL) == (name == names[0]));
+    ck_assert(test.recovery.was_clean == is_clean);
+    expect_whole();
+    test_log_crash(&test, WEIR_SIM_POWER);
+    got = open_and_look();
+    ck_assert_mem_eq(&got, &expected, sizeof got);
+    ck_assert_ptr_null(test.recovery.mark_was);
+    fill(3);
+    ck_ok(test_log_close(&test), &test.error);
+    expect_whole();
+    test_log_expect_verified(&test);
+}
+END_TEST
+
+/* A segment that is missing is missed by the copy as by the mark; and nothing is changed. */
+START_TEST(the_copy_knows_what_is_missing)
+{
+    static struct mark_bytes older;
+    char segment[48];
+    make_log(_i % 2 == 0, &older);
+    ck_ok(test_log_open(&test), &test.error);
+    int64_t base = weir_log_active(test.log)->facts.base_offset;
+    (void)snprintf(segment, sizeof segment, "%020lld.log", (long long)base);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(weir_remove(test.env, test_log_path(&test, segment), &test.error), &test.error);
+    damage(names[0], _i / 2, &older);
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, base);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+}
+END_TEST
+
+/* Without either the log begins with its first segment, and that this was not known is told. */
+START_TEST(where_both_are_lost_it_is_told)
+{
+    static struct mark_bytes older;
+    for (int how = AWAY; how < OLDER; how++) {
+        struct facts expected = expected_facts(true, &older);
+        ck_ok(test_log_close(&test), &test.error);
+        damage(names[0], how, &older);
+        damage(names[1], how, &older);
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert(test.recovery.mark_is_lost && test.recovery.mark_was != NULL);
+        ck_assert_int_lt(weir_partition_log_state(test.log).start_offset, expected.start);
+        ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, expected.end);
+        expect_whole();
+    }
+}
+END_TEST
+
+/* A directory of the version before has no copy: it is opened as it was left, gets one, and from then on
+ * one of them may be lost. */
+START_TEST(an_older_directory_gets_its_copy)
+{
+    static struct mark_bytes older;
+    struct facts expected = expected_facts(true, &older);
+    make_log(true, &older);
+    struct mark_bytes mark = read_bytes(names[0]);
+    mark.size -= 8;
+    mark.bytes[9] = 4;
+    weir_store_u32(mark.bytes + 12, (uint32_t)mark.size);
+    uint32_t crc = weir_crc32c(0, mark.bytes, 16);
+    weir_store_u32(mark.bytes + 16, weir_crc32c(crc, mark.bytes + 20, mark.size - 20));
+    test_log_lose_marks(&test);
+    test_log_write_file(&test, names[0], mark.bytes, mark.size);
+    struct facts got = open_and_look();
+    ck_assert_mem_eq(&got, &expected, sizeof got);
+    ck_assert(test.recovery.was_clean && test.recovery.mark_was == NULL);
+    struct mark_bytes kept = read_bytes(names[0]);
+    ck_assert_mem_eq(kept.bytes, mark.bytes, mark.size);
+    expect_whole();
+    ck_ok(test_log_close(&test), &test.error);
+    damage(names[0], NOISE, &older);
+    got = open_and_look();
+    ck_assert_mem_eq(&got, &expected, sizeof got);
+}
+END_TEST
+
+/* A newer copy that is another partition's, or another topic's, is none; where it is all there is, the
+ * folder is refused as it would be by such a mark. */
+START_TEST(a_copy_of_another_partition_is_none)
+{
+    static struct mark_bytes older;
+    struct facts expected = expected_facts(true, &older);
+    ck_ok(test_log_close(&test), &test.error);
+    struct mark_bytes own = read_bytes(names[0]);
+    struct mark_bytes other = own;
+    other.bytes[_i == 0 ? 39 : 20] ^= 1;
+    other.bytes[other.size - 2] = 77;
+    uint32_t crc = weir_crc32c(0, other.bytes, 16);
+    weir_store_u32(other.bytes + 16, weir_crc32c(crc, other.bytes + 20, other.size - 20));
+    write_bytes(names[1], other.bytes, other.size);
+    struct facts got = open_and_look();
+    ck_assert_mem_eq(&got, &expected, sizeof got);
+    expect_whole();
+    ck_ok(test_log_close(&test), &test.error);
+    write_bytes(names[1], other.bytes, other.size);
+    ck_ok(weir_remove(test.env, test_log_path(&test, names[0]), NULL), NULL);
+    ck_code(test_log_open(&test), WEIR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(test.error.text, "put back the one that belongs here"));
+}
+END_TEST
+
+/* Logs that are closed in step have both, and what a crash leaves of that is mended. */
+START_TEST(logs_closed_in_step_have_both)
+{
+    static struct mark_bytes older;
+    make_log(false, &older);
+    ck_ok(test_log_open(&test), &test.error);
+    fill(1);
+    struct weir_file *folder = NULL;
+    ck_ok(weir_directory_open(test.env, test.options.path, &folder, &test.error), &test.error);
+    ck_ok(weir_partition_log_lay_mark(test.log, &test.error), &test.error);
+    ck_ok(weir_sync_file_system(folder, &test.error), &test.error);
+    if (_i == 1) weir_file_close(folder);
+    if (_i == 1) test_log_crash(&test, WEIR_SIM_KILL);
+    if (_i == 0) {
+        ck_ok(weir_partition_log_take_mark(test.log, &test.error), &test.error);
+        ck_ok(weir_sync_file_system(folder, &test.error), &test.error);
+        weir_file_close(folder);
+        ck_ok(test_log_close(&test), &test.error);
+    }
+    (void)open_and_look();
+    ck_assert(test.recovery.was_clean == (_i == 0));
+    expect_whole();
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("the copy of the mark");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_loop_test(tests, what_happens_to_one_of_them_changes_nothing, 0, 4 * DAMAGES);
+    tcase_add_loop_test(tests, the_copy_knows_what_is_missing, 0, 2 * DAMAGES);
+    tcase_add_test(tests, where_both_are_lost_it_is_told);
+    tcase_add_test(tests, an_older_directory_gets_its_copy);
+    tcase_add_loop_test(tests, a_copy_of_another_partition_is_none, 0, 2);
+    tcase_add_loop_test(tests, logs_closed_in_step_have_both, 0, 2);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("log mark copy", add);
+}
