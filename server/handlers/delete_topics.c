@@ -11,10 +11,13 @@
  */
 enum { STATES_FROM = 6, MESSAGES_FROM = 5 };
 
+static const struct weir_uuid no_id;
+
 /* One topic of the request and its row in the answer. */
 struct deletion {
-    struct weir_slice name; /* null: by id */
+    struct weir_slice name; /* null until it is looked up: by id */
     struct weir_uuid id;
+    bool by_id;
     struct weir_outcome outcome; /* refused before the engine is asked */
 };
 
@@ -56,6 +59,14 @@ static void take(struct weir_fan_out *fan_out, size_t index, struct weir_request
 {
     struct delete_topics *delete = (struct delete_topics *)fan_out;
     struct deletion *deletion = &delete->deletions[index];
+    if (request->rc == WEIR_UNKNOWN_TOPIC_ID && !deletion->by_id) {
+        /* Another has deleted it since it was looked up. Who asked for a name hears of no id. */
+        deletion->id = no_id;
+        deletion->outcome = weir_outcome_refuse(
+            fan_out->context, WEIR_WIRE_UNKNOWN_TOPIC_OR_PARTITION, "topic '%.*s' does not exist",
+            (int)deletion->name.size, (const char *)deletion->name.data);
+        return;
+    }
     deletion->outcome = weir_outcome_of(fan_out->context, request);
 }
 
@@ -113,8 +124,6 @@ static void listed(struct weir_request *request)
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
-static const struct weir_uuid no_id;
-
 static struct deletion read_topic(struct weir_request_context *context, size_t index)
 {
     const struct weir_wire_delete_topics_request *request = context->request;
@@ -127,6 +136,7 @@ static struct deletion read_topic(struct weir_request_context *context, size_t i
     };
     bool is_named = !weir_slice_is_null(deletion.name);
     bool has_id = !weir_uuid_equal(deletion.id, no_id);
+    deletion.by_id = !is_named;
     if (is_named == has_id) {
         deletion.outcome = weir_outcome_refuse(
             context, WEIR_WIRE_INVALID_REQUEST,
@@ -144,10 +154,9 @@ static void read_topics(struct delete_topics *delete, size_t asked_count)
     for (size_t i = 0; subjects != NULL && i < asked_count; i++) {
         struct deletion *deletion = &delete->deletions[i];
         *deletion = read_topic(context, i);
-        bool by_id = weir_slice_is_null(deletion->name);
         subjects[i] = (struct weir_subject){
-            .kind = by_id,
-            .name = by_id ? weir_uuid_slice(&deletion->id) : deletion->name,
+            .kind = deletion->by_id,
+            .name = deletion->by_id ? weir_uuid_slice(&deletion->id) : deletion->name,
         };
     }
     if (weir_arena_failed(arena)) return;

@@ -419,6 +419,39 @@ START_TEST(a_topic_is_deleted_in_every_version)
 }
 END_TEST
 
+/* Two clients delete it at once: by name one of them finds no such topic, and hears of no id. */
+START_TEST(a_topic_that_another_deletes_meanwhile_is_unknown_by_name)
+{
+    static struct raw_client other;
+    const struct weir_message_type *type = &weir_wire_delete_topics_request_type;
+    const struct weir_message_type *answer = &weir_wire_delete_topics_response_type;
+    const TOPIC_STATE state = {.name = weir_text("orders")};
+    struct weir_wire_delete_topics_request request;
+    struct weir_wire_delete_topics_response first;
+    struct weir_wire_delete_topics_response second;
+    struct weir_buffer bytes;
+    raw_open(&other, weir_sim_node(stage.engine.sim, 1), weir_server_address(stage.server));
+    weir_wire_delete_topics_request_init(&request);
+    request.topics = &state;
+    request.topics_count = 1;
+    weir_buffer_init(&bytes, &stage.budget, 0);
+    server_encode(&bytes, type, 6, 77, &request);
+    ck_ok(engine_create(&stage.engine, "orders", 1), NULL);
+    raw_send(&other, bytes.data, bytes.size);
+    int32_t correlation_id = server_send(&stage, type, 6, &request);
+    server_receive(&stage, answer, 6, correlation_id, &second);
+    server_decode(&stage, answer, 6, raw_frame(&other), 77, &first);
+    raw_close(&other);
+    weir_buffer_close(&bytes);
+    bool is_first = first.responses[0].error_code == 0;
+    DELETED unknown = (is_first ? second : first).responses[0];
+    ck_assert_int_eq((is_first ? first : second).responses[0].error_code, 0);
+    ck_assert_int_eq(unknown.error_code, WEIR_WIRE_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert(weir_slice_equal(unknown.name, weir_text("orders")));
+    ck_assert(!says(unknown.error_message, "id"));
+}
+END_TEST
+
 /* An id deletes its topic, and says its name; an unknown one deletes nothing. */
 START_TEST(a_topic_is_deleted_by_id)
 {
@@ -588,6 +621,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, too_many_topics_are_refused);
     tcase_add_test(tests, without_memory_a_topic_is_whole_or_not_there);
     tcase_add_test(tests, a_topic_is_deleted_in_every_version);
+    tcase_add_test(tests, a_topic_that_another_deletes_meanwhile_is_unknown_by_name);
     tcase_add_test(tests, a_topic_is_deleted_by_id);
     tcase_add_test(tests, unclear_deletions_are_refused);
     tcase_add_test(tests, a_topic_is_deleted_once);
