@@ -1,10 +1,15 @@
 # Builds of the same tests with one bug planted at link time (planted/<bug>.c stands in for SYMBOL).
 # Each must be found within SEEDS seeds: the test passes when it is, and says after how many.
+# SYMBOL is a name like any other to the linker: where nothing calls it any more, the build fails.
+set(planted_is_armed ${CMAKE_CURRENT_SOURCE_DIR}/planted/is_armed.sh ${CMAKE_NM})
 function(weir_planted bug)
   cmake_parse_arguments(arg "" "SYMBOL;SEEDS" "SOURCES;DEPENDS" ${ARGN})
   add_executable(test_sim_planted_${bug} planted/${bug}.c ${arg_SOURCES})
   target_link_libraries(test_sim_planted_${bug} PRIVATE weir_sim_world ${arg_DEPENDS})
-  target_link_options(test_sim_planted_${bug} PRIVATE -Wl,--wrap=${arg_SYMBOL})
+  set_source_files_properties(planted/${bug}.c PROPERTIES COMPILE_OPTIONS -ffunction-sections)
+  target_link_options(test_sim_planted_${bug} PRIVATE -Wl,--wrap=${arg_SYMBOL} -Wl,--gc-sections)
+  add_custom_command(TARGET test_sim_planted_${bug} POST_BUILD VERBATIM
+                     COMMAND ${planted_is_armed} $<TARGET_FILE:test_sim_planted_${bug}> ${arg_SYMBOL})
   add_test(NAME sim_planted_${bug} COMMAND test_sim_planted_${bug} --finds-bug=${arg_SEEDS})
   set_tests_properties(sim_planted_${bug} PROPERTIES LABELS sim TIMEOUT 300)
 endfunction()
@@ -19,3 +24,9 @@ weir_planted(bold_fetch SYMBOL weir_broker_fetch SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
 weir_planted(blind_retry SYMBOL weir_producer_state_admit SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
+
+# Of a symbol that nothing calls the check says so.
+add_test(NAME sim_planted_disarmed
+         COMMAND ${planted_is_armed} $<TARGET_FILE:test_sim_planted_torn_tail> weir_batch_check_crc_of_old)
+set_tests_properties(sim_planted_disarmed PROPERTIES LABELS sim TIMEOUT 60
+                     PASS_REGULAR_EXPRESSION "nothing calls weir_batch_check_crc_of_old")
