@@ -27,7 +27,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RECORDS, MORE = 1200, 600
 JOB_TIMEOUT, SERVER_TIMEOUT = 60, 30
 TOPICS = ("in", "app-counts-changelog", "app-minutes-changelog", "app-values-repartition", "counts")
-FILE_DAMAGES = ("away", "empty", "half", "tail", "flip", "grow", "noise", "link", "fifo", "folder", "swap")
+FILE_DAMAGES = ("away", "empty", "half", "tail", "flip", "grow", "noise", "older", "link", "fifo", "folder",
+                "swap")
 FOLDER_DAMAGES = ("away", "empty", "link", "file", "swap")
 STOPS, FACES = ("clean", "kill"), ("job", "server")
 
@@ -103,6 +104,7 @@ class Template:
         self.stop, self.folder = stop, f"{work}/template-{stop}"
         tools.job(self.folder, "fill", 0, RECORDS)
         tools.job(self.folder, "run")
+        self.earlier = copy(self.folder, f"{work}/earlier-{stop}")
         tools.job(self.folder, "fill", RECORDS, MORE)
         self.records = RECORDS + MORE
         if stop == "kill":
@@ -123,6 +125,12 @@ class Template:
     def at(self, path):
         return f"{self.folder}/{path}"
 
+    def has_older(self, path):
+        """It was there before the job's last run, and was something else."""
+        older = f"{self.earlier}/{path}"
+        return path.startswith("log/") and os.path.isfile(older) and \
+            open(older, "rb").read() != open(self.at(path), "rb").read()
+
     def walk(self):
         for folder, folders, files in os.walk(self.folder):
             for name in folders + files:
@@ -140,6 +148,8 @@ class Template:
             is_folder = os.path.isdir(self.at(path))
             for damage in FOLDER_DAMAGES if is_folder else FILE_DAMAGES:
                 if damage in ("half", "tail", "flip", "noise") and not is_folder and path in self.empty_files:
+                    continue
+                if damage == "older" and not self.has_older(path):
                     continue
                 if damage == "swap" and not os.path.exists(self.at(sibling(path))):
                     continue
@@ -185,7 +195,7 @@ def flip(file_bytes, draw):
     return file_bytes
 
 
-def do_damage(folder, case, draw):
+def do_damage(folder, case, template, draw):
     path = f"{folder}/{case.path}"
     elsewhere = folder + ".elsewhere"
     remove(elsewhere)
@@ -207,6 +217,8 @@ def do_damage(folder, case, draw):
         os.rename(path, elsewhere)
         os.rename(other, path)
         os.rename(elsewhere, other)
+    elif case.damage == "older":
+        shutil.copy2(f"{template.earlier}/{case.path}", path)
     elif case.damage != "away":
         rewrite(path, {
             "empty": lambda b: b"",
@@ -362,7 +374,7 @@ def judge_verified(case, verified):
 
 def run_case(tools, work, template, case, draw):
     folder = copy(template.folder, work + "/case")
-    do_damage(folder, case, draw)
+    do_damage(folder, case, template, draw)
     verified = tools.run([tools.options.weir, "log", "verify", folder])
     look = LOOKS[case.face](tools, folder, template, case)
     wrong = judge(case, look)
@@ -371,7 +383,8 @@ def run_case(tools, work, template, case, draw):
     if case.demanded == "found":
         return judge_verified(case, verified)
     if case.demanded == "cut":
-        is_said = case.face == "server" or case.damage == "empty" or case.word in look.text
+        leaves_no_part = case.damage in ("empty", "older")  # of a batch
+        is_said = case.face == "server" or leaves_no_part or case.word in look.text
         return None if is_said else f"cut without a line that names '{case.word}':\n{look.text.strip()}"
     if look.verdict in ("refused", "closed") and is_seen_by_verify(case) and verified[0] == 0:
         return f"{look.verdict}, and `weir log verify` found nothing:\n{look.text.strip()}"
