@@ -346,6 +346,22 @@ START_TEST(without_a_mark_only_a_compacted_topic_has_holes)
 }
 END_TEST
 
+/* One of the two marks is enough to tell a hole from a loss. */
+START_TEST(each_of_the_marks_knows_of_holes)
+{
+    make_compacted(keep_some);
+    int64_t end = state().end_offset;
+    ck_ok(test_log_close(&test), &test.error);
+    const char *name = _i == 0 ? WEIR_DURABLE_MARK_NAME : WEIR_DURABLE_MARK_COPY_NAME;
+    ck_ok(weir_remove(test.env, test_log_path(&test, name), &test.error), &test.error);
+    test.options.config.cleanup_compact = false;
+    reopen();
+    ck_assert_int_eq(test.recovery.scanned_bytes, 0);
+    ck_assert_int_eq(state().end_offset, end);
+    expect_all_reads();
+}
+END_TEST
+
 /* A repair does not know the policy: without a mark it sends to an open, which does. Where that has found
  * damage, what is left out can be given up, and not one batch goes with it. */
 START_TEST(a_repair_without_a_mark_loses_no_batch_behind_a_hole)
@@ -546,6 +562,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_hole_above_the_mark_is_torn);
     tcase_add_test(tests, a_changed_offset_is_no_hole_in_a_segment_without);
     tcase_add_test(tests, without_a_mark_only_a_compacted_topic_has_holes);
+    tcase_add_loop_test(tests, each_of_the_marks_knows_of_holes, 0, 2);
     tcase_add_test(tests, a_repair_without_a_mark_loses_no_batch_behind_a_hole);
     tcase_add_test(tests, without_a_mark_a_missing_segment_is_none_that_was_taken);
     tcase_add_test(tests, times_find_records_behind_holes);
