@@ -358,10 +358,9 @@ static int decode_newest(struct weir_env *env, struct mark_file *files, struct w
         if (rc != WEIR_CORRUPT && rc < 0 && error != NULL) *error = file->why;
         if (rc != WEIR_CORRUPT) return rc;
     }
-    const struct mark_file *bad = files[0].state == WEIR_MARK_DAMAGED ? &files[0] : &files[1];
-    bool is_damaged = bad->state == WEIR_MARK_DAMAGED;
-    if (error != NULL) *error = is_damaged ? bad->why : files[0].why;
-    return is_damaged ? WEIR_CORRUPT : WEIR_NOT_FOUND;
+    /* A torn copy alone is what a loss of power leaves of a folder that was being made. */
+    if (error != NULL) *error = files[0].why;
+    return files[0].state == WEIR_MARK_DAMAGED ? WEIR_CORRUPT : WEIR_NOT_FOUND;
 }
 
 int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, const char *directory,
@@ -389,24 +388,22 @@ int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, con
     return rc;
 }
 
-static int replace(struct weir_env *env, const char *directory, const char *name,
-                   struct weir_slice bytes, bool is_durable, struct weir_error *error)
+static struct weir_small_file_replace file_of(struct weir_env *env, const char *directory,
+                                              const char *name, struct weir_slice bytes)
 {
-    return weir_small_file_replace(&(struct weir_small_file_replace){.env = env,
-                                                                     .directory = directory,
-                                                                     .name = name,
-                                                                     .bytes = bytes,
-                                                                     .is_durable = is_durable},
-                                   error);
+    return (struct weir_small_file_replace){
+        .env = env, .directory = directory, .name = name, .bytes = bytes};
 }
 
+/* The copy's name is made durable with the mark's, not its bytes: that would be a sync more. */
 int weir_durable_mark_replace(struct weir_env *env, const char *directory, struct weir_slice bytes,
                               struct weir_error *error)
 {
-    int rc = replace(env, directory, WEIR_DURABLE_MARK_NAME, bytes, true, error);
-    if (rc < 0) return rc;
-    (void)replace(env, directory, WEIR_DURABLE_MARK_COPY_NAME, bytes, false, NULL);
-    return 0;
+    struct weir_small_file_replace mark = file_of(env, directory, WEIR_DURABLE_MARK_NAME, bytes);
+    struct weir_small_file_replace copy =
+        file_of(env, directory, WEIR_DURABLE_MARK_COPY_NAME, bytes);
+    mark.is_durable = true;
+    return weir_small_file_replace_both(&mark, &copy, error);
 }
 
 void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budget,
@@ -416,8 +413,9 @@ void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budge
     weir_buffer_init(&file.bytes, budget, 0);
     int rc = read_file(env, directory, WEIR_DURABLE_MARK_NAME, &file);
     if (rc == 0 && file.state == WEIR_MARK_GOOD) {
-        (void)replace(env, directory, WEIR_DURABLE_MARK_COPY_NAME, weir_buffer_slice(&file.bytes),
-                      false, NULL);
+        struct weir_small_file_replace copy =
+            file_of(env, directory, WEIR_DURABLE_MARK_COPY_NAME, weir_buffer_slice(&file.bytes));
+        (void)weir_small_file_replace(&copy, NULL);
     }
     weir_buffer_close(&file.bytes);
 }

@@ -112,9 +112,9 @@ struct weir_mark_pair {
     enum weir_mark_state copy;
 };
 /**
- * The newer one in a partition's folder; `arena` as above. WEIR_NOT_FOUND: neither is there, WEIR_CORRUPT:
- * none is good, and one is damaged. Also WEIR_IO, and what is said of a thing that is no file. `pair_out`
- * may be NULL, and is written in any case.
+ * The newer one in a partition's folder; `arena` as above. Where none is good WEIR_CORRUPT: the mark is
+ * damaged, or WEIR_NOT_FOUND: it is missing. Also WEIR_IO, and what is said of a thing that is no file.
+ * `pair_out` may be NULL, and is written in any case.
  */
 int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, const char *directory,
                            struct weir_arena *arena, struct weir_durable_mark *mark_out,

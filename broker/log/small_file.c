@@ -117,30 +117,44 @@ static int open_folder(const struct weir_small_file_replace *what, struct weir_f
     return weir_directory_open(what->env, what->directory, folder_out, error);
 }
 
-static int give_name(const struct weir_small_file_replace *what, struct weir_file *folder,
-                     struct weir_error *error)
+static int give_name(const struct weir_small_file_replace *what, struct weir_error *error)
 {
     struct weir_log_path aside = aside_of(what);
     struct weir_log_path path = weir_log_path(what->directory, what->name);
-    int rc = weir_rename(what->env, aside.text, path.text, error);
-    return rc < 0 || folder == NULL ? rc : weir_directory_sync(folder, error);
+    return weir_rename(what->env, aside.text, path.text, error);
+}
+
+static int sync_names(struct weir_file *folder, struct weir_error *error)
+{
+    return folder == NULL ? 0 : weir_directory_sync(folder, error);
 }
 
 int weir_small_file_take(const struct weir_small_file_replace *what, struct weir_error *error)
 {
     struct weir_file *folder = NULL;
     int rc = open_folder(what, &folder, error);
-    if (rc == 0) rc = give_name(what, folder, error);
+    if (rc == 0) rc = give_name(what, error);
+    if (rc == 0) rc = sync_names(folder, error);
     weir_file_close(folder);
     return rc;
 }
 
 int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error)
 {
+    return weir_small_file_replace_both(what, NULL, error);
+}
+
+int weir_small_file_replace_both(const struct weir_small_file_replace *what,
+                                 const struct weir_small_file_replace *copy,
+                                 struct weir_error *error)
+{
     struct weir_file *folder = NULL;
     int rc = open_folder(what, &folder, error);
     if (rc == 0) rc = weir_small_file_lay(what, error);
-    if (rc == 0) rc = give_name(what, folder, error);
+    bool has_copy = rc == 0 && copy != NULL && weir_small_file_lay(copy, NULL) == 0;
+    if (rc == 0) rc = give_name(what, error);
+    if (rc == 0 && has_copy) (void)give_name(copy, NULL);
+    if (rc == 0) rc = sync_names(folder, error);
     weir_file_close(folder);
     return rc;
 }

@@ -45,6 +45,11 @@ struct weir_small_file_replace {
     bool is_durable;
 };
 int weir_small_file_replace(const struct weir_small_file_replace *what, struct weir_error *error);
+/** And another one in the same folder, which takes its name behind the first and before the sync of the
+ * folder. What keeps it from being written is no error. */
+int weir_small_file_replace_both(const struct weir_small_file_replace *what,
+                                 const struct weir_small_file_replace *copy,
+                                 struct weir_error *error);
 
 /** Its two halves, for whoever makes many durable at once: write the new bytes beside the old file,
  * and have them take its name. */
