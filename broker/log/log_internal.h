@@ -2,6 +2,7 @@
 #define WEIR_BROKER_LOG_INTERNAL_H
 
 #include "broker/log/durable_mark.h"
+#include "broker/log/fault_step.h"
 #include "broker/log/index_window.h"
 #include "broker/log/partition_log.h"
 #include "broker/log/segment.h"
@@ -58,15 +59,12 @@ struct weir_partition_log {
 
     bool mark_is_owed; /* the mark on the disk orders a cut that is done, or may not be durable: the
                              next append writes a new one first */
-    bool mark_is_clean;   /* the mark on the disk is a clean one and says what is here */
-    bool has_torn_tail;   /* bytes of a write that failed lie behind the end: cut before the next */
-    bool has_laid_mark;   /* a clean mark lies beside the one in force: the log is being closed */
-    bool has_laid_copy;   /* and one beside its copy */
-    bool damage_is_owed;  /* the damage file does not say what is known: weir_log_settle_damage */
-    int64_t damage_end;   /* the highest end that the damage file has said; -1: none */
-    bool has_failed;      /* an I/O error: nothing is written any more */
-    int64_t offline_from; /* damage: offsets from here on are not served; -1: none */
-    char reason[256];     /* why, for a person */
+    bool mark_is_clean; /* the mark on the disk is a clean one and says what is here */
+    bool has_torn_tail; /* bytes of a write that failed lie behind the end: cut before the next */
+    bool has_laid_mark; /* a clean mark lies beside the one in force: the log is being closed */
+    bool has_laid_copy; /* and one beside its copy */
+    struct weir_fault_state fault; /* what is wrong with it */
+    char reason[256];              /* why, for a person */
 };
 
 static inline struct weir_segment *weir_log_active(const struct weir_partition_log *log)
@@ -75,7 +73,11 @@ static inline struct weir_segment *weir_log_active(const struct weir_partition_l
 }
 static inline bool weir_log_is_offline(const struct weir_partition_log *log)
 {
-    return log->has_failed || log->offline_from >= 0;
+    return weir_fault_is_offline(&log->fault);
+}
+static inline bool weir_log_has_failed(const struct weir_partition_log *log)
+{
+    return weir_fault_has_failed(&log->fault);
 }
 
 /* ---- partition_log.c: the parts that the others share ---- */
@@ -90,6 +92,9 @@ int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *err
 int weir_log_fail(struct weir_partition_log *log, int rc, struct weir_error *error);
 /** Not served from `offset` on until it is opened again: what could not be read may be read then. */
 void weir_log_take_offline(struct weir_partition_log *log, int64_t offset, const char *reason);
+/** The damage file says that offsets from `offset` on are damaged, up to `end` (-1: not known). */
+void weir_log_know_damage(struct weir_partition_log *log, int64_t offset, int64_t end,
+                          const char *reason);
 /** Have the damage file say what is known. */
 void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t end,
                           const char *reason);

@@ -54,8 +54,7 @@ static int log_new(const struct weir_partition_log_options *options,
     log->files = options->files;
     log->mark_interval_bytes =
         options->mark_interval_bytes > 0 ? options->mark_interval_bytes : MARK_INTERVAL_DEFAULT;
-    log->offline_from = -1;
-    log->damage_end = -1;
+    log->fault = WEIR_FAULT_STATE_NONE;
     log->last_append_ms = WEIR_NO_TIMESTAMP;
     log->leader_epoch = WEIR_NO_LEADER_EPOCH;
     weir_leader_epochs_init(&log->epochs, log->budget);
@@ -293,7 +292,7 @@ static int recover_all(struct weir_log_opening *opening, struct weir_error *erro
     opening->recovery.mark_is_lost = true;
     log->start_offset = files[0].base_offset;
     log->end_offset = files[0].base_offset;
-    for (size_t i = 0; i < count && log->offline_from < 0; i++) {
+    for (size_t i = 0; i < count && log->fault.offline_from < 0; i++) {
         if (!follows_last_segment(log, files[i].base_offset)) {
             weir_log_opening_damaged(opening, log->end_offset, "a segment is missing");
             break;
@@ -421,8 +420,10 @@ static void take_known_damage(struct weir_log_opening *opening)
 {
     const struct weir_damage *damage = &opening->damage;
     int64_t start = opening->log->start_offset;
-    if (damage->end > opening->log->damage_end) opening->log->damage_end = damage->end;
-    weir_log_opening_damaged(opening, damage->from > start ? damage->from : start, damage->reason);
+    int64_t known = opening->log->fault.offline_from;
+    weir_log_know_damage(opening->log, damage->from > start ? damage->from : start, damage->end,
+                         damage->reason);
+    weir_log_opening_say_damage(opening, known, damage->reason);
 }
 
 static int recover(struct weir_log_opening *opening, struct weir_error *error)
@@ -446,7 +447,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     note_last_append(log);
     if (rc == 0 && opening->has_damage) take_known_damage(opening);
     if (rc < 0) return rc;
-    if (log->offline_from >= 0) return settle_damaged(log, error);
+    if (log->fault.offline_from >= 0) return settle_damaged(log, error);
     rc = weir_log_remove_leftovers(opening, error);
     if (rc == 0) rc = settle(opening, error);
     /* Whatever of the file an earlier boot wrote is on the disk or was cut. */

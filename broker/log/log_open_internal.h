@@ -50,6 +50,9 @@ int weir_log_remove_if_there(struct weir_partition_log *log, const char *path,
 
 /* ---- log_recover.c: the walk over batches ---- */
 
+/** Say so if damage is known now from elsewhere than from `known` on. */
+void weir_log_opening_say_damage(struct weir_log_opening *opening, int64_t known,
+                                 const char *reason);
 /** The range from `offset` on is offline; opening goes on and writes nothing. */
 void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, const char *reason);
 /** Take in what `segment` holds between its known size and `limit`, batch by batch with crc: into

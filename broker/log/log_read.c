@@ -76,8 +76,9 @@ static int give_hole(struct weir_log_read *read, struct weir_budget *budget)
 /* Where serving ends: the log's end, damage, or what is known to be on the disk after an error. */
 static int64_t readable_end(const struct weir_partition_log *log)
 {
-    int64_t end = log->has_failed ? log->durable_offset : log->end_offset;
-    if (log->offline_from >= 0 && log->offline_from < end) end = log->offline_from;
+    int64_t end = weir_log_has_failed(log) ? log->durable_offset : log->end_offset;
+    if (log->fault.offline_from >= 0 && log->fault.offline_from < end)
+        end = log->fault.offline_from;
     return end;
 }
 

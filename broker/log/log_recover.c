@@ -13,13 +13,19 @@ static void say(struct weir_log_opening *opening, const char *where, const char 
     (void)snprintf(recovery->reason, sizeof recovery->reason, "%s: %.200s", where, why);
 }
 
+void weir_log_opening_say_damage(struct weir_log_opening *opening, int64_t known,
+                                 const char *reason)
+{
+    if (opening->log->fault.offline_from == known) return;
+    opening->recovery.offline_from = opening->log->fault.offline_from;
+    say(opening, "offline", reason);
+}
+
 void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, const char *reason)
 {
-    int64_t known = opening->log->offline_from;
-    if (known >= 0 && known <= offset) return; /* the lower one counts, and is what is said */
+    int64_t known = opening->log->fault.offline_from;
     weir_log_take_offline(opening->log, offset, reason);
-    opening->recovery.offline_from = opening->log->offline_from;
-    say(opening, "offline", reason);
+    weir_log_opening_say_damage(opening, known, reason);
 }
 
 /* ---- one segment ----------------------------------------------------------------------------- */

@@ -53,7 +53,7 @@ static void drop_new_segment(struct weir_partition_log *log, struct weir_segment
     struct weir_log_path path = weir_log_offset_path(log->path, segment->facts.base_offset, ".log");
     weir_segment_unref(segment);
     /* After an I/O error the mark that names it may be there all the same. */
-    if (log->has_failed) return;
+    if (weir_log_has_failed(log)) return;
     (void)weir_remove(log->env, path.text, NULL); /* empty and in no mark: opening removes it too */
 }
 

@@ -144,7 +144,7 @@ void weir_log_write_side_files(struct weir_partition_log *log, int64_t snapshot_
 
 bool weir_partition_log_is_dirty(const struct weir_partition_log *log)
 {
-    return !log->has_failed && log->durable_offset < log->end_offset;
+    return !weir_log_has_failed(log) && log->durable_offset < log->end_offset;
 }
 
 static bool mark_is_due(const struct weir_partition_log *log)
@@ -158,11 +158,11 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
     weir_assert(!log->has_sync);
     sync->rc = 0;
     sync->error = (struct weir_error){0};
-    if (log->has_failed) return weir_log_refuse(log, &sync->error);
+    if (weir_log_has_failed(log)) return weir_log_refuse(log, &sync->error);
     if (log->is_roll_due) {
         /* No sync is under way now, and rolling makes everything durable. */
         int rc = weir_log_roll(log, &sync->error);
-        if (log->has_failed) return rc;
+        if (weir_log_has_failed(log)) return rc;
     }
     /* Without memory for a mark the data is synced all the same, and the next sync has it. */
     sync->has_mark =

@@ -17,17 +17,40 @@ int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *err
     return weir_error_set(error, WEIR_OFFLINE, "log '%s' is offline: %s", log->path, log->reason);
 }
 
+static void write_damage(struct weir_partition_log *log, int64_t from, int64_t end,
+                         const char *reason)
+{
+    struct weir_damage damage = {.from = from, .end = end, .time = weir_wall_now(log->env)};
+    struct weir_fault_update update;
+    (void)snprintf(damage.reason, sizeof damage.reason, "%.191s", reason);
+    int rc = weir_damage_file_write(log->env, log->path, &damage, NULL);
+    weir_fault_step(&log->fault, &(struct weir_fault_event){.type = WEIR_FAULT_NOTED, .rc = rc},
+                    &update);
+}
+
+/* Take the event, and do what comes of it. */
+static void take_fault(struct weir_partition_log *log, struct weir_fault_event event,
+                       const char *reason)
+{
+    struct weir_fault_update update;
+    weir_fault_step(&log->fault, &event, &update);
+    if (update.says_failure) (void)snprintf(log->reason, sizeof log->reason, "%.255s", reason);
+    if (update.says_damage) {
+        (void)snprintf(log->reason, sizeof log->reason, "damage at offset %" PRId64 ": %s",
+                       log->fault.offline_from, reason);
+    }
+    if (update.forgets_boot) weir_boot_file_forget(log->env, log->path);
+    if (update.gives_up && log->segment_count > 0) {
+        weir_kept_file_give_up(weir_log_active(log)->kept);
+    }
+    if (update.writes) write_damage(log, update.from, update.end, reason);
+}
+
 int weir_log_fail(struct weir_partition_log *log, int rc, struct weir_error *error)
 {
-    weir_assert(rc < 0);
-    if (weir_code_is_shortage(rc)) return rc;
-    if (!log->has_failed && log->offline_from < 0) {
-        (void)snprintf(log->reason, sizeof log->reason, "%.255s",
-                       error != NULL && error->text[0] != '\0' ? error->text : weir_code_text(rc));
-    }
-    if (!log->has_failed) weir_boot_file_forget(log->env, log->path);
-    log->has_failed = true;
-    if (log->segment_count > 0) weir_kept_file_give_up(weir_log_active(log)->kept);
+    bool is_told = error != NULL && error->text[0] != '\0';
+    take_fault(log, (struct weir_fault_event){.type = WEIR_FAULT_FAILS, .rc = rc},
+               is_told ? error->text : weir_code_text(rc));
     return weir_error_storage(error, rc);
 }
 
@@ -116,16 +139,21 @@ int32_t weir_partition_log_epoch_at(const struct weir_partition_log *log, int64_
 
 void weir_log_take_offline(struct weir_partition_log *log, int64_t offset, const char *reason)
 {
-    weir_assert(offset >= 0);
-    if (log->offline_from >= 0 && log->offline_from <= offset) return;
-    log->offline_from = offset;
-    (void)snprintf(log->reason, sizeof log->reason, "damage at offset %" PRId64 ": %s", offset,
-                   reason);
+    take_fault(log, (struct weir_fault_event){.type = WEIR_FAULT_UNREADABLE, .offset = offset},
+               reason);
+}
+
+void weir_log_know_damage(struct weir_partition_log *log, int64_t offset, int64_t end,
+                          const char *reason)
+{
+    take_fault(log,
+               (struct weir_fault_event){.type = WEIR_FAULT_KNOWN, .offset = offset, .end = end},
+               reason);
 }
 
 int64_t weir_partition_log_offline_from(const struct weir_partition_log *log)
 {
-    return log->offline_from;
+    return log->fault.offline_from;
 }
 
 int weir_partition_log_check_online(const struct weir_partition_log *log, struct weir_error *error)
@@ -136,37 +164,34 @@ int weir_partition_log_check_online(const struct weir_partition_log *log, struct
 bool weir_partition_log_closes_unclean(const struct weir_partition_log *log)
 {
     bool is_unsynced = log->durable_offset < log->end_offset;
-    return log->has_failed || (weir_log_is_offline(log) && is_unsynced);
+    return weir_log_has_failed(log) || (weir_log_is_offline(log) && is_unsynced);
 }
 
 void weir_log_note_damage(struct weir_partition_log *log, int64_t from, int64_t end,
                           const char *reason)
 {
-    if (end > log->damage_end) log->damage_end = end; /* an older copy may be there by now */
-    struct weir_damage damage = {
-        .from = from, .end = log->damage_end, .time = weir_wall_now(log->env)};
-    (void)snprintf(damage.reason, sizeof damage.reason, "%.191s", reason);
-    log->damage_is_owed = weir_damage_file_write(log->env, log->path, &damage, NULL) < 0;
+    take_fault(log, (struct weir_fault_event){.type = WEIR_FAULT_NOTE, .offset = from, .end = end},
+               reason);
 }
 
 void weir_log_settle_damage(struct weir_partition_log *log)
 {
-    if (!log->damage_is_owed) return;
-    weir_assert(log->offline_from >= 0);
-    int64_t end = log->offline_from < log->end_offset ? log->end_offset : -1;
-    weir_log_note_damage(log, log->offline_from, end, log->reason);
+    if (!log->fault.is_owed) return;
+    take_fault(log, (struct weir_fault_event){.type = WEIR_FAULT_SETTLE, .end = log->end_offset},
+               log->reason);
 }
 
 bool weir_partition_log_owes_damage(const struct weir_partition_log *log)
 {
-    return log->damage_is_owed;
+    return log->fault.is_owed;
 }
 
 void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, const char *reason)
 {
-    if (log->offline_from >= 0 && log->offline_from <= offset) return;
-    weir_log_take_offline(log, offset, reason);
-    weir_log_note_damage(log, offset, log->end_offset, reason);
+    take_fault(log,
+               (struct weir_fault_event){
+                   .type = WEIR_FAULT_DAMAGES, .offset = offset, .end = log->end_offset},
+               reason);
 }
 
 struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log)
@@ -194,7 +219,7 @@ struct weir_partition_log_state weir_partition_log_state(const struct weir_parti
         .segment_count = (int32_t)log->segment_count,
         .is_offline = weir_log_is_offline(log),
         .offline_from =
-            log->has_failed && log->offline_from < 0 ? log->durable_offset : log->offline_from,
+            log->fault.fault == WEIR_FAULT_FAILED ? log->durable_offset : log->fault.offline_from,
         .lost = weir_lost_ranges_last(&log->lost),
         .lost_count = weir_lost_ranges_count(&log->lost),
     };
@@ -246,6 +271,7 @@ void weir_partition_log_check(const struct weir_partition_log *log)
     weir_assert(weir_leader_epochs_last(&log->epochs) <= log->leader_epoch);
     weir_producer_state_check(&log->producers);
     weir_index_builder_check(&log->index);
+    weir_fault_check(&log->fault);
     if (weir_log_is_offline(log)) return; /* what is there is not what it should be */
     weir_segment_check(active);
     weir_assert(active->facts.end_offset == log->end_offset || active->facts.has_holes);
