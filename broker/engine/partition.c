@@ -101,6 +101,7 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
         return WEIR_NO_MEMORY;
     }
     partition->state = WEIR_PARTITION_OPEN;
+    partition->availability = WEIR_AVAILABILITY_ONLINE;
     partition->log = log;
     weir_partition_refresh(partition);
     weir_counter_add(&shard->open_partitions, 1);

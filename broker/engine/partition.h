@@ -2,6 +2,7 @@
 #define WEIR_BROKER_ENGINE_PARTITION_H
 
 #include "broker/broker.h"
+#include "broker/engine/availability_step.h"
 #include "broker/engine/flush_group.h"
 #include "broker/engine/metadata_owner.h"
 #include "broker/engine/state_machine.h"
@@ -59,10 +60,10 @@ struct weir_partition {
     struct weir_produce_request *acks_first; /* for the flush, in order of offset */
     struct weir_produce_request *acks_last;
     struct weir_fetch_request *fetches; /* for data */
-    bool is_told_offline;               /* damage in its open log has been told */
-    int64_t bytes_appended;             /* since it was opened; what fetches wait for */
-    int64_t bytes_visible;              /* below the high watermark */
-    int32_t reads;                      /* cold ones, out with workers */
+    enum weir_availability availability;
+    int64_t bytes_appended; /* since it was opened; what fetches wait for */
+    int64_t bytes_visible;  /* below the high watermark */
+    int32_t reads;          /* cold ones, out with workers */
 
     struct weir_flush_entry flush; /* in its shard's flush group */
     int64_t flush_bytes;           /* what `bytes_visible` will be when it is through */

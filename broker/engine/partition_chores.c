@@ -23,9 +23,9 @@ static void chore_done(struct weir_partition *partition)
         weir_log(&partition->shard->env->logger, WEIR_LOG_WARN, "log.chore_failed",
                  "path=%s reason=%s", partition->path,
                  weir_log_quote(text, sizeof text, partition->job_error.text));
-    }
-    if (partition->job_rc == WEIR_IO) {
-        weir_serving_go_offline(&partition->shard->engine->serving, &partition->job_error);
+        struct weir_availability_event event = {.type = WEIR_AVAILABILITY_WORK_FAILED,
+                                                .rc = partition->job_rc};
+        weir_partition_note_availability(partition, event, &partition->job_error);
     }
     weir_partition_resume(partition);
 }

@@ -30,29 +30,22 @@ static int begin(struct weir_flush_entry *entry)
     return rc;
 }
 
-/* What a partition's log says when it is to be flushed is not the disk's word yet, but as final. */
-static void refused(struct weir_flush_entry *entry, int rc)
+/* It could not begin, which is not the disk's word yet but as final, or has failed. */
+static void failed(struct weir_flush_entry *entry, int rc)
 {
     struct weir_partition *partition = partition_of(entry);
-    weir_assert(rc < 0);
-    if (rc == WEIR_IO) {
-        weir_serving_go_offline(&partition->shard->engine->serving, &entry->sync.error);
-    }
-    weir_partition_answer_acks(partition, WEIR_OFFLINE, entry->sync.error.text);
+    struct weir_availability_event event = {.type = WEIR_AVAILABILITY_SYNC_FAILED, .rc = rc};
+    weir_partition_note_availability(partition, event, &entry->sync.error);
     weir_partition_settle(partition);
 }
 
 static void flushed(struct weir_flush_entry *entry)
 {
     struct weir_partition *partition = partition_of(entry);
-    struct weir_engine *engine = partition->shard->engine;
     weir_assert(partition->state == WEIR_PARTITION_OPEN);
     int rc = weir_log_sync_end(partition->log, &entry->sync);
     if (rc < 0) {
-        /* One log that cannot be kept (its folder is gone) is no failed disk. */
-        if (rc != WEIR_OFFLINE) weir_serving_go_offline(&engine->serving, &entry->sync.error);
-        weir_partition_answer_acks(partition, WEIR_OFFLINE, entry->sync.error.text);
-        weir_partition_settle(partition);
+        failed(entry, rc);
         return;
     }
     if (partition->bytes_visible < partition->flush_bytes) {
@@ -68,6 +61,6 @@ static void flushed(struct weir_flush_entry *entry)
 
 const struct weir_flush_ops weir_partition_flush_ops = {
     .begin = begin,
-    .refused = refused,
+    .refused = failed,
     .flushed = flushed,
 };

@@ -328,22 +328,60 @@ static void tell_online(struct weir_partition *partition)
     owner->ops->tell_online(owner->impl, partition);
 }
 
-void weir_partition_look_for_damage(struct weir_partition *partition)
+/* What was there is not, or something else is in its place: what a person can do about it. */
+static void add_remedy(const struct weir_partition *partition, struct weir_error *why)
+{
+    bool is_own = weir_topic_name_is_internal(partition->topic);
+    char give_up[WEIR_TOPIC_NAME_SIZE_MAX + 64] = "";
+    if (!is_own) {
+        (void)snprintf(give_up, sizeof give_up,
+                       ", or give its records up with 'weir topic delete %.*s'",
+                       (int)partition->topic.size, (const char *)partition->topic.data);
+    }
+    struct weir_error found = *why;
+    (void)weir_error_set(why, found.code, "%s; put it back%s", found.text, give_up);
+}
+
+void weir_partition_note_availability(struct weir_partition *partition,
+                                      struct weir_availability_event event, struct weir_error *why)
+{
+    struct weir_availability_update update;
+    weir_availability_step(&partition->availability, &event, &update);
+    if (update.adds_remedy) add_remedy(partition, why);
+    if (update.fails_directory) {
+        weir_serving_go_offline(&partition->shard->engine->serving, why);
+    }
+    if (update.tells_offline) {
+        struct weir_availability_event told = {.type = WEIR_AVAILABILITY_TOLD};
+        struct weir_availability_update none;
+        told.rc = tell_offline(partition, update.offline_from, why->text);
+        weir_availability_step(&partition->availability, &told, &none);
+    }
+    if (update.tells_online) tell_online(partition);
+    if (update.answers_fetches) weir_partition_answer_fetches(partition, WEIR_OFFLINE, why->text);
+    if (update.answers_acks) weir_partition_answer_acks(partition, WEIR_OFFLINE, why->text);
+}
+
+/* What the log says now, as an event of this type. */
+static void note_log(struct weir_partition *partition, enum weir_availability_event_type type)
 {
     struct weir_error why = {0};
-    int64_t from_offset = weir_partition_log_offline_from(partition->log);
-    if (from_offset < 0 || partition->is_told_offline) return;
+    struct weir_availability_event event = {
+        .type = type, .offline_from = weir_partition_log_offline_from(partition->log)};
     (void)weir_partition_log_check_online(partition->log, &why);
-    /* Without memory it is not told, and whoever runs into the damage next tries again. */
-    partition->is_told_offline = tell_offline(partition, from_offset, why.text) == 0;
-    weir_partition_answer_fetches(partition, WEIR_OFFLINE, why.text);
+    weir_partition_note_availability(partition, event, &why);
+}
+
+void weir_partition_look_for_damage(struct weir_partition *partition)
+{
+    if (weir_partition_log_offline_from(partition->log) < 0) return;
+    note_log(partition, WEIR_AVAILABILITY_LOOKED);
 }
 
 static void begin_serving(struct weir_partition *partition)
 {
     weir_counter_add(&partition->shard->open_partitions, 1);
-    weir_partition_look_for_damage(partition);
-    if (weir_partition_log_offline_from(partition->log) < 0) tell_online(partition);
+    note_log(partition, WEIR_AVAILABILITY_OPENED);
     weir_assert(partition->fetches == NULL); /* they wait to be served, not for data yet */
     weir_partition_take_back(partition);
     weir_partition_settle(partition);
@@ -382,34 +420,18 @@ static void ask_assign(struct weir_partition *partition)
     owner->ops->assign(owner->impl, &partition->assign);
 }
 
-/* What was there is not, or something else is in its place: what a person can do about it. */
-static void add_remedy(struct weir_partition *partition)
-{
-    bool is_own = weir_topic_name_is_internal(partition->topic);
-    char give_up[WEIR_TOPIC_NAME_SIZE_MAX + 64] = "";
-    if (!is_own) {
-        (void)snprintf(give_up, sizeof give_up,
-                       ", or give its records up with 'weir topic delete %.*s'",
-                       (int)partition->topic.size, (const char *)partition->topic.data);
-    }
-    struct weir_error found = partition->job_error;
-    (void)weir_error_set(&partition->job_error, found.code, "%s; put it back%s", found.text,
-                         give_up);
-}
-
 static void opened(struct weir_partition *partition)
 {
     if (!partition->is_assigned) {
         atomic_fetch_sub(&partition->shard->engine->first_openings, 1);
     }
-    if (partition->job_rc == WEIR_OFFLINE) add_remedy(partition);
     weir_shortages_note(&partition->shard->engine->shortages, partition->job_rc, true,
                         &partition->job_error);
     if (partition->job_rc < 0) {
+        struct weir_availability_event event = {.type = WEIR_AVAILABILITY_NOT_OPENED,
+                                                .rc = partition->job_rc};
+        weir_partition_note_availability(partition, event, &partition->job_error);
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
-        bool is_offline = told == WEIR_OFFLINE || told == WEIR_IO;
-        /* Without memory the next that wants it, and cannot open it either, tells. */
-        if (is_offline) (void)tell_offline(partition, -1, partition->job_error.text);
         fail_waiting(partition, told, partition->job_error.text);
         leave(partition);
         return;

@@ -19,6 +19,9 @@ void weir_partition_submit(struct weir_partition *partition,
 /** The log is the shard's again: open, with the settings and the offsets of now. Who waits for data is not
  * told. */
 void weir_partition_take_back(struct weir_partition *partition);
+/** Something has failed, or has been opened: do what comes of it. `why` says what, for a person. */
+void weir_partition_note_availability(struct weir_partition *partition,
+                                      struct weir_availability_event event, struct weir_error *why);
 /** Damage may have been read: if so it is told, once, and those who wait for data are answered. */
 void weir_partition_look_for_damage(struct weir_partition *partition);
 /** Close it for good, then `closing->gone`. Once. */

@@ -101,8 +101,8 @@ static void cut_finished(struct weir_partition *partition)
     int rc = partition->job_rc;
     if (rc < 0) {
         cut->request.error = partition->job_error;
-        if (rc == WEIR_IO)
-            weir_serving_go_offline(&partition->shard->engine->serving, &partition->job_error);
+        struct weir_availability_event event = {.type = WEIR_AVAILABILITY_WORK_FAILED, .rc = rc};
+        weir_partition_note_availability(partition, event, &partition->job_error);
     }
     partition->shown = weir_partition_log_offsets(partition->log);
     if (partition->high_watermark > partition->shown.end_offset) {
