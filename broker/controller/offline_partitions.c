@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/controller/offline_step.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 
@@ -43,30 +44,28 @@ static struct weir_offline_partition *find(const struct weir_offline_partitions 
 
 /* ---- the controller -------------------------------------------------------------------------- */
 
-/* False without memory. */
-static bool add(struct weir_offline_partitions *offline, struct weir_slice topic, int32_t partition)
+static int add(struct weir_offline_partitions *offline, struct weir_slice topic, int32_t partition)
 {
     struct weir_offline_partition *added = weir_alloc_zero(offline->by_key.budget, sizeof *added);
-    if (added == NULL) return false;
+    if (added == NULL) return WEIR_NO_MEMORY;
     struct weir_slice key = make_key(added->key, topic, partition);
     if (weir_map_add(&offline->by_key, key, added) < 0) {
         weir_free(added);
-        return false;
+        return WEIR_NO_MEMORY;
     }
     added->key_size = key.size;
     weir_counter_add(&offline->count, 1);
-    return true;
+    return 0;
 }
 
-static bool take_out(struct weir_offline_partitions *offline, struct weir_slice topic,
+static void take_out(struct weir_offline_partitions *offline, struct weir_slice topic,
                      int32_t partition)
 {
     struct weir_offline_partition *found = find(offline, topic, partition);
-    if (found == NULL) return false;
+    weir_assert(found != NULL);
     (void)weir_map_remove(&offline->by_key, weir_slice(found->key, found->key_size));
     weir_free(found);
     weir_counter_add(&offline->count, -1);
-    return true;
 }
 
 static void say_offline(const struct weir_offline_news *news)
@@ -99,35 +98,50 @@ static bool is_of_same(const struct weir_offline_news *a, const struct weir_offl
                                                       weir_slice(b->topic, b->topic_size));
 }
 
-/* What was told before of the same partition is out of date. */
-static void forget_unkept(struct weir_offline_partitions *offline,
-                          const struct weir_offline_news *news)
+/* The link to what waits of the same partition; to NULL if nothing does. */
+static struct weir_offline_news **find_unkept(struct weir_offline_partitions *offline,
+                                              const struct weir_offline_news *news)
 {
     struct weir_offline_news **at = &offline->unkept;
-    while (*at != NULL) {
-        struct weir_offline_news *old = *at;
-        if (is_of_same(old, news)) {
-            *at = old->next;
-            weir_free(old);
-        } else {
-            at = &old->next;
-        }
-    }
+    while (*at != NULL && !is_of_same(*at, news))
+        at = &(*at)->next;
+    return at;
 }
 
-/* False without memory: nothing has happened. */
-static bool take(struct weir_offline_partitions *offline, const struct weir_offline_news *news)
+static void drop(struct weir_offline_news **at)
+{
+    struct weir_offline_news *old = *at;
+    *at = old->next;
+    weir_free(old);
+}
+
+static enum weir_offline state_of(struct weir_offline_partitions *offline,
+                                  const struct weir_offline_news *news)
 {
     struct weir_slice topic = weir_slice(news->topic, news->topic_size);
-    if (is_stale(news)) return true;
-    if (!news->is_offline) {
-        if (take_out(offline, topic, news->number)) say_online(news);
-        return true;
+    if (find(offline, topic, news->number) != NULL) return WEIR_OFFLINE_KEPT;
+    return *find_unkept(offline, news) != NULL ? WEIR_OFFLINE_UNKEPT : WEIR_OFFLINE_ONLINE;
+}
+
+/* Take the news as an event of this type, and do what comes of it. True if it waits for memory. */
+static bool take(struct weir_offline_partitions *offline, const struct weir_offline_news *news,
+                 enum weir_offline_event_type type)
+{
+    struct weir_slice topic = weir_slice(news->topic, news->topic_size);
+    enum weir_offline state = state_of(offline, news);
+    struct weir_offline_event event = {.type = type, .is_stale = is_stale(news)};
+    struct weir_offline_update update;
+    weir_offline_step(&state, &event, &update);
+    if (update.drops_older) drop(find_unkept(offline, news));
+    if (update.keeps) {
+        event.type = WEIR_OFFLINE_WAS_KEPT;
+        event.rc = add(offline, topic, news->number);
+        weir_offline_step(&state, &event, &update);
     }
-    if (find(offline, topic, news->number) != NULL) return true;
-    if (!add(offline, topic, news->number)) return false;
-    say_offline(news);
-    return true;
+    if (update.lets_go) take_out(offline, topic, news->number);
+    if (update.says_offline) say_offline(news);
+    if (update.says_online) say_online(news);
+    return update.waits;
 }
 
 static void arrive(struct weir_message *message)
@@ -135,23 +149,19 @@ static void arrive(struct weir_message *message)
     struct weir_offline_news *news = (struct weir_offline_news *)message;
     struct weir_engine *engine = news->engine;
     struct weir_offline_partitions *offline = news->to;
-    forget_unkept(offline, news);
-    if (take(offline, news)) {
-        weir_free(news);
-    } else { /* the shard has told and will not again: one of each partition waits for memory */
+    if (take(offline, news, news->is_offline ? WEIR_OFFLINE_IS_TOLD : WEIR_OFFLINE_OVER_IS_TOLD)) {
         news->next = offline->unkept;
         offline->unkept = news;
+    } else {
+        weir_free(news);
     }
     weir_serving_release(&engine->serving);
 }
 
 void weir_offline_run(struct weir_offline_partitions *offline)
 {
-    while (offline->unkept != NULL && take(offline, offline->unkept)) {
-        struct weir_offline_news *kept = offline->unkept;
-        offline->unkept = kept->next;
-        weir_free(kept);
-    }
+    while (offline->unkept != NULL && !take(offline, offline->unkept, WEIR_OFFLINE_TURN))
+        drop(&offline->unkept);
 }
 
 void weir_offline_init(struct weir_offline_partitions *offline,
@@ -190,7 +200,12 @@ void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_sl
 {
     if (weir_map_count(&offline->by_key) == 0) return;
     for (int32_t i = 0; i < partition_count; i++) {
-        (void)take_out(offline, topic, i);
+        bool is_kept = find(offline, topic, i) != NULL;
+        enum weir_offline state = is_kept ? WEIR_OFFLINE_KEPT : WEIR_OFFLINE_ONLINE;
+        struct weir_offline_event event = {.type = WEIR_OFFLINE_TOPIC_GONE};
+        struct weir_offline_update update;
+        weir_offline_step(&state, &event, &update);
+        if (update.lets_go) take_out(offline, topic, i);
     }
 }
 
