@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/controller/incarnation_step.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/partition_life.h"
@@ -304,13 +305,9 @@ static int refuse_orphans(const struct weir_controller *controller, const char *
                           path, search.name, WEIR_CLUSTER_METADATA_TOPIC);
 }
 
-/* A fresh directory says what reads it; a directory that was not closed gets a new incarnation,
- * which raises every leader epoch: durable before anything is served. */
-static int write_first(struct weir_controller *controller, struct weir_partition_log *log,
-                       struct weir_error *error)
+static int write_incarnation(struct weir_controller *controller, struct weir_partition_log *log,
+                             const struct weir_incarnation_update *update, struct weir_error *error)
 {
-    bool is_fresh = controller->image.level == 0;
-    if (!is_fresh && controller->engine->directory.was_clean) return 0;
     struct weir_metadata_record feature = {
         .type = WEIR_METADATA_FEATURE_LEVEL,
         .feature_level = {weir_text(WEIR_METADATA_FEATURE), WEIR_METADATA_LEVEL_MAX},
@@ -319,21 +316,41 @@ static int write_first(struct weir_controller *controller, struct weir_partition
         .type = WEIR_METADATA_REGISTER_BROKER,
         .register_broker.incarnation_id = weir_uuid_random(controller->engine->env),
     };
-    if (is_fresh && metadata_was_made(controller->engine)) {
-        return weir_error_set(error, WEIR_CORRUPT,
-                              "there are no records in it, and there were; put its files back");
-    }
     int rc = 0;
     weir_batch_builder_reset(&controller->builder);
-    if (is_fresh) rc = weir_controller_add(controller, &feature);
+    if (update->writes_feature) rc = weir_controller_add(controller, &feature);
     if (rc == 0) rc = weir_controller_add(controller, &incarnation);
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "write the first metadata");
-    if (!is_fresh) {
+    if (update->raises_own) {
         int32_t epoch = weir_partition_log_state(log).leader_epoch;
         rc = weir_partition_log_set_epoch(log, epoch + 1, error);
         if (rc < 0) return rc;
     }
     return write_now(controller, log, error);
+}
+
+/* What has to be durable before anything is served. */
+static int write_first(struct weir_controller *controller, struct weir_partition_log *log,
+                       struct weir_error *error)
+{
+    enum weir_incarnation state = WEIR_INCARNATION_RESTORED;
+    struct weir_incarnation_update update;
+    struct weir_incarnation_event event = {
+        .type = WEIR_INCARNATION_OPEN,
+        .has_records = controller->image.level > 0,
+        .were_some = metadata_was_made(controller->engine),
+        .was_clean = controller->engine->directory.was_clean,
+    };
+    weir_incarnation_step(&state, &event, &update);
+    if (update.refuses) {
+        return weir_error_set(error, WEIR_CORRUPT,
+                              "there are no records in it, and there were; put its files back");
+    }
+    if (!update.writes_incarnation) return 0;
+    event.type = WEIR_INCARNATION_WRITTEN;
+    event.rc = write_incarnation(controller, log, &update, error);
+    weir_incarnation_step(&state, &event, &update);
+    return event.rc;
 }
 
 static struct weir_topic_config log_config(void)
@@ -429,8 +446,8 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
     if (rc < 0) goto out;
     log = NULL;
     controller->partition->config = log_config();
-    controller->partition->leader_epoch =
-        weir_partition_log_state(controller->partition->log).leader_epoch;
+    weir_partition_resolve_epoch(controller->partition,
+                                 weir_partition_log_state(controller->partition->log).leader_epoch);
     weir_snapshotter_init(&controller->snapshotter, controller->partition, &controller->fold);
     weir_retention_sweep_init(&controller->sweep, engine, &controller->image);
     rc = make_room_for_version(controller);

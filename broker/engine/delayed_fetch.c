@@ -13,7 +13,7 @@
 
 void weir_fetch_show(const struct weir_partition *partition, struct weir_fetch_request *fetch)
 {
-    fetch->leader_epoch = partition->leader_epoch;
+    fetch->leader_epoch = partition->epoch.current;
     fetch->high_watermark = partition->high_watermark;
     fetch->log_start_offset = partition->shown.start_offset;
     fetch->log_end_offset = partition->shown.end_offset;

@@ -14,7 +14,7 @@
 static int32_t epoch_at(const struct weir_partition *partition, int64_t offset)
 {
     if (offset < 0) return -1;
-    if (offset >= partition->shown.end_offset) return partition->leader_epoch;
+    if (offset >= partition->shown.end_offset) return partition->epoch.current;
     return weir_partition_log_epoch_at(partition->log, offset);
 }
 
@@ -116,7 +116,7 @@ static int list_offsets(struct weir_partition *partition, struct weir_list_offse
         rc = weir_partition_log_check_online(partition->log, &list->request.error);
         if (rc < 0) return rc;
         list->offset = partition->high_watermark;
-        list->leader_epoch = partition->leader_epoch;
+        list->leader_epoch = partition->epoch.current;
         return 0;
     case WEIR_OFFSET_EARLIEST:
         list->offset = partition->shown.start_offset;

@@ -120,10 +120,17 @@ void weir_partition_refresh(struct weir_partition *partition)
     if (follows_end) partition->bytes_visible = partition->bytes_appended;
 }
 
+void weir_partition_resolve_epoch(struct weir_partition *partition, int32_t epoch)
+{
+    struct weir_epoch_event event = {.type = WEIR_EPOCH_RESOLVED, .epoch = epoch};
+    struct weir_epoch_update update;
+    weir_epoch_step(&partition->epoch, &event, &update);
+}
+
 int weir_partition_check_epoch(const struct weir_partition *partition,
                                const struct weir_epoch_check *check, struct weir_error *error)
 {
-    int32_t epoch = partition->leader_epoch;
+    int32_t epoch = partition->epoch.current;
     if (!check->has_current || check->current == epoch) return 0;
     bool is_older = check->current < epoch;
     return weir_error_set(error, is_older ? WEIR_FENCED_LEADER_EPOCH : WEIR_UNKNOWN_LEADER_EPOCH,
@@ -137,9 +144,9 @@ void weir_partition_epoch_end(const struct weir_partition *partition, int32_t ep
 {
     *epoch_out = -1;
     *end_offset_out = -1;
-    if (epoch < 0 || epoch > partition->leader_epoch) return;
+    if (epoch < 0 || epoch > partition->epoch.current) return;
     weir_partition_log_epoch_end(partition->log, epoch, epoch_out, end_offset_out);
-    if (epoch == partition->leader_epoch) { /* it may have no records yet */
+    if (epoch == partition->epoch.current) { /* it may have no records yet */
         *epoch_out = epoch;
         *end_offset_out = partition->shown.end_offset;
     } else if (*epoch_out < 0) { /* its records have been given up: it ended where the log starts */

@@ -3,6 +3,7 @@
 
 #include "broker/broker.h"
 #include "broker/engine/availability_step.h"
+#include "broker/engine/epoch_step.h"
 #include "broker/engine/flush_group.h"
 #include "broker/engine/metadata_owner.h"
 #include "broker/engine/state_machine.h"
@@ -46,7 +47,7 @@ struct weir_partition {
     char *path;
     struct weir_uuid topic_id;
     struct weir_topic_config config;
-    int32_t leader_epoch;
+    struct weir_epoch_state epoch;
     bool is_assigned; /* its folder has been made before, says the metadata */
     struct weir_auto_create create;
     struct weir_assign assign;
@@ -100,6 +101,8 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
 
 /** To another state: one that the drawing allows. */
 void weir_partition_move(struct weir_partition *partition, enum weir_partition_state to);
+/** The metadata says its leader epoch. Once. */
+void weir_partition_resolve_epoch(struct weir_partition *partition, int32_t epoch);
 /** What a request knows of the leader's epoch: WEIR_FENCED_LEADER_EPOCH, WEIR_UNKNOWN_LEADER_EPOCH. */
 int weir_partition_check_epoch(const struct weir_partition *partition,
                                const struct weir_epoch_check *check, struct weir_error *error);

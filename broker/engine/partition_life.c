@@ -248,7 +248,7 @@ static int open_job(struct weir_partition *partition)
         .path = partition->path,
         .topic_id = partition->topic_id,
         .partition = partition->number,
-        .leader_epoch = partition->leader_epoch,
+        .leader_epoch = partition->epoch.current,
         .config = partition->job_config,
         .must_exist = partition->is_assigned,
         .shared_device = partition->shard->flush.device,
@@ -496,7 +496,8 @@ static int look_up(struct weir_partition *partition, struct weir_error *error)
                               name_size, name, topic->partition_count, partition->number);
     }
     partition->config = weir_topic_image_config(topic, &shard->engine->options.topic_defaults);
-    partition->leader_epoch = weir_metadata_leader_epoch(image, topic, partition->number);
+    weir_partition_resolve_epoch(partition,
+                                 weir_metadata_leader_epoch(image, topic, partition->number));
     partition->is_assigned = !weir_uuid_is_zero(topic->partitions[partition->number].directory_id);
     return 0;
 }

@@ -72,8 +72,7 @@ void weir_engine_partition_state(struct weir_engine *engine,
 /* ---- cut ------------------------------------------------------------------------------------- */
 
 /*
- * A cut of the tail first raises the epoch, durably, then cuts: a crash in between leaves a higher
- * epoch over the whole log, which is harmless. The partition works (nothing else gets in) from
+ * What a cut does, and when, epoch_step.h says. The partition works (nothing else gets in) from
  * before the first step to after the last.
  */
 static struct weir_cut_request *take_cut(struct weir_partition *partition)
@@ -91,7 +90,7 @@ static int cut_job(struct weir_partition *partition)
     }
     int rc = weir_partition_log_truncate(partition->log, cut->offset, &partition->job_error);
     if (rc < 0) return rc;
-    return weir_partition_log_set_epoch(partition->log, partition->leader_epoch,
+    return weir_partition_log_set_epoch(partition->log, partition->epoch.current,
                                         &partition->job_error);
 }
 
@@ -99,6 +98,9 @@ static void cut_finished(struct weir_partition *partition)
 {
     struct weir_cut_request *cut = take_cut(partition);
     int rc = partition->job_rc;
+    struct weir_epoch_event worked = {.type = WEIR_EPOCH_WORKED, .rc = rc};
+    struct weir_epoch_update update;
+    weir_epoch_step(&partition->epoch, &worked, &update);
     if (rc < 0) {
         cut->request.error = partition->job_error;
         struct weir_availability_event event = {.type = WEIR_AVAILABILITY_WORK_FAILED, .rc = rc};
@@ -110,7 +112,7 @@ static void cut_finished(struct weir_partition *partition)
     }
     cut->start_offset = partition->shown.start_offset;
     cut->end_offset = partition->shown.end_offset;
-    cut->leader_epoch = partition->leader_epoch;
+    cut->leader_epoch = partition->epoch.current;
     weir_request_reply(&cut->request, rc);
     weir_partition_resume(partition);
 }
@@ -121,28 +123,39 @@ static void fail_cut(struct weir_partition *partition, int rc, const char *text)
     weir_partition_resume(partition);
 }
 
+/* `rc` and `text` are for a cut that fails. */
+static void perform(struct weir_partition *partition, const struct weir_epoch_update *update,
+                    int rc, const char *text)
+{
+    if (update->cuts) weir_partition_submit(partition, cut_job, cut_finished);
+    if (update->fails) fail_cut(partition, rc, text);
+}
+
 static void raised(struct weir_partition *partition, const struct weir_epoch_raised *raised)
 {
+    struct weir_epoch_event event = {
+        .type = WEIR_EPOCH_RAISED, .epoch = raised->leader_epoch, .rc = raised->rc};
+    struct weir_epoch_update update;
     weir_assert(partition->state == WEIR_PARTITION_WORKING);
-    if (raised->rc < 0) {
-        fail_cut(partition, raised->rc, raised->error->text);
-    } else {
-        weir_assert(raised->leader_epoch > partition->leader_epoch);
-        partition->leader_epoch = raised->leader_epoch;
-        weir_partition_submit(partition, cut_job, cut_finished);
-    }
+    weir_epoch_step(&partition->epoch, &event, &update);
+    perform(partition, &update, raised->rc, raised->error->text);
 }
 
 static void begin_cut(struct weir_partition *partition)
 {
     const struct weir_cut_request *cut = (struct weir_cut_request *)partition->cut;
-    if (cut->what == WEIR_CUT_HEAD) {
-        weir_partition_submit(partition, cut_job, cut_finished);
-        return;
-    }
     const struct weir_metadata_owner *owner = &partition->shard->engine->metadata;
-    int rc = owner->ops->raise_epoch(owner->impl, partition, raised);
-    if (rc < 0) fail_cut(partition, rc, "cut a partition");
+    bool is_head = cut->what == WEIR_CUT_HEAD;
+    struct weir_epoch_event event = {.type = is_head ? WEIR_EPOCH_CUT_HEAD : WEIR_EPOCH_CUT_TAIL};
+    struct weir_epoch_update update;
+    weir_epoch_step(&partition->epoch, &event, &update);
+    if (update.raises) {
+        int rc = owner->ops->raise_epoch(owner->impl, partition, raised);
+        if (rc == 0) return;
+        event = (struct weir_epoch_event){.type = WEIR_EPOCH_RAISED, .rc = rc};
+        weir_epoch_step(&partition->epoch, &event, &update);
+    }
+    perform(partition, &update, event.rc, "cut a partition");
 }
 
 static int check_cut(const struct weir_partition *partition, const struct weir_cut_request *cut,

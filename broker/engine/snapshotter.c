@@ -15,7 +15,7 @@ static int make(struct weir_snapshotter *snapshotter)
 {
     snapshotter->id = (struct weir_snapshot_id){
         .offset = snapshotter->fold->next_offset,
-        .epoch = snapshotter->partition->leader_epoch,
+        .epoch = snapshotter->partition->epoch.current,
     };
     return weir_fold_snapshot(snapshotter->fold, &snapshotter->builder);
 }
