@@ -15,11 +15,8 @@
  * A crash between the first two leaves a folder that nobody relies on, and the next use goes on
  * with it. After the third the folder has to be there.
  *
- * A thousand partitions that are used for the first time share a few batches: while others are
- * being made, the first of them waits a little, for the flush that it wants costs as much as making
- * one.
+ * How many share a batch assign_step.h says.
  */
-enum { WAIT_MS = 200, ENOUGH = 64 };
 
 static int add_record(struct weir_controller *controller, struct weir_assign *assign)
 {
@@ -41,27 +38,35 @@ static int add_record(struct weir_controller *controller, struct weir_assign *as
     return weir_controller_add(controller, &record);
 }
 
+static struct weir_assign *take_first(struct weir_assign_queue *queue)
+{
+    struct weir_assign *assign = queue->first;
+    queue->first = assign->next;
+    if (queue->first == NULL) queue->last = NULL;
+    assign->next = NULL;
+    return assign;
+}
+
 static int build(struct weir_controller *controller, struct weir_metadata_change *change,
                  struct weir_error *error)
 {
     struct weir_assign_queue *queue = (struct weir_assign_queue *)change;
-    bool has_record = false;
+    struct weir_assign_event taken = {.type = WEIR_ASSIGN_TAKEN};
+    struct weir_assign_update update;
+    int rc = WEIR_END; /* not one of a topic that is there */
     struct weir_assign **link = &queue->current;
     (void)error;
     weir_assert(queue->current == NULL && queue->first != NULL);
-    while (queue->first != NULL) {
-        struct weir_assign *assign = queue->first;
-        queue->first = assign->next;
-        queue->count--;
-        if (queue->first == NULL) queue->last = NULL;
-        assign->next = NULL;
+    while (queue->first != NULL && rc != WEIR_NO_MEMORY) { /* those that are left are next */
+        struct weir_assign *assign = take_first(queue);
         *link = assign;
         link = &assign->next;
         assign->rc = add_record(controller, assign);
-        if (assign->rc == WEIR_NO_MEMORY) return assign->rc; /* those that are left are next */
-        has_record |= assign->rc == 0;
+        if (assign->rc == 0 || assign->rc == WEIR_NO_MEMORY) rc = assign->rc;
+        taken.count++;
     }
-    return has_record ? 0 : WEIR_END;
+    weir_assign_step(&queue->state, &taken, &update);
+    return rc;
 }
 
 static void done(struct weir_controller *controller, struct weir_metadata_change *change, int rc,
@@ -69,9 +74,11 @@ static void done(struct weir_controller *controller, struct weir_metadata_change
 {
     struct weir_assign_queue *queue = (struct weir_assign_queue *)change;
     struct weir_assign *assign = queue->current;
+    struct weir_assign_event written = {.type = WEIR_ASSIGN_WRITTEN};
+    struct weir_assign_update update;
     (void)controller;
     queue->current = NULL;
-    queue->is_submitted = false;
+    weir_assign_step(&queue->state, &written, &update);
     while (assign != NULL) {
         struct weir_assign *next = assign->next;
         if (assign->rc == 0 && rc < 0) {
@@ -87,15 +94,18 @@ void weir_controller_assign_run(struct weir_controller *controller, struct weir_
                                 struct weir_mono *wake_at)
 {
     struct weir_assign_queue *queue = &controller->assigns;
-    if (queue->is_submitted || queue->first == NULL) return;
-    bool others_come = atomic_load(&controller->engine->first_openings) > 0 &&
-                       !atomic_load(&controller->engine->serving.is_closing);
-    if (others_come && queue->count < ENOUGH && now.ns < queue->deadline.ns) {
-        if (queue->deadline.ns < wake_at->ns) *wake_at = queue->deadline;
-        return;
-    }
-    queue->is_submitted = true;
-    weir_controller_submit(controller, &queue->change);
+    const struct weir_engine *engine = controller->engine;
+    if (queue->first == NULL) return; /* as at most turns */
+    struct weir_assign_event turn = {
+        .type = WEIR_ASSIGN_TURN,
+        .now = now,
+        .others_come =
+            atomic_load(&engine->first_openings) > 0 && !atomic_load(&engine->serving.is_closing),
+    };
+    struct weir_assign_update update;
+    weir_assign_step(&queue->state, &turn, &update);
+    if (update.submits) weir_controller_submit(controller, &queue->change);
+    if (update.wakes && update.wake_at.ns < wake_at->ns) *wake_at = update.wake_at;
 }
 
 static void arrive(struct weir_message *message)
@@ -110,10 +120,12 @@ static void arrive(struct weir_message *message)
         queue->last->next = assign;
     } else {
         queue->first = assign;
-        queue->deadline = weir_mono_after_ms(weir_mono_now(controller->engine->env), WAIT_MS);
     }
     queue->last = assign;
-    queue->count++;
+    struct weir_assign_event arrived = {.type = WEIR_ASSIGN_ARRIVED,
+                                        .now = weir_mono_now(controller->engine->env)};
+    struct weir_assign_update update;
+    weir_assign_step(&queue->state, &arrived, &update);
 }
 
 void weir_controller_ask_assign(struct weir_controller *controller, struct weir_assign *assign)

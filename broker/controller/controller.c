@@ -221,8 +221,10 @@ void weir_controller_check(const struct weir_controller *controller)
     weir_assert(!controller->needs_retry || controller->current != NULL);
     weir_producer_id_check(&controller->producer_ids);
     weir_assert(controller->producer_ids.end <= controller->image.next_producer_id);
-    weir_assert((assigns->first == NULL) == (assigns->count == 0));
-    weir_assert(assigns->current == NULL || assigns->is_submitted);
+    weir_assign_check(&assigns->state);
+    weir_assert((assigns->first == NULL) == (assigns->last == NULL));
+    weir_assert((assigns->first == NULL) == (assigns->state.count == 0));
+    weir_assert((assigns->current != NULL) == (assigns->state.phase == WEIR_ASSIGN_WRITING));
 }
 
 int weir_controller_run(struct weir_controller *controller)

@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/engine/fold.h"
 #include "broker/metadata/metadata_image.h"
+#include "broker/controller/assign_step.h"
 #include "broker/controller/offline_partitions.h"
 #include "broker/controller/producer_id_block.h"
 #include "broker/controller/removal_step.h"
@@ -61,9 +62,7 @@ struct weir_assign_queue {
     struct weir_assign *first;          /* in line */
     struct weir_assign *last;
     struct weir_assign *current; /* in the change that is being written */
-    int count;                   /* in line */
-    struct weir_mono deadline;   /* of the first in line: then they wait for no others */
-    bool is_submitted;
+    struct weir_assign_state state;
 };
 
 enum { WEIR_CONTROLLER_MAGIC = 0x6374726c }; /* "ctrl" */
