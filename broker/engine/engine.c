@@ -1,7 +1,7 @@
 #include "broker/engine/engine.h"
 
 #include "base/assert.h"
-#include "base/hash.h"
+#include "broker/engine/placement.h"
 
 void weir_engine_check(const struct weir_engine *engine)
 {
@@ -14,10 +14,7 @@ void weir_engine_check(const struct weir_engine *engine)
 struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_slice topic,
                                      int32_t partition)
 {
-    if (engine->shard_count == 1) return &engine->shards[0];
-    if (weir_slice_equal(topic, weir_text(WEIR_CLUSTER_METADATA_TOPIC))) return &engine->shards[0];
-    uint64_t hash = weir_hash(topic) + (uint64_t)(uint32_t)partition;
-    return &engine->shards[hash % (uint64_t)engine->shard_count];
+    return &engine->shards[weir_placement_shard(topic, partition, engine->shard_count)];
 }
 
 struct weir_shard *weir_engine_shard_of(const struct weir_engine *engine,
