@@ -138,6 +138,7 @@ static int add(struct weir_consumer *consumer, const char *topic, int32_t index,
     partition->consumer = consumer;
     partition->key = weir_slice(copy, key.size);
     partition->topic = (const char *)copy + 4;
+    partition->turn.topic = partition->topic;
     partition->index = index;
     partition->position = place->offset;
     partition->epoch = place->epoch;
@@ -155,7 +156,7 @@ static void remove_last(struct weir_consumer *consumer, size_t count)
     while (consumer->partition_count > count) {
         struct weir_consumer_partition *partition =
             consumer->partitions[--consumer->partition_count];
-        weir_assert(partition->state == WEIR_CONSUMER_IDLE);
+        weir_assert(partition->turn.state == WEIR_CONSUMER_IDLE);
         (void)weir_map_remove(&consumer->by_name, partition->key);
         weir_free(partition);
     }
@@ -200,10 +201,10 @@ static int set_position(struct weir_consumer *consumer, struct weir_consumer_par
 {
     int rc = weir_consumer_stop(consumer, partition, error);
     if (rc < 0) return rc;
-    weir_assert(partition->state == WEIR_CONSUMER_IDLE && place->offset >= 0);
+    weir_assert(partition->turn.state == WEIR_CONSUMER_IDLE && place->offset >= 0);
     partition->position = place->offset;
     partition->epoch = place->epoch;
-    partition->asked_round = 0;
+    weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_SOUGHT});
     return 0;
 }
 

@@ -16,13 +16,12 @@ void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_par
 {
     struct weir_consumer_held *held = &consumer->held;
     weir_assert(held->partition == NULL);
-    weir_assert(partition->state == WEIR_CONSUMER_READY);
     *held = (struct weir_consumer_held){
         .partition = partition,
         .reader = {.plain = &consumer->plain, .arena = &consumer->headers},
     };
     weir_log_batches_move(&held->batches, &partition->fetch.batches);
-    weir_consumer_move(partition, WEIR_CONSUMER_IDLE);
+    weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_TAKEN});
 }
 
 void weir_consumer_let_go(struct weir_consumer *consumer)

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "client/access.h"
 #include "client/client_internal.h"
+#include "client/consumer_step.h"
 #include "wire/record_batch_reader.h"
 
 /**
@@ -11,44 +12,23 @@
  *
  *   consumer_state.c   who is inside, and the states of a partition
  *   consumer.c         assign, seek, positions; new and close
+ *   consumer_step.c    when a partition is fetched: pure
  *   consumer_poll.c    fetches, whose turn it is, waiting
  *   consumer_decode.c  fetched bytes into record views
  *   offsets.c          committed offsets
  *
- * One fetch per assigned partition is under way at most. It is sent ahead: while the last batch of
- * one fetch is with the user, the next fetch runs. A partition:
- *
- *            ┌──────────── taken up by `held` ─────────────┐
- *            v                                             │
- *   IDLE ──send──> FETCHING ──answered with batches──> READY
- *    ^                │
- *    └── nothing there (at the end), an error, or a seek meanwhile
- *
- * A fetch either answers at once or, when all partitions are at their end and the user waits, stays
- * with the log until something comes (`is_long`).
- *
  * Thread: one at a time, and a second is refused (access.h); except on_fetched, which runs on a shard and only pushes into
  * `answered`. No locks.
  */
-enum weir_consumer_state {
-    WEIR_CONSUMER_IDLE,
-    WEIR_CONSUMER_FETCHING,
-    WEIR_CONSUMER_READY,
-};
-
 struct weir_consumer_partition {
     struct weir_fetch_request fetch; /* first: its message comes back through `answered` */
     struct weir_consumer *consumer;
     struct weir_slice key; /* in the map: partition number and topic, behind the struct */
     const char *topic;
     int32_t index;
-    enum weir_consumer_state state;
-    bool is_long;         /* the fetch waits with the log for something to come */
-    bool is_canceled;     /* and was told to answer now */
-    bool has_failed;      /* the last fetch: the next turn reports it */
-    uint64_t asked_round; /* the poll that sent the last fetch */
-    int64_t position;     /* next offset to be given to the user */
-    int32_t epoch;        /* leader epoch of the record before it; -1: not known */
+    struct weir_consumer_turn turn;
+    int64_t position; /* next offset to be given to the user */
+    int32_t epoch;    /* leader epoch of the record before it; -1: not known */
     int64_t high_watermark;
 };
 
@@ -92,8 +72,9 @@ enum {
 int weir_consumer_enter(struct weir_consumer *consumer, const char *call, struct weir_error *error);
 /** And goes out here, with its `rc`. */
 int weir_consumer_leave(struct weir_consumer *consumer, int rc);
-/** To another state: one that the drawing allows. */
-void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to);
+/** Take an event that asks for nothing. */
+void weir_consumer_note(struct weir_consumer_partition *partition,
+                        struct weir_consumer_event event);
 /** What holds between the fields, after each public call. */
 void weir_consumer_check(const struct weir_consumer *consumer);
 

@@ -16,10 +16,9 @@ static void on_fetched(struct weir_request *request)
     weir_signal(env);
 }
 
-static void send_fetch(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
-                       bool is_long)
+static void send_fetch(struct weir_consumer_partition *partition, bool is_long)
 {
-    weir_assert(partition->state == WEIR_CONSUMER_IDLE);
+    struct weir_consumer *consumer = partition->consumer;
     partition->fetch = (struct weir_fetch_request){
         .request = {.done = on_fetched},
         .from = {.topic = weir_text(partition->topic), .partition = partition->index},
@@ -28,24 +27,31 @@ static void send_fetch(struct weir_consumer *consumer, struct weir_consumer_part
         .size_min = is_long ? 1 : 0,
         .deadline = WEIR_MONO_NEVER,
     };
-    weir_consumer_move(partition, WEIR_CONSUMER_FETCHING);
-    partition->is_long = is_long;
-    partition->is_canceled = false;
-    partition->has_failed = false;
-    partition->asked_round = consumer->round;
     weir_log_fetch(consumer->log, &partition->fetch);
+}
+
+/* Take an event, and do what comes of it; true if it is to be stopped and has to answer first. */
+static bool take(struct weir_consumer_partition *partition, struct weir_consumer_event event)
+{
+    struct weir_consumer_update update;
+    weir_consumer_step(&partition->turn, &event, &update);
+    if (update.cancels) weir_log_cancel_fetch(partition->consumer->log, &partition->fetch);
+    if (update.sends) send_fetch(partition, update.is_long);
+    if (update.releases) weir_log_batches_release(&partition->fetch.batches);
+    return update.waits;
 }
 
 static void take_answer(struct weir_consumer_partition *partition)
 {
     const struct weir_fetch_request *fetch = &partition->fetch;
-    bool has_records = fetch->request.rc >= 0 && fetch->batches.part_count > 0;
-    weir_consumer_move(partition, has_records ? WEIR_CONSUMER_READY : WEIR_CONSUMER_IDLE);
-    if (fetch->request.rc < 0) {
-        partition->has_failed = !(partition->is_canceled && fetch->request.rc == WEIR_CLOSED);
-        return;
-    }
-    partition->high_watermark = fetch->high_watermark;
+    int rc = fetch->request.rc;
+    struct weir_consumer_event answered = {
+        .type = WEIR_CONSUMER_ANSWERED,
+        .has_batches = rc >= 0 && fetch->batches.part_count > 0,
+        .rc = rc,
+    };
+    (void)take(partition, answered);
+    if (rc >= 0) partition->high_watermark = fetch->high_watermark;
 }
 
 static void take_answers(struct weir_consumer *consumer)
@@ -78,19 +84,10 @@ static int await_answers(struct weir_consumer *consumer, struct weir_mono deadli
     return rc;
 }
 
-/* A fetch that stays with the log until something comes is called back. */
-static void call_back(struct weir_consumer *consumer, struct weir_consumer_partition *partition)
-{
-    if (partition->state != WEIR_CONSUMER_FETCHING) return;
-    if (!partition->is_long || partition->is_canceled) return;
-    partition->is_canceled = true;
-    weir_log_cancel_fetch(consumer->log, &partition->fetch);
-}
-
 static bool is_fetching(const struct weir_consumer *consumer)
 {
     for (size_t i = 0; i < consumer->partition_count; i++) {
-        if (consumer->partitions[i]->state == WEIR_CONSUMER_FETCHING) return true;
+        if (consumer->partitions[i]->turn.state == WEIR_CONSUMER_FETCHING) return true;
     }
     return false;
 }
@@ -98,16 +95,11 @@ static bool is_fetching(const struct weir_consumer *consumer)
 static int stop_one(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
                     struct weir_error *error)
 {
-    call_back(consumer, partition);
-    while (partition->state == WEIR_CONSUMER_FETCHING) {
+    const struct weir_consumer_event stop = {.type = WEIR_CONSUMER_STOP};
+    while (take(partition, stop)) {
         int rc = await_answers(consumer, WEIR_MONO_NEVER, error);
         if (rc < 0) return rc;
     }
-    if (partition->state == WEIR_CONSUMER_READY) {
-        weir_log_batches_release(&partition->fetch.batches);
-        weir_consumer_move(partition, WEIR_CONSUMER_IDLE);
-    }
-    partition->has_failed = false;
     if (consumer->held.partition == partition) weir_consumer_let_go(consumer);
     return 0;
 }
@@ -118,7 +110,8 @@ int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_part
     take_answers(consumer);
     if (partition != NULL) return stop_one(consumer, partition, error);
     for (size_t i = 0; i < consumer->partition_count; i++) {
-        call_back(consumer, consumer->partitions[i]);
+        (void)take(consumer->partitions[i],
+                   (struct weir_consumer_event){.type = WEIR_CONSUMER_RECALL});
     }
     int rc = 0;
     for (size_t i = 0; i < consumer->partition_count && rc == 0; i++) {
@@ -134,13 +127,11 @@ int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_part
  * has left there. */
 static void ask(struct weir_consumer *consumer, bool is_waiting)
 {
+    const struct weir_consumer_event event = {
+        .type = WEIR_CONSUMER_ASK, .is_waiting = is_waiting, .round = consumer->round};
     for (size_t i = 0; i < consumer->partition_count; i++) {
         struct weir_consumer_partition *partition = consumer->partitions[i];
-        if (partition == consumer->held.partition) continue;
-        if (!is_waiting) call_back(consumer, partition);
-        if (partition->state != WEIR_CONSUMER_IDLE || partition->has_failed) continue;
-        if (!is_waiting && partition->asked_round == consumer->round) continue;
-        send_fetch(consumer, partition, is_waiting);
+        if (partition != consumer->held.partition) (void)take(partition, event);
     }
 }
 
@@ -151,7 +142,7 @@ static struct weir_consumer_partition *take_turn(struct weir_consumer *consumer)
     for (size_t i = 0; i < count; i++) {
         size_t at = (consumer->turn + i) % count;
         struct weir_consumer_partition *partition = consumer->partitions[at];
-        if (partition->state != WEIR_CONSUMER_READY && !partition->has_failed) continue;
+        if (!weir_consumer_has_something(&partition->turn)) continue;
         consumer->turn = (at + 1) % count;
         return partition;
     }
@@ -163,10 +154,10 @@ static int report(struct weir_consumer *consumer, struct weir_consumer_partition
                   struct weir_error *error)
 {
     int rc = partition->fetch.request.rc;
-    weir_assert(partition->has_failed && rc < 0);
+    weir_assert(rc < 0);
     int64_t start = 0;
     int64_t end = 0;
-    partition->has_failed = false;
+    weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_REPORTED});
     if (rc == WEIR_OFFSET_OUT_OF_RANGE &&
         weir_topic_offsets(consumer->log, partition->topic, partition->index, &start, &end, NULL) ==
             0) {
@@ -200,7 +191,7 @@ static int give(struct weir_consumer *consumer, bool is_waiting, size_t *count_o
         take_answers(consumer);
         struct weir_consumer_partition *partition = take_turn(consumer);
         if (partition == NULL) return WEIR_END;
-        if (partition->has_failed) return report(consumer, partition, error);
+        if (partition->turn.has_failed) return report(consumer, partition, error);
         weir_consumer_hold(consumer, partition);
     }
 }
@@ -252,7 +243,11 @@ static int poll_once(struct weir_consumer *consumer, int64_t timeout_ms,
 
     struct weir_consumer_partition *partition = consumer->held.partition;
     weir_assert(partition != NULL && count > 0);
-    if (weir_consumer_is_used_up(consumer)) send_fetch(consumer, partition, is_waiting);
+    if (weir_consumer_is_used_up(consumer)) {
+        struct weir_consumer_event event = {
+            .type = WEIR_CONSUMER_USED_UP, .is_waiting = is_waiting, .round = consumer->round};
+        (void)take(partition, event);
+    }
     *batch_out = (struct weir_batch_view){
         .topic = partition->topic,
         .partition = partition->index,

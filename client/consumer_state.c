@@ -3,7 +3,6 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/state_table.h"
 
 /* ---- what holds ------------------------------------------------------------------------------ */
 
@@ -21,10 +20,10 @@ static void check_held(const struct weir_consumer_held *held)
 static bool is_partition_sound(const struct weir_consumer *consumer,
                                const struct weir_consumer_partition *partition)
 {
-    const bool is_idle = partition->state == WEIR_CONSUMER_IDLE;
-    const bool is_ready = partition->state == WEIR_CONSUMER_READY;
+    const bool is_idle = partition->turn.state == WEIR_CONSUMER_IDLE;
+    const bool is_ready = partition->turn.state == WEIR_CONSUMER_READY;
     return partition->consumer == consumer && partition->index >= 0 && partition->position >= 0 &&
-           (is_idle || !partition->has_failed) &&
+           (is_idle || !partition->turn.has_failed) &&
            (!is_ready || partition->fetch.batches.part_count > 0);
 }
 
@@ -69,16 +68,9 @@ int weir_consumer_leave(struct weir_consumer *consumer, int rc)
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-#define TO(state) WEIR_STATE_BIT(WEIR_CONSUMER_##state)
-static const struct weir_state_row rows[] = {
-    [WEIR_CONSUMER_IDLE] = {"idle", TO(FETCHING)},
-    [WEIR_CONSUMER_FETCHING] = {"fetching", TO(IDLE) | TO(READY)},
-    [WEIR_CONSUMER_READY] = {"ready", TO(IDLE)},
-};
-#undef TO
-static const struct weir_state_table states = WEIR_STATE_TABLE("consumer of topic", rows);
-
-void weir_consumer_move(struct weir_consumer_partition *partition, enum weir_consumer_state to)
+void weir_consumer_note(struct weir_consumer_partition *partition, struct weir_consumer_event event)
 {
-    partition->state = weir_state_move(&states, partition->topic, partition->state, to);
+    struct weir_consumer_update update;
+    weir_consumer_step(&partition->turn, &event, &update);
+    weir_assert(!update.cancels && !update.sends && !update.releases && !update.waits);
 }

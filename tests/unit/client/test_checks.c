@@ -97,7 +97,7 @@ static void set_up_consumer(void)
 {
     held = (struct weir_consumer_partition){.consumer = &consumer, .position = 5};
     ready = (struct weir_consumer_partition){
-        .consumer = &consumer, .index = 1, .state = WEIR_CONSUMER_READY};
+        .consumer = &consumer, .index = 1, .turn.state = WEIR_CONSUMER_READY};
     ready.fetch.batches.part_count = 1;
     consumer = (struct weir_consumer){
         .magic = WEIR_CONSUMER_MAGIC,
@@ -136,7 +136,7 @@ BREAKS(held_of_nobody, hold_nothing(); consumer.held.batches.part_count = 1)
 BREAKS(batch_of_nobody, hold_nothing(); consumer.held.has_batch = true)
 #ifdef WEIR_SLOW_ASSERTIONS
 BREAKS(ready_with_nothing, ready.fetch.batches.part_count = 0)
-BREAKS(failed_and_ready, ready.has_failed = true)
+BREAKS(failed_and_ready, ready.turn.has_failed = true)
 BREAKS(of_another, held.consumer = NULL)
 BREAKS(position, held.position = -1)
 BREAKS(number, held.index = -1)
