@@ -87,6 +87,41 @@ static void encode_lost(const struct weir_durable_mark_view *view, struct weir_b
     }
 }
 
+/* A segment's offsets end at `limit`, where the next one begins or the log ends: with a batch, or
+ * in a hole. */
+static bool fits(const struct weir_segment_facts *segment, int64_t limit)
+{
+    return segment->end_offset >= segment->base_offset && segment->end_offset <= limit &&
+           (segment->has_holes || segment->end_offset == limit) &&
+           (segment->size > 0) == (segment->end_offset > segment->base_offset);
+}
+
+static void check_segments(const struct weir_durable_mark_view *view)
+{
+    for (size_t i = 0; i < view->segment_count; i++) {
+        const struct weir_segment_facts *segment = view->segment(view->context, i);
+        bool is_last = i + 1 == view->segment_count;
+        int64_t limit =
+            is_last ? view->end_offset : view->segment(view->context, i + 1)->base_offset;
+        weir_assert(segment->base_offset >= 0 && segment->size >= 0);
+        weir_assert(is_last || segment->base_offset < limit);
+        weir_assert(fits(segment, limit));
+    }
+}
+
+void weir_durable_mark_check(const struct weir_durable_mark_view *view)
+{
+    weir_assert(view->segment_count > 0);
+    weir_assert(view->partition >= 0);
+    weir_assert(!view->is_clean || !view->is_truncating);
+    weir_assert(view->segment(view->context, 0)->base_offset <= view->start_offset);
+    weir_assert(view->start_offset <= view->end_offset);
+    weir_leader_epochs_check(view->epochs);
+    weir_assert(weir_leader_epochs_last(view->epochs) <= view->leader_epoch);
+    weir_producer_state_check(view->producers);
+    check_segments(view);
+}
+
 void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to)
 {
     weir_assert(view->segment_count > 0 && to->size == 0);
@@ -157,13 +192,10 @@ static bool decode_segment(struct weir_reader *reader, unsigned version,
            (flags & ~(unsigned)SEGMENT_FLAG_HOLES) == 0;
 }
 
-/* Its offsets end at `limit`, where the next one begins or the log ends: with a batch, or in a hole. */
 static bool fit_segment(struct weir_segment_facts *segment, int64_t limit)
 {
     if (segment->end_offset == UNKNOWN_END) segment->end_offset = limit;
-    return segment->end_offset >= segment->base_offset && segment->end_offset <= limit &&
-           (segment->has_holes || segment->end_offset == limit) &&
-           (segment->size > 0) == (segment->end_offset > segment->base_offset);
+    return fits(segment, limit);
 }
 
 static int decode_segments(struct weir_reader *reader, struct weir_arena *arena, unsigned version,

@@ -87,6 +87,9 @@ struct weir_durable_mark_view {
     const void *context;
 };
 void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to);
+/** The invariants of what is to be written: what a decode would refuse is no mark. It costs less
+ * than the encoding. */
+void weir_durable_mark_check(const struct weir_durable_mark_view *view);
 
 /**
  * A mark of version 2 has no transactions and no holes: neither was there when it was written. Up to version 3

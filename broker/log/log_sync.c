@@ -38,6 +38,7 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
         .segment = facts_at,
         .context = log,
     };
+    weir_durable_mark_check(&view);
     weir_buffer_init(to, log->budget, WEIR_DURABLE_MARK_SIZE_MAX);
     weir_durable_mark_encode(&view, to);
     if (!to->failed) {

@@ -216,6 +216,7 @@ static int write_mark(struct weir_repair *repair, size_t count, struct weir_erro
         .segment = facts_at,
         .context = repair,
     };
+    weir_durable_mark_check(&view);
     weir_buffer_init(&bytes, repair->budget, WEIR_DURABLE_MARK_SIZE_MAX);
     weir_durable_mark_encode(&view, &bytes);
     int rc = bytes.failed ? weir_error_set(error, WEIR_NO_MEMORY, "no memory for the mark") : 0;

@@ -161,8 +161,87 @@ START_TEST(a_broken_row_ends_the_program)
 END_TEST
 #endif
 
+/* A mark of three segments, the second of which has a hole at its end. */
+static struct weir_segment_facts facts[3];
+static struct weir_durable_mark_view view;
+
+static const struct weir_segment_facts *facts_at(const void *context, size_t index)
+{
+    (void)context;
+    return &facts[index];
+}
+
+static void set_up_mark(void)
+{
+    set_up();
+    facts[0] = (struct weir_segment_facts){.base_offset = 10, .end_offset = 20, .size = 100};
+    facts[1] = (struct weir_segment_facts){
+        .base_offset = 20, .end_offset = 28, .size = 80, .has_holes = true};
+    facts[2] = (struct weir_segment_facts){.base_offset = 30, .end_offset = 40, .size = 100};
+    view = (struct weir_durable_mark_view){
+        .is_clean = true,
+        .start_offset = 12,
+        .end_offset = 40,
+        .leader_epoch = whole->leader_epoch,
+        .epochs = &whole->epochs,
+        .producers = &whole->producers,
+        .lost = &whole->lost,
+        .segment_count = 3,
+        .segment = facts_at,
+    };
+}
+
+START_TEST(a_whole_mark_passes)
+{
+    weir_durable_mark_check(&view);
+    view.is_clean = false;
+    view.is_truncating = true;
+    facts[2] = weir_segment_facts_at(40); /* empty, as a new one is */
+    weir_durable_mark_check(&view);
+}
+END_TEST
+
+BREAKS(mark_empty, view.segment_count = 0)
+BREAKS(mark_partition, view.partition = -1)
+BREAKS(mark_both, view.is_truncating = true)
+BREAKS(mark_start_below, view.start_offset = 9)
+BREAKS(mark_start_above, view.start_offset = 41)
+BREAKS(mark_end_below, view.end_offset = 39)
+BREAKS(mark_end_above, view.end_offset = 41)
+BREAKS(mark_epoch, view.leader_epoch = weir_leader_epochs_last(&whole->epochs) - 1)
+BREAKS(mark_epochs, whole->epochs.count = whole->epochs.capacity + 1)
+BREAKS(mark_producers, whole->producers.oldest = NULL)
+BREAKS(mark_base, facts[0].base_offset = -1)
+BREAKS(mark_size, facts[1].size = -1)
+BREAKS(mark_sizeless, facts[1].size = 0)
+BREAKS(mark_of_nothing, facts[2] = weir_segment_facts_at(40); facts[2].size = 1)
+BREAKS(mark_order, facts[1] = weir_segment_facts_at(30); facts[1].has_holes = true;
+       facts[0].has_holes = true)
+BREAKS(mark_overlap, facts[1].end_offset = 31)
+BREAKS(mark_gap, facts[1].has_holes = false)
+BREAKS(mark_backwards, facts[1].end_offset = 19)
+
+static void (*const broken_mark[])(void) = {
+    mark_empty,     mark_partition, mark_both,      mark_start_below, mark_start_above,
+    mark_end_below, mark_end_above, mark_epoch,     mark_epochs,      mark_producers,
+    mark_base,      mark_size,      mark_sizeless,  mark_of_nothing,  mark_order,
+    mark_overlap,   mark_gap,       mark_backwards,
+};
+
+START_TEST(a_broken_mark_ends_the_program)
+{
+    broken_mark[_i]();
+    weir_durable_mark_check(&view);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
+    TCase *marks = tcase_create("marks");
+    tcase_add_checked_fixture(marks, set_up_mark, tear_down);
+    tcase_add_test(marks, a_whole_mark_passes);
+    ADD_BROKEN(marks, a_broken_mark_ends_the_program, broken_mark);
+    suite_add_tcase(suite, marks);
     TCase *tests = tcase_create("checks");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_whole_log_passes);
