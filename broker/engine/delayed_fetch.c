@@ -19,11 +19,24 @@ void weir_fetch_show(const struct weir_partition *partition, struct weir_fetch_r
     fetch->log_end_offset = partition->shown.end_offset;
 }
 
+void weir_delayed_fetch_check(const struct weir_fetch_request *fetch)
+{
+    const struct weir_partition *partition = fetch->waits_on;
+    weir_assert(partition != NULL);
+    const struct weir_deadline_heap *heap = &partition->shard->deadlines;
+    weir_assert(fetch->deadline_index > 0 && fetch->deadline_index <= heap->count);
+    weir_assert(heap->entries[fetch->deadline_index - 1].item == fetch);
+    weir_assert((fetch->previous == NULL) == (partition->fetches == fetch));
+    weir_assert(fetch->previous == NULL || fetch->previous->next == fetch);
+    weir_assert(fetch->next == NULL || fetch->next->previous == fetch);
+    weir_assert(fetch->size_min > 0); /* else it is answered at once */
+    weir_assert(fetch->seen_bytes >= 0 && fetch->seen_bytes < fetch->wake_at_bytes);
+}
+
 void weir_fetch_stop_waiting(struct weir_fetch_request *fetch)
 {
     struct weir_partition *partition = fetch->waits_on;
-    weir_assert(partition != NULL);
-    weir_assert((fetch->previous == NULL) == (partition->fetches == fetch));
+    weir_delayed_fetch_check(fetch);
     if (fetch->previous != NULL) {
         fetch->previous->next = fetch->next;
     } else {
@@ -52,6 +65,7 @@ void weir_fetch_wait(struct weir_partition *partition, struct weir_fetch_request
     fetch->next = partition->fetches;
     if (fetch->next != NULL) fetch->next->previous = fetch;
     partition->fetches = fetch;
+    weir_delayed_fetch_check(fetch);
 }
 
 void weir_partition_answer_fetches(struct weir_partition *partition, int rc, const char *text)

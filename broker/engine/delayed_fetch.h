@@ -14,6 +14,9 @@ static inline int64_t weir_fetch_bytes_now(const struct weir_partition *partitio
 /** Wait for `missing` bytes more than there were when it looked (`seen_bytes`); refused without memory. */
 void weir_fetch_wait(struct weir_partition *partition, struct weir_fetch_request *fetch,
                      size_t missing);
+/** The invariants of one that waits: its place in the list and in the heap, and what it waits for.
+ * */
+void weir_delayed_fetch_check(const struct weir_fetch_request *fetch);
 /** Out of the list and the heap; it waits. */
 void weir_fetch_stop_waiting(struct weir_fetch_request *fetch);
 /** Answer all fetches that wait here: with this error. */

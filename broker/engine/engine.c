@@ -11,6 +11,21 @@ void weir_engine_check(const struct weir_engine *engine)
     weir_assert(atomic_load(&engine->serving.in_flight) >= 0);
 }
 
+void weir_shard_check(const struct weir_shard *shard)
+{
+    const struct weir_engine *engine = shard->engine;
+    weir_assert(engine != NULL && shard->actor != NULL);
+    weir_assert(shard->env == engine->env && shard->budget == &engine->budget);
+    weir_assert(shard >= engine->shards && shard < engine->shards + engine->shard_count);
+    weir_assert(shard->metadata.actor == &shard->actor);
+    weir_assert(shard->metadata.known != NULL || atomic_load(&shard->metadata.newest) != NULL);
+    weir_assert(shard->flush.actor == &shard->actor && shard->flush.serving == &engine->serving);
+    weir_assert(shard->listener.actor == &shard->actor);
+    int64_t open = weir_counter_get(&shard->open_partitions);
+    weir_assert(open >= 0 && (uint64_t)open <= weir_map_count(&shard->partitions));
+    weir_deadline_heap_check(&shard->deadlines);
+}
+
 struct weir_shard *weir_engine_shard(struct weir_engine *engine, struct weir_slice topic,
                                      int32_t partition)
 {

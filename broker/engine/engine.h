@@ -67,6 +67,8 @@ struct weir_shard *weir_engine_shard_of(const struct weir_engine *engine,
 /** NULL: nobody has used it yet. Thread: the shard's. */
 struct weir_partition *weir_shard_find(struct weir_shard *shard, struct weir_slice topic,
                                        int32_t partition);
+/** Its invariants, those that cost nothing to look at; at each of its turns. */
+void weir_shard_check(const struct weir_shard *shard);
 /** The invariants that hold from open to close. */
 void weir_engine_check(const struct weir_engine *engine);
 

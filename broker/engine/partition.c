@@ -58,6 +58,7 @@ struct weir_partition *weir_partition_new(struct weir_shard *shard, struct weir_
     struct weir_partition *partition =
         weir_alloc_zero(shard->budget, sizeof *partition + topic.size + WEIR_PARTITION_KEY_EXTRA);
     if (partition == NULL) return NULL;
+    weir_assert(weir_engine_shard(shard->engine, topic, number) == shard);
     uint8_t *key = (uint8_t *)(partition + 1);
     partition->shard = shard;
     partition->state = WEIR_PARTITION_RESOLVING;

@@ -101,7 +101,7 @@ static struct weir_mono earlier(struct weir_mono a, struct weir_mono b)
 int weir_shard_run_once(void *impl)
 {
     struct weir_shard *shard = impl;
-    weir_assert(shard->engine != NULL && shard->actor != NULL);
+    weir_shard_check(shard);
     const struct weir_metadata_owner *owner = &shard->engine->metadata;
     bool is_home = shard == &shard->engine->shards[0];
     struct weir_mono now = weir_mono_now(shard->env);
