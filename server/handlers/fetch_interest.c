@@ -69,6 +69,42 @@ static void move(struct weir_fetch_entry *entry, enum weir_fetch_state to)
     if (to == WEIR_FETCH_RETURNING) entry->interest->returning++;
 }
 
+/* ---- invariants ------------------------------------------------------------------------------ */
+
+static bool is_ring(const struct weir_fetch_node *head)
+{
+    return head->next != NULL && head->next->previous == head && head->previous->next == head;
+}
+
+void weir_fetch_interest_check(const struct weir_fetch_interest *interest)
+{
+    size_t count = weir_fetch_interest_count(interest);
+    weir_assert(interest->part != NULL && is_ring(&interest->of_part));
+    weir_assert(is_ring(&interest->order) && is_ring(&interest->due));
+    weir_assert(is_ring(&interest->held) && is_ring(&interest->news));
+    weir_assert((count == 0) == weir_fetch_ring_is_empty(&interest->order));
+    weir_assert((count == 0) == (interest->size == 0));
+    weir_assert(interest->unnamed <= (interest->by_id ? count : 0));
+    weir_assert(interest->returning <= interest->out);
+    weir_assert(interest->poll == NULL || interest->poll->interest == interest);
+}
+
+void weir_fetch_entry_check(const struct weir_fetch_entry *entry)
+{
+    enum weir_fetch_state state = entry->state;
+    bool is_in_line = entry->line.next != NULL;
+    bool is_watch =
+        state == WEIR_FETCH_WATCHED || state == WEIR_FETCH_RETURNING || state == WEIR_FETCH_GONE;
+    weir_assert(entry->interest != NULL && entry->key.size >= WEIR_PARTITION_KEY_EXTRA);
+    weir_assert(!is_in_line || is_ring(&entry->line));
+    weir_assert(is_in_line || state != WEIR_FETCH_DUE);
+    weir_assert(!is_in_line || (state != WEIR_FETCH_RETURNING && state != WEIR_FETCH_GONE));
+    weir_assert(is_in_line || state != WEIR_FETCH_WATCHED || entry->held == 0);
+    weir_assert(is_watch || entry->held == 0);
+    weir_assert(!is_watch || (entry->port.is_watch && entry->stuck_at == 0));
+    weir_assert((!is_watch && state != WEIR_FETCH_ASKED) || entry->interest->out > 0);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void free_entry(struct weir_fetch_entry *entry)
@@ -113,6 +149,7 @@ static void call_back(struct weir_fetch_entry *entry, enum weir_fetch_state to)
         weir_broker_cancel_fetch(entry->interest->part->broker, &entry->request);
     }
     move(entry, to);
+    weir_fetch_entry_check(entry);
 }
 
 void weir_fetch_interest_release(struct weir_fetch_interest *interest)
@@ -139,6 +176,7 @@ void weir_fetch_interest_end_poll(struct weir_fetch_interest *interest)
 
 void weir_fetch_interest_let_go(struct weir_fetch_interest *interest)
 {
+    weir_fetch_interest_check(interest);
     interest->out--;
     free_interest_if_idle(interest);
 }
@@ -259,6 +297,7 @@ void weir_fetch_interest_end(struct weir_fetch_interest *interest)
         if (first->named_in == interest->generation) break;
         drop(first);
     }
+    weir_fetch_interest_check(interest);
 }
 
 void weir_fetch_interest_drop(struct weir_fetch_interest *interest, struct weir_slice topic,
@@ -299,6 +338,7 @@ static void be_due(struct weir_fetch_entry *entry, struct weir_fetch_node *place
     weir_fetch_ring_insert(place, &entry->line);
     entry->held = 0;
     move(entry, WEIR_FETCH_DUE);
+    weir_fetch_entry_check(entry);
 }
 
 /* As much memory as may be is held by answers that are not sent, or will be when what is asked has
@@ -331,6 +371,7 @@ static void come_back(struct weir_request *request)
         be_due(entry, &interest->due);
         if (poll != NULL) weir_fetch_poll_woken(poll, has_failed);
     }
+    weir_fetch_interest_check(interest);
     interest->out--; /* only now: as long as something is out, the interest stays */
     part->out--;
     free_interest_if_idle(interest);
@@ -367,6 +408,7 @@ void weir_fetch_entry_ask(struct weir_fetch_entry *entry, size_t size_max)
     move(entry, WEIR_FETCH_ASKED);
     entry->size_asked = size_max;
     send(entry, size_max > 0 ? size_max : 1, 0, size_max == 0);
+    weir_fetch_entry_check(entry);
 }
 
 void weir_fetch_entry_refuse(struct weir_fetch_entry *entry, int16_t number)
@@ -389,6 +431,7 @@ void weir_fetch_entry_watch(struct weir_fetch_entry *entry, size_t size_min)
     }
     move(entry, WEIR_FETCH_WATCHED);
     send(entry, entry->size_asked > size_min ? entry->size_asked : size_min, size_min, true);
+    weir_fetch_entry_check(entry);
 }
 
 void weir_fetch_entry_be_due(struct weir_fetch_entry *entry, struct weir_fetch_node *place)

@@ -128,6 +128,10 @@ void weir_fetch_interest_drop(struct weir_fetch_interest *interest, struct weir_
 /** What an id is called; the entry was without a name. WEIR_NO_MEMORY. */
 int weir_fetch_entry_name(struct weir_fetch_entry *entry, struct weir_slice name);
 
+/** Their invariants, those that cost nothing to look at; with each change. */
+void weir_fetch_interest_check(const struct weir_fetch_interest *interest);
+void weir_fetch_entry_check(const struct weir_fetch_entry *entry);
+
 /** due -> asked: up to `size_max` bytes (0: none, only how the partition stands). */
 void weir_fetch_entry_ask(struct weir_fetch_entry *entry, size_t size_max);
 /** due -> answered, without asking. */

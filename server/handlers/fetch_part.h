@@ -60,5 +60,8 @@ struct weir_fetch_session *weir_fetch_session_open(struct weir_fetch_part *part,
 /** It is used now: the next epoch, and the youngest. */
 void weir_fetch_session_advance(struct weir_fetch_part *part, struct weir_fetch_session *session);
 void weir_fetch_session_close(struct weir_fetch_part *part, struct weir_fetch_session *session);
+/** Its invariants, those that cost nothing to look at; with each change. */
+void weir_fetch_session_check(const struct weir_fetch_part *part,
+                              const struct weir_fetch_session *session);
 
 #endif

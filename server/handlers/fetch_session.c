@@ -23,8 +23,23 @@ struct weir_fetch_session *weir_fetch_session_find(struct weir_fetch_part *part,
     return weir_map_get(&part->sessions, weir_slice(key, sizeof key));
 }
 
+void weir_fetch_session_check(const struct weir_fetch_part *part,
+                              const struct weir_fetch_session *session)
+{
+    const struct weir_fetch_node *use = &session->use;
+    weir_assert(session->id > 0 && session->epoch > 0);
+    weir_assert(session->id % part->shard_count == part->shard);
+    weir_assert((int32_t)weir_load_u32(session->key) == session->id);
+    weir_assert(session->interest != NULL && !session->interest->is_released);
+    weir_assert(session->interest->part == part);
+    weir_assert(use->next != NULL && use->next->previous == use && use->previous->next == use);
+    bool is_oldest = use->previous == &part->sessions_by_use;
+    weir_assert(is_oldest || session_of_use(use->previous)->used_at.ns <= session->used_at.ns);
+}
+
 void weir_fetch_session_close(struct weir_fetch_part *part, struct weir_fetch_session *session)
 {
+    weir_fetch_session_check(part, session);
     (void)weir_map_remove(&part->sessions, weir_slice(session->key, sizeof session->key));
     weir_fetch_ring_remove(&session->use);
     weir_fetch_interest_release(session->interest);
@@ -90,6 +105,7 @@ struct weir_fetch_session *weir_fetch_session_open(struct weir_fetch_part *part,
         return NULL;
     }
     weir_fetch_ring_insert(&part->sessions_by_use, &session->use);
+    weir_fetch_session_check(part, session);
     show_count(part);
     return session;
 }
@@ -100,6 +116,7 @@ void weir_fetch_session_advance(struct weir_fetch_part *part, struct weir_fetch_
     session->used_at = weir_mono_now(part->env);
     weir_fetch_ring_remove(&session->use);
     weir_fetch_ring_insert(&part->sessions_by_use, &session->use);
+    weir_fetch_session_check(part, session);
 }
 
 /* ---- the part -------------------------------------------------------------------------------- */
