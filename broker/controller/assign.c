@@ -22,7 +22,7 @@ static int add_record(struct weir_controller *controller, struct weir_assign *as
 {
     const struct weir_partition *partition = assign->partition;
     const struct weir_topic_image *topic =
-        weir_metadata_topic_by_id(&controller->image, partition->topic_id);
+        weir_metadata_topic_by_id(&controller->metadata.image, partition->topic_id);
     if (topic == NULL) {
         return weir_error_set(&assign->error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
                               "the topic has been deleted");

@@ -43,7 +43,7 @@ static int write_record(void *context, const struct weir_metadata_record *record
 
 static void write_image(const void *impl, struct weir_snapshot_builder *builder)
 {
-    const struct weir_metadata_image *image = impl;
+    const struct weir_metadata_image *image = &((const struct weir_metadata_machine *)impl)->image;
     struct image_writer writer = {.builder = builder};
     weir_buffer_init(&writer.value, image->budget, 0);
     int rc = weir_metadata_each_record(image, write_record, &writer);
@@ -53,12 +53,12 @@ static void write_image(const void *impl, struct weir_snapshot_builder *builder)
 
 static void reset_image(void *impl)
 {
-    struct weir_metadata_image *image = impl;
-    struct weir_budget *budget = image->budget;
-    bool keeps_removed = image->keeps_removed;
-    weir_metadata_image_close(image);
-    weir_metadata_image_init(image, budget);
-    image->keeps_removed = keeps_removed;
+    struct weir_metadata_machine *machine = impl;
+    struct weir_budget *budget = machine->image.budget;
+    bool keeps_removed = machine->keeps_removed;
+    weir_metadata_machine_close(machine);
+    weir_metadata_machine_init(machine, budget);
+    machine->keeps_removed = keeps_removed;
 }
 
 static const struct weir_fold_ops image_ops = {
@@ -125,7 +125,7 @@ static void publish(struct weir_controller *controller)
     struct weir_engine *engine = controller->engine;
     struct weir_metadata_version *version = controller->version;
     controller->version = NULL;
-    weir_metadata_version_take(version, &controller->image);
+    weir_metadata_version_take(version, &controller->metadata.image);
     for (int32_t i = 1; i < engine->shard_count; i++)
         weir_metadata_view_tell(&engine->shards[i].metadata, version);
     weir_metadata_view_set(&engine->shards[0].metadata, version);
@@ -220,7 +220,7 @@ void weir_controller_check(const struct weir_controller *controller)
     weir_assert(controller->last == NULL || controller->last->next == NULL);
     weir_assert(!controller->needs_retry || controller->current != NULL);
     weir_producer_id_check(&controller->producer_ids);
-    weir_assert(controller->producer_ids.end <= controller->image.next_producer_id);
+    weir_assert(controller->producer_ids.end <= controller->metadata.image.next_producer_id);
     weir_assign_check(&assigns->state);
     weir_assert((assigns->first == NULL) == (assigns->last == NULL));
     weir_assert((assigns->first == NULL) == (assigns->state.count == 0));
@@ -339,7 +339,7 @@ static int write_first(struct weir_controller *controller, struct weir_partition
     struct weir_incarnation_update update;
     struct weir_incarnation_event event = {
         .type = WEIR_INCARNATION_OPEN,
-        .has_records = controller->image.level > 0,
+        .has_records = controller->metadata.image.level > 0,
         .were_some = metadata_was_made(controller->engine),
         .was_clean = controller->engine->directory.was_clean,
     };
@@ -412,18 +412,18 @@ static int restore(struct weir_controller *controller, struct weir_partition_log
                    const char *path, struct weir_error *error)
 {
     struct weir_engine *engine = controller->engine;
-    controller->image.keeps_removed = true;
+    controller->metadata.keeps_removed = true;
     int rc = weir_fold_restore(&controller->fold, engine->env, log, path, error);
     if (rc < 0) return rc;
-    controller->image.keeps_removed = false;
-    if (controller->image.records_skipped > 0) {
+    controller->metadata.keeps_removed = false;
+    if (controller->metadata.image.records_skipped > 0) {
         weir_log(&engine->env->logger, WEIR_LOG_WARN, "metadata.records_skipped", "count=%lld",
-                 (long long)controller->image.records_skipped);
+                 (long long)controller->metadata.image.records_skipped);
     }
     rc = write_first(controller, log, error);
     if (rc < 0) return rc;
-    controller->producer_ids = (struct weir_producer_id_block){controller->image.next_producer_id,
-                                                               controller->image.next_producer_id};
+    controller->producer_ids = (struct weir_producer_id_block){
+        controller->metadata.image.next_producer_id, controller->metadata.image.next_producer_id};
     return 0;
 }
 
@@ -434,9 +434,9 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
         weir_log_path(engine->directory.log_path.text, WEIR_CLUSTER_METADATA_TOPIC "-0");
     struct weir_partition_log *log = NULL;
     *controller = (struct weir_controller){.magic = WEIR_CONTROLLER_MAGIC, .engine = engine};
-    weir_metadata_image_init(&controller->image, &engine->budget);
-    weir_offline_init(&controller->offline, &controller->image);
-    weir_fold_init(&controller->fold, &image_ops, &controller->image, &engine->budget);
+    weir_metadata_machine_init(&controller->metadata, &engine->budget);
+    weir_offline_init(&controller->offline, &controller->metadata.image);
+    weir_fold_init(&controller->fold, &image_ops, &controller->metadata, &engine->budget);
     weir_batch_builder_init(&controller->builder, &engine->budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&controller->record, &engine->budget, 0);
     int rc = open_log(controller, path.text, &log, error);
@@ -451,7 +451,7 @@ int weir_controller_open(struct weir_controller *controller, struct weir_engine 
     weir_partition_resolve_epoch(controller->partition,
                                  weir_partition_log_state(controller->partition->log).leader_epoch);
     weir_snapshotter_init(&controller->snapshotter, controller->partition, &controller->fold);
-    weir_retention_sweep_init(&controller->sweep, engine, &controller->image);
+    weir_retention_sweep_init(&controller->sweep, engine, &controller->metadata.image);
     rc = make_room_for_version(controller);
     if (rc == 0) publish(controller);
 out:
@@ -470,7 +470,7 @@ void weir_controller_close(struct weir_controller *controller)
 {
     if (controller->engine == NULL) return;
     weir_offline_close(&controller->offline);
-    weir_metadata_image_close(&controller->image);
+    weir_metadata_machine_close(&controller->metadata);
     weir_metadata_version_unref(controller->version);
     weir_fold_close(&controller->fold);
     weir_batch_builder_close(&controller->builder);

@@ -70,7 +70,7 @@ enum { WEIR_CONTROLLER_MAGIC = 0x6374726c }; /* "ctrl" */
 struct weir_controller {
     uint32_t magic; /* first */
     struct weir_engine *engine;
-    struct weir_metadata_image image;
+    struct weir_metadata_machine metadata;
     struct weir_metadata_version *version; /* memory for the next one; NULL: none is under way */
     struct weir_fold fold;
     struct weir_partition *partition; /* __cluster_metadata-0 */

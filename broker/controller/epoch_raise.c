@@ -32,7 +32,7 @@ static int build(struct weir_controller *controller, struct weir_metadata_change
                  struct weir_error *error)
 {
     const struct epoch_raise *raise = (const struct epoch_raise *)change;
-    if (weir_metadata_topic_by_id(&controller->image, raise->topic_id) == NULL) {
+    if (weir_metadata_topic_by_id(&controller->metadata.image, raise->topic_id) == NULL) {
         return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "the topic has been deleted");
     }
     struct weir_metadata_record record = {
@@ -61,8 +61,9 @@ static void done(struct weir_controller *controller, struct weir_metadata_change
         raise->error = *error;
     } else {
         const struct weir_topic_image *topic =
-            weir_metadata_topic_by_id(&controller->image, raise->topic_id);
-        raise->leader_epoch = weir_metadata_leader_epoch(&controller->image, topic, raise->number);
+            weir_metadata_topic_by_id(&controller->metadata.image, raise->topic_id);
+        raise->leader_epoch =
+            weir_metadata_leader_epoch(&controller->metadata.image, topic, raise->number);
     }
     raise->message.handle = back;
     weir_actor_post(raise->partition->shard->actor, &raise->message);

@@ -24,7 +24,8 @@ static int build(struct weir_controller *controller, struct weir_metadata_change
                  struct weir_error *error)
 {
     struct weir_metadata_record record = {.type = WEIR_METADATA_PRODUCER_IDS};
-    int rc = weir_producer_id_plan(&controller->producer_ids, controller->image.next_producer_id,
+    int rc = weir_producer_id_plan(&controller->producer_ids,
+                                   controller->metadata.image.next_producer_id,
                                    &record.producer_ids.next_producer_id, error);
     if (rc != 0) return rc;
     ((struct ids_change *)change)->takes = true;
@@ -43,7 +44,8 @@ static void done(struct weir_controller *controller, struct weir_metadata_change
         return;
     }
     if (takes) {
-        weir_producer_id_take(&controller->producer_ids, controller->image.next_producer_id);
+        weir_producer_id_take(&controller->producer_ids,
+                              controller->metadata.image.next_producer_id);
     }
     bool is_given = give(controller, request);
     weir_assert(is_given); /* nobody was in between */

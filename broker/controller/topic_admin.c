@@ -14,7 +14,7 @@ static int add_record(void *context, const struct weir_metadata_record *record)
 static struct weir_metadata_draft draft_of(struct weir_controller *controller)
 {
     return (struct weir_metadata_draft){
-        .image = &controller->image,
+        .image = &controller->metadata.image,
         .options = &controller->engine->options,
         .add = add_record,
         .context = controller,
@@ -45,7 +45,7 @@ int weir_controller_build_written(struct weir_controller *controller, struct wei
                                   struct weir_error *error)
 {
     struct weir_topic_plan plan = {.name = name, .partition_count = -1};
-    if (weir_metadata_topic(&controller->image, name) != NULL) return WEIR_END;
+    if (weir_metadata_topic(&controller->metadata.image, name) != NULL) return WEIR_END;
     if (weir_slice_equal(name, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) {
         plan.partition_count = controller->engine->options.offsets_topic_num_partitions;
         plan.configs = offsets_configs;
@@ -118,7 +118,8 @@ static int build_create(struct weir_controller *controller, struct topic_change 
 static int build_delete(struct weir_controller *controller, struct topic_change *change,
                         struct weir_error *error)
 {
-    const struct weir_topic_image *topic = find_topic(&controller->image, change->request, error);
+    const struct weir_topic_image *topic =
+        find_topic(&controller->metadata.image, change->request, error);
     if (topic == NULL) return not_found(error);
     if (weir_slice_equal(topic->name_slice, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) {
         return weir_error_set(error, WEIR_INVALID_TOPIC, "the committed offsets are not deleted");
@@ -137,7 +138,7 @@ static int build_alter(struct weir_controller *controller, struct topic_change *
                        struct weir_error *error)
 {
     const struct weir_topic_request *request = change->request;
-    const struct weir_topic_image *topic = find_topic(&controller->image, request, error);
+    const struct weir_topic_image *topic = find_topic(&controller->metadata.image, request, error);
     if (topic == NULL) return not_found(error);
     struct weir_config_plan plan = {
         .topic = topic->name_slice,
@@ -155,7 +156,7 @@ static int build_add_partitions(struct weir_controller *controller, struct topic
                                 struct weir_error *error)
 {
     const struct weir_topic_request *request = change->request;
-    const struct weir_topic_image *topic = find_topic(&controller->image, request, error);
+    const struct weir_topic_image *topic = find_topic(&controller->metadata.image, request, error);
     if (topic == NULL) return not_found(error);
     struct weir_metadata_draft draft = draft_of(controller);
     return weir_topic_plan_grow(&draft, topic, request->partition_count, error);
@@ -264,7 +265,8 @@ static void written(struct weir_controller *controller, struct weir_metadata_cha
         weir_request_reply(&request->request, rc);
         return;
     }
-    const struct weir_topic_image *topic = weir_metadata_topic(&controller->image, request->topic);
+    const struct weir_topic_image *topic =
+        weir_metadata_topic(&controller->metadata.image, request->topic);
     if (topic != NULL) show(controller, topic, request);
     if (request->validate_only) {
         answer(mine);

@@ -390,7 +390,8 @@ static int mend_topic(struct weir_controller *controller, const struct weir_remo
                       struct weir_error *error)
 {
     struct weir_engine *engine = controller->engine;
-    bool is_live = weir_metadata_topic(&controller->image, weir_text(removed->name)) != NULL;
+    bool is_live =
+        weir_metadata_topic(&controller->metadata.image, weir_text(removed->name)) != NULL;
     for (int32_t i = 0; i < removed->partition_count; i++) {
         struct weir_file_stat stat;
         struct weir_log_path from = folder_of(engine, removed->name, i);
@@ -410,13 +411,13 @@ static int mend_topic(struct weir_controller *controller, const struct weir_remo
 int weir_topic_removal_mend(struct weir_controller *controller, struct weir_error *error)
 {
     struct weir_engine *engine = controller->engine;
-    struct weir_metadata_image *image = &controller->image;
+    struct weir_metadata_machine *metadata = &controller->metadata;
     int rc = 0;
-    bool has_removed = image->removed != NULL;
-    while (rc == 0 && image->removed != NULL) {
-        struct weir_removed_topic *removed = image->removed;
+    bool has_removed = metadata->removed != NULL;
+    while (rc == 0 && metadata->removed != NULL) {
+        struct weir_removed_topic *removed = metadata->removed;
         rc = mend_topic(controller, removed, error);
-        image->removed = removed->next;
+        metadata->removed = removed->next;
         weir_free(removed->name);
         weir_free(removed);
     }

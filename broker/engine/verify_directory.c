@@ -23,7 +23,7 @@ struct directory {
     weir_directory_finding_fn each;
     void *context;
     struct weir_meta_properties properties;
-    struct weir_metadata_image image;
+    struct weir_metadata_machine metadata;
     struct weir_fold fold;
     struct weir_buffer offsets; /* int64_t: of the metadata's segments, ascending */
     struct weir_snapshot_id snapshot;
@@ -70,7 +70,7 @@ static int apply_record(void *impl, const struct weir_record *record, struct wei
 static int load_record(void *context, const struct weir_record *record, struct weir_error *error)
 {
     struct directory *directory = context;
-    return apply_record(&directory->image, record, error);
+    return apply_record(&directory->metadata, record, error);
 }
 
 static const struct weir_fold_ops fold_ops = {.apply = apply_record};
@@ -244,7 +244,7 @@ static int check_partition(const struct directory *directory, const struct weir_
 
 static int check_partitions(const struct directory *directory)
 {
-    const struct weir_metadata_image *image = &directory->image;
+    const struct weir_metadata_image *image = &directory->metadata.image;
     int rc = 0;
     struct weir_arena arena;
     weir_arena_init(&arena, image->budget, 0);
@@ -268,12 +268,12 @@ int weir_data_directory_verify(struct weir_env *env, const char *path,
     directory.metadata_path =
         weir_log_path(directory.log_path.text, WEIR_CLUSTER_METADATA_TOPIC "-0");
     weir_buffer_init(&directory.offsets, env->budget, 0);
-    weir_metadata_image_init(&directory.image, env->budget);
-    weir_fold_init(&directory.fold, &fold_ops, &directory.image, env->budget);
+    weir_metadata_machine_init(&directory.metadata, env->budget);
+    weir_fold_init(&directory.fold, &fold_ops, &directory.metadata, env->budget);
     int rc = check_properties(&directory);
     if (rc == 0 && read_metadata(&directory, &rc)) rc = check_partitions(&directory);
     weir_fold_close(&directory.fold);
-    weir_metadata_image_close(&directory.image);
+    weir_metadata_machine_close(&directory.metadata);
     weir_buffer_close(&directory.offsets);
     return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "verify '%s'", path) : 0;
 }

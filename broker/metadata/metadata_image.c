@@ -98,10 +98,11 @@ static int unknown_topic(struct weir_uuid id, const char *what, struct weir_erro
 
 /* ---- one function per record type ------------------------------------------------------------ */
 
-static int apply_register_broker(struct weir_metadata_image *image,
+static int apply_register_broker(struct weir_metadata_machine *machine,
                                  const struct weir_metadata_record *record,
                                  struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     (void)error;
     struct weir_uuid incarnation = record->register_broker.incarnation_id;
     if (image->is_registered && !weir_uuid_equal(image->incarnation_id, incarnation)) {
@@ -125,9 +126,10 @@ static int add_topic(struct weir_metadata_image *image, struct weir_topic_image 
     return 0;
 }
 
-static int apply_topic(struct weir_metadata_image *image, const struct weir_metadata_record *record,
-                       struct weir_error *error)
+static int apply_topic(struct weir_metadata_machine *machine,
+                       const struct weir_metadata_record *record, struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     int rc = weir_topic_name_check(record->topic.name, error);
     if (rc < 0) return weir_error_set(error, WEIR_CORRUPT, "a topic record has an illegal name");
 
@@ -146,9 +148,10 @@ static int apply_topic(struct weir_metadata_image *image, const struct weir_meta
     return rc;
 }
 
-static int apply_partition(struct weir_metadata_image *image,
+static int apply_partition(struct weir_metadata_machine *machine,
                            const struct weir_metadata_record *record, struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     struct weir_topic_image *topic = topic_by_id(image, record->partition.topic_id);
     if (topic == NULL) return unknown_topic(record->partition.topic_id, "partition", error);
     if (record->partition.partition != topic->partition_count ||
@@ -171,10 +174,11 @@ static int apply_partition(struct weir_metadata_image *image,
                           own != NULL ? own->name : topic->name);
 }
 
-static int apply_partition_change(struct weir_metadata_image *image,
+static int apply_partition_change(struct weir_metadata_machine *machine,
                                   const struct weir_metadata_record *record,
                                   struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     struct weir_topic_image *topic = topic_by_id(image, record->partition_change.topic_id);
     if (topic == NULL) {
         return unknown_topic(record->partition_change.topic_id, "partition change", error);
@@ -200,9 +204,10 @@ static bool is_text(struct weir_slice text)
     return text.size == 0 || memchr(text.data, 0, text.size) == NULL;
 }
 
-static int apply_config(struct weir_metadata_image *image,
+static int apply_config(struct weir_metadata_machine *machine,
                         const struct weir_metadata_record *record, struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     if (record->config.resource_type != WEIR_RESOURCE_TOPIC) {
         image->records_skipped++;
         return 0;
@@ -258,30 +263,32 @@ static void remove_topic(struct weir_metadata_image *image, const struct weir_to
     weir_topic_image_unref(held);
 }
 
-static int apply_remove_topic(struct weir_metadata_image *image,
+static int apply_remove_topic(struct weir_metadata_machine *machine,
                               const struct weir_metadata_record *record, struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     struct weir_slice id = weir_uuid_slice(&record->remove_topic.topic_id);
     const struct weir_topic_image *topic = weir_hamt_get(&image->topics[WEIR_TOPICS_BY_ID], id);
     if (topic == NULL) return unknown_topic(record->remove_topic.topic_id, "remove topic", error);
     int rc = prepare(image, topic);
     struct weir_removed_topic *removed = NULL;
-    if (rc == 0 && image->keeps_removed) {
+    if (rc == 0 && machine->keeps_removed) {
         removed = removed_new(image->budget, topic);
         if (removed == NULL) rc = WEIR_NO_MEMORY;
     }
     if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "remove topic '%s'", topic->name);
     if (removed != NULL) {
-        removed->next = image->removed;
-        image->removed = removed;
+        removed->next = machine->removed;
+        machine->removed = removed;
     }
     remove_topic(image, topic);
     return 0;
 }
 
-static int apply_feature_level(struct weir_metadata_image *image,
+static int apply_feature_level(struct weir_metadata_machine *machine,
                                const struct weir_metadata_record *record, struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     if (!weir_slice_equal(record->feature_level.name, weir_text(WEIR_METADATA_FEATURE))) {
         image->records_skipped++;
         return 0;
@@ -295,9 +302,10 @@ static int apply_feature_level(struct weir_metadata_image *image,
     return 0;
 }
 
-static int apply_producer_ids(struct weir_metadata_image *image,
+static int apply_producer_ids(struct weir_metadata_machine *machine,
                               const struct weir_metadata_record *record, struct weir_error *error)
 {
+    struct weir_metadata_image *image = &machine->image;
     if (record->producer_ids.next_producer_id < image->next_producer_id) {
         return weir_error_set(error, WEIR_CORRUPT, "producer ids go back from %lld to %lld",
                               (long long)image->next_producer_id,
@@ -307,7 +315,7 @@ static int apply_producer_ids(struct weir_metadata_image *image,
     return 0;
 }
 
-typedef int (*apply_fn)(struct weir_metadata_image *image,
+typedef int (*apply_fn)(struct weir_metadata_machine *machine,
                         const struct weir_metadata_record *record, struct weir_error *error);
 
 static const apply_fn appliers[] = {
@@ -323,49 +331,56 @@ static const apply_fn appliers[] = {
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
-void weir_metadata_image_init(struct weir_metadata_image *image, struct weir_budget *budget)
+void weir_metadata_machine_init(struct weir_metadata_machine *machine, struct weir_budget *budget)
 {
-    *image = (struct weir_metadata_image){.budget = budget};
+    *machine = (struct weir_metadata_machine){.image.budget = budget};
     for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
-        weir_hamt_init(&image->topics[i], budget, &ops[i]);
-    weir_arena_init(&image->scratch, budget, 4096);
+        weir_hamt_init(&machine->image.topics[i], budget, &ops[i]);
+    weir_arena_init(&machine->scratch, budget, 4096);
 }
 
 void weir_metadata_image_close(struct weir_metadata_image *image)
 {
     if (image->budget == NULL) return;
-    while (image->removed != NULL) {
-        struct weir_removed_topic *next = image->removed->next;
-        weir_free(image->removed->name);
-        weir_free(image->removed);
-        image->removed = next;
-    }
-    weir_arena_close(&image->scratch);
     for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
         weir_hamt_close(&image->topics[i]);
     *image = (struct weir_metadata_image){0};
 }
 
-int weir_metadata_apply(struct weir_metadata_image *image,
+void weir_metadata_machine_close(struct weir_metadata_machine *machine)
+{
+    if (machine->image.budget == NULL) return;
+    while (machine->removed != NULL) {
+        struct weir_removed_topic *next = machine->removed->next;
+        weir_free(machine->removed->name);
+        weir_free(machine->removed);
+        machine->removed = next;
+    }
+    weir_arena_close(&machine->scratch);
+    weir_metadata_image_close(&machine->image);
+    *machine = (struct weir_metadata_machine){0};
+}
+
+int weir_metadata_apply(struct weir_metadata_machine *machine,
                         const struct weir_metadata_record *record, struct weir_error *error)
 {
     weir_assert((size_t)record->type < sizeof appliers / sizeof appliers[0]);
     weir_assert(appliers[record->type] != NULL);
-    return appliers[record->type](image, record, error);
+    return appliers[record->type](machine, record, error);
 }
 
-int weir_metadata_apply_value(struct weir_metadata_image *image, struct weir_slice value,
+int weir_metadata_apply_value(struct weir_metadata_machine *machine, struct weir_slice value,
                               struct weir_error *error)
 {
     struct weir_metadata_record record;
-    weir_arena_reset(&image->scratch);
-    int rc = weir_metadata_record_decode(value, &image->scratch, &record, error);
+    weir_arena_reset(&machine->scratch);
+    int rc = weir_metadata_record_decode(value, &machine->scratch, &record, error);
     if (rc < 0) return rc;
     if (rc == WEIR_END) {
-        image->records_skipped++;
+        machine->image.records_skipped++;
         return 0;
     }
-    return weir_metadata_apply(image, &record, error);
+    return weir_metadata_apply(machine, &record, error);
 }
 
 const struct weir_topic_image *weir_metadata_topic(const struct weir_metadata_image *image,

@@ -7,8 +7,9 @@
 #include "wire/record_batch.h"
 
 /**
- * The metadata as it stands after some prefix of `__cluster_metadata`: a pure state machine. The
- * same records give the same image, whether they come from the log, from a snapshot, or from both.
+ * The metadata as it stands after some prefix of `__cluster_metadata`, and the pure state machine
+ * that makes it: the same records give the same image, whether they come from the log, from a
+ * snapshot, or from both.
  *
  * Leader epochs. One RegisterBroker record with a new incarnation raises the epoch of every
  * partition that exists, so that an unclean stop costs one record, not one per partition. The image
@@ -41,21 +42,30 @@ enum weir_topics_by {
     WEIR_TOPICS_BY_COUNT
 };
 
+/** What the records so far say: to be read, by its owner and, as a version of it
+ * (metadata_version.h), by all others. */
 struct weir_metadata_image {
     struct weir_budget *budget;
     struct weir_hamt topics[WEIR_TOPICS_BY_COUNT]; /* the same ones, by each key */
     struct weir_uuid incarnation_id;
     bool is_registered;
-    int32_t raises;            /* incarnations after the first */
-    int64_t next_producer_id;  /* the first id of the next block */
-    int16_t level;             /* of WEIR_METADATA_FEATURE; 0 before the first record */
-    int64_t records_skipped;   /* of types unknown to this version */
+    int32_t raises;           /* incarnations after the first */
+    int64_t next_producer_id; /* the first id of the next block */
+    int16_t level;            /* of WEIR_METADATA_FEATURE; 0 before the first record */
+    int64_t records_skipped;  /* of types unknown to this version */
+};
+
+/** Who applies the records. */
+struct weir_metadata_machine {
+    struct weir_metadata_image image;
     struct weir_arena scratch; /* of one record's decoding */
     bool keeps_removed;
     struct weir_removed_topic *removed;
 };
 
-void weir_metadata_image_init(struct weir_metadata_image *image, struct weir_budget *budget);
+void weir_metadata_machine_init(struct weir_metadata_machine *machine, struct weir_budget *budget);
+void weir_metadata_machine_close(struct weir_metadata_machine *machine);
+/** Let go of what it says. A zeroed one is fine. */
 void weir_metadata_image_close(struct weir_metadata_image *image);
 
 /**
@@ -64,10 +74,10 @@ void weir_metadata_image_close(struct weir_metadata_image *image);
  * Errors: WEIR_NO_MEMORY; WEIR_CORRUPT (the record does not fit the image: an unknown topic, a
  * partition out of turn); WEIR_UNSUPPORTED_VERSION (a feature level above WEIR_METADATA_LEVEL_MAX).
  */
-int weir_metadata_apply(struct weir_metadata_image *image,
+int weir_metadata_apply(struct weir_metadata_machine *machine,
                         const struct weir_metadata_record *record, struct weir_error *error);
 /** Decode and apply the value of a stored record; unknown types are counted and skipped. */
-int weir_metadata_apply_value(struct weir_metadata_image *image, struct weir_slice value,
+int weir_metadata_apply_value(struct weir_metadata_machine *machine, struct weir_slice value,
                               struct weir_error *error);
 
 /** NULL if there is none; valid until the next apply, in a version as long as that. */

@@ -15,15 +15,7 @@ void weir_metadata_version_take(struct weir_metadata_version *version,
                                 struct weir_metadata_image *image)
 {
     weir_assert(version->image.budget == NULL); /* it has none yet */
-    version->image = (struct weir_metadata_image){
-        .budget = image->budget,
-        .incarnation_id = image->incarnation_id,
-        .is_registered = image->is_registered,
-        .raises = image->raises,
-        .next_producer_id = image->next_producer_id,
-        .level = image->level,
-        .records_skipped = image->records_skipped,
-    };
+    version->image = *image;                    /* but for the tries */
     for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
         weir_hamt_share(&image->topics[i], &version->image.topics[i]);
 }

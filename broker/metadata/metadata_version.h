@@ -14,12 +14,13 @@
  */
 struct weir_metadata_version {
     _Atomic uint32_t references;
-    struct weir_metadata_image image; /* to be read; with nothing that only the owner needs */
+    struct weir_metadata_image image; /* to be read */
 };
 /** Memory for a version, so that publishing what is durable cannot fail. NULL without it; freed by
  * weir_metadata_version_unref as any. */
 struct weir_metadata_version *weir_metadata_version_new(struct weir_budget *budget);
-/** Give a new one its content, with one reference: the caller's. */
+/** Give a new one its content, with one reference: the caller's. The image shares it from now on.
+ * */
 void weir_metadata_version_take(struct weir_metadata_version *version,
                                 struct weir_metadata_image *image);
 /** Any thread. NULL is fine for unref. */

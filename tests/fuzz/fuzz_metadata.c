@@ -32,24 +32,24 @@ static int apply_record(void *context, const struct weir_metadata_record *record
 
 static void try_metadata(struct weir_budget *budget, struct weir_reader *reader)
 {
-    struct weir_metadata_image image, again;
+    struct weir_metadata_machine machine, again;
     struct weir_buffer first, second;
-    weir_metadata_image_init(&image, budget);
-    weir_metadata_image_init(&again, budget);
+    weir_metadata_machine_init(&machine, budget);
+    weir_metadata_machine_init(&again, budget);
     weir_buffer_init(&first, budget, 0);
     weir_buffer_init(&second, budget, 0);
     while (!reader->failed && weir_reader_left(reader) > 0) {
         struct weir_slice value = take(reader);
-        if (!reader->failed) (void)weir_metadata_apply_value(&image, value, NULL);
+        if (!reader->failed) (void)weir_metadata_apply_value(&machine, value, NULL);
     }
-    weir_assert(weir_metadata_each_record(&image, apply_record, &again) == 0);
-    weir_assert(weir_metadata_each_record(&image, append_record, &first) == 0);
-    weir_assert(weir_metadata_each_record(&again, append_record, &second) == 0);
+    weir_assert(weir_metadata_each_record(&machine.image, apply_record, &again) == 0);
+    weir_assert(weir_metadata_each_record(&machine.image, append_record, &first) == 0);
+    weir_assert(weir_metadata_each_record(&again.image, append_record, &second) == 0);
     weir_assert(weir_slice_equal(weir_buffer_slice(&first), weir_buffer_slice(&second)));
     weir_buffer_close(&first);
     weir_buffer_close(&second);
-    weir_metadata_image_close(&image);
-    weir_metadata_image_close(&again);
+    weir_metadata_machine_close(&machine);
+    weir_metadata_machine_close(&again);
 }
 
 static int apply_offsets_record(void *context, const struct weir_record *record)

@@ -5,7 +5,7 @@
 
 static struct weir_heap heap;
 static struct weir_budget budget;
-static struct weir_metadata_image image;
+static struct weir_metadata_machine machine;
 static struct weir_broker_options options;
 static int record_count;
 static int fails_at; /* the record that there is no memory for; 0: none */
@@ -20,13 +20,13 @@ static int take(void *context, const struct weir_metadata_record *record)
 }
 
 static const struct weir_metadata_draft draft = {
-    .image = &image, .options = &options, .add = take, .context = &image};
+    .image = &machine.image, .options = &options, .add = take, .context = &machine};
 
 static void set_up(void)
 {
     weir_heap_init(&heap, false);
     weir_budget_init(&budget, "test", &heap, NULL, 0);
-    weir_metadata_image_init(&image, &budget);
+    weir_metadata_machine_init(&machine, &budget);
     options = (struct weir_broker_options){.num_partitions = 3,
                                            .topic_defaults = weir_topic_config_default()};
     record_count = fails_at = 0;
@@ -34,7 +34,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    weir_metadata_image_close(&image);
+    weir_metadata_machine_close(&machine);
     ck_assert_uint_eq(atomic_load(&budget.used), 0);
 }
 
@@ -55,7 +55,7 @@ static int create(const char *name, int32_t partition_count, const struct weir_c
 
 static const struct weir_topic_image *topic_of(const char *name)
 {
-    return weir_metadata_topic(&image, weir_text(name));
+    return weir_metadata_topic(&machine.image, weir_text(name));
 }
 
 /* The records of a create are the topic: its partitions, the default's number if none is named, its settings. */
@@ -104,7 +104,7 @@ START_TEST(a_refused_topic_has_no_records)
     }
     struct weir_config_entry unknown = {.key = "no.such.key", .value = "1"};
     ck_assert_int_eq(create("c", 1, &unknown), WEIR_INVALID_CONFIG);
-    ck_assert_uint_eq(weir_metadata_topic_count(&image), 2); /* the settings come last */
+    ck_assert_uint_eq(weir_metadata_topic_count(&machine.image), 2); /* the settings come last */
 }
 END_TEST
 

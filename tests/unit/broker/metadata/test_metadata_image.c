@@ -24,14 +24,14 @@ struct history {
 };
 
 static void history_add(struct history *history, struct memory *memory,
-                        struct weir_metadata_image *image,
+                        struct weir_metadata_machine *machine,
                         const struct weir_metadata_record *record)
 {
     struct weir_buffer *value = &history->values[history->count++];
     struct weir_error error = {0};
     weir_buffer_init(value, &memory->budget, 0);
     ck_assert_int_eq(weir_metadata_record_encode(value, record), 0);
-    ck_ok(weir_metadata_apply_value(image, weir_buffer_slice(value), &error), &error);
+    ck_ok(weir_metadata_apply_value(machine, weir_buffer_slice(value), &error), &error);
 }
 
 static const struct weir_topic_image *pick_topic(const struct weir_metadata_image *image,
@@ -49,11 +49,11 @@ static const struct weir_topic_image *pick_topic(const struct weir_metadata_imag
 }
 
 static void add_random(struct history *history, struct memory *memory,
-                       struct weir_metadata_image *image, struct weir_test_random *random)
+                       struct weir_metadata_machine *machine, struct weir_test_random *random)
 {
     struct weir_metadata_record record = {0};
     char text[32];
-    const struct weir_topic_image *topic = pick_topic(image, random);
+    const struct weir_topic_image *topic = pick_topic(&machine->image, random);
     uint64_t choice = weir_test_random_below(random, topic == NULL ? 3 : 9);
     (void)snprintf(text, sizeof text, history->count % 2 > 0 ? "topic-%zu" : "a.topic_%zu",
                    history->count);
@@ -66,7 +66,7 @@ static void add_random(struct history *history, struct memory *memory,
         weir_test_random_fill(random, record.register_broker.incarnation_id.bytes, 16);
     } else if (choice == 2) {
         record.type = WEIR_METADATA_PRODUCER_IDS;
-        record.producer_ids.next_producer_id = image->next_producer_id + 1000;
+        record.producer_ids.next_producer_id = machine->image.next_producer_id + 1000;
     } else if (choice <= 5) {
         record.type = WEIR_METADATA_PARTITION;
         record.partition.topic_id = topic->id;
@@ -88,21 +88,21 @@ static void add_random(struct history *history, struct memory *memory,
         record.type = WEIR_METADATA_REMOVE_TOPIC;
         record.remove_topic.topic_id = topic->id;
     }
-    history_add(history, memory, image, &record);
+    history_add(history, memory, machine, &record);
 }
 
 static void history_make(struct history *history, struct memory *memory,
-                         struct weir_metadata_image *image, uint64_t seed, size_t count)
+                         struct weir_metadata_machine *machine, uint64_t seed, size_t count)
 {
     struct weir_test_random random = {seed};
     history->count = 0;
-    history_add(history, memory, image,
+    history_add(history, memory, machine,
                 &(struct weir_metadata_record){
                     .type = WEIR_METADATA_FEATURE_LEVEL,
                     .feature_level = {weir_text(WEIR_METADATA_FEATURE), 1},
                 });
     while (history->count < count)
-        add_random(history, memory, image, &random);
+        add_random(history, memory, machine, &random);
 }
 
 static void history_close(struct history *history)
@@ -133,35 +133,35 @@ static int apply_record(void *context, const struct weir_metadata_record *record
 START_TEST(a_snapshot_at_any_record_gives_the_same_image)
 {
     struct memory memory;
-    struct weir_metadata_image whole;
+    struct weir_metadata_machine whole;
     struct history history;
     struct weir_buffer wanted, got;
     memory_init(&memory);
     weir_buffer_init(&wanted, &memory.budget, 0);
     weir_buffer_init(&got, &memory.budget, 0);
-    weir_metadata_image_init(&whole, &memory.budget);
+    weir_metadata_machine_init(&whole, &memory.budget);
     history_make(&history, &memory, &whole, (uint64_t)_i + 1, 120);
-    dump(&whole, &wanted);
+    dump(&whole.image, &wanted);
     for (size_t split = 1; split <= history.count; split++) {
-        struct weir_metadata_image first, second;
-        weir_metadata_image_init(&first, &memory.budget);
-        weir_metadata_image_init(&second, &memory.budget);
+        struct weir_metadata_machine first, second;
+        weir_metadata_machine_init(&first, &memory.budget);
+        weir_metadata_machine_init(&second, &memory.budget);
         for (size_t i = 0; i < split; i++) {
             ck_assert_int_eq(
                 weir_metadata_apply_value(&first, weir_buffer_slice(&history.values[i]), NULL), 0);
         }
-        ck_assert_int_eq(weir_metadata_each_record(&first, apply_record, &second), 0);
+        ck_assert_int_eq(weir_metadata_each_record(&first.image, apply_record, &second), 0);
         for (size_t i = split; i < history.count; i++) {
             ck_assert_int_eq(
                 weir_metadata_apply_value(&second, weir_buffer_slice(&history.values[i]), NULL), 0);
         }
-        dump(&second, &got);
+        dump(&second.image, &got);
         ck_assert_msg(weir_slice_equal(weir_buffer_slice(&wanted), weir_buffer_slice(&got)),
                       "split at %zu", split);
-        weir_metadata_image_close(&first);
-        weir_metadata_image_close(&second);
+        weir_metadata_machine_close(&first);
+        weir_metadata_machine_close(&second);
     }
-    weir_metadata_image_close(&whole);
+    weir_metadata_machine_close(&whole);
     history_close(&history);
     weir_buffer_close(&wanted);
     weir_buffer_close(&got);
@@ -174,41 +174,42 @@ END_TEST
 START_TEST(a_record_without_memory_changes_nothing)
 {
     struct memory memory;
-    struct weir_metadata_image source, image;
+    struct weir_metadata_machine source, machine;
     struct history history;
     struct weir_buffer before, after;
     memory_init(&memory);
     weir_buffer_init(&before, &memory.budget, 0);
     weir_buffer_init(&after, &memory.budget, 0);
-    weir_metadata_image_init(&source, &memory.budget);
-    weir_metadata_image_init(&image, &memory.budget);
+    weir_metadata_machine_init(&source, &memory.budget);
+    weir_metadata_machine_init(&machine, &memory.budget);
     history_make(&history, &memory, &source, 7, 150);
     int failures = 0;
     for (size_t i = 0; i < history.count; i++) {
         struct weir_metadata_version *version = NULL;
         if (_i == 1) {
             version = weir_metadata_version_new(&memory.budget);
-            weir_metadata_version_take(version, &image);
+            weir_metadata_version_take(version, &machine.image);
         }
         for (uint64_t nth = 1;; nth++) {
-            dump(&image, &before);
+            dump(&machine.image, &before);
             atomic_store(&memory.heap.fail_at, nth);
-            int rc = weir_metadata_apply_value(&image, weir_buffer_slice(&history.values[i]), NULL);
+            int rc =
+                weir_metadata_apply_value(&machine, weir_buffer_slice(&history.values[i]), NULL);
             atomic_store(&memory.heap.fail_at, 0);
             if (rc == 0) break;
             ck_assert_int_eq(rc, WEIR_NO_MEMORY);
             failures++;
-            dump(&image, &after);
+            dump(&machine.image, &after);
             ck_assert(weir_slice_equal(weir_buffer_slice(&before), weir_buffer_slice(&after)));
         }
         weir_metadata_version_unref(version);
     }
     ck_assert_int_gt(failures, 50);
-    dump(&source, &before);
-    dump(&image, &after);
+    dump(&source.image, &before);
+    dump(&machine.image, &after);
     ck_assert(weir_slice_equal(weir_buffer_slice(&before), weir_buffer_slice(&after)));
-    weir_metadata_image_close(&source);
-    weir_metadata_image_close(&image);
+    weir_metadata_machine_close(&source);
+    weir_metadata_machine_close(&machine);
     history_close(&history);
     weir_buffer_close(&before);
     weir_buffer_close(&after);
@@ -222,7 +223,7 @@ START_TEST(a_version_stays_as_it_was)
 {
     enum { EVERY = 3, VERSIONS = RECORDS_MAX / EVERY + 1 };
     struct memory memory;
-    struct weir_metadata_image source, image;
+    struct weir_metadata_machine source, machine;
     struct history history;
     struct weir_metadata_version *versions[VERSIONS];
     struct weir_buffer dumps[VERSIONS];
@@ -230,33 +231,33 @@ START_TEST(a_version_stays_as_it_was)
     size_t count = 0;
     memory_init(&memory);
     weir_buffer_init(&now, &memory.budget, 0);
-    weir_metadata_image_init(&source, &memory.budget);
-    weir_metadata_image_init(&image, &memory.budget);
+    weir_metadata_machine_init(&source, &memory.budget);
+    weir_metadata_machine_init(&machine, &memory.budget);
     history_make(&history, &memory, &source, (uint64_t)_i + 100, 300);
     for (size_t i = 0; i < history.count; i++) {
         int rc = WEIR_NO_MEMORY;
         for (uint64_t nth = 1; rc == WEIR_NO_MEMORY; nth++) {
             atomic_store(&memory.heap.fail_at, nth);
-            rc = weir_metadata_apply_value(&image, weir_buffer_slice(&history.values[i]), NULL);
+            rc = weir_metadata_apply_value(&machine, weir_buffer_slice(&history.values[i]), NULL);
             atomic_store(&memory.heap.fail_at, 0);
         }
         ck_assert_int_eq(rc, 0);
         if (i % EVERY > 0) continue;
         versions[count] = weir_metadata_version_new(&memory.budget);
-        weir_metadata_version_take(versions[count], &image);
+        weir_metadata_version_take(versions[count], &machine.image);
         weir_buffer_init(&dumps[count], &memory.budget, 0);
-        dump(&image, &dumps[count]);
+        dump(&machine.image, &dumps[count]);
         for (size_t t = 0; t < WEIR_TOPICS_BY_COUNT; t++)
-            weir_hamt_check(&image.topics[t]);
+            weir_hamt_check(&machine.image.topics[t]);
         for (size_t t = 0; t < WEIR_TOPICS_BY_COUNT; t++)
             weir_hamt_check(&versions[count]->image.topics[t]);
         count++;
     }
-    dump(&source, &dumps[0]);
-    dump(&image, &now);
+    dump(&source.image, &dumps[0]);
+    dump(&machine.image, &now);
     ck_assert(weir_slice_equal(weir_buffer_slice(&dumps[0]), weir_buffer_slice(&now)));
     dump(&versions[0]->image, &dumps[0]);
-    if (_i % 2 == 0) weir_metadata_image_close(&image);
+    if (_i % 2 == 0) weir_metadata_machine_close(&machine);
     for (size_t i = 0; i < count; i++) {
         dump(&versions[i]->image, &now);
         ck_assert(weir_slice_equal(weir_buffer_slice(&dumps[i]), weir_buffer_slice(&now)));
@@ -265,17 +266,17 @@ START_TEST(a_version_stays_as_it_was)
         weir_metadata_version_unref(versions[i]);
         weir_buffer_close(&dumps[i]);
     }
-    weir_metadata_image_close(&image);
-    weir_metadata_image_close(&source);
+    weir_metadata_machine_close(&machine);
+    weir_metadata_machine_close(&source);
     history_close(&history);
     weir_buffer_close(&now);
     ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
 }
 END_TEST
 
-static int apply(struct weir_metadata_image *image, struct weir_metadata_record record)
+static int apply(struct weir_metadata_machine *machine, struct weir_metadata_record record)
 {
-    return weir_metadata_apply(image, &record, NULL);
+    return weir_metadata_apply(machine, &record, NULL);
 }
 
 static struct weir_metadata_record incarnation(uint8_t number)
@@ -289,36 +290,36 @@ static struct weir_metadata_record incarnation(uint8_t number)
 START_TEST(epochs_rise_by_incarnation_and_by_leader)
 {
     struct memory memory;
-    struct weir_metadata_image image;
+    struct weir_metadata_machine machine;
     struct weir_uuid id = {{9}};
     memory_init(&memory);
-    weir_metadata_image_init(&image, &memory.budget);
-    ck_assert_int_eq(apply(&image, incarnation(1)), 0);
+    weir_metadata_machine_init(&machine, &memory.budget);
+    ck_assert_int_eq(apply(&machine, incarnation(1)), 0);
     ck_assert_int_eq(
-        apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_TOPIC,
-                                                    .topic = {.name = weir_text("t"), .id = id}}),
+        apply(&machine, (struct weir_metadata_record){.type = WEIR_METADATA_TOPIC,
+                                                      .topic = {.name = weir_text("t"), .id = id}}),
         0);
     struct weir_metadata_record partition = {.type = WEIR_METADATA_PARTITION,
                                              .partition = {.topic_id = id}};
-    ck_assert_int_eq(apply(&image, partition), 0);
-    ck_assert_int_eq(apply(&image, incarnation(1)), 0);
-    ck_assert_int_eq(apply(&image, incarnation(2)), 0);
+    ck_assert_int_eq(apply(&machine, partition), 0);
+    ck_assert_int_eq(apply(&machine, incarnation(1)), 0);
+    ck_assert_int_eq(apply(&machine, incarnation(2)), 0);
     partition.partition.partition = 1;
-    ck_assert_int_eq(apply(&image, partition), 0);
-    const struct weir_topic_image *topic = weir_metadata_topic(&image, weir_text("t"));
-    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 0), 1);
-    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 1), 0);
+    ck_assert_int_eq(apply(&machine, partition), 0);
+    const struct weir_topic_image *topic = weir_metadata_topic(&machine.image, weir_text("t"));
+    ck_assert_int_eq(weir_metadata_leader_epoch(&machine.image, topic, 0), 1);
+    ck_assert_int_eq(weir_metadata_leader_epoch(&machine.image, topic, 1), 0);
 
     struct weir_metadata_record change = {
         .type = WEIR_METADATA_PARTITION_CHANGE,
         .partition_change = {.topic_id = id, .partition = 1, .leader = 0}};
-    ck_assert_int_eq(apply(&image, change), 0);
+    ck_assert_int_eq(apply(&machine, change), 0);
     change.partition_change.leader = WEIR_NO_LEADER_CHANGE;
-    ck_assert_int_eq(apply(&image, change), 0);
-    ck_assert_int_eq(apply(&image, incarnation(3)), 0);
-    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 0), 2);
-    ck_assert_int_eq(weir_metadata_leader_epoch(&image, topic, 1), 2);
-    weir_metadata_image_close(&image);
+    ck_assert_int_eq(apply(&machine, change), 0);
+    ck_assert_int_eq(apply(&machine, incarnation(3)), 0);
+    ck_assert_int_eq(weir_metadata_leader_epoch(&machine.image, topic, 0), 2);
+    ck_assert_int_eq(weir_metadata_leader_epoch(&machine.image, topic, 1), 2);
+    weir_metadata_machine_close(&machine);
 }
 END_TEST
 
@@ -328,11 +329,11 @@ START_TEST(a_record_without_memory_names_its_topic)
 {
     static const char name[] = "clicks-of-the-whole-wide-world";
     struct memory memory;
-    struct weir_metadata_image image;
+    struct weir_metadata_machine machine;
     struct weir_uuid id = {{9}};
     struct weir_error error = {0};
     memory_init(&memory);
-    weir_metadata_image_init(&image, &memory.budget);
+    weir_metadata_machine_init(&machine, &memory.budget);
     struct weir_metadata_record topic = {.type = WEIR_METADATA_TOPIC,
                                          .topic = {.name = weir_text(name), .id = id}};
     struct weir_metadata_record records[] = {
@@ -343,15 +344,15 @@ START_TEST(a_record_without_memory_names_its_topic)
                     .key = weir_text("retention.ms"),
                     .value = weir_text("1000")}},
     };
-    ck_assert_int_eq(apply(&image, topic), 0);
+    ck_assert_int_eq(apply(&machine, topic), 0);
     int failures = 0;
     int rc = WEIR_NO_MEMORY;
     for (uint64_t nth = 1; rc < 0; nth++) {
         struct weir_metadata_version *version = weir_metadata_version_new(&memory.budget);
-        weir_metadata_version_take(version, &image);
+        weir_metadata_version_take(version, &machine.image);
         weir_metadata_version_unref(version);
         atomic_store(&memory.heap.fail_at, nth);
-        rc = weir_metadata_apply(&image, &records[_i], &error);
+        rc = weir_metadata_apply(&machine, &records[_i], &error);
         atomic_store(&memory.heap.fail_at, 0);
         if (rc == 0) break;
         ck_assert_int_eq(rc, WEIR_NO_MEMORY);
@@ -359,7 +360,7 @@ START_TEST(a_record_without_memory_names_its_topic)
         failures++;
     }
     ck_assert_int_gt(failures, 5); /* nodes, the topic and its name, what is new */
-    weir_metadata_image_close(&image);
+    weir_metadata_machine_close(&machine);
     ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
 }
 END_TEST
@@ -372,29 +373,29 @@ START_TEST(what_is_newer_is_skipped_or_refused)
     static const uint8_t unknown_frame[] = {7, 2, 0, 1};
     static const uint8_t cut_short[] = {1, 2, 0, 5, 'a'};
     struct memory memory;
-    struct weir_metadata_image image;
+    struct weir_metadata_machine machine;
     struct weir_error error = {0};
     memory_init(&memory);
-    weir_metadata_image_init(&image, &memory.budget);
+    weir_metadata_machine_init(&machine, &memory.budget);
     ck_assert_int_eq(
-        weir_metadata_apply_value(&image, weir_slice(unknown_type, sizeof unknown_type), &error),
+        weir_metadata_apply_value(&machine, weir_slice(unknown_type, sizeof unknown_type), &error),
         0);
-    ck_assert_int_eq(image.records_skipped, 1);
+    ck_assert_int_eq(machine.image.records_skipped, 1);
     ck_assert_int_eq(weir_metadata_apply_value(
-                         &image, weir_slice(unknown_version, sizeof unknown_version), &error),
+                         &machine, weir_slice(unknown_version, sizeof unknown_version), &error),
+                     WEIR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(weir_metadata_apply_value(
+                         &machine, weir_slice(unknown_frame, sizeof unknown_frame), &error),
                      WEIR_UNSUPPORTED_VERSION);
     ck_assert_int_eq(
-        weir_metadata_apply_value(&image, weir_slice(unknown_frame, sizeof unknown_frame), &error),
-        WEIR_UNSUPPORTED_VERSION);
-    ck_assert_int_eq(
-        weir_metadata_apply_value(&image, weir_slice(cut_short, sizeof cut_short), &error),
+        weir_metadata_apply_value(&machine, weir_slice(cut_short, sizeof cut_short), &error),
         WEIR_CORRUPT);
     struct weir_metadata_record level = {
         .type = WEIR_METADATA_FEATURE_LEVEL,
         .feature_level = {weir_text(WEIR_METADATA_FEATURE), WEIR_METADATA_LEVEL_MAX + 1}};
-    ck_assert_int_eq(weir_metadata_apply(&image, &level, &error), WEIR_UNSUPPORTED_VERSION);
-    ck_assert_int_eq(image.level, 0);
-    weir_metadata_image_close(&image);
+    ck_assert_int_eq(weir_metadata_apply(&machine, &level, &error), WEIR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(machine.image.level, 0);
+    weir_metadata_machine_close(&machine);
 }
 END_TEST
 
@@ -402,30 +403,31 @@ END_TEST
 START_TEST(records_that_do_not_fit_are_refused)
 {
     struct memory memory;
-    struct weir_metadata_image image;
+    struct weir_metadata_machine machine;
     struct weir_uuid id = {{1}}, other = {{2}};
     memory_init(&memory);
-    weir_metadata_image_init(&image, &memory.budget);
+    weir_metadata_machine_init(&machine, &memory.budget);
     struct weir_metadata_record topic = {.type = WEIR_METADATA_TOPIC,
                                          .topic = {.name = weir_text("t"), .id = id}};
-    ck_assert_int_eq(apply(&image, topic), 0);
-    ck_assert_int_eq(apply(&image, topic), WEIR_CORRUPT);
+    ck_assert_int_eq(apply(&machine, topic), 0);
+    ck_assert_int_eq(apply(&machine, topic), WEIR_CORRUPT);
     topic.topic.name = weir_text("a/b");
-    ck_assert_int_eq(apply(&image, topic), WEIR_CORRUPT);
-    ck_assert_int_eq(
-        apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_PARTITION,
-                                                    .partition = {.topic_id = id, .partition = 1}}),
-        WEIR_CORRUPT);
-    ck_assert_int_eq(apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_REMOVE_TOPIC,
-                                                                 .remove_topic.topic_id = other}),
+    ck_assert_int_eq(apply(&machine, topic), WEIR_CORRUPT);
+    ck_assert_int_eq(apply(&machine, (struct weir_metadata_record){.type = WEIR_METADATA_PARTITION,
+                                                                   .partition = {.topic_id = id,
+                                                                                 .partition = 1}}),
                      WEIR_CORRUPT);
     ck_assert_int_eq(
-        apply(&image, (struct weir_metadata_record){.type = WEIR_METADATA_PRODUCER_IDS,
-                                                    .producer_ids.next_producer_id = -1}),
+        apply(&machine, (struct weir_metadata_record){.type = WEIR_METADATA_REMOVE_TOPIC,
+                                                      .remove_topic.topic_id = other}),
         WEIR_CORRUPT);
-    ck_assert_uint_eq(weir_metadata_topic_count(&image), 1);
-    ck_assert_int_eq(weir_metadata_topic(&image, weir_text("t"))->partition_count, 0);
-    weir_metadata_image_close(&image);
+    ck_assert_int_eq(
+        apply(&machine, (struct weir_metadata_record){.type = WEIR_METADATA_PRODUCER_IDS,
+                                                      .producer_ids.next_producer_id = -1}),
+        WEIR_CORRUPT);
+    ck_assert_uint_eq(weir_metadata_topic_count(&machine.image), 1);
+    ck_assert_int_eq(weir_metadata_topic(&machine.image, weir_text("t"))->partition_count, 0);
+    weir_metadata_machine_close(&machine);
 }
 END_TEST
 
@@ -434,30 +436,30 @@ END_TEST
 START_TEST(names_that_collide_are_found)
 {
     struct memory memory;
-    struct weir_metadata_image image;
+    struct weir_metadata_machine machine;
     static const char *const names[] = {"a.b_c", "a_b.c"};
     memory_init(&memory);
-    weir_metadata_image_init(&image, &memory.budget);
-    ck_assert_ptr_null(weir_metadata_colliding_topic(&image, weir_text("a_b_c")));
+    weir_metadata_machine_init(&machine, &memory.budget);
+    ck_assert_ptr_null(weir_metadata_colliding_topic(&machine.image, weir_text("a_b_c")));
     for (uint8_t i = 0; i < 2; i++) {
         struct weir_metadata_record topic = {
             .type = WEIR_METADATA_TOPIC,
             .topic = {.name = weir_text(names[i]), .id = {{(uint8_t)(i + 1)}}}};
-        ck_assert_int_eq(apply(&image, topic), 0);
+        ck_assert_int_eq(apply(&machine, topic), 0);
         const struct weir_topic_image *found =
-            weir_metadata_colliding_topic(&image, weir_text("a.b.c"));
+            weir_metadata_colliding_topic(&machine.image, weir_text("a.b.c"));
         ck_assert_str_eq(found->name, names[i]);
     }
-    ck_assert_ptr_null(weir_metadata_colliding_topic(&image, weir_text("a-b-c")));
+    ck_assert_ptr_null(weir_metadata_colliding_topic(&machine.image, weir_text("a-b-c")));
     for (uint8_t i = 0; i < 2; i++) {
         struct weir_metadata_record removal = {.type = WEIR_METADATA_REMOVE_TOPIC,
                                                .remove_topic.topic_id = {{(uint8_t)(i + 1)}}};
-        ck_assert_ptr_nonnull(weir_metadata_topic(&image, weir_text(names[i])));
-        ck_assert_int_eq(apply(&image, removal), 0);
-        ck_assert_ptr_null(weir_metadata_topic(&image, weir_text(names[i])));
+        ck_assert_ptr_nonnull(weir_metadata_topic(&machine.image, weir_text(names[i])));
+        ck_assert_int_eq(apply(&machine, removal), 0);
+        ck_assert_ptr_null(weir_metadata_topic(&machine.image, weir_text(names[i])));
     }
-    ck_assert_ptr_null(weir_metadata_colliding_topic(&image, weir_text("a_b_c")));
-    weir_metadata_image_close(&image);
+    ck_assert_ptr_null(weir_metadata_colliding_topic(&machine.image, weir_text("a_b_c")));
+    weir_metadata_machine_close(&machine);
     ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
 }
 END_TEST
