@@ -8,9 +8,13 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 
-struct weir_offline_partition {
-    size_t key_size;
-    uint8_t key[WEIR_PARTITION_KEY_MAX];
+/* A topic that has partitions which are offline. */
+struct weir_offline_topic {
+    int32_t count;    /* of them; at least one */
+    int32_t capacity; /* partitions that `flags` has room for */
+    bool *flags;      /* by partition */
+    size_t name_size;
+    uint8_t name[WEIR_TOPIC_NAME_SIZE_MAX];
 };
 
 /* From a shard to the controller. */
@@ -28,45 +32,91 @@ struct weir_offline_news {
     char reason[WEIR_ERROR_TEXT_SIZE];
 };
 
-static struct weir_slice make_key(uint8_t to[WEIR_PARTITION_KEY_MAX], struct weir_slice topic,
-                                  int32_t partition)
+/* ---- the set --------------------------------------------------------------------------------- */
+
+static struct weir_offline_topic *find(const struct weir_offline_partitions *offline,
+                                       struct weir_slice topic)
 {
-    weir_assert(topic.size <= WEIR_TOPIC_NAME_SIZE_MAX);
-    return weir_partition_key(to, topic, partition);
+    if (weir_map_count(&offline->topics) == 0) return NULL;
+    return weir_map_get(&offline->topics, topic);
 }
 
-static struct weir_offline_partition *find(const struct weir_offline_partitions *offline,
-                                           struct weir_slice topic, int32_t partition)
+const struct weir_offline_topic *weir_offline_of(const struct weir_offline_partitions *offline,
+                                                 struct weir_slice topic)
 {
-    uint8_t key[WEIR_PARTITION_KEY_MAX];
-    return weir_map_get(&offline->by_key, make_key(key, topic, partition));
+    return find(offline, topic);
 }
 
-/* ---- the controller -------------------------------------------------------------------------- */
-
-static int add(struct weir_offline_partitions *offline, struct weir_slice topic, int32_t partition)
+bool weir_offline_has(const struct weir_offline_topic *topic, int32_t partition)
 {
-    struct weir_offline_partition *added = weir_alloc_zero(offline->by_key.budget, sizeof *added);
-    if (added == NULL) return WEIR_NO_MEMORY;
-    struct weir_slice key = make_key(added->key, topic, partition);
-    if (weir_map_add(&offline->by_key, key, added) < 0) {
-        weir_free(added);
+    return topic != NULL && partition < topic->capacity && topic->flags[partition];
+}
+
+static void free_topic(struct weir_offline_partitions *offline, struct weir_offline_topic *topic)
+{
+    (void)weir_map_remove(&offline->topics, weir_slice(topic->name, topic->name_size));
+    weir_free(topic->flags);
+    weir_free(topic);
+}
+
+/* NULL without memory. */
+static struct weir_offline_topic *add_topic(struct weir_offline_partitions *offline,
+                                            struct weir_slice name)
+{
+    struct weir_offline_topic *topic = weir_alloc_zero(offline->topics.budget, sizeof *topic);
+    weir_assert(name.size <= sizeof topic->name);
+    if (topic == NULL) return NULL;
+    memcpy(topic->name, name.data, name.size);
+    topic->name_size = name.size;
+    if (weir_map_add(&offline->topics, weir_slice(topic->name, name.size), topic) < 0) {
+        weir_free(topic);
+        return NULL;
+    }
+    return topic;
+}
+
+/* False without memory. */
+static bool reserve(struct weir_offline_partitions *offline, struct weir_offline_topic *topic,
+                    int32_t partition)
+{
+    if (partition < topic->capacity) return true;
+    int32_t capacity = (partition / 64 + 1) * 64;
+    bool *flags = weir_realloc(offline->topics.budget, topic->flags, (size_t)capacity);
+    if (flags == NULL) return false;
+    memset(flags + topic->capacity, 0, (size_t)(capacity - topic->capacity));
+    topic->flags = flags;
+    topic->capacity = capacity;
+    return true;
+}
+
+static int add(struct weir_offline_partitions *offline, struct weir_slice name, int32_t partition)
+{
+    struct weir_offline_topic *topic = find(offline, name);
+    if (topic == NULL) topic = add_topic(offline, name);
+    if (topic == NULL) return WEIR_NO_MEMORY;
+    if (!reserve(offline, topic, partition)) {
+        if (topic->count == 0) free_topic(offline, topic);
         return WEIR_NO_MEMORY;
     }
-    added->key_size = key.size;
+    weir_assert(!topic->flags[partition]);
+    topic->flags[partition] = true;
+    topic->count++;
     weir_counter_add(&offline->count, 1);
     return 0;
 }
 
-static void take_out(struct weir_offline_partitions *offline, struct weir_slice topic,
+static void take_out(struct weir_offline_partitions *offline, struct weir_slice name,
                      int32_t partition)
 {
-    struct weir_offline_partition *found = find(offline, topic, partition);
-    weir_assert(found != NULL);
-    (void)weir_map_remove(&offline->by_key, weir_slice(found->key, found->key_size));
-    weir_free(found);
+    struct weir_offline_topic *topic = find(offline, name);
+    weir_assert(weir_offline_has(topic, partition));
+    topic->flags[partition] = false;
+    topic->count--;
+    if (topic->count == 0) free_topic(offline, topic);
     weir_counter_add(&offline->count, -1);
 }
+
+/* ---- news ------------------------------------------------------------------------------------ */
 
 static void say_offline(const struct weir_offline_news *news)
 {
@@ -119,7 +169,7 @@ static enum weir_offline state_of(struct weir_offline_partitions *offline,
                                   const struct weir_offline_news *news)
 {
     struct weir_slice topic = weir_slice(news->topic, news->topic_size);
-    if (find(offline, topic, news->number) != NULL) return WEIR_OFFLINE_KEPT;
+    if (weir_offline_has(find(offline, topic), news->number)) return WEIR_OFFLINE_KEPT;
     return *find_unkept(offline, news) != NULL ? WEIR_OFFLINE_UNKEPT : WEIR_OFFLINE_ONLINE;
 }
 
@@ -168,39 +218,27 @@ void weir_offline_init(struct weir_offline_partitions *offline,
                        const struct weir_metadata_image *image)
 {
     *offline = (struct weir_offline_partitions){.image = image};
-    weir_map_init(&offline->by_key, image->budget);
+    weir_map_init(&offline->topics, image->budget);
 }
 
 void weir_offline_close(struct weir_offline_partitions *offline)
 {
     size_t at = 0;
-    struct weir_offline_partition *partition;
-    if (offline->by_key.budget == NULL) return;
-    while (offline->unkept != NULL) {
-        struct weir_offline_news *unkept = offline->unkept;
-        offline->unkept = unkept->next;
-        weir_free(unkept);
-    }
-    while ((partition = weir_map_next(&offline->by_key, &at)) != NULL) {
-        (void)weir_map_remove(&offline->by_key, weir_slice(partition->key, partition->key_size));
-        weir_free(partition);
-    }
-    weir_map_close(&offline->by_key);
+    struct weir_offline_topic *topic;
+    if (offline->topics.budget == NULL) return;
+    while (offline->unkept != NULL)
+        drop(&offline->unkept);
+    while ((topic = weir_map_next(&offline->topics, &at)) != NULL)
+        free_topic(offline, topic);
+    weir_map_close(&offline->topics);
     *offline = (struct weir_offline_partitions){0};
-}
-
-bool weir_offline_has(const struct weir_offline_partitions *offline, struct weir_slice topic,
-                      int32_t partition)
-{
-    return weir_map_count(&offline->by_key) > 0 && find(offline, topic, partition) != NULL;
 }
 
 void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_slice topic,
                          int32_t partition_count)
 {
-    if (weir_map_count(&offline->by_key) == 0) return;
-    for (int32_t i = 0; i < partition_count; i++) {
-        bool is_kept = find(offline, topic, i) != NULL;
+    for (int32_t i = 0; i < partition_count && find(offline, topic) != NULL; i++) {
+        bool is_kept = weir_offline_has(find(offline, topic), i);
         enum weir_offline state = is_kept ? WEIR_OFFLINE_KEPT : WEIR_OFFLINE_ONLINE;
         struct weir_offline_event event = {.type = WEIR_OFFLINE_TOPIC_GONE};
         struct weir_offline_update update;

@@ -6,6 +6,7 @@
 #include "broker/metadata/metadata_image.h"
 
 struct weir_offline_news;
+struct weir_offline_topic;
 struct weir_partition;
 
 /**
@@ -20,7 +21,7 @@ struct weir_partition;
  */
 struct weir_offline_partitions {
     const struct weir_metadata_image *image;
-    struct weir_map by_key; /* struct weir_offline_partition, by topic and number */
+    struct weir_map topics; /* struct weir_offline_topic, by name: those that have some */
     struct weir_counter count;
     _Atomic bool had_any; /* one has been told once: any thread reads it */
     /* Told, but there was no memory to keep them: neither said nor counted until there is. */
@@ -42,8 +43,10 @@ void weir_offline_init(struct weir_offline_partitions *offline,
 void weir_offline_close(struct weir_offline_partitions *offline);
 /** Keep what there was no memory for; a turn comes while there is such. */
 void weir_offline_run(struct weir_offline_partitions *offline);
-bool weir_offline_has(const struct weir_offline_partitions *offline, struct weir_slice topic,
-                      int32_t partition);
+/** NULL: none of this topic is offline. Until the next change. */
+const struct weir_offline_topic *weir_offline_of(const struct weir_offline_partitions *offline,
+                                                 struct weir_slice topic);
+bool weir_offline_has(const struct weir_offline_topic *topic, int32_t partition);
 /** The topic is gone. */
 void weir_offline_forget(struct weir_offline_partitions *offline, struct weir_slice topic,
                          int32_t partition_count);

@@ -23,15 +23,11 @@ static void copy_offline(const struct weir_offline_partitions *told,
                          const struct weir_topic_image *topic, struct weir_arena *arena,
                          struct weir_topic_info *info)
 {
-    bool *offline = NULL;
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        if (!weir_offline_has(told, topic->name_slice, i)) continue;
-        if (offline == NULL) {
-            offline = weir_arena_alloc_zero(arena, (size_t)topic->partition_count);
-            if (offline == NULL) return;
-        }
-        offline[i] = true;
-    }
+    const struct weir_offline_topic *some = weir_offline_of(told, topic->name_slice);
+    if (some == NULL) return;
+    bool *offline = weir_arena_array(arena, (size_t)topic->partition_count, sizeof *offline);
+    for (int32_t i = 0; offline != NULL && i < topic->partition_count; i++)
+        offline[i] = weir_offline_has(some, i);
     info->are_offline = offline;
 }
 

@@ -387,6 +387,13 @@ START_TEST(a_full_disk_is_two_lines)
 }
 END_TEST
 
+static void list_topics(struct engine *engine, struct weir_list_topics_request *list)
+{
+    ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &list->request, NULL), 0);
+    weir_broker_list_topics(engine->broker, list);
+    ck_ok(weir_broker_wait(engine->broker, &list->request, &engine->error), &engine->error);
+}
+
 /* The metadata tells which partitions have no replica that serves them. */
 START_TEST(the_list_of_topics_shows_what_is_offline)
 {
@@ -400,14 +407,59 @@ START_TEST(the_list_of_topics_shows_what_is_offline)
     ck_assert_int_eq(engine_latest(&engine, "clicks", 0), WEIR_OFFLINE);
     weir_arena_init(&arena, engine.env->budget, 0);
     struct weir_list_topics_request list = {.arena = &arena, .with_epochs = true};
-    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &list.request, NULL), 0);
-    weir_broker_list_topics(engine.broker, &list);
-    ck_ok(weir_broker_wait(engine.broker, &list.request, &engine.error), &engine.error);
+    list_topics(&engine, &list);
     ck_assert_uint_eq(list.topic_count, 1);
     ck_assert_ptr_nonnull(list.topics[0].are_offline);
     ck_assert(list.topics[0].are_offline[0]);
     ck_assert(!list.topics[0].are_offline[1]);
     weir_arena_close(&arena);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Of each topic its own: numbers far apart, and nothing of one that is whole; they come back one by
+ * one. */
+START_TEST(what_is_offline_is_known_by_topic)
+{
+    static const int32_t numbers[] = {3, 63, 64, 150};
+    enum { COUNT = sizeof numbers / sizeof numbers[0] };
+    struct engine engine;
+    struct lines lines;
+    struct weir_arena arena;
+    char folders[COUNT][64], saved[COUNT][32];
+    begin(&engine, &lines);
+    ck_ok(engine_create(&engine, "wide", 200), &engine.error);
+    for (size_t i = 0; i < COUNT; i++) {
+        (void)snprintf(folders[i], sizeof folders[i], ENGINE_PATH "/log/wide-%d", numbers[i]);
+        (void)snprintf(saved[i], sizeof saved[i], "/saved-%zu", i);
+        ck_assert_int_eq(engine_produce(&engine, "wide", numbers[i], "a", WEIR_ACKS_ALL), 0);
+    }
+    ck_ok(engine_close(&engine), &engine.error);
+    for (size_t i = 0; i < COUNT; i++)
+        ck_ok(weir_rename(engine.env, folders[i], saved[i], &engine.error), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    for (size_t i = 0; i < COUNT; i++)
+        ck_assert_int_eq(engine_latest(&engine, "wide", numbers[i]), WEIR_OFFLINE);
+    for (size_t back = 0; back <= COUNT; back++) {
+        ck_assert_int_eq(count_offline(&engine), (int64_t)(COUNT - back));
+        weir_arena_init(&arena, engine.env->budget, 0);
+        struct weir_list_topics_request list = {.arena = &arena, .with_epochs = true};
+        list_topics(&engine, &list);
+        ck_assert_uint_eq(list.topic_count, 2);
+        ck_assert_ptr_null(list.topics[0].are_offline); /* clicks */
+        ck_assert((list.topics[1].are_offline == NULL) == (back == COUNT));
+        for (int32_t n = 0; back < COUNT && n < 200; n++) {
+            bool is_offline = false;
+            for (size_t i = back; i < COUNT; i++)
+                is_offline |= n == numbers[i];
+            ck_assert_int_eq(list.topics[1].are_offline[n], is_offline);
+        }
+        weir_arena_close(&arena);
+        if (back == COUNT) break;
+        ck_ok(weir_rename(engine.env, saved[back], folders[back], &engine.error), &engine.error);
+        ck_assert_int_eq(engine_latest(&engine, "wide", numbers[back]), 1);
+    }
+    ck_assert_int_eq(lines.online, COUNT);
     engine_end(&engine);
 }
 END_TEST
@@ -426,6 +478,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_of_the_metadata_is_kept);
     tcase_add_test(tests, a_full_disk_is_two_lines);
     tcase_add_test(tests, the_list_of_topics_shows_what_is_offline);
+    tcase_add_test(tests, what_is_offline_is_known_by_topic);
     suite_add_tcase(suite, tests);
 }
 
