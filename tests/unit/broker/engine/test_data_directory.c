@@ -31,8 +31,10 @@ START_TEST(properties_survive_their_text)
                                               .cluster_id = weir_uuid_random(engine.env),
                                               .directory_id = weir_uuid_random(engine.env)};
     weir_buffer_init(&text, engine.env->budget, 0);
-    weir_buffer_append(&text, "# by hand\r\nfuture.key = x\n", 26);
+    static const char by_hand[] = "# by hand\r\nfuture.key = x\n#\n\n \t\r\nk=\n\n";
+    weir_buffer_append(&text, by_hand, sizeof by_hand - 1);
     weir_meta_properties_encode(&properties, &text);
+    weir_buffer_append(&text, "\n\n", 2);
     ck_ok(weir_meta_properties_decode(weir_buffer_slice(&text), &back, &error), &error);
     ck_assert_int_eq(back.node_id, 7);
     ck_assert(weir_uuid_equal(back.cluster_id, properties.cluster_id));
@@ -54,6 +56,13 @@ START_TEST(damaged_or_newer_properties_are_refused)
         {"", WEIR_CORRUPT, "are wanted"},
         {"version=1\n", WEIR_CORRUPT, "are wanted"},
         {"version=one\n", WEIR_CORRUPT, "a number"},
+        {"version=\n", WEIR_CORRUPT, "a number"},
+        {"version=0000000001\n", WEIR_CORRUPT, "a number"},
+        {"version=1/\n", WEIR_CORRUPT, "a number"},
+        {"version=:\n", WEIR_CORRUPT, "a number"},
+        {"version=999999999\n", WEIR_UNSUPPORTED_VERSION, "version 999999999"},
+        {"version=1\nx\n", WEIR_CORRUPT, "no key=value: 'x'"},
+        {"version=1\nnode.id=\n", WEIR_CORRUPT, "a number"},
         {"version=0\ncluster.id=AAAAAAAAAAAAAAAAAAAAAQ\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAQ\n"
          "node.id=0\n",
          WEIR_CORRUPT, "from 1 on"},
@@ -243,6 +252,46 @@ START_TEST(partitions_without_metadata_are_refused)
 }
 END_TEST
 
+static void read_properties(struct weir_env *env, char text[512])
+{
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(env, ENGINE_PATH "/meta.properties", WEIR_OPEN_READ, &file, &error),
+          &error);
+    int64_t size = weir_file_read(file, text, 511, 0, &error);
+    ck_assert_int_ge(size, 0);
+    text[size] = '\0';
+    ck_assert_uint_eq(strlen(text), (size_t)size);
+    weir_file_close(file);
+}
+
+/* The first topic adds one line to what is there, byte for byte: a last line without its end gets one. */
+START_TEST(that_a_log_exists_is_one_line_more)
+{
+    static const char line[] = "log.exists=true\n";
+    for (int is_open = 0; is_open < 2; is_open++) {
+        struct engine engine;
+        char before[512];
+        char after[512];
+        char wanted[1024];
+        engine_init(&engine, 13);
+        ck_ok(engine_open(&engine), &engine.error);
+        ck_ok(engine_close(&engine), &engine.error);
+        read_properties(engine.env, before);
+        char *there = strstr(before, line);
+        if (there != NULL) *there = '\0';
+        size_t size = strlen(before);
+        if (is_open != 0) before[size - 1] = '\0';
+        write_file(engine.env, ENGINE_PATH "/meta.properties", before);
+        (void)snprintf(wanted, sizeof wanted, "%s%s%s", before, is_open != 0 ? "\n" : "", line);
+        ck_ok(engine_open(&engine), &engine.error);
+        ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+        read_properties(engine.env, after);
+        ck_assert_str_eq(after, wanted);
+        engine_end(&engine);
+    }
+}
+END_TEST
+
 /* A full disk is said so, and once there is room the directory opens. */
 START_TEST(a_full_disk_is_named)
 {
@@ -288,6 +337,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_directory_of_somebody_elses_is_refused_untouched);
     tcase_add_test(tests, what_belongs_to_nobody_does_not_fill_a_directory);
     tcase_add_test(tests, partitions_without_metadata_are_refused);
+    tcase_add_test(tests, that_a_log_exists_is_one_line_more);
     tcase_add_test(tests, a_full_disk_is_named);
     tcase_add_test(tests, open_twice_equals_open_once);
     suite_add_tcase(suite, tests);
