@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/uuid.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 
 /* What a commit, and the question what was committed, may say: each bound from both sides. */
@@ -47,6 +48,47 @@ static int committed(struct weir_slice group, struct weir_arena *arena, size_t *
     *count_out = request.entry_count;
     return rc;
 }
+
+/* Whoever asks for partitions by name is told all of each, whatever stood in the entry: no offset, no
+ * epoch, no metadata and no topic id for what was never committed, before the first commit and after. */
+START_TEST(what_was_never_committed_is_told_as_none)
+{
+    struct weir_arena arena;
+    static const struct weir_uuid none;
+    open_engine();
+    weir_arena_init(&arena, engine.env->budget, 0);
+    entries[0].leader_epoch = 0;
+    for (int round = 0; round < 2; round++) {
+        struct weir_offset_entry asked[2] = {an_entry(), an_entry()};
+        for (int32_t i = 0; i < 2; i++) {
+            asked[i].partition.partition = i;
+            asked[i].leader_epoch = 3;
+            memset(&asked[i].topic_id, 0xff, sizeof asked[i].topic_id);
+        }
+        struct weir_committed_request request = {
+            .group = weir_text("group"), .entries = asked, .entry_count = 2, .arena = &arena};
+        ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.request, NULL), 0);
+        weir_broker_committed(engine.broker, &request);
+        ck_ok(weir_broker_wait(engine.broker, &request.request, &engine.error), &engine.error);
+        for (int32_t i = round; i < 2; i++) {
+            ck_assert_int_eq(asked[i].offset, -1);
+            ck_assert_int_eq(asked[i].leader_epoch, -1);
+            ck_assert(weir_slice_is_null(asked[i].metadata));
+            ck_assert(weir_uuid_equal(asked[i].topic_id, none));
+        }
+        if (round == 0) {
+            ck_ok(commit(weir_text("group"), 1), &engine.error);
+            continue;
+        }
+        ck_assert_int_eq(asked[0].offset, 7);
+        ck_assert_int_eq(asked[0].leader_epoch, 0);
+        ck_assert(weir_slice_equal(asked[0].metadata, weir_text("note")));
+        ck_assert(!weir_uuid_equal(asked[0].topic_id, none));
+    }
+    weir_arena_close(&arena);
+    engine_end(&engine);
+}
+END_TEST
 
 /* A group has a name of 1 to 32,767 bytes, for who commits and for who asks: also before the first
  * commit has made the topic, and after. */
@@ -191,6 +233,7 @@ END_TEST
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("requests");
+    tcase_add_test(tests, what_was_never_committed_is_told_as_none);
     tcase_add_test(tests, a_group_has_a_name);
     tcase_add_test(tests, all_offsets_of_a_group_need_an_arena);
     tcase_add_test(tests, a_commit_has_a_number_of_offsets);
