@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "broker/log/damage_file.h"
+#include "broker/log/repair.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 #include "wire/record_batch.h"
 
@@ -259,6 +260,52 @@ START_TEST(damage_above_the_mark_is_read_up_to_and_told)
 }
 END_TEST
 
+static struct weir_describe_partition_request describe(struct engine *engine)
+{
+    struct weir_describe_partition_request request = {.of = {weir_text("clicks"), 0}};
+    ck_assert_int_eq(weir_broker_wait_begin(engine->broker, &request.request, NULL), 0);
+    weir_broker_describe_partition(engine->broker, &request);
+    ck_ok(weir_broker_wait(engine->broker, &request.request, &engine->error), &engine->error);
+    return request;
+}
+
+static void check_lost(struct engine *engine, size_t count, int64_t from, int64_t to)
+{
+    struct weir_describe_partition_request told = describe(engine);
+    ck_assert_int_eq(told.log_start_offset, 0);
+    ck_assert_int_eq(told.log_end_offset, 3);
+    ck_assert_int_eq(told.high_watermark, 3);
+    ck_assert(!told.is_offline);
+    ck_assert_int_eq(told.offline_from, -1);
+    ck_assert_uint_eq(told.lost_count, count);
+    ck_assert_int_eq(told.lost.from, from);
+    ck_assert_int_eq(told.lost.to, to);
+}
+
+/* What an operator has given up is told to whoever asks how the partition stands: how much, and the last. */
+START_TEST(what_was_given_up_is_told)
+{
+    struct engine engine;
+    struct lines lines;
+    struct weir_repair repair;
+    char kept[WEIR_CUT_NAME_SIZE];
+    begin(&engine, &lines);
+    check_lost(&engine, 0, 0, 0);
+    ck_ok(engine_close(&engine), &engine.error);
+    damage_second_batch(&engine);
+    ck_ok(weir_repair_open(&repair, engine.env, FOLDER, 0, &engine.error), &engine.error);
+    ck_assert_uint_eq(repair.range_count, 1);
+    ck_ok(weir_repair_give_up(&repair, &repair.ranges[0], kept, &engine.error), &engine.error);
+    weir_repair_close(&repair);
+    ck_ok(weir_repair_open(&repair, engine.env, FOLDER, 0, &engine.error), &engine.error);
+    ck_ok(weir_repair_finish(&repair, &engine.error), &engine.error);
+    weir_repair_close(&repair);
+    ck_ok(engine_open(&engine), &engine.error);
+    check_lost(&engine, 1, 1, 2);
+    engine_end(&engine);
+}
+END_TEST
+
 /* ---- what is read at the start ----------------------------------------------------------------- */
 
 struct in_folder {
@@ -467,6 +514,7 @@ END_TEST
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("offline");
+    tcase_add_test(tests, what_was_given_up_is_told);
     tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
     tcase_add_test(tests, a_deleted_topic_counts_no_more);
     tcase_add_test(tests, damage_found_by_a_read_is_told_once);
