@@ -10,6 +10,7 @@
 enum { PARTITIONS = 6, VALUES = 2, DRAWS = 8 /* of what a power loss keeps */ };
 
 static const char *const values[VALUES] = {"a", "b"};
+static int32_t partition_count = PARTITIONS;
 
 /* The first value of each partition is durable; the second may be in the page cache alone when the
  * close begins. */
@@ -21,11 +22,11 @@ static void write_all(struct engine *engine)
                                        .configs = &config,
                                        .config_count = 1};
     ck_ok(engine_open(engine), &engine->error);
-    ck_ok(engine_create(engine, "clicks", PARTITIONS), &engine->error);
-    for (int32_t i = 0; i < PARTITIONS; i++)
+    ck_ok(engine_create(engine, "clicks", partition_count), &engine->error);
+    for (int32_t i = 0; i < partition_count; i++)
         ck_assert_int_eq(engine_produce(engine, "clicks", i, "a", WEIR_ACKS_ALL), 0);
     ck_ok(engine_topic(engine, &alter), &engine->error);
-    for (int32_t i = 0; i < PARTITIONS; i++)
+    for (int32_t i = 0; i < partition_count; i++)
         ck_assert_int_eq(engine_produce(engine, "clicks", i, "b", WEIR_ACKS_ALL), 1);
 }
 
@@ -33,7 +34,7 @@ static void write_all(struct engine *engine)
 static void check_all(struct engine *engine, bool is_whole, const char *what)
 {
     char value[64];
-    for (int32_t i = 0; i < PARTITIONS; i++) {
+    for (int32_t i = 0; i < partition_count; i++) {
         int64_t end = engine_latest(engine, "clicks", i);
         ck_assert_msg(end >= (is_whole ? VALUES : 1) && end <= VALUES,
                       "%s: partition %d ends at %d", what, i, (int)end);
@@ -122,7 +123,11 @@ static void fault_in_close(uint64_t seed, uint64_t at, enum weir_sim_fault fault
     weir_sim_disk_count_reset(engine.sim, 0);
     weir_sim_disk_plan(engine.sim, 0,
                        (struct weir_sim_fault_plan){.fault = fault, .at = at, .crash = kind});
+    engine.error = (struct weir_error){0};
     int closed = engine_close(&engine);
+    bool names_file = strstr(engine.error.text, "'" ENGINE_PATH) != NULL;
+    ck_assert_msg(engine.error.code == closed && names_file == (closed < 0),
+                  "%s: %d is told as '%s'", what, closed, engine.error.text);
     bool is_whole = closed == 0 && !weir_sim_has_crashed(engine.sim, 0);
     engine_crash(&engine, kind);
     weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
@@ -151,7 +156,7 @@ static uint64_t operations_of_close(void)
 static void fault_everywhere(enum weir_sim_fault fault, enum weir_sim_crash_kind kind)
 {
     uint64_t count = operations_of_close();
-    ck_assert_uint_gt(count, PARTITIONS * 3);
+    ck_assert_uint_gt(count, (uint64_t)partition_count * 3);
     uint64_t draws = kind == WEIR_SIM_POWER ? DRAWS : 1;
     for (uint64_t at = 1; at <= count; at++) {
         for (uint64_t draw = 0; draw < draws; draw++)
@@ -169,12 +174,23 @@ START_TEST(a_crash_in_a_close_loses_nothing)
 END_TEST
 
 /* Errors at each operation of the close, and the power lost behind it: a close that said it went
- * well has everything on the disk. */
+ * well has everything on the disk, one that did not says of which file. */
 START_TEST(an_error_in_a_close_is_told_and_loses_nothing)
 {
     fault_everywhere(WEIR_SIM_FAULT_EIO, WEIR_SIM_POWER);
     fault_everywhere(WEIR_SIM_FAULT_SYNC, WEIR_SIM_POWER);
     fault_everywhere(WEIR_SIM_FAULT_ENOSPC, WEIR_SIM_POWER);
+}
+END_TEST
+
+/* A few logs share no syncs: each is closed by itself, and what it says is said. */
+START_TEST(an_error_in_a_close_of_few_logs_is_told_and_loses_nothing)
+{
+    partition_count = 1;
+    fault_everywhere(WEIR_SIM_FAULT_EIO, WEIR_SIM_POWER);
+    fault_everywhere(WEIR_SIM_FAULT_SYNC, WEIR_SIM_POWER);
+    fault_everywhere(WEIR_SIM_FAULT_ENOSPC, WEIR_SIM_POWER);
+    partition_count = PARTITIONS;
 }
 END_TEST
 
@@ -294,6 +310,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_was_closed_in_step_opens_clean);
     tcase_add_test(tests, a_crash_in_a_close_loses_nothing);
     tcase_add_test(tests, an_error_in_a_close_is_told_and_loses_nothing);
+    tcase_add_test(tests, an_error_in_a_close_of_few_logs_is_told_and_loses_nothing);
     tcase_add_test(tests, a_close_with_a_failed_log_is_not_a_clean_one);
     tcase_add_loop_test(tests, what_lies_on_another_file_system_is_synced_too, 0, APART_SEEDS);
     tcase_add_loop_test(tests, a_close_syncs_what_lies_on_another_file_system, 0, APART_SEEDS);
