@@ -203,6 +203,21 @@ START_TEST(a_mark_comes_back_whole)
 }
 END_TEST
 
+/* A segment that holds nothing knows of no time: 0 would be one, and the oldest there is. */
+START_TEST(an_empty_segment_knows_of_no_time)
+{
+    struct weir_segment_facts facts = weir_segment_facts_at(7);
+    ck_assert_int_eq(facts.base_offset, 7);
+    ck_assert_int_eq(facts.end_offset, 7);
+    ck_assert_int_eq(facts.size, 0);
+    ck_assert(!facts.has_holes);
+    ck_assert_int_eq(facts.first_timestamp_ms, -1);
+    ck_assert_int_eq(facts.max_timestamp_ms, -1);
+    ck_assert_int_eq(facts.max_timestamp_offset, -1);
+    ck_assert_int_eq(facts.last_append_ms, -1);
+}
+END_TEST
+
 /* Every flipped bit and every shorter length is noticed. */
 START_TEST(a_damaged_mark_is_never_believed)
 {
@@ -542,6 +557,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("mark and recovery");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_mark_comes_back_whole);
+    tcase_add_test(tests, an_empty_segment_knows_of_no_time);
     tcase_add_test(tests, a_damaged_mark_is_never_believed);
     tcase_add_test(tests, a_mark_of_the_version_before_is_read);
     tcase_add_test(tests, a_mark_whose_segments_do_not_fit_is_damaged);
