@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "broker/log/boot_file.h"
 #include "broker/log/producer_state.h"
 #include "tests/unit/broker/log/log_support.h"
 
@@ -169,12 +170,32 @@ START_TEST(what_an_open_keeps_it_has_synced)
 }
 END_TEST
 
+/* Whatever an open finds, a new log, one that was closed, killed or lost its power, in this boot or before
+ * it: from then on the folder says that this boot has written here, and rot is not taken for a torn tail. */
+START_TEST(an_open_log_is_this_boots)
+{
+    for (int before = 0; before < 5; before++) {
+        bool is_current = false;
+        if (before == 1 || before == 2) ck_ok(test_log_close(&test), &test.error);
+        if (before >= 2) test_log_crash(&test, before == 3 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(test.recovery.was_clean, before == 1 || before == 2);
+        ck_ok(weir_boot_file_is_current(test.env, test.options.path, &is_current, &test.error),
+              &test.error);
+        ck_assert_msg(is_current, "after open no. %d it is not", before);
+        test_log_fill(&test, 3);
+        ck_ok(test_log_sync(&test), &test.error);
+    }
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("log");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, what_is_appended_is_read);
     tcase_add_test(tests, a_killed_log_keeps_its_tail);
+    tcase_add_test(tests, an_open_log_is_this_boots);
     tcase_add_test(tests, the_epoch_checkpoint_says_what_the_log_knows);
     tcase_add_test(tests, the_producer_snapshots_say_who_has_written);
     tcase_add_test(tests, a_leftover_that_cannot_be_opened_stops_the_roll);
