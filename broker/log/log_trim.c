@@ -205,7 +205,10 @@ static int walk_below(struct weir_segment *segment, int64_t offset, struct short
             break;
         }
         rc = weir_producer_state_reserve(&shorter->producers, &header);
-        if (rc < 0) break;
+        if (rc < 0) {
+            (void)weir_error_set(error, rc, "no memory for a producer");
+            break;
+        }
         weir_producer_state_add(&shorter->producers, &header, now);
         weir_log_note_batch(&shorter->facts, &header);
     }
@@ -248,7 +251,10 @@ static int work_out(struct weir_partition_log *log, int64_t offset, struct short
     for (size_t i = from; rc == 0 && i <= target; i++) {
         rc = walk_below(log->segments[i], offset, shorter, now, error);
     }
-    if (rc == 0) rc = weir_producer_state_copy_below(&shorter->producers, &log->producers, offset);
+    if (rc == 0) {
+        rc = weir_producer_state_copy_below(&shorter->producers, &log->producers, offset);
+        if (rc < 0) (void)weir_error_set(error, rc, "no memory for a producer");
+    }
     if (rc < 0) {
         weir_producer_state_close(&shorter->producers);
         return rc;

@@ -98,4 +98,16 @@ bool weir_test_failures_disarm(struct weir_test_failures *failures);
                       ck_rc, weir_code_name(expected));                                            \
     } while (0)
 
+/** A call that failed with `rc` has filled its error, which was {0} before: with the same code, and a
+ * sentence that has its end. */
+#define ck_told(rc, error_pointer)                                                                 \
+    do {                                                                                           \
+        int ck_rc = (rc);                                                                          \
+        const struct weir_error *ck_error = (error_pointer);                                       \
+        size_t ck_size = strlen(ck_error->text);                                                   \
+        bool ck_ends = ck_size > 0 && ck_error->text[ck_size - 1] != ' ';                          \
+        ck_assert_msg(ck_rc >= 0 || (ck_error->code == ck_rc && ck_ends), "%s is told as %d '%s'", \
+                      weir_code_name(ck_rc), ck_error->code, ck_error->text);                      \
+    } while (0)
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "broker/log/durable_mark.h"
 #include "wire/record_batch.h"
 
@@ -128,7 +129,8 @@ int test_log_append(struct test_log *test, const struct test_append *append,
     if (append->now_ms != 0) now.ms = append->now_ms;
     int64_t timestamp_ms = append->timestamp_ms != 0 ? append->timestamp_ms : now.ms;
     struct weir_shared *shared = build(test, append, timestamp_ms);
-    if (shared == NULL) return WEIR_NO_MEMORY;
+    if (shared == NULL)
+        return weir_error_set(&test->error, WEIR_NO_MEMORY, "no memory for a batch");
     int64_t base_offset = weir_partition_log_state(test->log).end_offset;
     int record_count = append->record_count > 0 ? append->record_count : 1;
     struct weir_append_result result;

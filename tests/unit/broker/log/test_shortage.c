@@ -62,10 +62,14 @@ static uint64_t calls_of(enum weir_sim_fault fault)
                                              : weir_sim_disk_count(test.sim, 0);
 }
 
-static void expect_passing(int rc)
+static bool is_failed_disk; /* what fails fails for good */
+
+static void expect_told(int rc, bool must_work, const struct weir_error *error)
 {
-    ck_assert_msg(rc >= 0 || weir_code_is_shortage(rc), "%s: %s", weir_code_name(rc),
-                  test.error.text);
+    if (must_work) ck_ok(rc, error);
+    ck_told(rc, error);
+    if (is_failed_disk) return;
+    ck_assert_msg(rc >= 0 || weir_code_is_shortage(rc), "%s: %s", weir_code_name(rc), error->text);
     ck_assert(!state().is_offline);
 }
 
@@ -74,32 +78,30 @@ static void append_some(int count, bool must_work)
     for (int i = 0; i < count; i++) {
         struct test_append what = {.has_producer = true, .value_size = 150};
         what.producer_id = next_producer++;
-        int rc = test_log_append(&test, &what, NULL);
-        if (must_work) ck_ok(rc, &test.error);
-        expect_passing(rc);
+        test.error = (struct weir_error){0};
+        expect_told(test_log_append(&test, &what, NULL), must_work, &test.error);
     }
 }
 
 static void cut(int64_t offset, bool must_work)
 {
+    test.error = (struct weir_error){0};
     int rc = weir_partition_log_truncate(test.log, offset, &test.error);
-    if (must_work) ck_ok(rc, &test.error);
-    expect_passing(rc);
+    expect_told(rc, must_work, &test.error);
     if (rc == 0) test_log_forget(&test, offset);
 }
 
 static void give_up_head(int64_t offset, bool must_work)
 {
+    test.error = (struct weir_error){0};
     int rc = weir_partition_log_set_start(test.log, offset, &test.error);
-    if (must_work) ck_ok(rc, &test.error);
-    expect_passing(rc);
+    expect_told(rc, must_work, &test.error);
 }
 
 static void sync_all(bool must_work)
 {
-    int rc = test_log_sync(&test);
-    if (must_work) ck_ok(rc, &test.error);
-    expect_passing(rc);
+    test.error = (struct weir_error){0};
+    expect_told(test_log_sync(&test), must_work, &test.error);
 }
 
 static void read_one(int64_t offset, size_t range_min, bool must_work)
@@ -107,8 +109,7 @@ static void read_one(int64_t offset, size_t range_min, bool must_work)
     struct weir_log_read read = {
         .offset = offset, .offset_max = INT64_MAX, .size_max = 400, .range_min = range_min};
     int rc = test_log_read(&test, &read);
-    if (must_work) ck_ok(rc, &read.error);
-    expect_passing(rc);
+    expect_told(rc, must_work, &read.error);
     if (rc == 0) ck_assert_uint_gt(read.size, 0);
     weir_log_read_release(&read);
 }
@@ -117,9 +118,9 @@ static void look_up_time(bool must_work)
 {
     int64_t offset;
     int64_t timestamp_ms;
+    test.error = (struct weir_error){0};
     int rc = weir_partition_log_find_time(test.log, 1, &offset, &timestamp_ms, &test.error);
-    if (must_work) ck_ok(rc, &test.error);
-    expect_passing(rc);
+    expect_told(rc, must_work, &test.error);
 }
 
 /* Rolls, marks, side files, a look into sealed segments, both cuts. */
@@ -268,6 +269,31 @@ START_TEST(memory_runs_out_while_a_failed_disk_is_handled)
 }
 END_TEST
 
+/* Whatever the disk refuses for good, and wherever in a life: each call that fails says what it was, the
+ * close as well. */
+START_TEST(what_a_failed_disk_refuses_is_told)
+{
+    static const enum weir_sim_fault faults[] = {WEIR_SIM_FAULT_EIO, WEIR_SIM_FAULT_SYNC};
+    bool began = true;
+    for (uint64_t at = 1; began; at++) {
+        test_log_stop(&test);
+        start(at);
+        ck_ok(test_log_open(&test), &test.error);
+        append_some(8, true);
+        is_failed_disk = true;
+        begin_shortage(faults[_i], at);
+        live(false);
+        append_some(1, false);
+        test.error = (struct weir_error){0};
+        expect_told(test_log_close(&test), false, &test.error);
+        is_failed_disk = false;
+        began = calls_of(faults[_i]) >= at;
+        end_shortage();
+        ck_assert_uint_lt(at, 1000);
+    }
+}
+END_TEST
+
 /* Refused, and then it opens as if nothing had been. What is on the disk is not touched by an open that
  * could not look. */
 static void open_through(enum weir_sim_fault fault, enum weir_sim_crash_kind kind)
@@ -412,6 +438,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, memory_runs_out_while_a_shortage_is_handled, 0, 2);
     tcase_add_loop_test(tests, memory_runs_out_while_a_failed_disk_is_handled, 0, 3);
+    tcase_add_loop_test(tests, what_a_failed_disk_refuses_is_told, 0, 2);
     tcase_add_test(tests, a_life_goes_on_after_descriptors_ran_out_anywhere);
     tcase_add_test(tests, a_life_goes_on_after_room_ran_out_anywhere);
     tcase_add_loop_test(tests, an_open_that_got_no_descriptor_is_repeated, 0, 2);
