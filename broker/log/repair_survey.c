@@ -191,24 +191,24 @@ static struct weir_damage_range *add_range(struct survey *survey, int64_t to, co
 
 /* Its records are whole; only the number beside them is to be written anew. */
 static int note_wrong_epoch(struct weir_repair *repair, const struct place *place, int64_t position,
-                            const struct weir_batch_header *header)
+                            const struct weir_batch_header *header, struct weir_error *error)
 {
     struct weir_wrong_epoch wrong = {.base_offset = place->segment->facts.base_offset,
                                      .position = position,
                                      .offset = header->base_offset,
                                      .epoch = header->leader_epoch};
     weir_buffer_append(&repair->wrong_epochs, &wrong, sizeof wrong);
-    return repair->wrong_epochs.failed ? WEIR_NO_MEMORY : 0;
+    return repair->wrong_epochs.failed ? weir_error_set(error, WEIR_NO_MEMORY, "no memory") : 0;
 }
 
 static int note_batch(struct survey *survey, struct place *place,
-                      const struct weir_batch_header *header)
+                      const struct weir_batch_header *header, struct weir_error *error)
 {
     struct weir_repair *repair = survey->repair;
     int rc = weir_leader_epochs_reserve(&repair->epochs);
     if (rc == 0) rc = weir_producer_state_reserve(&repair->producers, header);
     if (rc == 0) rc = weir_lost_ranges_note(&repair->lost, header);
-    if (rc < 0) return rc;
+    if (rc < 0) return weir_error_set(error, rc, "no memory");
     weir_leader_epochs_assign(&repair->epochs, header->leader_epoch, header->base_offset);
     weir_producer_state_add(&repair->producers, header, weir_mono_now(repair->env));
     weir_log_note_batch(&place->segment->facts, header);
@@ -384,9 +384,9 @@ static int walk(struct survey *survey, struct place *place, struct weir_error *e
         scan.is_cut_short = false;
         rc = weir_segment_scan_next(&scan, &header, &position, &why);
         if (rc == 0 && scan.is_epoch_wrong) {
-            rc = note_wrong_epoch(survey->repair, place, position, &header);
+            rc = note_wrong_epoch(survey->repair, place, position, &header, &why);
         }
-        if (rc == 0) rc = note_batch(survey, place, &header);
+        if (rc == 0) rc = note_batch(survey, place, &header, &why);
         if (rc == WEIR_CORRUPT) rc = step_over(survey, place, &scan, why.text, &why);
     } while (rc == 0);
     weir_segment_scan_close(&scan);

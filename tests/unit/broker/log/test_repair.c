@@ -499,10 +499,12 @@ START_TEST(a_mark_that_is_there_is_not_passed_over)
     flip(7, 70);
     uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
     while (weir_test_failures_next(&failures)) {
+        test.error = (struct weir_error){0};
         weir_test_failures_arm(&failures, test.env->heap);
         int rc = open_repair();
         bool was_hit = weir_test_failures_disarm(&failures);
         ck_assert_int_eq(rc, was_hit ? WEIR_NO_MEMORY : 0);
+        ck_told(rc, &test.error);
         if (rc == 0) ck_assert(repair.has_mark);
         if (rc == 0) weir_repair_close(&repair);
     }
@@ -512,7 +514,9 @@ START_TEST(a_mark_that_is_there_is_not_passed_over)
         weir_sim_disk_count_reset(test.sim, 0);
         weir_sim_disk_plan(
             test.sim, 0, (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = at});
+        test.error = (struct weir_error){0};
         int rc = open_repair();
+        ck_told(rc, &test.error);
         weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
         if (rc == 0) ck_assert(repair.has_mark);
         if (rc == 0) weir_repair_close(&repair);
