@@ -170,6 +170,30 @@ START_TEST(what_an_open_keeps_it_has_synced)
 }
 END_TEST
 
+/* A mark is written when that many bytes are not in one yet, and not again before as many have come. */
+START_TEST(a_mark_is_written_once_it_is_due)
+{
+    enum { BATCH = 100, ROUNDS = 60 };
+    int marks = 0;
+    int64_t bytes = 0;
+    ck_ok(test_log_open(&test), &test.error);
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test_log_path(&test, "durable-mark"));
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t size = weir_partition_log_state(test.log).size_bytes;
+        ck_ok(test_log_append(&test, &(struct test_append){.value_size = BATCH}, NULL),
+              &test.error);
+        ck_ok(test_log_sync(&test), &test.error);
+        bytes += weir_partition_log_state(test.log).size_bytes - size;
+        uint64_t after = weir_sim_disk_hash(test.sim, 0, test_log_path(&test, "durable-mark"));
+        if (after == before) continue;
+        before = after;
+        marks++;
+    }
+    ck_assert_int_ge(marks, 2);
+    ck_assert_int_le(marks, bytes / test.options.mark_interval_bytes + 2); /* two rolls */
+}
+END_TEST
+
 /* Whatever an open finds, a new log, one that was closed, killed or lost its power, in this boot or before
  * it: from then on the folder says that this boot has written here, and rot is not taken for a torn tail. */
 START_TEST(an_open_log_is_this_boots)
@@ -195,6 +219,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, what_is_appended_is_read);
     tcase_add_test(tests, a_killed_log_keeps_its_tail);
+    tcase_add_test(tests, a_mark_is_written_once_it_is_due);
     tcase_add_test(tests, an_open_log_is_this_boots);
     tcase_add_test(tests, the_epoch_checkpoint_says_what_the_log_knows);
     tcase_add_test(tests, the_producer_snapshots_say_who_has_written);
