@@ -153,6 +153,19 @@ START_TEST(indexes_hold_what_the_batches_say)
 }
 END_TEST
 
+/* What a former life has left beside the segment, longer than anything that is written now: none of it
+ * stands behind the new entries. */
+START_TEST(a_stale_index_ends_where_the_new_one_does)
+{
+    memset(bytes.data, 0x55, sizeof bytes.data);
+    test_log_write_file(&test, "00000000000000000000.index", bytes.data, 1500 * OFFSET_ENTRY);
+    test_log_write_file(&test, "00000000000000000000.timeindex", bytes.data, 1500 * TIME_ENTRY);
+    fill(200, 100);
+    ck_ok(test_log_close(&test), &test.error);
+    expect_indexes();
+}
+END_TEST
+
 static void remove_index(struct test_log *log, const char *name)
 {
     if (strstr(name, "index") == NULL) return;
@@ -181,6 +194,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("files");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, indexes_hold_what_the_batches_say, 0, 3);
+    tcase_add_test(tests, a_stale_index_ends_where_the_new_one_does);
     tcase_add_loop_test(tests, indexes_go_on_with_their_log, 0, 6);
     suite_add_tcase(suite, tests);
 }
