@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/support/support.h"
+#include "wire/generated/producer_snapshot.h"
 
 static struct weir_heap heap;
 static struct weir_budget budget;
@@ -149,6 +150,19 @@ START_TEST(the_number_of_producers_is_bounded)
     ck_assert_uint_le(budget.used, used * 3);
     ck_code(send_at(999, 0, 5, 1, 1000 * pause_ms), WEIR_OUT_OF_ORDER_SEQUENCE); /* known */
     ck_assert_int_eq(send_at(1, 0, 5, 1, 1000 * pause_ms), 0);                   /* forgotten */
+}
+END_TEST
+
+/* Up to the bound nobody has to go for the batches of others, however long idle. */
+START_TEST(up_to_the_bound_nobody_is_forgotten)
+{
+    state.count_max = 3;
+    for (int64_t id = 0; id < 3; id++) {
+        ck_assert_int_eq(send_at(id, 0, 0, 1, id * 3 * WEIR_PRODUCER_KEEP_MS), 0);
+    }
+    for (int64_t id = 0; id < 3; id++) {
+        ck_assert_int_eq(send(id, 0, 0, 1), WEIR_END);
+    }
 }
 END_TEST
 
@@ -361,6 +375,36 @@ START_TEST(a_marker_begins_an_epoch)
 }
 END_TEST
 
+/* Kafka reads the snapshot: of a producer without a batch of its epoch it says none in each field, as
+ * Kafka's own does. */
+START_TEST(a_producer_without_a_batch_has_none_in_the_snapshot)
+{
+    enum { VERSION_SIZE = 2, SNAPSHOT_VERSION = 1 };
+    struct weir_arena arena;
+    struct weir_buffer bytes;
+    struct weir_producer_snapshot snapshot;
+    weir_arena_init(&arena, &budget, 0);
+    weir_buffer_init(&bytes, &budget, 0);
+    send_transactional(1, 3, 0);
+    end_transaction(1, 4);
+    weir_producer_snapshot_write(&state, &bytes);
+    struct weir_slice body = weir_slice(bytes.data + VERSION_SIZE, bytes.size - VERSION_SIZE);
+    ck_ok(weir_message_decode_whole(&weir_producer_snapshot_type, &snapshot, SNAPSHOT_VERSION, body,
+                                    &arena, &error),
+          &error);
+    ck_assert_uint_eq(snapshot.producer_entries_count, 1);
+    ck_assert_int_eq(snapshot.producer_entries[0].producer_id, 1);
+    ck_assert_int_eq(snapshot.producer_entries[0].epoch, 4);
+    ck_assert_int_eq(snapshot.producer_entries[0].last_sequence, -1);
+    ck_assert_int_eq(snapshot.producer_entries[0].last_offset, -1);
+    ck_assert_int_eq(snapshot.producer_entries[0].offset_delta, 0);
+    ck_assert_int_eq(snapshot.producer_entries[0].timestamp, -1);
+    ck_assert_int_eq(snapshot.producer_entries[0].current_txn_first_offset, -1);
+    weir_buffer_close(&bytes);
+    weir_arena_close(&arena);
+}
+END_TEST
+
 /* Open transactions come back from the mark and from the snapshot, in order of their first offsets,
  * whatever order the producers are in. */
 START_TEST(open_transactions_are_kept_in_their_order)
@@ -519,6 +563,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_unknown_producer_begins_anywhere);
     tcase_add_test(tests, sequences_wrap);
     tcase_add_test(tests, the_number_of_producers_is_bounded);
+    tcase_add_test(tests, up_to_the_bound_nobody_is_forgotten);
     tcase_add_test(tests, a_flood_of_ids_forgets_nobody_who_sent_lately);
     tcase_add_test(tests, failed_appends_leave_no_names);
     tcase_add_test(tests, order_and_windows_survive_the_mark);
@@ -527,6 +572,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, idle_producers_are_forgotten);
     tcase_add_test(tests, the_oldest_open_transaction_is_the_first_unstable_offset);
     tcase_add_test(tests, a_marker_begins_an_epoch);
+    tcase_add_test(tests, a_producer_without_a_batch_has_none_in_the_snapshot);
     tcase_add_test(tests, open_transactions_are_kept_in_their_order);
     tcase_add_test(tests, an_open_transaction_keeps_its_producer);
     tcase_add_test(tests, a_cut_takes_transactions_back);
