@@ -424,6 +424,31 @@ START_TEST(what_was_given_up_is_known)
 }
 END_TEST
 
+/* A repair that is not finished leaves the log offline from the first of what it found on, and for that
+ * one's reason: the one that is given up first here is another one, and of another kind. */
+START_TEST(a_repair_that_was_begun_says_what_it_found)
+{
+    char kept[WEIR_CUT_NAME_SIZE];
+    struct weir_damage damage;
+    make_log();
+    flip(2, 70);
+    flip(7, 0);
+    survey();
+    ck_assert_uint_eq(repair.range_count, 2);
+    const struct weir_damage_range first = repair.ranges[0];
+    ck_assert_str_ne(first.reason, repair.ranges[1].reason);
+    ck_ok(weir_repair_give_up(&repair, &repair.ranges[1], kept, &test.error), &test.error);
+    ck_ok(
+        weir_damage_file_read(test.env, test.env->budget, test.options.path, &damage, &test.error),
+        &test.error);
+    ck_assert_int_eq(damage.from, first.from);
+    ck_assert_int_eq(damage.end, repair.end_offset);
+    ck_assert_int_eq(damage.end, end_of_model());
+    ck_assert_str_eq(damage.reason, first.reason);
+    weir_repair_close(&repair);
+}
+END_TEST
+
 /* A repair that ends at any of its operations, killed or without power, leaves the log as it was, or
  * offline; asked again it goes on to the same end. */
 static void end_at(uint64_t at, enum weir_sim_crash_kind kind, bool *has_ended)
@@ -559,6 +584,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
     tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
+    tcase_add_test(tests, a_repair_that_was_begun_says_what_it_found);
     tcase_add_test(tests, what_was_given_up_is_known);
     tcase_add_test(tests, a_repair_that_is_cut_short_can_be_repeated);
     tcase_add_test(tests, a_lost_batch_says_its_records_or_nothing);
