@@ -273,6 +273,50 @@ START_TEST(a_read_of_any_size_finds_every_key)
 }
 END_TEST
 
+struct refusal {
+    size_t at;
+    size_t told;
+};
+
+static int refuse(void *context, size_t index, struct weir_slice value)
+{
+    struct refusal *refusal = context;
+    (void)value;
+    ck_assert_uint_le(index, refusal->at);
+    refusal->told++;
+    return index == refusal->at ? WEIR_NO_MEMORY : 0;
+}
+
+/* Goal: whoever cannot take a value ends the read with that code, in whichever of its parts, and is given no
+ * more. */
+START_TEST(a_value_that_cannot_be_taken_ends_the_read)
+{
+    static const size_t places[] = {0, 1, 255, 256, 511, 512, READ_COUNT - 1};
+    char path[WEIR_TEST_PATH_SIZE];
+    static int64_t numbers[READ_COUNT];
+    static struct weir_slice keys[READ_COUNT];
+    struct weir_error error;
+    struct weir_env *env;
+    weir_test_directory(path);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &error), &error);
+    struct weir_backend backend = open_backend(env, path);
+    for (int64_t i = 0; i < READ_COUNT; i++) {
+        numbers[i] = i;
+        keys[i] = weir_slice((const uint8_t *)&numbers[i], sizeof numbers[i]);
+        const struct weir_backend_write write = {keys[i], keys[i]};
+        ck_ok(backend.ops->write(backend.impl, &write, 1, &error), &error);
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct refusal refusal = {.at = places[i]};
+        ck_code(backend.ops->get_many(backend.impl, keys, READ_COUNT, refuse, &refusal, &error),
+                WEIR_NO_MEMORY);
+        ck_assert_uint_eq(refusal.told, places[i] + 1);
+    }
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+    weir_env_uv_free(env);
+}
+END_TEST
+
 /* ---- shortage ------------------------------------------------------------------------------------ */
 
 static void limit_descriptors(rlim_t count)
@@ -538,6 +582,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(trap, two_column_families_without_a_log_tear_a_batch, 0, 2);
     tcase_add_test(trap, one_family_keeps_a_batch_whole);
     tcase_add_test(trap, a_read_of_any_size_finds_every_key);
+    tcase_add_test(trap, a_value_that_cannot_be_taken_ends_the_read);
     tcase_add_test(trap, a_shortage_is_told_as_one);
     suite_add_tcase(suite, trap);
 
