@@ -320,7 +320,7 @@ int weir_store_restore(struct weir_store *store, const struct weir_record *recor
     int rc = WEIR_OK;
     if (!store->is_resident) {
         writes = weir_arena_array(&state->scratch, count + 1, sizeof *writes);
-        if (writes == NULL) rc = WEIR_NO_MEMORY;
+        if (writes == NULL) rc = weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
     }
     if (rc >= 0) rc = restore_records(store, records, count, writes, error);
     if (rc >= 0 && !store->is_resident) {

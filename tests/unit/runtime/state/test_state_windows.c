@@ -537,6 +537,30 @@ START_TEST(key_without_a_window_is_refused)
 }
 END_TEST
 
+/* Goal: a record of a changelog whose key holds no window's start is refused, first or last of those that are
+ * given: nothing counts as restored then. */
+START_TEST(changelog_key_without_a_window_is_refused)
+{
+    struct windows windows;
+    windows_open(&windows, _i);
+    uint8_t a[20] = {0};
+    struct weir_slice key = window_key(a, "a", 0);
+    key.size += 4; /* the changelog's sequence number */
+    for (size_t bad = 0; bad < 2; bad++) {
+        struct weir_error error = {0};
+        struct weir_record records[2] = {{.key = key, .value = weir_text("1")},
+                                         {.key = key, .value = weir_text("2")}};
+        const struct weir_changelog_position position = {.offset = 2};
+        records[bad].key = weir_text("short");
+        int rc = weir_store_restore(windows.store, records, 2, position, &error);
+        ck_code(rc, WEIR_CORRUPT);
+        ck_told(rc, &error);
+        ck_assert_int_eq(weir_store_position(windows.store).offset, 0);
+    }
+    windows_close(&windows);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *windows = tcase_create("windows");
@@ -552,6 +576,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_that_had_died, 0, PLACES);
     tcase_add_loop_test(windows, cleared_store_takes_back_windows_of_the_same_life, 0, PLACES);
     tcase_add_loop_test(windows, key_without_a_window_is_refused, 0, PLACES);
+    tcase_add_loop_test(windows, changelog_key_without_a_window_is_refused, 0, PLACES);
     suite_add_tcase(suite, windows);
 }
 
