@@ -59,6 +59,74 @@ START_TEST(call_without_memory_changes_nothing)
 }
 END_TEST
 
+/* Set the value of the one key, once more if memory ran out; it is as it was then. */
+static void set_again(struct weir_store *store, struct weir_store_entry *entry, const char *value)
+{
+    struct weir_error error = {0};
+    const uint8_t *before = entry->value;
+    const uint8_t *old_before = entry->old_value;
+    int rc = weir_store_set(store, entry, weir_text(value), 1, &error);
+    if (rc == WEIR_NO_MEMORY) {
+        ck_told(rc, &error);
+        ck_assert_ptr_eq(entry->value, before);
+        ck_assert_ptr_eq(entry->old_value, old_before);
+        rc = weir_store_set(store, entry, weir_text(value), 1, &error);
+    }
+    ck_ok(rc, &error);
+}
+
+/* Goal: a change that is made while the one before is being forwarded takes away neither of the values that
+ * were given, whichever allocation failed on the way there. */
+START_TEST(values_that_were_given_stay_without_memory)
+{
+    static const struct weir_store_spec spec = {.name = "a",
+                                                .kind = WEIR_STORE_MEMORY,
+                                                .is_logged = true,
+                                                .is_cached = true,
+                                                .keeps_old = true};
+    static const struct weir_store_spec *const specs[] = {&spec};
+    bool has_failed = true;
+    for (uint64_t at = 1; has_failed; at++) {
+        struct weir_error error;
+        struct weir_state *state;
+        struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
+        struct weir_env *env = weir_sim_node(sim, 0);
+        const struct weir_state_options options = {.backend = &weir_backend_model,
+                                                   .env = env,
+                                                   .budget = env->budget,
+                                                   .path = "state",
+                                                   .specs = specs,
+                                                   .store_count = 1,
+                                                   .cache_bytes_max = 1 << 20};
+        ck_ok(weir_state_open(&options, &state, NULL, &error), &error);
+        struct weir_store *store = weir_state_store(state, 0);
+        struct weir_store_entry *entry;
+        const struct weir_slice key = weir_text("key");
+        ck_ok(weir_store_touch(store, &key, 1, &entry, &error), &error);
+        atomic_store(&env->heap->fail_at, at);
+        set_again(store, entry, "1");
+        size_t walk = 0;
+        ck_assert_ptr_eq(weir_store_next_unforwarded(store, &walk), entry);
+        weir_store_forwarded(store);
+        set_again(store, entry, "2");
+        walk = 0;
+        ck_assert_ptr_eq(weir_store_next_unforwarded(store, &walk), entry);
+        const uint8_t *given[2] = {entry->old_value, entry->value};
+        set_again(store, entry, "3");
+        ck_assert_int_eq(given[0][0], '1');
+        ck_assert_int_eq(given[1][0], '2');
+        ck_assert_ptr_eq(entry->old_value, given[1]);
+        ck_assert_int_eq(entry->value[0], '3');
+        weir_store_forwarded(store);
+        has_failed = atomic_load(&env->heap->fail_at) == 0;
+        atomic_store(&env->heap->fail_at, 0);
+        ck_assert(has_failed || at > 3);
+        ck_ok(weir_state_close(state, false, &error), &error);
+        weir_sim_free(sim);
+    }
+}
+END_TEST
+
 /* ---- counting ------------------------------------------------------------------------------------ */
 
 enum { COUNT_KEYS = 1000, BATCH = 256 };
@@ -287,6 +355,7 @@ static void add(Suite *suite)
 {
     TCase *memory = tcase_create("memory");
     tcase_add_test(memory, call_without_memory_changes_nothing);
+    tcase_add_test(memory, values_that_were_given_stay_without_memory);
     tcase_add_loop_test(memory, steady_state_allocates_nothing, 0, 2);
     tcase_add_test(memory, full_generations_ask_for_a_commit_and_stall);
     tcase_add_test(memory, tables_stay_within_the_bound_of_the_cache);
