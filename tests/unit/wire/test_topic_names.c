@@ -41,11 +41,33 @@ START_TEST(illegal_names_are_refused_by_what_is_wrong)
 }
 END_TEST
 
+/* The name is shown as it is: what cannot be printed by its number, to the last and from the first that can,
+ * and a long one up to a place where it is clear that more follows. */
+START_TEST(a_refused_name_is_shown)
+{
+#define TEN_A "aaaaaaaaaa"
+#define SIXTY_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A
+#define TEN_ZEROS "\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+    static const char zeros[20] = {0};
+    refused(weir_text("a b"), "topic name 'a b' has ' ' at position 1;");
+    refused(weir_text("a\x1f!~\x7f"), "topic name 'a\\x1f!~\\x7f' has '\\x1f' at position 1;");
+    refused(weir_text("~"), "topic name '~' has '~' at position 0;");
+    refused(weir_text(SIXTY_A "/"), "topic name '" SIXTY_A "/' has '/' at position 60;");
+    refused(weir_text(SIXTY_A "/b"), "topic name '" SIXTY_A "/...' has '/' at position 60;");
+    refused(weir_text(SIXTY_A "bb/"), "topic name '" SIXTY_A "b...' has '/' at position 62;");
+    refused(weir_slice(zeros, 16),
+            "topic name '" TEN_ZEROS "\\x00\\x00\\x00\\x00\\x00\\x00' has '\\x00' at position 0;");
+    refused(weir_slice(zeros, 17), "topic name '" TEN_ZEROS
+                                   "\\x00\\x00\\x00\\x00\\x00\\x00...' has '\\x00' at position 0;");
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("names");
     tcase_add_test(tests, legal_names_are_taken);
     tcase_add_test(tests, illegal_names_are_refused_by_what_is_wrong);
+    tcase_add_test(tests, a_refused_name_is_shown);
     suite_add_tcase(suite, tests);
 }
 

@@ -140,6 +140,9 @@ START_TEST(entry_is_found_until_it_is_removed)
             entries[i] = weir_table_add(&table, key, hash_of(key));
             ck_assert_ptr_nonnull(entries[i]);
             ck_assert(weir_slice_equal(entries[i]->key, key));
+            ck_assert_ptr_null(entries[i]->value);
+            ck_assert_ptr_null(entries[i]->old_value);
+            ck_assert_int_eq(entries[i]->timestamp_ms, -1); /* 0 would be a time */
         }
         if (step % 300 == 0) check_table(&table, entries);
     }
