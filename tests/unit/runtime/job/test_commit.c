@@ -404,6 +404,26 @@ START_TEST(an_idle_reader_keeps_its_marks_while_the_end_moves)
 }
 END_TEST
 
+/* 0 is a time like any other: what has observed it and nothing later says so. */
+START_TEST(the_first_time_there_is_is_kept_as_a_mark)
+{
+    struct weir_arena arena;
+    int64_t offset = -1;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    topics(1);
+    stage_start(&stage, plan_observe(), STAGE_OPTIONS(.commit_interval_ms = 3600000));
+    produce("a", 0);
+    weir_sim_advance_ms(stage.sim, 1000);
+    commit_once();
+    struct weir_commit_metadata said = committed("app-again-repartition", &arena, &offset);
+    ck_assert_int_eq(offset, 1);
+    ck_assert_int_eq(said.partition_time_ms, 0);
+    ck_assert_uint_eq(said.mark_count, 1);
+    ck_assert_int_eq(said.marks[0].time_ms, 0);
+    weir_arena_close(&arena);
+}
+END_TEST
+
 /* Metadata goes round; damage and newer versions are told apart. */
 START_TEST(metadata_goes_round)
 {
@@ -513,6 +533,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_table_is_restored_from_its_topic);
     tcase_add_test(tests, processed_repartition_records_are_trimmed);
     tcase_add_test(tests, an_idle_reader_keeps_its_marks_while_the_end_moves);
+    tcase_add_test(tests, the_first_time_there_is_is_kept_as_a_mark);
     tcase_add_test(tests, metadata_goes_round);
     tcase_add_test(tests, metadata_of_version_2_names_no_batch);
     tcase_add_loop_test(tests, metadata_names_no_batch_that_cannot_be, 0, 5);

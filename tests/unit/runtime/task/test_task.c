@@ -298,6 +298,39 @@ START_TEST(due_timers_fire_by_due_time)
 }
 END_TEST
 
+/* Without an interval a timer would be due for ever, without a function there is nothing to do: neither is made. */
+START_TEST(a_timer_needs_an_interval_and_a_function)
+{
+    static const enum weir_punctuation types[] = {WEIR_PUNCTUATE_STREAM_TIME,
+                                                  WEIR_PUNCTUATE_WALL_CLOCK};
+    make_task(plan_trace(1));
+    struct weir_node *node = timer_node();
+    for (size_t i = 0; i < 2; i++) {
+        ck_code(weir_node_schedule(node, types[i], 0, on_timer, NULL), WEIR_INVALID_ARGUMENT);
+        ck_code(weir_node_schedule(node, types[i], -1, on_timer, NULL), WEIR_INVALID_ARGUMENT);
+        ck_code(weir_node_schedule(node, types[i], 10, NULL, NULL), WEIR_INVALID_ARGUMENT);
+        ck_assert_uint_eq(task->timers.count, i);
+        ck_code(weir_node_schedule(node, types[i], 1, on_timer, NULL), 0);
+    }
+}
+END_TEST
+
+/* Timers of a node are numbered in the order of their making, whatever others make between: by the number
+ * a commit gives them their times back. */
+START_TEST(timers_are_numbered_within_their_node)
+{
+    make_task(plan_trace(1));
+    struct weir_node *nodes[2] = {timer_node(), &task->nodes[0]};
+    ck_assert_ptr_ne(nodes[0], nodes[1]);
+    for (int32_t i = 0; i < 6; i++) {
+        ck_code(weir_node_schedule(nodes[i % 2], WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer, NULL),
+                0);
+        ck_assert_ptr_eq(task->timers.timers[i].node, nodes[i % 2]);
+        ck_assert_int_eq(task->timers.timers[i].id, i / 2);
+    }
+}
+END_TEST
+
 /* A wall-clock timer waits one interval, then skips what was missed. */
 START_TEST(wall_clock_timers_skip_what_they_missed)
 {
@@ -594,6 +627,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_sibling_that_is_behind_is_waited_for);
     tcase_add_test(tests, stream_time_timers_tick_on_their_grid);
     tcase_add_test(tests, due_timers_fire_by_due_time);
+    tcase_add_test(tests, a_timer_needs_an_interval_and_a_function);
+    tcase_add_test(tests, timers_are_numbered_within_their_node);
     tcase_add_test(tests, wall_clock_timers_skip_what_they_missed);
     tcase_add_test(tests, extreme_timestamps_do_not_loop);
     tcase_add_test(tests, marks_of_the_last_commit_are_given_back);
