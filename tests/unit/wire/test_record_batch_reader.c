@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "tests/support/support.h"
 #include "tests/unit/wire/batch_stage.h"
 #include "tests/unit/wire/golden_batches.h"
@@ -151,6 +152,38 @@ START_TEST(cut_records_are_damage_in_every_codec)
                           weir_codec_name(codec), size);
             weir_arena_reset(&stage.arena);
         }
+    }
+    batch_stage_close(&stage);
+}
+END_TEST
+
+/* A batch without records, as compaction leaves one, has nothing to decompress, whichever codec its
+ * attributes name; one byte is not nothing, and is not taken for records as they are. */
+START_TEST(no_records_need_no_codec)
+{
+    struct batch_stage stage;
+    struct run run;
+    batch_stage_init(&stage);
+    make(&stage, &run);
+    for (int codec = 0; codec < BATCHES; codec++) {
+        struct weir_record record;
+        struct weir_slice records;
+        uint8_t bytes[WEIR_BATCH_HEADER_SIZE + 1] = {0};
+        memcpy(bytes, run.bytes + (codec == 0 ? 0 : run.ends[codec - 1]), WEIR_BATCH_HEADER_SIZE);
+        weir_store_u32(bytes + 8, WEIR_BATCH_HEADER_SIZE - WEIR_BATCH_OVERHEAD);
+        weir_store_u32(bytes + 57, 0);
+        weir_store_u32(bytes + 17, weir_crc32c(0, bytes + 21, WEIR_BATCH_HEADER_SIZE - 21));
+        struct weir_batch_reader reader =
+            reader_of(&stage, weir_slice(bytes, WEIR_BATCH_HEADER_SIZE));
+        ck_code(weir_batch_reader_open_next(&reader, NULL), 0);
+        ck_assert_int_eq(weir_batch_codec(&reader.header), codec);
+        ck_code(weir_batch_reader_record(&reader, &record, NULL), WEIR_END);
+
+        bytes[WEIR_BATCH_HEADER_SIZE] = 0xff;
+        reader.header.length++;
+        int rc =
+            weir_batch_open_records(&reader.header, SLICE(bytes), &stage.plain, 0, &records, NULL);
+        ck_assert_int_eq(rc == 0, codec == WEIR_CODEC_NONE);
     }
     batch_stage_close(&stage);
 }
@@ -360,6 +393,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_run_is_read_batch_by_batch);
     tcase_add_test(tests, a_run_may_be_cut_at_any_byte);
     tcase_add_test(tests, cut_records_are_damage_in_every_codec);
+    tcase_add_test(tests, no_records_need_no_codec);
     tcase_add_test(tests, nothing_is_believed_before_the_crc);
     tcase_add_test(tests, holes_in_offsets_are_taken_as_they_are);
     tcase_add_test(tests, markers_and_transactions_are_told_apart);
