@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "tests/unit/runtime/task/stage.h"
 #include "wire/record_batch_reader.h"
 
@@ -39,7 +40,7 @@ static void close_stage(void)
 }
 
 /* The plan's topics with one partition each; the last place of the table is for dead letters. */
-static void make_task(const struct weir_topology *topology)
+static void new_task(const struct weir_topology *topology)
 {
     size_t count = topology->topic_count + topology->store_count + 1;
     for (size_t i = 0; i < count; i++) {
@@ -64,6 +65,11 @@ static void make_task(const struct weir_topology *topology)
               },
               &task, &error),
           &error);
+}
+
+static void make_task(const struct weir_topology *topology)
+{
+    new_task(topology);
     ck_ok(weir_task_open(task, NULL, 0, 0, &error), &error);
     for (size_t i = 0; i < task->input_count; i++) {
         task->inputs[i].log_end = 0;
@@ -231,6 +237,77 @@ START_TEST(a_sibling_that_is_behind_is_waited_for)
     PUSH(1, 'x', 5);
     process_all();
     ck_assert_str_eq(log_seen.text, "x@5 | a@10 | ");
+}
+END_TEST
+
+/* A batch that a filter has emptied is nobody's: no child is asked. */
+START_TEST(an_empty_batch_goes_nowhere)
+{
+    make_task(plan_trace(1));
+    const struct weir_batch none = {0};
+    ck_code(weir_node_forward(&task->nodes[0], &none), 0);
+    ck_assert_uint_eq(log_seen.size, 0);
+}
+END_TEST
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+enum { HOOKED_NODES = 4 };
+
+static struct {
+    size_t fail_at; /* the node whose open fails */
+    size_t opened[HOOKED_NODES];
+    size_t open_count;
+    size_t closed[HOOKED_NODES];
+    size_t close_count;
+} hooks;
+
+static int open_hook(struct weir_node *node, struct weir_error *why)
+{
+    size_t at = (size_t)(node - task->nodes);
+    hooks.opened[hooks.open_count++] = at;
+    return at == hooks.fail_at ? weir_error_set(why, WEIR_NO_MEMORY, "planted") : 0;
+}
+
+static void close_hook(struct weir_node *node)
+{
+    hooks.closed[hooks.close_count++] = (size_t)(node - task->nodes);
+}
+
+static const struct weir_operator_ops hooked_source = {
+    .name = "source", .kind = WEIR_PLAN_SOURCE, .open = open_hook, .close = close_hook};
+static const struct weir_operator_ops hooked = {
+    .name = "hooked", .open = open_hook, .close = close_hook};
+
+/* Nodes are opened parents first and closed the other way round: each that was opened, the one that failed
+ * in it too, and no other. */
+START_TEST(what_was_opened_is_closed)
+{
+    for (size_t fail_at = 0; fail_at <= HOOKED_NODES; fail_at++) {
+        close_stage();
+        open_stage();
+        hooks.fail_at = fail_at;
+        hooks.open_count = hooks.close_count = 0;
+        plan = (struct plan){0};
+        int32_t topic = plan_topic(&plan, "in", false);
+        int32_t node = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &hooked_source, -1, topic, NULL);
+        for (size_t i = 1; i < HOOKED_NODES; i++)
+            node = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &hooked, node, -1, NULL);
+        new_task(plan_done(&plan));
+        error = (struct weir_error){0};
+        int rc = weir_task_open(task, NULL, 0, 0, &error);
+        ck_assert_int_eq(rc, fail_at < HOOKED_NODES ? WEIR_NO_MEMORY : 0);
+        ck_told(rc, &error);
+        weir_task_free(task);
+        task = NULL;
+        size_t expected = fail_at < HOOKED_NODES ? fail_at + 1 : HOOKED_NODES;
+        ck_assert_uint_eq(hooks.open_count, expected);
+        ck_assert_uint_eq(hooks.close_count, expected);
+        for (size_t i = 0; i < expected; i++) {
+            ck_assert_uint_eq(hooks.opened[i], i);
+            ck_assert_uint_eq(hooks.closed[i], expected - 1 - i);
+        }
+    }
 }
 END_TEST
 
@@ -625,6 +702,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, ties_go_to_the_source_declared_first);
     tcase_add_loop_test(tests, batches_keep_the_order_of_record_at_a_time, 0, 200);
     tcase_add_test(tests, a_sibling_that_is_behind_is_waited_for);
+    tcase_add_test(tests, what_was_opened_is_closed);
+    tcase_add_test(tests, an_empty_batch_goes_nowhere);
     tcase_add_test(tests, stream_time_timers_tick_on_their_grid);
     tcase_add_test(tests, due_timers_fire_by_due_time);
     tcase_add_test(tests, a_timer_needs_an_interval_and_a_function);
