@@ -424,6 +424,29 @@ START_TEST(the_first_time_there_is_is_kept_as_a_mark)
 }
 END_TEST
 
+/* What a node has observed before a restart it has observed behind it: an older record takes nothing back. */
+START_TEST(marks_are_given_back_at_a_restart)
+{
+    const char *again = "app-again-repartition";
+    struct weir_arena arena;
+    int64_t offset = -1;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    topics(1);
+    for (int64_t round = 1; round <= 3; round++) {
+        stage_start(&stage, plan_observe(), STAGE_OPTIONS(0));
+        produce("a", round == 1 ? 1000 : 1000 - round);
+        stage_drain(&stage);
+        stage_stop(&stage);
+        struct weir_commit_metadata said = committed(again, &arena, &offset);
+        ck_assert_int_eq(offset, round);
+        ck_assert_int_eq(said.partition_time_ms, 1000);
+        ck_assert_uint_eq(said.mark_count, 1);
+        ck_assert_int_eq(said.marks[0].time_ms, 1000);
+    }
+    weir_arena_close(&arena);
+}
+END_TEST
+
 /* Metadata goes round; damage and newer versions are told apart. */
 START_TEST(metadata_goes_round)
 {
@@ -534,6 +557,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, processed_repartition_records_are_trimmed);
     tcase_add_test(tests, an_idle_reader_keeps_its_marks_while_the_end_moves);
     tcase_add_test(tests, the_first_time_there_is_is_kept_as_a_mark);
+    tcase_add_test(tests, marks_are_given_back_at_a_restart);
     tcase_add_test(tests, metadata_goes_round);
     tcase_add_test(tests, metadata_of_version_2_names_no_batch);
     tcase_add_loop_test(tests, metadata_names_no_batch_that_cannot_be, 0, 5);
