@@ -2,7 +2,8 @@
 """Plants small faults and prints which no test noticed.
 
 Each fault is one change of one file (mutations.py), planted in a copy of the tree (workspace.py) and met by the tests
-that fit the file, nearest first (suites.py), until one fails or hangs. What does not compile, or compiles to what
+that fit the file, nearest first (suites.py), until one fails or hangs: the quick ones of its folder in a first pass over
+all faults, the others and sanitizers in a second over what is left. What does not compile, or compiles for users to what
 was there before, is not counted. equivalent.txt lists faults that are none, with the reason.
 """
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from mutations import find_changes
 from suites import fitting_tests
-from workspace import Workspace, WorkspaceError
+from workspace import BUILD, SANITIZED, Workspace, WorkspaceError
 
 FOLDERS = ["broker/log", "broker/engine", "broker/coordinator", "wire", "runtime/state", "runtime/task"]
 NOTICED_MIN = 0.95
@@ -121,98 +122,133 @@ def draw(changes, seed, count):
 
 
 class Run:
+    """Two passes: the quick tests of the file's own folder meet all faults, then the rest meets what those let pass."""
+
     def __init__(self, workspace, is_near):
         self.workspace = workspace
         self.is_near = is_near
         self.noticed, self.survived, self.not_compiled, self.same = [], [], [], []
-        self.stages = {}
-        self.noticers = {}
+        self.open = []  # have met the near tests only
+        self.near, self.stages = {}, {}
+        self.met = {}  # by change: the tests that have not noticed it
+        self.noticers = workspace.noticers()
         self.codes = {}
-        self.measured, self.failing = set(), set()
-        self.last_noticer = None
+        self.sound, self.failing = set(), set()
 
     def prepare(self, changes):
         """The tests of each file."""
-        for path in sorted({change.path for change in changes}):
-            if path not in self.workspace.objects:
+        paths = sorted({change.path for change in changes})
+        for path in paths:
+            if path not in self.workspace.compilations:
                 raise WorkspaceError(f"{path} is not part of the build")
+            self.near[path] = fitting_tests(path, self.workspace.tests, True)
             self.stages[path] = fitting_tests(path, self.workspace.tests, self.is_near)
-        print(f"{len(changes)} faults in {len(self.stages)} files", flush=True)
+        print(f"{len(changes)} faults in {len(paths)} files", flush=True)
 
-    def measure(self, stage):
-        """Run what has not been run yet, without a fault: what fails even so is no witness."""
-        fresh = [name for name in stage if name not in self.measured]
-        self.measured.update(fresh)
-        for name in self.workspace.measure(fresh) if fresh else []:
-            print(f"{name} fails without any fault: left out", flush=True)
-            self.failing.add(name)
-
-    def order(self, path, stage):
+    def order(self, path, names):
         """Who noticed something in this file before is asked first, then who is quick."""
         told = self.noticers.get(path, {})
-        witnesses = [name for name in stage if name not in self.failing]
+        witnesses = [name for name in names if name not in self.failing]
         return sorted(witnesses, key=lambda name: (-told.get(name, 0), self.workspace.tests[name].cpu_seconds))
-
-    def plant(self, change):
-        """What became of it, in words."""
-        workspace = self.workspace
-        source = (workspace.tree / change.path).read_text(encoding="utf-8")
-        if change.path not in self.codes:
-            self.codes[change.path] = {workspace.code(change.path)}
-        workspace.write(change.path, change.apply(source))
-        try:
-            code = workspace.code(change.path)
-            if code is None:
-                self.not_compiled.append(change)
-                return "does not compile"
-            if code in self.codes[change.path]:
-                self.same.append(change)
-                return "the same code as before"
-            self.codes[change.path].add(code)
-            return self.meet_tests(change, source)
-        finally:
-            workspace.write(change.path, source)
-
-    def meet_tests(self, change, source):
-        slow = []
-        for stage in self.stages[change.path]:
-            if not self.measured.issuperset(stage):
-                self.workspace.write(change.path, source)
-                self.measure(stage)
-                self.workspace.write(change.path, change.apply(source))
-            slow += [name for name in stage if self.is_slow(change.path, name)]
-            if self.is_met(change, [name for name in stage if name not in slow]):
-                return f"noticed by {self.last_noticer}"
-        if not self.is_near and self.is_met(change, slow):
-            return f"noticed by {self.last_noticer}"
-        self.survived.append(change)
-        self.keep_survived()
-        return "SURVIVED"
-
-    def keep_survived(self):
-        keys = [change.key() for change in self.survived]
-        (self.workspace.tree / "build" / SURVIVED).write_text(json.dumps(keys), encoding="utf-8")
-
-    def is_met(self, change, stage):
-        """Whether one of these tests notices."""
-        name = self.workspace.first_to_fail(self.order(change.path, stage))
-        if name is None:
-            return False
-        told = self.noticers.setdefault(change.path, {})
-        told[name] = told.get(name, 0) + 1
-        self.noticed.append(change)
-        self.last_noticer = name
-        return True
 
     def is_slow(self, path, name):
         return self.workspace.tests[name].cpu_seconds > SLOW_SECONDS and name not in self.noticers.get(path, {})
 
-    def plant_all(self, changes):
+    def is_change(self, change, source):
+        """Whether there is another program with it; if not, what there is instead is noted."""
+        workspace = self.workspace
+        if change.path not in self.codes:
+            self.codes[change.path] = {workspace.code(change.path)}
+        workspace.write(change.path, change.apply(source))
+        code = workspace.code(change.path)
+        if code is None:
+            self.not_compiled.append(change)
+        elif code in self.codes[change.path]:
+            self.same.append(change)
+        else:
+            self.codes[change.path].add(code)
+            return True
+        return False
+
+    def witness(self, change, source, names):
+        """The first of these tests that fails with the change and passes without it; None: none does."""
+        workspace = self.workspace
+        while True:
+            workspace.write(change.path, change.apply(source))
+            name = workspace.first_to_fail(self.order(change.path, names))
+            if name is None or name == BUILD or name in self.sound:
+                return name
+            workspace.write(change.path, source)
+            if workspace.is_sound(name):
+                self.sound.add(name)
+                return name
+            if not workspace.needs_disk(name):
+                print(f"{name} fails without any fault: left out", flush=True)
+                self.failing.add(name)
+
+    def meet(self, change, source, is_first_pass):
+        """The witness, the slow ones asked last; None: none notices."""
+        met = self.met.setdefault(change, set())
+        slow = []
+        for stage in (self.near if is_first_pass else self.stages)[change.path]:
+            asked = [name for name in stage if name not in met and not self.is_slow(change.path, name)]
+            slow += [name for name in stage if name not in met and name not in asked]
+            name = self.witness(change, source, asked) if asked else None
+            if name is not None:
+                return name
+            met.update(asked)
+        if is_first_pass:
+            return None
+        name = self.witness(change, source, slow) if slow else None
+        return name or self.witness(change, source, self.sanitized(change.path))
+
+    def sanitized(self, path):
+        """The tests of the file's own folder under sanitizers: a leak, or a read behind an end, shows there alone."""
+        self.workspace.add_sanitized()
+        names = [SANITIZED + name for stage in self.near[path] for name in stage]
+        return [name for name in names if name in self.workspace.tests]
+
+    def plant(self, change, is_first_pass):
+        """What became of it, in words."""
+        source = (self.workspace.tree / change.path).read_text(encoding="utf-8")
+        try:
+            if is_first_pass and not self.is_change(change, source):
+                return "the same code as before" if change in self.same else "does not compile"
+            name = self.meet(change, source, is_first_pass)
+        finally:
+            self.workspace.write(change.path, source)
+        if name is None:
+            return "not noticed near" if is_first_pass and not self.is_near else "SURVIVED"
+        self.noticed.append(change)
+        told = self.noticers.setdefault(change.path, {})
+        told[name] = told.get(name, 0) + 1
+        self.workspace.remember()
+        return f"noticed by {name}"
+
+    def keep_survived(self):
+        keys = [change.key() for change in self.survived + self.open]
+        (self.workspace.tree / "build" / SURVIVED).write_text(json.dumps(keys), encoding="utf-8")
+
+    def pass_over(self, changes, is_first_pass):
         for number, change in enumerate(changes, 1):
             start = time.monotonic()
-            result = self.plant(change)
+            result = self.plant(change, is_first_pass)
             print(f"[{number:3}/{len(changes)}] {change.path}:{change.line} {change.function}: {change.what}: "
                   f"{result} ({time.monotonic() - start:.1f} s)", flush=True)
+            if result == "not noticed near":
+                self.open.append(change)
+            elif not is_first_pass:
+                self.open.remove(change)
+            if result == "SURVIVED":
+                self.survived.append(change)
+            self.keep_survived()
+        self.workspace.remember()
+
+    def plant_all(self, changes):
+        self.pass_over(changes, True)
+        if self.open:
+            print(f"{len(self.open)} of them meet the tests farther off", flush=True)
+            self.pass_over(list(self.open), False)
 
 
 def difference(tree, change):
@@ -265,6 +301,8 @@ def main():
     except KeyboardInterrupt:
         report(run, len(changes) - len(wanted))
         return 130
+    finally:
+        workspace.remove_temporary()
     return report(run, len(changes) - len(wanted))
 
 

@@ -179,9 +179,10 @@ class Runs(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
     def result_of(self, what):
-        found = re.search(rf"^\[.*\] tiny\.c:\d+ {re.escape(what)}: (.*) \(\d+\.\d s\)$", self.done.stdout, re.MULTILINE)
-        self.assertIsNotNone(found, f"{what} is not in:\n{self.done.stdout}")
-        return found[1]
+        """In the end: what no near test notices is met a second time."""
+        found = re.findall(rf"^\[.*\] tiny\.c:\d+ {re.escape(what)}: (.*) \(\d+\.\d s\)$", self.done.stdout, re.MULTILINE)
+        self.assertNotEqual(found, [], f"{what} is not in:\n{self.done.stdout}")
+        return found[-1]
 
     def test_a_fault_that_a_test_meets_is_noticed(self):
         self.assertEqual(self.result_of("clamp: guard removed"), "noticed by tiny")
