@@ -10,8 +10,10 @@
 /* The call succeeds; at once, or after a failure for want of memory that changed nothing. */
 #define ATTEMPT(stage, call)                                                                       \
     do {                                                                                           \
+        error = (struct weir_error){0};                                                            \
         int rc_ = (call);                                                                          \
         if (rc_ == WEIR_NO_MEMORY && (stage)->is_short_of_memory) {                                \
+            ck_told(rc_, &error);                                                                  \
             (stage)->shortage_count++;                                                             \
             rc_ = (call);                                                                          \
         }                                                                                          \
