@@ -26,7 +26,8 @@ FLAGS = ("-O1 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fsanitize=bounds,shift,sign
          "-fsanitize-undefined-trap-on-error")
 SHIPPED = "-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"  # whether a change is one is asked of the code that users get
 BUILD_SECONDS_MAX = 600
-UNKNOWN_SECONDS_MAX = 600  # for a test of which no usual time is known yet
+UNKNOWN_SECONDS_MAX = 150  # for a test of which no usual time is known yet
+SOUND_SECONDS_MAX = 1800  # without a fault
 MEMORY_BYTE = "165"  # of memory that nobody has written to, or that is free
 SANITIZED = "sanitized: "  # before the names of tests that run under sanitizers
 BUILD = "the build"  # as a witness
@@ -272,10 +273,10 @@ class Workspace:
         for path in self.temporary.values():
             shutil.rmtree(path, ignore_errors=True)
 
-    def runs(self, test):
+    def runs(self, test, seconds_max):
         """Whether it passes; if so, how long that takes is known from here on."""
         start = time.monotonic()
-        is_good, cpu_seconds = self.passes(test, self.seconds_max(test))
+        is_good, cpu_seconds = self.passes(test, seconds_max)
         if is_good and test.seconds == 0:
             test.seconds, test.cpu_seconds = time.monotonic() - start, cpu_seconds
         return is_good
@@ -286,7 +287,7 @@ class Workspace:
         if not self.build_tests([test]):
             raise WorkspaceError("the tree does not build")
         self.clear_temporary()
-        return self.runs(test)
+        return self.runs(test, SOUND_SECONDS_MAX)
 
     def needs_disk(self, name):
         """Whether the test, which has failed without any fault, had no real disk; from now on it has."""
@@ -306,7 +307,8 @@ class Workspace:
             for first in range(0, len(batch), self.jobs):
                 tests = batch[first:first + self.jobs]
                 with ThreadPoolExecutor(self.jobs) as pool:
-                    failed = [test.name for test, is_good in zip(tests, pool.map(self.runs, tests)) if not is_good]
+                    good = pool.map(lambda test: self.runs(test, self.seconds_max(test)), tests)
+                    failed = [test.name for test, is_good in zip(tests, good) if not is_good]
                 if failed:
                     return failed[0]
             at, size = at + size, 2 * size
