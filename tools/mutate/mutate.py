@@ -128,7 +128,7 @@ class Run:
         self.workspace = workspace
         self.is_near = is_near
         self.noticed, self.survived, self.not_compiled, self.same = [], [], [], []
-        self.open = []  # have met the near tests only
+        self.open = []  # have not met all that they will meet
         self.near, self.stages = {}, {}
         self.met = {}  # by change: the tests that have not noticed it
         self.noticers = workspace.noticers()
@@ -235,9 +235,7 @@ class Run:
             result = self.plant(change, is_first_pass)
             print(f"[{number:3}/{len(changes)}] {change.path}:{change.line} {change.function}: {change.what}: "
                   f"{result} ({time.monotonic() - start:.1f} s)", flush=True)
-            if result == "not noticed near":
-                self.open.append(change)
-            elif not is_first_pass:
+            if result != "not noticed near":
                 self.open.remove(change)
             if result == "SURVIVED":
                 self.survived.append(change)
@@ -245,6 +243,8 @@ class Run:
         self.workspace.remember()
 
     def plant_all(self, changes):
+        self.open = list(changes)
+        self.keep_survived()
         self.pass_over(changes, True)
         if self.open:
             print(f"{len(self.open)} of them meet the tests farther off", flush=True)
@@ -295,7 +295,6 @@ def main():
         signal.signal(each, signal.default_int_handler)
     run = Run(workspace, options.near)
     run.prepare(drawn)
-    run.keep_survived()
     try:
         run.plant_all(drawn)
     except KeyboardInterrupt:
