@@ -306,6 +306,50 @@ START_TEST(append_takes_several_batches)
 }
 END_TEST
 
+/* Two of the model's batches in one append, as a producer sends them. */
+static int append_both(size_t first, size_t second, struct weir_append_result *result)
+{
+    const size_t which[] = {first, second};
+    struct weir_shared *both =
+        weir_shared_new(test.env->budget, test.batches[first].size + test.batches[second].size);
+    ck_assert_ptr_nonnull(both);
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(both->data + both->size, test.batches[which[i]].bytes, test.batches[which[i]].size);
+        both->size += test.batches[which[i]].size;
+    }
+    struct weir_append append = {.batches = both, .now = weir_wall_now(test.env)};
+    int rc = weir_partition_log_append(test.log, &append, result, &test.error);
+    weir_shared_unref(both);
+    return rc;
+}
+
+/* An append of several batches that is repeated as a whole is there, from the first to the last of them;
+ * half of it, or in another order, is nothing that a producer sends. */
+START_TEST(several_batches_are_repeated_as_one)
+{
+    struct weir_append_result result;
+    for (int32_t i = 0; i < 4; i++) {
+        struct test_append batch = {
+            .has_producer = true, .producer_id = 9, .sequence = 2 * i, .record_count = 2};
+        ck_ok(test_log_append(&test, &batch, NULL), &test.error);
+    }
+    ck_ok(weir_partition_log_truncate(test.log, 6, &test.error), &test.error);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(append_both(0, 1, &result), &test.error);
+        ck_assert(result.is_duplicate);
+        ck_assert_int_eq(result.base_offset, 0);
+        ck_assert_int_eq(result.last_offset, 3);
+    }
+    ck_ok(append_both(1, 2, &result), &test.error);
+    ck_assert(result.is_duplicate);
+    ck_assert_int_eq(result.base_offset, 2);
+    ck_assert_int_eq(result.last_offset, 5);
+    ck_code(append_both(2, 3, &result), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_code(append_both(3, 2, &result), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_assert_int_eq(state().end_offset, 6);
+}
+END_TEST
+
 /* A log may be cut between the batches of one append: what is left is read and appended to. */
 START_TEST(a_cut_within_an_append_leaves_a_log)
 {
@@ -455,6 +499,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_failed_sync_takes_the_log_offline);
     tcase_add_test(tests, append_takes_several_batches);
     tcase_add_test(tests, a_producer_too_many_is_told_to_come_later);
+    tcase_add_test(tests, several_batches_are_repeated_as_one);
     tcase_add_test(tests, a_cut_within_an_append_leaves_a_log);
     tcase_add_test(tests, append_takes_a_slice);
     tcase_add_test(tests, an_append_says_what_it_stored);
