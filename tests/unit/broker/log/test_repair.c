@@ -23,10 +23,10 @@ static void tear_down(void)
     test_log_stop(&test);
 }
 
-/* Several segments, closed; with producers, whose state the repair has to make anew. */
-static void make_log(void)
+/* Closed; with producers, whose state the repair has to make anew. */
+static void make_log_of(int32_t segment_bytes)
 {
-    test.options.config.segment_bytes = 900;
+    test.options.config.segment_bytes = segment_bytes;
     ck_ok(test_log_open(&test), &test.error);
     int32_t sequence = 0;
     for (int i = 0; i < BATCHES; i++) {
@@ -41,6 +41,12 @@ static void make_log(void)
     ck_ok(test_log_close(&test), &test.error);
     (void)weir_sim_node(test.sim, 1);
     weir_sim_disk_copy(test.sim, 0, 1);
+}
+
+/* Several segments. */
+static void make_log(void)
+{
+    make_log_of(900);
 }
 
 static void again(void)
@@ -453,6 +459,44 @@ START_TEST(a_repair_that_was_begun_says_what_it_found)
 }
 END_TEST
 
+/* What a repair puts in service is on the disk, in every segment: also what a kill had left in the page cache,
+ * which a loss of power behind the repair takes nothing of. */
+START_TEST(a_repair_has_all_of_it_on_the_disk)
+{
+    enum { DRAWS = 8 };
+    make_log();
+    const int64_t end = end_of_model();
+    for (int draw = 0; draw < DRAWS; draw++) {
+        test_log_forget(&test, end);
+        again();
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_gt(weir_partition_log_state(test.log).segment_count, 1);
+        for (int i = 0; i < 3; i++)
+            ck_ok(test_log_append(&test, &(struct test_append){.value_size = 30}, NULL),
+                  &test.error);
+        test_log_crash(&test, WEIR_SIM_KILL);
+        flip(2, 70);
+        ck_assert_int_eq(give_all_up(), 1);
+        test_log_crash(&test, WEIR_SIM_POWER);
+        expect_in_service(1);
+    }
+}
+END_TEST
+
+/* A log of one segment is repaired as any other; without any there is nothing to repair. */
+START_TEST(a_log_of_one_segment_is_repaired)
+{
+    static const char segment[] = "00000000000000000000.log";
+    make_log_of(1 << 20);
+    flip(BATCHES / 2, 70);
+    ck_assert_int_eq(give_all_up(), 1);
+    expect_in_service(1);
+    ck_ok(weir_remove(test.env, test_log_path(&test, segment), NULL), NULL);
+    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), NULL), NULL);
+    ck_code(open_repair(), WEIR_NOT_FOUND);
+}
+END_TEST
+
 /* A repair that ends at any of its operations, killed or without power, leaves the log as it was, or
  * offline; asked again it goes on to the same end. */
 static void end_at(uint64_t at, enum weir_sim_crash_kind kind, bool *has_ended)
@@ -588,6 +632,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
     tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
+    tcase_add_test(tests, a_repair_has_all_of_it_on_the_disk);
+    tcase_add_test(tests, a_log_of_one_segment_is_repaired);
     tcase_add_test(tests, a_repair_that_was_begun_says_what_it_found);
     tcase_add_test(tests, what_was_given_up_is_known);
     tcase_add_test(tests, a_repair_that_is_cut_short_can_be_repeated);
