@@ -311,6 +311,47 @@ START_TEST(what_was_opened_is_closed)
 }
 END_TEST
 
+/* In a commit a node goes by its store, by the name that its user gave it, or by what it does: a name with a
+ * number that the DSL gave it moves with every edit. Those that share one are numbered. */
+START_TEST(nodes_are_named_by_what_an_edit_leaves_alone)
+{
+    static const struct {
+        const char *name;
+        const char *mark;
+    } nodes[] = {
+        {"KSTREAM-MAP-0000000001", "kind:trace"},
+        {"KSTREAM-0000000002", "kind:trace#1"},
+        {"KSTREAM-MAP-0000000003", "kind:trace#2"},
+        {"KSTREAM-MAP-00000001", "name:KSTREAM-MAP-00000001"},
+        {"KSTREAM-", "name:KSTREAM-"},
+        {"orders-0000000001", "name:orders-0000000001"},
+        {"0000000001", "name:0000000001"},
+        {"x", "name:x"},
+        {"x", "name:x#1"},
+        {"KSTREAM-REDUCE-0000000004", "store:sums"},
+        {"mine", "store:sums#1"},
+    };
+    enum { COUNT = sizeof nodes / sizeof nodes[0] };
+    plan = (struct plan){0};
+    int32_t topic = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, topic, NULL);
+    int32_t first = source + 1;
+    int32_t store = 0;
+    for (int32_t i = 0; i < COUNT; i++) {
+        int32_t node = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_trace, source, -1, &log_seen);
+        ck_assert_int_eq(node, first + i);
+        if (i == COUNT - 2) store = plan_store(&plan, 0, node, "sums", WEIR_STORE_MEMORY);
+        plan.nodes[node].name = nodes[i].name;
+    }
+    plan.node_stores[first + COUNT - 1][0] = store;
+    plan.nodes[first + COUNT - 1].store_count = 1;
+    new_task(plan_done(&plan));
+    for (int32_t i = 0; i < COUNT; i++) {
+        ck_assert_str_eq(task->nodes[first + i].mark_name, nodes[i].mark);
+    }
+}
+END_TEST
+
 /* ---- time and timers ------------------------------------------------------------------------- */
 
 static int64_t fired[64];
@@ -702,6 +743,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, ties_go_to_the_source_declared_first);
     tcase_add_loop_test(tests, batches_keep_the_order_of_record_at_a_time, 0, 200);
     tcase_add_test(tests, a_sibling_that_is_behind_is_waited_for);
+    tcase_add_test(tests, nodes_are_named_by_what_an_edit_leaves_alone);
     tcase_add_test(tests, what_was_opened_is_closed);
     tcase_add_test(tests, an_empty_batch_goes_nowhere);
     tcase_add_test(tests, stream_time_timers_tick_on_their_grid);
