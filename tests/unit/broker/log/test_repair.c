@@ -497,6 +497,30 @@ START_TEST(a_log_of_one_segment_is_repaired)
 }
 END_TEST
 
+/* A repair leaves the log's start where the mark has it, within a segment; without a mark, where the segments
+ * begin. */
+START_TEST(a_repair_keeps_the_start)
+{
+    make_log();
+    const int64_t start = test.batches[1].base_offset;
+    ck_ok(test_log_open(&test), &test.error);
+    ck_ok(weir_partition_log_set_start(test.log, start, &test.error), &test.error);
+    ck_ok(test_log_close(&test), &test.error);
+    for (int has_mark = 1; has_mark >= 0; has_mark--) {
+        if (!has_mark)
+            ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), NULL), NULL);
+        flip(has_mark ? 7 : 8, 70);
+        survey();
+        ck_assert_int_eq(repair.start_offset, has_mark ? start : 0);
+        weir_repair_close(&repair);
+        ck_assert_int_eq(give_all_up(), 1);
+        ck_ok(test_log_open(&test), &test.error);
+        ck_assert_int_eq(weir_partition_log_state(test.log).start_offset, has_mark ? start : 0);
+        ck_ok(test_log_close(&test), &test.error);
+    }
+}
+END_TEST
+
 /* A repair that ends at any of its operations, killed or without power, leaves the log as it was, or
  * offline; asked again it goes on to the same end. */
 static void end_at(uint64_t at, enum weir_sim_crash_kind kind, bool *has_ended)
@@ -632,6 +656,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_that_was_put_right_gives_nothing_up);
     tcase_add_test(tests, a_partition_keeps_its_number);
     tcase_add_test(tests, producers_are_as_the_log_has_them);
+    tcase_add_test(tests, a_repair_keeps_the_start);
     tcase_add_test(tests, a_repair_has_all_of_it_on_the_disk);
     tcase_add_test(tests, a_log_of_one_segment_is_repaired);
     tcase_add_test(tests, a_repair_that_was_begun_says_what_it_found);
