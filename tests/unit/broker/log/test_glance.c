@@ -43,8 +43,7 @@ START_TEST(no_time_is_none)
         ck_assert(seen.is_empty);
         ck_assert_int_eq(seen.max_timestamp_ms, -1);
         ck_assert_int_eq(seen.last_append_ms, -1);
-        if (has_mark)
-            ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), NULL), NULL);
+        if (has_mark) test_log_lose_marks(&test);
     }
 }
 END_TEST
@@ -68,7 +67,7 @@ START_TEST(the_newest_of_all_segments_is_seen)
     ck_assert(!seen.is_empty);
     ck_assert_int_eq(seen.max_timestamp_ms, begin_ms + 9);
     ck_assert_int_eq(seen.last_append_ms, begin_ms + 15);
-    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), NULL), NULL);
+    test_log_lose_marks(&test);
     look();
     ck_assert(!seen.is_empty);
     ck_assert_int_eq(seen.size_bytes, state.size_bytes);

@@ -492,7 +492,7 @@ START_TEST(a_log_of_one_segment_is_repaired)
     ck_assert_int_eq(give_all_up(), 1);
     expect_in_service(1);
     ck_ok(weir_remove(test.env, test_log_path(&test, segment), NULL), NULL);
-    ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), NULL), NULL);
+    test_log_lose_marks(&test);
     ck_code(open_repair(), WEIR_NOT_FOUND);
 }
 END_TEST
@@ -507,8 +507,7 @@ START_TEST(a_repair_keeps_the_start)
     ck_ok(weir_partition_log_set_start(test.log, start, &test.error), &test.error);
     ck_ok(test_log_close(&test), &test.error);
     for (int has_mark = 1; has_mark >= 0; has_mark--) {
-        if (!has_mark)
-            ck_ok(weir_remove(test.env, test_log_path(&test, "durable-mark"), NULL), NULL);
+        if (!has_mark) test_log_lose_marks(&test);
         flip(has_mark ? 7 : 8, 70);
         survey();
         ck_assert_int_eq(repair.start_offset, has_mark ? start : 0);
