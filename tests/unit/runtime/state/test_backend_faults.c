@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "runtime/state/backend.h"
 #include "tests/unit/runtime/state/stage.h"
 
@@ -12,6 +13,7 @@ static struct faulty {
     struct weir_backend inner;
     uint64_t calls;
     uint64_t fail_at; /* 0: none */
+    bool fails_to_close;
     int open_iterators;
     int expire_calls;
     int positions[STAGE_STORES]; /* records of them that were written, by store */
@@ -27,7 +29,8 @@ static bool fails(struct weir_error *error)
 
 static int close_inner(void *impl, bool is_clean, struct weir_error *error)
 {
-    return faulty.inner.ops->close(impl, is_clean, error);
+    int rc = faulty.inner.ops->close(impl, is_clean, error);
+    return faulty.fails_to_close ? weir_error_set(error, WEIR_IO, "planted") : rc;
 }
 
 static int get_many(void *impl, const struct weir_slice *keys, size_t count,
@@ -253,12 +256,30 @@ START_TEST(nothing_is_said_twice)
 }
 END_TEST
 
+/* A close that fails says why, a clean one and another, and leaves nothing all the same. */
+START_TEST(a_failed_close_is_told)
+{
+    for (int is_clean = 0; is_clean < 2; is_clean++) {
+        struct weir_error error = {0};
+        faulty.fails_to_close = true;
+        int rc = weir_state_close(stage.state, is_clean != 0, &error);
+        faulty.fails_to_close = false;
+        ck_code(rc, WEIR_IO);
+        ck_told(rc, &error);
+        ck_assert_ptr_nonnull(strstr(error.text, "planted"));
+        ck_assert_uint_eq(stage.budget.used, 0);
+        stage_open(&stage);
+    }
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, a_failed_read_is_told_and_leaves_nothing, 0, ACTS);
     tcase_add_test(tests, nothing_is_said_twice);
+    tcase_add_test(tests, a_failed_close_is_told);
     suite_add_tcase(suite, tests);
 }
 
