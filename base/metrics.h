@@ -40,6 +40,10 @@ struct weir_histogram {
 };
 
 void weir_histogram_add(struct weir_histogram *histogram, int64_t value);
+static inline int64_t weir_histogram_sum(const struct weir_histogram *histogram)
+{
+    return atomic_load_explicit(&histogram->sum, memory_order_relaxed);
+}
 /** The smallest bucket bound at or above the `quantile` (0..1) of what was added, but never more
  * than the largest value added; 0 when empty. */
 int64_t weir_histogram_quantile(const struct weir_histogram *histogram, double quantile);

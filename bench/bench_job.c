@@ -136,6 +136,12 @@ void bench_run_job(struct weir_log *log, const struct weir_topology *topology,
                cpu / count * 1e9, count / wall / 1e6, (double)allocations / count * 1000,
                (long long)metrics.commits, (double)metrics.commit_p50_us / 1000,
                (double)metrics.commit_p99_us / 1000, (double)metrics.state_bytes / 1e6, resident);
+    const double commits = metrics.commits > 0 ? (double)metrics.commits * 1000 : 1000;
+    bench_note(
+        "a commit waits, mean (p99), ms: seal %.1f (%.0f), flush %.1f (%.0f), write %.1f (%.0f)",
+        (double)metrics.commit_seal_us / commits, (double)metrics.commit_seal_p99_us / 1000,
+        (double)metrics.commit_flush_us / commits, (double)metrics.commit_flush_p99_us / 1000,
+        (double)metrics.commit_write_us / commits, (double)metrics.commit_write_p99_us / 1000);
 }
 
 /* ---- what it left ------------------------------------------------------------------------------- */

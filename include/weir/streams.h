@@ -103,7 +103,13 @@ struct weir_streams_metrics {
     int64_t records_failed;       /* handled by skip or dead letter */
     int64_t records_lag;          /* in the input topics, not yet processed */
     int64_t commits;
-    int64_t commit_p50_us, commit_p99_us;
+    int64_t commit_p50_us, commit_p99_us; /* from when one was due to when it was durable */
+    /* What they waited for, one behind the other, in all and at the 99th percentile: for stream threads
+     * to end the batch at hand and seal their stores; for what those sealed to be on the disk; for
+     * the commit's own record to be there. */
+    int64_t commit_seal_us, commit_seal_p99_us;
+    int64_t commit_flush_us, commit_flush_p99_us;
+    int64_t commit_write_us, commit_write_p99_us;
     int64_t state_bytes; /* cache, not yet written and RocksDB */
     int64_t cache_bytes;
     int64_t restored_records;

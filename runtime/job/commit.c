@@ -104,6 +104,20 @@ static void trim_repartitions(struct weir_streams *streams, struct weir_mono now
 
 /* ---- what a commit says ---------------------------------------------------------------------- */
 
+/* One more, and what it waited for. */
+static void count_commit(struct weir_streams *streams, struct weir_mono now)
+{
+    const struct weir_commit *commit = &streams->commit;
+    const int64_t seal_us = (commit->sealed.ns - commit->state.begun.ns) / 1000;
+    const int64_t flush_us = (commit->released.ns - commit->sealed.ns) / 1000;
+    const int64_t write_us = (now.ns - commit->released.ns) / 1000;
+    weir_counter_add(&streams->commits, 1);
+    weir_histogram_add(&streams->commit_seal_us, seal_us);
+    weir_histogram_add(&streams->commit_flush_us, flush_us);
+    weir_histogram_add(&streams->commit_write_us, write_us);
+    weir_histogram_add(&streams->commit_us, seal_us + flush_us + write_us);
+}
+
 /* What the commit says is so. */
 static void finish(struct weir_streams *streams)
 {
@@ -118,10 +132,7 @@ static void finish(struct weir_streams *streams)
         partition->is_in_commit = false;
         partition->is_handed_in = false;
     }
-    if (commit->seal.entry_count > 0) {
-        weir_counter_add(&streams->commits, 1);
-        weir_histogram_add(&streams->commit_us, (now.ns - commit->state.begun.ns) / 1000);
-    }
+    if (commit->seal.entry_count > 0) count_commit(streams, now);
     weir_arena_reset(&commit->arena);
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_committed(streams->threads[i]);
@@ -260,6 +271,8 @@ static void perform(struct weir_streams *streams, const struct weir_commit_event
     for (size_t i = 0; update->seals && i < streams->thread_count; i++) {
         weir_stream_thread_seal(streams->threads[i], update->is_last);
     }
+    if (update->seals) streams->commit.sealed = streams->commit.state.begun;
+    if (update->releases) streams->commit.released = event->now;
     for (size_t i = 0; update->releases && i < streams->thread_count; i++) {
         weir_stream_thread_release(streams->threads[i]);
     }
@@ -319,5 +332,7 @@ void weir_commit_handed_in(struct weir_streams *streams, const struct weir_threa
         partition->is_in_commit = true;
         if (end->end_offset > partition->next_end) partition->next_end = end->end_offset;
     }
+    struct weir_mono *sealed = &streams->commit.sealed;
+    if (handed->sealed.ns > sealed->ns) *sealed = handed->sealed;
     step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_HANDED_IN});
 }

@@ -56,12 +56,12 @@ static void gather(struct weir_commit_update *update)
     update->gathers = true;
 }
 
-static void begin(struct weir_commit_state *state, struct weir_mono now, bool is_last,
+static void begin(struct weir_commit_state *state, struct weir_mono since, bool is_last,
                   struct weir_commit_update *update)
 {
     state->is_wanted = false;
     state->is_started = !is_last;
-    state->begun = now;
+    state->begun = since;
     state->handing_in = state->threads;
     move(state, WEIR_COMMIT_SEALING);
     update->seals = true;
@@ -88,7 +88,7 @@ static void turn(struct weir_commit_state *state, struct weir_mono now,
     if (state->phase != WEIR_COMMIT_IDLE || !state->is_started) return;
     bool is_due = !state->is_manual && now.ns >= state->due.ns;
     if (state->is_wanted || is_due) {
-        begin(state, now, false, update);
+        begin(state, is_due ? state->due : now, false, update);
     } else {
         wake_at(update, state->is_manual ? WEIR_MONO_NEVER : state->due);
     }

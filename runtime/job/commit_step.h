@@ -36,7 +36,7 @@ struct weir_commit_state {
     size_t threads;    /* that take part */
     size_t handing_in; /* those of them that have not handed in */
     struct weir_mono due;
-    struct weir_mono begun;
+    struct weir_mono begun; /* when the one at hand was due, or wanted before that */
     struct weir_backoff backoff;
     int64_t round; /* finished ones, empty ones included */
 };

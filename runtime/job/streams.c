@@ -358,6 +358,12 @@ void weir_streams_metrics(const struct weir_streams *streams,
         .commits = weir_counter_get(&streams->commits),
         .commit_p50_us = weir_histogram_quantile(&streams->commit_us, 0.5),
         .commit_p99_us = weir_histogram_quantile(&streams->commit_us, 0.99),
+        .commit_seal_us = weir_histogram_sum(&streams->commit_seal_us),
+        .commit_seal_p99_us = weir_histogram_quantile(&streams->commit_seal_us, 0.99),
+        .commit_flush_us = weir_histogram_sum(&streams->commit_flush_us),
+        .commit_flush_p99_us = weir_histogram_quantile(&streams->commit_flush_us, 0.99),
+        .commit_write_us = weir_histogram_sum(&streams->commit_write_us),
+        .commit_write_p99_us = weir_histogram_quantile(&streams->commit_write_us, 0.99),
     };
     enum weir_streams_state state = weir_streams_state(streams);
     bool has_threads = state != WEIR_STREAMS_CREATED && state != WEIR_STREAMS_RESTORING;

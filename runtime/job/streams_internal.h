@@ -55,6 +55,8 @@ struct weir_commit {
     struct weir_job_partition **partitions; /* of its entries */
     struct weir_commit_seal seal;
     struct weir_commit_call write;
+    struct weir_mono sealed;   /* when the last of its threads had sealed */
+    struct weir_mono released; /* when all had handed in */
     struct weir_mono trim_due;
     size_t trimming; /* cuts under way */
 };
@@ -118,7 +120,10 @@ struct weir_streams {
     bool is_rebuilt; /* the start dropped all state */
 
     struct weir_counter commits;
-    struct weir_histogram commit_us;
+    struct weir_histogram commit_us; /* the sum of the following three, each time */
+    struct weir_histogram commit_seal_us;
+    struct weir_histogram commit_flush_us;
+    struct weir_histogram commit_write_us;
 };
 
 /** What a job is given beside the user's options, by who starts it. */

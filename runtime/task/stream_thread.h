@@ -96,6 +96,7 @@ struct weir_thread_commit {
     struct weir_output_end *ends;       /* of internal partitions, those that have moved */
     size_t end_count;
     size_t end_capacity;
+    struct weir_mono sealed; /* when the last task was */
 };
 
 /* ---- the thread ------------------------------------------------------------------------------- */

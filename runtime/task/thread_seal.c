@@ -102,6 +102,7 @@ int weir_thread_seal(struct weir_stream_thread *thread)
             return rc;
         }
     }
+    thread->commit.sealed = weir_mono_now(thread->env);
     return weir_thread_send(thread, true);
 }
 

@@ -147,6 +147,36 @@ START_TEST(an_idle_job_commits_nothing)
 }
 END_TEST
 
+/* What commits waited for: the three add up to them, none of them is told longer than it was, and a commit of
+ * nothing has waited for nothing. */
+START_TEST(what_commits_wait_for_adds_up)
+{
+    topics(1);
+    stage_start(&stage, plan_count(&plan, WEIR_STORE_ROCKSDB), STAGE_OPTIONS(0));
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.commits, 0);
+    ck_assert_int_eq(metrics.commit_seal_us + metrics.commit_flush_us + metrics.commit_write_us, 0);
+    for (int i = 0; i < 3; i++) {
+        produce("ab", 10 * i);
+        stage_drain(&stage);
+    }
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_ge(metrics.commits, 3);
+    ck_assert_int_eq(metrics.commit_seal_us + metrics.commit_flush_us + metrics.commit_write_us,
+                     weir_histogram_sum(&stage.streams->commit_us));
+    ck_assert_int_ge(metrics.commit_seal_us, 0);
+    ck_assert_int_gt(metrics.commit_flush_us, 0); /* the changelog had to be on the disk, */
+    ck_assert_int_gt(metrics.commit_write_us, 0); /* and then the record */
+    ck_assert_int_le(metrics.commit_seal_p99_us, metrics.commit_seal_us);
+    ck_assert_int_le(metrics.commit_flush_p99_us, metrics.commit_flush_us);
+    ck_assert_int_le(metrics.commit_write_p99_us, metrics.commit_write_us);
+    ck_assert_int_le(metrics.commit_p99_us, metrics.commit_seal_p99_us +
+                                                metrics.commit_flush_p99_us +
+                                                metrics.commit_write_p99_us);
+}
+END_TEST
+
 /* A start that finds nothing to make writes a commit, and nothing into the application's records. */
 START_TEST(an_idle_start_writes_a_commit_only)
 {
@@ -547,6 +577,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, open_stage, close_stage);
     tcase_add_test(tests, a_commit_names_offsets_times_and_ends);
     tcase_add_test(tests, an_idle_job_commits_nothing);
+    tcase_add_test(tests, what_commits_wait_for_adds_up);
     tcase_add_test(tests, an_idle_start_writes_a_commit_only);
     tcase_add_test(tests, what_no_commit_covers_is_cut_off);
     tcase_add_loop_test(tests, a_tail_of_another_producer_is_refused, 0, 3);

@@ -104,6 +104,27 @@ START_TEST(a_commit_waits_for_all_threads)
 }
 END_TEST
 
+/* One that begins late has taken since it was due; one that is wanted, since it began. */
+START_TEST(a_late_commit_counts_from_when_it_was_due)
+{
+    struct weir_commit_state state = {.interval_ms = INTERVAL_MS};
+    const struct row rows[] = {
+        {WEIR_COMMIT_START, 0, 1, 0, "", 0, IDLE},
+        {WEIR_COMMIT_TURN, 140, 0, 0, "seal", 0, SEALING},
+    };
+    RUN(&state, rows);
+    ck_assert_int_eq(state.begun.ns, at(100).ns);
+    struct weir_commit_state early = {.interval_ms = INTERVAL_MS};
+    const struct row wanted[] = {
+        {WEIR_COMMIT_START, 0, 1, 0, "", 0, IDLE},
+        {WEIR_COMMIT_WANT, 30, 0, 0, "", 0, IDLE},
+        {WEIR_COMMIT_TURN, 40, 0, 0, "seal", 0, SEALING},
+    };
+    RUN(&early, wanted);
+    ck_assert_int_eq(early.begun.ns, at(40).ns);
+}
+END_TEST
+
 /* A record without entries is not written, and counts as a round; without threads nobody is waited
  * for. */
 START_TEST(an_empty_record_is_not_written)
@@ -231,6 +252,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("commit step");
     tcase_add_test(tests, a_commit_waits_for_all_threads);
+    tcase_add_test(tests, a_late_commit_counts_from_when_it_was_due);
     tcase_add_test(tests, an_empty_record_is_not_written);
     tcase_add_test(tests, a_wanted_commit_begins_before_it_is_due);
     tcase_add_test(tests, a_shortage_is_waited_out);
