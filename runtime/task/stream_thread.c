@@ -6,7 +6,8 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { THREAD_MAGIC = 0x74687264, TASKS_PER_TURN = 16, ARENA_BLOCK_SIZE = 256 << 10 };
+enum { THREAD_MAGIC = 0x74687264, ARENA_BLOCK_SIZE = 256 << 10 };
+enum { TASKS_PER_TURN = 16, ROWS_PER_TURN = WEIR_TASK_ROWS_MAX };
 
 /**
  * A stream thread at work: messages and turns are events of weir_thread_step (thread_step.h), which says
@@ -48,14 +49,16 @@ static int run_task(struct weir_stream_thread *thread, struct weir_task *task, i
     return rows < 0 ? rows : fired + rows;
 }
 
-/* A batch of each task, going round; a turn ends after so many tasks that had something to do. */
+/* A batch of each task, going round; a turn ends after so many tasks that had something to do, or so many
+ * rows: a seal that was asked for, and what is acknowledged, wait for its end. */
 static int run_tasks(struct weir_stream_thread *thread)
 {
     int work = 0;
     int busy = 0;
     int64_t wall_ms = weir_thread_wall_now_ms(thread);
     thread->collector.wall_now_ms = wall_ms;
-    for (size_t i = 0; i < thread->task_count && busy < TASKS_PER_TURN; i++) {
+    for (size_t i = 0; i < thread->task_count; i++) {
+        if (busy == TASKS_PER_TURN || work >= ROWS_PER_TURN) break;
         if (!may_process(thread)) break;
         struct weir_task *task = thread->tasks[thread->next_task].task;
         thread->next_task = (thread->next_task + 1) % thread->task_count;

@@ -68,6 +68,47 @@ START_TEST(a_counting_job_commits_store_and_offsets)
 }
 END_TEST
 
+static void fill(const char *topic, int32_t partitions, int count)
+{
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
+    struct weir_producer *producer = weir_producer_new(stage.log, &options, &stage.error);
+    ck_assert_msg(producer != NULL, "%s", stage.error.text);
+    for (int32_t p = 0; p < partitions; p++) {
+        for (int i = 0; i < count; i++) {
+            const struct weir_record record = {
+                .key = weir_text("a"), .value = weir_text("1"), .timestamp_ms = 1000 + i};
+            ck_ok(weir_producer_send(producer, topic, p, &record, NULL, &stage.error),
+                  &stage.error);
+        }
+    }
+    ck_ok(weir_producer_close(producer, &stage.error), &stage.error);
+}
+
+/* However many tasks a thread has, a seal that is asked for waits for the rows of one batch. */
+START_TEST(a_turn_is_bounded_by_rows)
+{
+    enum { PARTITIONS = 4, COUNT = 2 * WEIR_TASK_ROWS_MAX };
+    open_stage(SIMULATED);
+    stage_topic(&stage, "in", PARTITIONS);
+    stage_topic(&stage, "out", PARTITIONS);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    weir_streams_pause(stage.streams, true);
+    fill("in", PARTITIONS, COUNT);
+    weir_sim_advance_ms(stage.sim, 1000); /* all of it is buffered */
+    weir_streams_pause(stage.streams, false);
+    const struct weir_counter *rows = &stage.streams->threads[0]->metrics.records_in;
+    int64_t before = weir_counter_get(rows);
+    ck_assert_int_eq(before, 0);
+    while (weir_counter_get(rows) < PARTITIONS * COUNT) {
+        ck_assert(weir_sim_step(stage.sim));
+        ck_assert_int_le(weir_counter_get(rows) - before, WEIR_TASK_ROWS_MAX);
+        before = weir_counter_get(rows);
+    }
+    stage_stop(&stage);
+}
+END_TEST
+
 static uint64_t counted(const char *topic, int32_t partitions, char key)
 {
     char pattern[8];
@@ -631,6 +672,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_stateless_job_passes_records_on, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_counting_job_commits_store_and_offsets, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, threads_share_the_tasks, 0, ENVIRONMENTS);
+    tcase_add_test(tests, a_turn_is_bounded_by_rows);
     tcase_add_loop_test(tests, many_tasks_all_have_their_turn, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_second_start_is_refused, 0, ENGINES);
     tcase_add_loop_test(tests, a_second_start_with_another_state_directory_is_refused, 0, ENGINES);
