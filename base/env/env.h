@@ -389,6 +389,7 @@ struct weir_work {
     struct weir_message done;
     void (*run)(struct weir_work *work);
     struct weir_actor *reply_to;
+    bool is_long; /* more than a sync or a read: such works leave a thread to the others */
 };
 
 static inline void weir_work_submit(struct weir_env *env, struct weir_work *work)

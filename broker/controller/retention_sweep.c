@@ -197,8 +197,8 @@ int weir_retention_sweep_run(struct weir_retention_sweep *sweep, struct weir_mon
         return 0;
     sweep->is_under_way = true;
     choose(sweep);
-    sweep->work =
-        (struct weir_work){.done.handle = looked, .run = look, .reply_to = engine->shards[0].actor};
+    sweep->work = (struct weir_work){
+        .done.handle = looked, .run = look, .reply_to = engine->shards[0].actor, .is_long = true};
     weir_work_submit(engine->env, &sweep->work);
     return 1;
 }

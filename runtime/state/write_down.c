@@ -217,6 +217,7 @@ static void start_write_down(struct weir_state *state)
         .done = {.handle = handle_written},
         .run = run_write_down,
         .reply_to = state->options.reply_to,
+        .is_long = true,
     };
     if (state->options.reply_to != NULL) {
         weir_work_submit(state->options.env, &down->work);

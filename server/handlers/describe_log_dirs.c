@@ -112,8 +112,8 @@ static void measured(struct weir_message *message)
 static void measure_all(struct describe_log_dirs *describe)
 {
     struct weir_request_context *context = describe->context;
-    describe->work =
-        (struct weir_work){.done.handle = measured, .run = measure_run, .reply_to = context->actor};
+    describe->work = (struct weir_work){
+        .done.handle = measured, .run = measure_run, .reply_to = context->actor, .is_long = true};
     weir_work_submit(weir_broker_env(context->broker), &describe->work);
 }
 

@@ -206,7 +206,8 @@ int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env *
     weir_budget_init(&env->budget, "node", &env->heap, NULL, 0);
     init_locks(env);
     env->boot_id = read_boot_id();
-    env->work_last = &env->work_first;
+    env->works.last = &env->works.first;
+    env->long_works.last = &env->long_works.first;
     env->worker_count = options->worker_count != 0 ? options->worker_count : WORKERS_BY_DEFAULT;
     env->base = (struct weir_env){
         .ops = &ops,

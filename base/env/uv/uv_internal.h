@@ -21,6 +21,12 @@
  * Locks: `wait_lock` and `work_lock` are leaves, no code holds both. `is_done` of a waiter runs under
  * `wait_lock` and must not call back into the environment.
  */
+/* Queued works, oldest first, by their `done`. */
+struct weir_env_uv_works {
+    struct weir_message *first;
+    struct weir_message **last;
+};
+
 struct weir_env_uv {
     struct weir_env base;
     struct weir_heap heap;
@@ -32,10 +38,11 @@ struct weir_env_uv {
     _Atomic unsigned waiter_count; /* a signal costs no lock while it is 0 */
 
     pthread_mutex_t work_lock;
-    pthread_cond_t work_ready;       /* a work was queued, or the pool shall end */
-    pthread_cond_t work_returned;    /* an actor has no work out any more */
-    struct weir_message *work_first; /* `done` of the queued works, oldest first */
-    struct weir_message **work_last;
+    pthread_cond_t work_ready;    /* a work was queued, or the pool shall end */
+    pthread_cond_t work_returned; /* an actor has no work out any more */
+    struct weir_env_uv_works works;
+    struct weir_env_uv_works long_works;
+    int long_running; /* how many workers have one */
     pthread_t *workers;
     int worker_count;  /* wanted */
     int workers_alive; /* started */

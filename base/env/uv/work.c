@@ -4,6 +4,10 @@
  * A pool of its own and not libuv's, which is one per process and shared with whatever else in the
  * program uses libuv: a slow disk must not hold up somebody's name lookups, nor they our syncs.
  *
+ * Long works (a batch of rows into RocksDB, a walk over all folders) leave one worker to the others: whoever
+ * waits for a commit waits for a sync, and not for what may as well be done a second later. A lone worker does
+ * everything, in order of arrival but for that.
+ *
  * An actor counts its works that are out. A worker that has posted an answer may still be busy waking
  * the actor; only when the count is back at zero may the actor's memory go (weir_actor_stop waits
  * for that). The count is kept under work_lock so that its last change touches the actor no more
@@ -14,28 +18,63 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-/* The oldest work, NULL when the pool ends. Holds work_lock. */
+static struct weir_work *work_of(struct weir_message *done)
+{
+    return (struct weir_work *)((char *)done - offsetof(struct weir_work, done));
+}
+
+static void queue(struct weir_env_uv_works *works, struct weir_work *work)
+{
+    work->done.next = NULL;
+    *works->last = &work->done;
+    works->last = &work->done.next;
+}
+
+/* NULL: there is none. */
+static struct weir_work *take_from(struct weir_env_uv_works *works)
+{
+    struct weir_message *done = works->first;
+    if (done == NULL) return NULL;
+    works->first = done->next;
+    if (works->first == NULL) works->last = &works->first;
+    return work_of(done);
+}
+
+/* The next for a worker that is free; NULL: none may begin. Holds work_lock. */
+static struct weir_work *next_work(struct weir_env_uv *env)
+{
+    struct weir_work *work = take_from(&env->works);
+    const int long_max = env->worker_count > 1 ? env->worker_count - 1 : 1;
+    if (work != NULL || env->long_running >= long_max) return work;
+    work = take_from(&env->long_works);
+    env->long_running += work != NULL;
+    return work;
+}
+
+/* NULL when the pool ends. Holds work_lock. */
 static struct weir_work *take_work(struct weir_env_uv *env)
 {
-    while (env->work_first == NULL && !env->is_work_ending) {
+    struct weir_work *work;
+    while ((work = next_work(env)) == NULL && !env->is_work_ending) {
         pthread_cond_wait(&env->work_ready, &env->work_lock);
     }
-    struct weir_message *done = env->work_first;
-    if (done == NULL) return NULL;
-    env->work_first = done->next;
-    if (env->work_first == NULL) env->work_last = &env->work_first;
-    return (struct weir_work *)((char *)done - offsetof(struct weir_work, done));
+    return work;
 }
 
 /* The work belongs to the actor again as soon as it is posted: `work` is not touched after that. */
 static void run_work(struct weir_env_uv *env, struct weir_work *work)
 {
     struct weir_env_uv_actor *actor = (struct weir_env_uv_actor *)work->reply_to;
+    const bool is_long = work->is_long;
     work->run(work);
     weir_actor_post(&actor->base, &work->done);
 
     pthread_mutex_lock(&env->work_lock);
     weir_assert(actor->works_out > 0);
+    weir_assert(!is_long || env->long_running > 0);
+    env->long_running -= is_long;
+    /* This worker may find another work first, one beside it may be free. */
+    if (is_long && env->long_works.first != NULL) pthread_cond_signal(&env->work_ready);
     actor->works_out--;
     if (actor->works_out == 0) pthread_cond_broadcast(&env->work_returned);
     pthread_mutex_unlock(&env->work_lock);
@@ -84,7 +123,9 @@ int weir_env_uv_work_start(struct weir_env_uv *env, struct weir_error *error)
 void weir_env_uv_work_stop(struct weir_env_uv *env)
 {
     pthread_mutex_lock(&env->work_lock);
-    weir_assert(env->work_first == NULL); /* works end before the actor they answer to */
+    /* Works end before the actor they answer to. */
+    weir_assert(env->works.first == NULL && env->long_works.first == NULL);
+    weir_assert(env->long_running == 0);
     env->is_work_ending = true;
     pthread_cond_broadcast(&env->work_ready);
     pthread_mutex_unlock(&env->work_lock);
@@ -108,9 +149,7 @@ void weir_env_uv_work_submit(struct weir_env *base, struct weir_work *work)
     pthread_mutex_lock(&env->work_lock);
     weir_assert(env->workers_alive > 0);
     actor->works_out++;
-    work->done.next = NULL;
-    *env->work_last = &work->done;
-    env->work_last = &work->done.next;
+    queue(work->is_long ? &env->long_works : &env->works, work);
     pthread_cond_signal(&env->work_ready);
     pthread_mutex_unlock(&env->work_lock);
 }

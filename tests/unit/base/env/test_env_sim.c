@@ -82,7 +82,7 @@ static void pass_on(struct weir_message *message)
     }
     struct weir_actor *to = crowd->members[weir_random_u64(crowd->env) % MEMBERS];
     if (weir_random_u64(crowd->env) % 4 == 0) {
-        ball->work = (struct weir_work){{NULL, pass_back}, carry, to};
+        ball->work = (struct weir_work){{NULL, pass_back}, carry, to, false};
         weir_work_submit(crowd->env, &ball->work);
     } else {
         weir_actor_post(to, message);

@@ -396,7 +396,8 @@ START_TEST(work_comes_back_on_the_right_actor)
     weir_actor_post(office.actor, &first);
     wait_for(&office.has_thread);
     for (int i = 0; i < 64; i++) {
-        office.works[i] = (struct weir_work){{NULL, come_back}, run_in_background, office.actor};
+        office.works[i] =
+            (struct weir_work){{NULL, come_back}, run_in_background, office.actor, false};
         weir_work_submit(env, &office.works[i]);
     }
     wait_for(&office.done);
@@ -408,6 +409,53 @@ START_TEST(work_comes_back_on_the_right_actor)
 }
 END_TEST
 
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t opened;
+    bool is_open;
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+static void wait_at_gate(struct weir_work *work)
+{
+    (void)work;
+    pthread_mutex_lock(&gate.lock);
+    while (!gate.is_open)
+        pthread_cond_wait(&gate.opened, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void open_gate(void)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.is_open = true;
+    pthread_cond_broadcast(&gate.opened);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+/* More long works than there are workers, none of which ends before the gate opens: all others are done
+ * meanwhile. */
+START_TEST(long_works_leave_a_worker_to_the_others)
+{
+    enum { LONG = 4 };
+    struct weir_work long_works[LONG];
+    memset(&office, 0, sizeof office);
+    office.actor = start(nothing_to_do, NULL);
+    for (int i = 0; i < LONG; i++) {
+        long_works[i] =
+            (struct weir_work){{NULL, nudge}, wait_at_gate, office.actor, .is_long = true};
+        weir_work_submit(env, &long_works[i]);
+    }
+    for (int i = 0; i < 64; i++) {
+        office.works[i] =
+            (struct weir_work){{NULL, come_back}, run_in_background, office.actor, false};
+        weir_work_submit(env, &office.works[i]);
+    }
+    wait_for(&office.done);
+    open_gate();
+    weir_actor_stop(office.actor);
+}
+END_TEST
+
 /* An actor is stopped with works out: all run, none touches the actor once it is gone. */
 START_TEST(stopping_waits_for_the_actors_works)
 {
@@ -415,7 +463,8 @@ START_TEST(stopping_waits_for_the_actors_works)
     for (int round = 1; round <= 200; round++) {
         office.actor = start(nothing_to_do, NULL);
         for (int i = 0; i < 8; i++) {
-            office.works[i] = (struct weir_work){{NULL, nudge}, run_in_background, office.actor};
+            office.works[i] =
+                (struct weir_work){{NULL, nudge}, run_in_background, office.actor, false};
             weir_work_submit(env, &office.works[i]);
         }
         weir_actor_stop(office.actor);
@@ -509,6 +558,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_stopped_actor_handles_nothing_more);
     tcase_add_test(tests, work_comes_back_on_the_right_actor);
     tcase_add_test(tests, stopping_waits_for_the_actors_works);
+    tcase_add_test(tests, long_works_leave_a_worker_to_the_others);
     tcase_add_test(tests, waiting_on_an_actors_thread_is_refused);
     tcase_add_test(tests, waiting_ends_at_the_deadline);
     tcase_add_test(tests, an_actor_without_memory_is_refused_cleanly);
