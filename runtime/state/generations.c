@@ -251,8 +251,10 @@ static int seal_entry(const struct seal *seal, struct weir_store *store,
 }
 
 /* What the entries further on will need comes to the cache meanwhile: the entry and the key behind it,
- * what it points to, what its row points to. */
-static void prefetch_entries(const struct seal *seal, const struct weir_entry_list *dirty, size_t i)
+ * what it points to, what its row points to. To GCC a function that only prefetches has no effect: a call
+ * of it is left out, unless it was inlined before that is found. */
+__attribute__((always_inline)) static inline void
+prefetch_entries(const struct seal *seal, const struct weir_entry_list *dirty, size_t i)
 {
     enum { STEP = 4 };
     const struct weir_generation *generation = seal->generation;
