@@ -222,6 +222,29 @@ START_TEST(struct_comes_back)
 }
 END_TEST
 
+/* Bytes of any number, a few more each time: what ends a field further on than the last object's did is
+ * written all the same, and read. */
+START_TEST(struct_of_any_size_comes_back)
+{
+    enum { NOTE_MAX = 1200 };
+    static uint8_t to[NOTE_MAX + 256];
+    static char note[NOTE_MAX];
+    struct visit visit = example();
+    struct visit back;
+    memset(note, 'n', sizeof note);
+    for (size_t size = 0; size <= NOTE_MAX; size++) {
+        visit.note = weir_slice(note, size);
+        int64_t written = weir_serialize(&new_serde, &visit, to, sizeof to, &error);
+        ck_assert_msg(written > (int64_t)size, "%s", error.text);
+        ck_assert_int_eq(weir_serialize(&new_serde, &visit, to, (size_t)written - 1, &error),
+                         WEIR_TOO_LARGE);
+        ck_ok(weir_deserialize(&new_serde, weir_slice(to, (size_t)written), &back, &error), &error);
+        expect_equal(&visit, &back);
+        ck_assert_uint_eq(back.note.size, size);
+    }
+}
+END_TEST
+
 /* Bytes of an older version leave newer fields zero; a newer version is refused. */
 START_TEST(struct_reads_older_versions)
 {
@@ -313,6 +336,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_text_given_to_another_serde_is_refused);
     tcase_add_test(tests, struct_has_its_documented_bytes);
     tcase_add_test(tests, struct_comes_back);
+    tcase_add_test(tests, struct_of_any_size_comes_back);
     tcase_add_test(tests, struct_reads_older_versions);
     tcase_add_test(tests, struct_cut_at_any_byte_is_refused);
     tcase_add_test(tests, struct_with_bytes_left_over_is_refused);
