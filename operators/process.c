@@ -21,6 +21,9 @@ struct weir_process {
     const struct weir_process_config *config;
     void *user; /* the processor's state */
     struct weir_rows rows;
+    uint64_t
+        copying; /* a bit for each of the first stores: what its values are read into holds nothing
+                         of their bytes */
     const struct weir_batch *batch; /* NULL in a timer and before the first record */
     uint32_t row;                   /* the one at hand; process_values may forward no other key */
     bool is_opening;
@@ -213,6 +216,22 @@ static int store_bytes(struct weir_process *process, const struct weir_serde *se
     return rc < 0 ? rc : weir_node_serialize(process->node, serde, is_key, object, bytes_out);
 }
 
+static bool copies_bytes(const struct weir_process *process, int64_t index)
+{
+    return index < 64 && (process->copying >> index & 1) != 0;
+}
+
+/* The object of a store's value. Bytes that it may point into are copied first. */
+static int value_object(struct weir_process *process, int64_t index, struct weir_slice value,
+                        const void **value_out)
+{
+    const struct weir_serde *serde = process->config->store_values[index];
+    if (weir_slice_is_null(value) || !copies_bytes(process, index)) {
+        return weir_rows_object(process->node, serde, false, value, value_out);
+    }
+    return weir_node_deserialize(process->node, serde, false, &value, 1, value_out);
+}
+
 int weir_store_get(struct weir_process *process, struct weir_store *store, const void *key,
                    const void **value_out)
 {
@@ -224,9 +243,7 @@ int weir_store_get(struct weir_process *process, struct weir_store *store, const
     if (rc == 0) {
         rc = weir_store_get_many(store, &key_bytes, 1, &value, NULL, process->node->call.error);
     }
-    if (rc < 0) return rc;
-    return weir_rows_object(process->node, process->config->store_values[index], false, value,
-                            value_out);
+    return rc < 0 ? rc : value_object(process, index, value, value_out);
 }
 
 int weir_store_put(struct weir_process *process, struct weir_store *store, const void *key,
@@ -261,15 +278,13 @@ static int walk_entry(void *opaque, struct weir_slice key, struct weir_slice val
     struct walk *walk = opaque;
     const struct weir_process_config *config = walk->process->config;
     const void *key_object;
-    const void *value_object;
+    const void *object;
     (void)timestamp_ms;
     struct weir_node *node = walk->process->node;
     weir_assert_slow(walk->index >= 0 && (size_t)walk->index < config->store_count);
     int rc = weir_rows_object(node, config->store_keys[walk->index], true, key, &key_object);
-    if (rc == 0) {
-        rc = weir_rows_object(node, config->store_values[walk->index], false, value, &value_object);
-    }
-    return rc < 0 ? rc : walk->each(walk->context, key_object, value_object);
+    if (rc == 0) rc = value_object(walk->process, walk->index, value, &object);
+    return rc < 0 ? rc : walk->each(walk->context, key_object, object);
 }
 
 int weir_store_range(struct weir_process *process, struct weir_store *store, const void *from,
@@ -296,6 +311,10 @@ static int open_process(struct weir_node *node, struct weir_error *error)
     struct weir_process *process = node->state;
     process->node = node;
     process->config = node->plan->config;
+    for (size_t i = 0; i < process->config->store_count && i < 64; i++) {
+        bool copies = weir_serde_copies_bytes(process->config->store_values[i]);
+        process->copying |= (uint64_t)copies << i;
+    }
     const struct weir_processor *processor = &process->config->processor;
     weir_assert(process->config->store_count == node->plan->store_count);
     if (processor->state_size > 0) {

@@ -66,6 +66,7 @@ struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct w
 void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry)
 {
     uint32_t hash = weir_table_hash_key(&store->table, entry->key);
+    if (store->last_met == entry) store->last_met = NULL;
     weir_store_free_values(store, entry);
     if (store->has_index) weir_skip_list_remove(&store->index_by_key, entry->key);
     weir_table_remove(&store->table, entry, hash);

@@ -61,6 +61,7 @@ struct weir_store {
     struct weir_changelog_position position;
 
     struct weir_table table;
+    struct weir_store_entry *last_met; /* by a touch of one key, and still there; NULL: none */
     size_t clean_bytes;              /* of entries that may be evicted */
     struct weir_clean_queue *queues; /* in order of segments, none of them dead since a touch */
     size_t queue_count;

@@ -27,6 +27,7 @@ static void empty_table(struct weir_store *store)
         weir_store_free_values(store, entry);
     }
     weir_table_close(&store->table);
+    store->last_met = NULL;
     if (store->has_index) weir_skip_list_close(&store->index_by_key);
     weir_assert(store->clean_bytes == 0);
 }

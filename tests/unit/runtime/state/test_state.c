@@ -74,6 +74,11 @@ static void random_step(struct stage *stage, struct weir_test_random *random)
     case 3:
         commit(stage);
         break;
+    case 4: /* as a processor does it: one key, and perhaps the same again */
+        stage_set(stage, store, a, stage_random_value(random));
+        stage_set(stage, store, weir_test_random_below(random, 2) == 0 ? a : b,
+                  stage_random_value(random));
+        break;
     default:
         stage_batch(stage, store, random);
         break;
