@@ -14,7 +14,7 @@
 #include "examples/fraud/generator.h"
 #include "examples/fraud/source.h"
 
-enum { PAYMENTS = 300000, STEP = 2000 };
+enum { PAYMENTS = 1000000, STEP = 2000 };
 static const char application[] = "fraud";
 static const struct source_options source_options = {.seed = 1, .latest_ms = INT64_MAX};
 

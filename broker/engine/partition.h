@@ -21,7 +21,7 @@
  * partition is made now, assigning waits until the metadata says so durably, before anything is served
  * from it: a folder that is lost later is not taken for one that never was. While opening, working and
  * closing the log belongs to a worker; requests that arrive meanwhile wait in line. Working is for what
- * may block and must be alone: cutting, retention, trimming, beginning a segment.
+ * may block and must be alone: cutting, retention, trimming.
  * Thread: its shard's; jobs run on a worker and touch the log, `job_*` and nothing else.
  */
 enum weir_partition_state {
