@@ -23,7 +23,7 @@
  *
  * A shortage makes nothing offline. A sync that failed takes the whole log directory offline, for
  * it may have dropped pages of any file; that of a log whose folder is gone speaks of this log
- * alone.
+ * alone, which is damaged from then on where it is durable.
  */
 enum weir_availability {
     WEIR_AVAILABILITY_OPENING,
@@ -36,7 +36,7 @@ enum weir_availability {
 enum weir_availability_event_type {
     WEIR_AVAILABILITY_OPENED,     /* it is to be served; damaged from `offline_from` on, if >= 0 */
     WEIR_AVAILABILITY_NOT_OPENED, /* `rc` */
-    WEIR_AVAILABILITY_LOOKED,     /* something was read of the log, which says `offline_from` now */
+    WEIR_AVAILABILITY_LOOKED, /* something was read of the log, or has failed: `offline_from` now */
     WEIR_AVAILABILITY_TOLD,       /* the controller will hear that it is offline; or `rc` */
     WEIR_AVAILABILITY_SYNC_FAILED, /* `rc`: could not begin, or has failed */
     WEIR_AVAILABILITY_WORK_FAILED, /* a cut, a trim or retention: `rc` */

@@ -362,19 +362,29 @@ void weir_partition_note_availability(struct weir_partition *partition,
     if (update.answers_acks) weir_partition_answer_acks(partition, WEIR_OFFLINE, why->text);
 }
 
+/* Where its serving ends: damage, or, where this log alone has failed, what it is known to have on the disk. Of
+ * a directory that has failed the directory says so. */
+static int64_t offline_from(const struct weir_partition *partition)
+{
+    int64_t damage = weir_partition_log_offline_from(partition->log);
+    bool has_failed = weir_partition_log_check_online(partition->log, NULL) < 0;
+    if (damage >= 0 || !has_failed) return damage;
+    if (weir_serving_check(&partition->shard->engine->serving, NULL) < 0) return -1;
+    return weir_partition_log_state(partition->log).durable_offset;
+}
+
 /* What the log says now, as an event of this type. */
 static void note_log(struct weir_partition *partition, enum weir_availability_event_type type)
 {
     struct weir_error why = {0};
-    struct weir_availability_event event = {
-        .type = type, .offline_from = weir_partition_log_offline_from(partition->log)};
+    struct weir_availability_event event = {.type = type, .offline_from = offline_from(partition)};
     (void)weir_partition_log_check_online(partition->log, &why);
     weir_partition_note_availability(partition, event, &why);
 }
 
 void weir_partition_look_for_damage(struct weir_partition *partition)
 {
-    if (weir_partition_log_offline_from(partition->log) < 0) return;
+    if (offline_from(partition) < 0) return;
     note_log(partition, WEIR_AVAILABILITY_LOOKED);
 }
 

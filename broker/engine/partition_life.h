@@ -22,7 +22,8 @@ void weir_partition_take_back(struct weir_partition *partition);
 /** Something has failed, or has been opened: do what comes of it. `why` says what, for a person. */
 void weir_partition_note_availability(struct weir_partition *partition,
                                       struct weir_availability_event event, struct weir_error *why);
-/** Damage may have been read: if so it is told, once, and those who wait for data are answered. */
+/** Damage may have been read, or this log alone may have failed: if so it is told, once, and those who wait for
+ * data are answered. */
 void weir_partition_look_for_damage(struct weir_partition *partition);
 /** Close it for good, then `closing->gone`. Once. */
 void weir_partition_close_for(struct weir_partition *partition,

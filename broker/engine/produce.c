@@ -128,6 +128,7 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     rc = weir_partition_log_append(partition->log, &append, &result, error);
     weir_shortages_note(&partition->shard->engine->shortages, rc, result.needed_files, error);
     if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->engine->serving, error);
+    if (rc == WEIR_OFFLINE) weir_partition_look_for_damage(partition);
     if (rc < 0) return rc;
     weir_assert(result.base_offset <= result.last_offset);
 

@@ -91,6 +91,34 @@ START_TEST(a_missing_folder_is_one_line_and_its_return_another)
 }
 END_TEST
 
+/* It goes while it is served: the next segment cannot be made there, which says nothing of other logs. */
+START_TEST(a_folder_that_goes_while_it_is_served_is_told)
+{
+    struct engine engine;
+    struct lines lines;
+    lines = (struct lines){0};
+    engine_init(&engine, 1);
+    engine.options.topic_defaults.segment_bytes = 80;
+    listen_to(&engine, &lines);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_ok(weir_rename(engine.env, FOLDER, "/saved", &engine.error), &engine.error);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
+    }
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "c", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(count_offline(&engine), 1);
+    ck_assert_int_eq(lines.offline, 1);
+    check_line(&lines, "topic=clicks partition=0");
+    check_line(&lines, FOLDER);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 0), WEIR_OFFLINE);
+    char value[64];
+    ck_ok(engine_fetch(&engine, "clicks", 0, 0, value), &engine.error); /* what is there is read */
+    engine_end(&engine);
+}
+END_TEST
+
 /* A topic that is given up is no longer offline. */
 START_TEST(a_deleted_topic_counts_no_more)
 {
@@ -516,6 +544,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("offline");
     tcase_add_test(tests, what_was_given_up_is_told);
     tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
+    tcase_add_test(tests, a_folder_that_goes_while_it_is_served_is_told);
     tcase_add_test(tests, a_deleted_topic_counts_no_more);
     tcase_add_test(tests, damage_found_by_a_read_is_told_once);
     tcase_add_test(tests, damage_found_without_memory_is_told_later);
