@@ -771,12 +771,14 @@ END_TEST
  * power a tail, and what an open has written down is damage until it is repaired. */
 START_TEST(verify_says_what_an_open_will_do)
 {
+    static const int64_t bytes[] = {70, 10, 16}; /* of a record, of the length, the magic */
     struct weir_verify_summary summary;
-    for (int kind = 0; kind < 2; kind++) {
+    for (int i = 0; i < 6; i++) {
+        int kind = i % 2;
         test_log_stop(&test);
         test_log_start(&test, 1);
         make_tail(kind == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
-        flip_in_tail(2, 70, 2);
+        flip_in_tail(2, bytes[i / 2], 2);
         ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, NULL),
               NULL);
         ck_assert_int_eq(summary.damage_count, kind == 0 ? 1 : 0);
