@@ -193,9 +193,27 @@ static void print_machine(void)
            load[0]);
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
+static int help(void)
+{
+    printf("usage: bench [NAME ...]   all of them, or those named:\n");
+    for (size_t i = 0; i < BENCHMARKS; i++) {
+        printf("  %-18s %s\n", benchmarks[i].name, benchmarks[i].text);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     bool is_good = true;
+    if (asks_for_help(argc, argv)) return help();
     print_machine();
     for (int i = 1; i < argc; i++) {
         bool is_known = false;
