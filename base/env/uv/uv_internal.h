@@ -43,6 +43,7 @@ struct weir_env_uv {
     struct weir_env_uv_works works;
     struct weir_env_uv_works long_works;
     int long_running; /* how many workers have one */
+    int passed_over;  /* short works taken while a long one could have begun */
     pthread_t *workers;
     int worker_count;  /* wanted */
     int workers_alive; /* started */

@@ -40,15 +40,23 @@ static struct weir_work *take_from(struct weir_env_uv_works *works)
     return work_of(done);
 }
 
+/* Short works come first, but none of them for ever. */
+enum { PASSED_OVER_MAX = 16 };
+
 /* The next for a worker that is free; NULL: none may begin. Holds work_lock. */
 static struct weir_work *next_work(struct weir_env_uv *env)
 {
-    struct weir_work *work = take_from(&env->works);
     const int long_max = env->worker_count > 1 ? env->worker_count - 1 : 1;
-    if (work != NULL || env->long_running >= long_max) return work;
-    work = take_from(&env->long_works);
-    env->long_running += work != NULL;
-    return work;
+    const bool is_long_free = env->long_works.first != NULL && env->long_running < long_max;
+    const bool has_waited = env->long_running == 0 && env->passed_over >= PASSED_OVER_MAX;
+    if (!is_long_free || !has_waited) {
+        struct weir_work *work = take_from(&env->works);
+        env->passed_over += work != NULL && is_long_free;
+        if (work != NULL || !is_long_free) return work;
+    }
+    env->passed_over = 0;
+    env->long_running++;
+    return take_from(&env->long_works);
 }
 
 /* NULL when the pool ends. Holds work_lock. */

@@ -456,6 +456,42 @@ START_TEST(long_works_leave_a_worker_to_the_others)
 }
 END_TEST
 
+static _Atomic bool has_long_run;
+
+static void run_long(struct weir_work *work)
+{
+    (void)work;
+    atomic_store(&has_long_run, true);
+}
+
+static void go_round(struct weir_message *message)
+{
+    if (!atomic_load(&has_long_run)) {
+        weir_work_submit(env, (struct weir_work *)message);
+    } else if (++office.done_count == 64) {
+        set_and_signal(&office.done);
+    }
+}
+
+/* Short works that never end, each queued again when it is done: a long one has its turn all the same. */
+START_TEST(a_long_work_has_its_turn)
+{
+    struct weir_work long_work;
+    memset(&office, 0, sizeof office);
+    atomic_store(&has_long_run, false);
+    office.actor = start(nothing_to_do, NULL);
+    for (int i = 0; i < 64; i++) {
+        office.works[i] =
+            (struct weir_work){{NULL, go_round}, run_in_background, office.actor, false};
+        weir_work_submit(env, &office.works[i]);
+    }
+    long_work = (struct weir_work){{NULL, nudge}, run_long, office.actor, .is_long = true};
+    weir_work_submit(env, &long_work);
+    wait_for(&office.done);
+    weir_actor_stop(office.actor);
+}
+END_TEST
+
 /* An actor is stopped with works out: all run, none touches the actor once it is gone. */
 START_TEST(stopping_waits_for_the_actors_works)
 {
@@ -559,6 +595,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, work_comes_back_on_the_right_actor);
     tcase_add_test(tests, stopping_waits_for_the_actors_works);
     tcase_add_test(tests, long_works_leave_a_worker_to_the_others);
+    tcase_add_test(tests, a_long_work_has_its_turn);
     tcase_add_test(tests, waiting_on_an_actors_thread_is_refused);
     tcase_add_test(tests, waiting_ends_at_the_deadline);
     tcase_add_test(tests, an_actor_without_memory_is_refused_cleanly);
