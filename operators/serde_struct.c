@@ -316,6 +316,10 @@ size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_c
     return count;
 }
 
+/* Objects are made in pieces that double: a caller comes back behind each row that cannot be read, and takes
+ * no more of the batch's memory than the rows that were. */
+enum { PIECE_MAX = 32 };
+
 size_t weir_struct_deserialize(const struct weir_serde *serde, struct weir_serde_call *call,
                                const struct weir_slice *bytes, size_t count,
                                const void **objects_out)
@@ -323,19 +327,26 @@ size_t weir_struct_deserialize(const struct weir_serde *serde, struct weir_serde
     const struct weir_struct_type *type = serde->context;
     weir_assert(type->size > 0);
     const size_t stride = (type->size + 15) / 16 * 16;
-    uint8_t *object = weir_scope_bytes(call->scope, count * stride);
-    if (object == NULL && count > 0) {
-        (void)weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize %s", type->name);
-        return 0;
-    }
-    for (size_t i = 0; i < count; i++, object += stride) {
-        if (bytes[i].data == NULL) {
-            objects_out[i] = NULL;
-            continue;
+    uint8_t *object = NULL;
+    size_t room = 0; /* for so many, from `object` on */
+    size_t piece = 1;
+    for (size_t i = 0; i < count; i++) {
+        objects_out[i] = NULL;
+        if (bytes[i].data == NULL) continue;
+        if (room == 0) {
+            room = piece < count - i ? piece : count - i;
+            object = weir_scope_bytes(call->scope, room * stride);
+            if (piece < PIECE_MAX) piece *= 2;
+        }
+        if (object == NULL) {
+            (void)weir_error_set(call->error, WEIR_NO_MEMORY, "deserialize %s", type->name);
+            return i;
         }
         memset(object, 0, type->size);
         if (read_struct(type, bytes[i], object, call->error) < 0) return i;
         objects_out[i] = object;
+        object += stride;
+        room--;
     }
     return count;
 }

@@ -186,6 +186,43 @@ START_TEST(a_text_given_to_another_serde_is_refused)
 }
 END_TEST
 
+/* A source comes back behind each row that cannot be read. What a batch of such rows takes grows with
+ * their number, not with its square. */
+START_TEST(rows_that_cannot_be_read_take_little_memory)
+{
+    enum { ROWS = 1024 };
+    struct weir_heap heap;
+    struct weir_budget budget;
+    struct weir_arena arena;
+    weir_heap_init(&heap, false);
+    weir_budget_init(&budget, "test", &heap, NULL, 0);
+    weir_arena_init(&arena, &budget, 0);
+    struct weir_scope scope = {.arena = &arena};
+    struct weir_serde_call call = {.topic = "t", .scope = &scope, .error = &error};
+    struct weir_slice bytes[ROWS];
+    const void *objects[ROWS];
+    struct visit visit = example();
+    uint8_t good[256];
+    int64_t size = weir_serialize(&new_serde, &visit, good, sizeof good, &error);
+    ck_assert_int_gt(size, 0);
+    for (size_t i = 0; i < ROWS; i++) {
+        bytes[i] = i % 3 == 0 ? weir_slice(good, (size_t)size) : weir_text("\2?");
+        if (_i == 0) bytes[i] = weir_text("\2?");
+    }
+    size_t read = 0;
+    for (size_t done = 0; done < ROWS; done++) {
+        size_t more =
+            new_serde.deserialize(&new_serde, &call, bytes + done, ROWS - done, objects + done);
+        read += more;
+        done += more;
+        if (done < ROWS) ck_assert_ptr_null(objects[done]);
+    }
+    ck_assert_uint_eq(read, _i == 0 ? 0 : (ROWS + 2) / 3);
+    ck_assert_uint_lt(budget.peak, 4 * ROWS * sizeof(struct visit));
+    weir_arena_close(&arena);
+}
+END_TEST
+
 START_TEST(struct_has_its_documented_bytes)
 {
     static const char expected[] = "\1"                   /* version */
@@ -333,6 +370,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, plain_values_have_kafkas_bytes);
     tcase_add_test(tests, plain_values_come_back);
     tcase_add_test(tests, wrong_sizes_are_refused);
+    tcase_add_loop_test(tests, rows_that_cannot_be_read_take_little_memory, 0, 2);
     tcase_add_test(tests, a_text_given_to_another_serde_is_refused);
     tcase_add_test(tests, struct_has_its_documented_bytes);
     tcase_add_test(tests, struct_comes_back);
