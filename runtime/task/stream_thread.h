@@ -219,6 +219,8 @@ int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *
 int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error);
 /** thread_fetch.c: have a fetch under way wherever there is room. */
 void weir_thread_fetch(struct weir_stream_thread *thread);
+/** What each of so many inputs of a thread asks for at once. */
+size_t weir_thread_fetch_size(size_t input_total);
 void weir_thread_cancel_fetches(struct weir_stream_thread *thread);
 /** If the queue has found a damaged batch, its partition is told; the thread stops when that is over. For a
  * thread that has just failed. */

@@ -17,13 +17,16 @@ enum {
     BUFFERED_FETCHES_MAX = 4, /* in bytes: so many times what one fetch asks for */
     FETCH_SIZE_MAX = 1 << 20,
     FETCH_SIZE_MIN = 16 << 10,
-    FETCHED_BYTES_MAX = 64 << 20, /* asked for at once by all inputs of a thread */
+    WAITING_BYTES_MAX =
+        64 << 20, /* of all inputs of a thread, if a batch is no larger than a fetch */
 };
 
-/* With many inputs each asks for less, so that what waits in memory does not grow with their number. */
-static size_t fetch_size(const struct weir_stream_thread *thread)
+/* With many inputs each asks for less, so that what waits in memory does not grow with their number, up to
+ * some 800 of them. */
+size_t weir_thread_fetch_size(size_t input_total)
 {
-    size_t size = FETCHED_BYTES_MAX / thread->input_total;
+    weir_assert(input_total > 0);
+    size_t size = WAITING_BYTES_MAX / (BUFFERED_FETCHES_MAX + 1) / input_total;
     if (size > FETCH_SIZE_MAX) return FETCH_SIZE_MAX;
     return size > FETCH_SIZE_MIN ? size : FETCH_SIZE_MIN;
 }
@@ -115,7 +118,7 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
         .request = {.reply_to = thread->actor, .done = on_fetched, .context = slot},
         .from = {weir_text(topic->name), input->source.partition},
         .offset = input->queue.fetch_offset,
-        .size_max = fetch_size(thread),
+        .size_max = weir_thread_fetch_size(thread->input_total),
         .size_min = input->log_end < 0 ? 0 : 1,
         .deadline = WEIR_MONO_NEVER,
         .read_uncommitted_end = topic->is_internal,
@@ -134,7 +137,7 @@ static bool is_waiting(const struct weir_input_fetch *slot)
 void weir_thread_fetch(struct weir_stream_thread *thread)
 {
     if (thread->input_total == 0) return;
-    const size_t bytes_max = BUFFERED_FETCHES_MAX * fetch_size(thread);
+    const size_t bytes_max = BUFFERED_FETCHES_MAX * weir_thread_fetch_size(thread->input_total);
     for (size_t t = 0; t < thread->task_count; t++) {
         struct weir_thread_task *owned = &thread->tasks[t];
         for (size_t i = 0; i < owned->task->input_count; i++) {

@@ -1,3 +1,4 @@
+#include "runtime/task/stream_thread.h"
 #include "runtime/task/thread_step.h"
 
 #include <signal.h>
@@ -310,9 +311,23 @@ START_TEST(nothing_is_prepared_behind_the_last)
 }
 END_TEST
 
+/* Of few inputs each asks for as much as is good for one; of many for so much less that what waits for all of
+ * them, four fetches of each and one under way, stays within 64 MiB, down to 16 KiB. */
+START_TEST(many_inputs_ask_for_less)
+{
+    ck_assert_uint_eq(weir_thread_fetch_size(1), 1 << 20);
+    ck_assert_uint_eq(weir_thread_fetch_size(12), 1 << 20);
+    for (size_t inputs = 1; inputs <= 800; inputs++) {
+        ck_assert_uint_le(inputs * 5 * weir_thread_fetch_size(inputs), 64 << 20);
+    }
+    ck_assert_uint_eq(weir_thread_fetch_size(10000), 16 << 10);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("thread_step");
+    tcase_add_test(tests, many_inputs_ask_for_less);
     tcase_add_test(tests, every_event_does_in_every_state_what_it_should);
     tcase_add_test(tests, behind_the_last_seal_nothing_is_processed);
     tcase_add_test(tests, commits_follow_one_another);
