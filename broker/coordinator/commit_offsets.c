@@ -155,6 +155,20 @@ static void end_owning(struct weir_offsets_partition *offsets, struct weir_commi
     *at = work->owning_next;
 }
 
+/* What is durable is folded in. What memory was short for before is read from the log first, unless a worker has
+ * that now: then whoever comes next catches up. */
+static int fold_flushed(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
+                        struct weir_error *error)
+{
+    const struct weir_shared *batch = work->produce.batches;
+    offsets->flushed_end = work->produce.last_offset + 1;
+    bool is_behind = offsets->fold.next_offset < work->produce.base_offset;
+    if (is_behind && work->partition->state != WEIR_PARTITION_OPEN) return 0;
+    int rc = weir_offsets_partition_catch_up(offsets, work->produce.base_offset, error);
+    if (rc < 0) return rc;
+    return weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size), error);
+}
+
 static void commit_flushed(struct weir_request *request)
 {
     struct weir_commit_work *work = request->context;
@@ -164,13 +178,7 @@ static void commit_flushed(struct weir_request *request)
     if (rc < 0) {
         work->commit->request.error = request->error;
     } else {
-        const struct weir_shared *batch = work->produce.batches;
-        struct weir_error *error = &work->commit->request.error;
-        offsets->flushed_end = work->produce.last_offset + 1;
-        rc = weir_offsets_partition_catch_up(offsets, work->produce.base_offset, error);
-        if (rc == 0) {
-            rc = weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size), error);
-        }
+        rc = fold_flushed(offsets, work, &work->commit->request.error);
         weir_snapshotter_run(&offsets->snapshotter);
     }
     weir_request_reply(&work->commit->request, rc);
