@@ -26,6 +26,7 @@ static void chore_done(struct weir_partition *partition)
         struct weir_availability_event event = {.type = WEIR_AVAILABILITY_WORK_FAILED,
                                                 .rc = partition->job_rc};
         weir_partition_note_availability(partition, event, &partition->job_error);
+        weir_partition_look_for_damage(partition);
     }
     weir_partition_resume(partition);
 }

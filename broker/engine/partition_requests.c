@@ -105,6 +105,7 @@ static void cut_finished(struct weir_partition *partition)
         cut->request.error = partition->job_error;
         struct weir_availability_event event = {.type = WEIR_AVAILABILITY_WORK_FAILED, .rc = rc};
         weir_partition_note_availability(partition, event, &partition->job_error);
+        weir_partition_look_for_damage(partition);
     }
     partition->shown = weir_partition_log_offsets(partition->log);
     if (partition->high_watermark > partition->shown.end_offset) {

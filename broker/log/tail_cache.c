@@ -67,6 +67,16 @@ static void list_newest(struct weir_tail_cache *cache)
     cache->is_listed = true;
 }
 
+static void list_oldest(struct weir_tail_cache *cache)
+{
+    struct weir_tail_pool *pool = cache->pool;
+    weir_assert(!cache->is_listed);
+    cache->newer = pool->oldest;
+    *(pool->oldest != NULL ? &pool->oldest->older : &pool->newest) = cache;
+    pool->oldest = cache;
+    cache->is_listed = true;
+}
+
 static void count_more(struct weir_tail_cache *cache, size_t bytes)
 {
     cache->bytes += bytes;
@@ -191,7 +201,7 @@ void weir_tail_cache_share(struct weir_tail_cache *cache, struct weir_tail_pool 
     make_room_in_pool(pool, cache->bytes);
     cache->pool = pool;
     pool->bytes += cache->bytes;
-    if (cache->count > 0) list_newest(cache);
+    if (cache->count > 0) list_oldest(cache); /* nothing was added to it */
 }
 
 void weir_tail_cache_close(struct weir_tail_cache *cache)
@@ -314,6 +324,7 @@ void weir_tail_cache_add(struct weir_tail_cache *cache, const struct weir_log_pa
     size_t cost = is_small_part(part) ? part->size : part->bytes->capacity;
     if (chunk_size > 0) cost = chunk_size;
     bool has_room = make_room(cache, cost);
+    list_newest(cache); /* what it held may have had to go, and it with that */
     cache->has_room = false;
     if (!has_room) return;
     struct weir_log_part kept =
