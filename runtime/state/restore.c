@@ -23,46 +23,55 @@ struct weir_changelog_position weir_store_position(const struct weir_store *stor
 
 /* ---- deleting ------------------------------------------------------------------------------------ */
 
-/* Delete up to DELETES_PER_WRITE of the keys that begin with `prefix`; returns how many, or an error. */
-static int delete_some(struct weir_state *state, uint16_t prefix, struct weir_error *error)
+static bool begins_with(struct weir_slice key, const uint8_t lead[WEIR_KEY_PREFIX_SIZE])
+{
+    return key.size >= WEIR_KEY_PREFIX_SIZE && memcmp(key.data, lead, WEIR_KEY_PREFIX_SIZE) == 0;
+}
+
+/* Delete up to DELETES_PER_WRITE of the keys that begin with `lead`, from where the iterator is on, and take it
+ * behind them. 0: there may be more; WEIR_END: those were the last. */
+static int delete_some(struct weir_state *state, struct weir_backend_iterator *iterator,
+                       const uint8_t lead[WEIR_KEY_PREFIX_SIZE], struct weir_error *error)
 {
     const struct weir_backend_ops *ops = state->backend.ops;
     struct weir_arena *scratch = &state->scratch;
-    struct weir_backend_iterator iterator = {0};
     weir_arena_reset(scratch);
     struct weir_backend_write *deletes =
         weir_arena_array(scratch, DELETES_PER_WRITE, sizeof *deletes);
     if (deletes == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "clear: out of memory");
 
     size_t count = 0;
+    int rc = WEIR_OK;
+    while (rc == WEIR_OK && count < DELETES_PER_WRITE && begins_with(iterator->key, lead)) {
+        deletes[count++] = (struct weir_backend_write){
+            .key = weir_arena_copy(scratch, iterator->key), .value = weir_null()};
+        rc = ops->iterator_next(iterator, error);
+    }
+    if (rc < 0) return rc;
+    if (weir_arena_failed(scratch)) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "clear: out of memory");
+    }
+    bool is_last = rc == WEIR_END || !begins_with(iterator->key, lead);
+    rc = count > 0 ? ops->write(state->backend.impl, deletes, count, error) : WEIR_OK;
+    return rc < 0 ? rc : is_last ? WEIR_END : WEIR_OK;
+}
+
+/* One walk over what was there when it began: another from the start of the prefix after each write would
+ * pass over all that was deleted before. */
+static int delete_prefix(struct weir_state *state, uint16_t prefix, struct weir_error *error)
+{
+    const struct weir_backend_ops *ops = state->backend.ops;
+    struct weir_backend_iterator iterator = {0};
     uint8_t lead[WEIR_KEY_PREFIX_SIZE];
+    weir_assert(prefix > 0); /* below it are the positions */
     weir_store_u16(lead, prefix);
     int rc = ops->iterator_open(state->backend.impl, &iterator, error);
     if (rc < 0) return rc;
     rc = ops->iterator_seek(&iterator, weir_slice(lead, sizeof lead), error);
-    while (rc == WEIR_OK && count < DELETES_PER_WRITE) {
-        if (iterator.key.size < sizeof lead || memcmp(iterator.key.data, lead, sizeof lead) != 0) {
-            break;
-        }
-        deletes[count++].key = weir_arena_copy(scratch, iterator.key);
-        deletes[count - 1].value = weir_null();
-        rc = ops->iterator_next(&iterator, error);
+    while (rc == WEIR_OK) {
+        rc = delete_some(state, &iterator, lead, error);
     }
     ops->iterator_close(&iterator);
-    if (rc >= 0 && weir_arena_failed(scratch)) {
-        rc = weir_error_set(error, WEIR_NO_MEMORY, "clear: out of memory");
-    }
-    if (rc >= 0 && count > 0) rc = ops->write(state->backend.impl, deletes, count, error);
-    return rc < 0 ? rc : (int)count;
-}
-
-static int delete_prefix(struct weir_state *state, uint16_t prefix, struct weir_error *error)
-{
-    int rc;
-    weir_assert(prefix > 0); /* below it are the positions */
-    do {
-        rc = delete_some(state, prefix, error);
-    } while (rc == DELETES_PER_WRITE);
     return rc < 0 ? rc : WEIR_OK;
 }
 
@@ -182,9 +191,7 @@ static int find_whether_complete(struct weir_store *store, struct weir_error *er
     int rc = ops->iterator_open(state->backend.impl, &iterator, error);
     if (rc < 0) return rc;
     rc = ops->iterator_seek(&iterator, weir_slice(lead, sizeof lead), error);
-    store->is_complete =
-        rc == WEIR_END || (rc == WEIR_OK && (iterator.key.size < sizeof lead ||
-                                             memcmp(iterator.key.data, lead, sizeof lead) != 0));
+    store->is_complete = rc == WEIR_END || (rc == WEIR_OK && !begins_with(iterator.key, lead));
     ops->iterator_close(&iterator);
     return rc < 0 ? rc : WEIR_OK;
 }

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "runtime/state/backend.h"
+#include "runtime/state/state_internal.h"
 #include "tests/unit/runtime/state/stage.h"
 
 /**
@@ -15,6 +15,7 @@ static struct faulty {
     uint64_t fail_at; /* 0: none */
     bool fails_to_close;
     int open_iterators;
+    int seeks;
     int expire_calls;
     int positions[STAGE_STORES]; /* records of them that were written, by store */
 } faulty;
@@ -83,6 +84,7 @@ static int iterator_open(void *impl, struct weir_backend_iterator *iterator_out,
 static int iterator_seek(struct weir_backend_iterator *iterator, struct weir_slice from,
                          struct weir_error *error)
 {
+    faulty.seeks++;
     if (fails(error)) return WEIR_IO;
     return faulty.inner.ops->iterator_seek(iterator, from, error);
 }
@@ -256,6 +258,29 @@ START_TEST(nothing_is_said_twice)
 }
 END_TEST
 
+/* A walk that began anew after each write would pass over all that was deleted before it. */
+START_TEST(many_rows_are_deleted_in_one_walk)
+{
+    enum { ROWS = 5000 };
+    struct weir_error error = {0};
+    struct weir_store *store = stage_store(&stage, STAGE_PLAIN);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        uint8_t key[2 + 4];
+        weir_store_u16(key, store->prefix);
+        weir_store_u32(key + 2, i);
+        const struct weir_backend_write row = {weir_slice(key, sizeof key), weir_text("value")};
+        ck_ok(write(faulty.inner.impl, &row, 1, &error), &error);
+    }
+    faulty.seeks = 0;
+    ck_ok(weir_store_clear(store, &error), &error);
+    ck_assert_int_eq(faulty.seeks, 1);
+    ck_assert_int_eq(faulty.open_iterators, 0);
+    size_t left = 0;
+    ck_ok(weir_store_scan(store, weir_null(), weir_null(), count_row, &left, &error), &error);
+    ck_assert_uint_eq(left, 0);
+}
+END_TEST
+
 /* A close that fails says why, a clean one and another, and leaves nothing all the same. */
 START_TEST(a_failed_close_is_told)
 {
@@ -280,6 +305,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_failed_read_is_told_and_leaves_nothing, 0, ACTS);
     tcase_add_test(tests, nothing_is_said_twice);
     tcase_add_test(tests, a_failed_close_is_told);
+    tcase_add_test(tests, many_rows_are_deleted_in_one_walk);
     suite_add_tcase(suite, tests);
 }
 
