@@ -358,12 +358,20 @@ static bool is_same_partition(const struct weir_buffer *one, const struct weir_b
            memcmp(one->data + BODY_AT, other->data + BODY_AT, size) == 0;
 }
 
+/* No cut has begun before its order was durable under the mark's own name: beside another mark that is good
+ * the copy orders one that never began, or that is over. */
+static bool is_order(const struct weir_buffer *bytes)
+{
+    return (weir_load_u16(bytes->data + MAGIC_SIZE + 2) & FLAG_TRUNCATING) != 0;
+}
+
 static void compare(struct mark_file *mark, struct mark_file *copy)
 {
     if (mark->state != WEIR_MARK_GOOD || copy->state != WEIR_MARK_GOOD) return;
     if (weir_slice_equal(weir_buffer_slice(&mark->bytes), weir_buffer_slice(&copy->bytes))) return;
     bool is_newer = is_same_partition(&mark->bytes, &copy->bytes) &&
-                    sequence_of(&copy->bytes) > sequence_of(&mark->bytes);
+                    sequence_of(&copy->bytes) > sequence_of(&mark->bytes) &&
+                    !is_order(&copy->bytes);
     struct mark_file *older = is_newer ? mark : copy;
     older->state = WEIR_MARK_OLDER;
 }
@@ -412,6 +420,10 @@ int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, con
     if (rc == 0) {
         compare(&files[0], &files[1]);
         rc = decode_newest(env, files, arena, mark_out, error);
+    }
+    if (rc == 0) {
+        mark_out->may_be_older =
+            files[0].state == WEIR_MARK_MISSING || files[0].state == WEIR_MARK_DAMAGED;
     }
     if (pair_out != NULL) *pair_out = (struct weir_mark_pair){files[0].state, files[1].state};
     for (size_t i = 0; i < 2; i++) {

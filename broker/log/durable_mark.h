@@ -18,7 +18,8 @@
  * how far it was durable. So the same bytes stand in `durable-mark.copy` as well, and each mark has a
  * sequence number: an open takes the newer of the two that can be read, and writes both anew where one is
  * missing, damaged or older. The copy is not synced: a loss of power may leave an older one, or a torn
- * one, but never together with a damaged mark.
+ * one, but never together with a damaged mark. What keeps it from being written may leave one that orders a
+ * cut which is done long since: only a mark that stands orders one.
  */
 #define WEIR_DURABLE_MARK_NAME "durable-mark"
 #define WEIR_DURABLE_MARK_COPY_NAME "durable-mark.copy"
@@ -54,6 +55,7 @@ struct weir_segment_facts weir_segment_facts_at(int64_t base_offset);
 struct weir_durable_mark {
     bool is_clean;      /* written by a proper close */
     bool is_truncating; /* what lies above is being cut: finish it */
+    bool may_be_older;  /* the copy of one that is lost, which may have been a later one */
     struct weir_uuid topic_id;
     int32_t partition; /* its number: folders of one topic are told apart too */
     int64_t start_offset;
@@ -106,7 +108,8 @@ int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget
 enum weir_mark_state {
     WEIR_MARK_GOOD,
     WEIR_MARK_MISSING,
-    WEIR_MARK_OLDER,   /* than the other one, or of another partition than that */
+    WEIR_MARK_OLDER, /* than the other one, of another partition, or a copy that orders a cut which
+                          the mark does not */
     WEIR_MARK_DAMAGED, /* or far too large */
     WEIR_MARK_REFUSED, /* cannot be read, or not by this program: the error says why */
 };

@@ -37,6 +37,12 @@ static bool is_in_mark(const struct weir_durable_mark *mark, int64_t base_offset
     return false;
 }
 
+/* A cut that is done, and what was appended since, look the same under a copy that was not replaced. */
+static bool orders_cut(const struct weir_durable_mark *mark)
+{
+    return mark->is_truncating && !mark->may_be_older;
+}
+
 /* A file that the mark does not know. */
 static enum weir_recovery_verdict judge_stranger(const struct weir_durable_mark *mark,
                                                  const struct weir_recovery_file *file,
@@ -45,7 +51,7 @@ static enum weir_recovery_verdict judge_stranger(const struct weir_durable_mark 
     int64_t active_base = mark->segments[mark->segment_count - 1].base_offset;
     if (file->base_offset < mark->segments[0].base_offset) return WEIR_RECOVERY_LEFTOVER;
     if (file->base_offset <= active_base) return WEIR_RECOVERY_FOREIGN;
-    if (mark->is_truncating || file->size == 0) return WEIR_RECOVERY_LEFTOVER;
+    if (orders_cut(mark) || file->size == 0) return WEIR_RECOVERY_LEFTOVER;
     go_offline(plan, mark->end_offset, "holds data that the durable mark does not know",
                file->base_offset);
     return WEIR_RECOVERY_FOREIGN;
@@ -74,12 +80,30 @@ static void check_table(const struct weir_durable_mark *mark,
     }
 }
 
+static void check_order(const struct weir_durable_mark *mark,
+                        const struct weir_recovery_file *files, size_t file_count,
+                        struct weir_recovery_plan *plan)
+{
+    if (!mark->is_truncating || orders_cut(mark)) return;
+    const struct weir_segment_facts *active = &mark->segments[mark->segment_count - 1];
+    const struct weir_recovery_file *file = find_file(files, file_count, active->base_offset);
+    if (file == NULL || file->size <= active->size) return; /* missing: told already */
+    go_offline(
+        plan, mark->end_offset,
+        "goes on where the copy of the durable mark orders a cut, and without the mark nobody "
+        "knows whether it is done: put the mark back",
+        active->base_offset);
+}
+
 void weir_recovery_plan_files(const struct weir_durable_mark *mark,
                               struct weir_recovery_file *files, size_t file_count,
                               struct weir_recovery_plan *plan_out)
 {
     *plan_out = (struct weir_recovery_plan){.offline_from = -1, .short_segment = SIZE_MAX};
-    if (mark != NULL) check_table(mark, files, file_count, plan_out);
+    if (mark != NULL) {
+        check_table(mark, files, file_count, plan_out);
+        check_order(mark, files, file_count, plan_out);
+    }
     for (size_t i = 0; i < file_count; i++) {
         files[i].verdict = mark == NULL || is_in_mark(mark, files[i].base_offset)
                                ? WEIR_RECOVERY_KEEP

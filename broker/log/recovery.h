@@ -14,7 +14,7 @@
  *   - only the last segment may be torn, above the mark, for a segment is synced before the next
  *     one is created;
  *   - the mark may be the copy (durable_mark.h). Where the mark itself is damaged nobody knows what was
- *     durable at the latest: nothing is cut. Where neither is there the last segment may be cut as if
+ *     durable at the latest: nothing is cut, nor is a cut finished that the copy orders. Where neither is there the last segment may be cut as if
  *     torn.
  */
 enum weir_recovery_verdict {

@@ -64,8 +64,13 @@ static int take_identity(struct survey *survey, struct weir_error *error)
                                             &repair->topic_id, error);
     }
     if (survey->mark.is_truncating) {
-        return weir_error_set(error, WEIR_CORRUPT,
-                              "a cut was under way that only an open finishes");
+        return weir_error_set(error, WEIR_CORRUPT, "%s",
+                              survey->mark.may_be_older
+                                  ? "the durable mark is lost, and its copy orders a cut that may "
+                                    "be done: put the mark "
+                                    "back, or remove the copy and open the log: then all that is "
+                                    "in its segments counts"
+                                  : "a cut was under way that only an open finishes");
     }
     if (survey->mark.partition != repair->partition) {
         return weir_error_set(error, WEIR_CORRUPT,

@@ -392,7 +392,9 @@ static void check_strangers(struct verify *verify)
     struct weir_recovery_file *files = (void *)verify->files.data;
     struct weir_recovery_plan plan;
     weir_recovery_plan_files(&verify->mark, files, count, &plan);
-    if (plan.offline_from < 0 || verify->summary.damage_count > 0) return; /* it is told */
+    bool is_told = verify->summary.damage_count > 0;
+    if (verify->mark.is_truncating && verify->mark.may_be_older) is_told = false;
+    if (plan.offline_from < 0 || is_told) return;
     find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, plan.offline_from, plan.reason);
 }
 

@@ -305,6 +305,85 @@ START_TEST(logs_closed_in_step_have_both)
 }
 END_TEST
 
+/* ---- a copy that was left behind ------------------------------------------------------------- */
+
+enum { FLAGS_AT = 11, TRUNCATING = 2 };
+
+/* A cut, whose last mark the copy did not get: what the fault was for is not the cut's business. */
+static struct mark_bytes cut_and_leave_order(int64_t offset)
+{
+    for (uint64_t at = 1;; at++) {
+        ck_assert_uint_lt(at, 100);
+        tear_down();
+        set_up();
+        test.options.config.segment_bytes = 4096;
+        ck_ok(test_log_open(&test), &test.error);
+        fill(BATCHES / 2);
+        ck_ok(test_log_sync(&test), &test.error);
+        weir_sim_disk_count_reset(test.sim, 0);
+        struct weir_sim_fault_plan plan = {.fault = WEIR_SIM_FAULT_ENOSPC, .at = at};
+        weir_sim_disk_plan(test.sim, 0, plan);
+        int rc = weir_partition_log_truncate(test.log, offset, &test.error);
+        weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+        struct mark_bytes mark = read_bytes(names[0]);
+        struct mark_bytes copy = read_bytes(names[1]);
+        bool is_left = (copy.bytes[FLAGS_AT] & TRUNCATING) > (mark.bytes[FLAGS_AT] & TRUNCATING);
+        if (rc < 0 || !is_left) continue;
+        test_log_forget(&test, offset);
+        return copy;
+    }
+}
+
+/* What was acked behind a cut is not cut by a copy which did not hear that it was over, whatever became
+ * of the mark. Beside the mark it counts for nothing, also if it is newer than that. */
+START_TEST(a_copy_alone_orders_no_cut)
+{
+    int how = _i / 3;
+    int64_t cut = 30;
+    struct mark_bytes order = cut_and_leave_order(cut);
+    fill(_i % 3 == 0 ? 0 : _i % 3 == 1 ? 2 : BATCHES); /* in the same segment, and behind it */
+    ck_ok(test_log_sync(&test), &test.error);
+    int64_t end = weir_partition_log_state(test.log).end_offset;
+    test_log_crash(&test, WEIR_SIM_KILL);
+    write_bytes(names[1], order.bytes, order.size);
+    struct mark_bytes mark = read_bytes(names[0]);
+    damage(names[0], how, &mark);
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    ck_ok(test_log_open(&test), &test.error);
+    if (end > cut) {
+        ck_assert_int_eq(test.recovery.offline_from, cut);
+        ck_assert_int_eq(test_log_expect_from(&test, 0, 500), cut);
+        ck_ok(test_log_close(&test), &test.error);
+        ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+        write_bytes(names[0], mark.bytes, mark.size); /* found again */
+        ck_ok(test_log_open(&test), &test.error);
+    }
+    ck_assert_int_eq(test.recovery.offline_from, -1);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, end);
+    test_log_expect_all(&test);
+    expect_whole();
+}
+END_TEST
+
+/* Its name may be on the disk without the mark's: then the cut has not begun. */
+START_TEST(a_newer_copy_orders_no_cut_beside_a_mark)
+{
+    int64_t cut = 30;
+    struct mark_bytes order = cut_and_leave_order(cut);
+    fill(2);
+    ck_ok(test_log_close(&test), &test.error);
+    order.bytes[order.size - 2] = 77;
+    uint32_t crc = weir_crc32c(0, order.bytes, 16);
+    weir_store_u32(order.bytes + 16, weir_crc32c(crc, order.bytes + 20, order.size - 20));
+    write_bytes(names[1], order.bytes, order.size);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, cut + 6);
+    ck_assert_ptr_null(test.recovery.mark_was);
+    test_log_expect_all(&test);
+    expect_whole();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("the copy of the mark");
@@ -315,6 +394,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_older_directory_gets_its_copy);
     tcase_add_loop_test(tests, a_copy_of_another_partition_is_none, 0, 2);
     tcase_add_loop_test(tests, logs_closed_in_step_have_both, 0, 2);
+    tcase_add_loop_test(tests, a_copy_alone_orders_no_cut, 0, 3 * OLDER);
+    tcase_add_test(tests, a_newer_copy_orders_no_cut_beside_a_mark);
     suite_add_tcase(suite, tests);
 }
 
