@@ -81,7 +81,7 @@ static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
     int rc = weir_durable_mark_read(log->env, log->budget, log->path, &opening->arena,
                                     &opening->mark, &opening->marks, error);
     opening->has_mark = rc == 0;
-    opening->mark_is_damaged = rc == WEIR_CORRUPT || opening->marks.mark == WEIR_MARK_DAMAGED;
+    opening->mark_is_damaged = rc == WEIR_CORRUPT || (rc == 0 && opening->mark.may_be_older);
     if (rc == WEIR_CORRUPT) {
         (void)snprintf(recovery->reason, sizeof recovery->reason,
                        "the durable mark is damaged, its copy missing or so as well: all was "

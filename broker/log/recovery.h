@@ -13,9 +13,9 @@
  *   - a file that is missing, or shorter than the mark says, is damage: offline, never a cut;
  *   - only the last segment may be torn, above the mark, for a segment is synced before the next
  *     one is created;
- *   - the mark may be the copy (durable_mark.h). Where the mark itself is damaged nobody knows what was
- *     durable at the latest: nothing is cut, nor is a cut finished that the copy orders. Where neither is there the last segment may be cut as if
- *     torn.
+ *   - the mark may be the copy (durable_mark.h). Where the mark itself is lost nobody knows what was
+ *     durable at the latest: nothing is cut, nor is a cut finished that the copy orders. Where neither
+ *     is there the last segment may be cut as if torn.
  */
 enum weir_recovery_verdict {
     WEIR_RECOVERY_KEEP,     /* part of the log */
@@ -46,8 +46,8 @@ void weir_recovery_plan_files(const struct weir_durable_mark *mark,
 /**
  * What to do about bytes in a segment that are no batch that fits. A torn tail is cut, rot never is:
  *
- *   - in any segment but the last, under a mark that is damaged, and with damage known from earlier
- *     it is rot;
+ *   - in any segment but the last, under a mark that is damaged or the copy of one that is gone, and
+ *     with damage known from earlier it is rot;
  *   - if only the process has ended (the machine has not started anew since, and no write or sync
  *     had failed), the file can but be shorter than what was being written: a last batch that the
  *     end of the file cuts short is torn, everything else is rot;
@@ -58,7 +58,7 @@ void weir_recovery_plan_files(const struct weir_durable_mark *mark,
 enum weir_recovery_tail { WEIR_TAIL_CUT, WEIR_TAIL_OFFLINE };
 struct weir_recovery_tail_facts {
     bool is_last_segment;
-    bool mark_is_damaged; /* its copy may be older, and end below what was durable */
+    bool mark_is_damaged; /* or gone: its copy may be older, and end below what was durable */
     bool has_known_damage;
     bool is_same_boot; /* boot_file.h */
     bool is_cut_short; /* by the end of the file, and right so far */

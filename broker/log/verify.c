@@ -88,7 +88,7 @@ static int check_mark(struct verify *verify)
                                     &verify->mark, &pair, &why);
     if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) return rc;
     verify->summary.had_mark = rc == 0;
-    verify->mark_is_damaged = rc == WEIR_CORRUPT || pair.mark == WEIR_MARK_DAMAGED;
+    verify->mark_is_damaged = rc == WEIR_CORRUPT || (rc == 0 && verify->mark.may_be_older);
     if (pair.mark == WEIR_MARK_REFUSED) find(verify, WEIR_VERIFY_DAMAGE, mark, -1, why.text);
     if (pair.copy == WEIR_MARK_REFUSED) find(verify, WEIR_VERIFY_DAMAGE, copy, -1, why.text);
     if (pair.mark == WEIR_MARK_DAMAGED) {

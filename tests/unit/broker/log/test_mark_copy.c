@@ -384,6 +384,40 @@ START_TEST(a_newer_copy_orders_no_cut_beside_a_mark)
 }
 END_TEST
 
+/* Between the end of an older copy and that of the lost mark all was durable: what does not fit there is rot,
+ * also after a loss of power, and verify says what the open does. */
+START_TEST(an_older_copy_cuts_no_tail)
+{
+    enum { ROTTEN = 8 };
+    test.options.config.segment_bytes = 1 << 20;
+    ck_ok(test_log_open(&test), &test.error);
+    fill(ROTTEN / 2);
+    ck_ok(test_log_close(&test), &test.error);
+    struct mark_bytes older = read_bytes(names[1]);
+    ck_ok(test_log_open(&test), &test.error);
+    fill(ROTTEN);
+    ck_ok(test_log_sync(&test), &test.error);
+    test_log_crash(&test, WEIR_SIM_POWER);
+    write_bytes(names[1], older.bytes, older.size);
+    damage(names[0], _i, &older);
+    int64_t position = 70;
+    for (size_t i = 0; i < ROTTEN; i++) {
+        position += (int64_t)test.batches[i].size;
+    }
+    const char *segment = test_log_path(&test, "00000000000000000000.log");
+    int64_t size = test_log_file_size(&test, "00000000000000000000.log");
+    ck_ok(weir_sim_disk_flip(test.sim, 0, segment, position, 3), NULL);
+    struct weir_verify_summary summary;
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, &test.error),
+          &test.error);
+    ck_assert_int_eq(summary.tail_count, 0);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, test.batches[ROTTEN].base_offset);
+    ck_assert_int_eq(test.recovery.cut_bytes, 0);
+    ck_assert_int_eq(test_log_file_size(&test, "00000000000000000000.log"), size);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("the copy of the mark");
@@ -396,6 +430,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, logs_closed_in_step_have_both, 0, 2);
     tcase_add_loop_test(tests, a_copy_alone_orders_no_cut, 0, 3 * OLDER);
     tcase_add_test(tests, a_newer_copy_orders_no_cut_beside_a_mark);
+    tcase_add_loop_test(tests, an_older_copy_cuts_no_tail, 0, OLDER);
     suite_add_tcase(suite, tests);
 }
 
