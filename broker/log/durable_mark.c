@@ -325,12 +325,12 @@ int weir_durable_mark_decode(struct weir_slice bytes, struct weir_budget *budget
 struct mark_file {
     struct weir_buffer bytes;
     enum weir_mark_state state;
+    int rc;                /* of reading it */
     struct weir_error why; /* it is not good */
 };
 
-/* Below 0: nobody knows, or nobody may. */
-static int read_file(struct weir_env *env, const char *directory, const char *name,
-                     struct mark_file *file)
+static void read_file(struct weir_env *env, const char *directory, const char *name,
+                      struct mark_file *file)
 {
     struct weir_log_path path = weir_log_path(directory, name);
     int rc =
@@ -340,7 +340,31 @@ static int read_file(struct weir_env *env, const char *directory, const char *na
                   : rc == WEIR_NOT_FOUND                       ? WEIR_MARK_MISSING
                   : rc == WEIR_CORRUPT || rc == WEIR_TOO_LARGE ? WEIR_MARK_DAMAGED
                                                                : WEIR_MARK_REFUSED;
-    return file->state == WEIR_MARK_REFUSED ? rc : 0;
+    file->rc = rc;
+}
+
+/* One that cannot be read for good is no worse than a damaged one while the other is there, and what another
+ * version has written is the mark's business alone. A shortage, or what is no file, always counts. */
+static bool can_do_without(const struct mark_file *files, size_t i)
+{
+    bool is_copy = i == 1;
+    return files[1 - i].state == WEIR_MARK_GOOD &&
+           (files[i].rc == WEIR_IO || (is_copy && files[i].rc == WEIR_UNSUPPORTED_VERSION));
+}
+
+static int refuse(const struct mark_file *file, struct weir_error *error)
+{
+    if (error != NULL) *error = file->why;
+    return file->rc;
+}
+
+static int check_refused(const struct mark_file *files, struct weir_error *error)
+{
+    for (size_t i = 0; i < 2; i++) {
+        bool is_refused = files[i].state == WEIR_MARK_REFUSED && !can_do_without(files, i);
+        if (is_refused) return refuse(&files[i], error);
+    }
+    return 0;
 }
 
 static int64_t sequence_of(const struct weir_buffer *bytes)
@@ -398,6 +422,9 @@ static int decode_newest(struct weir_env *env, struct mark_file *files, struct w
         if (rc != WEIR_CORRUPT && rc < 0 && error != NULL) *error = file->why;
         if (rc != WEIR_CORRUPT) return rc;
     }
+    for (size_t i = 0; i < 2; i++) { /* nobody knows what it would have said */
+        if (files[i].state == WEIR_MARK_REFUSED) return refuse(&files[i], error);
+    }
     /* A torn copy alone is what a loss of power leaves of a folder that was being made. */
     if (error != NULL) *error = files[0].why;
     return files[0].state == WEIR_MARK_DAMAGED ? WEIR_CORRUPT : WEIR_NOT_FOUND;
@@ -409,21 +436,18 @@ int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, con
 {
     static const char *const names[] = {WEIR_DURABLE_MARK_NAME, WEIR_DURABLE_MARK_COPY_NAME};
     struct mark_file files[2] = {{.state = WEIR_MARK_MISSING}, {.state = WEIR_MARK_MISSING}};
-    int rc = 0;
     for (size_t i = 0; i < 2; i++) {
         weir_buffer_init(&files[i].bytes, budget, 0);
+        read_file(env, directory, names[i], &files[i]);
     }
-    for (size_t i = 0; rc == 0 && i < 2; i++) {
-        rc = read_file(env, directory, names[i], &files[i]);
-        if (rc < 0 && error != NULL) *error = files[i].why;
-    }
+    int rc = check_refused(files, error);
     if (rc == 0) {
         compare(&files[0], &files[1]);
         rc = decode_newest(env, files, arena, mark_out, error);
     }
     if (rc == 0) {
         mark_out->may_be_older =
-            files[0].state == WEIR_MARK_MISSING || files[0].state == WEIR_MARK_DAMAGED;
+            files[0].state != WEIR_MARK_GOOD && files[0].state != WEIR_MARK_OLDER;
     }
     if (pair_out != NULL) *pair_out = (struct weir_mark_pair){files[0].state, files[1].state};
     for (size_t i = 0; i < 2; i++) {
@@ -455,8 +479,8 @@ void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budge
 {
     struct mark_file file = {.state = WEIR_MARK_MISSING};
     weir_buffer_init(&file.bytes, budget, 0);
-    int rc = read_file(env, directory, WEIR_DURABLE_MARK_NAME, &file);
-    if (rc == 0 && file.state == WEIR_MARK_GOOD) {
+    read_file(env, directory, WEIR_DURABLE_MARK_NAME, &file);
+    if (file.state == WEIR_MARK_GOOD) {
         struct weir_small_file_replace copy =
             file_of(env, directory, WEIR_DURABLE_MARK_COPY_NAME, weir_buffer_slice(&file.bytes));
         (void)weir_small_file_replace(&copy, NULL);

@@ -119,7 +119,9 @@ struct weir_mark_pair {
 };
 /**
  * The newer one in a partition's folder; `arena` as above. Where none is good WEIR_CORRUPT: the mark is
- * damaged, or WEIR_NOT_FOUND: it is missing. Also WEIR_IO, and what is said of a thing that is no file.
+ * damaged, or WEIR_NOT_FOUND: it is missing. Where one is good the other may also fail to be read, and the
+ * copy be of another version; else that is the error: WEIR_IO, WEIR_UNSUPPORTED_VERSION. So are, of
+ * either, a shortage and what is said of a thing that is no file.
  * `pair_out` may be NULL, and is written in any case.
  */
 int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, const char *directory,

@@ -89,8 +89,14 @@ static int check_mark(struct verify *verify)
     if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) return rc;
     verify->summary.had_mark = rc == 0;
     verify->mark_is_damaged = rc == WEIR_CORRUPT || (rc == 0 && verify->mark.may_be_older);
-    if (pair.mark == WEIR_MARK_REFUSED) find(verify, WEIR_VERIFY_DAMAGE, mark, -1, why.text);
-    if (pair.copy == WEIR_MARK_REFUSED) find(verify, WEIR_VERIFY_DAMAGE, copy, -1, why.text);
+    if (pair.mark == WEIR_MARK_REFUSED) {
+        find(verify, WEIR_VERIFY_DAMAGE, mark, -1,
+             rc < 0 ? why.text : "cannot be read, its copy can");
+    }
+    if (pair.copy == WEIR_MARK_REFUSED) {
+        find(verify, rc < 0 ? WEIR_VERIFY_DAMAGE : WEIR_VERIFY_HINT, copy, -1,
+             rc < 0 ? why.text : "the copy of the durable mark cannot be read by this program");
+    }
     if (pair.mark == WEIR_MARK_DAMAGED) {
         find(verify, WEIR_VERIFY_DAMAGE, mark, -1, rc < 0 ? why.text : "durable mark: damaged");
     }

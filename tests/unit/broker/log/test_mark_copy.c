@@ -305,6 +305,109 @@ START_TEST(logs_closed_in_step_have_both)
 }
 END_TEST
 
+/* ---- what cannot be read --------------------------------------------------------------------- */
+
+static int read_marks(struct weir_mark_pair *pair)
+{
+    struct weir_durable_mark mark;
+    struct weir_arena arena;
+    weir_arena_init(&arena, test.env->budget, 0);
+    int rc = weir_durable_mark_read(test.env, test.env->budget, test.options.path, &arena, &mark,
+                                    pair, &test.error);
+    if (rc == 0) weir_durable_mark_close(&mark);
+    weir_arena_close(&arena);
+    return rc;
+}
+
+static void fail_read(uint64_t at, bool is_sticky)
+{
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_sim_disk_plan(test.sim, 0,
+                       (struct weir_sim_fault_plan){
+                           .fault = WEIR_SIM_FAULT_READ_EIO, .at = at, .is_sticky = is_sticky});
+}
+
+/* An I/O error in one of the two is no worse than rot while the other is whole; else it is the answer: what
+ * could not be read now may say more than the segments. */
+START_TEST(one_that_cannot_be_read_leaves_the_other)
+{
+    static struct mark_bytes older;
+    struct weir_mark_pair pair;
+    make_log(true, &older);
+    for (uint64_t at = 1; at <= 2; at++) {
+        fail_read(at, false);
+        ck_ok(read_marks(&pair), &test.error);
+        ck_assert_int_eq(at == 1 ? pair.mark : pair.copy, WEIR_MARK_REFUSED);
+        ck_assert_int_eq(at == 1 ? pair.copy : pair.mark, WEIR_MARK_GOOD);
+    }
+    fail_read(1, true);
+    ck_code(read_marks(&pair), WEIR_IO);
+    for (int how = AWAY; how < OLDER; how++) {
+        for (size_t i = 0; i < 2; i++) {
+            make_log(true, &older);
+            damage(names[i], how, &older);
+            bool is_read = how != AWAY && how != EMPTY /* has no bytes to read */;
+            fail_read(i == 0 && is_read ? 2 : 1, false);
+            ck_code(read_marks(&pair), WEIR_IO);
+        }
+    }
+}
+END_TEST
+
+/* Whichever read fails, a log that opens is the same, and its mark is whole again where it was that. */
+START_TEST(an_open_does_without_the_mark)
+{
+    static struct mark_bytes older;
+    struct facts expected = expected_facts(true, &older);
+    bool was_unreadable = false;
+    for (uint64_t at = 1; at < 8; at++) {
+        make_log(true, &older);
+        fail_read(at, false);
+        int rc = test_log_open(&test);
+        weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+        if (rc < 0) continue;
+        if (test.recovery.mark_was != NULL) {
+            ck_assert_str_eq(test.recovery.mark_was, "unreadable");
+            was_unreadable = true;
+        }
+        ck_ok(test_log_close(&test), &test.error);
+        struct facts got = open_and_look();
+        ck_assert_mem_eq(&got, &expected, sizeof got);
+        ck_assert_ptr_null(test.recovery.mark_was);
+        expect_whole();
+    }
+    ck_assert(was_unreadable);
+}
+END_TEST
+
+static void make_newer(const char *name)
+{
+    struct mark_bytes bytes = read_bytes(name);
+    bytes.bytes[9] = 77;
+    uint32_t crc = weir_crc32c(0, bytes.bytes, 16);
+    weir_store_u32(bytes.bytes + 16, weir_crc32c(crc, bytes.bytes + 20, bytes.size - 20));
+    write_bytes(name, bytes.bytes, bytes.size);
+}
+
+/* A copy of another version does not keep anybody from what the mark says; such a mark does, whatever the
+ * copy is, and so does such a copy alone. */
+START_TEST(a_copy_of_another_version_is_none)
+{
+    static struct mark_bytes older;
+    struct facts expected = expected_facts(true, &older);
+    make_log(_i % 2 == 0, &older);
+    make_newer(names[1]);
+    struct facts got = open_and_look();
+    ck_assert_mem_eq(&got, &expected, sizeof got);
+    ck_assert_ptr_null(test.recovery.mark_was);
+    expect_whole();
+    ck_ok(test_log_close(&test), &test.error);
+    make_newer(names[_i / 2]);
+    if (_i / 2 == 1) damage(names[0], _i % 2 == 0 ? AWAY : NOISE, &older);
+    ck_code(test_log_open(&test), WEIR_UNSUPPORTED_VERSION);
+}
+END_TEST
+
 /* ---- a copy that was left behind ------------------------------------------------------------- */
 
 enum { FLAGS_AT = 11, TRUNCATING = 2 };
@@ -428,6 +531,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_older_directory_gets_its_copy);
     tcase_add_loop_test(tests, a_copy_of_another_partition_is_none, 0, 2);
     tcase_add_loop_test(tests, logs_closed_in_step_have_both, 0, 2);
+    tcase_add_test(tests, one_that_cannot_be_read_leaves_the_other);
+    tcase_add_test(tests, an_open_does_without_the_mark);
+    tcase_add_loop_test(tests, a_copy_of_another_version_is_none, 0, 4);
     tcase_add_loop_test(tests, a_copy_alone_orders_no_cut, 0, 3 * OLDER);
     tcase_add_test(tests, a_newer_copy_orders_no_cut_beside_a_mark);
     tcase_add_loop_test(tests, an_older_copy_cuts_no_tail, 0, OLDER);
