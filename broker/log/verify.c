@@ -88,7 +88,9 @@ static int check_mark(struct verify *verify)
                                     &verify->mark, &pair, &why);
     if (rc == WEIR_NO_MEMORY || rc == WEIR_IO) return rc;
     verify->summary.had_mark = rc == 0;
-    verify->mark_is_damaged = rc == WEIR_CORRUPT || (rc == 0 && verify->mark.may_be_older);
+    /* Of a mark that is refused, too, nothing is cut: such a log does not open. */
+    verify->mark_is_damaged =
+        (rc < 0 && rc != WEIR_NOT_FOUND) || (rc == 0 && verify->mark.may_be_older);
     if (pair.mark == WEIR_MARK_REFUSED) {
         find(verify, WEIR_VERIFY_DAMAGE, mark, -1,
              rc < 0 ? why.text : "cannot be read, its copy can");

@@ -408,6 +408,40 @@ START_TEST(a_copy_of_another_version_is_none)
 }
 END_TEST
 
+/* What verify says of a tail is what the open does: under a mark of a newer version none is cut. */
+START_TEST(verify_expects_no_cut_of_what_does_not_open)
+{
+    static struct mark_bytes older;
+    static const uint8_t torn[40] = {0};
+    struct weir_verify_summary summary;
+    make_log(true, &older);
+    ck_ok(test_log_open(&test), &test.error);
+    int64_t base = weir_log_active(test.log)->facts.base_offset;
+    char segment[48];
+    (void)snprintf(segment, sizeof segment, "%020lld.log", (long long)base);
+    ck_ok(test_log_close(&test), &test.error);
+    (void)weir_remove(test.env, test_log_path(&test, "boot-id"), NULL);
+    struct weir_file *file = NULL;
+    struct weir_iovec part = {torn, sizeof torn};
+    int64_t size = test_log_file_size(&test, segment);
+    ck_ok(weir_file_open(test.env, test_log_path(&test, segment), WEIR_OPEN_WRITE, &file,
+                         &test.error),
+          &test.error);
+    ck_ok(weir_file_write(file, &part, 1, size, &test.error), &test.error);
+    weir_file_close(file);
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, &test.error),
+          &test.error);
+    ck_assert_int_eq(summary.tail_count, 1);
+    if (_i == 0) make_newer(names[0]);
+    if (_i == 1) make_newer(names[1]);
+    if (_i == 1) damage(names[0], AWAY, &older);
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, &test.error),
+          &test.error);
+    ck_assert_int_eq(summary.tail_count, 0);
+    ck_code(test_log_open(&test), WEIR_UNSUPPORTED_VERSION);
+}
+END_TEST
+
 /* ---- a copy that was left behind ------------------------------------------------------------- */
 
 enum { FLAGS_AT = 11, TRUNCATING = 2 };
@@ -534,6 +568,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, one_that_cannot_be_read_leaves_the_other);
     tcase_add_test(tests, an_open_does_without_the_mark);
     tcase_add_loop_test(tests, a_copy_of_another_version_is_none, 0, 4);
+    tcase_add_loop_test(tests, verify_expects_no_cut_of_what_does_not_open, 0, 2);
     tcase_add_loop_test(tests, a_copy_alone_orders_no_cut, 0, 3 * OLDER);
     tcase_add_test(tests, a_newer_copy_orders_no_cut_beside_a_mark);
     tcase_add_loop_test(tests, an_older_copy_cuts_no_tail, 0, OLDER);
