@@ -465,12 +465,17 @@ static struct weir_small_file_replace file_of(struct weir_env *env, const char *
 
 /* The copy's name is made durable with the mark's, not its bytes: that would be a sync more. */
 int weir_durable_mark_replace(struct weir_env *env, const char *directory, struct weir_slice bytes,
-                              struct weir_error *error)
+                              bool copy_is_all, struct weir_error *error)
 {
     struct weir_small_file_replace mark = file_of(env, directory, WEIR_DURABLE_MARK_NAME, bytes);
     struct weir_small_file_replace copy =
         file_of(env, directory, WEIR_DURABLE_MARK_COPY_NAME, bytes);
     mark.is_durable = true;
+    if (copy_is_all) {
+        int rc = weir_small_file_replace(&mark, error);
+        if (rc == 0) (void)weir_small_file_replace(&copy, NULL);
+        return rc;
+    }
     return weir_small_file_replace_both(&mark, &copy, error);
 }
 

@@ -129,10 +129,12 @@ int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, con
                            struct weir_mark_pair *pair_out, struct weir_error *error);
 /**
  * Replace both; the mark is durable on return, and there is no failure but its own: what keeps the copy
- * from being written leaves an older one, which the next mark, or open, replaces.
+ * from being written leaves an older one, which the next mark, or open, replaces. With `copy_is_all`, where the
+ * mark itself was not good, the copy stays until there is one that is durable: else a loss of power might
+ * take both.
  */
 int weir_durable_mark_replace(struct weir_env *env, const char *directory, struct weir_slice bytes,
-                              struct weir_error *error);
+                              bool copy_is_all, struct weir_error *error);
 /** Make the copy anew from the mark, if that can be read. */
 void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budget,
                                  const char *directory);

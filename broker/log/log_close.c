@@ -16,7 +16,8 @@ static struct weir_small_file_replace mark_file(const struct weir_partition_log 
 
 bool weir_partition_log_needs_mark(const struct weir_partition_log *log)
 {
-    return !log->is_apart && !weir_log_is_offline(log) && !log->mark_is_clean;
+    /* Without a mark the two names are not made durable at once: the close of its own does that. */
+    return !log->is_apart && !weir_log_is_offline(log) && !log->mark_is_clean && !log->copy_is_all;
 }
 
 int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_error *error)

@@ -59,6 +59,7 @@ struct weir_partition_log {
 
     bool mark_is_owed; /* the mark on the disk orders a cut that is done, or may not be durable: the
                              next append writes a new one first */
+    bool copy_is_all;  /* of the marks on the disk: durable-mark is none, or an older one */
     bool mark_is_clean; /* the mark on the disk is a clean one and says what is here */
     bool has_torn_tail; /* bytes of a write that failed lie behind the end: cut before the next */
     bool has_laid_mark; /* a clean mark lies beside the one in force: the log is being closed */

@@ -94,7 +94,8 @@ static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
     if (opening->marks.mark == WEIR_MARK_MISSING) recovery->mark_was = "missing";
     if (opening->marks.mark == WEIR_MARK_REFUSED) recovery->mark_was = "unreadable";
     if (opening->marks.mark == WEIR_MARK_OLDER) recovery->mark_was = "older than its copy";
-    opening->has_changed = opening->marks.mark != WEIR_MARK_GOOD;
+    log->copy_is_all = opening->marks.mark != WEIR_MARK_GOOD;
+    opening->has_changed = log->copy_is_all;
     return 0;
 }
 

@@ -100,9 +100,11 @@ int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind
     struct weir_error local = {0};
     int rc = weir_log_encode_mark(log, kind, &bytes, error);
     if (rc < 0) return rc;
-    rc = weir_durable_mark_replace(log->env, log->path, weir_buffer_slice(&bytes), &local);
+    rc = weir_durable_mark_replace(log->env, log->path, weir_buffer_slice(&bytes), log->copy_is_all,
+                                   &local);
     weir_buffer_close(&bytes);
     if (rc == 0) {
+        log->copy_is_all = false;
         log->unmarked_bytes = 0;
         log->mark_is_clean = kind == WEIR_MARK_CLEAN;
         log->mark_is_owed = kind == WEIR_MARK_TRUNCATING;
@@ -168,6 +170,8 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
     /* Without memory for a mark the data is synced all the same, and the next sync has it. */
     sync->has_mark =
         mark_is_due(log) && weir_log_encode_mark(log, WEIR_MARK_PLAIN, &sync->mark, NULL) == 0;
+    weir_assert(!sync->has_mark ||
+                !log->copy_is_all); /* an append has written the one that was owed */
     sync->segment = hold_dirty(weir_log_active(log), &sync->file);
     sync->file_mark = weir_kept_file_mark(weir_log_active(log)->kept);
     sync->env = log->env;
@@ -191,7 +195,7 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     }
     if (sync->rc < 0) weir_boot_file_forget(sync->env, sync->path);
     if (sync->rc < 0 || !sync->has_mark) return;
-    int rc = weir_durable_mark_replace(sync->env, sync->path, weir_buffer_slice(&sync->mark),
+    int rc = weir_durable_mark_replace(sync->env, sync->path, weir_buffer_slice(&sync->mark), false,
                                        &sync->error);
     if (rc == 0) return;
     sync->has_mark = false;

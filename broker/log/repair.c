@@ -221,7 +221,8 @@ static int write_mark(struct weir_repair *repair, size_t count, struct weir_erro
     weir_durable_mark_encode(&view, &bytes);
     int rc = bytes.failed ? weir_error_set(error, WEIR_NO_MEMORY, "no memory for the mark") : 0;
     if (rc == 0) {
-        rc = weir_durable_mark_replace(repair->env, repair->path, weir_buffer_slice(&bytes), error);
+        rc = weir_durable_mark_replace(repair->env, repair->path, weir_buffer_slice(&bytes),
+                                       repair->copy_is_all, error);
     }
     weir_buffer_close(&bytes);
     return rc;

@@ -46,9 +46,11 @@ static int read_mark(struct survey *survey, struct weir_error *error)
 {
     struct weir_repair *repair = survey->repair;
     struct weir_error local = {0};
+    struct weir_mark_pair pair;
     int rc = weir_durable_mark_read(repair->env, repair->budget, repair->path, &survey->arena,
-                                    &survey->mark, NULL, &local);
+                                    &survey->mark, &pair, &local);
     repair->has_mark = rc == 0;
+    repair->copy_is_all = rc == 0 && pair.mark != WEIR_MARK_GOOD;
     if (rc == WEIR_NOT_FOUND || rc == WEIR_CORRUPT) return 0;
     if (rc < 0 && error != NULL) *error = local;
     return rc;

@@ -12,13 +12,15 @@
  * is as it was, and both are whole again.
  */
 static struct test_log test;
+static uint64_t seed;
 
 enum { MARK_SIZE_MAX = 16 * 1024, BATCHES = 60 };
 static const char *const names[] = {WEIR_DURABLE_MARK_NAME, WEIR_DURABLE_MARK_COPY_NAME};
 
 static void set_up(void)
 {
-    test_log_start(&test, 1);
+    seed = 1;
+    test_log_start(&test, seed);
     test.options.config.segment_bytes = 900;
 }
 
@@ -69,7 +71,7 @@ static void fill(int count)
 static void make_log(bool is_clean, struct mark_bytes *older)
 {
     test_log_stop(&test);
-    test_log_start(&test, 1);
+    test_log_start(&test, seed);
     test.options.config.segment_bytes = 900;
     ck_ok(test_log_open(&test), &test.error);
     fill(BATCHES / 2);
@@ -302,6 +304,39 @@ START_TEST(logs_closed_in_step_have_both)
     (void)open_and_look();
     ck_assert(test.recovery.was_clean == (_i == 0));
     expect_whole();
+}
+END_TEST
+
+/* While the mark is mended from its copy, a loss of power at any moment leaves one of the two. */
+START_TEST(a_loss_of_power_leaves_one_while_the_mark_is_mended)
+{
+    enum { SEEDS = 20 };
+    static struct mark_bytes older;
+    for (uint64_t end = seed + SEEDS; seed < end; seed++) {
+        bool is_clean = seed % 2 == 0;
+        struct facts expected = expected_facts(is_clean, &older);
+        bool has_crashed = true;
+        for (uint64_t at = 1; has_crashed; at++) {
+            make_log(is_clean, &older);
+            damage(names[0], _i, &older);
+            struct weir_file *folder = NULL;
+            ck_ok(weir_directory_open(test.env, test.options.path, &folder, NULL), NULL);
+            ck_ok(weir_sync_file_system(folder, NULL), NULL);
+            weir_file_close(folder);
+            weir_sim_disk_count_reset(test.sim, 0);
+            struct weir_sim_fault_plan plan = {
+                .fault = WEIR_SIM_FAULT_CRASH, .at = at, .crash = WEIR_SIM_POWER};
+            weir_sim_disk_plan(test.sim, 0, plan);
+            int rc = test_log_open(&test);
+            has_crashed = weir_sim_has_crashed(test.sim, 0);
+            ck_assert(has_crashed || rc == 0);
+            weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+            test_log_crash(&test, WEIR_SIM_POWER);
+            struct facts got = open_and_look();
+            ck_assert(!test.recovery.mark_is_lost);
+            ck_assert_mem_eq(&got, &expected, sizeof got);
+        }
+    }
 }
 END_TEST
 
@@ -565,6 +600,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_older_directory_gets_its_copy);
     tcase_add_loop_test(tests, a_copy_of_another_partition_is_none, 0, 2);
     tcase_add_loop_test(tests, logs_closed_in_step_have_both, 0, 2);
+    tcase_add_loop_test(tests, a_loss_of_power_leaves_one_while_the_mark_is_mended, 0, DAMAGES);
     tcase_add_test(tests, one_that_cannot_be_read_leaves_the_other);
     tcase_add_test(tests, an_open_does_without_the_mark);
     tcase_add_loop_test(tests, a_copy_of_another_version_is_none, 0, 4);
