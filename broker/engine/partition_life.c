@@ -276,11 +276,12 @@ static void say_mark(struct weir_env *env, struct weir_slice topic, int32_t numb
                      const struct weir_log_recovery *recovery)
 {
     if (recovery->mark_was == NULL) return;
-    const char *came_to = recovery->mark_is_lost
-                              ? "and its copy could not be read either: the log begins with its "
-                                "first segment, also where records there had been deleted"
-                          : recovery->offline_from < 0 ? "its copy was not, both are made anew"
-                                                       : "its copy was read";
+    const char *came_to =
+        recovery->mark_is_lost ? "and its copy could not be read either: the log begins with its "
+                                 "first segment, also where records there had been deleted"
+        : recovery->offline_from >= 0 ? "its copy was read"
+        : recovery->mark_rc < 0       ? "its copy was not, the next append makes it anew"
+                                      : "its copy was not, it is made anew";
     weir_log(&env->logger, WEIR_LOG_WARN,
              recovery->mark_is_lost ? "partition.mark_lost" : "partition.mark_mended",
              "topic=%.*s partition=%d reason=\"the durable mark was %s, %s\"", (int)topic.size,
