@@ -82,7 +82,7 @@ struct weir_durable_mark_view {
     const struct weir_leader_epochs *epochs;
     const struct weir_producer_state *producers;
     const struct weir_lost_ranges *lost; /* what lies above the end is left out */
-    int64_t sequence;                    /* higher than that of any mark before */
+    int64_t sequence; /* higher than that of the mark before, unless it is the same one again */
     struct weir_mono now;
     size_t segment_count;
     const struct weir_segment_facts *(*segment)(const void *context, size_t index);
