@@ -54,13 +54,16 @@ static bool is_older_copy(const struct weir_start_partition *partition,
 }
 
 /* Records from `position` up to where it was counted were given up, and were not then. Only the last range
- * is known: where more than one is new, or the log has forgotten some with its beginning, it may be there. */
+ * is known: where more than one is new, or the log has forgotten some with its beginning, it may be there.
+ * The last one that was known ends behind `position`, if it is the last still: it is not among those. */
 static bool has_lost(const struct weir_start_partition *partition,
                      const struct weir_own_input_partition *chosen, int64_t position)
 {
     bool is_last_new = partition->lost.to > chosen->lost_to;
     bool is_one_new = is_last_new && partition->lost_count == (size_t)chosen->lost_count + 1;
-    bool may_have_forgotten = chosen->lost_count > 0 && partition->log_start > chosen->from;
+    uint32_t remembered = is_last_new ? 0 : 1;
+    bool may_have_forgotten =
+        chosen->lost_count > remembered && partition->log_start > chosen->from;
     if (partition->lost.to <= position) return false;
     if (is_one_new && !may_have_forgotten) return partition->lost.from < chosen->end;
     return is_last_new || partition->lost_count > chosen->lost_count || may_have_forgotten;

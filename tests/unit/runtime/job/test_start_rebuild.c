@@ -140,8 +140,12 @@ static const struct now {
     {0, 12, 3, 2, {3, 5}, 2, 1, 5, false, WEIR_START_CHOSEN_LOST, 3, 5},
     {0, 12, 3, 2, {10, 11}, 2, 0, 0, false, WEIR_START_CHOSEN_LOST, 2, 10},
     {0, 12, 3, 6, {3, 5}, 2, 1, 5, false, WEIR_START_NOTHING, 0, 0},
-    /* the log has forgotten one, and the other may be new */
-    {2, 12, 3, 2, {3, 5}, 1, 1, 5, false, WEIR_START_CHOSEN_LOST, 3, 5},
+    /* the beginning is removed, and the one that was known is there still */
+    {2, 12, 3, 2, {3, 5}, 1, 1, 5, false, WEIR_START_NOTHING, 0, 0},
+    {2, 12, 3, 3, {5, 6}, 1, 1, 6, false, WEIR_START_NOTHING, 0, 0},
+    /* the log may have forgotten one of two, and one of them is new, or the last is */
+    {2, 12, 3, 2, {3, 5}, 2, 2, 5, false, WEIR_START_CHOSEN_LOST, 3, 5},
+    {2, 12, 3, 2, {6, 7}, 1, 1, 5, false, WEIR_START_CHOSEN_LOST, 6, 7},
     {2, 12, 3, 5, {3, 5}, 1, 1, 5, false, WEIR_START_NOTHING, 0, 0},
     /* removed: read again already; not yet; all of it */
     {2, 12, 3, 2, {0, 0}, 0, 0, 0, false, WEIR_START_NOTHING, 0, 0},
