@@ -164,8 +164,8 @@ static const struct row {
                                  "and is to be read again up to "
                                  "{a} in leader epoch {c}: an older copy of its log was put back"},
     [WEIR_START_CHOSEN_DAMAGED] = {"input-damaged", SINCE, FED,
-                                   "input topic '{t}' partition {p} is to be read again up to {a}, "
-                                   "and is damaged from offset {b} "
+                                   "all inputs are to be read again, and '{t}' partition {p} is "
+                                   "damaged from offset {b} "
                                    "on: close the log, let 'weir log repair DIR {t}/{p}' show what "
                                    "can be saved, and start again"},
     [WEIR_START_CHOSEN_TRIMMED] = {"input-trimmed", SINCE, FED,

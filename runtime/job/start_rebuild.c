@@ -78,10 +78,7 @@ static enum weir_start_what partition_differs(const struct weir_start_facts *fac
     *a = chosen->end;
     *b = partition->log_end;
     if (position >= chosen->end) return WEIR_START_NOTHING;
-    if (partition->is_offline && !has_begun(facts)) {
-        *b = partition->offline_from >= 0 ? partition->offline_from : partition->log_start;
-        return WEIR_START_CHOSEN_DAMAGED;
-    }
+    if (partition->is_offline && !has_begun(facts)) return WEIR_START_NOTHING; /* told already */
     if (is_older_copy(partition, chosen)) return WEIR_START_CHOSEN_OLDER;
     *a = position;
     *b = partition->log_start < chosen->end ? partition->log_start : chosen->end;
@@ -124,6 +121,26 @@ static int compare_partitions(const struct weir_start_facts *facts, struct weir_
     return rc;
 }
 
+/* Before its first commit a rebuild reads all inputs through, also what no state is behind and what had not
+ * been counted: until that is whole it goes nowhere. */
+static int compare_damaged(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                           struct weir_start_differences *found)
+{
+    bool is_read_through = topic->exists && !has_begun(facts) &&
+                           (facts->records->is_rebuilding || topic->chosen != NULL);
+    int rc = 0;
+    for (int32_t p = 0; is_read_through && rc >= 0 && p < topic->partition_count; p++) {
+        const struct weir_start_partition *partition = &topic->partitions[p];
+        struct weir_start_difference difference = {
+            .what = WEIR_START_CHOSEN_DAMAGED,
+            .partition = p,
+            .b = partition->offline_from >= 0 ? partition->offline_from : partition->log_start,
+        };
+        if (partition->is_offline) rc = add(found, topic, difference);
+    }
+    return rc;
+}
+
 static int compare_input(const struct weir_start_facts *facts, struct weir_start_topic *topic,
                          struct weir_start_differences *found)
 {
@@ -147,7 +164,9 @@ int weir_start_compare_chosen(const struct weir_start_facts *facts,
     int rc = 0;
     for (size_t t = 0; rc >= 0 && t < facts->topic_count; t++) {
         struct weir_start_topic *topic = &facts->topics[t];
-        if (topic->role == WEIR_START_INPUT) rc = compare_input(facts, topic, found);
+        if (topic->role != WEIR_START_INPUT) continue;
+        rc = compare_damaged(facts, topic, found);
+        if (rc >= 0) rc = compare_input(facts, topic, found);
     }
     return rc;
 }

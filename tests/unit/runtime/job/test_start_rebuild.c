@@ -288,6 +288,32 @@ START_TEST(damage_before_the_first_commit_leaves_emptying)
 }
 END_TEST
 
+/* Behind what was counted, in a partition that had nothing then or is new since, and where no state is behind
+ * the input: the rebuild reads that through, too, and without emptying nothing would end it. */
+START_TEST(damage_that_the_dropped_state_never_saw_leaves_emptying_too)
+{
+    static const struct weir_own_input_partition had_nothing = {.leader_epoch = 3};
+    records.is_rebuilding = true;
+    partitions[INPUT][1].is_offline = true;
+    partitions[INPUT][1].offline_from = 11;
+    if (_i == 0) was[1] = had_nothing;
+    if (_i == 1) chosen.partition_count = 1;
+    if (_i == 2) topics[INPUT].chosen = NULL;
+    if (_i == 2) topics[INPUT].feeds_state = topics[INPUT].has_state = false;
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_LOSSY_REBUILD; choice++) {
+        int verdict = decide((enum weir_on_mismatch)choice);
+        if (choice == WEIR_ON_MISMATCH_START_EMPTY) {
+            ck_assert_int_eq(verdict, WEIR_START_EMPTY);
+            continue;
+        }
+        if (verdict == WEIR_START_REBUILD) verdict = weir_start_refuse_damaged(&facts, &error);
+        ck_assert_int_eq(verdict, WEIR_MISMATCH);
+        ck_assert_ptr_nonnull(strstr(error.text, "'in' partition 1 is damaged from offset 11 on"));
+        ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY"));
+    }
+}
+END_TEST
+
 /* However long the names: what can be chosen stands at the end. */
 START_TEST(refusals_end_with_the_choices)
 {
@@ -427,6 +453,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_rebuild_of_before_needs_whole_inputs_still);
     tcase_add_test(tests, another_input_is_told_before_the_first_commit);
     tcase_add_test(tests, damage_before_the_first_commit_leaves_emptying);
+    tcase_add_loop_test(tests, damage_that_the_dropped_state_never_saw_leaves_emptying_too, 0, 3);
     tcase_add_test(tests, refusals_end_with_the_choices);
     tcase_add_test(tests, it_is_over_when_all_that_was_counted_is_read_again);
     tcase_add_test(tests, what_is_written_down_says_how_far_was_counted);
