@@ -139,13 +139,33 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
     partition->sealed_mark_count = found->mark_count;
 }
 
-/* Up to where an input is read again. What is accepted once may go on: retention does not wait for a start. */
+static bool is_all_emptied(const struct weir_start *start, const struct weir_start_topic *input)
+{
+    bool is_any = false;
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        if (topic->role != WEIR_START_CHANGELOG || !input->feeds[topic->subtopology]) continue;
+        if (!topic->is_emptied) return false;
+        is_any = true;
+    }
+    return is_any;
+}
+
+/* What is accepted once may go on: retention does not wait for a start. Emptying accepts for what it empties:
+ * another store may still be made anew from this input. */
+static bool may_lose(const struct weir_start *start, const struct weir_start_topic *input)
+{
+    if (!start->may_lose) return false;
+    return !start->is_emptying || start->reads_again || is_all_emptied(start, input);
+}
+
+/* Up to where an input is read again. */
 static int64_t needed_end(const struct weir_start *start, const struct weir_start_topic *topic,
                           int32_t number)
 {
     const struct weir_own_input *chosen = topic->chosen;
     bool is_needed = chosen != NULL && weir_uuid_equal(chosen->id, topic->id) &&
-                     number < chosen->partition_count && !start->may_lose;
+                     number < chosen->partition_count && !may_lose(start, topic);
     return is_needed ? chosen->partitions[number].end : 0;
 }
 

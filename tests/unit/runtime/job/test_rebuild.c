@@ -500,6 +500,70 @@ START_TEST(retention_may_not_overtake_a_rebuild_in_silence)
 }
 END_TEST
 
+/* The count of "in", and one of "other" beside it. */
+static const struct weir_topology *beside(const char *type)
+{
+    (void)counting(type);
+    int32_t other = plan_topic(&plan, "other", false);
+    int32_t source = plan_node(&plan, 1, WEIR_PLAN_SOURCE, &stage_source, -1, other, NULL);
+    int32_t count = plan_node(&plan, 1, WEIR_PLAN_OPERATOR, &stage_count, source, -1, NULL);
+    plan_store(&plan, 1, count, "others", WEIR_STORE_ROCKSDB);
+    return plan_done(&plan);
+}
+
+/* Up to where it runs, and has read nothing yet. */
+static void begin(const struct weir_topology *topology, enum weir_on_mismatch choice)
+{
+    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
+                                             .commit = &weir_commit_offsets_batch};
+    ck_ok(weir_streams_start_begin(stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice),
+                                   &hooks, &stage.streams, &stage.error),
+          &stage.error);
+    while (weir_streams_state(stage.streams) != WEIR_STREAMS_RUNNING)
+        ck_assert(weir_sim_step(stage.sim));
+}
+
+/* Emptying is chosen for a store that the input does not feed, or for the one that is made anew from it. */
+START_TEST(emptying_accepts_what_its_stores_lose_and_nothing_else)
+{
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "other", 1);
+    stage_topic(&stage, "counts", 1);
+    for (int i = 0; i < BATCHES; i++)
+        produce_batch(0, BATCH_RECORDS);
+    stage_produce(&stage, "other", 0, "a", "1", 1000);
+    run(beside("i64"), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    begin(beside("f64"), WEIR_ON_MISMATCH_REBUILD);
+    struct memory_log_faults *faults = memory_log_faults(stage.log);
+    faults->rc[MEMORY_FETCH] = WEIR_NO_MEMORY; /* it waits for that to pass, and has read nothing */
+    faults->left[MEMORY_FETCH] = INT32_MAX;
+    stage_stop(&stage);
+    faults->left[MEMORY_FETCH] = 0;
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 0);
+
+    if (_i == 0)
+        ck_ok(weir_topic_delete(stage.log, "app-others-changelog", &stage.error), &stage.error);
+    if (_i == 1) send_cut(100);
+    begin(beside("f64"), WEIR_ON_MISMATCH_START_EMPTY);
+    faults->is_held = true;
+    while (memory_log_waiting(stage.log) == 0)
+        ck_assert(weir_sim_step(stage.sim));
+    send_cut(200);
+    memory_log_let_go(stage.log);
+    if (_i == 1) {
+        stage_drain(&stage);
+        expect_count(ALL - 200);
+        return;
+    }
+    while (weir_streams_state(stage.streams) != WEIR_STREAMS_ERROR)
+        ck_assert(weir_sim_step(stage.sim));
+    ck_assert_int_eq(weir_streams_close(stage.streams, &why), WEIR_MISMATCH);
+    stage.streams = NULL;
+    expect_in_text("records 0 to 200 were removed before they were read again");
+}
+END_TEST
+
 /* ---- while it is made anew ------------------------------------------------------------------- */
 
 /* The rebuild has begun, and nothing of it is committed: as if the job had met the rot that has come since. */
@@ -790,6 +854,7 @@ static void add(Suite *suite)
     tcase_add_test(others, a_shortage_while_inputs_are_read_touches_nothing);
     tcase_add_loop_test(others, retention_may_take_the_beginning_while_it_is_read, 0, 2);
     tcase_add_loop_test(others, retention_may_not_overtake_a_rebuild_in_silence, 0, 2);
+    tcase_add_loop_test(others, emptying_accepts_what_its_stores_lose_and_nothing_else, 0, 2);
     suite_add_tcase(suite, others);
 
     TCase *crashes = tcase_create("crashes"); /* each opens stages of its own */
