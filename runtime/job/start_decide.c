@@ -358,13 +358,22 @@ static bool has_no_position(const struct weir_start_facts *facts)
 }
 
 static const char rebuild_choice[] =
-    "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs from their beginning, ";
+    "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs from their beginning";
 static const char lossy_choice[] =
-    "WEIR_ON_MISMATCH_LOSSY_REBUILD drops all state and reads what is left of the inputs, ";
+    "WEIR_ON_MISMATCH_LOSSY_REBUILD drops all state and reads what is left of the inputs";
 static const char mended_choice[] =
-    "a rebuild once 'weir log repair' has seen to the damaged input, ";
+    "a rebuild once 'weir log repair' has seen to the damaged input";
 static const char empty_choice[] =
     "WEIR_ON_MISMATCH_START_EMPTY goes on and starts empty what does not fit";
+/* Without a commit. */
+static const char same_choice[] =
+    "WEIR_ON_MISMATCH_START_EMPTY does the same, for want of a commit to go on from";
+
+/* What emptying does, behind what a rebuild does. */
+static const char *empty_choice_of(const struct weir_start_facts *facts)
+{
+    return has_no_position(facts) ? same_choice : empty_choice;
+}
 
 /* What can be chosen, as the end of a refusal. */
 static void put_choices(const struct weir_start_facts *facts, char *to, size_t size)
@@ -373,8 +382,11 @@ static void put_choices(const struct weir_start_facts *facts, char *to, size_t s
     int32_t partition;
     bool is_whole = weir_start_not_whole(facts, &partition) == NULL;
     const char *rebuild = is_whole ? rebuild_choice : lossy_choice;
-    if (find_damaged(facts, &damaged) > 0) rebuild = mended_choice;
-    (void)snprintf(to, size, ". The choices, .on_mismatch: %s%s", rebuild, empty_choice);
+    bool is_damaged = find_damaged(facts, &damaged) > 0;
+    if (is_damaged) rebuild = mended_choice;
+    bool is_only = is_damaged && has_no_position(facts); /* emptying would be refused as well */
+    (void)snprintf(to, size, ". The choices, .on_mismatch: %s%s%s", rebuild, is_only ? "" : ", ",
+                   is_only ? "" : empty_choice_of(facts));
 }
 
 /* For what those that pass it on put before it, "start job: ". */
@@ -408,8 +420,8 @@ int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_erro
         error, WEIR_MISMATCH,
         "WEIR_ON_MISMATCH_REBUILD needs whole inputs, and '%s' has removed records "
         "that were processed (its beginning is gone) or lost some that a repair gave "
-        "up: partition %" PRId32 " begins at %" PRId64 ", lost up to %" PRId64 ". Left are: %s%s",
-        name, p, partition->log_start, partition->lost.to, lossy_choice, empty_choice);
+        "up: partition %" PRId32 " begins at %" PRId64 ", lost up to %" PRId64 ". Left are: %s, %s",
+        name, p, partition->log_start, partition->lost.to, lossy_choice, empty_choice_of(facts));
 }
 
 int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error)

@@ -288,6 +288,38 @@ START_TEST(damage_before_the_first_commit_leaves_emptying)
 }
 END_TEST
 
+/* Emptying has nothing to go on from then, and reads the inputs as a rebuild does: it is not told otherwise. */
+START_TEST(without_a_commit_emptying_is_offered_as_what_it_is)
+{
+    facts.has_commit = false;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_COMMIT_GONE);
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_REBUILD drops all state"));
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY does the same"));
+    ck_assert_ptr_null(strstr(error.text, "goes on and starts empty"));
+    partitions[INPUT][0].lost = (struct weir_lost_range){3, 5};
+    partitions[INPUT][0].lost_count = 1;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY does the same"));
+    ck_assert_ptr_null(strstr(error.text, "goes on and starts empty"));
+    static char name[250];
+    memset(name, 'n', sizeof name - 1);
+    topics[INPUT].name = name;
+    partitions[INPUT][0].log_start = partitions[INPUT][0].lost.to = INT64_MAX;
+    ck_assert_int_eq(weir_start_refuse_cut(&facts, &error), WEIR_MISMATCH);
+    ck_assert_uint_lt(strlen(error.text), WEIR_ERROR_TEXT_SIZE - sizeof "start job: ");
+    ck_assert_ptr_nonnull(strstr(error.text, "for want of a commit to go on from"));
+    partitions[INPUT][0].is_offline = true;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "a rebuild once 'weir log repair'"));
+    ck_assert_ptr_null(strstr(error.text, "WEIR_ON_MISMATCH"));
+    topics[INPUT].chosen = NULL;
+    facts.foreign_entries = 1; /* somebody else's say where */
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "goes on and starts empty"));
+}
+END_TEST
+
 /* Behind what was counted, in a partition that had nothing then or is new since, and where no state is behind
  * the input: the rebuild reads that through, too, and without emptying nothing would end it. */
 START_TEST(damage_that_the_dropped_state_never_saw_leaves_emptying_too)
@@ -454,6 +486,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, another_input_is_told_before_the_first_commit);
     tcase_add_test(tests, damage_before_the_first_commit_leaves_emptying);
     tcase_add_loop_test(tests, damage_that_the_dropped_state_never_saw_leaves_emptying_too, 0, 3);
+    tcase_add_test(tests, without_a_commit_emptying_is_offered_as_what_it_is);
     tcase_add_test(tests, refusals_end_with_the_choices);
     tcase_add_test(tests, it_is_over_when_all_that_was_counted_is_read_again);
     tcase_add_test(tests, what_is_written_down_says_how_far_was_counted);
