@@ -144,7 +144,9 @@ static int compare_damaged(const struct weir_start_facts *facts, struct weir_sta
 static int compare_input(const struct weir_start_facts *facts, struct weir_start_topic *topic,
                          struct weir_start_differences *found)
 {
-    bool is_read_again = topic->chosen != NULL || facts->records->is_rebuilding;
+    /* A rebuild that has written down others has not counted this one: it is new in the program. */
+    bool is_of_before = facts->records->is_rebuilding && facts->records->input_count == 0;
+    bool is_read_again = topic->chosen != NULL || is_of_before;
     if (!is_read_again || !topic->feeds_state) return 0;
     if (topic->chosen == NULL) return topic->exists ? compare_partitions(facts, topic, found) : 0;
     struct weir_start_difference difference = {.what = WEIR_START_CHOSEN_GONE};

@@ -253,6 +253,27 @@ START_TEST(a_rebuild_of_before_needs_whole_inputs_still)
 }
 END_TEST
 
+/* That one names what it had counted: an input which it does not name has come into the program since. */
+START_TEST(an_input_that_is_new_in_a_rebuild_has_lost_nothing_that_was_counted)
+{
+    static struct weir_own_input others[1] = {{.name = "other"}};
+    records.is_rebuilding = true;
+    records.inputs = others;
+    records.input_count = 1;
+    topics[INPUT].chosen = NULL;
+    topics[INPUT].entry_count = 0;
+    for (size_t p = 0; p < 2; p++) {
+        partitions[INPUT][p].has_entry = partitions[INPUT][p].has_processed = false;
+        partitions[INPUT][p].log_start = 11;
+    }
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_REBUILD);
+    ck_assert_uint_eq(found.count, 0);
+    partitions[INPUT][0].is_offline = true;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "'in' partition 0 is damaged from offset 11 on"));
+}
+END_TEST
+
 START_TEST(another_input_is_told_before_the_first_commit)
 {
     records.is_rebuilding = true;
@@ -483,6 +504,7 @@ static void add(Suite *suite)
                         0, NOWS);
     tcase_add_test(tests, before_the_first_commit_nothing_is_read_again);
     tcase_add_test(tests, a_rebuild_of_before_needs_whole_inputs_still);
+    tcase_add_test(tests, an_input_that_is_new_in_a_rebuild_has_lost_nothing_that_was_counted);
     tcase_add_test(tests, another_input_is_told_before_the_first_commit);
     tcase_add_test(tests, damage_before_the_first_commit_leaves_emptying);
     tcase_add_loop_test(tests, damage_that_the_dropped_state_never_saw_leaves_emptying_too, 0, 3);
