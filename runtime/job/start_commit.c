@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -365,11 +366,26 @@ static bool add_read_again(const struct weir_start *start, const struct weir_sta
     return true;
 }
 
+/* It went out of the program before it was read again: whoever takes it up once more begins with it anew. */
+static bool add_left_input(const struct weir_start *start, const struct weir_own_input *input,
+                           struct weir_buffer *key)
+{
+    for (size_t t = 0; t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        if (topic->role == WEIR_START_INPUT && strcmp(topic->name, input->name) == 0) return false;
+    }
+    weir_application_forget_input(input->name, key);
+    return true;
+}
+
 static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer *key,
                      struct weir_buffer *value)
 {
     struct weir_application *records = &start->records;
     size_t count = start->facts.topic_count;
+    if (number > 2 * count) {
+        return add_left_input(start, &records->inputs[number - 2 * count - 1], key);
+    }
     if (number > count) return add_read_again(start, &start->facts.topics[number - count - 1], key);
     if (number == count) {
         bool is_same = records->has_committed && !records->is_rebuilding && !records->is_emptying;
@@ -394,7 +410,8 @@ int weir_start_write_kept(struct weir_start *start, struct weir_error *error)
 {
     int rc = first_commit_done(start, &start->write, error);
     if (rc < 0) return rc;
-    const struct weir_records_source source = {2 * start->facts.topic_count + 1, add_kept};
+    const size_t count = 2 * start->facts.topic_count + 1 + start->records.input_count;
+    const struct weir_records_source source = {count, add_kept};
     return weir_records_write(start, &source, error);
 }
 

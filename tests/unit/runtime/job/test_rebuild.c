@@ -200,13 +200,18 @@ static void put_back(int32_t partition)
     stage_revive(&stage);
 }
 
-static void send_cut(int64_t offset)
+static void send_cut_of(const char *topic, int64_t offset)
 {
     struct weir_cut_request request = {
-        .partition = {weir_text("in"), 0}, .what = WEIR_CUT_HEAD, .offset = offset};
+        .partition = {weir_text(topic), 0}, .what = WEIR_CUT_HEAD, .offset = offset};
     ck_ok(weir_request_wait_begin(stage.env, &request.request, &stage.error), &stage.error);
     weir_log_cut(stage.log, &request);
     ck_ok(weir_request_wait(stage.env, &request.request, &stage.error), &stage.error);
+}
+
+static void send_cut(int64_t offset)
+{
+    send_cut_of("in", offset);
 }
 
 static bool is_known_to_be_damaged(int32_t partition)
@@ -501,13 +506,15 @@ START_TEST(retention_may_not_overtake_a_rebuild_in_silence)
 END_TEST
 
 /* The count of "in", and one of "other" beside it. */
+static bool is_other_logged;
 static const struct weir_topology *beside(const char *type)
 {
     (void)counting(type);
     int32_t other = plan_topic(&plan, "other", false);
     int32_t source = plan_node(&plan, 1, WEIR_PLAN_SOURCE, &stage_source, -1, other, NULL);
     int32_t count = plan_node(&plan, 1, WEIR_PLAN_OPERATOR, &stage_count, source, -1, NULL);
-    plan_store(&plan, 1, count, "others", WEIR_STORE_ROCKSDB);
+    int32_t store = plan_store(&plan, 1, count, "others", WEIR_STORE_ROCKSDB);
+    plan.stores[store].spec.is_logged = is_other_logged;
     return plan_done(&plan);
 }
 
@@ -523,9 +530,10 @@ static void begin(const struct weir_topology *topology, enum weir_on_mismatch ch
         ck_assert(weir_sim_step(stage.sim));
 }
 
-/* Emptying is chosen for a store that the input does not feed, or for the one that is made anew from it. */
-START_TEST(emptying_accepts_what_its_stores_lose_and_nothing_else)
+/* All is to be read again, for the store of "in", and nothing has been. */
+static struct memory_log_faults *begin_rebuild_beside(bool is_logged)
 {
+    is_other_logged = is_logged;
     stage_topic(&stage, "in", 1);
     stage_topic(&stage, "other", 1);
     stage_topic(&stage, "counts", 1);
@@ -541,7 +549,13 @@ START_TEST(emptying_accepts_what_its_stores_lose_and_nothing_else)
     stage_stop(&stage);
     faults->left[MEMORY_FETCH] = 0;
     ck_assert_int_eq(stage_committed(&stage, "in", 0), 0);
+    return faults;
+}
 
+/* Emptying is chosen for a store that the input does not feed, or for the one that is made anew from it. */
+START_TEST(emptying_accepts_what_its_stores_lose_and_nothing_else)
+{
+    struct memory_log_faults *faults = begin_rebuild_beside(true);
     if (_i == 0)
         ck_ok(weir_topic_delete(stage.log, "app-others-changelog", &stage.error), &stage.error);
     if (_i == 1) send_cut(100);
@@ -561,6 +575,18 @@ START_TEST(emptying_accepts_what_its_stores_lose_and_nothing_else)
     ck_assert_int_eq(weir_streams_close(stage.streams, &why), WEIR_MISMATCH);
     stage.streams = NULL;
     expect_in_text("records 0 to 200 were removed before they were read again");
+}
+END_TEST
+
+/* Its store has no changelog, so nothing else speaks against it when it is back. */
+START_TEST(an_input_that_has_left_a_program_in_a_rebuild_is_read_like_any_when_it_is_back)
+{
+    (void)begin_rebuild_beside(false);
+    run(counting("f64"), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    send_cut_of("other", 1);
+    run(beside("f64"), WEIR_ON_MISMATCH_REFUSE);
+    expect_count(ALL);
 }
 END_TEST
 
@@ -854,6 +880,8 @@ static void add(Suite *suite)
     tcase_add_test(others, a_shortage_while_inputs_are_read_touches_nothing);
     tcase_add_loop_test(others, retention_may_take_the_beginning_while_it_is_read, 0, 2);
     tcase_add_loop_test(others, retention_may_not_overtake_a_rebuild_in_silence, 0, 2);
+    tcase_add_test(others,
+                   an_input_that_has_left_a_program_in_a_rebuild_is_read_like_any_when_it_is_back);
     tcase_add_loop_test(others, emptying_accepts_what_its_stores_lose_and_nothing_else, 0, 2);
     suite_add_tcase(suite, others);
 
