@@ -150,9 +150,7 @@ int weir_start_write_intents(struct weir_start *start, struct weir_error *error)
     }
     if (rc < 0) return rc;
     const struct weir_records_source source = {2 * start->facts.topic_count + 1, add_intent};
-    rc = weir_records_write(start, &source, error);
-    if (rc >= 0 && weir_arena_failed(&start->arena)) rc = weir_start_no_memory(error);
-    return rc;
+    return weir_records_write(start, &source, error);
 }
 
 /* ---- topics ---------------------------------------------------------------------------------- */

@@ -141,6 +141,8 @@ static int build(struct weir_start *start, const struct weir_records_source *sou
     }
     weir_buffer_close(&key);
     weir_buffer_close(&value);
+    /* What a record was made from lies there: one that lacks something may not be sent. */
+    if (rc >= 0 && weir_arena_failed(&start->arena)) rc = WEIR_NO_MEMORY;
     return rc;
 }
 
