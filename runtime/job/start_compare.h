@@ -208,7 +208,7 @@ int weir_start_compare_chosen(const struct weir_start_facts *facts,
 /** It has been read again as far as it was then, or it is another topic now. */
 bool weir_start_is_read_again(const struct weir_start_facts *facts,
                               const struct weir_start_topic *topic);
-/** The inputs are to be read again, and none of their records has been. */
+/** The inputs are to be read again, and none of their records has been; false where there was nothing to read. */
 bool weir_start_is_untouched(const struct weir_start_facts *facts);
 enum weir_start_chosen_work {
     WEIR_START_CHOSEN_STAYS,      /* what is written down of it, or that nothing is */
