@@ -139,6 +139,7 @@ enum weir_start_what {
     WEIR_START_INPUT_TAIL_LOST,
     WEIR_START_INPUT_TRIMMED,
     WEIR_START_INPUT_UNREADABLE,
+    WEIR_START_INPUT_OVERTAKEN,
     /* Since it was chosen to read the inputs again, start_rebuild.c. */
     WEIR_START_CHOSEN_GONE,
     WEIR_START_CHOSEN_REPLACED,
@@ -236,6 +237,10 @@ const struct weir_start_topic *weir_start_not_whole(const struct weir_start_fact
                                                     int32_t *partition_out);
 /** WEIR_MISMATCH if there is one, which a rebuild that is to lose nothing cannot be made from; 0: none. */
 int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_error *error);
+/** WEIR_MISMATCH: retention has taken the records of an input from `position` on while it was read through. */
+int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
+                                const struct weir_start_topic *topic, int32_t partition,
+                                int64_t position, struct weir_error *error);
 /** WEIR_MISMATCH if an input is damaged, that all state would be made anew from; 0: none is. */
 int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error);
 

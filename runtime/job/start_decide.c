@@ -154,6 +154,10 @@ static const struct row {
                                      "{b} on: close the log, let 'weir log repair DIR {t}/{p}' "
                                      "show what can be saved, and start "
                                      "again"},
+    [WEIR_START_INPUT_OVERTAKEN] = {"input-overtaken", FINAL, KEEPS,
+                                    "all state is to be made anew from the inputs, and '{t}' "
+                                    "partition {p} has removed its records {a} to {b} while it "
+                                    "was read through"},
     [WEIR_START_CHOSEN_GONE] = {"input-gone", SINCE, FED,
                                 "input topic '{t}' is gone since it was chosen to read it again"},
     [WEIR_START_CHOSEN_REPLACED] =
@@ -422,6 +426,25 @@ int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_erro
         "that were processed (its beginning is gone) or lost some that a repair gave "
         "up: partition %" PRId32 " begins at %" PRId64 ", lost up to %" PRId64 ". Left are: %s, %s",
         name, p, partition->log_start, partition->lost.to, lossy_choice, empty_choice_of(facts));
+}
+
+int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
+                                const struct weir_start_topic *topic, int32_t partition,
+                                int64_t position, struct weir_error *error)
+{
+    char text[WEIR_ERROR_TEXT_SIZE];
+    char choices[WEIR_ERROR_TEXT_SIZE / 2] = "";
+    const struct weir_start_difference difference = {
+        .what = WEIR_START_INPUT_OVERTAKEN,
+        .topic_name = topic->name,
+        .of = topic->of,
+        .partition = partition,
+        .a = position,
+        .b = topic->partitions[partition].log_start,
+    };
+    put_choices(facts, choices, sizeof choices);
+    weir_start_difference_text(&difference, text, sizeof text - ROOM_BEFORE - strlen(choices));
+    return weir_error_set(error, WEIR_MISMATCH, "%s%s", text, choices);
 }
 
 int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error)

@@ -234,7 +234,8 @@ static int take_new_start(struct weir_start *start, struct reader *reader, struc
     partition->log_end = described->log_end_offset;
     if (reader->end > partition->log_end) reader->end = partition->log_end;
     if (!start->may_lose && partition->log_start > reader->position) {
-        return weir_start_refuse_cut(&start->facts, error);
+        return weir_start_refuse_overtaken(&start->facts, topic_of(start, reader),
+                                           reader->partition, reader->position, error);
     }
     reader->empty_count++; /* as long as it gets somewhere */
     go_on_from(start->inputs, reader, partition->log_start);

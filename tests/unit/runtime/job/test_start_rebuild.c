@@ -367,6 +367,19 @@ START_TEST(damage_that_the_dropped_state_never_saw_leaves_emptying_too)
 }
 END_TEST
 
+/* And not the first partition that lacks something, which may have been accepted long ago. */
+START_TEST(what_retention_takes_while_it_is_read_is_told_of_that_partition)
+{
+    partitions[INPUT][0].log_start = 5;
+    partitions[INPUT][1].log_start = 9;
+    ck_assert_int_eq(weir_start_refuse_overtaken(&facts, &topics[INPUT], 1, 7, &error),
+                     WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "'in' partition 1 has removed its records 7 to 9"));
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_LOSSY_REBUILD"));
+    ck_assert_ptr_null(strstr(error.text, "needs whole inputs"));
+}
+END_TEST
+
 /* However long the names: what can be chosen stands at the end. */
 START_TEST(refusals_end_with_the_choices)
 {
@@ -526,6 +539,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, damage_before_the_first_commit_leaves_emptying);
     tcase_add_loop_test(tests, damage_that_the_dropped_state_never_saw_leaves_emptying_too, 0, 3);
     tcase_add_test(tests, without_a_commit_emptying_is_offered_as_what_it_is);
+    tcase_add_test(tests, what_retention_takes_while_it_is_read_is_told_of_that_partition);
     tcase_add_test(tests, refusals_end_with_the_choices);
     tcase_add_test(tests, it_is_over_when_all_that_was_counted_is_read_again);
     tcase_add_test(tests, a_rebuild_is_untouched_where_there_is_something_to_read_again);
