@@ -9,7 +9,8 @@
 
 /* The comparison. What its findings mean stands in start_decide.c. */
 
-static int add(struct weir_start_differences *found, struct weir_start_difference difference)
+int weir_start_differs(struct weir_start_differences *found,
+                       struct weir_start_difference difference)
 {
     if (found->count == found->capacity) {
         size_t capacity = weir_grown(found->capacity, 8);
@@ -24,23 +25,17 @@ static int add(struct weir_start_differences *found, struct weir_start_differenc
     return 0;
 }
 
-int weir_start_differs(struct weir_start_differences *found,
-                       struct weir_start_difference difference)
-{
-    return add(found, difference);
-}
-
 static int add_of(struct weir_start_differences *found, struct weir_start_topic *topic,
                   enum weir_start_what what, int32_t partition, int64_t a, int64_t b)
 {
-    return add(found, (struct weir_start_difference){.what = what,
-                                                     .topic = topic,
-                                                     .topic_name = topic->name,
-                                                     .of = topic->of,
-                                                     .partition = partition,
-                                                     .a = a,
-                                                     .b = b,
-                                                     .other = topic->owner});
+    return weir_start_differs(found, (struct weir_start_difference){.what = what,
+                                                                    .topic = topic,
+                                                                    .topic_name = topic->name,
+                                                                    .of = topic->of,
+                                                                    .partition = partition,
+                                                                    .a = a,
+                                                                    .b = b,
+                                                                    .other = topic->owner});
 }
 
 static enum weir_own_topic_phase phase_of(const struct weir_start_topic *topic)
@@ -73,16 +68,16 @@ static int compare_application(const struct weir_start_facts *facts,
     struct weir_start_difference difference = {.topic_name = facts->application_id, .of = ""};
     if (!facts->has_commit && facts->records->has_committed) {
         difference.what = WEIR_START_COMMIT_GONE;
-        return add(found, difference);
+        return weir_start_differs(found, difference);
     }
     if (!facts->has_commit && facts->foreign_entries > 0) {
         difference.what = WEIR_START_COMMIT_FOREIGN;
         difference.a = (int64_t)facts->foreign_entries;
-        return add(found, difference);
+        return weir_start_differs(found, difference);
     }
     if (facts->has_commit && facts->is_records_cut) {
         difference.what = WEIR_START_RECORDS_GONE;
-        return add(found, difference);
+        return weir_start_differs(found, difference);
     }
     return 0;
 }
@@ -98,11 +93,12 @@ static int compare_new(const struct weir_start_facts *facts, struct weir_start_t
     for (size_t i = 0; i < facts->left_count; i++) {
         const struct weir_own_topic *left = facts->left[i].record;
         if (left->role != WEIR_OWN_CHANGELOG) continue;
-        return add(found, (struct weir_start_difference){.what = WEIR_START_RENAMED_STORE,
-                                                         .topic = topic,
-                                                         .topic_name = topic->name,
-                                                         .of = topic->of,
-                                                         .other = left->of});
+        return weir_start_differs(found,
+                                  (struct weir_start_difference){.what = WEIR_START_RENAMED_STORE,
+                                                                 .topic = topic,
+                                                                 .topic_name = topic->name,
+                                                                 .of = topic->of,
+                                                                 .other = left->of});
     }
     return add_of(found, topic, WEIR_START_NEW_STORE, 0, 0, 0);
 }
@@ -204,7 +200,7 @@ static int compare_ours(const struct weir_start_facts *facts, struct weir_start_
     }
     struct weir_start_difference difference;
     int rc = weir_start_compare_formats(topic, found->arena, &difference);
-    return rc > 0 ? add(found, difference) : rc;
+    return rc > 0 ? weir_start_differs(found, difference) : rc;
 }
 
 bool weir_start_is_ours(const struct weir_start_topic *topic)
@@ -257,17 +253,18 @@ static int add_older_copy(struct weir_start_differences *found, struct weir_star
                           int32_t p)
 {
     const struct weir_start_partition *partition = &topic->partitions[p];
-    return add(found, (struct weir_start_difference){.what = topic->feeds_state
-                                                                 ? WEIR_START_INPUT_OLDER
-                                                                 : WEIR_START_INPUT_OLDER_STATELESS,
-                                                     .topic = topic,
-                                                     .topic_name = topic->name,
-                                                     .of = topic->of,
-                                                     .partition = p,
-                                                     .a = partition->committed,
-                                                     .b = partition->log_end,
-                                                     .a_epoch = partition->committed_epoch,
-                                                     .b_epoch = partition->leader_epoch});
+    return weir_start_differs(
+        found, (struct weir_start_difference){.what = topic->feeds_state
+                                                          ? WEIR_START_INPUT_OLDER
+                                                          : WEIR_START_INPUT_OLDER_STATELESS,
+                                              .topic = topic,
+                                              .topic_name = topic->name,
+                                              .of = topic->of,
+                                              .partition = p,
+                                              .a = partition->committed,
+                                              .b = partition->log_end,
+                                              .a_epoch = partition->committed_epoch,
+                                              .b_epoch = partition->leader_epoch});
 }
 
 /* Lost with the power where flush.policy is os, or gone by retention: the job goes on, and says
@@ -339,8 +336,8 @@ static int compare_left(const struct weir_start_left *left, struct weir_start_di
 {
     bool is_changelog = left->record->role == WEIR_OWN_CHANGELOG;
     if (!is_changelog && left->unprocessed == 0) return 0;
-    return add(found,
-               (struct weir_start_difference){
+    return weir_start_differs(
+        found, (struct weir_start_difference){
                    .what = is_changelog ? WEIR_START_STORE_LEFT : WEIR_START_REPARTITION_LEFT,
                    .topic_name = left->record->name,
                    .of = left->record->of,
