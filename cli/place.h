@@ -40,7 +40,13 @@ struct place_partition {
     int64_t end_offset;
     int64_t size_bytes;   /* -1: not known */
     int32_t leader_epoch; /* -1: not known */
+    const char *
+        offline; /* why it is, in the arena; its offsets and size are not known then. NULL: it is not */
 };
+
+/** An answer about one partition: an offline one is described as that, and 0 given; other errors pass. */
+int place_keep_offline(struct place_partition *partition, struct weir_arena *arena, int rc,
+                       struct weir_error *error);
 
 struct place_config {
     const char *key;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,7 @@ static int embedded_configs(struct place *place, struct weir_arena *arena,
     return keep_configs(arena, info, topic, error);
 }
 
-static int describe_partition(struct place *place, const char *topic,
+static int describe_partition(struct place *place, struct weir_arena *arena, const char *topic,
                               struct place_partition *partition, struct weir_error *error)
 {
     struct weir_partition_state_request request = {
@@ -174,6 +175,11 @@ static int describe_partition(struct place *place, const char *topic,
     if (rc < 0) return rc;
     weir_broker_partition_state(weir_embedded_broker(log_of(place)->embedded), &request);
     rc = wait_for(place, &request.request, error);
+    if (rc == 0 && request.state.is_offline) {
+        rc = weir_error_set(error, WEIR_OFFLINE, "damaged from offset %" PRId64 " on",
+                            request.state.offline_from);
+    }
+    if (rc == WEIR_OFFLINE) return place_keep_offline(partition, arena, rc, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "describe partition %d", (int)partition->partition);
     }
@@ -192,7 +198,7 @@ static int describe_details(struct place *place, struct weir_arena *arena,
     if (topic->partitions == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
     for (int32_t i = 0; i < topic->partition_count; i++) {
         topic->partitions[i] = (struct place_partition){.partition = i};
-        int rc = describe_partition(place, topic->name, &topic->partitions[i], error);
+        int rc = describe_partition(place, arena, topic->name, &topic->partitions[i], error);
         if (rc < 0) return rc;
     }
     return embedded_configs(place, arena, topic, error);

@@ -110,7 +110,8 @@ static int keep_partitions(struct weir_arena *arena,
     return 0;
 }
 
-static int add_offsets(struct place *place, struct place_topic *topic, struct weir_error *error)
+static int add_offsets(struct place *place, struct weir_arena *arena, struct place_topic *topic,
+                       struct weir_error *error)
 {
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct place_partition *partition = &topic->partitions[i];
@@ -120,6 +121,7 @@ static int add_offsets(struct place *place, struct place_topic *topic, struct we
             rc = place->ops->offset_at(place, topic->name, i, PLACE_LATEST, &partition->end_offset,
                                        error);
         }
+        rc = place_keep_offline(partition, arena, rc, error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -225,7 +227,7 @@ int remote_describe(struct place *place, struct weir_arena *arena, const char *n
     struct place_topic topic = topic_of(&response->topics[0], name);
     if (with_details) {
         rc = keep_partitions(arena, &response->topics[0], &topic, error);
-        if (rc == 0) rc = add_offsets(place, &topic, error);
+        if (rc == 0) rc = add_offsets(place, arena, &topic, error);
         if (rc == 0) rc = add_sizes(remote, &topic, error);
         if (rc == 0) rc = remote_configs(place, arena, &topic, error);
         if (rc < 0) return weir_error_wrap(error, rc, "describe topic '%s'", name);

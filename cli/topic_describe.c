@@ -28,6 +28,12 @@ static void print_partitions(const struct place_topic *topic)
     for (int32_t i = 0; i < topic->partition_count; i++) {
         const struct place_partition *partition = &topic->partitions[i];
         say_table_cell(&table, "%d", (int)partition->partition);
+        if (partition->offline != NULL) {
+            for (int column = 0; column < 5; column++) {
+                say_table_cell(&table, column == 2 ? "offline" : "-");
+            }
+            continue;
+        }
         say_table_cell(&table, "%" PRId64, partition->start_offset);
         say_table_cell(&table, "%" PRId64, partition->end_offset);
         say_table_cell(&table, "%" PRId64, partition->end_offset - partition->start_offset);
@@ -66,6 +72,14 @@ static void print_configs(const struct place_topic *topic)
     }
 }
 
+static void say_offline(const struct place_topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        if (topic->partitions[i].offline == NULL) continue;
+        say_note("partition %d is offline: %s", (int)i, topic->partitions[i].offline);
+    }
+}
+
 static void print_text(const struct place_topic *topic)
 {
     char id[WEIR_UUID_TEXT_SIZE];
@@ -88,9 +102,10 @@ static void print_json(const struct place_topic *topic)
     for (int32_t i = 0; i < topic->partition_count; i++) {
         const struct place_partition *partition = &topic->partitions[i];
         printf("%s{\"partition\": %d, \"start_offset\": %" PRId64 ", \"end_offset\": %" PRId64
-               ", \"size_bytes\": %" PRId64 ", \"leader_epoch\": %d}",
+               ", \"size_bytes\": %" PRId64 ", \"leader_epoch\": %d, \"offline\": %s}",
                i == 0 ? "" : ",\n  ", (int)partition->partition, partition->start_offset,
-               partition->end_offset, partition->size_bytes, (int)partition->leader_epoch);
+               partition->end_offset, partition->size_bytes, (int)partition->leader_epoch,
+               partition->offline != NULL ? "true" : "false");
     }
     (void)fputs("],\n \"configs\": [", stdout);
     for (size_t i = 0; i < topic->config_count; i++) {
@@ -121,6 +136,7 @@ static int describe(struct cli *cli, struct place *place, const void *of_command
     } else {
         print_text(&topic);
     }
+    if (rc == 0) say_offline(&topic);
     weir_arena_close(&arena);
     return exit_code != CLI_OK ? exit_code : say_flush();
 }

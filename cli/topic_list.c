@@ -24,6 +24,7 @@ static const struct cli_option options[] = {
 struct totals {
     int64_t records; /* -1: not known */
     int64_t bytes;
+    int32_t offline; /* partitions */
 };
 
 static struct totals totals_of(const struct place_topic *topic)
@@ -31,10 +32,15 @@ static struct totals totals_of(const struct place_topic *topic)
     struct totals totals = {0};
     for (int32_t i = 0; i < topic->partition_count; i++) {
         const struct place_partition *partition = &topic->partitions[i];
+        if (partition->offline != NULL) {
+            totals.offline++;
+            continue;
+        }
         totals.records += partition->end_offset - partition->start_offset;
         bool is_known = totals.bytes >= 0 && partition->size_bytes >= 0;
         totals.bytes = is_known ? totals.bytes + partition->size_bytes : -1;
     }
+    if (totals.offline > 0) totals.records = totals.bytes = -1;
     return totals;
 }
 
@@ -43,7 +49,8 @@ static int describe(struct place *place, struct weir_arena *arena, const char *n
                     struct place_topic *topic_out, struct totals *totals_out,
                     struct weir_error *error)
 {
-    int rc = place->ops->describe(place, arena, name, true, topic_out, NULL);
+    struct weir_error why = {0};
+    int rc = place->ops->describe(place, arena, name, true, topic_out, &why);
     if (rc == 0) *totals_out = totals_of(topic_out);
     return rc == 0 ? 0 : place->ops->describe(place, arena, name, false, topic_out, error);
 }
@@ -53,9 +60,9 @@ static void print_json(const struct place_topic *topic, struct totals totals, bo
     printf("%s{\"name\": ", is_first ? "" : ",\n ");
     say_json_text(stdout, weir_text(topic->name));
     printf(", \"partitions\": %d, \"internal\": %s, \"records\": %" PRId64 ", \"bytes\": %" PRId64
-           "}",
+           ", \"offline_partitions\": %d}",
            (int)topic->partition_count, topic->is_internal ? "true" : "false", totals.records,
-           totals.bytes);
+           totals.bytes, (int)totals.offline);
 }
 
 /* Sizes for people on a terminal, and for programs, which read columns without blanks, elsewhere. */
@@ -64,7 +71,9 @@ static void add_row(struct say_table *table, const struct place_topic *topic, st
     char size[24];
     say_table_cell(table, "%s", topic->name);
     say_table_cell(table, "%d", (int)topic->partition_count);
-    if (totals.records < 0) {
+    if (totals.offline > 0) {
+        say_table_cell(table, "offline");
+    } else if (totals.records < 0) {
         say_table_cell(table, "-");
     } else {
         say_table_cell(table, "%" PRId64, totals.records);
@@ -94,7 +103,7 @@ static int print_topics(struct cli *cli, struct place *place, const struct value
         struct place_topic topic;
         if (topics->rows[i].is_internal && !values->with_internal) continue;
         weir_arena_reset(&arena);
-        struct totals totals = {-1, -1};
+        struct totals totals = {-1, -1, 0};
         rc = describe(place, &arena, topics->rows[i].name, &topic, &totals, error);
         if (rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
             rc = 0;

@@ -23,6 +23,22 @@ refuses 1 "weir topic delete orders" "$weir" consume orders -d data -p 0 -o end 
 refuses 1 "put it back" sh -c "echo new | '$weir' produce orders -d data -p 0"
 [ ! -e data/log/orders-0 ] || fail "a folder was made in the place of the one that is gone"
 echo other | "$weir" produce orders -d data -p 1 -o '' # the others serve on
+
+# lists and descriptions say which, of a directory and of a server, and show the others
+shows_offline() {
+    gives "orders 2 offline" sh -c "'$weir' topic list $* 2>/dev/null | awk '\$1 == \"orders\" { print \$1, \$2, \$3 }'"
+    gives "1" sh -c "'$weir' topic list --json $* 2>/dev/null | grep -o '\"offline_partitions\": 1' | wc -l"
+    gives "0 - - offline - - 1 0 1 1" sh -c "'$weir' topic describe orders $* 2>err.txt |
+        awk '\$1 == \"0\" && NF == 6 { printf \"%s %s %s %s %s %s \", \$1, \$2, \$3, \$4, \$5, \$6 }
+             \$1 == \"1\" { print \$1, \$2, \$3, \$4; exit }'"
+    grep -q "partition 0 is offline" err.txt || fail "nobody says why: $(cat err.txt)"
+}
+shows_offline -d data
+start
+shows_offline
+kill -TERM "$server" && wait "$server"
+server=
+unset WEIR_BROKERS
 mv saved data/log/orders-0
 gives "100" sh -c "'$weir' consume orders -d data -p 0 -f '%v\n' | wc -l"
 
