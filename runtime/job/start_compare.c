@@ -276,11 +276,8 @@ static int compare_position(struct weir_start_topic *topic, int32_t p,
     int64_t end =
         partition->epoch_end < partition->log_end ? partition->epoch_end : partition->log_end;
     bool is_older = is_older_copy(partition);
-    bool is_cut_short = partition->offline_from >= 0 && partition->offline_from < end;
-    int64_t readable = is_cut_short ? partition->offline_from : end;
-    if (partition->is_offline && (is_older || readable < partition->committed)) {
-        /* Its end is no end: what lies behind may come back, and would be processed twice; or it is known, and
-         * nothing is served from the damage on, so that no job goes on behind it. */
+    if (partition->is_offline && (is_older || end < partition->committed)) {
+        /* Its end is no end: what lies behind may come back, and would be processed twice. */
         return add_of(found, topic, WEIR_START_INPUT_DAMAGED, p, partition->committed,
                       partition->offline_from);
     }

@@ -447,21 +447,6 @@ int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
     return weir_error_set(error, WEIR_MISMATCH, "%s%s", text, choices);
 }
 
-/* An input from which nothing is served at its commit: no choice goes on from there. */
-static bool is_any_damaged_below_commit(const struct weir_start_facts *facts)
-{
-    for (size_t t = 0; t < facts->topic_count; t++) {
-        const struct weir_start_topic *topic = &facts->topics[t];
-        if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
-        for (int32_t p = 0; p < topic->partition_count; p++) {
-            const struct weir_start_partition *partition = &topic->partitions[p];
-            if (partition->is_offline && partition->offline_from < partition->committed)
-                return true;
-        }
-    }
-    return false;
-}
-
 int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error)
 {
     char text[WEIR_ERROR_TEXT_SIZE];
@@ -471,7 +456,7 @@ int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_
     size_t count = find_damaged(facts, &first);
     if (count == 0) return 0;
     if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
-    if (!has_no_position(facts) && !is_any_damaged_below_commit(facts)) {
+    if (!has_no_position(facts)) {
         (void)snprintf(choices, sizeof choices, ". The other choice, .on_mismatch: %s",
                        empty_choice);
     }

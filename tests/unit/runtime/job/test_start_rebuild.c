@@ -399,7 +399,7 @@ START_TEST(refusals_end_with_the_choices)
     }
     take_now(&nows[0]);
     partitions[INPUT][0].is_offline = partitions[INPUT][1].is_offline = true;
-    partitions[INPUT][0].offline_from = partitions[INPUT][1].offline_from = INT64_MAX;
+    partitions[INPUT][0].offline_from = INT64_MAX;
     ck_assert_int_eq(weir_start_refuse_damaged(&facts, &error), WEIR_MISMATCH);
     size_t size = strlen(error.text);
     ck_assert_uint_lt(size, WEIR_ERROR_TEXT_SIZE - sizeof "start job: ");
