@@ -343,13 +343,13 @@ static void read_file(struct weir_env *env, const char *directory, const char *n
     file->rc = rc;
 }
 
-/* One that cannot be read for good is no worse than a damaged one while the other is there, and what another
- * version has written is the mark's business alone. A shortage, or what is no file, always counts. */
+/* A copy that cannot be read, or that another version has written, is none beside a mark that is whole. The mark
+ * is never done without for an error that may pass: its copy may be older. A shortage, or what is no file,
+ * counts of either. */
 static bool can_do_without(const struct mark_file *files, size_t i)
 {
-    bool is_copy = i == 1;
-    return files[1 - i].state == WEIR_MARK_GOOD &&
-           (files[i].rc == WEIR_IO || (is_copy && files[i].rc == WEIR_UNSUPPORTED_VERSION));
+    return i == 1 && files[0].state == WEIR_MARK_GOOD &&
+           (files[1].rc == WEIR_IO || files[1].rc == WEIR_UNSUPPORTED_VERSION);
 }
 
 static int refuse(const struct mark_file *file, struct weir_error *error)

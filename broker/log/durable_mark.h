@@ -119,8 +119,8 @@ struct weir_mark_pair {
 };
 /**
  * The newer one in a partition's folder; `arena` as above. Where none is good WEIR_CORRUPT: the mark is
- * damaged, or WEIR_NOT_FOUND: it is missing. Where one is good the other may also fail to be read, and the
- * copy be of another version; else that is the error: WEIR_IO, WEIR_UNSUPPORTED_VERSION. So are, of
+ * damaged, or WEIR_NOT_FOUND: it is missing. Where the mark is good its copy may also fail to be read, or
+ * be of another version; else that is the error: WEIR_IO, WEIR_UNSUPPORTED_VERSION. So are, of
  * either, a shortage and what is said of a thing that is no file.
  * `pair_out` may be NULL, and is written in any case.
  */

@@ -92,7 +92,6 @@ static int read_mark(struct weir_log_opening *opening, struct weir_error *error)
     if (rc < 0) return rc == WEIR_NOT_FOUND ? 0 : rc;
     if (opening->marks.mark == WEIR_MARK_DAMAGED) recovery->mark_was = "damaged";
     if (opening->marks.mark == WEIR_MARK_MISSING) recovery->mark_was = "missing";
-    if (opening->marks.mark == WEIR_MARK_REFUSED) recovery->mark_was = "unreadable";
     if (opening->marks.mark == WEIR_MARK_OLDER) recovery->mark_was = "older than its copy";
     log->copy_is_all = opening->marks.mark != WEIR_MARK_GOOD;
     opening->has_changed = log->copy_is_all;

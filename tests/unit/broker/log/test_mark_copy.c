@@ -402,19 +402,19 @@ static void fail_read(uint64_t at, bool is_sticky)
                            .fault = WEIR_SIM_FAULT_READ_EIO, .at = at, .is_sticky = is_sticky});
 }
 
-/* An I/O error in one of the two is no worse than rot while the other is whole; else it is the answer: what
- * could not be read now may say more than the segments. */
-START_TEST(one_that_cannot_be_read_leaves_the_other)
+/* An I/O error in the copy is no worse than rot while the mark is whole. One in the mark is the answer, whatever
+ * the copy says: it may be older, and what could not be read now may be read the next time. */
+START_TEST(a_copy_that_cannot_be_read_leaves_the_mark)
 {
     static struct mark_bytes older;
     struct weir_mark_pair pair;
     make_log(true, &older);
-    for (uint64_t at = 1; at <= 2; at++) {
-        fail_read(at, false);
-        ck_ok(read_marks(&pair), &test.error);
-        ck_assert_int_eq(at == 1 ? pair.mark : pair.copy, WEIR_MARK_REFUSED);
-        ck_assert_int_eq(at == 1 ? pair.copy : pair.mark, WEIR_MARK_GOOD);
-    }
+    fail_read(2, false);
+    ck_ok(read_marks(&pair), &test.error);
+    ck_assert_int_eq(pair.copy, WEIR_MARK_REFUSED);
+    ck_assert_int_eq(pair.mark, WEIR_MARK_GOOD);
+    fail_read(1, false);
+    ck_code(read_marks(&pair), WEIR_IO);
     fail_read(1, true);
     ck_code(read_marks(&pair), WEIR_IO);
     for (int how = AWAY; how < OLDER; how++) {
@@ -430,28 +430,26 @@ START_TEST(one_that_cannot_be_read_leaves_the_other)
 END_TEST
 
 /* Whichever read fails, a log that opens is the same, and its mark is whole again where it was that. */
-START_TEST(an_open_does_without_the_mark)
+START_TEST(an_open_that_cannot_read_changes_nothing)
 {
     static struct mark_bytes older;
     struct facts expected = expected_facts(true, &older);
-    bool was_unreadable = false;
+    int opened = 0;
     for (uint64_t at = 1; at < 8; at++) {
         make_log(true, &older);
         fail_read(at, false);
         int rc = test_log_open(&test);
         weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
         if (rc < 0) continue;
-        if (test.recovery.mark_was != NULL) {
-            ck_assert_str_eq(test.recovery.mark_was, "unreadable");
-            was_unreadable = true;
-        }
+        opened++;
+        ck_assert_ptr_null(test.recovery.mark_was);
         ck_ok(test_log_close(&test), &test.error);
         struct facts got = open_and_look();
         ck_assert_mem_eq(&got, &expected, sizeof got);
         ck_assert_ptr_null(test.recovery.mark_was);
         expect_whole();
     }
-    ck_assert(was_unreadable);
+    ck_assert_int_gt(opened, 0);
 }
 END_TEST
 
@@ -642,8 +640,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, logs_closed_in_step_have_both, 0, 2);
     tcase_add_loop_test(tests, a_loss_of_power_leaves_one_while_the_mark_is_mended, 0, DAMAGES);
     tcase_add_loop_test(tests, a_mark_that_is_owed_is_mended_by_an_append, 0, OLDER);
-    tcase_add_test(tests, one_that_cannot_be_read_leaves_the_other);
-    tcase_add_test(tests, an_open_does_without_the_mark);
+    tcase_add_test(tests, a_copy_that_cannot_be_read_leaves_the_mark);
+    tcase_add_test(tests, an_open_that_cannot_read_changes_nothing);
     tcase_add_loop_test(tests, a_copy_of_another_version_is_none, 0, 4);
     tcase_add_loop_test(tests, verify_expects_no_cut_of_what_does_not_open, 0, 2);
     tcase_add_loop_test(tests, a_copy_alone_orders_no_cut, 0, 3 * OLDER);
