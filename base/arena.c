@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
+#include "base/grow.h"
 
 /* With the address sanitizer what was not handed out is poisoned, and each allocation is followed by a
  * red zone: a write past its end is found though the block goes on. */
@@ -164,6 +166,19 @@ void *weir_arena_array(struct weir_arena *arena, size_t count, size_t size)
         return NULL;
     }
     return weir_arena_alloc(arena, total);
+}
+
+void *weir_arena_grow(struct weir_arena *arena, void *array, size_t count, size_t *capacity,
+                      size_t first, size_t size)
+{
+    weir_assert(count <= *capacity && first > 0);
+    if (count < *capacity) return array;
+    size_t larger = weir_grown(*capacity, first);
+    void *grown = weir_arena_array(arena, larger, size);
+    if (grown == NULL) return NULL;
+    weir_copy(grown, array, count * size);
+    *capacity = larger;
+    return grown;
 }
 
 struct weir_slice weir_arena_copy(struct weir_arena *arena, struct weir_slice slice)

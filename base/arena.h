@@ -37,6 +37,13 @@ void *weir_arena_alloc(struct weir_arena *arena, size_t size);
 void *weir_arena_alloc_zero(struct weir_arena *arena, size_t size);
 /** `count * size` with the product checked. */
 void *weir_arena_array(struct weir_arena *arena, size_t count, size_t size);
+/**
+ * Room for one more behind `count` elements of `size` bytes: `array` as it is, or, where it is full, a copy
+ * with twice the capacity (`first` at first); the old one stays in the arena. NULL after a failure, with
+ * `capacity` as it was.
+ */
+void *weir_arena_grow(struct weir_arena *arena, void *array, size_t count, size_t *capacity,
+                      size_t first, size_t size);
 /** A copy; null stays null, and a failure gives null too (ask weir_arena_failed). */
 struct weir_slice weir_arena_copy(struct weir_arena *arena, struct weir_slice slice);
 char *weir_arena_printf(struct weir_arena *arena, const char *format, ...) WEIR_PRINTF(2, 3);

@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/grow.h"
 #include "dsl/logical.h"
 
 enum { ARENA_BLOCK_SIZE = 16 << 10, NODES_FIRST = 32 };
@@ -131,16 +130,10 @@ const char *weir_builder_name(struct weir_builder *builder, const char *prefix)
     return "";
 }
 
-/* Room for one more pointer in an array that doubles; the old one stays in the arena. */
+/* Room for one more pointer. */
 static void *grow(struct weir_builder *builder, void *array, size_t count, size_t *capacity)
 {
-    if (count < *capacity) return array;
-    size_t larger = weir_grown(*capacity, NODES_FIRST);
-    void **grown = weir_arena_array(&builder->arena, larger, sizeof *grown);
-    if (grown == NULL) return NULL;
-    weir_copy(grown, array, count * sizeof *grown);
-    *capacity = larger;
-    return grown;
+    return weir_arena_grow(&builder->arena, array, count, capacity, NODES_FIRST, sizeof(void *));
 }
 
 struct weir_logical_node *weir_builder_add(struct weir_builder *builder,

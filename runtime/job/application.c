@@ -5,12 +5,12 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/grow.h"
 
 enum { KIND_STATE = 1, KIND_TOPIC = 2, KIND_INPUT = 3 };
 /* A topic's record says what its bytes are from version 2 on. */
 enum { VERSION_MIN = 1, VERSION_FORMATS = 2, VERSION = 2 };
 enum { STATE_COMMITTED = 1, STATE_REBUILDING = 2, STATE_EMPTYING = 4 };
+enum { FIRST_CAPACITY = 8 };
 enum { INPUT_PARTITION_SIZE = 8 + 8 + 4 + 8 + 4 };
 
 const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id)
@@ -36,16 +36,12 @@ struct weir_own_topic *weir_application_find(const struct weir_application *appl
 
 static struct weir_own_topic *add_topic(struct weir_application *application)
 {
-    if (application->topic_count == application->topic_capacity) {
-        size_t capacity = weir_grown(application->topic_capacity, 8);
-        struct weir_own_topic *grown =
-            weir_arena_array(application->arena, capacity, sizeof *grown);
-        if (grown == NULL) return NULL;
-        weir_copy(grown, application->topics, application->topic_count * sizeof *grown);
-        application->topics = grown;
-        application->topic_capacity = capacity;
-    }
-    return &application->topics[application->topic_count];
+    struct weir_own_topic *topics =
+        weir_arena_grow(application->arena, application->topics, application->topic_count,
+                        &application->topic_capacity, FIRST_CAPACITY, sizeof *topics);
+    if (topics == NULL) return NULL;
+    application->topics = topics;
+    return &topics[application->topic_count];
 }
 
 static void forget_topic(struct weir_application *application, const char *name)
@@ -125,16 +121,12 @@ static void forget_input(struct weir_application *application, const char *name)
 
 static struct weir_own_input *add_input(struct weir_application *application)
 {
-    if (application->input_count == application->input_capacity) {
-        size_t capacity = weir_grown(application->input_capacity, 8);
-        struct weir_own_input *grown =
-            weir_arena_array(application->arena, capacity, sizeof *grown);
-        if (grown == NULL) return NULL;
-        weir_copy(grown, application->inputs, application->input_count * sizeof *grown);
-        application->inputs = grown;
-        application->input_capacity = capacity;
-    }
-    return &application->inputs[application->input_count];
+    struct weir_own_input *inputs =
+        weir_arena_grow(application->arena, application->inputs, application->input_count,
+                        &application->input_capacity, FIRST_CAPACITY, sizeof *inputs);
+    if (inputs == NULL) return NULL;
+    application->inputs = inputs;
+    return &inputs[application->input_count];
 }
 
 static struct weir_own_input_partition read_partition(struct weir_reader *value)

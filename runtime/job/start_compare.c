@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/grow.h"
 #include "base/uuid.h"
 
 /* The comparison. What its findings mean stands in start_decide.c. */
@@ -12,15 +11,11 @@
 int weir_start_differs(struct weir_start_differences *found,
                        struct weir_start_difference difference)
 {
-    if (found->count == found->capacity) {
-        size_t capacity = weir_grown(found->capacity, 8);
-        struct weir_start_difference *grown =
-            weir_arena_array(found->arena, capacity, sizeof *grown);
-        if (grown == NULL) return WEIR_NO_MEMORY;
-        weir_copy(grown, found->items, found->count * sizeof *grown);
-        found->items = grown;
-        found->capacity = capacity;
-    }
+    enum { FIRST_CAPACITY = 8 };
+    struct weir_start_difference *items = weir_arena_grow(
+        found->arena, found->items, found->count, &found->capacity, FIRST_CAPACITY, sizeof *items);
+    if (items == NULL) return WEIR_NO_MEMORY;
+    found->items = items;
     found->items[found->count++] = difference;
     return 0;
 }

@@ -105,6 +105,28 @@ START_TEST(sizes_that_wrap_are_refused)
 }
 END_TEST
 
+/* An array that is full moves, with its elements and twice the room; one that is not stays. */
+START_TEST(an_array_grows_by_doubling)
+{
+    uint32_t *numbers = NULL;
+    size_t capacity = 0;
+    for (uint32_t i = 0; i < 9; i++) {
+        uint32_t *before = numbers;
+        bool is_full = i == capacity;
+        numbers = weir_arena_grow(&arena, numbers, i, &capacity, 4, sizeof *numbers);
+        ck_assert_ptr_nonnull(numbers);
+        ck_assert((numbers != before) == is_full);
+        numbers[i] = i;
+    }
+    ck_assert_uint_eq(capacity, 16);
+    for (uint32_t i = 0; i < 9; i++)
+        ck_assert_uint_eq(numbers[i], i);
+    size_t too_large = SIZE_MAX / 8;
+    ck_assert_ptr_null(weir_arena_grow(&arena, numbers, 16, &capacity, 4, too_large));
+    ck_assert_uint_eq(capacity, 16);
+}
+END_TEST
+
 /* Null stays null and empty stays empty; copies are copies. */
 START_TEST(copies_tell_null_from_empty)
 {
@@ -182,6 +204,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, mixed_requests_settle);
     tcase_add_test(tests, a_failure_sticks_until_reset);
     tcase_add_test(tests, sizes_that_wrap_are_refused);
+    tcase_add_test(tests, an_array_grows_by_doubling);
     tcase_add_test(tests, copies_tell_null_from_empty);
     add_red_zones(tests);
     suite_add_tcase(suite, tests);
