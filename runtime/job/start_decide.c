@@ -394,21 +394,27 @@ static void put_choices(const struct weir_start_facts *facts, char *to, size_t s
 }
 
 /* For what those that pass it on put before it, "start job: ". */
-enum { ROOM_BEFORE = 16 };
+enum { ROOM_BEFORE = 16, CHOICES_SIZE = WEIR_ERROR_TEXT_SIZE / 2 };
 
-/* The end of the text says what can be done: where there is not room for all, names give way. */
+/* The first of `count` differences. The end of the text says what can be done: where there is not room for all,
+ * names give way. */
+static int refuse_for(const struct weir_start_difference *first, size_t count, const char *choices,
+                      struct weir_error *error)
+{
+    char text[WEIR_ERROR_TEXT_SIZE];
+    char more[40] = "";
+    if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
+    weir_start_difference_text(first, text,
+                               sizeof text - ROOM_BEFORE - strlen(more) - strlen(choices));
+    return weir_error_set(error, WEIR_MISMATCH, "%s%s%s", text, more, choices);
+}
+
 static int refuse(const struct weir_start_facts *facts, const struct weir_start_differences *found,
                   enum weight weight, struct weir_error *error)
 {
-    char text[WEIR_ERROR_TEXT_SIZE];
-    char choices[WEIR_ERROR_TEXT_SIZE / 2] = "";
-    char more[40] = "";
-    size_t count = count_of(found, weight);
-    if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
+    char choices[CHOICES_SIZE] = "";
     if (weight != FINAL) put_choices(facts, choices, sizeof choices);
-    weir_start_difference_text(first_of(found, weight), text,
-                               sizeof text - ROOM_BEFORE - strlen(more) - strlen(choices));
-    return weir_error_set(error, WEIR_MISMATCH, "%s%s%s", text, more, choices);
+    return refuse_for(first_of(found, weight), count_of(found, weight), choices, error);
 }
 
 int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_error *error)
@@ -432,8 +438,7 @@ int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
                                 const struct weir_start_topic *topic, int32_t partition,
                                 int64_t position, struct weir_error *error)
 {
-    char text[WEIR_ERROR_TEXT_SIZE];
-    char choices[WEIR_ERROR_TEXT_SIZE / 2] = "";
+    char choices[CHOICES_SIZE] = "";
     const struct weir_start_difference difference = {
         .what = WEIR_START_INPUT_OVERTAKEN,
         .topic_name = topic->name,
@@ -443,26 +448,20 @@ int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
         .b = topic->partitions[partition].log_start,
     };
     put_choices(facts, choices, sizeof choices);
-    weir_start_difference_text(&difference, text, sizeof text - ROOM_BEFORE - strlen(choices));
-    return weir_error_set(error, WEIR_MISMATCH, "%s%s", text, choices);
+    return refuse_for(&difference, 1, choices, error);
 }
 
 int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error)
 {
-    char text[WEIR_ERROR_TEXT_SIZE];
-    char choices[WEIR_ERROR_TEXT_SIZE / 2] = "";
-    char more[40] = "";
+    char choices[CHOICES_SIZE] = "";
     struct weir_start_difference first;
     size_t count = find_damaged(facts, &first);
     if (count == 0) return 0;
-    if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
     if (!has_no_position(facts)) {
         (void)snprintf(choices, sizeof choices, ". The other choice, .on_mismatch: %s",
                        empty_choice);
     }
-    weir_start_difference_text(&first, text,
-                               sizeof text - ROOM_BEFORE - strlen(more) - strlen(choices));
-    return weir_error_set(error, WEIR_MISMATCH, "%s%s%s", text, more, choices);
+    return refuse_for(&first, count, choices, error);
 }
 
 static bool has_data(const struct weir_start_topic *topic)
