@@ -23,10 +23,8 @@ static void chore_done(struct weir_partition *partition)
         weir_log(&partition->shard->env->logger, WEIR_LOG_WARN, "log.chore_failed",
                  "path=%s reason=%s", partition->path,
                  weir_log_quote(text, sizeof text, partition->job_error.text));
-        struct weir_availability_event event = {.type = WEIR_AVAILABILITY_WORK_FAILED,
-                                                .rc = partition->job_rc};
-        weir_partition_note_availability(partition, event, &partition->job_error);
-        weir_partition_look_for_damage(partition);
+        weir_partition_failed(partition, WEIR_AVAILABILITY_WORK_FAILED, partition->job_rc,
+                              &partition->job_error);
     }
     weir_partition_resume(partition);
 }

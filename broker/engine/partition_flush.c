@@ -34,9 +34,7 @@ static int begin(struct weir_flush_entry *entry)
 static void failed(struct weir_flush_entry *entry, int rc)
 {
     struct weir_partition *partition = partition_of(entry);
-    struct weir_availability_event event = {.type = WEIR_AVAILABILITY_SYNC_FAILED, .rc = rc};
-    weir_partition_note_availability(partition, event, &entry->sync.error);
-    weir_partition_look_for_damage(partition);
+    weir_partition_failed(partition, WEIR_AVAILABILITY_SYNC_FAILED, rc, &entry->sync.error);
     weir_partition_settle(partition);
 }
 

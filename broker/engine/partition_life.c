@@ -343,8 +343,8 @@ static void add_remedy(const struct weir_partition *partition, struct weir_error
     (void)weir_error_set(why, found.code, "%s; put it back%s", found.text, give_up);
 }
 
-void weir_partition_note_availability(struct weir_partition *partition,
-                                      struct weir_availability_event event, struct weir_error *why)
+static void note_availability(struct weir_partition *partition,
+                              struct weir_availability_event event, struct weir_error *why)
 {
     struct weir_availability_update update;
     weir_availability_step(&partition->availability, &event, &update);
@@ -371,7 +371,7 @@ static int64_t offline_from(const struct weir_partition *partition)
     bool has_failed = weir_partition_log_check_online(partition->log, NULL) < 0;
     if (damage >= 0 || !has_failed) return damage;
     if (weir_serving_check(&partition->shard->engine->serving, NULL) < 0) return -1;
-    return weir_partition_log_state(partition->log).durable_offset;
+    return weir_partition_log_state(partition->log).offline_from;
 }
 
 /* What the log says now, as an event of this type. */
@@ -380,13 +380,20 @@ static void note_log(struct weir_partition *partition, enum weir_availability_ev
     struct weir_error why = {0};
     struct weir_availability_event event = {.type = type, .offline_from = offline_from(partition)};
     (void)weir_partition_log_check_online(partition->log, &why);
-    weir_partition_note_availability(partition, event, &why);
+    note_availability(partition, event, &why);
 }
 
 void weir_partition_look_for_damage(struct weir_partition *partition)
 {
     if (offline_from(partition) < 0) return;
     note_log(partition, WEIR_AVAILABILITY_LOOKED);
+}
+
+void weir_partition_failed(struct weir_partition *partition, enum weir_availability_event_type type,
+                           int rc, struct weir_error *why)
+{
+    note_availability(partition, (struct weir_availability_event){.type = type, .rc = rc}, why);
+    weir_partition_look_for_damage(partition);
 }
 
 static void begin_serving(struct weir_partition *partition)
@@ -441,7 +448,7 @@ static void opened(struct weir_partition *partition)
     if (partition->job_rc < 0) {
         struct weir_availability_event event = {.type = WEIR_AVAILABILITY_NOT_OPENED,
                                                 .rc = partition->job_rc};
-        weir_partition_note_availability(partition, event, &partition->job_error);
+        note_availability(partition, event, &partition->job_error);
         int told = weir_error_storage(&partition->job_error, partition->job_rc);
         fail_waiting(partition, told, partition->job_error.text);
         leave(partition);

@@ -19,9 +19,10 @@ void weir_partition_submit(struct weir_partition *partition,
 /** The log is the shard's again: open, with the settings and the offsets of now. Who waits for data is not
  * told. */
 void weir_partition_take_back(struct weir_partition *partition);
-/** Something has failed, or has been opened: do what comes of it. `why` says what, for a person. */
-void weir_partition_note_availability(struct weir_partition *partition,
-                                      struct weir_availability_event event, struct weir_error *why);
+/** A sync or a work of the log has failed, with `rc`: what comes of that for the directory, and for this log
+ * alone. `why` says what, for a person. */
+void weir_partition_failed(struct weir_partition *partition, enum weir_availability_event_type type,
+                           int rc, struct weir_error *why);
 /** Damage may have been read, or this log alone may have failed: if so it is told, once, and those who wait for
  * data are answered. */
 void weir_partition_look_for_damage(struct weir_partition *partition);

@@ -98,14 +98,12 @@ static void cut_finished(struct weir_partition *partition)
 {
     struct weir_cut_request *cut = take_cut(partition);
     int rc = partition->job_rc;
-    struct weir_epoch_event worked = {.type = WEIR_EPOCH_WORKED, .rc = rc};
+    struct weir_epoch_event worked = {.type = WEIR_EPOCH_WORKED};
     struct weir_epoch_update update;
     weir_epoch_step(&partition->epoch, &worked, &update);
     if (rc < 0) {
         cut->request.error = partition->job_error;
-        struct weir_availability_event event = {.type = WEIR_AVAILABILITY_WORK_FAILED, .rc = rc};
-        weir_partition_note_availability(partition, event, &partition->job_error);
-        weir_partition_look_for_damage(partition);
+        weir_partition_failed(partition, WEIR_AVAILABILITY_WORK_FAILED, rc, &partition->job_error);
     }
     partition->shown = weir_partition_log_offsets(partition->log);
     if (partition->high_watermark > partition->shown.end_offset) {
