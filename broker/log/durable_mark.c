@@ -343,27 +343,22 @@ static void read_file(struct weir_env *env, const char *directory, const char *n
     file->rc = rc;
 }
 
-/* A copy that cannot be read, or that another version has written, is none beside a mark that is whole. The mark
- * is never done without for an error that may pass: its copy may be older. A shortage, or what is no file,
- * counts of either. */
-static bool can_do_without(const struct mark_file *files, size_t i)
-{
-    return i == 1 && files[0].state == WEIR_MARK_GOOD &&
-           (files[1].rc == WEIR_IO || files[1].rc == WEIR_UNSUPPORTED_VERSION);
-}
-
 static int refuse(const struct mark_file *file, struct weir_error *error)
 {
     if (error != NULL) *error = file->why;
     return file->rc;
 }
 
-static int check_refused(const struct mark_file *files, struct weir_error *error)
+/* A copy that cannot be read, or that another version has written, is none beside a mark that is whole. The mark
+ * is never done without for an error that may pass: its copy may be older. A shortage, or what is no file,
+ * counts of either. */
+static int check_refused(const struct mark_file *mark, const struct mark_file *copy,
+                         struct weir_error *error)
 {
-    for (size_t i = 0; i < 2; i++) {
-        bool is_refused = files[i].state == WEIR_MARK_REFUSED && !can_do_without(files, i);
-        if (is_refused) return refuse(&files[i], error);
-    }
+    bool can_do_without = mark->state == WEIR_MARK_GOOD &&
+                          (copy->rc == WEIR_IO || copy->rc == WEIR_UNSUPPORTED_VERSION);
+    if (mark->state == WEIR_MARK_REFUSED) return refuse(mark, error);
+    if (copy->state == WEIR_MARK_REFUSED && !can_do_without) return refuse(copy, error);
     return 0;
 }
 
@@ -422,8 +417,8 @@ static int decode_newest(struct weir_env *env, struct mark_file *files, struct w
         if (rc != WEIR_CORRUPT && rc < 0 && error != NULL) *error = file->why;
         if (rc != WEIR_CORRUPT) return rc;
     }
-    for (size_t i = 0; i < 2; i++) { /* nobody knows what it would have said */
-        if (files[i].state == WEIR_MARK_REFUSED) return refuse(&files[i], error);
+    if (files[1].state == WEIR_MARK_REFUSED) { /* nobody knows what it would have said */
+        return refuse(&files[1], error);
     }
     /* A torn copy alone is what a loss of power leaves of a folder that was being made. */
     if (error != NULL) *error = files[0].why;
@@ -440,7 +435,7 @@ int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, con
         weir_buffer_init(&files[i].bytes, budget, 0);
         read_file(env, directory, names[i], &files[i]);
     }
-    int rc = check_refused(files, error);
+    int rc = check_refused(&files[0], &files[1], error);
     if (rc == 0) {
         compare(&files[0], &files[1]);
         rc = decode_newest(env, files, arena, mark_out, error);

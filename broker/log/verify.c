@@ -91,10 +91,7 @@ static int check_mark(struct verify *verify)
     /* Of a mark that is refused, too, nothing is cut: such a log does not open. */
     verify->mark_is_damaged =
         (rc < 0 && rc != WEIR_NOT_FOUND) || (rc == 0 && verify->mark.may_be_older);
-    if (pair.mark == WEIR_MARK_REFUSED) {
-        find(verify, WEIR_VERIFY_DAMAGE, mark, -1,
-             rc < 0 ? why.text : "cannot be read, its copy can");
-    }
+    if (pair.mark == WEIR_MARK_REFUSED) find(verify, WEIR_VERIFY_DAMAGE, mark, -1, why.text);
     if (pair.copy == WEIR_MARK_REFUSED) {
         find(verify, rc < 0 ? WEIR_VERIFY_DAMAGE : WEIR_VERIFY_HINT, copy, -1,
              rc < 0 ? why.text : "the copy of the durable mark cannot be read by this program");
