@@ -265,7 +265,7 @@ static int read_struct(const struct weir_struct_type *type, struct weir_slice by
 /* ---- the serde ------------------------------------------------------------------------------- */
 
 /* As a rule an object's bytes fit here, and then they are written once and their size need not be found
- * first. Never all of it is used, and none of it is looked at before. */
+ * first. Nothing of it is looked at before it is written. */
 enum { ROOM = 512 };
 #if defined(__has_attribute) && __has_attribute(uninitialized)
 #define UNINITIALIZED __attribute__((uninitialized))
