@@ -93,12 +93,7 @@ static void run_before(int32_t partitions)
 static void expect_refused(const struct weir_topology *topology, enum weir_on_mismatch choice,
                            const char *text)
 {
-    why = (struct weir_error){0};
-    struct weir_streams *streams =
-        stage_try_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
-    ck_assert_ptr_null(streams);
-    ck_assert_msg(why.code == WEIR_MISMATCH, "%d: %s", why.code, why.text);
-    ck_assert_msg(strstr(why.text, text) != NULL, "'%s' is not in: %s", text, why.text);
+    stage_start_refused(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), text, &why);
 }
 
 static void expect_in_text(const char *text)
@@ -740,23 +735,9 @@ END_TEST
 static bool crash_in_start(const struct weir_topology *topology, enum weir_on_mismatch choice,
                            uint64_t at, int kind)
 {
-    weir_sim_disk_count_reset(stage.sim, 0);
-    weir_sim_disk_plan(stage.sim, 0,
-                       (struct weir_sim_fault_plan){
-                           .fault = kind & 1 ? WEIR_SIM_FAULT_CRASH_AFTER : WEIR_SIM_FAULT_CRASH,
-                           .at = at,
-                           .crash = kind & 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
-    why = (struct weir_error){0};
-    stage.streams = stage_try_start(
-        &stage, topology, STAGE_OPTIONS(.on_mismatch = choice, .commit_interval_ms = 60000), &why);
-    bool has_crashed = weir_sim_has_crashed(stage.sim, 0);
-    if (has_crashed) {
-        stage_revive(&stage);
-    } else {
-        weir_sim_disk_plan(stage.sim, 0,
-                           (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_NONE});
-    }
-    return has_crashed;
+    return stage_start_crashing(&stage, topology,
+                                STAGE_OPTIONS(.on_mismatch = choice, .commit_interval_ms = 60000),
+                                at, kind, &why);
 }
 
 /* Over an input that is damaged: at no step has it touched anything, and the program of before goes on. */

@@ -99,12 +99,7 @@ static void run_before(const char *keys)
 static void expect_refused(const struct weir_topology *topology, enum weir_on_mismatch choice,
                            const char *text)
 {
-    why = (struct weir_error){0};
-    struct weir_streams *streams =
-        stage_try_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
-    ck_assert_ptr_null(streams);
-    ck_assert_msg(why.code == WEIR_MISMATCH, "%d: %s", why.code, why.text);
-    ck_assert_msg(strstr(why.text, text) != NULL, "'%s' is not in: %s", text, why.text);
+    stage_start_refused(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), text, &why);
 }
 
 static void expect_count(const char *key, uint64_t count)
@@ -985,21 +980,10 @@ END_TEST
 static bool crash_in_start(const struct weir_topology *topology, enum weir_on_mismatch choice,
                            uint64_t at, int kind)
 {
-    weir_sim_disk_count_reset(stage.sim, 0);
-    weir_sim_disk_plan(stage.sim, 0,
-                       (struct weir_sim_fault_plan){
-                           .fault = kind & 1 ? WEIR_SIM_FAULT_CRASH_AFTER : WEIR_SIM_FAULT_CRASH,
-                           .at = at,
-                           .crash = kind & 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
-    stage.streams = stage_try_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), &why);
-    if (!weir_sim_has_crashed(stage.sim, 0)) {
-        ck_assert_msg(stage.streams != NULL, "at %d: %s", (int)at, why.text);
-        weir_sim_disk_plan(stage.sim, 0,
-                           (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_NONE});
-        return false;
-    }
-    stage_revive(&stage);
-    return true;
+    bool has_crashed = stage_start_crashing(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice),
+                                            at, kind, &why);
+    ck_assert_msg(has_crashed || stage.streams != NULL, "at %d: %s", (int)at, why.text);
+    return has_crashed;
 }
 
 enum crash_case {

@@ -90,13 +90,23 @@ void stage_topic(struct stage *stage, const char *name, int32_t partitions);
 /** Acknowledged on return. */
 void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,
                    const char *value, int64_t timestamp_ms);
-/** With application id "app"; asserts that it runs. */
 /** As weir_streams_start; on a simulated node, with its stores on the node's disk. */
 struct weir_streams *stage_try_start(struct stage *stage, const struct weir_topology *topology,
                                      const struct weir_streams_options *options,
                                      struct weir_error *error);
+/** Asserts that it runs. */
 void stage_start(struct stage *stage, const struct weir_topology *topology,
                  const struct weir_streams_options *options);
+/** Asserts that the start is refused with WEIR_MISMATCH and `text` in why. */
+void stage_start_refused(struct stage *stage, const struct weir_topology *topology,
+                         const struct weir_streams_options *options, const char *text,
+                         struct weir_error *why);
+/** A start with a crash at the node's disk operation `at`: a kill or a loss of power, before or after it (`kind`,
+ * 0 to 3). True: it has crashed, and the log is open again. False: the start needs fewer operations, and
+ * is left as it has ended. */
+bool stage_start_crashing(struct stage *stage, const struct weir_topology *topology,
+                          const struct weir_streams_options *options, uint64_t at, int kind,
+                          struct weir_error *why);
 void stage_stop(struct stage *stage);
 void stage_drain(struct stage *stage);
 /** A store's value of a key, as a number (8 bytes) or 1; 0: not there. The job runs, in the

@@ -112,6 +112,38 @@ void stage_start(struct stage *stage, const struct weir_topology *topology,
     ck_assert_msg(stage->streams != NULL, "%s", stage->error.text);
 }
 
+void stage_start_refused(struct stage *stage, const struct weir_topology *topology,
+                         const struct weir_streams_options *options, const char *text,
+                         struct weir_error *why)
+{
+    *why = (struct weir_error){0};
+    ck_assert_ptr_null(stage_try_start(stage, topology, options, why));
+    ck_assert_msg(why->code == WEIR_MISMATCH, "%d: %s", why->code, why->text);
+    ck_assert_msg(strstr(why->text, text) != NULL, "'%s' is not in: %s", text, why->text);
+}
+
+bool stage_start_crashing(struct stage *stage, const struct weir_topology *topology,
+                          const struct weir_streams_options *options, uint64_t at, int kind,
+                          struct weir_error *why)
+{
+    weir_sim_disk_count_reset(stage->sim, 0);
+    weir_sim_disk_plan(stage->sim, 0,
+                       (struct weir_sim_fault_plan){
+                           .fault = kind & 1 ? WEIR_SIM_FAULT_CRASH_AFTER : WEIR_SIM_FAULT_CRASH,
+                           .at = at,
+                           .crash = kind & 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
+    *why = (struct weir_error){0};
+    stage->streams = stage_try_start(stage, topology, options, why);
+    bool has_crashed = weir_sim_has_crashed(stage->sim, 0);
+    if (has_crashed) {
+        stage_revive(stage);
+    } else {
+        weir_sim_disk_plan(stage->sim, 0,
+                           (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_NONE});
+    }
+    return has_crashed;
+}
+
 void stage_stop(struct stage *stage)
 {
     if (stage->streams == NULL) return;
