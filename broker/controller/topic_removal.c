@@ -223,10 +223,8 @@ static void worked(struct weir_message *message);
 static void start_work(struct weir_topic_removal *removal)
 {
     struct weir_engine *engine = removal->controller->engine;
-    removal->work = (struct weir_work){.done.handle = worked,
-                                       .run = run,
-                                       .reply_to = engine->shards[0].actor,
-                                       .is_long = true};
+    removal->work = (struct weir_work){
+        .done.handle = worked, .run = run, .reply_to = engine->shards[0].actor, .is_long = true};
     weir_serving_hold(&engine->serving);
     weir_work_submit(engine->env, &removal->work);
 }

@@ -37,7 +37,7 @@ enum weir_availability_event_type {
     WEIR_AVAILABILITY_OPENED,     /* it is to be served; damaged from `offline_from` on, if >= 0 */
     WEIR_AVAILABILITY_NOT_OPENED, /* `rc` */
     WEIR_AVAILABILITY_LOOKED, /* something was read of the log, or has failed: `offline_from` now */
-    WEIR_AVAILABILITY_TOLD,       /* the controller will hear that it is offline; or `rc` */
+    WEIR_AVAILABILITY_TOLD,   /* the controller will hear that it is offline; or `rc` */
     WEIR_AVAILABILITY_SYNC_FAILED, /* `rc`: could not begin, or has failed */
     WEIR_AVAILABILITY_WORK_FAILED, /* a cut, a trim or retention: `rc` */
 };

@@ -62,8 +62,8 @@ struct weir_store {
 
     struct weir_table table;
     struct weir_store_entry *last_met; /* by a touch of one key, and still there; NULL: none */
-    size_t clean_bytes;              /* of entries that may be evicted */
-    struct weir_clean_queue *queues; /* in order of segments, none of them dead since a touch */
+    size_t clean_bytes;                /* of entries that may be evicted */
+    struct weir_clean_queue *queues;   /* in order of segments, none of them dead since a touch */
     size_t queue_count;
     size_t queue_capacity;
     struct weir_entry_list dirty;       /* changed in the open generation, by first change */
