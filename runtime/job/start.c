@@ -47,6 +47,8 @@ static int compare(struct weir_start *start, struct weir_error *error)
     start->is_rebuild = verdict == WEIR_START_REBUILD;
     start->is_emptying = verdict == WEIR_START_EMPTY;
     start->reads_again = weir_start_reads_again(&start->facts, verdict);
+    int rc = start->reads_again ? 0 : weir_start_refuse_unserved(&start->facts, error);
+    if (rc < 0) return rc;
     start->may_lose =
         start->is_emptying || start->streams->options.on_mismatch == WEIR_ON_MISMATCH_LOSSY_REBUILD;
     /* Or a rebuild was killed before its threads had cleared what only they can clear. */

@@ -243,6 +243,9 @@ int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
                                 int64_t position, struct weir_error *error);
 /** WEIR_MISMATCH if an input is damaged, that all state would be made anew from; 0: none is. */
 int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error);
+/** WEIR_OFFLINE if an input is not served at the commit that a start would go on from; 0: all are. Not a mismatch:
+ * what a read error took offline may be whole. */
+int weir_start_refuse_unserved(const struct weir_start_facts *facts, struct weir_error *error);
 
 enum weir_start_verdict {
     WEIR_START_GO_ON,

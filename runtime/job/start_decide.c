@@ -361,12 +361,32 @@ static bool has_no_position(const struct weir_start_facts *facts)
     return !facts->has_commit && facts->foreign_entries == 0;
 }
 
+/* An input that is not served at its commit, for it is damaged below. */
+static const struct weir_start_topic *find_unserved(const struct weir_start_facts *facts,
+                                                    int32_t *partition_out)
+{
+    for (size_t t = 0; t < facts->topic_count && !has_no_position(facts); t++) {
+        const struct weir_start_topic *topic = &facts->topics[t];
+        if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            const struct weir_start_partition *partition = &topic->partitions[p];
+            if (!partition->is_offline || partition->offline_from >= partition->committed) continue;
+            *partition_out = p;
+            return topic;
+        }
+    }
+    return NULL;
+}
+
 static const char rebuild_choice[] =
     "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs from their beginning";
 static const char lossy_choice[] =
     "WEIR_ON_MISMATCH_LOSSY_REBUILD drops all state and reads what is left of the inputs";
 static const char mended_choice[] =
     "a rebuild once 'weir log repair' has seen to the damaged input";
+static const char all_mended_choice[] =
+    "a rebuild, or WEIR_ON_MISMATCH_START_EMPTY, once 'weir log repair' has seen to the damaged "
+    "input";
 static const char empty_choice[] =
     "WEIR_ON_MISMATCH_START_EMPTY goes on and starts empty what does not fit";
 /* Without a commit. */
@@ -387,8 +407,9 @@ static void put_choices(const struct weir_start_facts *facts, char *to, size_t s
     bool is_whole = weir_start_not_whole(facts, &partition) == NULL;
     const char *rebuild = is_whole ? rebuild_choice : lossy_choice;
     bool is_damaged = find_damaged(facts, &damaged) > 0;
-    if (is_damaged) rebuild = mended_choice;
-    bool is_only = is_damaged && has_no_position(facts); /* emptying would be refused as well */
+    bool is_unserved = find_unserved(facts, &partition) != NULL;
+    if (is_damaged) rebuild = is_unserved ? all_mended_choice : mended_choice;
+    bool is_only = is_damaged && (is_unserved || has_no_position(facts)); /* no other choice now */
     (void)snprintf(to, size, ". The choices, .on_mismatch: %s%s%s", rebuild, is_only ? "" : ", ",
                    is_only ? "" : empty_choice_of(facts));
 }
@@ -457,11 +478,32 @@ int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_
     struct weir_start_difference first;
     size_t count = find_damaged(facts, &first);
     if (count == 0) return 0;
-    if (!has_no_position(facts)) {
+    int32_t partition;
+    bool is_served = find_unserved(facts, &partition) == NULL;
+    if (is_served && !has_no_position(facts)) {
         (void)snprintf(choices, sizeof choices, ". The other choice, .on_mismatch: %s",
                        empty_choice);
     }
     return refuse_for(&first, count, choices, error);
+}
+
+int weir_start_refuse_unserved(const struct weir_start_facts *facts, struct weir_error *error)
+{
+    enum { NAME_MOST = 64 };
+    char name[NAME_MOST + 1];
+    int32_t p;
+    const struct weir_start_topic *topic = find_unserved(facts, &p);
+    if (topic == NULL) return 0;
+    const struct weir_start_partition *partition = &topic->partitions[p];
+    int64_t from = partition->offline_from;
+    (void)put_name(topic->name, NAME_MOST, name, sizeof name);
+    return weir_error_set(
+        error, WEIR_OFFLINE,
+        "input topic '%s' partition %" PRId32 " is offline from offset %" PRId64
+        " on, below the last commit at %" PRId64
+        ", so that nothing can be read there. If it is damaged, close the log, let "
+        "'weir log repair DIR %s/%" PRId32 "' show what can be saved, and start again",
+        name, p, from >= 0 ? from : partition->log_start, partition->committed, name, p);
 }
 
 static bool has_data(const struct weir_start_topic *topic)

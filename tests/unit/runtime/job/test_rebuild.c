@@ -93,7 +93,15 @@ static void run_before(int32_t partitions)
 static void expect_refused(const struct weir_topology *topology, enum weir_on_mismatch choice,
                            const char *text)
 {
-    stage_start_refused(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), text, &why);
+    stage_start_refused(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), WEIR_MISMATCH, text,
+                        &why);
+}
+
+static void expect_offline(const struct weir_topology *topology, enum weir_on_mismatch choice,
+                           const char *text)
+{
+    stage_start_refused(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), WEIR_OFFLINE, text,
+                        &why);
 }
 
 static void expect_in_text(const char *text)
@@ -231,15 +239,24 @@ START_TEST(rot_that_nobody_has_met_is_found_before_state_is_dropped)
                        again == 0 ? WEIR_ON_MISMATCH_REBUILD : WEIR_ON_MISMATCH_LOSSY_REBUILD,
                        "'in' partition 0 is damaged from offset 200 on");
         expect_in_text("'weir log repair DIR in/0'");
-        expect_in_text("WEIR_ON_MISMATCH_START_EMPTY");
+        expect_not_in_text("WEIR_ON_MISMATCH_START_EMPTY"); /* nothing is served at the commit */
         expect_untouched(was);
         ck_assert(is_known_to_be_damaged(0));
     }
-    /* Nor is it offered as long as it is known. */
+    /* Nor is it offered as long as it is known, and nothing else that could not be had. */
     expect_refused(after(), WEIR_ON_MISMATCH_REFUSE, "the values of store 'counts'");
-    expect_in_text("WEIR_ON_MISMATCH_START_EMPTY");
-    expect_not_in_text("REBUILD");
-    expect_in_text("a rebuild once 'weir log repair' has seen to the damaged input");
+    expect_in_text(
+        "a rebuild, or WEIR_ON_MISMATCH_START_EMPTY, once 'weir log repair' has seen to");
+    expect_untouched(was);
+    const struct weir_topology *(*const programs[])(void) = {after, before};
+    for (size_t i = 0; i < 2; i++) {
+        expect_offline(programs[i](),
+                       i == 0 ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REFUSE,
+                       "input topic 'in' partition 0 is offline from offset 200 on, below the last "
+                       "commit at 500");
+        expect_in_text("'weir log repair DIR in/0'");
+        expect_untouched(was);
+    }
 
     if (_i == 0) { /* the bytes are found */
         put_back(0);

@@ -99,7 +99,8 @@ static void run_before(const char *keys)
 static void expect_refused(const struct weir_topology *topology, enum weir_on_mismatch choice,
                            const char *text)
 {
-    stage_start_refused(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), text, &why);
+    stage_start_refused(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice), WEIR_MISMATCH, text,
+                        &why);
 }
 
 static void expect_count(const char *key, uint64_t count)

@@ -419,6 +419,30 @@ START_TEST(damage_behind_the_commit_does_not_differ)
     partitions[INPUT][1].offline_from = 10;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
     ck_assert_uint_eq(found.count, 0);
+    ck_assert_int_eq(weir_start_refuse_unserved(&facts, &error), 0);
+}
+END_TEST
+
+/* The log's mark still knows its end, so that nothing differs; but nothing is served at the commit. What a failed
+ * read took offline may be whole: not a mismatch. */
+START_TEST(an_input_that_is_offline_below_the_commit_is_told_as_offline)
+{
+    partitions[INPUT][1].log_end = 30;
+    partitions[INPUT][1].log_start = 4;
+    partitions[INPUT][1].offline_from = 9;
+    ck_assert_int_eq(weir_start_refuse_unserved(&facts, &error), 0);
+    partitions[INPUT][1].is_offline = true;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_int_eq(weir_start_refuse_unserved(&facts, &error), WEIR_OFFLINE);
+    ck_assert_ptr_nonnull(strstr(error.text,
+                                 "input topic 'in' partition 1 is offline from offset 9 "
+                                 "on, below the last commit at 10"));
+    ck_assert_ptr_nonnull(strstr(error.text, "'weir log repair DIR in/1'"));
+    partitions[INPUT][1].offline_from = -1; /* nobody knows from where */
+    ck_assert_int_eq(weir_start_refuse_unserved(&facts, &error), WEIR_OFFLINE);
+    ck_assert_ptr_nonnull(strstr(error.text, "offline from offset 4 on"));
+    partitions[INPUT][1].committed = -1; /* it has no position there */
+    ck_assert_int_eq(weir_start_refuse_unserved(&facts, &error), 0);
 }
 END_TEST
 
@@ -838,6 +862,7 @@ static void add(Suite *suite)
                         COPIES);
     tcase_add_loop_test(tests, a_damaged_input_is_refused_whatever_is_chosen, 0, 4);
     tcase_add_test(tests, damage_behind_the_commit_does_not_differ);
+    tcase_add_test(tests, an_input_that_is_offline_below_the_commit_is_told_as_offline);
     tcase_add_test(tests, a_commit_without_an_epoch_does_not_tell_of_an_older_copy);
     tcase_add_loop_test(tests, another_batch_where_one_was_read_is_refused, 0, THERE);
     tcase_add_test(tests, a_commit_without_a_batch_does_not_tell_of_another_log);

@@ -335,7 +335,12 @@ START_TEST(without_a_commit_emptying_is_offered_as_what_it_is)
     ck_assert_ptr_nonnull(strstr(error.text, "a rebuild once 'weir log repair'"));
     ck_assert_ptr_null(strstr(error.text, "WEIR_ON_MISMATCH"));
     topics[INPUT].chosen = NULL;
-    facts.foreign_entries = 1; /* somebody else's say where */
+    facts.foreign_entries = 1; /* somebody else's say where: below what cannot be read, or not */
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(
+        strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY, once 'weir log repair'"));
+    ck_assert_ptr_null(strstr(error.text, "goes on and starts empty"));
+    partitions[INPUT][0].offline_from = INT64_MAX;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
     ck_assert_ptr_nonnull(strstr(error.text, "goes on and starts empty"));
 }
@@ -399,7 +404,7 @@ START_TEST(refusals_end_with_the_choices)
     }
     take_now(&nows[0]);
     partitions[INPUT][0].is_offline = partitions[INPUT][1].is_offline = true;
-    partitions[INPUT][0].offline_from = INT64_MAX;
+    partitions[INPUT][0].offline_from = partitions[INPUT][1].offline_from = INT64_MAX;
     ck_assert_int_eq(weir_start_refuse_damaged(&facts, &error), WEIR_MISMATCH);
     size_t size = strlen(error.text);
     ck_assert_uint_lt(size, WEIR_ERROR_TEXT_SIZE - sizeof "start job: ");

@@ -99,7 +99,7 @@ void stage_start(struct stage *stage, const struct weir_topology *topology,
                  const struct weir_streams_options *options);
 /** Asserts that the start is refused with WEIR_MISMATCH and `text` in why. */
 void stage_start_refused(struct stage *stage, const struct weir_topology *topology,
-                         const struct weir_streams_options *options, const char *text,
+                         const struct weir_streams_options *options, int code, const char *text,
                          struct weir_error *why);
 /** A start with a crash at the node's disk operation `at`: a kill or a loss of power, before or after it (`kind`,
  * 0 to 3). True: it has crashed, and the log is open again. False: the start needs fewer operations, and

@@ -113,12 +113,12 @@ void stage_start(struct stage *stage, const struct weir_topology *topology,
 }
 
 void stage_start_refused(struct stage *stage, const struct weir_topology *topology,
-                         const struct weir_streams_options *options, const char *text,
+                         const struct weir_streams_options *options, int code, const char *text,
                          struct weir_error *why)
 {
     *why = (struct weir_error){0};
     ck_assert_ptr_null(stage_try_start(stage, topology, options, why));
-    ck_assert_msg(why->code == WEIR_MISMATCH, "%d: %s", why->code, why->text);
+    ck_assert_msg(why->code == code, "%d: %s", why->code, why->text);
     ck_assert_msg(strstr(why->text, text) != NULL, "'%s' is not in: %s", text, why->text);
 }
 
