@@ -16,15 +16,21 @@ void weir_partition_resume(struct weir_partition *partition)
     weir_partition_settle(partition);
 }
 
+/* What has taken the log offline has a line of its own. */
+static void say_chore_failed(struct weir_partition *partition)
+{
+    char text[2 * WEIR_ERROR_TEXT_SIZE];
+    if (weir_partition_log_check_online(partition->log, NULL) < 0) return;
+    weir_log(&partition->shard->env->logger, WEIR_LOG_WARN, "log.chore_failed", "path=%s reason=%s",
+             partition->path, weir_log_quote(text, sizeof text, partition->job_error.text));
+}
+
 static void chore_done(struct weir_partition *partition)
 {
     if (partition->job_rc < 0) {
-        char text[2 * WEIR_ERROR_TEXT_SIZE];
-        weir_log(&partition->shard->env->logger, WEIR_LOG_WARN, "log.chore_failed",
-                 "path=%s reason=%s", partition->path,
-                 weir_log_quote(text, sizeof text, partition->job_error.text));
         weir_partition_failed(partition, WEIR_AVAILABILITY_WORK_FAILED, partition->job_rc,
                               &partition->job_error);
+        say_chore_failed(partition);
     }
     weir_partition_resume(partition);
 }

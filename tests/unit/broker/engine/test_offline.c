@@ -14,6 +14,7 @@
 struct lines {
     int offline;
     int online;
+    int chore_failed;
     int disk_full;
     int disk_has_room;
     char last[2048];
@@ -26,6 +27,7 @@ static void count_line(void *context, enum weir_log_level level, const char *lin
     if (is_offline) ck_assert_int_eq(level, WEIR_LOG_ERROR);
     lines->offline += is_offline;
     lines->online += strstr(line, "event=partition.online") != NULL;
+    lines->chore_failed += strstr(line, "event=log.chore_failed") != NULL;
     lines->disk_full += strstr(line, "event=disk.full") != NULL;
     lines->disk_has_room += strstr(line, "event=disk.has_room") != NULL;
     if (is_offline) (void)snprintf(lines->last, sizeof lines->last, "%.*s", (int)size, line);
@@ -120,6 +122,32 @@ START_TEST(a_folder_that_goes_while_it_is_served_is_told)
 END_TEST
 
 /* A topic that is given up is no longer offline. */
+/* Nor does what comes by itself and meets it first tell it twice. */
+START_TEST(a_chore_in_a_folder_that_is_gone_is_one_line)
+{
+    enum { CHECKED_EVERY_MS = 10 * 60 * 1000 }; /* more often than that */
+    struct engine engine;
+    struct lines lines;
+    lines = (struct lines){0};
+    engine_init(&engine, 1);
+    engine.options.topic_defaults.segment_bytes = 80;
+    engine.options.topic_defaults.retention_bytes = 80;
+    listen_to(&engine, &lines);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), i);
+    }
+    ck_ok(weir_rename(engine.env, FOLDER, "/saved", &engine.error), &engine.error);
+    weir_sim_advance_ms(engine.sim, CHECKED_EVERY_MS);
+    ck_assert_int_eq(count_offline(&engine), 1);
+    ck_assert_int_eq(lines.offline, 1);
+    ck_assert_int_eq(lines.chore_failed, 0);
+    check_line(&lines, FOLDER);
+    engine_end(&engine);
+}
+END_TEST
+
 START_TEST(a_deleted_topic_counts_no_more)
 {
     struct engine engine;
@@ -545,6 +573,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_was_given_up_is_told);
     tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
     tcase_add_test(tests, a_folder_that_goes_while_it_is_served_is_told);
+    tcase_add_test(tests, a_chore_in_a_folder_that_is_gone_is_one_line);
     tcase_add_test(tests, a_deleted_topic_counts_no_more);
     tcase_add_test(tests, damage_found_by_a_read_is_told_once);
     tcase_add_test(tests, damage_found_without_memory_is_told_later);
