@@ -37,7 +37,7 @@ static const char details[] =
     "  hint    an index, snapshot or text file is wrong: it comes back by itself\n"
     "\n"
     "Exit code 0: no damage (tails and hints do no harm); 1: damage, or it could not be read.\n"
-    "'weir log repair' mends what is damaged.\n";
+    "'weir log repair' mends what is damaged and what no open mends by itself.\n";
 
 struct verification {
     struct weir_env *env;
@@ -180,7 +180,8 @@ static int verify(struct verification *run, const char *path)
     if (rc < 0) return say_failure(&error, NULL);
     int exit_code = say_flush();
     if (run->damage_count == 0) return exit_code;
-    say_note("weir: %" PRId64 " place%s damaged; 'weir log repair' mends, 'weir log dump' "
+    say_note("weir: %" PRId64
+             " place%s damaged; 'weir log repair' mends what an open does not, 'weir log dump' "
              "shows what can be read",
              run->damage_count, run->damage_count == 1 ? " is" : "s are");
     return CLI_FAILED;

@@ -76,6 +76,17 @@ static bool read_small(struct verify *verify, const char *name, struct weir_buff
     return false;
 }
 
+/* An open writes them before anything is appended, so where there are bytes there was a mark. */
+static bool has_bytes(const struct verify *verify)
+{
+    size_t count = verify->files.size / sizeof(struct weir_recovery_file);
+    const struct weir_recovery_file *files = (const void *)verify->files.data;
+    for (size_t i = 0; i < count; i++) {
+        if (files[i].size > 0) return true;
+    }
+    return false;
+}
+
 /* Where one of the two cannot be had an open goes by the other, and writes both anew. A copy that a loss
  * of power has torn, or that an older program did not write, is no damage. */
 static int check_mark(struct verify *verify)
@@ -99,11 +110,19 @@ static int check_mark(struct verify *verify)
     if (pair.mark == WEIR_MARK_DAMAGED) {
         find(verify, WEIR_VERIFY_DAMAGE, mark, -1, rc < 0 ? why.text : "durable mark: damaged");
     }
+    if (rc == WEIR_NOT_FOUND && has_bytes(verify)) {
+        find(verify, WEIR_VERIFY_DAMAGE, mark, -1,
+             "is missing, and so is its copy: an open takes what it can read for all that there "
+             "was, "
+             "from the first segment on");
+    }
     if (rc == 0 && pair.mark == WEIR_MARK_MISSING) {
-        find(verify, WEIR_VERIFY_DAMAGE, mark, -1, "is missing, its copy is there");
+        find(verify, WEIR_VERIFY_DAMAGE, mark, -1,
+             "is missing: an open takes its copy, and writes it anew");
     }
     if (rc == 0 && pair.mark == WEIR_MARK_OLDER) {
-        find(verify, WEIR_VERIFY_DAMAGE, mark, -1, "is older than its copy");
+        find(verify, WEIR_VERIFY_DAMAGE, mark, -1,
+             "is older than its copy: an open takes the copy, and writes it anew");
     }
     if (pair.copy == WEIR_MARK_DAMAGED) {
         find(verify, WEIR_VERIFY_HINT, copy, -1, "the copy of the durable mark is damaged");

@@ -220,6 +220,11 @@ START_TEST(where_both_are_lost_it_is_told)
         ck_ok(test_log_close(&test), &test.error);
         damage(names[0], how, &older);
         damage(names[1], how, &older);
+        struct weir_verify_summary summary;
+        ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary,
+                                        &test.error),
+              &test.error);
+        ck_assert_int_eq(summary.damage_count, 1);
         ck_ok(test_log_open(&test), &test.error);
         ck_assert(test.recovery.mark_is_lost && test.recovery.mark_was != NULL);
         ck_assert_int_lt(weir_partition_log_state(test.log).start_offset, expected.start);
