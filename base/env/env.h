@@ -58,6 +58,7 @@ struct weir_file_stat {
     int64_t size;
     struct weir_wall modified;
     uint64_t device; /* the file system that it lies on, as the system numbers them; not 0 */
+    bool is_removed; /* it is open, and has no name any more: with its handles it goes */
 };
 
 struct weir_file;  /* an open file; handles are O_CLOEXEC */

@@ -183,6 +183,19 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
     return 0;
 }
 
+/* Whoever has removed it under the log: what it holds goes with the last handle, so nothing of it is durable. */
+static int check_named(const struct weir_log_sync *sync, struct weir_error *error)
+{
+    struct weir_file_stat stat;
+    if (sync->file == NULL) return 0;
+    int rc = weir_file_stat(sync->file, &stat, error);
+    if (rc < 0 || !stat.is_removed) return rc;
+    return weir_error_set(error, WEIR_NOT_FOUND,
+                          "'%s' has been removed while the log is open: what it holds is gone when "
+                          "this process ends",
+                          sync->file->path);
+}
+
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
 {
     struct weir_segment *segment = sync->segment;
@@ -193,6 +206,7 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     } else {
         sync->rc = is_clean ? 0 : weir_file_sync(sync->file, &sync->error);
     }
+    if (sync->rc == 0) sync->rc = check_named(sync, &sync->error);
     if (sync->rc < 0) weir_boot_file_forget(sync->env, sync->path);
     if (sync->rc < 0 || !sync->has_mark) return;
     int rc = weir_durable_mark_replace(sync->env, sync->path, weir_buffer_slice(&sync->mark), false,

@@ -140,4 +140,18 @@ refuses 1 "'data/log' is missing" "$weir" topic list -d data
 [ ! -e data/log ] || fail "a new log was made"
 mv saved data/log
 gives "x" "$weir" consume later -d data -f '%v'
+
+# removed under a running server: nothing more is acknowledged
+start
+"$weir" topic create held -q
+echo x | "$weir" produce held -o ''
+cp -a data/log saved
+rm -rf data/log
+refuses 1 "has been removed while the log is open" sh -c "echo z | '$weir' produce held"
+refuses 1 "has been removed while the log is open" "$weir" topic create latest
+kill -TERM "$server" && wait "$server" && fail "a log that is gone was closed"
+server=
+unset WEIR_BROKERS
+mv saved data/log
+gives "x" "$weir" consume held -d data -e -f '%v'
 echo "what is missing is said, and nothing is made or removed in its place"

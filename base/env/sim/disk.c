@@ -361,6 +361,7 @@ int weir_disk_rename(struct weir_disk *disk, const char *from, const char *to)
     struct change *change = add_change(disk, directories[0], names[0], inode);
     change->directory[1] = weir_inode_ref(directories[1]);
     change->name[1] = weir_sim_text(names[1], strlen(names[1]));
+    if (target != NULL) target->is_removed = true;
     entry_remove(&directories[0]->current, names[0]);
     entry_set(&directories[1]->current, names[1], inode);
     return WEIR_OK;
@@ -372,11 +373,12 @@ int weir_disk_remove(struct weir_disk *disk, const char *path)
     struct weir_inode *directory;
     int rc = find_parent(disk, path, &directory, name);
     if (rc < 0) return rc;
-    const struct weir_inode *inode = entry_get(&directory->current, name);
+    struct weir_inode *inode = entry_get(&directory->current, name);
     if (inode == NULL) return WEIR_NOT_FOUND;
     if (inode->current.count > 0) return WEIR_EXISTS; /* what a real one says: ENOTEMPTY */
     if (inode->device != directory->device) return WEIR_LOCKED; /* a mount: EBUSY */
     add_change(disk, directory, name, NULL);
+    inode->is_removed = true;
     entry_remove(&directory->current, name);
     return WEIR_OK;
 }

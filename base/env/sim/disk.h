@@ -91,6 +91,7 @@ struct weir_inode {
     enum weir_file_kind kind;
     unsigned references; /* entries of both images, changes, open files */
     uint64_t device;     /* its directory's, unless another file system was mounted on it */
+    bool is_removed;     /* no entry of the current image names it any more */
     int64_t modified_ms;
     const void *lock_holder;
 

@@ -347,6 +347,7 @@ static struct weir_file_stat stat_from(const struct weir_inode *inode)
         .size = inode->size,
         .modified = {inode->modified_ms},
         .device = inode->device,
+        .is_removed = inode->is_removed,
     };
 }
 

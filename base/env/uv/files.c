@@ -244,6 +244,7 @@ static struct weir_file_stat stat_from(const struct stat *from)
         .size = from->st_size,
         .modified = {(int64_t)from->st_mtim.tv_sec * 1000 + from->st_mtim.tv_nsec / 1000000},
         .device = (uint64_t)from->st_dev,
+        .is_removed = from->st_nlink == 0,
     };
 }
 

@@ -126,6 +126,30 @@ START_TEST(files_behave_as_files)
 }
 END_TEST
 
+static bool is_removed(struct weir_file *file)
+{
+    struct weir_file_stat stat;
+    ck_ok(weir_file_stat(file, &stat, &error), &error);
+    return stat.is_removed;
+}
+
+/* An open file whose name is gone says so; one that is called otherwise does not. */
+START_TEST(a_removed_file_is_told_from_a_renamed_one)
+{
+    struct weir_file *file = open_file("name");
+    struct weir_file *other = open_file("other");
+    ck_assert(!is_removed(file) && !is_removed(other));
+    ck_ok(weir_rename(env, "name", "renamed", &error), &error);
+    ck_assert(!is_removed(file) && !is_removed(other));
+    ck_ok(weir_rename(env, "renamed", "other", &error), &error);
+    ck_assert(!is_removed(file) && is_removed(other));
+    ck_ok(weir_remove(env, "other", &error), &error);
+    ck_assert(is_removed(file));
+    weir_file_close(other);
+    weir_file_close(file);
+}
+END_TEST
+
 /* Errors have the codes of the real environment and name the path. */
 START_TEST(errors_have_the_real_ones_codes)
 {
@@ -849,6 +873,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("env_sim_disk");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, files_behave_as_files);
+    tcase_add_test(tests, a_removed_file_is_told_from_a_renamed_one);
     tcase_add_test(tests, errors_have_the_real_ones_codes);
     tcase_add_test(tests, list_is_sorted_and_may_remove);
     tcase_add_test(tests, a_lock_goes_with_its_holder);

@@ -51,6 +51,13 @@ static void expect_text(struct weir_file *file, const char *expected)
     ck_assert_str_eq(found, expected);
 }
 
+static bool is_removed(struct weir_file *file)
+{
+    struct weir_file_stat stat;
+    ck_ok(weir_file_stat(file, &stat, &error), &error);
+    return stat.is_removed;
+}
+
 /* What is written at a position is read there; a read past the end is short, not an error. */
 START_TEST(file_round_trips_and_reads_short_at_the_end)
 {
@@ -64,6 +71,27 @@ START_TEST(file_round_trips_and_reads_short_at_the_end)
     ck_ok(weir_sync_file_system(file, &error), &error);
     weir_file_drop_cache(file, 0, 11);
     expect_text(file, "hello World");
+    weir_file_close(file);
+}
+END_TEST
+
+/* An open file whose name is gone says so; one that is called otherwise does not. */
+START_TEST(a_removed_file_is_told_from_a_renamed_one)
+{
+    char renamed[sizeof path];
+    char name[sizeof path];
+    (void)strcpy(renamed, in_directory("renamed"));
+    (void)strcpy(name, in_directory("name"));
+    struct weir_file *file = open_new("name");
+    struct weir_file *other = open_new("other");
+    ck_assert(!is_removed(file) && !is_removed(other));
+    ck_ok(weir_rename(env, name, renamed, &error), &error);
+    ck_assert(!is_removed(file) && !is_removed(other));
+    ck_ok(weir_rename(env, renamed, in_directory("other"), &error), &error);
+    ck_assert(!is_removed(file) && is_removed(other));
+    ck_ok(weir_remove(env, in_directory("other"), &error), &error);
+    ck_assert(is_removed(file));
+    weir_file_close(other);
     weir_file_close(file);
 }
 END_TEST
@@ -270,6 +298,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("files");
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_removed_file_is_told_from_a_renamed_one);
     tcase_add_test(tests, file_round_trips_and_reads_short_at_the_end);
     tcase_add_test(tests, a_cached_range_is_told_from_a_cold_one);
     tcase_add_test(tests, gather_write_of_many_parts_arrives_whole);

@@ -122,6 +122,27 @@ START_TEST(a_folder_that_goes_while_it_is_served_is_told)
 END_TEST
 
 /* A topic that is given up is no longer offline. */
+/* The segment that is written to has lost its name: what is put there would be acknowledged and gone. */
+START_TEST(what_is_written_to_a_removed_segment_is_not_acknowledged)
+{
+    struct engine engine;
+    struct lines lines;
+    begin(&engine, &lines);
+    ck_ok(weir_remove(engine.env, SEGMENT, &engine.error), &engine.error);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "c", WEIR_ACKS_ALL), i);
+    }
+    ck_assert_int_eq(count_offline(&engine), 1);
+    ck_assert_int_eq(lines.offline, 1);
+    check_line(&lines, "topic=clicks partition=0 from_offset=3");
+    check_line(&lines, "has been removed while the log is open");
+    char value[64];
+    ck_ok(engine_fetch(&engine, "clicks", 0, 2, value), &engine.error); /* as long as it is open */
+    engine_end(&engine);
+}
+END_TEST
+
 /* Nor does what comes by itself and meets it first tell it twice. */
 START_TEST(a_chore_in_a_folder_that_is_gone_is_one_line)
 {
@@ -573,6 +594,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_was_given_up_is_told);
     tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
     tcase_add_test(tests, a_folder_that_goes_while_it_is_served_is_told);
+    tcase_add_test(tests, what_is_written_to_a_removed_segment_is_not_acknowledged);
     tcase_add_test(tests, a_chore_in_a_folder_that_is_gone_is_one_line);
     tcase_add_test(tests, a_deleted_topic_counts_no_more);
     tcase_add_test(tests, damage_found_by_a_read_is_told_once);
