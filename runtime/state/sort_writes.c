@@ -20,8 +20,12 @@
  * That is multikey quicksort (Bentley and Sedgewick, 1997) with eight bytes for a character, which are
  * kept beside the pointer (Ng and Kakehi, 2007). Most keys differ within the first chunk; what is still
  * alike after ROUNDS_MAX is compared as it is.
+ *
+ * The chunks themselves are sorted by their bytes, from the first on, in place (American flag sort:
+ * McIlroy, Bostic and McIlroy, 1993): a count of each byte says where its items go, each is put there, and
+ * what shares a byte is sorted by the next one. Few items are inserted one by one.
  */
-enum { CHUNK_SIZE = 8, ROUNDS_MAX = 32 };
+enum { CHUNK_SIZE = 8, CHUNK_BITS = 64, ROUNDS_MAX = 32, FEW = 32 };
 
 struct weir_sort_item {
     uint64_t chunk;
@@ -60,12 +64,82 @@ static void load_chunk(struct weir_sort_item *item, size_t depth)
 }
 
 /* Of two keys whose chunks are equal with the zeros, the shorter one comes first. */
-static int compare_items(const void *a, const void *b)
+static int compare_items(const struct weir_sort_item *left, const struct weir_sort_item *right)
 {
-    const struct weir_sort_item *left = a;
-    const struct weir_sort_item *right = b;
     if (left->chunk != right->chunk) return left->chunk < right->chunk ? -1 : 1;
     return left->size < right->size ? -1 : left->size > right->size;
+}
+
+static void insert_each(struct weir_sort_item *items, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        const struct weir_sort_item item = items[i];
+        size_t at = i;
+        for (; at > 0 && compare_items(&item, &items[at - 1]) < 0; at--) {
+            items[at] = items[at - 1];
+        }
+        items[at] = item;
+    }
+}
+
+/* Where the items of each value of a byte begin, and where they end. */
+struct buckets {
+    size_t begin[256];
+    size_t end[256];
+};
+
+static uint8_t byte_of(const struct weir_sort_item *item, int shift)
+{
+    return (uint8_t)(item->chunk >> shift);
+}
+
+static void count_bytes(const struct weir_sort_item *items, size_t count, int shift,
+                        struct buckets *buckets)
+{
+    memset(buckets->end, 0, sizeof buckets->end);
+    for (size_t i = 0; i < count; i++) {
+        buckets->end[byte_of(&items[i], shift)]++;
+    }
+    size_t begin = 0;
+    for (size_t b = 0; b < 256; b++) {
+        buckets->begin[b] = begin;
+        begin = buckets->end[b] += begin;
+    }
+}
+
+/* Each item to the next place of its bucket, and on with the one that was there. */
+static void deal(struct weir_sort_item *items, int shift, struct buckets *buckets)
+{
+    for (size_t b = 0; b < 256; b++) {
+        while (buckets->begin[b] < buckets->end[b]) {
+            struct weir_sort_item item = items[buckets->begin[b]];
+            for (uint8_t to = byte_of(&item, shift); to != b; to = byte_of(&item, shift)) {
+                const struct weir_sort_item next = items[buckets->begin[to]];
+                items[buckets->begin[to]++] = item;
+                item = next;
+            }
+            items[buckets->begin[b]++] = item;
+        }
+    }
+}
+
+/* By the byte at `shift` and all behind it; those before are equal. What is left where all are is at most one
+ * item of each size, and any number that goes on. */
+static void sort_chunks(struct weir_sort_item *items, size_t count, int shift)
+{
+    struct buckets buckets;
+    if (count <= FEW || shift < 0) {
+        insert_each(items, count);
+        return;
+    }
+    count_bytes(items, count, shift, &buckets);
+    deal(items, shift, &buckets);
+    size_t from = 0;
+    for (size_t b = 0; b < 256; b++) {
+        const size_t size = buckets.end[b] - from;
+        if (size > 1) sort_chunks(items + from, size, shift - 8);
+        from = buckets.end[b];
+    }
 }
 
 static size_t run_size(const struct weir_sort_item *items, size_t count)
@@ -95,7 +169,7 @@ static void sort_run(struct weir_sort_item *items, size_t count, size_t depth, i
     for (size_t i = 0; i < count; i++) {
         load_chunk(&items[i], depth);
     }
-    qsort(items, count, sizeof *items, compare_items);
+    sort_chunks(items, count, CHUNK_BITS - 8);
     for (size_t at = 0; at < count;) {
         size_t size = run_size(items + at, count - at);
         weir_assert(size == 1 || items[at].size > CHUNK_SIZE);
