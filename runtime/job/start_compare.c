@@ -178,7 +178,26 @@ static enum weir_start_what partition_differs(const struct weir_start_facts *fac
     return WEIR_START_NOTHING;
 }
 
-/* One difference per topic is enough to know what becomes of it. */
+/* Which partition differs, and in what; of those that have lost records, which state on the disk may make up for, the
+ * first, and the others are looked at still. One difference beside that is enough to know what becomes of the
+ * topic: 1, else 0. */
+static int compare_partitions(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                              struct weir_start_differences *found)
+{
+    bool has_lost = false;
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        int64_t a = 0;
+        int64_t b = 0;
+        enum weir_start_what what = partition_differs(facts, topic, &topic->partitions[p], &a, &b);
+        bool is_lost = what == WEIR_START_LOST;
+        if (what == WEIR_START_NOTHING || (is_lost && has_lost)) continue;
+        int rc = add_of(found, topic, what, p, a, b);
+        if (rc < 0 || !is_lost) return rc < 0 ? rc : 1;
+        has_lost = true;
+    }
+    return 0;
+}
+
 static int compare_ours(const struct weir_start_facts *facts, struct weir_start_topic *topic,
                         struct weir_start_differences *found)
 {
@@ -187,14 +206,10 @@ static int compare_ours(const struct weir_start_facts *facts, struct weir_start_
         return add_of(found, topic, WEIR_START_PARTITIONS, 0, topic->partition_count,
                       topic->wanted_count);
     }
-    for (int32_t p = 0; p < topic->partition_count; p++) {
-        int64_t a = 0;
-        int64_t b = 0;
-        enum weir_start_what what = partition_differs(facts, topic, &topic->partitions[p], &a, &b);
-        if (what != WEIR_START_NOTHING) return add_of(found, topic, what, p, a, b);
-    }
+    int rc = compare_partitions(facts, topic, found);
+    if (rc != 0) return rc < 0 ? rc : 0;
     struct weir_start_difference difference;
-    int rc = weir_start_compare_formats(topic, found->arena, &difference);
+    rc = weir_start_compare_formats(topic, found->arena, &difference);
     return rc > 0 ? weir_start_differs(found, difference) : rc;
 }
 

@@ -673,6 +673,36 @@ START_TEST(records_between_that_would_be_misread_are_refused)
 }
 END_TEST
 
+/* Of what a repair gave up in one partition the state on the disk may make up: that says nothing of the others. */
+START_TEST(lost_records_hide_nothing_else)
+{
+    for (size_t p = 0; p < 2; p++) {
+        partitions[CHANGELOG][p].lost = (struct weir_lost_range){3, 5};
+        partitions[CHANGELOG][p].lost_count = 1;
+    }
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 1);
+    partitions[CHANGELOG][1].log_end = 8;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_uint_eq(found.count, 2);
+    ck_assert_int_eq(found.items[1].what, WEIR_START_SHORTER);
+    ck_assert_int_eq(found.items[1].partition, 1);
+    partitions[CHANGELOG][1].log_end = 12;
+    partitions[CHANGELOG][1].foreign_at = 11;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(found.items[1].what, WEIR_START_FOREIGN_TAIL);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied);
+    topics[CHANGELOG].is_emptied = false;
+    partitions[CHANGELOG][1].log_end = 10;
+    partitions[CHANGELOG][1].foreign_at = -1;
+    write_as(CHANGELOG, false, (struct weir_plan_format){"i64", 0},
+             (struct weir_plan_format){"text", 0});
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(found.items[1].what, WEIR_START_FORMAT);
+}
+END_TEST
+
 /* A changelog that has lost records is for the restore to judge; of records between, nobody else would. */
 START_TEST(records_that_a_repair_gave_up_are_held_against_their_topic)
 {
@@ -878,6 +908,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, an_empty_store_may_become_another, 0, 2);
     tcase_add_test(tests, records_between_that_would_be_misread_are_refused);
     tcase_add_test(tests, records_that_a_repair_gave_up_are_held_against_their_topic);
+    tcase_add_test(tests, lost_records_hide_nothing_else);
     tcase_add_test(tests, records_of_an_application_go_round);
     tcase_add_test(tests, a_record_that_does_not_say_what_its_bytes_are_is_read);
     suite_add_tcase(suite, tests);
