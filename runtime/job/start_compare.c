@@ -309,9 +309,10 @@ static int compare_position(struct weir_start_topic *topic, int32_t p,
 static int compare_input(const struct weir_start_facts *facts, struct weir_start_topic *topic,
                          struct weir_start_differences *found)
 {
-    if (topic->entry_count == 0 || (!facts->has_commit && facts->foreign_entries == 0)) return 0;
+    bool is_named = topic->entry_count > 0 || topic->is_other_named;
+    if (!is_named || (!facts->has_commit && facts->foreign_entries == 0)) return 0;
     if (!topic->exists) return add_of(found, topic, WEIR_START_INPUT_GONE, 0, 0, 0);
-    bool is_replaced = false;
+    bool is_replaced = topic->entry_count == 0; /* all that is named is of another one */
     int rc = 0;
     for (int32_t p = 0; rc >= 0 && p < topic->partition_count; p++) {
         const struct weir_start_partition *partition = &topic->partitions[p];

@@ -79,7 +79,8 @@ struct weir_start_topic {
     /* The application's. */
     const struct weir_own_topic *record; /* NULL: none */
     const struct weir_own_input *chosen; /* an input that is being read again; NULL: it is not */
-    int32_t entry_count;                 /* one past the largest partition that the commit names */
+    int32_t entry_count; /* one past the largest partition that the commit names of it */
+    bool is_other_named; /* the commit names a partition that only another topic of this name had */
     /* The verdict's. */
     bool is_emptied; /* an internal topic: deleted if it is there, and made anew */
 };

@@ -189,12 +189,17 @@ static int take_entry(struct weir_start *start, const struct weir_commit_entry *
         return refuse_unreadable(entry, error);
     }
     if (topic == NULL || entry->offset < 0 || number < 0) return 0;
-    if (number >= topic->entry_count) topic->entry_count = number + 1;
-    if (!topic->exists || number >= topic->partition_count) return 0;
+    bool is_it = weir_uuid_equal(entry->topic_id, topic->id);
+    bool is_there = topic->exists && number < topic->partition_count;
+    /* Where this topic has fewer partitions than one of its name before, nothing else would tell of that one. */
+    topic->is_other_named |= topic->exists && !is_it && !is_there;
+    bool counts = is_there || is_it || !topic->exists;
+    if (counts && number >= topic->entry_count) topic->entry_count = number + 1;
+    if (!is_there) return 0;
     struct weir_start_partition *partition = &topic->partitions[number];
     partition->is_foreign_entry = entry->is_foreign;
     partition->has_processed = entry->partition_time_ms >= 0;
-    if (!weir_uuid_equal(entry->topic_id, topic->id)) {
+    if (!is_it) {
         partition->is_other_topic = true;
         return 0;
     }

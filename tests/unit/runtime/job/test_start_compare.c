@@ -456,6 +456,25 @@ START_TEST(a_commit_without_an_epoch_does_not_tell_of_an_older_copy)
 }
 END_TEST
 
+/* All that the commit names is a partition that only a topic of this name before it had. */
+START_TEST(an_input_of_which_only_another_is_named_is_made_anew)
+{
+    topics[INPUT].partition_count = 1;
+    partitions[INPUT][0].has_entry = false;
+    topics[INPUT].entry_count = 0;
+    topics[INPUT].is_other_named = true;
+    expect_only(WEIR_START_INPUT_REPLACED);
+    topics[INPUT].is_other_named = false;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+    topics[INPUT].entry_count = 1; /* and this one, too */
+    topics[INPUT].is_other_named = true;
+    partitions[INPUT][0].has_entry = true;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_uint_eq(found.count, 0);
+}
+END_TEST
+
 START_TEST(fewer_partitions_of_an_input_are_refused_where_there_is_state)
 {
     topics[INPUT].partition_count = 1;
@@ -896,6 +915,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_commit_without_an_epoch_does_not_tell_of_an_older_copy);
     tcase_add_loop_test(tests, another_batch_where_one_was_read_is_refused, 0, THERE);
     tcase_add_test(tests, a_commit_without_a_batch_does_not_tell_of_another_log);
+    tcase_add_test(tests, an_input_of_which_only_another_is_named_is_made_anew);
     tcase_add_test(tests, fewer_partitions_of_an_input_are_refused_where_there_is_state);
     tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
     tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
