@@ -18,15 +18,24 @@ bool weir_producer_id_give(struct weir_producer_id_block *block, int64_t *id_out
     return true;
 }
 
+/* A clock that is far out of its time is not followed: its ids would come to an end. */
+static int64_t begin_of(int64_t taken, struct weir_wall now)
+{
+    enum { IDS_PER_MS = 1000 };
+    static const int64_t ms_max = (int64_t)1 << 43; /* the year 2248 */
+    if (now.ms < 0 || now.ms > ms_max || now.ms * IDS_PER_MS < taken) return taken;
+    return now.ms * IDS_PER_MS;
+}
+
 int weir_producer_id_plan(const struct weir_producer_id_block *block, int64_t taken,
-                          int64_t *taken_out, struct weir_error *error)
+                          struct weir_wall now, int64_t *taken_out, struct weir_error *error)
 {
     weir_assert(block->end <= taken);
     if (block->next < block->end) return WEIR_END;
     if (taken > INT64_MAX - WEIR_PRODUCER_ID_BLOCK_SIZE) {
         return weir_error_set(error, WEIR_LIMIT, "all producer ids have been given out");
     }
-    *taken_out = taken + WEIR_PRODUCER_ID_BLOCK_SIZE;
+    *taken_out = begin_of(taken, now) + WEIR_PRODUCER_ID_BLOCK_SIZE;
     return 0;
 }
 

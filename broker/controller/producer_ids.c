@@ -24,9 +24,9 @@ static int build(struct weir_controller *controller, struct weir_metadata_change
                  struct weir_error *error)
 {
     struct weir_metadata_record record = {.type = WEIR_METADATA_PRODUCER_IDS};
-    int rc = weir_producer_id_plan(&controller->producer_ids,
-                                   controller->metadata.image.next_producer_id,
-                                   &record.producer_ids.next_producer_id, error);
+    int rc = weir_producer_id_plan(
+        &controller->producer_ids, controller->metadata.image.next_producer_id,
+        weir_wall_now(controller->engine->env), &record.producer_ids.next_producer_id, error);
     if (rc != 0) return rc;
     ((struct ids_change *)change)->takes = true;
     return weir_controller_add(controller, &record);

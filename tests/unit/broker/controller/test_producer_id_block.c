@@ -19,7 +19,8 @@ START_TEST(no_id_is_given_twice)
         for (int i = 0; i < given[run]; i++) {
             int64_t id = -1;
             while (!weir_producer_id_give(&block, &id)) {
-                ck_assert_int_eq(weir_producer_id_plan(&block, taken, &taken, NULL), 0);
+                ck_assert_int_eq(
+                    weir_producer_id_plan(&block, taken, (struct weir_wall){0}, &taken, NULL), 0);
                 weir_producer_id_take(&block, taken);
             }
             ck_assert_int_gt(id, last);
@@ -31,16 +32,42 @@ START_TEST(no_id_is_given_twice)
 }
 END_TEST
 
+/* What the metadata has forgotten was given at an earlier time, so it is not given again. */
+START_TEST(a_block_begins_at_the_clocks_time)
+{
+    struct weir_producer_id_block block = {0};
+    const struct weir_wall now = {1796000000000};
+    int64_t taken = 0;
+    ck_assert_int_eq(weir_producer_id_plan(&block, 0, now, &taken, NULL), 0);
+    ck_assert_int_eq(taken, 1796000000000000 + SIZE);
+    struct weir_producer_id_block forgotten = {0};
+    int64_t again = 0;
+    ck_assert_int_eq(
+        weir_producer_id_plan(&forgotten, 0, (struct weir_wall){now.ms + 1}, &again, NULL), 0);
+    ck_assert_int_ge(again - SIZE, taken);
+    /* The metadata is ahead of the clock, and the clock is out of its time. */
+    ck_assert_int_eq(weir_producer_id_plan(&block, taken, now, &again, NULL), 0);
+    ck_assert_int_eq(again, taken + SIZE);
+    static const int64_t wrong_ms[] = {-1, INT64_MIN, INT64_MAX, ((int64_t)1 << 43) + 1};
+    for (size_t i = 0; i < 4; i++) {
+        const struct weir_wall wrong = {wrong_ms[i]};
+        ck_assert_int_eq(weir_producer_id_plan(&block, taken, wrong, &again, NULL), 0);
+        ck_assert_int_eq(again, taken + SIZE);
+    }
+}
+END_TEST
+
 START_TEST(a_block_is_taken_only_when_none_is_left)
 {
     struct weir_producer_id_block block = {SIZE - 1, SIZE};
     int64_t taken = -1;
     int64_t id;
-    ck_assert_int_eq(weir_producer_id_plan(&block, SIZE, &taken, NULL), WEIR_END);
+    ck_assert_int_eq(weir_producer_id_plan(&block, SIZE, (struct weir_wall){0}, &taken, NULL),
+                     WEIR_END);
     ck_assert_int_eq(taken, -1);
     ck_assert(weir_producer_id_give(&block, &id) && id == SIZE - 1);
     ck_assert(!weir_producer_id_give(&block, &id));
-    ck_assert_int_eq(weir_producer_id_plan(&block, SIZE, &taken, NULL), 0);
+    ck_assert_int_eq(weir_producer_id_plan(&block, SIZE, (struct weir_wall){0}, &taken, NULL), 0);
     ck_assert_int_eq(taken, 2 * SIZE);
 }
 END_TEST
@@ -52,10 +79,11 @@ START_TEST(ids_come_to_an_end)
     struct weir_producer_id_block block = {most, most};
     struct weir_error error = {0};
     int64_t taken = 0;
-    ck_assert_int_eq(weir_producer_id_plan(&block, most, &taken, &error), 0);
+    ck_assert_int_eq(weir_producer_id_plan(&block, most, (struct weir_wall){0}, &taken, &error), 0);
     ck_assert_int_eq(taken, INT64_MAX);
     block = (struct weir_producer_id_block){most + 1, most + 1};
-    ck_assert_int_eq(weir_producer_id_plan(&block, most + 1, &taken, &error), WEIR_LIMIT);
+    ck_assert_int_eq(weir_producer_id_plan(&block, most + 1, (struct weir_wall){0}, &taken, &error),
+                     WEIR_LIMIT);
     ck_assert_int_eq(taken, INT64_MAX);
 }
 END_TEST
@@ -85,6 +113,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("producer id block");
     tcase_add_test(tests, no_id_is_given_twice);
+    tcase_add_test(tests, a_block_begins_at_the_clocks_time);
     tcase_add_test(tests, a_block_is_taken_only_when_none_is_left);
     tcase_add_test(tests, ids_come_to_an_end);
     if (weir_test_forks()) {
