@@ -90,7 +90,9 @@ static bool find_folder(struct job *job)
 static void print_count(const struct weir_damage_range *range)
 {
     int64_t count = range->to - range->from;
-    if (range->record_count >= 0) {
+    if (range->is_file_missing && range->is_at_end) {
+        printf("nobody knows how many records"); /* the mark may not know of all that was in it */
+    } else if (range->record_count >= 0) {
         printf("%" PRId64 " record%s", range->record_count, range->record_count == 1 ? "" : "s");
     } else {
         printf("at most %" PRId64 " record%s", count, count == 1 ? "" : "s");
@@ -114,6 +116,11 @@ static void print_state(const struct job *job, const struct weir_repair *repair)
                range->size, range->position, range->base_offset, range->reason);
     }
     if (repair->range_count == WEIR_DAMAGE_RANGES_MAX) (void)puts("  (and perhaps more behind)");
+    if (repair->is_mark_older) {
+        (void)puts(
+            "  the durable mark is an older one, which does not know the last segments; it is "
+            "written anew from what is there when the repair ends");
+    }
     for (size_t i = 0; i < wrong_epoch_count(repair); i++) {
         const struct weir_wrong_epoch *wrong =
             (const struct weir_wrong_epoch *)(const void *)repair->wrong_epochs.data + i;
@@ -181,7 +188,7 @@ static int conclude(const struct job *job, struct weir_repair *repair)
         suggest(job, &repair->ranges[0]);
         return CLI_FAILED;
     }
-    if (!repair->has_damage_file && wrong_epoch_count(repair) == 0) {
+    if (!repair->has_damage_file && !repair->is_mark_older && wrong_epoch_count(repair) == 0) {
         printf("%s: nothing is damaged\n", job->partition);
         return say_flush();
     }

@@ -53,7 +53,8 @@ struct weir_repair {
     const char *path;      /* the partition's folder; borrowed */
     int64_t mark_sequence; /* of the newest mark */
     bool has_mark;
-    bool copy_is_all; /* it is the copy */
+    bool copy_is_all;   /* it is the copy */
+    bool is_mark_older; /* there are segments behind all that it knows: finish writes it anew */
     bool has_damage_file;
     struct weir_damage known; /* if has_damage_file; from 0 if it cannot be read */
     struct weir_uuid topic_id;

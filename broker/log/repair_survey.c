@@ -126,11 +126,11 @@ static int note_file(void *context, const char *name, enum weir_file_kind kind)
     if (stat.modified.ms <= 0)
         stat.modified = weir_wall_now(repair->env); /* a time that was lost */
     if (is_in_mark(survey, base_offset, &stat)) return 0;
-    size_t count;
-    const struct survey_segment *segments = segment_list(survey, &count);
-    bool counts =
-        !repair->has_mark || (stat.size > 0 && base_offset > segments[count - 1].base_offset);
-    if (!counts) return 0;
+    bool is_behind_mark =
+        repair->has_mark && stat.size > 0 &&
+        base_offset > survey->mark.segments[survey->mark.segment_count - 1].base_offset;
+    if (repair->has_mark && !is_behind_mark) return 0;
+    repair->is_mark_older |= is_behind_mark;
     struct survey_segment segment = {.base_offset = base_offset,
                                      .size = stat.size,
                                      .last_append_ms = -1,
@@ -410,6 +410,9 @@ static void miss_rest(struct survey *survey, const struct place *place, bool is_
     struct weir_repair *repair = survey->repair;
     bool is_last = place->next_base == INT64_MAX;
     int64_t to = is_last ? known_end(repair) : place->next_base;
+    if (is_last && is_file_missing && to <= repair->end_offset) {
+        to = repair->end_offset + 1; /* nobody knows what was in it: it is given up all the same */
+    }
     bool ends_in_hole = repair->end_offset == place->hole_from && !is_file_missing;
     if (ends_in_hole && to > repair->end_offset) repair->end_offset = to;
     if (to <= repair->end_offset) return;
@@ -432,6 +435,13 @@ static int64_t last_append_of(const struct survey_segment *listed, int64_t size,
                                                                     : listed->modified_ms;
 }
 
+/* It was being written to when the mark was: what is behind the mark's end is there as well. */
+static bool is_last_of_mark(const struct survey *survey, int64_t base_offset)
+{
+    const struct weir_durable_mark *mark = &survey->mark;
+    return base_offset == mark->segments[mark->segment_count - 1].base_offset;
+}
+
 static int survey_segment(struct survey *survey, const struct survey_segment *listed,
                           int64_t next_base, struct weir_error *error)
 {
@@ -443,7 +453,8 @@ static int survey_segment(struct survey *survey, const struct survey_segment *li
         .hole_from = listed->has_holes ? listed->end_offset : INT64_MAX,
         .size_sure = listed->size_sure,
     };
-    bool is_sealed = repair->has_mark && next_base != INT64_MAX && listed->size_sure > 0;
+    bool is_sealed = repair->has_mark && next_base != INT64_MAX && listed->size_sure > 0 &&
+                     !is_last_of_mark(survey, listed->base_offset);
     if (repair->end_offset != listed->base_offset) {
         return weir_error_set(error, WEIR_CORRUPT, "segment %020" PRId64 " begins below %" PRId64,
                               listed->base_offset, repair->end_offset);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/durable_mark.h"
+#include "broker/log/log_internal.h"
 #include "tests/unit/broker/log/log_support.h"
 #include "wire/record_batch.h"
 
@@ -245,6 +247,75 @@ START_TEST(missing_bytes_are_given_up_like_bad_ones)
     weir_repair_close(&repair);
     ck_assert_int_eq(give_all_up(), 1);
     expect_in_service(1);
+}
+END_TEST
+
+/* The last segment's file is gone, in which there was more than the mark says: what was in it is given up, or there
+ * would be no way back. */
+START_TEST(a_last_segment_that_is_gone_is_given_up)
+{
+    char name[64];
+    make_log();
+    ck_ok(test_log_open(&test), &test.error);
+    ck_ok(weir_log_roll(test.log, &test.error), &test.error);
+    test_log_fill(&test, 2); /* less than asks for a mark */
+    ck_ok(test_log_sync(&test), &test.error);
+    test_log_crash(&test, WEIR_SIM_KILL);
+    (void)find_batch(test.batch_count - 1, name);
+    ck_ok(weir_remove(test.env, test_log_path(&test, name), &test.error), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, test.batches[test.batch_count - 2].base_offset);
+    ck_ok(test_log_close(&test), &test.error);
+    survey();
+    ck_assert_uint_eq(repair.range_count, 1);
+    ck_assert(repair.ranges[0].is_file_missing && repair.ranges[0].is_at_end);
+    ck_assert_int_eq(repair.ranges[0].from, test.batches[test.batch_count - 2].base_offset);
+    weir_repair_close(&repair);
+    ck_assert_int_eq(give_all_up(), 1);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, -1);
+    ck_assert_uint_eq(read_all(), test.batch_count - 2);
+    ck_ok(test_log_close(&test), &test.error);
+    test_log_expect_verified(&test);
+}
+END_TEST
+
+/* Both marks are of a time before the last segments: all records are there, and none is given up. */
+START_TEST(an_older_mark_is_written_anew_and_costs_nothing)
+{
+    static const char *const names[] = {WEIR_DURABLE_MARK_NAME, WEIR_DURABLE_MARK_COPY_NAME};
+    static uint8_t older[2][8192];
+    int64_t size[2];
+    make_log();
+    for (int i = 0; i < 2; i++) {
+        struct weir_file *file = NULL;
+        ck_ok(weir_file_open(test.env, test_log_path(&test, names[i]), WEIR_OPEN_READ, &file, NULL),
+              NULL);
+        size[i] = weir_file_read(file, older[i], sizeof older[i], 0, NULL);
+        ck_assert_int_gt(size[i], 0);
+        weir_file_close(file);
+    }
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 30); /* the segment of before goes on, and others come */
+    ck_ok(test_log_sync(&test), &test.error);
+    test_log_crash(&test, WEIR_SIM_KILL);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(weir_remove(test.env, test_log_path(&test, names[i]), NULL), NULL);
+        test_log_write_file(&test, names[i], older[i], (size_t)size[i]);
+    }
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_ge(test.recovery.offline_from, 0);
+    ck_ok(test_log_close(&test), &test.error);
+    survey();
+    ck_assert_uint_eq(repair.range_count, 0);
+    ck_assert(repair.is_mark_older);
+    ck_assert_int_eq(repair.end_offset, end_of_model());
+    weir_repair_close(&repair);
+    ck_assert_int_eq(give_all_up(), 0);
+    survey();
+    ck_assert(!repair.is_mark_older);
+    weir_repair_close(&repair);
+    expect_in_service(0);
 }
 END_TEST
 
@@ -647,6 +718,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, one_bad_batch_costs_its_own_records_and_no_others);
     tcase_add_test(tests, each_bad_range_is_named_by_itself);
     tcase_add_test(tests, missing_bytes_are_given_up_like_bad_ones);
+    tcase_add_test(tests, a_last_segment_that_is_gone_is_given_up);
+    tcase_add_test(tests, an_older_mark_is_written_anew_and_costs_nothing);
     tcase_add_test(tests, no_offset_is_given_twice);
     tcase_add_test(tests, an_older_copy_does_not_take_the_end_back);
     tcase_add_test(tests, what_lies_behind_a_full_segment_is_no_loss);
