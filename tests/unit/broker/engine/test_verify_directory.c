@@ -157,6 +157,24 @@ START_TEST(what_stands_in_anothers_place_is_named)
 END_TEST
 
 /* Memory runs out anywhere: then that is the answer, and not that all is well, nor a finding. */
+/* As an older copy of the metadata leaves it; what a deletion leaves, and what is nobody's, are none. */
+START_TEST(a_partition_of_a_topic_that_is_not_known_is_named)
+{
+    make(true);
+    ck_ok(weir_make_directory(engine.env, LOG "/other-0", &engine.error), &engine.error);
+    ck_ok(weir_make_directory(engine.env, LOG "/lost+found", &engine.error), &engine.error);
+    finds_nothing();
+    move(LOG "/clicks-0", LOG "/clicks-0.0123-delete");
+    finds("clicks-0");
+    move(LOG "/clicks-0.0123-delete", LOG "/later-7");
+    ck_ok(verify(), &engine.error);
+    ck_assert_int_eq(found.count, 2);
+    ck_assert_msg(strstr(found.text[1], "later-7: the metadata has no such topic") != NULL, "%s",
+                  found.text[1]);
+    engine_end(&engine);
+}
+END_TEST
+
 START_TEST(out_of_memory_is_no_finding)
 {
     struct weir_test_failures failures = {0};
@@ -179,6 +197,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("directory");
     tcase_add_loop_test(tests, a_sound_directory_has_no_findings, 0, 2);
     tcase_add_loop_test(tests, what_is_missing_is_named, 0, 2);
+    tcase_add_test(tests, a_partition_of_a_topic_that_is_not_known_is_named);
     tcase_add_test(tests, what_is_empty_is_named);
     tcase_add_test(tests, what_stands_in_anothers_place_is_named);
     tcase_add_loop_test(tests, out_of_memory_is_no_finding, 0, 2);
