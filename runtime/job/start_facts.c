@@ -165,11 +165,11 @@ static struct weir_start_topic *find_topic(const struct weir_start *start, struc
 static bool is_needed(const struct weir_start *start, const struct weir_start_topic *topic,
                       struct weir_slice name)
 {
-    bool is_own = false;
-    for (size_t i = 0; i < start->records.topic_count && !is_own; i++) {
-        is_own = weir_slice_equal(weir_text(start->records.topics[i].name), name);
+    if (topic != NULL) return true;
+    for (size_t i = 0; i < start->records.topic_count; i++) {
+        if (weir_slice_equal(weir_text(start->records.topics[i].name), name)) return true;
     }
-    return topic != NULL || is_own;
+    return false;
 }
 
 static int refuse_unreadable(const struct weir_commit_entry *entry, struct weir_error *error)
