@@ -199,10 +199,9 @@ int place_say_failure(struct place *place, const char *topic, const struct weir_
     return exit_code;
 }
 
-int place_keep_offline(struct place_partition *partition, struct weir_arena *arena, int rc,
+int place_keep_offline(struct place_partition *partition, struct weir_arena *arena,
                        struct weir_error *error)
 {
-    if (rc != WEIR_OFFLINE) return rc;
     partition->start_offset = partition->end_offset = partition->size_bytes = -1;
     partition->offline = weir_arena_printf(arena, "%s", error->text);
     if (partition->offline == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");

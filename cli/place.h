@@ -44,8 +44,9 @@ struct place_partition {
         offline; /* why it is, in the arena; its offsets and size are not known then. NULL: it is not */
 };
 
-/** An answer about one partition: an offline one is described as that, and 0 given; other errors pass. */
-int place_keep_offline(struct place_partition *partition, struct weir_arena *arena, int rc,
+/** The answer about one partition is that it is offline: it is described as that, and `error` cleared.
+ * WEIR_NO_MEMORY. */
+int place_keep_offline(struct place_partition *partition, struct weir_arena *arena,
                        struct weir_error *error);
 
 struct place_config {

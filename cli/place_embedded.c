@@ -179,7 +179,7 @@ static int describe_partition(struct place *place, struct weir_arena *arena, con
         rc = weir_error_set(error, WEIR_OFFLINE, "damaged from offset %" PRId64 " on",
                             request.state.offline_from);
     }
-    if (rc == WEIR_OFFLINE) return place_keep_offline(partition, arena, rc, error);
+    if (rc == WEIR_OFFLINE) return place_keep_offline(partition, arena, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "describe partition %d", (int)partition->partition);
     }

@@ -121,7 +121,7 @@ static int add_offsets(struct place *place, struct weir_arena *arena, struct pla
             rc = place->ops->offset_at(place, topic->name, i, PLACE_LATEST, &partition->end_offset,
                                        error);
         }
-        rc = place_keep_offline(partition, arena, rc, error);
+        if (rc == WEIR_OFFLINE) rc = place_keep_offline(partition, arena, error);
         if (rc < 0) return rc;
     }
     return 0;
