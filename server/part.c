@@ -1,7 +1,18 @@
 #include "base/assert.h"
+#include "base/state_table.h"
 #include "server/server_internal.h"
 
-/* What a shard does for the server. */
+/* What a shard does for the server. Its states are drawn in server_internal.h. */
+#define TO(state) WEIR_STATE_BIT(WEIR_PART_##state)
+static const struct weir_state_row rows[] = {
+    [WEIR_PART_NEW] = {"new", TO(OPEN) | TO(CLOSED)}, /* closed: it cannot listen */
+    [WEIR_PART_OPEN] = {"open", TO(CLOSING)},
+    [WEIR_PART_CLOSING] = {"closing", TO(CLOSED)},
+    [WEIR_PART_CLOSED] = {"closed", 0},
+};
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("part of the server at", rows);
+
 enum {
     SWEEP_INTERVAL_MS = 100, /* deadlines are looked at no more often */
     LOG_INTERVAL_MS = 1000,
@@ -118,10 +129,18 @@ static void sweep(struct weir_server_part *part, struct weir_mono now)
     if (part->sweep_at.ns < soonest.ns) part->sweep_at = soonest;
 }
 
-static void set_state(struct weir_server_part *part, enum weir_part_state state)
+/* The only assignment of the state. */
+static void move(struct weir_server_part *part, enum weir_part_state to)
+{
+    unsigned state = weir_state_move(&states, part->server->address, weir_part_state(part), to);
+    atomic_store_explicit(&part->state, (int)state, memory_order_release);
+}
+
+/* To a state that somebody waits for. */
+static void move_and_tell(struct weir_server_part *part, enum weir_part_state to)
 {
     struct weir_env *env = part->env;
-    atomic_store_explicit(&part->state, state, memory_order_release);
+    move(part, to);
     weir_signal(env); /* a closed part may be freed by now */
 }
 
@@ -144,7 +163,7 @@ static void settle(struct weir_server_part *part)
     if (weir_part_state(part) != WEIR_PART_CLOSING || !is_empty) return;
     if (!has_stopped_sessions(part)) return;
     weir_broker_set_service(part->broker, part->shard, (struct weir_shard_service){0});
-    set_state(part, WEIR_PART_CLOSED);
+    move_and_tell(part, WEIR_PART_CLOSED);
 }
 
 static int run_once(void *impl, struct weir_mono now, struct weir_mono *wake_at)
@@ -196,11 +215,11 @@ void weir_part_set_up(struct weir_message *message)
                                 .is_first = part->shard == 0};
     part->rc = weir_socket_listen(part->actor, &at, accepted, part, &part->listener, &part->error);
     if (part->rc < 0) {
-        set_state(part, WEIR_PART_CLOSED);
+        move_and_tell(part, WEIR_PART_CLOSED);
         return;
     }
     weir_broker_set_service(part->broker, part->shard, (struct weir_shard_service){run_once, part});
-    set_state(part, WEIR_PART_OPEN);
+    move_and_tell(part, WEIR_PART_OPEN);
 }
 
 void weir_part_close(struct weir_message *message)
@@ -216,7 +235,7 @@ void weir_part_close(struct weir_message *message)
         weir_connection_end(connection);
         connection = next;
     }
-    atomic_store_explicit(&part->state, WEIR_PART_CLOSING, memory_order_release);
+    move(part, WEIR_PART_CLOSING);
     /* The turn that follows this message settles it, if nothing is under way. */
 }
 
