@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/state_table.h"
 #include "runtime/job/start_internal.h"
 #include "wire/record_batch_reader.h"
 
@@ -25,10 +26,21 @@ enum {
     SAY_EVERY_MS = 10 * 1000,
 };
 
+/* A reader is idle where nothing is asked, and between an answer and the next question. */
 enum phase { IDLE, FETCHING, REPORTING, DESCRIBING };
 
+#define TO(phase) WEIR_STATE_BIT(phase)
+static const struct weir_state_row rows[] = {
+    [IDLE] = {"idle", TO(FETCHING)},
+    [FETCHING] = {"fetching", TO(IDLE) | TO(REPORTING) | TO(DESCRIBING)},
+    [REPORTING] = {"reporting", TO(IDLE) | TO(DESCRIBING)},
+    [DESCRIBING] = {"describing", TO(IDLE)},
+};
+#undef TO
+static const struct weir_state_table phases = WEIR_STATE_TABLE("reader of input", rows);
+
 struct reader {
-    enum phase phase;
+    enum phase phase; /* by move only */
     size_t topic;
     int32_t partition;
     int64_t position;
@@ -78,11 +90,29 @@ static int wrap(struct weir_start *start, const struct reader *reader,
                            topic_of(start, reader)->name, reader->partition, reader->position);
 }
 
+static void check(const struct weir_start *start, const struct reader *reader)
+{
+    if (reader->partition < 0) { /* it has none yet */
+        weir_assert(reader->phase == IDLE);
+        return;
+    }
+    weir_assert(reader->topic < start->facts.topic_count);
+    weir_assert(reader->partition < start->facts.topics[reader->topic].partition_count);
+    weir_assert(reader->phase == IDLE || start->outstanding > 0);
+    weir_assert(reader->empty_count >= 0);
+}
+
+static void move(struct weir_start *start, struct reader *reader, enum phase to)
+{
+    reader->phase = weir_state_move(&phases, topic_of(start, reader)->name, reader->phase, to);
+    check(start, reader);
+}
+
 /* ---- asking ---------------------------------------------------------------------------------- */
 
 static void ask_fetch(struct weir_start *start, struct reader *reader)
 {
-    reader->phase = FETCHING;
+    weir_assert(reader->position < reader->end);
     reader->fetch = (struct weir_fetch_request){
         .request = weir_start_asked(start),
         .from = place_of(start, reader),
@@ -91,25 +121,26 @@ static void ask_fetch(struct weir_start *start, struct reader *reader)
         .deadline = WEIR_MONO_NEVER,
         .read_uncommitted_end = true,
     };
+    move(start, reader, FETCHING);
     weir_log_fetch(start->streams->log, &reader->fetch);
 }
 
 static void ask_report(struct weir_start *start, struct reader *reader)
 {
-    reader->phase = REPORTING;
     reader->report = (struct weir_damage_report){
         .request = weir_start_asked(start),
         .of = place_of(start, reader),
         .offset = reader->bad_offset,
     };
+    move(start, reader, REPORTING);
     weir_log_report_damage(start->streams->log, &reader->report);
 }
 
 static void ask_description(struct weir_start *start, struct reader *reader)
 {
-    reader->phase = DESCRIBING;
     reader->describe = (struct weir_describe_partition_request){.request = weir_start_asked(start),
                                                                 .of = place_of(start, reader)};
+    move(start, reader, DESCRIBING);
     weir_log_describe_partition(start->streams->log, &reader->describe);
 }
 
@@ -133,7 +164,6 @@ static void note_damage(struct weir_start *start, struct reader *reader, int64_t
              "application=%s topic=%s partition=%" PRId32 " offset=%" PRId64 " why=%s",
              start->facts.application_id, topic_of(start, reader)->name, reader->partition, offset,
              weir_log_quote(quoted, sizeof quoted, reader->why.text));
-    reader->phase = IDLE;
 }
 
 /* 0 with the position behind what is whole; WEIR_CORRUPT with the batch that is not. */
@@ -255,11 +285,9 @@ static int take_description(struct weir_start *start, struct reader *reader,
     return 0;
 }
 
-static int take(struct weir_start *start, struct reader *reader, struct weir_error *error)
+static int take_answer(struct weir_start *start, struct reader *reader, struct weir_error *error)
 {
-    enum phase phase = reader->phase;
-    reader->phase = IDLE;
-    switch (phase) {
+    switch (reader->phase) {
     case IDLE:
         return 0;
     case FETCHING:
@@ -272,6 +300,15 @@ static int take(struct weir_start *start, struct reader *reader, struct weir_err
     return 0;
 }
 
+/* It is idle then, unless the answer leads to another question. */
+static int take(struct weir_start *start, struct reader *reader, struct weir_error *error)
+{
+    const enum phase before = reader->phase;
+    int rc = take_answer(start, reader, error);
+    if (before != IDLE && reader->phase == before) move(start, reader, IDLE);
+    return rc;
+}
+
 /* ---- partitions ------------------------------------------------------------------------------ */
 
 static bool is_read(const struct weir_start_topic *topic)
@@ -282,6 +319,7 @@ static bool is_read(const struct weir_start_topic *topic)
 static bool next_partition(struct weir_start *start, struct reader *reader)
 {
     struct weir_start_inputs *inputs = start->inputs;
+    weir_assert(reader->phase == IDLE);
     for (; inputs->topic < start->facts.topic_count; inputs->topic++, inputs->partition = 0) {
         const struct weir_start_topic *topic = &start->facts.topics[inputs->topic];
         if (!is_read(topic) || inputs->partition >= topic->partition_count) continue;
