@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/state_table.h"
 #include "runtime/job/streams_internal.h"
 
 /**
@@ -10,8 +11,29 @@
  * First the ends of the input topics are asked for. Once a commit covers them, what came of them
  * lies in repartition topics, up to the ends in that same commit: those are the next targets, and
  * so on, once per sub-topology at most, or until a commit finds the repartition topics empty.
+ *
+ *   waiting ──the job is first──> done ──seen by the waiter──> (freed)
+ *      └──────the waiter is first──> abandoned ──the job comes to it──> (freed)
  */
 enum weir_drain_state { DRAIN_WAITING, DRAIN_DONE, DRAIN_ABANDONED };
+
+#define TO(state) WEIR_STATE_BIT(DRAIN_##state)
+static const struct weir_state_row rows[] = {
+    [DRAIN_WAITING] = {"waiting", TO(DONE) | TO(ABANDONED)},
+    [DRAIN_DONE] = {"done", 0},
+    [DRAIN_ABANDONED] = {"abandoned", 0},
+};
+#undef TO
+static const struct weir_state_table states = WEIR_STATE_TABLE("drain of", rows);
+
+void weir_drain_check(const struct weir_drain *drain)
+{
+    weir_assert(drain->streams != NULL);
+    weir_assert(drain->asking <= drain->streams->outstanding);
+    weir_assert(drain->rounds_left >= 0);
+    weir_assert(!drain->has_targets || drain->asking == 0); /* all ends are known by then */
+    weir_assert(drain->rc <= 0);
+}
 
 struct ask {
     struct weir_list_offsets_request list; /* first */
@@ -19,20 +41,24 @@ struct ask {
     struct weir_job_partition *partition;
 };
 
-static void drain_free(struct weir_drain *drain)
+/* True for the first of the two, who leaves it to the other; false: it has to be freed. */
+static bool settle(struct weir_drain *drain, enum weir_drain_state to)
 {
-    weir_free(drain);
+    const char *id = drain->streams->options.application_id;
+    int waiting = DRAIN_WAITING;
+    const int state = (int)weir_state_move(&states, id, DRAIN_WAITING, to);
+    return atomic_compare_exchange_strong(&drain->state, &waiting, state);
 }
 
 static void drain_done(struct weir_drain *drain, int rc)
 {
     struct weir_env *env = drain->streams->env;
+    weir_assert(drain->asking == 0); /* nobody comes back to it */
     drain->rc = rc;
-    int expected = DRAIN_WAITING;
-    if (atomic_compare_exchange_strong(&drain->state, &expected, DRAIN_DONE)) {
+    if (settle(drain, DRAIN_DONE)) {
         weir_signal(env);
     } else {
-        drain_free(drain);
+        weir_free(drain);
     }
 }
 
@@ -40,6 +66,7 @@ static void unlink_drain(struct weir_streams *streams, struct weir_drain *drain)
 {
     struct weir_drain **place = &streams->drains;
     while (*place != drain) {
+        weir_assert(*place != NULL); /* it is in the list */
         place = &(*place)->next;
     }
     *place = drain->next;
@@ -68,6 +95,7 @@ static void on_end(struct weir_request *request)
     struct ask *ask = (struct ask *)request;
     struct weir_drain *drain = ask->drain;
     struct weir_streams *streams = drain->streams;
+    weir_assert(streams->outstanding > 0 && drain->asking > 0);
     streams->outstanding--;
     drain->asking--;
     if (request->rc < 0 && drain->rc == 0) drain->rc = request->rc;
@@ -128,6 +156,7 @@ static bool is_reached(const struct weir_streams *streams, bool repartition)
 static bool aim_at_repartitions(struct weir_streams *streams)
 {
     bool has_more = false;
+    weir_assert(streams->partitions != NULL);
     size_t topic = 0;
     int32_t number = 0;
     struct weir_job_partition *partition;
@@ -142,6 +171,7 @@ static bool aim_at_repartitions(struct weir_streams *streams)
 /* True when it is over. */
 static bool drain_advance(struct weir_streams *streams, struct weir_drain *drain)
 {
+    weir_drain_check(drain);
     if (drain->asking > 0) return false;
     if (drain->rc < 0) return true;
     if (!drain->has_targets) {
@@ -150,6 +180,7 @@ static bool drain_advance(struct weir_streams *streams, struct weir_drain *drain
         return !aim_at_repartitions(streams);
     }
     if (!is_reached(streams, true)) return false;
+    weir_assert(drain->rounds_left > 0);
     drain->rounds_left--;
     return drain->rounds_left <= 0 || !aim_at_repartitions(streams);
 }
@@ -171,7 +202,6 @@ void weir_drain_end_all(struct weir_streams *streams, int rc)
 {
     while (streams->drains != NULL) {
         struct weir_drain *drain = streams->drains;
-        weir_assert(drain->asking == 0);
         streams->drains = drain->next;
         drain_done(drain, rc);
     }
@@ -203,10 +233,9 @@ int weir_streams_drain(struct weir_streams *streams, int64_t timeout_ms, struct 
                                     ? WEIR_MONO_NEVER
                                     : weir_mono_after_ms(weir_mono_now(streams->env), timeout_ms);
     int rc = weir_wait(streams->env, is_done, drain, deadline);
-    int expected = DRAIN_WAITING;
-    if (!atomic_compare_exchange_strong(&drain->state, &expected, DRAIN_ABANDONED)) {
+    if (!settle(drain, DRAIN_ABANDONED)) {
         rc = drain->rc;
-        drain_free(drain);
+        weir_free(drain);
     } /* else the job frees it when its turn comes */
     if (atomic_load(&streams->failed)) return weir_streams_error(streams, error);
     if (rc < 0)

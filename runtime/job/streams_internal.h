@@ -221,6 +221,8 @@ void weir_commit_handed_in(struct weir_streams *streams, const struct weir_threa
 
 /* drain.c */
 void weir_drain_step(struct weir_streams *streams);
+/** What holds between the fields, on the job's actor: each time it is looked at. */
+void weir_drain_check(const struct weir_drain *drain);
 /** Answer all with the job's error or WEIR_CLOSED. */
 void weir_drain_end_all(struct weir_streams *streams, int rc);
 
