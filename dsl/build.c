@@ -30,7 +30,7 @@ void weir_topology_free(struct weir_topology *topology)
 const char *weir_topology_describe(const struct weir_topology *topology)
 {
     if (topology == NULL) return "";
-    weir_assert(topology->magic == WEIR_TOPOLOGY_MAGIC);
+    weir_assert(topology->magic == WEIR_TOPOLOGY_MAGIC && topology->description != NULL);
     return topology->description;
 }
 
@@ -42,7 +42,7 @@ struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error
                              "the builder is NULL: weir_builder_new gives one");
         return NULL;
     }
-    weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
+    weir_builder_check(builder);
     weir_builder_take_missing(builder);
     if (builder->has_failed) {
         if (error != NULL) *error = builder->error;
@@ -53,7 +53,10 @@ struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error
     if (rc == 0) rc = weir_optimize(builder, error);
     if (rc == 0) rc = weir_validate(builder, error);
     if (rc == 0) rc = weir_lower(builder, topology, error);
-    if (rc == 0) return topology;
+    if (rc == 0) {
+        weir_topology_check(topology);
+        return topology;
+    }
     weir_topology_free(topology);
     return NULL;
 }

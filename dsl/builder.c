@@ -49,6 +49,51 @@ void weir_builder_take_missing(struct weir_builder *builder)
                             missing.what);
 }
 
+/* ---- what holds ------------------------------------------------------------------------------ */
+
+static bool is_node_sound(const struct weir_builder *builder, size_t number)
+{
+    const struct weir_logical_node *node = builder->nodes[number];
+    bool is_sound = (size_t)node->id == number && node->ops != NULL && node->parent_count <= 2;
+    for (size_t p = 0; p < node->parent_count; p++) {
+        is_sound = is_sound && node->parents[p] >= 0 && node->parents[p] < node->id;
+    }
+    for (size_t s = 0; s < node->store_count; s++) {
+        is_sound =
+            is_sound && node->stores[s] >= 0 && (size_t)node->stores[s] < builder->store_count;
+    }
+    return is_sound;
+}
+
+static bool is_store_sound(const struct weir_builder *builder, size_t number)
+{
+    const struct weir_logical_store *store = builder->stores[number];
+    return store->name != NULL && store->table_node >= -1 &&
+           store->table_node < (int32_t)builder->node_count;
+}
+
+static bool are_all_sound(const struct weir_builder *builder)
+{
+    bool are_sound = true;
+    for (size_t i = 0; i < builder->node_count; i++) {
+        are_sound = are_sound && is_node_sound(builder, i);
+    }
+    for (size_t i = 0; i < builder->store_count; i++) {
+        are_sound = are_sound && is_store_sound(builder, i);
+    }
+    return are_sound;
+}
+
+void weir_builder_check(const struct weir_builder *builder)
+{
+    weir_assert(builder->magic == WEIR_BUILDER_MAGIC);
+    weir_assert(builder->node_count <= builder->node_capacity);
+    weir_assert(builder->store_count <= builder->store_capacity);
+    weir_assert(builder->next_number >= 0);
+    weir_assert(builder->has_failed == (builder->error.code != 0));
+    weir_assert_slow(are_all_sound(builder));
+}
+
 /* ---- the builder and its handles ------------------------------------------------------------- */
 
 struct weir_builder *weir_builder_new(void)
@@ -86,6 +131,7 @@ bool weir_stream_is_live(const struct weir_stream *stream)
 {
     if (!weir_handle_is_given(stream, "an operation on a stream", "stream")) return false;
     weir_assert(stream->magic == WEIR_STREAM_MAGIC);
+    weir_assert(stream->node < (int32_t)stream->builder->node_count);
     return stream->node >= 0;
 }
 
@@ -93,6 +139,7 @@ bool weir_table_is_live(const struct weir_table *table)
 {
     if (!weir_handle_is_given(table, "an operation on a table", "table")) return false;
     weir_assert(table->magic == WEIR_TABLE_MAGIC);
+    weir_assert((table->node >= 0) == (table->store >= 0)); /* it has both, or is dead */
     return table->node >= 0;
 }
 
@@ -166,6 +213,7 @@ struct weir_logical_node *weir_builder_add(struct weir_builder *builder,
     weir_assert(parent < node->id); /* which is why there are no cycles */
     builder->nodes = nodes;
     builder->nodes[builder->node_count++] = node;
+    weir_builder_check(builder);
     return node;
 }
 
@@ -175,6 +223,7 @@ struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
 {
     /* In Kafka Streams' order: the sink takes the first number, the filter in front of it the
      * second. */
+    weir_assert(stream->node >= 0 && partition_count >= 0);
     const char *sink_name = weir_builder_name(builder, "KSTREAM-SINK-");
     const char *filter_name = weir_builder_name(builder, "KSTREAM-FILTER-");
     const char *source_name = weir_builder_name(builder, "KSTREAM-SOURCE-");
@@ -218,6 +267,7 @@ int32_t weir_builder_find_store(const struct weir_builder *builder, const char *
 int32_t weir_builder_add_store(struct weir_builder *builder, const struct weir_logical_store *store)
 {
     struct weir_arena *arena = &builder->arena;
+    weir_assert(weir_builder_find_store(builder, store->name) < 0); /* who declares it has looked */
     struct weir_logical_store **stores =
         grow(builder, builder->stores, builder->store_count, &builder->store_capacity);
     struct weir_logical_store *copy = weir_arena_alloc(arena, sizeof *copy);
@@ -227,18 +277,21 @@ int32_t weir_builder_add_store(struct weir_builder *builder, const struct weir_l
     copy->name = name;
     copy->spec.name = name;
     builder->stores = stores;
-    builder->stores[builder->store_count] = copy;
-    return (int32_t)builder->store_count++;
+    builder->stores[builder->store_count++] = copy;
+    weir_builder_check(builder);
+    return (int32_t)builder->store_count - 1;
 }
 
 int weir_builder_set_stores(struct weir_builder *builder, struct weir_logical_node *node,
                             const int32_t *stores, size_t count)
 {
+    weir_assert(node->store_count == 0 && builder->nodes[node->id] == node);
     int32_t *copy = weir_arena_array(&builder->arena, count, sizeof *copy);
     if (copy == NULL) return weir_builder_no_memory(builder);
     weir_copy(copy, stores, count * sizeof *copy);
     node->stores = copy;
     node->store_count = count;
+    weir_builder_check(builder);
     return 0;
 }
 

@@ -1,6 +1,21 @@
 /* Grouping and aggregates, plain and windowed. Numbers are taken in Kafka Streams' order: the
  * store's (if it has no name of its own), the aggregate's, then those of a repartition. */
+#include "base/assert.h"
 #include "dsl/logical.h"
+
+static bool is_grouped(const struct weir_grouped *grouped, const char *call)
+{
+    if (!weir_handle_is_given(grouped, call, "grouped stream")) return false;
+    weir_assert(grouped->magic == WEIR_GROUPED_MAGIC);
+    return true;
+}
+
+static bool is_windowed(const struct weir_windowed_stream *windowed, const char *call)
+{
+    if (!weir_handle_is_given(windowed, call, "windowed stream")) return false;
+    weir_assert(windowed->magic == WEIR_WINDOWED_MAGIC);
+    return true;
+}
 
 /* ---- grouping -------------------------------------------------------------------------------- */
 
@@ -55,7 +70,7 @@ static int check_window(struct weir_builder *builder, const char *node, struct w
 struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
                                               struct weir_tumbling window)
 {
-    if (!weir_handle_is_given(grouped, "weir_windowed_by", "grouped stream")) return NULL;
+    if (!is_grouped(grouped, "weir_windowed_by")) return NULL;
     struct weir_builder *builder = grouped->stream.builder;
     struct weir_windowed_stream *windowed =
         weir_arena_alloc_zero(&builder->arena, sizeof *windowed);
@@ -232,14 +247,14 @@ static const struct weir_logical_window no_window = {0};
 struct weir_table *weir_count(struct weir_grouped *grouped,
                               const struct weir_materialized *materialized)
 {
-    if (!weir_handle_is_given(grouped, "weir_count", "grouped stream")) return NULL;
+    if (!is_grouped(grouped, "weir_count")) return NULL;
     return count(&grouped->stream, no_window, materialized);
 }
 
 struct weir_table *weir_reduce(struct weir_grouped *grouped, weir_reduce_fn function, void *context,
                                const struct weir_materialized *materialized)
 {
-    if (!weir_handle_is_given(grouped, "weir_reduce", "grouped stream")) return NULL;
+    if (!is_grouped(grouped, "weir_reduce")) return NULL;
     return reduce(&grouped->stream, no_window, function, context, materialized);
 }
 
@@ -248,14 +263,14 @@ struct weir_table *weir_aggregate(struct weir_grouped *grouped, weir_initialize_
                                   const struct weir_serde *value,
                                   const struct weir_materialized *materialized)
 {
-    if (!weir_handle_is_given(grouped, "weir_aggregate", "grouped stream")) return NULL;
+    if (!is_grouped(grouped, "weir_aggregate")) return NULL;
     return fold(&grouped->stream, no_window, initialize, aggregate, context, value, materialized);
 }
 
 struct weir_table *weir_windowed_count(struct weir_windowed_stream *windowed,
                                        const struct weir_materialized *materialized)
 {
-    if (!weir_handle_is_given(windowed, "weir_windowed_count", "windowed stream")) return NULL;
+    if (!is_windowed(windowed, "weir_windowed_count")) return NULL;
     return count(&windowed->stream, windowed->window, materialized);
 }
 
@@ -263,7 +278,7 @@ struct weir_table *weir_windowed_reduce(struct weir_windowed_stream *windowed,
                                         weir_reduce_fn function, void *context,
                                         const struct weir_materialized *materialized)
 {
-    if (!weir_handle_is_given(windowed, "weir_windowed_reduce", "windowed stream")) return NULL;
+    if (!is_windowed(windowed, "weir_windowed_reduce")) return NULL;
     return reduce(&windowed->stream, windowed->window, function, context, materialized);
 }
 
@@ -273,7 +288,7 @@ struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream *windowed
                                            const struct weir_serde *value,
                                            const struct weir_materialized *materialized)
 {
-    if (!weir_handle_is_given(windowed, "weir_windowed_aggregate", "windowed stream")) return NULL;
+    if (!is_windowed(windowed, "weir_windowed_aggregate")) return NULL;
     return fold(&windowed->stream, windowed->window, initialize, aggregate, context, value,
                 materialized);
 }

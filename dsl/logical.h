@@ -156,6 +156,9 @@ bool weir_builder_is_live(const struct weir_builder *builder);
 bool weir_stream_is_live(const struct weir_stream *stream);
 bool weir_table_is_live(const struct weir_table *table);
 
+/** What holds between the fields, each time that something has been declared. */
+void weir_builder_check(const struct weir_builder *builder);
+
 /** Keep the first mistake: `<node>: <what>`. Returns WEIR_INVALID_TOPOLOGY. */
 int weir_builder_fail(struct weir_builder *builder, const char *node, const char *format, ...)
     WEIR_PRINTF(3, 4);
@@ -188,6 +191,11 @@ struct weir_table *weir_table_dead(struct weir_builder *builder);
 struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
                                                    const struct weir_stream *stream,
                                                    const char *prefix, int32_t partition_count);
+
+/* ---- split.c --------------------------------------------------------------------------------- */
+
+/** What holds between the fields, before and after each branch. */
+void weir_split_check(const struct weir_split *split);
 
 /* ---- names.c --------------------------------------------------------------------------------- */
 

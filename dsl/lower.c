@@ -70,6 +70,7 @@ static void note_format(struct weir_plan_format *known, struct weir_plan_format 
 static void note_formats(struct lowering *lowering, const struct weir_plan_node *node)
 {
     bool is_written = node->kind == WEIR_PLAN_SINK;
+    weir_assert(node->topic < (int32_t)lowering->topology->topic_count);
     if (node->topic < 0 || weir_arena_failed(lowering->arena)) return;
     struct weir_plan_topic *topic = &lowering->topics[node->topic];
     topic->is_written |= is_written;
@@ -255,6 +256,7 @@ static void lower_node(struct lowering *lowering, const struct weir_logical_node
 {
     struct weir_topology *topology = lowering->topology;
     weir_assert(node->merged_into <= node->id); /* the first of its topic */
+    weir_assert(node->name != NULL);            /* weir_optimize gave it one */
     if (node->merged_into != node->id) {
         lowering->node_ids[node->id] = lowering->node_ids[node->merged_into];
         return;

@@ -1,4 +1,5 @@
 /* How a table is kept: a user's options, checked, and the store that they describe. */
+#include "base/assert.h"
 #include "base/options.h"
 #include "dsl/logical.h"
 #include "runtime/state/key_schema.h"
@@ -59,6 +60,8 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                                                   const char *auto_name,
                                                   struct weir_logical_window window)
 {
+    weir_assert(materialized->name != NULL || auto_name != NULL);
+    weir_assert(materialized->retention_ms == 0 || window.size_ms > 0); /* weir_materialized_read */
     int64_t retention_ms = materialized->retention_ms;
     if (retention_ms == 0) retention_ms = window.size_ms + window.grace_ms;
     return (struct weir_logical_store){

@@ -25,6 +25,7 @@ static void merge_sources(struct weir_builder *builder)
             if (earlier->ops->kind != WEIR_PLAN_SOURCE || earlier->topic == NULL) continue;
             if (strcmp(earlier->topic, node->topic) != 0) continue;
             node->merged_into = earlier->merged_into;
+            weir_assert(node->merged_into <= earlier->id); /* the first of its topic */
             break;
         }
     }

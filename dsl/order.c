@@ -88,6 +88,8 @@ static int find_reaches(struct order *order)
 {
     const struct weir_topology *topology = order->topology;
     struct weir_arena *arena = &order->topology->arena;
+    weir_assert(topology->node_count <= order->visit_words * 64);
+    weir_assert(topology->store_count <= order->store_words * 64);
     for (size_t i = topology->node_count; i-- > 0;) {
         const struct weir_plan_node *node = &order->nodes[i];
         struct reach *reach = &order->reaches[i];

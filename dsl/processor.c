@@ -1,6 +1,7 @@
 /* Processors with state and timers of their own, and the stores they name. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "dsl/logical.h"
 
 void weir_add_store(struct weir_builder *builder, const char *name, const struct weir_serde *key,
@@ -71,6 +72,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
     const struct weir_serde **values = weir_arena_array(arena, count, sizeof *values);
     if (weir_arena_failed(arena)) return weir_builder_no_memory(builder);
     for (size_t i = 0; i < count; i++) {
+        weir_assert(stores[i] >= 0 && (size_t)stores[i] < builder->store_count);
         const struct weir_logical_store *store = builder->stores[stores[i]];
         names[i] = store->name;
         keys[i] = store->key_serde;

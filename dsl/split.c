@@ -1,11 +1,24 @@
 /* split().branch()…: a node that chooses, and one node per branch that passes on. */
 #include <string.h>
 
+#include "base/assert.h"
+#include "base/grow.h"
 #include "dsl/logical.h"
 
-#include "base/grow.h"
-
 enum { BRANCHES_FIRST = 8 };
+
+void weir_split_check(const struct weir_split *split)
+{
+    weir_assert(split->magic == WEIR_SPLIT_MAGIC);
+    weir_assert((split->node != NULL) == (split->config != NULL)); /* a dead one has neither */
+    weir_assert(split->branch_count >= 0);
+    if (split->config == NULL) return;
+    weir_assert(split->node->config == split->config && split->stream.node >= 0);
+    weir_assert(split->config->count == (size_t)split->branch_count);
+    weir_assert(split->config->count <= split->capacity);
+    weir_assert(split->config->predicates == split->predicates);
+    weir_assert(split->config->contexts == split->contexts);
+}
 
 static struct weir_split *split_new(struct weir_builder *builder)
 {
@@ -40,6 +53,7 @@ struct weir_split *weir_split(struct weir_stream *stream)
     split->stream = *stream;
     split->node = node;
     split->config = own;
+    weir_split_check(split);
     return split;
 }
 
@@ -69,6 +83,7 @@ static bool grow_branches(struct weir_split *split)
 static struct weir_stream *add_branch(struct weir_split *split, int32_t number)
 {
     struct weir_builder *builder = split->stream.builder;
+    weir_assert(split->node != NULL); /* it is not dead */
     const char *name =
         weir_arena_printf(&builder->arena, "%s%d", split->node->auto_name, (int)number);
     builder->next_number++; /* a number is used up all the same */
@@ -89,6 +104,7 @@ struct weir_stream *weir_branch(struct weir_split *split, weir_predicate_fn pred
                                 void *context)
 {
     if (!weir_handle_is_given(split, "weir_branch", "split")) return NULL;
+    weir_split_check(split);
     struct weir_builder *builder = split->stream.builder;
     if (split->node == NULL) return weir_stream_dead(builder);
     int rc = 0;
@@ -109,12 +125,15 @@ struct weir_stream *weir_branch(struct weir_split *split, weir_predicate_fn pred
     split->predicates[config->count] = predicate;
     split->contexts[config->count] = context;
     config->count++;
-    return add_branch(split, ++split->branch_count);
+    split->branch_count++;
+    weir_split_check(split);
+    return add_branch(split, split->branch_count);
 }
 
 struct weir_stream *weir_branch_default(struct weir_split *split)
 {
     if (!weir_handle_is_given(split, "weir_branch_default", "split")) return NULL;
+    weir_split_check(split);
     struct weir_builder *builder = split->stream.builder;
     if (split->node == NULL) return weir_stream_dead(builder);
     if (split->has_default) {

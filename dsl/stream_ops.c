@@ -2,6 +2,7 @@
  * appends one node; a mistake gives a dead handle, on which every further call is harmless. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "dsl/logical.h"
 
 #define NO_FUNCTION "the %s is NULL: pass a function"
@@ -35,6 +36,7 @@ static struct weir_logical_node *add_stateless(struct weir_stream *stream, const
                                                const char *what, bool is_given)
 {
     struct weir_builder *builder = stream->builder;
+    weir_assert(stream->node >= 0); /* on a dead one nothing is declared */
     const char *name = weir_builder_name(builder, prefix);
     if (!is_given) {
         (void)weir_builder_fail(builder, name, NO_FUNCTION, what);

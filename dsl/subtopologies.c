@@ -82,6 +82,7 @@ static void number_components(struct partition *partition)
 
 static int fill_subtopology(struct partition *partition, int32_t id)
 {
+    weir_assert(id >= 0 && (size_t)id < partition->topology->subtopology_count);
     const struct weir_topology *topology = partition->topology;
     struct weir_arena *arena = &partition->topology->arena;
     int32_t *nodes = weir_arena_array(arena, topology->node_count, sizeof *nodes);

@@ -1,6 +1,7 @@
 /* Tables over topics, their updates as streams, and the stream-table join. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "dsl/logical.h"
 
 /* ---- table ----------------------------------------------------------------------------------- */
@@ -131,6 +132,7 @@ static int check_join(const struct weir_stream *stream, const struct weir_table 
 static int32_t partitioned_node(struct weir_stream *stream)
 {
     enum { REPARTITION_NUMBERS = 3 };
+    weir_assert(stream->node >= 0);
     if (!stream->is_marked) return stream->node;
     if (stream->join_repartition >= 0) {
         stream->builder->next_number += REPARTITION_NUMBERS;

@@ -127,4 +127,7 @@ struct weir_topology {
     const char *description;
 };
 
+/** What holds in all of it, once it is built: whoever built it and whoever runs it look, once each. */
+void weir_topology_check(const struct weir_topology *topology);
+
 #endif
