@@ -20,6 +20,7 @@ int weir_access_acquire(struct weir_access *access, const char *what, const char
             "its own, or have them take turns",
             call, what, what);
     }
+    weir_assert((access->depth > 0) == (inside == me)); /* it was free, or this thread's */
     access->depth++;
     return 0;
 }

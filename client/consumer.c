@@ -16,7 +16,9 @@ enum { FETCH_MAX_BYTES_DEFAULT = 1 << 20, KEY_SIZE_MAX = 4 + WEIR_TOPIC_NAME_SIZ
 
 static void free_consumer(struct weir_consumer *consumer)
 {
+    weir_assert(consumer->held.partition == NULL);
     for (size_t i = 0; i < consumer->partition_count; i++) {
+        weir_assert(consumer->partitions[i]->turn.state == WEIR_CONSUMER_IDLE);
         weir_free(consumer->partitions[i]);
     }
     weir_free(consumer->partitions);
@@ -129,6 +131,7 @@ static int add(struct weir_consumer *consumer, const char *topic, int32_t index,
 {
     uint8_t bytes[KEY_SIZE_MAX];
     weir_assert(index >= 0 && place->offset >= 0);
+    weir_assert(find(consumer, topic, index) == NULL);
     struct weir_slice key = make_key(bytes, topic, index);
     struct weir_consumer_partition *partition =
         weir_alloc_zero(&consumer->log->budget, sizeof *partition + key.size + 1);
@@ -153,6 +156,7 @@ out:
 /* Take back what was assigned after the first `count`; nothing was fetched for it. */
 static void remove_last(struct weir_consumer *consumer, size_t count)
 {
+    weir_assert(count <= consumer->partition_count);
     while (consumer->partition_count > count) {
         struct weir_consumer_partition *partition =
             consumer->partitions[--consumer->partition_count];
@@ -202,6 +206,7 @@ static int set_position(struct weir_consumer *consumer, struct weir_consumer_par
     int rc = weir_consumer_stop(consumer, partition, error);
     if (rc < 0) return rc;
     weir_assert(partition->turn.state == WEIR_CONSUMER_IDLE && place->offset >= 0);
+    weir_assert(consumer->held.partition != partition);
     partition->position = place->offset;
     partition->epoch = place->epoch;
     weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_SOUGHT});

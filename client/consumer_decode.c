@@ -15,7 +15,8 @@
 void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_partition *partition)
 {
     struct weir_consumer_held *held = &consumer->held;
-    weir_assert(held->partition == NULL);
+    weir_assert(held->partition == NULL && held->batches.part_count == 0);
+    weir_assert(partition->consumer == consumer);
     *held = (struct weir_consumer_held){
         .partition = partition,
         .reader = {.plain = &consumer->plain, .arena = &consumer->headers},
@@ -50,6 +51,7 @@ static bool is_compressed(const struct weir_batch_reader *reader)
 static int next_batch(struct weir_consumer_held *held, struct weir_error *error)
 {
     int rc;
+    weir_assert(!held->has_batch && !held->in_batch); /* the one before is used up */
     while ((rc = weir_batch_reader_next(&held->reader, error)) == WEIR_END) {
         if (held->part >= held->batches.part_count) return WEIR_END;
         held->reader.rest = weir_log_part_bytes(&held->batches.parts[held->part++]);
@@ -88,7 +90,7 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
 {
     struct weir_consumer_held *held = &consumer->held;
     struct weir_consumer_partition *partition = held->partition;
-    weir_assert(held->in_batch && *count < WEIR_CONSUMER_RECORDS_MAX);
+    weir_assert(held->has_batch && held->in_batch && *count < WEIR_CONSUMER_RECORDS_MAX);
     struct weir_record *records = consumer->records + *count;
     size_t capacity = WEIR_CONSUMER_RECORDS_MAX - *count;
     struct weir_batch_reader *reader = &held->reader;
@@ -117,6 +119,7 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
 static void tell_partition(struct weir_consumer *consumer)
 {
     const struct weir_consumer_held *held = &consumer->held;
+    weir_assert(held->partition != NULL);
     struct weir_env *env = consumer->log->env;
     struct weir_damage_report report = {
         .of = {weir_text(held->partition->topic), held->partition->index},

@@ -19,6 +19,8 @@ static void on_fetched(struct weir_request *request)
 static void send_fetch(struct weir_consumer_partition *partition, bool is_long)
 {
     struct weir_consumer *consumer = partition->consumer;
+    weir_assert(partition->turn.state == WEIR_CONSUMER_FETCHING);
+    weir_assert(partition->fetch.batches.part_count == 0); /* what came before is taken over */
     partition->fetch = (struct weir_fetch_request){
         .request = {.done = on_fetched},
         .from = {.topic = weir_text(partition->topic), .partition = partition->index},
@@ -45,6 +47,7 @@ static void take_answer(struct weir_consumer_partition *partition)
 {
     const struct weir_fetch_request *fetch = &partition->fetch;
     int rc = fetch->request.rc;
+    weir_assert(rc >= 0 || fetch->batches.part_count == 0);
     struct weir_consumer_event answered = {
         .type = WEIR_CONSUMER_ANSWERED,
         .has_batches = rc >= 0 && fetch->batches.part_count > 0,

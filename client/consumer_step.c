@@ -32,6 +32,7 @@ static void move(struct weir_consumer_turn *turn, enum weir_consumer_state to)
 static void send(struct weir_consumer_turn *turn, const struct weir_consumer_event *event,
                  struct weir_consumer_update *update)
 {
+    weir_assert(event->round > 0); /* 0 is for never asked */
     move(turn, WEIR_CONSUMER_FETCHING);
     turn->is_long = event->is_waiting;
     turn->is_canceled = false;

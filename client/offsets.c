@@ -19,6 +19,7 @@ static void fill_entries(const struct weir_consumer *consumer, struct weir_offse
 {
     for (size_t i = 0; i < consumer->partition_count; i++) {
         const struct weir_consumer_partition *partition = consumer->partitions[i];
+        weir_assert(partition->position >= 0);
         entries[i] = (struct weir_offset_entry){
             .partition = {.topic = weir_text(partition->topic), .partition = partition->index},
             .offset = partition->position,
@@ -131,7 +132,7 @@ static int find_divergence(struct weir_log *log, const char *topic, int32_t part
                            const char *call, struct weir_consumer_place *place,
                            struct weir_error *error)
 {
-    weir_assert(place->offset >= 0 && place->epoch >= 0);
+    weir_assert(place->offset >= 0 && place->epoch >= 0); /* it names a history */
     struct weir_epoch_end_request request = {
         .of = {.topic = weir_text(topic), .partition = partition}, .epoch = place->epoch};
     int rc = weir_log_wait_begin(log, &request.request, call, error);

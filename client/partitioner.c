@@ -15,6 +15,7 @@ static uint64_t next_random(struct weir_partitioner *partitioner)
 
 static int32_t below(struct weir_partitioner *partitioner, int32_t bound)
 {
+    weir_assert(bound > 0);
     return (int32_t)(next_random(partitioner) % (uint64_t)bound);
 }
 
@@ -37,6 +38,7 @@ int32_t weir_partitioner_choose(struct weir_partitioner *partitioner, struct wei
 void weir_partitioner_batch_sealed(struct weir_partitioner *partitioner, int32_t partition,
                                    int32_t partition_count)
 {
+    weir_assert(partition >= 0);
     if (partitioner->sticky != partition || partition_count < 2) return;
     int32_t other = below(partitioner, partition_count - 1);
     partitioner->sticky = other < partition ? other : other + 1; /* any but this one */

@@ -104,6 +104,8 @@ static int check_options(struct weir_producer_options *options, struct weir_erro
 
 static void init(struct weir_producer *producer, struct weir_log *log)
 {
+    weir_assert(producer->options.batch_size >= BATCH_SIZE_MIN); /* defaults are filled in */
+    weir_assert(producer->options.buffer_memory >= producer->options.batch_size);
     size_t pool_max = POOL_BYTES_MAX / producer->options.batch_size;
     if (pool_max > WEIR_PRODUCER_POOL_MAX) pool_max = WEIR_PRODUCER_POOL_MAX;
     producer->pool_max = pool_max > 0 ? pool_max : 1;
@@ -180,6 +182,8 @@ static void free_topic(struct weir_producer_topic *topic)
 /* Nothing is open or in flight any more. */
 static void free_producer(struct weir_producer *producer)
 {
+    weir_producer_check(producer);
+    weir_assert(producer->busy == NULL && producer->done == NULL);
     struct weir_producer_topic *topic;
     for (size_t at = 0; (topic = weir_map_next(&producer->topics, &at)) != NULL;) {
         free_topic(topic);
@@ -219,6 +223,7 @@ static int await_all(struct weir_producer *producer, struct weir_error *error)
     weir_producer_take_answers(producer);
     weir_producer_pump_all(producer);
     while (producer->busy != NULL && rc == 0) {
+        weir_assert(producer->busy->open == NULL); /* that would never be answered */
         rc = weir_producer_await(producer, error);
     }
     return rc;
@@ -354,7 +359,8 @@ static int find_topic(struct weir_producer *producer, const char *name,
 static int make_partition(struct weir_producer *producer, struct weir_producer_topic *topic,
                           int32_t index, struct weir_error *error)
 {
-    weir_assert(index < topic->partition_capacity && topic->partitions[index] == NULL);
+    weir_assert(index >= 0 && index < topic->partition_capacity);
+    weir_assert(topic->partitions[index] == NULL);
     struct weir_producer_partition *partition =
         weir_alloc_zero(&producer->log->budget, sizeof *partition);
     if (partition == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
@@ -381,6 +387,7 @@ static int find_partition(struct weir_producer *producer, struct weir_producer_t
     } else if (index >= topic->partition_count) {
         rc = refresh_topic(producer, topic, error); /* it may have grown */
     }
+    weir_assert_slow(topic->partition_count <= topic->partition_capacity);
     if (rc == 0) rc = weir_partition_check(topic->name, index, topic->partition_count, error);
     if (rc == 0 && topic->partitions[index] == NULL) {
         rc = make_partition(producer, topic, index, error);

@@ -24,6 +24,7 @@ enum {
 
 static void mark_busy(struct weir_producer *producer, struct weir_producer_partition *partition)
 {
+    weir_assert(*producer->busy_end == NULL);
     if (partition->is_busy) return;
     partition->is_busy = true;
     partition->next_busy = NULL;
@@ -67,6 +68,7 @@ static int wait_for_room(struct weir_producer *producer, size_t size, struct wei
         if (rc < 0) return rc;
         weir_producer_pump_all(producer);
         if (has_room(producer, size)) return 0; /* half-empty batches shrink when they are sealed */
+        if (producer->unanswered == 0) continue; /* what waited has failed, at the last epoch */
         if (producer->is_delivering || !weir_may_block(producer->log->env)) {
             return refuse_to_wait(producer, error);
         }
@@ -91,6 +93,8 @@ static int check_deliveries(const struct weir_producer *producer, struct weir_er
 static void lend(struct weir_producer_partition *partition, struct weir_shared *bytes, size_t alone)
 {
     struct weir_batch_builder *builder = &partition->builder;
+    weir_assert(builder->plain.data == NULL); /* one loan at a time */
+    weir_assert(alone <= bytes->capacity);
     size_t capacity = bytes->capacity;
     int64_t size_max = partition->topic->max_message_bytes;
     if ((int64_t)capacity > size_max) {
@@ -163,6 +167,7 @@ static int open_batch(struct weir_producer *producer, struct weir_producer_parti
 {
     struct weir_shared *bytes = NULL;
     struct weir_producer_batch *batch = NULL;
+    weir_assert(partition->open == NULL);
     size_t alone = batch_size_bound(record);
     size_t size = alone;
     int rc = check_size(producer, partition->topic, record, alone, error);
@@ -188,6 +193,7 @@ static int open_batch(struct weir_producer *producer, struct weir_producer_parti
     partition->open = batch;
     lend(partition, bytes, alone);
     mark_busy(producer, partition);
+    weir_producer_batch_check(batch);
     return 0;
 }
 
@@ -205,6 +211,7 @@ struct weir_producer_batch *weir_producer_take_open(struct weir_producer_partiti
 static void discard_open(struct weir_producer *producer, struct weir_producer_partition *partition)
 {
     struct weir_producer_batch *batch = weir_producer_take_open(partition);
+    weir_assert(batch != NULL && batch->queued.record_count <= 1); /* the one that is refused */
     weir_producer_drop_bytes(producer, batch);
     weir_producer_free_batch(producer, batch);
 }
@@ -215,6 +222,7 @@ static void discard_open(struct weir_producer *producer, struct weir_producer_pa
 static int settle_bytes(struct weir_producer *producer, struct weir_producer_batch *batch,
                         struct weir_slice finished)
 {
+    weir_assert(batch->queued.state == WEIR_BATCH_OPEN && finished.size > 0);
     bool is_in_place = finished.data == batch->bytes->data;
     if (is_in_place && finished.size * 2 >= batch->bytes->capacity) {
         batch->bytes->size = finished.size;
@@ -240,6 +248,7 @@ static int finish(struct weir_producer *producer, struct weir_producer_partition
 {
     struct weir_batch_finish numbers = WEIR_BATCH_FINISH_NONE;
     if (producer->is_idempotent) {
+        weir_assert(producer->producer_id != WEIR_NO_PRODUCER_ID);
         numbers.producer_id = producer->producer_id;
         numbers.producer_epoch = partition->queue.epoch;
         numbers.base_sequence = partition->queue.next_sequence;
@@ -272,6 +281,7 @@ int weir_producer_seal(struct weir_producer *producer, struct weir_producer_part
                                                      .batch = &batch->queued},
                        &update);
     producer->unanswered++;
+    weir_producer_batch_check(batch);
     weir_partitioner_batch_sealed(&partition->topic->partitioner, partition->index,
                                   partition->topic->partition_count);
     return 0;
@@ -301,7 +311,7 @@ static int add_to_open(struct weir_producer *producer, struct weir_producer_part
 {
     struct weir_batch_builder *builder = &partition->builder;
     struct weir_producer_batch *batch = partition->open;
-    weir_assert_slow(batch != NULL);
+    weir_assert_slow(batch != NULL && batch->queued.state == WEIR_BATCH_OPEN);
     if (!keep_context(producer, batch, record_context)) {
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a record's delivery");
     }
@@ -318,6 +328,7 @@ static int check_first(struct weir_producer *producer, struct weir_producer_part
                        struct weir_error *error)
 {
     size_t size = weir_batch_builder_size(&partition->builder);
+    weir_assert(partition->builder.record_count == 1);
     if (producer->codec != WEIR_CODEC_NONE ||
         (int64_t)size <= partition->topic->max_message_bytes) {
         return 0;

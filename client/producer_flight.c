@@ -39,6 +39,7 @@ void weir_producer_settle(struct weir_producer *producer, struct weir_producer_b
 {
     weir_assert(batch->queued.state == WEIR_BATCH_DONE);
     weir_producer_drop_bytes(producer, batch);
+    weir_producer_batch_check(batch);
     batch->produce.request.rc = rc;
     if (rc < 0) {
         keep_failure(producer, batch, rc, error);
@@ -71,7 +72,7 @@ static void submit(struct weir_producer *producer, struct weir_producer_batch *b
 {
     struct weir_producer_partition *partition = batch->partition;
     weir_assert(batch->queued.state == WEIR_BATCH_IN_FLIGHT);
-    weir_assert(batch->bytes != NULL && batch->bytes->size > 0);
+    weir_producer_batch_check(batch);
     batch->produce = (struct weir_produce_request){
         .request = {.done = on_answered},
         .to = {.topic = weir_text(partition->topic->name), .partition = partition->index},
@@ -141,6 +142,7 @@ void weir_producer_pump_all(struct weir_producer *producer)
     struct weir_mono now = weir_mono_now(producer->log->env);
     while (*at != NULL) {
         struct weir_producer_partition *partition = *at;
+        weir_assert(partition->is_busy);
         pump(producer, partition, now);
         if (partition->open != NULL || partition->queue.first != NULL) {
             at = &partition->next_busy;
@@ -194,6 +196,7 @@ static struct weir_mono next_retry(const struct weir_producer *producer)
 int weir_producer_await(struct weir_producer *producer, struct weir_error *error)
 {
     struct weir_env *env = producer->log->env;
+    weir_assert(producer->unanswered > 0);
     struct weir_mono retry = next_retry(producer);
     int rc = weir_wait(env, has_answers, producer, retry);
     if (rc < 0 && (rc != WEIR_TIMED_OUT || retry.ns == INT64_MAX)) {
@@ -235,6 +238,8 @@ int weir_producer_deliver(struct weir_producer *producer)
     while (producer->done != NULL) {
         struct weir_producer_batch *batch = producer->done;
         producer->done = batch->next;
+        weir_assert(batch->queued.state == WEIR_BATCH_DONE);
+        weir_assert(producer->done_bytes >= batch->contexts.size);
         if (producer->done == NULL) producer->done_end = &producer->done;
         producer->done_bytes -= batch->contexts.size;
         count += deliver_batch(producer, batch);

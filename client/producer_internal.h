@@ -95,6 +95,8 @@ void weir_producer_check(const struct weir_producer *producer);
 
 /* ---- producer_buffers.c ---------------------------------------------------------------------- */
 
+/** What holds between its fields in each of its states; of a done one, once it is settled. */
+void weir_producer_batch_check(const struct weir_producer_batch *batch);
 /** A buffer that nobody else refers to; NULL when memory is out. */
 struct weir_shared *weir_producer_take_buffer(struct weir_producer *producer, size_t capacity);
 /** A batch that is free; NULL when memory is out. */

@@ -49,6 +49,7 @@ void weir_producer_queue_check(const struct weir_producer_queue *queue)
 static int32_t take_sequence(struct weir_producer_queue *queue, int32_t record_count)
 {
     int32_t sequence = queue->next_sequence;
+    weir_assert(queue->is_idempotent && record_count > 0);
     queue->next_sequence = weir_sequence_add(sequence, record_count);
     return sequence;
 }
@@ -97,6 +98,7 @@ static int in_flight_max(const struct weir_producer_queue *queue)
  * was refused or never sent. */
 static void raise_epoch(struct weir_producer_queue *queue, struct weir_producer_update *update)
 {
+    weir_assert(queue->has_hole && queue->in_flight == 0 && queue->epoch < INT16_MAX);
     queue->epoch++;
     queue->next_sequence = 0;
     queue->has_hole = false;
@@ -110,6 +112,7 @@ static void raise_epoch(struct weir_producer_queue *queue, struct weir_producer_
 /* 32767 batches of this partition have failed for good: there is no higher epoch to go on with. */
 static void fail_all(struct weir_producer_queue *queue, struct weir_producer_update *update)
 {
+    weir_assert(queue->in_flight == 0); /* none is still to be answered */
     update->over = queue->first;
     update->rc = WEIR_PRODUCER_FENCED;
     for (struct weir_queued_batch *batch = queue->first; batch != NULL; batch = batch->next) {
@@ -122,6 +125,7 @@ static void fail_all(struct weir_producer_queue *queue, struct weir_producer_upd
 static void submit_ready(struct weir_producer_queue *queue, struct weir_mono now,
                          struct weir_producer_update *update)
 {
+    weir_assert(!queue->has_hole); /* behind one nothing is sent */
     int room = in_flight_max(queue) - queue->in_flight;
     for (struct weir_queued_batch *batch = queue->first; batch != NULL && room > 0;
          batch = batch->next) {
@@ -129,6 +133,7 @@ static void submit_ready(struct weir_producer_queue *queue, struct weir_mono now
         if (batch->state == WEIR_BATCH_IN_FLIGHT) continue;
         if (batch->retry_at.ns > now.ns) return;
         weir_producer_batch_move(batch, queue->topic, WEIR_BATCH_IN_FLIGHT);
+        weir_assert(update->submit_count < WEIR_PRODUCER_IN_FLIGHT_MAX);
         update->submits[update->submit_count++] = batch;
         queue->in_flight++;
         room--;

@@ -1,5 +1,6 @@
 #include "client/embedded/embedded.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "broker/log/topic_defaults.h"
 #include "client/embedded/embedded_internal.h"
@@ -176,6 +177,7 @@ static int open_broker(struct weir_embedded *embedded, const char *directory,
     rc = weir_broker_open(&broker, &embedded->broker, error);
     if (rc < 0) return rc;
     const struct weir_broker_options *opened = weir_broker_options_of(embedded->broker);
+    weir_assert(opened->num_partitions >= 1); /* the default is filled in */
     embedded->topic_defaults = (struct weir_topic_defaults){
         .partition_count = opened->num_partitions,
         .config = opened->topic_defaults,

@@ -1,4 +1,5 @@
 /** The Kafka port of the engine in this process. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "client/embedded/embedded_internal.h"
 #include "server/server.h"
@@ -20,13 +21,16 @@ struct weir_server *weir_embedded_port_enter(struct weir_embedded *embedded)
 
 void weir_embedded_port_leave(struct weir_embedded *embedded)
 {
-    if (atomic_fetch_sub(&embedded->port_readers, 1) == 1) weir_signal(embedded->env);
+    int readers = atomic_fetch_sub(&embedded->port_readers, 1);
+    weir_assert(readers > 0); /* this one at least */
+    if (readers == 1) weir_signal(embedded->env);
 }
 
 void weir_embedded_unlisten(struct weir_embedded *embedded)
 {
     struct weir_server *server = atomic_exchange(&embedded->port, NULL);
     if (server == NULL) return;
+    weir_assert(atomic_load(&embedded->has_port)); /* its place stays taken until it is closed */
     (void)weir_wait(embedded->env, nobody_looks, embedded,
                     WEIR_MONO_NEVER); /* of a thread that may wait */
     weir_server_close(server);
@@ -80,6 +84,7 @@ int weir_embedded_listen(struct weir_embedded *embedded, const struct weir_liste
     if (!atomic_compare_exchange_strong(&embedded->has_port, &none, true)) {
         return weir_error_set(error, WEIR_EXISTS, "it listens already");
     }
+    weir_assert(atomic_load(&embedded->port) == NULL); /* the one before is closed */
     int rc = open_server(embedded, options, &server, error);
     if (rc < 0) {
         atomic_store(&embedded->has_port, false);

@@ -1,5 +1,5 @@
 /**
- * The invariants of a producer and of a consumer: each row breaks a field of one that is whole, and the
+ * The invariants of a producer, of a batch of its and of a consumer: each row breaks a field of one that is whole, and the
  * check has to end the program. What costs O(n) to see is asked for only where assertions may be slow.
  */
 #include "client/consumer_internal.h"
@@ -86,6 +86,72 @@ START_TEST(a_broken_producer_ends_the_program)
 }
 END_TEST
 
+/* ---- a batch: open, on its way, free ------------------------------------------------------------ */
+
+static struct weir_shared bytes;
+static struct weir_producer_batch batch;
+
+static void set_up_batch(void)
+{
+    bytes.size = 10;
+    batch = (struct weir_producer_batch){
+        .producer = &producer,
+        .partition = &busy,
+        .bytes = &bytes,
+        .charged = 100,
+        .contexts.size = 2 * sizeof(void *),
+        .queued = {.state = WEIR_BATCH_IN_FLIGHT, .record_count = 2},
+    };
+}
+
+static void be_open(void)
+{
+    batch.queued = (struct weir_queued_batch){.state = WEIR_BATCH_OPEN};
+    busy.open = &batch;
+}
+
+static void be_free(void)
+{
+    batch = (struct weir_producer_batch){.producer = &producer};
+}
+
+START_TEST(a_whole_batch_passes)
+{
+    weir_producer_batch_check(&batch);
+    be_open();
+    weir_producer_batch_check(&batch);
+    be_free();
+    weir_producer_batch_check(&batch);
+}
+END_TEST
+
+BREAKS(of_no_producer, batch.producer = NULL)
+BREAKS(sent_without_bytes, batch.bytes = NULL)
+BREAKS(sent_uncharged, batch.charged = 0)
+BREAKS(to_nowhere, batch.partition = NULL)
+BREAKS(sent_empty, bytes.size = 0)
+BREAKS(sent_without_records, batch.queued.record_count = 0)
+BREAKS(half_a_context, batch.contexts.size--)
+BREAKS(open_elsewhere, be_open(); busy.open = &is_open)
+BREAKS(open_without_bytes, be_open(); batch.bytes = NULL)
+BREAKS(free_with_bytes, be_free(); batch.bytes = &bytes)
+BREAKS(free_and_charged, be_free(); batch.charged = 1)
+BREAKS(free_with_contexts, be_free(); batch.contexts.size = sizeof(void *))
+BREAKS(done_with_bytes, batch.queued.state = WEIR_BATCH_DONE)
+
+static void (*const broken_batches[])(void) = {
+    of_no_producer,       sent_without_bytes, sent_uncharged,  to_nowhere,         sent_empty,
+    sent_without_records, half_a_context,     open_elsewhere,  open_without_bytes, free_with_bytes,
+    free_and_charged,     free_with_contexts, done_with_bytes,
+};
+
+START_TEST(a_broken_batch_ends_the_program)
+{
+    broken_batches[_i]();
+    weir_producer_batch_check(&batch);
+}
+END_TEST
+
 /* ---- a consumer: what one partition has fetched is held, another is ready ---------------------- */
 
 static struct weir_consumer consumer;
@@ -163,6 +229,11 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up_producer, NULL);
     tcase_add_test(tests, a_whole_producer_passes);
     ADD_BROKEN(tests, a_broken_producer_ends_the_program, broken_producers);
+    suite_add_tcase(suite, tests);
+    tests = tcase_create("batch");
+    tcase_add_checked_fixture(tests, set_up_batch, NULL);
+    tcase_add_test(tests, a_whole_batch_passes);
+    ADD_BROKEN(tests, a_broken_batch_ends_the_program, broken_batches);
     suite_add_tcase(suite, tests);
     tests = tcase_create("consumer");
     tcase_add_checked_fixture(tests, set_up_consumer, NULL);
