@@ -2,6 +2,7 @@
  * uses, topics read in two ways, or written in one and read in another. What is wrong with one call was said by that call. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "dsl/logical.h"
 
@@ -17,6 +18,7 @@ static int check_names(const struct weir_builder *builder, struct weir_error *er
 {
     for (size_t i = 0; i < builder->node_count; i++) {
         const struct weir_logical_node *node = builder->nodes[i];
+        weir_assert(node->name != NULL); /* weir_optimize comes first */
         for (size_t j = 0; j < i; j++) {
             const struct weir_logical_node *earlier = builder->nodes[j];
             if (strcmp(node->name, earlier->name) != 0) continue;
@@ -54,6 +56,7 @@ static int check_merged_sources(const struct weir_builder *builder, struct weir_
     for (size_t i = 0; i < builder->node_count; i++) {
         const struct weir_logical_node *node = builder->nodes[i];
         if (node->merged_into == node->id) continue;
+        weir_assert(node->merged_into >= 0 && node->merged_into < node->id);
         const struct weir_logical_node *first = builder->nodes[node->merged_into];
         bool keys_equal = weir_serde_equal(node->key_serde, first->key_serde);
         if (keys_equal && weir_serde_equal(node->value_serde, first->value_serde)) continue;
