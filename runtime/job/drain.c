@@ -233,6 +233,7 @@ int weir_streams_drain(struct weir_streams *streams, int64_t timeout_ms, struct 
                                     ? WEIR_MONO_NEVER
                                     : weir_mono_after_ms(weir_mono_now(streams->env), timeout_ms);
     int rc = weir_wait(streams->env, is_done, drain, deadline);
+    if (rc == WEIR_CRASHED) return rc; /* job and drain went with the node */
     if (!settle(drain, DRAIN_ABANDONED)) {
         rc = drain->rc;
         weir_free(drain);
