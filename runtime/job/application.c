@@ -18,6 +18,44 @@ const char *weir_application_topic_name(struct weir_arena *arena, const char *ap
     return weir_arena_printf(arena, "%s-application", application_id);
 }
 
+/* ---- what holds ------------------------------------------------------------------------------ */
+
+static bool is_topic_sound(const struct weir_application *application, size_t number)
+{
+    const struct weir_own_topic *topic = &application->topics[number];
+    return topic->phase >= WEIR_OWN_TOPIC_MAKING && topic->phase <= WEIR_OWN_TOPIC_EMPTYING &&
+           (topic->role == WEIR_OWN_CHANGELOG || topic->role == WEIR_OWN_REPARTITION) &&
+           topic->partition_count >= 0 && topic->of != NULL &&
+           weir_application_find(application, topic->name) == topic; /* one of a name */
+}
+
+static bool is_input_sound(const struct weir_application *application, size_t number)
+{
+    const struct weir_own_input *input = &application->inputs[number];
+    return input->partition_count >= 0 && input->partitions != NULL &&
+           weir_application_find_input(application, input->name) == input;
+}
+
+static bool are_all_sound(const struct weir_application *application)
+{
+    bool are_sound = true;
+    for (size_t i = 0; i < application->topic_count; i++) {
+        are_sound = are_sound && is_topic_sound(application, i);
+    }
+    for (size_t i = 0; i < application->input_count; i++) {
+        are_sound = are_sound && is_input_sound(application, i);
+    }
+    return are_sound;
+}
+
+void weir_application_check(const struct weir_application *application)
+{
+    weir_assert(application->arena != NULL);
+    weir_assert(application->topic_count <= application->topic_capacity);
+    weir_assert(application->input_count <= application->input_capacity);
+    weir_assert_slow(are_all_sound(application));
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static int not_ours(struct weir_error *error, const char *what)
@@ -177,8 +215,8 @@ static int apply_state(struct weir_application *application, struct weir_reader 
     return 0;
 }
 
-int weir_application_apply(struct weir_application *application, const struct weir_record *record,
-                           struct weir_error *error)
+static int apply(struct weir_application *application, const struct weir_record *record,
+                 struct weir_error *error)
 {
     if (weir_slice_is_null(record->key)) return not_ours(error, "a record");
     struct weir_reader key = weir_reader(record->key);
@@ -209,6 +247,14 @@ int weir_application_apply(struct weir_application *application, const struct we
                               : apply_input(application, name, &value, error);
 }
 
+int weir_application_apply(struct weir_application *application, const struct weir_record *record,
+                           struct weir_error *error)
+{
+    int rc = apply(application, record, error);
+    weir_application_check(application);
+    return rc;
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 static void write_key(struct weir_buffer *key, uint16_t kind, const char *name)
@@ -234,6 +280,9 @@ static void write_format(struct weir_buffer *value, const struct weir_plan_forma
 void weir_application_encode_topic(const struct weir_own_topic *topic, struct weir_buffer *key,
                                    struct weir_buffer *value)
 {
+    weir_assert(topic->phase != WEIR_OWN_TOPIC_NONE); /* what is not known is not written down */
+    weir_assert(topic->role == WEIR_OWN_CHANGELOG || topic->role == WEIR_OWN_REPARTITION);
+    weir_assert(topic->window_size_ms >= WEIR_OWN_WINDOW_UNKNOWN);
     write_key(key, KIND_TOPIC, topic->name);
     weir_buffer_u8(value, VERSION);
     weir_buffer_u8(value, (uint8_t)topic->phase);
@@ -260,6 +309,7 @@ void weir_application_encode_state(const struct weir_application *application,
 void weir_application_encode_input(const struct weir_own_input *input, struct weir_buffer *key,
                                    struct weir_buffer *value)
 {
+    weir_assert(input->partition_count == 0 || input->partitions != NULL);
     write_key(key, KIND_INPUT, input->name);
     weir_buffer_u8(value, VERSION);
     weir_buffer_append(value, input->id.bytes, sizeof input->id.bytes);

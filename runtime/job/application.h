@@ -88,6 +88,8 @@ struct weir_application {
 /** `<application.id>-application`, in `arena`; NULL: no memory. */
 const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id);
 
+/** What holds between the fields, after each record. */
+void weir_application_check(const struct weir_application *application);
 /** Fold one record in. WEIR_CORRUPT: none of ours, or damaged; WEIR_UNSUPPORTED_VERSION;
  * WEIR_NO_MEMORY. The application is as it was then. */
 int weir_application_apply(struct weir_application *application, const struct weir_record *record,

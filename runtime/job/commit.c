@@ -29,6 +29,7 @@ int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind
         .interval_ms = streams->options.commit_interval_ms,
         .is_manual = streams->drive.is_manual,
     };
+    weir_assert(commit->kind == NULL && commit->impl == NULL);
     commit->kind = kind;
     weir_arena_init(&commit->arena, &streams->budget, 0);
     return kind->open(&options, &commit->impl, error);
@@ -39,6 +40,17 @@ void weir_commit_close(struct weir_streams *streams)
     struct weir_commit *commit = &streams->commit;
     if (commit->kind != NULL) commit->kind->close(commit->impl);
     weir_arena_close(&commit->arena);
+}
+
+/* ---- partitions ------------------------------------------------------------------------------ */
+
+void weir_job_partition_check(const struct weir_job_partition *partition)
+{
+    weir_assert(partition->partition >= 0);
+    weir_assert(partition->sealed_offset >= partition->committed);
+    weir_assert(partition->next_end >= partition->committed_end);
+    weir_assert(partition->trimmed == 0 || partition->trimmed <= partition->committed);
+    weir_assert(partition->sealed_mark_count == 0 || partition->sealed_marks != NULL);
 }
 
 /* ---- trimming -------------------------------------------------------------------------------- */
@@ -57,6 +69,7 @@ static void on_trimmed(struct weir_request *request)
     streams->commit.trimming--;
     if (request->rc >= 0) {
         trim->partition->trimmed = trim->cut.offset;
+        weir_job_partition_check(trim->partition);
     } else {
         weir_log(&streams->env->logger, WEIR_LOG_WARN, "repartition.trim_failed", "code=%s",
                  weir_code_name(request->rc));
@@ -72,6 +85,7 @@ static bool is_repartition(const struct weir_streams *streams, size_t topic)
 
 static void trim(struct weir_streams *streams, struct weir_job_partition *partition)
 {
+    weir_assert(partition->committed > partition->trimmed);
     struct trim *trim = weir_alloc_zero(&streams->budget, sizeof *trim);
     if (trim == NULL) return; /* next time */
     *trim = (struct trim){
@@ -108,6 +122,7 @@ static void trim_repartitions(struct weir_streams *streams, struct weir_mono now
 static void count_commit(struct weir_streams *streams, struct weir_mono now)
 {
     const struct weir_commit *commit = &streams->commit;
+    weir_assert(commit->seal.entry_count > 0);
     const int64_t seal_us = (commit->sealed.ns - commit->state.begun.ns) / 1000;
     const int64_t flush_us = (commit->released.ns - commit->sealed.ns) / 1000;
     const int64_t write_us = (now.ns - commit->released.ns) / 1000;
@@ -123,6 +138,7 @@ static void finish(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
     struct weir_mono now = weir_mono_now(streams->env);
+    weir_assert(commit->state.phase == WEIR_COMMIT_IDLE); /* the round is over */
     for (size_t i = 0; i < commit->seal.entry_count; i++) {
         struct weir_job_partition *partition = commit->partitions[i];
         const struct weir_commit_entry *entry = &commit->seal.entries[i];
@@ -131,6 +147,7 @@ static void finish(struct weir_streams *streams)
         partition->committed_end = partition->next_end;
         partition->is_in_commit = false;
         partition->is_handed_in = false;
+        weir_job_partition_check(partition);
     }
     if (commit->seal.entry_count > 0) count_commit(streams, now);
     weir_arena_reset(&commit->arena);
@@ -161,6 +178,7 @@ struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams
                                               const struct weir_job_partition *partition)
 {
     const struct weir_job_topic *topic = &streams->topics[partition->topic];
+    weir_assert(partition->topic < streams->topic_count && topic->name != NULL);
     bool is_changelog = partition->topic >= streams->topology->topic_count;
     struct weir_commit_entry entry = {
         .of = {weir_text(topic->name), partition->partition},
@@ -206,6 +224,7 @@ static void on_sealed(struct weir_commit_call *call)
 static void gather(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
+    weir_assert(commit->state.handing_in == 0); /* nothing moves until it is sealed */
     size_t count = collect(streams, NULL);
     struct weir_commit_entry *entries = weir_arena_array(&commit->arena, count, sizeof *entries);
     commit->partitions = weir_arena_array(&commit->arena, count, sizeof *commit->partitions);
@@ -225,7 +244,8 @@ static void gather(struct weir_streams *streams)
         weir_commit_answer(&commit->seal.call, rc, &error);
         return;
     }
-    (void)collect(streams, commit->partitions);
+    size_t collected = collect(streams, commit->partitions);
+    weir_assert(collected == count);
     for (size_t i = 0; i < count; i++) {
         entries[i] = weir_commit_entry_of(streams, commit->partitions[i]);
     }
@@ -243,6 +263,7 @@ static void on_written(struct weir_commit_call *call)
 static void write(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
+    weir_assert(commit->seal.entry_count > 0 && commit->seal.call.rc >= 0);
     commit->write = call(streams, on_written);
     commit->kind->write(commit->impl, &commit->write);
 }
@@ -260,6 +281,7 @@ static void fail(struct weir_streams *streams, const struct weir_commit_event *e
 {
     const struct weir_commit *commit = &streams->commit;
     bool is_written = event->type == WEIR_COMMIT_ANSWERED;
+    weir_assert(is_written || event->type == WEIR_COMMIT_GATHERED); /* nothing else can fail */
     struct weir_error error = is_written ? commit->write.error : commit->seal.call.error;
     (void)weir_error_wrap(&error, event->rc, "commit of '%s'", streams->options.application_id);
     weir_streams_fail(streams, event->rc, &error);
@@ -316,6 +338,7 @@ static void take_input(struct weir_streams *streams, const struct weir_input_pro
     partition->sealed_time_ms = input->partition_time_ms;
     partition->sealed_marks = input->marks;
     partition->sealed_mark_count = input->mark_count;
+    weir_job_partition_check(partition);
 }
 
 void weir_commit_handed_in(struct weir_streams *streams, const struct weir_thread_commit *handed)
@@ -328,9 +351,10 @@ void weir_commit_handed_in(struct weir_streams *streams, const struct weir_threa
         const struct weir_output_end *end = &handed->ends[i];
         struct weir_job_partition *partition =
             weir_job_partition(streams, end->topic, end->partition);
-        weir_assert(partition != NULL);
+        weir_assert(partition != NULL && streams->topics[end->topic].is_internal);
         partition->is_in_commit = true;
         if (end->end_offset > partition->next_end) partition->next_end = end->end_offset;
+        weir_job_partition_check(partition);
     }
     struct weir_mono *sealed = &streams->commit.sealed;
     if (handed->sealed.ns > sealed->ns) *sealed = handed->sealed;

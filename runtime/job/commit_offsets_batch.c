@@ -61,13 +61,15 @@ static void offsets_batch_close(void *impl)
 
 static void begin(struct offsets_batch *batch, struct weir_commit_call *call)
 {
-    weir_assert(batch->call == NULL);
+    weir_assert(batch->call == NULL && batch->outstanding == 0);
+    weir_assert(call->arena != NULL && call->done != NULL);
     batch->call = call;
 }
 
 static struct weir_request request_of(struct offsets_batch *batch,
                                       void (*done)(struct weir_request *request))
 {
+    weir_assert(batch->call != NULL);
     return (struct weir_request){.reply_to = batch->call->reply_to, .done = done, .context = batch};
 }
 
@@ -75,6 +77,7 @@ static struct weir_request request_of(struct offsets_batch *batch,
 static void answer(struct offsets_batch *batch, int rc, const struct weir_error *error)
 {
     struct weir_commit_call *call = batch->call;
+    weir_assert(call != NULL && batch->outstanding == 0);
     batch->call = NULL;
     weir_commit_answer(call, rc, error);
 }
@@ -209,6 +212,7 @@ static void finish_prepare(struct offsets_batch *batch)
 static void on_producer(struct weir_request *request)
 {
     struct offsets_batch *batch = request->context;
+    weir_assert(batch->outstanding > 0);
     batch->outstanding--;
     if (batch->outstanding == 0) finish_prepare(batch);
 }
@@ -218,6 +222,7 @@ static void ask_producers(struct offsets_batch *batch)
 {
     const struct weir_commit_prepare *prepare = (struct weir_commit_prepare *)batch->call;
     size_t count = prepare->writer_count;
+    weir_assert(batch->outstanding == 0); /* all cuts are answered */
     batch->producers = weir_arena_array(batch->call->arena, count + 1, sizeof *batch->producers);
     batch->producer_ids =
         weir_arena_array(batch->options.memory, count + 1, sizeof *batch->producer_ids);
@@ -264,6 +269,7 @@ static void finish_cuts(struct offsets_batch *batch)
 static void on_cut(struct weir_request *request)
 {
     struct offsets_batch *batch = request->context;
+    weir_assert(batch->outstanding > 0);
     batch->outstanding--;
     if (batch->outstanding == 0) finish_cuts(batch);
 }
@@ -271,6 +277,7 @@ static void on_cut(struct weir_request *request)
 static void cut(struct offsets_batch *batch, const struct weir_commit_tail *tail,
                 struct weir_cut_request *request)
 {
+    weir_assert(tail->committed_end >= 0 && tail->committed_end < tail->log_end);
     *request = (struct weir_cut_request){
         .request = request_of(batch, on_cut),
         .partition = tail->of,
@@ -291,6 +298,7 @@ static void offsets_batch_prepare(void *impl, struct weir_commit_prepare *prepar
     struct offsets_batch *batch = impl;
     begin(batch, &prepare->call);
     size_t count = prepare->tail_count;
+    weir_assert(batch->producer_ids == NULL); /* a run begins once */
     batch->cuts = weir_arena_array(prepare->call.arena, count, sizeof *batch->cuts);
     if (batch->cuts == NULL && count > 0) {
         answer_no_memory(batch);
@@ -315,6 +323,7 @@ static struct weir_offset_entry offset_entry(const struct weir_commit_entry *ent
         .marks = entry->marks,
         .mark_count = entry->mark_count,
     };
+    weir_assert(entry->mark_count == 0 || entry->marks != NULL);
     if (entry->is_given_up) {
         return (struct weir_offset_entry){.partition = entry->of, .is_tombstone = true};
     }
@@ -329,6 +338,7 @@ static struct weir_offset_entry offset_entry(const struct weir_commit_entry *ent
 static struct weir_offset_entry run_entry(const struct offsets_batch *batch, int64_t records_end,
                                           struct weir_arena *arena)
 {
+    weir_assert(batch->producer_ids != NULL); /* the run has been prepared */
     const struct weir_commit_run run = {.producer_ids = batch->producer_ids,
                                         .count = batch->producer_count};
     return (struct weir_offset_entry){

@@ -42,6 +42,7 @@ void weir_job_listen(struct weir_streams *streams)
 static void stop_threads(struct weir_streams *streams, bool is_clean)
 {
     if (streams->is_stopping) return;
+    weir_assert(weir_streams_state(streams) > WEIR_STREAMS_RUNNING);
     streams->is_stopping = true;
     for (size_t i = 0; i < streams->thread_count; i++) {
         if (streams->threads[i]->actor != NULL) {
@@ -107,7 +108,7 @@ static void error_step(struct weir_streams *streams)
 int weir_job_run_once(void *impl)
 {
     struct weir_streams *streams = impl;
-    weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
+    weir_streams_check(streams);
     enum weir_streams_state before = weir_streams_state(streams);
     switch (before) {
     case WEIR_STREAMS_CREATED:
@@ -131,5 +132,6 @@ int weir_job_run_once(void *impl)
         }
         break;
     }
+    weir_streams_check(streams);
     return weir_streams_state(streams) != before; /* a new state has a turn at once */
 }

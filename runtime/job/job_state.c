@@ -20,6 +20,30 @@ static const struct weir_state_row rows[] = {
 #undef TO
 static const struct weir_state_table states = WEIR_STATE_TABLE("job", rows);
 
+void weir_streams_check(const struct weir_streams *streams)
+{
+    const enum weir_streams_state state = weir_streams_state(streams);
+    const struct weir_topology *topology = streams->topology;
+    const struct weir_commit *commit = &streams->commit;
+    const bool is_running = state == WEIR_STREAMS_RUNNING;
+    const bool has_begun_to_end = state > WEIR_STREAMS_RUNNING;
+    weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
+    weir_assert(streams->topic_count == topology->topic_count + topology->store_count + 1);
+    weir_assert(streams->threads_restored <= streams->thread_count);
+    weir_assert(streams->threads_running <= streams->thread_count);
+    weir_assert(!is_running || streams->threads_restored == streams->thread_count);
+    weir_assert(!is_running || streams->threads_running == streams->thread_count);
+    weir_assert(!is_running || streams->start == NULL);
+    weir_assert(!streams->is_stopping || has_begun_to_end);
+    weir_assert(state != WEIR_STREAMS_ERROR || atomic_load(&streams->failed));
+    weir_assert(state != WEIR_STREAMS_NOT_RUNNING || streams->threads_running == 0);
+    weir_assert(!atomic_load(&streams->is_finished) || state == WEIR_STREAMS_NOT_RUNNING);
+    weir_assert(commit->kind != NULL);
+    /* Without memory for them the commit has failed, and the job with it. */
+    weir_assert(commit->seal.entry_count == 0 || commit->partitions != NULL ||
+                atomic_load(&streams->failed));
+}
+
 enum weir_streams_state weir_streams_state(const struct weir_streams *streams)
 {
     if (streams == NULL) return WEIR_STREAMS_NOT_RUNNING;
@@ -38,6 +62,7 @@ void weir_streams_move(struct weir_streams *streams, enum weir_streams_state sta
 
 void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_error *error)
 {
+    weir_assert(rc < 0);
     if (atomic_load(&streams->failed)) return;
     streams->error = error != NULL ? *error : (struct weir_error){0};
     if (streams->error.code != (enum weir_code)rc) {

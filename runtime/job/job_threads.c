@@ -32,6 +32,7 @@ static void on_failed(struct weir_message *message)
 {
     const struct weir_stream_thread *thread = thread_of(message);
     struct weir_error error = thread->error;
+    weir_assert(error.code < 0); /* it says why */
     (void)weir_error_wrap(&error, error.code, "stream thread %zu", thread->options.index);
     weir_streams_fail(job_of(message), error.code, &error);
 }
@@ -39,7 +40,7 @@ static void on_failed(struct weir_message *message)
 static void on_stopped(struct weir_message *message)
 {
     struct weir_streams *streams = job_of(message);
-    weir_assert(streams->threads_running > 0);
+    weir_assert(streams->threads_running > 0 && streams->is_stopping);
     streams->threads_running--;
 }
 

@@ -3,6 +3,7 @@
  * and its threads at rest in between: he may look at them as they are, and tell them the time. Nothing
  * here asks which environment that is; where actors have threads of their own, none of it may be called.
  */
+#include "base/assert.h"
 #include "runtime/job/streams_internal.h"
 
 static void poke(struct weir_streams *streams)
@@ -14,6 +15,7 @@ static void poke(struct weir_streams *streams)
 
 void weir_streams_set_wall(struct weir_streams *streams, int64_t wall_ms)
 {
+    weir_assert(streams->drive.is_manual); /* else the environment's is read */
     streams->drive.wall_ms = wall_ms;
     poke(streams);
 }

@@ -33,6 +33,7 @@ static void log_difference(struct weir_start *start, const struct weir_start_dif
 
 static int compare(struct weir_start *start, struct weir_error *error)
 {
+    weir_assert(!start->is_rebuild && !start->is_emptying && !start->reads_again);
     struct weir_start_differences found = {.arena = &start->arena};
     if (weir_start_compare_chosen(&start->facts, &found) < 0 ||
         weir_start_compare(&start->facts, &found) < 0) {
@@ -84,8 +85,43 @@ static int (*const steps[])(struct weir_start *start, struct weir_error *error) 
     weir_start_run,
 };
 
+enum { STEP_COUNT = sizeof steps / sizeof steps[0] };
+
+static void check_what_is_asked(const struct weir_start *start)
+{
+    const size_t topic_count = start->facts.topic_count;
+    weir_assert(start->is_writing == (start->written.batches != NULL));
+    weir_assert(!start->is_tail_asked || start->tail_topic < topic_count);
+    weir_assert(start->read_count == 0 || start->read != NULL);
+    weir_assert(start->epoch_count == 0 || start->epochs != NULL);
+    weir_assert(start->owner == NULL || start->owner_topic < topic_count);
+    weir_assert(start->prepare.tail_count == 0 || start->tails != NULL);
+    weir_records_reader_check(&start->reader);
+    weir_records_reader_check(&start->other_reader);
+}
+
+static void check_what_is_decided(const struct weir_start *start)
+{
+    weir_assert(!start->is_rebuild || !start->is_emptying);
+    weir_assert(!start->is_rebuild || start->reads_again);
+    weir_assert(!start->is_emptying || start->may_lose);
+    weir_assert(start->inputs == NULL || start->reads_again);
+}
+
+void weir_start_check(const struct weir_start *start)
+{
+    const struct weir_streams *streams = start->streams;
+    weir_assert(streams->start == start);
+    weir_assert(start->step <= STEP_COUNT);
+    weir_assert(start->outstanding <= streams->outstanding);
+    weir_assert(start->facts.topic_count == 0 || start->facts.topic_count == streams->topic_count);
+    check_what_is_asked(start);
+    check_what_is_decided(start);
+}
+
 int weir_start_new(struct weir_streams *streams, struct weir_error *error)
 {
+    weir_assert(streams->start == NULL);
     struct weir_start *start = weir_alloc_zero(&streams->budget, sizeof *start);
     if (start == NULL) return weir_start_no_memory(error);
     start->streams = streams;
@@ -123,11 +159,13 @@ void weir_start_step(struct weir_streams *streams)
     struct weir_start *start = streams->start;
     struct weir_error error = {0};
     int rc = 0;
-    while (rc >= 0 && start->outstanding == 0 && start->step < sizeof steps / sizeof steps[0]) {
+    while (rc >= 0 && start->outstanding == 0 && start->step < STEP_COUNT) {
+        weir_start_check(start);
         rc = steps[start->step](start, &error);
         if (rc != WEIR_START_AGAIN) start->step++;
         weir_assert(rc != WEIR_START_AGAIN || start->outstanding > 0);
     }
     if (rc < 0) weir_streams_fail(streams, rc, &error);
+    if (rc >= 0) weir_start_check(start);
     if (rc >= 0 && start->outstanding == 0) weir_start_free(streams);
 }

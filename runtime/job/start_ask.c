@@ -11,6 +11,7 @@ int weir_start_no_memory(struct weir_error *error)
 
 static void add_asked(struct weir_start *start)
 {
+    weir_assert(start->streams->start == start && start->streams->actor != NULL);
     start->outstanding++;
     start->streams->outstanding++;
 }

@@ -53,6 +53,7 @@ static size_t count_own_partitions(const struct weir_start *start)
 
 static void add_tails(struct weir_start *start, const struct weir_start_topic *topic)
 {
+    weir_assert(topic->exists); /* those that were missing are made by now */
     for (int32_t p = 0; p < topic->partition_count; p++) {
         struct weir_start_partition *partition = &topic->partitions[p];
         if (!has_tail(partition)) continue;
@@ -76,6 +77,7 @@ int weir_start_prepare(struct weir_start *start, struct weir_error *error)
     struct weir_streams *streams = start->streams;
     struct weir_commit_prepare *prepare = &start->prepare;
     struct weir_arena *arena = &start->arena;
+    weir_assert(prepare->tail_count == 0 && prepare->writers == NULL);
     int rc = weir_start_take_partitions(start, error);
     if (rc < 0) return rc;
     size_t bound = count_own_partitions(start);
@@ -143,6 +145,7 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
 static bool is_all_emptied(const struct weir_start *start, const struct weir_start_topic *input)
 {
     bool is_any = false;
+    weir_assert(input->role == WEIR_START_INPUT && input->feeds != NULL);
     for (size_t t = 0; t < start->facts.topic_count; t++) {
         const struct weir_start_topic *topic = &start->facts.topics[t];
         if (topic->role != WEIR_START_CHANGELOG || !input->feeds[topic->subtopology]) continue;
@@ -210,6 +213,7 @@ static int make_partitions(struct weir_start *start, size_t index)
         partitions[p].partition = (int32_t)p;
         partitions[p].committed = -1;
         place(start, topic, &topic->partitions[p], &partitions[p]);
+        weir_job_partition_check(&partitions[p]);
         origins[p] = origin_of(start, topic, &partitions[p]);
     }
     return 0;
@@ -241,7 +245,8 @@ static int make_threads(struct weir_start *start, size_t task_total, struct weir
     size_t count = wanted_threads(streams);
     struct weir_stream_thread_options options = thread_options(streams);
     options.task_capacity = count > 0 ? (task_total + count - 1) / count : 0;
-    weir_assert(count == start->prepare.writer_count);
+    weir_assert(count == start->prepare.writer_count); /* each has a producer of its own */
+    weir_assert(streams->threads == NULL && streams->thread_count == 0);
     streams->threads =
         weir_arena_alloc_zero(&streams->memory, (count + 1) * sizeof *streams->threads);
     if (streams->threads == NULL) return weir_start_no_memory(error);
@@ -347,6 +352,7 @@ static int first_commit_done(const struct weir_start *start, const struct weir_c
 int weir_start_write(struct weir_start *start, struct weir_error *error)
 {
     struct weir_commit *commit = &start->streams->commit;
+    weir_assert(commit->state.phase == WEIR_COMMIT_IDLE); /* it goes before all rounds */
     int rc = first_commit_done(start, &start->seal.call, error);
     if (rc < 0) return rc;
     start->write = weir_start_called(start);
@@ -384,6 +390,7 @@ static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer
     struct weir_application *records = &start->records;
     size_t count = start->facts.topic_count;
     if (number > 2 * count) {
+        weir_assert(number - 2 * count - 1 < records->input_count);
         return add_left_input(start, &records->inputs[number - 2 * count - 1], key);
     }
     if (number > count) return add_read_again(start, &start->facts.topics[number - count - 1], key);
@@ -418,6 +425,7 @@ int weir_start_write_kept(struct weir_start *start, struct weir_error *error)
 int weir_start_run(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
+    weir_assert(streams->threads_running == 0 && streams->threads_restored == 0);
     int rc = weir_records_written(start, error);
     for (size_t i = 0; rc >= 0 && i < streams->thread_count; i++) {
         rc = weir_stream_thread_start(streams->threads[i], error);

@@ -8,10 +8,24 @@
 
 /* The comparison. What its findings mean stands in start_decide.c. */
 
+void weir_start_topic_check(const struct weir_start_topic *topic)
+{
+    const bool is_tracked = topic->role != WEIR_START_OTHER;
+    const bool is_internal =
+        topic->role == WEIR_START_REPARTITION || topic->role == WEIR_START_CHANGELOG;
+    weir_assert(topic->name != NULL || !is_tracked);
+    weir_assert(!is_tracked || !topic->exists || topic->partition_count == 0 ||
+                topic->partitions != NULL);
+    weir_assert(topic->record == NULL || topic->record->phase != WEIR_OWN_TOPIC_NONE);
+    weir_assert(topic->chosen == NULL || topic->role == WEIR_START_INPUT);
+    weir_assert(!topic->is_emptied || is_internal);
+}
+
 int weir_start_differs(struct weir_start_differences *found,
                        struct weir_start_difference difference)
 {
     enum { FIRST_CAPACITY = 8 };
+    weir_assert(difference.what != WEIR_START_NOTHING && difference.topic_name != NULL);
     struct weir_start_difference *items = weir_arena_grow(
         found->arena, found->items, found->count, &found->capacity, FIRST_CAPACITY, sizeof *items);
     if (items == NULL) return WEIR_NO_MEMORY;
@@ -101,6 +115,7 @@ static int compare_new(const struct weir_start_facts *facts, struct weir_start_t
 static int compare_absent(const struct weir_start_facts *facts, struct weir_start_topic *topic,
                           struct weir_start_differences *found)
 {
+    weir_assert(!topic->exists);
     switch (phase_of(topic)) {
     case WEIR_OWN_TOPIC_EMPTYING:
         return 0;
@@ -119,6 +134,7 @@ static int compare_absent(const struct weir_start_facts *facts, struct weir_star
 static int compare_strange(struct weir_start_topic *topic, struct weir_start_differences *found)
 {
     enum weir_own_topic_phase phase = phase_of(topic);
+    weir_assert(topic->exists && !weir_start_is_ours(topic));
     if (topic->owner != NULL) return add_of(found, topic, WEIR_START_OWNED, 0, 0, 0);
     if (!is_empty(topic) || phase == WEIR_OWN_TOPIC_NONE) {
         return add_of(found, topic, WEIR_START_NOT_OURS, 0, 0, 0);
@@ -201,6 +217,7 @@ static int compare_partitions(const struct weir_start_facts *facts, struct weir_
 static int compare_ours(const struct weir_start_facts *facts, struct weir_start_topic *topic,
                         struct weir_start_differences *found)
 {
+    weir_assert(weir_start_is_ours(topic));
     if (phase_of(topic) == WEIR_OWN_TOPIC_EMPTYING) return 0;
     if (topic->partition_count != topic->wanted_count) {
         return add_of(found, topic, WEIR_START_PARTITIONS, 0, topic->partition_count,
@@ -283,6 +300,7 @@ static int compare_position(struct weir_start_topic *topic, int32_t p,
                             struct weir_start_differences *found)
 {
     const struct weir_start_partition *partition = &topic->partitions[p];
+    weir_assert(partition->has_entry);
     int64_t end =
         partition->epoch_end < partition->log_end ? partition->epoch_end : partition->log_end;
     bool is_older = is_older_copy(partition);
@@ -346,6 +364,7 @@ static int compare_input(const struct weir_start_facts *facts, struct weir_start
 static int compare_left(const struct weir_start_left *left, struct weir_start_differences *found)
 {
     bool is_changelog = left->record->role == WEIR_OWN_CHANGELOG;
+    weir_assert(left->record->phase == WEIR_OWN_TOPIC_KEPT);
     if (!is_changelog && left->unprocessed == 0) return 0;
     return weir_start_differs(
         found, (struct weir_start_difference){
@@ -361,7 +380,7 @@ int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_d
     int rc = compare_application(facts, found);
     for (size_t t = 0; rc >= 0 && t < facts->topic_count; t++) {
         struct weir_start_topic *topic = &facts->topics[t];
-        weir_assert(topic->name != NULL || topic->role == WEIR_START_OTHER);
+        weir_start_topic_check(topic);
         if (topic->role == WEIR_START_INPUT) rc = compare_input(facts, topic, found);
         if (topic->role == WEIR_START_REPARTITION || topic->role == WEIR_START_CHANGELOG) {
             rc = compare_internal(facts, topic, found);

@@ -175,6 +175,9 @@ struct weir_start_differences {
     size_t capacity;
 };
 
+/** What holds between the fields, whenever topics are compared or decided of. */
+void weir_start_topic_check(const struct weir_start_topic *topic);
+
 /** All that differs, the application as a whole first. WEIR_NO_MEMORY. */
 int weir_start_compare(const struct weir_start_facts *facts, struct weir_start_differences *found);
 

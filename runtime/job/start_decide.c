@@ -211,6 +211,7 @@ static int put_name(const char *name, size_t most, char *to, size_t size)
 {
     static const char gap[] = "...";
     size_t length = strlen(name);
+    weir_assert(most >= sizeof gap); /* an end is left on both sides */
     if (length <= most) return snprintf(to, size, "%s", name);
     size_t kept = most - (sizeof gap - 1);
     size_t end = kept / 2;
@@ -309,9 +310,10 @@ static const struct weir_start_difference *first_of(const struct weir_start_diff
                                                     enum weight weight)
 {
     size_t i = 0;
-    while (row_of(found->items[i].what)->weight != weight) {
+    while (i < found->count && row_of(found->items[i].what)->weight != weight) {
         i++;
     }
+    weir_assert(i < found->count); /* who asks for it has counted it */
     return &found->items[i];
 }
 
@@ -424,6 +426,7 @@ static int refuse_for(const struct weir_start_difference *first, size_t count, c
 {
     char text[WEIR_ERROR_TEXT_SIZE];
     char more[40] = "";
+    weir_assert(count > 0 && strlen(choices) < CHOICES_SIZE);
     if (count > 1) (void)snprintf(more, sizeof more, " (and %zu more)", count - 1);
     weir_start_difference_text(first, text,
                                sizeof text - ROOM_BEFORE - strlen(more) - strlen(choices));
@@ -460,6 +463,8 @@ int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
                                 int64_t position, struct weir_error *error)
 {
     char choices[CHOICES_SIZE] = "";
+    weir_assert(topic->role == WEIR_START_INPUT && partition < topic->partition_count);
+    weir_assert(topic->partitions[partition].log_start > position);
     const struct weir_start_difference difference = {
         .what = WEIR_START_INPUT_OVERTAKEN,
         .topic_name = topic->name,
@@ -521,8 +526,10 @@ static bool is_emptied_by(const struct weir_start_difference *difference,
     case TOPIC:
         return has_data(topic) && topic == difference->topic;
     case READERS:
+        weir_assert(difference->topic->role == WEIR_START_INPUT);
         return is_changelog && difference->topic->read_by[topic->subtopology];
     case FED:
+        weir_assert(difference->topic->role == WEIR_START_INPUT);
         return is_changelog && difference->topic->feeds[topic->subtopology];
     case EVERYTHING:
         return has_data(topic);
@@ -602,6 +609,7 @@ int weir_start_decide(const struct weir_start_facts *facts,
                       struct weir_error *error)
 {
     bool has_chosen = choice != WEIR_ON_MISMATCH_REFUSE;
+    weir_assert(facts->records != NULL);
     bool is_to_rebuild =
         choice == WEIR_ON_MISMATCH_REBUILD || choice == WEIR_ON_MISMATCH_LOSSY_REBUILD;
     size_t since = count_of(found, SINCE);
@@ -626,6 +634,7 @@ int weir_start_decide(const struct weir_start_facts *facts,
 
 bool weir_start_reads_again(const struct weir_start_facts *facts, int verdict)
 {
+    weir_assert(verdict >= 0); /* one that lets the start go on */
     if (verdict == WEIR_START_REBUILD) return true;
     return verdict == WEIR_START_EMPTY && has_no_position(facts);
 }

@@ -58,6 +58,7 @@ static int mark_readers(struct weir_start *start, size_t index)
     const struct weir_topology *topology = start->streams->topology;
     struct weir_start_topic *topic = &start->facts.topics[index];
     size_t count = topology->subtopology_count;
+    weir_assert(index < topology->topic_count && topic->role == WEIR_START_INPUT);
     bool *read_by = weir_arena_alloc_zero(&start->arena, count + 1);
     bool *feeds = weir_arena_alloc_zero(&start->arena, count + 1);
     if (read_by == NULL || feeds == NULL) return WEIR_NO_MEMORY;
@@ -85,6 +86,7 @@ static int make_topic(struct weir_start *start, size_t index)
     const struct weir_topology *topology = streams->topology;
     const struct weir_topic_request *described = &start->topics[index];
     struct weir_start_topic *topic = &start->facts.topics[index];
+    weir_assert(topic->role == WEIR_START_OTHER && topic->partitions == NULL); /* made once */
     topic->name = streams->topics[index].name;
     topic->of = topic->name;
     topic->role = role_of(streams, index);
@@ -114,6 +116,7 @@ int weir_start_make_partitions(struct weir_start *start, struct weir_start_topic
 {
     if (!topic->exists || topic->role == WEIR_START_OTHER) return 0;
     size_t count = (size_t)topic->partition_count;
+    weir_assert(topic->name != NULL);
     topic->partitions =
         weir_arena_alloc_zero(&start->arena, (count + 1) * sizeof *topic->partitions);
     if (topic->partitions == NULL) return WEIR_NO_MEMORY;
@@ -133,6 +136,7 @@ int weir_start_make_facts(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
     size_t count = streams->topic_count;
+    weir_assert(start->topics != NULL && start->outstanding == 0); /* all are described */
     start->facts = (struct weir_start_facts){
         .application_id = streams->options.application_id,
         .records = &start->records,
@@ -188,7 +192,7 @@ static int take_entry(struct weir_start *start, const struct weir_commit_entry *
     if (entry->unreadable != NULL && is_needed(start, topic, entry->of.topic)) {
         return refuse_unreadable(entry, error);
     }
-    if (topic == NULL || entry->offset < 0 || number < 0) return 0;
+    if (topic == NULL || entry->offset < 0 || number < 0 || number == INT32_MAX) return 0;
     bool is_it = weir_uuid_equal(entry->topic_id, topic->id);
     bool is_there = topic->exists && number < topic->partition_count;
     /* Where this topic has fewer partitions than one of its name before, nothing else would tell of that one. */
@@ -196,6 +200,7 @@ static int take_entry(struct weir_start *start, const struct weir_commit_entry *
     bool counts = is_there || is_it || !topic->exists;
     if (counts && number >= topic->entry_count) topic->entry_count = number + 1;
     if (!is_there) return 0;
+    weir_assert(topic->partitions != NULL);
     struct weir_start_partition *partition = &topic->partitions[number];
     partition->is_foreign_entry = entry->is_foreign;
     partition->has_processed = entry->partition_time_ms >= 0;
@@ -273,6 +278,7 @@ static bool keeps_all_keys(const struct weir_start *start, int32_t source)
 static bool has_own_changelog(const struct weir_start *start, size_t changelog, int32_t source)
 {
     const struct weir_start_topic *own = &start->facts.topics[changelog];
+    weir_assert(own->role == WEIR_START_CHANGELOG);
     if (own->record != NULL || own->entry_count > 0) return true;
     if (start->facts.topics[source].entry_count > 0) return false;
     return !keeps_all_keys(start, source) && !start->streams->options.reuse_source_topics;
@@ -319,6 +325,7 @@ static void note_progress(struct weir_start *start)
     for (size_t t = 0; t < start->facts.topic_count; t++) {
         struct weir_start_topic *topic = &start->facts.topics[t];
         if (topic->role != WEIR_START_CHANGELOG) continue;
+        weir_assert((size_t)topic->subtopology < topology->subtopology_count);
         const struct weir_plan_subtopology *sub = &topology->subtopologies[topic->subtopology];
         for (size_t i = 0; i < sub->source_count; i++) {
             const int32_t number = topology->nodes[sub->sources[i]].topic;
@@ -335,6 +342,7 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
 {
     const struct weir_commit_recover *committed = &start->committed;
     struct weir_start_facts *facts = &start->facts;
+    weir_assert(committed->call.rc >= 0 && start->reader.has_ends);
     for (size_t i = 0; i < committed->entry_count; i++) {
         int rc = take_entry(start, &committed->entries[i], error);
         if (rc < 0) return rc;

@@ -22,6 +22,7 @@ struct weir_own_topic weir_start_own_topic(const struct weir_start_topic *topic,
 {
     bool is_changelog = topic->role == WEIR_START_CHANGELOG;
     weir_assert(is_changelog || topic->role == WEIR_START_REPARTITION);
+    weir_assert(phase != WEIR_OWN_TOPIC_NONE);
     return (struct weir_own_topic){
         .name = topic->name,
         .of = topic->of,
@@ -83,6 +84,7 @@ static bool reads(struct weir_plan_format wanted, struct weir_plan_format writte
 {
     struct weir_data_type reader;
     struct weir_data_type writer;
+    weir_assert(weir_plan_format_is_known(wanted) && weir_plan_format_is_known(written));
     if (wanted.version < written.version) return false;
     if (strcmp(wanted.text, written.text) == 0) return true;
     return parse(wanted, arena, &reader) && parse(written, arena, &writer) &&
@@ -139,6 +141,7 @@ int weir_start_compare_formats(struct weir_start_topic *topic, struct weir_arena
 {
     const struct weir_own_topic *record = topic->record;
     bool is_changelog = topic->role == WEIR_START_CHANGELOG;
+    weir_assert(is_changelog || topic->role == WEIR_START_REPARTITION);
     if (record == NULL || record->phase != WEIR_OWN_TOPIC_KEPT) return 0;
     struct weir_start_difference difference = {
         .what = is_changelog ? WEIR_START_FORMAT : WEIR_START_FORMAT_BETWEEN,

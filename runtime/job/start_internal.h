@@ -19,6 +19,9 @@ struct weir_records_reader {
     int64_t log_end;
 };
 
+/** What holds between the fields, before each step of a reading. */
+void weir_records_reader_check(const struct weir_records_reader *reader);
+
 /** A look at the batch that was read last of an input; told in start_read.c. */
 struct weir_start_read {
     struct weir_fetch_request fetch;
@@ -80,6 +83,10 @@ struct weir_start {
     struct weir_commit_seal seal; /* the first commit */
     struct weir_commit_call write;
 };
+
+/** start.c: what holds between the fields, before each step and behind the last one. Not behind one that has
+ * failed: that start is only freed. */
+void weir_start_check(const struct weir_start *start);
 
 /** A step's answer: 0, the next one may follow when all is answered; WEIR_START_AGAIN: this one
  * once more; negative: the start has failed. */

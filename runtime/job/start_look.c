@@ -20,6 +20,8 @@ int weir_start_ask_partitions(struct weir_start *start, size_t index, struct wei
 {
     const struct weir_start_topic *topic = &start->facts.topics[index];
     size_t count = (size_t)topic->partition_count;
+    weir_assert(topic->exists && topic->partitions != NULL);
+    weir_assert(start->asked[index] == NULL); /* what was asked before has been taken */
     struct weir_describe_partition_request *requests =
         weir_arena_array(&start->arena, count, sizeof *requests);
     if (requests == NULL) return weir_start_no_memory(error);
@@ -46,6 +48,7 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
     if (rc < 0) {
         return weir_error_wrap(error, rc, "partition %" PRId32 " of '%s'", number, topic->name);
     }
+    weir_assert(topic->partitions != NULL && number < topic->partition_count);
     struct weir_start_partition *partition = &topic->partitions[number];
     partition->leader_epoch = described->leader_epoch;
     partition->log_start = described->log_start_offset;
@@ -59,6 +62,7 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
 
 int weir_start_take_partitions(struct weir_start *start, struct weir_error *error)
 {
+    weir_assert(start->asked != NULL && start->outstanding == 0);
     for (size_t t = 0; t < start->facts.topic_count; t++) {
         const struct weir_describe_partition_request *described = start->asked[t];
         const struct weir_start_topic *topic = &start->facts.topics[t];
@@ -171,6 +175,7 @@ static int take_epochs(struct weir_start *start, struct weir_error *error)
         for (int32_t p = 0; topic->partitions != NULL && p < topic->partition_count; p++) {
             struct weir_start_partition *partition = &topic->partitions[p];
             if (!is_in_doubt(topic, partition)) continue;
+            weir_assert(next < start->epoch_count); /* the doubts are those that were asked of */
             const struct weir_epoch_end_request *asked = &start->epochs[next++];
             if (asked->request.rc < 0) {
                 weir_error_copy(error, &asked->request.error);
@@ -217,7 +222,10 @@ static int check_tail(const struct weir_start *start, struct weir_slice rest, in
 
 static struct weir_start_partition *tail_partition(const struct weir_start *start)
 {
-    return &start->facts.topics[start->tail_topic].partitions[start->tail_partition];
+    weir_assert(start->tail_topic < start->facts.topic_count);
+    const struct weir_start_topic *topic = &start->facts.topics[start->tail_topic];
+    weir_assert(start->tail_partition >= 0 && start->tail_partition < topic->partition_count);
+    return &topic->partitions[start->tail_partition];
 }
 
 /* What came of the last fetch; `tail_offset` reaches the log's end where all of it is ours. */
@@ -248,6 +256,7 @@ static int take_tail(struct weir_start *start, struct weir_error *error)
 
 static void ask_tail(struct weir_start *start)
 {
+    weir_assert(!start->is_tail_asked && start->tail_offset <= tail_partition(start)->log_end);
     start->is_tail_asked = true;
     start->tail = (struct weir_fetch_request){
         .request = weir_start_asked(start),
@@ -320,6 +329,7 @@ static const char *next_candidate(struct weir_start *start)
 
 static void take_owner(struct weir_start *start)
 {
+    weir_assert(start->owner != NULL && start->owner_topic < start->facts.topic_count);
     struct weir_start_topic *topic = &start->facts.topics[start->owner_topic];
     for (size_t i = 0; i < start->other.topic_count; i++) {
         const struct weir_own_topic *record = &start->other.topics[i];

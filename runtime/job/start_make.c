@@ -30,6 +30,7 @@ static bool is_empty(const struct weir_start_topic *topic)
 /* One that nothing has been written to can stay as it is. */
 static void plan_emptied(const struct weir_start_topic *topic, struct weir_start_work *work)
 {
+    weir_assert(weir_start_is_internal(topic) && topic->is_emptied);
     bool is_kept = topic->record == NULL || topic->record->phase == WEIR_OWN_TOPIC_KEPT;
     bool is_fresh = topic->exists && !is_kept && is_empty(topic) &&
                     topic->partition_count == topic->wanted_count;
@@ -57,6 +58,7 @@ static void plan_topic(const struct weir_start_topic *topic, struct weir_start_w
 int weir_start_make_topics(struct weir_start *start, struct weir_error *error)
 {
     size_t count = start->facts.topic_count;
+    weir_assert(start->work == NULL && start->outstanding == 0);
     start->work = weir_arena_alloc_zero(&start->arena, count * sizeof *start->work);
     if (start->work == NULL) return weir_start_no_memory(error);
     for (size_t t = 0; t < count; t++) {
@@ -134,6 +136,7 @@ static bool add_intent(struct weir_start *start, size_t number, struct weir_buff
 static int take_made(struct weir_start *start, size_t index, struct weir_error *error)
 {
     const struct weir_request *request = &start->topics[index].request;
+    weir_assert(index <= start->facts.topic_count); /* the application's comes last */
     if (request->rc >= 0 || request->rc == WEIR_EXISTS) return 0;
     const char *name =
         index < start->facts.topic_count ? topic_at(start, index)->name : start->application_topic;
@@ -205,6 +208,7 @@ int weir_start_look_again(struct weir_start *start, struct weir_error *error)
 static int take_new(struct weir_start *start, size_t index, struct weir_error *error)
 {
     struct weir_start_topic *topic = topic_at(start, index);
+    weir_assert(start->work[index].is_created && start->outstanding == 0);
     const struct weir_topic_request *described = &start->topics[index];
     if (described->request.rc < 0) {
         weir_error_copy(error, &described->request.error);

@@ -65,6 +65,7 @@ static size_t ask(struct weir_start *start, struct weir_start_read *read)
 static void take(struct weir_start_read *read)
 {
     const struct weir_fetch_request *fetch = &read->fetch;
+    weir_assert(weir_read_batch_is_known(&read->partition->read));
     if (fetch->batches.part_count == 0) return;
     struct weir_batch_reader reader = {.rest = weir_log_part_bytes(&fetch->batches.parts[0])};
     struct weir_error why = {0};
@@ -84,6 +85,7 @@ static bool is_unknown(int rc)
 static int take_all(struct weir_start *start, struct weir_error *error)
 {
     int failed = 0;
+    weir_assert(start->outstanding == 0);
     for (size_t i = 0; i < start->read_count; i++) {
         struct weir_start_read *read = &start->read[i];
         const struct weir_request *request = &read->fetch.request;

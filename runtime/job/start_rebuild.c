@@ -108,6 +108,8 @@ static int compare_partitions(const struct weir_start_facts *facts, struct weir_
                               struct weir_start_differences *found)
 {
     int rc = 0;
+    weir_assert(topic->exists);
+    weir_assert(topic->chosen == NULL || weir_uuid_equal(topic->chosen->id, topic->id));
     for (int32_t p = 0; rc >= 0 && p < topic->partition_count; p++) {
         const struct weir_start_partition *partition = &topic->partitions[p];
         const struct weir_own_input_partition *chosen = chosen_of(topic, p);
@@ -166,6 +168,7 @@ int weir_start_compare_chosen(const struct weir_start_facts *facts,
     int rc = 0;
     for (size_t t = 0; rc >= 0 && t < facts->topic_count; t++) {
         struct weir_start_topic *topic = &facts->topics[t];
+        weir_start_topic_check(topic);
         if (topic->role != WEIR_START_INPUT) continue;
         rc = compare_damaged(facts, topic, found);
         if (rc >= 0) rc = compare_input(facts, topic, found);
@@ -229,6 +232,7 @@ static struct weir_own_input describe(const struct weir_start_topic *topic,
                                       const struct weir_own_input *ends, struct weir_arena *arena)
 {
     int32_t count = topic->partition_count;
+    weir_assert(topic->exists);
     if (ends != NULL && ends->partition_count < count) count = ends->partition_count;
     struct weir_own_input input = {.name = topic->name, .id = topic->id, .partition_count = count};
     input.partitions = weir_arena_array(arena, (size_t)count + 1, sizeof *input.partitions);

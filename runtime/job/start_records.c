@@ -9,6 +9,14 @@
 
 enum { READ_SIZE = 1 << 20 };
 
+void weir_records_reader_check(const struct weir_records_reader *reader)
+{
+    weir_assert(!reader->has_begun || (reader->topic != NULL && reader->into != NULL));
+    weir_assert(!reader->has_ends || reader->has_begun);
+    weir_assert(!reader->exists || reader->has_ends);
+    weir_assert(!reader->is_fetching || reader->exists);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* The batch at hand. */
@@ -83,6 +91,7 @@ static int take_ends(struct weir_records_reader *reader, struct weir_error *erro
 
 static void ask_more(struct weir_records_reader *reader)
 {
+    weir_assert(!reader->is_fetching && reader->position < reader->log_end);
     reader->is_fetching = true;
     reader->fetch = (struct weir_fetch_request){
         .request = weir_start_asked(reader->start),
@@ -97,6 +106,8 @@ static void ask_more(struct weir_records_reader *reader)
 
 int weir_records_read(struct weir_records_reader *reader, struct weir_error *error)
 {
+    weir_assert(reader->start->outstanding == 0); /* what was asked is answered */
+    weir_records_reader_check(reader);
     if (!reader->has_begun) {
         reader->has_begun = true;
         reader->describe = (struct weir_describe_partition_request){
@@ -149,6 +160,7 @@ static int build(struct weir_start *start, const struct weir_records_source *sou
 static int send(struct weir_start *start, struct weir_batch_builder *builder)
 {
     struct weir_slice batch;
+    weir_assert(!start->is_writing && builder->record_count > 0);
     int rc = weir_batch_builder_finish(builder, &WEIR_BATCH_FINISH_NONE, &batch);
     if (rc < 0) return rc;
     struct weir_shared *bytes = weir_shared_new(&start->streams->log->budget, batch.size);
@@ -170,7 +182,7 @@ static int send(struct weir_start *start, struct weir_batch_builder *builder)
 int weir_records_write(struct weir_start *start, const struct weir_records_source *source,
                        struct weir_error *error)
 {
-    weir_assert(!start->is_writing);
+    weir_assert(!start->is_writing); /* one batch at a time: what was written is taken first */
     struct weir_batch_builder builder;
     weir_batch_builder_init(&builder, &start->streams->budget, WEIR_CODEC_NONE, 0);
     int rc = build(start, source, &builder);
@@ -185,6 +197,7 @@ int weir_records_written(struct weir_start *start, struct weir_error *error)
 {
     if (!start->is_writing) return 0;
     struct weir_produce_request *written = &start->written;
+    weir_assert(start->outstanding == 0);
     start->is_writing = false;
     weir_shared_unref(written->batches);
     written->batches = NULL;

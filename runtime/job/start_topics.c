@@ -23,6 +23,7 @@ static void send_request(struct weir_start *start, size_t topic,
                          const struct weir_topic_request *what)
 {
     struct weir_topic_request *request = &start->topics[topic];
+    weir_assert(topic <= start->streams->topic_count && name_of(start, topic) != NULL);
     *request = *what;
     request->request = weir_start_asked(start);
     request->topic = weir_text(name_of(start, topic));
@@ -45,6 +46,7 @@ int weir_start_look_at_topics(struct weir_start *start, struct weir_error *error
 {
     struct weir_streams *streams = start->streams;
     size_t count = streams->topic_count + 1;
+    weir_assert(start->topics == NULL);
     start->application_topic =
         weir_application_topic_name(&start->arena, streams->options.application_id);
     start->topics = weir_arena_array(&start->arena, count, sizeof *start->topics);
@@ -67,6 +69,7 @@ void weir_start_take_description(struct weir_start *start, size_t topic)
 {
     const struct weir_topic_request *request = &start->topics[topic];
     struct weir_job_topic *found = &start->streams->topics[topic];
+    weir_assert(topic < start->streams->topic_count && request->request.rc >= 0);
     found->id = request->topic_id;
     found->max_message_bytes = request->config.max_message_bytes;
     found->keys_required = request->config.cleanup_compact;
@@ -142,6 +145,7 @@ static int32_t largest_source(const struct weir_streams *streams,
     int32_t count = 0;
     for (size_t i = 0; i < sub->source_count; i++) {
         int32_t topic = streams->topology->nodes[sub->sources[i]].topic;
+        weir_assert(topic >= 0); /* a source has one */
         int32_t partitions = streams->topics[topic].partition_count;
         if (partitions > count) count = partitions;
     }
@@ -238,6 +242,7 @@ static int count_tasks(struct weir_streams *streams, struct weir_error *error)
 int weir_start_count_topics(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
+    weir_assert(start->topics != NULL && start->outstanding == 0);
     for (size_t i = 0; i <= streams->topic_count; i++) {
         if (name_of(start, i) == NULL) continue;
         int rc = take_topic(start, i, error);
@@ -295,6 +300,7 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
 {
     const struct weir_topology *topology = start->streams->topology;
     size_t count = 0;
+    weir_assert(start->streams->topics[topic].is_internal);
     add_common(configs, &count);
     if (topic < topology->topic_count) {
         add_config(configs, &count, "cleanup.policy", "delete");

@@ -150,6 +150,7 @@ static int take_lock(struct weir_streams *streams, struct weir_error *error)
     struct weir_env *env = streams->env;
     const char *id = streams->options.application_id;
     const char *base = streams->options.state_dir;
+    weir_assert(streams->lock == NULL && streams->state_path == NULL);
     if (base == NULL) base = weir_arena_printf(memory, "%s/state", streams->log->directory);
     if (base != NULL) streams->state_path = weir_arena_printf(memory, "%s/%s", base, id);
     const char *lock_path = weir_arena_printf(memory, "%s/lock", streams->state_path);
@@ -205,6 +206,7 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
     int rc = check_options(options, error);
     if (rc < 0) return rc;
     weir_assert(hooks->backend != NULL && hooks->commit != NULL);
+    weir_topology_check(topology);
     struct weir_streams *streams = streams_new(log, topology, options, hooks);
     if (streams == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
     rc = prepare_tables(streams, error);
@@ -246,6 +248,7 @@ void weir_streams_free(struct weir_streams *streams)
 {
     if (streams == NULL) return;
     weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
+    weir_assert(streams->actor == NULL || weir_streams_is_finished(streams));
     struct weir_log *log = streams->log;
     bool is_counted = streams->actor != NULL;
     for (size_t i = 0; i < streams->thread_count; i++) {

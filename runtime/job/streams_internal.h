@@ -177,6 +177,8 @@ bool weir_streams_is_idle(const struct weir_streams *streams);
 /* ---- inside the job -------------------------------------------------------------------------- */
 
 /* job_state.c, which all others stand on: */
+/** What holds between the fields, before and after each turn of the job's actor. */
+void weir_streams_check(const struct weir_streams *streams);
 /** NULL: nobody in the job reads or writes that partition. */
 struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
                                               int32_t partition);
@@ -205,6 +207,8 @@ void weir_start_step(struct weir_streams *streams);
 void weir_start_free(struct weir_streams *streams);
 
 /* commit.c */
+/** What holds between its fields, each time that one of them has moved. */
+void weir_job_partition_check(const struct weir_job_partition *partition);
 /** What a commit says of a partition as it stands. */
 struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams,
                                               const struct weir_job_partition *partition);

@@ -499,7 +499,11 @@ END_TEST
 START_TEST(a_repartition_topic_that_is_left_with_records_is_refused)
 {
     const struct weir_own_topic left = {
-        .name = "app-old", .of = "old", .role = WEIR_OWN_REPARTITION};
+        .name = "app-old",
+        .of = "old",
+        .phase = WEIR_OWN_TOPIC_KEPT,
+        .role = WEIR_OWN_REPARTITION,
+    };
     struct weir_start_left lefts[] = {{.record = &left, .unprocessed = 0}};
     facts.left = lefts;
     facts.left_count = 1;

@@ -229,6 +229,7 @@ int32_t plan_store(struct plan *plan, int32_t subtopology, int32_t node, const c
 
 const struct weir_topology *plan_done(struct plan *plan)
 {
+    plan->topology.magic = WEIR_TOPOLOGY_MAGIC;
     plan->topology.nodes = plan->nodes;
     plan->topology.topics = plan->topics;
     plan->topology.stores = plan->stores;
