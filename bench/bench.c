@@ -1,10 +1,15 @@
 /* ./dev bench [NAME ...]: what Weir costs on this machine, beside the machine's own floor.
  *
  * Each benchmark is a process of its own, so that memory, threads and page cache effects of one do not
- * colour the next. Figures are of one run; the machine's load is printed beside them. */
+ * colour the next. Figures are of one run; the machine's load is printed beside them.
+ *
+ * With --rows FILE the figures are also appended there, a line each with tabs between, under a line that
+ * begins with "=" for their benchmark; bench/write.py makes the tables of docs/benchmarks.md of them. What
+ * a benchmark wrote that did not end well, a wrong answer among others, is taken out again. */
 #include "bench/bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,8 +33,8 @@ static const struct {
     {"count-1k", "a job: keyed count, 1 k keys", bench_count_1k},
     {"count-100k", "a job: keyed count, 100 k keys", bench_count_100k},
     {"count-1m", "a job: keyed count, 1 M keys", bench_count_1m},
-    {"count-10m", "a job: keyed count, 10 M keys, in memory", bench_count_10m},
-    {"job-partitions", "a job: keyed count over 2 to 1,000 partitions", bench_job_partitions},
+    {"count-10m", "a job: keyed count, 10 M keys", bench_count_10m},
+    {"job-partitions", "a job: keyed count over 1 to 1,000 partitions", bench_job_partitions},
     {"window", "a job: count and revenue by key and minute", bench_window},
     {"fraud", "a job: the example's fraud detection", bench_fraud},
     {"open", "open an empty directory", bench_open},
@@ -56,11 +61,23 @@ static const char *number(char *to, size_t size, double value)
     return to;
 }
 
-void bench_row(const struct bench_row *row)
+static int rows_file = -1; /* where --rows said; shared with the benchmarks' processes */
+
+static void write_row(const struct bench_row *row, double allocations, const char *remark)
+{
+    char counted[32] = "";
+    if (rows_file < 0) return;
+    if (allocations >= 0) (void)snprintf(counted, sizeof counted, "%g", allocations);
+    (void)dprintf(rows_file, "%s\t%g\t%s\t%g\t%s\t%g\t%s\t%s\n", row->name, row->value, row->unit,
+                  row->goal, row->less_is_better ? "most" : "least", row->floor, counted,
+                  remark != NULL ? remark : "");
+}
+
+void bench_row_with(const struct bench_row *row, double allocations, const char *remark)
 {
     char value[32], goal[48] = "", floor[48] = "", text[32];
     (void)number(value, sizeof value, row->value);
-    if (row->goal != 0) {
+    if (row->goal != 0 && !bench_is_small()) {
         bool is_met = row->less_is_better ? row->value <= row->goal : row->value >= row->goal;
         (void)snprintf(goal, sizeof goal, "goal %s %s", number(text, sizeof text, row->goal),
                        is_met ? "met" : "MISSED");
@@ -70,6 +87,12 @@ void bench_row(const struct bench_row *row)
     }
     printf("  %-44s %10s %-10s %-18s %s\n", row->name, value, row->unit, goal, floor);
     (void)fflush(stdout);
+    write_row(row, allocations, remark);
+}
+
+void bench_row(const struct bench_row *row)
+{
+    bench_row_with(row, -1, NULL);
 }
 
 void bench_note(const char *format, ...)
@@ -81,6 +104,30 @@ void bench_note(const char *format, ...)
     printf("\n");
     va_end(arguments);
     (void)fflush(stdout);
+}
+
+void bench_progress(double *last, const char *what, int64_t done, int64_t count)
+{
+    enum { SECONDS_BETWEEN = 5 };
+    const double now = bench_wall();
+    if (*last == 0) *last = now;
+    if (now - *last < SECONDS_BETWEEN) return;
+    *last = now;
+    fprintf(stderr, "    ... %s: %.2f M of %.2f M records\n", what, (double)done / 1e6,
+            (double)count / 1e6);
+}
+
+static bool is_small;
+
+bool bench_is_small(void)
+{
+    return is_small;
+}
+
+int64_t bench_scaled(int64_t count)
+{
+    enum { SMALLER = 200 };
+    return !is_small ? count : count > SMALLER ? count / SMALLER : 1;
 }
 
 static double seconds_of(clockid_t clock)
@@ -151,32 +198,7 @@ void bench_fail(const char *what, int rc, const struct weir_error *error)
     _exit(1);
 }
 
-/* In a child: what it leaves in memory and threads goes with it. */
-static bool run(size_t index)
-{
-    const char *base = getenv("TMPDIR");
-    (void)snprintf(directory, sizeof directory, "%s/weir-bench-XXXXXX",
-                   base != NULL ? base : "/tmp");
-    if (mkdtemp(directory) == NULL) {
-        fprintf(stderr, "bench: %s: %s\n", directory, strerror(errno));
-        return false;
-    }
-    printf("%s: %s\n", benchmarks[index].name, benchmarks[index].text);
-    (void)fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        benchmarks[index].run();
-        (void)fflush(stdout);
-        _exit(0);
-    }
-    int status = 0;
-    bool is_good = child > 0 && waitpid(child, &status, 0) == child && status == 0;
-    if (!is_good) fprintf(stderr, "bench: '%s' did not end well\n", benchmarks[index].name);
-    (void)nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    return is_good;
-}
-
-static void print_machine(void)
+static void describe_machine(char *to, size_t size)
 {
     char cpu[128] = "";
     char line[256];
@@ -189,49 +211,93 @@ static void print_machine(void)
     if (file != NULL) (void)fclose(file);
     (void)uname(&name);
     (void)getloadavg(load, 1);
-    printf("%ld x %s, Linux %s, load %.2f\n\n", sysconf(_SC_NPROCESSORS_ONLN), cpu, name.release,
-           load[0]);
+    (void)snprintf(to, size, "%ld x %s, Linux %s, load %.2f", sysconf(_SC_NPROCESSORS_ONLN), cpu,
+                   name.release, load[0]);
 }
 
-static bool asks_for_help(int argc, char **argv)
+/* In a child: what it leaves in memory and threads goes with it. */
+static bool run(size_t index)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    const char *base = getenv("TMPDIR");
+    char machine[256];
+    (void)snprintf(directory, sizeof directory, "%s/weir-bench-XXXXXX",
+                   base != NULL ? base : "/tmp");
+    if (mkdtemp(directory) == NULL) {
+        fprintf(stderr, "bench: %s: %s\n", directory, strerror(errno));
+        return false;
     }
-    return false;
+    printf("%s: %s\n", benchmarks[index].name, benchmarks[index].text);
+    (void)fflush(stdout);
+    const off_t rows_end = rows_file < 0 ? 0 : lseek(rows_file, 0, SEEK_END);
+    if (rows_file >= 0) {
+        describe_machine(machine, sizeof machine);
+        (void)dprintf(rows_file, "=\t%s\t%s\n", benchmarks[index].name, machine);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        benchmarks[index].run();
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    int status = 0;
+    bool is_good = child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    if (!is_good) fprintf(stderr, "bench: '%s' did not end well\n", benchmarks[index].name);
+    if (!is_good && rows_file >= 0 && ftruncate(rows_file, rows_end) < 0) {
+        fprintf(stderr, "bench: what it wrote could not be taken out: %s\n", strerror(errno));
+    }
+    (void)nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    return is_good;
 }
 
 static int help(void)
 {
-    printf("usage: bench [NAME ...]   all of them, or those named:\n");
+    printf("usage: bench [--small] [--rows FILE] [NAME ...]   all of them, or those named:\n");
     for (size_t i = 0; i < BENCHMARKS; i++) {
         printf("  %-18s %s\n", benchmarks[i].name, benchmarks[i].text);
     }
+    printf(
+        "--small: jobs in a size that takes no time, for their answers and not for their figures\n"
+        "--rows FILE: append the figures to FILE, for bench/write.py\n");
     return 0;
+}
+
+/* The benchmark of this name, or BENCHMARKS with a line that tells those there are. */
+static size_t find(const char *name)
+{
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        if (strcmp(name, benchmarks[i].name) == 0) return i;
+    fprintf(stderr, "bench: there is no '%s'; there are:", name);
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        fprintf(stderr, " %s", benchmarks[i].name);
+    fprintf(stderr, "\n");
+    return BENCHMARKS;
 }
 
 int main(int argc, char **argv)
 {
-    bool is_good = true;
-    if (asks_for_help(argc, argv)) return help();
-    print_machine();
+    bool is_good = true, is_asked[BENCHMARKS] = {false};
+    int asked = 0;
+    char machine[256];
     for (int i = 1; i < argc; i++) {
-        bool is_known = false;
-        for (size_t j = 0; j < BENCHMARKS; j++)
-            is_known |= strcmp(argv[i], benchmarks[j].name) == 0;
-        if (!is_known) {
-            fprintf(stderr, "bench: there is no '%s'; there are:", argv[i]);
-            for (size_t j = 0; j < BENCHMARKS; j++)
-                fprintf(stderr, " %s", benchmarks[j].name);
-            fprintf(stderr, "\n");
-            return 2;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return help();
+        if (strcmp(argv[i], "--small") == 0) {
+            is_small = true;
+        } else if (strcmp(argv[i], "--rows") == 0 && i + 1 < argc) {
+            rows_file = open(argv[++i], O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0666);
+            if (rows_file < 0) {
+                fprintf(stderr, "bench: %s: %s\n", argv[i], strerror(errno));
+                return 2;
+            }
+        } else {
+            const size_t index = find(argv[i]);
+            if (index == BENCHMARKS) return 2;
+            is_asked[index] = true;
+            asked++;
         }
     }
-    for (size_t i = 0; i < BENCHMARKS; i++) {
-        bool is_asked = argc == 1;
-        for (int j = 1; j < argc; j++)
-            is_asked |= strcmp(argv[j], benchmarks[i].name) == 0;
-        if (is_asked) is_good &= run(i);
-    }
+    describe_machine(machine, sizeof machine);
+    printf("%s\n\n", machine);
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        if (asked == 0 || is_asked[i]) is_good &= run(i);
     return is_good ? 0 : 1;
 }

@@ -20,8 +20,20 @@ struct bench_row {
     double floor; /* 0: none */
 };
 void bench_row(const struct bench_row *row);
+/** A row that has more to say in docs/benchmarks.md: allocations per record (negative: not counted), and a
+ * remark, which may be NULL. */
+void bench_row_with(const struct bench_row *row, double allocations, const char *remark);
 /** A plain remark under the rows. */
 void bench_note(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+
+/** One line on stderr that tells how far long work is; at most one per few seconds: `last` is the caller's,
+ * zero at first. */
+void bench_progress(double *last, const char *what, int64_t done, int64_t count);
+
+/** `--small`: every job in a size that takes no time, for its answer and not for its figures. */
+bool bench_is_small(void);
+/** A count of records, keys or milliseconds as it is, or a two-hundredth of it in small. */
+int64_t bench_scaled(int64_t count);
 
 /** Seconds: the wall's, this thread's CPU, and the whole process's. */
 double bench_wall(void);

@@ -1,5 +1,6 @@
 #include "bench/bench_job.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,42 +68,136 @@ uint64_t bench_uniform_key(const struct bench_input *input, int64_t index)
     return bench_mix((uint64_t)index) % input->keys;
 }
 
-void bench_fill(struct weir_log *log, const struct bench_input *input)
+uint64_t bench_skewed_key(const struct bench_input *input, int64_t index)
+{
+    /* keys^u for an even u has a density of 1/k. */
+    double even = (double)(bench_mix((uint64_t)index) >> 11) * 0x1p-53;
+    return (uint64_t)pow((double)input->keys, even) - 1;
+}
+
+uint64_t bench_cents(const struct bench_input *input, int64_t index)
+{
+    (void)input;
+    return bench_mix((uint64_t)index * 3) % 100000;
+}
+
+void bench_fill_records(struct weir_log *log, const struct bench_records *records)
 {
     struct weir_error error;
-    char key[BENCH_KEY_SIZE], value[BENCH_VALUE_SIZE];
     struct weir_config retention = {"retention.ms", "-1"};
-    const int32_t partitions = input->partitions > 0 ? input->partitions : 1;
-    BENCH_TRY(weir_topic_create(log, input->topic, partitions, &retention, 1, &error), &error);
-    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
-    options.batch_size = partitions > 1 ? 1 << 14 : 1 << 18;
+    BENCH_TRY(weir_topic_create(log, records->topic, records->partitions, &retention, 1, &error),
+              &error);
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT,
+                                            .batch_size = records->batch_size};
     struct weir_producer *producer = weir_producer_new(log, &options, &error);
     if (producer == NULL) bench_fail("weir_producer_new", error.code, &error);
-    memset(value, 'v', sizeof value);
-    double from = bench_wall();
-    for (int64_t i = 0; i < input->count; i++) {
-        const uint64_t number = input->key(input, i);
-        const int32_t partition = (int32_t)(number % (uint64_t)partitions);
-        bench_key_write(key, number);
-        uint64_t first = input->value(input, i);
-        memcpy(value, &first, sizeof first);
-        struct weir_record record = {
-            .key = weir_slice(key, sizeof key),
-            .value = weir_slice(value, sizeof value),
-            .timestamp_ms = BENCH_START_MS + i / input->records_per_ms,
-        };
-        BENCH_TRY(weir_producer_send(producer, input->topic, partition, &record, NULL, &error),
+    double from = bench_wall(), told = 0;
+    for (int64_t i = 0; i < records->count; i++) {
+        struct weir_record record = {0};
+        int32_t partition = 0;
+        records->make(records->context, i, &record, &partition);
+        BENCH_TRY(weir_producer_send(producer, records->topic, partition, &record, NULL, &error),
                   &error);
+        if (i % 1024 == 0) bench_progress(&told, records->topic, i, records->count);
     }
     BENCH_TRY(weir_producer_close(producer, &error), &error);
-    bench_note("%s: filled by one producer, acks=all: %.2f M records/s", input->topic,
-               (double)input->count / 1e6 / (bench_wall() - from));
+    bench_note("%s: filled by one producer, acks=all: %.3g M records/s", records->topic,
+               (double)records->count / 1e6 / (bench_wall() - from));
+}
+
+/* One record of an input at a time. */
+struct filling {
+    const struct bench_input *input;
+    int32_t partitions;
+    char key[BENCH_KEY_SIZE];
+    char value[BENCH_VALUE_SIZE];
+};
+
+static void make_record(void *context, int64_t index, struct weir_record *record,
+                        int32_t *partition)
+{
+    struct filling *filling = context;
+    const struct bench_input *input = filling->input;
+    const uint64_t number = input->key(input, index);
+    const uint64_t first = input->value(input, index);
+    bench_key_write(filling->key, number);
+    memcpy(filling->value, &first, sizeof first);
+    *partition = (int32_t)(number % (uint64_t)filling->partitions);
+    *record = (struct weir_record){
+        .key = weir_slice(filling->key, sizeof filling->key),
+        .value = weir_slice(filling->value, sizeof filling->value),
+        .timestamp_ms = BENCH_START_MS + index / input->records_per_ms,
+    };
+}
+
+void bench_fill(struct weir_log *log, const struct bench_input *input)
+{
+    struct filling filling = {.input = input,
+                              .partitions = input->partitions > 0 ? input->partitions : 1};
+    memset(filling.value, 'v', sizeof filling.value);
+    bench_fill_records(log, &(struct bench_records){
+                                .topic = input->topic,
+                                .count = input->count,
+                                .partitions = filling.partitions,
+                                .make = make_record,
+                                .context = &filling,
+                                .batch_size = filling.partitions > 1 ? 1 << 14 : 1 << 18,
+                            });
 }
 
 /* ---- the job ------------------------------------------------------------------------------------ */
 
-void bench_run_job(struct weir_log *log, const struct weir_topology *topology,
-                   const struct bench_job *job)
+/* Until all is processed, with a word now and then. */
+static void drain(struct weir_streams *streams, const struct bench_job *job)
+{
+    enum { TURN_MS = 1000 };
+    struct weir_error error;
+    struct weir_streams_metrics metrics;
+    double told = 0;
+    int rc;
+    while ((rc = weir_streams_drain(streams, TURN_MS, &error)) == WEIR_TIMED_OUT) {
+        weir_streams_metrics(streams, &metrics);
+        bench_progress(&told, job->name, metrics.records_in, job->count);
+    }
+    BENCH_TRY(rc, &error);
+}
+
+static void tell(const struct bench_job *job, double cpu, double wall, double allocations,
+                 const struct weir_streams_metrics *metrics)
+{
+    char remark[160];
+    const double count = (double)job->count;
+    const double p50_ms = (double)metrics->commit_p50_us / 1000;
+    const double p99_ms = (double)metrics->commit_p99_us / 1000;
+    const double resident = (double)bench_resident_bytes() / 1e6;
+    (void)snprintf(remark, sizeof remark,
+                   "%.2f M rec/s/core; commits p50 %.0f, p99 %.0f ms; resident %.0f MB",
+                   count / cpu / 1e6, p50_ms, p99_ms, resident);
+    bench_row_with(
+        &(struct bench_row){
+            .name = job->name,
+            .value = cpu / count * 1e9,
+            .unit = "ns/rec",
+            .goal = job->goal > 0 ? 1000 / job->goal : 0,
+            .less_is_better = true,
+            .floor = job->floor > 0 ? 1000 / job->floor : 0,
+        },
+        allocations / count, remark);
+    bench_note("%.2f M rec/s/core; %.2f M rec/s by the wall; %.1f allocations per 1,000 "
+               "records; %lld commits, p50 %.0f ms, p99 %.0f ms; state %.0f MB, resident %.0f MB",
+               count / cpu / 1e6, count / wall / 1e6, allocations / count * 1000,
+               (long long)metrics->commits, p50_ms, p99_ms, (double)metrics->state_bytes / 1e6,
+               resident);
+    const double commits = metrics->commits > 0 ? (double)metrics->commits * 1000 : 1000;
+    bench_note(
+        "a commit waits, mean (p99), ms: seal %.1f (%.0f), flush %.1f (%.0f), write %.1f (%.0f)",
+        (double)metrics->commit_seal_us / commits, (double)metrics->commit_seal_p99_us / 1000,
+        (double)metrics->commit_flush_us / commits, (double)metrics->commit_flush_p99_us / 1000,
+        (double)metrics->commit_write_us / commits, (double)metrics->commit_write_p99_us / 1000);
+}
+
+double bench_run_job(struct weir_log *log, const struct weir_topology *topology,
+                     const struct bench_job *job)
 {
     struct weir_error error;
     struct weir_streams_metrics metrics;
@@ -115,33 +210,14 @@ void bench_run_job(struct weir_log *log, const struct weir_topology *topology,
     double wall = bench_wall(), cpu = bench_process_cpu();
     struct weir_streams *streams = weir_streams_start(log, topology, &options, &error);
     if (streams == NULL) bench_fail("weir_streams_start", error.code, &error);
-    BENCH_TRY(weir_streams_drain(streams, -1, &error), &error);
+    drain(streams, job);
     wall = bench_wall() - wall;
     cpu = bench_process_cpu() - cpu;
     allocations = atomic_load(&log->env->heap->allocation_count) - allocations;
     weir_streams_metrics(streams, &metrics);
-    const double resident = (double)bench_resident_bytes() / 1e6;
+    tell(job, cpu, wall, (double)allocations, &metrics);
     BENCH_TRY(weir_streams_close(streams, &error), &error);
-
-    const double count = (double)job->count;
-    bench_row(&(struct bench_row){
-        .name = job->name,
-        .value = count / cpu / 1e6,
-        .unit = "M rec/s/core",
-        .goal = job->goal,
-        .floor = job->floor,
-    });
-    bench_note("%.0f ns of CPU a record; %.2f M rec/s by the wall; %.1f allocations per 1,000 "
-               "records; %lld commits, p50 %.0f ms, p99 %.0f ms; state %.0f MB, resident %.0f MB",
-               cpu / count * 1e9, count / wall / 1e6, (double)allocations / count * 1000,
-               (long long)metrics.commits, (double)metrics.commit_p50_us / 1000,
-               (double)metrics.commit_p99_us / 1000, (double)metrics.state_bytes / 1e6, resident);
-    const double commits = metrics.commits > 0 ? (double)metrics.commits * 1000 : 1000;
-    bench_note(
-        "a commit waits, mean (p99), ms: seal %.1f (%.0f), flush %.1f (%.0f), write %.1f (%.0f)",
-        (double)metrics.commit_seal_us / commits, (double)metrics.commit_seal_p99_us / 1000,
-        (double)metrics.commit_flush_us / commits, (double)metrics.commit_flush_p99_us / 1000,
-        (double)metrics.commit_write_us / commits, (double)metrics.commit_write_p99_us / 1000);
+    return cpu / (double)job->count * 1e9;
 }
 
 /* ---- what it left ------------------------------------------------------------------------------- */

@@ -31,11 +31,26 @@ struct bench_input {
     uint64_t keys;
     int32_t partitions; /* a key's records are in partition `key % partitions`; 0: one */
 };
-/** A `key`: out of `keys`, each as often as any other. */
+/** A `key`: out of `keys`, each as often as any other; or by Zipf's law with exponent 1. */
 uint64_t bench_uniform_key(const struct bench_input *input, int64_t index);
+uint64_t bench_skewed_key(const struct bench_input *input, int64_t index);
+/** A `value`: a price in cents. */
+uint64_t bench_cents(const struct bench_input *input, int64_t index);
 static const int64_t BENCH_START_MS = 1700000000000;
 /** Make the topic and fill it. */
 void bench_fill(struct weir_log *log, const struct bench_input *input);
+
+/** Records of any other kind: `make` is called for each in turn and fills in record and partition, whose
+ * bytes are read before the next call. */
+struct bench_records {
+    const char *topic;
+    int64_t count;
+    int32_t partitions;
+    void (*make)(void *context, int64_t index, struct weir_record *record, int32_t *partition);
+    void *context;
+    size_t batch_size; /* of the producer, in bytes */
+};
+void bench_fill_records(struct weir_log *log, const struct bench_records *records);
 
 struct bench_job {
     const char *name;
@@ -45,10 +60,10 @@ struct bench_job {
     double goal;             /* millions of records per second and core; 0: none */
     double floor;            /* the same computation over arrays; 0: not made */
 };
-/** Start, drain, close, over what is there: the rate by the CPU of all threads of the process, and what is
- * resident of it when all is read. */
-void bench_run_job(struct weir_log *log, const struct weir_topology *topology,
-                   const struct bench_job *job);
+/** Start, drain, close, over what is there: the CPU of all threads of the process, and what is resident of
+ * it when all is read. Returns nanoseconds a record. */
+double bench_run_job(struct weir_log *log, const struct weir_topology *topology,
+                     const struct bench_job *job);
 
 /** Give every record of a topic to `each`, in order within a partition. */
 void bench_read_topic(struct weir_log *log, const char *topic,

@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
 #include "bench/bench_job.h"
+#include "bench/bench_jobs.h"
 
 /* A letter of sixteen. */
 static uint64_t letter(const struct bench_input *input, int64_t index)
@@ -15,15 +17,15 @@ static uint64_t letter(const struct bench_input *input, int64_t index)
     return 'a' + (uint64_t)index % 16;
 }
 
-static struct bench_input input_of(int64_t count, uint64_t keys)
+static struct bench_input input_of(int64_t count, int64_t keys)
 {
     return (struct bench_input){
         .topic = "input",
-        .count = count,
+        .count = bench_scaled(count),
         .records_per_ms = 1000,
         .key = bench_uniform_key,
         .value = letter,
-        .keys = keys,
+        .keys = (uint64_t)bench_scaled(keys),
     };
 }
 
@@ -48,32 +50,84 @@ static int shorten(struct weir_call *call, const void *key, const void *value,
     return 0;
 }
 
-static void check_short(void *context, const struct weir_record *record)
+/* The outputs, in the order of the inputs: eight of sixteen. */
+struct outputs {
+    const struct bench_input *input;
+    int64_t count;
+};
+
+static void check_output(void *context, const struct weir_record *record)
 {
-    int64_t *count = context;
-    *count += 1;
-    if (record->value.size == BENCH_VALUE_SIZE / 2 && record->value.data[0] < 'i') return;
-    bench_fail("an output that is none", WEIR_CORRUPT, NULL);
+    struct outputs *outputs = context;
+    const int64_t index = outputs->count / 8 * 16 + outputs->count % 8;
+    uint8_t value[BENCH_VALUE_SIZE / 2];
+    const uint64_t first = letter(outputs->input, index);
+    memset(value, 'v', sizeof value);
+    memcpy(value, &first, sizeof first);
+    outputs->count += 1;
+    if (record->value.size == sizeof value &&
+        memcmp(record->value.data, value, sizeof value) == 0 &&
+        bench_key_read(record->key) == outputs->input->key(outputs->input, index)) {
+        return;
+    }
+    bench_fail("an output that is not the batch answer", WEIR_CORRUPT, NULL);
+}
+
+struct bench_input bench_stateless_input(void)
+{
+    return input_of(8000000, 1000000);
+}
+
+struct weir_topology *bench_stateless_topology(const char *output)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *stream = weir_stream(builder, "input", WEIR_BYTES, WEIR_BYTES);
+    weir_to(weir_map_values(weir_filter(stream, is_wanted, NULL), shorten, NULL, WEIR_BYTES),
+            output);
+    return bench_build(builder);
+}
+
+void bench_stateless_check(const struct bench_input *input, struct weir_log *log,
+                           const char *output)
+{
+    struct outputs outputs = {.input = input};
+    bench_read_topic(log, output, check_output, &outputs);
+    if (outputs.count != input->count / 2) bench_fail("not half of them", WEIR_CORRUPT, NULL);
+}
+
+double bench_stateless_floor(const struct bench_input *input)
+{
+    const size_t count = (size_t)input->count;
+    uint8_t(*values)[BENCH_VALUE_SIZE] = bench_array(count, sizeof *values);
+    uint8_t(*halves)[BENCH_VALUE_SIZE / 2] = bench_array(count, sizeof *halves);
+    for (size_t i = 0; i < count; i++)
+        values[i][0] = (uint8_t)letter(input, (int64_t)i);
+    memset(halves, 1, count * sizeof *halves);
+    size_t kept = 0;
+    double cpu = bench_thread_cpu();
+    for (size_t i = 0; i < count; i++) {
+        if (values[i][0] < 'i') memcpy(halves[kept++], values[i], sizeof *halves);
+    }
+    cpu = bench_thread_cpu() - cpu;
+    free(values);
+    free(halves);
+    if (kept != count / 2) bench_fail("the floor", WEIR_CORRUPT, NULL);
+    return (double)count / cpu / 1e6;
 }
 
 void bench_stateless(void)
 {
     struct weir_log *log = bench_open_log("data");
-    const struct bench_input input = input_of(8000000, 1000000);
+    const struct bench_input input = bench_stateless_input();
     bench_fill(log, &input);
-    struct weir_builder *builder = weir_builder_new();
-    struct weir_stream *stream = weir_stream(builder, input.topic, WEIR_BYTES, WEIR_BYTES);
-    weir_to(weir_map_values(weir_filter(stream, is_wanted, NULL), shorten, NULL, WEIR_BYTES),
-            "output");
-    struct weir_topology *topology = bench_build(builder);
+    struct weir_topology *topology = bench_stateless_topology("output");
     bench_run_job(log, topology,
                   &(struct bench_job){.name = "filter and map, 100 B",
                                       .application = "bench",
                                       .count = input.count,
-                                      .goal = 4});
-    int64_t outputs = 0;
-    bench_read_topic(log, "output", check_short, &outputs);
-    if (outputs != input.count / 2) bench_fail("not half of them", WEIR_CORRUPT, NULL);
+                                      .goal = 4,
+                                      .floor = bench_stateless_floor(&input)});
+    bench_stateless_check(&input, log, "output");
     weir_topology_free(topology);
     (void)weir_close(log, NULL);
 }
