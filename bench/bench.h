@@ -82,5 +82,12 @@ void bench_serve_durable(void);
 void bench_serve_latency(void);
 void bench_serve_idle(void);
 void bench_serve_reopen(void);
+/* Beside Kafka Streams (bench_streams.c): only when named, for they need what ./dev bench --peers starts. */
+void bench_peers_stateless(void);
+void bench_peers_count_1k(void);
+void bench_peers_count_100k(void);
+void bench_peers_count_1m(void);
+void bench_peers_window(void);
+void bench_peers_revenue(void);
 
 #endif

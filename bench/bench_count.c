@@ -5,6 +5,7 @@
 
 #include "bench/bench.h"
 #include "bench/bench_answer.h"
+#include "bench/bench_count.h"
 #include "bench/bench_job.h"
 
 enum {
@@ -24,7 +25,7 @@ struct cell {
     double goal;
 };
 
-static struct weir_topology *count_topology(const char *topic, enum weir_store_kind kind)
+struct weir_topology *bench_count_topology(const char *topic, enum weir_store_kind kind)
 {
     struct weir_builder *builder = weir_builder_new();
     struct weir_stream *stream = weir_stream(builder, topic, WEIR_BYTES, WEIR_BYTES);
@@ -49,7 +50,7 @@ static void run_cells(struct weir_log *log, const struct bench_input *input,
         (void)snprintf(name, sizeof name, "%s, %s", input->topic, cells[i].name);
         (void)snprintf(application, sizeof application, "%s-%s", input->topic,
                        cells[i].application);
-        struct weir_topology *topology = count_topology(input->topic, cells[i].kind);
+        struct weir_topology *topology = bench_count_topology(input->topic, cells[i].kind);
         bench_run_job(log, topology,
                       &(struct bench_job){
                           .name = name,
@@ -66,18 +67,23 @@ static void run_cells(struct weir_log *log, const struct bench_input *input,
     bench_answer_free(&answer);
 }
 
-/* Each cell over keys that come evenly, and again over keys that do not. */
-static void count(int64_t keys, int64_t records, const struct cell *cells, size_t cell_count)
+struct bench_input bench_count_input(int64_t keys, int64_t count)
 {
-    struct weir_log *log = bench_open_log("data");
-    struct bench_input input = {
+    return (struct bench_input){
         .topic = "uniform",
-        .count = bench_scaled(records),
+        .count = bench_scaled(count),
         .records_per_ms = 1000,
         .key = bench_uniform_key,
         .value = bench_cents,
         .keys = (uint64_t)bench_scaled(keys),
     };
+}
+
+/* Each cell over keys that come evenly, and again over keys that do not. */
+static void count(int64_t keys, int64_t records, const struct cell *cells, size_t cell_count)
+{
+    struct weir_log *log = bench_open_log("data");
+    struct bench_input input = bench_count_input(keys, records);
     run_cells(log, &input, cells, cell_count);
     input.topic = "skewed";
     input.key = bench_skewed_key;

@@ -215,7 +215,7 @@ double bench_run_job(struct weir_log *log, const struct weir_topology *topology,
     cpu = bench_process_cpu() - cpu;
     allocations = atomic_load(&log->env->heap->allocation_count) - allocations;
     weir_streams_metrics(streams, &metrics);
-    tell(job, cpu, wall, (double)allocations, &metrics);
+    if (!job->is_quiet) tell(job, cpu, wall, (double)allocations, &metrics);
     BENCH_TRY(weir_streams_close(streams, &error), &error);
     return cpu / (double)job->count * 1e9;
 }

@@ -59,6 +59,7 @@ struct bench_job {
     int64_t cache_bytes;     /* 0: as a job has it that says nothing */
     double goal;             /* millions of records per second and core; 0: none */
     double floor;            /* the same computation over arrays; 0: not made */
+    bool is_quiet;           /* no row and no notes: the caller has more to say */
 };
 /** Start, drain, close, over what is there: the CPU of all threads of the process, and what is resident of
  * it when all is read. Returns nanoseconds a record. */

@@ -118,7 +118,8 @@ def table(rows, before):
 def write_section(name, section, run, commit, today):
     machine, rows = run
     before = before_of(section, commit)
-    text = f"Run of {today} at commit {commit} on {machine}: `./dev bench {name}`.\n"
+    command = f"--peers {name.removeprefix('peers-')}" if name.startswith("peers-") else name
+    text = f"Run of {today} at commit {commit} on {machine}: `./dev bench {command}`.\n"
     if before:
         text += f"\nBefore: {before[0]} at commit {before[1]}.\n"
     return f"{text}\n{table(rows, before)}\n"
