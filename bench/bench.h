@@ -89,5 +89,6 @@ void bench_peers_count_100k(void);
 void bench_peers_count_1m(void);
 void bench_peers_window(void);
 void bench_peers_revenue(void);
+void bench_peers_fraud(void);
 
 #endif

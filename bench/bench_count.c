@@ -79,10 +79,11 @@ struct bench_input bench_count_input(int64_t keys, int64_t count)
     };
 }
 
-/* Each cell over keys that come evenly, and again over keys that do not. */
-static void count(int64_t keys, int64_t records, const struct cell *cells, size_t cell_count)
+/* In the log `name`: each cell over keys that come evenly, and again over keys that do not. */
+static void count(const char *name, int64_t keys, int64_t records, const struct cell *cells,
+                  size_t cell_count)
 {
-    struct weir_log *log = bench_open_log("data");
+    struct weir_log *log = bench_open_log(name);
     struct bench_input input = bench_count_input(keys, records);
     run_cells(log, &input, cells, cell_count);
     input.topic = "skewed";
@@ -126,7 +127,7 @@ void bench_count_1k(void)
         {"RocksDB, no cache", "off", WEIR_STORE_ROCKSDB, WEIR_CACHE_OFF, 0},
         {"memory", "memory", WEIR_STORE_MEMORY, DEFAULT_CACHE, 3},
     };
-    count(1000, 4000000, cells, sizeof cells / sizeof *cells);
+    count("data", 1000, 4000000, cells, sizeof cells / sizeof *cells);
 }
 
 void bench_count_100k(void)
@@ -137,7 +138,7 @@ void bench_count_100k(void)
         {"RocksDB, no cache", "off", WEIR_STORE_ROCKSDB, WEIR_CACHE_OFF, 0},
         {"memory", "memory", WEIR_STORE_MEMORY, DEFAULT_CACHE, 3},
     };
-    count(100000, 4000000, cells, sizeof cells / sizeof *cells);
+    count("data", 100000, 4000000, cells, sizeof cells / sizeof *cells);
 }
 
 void bench_count_1m(void)
@@ -147,16 +148,17 @@ void bench_count_1m(void)
         {"RocksDB, cache of 10 MiB", "default", WEIR_STORE_ROCKSDB, DEFAULT_CACHE, 0},
         {"memory", "memory", WEIR_STORE_MEMORY, DEFAULT_CACHE, 1},
     };
-    count(1000000, 2000000, cells, sizeof cells / sizeof *cells);
+    count("data", 1000000, 2000000, cells, sizeof cells / sizeof *cells);
 }
 
-/* Neither cache holds them. */
+/* Neither cache holds them. In RocksDB a record costs some ten microseconds: there are fewer. */
 void bench_count_10m(void)
 {
-    static const struct cell cells[] = {
-        {"memory", "memory", WEIR_STORE_MEMORY, DEFAULT_CACHE, 1},
+    static const struct cell memory[] = {{"memory", "memory", WEIR_STORE_MEMORY, DEFAULT_CACHE, 1}};
+    static const struct cell rocksdb[] = {
         {"RocksDB, cache of 512 MiB", "rocksdb", WEIR_STORE_ROCKSDB, LARGE_CACHE, 0},
         {"RocksDB, cache of 10 MiB", "default", WEIR_STORE_ROCKSDB, DEFAULT_CACHE, 0},
     };
-    count(10000000, 20000000, cells, sizeof cells / sizeof *cells);
+    count("memory", 10000000, 20000000, memory, 1);
+    count("rocksdb", 10000000, 4000000, rocksdb, sizeof rocksdb / sizeof *rocksdb);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "bench/bench_fraud.h"
 #include "bench/bench_job.h"
 #include "examples/fraud/batch_check.h"
 #include "examples/fraud/fraud.h"
@@ -15,13 +16,6 @@
 #include "examples/fraud/source.h"
 
 enum { PAYMENTS = 1000000, STEP = 2000 };
-static const char application[] = "fraud";
-
-/* The batch check sorts them all, so that in small there are few. */
-static int64_t payment_count(void)
-{
-    return bench_scaled(PAYMENTS);
-}
 static const struct source_options source_options = {.seed = 1, .latest_ms = INT64_MAX};
 
 /* ---- the floor ---------------------------------------------------------------------------------- */
@@ -95,9 +89,9 @@ static int64_t apply_rules(const struct payment *payments, size_t count, struct 
 }
 
 /* In millions of payments per second. */
-static double measure_floor(void)
+double bench_fraud_floor(int64_t payment_count)
 {
-    const size_t count = (size_t)payment_count();
+    const size_t count = (size_t)payment_count;
     struct payment *payments = bench_array(count, sizeof *payments);
     char blocked[GENERATOR_BLOCKED_COUNT][sizeof payments->merchant];
     for (size_t i = 0; i < count; i++)
@@ -117,36 +111,48 @@ static double measure_floor(void)
 
 /* ---- the job ------------------------------------------------------------------------------------ */
 
-static void fill(struct weir_log *log)
+void bench_fraud_fill(struct weir_log *log, int64_t payment_count)
 {
     struct weir_error error;
     struct source source = {0};
     BENCH_TRY(source_open(&source, log, &source_options, &error), &error);
-    source.end = payment_count() + 1;
-    while (source.produced < payment_count())
+    source.end = payment_count + 1;
+    while (source.produced < payment_count)
         BENCH_TRY(source_step(&source, STEP, &error), &error);
     BENCH_TRY(source_close(&source, &error), &error);
 }
 
-void bench_fraud(void)
+struct weir_topology *bench_fraud_topology(void)
 {
     struct weir_error error;
-    double floor = measure_floor();
-    struct weir_log *log = bench_open_log("data");
-    fill(log);
     struct weir_topology *topology = fraud_topology(&error);
     if (topology == NULL) bench_fail("fraud_topology", error.code, &error);
+    return topology;
+}
+
+void bench_fraud_check(struct weir_log *log, const char *application, int64_t payment_count)
+{
+    struct weir_error error;
+    if (check_against_batch(log, &source_options, payment_count + 1, application, &error)) return;
+    bench_fail("check_against_batch", WEIR_CORRUPT, &error);
+}
+
+void bench_fraud(void)
+{
+    const int64_t payment_count = bench_scaled(PAYMENTS);
+    const double floor = bench_fraud_floor(payment_count);
+    struct weir_log *log = bench_open_log("data");
+    bench_fraud_fill(log, payment_count);
+    struct weir_topology *topology = bench_fraud_topology();
     bench_run_job(log, topology,
                   &(struct bench_job){
                       .name = "fraud, payments",
-                      .application = application,
-                      .count = payment_count(),
+                      .application = "fraud",
+                      .count = payment_count,
                       .goal = 0.25,
                       .floor = floor,
                   });
     weir_topology_free(topology);
-    if (!check_against_batch(log, &source_options, payment_count() + 1, application, &error)) {
-        bench_fail("check_against_batch", WEIR_CORRUPT, &error);
-    }
+    bench_fraud_check(log, "fraud", payment_count);
     (void)weir_close(log, NULL);
 }

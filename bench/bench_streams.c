@@ -23,12 +23,13 @@
 #include "bench/bench.h"
 #include "bench/bench_answer.h"
 #include "bench/bench_count.h"
+#include "bench/bench_fraud.h"
 #include "bench/bench_job.h"
 #include "bench/bench_jobs.h"
 #include "bench/bench_peer.h"
 #include "bench/bench_window.h"
 
-enum { ROUNDS = 5, WARM_RECORDS = 5000000, NAME_SIZE = 64 };
+enum { ROUNDS = 3, WARM_RECORDS = 5000000, NAME_SIZE = 64 };
 
 /* ---- a job that both run ------------------------------------------------------------------------ */
 
@@ -39,8 +40,8 @@ struct stage {
     struct bench_answer answer;
     uint32_t *categories;
     double floor; /* millions of records per second */
-    int64_t
-        processed_count; /* by Kafka Streams, as it counts: also rows, also what is repartitioned */
+    /* By Kafka Streams, as it counts: also a table's rows, also what is repartitioned. */
+    int64_t processed_count;
     const char *topics[3]; /* its inputs, NULL behind them */
 };
 
@@ -50,8 +51,9 @@ struct pair {
     void (*fill)(struct stage *stage, const struct pair *pair);
     struct weir_topology *(*topology)(const char *output);
     void (*check)(const struct stage *stage, const char *application, const char *output);
-    const char
-        *leavings[3]; /* topics of an application to be checked, by suffix; NULL behind them */
+    /* The topics of an application that are checked, by suffix, NULL behind them. */
+    const char *leavings[5];
+    const char *output; /* where the job itself names it; NULL: `application`-output */
 };
 
 static void fill_stateless(struct stage *stage, const struct pair *pair)
@@ -127,6 +129,30 @@ static struct weir_topology *revenue_topology(const char *output)
 static void check_revenue(const struct stage *stage, const char *application, const char *output)
 {
     bench_revenue_check(&stage->answer, stage->log, application, output);
+}
+
+/* Payments are twice in it, once by card and once by merchant. */
+static void fill_fraud(struct stage *stage, const struct pair *pair)
+{
+    stage->input = (struct bench_input){.topic = "payments", .count = bench_scaled(pair->count)};
+    stage->floor = bench_fraud_floor(stage->input.count);
+    bench_fraud_fill(stage->log, stage->input.count);
+    stage->topics[1] = "blocked-merchants";
+    stage->processed_count = 2 * stage->input.count;
+}
+
+static struct weir_topology *fraud_topology(const char *output)
+{
+    (void)output;
+    return bench_fraud_topology();
+}
+
+/* The next run has to make all alerts itself. */
+static void check_fraud(const struct stage *stage, const char *application, const char *output)
+{
+    struct weir_error error;
+    bench_fraud_check(stage->log, application, stage->input.count);
+    BENCH_TRY(weir_topic_delete(stage->log, output, &error), &error);
 }
 
 /* ---- Kafka Streams ------------------------------------------------------------------------------ */
@@ -211,11 +237,27 @@ struct cost {
     double broker;
 };
 
+static void name_output(char *to, size_t size, const struct pair *pair, const char *application)
+{
+    (void)snprintf(to, size, "%s%s", pair->output != NULL ? pair->output : application,
+                   pair->output != NULL ? "" : "-output");
+}
+
+/* Into the log, under the name that its check looks for. */
+static void take_out(struct streams *streams, const char *application, const char *leaving,
+                     const char *output)
+{
+    char topic[NAME_SIZE + 64], answer[1024];
+    (void)snprintf(topic, sizeof topic, "%s-%s", application, leaving);
+    ask(streams, answer, sizeof answer, "out %s %s", topic,
+        strcmp(leaving, "output") == 0 ? output : topic);
+}
+
 static struct cost run_weir(const struct stage *stage, const struct pair *pair, int round)
 {
     char application[NAME_SIZE], output[NAME_SIZE + 8];
     (void)snprintf(application, sizeof application, "weir-%d", round);
-    (void)snprintf(output, sizeof output, "%s-output", application);
+    name_output(output, sizeof output, pair, application);
     struct weir_topology *topology = pair->topology(output);
     const double ns = bench_run_job(stage->log, topology,
                                     &(struct bench_job){.name = "Weir",
@@ -234,7 +276,7 @@ static struct cost run_streams(const struct stage *stage, const struct pair *pai
     char application[NAME_SIZE], output[NAME_SIZE + 8], answer[1024];
     double cpu = 0, wall = 0;
     (void)snprintf(application, sizeof application, "streams-%d-%d", commit_ms, round);
-    (void)snprintf(output, sizeof output, "%s-output", application);
+    name_output(output, sizeof output, pair, application);
     double broker = bench_server_cpu(&streams->broker);
     ask(streams, answer, sizeof answer, "run %s %s %d %lld %s %lld", pair->job, application,
         commit_ms, (long long)bench_window_ms(), stage->input.topic,
@@ -242,7 +284,7 @@ static struct cost run_streams(const struct stage *stage, const struct pair *pai
     broker = bench_server_cpu(&streams->broker) - broker;
     if (sscanf(answer, "ok %lf %lf", &cpu, &wall) != 2) bench_fail(answer, WEIR_CORRUPT, NULL);
     for (size_t i = 0; pair->leavings[i] != NULL; i++)
-        ask(streams, answer, sizeof answer, "out %s-%s", application, pair->leavings[i]);
+        take_out(streams, application, pair->leavings[i], output);
     pair->check(stage, application, output);
     ask(streams, answer, sizeof answer, "forget %s", application);
     const double count = (double)stage->input.count;
@@ -360,19 +402,23 @@ static void run_pair(const struct pair *pair)
 
 void bench_peers_stateless(void)
 {
-    run_pair(&(struct pair){"stateless",
-                            0,
-                            4000000,
-                            fill_stateless,
-                            bench_stateless_topology,
-                            check_stateless,
-                            {"output"}});
+    run_pair(&(struct pair){.job = "stateless",
+                            .count = 4000000,
+                            .fill = fill_stateless,
+                            .topology = bench_stateless_topology,
+                            .check = check_stateless,
+                            .leavings = {"output"}});
 }
 
 static void run_counts(int64_t keys)
 {
-    run_pair(&(struct pair){
-        "count", keys, 2000000, fill_counts, count_topology, check_counts, {"counts-changelog"}});
+    run_pair(&(struct pair){.job = "count",
+                            .keys = keys,
+                            .count = 2000000,
+                            .fill = fill_counts,
+                            .topology = count_topology,
+                            .check = check_counts,
+                            .leavings = {"counts-changelog"}});
 }
 
 void bench_peers_count_1k(void)
@@ -392,22 +438,34 @@ void bench_peers_count_1m(void)
 
 void bench_peers_window(void)
 {
-    run_pair(&(struct pair){"window",
-                            100000,
-                            2000000,
-                            fill_windows,
-                            window_topology,
-                            check_counts,
-                            {"counts-changelog"}});
+    run_pair(&(struct pair){.job = "window",
+                            .keys = 100000,
+                            .count = 2000000,
+                            .fill = fill_windows,
+                            .topology = window_topology,
+                            .check = check_counts,
+                            .leavings = {"counts-changelog"}});
 }
 
 void bench_peers_revenue(void)
 {
-    run_pair(&(struct pair){"revenue",
-                            100000,
-                            2000000,
-                            fill_revenue,
-                            revenue_topology,
-                            check_revenue,
-                            {"revenue-changelog", "output"}});
+    run_pair(&(struct pair){.job = "revenue",
+                            .keys = 100000,
+                            .count = 2000000,
+                            .fill = fill_revenue,
+                            .topology = revenue_topology,
+                            .check = check_revenue,
+                            .leavings = {"revenue-changelog", "output"}});
+}
+
+void bench_peers_fraud(void)
+{
+    run_pair(&(struct pair){.job = "fraud",
+                            .count = 300000,
+                            .fill = fill_fraud,
+                            .topology = fraud_topology,
+                            .check = check_fraud,
+                            .leavings = {"payments-per-window-changelog", "card-profile-changelog",
+                                         "last-place-changelog", "output"},
+                            .output = "alerts"});
 }

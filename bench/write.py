@@ -7,7 +7,8 @@ A section of the document stands between `<!-- bench NAME -->` and `<!-- /bench 
 whole if the run has figures of NAME; all other text is kept, byte by byte. A benchmark without a section is
 named, and nothing is written for it.
 
-ROWS is what `bench --rows` appends: "=", name and machine for each benchmark, then its rows.
+ROWS is what `bench --rows` appends: "=", name and machine for each benchmark, its rows, and "." if it ended
+well. Rows without that, of a wrong answer for one, are left out.
 
 Before: a section remembers the figures of one earlier commit. Those of the run that stands there become
 the ones before when COMMIT is another; a second run of the same commit replaces its own figures only.
@@ -24,13 +25,15 @@ BEFORE = re.compile(r"^Before: (\S+) at commit (\S+)\.$", re.M)
 
 def read_rows(path):
     """{benchmark: (machine, [row])}; the last run of a benchmark stands."""
-    runs, rows = {}, None
+    runs, name, machine, rows = {}, None, None, []
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             fields = line.rstrip("\n").split("\t")
             if fields[0] == "=":
-                rows = []
-                runs[fields[1]] = (fields[2], rows)
+                name, machine, rows = fields[1], fields[2], []
+                continue
+            if fields[0] == ".":
+                runs[name] = (machine, rows)
                 continue
             what, value, unit, goal, bound, floor, allocations, remark = fields
             rows.append(

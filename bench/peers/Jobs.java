@@ -52,6 +52,7 @@ final class Jobs {
             case "count" -> count(builder, input);
             case "window" -> window(builder, input, windowMs);
             case "revenue" -> revenue(builder, output, windowMs);
+            case "fraud" -> Fraud.build(builder, output);
             default -> throw new IllegalArgumentException("there is no job " + name);
         }
         return builder.build();

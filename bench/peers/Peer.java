@@ -11,7 +11,7 @@ import org.apache.kafka.streams.StreamsConfig;
  * that begins with "ok" or "failed":
  *
  *   in TOPIC                  copy a topic from Weir to Kafka
- *   out TOPIC                 copy it from Kafka to Weir
+ *   out TOPIC AS              copy one from Kafka to Weir, under another name
  *   run JOB APPLICATION COMMIT_MS WINDOW_MS INPUT COUNT
  *                             until COUNT records are processed, then close; answers with the seconds of CPU of this
  *                             process, from when the job runs to when it is closed, and those of the wall
@@ -31,8 +31,8 @@ public final class Peer {
             String[] words = line.split(" ");
             try {
                 System.out.println("ok " + switch (words[0]) {
-                    case "in" -> Topics.copy(weir, kafka, words[1]);
-                    case "out" -> Topics.copy(kafka, weir, words[1]);
+                    case "in" -> Topics.copy(weir, words[1], kafka, words[1]);
+                    case "out" -> Topics.copy(kafka, words[1], weir, words[2]);
                     case "run" -> run(kafka, stateDir, words);
                     case "forget" -> { Topics.delete(kafka, words[1] + "-"); yield ""; }
                     case "drop" -> { Topics.delete(kafka, words[1]); yield ""; }
@@ -74,7 +74,7 @@ public final class Peer {
         streams.start();
         running.await();
         for (double told = wall(); processed(streams) < count; Thread.sleep(10)) {
-            if (wall() - told < 5) continue;
+            if (wall() - told < 20) continue;
             told = wall();
             System.err.printf("    ... %s: %.2f M of %.2f M records%n", application, processed(streams) / 1e6, count / 1e6);
         }

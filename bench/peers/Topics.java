@@ -41,7 +41,7 @@ final class Topics {
     }
 
     /** Each record with its partition, key, value and time, from the beginning to what is now the end. */
-    static long copy(String from, String to, String topic) throws Exception {
+    static long copy(String from, String topic, String to, String as) throws Exception {
         Properties reads = settings(from), writes = settings(to);
         reads.put("enable.auto.commit", "false");
         reads.put("auto.offset.reset", "earliest");
@@ -51,14 +51,14 @@ final class Topics {
                 var producer = new KafkaProducer<>(writes, new ByteArraySerializer(), new ByteArraySerializer())) {
             List<TopicPartition> partitions = new ArrayList<>();
             consumer.partitionsFor(topic).forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
-            create(to, topic, partitions.size());
+            create(to, as, partitions.size());
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             Map<TopicPartition, Long> ends = new HashMap<>(consumer.endOffsets(partitions));
             long count = 0;
             while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                    producer.send(new ProducerRecord<>(topic, record.partition(), record.timestamp(), record.key(),
+                    producer.send(new ProducerRecord<>(as, record.partition(), record.timestamp(), record.key(),
                         record.value()), (metadata, failed) -> { if (failed != null) Peer.fail(failed); });
                     count++;
                 }

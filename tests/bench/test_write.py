@@ -25,8 +25,12 @@ Words behind
 ROWS = """=\tcount\t2 x CPU, load 1.00
 uniform, memory\t138.4\tns/rec\t333\tmost\t3\t0.0011\t5.0 M rec/s/core
 rate\t50\tMB/s\t100\tleast\t200\t\t
+.
+=\tother\t2 x CPU, load 1.00
+of a wrong answer\t1\ts\t0\tmost\t0\t\t
 =\tnameless\t2 x CPU, load 1.00
 figure\t1\ts\t0\tmost\t0\t\t
+.
 """
 
 
