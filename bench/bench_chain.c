@@ -124,7 +124,8 @@ static double run_operators(struct weir_log *log, const struct chain *chain, int
 {
     char name[48], application[32], output[40];
     const int64_t count = bench_scaled(CHAIN_RECORDS);
-    (void)snprintf(name, sizeof name, "%d operators: %s", operators, chain->name);
+    (void)snprintf(name, sizeof name, "%d operator%s: %s", operators, operators == 1 ? "" : "s",
+                   chain->name);
     (void)snprintf(application, sizeof application, "chain-%d-%d", chain->makes_numbers, operators);
     (void)snprintf(output, sizeof output, "%s-output", application);
     struct weir_topology *topology = chain_topology(chain, operators, output);
