@@ -7,7 +7,7 @@
  *
  * What is measured is CPU per record of the input, of all threads of the process that runs the job, until
  * all is read and the job is closed. Weir's has the log in it and counts from the job's start. Kafka Streams'
- * counts from when the job runs, in a JVM that has processed five million records of the same job before;
+ * counts from when the job runs, in a JVM that has processed five million records of the same job before, or a minute of CPU long;
  * its broker's CPU is told apart, for it is what a user pays as well.
  *
  * After each run of either the changelog, and the output where there is one, is held against the batch
@@ -29,7 +29,7 @@
 #include "bench/bench_peer.h"
 #include "bench/bench_window.h"
 
-enum { ROUNDS = 3, WARM_RECORDS = 5000000, NAME_SIZE = 64 };
+enum { ROUNDS = 3, WARM_RECORDS = 5000000, WARM_SECONDS = 60, NAME_SIZE = 64 };
 
 /* ---- a job that both run ------------------------------------------------------------------------ */
 
@@ -349,11 +349,17 @@ static void tell_streams(const struct stage *stage, const char *name, const stru
     bench_note("%s", remark);
 }
 
+/* Until its compiler has had five million records to learn from, or a minute of CPU. */
 static void warm_up(const struct stage *stage, const struct pair *pair, struct streams *streams)
 {
     const int64_t wanted = bench_scaled(WARM_RECORDS);
-    for (int64_t done = 0, round = 0; done < wanted; done += stage->processed_count, round++) {
-        const struct cost cost = run_streams(stage, pair, streams, 0, (int)(1000 + round));
+    const double seconds_wanted = (double)bench_scaled(WARM_SECONDS);
+    int64_t done = 0;
+    double seconds = 0;
+    for (int round = 1000; done < wanted && seconds < seconds_wanted; round++) {
+        const struct cost cost = run_streams(stage, pair, streams, 0, round);
+        done += stage->processed_count;
+        seconds += cost.job * (double)stage->input.count / 1e9;
         bench_note("Kafka Streams warms up: %.0f ns", cost.job);
     }
 }
@@ -405,7 +411,7 @@ static void run_pair(const struct pair *pair)
 void bench_peers_stateless(void)
 {
     run_pair(&(struct pair){.job = "stateless",
-                            .count = 4000000,
+                            .count = 2000000,
                             .fill = fill_stateless,
                             .topology = bench_stateless_topology,
                             .check = check_stateless,
@@ -416,7 +422,7 @@ static void run_counts(int64_t keys)
 {
     run_pair(&(struct pair){.job = "count",
                             .keys = keys,
-                            .count = 2000000,
+                            .count = 1000000,
                             .fill = fill_counts,
                             .topology = count_topology,
                             .check = check_counts,
@@ -442,7 +448,7 @@ void bench_peers_window(void)
 {
     run_pair(&(struct pair){.job = "window",
                             .keys = 100000,
-                            .count = 2000000,
+                            .count = 1000000,
                             .fill = fill_windows,
                             .topology = window_topology,
                             .check = check_counts,
@@ -453,7 +459,7 @@ void bench_peers_revenue(void)
 {
     run_pair(&(struct pair){.job = "revenue",
                             .keys = 100000,
-                            .count = 2000000,
+                            .count = 1000000,
                             .fill = fill_revenue,
                             .topology = revenue_topology,
                             .check = check_revenue,
@@ -463,7 +469,7 @@ void bench_peers_revenue(void)
 void bench_peers_fraud(void)
 {
     run_pair(&(struct pair){.job = "fraud",
-                            .count = 300000,
+                            .count = 200000,
                             .fill = fill_fraud,
                             .topology = fraud_topology,
                             .check = check_fraud,
