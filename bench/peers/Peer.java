@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
+import java.util.Locale;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.streams.KafkaStreams;
@@ -79,7 +80,7 @@ public final class Peer {
             System.err.printf("    ... %s: %.2f M of %.2f M records%n", application, processed(streams) / 1e6, count / 1e6);
         }
         streams.close();
-        String figures = String.format("%.6f %.6f", cpu() - from[0], wall() - from[1]);
+        String figures = String.format(Locale.ROOT, "%.6f %.6f", cpu() - from[0], wall() - from[1]);
         streams.cleanUp();
         return figures;
     }
