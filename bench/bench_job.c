@@ -171,7 +171,7 @@ static void tell(const struct bench_job *job, double cpu, double wall, double al
     const double p99_ms = (double)metrics->commit_p99_us / 1000;
     const double resident = (double)bench_resident_bytes() / 1e6;
     (void)snprintf(remark, sizeof remark,
-                   "%.2f M rec/s/core; commits p50 %.0f, p99 %.0f ms; resident %.0f MB",
+                   "%.3g M rec/s/core; commits p50 %.0f, p99 %.0f ms; resident %.0f MB",
                    count / cpu / 1e6, p50_ms, p99_ms, resident);
     bench_row_with(
         &(struct bench_row){
@@ -183,7 +183,7 @@ static void tell(const struct bench_job *job, double cpu, double wall, double al
             .floor = job->floor > 0 ? 1000 / job->floor : 0,
         },
         allocations / count, remark);
-    bench_note("%.2f M rec/s/core; %.2f M rec/s by the wall; %.1f allocations per 1,000 "
+    bench_note("%.3g M rec/s/core; %.3g M rec/s by the wall; %.1f allocations per 1,000 "
                "records; %lld commits, p50 %.0f ms, p99 %.0f ms; state %.0f MB, resident %.0f MB",
                count / cpu / 1e6, count / wall / 1e6, allocations / count * 1000,
                (long long)metrics->commits, p50_ms, p99_ms, (double)metrics->state_bytes / 1e6,
