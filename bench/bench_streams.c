@@ -411,7 +411,7 @@ static void run_pair(const struct pair *pair)
 void bench_peers_stateless(void)
 {
     run_pair(&(struct pair){.job = "stateless",
-                            .count = 2000000,
+                            .count = 1000000,
                             .fill = fill_stateless,
                             .topology = bench_stateless_topology,
                             .check = check_stateless,
@@ -469,7 +469,7 @@ void bench_peers_revenue(void)
 void bench_peers_fraud(void)
 {
     run_pair(&(struct pair){.job = "fraud",
-                            .count = 200000,
+                            .count = 100000,
                             .fill = fill_fraud,
                             .topology = fraud_topology,
                             .check = check_fraud,
