@@ -37,7 +37,7 @@ enum weir_acl_operation {
     WEIR_ACL_ALTER_CONFIGS,
     WEIR_ACL_IDEMPOTENT_WRITE,
 };
-enum weir_acl_resource { WEIR_ACL_CLUSTER, WEIR_ACL_TOPIC };
+enum weir_acl_resource { WEIR_ACL_CLUSTER, WEIR_ACL_TOPIC, WEIR_ACL_GROUP };
 
 /* Where a response tells errors, for the metrics: in its own field, in a list's elements, or in the
  * lists of a list's elements. Sizes of 0: not there. */

@@ -23,6 +23,7 @@
     X(NOT_LEADER_OR_FOLLOWER, 6, DISCONNECTED)                                                     \
     X(REQUEST_TIMED_OUT, 7, TIMED_OUT)                                                             \
     X(MESSAGE_TOO_LARGE, 10, TOO_LARGE)                                                            \
+    X(OFFSET_METADATA_TOO_LARGE, 12, TOO_LARGE)                                                    \
     X(COORDINATOR_LOAD_IN_PROGRESS, 14, DISCONNECTED)                                              \
     X(COORDINATOR_NOT_AVAILABLE, 15, DISCONNECTED)                                                 \
     X(NOT_COORDINATOR, 16, DISCONNECTED)                                                           \
@@ -31,8 +32,13 @@
     X(NOT_ENOUGH_REPLICAS, 19, NOT_ENOUGH_REPLICAS)                                                \
     X(NOT_ENOUGH_REPLICAS_AFTER_APPEND, 20, NOT_ENOUGH_REPLICAS)                                   \
     X(INVALID_REQUIRED_ACKS, 21, INVALID_ARGUMENT)                                                 \
+    X(ILLEGAL_GENERATION, 22, GROUP_OWNED)                                                         \
     X(INCONSISTENT_GROUP_PROTOCOL, 23, GROUP_OWNED)                                                \
+    X(INVALID_GROUP_ID, 24, INVALID_ARGUMENT)                                                      \
+    X(UNKNOWN_MEMBER_ID, 25, GROUP_OWNED)                                                          \
+    X(INVALID_COMMIT_OFFSET_SIZE, 28, TOO_LARGE)                                                   \
     X(TOPIC_AUTHORIZATION_FAILED, 29, PERMISSION)                                                  \
+    X(GROUP_AUTHORIZATION_FAILED, 30, PERMISSION)                                                  \
     X(CLUSTER_AUTHORIZATION_FAILED, 31, PERMISSION)                                                \
     X(INVALID_TIMESTAMP, 32, INVALID_TIMESTAMP)                                                    \
     X(UNSUPPORTED_VERSION, 35, UNSUPPORTED_VERSION)                                                \
@@ -53,6 +59,7 @@
     X(SECURITY_DISABLED, 54, UNSUPPORTED)                                                          \
     X(KAFKA_STORAGE_ERROR, 56, OFFLINE)                                                            \
     X(LOG_DIR_NOT_FOUND, 57, NOT_FOUND)                                                            \
+    X(GROUP_ID_NOT_FOUND, 69, NOT_FOUND)                                                           \
     X(FETCH_SESSION_ID_NOT_FOUND, 70, NOT_FOUND)                                                   \
     X(INVALID_FETCH_SESSION_EPOCH, 71, INVALID_ARGUMENT)                                           \
     X(FENCED_LEADER_EPOCH, 74, FENCED_LEADER_EPOCH)                                                \

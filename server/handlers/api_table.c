@@ -21,6 +21,8 @@
 #include "wire/generated/describe_log_dirs_response.h"
 #include "wire/generated/fetch_request.h"
 #include "wire/generated/fetch_response.h"
+#include "wire/generated/find_coordinator_request.h"
+#include "wire/generated/find_coordinator_response.h"
 #include "wire/generated/incremental_alter_configs_request.h"
 #include "wire/generated/incremental_alter_configs_response.h"
 #include "wire/generated/init_producer_id_request.h"
@@ -29,6 +31,10 @@
 #include "wire/generated/list_offsets_response.h"
 #include "wire/generated/metadata_request.h"
 #include "wire/generated/metadata_response.h"
+#include "wire/generated/offset_commit_request.h"
+#include "wire/generated/offset_commit_response.h"
+#include "wire/generated/offset_fetch_request.h"
+#include "wire/generated/offset_fetch_response.h"
 #include "wire/generated/offset_for_leader_epoch_request.h"
 #include "wire/generated/offset_for_leader_epoch_response.h"
 #include "wire/generated/produce_request.h"
@@ -76,6 +82,13 @@ static const struct weir_api apis[] = {
                              list_offsets_partition_response)},
     {TYPES(metadata), .announced_min = 0, .handle = weir_handle_metadata,
      .errors = ERRORS_IN(metadata_response, topics, metadata_response_topic)},
+    {TYPES(offset_commit), .announced_min = 2, .handle = weir_handle_offset_commit,
+     .errors = ERRORS_WITHIN(offset_commit_response, topics, offset_commit_response_topic,
+                             partitions, offset_commit_response_partition)},
+    {TYPES(offset_fetch), .announced_min = 1, .handle = weir_handle_offset_fetch,
+     .errors = ERRORS_IN(offset_fetch_response, groups, offset_fetch_response_group)},
+    {TYPES(find_coordinator), .announced_min = 0, .handle = weir_handle_find_coordinator,
+     .errors = ERRORS_IN(find_coordinator_response, coordinators, coordinator)},
     {TYPES(api_versions), .announced_min = 0, .handle = weir_handle_api_versions,
      .errors = ERRORS_AT_TOP(api_versions_response)},
     {TYPES(create_topics), .announced_min = 2, .handle = weir_handle_create_topics,

@@ -3,7 +3,7 @@ topic ids. usage: python_kafka.py BROKER"""
 import sys
 import time
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import (KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition)
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.errors import (MessageSizeTooLargeError, TopicAlreadyExistsError, UnknownTopicOrPartitionError)
 
@@ -98,6 +98,17 @@ claim("none beyond the last", consumer.offsets_for_times({place: began + 10**9})
 claim("beginning and end are known", (consumer.beginning_offsets([place])[place],
                                       consumer.end_offsets([place])[place]) == (0, 1000))
 consumer.close()
+
+group = KafkaConsumer(bootstrap_servers=broker, group_id="py-group", enable_auto_commit=False)
+group.assign([place])
+claim("nothing is committed at first", group.committed(place) is None, group.committed(place))
+group.commit({place: OffsetAndMetadata(500, "note")})
+claim("a committed offset comes back", group.committed(place) == 500, group.committed(place))
+group.close()
+group = KafkaConsumer(bootstrap_servers=broker, group_id="py-group", enable_auto_commit=False)
+group.assign([place])
+claim("and is where the next consumer begins", group.position(place) == 500, group.position(place))
+group.close()
 
 readers = [read("py") for _ in range(3)]
 claim("three readers see the same", all([r.value for r in one] == [r.value for r in readers[0]]

@@ -127,6 +127,14 @@ void weir_context_unpark(struct weir_request_context *context)
     context->is_parked = false;
 }
 
+void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
+                          int32_t *port_out)
+{
+    (void)context;
+    *host_out = weir_text("stage");
+    *port_out = 9092;
+}
+
 bool weir_authorize(const struct weir_request_context *context, enum weir_acl_operation operation,
                     enum weir_acl_resource resource, struct weir_slice name)
 {
