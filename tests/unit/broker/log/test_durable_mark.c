@@ -89,9 +89,9 @@ static void end_transaction(struct weir_producer_state *state, int64_t id, int16
     weir_producer_state_add(state, &header, (struct weir_mono){1000000000});
 }
 
-/* One producer without a transaction, one with, and one whose epoch a marker has begun. */
-static void encode_segments(struct weir_buffer *to,
-                            const struct weir_segment_facts *(*segment)(const void *, size_t))
+/* One producer without a transaction, one with, and one whose epoch a marker has begun. `says` has what is not
+ * everywhere the same: its kind, what was given up, the segments. */
+static void encode_of(struct weir_durable_mark_view says, struct weir_buffer *to)
 {
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
@@ -113,24 +113,29 @@ static void encode_segments(struct weir_buffer *to,
     ck_ok(weir_lost_ranges_add(&lost, (struct weir_lost_range){9, 14}), NULL);
     ck_ok(weir_lost_ranges_add(&lost, (struct weir_lost_range){14, 20}), NULL); /* above the end */
     weir_buffer_init(to, &budget, 0);
-    weir_durable_mark_encode(&(struct weir_durable_mark_view){.is_clean = true,
-                                                              .topic_id = {{9, 8, 7}},
-                                                              .partition = 77,
-                                                              .start_offset = 4,
-                                                              .end_offset = 14,
-                                                              .leader_epoch = 6,
-                                                              .epochs = &epochs,
-                                                              .producers = &producers,
-                                                              .lost = &lost,
-                                                              .sequence = 1LL << 40,
-                                                              .now = {3000000000},
-                                                              .segment_count = 2,
-                                                              .segment = segment},
-                             to);
+    says.topic_id = (struct weir_uuid){{9, 8, 7}};
+    says.partition = 77;
+    says.start_offset = 4;
+    says.end_offset = 14;
+    says.leader_epoch = 6;
+    says.epochs = &epochs;
+    says.producers = &producers;
+    if (says.lost == NULL) says.lost = &lost;
+    says.sequence = 1LL << 40;
+    says.now = (struct weir_mono){3000000000};
+    says.segment_count = 2;
+    if (says.segment == NULL) says.segment = segment_at;
+    weir_durable_mark_encode(&says, to);
     ck_assert(!to->failed);
     weir_leader_epochs_close(&epochs);
     weir_producer_state_close(&producers);
     weir_lost_ranges_close(&lost);
+}
+
+static void encode_segments(struct weir_buffer *to,
+                            const struct weir_segment_facts *(*segment)(const void *, size_t))
+{
+    encode_of((struct weir_durable_mark_view){.is_clean = true, .segment = segment}, to);
 }
 
 static void encode(struct weir_buffer *to)
@@ -243,6 +248,171 @@ static void seal(struct weir_buffer *bytes)
     weir_store_u32(bytes->data + 16, weir_crc32c(crc, bytes->data + 20, bytes->size - 20));
 }
 
+static const enum { PLAIN, CLEAN, TRUNCATING } kinds[] = {PLAIN, CLEAN, TRUNCATING};
+
+/* Whether the log was closed, or is being cut, comes back as it was said: neither is what most marks say. */
+START_TEST(a_mark_of_each_kind_comes_back)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode_of((struct weir_durable_mark_view){.is_clean = kinds[_i] == CLEAN,
+                                              .is_truncating = kinds[_i] == TRUNCATING},
+              &bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    ck_assert(mark.is_clean == (kinds[_i] == CLEAN));
+    ck_assert(mark.is_truncating == (kinds[_i] == TRUNCATING));
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* What was given up at or behind the end is not the mark's, also where that is all that was. */
+START_TEST(a_mark_says_what_was_given_up_below_its_end)
+{
+    static const struct {
+        struct weir_lost_range range;
+        size_t count;
+    } cases[] = {{{13, 14}, 1}, {{14, 15}, 0}, {{15, 20}, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct weir_lost_ranges lost;
+        struct weir_buffer bytes;
+        struct weir_durable_mark mark;
+        weir_lost_ranges_init(&lost, &budget);
+        ck_ok(weir_lost_ranges_add(&lost, cases[i].range), NULL);
+        encode_of((struct weir_durable_mark_view){.lost = &lost}, &bytes);
+        ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+        ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), cases[i].count);
+        weir_durable_mark_close(&mark);
+        weir_buffer_close(&bytes);
+        weir_lost_ranges_close(&lost);
+    }
+}
+END_TEST
+
+static void store(uint8_t *to, size_t width, int64_t value)
+{
+    for (size_t i = width; i > 0; i--) {
+        to[i - 1] = (uint8_t)value;
+        value >>= 8;
+    }
+}
+
+/* A crc that fits says that the bytes are those that were written, not that they are a log's: each number is
+ * checked against the others, and the last one that may be is taken. Places from the end are negative. */
+START_TEST(a_mark_that_makes_no_sense_is_damaged)
+{
+    static const struct {
+        int at;
+        size_t width;
+        int64_t value;
+        bool is_good;
+    } cases[] = {
+        {36, 4, 0, true},                      /* partition */
+        {36, 4, -1, false},  {40, 8, 0, true}, /* log start offset */
+        {40, 8, -1, false},  {40, 8, 14, true},   {40, 8, 15, false},
+        {48, 8, 13, false},                     /* log end offset */
+        {48, 8, 15, false},  {56, 4, 5, true},  /* leader epoch; the last one that has begun is 5 */
+        {56, 4, 4, false},   {60, 4, 0, false}, /* segments */
+        {60, 4, 1, false},   {60, 4, 3, false},   {60, 4, -1, false},
+        {64, 8, -1, false},                       /* base offset */
+        {72, 8, 0, false},                        /* size */
+        {72, 8, -1, false},  {112, 8, -1, false}, /* end offset */
+        {120, 4, 2, false},                       /* flags */
+        {120, 4, 3, false},  {124, 8, 0, false},  /* base offset of the second */
+        {124, 8, -1, false}, {180, 4, 2, false},  {184, 4, 3, false}, /* leader epochs */
+        {184, 4, -1, false}, {188, 4, 0, true},                       /* epoch */
+        {188, 4, -1, false}, {188, 4, 4, true},   {188, 4, 5, false},
+        {192, 8, 0, true}, /* start offset */
+        {192, 8, -1, false}, {192, 8, 6, true},   {192, 8, 7, false},
+        {200, 4, 6, true},                                           /* epoch of the second */
+        {200, 4, 7, false},  {-44, 4, 3, false},                     /* ranges that were given up */
+        {-44, 4, 1, false},  {-44, 4, -1, false}, {-40, 8, 0, true}, /* from */
+        {-40, 8, -1, false}, {-40, 8, 6, true},   {-40, 8, 7, false},
+        {-32, 8, 9, true}, /* to */
+        {-32, 8, 10, false}, {-16, 8, 10, true},  {-16, 8, 9, false},
+        {-16, 8, 15, false}, {-8, 8, 0, true}, /* sequence */
+        {-8, 8, -1, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct weir_buffer bytes;
+        struct weir_durable_mark mark;
+        encode(&bytes);
+        size_t at = cases[i].at < 0 ? bytes.size - (size_t)-cases[i].at : (size_t)cases[i].at;
+        store(bytes.data + at, cases[i].width, cases[i].value);
+        seal(&bytes);
+        int rc = decode(weir_buffer_slice(&bytes), &mark);
+        ck_assert_msg(rc == (cases[i].is_good ? 0 : WEIR_CORRUPT), "%lld at %d: %d",
+                      (long long)cases[i].value, cases[i].at, rc);
+        if (rc == 0) weir_durable_mark_close(&mark);
+        weir_buffer_close(&bytes);
+    }
+}
+END_TEST
+
+static struct weir_segment_facts odd_segments[2];
+
+static const struct weir_segment_facts *odd_segment_at(const void *context, size_t index)
+{
+    (void)context;
+    return &odd_segments[index];
+}
+
+/* Two segments never begin at the same offset, not even if the first holds nothing. */
+START_TEST(a_mark_with_a_segment_twice_is_damaged)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    memcpy(odd_segments, segments, sizeof segments);
+    odd_segments[0] = weir_segment_facts_at(10);
+    encode_segments(&bytes, odd_segment_at);
+    store(bytes.data + 40, 8, 10);
+    seal(&bytes);
+    ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_CORRUPT);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* The size is the file's, whatever the crc says; nothing follows the last field. */
+START_TEST(a_mark_of_another_size_is_damaged)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    for (uint32_t more = 0; more < 2; more++) {
+        encode(&bytes);
+        if (more == 1) weir_buffer_u8(&bytes, 0);
+        seal(&bytes);
+        if (more == 0) weir_store_u32(bytes.data + 12, (uint32_t)bytes.size + 1);
+        uint32_t crc = weir_crc32c(0, bytes.data, 16);
+        weir_store_u32(bytes.data + 16, weir_crc32c(crc, bytes.data + 20, bytes.size - 20));
+        ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_CORRUPT);
+        weir_buffer_close(&bytes);
+    }
+}
+END_TEST
+
+/* Without memory for one of its parts a mark is not damaged, and nothing of it is left. */
+START_TEST(a_mark_for_which_memory_is_out_is_not_damaged)
+{
+    struct weir_test_failures failures = {0};
+    struct weir_buffer bytes;
+    encode(&bytes);
+    size_t used = budget.used;
+    while (weir_test_failures_next(&failures)) {
+        struct weir_durable_mark mark;
+        weir_test_failures_arm(&failures, &heap);
+        int rc = decode(weir_buffer_slice(&bytes), &mark);
+        bool was_hit = weir_test_failures_disarm(&failures);
+        ck_code(rc, was_hit ? WEIR_NO_MEMORY : 0);
+        if (rc == 0) weir_durable_mark_close(&mark);
+        weir_arena_close(&arena);
+        weir_arena_init(&arena, &budget, 0);
+        ck_assert_uint_eq(budget.used, used);
+    }
+    ck_assert_uint_gt(failures.hits, 3);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
 /* A mark of version 2, byte by byte as docs/format/durable-mark.md had it, is read as what it was: each
  * segment ends where the next begins, and there are no holes and no transactions. */
 START_TEST(a_mark_of_the_version_before_is_read)
@@ -301,6 +471,45 @@ START_TEST(a_mark_of_the_version_before_is_read)
 }
 END_TEST
 
+/* One whose table of segments is nearly all there is: the count is measured by that version's entries. */
+START_TEST(a_mark_of_the_version_before_may_be_little_more_than_its_segments)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    weir_buffer_init(&bytes, &budget, 0);
+    weir_buffer_append(&bytes, "WeirMark", 8);
+    weir_buffer_u16(&bytes, 2);
+    weir_buffer_u16(&bytes, 0);
+    weir_buffer_u64(&bytes, 0);
+    weir_buffer_append(&bytes, (uint8_t[16]){9, 8, 7}, 16);
+    weir_buffer_u32(&bytes, 77);
+    weir_buffer_u64(&bytes, 4);
+    weir_buffer_u64(&bytes, 4);
+    weir_buffer_u32(&bytes, 2);
+    weir_buffer_u32(&bytes, 1);
+    weir_buffer_u64(&bytes, 4);
+    weir_buffer_u64(&bytes, 0);
+    for (int i = 0; i < 4; i++) {
+        weir_buffer_u64(&bytes, (uint64_t)-1);
+    }
+    weir_buffer_u32(&bytes, (uint32_t)_i); /* epochs */
+    if (_i == 1) weir_buffer_u32(&bytes, 2);
+    if (_i == 1) weir_buffer_u64(&bytes, 0);
+    weir_buffer_u32(&bytes, 0); /* producers */
+    seal(&bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    expect_segment(&mark.segments[0], &(struct weir_segment_facts){.base_offset = 4,
+                                                                   .end_offset = 4,
+                                                                   .first_timestamp_ms = -1,
+                                                                   .max_timestamp_ms = -1,
+                                                                   .max_timestamp_offset = -1,
+                                                                   .last_append_ms = -1});
+    ck_assert_uint_eq(mark.epochs.count, (size_t)_i);
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
 /* A mark of version 3 ends behind its producers. */
 START_TEST(a_mark_that_does_not_say_what_was_given_up_is_read)
 {
@@ -334,14 +543,6 @@ START_TEST(a_mark_without_a_sequence_is_read)
     weir_buffer_close(&bytes);
 }
 END_TEST
-
-static struct weir_segment_facts odd_segments[2];
-
-static const struct weir_segment_facts *odd_segment_at(const void *context, size_t index)
-{
-    (void)context;
-    return &odd_segments[index];
-}
 
 /* Only a segment with holes may end before the next one begins, none behind it, and one without bytes
  * has no batches. */
@@ -559,7 +760,15 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_mark_comes_back_whole);
     tcase_add_test(tests, an_empty_segment_knows_of_no_time);
     tcase_add_test(tests, a_damaged_mark_is_never_believed);
+    tcase_add_loop_test(tests, a_mark_of_each_kind_comes_back, 0, 3);
+    tcase_add_test(tests, a_mark_says_what_was_given_up_below_its_end);
+    tcase_add_test(tests, a_mark_that_makes_no_sense_is_damaged);
+    tcase_add_test(tests, a_mark_with_a_segment_twice_is_damaged);
+    tcase_add_test(tests, a_mark_of_another_size_is_damaged);
+    tcase_add_test(tests, a_mark_for_which_memory_is_out_is_not_damaged);
     tcase_add_test(tests, a_mark_of_the_version_before_is_read);
+    tcase_add_loop_test(tests, a_mark_of_the_version_before_may_be_little_more_than_its_segments, 0,
+                        2);
     tcase_add_test(tests, a_mark_whose_segments_do_not_fit_is_damaged);
     tcase_add_test(tests, a_mark_that_does_not_say_what_was_given_up_is_read);
     tcase_add_test(tests, a_mark_without_a_sequence_is_read);
