@@ -486,6 +486,32 @@ START_TEST(a_copy_of_another_version_is_none)
 }
 END_TEST
 
+/* A mark that fits its crc and makes no sense is damaged, and then nobody knows what the copy would have said that
+ * could not be read: that is the answer, and not that the mark is damaged. */
+START_TEST(a_senseless_mark_does_not_outdo_a_copy_that_is_refused)
+{
+    static struct mark_bytes older;
+    struct weir_mark_pair pair;
+    make_log(true, &older);
+    struct mark_bytes bytes = read_bytes(names[0]);
+    weir_store_u32(bytes.bytes + 36, UINT32_MAX); /* the partition */
+    uint32_t crc = weir_crc32c(0, bytes.bytes, 16);
+    weir_store_u32(bytes.bytes + 16, weir_crc32c(crc, bytes.bytes + 20, bytes.size - 20));
+    write_bytes(names[0], bytes.bytes, bytes.size);
+    ck_ok(read_marks(&pair), &test.error);
+    ck_assert_int_eq(pair.mark, WEIR_MARK_DAMAGED);
+    fail_read(2, false);
+    ck_code(read_marks(&pair), WEIR_IO);
+    make_newer(names[1]);
+    ck_code(read_marks(&pair), WEIR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(pair.mark, WEIR_MARK_DAMAGED);
+    ck_assert_int_eq(pair.copy, WEIR_MARK_REFUSED);
+    damage(names[1], HALF, &older);
+    ck_code(read_marks(&pair), WEIR_CORRUPT);
+    ck_assert_int_eq(pair.copy, WEIR_MARK_DAMAGED);
+}
+END_TEST
+
 /* What verify says of a tail is what the open does: under a mark of a newer version none is cut. */
 START_TEST(verify_expects_no_cut_of_what_does_not_open)
 {
@@ -648,6 +674,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_copy_that_cannot_be_read_leaves_the_mark);
     tcase_add_test(tests, an_open_that_cannot_read_changes_nothing);
     tcase_add_loop_test(tests, a_copy_of_another_version_is_none, 0, 4);
+    tcase_add_test(tests, a_senseless_mark_does_not_outdo_a_copy_that_is_refused);
     tcase_add_loop_test(tests, verify_expects_no_cut_of_what_does_not_open, 0, 2);
     tcase_add_loop_test(tests, a_copy_alone_orders_no_cut, 0, 3 * OLDER);
     tcase_add_test(tests, a_newer_copy_orders_no_cut_beside_a_mark);
