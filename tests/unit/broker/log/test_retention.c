@@ -238,6 +238,47 @@ START_TEST(what_went_is_told_with_its_reason)
 }
 END_TEST
 
+/* What went at several times, for several reasons, is told together; a start that moved within a segment took none. */
+START_TEST(what_went_since_the_last_time_is_told_together)
+{
+    append_history(40);
+    retain_by(WEIR_RETENTION_BY_APPEND, -1);
+    ck_ok(weir_partition_log_set_start(test.log, 1, &test.error), &test.error);
+    ck_assert_int_eq(take().segment_count, 0);
+    struct weir_partition_log_state before = weir_partition_log_state(test.log);
+    for (size_t at = 13; at < 30; at += 8) {
+        ck_ok(weir_partition_log_set_start(test.log, test.batches[at].base_offset, &test.error),
+              &test.error);
+    }
+    test.options.config.retention_bytes = 700;
+    weir_partition_log_configure(test.log, &test.options.config);
+    ck_assert_int_gt(retain_at(now_ms()), 0);
+    struct weir_partition_log_state after = weir_partition_log_state(test.log);
+    struct weir_log_removal all = take();
+    ck_assert_uint_eq(all.reasons, WEIR_REMOVED_BY_START_OFFSET | WEIR_REMOVED_BY_SIZE);
+    ck_assert_int_eq(all.from_offset, before.start_offset);
+    ck_assert_int_eq(all.to_offset, after.start_offset);
+    ck_assert_int_eq(all.size_bytes, before.size_bytes - after.size_bytes);
+    ck_assert_int_eq(all.segment_count, before.segment_count - after.segment_count);
+}
+END_TEST
+
+/* A segment that holds nothing has nothing too old, however long ago something was appended to it. */
+START_TEST(a_log_that_was_cut_to_nothing_has_nothing_to_lose)
+{
+    append_history(3);
+    ck_ok(weir_partition_log_truncate(test.log, 0, &test.error), &test.error);
+    test_log_forget(&test, 0);
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    struct weir_wall late = {now_ms() + TEN_YEARS};
+    ck_assert(!weir_partition_log_may_retain(test.log, late));
+    ck_assert_int_eq(retain_at(late.ms), 0);
+    ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+    append_history(3);
+    test_log_expect_all(&test);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("retention");
@@ -253,6 +294,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_cut_head_keeps_the_time_of_what_stays);
     tcase_add_test(tests, a_clock_that_goes_back_shortens_nothing);
     tcase_add_test(tests, what_went_is_told_with_its_reason);
+    tcase_add_test(tests, what_went_since_the_last_time_is_told_together);
+    tcase_add_test(tests, a_log_that_was_cut_to_nothing_has_nothing_to_lose);
     suite_add_tcase(suite, tests);
 }
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/log/log_internal.h"
 #include "tests/unit/broker/log/log_support.h"
 
 static struct test_log test;
@@ -344,6 +345,112 @@ START_TEST(a_read_outlives_its_segment)
 }
 END_TEST
 
+static uint64_t disk(void)
+{
+    return weir_sim_disk_hash(test.sim, 0, test.options.path);
+}
+
+/* A log that is offline keeps all that it has, and the answer says so: to whom it is told to give up nothing, too. */
+START_TEST(an_offline_log_is_not_trimmed)
+{
+    test_log_fill(&test, 40);
+    ck_ok(test_log_sync(&test), &test.error);
+    int64_t offset = test.batches[20].base_offset;
+    ck_ok(weir_partition_log_set_start(test.log, test.batches[3].base_offset, &test.error),
+          &test.error);
+    const struct weir_partition_log_state before = state();
+    weir_log_take_offline(test.log, test.batches[30].base_offset, "a test");
+    uint64_t bytes = disk();
+    ck_code(weir_partition_log_truncate(test.log, offset, &test.error), WEIR_OFFLINE);
+    ck_code(weir_partition_log_truncate(test.log, before.end_offset, &test.error), WEIR_OFFLINE);
+    ck_code(weir_partition_log_set_start(test.log, offset, &test.error), WEIR_OFFLINE);
+    ck_code(weir_partition_log_set_start(test.log, before.start_offset, &test.error), WEIR_OFFLINE);
+    ck_code(weir_partition_log_set_start(test.log, 0, &test.error), WEIR_OFFLINE);
+    ck_assert_int_eq(retain_at(INT64_MAX), 0);
+    ck_assert(!weir_partition_log_may_retain(test.log, (struct weir_wall){INT64_MAX}));
+    ck_assert_int_eq(state().start_offset, before.start_offset);
+    ck_assert_int_eq(state().end_offset, before.end_offset);
+    ck_assert_uint_eq(disk(), bytes);
+}
+END_TEST
+
+/* Nor does a log lose anything of what is being synced: whoever wants that asks again. */
+START_TEST(a_log_being_synced_is_not_trimmed)
+{
+    struct weir_log_sync sync = {0};
+    test_log_fill(&test, 40);
+    test.options.config.retention_ms = 1000;
+    weir_partition_log_configure(test.log, &test.options.config);
+    int64_t offset = test.batches[20].base_offset;
+    int64_t end = state().end_offset;
+    ck_ok(weir_log_sync_begin(test.log, &sync), &sync.error);
+    ck_code(weir_partition_log_truncate(test.log, offset, &test.error), WEIR_LIMIT);
+    ck_code(weir_partition_log_set_start(test.log, offset, &test.error), WEIR_LIMIT);
+    ck_assert_int_eq(retain_at(INT64_MAX), 0);
+    ck_assert_int_eq(state().start_offset, 0);
+    ck_assert_int_eq(state().end_offset, end);
+    weir_log_sync_run(&sync, false);
+    ck_ok(weir_log_sync_end(test.log, &sync), &sync.error);
+    ck_ok(weir_partition_log_set_start(test.log, offset, &test.error), &test.error);
+    ck_ok(weir_partition_log_truncate(test.log, offset, &test.error), &test.error);
+    ck_assert_int_eq(state().start_offset, offset);
+    ck_assert_int_eq(state().end_offset, offset);
+}
+END_TEST
+
+/* A log is cut from its start to its end, and nowhere else. */
+START_TEST(a_cut_lies_within_the_log)
+{
+    test_log_fill(&test, 40);
+    int64_t start = test.batches[10].base_offset;
+    ck_ok(weir_partition_log_set_start(test.log, start, &test.error), &test.error);
+    ck_code(weir_partition_log_truncate(test.log, state().end_offset + 1, &test.error),
+            WEIR_OFFSET_OUT_OF_RANGE);
+    ck_code(weir_partition_log_truncate(test.log, start - 1, &test.error),
+            WEIR_OFFSET_OUT_OF_RANGE);
+    ck_code(weir_partition_log_truncate(test.log, -1, &test.error), WEIR_OFFSET_OUT_OF_RANGE);
+    test_log_expect_all(&test);
+    ck_ok(weir_partition_log_truncate(test.log, start, &test.error), &test.error);
+    ck_assert_int_eq(state().start_offset, start);
+    ck_assert_int_eq(state().end_offset, start);
+}
+END_TEST
+
+/* A cut at the end, and a start that is the start already, leave the files and who reads them alone. */
+START_TEST(what_cuts_nothing_changes_nothing)
+{
+    test_log_fill(&test, 20);
+    ck_ok(weir_partition_log_set_start(test.log, test.batches[8].base_offset, &test.error),
+          &test.error);
+    uint64_t bytes = disk();
+    struct weir_log_read read = {
+        .offset = state().start_offset, .offset_max = INT64_MAX, .size_max = 4000};
+    ck_code(weir_log_read_begin(test.log, &read), WEIR_END);
+    ck_assert_int_eq(weir_partition_log_truncate(test.log, state().end_offset, &test.error), 0);
+    ck_assert_int_eq(weir_partition_log_set_start(test.log, state().start_offset, &test.error), 0);
+    weir_log_read_run(&read);
+    ck_ok(weir_log_read_end(&read), &read.error);
+    ck_assert_uint_eq(read.batches.part_count, 1);
+    weir_log_read_release(&read);
+    ck_assert_uint_eq(disk(), bytes);
+}
+END_TEST
+
+/* What has not been synced before a cut is synced first; where that fails nothing is cut. */
+START_TEST(a_cut_that_cannot_sync_cuts_nothing)
+{
+    test_log_fill(&test, 20);
+    int64_t end = state().end_offset;
+    struct weir_sim_fault_plan plan = {.fault = WEIR_SIM_FAULT_SYNC, .at = 1};
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_sim_disk_plan(test.sim, 0, plan);
+    int64_t offset = _i == 0 ? test.batches[5].base_offset : end;
+    ck_code(weir_partition_log_truncate(test.log, offset, &test.error), WEIR_IO);
+    ck_assert_int_eq(state().end_offset, end);
+    ck_assert(state().is_offline);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("trim");
@@ -363,6 +470,11 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_epoch_without_batches_makes_room);
     tcase_add_test(tests, a_read_over_a_cut_begins_again);
     tcase_add_test(tests, a_read_outlives_its_segment);
+    tcase_add_test(tests, an_offline_log_is_not_trimmed);
+    tcase_add_test(tests, a_log_being_synced_is_not_trimmed);
+    tcase_add_test(tests, a_cut_lies_within_the_log);
+    tcase_add_test(tests, what_cuts_nothing_changes_nothing);
+    tcase_add_loop_test(tests, a_cut_that_cannot_sync_cuts_nothing, 0, 2);
     suite_add_tcase(suite, tests);
 }
 
