@@ -62,6 +62,20 @@ static int64_t end_of_model(void)
     return test.batches[test.batch_count - 1].end_offset;
 }
 
+/* Written to without a change: its time is now. */
+static void touch(const char *name)
+{
+    uint8_t byte;
+    struct weir_file *file = NULL;
+    struct weir_iovec part = {&byte, 1};
+    ck_ok(weir_file_open(test.env, test_log_path(&test, name), WEIR_OPEN_READ | WEIR_OPEN_WRITE,
+                         &file, &test.error),
+          &test.error);
+    ck_assert_int_eq(weir_file_read(file, &byte, 1, 0, &test.error), 1);
+    ck_ok(weir_file_write(file, &part, 1, 0, &test.error), &test.error);
+    weir_file_close(file);
+}
+
 /* The segment that holds a batch, and where in it the batch lies. */
 static int64_t find_batch(size_t batch, char name[64])
 {
@@ -710,6 +724,98 @@ START_TEST(what_was_repaired_is_on_the_disk)
 }
 END_TEST
 
+/* When segment number `index` was last appended to, as the repair has it; its file's time of change. */
+static int64_t last_append_of(size_t index, int64_t *modified_out)
+{
+    char name[64];
+    struct weir_file_stat stat;
+    survey();
+    ck_assert_uint_lt(index, repair.segments.size / sizeof(struct weir_segment_facts));
+    const struct weir_segment_facts *facts =
+        (const struct weir_segment_facts *)(const void *)repair.segments.data + index;
+    int64_t last_append_ms = facts->last_append_ms;
+    (void)snprintf(name, sizeof name, "%020lld.log", (long long)facts->base_offset);
+    ck_ok(weir_stat(test.env, test_log_path(&test, name), &stat, &test.error), &test.error);
+    *modified_out = stat.modified.ms;
+    weir_repair_close(&repair);
+    return last_append_ms;
+}
+
+/* The mark knows it of a segment that is full. Of the last one it knows a time, after which more may have come,
+ * and the file knows another, which a clock may have set back: the later one counts. Without a mark there are the
+ * files' times, and a segment without records has none. */
+START_TEST(a_segment_keeps_the_time_of_its_last_append)
+{
+    int64_t known[2];
+    int64_t modified;
+    test.options.config.segment_bytes = 900;
+    ck_ok(test_log_open(&test), &test.error);
+    while (weir_partition_log_state(test.log).segment_count < 2) {
+        weir_sim_jump_wall(test.sim, 0, 1000);
+        test_log_fill(&test, 1);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        known[i] = test.log->segments[i]->facts.last_append_ms;
+    }
+    ck_ok(test_log_close(&test), &test.error);
+    ck_assert_int_lt(known[0], known[1]);
+    (void)weir_sim_node(test.sim, 1);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    for (int days = -1; days <= 1; days++) {
+        again();
+        weir_sim_jump_wall(test.sim, 0, (days < 0 ? -1 : 1) * 86400000LL); /* from then on */
+        char name[64];
+        (void)find_batch(0, name);
+        touch(name);
+        ck_assert_int_eq(last_append_of(0, &modified), known[0]);
+        (void)find_batch(test.batch_count - 1, name);
+        touch(name);
+        int64_t last = last_append_of(1, &modified);
+        ck_assert(days < 0 ? modified < known[1] : modified >= known[1]);
+        ck_assert_int_eq(last, (days < 0 ? known[1] : modified));
+        test_log_lose_marks(&test);
+        for (size_t i = 0; i < 2; i++) {
+            last = last_append_of(i, &modified);
+            ck_assert_int_eq(last, modified);
+        }
+    }
+}
+END_TEST
+
+/* Whichever allocation fails, a repair says so, has lost nothing, and can be done again. */
+START_TEST(a_repair_without_memory_can_be_repeated)
+{
+    struct weir_test_failures failures = {0};
+    make_log();
+    flip(7, 70);
+    weir_sim_disk_copy(test.sim, 0, 1);
+    while (weir_test_failures_next(&failures)) {
+        char kept[WEIR_CUT_NAME_SIZE];
+        again();
+        size_t used = test.env->budget->used;
+        survey();
+        struct weir_damage_range range = repair.ranges[0];
+        test.error = (struct weir_error){0};
+        weir_test_failures_arm(&failures, test.env->heap);
+        int rc = weir_repair_give_up(&repair, &range, kept, &test.error);
+        weir_repair_close(&repair);
+        if (rc == 0) rc = open_repair();
+        if (rc == 0) {
+            ck_assert_uint_eq(repair.range_count, 0);
+            rc = weir_repair_finish(&repair, &test.error);
+            weir_repair_close(&repair);
+        }
+        bool was_hit = weir_test_failures_disarm(&failures);
+        ck_assert(rc == 0 || (was_hit && rc == WEIR_NO_MEMORY));
+        ck_told(rc, &test.error);
+        ck_assert_uint_eq(test.env->budget->used, used);
+        if (rc < 0) (void)give_all_up();
+        expect_in_service(1);
+    }
+    ck_assert_uint_gt(failures.hits, 10);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("repair");
@@ -737,6 +843,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_lost_batch_says_its_records_or_nothing);
     tcase_add_test(tests, a_mark_that_is_there_is_not_passed_over);
     tcase_add_test(tests, what_was_repaired_is_on_the_disk);
+    tcase_add_test(tests, a_segment_keeps_the_time_of_its_last_append);
+    tcase_add_test(tests, a_repair_without_memory_can_be_repeated);
     suite_add_tcase(suite, tests);
 }
 
