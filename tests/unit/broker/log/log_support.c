@@ -13,6 +13,7 @@
 
 void test_log_start(struct test_log *test, uint64_t seed)
 {
+    struct weir_file_stat root;
     memset(test, 0, sizeof *test);
     test->sim = weir_sim_new(&(struct weir_sim_options){.seed = seed});
     ck_assert_ptr_nonnull(test->sim);
@@ -27,6 +28,8 @@ void test_log_start(struct test_log *test, uint64_t seed)
         .mark_interval_bytes = 2048,
         .tail_cache_bytes = 1,
     };
+    ck_ok(weir_stat(test->env, "/", &root, NULL), NULL);
+    test->options.shared_device = root.device; /* as an engine's logs have it */
     test->options.config.segment_bytes = 4096;
     test->options.config.index_interval_bytes = 256;
 }

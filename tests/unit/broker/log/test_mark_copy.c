@@ -312,6 +312,31 @@ START_TEST(logs_closed_in_step_have_both)
 }
 END_TEST
 
+/* Logs are closed in step where that spares a sync: not one whose mark is clean already, one on a file system of its
+ * own, one that is offline, nor one whose copy is the only mark there is. For these nothing is laid. */
+START_TEST(a_mark_is_laid_for_logs_that_need_one)
+{
+    ck_ok(test_log_open(&test), &test.error);
+    ck_ok(test_log_close(&test), &test.error);
+    ck_ok(test_log_open(&test), &test.error);
+    fill(3);
+    ck_ok(test_log_sync(&test), &test.error);
+    struct weir_partition_log *log = test.log;
+    ck_assert(weir_partition_log_needs_mark(log));
+    uint64_t before = weir_sim_disk_hash(test.sim, 0, test.options.path);
+    bool *const reasons[] = {&log->mark_is_clean, &log->is_apart, &log->copy_is_all, NULL};
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i] != NULL) *reasons[i] = true;
+        if (reasons[i] == NULL) weir_log_take_offline(log, 0, "a test");
+        ck_assert(!weir_partition_log_needs_mark(log));
+        ck_ok(weir_partition_log_lay_mark(log, &test.error), &test.error);
+        ck_ok(weir_partition_log_take_mark(log, &test.error), &test.error);
+        ck_assert_uint_eq(weir_sim_disk_hash(test.sim, 0, test.options.path), before);
+        if (reasons[i] != NULL) *reasons[i] = false;
+    }
+}
+END_TEST
+
 /* While the mark is mended from its copy, a loss of power at any moment leaves one of the two. */
 START_TEST(a_loss_of_power_leaves_one_while_the_mark_is_mended)
 {
@@ -669,6 +694,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_older_directory_gets_its_copy);
     tcase_add_loop_test(tests, a_copy_of_another_partition_is_none, 0, 2);
     tcase_add_loop_test(tests, logs_closed_in_step_have_both, 0, 2);
+    tcase_add_test(tests, a_mark_is_laid_for_logs_that_need_one);
     tcase_add_loop_test(tests, a_loss_of_power_leaves_one_while_the_mark_is_mended, 0, DAMAGES);
     tcase_add_loop_test(tests, a_mark_that_is_owed_is_mended_by_an_append, 0, OLDER);
     tcase_add_test(tests, a_copy_that_cannot_be_read_leaves_the_mark);
