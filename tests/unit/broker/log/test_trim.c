@@ -436,18 +436,42 @@ START_TEST(what_cuts_nothing_changes_nothing)
 }
 END_TEST
 
-/* What has not been synced before a cut is synced first; where that fails nothing is cut. */
+/* What has not been synced before a cut, at either end, is synced first; where that fails nothing is cut. */
 START_TEST(a_cut_that_cannot_sync_cuts_nothing)
 {
     test_log_fill(&test, 20);
     int64_t end = state().end_offset;
-    struct weir_sim_fault_plan plan = {.fault = WEIR_SIM_FAULT_SYNC, .at = 1};
+    int64_t offset = _i % 2 == 0 ? test.batches[5].base_offset : end;
     weir_sim_disk_count_reset(test.sim, 0);
-    weir_sim_disk_plan(test.sim, 0, plan);
-    int64_t offset = _i == 0 ? test.batches[5].base_offset : end;
-    ck_code(weir_partition_log_truncate(test.log, offset, &test.error), WEIR_IO);
+    weir_sim_disk_plan(test.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_SYNC, .at = 1});
+    int rc = _i < 2 ? weir_partition_log_truncate(test.log, offset, &test.error)
+                    : weir_partition_log_set_start(test.log, offset, &test.error);
+    ck_code(rc, WEIR_IO);
+    ck_assert_int_eq(state().start_offset, 0);
     ck_assert_int_eq(state().end_offset, end);
     ck_assert(state().is_offline);
+    ck_assert(test_log_exists(&test, "00000000000000000000.log"));
+}
+END_TEST
+
+/* A start that the mark cannot say is none, and takes nothing along. */
+START_TEST(a_start_that_cannot_be_written_down_is_none)
+{
+    test_log_fill(&test, 20);
+    ck_ok(test_log_sync(&test), &test.error);
+    struct weir_partition_log_state before = state();
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_sim_disk_plan(
+        test.sim, 0,
+        (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_ENOSPC, .at = 1, .is_sticky = true});
+    ck_code(weir_partition_log_set_start(test.log, test.batches[10].base_offset, &test.error),
+            WEIR_NO_SPACE);
+    weir_sim_disk_plan(test.sim, 0, (struct weir_sim_fault_plan){0});
+    ck_assert_int_eq(state().start_offset, before.start_offset);
+    ck_assert_int_eq(state().segment_count, before.segment_count);
+    ck_assert_int_eq(weir_partition_log_take_removal(test.log).segment_count, 0);
+    test_log_expect_all(&test);
 }
 END_TEST
 
@@ -474,7 +498,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_log_being_synced_is_not_trimmed);
     tcase_add_test(tests, a_cut_lies_within_the_log);
     tcase_add_test(tests, what_cuts_nothing_changes_nothing);
-    tcase_add_loop_test(tests, a_cut_that_cannot_sync_cuts_nothing, 0, 2);
+    tcase_add_loop_test(tests, a_cut_that_cannot_sync_cuts_nothing, 0, 4);
+    tcase_add_test(tests, a_start_that_cannot_be_written_down_is_none);
     suite_add_tcase(suite, tests);
 }
 
