@@ -109,6 +109,44 @@ START_TEST(a_higher_epoch_begins_anew)
 }
 END_TEST
 
+static void expect_told(const char *words)
+{
+    ck_assert_msg(strstr(error.text, words) != NULL, "%s", error.text);
+}
+
+/* A producer that is refused hears which sequence is next: behind its last batch, of an epoch that begins, behind
+ * INT32_MAX, and behind the batch before it in the same append. */
+START_TEST(a_gap_is_told_with_the_sequence_that_is_next)
+{
+    ck_assert_int_eq(send(1, 4, 0, 2), 0);
+    ck_code(send(1, 4, 3, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+    expect_told("producer 1 epoch 4: sequence 3 where 2 is next");
+    ck_code(send(1, 5, 2, 2), WEIR_OUT_OF_ORDER_SEQUENCE);
+    expect_told("producer 1 epoch 5: sequence 2 where 0 is next");
+    ck_assert_int_eq(send(2, 0, INT32_MAX, 1), 0);
+    ck_code(send(2, 0, 1, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+    expect_told("sequence 1 where 0 is next");
+
+    struct weir_producer_batch first;
+    struct weir_batch_header before = batch_of(3, 1, 7, 2);
+    struct weir_batch_header next = batch_of(3, 1, 9, 1);
+    ck_ok(weir_producer_state_admit(&state, &next, &before, &first, &error), &error);
+    next.base_sequence = 10;
+    ck_code(weir_producer_state_admit(&state, &next, &before, &first, &error),
+            WEIR_OUT_OF_ORDER_SEQUENCE);
+    expect_told("sequence 10 where 9 is next");
+    next = batch_of(3, 2, 9, 1); /* of another epoch, of another producer */
+    ck_code(weir_producer_state_admit(&state, &next, &before, &first, &error),
+            WEIR_OUT_OF_ORDER_SEQUENCE);
+    next = batch_of(4, 1, 9, 1);
+    ck_code(weir_producer_state_admit(&state, &next, &before, &first, &error),
+            WEIR_OUT_OF_ORDER_SEQUENCE);
+    before.base_sequence = INT32_MAX - 1;
+    next = batch_of(3, 1, 0, 1);
+    ck_ok(weir_producer_state_admit(&state, &next, &before, &first, &error), &error);
+}
+END_TEST
+
 /* Who is not known may begin anywhere: what was known of it may have been forgotten. */
 START_TEST(an_unknown_producer_begins_anywhere)
 {
@@ -560,6 +598,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, the_last_five_are_repetitions);
     tcase_add_test(tests, a_failed_batch_makes_the_later_ones_gaps);
     tcase_add_test(tests, a_higher_epoch_begins_anew);
+    tcase_add_test(tests, a_gap_is_told_with_the_sequence_that_is_next);
     tcase_add_test(tests, an_unknown_producer_begins_anywhere);
     tcase_add_test(tests, sequences_wrap);
     tcase_add_test(tests, the_number_of_producers_is_bounded);
