@@ -112,6 +112,13 @@ static void make_empty(const char *folder)
     ck_ok(weir_list(engine.env, folder, remove_file, (void *)folder, NULL), NULL);
 }
 
+static void make_empty_file(const char *path)
+{
+    struct weir_file *file = NULL;
+    ck_ok(weir_file_open(engine.env, path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file, NULL), NULL);
+    weir_file_close(file);
+}
+
 /* A folder that is there and has nothing in it is no better than none. */
 START_TEST(what_is_empty_is_named)
 {
@@ -152,6 +159,22 @@ START_TEST(what_stands_in_anothers_place_is_named)
     move(LOG "/clicks-0", "/aside");
     move(ENGINE_PATH "/lock", LOG "/clicks-0");
     finds("clicks-0: something that is no folder is in its place");
+    engine_end(&engine);
+}
+END_TEST
+
+/* Metadata whose head is gone is read from the snapshot that has it; without that the head is missing. */
+START_TEST(a_head_that_a_snapshot_has_is_not_missing)
+{
+    engine_init(&engine, 1);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    finds_nothing();
+    make_empty_file(METADATA "/00000000000000000002.log");
+    ck_ok(weir_remove(engine.env, METADATA "/00000000000000000000.log", NULL), NULL);
+    finds_nothing();
+    move(METADATA "/00000000000000000002-0000000000.checkpoint", "/aside");
+    finds("records from offset 0 on are missing");
     engine_end(&engine);
 }
 END_TEST
@@ -200,6 +223,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_partition_of_a_topic_that_is_not_known_is_named);
     tcase_add_test(tests, what_is_empty_is_named);
     tcase_add_test(tests, what_stands_in_anothers_place_is_named);
+    tcase_add_test(tests, a_head_that_a_snapshot_has_is_not_missing);
     tcase_add_loop_test(tests, out_of_memory_is_no_finding, 0, 2);
     suite_add_tcase(suite, tests);
 }
