@@ -16,6 +16,7 @@ static struct weir_collector collector;
 static struct weir_arena batch_arena; /* of the batch at hand */
 static struct weir_task_metrics metrics;
 static struct weir_task *task;
+static int32_t task_partition;
 static struct weir_error error;
 static struct stage_log log_seen;
 
@@ -28,6 +29,7 @@ static void open_stage(void)
     log_seen = (struct stage_log){0};
     metrics = (struct weir_task_metrics){0};
     config = (struct weir_task_config){.dead_letter_topic = SIZE_MAX};
+    task_partition = 0;
 }
 
 static void close_stage(void)
@@ -37,6 +39,22 @@ static void close_stage(void)
     weir_collector_close(&collector);
     weir_arena_close(&batch_arena);
     weir_sim_free(sim);
+}
+
+static void create_task(void)
+{
+    ck_ok(weir_task_new(
+              &(struct weir_task_options){
+                  .config = &config,
+                  .partition = task_partition,
+                  .env = env,
+                  .budget = env->budget,
+                  .collector = &collector,
+                  .arena = &batch_arena,
+                  .metrics = &metrics,
+              },
+              &task, &error),
+          &error);
 }
 
 /* The plan's topics with one partition each; the last place of the table is for dead letters. */
@@ -54,17 +72,7 @@ static void new_task(const struct weir_topology *topology)
     config.topics = topics;
     weir_collector_init(&collector, env->budget, env->budget, topics, count);
     weir_arena_init(&batch_arena, env->budget, 0);
-    ck_ok(weir_task_new(
-              &(struct weir_task_options){
-                  .config = &config,
-                  .env = env,
-                  .budget = env->budget,
-                  .collector = &collector,
-                  .arena = &batch_arena,
-                  .metrics = &metrics,
-              },
-              &task, &error),
-          &error);
+    create_task();
 }
 
 static void make_task(const struct weir_topology *topology)
@@ -123,6 +131,26 @@ static void push(size_t input_index, char first_key, const int64_t *timestamps, 
 #define PUSH(input, first_key, ...)                                                                \
     push(input, first_key, (const int64_t[]){__VA_ARGS__},                                         \
          sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+static void push_text(const char *key, const char *value)
+{
+    struct weir_batch_builder builder;
+    weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
+    const struct weir_record record = {
+        .key = weir_text(key), .value = weir_text(value), .timestamp_ms = 7};
+    ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice batch;
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+    struct weir_shared *bytes = weir_shared_new(env->budget, batch.size);
+    memcpy(bytes->data, batch.data, batch.size);
+    bytes->size = batch.size;
+    struct weir_task_input *input = &task->inputs[0];
+    weir_batch_assign(bytes->data, input->queue.fetch_offset, 0);
+    push_bytes(input, bytes);
+    weir_shared_unref(bytes);
+    weir_batch_builder_close(&builder);
+}
 
 static void process_all(void)
 {
@@ -250,6 +278,132 @@ START_TEST(an_empty_batch_goes_nowhere)
 }
 END_TEST
 
+/* ---- forwarding ------------------------------------------------------------------------------ */
+
+/* "in" -> two trace nodes, which see the same rows. */
+static struct weir_plan_node *plan_two_paths(void)
+{
+    plan = (struct plan){0};
+    int32_t topic = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, topic, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_trace, source, -1, &log_seen);
+    plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_trace, source, -1, &log_seen);
+    (void)plan_done(&plan);
+    return &plan.nodes[source];
+}
+
+/* A batch takes one path after the other, or row by row all of them, where the plan says so: always, only with
+ * caches, or only without. */
+START_TEST(rows_go_one_by_one_where_paths_meet)
+{
+    static const struct {
+        bool is_by_row, is_by_row_when_cached, caches, is_one_by_one;
+    } cases[] = {
+        {false, false, false, false}, {false, false, true, false}, {true, true, false, true},
+        {true, true, true, true},     {true, false, false, true},  {true, false, true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        close_stage();
+        open_stage();
+        struct weir_plan_node *source = plan_two_paths();
+        source->is_record_by_record = cases[i].is_by_row;
+        source->is_record_by_record_when_cached = cases[i].is_by_row_when_cached;
+        config.caches = cases[i].caches;
+        make_task(&plan.topology);
+        PUSH(0, 'a', 1, 2, 3);
+        process_all();
+        ck_assert_str_eq(log_seen.text, cases[i].is_one_by_one
+                                            ? "a@1 | a@1 | b@2 | b@2 | c@3 | c@3 | "
+                                            : "a@1 b@2 c@3 | a@1 b@2 c@3 | ");
+    }
+}
+END_TEST
+
+/* Where they meet at a topic only, rows that came of the input take one path after the other, and those that came
+ * of none go one by one. */
+START_TEST(rows_of_no_input_go_one_by_one_to_a_topic)
+{
+    struct weir_slice keys[2] = {weir_text("y"), weir_text("z")};
+    const int64_t timestamps[2] = {8, 9};
+    struct weir_plan_node *source = plan_two_paths();
+    source->meets_at_topics = true;
+    make_task(&plan.topology);
+    PUSH(0, 'a', 1, 2);
+    process_all();
+    const struct weir_batch made = {
+        .count = 2, .key_bytes = keys, .value_bytes = keys, .timestamps = timestamps};
+    ck_code(weir_node_forward(&task->nodes[0], &made), 0);
+    ck_assert_str_eq(log_seen.text, "a@1 b@2 | a@1 b@2 | y@8 | y@8 | z@9 | z@9 | ");
+    ck_code(weir_node_forward_to(&task->nodes[0], 1, &made), 0);
+    ck_assert_str_eq(log_seen.text + strlen("a@1 b@2 | a@1 b@2 | y@8 | y@8 | z@9 | z@9 | "),
+                     "y@8 | z@9 | ");
+}
+END_TEST
+
+/* The keys of the one batch that waits to be sent. */
+static const char *keys_sent(void)
+{
+    static char text[64];
+    size_t size = 0;
+    ck_ok(weir_collector_finish(&collector, &error), &error);
+    struct weir_output *output = weir_collector_take(&collector);
+    ck_assert_ptr_nonnull(output);
+    const struct weir_shared *bytes = output->produce.batches;
+    struct weir_batch_reader reader = {.rest = weir_slice(bytes->data, bytes->size)};
+    struct weir_record record;
+    ck_ok(weir_batch_reader_open_next(&reader, &error), &error);
+    while (weir_batch_reader_record(&reader, &record, &error) == 0) {
+        ck_assert_uint_lt(size + 1, sizeof text);
+        text[size++] = (char)record.key.data[0];
+    }
+    text[size] = '\0';
+    weir_collector_recycle(&collector, output);
+    ck_assert_ptr_null(weir_collector_take(&collector));
+    return text;
+}
+
+/* Paths that meet at a topic: what came of the first record by all of them stands there before what came of the
+ * second, as if one record were processed at a time. Two batches are two of these; what is sent is counted. */
+START_TEST(paths_that_meet_at_a_topic_keep_the_order_of_records)
+{
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t out = plan_topic(&plan, "out", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    for (int i = 0; i < 3; i++) {
+        int32_t sink = plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, source, out, NULL);
+        plan.nodes[sink].gathers = _i == 1;
+    }
+    make_task(plan_done(&plan));
+    PUSH(0, 'a', 1, 2, 3);
+    process_all();
+    PUSH(0, 'x', 4, 5);
+    process_all();
+    ck_assert_str_eq(keys_sent(), _i == 1 ? "aaabbbcccxxxyyy" : "abcabcabcxyxyxy");
+    ck_assert_int_eq(weir_counter_get(&metrics.records_out), 15);
+}
+END_TEST
+
+/* The first child that fails ends it: neither its siblings nor later rows are asked, by either way. */
+START_TEST(a_failed_child_ends_the_forwarding)
+{
+    config.on_processing_error = WEIR_ON_ERROR_FAIL;
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_refuse, source, -1, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_trace, source, -1, &log_seen);
+    plan.nodes[source].is_record_by_record = _i == 1;
+    plan.nodes[source].is_record_by_record_when_cached = _i == 1;
+    make_task(plan_done(&plan));
+    push_text("a", "fine");
+    push_text("b", "!bad");
+    push_text("c", "fine");
+    ck_code(weir_task_process(task), WEIR_USER_FUNCTION);
+    ck_assert_str_eq(log_seen.text, _i == 1 ? "a@7 | " : "");
+}
+END_TEST
+
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
 enum { HOOKED_NODES = 4 };
@@ -278,6 +432,25 @@ static const struct weir_operator_ops hooked_source = {
     .name = "source", .kind = WEIR_PLAN_SOURCE, .open = open_hook, .close = close_hook};
 static const struct weir_operator_ops hooked = {
     .name = "hooked", .open = open_hook, .close = close_hook};
+
+/* A topic that has no partition of the task's number has no part in it: the task reads, and waits for, the others. */
+START_TEST(a_task_reads_the_topics_that_have_its_partition)
+{
+    task_partition = 2;
+    new_task(plan_trace(4));
+    ck_assert_uint_eq(task->input_count, 0); /* each has one */
+    weir_task_free(task);
+    task = NULL;
+    for (int32_t i = 0; i < 4; i++) {
+        topics[i].partition_count = i + 1;
+    }
+    create_task();
+    ck_assert_uint_eq(task->input_count, 2); /* that of three partitions, and that of four */
+    ck_assert_str_eq(task->inputs[0].source.topic, "in2");
+    ck_assert_str_eq(task->inputs[1].source.topic, "in3");
+    ck_assert_int_eq(task->inputs[0].source.partition, 2);
+}
+END_TEST
 
 /* Nodes are opened parents first and closed the other way round: each that was opened, the one that failed
  * in it too, and no other. */
@@ -449,6 +622,30 @@ START_TEST(timers_are_numbered_within_their_node)
 }
 END_TEST
 
+/* What is due next is known for each kind by itself, however many there are of it; the end of time: none is. */
+START_TEST(the_next_tick_of_each_kind_is_known)
+{
+    make_task(plan_trace(1));
+    struct weir_node *node = timer_node();
+    const struct weir_timers *timers = &task->timers;
+    ck_assert_int_eq(timers->next_stream_ms, INT64_MAX);
+    ck_assert_int_eq(weir_task_run_timers(task, 1000), 0);
+    for (int i = 0; i < 9; i++) {
+        enum weir_punctuation type =
+            _i == 0 ? WEIR_PUNCTUATE_STREAM_TIME : WEIR_PUNCTUATE_WALL_CLOCK;
+        ck_code(weir_node_schedule(node, type, 100 - i, on_timer, NULL), 0);
+        ck_assert_int_eq(timers->next_stream_ms, _i == 0 ? 0 : INT64_MAX);
+        ck_assert_int_eq(timers->next_wall_ms, _i == 0 ? INT64_MAX : 1000 + 100 - i);
+    }
+    ck_code(weir_node_schedule(node,
+                               _i == 0 ? WEIR_PUNCTUATE_WALL_CLOCK : WEIR_PUNCTUATE_STREAM_TIME,
+                               500, on_timer, NULL),
+            0);
+    ck_assert_int_eq(timers->next_stream_ms, 0);
+    ck_assert_int_eq(timers->next_wall_ms, _i == 0 ? 1500 : 1092);
+}
+END_TEST
+
 /* A wall-clock timer waits one interval, then skips what was missed. */
 START_TEST(wall_clock_timers_skip_what_they_missed)
 {
@@ -523,26 +720,6 @@ static const struct weir_topology *plan_refuse(void)
     int32_t refuse = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_refuse, source, -1, NULL);
     plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &stage_trace, refuse, -1, &log_seen);
     return plan_done(&plan);
-}
-
-static void push_text(const char *key, const char *value)
-{
-    struct weir_batch_builder builder;
-    weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
-    const struct weir_record record = {
-        .key = weir_text(key), .value = weir_text(value), .timestamp_ms = 7};
-    ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
-    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
-    struct weir_slice batch;
-    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
-    struct weir_shared *bytes = weir_shared_new(env->budget, batch.size);
-    memcpy(bytes->data, batch.data, batch.size);
-    bytes->size = batch.size;
-    struct weir_task_input *input = &task->inputs[0];
-    weir_batch_assign(bytes->data, input->queue.fetch_offset, 0);
-    push_bytes(input, bytes);
-    weir_shared_unref(bytes);
-    weir_batch_builder_close(&builder);
 }
 
 /* A failed row goes to the dead-letter topic as it came, with the reason; the others go on. */
@@ -746,6 +923,12 @@ static void add(Suite *suite)
     tcase_add_test(tests, nodes_are_named_by_what_an_edit_leaves_alone);
     tcase_add_test(tests, what_was_opened_is_closed);
     tcase_add_test(tests, an_empty_batch_goes_nowhere);
+    tcase_add_test(tests, rows_go_one_by_one_where_paths_meet);
+    tcase_add_test(tests, rows_of_no_input_go_one_by_one_to_a_topic);
+    tcase_add_loop_test(tests, paths_that_meet_at_a_topic_keep_the_order_of_records, 0, 2);
+    tcase_add_loop_test(tests, a_failed_child_ends_the_forwarding, 0, 2);
+    tcase_add_test(tests, a_task_reads_the_topics_that_have_its_partition);
+    tcase_add_loop_test(tests, the_next_tick_of_each_kind_is_known, 0, 2);
     tcase_add_test(tests, stream_time_timers_tick_on_their_grid);
     tcase_add_test(tests, due_timers_fire_by_due_time);
     tcase_add_test(tests, a_timer_needs_an_interval_and_a_function);
