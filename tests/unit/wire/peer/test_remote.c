@@ -132,12 +132,38 @@ static void hang_up_at_the_last(struct fake_server *of, struct weir_slice frame)
     of->socket = NULL;
 }
 
-static void answer_endlessly(struct fake_server *of, struct weir_slice frame)
+/* A frame of `size` bytes begins; it has no more than its correlation id. */
+static void begin_frame(struct fake_server *of, struct weir_slice frame, uint32_t size)
 {
     uint8_t head[8];
-    weir_store_u32(head, 1 << 30);
+    weir_store_u32(head, size);
     weir_store_u32(head + 4, (uint32_t)frame_correlation_id(frame));
     weir_buffer_append(&of->out, head, sizeof head);
+}
+
+static void answer_endlessly(struct fake_server *of, struct weir_slice frame)
+{
+    begin_frame(of, frame, 1 << 30);
+}
+
+static void answer_as_long_as_can_be(struct fake_server *of, struct weir_slice frame)
+{
+    begin_frame(of, frame, INT32_MAX);
+}
+
+static void answer_longer_than_can_be(struct fake_server *of, struct weir_slice frame)
+{
+    begin_frame(of, frame, (uint32_t)INT32_MAX + 1);
+}
+
+static void answer_with_a_header_alone(struct fake_server *of, struct weir_slice frame)
+{
+    begin_frame(of, frame, 4);
+}
+
+static void answer_with_less_than_a_header(struct fake_server *of, struct weir_slice frame)
+{
+    begin_frame(of, frame, 3);
 }
 
 static void answer_nonsense(struct fake_server *of, struct weir_slice frame)
@@ -383,7 +409,11 @@ static const struct {
     {answer_the_second_wrongly, 1, WEIR_CORRUPT, "MetadataRequest"},
     {hang_up_at_the_last, 0, WEIR_DISCONNECTED, ""},
     {answer_endlessly, 0, WEIR_TOO_LARGE, "1073741824 bytes"},
+    {answer_as_long_as_can_be, 0, WEIR_TOO_LARGE, "2147483647 bytes"},
+    {answer_longer_than_can_be, 0, WEIR_CORRUPT, "2147483648 bytes"},
     {answer_nonsense, 0, WEIR_CORRUPT, "MetadataResponse"},
+    {answer_with_a_header_alone, 0, WEIR_CORRUPT, "MetadataResponse"},
+    {answer_with_less_than_a_header, 0, WEIR_CORRUPT, "3 bytes"},
     {answer_with_an_empty_frame, 0, WEIR_CORRUPT, "0 bytes"},
 };
 enum { LOSSES = sizeof losses / sizeof losses[0] };
@@ -612,25 +642,38 @@ static void answer_at_length(struct fake_server *of, struct weir_slice frame)
     fake_server_reply(of, frame, &weir_wire_metadata_response_type, &response, -1);
 }
 
-/* An answer that is larger than the caller allows ends the session, one that is not does not. */
+/* What a session that allows `size_max` makes of the answer. */
+static int ask_with_bound(size_t size_max)
+{
+    struct weir_remote_session *session = NULL;
+    struct weir_arena arena;
+    const struct weir_wire_metadata_response *response = NULL;
+    struct weir_remote_session_options options = {.address = server.address,
+                                                  .response_size_max = size_max};
+    ck_ok(weir_remote_session_open(&options, &session, &error), &error);
+    weir_arena_init(&arena, weir_remote_session_budget(session), 0);
+    int rc = ask_session(session, &arena, &response);
+    weir_arena_close(&arena);
+    weir_remote_session_close(session);
+    wait_for(env, &server.has_hung_up);
+    return rc;
+}
+
+/* An answer that is larger than the caller allows ends the session, one that is not does not: by a byte. */
 START_TEST(a_sessions_answers_have_a_bound)
 {
-    static const size_t bounds[] = {0, 2000, 900};
+    size_t size = 0;
     open_stage(REAL);
     server.answer = answer_at_length;
-    for (size_t i = 0; i < 3; i++) {
-        struct weir_remote_session *session = NULL;
-        struct weir_arena arena;
-        const struct weir_wire_metadata_response *response = NULL;
-        struct weir_remote_session_options options = {.address = server.address,
-                                                      .response_size_max = bounds[i]};
-        ck_ok(weir_remote_session_open(&options, &session, &error), &error);
-        weir_arena_init(&arena, weir_remote_session_budget(session), 0);
-        ck_code(ask_session(session, &arena, &response), bounds[i] == 900 ? WEIR_TOO_LARGE : 0);
-        weir_arena_close(&arena);
-        weir_remote_session_close(session);
-        wait_for(env, &server.has_hung_up);
-    }
+    ck_code(ask_with_bound(0), 0);
+    ck_code(ask_with_bound(2000), 0);
+    ck_code(ask_with_bound(900), WEIR_TOO_LARGE);
+    const char *told = strstr(error.text, "an answer of ");
+    ck_assert_msg(told != NULL && sscanf(told, "an answer of %zu bytes", &size) == 1, "%s",
+                  error.text);
+    ck_assert_uint_gt(size, 1000);
+    ck_code(ask_with_bound(size), 0);
+    ck_code(ask_with_bound(size - 1), WEIR_TOO_LARGE);
     close_stage();
 }
 END_TEST
