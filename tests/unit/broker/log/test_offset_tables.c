@@ -33,6 +33,23 @@ static void tear_down(void)
     ck_assert_uint_eq(budget.used, 0);
 }
 
+/* What was closed holds nothing: it may be closed again, and filled anew. */
+START_TEST(a_closed_table_is_an_empty_one)
+{
+    for (int round = 0; round < 3; round++) {
+        ck_assert_int_eq(weir_leader_epochs_last(&epochs), -1);
+        ck_assert_uint_eq(weir_lost_ranges_count(&lost), 0);
+        for (int32_t epoch = 0; epoch < 9; epoch++) {
+            ck_ok(weir_leader_epochs_reserve(&epochs), NULL);
+            weir_leader_epochs_assign(&epochs, epoch, epoch);
+            ck_ok(weir_lost_ranges_add(&lost, (struct weir_lost_range){epoch, epoch + 1}), NULL);
+        }
+        tear_down();
+        weir_leader_epochs_check(&epochs);
+    }
+}
+END_TEST
+
 /* ---- leader epochs --------------------------------------------------------------------------- */
 
 static struct {
@@ -305,6 +322,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("offset tables");
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_closed_table_is_an_empty_one);
     tcase_add_loop_test(tests, epochs_are_those_of_each_offset, 0, 40);
     tcase_add_test(tests, an_epoch_begins_once);
     tcase_add_test(tests, room_for_an_epoch_is_made_before);

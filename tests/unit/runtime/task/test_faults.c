@@ -173,12 +173,49 @@ START_TEST(a_skipped_batch_leaves_no_gap)
 }
 END_TEST
 
+/* Where nobody has asked for that, and of state in any case, a batch that the log refuses ends the job: with the
+ * reason, and what came before it stays. */
+START_TEST(a_refused_batch_ends_the_job)
+{
+    const struct weir_config small = {"max.message.bytes", "300"};
+    static const struct {
+        const char *topic;
+        enum weir_on_error on_error;
+    } cases[] = {{"out", WEIR_ON_ERROR_FAIL}, {"app-again-repartition", WEIR_ON_ERROR_SKIP}};
+    char value[400];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    stage_open(&stage, 3);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_topic(&stage, "counts", 1);
+    stage_start(&stage, _i == 0 ? plan_filter(&plan) : plan_repartition(&plan, WEIR_STORE_MEMORY),
+                STAGE_OPTIONS(.on_production_error = cases[_i].on_error));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    stage_drain(&stage);
+    ck_ok(weir_topic_configure(stage.log, cases[_i].topic, &small, 1, &stage.error), &stage.error);
+    stage_produce(&stage, "in", 0, "a", value, 1001);
+    struct weir_error error = {0};
+    ck_code(weir_streams_drain(stage.streams, 10000, &error), WEIR_TOO_LARGE);
+    ck_assert_int_eq(weir_streams_error(stage.streams, &error), WEIR_TOO_LARGE);
+    ck_assert_msg(strstr(error.text, cases[_i].topic) != NULL, "%s", error.text);
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.records_failed, 0);
+    ck_assert_int_eq(stage_end(&stage, cases[_i].topic, 0), 1);
+    (void)weir_streams_close(stage.streams, &error);
+    stage.streams = NULL;
+    stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
     tcase_add_loop_test(tests, a_job_waits_out_a_full_disk, 0, 20);
     tcase_add_test(tests, a_job_gives_up_a_disk_that_stays_full);
     tcase_add_test(tests, a_skipped_batch_leaves_no_gap);
+    tcase_add_loop_test(tests, a_refused_batch_ends_the_job, 0, 2);
     tcase_add_test(tests, each_allocation_of_a_commit_may_fail);
     tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, every_allocation_may_fail, 0, 2);

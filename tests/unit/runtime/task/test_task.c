@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "tests/unit/runtime/task/stage.h"
 #include "wire/record_batch_reader.h"
 
@@ -132,13 +133,11 @@ static void push(size_t input_index, char first_key, const int64_t *timestamps, 
     push(input, first_key, (const int64_t[]){__VA_ARGS__},                                         \
          sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
-static void push_text(const char *key, const char *value)
+static void push_record(const struct weir_record *record)
 {
     struct weir_batch_builder builder;
     weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
-    const struct weir_record record = {
-        .key = weir_text(key), .value = weir_text(value), .timestamp_ms = 7};
-    ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    ck_assert_int_eq(weir_batch_builder_add(&builder, record), 0);
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
     struct weir_slice batch;
     ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
@@ -150,6 +149,12 @@ static void push_text(const char *key, const char *value)
     push_bytes(input, bytes);
     weir_shared_unref(bytes);
     weir_batch_builder_close(&builder);
+}
+
+static void push_text(const char *key, const char *value)
+{
+    push_record(
+        &(struct weir_record){.key = weir_text(key), .value = weir_text(value), .timestamp_ms = 7});
 }
 
 static void process_all(void)
@@ -381,6 +386,52 @@ START_TEST(paths_that_meet_at_a_topic_keep_the_order_of_records)
     process_all();
     ck_assert_str_eq(keys_sent(), _i == 1 ? "aaabbbcccxxxyyy" : "abcabcabcxyxyxy");
     ck_assert_int_eq(weir_counter_get(&metrics.records_out), 15);
+}
+END_TEST
+
+/* The partitioner leaves the end of a key out where the sink says so, if there is as much of it; a record goes on with
+ * its headers. */
+START_TEST(a_key_goes_where_its_beginning_goes)
+{
+    static const struct {
+        const char *key, *hashed;
+    } cases[] = {{"user-1--12345678", "user-1--"},
+                 {"12345678", ""},
+                 {"1234567", "1234567"},
+                 {"user-2--87654321", "user-2--"},
+                 {"x12345678", "x"}};
+    const struct weir_header header = {weir_text("trace"), weir_text("7")};
+    (void)plan_filter(&plan);
+    plan.nodes[2].unhashed_key_suffix = 8;
+    plan.nodes[2].gathers = _i == 1;
+    make_task(&plan.topology);
+    topics[1].partition_count = 64;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        push_record(&(struct weir_record){.key = weir_text(cases[i].key),
+                                          .value = weir_text("v"),
+                                          .timestamp_ms = 7,
+                                          .headers = &header,
+                                          .header_count = 1});
+        process_all();
+        ck_ok(weir_collector_finish(&collector, &error), &error);
+        struct weir_output *output = weir_collector_take(&collector);
+        ck_assert_ptr_nonnull(output);
+        ck_assert_int_eq(output->produce.to.partition,
+                         weir_partition_of_key(weir_text(cases[i].hashed), 64));
+        const struct weir_shared *bytes = output->produce.batches;
+        struct weir_batch_reader reader = {.rest = weir_slice(bytes->data, bytes->size),
+                                           .arena = &batch_arena};
+        struct weir_record record;
+        ck_ok(weir_batch_reader_open_next(&reader, &error), &error);
+        ck_assert_int_eq(weir_batch_reader_record(&reader, &record, &error), 0);
+        ck_assert(weir_slice_equal(record.key, weir_text(cases[i].key)));
+        ck_assert_uint_eq(record.header_count, 1);
+        ck_assert(weir_slice_equal(record.headers[0].key, header.key));
+        ck_assert(weir_slice_equal(record.headers[0].value, header.value));
+        weir_collector_recycle(&collector, output);
+    }
+    push_record(&(struct weir_record){.value = weir_text("v"), .timestamp_ms = 7}); /* no key */
+    process_all();
 }
 END_TEST
 
@@ -851,11 +902,14 @@ START_TEST(a_failed_row_stops_the_task)
 }
 END_TEST
 
-/* An output that is over the topic's limit is the record's own failure. */
+/* An output that is over the topic's limit is the record's own failure, whether it is sent at once or with its
+ * batch. */
 START_TEST(an_oversized_output_is_handled)
 {
     config.on_production_error = WEIR_ON_ERROR_SKIP;
-    make_task(plan_filter(&plan));
+    (void)plan_filter(&plan);
+    plan.nodes[2].gathers = _i == 1;
+    make_task(&plan.topology);
     topics[1].max_message_bytes = 150;
     char large[200];
     memset(large, 'l', sizeof large - 1);
@@ -864,6 +918,30 @@ START_TEST(an_oversized_output_is_handled)
     push_text("b", "small");
     process_all();
     ck_assert_int_eq(weir_counter_get(&metrics.records_failed), 1);
+    ck_ok(weir_collector_finish(&collector, &error), &error);
+    struct weir_output *output = weir_collector_take(&collector);
+    ck_assert_ptr_nonnull(output);
+    ck_assert_int_eq(output->record_count, 1);
+    ck_assert_int_eq(weir_counter_get(&metrics.records_out), 1);
+    weir_collector_recycle(&collector, output);
+}
+END_TEST
+
+/* Where it fails the task instead, what is behind it is not sent. */
+START_TEST(an_oversized_output_stops_the_task)
+{
+    config.on_production_error = WEIR_ON_ERROR_FAIL;
+    (void)plan_filter(&plan);
+    plan.nodes[2].gathers = _i == 1;
+    make_task(&plan.topology);
+    topics[1].max_message_bytes = 150;
+    char large[200];
+    memset(large, 'l', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    push_text("a", "small");
+    push_text("b", large);
+    push_text("c", "small");
+    ck_code(weir_task_process(task), WEIR_TOO_LARGE);
     ck_ok(weir_collector_finish(&collector, &error), &error);
     struct weir_output *output = weir_collector_take(&collector);
     ck_assert_ptr_nonnull(output);
@@ -927,6 +1005,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, rows_of_no_input_go_one_by_one_to_a_topic);
     tcase_add_loop_test(tests, paths_that_meet_at_a_topic_keep_the_order_of_records, 0, 2);
     tcase_add_loop_test(tests, a_failed_child_ends_the_forwarding, 0, 2);
+    tcase_add_loop_test(tests, a_key_goes_where_its_beginning_goes, 0, 2);
     tcase_add_test(tests, a_task_reads_the_topics_that_have_its_partition);
     tcase_add_loop_test(tests, the_next_tick_of_each_kind_is_known, 0, 2);
     tcase_add_test(tests, stream_time_timers_tick_on_their_grid);
@@ -940,7 +1019,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_failed_row_becomes_a_dead_letter);
     tcase_add_loop_test(tests, a_dead_letter_that_is_too_large_is_cut_to_fit, 0, 8);
     tcase_add_test(tests, a_failed_row_stops_the_task);
-    tcase_add_test(tests, an_oversized_output_is_handled);
+    tcase_add_loop_test(tests, an_oversized_output_is_handled, 0, 2);
+    tcase_add_loop_test(tests, an_oversized_output_stops_the_task, 0, 2);
     tcase_add_test(tests, an_output_too_far_from_today_is_handled);
     tcase_add_test(tests, a_dead_letter_too_far_from_today_is_dated_now);
     suite_add_tcase(suite, tests);
