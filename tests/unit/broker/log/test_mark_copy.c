@@ -537,6 +537,28 @@ START_TEST(a_senseless_mark_does_not_outdo_a_copy_that_is_refused)
 }
 END_TEST
 
+/* One that ends before it has said whose it is, however well it fits its size and crc, is not compared with the
+ * other: that one is the mark. */
+START_TEST(a_mark_that_names_no_partition_is_none)
+{
+    enum { NAMED = 40 }; /* bytes up to the partition's end */
+    static struct mark_bytes older;
+    struct weir_mark_pair pair;
+    make_log(true, &older);
+    struct mark_bytes whole = read_bytes(names[_i]);
+    for (size_t size = 20; size < NAMED; size++) {
+        struct mark_bytes brief = whole;
+        weir_store_u32(brief.bytes + 12, (uint32_t)size);
+        uint32_t crc = weir_crc32c(0, brief.bytes, 16);
+        weir_store_u32(brief.bytes + 16, weir_crc32c(crc, brief.bytes + 20, size - 20));
+        write_bytes(names[_i], brief.bytes, size);
+        ck_ok(read_marks(&pair), &test.error);
+        ck_assert_int_eq(_i == 0 ? pair.mark : pair.copy,
+                         _i == 0 ? WEIR_MARK_DAMAGED : WEIR_MARK_OLDER);
+    }
+}
+END_TEST
+
 /* What verify says of a tail is what the open does: under a mark of a newer version none is cut. */
 START_TEST(verify_expects_no_cut_of_what_does_not_open)
 {
@@ -701,6 +723,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_open_that_cannot_read_changes_nothing);
     tcase_add_loop_test(tests, a_copy_of_another_version_is_none, 0, 4);
     tcase_add_test(tests, a_senseless_mark_does_not_outdo_a_copy_that_is_refused);
+    tcase_add_loop_test(tests, a_mark_that_names_no_partition_is_none, 0, 2);
     tcase_add_loop_test(tests, verify_expects_no_cut_of_what_does_not_open, 0, 2);
     tcase_add_loop_test(tests, a_copy_alone_orders_no_cut, 0, 3 * OLDER);
     tcase_add_test(tests, a_newer_copy_orders_no_cut_beside_a_mark);
