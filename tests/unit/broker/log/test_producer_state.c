@@ -204,6 +204,30 @@ START_TEST(up_to_the_bound_nobody_is_forgotten)
 }
 END_TEST
 
+/* Those that are too many go once they have been idle, four with each batch: more than come, and never so many that
+ * one batch waits for all of them. At the bound it ends. */
+START_TEST(idle_producers_go_four_at_a_time)
+{
+    state.count_max = 10;
+    state.count_limit = 40;
+    for (int64_t id = 0; id < 31; id++) {
+        ck_assert_int_eq(send(id, 0, 0, 1), 0);
+    }
+    ck_assert_uint_eq(weir_map_count(&state.map), 31);
+    int32_t sequence = 1;
+    for (size_t count = 31; count > 10;) {
+        ck_assert_int_eq(send_at(30, 0, sequence++, 1, WEIR_PRODUCER_KEEP_MS + 1), 0);
+        count = count > 14 ? count - 4 : 10;
+        ck_assert_uint_eq(weir_map_count(&state.map), count);
+    }
+    ck_assert_int_eq(send_at(30, 0, sequence++, 1, WEIR_PRODUCER_KEEP_MS + 1), 0);
+    ck_assert_uint_eq(weir_map_count(&state.map), 10);
+    for (int64_t id = 21; id < 30; id++) {
+        ck_assert_int_eq(send(id, 0, 0, 1), WEIR_END); /* the newest are those that stay */
+    }
+}
+END_TEST
+
 /* A flood of ids has nobody forgotten whose batch may still be repeated: beyond the bound all are kept
  * for a while, and at the limit new ones find no place until the oldest has been idle for it. */
 START_TEST(a_flood_of_ids_forgets_nobody_who_sent_lately)
@@ -603,6 +627,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, sequences_wrap);
     tcase_add_test(tests, the_number_of_producers_is_bounded);
     tcase_add_test(tests, up_to_the_bound_nobody_is_forgotten);
+    tcase_add_test(tests, idle_producers_go_four_at_a_time);
     tcase_add_test(tests, a_flood_of_ids_forgets_nobody_who_sent_lately);
     tcase_add_test(tests, failed_appends_leave_no_names);
     tcase_add_test(tests, order_and_windows_survive_the_mark);
