@@ -254,6 +254,29 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
+/* What is closed holds nothing, may be closed again, and is filled anew. */
+START_TEST(a_queue_that_was_closed_is_empty)
+{
+    size_t first_size;
+    struct weir_shared *bytes = two_batches(&first_size);
+    size_t used = env->budget->used;
+    for (int round = 0; round < 3; round++) {
+        ck_ok(push(bytes, bytes->size), &error);
+        if (round == 1) ck_assert_uint_eq(taken_count(), 4);
+        if (round == 1) ck_ok(push(bytes, bytes->size), &error); /* below the position: passed by */
+        weir_input_queue_close(&queue);
+        weir_input_queue_close(&queue);
+        ck_assert_uint_eq(queue.buffered_records, 0);
+        ck_assert_uint_eq(queue.buffered_bytes, 0);
+        ck_assert_uint_eq(env->budget->used, used);
+        weir_input_queue_init(&queue, env->budget, 0);
+    }
+    ck_ok(push(bytes, bytes->size), &error);
+    ck_assert_uint_eq(taken_count(), 4);
+    weir_shared_unref(bytes);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("input queue");
@@ -265,6 +288,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_cut_batch_is_refused);
     tcase_add_test(tests, a_batch_with_a_wrong_crc_is_refused);
     tcase_add_test(tests, each_allocation_may_fail);
+    tcase_add_test(tests, a_queue_that_was_closed_is_empty);
     suite_add_tcase(suite, tests);
 }
 
