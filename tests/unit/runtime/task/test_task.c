@@ -680,6 +680,7 @@ START_TEST(the_next_tick_of_each_kind_is_known)
     struct weir_node *node = timer_node();
     const struct weir_timers *timers = &task->timers;
     ck_assert_int_eq(timers->next_stream_ms, INT64_MAX);
+    ck_assert_int_eq(timers->next_wall_ms, INT64_MAX);
     ck_assert_int_eq(weir_task_run_timers(task, 1000), 0);
     for (int i = 0; i < 9; i++) {
         enum weir_punctuation type =
@@ -706,7 +707,9 @@ START_TEST(wall_clock_timers_skip_what_they_missed)
         weir_node_schedule(timer_node(), WEIR_PUNCTUATE_WALL_CLOCK, 100, on_timer, NULL), 0);
     ck_assert_int_eq(weir_task_run_timers(task, 1099), 0);
     ck_assert_int_eq(weir_task_run_timers(task, 1100), 1);
+    ck_assert_int_eq(task->timers.next_wall_ms, 1200);
     ck_assert_int_eq(weir_task_run_timers(task, 1450), 1);
+    ck_assert_int_eq(task->timers.next_wall_ms, 1500);
     ck_assert_int_eq(weir_task_run_timers(task, 1499), 0);
     ck_assert_int_eq(weir_task_run_timers(task, 1500), 1);
 }
@@ -740,6 +743,45 @@ START_TEST(marks_of_the_last_commit_are_given_back)
     process_all();
     ck_assert_uint_eq(fired_count, 1);
     ck_assert_int_eq(fired[0], 40);
+}
+END_TEST
+
+/* A time is given back to the timer of that number in the node of that name, and to no other. */
+START_TEST(marks_are_given_back_by_node_and_number)
+{
+    make_task(plan_trace(2));
+    const struct weir_node_mark marks[] = {
+        {"name:N0", 0, 40}, {"name:N1", 1, 50}, {"name:N1", 0, 60}, {"name:N3", 0, 70}};
+    task->timers.marks = marks;
+    task->timers.mark_count = 4;
+    static const int64_t expected[] = {60, 50, 0}; /* of the third nothing is known */
+    fired_count = 0;
+    for (size_t i = 0; i < 3; i++) {
+        ck_code(weir_node_schedule(&task->nodes[1], WEIR_PUNCTUATE_STREAM_TIME, 10, on_timer, NULL),
+                0);
+        ck_assert_int_eq(task->timers.timers[i].next_ms, expected[i]);
+    }
+}
+END_TEST
+
+/* Without memory for one more the timers are those that were there; a number is the timers' to give. */
+START_TEST(a_timer_for_which_memory_is_out_is_none)
+{
+    make_task(plan_trace(1));
+    for (int32_t i = 0; i < 20; i++) {
+        const struct weir_timer timer = {.node = timer_node(),
+                                         .id = 77,
+                                         .type = WEIR_PUNCTUATE_STREAM_TIME,
+                                         .interval_ms = 5,
+                                         .fire = on_timer};
+        bool is_full = task->timers.count == task->timers.capacity;
+        env->heap->fail_at = 1;
+        ck_code(weir_timers_add(&task->timers, timer, 0), is_full ? WEIR_NO_MEMORY : 0);
+        env->heap->fail_at = 0;
+        if (is_full) ck_code(weir_timers_add(&task->timers, timer, 0), 0);
+        ck_assert_uint_eq(task->timers.count, (size_t)i + 1);
+        ck_assert_int_eq(task->timers.timers[i].id, i);
+    }
 }
 END_TEST
 
@@ -1015,6 +1057,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, wall_clock_timers_skip_what_they_missed);
     tcase_add_test(tests, extreme_timestamps_do_not_loop);
     tcase_add_test(tests, marks_of_the_last_commit_are_given_back);
+    tcase_add_test(tests, marks_are_given_back_by_node_and_number);
+    tcase_add_test(tests, a_timer_for_which_memory_is_out_is_none);
     tcase_add_loop_test(tests, negative_timestamps_fail_the_record, 0, 2);
     tcase_add_test(tests, a_failed_row_becomes_a_dead_letter);
     tcase_add_loop_test(tests, a_dead_letter_that_is_too_large_is_cut_to_fit, 0, 8);
