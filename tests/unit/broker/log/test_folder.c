@@ -53,6 +53,33 @@ START_TEST(a_folder_is_there_after_power_loss_whatever_failed_while_it_was_made)
 }
 END_TEST
 
+/* What is no file hides no segment, wherever its name stands among theirs, and is left alone. */
+START_TEST(what_is_no_file_hides_nothing)
+{
+    static const char *const names[] = {".snapshot", "0", "00000000000000000000.log.d", "~"};
+    test.options.config.segment_bytes = 600;
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_fill(&test, 40);
+    struct weir_partition_log_state before = weir_partition_log_state(test.log);
+    ck_assert_int_gt(before.segment_count, 2);
+    ck_ok(test_log_close(&test), &test.error);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *path = test_log_path(&test, names[i]);
+        if (i % 2 == 0) ck_ok(weir_make_directory(test.env, path, NULL), NULL);
+        if (i % 2 == 1) ck_ok(weir_sim_disk_put_other(test.sim, 0, path), NULL);
+    }
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, -1);
+    ck_assert_int_eq(weir_partition_log_state(test.log).segment_count, before.segment_count);
+    test_log_expect_all(&test);
+    ck_ok(test_log_close(&test), &test.error);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ck_assert(test_log_exists(&test, names[i]));
+    }
+    test_log_expect_verified(&test);
+}
+END_TEST
+
 static void set_up(void)
 {
     test_log_start(&test, 1);
@@ -63,6 +90,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("log folder");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_folder_is_there_after_power_loss_whatever_failed_while_it_was_made);
+    tcase_add_test(tests, what_is_no_file_hides_nothing);
     suite_add_tcase(suite, tests);
 }
 

@@ -165,6 +165,87 @@ START_TEST(misspelt_keys_are_answered_with_the_nearest)
 }
 END_TEST
 
+/* ---- a server's defaults --------------------------------------------------------------------- */
+
+/* Kafka's older names are in hours and minutes; -1 is for ever in any of them. */
+START_TEST(defaults_in_larger_units_are_milliseconds)
+{
+    enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+    ck_ok(weir_topic_default_set(&config, "log.retention.minutes", "5", &error), &error);
+    ck_assert_int_eq(config.retention_ms, 5 * MINUTE_MS);
+    ck_ok(weir_topic_default_set(&config, "log.retention.hours", "168", &error), &error);
+    ck_assert_int_eq(config.retention_ms, 168 * HOUR_MS);
+    ck_ok(weir_topic_default_set(&config, "log.retention.hours", "-1", &error), &error);
+    ck_assert_int_eq(config.retention_ms, -1);
+    ck_ok(weir_topic_default_set(&config, "log.retention.minutes", "0", &error), &error);
+    ck_assert_int_eq(config.retention_ms, 0);
+    ck_ok(weir_topic_default_set(&config, "log.roll.hours", "3", &error), &error);
+    ck_assert_int_eq(config.segment_ms, 3 * HOUR_MS);
+    ck_ok(weir_topic_default_set(&config, "log.retention.hours", "999999999999", &error), &error);
+    ck_assert_int_eq(config.retention_ms, 999999999999 * HOUR_MS);
+}
+END_TEST
+
+/* Anything else is refused by the name that was given, and leaves what there was. */
+START_TEST(a_default_in_a_larger_unit_is_a_whole_number)
+{
+    static const char *const values[] = {
+        "", "-2", "-", "+1", " 1", "1 ", "1h", "1.5", "0x1", "-1 ", "1000000000000", "x"};
+    ck_ok(weir_topic_default_set(&config, "log.retention.hours", "7", &error), &error);
+    int64_t before = config.retention_ms;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        ck_code(weir_topic_default_set(&config, "log.retention.hours", values[i], &error),
+                WEIR_INVALID_CONFIG);
+        ck_assert_msg(strstr(error.text, "'log.retention.hours'") != NULL, "%s", error.text);
+        ck_assert_int_eq(config.retention_ms, before);
+    }
+    before = config.segment_ms; /* a segment is not for ever */
+    ck_code(weir_topic_default_set(&config, "log.roll.hours", "0", &error), WEIR_INVALID_CONFIG);
+    ck_assert_msg(strstr(error.text, "'log.roll.hours' = '0'") != NULL, "%s", error.text);
+    ck_assert_int_eq(config.segment_ms, before);
+}
+END_TEST
+
+/* A default goes by a topic's name and by the server's, which is the one that is shown. */
+START_TEST(a_default_goes_by_both_names)
+{
+    ck_assert_str_eq(weir_topic_default_name("retention.bytes"), "log.retention.bytes");
+    ck_assert_str_eq(weir_topic_default_name("max.message.bytes"), "message.max.bytes");
+    ck_assert_str_eq(weir_topic_default_name("weir.key.format"), "weir.key.format");
+    ck_ok(weir_topic_default_set(&config, "log.retention.bytes", "77", &error), &error);
+    ck_assert_int_eq(config.retention_bytes, 77);
+    ck_ok(weir_topic_default_set(&config, "retention.bytes", "78", &error), &error);
+    ck_assert_int_eq(config.retention_bytes, 78);
+    static const char *const known[] = {"log.retention.bytes", "retention.bytes",
+                                        "log.retention.hours", "log.roll.jitter.hours",
+                                        "weir.key.format"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        ck_assert(weir_topic_default_is_known(known[i]));
+    }
+    ck_assert(!weir_topic_default_is_known("log.retention.days"));
+    ck_assert(weir_topic_default_sets("log.retention.bytes", "retention.bytes"));
+    ck_assert(weir_topic_default_sets("retention.bytes", "retention.bytes"));
+    ck_assert(weir_topic_default_sets("log.retention.hours", "retention.ms"));
+    ck_assert(weir_topic_default_sets("log.retention.minutes", "retention.ms"));
+    ck_assert(!weir_topic_default_sets("log.retention.hours", "segment.ms"));
+    ck_assert(!weir_topic_default_sets("log.retention.bytes", "retention.ms"));
+    ck_assert(!weir_topic_default_sets("log.retention.days", "retention.ms"));
+}
+END_TEST
+
+/* A value that a topic would refuse is refused as a default, under the name that was given; so is a key that nobody
+ * knows, with the nearest. */
+START_TEST(a_default_is_refused_by_its_name)
+{
+    ck_code(weir_topic_default_set(&config, "log.segment.bytes", "-7", &error),
+            WEIR_INVALID_CONFIG);
+    ck_assert_msg(strstr(error.text, "'log.segment.bytes'") != NULL, "%s", error.text);
+    ck_code(weir_topic_default_set(&config, "log.retention.byte", "7", &error),
+            WEIR_INVALID_CONFIG);
+    ck_assert_msg(strstr(error.text, "'log.retention.bytes'") != NULL, "%s", error.text);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("topic config");
@@ -174,6 +255,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, bad_values_are_refused_with_the_range);
     tcase_add_test(tests, formats_are_checked);
     tcase_add_test(tests, misspelt_keys_are_answered_with_the_nearest);
+    tcase_add_test(tests, defaults_in_larger_units_are_milliseconds);
+    tcase_add_test(tests, a_default_in_a_larger_unit_is_a_whole_number);
+    tcase_add_test(tests, a_default_goes_by_both_names);
+    tcase_add_test(tests, a_default_is_refused_by_its_name);
     suite_add_tcase(suite, tests);
 }
 
