@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "runtime/state/state_internal.h"
 #include "tests/unit/runtime/state/stage.h"
 
 /* Memory: what a steady state takes, what a shortage does, what the bounds say. */
@@ -230,6 +231,7 @@ struct bounded {
     struct weir_store_spec spec;
     const struct weir_store_spec *specs[1];
     size_t written_count;
+    size_t used_before; /* of memory, by all that is not the state */
 };
 
 static int rest(void *impl)
@@ -267,6 +269,7 @@ static void bounded_open(struct bounded *bounded, size_t cache_bytes_max)
                                                .reply_to = bounded->actor,
                                                .on_written = count_written,
                                                .context = bounded};
+    bounded->used_before = bounded->env->budget->used;
     ck_ok(weir_state_open(&options, &bounded->state, NULL, &error), &error);
 }
 
@@ -274,6 +277,7 @@ static void bounded_close(struct bounded *bounded)
 {
     struct weir_error error;
     ck_ok(weir_state_close(bounded->state, true, &error), &error);
+    ck_assert_uint_eq(bounded->env->budget->used, bounded->used_before);
     weir_actor_stop(bounded->actor);
     weir_sim_free(bounded->sim);
 }
@@ -351,6 +355,31 @@ START_TEST(tables_stay_within_the_bound_of_the_cache)
 }
 END_TEST
 
+/* What may leave counts with all that it takes: its blocks, and its share of the table and of a queue. */
+START_TEST(an_entry_costs_what_it_takes)
+{
+    enum { COUNT = 400, KEY_SIZE = 8, VALUE_SIZE = 100, SHARE_MAX = 64 };
+    struct bounded bounded;
+    struct weir_error error;
+    size_t appended = 0;
+    bounded_open(&bounded, 1 << 20);
+    add_keys(&bounded, 0, COUNT);
+    const struct weir_store *store = weir_state_store(bounded.state, 0);
+    ck_assert_uint_eq(bounded.state->clean_bytes, 0); /* they have changed: they stay */
+    ck_ok(weir_state_seal(bounded.state, drop, &appended, &error), &error);
+    const struct weir_changelog_position position = {.offset = COUNT};
+    ck_ok(weir_state_committed(bounded.state, &position, &error), &error);
+    weir_sim_run(bounded.sim, is_written, &bounded, INT64_MAX);
+    ck_assert_uint_eq(store->table.entry_count, COUNT);
+    size_t blocks = weir_slabs_block_size(sizeof(struct weir_store_entry) + KEY_SIZE) +
+                    weir_slabs_block_size(VALUE_SIZE);
+    ck_assert_uint_gt(bounded.state->clean_bytes, COUNT * blocks);
+    ck_assert_uint_lt(bounded.state->clean_bytes, COUNT * (blocks + SHARE_MAX));
+    ck_assert_uint_eq(store->clean_bytes, bounded.state->clean_bytes);
+    bounded_close(&bounded);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *memory = tcase_create("memory");
@@ -359,6 +388,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(memory, steady_state_allocates_nothing, 0, 2);
     tcase_add_test(memory, full_generations_ask_for_a_commit_and_stall);
     tcase_add_test(memory, tables_stay_within_the_bound_of_the_cache);
+    tcase_add_test(memory, an_entry_costs_what_it_takes);
     suite_add_tcase(suite, memory);
 }
 
