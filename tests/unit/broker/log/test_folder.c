@@ -56,7 +56,7 @@ END_TEST
 /* What is no file hides no segment, wherever its name stands among theirs, and is left alone. */
 START_TEST(what_is_no_file_hides_nothing)
 {
-    static const char *const names[] = {".snapshot", "0", "00000000000000000000.log.d", "~"};
+    static const char *const names[] = {".snapshot", "0", "00000000000000009000.log", "~"};
     test.options.config.segment_bytes = 600;
     ck_ok(test_log_open(&test), &test.error);
     test_log_fill(&test, 40);

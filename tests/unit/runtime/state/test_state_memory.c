@@ -373,9 +373,70 @@ START_TEST(an_entry_costs_what_it_takes)
     ck_assert_uint_eq(store->table.entry_count, COUNT);
     size_t blocks = weir_slabs_block_size(sizeof(struct weir_store_entry) + KEY_SIZE) +
                     weir_slabs_block_size(VALUE_SIZE);
-    ck_assert_uint_gt(bounded.state->clean_bytes, COUNT * blocks);
+    ck_assert_uint_ge(bounded.state->clean_bytes, COUNT * (blocks + 2 * sizeof(void *)));
     ck_assert_uint_lt(bounded.state->clean_bytes, COUNT * (blocks + SHARE_MAX));
     ck_assert_uint_eq(store->clean_bytes, bounded.state->clean_bytes);
+    bounded_close(&bounded);
+}
+END_TEST
+
+static void seal_keys(struct bounded *bounded, uint64_t first, size_t count)
+{
+    struct weir_error error;
+    size_t appended = 0;
+    add_keys(bounded, first, count);
+    ck_ok(weir_state_seal(bounded->state, drop, &appended, &error), &error);
+}
+
+static void commit_to(struct bounded *bounded, int64_t offset)
+{
+    struct weir_error error;
+    const struct weir_changelog_position position = {.offset = offset};
+    ck_ok(weir_state_committed(bounded->state, &position, &error), &error);
+}
+
+/* Goal: what was written down leaves its memory to what is gathered next: that of one, and of none that was
+ * unusually large. */
+START_TEST(one_generation_is_kept_for_the_next)
+{
+    struct bounded bounded;
+    bounded_open(&bounded, 1 << 20);
+    for (uint64_t round = 0; round < 3; round++) {
+        int64_t offset = (int64_t)round * 10 + 1;
+        seal_keys(&bounded, round * 1000, 200);
+        const struct weir_generation *first = bounded.state->gathering;
+        commit_to(&bounded, offset);
+        ck_assert(weir_state_is_writing(bounded.state));
+        seal_keys(&bounded, round * 1000 + 200, 200); /* gathered meanwhile */
+        weir_sim_run(bounded.sim, is_written, &bounded, INT64_MAX);
+        ck_assert_ptr_eq(bounded.state->spare, first);
+        commit_to(&bounded, offset + 1);
+        ck_assert(weir_state_is_writing(bounded.state));
+        weir_sim_run(bounded.sim, is_written, &bounded, INT64_MAX);
+        ck_assert_ptr_eq(bounded.state->spare, first);
+        ck_assert_ptr_null(bounded.state->gathering);
+    }
+    seal_keys(&bounded, 10000, 2000);
+    ck_assert_ptr_null(bounded.state->spare);
+    commit_to(&bounded, 100);
+    weir_sim_run(bounded.sim, is_written, &bounded, INT64_MAX);
+    ck_assert_ptr_null(bounded.state->spare);
+    bounded_close(&bounded);
+}
+END_TEST
+
+/* Goal: what fills a write buffer is flushed with it, and what is a byte smaller waits for the interval. */
+START_TEST(a_generation_that_fills_a_write_buffer_is_flushed)
+{
+    struct bounded bounded;
+    bounded_open(&bounded, 1 << 20);
+    seal_keys(&bounded, 0, 200);
+    bounded.state->flush_deadline = WEIR_MONO_NEVER;
+    bounded.state->options.write_buffer_bytes = bounded.state->gathering->size + (size_t)_i;
+    commit_to(&bounded, 1);
+    ck_assert(weir_state_is_writing(bounded.state));
+    ck_assert(bounded.state->write_down.flushes == (_i == 0));
+    weir_sim_run(bounded.sim, is_written, &bounded, INT64_MAX);
     bounded_close(&bounded);
 }
 END_TEST
@@ -389,6 +450,8 @@ static void add(Suite *suite)
     tcase_add_test(memory, full_generations_ask_for_a_commit_and_stall);
     tcase_add_test(memory, tables_stay_within_the_bound_of_the_cache);
     tcase_add_test(memory, an_entry_costs_what_it_takes);
+    tcase_add_test(memory, one_generation_is_kept_for_the_next);
+    tcase_add_loop_test(memory, a_generation_that_fills_a_write_buffer_is_flushed, 0, 2);
     suite_add_tcase(suite, memory);
 }
 
