@@ -992,6 +992,102 @@ START_TEST(an_oversized_output_stops_the_task)
 }
 END_TEST
 
+/* A letter is the record as it came from the input, found by its offset whatever has become of its row; a row that
+ * came of no record there, and one that has no offset, is a letter as it stands. */
+START_TEST(a_dead_letter_is_the_record_that_was_read)
+{
+    enum { ROWS = 5 };
+    const int64_t offsets[ROWS] = {10, 11, 14, 15, 20};
+    const int64_t timestamps[1] = {7};
+    struct weir_slice keys[ROWS] = {weir_text("k10"), weir_text("k11"), weir_text("k14"),
+                                    weir_text("k15"), weir_text("k20")};
+    struct weir_slice own = weir_text("own");
+    config.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER;
+    config.dead_letter_topic = 1;
+    make_task(plan_refuse());
+    const struct weir_batch raw = {
+        .count = ROWS, .offsets = offsets, .key_bytes = keys, .value_bytes = keys};
+    for (int64_t offset = 8; offset < 23; offset++) {
+        const struct weir_batch row = {.count = 1,
+                                       .source = &task->inputs[0].source,
+                                       .offsets = &offset,
+                                       .timestamps = timestamps,
+                                       .key_bytes = &own,
+                                       .value_bytes = &own};
+        struct weir_slice expected = own;
+        for (size_t i = 0; i < ROWS; i++) {
+            if (offsets[i] == offset) expected = keys[i];
+        }
+        task->raw = &raw;
+        ck_ok(weir_task_record_failed(task, &task->nodes[1], &row, 0, WEIR_USER_FUNCTION), NULL);
+        task->raw = NULL;
+        struct weir_arena arena;
+        weir_arena_init(&arena, env->budget, 0);
+        const struct weir_record letter = take_letter(&arena);
+        ck_assert(weir_slice_equal(letter.key, expected));
+        ck_assert(weir_slice_equal(letter.value, expected));
+        ck_assert_int_eq(letter.timestamp_ms, 7);
+        char text[24];
+        (void)snprintf(text, sizeof text, "%d", (int)offset);
+        ck_assert(weir_slice_equal(header_of(&letter, "__streams.errors.offset"), weir_text(text)));
+        weir_arena_close(&arena);
+    }
+}
+END_TEST
+
+/* What a timer or a flush has made is at no place of no topic. */
+START_TEST(a_dead_letter_of_no_record_has_no_place)
+{
+    const int64_t timestamps[1] = {7};
+    struct weir_slice own = weir_text("own");
+    const struct weir_header header = {weir_text("trace"), weir_text("7")};
+    const struct weir_headers headers = {.headers = &header, .count = 1};
+    config.on_processing_error = WEIR_ON_ERROR_DEAD_LETTER;
+    config.dead_letter_topic = 1;
+    make_task(plan_refuse());
+    const struct weir_batch row = {.count = 1,
+                                   .timestamps = timestamps,
+                                   .key_bytes = &own,
+                                   .value_bytes = _i == 0 ? &own : NULL,
+                                   .headers = &headers};
+    ck_ok(weir_task_record_failed(task, &task->nodes[1], &row, 0, WEIR_USER_FUNCTION), NULL);
+    struct weir_arena arena;
+    weir_arena_init(&arena, env->budget, 0);
+    const struct weir_record letter = take_letter(&arena);
+    ck_assert(weir_slice_equal(letter.key, own));
+    ck_assert(weir_slice_is_null(letter.value) == (_i == 1));
+    ck_assert(weir_slice_equal(header_of(&letter, "trace"), weir_text("7")));
+    ck_assert(weir_slice_is_null(header_of(&letter, "__streams.errors.topic")));
+    ck_assert(weir_slice_equal(header_of(&letter, "__streams.errors.partition"), weir_text("-1")));
+    ck_assert(weir_slice_equal(header_of(&letter, "__streams.errors.offset"), weir_text("-1")));
+    weir_arena_close(&arena);
+    config.on_processing_error = WEIR_ON_ERROR_FAIL;
+    ck_code(weir_task_record_failed(task, &task->nodes[1], &row, 0, WEIR_USER_FUNCTION),
+            WEIR_USER_FUNCTION);
+    ck_assert_ptr_null(strstr(task->error.text, "offset"));
+}
+END_TEST
+
+/* A shortage is not the record's fault, whatever the policy is: the task stops. */
+START_TEST(a_shortage_is_no_records_own)
+{
+    static const enum weir_on_error policies[] = {WEIR_ON_ERROR_FAIL, WEIR_ON_ERROR_SKIP,
+                                                  WEIR_ON_ERROR_DEAD_LETTER};
+    const int64_t timestamps[1] = {7};
+    struct weir_slice own = weir_text("own");
+    config.on_processing_error = policies[_i];
+    config.dead_letter_topic = 1;
+    make_task(plan_refuse());
+    const struct weir_batch row = {
+        .count = 1, .timestamps = timestamps, .key_bytes = &own, .value_bytes = &own};
+    ck_code(weir_task_record_failed(task, &task->nodes[1], &row, 0, WEIR_NO_MEMORY),
+            WEIR_NO_MEMORY);
+    ck_code(weir_task_record_failed(task, &task->nodes[1], &row, 0, WEIR_IO), WEIR_IO);
+    ck_assert_int_eq(weir_counter_get(&metrics.records_failed), 0);
+    ck_assert(weir_collector_is_empty(&collector));
+}
+END_TEST
+
 /* A timestamp that the topic would refuse fails its own record, not the whole batch. */
 START_TEST(an_output_too_far_from_today_is_handled)
 {
@@ -1062,6 +1158,9 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, negative_timestamps_fail_the_record, 0, 2);
     tcase_add_test(tests, a_failed_row_becomes_a_dead_letter);
     tcase_add_loop_test(tests, a_dead_letter_that_is_too_large_is_cut_to_fit, 0, 8);
+    tcase_add_test(tests, a_dead_letter_is_the_record_that_was_read);
+    tcase_add_loop_test(tests, a_dead_letter_of_no_record_has_no_place, 0, 2);
+    tcase_add_loop_test(tests, a_shortage_is_no_records_own, 0, 3);
     tcase_add_test(tests, a_failed_row_stops_the_task);
     tcase_add_loop_test(tests, an_oversized_output_is_handled, 0, 2);
     tcase_add_loop_test(tests, an_oversized_output_stops_the_task, 0, 2);
