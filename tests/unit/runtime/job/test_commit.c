@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "client/embedded/embedded.h"
 #include "runtime/job/commit_metadata.h"
+#include "runtime/state/state_internal.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static struct stage stage;
@@ -219,6 +220,42 @@ START_TEST(what_no_commit_covers_is_cut_off)
     stage_drain(&stage);
     ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 2);
     ck_assert_uint_eq(stage_stored(&stage, 0, "b"), 1);
+}
+END_TEST
+
+/* Of the last commit, whether or not it is written down. */
+static struct weir_changelog_position position_of_store(void)
+{
+    const struct weir_stream_thread *thread = stage.streams->threads[0];
+    for (size_t i = 0; i < thread->task_count; i++) {
+        const struct weir_task *task = thread->tasks[i].task;
+        if (task->state != NULL) return task->state->committed_positions[0];
+    }
+    ck_abort_msg("no task has a store");
+    return (struct weir_changelog_position){0};
+}
+
+/* With each commit a store knows how far its changelog was: its end, and the epoch that it has since a tail was cut. */
+START_TEST(a_store_knows_how_far_its_changelog_was)
+{
+    topics(1);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    produce("aab", 1000);
+    stage_drain(&stage);
+    weir_sim_advance_ms(stage.sim, 100); /* the thread hears of the commit */
+    ck_assert_int_eq(position_of_store().offset, stage_end(&stage, "app-counts-changelog", 0));
+    ck_assert_int_eq(position_of_store().leader_epoch, leader_epoch("app-counts-changelog"));
+    int64_t producer_id = producer_of_job();
+    stage_stop(&stage);
+    append_uncommitted("app-counts-changelog", "a", producer_id);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    produce("cad", 2000);
+    stage_drain(&stage);
+    weir_sim_advance_ms(stage.sim, 100); /* the thread hears of the commit */
+    ck_assert_int_gt(leader_epoch("app-counts-changelog"), 0);
+    ck_assert_int_eq(position_of_store().leader_epoch, leader_epoch("app-counts-changelog"));
+    ck_assert_int_eq(position_of_store().offset, stage_end(&stage, "app-counts-changelog", 0));
 }
 END_TEST
 
@@ -580,6 +617,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_commits_wait_for_adds_up);
     tcase_add_test(tests, an_idle_start_writes_a_commit_only);
     tcase_add_test(tests, what_no_commit_covers_is_cut_off);
+    tcase_add_test(tests, a_store_knows_how_far_its_changelog_was);
     tcase_add_loop_test(tests, a_tail_of_another_producer_is_refused, 0, 3);
     tcase_add_loop_test(tests, a_restart_restores_the_tail, 0, 2);
     tcase_add_test(tests, a_position_of_another_topic_wipes_the_store);

@@ -47,6 +47,40 @@ START_TEST(a_stateless_job_passes_records_on)
 }
 END_TEST
 
+/* Of two inputs of a task the one that has been read to its end is not waited for, and the other is read on: what is
+ * there of both goes by time, what comes to one later goes at once. */
+START_TEST(an_input_that_is_read_to_its_end_is_not_waited_for)
+{
+    open_stage(_i);
+    stage_topic(&stage, "left", 1);
+    stage_topic(&stage, "right", 1);
+    stage_topic(&stage, "out", 1);
+    plan = (struct plan){0};
+    int32_t left = plan_topic(&plan, "left", false);
+    int32_t right = plan_topic(&plan, "right", false);
+    int32_t out = plan_topic(&plan, "out", false);
+    int32_t from = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, left, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, from, out, NULL);
+    from = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, right, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, from, out, NULL);
+    stage_produce(&stage, "left", 0, "a", "1", 1000);
+    stage_produce(&stage, "left", 0, "c", "1", 1002);
+    stage_produce(&stage, "right", 0, "b", "1", 1001);
+    stage_start(&stage, plan_done(&plan), STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text),
+                     "a=1@1000 b=1@1001 c=1@1002 ");
+    stage_produce(&stage, "right", 0, "d", "1", 1003);
+    stage_drain(&stage);
+    stage_produce(&stage, "left", 0, "e", "1", 1000);
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text),
+                     "a=1@1000 b=1@1001 c=1@1002 d=1@1003 e=1@1000 ");
+    ck_assert_int_eq(stage_committed(&stage, "left", 0), 3);
+    ck_assert_int_eq(stage_committed(&stage, "right", 0), 2);
+}
+END_TEST
+
 /* Counts go to store, changelog and output; the commit names the changelog's end. */
 START_TEST(a_counting_job_commits_store_and_offsets)
 {
@@ -670,6 +704,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("job");
     tcase_add_checked_fixture(tests, NULL, close_stage);
     tcase_add_loop_test(tests, a_stateless_job_passes_records_on, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, an_input_that_is_read_to_its_end_is_not_waited_for, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_counting_job_commits_store_and_offsets, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, threads_share_the_tasks, 0, ENVIRONMENTS);
     tcase_add_test(tests, a_turn_is_bounded_by_rows);
