@@ -508,6 +508,110 @@ START_TEST(sequences_wrap_to_zero)
 }
 END_TEST
 
+/* ---- under another codec --------------------------------------------------------------------- */
+
+static int recompress(struct batch_stage *stage, struct weir_slice batch, enum weir_codec codec,
+                      size_t plain_size_max, struct weir_buffer *to)
+{
+    const struct weir_batch_recompress options = {.codec = codec, .plain_size_max = plain_size_max};
+    stage->error = (struct weir_error){0};
+    return weir_batch_recompress(batch, &options, to, &stage->error);
+}
+
+/* From each codec to each other: the same records, behind what is in the buffer already, with a crc that fits. */
+START_TEST(records_survive_another_codec)
+{
+    struct batch_stage stage;
+    batch_stage_init(&stage);
+    for (int from = WEIR_CODEC_NONE; from < WEIR_CODEC_COUNT; from++) {
+        for (int codec = WEIR_CODEC_NONE; codec < WEIR_CODEC_COUNT; codec++) {
+            struct weir_buffer first, second;
+            weir_buffer_init(&first, &stage.budget, 0);
+            weir_buffer_init(&second, &stage.budget, 0);
+            ck_ok(recompress(&stage, SLICE(golden_batch_plain), (enum weir_codec)from, 0, &first),
+                  &stage.error);
+            weir_buffer_append(&second, "before", 6);
+            ck_ok(recompress(&stage, weir_buffer_slice(&first), (enum weir_codec)codec, 0, &second),
+                  &stage.error);
+            ck_assert_mem_eq(second.data, "before", 6);
+            struct weir_slice batch = weir_slice(second.data + 6, second.size - 6);
+            struct weir_batch_header header;
+            ck_ok(weir_batch_peek(batch, 0, &header, &stage.error), &stage.error);
+            ck_assert_int_eq(header.attributes & WEIR_BATCH_CODEC_MASK, codec);
+            ck_assert_int_eq(header.base_offset, three_records.base_offset);
+            ck_assert_int_eq(header.leader_epoch, three_records.leader_epoch);
+            ck_assert_uint_eq(weir_batch_size(&header), batch.size);
+            ck_ok(weir_batch_check_crc(batch, &stage.error), &stage.error);
+            assert_three_records(&stage, batch);
+            weir_buffer_close(&first);
+            weir_buffer_close(&second);
+        }
+    }
+    batch_stage_close(&stage);
+}
+END_TEST
+
+/* Whatever fails (memory, a plain form that is too large, records that do not unpack), what was in the buffer is
+ * there, nothing is behind it, and the buffer can be used. */
+START_TEST(a_failed_recompression_leaves_the_buffer)
+{
+    struct weir_test_failures failures = {0};
+    struct batch_stage stage;
+    batch_stage_init(&stage);
+    struct weir_buffer packed;
+    weir_buffer_init(&packed, &stage.budget, 0);
+    ck_ok(recompress(&stage, SLICE(golden_batch_plain), WEIR_CODEC_ZSTD, 0, &packed), &stage.error);
+    while (weir_test_failures_next(&failures)) {
+        struct weir_buffer to;
+        weir_buffer_init(&to, &stage.budget, 0);
+        weir_buffer_append(&to, "before", 6);
+        weir_test_failures_arm(&failures, &stage.heap);
+        int rc = recompress(&stage, weir_buffer_slice(&packed),
+                            _i == 0 ? WEIR_CODEC_GZIP : WEIR_CODEC_NONE, 0, &to);
+        bool was_hit = weir_test_failures_disarm(&failures);
+        ck_code(rc, was_hit ? WEIR_NO_MEMORY : 0);
+        ck_assert(!to.failed);
+        if (rc < 0) ck_assert_uint_eq(to.size, 6);
+        ck_assert_mem_eq(to.data, "before", 6);
+        weir_buffer_append(&to, "behind", 6);
+        ck_assert_mem_eq(to.data + to.size - 6, "behind", 6);
+        weir_buffer_close(&to);
+    }
+    ck_assert_uint_gt(failures.hits, 0);
+    struct weir_buffer to;
+    weir_buffer_init(&to, &stage.budget, 0);
+    weir_buffer_append(&to, "before", 6);
+    ck_code(recompress(&stage, weir_buffer_slice(&packed), WEIR_CODEC_LZ4, 1, &to), WEIR_TOO_LARGE);
+    ck_assert_uint_eq(to.size, 6);
+    packed.data[packed.size - 2] ^= 0x55;
+    packed.data[WEIR_BATCH_HEADER_SIZE] ^= 0x55;
+    ck_code(recompress(&stage, weir_buffer_slice(&packed), WEIR_CODEC_NONE, 0, &to), WEIR_CORRUPT);
+    ck_assert_uint_eq(to.size, 6);
+    ck_assert(!to.failed);
+    weir_buffer_close(&to);
+    weir_buffer_close(&packed);
+    batch_stage_close(&stage);
+}
+END_TEST
+
+/* A buffer with a bound that the batch does not fit into keeps what it has. */
+START_TEST(a_recompression_may_find_no_room)
+{
+    struct batch_stage stage;
+    batch_stage_init(&stage);
+    for (size_t max = 6; max < 6 + sizeof golden_batch_plain; max++) {
+        struct weir_buffer to;
+        weir_buffer_init(&to, &stage.budget, max);
+        weir_buffer_append(&to, "before", 6);
+        ck_assert_int_lt(recompress(&stage, SLICE(golden_batch_plain), WEIR_CODEC_NONE, 0, &to), 0);
+        ck_assert_uint_eq(to.size, 6);
+        ck_assert(!to.failed);
+        weir_buffer_close(&to);
+    }
+    batch_stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *reading = tcase_create("reading");
@@ -537,6 +641,11 @@ static void add(Suite *suite)
     tcase_add_test(damage, check_names_what_is_wrong);
     tcase_add_test(damage, check_takes_exactly_one_batch);
     suite_add_tcase(suite, damage);
+    TCase *packing = tcase_create("packing");
+    tcase_add_test(packing, records_survive_another_codec);
+    tcase_add_loop_test(packing, a_failed_recompression_leaves_the_buffer, 0, 2);
+    tcase_add_test(packing, a_recompression_may_find_no_room);
+    suite_add_tcase(suite, packing);
 }
 
 int main(void)
