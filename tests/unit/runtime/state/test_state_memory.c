@@ -441,6 +441,100 @@ START_TEST(a_generation_that_fills_a_write_buffer_is_flushed)
 }
 END_TEST
 
+/* The store's changes as its changelog has them: each key whole, with the sequence behind it. */
+static int note_change(void *context, struct weir_store *store, const struct weir_record *record)
+{
+    struct weir_slice key;
+    ck_assert(!weir_slice_is_null(record->key));
+    ck_ok(weir_key_schema_parse_logged(&weir_key_schema_window, record->key, &key), NULL);
+    ck_assert_uint_eq(key.size, 12);
+    ck_assert_ptr_nonnull(store);
+    ++*(size_t *)context;
+    return 0;
+}
+
+/* Goal: a seal for which memory is out gives the changelog no key that is none; it is made again, whole. */
+START_TEST(a_seal_without_memory_gives_whole_keys)
+{
+    enum { KEYS = 5 };
+    static const struct weir_store_spec spec = {.name = "windows",
+                                                .kind = WEIR_STORE_MEMORY,
+                                                .is_logged = true,
+                                                .schema = &weir_key_schema_window,
+                                                .retention_ms = 1000000};
+    static const struct weir_store_spec *const specs[] = {&spec};
+    struct weir_test_failures failures = {0};
+    while (weir_test_failures_next(&failures)) {
+        struct weir_error error;
+        struct weir_state *state;
+        struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
+        struct weir_env *env = weir_sim_node(sim, 0);
+        const struct weir_state_options options = {.backend = &weir_backend_model,
+                                                   .env = env,
+                                                   .budget = env->budget,
+                                                   .path = "state",
+                                                   .specs = specs,
+                                                   .store_count = 1,
+                                                   .cache_bytes_max = 1 << 20};
+        ck_ok(weir_state_open(&options, &state, NULL, &error), &error);
+        for (uint8_t i = 0; i < KEYS; i++) {
+            uint8_t bytes[12] = {'k', 'e', 'y', i};
+            struct weir_slice key = weir_slice(bytes, sizeof bytes);
+            struct weir_store_entry *entry;
+            weir_store_u64(bytes + 4, 1000u + i);
+            ck_ok(weir_store_touch(weir_state_store(state, 0), &key, 1, &entry, &error), &error);
+            ck_ok(weir_store_set(weir_state_store(state, 0), entry, weir_text("v"), 1, &error),
+                  &error);
+        }
+        size_t appended = 0;
+        weir_test_failures_arm(&failures, env->heap);
+        int rc = weir_state_seal(state, note_change, &appended, &error);
+        bool was_hit = weir_test_failures_disarm(&failures);
+        ck_assert(rc == 0 || (was_hit && rc == WEIR_NO_MEMORY)); /* a list may do without */
+        if (rc < 0) {
+            appended = 0;
+            ck_ok(weir_state_seal(state, note_change, &appended, &error), &error);
+        }
+        ck_assert_uint_eq(appended, KEYS);
+        ck_ok(weir_state_close(state, false, &error), &error);
+        weir_sim_free(sim);
+    }
+    ck_assert_uint_gt(failures.hits, 0);
+}
+END_TEST
+
+/* Goal: the entry that was met last is given again for its own key only, and for that alone: not for the first of
+ * several, nor for another key beside which it lies. */
+START_TEST(the_entry_met_last_is_its_keys)
+{
+    struct bounded bounded;
+    struct weir_error error;
+    bounded_open(&bounded, 1 << 20);
+    struct weir_store *store = weir_state_store(bounded.state, 0);
+    const struct weir_slice keys[3] = {weir_text("b"), weir_text("a"), weir_text("b")};
+    struct weir_store_entry *a, *b;
+    ck_ok(weir_store_touch(store, &keys[0], 1, &b, &error), &error);
+    ck_ok(weir_store_set(store, b, weir_text("of b"), 1, &error), &error);
+    ck_ok(weir_store_touch(store, &keys[1], 1, &a, &error), &error);
+    ck_ok(weir_store_set(store, a, weir_text("of a"), 1, &error), &error);
+    ck_assert_ptr_ne(a, b);
+    struct weir_store_entry *got[3] = {0};
+    ck_ok(weir_store_touch(store, keys, 1, got, &error), &error); /* "a" was met last */
+    ck_assert_ptr_eq(got[0], b);
+    ck_assert_ptr_null(got[1]);
+    for (size_t count = 1; count <= 3; count++) {
+        memset(got, 0, sizeof got);
+        ck_ok(weir_store_touch(store, keys, 1, got, &error), &error); /* now "b" is */
+        memset(got, 0, sizeof got);
+        ck_ok(weir_store_touch(store, keys, count, got, &error), &error);
+        for (size_t i = 0; i < 3; i++) {
+            ck_assert_ptr_eq(got[i], i >= count ? NULL : i == 1 ? a : b);
+        }
+    }
+    bounded_close(&bounded);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *memory = tcase_create("memory");
@@ -452,6 +546,8 @@ static void add(Suite *suite)
     tcase_add_test(memory, an_entry_costs_what_it_takes);
     tcase_add_test(memory, one_generation_is_kept_for_the_next);
     tcase_add_loop_test(memory, a_generation_that_fills_a_write_buffer_is_flushed, 0, 2);
+    tcase_add_test(memory, a_seal_without_memory_gives_whole_keys);
+    tcase_add_test(memory, the_entry_met_last_is_its_keys);
     suite_add_tcase(suite, memory);
 }
 
