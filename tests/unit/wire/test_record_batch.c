@@ -518,7 +518,8 @@ static int recompress(struct batch_stage *stage, struct weir_slice batch, enum w
     return weir_batch_recompress(batch, &options, to, &stage->error);
 }
 
-/* From each codec to each other: the same records, behind what is in the buffer already, with a crc that fits. */
+/* From each codec to each other: the same records, behind what is in the buffer already, with a
+ * crc that fits. */
 START_TEST(records_survive_another_codec)
 {
     struct batch_stage stage;
@@ -551,8 +552,8 @@ START_TEST(records_survive_another_codec)
 }
 END_TEST
 
-/* Whatever fails (memory, a plain form that is too large, records that do not unpack), what was in the buffer is
- * there, nothing is behind it, and the buffer can be used. */
+/* Whatever fails (memory, a plain form that is too large, records that do not unpack), what was
+ * in the buffer is there, nothing is behind it, and the buffer can be used. */
 START_TEST(a_failed_recompression_leaves_the_buffer)
 {
     struct weir_test_failures failures = {0};

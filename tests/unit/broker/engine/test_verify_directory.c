@@ -163,7 +163,8 @@ START_TEST(what_stands_in_anothers_place_is_named)
 }
 END_TEST
 
-/* Metadata whose head is gone is read from the snapshot that has it; without that the head is missing. */
+/* Metadata whose head is gone is read from the snapshot that has it; without that the head is
+ * missing. */
 START_TEST(a_head_that_a_snapshot_has_is_not_missing)
 {
     engine_init(&engine, 1);

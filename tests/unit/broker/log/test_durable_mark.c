@@ -89,8 +89,8 @@ static void end_transaction(struct weir_producer_state *state, int64_t id, int16
     weir_producer_state_add(state, &header, (struct weir_mono){1000000000});
 }
 
-/* One producer without a transaction, one with, and one whose epoch a marker has begun. `says` has what is not
- * everywhere the same: its kind, what was given up, the segments. */
+/* One producer without a transaction, one with, and one whose epoch a marker has begun. `says`
+ * has what is not everywhere the same: its kind, what was given up, the segments. */
 static void encode_of(struct weir_durable_mark_view says, struct weir_buffer *to)
 {
     struct weir_leader_epochs epochs;
@@ -250,7 +250,8 @@ static void seal(struct weir_buffer *bytes)
 
 static const enum { PLAIN, CLEAN, TRUNCATING } kinds[] = {PLAIN, CLEAN, TRUNCATING};
 
-/* Whether the log was closed, or is being cut, comes back as it was said: neither is what most marks say. */
+/* Whether the log was closed, or is being cut, comes back as it was said: neither is what most
+ * marks say. */
 START_TEST(a_mark_of_each_kind_comes_back)
 {
     struct weir_buffer bytes;
@@ -297,8 +298,9 @@ static void store(uint8_t *to, size_t width, int64_t value)
     }
 }
 
-/* A crc that fits says that the bytes are those that were written, not that they are a log's: each number is
- * checked against the others, and the last one that may be is taken. Places from the end are negative. */
+/* A crc that fits says that the bytes are those that were written, not that they are a log's:
+ * each number is checked against the others, and the last one that may be is taken. Places from
+ * the end are negative. */
 START_TEST(a_mark_that_makes_no_sense_is_damaged)
 {
     static const struct {
@@ -471,7 +473,8 @@ START_TEST(a_mark_of_the_version_before_is_read)
 }
 END_TEST
 
-/* One whose table of segments is nearly all there is: the count is measured by that version's entries. */
+/* One whose table of segments is nearly all there is: the count is measured by that version's
+ * entries. */
 START_TEST(a_mark_of_the_version_before_may_be_little_more_than_its_segments)
 {
     struct weir_buffer bytes;

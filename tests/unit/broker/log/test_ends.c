@@ -1,4 +1,5 @@
-/* What is closed holds nothing: it may be closed again, and used anew; what is zeroed can be closed. */
+/* What is closed holds nothing: it may be closed again, and used anew; what is zeroed can be
+ * closed. */
 #include <string.h>
 
 #include "broker/log/durable_mark.h"

@@ -312,8 +312,9 @@ START_TEST(logs_closed_in_step_have_both)
 }
 END_TEST
 
-/* Logs are closed in step where that spares a sync: not one whose mark is clean already, one on a file system of its
- * own, one that is offline, nor one whose copy is the only mark there is. For these nothing is laid. */
+/* Logs are closed in step where that spares a sync: not one whose mark is clean already, one on
+ * a file system of its own, one that is offline, nor one whose copy is the only mark there is.
+ * For these nothing is laid. */
 START_TEST(a_mark_is_laid_for_logs_that_need_one)
 {
     ck_ok(test_log_open(&test), &test.error);
@@ -511,8 +512,8 @@ START_TEST(a_copy_of_another_version_is_none)
 }
 END_TEST
 
-/* A mark that fits its crc and makes no sense is damaged, and then nobody knows what the copy would have said that
- * could not be read: that is the answer, and not that the mark is damaged. */
+/* A mark that fits its crc and makes no sense is damaged, and then nobody knows what the copy
+ * would have said that could not be read: that is the answer, and not that the mark is damaged. */
 START_TEST(a_senseless_mark_does_not_outdo_a_copy_that_is_refused)
 {
     static struct mark_bytes older;
@@ -537,8 +538,8 @@ START_TEST(a_senseless_mark_does_not_outdo_a_copy_that_is_refused)
 }
 END_TEST
 
-/* One that ends before it has said whose it is, however well it fits its size and crc, is not compared with the
- * other: that one is the mark. */
+/* One that ends before it has said whose it is, however well it fits its size and crc, is not
+ * compared with the other: that one is the mark. */
 START_TEST(a_mark_that_names_no_partition_is_none)
 {
     enum { NAMED = 40 }; /* bytes up to the partition's end */

@@ -1,6 +1,7 @@
 /**
- * The two tables of offsets that a log carries through its cuts: which leader epoch begins where, and which
- * ranges were given up. Each follows a model that knows it of every single offset.
+ * The two tables of offsets that a log carries through its cuts: which leader epoch begins
+ * where, and which ranges were given up. Each follows a model that knows it of every single
+ * offset.
  */
 #include <stdio.h>
 #include <string.h>
@@ -152,7 +153,8 @@ START_TEST(an_epoch_begins_once)
 }
 END_TEST
 
-/* Without memory for one more the table is as it was; with it, as many as there is need for have room. */
+/* Without memory for one more the table is as it was; with it, as many as there is need for have
+ * room. */
 START_TEST(room_for_an_epoch_is_made_before)
 {
     for (int32_t epoch = 0; epoch < 40; epoch++) {
@@ -171,8 +173,8 @@ START_TEST(room_for_an_epoch_is_made_before)
 }
 END_TEST
 
-/* The largest numbers that the text may hold, and the first beyond them; and a count that says more, or fewer,
- * lines than there are. A table that is refused leaves the one there was. */
+/* The largest numbers that the text may hold, and the first beyond them; and a count that says
+ * more, or fewer, lines than there are. A table that is refused leaves the one there was. */
 START_TEST(the_text_is_read_to_its_bounds)
 {
     static const struct {
@@ -246,8 +248,8 @@ static void give_up(int64_t from, int64_t to)
     ck_ok(weir_lost_ranges_add(&lost, (struct weir_lost_range){from, to}), NULL);
 }
 
-/* Ranges that begin at the cut or behind it go with the tail; with the head go those that end there or before, and
- * one that goes on beyond it stays. */
+/* Ranges that begin at the cut or behind it go with the tail; with the head go those that end
+ * there or before, and one that goes on beyond it stays. */
 START_TEST(lost_ranges_follow_the_cuts)
 {
     for (int64_t cut = 0; cut <= 12; cut++) {
@@ -286,8 +288,8 @@ START_TEST(lost_ranges_follow_the_cuts)
 }
 END_TEST
 
-/* A batch is noted with all its offsets if it is marked as given up; one that is as empty, as a compaction leaves
- * it, is not. */
+/* A batch is noted with all its offsets if it is marked as given up; one that is as empty, as a
+ * compaction leaves it, is not. */
 START_TEST(a_batch_that_was_given_up_is_noted)
 {
     uint8_t bytes[WEIR_BATCH_HEADER_SIZE];

@@ -114,8 +114,8 @@ static void expect_told(const char *words)
     ck_assert_msg(strstr(error.text, words) != NULL, "%s", error.text);
 }
 
-/* A producer that is refused hears which sequence is next: behind its last batch, of an epoch that begins, behind
- * INT32_MAX, and behind the batch before it in the same append. */
+/* A producer that is refused hears which sequence is next: behind its last batch, of an epoch
+ * that begins, behind INT32_MAX, and behind the batch before it in the same append. */
 START_TEST(a_gap_is_told_with_the_sequence_that_is_next)
 {
     ck_assert_int_eq(send(1, 4, 0, 2), 0);
@@ -204,8 +204,8 @@ START_TEST(up_to_the_bound_nobody_is_forgotten)
 }
 END_TEST
 
-/* Those that are too many go once they have been idle, four with each batch: more than come, and never so many that
- * one batch waits for all of them. At the bound it ends. */
+/* Those that are too many go once they have been idle, four with each batch: more than come, and
+ * never so many that one batch waits for all of them. At the bound it ends. */
 START_TEST(idle_producers_go_four_at_a_time)
 {
     state.count_max = 10;

@@ -724,7 +724,8 @@ START_TEST(what_was_repaired_is_on_the_disk)
 }
 END_TEST
 
-/* When segment number `index` was last appended to, as the repair has it; its file's time of change. */
+/* When segment number `index` was last appended to, as the repair has it; its file's time of
+ * change. */
 static int64_t last_append_of(size_t index, int64_t *modified_out)
 {
     char name[64];
@@ -741,9 +742,9 @@ static int64_t last_append_of(size_t index, int64_t *modified_out)
     return last_append_ms;
 }
 
-/* The mark knows it of a segment that is full. Of the last one it knows a time, after which more may have come,
- * and the file knows another, which a clock may have set back: the later one counts. Without a mark there are the
- * files' times, and a segment without records has none. */
+/* The mark knows it of a segment that is full. Of the last one it knows a time, after which more
+ * may have come, and the file knows another, which a clock may have set back: the later one
+ * counts. Without a mark there are the files' times, and a segment without records has none. */
 START_TEST(a_segment_keeps_the_time_of_its_last_append)
 {
     int64_t known[2];

@@ -238,8 +238,8 @@ START_TEST(what_went_is_told_with_its_reason)
 }
 END_TEST
 
-/* What went at several times, for several reasons, is told together; a start that moved within a segment took none,
- * and is no reason. */
+/* What went at several times, for several reasons, is told together; a start that moved within a
+ * segment took none, and is no reason. */
 START_TEST(what_went_since_the_last_time_is_told_together)
 {
     append_history(40);
@@ -269,7 +269,8 @@ START_TEST(what_went_since_the_last_time_is_told_together)
 }
 END_TEST
 
-/* A segment that holds nothing has nothing too old, however long ago something was appended to it. */
+/* A segment that holds nothing has nothing too old, however long ago something was appended to
+ * it. */
 START_TEST(a_log_that_was_cut_to_nothing_has_nothing_to_lose)
 {
     append_history(3);

@@ -1,6 +1,6 @@
 /**
- * The walk over a segment's batches that recovery, repair, cuts and verification share, and the search for the next
- * batch behind one that is none: on a file that is laid out batch by batch.
+ * The walk over a segment's batches that recovery, repair, cuts and verification share, and the
+ * search for the next batch behind one that is none: on a file that is laid out batch by batch.
  */
 #include "broker/log/segment_scan.h"
 
@@ -105,7 +105,8 @@ static struct weir_segment_scan_options options_of(bool is_headers_only)
     };
 }
 
-/* How many batches are given before `rc_out`; each is the one that was placed, from number `first` on. */
+/* How many batches are given before `rc_out`; each is the one that was placed, from number
+ * `first` on. */
 static size_t walk(const struct weir_segment_scan_options *options, size_t first, int *rc_out)
 {
     struct weir_batch_header header;
@@ -150,7 +151,8 @@ START_TEST(batches_are_given_in_order)
 }
 END_TEST
 
-/* A batch that the limit cuts, or the file's end, is what a write left of it; another one that does not fit is not. */
+/* A batch that the limit cuts, or the file's end, is what a write left of it; another one that
+ * does not fit is not. */
 START_TEST(a_batch_that_is_cut_short_is_told_from_another)
 {
     place_some();
@@ -198,7 +200,8 @@ START_TEST(a_file_that_ends_early_is_corrupt)
 }
 END_TEST
 
-/* A bit in the records is seen by the crc, where that is asked for: the batch was whole but for it. */
+/* A bit in the records is seen by the crc, where that is asked for: the batch was whole but for
+ * it. */
 START_TEST(a_crc_that_does_not_fit_is_told)
 {
     place_some();
@@ -245,8 +248,9 @@ START_TEST(a_batch_ends_before_the_segment_does)
 }
 END_TEST
 
-/* An epoch never falls. Where the table of epochs is known a batch has the one that it says, and is refused with
- * another, or given with the right one; above what the table covers it has its own. */
+/* An epoch never falls. Where the table of epochs is known a batch has the one that it says, and
+ * is refused with another, or given with the right one; above what the table covers it has its
+ * own. */
 START_TEST(a_batch_has_its_epoch)
 {
     struct weir_leader_epochs epochs;
@@ -291,7 +295,8 @@ START_TEST(a_batch_has_its_epoch)
 }
 END_TEST
 
-/* Without memory, or where a read fails, the walk says that, and not that something does not fit. */
+/* Without memory, or where a read fails, the walk says that, and not that something does not
+ * fit. */
 START_TEST(what_cannot_be_read_is_not_corrupt)
 {
     struct weir_test_failures failures = {0};
@@ -364,7 +369,8 @@ static int find(struct weir_batch_search search, struct weir_batch_header *heade
     return rc;
 }
 
-/* From any byte on it is the first batch that begins there or later, and behind the last one there is none. */
+/* From any byte on it is the first batch that begins there or later, and behind the last one
+ * there is none. */
 START_TEST(the_next_batch_is_found_from_anywhere)
 {
     struct weir_batch_header header;
@@ -386,8 +392,8 @@ START_TEST(the_next_batch_is_found_from_anywhere)
 }
 END_TEST
 
-/* It is whole, crc and all, below the limit, of an offset and an epoch that may come, and the offset is not so far
- * off that it makes no sense. */
+/* It is whole, crc and all, below the limit, of an offset and an epoch that may come, and the
+ * offset is not so far off that it makes no sense. */
 START_TEST(what_is_found_may_come_next)
 {
     struct weir_batch_header header;

@@ -233,8 +233,8 @@ START_TEST(a_default_goes_by_both_names)
 }
 END_TEST
 
-/* A value that a topic would refuse is refused as a default, under the name that was given; so is a key that nobody
- * knows, with the nearest. */
+/* A value that a topic would refuse is refused as a default, under the name that was given; so
+ * is a key that nobody knows, with the nearest. */
 START_TEST(a_default_is_refused_by_its_name)
 {
     ck_code(weir_topic_default_set(&config, "log.segment.bytes", "-7", &error),

@@ -350,7 +350,8 @@ static uint64_t disk(void)
     return weir_sim_disk_hash(test.sim, 0, test.options.path);
 }
 
-/* A log that is offline keeps all that it has, and the answer says so: to whom it is told to give up nothing, too. */
+/* A log that is offline keeps all that it has, and the answer says so: to whom it is told to
+ * give up nothing, too. */
 START_TEST(an_offline_log_is_not_trimmed)
 {
     test_log_fill(&test, 40);
@@ -416,7 +417,8 @@ START_TEST(a_cut_lies_within_the_log)
 }
 END_TEST
 
-/* A cut at the end, and a start that is the start already, leave the files and who reads them alone. */
+/* A cut at the end, and a start that is the start already, leave the files and who reads them
+ * alone. */
 START_TEST(what_cuts_nothing_changes_nothing)
 {
     test_log_fill(&test, 20);
@@ -436,7 +438,8 @@ START_TEST(what_cuts_nothing_changes_nothing)
 }
 END_TEST
 
-/* What has not been synced before a cut, at either end, is synced first; where that fails nothing is cut. */
+/* What has not been synced before a cut, at either end, is synced first; where that fails
+ * nothing is cut. */
 START_TEST(a_cut_that_cannot_sync_cuts_nothing)
 {
     test_log_fill(&test, 20);

@@ -9,9 +9,9 @@
 #include "tests/unit/broker/log/log_support.h"
 
 /**
- * What a verification says of a folder that nobody has open: of a whole one how much is in it, of another
- * one which file is wrong, from which offset on, and how bad that is. What an open makes of the same
- * folder is test_damage.c's.
+ * What a verification says of a folder that nobody has open: of a whole one how much is in it,
+ * of another one which file is wrong, from which offset on, and how bad that is. What an open
+ * makes of the same folder is test_damage.c's.
  */
 static struct test_log test;
 static struct weir_verify_summary summary;
@@ -150,7 +150,8 @@ START_TEST(a_whole_log_is_summed_up)
 }
 END_TEST
 
-/* Without a mark the segments say what the log is: where it begins and ends, and that none is missing. */
+/* Without a mark the segments say what the log is: where it begins and ends, and that none is
+ * missing. */
 START_TEST(a_whole_log_without_a_mark_is_summed_up)
 {
     char name[64];
@@ -212,8 +213,8 @@ static const char *const small_names[] = {
     WEIR_DURABLE_MARK_COPY_NAME,
 };
 
-/* What comes back by itself is a hint when it makes no sense; where something is no file at all a start
- * stumbles over it. */
+/* What comes back by itself is a hint when it makes no sense; where something is no file at all
+ * a start stumbles over it. */
 START_TEST(a_small_file_that_makes_no_sense_is_a_hint)
 {
     char name[64];
@@ -250,7 +251,8 @@ START_TEST(a_snapshot_of_another_version_is_a_hint)
 }
 END_TEST
 
-/* An index that names a place where no batch is, one whose entries do not ascend, and one that is cut. */
+/* An index that names a place where no batch is, one whose entries do not ascend, and one that
+ * is cut. */
 START_TEST(an_index_that_lies_is_a_hint)
 {
     char name[64];
@@ -390,7 +392,8 @@ START_TEST(a_segment_of_another_log_is_told)
 }
 END_TEST
 
-/* A segment that another may have put there, behind the last one; one without bytes is a leftover. */
+/* A segment that another may have put there, behind the last one; one without bytes is a
+ * leftover. */
 START_TEST(a_segment_that_the_mark_does_not_know_is_told)
 {
     make_log(0);
@@ -407,7 +410,8 @@ END_TEST
 
 /* ---- what runs out --------------------------------------------------------------------------- */
 
-/* Without memory a verification fails and says so: nothing is laid to the files, and nothing is left behind. */
+/* Without memory a verification fails and says so: nothing is laid to the files, and nothing is
+ * left behind. */
 START_TEST(memory_that_runs_out_is_no_finding)
 {
     struct weir_test_failures failures = {0};
@@ -425,7 +429,8 @@ START_TEST(memory_that_runs_out_is_no_finding)
 }
 END_TEST
 
-/* What cannot be read is an error, or that one file's: never that all is well. An index may as well not be there. */
+/* What cannot be read is an error, or that one file's: never that all is well. An index may as
+ * well not be there. */
 START_TEST(a_failed_read_is_not_passed_over)
 {
     make_log(0);

@@ -235,7 +235,8 @@ static struct weir_changelog_position position_of_store(void)
     return (struct weir_changelog_position){0};
 }
 
-/* With each commit a store knows how far its changelog was: its end, and the epoch that it has since a tail was cut. */
+/* With each commit a store knows how far its changelog was: its end, and the epoch that it has
+ * since a tail was cut. */
 START_TEST(a_store_knows_how_far_its_changelog_was)
 {
     topics(1);

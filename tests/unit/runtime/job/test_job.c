@@ -47,8 +47,8 @@ START_TEST(a_stateless_job_passes_records_on)
 }
 END_TEST
 
-/* Of two inputs of a task the one that has been read to its end is not waited for, and the other is read on: what is
- * there of both goes by time, what comes to one later goes at once. */
+/* Of two inputs of a task the one that has been read to its end is not waited for, and the other
+ * is read on: what is there of both goes by time, what comes to one later goes at once. */
 START_TEST(an_input_that_is_read_to_its_end_is_not_waited_for)
 {
     open_stage(_i);

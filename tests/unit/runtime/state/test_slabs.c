@@ -29,8 +29,9 @@ static void tear_down(void)
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
-/* A block is as large as what was asked for, and wastes little: less than a unit up to 512 bytes, less than a quarter
- * up to 8 KiB, less than a KiB beyond. There are as many sizes as there are classes. */
+/* A block is as large as what was asked for, and wastes little: less than a unit up to 512
+ * bytes, less than a quarter up to 8 KiB, less than a KiB beyond. There are as many sizes as
+ * there are classes. */
 START_TEST(a_block_is_a_little_larger_than_was_asked_for)
 {
     size_t last = 0;
@@ -101,7 +102,8 @@ static void give_back(struct block *block)
     block->bytes = NULL;
 }
 
-/* Blocks of all sizes, taken and given back at random: each is its owner's alone, by address and by reference. */
+/* Blocks of all sizes, taken and given back at random: each is its owner's alone, by address and
+ * by reference. */
 START_TEST(a_block_is_its_owners_alone)
 {
     struct weir_test_random random = {(uint64_t)_i + 1};
@@ -121,8 +123,8 @@ START_TEST(a_block_is_its_owners_alone)
 }
 END_TEST
 
-/* The one that was given back last is the next of its size, with its reference, whatever size of the same block it is
- * asked for with. */
+/* The one that was given back last is the next of its size, with its reference, whatever size of
+ * the same block it is asked for with. */
 START_TEST(a_block_is_handed_out_again)
 {
     for (size_t size = 1; size <= WEIR_SLAB_BLOCK_MAX; size += 1 + size / 9) {
@@ -174,7 +176,8 @@ START_TEST(a_large_block_is_the_heaps)
 }
 END_TEST
 
-/* Without memory there is no block, and all that was handed out stays; a pool that was closed begins anew. */
+/* Without memory there is no block, and all that was handed out stays; a pool that was closed
+ * begins anew. */
 START_TEST(a_pool_outlives_a_shortage)
 {
     for (int round = 0; round < 2; round++) {
@@ -247,7 +250,8 @@ static void expect_list(uint32_t from)
     ck_assert_uint_eq(list.count, count);
 }
 
-/* Keys put, replaced by values of other sizes, and removed at random, with memory that fails now and then. */
+/* Keys put, replaced by values of other sizes, and removed at random, with memory that fails now
+ * and then. */
 START_TEST(the_map_is_its_model)
 {
     struct weir_test_random random = {(uint64_t)_i + 1};
@@ -275,7 +279,8 @@ START_TEST(the_map_is_its_model)
 }
 END_TEST
 
-/* One in four goes a level up: a search does not walk the list. Equal histories give equal lists. */
+/* One in four goes a level up: a search does not walk the list. Equal histories give equal
+ * lists. */
 START_TEST(a_few_nodes_stand_higher)
 {
     uint8_t key[8];

@@ -355,7 +355,8 @@ START_TEST(tables_stay_within_the_bound_of_the_cache)
 }
 END_TEST
 
-/* What may leave counts with all that it takes: its blocks, and its share of the table and of a queue. */
+/* What may leave counts with all that it takes: its blocks, and its share of the table and of a
+ * queue. */
 START_TEST(an_entry_costs_what_it_takes)
 {
     enum { COUNT = 400, KEY_SIZE = 8, VALUE_SIZE = 100, SHARE_MAX = 64 };
@@ -395,8 +396,8 @@ static void commit_to(struct bounded *bounded, int64_t offset)
     ck_ok(weir_state_committed(bounded->state, &position, &error), &error);
 }
 
-/* Goal: what was written down leaves its memory to what is gathered next: that of one, and of none that was
- * unusually large. */
+/* Goal: what was written down leaves its memory to what is gathered next: that of one, and of
+ * none that was unusually large. */
 START_TEST(one_generation_is_kept_for_the_next)
 {
     struct bounded bounded;
@@ -425,7 +426,8 @@ START_TEST(one_generation_is_kept_for_the_next)
 }
 END_TEST
 
-/* Goal: what fills a write buffer is flushed with it, and what is a byte smaller waits for the interval. */
+/* Goal: what fills a write buffer is flushed with it, and what is a byte smaller waits for the
+ * interval. */
 START_TEST(a_generation_that_fills_a_write_buffer_is_flushed)
 {
     struct bounded bounded;
@@ -453,7 +455,8 @@ static int note_change(void *context, struct weir_store *store, const struct wei
     return 0;
 }
 
-/* Goal: a seal for which memory is out gives the changelog no key that is none; it is made again, whole. */
+/* Goal: a seal for which memory is out gives the changelog no key that is none; it is made
+ * again, whole. */
 START_TEST(a_seal_without_memory_gives_whole_keys)
 {
     enum { KEYS = 5 };
@@ -503,8 +506,8 @@ START_TEST(a_seal_without_memory_gives_whole_keys)
 }
 END_TEST
 
-/* Goal: the entry that was met last is given again for its own key only, and for that alone: not for the first of
- * several, nor for another key beside which it lies. */
+/* Goal: the entry that was met last is given again for its own key only, and for that alone: not
+ * for the first of several, nor for another key beside which it lies. */
 START_TEST(the_entry_met_last_is_its_keys)
 {
     struct bounded bounded;

@@ -100,8 +100,8 @@ static void finish(void)
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
-/* Records of a partition stand in one batch, in the order in which they came; nothing is sent before it is finished,
- * and what was finished first is sent first. */
+/* Records of a partition stand in one batch, in the order in which they came; nothing is sent
+ * before it is finished, and what was finished first is sent first. */
 START_TEST(records_of_a_partition_share_a_batch)
 {
     ck_assert(weir_collector_is_empty(&collector));
@@ -142,8 +142,8 @@ START_TEST(records_of_a_partition_share_a_batch)
 }
 END_TEST
 
-/* A batch is closed before a record that would make it larger than 64 KiB, or than its topic takes if that is less:
- * none is larger, none is needlessly small, and no record is lost. */
+/* A batch is closed before a record that would make it larger than 64 KiB, or than its topic
+ * takes if that is less: none is larger, none is needlessly small, and no record is lost. */
 START_TEST(a_batch_has_a_bound)
 {
     const size_t bound = _i == 0 ? BATCH_SIZE : 1000;
@@ -166,8 +166,8 @@ START_TEST(a_batch_has_a_bound)
 }
 END_TEST
 
-/* A record that is as large as its topic takes is a batch of its own, and one byte more is the record's own failure:
- * the batch that is there stays as it is. Headers count. */
+/* A record that is as large as its topic takes is a batch of its own, and one byte more is the
+ * record's own failure: the batch that is there stays as it is. Headers count. */
 START_TEST(a_record_has_a_bound)
 {
     const struct weir_header headers[2] = {{weir_text("a"), weir_text("bc")},
@@ -225,7 +225,8 @@ START_TEST(a_compacted_topic_wants_keys)
 }
 END_TEST
 
-/* Both bounds of a topic's time are inclusive; 0 is no bound, and without today's date there is none. */
+/* Both bounds of a topic's time are inclusive; 0 is no bound, and without today's date there is
+ * none. */
 START_TEST(a_topic_bounds_its_times)
 {
     static const struct {
@@ -263,7 +264,8 @@ END_TEST
 
 /* ---- sequences ------------------------------------------------------------------------------- */
 
-/* A partition's batches are numbered by their records, each partition by itself; without a producer none is. */
+/* A partition's batches are numbered by their records, each partition by itself; without a
+ * producer none is. */
 START_TEST(each_partition_has_its_sequence)
 {
     int64_t id = _i == 0 ? 77 : WEIR_NO_PRODUCER_ID;
@@ -284,7 +286,8 @@ START_TEST(each_partition_has_its_sequence)
 }
 END_TEST
 
-/* Where refused batches may be skipped those of the user's topics have none, so that no gap is left behind one. */
+/* Where refused batches may be skipped those of the user's topics have none, so that no gap is
+ * left behind one. */
 START_TEST(what_may_be_skipped_has_no_sequence)
 {
     weir_collector_set_producer(&collector, 77, 3);
@@ -298,8 +301,8 @@ START_TEST(what_may_be_skipped_has_no_sequence)
 }
 END_TEST
 
-/* A batch that failed may be sent again if nothing of its partition is on its way behind it, or if the log knows
- * the producer, whose sequence keeps the others out. */
+/* A batch that failed may be sent again if nothing of its partition is on its way behind it, or
+ * if the log knows the producer, whose sequence keeps the others out. */
 START_TEST(a_batch_is_sent_again_in_its_place)
 {
     bool has_producer = _i % 2 == 1;
@@ -342,8 +345,8 @@ static void store_at(size_t topic, int32_t partition, int64_t last_offset)
     weir_collector_recycle(&collector, output);
 }
 
-/* Where an internal partition ends is given once after each time that it has moved, as far as it is known then; of a
- * user's topic it is nobody's business. */
+/* Where an internal partition ends is given once after each time that it has moved, as far as it
+ * is known then; of a user's topic it is nobody's business. */
 START_TEST(the_end_of_an_internal_partition_is_given_once)
 {
     struct weir_output_end end;
@@ -379,7 +382,8 @@ END_TEST
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* Whichever allocation fails: that record, or that finish, is repeated, and nothing is lost or sent twice. */
+/* Whichever allocation fails: that record, or that finish, is repeated, and nothing is lost or
+ * sent twice. */
 START_TEST(what_failed_for_memory_is_repeated)
 {
     struct weir_test_failures failures = {0};
@@ -414,7 +418,8 @@ START_TEST(what_failed_for_memory_is_repeated)
 }
 END_TEST
 
-/* What was recycled is used again: in a steady state requests cost no memory, and what waits is freed with the rest. */
+/* What was recycled is used again: in a steady state requests cost no memory, and what waits is
+ * freed with the rest. */
 START_TEST(requests_are_used_again)
 {
     ck_ok(add(USER, 0, 1), &error);

@@ -173,8 +173,8 @@ START_TEST(a_skipped_batch_leaves_no_gap)
 }
 END_TEST
 
-/* Where nobody has asked for that, and of state in any case, a batch that the log refuses ends the job: with the
- * reason, and what came before it stays. */
+/* Where nobody has asked for that, and of state in any case, a batch that the log refuses ends
+ * the job: with the reason, and what came before it stays. */
 START_TEST(a_refused_batch_ends_the_job)
 {
     const struct weir_config small = {"max.message.bytes", "300"};

@@ -1,4 +1,5 @@
-/* What user functions make for a batch: values of the plain kinds, texts, and the reason of a failure. */
+/* What user functions make for a batch: values of the plain kinds, texts, and the reason of a
+ * failure. */
 #include "runtime/task/scope.h"
 
 #include <string.h>
@@ -80,8 +81,8 @@ START_TEST(the_last_objects_are_noted)
 }
 END_TEST
 
-/* A text is a slice with its bytes right behind it and a zero behind those, whether or not it is longer than what
- * is at hand to print it. */
+/* A text is a slice with its bytes right behind it and a zero behind those, whether or not it is
+ * longer than what is at hand to print it. */
 START_TEST(a_text_is_printed_whole)
 {
     static char wanted[600];
@@ -103,7 +104,8 @@ START_TEST(a_text_is_printed_whole)
 }
 END_TEST
 
-/* Where there is no call, no scope, no format or no memory there is no object, and none is noted. */
+/* Where there is no call, no scope, no format or no memory there is no object, and none is
+ * noted. */
 START_TEST(without_a_place_there_is_no_object)
 {
     const int32_t *last = weir_call_int32(&call, 1);
@@ -148,7 +150,8 @@ START_TEST(memory_is_zeroed)
 }
 END_TEST
 
-/* The reason is the error's text, cut where that ends; without words the code alone is the answer. */
+/* The reason is the error's text, cut where that ends; without words the code alone is the
+ * answer. */
 START_TEST(a_failure_has_its_reason)
 {
     static char text[2 * WEIR_ERROR_TEXT_SIZE];

@@ -297,8 +297,8 @@ static struct weir_plan_node *plan_two_paths(void)
     return &plan.nodes[source];
 }
 
-/* A batch takes one path after the other, or row by row all of them, where the plan says so: always, only with
- * caches, or only without. */
+/* A batch takes one path after the other, or row by row all of them, where the plan says so:
+ * always, only with caches, or only without. */
 START_TEST(rows_go_one_by_one_where_paths_meet)
 {
     static const struct {
@@ -324,8 +324,8 @@ START_TEST(rows_go_one_by_one_where_paths_meet)
 }
 END_TEST
 
-/* Where they meet at a topic only, rows that came of the input take one path after the other, and those that came
- * of none go one by one. */
+/* Where they meet at a topic only, rows that came of the input take one path after the other,
+ * and those that came of none go one by one. */
 START_TEST(rows_of_no_input_go_one_by_one_to_a_topic)
 {
     struct weir_slice keys[2] = {weir_text("y"), weir_text("z")};
@@ -367,8 +367,9 @@ static const char *keys_sent(void)
     return text;
 }
 
-/* Paths that meet at a topic: what came of the first record by all of them stands there before what came of the
- * second, as if one record were processed at a time. Two batches are two of these; what is sent is counted. */
+/* Paths that meet at a topic: what came of the first record by all of them stands there before
+ * what came of the second, as if one record were processed at a time. Two batches are two of
+ * these; what is sent is counted. */
 START_TEST(paths_that_meet_at_a_topic_keep_the_order_of_records)
 {
     plan = (struct plan){0};
@@ -389,8 +390,8 @@ START_TEST(paths_that_meet_at_a_topic_keep_the_order_of_records)
 }
 END_TEST
 
-/* The partitioner leaves the end of a key out where the sink says so, if there is as much of it; a record goes on with
- * its headers. */
+/* The partitioner leaves the end of a key out where the sink says so, if there is as much of it;
+ * a record goes on with its headers. */
 START_TEST(a_key_goes_where_its_beginning_goes)
 {
     static const struct {
@@ -435,7 +436,8 @@ START_TEST(a_key_goes_where_its_beginning_goes)
 }
 END_TEST
 
-/* The first child that fails ends it: neither its siblings nor later rows are asked, by either way. */
+/* The first child that fails ends it: neither its siblings nor later rows are asked, by either
+ * way. */
 START_TEST(a_failed_child_ends_the_forwarding)
 {
     config.on_processing_error = WEIR_ON_ERROR_FAIL;
@@ -484,7 +486,8 @@ static const struct weir_operator_ops hooked_source = {
 static const struct weir_operator_ops hooked = {
     .name = "hooked", .open = open_hook, .close = close_hook};
 
-/* A topic that has no partition of the task's number has no part in it: the task reads, and waits for, the others. */
+/* A topic that has no partition of the task's number has no part in it: the task reads, and
+ * waits for, the others. */
 START_TEST(a_task_reads_the_topics_that_have_its_partition)
 {
     task_partition = 2;
@@ -673,7 +676,8 @@ START_TEST(timers_are_numbered_within_their_node)
 }
 END_TEST
 
-/* What is due next is known for each kind by itself, however many there are of it; the end of time: none is. */
+/* What is due next is known for each kind by itself, however many there are of it; the end of
+ * time: none is. */
 START_TEST(the_next_tick_of_each_kind_is_known)
 {
     make_task(plan_trace(1));
@@ -764,7 +768,8 @@ START_TEST(marks_are_given_back_by_node_and_number)
 }
 END_TEST
 
-/* Without memory for one more the timers are those that were there; a number is the timers' to give. */
+/* Without memory for one more the timers are those that were there; a number is the timers' to
+ * give. */
 START_TEST(a_timer_for_which_memory_is_out_is_none)
 {
     make_task(plan_trace(1));
@@ -944,8 +949,8 @@ START_TEST(a_failed_row_stops_the_task)
 }
 END_TEST
 
-/* An output that is over the topic's limit is the record's own failure, whether it is sent at once or with its
- * batch. */
+/* An output that is over the topic's limit is the record's own failure, whether it is sent at
+ * once or with its batch. */
 START_TEST(an_oversized_output_is_handled)
 {
     config.on_production_error = WEIR_ON_ERROR_SKIP;
@@ -992,8 +997,9 @@ START_TEST(an_oversized_output_stops_the_task)
 }
 END_TEST
 
-/* A letter is the record as it came from the input, found by its offset whatever has become of its row; a row that
- * came of no record there, and one that has no offset, is a letter as it stands. */
+/* A letter is the record as it came from the input, found by its offset whatever has become of
+ * its row; a row that came of no record there, and one that has no offset, is a letter as it
+ * stands. */
 START_TEST(a_dead_letter_is_the_record_that_was_read)
 {
     enum { ROWS = 5 };

@@ -659,7 +659,8 @@ static int ask_with_bound(size_t size_max)
     return rc;
 }
 
-/* An answer that is larger than the caller allows ends the session, one that is not does not: by a byte. */
+/* An answer that is larger than the caller allows ends the session, one that is not does not: by
+ * a byte. */
 START_TEST(a_sessions_answers_have_a_bound)
 {
     size_t size = 0;
