@@ -13,6 +13,17 @@
  * bounds. No other place in the tree does pointer arithmetic over bytes from outside.
  */
 
+/** Of a large array on the stack that is written before it is read: everything else on it is zeroed at
+ * each call (-ftrivial-auto-var-init), which for kilobytes costs more than what the call does. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define WEIR_UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef WEIR_UNINITIALIZED
+#define WEIR_UNINITIALIZED
+#endif
+
 static inline uint16_t weir_load_u16(const uint8_t *from)
 {
     uint16_t value;

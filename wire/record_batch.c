@@ -84,8 +84,8 @@ static int check_header(const struct weir_batch_header *header, size_t size_max,
     return 0;
 }
 
-int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_header *header_out,
-                    struct weir_error *error)
+int weir_batch_peek_header(struct weir_slice bytes, size_t size_max,
+                           struct weir_batch_header *header_out, struct weir_error *error)
 {
     if (bytes.size < WEIR_BATCH_HEADER_SIZE) {
         return weir_error_set(error, WEIR_TRUNCATED, "record batch: %zu of %d bytes of the header",
@@ -93,12 +93,18 @@ int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_
     }
     struct weir_batch_header header = load_header(bytes.data);
     int rc = check_header(&header, size_max, error);
-    if (rc < 0) return rc;
+    if (rc == 0) *header_out = header;
+    return rc;
+}
 
-    *header_out = header;
-    if (weir_batch_size(&header) > bytes.size) {
+int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_header *header_out,
+                    struct weir_error *error)
+{
+    int rc = weir_batch_peek_header(bytes, size_max, header_out, error);
+    if (rc < 0) return rc;
+    if (weir_batch_size(header_out) > bytes.size) {
         return weir_error_set(error, WEIR_TRUNCATED, "record batch: %zu of %zu bytes", bytes.size,
-                              weir_batch_size(&header));
+                              weir_batch_size(header_out));
     }
     return 0;
 }

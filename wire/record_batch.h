@@ -129,6 +129,11 @@ int32_t weir_sequence_add(int32_t sequence, int32_t increment);
 int weir_batch_peek(struct weir_slice bytes, size_t size_max, struct weir_batch_header *header_out,
                     struct weir_error *error);
 
+/** The same for who has, or wants, the header alone: WEIR_TRUNCATED for fewer than 61 bytes only. Nothing is
+ * written after an error. */
+int weir_batch_peek_header(struct weir_slice bytes, size_t size_max,
+                           struct weir_batch_header *header_out, struct weir_error *error);
+
 /** WEIR_CORRUPT unless the crc fits; `batch` is one whole batch as peeked. */
 int weir_batch_check_crc(struct weir_slice batch, struct weir_error *error);
 

@@ -261,7 +261,7 @@ void weir_kept_file_unref(struct weir_kept_file *kept)
     weir_free(kept);
 }
 
-static bool try_hold(struct weir_kept_file *kept)
+bool weir_kept_file_try_hold(struct weir_kept_file *kept)
 {
     int holds = atomic_load_explicit(&kept->holds, memory_order_relaxed);
     while (holds >= 0) {
@@ -280,7 +280,7 @@ int weir_kept_file_hold(struct weir_kept_file *kept, struct weir_env *env, const
 {
     struct weir_file_set *set = kept->set;
     struct weir_file *file = NULL;
-    if (try_hold(kept)) return 0;
+    if (weir_kept_file_try_hold(kept)) return 0;
     if (set != NULL) take_place(set);
     int rc = weir_file_open(env, path, flags, &file, error);
     if (rc == WEIR_LIMIT && set != NULL && yield_some(set)) {
@@ -296,7 +296,7 @@ int weir_kept_file_hold(struct weir_kept_file *kept, struct weir_env *env, const
     if (is_open) {
         weir_assert(set != NULL && set->count > 0);
         set->count--;
-        bool is_held = try_hold(kept); /* under the lock nobody closes it */
+        bool is_held = weir_kept_file_try_hold(kept); /* under the lock nobody closes it */
         weir_assert(is_held);
     } else {
         kept->file = file;

@@ -64,6 +64,8 @@ struct weir_kept_file *weir_kept_file_new(struct weir_budget *budget, struct wei
 /** The last one closes it and frees. NULL is fine. Any thread. */
 void weir_kept_file_unref(struct weir_kept_file *kept);
 
+/** Hold it if it is open, which costs nothing. The owner's thread. */
+bool weir_kept_file_try_hold(struct weir_kept_file *kept);
 /** Hold it, opened with `flags` if it is closed. What weir_file_open gives. The owner's thread. */
 int weir_kept_file_hold(struct weir_kept_file *kept, struct weir_env *env, const char *path,
                         unsigned flags, struct weir_error *error);

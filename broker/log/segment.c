@@ -67,8 +67,8 @@ static int check_first_batch(const struct weir_segment *segment, struct weir_fil
     int64_t got = weir_file_read(file, bytes, sizeof bytes, 0, error);
     if (got < 0) return (int)got;
     if (got < (int64_t)sizeof bytes) return 0;
-    int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
-    if (rc < 0 && rc != WEIR_TRUNCATED) return 0;
+    int rc = weir_batch_peek_header(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
+    if (rc < 0) return 0;
     bool begins_here =
         header.base_offset == segment->facts.base_offset ||
         (segment->facts.has_holes && header.base_offset > segment->facts.base_offset);
@@ -84,10 +84,13 @@ static int check_first_batch(const struct weir_segment *segment, struct weir_fil
 
 static int hold(struct weir_segment *segment, unsigned flags, struct weir_error *error)
 {
-    struct weir_log_path path =
-        weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
-    int rc = weir_kept_file_hold(segment->kept, segment->env, path.text,
+    int rc = 0;
+    if (!weir_kept_file_try_hold(segment->kept)) { /* its path is made only where it is opened */
+        struct weir_log_path path =
+            weir_log_offset_path(segment->directory, segment->facts.base_offset, ".log");
+        rc = weir_kept_file_hold(segment->kept, segment->env, path.text,
                                  WEIR_OPEN_READ | WEIR_OPEN_WRITE | flags, error);
+    }
     if (rc < 0) return rc;
     /* Also when it is opened again: in between somebody may have put another in its place. */
     if (segment->kept->is_fresh) rc = check_first_batch(segment, segment->kept->file, error);
@@ -144,8 +147,8 @@ bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_
     int64_t got = weir_file_read(segment->kept->file, bytes, sizeof bytes, entry->position, NULL);
     if (got != (int64_t)sizeof bytes) return false;
     struct weir_batch_header header;
-    int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
-    if (rc < 0 && rc != WEIR_TRUNCATED) return false;
+    int rc = weir_batch_peek_header(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
+    if (rc < 0) return false;
     bool is_true = weir_batch_last_offset(&header) == entry->last_offset &&
                    header.base_offset >= segment->facts.base_offset &&
                    (int64_t)weir_batch_size(&header) <= limit - entry->position;

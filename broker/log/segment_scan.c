@@ -125,8 +125,7 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
                               "position %" PRId64 ": %zu bytes are less than a batch header",
                               scan->position, bytes.size);
     }
-    rc = weir_batch_peek(bytes, INT32_MAX, header, error);
-    if (rc == WEIR_TRUNCATED) rc = 0; /* the header is there, and only that was asked for */
+    rc = weir_batch_peek_header(bytes, INT32_MAX, header, error);
     if (rc < 0) return weir_error_wrap(error, rc, "position %" PRId64, scan->position);
     int32_t epoch_there = header->leader_epoch;
     header->leader_epoch = epoch_of(scan, header);
@@ -225,8 +224,7 @@ static bool looks_right(const struct weir_batch_search *asked, struct weir_slice
                         int64_t position, struct weir_batch_header *header)
 {
     if (bytes.data[MAGIC_AT] != WEIR_BATCH_MAGIC) return false;
-    int rc = weir_batch_peek(bytes, INT32_MAX, header, NULL);
-    if (rc < 0 && rc != WEIR_TRUNCATED) return false;
+    if (weir_batch_peek_header(bytes, INT32_MAX, header, NULL) < 0) return false;
     return header->base_offset >= asked->offset_min &&
            header->base_offset - asked->offset_min <= INT32_MAX &&
            header->leader_epoch >= asked->epoch_min &&

@@ -1,6 +1,7 @@
 #include "server/handlers/fetch_interest.h"
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/state_table.h"
 #include "server/handlers/fetch_part.h"
 #include "server/handlers/fetch_poll.h"
@@ -248,7 +249,7 @@ static void update(struct weir_fetch_entry *entry, const struct weir_fetch_place
 int weir_fetch_interest_put(struct weir_fetch_interest *interest,
                             const struct weir_fetch_place *place)
 {
-    uint8_t bytes[KEY_SIZE_MAX];
+    WEIR_UNINITIALIZED uint8_t bytes[KEY_SIZE_MAX];
     struct weir_slice key =
         make_key(bytes, interest->by_id, place->topic, place->topic_id, place->partition);
     struct weir_fetch_entry *entry = weir_map_get(&interest->entries, key);
@@ -303,7 +304,7 @@ void weir_fetch_interest_end(struct weir_fetch_interest *interest)
 void weir_fetch_interest_drop(struct weir_fetch_interest *interest, struct weir_slice topic,
                               struct weir_uuid topic_id, int32_t partition)
 {
-    uint8_t bytes[KEY_SIZE_MAX];
+    WEIR_UNINITIALIZED uint8_t bytes[KEY_SIZE_MAX];
     struct weir_slice key = make_key(bytes, interest->by_id, topic, topic_id, partition);
     struct weir_fetch_entry *entry = weir_map_get(&interest->entries, key);
     if (entry != NULL) drop(entry);
