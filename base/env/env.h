@@ -105,6 +105,7 @@ struct weir_env_ops {
     int (*file_lock)(struct weir_file *file, struct weir_error *error);
     int (*sync_file_system)(struct weir_file *file, struct weir_error *error);
     void (*drop_cache)(struct weir_file *file, int64_t position, int64_t size);
+    int64_t (*file_read_cached)(struct weir_file *file, void *to, size_t size, int64_t position);
     bool (*file_is_cached)(struct weir_file *file, int64_t position, int64_t size);
 
     int (*stat)(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
@@ -233,6 +234,13 @@ static inline int weir_sync_file_system(struct weir_file *file, struct weir_erro
 static inline void weir_file_drop_cache(struct weir_file *file, int64_t position, int64_t size)
 {
     file->env->ops->drop_cache(file, position, size);
+}
+/** A read that does not wait for the disk: how many bytes came, fewer than asked at the end of the file only.
+ * WEIR_END: some are not in memory, or the file system cannot tell, or could not be read. */
+static inline int64_t weir_file_read_cached(struct weir_file *file, void *to, size_t size,
+                                            int64_t position)
+{
+    return file->env->ops->file_read_cached(file, to, size, position);
 }
 /** A guess, cheap: would reading the range find it in memory? Then it may be sent from a thread that
  * must not block; else a worker reads through it first. */

@@ -5,6 +5,7 @@
 #include "broker/log/fault_step.h"
 #include "broker/log/index_window.h"
 #include "broker/log/partition_log.h"
+#include "broker/log/range_ends.h"
 #include "broker/log/segment.h"
 #include "broker/log/tail_cache.h"
 
@@ -44,6 +45,7 @@ struct weir_partition_log {
     struct weir_lost_ranges lost;    /* what a repair has given up */
     struct weir_index_builder index; /* of the active segment */
     struct weir_index_windows windows;
+    struct weir_range_ends range_ends;
     struct weir_tail_cache tail;
 
     int64_t last_append_ms; /* of all segments: counts forward only, whatever the clock does */
@@ -123,9 +125,18 @@ int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_o
 /* ---- log_range.c ---- */
 
 /** Give the read a range that begins with `first`, if it comes to `range_min` bytes. WEIR_END: it
- * does not. WEIR_CORRUPT, WEIR_IO, WEIR_NO_MEMORY. Does not read what lies between the ends. */
-int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_seek *first,
-                        struct weir_error *error);
+ * does not. Does not read what lies between the ends; what cannot be read at its end makes it shorter. */
+int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_seek *first);
+/** A range was given: whoever reads on from its end finds the place (range_ends.h). */
+void weir_log_range_note(struct weir_partition_log *log, const struct weir_log_read *read);
+/** Does a range that begins with `first` have room for more than that batch? Then what memory knows of the
+ * index is needed to find its end. */
+bool weir_log_range_has_room(const struct weir_log_read *read,
+                             const struct weir_segment_seek *first);
+/** The header of the batch at `offset`, if a range ended there, it is what belongs there, and it and the range
+ * that it may begin are in memory. */
+bool weir_log_range_go_on(const struct weir_partition_log *log, const struct weir_log_read *read,
+                          struct weir_segment_seek *first_out);
 /** Read through a range that is not in the page cache, so that its sender need not wait for the
  * disk. For a worker. WEIR_IO, WEIR_NO_MEMORY. */
 int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *budget,

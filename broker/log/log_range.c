@@ -6,11 +6,19 @@
  * without reading it. A range begins and ends at a batch. Its two ends are looked at, not what lies
  * between: the index names a batch near the end, and only the headers from there on are walked, so
  * that the cost does not grow with the number of batches.
+ *
+ * Who reads on begins where a range ended (range_ends.h) and looks at one header there; where no
+ * second batch fits, that is all:
+ *
+ *      first                  entry         end        reach
+ *        |batch|batch|.........|batch|batch|batch....|...
+ *        1: header             2: headers from here on, from one or two reads
  */
 
 enum {
-    WALK_COUNT_MAX = 256,   /* headers; without an index the range is shorter, not slower */
-    WARM_SIZE = 128 * 1024, /* a cold range is read through in pieces of this size */
+    WALK_COUNT_MAX = 256,       /* headers; without an index the range is shorter, not slower */
+    CACHE_STRETCH = 128 * 1024, /* what is in memory is taken to be so for as much */
+    WARM_SIZE = 128 * 1024,     /* a cold range is read through in pieces of this size */
 };
 
 /* ---- the receiver's side: any thread --------------------------------------------------------- */
@@ -64,74 +72,75 @@ static bool find_entry(const struct weir_log_read *read, int64_t reach,
     return rc == 0;
 }
 
-/* Begin the walk at the index's entry, if there is one behind the first batch that tells the truth;
- * else at the first batch. */
-static void choose_start(const struct weir_log_read *read, const struct weir_segment_seek *first,
-                         int64_t reach, struct weir_segment_scan_options *start)
+/* Where a walk stands that may go on: behind the last batch that is allowed. */
+struct border {
+    int64_t position;
+    int64_t offset;
+};
+
+/* Begin the walk at the index's entry, if there is one behind the first batch that tells the truth. */
+static void skip_ahead(struct weir_segment_scan *scan, const struct weir_log_read *read,
+                       int64_t reach, struct border *border)
 {
     struct weir_index_entry entry;
-    struct weir_batch_header header;
-    bool is_told = find_entry(read, reach, &entry) && entry.position > first->position &&
-                   entry.position <= reach;
-    bool fits =
-        is_told && weir_segment_entry_is_true(read->segment, &entry, read->limit, &header) &&
-        header.base_offset > first->header.base_offset && header.base_offset <= offset_end(read) &&
-        header.leader_epoch == first->header.leader_epoch;
-    if (!fits) return;
-    start->position = entry.position;
-    start->expected_offset = header.base_offset;
+    bool is_ahead = find_entry(read, reach, &entry) && entry.position > scan->position &&
+                    entry.position <= reach;
+    if (!is_ahead || !weir_segment_scan_skip_to(scan, &entry)) return;
+    if (scan->expected_offset > offset_end(read)) return;
+    *border = (struct border){scan->position, scan->expected_offset};
+}
+
+bool weir_log_range_has_room(const struct weir_log_read *read,
+                             const struct weir_segment_seek *first)
+{
+    int64_t end = first->position + (int64_t)weir_batch_size(&first->header);
+    return position_end(read, first->position) - end >= WEIR_BATCH_HEADER_SIZE;
 }
 
 /* The last border of batches that is allowed; damage ends the range before it, for the next read to
- * find. An error only if not even the first batch can be walked. */
-static int find_end(const struct weir_log_read *read, const struct weir_segment_seek *first,
-                    int64_t *end_out, struct weir_error *error)
+ * find. */
+static struct border find_end(const struct weir_log_read *read,
+                              const struct weir_segment_seek *first)
 {
     const struct weir_segment *segment = read->segment;
     int64_t reach = position_end(read, first->position);
-    int64_t first_end = first->position + (int64_t)weir_batch_size(&first->header);
-    struct weir_segment_scan_options start = {
-        .file = segment->kept->file,
-        .budget = read->budget,
-        .position = first->position,
-        .limit = read->limit,
-        .expected_offset = first->header.base_offset,
-        .end_offset = read->limit_offset,
-        .epoch = first->header.leader_epoch,
-        .is_headers_only = true,
-        .has_holes = segment->facts.has_holes,
+    struct border end = {
+        .position = first->position + (int64_t)weir_batch_size(&first->header),
+        .offset = weir_batch_last_offset(&first->header) + 1,
     };
-    if (reach <= first_end) {
-        *end_out = first_end; /* given even if it is larger than asked (KIP-74) */
-        return 0;
-    }
-    choose_start(read, first, reach, &start);
+    /* The first is given even if it is larger than asked (KIP-74). */
+    if (!weir_log_range_has_room(read, first)) return end;
     struct weir_segment_scan scan;
-    weir_segment_scan_init(&scan, &start);
-    int64_t end = start.position;
-    int rc = 0;
+    weir_segment_scan_init(&scan, &(struct weir_segment_scan_options){
+                                      .file = segment->kept->file,
+                                      .budget = read->budget,
+                                      .position = end.position,
+                                      .limit = read->limit,
+                                      .expected_offset = end.offset,
+                                      .end_offset = read->limit_offset,
+                                      .epoch = first->header.leader_epoch,
+                                      .is_headers_only = true,
+                                      .has_holes = segment->facts.has_holes,
+                                  });
+    skip_ahead(&scan, read, reach, &end);
     for (int i = 0; i < WALK_COUNT_MAX; i++) {
         struct weir_batch_header header;
         int64_t position;
-        rc = weir_segment_scan_next(&scan, &header, &position, error);
-        if (rc != 0 || scan.position > reach) break;
-        if (weir_batch_last_offset(&header) >= offset_end(read)) break;
+        if (weir_segment_scan_next(&scan, &header, &position, NULL) != 0) break;
+        if (scan.position > reach || scan.expected_offset > offset_end(read)) break;
         if (header.leader_epoch != first->header.leader_epoch) break;
-        end = scan.position;
+        end = (struct border){scan.position, scan.expected_offset};
     }
     weir_segment_scan_close(&scan);
-    if (end == first->position) return rc < 0 ? rc : WEIR_END;
-    *end_out = end;
-    return 0;
+    return end;
 }
 
-int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_seek *first,
-                        struct weir_error *error)
+int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_seek *first)
 {
     struct weir_segment *segment = read->segment;
-    int64_t end = 0;
-    int rc = find_end(read, first, &end, error);
-    if (rc != 0) return rc;
+    if (weir_batch_last_offset(&first->header) >= offset_end(read)) return WEIR_END;
+    struct border border = find_end(read, first);
+    int64_t end = border.position;
     weir_assert(end > first->position);
     weir_assert(end <= read->limit);
     if ((uint64_t)(end - first->position) < read->range_min) return WEIR_END;
@@ -142,9 +151,57 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
         .size = end - first->position,
         .cut_count = segment->cut_count,
     };
+    read->range_end_offset = border.offset;
     read->size = (size_t)read->range.size;
     return 0;
 }
+
+/* ---- reading on ------------------------------------------------------------------------------ */
+
+void weir_log_range_note(struct weir_partition_log *log, const struct weir_log_read *read)
+{
+    const struct weir_segment *segment = read->range.segment;
+    struct weir_range_end end = {
+        .segment_base = segment->facts.base_offset,
+        .offset = read->range_end_offset,
+        .position = read->range.position + read->range.size,
+    };
+    weir_range_ends_note(&log->range_ends, read->offset, &end);
+}
+
+/* Of what the range may be, all but its beginning, where a header was found in memory. */
+static bool is_rest_cached(const struct weir_log_read *read, int64_t position)
+{
+    const struct weir_segment *segment = read->segment;
+    int64_t end = position_end(read, position);
+    int64_t from = end - position > CACHE_STRETCH ? position + CACHE_STRETCH : end - 1;
+    return weir_file_is_cached(segment->kept->file, from, end - from);
+}
+
+bool weir_log_range_go_on(const struct weir_partition_log *log, const struct weir_log_read *read,
+                          struct weir_segment_seek *first_out)
+{
+    struct weir_segment *segment = read->segment;
+    struct weir_batch_header header;
+    int64_t position =
+        weir_range_ends_find(&log->range_ends, segment->facts.base_offset, read->offset);
+    if (position < 0) return false;
+    if (!weir_segment_cached_header(segment, position, read->limit, &header)) return false;
+    struct weir_batch_place place = {
+        .position = position,
+        .left = read->limit - position,
+        .expected_offset = read->offset, /* behind a hole there is another: the index knows it */
+        .end_offset = read->limit_offset,
+        .epoch = read->epoch,
+    };
+    if (weir_batch_check_place(&header, &place, NULL) < 0) return false;
+    bool is_epoch_known = read->epoch != WEIR_NO_LEADER_EPOCH;
+    if (is_epoch_known && header.leader_epoch != read->epoch) return false;
+    *first_out = (struct weir_segment_seek){.header = header, .position = position};
+    return is_rest_cached(read, position);
+}
+
+/* ---- warming --------------------------------------------------------------------------------- */
 
 int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *budget,
                         struct weir_error *error)

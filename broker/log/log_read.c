@@ -128,7 +128,13 @@ static void find_window_hints(const struct weir_partition_log *log, struct weir_
     take_hints(read, &first, &last);
 }
 
-static int prepare_segment(struct weir_partition_log *log, struct weir_log_read *read)
+static void find_hints(const struct weir_partition_log *log, struct weir_log_read *read)
+{
+    bool is_active = read->segment == weir_log_active(log);
+    if (!is_active || !find_tail_hints(log, read)) find_window_hints(log, read);
+}
+
+static int hold_segment(struct weir_partition_log *log, struct weir_log_read *read)
 {
     struct weir_segment *segment = log->segments[weir_log_find_batches(log, read->offset)];
     int rc = weir_segment_hold(segment, &read->error);
@@ -145,34 +151,38 @@ static int prepare_segment(struct weir_partition_log *log, struct weir_log_read 
     read->env = log->env;
     read->budget = log->budget;
     read->log = log;
-    bool is_active = segment == weir_log_active(log);
-    if (!is_active || !find_tail_hints(log, read)) find_window_hints(log, read);
-    return WEIR_END;
+    return 0;
 }
 
-/* Its size is bounded by what lies behind the place that memory knows. */
-static bool may_be_range(const struct weir_log_read *read)
-{
-    return read->position >= 0 && (uint64_t)(read->limit - read->position) >= read->range_min;
-}
-
-/* Headers near both ends are read in place, so they must be in the page cache, and the entry that
- * the walk begins at must be a true one: else it would begin at the segment's start. */
-static bool find_hot_range(struct weir_log_read *read)
+/* The batch that a range begins with, from what memory has of the index. Headers near both ends are read
+ * in place, so they must be in the page cache, and the entry that the walk begins at must be a true
+ * one: else it would begin at the segment's start. */
+static bool find_hot_batch(struct weir_log_read *read, struct weir_segment_seek *first_out)
 {
     struct weir_segment *segment = read->segment;
     struct weir_index_entry hint = {.position = read->position,
                                     .last_offset = read->position_offset};
     struct weir_batch_header header;
     int64_t size = read->limit - read->position;
+    if (read->position < 0 || (uint64_t)size < read->range_min) return false;
     if (read->size_max < (uint64_t)size) size = (int64_t)read->size_max;
-    if (!may_be_range(read)) return false;
-    if (!weir_file_is_cached(segment->kept->file, read->position, size)) return false;
-    if (!weir_segment_entry_is_true(segment, &hint, read->limit, &header)) return false;
+    return weir_file_is_cached(segment->kept->file, read->position, size) &&
+           weir_segment_entry_is_true(segment, &hint, read->limit, &header) &&
+           seek(read, true, first_out) == 0;
+}
+
+/* Whoever reads on needs the index only for the other end, and that only where more than a batch fits. */
+static bool find_hot_range(const struct weir_partition_log *log, struct weir_log_read *read)
+{
     struct weir_segment_seek first;
-    if (seek(read, true, &first) < 0) return false;
+    if (read->size_max < read->range_min) return false;
+    bool goes_on = weir_log_range_go_on(log, read, &first);
+    bool needs_index = !goes_on || weir_log_range_has_room(read, &first);
+    if (needs_index) find_hints(log, read);
+    if (needs_index && read->position < 0) return false;
+    if (!goes_on && !find_hot_batch(read, &first)) return false;
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return false;
-    return weir_log_range_find(read, &first, NULL) == 0;
+    return weir_log_range_find(read, &first) == 0;
 }
 
 /* They were read while the index was being made anew, or what they say is not so. */
@@ -187,8 +197,9 @@ static void drop_windows(struct weir_partition_log *log, struct weir_log_read *r
 static bool take_hot_range(struct weir_partition_log *log, struct weir_log_read *read)
 {
     if (read->range_min == 0) return false;
-    if (prepare_segment(log, read) < 0) return false;
-    bool is_found = find_hot_range(read);
+    if (hold_segment(log, read) < 0) return false;
+    bool is_found = find_hot_range(log, read);
+    if (is_found) weir_log_range_note(log, read);
     if (read->is_index_poor) drop_windows(log, read);
     weir_segment_release(read->segment);
     read->segment = NULL;
@@ -241,9 +252,18 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     if (take_hot_range(log, read)) return 0;
     bool may_hold_memory = read->range_min != 1 && !read->checks_disk;
     if (may_hold_memory && weir_tail_cache_read(&log->tail, read, read->offset_bound)) return 0;
-    int rc = prepare_segment(log, read);
-    if (rc < 0) read->rc = rc;
-    return rc;
+    /* It is in no memory of ours: a range of any size costs less than a worker's copy. */
+    if (read->range_min > 1) {
+        read->range_min = 1;
+        if (take_hot_range(log, read)) return 0;
+    }
+    int rc = hold_segment(log, read);
+    if (rc < 0) {
+        read->rc = rc;
+        return rc;
+    }
+    find_hints(log, read);
+    return WEIR_END;
 }
 
 /* ---- run: any one thread --------------------------------------------------------------------- */
@@ -329,7 +349,7 @@ static int check_disk(struct weir_log_read *read, const struct weir_segment_seek
 static int find_warm_range(struct weir_log_read *read, const struct weir_segment_seek *first)
 {
     if (read->range_min == 0) return WEIR_END;
-    int rc = weir_log_range_find(read, first, &read->error);
+    int rc = weir_log_range_find(read, first);
     if (rc == 0) rc = weir_log_range_warm(&read->range, read->budget, &read->error);
     if (rc >= 0) return rc;
     if (rc == WEIR_CORRUPT || rc == WEIR_IO) read->damaged_offset = first->header.base_offset;
@@ -404,6 +424,7 @@ int weir_log_read_end(struct weir_log_read *read)
         return 0;
     }
     if (read->checks_disk && read->batches.part_count > 0) weir_tail_cache_cut(&log->tail, 0);
+    if (read->range.segment != NULL) weir_log_range_note(log, read);
     if (read->rc < 0) (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
     if (read->damaged_offset >= 0 && read->rc == WEIR_CORRUPT) {
         weir_partition_log_damaged(log, read->damaged_offset, read->error.text);

@@ -330,6 +330,7 @@ static void follow_cut(struct weir_partition_log *log, size_t old_count)
     active->is_sealed = false;
     active->was_rebuilt = false;
     weir_index_windows_drop_all(&log->windows);
+    weir_range_ends_drop_all(&log->range_ends);
     weir_tail_cache_cut(&log->tail, log->end_offset);
     struct weir_index_files files = {log->env, log->path, active->facts.base_offset};
     (void)weir_index_files_remove(&files, NULL); /* hints, made anew */

@@ -272,7 +272,8 @@ struct weir_log_read {
     int64_t offset;
     int64_t offset_max; /* exclusive: no batch that reaches it is given; INT64_MAX: to the end */
     size_t size_max;    /* the first batch is given even if it is larger (KIP-74) */
-    size_t range_min;   /* from this many bytes on give a range of the file; 0: never; 1: always */
+    size_t range_min; /* from this many bytes on give a range of the file, below it only of what is
+                           not in memory; 0: never; 1: always */
     bool checks_disk; /* the first batch alone, as the disk has it, and its crc: a reader has found
                            wrong what it was given, which may be so in memory only */
     /* given */
@@ -288,13 +289,14 @@ struct weir_log_read {
     int64_t position_offset; /* that batch's last offset */
     int64_t end_position;    /* of a batch to walk from to a range's end, if `position` is known */
     int64_t end_position_offset;
-    int64_t limit;          /* how far the segment may be read */
-    int64_t limit_offset;   /* and where its offsets end there */
-    int32_t epoch;          /* of the batch that holds `offset`; -1: not known */
-    int64_t epoch_end;      /* where that epoch ends */
-    int64_t damaged_offset; /* given by run: nothing from here on can be served; -1: none */
-    bool is_index_poor;     /* given by run: what memory knows of the segment's index goes */
-    int64_t offset_bound;   /* `offset_max`, the log's end and damage taken together */
+    int64_t range_end_offset; /* given with a range: one past its last batch */
+    int64_t limit;            /* how far the segment may be read */
+    int64_t limit_offset;     /* and where its offsets end there */
+    int32_t epoch;            /* of the batch that holds `offset`; -1: not known */
+    int64_t epoch_end;        /* where that epoch ends */
+    int64_t damaged_offset;   /* given by run: nothing from here on can be served; -1: none */
+    bool is_index_poor;       /* given by run: what memory knows of the segment's index goes */
+    int64_t offset_bound;     /* `offset_max`, the log's end and damage taken together */
     uint64_t truncations;
     struct weir_env *env;
     struct weir_budget *budget;

@@ -139,19 +139,39 @@ void weir_segment_walk_headers(const struct weir_segment *segment, struct weir_s
                                  });
 }
 
+/* The header in `bytes`, if it is one of a batch of the segment that is whole below `limit`. */
+static bool take_header(const struct weir_segment *segment,
+                        const uint8_t bytes[WEIR_BATCH_HEADER_SIZE], int64_t position,
+                        int64_t limit, struct weir_batch_header *header_out)
+{
+    struct weir_batch_header header;
+    struct weir_slice all = weir_slice(bytes, WEIR_BATCH_HEADER_SIZE);
+    bool is_batch = weir_batch_peek_header(all, INT32_MAX, &header, NULL) == 0 &&
+                    header.base_offset >= segment->facts.base_offset &&
+                    (int64_t)weir_batch_size(&header) <= limit - position;
+    if (is_batch) *header_out = header;
+    return is_batch;
+}
+
+bool weir_segment_cached_header(struct weir_segment *segment, int64_t position, int64_t limit,
+                                struct weir_batch_header *header_out)
+{
+    uint8_t bytes[WEIR_BATCH_HEADER_SIZE];
+    if (position < 0 || position > limit - WEIR_BATCH_HEADER_SIZE) return false;
+    int64_t got = weir_file_read_cached(segment->kept->file, bytes, sizeof bytes, position);
+    return got == (int64_t)sizeof bytes && take_header(segment, bytes, position, limit, header_out);
+}
+
 bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_index_entry *entry,
                                 int64_t limit, struct weir_batch_header *header_out)
 {
-    if (entry->position < 0 || entry->position > limit - WEIR_BATCH_HEADER_SIZE) return false;
     uint8_t bytes[WEIR_BATCH_HEADER_SIZE];
-    int64_t got = weir_file_read(segment->kept->file, bytes, sizeof bytes, entry->position, NULL);
-    if (got != (int64_t)sizeof bytes) return false;
     struct weir_batch_header header;
-    int rc = weir_batch_peek_header(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
-    if (rc < 0) return false;
-    bool is_true = weir_batch_last_offset(&header) == entry->last_offset &&
-                   header.base_offset >= segment->facts.base_offset &&
-                   (int64_t)weir_batch_size(&header) <= limit - entry->position;
+    if (entry->position < 0 || entry->position > limit - WEIR_BATCH_HEADER_SIZE) return false;
+    int64_t got = weir_file_read(segment->kept->file, bytes, sizeof bytes, entry->position, NULL);
+    bool is_true = got == (int64_t)sizeof bytes &&
+                   take_header(segment, bytes, entry->position, limit, &header) &&
+                   weir_batch_last_offset(&header) == entry->last_offset;
     if (is_true) *header_out = header;
     return is_true;
 }

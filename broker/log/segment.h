@@ -77,6 +77,9 @@ struct weir_segment_seek {
  */
 int weir_segment_seek(struct weir_segment *segment, struct weir_segment_seek *seek,
                       struct weir_error *error);
+/** Is there, in a held segment, a header at `position` of a batch that is whole below `limit`, and in memory? */
+bool weir_segment_cached_header(struct weir_segment *segment, int64_t position, int64_t limit,
+                                struct weir_batch_header *header_out);
 /** Is there, in a held segment, a batch whose header says what `entry` says? */
 bool weir_segment_entry_is_true(struct weir_segment *segment, const struct weir_index_entry *entry,
                                 int64_t limit, struct weir_batch_header *header_out);

@@ -187,6 +187,28 @@ int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_hea
     return 0;
 }
 
+bool weir_segment_scan_skip_to(struct weir_segment_scan *scan, const struct weir_index_entry *entry)
+{
+    const int64_t position = scan->position;
+    struct weir_slice bytes;
+    struct weir_batch_header header;
+    weir_assert(entry->position > position);
+    if (entry->position > scan->limit - WEIR_BATCH_HEADER_SIZE) return false;
+    scan->position = entry->position;
+    bool is_true = look(scan, WEIR_BATCH_HEADER_SIZE, &bytes, NULL) == 0 &&
+                   weir_batch_peek_header(bytes, INT32_MAX, &header, NULL) == 0 &&
+                   weir_batch_last_offset(&header) == entry->last_offset &&
+                   header.base_offset >= scan->expected_offset &&
+                   header.leader_epoch == scan->epoch &&
+                   (int64_t)weir_batch_size(&header) <= scan->limit - scan->position;
+    if (is_true) {
+        scan->expected_offset = header.base_offset;
+    } else {
+        scan->position = position;
+    }
+    return is_true;
+}
+
 /* ---- finding the next one -------------------------------------------------------------------- */
 
 /* Bytes made to look like headers, one in each other, must not cost the square of their number. */

@@ -3,6 +3,7 @@
 
 #include "base/env/env.h"
 #include "broker/log/leader_epochs.h"
+#include "broker/log/offset_index.h"
 #include "wire/record_batch.h"
 
 /**
@@ -62,6 +63,12 @@ void weir_segment_scan_close(struct weir_segment_scan *scan);
  */
 int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_header *header_out,
                            int64_t *position_out, struct weir_error *error);
+
+/** Go on at the batch that the index says lies further on, at `entry`, if a header there says the same and may
+ * follow: its last offset, a base offset from the expected one on, the epoch of the last one. False: the
+ * scan stays where it is. */
+bool weir_segment_scan_skip_to(struct weir_segment_scan *scan,
+                               const struct weir_index_entry *entry);
 
 /**
  * Behind something that is no batch: the next place from `position` on where a whole one begins, crc

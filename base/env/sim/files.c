@@ -338,6 +338,13 @@ bool weir_sim_file_is_cached(struct weir_file *base, int64_t position, int64_t s
     return weir_sim_random_below(&file->life->sim->schedule, COLD_ONE_IN) != 0;
 }
 
+int64_t weir_sim_file_read_cached(struct weir_file *base, void *to, size_t size, int64_t position)
+{
+    if (!weir_sim_file_is_cached(base, position, (int64_t)size)) return WEIR_END;
+    int64_t got = weir_sim_file_read(base, to, size, position, NULL);
+    return got < 0 ? WEIR_END : got;
+}
+
 /* ---- facts and locks ------------------------------------------------------------------------- */
 
 static struct weir_file_stat stat_from(const struct weir_inode *inode)

@@ -89,6 +89,7 @@ static const struct weir_env_ops ops = {
     .file_lock = weir_sim_file_lock,
     .sync_file_system = weir_sim_sync_file_system,
     .drop_cache = weir_sim_drop_cache,
+    .file_read_cached = weir_sim_file_read_cached,
     .file_is_cached = weir_sim_file_is_cached,
     .stat = weir_sim_stat,
     .make_directory = weir_sim_make_directory,

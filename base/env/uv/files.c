@@ -292,6 +292,19 @@ void weir_env_uv_drop_cache(struct weir_file *file, int64_t position, int64_t si
     (void)posix_fadvise(fd_of(file), begin, end - begin, POSIX_FADV_DONTNEED); /* a hint */
 }
 
+/* Half of it without waiting is none: the other half would wait. At the end of the file there is no other. */
+int64_t weir_env_uv_file_read_cached(struct weir_file *file, void *to, size_t size,
+                                     int64_t position)
+{
+    struct iovec vector = {to, size};
+    ssize_t got = preadv2(fd_of(file), &vector, 1, position, RWF_NOWAIT);
+    if (got < 0) return WEIR_END;
+    if (got == 0 || (size_t)got == size) return (int64_t)got;
+    vector = (struct iovec){(uint8_t *)to + got, size - (size_t)got};
+    bool is_end = preadv2(fd_of(file), &vector, 1, position + (int64_t)got, RWF_NOWAIT) == 0;
+    return is_end ? (int64_t)got : WEIR_END;
+}
+
 /* One byte read without waiting: 0 bytes is the end of the file, which needs no disk. A file system
  * that cannot tell (EOPNOTSUPP) counts as cold. */
 static bool is_byte_cached(struct weir_file *file, int64_t position)

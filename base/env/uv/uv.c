@@ -159,6 +159,7 @@ static const struct weir_env_ops ops = {
     .file_lock = weir_env_uv_file_lock,
     .sync_file_system = weir_env_uv_sync_file_system,
     .drop_cache = weir_env_uv_drop_cache,
+    .file_read_cached = weir_env_uv_file_read_cached,
     .file_is_cached = weir_env_uv_file_is_cached,
     .stat = weir_env_uv_stat,
     .make_directory = weir_env_uv_make_directory,

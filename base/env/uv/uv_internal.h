@@ -95,6 +95,8 @@ int weir_env_uv_file_stat(struct weir_file *file, struct weir_file_stat *stat_ou
 int weir_env_uv_file_lock(struct weir_file *file, struct weir_error *error);
 int weir_env_uv_sync_file_system(struct weir_file *file, struct weir_error *error);
 void weir_env_uv_drop_cache(struct weir_file *file, int64_t position, int64_t size);
+int64_t weir_env_uv_file_read_cached(struct weir_file *file, void *to, size_t size,
+                                     int64_t position);
 bool weir_env_uv_file_is_cached(struct weir_file *file, int64_t position, int64_t size);
 int weir_env_uv_stat(struct weir_env *env, const char *path, struct weir_file_stat *stat_out,
                      struct weir_error *error);

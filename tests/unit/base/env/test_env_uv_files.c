@@ -109,6 +109,9 @@ START_TEST(a_cached_range_is_told_from_a_cold_one)
     ck_assert_int_eq(weir_file_is_cached(file, 0, SIZE), can_tell);
     ck_assert_int_eq(weir_file_is_cached(file, SIZE - 7, 100), can_tell);
     ck_assert(weir_file_is_cached(file, 5, 0));
+    char read[100];
+    ck_assert_int_eq(weir_file_read_cached(file, read, 100, 5000), can_tell ? 100 : WEIR_END);
+    ck_assert_int_eq(weir_file_read_cached(file, read, 100, SIZE - 7), can_tell ? 7 : WEIR_END);
     ck_ok(weir_file_sync(file, &error), &error);
     weir_file_drop_cache(file, 0, SIZE / 2);
     uint8_t first;
