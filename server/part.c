@@ -196,7 +196,6 @@ void weir_part_init(struct weir_server_part *part, struct weir_server *server, i
     weir_context_pool_init(&part->contexts, &part->budget);
     weir_answer_pool_init(&part->answers, &part->budget);
     part->sessions.unsent_size = &part->answers.records_size;
-    part->sessions.unsent_size_max = (size_t)part->config->queued_max_response_bytes;
     weir_pool_init(&part->heads, &part->budget, sizeof(struct weir_head), WEIR_POOL_KEEP);
     weir_pool_init(&part->sends, &part->budget, sizeof(struct weir_send), WEIR_POOL_KEEP);
 }
@@ -213,6 +212,8 @@ void weir_part_set_up(struct weir_message *message)
     struct weir_listen_at at = {.address = part->server->address,
                                 .is_shared = part->server->part_count > 1,
                                 .is_first = part->shard == 0};
+    /* Not before: the settings are read when the parts are there already. */
+    part->sessions.unsent_size_max = (size_t)part->config->queued_max_response_bytes;
     part->rc = weir_socket_listen(part->actor, &at, accepted, part, &part->listener, &part->error);
     if (part->rc < 0) {
         move_and_tell(part, WEIR_PART_CLOSED);

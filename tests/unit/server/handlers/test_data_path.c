@@ -78,6 +78,25 @@ START_TEST(a_batch_goes_through_the_port)
 }
 END_TEST
 
+/* What has just been written is in memory, and sent from there: no read of a file is needed. */
+START_TEST(the_tail_is_sent_from_memory)
+{
+    for (int i = 0; i < 20; i++) {
+        struct weir_wire_fetch_response fetched;
+        struct weir_wire_fetch_request request = ask(i, 1000);
+        ck_assert_int_eq(engine_produce(&stage.engine, "a", 0, "value", WEIR_ACKS_ALL), i);
+        weir_sim_disk_count_reset(stage.engine.sim, 0);
+        weir_sim_disk_plan(stage.engine.sim, 0,
+                           (struct weir_sim_fault_plan){
+                               .fault = WEIR_SIM_FAULT_READ_EIO, .at = 1, .is_sticky = true});
+        server_call(&stage, &weir_wire_fetch_request_type, 12, &request,
+                    &weir_wire_fetch_response_type, &fetched);
+        weir_sim_disk_plan(stage.engine.sim, 0, (struct weir_sim_fault_plan){0});
+        ck_assert_uint_gt(records_of(&fetched).size, 0);
+    }
+}
+END_TEST
+
 /* A fetch that waits is answered with what another writes meanwhile. */
 START_TEST(a_parked_fetch_is_woken)
 {
@@ -189,6 +208,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("data path");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_batch_goes_through_the_port);
+    tcase_add_test(tests, the_tail_is_sent_from_memory);
     tcase_add_test(tests, a_parked_fetch_is_woken);
     tcase_add_test(tests, a_parked_fetch_ends_in_time);
     tcase_add_test(tests, a_log_is_read_to_its_end);
