@@ -20,17 +20,25 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-/* Busy turns between two looks at the loop's sockets. */
-enum { TURNS_PER_POLL = 16, NS_PER_MS = 1000000 };
+enum {
+    TURNS_PER_POLL = 16, /* busy ones, between two looks at the loop's sockets */
+    ROUNDS_PER_TURN =
+        4, /* of messages: a request to a partition of one's own and its answer are two */
+    NS_PER_MS = 1000000,
+};
 
-/* A message may be freed or sent on by its handler. */
+/* A message may be freed or sent on by its handler. What the messages of a round have sent here comes in the
+ * same turn, so that its end finds the answers too; that it ends, whatever they send, the bound sees to. */
 static void handle_messages(struct weir_env_uv_actor *actor)
 {
-    struct weir_message *message = weir_mailbox_take(&actor->base.mailbox);
-    while (message != NULL) {
-        struct weir_message *next = message->next;
-        message->handle(message);
-        message = next;
+    for (int round = 0; round < ROUNDS_PER_TURN; round++) {
+        struct weir_message *message = weir_mailbox_take(&actor->base.mailbox);
+        if (message == NULL) return;
+        while (message != NULL) {
+            struct weir_message *next = message->next;
+            message->handle(message);
+            message = next;
+        }
     }
 }
 

@@ -27,7 +27,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { PARTS_PER_CALL = 64, SENT_PER_TRY = 4 << 20 };
+enum { PARTS_PER_CALL = 64, SENT_PER_TRY = 4 << 20, ROUNDS_PER_TURN = 8 };
 
 /* What a read would find, as far as we know. */
 enum readable {
@@ -144,8 +144,8 @@ static void attempt_report(const struct weir_env_uv_socket *socket, struct attem
     attempt->done.call(attempt->done.context, attempt->result);
 }
 
-/* Results that come up meanwhile wait for the next turn, so that one socket cannot hold the actor. */
-void weir_env_uv_sockets_report(struct weir_env_uv_actor *actor)
+/* Each socket that has a result now. */
+static void report_round(struct weir_env_uv_actor *actor)
 {
     for (size_t left = actor->ready_count; left > 0 && actor->ready_first != NULL; left--) {
         struct weir_env_uv_socket *socket = actor->ready_first;
@@ -153,6 +153,16 @@ void weir_env_uv_sockets_report(struct weir_env_uv_actor *actor)
         attempt_report(socket, &socket->connect);
         attempt_report(socket, &socket->read);
         attempt_report(socket, &socket->write);
+    }
+}
+
+/* A read that is begun by the report of another may have its result at once: the requests that are there come
+ * in one turn, are appended together and answered in one send. What comes up after so many rounds waits
+ * for the next turn, so that one socket cannot hold the actor. */
+void weir_env_uv_sockets_report(struct weir_env_uv_actor *actor)
+{
+    for (int round = 0; round < ROUNDS_PER_TURN && actor->ready_count > 0; round++) {
+        report_round(actor);
     }
 }
 
