@@ -277,6 +277,99 @@ START_TEST(the_walk_agrees_with_the_reader)
 }
 END_TEST
 
+/* Sizes of keys and values around the borders of one, two and three bytes of a varint, null among them, and
+ * any of the bytes before the key changed: the same two roads, the same answer. */
+START_TEST(the_walk_agrees_at_the_borders_of_sizes)
+{
+    static const int sizes[] = {-1, 0, 1, 62, 63, 64, 65, 126, 127, 128, 8190, 8191, 8192, 8193};
+    enum { COUNT = sizeof sizes / sizeof sizes[0], NUMBERS = 12 };
+    static uint8_t text[8193];
+    for (int pair = 0; pair < COUNT * COUNT; pair++) {
+        int key = sizes[pair / COUNT], value = sizes[pair % COUNT];
+        struct batch_stage stage;
+        struct weir_batch_builder builder;
+        struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+        struct weir_slice batch;
+        struct weir_record record = {
+            .key = key < 0 ? weir_null() : weir_slice(text, (size_t)key),
+            .value = value < 0 ? weir_null() : weir_slice(text, (size_t)value),
+            .timestamp_ms = NOW_MS,
+        };
+        batch_stage_init(&stage);
+        weir_batch_builder_init(&builder, &stage.budget, WEIR_CODEC_NONE, 0);
+        ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+        ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+        uint8_t *bytes = (uint8_t *)(uintptr_t)batch.data;
+        struct weir_batch_check check = {.budget = &stage.budget};
+        ck_assert_int_eq(weir_batch_admit(bytes, batch.size, &check, NULL), 0);
+        check.keys_required = true;
+        ck_assert_int_eq(weir_batch_admit(bytes, batch.size, &check, NULL),
+                         key < 0 ? WEIR_INVALID_RECORD : 0);
+        check.keys_required = false;
+        for (size_t at = WEIR_BATCH_HEADER_SIZE;
+             at < batch.size && at < WEIR_BATCH_HEADER_SIZE + NUMBERS; at++) {
+            const uint8_t before = bytes[at];
+            for (int changed = 0; changed < 256; changed++) {
+                struct weir_batch_header header;
+                struct weir_batch_reader reader;
+                ck_assert_int_eq(weir_batch_peek(batch, 0, &header, NULL), 0);
+                bytes[at] = (uint8_t)changed;
+                weir_batch_store_header(bytes, &header);
+                int rc = weir_batch_admit(bytes, batch.size, &check, NULL);
+                bool is_good = batch_stage_open(&stage, &reader, batch) == 0 &&
+                               weir_batch_reader_record(&reader, &record, NULL) == 0 &&
+                               record.offset == 0 &&
+                               weir_batch_reader_record(&reader, &record, NULL) == WEIR_END;
+                ck_assert_int_eq(rc == 0, is_good);
+            }
+            bytes[at] = before;
+        }
+        weir_batch_builder_close(&builder);
+        batch_stage_close(&stage);
+    }
+}
+END_TEST
+
+/* Offsets within a batch take one, two and three bytes: all are in line, and one that is not is found. */
+START_TEST(offsets_of_every_length_are_in_line)
+{
+    enum { RECORDS = 20000 };
+    struct batch_stage stage;
+    struct weir_batch_builder builder;
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_batch_header header;
+    struct weir_slice batch;
+    batch_stage_init(&stage);
+    weir_batch_builder_init(&builder, &stage.budget, WEIR_CODEC_NONE, 0);
+    for (int i = 0; i < RECORDS; i++) {
+        struct weir_record record = {.value = weir_text("v"), .timestamp_ms = NOW_MS + i};
+        ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    }
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)batch.data;
+    struct weir_batch_check check = {.budget = &stage.budget};
+    ck_assert_int_eq(weir_batch_admit(bytes, batch.size, &check, NULL), 0);
+    ck_assert_int_eq(weir_batch_peek(batch, 0, &header, NULL), 0);
+    for (size_t at = WEIR_BATCH_HEADER_SIZE + 3; at < batch.size; at += 997) {
+        const uint8_t before = bytes[at];
+        bytes[at] = (uint8_t)(before ^ 2);
+        weir_batch_store_header(bytes, &header);
+        int rc = weir_batch_admit(bytes, batch.size, &check, NULL);
+        struct weir_batch_reader reader;
+        struct weir_record record;
+        bool is_good = batch_stage_open(&stage, &reader, batch) == 0;
+        int64_t count = 0;
+        while (is_good && weir_batch_reader_record(&reader, &record, NULL) == 0) {
+            is_good = record.offset == count++;
+        }
+        ck_assert_int_eq(rc == 0, is_good && count == RECORDS);
+        bytes[at] = before;
+    }
+    weir_batch_builder_close(&builder);
+    batch_stage_close(&stage);
+}
+END_TEST
+
 /* A failed allocation is that and nothing else. */
 START_TEST(admit_survives_every_failed_allocation)
 {
@@ -311,6 +404,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, admit_takes_times_before_1970);
     tcase_add_test(tests, admit_refuses_a_bomb_in_bounded_memory);
     tcase_add_test(tests, the_walk_agrees_with_the_reader);
+    tcase_add_test(tests, the_walk_agrees_at_the_borders_of_sizes);
+    tcase_add_test(tests, offsets_of_every_length_are_in_line);
     tcase_add_test(tests, admit_survives_every_failed_allocation);
     suite_add_tcase(suite, tests);
 }
