@@ -144,8 +144,10 @@ static void serve_produce_floor(int from)
     (void)unlink(path);
 }
 
-/* One range of a file per request, which begins with its size. */
+/* One range of a file per request, which begins with its size: as a log has them, batch by batch, so that
+ * they begin and end anywhere in a page and their file was not written in large pieces. */
 enum { FETCH_SIZE = 1 << 20, FETCH_FILE_SIZE = 256 << 20 };
+static size_t floor_batch_size; /* set before the floor is forked */
 
 static void serve_fetch_floor(int from)
 {
@@ -154,12 +156,12 @@ static void serve_fetch_floor(int from)
     char path[300];
     (void)snprintf(path, sizeof path, "%s/floor", bench_directory());
     int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    for (off_t at = 0; at < FETCH_FILE_SIZE; at += FETCH_SIZE) {
-        if (pwrite(file, bytes, sizeof bytes, at) < 0) return;
+    for (off_t at = 0; at < FETCH_FILE_SIZE; at += (off_t)floor_batch_size) {
+        if (pwrite(file, bytes, floor_batch_size, at) < 0) return;
     }
     off_t at = 0;
     while (receive_all(from, frame, 4) && receive_all(from, frame, weir_load_u32(frame) & 511)) {
-        size_t size = weir_load_u32(frame);
+        size_t size = weir_load_u32(frame) / floor_batch_size * floor_batch_size;
         weir_store_u32(head, (uint32_t)(60 + size));
         if (send(from, head, sizeof head, MSG_NOSIGNAL | MSG_MORE) < 0) break;
         for (size_t left = size; left > 0;) {
@@ -167,7 +169,7 @@ static void serve_fetch_floor(int from)
             if (sent <= 0) break;
             left -= (size_t)sent;
         }
-        if (at >= FETCH_FILE_SIZE) at = 0;
+        if (at + FETCH_SIZE > FETCH_FILE_SIZE) at = 0;
     }
     (void)close(file);
     (void)unlink(path);
@@ -302,25 +304,26 @@ static double fetch_cost(const struct bench_server *server, struct bench_client 
     return (bench_server_cpu(server) - from) / (bytes / 1e9);
 }
 
-static double fetch_floor(uint32_t size)
+static double fetch_floor(uint32_t size, size_t batch_size)
 {
     struct bench_server floor;
     struct bench_client client;
     uint8_t request[64] = {0, 0, 0, 60};
-    double from = 0;
+    double from = 0, bytes = 0;
+    floor_batch_size = batch_size;
     int count = (int)(1280LL * FETCH_SIZE / size);
     weir_store_u32(request + 4, size);
     bench_floor_start(&floor, serve_fetch_floor);
     bench_client_open(&client, &floor);
     for (int i = 0; i < count; i++) {
-        if (i == count / 5) from = bench_server_cpu(&floor);
+        if (i == count / 5) from = bench_server_cpu(&floor), bytes = 0;
         bench_client_send(&client, request, sizeof request);
-        (void)bench_client_skip(&client);
+        bytes += (double)bench_client_skip(&client);
     }
     double cpu = bench_server_cpu(&floor) - from;
     bench_client_close(&client);
     bench_server_stop(&floor, SIGKILL);
-    return cpu / (1024.0 * FETCH_SIZE / 1e9);
+    return cpu / (bytes / 1e9);
 }
 
 void bench_serve_fetch(void)
@@ -339,8 +342,8 @@ void bench_serve_fetch(void)
     bench_produce_frame(&client, "fetch", 0, 1, weir_buffer_slice(&batch), &frame);
     int64_t batches = FETCH_FILE_SIZE / (int64_t)batch.size;
     bench_stream(&client, &frame, 1, batches, 5);
-    double floor = fetch_floor(FETCH_SIZE);
-    double small_floor = fetch_floor(65536);
+    double floor = fetch_floor(FETCH_SIZE, batch.size);
+    double small_floor = fetch_floor(65536, batch.size);
     double large = fetch_cost(&server, &client, batch.size, records, batches, FETCH_SIZE);
     double small = fetch_cost(&server, &client, batch.size, records, batches, 65536);
     bench_row(
