@@ -22,10 +22,13 @@ struct weir_backend_write {
 /** What get_many found under key `index`; `value` lives during the call. */
 typedef int (*weir_backend_found_fn)(void *context, size_t index, struct weir_slice value);
 
-/** A place in the map, over what was there when it was opened. `key` and `value` live until it moves. */
+/** A place in the map, over what was there when it was opened. `key` and `value` live until it moves. The
+ * others are the backend's own. */
 struct weir_backend_iterator {
     void *impl;
     void *place;
+    void *over;   /* the backend that stands over the one which opened it; NULL: none */
+    size_t index; /* of the row in what can be counted through */
     struct weir_slice key;
     struct weir_slice value;
 };
@@ -37,7 +40,7 @@ struct weir_backend_ops {
     /** Calls `found` for each key that is there. No key twice. */
     int (*get_many)(void *impl, const struct weir_slice *keys, size_t count,
                     weir_backend_found_fn found, void *context, struct weir_error *error);
-    /** All of it or nothing, now and after a crash. */
+    /** All of it or nothing, now and after a crash. WEIR_NO_MEMORY: nothing, and it may be tried again. */
     int (*write)(void *impl, const struct weir_backend_write *writes, size_t count,
                  struct weir_error *error);
     /** Keys that begin with `prefix` and a segment below `segment` are garbage from now on: they may
@@ -82,6 +85,9 @@ struct weir_backend_kind {
      * `options`; the environment and the budget outlive what is opened, which `close` frees. */
     int (*open)(const struct weir_backend_options *options, struct weir_backend *backend_out,
                 struct weir_error *error);
+    /** Whether there is something at `path` that `open` would open, rather than make: 1 or 0. NULL: if there
+     * is a folder, or anything else, of that name. */
+    int (*exists)(struct weir_env *env, const char *path, struct weir_error *error);
     /** Remove what a closed one has kept at `path`; fine if there is nothing. NULL: all of it is in the
      * folder of that name, which is removed with its files. */
     int (*wipe)(struct weir_env *env, const char *path, struct weir_error *error);

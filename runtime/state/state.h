@@ -26,8 +26,9 @@
  * Memory beyond the cache's bound: what is open (open_bytes_max, and a batch), what gathers
  * (write_down_bytes, and an interval) and as much again while it is being written.
  *
- * One database per task (WAL off, one column family), stores told apart by a key prefix of two bytes;
- * positions under prefix 0. DEPENDENCIES.md "RocksDB: guard rails" says why.
+ * One backend per task: a file of sorted rows while these are few (backend_run.h), then a database (WAL off,
+ * one column family; DEPENDENCIES.md "RocksDB: guard rails" says why). Stores are told apart by a key prefix
+ * of two bytes; positions under prefix 0.
  *
  * Thread: the task's stream thread, except what a worker runs (write down).
  */
@@ -68,9 +69,12 @@ struct weir_state_options {
     const char *path; /* DIR/state/<application>/<task>; made if it is not there */
     const struct weir_store_spec *const *specs;
     size_t store_count;
-    size_t cache_bytes_max;    /* clean entries beyond this leave; over all stores of the task */
-    size_t open_bytes_max;     /* 0: 32 MiB: weir_state_wants_commit beyond it */
-    size_t sealed_bytes_max;   /* 0: 64 MiB: weir_state_is_stalled beyond it */
+    size_t cache_bytes_max;  /* clean entries beyond this leave; over all stores of the task */
+    size_t open_bytes_max;   /* 0: 32 MiB: weir_state_wants_commit beyond it */
+    size_t sealed_bytes_max; /* 0: 64 MiB: weir_state_is_stalled beyond it */
+    /* 0: 128 KiB: up to so many bytes of rows are kept in one file and in memory, and no database is opened.
+     * 1: a database from the first write on. */
+    size_t rows_bytes_max;
     size_t write_buffer_bytes; /* 0: 16 MiB; RocksDB has up to two of them */
     size_t block_cache_bytes;  /* 0: 8 MiB */
     /* A write-down is due when so many bytes of rows are gathered, or so much changelog was appended

@@ -129,6 +129,7 @@ struct weir_write_down {
     uint64_t *live_segments;      /* by store; 0: nothing has died since the last time */
     bool expires;
     bool flushes;
+    int shortage_count; /* tries in a row that have found no memory */
     int rc;
     struct weir_error error;
 };

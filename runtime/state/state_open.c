@@ -4,16 +4,18 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/logger.h"
+#include "runtime/state/backend_run.h"
+#include "runtime/state/folder.h"
 #include "runtime/state/state_internal.h"
 
 /*
  * A task's folder:
  *
  *   lock   held while the state is open, so that nobody wipes what somebody else uses
- *   db/    the backend's own (RocksDB); there if any store is kept in it
+ *   rows   the backend while it is small (backend_run.h)
+ *   db/    the database it goes over to (RocksDB)
  */
 enum {
-    PATH_SIZE = 4096,
     OPEN_BYTES_MAX = 32 << 20,
     SEALED_BYTES_MAX = 64 << 20,
     WRITE_BUFFER_BYTES = 16 << 20,
@@ -22,81 +24,10 @@ enum {
     WRITE_DOWN_CHANGELOG_BYTES = 128 << 20,
     WRITE_DOWN_INTERVAL_MS = 10 * 1000,
     FLUSH_INTERVAL_MS = 10 * 1000,
+    ROWS_BYTES_MAX = 128 << 10, /* less than an open database takes */
 };
-
-/* ---- folders --------------------------------------------------------------------------------- */
-
-static int make_folder(struct weir_env *env, const char *path, struct weir_error *error)
-{
-    int rc = weir_make_directory(env, path, error);
-    return rc == WEIR_EXISTS ? WEIR_OK : rc;
-}
-
-/* `path` and every folder above it. */
-static int make_folders(struct weir_env *env, const char *path, struct weir_error *error)
-{
-    char part[PATH_SIZE];
-    size_t size = strlen(path);
-    if (size >= sizeof part)
-        return weir_error_set(error, WEIR_TOO_LARGE, "path of %zu bytes", size);
-    for (size_t i = 1; i <= size; i++) {
-        if (path[i] != '/' && path[i] != '\0') continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        int rc = make_folder(env, part, error);
-        if (rc < 0) return rc;
-    }
-    return WEIR_OK;
-}
-
-struct removal {
-    struct weir_env *env;
-    const char *path;
-    struct weir_error *error;
-};
-
-static int remove_folder(struct weir_env *env, const char *path, struct weir_error *error);
-
-static int remove_one(void *context, const char *name, enum weir_file_kind kind)
-{
-    const struct removal *removal = context;
-    char path[PATH_SIZE];
-    int size = snprintf(path, sizeof path, "%s/%s", removal->path, name);
-    if (size < 0 || (size_t)size >= sizeof path) {
-        return weir_error_set(removal->error, WEIR_TOO_LARGE, "path below '%s'", removal->path);
-    }
-    if (kind == WEIR_FILE_DIRECTORY) return remove_folder(removal->env, path, removal->error);
-    return weir_remove(removal->env, path, removal->error);
-}
-
-/* With all that is in it; fine if there is none. */
-static int remove_folder(struct weir_env *env, const char *path, struct weir_error *error)
-{
-    struct removal removal = {env, path, error};
-    int rc = weir_list(env, path, remove_one, &removal, error);
-    if (rc == WEIR_NOT_FOUND) return WEIR_OK;
-    return rc < 0 ? rc : weir_remove(env, path, error);
-}
-
-static char *join(struct weir_budget *budget, const char *path, const char *name)
-{
-    size_t path_size = strlen(path);
-    size_t name_size = strlen(name);
-    char *joined = weir_alloc(budget, path_size + name_size + 2);
-    if (joined == NULL) return NULL;
-    memcpy(joined, path, path_size);
-    joined[path_size] = '/';
-    memcpy(joined + path_size + 1, name, name_size + 1);
-    return joined;
-}
 
 /* ---- the backend ----------------------------------------------------------------------------- */
-
-static int wipe_backend(const struct weir_backend_kind *kind, struct weir_env *env,
-                        const char *path, struct weir_error *error)
-{
-    return kind->wipe != NULL ? kind->wipe(env, path, error) : remove_folder(env, path, error);
-}
 
 static int open_backend(struct weir_state *state, struct weir_error *error)
 {
@@ -108,7 +39,12 @@ static int open_backend(struct weir_state *state, struct weir_error *error)
         .block_cache_bytes = state->options.block_cache_bytes,
         .store_count = state->options.store_count,
     };
-    return state->options.backend->open(&options, &state->backend, error);
+    const struct weir_run_backend_options run = {
+        .database = state->options.backend,
+        .folder = state->path,
+        .rows_bytes_max = state->options.rows_bytes_max,
+    };
+    return weir_run_backend_open(&run, &options, &state->backend, error);
 }
 
 static void forget_backend(struct weir_state *state)
@@ -143,7 +79,8 @@ static int open_or_wipe(struct weir_state *state, bool *wiped_out, struct weir_e
     char quoted[WEIR_ERROR_TEXT_SIZE];
     weir_log(&state->options.env->logger, WEIR_LOG_WARN, "state.wiped", "path=%s reason=%s",
              state->path, weir_log_quote(quoted, sizeof quoted, why.text));
-    rc = wipe_backend(state->options.backend, state->options.env, state->backend_path, error);
+    rc = weir_run_backend_wipe(state->options.backend, state->options.env, state->path,
+                               state->backend_path, error);
     if (rc >= 0) rc = open_and_look(state, error);
     if (rc >= 0) *wiped_out = true;
     return rc;
@@ -166,6 +103,7 @@ static void set_defaults(struct weir_state_options *options)
     if (options->write_buffer_bytes == 0) options->write_buffer_bytes = WRITE_BUFFER_BYTES;
     if (options->block_cache_bytes == 0) options->block_cache_bytes = BLOCK_CACHE_BYTES;
     if (options->write_down_bytes == 0) options->write_down_bytes = WRITE_DOWN_BYTES;
+    if (options->rows_bytes_max == 0) options->rows_bytes_max = ROWS_BYTES_MAX;
     if (options->write_down_changelog_bytes == 0) {
         options->write_down_changelog_bytes = WRITE_DOWN_CHANGELOG_BYTES;
     }
@@ -190,7 +128,7 @@ static int init(struct weir_state *state, const struct weir_state_options *optio
     weir_arena_init(&state->walked, budget, 16 * 1024);
 
     state->path = weir_alloc_text(budget, options->path, strlen(options->path));
-    state->backend_path = join(budget, options->path, "db");
+    state->backend_path = weir_folder_join(budget, options->path, "db");
     state->stores = weir_alloc_zero(budget, (options->store_count + 1) * sizeof *state->stores);
     if (state->path == NULL || state->backend_path == NULL || state->stores == NULL) {
         state->options.store_count = 0;
@@ -225,9 +163,9 @@ static void state_free(struct weir_state *state)
 static int lock_folder(struct weir_state *state, struct weir_error *error)
 {
     struct weir_env *env = state->options.env;
-    char *path = join(state->options.budget, state->path, "lock");
+    char *path = weir_folder_join(state->options.budget, state->path, "lock");
     if (path == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-    int rc = make_folders(env, state->path, error);
+    int rc = weir_folder_make(env, state->path, error);
     if (rc >= 0) {
         rc = weir_file_open(env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE,
                             &state->lock, error);
@@ -282,10 +220,10 @@ int weir_state_close(struct weir_state *state, bool is_clean, struct weir_error 
 int weir_state_wipe(const struct weir_backend_kind *backend, struct weir_env *env, const char *path,
                     struct weir_error *error)
 {
-    char *backend_path = join(env->budget, path, "db");
+    char *backend_path = weir_folder_join(env->budget, path, "db");
     if (backend_path == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "wipe '%s'", path);
-    int rc = wipe_backend(backend, env, backend_path, error);
+    int rc = weir_run_backend_wipe(backend, env, path, backend_path, error);
     weir_free(backend_path);
-    if (rc >= 0) rc = remove_folder(env, path, error);
+    if (rc >= 0) rc = weir_folder_remove(env, path, error);
     return weir_error_wrap(error, rc, "wipe state '%s'", path);
 }

@@ -22,7 +22,8 @@
  * 3. A worker sorts the rows and writes all of it in one batch, so that the backend is at every moment
  *    exactly what its position says; then it has it forget dead segments, and flush now and then.
  * 4. Back on the stream thread the entries of these rows may leave the table, and the generation's memory
- *    serves again. A failure is final: the rows stay where they are read from.
+ *    serves again. A failure is final: the rows stay where they are read from. But for want of memory, which
+ *    leaves everything as it was: the same batch is tried again at the next commits.
  *
  * Not before everything is committed, because an overwritten row cannot be had back as it was.
  */
@@ -122,8 +123,9 @@ static void plan_write_down(struct weir_state *state)
 /* Nothing is under way, nothing has failed, and every gathered row is committed. */
 static bool may_write_down(const struct weir_state *state)
 {
-    return state->gathering != NULL && !state->write_down.is_running && state->failed_rc == 0 &&
-           !state->is_torn && state->committed_count == state->sealed_count;
+    return state->gathering != NULL && state->write_down.generation == NULL &&
+           state->failed_rc == 0 && !state->is_torn &&
+           state->committed_count == state->sealed_count;
 }
 
 static bool is_due(const struct weir_state *state)
@@ -170,6 +172,7 @@ static void take_over(struct weir_state *state)
     }
     weir_generation_give_back(state, down->generation);
     down->generation = NULL;
+    down->shortage_count = 0;
     weir_state_check(state);
     for (size_t i = 0; i < state->options.store_count; i++)
         weir_assert_slow(weir_store_counts_agree(&state->stores[i]));
@@ -177,10 +180,24 @@ static void take_over(struct weir_state *state)
 
 static void start_write_down(struct weir_state *state);
 
+/* Memory was short: nothing has happened, and the same may be tried again, now and then. A stalled task would
+ * wait for a commit that never comes. */
+static bool is_tried_again(const struct weir_state *state)
+{
+    enum { SHORTAGES_MAX = 100 };
+    const struct weir_write_down *down = &state->write_down;
+    return down->rc == WEIR_NO_MEMORY && down->shortage_count < SHORTAGES_MAX &&
+           !weir_state_is_stalled(state);
+}
+
 static void finish_write_down(struct weir_state *state)
 {
     struct weir_write_down *down = &state->write_down;
     down->is_running = false;
+    if (is_tried_again(state)) {
+        down->shortage_count++;
+        return;
+    }
     if (down->rc < 0) {
         state->failed_rc = down->rc; /* the rows stay where they are read from, for good */
         (void)weir_error_wrap(&down->error, down->rc, "write down to '%s'", state->path);
@@ -206,12 +223,21 @@ static void handle_written(struct weir_message *message)
     finish_write_down(state);
 }
 
+/* One that was planned and has found no memory. */
+static bool is_left_over(const struct weir_state *state)
+{
+    const struct weir_write_down *down = &state->write_down;
+    return down->generation != NULL && !down->is_running && state->failed_rc == 0;
+}
+
 /* If it may and should be. */
 static void start_write_down(struct weir_state *state)
 {
     struct weir_write_down *down = &state->write_down;
-    if (!may_write_down(state) || !is_due(state)) return;
-    plan_write_down(state);
+    if (!is_left_over(state)) {
+        if (!may_write_down(state) || !is_due(state)) return;
+        plan_write_down(state);
+    }
     down->is_running = true;
     down->work = (struct weir_work){
         .done = {.handle = handle_written},
@@ -247,11 +273,23 @@ int weir_state_committed(struct weir_state *state, const struct weir_changelog_p
     return WEIR_OK;
 }
 
+/* What is planned, here and now. */
+static int write_planned(struct weir_state *state, struct weir_error *error)
+{
+    struct weir_write_down *down = &state->write_down;
+    int rc = write_generation(state);
+    if (rc < 0) {
+        weir_error_copy(error, &down->error);
+    } else {
+        take_over(state);
+    }
+    return weir_error_wrap(error, rc, "write down to '%s'", state->path);
+}
+
 int weir_state_write_rest(struct weir_state *state, struct weir_error *error)
 {
-    if (!may_write_down(state)) return WEIR_OK;
+    int rc = is_left_over(state) ? write_planned(state, error) : WEIR_OK;
+    if (rc < 0 || !may_write_down(state)) return rc;
     plan_write_down(state);
-    int rc = write_generation(state);
-    if (rc < 0 && error != NULL) *error = state->write_down.error;
-    return weir_error_wrap(error, rc, "write down to '%s'", state->path);
+    return write_planned(state, error);
 }

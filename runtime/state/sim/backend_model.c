@@ -295,6 +295,13 @@ static int model_open(const struct weir_backend_options *options, struct weir_ba
     return WEIR_OK;
 }
 
+static int model_exists(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    const struct model *model = model_of(env, path);
+    if (model == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "look at '%s'", path);
+    return model->magic == MODEL_MAGIC;
+}
+
 static int model_wipe(struct weir_env *env, const char *path, struct weir_error *error)
 {
     struct model *model = model_of(env, path);
@@ -306,5 +313,6 @@ static int model_wipe(struct weir_env *env, const char *path, struct weir_error 
 const struct weir_backend_kind weir_backend_model = {
     .name = "model",
     .open = model_open,
+    .exists = model_exists,
     .wipe = model_wipe,
 };

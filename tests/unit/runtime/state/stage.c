@@ -109,7 +109,7 @@ static void check_value(size_t store, const struct stage_value *expected, struct
 void stage_init(struct stage *stage, const struct weir_backend_kind *backend, struct weir_env *env,
                 const char *path)
 {
-    *stage = (struct stage){.backend = backend, .env = env, .cache_bytes_max = 1 << 20};
+    *stage = (struct stage){.backend = backend, .env = env, .cache_bytes_max = 1 << 20, .rows_bytes_max = 1};
     snprintf(stage->path, sizeof stage->path, "%s", path);
 }
 
@@ -157,6 +157,7 @@ void stage_open(struct stage *stage)
         .store_count = STAGE_STORES,
         .cache_bytes_max = stage->cache_bytes_max,
         .write_down_bytes = stage->write_down_bytes,
+        .rows_bytes_max = stage->rows_bytes_max,
         .reply_to = stage->actor,
         .on_written = on_written,
         .context = stage,
@@ -172,13 +173,25 @@ void stage_open(struct stage *stage)
     }
 }
 
+void stage_end(struct stage *stage)
+{
+    struct weir_error error;
+    int rc = weir_state_close(stage->state, true, &error);
+    if (rc == WEIR_NO_MEMORY && stage->is_short_of_memory) {
+        ck_told(rc, &error);
+        stage->shortage_count++;
+        return;
+    }
+    ck_ok(rc, &error);
+}
+
 /* A table that was read from is closed and opened again: restoring comes before any use. */
 static void reopen_unused(struct stage *stage)
 {
     struct weir_error error;
     struct stage_log logs[STAGE_STORES];
     memcpy(logs, stage->logs, sizeof logs);
-    ATTEMPT(stage, weir_state_close(stage->state, true, &error));
+    stage_end(stage);
     const struct weir_state_options options = {
         .backend = stage->backend,
         .env = stage->env,
@@ -188,6 +201,7 @@ static void reopen_unused(struct stage *stage)
         .store_count = STAGE_STORES,
         .cache_bytes_max = stage->cache_bytes_max,
         .write_down_bytes = stage->write_down_bytes,
+        .rows_bytes_max = stage->rows_bytes_max,
         .reply_to = stage->actor,
         .on_written = on_written,
         .context = stage,

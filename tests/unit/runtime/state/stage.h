@@ -50,6 +50,7 @@ struct stage {
     char path[WEIR_TEST_PATH_SIZE];
     size_t cache_bytes_max;
     size_t write_down_bytes; /* 0: the default, which the stage never reaches; 1: at every commit */
+    size_t rows_bytes_max;   /* 1: a database from the first write on, as at first */
     struct weir_state *state;
     bool was_wiped;
     struct stage_log logs[STAGE_STORES];
@@ -71,6 +72,8 @@ void stage_init(struct stage *stage, const struct weir_backend_kind *backend, st
 void stage_close(struct stage *stage);
 /** Open, and check that the backend equals the fold of the changelog up to its stored position. */
 void stage_open(struct stage *stage);
+/** Cleanly. It may fail for want of memory, once, and costs what was not flushed then. */
+void stage_end(struct stage *stage);
 /** Apply what is missing of the durable changelog; the model becomes that. */
 void stage_restore(struct stage *stage);
 struct weir_store *stage_store(struct stage *stage, size_t store);

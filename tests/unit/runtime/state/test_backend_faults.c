@@ -129,7 +129,17 @@ static int wipe_faulty(struct weir_env *env, const char *path, struct weir_error
     return weir_backend_model.wipe(env, path, error);
 }
 
-static const struct weir_backend_kind kind = {"faulty", open_faulty, wipe_faulty};
+static int exists_faulty(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    return weir_backend_model.exists(env, path, error);
+}
+
+static const struct weir_backend_kind kind = {
+    .name = "faulty",
+    .open = open_faulty,
+    .exists = exists_faulty,
+    .wipe = wipe_faulty,
+};
 
 /* ---- the stage ----------------------------------------------------------------------------------- */
 

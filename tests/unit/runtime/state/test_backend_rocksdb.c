@@ -531,7 +531,8 @@ START_TEST(damaged_table_file_never_gives_a_partial_answer)
                                                    .budget = &stage->budget,
                                                    .path = stage->path,
                                                    .specs = stage_specs,
-                                                   .store_count = STAGE_STORES};
+                                                   .store_count = STAGE_STORES,
+                                                   .rows_bytes_max = 1};
         bool is_wiped = false;
         ck_ok(weir_state_open(&options, &stage->state, &is_wiped, &error), &error);
         bool has_refused = false;
@@ -566,7 +567,8 @@ START_TEST(open_state_is_not_opened_twice)
                                                .budget = &stage->budget,
                                                .path = stage->path,
                                                .specs = stage_specs,
-                                               .store_count = STAGE_STORES};
+                                               .store_count = STAGE_STORES,
+                                               .rows_bytes_max = 1};
     struct weir_state *second = NULL;
     ck_code(weir_state_open(&options, &second, NULL, &error), WEIR_LOCKED);
     ck_assert_ptr_null(second);

@@ -14,6 +14,8 @@ struct crash_run {
 
 /* At every commit, now and then, at a clean end only. */
 static const size_t write_down_bounds[] = {1, 9000, 0};
+/* A database from the first write on, from somewhere on, never. */
+static const size_t rows_bounds[] = {1, 4000, 0};
 
 static int rest(void *impl)
 {
@@ -112,6 +114,7 @@ static bool crash_at(size_t point, uint64_t seed)
     stage_init(&run.stage, &weir_backend_model, weir_sim_node(run.sim, 0), "state/application/0_0");
     run.stage.cache_bytes_max = seed % 2 == 0 ? 2000 : 1 << 20;
     run.stage.write_down_bytes = write_down_bounds[seed % 3];
+    run.stage.rows_bytes_max = rows_bounds[seed / 3 % 3];
     start_node(&run);
     bool has_crashed = work_until_crash(&run);
     if (has_crashed) {
@@ -146,6 +149,7 @@ START_TEST(crashes_in_a_row_leave_a_prefix_of_the_changelog)
     stage_init(&run.stage, &weir_backend_model, weir_sim_node(run.sim, 0), "state/application/0_0");
     run.stage.cache_bytes_max = 3000;
     run.stage.write_down_bytes = write_down_bounds[_i % 3];
+    run.stage.rows_bytes_max = rows_bounds[_i / 3 % 3];
     for (int life = 0; life < 20; life++) {
         start_node(&run);
         stage_check_all(&run.stage);
@@ -161,7 +165,7 @@ END_TEST
 static void add(Suite *suite)
 {
     TCase *crash = tcase_create("crash");
-    tcase_add_loop_test(crash, crash_at_every_point_leaves_a_prefix_of_the_changelog, 0, 6);
+    tcase_add_loop_test(crash, crash_at_every_point_leaves_a_prefix_of_the_changelog, 0, 9);
     tcase_add_loop_test(crash, crashes_in_a_row_leave_a_prefix_of_the_changelog, 0, 10);
     suite_add_tcase(suite, crash);
 }
