@@ -13,85 +13,125 @@ struct weir_input_chunk {
     struct weir_shared *bytes; /* a reference; NULL in the pool */
     struct weir_slice batch;
     struct weir_read_batch header;
-    int64_t next_offset;       /* behind the batch */
-    size_t header_count;       /* records, as the batch's header says */
+    int64_t next_offset;          /* behind the batch */
+    size_t header_count;          /* records, as the batch's header says */
+    struct weir_input_rows *rows; /* NULL: not decoded */
+    size_t record_count;          /* decoded; 0: not yet */
+    size_t at;                    /* next record to hand out */
+};
+
+/* What a batch is decoded into. */
+struct weir_input_rows {
+    struct weir_input_rows *next;
     struct weir_buffer plain;  /* when it came compressed */
     struct weir_arena headers; /* of the records */
     struct weir_record *records;
-    size_t record_capacity;
-    size_t record_count; /* decoded; 0: not yet */
-    size_t at;           /* next record to hand out */
+    size_t capacity;
 };
 
-void weir_input_queue_init(struct weir_input_queue *queue, struct weir_budget *budget,
+/* ---- the pool -------------------------------------------------------------------------------- */
+
+void weir_input_pool_init(struct weir_input_pool *pool, struct weir_budget *budget)
+{
+    *pool = (struct weir_input_pool){.budget = budget};
+}
+
+static void rows_free(struct weir_input_rows *rows)
+{
+    weir_buffer_close(&rows->plain);
+    weir_arena_close(&rows->headers);
+    weir_free(rows->records);
+    weir_free(rows);
+}
+
+void weir_input_pool_close(struct weir_input_pool *pool)
+{
+    while (pool->chunks != NULL) {
+        struct weir_input_chunk *chunk = pool->chunks;
+        pool->chunks = chunk->next;
+        weir_free(chunk);
+    }
+    while (pool->rows != NULL) {
+        struct weir_input_rows *rows = pool->rows;
+        pool->rows = rows->next;
+        rows_free(rows);
+    }
+}
+
+static struct weir_input_rows *rows_from(struct weir_input_pool *pool)
+{
+    struct weir_input_rows *rows = pool->rows;
+    if (rows != NULL) {
+        pool->rows = rows->next;
+        return rows;
+    }
+    rows = weir_alloc_zero(pool->budget, sizeof *rows);
+    if (rows == NULL) return NULL;
+    weir_buffer_init(&rows->plain, pool->budget, 0);
+    weir_arena_init(&rows->headers, pool->budget, HEADERS_BLOCK_SIZE);
+    return rows;
+}
+
+static void rows_to(struct weir_input_pool *pool, struct weir_input_rows *rows)
+{
+    if (rows == NULL) return;
+    weir_arena_reset(&rows->headers);
+    rows->next = pool->rows;
+    pool->rows = rows;
+}
+
+static struct weir_input_chunk *chunk_from(struct weir_input_pool *pool)
+{
+    struct weir_input_chunk *chunk = pool->chunks;
+    if (chunk == NULL) return weir_alloc_zero(pool->budget, sizeof *chunk);
+    pool->chunks = chunk->next;
+    return chunk;
+}
+
+static void chunk_to(struct weir_input_pool *pool, struct weir_input_chunk *chunk)
+{
+    rows_to(pool, chunk->rows);
+    weir_shared_unref(chunk->bytes);
+    *chunk = (struct weir_input_chunk){.next = pool->chunks};
+    pool->chunks = chunk;
+}
+
+/* ---- the queue ------------------------------------------------------------------------------- */
+
+void weir_input_queue_init(struct weir_input_queue *queue, struct weir_input_pool *pool,
                            int64_t position)
 {
     *queue = (struct weir_input_queue){
-        .budget = budget,
+        .pool = pool,
         .position = position,
         .fetch_offset = position,
         .damaged_offset = -1,
     };
 }
 
-static void chunk_free(struct weir_input_chunk *chunk)
-{
-    weir_shared_unref(chunk->bytes);
-    weir_buffer_close(&chunk->plain);
-    weir_arena_close(&chunk->headers);
-    weir_free(chunk->records);
-    weir_free(chunk);
-}
-
-static void chunks_free(struct weir_input_chunk **list)
+static void give_back(struct weir_input_queue *queue, struct weir_input_chunk **list)
 {
     while (*list != NULL) {
         struct weir_input_chunk *chunk = *list;
         *list = chunk->next;
-        chunk_free(chunk);
+        chunk_to(queue->pool, chunk);
     }
 }
 
 void weir_input_queue_close(struct weir_input_queue *queue)
 {
-    chunks_free(&queue->head);
-    chunks_free(&queue->taken);
-    chunks_free(&queue->pool);
+    give_back(queue, &queue->head);
+    give_back(queue, &queue->taken);
     queue->tail = NULL;
     queue->buffered_records = 0;
     queue->buffered_bytes = 0;
-}
-
-static struct weir_input_chunk *chunk_from_pool(struct weir_input_queue *queue)
-{
-    struct weir_input_chunk *chunk = queue->pool;
-    if (chunk != NULL) {
-        queue->pool = chunk->next;
-        return chunk;
-    }
-    chunk = weir_alloc_zero(queue->budget, sizeof *chunk);
-    if (chunk == NULL) return NULL;
-    weir_buffer_init(&chunk->plain, queue->budget, 0);
-    weir_arena_init(&chunk->headers, queue->budget, HEADERS_BLOCK_SIZE);
-    return chunk;
-}
-
-static void chunk_to_pool(struct weir_input_queue *queue, struct weir_input_chunk *chunk)
-{
-    weir_shared_unref(chunk->bytes);
-    chunk->bytes = NULL;
-    chunk->record_count = 0;
-    chunk->at = 0;
-    weir_arena_reset(&chunk->headers);
-    chunk->next = queue->pool;
-    queue->pool = chunk;
 }
 
 static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
                       const struct weir_batch_reader *reader)
 {
     const struct weir_batch_header *header = &reader->header;
-    struct weir_input_chunk *chunk = chunk_from_pool(queue);
+    struct weir_input_chunk *chunk = chunk_from(queue->pool);
     if (chunk == NULL) return WEIR_NO_MEMORY;
     chunk->next = NULL;
     chunk->bytes = weir_shared_ref(bytes);
@@ -139,33 +179,47 @@ int weir_input_queue_push(struct weir_input_queue *queue, const struct weir_log_
     return rc;
 }
 
-static int chunk_reserve(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
-                         size_t count)
+static int rows_reserve(struct weir_input_pool *pool, struct weir_input_rows *rows, size_t count)
 {
-    if (count <= chunk->record_capacity) return 0;
+    if (count <= rows->capacity) return 0;
     struct weir_record *records =
-        weir_realloc(queue->budget, chunk->records, count * sizeof *records);
+        weir_realloc(pool->budget, rows->records, count * sizeof *records);
     if (records == NULL) return WEIR_NO_MEMORY;
-    chunk->records = records;
-    chunk->record_capacity = count;
+    rows->records = records;
+    rows->capacity = count;
     return 0;
 }
 
 /* The reader always checks the crc: bytes are served as they were stored. */
-static int chunk_decode(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
-                        struct weir_error *error)
+static int decode(struct weir_input_pool *pool, const struct weir_input_chunk *chunk,
+                  struct weir_input_rows *rows, struct weir_error *error)
 {
     struct weir_batch_reader reader = {
-        .rest = chunk->batch, .plain = &chunk->plain, .arena = &chunk->headers};
+        .rest = chunk->batch, .plain = &rows->plain, .arena = &rows->headers};
     int rc = weir_batch_reader_open_next(&reader, error);
     if (rc < 0) return rc;
-    if (chunk_reserve(queue, chunk, chunk->header_count) < 0) {
+    if (rows_reserve(pool, rows, chunk->header_count) < 0) {
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for %zu records",
                               chunk->header_count);
     }
-    rc = weir_batch_reader_records(&reader, chunk->records, chunk->header_count, error);
+    rc = weir_batch_reader_records(&reader, rows->records, chunk->header_count, error);
     if (rc < 0) return rc;
     weir_assert((size_t)rc == chunk->header_count);
+    return 0;
+}
+
+static int chunk_decode(struct weir_input_queue *queue, struct weir_input_chunk *chunk,
+                        struct weir_error *error)
+{
+    weir_assert(chunk->rows == NULL);
+    struct weir_input_rows *rows = rows_from(queue->pool);
+    if (rows == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for records");
+    int rc = decode(queue->pool, chunk, rows, error);
+    if (rc < 0) {
+        rows_to(queue->pool, rows);
+        return rc;
+    }
+    chunk->rows = rows;
     chunk->record_count = chunk->header_count;
     return 0;
 }
@@ -182,7 +236,8 @@ static struct weir_input_chunk *unlink_head(struct weir_input_queue *queue)
 /* A fetch may begin below the position: its first batch is given whole. */
 static void skip_below_position(struct weir_input_queue *queue, struct weir_input_chunk *chunk)
 {
-    while (chunk->at < chunk->record_count && chunk->records[chunk->at].offset < queue->position) {
+    while (chunk->at < chunk->record_count &&
+           chunk->rows->records[chunk->at].offset < queue->position) {
         chunk->at++;
         queue->buffered_records--;
     }
@@ -203,10 +258,10 @@ int weir_input_queue_peek(struct weir_input_queue *queue, const struct weir_reco
             skip_below_position(queue, chunk);
         }
         if (chunk->at < chunk->record_count) {
-            *records_out = chunk->records + chunk->at;
+            *records_out = chunk->rows->records + chunk->at;
             return (int)(chunk->record_count - chunk->at);
         }
-        chunk_to_pool(queue, unlink_head(queue));
+        chunk_to(queue->pool, unlink_head(queue));
     }
     /* What was left out (control batches) is behind us as well. */
     queue->position = queue->fetch_offset;
@@ -219,7 +274,7 @@ void weir_input_queue_advance(struct weir_input_queue *queue, size_t count)
     weir_assert(chunk != NULL && count > 0 && count <= chunk->record_count - chunk->at);
     chunk->at += count;
     queue->buffered_records -= count;
-    queue->position = chunk->records[chunk->at - 1].offset + 1;
+    queue->position = chunk->rows->records[chunk->at - 1].offset + 1;
     queue->read = chunk->header;
     if (chunk->at < chunk->record_count) return;
 
@@ -235,6 +290,6 @@ void weir_input_queue_release(struct weir_input_queue *queue)
     while (queue->taken != NULL) {
         struct weir_input_chunk *chunk = queue->taken;
         queue->taken = chunk->next;
-        chunk_to_pool(queue, chunk);
+        chunk_to(queue->pool, chunk);
     }
 }

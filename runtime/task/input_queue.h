@@ -13,28 +13,42 @@
  *
  * Fetched bytes are held by reference, one *chunk* per record batch; a chunk is checked (crc) and
  * decoded when it comes to the head. Records that were taken stay readable until they are released,
- * so that a batch of rows may span chunks. Chunks are pooled: a steady state allocates nothing.
+ * so that a batch of rows may span chunks. Chunks, and what they are decoded into, come from a pool: a
+ * steady state allocates nothing.
  *
  *   fetched ──push──> waiting ──decode at the head──> advance ──> taken ──release──> pool
  */
 struct weir_input_chunk;
+struct weir_input_rows;
+
+/**
+ * What queues have in common that are read in turn: a thousand inputs decode into the memory of the few that
+ * are at work. Zeroed it may be closed. One thread.
+ */
+struct weir_input_pool {
+    struct weir_budget *budget;
+    struct weir_input_chunk *chunks;
+    struct weir_input_rows *rows;
+};
+void weir_input_pool_init(struct weir_input_pool *pool, struct weir_budget *budget);
+/** Its queues are closed. */
+void weir_input_pool_close(struct weir_input_pool *pool);
 
 struct weir_input_queue {
-    struct weir_budget *budget;
+    struct weir_input_pool *pool;  /* not its own */
     struct weir_input_chunk *head; /* oldest; decoded or not */
     struct weir_input_chunk *tail;
     struct weir_input_chunk *taken; /* wholly processed, still readable */
-    struct weir_input_chunk *pool;
-    int64_t position;            /* next offset to hand out; records below are skipped */
-    int64_t fetch_offset;        /* next offset to fetch */
-    struct weir_read_batch read; /* the batch of the last record that was handed out */
-    size_t buffered_records;     /* counted from the headers */
+    int64_t position;               /* next offset to hand out; records below are skipped */
+    int64_t fetch_offset;           /* next offset to fetch */
+    struct weir_read_batch read;    /* the batch of the last record that was handed out */
+    size_t buffered_records;        /* counted from the headers */
     size_t buffered_bytes;
     int64_t damaged_offset; /* of the batch that a peek has found to be WEIR_CORRUPT; -1: none */
 };
 
-/** Records from `position` on are wanted. Cannot fail. */
-void weir_input_queue_init(struct weir_input_queue *queue, struct weir_budget *budget,
+/** Records from `position` on are wanted. Cannot fail. The pool outlives it. */
+void weir_input_queue_init(struct weir_input_queue *queue, struct weir_input_pool *pool,
                            int64_t position);
 void weir_input_queue_close(struct weir_input_queue *queue);
 

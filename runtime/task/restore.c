@@ -86,7 +86,7 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
         .is_in_doubt = is_in_doubt,
         .is_done = from >= source->end && !is_in_doubt,
     };
-    weir_input_queue_init(&restore->queue, task->options.budget, from);
+    weir_input_queue_init(&restore->queue, task->options.input_pool, from);
     int rc = check_whole(restore, error); /* before anything is cleared */
     if (rc < 0 || usable) return rc;
     return begin_anew(restore, position.offset, error);
@@ -208,7 +208,8 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
         if (rc >= 0) rc = begin_anew(restore, position, error);
         if (rc < 0) return rc;
         weir_input_queue_close(&restore->queue);
-        weir_input_queue_init(&restore->queue, restore->task->options.budget, restore->log_start);
+        weir_input_queue_init(&restore->queue, restore->task->options.input_pool,
+                              restore->log_start);
     }
     restore->is_done = restore->position.offset >= restore->end;
     return 0;

@@ -378,6 +378,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     weir_collector_init(&thread->collector, options->budget, options->batch_budget, config->topics,
                         options->topic_count);
     weir_arena_init(&thread->arena, options->budget, ARENA_BLOCK_SIZE);
+    weir_input_pool_init(&thread->input_pool, options->budget);
     thread->collector.may_skip = config->on_production_error == WEIR_ON_ERROR_SKIP;
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
@@ -439,6 +440,7 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
             .budget = options->budget,
             .collector = &thread->collector,
             .arena = &thread->arena,
+            .input_pool = &thread->input_pool,
             .metrics = &thread->metrics,
             .subtopology = subtopology,
             .partition = partition,
@@ -492,6 +494,7 @@ void weir_stream_thread_free(struct weir_stream_thread *thread)
         owned_free(&thread->tasks[i]);
     }
     weir_collector_close(&thread->collector);
+    weir_input_pool_close(&thread->input_pool);
     weir_arena_close(&thread->arena);
     weir_free(thread->commit.ends);
     weir_free(thread->tasks);

@@ -139,7 +139,8 @@ struct weir_stream_thread {
     size_t next_task;  /* to be opened, or first to run in the next turn */
     struct weir_collector collector;
     struct weir_arena arena; /* of the batch at hand, whichever task's */
-    size_t input_total;      /* of all tasks */
+    struct weir_input_pool input_pool;
+    size_t input_total; /* of all tasks */
 
     size_t fetches_out;   /* requests under way */
     size_t produces_out;  /* unacknowledged, those to be tried again included */

@@ -63,6 +63,7 @@ struct weir_task_options {
     struct weir_collector *collector;
     /* Memory of the batch at hand, reset when a call is over: tasks that run in turn share one. */
     struct weir_arena *arena;
+    struct weir_input_pool *input_pool; /* of its inputs and restores; shared as well */
     struct weir_task_metrics *metrics;
     int32_t subtopology;
     int32_t partition;

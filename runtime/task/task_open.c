@@ -63,7 +63,7 @@ static void input_init(struct weir_task *task, struct weir_task_input *input, in
         .partition_time_ms = -1,
         .log_end = -1,
     };
-    weir_input_queue_init(&input->queue, task->options.budget, 0);
+    weir_input_queue_init(&input->queue, task->options.input_pool, 0);
 }
 
 /* A source whose topic has fewer partitions than the task's number has no part in this task. */
@@ -143,7 +143,7 @@ void weir_task_set_input(struct weir_task *task, size_t index, int64_t position,
 {
     weir_assert(index < task->input_count);
     struct weir_task_input *input = &task->inputs[index];
-    weir_input_queue_init(&input->queue, task->options.budget, position);
+    weir_input_queue_init(&input->queue, task->options.input_pool, position);
     input->partition_time_ms = partition_time_ms;
     if (partition_time_ms > task->stream_time_ms) task->stream_time_ms = partition_time_ms;
 }

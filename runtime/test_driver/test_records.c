@@ -113,8 +113,10 @@ static void copy_record(struct weir_test *test, const struct weir_record *from,
 static int first_record(struct weir_test *test, struct weir_fetch_request *fetch, int64_t *position,
                         struct weir_record *record_out, struct weir_error *error)
 {
+    struct weir_input_pool pool;
     struct weir_input_queue queue;
-    weir_input_queue_init(&queue, test->log->env->budget, *position);
+    weir_input_pool_init(&pool, test->log->env->budget);
+    weir_input_queue_init(&queue, &pool, *position);
     int rc = weir_input_queue_push(&queue, &fetch->batches, error);
     const struct weir_record *records = NULL;
     if (rc >= 0) rc = weir_input_queue_peek(&queue, &records, error);
@@ -125,6 +127,7 @@ static int first_record(struct weir_test *test, struct weir_fetch_request *fetch
     }
     if (rc >= 0) *position = queue.position;
     weir_input_queue_close(&queue);
+    weir_input_pool_close(&pool);
     return rc;
 }
 

@@ -24,13 +24,16 @@ START_TEST(what_is_zeroed_can_be_closed)
 {
     struct weir_collector collector;
     struct weir_input_queue queue;
+    struct weir_input_pool pool;
     struct weir_timers timers;
+    memset(&pool, 0, sizeof pool);
     memset(&collector, 0, sizeof collector);
     memset(&queue, 0, sizeof queue);
     memset(&timers, 0, sizeof timers);
     for (int i = 0; i < 2; i++) {
         weir_collector_close(&collector);
         weir_input_queue_close(&queue);
+        weir_input_pool_close(&pool);
         weir_timers_close(&timers);
     }
 }

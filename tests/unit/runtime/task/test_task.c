@@ -15,6 +15,7 @@ static struct weir_job_topic topics[PLAN_TOPICS];
 static struct weir_task_config config;
 static struct weir_collector collector;
 static struct weir_arena batch_arena; /* of the batch at hand */
+static struct weir_input_pool input_pool;
 static struct weir_task_metrics metrics;
 static struct weir_task *task;
 static int32_t task_partition;
@@ -38,6 +39,7 @@ static void close_stage(void)
     weir_task_free(task);
     task = NULL;
     weir_collector_close(&collector);
+    weir_input_pool_close(&input_pool);
     weir_arena_close(&batch_arena);
     weir_sim_free(sim);
 }
@@ -52,6 +54,7 @@ static void create_task(void)
                   .budget = env->budget,
                   .collector = &collector,
                   .arena = &batch_arena,
+                  .input_pool = &input_pool,
                   .metrics = &metrics,
               },
               &task, &error),
@@ -73,6 +76,7 @@ static void new_task(const struct weir_topology *topology)
     config.topics = topics;
     weir_collector_init(&collector, env->budget, env->budget, topics, count);
     weir_arena_init(&batch_arena, env->budget, 0);
+    weir_input_pool_init(&input_pool, env->budget);
     create_task();
 }
 
