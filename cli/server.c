@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <malloc.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -211,16 +210,6 @@ static int serve(struct server *server)
     return exit_code;
 }
 
-/* Those that this process may run on, which taskset and a container's cpuset narrow: shards that share a
- * core only hand messages to one another. */
-static int32_t count_cores(void)
-{
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int32_t)online : 1;
-}
-
 static int take_settings(struct server *server, struct weir_error *error)
 {
     const struct values *values = server->values;
@@ -254,7 +243,8 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
         .settings = {.topics = {{"log.retention.hours", "168"}}, .topic_count = 1},
     };
     server.log_options.log_level = values.is_quiet ? WEIR_LOG_ERROR : WEIR_LOG_WARN;
-    server.log_options.shard_count = values.shards > 0 ? (int32_t)values.shards : count_cores();
+    server.log_options.shard_count =
+        values.shards > 0 ? (int32_t)values.shards : weir_env_uv_core_count();
     if (take_settings(&server, &error) < 0) {
         server_settings_close(&server.settings);
         return say_usage(command->name, "%s", error.text);

@@ -131,6 +131,7 @@ struct weir_env_ops {
     void (*signal)(struct weir_env *env);
     bool (*may_block)(struct weir_env *env);
     int64_t (*descriptor_limit)(struct weir_env *env);
+    int32_t (*core_count)(struct weir_env *env);
 };
 
 struct weir_env {
@@ -181,6 +182,13 @@ static inline int weir_file_open(struct weir_env *env, const char *path, unsigne
 static inline int64_t weir_descriptor_limit(struct weir_env *env)
 {
     return env->ops->descriptor_limit(env);
+}
+
+/** Cores that this process may run on, which taskset and a container's cpuset narrow: what shares a core by
+ * threads of its own only hands messages to itself. At least 1; a simulated node has one. */
+static inline int32_t weir_core_count(struct weir_env *env)
+{
+    return env->ops->core_count(env);
 }
 
 /** What every implementation's file begins with. */
@@ -437,7 +445,9 @@ struct weir_env_uv_options {
 /** The real world. Starts no thread until the first actor or work. Free after all actors stopped. */
 int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env **env_out,
                     struct weir_error *error);
-void weir_env_uv_free(struct weir_env *env); /* NULL is fine */
+void weir_env_uv_free(struct weir_env *env);
+/** What weir_core_count says of each of them; also where there is none yet. */
+int32_t weir_env_uv_core_count(void); /* NULL is fine */
 
 /* The simulated one is in base/env/sim/sim.h. */
 

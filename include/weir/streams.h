@@ -48,7 +48,9 @@ struct weir_streams_options {
     WEIR_SIZE(struct weir_streams_options);
     const char
         *application_id; /* application.id: names the state, the internal topics, the group */
-    int32_t num_stream_threads; /* num.stream.threads; 0: 1 */
+    /* num.stream.threads: among how many threads the tasks are divided. 0: one per core that the process may run
+     * on. Functions of the topology run on several of them at once, also with the same context. */
+    int32_t num_stream_threads;
     int64_t commit_interval_ms; /* commit.interval.ms; 0: 100 */
     int64_t
         cache_max_bytes;   /* statestore.cache.max.bytes; 0: 10 MiB; WEIR_CACHE_OFF: forward all */

@@ -73,7 +73,9 @@ static void take_options(struct weir_streams *streams, const struct weir_streams
     taken->application_id = keep_text(streams, options->application_id);
     taken->state_dir = keep_text(streams, options->state_dir);
     taken->dead_letter_topic = keep_text(streams, options->dead_letter_topic);
-    if (taken->num_stream_threads == 0) taken->num_stream_threads = 1;
+    if (taken->num_stream_threads == 0) {
+        taken->num_stream_threads = weir_core_count(streams->env);
+    }
     if (taken->commit_interval_ms == 0) taken->commit_interval_ms = COMMIT_INTERVAL_MS;
     if (taken->cache_max_bytes == 0) taken->cache_max_bytes = CACHE_BYTES;
 }

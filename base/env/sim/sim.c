@@ -72,6 +72,12 @@ static int64_t descriptor_limit(struct weir_env *env)
     return TABLE_SIZE;
 }
 
+static int32_t core_count(struct weir_env *env)
+{
+    (void)env;
+    return 1;
+}
+
 static const struct weir_env_ops ops = {
     .name = "sim",
     .network = &weir_sim_network_ops,
@@ -96,6 +102,7 @@ static const struct weir_env_ops ops = {
     .directory_open = weir_sim_directory_open,
     .directory_sync = weir_sim_directory_sync,
     .descriptor_limit = descriptor_limit,
+    .core_count = core_count,
     .rename = weir_sim_rename,
     .remove = weir_sim_remove,
     .remove_directory = weir_sim_remove_directory,

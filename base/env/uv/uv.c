@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,20 @@ static void signal_waiters(struct weir_env *base)
     pthread_mutex_unlock(&env->wait_lock);
 }
 
+int32_t weir_env_uv_core_count(void)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more of them than the set has room for */
+    return online > 0 ? (int32_t)online : 1;
+}
+
+static int32_t core_count(struct weir_env *env)
+{
+    (void)env;
+    return weir_env_uv_core_count();
+}
+
 static const struct weir_env_ops ops = {
     .name = "uv",
     .network = &weir_env_uv_network_ops,
@@ -178,6 +193,7 @@ static const struct weir_env_ops ops = {
     .signal = signal_waiters,
     .may_block = may_block,
     .descriptor_limit = weir_env_uv_descriptor_limit,
+    .core_count = core_count,
 };
 
 static void init_locks(struct weir_env_uv *env)

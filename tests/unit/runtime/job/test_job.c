@@ -650,6 +650,41 @@ START_TEST(a_job_is_counted_until_it_is_gone)
 }
 END_TEST
 
+static int32_t three_cores(struct weir_env *env)
+{
+    (void)env;
+    return 3;
+}
+
+static size_t threads_over(int32_t partitions, int32_t asked)
+{
+    open_stage(SIMULATED);
+    stage_topic(&stage, "in", partitions);
+    stage_topic(&stage, "out", 1);
+    struct weir_env_ops ops = *stage.env->ops;
+    real_ops = stage.env->ops;
+    ops.core_count = three_cores;
+    stage.env->ops = &ops;
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(.num_stream_threads = asked));
+    stage.env->ops = real_ops;
+    const size_t count = stage.streams->thread_count;
+    stage_stop(&stage);
+    stage_close(&stage);
+    return count;
+}
+
+/* A job that says nothing has a stream thread for each core that the process may run on, and none that would have
+ * no task. */
+START_TEST(there_is_a_thread_for_each_core)
+{
+    ck_assert_uint_eq(threads_over(5, 0), 3);
+    ck_assert_uint_eq(threads_over(2, 0), 2);
+    ck_assert_uint_eq(threads_over(5, 1), 1);
+    ck_assert_uint_eq(threads_over(5, 4), 4);
+    open_stage(SIMULATED); /* for the fixture */
+}
+END_TEST
+
 /* The lines that tell of a difference, and the last of them. */
 struct heard {
     int count;
@@ -714,6 +749,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_consumer_does_not_move_the_job, 0, ENGINES);
     tcase_add_loop_test(tests, a_log_with_a_job_is_not_closed, 0, ENVIRONMENTS);
     tcase_add_test(tests, a_job_is_counted_until_it_is_gone);
+    tcase_add_test(tests, there_is_a_thread_for_each_core);
     tcase_add_loop_test(tests, a_second_life_leaves_no_error, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, bad_options_are_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, unequal_partition_counts_are_refused, 0, ENVIRONMENTS);
