@@ -61,6 +61,7 @@ void bench_append(void);
 void bench_durable(void);
 void bench_partitions(void);
 void bench_job_partitions(void);
+void bench_job_threads(void);
 void bench_stateless(void);
 void bench_count_1k(void);
 void bench_count_100k(void);

@@ -92,33 +92,6 @@ static void count(const char *name, int64_t keys, int64_t records, const struct 
     (void)weir_close(log, NULL);
 }
 
-/* The same records over more partitions: a task each. */
-void bench_job_partitions(void)
-{
-    static const int32_t counts[] = {1, 10, 100, 1000};
-    static const struct cell cells[] = {
-        {"RocksDB", "rocks", WEIR_STORE_ROCKSDB, DEFAULT_CACHE, 0},
-        {"memory", "memory", WEIR_STORE_MEMORY, DEFAULT_CACHE, 0},
-    };
-    struct weir_log *log = bench_open_log("data");
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        char topic[32];
-        const int32_t partitions = bench_is_small() ? (counts[i] + 19) / 20 : counts[i];
-        (void)snprintf(topic, sizeof topic, "partitions-%d", counts[i]);
-        const struct bench_input input = {
-            .topic = topic,
-            .count = bench_scaled(2000000),
-            .records_per_ms = 1000,
-            .key = bench_uniform_key,
-            .value = bench_cents,
-            .keys = (uint64_t)bench_scaled(10000),
-            .partitions = partitions,
-        };
-        run_cells(log, &input, cells, sizeof cells / sizeof cells[0]);
-    }
-    (void)weir_close(log, NULL);
-}
-
 void bench_count_1k(void)
 {
     static const struct cell cells[] = {
