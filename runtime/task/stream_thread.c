@@ -60,9 +60,11 @@ static int run_tasks(struct weir_stream_thread *thread)
     for (size_t i = 0; i < thread->task_count; i++) {
         if (busy == TASKS_PER_TURN || work >= ROWS_PER_TURN) break;
         if (!may_process(thread)) break;
-        struct weir_task *task = thread->tasks[thread->next_task].task;
+        struct weir_thread_task *owned = &thread->tasks[thread->next_task];
+        struct weir_task *task = owned->task;
         thread->next_task = (thread->next_task + 1) % thread->task_count;
         int rc = run_task(thread, task, wall_ms);
+        weir_thread_list_inputs(thread, owned);
         if (rc < 0) {
             weir_thread_fail(thread, rc, &task->error);
             weir_thread_tell_damaged_inputs(thread, task);
@@ -374,6 +376,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     };
     (void)snprintf(thread->name, sizeof thread->name, "stream-%zu", options->index);
     thread->state.name = thread->name;
+    thread->fetch_last = &thread->fetch_first;
     const struct weir_task_config *config = options->config;
     weir_collector_init(&thread->collector, options->budget, options->batch_budget, config->topics,
                         options->topic_count);
@@ -423,6 +426,7 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
         input->leader_epoch = origin->leader_epoch;
         input->queue.read = origin->read;
     }
+    weir_thread_list_inputs(thread, owned);
     return 0;
 }
 

@@ -109,6 +109,8 @@ struct weir_input_fetch {
     struct weir_input_progress progress; /* as handed in last; at first, as committed */
     struct weir_backoff backoff;
     bool is_outstanding;
+    bool is_listed;                /* in the thread's list of inputs to look at */
+    struct weir_input_fetch *next; /* in it */
 };
 
 struct weir_thread_task {
@@ -141,6 +143,9 @@ struct weir_stream_thread {
     struct weir_arena arena; /* of the batch at hand, whichever task's */
     struct weir_input_pool input_pool;
     size_t input_total; /* of all tasks */
+    /* Inputs that a fetch may be due for, in the order in which they came to be so. */
+    struct weir_input_fetch *fetch_first;
+    struct weir_input_fetch **fetch_last; /* where the next one is linked */
 
     size_t fetches_out;   /* requests under way */
     size_t produces_out;  /* unacknowledged, those to be tried again included */
@@ -218,8 +223,10 @@ int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
 /** thread_open.c: one step of opening, of restoring; 1: that was the last. */
 int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error);
 int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error);
-/** thread_fetch.c: have a fetch under way wherever there is room. */
+/** thread_fetch.c: have a fetch under way wherever there is room, of the inputs that are listed. */
 void weir_thread_fetch(struct weir_stream_thread *thread);
+/** Something was taken from the task's inputs, perhaps, or its fetches are to begin: look at them. */
+void weir_thread_list_inputs(struct weir_stream_thread *thread, struct weir_thread_task *owned);
 /** What each of so many inputs of a thread asks for at once. */
 size_t weir_thread_fetch_size(size_t input_total);
 void weir_thread_cancel_fetches(struct weir_stream_thread *thread);
