@@ -274,6 +274,7 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
     if (rc >= 0) {
         int64_t cache = streams->options.cache_max_bytes;
         streams->task_config.cache_bytes_max = cache > 0 && total > 0 ? (size_t)cache / total : 0;
+        streams->task_config.task_count = total;
         rc = make_threads(start, total, error);
     }
     size_t next = 0;

@@ -358,6 +358,7 @@ static void set_options(struct rocks *rocks, const struct weir_backend_options *
     rocksdb_options_set_max_write_buffer_number(to, WRITE_BUFFERS);
     rocksdb_options_set_max_background_jobs(to, 2);
     rocksdb_options_set_max_open_files(to, OPEN_FILES_MAX);
+    rocksdb_options_set_table_cache_numshardbits(to, 0); /* one reader; 64 shards take 25 KB */
     rocksdb_options_set_memtable_prefix_bloom_size_ratio(to, MEMTABLE_BLOOM_SHARE);
     rocksdb_options_set_memtable_whole_key_filtering(to, 1);
     rocksdb_options_set_bytes_per_sync(to, SYNC_BYTES);

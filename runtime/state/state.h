@@ -75,6 +75,9 @@ struct weir_state_options {
     /* 0: 128 KiB: up to so many bytes of rows are kept in one file and in memory, and no database is opened.
      * 1: a database from the first write on. */
     size_t rows_bytes_max;
+    /* How many states share this process's memory, this one included; 0: one. The next three are by default what
+     * is said, but together no more than 256, 128 and 256 MiB, as long as each has 1 MiB, 256 and 512 KiB. */
+    size_t share_count;
     size_t write_buffer_bytes; /* 0: 16 MiB; RocksDB has up to two of them */
     size_t block_cache_bytes;  /* 0: 8 MiB */
     /* A write-down is due when so many bytes of rows are gathered, or so much changelog was appended

@@ -18,9 +18,6 @@
 enum {
     OPEN_BYTES_MAX = 32 << 20,
     SEALED_BYTES_MAX = 64 << 20,
-    WRITE_BUFFER_BYTES = 16 << 20,
-    BLOCK_CACHE_BYTES = 8 << 20,
-    WRITE_DOWN_BYTES = 32 << 20,
     WRITE_DOWN_CHANGELOG_BYTES = 128 << 20,
     WRITE_DOWN_INTERVAL_MS = 10 * 1000,
     FLUSH_INTERVAL_MS = 10 * 1000,
@@ -96,13 +93,33 @@ static bool has_durable_store(const struct weir_state *state)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
+/* What one of `count` states has of what all of them may. */
+struct share {
+    size_t all;
+    size_t most;
+    size_t least;
+};
+static const struct share write_buffer = {256 << 20, 16 << 20, 1 << 20};
+static const struct share block_cache = {128 << 20, 8 << 20, 256 << 10};
+static const struct share write_down = {256 << 20, 32 << 20, 512 << 10};
+
+static size_t share_of(struct share share, size_t count)
+{
+    const size_t part = share.all / (count > 0 ? count : 1);
+    if (part > share.most) return share.most;
+    return part > share.least ? part : share.least;
+}
+
 static void set_defaults(struct weir_state_options *options)
 {
+    const size_t count = options->share_count;
     if (options->open_bytes_max == 0) options->open_bytes_max = OPEN_BYTES_MAX;
     if (options->sealed_bytes_max == 0) options->sealed_bytes_max = SEALED_BYTES_MAX;
-    if (options->write_buffer_bytes == 0) options->write_buffer_bytes = WRITE_BUFFER_BYTES;
-    if (options->block_cache_bytes == 0) options->block_cache_bytes = BLOCK_CACHE_BYTES;
-    if (options->write_down_bytes == 0) options->write_down_bytes = WRITE_DOWN_BYTES;
+    if (options->write_buffer_bytes == 0) {
+        options->write_buffer_bytes = share_of(write_buffer, count);
+    }
+    if (options->block_cache_bytes == 0) options->block_cache_bytes = share_of(block_cache, count);
+    if (options->write_down_bytes == 0) options->write_down_bytes = share_of(write_down, count);
     if (options->rows_bytes_max == 0) options->rows_bytes_max = ROWS_BYTES_MAX;
     if (options->write_down_changelog_bytes == 0) {
         options->write_down_changelog_bytes = WRITE_DOWN_CHANGELOG_BYTES;

@@ -43,6 +43,7 @@ struct weir_task_config {
     enum weir_on_error on_production_error;
     bool caches;
     size_t cache_bytes_max; /* per task */
+    size_t task_count;      /* of the job */
 };
 
 struct weir_task_input {

@@ -477,6 +477,28 @@ START_TEST(a_seal_without_memory_gives_whole_keys)
         struct weir_state *state;
         struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
         struct weir_env *env = weir_sim_node(sim, 0);
+/* Goal: what a state may keep besides its cache does not grow with the number of them: one has what it had
+ * before there was a number, a thousand have their shares, and what is said is taken. */
+START_TEST(many_states_share_what_one_may_have)
+{
+    static const struct {
+        size_t count, write_buffer, block_cache, write_down;
+    } shares[] = {
+        {0, 16 << 20, 8 << 20, 32 << 20},
+        {1, 16 << 20, 8 << 20, 32 << 20},
+        {8, 16 << 20, 8 << 20, 32 << 20},
+        {64, 4 << 20, 2 << 20, 4 << 20},
+        {1000, 1 << 20, 256 << 10, 512 << 10},
+    };
+    static const struct weir_store_spec spec = {.name = "a", .is_logged = true};
+    static const struct weir_store_spec *const specs[] = {&spec};
+    struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
+    struct weir_env *env = weir_sim_node(sim, 0);
+    for (size_t i = 0; i < 2 * sizeof shares / sizeof shares[0]; i++) {
+        struct weir_error error;
+        struct weir_state *state;
+        const size_t at = i / 2;
+        const bool is_said = i % 2 == 1;
         const struct weir_state_options options = {.backend = &weir_backend_model,
                                                    .env = env,
                                                    .budget = env->budget,
@@ -540,6 +562,15 @@ START_TEST(the_entry_met_last_is_its_keys)
         }
     }
     bounded_close(&bounded);
+                                                   .share_count = shares[at].count,
+                                                   .write_down_bytes = is_said ? 1 : 0};
+        ck_ok(weir_state_open(&options, &state, NULL, &error), &error);
+        ck_assert_uint_eq(state->options.write_buffer_bytes, shares[at].write_buffer);
+        ck_assert_uint_eq(state->options.block_cache_bytes, shares[at].block_cache);
+        ck_assert_uint_eq(state->options.write_down_bytes, is_said ? 1 : shares[at].write_down);
+        ck_ok(weir_state_close(state, true, &error), &error);
+    }
+    weir_sim_free(sim);
 }
 END_TEST
 
@@ -549,6 +580,7 @@ static void add(Suite *suite)
     tcase_add_test(memory, call_without_memory_changes_nothing);
     tcase_add_test(memory, values_that_were_given_stay_without_memory);
     tcase_add_loop_test(memory, steady_state_allocates_nothing, 0, 2);
+    tcase_add_test(memory, many_states_share_what_one_may_have);
     tcase_add_test(memory, full_generations_ask_for_a_commit_and_stall);
     tcase_add_test(memory, tables_stay_within_the_bound_of_the_cache);
     tcase_add_test(memory, an_entry_costs_what_it_takes);
