@@ -109,7 +109,8 @@ static void check_value(size_t store, const struct stage_value *expected, struct
 void stage_init(struct stage *stage, const struct weir_backend_kind *backend, struct weir_env *env,
                 const char *path)
 {
-    *stage = (struct stage){.backend = backend, .env = env, .cache_bytes_max = 1 << 20, .rows_bytes_max = 1};
+    *stage = (struct stage){
+        .backend = backend, .env = env, .cache_bytes_max = 1 << 20, .rows_bytes_max = 1};
     snprintf(stage->path, sizeof stage->path, "%s", path);
 }
 
@@ -158,6 +159,8 @@ void stage_open(struct stage *stage)
         .cache_bytes_max = stage->cache_bytes_max,
         .write_down_bytes = stage->write_down_bytes,
         .rows_bytes_max = stage->rows_bytes_max,
+        /* However long it takes on a loaded machine, time is not what makes one due. */
+        .write_down_interval_ms = INT64_MAX,
         .reply_to = stage->actor,
         .on_written = on_written,
         .context = stage,
@@ -202,6 +205,8 @@ static void reopen_unused(struct stage *stage)
         .cache_bytes_max = stage->cache_bytes_max,
         .write_down_bytes = stage->write_down_bytes,
         .rows_bytes_max = stage->rows_bytes_max,
+        /* However long it takes on a loaded machine, time is not what makes one due. */
+        .write_down_interval_ms = INT64_MAX,
         .reply_to = stage->actor,
         .on_written = on_written,
         .context = stage,

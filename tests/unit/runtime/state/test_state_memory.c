@@ -484,10 +484,8 @@ START_TEST(many_states_share_what_one_may_have)
     static const struct {
         size_t count, write_buffer, block_cache, write_down;
     } shares[] = {
-        {0, 16 << 20, 8 << 20, 32 << 20},
-        {1, 16 << 20, 8 << 20, 32 << 20},
-        {8, 16 << 20, 8 << 20, 32 << 20},
-        {64, 4 << 20, 2 << 20, 4 << 20},
+        {0, 16 << 20, 8 << 20, 32 << 20},      {1, 16 << 20, 8 << 20, 32 << 20},
+        {8, 16 << 20, 8 << 20, 32 << 20},      {64, 4 << 20, 2 << 20, 4 << 20},
         {1000, 1 << 20, 256 << 10, 512 << 10},
     };
     static const struct weir_store_spec spec = {.name = "a", .is_logged = true};
@@ -577,6 +575,7 @@ END_TEST
 static void add(Suite *suite)
 {
     TCase *memory = tcase_create("memory");
+    tcase_set_timeout(memory, 300); /* a life for each allocation */
     tcase_add_test(memory, call_without_memory_changes_nothing);
     tcase_add_test(memory, values_that_were_given_stay_without_memory);
     tcase_add_loop_test(memory, steady_state_allocates_nothing, 0, 2);
