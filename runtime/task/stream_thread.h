@@ -227,7 +227,7 @@ int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_erro
 void weir_thread_fetch(struct weir_stream_thread *thread);
 /** Something was taken from the task's inputs, perhaps, or its fetches are to begin: look at them. */
 void weir_thread_list_inputs(struct weir_stream_thread *thread, struct weir_thread_task *owned);
-/** What each of so many inputs of a thread asks for at once. */
+/** What each of so many inputs of a job asks for at once. */
 size_t weir_thread_fetch_size(size_t input_total);
 void weir_thread_cancel_fetches(struct weir_stream_thread *thread);
 /** If the queue has found a damaged batch, its partition is told; the thread stops when that is over. For a

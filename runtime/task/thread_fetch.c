@@ -22,8 +22,7 @@ enum {
     BUFFERED_FETCHES_MAX = 1, /* in bytes: so many times what one fetch asks for */
     FETCH_SIZE_MAX = 1 << 20,
     FETCH_SIZE_MIN = 16 << 10,
-    WAITING_BYTES_MAX =
-        64 << 20, /* of all inputs of a thread, if a batch is no larger than a fetch */
+    WAITING_BYTES_MAX = 64 << 20, /* of all inputs of a job, if a batch is no larger than a fetch */
 };
 
 /* With many inputs each asks for less, so that what waits in memory does not grow with their number, up to
@@ -35,6 +34,15 @@ size_t weir_thread_fetch_size(size_t input_total)
     size_t size = WAITING_BYTES_MAX / (BUFFERED_FETCHES_MAX + 1) / input_total;
     if (size > FETCH_SIZE_MAX) return FETCH_SIZE_MAX;
     return size > FETCH_SIZE_MIN ? size : FETCH_SIZE_MIN;
+}
+
+/* Of the job, about: its threads divide what may wait among them. */
+static size_t job_input_count(const struct weir_stream_thread *thread)
+{
+    const size_t own = thread->task_total;
+    const size_t all = thread->options.config->task_count;
+    weir_assert(own > 0);
+    return all > own ? thread->input_total * all / own : thread->input_total;
 }
 
 static int64_t fetched_end(const struct weir_fetch_request *fetch)
@@ -141,7 +149,7 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
         .request = {.reply_to = thread->actor, .done = on_fetched, .context = slot},
         .from = {weir_text(topic->name), input->source.partition},
         .offset = input->queue.fetch_offset,
-        .size_max = weir_thread_fetch_size(thread->input_total),
+        .size_max = weir_thread_fetch_size(job_input_count(thread)),
         .size_min = input->log_end < 0 ? 0 : 1,
         .deadline = WEIR_MONO_NEVER,
         .read_uncommitted_end = topic->is_internal,
@@ -167,7 +175,7 @@ void weir_thread_fetch(struct weir_stream_thread *thread)
 {
     struct weir_input_fetch *slot = thread->fetch_first;
     if (slot == NULL) return;
-    const size_t bytes_max = BUFFERED_FETCHES_MAX * weir_thread_fetch_size(thread->input_total);
+    const size_t bytes_max = BUFFERED_FETCHES_MAX * weir_thread_fetch_size(job_input_count(thread));
     thread->fetch_first = NULL;
     thread->fetch_last = &thread->fetch_first;
     while (slot != NULL) {
