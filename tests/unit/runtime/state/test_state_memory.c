@@ -477,26 +477,6 @@ START_TEST(a_seal_without_memory_gives_whole_keys)
         struct weir_state *state;
         struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
         struct weir_env *env = weir_sim_node(sim, 0);
-/* Goal: what a state may keep besides its cache does not grow with the number of them: one has what it had
- * before there was a number, a thousand have their shares, and what is said is taken. */
-START_TEST(many_states_share_what_one_may_have)
-{
-    static const struct {
-        size_t count, write_buffer, block_cache, write_down;
-    } shares[] = {
-        {0, 16 << 20, 8 << 20, 32 << 20},      {1, 16 << 20, 8 << 20, 32 << 20},
-        {8, 16 << 20, 8 << 20, 32 << 20},      {64, 4 << 20, 2 << 20, 4 << 20},
-        {1000, 1 << 20, 256 << 10, 512 << 10},
-    };
-    static const struct weir_store_spec spec = {.name = "a", .is_logged = true};
-    static const struct weir_store_spec *const specs[] = {&spec};
-    struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
-    struct weir_env *env = weir_sim_node(sim, 0);
-    for (size_t i = 0; i < 2 * sizeof shares / sizeof shares[0]; i++) {
-        struct weir_error error;
-        struct weir_state *state;
-        const size_t at = i / 2;
-        const bool is_said = i % 2 == 1;
         const struct weir_state_options options = {.backend = &weir_backend_model,
                                                    .env = env,
                                                    .budget = env->budget,
@@ -560,6 +540,35 @@ START_TEST(the_entry_met_last_is_its_keys)
         }
     }
     bounded_close(&bounded);
+}
+END_TEST
+
+/* Goal: what a state may keep besides its cache does not grow with the number of them: one has what it had
+ * before there was a number, a thousand have their shares, and what is said is taken. */
+START_TEST(many_states_share_what_one_may_have)
+{
+    static const struct {
+        size_t count, write_buffer, block_cache, write_down;
+    } shares[] = {
+        {0, 16 << 20, 8 << 20, 32 << 20},      {1, 16 << 20, 8 << 20, 32 << 20},
+        {8, 16 << 20, 8 << 20, 32 << 20},      {64, 4 << 20, 2 << 20, 4 << 20},
+        {1000, 1 << 20, 256 << 10, 512 << 10},
+    };
+    static const struct weir_store_spec spec = {.name = "a", .is_logged = true};
+    static const struct weir_store_spec *const specs[] = {&spec};
+    struct weir_sim *sim = weir_sim_new(&(struct weir_sim_options){.seed = 5});
+    struct weir_env *env = weir_sim_node(sim, 0);
+    for (size_t i = 0; i < 2 * sizeof shares / sizeof shares[0]; i++) {
+        struct weir_error error;
+        struct weir_state *state;
+        const size_t at = i / 2;
+        const bool is_said = i % 2 == 1;
+        const struct weir_state_options options = {.backend = &weir_backend_model,
+                                                   .env = env,
+                                                   .budget = env->budget,
+                                                   .path = "state",
+                                                   .specs = specs,
+                                                   .store_count = 1,
                                                    .share_count = shares[at].count,
                                                    .write_down_bytes = is_said ? 1 : 0};
         ck_ok(weir_state_open(&options, &state, NULL, &error), &error);
@@ -575,7 +584,6 @@ END_TEST
 static void add(Suite *suite)
 {
     TCase *memory = tcase_create("memory");
-    tcase_set_timeout(memory, 300); /* a life for each allocation */
     tcase_add_test(memory, call_without_memory_changes_nothing);
     tcase_add_test(memory, values_that_were_given_stay_without_memory);
     tcase_add_loop_test(memory, steady_state_allocates_nothing, 0, 2);
