@@ -584,6 +584,7 @@ END_TEST
 static void add(Suite *suite)
 {
     TCase *memory = tcase_create("memory");
+    tcase_set_timeout(memory, 300); /* a life for each allocation */
     tcase_add_test(memory, call_without_memory_changes_nothing);
     tcase_add_test(memory, values_that_were_given_stay_without_memory);
     tcase_add_loop_test(memory, steady_state_allocates_nothing, 0, 2);
