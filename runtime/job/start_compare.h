@@ -236,10 +236,8 @@ const char *weir_start_what_name(enum weir_start_what what);
 void weir_start_difference_text(const struct weir_start_difference *difference, char *to,
                                 size_t size);
 
-/** The first input that has lost records or its beginning, and its first such partition; NULL: all are whole. */
-const struct weir_start_topic *weir_start_not_whole(const struct weir_start_facts *facts,
-                                                    int32_t *partition_out);
-/** WEIR_MISMATCH if there is one, which a rebuild that is to lose nothing cannot be made from; 0: none. */
+/** WEIR_MISMATCH if an input has lost records or its beginning, which a rebuild that is to lose nothing cannot be
+ * made from; 0: all are whole. */
 int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_error *error);
 /** WEIR_MISMATCH: retention has taken the records of an input from `position` on while it was read through. */
 int weir_start_refuse_overtaken(const struct weir_start_facts *facts,

@@ -317,41 +317,44 @@ static const struct weir_start_difference *first_of(const struct weir_start_diff
     return &found->items[i];
 }
 
-const struct weir_start_topic *weir_start_not_whole(const struct weir_start_facts *facts,
-                                                    int32_t *partition_out)
+/* ---- the inputs ------------------------------------------------------------------------------ */
+
+typedef bool partition_is_fn(const struct weir_start_partition *partition);
+
+static bool is_cut(const struct weir_start_partition *partition)
 {
-    for (size_t t = 0; t < facts->topic_count; t++) {
-        const struct weir_start_topic *topic = &facts->topics[t];
-        if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
-        for (int32_t p = 0; p < topic->partition_count; p++) {
-            const struct weir_start_partition *partition = &topic->partitions[p];
-            if (partition->log_start == 0 && partition->lost.to == 0) continue;
-            *partition_out = p;
-            return topic;
-        }
-    }
-    return NULL;
+    return partition->log_start != 0 || partition->lost.to != 0;
 }
 
-/* The first damaged partition of an input; how many there are. */
-static size_t find_damaged(const struct weir_start_facts *facts,
-                           struct weir_start_difference *first_out)
+static bool is_offline(const struct weir_start_partition *partition)
+{
+    return partition->is_offline;
+}
+
+/* Not served at its commit, for it is damaged below. */
+static bool is_unserved(const struct weir_start_partition *partition)
+{
+    return partition->is_offline && partition->offline_from < partition->committed;
+}
+
+struct input_place {
+    struct weir_start_topic *topic; /* NULL: there is none */
+    int32_t partition;
+};
+
+/* How many partitions of the inputs are so, and the first of them. */
+static size_t count_inputs(const struct weir_start_facts *facts, partition_is_fn *is_so,
+                           struct input_place *first_out)
 {
     size_t count = 0;
+    *first_out = (struct input_place){NULL, -1};
     for (size_t t = 0; t < facts->topic_count; t++) {
         struct weir_start_topic *topic = &facts->topics[t];
         if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
         for (int32_t p = 0; p < topic->partition_count; p++) {
-            const struct weir_start_partition *partition = &topic->partitions[p];
-            if (!partition->is_offline || count++ > 0) continue;
-            *first_out = (struct weir_start_difference){
-                .what = WEIR_START_INPUT_UNREADABLE,
-                .topic = topic,
-                .topic_name = topic->name,
-                .of = topic->of,
-                .partition = p,
-                .b = partition->offline_from >= 0 ? partition->offline_from : partition->log_start,
-            };
+            if (is_so(&topic->partitions[p]) && count++ == 0) {
+                *first_out = (struct input_place){topic, p};
+            }
         }
     }
     return count;
@@ -363,22 +366,12 @@ static bool has_no_position(const struct weir_start_facts *facts)
     return !facts->has_commit && facts->foreign_entries == 0;
 }
 
-/* An input that is not served at its commit, for it is damaged below. */
-static const struct weir_start_topic *find_unserved(const struct weir_start_facts *facts,
-                                                    int32_t *partition_out)
+static bool find_unserved(const struct weir_start_facts *facts, struct input_place *first_out)
 {
-    for (size_t t = 0; t < facts->topic_count && !has_no_position(facts); t++) {
-        const struct weir_start_topic *topic = &facts->topics[t];
-        if (topic->role != WEIR_START_INPUT || !topic->exists) continue;
-        for (int32_t p = 0; p < topic->partition_count; p++) {
-            const struct weir_start_partition *partition = &topic->partitions[p];
-            if (!partition->is_offline || partition->offline_from >= partition->committed) continue;
-            *partition_out = p;
-            return topic;
-        }
-    }
-    return NULL;
+    return !has_no_position(facts) && count_inputs(facts, is_unserved, first_out) > 0;
 }
+
+/* ---- what is refused, and what can be chosen ------------------------------------------------- */
 
 static const char rebuild_choice[] =
     "WEIR_ON_MISMATCH_REBUILD drops all state and reads the inputs from their beginning";
@@ -404,14 +397,13 @@ static const char *empty_choice_of(const struct weir_start_facts *facts)
 /* What can be chosen, as the end of a refusal. */
 static void put_choices(const struct weir_start_facts *facts, char *to, size_t size)
 {
-    struct weir_start_difference damaged;
-    int32_t partition;
-    bool is_whole = weir_start_not_whole(facts, &partition) == NULL;
+    struct input_place first;
+    bool is_whole = count_inputs(facts, is_cut, &first) == 0;
     const char *rebuild = is_whole ? rebuild_choice : lossy_choice;
-    bool is_damaged = find_damaged(facts, &damaged) > 0;
-    bool is_unserved = find_unserved(facts, &partition) != NULL;
-    if (is_damaged) rebuild = is_unserved ? all_mended_choice : mended_choice;
-    bool is_only = is_damaged && (is_unserved || has_no_position(facts)); /* no other choice now */
+    bool is_damaged = count_inputs(facts, is_offline, &first) > 0;
+    bool is_served = !find_unserved(facts, &first);
+    if (is_damaged) rebuild = is_served ? mended_choice : all_mended_choice;
+    bool is_only = is_damaged && (!is_served || has_no_position(facts)); /* no other choice now */
     (void)snprintf(to, size, ". The choices, .on_mismatch: %s%s%s", rebuild, is_only ? "" : ", ",
                    is_only ? "" : empty_choice_of(facts));
 }
@@ -445,17 +437,17 @@ int weir_start_refuse_cut(const struct weir_start_facts *facts, struct weir_erro
 {
     enum { NAME_MOST = 64 };
     char name[NAME_MOST + 1];
-    int32_t p;
-    const struct weir_start_topic *cut = weir_start_not_whole(facts, &p);
-    if (cut == NULL) return 0;
-    const struct weir_start_partition *partition = &cut->partitions[p];
-    (void)put_name(cut->name, NAME_MOST, name, sizeof name);
+    struct input_place cut;
+    if (count_inputs(facts, is_cut, &cut) == 0) return 0;
+    const struct weir_start_partition *partition = &cut.topic->partitions[cut.partition];
+    (void)put_name(cut.topic->name, NAME_MOST, name, sizeof name);
     return weir_error_set(
         error, WEIR_MISMATCH,
         "WEIR_ON_MISMATCH_REBUILD needs whole inputs, and '%s' has removed records "
         "that were processed (its beginning is gone) or lost some that a repair gave "
         "up: partition %" PRId32 " begins at %" PRId64 ", lost up to %" PRId64 ". Left are: %s, %s",
-        name, p, partition->log_start, partition->lost.to, lossy_choice, empty_choice_of(facts));
+        name, cut.partition, partition->log_start, partition->lost.to, lossy_choice,
+        empty_choice_of(facts));
 }
 
 int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
@@ -480,35 +472,44 @@ int weir_start_refuse_overtaken(const struct weir_start_facts *facts,
 int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_error *error)
 {
     char choices[CHOICES_SIZE] = "";
-    struct weir_start_difference first;
-    size_t count = find_damaged(facts, &first);
+    struct input_place first;
+    struct input_place unserved;
+    size_t count = count_inputs(facts, is_offline, &first);
     if (count == 0) return 0;
-    int32_t partition;
-    bool is_served = find_unserved(facts, &partition) == NULL;
-    if (is_served && !has_no_position(facts)) {
+    const struct weir_start_partition *partition = &first.topic->partitions[first.partition];
+    int64_t from = partition->offline_from;
+    const struct weir_start_difference difference = {
+        .what = WEIR_START_INPUT_UNREADABLE,
+        .topic = first.topic,
+        .topic_name = first.topic->name,
+        .of = first.topic->of,
+        .partition = first.partition,
+        .b = from >= 0 ? from : partition->log_start,
+    };
+    if (!find_unserved(facts, &unserved) && !has_no_position(facts)) {
         (void)snprintf(choices, sizeof choices, ". The other choice, .on_mismatch: %s",
                        empty_choice);
     }
-    return refuse_for(&first, count, choices, error);
+    return refuse_for(&difference, count, choices, error);
 }
 
 int weir_start_refuse_unserved(const struct weir_start_facts *facts, struct weir_error *error)
 {
     enum { NAME_MOST = 64 };
     char name[NAME_MOST + 1];
-    int32_t p;
-    const struct weir_start_topic *topic = find_unserved(facts, &p);
-    if (topic == NULL) return 0;
-    const struct weir_start_partition *partition = &topic->partitions[p];
+    struct input_place at;
+    if (!find_unserved(facts, &at)) return 0;
+    const struct weir_start_partition *partition = &at.topic->partitions[at.partition];
     int64_t from = partition->offline_from;
-    (void)put_name(topic->name, NAME_MOST, name, sizeof name);
+    (void)put_name(at.topic->name, NAME_MOST, name, sizeof name);
     return weir_error_set(
         error, WEIR_OFFLINE,
         "input topic '%s' partition %" PRId32 " is offline from offset %" PRId64
         " on, below the last commit at %" PRId64
         ", so that nothing can be read there. If it is damaged, close the log, let "
         "'weir log repair DIR %s/%" PRId32 "' show what can be saved, and start again",
-        name, p, from >= 0 ? from : partition->log_start, partition->committed, name, p);
+        name, at.partition, from >= 0 ? from : partition->log_start, partition->committed, name,
+        at.partition);
 }
 
 static bool has_data(const struct weir_start_topic *topic)
