@@ -445,9 +445,9 @@ struct weir_env_uv_options {
 /** The real world. Starts no thread until the first actor or work. Free after all actors stopped. */
 int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env **env_out,
                     struct weir_error *error);
-void weir_env_uv_free(struct weir_env *env);
+void weir_env_uv_free(struct weir_env *env); /* NULL is fine */
 /** What weir_core_count says of each of them; also where there is none yet. */
-int32_t weir_env_uv_core_count(void); /* NULL is fine */
+int32_t weir_env_uv_core_count(void);
 
 /* The simulated one is in base/env/sim/sim.h. */
 
