@@ -252,9 +252,9 @@ static int64_t claimed_count(const struct place *place, int64_t position, int64_
     struct weir_batch_header header;
     int64_t got = weir_file_read(place->segment->kept->file, bytes, sizeof bytes, position, NULL);
     if (got != (int64_t)sizeof bytes) return -1;
-    int rc = weir_batch_peek(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
-    bool is_good = (rc == 0 || rc == WEIR_TRUNCATED) && header.base_offset == offset &&
-                   header.record_count > 0 && header.record_count - 1 == header.last_offset_delta;
+    int rc = weir_batch_peek_header(weir_slice(bytes, sizeof bytes), INT32_MAX, &header, NULL);
+    bool is_good = rc == 0 && header.base_offset == offset && header.record_count > 0 &&
+                   header.record_count - 1 == header.last_offset_delta;
     return is_good ? header.record_count : -1;
 }
 
