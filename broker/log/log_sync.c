@@ -189,6 +189,7 @@ static int check_named(const struct weir_log_sync *sync, struct weir_error *erro
     struct weir_file_stat stat;
     if (sync->file == NULL) return 0;
     int rc = weir_file_stat(sync->file, &stat, error);
+    if (weir_code_is_shortage(rc)) return 0; /* the next sync looks again */
     if (rc < 0 || !stat.is_removed) return rc;
     return weir_error_set(error, WEIR_NOT_FOUND,
                           "'%s' has been removed while the log is open: what it holds is gone when "
