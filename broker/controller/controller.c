@@ -270,13 +270,12 @@ struct folder_search {
     char name[WEIR_TOPIC_NAME_SIZE_MAX + 16];
 };
 
-/* `<topic>-<number>`, other than the metadata's own. */
+/* Other than the metadata's own. */
 static int find_partition_folder(void *context, const char *name, enum weir_file_kind kind)
 {
     struct folder_search *search = context;
-    const char *number = strrchr(name, '-');
-    bool is_partition = kind == WEIR_FILE_DIRECTORY && number != NULL && number[1] != '\0' &&
-                        number[1 + strspn(number + 1, "0123456789")] == '\0';
+    struct weir_slice topic;
+    bool is_partition = kind == WEIR_FILE_DIRECTORY && weir_log_is_partition_name(name, &topic);
     if (!is_partition || strcmp(name, WEIR_CLUSTER_METADATA_TOPIC "-0") == 0) return 0;
     (void)snprintf(search->name, sizeof search->name, "%s", name);
     return 0;

@@ -258,27 +258,18 @@ static int check_partitions(const struct directory *directory)
     return rc;
 }
 
-/* "<topic>-<number>": the topic's part, empty if it is none. */
-static struct weir_slice topic_part(const char *name)
-{
-    const char *dash = strrchr(name, '-');
-    if (dash == NULL || dash[1] == '\0' || strspn(dash + 1, "0123456789") != strlen(dash + 1)) {
-        return weir_slice(name, 0);
-    }
-    return weir_slice(name, (size_t)(dash - name));
-}
-
 /* A partition of a topic that the metadata does not have: each is made when its topic is on the disk, and what a
  * deletion leaves is called otherwise. */
 static int check_known(void *context, const char *name, enum weir_file_kind kind)
 {
     const struct directory *directory = context;
     const struct weir_metadata_image *image = &directory->metadata.image;
-    struct weir_slice topic = topic_part(name);
+    struct weir_slice topic;
     struct weir_log_path folder = weir_log_path(directory->log_path.text, name);
     struct weir_log_path mark = weir_log_path(folder.text, WEIR_DURABLE_MARK_NAME);
     bool is_metadata = strcmp(name, WEIR_CLUSTER_METADATA_TOPIC "-0") == 0;
-    if (kind != WEIR_FILE_DIRECTORY || topic.size == 0 || is_metadata) return 0;
+    if (kind != WEIR_FILE_DIRECTORY || is_metadata) return 0;
+    if (!weir_log_is_partition_name(name, &topic)) return 0;
     if (weir_metadata_topic(image, topic) != NULL || !is_there(directory, mark.text)) return 0;
     find(directory, name,
          "the metadata has no such topic: is '" WEIR_CLUSTER_METADATA_TOPIC
@@ -288,10 +279,10 @@ static int check_known(void *context, const char *name, enum weir_file_kind kind
 
 static int check_folders(struct directory *directory)
 {
-    struct weir_error ignored = {0}; /* that it is there was looked at before */
     int rc = check_partitions(directory);
     if (rc < 0) return rc;
-    rc = weir_list(directory->env, directory->log_path.text, check_known, directory, &ignored);
+    /* That it is there was looked at before. */
+    rc = weir_list(directory->env, directory->log_path.text, check_known, directory, NULL);
     return rc == WEIR_NO_MEMORY ? rc : 0;
 }
 

@@ -27,6 +27,15 @@ struct weir_log_path weir_log_partition_path(const char *directory, struct weir_
     return path;
 }
 
+bool weir_log_is_partition_name(const char *name, struct weir_slice *topic_out)
+{
+    const char *dash = strrchr(name, '-');
+    if (dash == NULL || dash[1] == '\0') return false;
+    if (dash[1 + strspn(dash + 1, "0123456789")] != '\0') return false;
+    *topic_out = weir_slice(name, (size_t)(dash - name));
+    return true;
+}
+
 struct weir_log_path weir_log_offset_path(const char *directory, int64_t offset, const char *suffix)
 {
     struct weir_log_path path;

@@ -17,6 +17,9 @@ struct weir_log_path weir_log_path(const char *directory, const char *name);
 /** `<directory>/<topic>-<partition>`: a partition's folder. The topic's name is a legal one. */
 struct weir_log_path weir_log_partition_path(const char *directory, struct weir_slice topic,
                                              int32_t partition);
+/** Whether a name is `<topic>-<number>`, as of a partition's folder, and if so the topic's part: a slice of `name`,
+ * which is not looked at further. */
+bool weir_log_is_partition_name(const char *name, struct weir_slice *topic_out);
 /** `<directory>/<offset, 20 digits><suffix>`, Kafka's names. */
 struct weir_log_path weir_log_offset_path(const char *directory, int64_t offset,
                                           const char *suffix);

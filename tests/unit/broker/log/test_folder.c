@@ -1,3 +1,4 @@
+#include "broker/log/small_file.h"
 #include "tests/unit/broker/log/log_support.h"
 
 /**
@@ -80,6 +81,20 @@ START_TEST(what_is_no_file_hides_nothing)
 }
 END_TEST
 
+START_TEST(a_partitions_folder_is_told_by_its_name)
+{
+    static const char *const others[] = {"", "a", "a-", "a-1x", "a-1-x", "1", "a_1", "a-1 "};
+    struct weir_slice topic = {0};
+    struct weir_log_path path = weir_log_partition_path("", weir_text("or-ders-7"), 12);
+    ck_assert(weir_log_is_partition_name(path.text + 1, &topic));
+    ck_assert_msg(weir_slice_equal(topic, weir_text("or-ders-7")), "'%.*s'", (int)topic.size,
+                  (const char *)topic.data);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        ck_assert_msg(!weir_log_is_partition_name(others[i], &topic), "'%s'", others[i]);
+    }
+}
+END_TEST
+
 static void set_up(void)
 {
     test_log_start(&test, 1);
@@ -91,6 +106,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_folder_is_there_after_power_loss_whatever_failed_while_it_was_made);
     tcase_add_test(tests, what_is_no_file_hides_nothing);
+    tcase_add_test(tests, a_partitions_folder_is_told_by_its_name);
     suite_add_tcase(suite, tests);
 }
 
