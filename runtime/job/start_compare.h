@@ -46,6 +46,12 @@ struct weir_start_partition {
     int64_t foreign_at; /* the first batch past `committed_end` of another producer; -1: none */
 };
 
+/** Of one that is offline: where its damage begins. Where that is not known, all of it may be. */
+static inline int64_t weir_start_damaged_from(const struct weir_start_partition *partition)
+{
+    return partition->offline_from >= 0 ? partition->offline_from : partition->log_start;
+}
+
 enum weir_start_role {
     WEIR_START_OTHER, /* a sink's, the dead letters' */
     WEIR_START_INPUT,

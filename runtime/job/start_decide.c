@@ -477,14 +477,13 @@ int weir_start_refuse_damaged(const struct weir_start_facts *facts, struct weir_
     size_t count = count_inputs(facts, is_offline, &first);
     if (count == 0) return 0;
     const struct weir_start_partition *partition = &first.topic->partitions[first.partition];
-    int64_t from = partition->offline_from;
     const struct weir_start_difference difference = {
         .what = WEIR_START_INPUT_UNREADABLE,
         .topic = first.topic,
         .topic_name = first.topic->name,
         .of = first.topic->of,
         .partition = first.partition,
-        .b = from >= 0 ? from : partition->log_start,
+        .b = weir_start_damaged_from(partition),
     };
     if (!find_unserved(facts, &unserved) && !has_no_position(facts)) {
         (void)snprintf(choices, sizeof choices, ". The other choice, .on_mismatch: %s",
@@ -500,7 +499,6 @@ int weir_start_refuse_unserved(const struct weir_start_facts *facts, struct weir
     struct input_place at;
     if (!find_unserved(facts, &at)) return 0;
     const struct weir_start_partition *partition = &at.topic->partitions[at.partition];
-    int64_t from = partition->offline_from;
     (void)put_name(at.topic->name, NAME_MOST, name, sizeof name);
     return weir_error_set(
         error, WEIR_OFFLINE,
@@ -508,7 +506,7 @@ int weir_start_refuse_unserved(const struct weir_start_facts *facts, struct weir
         " on, below the last commit at %" PRId64
         ", so that nothing can be read there. If it is damaged, close the log, let "
         "'weir log repair DIR %s/%" PRId32 "' show what can be saved, and start again",
-        name, at.partition, from >= 0 ? from : partition->log_start, partition->committed, name,
+        name, at.partition, weir_start_damaged_from(partition), partition->committed, name,
         at.partition);
 }
 

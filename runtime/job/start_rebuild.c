@@ -136,7 +136,7 @@ static int compare_damaged(const struct weir_start_facts *facts, struct weir_sta
         struct weir_start_difference difference = {
             .what = WEIR_START_CHOSEN_DAMAGED,
             .partition = p,
-            .b = partition->offline_from >= 0 ? partition->offline_from : partition->log_start,
+            .b = weir_start_damaged_from(partition),
         };
         if (partition->is_offline) rc = add(found, topic, difference);
     }
