@@ -32,10 +32,12 @@
     X(NOT_ENOUGH_REPLICAS, 19, NOT_ENOUGH_REPLICAS)                                                \
     X(NOT_ENOUGH_REPLICAS_AFTER_APPEND, 20, NOT_ENOUGH_REPLICAS)                                   \
     X(INVALID_REQUIRED_ACKS, 21, INVALID_ARGUMENT)                                                 \
-    X(ILLEGAL_GENERATION, 22, GROUP_OWNED)                                                         \
-    X(INCONSISTENT_GROUP_PROTOCOL, 23, GROUP_OWNED)                                                \
+    X(ILLEGAL_GENERATION, 22, ILLEGAL_GENERATION)                                                  \
+    X(INCONSISTENT_GROUP_PROTOCOL, 23, INCONSISTENT_GROUP_PROTOCOL)                                \
     X(INVALID_GROUP_ID, 24, INVALID_ARGUMENT)                                                      \
-    X(UNKNOWN_MEMBER_ID, 25, GROUP_OWNED)                                                          \
+    X(UNKNOWN_MEMBER_ID, 25, UNKNOWN_MEMBER_ID)                                                    \
+    X(INVALID_SESSION_TIMEOUT, 26, INVALID_SESSION_TIMEOUT)                                        \
+    X(REBALANCE_IN_PROGRESS, 27, REBALANCE_IN_PROGRESS)                                            \
     X(INVALID_COMMIT_OFFSET_SIZE, 28, TOO_LARGE)                                                   \
     X(TOPIC_AUTHORIZATION_FAILED, 29, PERMISSION)                                                  \
     X(GROUP_AUTHORIZATION_FAILED, 30, PERMISSION)                                                  \
@@ -59,21 +61,31 @@
     X(SECURITY_DISABLED, 54, UNSUPPORTED)                                                          \
     X(KAFKA_STORAGE_ERROR, 56, OFFLINE)                                                            \
     X(LOG_DIR_NOT_FOUND, 57, NOT_FOUND)                                                            \
-    X(GROUP_ID_NOT_FOUND, 69, NOT_FOUND)                                                           \
+    X(NON_EMPTY_GROUP, 68, NON_EMPTY_GROUP)                                                        \
+    X(GROUP_ID_NOT_FOUND, 69, GROUP_ID_NOT_FOUND)                                                  \
     X(FETCH_SESSION_ID_NOT_FOUND, 70, NOT_FOUND)                                                   \
     X(INVALID_FETCH_SESSION_EPOCH, 71, INVALID_ARGUMENT)                                           \
     X(FENCED_LEADER_EPOCH, 74, FENCED_LEADER_EPOCH)                                                \
     X(UNKNOWN_LEADER_EPOCH, 75, UNKNOWN_LEADER_EPOCH)                                              \
     X(UNSUPPORTED_COMPRESSION_TYPE, 76, UNSUPPORTED_CODEC)                                         \
     X(OFFSET_NOT_AVAILABLE, 78, TIMED_OUT)                                                         \
+    X(MEMBER_ID_REQUIRED, 79, MEMBER_ID_REQUIRED)                                                  \
+    X(GROUP_MAX_SIZE_REACHED, 81, GROUP_MAX_SIZE_REACHED)                                          \
+    X(FENCED_INSTANCE_ID, 82, FENCED_INSTANCE_ID)                                                  \
+    X(GROUP_SUBSCRIBED_TO_TOPIC, 86, GROUP_SUBSCRIBED_TO_TOPIC)                                    \
     X(INVALID_RECORD, 87, INVALID_RECORD)                                                          \
     X(THROTTLING_QUOTA_EXCEEDED, 89, LIMIT)                                                        \
     X(PRODUCER_FENCED, 90, PRODUCER_FENCED)                                                        \
     X(UNKNOWN_TOPIC_ID, 100, UNKNOWN_TOPIC_ID)                                                     \
     X(INCONSISTENT_TOPIC_ID, 103, UNKNOWN_TOPIC_ID)                                                \
     X(FETCH_SESSION_TOPIC_ID_ERROR, 106, UNKNOWN_TOPIC_ID)                                         \
+    X(FENCED_MEMBER_EPOCH, 110, FENCED_MEMBER_EPOCH)                                               \
+    X(UNRELEASED_INSTANCE_ID, 111, UNRELEASED_INSTANCE_ID)                                         \
+    X(UNSUPPORTED_ASSIGNOR, 112, UNSUPPORTED_ASSIGNOR)                                             \
+    X(STALE_MEMBER_EPOCH, 113, STALE_MEMBER_EPOCH)                                                 \
     X(MISMATCHED_ENDPOINT_TYPE, 114, UNSUPPORTED)                                                  \
-    X(UNSUPPORTED_ENDPOINT_TYPE, 115, UNSUPPORTED)
+    X(UNSUPPORTED_ENDPOINT_TYPE, 115, UNSUPPORTED)                                                 \
+    X(INVALID_REGULAR_EXPRESSION, 128, INVALID_REGULAR_EXPRESSION)
 
 enum weir_wire_error {
 #define WEIR_WIRE_ERROR_ENUM(name, number, code) WEIR_WIRE_##name = (number),

@@ -62,7 +62,23 @@ enum weir_action {
     X(UNKNOWN_TOPIC_ID, -36, RETRY, "no topic has this id")                                        \
     X(NOT_ENOUGH_REPLICAS, -37, RETRY, "fewer replicas than min.insync.replicas asks for")         \
     X(GROUP_OWNED, -38, REFUSE, "the group belongs to a stream application")                       \
-    X(MISMATCH, -39, REFUSE, "what is there does not fit what was committed")
+    X(MISMATCH, -39, REFUSE, "what is there does not fit what was committed")                      \
+    X(MEMBER_ID_REQUIRED, -40, RETRY, "the group gives this member an id to join with")            \
+    X(UNKNOWN_MEMBER_ID, -41, REFUSE, "the group has no such member")                              \
+    X(ILLEGAL_GENERATION, -42, REFUSE, "the generation is not the group's")                        \
+    X(REBALANCE_IN_PROGRESS, -43, RETRY, "the group is rebalancing")                               \
+    X(INCONSISTENT_GROUP_PROTOCOL, -44, REFUSE, "the group uses another protocol")                 \
+    X(INVALID_SESSION_TIMEOUT, -45, REFUSE, "session timeout out of range")                        \
+    X(GROUP_MAX_SIZE_REACHED, -46, REFUSE, "the group has as many members as it may")              \
+    X(FENCED_INSTANCE_ID, -47, STOP, "another member has this group.instance.id now")              \
+    X(NON_EMPTY_GROUP, -48, REFUSE, "the group has members")                                       \
+    X(GROUP_ID_NOT_FOUND, -49, REFUSE, "no such group")                                            \
+    X(GROUP_SUBSCRIBED_TO_TOPIC, -50, REFUSE, "the group is subscribed to the topic")              \
+    X(FENCED_MEMBER_EPOCH, -51, REFUSE, "the member epoch is not the member's any more")           \
+    X(STALE_MEMBER_EPOCH, -52, RETRY, "the member epoch is older than the member's")               \
+    X(UNRELEASED_INSTANCE_ID, -53, RETRY, "another member still has this group.instance.id")       \
+    X(UNSUPPORTED_ASSIGNOR, -54, REFUSE, "no such assignor")                                       \
+    X(INVALID_REGULAR_EXPRESSION, -55, REFUSE, "invalid regular expression")
 
 enum weir_code {
     WEIR_OK = 0,

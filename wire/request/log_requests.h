@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "wire/request/batches.h"
+#include "wire/request/group_requests.h"
 #include "wire/request/lost_range.h"
 #include "wire/request/request.h"
 #include "wire/request/topic_config.h"
@@ -260,7 +261,13 @@ struct weir_commit_request {
     const struct weir_offset_entry *entries;
     size_t entry_count;
     size_t metadata_size_max; /* 0: 4096, offset.metadata.max.bytes; the runtime sets its own */
-    bool is_application;      /* of a stream application, whose group is its own */
+    /* A member's commit: as the group checks it, WEIR_UNKNOWN_MEMBER_ID, WEIR_FENCED_INSTANCE_ID,
+     * WEIR_ILLEGAL_GENERATION, WEIR_STALE_MEMBER_EPOCH, WEIR_REBALANCE_IN_PROGRESS. Without (the member id empty, no
+     * instance id, a generation below 0) it is for groups that nobody is a member of. */
+    struct weir_group_member_id member;
+    int32_t generation; /* or the member's epoch */
+    bool has_member;
+    bool is_application;           /* of a stream application, whose group is its own */
     struct weir_commit_work *work; /* the engine's */
 };
 
@@ -271,7 +278,9 @@ struct weir_committed_request {
     struct weir_arena *arena;
     struct weir_offset_entry *entries; /* NULL asks for all */
     size_t entry_count;
-    bool is_application; /* given: a stream application owns the group */
+    struct weir_slice member_id; /* of a consumer group's member that asks; null: nobody's */
+    int32_t member_epoch;        /* -1: not said. WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH */
+    bool is_application;         /* given: a stream application owns the group */
 };
 
 /**
