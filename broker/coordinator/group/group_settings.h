@@ -1,0 +1,23 @@
+#ifndef WEIR_BROKER_COORDINATOR_GROUP_GROUP_SETTINGS_H
+#define WEIR_BROKER_COORDINATOR_GROUP_GROUP_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** What holds for groups, by Kafka's names; times in milliseconds. */
+struct weir_group_settings {
+    int32_t session_timeout_min_ms;     /* group.min.session.timeout.ms: 6,000 */
+    int32_t session_timeout_max_ms;     /* group.max.session.timeout.ms: 1,800,000 */
+    int32_t initial_rebalance_delay_ms; /* group.initial.rebalance.delay.ms: 3,000 */
+    int32_t members_max;                /* group.max.size: INT32_MAX */
+    /* Of a group of either protocol: what its members have said and are given, together. Weir's own. */
+    size_t bytes_max;
+    int32_t consumer_members_max;           /* group.consumer.max.size: INT32_MAX */
+    int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms: 45,000 */
+    int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms: 5,000 */
+};
+
+/** Kafka 4's defaults. */
+struct weir_group_settings weir_group_settings_default(void);
+
+#endif
