@@ -409,7 +409,9 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
     }
     if (rc < 0) return rc;
     rc = reserve(log, part, error);
+    if (rc == 0 && !log->is_size_checked) rc = weir_log_check_active_size(log, error);
     if (rc < 0) return rc;
+    log->is_size_checked = true;
     rc = make_room(log, run, part->size, result_out, error);
     if (rc < 0) return rc;
     int64_t base_offset = log->end_offset;

@@ -11,7 +11,7 @@
 
 /**
  * One partition's log, as its own files see it: log_open.c, log_folder.c, log_recover.c,
- * log_append.c, log_roll.c, log_sync.c, log_read.c, log_range.c, log_time.c, log_trim.c,
+ * log_append.c, log_roll.c, log_short.c, log_sync.c, log_read.c, log_range.c, log_time.c, log_trim.c,
  * log_close.c, partition_log.c. (log_glance.c looks at a folder whose log is not open.)
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
@@ -57,6 +57,7 @@ struct weir_partition_log {
     bool is_apart;          /* not on the file system whose syncs are shared */
     bool has_sync;          /* between sync_begin and sync_end: segments stay as they are */
     bool is_roll_due;       /* held back by a sync */
+    bool is_size_checked;   /* the active segment's, since the last sync began */
     uint64_t truncations;   /* a read that began before one has to begin again */
 
     bool mark_is_owed; /* the mark on the disk orders a cut that is done, or may not be durable: the
@@ -138,7 +139,7 @@ bool weir_log_range_has_room(const struct weir_log_read *read,
 bool weir_log_range_go_on(const struct weir_partition_log *log, const struct weir_log_read *read,
                           struct weir_segment_seek *first_out);
 /** Read through a range that is not in the page cache, so that its sender need not wait for the
- * disk. For a worker. WEIR_IO, WEIR_NO_MEMORY. */
+ * disk. For a worker. WEIR_END: the file ends before it does. WEIR_IO, WEIR_NO_MEMORY. */
 int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *budget,
                         struct weir_error *error);
 
@@ -170,6 +171,12 @@ int weir_log_roll(struct weir_partition_log *log, struct weir_error *error);
 /** Make the file of a new segment at `base_offset`, empty and durable in its folder. */
 int weir_log_create_segment(struct weir_partition_log *log, int64_t base_offset,
                             struct weir_segment **segment_out, struct weir_error *error);
+
+/* ---- log_short.c ---- */
+
+/** Is all of the active segment in its file? WEIR_OFFLINE: something else has cut it, and the log is damaged
+ * from there; a shortage. */
+int weir_log_check_active_size(struct weir_partition_log *log, struct weir_error *error);
 
 /* ---- log_append.c ---- */
 

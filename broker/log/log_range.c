@@ -210,12 +210,15 @@ int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *
     uint8_t *bytes = weir_alloc(budget, WARM_SIZE);
     if (bytes == NULL) return WEIR_NO_MEMORY;
     int64_t got = 0;
-    for (int64_t at = 0; at < range->size; at += WARM_SIZE) {
+    int64_t at = 0;
+    while (at < range->size) {
         int64_t left = range->size - at;
         size_t size = (size_t)(left < WARM_SIZE ? left : WARM_SIZE);
         got = weir_file_read(range->file, bytes, size, range->position + at, error);
-        if (got < 0) break;
+        if (got < (int64_t)size) break;
+        at += got;
     }
     weir_free(bytes);
-    return got < 0 ? (int)got : 0;
+    if (got < 0) return (int)got;
+    return at < range->size ? WEIR_END : 0;
 }

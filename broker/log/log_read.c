@@ -15,6 +15,12 @@ static void follow_hole(struct weir_log_read *read, const struct weir_batch_head
     read->epoch_end = weir_batch_last_offset(header) + 1;
 }
 
+/* Something other than this process has cut the file: what lies behind `limit` is missing. */
+static bool is_cut_short(const struct weir_log_read *read)
+{
+    return read->limit < read->size_known;
+}
+
 static int seek(struct weir_log_read *read, bool is_in_place, struct weir_segment_seek *seek_out)
 {
     struct weir_index_entry hint = {
@@ -37,6 +43,10 @@ static int seek(struct weir_log_read *read, bool is_in_place, struct weir_segmen
     if (rc == WEIR_END) {
         rc = weir_error_set(&read->error, WEIR_CORRUPT, "the segment ends before offset %" PRId64,
                             read->offset);
+    }
+    if (rc == WEIR_CORRUPT && is_cut_short(read)) {
+        (void)weir_segment_say_short(segment->kept->file, read->limit, read->size_known,
+                                     &read->error);
     }
     if (rc == WEIR_CORRUPT || rc == WEIR_IO) read->damaged_offset = seek_out->damaged_offset;
     if (rc < 0) return rc;
@@ -144,7 +154,8 @@ static int hold_segment(struct weir_partition_log *log, struct weir_log_read *re
     if (rc < 0) return rc;
     read->segment = segment;
     read->position = -1;
-    read->limit = segment->facts.size;
+    read->size_known = segment->facts.size;
+    (void)weir_segment_check_size(segment, &read->limit, NULL); /* seek says it, if it gets there */
     read->limit_offset = weir_log_segment_end(log, segment);
     read->epoch = weir_leader_epochs_at(&log->epochs, read->offset, &read->epoch_end);
     read->truncations = log->truncations;
@@ -345,13 +356,14 @@ static int check_disk(struct weir_log_read *read, const struct weir_segment_seek
     return weir_error_wrap(&read->error, rc, "batch at position %" PRId64, first->position);
 }
 
-/* WEIR_END: it would be too small; the bytes are read then. */
+/* WEIR_END: it would be too small, or is no longer all there; the bytes are read then. */
 static int find_warm_range(struct weir_log_read *read, const struct weir_segment_seek *first)
 {
     if (read->range_min == 0) return WEIR_END;
     int rc = weir_log_range_find(read, first);
+    if (rc == WEIR_END) return rc;
     if (rc == 0) rc = weir_log_range_warm(&read->range, read->budget, &read->error);
-    if (rc >= 0) return rc;
+    if (rc == 0) return 0;
     if (rc == WEIR_CORRUPT || rc == WEIR_IO) read->damaged_offset = first->header.base_offset;
     weir_log_range_release(&read->range);
     read->size = 0;
@@ -425,9 +437,12 @@ int weir_log_read_end(struct weir_log_read *read)
     }
     if (read->checks_disk && read->batches.part_count > 0) weir_tail_cache_cut(&log->tail, 0);
     if (read->range.segment != NULL) weir_log_range_note(log, read);
-    if (read->rc < 0) (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
+    if (read->rc < 0 && !is_cut_short(read)) {
+        (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
+    }
     if (read->damaged_offset >= 0 && read->rc == WEIR_CORRUPT) {
         weir_partition_log_damaged(log, read->damaged_offset, read->error.text);
+        if (is_cut_short(read)) read->rc = weir_log_refuse(log, &read->error);
     } else if (read->damaged_offset >= 0) {
         weir_log_take_offline(log, read->damaged_offset, read->error.text);
     }

@@ -65,7 +65,8 @@ int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
     weir_assert(old->facts.size > 0);
     int rc = weir_log_reserve_segment(log);
     if (rc < 0) return weir_error_set(error, rc, "log '%s': no memory for a segment", log->path);
-    rc = weir_log_sync_data(log, error);
+    rc = weir_log_check_active_size(log, error);
+    if (rc == 0) rc = weir_log_sync_data(log, error);
     if (rc < 0) return rc;
     weir_index_builder_seal(&log->index);
     weir_log_write_side_files(log, log->end_offset);

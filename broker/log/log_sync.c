@@ -175,6 +175,8 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
     sync->segment = hold_dirty(weir_log_active(log), &sync->file);
     sync->file_mark = weir_kept_file_mark(weir_log_active(log)->kept);
     sync->env = log->env;
+    sync->size = weir_log_active(log)->facts.size;
+    log->is_size_checked = false;
     sync->end_offset = log->end_offset;
     sync->marked_bytes = log->unmarked_bytes;
     sync->is_apart = log->is_apart;
@@ -183,14 +185,19 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
     return 0;
 }
 
-/* Whoever has removed it under the log: what it holds goes with the last handle, so nothing of it is durable. */
-static int check_named(const struct weir_log_sync *sync, struct weir_error *error)
+/* Whoever has removed it under the log: what it holds goes with the last handle, so nothing of it is durable.
+ * Whoever has cut it: what is missing is damage (log_short.c). */
+static int check_file(const struct weir_log_sync *sync, struct weir_error *error)
 {
     struct weir_file_stat stat;
     if (sync->file == NULL) return 0;
     int rc = weir_file_stat(sync->file, &stat, error);
     if (weir_code_is_shortage(rc)) return 0; /* the next sync looks again */
-    if (rc < 0 || !stat.is_removed) return rc;
+    if (rc < 0) return rc;
+    if (stat.size < sync->size) {
+        return weir_segment_say_short(sync->file, stat.size, sync->size, error);
+    }
+    if (!stat.is_removed) return 0;
     return weir_error_set(error, WEIR_NOT_FOUND,
                           "'%s' has been removed while the log is open: what it holds is gone when "
                           "this process ends",
@@ -207,8 +214,8 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     } else {
         sync->rc = is_clean ? 0 : weir_file_sync(sync->file, &sync->error);
     }
-    if (sync->rc == 0) sync->rc = check_named(sync, &sync->error);
-    if (sync->rc < 0) weir_boot_file_forget(sync->env, sync->path);
+    if (sync->rc == 0) sync->rc = check_file(sync, &sync->error);
+    if (sync->rc < 0 && sync->rc != WEIR_CORRUPT) weir_boot_file_forget(sync->env, sync->path);
     if (sync->rc < 0 || !sync->has_mark) return;
     int rc = weir_durable_mark_replace(sync->env, sync->path, weir_buffer_slice(&sync->mark), false,
                                        &sync->error);
@@ -237,6 +244,10 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
     sync->file = NULL;
     weir_buffer_close(&sync->mark);
     weir_log_settle_damage(log);
+    if (sync->rc == WEIR_CORRUPT && weir_log_check_active_size(log, &sync->error) == WEIR_OFFLINE) {
+        sync->rc = WEIR_OFFLINE;
+        return sync->rc;
+    }
     if (sync->rc < 0) {
         weir_assert(!weir_code_is_shortage(sync->rc));
         sync->rc = weir_log_fail(log, sync->rc, &sync->error);

@@ -183,14 +183,18 @@ struct shorter {
     struct weir_producer_state producers;
 };
 
-/* Walk one segment's headers up to the batch that reaches `offset`. */
-static int walk_below(struct weir_segment *segment, int64_t offset, struct shorter *shorter,
-                      struct weir_mono now, struct weir_error *error)
+/* Walk one segment's headers up to the batch that reaches `offset`. What is not there below it is damage: a cut
+ * would put zeros in its place. */
+static int walk_below(struct weir_partition_log *log, struct weir_segment *segment, int64_t offset,
+                      struct shorter *shorter, struct weir_error *error)
 {
+    struct weir_error local = {0};
+    struct weir_mono now = weir_mono_now(log->env);
     int rc = weir_segment_hold(segment, error);
     if (rc < 0) return rc;
     struct weir_segment_scan scan;
     weir_segment_walk_headers(segment, &scan);
+    bool is_short = weir_segment_check_size(segment, &scan.limit, &local) < 0;
     shorter->end_offset = offset;
     shorter->facts = weir_segment_facts_at(segment->facts.base_offset);
     shorter->facts.last_append_ms =
@@ -198,7 +202,7 @@ static int walk_below(struct weir_segment *segment, int64_t offset, struct short
     shorter->facts.has_holes = segment->facts.has_holes;
     struct weir_batch_header header;
     int64_t position;
-    while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
+    while ((rc = weir_segment_scan_next(&scan, &header, &position, &local)) == 0) {
         if (weir_batch_last_offset(&header) >= offset) {
             /* Its own first offset, if the cut goes through it; in a hole before it the cut itself. */
             if (header.base_offset < offset) shorter->end_offset = header.base_offset;
@@ -206,14 +210,19 @@ static int walk_below(struct weir_segment *segment, int64_t offset, struct short
         }
         rc = weir_producer_state_reserve(&shorter->producers, &header);
         if (rc < 0) {
-            (void)weir_error_set(error, rc, "no memory for a producer");
+            (void)weir_error_set(&local, rc, "no memory for a producer");
             break;
         }
         weir_producer_state_add(&shorter->producers, &header, now);
         weir_log_note_batch(&shorter->facts, &header);
     }
+    if (rc == WEIR_CORRUPT || (rc == WEIR_END && is_short)) {
+        weir_partition_log_damaged(log, scan.expected_offset, local.text);
+        rc = weir_log_refuse(log, &local);
+    }
     weir_segment_scan_close(&scan);
     weir_segment_release(segment);
+    if (rc < 0 && error != NULL) *error = local;
     return rc < 0 ? rc : 0;
 }
 
@@ -239,7 +248,6 @@ static bool load_snapshot(struct weir_partition_log *log, int64_t offset,
 static int work_out(struct weir_partition_log *log, int64_t offset, struct shorter *shorter,
                     struct weir_error *error)
 {
-    struct weir_mono now = weir_mono_now(log->env);
     size_t target = weir_log_find_segment(log, offset);
     size_t from = target;
     weir_producer_state_init(&shorter->producers, log->budget);
@@ -249,7 +257,7 @@ static int work_out(struct weir_partition_log *log, int64_t offset, struct short
     }
     int rc = 0;
     for (size_t i = from; rc == 0 && i <= target; i++) {
-        rc = walk_below(log->segments[i], offset, shorter, now, error);
+        rc = walk_below(log, log->segments[i], offset, shorter, error);
     }
     if (rc == 0) {
         rc = weir_producer_state_copy_below(&shorter->producers, &log->producers, offset);

@@ -217,6 +217,7 @@ void weir_partition_log_configure(struct weir_partition_log *log,
 struct weir_log_sync {
     void *segment; /* the active one; its folder's entry is durable before its first byte */
     struct weir_file *file; /* its, if it holds anything that no sync has covered; else NULL */
+    int64_t size;           /* that it has, by what was written */
     uint64_t file_mark;     /* what the sync of it covers */
     struct weir_env *env;
     int64_t end_offset;   /* what will be durable */
@@ -291,6 +292,7 @@ struct weir_log_read {
     int64_t end_position_offset;
     int64_t range_end_offset; /* given with a range: one past its last batch */
     int64_t limit;            /* how far the segment may be read */
+    int64_t size_known;       /* of the segment; more than `limit` where its file has been cut */
     int64_t limit_offset;     /* and where its offsets end there */
     int32_t epoch;            /* of the batch that holds `offset`; -1: not known */
     int64_t epoch_end;        /* where that epoch ends */

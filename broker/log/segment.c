@@ -1,5 +1,7 @@
 #include "broker/log/segment.h"
 
+#include <inttypes.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/log/small_file.h"
@@ -113,10 +115,32 @@ int weir_segment_hold_new(struct weir_segment *segment, struct weir_error *error
     return hold(segment, WEIR_OPEN_CREATE | WEIR_OPEN_EXCLUSIVE, error);
 }
 
+int weir_segment_say_short(const struct weir_file *file, int64_t size, int64_t size_known,
+                           struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "'%s' has %" PRId64 " of its %" PRId64
+                          " bytes: something other than this process has cut it",
+                          file->path, size, size_known);
+}
+
 struct weir_segment *weir_segment_hold_again(struct weir_segment *segment)
 {
     weir_kept_file_hold_again(segment->kept);
     return weir_segment_ref(segment);
+}
+
+int weir_segment_check_size(const struct weir_segment *segment, int64_t *size_out,
+                            struct weir_error *error)
+{
+    struct weir_file_stat stat;
+    const int64_t size = segment->facts.size;
+    struct weir_file *file = segment->kept->file;
+    /* A file that cannot be looked at is left to who reads or writes it. */
+    bool is_short = weir_file_stat(file, &stat, NULL) == 0 && stat.size < size;
+    *size_out = is_short ? stat.size : size;
+    if (!is_short) return 0;
+    return weir_segment_say_short(file, stat.size, size, error);
 }
 
 void weir_segment_release(struct weir_segment *segment)

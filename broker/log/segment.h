@@ -51,6 +51,15 @@ int weir_segment_hold(struct weir_segment *segment, struct weir_error *error);
 int weir_segment_hold_new(struct weir_segment *segment, struct weir_error *error);
 /** Once more, by who holds it. Any thread. */
 struct weir_segment *weir_segment_hold_again(struct weir_segment *segment);
+/** WEIR_CORRUPT: the file has `size` bytes, and its log knows of `size_known`. Any thread. */
+int weir_segment_say_short(const struct weir_file *file, int64_t size, int64_t size_known,
+                           struct weir_error *error);
+/**
+ * How much of a held segment's file there is to read: all of it, or less where something else has cut the file,
+ * which is WEIR_CORRUPT. What lies behind the segment's end counts for nothing. Owner's thread.
+ */
+int weir_segment_check_size(const struct weir_segment *segment, int64_t *size_out,
+                            struct weir_error *error);
 /** NULL is fine. Any thread. */
 void weir_segment_release(struct weir_segment *segment);
 /** Begin to walk all headers of a held segment, from its first batch. */
