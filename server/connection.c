@@ -128,11 +128,35 @@ void weir_connection_make_ready(struct weir_connection *connection)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* The answer is on its way already and cannot be made whole. */
+static void break_off(struct weir_connection *connection, const char *reason)
+{
+    weir_connection_refuse(connection, reason);
+    weir_connection_close(connection);
+}
+
+/* The file has ended before the records that were to come from it. */
+static void has_come_short(struct weir_connection *connection)
+{
+    const struct weir_log_range *range = weir_write_queue_range(&connection->output);
+    weir_assert(range != NULL);
+    if (weir_log_range_was_cut(range)) {
+        break_off(connection, "the log was cut while records of it were sent");
+        return;
+    }
+    weir_part_report_short(connection->part, range);
+    break_off(connection, "a segment's file ended before the records that were sent from it");
+}
+
 static void has_sent(void *context, int64_t result)
 {
     struct weir_connection *connection = context;
     weir_assert(connection->magic == WEIR_CONNECTION_MAGIC && connection->send != NULL);
     struct weir_server_part *part = connection->part;
+    if (result == WEIR_TRUNCATED) {
+        has_come_short(connection);
+        return;
+    }
     if (result < 0) {
         weir_connection_close(connection);
         return;
@@ -142,8 +166,7 @@ static void has_sent(void *context, int64_t result)
     connection->write_deadline = WEIR_MONO_NEVER;
     weir_counter_add(&part->metrics.response_bytes, result);
     if (!weir_write_queue_advance(&connection->output, &part->answers, (size_t)result)) {
-        weir_connection_refuse(connection, "the log was cut while records of it were sent");
-        weir_connection_close(connection);
+        break_off(connection, "the log was cut while records of it were sent");
         return;
     }
     weir_connection_make_ready(connection);

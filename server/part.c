@@ -158,8 +158,8 @@ static bool has_stopped_sessions(struct weir_server_part *part)
  * After this the part is its freer's. */
 static void settle(struct weir_server_part *part)
 {
-    bool is_empty =
-        part->connections == NULL && part->ready.first == NULL && part->contexts_out == 0;
+    bool is_empty = part->connections == NULL && part->ready.first == NULL &&
+                    part->contexts_out == 0 && part->reports_out == 0;
     if (weir_part_state(part) != WEIR_PART_CLOSING || !is_empty) return;
     if (!has_stopped_sessions(part)) return;
     weir_broker_set_service(part->broker, part->shard, (struct weir_shard_service){0});
@@ -243,6 +243,7 @@ void weir_part_close(struct weir_message *message)
 void weir_part_free(struct weir_server_part *part)
 {
     weir_assert(part->connections == NULL && part->contexts_out == 0);
+    weir_assert(part->reports_out == 0);
     weir_assert(part->answers.records_size == 0);
     if (part->sessions.object != NULL) part->sessions.free(part->sessions.object);
     weir_pool_close(&part->sends);

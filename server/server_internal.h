@@ -81,6 +81,7 @@ struct weir_server_part {
     struct weir_mono sweep_at; /* no deadline of a connection passes before */
     struct weir_mono close_at; /* closing: what is still open then is cut off */
     int64_t contexts_out;      /* with a handler */
+    int64_t reports_out;       /* of files that have ended too early, with the partitions */
 
     struct weir_budget budget; /* contexts, answers, heads; frames are the environment's, for the
                                   log may keep them when the server is gone */
@@ -129,6 +130,9 @@ static inline void weir_part_sweep_by(struct weir_server_part *part, struct weir
 {
     if (deadline.ns < part->sweep_at.ns) part->sweep_at = deadline;
 }
+
+/** The file of a range has ended before the range: its partition looks for what is missing (short_range.c). */
+void weir_part_report_short(struct weir_server_part *part, const struct weir_log_range *range);
 
 /** A frame's bytes are no longer held for a request: whoever waits for room has another look. */
 void weir_part_return_frame(struct weir_server_part *part, struct weir_shared *frame);

@@ -78,6 +78,17 @@ struct weir_socket_output weir_write_queue_gather(const struct weir_write_queue 
     return output;
 }
 
+const struct weir_log_range *weir_write_queue_range(const struct weir_write_queue *queue)
+{
+    for (const struct weir_answer *answer = queue->first; answer != NULL; answer = answer->next) {
+        for (size_t i = answer->piece_at; i < answer->piece_count; i++) {
+            const struct weir_log_range *range = &answer->pieces[i].range;
+            if (range->segment != NULL) return range;
+        }
+    }
+    return NULL;
+}
+
 static void remove_first(struct weir_write_queue *queue, struct weir_answer_pool *pool)
 {
     struct weir_answer *answer = queue->first;

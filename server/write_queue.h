@@ -38,6 +38,8 @@ void weir_write_queue_add(struct weir_write_queue *queue, struct weir_answer *an
  * not empty. */
 struct weir_socket_output weir_write_queue_gather(const struct weir_write_queue *queue,
                                                   struct weir_send *send);
+/** What of a file the send that is under way ends with; NULL: nothing of one. */
+const struct weir_log_range *weir_write_queue_range(const struct weir_write_queue *queue);
 /** The system has taken `size` bytes. False: the log was cut under a range that they came from, so
  * they may be others than were promised; nothing must follow them. */
 bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer_pool *pool,

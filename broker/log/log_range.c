@@ -150,6 +150,9 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
         .position = first->position,
         .size = end - first->position,
         .cut_count = segment->cut_count,
+        .topic_id = read->log->topic_id,
+        .partition = read->log->partition,
+        .last_offset = border.offset - 1,
     };
     read->range_end_offset = border.offset;
     read->size = (size_t)read->range.size;

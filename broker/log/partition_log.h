@@ -254,14 +254,18 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
  * the log (weir_partition_log_truncate) shortens the file under the holder: it gets fewer bytes
  * than the range has, or, where something was appended since, others. So a sender asks
  * weir_log_range_was_cut when it is through, and breaks the connection off if it was. Only the
- * owner of an internal topic cuts, after a crash of its job.
+ * owner of an internal topic cuts, after a crash of its job. What else cuts the file is seen by a size that comes
+ * short, and whoever sees it reports it.
  */
 struct weir_log_range {
     void *segment; /* NULL: there is no range */
     struct weir_file *file;
     int64_t position;
     int64_t size;
-    int64_t cut_count; /* the segment's, when it was given */
+    int64_t cut_count;         /* the segment's, when it was given */
+    struct weir_uuid topic_id; /* of the log, for who finds the file shorter than that */
+    int32_t partition;
+    int64_t last_offset;
 };
 /** Let go; an empty range is fine. Any thread. */
 void weir_log_range_release(struct weir_log_range *range);

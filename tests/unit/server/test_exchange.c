@@ -75,13 +75,12 @@ static void begin(struct server_stage *stage, uint64_t seed, int32_t shards)
 }
 
 /* A fetch of all partitions from their beginnings, answered at once. */
-static struct weir_wire_fetch_response fetch_all(struct server_stage *stage)
+static int32_t send_fetch_all(struct server_stage *stage)
 {
     struct weir_wire_fetch_request_fetch_partition partitions[PARTITIONS];
     struct weir_wire_fetch_request_fetch_topic topic = {
         .topic = weir_text("t"), .partitions = partitions, .partitions_count = PARTITIONS};
     struct weir_wire_fetch_request request;
-    struct weir_wire_fetch_response response;
     for (int32_t i = 0; i < PARTITIONS; i++) {
         partitions[i] = (struct weir_wire_fetch_request_fetch_partition){
             .partition = i,
@@ -97,8 +96,14 @@ static struct weir_wire_fetch_response fetch_all(struct server_stage *stage)
     request.session_epoch = -1;
     request.topics = &topic;
     request.topics_count = 1;
-    server_call(stage, &weir_wire_fetch_request_type, FETCH, &request,
-                &weir_wire_fetch_response_type, &response);
+    return server_send(stage, &weir_wire_fetch_request_type, FETCH, &request);
+}
+
+static struct weir_wire_fetch_response fetch_all(struct server_stage *stage)
+{
+    struct weir_wire_fetch_response response;
+    int32_t id = send_fetch_all(stage);
+    server_receive(stage, &weir_wire_fetch_response_type, FETCH, id, &response);
     ck_assert_int_eq(response.error_code, WEIR_WIRE_NONE);
     return response;
 }
@@ -352,6 +357,85 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+struct lines {
+    int killed;
+    int offline;
+};
+
+static void count_line(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    struct lines *lines = context;
+    (void)level;
+    (void)size;
+    lines->killed += strstr(line, "ended before the records that were sent from it") != NULL;
+    lines->offline += strstr(line, "event=partition.offline") != NULL;
+}
+
+static void cut_segment(struct server_stage *stage, const char *path, int64_t size)
+{
+    struct weir_file *file = NULL;
+    struct weir_env *env = stage->engine.env;
+    ck_ok(weir_file_open(env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, NULL), NULL);
+    ck_ok(weir_file_truncate(file, size, NULL), NULL);
+    weir_file_close(file);
+}
+
+static int16_t error_of(const struct weir_wire_fetch_response *response, int32_t partition)
+{
+    for (size_t i = 0; i < response->responses[0].partitions_count; i++) {
+        const struct weir_wire_fetch_response_partition_data *data =
+            &response->responses[0].partitions[i];
+        if (data->partition_index == partition) return data->error_code;
+    }
+    ck_abort_msg("partition %d is not in the answer", partition);
+}
+
+/* True if the segment was cut while the fetch was answered, after so many steps. */
+static bool cut_while_sending(int steps)
+{
+    static char value[60000];
+    struct server_stage stage;
+    struct lines lines = {0};
+    begin(&stage, 7, 2);
+    stage.engine.env->logger = (struct weir_logger){count_line, &lines, WEIR_LOG_INFO};
+    memset(value, 'x', sizeof value - 1);
+    for (int i = 0; i < 40; i++) {
+        produce(&stage, 1, value);
+    }
+    struct weir_partition_state_request before = engine_describe_partition(&stage.engine, "t", 1);
+    (void)send_fetch_all(&stage);
+    for (int i = 0; i < steps; i++) {
+        (void)weir_sim_step(stage.engine.sim);
+    }
+    cut_segment(&stage, ENGINE_PATH "/log/t-1/00000000000000000000.log",
+                before.state.size_bytes / 2);
+    bool is_broken_off = raw_frame(&stage.client).data == NULL;
+    ck_assert_int_eq(lines.killed, is_broken_off);
+    if (is_broken_off) {
+        weir_sim_advance_ms(stage.engine.sim, 1000);
+        ck_assert_int_eq(lines.offline, 1); /* nobody had to ask again */
+        raw_close(&stage.client);
+        raw_open(&stage.client, weir_sim_node(stage.engine.sim, 1),
+                 weir_server_address(stage.server));
+        struct weir_wire_fetch_response response = fetch_all(&stage); /* what is left */
+        ck_assert_int_eq(error_of(&response, 1), WEIR_WIRE_NONE);
+    }
+    server_end(&stage);
+    return is_broken_off;
+}
+
+/* Something cuts a file while records are sent from it: the answer has begun and can only be broken off, which is
+ * said, and the partition finds out by itself what is missing. */
+START_TEST(a_file_that_ends_too_early_is_told)
+{
+    int broken_off = 0;
+    for (int steps = 0; steps < 40; steps++) {
+        broken_off += cut_while_sending(steps);
+    }
+    ck_assert_int_gt(broken_off, 0);
+}
+END_TEST
+
 /* When a sync fails, produces are answered with the storage's error, and the server still closes. */
 START_TEST(a_failed_disk_is_told)
 {
@@ -392,6 +476,7 @@ static void add(Suite *suite)
     TCase *ends = tcase_create("ends");
     tcase_add_test(ends, a_close_answers_what_was_taken_in);
     tcase_add_test(ends, a_failed_disk_is_told);
+    tcase_add_test(ends, a_file_that_ends_too_early_is_told);
     tcase_add_test(ends, a_reset_leaves_nothing_behind);
     tcase_add_test(ends, any_allocation_may_fail);
     suite_add_tcase(suite, ends);

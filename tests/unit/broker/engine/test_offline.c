@@ -143,6 +143,43 @@ START_TEST(what_is_written_to_a_removed_segment_is_not_acknowledged)
 }
 END_TEST
 
+static int64_t cut_segment(struct engine *engine, int64_t numerator)
+{
+    struct weir_file *file = NULL;
+    struct weir_file_stat stat;
+    ck_ok(weir_file_open(engine->env, SEGMENT, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, NULL),
+          NULL);
+    ck_ok(weir_file_stat(file, &stat, NULL), NULL);
+    ck_ok(weir_file_truncate(file, stat.size * numerator / 3, NULL), NULL);
+    weir_file_close(file);
+    return stat.size;
+}
+
+/* Something has cut the segment that is written to: from what is missing on it is offline, and what is appended
+ * behind the hole is not acknowledged, by whom it does not matter. The other partitions are served. */
+START_TEST(what_is_written_to_a_segment_that_was_cut_is_not_acknowledged)
+{
+    struct engine engine;
+    struct lines lines;
+    for (int acks = WEIR_ACKS_ALL; acks <= WEIR_ACKS_LEADER; acks += 2) {
+        begin(&engine, &lines);
+        (void)cut_segment(&engine, 2);
+        for (int i = 0; i < 2; i++) {
+            ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", acks), WEIR_OFFLINE);
+            ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "c", acks), i);
+        }
+        ck_assert_int_eq(count_offline(&engine), 1);
+        ck_assert_int_eq(lines.offline, 1);
+        check_line(&lines, "topic=clicks partition=0 from_offset=2");
+        check_line(&lines, "has cut it");
+        char value[64];
+        ck_ok(engine_fetch(&engine, "clicks", 0, 1, value), &engine.error);
+        ck_assert_int_eq(engine_fetch(&engine, "clicks", 0, 2, value), WEIR_OFFLINE);
+        engine_end(&engine);
+    }
+}
+END_TEST
+
 /* Nor does what comes by itself and meets it first tell it twice. */
 START_TEST(a_chore_in_a_folder_that_is_gone_is_one_line)
 {
@@ -595,6 +632,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
     tcase_add_test(tests, a_folder_that_goes_while_it_is_served_is_told);
     tcase_add_test(tests, what_is_written_to_a_removed_segment_is_not_acknowledged);
+    tcase_add_test(tests, what_is_written_to_a_segment_that_was_cut_is_not_acknowledged);
     tcase_add_test(tests, a_chore_in_a_folder_that_is_gone_is_one_line);
     tcase_add_test(tests, a_deleted_topic_counts_no_more);
     tcase_add_test(tests, damage_found_by_a_read_is_told_once);

@@ -397,6 +397,35 @@ START_TEST(a_forbidden_topic_is_not_read)
 }
 END_TEST
 
+/* Something has cut the file of a segment: what is missing is an error of the storage, a range or not. */
+START_TEST(records_that_are_missing_are_an_error_of_the_storage)
+{
+    static const char path[] = ENGINE_PATH "/log/a-0/00000000000000000000.log";
+    static char value[3000];
+    struct weir_file *file = NULL;
+    memset(value, 'v', sizeof value - 1);
+    for (int i = 0; i < 500; i++) {
+        stage_append(&stage, "a", 0, value);
+    }
+    int flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE;
+    ck_ok(weir_file_open(stage.engine.env, path, (unsigned)flags, &file, NULL), NULL);
+    ck_ok(weir_file_truncate(file, 300000, NULL), NULL);
+    weir_file_close(file);
+    int64_t offset = 0;
+    for (;;) {
+        struct call *call =
+            fetch(&stage, &(struct fetch_spec){.session_epoch = -1, FROM(AT("a", 0, offset))});
+        const struct weir_wire_fetch_response_partition_data *partition = fetched_at(call, 0);
+        if (partition->error_code == WEIR_WIRE_KAFKA_STORAGE_ERROR) break;
+        ck_assert_int_eq(partition->error_code, WEIR_WIRE_NONE);
+        ck_assert_int_gt(fetched_batches(partition), 0);
+        offset += fetched_batches(partition);
+        ck_assert_int_le(offset, 97); /* of 3071 bytes each */
+    }
+    ck_assert_int_eq(offset, 97);
+}
+END_TEST
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 /* A connection that is cut while its fetch is parked leaves nothing behind; tear_down counts. */
@@ -501,6 +530,7 @@ static void add(Suite *suite)
 
     TCase *ends = tcase_create("ends");
     tcase_add_checked_fixture(ends, set_up, tear_down);
+    tcase_add_test(ends, records_that_are_missing_are_an_error_of_the_storage);
     tcase_add_test(ends, a_cut_connection_leaves_nothing);
     tcase_add_test(ends, a_cut_in_the_middle_leaves_nothing);
     suite_add_tcase(suite, ends);
