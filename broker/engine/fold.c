@@ -69,6 +69,14 @@ static void check_disk(const struct weir_fold *fold, struct weir_partition_log *
     weir_log_read_release(&check);
 }
 
+/* What the log knows of it by now, with what can be done; the code stays what it was. */
+static void name_damage(const struct weir_partition_log *log, struct weir_error *error)
+{
+    struct weir_error known;
+    if (weir_partition_log_check_online(log, &known) == 0) return;
+    (void)weir_error_set(error, WEIR_CORRUPT, "%s", known.text);
+}
+
 /* Read once from `next_offset` and fold in what came. */
 static int fold_read(struct weir_fold *fold, struct weir_partition_log *log, int64_t end_offset,
                      struct weir_error *error)
@@ -93,7 +101,10 @@ static int fold_read(struct weir_fold *fold, struct weir_partition_log *log, int
                             (long long)fold->next_offset, (long long)end_offset);
     }
     weir_log_read_release(&read);
-    if (rc == WEIR_CORRUPT) check_disk(fold, log);
+    if (rc == WEIR_CORRUPT) {
+        check_disk(fold, log);
+        name_damage(log, error);
+    }
     return rc;
 }
 

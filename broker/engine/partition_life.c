@@ -254,6 +254,7 @@ static int open_job(struct weir_partition *partition)
         .shared_device = partition->shard->flush.device,
         .files = &partition->shard->engine->files,
     };
+    partition->recovery.offline_from = -1; /* until it is open */
     int rc = weir_partition_log_open(&options, &partition->log, &partition->recovery,
                                      &partition->job_error);
     if (rc < 0) return rc;
@@ -329,18 +330,22 @@ static void tell_online(struct weir_partition *partition)
     owner->ops->tell_online(owner->impl, partition);
 }
 
-/* What was there is not, or something else is in its place: what a person can do about it. */
+/* What was there is not, or something else is in its place: what a person can do about it. Of damage that the log
+ * knows the log says so itself. */
 static void add_remedy(const struct weir_partition *partition, struct weir_error *why)
 {
-    bool is_own = weir_topic_name_is_internal(partition->topic);
-    char give_up[WEIR_TOPIC_NAME_SIZE_MAX + 64] = "";
-    if (!is_own) {
-        (void)snprintf(give_up, sizeof give_up,
-                       ", or give its records up with 'weir topic delete %.*s'",
-                       (int)partition->topic.size, (const char *)partition->topic.data);
-    }
+    if (partition->recovery.offline_from >= 0) return;
     struct weir_error found = *why;
-    (void)weir_error_set(why, found.code, "%s; put it back%s", found.text, give_up);
+    if (weir_topic_name_is_internal(partition->topic)) {
+        (void)weir_error_set(why, found.code,
+                             "%s; put it back; 'weir log verify %s' names all that is missing",
+                             found.text, partition->shard->engine->directory.path.text);
+    } else {
+        (void)weir_error_set(
+            why, found.code,
+            "%s; put it back, or give its records up with 'weir topic delete %.*s'", found.text,
+            (int)partition->topic.size, (const char *)partition->topic.data);
+    }
 }
 
 static void note_availability(struct weir_partition *partition,

@@ -86,7 +86,7 @@ static inline bool weir_log_has_failed(const struct weir_partition_log *log)
 
 /* ---- partition_log.c: the parts that the others share ---- */
 
-/** Set the error WEIR_OFFLINE with what happened. */
+/** Set the error WEIR_OFFLINE with what happened, and of damage with what to run. */
 int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *error);
 /**
  * The disk under the log has failed with `rc`. A shortage is none of that: it is returned and the log

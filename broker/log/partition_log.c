@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -9,12 +10,35 @@
 #include "broker/log/boot_file.h"
 #include "broker/log/damage_file.h"
 #include "broker/log/log_internal.h"
+#include "broker/log/small_file.h"
 
 /* ---- what the other files share -------------------------------------------------------------- */
 
+/* What can be done about damage, where the folder lies in a data directory: DIR/log/TOPIC-PARTITION. Also of the
+ * engine's own topics, which nobody but an error brings to anyone's mind. */
+static int say_remedy(const struct weir_partition_log *log, struct weir_error *error)
+{
+    static const char parent[] = "/log/";
+    struct weir_slice topic;
+    const char *slash = strrchr(log->path, '/');
+    const char *name = slash != NULL ? slash + 1 : log->path;
+    size_t size = strlen(parent);
+    bool is_inside = (size_t)(name - log->path) > size && memcmp(name - size, parent, size) == 0 &&
+                     weir_log_is_partition_name(name, &topic);
+    if (!is_inside || error == NULL) return WEIR_OFFLINE;
+    struct weir_error found = *error;
+    return weir_error_set(
+        error, WEIR_OFFLINE,
+        "%s; put back what is missing, or close the directory and let 'weir log repair "
+        "%.*s %.*s/%s' show what can be saved",
+        found.text, (int)((size_t)(name - log->path) - size), log->path, (int)topic.size,
+        (const char *)topic.data, name + topic.size + 1);
+}
+
 int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *error)
 {
-    return weir_error_set(error, WEIR_OFFLINE, "log '%s' is offline: %s", log->path, log->reason);
+    int rc = weir_error_set(error, WEIR_OFFLINE, "log '%s' is offline: %s", log->path, log->reason);
+    return log->fault.offline_from >= 0 ? say_remedy(log, error) : rc;
 }
 
 static void write_damage(struct weir_partition_log *log, int64_t from, int64_t end,

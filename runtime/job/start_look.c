@@ -39,13 +39,12 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
                           struct weir_error *error)
 {
     int rc = described->request.rc;
-    if (rc < 0) {
-        weir_error_copy(error, &described->request.error);
-    } else if (described->is_offline && weir_start_is_internal(topic)) {
-        rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline from offset %" PRId64,
-                            described->offline_from);
+    if (rc >= 0 && described->is_offline && weir_start_is_internal(topic)) {
+        rc = weir_start_refuse_offline(topic->name, number, described->offline_from, error);
+        return weir_error_wrap(error, rc, "topic '%s'", topic->name);
     }
     if (rc < 0) {
+        weir_error_copy(error, &described->request.error);
         return weir_error_wrap(error, rc, "partition %" PRId32 " of '%s'", number, topic->name);
     }
     weir_assert(topic->partitions != NULL && number < topic->partition_count);

@@ -50,6 +50,7 @@ printf '\xff' | dd of=data/log/torn-0/00000000000000000000.log bs=1 seek=$((size
 refuses 1 "'torn' partition 0 at offset 1" "$weir" consume torn -d data -e -f '%v\n'
 gives "v1" cat out.txt
 gives "1" grep -c 'event=partition.offline topic=torn partition=0 from_offset=1' err.txt
+refuses 1 "'weir log repair data torn/0' show what can be saved" "$weir" consume torn -d data -o 1 -e
 
 # moved to another disk and linked: followed
 mv data/log/orders-0 "$work/elsewhere"

@@ -30,6 +30,7 @@ TOPICS = ("in", "app-counts-changelog", "app-minutes-changelog", "app-values-rep
 FILE_DAMAGES = ("away", "empty", "half", "tail", "flip", "grow", "noise", "older", "link", "fifo", "folder",
                 "swap")
 FOLDER_DAMAGES = ("away", "empty", "link", "file", "swap")
+REMEDIES = "put .* back|put back|weir log (repair|verify)|weir topic delete|on_mismatch|is wanted"
 STOPS, FACES = ("clean", "kill"), ("job", "server")
 
 
@@ -343,7 +344,15 @@ def judge(case, look):
         return f"{look.verdict}, demanded: {case.demanded} {case.word}\n{look.text.strip()}"
     if look.verdict in ("refused", "closed") and case.word not in look.text:
         return f"{look.verdict}, but the text does not name '{case.word}':\n{look.text.strip()}"
+    asks_remedy = look.verdict == "refused" and case.face == "job" and case.path.startswith("log/")
+    if asks_remedy and not re.search(REMEDIES, said_last(look.text)):
+        return f"refused, but the text names nothing that can be done:\n{look.text.strip()}"
     return None
+
+
+def said_last(text):
+    """What the library said, without the lines of its log."""
+    return text.strip().rsplit("\n", 1)[-1]
 
 
 def names_user_topic(case):

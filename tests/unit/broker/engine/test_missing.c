@@ -284,6 +284,8 @@ START_TEST(missing_offsets_are_an_error_not_no_commit)
     ck_ok(engine_open(&engine), &engine.error);
     ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), WEIR_OFFLINE);
     ck_assert_msg(strstr(engine.error.text, OFFSETS_FOLDER) != NULL, "%s", engine.error.text);
+    ck_assert_msg(strstr(engine.error.text, "'weir log verify /data'") != NULL, "%s",
+                  engine.error.text);
     ck_assert_int_eq(engine_commit(&engine, "job", "clicks", 0, 3), WEIR_OFFLINE);
     put_back(&engine, OFFSETS_FOLDER);
     ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), 2);

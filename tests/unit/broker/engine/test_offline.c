@@ -239,6 +239,7 @@ static void check_damaged(struct engine *engine, struct lines *lines)
     ck_assert_int_eq(lines->offline, 1);
     ck_assert_int_eq(count_offline(engine), 1);
     check_line(lines, "topic=clicks partition=0 from_offset=1");
+    check_line(lines, "'weir log repair /data clicks/0' show");
 }
 
 /* Three batches of the same size; the second one's header. */
@@ -496,6 +497,7 @@ START_TEST(damage_of_committed_offsets_is_kept)
         ck_assert_int_eq(count_offline(&engine), 1);
         ck_assert_int_eq(lines.offline, opening);
         check_line(&lines, "topic=__consumer_offsets partition=0");
+        check_line(&lines, "'weir log repair /data __consumer_offsets/0' show");
         check_line(&lines, "crc");
         check_damage_file(&engine, OFFSETS_FOLDER, from);
         ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3); /* the rest is served */
@@ -517,6 +519,7 @@ START_TEST(damage_of_the_metadata_is_kept)
     int64_t from = damage_folded(&engine, METADATA_FOLDER);
     ck_code(engine_open(&engine), WEIR_CORRUPT);
     ck_assert_msg(strstr(engine.error.text, "crc") != NULL, "%s", engine.error.text);
+    ck_assert_msg(strstr(engine.error.text, "weir log repair") != NULL, "%s", engine.error.text);
     check_damage_file(&engine, METADATA_FOLDER, from);
     ck_code(engine_open(&engine), WEIR_CORRUPT);
     ck_assert_msg(strstr(engine.error.text, "weir log repair") != NULL, "%s", engine.error.text);
