@@ -13,8 +13,8 @@
  * the partition, is filled in and comes back. Nothing is copied: a batch is handed over by
  * reference, a fetch gives references. Calls never block, except open and close.
  *
- * A data directory: meta.properties (cluster id, directory id, format version), lock (flock; the
- * pid inside is for the message), log/<topic>-<n>/, state/.
+ * A data directory: meta.properties (cluster id, directory id, format version), lock (flock, as
+ * the directory itself; the pid inside is for the message), log/<topic>-<n>/, state/.
  */
 struct weir_broker;
 

@@ -280,6 +280,30 @@ static inline int weir_directory_sync(struct weir_file *directory, struct weir_e
 {
     return directory->env->ops->directory_sync(directory, error);
 }
+/**
+ * A directory, opened and locked itself, so that the lock stays where a file of it that is locked as well is
+ * removed. NULL and 0 where the file system locks files only (NFS wants a handle that may write). WEIR_LOCKED as
+ * weir_file_lock, or what weir_directory_open gives.
+ */
+static inline int weir_directory_lock(struct weir_env *env, const char *path,
+                                      struct weir_file **directory_out, struct weir_error *error)
+{
+    struct weir_file *directory = NULL;
+    struct weir_error why = {0};
+    int rc = weir_directory_open(env, path, &directory, error);
+    if (rc < 0) return rc;
+    rc = weir_file_lock(directory, &why);
+    if (rc < 0) {
+        weir_file_close(directory);
+        directory = NULL;
+    }
+    if (rc == WEIR_LOCKED || rc == WEIR_CRASHED) {
+        if (error != NULL) *error = why;
+        return rc;
+    }
+    *directory_out = directory;
+    return 0;
+}
 /** Both at once. A shortage: it could not be opened, and nothing was tried. */
 static inline int weir_sync_directory(struct weir_env *env, const char *path,
                                       struct weir_error *error)

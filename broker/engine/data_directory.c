@@ -81,6 +81,23 @@ static int refuse_locked(struct weir_data_directory *directory, struct weir_file
                           directory->path.text, size > 0 ? text : "(unknown)");
 }
 
+/* The file, which names the process, may have been removed under it: it is not made anew here. */
+static int refuse_held(struct weir_data_directory *directory, struct weir_error *error)
+{
+    struct weir_log_path path = weir_log_path(directory->path.text, "lock");
+    struct weir_file *lock = NULL;
+    int rc = weir_file_open(directory->env, path.text, WEIR_OPEN_READ, &lock, NULL);
+    if (rc < 0) {
+        return weir_error_set(error, WEIR_LOCKED,
+                              "the data directory '%s' is in use by a process that nothing names, "
+                              "for its file 'lock' has been removed",
+                              directory->path.text);
+    }
+    rc = refuse_locked(directory, lock, error);
+    weir_file_close(lock);
+    return rc;
+}
+
 static int take_lock(struct weir_data_directory *directory, struct weir_error *error)
 {
     struct weir_env *env = directory->env;
@@ -105,6 +122,15 @@ static int take_lock(struct weir_data_directory *directory, struct weir_error *e
 out:
     weir_file_close(lock);
     return rc;
+}
+
+/* The directory itself first, for its lock cannot be taken away by a file that is removed; then the file: it is
+ * what an older version looks at, and all there is where a directory cannot be locked. */
+static int take_locks(struct weir_data_directory *directory, struct weir_error *error)
+{
+    int rc = weir_directory_lock(directory->env, directory->path.text, &directory->held, error);
+    if (rc == WEIR_LOCKED) (void)refuse_held(directory, error);
+    return rc < 0 ? rc : take_lock(directory, error);
 }
 
 /* ---- what else is there ---------------------------------------------------------------------- */
@@ -274,7 +300,7 @@ int weir_data_directory_open(struct weir_data_directory *directory, struct weir_
     if (rc < 0) goto out;
     rc = refuse_other(&opened, error);
     if (rc < 0) goto out;
-    rc = take_lock(&opened, error);
+    rc = take_locks(&opened, error);
     if (rc < 0) goto out;
     rc = need_properties(&opened, error);
     if (rc < 0) goto out;
@@ -316,4 +342,6 @@ void weir_data_directory_close(struct weir_data_directory *directory)
 {
     weir_file_close(directory->lock);
     directory->lock = NULL;
+    weir_file_close(directory->held);
+    directory->held = NULL;
 }

@@ -9,7 +9,7 @@
  * A data directory: who it is, and that nobody else has it.
  *
  *     meta.properties      version, cluster.id, directory.id, node.id, features, log.exists (text)
- *     lock                 flock; the pid inside is for the message only
+ *     lock                 flock, as the directory itself; the pid inside is for the message only
  *     log/                 a folder per partition
  *     log/.clean_shutdown  there between a clean close and the next open
  *
@@ -22,6 +22,7 @@ enum { WEIR_DATA_DIRECTORY_PATH_MAX = 3500 };
 
 struct weir_data_directory {
     struct weir_env *env;
+    struct weir_file *held; /* the directory itself, locked; NULL: it cannot be */
     struct weir_file *lock;
     struct weir_meta_properties properties;
     struct weir_log_path path;

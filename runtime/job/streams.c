@@ -159,13 +159,15 @@ static int take_lock(struct weir_streams *streams, struct weir_error *error)
     if (weir_arena_failed(memory)) {
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
     }
+    struct weir_file *held = NULL;
     struct weir_file *lock = NULL;
     int rc = make_directory(env, base, error);
     if (rc >= 0) rc = make_directory(env, streams->state_path, error);
+    /* The directory itself as well, which stays locked where somebody removes the file. */
+    if (rc >= 0) rc = weir_directory_lock(env, streams->state_path, &held, error);
     if (rc >= 0)
         rc = weir_file_open(env, lock_path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &lock, error);
-    if (rc < 0) return rc;
-    rc = weir_file_lock(lock, error);
+    if (rc >= 0) rc = weir_file_lock(lock, error);
     if (rc == WEIR_LOCKED) {
         (void)weir_error_set(error, WEIR_LOCKED,
                              "'%s' is in use by another job of application '%s': close that job "
@@ -174,9 +176,11 @@ static int take_lock(struct weir_streams *streams, struct weir_error *error)
     }
     if (rc < 0) {
         weir_file_close(lock);
+        weir_file_close(held);
         return rc;
     }
     streams->lock = lock;
+    streams->held = held;
     return 0;
 }
 
@@ -260,6 +264,7 @@ void weir_streams_free(struct weir_streams *streams)
     weir_start_free(streams);
     weir_commit_close(streams);
     weir_file_close(streams->lock);
+    weir_file_close(streams->held);
     weir_log_release_group(log, &streams->claim);
     weir_arena_close(&streams->memory);
     weir_free(streams);

@@ -86,6 +86,7 @@ struct weir_streams {
     struct weir_arena memory;      /* lives as long as the job */
     struct weir_group_claim claim; /* one job per application and log */
     struct weir_file *lock;        /* DIR/state/<application>/lock */
+    struct weir_file *held;        /* and that directory, locked itself; NULL: it cannot be */
     char *state_path;              /* DIR/state/<application> */
     struct weir_actor *actor;
 

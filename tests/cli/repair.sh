@@ -18,6 +18,9 @@ P
 serve() {
     start
     refuses 1 "in use by process" "$weir" log repair data orders/0 --dry-run
+    rm data/lock # is no way in
+    refuses 1 "in use by a process" "$weir" log repair data orders/0 --dry-run
+    [ ! -e data/lock ] || fail "the lock was made anew"
 }
 segment=data/log/orders-0/00000000000000000000.log
 

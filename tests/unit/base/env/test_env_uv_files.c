@@ -193,6 +193,22 @@ START_TEST(lock_excludes_a_second_open_in_one_process)
 }
 END_TEST
 
+/* So does that of a directory, which no file's removal takes away. */
+START_TEST(a_directory_is_locked_as_a_file_is)
+{
+    struct weir_file *first = NULL;
+    struct weir_file *second = NULL;
+    ck_ok(weir_directory_lock(env, directory, &first, &error), &error);
+    ck_assert_ptr_nonnull(first);
+    ck_code(weir_directory_lock(env, directory, &second, &error), WEIR_LOCKED);
+    ck_assert_ptr_null(second);
+    ck_assert_ptr_nonnull(strstr(error.text, directory));
+    weir_file_close(first);
+    ck_ok(weir_directory_lock(env, directory, &second, &error), &error);
+    weir_file_close(second);
+}
+END_TEST
+
 /* Each failure has its code, and its text names the verb, the path and the reason. */
 START_TEST(errors_name_verb_path_and_reason)
 {
@@ -308,6 +324,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, truncate_and_stat_agree);
     tcase_add_test(tests, stat_tells_file_systems_apart);
     tcase_add_test(tests, lock_excludes_a_second_open_in_one_process);
+    tcase_add_test(tests, a_directory_is_locked_as_a_file_is);
     tcase_add_test(tests, errors_name_verb_path_and_reason);
     tcase_add_test(tests, list_is_sorted_and_ends_when_told);
     tcase_add_test(tests, rename_replaces_and_remove_removes);

@@ -119,6 +119,50 @@ START_TEST(a_second_open_names_the_process)
 }
 END_TEST
 
+static void check_in_use(struct engine *engine, const char *text)
+{
+    struct weir_broker *second = NULL;
+    ck_assert_int_eq(weir_broker_open(&engine->options, &second, &error), WEIR_LOCKED);
+    ck_assert_msg(strstr(error.text, text) != NULL, "'%s' lacks '%s'", error.text, text);
+}
+
+/* The file `lock` is removed, or somebody puts another in its place: the directory itself is still locked. */
+START_TEST(a_removed_lock_lets_nobody_in)
+{
+    struct engine engine;
+    struct weir_file_stat stat;
+    engine_init(&engine, 3);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(weir_remove(engine.env, ENGINE_PATH "/lock", &error), &error);
+    check_in_use(&engine, "has been removed");
+    ck_assert_int_eq(weir_stat(engine.env, ENGINE_PATH "/lock", &stat, NULL), WEIR_NOT_FOUND);
+    write_file(engine.env, ENGINE_PATH "/lock", "1234\n");
+    check_in_use(&engine, "process 1234");
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A version that takes the file alone keeps this one out. */
+START_TEST(a_lock_of_the_file_alone_is_enough)
+{
+    struct engine engine;
+    struct weir_file *lock = NULL;
+    engine_init(&engine, 3);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_close(&engine), &engine.error);
+    write_file(engine.env, ENGINE_PATH "/lock", "4321\n");
+    ck_ok(weir_file_open(engine.env, ENGINE_PATH "/lock", WEIR_OPEN_READ, &lock, &error), &error);
+    ck_ok(weir_file_lock(lock, &error), &error);
+    check_in_use(&engine, "process 4321");
+    weir_file_close(lock);
+    ck_ok(engine_open(&engine), &engine.error); /* and what it had locked it has let go of */
+    engine_end(&engine);
+}
+END_TEST
+
 /* Paths that cannot be a data directory are refused by what is wrong with them. */
 START_TEST(impossible_paths_are_refused)
 {
@@ -331,6 +375,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, damaged_or_newer_properties_are_refused);
     tcase_add_test(tests, the_cluster_id_stays);
     tcase_add_test(tests, a_second_open_names_the_process);
+    tcase_add_test(tests, a_removed_lock_lets_nobody_in);
+    tcase_add_test(tests, a_lock_of_the_file_alone_is_enough);
     tcase_add_test(tests, impossible_paths_are_refused);
     tcase_add_test(tests, a_newer_directory_is_refused_untouched);
     tcase_add_test(tests, a_log_without_properties_is_refused);

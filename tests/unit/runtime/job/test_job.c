@@ -246,6 +246,30 @@ START_TEST(a_second_start_with_another_state_directory_is_refused)
 }
 END_TEST
 
+/* Two logs may have been given one state directory: it is locked itself, whatever becomes of the file in it. */
+START_TEST(a_state_directory_is_one_jobs)
+{
+    struct weir_error error = {0};
+    struct weir_file *held = NULL;
+    char path[512];
+    open_stage(_i);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    (void)snprintf(path, sizeof path, "%s/state/app/lock", stage.log->directory);
+    ck_ok(weir_remove(stage.env, path, &error), &error);
+    path[strlen(path) - strlen("/lock")] = '\0';
+    ck_code(weir_directory_lock(stage.env, path, &held, &error), WEIR_LOCKED);
+    stage_stop(&stage);
+    ck_ok(weir_directory_lock(stage.env, path, &held, &error), &error);
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0), &error));
+    ck_assert_int_eq(error.code, WEIR_LOCKED);
+    ck_assert_ptr_nonnull(strstr(error.text, "in use by another job of application 'app'"));
+    weir_file_close(held);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+}
+END_TEST
+
 /* Who commits under the application's name moves nothing, whether the job runs or has stopped. */
 START_TEST(a_consumer_does_not_move_the_job)
 {
@@ -746,6 +770,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, many_tasks_all_have_their_turn, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_second_start_is_refused, 0, ENGINES);
     tcase_add_loop_test(tests, a_second_start_with_another_state_directory_is_refused, 0, ENGINES);
+    tcase_add_loop_test(tests, a_state_directory_is_one_jobs, 0, ENGINES);
     tcase_add_loop_test(tests, a_consumer_does_not_move_the_job, 0, ENGINES);
     tcase_add_loop_test(tests, a_log_with_a_job_is_not_closed, 0, ENVIRONMENTS);
     tcase_add_test(tests, a_job_is_counted_until_it_is_gone);
