@@ -99,6 +99,8 @@ enum { OUTPUT_SIZE = 64 * 1024 };
 /* One partition that is being read. */
 struct reader {
     int64_t to; /* exclusive; INT64_MAX: never ends */
+    int64_t start;
+    int64_t end; /* INT64_MAX: nobody knows */
 };
 
 struct consumption {
@@ -229,8 +231,40 @@ static int place_reader(struct consumption *run, const struct offset_range *rang
     } else if (ends_at_end) {
         to = end;
     }
-    run->readers[index] = (struct reader){.to = to};
+    run->readers[index] = (struct reader){.to = to, .start = start, .end = end};
     return rc;
+}
+
+/* "0 has 5 to 9", to the end of `text`. */
+static void name_range(const struct consumption *run, size_t index, char *text, size_t size)
+{
+    const struct reader *reader = &run->readers[index];
+    size_t at = strlen(text);
+    int partition = (int)run->partitions[index].partition;
+    const char *comma = index > 0 ? ", " : "";
+    if (reader->start == reader->end) {
+        (void)snprintf(text + at, size - at, "%s%d is empty (the next record gets %lld)", comma,
+                       partition, (long long)reader->end);
+    } else {
+        (void)snprintf(text + at, size - at, "%s%d has %lld to %lld", comma, partition,
+                       (long long)reader->start, (long long)reader->end - 1);
+    }
+}
+
+/* Of several partitions some may well be shorter; where all of them miss it, it is a mistake. */
+static int check_range(const struct consumption *run, struct weir_error *error)
+{
+    enum { NAMED_MAX = 4 };
+    char ranges[400] = "";
+    for (size_t i = 0; i < run->partition_count; i++) {
+        const struct reader *reader = &run->readers[i];
+        if (!offset_range_misses(&run->range, reader->start, reader->end)) return 0;
+        if (i < NAMED_MAX) name_range(run, i, ranges, sizeof ranges);
+    }
+    return weir_error_set(error, WEIR_OFFSET_OUT_OF_RANGE,
+                          "offset '%.60s': '%.100s' has nothing there: partition %s%s",
+                          run->values->offset, run->topic, ranges,
+                          run->partition_count > NAMED_MAX ? ", ..." : "");
 }
 
 static int place_readers(struct consumption *run, struct weir_error *error)
@@ -240,7 +274,7 @@ static int place_readers(struct consumption *run, struct weir_error *error)
         rc = place_reader(run, &run->range, i, error);
     }
     run->active = run->partition_count;
-    return rc;
+    return rc < 0 ? rc : check_range(run, error);
 }
 
 /* ---- what the topic says of its records ------------------------------------------------------ */
@@ -426,7 +460,7 @@ static int consume(struct consumption *run)
     struct weir_error error = {0};
     struct place_topic topic;
     int rc = run->place->ops->describe(run->place, &run->arena, run->topic, false, &topic, &error);
-    if (rc < 0) return place_say_failure(run->place, run->topic, &error);
+    if (rc < 0) return place_say_failure(run->place, run->topic, PLACE_TOPIC_TO_FILL, &error);
     find_types(run, &topic);
     rc = choose_partitions(run, topic.partition_count, &error);
     if (rc == 0) rc = place_readers(run, &error);

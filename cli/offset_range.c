@@ -284,6 +284,14 @@ int offset_range_parse(const char *text, int64_t now_ms, struct offset_range *ra
     return parse_offsets(text, range_out, error);
 }
 
+bool offset_range_misses(const struct offset_range *range, int64_t start, int64_t end)
+{
+    bool names_end = range->has_to && range->to.kind == OFFSET_EXACT;
+    bool is_beyond = range->from.kind == OFFSET_EXACT && range->from.value > end;
+    bool is_gone = names_end && start > 0 && range->to.value <= start;
+    return is_beyond || is_gone;
+}
+
 int64_t offset_point_resolve(const struct offset_point *point, int64_t start, int64_t end)
 {
     int64_t offset = start;

@@ -39,6 +39,12 @@ struct offset_range {
 int offset_range_parse(const char *text, int64_t now_ms, struct offset_range *range_out,
                        struct weir_error *error);
 
+/**
+ * Does a partition that holds [start, end) have nothing at the offsets that the range names, and never will have
+ * there? It begins behind the end, where the next record will not be, or ends where records have been deleted.
+ */
+bool offset_range_misses(const struct offset_range *range, int64_t start, int64_t end);
+
 /** An offset within [start, end] for what is no time. */
 int64_t offset_point_resolve(const struct offset_point *point, int64_t start, int64_t end);
 

@@ -161,7 +161,8 @@ int place_command_run(struct cli *cli, const struct cli_command *command, int ar
     return exit_code;
 }
 
-static int say_unknown_topic(struct place *place, const char *topic, const struct place_topics *all)
+static int say_unknown_topic(struct place *place, const char *topic, const struct place_topics *all,
+                             enum place_topic_use use)
 {
     struct weir_error error;
     struct weir_nearest nearest = weir_nearest_to(topic);
@@ -171,13 +172,17 @@ static int say_unknown_topic(struct place *place, const char *topic, const struc
     (void)weir_error_set(&error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "%s has no topic '%s'",
                          place->what, topic);
     if (nearest.found != NULL) return say_failure(&error, "did you mean '%s'?", nearest.found);
+    if (use == PLACE_TOPIC_TO_HAVE) {
+        return say_failure(&error, "'weir topic list%s' shows those there are", place->option);
+    }
     return say_failure(&error,
                        "'weir topic list%s' shows those there are; 'weir topic create %s%s' "
                        "makes it",
                        place->option, topic, place->option);
 }
 
-int place_say_failure(struct place *place, const char *topic, const struct weir_error *error)
+int place_say_failure(struct place *place, const char *topic, enum place_topic_use use,
+                      const struct weir_error *error)
 {
     if (error->code != WEIR_UNKNOWN_TOPIC_OR_PARTITION) return say_failure(error, NULL);
 
@@ -194,7 +199,7 @@ int place_say_failure(struct place *place, const char *topic, const struct weir_
         is_there = is_there || strcmp(all.rows[i].name, topic) == 0;
     }
     int exit_code =
-        rc < 0 || is_there ? say_failure(error, NULL) : say_unknown_topic(place, topic, &all);
+        rc < 0 || is_there ? say_failure(error, NULL) : say_unknown_topic(place, topic, &all, use);
     weir_arena_close(&arena);
     return exit_code;
 }

@@ -176,10 +176,14 @@ int place_embedded_open(struct cli *cli, const struct place_target *target,
 int place_remote_open(struct cli *cli, const char *address, struct place **place_out,
                       struct weir_error *error);
 
+/** What a command wants a topic for: to make one is no way on for who wants to have one deleted. */
+enum place_topic_use { PLACE_TOPIC_TO_FILL, PLACE_TOPIC_TO_HAVE };
+
 /**
- * Say that a call about `topic` failed, and what to do next: for an unknown topic its nearest name.
- * Returns the exit code.
+ * Say that a call about `topic` failed, and what to do next: for an unknown topic its nearest name, or else
+ * where the names are. Returns the exit code.
  */
-int place_say_failure(struct place *place, const char *topic, const struct weir_error *error);
+int place_say_failure(struct place *place, const char *topic, enum place_topic_use use,
+                      const struct weir_error *error);
 
 #endif

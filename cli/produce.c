@@ -325,7 +325,8 @@ static int find_topic(struct production *run, struct weir_error *error)
 static int produce(struct production *run)
 {
     struct weir_error error = {0};
-    if (find_topic(run, &error) < 0) return place_say_failure(run->place, run->topic, &error);
+    if (find_topic(run, &error) < 0)
+        return place_say_failure(run->place, run->topic, PLACE_TOPIC_TO_FILL, &error);
     int rc = make_builders(run, &error);
     if (rc < 0) return say_failure(&error, NULL);
     rc = read_all(run, &error);

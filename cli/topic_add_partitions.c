@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cli/say.h"
+#include "wire/topic_names.h"
 
 struct values {
     struct place_target target;
@@ -34,13 +35,15 @@ static int add(struct cli *cli, struct place *place, const void *of_command,
     struct weir_error error = {0};
     struct place_topic topic;
     int rc = place->ops->describe(place, NULL, name, false, &topic, &error);
-    if (rc < 0) return place_say_failure(place, name, &error);
-    if (topic.partition_count > INT32_MAX - values->added) {
-        return say_usage(cli_topic_add_partitions.name, "that many partitions cannot be");
+    if (rc < 0) return place_say_failure(place, name, PLACE_TOPIC_TO_HAVE, &error);
+    if (values->added > WEIR_TOPIC_PARTITIONS_MAX - topic.partition_count) {
+        return say_usage(cli_topic_add_partitions.name,
+                         "%d partitions on top of the %d there are: a topic may have %d",
+                         (int)values->added, (int)topic.partition_count, WEIR_TOPIC_PARTITIONS_MAX);
     }
     int32_t total = topic.partition_count + values->added;
     rc = place->ops->add_partitions(place, name, total, &error);
-    if (rc < 0) return place_say_failure(place, name, &error);
+    if (rc < 0) return place_say_failure(place, name, PLACE_TOPIC_TO_HAVE, &error);
     if (!values->is_quiet) printf("topic '%s' has %d partitions now\n", name, (int)total);
     return say_flush();
 }

@@ -35,7 +35,7 @@ static int alter(struct cli *cli, struct place *place, const void *of_command,
         configs.rows[configs.count++] = (struct weir_config){.key = values->resets.items[i]};
     }
     rc = place->ops->configure(place, name, configs.rows, configs.count, &error);
-    if (rc < 0) return place_say_failure(place, name, &error);
+    if (rc < 0) return place_say_failure(place, name, PLACE_TOPIC_TO_HAVE, &error);
     if (!values->is_quiet) {
         printf("altered %zu setting%s of topic '%s'\n", configs.count,
                configs.count == 1 ? "" : "s", name);

@@ -4,6 +4,10 @@
 #include <stddef.h>
 
 #include "cli/say.h"
+#include "wire/topic_names.h"
+
+/* What nobody types: the default of whoever makes the topic. */
+static const int64_t partitions_default = INT64_MIN;
 
 struct values {
     struct place_target target;
@@ -47,7 +51,8 @@ static int create(struct cli *cli, struct place *place, const void *of_command,
     if (rc < 0) return say_failure(&error, NULL);
     struct place_new_topic topic = {
         .name = name,
-        .partition_count = (int32_t)values->partitions,
+        .partition_count =
+            values->partitions == partitions_default ? 0 : (int32_t)values->partitions,
         .configs = configs.rows,
         .config_count = configs.count,
     };
@@ -63,14 +68,16 @@ static int check(const struct cli_command *command, void *of_command,
 {
     const struct values *values = of_command;
     (void)operands;
-    if (values->partitions >= 0 && values->partitions <= INT32_MAX) return CLI_OK;
-    return say_usage(command->name, "--partitions is %lld: at least 1",
-                     (long long)values->partitions);
+    bool is_given = values->partitions != partitions_default;
+    bool may_be = values->partitions >= 1 && values->partitions <= WEIR_TOPIC_PARTITIONS_MAX;
+    if (!is_given || may_be) return CLI_OK;
+    return say_usage(command->name, "--partitions is %lld: 1 to %d are allowed",
+                     (long long)values->partitions, WEIR_TOPIC_PARTITIONS_MAX);
 }
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    struct values values = {.target.makes_directory = true};
+    struct values values = {.target.makes_directory = true, .partitions = partitions_default};
     const struct place_command at_place = {
         .values = &values, .target = &values.target, .check = check, .work = create};
     return place_command_run(cli, command, argc, argv, &at_place);

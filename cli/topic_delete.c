@@ -25,7 +25,7 @@ static int delete_all(struct cli *cli, struct place *place, const void *of_comma
     for (size_t i = 0; exit_code == CLI_OK && i < operands->count; i++) {
         const char *name = operands->items[i];
         if (place->ops->remove(place, name, &error) < 0) {
-            exit_code = place_say_failure(place, name, &error);
+            exit_code = place_say_failure(place, name, PLACE_TOPIC_TO_HAVE, &error);
         } else if (!values->is_quiet) {
             printf("deleted topic '%s'\n", name);
         }

@@ -130,7 +130,7 @@ static int describe(struct cli *cli, struct place *place, const void *of_command
     weir_arena_init(&arena, &cli->budget, 0);
     int rc = place->ops->describe(place, &arena, name, true, &topic, &error);
     if (rc < 0) {
-        exit_code = place_say_failure(place, name, &error);
+        exit_code = place_say_failure(place, name, PLACE_TOPIC_TO_HAVE, &error);
     } else if (values->is_json) {
         print_json(&topic);
     } else {

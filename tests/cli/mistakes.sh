@@ -61,6 +61,27 @@ refuses 1 "'weir topic describe t --data 'my data''" "$weir" topic create t -d '
 grep -qF "'weir topic create NAME --data 'my data''" err.txt || fail "$(cat err.txt)"
 
 "$weir" topic create t -d data -q
+refuses 2 "1 to 10000 are allowed" "$weir" topic create none -d data -p 0
+refuses 2 "1 to 10000 are allowed" "$weir" topic create none -d data -p -1
+refuses 2 "1 to 10000 are allowed" "$weir" topic create none -d data -p 99999999999
+refuses 2 "'0' partitions" "$weir" topic add-partitions t 0 -d data
+refuses 2 "on top of the 1 there are: a topic may have 10000" "$weir" topic add-partitions t 10000 -d data
+for words in "delete nosuch" "describe nosuch" "alter nosuch -c retention.ms=1" "add-partitions nosuch 1"; do
+    # shellcheck disable=SC2086
+    refuses 1 "'weir topic list --data data' shows those there are" "$weir" topic $words -d data
+    ! grep -q "topic create" err.txt || fail "'$words' offers to make it: $(cat err.txt)"
+done
+"$weir" topic create longer -d data -p 6 -q
+refuses 1 "offset '1': 't' has nothing there: partition 0 is empty (the next record gets 0)" \
+    "$weir" consume t -d data -o 1
+printf 'a\nb\nc\n' | "$weir" produce longer -d data -p 1 -o ''
+refuses 1 "'longer' has nothing there: partition 1 has 0 to 2" "$weir" consume longer -d data -p 1 -o 99999
+refuses 1 "'longer' has nothing there: partition 1 has 0 to 2" "$weir" consume longer -d data -p 1 -o 4:9
+refuses 1 "'longer' has nothing there: partition 0 is empty (the next record gets 0), 1 has 0 to 2, 2 is empty" \
+    "$weir" consume longer -d data -o 4
+gives "" "$weir" consume longer -d data -p 1 -o 3 # the next one: nothing yet
+gives "2," "$weir" consume longer -d data -o 2: -f '%o,' # of those that have it
+"$weir" topic delete longer -d data -q
 refuses 1 "letters, digits" "$weir" topic create 'a b' -d data
 refuses 1 "record 1 of stdin" sh -c "echo nocomma | '$weir' produce t -d data -f '%k,%v\n'"
 refuses 1 "max.message.bytes" sh -c "head -c 3000000 /dev/zero | '$weir' produce t -d data"

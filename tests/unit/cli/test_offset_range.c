@@ -162,6 +162,29 @@ START_TEST(points_are_resolved_within_the_log)
 }
 END_TEST
 
+/* What will be there is not missed, nor is what begins or ends elsewhere than at an offset that is named. */
+START_TEST(a_range_that_nothing_will_be_in_is_missed)
+{
+    struct offset_range range;
+    static const struct {
+        const char *text;
+        bool misses; /* a partition of 10 to 49 */
+    } cases[] = {
+        {"50", false},  {"51", true},   {"99:120", true}, {"0", false},           {"0:10", true},
+        {":10", true},  {":11", false}, {"5:10", true},   {"5:11", false},        {"end", false},
+        {"+99", false}, {"-99", false}, {"50:60", false}, {"@2099-01-01", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_ok(offset_range_parse(cases[i].text, NOW, &range, &error), &error);
+        ck_assert_msg(offset_range_misses(&range, 10, 50) == cases[i].misses, "%s", cases[i].text);
+    }
+    ck_ok(offset_range_parse(":0", NOW, &range, &error), &error);
+    ck_assert(!offset_range_misses(&range, 0, 50)); /* it asks for nothing, and gets it */
+    ck_ok(offset_range_parse("51", NOW, &range, &error), &error);
+    ck_assert(!offset_range_misses(&range, 0, INT64_MAX)); /* where nobody knows the end */
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("offset_range");
@@ -171,6 +194,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, durations_count_from_the_right_place);
     tcase_add_test(tests, what_is_no_offset_is_refused);
     tcase_add_test(tests, points_are_resolved_within_the_log);
+    tcase_add_test(tests, a_range_that_nothing_will_be_in_is_missed);
     suite_add_tcase(suite, tests);
 }
 
