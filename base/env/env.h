@@ -132,6 +132,9 @@ struct weir_env_ops {
     bool (*may_block)(struct weir_env *env);
     int64_t (*descriptor_limit)(struct weir_env *env);
     int32_t (*core_count)(struct weir_env *env);
+    int (*check_room)(struct weir_env *env, size_t bytes, struct weir_error *error);
+    int (*room_enter)(struct weir_env *env, size_t threads, size_t bytes, struct weir_error *error);
+    void (*room_leave)(struct weir_env *env);
 };
 
 struct weir_env {
@@ -189,6 +192,25 @@ static inline int64_t weir_descriptor_limit(struct weir_env *env)
 static inline int32_t weir_core_count(struct weir_env *env)
 {
     return env->ops->core_count(env);
+}
+
+/** Whether the process may have that much more memory now: for a library that would end it where it may not.
+ * WEIR_NO_MEMORY, with a text that names what is short. Nothing is held. Any thread; costs a fraction of a
+ * microsecond where memory is not limited. A simulated node has room for ever. */
+static inline int weir_check_room(struct weir_env *env, size_t bytes, struct weir_error *error)
+{
+    return env->ops->check_room(env, bytes, error);
+}
+/** The same, for `threads` (at most 16) more as well: WEIR_LIMIT. On success nobody else comes in before
+ * weir_room_leave, on the same thread: what one was told is there the next does not take. */
+static inline int weir_room_enter(struct weir_env *env, size_t threads, size_t bytes,
+                                  struct weir_error *error)
+{
+    return env->ops->room_enter(env, threads, bytes, error);
+}
+static inline void weir_room_leave(struct weir_env *env)
+{
+    env->ops->room_leave(env);
 }
 
 /** What every implementation's file begins with. */

@@ -78,6 +78,23 @@ static int32_t core_count(struct weir_env *env)
     return 1;
 }
 
+static int check_room(struct weir_env *env, size_t bytes, struct weir_error *error)
+{
+    (void)env, (void)bytes, (void)error;
+    return WEIR_OK;
+}
+
+static int room_enter(struct weir_env *env, size_t threads, size_t bytes, struct weir_error *error)
+{
+    (void)threads;
+    return check_room(env, bytes, error);
+}
+
+static void room_leave(struct weir_env *env)
+{
+    (void)env;
+}
+
 static const struct weir_env_ops ops = {
     .name = "sim",
     .network = &weir_sim_network_ops,
@@ -103,6 +120,9 @@ static const struct weir_env_ops ops = {
     .directory_sync = weir_sim_directory_sync,
     .descriptor_limit = descriptor_limit,
     .core_count = core_count,
+    .check_room = check_room,
+    .room_enter = room_enter,
+    .room_leave = room_leave,
     .rename = weir_sim_rename,
     .remove = weir_sim_remove,
     .remove_directory = weir_sim_remove_directory,

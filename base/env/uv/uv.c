@@ -194,6 +194,9 @@ static const struct weir_env_ops ops = {
     .may_block = may_block,
     .descriptor_limit = weir_env_uv_descriptor_limit,
     .core_count = core_count,
+    .check_room = weir_env_uv_check_room,
+    .room_enter = weir_env_uv_room_enter,
+    .room_leave = weir_env_uv_room_leave,
 };
 
 static void init_locks(struct weir_env_uv *env)
@@ -205,6 +208,7 @@ static void init_locks(struct weir_env_uv *env)
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&env->wait_lock, NULL);
     pthread_mutex_init(&env->work_lock, NULL);
+    pthread_mutex_init(&env->room_lock, NULL);
     pthread_cond_init(&env->work_ready, NULL);
     pthread_cond_init(&env->work_returned, NULL);
 }
@@ -250,6 +254,7 @@ void weir_env_uv_free(struct weir_env *base)
     pthread_cond_destroy(&env->work_returned);
     pthread_cond_destroy(&env->work_ready);
     pthread_cond_destroy(&env->wait_changed);
+    pthread_mutex_destroy(&env->room_lock);
     pthread_mutex_destroy(&env->work_lock);
     pthread_mutex_destroy(&env->wait_lock);
     free(env);

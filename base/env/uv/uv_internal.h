@@ -17,8 +17,9 @@
  *   work.c      the worker threads for what may block
  *   socket.c    sockets on an actor's loop; listener.c those that listen
  *   address.c   their addresses
+ *   room.c      whether there is room for more threads and memory
  *
- * Locks: `wait_lock` and `work_lock` are leaves, no code holds both. `is_done` of a waiter runs under
+ * Locks: `wait_lock` and `work_lock` are leaves, no code holds both; `room_lock` is taken before any other. `is_done` of a waiter runs under
  * `wait_lock` and must not call back into the environment.
  */
 /* Queued works, oldest first, by their `done`. */
@@ -48,6 +49,8 @@ struct weir_env_uv {
     int worker_count;  /* wanted */
     int workers_alive; /* started */
     bool is_work_ending;
+
+    pthread_mutex_t room_lock; /* held from weir_room_enter to weir_room_leave */
 
     _Atomic int actor_count;
 };
@@ -105,6 +108,10 @@ int weir_env_uv_directory_open(struct weir_env *env, const char *path,
                                struct weir_file **directory_out, struct weir_error *error);
 int weir_env_uv_directory_sync(struct weir_file *directory, struct weir_error *error);
 int64_t weir_env_uv_descriptor_limit(struct weir_env *env);
+int weir_env_uv_check_room(struct weir_env *env, size_t bytes, struct weir_error *error);
+int weir_env_uv_room_enter(struct weir_env *base, size_t threads, size_t bytes,
+                           struct weir_error *error);
+void weir_env_uv_room_leave(struct weir_env *base);
 int weir_env_uv_rename(struct weir_env *env, const char *from, const char *to,
                        struct weir_error *error);
 int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error *error);

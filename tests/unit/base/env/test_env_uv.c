@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/env/env.h"
 #include "tests/support/support.h"
@@ -578,6 +580,46 @@ START_TEST(an_actor_without_memory_is_refused_cleanly)
 }
 END_TEST
 
+static void limit_memory(size_t left)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    ck_assert(file != NULL && fscanf(file, "%lu", &pages) == 1);
+    fclose(file);
+    struct rlimit limit = {.rlim_cur = pages * (unsigned long)sysconf(_SC_PAGESIZE) + left,
+                           .rlim_max = RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+/* What is asked for is there where nothing is limited, and afterwards it is as it was. */
+START_TEST(there_is_room_without_a_limit)
+{
+    ck_ok(weir_check_room(env, (size_t)1 << 40, &error), &error);
+    for (int i = 0; i < 3; i++) {
+        ck_ok(weir_room_enter(env, 16, (size_t)1 << 40, &error), &error);
+        weir_room_leave(env);
+    }
+}
+END_TEST
+
+#if !defined(__SANITIZE_ADDRESS__) &&                                                              \
+    !defined(__SANITIZE_THREAD__) /* they map more than any limit */
+/* Short memory, and short threads, are told with what is short; who was told no has nothing to leave. */
+START_TEST(a_limit_is_told_by_its_name)
+{
+    limit_memory(4 << 20);
+    ck_ok(weir_check_room(env, 1 << 20, &error), &error);
+    ck_code(weir_check_room(env, 8 << 20, &error), WEIR_NO_MEMORY);
+    ck_assert_ptr_nonnull(strstr(error.text, "8192 KiB"));
+    ck_assert_ptr_nonnull(strstr(error.text, "ulimit -v"));
+    ck_code(weir_room_enter(env, 16, 0, &error), WEIR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(error.text, "16 more threads"));
+    ck_ok(weir_room_enter(env, 0, 1 << 20, &error), &error);
+    weir_room_leave(env);
+}
+END_TEST
+#endif
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("env_uv");
@@ -599,6 +641,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, waiting_on_an_actors_thread_is_refused);
     tcase_add_test(tests, waiting_ends_at_the_deadline);
     tcase_add_test(tests, an_actor_without_memory_is_refused_cleanly);
+    tcase_add_test(tests, there_is_room_without_a_limit);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    tcase_add_test(tests, a_limit_is_told_by_its_name);
+#endif
     suite_add_tcase(suite, tests);
 }
 

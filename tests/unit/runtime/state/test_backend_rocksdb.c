@@ -8,6 +8,7 @@
 
 #include <rocksdb/c.h>
 
+#include "base/error.h"
 #include "runtime/state/backend.h"
 #include "tests/unit/runtime/state/stage.h"
 
@@ -373,6 +374,64 @@ START_TEST(a_shortage_is_told_as_one)
 }
 END_TEST
 
+/* As an environment of a process that has nothing left. */
+static int no_room(struct weir_env *env, size_t bytes, struct weir_error *error)
+{
+    (void)env, (void)bytes;
+    return weir_error_set(error, WEIR_NO_MEMORY, "no room");
+}
+
+static int no_threads(struct weir_env *env, size_t threads, size_t bytes, struct weir_error *error)
+{
+    (void)env, (void)threads, (void)bytes;
+    return weir_error_set(error, WEIR_LIMIT, "no threads");
+}
+
+/* Goal: RocksDB is given nothing to do that the process has no room for, as it would end the process; each
+ * answer is a shortage, and with room again it goes on. */
+START_TEST(without_room_nothing_is_begun)
+{
+    char path[WEIR_TEST_PATH_SIZE], db[PATH_SIZE];
+    struct weir_error error;
+    struct weir_env *env;
+    weir_test_directory(path);
+    snprintf(db, sizeof db, "%s/db", path);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &error), &error);
+    const struct weir_env_ops *with_room = env->ops;
+    struct weir_env_ops without = *with_room;
+    without.check_room = no_room;
+    without.room_enter = no_threads;
+    struct weir_backend backend = open_backend(env, db);
+    const struct weir_backend_write row = {weir_text("row 1"), weir_text("a")};
+    bool found = false;
+    env->ops = &without;
+    ck_code(backend.ops->write(backend.impl, &row, 1, &error), WEIR_NO_MEMORY);
+    ck_assert_str_eq(error.text, "RocksDB: write: no room");
+    ck_code(backend.ops->get_many(backend.impl, &row.key, 1, note_found, &found, &error),
+            WEIR_NO_MEMORY);
+    env->ops = with_room;
+    ck_ok(backend.ops->write(backend.impl, &row, 1, &error), &error);
+    env->ops = &without;
+    ck_code(backend.ops->flush(backend.impl, true, &error), WEIR_NO_MEMORY);
+    ck_code(backend.ops->close(backend.impl, true, &error), WEIR_NO_MEMORY);
+
+    const struct weir_backend_options options = {.env = env,
+                                                 .budget = env->budget,
+                                                 .path = db,
+                                                 .write_buffer_bytes = 1 << 20,
+                                                 .block_cache_bytes = 1 << 20,
+                                                 .store_count = 1};
+    ck_code(weir_backend_rocksdb.open(&options, &backend, &error), WEIR_LIMIT);
+    ck_assert_str_eq(error.text, "RocksDB: open: no threads");
+    env->ops = with_room;
+    backend = open_backend(env, db);
+    ck_ok(backend.ops->get_many(backend.impl, &row.key, 1, note_found, &found, &error), &error);
+    ck_assert(!found); /* the close that was refused has not flushed either */
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+    weir_env_uv_free(env);
+}
+END_TEST
+
 /* ---- damage -------------------------------------------------------------------------------------- */
 
 struct damaged {
@@ -586,6 +645,7 @@ static void add(Suite *suite)
     tcase_add_test(trap, a_read_of_any_size_finds_every_key);
     tcase_add_test(trap, a_value_that_cannot_be_taken_ends_the_read);
     tcase_add_test(trap, a_shortage_is_told_as_one);
+    tcase_add_test(trap, without_room_nothing_is_begun);
     suite_add_tcase(suite, trap);
 
     TCase *damage = tcase_create("damage");
