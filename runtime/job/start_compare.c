@@ -130,12 +130,17 @@ static int compare_absent(const struct weir_start_facts *facts, struct weir_star
     return compare_new(facts, topic, found);
 }
 
-/* It is there, and nothing of ours names its id. */
-static int compare_strange(struct weir_start_topic *topic, struct weir_start_differences *found)
+/* It is there, and nothing of ours names its id. Where our records are gone, one that has nothing in it may be of a
+ * start of ours that was killed while it made state anew: nothing else has said so, and nothing is lost with it. */
+static int compare_strange(const struct weir_start_facts *facts, struct weir_start_topic *topic,
+                           struct weir_start_differences *found)
 {
     enum weir_own_topic_phase phase = phase_of(topic);
     weir_assert(topic->exists && !weir_start_is_ours(topic));
     if (topic->owner != NULL) return add_of(found, topic, WEIR_START_OWNED, 0, 0, 0);
+    if (facts->is_records_cut && is_empty(topic) && phase == WEIR_OWN_TOPIC_NONE) {
+        return add_of(found, topic, WEIR_START_MADE_ANEW, 0, 0, 0);
+    }
     if (!is_empty(topic) || phase == WEIR_OWN_TOPIC_NONE) {
         return add_of(found, topic, WEIR_START_NOT_OURS, 0, 0, 0);
     }
@@ -243,7 +248,7 @@ static int compare_internal(const struct weir_start_facts *facts, struct weir_st
                             struct weir_start_differences *found)
 {
     if (!topic->exists) return compare_absent(facts, topic, found);
-    if (!weir_start_is_ours(topic)) return compare_strange(topic, found);
+    if (!weir_start_is_ours(topic)) return compare_strange(facts, topic, found);
     return compare_ours(facts, topic, found);
 }
 

@@ -42,7 +42,7 @@ static const struct row {
          "written anew from its commit"},
     [WEIR_START_NOT_OURS] =
         {"not-ours", FINAL, KEEPS,
-         "topic '{t}' is not this application's: it has data, and nothing that this "
+         "topic '{t}' is not this application's: nothing that this "
          "application has written down names it; give the application another id, "
          "or delete the topic if nothing needs it"},
     [WEIR_START_OWNED] = {"owned", FINAL, KEEPS,
@@ -50,6 +50,10 @@ static const struct row {
                           "give one of the two another id, or '{o}' another name"},
     [WEIR_START_REPLACED] = {"replaced", CHOOSE, TOPIC,
                              "topic '{t}' was deleted and made anew by somebody else"},
+    [WEIR_START_MADE_ANEW] =
+        {"made-anew", CHOOSE, TOPIC,
+         "topic '{t}' is empty and not the one that the last commit covers, and "
+         "the application's records are gone, which would say who made it anew"},
     [WEIR_START_GONE] = {"gone", CHOOSE, TOPIC, "topic '{t}' is gone"},
     [WEIR_START_PARTITIONS] =
         {"partitions", CHOOSE, TOPIC,

@@ -852,6 +852,43 @@ START_TEST(a_lossy_rebuild_that_is_killed_at_any_step_is_gone_on_with)
 }
 END_TEST
 
+/* After each step of a rebuild the application's records are deleted, and with them what it was about: the next start
+ * asks again where it has to, and whatever it names can be chosen. */
+START_TEST(a_rebuild_that_is_killed_and_loses_its_records_is_chosen_about_anew)
+{
+    bool is_emptied = _i / 4 == 1;
+    uint64_t at = 0;
+    int asked = 0;
+    for (bool has_crashed = true; has_crashed;) {
+        stage_open(&stage, at);
+        run_before(1);
+        ck_ok(weir_topic_delete(stage.log, changelog, &stage.error), &stage.error);
+        has_crashed = crash_in_start(before(), WEIR_ON_MISMATCH_REBUILD, ++at, _i % 4);
+        if (!has_crashed) stage_crash(&stage, WEIR_SIM_KILL);
+        int rc = weir_topic_delete(stage.log, "app-application", &stage.error);
+        ck_assert_msg(rc >= 0, "%s", stage.error.text);
+        why = (struct weir_error){0};
+        stage.streams = stage_try_start(&stage, before(), STAGE_OPTIONS(0), &why);
+        bool goes_on = stage.streams != NULL;
+        uint64_t wanted = ALL;
+        if (!goes_on) {
+            ck_assert_int_eq(why.code, WEIR_MISMATCH);
+            expect_in_text("WEIR_ON_MISMATCH_REBUILD");
+            expect_in_text("WEIR_ON_MISMATCH_START_EMPTY");
+            asked += strstr(why.text, "is empty and not the one") != NULL;
+            wanted = is_emptied ? ALL - (uint64_t)stage_committed(&stage, "in", 0) : ALL;
+            stage_start(&stage, before(),
+                        STAGE_OPTIONS(.on_mismatch = is_emptied ? WEIR_ON_MISMATCH_START_EMPTY
+                                                                : WEIR_ON_MISMATCH_REBUILD));
+        }
+        stage_drain(&stage);
+        expect_count(wanted);
+        stage_close(&stage);
+    }
+    ck_assert_int_gt(asked, 0);
+}
+END_TEST
+
 /* Of a store without a changelog only its threads can clear what is on the disk: a kill before they have does
  * not leave it to be counted on top of. */
 START_TEST(a_store_without_a_changelog_is_not_rebuilt_on_top_of_what_it_had)
@@ -918,6 +955,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(crashes, a_rebuild_that_is_killed_at_any_step_asks_for_what_is_lost_since,
                         0, 8);
     tcase_add_loop_test(crashes, a_lossy_rebuild_that_is_killed_at_any_step_is_gone_on_with, 0, 4);
+    tcase_add_loop_test(crashes,
+                        a_rebuild_that_is_killed_and_loses_its_records_is_chosen_about_anew, 0, 8);
     tcase_add_loop_test(crashes, a_store_without_a_changelog_is_not_rebuilt_on_top_of_what_it_had,
                         0, 4);
     suite_add_tcase(suite, crashes);

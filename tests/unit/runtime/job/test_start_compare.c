@@ -270,6 +270,33 @@ START_TEST(an_empty_topic_with_an_intent_is_ours)
 }
 END_TEST
 
+/* Nobody's intent, for the records are gone: made anew by a start of ours, or by somebody. It can be chosen about as
+ * long as nothing is in it. */
+START_TEST(an_empty_topic_without_records_is_chosen_about)
+{
+    facts.is_records_cut = true;
+    for (size_t t = 0; t < 3; t++)
+        topics[t].record = NULL;
+    topics[CHANGELOG].id = id_of(77);
+    for (size_t p = 0; p < 2; p++) {
+        partitions[CHANGELOG][p].has_entry = false;
+        partitions[CHANGELOG][p].log_end = 0;
+    }
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "topic 'store' is empty and not the one"));
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_REBUILD"));
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY"));
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied && !topics[REPARTITION].is_emptied);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_START_REBUILD);
+    partitions[CHANGELOG][1].log_end = 1;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_MISMATCH);
+    partitions[CHANGELOG][1].log_end = 0;
+    topics[CHANGELOG].owner = "other";
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_MISMATCH);
+}
+END_TEST
+
 START_TEST(a_lost_tail_of_an_input_is_noted_and_passed)
 {
     partitions[INPUT][1].leader_epoch = 1; /* it has risen since */
@@ -909,6 +936,7 @@ static void add(Suite *suite)
                         OF_A_CHANGELOG);
     tcase_add_test(tests, a_topic_that_is_not_ours_cannot_be_chosen_away);
     tcase_add_test(tests, an_empty_topic_with_an_intent_is_ours);
+    tcase_add_test(tests, an_empty_topic_without_records_is_chosen_about);
     tcase_add_test(tests, a_lost_tail_of_an_input_is_noted_and_passed);
     tcase_add_loop_test(tests, an_older_copy_of_an_input_is_refused, 0, COPIES);
     tcase_add_loop_test(tests, an_older_copy_of_an_input_without_state_is_noted_and_passed, 0,
