@@ -175,6 +175,7 @@ int weir_classic_replace(struct weir_classic_group *group, struct weir_classic_m
 {
     bool owes_sync = member->owes_sync;
     bool is_leader = group->leader == member;
+    int64_t sync_deadline_ms = group->sync_deadline_ms;
     fresh->assignment = member->assignment;
     fresh->bytes += member->assignment.size;
     member->bytes -= member->assignment.size;
@@ -187,6 +188,7 @@ int weir_classic_replace(struct weir_classic_group *group, struct weir_classic_m
     if (rc < 0) return rc;
     if (is_leader) group->leader = fresh;
     weir_classic_owe_sync(group, fresh, owes_sync);
+    group->sync_deadline_ms = sync_deadline_ms; /* also where it was the only one that owed */
     return 0;
 }
 
