@@ -315,6 +315,29 @@ void weir_kept_file_hold_again(struct weir_kept_file *kept)
     weir_assert(before > 0);
 }
 
+bool weir_kept_file_lend(struct weir_kept_file *kept)
+{
+    struct weir_file_set *set = kept->set;
+    if (set != NULL) {
+        size_t lent = atomic_fetch_add_explicit(&set->lent, 1, memory_order_relaxed);
+        if (lent >= (set->count_max + 1) / 2) {
+            atomic_fetch_sub_explicit(&set->lent, 1, memory_order_relaxed);
+            return false;
+        }
+    }
+    weir_kept_file_hold_again(kept);
+    return true;
+}
+
+void weir_kept_file_take_back(struct weir_kept_file *kept)
+{
+    if (kept->set != NULL) {
+        size_t lent = atomic_fetch_sub_explicit(&kept->set->lent, 1, memory_order_relaxed);
+        weir_assert(lent > 0);
+    }
+    weir_kept_file_release(kept);
+}
+
 void weir_kept_file_release(struct weir_kept_file *kept)
 {
     int before = atomic_fetch_sub_explicit(&kept->holds, 1, memory_order_release);

@@ -24,6 +24,9 @@
  * once to each descriptor, and one that is opened later may hear nothing of it (fsync(2); Rebello et
  * al., ATC'20): it is synced first, and a failure of that is kept for the owner's next sync.
  *
+ * Whoever answers with a stretch of a file keeps it until its reader has taken that, a file for each partition of
+ * the answer: such holds are lent, half of the bound at most, and what comes after them is read into memory.
+ *
  * The bound gives way where all files are held, or where their syncs fail: better one more descriptor
  * than a log that stands still.
  */
@@ -34,6 +37,7 @@ struct weir_file_set {
     size_t count_max;
     struct weir_kept_file *hand; /* a ring; NULL: empty */
     _Atomic int64_t closed;      /* ever, to make room */
+    _Atomic size_t lent;         /* holds that may last */
 };
 
 void weir_file_set_init(struct weir_file_set *set, size_t count_max);
@@ -72,6 +76,13 @@ int weir_kept_file_hold(struct weir_kept_file *kept, struct weir_env *env, const
 /** One more hold of a file that the caller holds. Any thread. */
 void weir_kept_file_hold_again(struct weir_kept_file *kept);
 void weir_kept_file_release(struct weir_kept_file *kept);
+
+/**
+ * One more hold of a file that the caller holds, for somebody who may keep it for long, as a reader does that
+ * takes its bytes slowly. False: half of the places are lent, and the rest is for who reads and writes. Any thread.
+ */
+bool weir_kept_file_lend(struct weir_kept_file *kept);
+void weir_kept_file_take_back(struct weir_kept_file *kept);
 
 /** Before each write to it, while it is held. The owner's thread. */
 void weir_kept_file_note_write(struct weir_kept_file *kept);

@@ -126,7 +126,7 @@ int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_o
 /* ---- log_range.c ---- */
 
 /** Give the read a range that begins with `first`, if it comes to `range_min` bytes. WEIR_END: it
- * does not. Does not read what lies between the ends; what cannot be read at its end makes it shorter. */
+ * does not, or so many are out that their files would want more places than there are. Does not read what lies between the ends; what cannot be read at its end makes it shorter. */
 int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_seek *first);
 /** A range was given: whoever reads on from its end finds the place (range_ends.h). */
 void weir_log_range_note(struct weir_partition_log *log, const struct weir_log_read *read);

@@ -25,7 +25,7 @@ enum {
 
 void weir_log_range_release(struct weir_log_range *range)
 {
-    weir_segment_release(range->segment);
+    weir_segment_take_back(range->segment);
     *range = (struct weir_log_range){0};
 }
 
@@ -144,8 +144,9 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
     weir_assert(end > first->position);
     weir_assert(end <= read->limit);
     if ((uint64_t)(end - first->position) < read->range_min) return WEIR_END;
+    if (!weir_segment_lend(segment)) return WEIR_END;
     read->range = (struct weir_log_range){
-        .segment = weir_segment_hold_again(segment),
+        .segment = segment,
         .file = segment->kept->file,
         .position = first->position,
         .size = end - first->position,

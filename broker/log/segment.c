@@ -124,10 +124,18 @@ int weir_segment_say_short(const struct weir_file *file, int64_t size, int64_t s
                           file->path, size, size_known);
 }
 
-struct weir_segment *weir_segment_hold_again(struct weir_segment *segment)
+bool weir_segment_lend(struct weir_segment *segment)
 {
-    weir_kept_file_hold_again(segment->kept);
-    return weir_segment_ref(segment);
+    if (!weir_kept_file_lend(segment->kept)) return false;
+    (void)weir_segment_ref(segment);
+    return true;
+}
+
+void weir_segment_take_back(struct weir_segment *segment)
+{
+    if (segment == NULL) return;
+    weir_kept_file_take_back(segment->kept);
+    weir_segment_unref(segment);
 }
 
 int weir_segment_check_size(const struct weir_segment *segment, int64_t *size_out,

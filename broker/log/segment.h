@@ -49,8 +49,11 @@ void weir_segment_unref(struct weir_segment *segment);
 int weir_segment_hold(struct weir_segment *segment, struct weir_error *error);
 /** The same with a new file. WEIR_EXISTS, or what weir_file_open gives. */
 int weir_segment_hold_new(struct weir_segment *segment, struct weir_error *error);
-/** Once more, by who holds it. Any thread. */
-struct weir_segment *weir_segment_hold_again(struct weir_segment *segment);
+/** Once more, by who holds it, for somebody who may keep it for long; false: too many are lent (file_set.h). Any
+ * thread. */
+bool weir_segment_lend(struct weir_segment *segment);
+/** NULL is fine. Any thread. */
+void weir_segment_take_back(struct weir_segment *segment);
 /** WEIR_CORRUPT: the file has `size` bytes, and its log knows of `size_known`. Any thread. */
 int weir_segment_say_short(const struct weir_file *file, int64_t size, int64_t size_known,
                            struct weir_error *error);

@@ -112,6 +112,34 @@ static void read_all(struct world *world, int64_t offset)
     ck_assert_uint_lt(count_descriptors(), DESCRIPTORS * 3 / 4);
 }
 
+/* A reader asks for all partitions and takes nothing: what it is given as stretches of files does not keep more of
+ * them open than half of the places, and the rest comes all the same, from memory. */
+static void read_all_and_keep(struct world *world, int64_t offset)
+{
+    static struct weir_port_fetch ports[PARTITIONS];
+    static struct weir_fetch_request fetches[PARTITIONS];
+    int ranges = 0;
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        struct weir_fetch_request *fetch = &fetches[i];
+        memset(fetch, 0, sizeof *fetch);
+        ports[i] = (struct weir_port_fetch){.range_min = 1};
+        fetch->from = (struct weir_topic_partition){weir_text("clicks"), i};
+        fetch->offset = offset;
+        fetch->size_max = 1;
+        fetch->port = &ports[i];
+        ck_ok(weir_broker_wait_begin(world->broker, &fetch->request, &world->error), &world->error);
+        weir_broker_fetch(world->broker, fetch);
+        ck_ok(weir_broker_wait(world->broker, &fetch->request, &world->error), &world->error);
+        ck_assert_uint_gt(fetch->size, 0);
+        ranges += ports[i].range.segment != NULL;
+    }
+    ck_assert_uint_lt(count_descriptors(), DESCRIPTORS * 3 / 4);
+    ck_assert_int_eq(ranges, (weir_broker_segment_files_max(world->broker) + 1) / 2);
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        weir_fetch_release(&fetches[i]);
+    }
+}
+
 START_TEST(many_partitions_do_with_few_descriptors)
 {
     struct world world = {0};
@@ -133,6 +161,7 @@ START_TEST(many_partitions_do_with_few_descriptors)
     ck_ok(weir_broker_close(world.broker, &world.error), &world.error);
     open_world(&world);
     read_all(&world, 0);
+    read_all_and_keep(&world, 0);
     ck_ok(weir_broker_close(world.broker, &world.error), &world.error);
     weir_env_uv_free(world.env);
 }

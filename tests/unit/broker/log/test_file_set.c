@@ -114,6 +114,26 @@ START_TEST(the_bound_gives_way_to_holders)
 }
 END_TEST
 
+/* Whoever keeps files for long gets half of the places; the others are opened and closed as ever. */
+START_TEST(half_of_the_places_are_lent)
+{
+    for (int i = 0; i < FILES; i++) {
+        ck_ok(hold(i), &error);
+        ck_assert_int_eq(weir_kept_file_lend(files[i]), i < BOUND / 2);
+        weir_kept_file_release(files[i]);
+        ck_assert_uint_le(count_open(), BOUND);
+    }
+    ck_assert(is_open(0) && is_open(1));
+    weir_kept_file_take_back(files[0]);
+    ck_ok(hold(5), &error);
+    ck_assert(weir_kept_file_lend(files[5]));
+    ck_assert(!weir_kept_file_lend(files[5])); /* by holds, not by files */
+    weir_kept_file_release(files[5]);
+    weir_kept_file_take_back(files[5]);
+    weir_kept_file_take_back(files[1]);
+}
+END_TEST
+
 /* Unsynced writes are on the disk before their file is closed. */
 START_TEST(a_dirty_file_is_synced_before_it_is_closed)
 {
@@ -284,6 +304,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, no_more_than_the_bound_are_open);
     tcase_add_test(tests, what_is_in_use_stays_open);
     tcase_add_test(tests, the_bound_gives_way_to_holders);
+    tcase_add_test(tests, half_of_the_places_are_lent);
     tcase_add_test(tests, a_dirty_file_is_synced_before_it_is_closed);
     tcase_add_test(tests, clean_files_go_first);
     tcase_add_test(tests, a_failed_sync_is_told_to_the_owner);
