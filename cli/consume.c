@@ -125,6 +125,7 @@ struct consumption {
     size_t active;
     size_t partition_count;
     int64_t printed;
+    struct place_patience patience;
 };
 
 /* ---- what to read ---------------------------------------------------------------------------- */
@@ -447,6 +448,7 @@ static int read_all(struct consumption *run, struct weir_error *error)
     while (run->active > 0 && !has_enough(run) && !say_is_broken()) {
         if (interrupt_came(&run->interrupt)) break;
         int rc = read_round(run, error);
+        if (place_asks_again(&run->patience, rc)) continue;
         if (rc < 0) return rc;
         retire_finished(run);
     }

@@ -13,7 +13,7 @@
 
 /* How long a server that was started a moment ago may take (`weir server &` and the next line of a
  * script), and when the wait is worth a line. */
-enum { SERVER_WAIT_MS = 5000, SAY_WAIT_MS = 1000, RETRY_MS = 50 };
+enum { SERVER_WAIT_MS = 5000, SHORTAGE_WAIT_MS = 30000, SAY_WAIT_MS = 1000, RETRY_MS = 50 };
 
 /* ---- commands that are suggested -------------------------------------------------------------- */
 
@@ -78,6 +78,24 @@ static int64_t now_ms(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool place_asks_again(struct place_patience *patience, int rc)
+{
+    if (rc != WEIR_LIMIT) {
+        *patience = (struct place_patience){0};
+        return false;
+    }
+    if (patience->since_ms == 0) patience->since_ms = now_ms();
+    int64_t waited_ms = now_ms() - patience->since_ms;
+    if (waited_ms >= SHORTAGE_WAIT_MS) return false;
+    if (!patience->has_said && waited_ms >= SAY_WAIT_MS) {
+        patience->has_said = true;
+        say_note("weir: not all can be served now; asking again for up to %d s",
+                 SHORTAGE_WAIT_MS / 1000);
+    }
+    (void)poll(NULL, 0, RETRY_MS);
+    return true;
 }
 
 /* As librdkafka does, but not for ever. */

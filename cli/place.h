@@ -156,6 +156,17 @@ struct place {
 int place_open(struct cli *cli, const struct place_target *target, struct place **place_out);
 void place_close(struct place *place); /* NULL is fine */
 
+/**
+ * How long somebody has asked again and again for what is refused only for now: a place that is short of
+ * something says WEIR_LIMIT, and answers when that is over. Zeroed: not yet.
+ */
+struct place_patience {
+    int64_t since_ms;
+    bool has_said;
+};
+/** `rc` is what was answered. True: ask again, after the little wait that this takes; not for ever. */
+bool place_asks_again(struct place_patience *patience, int rc);
+
 /** A command whose work is done at one place. */
 struct place_command {
     void *values;                      /* with the defaults in it */

@@ -38,12 +38,15 @@ int remote_ask(struct remote *remote, const struct remote_question *question,
 int remote_refusal(int16_t number, struct weir_slice message, struct weir_error *error)
 {
     if (number == 0) return 0;
-    int code = weir_code_of_wire_error(number);
+    bool is_later = number == WEIR_WIRE_NOT_LEADER_OR_FOLLOWER; /* said, so no connection is lost */
+    int code = is_later ? (int)WEIR_LIMIT : weir_code_of_wire_error(number);
     if (code >= 0) code = WEIR_UNSUPPORTED;
     if (message.size > 0) {
         return weir_error_set(error, (enum weir_code)code, "%.*s", (int)message.size, message.data);
     }
-    return weir_error_set(error, (enum weir_code)code, "%s (%s, %d)", weir_code_text(code),
+    return weir_error_set(error, (enum weir_code)code, "%s (%s, %d)",
+                          is_later ? "it is not served now, for a shortage or because it moves"
+                                   : weir_code_text(code),
                           weir_wire_error_name(number), number);
 }
 
@@ -54,8 +57,8 @@ static int no_answer(struct weir_error *error)
 
 /* ---- offsets --------------------------------------------------------------------------------- */
 
-static int remote_offset_at(struct place *place, const char *topic, int32_t partition,
-                            int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error)
+static int ask_offset(struct place *place, const char *topic, int32_t partition,
+                      int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error)
 {
     struct weir_wire_list_offsets_request_list_offsets_partition asked_partition = {
         .partition_index = partition,
@@ -88,6 +91,17 @@ static int remote_offset_at(struct place *place, const char *topic, int32_t part
     }
     *offset_out = response->topics[0].partitions[0].offset;
     return 0;
+}
+
+static int remote_offset_at(struct place *place, const char *topic, int32_t partition,
+                            int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error)
+{
+    struct place_patience patience = {0};
+    int rc;
+    do {
+        rc = ask_offset(place, topic, partition, timestamp_ms, offset_out, error);
+    } while (place_asks_again(&patience, rc));
+    return rc;
 }
 
 /* ---- produce --------------------------------------------------------------------------------- */
@@ -131,13 +145,17 @@ static int remote_produce(struct place *place, struct place_produce *produce,
         .request = &request,
         .version_max = PRODUCE_VERSION_MAX,
     };
-    const void *answer = NULL;
-    int rc = remote_ask(remote_of(place), &question, &answer, error);
-    if (rc < 0) return rc;
-    produce->base_offset = -1;
-    produce->append_time_ms = -1;
-    if (produce->acks == 0) return 0;
-    rc = read_produced(answer, produce, error);
+    struct place_patience patience = {0};
+    int rc;
+    do {
+        const void *answer = NULL;
+        rc = remote_ask(remote_of(place), &question, &answer, error);
+        if (rc < 0) return rc;
+        produce->base_offset = -1;
+        produce->append_time_ms = -1;
+        if (produce->acks == 0) return 0;
+        rc = read_produced(answer, produce, error);
+    } while (place_asks_again(&patience, rc));
     return weir_error_wrap(error, rc, "produce to '%s' partition %d", produce->topic,
                            (int)produce->partition);
 }
@@ -172,16 +190,27 @@ static int read_partition(const struct place_fetch *fetch,
     return 0;
 }
 
+/* What cannot be served now is no error of the others; if nothing came of them it is the answer. */
 static int read_fetched(const struct weir_wire_fetch_response *response,
                         const struct place_fetch *fetch, struct weir_error *error)
 {
+    struct weir_error later = {0};
+    size_t size = 0;
     int rc = remote_refusal(response->error_code, weir_null(), error);
     for (size_t t = 0; rc == 0 && t < response->responses_count; t++) {
         for (size_t i = 0; rc == 0 && i < response->responses[t].partitions_count; i++) {
-            rc = read_partition(fetch, &response->responses[t].partitions[i], error);
+            const struct weir_wire_fetch_response_partition_data *data =
+                &response->responses[t].partitions[i];
+            rc = read_partition(fetch, data, error);
+            size += data->records.size;
+            if (rc != WEIR_LIMIT) continue;
+            later = *error;
+            rc = 0;
         }
     }
-    return rc;
+    if (rc < 0 || size > 0 || later.code == 0) return rc;
+    *error = later;
+    return WEIR_LIMIT;
 }
 
 static int ask_fetch(struct remote *remote, struct place_fetch *fetch,
