@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { KIND_STATE = 1, KIND_TOPIC = 2, KIND_INPUT = 3 };
+enum { KIND_STATE = 1, KIND_TOPIC = 2, KIND_INPUT = 3, KIND_STORE = 4 };
 /* A topic's record says what its bytes are from version 2 on. */
 enum { VERSION_MIN = 1, VERSION_FORMATS = 2, VERSION = 2 };
 enum { STATE_COMMITTED = 1, STATE_REBUILDING = 2, STATE_EMPTYING = 4 };
@@ -36,6 +36,13 @@ static bool is_input_sound(const struct weir_application *application, size_t nu
            weir_application_find_input(application, input->name) == input;
 }
 
+static bool is_store_sound(const struct weir_application *application, size_t number)
+{
+    const struct weir_own_store *store = &application->stores[number];
+    bool is_phase = store->phase == WEIR_OWN_STORE_KEPT || store->phase == WEIR_OWN_STORE_EMPTYING;
+    return is_phase && weir_application_find_store(application, store->name) == store;
+}
+
 static bool are_all_sound(const struct weir_application *application)
 {
     bool are_sound = true;
@@ -45,6 +52,9 @@ static bool are_all_sound(const struct weir_application *application)
     for (size_t i = 0; i < application->input_count; i++) {
         are_sound = are_sound && is_input_sound(application, i);
     }
+    for (size_t i = 0; i < application->store_count; i++) {
+        are_sound = are_sound && is_store_sound(application, i);
+    }
     return are_sound;
 }
 
@@ -53,6 +63,7 @@ void weir_application_check(const struct weir_application *application)
     weir_assert(application->arena != NULL);
     weir_assert(application->topic_count <= application->topic_capacity);
     weir_assert(application->input_count <= application->input_capacity);
+    weir_assert(application->store_count <= application->store_capacity);
     weir_assert_slow(are_all_sound(application));
 }
 
@@ -204,6 +215,53 @@ static int apply_input(struct weir_application *application, const char *name,
     return 0;
 }
 
+static struct weir_own_store *find_store(const struct weir_application *application,
+                                         const char *name)
+{
+    for (size_t i = 0; i < application->store_count; i++) {
+        if (strcmp(application->stores[i].name, name) == 0) return &application->stores[i];
+    }
+    return NULL;
+}
+
+const struct weir_own_store *weir_application_find_store(const struct weir_application *application,
+                                                         const char *name)
+{
+    return find_store(application, name);
+}
+
+static void forget_store(struct weir_application *application, const char *name)
+{
+    struct weir_own_store *store = find_store(application, name);
+    if (store != NULL) *store = application->stores[--application->store_count];
+}
+
+static int apply_store(struct weir_application *application, const char *name,
+                       struct weir_reader *value, struct weir_error *error)
+{
+    struct weir_own_store store = {.name = name};
+    store.phase = (enum weir_own_store_phase)weir_reader_u8(value);
+    const uint8_t *life = weir_reader_take(value, sizeof store.life.bytes);
+    bool is_sound = !value->failed && weir_reader_left(value) == 0 &&
+                    (store.phase == WEIR_OWN_STORE_KEPT || store.phase == WEIR_OWN_STORE_EMPTYING);
+    if (!is_sound) return not_ours(error, "a description of a store");
+    memcpy(store.life.bytes, life, sizeof store.life.bytes);
+    struct weir_own_store *place = find_store(application, name);
+    if (place != NULL) {
+        *place = store;
+        return 0;
+    }
+    struct weir_own_store *stores =
+        weir_arena_grow(application->arena, application->stores, application->store_count,
+                        &application->store_capacity, FIRST_CAPACITY, sizeof *stores);
+    if (stores == NULL) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for the application's records");
+    }
+    application->stores = stores;
+    stores[application->store_count++] = store;
+    return 0;
+}
+
 static int apply_state(struct weir_application *application, struct weir_reader *value,
                        struct weir_error *error)
 {
@@ -222,7 +280,7 @@ static int apply(struct weir_application *application, const struct weir_record 
     struct weir_reader key = weir_reader(record->key);
     uint16_t kind = weir_reader_u16(&key);
     size_t size = weir_reader_left(&key);
-    bool is_named = kind == KIND_TOPIC || kind == KIND_INPUT;
+    bool is_named = kind == KIND_TOPIC || kind == KIND_INPUT || kind == KIND_STORE;
     bool is_known = (kind == KIND_STATE && size == 0) || (is_named && size > 0);
     if (key.failed || !is_known) return not_ours(error, "a record");
     const char *name = weir_arena_printf(application->arena, "%.*s", (int)size,
@@ -233,6 +291,7 @@ static int apply(struct weir_application *application, const struct weir_record 
     if (weir_slice_is_null(record->value)) {
         if (kind == KIND_TOPIC) forget_topic(application, name);
         if (kind == KIND_INPUT) forget_input(application, name);
+        if (kind == KIND_STORE) forget_store(application, name);
         return 0;
     }
     struct weir_reader value = weir_reader(record->value);
@@ -243,6 +302,7 @@ static int apply(struct weir_application *application, const struct weir_record 
                               VERSION_MIN, VERSION);
     }
     if (kind == KIND_STATE) return apply_state(application, &value, error);
+    if (kind == KIND_STORE) return apply_store(application, name, &value, error);
     return kind == KIND_TOPIC ? apply_topic(application, name, version, &value, error)
                               : apply_input(application, name, &value, error);
 }
@@ -322,6 +382,16 @@ void weir_application_encode_input(const struct weir_own_input *input, struct we
         weir_buffer_u64(value, (uint64_t)partition->lost_to);
         weir_buffer_u32(value, partition->lost_count);
     }
+}
+
+void weir_application_encode_store(const struct weir_own_store *store, struct weir_buffer *key,
+                                   struct weir_buffer *value)
+{
+    weir_assert(store->phase == WEIR_OWN_STORE_KEPT || store->phase == WEIR_OWN_STORE_EMPTYING);
+    write_key(key, KIND_STORE, store->name);
+    weir_buffer_u8(value, VERSION);
+    weir_buffer_u8(value, (uint8_t)store->phase);
+    weir_buffer_append(value, store->life.bytes, sizeof store->life.bytes);
 }
 
 void weir_application_forget_input(const char *name, struct weir_buffer *key)

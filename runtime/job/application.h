@@ -69,6 +69,19 @@ struct weir_own_input {
     int32_t partition_count;
 };
 
+/** A store without a changelog, from when it was emptied first: only its tasks can clear what is on the disk, so that
+ * has the id of its `life`, and what is of another one is cleared when they open it. */
+enum weir_own_store_phase {
+    WEIR_OWN_STORE_KEPT = WEIR_OWN_TOPIC_KEPT,         /* a commit has come since */
+    WEIR_OWN_STORE_EMPTYING = WEIR_OWN_TOPIC_EMPTYING, /* by a choice */
+};
+
+struct weir_own_store {
+    const char *name;
+    enum weir_own_store_phase phase;
+    struct weir_uuid life;
+};
+
 struct weir_application {
     struct weir_arena *arena; /* what it holds lives there */
     bool has_committed;
@@ -83,6 +96,9 @@ struct weir_application {
     struct weir_own_input *inputs;
     size_t input_count;
     size_t input_capacity;
+    struct weir_own_store *stores;
+    size_t store_count;
+    size_t store_capacity;
 };
 
 /** `<application.id>-application`, in `arena`; NULL: no memory. */
@@ -101,12 +117,18 @@ struct weir_own_topic *weir_application_find(const struct weir_application *appl
 const struct weir_own_input *weir_application_find_input(const struct weir_application *application,
                                                          const char *name);
 
+/** NULL: it was never emptied. */
+const struct weir_own_store *weir_application_find_store(const struct weir_application *application,
+                                                         const char *name);
+
 /** Key and value of one fact, appended; the buffers remember a failure. */
 void weir_application_encode_topic(const struct weir_own_topic *topic, struct weir_buffer *key,
                                    struct weir_buffer *value);
 void weir_application_encode_state(const struct weir_application *application,
                                    struct weir_buffer *key, struct weir_buffer *value);
 void weir_application_encode_input(const struct weir_own_input *input, struct weir_buffer *key,
+                                   struct weir_buffer *value);
+void weir_application_encode_store(const struct weir_own_store *store, struct weir_buffer *key,
                                    struct weir_buffer *value);
 /** The key of a fact that holds no longer; its value is null. */
 void weir_application_forget_input(const char *name, struct weir_buffer *key);

@@ -52,8 +52,6 @@ static int compare(struct weir_start *start, struct weir_error *error)
     if (rc < 0) return rc;
     start->may_lose =
         start->is_emptying || start->streams->options.on_mismatch == WEIR_ON_MISMATCH_LOSSY_REBUILD;
-    /* Or a rebuild was killed before its threads had cleared what only they can clear. */
-    start->streams->is_rebuilt = start->is_rebuild || weir_start_is_untouched(&start->facts);
     start->records_end = start->reader.log_end;
     return 0;
 }

@@ -152,6 +152,12 @@ static bool is_all_emptied(const struct weir_start *start, const struct weir_sta
         if (!topic->is_emptied) return false;
         is_any = true;
     }
+    for (size_t i = 0; i < start->facts.store_count; i++) {
+        const struct weir_start_store *store = &start->facts.stores[i];
+        if (!input->feeds[store->subtopology]) continue;
+        if (!store->is_emptied) return false;
+        is_any = true;
+    }
     return is_any;
 }
 
@@ -233,10 +239,23 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
         .config = &streams->task_config,
         .topic_count = streams->topic_count,
         .origins = streams->origins,
-        .is_rebuilt = streams->is_rebuilt,
+        .lives = streams->lives,
         .drive = &streams->drive,
         .listener = weir_job_thread_listener(streams),
     };
+}
+
+static int take_lives(struct weir_start *start)
+{
+    struct weir_streams *streams = start->streams;
+    streams->lives = weir_arena_alloc_zero(&streams->memory, (streams->topology->store_count + 1) *
+                                                                 sizeof *streams->lives);
+    if (streams->lives == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < start->facts.store_count; i++) {
+        const struct weir_start_store *store = &start->facts.stores[i];
+        if (store->record != NULL) streams->lives[store->number] = store->record->life;
+    }
+    return 0;
 }
 
 static int make_threads(struct weir_start *start, size_t task_total, struct weir_error *error)
@@ -270,6 +289,7 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
     for (size_t t = 0; rc >= 0 && t < streams->topic_count; t++) {
         if (make_partitions(start, t) < 0) rc = weir_start_no_memory(error);
     }
+    if (rc >= 0 && take_lives(start) < 0) rc = weir_start_no_memory(error);
     size_t total = total_tasks(streams);
     if (rc >= 0) {
         int64_t cache = streams->options.cache_max_bytes;
@@ -385,11 +405,27 @@ static bool add_left_input(const struct weir_start *start, const struct weir_own
     return true;
 }
 
+/* It begins its life with the commit that has just come. */
+static bool add_kept_store(const struct weir_start_store *store, struct weir_buffer *key,
+                           struct weir_buffer *value)
+{
+    if (store->record == NULL || store->record->phase == WEIR_OWN_STORE_KEPT) return false;
+    struct weir_own_store kept = *store->record;
+    kept.phase = WEIR_OWN_STORE_KEPT;
+    weir_application_encode_store(&kept, key, value);
+    return true;
+}
+
 static bool add_kept(struct weir_start *start, size_t number, struct weir_buffer *key,
                      struct weir_buffer *value)
 {
     struct weir_application *records = &start->records;
     size_t count = start->facts.topic_count;
+    size_t before_stores = 2 * count + 1 + records->input_count;
+    if (number >= before_stores) {
+        weir_assert(number - before_stores < start->facts.store_count);
+        return add_kept_store(&start->facts.stores[number - before_stores], key, value);
+    }
     if (number > 2 * count) {
         weir_assert(number - 2 * count - 1 < records->input_count);
         return add_left_input(start, &records->inputs[number - 2 * count - 1], key);
@@ -418,7 +454,8 @@ int weir_start_write_kept(struct weir_start *start, struct weir_error *error)
 {
     int rc = first_commit_done(start, &start->write, error);
     if (rc < 0) return rc;
-    const size_t count = 2 * start->facts.topic_count + 1 + start->records.input_count;
+    const size_t count =
+        2 * start->facts.topic_count + 1 + start->records.input_count + start->facts.store_count;
     const struct weir_records_source source = {count, add_kept};
     return weir_records_write(start, &source, error);
 }

@@ -97,6 +97,15 @@ struct weir_start_left {
     int64_t unprocessed; /* records of a repartition topic that nobody would process now */
 };
 
+/** A store without a changelog that has something on the disk. */
+struct weir_start_store {
+    const char *name;
+    size_t number; /* the topology's */
+    int32_t subtopology;
+    const struct weir_own_store *record; /* NULL: it was never emptied */
+    bool is_emptied;                     /* the verdict's */
+};
+
 struct weir_start_facts {
     const char *application_id;
     const struct weir_application *records;
@@ -108,6 +117,8 @@ struct weir_start_facts {
     size_t topic_count;
     const struct weir_start_left *left;
     size_t left_count;
+    struct weir_start_store *stores;
+    size_t store_count;
 };
 
 enum weir_start_what {
@@ -220,8 +231,6 @@ int weir_start_compare_chosen(const struct weir_start_facts *facts,
 /** It has been read again as far as it was then, or it is another topic now. */
 bool weir_start_is_read_again(const struct weir_start_facts *facts,
                               const struct weir_start_topic *topic);
-/** The inputs are to be read again, and none of their records has been; false where there was nothing to read. */
-bool weir_start_is_untouched(const struct weir_start_facts *facts);
 enum weir_start_chosen_work {
     WEIR_START_CHOSEN_STAYS,      /* what is written down of it, or that nothing is */
     WEIR_START_CHOSEN_IS_WRITTEN, /* anew: `input_out` */

@@ -540,8 +540,29 @@ static bool is_emptied_by(const struct weir_start_difference *difference,
     return false;
 }
 
+/* The same, of a store without a changelog. */
+static bool is_store_emptied_by(const struct weir_start_difference *difference,
+                                const struct weir_start_store *store)
+{
+    switch (row_of(difference->what)->empties) {
+    case KEEPS:
+    case TOPIC:
+        return false;
+    case READERS:
+        return difference->topic->read_by[store->subtopology];
+    case FED:
+        return difference->topic->feeds[store->subtopology];
+    case EVERYTHING:
+        return true;
+    }
+    return false;
+}
+
 static void empty_all(const struct weir_start_facts *facts)
 {
+    for (size_t i = 0; i < facts->store_count; i++) {
+        facts->stores[i].is_emptied = true;
+    }
     for (size_t t = 0; t < facts->topic_count; t++) {
         facts->topics[t].is_emptied |= has_data(&facts->topics[t]);
     }
@@ -553,11 +574,14 @@ static void empty_of(const struct weir_start_facts *facts,
     for (size_t t = 0; t < facts->topic_count; t++) {
         facts->topics[t].is_emptied |= is_emptied_by(difference, &facts->topics[t]);
     }
+    for (size_t i = 0; i < facts->store_count; i++) {
+        facts->stores[i].is_emptied |= is_store_emptied_by(difference, &facts->stores[i]);
+    }
 }
 
 /* ---- a choice of a start that was killed ----------------------------------------------------- */
 
-/* That start has written down which topics it empties, and none of them is kept yet. So its choice
+/* That start has written down which topics and stores it empties, and none of them is kept yet. So its choice
  * holds for a difference that empties nothing but these: any other may be a new one. */
 static bool is_chosen_already(const struct weir_start_facts *facts,
                               const struct weir_start_difference *difference)
@@ -570,6 +594,12 @@ static bool is_chosen_already(const struct weir_start_facts *facts,
         const struct weir_own_topic *record = facts->topics[t].record;
         if (!is_emptied_by(difference, &facts->topics[t])) continue;
         if (record == NULL || record->phase == WEIR_OWN_TOPIC_KEPT) return false;
+        count++;
+    }
+    for (size_t i = 0; i < facts->store_count; i++) {
+        const struct weir_own_store *record = facts->stores[i].record;
+        if (!is_store_emptied_by(difference, &facts->stores[i])) continue;
+        if (record == NULL || record->phase == WEIR_OWN_STORE_KEPT) return false;
         count++;
     }
     return count > 0;

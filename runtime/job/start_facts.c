@@ -338,6 +338,29 @@ static void note_progress(struct weir_start *start)
     }
 }
 
+/* Those of which nothing but their tasks' folders knows: no changelog, no table's own topic. */
+static int take_stores(struct weir_start *start)
+{
+    const struct weir_topology *topology = start->streams->topology;
+    struct weir_start_facts *facts = &start->facts;
+    facts->stores =
+        weir_arena_array(&start->arena, topology->store_count + 1, sizeof *facts->stores);
+    if (facts->stores == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < topology->store_count; i++) {
+        const struct weir_plan_store *plan = &topology->stores[i];
+        bool is_kept_alone =
+            !plan->spec.is_logged && plan->source_topic < 0 && plan->spec.kind != WEIR_STORE_MEMORY;
+        if (!is_kept_alone) continue;
+        facts->stores[facts->store_count++] = (struct weir_start_store){
+            .name = plan->spec.name,
+            .number = i,
+            .subtopology = plan->subtopology,
+            .record = weir_application_find_store(&start->records, plan->spec.name),
+        };
+    }
+    return 0;
+}
+
 int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
 {
     const struct weir_commit_recover *committed = &start->committed;
@@ -363,6 +386,6 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
     }
     choose_changelogs(start);
     note_progress(start);
-    if (take_left(start) < 0) return weir_start_no_memory(error);
+    if (take_left(start) < 0 || take_stores(start) < 0) return weir_start_no_memory(error);
     return 0;
 }

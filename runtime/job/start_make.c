@@ -114,13 +114,31 @@ static bool add_input(struct weir_start *start, struct weir_start_topic *topic,
     return false;
 }
 
+/* Another life for one that is to be empty: whatever its tasks find on the disk is of before. */
+static bool add_store(struct weir_start *start, struct weir_start_store *store,
+                      struct weir_buffer *key, struct weir_buffer *value)
+{
+    if (!store->is_emptied) return false;
+    struct weir_own_store *record = weir_arena_array(&start->arena, 1, sizeof *record);
+    if (record == NULL) return false;
+    *record = (struct weir_own_store){.name = store->name, .phase = WEIR_OWN_STORE_EMPTYING};
+    weir_random(start->streams->env, record->life.bytes, sizeof record->life.bytes);
+    store->record = record;
+    weir_application_encode_store(record, key, value);
+    return true;
+}
+
 /* All in one batch, so that no kill leaves some without the others; the choice comes behind what is told by
  * it. */
 static bool add_intent(struct weir_start *start, size_t number, struct weir_buffer *key,
                        struct weir_buffer *value)
 {
     size_t count = start->facts.topic_count;
-    if (number == 2 * count) return add_choice(start, key, value);
+    const size_t store_count = start->facts.store_count;
+    if (number == 2 * count + store_count) return add_choice(start, key, value);
+    if (number >= 2 * count) {
+        return add_store(start, &start->facts.stores[number - 2 * count], key, value);
+    }
     if (number >= count) return add_input(start, topic_at(start, number - count), key, value);
     const struct weir_start_topic *topic = topic_at(start, number);
     const struct weir_start_work *work = &start->work[number];
@@ -152,7 +170,8 @@ int weir_start_write_intents(struct weir_start *start, struct weir_error *error)
         if (is_made) rc = take_made(start, t, error);
     }
     if (rc < 0) return rc;
-    const struct weir_records_source source = {2 * start->facts.topic_count + 1, add_intent};
+    const size_t count = 2 * start->facts.topic_count + start->facts.store_count + 1;
+    const struct weir_records_source source = {count, add_intent};
     return weir_records_write(start, &source, error);
 }
 

@@ -192,24 +192,6 @@ bool weir_start_is_read_again(const struct weir_start_facts *facts,
     return true;
 }
 
-/* Where an input had nothing to be read again, that none of it has been says nothing: the job may have run for
- * long, and a store that a clock fills is full. */
-bool weir_start_is_untouched(const struct weir_start_facts *facts)
-{
-    bool is_any = false;
-    for (size_t t = 0; t < facts->topic_count; t++) {
-        const struct weir_start_topic *topic = &facts->topics[t];
-        if (topic->role != WEIR_START_INPUT || topic->chosen == NULL) continue;
-        bool is_it = topic->exists && weir_uuid_equal(topic->chosen->id, topic->id);
-        if (is_it && weir_start_is_read_again(facts, topic)) continue;
-        is_any = true;
-        for (int32_t p = 0; topic->exists && p < topic->partition_count; p++) {
-            if (topic->partitions[p].has_processed) return false;
-        }
-    }
-    return is_any;
-}
-
 /* ---- what is written down -------------------------------------------------------------------- */
 
 /* Up to where the state that is dropped may have counted: a commit of somebody else says nothing of it. One

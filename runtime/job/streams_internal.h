@@ -118,7 +118,8 @@ struct weir_streams {
 
     /* Where commits and the wall clock are manual. */
     struct weir_manual_drive drive;
-    bool is_rebuilt; /* the start dropped all state */
+    struct weir_uuid
+        *lives; /* by the topology's stores; zero: of one with a changelog, or never emptied */
 
     struct weir_counter commits;
     struct weir_histogram commit_us; /* the sum of the following three, each time */

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/uuid.h"
 #include "runtime/state/state_internal.h"
 
 /*
@@ -259,6 +260,26 @@ int weir_store_clear(struct weir_store *store, struct weir_error *error)
     int rc = clear_rows(store, error);
     weir_assert(rc < 0 || store->is_complete);
     return weir_error_wrap(error, rc, "clear store '%s'", store->spec->name);
+}
+
+int weir_store_begin_life(struct weir_store *store, struct weir_uuid life, struct weir_error *error)
+{
+    if (store->is_resident || weir_uuid_is_zero(life)) return WEIR_OK;
+    if (weir_uuid_equal(store->position.topic_id, life)) return WEIR_OK;
+    int rc = weir_store_clear(store, error);
+    if (rc < 0) return rc;
+    struct weir_state *state = store->state;
+    const struct weir_changelog_position position = {.topic_id = life};
+    struct weir_backend_write write = {0};
+    weir_arena_reset(&state->scratch);
+    weir_position_record_build(store, &position, &state->scratch, &write);
+    rc = weir_arena_failed(&state->scratch)
+             ? weir_error_set(error, WEIR_NO_MEMORY, "out of memory")
+             : state->backend.ops->write(state->backend.impl, &write, 1, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "clear store '%s'", store->spec->name);
+    store->position = position;
+    state->committed_positions[store->index] = position;
+    return WEIR_OK;
 }
 
 /* A memory store's record goes into the table, as an entry that is already written down. */

@@ -55,7 +55,8 @@ struct weir_store_spec {
     size_t change_bytes_max;
 };
 
-/** Where a backend stands in a changelog: everything below `offset` is in it. */
+/** Where a backend stands in a changelog: everything below `offset` is in it. Of a store without one, the id of its
+ * life is in place of the topic's (weir_store_begin_life). */
 struct weir_changelog_position {
     struct weir_uuid topic_id;
     int32_t leader_epoch;
@@ -125,6 +126,11 @@ const struct weir_store_spec *weir_store_spec(const struct weir_store *store);
 struct weir_changelog_position weir_store_position(const struct weir_store *store);
 /** Forget one store's content and position. */
 int weir_store_clear(struct weir_store *store, struct weir_error *error);
+/** A store without a changelog: what it holds on the disk stays if it is of that life, else it is cleared, and is of
+ * it from then on, which the position of each commit has to say too. A zero `life` is of any. Durable only with what
+ * is written next: a crash before that clears once more. Before any other use of the store. */
+int weir_store_begin_life(struct weir_store *store, struct weir_uuid life,
+                          struct weir_error *error);
 /** Apply a run of changelog records (in order); afterwards the position is `position`. Straight into
  * the backend, in one write batch. Before any other use of the store. */
 int weir_store_restore(struct weir_store *store, const struct weir_record *records, size_t count,

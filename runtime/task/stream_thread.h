@@ -65,8 +65,8 @@ struct weir_stream_thread_options {
     const struct weir_task_config *config; /* with the table of topics */
     size_t topic_count;                    /* of that table */
     struct weir_partition_origin *const
-        *origins;                          /* by topic, by partition; NULL: neither read nor ours */
-    bool is_rebuilt;                       /* the start dropped all state */
+        *origins;                  /* by topic, by partition; NULL: neither read nor ours */
+    const struct weir_uuid *lives; /* by the topology's stores: of those without a changelog */
     const struct weir_manual_drive *drive; /* not NULL */
     struct weir_thread_listener listener;  /* its actor runs before the thread starts */
 };

@@ -82,7 +82,8 @@ static int open_task(struct weir_stream_thread *thread, struct weir_thread_task 
         bool is_logged =
             weir_thread_origin(thread, changelog_of(task, i), task->options.partition) != NULL;
         /* Nothing else would say that what an unlogged store has on the disk is of before. */
-        if (!is_logged && thread->options.is_rebuilt) rc = weir_store_clear(store, error);
+        const struct weir_uuid life = thread->options.lives[task->plan->stores[i]];
+        if (!is_logged) rc = weir_store_begin_life(store, life, error);
         if (is_logged) rc = begin_restore(thread, owned, i, error);
     }
     return rc;

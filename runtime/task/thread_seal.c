@@ -167,7 +167,7 @@ static void store_positions(const struct weir_stream_thread *thread,
         size_t store = (size_t)task->plan->stores[i];
         int32_t source = weir_task_source_topic(config, store);
         size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(config->topology, store);
-        positions[i] = (struct weir_changelog_position){0};
+        positions[i] = (struct weir_changelog_position){.topic_id = thread->options.lives[store]};
         const struct weir_partition_origin *origin =
             weir_thread_origin(thread, topic, task->options.partition);
         if (origin == NULL) continue; /* not logged */

@@ -226,6 +226,26 @@ static bool is_known_to_be_damaged(int32_t partition)
     return asked.is_offline;
 }
 
+static void forget_commit(void)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    struct weir_committed_request all = {.group = weir_text("app"), .arena = &arena};
+    ck_ok(weir_request_wait_begin(stage.env, &all.request, &stage.error), &stage.error);
+    weir_log_committed(stage.log, &all);
+    ck_ok(weir_request_wait(stage.env, &all.request, &stage.error), &stage.error);
+    for (size_t i = 0; i < all.entry_count; i++)
+        all.entries[i].is_tombstone = true;
+    struct weir_commit_request forget = {.group = weir_text("app"),
+                                         .entries = all.entries,
+                                         .entry_count = all.entry_count,
+                                         .is_application = true};
+    ck_ok(weir_request_wait_begin(stage.env, &forget.request, &stage.error), &stage.error);
+    weir_log_commit_offsets(stage.log, &forget);
+    ck_ok(weir_request_wait(stage.env, &forget.request, &stage.error), &stage.error);
+    weir_arena_close(&arena);
+}
+
 /* ---- before state is dropped ----------------------------------------------------------------- */
 
 START_TEST(rot_that_nobody_has_met_is_found_before_state_is_dropped)
@@ -309,22 +329,7 @@ END_TEST
 START_TEST(without_a_commit_emptying_reads_the_inputs_through_too)
 {
     run_before(1);
-    struct weir_arena arena;
-    weir_arena_init(&arena, stage.env->budget, 0);
-    struct weir_committed_request all = {.group = weir_text("app"), .arena = &arena};
-    ck_ok(weir_request_wait_begin(stage.env, &all.request, &stage.error), &stage.error);
-    weir_log_committed(stage.log, &all);
-    ck_ok(weir_request_wait(stage.env, &all.request, &stage.error), &stage.error);
-    for (size_t i = 0; i < all.entry_count; i++)
-        all.entries[i].is_tombstone = true;
-    struct weir_commit_request forget = {.group = weir_text("app"),
-                                         .entries = all.entries,
-                                         .entry_count = all.entry_count,
-                                         .is_application = true};
-    ck_ok(weir_request_wait_begin(stage.env, &forget.request, &stage.error), &stage.error);
-    weir_log_commit_offsets(stage.log, &forget);
-    ck_ok(weir_request_wait(stage.env, &forget.request, &stage.error), &stage.error);
-    weir_arena_close(&arena);
+    forget_commit();
     rot(0);
     struct before_start was = look();
     expect_refused(before(), WEIR_ON_MISMATCH_START_EMPTY,
@@ -920,6 +925,98 @@ START_TEST(a_store_without_a_changelog_is_not_rebuilt_on_top_of_what_it_had)
 }
 END_TEST
 
+/* A count in a store without a changelog. */
+static const struct weir_topology *unlogged(void)
+{
+    (void)plan_count(&plan, WEIR_STORE_ROCKSDB);
+    plan.stores[0].spec.is_logged = false;
+    return &plan.topology;
+}
+
+/* The commit is gone, so all is read again whatever is chosen, and nothing is counted on top of what there was. */
+START_TEST(a_store_without_a_changelog_starts_empty_where_its_inputs_are_read_again)
+{
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "counts", 1);
+    produce_batch(0, 10);
+    run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count(10);
+    stage_stop(&stage);
+    forget_commit();
+    expect_refused(unlogged(), WEIR_ON_MISMATCH_REFUSE, "has no commit of it any more");
+    run(unlogged(), WEIR_ON_MISMATCH_START_EMPTY);
+    expect_count(10);
+    stage_stop(&stage);
+    produce_batch(0, 1);
+    run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count(11);
+}
+END_TEST
+
+/* Its input was made anew: what was chosen holds over a kill at any step, and once only. */
+START_TEST(a_store_without_a_changelog_starts_empty_when_that_is_chosen)
+{
+    uint64_t at = 0;
+    int held = 0;
+    for (bool has_crashed = true; has_crashed;) {
+        stage_open(&stage, at);
+        stage_topic(&stage, "in", 1);
+        stage_topic(&stage, "counts", 1);
+        produce_batch(0, 10);
+        run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+        stage_stop(&stage);
+        ck_ok(weir_topic_delete(stage.log, "in", &stage.error), &stage.error);
+        stage_topic(&stage, "in", 1);
+        produce_batch(0, 3);
+        has_crashed = crash_in_start(unlogged(), WEIR_ON_MISMATCH_START_EMPTY, ++at, _i);
+        if (!has_crashed) stage_crash(&stage, WEIR_SIM_KILL);
+        why = (struct weir_error){0};
+        stage.streams = stage_try_start(&stage, unlogged(), STAGE_OPTIONS(0), &why);
+        held += stage.streams != NULL;
+        if (stage.streams == NULL) {
+            expect_in_text("'in' was deleted and made anew");
+            stage_start(&stage, unlogged(),
+                        STAGE_OPTIONS(.on_mismatch = WEIR_ON_MISMATCH_START_EMPTY));
+        }
+        stage_drain(&stage);
+        expect_count(3);
+        stage_stop(&stage);
+        produce_batch(0, 1);
+        run(unlogged(), WEIR_ON_MISMATCH_START_EMPTY); /* nothing differs */
+        expect_count(4);
+        stage_close(&stage);
+    }
+    ck_assert_int_gt(held, 4);
+}
+END_TEST
+
+/* Where no input has anything to be read again nothing but the life of the store tells that it was not cleared yet. */
+START_TEST(a_store_without_a_changelog_is_cleared_though_no_input_is_read_again)
+{
+    uint64_t at = 0;
+    for (bool has_crashed = true; has_crashed;) {
+        stage_open(&stage, at);
+        stage_topic(&stage, "in", 1);
+        stage_topic(&stage, "counts", 1);
+        produce_batch(0, 10);
+        run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+        stage_stop(&stage);
+        send_cut(10);
+        forget_commit();
+        has_crashed = crash_in_start(unlogged(), WEIR_ON_MISMATCH_LOSSY_REBUILD, ++at, _i);
+        if (!has_crashed) stage_crash(&stage, WEIR_SIM_KILL);
+        run(unlogged(), WEIR_ON_MISMATCH_LOSSY_REBUILD);
+        expect_count(0);
+        stage_stop(&stage);
+        produce_batch(0, 1);
+        run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+        expect_count(1);
+        stage_close(&stage);
+    }
+    ck_assert_uint_gt(at, 10);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("rebuild");
@@ -934,6 +1031,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_the_dropped_state_had_not_counted_may_be_lost);
     tcase_add_loop_test(tests, a_rebuild_that_has_caught_up_is_over, 0, 2);
     tcase_add_test(tests, an_input_made_anew_before_it_is_read_again_is_refused);
+    tcase_add_test(tests, a_store_without_a_changelog_starts_empty_where_its_inputs_are_read_again);
     tcase_add_test(tests, a_bit_that_is_wrong_in_memory_alone_is_no_damage);
     suite_add_tcase(suite, tests);
 
@@ -959,6 +1057,10 @@ static void add(Suite *suite)
                         a_rebuild_that_is_killed_and_loses_its_records_is_chosen_about_anew, 0, 8);
     tcase_add_loop_test(crashes, a_store_without_a_changelog_is_not_rebuilt_on_top_of_what_it_had,
                         0, 4);
+    tcase_add_loop_test(crashes, a_store_without_a_changelog_starts_empty_when_that_is_chosen, 0,
+                        4);
+    tcase_add_loop_test(crashes,
+                        a_store_without_a_changelog_is_cleared_though_no_input_is_read_again, 0, 4);
     suite_add_tcase(suite, crashes);
 }
 

@@ -822,6 +822,40 @@ START_TEST(records_of_an_application_go_round)
 }
 END_TEST
 
+START_TEST(the_life_of_a_store_goes_round)
+{
+    struct weir_buffer key;
+    struct weir_buffer value;
+    weir_buffer_init(&key, &budget, 0);
+    weir_buffer_init(&value, &budget, 0);
+    struct weir_application folded = {.arena = &arena};
+    const struct weir_own_store store = {
+        .name = "alone", .phase = WEIR_OWN_STORE_EMPTYING, .life = id_of(5)};
+    weir_application_encode_store(&store, &key, &value);
+    struct weir_record record = {.key = weir_buffer_slice(&key),
+                                 .value = weir_buffer_slice(&value)};
+    for (size_t size = 0; size < record.value.size; size++) {
+        struct weir_record cut = record;
+        cut.value.size = size;
+        ck_code(weir_application_apply(&folded, &cut, &error), WEIR_CORRUPT);
+    }
+    for (int again = 0; again < 2; again++)
+        ck_assert_int_eq(weir_application_apply(&folded, &record, &error), 0);
+    ck_assert_uint_eq(folded.store_count, 1);
+    const struct weir_own_store *found_store = weir_application_find_store(&folded, "alone");
+    ck_assert_ptr_nonnull(found_store);
+    ck_assert_int_eq(found_store->phase, WEIR_OWN_STORE_EMPTYING);
+    ck_assert_mem_eq(found_store->life.bytes, store.life.bytes, sizeof store.life.bytes);
+    value.data[1] = 1; /* a phase that only topics have */
+    ck_code(weir_application_apply(&folded, &record, &error), WEIR_CORRUPT);
+    record.value = weir_null();
+    ck_assert_int_eq(weir_application_apply(&folded, &record, &error), 0);
+    ck_assert_uint_eq(folded.store_count, 0);
+    weir_buffer_close(&key);
+    weir_buffer_close(&value);
+}
+END_TEST
+
 /* A record of version 1 ends behind the store's name. */
 START_TEST(a_record_that_does_not_say_what_its_bytes_are_is_read)
 {
@@ -962,6 +996,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, records_that_a_repair_gave_up_are_held_against_their_topic);
     tcase_add_test(tests, lost_records_hide_nothing_else);
     tcase_add_test(tests, records_of_an_application_go_round);
+    tcase_add_test(tests, the_life_of_a_store_goes_round);
     tcase_add_test(tests, a_record_that_does_not_say_what_its_bytes_are_is_read);
     suite_add_tcase(suite, tests);
 }

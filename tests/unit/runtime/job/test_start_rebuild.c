@@ -435,23 +435,6 @@ START_TEST(it_is_over_when_all_that_was_counted_is_read_again)
 }
 END_TEST
 
-START_TEST(a_rebuild_is_untouched_where_there_is_something_to_read_again)
-{
-    ck_assert(!weir_start_is_untouched(&facts));
-    for (size_t p = 0; p < 2; p++) {
-        partitions[INPUT][p].has_processed = false;
-        partitions[INPUT][p].committed = 0;
-    }
-    ck_assert(weir_start_is_untouched(&facts));
-    was[0].end = 0;
-    ck_assert(weir_start_is_untouched(&facts));
-    was[1].end = 0; /* the job may have run since */
-    ck_assert(!weir_start_is_untouched(&facts));
-    records.is_rebuilding = true; /* it cannot have */
-    ck_assert(weir_start_is_untouched(&facts));
-}
-END_TEST
-
 static enum weir_start_chosen_work work(bool reads_again, bool is_given_up,
                                         struct weir_own_input *input_out)
 {
@@ -547,7 +530,6 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_retention_takes_while_it_is_read_is_told_of_that_partition);
     tcase_add_test(tests, refusals_end_with_the_choices);
     tcase_add_test(tests, it_is_over_when_all_that_was_counted_is_read_again);
-    tcase_add_test(tests, a_rebuild_is_untouched_where_there_is_something_to_read_again);
     tcase_add_test(tests, what_is_written_down_says_how_far_was_counted);
     tcase_add_test(tests, an_input_goes_round);
     suite_add_tcase(suite, tests);
