@@ -24,6 +24,12 @@ weir_planted(bold_fetch SYMBOL weir_broker_fetch SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
 weir_planted(blind_retry SYMBOL weir_producer_state_admit SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
+weir_planted(stale_commit SYMBOL weir_classic_group_check_commit SEEDS 50
+             SOURCES test_classic_seeds.c classic_world.c DEPENDS weir_broker_group)
+weir_planted(forgotten_member SYMBOL weir_classic_answer_joined SEEDS 50
+             SOURCES test_classic_seeds.c classic_world.c DEPENDS weir_broker_group)
+weir_planted(shared_assignment SYMBOL weir_classic_assign SEEDS 50
+             SOURCES test_classic_seeds.c classic_world.c DEPENDS weir_broker_group)
 
 # Of a symbol that nothing calls the check says so.
 add_test(NAME sim_planted_disarmed
