@@ -16,7 +16,7 @@ static void check_member(const struct weir_classic_group *group,
     weir_assert(member->join == NULL || member->join->base.is_parked);
     weir_assert(member->sync == NULL || member->sync->base.is_parked);
     weir_assert(!weir_classic_is_timed(member) || member->session_deadline_ms >= group->scan_at_ms);
-    weir_assert(!member->is_new || group->state == WEIR_CLASSIC_PREPARING_REBALANCE);
+    weir_assert(!member->is_new || member->join != NULL);
     weir_assert(weir_map_get(&group->pending, member->id.member_id) == NULL);
 }
 

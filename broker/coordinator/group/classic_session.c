@@ -119,11 +119,9 @@ void weir_classic_cancel(const struct weir_classic_step *step, struct weir_group
     struct weir_classic_member *member =
         request->is_parked ? parked_in(step->group, request) : NULL;
     if (member == NULL) return;
-    int64_t deadline_ms = step->event->now_ms + member->session_timeout_ms;
     weir_classic_turn_away(step, member, WEIR_CLOSED, "who asked does not wait any more");
-    if (!member->is_new || deadline_ms < member->session_deadline_ms) {
-        weir_classic_expect(step->group, member, deadline_ms);
-    }
+    member->is_new = false; /* when it joins again, that join does not end with this session */
+    weir_classic_begin_session(step->group, member, step->event->now_ms);
 }
 
 /* ---- silence --------------------------------------------------------------------------------- */

@@ -148,6 +148,27 @@ START_TEST(a_newcomer_that_is_gone_ends_with_its_session)
 }
 END_TEST
 
+/* And one that comes back waits as long as the others: its join does not end with that session. */
+START_TEST(a_newcomer_that_hung_up_and_joins_again_is_not_silent)
+{
+    struct stage stage;
+    struct asked *members[1];
+    stage_init(&stage);
+    stage_settle(&stage, 1, members);
+    struct asked *given = JOIN(&stage, .session_ms = 6000);
+    struct asked *fresh = JOIN(&stage, .id = id_of(given), .session_ms = 6000);
+    stage_cancel(&stage, fresh);
+    stage_pass(&stage, 5000);
+    ck_code(stage_heartbeat(&stage, id_of(members[0])), WEIR_REBALANCE_IN_PROGRESS);
+    struct asked *again = JOIN(&stage, .id = id_of(given), .session_ms = 6000);
+    stage_pass(&stage, 9000);
+    ck_parked(again);
+    ck_answered(JOIN(&stage, .id = id_of(members[0])), 0);
+    ck_answered(again, 0);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(a_heartbeat_that_does_not_fit_is_refused)
 {
     struct stage stage;
@@ -390,6 +411,7 @@ static void add(Suite *suite)
                    a_join_that_is_not_waited_for_is_answered_and_the_member_stays_for_its_session);
     tcase_add_test(tests, a_sync_that_is_not_waited_for_is_answered);
     tcase_add_test(tests, a_newcomer_that_is_gone_ends_with_its_session);
+    tcase_add_test(tests, a_newcomer_that_hung_up_and_joins_again_is_not_silent);
     tcase_add_test(tests, a_heartbeat_that_does_not_fit_is_refused);
     tcase_add_test(tests, a_heartbeat_while_completing_is_fine);
     tcase_add_test(tests, a_group_that_all_have_left_is_empty);
