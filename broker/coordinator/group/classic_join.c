@@ -87,7 +87,8 @@ static int check_words(const struct weir_classic_step *step, struct weir_join_gr
 
 /*
  * Kafka's rule. While the members join again, the first that come stay: a group that is too large (its bound was
- * lowered) loses the last ones. Otherwise those that are in stay.
+ * lowered) loses the last ones. Otherwise those that are in stay, and so does a static member that comes back
+ * without its id (which Kafka refuses until the old one's session ends).
  */
 static bool has_room(const struct weir_classic_step *step, const struct weir_classic_member *member)
 {
@@ -356,10 +357,12 @@ static int join_known(const struct weir_classic_step *step, struct weir_join_gro
 
 int weir_classic_join(const struct weir_classic_step *step, struct weir_join_group_request *join)
 {
-    struct weir_classic_member *member = weir_classic_find(step->group, join->member.member_id);
+    bool has_id = weir_classic_is_set(join->member.member_id);
+    struct weir_classic_member *member =
+        has_id ? weir_classic_find(step->group, join->member.member_id)
+               : weir_classic_find_instance(step->group, join->member.instance_id);
     int rc = check_words(step, join);
     if (rc < 0) return refuse(step, join, rc);
     if (!has_room(step, member)) return turn_out(step, join, member);
-    return weir_classic_is_set(join->member.member_id) ? join_known(step, join)
-                                                       : join_unknown(step, join);
+    return has_id ? join_known(step, join) : join_unknown(step, join);
 }

@@ -186,6 +186,23 @@ START_TEST(a_full_group_refuses_newcomers)
 }
 END_TEST
 
+/* A static member that comes back takes the room that it has. */
+START_TEST(a_static_member_comes_back_to_a_full_group)
+{
+    struct stage stage;
+    stage_init(&stage);
+    stage.settings.members_max = 1;
+    stage.settings.initial_rebalance_delay_ms = 0;
+    struct asked *first = JOIN(&stage, .instance = "shelf");
+    ck_answered(stage_sync_as(&stage, id_of(first), "shelf", 1, NULL), 0);
+    ck_answered(JOIN(&stage, .instance = "table"), WEIR_GROUP_MAX_SIZE_REACHED);
+    ck_answered(JOIN(&stage, .instance = "shelf"), 0);
+    ck_state(&stage, "Stable");
+    ck_assert_uint_eq(weir_map_count(&stage.group.members), 1);
+    stage_close(&stage);
+}
+END_TEST
+
 /* A group that is larger than it may be loses those that join again last. */
 START_TEST(a_crowded_group_keeps_those_that_join_first)
 {
@@ -337,6 +354,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, none_and_too_many_protocols_are_refused);
     tcase_add_test(tests, the_protocol_with_most_votes_is_chosen);
     tcase_add_test(tests, a_full_group_refuses_newcomers);
+    tcase_add_test(tests, a_static_member_comes_back_to_a_full_group);
     tcase_add_test(tests, a_crowded_group_keeps_those_that_join_first);
     tcase_add_test(tests, a_group_that_holds_too_many_bytes_refuses_joins);
     tcase_add_test(tests, the_first_rebalance_waits_for_newcomers);
