@@ -29,7 +29,7 @@ struct slot {
     int64_t silent_until_ms;
     int32_t session_ms;
     int32_t rebalance_ms;
-    int words; /* how often it has changed what it says */
+    int metadata; /* how often it has changed what it says */
     enum phase phase;
     char id[CLASSIC_ID_SIZE]; /* empty: none */
     int32_t generation;
@@ -54,7 +54,7 @@ struct life {
     int repeats;
     int lateness;
     int hanging_up;
-    int new_words;
+    int changes;
     int crashes; /* of each turn */
 };
 
@@ -102,10 +102,10 @@ static void fill_protocols(const struct slot *slot, struct classic_ask *ask)
     struct weir_group_protocol *protocols = weir_arena_array(&ask->arena, 3, sizeof *protocols);
     size_t count = 0;
     char text[32];
-    (void)snprintf(text, sizeof text, "words %d", slot->words);
+    (void)snprintf(text, sizeof text, "metadata %d", slot->metadata);
     for (size_t i = 0; i < 3; i++) {
-        size_t name = (i + (size_t)slot->words) % 3;
-        if (name != 0 && (slot->words + slot->number) % 4 == 0) continue;
+        size_t name = (i + (size_t)slot->metadata) % 3;
+        if (name != 0 && (slot->metadata + slot->number) % 4 == 0) continue;
         protocols[count++] = (struct weir_group_protocol){weir_text(names[name]), keep(ask, text)};
     }
     ask->join.protocols = protocols;
@@ -332,8 +332,8 @@ static void misbehave(struct life *life, struct slot *slot)
         be_late(life, slot);
     } else if (slot->asked != NULL && chance(life, life->hanging_up)) {
         classic_world_cancel(&life->world, slot->asked);
-    } else if (slot->phase == IN && chance(life, life->new_words)) {
-        slot->words++;
+    } else if (slot->phase == IN && chance(life, life->changes)) {
+        slot->metadata++;
         slot->phase = OUT;
         slot->asked = NULL;
     }
@@ -404,7 +404,7 @@ static void draw_slot(struct life *life, int number)
         .can_skip = simulation_chance(simulation, 500),
         .session_ms = 6000 + (int32_t)simulation_draw(simulation, 14001),
         .rebalance_ms = 1000 + (int32_t)simulation_draw(simulation, 29001),
-        .words = (int)simulation_draw(simulation, 3),
+        .metadata = (int)simulation_draw(simulation, 3),
         .generation = -1,
         .late_generation = -1,
     };
@@ -419,7 +419,7 @@ static void draw(struct life *life)
     life->repeats = (int)simulation_draw(simulation, 30);
     life->lateness = (int)simulation_draw(simulation, 40);
     life->hanging_up = (int)simulation_draw(simulation, 20);
-    life->new_words = (int)simulation_draw(simulation, 6);
+    life->changes = (int)simulation_draw(simulation, 6);
     life->crashes = simulation_chance(simulation, 300) ? 8 : 0;
     life->world.settings.initial_rebalance_delay_ms = simulation_chance(simulation, 300) ? 0 : 3000;
     if (simulation_chance(simulation, 200)) {

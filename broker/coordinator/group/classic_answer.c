@@ -41,8 +41,8 @@ struct weir_group_request *weir_classic_unpark_sync(struct weir_classic_member *
     return request;
 }
 
-void weir_classic_turn_away(const struct weir_classic_step *step,
-                            struct weir_classic_member *member, int rc, const char *why)
+void weir_classic_refuse_parked(const struct weir_classic_step *step,
+                                struct weir_classic_member *member, int rc, const char *why)
 {
     struct weir_group_request *join = weir_classic_unpark_join(step->group, member);
     struct weir_group_request *sync = weir_classic_unpark_sync(member);

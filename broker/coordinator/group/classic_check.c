@@ -12,7 +12,7 @@ static void check_member(const struct weir_classic_group *group,
     weir_assert(member->bytes == weir_classic_member_bytes(member) + member->assignment.size);
     weir_assert(member->join == NULL || group->state == WEIR_CLASSIC_PREPARING_REBALANCE);
     weir_assert(member->sync == NULL || group->state == WEIR_CLASSIC_COMPLETING_REBALANCE);
-    weir_assert(member->sync == NULL || (!member->owes_sync && member != group->leader));
+    weir_assert(member->sync == NULL || (!member->is_sync_pending && member != group->leader));
     weir_assert(member->join == NULL || member->join->base.is_parked);
     weir_assert(member->sync == NULL || member->sync->base.is_parked);
     weir_assert(!weir_classic_is_timed(member) || member->session_deadline_ms >= group->scan_at_ms);
@@ -32,7 +32,7 @@ static bool members_are_whole(const struct weir_classic_group *group)
     while ((member = weir_classic_next(group, &at)) != NULL) {
         check_member(group, member);
         joined += member->join != NULL;
-        owed += member->owes_sync;
+        owed += member->is_sync_pending;
         instances += weir_classic_is_set(member->id.instance_id);
         bytes += member->bytes;
     }
@@ -41,7 +41,7 @@ static bool members_are_whole(const struct weir_classic_group *group)
         weir_assert(pending->deadline_ms >= group->scan_at_ms);
         bytes += weir_classic_pending_bytes(pending->member_id);
     }
-    return joined == group->joined_count && owed == group->owed_sync_count &&
+    return joined == group->joined_count && owed == group->pending_sync_count &&
            instances == weir_map_count(&group->instances) && bytes == group->bytes;
 }
 
@@ -59,9 +59,10 @@ void weir_classic_group_check(const struct weir_classic_group *group)
     weir_assert(group->joined_count == 0 || is_preparing);
     weir_assert(group->joined_count <= count);
     weir_assert((group->join_deadline_ms != WEIR_GROUP_NEVER_MS) == is_preparing);
-    weir_assert((group->sync_deadline_ms != WEIR_GROUP_NEVER_MS) == (group->owed_sync_count > 0));
-    weir_assert(group->owed_sync_count == 0 || is_completing || is_stable);
-    weir_assert(!is_completing || group->leader->owes_sync);
+    weir_assert((group->sync_deadline_ms != WEIR_GROUP_NEVER_MS) ==
+                (group->pending_sync_count > 0));
+    weir_assert(group->pending_sync_count == 0 || is_completing || is_stable);
+    weir_assert(!is_completing || group->leader->is_sync_pending);
     weir_assert(!(is_completing || is_stable) || !weir_slice_is_null(group->protocol));
     weir_assert(group->state != WEIR_CLASSIC_EMPTY || weir_slice_is_null(group->protocol));
     weir_assert_slow(members_are_whole(group));

@@ -51,8 +51,8 @@ struct weir_classic_member {
     size_t bytes;                 /* of all this, for the group's bound */
     /* By then it must be heard of; not looked at while a request of it is parked, unless it is new. */
     int64_t session_deadline_ms;
-    bool is_new;    /* of no generation yet: its parked join ends with its session */
-    bool owes_sync; /* it has not synced in this generation yet */
+    bool is_new;          /* of no generation yet: its parked join ends with its session */
+    bool is_sync_pending; /* it has not synced in this generation yet */
     struct weir_join_group_request *join; /* parked, or NULL, as the next */
     struct weir_sync_group_request *sync;
 };
@@ -74,7 +74,7 @@ struct weir_classic_group {
     struct weir_map pending;   /* ids that were given and have not joined yet */
     struct weir_map protocols; /* by name: how many members speak it */
     size_t joined_count;       /* members whose join is parked */
-    size_t owed_sync_count;    /* members that owe a sync */
+    size_t pending_sync_count; /* members that owe a sync */
     size_t bytes;              /* of members and ids; `bytes_max` bounds it */
     bool is_recorded;          /* the log has a record of it */
 

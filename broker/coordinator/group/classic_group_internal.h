@@ -65,8 +65,8 @@ struct weir_group_request *weir_classic_unpark_join(struct weir_classic_group *g
                                                     struct weir_classic_member *member);
 struct weir_group_request *weir_classic_unpark_sync(struct weir_classic_member *member);
 /** What is parked of the member is answered with `rc`, for which `why` is the text. */
-void weir_classic_turn_away(const struct weir_classic_step *step,
-                            struct weir_classic_member *member, int rc, const char *why);
+void weir_classic_refuse_parked(const struct weir_classic_step *step,
+                                struct weir_classic_member *member, int rc, const char *why);
 /** The generation and the protocol, and this leader. */
 void weir_classic_tell_generation(const struct weir_classic_group *group,
                                   const struct weir_classic_member *member,
@@ -113,8 +113,8 @@ int weir_classic_update(struct weir_classic_group *group, struct weir_classic_me
 /** A copy of `assignment`, or nothing where it is empty. */
 int weir_classic_assign(struct weir_classic_group *group, struct weir_classic_member *member,
                         struct weir_slice assignment);
-void weir_classic_owe_sync(struct weir_classic_group *group, struct weir_classic_member *member,
-                           bool owes);
+void weir_classic_set_sync_pending(struct weir_classic_group *group,
+                                   struct weir_classic_member *member, bool is_pending);
 /** It must be heard of by then. */
 void weir_classic_expect(struct weir_classic_group *group, struct weir_classic_member *member,
                          int64_t deadline_ms);

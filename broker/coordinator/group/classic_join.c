@@ -10,9 +10,9 @@
  *   no member id, otherwise, or a pending   a new member: a rebalance begins, or goes on with it
  *   no member id, instance id is known      the member's id is replaced; whoever had it is fenced
  *   a member's id                           PreparingRebalance   parked: it has joined
- *                                           CompletingRebalance  the same answer again; other words: a rebalance
+ *                                           CompletingRebalance  the same answer again; other metadata: a rebalance
  *                                           Stable               the same; the leader may have a rebalance
- *                                                                without other words
+ *                                                                without other metadata
  */
 
 static const char verb[] = "join";
@@ -27,8 +27,8 @@ static int refuse(const struct weir_classic_step *step, struct weir_join_group_r
     return weir_classic_refuse(step, &join->base, verb, rc);
 }
 
-/* What the member would say; the slices are the request's. */
-static struct weir_classic_member words_of(const struct weir_join_group_request *join)
+/* The member as the join describes it; the slices are the request's. */
+static struct weir_classic_member member_of(const struct weir_join_group_request *join)
 {
     return (struct weir_classic_member){
         .id = join->member,
@@ -55,7 +55,7 @@ static bool has_long_text(const struct weir_join_group_request *join)
     return is_long;
 }
 
-static int check_words(const struct weir_classic_step *step, struct weir_join_group_request *join)
+static int check_join(const struct weir_classic_step *step, struct weir_join_group_request *join)
 {
     const struct weir_group_settings *settings = step->event->settings;
     struct weir_error *error = &join->base.request.error;
@@ -101,8 +101,8 @@ static bool has_room(const struct weir_classic_step *step, const struct weir_cla
     return member != NULL || weir_map_count(&group->members) < max;
 }
 
-static int turn_out(const struct weir_classic_step *step, struct weir_join_group_request *join,
-                    struct weir_classic_member *member)
+static int refuse_full(const struct weir_classic_step *step, struct weir_join_group_request *join,
+                       struct weir_classic_member *member)
 {
     (void)refuse(step, join,
                  weir_error_set(&join->base.request.error, WEIR_GROUP_MAX_SIZE_REACHED,
@@ -128,9 +128,9 @@ static int check_bytes(const struct weir_classic_step *step, size_t less, size_t
 
 static int check_protocols(const struct weir_classic_step *step,
                            struct weir_join_group_request *join,
-                           const struct weir_classic_member *words)
+                           const struct weir_classic_member *like)
 {
-    if (weir_classic_supports(step->group, join->protocol_type, words)) return 0;
+    if (weir_classic_supports(step->group, join->protocol_type, like)) return 0;
     if (!weir_classic_is_set(join->protocol_type) || join->protocol_count == 0) {
         return weir_error_set(&join->base.request.error, WEIR_INCONSISTENT_GROUP_PROTOCOL,
                               "a member names its protocol type and a protocol at least");
@@ -149,8 +149,8 @@ static int check_protocols(const struct weir_classic_step *step,
 static void park(const struct weir_classic_step *step, struct weir_classic_member *member,
                  struct weir_join_group_request *join)
 {
-    weir_classic_turn_away(step, member, WEIR_REBALANCE_IN_PROGRESS,
-                           "the member has sent another join meanwhile");
+    weir_classic_refuse_parked(step, member, WEIR_REBALANCE_IN_PROGRESS,
+                               "the member has sent another join meanwhile");
     join->base.is_parked = true;
     member->join = join;
     step->group->joined_count++;
@@ -201,21 +201,21 @@ static int need_protocol_type(struct weir_classic_group *group, struct weir_slic
 }
 
 static int add_member(const struct weir_classic_step *step, struct weir_join_group_request *join,
-                      struct weir_classic_member words)
+                      struct weir_classic_member like)
 {
     struct weir_classic_group *group = step->group;
-    int rc = check_bytes(step, 0, weir_classic_member_bytes(&words), &join->base.request.error);
+    int rc = check_bytes(step, 0, weir_classic_member_bytes(&like), &join->base.request.error);
     if (rc < 0) return refuse(step, join, rc);
     rc = need_protocol_type(group, join->protocol_type);
     if (rc < 0) return rc;
-    struct weir_classic_member *member = weir_classic_member_new(group->budget, &words);
+    struct weir_classic_member *member = weir_classic_member_new(group->budget, &like);
     if (member == NULL) return WEIR_NO_MEMORY;
     rc = weir_classic_add(group, member);
     if (rc < 0) return rc;
     bool is_initial = group->state == WEIR_CLASSIC_PREPARING_REBALANCE &&
                       group->previous_state == WEIR_CLASSIC_EMPTY;
     if (is_initial) group->has_newcomer = true;
-    (void)weir_classic_remove_pending(group, words.id.member_id); /* or it was none */
+    (void)weir_classic_remove_pending(group, like.id.member_id); /* or it was none */
     member->is_new = true;
     weir_classic_expect(group, member, step->event->now_ms + newcomer_timeout_ms);
     park(step, member, join);
@@ -243,13 +243,13 @@ static int give_id(const struct weir_classic_step *step, struct weir_join_group_
 /* ---- members --------------------------------------------------------------------------------- */
 
 static int rejoin(const struct weir_classic_step *step, struct weir_join_group_request *join,
-                  struct weir_classic_member *member, const struct weir_classic_member *words)
+                  struct weir_classic_member *member, const struct weir_classic_member *like)
 {
     int rc =
-        check_bytes(step, member->bytes, weir_classic_member_bytes(words) + member->assignment.size,
+        check_bytes(step, member->bytes, weir_classic_member_bytes(like) + member->assignment.size,
                     &join->base.request.error);
     if (rc < 0) return refuse(step, join, rc);
-    rc = weir_classic_update(step->group, member, words);
+    rc = weir_classic_update(step->group, member, like);
     if (rc < 0) return rc;
     park(step, member, join);
     return weir_classic_rebalance(step);
@@ -285,19 +285,19 @@ static int answer_replaced(const struct weir_classic_step *step,
 }
 
 static int replace(const struct weir_classic_step *step, struct weir_join_group_request *join,
-                   struct weir_classic_member *member, const struct weir_classic_member *words)
+                   struct weir_classic_member *member, const struct weir_classic_member *like)
 {
     struct weir_classic_group *group = step->group;
     int rc =
-        check_bytes(step, member->bytes, weir_classic_member_bytes(words) + member->assignment.size,
+        check_bytes(step, member->bytes, weir_classic_member_bytes(like) + member->assignment.size,
                     &join->base.request.error);
     if (rc < 0) return refuse(step, join, rc);
     struct weir_slice old_leader =
         weir_arena_copy(step->update->arena, group->leader->id.member_id);
-    struct weir_classic_member *fresh = weir_classic_member_new(group->budget, words);
+    struct weir_classic_member *fresh = weir_classic_member_new(group->budget, like);
     if (fresh == NULL) return WEIR_NO_MEMORY;
-    weir_classic_turn_away(step, member, WEIR_FENCED_INSTANCE_ID,
-                           "another client has joined with its group.instance.id");
+    weir_classic_refuse_parked(step, member, WEIR_FENCED_INSTANCE_ID,
+                               "another client has joined with its group.instance.id");
     rc = weir_classic_replace(group, member, fresh);
     if (rc < 0) return rc;
     weir_classic_begin_session(group, fresh, step->event->now_ms);
@@ -311,21 +311,21 @@ static int replace(const struct weir_classic_step *step, struct weir_join_group_
 
 static int join_unknown(const struct weir_classic_step *step, struct weir_join_group_request *join)
 {
-    struct weir_classic_member words = words_of(join);
+    struct weir_classic_member like = member_of(join);
     bool is_static = weir_classic_is_set(join->member.instance_id);
-    int rc = check_protocols(step, join, &words);
+    int rc = check_protocols(step, join, &like);
     if (rc < 0) return refuse(step, join, rc);
-    words.id.member_id = make_id(step, join);
-    if (weir_slice_is_null(words.id.member_id)) return WEIR_NO_MEMORY;
+    like.id.member_id = make_id(step, join);
+    if (weir_slice_is_null(like.id.member_id)) return WEIR_NO_MEMORY;
     struct weir_classic_member *known =
         weir_classic_find_instance(step->group, join->member.instance_id);
-    if (known != NULL) return replace(step, join, known, &words);
-    if (!is_static && join->requires_member_id) return give_id(step, join, words.id.member_id);
-    return add_member(step, join, words);
+    if (known != NULL) return replace(step, join, known, &like);
+    if (!is_static && join->requires_member_id) return give_id(step, join, like.id.member_id);
+    return add_member(step, join, like);
 }
 
 static int join_pending(const struct weir_classic_step *step, struct weir_join_group_request *join,
-                        const struct weir_classic_member *words)
+                        const struct weir_classic_member *like)
 {
     if (weir_classic_is_set(join->member.instance_id)) {
         return refuse(step, join,
@@ -334,25 +334,25 @@ static int join_pending(const struct weir_classic_step *step, struct weir_join_g
                                      "join without a member id",
                                      WEIR_CLASSIC_SHOWN(join->member.member_id)));
     }
-    return add_member(step, join, *words);
+    return add_member(step, join, *like);
 }
 
 static int join_known(const struct weir_classic_step *step, struct weir_join_group_request *join)
 {
     struct weir_classic_group *group = step->group;
-    struct weir_classic_member words = words_of(join);
+    struct weir_classic_member like = member_of(join);
     struct weir_classic_member *member = NULL;
-    int rc = check_protocols(step, join, &words);
+    int rc = check_protocols(step, join, &like);
     if (rc < 0) return refuse(step, join, rc);
     if (weir_map_get(&group->pending, join->member.member_id) != NULL) {
-        return join_pending(step, join, &words);
+        return join_pending(step, join, &like);
     }
     rc = weir_classic_validate(group, &join->member, &member, &join->base.request.error);
     if (rc < 0) return refuse(step, join, rc);
     bool is_told = group->state != WEIR_CLASSIC_PREPARING_REBALANCE &&
-                   weir_classic_same_protocols(member, &words);
+                   weir_classic_same_protocols(member, &like);
     if (group->state == WEIR_CLASSIC_STABLE && member == group->leader) is_told = false;
-    return is_told ? answer_again(step, join, member) : rejoin(step, join, member, &words);
+    return is_told ? answer_again(step, join, member) : rejoin(step, join, member, &like);
 }
 
 int weir_classic_join(const struct weir_classic_step *step, struct weir_join_group_request *join)
@@ -361,8 +361,8 @@ int weir_classic_join(const struct weir_classic_step *step, struct weir_join_gro
     struct weir_classic_member *member =
         has_id ? weir_classic_find(step->group, join->member.member_id)
                : weir_classic_find_instance(step->group, join->member.instance_id);
-    int rc = check_words(step, join);
+    int rc = check_join(step, join);
     if (rc < 0) return refuse(step, join, rc);
-    if (!has_room(step, member)) return turn_out(step, join, member);
+    if (!has_room(step, member)) return refuse_full(step, join, member);
     return has_id ? join_known(step, join) : join_unknown(step, join);
 }

@@ -153,7 +153,7 @@ static void take_out(struct weir_classic_group *group, struct weir_classic_membe
     weir_assert(member->join == NULL);
     weir_assert(member->sync == NULL);
     weir_classic_uncount_protocols(group, member);
-    weir_classic_owe_sync(group, member, false);
+    weir_classic_set_sync_pending(group, member, false);
     if (weir_classic_find_instance(group, member->id.instance_id) == member) {
         (void)weir_map_remove(&group->instances, member->id.instance_id); /* it is there */
     }
@@ -173,7 +173,7 @@ void weir_classic_remove(struct weir_classic_group *group, struct weir_classic_m
 int weir_classic_replace(struct weir_classic_group *group, struct weir_classic_member *member,
                          struct weir_classic_member *fresh)
 {
-    bool owes_sync = member->owes_sync;
+    bool is_sync_pending = member->is_sync_pending;
     bool is_leader = group->leader == member;
     int64_t sync_deadline_ms = group->sync_deadline_ms;
     fresh->assignment = member->assignment;
@@ -187,7 +187,7 @@ int weir_classic_replace(struct weir_classic_group *group, struct weir_classic_m
     int rc = weir_classic_add(group, fresh);
     if (rc < 0) return rc;
     if (is_leader) group->leader = fresh;
-    weir_classic_owe_sync(group, fresh, owes_sync);
+    weir_classic_set_sync_pending(group, fresh, is_sync_pending);
     group->sync_deadline_ms = sync_deadline_ms; /* also where it was the only one that owed */
     return 0;
 }
@@ -227,17 +227,17 @@ int weir_classic_assign(struct weir_classic_group *group, struct weir_classic_me
     return 0;
 }
 
-void weir_classic_owe_sync(struct weir_classic_group *group, struct weir_classic_member *member,
-                           bool owes)
+void weir_classic_set_sync_pending(struct weir_classic_group *group,
+                                   struct weir_classic_member *member, bool is_pending)
 {
-    if (member->owes_sync == owes) return;
-    member->owes_sync = owes;
-    if (owes) {
-        group->owed_sync_count++;
+    if (member->is_sync_pending == is_pending) return;
+    member->is_sync_pending = is_pending;
+    if (is_pending) {
+        group->pending_sync_count++;
     } else {
-        group->owed_sync_count--;
+        group->pending_sync_count--;
     }
-    if (group->owed_sync_count == 0) group->sync_deadline_ms = WEIR_GROUP_NEVER_MS;
+    if (group->pending_sync_count == 0) group->sync_deadline_ms = WEIR_GROUP_NEVER_MS;
 }
 
 void weir_classic_expect(struct weir_classic_group *group, struct weir_classic_member *member,

@@ -80,7 +80,7 @@ static int begin_generation(const struct weir_classic_step *step)
     struct weir_classic_member *member;
     size_t at = 0;
     while ((member = weir_classic_next(group, &at)) != NULL) {
-        weir_classic_owe_sync(group, member, true);
+        weir_classic_set_sync_pending(group, member, true);
         if (member->join == NULL) continue;
         weir_classic_answer_joined(step, member);
         member->is_new = false;
@@ -118,12 +118,12 @@ static void end_generation(const struct weir_classic_step *step)
     struct weir_classic_member *member;
     size_t at = 0;
     while ((member = weir_classic_next(group, &at)) != NULL) {
-        weir_classic_owe_sync(group, member, false);
+        weir_classic_set_sync_pending(group, member, false);
         if (is_assigned) continue;
         (void)weir_classic_assign(group, member, weir_null()); /* nothing to allocate */
         if (member->sync == NULL) continue;
-        weir_classic_turn_away(step, member, WEIR_REBALANCE_IN_PROGRESS,
-                               "the group rebalances: join again");
+        weir_classic_refuse_parked(step, member, WEIR_REBALANCE_IN_PROGRESS,
+                                   "the group rebalances: join again");
         weir_classic_begin_session(group, member, step->event->now_ms);
     }
 }
@@ -189,9 +189,9 @@ int weir_classic_sync_expired(const struct weir_classic_step *step)
     struct weir_classic_group *group = step->group;
     struct weir_classic_member *member;
     size_t at = 0;
-    weir_assert(group->owed_sync_count > 0);
+    weir_assert(group->pending_sync_count > 0);
     while ((member = weir_classic_next(group, &at)) != NULL) {
-        if (member->owes_sync) weir_classic_remove(group, member);
+        if (member->is_sync_pending) weir_classic_remove(group, member);
     }
     return begin(step);
 }

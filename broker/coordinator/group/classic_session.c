@@ -4,10 +4,10 @@
 /* How members stay, and how they go: heartbeats, leaving, requests that are not waited for, silence. */
 
 /* Out, and the others are told. */
-static int expel(const struct weir_classic_step *step, struct weir_classic_member *member,
-                 const char *why)
+static int remove_member(const struct weir_classic_step *step, struct weir_classic_member *member,
+                         const char *why)
 {
-    weir_classic_turn_away(step, member, WEIR_UNKNOWN_MEMBER_ID, why);
+    weir_classic_refuse_parked(step, member, WEIR_UNKNOWN_MEMBER_ID, why);
     weir_classic_remove(step->group, member);
     return weir_classic_rebalance(step);
 }
@@ -91,7 +91,7 @@ int weir_classic_session(const struct weir_classic_step *step,
             find_leaving(group, &leave->members[i].id, &member, &leave->base.request.error);
         if (member == NULL) continue;
         has_left = true;
-        weir_classic_turn_away(step, member, WEIR_UNKNOWN_MEMBER_ID, "the member has left");
+        weir_classic_refuse_parked(step, member, WEIR_UNKNOWN_MEMBER_ID, "the member has left");
         weir_classic_remove(group, member);
     }
     int rc = has_left ? weir_classic_rebalance(step) : weir_classic_try_complete(step);
@@ -119,7 +119,7 @@ void weir_classic_cancel(const struct weir_classic_step *step, struct weir_group
     struct weir_classic_member *member =
         request->is_parked ? parked_in(step->group, request) : NULL;
     if (member == NULL) return;
-    weir_classic_turn_away(step, member, WEIR_CLOSED, "who asked does not wait any more");
+    weir_classic_refuse_parked(step, member, WEIR_CLOSED, "who asked does not wait any more");
     member->is_new = false; /* when it joins again, that join does not end with this session */
     weir_classic_begin_session(step->group, member, step->event->now_ms);
 }
@@ -152,7 +152,7 @@ int weir_classic_expire(const struct weir_classic_step *step)
     while (rc == 0 && (member = weir_classic_next(group, &at)) != NULL) {
         if (!weir_classic_is_timed(member)) continue; /* its session begins with the answer */
         if (member->session_deadline_ms <= now_ms) {
-            rc = expel(step, member, "its session is over");
+            rc = remove_member(step, member, "its session is over");
         } else {
             weir_classic_expect(group, member, member->session_deadline_ms);
         }

@@ -49,7 +49,7 @@ static void answer_assignment(const struct weir_classic_step *step,
     const struct weir_classic_group *group = step->group;
     struct weir_arena *arena = sync->base.arena;
     weir_assert(group->state == WEIR_CLASSIC_STABLE);
-    weir_assert(!member->owes_sync);
+    weir_assert(!member->is_sync_pending);
     sync->protocol_type_out = weir_arena_copy(arena, group->protocol_type);
     sync->protocol_out = weir_arena_copy(arena, group->protocol);
     sync->assignment =
@@ -122,7 +122,7 @@ static int stabilize(const struct weir_classic_step *step, struct weir_classic_m
     weir_classic_move(group, WEIR_CLASSIC_STABLE, step->event->wall_ms);
     rc = weir_classic_write(group, step->update);
     if (rc < 0) return rc;
-    weir_classic_owe_sync(group, leader, false);
+    weir_classic_set_sync_pending(group, leader, false);
     answer_parked(step);
     answer_assignment(step, leader, sync);
     weir_classic_begin_session(group, leader, step->event->now_ms);
@@ -134,9 +134,9 @@ static int stabilize(const struct weir_classic_step *step, struct weir_classic_m
 static void park(const struct weir_classic_step *step, struct weir_classic_member *member,
                  struct weir_sync_group_request *sync)
 {
-    weir_classic_owe_sync(step->group, member, false);
-    weir_classic_turn_away(step, member, WEIR_REBALANCE_IN_PROGRESS,
-                           "the member has sent another sync meanwhile");
+    weir_classic_set_sync_pending(step->group, member, false);
+    weir_classic_refuse_parked(step, member, WEIR_REBALANCE_IN_PROGRESS,
+                               "the member has sent another sync meanwhile");
     sync->base.is_parked = true;
     member->sync = sync;
 }
@@ -148,7 +148,7 @@ int weir_classic_sync(const struct weir_classic_step *step, struct weir_sync_gro
     int rc = check(group, sync, &member);
     if (rc < 0) return refuse(step, sync, rc);
     if (group->state == WEIR_CLASSIC_STABLE) {
-        weir_classic_owe_sync(group, member, false);
+        weir_classic_set_sync_pending(group, member, false);
         answer_assignment(step, member, sync);
         return 0;
     }

@@ -83,40 +83,40 @@ static struct asked *ask(struct stage *stage)
     return asked;
 }
 
-struct asked *stage_join(struct stage *stage, const struct words *words)
+struct asked *stage_join(struct stage *stage, const struct joining *joining)
 {
     struct asked *asked = ask(stage);
     struct weir_group_protocol *protocols = weir_arena_array(&asked->arena, 4, sizeof *protocols);
     size_t count = 0;
-    const char *metadata = words->metadata != NULL ? words->metadata : "topics";
-    for (; count < 4 && words->protocols[count] != NULL; count++) {
+    const char *metadata = joining->metadata != NULL ? joining->metadata : "topics";
+    for (; count < 4 && joining->protocols[count] != NULL; count++) {
         protocols[count] =
-            (struct weir_group_protocol){weir_text(words->protocols[count]), weir_text(metadata)};
+            (struct weir_group_protocol){weir_text(joining->protocols[count]), weir_text(metadata)};
     }
     if (count == 0) {
         protocols[count++] = (struct weir_group_protocol){weir_text("range"), weir_text(metadata)};
     }
-    asked->join.member.member_id = weir_text(words->id);
-    asked->join.member.instance_id = weir_text(words->instance);
-    asked->join.client_id = weir_text(words->client != NULL ? words->client : "client");
+    asked->join.member.member_id = weir_text(joining->id);
+    asked->join.member.instance_id = weir_text(joining->instance);
+    asked->join.client_id = weir_text(joining->client != NULL ? joining->client : "client");
     asked->join.client_host = weir_text("/127.0.0.1");
-    asked->join.protocol_type = weir_text(words->type != NULL ? words->type : "consumer");
+    asked->join.protocol_type = weir_text(joining->type != NULL ? joining->type : "consumer");
     asked->join.protocols = protocols;
     asked->join.protocol_count = count;
-    asked->join.session_timeout_ms = words->session_ms != 0 ? words->session_ms : 10000;
-    asked->join.rebalance_timeout_ms = words->rebalance_ms != 0 ? words->rebalance_ms : 60000;
-    asked->join.requires_member_id = !words->is_old;
-    asked->join.can_skip_assignment = words->can_skip;
+    asked->join.session_timeout_ms = joining->session_ms != 0 ? joining->session_ms : 10000;
+    asked->join.rebalance_timeout_ms = joining->rebalance_ms != 0 ? joining->rebalance_ms : 60000;
+    asked->join.requires_member_id = !joining->is_old;
+    asked->join.can_skip_assignment = joining->can_skip;
     (void)stage_step(stage,
                      (struct weir_classic_event){.type = WEIR_CLASSIC_JOIN, .join = &asked->join});
     return asked;
 }
 
-struct asked *stage_enter(struct stage *stage, const struct words *words)
+struct asked *stage_enter(struct stage *stage, const struct joining *joining)
 {
-    struct asked *asked = stage_join(stage, words);
+    struct asked *asked = stage_join(stage, joining);
     if (asked->answer_count == 0 || asked->base.request.rc != WEIR_MEMBER_ID_REQUIRED) return asked;
-    struct words again = *words;
+    struct joining again = *joining;
     again.id = id_of(asked);
     return stage_join(stage, &again);
 }

@@ -43,7 +43,7 @@ void stage_init(struct stage *stage);
 void stage_close(struct stage *stage);
 
 /** What a member says; the default is a dynamic consumer that speaks "range" in version 4 to 8. */
-struct words {
+struct joining {
     const char *id; /* NULL: none */
     const char *instance;
     const char *client;       /* "client" */
@@ -55,12 +55,12 @@ struct words {
     bool is_old;              /* below version 4: joins without an id */
     bool can_skip;            /* version 9 on */
 };
-struct asked *stage_join(struct stage *stage, const struct words *words);
-#define JOIN(stage, ...) stage_join((stage), &(struct words){__VA_ARGS__})
+struct asked *stage_join(struct stage *stage, const struct joining *joining);
+#define JOIN(stage, ...) stage_join((stage), &(struct joining){__VA_ARGS__})
 
 /** A new member: asks for an id, where it is dynamic and not old, and joins with it. */
-struct asked *stage_enter(struct stage *stage, const struct words *words);
-#define ENTER(stage, ...) stage_enter((stage), &(struct words){__VA_ARGS__})
+struct asked *stage_enter(struct stage *stage, const struct joining *joining);
+#define ENTER(stage, ...) stage_enter((stage), &(struct joining){__VA_ARGS__})
 
 /** One member's assignment; a list of them ends with {0}. */
 struct part {

@@ -57,14 +57,14 @@ static void settle_static(struct stage *stage)
     struct asked *asked = JOIN(stage, .instance = "shelf", .protocols = {"range", "sticky"});
     ck_answered(stage_sync(stage, id_of(asked), NULL), 0);
 }
-static void join_other_words(struct stage *stage)
+static void join_other_metadata(struct stage *stage)
 {
     const struct weir_classic_member *member = stage->group.leader;
     (void)JOIN(stage, .id = text_of(member->id.member_id), .protocols = {"range", "other"});
 }
-START_TEST(a_members_other_words_cannot_be_kept)
+START_TEST(a_members_other_metadata_cannot_be_kept)
 {
-    try_each(settle_static, join_other_words, 3);
+    try_each(settle_static, join_other_metadata, 3);
 }
 END_TEST
 
@@ -196,7 +196,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("faults");
     tcase_add_test(tests, an_id_cannot_be_kept);
     tcase_add_test(tests, a_member_cannot_be_kept);
-    tcase_add_test(tests, a_members_other_words_cannot_be_kept);
+    tcase_add_test(tests, a_members_other_metadata_cannot_be_kept);
     tcase_add_test(tests, a_static_member_cannot_be_replaced);
     tcase_add_test(tests, an_assignment_cannot_be_kept);
     tcase_add_test(tests, a_generation_cannot_begin);

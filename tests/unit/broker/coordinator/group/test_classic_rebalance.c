@@ -78,7 +78,7 @@ START_TEST(a_pending_id_holds_a_rebalance_up)
 }
 END_TEST
 
-/* What a member that joins again hears depends on the state: Completing, with the same and with other words. */
+/* What a member that joins again hears depends on the state: Completing, with the same and with other metadata. */
 START_TEST(a_join_while_completing_is_answered_again_or_begins_anew)
 {
     struct stage stage;
@@ -104,7 +104,7 @@ START_TEST(a_join_while_completing_is_answered_again_or_begins_anew)
 }
 END_TEST
 
-/* Stable: a follower that says the same is told the generation; other words, and the leader's, rebalance. */
+/* Stable: a follower that says the same is told the generation; other metadata, and the leader's, rebalance. */
 START_TEST(a_join_in_a_stable_group)
 {
     struct stage stage;
@@ -253,7 +253,7 @@ START_TEST(a_follower_that_never_syncs_is_out_of_a_stable_group)
 }
 END_TEST
 
-/* An assignment that the group has no room for is refused, and the members' words stay. */
+/* An assignment that the group has no room for is refused, and the members' metadata stays. */
 START_TEST(an_assignment_that_is_too_large_is_refused)
 {
     struct stage stage;

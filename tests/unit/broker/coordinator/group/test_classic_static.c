@@ -84,7 +84,7 @@ START_TEST(a_static_leader_is_told_to_skip_the_assignment)
 }
 END_TEST
 
-/* If its words change what the group would choose, the group rebalances. */
+/* If its metadata changes what the group would choose, the group rebalances. */
 START_TEST(a_static_member_that_changes_the_protocol_begins_a_rebalance)
 {
     struct stage stage;
@@ -222,7 +222,7 @@ START_TEST(a_replaced_member_still_owes_its_sync)
     stage_pass(&stage, 6000);
     ck_answered(stage_sync_as(&stage, id_of(leader), "shelf", 1, NULL), 0);
     ck_answered(JOIN(&stage, .instance = "table", .session_ms = 100000), 0);
-    ck_assert_uint_eq(stage.group.owed_sync_count, 1);
+    ck_assert_uint_eq(stage.group.pending_sync_count, 1);
     stage_pass(&stage, 60000);
     ck_state(&stage, "PreparingRebalance");
     ck_assert_uint_eq(weir_map_count(&stage.group.members), 1);
