@@ -1,6 +1,7 @@
 #include "broker/coordinator/group/group_settings.h"
 
-enum { BYTES_MAX = 64 << 20 };
+/* The record of a group is one batch, and a partition of `__consumer_offsets` takes 64 MiB in one. */
+enum { BYTES_MAX = 32 << 20 };
 
 struct weir_group_settings weir_group_settings_default(void)
 {
