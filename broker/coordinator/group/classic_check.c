@@ -52,7 +52,8 @@ void weir_classic_group_check(const struct weir_classic_group *group)
     bool is_stable = group->state == WEIR_CLASSIC_STABLE;
     size_t count = weir_map_count(&group->members);
     weir_assert(group->generation >= 0);
-    weir_assert((group->leader != NULL) == (count > 0));
+    weir_assert(group->leader != NULL || count == 0 || is_preparing);
+    weir_assert(group->leader == NULL || count > 0);
     weir_assert(count > 0 || !(is_completing || is_stable));
     weir_assert(count == 0 || is_preparing || is_completing || is_stable);
     weir_assert(count == 0 || !weir_slice_is_null(group->protocol_type));

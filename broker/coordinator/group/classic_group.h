@@ -67,7 +67,7 @@ struct weir_classic_group {
     int32_t generation;
     struct weir_slice protocol_type;    /* null: no member has ever joined */
     struct weir_slice protocol;         /* the generation's; null: none */
-    struct weir_classic_member *leader; /* NULL: none */
+    struct weir_classic_member *leader; /* NULL: none (Empty), or gone (PreparingRebalance) */
 
     struct weir_map members;   /* by member id */
     struct weir_map instances; /* the static ones, by instance id */

@@ -100,9 +100,9 @@ static inline struct weir_classic_member *weir_classic_next(const struct weir_cl
     return (struct weir_classic_member *)weir_map_next(&group->members, at);
 }
 
-/** Takes the member, also when it fails. The first one becomes the leader. */
+/** Takes the member, also when it fails. The only one is the leader. */
 int weir_classic_add(struct weir_classic_group *group, struct weir_classic_member *member);
-/** Nothing of it is parked. If it was the leader, another one is. */
+/** Nothing of it is parked. If it was the leader nobody is, until a generation begins. */
 void weir_classic_remove(struct weir_classic_group *group, struct weir_classic_member *member);
 /** `fresh` stands where `member` stood: leader, assignment, owed sync. Takes `fresh`, frees `member`. */
 int weir_classic_replace(struct weir_classic_group *group, struct weir_classic_member *member,

@@ -292,8 +292,10 @@ static int replace(const struct weir_classic_step *step, struct weir_join_group_
         check_bytes(step, member->bytes, weir_classic_member_bytes(like) + member->assignment.size,
                     &join->base.request.error);
     if (rc < 0) return refuse(step, join, rc);
-    struct weir_slice old_leader =
-        weir_arena_copy(step->update->arena, group->leader->id.member_id);
+    struct weir_slice old_leader = weir_null();
+    if (group->leader != NULL) {
+        old_leader = weir_arena_copy(step->update->arena, group->leader->id.member_id);
+    }
     struct weir_classic_member *fresh = weir_classic_member_new(group->budget, like);
     if (fresh == NULL) return WEIR_NO_MEMORY;
     weir_classic_refuse_parked(step, member, WEIR_FENCED_INSTANCE_ID,

@@ -140,7 +140,7 @@ int weir_classic_add(struct weir_classic_group *group, struct weir_classic_membe
         return rc;
     }
     group->bytes += member->bytes;
-    if (group->leader == NULL) group->leader = member;
+    if (weir_map_count(&group->members) == 1) group->leader = member;
     if (weir_classic_is_set(member->id.instance_id)) {
         rc = weir_map_add(&group->instances, member->id.instance_id, member);
         if (rc < 0) return rc;
@@ -148,7 +148,7 @@ int weir_classic_add(struct weir_classic_group *group, struct weir_classic_membe
     return weir_classic_count_protocols(group, member);
 }
 
-static void take_out(struct weir_classic_group *group, struct weir_classic_member *member)
+void weir_classic_remove(struct weir_classic_group *group, struct weir_classic_member *member)
 {
     weir_assert(member->join == NULL);
     weir_assert(member->sync == NULL);
@@ -160,13 +160,7 @@ static void take_out(struct weir_classic_group *group, struct weir_classic_membe
     void *removed = weir_map_remove(&group->members, member->id.member_id);
     weir_assert(removed == member);
     group->bytes -= member->bytes;
-}
-
-void weir_classic_remove(struct weir_classic_group *group, struct weir_classic_member *member)
-{
-    size_t at = 0;
-    take_out(group, member);
-    if (group->leader == member) group->leader = weir_classic_next(group, &at);
+    if (group->leader == member) group->leader = NULL;
     weir_classic_member_free(member);
 }
 
@@ -181,9 +175,7 @@ int weir_classic_replace(struct weir_classic_group *group, struct weir_classic_m
     member->bytes -= member->assignment.size;
     group->bytes -= member->assignment.size;
     member->assignment = weir_null();
-    take_out(group, member);
-    if (is_leader) group->leader = NULL;
-    weir_classic_member_free(member);
+    weir_classic_remove(group, member);
     int rc = weir_classic_add(group, fresh);
     if (rc < 0) return rc;
     if (is_leader) group->leader = fresh;
