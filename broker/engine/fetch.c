@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/state_table.h"
+#include "broker/engine/cancel.h"
 #include "broker/engine/delayed_fetch.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition_life.h"
@@ -13,52 +13,14 @@
  * A fetch is answered at once if there is enough, or waits on its partition: in the partition's
  * list, to be woken by what arrives, and in the shard's heap of deadlines. A fetch that needs the
  * disk is with a worker meanwhile and in neither.
- *
- * A cancel may cross the answer on its way. `cancel_state` decides who was first: whoever moves it
- * away from LIVE. A fetch that was cancelled is answered when the cancel's message is handled, not
- * before, so that the message never points to a struct that is the caller's again.
- *
- *   live ──answered──> answered
- *    ^ └────a cancel───> cancelled ──an answer is held back──> cancel pending
- *    └──its message is here──┘
+ * A cancel may cross the answer on its way: cancel.h.
  */
-enum { FETCH_LIVE, FETCH_ANSWERED, FETCH_CANCELLED, FETCH_CANCEL_PENDING };
-
-#define TO(state) WEIR_STATE_BIT(FETCH_##state)
-static const struct weir_state_row rows[] = {
-    [FETCH_LIVE] = {"live", TO(ANSWERED) | TO(CANCELLED)},
-    [FETCH_ANSWERED] = {"answered", 0},
-    [FETCH_CANCELLED] = {"cancelled", TO(LIVE) | TO(CANCEL_PENDING)},
-    [FETCH_CANCEL_PENDING] = {"cancelled, with an answer held back", 0},
-};
-#undef TO
-static const struct weir_state_table states = WEIR_STATE_TABLE("fetch", rows);
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* The answer or a cancel, on two threads: true for the first. */
-static bool leave_live(struct weir_fetch_request *fetch, unsigned to)
-{
-    int live = FETCH_LIVE;
-    const int state = (int)weir_state_move(&states, "that is served", FETCH_LIVE, to);
-    return atomic_compare_exchange_strong(&fetch->cancel_state, &live, state);
-}
-
-/* On the shard, which has it to itself since it was cancelled. */
-static void move_cancelled(struct weir_fetch_request *fetch, unsigned to)
-{
-    const unsigned from = (unsigned)atomic_load(&fetch->cancel_state);
-    atomic_store(&fetch->cancel_state,
-                 (int)weir_state_move(&states, "that is cancelled", from, to));
-}
-
-/* True if a cancel was first: its message is on the way and will answer. */
 static bool wait_for_cancel(struct weir_request *request)
 {
-    struct weir_fetch_request *fetch = (struct weir_fetch_request *)request;
-    if (leave_live(fetch, FETCH_ANSWERED)) return false;
-    move_cancelled(fetch, FETCH_CANCEL_PENDING);
-    return true;
+    return weir_cancel_holds_answer(&((struct weir_fetch_request *)request)->cancel_state);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -310,7 +272,7 @@ void weir_engine_fetch(struct weir_engine *engine, struct weir_fetch_request *re
     request->previous = NULL;
     request->waits_on = NULL;
     request->deadline_index = 0;
-    atomic_store(&request->cancel_state, FETCH_LIVE); /* it is made */
+    atomic_store(&request->cancel_state, WEIR_CANCEL_LIVE); /* it is made */
     weir_request_send(engine, &request->request, request->from, fetch_stage);
 }
 
@@ -322,12 +284,11 @@ static void cancelled(struct weir_message *message)
         (struct weir_fetch_request *)((char *)message -
                                       offsetof(struct weir_fetch_request, cancel));
     struct weir_engine *engine = fetch->request.shard->engine;
-    if (atomic_load(&fetch->cancel_state) == FETCH_CANCEL_PENDING) {
+    if (weir_cancel_arrives(&fetch->cancel_state)) {
         fetch->request.before_reply = NULL;
         weir_request_reply(&fetch->request, fetch->request.rc);
     } else {
-        move_cancelled(fetch, FETCH_LIVE);       /* the message is here: answers may go out */
-        fetch->deadline = (struct weir_mono){0}; /* and what comes next is the last chance */
+        fetch->deadline = (struct weir_mono){0}; /* what comes next is the last chance */
         if (fetch->waits_on != NULL) {
             weir_fetch_stop_waiting(fetch);
             weir_request_refuse(&fetch->request, WEIR_CLOSED, "the fetch was cancelled");
@@ -338,7 +299,7 @@ static void cancelled(struct weir_message *message)
 
 void weir_engine_cancel_fetch(struct weir_engine *engine, struct weir_fetch_request *request)
 {
-    if (!leave_live(request, FETCH_CANCELLED)) return;
+    if (!weir_cancel_begin(&request->cancel_state)) return;
     struct weir_shard *shard =
         weir_engine_shard(engine, request->from.topic, request->from.partition);
     request->cancel.handle = cancelled;
