@@ -3,6 +3,12 @@
 #include "base/error.h"
 #include "wire/topic_names.h"
 #include "wire/coordinator_record.h"
+#include "wire/generated/consumer_group_current_member_assignment_key.h"
+#include "wire/generated/consumer_group_member_metadata_key.h"
+#include "wire/generated/consumer_group_metadata_key.h"
+#include "wire/generated/consumer_group_regular_expression_key.h"
+#include "wire/generated/consumer_group_target_assignment_member_key.h"
+#include "wire/generated/consumer_group_target_assignment_metadata_key.h"
 #include "wire/generated/group_metadata_key.h"
 #include "wire/generated/group_metadata_value.h"
 #include "wire/generated/offset_commit_key.h"
@@ -33,6 +39,13 @@ static struct weir_committed_offset *offset_new(struct weir_offsets_image *image
     return offset;
 }
 
+static void kept_free(struct weir_kept_record *kept)
+{
+    if (kept == NULL) return;
+    weir_free((void *)kept->value.data);
+    weir_free(kept);
+}
+
 static void group_free(struct weir_committed_group *group)
 {
     size_t at = 0;
@@ -41,7 +54,14 @@ static void group_free(struct weir_committed_group *group)
         (void)weir_map_remove(&group->offsets, offset->key);
         offset_free(offset);
     }
+    struct weir_kept_record *record;
+    at = 0;
+    while ((record = weir_map_next(&group->records, &at)) != NULL) {
+        (void)weir_map_remove(&group->records, record->key);
+        kept_free(record);
+    }
     weir_map_close(&group->offsets);
+    weir_map_close(&group->records);
     weir_free(group);
 }
 
@@ -57,6 +77,7 @@ static struct weir_committed_group *need_group(struct weir_offsets_image *image,
     memcpy(copy, name.data, name.size);
     group->name = weir_slice(copy, name.size);
     weir_map_init(&group->offsets, image->budget);
+    weir_map_init(&group->records, image->budget);
     if (weir_map_add(&image->groups, group->name, group) < 0) {
         group_free(group);
         return NULL;
@@ -67,7 +88,8 @@ static struct weir_committed_group *need_group(struct weir_offsets_image *image,
 static void drop_group_if_empty(struct weir_offsets_image *image,
                                 struct weir_committed_group *group)
 {
-    if (group == NULL || group->is_application || weir_map_count(&group->offsets) > 0) return;
+    if (group == NULL || weir_map_count(&group->records) > 0) return;
+    if (weir_map_count(&group->offsets) > 0) return;
     (void)weir_map_remove(&image->groups, group->name);
     group_free(group);
 }
@@ -165,44 +187,113 @@ static int apply_commit(struct weir_offsets_image *image, const struct weir_reco
     return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "remember a committed offset") : 0;
 }
 
-/* ---- whose a group is ------------------------------------------------------------------------ */
+/* ---- the records of a group ------------------------------------------------------------------- */
 
-static int set_owner(struct weir_offsets_image *image, struct weir_slice name, int64_t since_ms,
-                     struct weir_error *error)
+/* The group that a key speaks of stands first in each of them, as a string. */
+static int group_of_key(struct weir_slice key, struct weir_slice *group_out,
+                        struct weir_error *error)
 {
-    struct weir_committed_group *group = need_group(image, name);
-    if (group == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "remember a group's owner");
-    group->is_application = true;
-    group->owned_since_ms = since_ms;
+    struct weir_reader reader = weir_reader(key);
+    (void)weir_reader_u16(&reader); /* the type */
+    size_t size = weir_reader_u16(&reader);
+    const uint8_t *name = size <= INT16_MAX ? weir_reader_take(&reader, size) : NULL;
+    if (name == NULL || reader.failed) {
+        return weir_error_set(error, WEIR_CORRUPT, "a group's record with a key of %zu bytes",
+                              key.size);
+    }
+    *group_out = weir_slice(name, size);
     return 0;
 }
 
-static void unset_owner(struct weir_offsets_image *image, struct weir_slice name)
+static bool is_application_type(struct weir_slice protocol_type)
 {
-    struct weir_committed_group *group = weir_map_get(&image->groups, name);
-    if (group == NULL) return;
-    group->is_application = false;
-    drop_group_if_empty(image, group);
+    return weir_slice_equal(protocol_type, weir_text(WEIR_APPLICATION_PROTOCOL_TYPE)) ||
+           weir_slice_equal(protocol_type, weir_text(WEIR_APPLICATION_PROTOCOL_TYPE_BEFORE));
 }
 
-/* Of groups of another type nothing is kept: this version has no members. */
-static int apply_group(struct weir_offsets_image *image, const struct weir_record *record,
-                       struct weir_error *error)
+/* Is the group a stream application's, by this value of its metadata? */
+static int read_owner(struct weir_offsets_image *image, struct weir_slice bytes,
+                      bool *is_application_out, struct weir_error *error)
 {
-    struct weir_group_metadata_key key;
-    struct weir_group_metadata_value value = {0};
-    int rc = weir_coordinator_key_decode(record->key, &weir_group_metadata_key_type, &key,
-                                         &image->scratch, error);
-    if (rc == 0 && !weir_slice_is_null(record->value)) {
-        rc = weir_coordinator_value_decode(record->value, &weir_group_metadata_value_type, &value,
+    struct weir_group_metadata_value value;
+    int rc = weir_coordinator_value_decode(bytes, &weir_group_metadata_value_type, &value,
                                            &image->scratch, error);
+    if (rc == 0) *is_application_out = is_application_type(value.protocol_type);
+    return rc;
+}
+
+static struct weir_kept_record *need_kept(struct weir_offsets_image *image,
+                                          struct weir_committed_group *group, struct weir_slice key)
+{
+    struct weir_kept_record *kept = weir_map_get(&group->records, key);
+    if (kept != NULL) return kept;
+    kept = weir_alloc_zero(image->budget, sizeof *kept + key.size);
+    if (kept == NULL) return NULL;
+    weir_copy(kept + 1, key.data, key.size);
+    kept->key = weir_slice(kept + 1, key.size);
+    if (weir_map_add(&group->records, kept->key, kept) < 0) {
+        kept_free(kept);
+        return NULL;
+    }
+    return kept;
+}
+
+static int keep_record(struct weir_offsets_image *image, struct weir_slice name,
+                       const struct weir_record *record)
+{
+    size_t size = record->value.size;
+    uint8_t *value = weir_alloc(image->budget, size > 0 ? size : 1);
+    struct weir_committed_group *group = value != NULL ? need_group(image, name) : NULL;
+    struct weir_kept_record *kept = group != NULL ? need_kept(image, group, record->key) : NULL;
+    if (kept == NULL) {
+        drop_group_if_empty(image, group);
+        weir_free(value);
+        return WEIR_NO_MEMORY;
+    }
+    weir_copy(value, record->value.data, size);
+    weir_free((void *)kept->value.data);
+    kept->value = weir_slice(value, size);
+    return 0;
+}
+
+static int apply_record(struct weir_offsets_image *image, const struct weir_record *record,
+                        int16_t type, struct weir_error *error)
+{
+    struct weir_slice name;
+    bool is_metadata = type == WEIR_GROUP_METADATA_KEY_API_KEY;
+    bool is_application = false;
+    bool is_gone = weir_slice_is_null(record->value);
+    int rc = group_of_key(record->key, &name, error);
+    if (rc == 0 && is_metadata && !is_gone) {
+        rc = read_owner(image, record->value, &is_application, error);
     }
     if (rc < 0) return rc;
-    if (weir_slice_equal(value.protocol_type, weir_text(WEIR_APPLICATION_PROTOCOL_TYPE))) {
-        return set_owner(image, key.group, value.current_state_timestamp, error);
+    if (!is_gone && keep_record(image, name, record) < 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "remember a record of a group");
     }
-    unset_owner(image, key.group);
+    struct weir_committed_group *group = weir_map_get(&image->groups, name);
+    if (group == NULL) return 0;
+    if (is_metadata) group->is_application = is_application;
+    if (is_gone) kept_free(weir_map_remove(&group->records, record->key));
+    drop_group_if_empty(image, group);
     return 0;
+}
+
+/* The records of which the last value is kept; all their keys begin with the group's name. */
+static bool is_kept(int16_t type)
+{
+    switch (type) {
+    case WEIR_GROUP_METADATA_KEY_API_KEY:
+    case WEIR_CONSUMER_GROUP_METADATA_KEY_API_KEY:
+    case WEIR_CONSUMER_GROUP_MEMBER_METADATA_KEY_API_KEY:
+    case WEIR_CONSUMER_GROUP_TARGET_ASSIGNMENT_METADATA_KEY_API_KEY:
+    case WEIR_CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER_KEY_API_KEY:
+    case WEIR_CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT_KEY_API_KEY:
+    case WEIR_CONSUMER_GROUP_REGULAR_EXPRESSION_KEY_API_KEY:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
@@ -270,7 +361,7 @@ int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir
     if (rc < 0) return rc;
     weir_arena_reset(&image->scratch);
     if (type == WEIR_OFFSET_COMMIT_KEY_API_KEY) return apply_commit(image, record, error);
-    if (type == WEIR_GROUP_METADATA_KEY_API_KEY) return apply_group(image, record, error);
+    if (is_kept(type)) return apply_record(image, record, type, error);
     image->records_skipped++;
     return 0;
 }
@@ -313,15 +404,6 @@ static int hand_out(struct each *each, int rc, int64_t timestamp_ms)
                                                            .timestamp_ms = timestamp_ms});
 }
 
-static int each_owner(struct each *each, const struct weir_committed_group *group)
-{
-    if (!group->is_application) return 0;
-    weir_buffer_reset(&each->key);
-    weir_buffer_reset(&each->value);
-    int rc = weir_group_owner_encode(group->name, group->owned_since_ms, &each->key, &each->value);
-    return hand_out(each, rc, group->owned_since_ms);
-}
-
 static int each_offset(struct each *each, const struct weir_committed_offset *offset)
 {
     struct weir_offset_commit commit = {
@@ -340,25 +422,68 @@ static int each_offset(struct each *each, const struct weir_committed_offset *of
     return hand_out(each, rc, offset->commit_timestamp_ms);
 }
 
+static int each_of_group(struct each *each, const struct weir_committed_group *group)
+{
+    int rc = 0;
+    size_t at = 0;
+    const struct weir_kept_record *kept;
+    const struct weir_committed_offset *offset;
+    while (rc == 0 && (kept = weir_map_next(&group->records, &at)) != NULL) {
+        rc = each->each(each->context,
+                        &(struct weir_record){.key = kept->key, .value = kept->value});
+    }
+    at = 0;
+    while (rc == 0 && (offset = weir_map_next(&group->offsets, &at)) != NULL) {
+        rc = each_offset(each, offset);
+    }
+    return rc;
+}
+
+static void each_init(struct each *each, const struct weir_offsets_image *image,
+                      int (*call)(void *context, const struct weir_record *record), void *context)
+{
+    *each = (struct each){.each = call, .context = context};
+    weir_buffer_init(&each->key, image->budget, 0);
+    weir_buffer_init(&each->value, image->budget, 0);
+}
+
+static void each_close(struct each *each)
+{
+    weir_buffer_close(&each->key);
+    weir_buffer_close(&each->value);
+}
+
+struct weir_slice weir_committed_group_value(const struct weir_committed_group *group,
+                                             struct weir_slice key)
+{
+    const struct weir_kept_record *kept = weir_map_get(&group->records, key);
+    return kept != NULL ? kept->value : weir_null();
+}
+
+int weir_committed_group_each(const struct weir_offsets_image *image,
+                              const struct weir_committed_group *group,
+                              int (*call)(void *context, const struct weir_record *record),
+                              void *context)
+{
+    struct each each;
+    each_init(&each, image, call, context);
+    int rc = each_of_group(&each, group);
+    each_close(&each);
+    return rc;
+}
+
 int weir_offsets_image_each(const struct weir_offsets_image *image,
                             int (*call)(void *context, const struct weir_record *record),
                             void *context)
 {
-    struct each each = {.each = call, .context = context};
-    weir_buffer_init(&each.key, image->budget, 0);
-    weir_buffer_init(&each.value, image->budget, 0);
-    size_t group_at = 0;
+    struct each each;
+    size_t at = 0;
     const struct weir_committed_group *group;
     int rc = 0;
-    while (rc == 0 && (group = weir_map_next(&image->groups, &group_at)) != NULL) {
-        size_t at = 0;
-        const struct weir_committed_offset *offset;
-        rc = each_owner(&each, group);
-        while (rc == 0 && (offset = weir_map_next(&group->offsets, &at)) != NULL) {
-            rc = each_offset(&each, offset);
-        }
+    each_init(&each, image, call, context);
+    while (rc == 0 && (group = weir_map_next(&image->groups, &at)) != NULL) {
+        rc = each_of_group(&each, group);
     }
-    weir_buffer_close(&each.key);
-    weir_buffer_close(&each.value);
+    each_close(&each);
     return rc;
 }

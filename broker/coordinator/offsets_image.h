@@ -8,15 +8,19 @@
 #include "weir/record.h"
 
 /**
- * The committed offsets as they stand after some prefix of a partition of `__consumer_offsets`: a
- * pure state machine, (group, topic, partition) -> where the group stands, and which groups are
- * stream applications' own. The bytes of keys and values are Kafka's: OffsetCommitKey 1 and
- * OffsetCommitValue 4, GroupMetadataKey 2 and GroupMetadataValue 3. docs/format/offsets.md.
+ * What is known of groups after some prefix of a partition of `__consumer_offsets`: a pure state machine.
+ *
+ *     group ──┬─ (topic, partition) ──> where the group stands          OffsetCommitKey 1
+ *             └─ record key ──────────> the last value, as its bytes    GroupMetadataKey 2, the keys of KIP-848
+ *
+ * Of the bytes only one thing is looked at here: is the group a stream application's own? What they say of members
+ * is for who makes a live group of them. Keys and values are Kafka's. docs/format/offsets.md.
  */
 
 /** The protocol type that says a group is a stream application's. Kafka's consumers say "consumer",
- * and refuse to join a group of another type. */
-#define WEIR_APPLICATION_PROTOCOL_TYPE "weir-streams"
+ * and refuse to join a group of another type. The second was written before groups had members. */
+#define WEIR_APPLICATION_PROTOCOL_TYPE "weir"
+#define WEIR_APPLICATION_PROTOCOL_TYPE_BEFORE "weir-streams"
 
 struct weir_committed_offset {
     struct weir_committed_group *group;
@@ -31,11 +35,17 @@ struct weir_committed_offset {
     size_t metadata_size;
 };
 
+/** Of a group, by its whole key. */
+struct weir_kept_record {
+    struct weir_slice key;   /* behind the struct */
+    struct weir_slice value; /* owned */
+};
+
 struct weir_committed_group {
     struct weir_slice name; /* behind the struct */
     struct weir_map offsets;
+    struct weir_map records; /* of kept records */
     bool is_application;
-    int64_t owned_since_ms; /* valid if it is an application's */
 };
 
 struct weir_offsets_image {
@@ -71,7 +81,7 @@ int weir_group_owner_encode(struct weir_slice group, int64_t since_ms, struct we
                             struct weir_buffer *value);
 
 /** Fold one record in; after an error the image is as it was. WEIR_NO_MEMORY, WEIR_CORRUPT,
- * WEIR_UNSUPPORTED_VERSION. Records of other types are counted and skipped. */
+ * WEIR_UNSUPPORTED_VERSION. Records of types that are not known are counted and skipped. */
 int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
                              struct weir_error *error);
 
@@ -85,8 +95,16 @@ const struct weir_committed_group *weir_offsets_image_group(const struct weir_of
 /** False also for a group that is not there. */
 bool weir_offsets_image_is_application(const struct weir_offsets_image *image,
                                        struct weir_slice group);
-/** All of it as records that make the same image, in order of first commit; a record is borrowed
- * during the call. A non-zero return of `each` ends it and is returned; WEIR_NO_MEMORY. */
+/** The last value of a record of the group, null if there is none. */
+struct weir_slice weir_committed_group_value(const struct weir_committed_group *group,
+                                             struct weir_slice key);
+/** All of one group as records that make the same again; a record is borrowed during the call. A non-zero return of
+ * `each` ends it and is returned; WEIR_NO_MEMORY. */
+int weir_committed_group_each(const struct weir_offsets_image *image,
+                              const struct weir_committed_group *group,
+                              int (*each)(void *context, const struct weir_record *record),
+                              void *context);
+/** The same of all groups, in the order in which they came to be. */
 int weir_offsets_image_each(const struct weir_offsets_image *image,
                             int (*each)(void *context, const struct weir_record *record),
                             void *context);
