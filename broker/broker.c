@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/broker_internal.h"
-#include "broker/coordinator/offsets_partition.h"
+#include "broker/coordinator/offsets_machine.h"
 #include "broker/engine/damage_report.h"
 #include "broker/engine/fetch.h"
 #include "broker/engine/list_offsets.h"
@@ -23,6 +23,7 @@ static struct weir_broker_options with_defaults(const struct weir_broker_options
     if (options.shard_count <= 0) options.shard_count = 1;
     if (options.shard_count > SHARDS_MAX) options.shard_count = SHARDS_MAX;
     if (options.offsets_topic_num_partitions <= 0) options.offsets_topic_num_partitions = 1;
+    if (options.groups.session_timeout_max_ms == 0) options.groups = weir_group_settings_default();
     if (options.log_retention_check_interval_ms <= 0) {
         options.log_retention_check_interval_ms = 5 * 60 * 1000;
     }
@@ -106,8 +107,9 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     weir_coordinator_init(&broker->coordinator, &broker->engine);
     weir_state_machines_add(
         &broker->engine.state_machines,
-        (struct weir_state_machine){&weir_offsets_state_machine_ops, &broker->coordinator});
+        (struct weir_state_machine){&weir_offsets_machine_ops, &broker->coordinator});
     weir_budget_init(&broker->engine.budget, "broker", options->env->heap, options->env->budget, 0);
+    weir_coordinator_open(&broker->coordinator);
     int rc = weir_data_directory_open(&broker->engine.directory, broker->engine.env, options->path,
                                       error);
     if (rc < 0) goto out;
@@ -328,6 +330,54 @@ void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_r
 void weir_broker_committed(struct weir_broker *broker, struct weir_committed_request *request)
 {
     weir_coordinator_committed(&broker->coordinator, request);
+}
+
+void weir_broker_group_join(struct weir_broker *broker, struct weir_join_group_request *request)
+{
+    weir_coordinator_join(&broker->coordinator, request);
+}
+
+void weir_broker_group_sync(struct weir_broker *broker, struct weir_sync_group_request *request)
+{
+    weir_coordinator_sync(&broker->coordinator, request);
+}
+
+void weir_broker_group_heartbeat(struct weir_broker *broker,
+                                 struct weir_group_heartbeat_request *request)
+{
+    weir_coordinator_heartbeat(&broker->coordinator, request);
+}
+
+void weir_broker_group_leave(struct weir_broker *broker, struct weir_leave_group_request *request)
+{
+    weir_coordinator_leave(&broker->coordinator, request);
+}
+
+void weir_broker_group_describe(struct weir_broker *broker,
+                                struct weir_describe_group_request *request)
+{
+    weir_coordinator_describe(&broker->coordinator, request);
+}
+
+void weir_broker_group_list(struct weir_broker *broker, struct weir_list_groups_request *request)
+{
+    weir_coordinator_list(&broker->coordinator, request);
+}
+
+void weir_broker_group_delete(struct weir_broker *broker, struct weir_delete_group_request *request)
+{
+    weir_coordinator_delete(&broker->coordinator, request);
+}
+
+void weir_broker_group_delete_offsets(struct weir_broker *broker,
+                                      struct weir_delete_offsets_request *request)
+{
+    weir_coordinator_delete_offsets(&broker->coordinator, request);
+}
+
+void weir_broker_cancel_group(struct weir_broker *broker, struct weir_group_request *request)
+{
+    weir_coordinator_cancel(&broker->coordinator, request);
 }
 
 int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,

@@ -2,6 +2,7 @@
 #define WEIR_BROKER_BROKER_H
 
 #include "base/env/env.h"
+#include "broker/coordinator/group/group_settings.h"
 #include "broker/log/partition_log.h"
 #include "weir/types.h"
 #include "wire/request/log_requests.h"
@@ -30,6 +31,7 @@ struct weir_broker_options {
      * into its own settings, so that it holds whoever opens the directory later. */
     bool keeps_new_topics;
     int32_t offsets_topic_num_partitions; /* offsets.topic.num.partitions; 0: 1 */
+    struct weir_group_settings groups;    /* zeroed: the defaults, weir_group_settings_default() */
     int32_t segment_files_max;            /* segments that are open at the same time; 0: half of the
                                   descriptors that the process may have */
 };
@@ -98,6 +100,23 @@ void weir_broker_init_producer(struct weir_broker *broker,
                                struct weir_init_producer_request *request);
 void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request);
 void weir_broker_committed(struct weir_broker *broker, struct weir_committed_request *request);
+/* Groups: wire/request/group_requests.h. */
+void weir_broker_group_join(struct weir_broker *broker, struct weir_join_group_request *request);
+void weir_broker_group_sync(struct weir_broker *broker, struct weir_sync_group_request *request);
+void weir_broker_group_heartbeat(struct weir_broker *broker,
+                                 struct weir_group_heartbeat_request *request);
+void weir_broker_group_leave(struct weir_broker *broker, struct weir_leave_group_request *request);
+/** Of one that may wait: have it answered now, with WEIR_CLOSED unless it is decided already. `done` still runs
+ * exactly once, also if the answer is on its way. At most once per request; any thread, while the struct
+ * lives. */
+void weir_broker_cancel_group(struct weir_broker *broker, struct weir_group_request *request);
+void weir_broker_group_describe(struct weir_broker *broker,
+                                struct weir_describe_group_request *request);
+void weir_broker_group_list(struct weir_broker *broker, struct weir_list_groups_request *request);
+void weir_broker_group_delete(struct weir_broker *broker,
+                              struct weir_delete_group_request *request);
+void weir_broker_group_delete_offsets(struct weir_broker *broker,
+                                      struct weir_delete_offsets_request *request);
 /** Both only take a short lock. Errors: WEIR_LOCKED. */
 int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
                             struct weir_group_claim *claim, struct weir_error *error);

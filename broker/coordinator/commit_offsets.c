@@ -1,12 +1,12 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/hash.h"
+#include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group_owner.h"
+#include "broker/coordinator/group_place.h"
+#include "broker/coordinator/live_group.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
-#include "broker/engine/produce.h"
-#include "broker/engine/route.h"
-#include "broker/coordinator/coordinator.h"
-#include "broker/coordinator/offsets_partition.h"
+#include "broker/engine/request.h"
 
 /*
  * A commit, and the question what was committed, go to the shard of the group's partition. The first commit has
@@ -17,42 +17,10 @@ enum { METADATA_SIZE_DEFAULT = 4096, ENTRIES_MAX = 100000 };
 
 /* What a commit needs on its way to the disk. */
 struct weir_commit_work {
-    struct weir_produce_request produce;
+    struct weir_group_write write; /* first */
     struct weir_commit_request *commit;
-    struct weir_partition *partition;
-    struct weir_commit_work *owning_next;
-    bool is_owning; /* it makes the group the application's, and is in the partition's list */
     struct weir_uuid topic_ids[]; /* one per entry */
 };
-
-static struct weir_topic_partition partition_of_group(const struct weir_engine *engine,
-                                                      struct weir_slice group)
-{
-    int32_t count = engine->options.offsets_topic_num_partitions;
-    return (struct weir_topic_partition){
-        .topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
-        .partition = weir_partition_of_key(group, count),
-    };
-}
-
-/* `arrive` runs on the shard of the group's partition. */
-static void send_to_group(struct weir_coordinator *coordinator, struct weir_request *request,
-                          struct weir_slice group, void (*arrive)(struct weir_message *message))
-{
-    struct weir_engine *engine = coordinator->engine;
-    struct weir_topic_partition of = partition_of_group(engine, group);
-    weir_request_set_out(engine, request);
-    request->shard = weir_engine_shard(engine, of.topic, of.partition);
-    request->message.handle = arrive;
-    weir_actor_post(request->shard->actor, &request->message);
-}
-
-static int check_group(struct weir_slice group, struct weir_error *error)
-{
-    if (group.data != NULL && group.size > 0 && group.size <= INT16_MAX) return 0;
-    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                          "a group id of %zu bytes; 1 to %d are allowed", group.size, INT16_MAX);
-}
 
 static int check_entry(const struct weir_offset_entry *entry, size_t metadata_size_max,
                        struct weir_error *error)
@@ -79,7 +47,7 @@ static int check_commit(const struct weir_commit_request *commit, struct weir_er
 {
     size_t metadata_max =
         commit->metadata_size_max > 0 ? commit->metadata_size_max : METADATA_SIZE_DEFAULT;
-    int rc = check_group(commit->group, error);
+    int rc = weir_group_id_check(commit->group, error);
     if (rc < 0) return rc;
     size_t entries_min = commit->is_application ? 0 : 1;
     if (commit->entry_count < entries_min || commit->entry_count > ENTRIES_MAX) {
@@ -95,114 +63,80 @@ static int check_commit(const struct weir_commit_request *commit, struct weir_er
     return 0;
 }
 
-/* Wherever on its way a commit is answered, its work goes with it. */
-static bool drop_work(struct weir_request *request)
-{
-    struct weir_commit_request *commit = (struct weir_commit_request *)request;
-    if (commit->work != NULL) weir_shared_unref(commit->work->produce.batches);
-    weir_free(commit->work);
-    commit->work = NULL;
-    return false;
-}
-
 /* ---- on the group's shard -------------------------------------------------------------------- */
 
-/* Whose a group is: what the records say, the commits that are on their way, and the jobs that run.
- * A commit that waits for the disk is not in the image yet, and whoever comes after it is behind it
- * in the log. */
-static bool is_owned(const struct weir_offsets_partition *offsets, struct weir_slice group)
+static int check_owner(struct weir_offsets_partition *offsets,
+                       const struct weir_commit_request *commit, struct weir_error *error)
 {
-    if (weir_offsets_image_is_application(&offsets->image, group)) return true;
-    const struct weir_commit_work *work = offsets->owning;
-    while (work != NULL && !weir_slice_equal(work->commit->group, group))
-        work = work->owning_next;
-    return work != NULL;
-}
-
-static int check_owner(struct weir_partition *partition, const struct weir_commit_request *commit,
-                       struct weir_error *error)
-{
-    struct weir_group_claims *claims = &weir_offsets_partition_of(partition)->coordinator->claims;
     if (commit->is_application) return 0;
-    if (!is_owned(weir_offsets_partition_of(partition), commit->group) &&
-        !weir_group_claims_has(claims, commit->group)) {
-        return 0;
+    return weir_group_owner_check(offsets, commit->group, error);
+}
+
+/* A member's commit is checked by its group. Without members anybody commits who does not say that it is one. */
+static int check_live(struct weir_live_group *group, const struct weir_commit_request *commit,
+                      struct weir_error *error)
+{
+    struct weir_classic_committer committer = {.generation = -1};
+    committer.now_ms = weir_live_now_ms(group->offsets);
+    if (commit->has_member) {
+        committer.member = commit->member;
+        committer.generation = commit->generation;
     }
-    int size = (int)(commit->group.size & 0xff);
-    const char *group = (const char *)commit->group.data;
-    return weir_error_set(
-        error, WEIR_GROUP_OWNED,
-        "group '%.*s' belongs to the stream application '%.*s', and only its jobs "
-        "move it: read under a group of another name, or reset the application "
-        "with its own tools",
-        size, group, size, group);
+    return weir_classic_group_check_commit(&group->classic, &committer, error);
 }
 
-static void begin_owning(struct weir_offsets_partition *offsets, struct weir_commit_work *work)
-{
-    if (!work->is_owning) return;
-    work->owning_next = offsets->owning;
-    offsets->owning = work;
-}
-
-static void end_owning(struct weir_offsets_partition *offsets, struct weir_commit_work *work)
-{
-    if (!work->is_owning) return;
-    struct weir_commit_work **at = &offsets->owning;
-    while (*at != NULL && *at != work)
-        at = &(*at)->owning_next;
-    weir_assert(*at == work);
-    *at = work->owning_next;
-}
-
-/* What is durable is folded in. What memory was short for before is read from the log first, unless a worker has
- * that now: then whoever comes next catches up. */
-static int fold_flushed(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
+/* An application takes a group that nobody is a member of. */
+static int check_taking(struct weir_live_group *group, const struct weir_commit_request *commit,
                         struct weir_error *error)
 {
-    const struct weir_shared *batch = work->produce.batches;
-    offsets->flushed_end = work->produce.last_offset + 1;
-    bool is_behind = offsets->fold.next_offset < work->produce.base_offset;
-    if (is_behind && work->partition->state != WEIR_PARTITION_OPEN) return 0;
-    int rc = weir_offsets_partition_catch_up(offsets, work->produce.base_offset, error);
-    if (rc < 0) return rc;
-    return weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size), error);
-}
-
-static void commit_flushed(struct weir_request *request)
-{
-    struct weir_commit_work *work = request->context;
-    struct weir_offsets_partition *offsets = weir_offsets_partition_of(work->partition);
-    int rc = request->rc;
-    end_owning(offsets, work);
-    if (rc < 0) {
-        work->commit->request.error = request->error;
-    } else {
-        rc = fold_flushed(offsets, work, &work->commit->request.error);
-        weir_snapshotter_run(&offsets->snapshotter);
+    if (weir_classic_group_is_idle(&group->classic)) {
+        weir_live_group_drop(group, WEIR_GROUP_OWNED, "the group is a stream application's now");
+        return 0;
     }
-    weir_request_reply(&work->commit->request, rc);
+    return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
+                          "group '%.*s' has members that are no job's: stop them, or give the "
+                          "application an id of its own",
+                          (int)(commit->group.size & 0xff), (const char *)commit->group.data);
 }
 
-/* What `key` and `value` hold, as the batch's next record. */
-static int add_record(struct weir_offsets_partition *offsets, bool is_tombstone, int64_t now_ms)
+/* WEIR_END: ask again when its writes have ended. */
+static int check_member(struct weir_offsets_partition *offsets,
+                        const struct weir_commit_request *commit, struct weir_error *error)
 {
-    struct weir_record record = {
-        .key = weir_buffer_slice(&offsets->key),
-        .value = is_tombstone ? weir_null() : weir_buffer_slice(&offsets->value),
-        .timestamp_ms = now_ms,
-    };
-    return weir_batch_builder_add(&offsets->builder, &record);
+    struct weir_live_group *group = NULL;
+    if (weir_group_is_application(offsets, commit->group)) return 0;
+    int rc = weir_live_group_find(offsets, commit->group, false, &group, error);
+    if (rc != 0) return rc;
+    if (group == NULL) {
+        if (!commit->has_member) return 0;
+        return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND, "there is no group '%.*s'",
+                              (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+    }
+    if (commit->is_application) return check_taking(group, commit, error);
+    rc = check_live(group, commit, error);
+    weir_live_group_settle(group);
+    return rc;
+}
+
+static void commit_ended(struct weir_group_write *write, int rc, struct weir_error *error)
+{
+    struct weir_commit_work *work = (struct weir_commit_work *)write;
+    struct weir_request *request = &work->commit->request;
+    if (rc < 0) request->error = *error;
+    weir_free(work);
+    weir_request_reply(request, rc);
 }
 
 static int add_owner(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
                      int64_t now_ms)
 {
-    if (!work->is_owning) return 0;
+    if (!work->write.is_owning) return 0;
     weir_buffer_reset(&offsets->key);
     weir_buffer_reset(&offsets->value);
     int rc = weir_group_owner_encode(work->commit->group, now_ms, &offsets->key, &offsets->value);
-    return rc < 0 ? rc : add_record(offsets, false, now_ms);
+    if (rc < 0) return rc;
+    return weir_group_write_add(offsets, weir_buffer_slice(&offsets->key),
+                                weir_buffer_slice(&offsets->value), now_ms);
 }
 
 static int add_entry(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
@@ -223,28 +157,21 @@ static int add_entry(struct weir_offsets_partition *offsets, const struct weir_c
     weir_buffer_reset(&offsets->key);
     weir_buffer_reset(&offsets->value);
     int rc = weir_offset_commit_encode(&commit, &offsets->key, &offsets->value);
-    return rc < 0 ? rc : add_record(offsets, commit.is_tombstone, now_ms);
+    if (rc < 0) return rc;
+    struct weir_slice value =
+        commit.is_tombstone ? weir_null() : weir_buffer_slice(&offsets->value);
+    return weir_group_write_add(offsets, weir_buffer_slice(&offsets->key), value, now_ms);
 }
 
-static int build_batch(struct weir_partition *partition, struct weir_commit_work *work)
+static int write_commit(struct weir_offsets_partition *offsets, struct weir_commit_work *work)
 {
-    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
-    struct weir_batch_finish finish_with = WEIR_BATCH_FINISH_NONE;
-    struct weir_slice bytes;
-    int64_t now_ms = weir_wall_now(partition->shard->env).ms;
-    weir_batch_builder_reset(&offsets->builder);
+    int64_t now_ms = weir_wall_now(offsets->partition->shard->env).ms;
+    weir_group_write_begin(offsets);
     int rc = add_owner(offsets, work, now_ms);
     for (size_t i = 0; rc == 0 && i < work->commit->entry_count; i++) {
         rc = add_entry(offsets, work, i, now_ms);
     }
-    if (rc == 0) rc = weir_batch_builder_finish(&offsets->builder, &finish_with, &bytes);
-    if (rc < 0) return rc;
-    struct weir_shared *batch = weir_shared_new(partition->shard->budget, bytes.size);
-    if (batch == NULL) return WEIR_NO_MEMORY;
-    memcpy(batch->data, bytes.data, bytes.size);
-    batch->size = bytes.size;
-    work->produce.batches = batch;
-    return 0;
+    return rc < 0 ? rc : weir_group_write_submit(offsets, &work->write);
 }
 
 static int find_topic_ids(struct weir_shard *shard, struct weir_commit_work *work,
@@ -267,47 +194,48 @@ static int find_topic_ids(struct weir_shard *shard, struct weir_commit_work *wor
     return 0;
 }
 
+static struct weir_commit_work *new_work(struct weir_offsets_partition *offsets,
+                                         struct weir_commit_request *commit)
+{
+    size_t size = commit->entry_count * sizeof(struct weir_uuid);
+    struct weir_commit_work *work =
+        weir_alloc_zero(offsets->partition->shard->budget, sizeof *work + size);
+    if (work == NULL) return NULL;
+    work->commit = commit;
+    work->write.group = commit->group;
+    work->write.ended = commit_ended;
+    work->write.is_owning = commit->is_application &&
+                            !weir_offsets_image_is_application(&offsets->image, commit->group);
+    return work;
+}
+
 static void commit_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_commit_request *commit = (struct weir_commit_request *)request;
     struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
-    struct weir_commit_work *work = weir_alloc_zero(
-        partition->shard->budget, sizeof *work + commit->entry_count * sizeof work->topic_ids[0]);
-    if (work == NULL) {
-        weir_request_refuse(request, WEIR_NO_MEMORY, "commit offsets");
-        return;
-    }
-    work->commit = commit;
-    commit->work = work;
-    int rc = find_topic_ids(partition->shard, work, &request->error);
+    struct weir_commit_work *work = NULL;
     /* Durable commits that memory was short for count as the others do. */
-    if (rc == 0) {
-        rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);
-    }
-    if (rc == 0) rc = check_owner(partition, commit, &request->error);
-    if (rc < 0) {
-        weir_request_reply(request, rc);
+    int rc = weir_offsets_partition_catch_up(offsets, &request->error);
+    if (rc == 0) rc = check_owner(offsets, commit, &request->error);
+    if (rc == 0) rc = check_member(offsets, commit, &request->error);
+    if (rc == WEIR_END) {
+        weir_offsets_partition_hold(offsets, request);
         return;
     }
-    work->is_owning = commit->is_application &&
-                      !weir_offsets_image_is_application(&offsets->image, commit->group);
-    bool is_empty = commit->entry_count == 0 && !work->is_owning;
-    rc = is_empty ? 0 : build_batch(partition, work);
-    if (rc < 0) {
+    if (rc == 0) {
+        work = new_work(offsets, commit);
+        rc = work != NULL ? find_topic_ids(partition->shard, work, &request->error)
+                          : weir_error_set(&request->error, WEIR_NO_MEMORY, "commit offsets");
+    }
+    bool is_empty = rc == 0 && commit->entry_count == 0 && !work->write.is_owning;
+    if (rc == 0 && !is_empty) {
+        rc = write_commit(offsets, work);
+        if (rc == 0) return; /* its end answers */
         (void)weir_error_set(&request->error, (enum weir_code)rc, "commit offsets of group '%.*s'",
                              (int)(commit->group.size & 0xff), (const char *)commit->group.data);
     }
-    if (rc < 0 || is_empty) {
-        weir_request_reply(request, rc);
-        return;
-    }
-    begin_owning(offsets, work);
-    work->partition = partition;
-    work->produce.acks = WEIR_ACKS_ALL;
-    work->produce.is_internal = true;
-    work->produce.request.done = commit_flushed;
-    work->produce.request.context = work;
-    weir_partition_write(partition, &work->produce);
+    weir_free(work);
+    weir_request_reply(request, rc);
 }
 
 static void commit_arrives(struct weir_message *message)
@@ -321,15 +249,14 @@ static void commit_arrives(struct weir_message *message)
         return;
     }
     commit->request.may_create = true;
-    weir_request_enter(&commit->request, partition_of_group(engine, commit->group), commit_stage);
+    weir_group_place_enter(&commit->request, commit_stage);
 }
 
 void weir_coordinator_commit(struct weir_coordinator *coordinator,
                              struct weir_commit_request *request)
 {
-    request->work = NULL;
-    request->request.before_reply = drop_work;
-    send_to_group(coordinator, &request->request, request->group, commit_arrives);
+    weir_group_place_send(coordinator, &request->request,
+                          weir_group_place(coordinator, request->group), commit_arrives);
 }
 
 /* ---- what was committed ---------------------------------------------------------------------- */
@@ -405,7 +332,7 @@ static void committed_stage(struct weir_partition *partition, struct weir_reques
     struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     /* A commit that is durable and could not be folded in for want of memory is whole or not at all
      * for its readers, too. */
-    int rc = weir_offsets_partition_catch_up(offsets, offsets->flushed_end, &request->error);
+    int rc = weir_offsets_partition_catch_up(offsets, &request->error);
     if (rc < 0) {
         weir_request_reply(request, rc);
         return;
@@ -419,7 +346,7 @@ static void committed_arrives(struct weir_message *message)
     struct weir_shard *shard = request->request.shard;
     struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
     int rc = weir_serving_check(&shard->engine->serving, &request->request.error);
-    if (rc == 0) rc = check_group(request->group, &request->request.error);
+    if (rc == 0) rc = weir_group_id_check(request->group, &request->request.error);
     if (rc == 0 && request->entries == NULL && request->arena == NULL) {
         rc = weir_error_set(&request->request.error, WEIR_INVALID_ARGUMENT,
                             "all offsets of a group need an arena to be put into");
@@ -429,13 +356,13 @@ static void committed_arrives(struct weir_message *message)
     } else if (weir_metadata_topic(weir_metadata_view_look(&shard->metadata), name) == NULL) {
         show_committed(request, NULL);
     } else {
-        weir_request_enter(&request->request, partition_of_group(shard->engine, request->group),
-                           committed_stage);
+        weir_group_place_enter(&request->request, committed_stage);
     }
 }
 
 void weir_coordinator_committed(struct weir_coordinator *coordinator,
                                 struct weir_committed_request *request)
 {
-    send_to_group(coordinator, &request->request, request->group, committed_arrives);
+    weir_group_place_send(coordinator, &request->request,
+                          weir_group_place(coordinator, request->group), committed_arrives);
 }

@@ -5,6 +5,9 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/partition_life.h"
+#include "broker/engine/request.h"
+
+/* ---- the image as a fold --------------------------------------------------------------------- */
 
 static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
 {
@@ -38,12 +41,33 @@ const struct weir_fold_ops weir_offsets_fold_ops = {
     .write = write_image,
 };
 
-static int open(void *impl, struct weir_partition *partition, void **machine_out)
+int weir_offsets_partition_catch_up_to(struct weir_offsets_partition *offsets, int64_t end_offset,
+                                       struct weir_error *error)
+{
+    struct weir_partition *partition = offsets->partition;
+    int rc = weir_fold_catch_up(&offsets->fold, partition->log, end_offset, error);
+    if (rc < 0) weir_partition_look_for_damage(partition);
+    return rc;
+}
+
+int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets,
+                                    struct weir_error *error)
+{
+    weir_assert(offsets->partition->state == WEIR_PARTITION_OPEN);
+    return weir_offsets_partition_catch_up_to(offsets, offsets->flushed_end, error);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+int weir_offsets_partition_new(struct weir_coordinator *coordinator,
+                               struct weir_partition *partition,
+                               struct weir_offsets_partition **offsets_out)
 {
     struct weir_budget *budget = partition->shard->budget;
     struct weir_offsets_partition *offsets = weir_alloc_zero(budget, sizeof *offsets);
     if (offsets == NULL) return WEIR_NO_MEMORY;
-    offsets->coordinator = impl;
+    offsets->magic = WEIR_OFFSETS_PARTITION_MAGIC;
+    offsets->coordinator = coordinator;
     offsets->partition = partition;
     weir_offsets_image_init(&offsets->image, budget);
     weir_fold_init(&offsets->fold, &weir_offsets_fold_ops, &offsets->image, budget);
@@ -51,53 +75,77 @@ static int open(void *impl, struct weir_partition *partition, void **machine_out
     weir_batch_builder_init(&offsets->builder, budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&offsets->key, budget, 0);
     weir_buffer_init(&offsets->value, budget, 0);
-    *machine_out = offsets;
+    weir_map_init(&offsets->live, budget);
+    weir_deadline_heap_init(&offsets->deadlines, budget);
+    weir_arena_init(&offsets->update_arena, budget, 4096);
+    *offsets_out = offsets;
     return 0;
 }
 
-static int restore(void *machine, struct weir_error *error)
+void weir_offsets_partition_free(struct weir_offsets_partition *offsets)
 {
-    struct weir_offsets_partition *offsets = machine;
-    const struct weir_partition *partition = offsets->partition;
-    return weir_fold_restore(&offsets->fold, partition->shard->env, partition->log, partition->path,
-                             error);
-}
-
-/* A last snapshot if the log is open, and gone. */
-static int close(void *machine, struct weir_error *error)
-{
-    struct weir_offsets_partition *offsets = machine;
-    struct weir_engine *engine = offsets->partition->shard->engine;
-    bool is_served = offsets->partition->log != NULL && !atomic_load(&engine->serving.is_offline);
-    int rc = is_served ? weir_snapshotter_finish(&offsets->snapshotter, error) : 0;
+    weir_assert(offsets->writes_first == NULL && offsets->held_first == NULL);
+    weir_assert(weir_map_count(&offsets->live) == 0);
     weir_offsets_image_close(&offsets->image);
     weir_fold_close(&offsets->fold);
     weir_batch_builder_close(&offsets->builder);
     weir_buffer_close(&offsets->key);
     weir_buffer_close(&offsets->value);
+    weir_map_close(&offsets->live);
+    weir_deadline_heap_close(&offsets->deadlines);
+    weir_arena_close(&offsets->update_arena);
     weir_free(offsets);
-    return rc;
 }
-
-const struct weir_state_machine_ops weir_offsets_state_machine_ops = {
-    .topic = WEIR_CONSUMER_OFFSETS_TOPIC,
-    .open = open,
-    .restore = restore,
-    .close = close,
-};
 
 struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_partition *partition)
 {
-    weir_assert(partition->state_machine_ops == &weir_offsets_state_machine_ops &&
-                partition->state_machine != NULL);
-    return partition->state_machine;
+    struct weir_offsets_partition *offsets = partition->state_machine;
+    weir_assert(offsets != NULL && offsets->magic == WEIR_OFFSETS_PARTITION_MAGIC);
+    return offsets;
 }
 
-int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets, int64_t end_offset,
-                                    struct weir_error *error)
+/* ---- what waits for a write ------------------------------------------------------------------ */
+
+void weir_offsets_partition_hold(struct weir_offsets_partition *offsets,
+                                 struct weir_request *request)
 {
-    struct weir_partition *partition = offsets->partition;
-    int rc = weir_fold_catch_up(&offsets->fold, partition->log, end_offset, error);
-    if (rc < 0) weir_partition_look_for_damage(partition);
-    return rc;
+    weir_assert(offsets->writes_first != NULL);
+    weir_assert(request->stage != NULL);
+    request->message.next = NULL;
+    if (offsets->held_last != NULL) {
+        offsets->held_last->message.next = &request->message;
+    } else {
+        offsets->held_first = request;
+    }
+    offsets->held_last = request;
+}
+
+static struct weir_request *take_held(struct weir_offsets_partition *offsets)
+{
+    struct weir_request *first = offsets->held_first;
+    offsets->held_first = NULL;
+    offsets->held_last = NULL;
+    return first;
+}
+
+/* In the order in which they came. They may be held again, behind those that are. */
+void weir_offsets_partition_ask_held(struct weir_offsets_partition *offsets)
+{
+    struct weir_request *request = take_held(offsets);
+    while (request != NULL) {
+        struct weir_request *next = (struct weir_request *)request->message.next;
+        weir_partition_enter(offsets->partition->shard, request);
+        request = next;
+    }
+}
+
+void weir_offsets_partition_refuse_held(struct weir_offsets_partition *offsets, int rc,
+                                        const char *text)
+{
+    struct weir_request *request = take_held(offsets);
+    while (request != NULL) {
+        struct weir_request *next = (struct weir_request *)request->message.next;
+        weir_request_refuse(request, rc, text);
+        request = next;
+    }
 }

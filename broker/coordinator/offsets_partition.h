@@ -2,44 +2,81 @@
 #define WEIR_BROKER_COORDINATOR_OFFSETS_PARTITION_H
 
 #include "broker/coordinator/offsets_image.h"
+#include "broker/engine/deadline_heap.h"
 #include "broker/engine/fold.h"
 #include "broker/engine/snapshotter.h"
-#include "broker/engine/state_machine.h"
 
-struct weir_commit_work;
 struct weir_coordinator;
+struct weir_group_write;
 struct weir_partition;
+struct weir_request;
 
 /**
- * What a partition of `__consumer_offsets` has beside its log: the offsets themselves. A commit is
- * one batch, appended, flushed and only then folded in, so that nobody sees what a crash takes
- * back.
- * It is the partition's state machine (broker/engine/state_machine.h).
+ * What a partition of `__consumer_offsets` has beside its log.
+ *
+ *     requests ──> live groups ──records──> writes ──> log ──durable──> image ──> snapshots
+ *                      ^                                                  │
+ *                      └────────────────── when they are asked for ───────┘
+ *
+ * The image is what the log says as far as it is durable, so that nobody sees an offset that a crash takes back.
+ * A live group is ahead of it by the writes that are on their way (live_group.h).
+ * It is the partition's state machine (offsets_machine.h).
  * Thread: the partition's shard (restore: the worker that opens the log).
  */
+enum { WEIR_OFFSETS_PARTITION_MAGIC = 0x6f666673 };
+
 struct weir_offsets_partition {
+    uint32_t magic;
     struct weir_coordinator *coordinator;
     struct weir_partition *partition;
     struct weir_offsets_image image;
     struct weir_fold fold;
     struct weir_snapshotter snapshotter;
-    int64_t flushed_end; /* commits below are durable: the image is behind only after a failure */
-    struct weir_commit_work *owning; /* commits on their way that make a group an application's */
+    int64_t flushed_end; /* records below are durable: the image is behind only after a failure */
+    struct weir_group_write *writes_first; /* on their way, in the order of the log */
+    struct weir_group_write *writes_last;
+    size_t owning_count; /* of these: what makes a group an application's */
     struct weir_batch_builder builder;
     struct weir_buffer key;
     struct weir_buffer value;
+
+    struct weir_map live;                /* live groups by name */
+    struct weir_deadline_heap deadlines; /* of each of them, WEIR_MONO_NEVER too */
+    struct weir_arena update_arena;      /* of a step */
+    struct weir_request *held_first;     /* asked again when a write has ended; by message.next */
+    struct weir_request *held_last;
+    /* After the start the image's groups are looked through for members, whose sessions begin then. */
+    size_t load_at;                         /* how far that has come, in these entries: */
+    const struct weir_map_entry *load_from; /* others: from the beginning */
+    bool is_loaded;
 };
 
 /** How an image is folded and written down. */
 extern const struct weir_fold_ops weir_offsets_fold_ops;
 
-/** As the engine knows it; registered with the coordinator. */
-extern const struct weir_state_machine_ops weir_offsets_state_machine_ops;
+/** All in it is empty; WEIR_NO_MEMORY. */
+int weir_offsets_partition_new(struct weir_coordinator *coordinator,
+                               struct weir_partition *partition,
+                               struct weir_offsets_partition **offsets_out);
+/** Nothing is on its way, held or live. */
+void weir_offsets_partition_free(struct weir_offsets_partition *offsets);
 /** The offsets of a partition of `__consumer_offsets`, from its topic being known on. */
 struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_partition *partition);
-/** Fold in what a failure left out below `end_offset`: weir_fold_catch_up. Damage that is met takes the
- * partition offline, and who waits for it is told. */
-int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets, int64_t end_offset,
+/** Fold in what a failure left out of what is durable: weir_fold_catch_up. Damage that is met takes the
+ * partition offline, and who waits for it is told. The partition is open. */
+int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets,
                                     struct weir_error *error);
+/** The same up to `end_offset`. */
+int weir_offsets_partition_catch_up_to(struct weir_offsets_partition *offsets, int64_t end_offset,
+                                       struct weir_error *error);
+
+/** The request waits for a write that is on its way, and is asked again when one has ended. */
+void weir_offsets_partition_hold(struct weir_offsets_partition *offsets,
+                                 struct weir_request *request);
+/** Ask all again that are held. */
+void weir_offsets_partition_ask_held(struct weir_offsets_partition *offsets);
+/** Answer all that are held with this. */
+void weir_offsets_partition_refuse_held(struct weir_offsets_partition *offsets, int rc,
+                                        const char *text);
 
 #endif

@@ -32,6 +32,7 @@ struct weir_shard {
     struct weir_flush_group flush;
     struct weir_tail_pool tails;         /* of its logs, while no worker has them */
     struct weir_deadline_heap deadlines; /* of waiting fetches */
+    struct weir_deadline_heap turns;     /* of partitions that have a state machine */
     struct weir_mono retention_at;
     struct weir_shard_service service; /* run at the end of each turn */
     struct weir_serving_listener listener;

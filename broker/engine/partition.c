@@ -79,6 +79,7 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
     int rc = partition->state_machine != NULL
                  ? partition->state_machine_ops->close(partition->state_machine, error)
                  : 0;
+    weir_deadline_heap_remove(&partition->shard->turns, &partition->turn_index);
     bool is_unclean = partition->log != NULL && weir_partition_log_closes_unclean(partition->log);
     if (is_unclean) partition->shard->engine->closes_unclean = true;
     if (partition->log != NULL) weir_partition_log_share_tail(partition->log, NULL);
@@ -108,6 +109,26 @@ int weir_partition_adopt(struct weir_shard *shard, const char *topic, int32_t nu
     weir_counter_add(&shard->open_partitions, 1);
     *partition_out = partition;
     return 0;
+}
+
+/* ---- its state machine ------------------------------------------------------------------------ */
+
+/* It has had a place in the heap since the machine was opened, so that this needs no memory. */
+void weir_partition_wake_at(struct weir_partition *partition, struct weir_mono at)
+{
+    struct weir_deadline_heap *turns = &partition->shard->turns;
+    weir_assert(partition->state_machine != NULL && partition->turn_index > 0);
+    weir_deadline_heap_remove(turns, &partition->turn_index);
+    int rc = weir_deadline_heap_add(
+        turns,
+        (struct weir_deadline){.at = at, .item = partition, .index = &partition->turn_index});
+    weir_assert(rc == 0);
+}
+
+void weir_partition_refuse_waiting(struct weir_partition *partition, int rc, const char *text)
+{
+    bool is_served = partition->turn_index > 0 && partition->state != WEIR_PARTITION_OPENING;
+    if (is_served) partition->state_machine_ops->refuse(partition->state_machine, rc, text);
 }
 
 /* ---- what is known of its log ---------------------------------------------------------------- */

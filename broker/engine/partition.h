@@ -84,6 +84,7 @@ struct weir_partition {
 
     const struct weir_state_machine_ops *state_machine_ops; /* of a topic that has one */
     void *state_machine;                                    /* NULL: none */
+    size_t turn_index; /* in the shard's heap of turns; 0: it has no state machine */
 };
 
 /** Its invariants, those that cost nothing to look at: with each move, and when a flush is through. Its
@@ -109,6 +110,10 @@ int weir_partition_check_epoch(const struct weir_partition *partition,
 /** Where `epoch` ended, as weir_epoch_end_request says it. */
 void weir_partition_epoch_end(const struct weir_partition *partition, int32_t epoch,
                               int32_t *epoch_out, int64_t *end_offset_out);
+/** Have the state machine given a turn at this time, and not before. WEIR_MONO_NEVER: none. It has one. */
+void weir_partition_wake_at(struct weir_partition *partition, struct weir_mono at);
+/** Have the state machine answer all that waits in it. Nothing where there is none. */
+void weir_partition_refuse_waiting(struct weir_partition *partition, int rc, const char *text);
 /** Take the log's offsets over and raise the high watermark. */
 void weir_partition_refresh(struct weir_partition *partition);
 

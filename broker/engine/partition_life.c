@@ -184,6 +184,9 @@ void weir_partition_take_back(struct weir_partition *partition)
     weir_partition_log_share_tail(partition->log, &partition->shard->tails);
     weir_partition_log_configure(partition->log, &partition->config);
     weir_partition_refresh(partition);
+    if (partition->state_machine != NULL) {
+        weir_partition_wake_at(partition, weir_mono_now(partition->shard->env));
+    }
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */
@@ -201,6 +204,7 @@ static void begin_closing(struct weir_partition *partition)
     weir_flush_group_remove(&partition->shard->flush, &partition->flush);
     weir_partition_answer_acks(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
     weir_partition_answer_fetches(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
+    weir_partition_refuse_waiting(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
     weir_counter_add(&partition->shard->open_partitions, -1);
     weir_partition_move(partition, WEIR_PARTITION_CLOSING);
 }
@@ -480,7 +484,10 @@ static int make_ready(struct weir_partition *partition)
         weir_state_machines_find(&shard->engine->state_machines, partition->topic);
     if (machine == NULL) return 0;
     partition->state_machine_ops = machine->ops;
-    return machine->ops->open(machine->impl, partition, &partition->state_machine);
+    struct weir_deadline turn = {
+        .at = WEIR_MONO_NEVER, .item = partition, .index = &partition->turn_index};
+    int rc = weir_deadline_heap_add(&shard->turns, turn);
+    return rc < 0 ? rc : machine->ops->open(machine->impl, partition, &partition->state_machine);
 }
 
 static void begin_opening(struct weir_partition *partition)

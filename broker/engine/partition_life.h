@@ -16,8 +16,8 @@ bool weir_partition_want(struct weir_partition *partition,
 void weir_partition_submit(struct weir_partition *partition,
                            int (*job)(struct weir_partition *partition),
                            void (*done)(struct weir_partition *partition));
-/** The log is the shard's again: open, with the settings and the offsets of now. Who waits for data is not
- * told. */
+/** The log is the shard's again: open, with the settings and the offsets of now, and its state machine has a turn.
+ * Who waits for data is not told. */
 void weir_partition_take_back(struct weir_partition *partition);
 /** A sync or a work of the log has failed, with `rc`: what comes of that for the directory, and for this log
  * alone. `why` says what, for a person. */

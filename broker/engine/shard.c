@@ -29,6 +29,7 @@ static void answer_all(struct weir_shard *shard, int rc, const char *text, bool 
     struct weir_partition *partition;
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
         weir_partition_answer_fetches(partition, rc, text);
+        weir_partition_refuse_waiting(partition, rc, text);
         if (with_acks) weir_partition_answer_acks(partition, rc, text);
         weir_partition_settle(partition);
     }
@@ -78,6 +79,21 @@ static int expire_fetches(struct weir_shard *shard, struct weir_mono now)
     return count;
 }
 
+/* Each that is due at most once, whatever they ask for meanwhile. */
+static int run_state_machines(struct weir_shard *shard, struct weir_mono now)
+{
+    int count = 0;
+    struct weir_partition *partition;
+    for (size_t left = shard->turns.count; left > 0; left--) {
+        partition = weir_deadline_heap_due(&shard->turns, now);
+        if (partition == NULL) break;
+        weir_partition_wake_at(partition, WEIR_MONO_NEVER);
+        partition->state_machine_ops->run_once(partition->state_machine, now);
+        count++;
+    }
+    return count;
+}
+
 static int retain_all(struct weir_shard *shard, struct weir_mono now)
 {
     size_t at = 0;
@@ -107,10 +123,12 @@ int weir_shard_run_once(void *impl)
     struct weir_mono now = weir_mono_now(shard->env);
     struct weir_mono next = WEIR_MONO_NEVER;
     int count = expire_fetches(shard, now);
+    count += run_state_machines(shard, now);
     if (is_home) count += owner->ops->run_once(owner->impl, now, &next);
     count += weir_flush_group_run(&shard->flush, now);
     count += retain_all(shard, now);
     next = earlier(next, weir_deadline_heap_first(&shard->deadlines));
+    next = earlier(next, weir_deadline_heap_first(&shard->turns));
     next = earlier(next, weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);
     if (is_home) next = earlier(next, owner->ops->deadline(owner->impl, now));
@@ -131,6 +149,7 @@ void weir_shard_init(struct weir_shard *shard, struct weir_engine *engine)
     weir_flush_group_init(&shard->flush, &engine->serving, &shard->actor,
                           &weir_partition_flush_ops);
     weir_deadline_heap_init(&shard->deadlines, &engine->budget);
+    weir_deadline_heap_init(&shard->turns, &engine->budget);
     shard->tails.bytes_max = TAILS_SIZE_MAX;
     shard->listener = (struct weir_serving_listener){
         .actor = &shard->actor, .closing.handle = hear_closing, .offline.handle = hear_offline};
@@ -218,6 +237,7 @@ int weir_shard_close(struct weir_shard *shard, struct weir_error *error)
     weir_metadata_view_close(&shard->metadata);
     weir_flush_group_close(&shard->flush);
     weir_deadline_heap_close(&shard->deadlines);
+    weir_deadline_heap_close(&shard->turns);
     *shard = (struct weir_shard){0};
     return rc;
 }

@@ -8,6 +8,7 @@ void weir_state_machines_add(struct weir_state_machines *machines,
     weir_assert(machines->count < WEIR_STATE_MACHINES_MAX);
     weir_assert(machine.ops->topic != NULL && machine.ops->open != NULL);
     weir_assert(machine.ops->restore != NULL && machine.ops->close != NULL);
+    weir_assert(machine.ops->run_once != NULL && machine.ops->refuse != NULL);
     weir_assert(weir_state_machines_find(machines, weir_text(machine.ops->topic)) == NULL);
     machines->items[machines->count++] = machine;
 }

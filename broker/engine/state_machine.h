@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "base/env/env.h"
 #include "weir/error.h"
 
 struct weir_partition;
@@ -13,7 +14,10 @@ struct weir_partition;
  * order, such as the committed offsets in `__consumer_offsets`. The engine opens and closes one with
  * each such partition, and knows nothing else of it; whoever registered it finds it at the partition.
  *
- *     topic known ──open──> (log open) ──restore──> requests' stages ──> close ──> (log closed)
+ *     topic known ──open──> (log open) ──restore──> requests' stages, turns ──> close ──> (log closed)
+ *
+ * Requests may wait in it for one another or for a time. It is given a turn when the time comes that it has
+ * asked for (weir_partition_wake_at), and answers all of them when it is told to refuse them.
  */
 struct weir_state_machine_ops {
     const char *topic;
@@ -23,6 +27,12 @@ struct weir_state_machine_ops {
     /** Bring it to the end of the partition's log, which has just been opened. Blocks.
      * Thread: the worker that opens the log. */
     int (*restore)(void *machine, struct weir_error *error);
+    /** The time has come that it wanted a turn at; there is none from now on until it asks again. One comes
+     * whenever the log has come back from a worker, and so as soon as the partition is served. Bounded work. Thread: its shard's. */
+    void (*run_once)(void *machine, struct weir_mono now);
+    /** The log is being closed or has failed, or the topic is being deleted: answer all that waits in it, now,
+     * with this. Thread: its shard's. */
+    void (*refuse)(void *machine, int rc, const char *text);
     /** Write down what is worth it if the log is still open, and go. Blocks. Thread: the partition's
      * shard, or any when the actors are gone. */
     int (*close)(void *machine, struct weir_error *error);

@@ -27,7 +27,8 @@ struct weir_group_request {
     /* of the coordinator, while it has it */
     struct weir_group_request *next; /* in a list of answers */
     bool is_parked;                  /* a member waits for it */
-    int64_t wait_offset;             /* answered when the group's log is durable up to here */
+    bool is_cancelled;               /* before a member could: it is not to wait any more */
+    _Atomic int cancel_state;
 };
 
 /** Who says it is a member. */

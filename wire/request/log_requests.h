@@ -17,7 +17,6 @@
  * is of whoever answers the asker does not look at: zeroed it is right for everyone.
  */
 struct weir_port_fetch;   /* broker/broker.h */
-struct weir_commit_work;  /* the engine's */
 struct weir_group_claims; /* the engine's */
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -267,8 +266,7 @@ struct weir_commit_request {
     struct weir_group_member_id member;
     int32_t generation; /* or the member's epoch */
     bool has_member;
-    bool is_application;           /* of a stream application, whose group is its own */
-    struct weir_commit_work *work; /* the engine's */
+    bool is_application; /* of a stream application, whose group is its own */
 };
 
 /** The committed offsets of a group: those asked for (offset filled in), or all (into `arena`). */

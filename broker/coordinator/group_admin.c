@@ -1,0 +1,404 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group_owner.h"
+#include "broker/coordinator/group_place.h"
+#include "broker/coordinator/live_group.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/request.h"
+#include "wire/generated/offset_commit_key.h"
+
+/*
+ * What an administrator asks of groups. A group that has only offsets, and one that is a stream application's, is
+ * shown as a classic one: the first Empty, the second Stable and without members, for its jobs are none.
+ *
+ * A deletion takes back what the image has: it waits until nothing of the group is on its way any more, so that
+ * nothing is left behind, and takes it all back in one batch.
+ */
+
+static const char APPLICATION_STATE[] = "Stable";
+
+static void send(struct weir_coordinator *coordinator, struct weir_group_request *request,
+                 struct weir_topic_partition place, void (*arrive)(struct weir_message *message))
+{
+    request->next = NULL;
+    request->is_parked = false;
+    request->request.before_reply = NULL;
+    weir_group_place_send(coordinator, &request->request, place, arrive);
+}
+
+/* Without the topic there is no group. */
+static bool is_topic_there(struct weir_request *request)
+{
+    const struct weir_metadata_image *image = weir_metadata_view_look(&request->shard->metadata);
+    return weir_metadata_topic(image, request->topic) != NULL;
+}
+
+static int no_group(struct weir_slice group, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND,
+                          "there is no group '%.*s': no member, no committed offset",
+                          (int)(group.size & 0xff), (const char *)group.data);
+}
+
+static void arrive(struct weir_message *message,
+                   void (*stage)(struct weir_partition *partition, struct weir_request *request))
+{
+    struct weir_group_request *request = (struct weir_group_request *)message;
+    struct weir_error *error = &request->request.error;
+    int rc = weir_serving_check(&request->request.shard->engine->serving, error);
+    if (rc == 0) rc = weir_group_id_check(request->group, error);
+    if (rc == 0 && !is_topic_there(&request->request)) rc = no_group(request->group, error);
+    if (rc < 0) {
+        weir_request_reply(&request->request, rc);
+    } else {
+        weir_group_place_enter(&request->request, stage);
+    }
+}
+
+/* Its live group, of one that is there and is nobody's own. */
+static int find(struct weir_offsets_partition *offsets, struct weir_group_request *request,
+                struct weir_live_group **group_out)
+{
+    struct weir_error *error = &request->request.error;
+    int rc = weir_live_group_find(offsets, request->group, false, group_out, error);
+    return rc == 0 && *group_out == NULL ? no_group(request->group, error) : rc;
+}
+
+/* ---- describe -------------------------------------------------------------------------------- */
+
+static void describe_application(struct weir_describe_group_request *request)
+{
+    request->type = WEIR_GROUP_CLASSIC;
+    request->state = weir_text(APPLICATION_STATE);
+    request->protocol_type = weir_text(WEIR_APPLICATION_PROTOCOL_TYPE);
+    request->protocol = weir_text("");
+    request->is_application = true;
+}
+
+static int describe(struct weir_offsets_partition *offsets,
+                    struct weir_describe_group_request *request)
+{
+    struct weir_live_group *group = NULL;
+    int rc = weir_offsets_partition_catch_up(offsets, &request->base.request.error);
+    if (rc < 0) return rc;
+    if (weir_group_is_owned(offsets, request->base.group)) {
+        describe_application(request);
+        return 0;
+    }
+    rc = find(offsets, &request->base, &group);
+    if (rc != 0) return rc;
+    weir_classic_group_describe(&group->classic, request);
+    weir_live_group_settle(group);
+    if (!weir_arena_failed(request->base.arena)) return 0;
+    return weir_error_set(&request->base.request.error, WEIR_NO_MEMORY, "describe a group");
+}
+
+static void describe_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    int rc = describe(offsets, (struct weir_describe_group_request *)request);
+    if (rc == WEIR_END) {
+        weir_offsets_partition_hold(offsets, request);
+    } else {
+        weir_request_reply(request, rc);
+    }
+}
+
+static void describe_arrives(struct weir_message *message)
+{
+    arrive(message, describe_stage);
+}
+
+void weir_coordinator_describe(struct weir_coordinator *coordinator,
+                               struct weir_describe_group_request *request)
+{
+    weir_assert(request->base.arena != NULL);
+    request->members = NULL;
+    request->member_count = 0;
+    request->group_epoch = request->assignment_epoch = 0;
+    request->is_application = false;
+    send(coordinator, &request->base, weir_group_place(coordinator, request->base.group),
+         describe_arrives);
+}
+
+/* ---- list ------------------------------------------------------------------------------------ */
+
+struct listing {
+    struct weir_list_groups_request *request;
+    size_t capacity;
+};
+
+static void list_one(struct listing *listing, struct weir_slice name, struct weir_slice state,
+                     struct weir_slice protocol_type)
+{
+    struct weir_list_groups_request *request = listing->request;
+    struct weir_arena *arena = request->base.arena;
+    if (request->group_count == listing->capacity) return; /* the arena has failed */
+    request->groups[request->group_count++] = (struct weir_group_listing){
+        .group = weir_arena_copy(arena, name),
+        .protocol_type = weir_arena_copy(arena, protocol_type),
+        .state = weir_arena_copy(arena, state),
+        .type = WEIR_GROUP_CLASSIC,
+    };
+}
+
+static void list_live(struct listing *listing, const struct weir_live_group *group)
+{
+    struct weir_slice type = group->classic.protocol_type;
+    list_one(listing, group->name, weir_classic_group_state_name(&group->classic),
+             weir_slice_is_null(type) ? weir_text("") : type);
+}
+
+static int list_committed(struct weir_offsets_partition *offsets, struct listing *listing,
+                          const struct weir_committed_group *committed, struct weir_error *error)
+{
+    struct weir_live_group *group = NULL;
+    if (weir_group_is_owned(offsets, committed->name)) {
+        list_one(listing, committed->name, weir_text(APPLICATION_STATE),
+                 weir_text(WEIR_APPLICATION_PROTOCOL_TYPE));
+        return 0;
+    }
+    int rc = weir_live_group_find(offsets, committed->name, false, &group, error);
+    if (rc != 0) return rc < 0 ? rc : 0; /* one that is over is not there any more */
+    list_live(listing, group);
+    weir_live_group_settle(group);
+    return 0;
+}
+
+static int list(struct weir_offsets_partition *offsets, struct weir_list_groups_request *request,
+                struct weir_error *error)
+{
+    const struct weir_map *groups = &offsets->image.groups;
+    struct listing listing = {.request = request};
+    const struct weir_committed_group *committed;
+    const struct weir_live_group *group;
+    size_t at = 0;
+    int rc = weir_offsets_partition_catch_up(offsets, error);
+    if (rc < 0) return rc;
+    size_t count = weir_map_count(groups) + weir_map_count(&offsets->live);
+    request->groups = weir_arena_array(request->base.arena, count + 1, sizeof *request->groups);
+    listing.capacity = request->groups != NULL ? count : 0;
+    while (rc == 0 && (committed = weir_map_next(groups, &at)) != NULL) {
+        rc = list_committed(offsets, &listing, committed, error);
+    }
+    at = 0;
+    while (rc == 0 && (group = weir_map_next(&offsets->live, &at)) != NULL) {
+        bool is_listed = weir_offsets_image_group(&offsets->image, group->name) != NULL;
+        if (!is_listed && !group->is_over) list_live(&listing, group);
+    }
+    if (rc == 0 && weir_arena_failed(request->base.arena)) {
+        rc = weir_error_set(error, WEIR_NO_MEMORY, "list groups");
+    }
+    return rc;
+}
+
+static void list_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    weir_request_reply(request,
+                       list(offsets, (struct weir_list_groups_request *)request, &request->error));
+}
+
+static void list_arrives(struct weir_message *message)
+{
+    struct weir_request *request = (struct weir_request *)message;
+    int rc = weir_serving_check(&request->shard->engine->serving, &request->error);
+    if (rc < 0 || !is_topic_there(request)) {
+        weir_request_reply(request, rc);
+    } else {
+        weir_group_place_enter(request, list_stage);
+    }
+}
+
+void weir_coordinator_list(struct weir_coordinator *coordinator,
+                           struct weir_list_groups_request *request)
+{
+    struct weir_topic_partition place = {.topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
+                                         .partition = request->offsets_partition};
+    weir_assert(request->base.arena != NULL);
+    request->groups = NULL;
+    request->group_count = 0;
+    send(coordinator, &request->base, place, list_arrives);
+}
+
+/* ---- what is taken back ---------------------------------------------------------------------- */
+
+static int take_back(struct weir_group_update *update, struct weir_slice group,
+                     struct weir_slice topic, int32_t partition)
+{
+    struct weir_offset_commit_key key = {.group = group, .topic = topic, .partition = partition};
+    return weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);
+}
+
+static void begin_update(struct weir_offsets_partition *offsets, struct weir_group_update *update)
+{
+    weir_arena_reset(&offsets->update_arena);
+    weir_group_update_init(update, &offsets->update_arena);
+}
+
+/* The live group, of which nothing is on its way. WEIR_END: not yet. */
+static int find_for_deletion(struct weir_partition *partition, struct weir_group_request *request,
+                             struct weir_live_group **group_out)
+{
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    struct weir_error *error = &request->request.error;
+    int rc = weir_serving_check(&partition->shard->engine->serving, error);
+    if (rc == 0) rc = weir_offsets_partition_catch_up(offsets, error);
+    if (rc < 0) return rc;
+    if (weir_group_is_owned(offsets, request->group)) {
+        return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
+                              "group '%.*s' belongs to a stream application: reset the "
+                              "application with its own tools",
+                              (int)(request->group.size & 0xff), (const char *)request->group.data);
+    }
+    if (weir_group_write_is_under_way(offsets, request->group)) return WEIR_END;
+    return find(offsets, request, group_out);
+}
+
+/* ---- delete a group -------------------------------------------------------------------------- */
+
+static int take_back_offsets(struct weir_offsets_partition *offsets, struct weir_slice name,
+                             struct weir_group_update *update)
+{
+    const struct weir_committed_group *committed = weir_offsets_image_group(&offsets->image, name);
+    const struct weir_committed_offset *offset;
+    size_t at = 0;
+    int rc = 0;
+    while (rc == 0 && committed != NULL &&
+           (offset = weir_map_next(&committed->offsets, &at)) != NULL) {
+        rc = take_back(update, name, offset->topic, offset->partition);
+    }
+    return rc;
+}
+
+static int say_members(struct weir_slice group, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
+                          "group '%.*s' has members: stop its consumers, and it can be deleted "
+                          "when they have left or their sessions have ended",
+                          (int)(group.size & 0xff), (const char *)group.data);
+}
+
+static void delete_group(struct weir_live_group *group, struct weir_group_request *request)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_group_update update;
+    begin_update(offsets, &update);
+    if (!weir_classic_group_is_idle(&group->classic)) {
+        weir_request_reply(&request->request, say_members(request->group, &request->request.error));
+        return;
+    }
+    int rc = take_back_offsets(offsets, request->group, &update);
+    if (rc == 0) {
+        rc = weir_classic_group_delete(&group->classic,
+                                       weir_wall_now(offsets->partition->shard->env).ms, &update,
+                                       &request->request.error);
+    }
+    if (rc < 0) {
+        (void)weir_error_set(&request->request.error, (enum weir_code)rc, "delete a group");
+        weir_group_answer(&update, request, rc);
+    } else {
+        weir_group_answer_durable(&update, request, 0);
+    }
+    weir_live_group_take(group, &update, rc);
+}
+
+static void delete_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_live_group *group = NULL;
+    int rc = find_for_deletion(partition, (struct weir_group_request *)request, &group);
+    if (rc == WEIR_END) {
+        weir_offsets_partition_hold(weir_offsets_partition_of(partition), request);
+    } else if (rc < 0) {
+        weir_request_reply(request, rc);
+    } else {
+        delete_group(group, (struct weir_group_request *)request);
+    }
+}
+
+static void delete_arrives(struct weir_message *message)
+{
+    arrive(message, delete_stage);
+}
+
+void weir_coordinator_delete(struct weir_coordinator *coordinator,
+                             struct weir_delete_group_request *request)
+{
+    send(coordinator, &request->base, weir_group_place(coordinator, request->base.group),
+         delete_arrives);
+}
+
+/* ---- delete offsets -------------------------------------------------------------------------- */
+
+static bool is_partition(struct weir_shard *shard, const struct weir_topic_partition *asked)
+{
+    const struct weir_topic_image *topic =
+        weir_metadata_topic(weir_metadata_view_look(&shard->metadata), asked->topic);
+    return topic != NULL && asked->partition >= 0 && asked->partition < topic->partition_count;
+}
+
+/* Offsets of a topic that is gone can be deleted; those that are not there are, of a topic that is. */
+static int delete_offset(struct weir_live_group *group, struct weir_offset_deletion *deletion,
+                         struct weir_group_update *update)
+{
+    const struct weir_offsets_partition *offsets = group->offsets;
+    const struct weir_topic_partition *asked = &deletion->partition;
+    bool is_there = weir_offsets_image_find(&offsets->image, group->name, asked->topic,
+                                            asked->partition) != NULL;
+    deletion->rc = 0;
+    if (weir_classic_group_subscribes(&group->classic, asked->topic)) {
+        deletion->rc = WEIR_GROUP_SUBSCRIBED_TO_TOPIC;
+    } else if (!is_there && !is_partition(offsets->partition->shard, asked)) {
+        deletion->rc = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (deletion->rc < 0 || !is_there) return 0;
+    return take_back(update, group->name, asked->topic, asked->partition);
+}
+
+static void delete_offsets(struct weir_live_group *group,
+                           struct weir_delete_offsets_request *request)
+{
+    struct weir_group_update update;
+    struct weir_error *error = &request->base.request.error;
+    begin_update(group->offsets, &update);
+    int rc = weir_classic_group_check_offset_delete(&group->classic, error);
+    for (size_t i = 0; rc == 0 && i < request->partition_count; i++) {
+        rc = delete_offset(group, &request->partitions[i], &update);
+    }
+    if (rc < 0) {
+        if (error->code == 0) (void)weir_error_set(error, (enum weir_code)rc, "delete offsets");
+        weir_live_group_settle(group);
+        weir_request_reply(&request->base.request, rc);
+        return;
+    }
+    update.wake_at_ms = weir_classic_group_wake_at(&group->classic);
+    weir_group_answer_durable(&update, &request->base, 0);
+    weir_live_group_take(group, &update, 0);
+}
+
+static void delete_offsets_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_live_group *group = NULL;
+    int rc = find_for_deletion(partition, (struct weir_group_request *)request, &group);
+    if (rc == WEIR_END) {
+        weir_offsets_partition_hold(weir_offsets_partition_of(partition), request);
+    } else if (rc < 0) {
+        weir_request_reply(request, rc);
+    } else {
+        delete_offsets(group, (struct weir_delete_offsets_request *)request);
+    }
+}
+
+static void delete_offsets_arrives(struct weir_message *message)
+{
+    arrive(message, delete_offsets_stage);
+}
+
+void weir_coordinator_delete_offsets(struct weir_coordinator *coordinator,
+                                     struct weir_delete_offsets_request *request)
+{
+    send(coordinator, &request->base, weir_group_place(coordinator, request->base.group),
+         delete_offsets_arrives);
+}

@@ -1,0 +1,251 @@
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group_owner.h"
+#include "broker/coordinator/group_place.h"
+#include "broker/coordinator/live_group.h"
+#include "broker/engine/cancel.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/request.h"
+
+/*
+ * What members say: to the shard of the group's partition, there as an event to the live group.
+ *
+ *     door ──> shard: may it come in? ──> partition open ──> stage: whose is it, is it live? ──> step
+ *                                                              └─ its last writes are under way: held
+ *
+ * The first join of all has `__consumer_offsets` made, as the first commit has. Whoever names a group or a member that
+ * is not there costs no memory.
+ */
+enum {
+    /* All live groups together may take this much; then newcomers are refused, and members go on. */
+    GROUPS_BYTES_MAX = 512 << 20,
+};
+
+static bool holds_answer(struct weir_request *request)
+{
+    return weir_cancel_holds_answer(&((struct weir_group_request *)request)->cancel_state);
+}
+
+static struct weir_group_request *of_group(struct weir_request *request)
+{
+    return (struct weir_group_request *)request;
+}
+
+static void send(struct weir_coordinator *coordinator, struct weir_group_request *request,
+                 void (*arrive)(struct weir_message *message))
+{
+    request->next = NULL;
+    request->is_parked = false;
+    request->is_cancelled = false;
+    request->request.before_reply = holds_answer;
+    atomic_store(&request->cancel_state, WEIR_CANCEL_LIVE);
+    weir_group_place_send(coordinator, &request->request,
+                          weir_group_place(coordinator, request->group), arrive);
+}
+
+/* On the shard. False: it has been answered. */
+static bool comes_in(struct weir_group_request *request)
+{
+    struct weir_engine *engine = request->request.shard->engine;
+    int rc = weir_serving_check(&engine->serving, &request->request.error);
+    if (rc == 0) rc = weir_group_id_check(request->group, &request->request.error);
+    if (rc < 0) weir_request_reply(&request->request, rc);
+    return rc == 0;
+}
+
+static int unknown_member(struct weir_slice group, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_UNKNOWN_MEMBER_ID,
+                          "group '%.*s' has no such member: it left, or was silent for longer than "
+                          "its session.timeout.ms; join again",
+                          (int)(group.size & 0xff), (const char *)group.data);
+}
+
+/* The live group of a request. NULL: it has been answered, or is held. */
+static struct weir_live_group *find(struct weir_partition *partition,
+                                    struct weir_group_request *request, bool create)
+{
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    struct weir_error *error = &request->request.error;
+    struct weir_live_group *group = NULL;
+    int rc = weir_serving_check(&partition->shard->engine->serving, error);
+    if (rc == 0 && request->is_cancelled) {
+        rc = weir_error_set(error, WEIR_CLOSED, "the request was cancelled");
+    }
+    if (rc == 0) rc = weir_offsets_partition_catch_up(offsets, error);
+    if (rc == 0) rc = weir_group_owner_check(offsets, request->group, error);
+    if (rc == 0) rc = weir_live_group_find(offsets, request->group, create, &group, error);
+    if (rc == WEIR_END) {
+        weir_offsets_partition_hold(offsets, &request->request);
+        return NULL;
+    }
+    if (rc == 0 && group == NULL) rc = unknown_member(request->group, error);
+    if (rc < 0) weir_request_reply(&request->request, rc);
+    return group;
+}
+
+/* ---- join ------------------------------------------------------------------------------------ */
+
+/* Who is not a member yet costs memory. */
+static int check_room(const struct weir_coordinator *coordinator, struct weir_error *error)
+{
+    size_t used = atomic_load(&coordinator->budget.used);
+    if (used < GROUPS_BYTES_MAX) return 0;
+    return weir_error_set(error, WEIR_LIMIT,
+                          "all groups together take %zu MiB of memory, of %d that they may: no new "
+                          "member is let in",
+                          used >> 20, GROUPS_BYTES_MAX >> 20);
+}
+
+static void join_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_join_group_request *join = (struct weir_join_group_request *)request;
+    bool is_newcomer = join->member.member_id.size == 0;
+    const struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    int rc = is_newcomer ? check_room(offsets->coordinator, &request->error) : 0;
+    if (rc < 0) {
+        weir_request_reply(request, rc);
+        return;
+    }
+    struct weir_live_group *group = find(partition, &join->base, is_newcomer);
+    if (group == NULL) return;
+    struct weir_classic_event event = {.type = WEIR_CLASSIC_JOIN, .join = join};
+    weir_live_group_step(group, &event);
+}
+
+static void join_arrives(struct weir_message *message)
+{
+    struct weir_join_group_request *join = (struct weir_join_group_request *)message;
+    if (!comes_in(&join->base)) return;
+    join->base.request.may_create = join->member.member_id.size == 0;
+    weir_group_place_enter(&join->base.request, join_stage);
+}
+
+void weir_coordinator_join(struct weir_coordinator *coordinator,
+                           struct weir_join_group_request *request)
+{
+    send(coordinator, &request->base, join_arrives);
+}
+
+/* ---- sync, heartbeat, leave ------------------------------------------------------------------ */
+
+/* These are of members that are there: without the topic there is none. */
+static void member_arrives(struct weir_group_request *request,
+                           void (*stage)(struct weir_partition *partition,
+                                         struct weir_request *request))
+{
+    struct weir_shard *shard = request->request.shard;
+    const struct weir_metadata_image *image = weir_metadata_view_look(&shard->metadata);
+    if (!comes_in(request)) return;
+    if (weir_metadata_topic(image, request->request.topic) == NULL) {
+        weir_request_reply(&request->request,
+                           unknown_member(request->group, &request->request.error));
+        return;
+    }
+    weir_group_place_enter(&request->request, stage);
+}
+
+static void sync_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_live_group *group = find(partition, of_group(request), false);
+    if (group == NULL) return;
+    struct weir_classic_event event = {.type = WEIR_CLASSIC_SYNC,
+                                       .sync = (struct weir_sync_group_request *)request};
+    weir_live_group_step(group, &event);
+}
+
+static void sync_arrives(struct weir_message *message)
+{
+    member_arrives((struct weir_group_request *)message, sync_stage);
+}
+
+void weir_coordinator_sync(struct weir_coordinator *coordinator,
+                           struct weir_sync_group_request *request)
+{
+    send(coordinator, &request->base, sync_arrives);
+}
+
+static void heartbeat_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_live_group *group = find(partition, of_group(request), false);
+    if (group == NULL) return;
+    struct weir_classic_event event = {.type = WEIR_CLASSIC_HEARTBEAT,
+                                       .heartbeat = (struct weir_group_heartbeat_request *)request};
+    weir_live_group_step(group, &event);
+}
+
+static void heartbeat_arrives(struct weir_message *message)
+{
+    member_arrives((struct weir_group_request *)message, heartbeat_stage);
+}
+
+void weir_coordinator_heartbeat(struct weir_coordinator *coordinator,
+                                struct weir_group_heartbeat_request *request)
+{
+    send(coordinator, &request->base, heartbeat_arrives);
+}
+
+static void leave_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_live_group *group = find(partition, of_group(request), false);
+    if (group == NULL) return;
+    struct weir_classic_event event = {.type = WEIR_CLASSIC_LEAVE,
+                                       .leave = (struct weir_leave_group_request *)request};
+    weir_live_group_step(group, &event);
+}
+
+static void leave_arrives(struct weir_message *message)
+{
+    member_arrives((struct weir_group_request *)message, leave_stage);
+}
+
+void weir_coordinator_leave(struct weir_coordinator *coordinator,
+                            struct weir_leave_group_request *request)
+{
+    send(coordinator, &request->base, leave_arrives);
+}
+
+/* ---- cancel ---------------------------------------------------------------------------------- */
+
+static void cancel_parked(struct weir_group_request *request)
+{
+    struct weir_partition *partition =
+        weir_shard_find(request->request.shard, request->request.topic, request->request.partition);
+    weir_assert(partition != NULL); /* it has the request */
+    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    struct weir_live_group *group = weir_map_get(&offsets->live, request->group);
+    weir_assert(group != NULL && !group->is_over);
+    struct weir_classic_event event = {.type = WEIR_CLASSIC_CANCEL, .cancel = request};
+    weir_live_group_step(group, &event);
+}
+
+/* On the shard. Three places it can be in: parked, on its way (in line for the partition, for the disk or held), or
+ * answered and held back for this message. */
+static void cancelled(struct weir_message *message)
+{
+    struct weir_group_request *request =
+        (struct weir_group_request *)((char *)message -
+                                      offsetof(struct weir_group_request, cancel));
+    struct weir_engine *engine = request->request.shard->engine;
+    if (weir_cancel_arrives(&request->cancel_state)) {
+        request->request.before_reply = NULL;
+        weir_request_reply(&request->request, request->request.rc);
+    } else if (request->is_parked) {
+        cancel_parked(request);
+    } else {
+        request->is_cancelled = true;
+    }
+    weir_serving_release(&engine->serving);
+}
+
+void weir_coordinator_cancel(struct weir_coordinator *coordinator,
+                             struct weir_group_request *request)
+{
+    struct weir_engine *engine = coordinator->engine;
+    if (!weir_cancel_begin(&request->cancel_state)) return;
+    request->cancel.handle = cancelled;
+    weir_serving_hold(&engine->serving);
+    weir_actor_post(request->request.shard->actor, &request->cancel);
+}

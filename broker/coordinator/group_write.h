@@ -1,0 +1,46 @@
+#ifndef WEIR_BROKER_COORDINATOR_GROUP_WRITE_H
+#define WEIR_BROKER_COORDINATOR_GROUP_WRITE_H
+
+#include "broker/coordinator/offsets_partition.h"
+#include "wire/request/log_requests.h"
+
+/**
+ * Records of one group on their way: one batch, appended to the partition, flushed and only then folded into the
+ * image. What waits for a write is asked again when it has ended.
+ *
+ *     begin ──> add, add, … ──submit──> appended ──durable──> folded in ──> `ended`
+ *                                └────────────could not be written───────────^
+ * Thread: the partition's shard.
+ */
+struct weir_group_write {
+    struct weir_produce_request produce; /* first */
+    struct weir_offsets_partition *offsets;
+    struct weir_group_write *next; /* in the partition's list */
+    struct weir_group_write *previous;
+    struct weir_slice group; /* whose; it lives until the write has ended */
+    bool is_owning;          /* it makes the group an application's */
+    /**
+     * Once, perhaps before the submit returns; the write's memory is its maker's again. `rc`: how the write and the
+     * fold went, and `error` why. A write that is durable and could not be folded in (`is_durable`, and a
+     * shortage) counts: who looks at the image catches up first.
+     */
+    void (*ended)(struct weir_group_write *write, int rc, struct weir_error *error);
+    bool is_durable;
+};
+
+/** A new batch, in place of what was added and not submitted. */
+void weir_group_write_begin(struct weir_offsets_partition *offsets);
+/** WEIR_NO_MEMORY, WEIR_TOO_LARGE. A null value takes back. */
+int weir_group_write_add(struct weir_offsets_partition *offsets, struct weir_slice key,
+                         struct weir_slice value, int64_t wall_ms);
+/** What was added goes out. After an error nothing has happened: WEIR_NO_MEMORY, WEIR_TOO_LARGE. */
+int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_group_write *write);
+
+/** Is anything of this group on its way? */
+bool weir_group_write_is_under_way(const struct weir_offsets_partition *offsets,
+                                   struct weir_slice group);
+/** Does something that is on its way make it an application's? */
+bool weir_group_write_is_owning(const struct weir_offsets_partition *offsets,
+                                struct weir_slice group);
+
+#endif

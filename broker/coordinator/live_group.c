@@ -1,0 +1,335 @@
+#include "broker/coordinator/live_group.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/coordinator/coordinator.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/request.h"
+#include "wire/coordinator_record.h"
+#include "wire/generated/group_metadata_key.h"
+
+enum { TICKS_MAX = 1000 }; /* in one turn */
+
+/* A batch of a live group's records on its way, and who is answered when it is durable. */
+struct weir_live_write {
+    struct weir_group_write write; /* first */
+    struct weir_live_group *group;
+    struct weir_group_answers durable;
+};
+
+static struct weir_env *env_of(const struct weir_offsets_partition *offsets)
+{
+    return offsets->partition->shard->env;
+}
+
+int64_t weir_live_now_ms(const struct weir_offsets_partition *offsets)
+{
+    return weir_mono_now(env_of(offsets)).ns / 1000000;
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void answer_each(struct weir_group_request *request)
+{
+    while (request != NULL) {
+        struct weir_group_request *next = request->next;
+        weir_request_reply(&request->request, request->request.rc);
+        request = next;
+    }
+}
+
+static void refuse_each(struct weir_group_request *request, int rc, const char *text)
+{
+    while (request != NULL) {
+        struct weir_group_request *next = request->next;
+        weir_request_refuse(&request->request, rc, text);
+        request = next;
+    }
+}
+
+/* ---- deadlines ------------------------------------------------------------------------------- */
+
+void weir_live_groups_wake(struct weir_offsets_partition *offsets)
+{
+    struct weir_mono at = weir_deadline_heap_first(&offsets->deadlines);
+    weir_partition_wake_at(offsets->partition, offsets->is_loaded ? at : (struct weir_mono){0});
+}
+
+/* It has had a place in the heap since it was made, so that this needs no memory. */
+static void set_deadline(struct weir_live_group *group, int64_t at_ms)
+{
+    struct weir_deadline deadline = {
+        .at = weir_mono_after_ms((struct weir_mono){0}, at_ms),
+        .item = group,
+        .index = &group->deadline_index,
+    };
+    weir_deadline_heap_remove(&group->offsets->deadlines, &group->deadline_index);
+    int rc = weir_deadline_heap_add(&group->offsets->deadlines, deadline);
+    weir_assert(rc == 0);
+    weir_live_groups_wake(group->offsets);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+static void forget(struct weir_live_group *group)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    weir_assert(group->write_count == 0 && !group->is_busy);
+    (void)weir_map_remove(&offsets->live, group->name);
+    weir_deadline_heap_remove(&offsets->deadlines, &group->deadline_index);
+    weir_classic_group_close(&group->classic);
+    weir_free(group);
+}
+
+void weir_live_group_settle(struct weir_live_group *group)
+{
+    if (group->is_busy || group->write_count > 0) return;
+    if (group->is_over || weir_classic_group_is_idle(&group->classic)) forget(group);
+}
+
+static struct weir_live_group *new_group(struct weir_offsets_partition *offsets,
+                                         struct weir_slice name)
+{
+    struct weir_budget *budget = &offsets->coordinator->budget;
+    struct weir_live_group *group = weir_alloc_zero(budget, sizeof *group + name.size);
+    if (group == NULL) return NULL;
+    weir_copy(group + 1, name.data, name.size);
+    group->offsets = offsets;
+    group->name = weir_slice(group + 1, name.size);
+    group->type = WEIR_GROUP_CLASSIC;
+    weir_classic_group_init(&group->classic, budget, group->name);
+    struct weir_deadline deadline = {
+        .at = WEIR_MONO_NEVER, .item = group, .index = &group->deadline_index};
+    if (weir_deadline_heap_add(&offsets->deadlines, deadline) < 0 ||
+        weir_map_add(&offsets->live, group->name, group) < 0) {
+        weir_deadline_heap_remove(&offsets->deadlines, &group->deadline_index);
+        weir_free(group);
+        return NULL;
+    }
+    return group;
+}
+
+/* What the image has of the group as a classic one; null: only offsets. */
+static int metadata_of(struct weir_offsets_partition *offsets,
+                       const struct weir_committed_group *committed, struct weir_slice *value_out)
+{
+    struct weir_group_metadata_key key = {.group = committed->name};
+    weir_buffer_reset(&offsets->key);
+    int rc = weir_coordinator_key_encode(&weir_group_metadata_key_type, &key, &offsets->key);
+    if (rc == 0) {
+        *value_out = weir_committed_group_value(committed, weir_buffer_slice(&offsets->key));
+    }
+    return rc;
+}
+
+static int load(struct weir_live_group *group, const struct weir_committed_group *committed,
+                struct weir_error *error)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_slice bytes;
+    struct weir_group_metadata_value value;
+    int rc = metadata_of(offsets, committed, &bytes);
+    if (rc < 0 || weir_slice_is_null(bytes)) return rc;
+    weir_arena_reset(&offsets->update_arena);
+    rc = weir_coordinator_value_decode(bytes, &weir_group_metadata_value_type, &value,
+                                       &offsets->update_arena, error);
+    if (rc == 0) {
+        rc = weir_classic_group_load(&group->classic, &value, weir_live_now_ms(offsets), error);
+    }
+    if (rc == 0) set_deadline(group, weir_classic_group_wake_at(&group->classic));
+    return rc;
+}
+
+int weir_live_group_find(struct weir_offsets_partition *offsets, struct weir_slice name,
+                         bool create, struct weir_live_group **group_out, struct weir_error *error)
+{
+    int rc = weir_offsets_partition_catch_up(offsets, error);
+    if (rc < 0) return rc;
+    struct weir_live_group *group = weir_map_get(&offsets->live, name);
+    const struct weir_committed_group *committed = weir_offsets_image_group(&offsets->image, name);
+    if (group != NULL && group->is_over) return WEIR_END;
+    if (group == NULL && (committed != NULL || create)) {
+        weir_assert(committed == NULL || !committed->is_application);
+        group = new_group(offsets, name);
+        if (group == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "load a group");
+        rc = committed != NULL ? load(group, committed, error) : 0;
+        if (rc < 0) {
+            forget(group);
+            return weir_error_wrap(error, rc, "load group '%.*s'", (int)(name.size & 0xff),
+                                   (const char *)name.data);
+        }
+    }
+    *group_out = group;
+    return 0;
+}
+
+void weir_live_group_drop(struct weir_live_group *group, int rc, const char *text)
+{
+    if (!group->is_over) {
+        group->is_over = true;
+        set_deadline(group, WEIR_GROUP_NEVER_MS);
+        refuse_each(weir_classic_group_take_parked(&group->classic), rc, text);
+    }
+    weir_live_group_settle(group);
+}
+
+/* ---- what comes of a step -------------------------------------------------------------------- */
+
+/* Applied already, and not on the disk: nobody may build on it. */
+static void write_ended(struct weir_group_write *base, int rc, struct weir_error *error)
+{
+    struct weir_live_write *write = (struct weir_live_write *)base;
+    struct weir_live_group *group = write->group;
+    struct weir_group_request *durable = write->durable.first;
+    weir_assert(group->write_count > 0);
+    group->write_count--;
+    if (group->last_write == write) group->last_write = NULL;
+    bool is_durable = base->is_durable;
+    weir_free(write);
+    if (is_durable) {
+        answer_each(durable);
+        weir_live_group_settle(group);
+    } else {
+        refuse_each(durable, rc, error->text);
+        weir_live_group_drop(group, rc, error->text);
+    }
+}
+
+/* The records of the update as one batch on its way. After an error nothing is. */
+static int write_records(struct weir_live_group *group, struct weir_group_update *update)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    int64_t wall_ms = weir_wall_now(env_of(offsets)).ms;
+    int rc = 0;
+    weir_group_write_begin(offsets);
+    for (size_t i = 0; rc == 0 && i < update->record_count; i++) {
+        const struct weir_group_record *record = &update->records[i];
+        rc = weir_group_write_add(offsets, record->key, record->value, wall_ms);
+    }
+    struct weir_live_write *write =
+        rc == 0 ? weir_alloc_zero(&offsets->coordinator->budget, sizeof *write) : NULL;
+    if (write == NULL) return rc < 0 ? rc : WEIR_NO_MEMORY;
+    write->group = group;
+    write->durable = update->durable;
+    write->write.group = group->name;
+    write->write.ended = write_ended;
+    group->write_count++;
+    group->last_write = write;
+    rc = weir_group_write_submit(offsets, &write->write);
+    if (rc < 0) {
+        group->write_count--;
+        group->last_write = NULL;
+        weir_free(write);
+    }
+    return rc;
+}
+
+static void append_answers(struct weir_group_answers *answers,
+                           const struct weir_group_answers *more)
+{
+    if (more->first == NULL) return;
+    if (answers->last != NULL) {
+        answers->last->next = more->first;
+    } else {
+        answers->first = more->first;
+    }
+    answers->last = more->last;
+}
+
+/* An answer without a record of its own may stand on one that is still on its way. */
+static void answer_durable(struct weir_live_group *group, struct weir_group_update *update)
+{
+    if (group->last_write != NULL) {
+        append_answers(&group->last_write->durable, &update->durable);
+    } else {
+        answer_each(update->durable.first);
+    }
+}
+
+void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc)
+{
+    group->is_busy = true;
+    bool has_records = rc == 0 && update->record_count > 0;
+    if (has_records) rc = write_records(group, update);
+    answer_each(update->answered.first);
+    if (rc < 0) {
+        refuse_each(update->durable.first, rc, weir_code_text(rc));
+        weir_live_group_drop(group, rc, weir_code_text(rc));
+    } else if (!has_records) {
+        answer_durable(group, update);
+    }
+    if (!group->is_over) set_deadline(group, update->wake_at_ms);
+    if (update->is_gone) group->is_over = true;
+    group->is_busy = false;
+    weir_live_group_settle(group);
+}
+
+void weir_live_group_step(struct weir_live_group *group, struct weir_classic_event *event)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_group_update update;
+    weir_assert(!group->is_over && !group->is_busy);
+    weir_arena_reset(&offsets->update_arena);
+    weir_group_update_init(&update, &offsets->update_arena);
+    event->now_ms = weir_live_now_ms(offsets);
+    event->wall_ms = weir_wall_now(env_of(offsets)).ms;
+    event->settings = &offsets->coordinator->settings;
+    if (event->type == WEIR_CLASSIC_JOIN) event->random = weir_uuid_random(env_of(offsets));
+    int rc = weir_classic_group_step(&group->classic, event, &update);
+    weir_live_group_take(group, &update, rc);
+}
+
+/* ---- all of a partition ---------------------------------------------------------------------- */
+
+size_t weir_live_groups_tick(struct weir_offsets_partition *offsets, struct weir_mono now)
+{
+    size_t count = 0;
+    struct weir_live_group *group;
+    while (count < TICKS_MAX &&
+           (group = weir_deadline_heap_due(&offsets->deadlines, now)) != NULL) {
+        struct weir_classic_event event = {.type = WEIR_CLASSIC_TICK};
+        weir_live_group_step(group, &event);
+        count++;
+    }
+    return count;
+}
+
+/* A group that cannot be loaded now is when it is asked for; its members stay until then. */
+static void load_one(struct weir_offsets_partition *offsets, struct weir_slice name)
+{
+    struct weir_live_group *group = NULL;
+    struct weir_error error = {0};
+    char text[2 * WEIR_ERROR_TEXT_SIZE];
+    int rc = weir_live_group_find(offsets, name, false, &group, &error);
+    if (rc < 0) {
+        weir_log(&env_of(offsets)->logger, WEIR_LOG_WARN, "group.not_loaded", "reason=%s",
+                 weir_log_quote(text, sizeof text, error.text));
+    }
+    if (rc == 0 && group != NULL) weir_live_group_settle(group);
+}
+
+void weir_live_groups_load(struct weir_offsets_partition *offsets, size_t count_max)
+{
+    const struct weir_map *groups = &offsets->image.groups;
+    const struct weir_committed_group *group = NULL;
+    if (offsets->is_loaded) return;
+    if (offsets->load_from != groups->entries) offsets->load_at = 0;
+    offsets->load_from = groups->entries;
+    for (size_t i = 0; i < count_max; i++) {
+        group = weir_map_next(groups, &offsets->load_at);
+        if (group == NULL) break;
+        bool may_have_members = !group->is_application && weir_map_count(&group->records) > 0;
+        if (may_have_members) load_one(offsets, group->name);
+    }
+    offsets->is_loaded = group == NULL;
+}
+
+void weir_live_groups_refuse(struct weir_offsets_partition *offsets, int rc, const char *text)
+{
+    size_t at = 0;
+    struct weir_live_group *group;
+    while ((group = weir_map_next(&offsets->live, &at)) != NULL) {
+        weir_live_group_drop(group, rc, text);
+    }
+}
