@@ -216,6 +216,30 @@ bool weir_authorize(const struct weir_request_context *context, enum weir_acl_op
     return context->principal.name.data != NULL;
 }
 
+/* Without the port, and an address of IPv6 without its brackets. */
+struct weir_slice weir_context_client_host(struct weir_request_context *context)
+{
+    const char *peer = context->connection != NULL ? context->connection->socket->peer : "";
+    const char *end = strrchr(peer, ':');
+    size_t size = end != NULL ? (size_t)(end - peer) : strlen(peer);
+    bool has_brackets = size >= 2 && peer[0] == '[' && peer[size - 1] == ']';
+    const char *text = weir_arena_printf(
+        &context->arena, "/%.*s", (int)(has_brackets ? size - 2 : size), peer + has_brackets);
+    return text != NULL ? weir_text(text) : weir_null();
+}
+
+void weir_context_log_refusal(struct weir_request_context *context, const char *reason)
+{
+    struct weir_server_part *part = context->part;
+    char text[WEIR_ERROR_TEXT_SIZE + 256];
+    const char *peer = context->connection != NULL ? context->connection->socket->peer : "gone";
+    (void)snprintf(
+        text, sizeof text, "%s v%d of client '%.*s': %s", context->api->request->name,
+        (int)context->version, context->client_id.size < 64 ? (int)context->client_id.size : 64,
+        context->client_id.data != NULL ? (const char *)context->client_id.data : "", reason);
+    weir_part_log(part, &part->refused_requests, "server.request_refused", peer, text);
+}
+
 void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
                           int32_t *port_out)
 {

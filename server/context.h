@@ -159,6 +159,11 @@ void weir_context_unpark(struct weir_request_context *context);
 bool weir_authorize(const struct weir_request_context *context, enum weir_acl_operation operation,
                     enum weir_acl_resource resource, struct weir_slice name);
 
+/** Who the client is, as Kafka writes a member's host: "/127.0.0.1". In the arena, null when that has failed. */
+struct weir_slice weir_context_client_host(struct weir_request_context *context);
+/** Say in the log why a request was refused, where its answer has a number alone: at most once a second. */
+void weir_context_log_refusal(struct weir_request_context *context, const char *reason);
+
 /** The address to put into answers: advertised, or what the client came in by. */
 void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
                           int32_t *port_out);

@@ -92,6 +92,7 @@ struct weir_server_part {
     struct weir_part_sessions sessions;
     struct weir_log_gate refusals;
     struct weir_log_gate kills;
+    struct weir_log_gate refused_requests;
     struct weir_part_metrics metrics;
 };
 

@@ -108,7 +108,7 @@ static int check_member(struct weir_offsets_partition *offsets,
     int rc = weir_live_group_find(offsets, commit->group, false, &group, error);
     if (rc != 0) return rc;
     if (group == NULL) {
-        if (!commit->has_member) return 0;
+        if (!commit->has_member || commit->generation < 0) return 0;
         return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND, "there is no group '%.*s'",
                               (int)(commit->group.size & 0xff), (const char *)commit->group.data);
     }

@@ -9,6 +9,8 @@
 #include "wire/generated/create_partitions_response.h"
 #include "wire/generated/create_topics_request.h"
 #include "wire/generated/create_topics_response.h"
+#include "wire/generated/delete_groups_request.h"
+#include "wire/generated/delete_groups_response.h"
 #include "wire/generated/delete_records_request.h"
 #include "wire/generated/delete_records_response.h"
 #include "wire/generated/delete_topics_request.h"
@@ -17,28 +19,42 @@
 #include "wire/generated/describe_cluster_response.h"
 #include "wire/generated/describe_configs_request.h"
 #include "wire/generated/describe_configs_response.h"
+#include "wire/generated/describe_groups_request.h"
+#include "wire/generated/describe_groups_response.h"
 #include "wire/generated/describe_log_dirs_request.h"
 #include "wire/generated/describe_log_dirs_response.h"
 #include "wire/generated/fetch_request.h"
 #include "wire/generated/fetch_response.h"
 #include "wire/generated/find_coordinator_request.h"
 #include "wire/generated/find_coordinator_response.h"
+#include "wire/generated/heartbeat_request.h"
+#include "wire/generated/heartbeat_response.h"
 #include "wire/generated/incremental_alter_configs_request.h"
 #include "wire/generated/incremental_alter_configs_response.h"
 #include "wire/generated/init_producer_id_request.h"
 #include "wire/generated/init_producer_id_response.h"
+#include "wire/generated/join_group_request.h"
+#include "wire/generated/join_group_response.h"
+#include "wire/generated/leave_group_request.h"
+#include "wire/generated/leave_group_response.h"
+#include "wire/generated/list_groups_request.h"
+#include "wire/generated/list_groups_response.h"
 #include "wire/generated/list_offsets_request.h"
 #include "wire/generated/list_offsets_response.h"
 #include "wire/generated/metadata_request.h"
 #include "wire/generated/metadata_response.h"
 #include "wire/generated/offset_commit_request.h"
 #include "wire/generated/offset_commit_response.h"
+#include "wire/generated/offset_delete_request.h"
+#include "wire/generated/offset_delete_response.h"
 #include "wire/generated/offset_fetch_request.h"
 #include "wire/generated/offset_fetch_response.h"
 #include "wire/generated/offset_for_leader_epoch_request.h"
 #include "wire/generated/offset_for_leader_epoch_response.h"
 #include "wire/generated/produce_request.h"
 #include "wire/generated/produce_response.h"
+#include "wire/generated/sync_group_request.h"
+#include "wire/generated/sync_group_response.h"
 
 /*
  * What is served, in order of key. Versions come from the schemas; ApiVersions is read off these
@@ -89,6 +105,18 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_IN(offset_fetch_response, groups, offset_fetch_response_group)},
     {TYPES(find_coordinator), .announced_min = 0, .handle = weir_handle_find_coordinator,
      .errors = ERRORS_IN(find_coordinator_response, coordinators, coordinator)},
+    {TYPES(join_group), .announced_min = 0, .handle = weir_handle_join_group,
+     .errors = ERRORS_AT_TOP(join_group_response)},
+    {TYPES(heartbeat), .announced_min = 0, .handle = weir_handle_heartbeat,
+     .errors = ERRORS_AT_TOP(heartbeat_response)},
+    {TYPES(leave_group), .announced_min = 0, .handle = weir_handle_leave_group,
+     .errors = ERRORS_AT_TOP(leave_group_response)},
+    {TYPES(sync_group), .announced_min = 0, .handle = weir_handle_sync_group,
+     .errors = ERRORS_AT_TOP(sync_group_response)},
+    {TYPES(describe_groups), .announced_min = 0, .handle = weir_handle_describe_groups,
+     .errors = ERRORS_IN(describe_groups_response, groups, described_group)},
+    {TYPES(list_groups), .announced_min = 0, .handle = weir_handle_list_groups,
+     .errors = ERRORS_AT_TOP(list_groups_response)},
     {TYPES(api_versions), .announced_min = 0, .handle = weir_handle_api_versions,
      .errors = ERRORS_AT_TOP(api_versions_response)},
     {TYPES(create_topics), .announced_min = 2, .handle = weir_handle_create_topics,
@@ -112,10 +140,14 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_IN(describe_log_dirs_response, results, describe_log_dirs_result)},
     {TYPES(create_partitions), .announced_min = 0, .handle = weir_handle_create_partitions,
      .errors = ERRORS_IN(create_partitions_response, results, create_partitions_topic_result)},
+    {TYPES(delete_groups), .announced_min = 0, .handle = weir_handle_delete_groups,
+     .errors = ERRORS_IN(delete_groups_response, results, deletable_group_result)},
     {TYPES(incremental_alter_configs), .announced_min = 0,
      .handle = weir_handle_incremental_alter_configs,
      .errors =
          ERRORS_IN(incremental_alter_configs_response, responses, alter_configs_resource_response)},
+    {TYPES(offset_delete), .announced_min = 0, .handle = weir_handle_offset_delete,
+     .errors = ERRORS_AT_TOP(offset_delete_response)},
     {TYPES(describe_cluster), .announced_min = 0, .handle = weir_handle_describe_cluster,
      .errors = ERRORS_AT_TOP(describe_cluster_response)},
 };

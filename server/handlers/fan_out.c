@@ -41,6 +41,7 @@ void weir_fan_out_begin(struct weir_fan_out *fan_out)
 {
     struct weir_arena *arena = &fan_out->context->arena;
     size_t window = fan_out->count < WEIR_FAN_OUT_WINDOW ? fan_out->count : WEIR_FAN_OUT_WINDOW;
+    if (fan_out->is_one_by_one && window > 1) window = 1;
     weir_assert(fan_out->request_size >= sizeof(struct weir_request));
     struct weir_fan_out_slot *slots = weir_arena_array(arena, window + 1, sizeof *slots);
     for (size_t i = 0; slots != NULL && i < window; i++) {

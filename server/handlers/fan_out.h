@@ -18,6 +18,8 @@ struct weir_fan_out {
     struct weir_request_context *context;
     size_t count;        /* of parts */
     size_t request_size; /* of the engine's struct that begins with a weir_request */
+    bool
+        is_one_by_one; /* what is given goes into the context's arena, which one may touch at a time */
     /** Fill in `request` (zeroed but for its way back) for part `index`, and send it. False: there
      * is nothing to ask. */
     bool (*ask)(struct weir_fan_out *fan_out, size_t index, struct weir_request *request);

@@ -22,6 +22,33 @@ int16_t weir_group_error_of(int rc)
     }
 }
 
+/* Those are part of how members and coordinators talk; others say that something is set up wrongly. */
+static bool is_routine(int rc)
+{
+    switch (rc) {
+    case WEIR_OK:
+    case WEIR_CLOSED:
+    case WEIR_MEMBER_ID_REQUIRED:
+    case WEIR_UNKNOWN_MEMBER_ID:
+    case WEIR_ILLEGAL_GENERATION:
+    case WEIR_REBALANCE_IN_PROGRESS:
+    case WEIR_FENCED_MEMBER_EPOCH:
+    case WEIR_STALE_MEMBER_EPOCH:
+    case WEIR_GROUP_ID_NOT_FOUND:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int16_t weir_group_member_error(struct weir_request_context *context,
+                                const struct weir_request *request)
+{
+    if (request->rc >= 0) return 0;
+    if (!is_routine(request->rc)) weir_context_log_refusal(context, request->error.text);
+    return weir_group_error_of(request->rc);
+}
+
 int16_t weir_group_check(const struct weir_request_context *context,
                          enum weir_acl_operation operation, struct weir_slice group)
 {

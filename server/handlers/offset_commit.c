@@ -5,12 +5,11 @@
 #include "wire/generated/offset_commit_response.h"
 
 /*
- * OffsetCommit of clients that are no members of a group: they choose their partitions themselves, and commit
- * with generation -1 and no member id. What names a partition that is not there, or has too much metadata, is
- * refused by itself; the rest is one commit, durable when it is answered.
+ * OffsetCommit of a group's members, and of clients that are none: those choose their partitions themselves, and
+ * commit with generation -1 and no member id. What names a partition that is not there, or has too much metadata,
+ * is refused by itself; the rest is one commit, durable when it is answered.
  *
- *   request ──> which topics are there? ──> the good ones ──> coordinator ──> answer
- *        └─ a member ──> is there such a group? ──> nobody is its member ──────┘
+ *   request ──> which topics are there? ──> the good ones ──> coordinator: may this member? ──> answer
  *
  * Source: CLIENTS.md c, "Group coordinator, classic".
  */
@@ -25,7 +24,6 @@ struct offset_commit {
     struct weir_request_context *context;
     const struct weir_wire_offset_commit_request *asked;
     struct weir_list_topics_request list;
-    struct weir_committed_request group; /* asked for if a member commits */
     struct weir_commit_request commit;
     struct weir_slice *names;
     struct weir_uuid *ids;
@@ -57,10 +55,20 @@ static void answer_all(struct offset_commit *commit, int16_t error_code)
 
 /* ---- the commit ------------------------------------------------------------------------------ */
 
+/* Before version 9 there was no number for a group that is not there. */
+static int16_t error_of(struct weir_request_context *context, const struct weir_request *request)
+{
+    bool is_absent = request->rc == WEIR_GROUP_ID_NOT_FOUND;
+    if (is_absent && context->version < GROUP_NOT_FOUND_FROM) {
+        return WEIR_WIRE_ILLEGAL_GENERATION;
+    }
+    return weir_group_member_error(context, request);
+}
+
 static void committed(struct weir_request *request)
 {
     struct offset_commit *commit = request->context;
-    int16_t error_code = weir_group_error_of(request->rc);
+    int16_t error_code = error_of(commit->context, request);
     for (size_t i = 0; i < commit->commit.entry_count; i++) {
         commit->entry_rows[i]->error_code = error_code;
     }
@@ -109,6 +117,12 @@ static void add_topic(struct offset_commit *commit, size_t index, partition_row 
     }
 }
 
+static bool is_member(const struct weir_wire_offset_commit_request *asked)
+{
+    return asked->generation_id_or_member_epoch >= 0 || asked->member_id.size > 0 ||
+           !weir_slice_is_null(asked->group_instance_id);
+}
+
 static void listed(struct weir_request *request)
 {
     struct offset_commit *commit = request->context;
@@ -130,6 +144,10 @@ static void listed(struct weir_request *request)
         (struct weir_request){.reply_to = context->actor, .done = committed, .context = commit};
     commit->commit.group = commit->asked->group_id;
     commit->commit.entries = commit->entries;
+    commit->commit.member.member_id = commit->asked->member_id;
+    commit->commit.member.instance_id = commit->asked->group_instance_id;
+    commit->commit.generation = commit->asked->generation_id_or_member_epoch;
+    commit->commit.has_member = is_member(commit->asked);
     weir_broker_commit_offsets(context->broker, &commit->commit);
 }
 
@@ -145,39 +163,6 @@ static void list_topics(struct offset_commit *commit)
         .is_selection = true,
     };
     weir_broker_list_topics(context->broker, &commit->list);
-}
-
-/* ---- members --------------------------------------------------------------------------------- */
-
-static bool is_member(const struct weir_wire_offset_commit_request *asked)
-{
-    return asked->generation_id_or_member_epoch >= 0 || asked->member_id.size > 0 ||
-           !weir_slice_is_null(asked->group_instance_id);
-}
-
-/* No group has members yet, so whoever says that it is one has the number of another time. */
-static void group_looked_up(struct weir_request *request)
-{
-    struct offset_commit *commit = request->context;
-    bool is_there = commit->group.entry_count > 0 || commit->group.is_application;
-    int16_t absent = commit->context->version >= GROUP_NOT_FOUND_FROM
-                         ? WEIR_WIRE_GROUP_ID_NOT_FOUND
-                         : WEIR_WIRE_ILLEGAL_GENERATION;
-    int16_t error_code = request->rc < 0 ? weir_group_error_of(request->rc)
-                         : is_there      ? WEIR_WIRE_UNKNOWN_MEMBER_ID
-                                         : absent;
-    answer_all(commit, error_code);
-}
-
-static void look_up_group(struct offset_commit *commit)
-{
-    struct weir_request_context *context = commit->context;
-    commit->group = (struct weir_committed_request){
-        .request = {.reply_to = context->actor, .done = group_looked_up, .context = commit},
-        .group = commit->asked->group_id,
-        .arena = &context->arena,
-    };
-    weir_broker_committed(context->broker, &commit->group);
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
@@ -239,8 +224,6 @@ void weir_handle_offset_commit(struct weir_request_context *context)
     int16_t refused = weir_group_check(context, WEIR_ACL_READ, commit->asked->group_id);
     if (refused != 0) {
         answer_all(commit, refused);
-    } else if (is_member(commit->asked)) {
-        look_up_group(commit);
     } else {
         list_topics(commit);
     }

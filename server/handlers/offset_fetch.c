@@ -206,6 +206,8 @@ static void ask_partitions(struct weir_request *request)
         .arena = &context->arena,
         .entries = entries,
         .entry_count = at,
+        .member_id = asked_of(fetch)->member_id,
+        .member_epoch = asked_of(fetch)->member_epoch,
     };
     weir_broker_committed(context->broker, &fetch->committed);
 }
@@ -371,28 +373,21 @@ static void begin_all(struct offset_fetch *fetch)
         .request = {.reply_to = context->actor, .done = sort_all, .context = fetch},
         .group = asked_of(fetch)->group_id,
         .arena = &context->arena,
+        .member_id = asked_of(fetch)->member_id,
+        .member_epoch = asked_of(fetch)->member_epoch,
     };
     weir_broker_committed(context->broker, &fetch->committed);
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-/* No group has members yet: who says that it is one has the epoch of another time. */
-static int16_t check_group(const struct offset_fetch *fetch)
-{
-    const group_asked *asked = asked_of(fetch);
-    int16_t refused = weir_group_check(fetch->context, WEIR_ACL_DESCRIBE, asked->group_id);
-    if (refused != 0) return refused;
-    bool is_member = asked->member_id.size > 0 || asked->member_epoch >= 0;
-    return is_member ? WEIR_WIRE_UNKNOWN_MEMBER_ID : 0;
-}
-
 static void next_group(struct offset_fetch *fetch)
 {
     bool has_rows = fetch->context->version < GROUPS_FROM;
     for (; fetch->index < fetch->count; fetch->index++) {
         row_of(fetch)->group_id = asked_of(fetch)->group_id;
-        int16_t refused = check_group(fetch);
+        int16_t refused =
+            weir_group_check(fetch->context, WEIR_ACL_DESCRIBE, asked_of(fetch)->group_id);
         if (refused == 0) break;
         fetch->partition_count = 0;
         if (has_rows) (void)make_rows(fetch); /* the reply finds out that there is no memory */

@@ -127,6 +127,18 @@ void weir_context_unpark(struct weir_request_context *context)
     context->is_parked = false;
 }
 
+struct weir_slice weir_context_client_host(struct weir_request_context *context)
+{
+    (void)context;
+    return weir_text("/127.0.0.1");
+}
+
+void weir_context_log_refusal(struct weir_request_context *context, const char *reason)
+{
+    (void)context;
+    (void)reason;
+}
+
 void weir_context_address(const struct weir_request_context *context, struct weir_slice *host_out,
                           int32_t *port_out)
 {
