@@ -1,0 +1,160 @@
+#ifndef WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_GROUP_H
+#define WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_GROUP_H
+
+#include "base/map.h"
+#include "broker/coordinator/group/group_settings.h"
+#include "broker/coordinator/group/group_update.h"
+#include "broker/metadata/metadata_image.h"
+
+/**
+ * A consumer group of KIP-848: the coordinator decides who reads what, members say by heartbeats what they
+ * want and what they have, and each goes to its part of the target on its own.
+ *
+ * Three epochs, which only grow:
+ *
+ *     group epoch       the group's members, what they want or the topics have changed
+ *     assignment epoch  the group epoch that the target was computed for
+ *     member epoch      the assignment epoch that the member has come to
+ *
+ * The state of a group is read off these, as Kafka writes it:
+ *
+ *     Empty        nobody is a member
+ *     Assigning    the group epoch is ahead of the assignment epoch
+ *     Reconciling  a member is on its way to the target
+ *     Stable       all are there
+ *
+ * No request waits in a group of this kind: a step answers it at once, or when the records of the step are
+ * durable. So there is nothing to cancel, and a group that is dropped after an error owes nobody an answer
+ * but the request of the step that failed.
+ *
+ * Records, keys in brackets: 3 group epoch [group], 5 a member's own words [group, member],
+ * 6 assignment epoch [group], 7 a member's target [group, member], 8 what a member has [group, member], 16 what a
+ * regular expression matches [group, expression]. All of them, in the order in which they were written, or the last
+ * of each key in any order, make the same group.
+ *
+ * Thread: none; whoever has the group.
+ * Source: KIP-848; Kafka 4.3's ConsumerGroup and GroupMetadataManager.
+ */
+enum weir_consumer_event_type {
+    WEIR_CONSUMER_HEARTBEAT,
+    WEIR_CONSUMER_LEAVE, /* an administrator removes static members, by LeaveGroup */
+    WEIR_CONSUMER_TICK,  /* the time that the group wanted to be woken at has come, or earlier */
+    WEIR_CONSUMER_METADATA, /* topics have changed; a heartbeat notices too, so this one may be left out */
+};
+
+struct weir_consumer_event {
+    enum weir_consumer_event_type type;
+    int64_t now_ms;          /* for deadlines; never goes back */
+    int64_t wall_ms;         /* for what is written */
+    struct weir_uuid random; /* the id of a new member, where the coordinator gives it */
+    const struct weir_group_settings *settings;
+    const struct weir_metadata_image *topics; /* borrowed during the step */
+    uint64_t topics_version;                  /* another number when `topics` has changed; not 0 */
+    union {
+        struct weir_consumer_heartbeat_request *heartbeat;
+        struct weir_leave_group_request *leave;
+    };
+};
+
+struct weir_consumer_group {
+    struct weir_budget *budget;
+    char *name_text; /* owned, NUL-terminated */
+    struct weir_slice name;
+    int32_t epoch;             /* of the group; 0: nothing was ever written */
+    int64_t topics_hash;       /* of the topics that it reads, as of `epoch` */
+    int32_t assignment_epoch;  /* <= epoch */
+    int64_t assigned_wall_ms;  /* when the target was computed */
+    struct weir_map members;   /* by member id */
+    struct weir_map instances; /* the static ones by instance id */
+    struct weir_map topics;    /* that members want, by name */
+    struct weir_map regexes;   /* by expression */
+    struct weir_map owners;    /* who has the partitions of a topic, by its id */
+    size_t bytes;              /* of what its members have said and are given */
+    uint64_t topics_version;   /* that it has looked at; 0: none */
+    int64_t regexes_at_ms;     /* when expressions were looked up last */
+    int64_t wake_at_ms;        /* no deadline is before it */
+};
+
+/** Without members, epoch 0. Copies the name. WEIR_NO_MEMORY: there is nothing to close. */
+int weir_consumer_group_init(struct weir_consumer_group *group, struct weir_budget *budget,
+                             struct weir_slice name);
+/** A zeroed one is fine, and one whose step has failed. */
+void weir_consumer_group_close(struct weir_consumer_group *group);
+
+/** Is this a type of record that weir_consumer_group_apply takes? (3, 4, 5, 6, 7, 8, 16) */
+bool weir_consumer_group_has_record(int16_t record_type);
+/**
+ * Fold one stored record in: a key of this group's and its value, null for a tombstone. Records of type 4, which Kafka
+ * wrote before 4.1, are skipped. After an error the group may only be closed.
+ *
+ * Errors: WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY.
+ */
+int weir_consumer_group_apply(struct weir_consumer_group *group, struct weir_slice key,
+                              struct weir_slice value, struct weir_error *error);
+/**
+ * All records are folded in: sessions of all members, and the time that they have to give up partitions, begin now.
+ * WEIR_CORRUPT: the records do not fit together (one partition with two members).
+ */
+int weir_consumer_group_loaded(struct weir_consumer_group *group, int64_t now_ms,
+                               const struct weir_group_settings *settings,
+                               struct weir_error *error);
+
+/**
+ * The event happens, and `update` says what comes of it. The request of a heartbeat or of a leave is among its answers
+ * if 0 is returned; a refusal is an answer, and has changed nothing.
+ *
+ * Errors: WEIR_NO_MEMORY, WEIR_INVALID_ARGUMENT (a record could not be encoded): what is in `update` must be forgotten,
+ * the group may only be closed, and the request is not answered.
+ * Cost:   a heartbeat that changes nothing looks at its member alone, allocates nothing and writes nothing.
+ */
+int weir_consumer_group_step(struct weir_consumer_group *group,
+                             const struct weir_consumer_event *event,
+                             struct weir_group_update *update);
+
+/** An offset that is to be committed; ids, because a name may be another topic's by now. */
+struct weir_consumer_commit {
+    struct weir_uuid topic_id;
+    int32_t partition;
+};
+/**
+ * May this member commit these offsets, with this epoch? With its own epoch it may commit any. With an older one
+ * only partitions that it has had since then, so that a commit that was on its way when the member moved on is not
+ * lost. A negative epoch without a member id is nobody's: it may while the group is empty.
+ *
+ * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_FENCED_INSTANCE_ID, WEIR_STALE_MEMBER_EPOCH.
+ */
+int weir_consumer_group_check_commit(const struct weir_consumer_group *group,
+                                     const struct weir_group_member_id *member,
+                                     int32_t member_epoch,
+                                     const struct weir_consumer_commit *commits, size_t count,
+                                     struct weir_error *error);
+/**
+ * May this member read the group's offsets, with this epoch? Who names no member and no epoch may.
+ * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH.
+ */
+int weir_consumer_group_check_fetch(const struct weir_consumer_group *group,
+                                    struct weir_slice member_id, int32_t member_epoch,
+                                    struct weir_error *error);
+
+/** Fills what the request is given, in its arena: type, state, the default assignor's or the chosen one's name,
+ * epochs, members. Does not answer it. WEIR_NO_MEMORY. */
+int weir_consumer_group_describe(const struct weir_consumer_group *group,
+                                 struct weir_describe_group_request *request);
+/** "Empty", "Assigning", "Reconciling", "Stable". */
+const char *weir_consumer_group_state(const struct weir_consumer_group *group);
+/** Does a member want this topic, by name or by an expression? */
+bool weir_consumer_group_subscribes(const struct weir_consumer_group *group,
+                                    struct weir_slice topic);
+static inline bool weir_consumer_group_is_empty(const struct weir_consumer_group *group)
+{
+    return weir_map_count(&group->members) == 0;
+}
+/** Take back all that was written of an empty group, which is gone with it (`update->is_gone`).
+ * Errors: WEIR_NON_EMPTY_GROUP, WEIR_NO_MEMORY. */
+int weir_consumer_group_delete(struct weir_consumer_group *group, struct weir_group_update *update,
+                               struct weir_error *error);
+
+/** Its invariants; looks at every member and partition. */
+void weir_consumer_group_check(const struct weir_consumer_group *group);
+
+#endif
