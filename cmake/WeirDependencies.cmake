@@ -26,6 +26,7 @@ weir_find(uv libuv uv.h)
 weir_find(zstd libzstd zstd.h)
 weir_find(lz4 liblz4 lz4frame.h)
 weir_find(zlib zlib zlib.h)
+weir_find(pcre2 libpcre2-8 pcre2.h)
 weir_find(jansson jansson jansson.h) # build time only: the schema generator
 weir_find_library(snappy snappy snappy-c.h)
 weir_find_library(rocksdb rocksdb rocksdb/c.h) # another build: -DWEIR_rocksdb_LIBRARY=/path/librocksdb.so

@@ -5,7 +5,8 @@ foreach(folder IN LISTS folders)
   list(APPEND objects $<TARGET_OBJECTS:${folder}>)
 endforeach()
 
-set(WEIR_FOREIGN weir_dep_uv weir_dep_rocksdb weir_dep_zstd weir_dep_lz4 weir_dep_snappy weir_dep_zlib)
+set(WEIR_FOREIGN weir_dep_uv weir_dep_rocksdb weir_dep_zstd weir_dep_lz4 weir_dep_snappy weir_dep_zlib
+    weir_dep_pcre2)
 set(WEIR_ISAL_FLAG "")
 if(TARGET weir_dep_isal)
   list(APPEND WEIR_FOREIGN weir_dep_isal)

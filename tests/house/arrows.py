@@ -78,6 +78,7 @@ FOREIGN = {
     "isa-l.h": r"base/(hash|crc32c)",
     "isa-l/crc.h": r"base/(hash|crc32c)",
     "xxhash.h": r"base/hash",
+    "pcre2.h": r"broker/coordinator/group/group_regex",
     "jansson.h": r"tools/",
 }
 
