@@ -1,10 +1,9 @@
 #ifndef WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_GROUP_H
 #define WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_GROUP_H
 
-#include "base/map.h"
+#include "broker/coordinator/group/consumer_state.h"
 #include "broker/coordinator/group/group_settings.h"
 #include "broker/coordinator/group/group_update.h"
-#include "broker/metadata/metadata_image.h"
 
 /**
  * A consumer group of KIP-848: the coordinator decides who reads what, members say by heartbeats what they
@@ -56,25 +55,6 @@ struct weir_consumer_event {
     };
 };
 
-struct weir_consumer_group {
-    struct weir_budget *budget;
-    char *name_text; /* owned, NUL-terminated */
-    struct weir_slice name;
-    int32_t epoch;             /* of the group; 0: nothing was ever written */
-    int64_t topics_hash;       /* of the topics that it reads, as of `epoch` */
-    int32_t assignment_epoch;  /* <= epoch */
-    int64_t assigned_wall_ms;  /* when the target was computed */
-    struct weir_map members;   /* by member id */
-    struct weir_map instances; /* the static ones by instance id */
-    struct weir_map topics;    /* that members want, by name */
-    struct weir_map regexes;   /* by expression */
-    struct weir_map owners;    /* who has the partitions of a topic, by its id */
-    size_t bytes;              /* of what its members have said and are given */
-    uint64_t topics_version;   /* that it has looked at; 0: none */
-    int64_t regexes_at_ms;     /* when expressions were looked up last */
-    int64_t wake_at_ms;        /* no deadline is before it */
-};
-
 /** Without members, epoch 0. Copies the name. WEIR_NO_MEMORY: there is nothing to close. */
 int weir_consumer_group_init(struct weir_consumer_group *group, struct weir_budget *budget,
                              struct weir_slice name);
@@ -121,7 +101,7 @@ struct weir_consumer_commit {
  * only partitions that it has had since then, so that a commit that was on its way when the member moved on is not
  * lost. A negative epoch without a member id is nobody's: it may while the group is empty.
  *
- * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_FENCED_INSTANCE_ID, WEIR_STALE_MEMBER_EPOCH.
+ * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH.
  */
 int weir_consumer_group_check_commit(const struct weir_consumer_group *group,
                                      const struct weir_group_member_id *member,
