@@ -55,12 +55,6 @@ struct weir_consumer_event {
     };
 };
 
-/** Without members, epoch 0. Copies the name. WEIR_NO_MEMORY: there is nothing to close. */
-int weir_consumer_group_init(struct weir_consumer_group *group, struct weir_budget *budget,
-                             struct weir_slice name);
-/** A zeroed one is fine, and one whose step has failed. */
-void weir_consumer_group_close(struct weir_consumer_group *group);
-
 /** Is this a type of record that weir_consumer_group_apply takes? (3, 4, 5, 6, 7, 8, 16) */
 bool weir_consumer_group_has_record(int16_t record_type);
 /**
@@ -125,16 +119,9 @@ const char *weir_consumer_group_state(const struct weir_consumer_group *group);
 /** Does a member want this topic, by name or by an expression? */
 bool weir_consumer_group_subscribes(const struct weir_consumer_group *group,
                                     struct weir_slice topic);
-static inline bool weir_consumer_group_is_empty(const struct weir_consumer_group *group)
-{
-    return weir_map_count(&group->members) == 0;
-}
 /** Take back all that was written of an empty group, which is gone with it (`update->is_gone`).
  * Errors: WEIR_NON_EMPTY_GROUP, WEIR_NO_MEMORY. */
 int weir_consumer_group_delete(struct weir_consumer_group *group, struct weir_group_update *update,
                                struct weir_error *error);
-
-/** Its invariants; looks at every member and partition. */
-void weir_consumer_group_check(const struct weir_consumer_group *group);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "broker/coordinator/group/consumer_group.h"
+#include "broker/coordinator/group/group_update.h"
 
 int weir_consumer_group_init(struct weir_consumer_group *group, struct weir_budget *budget,
                              struct weir_slice name)

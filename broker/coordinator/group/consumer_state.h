@@ -29,6 +29,12 @@ struct weir_consumer_group {
     int64_t wake_at_ms;       /* no deadline is before it; WEIR_GROUP_NEVER_MS: there is none */
 };
 
+/** Without members, epoch 0. Copies the name. WEIR_NO_MEMORY: there is nothing to close. */
+int weir_consumer_group_init(struct weir_consumer_group *group, struct weir_budget *budget,
+                             struct weir_slice name);
+/** A zeroed one is fine, and one whose step has failed. */
+void weir_consumer_group_close(struct weir_consumer_group *group);
+
 /** NULL if there is none. */
 struct weir_consumer_member *weir_consumer_group_member(const struct weir_consumer_group *group,
                                                         struct weir_slice member_id);
@@ -38,6 +44,10 @@ struct weir_consumer_member *weir_consumer_group_instance(const struct weir_cons
 static inline size_t weir_consumer_group_member_count(const struct weir_consumer_group *group)
 {
     return weir_map_count(&group->members);
+}
+static inline bool weir_consumer_group_is_empty(const struct weir_consumer_group *group)
+{
+    return weir_consumer_group_member_count(group) == 0;
 }
 
 /* Each: WEIR_NO_MEMORY, and the group may only be closed then. */
@@ -66,5 +76,8 @@ int weir_consumer_group_move_member(struct weir_consumer_group *group,
 enum { WEIR_GROUP_PARTITION_BYTES = 3 * sizeof(struct weir_group_partition) };
 /** All that counts against the limit of a group's memory; partitions are counted by what they may take. */
 size_t weir_consumer_group_bytes(const struct weir_consumer_group *group);
+
+/** Its invariants; looks at every member and partition. */
+void weir_consumer_group_check(const struct weir_consumer_group *group);
 
 #endif
