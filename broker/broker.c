@@ -375,6 +375,12 @@ void weir_broker_group_delete_offsets(struct weir_broker *broker,
     weir_coordinator_delete_offsets(&broker->coordinator, request);
 }
 
+void weir_broker_group_consumer_heartbeat(struct weir_broker *broker,
+                                          struct weir_consumer_heartbeat_request *request)
+{
+    weir_coordinator_consumer_heartbeat(&broker->coordinator, request);
+}
+
 void weir_broker_cancel_group(struct weir_broker *broker, struct weir_group_request *request)
 {
     weir_coordinator_cancel(&broker->coordinator, request);

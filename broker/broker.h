@@ -106,6 +106,8 @@ void weir_broker_group_sync(struct weir_broker *broker, struct weir_sync_group_r
 void weir_broker_group_heartbeat(struct weir_broker *broker,
                                  struct weir_group_heartbeat_request *request);
 void weir_broker_group_leave(struct weir_broker *broker, struct weir_leave_group_request *request);
+void weir_broker_group_consumer_heartbeat(struct weir_broker *broker,
+                                          struct weir_consumer_heartbeat_request *request);
 /** Of one that may wait: have it answered now, with WEIR_CLOSED unless it is decided already. `done` still runs
  * exactly once, also if the answer is on its way. At most once per request; any thread, while the struct
  * lives. */

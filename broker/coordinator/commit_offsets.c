@@ -72,9 +72,8 @@ static int check_owner(struct weir_offsets_partition *offsets,
     return weir_group_owner_check(offsets, commit->group, error);
 }
 
-/* A member's commit is checked by its group. Without members anybody commits who does not say that it is one. */
-static int check_live(struct weir_live_group *group, const struct weir_commit_request *commit,
-                      struct weir_error *error)
+static int check_classic(struct weir_live_group *group, const struct weir_commit_request *commit,
+                         struct weir_error *error)
 {
     struct weir_classic_committer committer = {.generation = -1};
     committer.now_ms = weir_live_now_ms(group->offsets);
@@ -85,11 +84,38 @@ static int check_live(struct weir_live_group *group, const struct weir_commit_re
     return weir_classic_group_check_commit(&group->classic, &committer, error);
 }
 
+static int check_consumer(const struct weir_live_group *group, const struct weir_commit_work *work,
+                          struct weir_error *error)
+{
+    static const struct weir_group_member_id nobody;
+    const struct weir_commit_request *commit = work->commit;
+    struct weir_arena *arena = &group->offsets->update_arena;
+    weir_arena_reset(arena);
+    struct weir_consumer_commit *commits =
+        weir_arena_array(arena, commit->entry_count, sizeof *commits);
+    if (commits == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "check a commit");
+    for (size_t i = 0; i < commit->entry_count; i++) {
+        commits[i] = (struct weir_consumer_commit){work->topic_ids[i],
+                                                   commit->entries[i].partition.partition};
+    }
+    return weir_consumer_group_check_commit(
+        &group->consumer, commit->has_member ? &commit->member : &nobody,
+        commit->has_member ? commit->generation : -1, commits, commit->entry_count, error);
+}
+
+/* A member's commit is checked by its group. Without members anybody commits who does not say that it is one. */
+static int check_live(struct weir_live_group *group, const struct weir_commit_work *work,
+                      struct weir_error *error)
+{
+    return group->type == WEIR_GROUP_CONSUMER ? check_consumer(group, work, error)
+                                              : check_classic(group, work->commit, error);
+}
+
 /* An application takes a group that nobody is a member of. */
 static int check_taking(struct weir_live_group *group, const struct weir_commit_request *commit,
                         struct weir_error *error)
 {
-    if (weir_classic_group_is_idle(&group->classic)) {
+    if (weir_live_group_is_idle(group)) {
         weir_live_group_drop(group, WEIR_GROUP_OWNED, "the group is a stream application's now");
         return 0;
     }
@@ -100,12 +126,13 @@ static int check_taking(struct weir_live_group *group, const struct weir_commit_
 }
 
 /* WEIR_END: ask again when its writes have ended. */
-static int check_member(struct weir_offsets_partition *offsets,
-                        const struct weir_commit_request *commit, struct weir_error *error)
+static int check_member(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
+                        struct weir_error *error)
 {
+    const struct weir_commit_request *commit = work->commit;
     struct weir_live_group *group = NULL;
     if (weir_group_is_application(offsets, commit->group)) return 0;
-    int rc = weir_live_group_find(offsets, commit->group, false, &group, error);
+    int rc = weir_live_group_find(offsets, commit->group, WEIR_GROUP_UNKNOWN, &group, error);
     if (rc != 0) return rc;
     if (group == NULL) {
         if (!commit->has_member || commit->generation < 0) return 0;
@@ -113,7 +140,7 @@ static int check_member(struct weir_offsets_partition *offsets,
                               (int)(commit->group.size & 0xff), (const char *)commit->group.data);
     }
     if (commit->is_application) return check_taking(group, commit, error);
-    rc = check_live(group, commit, error);
+    rc = check_live(group, work, error);
     weir_live_group_settle(group);
     return rc;
 }
@@ -217,15 +244,16 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
     /* Durable commits that memory was short for count as the others do. */
     int rc = weir_offsets_partition_catch_up(offsets, &request->error);
     if (rc == 0) rc = check_owner(offsets, commit, &request->error);
-    if (rc == 0) rc = check_member(offsets, commit, &request->error);
-    if (rc == WEIR_END) {
-        weir_offsets_partition_hold(offsets, request);
-        return;
-    }
     if (rc == 0) {
         work = new_work(offsets, commit);
         rc = work != NULL ? find_topic_ids(partition->shard, work, &request->error)
                           : weir_error_set(&request->error, WEIR_NO_MEMORY, "commit offsets");
+    }
+    if (rc == 0) rc = check_member(offsets, work, &request->error);
+    if (rc == WEIR_END) {
+        weir_free(work);
+        weir_offsets_partition_hold(offsets, request);
+        return;
     }
     bool is_empty = rc == 0 && commit->entry_count == 0 && !work->write.is_owning;
     if (rc == 0 && !is_empty) {
@@ -327,12 +355,35 @@ static void show_committed(struct weir_committed_request *request,
     }
 }
 
+/* Who says that it is a member of a consumer group has to be one, with its epoch of now. WEIR_END: hold it. */
+static int check_reader(struct weir_offsets_partition *offsets,
+                        struct weir_committed_request *request)
+{
+    struct weir_error *error = &request->request.error;
+    struct weir_live_group *group = NULL;
+    if (request->member_id.size == 0) return 0;
+    if (weir_group_is_owned(offsets, request->group)) return 0;
+    int rc = weir_live_group_find(offsets, request->group, WEIR_GROUP_UNKNOWN, &group, error);
+    if (rc != 0 || group == NULL) return rc;
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        rc = weir_consumer_group_check_fetch(&group->consumer, request->member_id,
+                                             request->member_epoch, error);
+    }
+    weir_live_group_settle(group);
+    return rc;
+}
+
 static void committed_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     /* A commit that is durable and could not be folded in for want of memory is whole or not at all
      * for its readers, too. */
     int rc = weir_offsets_partition_catch_up(offsets, &request->error);
+    if (rc == 0) rc = check_reader(offsets, (struct weir_committed_request *)request);
+    if (rc == WEIR_END) {
+        weir_offsets_partition_hold(offsets, request);
+        return;
+    }
     if (rc < 0) {
         weir_request_reply(request, rc);
         return;

@@ -37,6 +37,8 @@ void weir_coordinator_heartbeat(struct weir_coordinator *coordinator,
                                 struct weir_group_heartbeat_request *request);
 void weir_coordinator_leave(struct weir_coordinator *coordinator,
                             struct weir_leave_group_request *request);
+void weir_coordinator_consumer_heartbeat(struct weir_coordinator *coordinator,
+                                         struct weir_consumer_heartbeat_request *request);
 void weir_coordinator_cancel(struct weir_coordinator *coordinator,
                              struct weir_group_request *request);
 /* group_admin.c. */

@@ -62,7 +62,7 @@ static int find(struct weir_offsets_partition *offsets, struct weir_group_reques
                 struct weir_live_group **group_out)
 {
     struct weir_error *error = &request->request.error;
-    int rc = weir_live_group_find(offsets, request->group, false, group_out, error);
+    int rc = weir_live_group_find(offsets, request->group, WEIR_GROUP_UNKNOWN, group_out, error);
     return rc == 0 && *group_out == NULL ? no_group(request->group, error) : rc;
 }
 
@@ -89,7 +89,12 @@ static int describe(struct weir_offsets_partition *offsets,
     }
     rc = find(offsets, &request->base, &group);
     if (rc != 0) return rc;
-    weir_classic_group_describe(&group->classic, request);
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        (void)weir_consumer_group_describe(&group->consumer,
+                                           request); /* else the arena has failed */
+    } else {
+        weir_classic_group_describe(&group->classic, request);
+    }
     weir_live_group_settle(group);
     if (!weir_arena_failed(request->base.arena)) return 0;
     return weir_error_set(&request->base.request.error, WEIR_NO_MEMORY, "describe a group");
@@ -131,7 +136,7 @@ struct listing {
 };
 
 static void list_one(struct listing *listing, struct weir_slice name, struct weir_slice state,
-                     struct weir_slice protocol_type)
+                     struct weir_slice protocol_type, enum weir_group_type type)
 {
     struct weir_list_groups_request *request = listing->request;
     struct weir_arena *arena = request->base.arena;
@@ -140,15 +145,16 @@ static void list_one(struct listing *listing, struct weir_slice name, struct wei
         .group = weir_arena_copy(arena, name),
         .protocol_type = weir_arena_copy(arena, protocol_type),
         .state = weir_arena_copy(arena, state),
-        .type = WEIR_GROUP_CLASSIC,
+        .type = type,
     };
 }
 
 static void list_live(struct listing *listing, const struct weir_live_group *group)
 {
-    struct weir_slice type = group->classic.protocol_type;
-    list_one(listing, group->name, weir_classic_group_state_name(&group->classic),
-             weir_slice_is_null(type) ? weir_text("") : type);
+    struct weir_slice protocol_type = weir_text("consumer");
+    if (group->type == WEIR_GROUP_CLASSIC) protocol_type = group->classic.protocol_type;
+    if (weir_slice_is_null(protocol_type)) protocol_type = weir_text("");
+    list_one(listing, group->name, weir_live_group_state_name(group), protocol_type, group->type);
 }
 
 static int list_committed(struct weir_offsets_partition *offsets, struct listing *listing,
@@ -157,10 +163,10 @@ static int list_committed(struct weir_offsets_partition *offsets, struct listing
     struct weir_live_group *group = NULL;
     if (weir_group_is_owned(offsets, committed->name)) {
         list_one(listing, committed->name, weir_text(APPLICATION_STATE),
-                 weir_text(WEIR_APPLICATION_PROTOCOL_TYPE));
+                 weir_text(WEIR_APPLICATION_PROTOCOL_TYPE), WEIR_GROUP_CLASSIC);
         return 0;
     }
-    int rc = weir_live_group_find(offsets, committed->name, false, &group, error);
+    int rc = weir_live_group_find(offsets, committed->name, WEIR_GROUP_UNKNOWN, &group, error);
     if (rc != 0) return rc < 0 ? rc : 0; /* one that is over is not there any more */
     list_live(listing, group);
     weir_live_group_settle(group);
@@ -232,12 +238,6 @@ static int take_back(struct weir_group_update *update, struct weir_slice group,
     return weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);
 }
 
-static void begin_update(struct weir_offsets_partition *offsets, struct weir_group_update *update)
-{
-    weir_arena_reset(&offsets->update_arena);
-    weir_group_update_init(update, &offsets->update_arena);
-}
-
 /* The live group, of which nothing is on its way. WEIR_END: not yet. */
 static int find_for_deletion(struct weir_partition *partition, struct weir_group_request *request,
                              struct weir_live_group **group_out)
@@ -283,21 +283,17 @@ static int say_members(struct weir_slice group, struct weir_error *error)
 
 static void delete_group(struct weir_live_group *group, struct weir_group_request *request)
 {
-    struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_error *error = &request->request.error;
     struct weir_group_update update;
-    begin_update(offsets, &update);
-    if (!weir_classic_group_is_idle(&group->classic)) {
-        weir_request_reply(&request->request, say_members(request->group, &request->request.error));
+    if (!weir_live_group_is_idle(group)) {
+        weir_request_reply(&request->request, say_members(request->group, error));
         return;
     }
-    int rc = take_back_offsets(offsets, request->group, &update);
-    if (rc == 0) {
-        rc = weir_classic_group_delete(&group->classic,
-                                       weir_wall_now(offsets->partition->shard->env).ms, &update,
-                                       &request->request.error);
-    }
+    weir_live_group_begin(group, &update);
+    int rc = take_back_offsets(group->offsets, request->group, &update);
+    if (rc == 0) rc = weir_live_group_take_back(group, &update, error);
     if (rc < 0) {
-        (void)weir_error_set(&request->request.error, (enum weir_code)rc, "delete a group");
+        (void)weir_error_set(error, (enum weir_code)rc, "delete a group");
         weir_group_answer(&update, request, rc);
     } else {
         weir_group_answer_durable(&update, request, 0);
@@ -339,6 +335,13 @@ static bool is_partition(struct weir_shard *shard, const struct weir_topic_parti
     return topic != NULL && asked->partition >= 0 && asked->partition < topic->partition_count;
 }
 
+static bool subscribes(const struct weir_live_group *group, struct weir_slice topic)
+{
+    return group->type == WEIR_GROUP_CONSUMER
+               ? weir_consumer_group_subscribes(&group->consumer, topic)
+               : weir_classic_group_subscribes(&group->classic, topic);
+}
+
 /* Offsets of a topic that is gone can be deleted; those that are not there are, of a topic that is. */
 static int delete_offset(struct weir_live_group *group, struct weir_offset_deletion *deletion,
                          struct weir_group_update *update)
@@ -348,7 +351,7 @@ static int delete_offset(struct weir_live_group *group, struct weir_offset_delet
     bool is_there = weir_offsets_image_find(&offsets->image, group->name, asked->topic,
                                             asked->partition) != NULL;
     deletion->rc = 0;
-    if (weir_classic_group_subscribes(&group->classic, asked->topic)) {
+    if (subscribes(group, asked->topic)) {
         deletion->rc = WEIR_GROUP_SUBSCRIBED_TO_TOPIC;
     } else if (!is_there && !is_partition(offsets->partition->shard, asked)) {
         deletion->rc = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -362,8 +365,10 @@ static void delete_offsets(struct weir_live_group *group,
 {
     struct weir_group_update update;
     struct weir_error *error = &request->base.request.error;
-    begin_update(group->offsets, &update);
-    int rc = weir_classic_group_check_offset_delete(&group->classic, error);
+    weir_live_group_begin(group, &update);
+    int rc = group->type == WEIR_GROUP_CLASSIC
+                 ? weir_classic_group_check_offset_delete(&group->classic, error)
+                 : 0;
     for (size_t i = 0; rc == 0 && i < request->partition_count; i++) {
         rc = delete_offset(group, &request->partitions[i], &update);
     }
@@ -373,7 +378,6 @@ static void delete_offsets(struct weir_live_group *group,
         weir_request_reply(&request->base.request, rc);
         return;
     }
-    update.wake_at_ms = weir_classic_group_wake_at(&group->classic);
     weir_group_answer_durable(&update, &request->base, 0);
     weir_live_group_take(group, &update, 0);
 }

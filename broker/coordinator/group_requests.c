@@ -63,9 +63,18 @@ static int unknown_member(struct weir_slice group, struct weir_error *error)
                           (int)(group.size & 0xff), (const char *)group.data);
 }
 
+static int no_group(struct weir_slice group, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND,
+                          "there is no group '%.*s': a member joins it with epoch 0",
+                          (int)(group.size & 0xff), (const char *)group.data);
+}
+
+static void consumer_stage(struct weir_partition *partition, struct weir_request *request);
+
 /* The live group of a request. NULL: it has been answered, or is held. */
 static struct weir_live_group *find(struct weir_partition *partition,
-                                    struct weir_group_request *request, bool create)
+                                    struct weir_group_request *request, enum weir_group_type create)
 {
     struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     struct weir_error *error = &request->request.error;
@@ -81,9 +90,37 @@ static struct weir_live_group *find(struct weir_partition *partition,
         weir_offsets_partition_hold(offsets, &request->request);
         return NULL;
     }
-    if (rc == 0 && group == NULL) rc = unknown_member(request->group, error);
+    if (rc == 0 && group == NULL) {
+        bool is_classic = request->request.stage != consumer_stage;
+        rc = is_classic ? unknown_member(request->group, error) : no_group(request->group, error);
+    }
     if (rc < 0) weir_request_reply(&request->request, rc);
     return group;
+}
+
+/* A group of the other type, which has to give way: one that nobody is in is taken back, but for its offsets, and the
+ * request is asked again when that is durable. */
+static void replace(struct weir_live_group *group, struct weir_group_request *request)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_group_update update;
+    struct weir_error *error = &request->request.error;
+    if (!weir_live_group_is_idle(group)) {
+        (void)weir_error_set(error, WEIR_INCONSISTENT_GROUP_PROTOCOL,
+                             "the members of group '%.*s' speak the other protocol (classic or "
+                             "consumer): stop them, or set the same group.protocol",
+                             (int)(request->group.size & 0xff), (const char *)request->group.data);
+        weir_request_reply(&request->request, WEIR_INCONSISTENT_GROUP_PROTOCOL);
+        return;
+    }
+    weir_live_group_begin(group, &update);
+    int rc = weir_live_group_take_back(group, &update, error);
+    weir_live_group_take(group, &update, rc);
+    if (rc < 0) {
+        weir_request_reply(&request->request, rc);
+    } else {
+        weir_offsets_partition_ask_again(offsets, &request->request);
+    }
 }
 
 /* ---- join ------------------------------------------------------------------------------------ */
@@ -109,8 +146,13 @@ static void join_stage(struct weir_partition *partition, struct weir_request *re
         weir_request_reply(request, rc);
         return;
     }
-    struct weir_live_group *group = find(partition, &join->base, is_newcomer);
+    struct weir_live_group *group =
+        find(partition, &join->base, is_newcomer ? WEIR_GROUP_CLASSIC : WEIR_GROUP_UNKNOWN);
     if (group == NULL) return;
+    if (group->type != WEIR_GROUP_CLASSIC) {
+        replace(group, &join->base);
+        return;
+    }
     struct weir_classic_event event = {.type = WEIR_CLASSIC_JOIN, .join = join};
     weir_live_group_step(group, &event);
 }
@@ -147,9 +189,20 @@ static void member_arrives(struct weir_group_request *request,
     weir_group_place_enter(&request->request, stage);
 }
 
+/* The live group of a member of a classic one. NULL: it has been answered, or is held. */
+static struct weir_live_group *find_classic(struct weir_partition *partition,
+                                            struct weir_group_request *request)
+{
+    struct weir_live_group *group = find(partition, request, WEIR_GROUP_UNKNOWN);
+    if (group == NULL || group->type == WEIR_GROUP_CLASSIC) return group;
+    weir_live_group_settle(group);
+    weir_request_reply(&request->request, unknown_member(request->group, &request->request.error));
+    return NULL;
+}
+
 static void sync_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    struct weir_live_group *group = find(partition, of_group(request), false);
+    struct weir_live_group *group = find_classic(partition, of_group(request));
     if (group == NULL) return;
     struct weir_classic_event event = {.type = WEIR_CLASSIC_SYNC,
                                        .sync = (struct weir_sync_group_request *)request};
@@ -169,7 +222,7 @@ void weir_coordinator_sync(struct weir_coordinator *coordinator,
 
 static void heartbeat_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    struct weir_live_group *group = find(partition, of_group(request), false);
+    struct weir_live_group *group = find_classic(partition, of_group(request));
     if (group == NULL) return;
     struct weir_classic_event event = {.type = WEIR_CLASSIC_HEARTBEAT,
                                        .heartbeat = (struct weir_group_heartbeat_request *)request};
@@ -187,13 +240,19 @@ void weir_coordinator_heartbeat(struct weir_coordinator *coordinator,
     send(coordinator, &request->base, heartbeat_arrives);
 }
 
+/* Static members of a consumer group are removed the same way. */
 static void leave_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    struct weir_live_group *group = find(partition, of_group(request), false);
+    struct weir_leave_group_request *leave = (struct weir_leave_group_request *)request;
+    struct weir_live_group *group = find(partition, &leave->base, WEIR_GROUP_UNKNOWN);
     if (group == NULL) return;
-    struct weir_classic_event event = {.type = WEIR_CLASSIC_LEAVE,
-                                       .leave = (struct weir_leave_group_request *)request};
-    weir_live_group_step(group, &event);
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        struct weir_consumer_event event = {.type = WEIR_CONSUMER_LEAVE, .leave = leave};
+        weir_live_group_consumer_step(group, &event, &leave->base);
+    } else {
+        struct weir_classic_event event = {.type = WEIR_CLASSIC_LEAVE, .leave = leave};
+        weir_live_group_step(group, &event);
+    }
 }
 
 static void leave_arrives(struct weir_message *message)
@@ -205,6 +264,60 @@ void weir_coordinator_leave(struct weir_coordinator *coordinator,
                             struct weir_leave_group_request *request)
 {
     send(coordinator, &request->base, leave_arrives);
+}
+
+/* ---- consumer groups -------------------------------------------------------------------------- */
+
+static bool joins(const struct weir_consumer_heartbeat_request *heartbeat)
+{
+    return heartbeat->member_epoch == 0;
+}
+
+static void consumer_stage(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_consumer_heartbeat_request *heartbeat =
+        (struct weir_consumer_heartbeat_request *)request;
+    const struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
+    bool is_newcomer = joins(heartbeat);
+    int rc = is_newcomer ? check_room(offsets->coordinator, &request->error) : 0;
+    if (rc < 0) {
+        weir_request_reply(request, rc);
+        return;
+    }
+    struct weir_live_group *group =
+        find(partition, &heartbeat->base, is_newcomer ? WEIR_GROUP_CONSUMER : WEIR_GROUP_UNKNOWN);
+    if (group == NULL) return;
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        struct weir_consumer_event event = {.type = WEIR_CONSUMER_HEARTBEAT,
+                                            .heartbeat = heartbeat};
+        weir_live_group_consumer_step(group, &event, &heartbeat->base);
+    } else if (is_newcomer) {
+        replace(group, &heartbeat->base);
+    } else {
+        weir_live_group_settle(group);
+        weir_request_reply(request, no_group(heartbeat->base.group, &request->error));
+    }
+}
+
+static void consumer_arrives(struct weir_message *message)
+{
+    struct weir_consumer_heartbeat_request *heartbeat =
+        (struct weir_consumer_heartbeat_request *)message;
+    struct weir_request *request = &heartbeat->base.request;
+    const struct weir_metadata_image *image = weir_metadata_view_look(&request->shard->metadata);
+    if (!comes_in(&heartbeat->base)) return;
+    request->may_create = joins(heartbeat);
+    if (!request->may_create && weir_metadata_topic(image, request->topic) == NULL) {
+        weir_request_reply(request, no_group(heartbeat->base.group, &request->error));
+        return;
+    }
+    weir_group_place_enter(request, consumer_stage);
+}
+
+void weir_coordinator_consumer_heartbeat(struct weir_coordinator *coordinator,
+                                         struct weir_consumer_heartbeat_request *request)
+{
+    send(coordinator, &request->base, consumer_arrives);
 }
 
 /* ---- cancel ---------------------------------------------------------------------------------- */

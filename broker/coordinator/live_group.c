@@ -7,6 +7,7 @@
 #include "broker/engine/partition.h"
 #include "broker/engine/request.h"
 #include "wire/coordinator_record.h"
+#include "wire/generated/consumer_group_metadata_key.h"
 #include "wire/generated/group_metadata_key.h"
 
 enum { TICKS_MAX = 1000 }; /* in one turn */
@@ -70,6 +71,55 @@ static void set_deadline(struct weir_live_group *group, int64_t at_ms)
     weir_live_groups_wake(group->offsets);
 }
 
+/* ---- the core --------------------------------------------------------------------------------- */
+
+static int core_init(struct weir_live_group *group, enum weir_group_type type,
+                     struct weir_budget *budget)
+{
+    group->type = type;
+    if (type == WEIR_GROUP_CONSUMER) {
+        return weir_consumer_group_init(&group->consumer, budget, group->name);
+    }
+    weir_assert(type == WEIR_GROUP_CLASSIC);
+    weir_classic_group_init(&group->classic, budget, group->name);
+    return 0;
+}
+
+static void core_close(struct weir_live_group *group)
+{
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        weir_consumer_group_close(&group->consumer);
+    } else {
+        weir_classic_group_close(&group->classic);
+    }
+}
+
+static int64_t core_wake_at(const struct weir_live_group *group)
+{
+    return group->type == WEIR_GROUP_CONSUMER ? group->consumer.wake_at_ms
+                                              : weir_classic_group_wake_at(&group->classic);
+}
+
+bool weir_live_group_is_idle(const struct weir_live_group *group)
+{
+    return group->type == WEIR_GROUP_CONSUMER ? weir_consumer_group_is_empty(&group->consumer)
+                                              : weir_classic_group_is_idle(&group->classic);
+}
+
+struct weir_slice weir_live_group_state_name(const struct weir_live_group *group)
+{
+    return group->type == WEIR_GROUP_CONSUMER
+               ? weir_text(weir_consumer_group_state(&group->consumer))
+               : weir_classic_group_state_name(&group->classic);
+}
+
+/* In a consumer group nobody waits. */
+static struct weir_group_request *core_take_parked(struct weir_live_group *group)
+{
+    return group->type == WEIR_GROUP_CLASSIC ? weir_classic_group_take_parked(&group->classic)
+                                             : NULL;
+}
+
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
 static void forget(struct weir_live_group *group)
@@ -78,18 +128,18 @@ static void forget(struct weir_live_group *group)
     weir_assert(group->write_count == 0 && !group->is_busy);
     (void)weir_map_remove(&offsets->live, group->name);
     weir_deadline_heap_remove(&offsets->deadlines, &group->deadline_index);
-    weir_classic_group_close(&group->classic);
+    core_close(group);
     weir_free(group);
 }
 
 void weir_live_group_settle(struct weir_live_group *group)
 {
     if (group->is_busy || group->write_count > 0) return;
-    if (group->is_over || weir_classic_group_is_idle(&group->classic)) forget(group);
+    if (group->is_over || weir_live_group_is_idle(group)) forget(group);
 }
 
 static struct weir_live_group *new_group(struct weir_offsets_partition *offsets,
-                                         struct weir_slice name)
+                                         struct weir_slice name, enum weir_group_type type)
 {
     struct weir_budget *budget = &offsets->coordinator->budget;
     struct weir_live_group *group = weir_alloc_zero(budget, sizeof *group + name.size);
@@ -97,68 +147,135 @@ static struct weir_live_group *new_group(struct weir_offsets_partition *offsets,
     weir_copy(group + 1, name.data, name.size);
     group->offsets = offsets;
     group->name = weir_slice(group + 1, name.size);
-    group->type = WEIR_GROUP_CLASSIC;
-    weir_classic_group_init(&group->classic, budget, group->name);
+    if (core_init(group, type, budget) < 0) {
+        weir_free(group);
+        return NULL;
+    }
     struct weir_deadline deadline = {
         .at = WEIR_MONO_NEVER, .item = group, .index = &group->deadline_index};
     if (weir_deadline_heap_add(&offsets->deadlines, deadline) < 0 ||
         weir_map_add(&offsets->live, group->name, group) < 0) {
         weir_deadline_heap_remove(&offsets->deadlines, &group->deadline_index);
+        core_close(group);
         weir_free(group);
         return NULL;
     }
     return group;
 }
 
-/* What the image has of the group as a classic one; null: only offsets. */
-static int metadata_of(struct weir_offsets_partition *offsets,
-                       const struct weir_committed_group *committed, struct weir_slice *value_out)
+/* What the image has of the group under this type of key, which names nothing but the group. */
+static int value_of(struct weir_offsets_partition *offsets,
+                    const struct weir_committed_group *committed,
+                    const struct weir_message_type *key_type, const void *key,
+                    struct weir_slice *value_out)
 {
-    struct weir_group_metadata_key key = {.group = committed->name};
     weir_buffer_reset(&offsets->key);
-    int rc = weir_coordinator_key_encode(&weir_group_metadata_key_type, &key, &offsets->key);
+    int rc = weir_coordinator_key_encode(key_type, key, &offsets->key);
     if (rc == 0) {
         *value_out = weir_committed_group_value(committed, weir_buffer_slice(&offsets->key));
     }
     return rc;
 }
 
-static int load(struct weir_live_group *group, const struct weir_committed_group *committed,
-                struct weir_error *error)
+/* Of what type a group is says which of the two records it has; with neither it has only offsets. `classic_out`: the
+ * value of the classic one. */
+static int find_type(struct weir_offsets_partition *offsets,
+                     const struct weir_committed_group *committed, enum weir_group_type *type_out,
+                     struct weir_slice *classic_out)
+{
+    struct weir_consumer_group_metadata_key consumer_key = {.group_id = committed->name};
+    struct weir_group_metadata_key classic_key = {.group = committed->name};
+    struct weir_slice consumer = weir_null();
+    int rc = value_of(offsets, committed, &weir_consumer_group_metadata_key_type, &consumer_key,
+                      &consumer);
+    if (rc == 0) {
+        rc = value_of(offsets, committed, &weir_group_metadata_key_type, &classic_key, classic_out);
+    }
+    if (rc < 0) return rc;
+    bool is_consumer = !weir_slice_is_null(consumer);
+    bool is_classic = !weir_slice_is_null(*classic_out);
+    *type_out = is_consumer  ? WEIR_GROUP_CONSUMER
+                : is_classic ? WEIR_GROUP_CLASSIC
+                             : WEIR_GROUP_UNKNOWN;
+    return 0;
+}
+
+static int load_classic(struct weir_live_group *group, struct weir_slice bytes,
+                        struct weir_error *error)
 {
     struct weir_offsets_partition *offsets = group->offsets;
-    struct weir_slice bytes;
     struct weir_group_metadata_value value;
-    int rc = metadata_of(offsets, committed, &bytes);
-    if (rc < 0 || weir_slice_is_null(bytes)) return rc;
+    if (weir_slice_is_null(bytes)) return 0;
     weir_arena_reset(&offsets->update_arena);
-    rc = weir_coordinator_value_decode(bytes, &weir_group_metadata_value_type, &value,
-                                       &offsets->update_arena, error);
-    if (rc == 0) {
-        rc = weir_classic_group_load(&group->classic, &value, weir_live_now_ms(offsets), error);
+    int rc = weir_coordinator_value_decode(bytes, &weir_group_metadata_value_type, &value,
+                                           &offsets->update_arena, error);
+    if (rc < 0) return rc;
+    return weir_classic_group_load(&group->classic, &value, weir_live_now_ms(offsets), error);
+}
+
+/* Records of a classic group may still be there of one that has been taken over. */
+static int load_consumer(struct weir_live_group *group,
+                         const struct weir_committed_group *committed, struct weir_error *error)
+{
+    const struct weir_offsets_partition *offsets = group->offsets;
+    const struct weir_kept_record *record;
+    size_t at = 0;
+    int rc = 0;
+    while (rc == 0 && (record = weir_map_next(&committed->records, &at)) != NULL) {
+        int16_t type;
+        rc = weir_coordinator_key_type(record->key, &type, error);
+        if (rc < 0 || !weir_consumer_group_has_record(type)) continue;
+        rc = weir_consumer_group_apply(&group->consumer, record->key, record->value, error);
     }
-    if (rc == 0) set_deadline(group, weir_classic_group_wake_at(&group->classic));
-    return rc;
+    if (rc < 0) return rc;
+    return weir_consumer_group_loaded(&group->consumer, weir_live_now_ms(offsets),
+                                      &offsets->coordinator->settings, error);
+}
+
+/* As the image has it. */
+static int load(struct weir_offsets_partition *offsets,
+                const struct weir_committed_group *committed, enum weir_group_type create,
+                struct weir_live_group **group_out, struct weir_error *error)
+{
+    enum weir_group_type type;
+    struct weir_slice classic = weir_null();
+    int rc = find_type(offsets, committed, &type, &classic);
+    if (rc < 0) return rc;
+    if (type == WEIR_GROUP_UNKNOWN) type = create;
+    if (type == WEIR_GROUP_UNKNOWN) type = WEIR_GROUP_CLASSIC;
+    struct weir_live_group *group = new_group(offsets, committed->name, type);
+    if (group == NULL) return WEIR_NO_MEMORY;
+    rc = type == WEIR_GROUP_CONSUMER ? load_consumer(group, committed, error)
+                                     : load_classic(group, classic, error);
+    if (rc < 0) {
+        forget(group);
+        return rc;
+    }
+    set_deadline(group, core_wake_at(group));
+    *group_out = group;
+    return 0;
 }
 
 int weir_live_group_find(struct weir_offsets_partition *offsets, struct weir_slice name,
-                         bool create, struct weir_live_group **group_out, struct weir_error *error)
+                         enum weir_group_type create, struct weir_live_group **group_out,
+                         struct weir_error *error)
 {
     int rc = weir_offsets_partition_catch_up(offsets, error);
     if (rc < 0) return rc;
     struct weir_live_group *group = weir_map_get(&offsets->live, name);
     const struct weir_committed_group *committed = weir_offsets_image_group(&offsets->image, name);
     if (group != NULL && group->is_over) return WEIR_END;
-    if (group == NULL && (committed != NULL || create)) {
-        weir_assert(committed == NULL || !committed->is_application);
-        group = new_group(offsets, name);
-        if (group == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "load a group");
-        rc = committed != NULL ? load(group, committed, error) : 0;
-        if (rc < 0) {
-            forget(group);
-            return weir_error_wrap(error, rc, "load group '%.*s'", (int)(name.size & 0xff),
-                                   (const char *)name.data);
-        }
+    if (group == NULL && committed != NULL) {
+        weir_assert(!committed->is_application);
+        rc = load(offsets, committed, create, &group, error);
+        if (rc == WEIR_NO_MEMORY) (void)weir_error_set(error, WEIR_NO_MEMORY, "load a group");
+    } else if (group == NULL && create != WEIR_GROUP_UNKNOWN) {
+        group = new_group(offsets, name, create);
+        if (group == NULL) rc = weir_error_set(error, WEIR_NO_MEMORY, "make a group");
+    }
+    if (rc < 0) {
+        return weir_error_wrap(error, rc, "group '%.*s'", (int)(name.size & 0xff),
+                               (const char *)name.data);
     }
     *group_out = group;
     return 0;
@@ -169,7 +286,7 @@ void weir_live_group_drop(struct weir_live_group *group, int rc, const char *tex
     if (!group->is_over) {
         group->is_over = true;
         set_deadline(group, WEIR_GROUP_NEVER_MS);
-        refuse_each(weir_classic_group_take_parked(&group->classic), rc, text);
+        refuse_each(core_take_parked(group), rc, text);
     }
     weir_live_group_settle(group);
 }
@@ -265,13 +382,21 @@ void weir_live_group_take(struct weir_live_group *group, struct weir_group_updat
     weir_live_group_settle(group);
 }
 
+void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update)
+{
+    weir_assert(!group->is_over && !group->is_busy);
+    weir_arena_reset(&group->offsets->update_arena);
+    weir_group_update_init(update, &group->offsets->update_arena);
+    update->wake_at_ms = core_wake_at(group); /* a step says it anew */
+}
+
 void weir_live_group_step(struct weir_live_group *group, struct weir_classic_event *event)
 {
     struct weir_offsets_partition *offsets = group->offsets;
     struct weir_group_update update;
-    weir_assert(!group->is_over && !group->is_busy);
-    weir_arena_reset(&offsets->update_arena);
-    weir_group_update_init(&update, &offsets->update_arena);
+    weir_assert(group->type == WEIR_GROUP_CLASSIC);
+    weir_live_group_begin(group, &update);
+    update.wake_at_ms = WEIR_GROUP_NEVER_MS;
     event->now_ms = weir_live_now_ms(offsets);
     event->wall_ms = weir_wall_now(env_of(offsets)).ms;
     event->settings = &offsets->coordinator->settings;
@@ -280,7 +405,51 @@ void weir_live_group_step(struct weir_live_group *group, struct weir_classic_eve
     weir_live_group_take(group, &update, rc);
 }
 
+void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_consumer_event *event,
+                                   struct weir_group_request *request)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
+    struct weir_group_update update;
+    weir_assert(group->type == WEIR_GROUP_CONSUMER);
+    weir_live_group_begin(group, &update);
+    update.wake_at_ms = WEIR_GROUP_NEVER_MS;
+    event->now_ms = weir_live_now_ms(offsets);
+    event->wall_ms = weir_wall_now(env_of(offsets)).ms;
+    event->settings = &offsets->coordinator->settings;
+    event->topics = weir_metadata_view_look(metadata);
+    event->topics_version = metadata->edition;
+    if (event->type == WEIR_CONSUMER_HEARTBEAT) event->random = weir_uuid_random(env_of(offsets));
+    int rc = weir_consumer_group_step(&group->consumer, event, &update);
+    if (rc < 0) { /* then it has not been answered */
+        weir_group_update_init(&update, &offsets->update_arena);
+        if (request != NULL) weir_group_answer(&update, request, rc);
+    }
+    weir_live_group_take(group, &update, rc);
+}
+
+int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,
+                              struct weir_error *error)
+{
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        return weir_consumer_group_delete(&group->consumer, update, error);
+    }
+    return weir_classic_group_delete(&group->classic, weir_wall_now(env_of(group->offsets)).ms,
+                                     update, error);
+}
+
 /* ---- all of a partition ---------------------------------------------------------------------- */
+
+static void tick(struct weir_live_group *group)
+{
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        struct weir_consumer_event event = {.type = WEIR_CONSUMER_TICK};
+        weir_live_group_consumer_step(group, &event, NULL);
+    } else {
+        struct weir_classic_event event = {.type = WEIR_CLASSIC_TICK};
+        weir_live_group_step(group, &event);
+    }
+}
 
 size_t weir_live_groups_tick(struct weir_offsets_partition *offsets, struct weir_mono now)
 {
@@ -288,8 +457,7 @@ size_t weir_live_groups_tick(struct weir_offsets_partition *offsets, struct weir
     struct weir_live_group *group;
     while (count < TICKS_MAX &&
            (group = weir_deadline_heap_due(&offsets->deadlines, now)) != NULL) {
-        struct weir_classic_event event = {.type = WEIR_CLASSIC_TICK};
-        weir_live_group_step(group, &event);
+        tick(group);
         count++;
     }
     return count;
@@ -301,7 +469,7 @@ static void load_one(struct weir_offsets_partition *offsets, struct weir_slice n
     struct weir_live_group *group = NULL;
     struct weir_error error = {0};
     char text[2 * WEIR_ERROR_TEXT_SIZE];
-    int rc = weir_live_group_find(offsets, name, false, &group, &error);
+    int rc = weir_live_group_find(offsets, name, WEIR_GROUP_UNKNOWN, &group, &error);
     if (rc < 0) {
         weir_log(&env_of(offsets)->logger, WEIR_LOG_WARN, "group.not_loaded", "reason=%s",
                  weir_log_quote(text, sizeof text, error.text));

@@ -2,6 +2,7 @@
 #define WEIR_BROKER_COORDINATOR_LIVE_GROUP_H
 
 #include "broker/coordinator/group/classic_group.h"
+#include "broker/coordinator/group/consumer_group.h"
 #include "broker/coordinator/group_write.h"
 
 /**
@@ -26,9 +27,12 @@ struct weir_live_write;
 
 struct weir_live_group {
     struct weir_offsets_partition *offsets;
-    struct weir_slice name; /* behind the struct */
-    enum weir_group_type type;
-    struct weir_classic_group classic;
+    struct weir_slice name;    /* behind the struct */
+    enum weir_group_type type; /* which of the two cores it has */
+    union {
+        struct weir_classic_group classic;
+        struct weir_consumer_group consumer;
+    };
     size_t deadline_index;              /* in the partition's heap, as long as it is there */
     size_t write_count;                 /* its own, that have not ended */
     struct weir_live_write *last_write; /* the newest of these, or NULL */
@@ -39,16 +43,31 @@ struct weir_live_group {
 /** Milliseconds of the clock that groups' deadlines are in. */
 int64_t weir_live_now_ms(const struct weir_offsets_partition *offsets);
 
-/** The live group of this name; made of the image if there is anything of it there, or anew if `create`. NULL
- * in `group_out`: there is none. WEIR_END: it is over, hold the request. The partition is open.
+/** The live group of this name; made of the image if there is anything of it there, or anew as one of type `create`
+ * (WEIR_GROUP_UNKNOWN: no). One that has only offsets is of that type too, or classic. NULL in `group_out`: there is
+ * none. WEIR_END: it is over, hold the request. The partition is open.
  * Errors: WEIR_NO_MEMORY, those of weir_offsets_partition_catch_up, WEIR_CORRUPT. */
 int weir_live_group_find(struct weir_offsets_partition *offsets, struct weir_slice name,
-                         bool create, struct weir_live_group **group_out, struct weir_error *error);
+                         enum weir_group_type create, struct weir_live_group **group_out,
+                         struct weir_error *error);
+/** Nobody is in it, and no id is pending. */
+bool weir_live_group_is_idle(const struct weir_live_group *group);
+/** As DescribeGroups and ListGroups write it. Lives for ever. */
+struct weir_slice weir_live_group_state_name(const struct weir_live_group *group);
 /** Forget it if it is idle. It may be gone on return: for who has done with it. */
 void weir_live_group_settle(struct weir_live_group *group);
 
 /** One step of a classic group: `event` but for its times. It does what comes of it, and settles the group. */
 void weir_live_group_step(struct weir_live_group *group, struct weir_classic_event *event);
+/** The same of a consumer group. `request` is the event's, NULL for a tick. */
+void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_consumer_event *event,
+                                   struct weir_group_request *request);
+/** An update of this group, in the partition's arena. */
+void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update);
+/** Add what takes an idle group back, but not its offsets; it is over when the update is taken. WEIR_NO_MEMORY: take
+ * it with this. */
+int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,
+                              struct weir_error *error);
 /** The group's core has filled in this update (of the partition's arena): write and answer, as weir_live_group_step
  * does. `rc` as of a step. */
 void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc);

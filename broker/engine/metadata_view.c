@@ -10,6 +10,7 @@ static void take_over(struct weir_metadata_view *view)
     if (newest == NULL) return;
     weir_metadata_version_unref(view->known);
     view->known = newest;
+    view->edition++;
 }
 
 /* From here on the message may be posted again: what is told after that is not overlooked. */

@@ -22,8 +22,9 @@
  * id of a request with the partition's.
  */
 struct weir_metadata_view {
-    struct weir_actor *const *actor;                /* the shard's; NULL there: nobody runs yet */
-    struct weir_metadata_version *known;            /* the shard's reference */
+    struct weir_actor *const *actor;     /* the shard's; NULL there: nobody runs yet */
+    struct weir_metadata_version *known; /* the shard's reference */
+    uint64_t edition; /* another number when `known` is another; 0: before the first look */
     _Atomic(struct weir_metadata_version *) newest; /* with a reference; NULL: `known` is it */
     atomic_bool is_posted;
     struct weir_message message;
