@@ -91,6 +91,31 @@ static inline void weir_log_committed(struct weir_log *log, struct weir_committe
 {
     log->ops->committed(log->impl, request);
 }
+static inline void weir_log_consumer_heartbeat(struct weir_log *log,
+                                               struct weir_consumer_heartbeat_request *request)
+{
+    log->ops->consumer_heartbeat(log->impl, request);
+}
+static inline void weir_log_list_groups(struct weir_log *log,
+                                        struct weir_list_groups_request *request)
+{
+    log->ops->list_groups(log->impl, request);
+}
+static inline void weir_log_describe_group(struct weir_log *log,
+                                           struct weir_describe_group_request *request)
+{
+    log->ops->describe_group(log->impl, request);
+}
+static inline void weir_log_delete_group(struct weir_log *log,
+                                         struct weir_delete_group_request *request)
+{
+    log->ops->delete_group(log->impl, request);
+}
+static inline void weir_log_delete_offsets(struct weir_log *log,
+                                           struct weir_delete_offsets_request *request)
+{
+    log->ops->delete_offsets(log->impl, request);
+}
 static inline const struct weir_topic_defaults *weir_log_topic_defaults(struct weir_log *log)
 {
     return log->ops->topic_defaults(log->impl);

@@ -38,6 +38,8 @@
  *   topic, list_topics     records of __cluster_metadata       CreateTopics, Metadata, DescribeConfigs, ...
  *   init_producer          a block of ids                      InitProducerId
  *   commit_offsets, committed                                  OffsetCommit, OffsetFetch
+ *   consumer_heartbeat     the group's coordinator             ConsumerGroupHeartbeat
+ *   list_groups, describe_group, delete_group, delete_offsets  ListGroups, ConsumerGroupDescribe, ...
  *   claim_group            in this process                     WEIR_UNSUPPORTED, until jobs are members
  */
 struct weir_topic_defaults {
@@ -76,6 +78,13 @@ struct weir_log_ops {
     /** WEIR_GROUP_OWNED. */
     void (*commit_offsets)(void *impl, struct weir_commit_request *request);
     void (*committed)(void *impl, struct weir_committed_request *request);
+    /** A member of a consumer group says that it is there. Errors: wire/request/group_requests.h. */
+    void (*consumer_heartbeat)(void *impl, struct weir_consumer_heartbeat_request *request);
+    /** Administration of groups. */
+    void (*list_groups)(void *impl, struct weir_list_groups_request *request);
+    void (*describe_group)(void *impl, struct weir_describe_group_request *request);
+    void (*delete_group)(void *impl, struct weir_delete_group_request *request);
+    void (*delete_offsets)(void *impl, struct weir_delete_offsets_request *request);
     /** Not a request: it never waits. WEIR_LOCKED, WEIR_UNSUPPORTED. */
     int (*claim_group)(void *impl, struct weir_slice group, struct weir_group_claim *claim,
                        struct weir_error *error);

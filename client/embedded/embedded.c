@@ -77,6 +77,55 @@ static void committed(void *impl, struct weir_committed_request *request)
     weir_broker_committed(weir_embedded_broker(impl), request);
 }
 
+/* Until the engine's coordinator has members. */
+static void hand_back(struct weir_message *message)
+{
+    struct weir_request *request = (struct weir_request *)message;
+    request->done(request);
+}
+
+static void refuse(struct weir_request *request)
+{
+    request->rc =
+        weir_error_set(&request->error, WEIR_UNSUPPORTED, "groups have no members here yet");
+    request->message.handle = hand_back;
+    if (request->reply_to != NULL) {
+        weir_actor_post(request->reply_to, &request->message);
+    } else {
+        request->done(request);
+    }
+}
+
+static void consumer_heartbeat(void *impl, struct weir_consumer_heartbeat_request *request)
+{
+    (void)impl;
+    refuse(&request->base.request);
+}
+
+static void list_groups(void *impl, struct weir_list_groups_request *request)
+{
+    (void)impl;
+    refuse(&request->base.request);
+}
+
+static void describe_group(void *impl, struct weir_describe_group_request *request)
+{
+    (void)impl;
+    refuse(&request->base.request);
+}
+
+static void delete_group(void *impl, struct weir_delete_group_request *request)
+{
+    (void)impl;
+    refuse(&request->base.request);
+}
+
+static void delete_offsets(void *impl, struct weir_delete_offsets_request *request)
+{
+    (void)impl;
+    refuse(&request->base.request);
+}
+
 static const struct weir_topic_defaults *topic_defaults(void *impl)
 {
     return &((const struct weir_embedded *)impl)->topic_defaults;
@@ -121,6 +170,11 @@ const struct weir_log_ops weir_embedded_ops = {
     .init_producer = init_producer,
     .commit_offsets = commit_offsets,
     .committed = committed,
+    .consumer_heartbeat = consumer_heartbeat,
+    .list_groups = list_groups,
+    .describe_group = describe_group,
+    .delete_group = delete_group,
+    .delete_offsets = delete_offsets,
     .claim_group = claim_group,
     .release_group = release_group,
     .close = close_embedded,

@@ -50,6 +50,7 @@ void memory_handle_commit(struct memory_log *memory, struct weir_request *asked)
 {
     const struct weir_commit_request *request = (const struct weir_commit_request *)asked;
     int rc = memory_fault_of(memory, MEMORY_COMMIT);
+    if (rc == 0) rc = memory_check_commit(memory, request);
     for (size_t i = 0; rc == 0 && i < request->entry_count; i++) {
         keep(memory, &request->entries[i]);
     }

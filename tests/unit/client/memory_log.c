@@ -49,6 +49,21 @@ OPERATION(commit, commit_request)
 OPERATION(committed, committed_request)
 OPERATION(report_damage, damage_report)
 OPERATION(fetch, fetch_request)
+#define GROUP_OPERATION(name)                                                                      \
+    static void name##_arrives(struct weir_message *message)                                       \
+    {                                                                                              \
+        struct weir_request *request = (struct weir_request *)message;                             \
+        memory_handle_##name(request->answerer, request);                                          \
+    }                                                                                              \
+    static void name(void *impl, struct weir_##name##_request *request)                            \
+    {                                                                                              \
+        send(impl, &request->base.request, name##_arrives);                                        \
+    }
+GROUP_OPERATION(consumer_heartbeat)
+GROUP_OPERATION(list_groups)
+GROUP_OPERATION(describe_group)
+GROUP_OPERATION(delete_group)
+GROUP_OPERATION(delete_offsets)
 
 static void fetch_anew(void *impl, struct weir_fetch_request *request)
 {
@@ -92,6 +107,11 @@ static const struct weir_log_ops memory_ops = {
     .init_producer = init_producer,
     .commit_offsets = commit,
     .committed = committed,
+    .consumer_heartbeat = consumer_heartbeat,
+    .list_groups = list_groups,
+    .describe_group = describe_group,
+    .delete_group = delete_group,
+    .delete_offsets = delete_offsets,
     .claim_group = memory_claim_group,
     .release_group = memory_release_group,
     .close = close_memory,

@@ -23,6 +23,7 @@ enum memory_kind {
     MEMORY_INIT_PRODUCER,
     MEMORY_COMMIT,
     MEMORY_COMMITTED,
+    MEMORY_HEARTBEAT,
     MEMORY_KINDS
 };
 
@@ -42,5 +43,10 @@ int memory_log_answered(const struct weir_log *log, enum memory_kind kind);
 int memory_log_waiting(const struct weir_log *log);
 /** Take up what was held, and hold no more. */
 void memory_log_let_go(struct weir_log *log);
+/** The group forgets all its members, as if their sessions had ended. */
+void memory_log_expel(struct weir_log *log);
+int memory_log_members(const struct weir_log *log);
+/** With which epoch the last member left: -1, or -2 to come back; 0: nobody has. */
+int32_t memory_log_left_epoch(const struct weir_log *log);
 
 #endif

@@ -10,7 +10,10 @@ enum {
     MEMORY_TOPICS_MAX = 16,
     MEMORY_PARTITIONS_MAX = 64,
     MEMORY_ENTRIES_MAX = 64,
-    MEMORY_EPOCHS_MAX = 16
+    MEMORY_EPOCHS_MAX = 16,
+    MEMORY_MEMBERS_MAX = 4,
+    MEMORY_NAMES_MAX = 4,
+    MEMORY_HEARTBEAT_MS = 1000,
 };
 
 struct memory_stored {
@@ -46,6 +49,18 @@ struct memory_entry {
     struct weir_uuid topic_id;
 };
 
+struct memory_member {
+    char id[64];
+    int32_t epoch; /* 0: the slot is free */
+    char names[MEMORY_NAMES_MAX][250];
+    size_t name_count;
+    bool has_pattern; /* which matches all topics */
+    bool was_sent;
+    bool wanted[MEMORY_TOPICS_MAX][MEMORY_PARTITIONS_MAX];  /* by the assignment */
+    bool granted[MEMORY_TOPICS_MAX][MEMORY_PARTITIONS_MAX]; /* it has it, or may have it */
+    bool sent[MEMORY_TOPICS_MAX][MEMORY_PARTITIONS_MAX];    /* in the last answer */
+};
+
 struct memory_log {
     struct weir_env *env;
     struct weir_actor *actor;
@@ -53,6 +68,9 @@ struct memory_log {
     int made; /* topics ever: of their ids */
     struct memory_entry entries[MEMORY_ENTRIES_MAX];
     size_t entry_count;
+    struct memory_member members[MEMORY_MEMBERS_MAX];
+    int32_t group_epoch;
+    int32_t left_epoch; /* of the last that left */
     bool is_claimed;
     int64_t producer_count;
     struct weir_topic_defaults defaults;
@@ -88,6 +106,16 @@ void memory_handle_epoch_end(struct memory_log *memory, struct weir_request *ask
 void memory_handle_describe(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_cut(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_report_damage(struct memory_log *memory, struct weir_request *asked);
+
+/* ---- memory_members.c ------------------------------------------------------------------------ */
+
+void memory_handle_consumer_heartbeat(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_list_groups(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_describe_group(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_delete_group(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_delete_offsets(struct memory_log *memory, struct weir_request *asked);
+/** May this commit be: 0, or why not. */
+int memory_check_commit(struct memory_log *memory, const struct weir_commit_request *request);
 
 /* ---- memory_groups.c ------------------------------------------------------------------------- */
 

@@ -141,7 +141,31 @@ void memory_handle_topic(struct memory_log *memory, struct weir_request *asked)
     memory_reply(memory, MEMORY_TOPIC, asked, rc);
 }
 
+static void show_topic(struct memory_log *memory, struct weir_uuid id, struct weir_topic_info *info)
+{
+    *info = (struct weir_topic_info){.rc = WEIR_UNKNOWN_TOPIC_ID, .id = id};
+    for (size_t i = 0; i < MEMORY_TOPICS_MAX; i++) {
+        const struct memory_topic *topic = &memory->topics[i];
+        if (weir_uuid_is_zero(id) || !weir_uuid_equal(topic->id, id)) continue;
+        info->rc = 0;
+        info->name = weir_text(topic->name);
+        info->partition_count = topic->partition_count;
+    }
+}
+
+/* By ids, as members ask. */
 void memory_handle_list_topics(struct memory_log *memory, struct weir_request *asked)
 {
-    memory_reply(memory, MEMORY_TOPIC, asked, WEIR_UNSUPPORTED);
+    struct weir_list_topics_request *request = (struct weir_list_topics_request *)asked;
+    int rc = request->is_selection && request->names == NULL ? 0 : WEIR_UNSUPPORTED;
+    if (rc == 0) {
+        request->topics =
+            weir_arena_array(request->arena, request->asked_count + 1, sizeof *request->topics);
+        if (request->topics == NULL) rc = WEIR_NO_MEMORY;
+    }
+    for (size_t i = 0; rc == 0 && i < request->asked_count; i++) {
+        show_topic(memory, request->ids[i], &request->topics[i]);
+    }
+    request->topic_count = request->asked_count;
+    memory_reply(memory, MEMORY_TOPIC, asked, rc);
 }
