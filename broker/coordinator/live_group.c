@@ -376,8 +376,9 @@ void weir_live_group_take(struct weir_live_group *group, struct weir_group_updat
     } else if (!has_records) {
         answer_durable(group, update);
     }
-    if (!group->is_over) set_deadline(group, update->wake_at_ms);
     if (update->is_gone) group->is_over = true;
+    if (group->is_over) update->wake_at_ms = WEIR_GROUP_NEVER_MS;
+    set_deadline(group, update->wake_at_ms);
     group->is_busy = false;
     weir_live_group_settle(group);
 }

@@ -77,53 +77,29 @@ static void committed(void *impl, struct weir_committed_request *request)
     weir_broker_committed(weir_embedded_broker(impl), request);
 }
 
-/* Until the engine's coordinator has members. */
-static void hand_back(struct weir_message *message)
-{
-    struct weir_request *request = (struct weir_request *)message;
-    request->done(request);
-}
-
-static void refuse(struct weir_request *request)
-{
-    request->rc =
-        weir_error_set(&request->error, WEIR_UNSUPPORTED, "groups have no members here yet");
-    request->message.handle = hand_back;
-    if (request->reply_to != NULL) {
-        weir_actor_post(request->reply_to, &request->message);
-    } else {
-        request->done(request);
-    }
-}
-
 static void consumer_heartbeat(void *impl, struct weir_consumer_heartbeat_request *request)
 {
-    (void)impl;
-    refuse(&request->base.request);
+    weir_broker_group_consumer_heartbeat(weir_embedded_broker(impl), request);
 }
 
 static void list_groups(void *impl, struct weir_list_groups_request *request)
 {
-    (void)impl;
-    refuse(&request->base.request);
+    weir_broker_group_list(weir_embedded_broker(impl), request);
 }
 
 static void describe_group(void *impl, struct weir_describe_group_request *request)
 {
-    (void)impl;
-    refuse(&request->base.request);
+    weir_broker_group_describe(weir_embedded_broker(impl), request);
 }
 
 static void delete_group(void *impl, struct weir_delete_group_request *request)
 {
-    (void)impl;
-    refuse(&request->base.request);
+    weir_broker_group_delete(weir_embedded_broker(impl), request);
 }
 
 static void delete_offsets(void *impl, struct weir_delete_offsets_request *request)
 {
-    (void)impl;
-    refuse(&request->base.request);
+    weir_broker_group_delete_offsets(weir_embedded_broker(impl), request);
 }
 
 static const struct weir_topic_defaults *topic_defaults(void *impl)
