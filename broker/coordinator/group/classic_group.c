@@ -120,7 +120,7 @@ static int perform(const struct weir_classic_step *step)
     case WEIR_CLASSIC_HEARTBEAT:
         return weir_classic_heartbeat(step, event->heartbeat);
     case WEIR_CLASSIC_LEAVE:
-        return weir_classic_session(step, event->leave);
+        return weir_classic_leave(step, event->leave);
     case WEIR_CLASSIC_CANCEL:
         weir_classic_cancel(step, event->cancel);
         return 0;

@@ -186,8 +186,8 @@ int weir_classic_join(const struct weir_classic_step *step, struct weir_join_gro
 int weir_classic_sync(const struct weir_classic_step *step, struct weir_sync_group_request *sync);
 int weir_classic_heartbeat(const struct weir_classic_step *step,
                            struct weir_group_heartbeat_request *heartbeat);
-int weir_classic_session(const struct weir_classic_step *step,
-                         struct weir_leave_group_request *leave);
+int weir_classic_leave(const struct weir_classic_step *step,
+                       struct weir_leave_group_request *leave);
 void weir_classic_cancel(const struct weir_classic_step *step, struct weir_group_request *request);
 /** Members and pending ids whose time is over are out. */
 int weir_classic_expire(const struct weir_classic_step *step);

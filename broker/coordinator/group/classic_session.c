@@ -68,27 +68,25 @@ int weir_classic_group_check_commit(struct weir_classic_group *group,
 
 /* The member that is meant, NULL where it was a pending id. */
 static int find_leaving(struct weir_classic_group *group, const struct weir_group_member_id *id,
-                        struct weir_classic_member **member_out, struct weir_error *error)
+                        struct weir_classic_member **member_out)
 {
     if (!weir_classic_is_set(id->member_id)) {
         *member_out = weir_classic_find_instance(group, id->instance_id);
         if (*member_out != NULL) return 0;
     }
     if (weir_classic_remove_pending(group, id->member_id)) return 0;
-    return weir_classic_validate(group, id, member_out, error);
+    return weir_classic_validate(group, id, member_out, NULL);
 }
 
 /* Each hears how it went; the request as a whole has gone well. Where a record says that nobody is left, that
  * is durable first. */
-int weir_classic_session(const struct weir_classic_step *step,
-                         struct weir_leave_group_request *leave)
+int weir_classic_leave(const struct weir_classic_step *step, struct weir_leave_group_request *leave)
 {
     struct weir_classic_group *group = step->group;
     bool has_left = false;
     for (size_t i = 0; i < leave->member_count; i++) {
         struct weir_classic_member *member = NULL;
-        leave->members[i].rc =
-            find_leaving(group, &leave->members[i].id, &member, &leave->base.request.error);
+        leave->members[i].rc = find_leaving(group, &leave->members[i].id, &member);
         if (member == NULL) continue;
         has_left = true;
         weir_classic_refuse_parked(step, member, WEIR_UNKNOWN_MEMBER_ID, "the member has left");

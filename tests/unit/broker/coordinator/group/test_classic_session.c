@@ -274,6 +274,7 @@ START_TEST(several_members_leave_at_once)
     (void)stage_step(
         &stage, (struct weir_classic_event){.type = WEIR_CLASSIC_LEAVE, .leave = &asked->leave});
     ck_answered(asked, 0);
+    ck_assert_str_eq(asked->base.request.error.text, "");
     ck_answered(fixed, WEIR_UNKNOWN_MEMBER_ID);
     ck_code(leaving[0].rc, 0);
     ck_code(leaving[1].rc, WEIR_UNKNOWN_MEMBER_ID); /* the instance is gone */
