@@ -7,7 +7,8 @@
 
 /**
  * What comes of a step, in the order in which it is to be done: the records are appended as one batch; who is
- * `answered` hears at once; who is `durable` when the batch is on the disk (at once if there is none).
+ * `answered` hears at once; who is `durable` when the batch is on the disk, and all that the group wrote before
+ * it: an answer without a record may tell of one that is still on its way.
  *
  * The records and all that they point to lie in `arena`, which whoever makes the update resets before each
  * step. Answers are in their own requests.
@@ -45,7 +46,7 @@ void weir_group_update_init(struct weir_group_update *update, struct weir_arena 
  * `rc` is negative. A request whose own arena has failed is answered with WEIR_NO_MEMORY instead. */
 void weir_group_answer(struct weir_group_update *update, struct weir_group_request *request,
                        int rc);
-/** The same once the update's records are durable. */
+/** The same once the update's records are durable, and those of the steps before. */
 void weir_group_answer_durable(struct weir_group_update *update, struct weir_group_request *request,
                                int rc);
 
