@@ -14,7 +14,8 @@
  *
  * Big-endian, so that the order of bytes is the order of keys.
  */
-enum { POSITION_VERSION = 1, POSITION_SIZE = 1 + 2 + 1 + 8 + 8 + 16 + 4 + 8, IS_TIMESTAMPED = 1 };
+enum { POSITION_VERSION = 2, IS_TIMESTAMPED = 1 };
+enum { POSITION_SIZE = 1 + 2 + 1 + 8 + 8 + 16 + 4 + 8 + 4 };
 
 static void write_lead(const struct weir_store *store, uint8_t *to, uint64_t segment)
 {
@@ -109,6 +110,7 @@ void weir_position_record_build(const struct weir_store *store,
     memcpy(value + 20, position->topic_id.bytes, sizeof position->topic_id.bytes);
     weir_store_u32(value + 36, (uint32_t)position->leader_epoch);
     weir_store_u64(value + 40, (uint64_t)position->offset);
+    weir_store_u32(value + 48, (uint32_t)position->partition);
     *write_out = (struct weir_backend_write){
         .key = weir_slice(key, WEIR_KEY_PREFIX_SIZE + name_size),
         .value = weir_slice(value, POSITION_SIZE),
@@ -130,14 +132,16 @@ int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
         .segment_interval_ms = (int64_t)weir_load_u64(value.data + 4),
         .live_segment = weir_load_u64(value.data + 12),
         .position = {.leader_epoch = (int32_t)weir_load_u32(value.data + 36),
-                     .offset = (int64_t)weir_load_u64(value.data + 40)},
+                     .offset = (int64_t)weir_load_u64(value.data + 40),
+                     .partition = (int32_t)weir_load_u32(value.data + 48)},
     };
     memcpy(record.position.topic_id.bytes, value.data + 20, sizeof record.position.topic_id.bytes);
     bool is_segment_sound =
         record.segment_interval_ms > 0
             ? record.live_segment <= (uint64_t)(INT64_MAX / record.segment_interval_ms)
             : record.segment_interval_ms == 0 && record.live_segment == 0;
-    if (record.prefix == 0 || record.position.offset < 0 || !is_segment_sound) {
+    bool is_place_sound = record.position.offset >= 0 && record.position.partition >= 0;
+    if (record.prefix == 0 || !is_place_sound || !is_segment_sound) {
         return weir_error_set(error, WEIR_CORRUPT, "position record is out of range");
     }
     *record_out = record;

@@ -61,6 +61,7 @@ struct weir_changelog_position {
     struct weir_uuid topic_id;
     int32_t leader_epoch;
     int64_t offset; /* 0: nothing yet */
+    int32_t partition;
 };
 
 struct weir_state_options {

@@ -67,7 +67,7 @@ static bool positions_equal(const struct weir_changelog_position *a,
                             const struct weir_changelog_position *b)
 {
     return weir_uuid_equal(a->topic_id, b->topic_id) && a->leader_epoch == b->leader_epoch &&
-           a->offset == b->offset;
+           a->offset == b->offset && a->partition == b->partition;
 }
 
 /* Positions only go forward, so one that equals the last one written is no news. */

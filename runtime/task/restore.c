@@ -8,12 +8,14 @@
 
 enum { RESTORE_FETCH_SIZE = 4 << 20 };
 
-/* Whether the store can go on from where it is. */
+/* Whether the store can go on from where it is: a folder that was put in another task's place has the rows of
+ * another partition. */
 static bool is_usable(const struct weir_changelog_position *position,
                       const struct weir_restore_source *source)
 {
     if (position->offset == 0) return true;
     return weir_uuid_equal(position->topic_id, source->topic_id) &&
+           position->partition == source->partition.partition &&
            position->leader_epoch <= source->leader_epoch && position->offset <= source->end &&
            position->offset >= source->log_start;
 }
@@ -78,7 +80,7 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
         .task = task,
         .store = store,
         .source = source_of(task, store),
-        .position = {source->topic_id, source->leader_epoch, from},
+        .position = {source->topic_id, source->leader_epoch, from, source->partition.partition},
         .end = source->end,
         .lost_end = source->lost_end,
         .log_start = source->log_start,

@@ -175,6 +175,7 @@ static void store_positions(const struct weir_stream_thread *thread,
             .topic_id = config->topics[topic].id,
             .leader_epoch = origin->leader_epoch,
             .offset = committed_end(thread, owned, topic, source >= 0),
+            .partition = task->options.partition,
         };
     }
 }

@@ -235,6 +235,38 @@ static struct weir_changelog_position position_of_store(void)
     return (struct weir_changelog_position){0};
 }
 
+static void rename_state(const char *from, const char *to)
+{
+    char paths[2][512];
+    (void)snprintf(paths[0], sizeof paths[0], "%s/state/app/%s", stage.log->directory, from);
+    (void)snprintf(paths[1], sizeof paths[1], "%s/state/app/%s", stage.log->directory, to);
+    ck_ok(weir_rename(stage.env, paths[0], paths[1], &stage.error), &stage.error);
+}
+
+/* Two tasks' folders have changed places, of the same stores and the same topic: a store knows of which partition it
+ * is, and is restored. */
+START_TEST(another_partitions_state_is_not_taken_for_its_own)
+{
+    topics(2);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    stage_produce(&stage, "in", 1, "b", "1", 1000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    rename_state("0_0", "kept");
+    rename_state("0_1", "0_0");
+    rename_state("kept", "0_1");
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    stage_produce(&stage, "in", 0, "a", "1", 2000);
+    stage_produce(&stage, "in", 1, "b", "1", 2000);
+    stage_drain(&stage);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 2);
+    ck_assert_uint_eq(stage_stored(&stage, 1, "b"), 2);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "b"), 0);
+}
+END_TEST
+
 /* With each commit a store knows how far its changelog was: its end, and the epoch that it has
  * since a tail was cut. */
 START_TEST(a_store_knows_how_far_its_changelog_was)
@@ -619,6 +651,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_idle_start_writes_a_commit_only);
     tcase_add_test(tests, what_no_commit_covers_is_cut_off);
     tcase_add_test(tests, a_store_knows_how_far_its_changelog_was);
+    tcase_add_test(tests, another_partitions_state_is_not_taken_for_its_own);
     tcase_add_loop_test(tests, a_tail_of_another_producer_is_refused, 0, 3);
     tcase_add_loop_test(tests, a_restart_restores_the_tail, 0, 2);
     tcase_add_test(tests, a_position_of_another_topic_wipes_the_store);

@@ -6,7 +6,7 @@
 #include "tests/support/support.h"
 
 /* A store's position record is believed as it was written, and where a field makes no sense not at all. */
-enum { SIZE = 48, SEGMENT_INTERVAL_AT = 4, SEGMENT_AT = 12, OFFSET_AT = 40 };
+enum { SIZE = 52, SEGMENT_INTERVAL_AT = 4, SEGMENT_AT = 12, OFFSET_AT = 40, PARTITION_AT = 48 };
 
 static struct weir_sim *sim;
 static struct weir_arena arena;
@@ -15,6 +15,7 @@ static const struct weir_changelog_position position = {
     .topic_id = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
     .leader_epoch = 7,
     .offset = 1LL << 40,
+    .partition = 77,
 };
 
 static void build(bool is_timestamped, int64_t segment_interval_ms, uint64_t segment)
@@ -77,6 +78,7 @@ START_TEST(a_position_record_comes_back_whole)
         ck_assert_mem_eq(record.position.topic_id.bytes, position.topic_id.bytes, 16);
         ck_assert_int_eq(record.position.leader_epoch, position.leader_epoch);
         ck_assert_int_eq(record.position.offset, position.offset);
+        ck_assert_int_eq(record.position.partition, position.partition);
     }
 }
 END_TEST
@@ -97,7 +99,7 @@ START_TEST(another_size_or_version_is_refused)
     parses(0);
     for (int version = 0; version < 256; version++) {
         value()[0] = (uint8_t)version;
-        parses(version == 1 ? 0 : WEIR_CORRUPT);
+        parses(version == 2 ? 0 : WEIR_CORRUPT);
     }
 }
 END_TEST
@@ -116,6 +118,10 @@ START_TEST(fields_out_of_range_are_refused)
     weir_store_u64(value() + OFFSET_AT, UINT64_MAX);
     parses(WEIR_CORRUPT);
     weir_store_u64(value() + OFFSET_AT, 5);
+    weir_store_u32(value() + PARTITION_AT, UINT32_MAX);
+    parses(WEIR_CORRUPT);
+    weir_store_u32(value() + PARTITION_AT, 0);
+    parses(0);
 
     weir_store_u64(value() + SEGMENT_AT, 1); /* a segment, and no segments */
     parses(WEIR_CORRUPT);
