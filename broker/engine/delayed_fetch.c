@@ -17,6 +17,7 @@ void weir_fetch_show(const struct weir_partition *partition, struct weir_fetch_r
     fetch->high_watermark = partition->high_watermark;
     fetch->log_start_offset = partition->shown.start_offset;
     fetch->log_end_offset = partition->shown.end_offset;
+    fetch->durable_offset = partition->shown.durable_offset;
 }
 
 void weir_delayed_fetch_check(const struct weir_fetch_request *fetch)

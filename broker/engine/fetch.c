@@ -268,6 +268,7 @@ void weir_engine_fetch(struct weir_engine *engine, struct weir_fetch_request *re
     request->high_watermark = -1;
     request->log_start_offset = -1;
     request->log_end_offset = -1;
+    request->durable_offset = 0;
     request->next = NULL;
     request->previous = NULL;
     request->waits_on = NULL;

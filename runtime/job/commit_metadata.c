@@ -4,7 +4,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { MAGIC = 0x57, VERSION = 3, VERSION_WITHOUT_BATCH = 2, FIXED_SIZE = 42 };
+enum { MAGIC = 0x57, VERSION = 4, VERSION_DURABLE = 4, VERSION_WITHOUT_BATCH = 2, FIXED_SIZE = 43 };
+enum { BATCH_DURABLE = 1 };
 enum { RUN_VERSION = 2, RUN_FIXED_SIZE = 6 };
 enum { MARK_SIZE = 14 /* and the name */ };
 
@@ -94,7 +95,8 @@ struct weir_slice weir_commit_metadata_encode(const struct weir_commit_metadata 
     weir_store_u32(bytes + 26, (uint32_t)metadata->read.last_offset_delta);
     weir_store_u32(bytes + 30, (uint32_t)metadata->read.record_count);
     weir_store_u32(bytes + 34, metadata->read.crc);
-    weir_store_u32(bytes + 38, (uint32_t)metadata->mark_count);
+    bytes[38] = metadata->read.is_durable ? BATCH_DURABLE : 0;
+    weir_store_u32(bytes + 39, (uint32_t)metadata->mark_count);
     uint8_t *at = bytes + FIXED_SIZE;
     for (size_t i = 0; i < metadata->mark_count; i++) {
         at = mark_encode(&metadata->marks[i], at);
@@ -173,6 +175,9 @@ int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena
     metadata.partition_time_ms = (int64_t)weir_reader_u64(&reader);
     metadata.end_offset = (int64_t)weir_reader_u64(&reader);
     if (version > VERSION_WITHOUT_BATCH) metadata.read = decode_batch(&reader);
+    if (version >= VERSION_DURABLE) {
+        metadata.read.is_durable = (weir_reader_u8(&reader) & BATCH_DURABLE) != 0;
+    }
     int rc = is_batch(&metadata.read) ? decode_marks(&reader, arena, &metadata) : WEIR_CORRUPT;
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "commit metadata is damaged");
     *metadata_out = metadata;

@@ -299,6 +299,15 @@ static int add_older_copy(struct weir_start_differences *found, struct weir_star
                                               .b_epoch = partition->leader_epoch});
 }
 
+/* The last batch that was read is beyond `end`, and was on the disk when it was read. Only who writes a topic cuts it
+ * back nevertheless, an application its own. */
+static bool is_durable_gone(const struct weir_start_topic *topic,
+                            const struct weir_start_partition *partition, int64_t end)
+{
+    if (topic->may_be_cut || !weir_read_batch_is_known(&partition->read)) return false;
+    return partition->read.is_durable && weir_read_batch_last(&partition->read) >= end;
+}
+
 /* Lost with the power where flush.policy is os, or gone by retention: the job goes on, and says
  * so. */
 static int compare_position(struct weir_start_topic *topic, int32_t p,
@@ -316,7 +325,9 @@ static int compare_position(struct weir_start_topic *topic, int32_t p,
     }
     if (is_older) return add_older_copy(found, topic, p);
     if (end < partition->committed) {
-        return add_of(found, topic, WEIR_START_INPUT_TAIL_LOST, p, end, partition->committed);
+        bool is_cut = topic->feeds_state && is_durable_gone(topic, partition, end);
+        return add_of(found, topic, is_cut ? WEIR_START_INPUT_CUT : WEIR_START_INPUT_TAIL_LOST, p,
+                      end, partition->committed);
     }
     if (partition->log_start > partition->committed) {
         return add_of(found, topic, WEIR_START_INPUT_TRIMMED, p, partition->committed,

@@ -82,6 +82,8 @@ struct weir_start_topic {
     const bool *feeds;
     bool has_state;
     bool feeds_state;
+    bool
+        may_be_cut; /* an input that another application's start may cut: an internal topic of its own */
     /* The application's. */
     const struct weir_own_topic *record; /* NULL: none */
     const struct weir_own_input *chosen; /* an input that is being read again; NULL: it is not */
@@ -155,6 +157,7 @@ enum weir_start_what {
     WEIR_START_INPUT_OLDER,
     WEIR_START_INPUT_OLDER_STATELESS,
     WEIR_START_INPUT_OTHER,
+    WEIR_START_INPUT_CUT,
     WEIR_START_INPUT_TAIL_LOST,
     WEIR_START_INPUT_TRIMMED,
     WEIR_START_INPUT_UNREADABLE,

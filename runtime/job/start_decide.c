@@ -144,6 +144,12 @@ static const struct row {
                                 "the one that was read there, "
                                 "and the last commit is at {a}: an older copy of its log was put "
                                 "back and written to since"},
+    [WEIR_START_INPUT_CUT] = {"input-cut", CHOOSE, FED,
+                              "input topic '{t}' partition {p} lacks its records {a} to {b}, which "
+                              "were processed and were on "
+                              "its disk by then, where no kill and no loss of power takes any: an "
+                              "older copy of its log was "
+                              "put back"},
     [WEIR_START_INPUT_TAIL_LOST] =
         {"input-tail-lost", NOTED, KEEPS,
          "input topic '{t}' partition {p} has lost its records {a} to {b}, "

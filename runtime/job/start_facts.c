@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -80,6 +81,17 @@ static int mark_readers(struct weir_start *start, size_t index)
     return 0;
 }
 
+/* As internal topics are named, whosever they are. */
+static bool is_named_as_internal(const char *name)
+{
+    static const char *const ends[] = {"-changelog", "-repartition"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t size = strlen(name), end = strlen(ends[i]);
+        if (size > end && strcmp(name + size - end, ends[i]) == 0) return true;
+    }
+    return false;
+}
+
 static int make_topic(struct weir_start *start, size_t index)
 {
     const struct weir_streams *streams = start->streams;
@@ -108,8 +120,9 @@ static int make_topic(struct weir_start *start, size_t index)
         topic->wanted_count = streams->topics[index].partition_count;
         topic->formats = weir_start_formats(start, index);
     }
-    if (topic->role == WEIR_START_INPUT) return mark_readers(start, index);
-    return 0;
+    if (topic->role != WEIR_START_INPUT) return 0;
+    topic->may_be_cut = is_named_as_internal(topic->name);
+    return mark_readers(start, index);
 }
 
 int weir_start_make_partitions(struct weir_start *start, struct weir_start_topic *topic)

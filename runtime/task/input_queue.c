@@ -138,6 +138,7 @@ static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
     chunk->batch = reader->batch;
     chunk->header = weir_read_batch_of(header);
     chunk->next_offset = weir_batch_last_offset(header) + 1;
+    chunk->header.is_durable = chunk->next_offset <= queue->durable_offset;
     chunk->header_count = (size_t)header->record_count;
     if (queue->tail != NULL) {
         queue->tail->next = chunk;

@@ -41,8 +41,9 @@ struct weir_input_queue {
     struct weir_input_chunk *taken; /* wholly processed, still readable */
     int64_t position;               /* next offset to hand out; records below are skipped */
     int64_t fetch_offset;           /* next offset to fetch */
-    struct weir_read_batch read;    /* the batch of the last record that was handed out */
-    size_t buffered_records;        /* counted from the headers */
+    int64_t durable_offset;      /* as the last fetch said; set before it is pushed. 0: not known */
+    struct weir_read_batch read; /* the batch of the last record that was handed out */
+    size_t buffered_records;     /* counted from the headers */
     size_t buffered_bytes;
     int64_t damaged_offset; /* of the batch that a peek has found to be WEIR_CORRUPT; -1: none */
 };

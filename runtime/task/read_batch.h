@@ -13,6 +13,9 @@ struct weir_read_batch {
     int32_t last_offset_delta;
     int32_t record_count; /* 0: none is known */
     uint32_t crc;
+    /* It was on the disk when it was read, and so was all below it: no kill and no loss of power takes it. Not
+     * compared. */
+    bool is_durable;
 };
 
 static inline struct weir_read_batch weir_read_batch_of(const struct weir_batch_header *header)

@@ -123,6 +123,7 @@ static void on_fetched(struct weir_request *request)
     struct weir_error error = request->error;
     int rc = request->rc;
     if (rc >= 0) {
+        input->queue.durable_offset = slot->fetch.durable_offset;
         rc = weir_input_queue_push(&input->queue, &slot->fetch.batches, &error);
         input->leader_epoch = slot->fetch.leader_epoch;
         if (fetched_end(&slot->fetch) > input->log_end) input->log_end = fetched_end(&slot->fetch);

@@ -80,6 +80,7 @@ struct weir_fetch_request {
     int64_t high_watermark;
     int64_t log_start_offset;
     int64_t log_end_offset;
+    int64_t durable_offset; /* what lies below it is on the disk; 0: nothing is known */
     /* of whoever answers, while it waits */
     struct weir_fetch_request *next;
     struct weir_fetch_request *previous;

@@ -585,6 +585,23 @@ START_TEST(metadata_goes_round)
 END_TEST
 
 /* Time 77, end 5, no marks: as it was written before a commit named a batch. */
+START_TEST(metadata_of_version_3_says_nothing_of_the_disk)
+{
+    struct weir_arena arena;
+    struct weir_commit_metadata out;
+    weir_arena_init(&arena, stage.env->budget, 0);
+    ck_ok(weir_commit_metadata_decode(
+              weir_text("VwMAAAAAAAAATf//////////AAAAAAAAAAEAAAAAAAAAAQAAAAkAAAAA"), &arena, &out,
+              &stage.error),
+          &stage.error);
+    ck_assert_int_eq(out.partition_time_ms, 77);
+    ck_assert_int_eq(out.read.base_offset, 1);
+    ck_assert_uint_eq(out.read.crc, 9);
+    ck_assert(!out.read.is_durable);
+    weir_arena_close(&arena);
+}
+END_TEST
+
 START_TEST(metadata_of_version_2_names_no_batch)
 {
     struct weir_arena arena;
@@ -663,6 +680,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, marks_are_given_back_at_a_restart);
     tcase_add_test(tests, metadata_goes_round);
     tcase_add_test(tests, metadata_of_version_2_names_no_batch);
+    tcase_add_test(tests, metadata_of_version_3_says_nothing_of_the_disk);
     tcase_add_loop_test(tests, metadata_names_no_batch_that_cannot_be, 0, 5);
     tcase_add_test(tests, what_retention_took_is_passed);
     suite_add_tcase(suite, tests);

@@ -785,6 +785,38 @@ START_TEST(an_older_folder_of_an_input_is_refused)
 }
 END_TEST
 
+/* Killed, and then put back: its epoch rises with the next open as after a loss of power. But what it lacks was on
+ * the disk when it was read, and stays counted otherwise; written to or not, and after a kill of the start. */
+START_TEST(an_older_folder_is_refused_after_a_kill_too)
+{
+    char folder[] = "data/log/in-0";
+    run_before("aaab");
+    close_log();
+    weir_sim_disk_copy(stage.sim, 0, 1);
+    stage_revive(&stage);
+    produce(0, "aac");
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+    stage_crash(&stage, _i / 4 == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
+    close_log();
+    ck_ok(weir_list(stage.env, folder, remove_one, folder, &stage.error), &stage.error);
+    ck_ok(weir_list(weir_sim_node(stage.sim, 1), folder, copy_one, folder, &stage.error),
+          &stage.error);
+    stage_revive(&stage);
+    stage_crash(&stage, WEIR_SIM_KILL);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 7);
+    bool is_written = _i / 2 % 2 == 1;
+    if (is_written) produce(0, "bbbbb");
+    expect_refused(counting(), WEIR_ON_MISMATCH_REFUSE,
+                   "'in' partition 0 lacks its records 4 to 7, which were processed");
+    bool goes_on = _i % 2 == 0;
+    run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", goes_on ? 0 : 3);
+    expect_count("b", (goes_on ? 0U : 1U) + (is_written ? 5U : 0U));
+    stage_stop(&stage);
+    run(counting(), WEIR_ON_MISMATCH_REFUSE);
+}
+END_TEST
+
 /* Leader epoch and end are as if nothing had happened: only the records differ. What was written into the
  * copy below the commit would never be read, and what was read from the original would stay counted. */
 START_TEST(an_older_folder_that_has_grown_past_the_commit_is_refused)
@@ -1133,6 +1165,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_input_made_anew_is_read_from_its_beginning_without_state);
     tcase_add_test(tests, a_damaged_input_is_not_an_older_copy);
     tcase_add_loop_test(tests, an_older_folder_of_an_input_is_refused, 0, 2);
+    tcase_add_loop_test(tests, an_older_folder_is_refused_after_a_kill_too, 0, 8);
     tcase_add_loop_test(tests, an_older_folder_that_has_grown_past_the_commit_is_refused, 0, 2);
     tcase_add_test(tests, so_it_is_without_a_store);
     tcase_add_loop_test(tests, what_was_read_last_may_be_gone, 0, 2);

@@ -325,6 +325,36 @@ static const struct {
 enum { COPIES = sizeof copies / sizeof copies[0] };
 
 /* The epoch rises with whatever may cut a log, so one that has not risen tells of an older copy. */
+/* The epoch has risen: a kill or a loss of power has been, and takes nothing that was on the disk. */
+START_TEST(records_of_an_input_that_were_on_the_disk_are_not_lost_with_the_power)
+{
+    partitions[INPUT][1].leader_epoch = 1;
+    partitions[INPUT][1].log_end = 12; /* others have taken the offsets */
+    partitions[INPUT][1].epoch_end = 7;
+    partitions[INPUT][1].read = (struct weir_read_batch){
+        .base_offset = 6, .last_offset_delta = 1, .record_count = 2, .is_durable = true};
+    expect_only(WEIR_START_INPUT_CUT);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    ck_assert(topics[CHANGELOG].is_emptied);
+    topics[CHANGELOG].is_emptied = false;
+
+    topics[INPUT].may_be_cut = true; /* by whoever writes it */
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert_int_eq(found.items[0].what, WEIR_START_INPUT_TAIL_LOST);
+    topics[INPUT].may_be_cut = false;
+    partitions[INPUT][1].epoch_end = 8; /* nothing that was read is gone */
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    partitions[INPUT][1].epoch_end = 7;
+    partitions[INPUT][1].read.is_durable = false;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    partitions[INPUT][1].read.is_durable = true;
+    topics[INPUT].feeds_state = false; /* nobody has counted them */
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    ck_assert(!topics[CHANGELOG].is_emptied);
+}
+END_TEST
+
 START_TEST(an_older_copy_of_an_input_is_refused)
 {
     struct weir_start_partition *partition = &partitions[INPUT][1];
@@ -375,8 +405,9 @@ static const struct {
     struct weir_read_batch found_there;
     bool is_other;
 } there[] = {
-    {{8, 1, 2, 5}, false}, {{0}, false},         {{8, 1, 2, 6}, true},
-    {{8, 1, 1, 5}, true},  {{7, 2, 2, 5}, true}, {{8, 2, 2, 5}, true},
+    {{8, 1, 2, 5, false}, false}, {{0}, false},
+    {{8, 1, 2, 6, false}, true},  {{8, 1, 1, 5, false}, true},
+    {{7, 2, 2, 5, false}, true},  {{8, 2, 2, 5, false}, true},
 };
 enum { THERE = sizeof there / sizeof there[0] };
 
@@ -972,6 +1003,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_empty_topic_with_an_intent_is_ours);
     tcase_add_test(tests, an_empty_topic_without_records_is_chosen_about);
     tcase_add_test(tests, a_lost_tail_of_an_input_is_noted_and_passed);
+    tcase_add_test(tests, records_of_an_input_that_were_on_the_disk_are_not_lost_with_the_power);
     tcase_add_loop_test(tests, an_older_copy_of_an_input_is_refused, 0, COPIES);
     tcase_add_loop_test(tests, an_older_copy_of_an_input_without_state_is_noted_and_passed, 0,
                         COPIES);
