@@ -69,7 +69,7 @@ struct weir_own_input {
     int32_t partition_count;
 };
 
-/** A store without a changelog, from when it was emptied first: only its tasks can clear what is on the disk, so that
+/** A store without a changelog, from when it was emptied first (a start without a commit does): only its tasks can clear what is on the disk, so that
  * has the id of its `life`, and what is of another one is cleared when they open it. */
 enum weir_own_store_phase {
     WEIR_OWN_STORE_KEPT = WEIR_OWN_TOPIC_KEPT,         /* a commit has come since */

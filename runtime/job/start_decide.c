@@ -585,6 +585,15 @@ static void empty_of(const struct weir_start_facts *facts,
     }
 }
 
+/* Without a commit of ours all is read from its beginning, or from where somebody else was: what a store without a
+ * changelog has on the disk is of an application that has been forgotten. Its own folder is all that knows of it. */
+static void empty_forgotten(const struct weir_start_facts *facts)
+{
+    for (size_t i = 0; !facts->has_commit && i < facts->store_count; i++) {
+        facts->stores[i].is_emptied = true;
+    }
+}
+
 /* ---- a choice of a start that was killed ----------------------------------------------------- */
 
 /* That start has written down which topics and stores it empties, and none of them is kept yet. So its choice
@@ -666,6 +675,7 @@ int weir_start_decide(const struct weir_start_facts *facts,
         empty_all(facts);
         return WEIR_START_REBUILD;
     }
+    empty_forgotten(facts);
     empty_begun(facts);
     empty_chosen(facts, found, has_chosen);
     return to_choose > 0 ? WEIR_START_EMPTY : WEIR_START_GO_ON;

@@ -953,6 +953,27 @@ START_TEST(a_store_without_a_changelog_starts_empty_where_its_inputs_are_read_ag
 }
 END_TEST
 
+/* Commit and records are gone, and with them the application: to the next start it is a new one, of which nothing is
+ * on the disk. */
+START_TEST(a_store_without_a_changelog_is_of_no_forgotten_application)
+{
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "counts", 1);
+    produce_batch(0, 10);
+    run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count(10);
+    stage_stop(&stage);
+    ck_ok(weir_topic_delete(stage.log, "app-application", &stage.error), &stage.error);
+    forget_commit();
+    run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count(10);
+    stage_stop(&stage);
+    produce_batch(0, 1);
+    run(unlogged(), WEIR_ON_MISMATCH_REFUSE);
+    expect_count(11);
+}
+END_TEST
+
 /* Its input was made anew: what was chosen holds over a kill at any step, and once only. */
 START_TEST(a_store_without_a_changelog_starts_empty_when_that_is_chosen)
 {
@@ -1032,6 +1053,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_rebuild_that_has_caught_up_is_over, 0, 2);
     tcase_add_test(tests, an_input_made_anew_before_it_is_read_again_is_refused);
     tcase_add_test(tests, a_store_without_a_changelog_starts_empty_where_its_inputs_are_read_again);
+    tcase_add_test(tests, a_store_without_a_changelog_is_of_no_forgotten_application);
     tcase_add_test(tests, a_bit_that_is_wrong_in_memory_alone_is_no_damage);
     suite_add_tcase(suite, tests);
 
