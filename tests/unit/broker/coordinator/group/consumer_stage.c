@@ -7,7 +7,11 @@
 #include "base/bytes.h"
 #include "base/grow.h"
 
-enum { TEXT_SIZE = 4096, MEMBERS_MAX = 4096 };
+/* Where it is asked for each entry of each group: ck_assert writes a line for each that holds. */
+#define HOLDS(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) ck_abort_msg("%s", #condition);                                          \
+    } while (0)
 
 void stage_open(struct stage *stage)
 {
@@ -97,7 +101,7 @@ static void keep_record(struct stage *stage, const struct weir_group_record *rec
     weir_buffer_init(&kept->value, &stage->budget, 0);
     weir_buffer_append(&kept->key, record->key.data, record->key.size);
     weir_buffer_append(&kept->value, record->value.data, record->value.size);
-    ck_assert(!kept->key.failed && !kept->value.failed);
+    HOLDS(!kept->key.failed && !kept->value.failed);
 }
 
 int stage_step(struct stage *stage, struct weir_consumer_event event)
@@ -141,7 +145,7 @@ int stage_ask(struct stage *stage)
         stage, (struct weir_consumer_event){.type = WEIR_CONSUMER_HEARTBEAT, .heartbeat = request});
     if (rc < 0) return rc;
     stage->was_durable = stage->update.durable.first == &request->base;
-    ck_assert(stage->was_durable != (stage->update.answered.first == &request->base));
+    HOLDS(stage->was_durable != (stage->update.answered.first == &request->base));
     if (request->base.request.rc < 0) {
         ck_assert_uint_eq(stage->written, 0);
         ck_told(request->base.request.rc, &request->base.request.error);
@@ -264,9 +268,9 @@ const char *stage_assigned(const struct stage *stage, char *text, size_t size)
 
 static void same_set(const struct weir_partition_set *a, const struct weir_partition_set *b)
 {
-    ck_assert(weir_partition_set_equal(a, b));
+    HOLDS(weir_partition_set_equal(a, b));
     for (size_t i = 0; i < a->count; i++) {
-        ck_assert_int_eq(a->items[i].epoch, b->items[i].epoch);
+        HOLDS(a->items[i].epoch == b->items[i].epoch);
     }
 }
 
@@ -275,22 +279,22 @@ static void same_topics(const struct weir_consumer_topics *a, const struct weir_
     size_t at = 0;
     const struct weir_wanted_topic *topic;
     const struct weir_wanted_regex *regex;
-    ck_assert_uint_eq(weir_map_count(&a->names), weir_map_count(&b->names));
-    ck_assert_uint_eq(weir_map_count(&a->regexes), weir_map_count(&b->regexes));
-    ck_assert_uint_eq(a->bytes, b->bytes);
+    HOLDS(weir_map_count(&a->names) == weir_map_count(&b->names));
+    HOLDS(weir_map_count(&a->regexes) == weir_map_count(&b->regexes));
+    HOLDS(a->bytes == b->bytes);
     while ((topic = weir_map_next(&a->names, &at)) != NULL) {
         const struct weir_wanted_topic *other = weir_map_get(&b->names, topic->name);
-        ck_assert_ptr_nonnull(other);
-        ck_assert_uint_eq(other->wants, topic->wants);
+        HOLDS(other != NULL);
+        HOLDS(other->wants == topic->wants);
     }
     at = 0;
     while ((regex = weir_map_next(&a->regexes, &at)) != NULL) {
         const struct weir_wanted_regex *other = weir_map_get(&b->regexes, regex->pattern);
-        ck_assert_ptr_nonnull(other);
-        ck_assert_uint_eq(other->members, regex->members);
-        ck_assert_uint_eq(other->name_count, regex->name_count);
+        HOLDS(other != NULL);
+        HOLDS(other->members == regex->members);
+        HOLDS(other->name_count == regex->name_count);
         for (size_t i = 0; i < regex->name_count; i++) {
-            ck_assert(weir_slice_equal(other->names[i], regex->names[i]));
+            HOLDS(weir_slice_equal(other->names[i], regex->names[i]));
         }
     }
 }
@@ -299,20 +303,20 @@ static void same_group(const struct weir_consumer_group *a, const struct weir_co
 {
     size_t at = 0;
     const struct weir_consumer_member *member;
-    ck_assert_int_eq(a->epoch, b->epoch);
-    ck_assert_int_eq(a->topics_hash, b->topics_hash);
-    ck_assert_int_eq(a->assignment_epoch, b->assignment_epoch);
-    ck_assert_int_eq(a->assignment_wall_ms, b->assignment_wall_ms);
-    ck_assert_uint_eq(a->words_bytes, b->words_bytes);
-    ck_assert_uint_eq(weir_map_count(&a->members), weir_map_count(&b->members));
-    ck_assert_uint_eq(weir_map_count(&a->instances), weir_map_count(&b->instances));
+    HOLDS(a->epoch == b->epoch);
+    HOLDS(a->topics_hash == b->topics_hash);
+    HOLDS(a->assignment_epoch == b->assignment_epoch);
+    HOLDS(a->assignment_wall_ms == b->assignment_wall_ms);
+    HOLDS(a->words_bytes == b->words_bytes);
+    HOLDS(weir_map_count(&a->members) == weir_map_count(&b->members));
+    HOLDS(weir_map_count(&a->instances) == weir_map_count(&b->instances));
     while ((member = weir_map_next(&a->members, &at)) != NULL) {
         const struct weir_consumer_member *other = weir_consumer_group_member(b, member->member_id);
-        ck_assert_ptr_nonnull(other);
-        ck_assert_int_eq(other->state, member->state);
-        ck_assert_int_eq(other->epoch, member->epoch);
-        ck_assert_int_eq(other->previous_epoch, member->previous_epoch);
-        ck_assert(weir_member_words_equal(other->words, member->words));
+        HOLDS(other != NULL);
+        HOLDS(other->state == member->state);
+        HOLDS(other->epoch == member->epoch);
+        HOLDS(other->previous_epoch == member->previous_epoch);
+        HOLDS(weir_member_words_equal(other->words, member->words));
         same_set(&other->assigned, &member->assigned);
         same_set(&other->pending_revocation, &member->pending_revocation);
         same_set(&other->target, &member->target);
@@ -329,7 +333,7 @@ static size_t pick_last(const struct stage *stage, struct weir_test_random *rand
     for (size_t i = stage->record_count; i-- > 0;) {
         struct stage_record *record = &stage->records[i];
         int rc = weir_map_add(&last, weir_buffer_slice(&record->key), record);
-        ck_assert(rc == 0 || rc == WEIR_EXISTS);
+        HOLDS(rc == 0 || rc == WEIR_EXISTS);
         if (rc == 0) picked[count++] = i;
     }
     weir_map_close(&last);
@@ -342,6 +346,27 @@ static size_t pick_last(const struct stage *stage, struct weir_test_random *rand
     return count;
 }
 
+void stage_compact(struct stage *stage)
+{
+    size_t *picked = calloc(stage->record_count + 1, sizeof *picked);
+    bool *is_last = calloc(stage->record_count + 1, sizeof *is_last);
+    size_t count = pick_last(stage, &(struct weir_test_random){1}, picked), kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        is_last[picked[i]] = true;
+    }
+    for (size_t i = 0; i < stage->record_count; i++) {
+        if (is_last[i] && !stage->records[i].is_tombstone) {
+            stage->records[kept++] = stage->records[i];
+        } else {
+            weir_buffer_close(&stage->records[i].key);
+            weir_buffer_close(&stage->records[i].value);
+        }
+    }
+    stage->record_count = kept;
+    free(picked);
+    free(is_last);
+}
+
 static void load(struct stage *stage, struct weir_test_random *random,
                  struct weir_consumer_group *group)
 {
@@ -352,13 +377,13 @@ static void load(struct stage *stage, struct weir_test_random *random,
         picked[i] = i;
     }
     if (random != NULL) count = pick_last(stage, random, picked);
-    ck_assert_int_eq(weir_consumer_group_init(group, &stage->budget, weir_text("readers")), 0);
+    HOLDS(weir_consumer_group_init(group, &stage->budget, weir_text("readers")) == 0);
     for (size_t i = 0; i < count; i++) {
         const struct stage_record *record = &stage->records[picked[i]];
         struct weir_slice value =
             record->is_tombstone ? weir_null() : weir_buffer_slice(&record->value);
-        ck_ok(weir_consumer_group_apply(group, weir_buffer_slice(&record->key), value, &error),
-              &error);
+        int rc = weir_consumer_group_apply(group, weir_buffer_slice(&record->key), value, &error);
+        if (rc < 0) ck_abort_msg("%s", error.text);
     }
     free(picked);
     ck_ok(weir_consumer_group_loaded(group, stage->now_ms, &stage->settings, &error), &error);

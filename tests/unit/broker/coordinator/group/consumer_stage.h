@@ -84,6 +84,8 @@ int stage_step(struct stage *stage, struct weir_consumer_event event);
 /** Another group of all records in the order in which they were written, or (`random` not NULL) of the last of each
  * key in any order, must be this one. */
 void stage_check_reload(struct stage *stage, struct weir_test_random *random);
+/** Keep the last record of each key, and no tombstones, as a compacted log does. */
+void stage_compact(struct stage *stage);
 /** Make it again of its records and go on with that. */
 void stage_reload(struct stage *stage);
 
