@@ -75,6 +75,7 @@ static bool is_epoch(int32_t epoch)
 static int need_member(const struct application *application, struct weir_slice member_id,
                        struct weir_consumer_member **member_out)
 {
+    if (member_id.size == 0) return corrupt(application, "a member without an id");
     *member_out = weir_consumer_group_member(application->group, member_id);
     if (*member_out == NULL) {
         *member_out = weir_consumer_group_add_member(application->group, member_id);
@@ -388,7 +389,7 @@ static int join_owners(struct weir_consumer_group *group, struct weir_consumer_m
         rc = weir_partition_owners_take(&group->owners, &member->pending_revocation, member);
     }
     if (rc != WEIR_EXISTS) return rc;
-    return weir_error_set(error, WEIR_CORRUPT, "group '%s': two members have one partition",
+    return weir_error_set(error, WEIR_CORRUPT, "group '%s': a partition has two owners",
                           group->name_text);
 }
 
@@ -421,7 +422,8 @@ static int join_member(struct weir_consumer_group *group, struct weir_consumer_m
     member->state = fitting_state(group, member);
     member->session_deadline_ms = now_ms + settings->consumer_session_timeout_ms;
     if (member->state == WEIR_MEMBER_UNREVOKED_PARTITIONS) {
-        member->revoke_deadline_ms = now_ms + member->words->rebalance_timeout_ms;
+        int32_t timeout_ms = member->words->rebalance_timeout_ms;
+        member->revoke_deadline_ms = now_ms + (timeout_ms > 0 ? timeout_ms : 0);
     }
     return 0;
 }

@@ -82,8 +82,8 @@ static int take_topic(struct weir_partition_owners *owners,
     if (topic == NULL || need_room(owners, topic, last + 1) < 0) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         struct weir_consumer_member **owner = &topic->members[items[i].partition];
-        if (*owner != NULL && *owner != member) return WEIR_EXISTS;
-        if (*owner == NULL) topic->count++;
+        if (*owner != NULL) return WEIR_EXISTS;
+        topic->count++;
         *owner = member;
     }
     return 0;

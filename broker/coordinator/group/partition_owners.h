@@ -29,7 +29,7 @@ void weir_partition_owners_close(struct weir_partition_owners *owners);
 struct weir_consumer_member *weir_partition_owner(const struct weir_partition_owners *owners,
                                                   struct weir_uuid topic_id, int32_t partition);
 /** The partitions, which are free, are the member's.
- * Errors: WEIR_NO_MEMORY; WEIR_EXISTS: one of them is another's. Some may be the member's then. */
+ * Errors: WEIR_NO_MEMORY; WEIR_EXISTS: one of them is somebody's. Some may be the member's then. */
 int weir_partition_owners_take(struct weir_partition_owners *owners,
                                const struct weir_partition_set *set,
                                struct weir_consumer_member *member);

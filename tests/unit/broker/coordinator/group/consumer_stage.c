@@ -18,10 +18,12 @@ void stage_open(struct stage *stage)
     *stage = (struct stage){.now_ms = 1000000, .topics_version = 1};
     weir_heap_init(&stage->heap, false);
     weir_budget_init(&stage->budget, "test", &stage->heap, NULL, 0);
-    weir_metadata_machine_init(&stage->topics, &stage->budget);
+    weir_heap_init(&stage->own_heap, false);
+    weir_budget_init(&stage->own_budget, "stage", &stage->own_heap, NULL, 0);
+    weir_metadata_machine_init(&stage->topics, &stage->own_budget);
     stage->settings = weir_group_settings_default();
     weir_arena_init(&stage->update_arena, &stage->budget, 0);
-    weir_arena_init(&stage->arena, &stage->budget, 0);
+    weir_arena_init(&stage->arena, &stage->own_budget, 0);
     ck_assert_int_eq(weir_consumer_group_init(&stage->group, &stage->budget, weir_text("readers")),
                      0);
 }
@@ -38,6 +40,7 @@ void stage_close(struct stage *stage)
     weir_arena_close(&stage->update_arena);
     weir_arena_close(&stage->arena);
     ck_assert_uint_eq(atomic_load(&stage->budget.used), 0);
+    ck_assert_uint_eq(atomic_load(&stage->own_budget.used), 0);
 }
 
 /* ---- topics ---------------------------------------------------------------------------------- */
@@ -97,8 +100,8 @@ static void keep_record(struct stage *stage, const struct weir_group_record *rec
     }
     struct stage_record *kept = &stage->records[stage->record_count++];
     *kept = (struct stage_record){.is_tombstone = weir_slice_is_null(record->value)};
-    weir_buffer_init(&kept->key, &stage->budget, 0);
-    weir_buffer_init(&kept->value, &stage->budget, 0);
+    weir_buffer_init(&kept->key, &stage->own_budget, 0);
+    weir_buffer_init(&kept->value, &stage->own_budget, 0);
     weir_buffer_append(&kept->key, record->key.data, record->key.size);
     weir_buffer_append(&kept->value, record->value.data, record->value.size);
     HOLDS(!kept->key.failed && !kept->value.failed);
@@ -329,7 +332,7 @@ static size_t pick_last(const struct stage *stage, struct weir_test_random *rand
 {
     struct weir_map last;
     size_t count = 0;
-    weir_map_init(&last, (struct weir_budget *)&stage->budget);
+    weir_map_init(&last, (struct weir_budget *)&stage->own_budget);
     for (size_t i = stage->record_count; i-- > 0;) {
         struct stage_record *record = &stage->records[i];
         int rc = weir_map_add(&last, weir_buffer_slice(&record->key), record);
@@ -388,6 +391,35 @@ static void load(struct stage *stage, struct weir_test_random *random,
     free(picked);
     ck_ok(weir_consumer_group_loaded(group, stage->now_ms, &stage->settings, &error), &error);
     weir_consumer_group_check(group);
+}
+
+int stage_load(struct stage *stage, struct weir_consumer_group *group, struct weir_error *error)
+{
+    int rc = weir_consumer_group_init(group, &stage->budget, weir_text("readers"));
+    for (size_t i = 0; rc == 0 && i < stage->record_count; i++) {
+        const struct stage_record *record = &stage->records[i];
+        struct weir_slice value =
+            record->is_tombstone ? weir_null() : weir_buffer_slice(&record->value);
+        rc = weir_consumer_group_apply(group, weir_buffer_slice(&record->key), value, error);
+    }
+    if (rc < 0) return rc;
+    return weir_consumer_group_loaded(group, stage->now_ms, &stage->settings, error);
+}
+
+static void drop_records(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->record_count; i++) {
+        weir_buffer_close(&stage->records[i].key);
+        weir_buffer_close(&stage->records[i].value);
+    }
+    stage->record_count = 0;
+}
+
+void stage_forget(struct stage *stage)
+{
+    drop_records(stage);
+    weir_consumer_group_close(&stage->group);
+    HOLDS(weir_consumer_group_init(&stage->group, &stage->budget, weir_text("readers")) == 0);
 }
 
 void stage_check_reload(struct stage *stage, struct weir_test_random *random)

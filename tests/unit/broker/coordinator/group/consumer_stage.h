@@ -18,8 +18,10 @@ struct stage_record {
 };
 
 struct stage {
-    struct weir_heap heap;
+    struct weir_heap heap; /* the group's and its updates' */
     struct weir_budget budget;
+    struct weir_heap own_heap; /* the stage's: it never runs out */
+    struct weir_budget own_budget;
     struct weir_metadata_machine topics;
     uint64_t topics_version;
     uint64_t next_id;
@@ -84,6 +86,10 @@ int stage_step(struct stage *stage, struct weir_consumer_event event);
 /** Another group of all records in the order in which they were written, or (`random` not NULL) of the last of each
  * key in any order, must be this one. */
 void stage_check_reload(struct stage *stage, struct weir_test_random *random);
+/** A group of all records, in order. Returns what apply or loaded did; the group is to be closed. */
+int stage_load(struct stage *stage, struct weir_consumer_group *group, struct weir_error *error);
+/** Nothing was ever written, and the group is a new one. */
+void stage_forget(struct stage *stage);
 /** Keep the last record of each key, and no tombstones, as a compacted log does. */
 void stage_compact(struct stage *stage);
 /** Make it again of its records and go on with that. */
