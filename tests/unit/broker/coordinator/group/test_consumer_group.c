@@ -721,6 +721,19 @@ START_TEST(a_loaded_group_notices_topics)
 }
 END_TEST
 
+/* The hash of topics is written down: it is what docs/format/consumer-groups.md says. */
+START_TEST(the_hash_is_as_documented)
+{
+    stage_topic(&stage, "orders", 3);
+    stage_topic(&stage, "clicks", 2);
+    stage_topic(&stage, "other", 2);
+    ck_code(stage_join(&stage, "a", "orders clicks absent"), 0);
+    ck_assert_int_eq(stage.group.topics_hash, INT64_C(-7008901652637041194));
+    ck_code(stage_says(&stage, (struct says){.member = "a", .epoch = -1}), 0);
+    ck_assert_int_eq(stage.group.topics_hash, 0);
+}
+END_TEST
+
 /* Stored bytes are not trusted: a damaged record is refused, or makes a group whose invariants hold. */
 START_TEST(damaged_records_make_no_broken_group)
 {
@@ -910,6 +923,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_empty_group_is_deleted);
     tcase_add_test(tests, a_loaded_group_goes_on);
     tcase_add_test(tests, a_loaded_group_notices_topics);
+    tcase_add_test(tests, the_hash_is_as_documented);
     tcase_add_test(tests, damaged_records_make_no_broken_group);
     tcase_add_test(tests, types_of_records);
     tcase_add_test(tests, a_shortage_drops_the_group_and_loses_nothing);
