@@ -5,6 +5,10 @@
 #include "wire/generated/alter_configs_response.h"
 #include "wire/generated/api_versions_request.h"
 #include "wire/generated/api_versions_response.h"
+#include "wire/generated/consumer_group_describe_request.h"
+#include "wire/generated/consumer_group_describe_response.h"
+#include "wire/generated/consumer_group_heartbeat_request.h"
+#include "wire/generated/consumer_group_heartbeat_response.h"
 #include "wire/generated/create_partitions_request.h"
 #include "wire/generated/create_partitions_response.h"
 #include "wire/generated/create_topics_request.h"
@@ -150,6 +154,12 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_AT_TOP(offset_delete_response)},
     {TYPES(describe_cluster), .announced_min = 0, .handle = weir_handle_describe_cluster,
      .errors = ERRORS_AT_TOP(describe_cluster_response)},
+    {TYPES(consumer_group_heartbeat), .announced_min = 0,
+     .handle = weir_handle_consumer_group_heartbeat,
+     .errors = ERRORS_AT_TOP(consumer_group_heartbeat_response)},
+    {TYPES(consumer_group_describe), .announced_min = 0,
+     .handle = weir_handle_consumer_group_describe,
+     .errors = ERRORS_IN(consumer_group_describe_response, groups, described_group)},
 };
 
 enum { API_COUNT = sizeof apis / sizeof apis[0] };

@@ -203,7 +203,7 @@ START_TEST(a_malformed_request_ends_the_connection)
 {
     struct server_stage stage;
     uint8_t frame[FRAME_MAX + 1];
-    server_begin(&stage, 6);
+    server_begin(&stage, 11);
     size_t size = make_frame(&stage, 0, 9, frame);
 
     weir_store_u16(frame + 4, 999); /* no such kind */
