@@ -45,6 +45,8 @@ enum {
 }; /* a look costs 3 microseconds, 8 where threads look at once; a read 5 */
 enum { WRITE_BUFFERS = 2, OPEN_FILES_MAX = 256, LOG_LEVEL_ERROR = 3 };
 
+static const char damaged[] = "damaged"; /* an empty file in the database's folder */
+
 /* Segments of time below which the compaction filter drops rows. Written by the thread that writes,
  * read by RocksDB's own; a slot's prefix is set once, after its segment. */
 struct expiry {
@@ -72,6 +74,8 @@ struct rocks {
     struct weir_env *env;
     size_t write_buffer_bytes;
     unsigned reads; /* until the next look; the reader's */
+    char *path;
+    _Atomic bool is_damaged; /* something that was read is not what was written */
 };
 
 static struct rocks *rocks_from(void *impl)
@@ -97,10 +101,11 @@ static enum weir_code code_of(const char *text)
 }
 
 /* Takes RocksDB's message; 0 if there is none. */
-static int take_error(char *text, const char *verb, struct weir_error *error)
+static int take_error(struct rocks *rocks, char *text, const char *verb, struct weir_error *error)
 {
     if (text == NULL) return WEIR_OK;
     int rc = weir_error_set(error, code_of(text), "RocksDB: %s: %s", verb, text);
+    if (rc == WEIR_CORRUPT) atomic_store(&rocks->is_damaged, true);
     rocksdb_free(text);
     return rc;
 }
@@ -108,14 +113,14 @@ static int take_error(char *text, const char *verb, struct weir_error *error)
 /* A flush or compaction of RocksDB's own has failed: what it still holds in memory is lost, and it takes
  * no more until it is opened again (measured: also when the descriptors, or the room, that were missing
  * are back). Whoever restarts the job wants to know which it was, and a flush says so. */
-static int check_background(const struct rocks *rocks, struct weir_error *error)
+static int check_background(struct rocks *rocks, struct weir_error *error)
 {
     uint64_t count = 0;
     char *why = NULL;
     if (rocksdb_property_int(rocks->db, "rocksdb.background-errors", &count) != 0) return WEIR_OK;
     if (count == 0) return WEIR_OK;
     rocksdb_flush(rocks->db, rocks->flush_wait, &why);
-    if (why != NULL) return take_error(why, "in the background", error);
+    if (why != NULL) return take_error(rocks, why, "in the background", error);
     return weir_error_set(error, WEIR_IO, "RocksDB: %llu background errors",
                           (unsigned long long)count);
 }
@@ -206,7 +211,7 @@ static int rocks_expire(void *impl, uint16_t prefix, uint64_t segment, struct we
     /* The limit is included, but no row is as short as it. */
     rocksdb_delete_file_in_range(rocks->db, (const char *)from, sizeof from, (const char *)to,
                                  sizeof to, &text);
-    return take_error(text, "delete files of dead segments", error);
+    return take_error(rocks, text, "delete files of dead segments", error);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
@@ -219,12 +224,13 @@ struct reads {
 };
 
 /* Hand on the value, or report the error; both are freed in any case. */
-static int finish_read(struct reads *reads, size_t i, size_t index, weir_backend_found_fn found,
-                       void *context, bool is_failed, struct weir_error *error)
+static int finish_read(struct rocks *rocks, struct reads *reads, size_t i, size_t index,
+                       weir_backend_found_fn found, void *context, bool is_failed,
+                       struct weir_error *error)
 {
     int rc = WEIR_OK;
     if (reads->errors[i] != NULL) {
-        rc = take_error(reads->errors[i], "read", is_failed ? NULL : error);
+        rc = take_error(rocks, reads->errors[i], "read", is_failed ? NULL : error);
     } else if (reads->values[i] != NULL && !is_failed) {
         size_t size = 0;
         const char *bytes = rocksdb_pinnableslice_value(reads->values[i], &size);
@@ -248,7 +254,7 @@ static int read_some(struct rocks *rocks, const struct weir_slice *keys, size_t 
                                  reads.key_sizes, reads.values, reads.errors, false);
     int rc = WEIR_OK;
     for (size_t i = 0; i < count; i++) {
-        int one = finish_read(&reads, i, base + i, found, context, rc < 0, error);
+        int one = finish_read(rocks, &reads, i, base + i, found, context, rc < 0, error);
         if (rc >= 0) rc = one;
     }
     return rc;
@@ -284,7 +290,7 @@ static int show(struct weir_backend_iterator *iterator, struct weir_error *error
     if (!rocksdb_iter_valid(iterator->place)) {
         char *text = NULL;
         rocksdb_iter_get_error(iterator->place, &text);
-        int rc = take_error(text, "iterate", error);
+        int rc = take_error(rocks_from(iterator->impl), text, "iterate", error);
         return rc < 0 ? rc : WEIR_END;
     }
     const char *key = rocksdb_iter_key(iterator->place, &iterator->key.size);
@@ -344,7 +350,7 @@ static int rocks_write(void *impl, const struct weir_backend_write *writes, size
     char *text = NULL;
     rocksdb_write(rocks->db, rocks->write_options, batch, &text);
     rocksdb_writebatch_destroy(batch);
-    rc = take_error(text, "write", error);
+    rc = take_error(rocks, text, "write", error);
     return rc < 0 ? rc : check_background(rocks, error);
 }
 
@@ -355,7 +361,7 @@ static int rocks_flush(void *impl, bool wait, struct weir_error *error)
     int rc = check_write_room(rocks, 0, "flush", error);
     if (rc < 0) return rc;
     rocksdb_flush(rocks->db, wait ? rocks->flush_wait : rocks->flush_later, &text);
-    rc = take_error(text, "flush", error);
+    rc = take_error(rocks, text, "flush", error);
     return rc < 0 ? rc : check_background(rocks, error);
 }
 
@@ -380,14 +386,26 @@ static void rocks_free(struct rocks *rocks)
     if (rocks->filter != NULL) rocksdb_compactionfilter_destroy(rocks->filter);
     if (rocks->cache != NULL) rocksdb_cache_destroy(rocks->cache);
     weir_free(rocks->expiries);
+    weir_free(rocks->path);
     rocks->magic = 0;
     weir_free(rocks);
+}
+
+/* For the next open: a block that is read now and then would stop the job at each of its starts. */
+static void note_damage(const struct rocks *rocks)
+{
+    char path[PATH_SIZE];
+    struct weir_file *file = NULL;
+    if (snprintf(path, sizeof path, "%s/%s", rocks->path, damaged) >= (int)sizeof path) return;
+    int rc = weir_file_open(rocks->env, path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file, NULL);
+    if (rc == 0) weir_file_close(file); /* else whoever reads it next finds out again */
 }
 
 static int rocks_close(void *impl, bool is_clean, struct weir_error *error)
 {
     struct rocks *rocks = rocks_from(impl);
     int rc = is_clean ? rocks_flush(impl, true, error) : WEIR_OK;
+    if (atomic_load(&rocks->is_damaged)) note_damage(rocks);
     rocks_free(rocks);
     return rc;
 }
@@ -413,7 +431,7 @@ static int make_options(struct rocks *rocks, struct weir_error *error)
     rocksdb_get_options_from_string(defaults, "avoid_flush_during_shutdown=true", rocks->options,
                                     &text);
     rocksdb_options_destroy(defaults);
-    return take_error(text, "options", error);
+    return take_error(rocks, text, "options", error);
 }
 
 /* Levels rather than universal compaction: whole files of dead segments can be deleted from all
@@ -472,6 +490,18 @@ static int look_at_one(void *context, const char *name, enum weir_file_kind kind
                           folder->options->path);
 }
 
+/* What an earlier life has found (note_damage). */
+static int check_damaged(const struct weir_backend_options *options, struct weir_error *error)
+{
+    char path[PATH_SIZE];
+    struct weir_file_stat stat;
+    if (snprintf(path, sizeof path, "%s/%s", options->path, damaged) >= (int)sizeof path) return 0;
+    if (weir_stat(options->env, path, &stat, NULL) < 0) return 0;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "RocksDB: what was read of '%s' was damaged, says the file '%s' in it",
+                          options->path, damaged);
+}
+
 /* And without CURRENT it would begin anew among the files of the database that was there. */
 static int check_folder(const struct weir_backend_options *options, struct weir_error *error)
 {
@@ -503,7 +533,7 @@ static int open_database(struct rocks *rocks, const struct weir_backend_options 
         const rocksdb_options_t *family_options = rocks->options;
         rocks->db = rocksdb_open_column_families(rocks->options, options->path, 1, &name,
                                                  &family_options, &rocks->family, &text);
-        rc = take_error(text, "open", error);
+        rc = take_error(rocks, text, "open", error);
     }
     weir_room_leave(rocks->env);
     return rc;
@@ -533,9 +563,15 @@ static int rocks_open(const struct weir_backend_options *options, struct weir_ba
         options->budget, sizeof *rocks->expiries + options->store_count * sizeof(struct expiry));
     int rc = rocks->expiries == NULL ? weir_error_set(error, WEIR_NO_MEMORY, "open: out of memory")
                                      : check_folder(options, error);
+    if (rc >= 0) rc = check_damaged(options, error);
     if (rc < 0) goto out;
-
     rocks->env = options->env;
+    rocks->path = weir_alloc_text(options->budget, options->path, strlen(options->path));
+    if (rocks->path == NULL) {
+        rc = weir_error_set(error, WEIR_NO_MEMORY, "open: out of memory");
+        goto out;
+    }
+
     rocks->write_buffer_bytes = options->write_buffer_bytes;
     rocks->expiries->count = options->store_count;
     rc = open_database(rocks, options, error);

@@ -567,6 +567,49 @@ static bool answers_or_refuses(struct stage *stage, size_t store)
     return has_refused || rc < 0;
 }
 
+static int look_through(struct weir_backend *backend, struct weir_error *error)
+{
+    struct weir_backend_iterator iterator;
+    ck_ok(backend->ops->iterator_open(backend->impl, &iterator, error), error);
+    int rc = backend->ops->iterator_seek(&iterator, weir_slice("", 0), error);
+    while (rc == 0)
+        rc = backend->ops->iterator_next(&iterator, error);
+    backend->ops->iterator_close(&iterator);
+    return rc;
+}
+
+/* Goal: what only a read finds out the next open knows, and says so, for it to be wiped: a job that stops at a bad block
+ * does not stop at it after each of its starts. */
+START_TEST(what_a_read_finds_damaged_the_next_open_knows)
+{
+    enum { ROWS = 2000 };
+    char path[WEIR_TEST_PATH_SIZE];
+    char table[PATH_SIZE];
+    struct weir_error error;
+    struct weir_env *env;
+    weir_test_directory(path);
+    ck_ok(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &error), &error);
+    struct weir_backend backend = open_backend(env, path);
+    for (int64_t i = 0; i < ROWS; i++) {
+        struct weir_slice row = weir_slice((const uint8_t *)&i, sizeof i);
+        const struct weir_backend_write write = {row, row};
+        ck_ok(backend.ops->write(backend.impl, &write, 1, &error), &error);
+    }
+    ck_ok(backend.ops->close(backend.impl, true, &error), &error);
+    find_file(path, ".sst", table);
+    flip_byte(table, file_size(table) / 2);
+
+    backend = open_backend(env, path); /* nobody has read it yet */
+    ck_code(look_through(&backend, &error), WEIR_CORRUPT);
+    ck_ok(backend.ops->close(backend.impl, false, &error), &error);
+    const struct weir_backend_options options = {
+        .env = env, .budget = env->budget, .path = path, .write_buffer_bytes = 1 << 20};
+    ck_code(weir_backend_rocksdb.open(&options, &backend, &error), WEIR_CORRUPT);
+    ck_assert_msg(strstr(error.text, "was damaged") != NULL, "%s", error.text);
+    weir_env_uv_free(env);
+}
+END_TEST
+
 /* Goal: a flipped byte anywhere in a table file never gives a wrong or a partial answer: the state is
  * wiped when opened, or a read fails and the state can be wiped then. */
 START_TEST(damaged_table_file_never_gives_a_partial_answer)
@@ -653,6 +696,7 @@ static void add(Suite *suite)
     tcase_add_test(damage, damaged_current_is_wiped);
     tcase_add_test(damage, damaged_manifest_is_wiped);
     tcase_add_test(damage, missing_table_file_is_wiped);
+    tcase_add_test(damage, what_a_read_finds_damaged_the_next_open_knows);
     tcase_add_loop_test(damage, damaged_table_file_never_gives_a_partial_answer, 0, 3);
     tcase_add_test(damage, open_state_is_not_opened_twice);
     suite_add_tcase(suite, damage);
