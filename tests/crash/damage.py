@@ -2,8 +2,9 @@
 """Damages, removes, swaps and truncates each kind of file of a data directory under a job and under clients,
 after a clean stop and after a kill -9, and demands what damage.table says.
 
-usage: damage.py --weir PROGRAM --job PROGRAM [--rounds N] [--seed S] [--only TEXT] [--list] [--keep]
+usage: damage.py --weir PROGRAM --job PROGRAM [--large PROGRAM] [--rounds N] [--seed S] [--only TEXT] [--list] [--keep]
 --rounds: cases drawn by the seed, 0: all of them (WEIR_DAMAGE_ROUNDS, else 30)
+--large: the job whose states are RocksDB's; of its directory the state is damaged
 --only: cases whose description has this text; --list: all cases and what is demanded, nothing is run
 
 How a case goes: a directory that a job has written is copied, one path in it is damaged, and a *face* looks
@@ -29,7 +30,7 @@ JOB_TIMEOUT, SERVER_TIMEOUT = 60, 30
 TOPICS = ("in", "app-counts-changelog", "app-minutes-changelog", "app-values-repartition", "counts")
 FILE_DAMAGES = ("away", "empty", "half", "tail", "flip", "grow", "noise", "older", "link", "fifo", "folder",
                 "swap")
-FOLDER_DAMAGES = ("away", "empty", "link", "file", "swap")
+FOLDER_DAMAGES = ("away", "empty", "link", "file", "swap", "older")
 REMEDIES = "put .* back|put back|weir log (repair|verify)|weir topic delete|on_mismatch|is wanted"
 STOPS, FACES = ("clean", "kill"), ("job", "server")
 
@@ -82,6 +83,7 @@ def read_table():
 class Case:
     def __init__(self, template, path, damage, face):
         self.stop, self.path, self.damage, self.face = template.stop, path, damage, face
+        self.template = template
         self.is_last_segment = path in template.last_segments
         self.demanded = self.word = None
 
@@ -95,17 +97,18 @@ class Case:
         raise Failure(f"{self}: no row of damage.table says what is right")
 
     def __str__(self):
-        return f"{self.stop} stop, {self.face}: {self.damage} {self.path}"
+        return f"{self.stop} stop, {self.template.states}, {self.face}: {self.damage} {self.path}"
 
 
 class Template:
     """A directory as a clean stop or a kill leaves it."""
 
-    def __init__(self, work, stop, tools):
-        self.stop, self.folder = stop, f"{work}/template-{stop}"
+    def __init__(self, work, states, stop, tools):
+        self.states, self.stop, self.tools = states, stop, tools
+        self.folder = f"{work}/template-{states}-{stop}"
         tools.job(self.folder, "fill", 0, RECORDS)
         tools.job(self.folder, "run")
-        self.earlier = copy(self.folder, f"{work}/earlier-{stop}")
+        self.earlier = copy(self.folder, f"{work}/earlier-{states}-{stop}")
         tools.job(self.folder, "fill", RECORDS, MORE)
         self.records = RECORDS + MORE
         if stop == "kill":
@@ -119,7 +122,7 @@ class Template:
         segments = [path for path in files if path.endswith(".log") and path.startswith("log/")]
         with_data = sorted(set(segments) - self.empty_files)
         self.last_segments = {os.path.dirname(path): path for path in with_data}.values()
-        self.client_reads = tools.read_all(copy(self.folder, f"{work}/read-{stop}"), TOPICS)
+        self.client_reads = tools.read_all(copy(self.folder, f"{work}/read-{states}-{stop}"), TOPICS)
         if any(status for status, _ in self.client_reads.values()):
             raise Failure(f"undamaged, but: {self.client_reads}")
 
@@ -129,7 +132,9 @@ class Template:
     def has_older(self, path):
         """It was there before the job's last run, and was something else."""
         older = f"{self.earlier}/{path}"
-        return path.startswith("log/") and os.path.isfile(older) and \
+        if path.startswith("state/") and os.path.isdir(older):
+            return os.path.basename(path) == "db"
+        return path.startswith(("log/", "state/")) and os.path.isfile(older) and \
             open(older, "rb").read() != open(self.at(path), "rb").read()
 
     def walk(self):
@@ -140,6 +145,8 @@ class Template:
     def is_chosen(self, path):
         """Each kind of thing once: of the topics those in TOPICS, of RocksDB's files all."""
         name = path.split("/")
+        if self.states == "large":  # all else is as with small ones
+            return name[0] == "state" and len(name) > 3
         if name[0] != "log" or len(name) == 1 or name[1].startswith("."):
             return True
         return re.sub(r"-\d+$", "", name[1]) in TOPICS or name[1].startswith("__")
@@ -162,7 +169,7 @@ class Template:
 
 def sibling(path):
     """The same thing of the other partition; of a thing that has none, nothing."""
-    other = re.sub(r"^(log/[^/]+)-([01])(/|$)", lambda m: f"{m[1]}-{1 - int(m[2])}{m[3]}", path)
+    other = re.sub(r"^(log/[^/]+-|state/app/\d_)([01])(/|$)", lambda m: f"{m[1]}{1 - int(m[2])}{m[3]}", path)
     return other if other != path else path + " has no sibling"
 
 
@@ -219,7 +226,8 @@ def do_damage(folder, case, template, draw):
         os.rename(other, path)
         os.rename(elsewhere, other)
     elif case.damage == "older":
-        shutil.copy2(f"{template.earlier}/{case.path}", path)
+        remove(path)
+        restore(f"{template.earlier}/{case.path}", path)
     elif case.damage != "away":
         rewrite(path, {
             "empty": lambda b: b"",
@@ -231,24 +239,28 @@ def do_damage(folder, case, template, draw):
         }[case.damage])
 
 
+def restore(kept, path):
+    if os.path.isdir(kept):
+        shutil.copytree(kept, path, symlinks=True)
+    else:
+        shutil.copy2(kept, path)
+
+
 def put_back(folder, case, template):
     for path in {case.path, sibling(case.path) if case.damage == "swap" else case.path}:
         remove(f"{folder}/{path}")
-        if os.path.isdir(template.at(path)):
-            shutil.copytree(template.at(path), f"{folder}/{path}", symlinks=True)
-        else:
-            shutil.copy2(template.at(path), f"{folder}/{path}")
+        restore(template.at(path), f"{folder}/{path}")
 
 
 # ---- looking at it --------------------------------------------------------------------------------
 
 class Tools:
-    def __init__(self, options):
-        self.options = options
+    def __init__(self, options, program):
+        self.options, self.program = options, program
 
     def job(self, folder, *words, ends=0):
         """Status and all that it said."""
-        done = self.run([self.options.job, folder, *map(str, words)])
+        done = self.run([self.program, folder, *map(str, words)])
         if ends is not None and done[0] != ends:
             raise Failure(f"damage_job {' '.join(map(str, words))} ended with {done[0]}: {done[1]}")
         return done
@@ -381,7 +393,8 @@ def judge_verified(case, verified):
     return None
 
 
-def run_case(tools, work, template, case, draw):
+def run_case(work, case, draw):
+    template, tools = case.template, case.template.tools
     folder = copy(template.folder, work + "/case")
     do_damage(folder, case, template, draw)
     verified = tools.run([tools.options.weir, "log", "verify", folder])
@@ -397,6 +410,9 @@ def run_case(tools, work, template, case, draw):
         return None if is_said else f"cut without a line that names '{case.word}':\n{look.text.strip()}"
     if look.verdict in ("refused", "closed") and is_seen_by_verify(case) and verified[0] == 0:
         return f"{look.verdict}, and `weir log verify` found nothing:\n{look.text.strip()}"
+    if look.verdict == "refused" and case.path.endswith(".sst"):
+        again = look_as_job(tools, folder, template, case)  # the copy was bad, and is made anew
+        return None if again.verdict == "same" else f"refused, and then {again.verdict}:\n{again.text.strip()}"
     if look.verdict in ("refused", "closed"):
         put_back(folder, case, template)
         read_anew(tools, folder, case)
@@ -414,7 +430,7 @@ def choose(cases, rounds, draw):
         return cases
     kinds = {}
     for case in cases:
-        kind = re.sub(r"\d+", "N", case.path)
+        kind = case.template.states + re.sub(r"\d+", "N", case.path)
         kinds.setdefault((kind, case.damage), []).append(case)
     chosen = [draw.choice(kinds[kind]) for kind in draw.sample(sorted(kinds), min(rounds, len(kinds)))]
     return chosen + [draw.choice(cases) for _ in range(rounds - len(chosen))]
@@ -424,23 +440,26 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--weir", required=True)
     parser.add_argument("--job", required=True)
+    parser.add_argument("--large")
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("WEIR_DAMAGE_ROUNDS", 30)))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("WEIR_DAMAGE_SEED", 1)))
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true", help="the directory of the first wrong case stays")
     options = parser.parse_args()
-    tools, draw = Tools(options), random.Random(options.seed)
+    draw = random.Random(options.seed)
+    jobs = {"small": options.job, **({"large": options.large} if options.large else {})}
     work = tempfile.mkdtemp(prefix="weir-damage-")
     wrong = 0
     try:
         rows = read_table()
-        templates = {stop: Template(work, stop, tools) for stop in STOPS}
-        cases = [case for template in templates.values() for case in template.cases()]
+        templates = [Template(work, states, stop, Tools(options, job)) for states, job in jobs.items()
+                     for stop in STOPS]
+        cases = [case for template in templates for case in template.cases()]
         for case in cases:
             case.find_row(rows)
         unused = [row.number for row in rows if not row.used]
-        if unused:
+        if unused and options.large:
             raise Failure(f"damage.table: no case fits the rows of lines {unused}")
         cases = [case for case in cases if options.only in str(case)]
         if options.list:
@@ -449,7 +468,7 @@ def main():
         chosen = choose(cases, options.rounds, draw)
         for case in chosen:
             seed = draw.getrandbits(32)
-            said = run_case(tools, work, templates[case.stop], case, random.Random(seed))
+            said = run_case(work, case, random.Random(seed))
             if said:
                 wrong += 1
                 print(f"WRONG {case} (seed {seed}): {said}\n", flush=True)

@@ -25,7 +25,13 @@
 #include <time.h>
 #include <weir.h>
 
-enum { KEYS = 13, VALUES = 5, PARTITIONS = 2, MINUTES_MAX = 1000, RECORDS_MAX = 60000 };
+/* A few keys make states that are a file of rows each; many long ones make RocksDB's (runtime/state/backend_run.h). */
+#ifdef DAMAGE_LARGE_STATE
+enum { KEYS = 1201, KEY_SIZE = 300 };
+#else
+enum { KEYS = 13, KEY_SIZE = 0 };
+#endif
+enum { VALUES = 5, PARTITIONS = 2, MINUTES_MAX = 1000, RECORDS_MAX = 60000 };
 enum { SAME = 0, WRONG = 1, USAGE = 2, REFUSED = 3 };
 enum { STEP_MS = 1000, MINUTE_MS = 60000, WAIT_MS = 30000 };
 static const int64_t first_ms = 1700000040000; /* on the minute */
@@ -48,7 +54,7 @@ static int minute_of(int i)
 }
 
 struct texts {
-    char key[16];
+    char key[KEY_SIZE + 16];
     char value[64];
 };
 
@@ -56,6 +62,10 @@ static struct texts texts_of(int i)
 {
     struct texts texts;
     (void)snprintf(texts.key, sizeof texts.key, "k%d", key_of(i));
+    for (int size = (int)strlen(texts.key); size < KEY_SIZE; size++) {
+        texts.key[size] = '.'; /* no digit */
+        texts.key[size + 1] = '\0';
+    }
     (void)snprintf(texts.value, sizeof texts.value, "v%d #%d %032d", value_of(i), i, 0);
     return texts;
 }
@@ -330,8 +340,8 @@ static int64_t int64_of(struct weir_slice bytes)
 /* "k7" or "v3", and behind it the start of a window. The last count of a key stands. */
 static int take_count(struct reading *reading, const struct weir_record *record)
 {
-    char text[8] = {0};
-    bool is_windowed = record->key.size > 8;
+    char text[KEY_SIZE + 8] = {0};
+    bool is_windowed = record->key.size > 8 && record->key.size != KEY_SIZE;
     size_t size = record->key.size - (is_windowed ? 8 : 0);
     if (record->key.data == NULL || size >= sizeof text || size < 2) return -1;
     memcpy(text, record->key.data, size);
