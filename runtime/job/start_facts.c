@@ -324,29 +324,49 @@ static void choose_changelogs(struct weir_start *start)
     }
 }
 
-/* What a store's content comes from: all inputs of its sub-topology, or a table's own topic. */
-static bool is_fed_by(const struct weir_topology *topology, size_t store, int32_t topic)
+static bool has_processed(const struct weir_start_topic *topic)
 {
-    int32_t source = topology->stores[store].source_topic;
-    return source < 0 || source == topic;
+    for (int32_t p = 0; topic->exists && p < topic->partition_count; p++) {
+        if (topic->partitions[p].has_processed) return true;
+    }
+    return false;
 }
 
-/* A store would know the records of its inputs. */
+static bool is_read_by(const struct weir_topology *topology, int32_t subtopology, size_t topic)
+{
+    const struct weir_plan_subtopology *sub = &topology->subtopologies[subtopology];
+    for (size_t i = 0; i < sub->source_count; i++) {
+        if ((size_t)topology->nodes[sub->sources[i]].topic == topic) return true;
+    }
+    return false;
+}
+
+/* What a store's content comes from: a table's own topic, or all that its sub-topology reads, and the inputs that reach
+ * that through repartition topics: one of these that was made anew says nothing of what went through it before. */
+static bool is_fed_by(const struct weir_start *start, size_t store, size_t topic)
+{
+    const struct weir_topology *topology = start->streams->topology;
+    const struct weir_plan_store *plan = &topology->stores[store];
+    const struct weir_start_topic *found = &start->facts.topics[topic];
+    bool is_of_input =
+        plan->source_topic >= 0 && start->facts.topics[plan->source_topic].role == WEIR_START_INPUT;
+    if (is_of_input) return (size_t)plan->source_topic == topic;
+    if (found->role == WEIR_START_INPUT) return found->feeds[plan->subtopology];
+    return is_read_by(topology, plan->subtopology, topic);
+}
+
+/* A store would know the records of what feeds it. */
 static void note_progress(struct weir_start *start)
 {
     const struct weir_topology *topology = start->streams->topology;
-    for (size_t t = 0; t < start->facts.topic_count; t++) {
-        struct weir_start_topic *topic = &start->facts.topics[t];
-        if (topic->role != WEIR_START_CHANGELOG) continue;
-        weir_assert((size_t)topic->subtopology < topology->subtopology_count);
-        const struct weir_plan_subtopology *sub = &topology->subtopologies[topic->subtopology];
-        for (size_t i = 0; i < sub->source_count; i++) {
-            const int32_t number = topology->nodes[sub->sources[i]].topic;
-            const struct weir_start_topic *input = &start->facts.topics[number];
-            if (!is_fed_by(topology, t - topology->topic_count, number)) continue;
-            for (int32_t p = 0; input->exists && p < input->partition_count; p++) {
-                topic->has_progress |= input->partitions[p].has_processed;
-            }
+    for (size_t i = 0; i < topology->store_count; i++) {
+        struct weir_start_topic *changelog =
+            &start->facts.topics[weir_changelog_topic(topology, i)];
+        if (changelog->role != WEIR_START_CHANGELOG) continue;
+        weir_assert((size_t)changelog->subtopology < topology->subtopology_count);
+        for (size_t t = 0; t < topology->topic_count; t++) {
+            if (!is_fed_by(start, i, t)) continue;
+            changelog->has_progress |= has_processed(&start->facts.topics[t]);
         }
     }
 }

@@ -568,6 +568,26 @@ START_TEST(a_renamed_store_is_refused_with_the_advice_to_name_it)
 END_TEST
 
 /* Nothing has been processed that the new store would miss. */
+/* Nothing has gone through the repartition topic since it was made anew, and the store has counted before. */
+START_TEST(a_renamed_store_is_refused_behind_a_topic_that_was_made_anew)
+{
+    topics(1);
+    produce(0, "aab");
+    run(plan_repartition(&plan, WEIR_STORE_ROCKSDB), WEIR_ON_MISMATCH_REFUSE);
+    expect_count("a", 2);
+    stage_stop(&stage);
+    delete_topic("app-again-repartition");
+    run(plan_repartition(&plan, WEIR_STORE_ROCKSDB), WEIR_ON_MISMATCH_START_EMPTY);
+    expect_count("a", 2);
+    stage_stop(&stage);
+    (void)plan_repartition(&other_plan, WEIR_STORE_ROCKSDB);
+    other_plan.stores[0].spec.name = "sums";
+    expect_refused(&other_plan.topology, WEIR_ON_MISMATCH_REFUSE, "store 'sums' is new");
+    run(&other_plan.topology, WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 2);
+}
+END_TEST
+
 START_TEST(a_renamed_store_goes_on_where_nothing_was_processed)
 {
     run_before("");
@@ -1158,6 +1178,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, records_that_are_gone_are_written_anew);
     tcase_add_loop_test(tests, a_renamed_store_is_refused_with_the_advice_to_name_it, 0, 2);
     tcase_add_test(tests, a_renamed_store_goes_on_where_nothing_was_processed);
+    tcase_add_test(tests, a_renamed_store_is_refused_behind_a_topic_that_was_made_anew);
     tcase_add_loop_test(tests, more_partitions_of_an_input_are_refused_where_there_is_state, 0, 2);
     tcase_add_test(tests, more_partitions_of_an_input_are_simply_read_without_state);
     tcase_add_loop_test(tests, an_input_made_anew_is_refused_where_there_is_state, 0, 2);
