@@ -1,8 +1,8 @@
 #ifndef WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_GROUP_H
 #define WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_GROUP_H
 
+#include "broker/coordinator/group/consumer_event.h"
 #include "broker/coordinator/group/consumer_state.h"
-#include "broker/coordinator/group/group_settings.h"
 #include "broker/coordinator/group/group_update.h"
 
 /**
@@ -26,34 +26,12 @@
  * durable. So there is nothing to cancel, and a group that is dropped after an error owes nobody an answer
  * but the request of the step that failed.
  *
- * Records, keys in brackets: 3 group epoch [group], 5 a member's own words [group, member],
- * 6 assignment epoch [group], 7 a member's target [group, member], 8 what a member has [group, member], 16 what a
- * regular expression matches [group, expression]. All of them, in the order in which they were written, or the last
- * of each key in any order, make the same group.
+ * Records: consumer_records.h. All of them, in the order in which they were written, or the last of each key in any
+ * order, make the same group.
  *
  * Thread: none; whoever has the group.
  * Source: KIP-848; Kafka 4.3's ConsumerGroup and GroupMetadataManager.
  */
-enum weir_consumer_event_type {
-    WEIR_CONSUMER_HEARTBEAT,
-    WEIR_CONSUMER_LEAVE, /* an administrator removes static members, by LeaveGroup */
-    WEIR_CONSUMER_TICK,  /* the time that the group wanted to be woken at has come, or earlier */
-    WEIR_CONSUMER_METADATA, /* topics have changed; a heartbeat notices too, so this one may be left out */
-};
-
-struct weir_consumer_event {
-    enum weir_consumer_event_type type;
-    int64_t now_ms;          /* for deadlines; never goes back */
-    int64_t wall_ms;         /* for what is written */
-    struct weir_uuid random; /* the id of a new member, where the coordinator gives it */
-    const struct weir_group_settings *settings;
-    const struct weir_metadata_image *topics; /* borrowed during the step */
-    uint64_t topics_version;                  /* another number when `topics` has changed; not 0 */
-    union {
-        struct weir_consumer_heartbeat_request *heartbeat;
-        struct weir_leave_group_request *leave;
-    };
-};
 
 /** Is this a type of record that weir_consumer_group_apply takes? (3, 4, 5, 6, 7, 8, 16) */
 bool weir_consumer_group_has_record(int16_t record_type);

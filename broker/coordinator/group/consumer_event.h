@@ -1,0 +1,30 @@
+#ifndef WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_EVENT_H
+#define WEIR_BROKER_COORDINATOR_GROUP_CONSUMER_EVENT_H
+
+#include "broker/coordinator/group/group_settings.h"
+#include "broker/metadata/metadata_image.h"
+#include "wire/request/group_requests.h"
+
+/** What happens to a consumer group, with all that its step may know of the world. */
+enum weir_consumer_event_type {
+    WEIR_CONSUMER_HEARTBEAT,
+    WEIR_CONSUMER_LEAVE, /* an administrator removes static members, by LeaveGroup */
+    WEIR_CONSUMER_TICK,  /* the time that the group wanted to be woken at has come, or earlier */
+    WEIR_CONSUMER_METADATA, /* topics have changed; a heartbeat notices too, so this one may be left out */
+};
+
+struct weir_consumer_event {
+    enum weir_consumer_event_type type;
+    int64_t now_ms;          /* for deadlines; never goes back */
+    int64_t wall_ms;         /* for what is written */
+    struct weir_uuid random; /* the id of a new member, where the coordinator gives it */
+    const struct weir_group_settings *settings;
+    const struct weir_metadata_image *topics; /* borrowed during the step */
+    uint64_t topics_version;                  /* another number when `topics` has changed; not 0 */
+    union {
+        struct weir_consumer_heartbeat_request *heartbeat;
+        struct weir_leave_group_request *leave;
+    };
+};
+
+#endif
