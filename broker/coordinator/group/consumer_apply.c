@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/group/consumer_group.h"
+#include "broker/coordinator/group/group_text.h"
 #include "wire/coordinator_record.h"
 #include "wire/generated/consumer_group_current_member_assignment_key.h"
 #include "wire/generated/consumer_group_current_member_assignment_value.h"
@@ -52,14 +53,14 @@ struct application {
 
 static int corrupt(const struct application *application, const char *what)
 {
-    return weir_error_set(application->error, WEIR_CORRUPT, "group '%s': %s",
-                          application->group->name_text, what);
+    return weir_error_set(application->error, WEIR_CORRUPT, "group '%.*s': %s",
+                          WEIR_GROUP_SHOWN(application->group->name), what);
 }
 
 static int no_memory(const struct application *application)
 {
-    return weir_error_set(application->error, WEIR_NO_MEMORY, "group '%s'",
-                          application->group->name_text);
+    return weir_error_set(application->error, WEIR_NO_MEMORY, "group '%.*s'",
+                          WEIR_GROUP_SHOWN(application->group->name));
 }
 
 static bool is_tombstone(const struct application *application)
@@ -354,8 +355,8 @@ int weir_consumer_group_apply(struct weir_consumer_group *group, struct weir_sli
     if (rc < 0 || type == RECORD_PARTITION_METADATA) return rc;
     if (!weir_consumer_group_has_record(type)) {
         return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
-                              "group '%s': record of type %d is not a consumer group's",
-                              group->name_text, type);
+                              "group '%.*s': record of type %d is not a consumer group's",
+                              WEIR_GROUP_SHOWN(group->name), type);
     }
     struct weir_arena arena;
     weir_arena_init(&arena, group->budget, SCRATCH_BLOCK_SIZE);
@@ -389,8 +390,8 @@ static int join_owners(struct weir_consumer_group *group, struct weir_consumer_m
         rc = weir_partition_owners_take(&group->owners, &member->pending_revocation, member);
     }
     if (rc != WEIR_EXISTS) return rc;
-    return weir_error_set(error, WEIR_CORRUPT, "group '%s': a partition has two owners",
-                          group->name_text);
+    return weir_error_set(error, WEIR_CORRUPT, "group '%.*s': a partition has two owners",
+                          WEIR_GROUP_SHOWN(group->name));
 }
 
 static int join_words(struct weir_consumer_group *group, struct weir_consumer_member *member,
@@ -403,8 +404,8 @@ static int join_words(struct weir_consumer_group *group, struct weir_consumer_me
         rc = weir_map_add(&group->instances, words->instance_id, member);
     }
     if (rc != WEIR_EXISTS) return rc;
-    return weir_error_set(error, WEIR_CORRUPT, "group '%s': two members have one instance id",
-                          group->name_text);
+    return weir_error_set(error, WEIR_CORRUPT, "group '%.*s': two members have one instance id",
+                          WEIR_GROUP_SHOWN(group->name));
 }
 
 static int join_member(struct weir_consumer_group *group, struct weir_consumer_member *member,
@@ -412,9 +413,9 @@ static int join_member(struct weir_consumer_group *group, struct weir_consumer_m
                        struct weir_error *error)
 {
     if (member->epoch > group->assignment_epoch) {
-        return weir_error_set(error, WEIR_CORRUPT,
-                              "group '%s': a member is in epoch %d, the target in %d",
-                              group->name_text, member->epoch, group->assignment_epoch);
+        return weir_error_set(
+            error, WEIR_CORRUPT, "group '%.*s': a member is in epoch %d, the target in %d",
+            WEIR_GROUP_SHOWN(group->name), member->epoch, group->assignment_epoch);
     }
     int rc = join_owners(group, member, error);
     if (rc == 0) rc = join_words(group, member, error);
@@ -451,8 +452,8 @@ int weir_consumer_group_loaded(struct weir_consumer_group *group, int64_t now_ms
     size_t at = 0;
     struct weir_consumer_member *member;
     if (group->assignment_epoch > group->epoch) {
-        return weir_error_set(error, WEIR_CORRUPT, "group '%s': target of epoch %d, group in %d",
-                              group->name_text, group->assignment_epoch, group->epoch);
+        return weir_error_set(error, WEIR_CORRUPT, "group '%.*s': target of epoch %d, group in %d",
+                              WEIR_GROUP_SHOWN(group->name), group->assignment_epoch, group->epoch);
     }
     while ((member = weir_map_next(&group->members, &at)) != NULL) {
         if (member->words == NULL) continue;

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "broker/coordinator/group/consumer_group.h"
 #include "broker/coordinator/group/consumer_target.h"
+#include "broker/coordinator/group/group_text.h"
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
@@ -29,8 +30,9 @@ bool weir_consumer_group_subscribes(const struct weir_consumer_group *group,
 static int unknown(const struct weir_consumer_group *group, struct weir_slice member_id,
                    struct weir_error *error)
 {
-    return weir_error_set(error, WEIR_UNKNOWN_MEMBER_ID, "Member %.*s is not a member of group %s.",
-                          (int)member_id.size, (const char *)member_id.data, group->name_text);
+    return weir_error_set(error, WEIR_UNKNOWN_MEMBER_ID,
+                          "Member %.*s is not a member of group %.*s.", WEIR_GROUP_SHOWN(member_id),
+                          WEIR_GROUP_SHOWN(group->name));
 }
 
 static int stale(const struct weir_consumer_member *member, int32_t epoch, struct weir_error *error)

@@ -5,6 +5,7 @@
 #include "broker/coordinator/group/consumer_leave.h"
 #include "broker/coordinator/group/consumer_records.h"
 #include "broker/coordinator/group/consumer_refresh.h"
+#include "broker/coordinator/group/group_text.h"
 
 /* LeaveGroup of an administrator, who names instance ids; each is answered on its own. */
 static int step_leave(struct weir_consumer_group *group, const struct weir_consumer_event *event,
@@ -98,8 +99,9 @@ int weir_consumer_group_delete(struct weir_consumer_group *group, struct weir_gr
                                struct weir_error *error)
 {
     if (!weir_consumer_group_is_empty(group)) {
-        return weir_error_set(error, WEIR_NON_EMPTY_GROUP, "group '%s' has %zu members",
-                              group->name_text, weir_consumer_group_member_count(group));
+        return weir_error_set(error, WEIR_NON_EMPTY_GROUP, "group '%.*s' has %zu members",
+                              WEIR_GROUP_SHOWN(group->name),
+                              weir_consumer_group_member_count(group));
     }
     int rc = weir_consumer_write_group_gone(group, update);
     if (rc == 0) update->is_gone = true;

@@ -7,6 +7,7 @@
 #include "broker/coordinator/group/consumer_refresh.h"
 #include "broker/coordinator/group/consumer_request.h"
 #include "broker/coordinator/group/consumer_target.h"
+#include "broker/coordinator/group/group_text.h"
 #include "broker/metadata/uuid.h"
 
 /*
@@ -56,8 +57,8 @@ static int unknown_member(const struct heartbeat *heartbeat)
 {
     struct weir_slice id = heartbeat->request->member.member_id;
     return weir_error_set(heartbeat->error, WEIR_UNKNOWN_MEMBER_ID,
-                          "Member %.*s is not a member of group %s.", (int)id.size,
-                          (const char *)id.data, heartbeat->group->name_text);
+                          "Member %.*s is not a member of group %.*s.", WEIR_GROUP_SHOWN(id),
+                          WEIR_GROUP_SHOWN(heartbeat->group->name));
 }
 
 static int check_epoch(const struct heartbeat *heartbeat)
@@ -83,15 +84,13 @@ static int check_instance(const struct heartbeat *heartbeat,
     const struct weir_group_member_id *id = &heartbeat->request->member;
     if (holder == NULL) {
         return weir_error_set(heartbeat->error, WEIR_UNKNOWN_MEMBER_ID,
-                              "Instance id %.*s is unknown.", (int)id->instance_id.size,
-                              (const char *)id->instance_id.data);
+                              "Instance id %.*s is unknown.", WEIR_GROUP_SHOWN(id->instance_id));
     }
     if (weir_slice_equal(holder->member_id, id->member_id)) return 0;
     return weir_error_set(heartbeat->error, WEIR_FENCED_INSTANCE_ID,
                           "Static member %.*s with instance id %.*s was fenced by member %.*s.",
-                          (int)id->member_id.size, (const char *)id->member_id.data,
-                          (int)id->instance_id.size, (const char *)id->instance_id.data,
-                          (int)holder->member_id.size, (const char *)holder->member_id.data);
+                          WEIR_GROUP_SHOWN(id->member_id), WEIR_GROUP_SHOWN(id->instance_id),
+                          WEIR_GROUP_SHOWN(holder->member_id));
 }
 
 /* A static member joins: in the place of one that has left for a while, of nobody, or of itself. */
@@ -113,17 +112,16 @@ static int find_static(struct heartbeat *heartbeat)
     return weir_error_set(heartbeat->error, WEIR_UNRELEASED_INSTANCE_ID,
                           "Static member %.*s with instance id %.*s cannot join the group because "
                           "the instance id is owned by %.*s member.",
-                          (int)id->member_id.size, (const char *)id->member_id.data,
-                          (int)id->instance_id.size, (const char *)id->instance_id.data,
-                          (int)holder->member_id.size, (const char *)holder->member_id.data);
+                          WEIR_GROUP_SHOWN(id->member_id), WEIR_GROUP_SHOWN(id->instance_id),
+                          WEIR_GROUP_SHOWN(holder->member_id));
 }
 
 static int check_group(const struct heartbeat *heartbeat)
 {
     const struct weir_consumer_group *group = heartbeat->group;
     if (group->epoch == 0 && !is_joining(heartbeat)) {
-        return weir_error_set(heartbeat->error, WEIR_GROUP_ID_NOT_FOUND, "Group %s not found.",
-                              group->name_text);
+        return weir_error_set(heartbeat->error, WEIR_GROUP_ID_NOT_FOUND, "Group %.*s not found.",
+                              WEIR_GROUP_SHOWN(group->name));
     }
     return 0;
 }

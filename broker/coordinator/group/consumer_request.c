@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "broker/coordinator/group/assignor.h"
 #include "broker/coordinator/group/consumer_member.h"
+#include "broker/coordinator/group/group_text.h"
 #include "wire/topic_names.h"
 
 enum { TEXT_SIZE_MAX = INT16_MAX }; /* of ids: a record's key has no more */
@@ -91,8 +92,7 @@ static int check_assignor(struct weir_consumer_heartbeat_request *request)
     if (weir_slice_is_null(name) || weir_assignor_find(name) != NULL) return 0;
     return weir_error_set(&request->base.request.error, WEIR_UNSUPPORTED_ASSIGNOR,
                           "ServerAssignor %.*s is not supported. Supported assignors: %s, %s.",
-                          (int)(name.size < 100 ? name.size : 100), (const char *)name.data,
-                          weir_assignors[0].name, weir_assignors[1].name);
+                          WEIR_GROUP_SHOWN(name), weir_assignors[0].name, weir_assignors[1].name);
 }
 
 int weir_consumer_request_check(struct weir_consumer_heartbeat_request *request)

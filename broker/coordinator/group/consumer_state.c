@@ -11,7 +11,6 @@ int weir_consumer_group_init(struct weir_consumer_group *group, struct weir_budg
     if (text == NULL) return WEIR_NO_MEMORY;
     *group = (struct weir_consumer_group){
         .budget = budget,
-        .name_text = text,
         .name = weir_slice(text, name.size),
         .regexes_at_ms = INT64_MIN,
         .wake_at_ms = WEIR_GROUP_NEVER_MS,
@@ -35,7 +34,7 @@ void weir_consumer_group_close(struct weir_consumer_group *group)
     weir_map_close(&group->instances);
     weir_consumer_topics_close(&group->topics);
     weir_partition_owners_close(&group->owners);
-    weir_free(group->name_text);
+    weir_free((void *)group->name.data);
     *group = (struct weir_consumer_group){0};
 }
 

@@ -10,8 +10,7 @@
  */
 struct weir_consumer_group {
     struct weir_budget *budget;
-    char *name_text; /* owned, NUL-terminated */
-    struct weir_slice name;
+    struct weir_slice name;              /* owned */
     int32_t epoch;                       /* of the group; 0: nothing was ever written */
     int64_t topics_hash;                 /* of the topics that it reads, as of `epoch` */
     int32_t assignment_epoch;            /* <= epoch; 0: no target was ever computed */

@@ -7,6 +7,7 @@
 #include <pcre2.h>
 
 #include "base/error.h"
+#include "broker/coordinator/group/group_text.h"
 
 /*
  * PCRE2 goes back and tries again, so a short expression can take 2^n steps. Each match is therefore counted:
@@ -58,11 +59,11 @@ void weir_group_regex_free(struct weir_group_regex *regex)
     weir_free(regex);
 }
 
-static int refuse(struct weir_error *error, const char *pattern, size_t size, const char *why)
+static int refuse(struct weir_error *error, struct weir_slice pattern, const char *why)
 {
     return weir_error_set(error, WEIR_INVALID_REGULAR_EXPRESSION,
                           "SubscribedTopicRegex `%.*s` is not a valid regular expression: %s.",
-                          (int)(size < 200 ? size : 200), pattern, why);
+                          WEIR_GROUP_SHOWN(pattern), why);
 }
 
 /* ---- what RE2 does not have ------------------------------------------------------------------ */
@@ -163,6 +164,11 @@ static const char *refused_syntax(const char *at, const char *end)
 
 /* ---- PCRE2 ----------------------------------------------------------------------------------- */
 
+static struct weir_slice pattern_of(const struct weir_group_regex *regex)
+{
+    return weir_slice(regex->pattern, regex->pattern_size);
+}
+
 static int compile(struct weir_group_regex *regex, struct weir_error *error)
 {
     int number = 0;
@@ -181,11 +187,11 @@ static int compile(struct weir_group_regex *regex, struct weir_error *error)
         PCRE2_UCHAR why[128] = {0};
         if (number == PCRE2_ERROR_HEAP_FAILED) return WEIR_NO_MEMORY;
         (void)pcre2_get_error_message(number, why, sizeof why);
-        return refuse(error, regex->pattern, regex->pattern_size, (const char *)why);
+        return refuse(error, pattern_of(regex), (const char *)why);
     }
     (void)pcre2_pattern_info(regex->code, PCRE2_INFO_BACKREFMAX, &references);
     if (references == 0) return 0;
-    return refuse(error, regex->pattern, regex->pattern_size, "invalid escape sequence");
+    return refuse(error, pattern_of(regex), "invalid escape sequence");
 }
 
 static int prepare_match(struct weir_group_regex *regex)
@@ -204,10 +210,10 @@ int weir_group_regex_new(struct weir_budget *budget, struct weir_slice pattern,
 {
     const char *text = (const char *)pattern.data;
     if (pattern.size > WEIR_GROUP_REGEX_SIZE_MAX) {
-        return refuse(error, text, pattern.size, "it is longer than 4096 bytes");
+        return refuse(error, pattern, "it is longer than 4096 bytes");
     }
     const char *why = refused_syntax(text, text + pattern.size);
-    if (why != NULL) return refuse(error, text, pattern.size, why);
+    if (why != NULL) return refuse(error, pattern, why);
 
     struct weir_group_regex *regex = weir_alloc_zero(budget, sizeof *regex + pattern.size + 1);
     if (regex == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "regular expression");
@@ -249,7 +255,7 @@ int weir_group_regex_matches(struct weir_group_regex *regex, struct weir_slice n
     }
     if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT ||
         rc == PCRE2_ERROR_HEAPLIMIT) {
-        return refuse(error, regex->pattern, regex->pattern_size,
+        return refuse(error, pattern_of(regex),
                       "it takes too many steps; make its repetitions plainer");
     }
     return 0; /* a name that is no UTF-8: no topic's */

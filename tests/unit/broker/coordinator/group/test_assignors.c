@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "broker/coordinator/group/assignor.h"
 #include "tests/support/support.h"
 
@@ -72,7 +73,7 @@ static void number_through(struct problem *problem)
 static void set_member(struct problem *problem, uint32_t m, const uint32_t *wanted, uint32_t count)
 {
     (void)snprintf(problem->names[m], sizeof problem->names[m], "member-%03u", m);
-    memcpy(problem->wanted[m], wanted, count * sizeof *wanted);
+    weir_copy(problem->wanted[m], wanted, count * sizeof *wanted);
     problem->members[m] = (struct weir_assignor_member){
         .member_id = weir_text(problem->names[m]),
         .topics = problem->wanted[m],

@@ -159,6 +159,17 @@ START_TEST(long_texts_are_refused)
 }
 END_TEST
 
+/* What is quoted in a message is UTF-8, whatever was sent. */
+START_TEST(messages_quote_what_can_be_shown)
+{
+    stage_topic(&stage, "orders", 2);
+    ck_code(stage_join(&stage, "a", "orders"), 0);
+    ck_code(beat("caf\xc3\xa9\xff\x01x", 1), WEIR_UNKNOWN_MEMBER_ID);
+    ck_assert_str_eq(stage.request.base.request.error.text,
+                     "Member caf\xc3\xa9 is not a member of group readers.");
+}
+END_TEST
+
 /* Version 0: who joins without an id is given one. */
 START_TEST(an_empty_id_is_replaced)
 {
@@ -897,6 +908,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_partition_is_given_up_before_it_is_given);
     tcase_add_test(tests, a_malformed_request_is_refused);
     tcase_add_test(tests, long_texts_are_refused);
+    tcase_add_test(tests, messages_quote_what_can_be_shown);
     tcase_add_test(tests, an_empty_id_is_replaced);
     tcase_add_test(tests, a_full_group_refuses_new_members);
     tcase_add_test(tests, a_group_holds_so_many_bytes);
