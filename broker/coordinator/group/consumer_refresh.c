@@ -58,8 +58,7 @@ static int refresh_regexes(struct weir_consumer_group *group,
     if (group->regexes_version == event->topics_version && !has_unresolved(group)) return 0;
     if (group->regexes_at_ms != INT64_MIN &&
         event->now_ms < group->regexes_at_ms + REGEX_INTERVAL_MS) {
-        int64_t again_at_ms = group->regexes_at_ms + REGEX_INTERVAL_MS;
-        if (again_at_ms < group->wake_at_ms) group->wake_at_ms = again_at_ms;
+        weir_consumer_group_wake(group, group->regexes_at_ms + REGEX_INTERVAL_MS);
         return 0;
     }
     while ((regex = weir_map_next(&group->topics.regexes, &at)) != NULL) {

@@ -34,6 +34,12 @@ int weir_consumer_group_init(struct weir_consumer_group *group, struct weir_budg
 /** A zeroed one is fine, and one whose step has failed. */
 void weir_consumer_group_close(struct weir_consumer_group *group);
 
+/** The deadline is among those that the group wants to be woken for. */
+static inline void weir_consumer_group_wake(struct weir_consumer_group *group, int64_t at_ms)
+{
+    if (at_ms < group->wake_at_ms) group->wake_at_ms = at_ms;
+}
+
 /** NULL if there is none. */
 struct weir_consumer_member *weir_consumer_group_member(const struct weir_consumer_group *group,
                                                         struct weir_slice member_id);
