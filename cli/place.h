@@ -16,6 +16,7 @@
  * Results live in the arena that the caller hands in. One thread.
  */
 struct place;
+struct place_group_ops; /* place_groups.h */
 enum { PLACE_OPTION_SIZE = 512 };
 
 struct place_target { /* from the command line */
@@ -136,6 +137,7 @@ struct place_ops {
      * it, and a server hears of it from its own readers. */
     void (*report_damage)(struct place *place, const char *topic, int32_t partition,
                           int64_t offset);
+    const struct place_group_ops *groups;
 };
 
 /* What every place begins with. */
