@@ -285,6 +285,7 @@ static const struct place_ops remote_ops = {
     .offset_at = remote_offset_at,
     .produce = remote_produce,
     .fetch = remote_fetch,
+    .groups = &remote_group_ops,
 };
 
 int place_remote_open(struct cli *cli, const char *address, struct place **place_out,

@@ -1,12 +1,12 @@
 #ifndef WEIR_CLI_PLACE_REMOTE_H
 #define WEIR_CLI_PLACE_REMOTE_H
 
-#include "cli/place.h"
+#include "cli/place_groups.h"
 #include "wire/peer/remote_session.h"
 
 /**
  * A server, over Kafka's protocol: place_remote.c has the session and the records, remote_topics.c the
- * administration of topics.
+ * administration of topics, remote_groups.c consumer groups.
  *
  * One server only: what Metadata says about leaders elsewhere is not followed.
  */
@@ -15,6 +15,7 @@ struct remote {
     struct weir_remote_session *session;
     struct weir_arena answer; /* of the call under way */
     char *what;
+    bool has_coordinator; /* one was found: the topic of the groups is there */
 };
 
 static inline struct remote *remote_of(struct place *place)
@@ -52,5 +53,8 @@ int remote_configure(struct place *place, const char *topic, const struct weir_c
 int remote_add_partitions(struct place *place, const char *topic, int32_t total,
                           struct weir_error *error);
 int remote_remove(struct place *place, const char *topic, struct weir_error *error);
+
+/* remote_groups.c */
+extern const struct place_group_ops remote_group_ops;
 
 #endif
