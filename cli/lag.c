@@ -14,6 +14,7 @@ struct lag_trend lag_trend_of(const struct lag_sample *first, const struct lag_s
     int64_t lag = now->end - now->committed;
     double seconds = (double)(now->at_ms - first->at_ms) / SECOND;
     if (seconds > 0) {
+        trend.has_rates = true;
         trend.read_rate = (double)(now->committed - first->committed) / seconds;
         trend.write_rate = (double)(now->end - first->end) / seconds;
     }

@@ -1,6 +1,7 @@
 #ifndef WEIR_CLI_LAG_H
 #define WEIR_CLI_LAG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -28,6 +29,7 @@ enum lag_outlook {
 };
 
 struct lag_trend {
+    bool has_rates; /* two looks, with time between */
     double read_rate; /* records a second */
     double write_rate;
     enum lag_outlook outlook;

@@ -1,0 +1,432 @@
+/** `weir group reset`: puts a group's offsets somewhere else. Where, reset_plan.h decides. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/group_view.h"
+#include "cli/reset_plan.h"
+#include "cli/say.h"
+#include "cli/topic_partitions.h"
+
+struct values {
+    struct place_target target;
+    struct reset_words words;
+    struct cli_list topics;
+    bool all_topics;
+    bool is_dry;
+    bool is_json;
+    /* found by the check */
+    struct reset_target to;
+};
+
+static const struct cli_option options[] = {
+    {0, "topic", CLI_LIST, offsetof(struct values, topics), "TOPIC[:P,P...]",
+     "which partitions (repeatable)"},
+    {0, "all-topics", CLI_FLAG, offsetof(struct values, all_topics), NULL,
+     "all that the group has committed"},
+    {0, "to-earliest", CLI_FLAG, offsetof(struct values, words.to_earliest), NULL,
+     "to the beginning"},
+    {0, "to-latest", CLI_FLAG, offsetof(struct values, words.to_latest), NULL, "to the end"},
+    {0, "to-current", CLI_FLAG, offsetof(struct values, words.to_current), NULL,
+     "where it is; without an offset, the end"},
+    {0, "to-offset", CLI_NUMBER, offsetof(struct values, words.to_offset), "N", "to offset N"},
+    {0, "shift-by", CLI_NUMBER, offsetof(struct values, words.shift_by), "N",
+     "N records on, or with a minus back"},
+    {0, "to-datetime", CLI_TEXT, offsetof(struct values, words.to_datetime), "T",
+     "to the first record at or after T"},
+    {0, "by-duration", CLI_TEXT, offsetof(struct values, words.by_duration), "D",
+     "to the first record that is not older than D"},
+    {0, "from-file", CLI_TEXT, offsetof(struct values, words.from_file), "CSV",
+     "lines of topic,partition,offset"},
+    {'n', "dry-run", CLI_FLAG, offsetof(struct values, is_dry), NULL,
+     "show what it would do, and change nothing"},
+    {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL, "one JSON array"},
+    PLACE_OPTIONS(struct values),
+};
+
+static const char details[] =
+    "The group must have no members: stop them first. An offset that the log does not have "
+    "becomes\n"
+    "the nearest that it has, and a line says so. All partitions are reset, or none.\n"
+    "\n"
+    "T is 2026-01-31, 2026-01-31T12:00:00.000 (UTC) or 1767225600000 (ms); D is PT1H30M or 1h30m.\n"
+    "\n"
+    "examples:\n"
+    "  weir group reset billing --topic orders --to-earliest --dry-run\n"
+    "  weir group reset billing --topic orders:0,3 --shift-by -100\n"
+    "  weir group reset billing --all-topics --by-duration PT1H\n";
+
+/* One partition, on its way from where it is to where it goes. */
+struct move {
+    struct group_row row;
+    int64_t in_file;
+    int64_t to;
+    enum reset_bend bend;
+};
+
+struct reset {
+    const struct values *values;
+    struct place *place;
+    const char *group;
+    struct weir_arena *arena;
+    struct place_offsets committed;
+    struct move *moves;
+    size_t count;
+    size_t capacity;
+    bool is_new;          /* there is no such group yet */
+    const char *at_topic; /* the last that was looked up */
+};
+
+/* ---- which partitions ------------------------------------------------------------------------ */
+
+static int no_memory(struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+}
+
+static int add_move(struct reset *reset, const char *topic, int32_t partition, int64_t in_file,
+                    struct weir_error *error)
+{
+    struct move *moves = weir_arena_grow(reset->arena, reset->moves, reset->count, &reset->capacity,
+                                         16, sizeof *moves);
+    if (moves == NULL) return no_memory(error);
+    reset->moves = moves;
+    struct move *move = &moves[reset->count++];
+    *move = (struct move){
+        .row = {.topic = topic, .partition = partition, .committed = -1, .start = -1, .end = -1},
+        .in_file = in_file,
+    };
+    for (size_t i = 0; i < reset->committed.count; i++) {
+        const struct place_offset *offset = &reset->committed.rows[i];
+        if (offset->partition == partition && strcmp(offset->topic, topic) == 0) {
+            move->row.committed = offset->offset;
+        }
+    }
+    return 0;
+}
+
+static int add_topic(struct reset *reset, const char *text, struct weir_error *error)
+{
+    struct topic_partitions wanted;
+    struct place_topic topic;
+    int rc = topic_partitions_parse(text, reset->arena, &wanted, error);
+    if (rc < 0) return rc;
+    reset->at_topic = wanted.topic;
+    rc =
+        reset->place->ops->describe(reset->place, reset->arena, wanted.topic, false, &topic, error);
+    if (rc < 0) return rc;
+    for (int32_t i = 0; rc == 0 && wanted.is_all && i < topic.partition_count; i++) {
+        rc = add_move(reset, wanted.topic, i, -1, error);
+    }
+    for (size_t i = 0; rc == 0 && i < wanted.partition_count; i++) {
+        if (wanted.partitions[i] >= topic.partition_count) {
+            return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                                  "topic '%s' has no partition %d: they are 0 to %d", wanted.topic,
+                                  (int)wanted.partitions[i], (int)topic.partition_count - 1);
+        }
+        rc = add_move(reset, wanted.topic, wanted.partitions[i], -1, error);
+    }
+    return rc;
+}
+
+static int read_file(const char *path, struct weir_buffer *to, struct weir_error *error)
+{
+    char room[4096];
+    size_t size;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return weir_error_errno(error, errno, "open", path);
+    while ((size = fread(room, 1, sizeof room, file)) > 0) {
+        weir_buffer_append(to, room, size);
+    }
+    int rc = ferror(file) ? weir_error_errno(error, errno, "read", path) : 0;
+    (void)fclose(file);
+    return rc == 0 && to->failed ? no_memory(error) : rc;
+}
+
+static int add_file(struct reset *reset, const char *path, struct weir_error *error)
+{
+    struct weir_buffer text;
+    struct reset_line *lines = NULL;
+    size_t count = 0;
+    weir_buffer_init(&text, reset->arena->budget, 0);
+    int rc = read_file(path, &text, error);
+    if (rc == 0) {
+        rc = reset_file_parse(weir_buffer_slice(&text), reset->arena, &lines, &count, error);
+        rc = weir_error_wrap(error, rc, "'%s'", path);
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = add_move(reset, lines[i].topic, lines[i].partition, lines[i].offset, error);
+    }
+    weir_buffer_close(&text);
+    return rc;
+}
+
+static int compare_moves(const void *a, const void *b)
+{
+    const struct group_row *left = &((const struct move *)a)->row;
+    const struct group_row *right = &((const struct move *)b)->row;
+    int by_topic = strcmp(left->topic, right->topic);
+    if (by_topic != 0) return by_topic;
+    return (left->partition > right->partition) - (left->partition < right->partition);
+}
+
+static int check_twice(const struct reset *reset, struct weir_error *error)
+{
+    for (size_t i = 1; i < reset->count; i++) {
+        if (compare_moves(&reset->moves[i - 1], &reset->moves[i]) != 0) continue;
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "'%s' partition %d is named twice",
+                              reset->moves[i].row.topic, (int)reset->moves[i].row.partition);
+    }
+    return 0;
+}
+
+static int choose_partitions(struct reset *reset, struct weir_error *error)
+{
+    const struct values *values = reset->values;
+    int rc = 0;
+    if (values->words.from_file != NULL) rc = add_file(reset, values->words.from_file, error);
+    for (size_t i = 0; rc == 0 && i < values->topics.count; i++) {
+        rc = add_topic(reset, values->topics.items[i], error);
+    }
+    for (size_t i = 0; rc == 0 && values->all_topics && i < reset->committed.count; i++) {
+        const struct place_offset *offset = &reset->committed.rows[i];
+        rc = add_move(reset, offset->topic, offset->partition, -1, error);
+    }
+    if (rc < 0) return rc;
+    if (reset->count == 0) {
+        return weir_error_set(error, WEIR_NOT_FOUND, "group '%s' has committed nothing%s",
+                              reset->group, values->all_topics ? ": --topic says which" : "");
+    }
+    qsort(reset->moves, reset->count, sizeof *reset->moves, compare_moves);
+    return check_twice(reset, error);
+}
+
+/* ---- where to -------------------------------------------------------------------------------- */
+
+static int decide_one(struct reset *reset, struct move *move, struct weir_error *error)
+{
+    const struct reset_target *to = &reset->values->to;
+    struct group_row *row = &move->row;
+    struct reset_facts facts = {.in_file = move->in_file, .at_time = -1};
+    int rc = group_row_find_log(reset->place, reset->arena, row, error);
+    if (rc == 0 && row->problem != NULL) {
+        rc = weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "%s", row->problem);
+    }
+    if (rc == 0 && to->kind == RESET_TIME) {
+        rc = reset->place->ops->offset_at(reset->place, row->topic, row->partition, to->value,
+                                          &facts.at_time, error);
+    }
+    facts.committed = row->committed;
+    facts.start = row->start;
+    facts.end = row->end;
+    if (rc == 0) rc = reset_decide(to, &facts, &move->to, &move->bend, error);
+    return weir_error_wrap(error, rc, "reset '%s' partition %d", row->topic, (int)row->partition);
+}
+
+static void say_bend(const struct move *move)
+{
+    const char *topic = move->row.topic;
+    int partition = (int)move->row.partition;
+    long long to = (long long)move->to;
+    switch (move->bend) {
+    case RESET_AS_ASKED:
+        break;
+    case RESET_RAISED:
+        say_note("'%s' partition %d: that is before its log begins: %lld is taken", topic,
+                 partition, to);
+        break;
+    case RESET_LOWERED:
+        say_note("'%s' partition %d: that is beyond its log's end: %lld is taken", topic, partition,
+                 to);
+        break;
+    case RESET_NO_TIME:
+        say_note("'%s' partition %d: it has no record that late: its end, %lld, is taken", topic,
+                 partition, to);
+        break;
+    }
+}
+
+static int commit(const struct reset *reset, struct weir_error *error)
+{
+    struct place_membership nobody = {.group = reset->group, .epoch = -1};
+    struct place_offsets offsets = {.count = reset->count};
+    offsets.rows = weir_arena_array(reset->arena, reset->count, sizeof *offsets.rows);
+    if (offsets.rows == NULL) return no_memory(error);
+    for (size_t i = 0; i < reset->count; i++) {
+        offsets.rows[i] = (struct place_offset){
+            .topic = reset->moves[i].row.topic,
+            .partition = reset->moves[i].row.partition,
+            .offset = reset->moves[i].to,
+            .leader_epoch = -1,
+            .metadata = "",
+        };
+    }
+    return reset->place->ops->groups->commit(reset->place, &nobody, &offsets, error);
+}
+
+/* ---- what is shown --------------------------------------------------------------------------- */
+
+static void print_json(const struct reset *reset)
+{
+    (void)putchar('[');
+    for (size_t i = 0; i < reset->count; i++) {
+        const struct move *move = &reset->moves[i];
+        (void)fputs(i == 0 ? "{\"topic\": " : ",\n {\"topic\": ", stdout);
+        say_json_text(stdout, weir_text(move->row.topic));
+        printf(", \"partition\": %d, \"before\": ", (int)move->row.partition);
+        if (move->row.committed < 0) {
+            (void)fputs("null", stdout);
+        } else {
+            printf("%" PRId64, move->row.committed);
+        }
+        printf(", \"after\": %" PRId64 ", \"start\": %" PRId64 ", \"end\": %" PRId64 "}", move->to,
+               move->row.start, move->row.end);
+    }
+    (void)puts("]");
+}
+
+static void print_table(const struct reset *reset)
+{
+    struct say_table table;
+    say_table_begin(&table, "TOPIC|>PARTITION|>BEFORE|>AFTER|>CHANGE|>LAG");
+    for (size_t i = 0; i < reset->count; i++) {
+        const struct move *move = &reset->moves[i];
+        say_table_cell(&table, "%s", move->row.topic);
+        say_table_cell(&table, "%d", (int)move->row.partition);
+        if (move->row.committed < 0) {
+            say_table_cell(&table, "-");
+        } else {
+            say_table_cell(&table, "%" PRId64, move->row.committed);
+        }
+        say_table_cell(&table, "%" PRId64, move->to);
+        if (move->row.committed < 0) {
+            say_table_cell(&table, "new");
+        } else {
+            say_table_cell(&table, "%+" PRId64, move->to - move->row.committed);
+        }
+        say_table_cell(&table, "%" PRId64, move->row.end - move->to);
+    }
+    say_table_end(&table, 0);
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+/* As Kafka's tool does: a group whose members are there would not follow. A group that there is none of yet begins
+ * with these offsets. */
+static int check_members(struct reset *reset, struct weir_error *error)
+{
+    struct place_group group = {0};
+    int rc = reset->place->ops->groups->describe(reset->place, reset->arena, reset->group, &group,
+                                                 error);
+    if (rc == WEIR_GROUP_ID_NOT_FOUND && !reset->values->all_topics) {
+        *error = (struct weir_error){0};
+        reset->is_new = true;
+        return 0;
+    }
+    if (rc < 0) return rc;
+    if (group.is_application) {
+        return weir_error_set(error, WEIR_GROUP_OWNED, "group '%s' belongs to a stream application",
+                              reset->group);
+    }
+    if (group.member_count > 0) {
+        return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
+                              "group '%s' is in state %s, with %zu member%s: offsets are reset "
+                              "while there is none",
+                              reset->group, group.state, group.member_count,
+                              group.member_count == 1 ? "" : "s");
+    }
+    return 0;
+}
+
+static int say_reset_failure(const struct reset *reset, const struct weir_error *error)
+{
+    if (error->code == WEIR_NON_EMPTY_GROUP) {
+        return say_failure(error, "'weir group describe %s%s' shows them: stop them first",
+                           reset->group, reset->place->option);
+    }
+    if (error->code == WEIR_UNKNOWN_TOPIC_OR_PARTITION && reset->at_topic != NULL) {
+        return place_say_failure(reset->place, reset->at_topic, error);
+    }
+    return place_say_group_failure(reset->place, reset->group, error);
+}
+
+static int reset_group(struct cli *cli, struct place *place, const void *of_command,
+                       const struct cli_operands *operands)
+{
+    const struct values *values = of_command;
+    struct weir_error error = {0};
+    struct weir_arena arena;
+    weir_arena_init(&arena, &cli->budget, 0);
+    struct reset reset = {
+        .values = values, .place = place, .group = operands->items[0], .arena = &arena};
+    int rc = check_members(&reset, &error);
+    if (rc == 0) {
+        rc = place->ops->groups->offsets(place, &arena, reset.group, &reset.committed, &error);
+    }
+    if (rc == 0) rc = choose_partitions(&reset, &error);
+    for (size_t i = 0; rc == 0 && i < reset.count; i++) {
+        rc = decide_one(&reset, &reset.moves[i], &error);
+    }
+    if (rc == 0 && reset.is_new) {
+        say_note("there is no group '%s' yet: it begins with these offsets", reset.group);
+    }
+    for (size_t i = 0; rc == 0 && i < reset.count; i++) {
+        say_bend(&reset.moves[i]);
+    }
+    if (rc == 0 && !values->is_dry) rc = commit(&reset, &error);
+    if (rc == 0 && values->is_json) print_json(&reset);
+    if (rc == 0 && !values->is_json) print_table(&reset);
+    if (rc == 0 && values->is_dry) say_note("nothing was changed: --dry-run shows it only");
+    int exit_code = rc < 0 ? say_reset_failure(&reset, &error) : say_flush();
+    weir_arena_close(&arena);
+    return exit_code;
+}
+
+static int check(const struct cli_command *command, void *of_command,
+                 const struct cli_operands *operands)
+{
+    struct values *values = of_command;
+    struct weir_error error = {0};
+    bool has_file = values->words.from_file != NULL;
+    (void)operands;
+    if (reset_target_choose(&values->words, group_now_ms(), &values->to, &error) < 0) {
+        return say_usage(command->name, "%s", error.text);
+    }
+    if (has_file && (values->topics.count > 0 || values->all_topics)) {
+        return say_usage(command->name,
+                         "--from-file names its topics itself: leave out --topic and --all-topics");
+    }
+    if (values->topics.count > 0 && values->all_topics) {
+        return say_usage(command->name, "--topic and --all-topics: it is the one or the other");
+    }
+    if (!has_file && values->topics.count == 0 && !values->all_topics) {
+        return say_usage(
+            command->name,
+            "it is not said of which partitions: --topic TOPIC[:P,P...] or --all-topics");
+    }
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct values values = {
+        .words = {.to_offset = RESET_NUMBER_NOT_SET, .shift_by = RESET_NUMBER_NOT_SET}};
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .check = check, .work = reset_group};
+    return place_command_run(cli, command, argc, argv, &at_place);
+}
+
+const struct cli_command cli_group_reset = {
+    .name = "group reset",
+    .operands = "NAME",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "move a group's offsets, in a group without members",
+    .details = details,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run,
+};

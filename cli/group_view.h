@@ -1,0 +1,56 @@
+#ifndef WEIR_CLI_GROUP_VIEW_H
+#define WEIR_CLI_GROUP_VIEW_H
+
+#include "cli/lag.h"
+#include "cli/place_groups.h"
+
+/**
+ * A group as the commands show it: who reads which partition, what is committed there, and how far behind that is.
+ *
+ * A partition is shown if it is assigned to a member or has a committed offset, in order of topic and number.
+ */
+struct group_row {
+    const char *topic;
+    int32_t partition;
+    const struct place_member *owner; /* NULL: nobody */
+    int64_t committed;                /* -1: nothing */
+    int32_t leader_epoch;             /* that was committed; -1: none */
+    int64_t start;                    /* of the log; -1: not known, as the rest */
+    int64_t end;
+    int64_t lag;         /* records that are not committed */
+    int64_t lag_ms;      /* how long ago the first of them was written */
+    const char *problem; /* why the log is not known; NULL: it is */
+};
+
+struct group_view {
+    struct place_group group;
+    struct group_row *rows;
+    size_t row_count;
+    int64_t lag;    /* of all partitions where it is known; -1: of none */
+    int64_t lag_ms; /* the longest; -1: of none */
+};
+
+struct group_view_wish {
+    bool with_members; /* else the group is the caller's, as it was listed */
+    bool with_times;   /* `lag_ms`, for which a record of each partition that lags is read */
+};
+
+/**
+ * Ask for all of it. `view_out->group` has the name; its memory is the arena's.
+ * Errors: WEIR_GROUP_ID_NOT_FOUND, and those of the place. What one partition refuses is its row's problem.
+ */
+int group_view_load(struct place *place, struct weir_arena *arena, struct group_view_wish wish,
+                    struct group_view *view_out, struct weir_error *error);
+
+/** Where a row's log begins and ends; what the partition refuses is the row's `problem`. Errors: those after which
+ * nothing else can be asked either. */
+int group_row_find_log(struct place *place, struct weir_arena *arena, struct group_row *row,
+                       struct weir_error *error);
+
+/** Unix time in ms. */
+int64_t group_now_ms(void);
+
+/** "stream application", "consumer", "classic", with what the server calls it otherwise. */
+const char *group_type_text(const struct place_group *group);
+
+#endif

@@ -1,0 +1,274 @@
+/** `weir group watch`: the lag again and again, with the rates between. */
+#include <inttypes.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/group_view.h"
+#include "cli/interrupt.h"
+#include "cli/say.h"
+
+struct values {
+    struct place_target target;
+    int64_t rounds; /* 0: until it is interrupted */
+    int64_t interval_s;
+};
+
+static const struct cli_option options[] = {
+    {'i', "interval", CLI_NUMBER, offsetof(struct values, interval_s), "SECONDS",
+     "from look to look (default: 2)"},
+    {'n', "num", CLI_NUMBER, offsetof(struct values, rounds), "N",
+     "stop after N looks (default: at Ctrl-C)"},
+    PLACE_OPTIONS(struct values),
+};
+
+static const char details[] =
+    "READ and WRITTEN are records a second, since the oldest of the last 16 looks: members commit\n"
+    "every few seconds, so what one look shows alone says little. CATCH-UP is when the lag is gone "
+    "if\n"
+    "both go on like that.\n";
+
+enum { INTERVAL_MAX_S = 86400, LOOKS_MAX = 16 };
+
+/* One look: the group, and when. */
+struct look {
+    struct weir_arena arena;
+    struct group_view view;
+    int64_t at_ms; /* monotonic */
+};
+
+struct watch {
+    const struct values *values;
+    struct place *place;
+    const char *group;
+    struct interrupt interrupt;
+    struct look looks[LOOKS_MAX]; /* a ring */
+    int64_t count;                /* looks taken, ever */
+};
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static struct look *look_at(struct watch *watch, int64_t number)
+{
+    return &watch->looks[number % LOOKS_MAX];
+}
+
+/* ---- rates ----------------------------------------------------------------------------------- */
+
+static const struct group_row *find_row(const struct group_view *view, const struct group_row *of)
+{
+    for (size_t i = 0; i < view->row_count; i++) {
+        const struct group_row *row = &view->rows[i];
+        if (row->partition == of->partition && strcmp(row->topic, of->topic) == 0) return row;
+    }
+    return NULL;
+}
+
+static bool is_known(const struct group_row *row)
+{
+    return row->committed >= 0 && row->end >= 0;
+}
+
+/* The oldest look that knows this partition. */
+static struct lag_sample oldest_sample(struct watch *watch, const struct group_row *of)
+{
+    int64_t first = watch->count > LOOKS_MAX ? watch->count - LOOKS_MAX : 0;
+    for (int64_t i = first; i < watch->count; i++) {
+        const struct look *look = look_at(watch, i);
+        const struct group_row *row = find_row(&look->view, of);
+        if (row == NULL || !is_known(row)) continue;
+        return (struct lag_sample){look->at_ms, row->committed, row->end};
+    }
+    return (struct lag_sample){0};
+}
+
+/* ---- what is shown --------------------------------------------------------------------------- */
+
+static void add_number(struct say_table *table, int64_t value)
+{
+    if (value < 0) {
+        say_table_cell(table, "-");
+    } else {
+        say_table_cell(table, "%" PRId64, value);
+    }
+}
+
+static void add_trend(struct say_table *table, const struct lag_trend *trend)
+{
+    char outlook[LAG_TEXT_SIZE];
+    if (trend->has_rates) {
+        say_table_cell(table, "%.1f", trend->read_rate);
+        say_table_cell(table, "%.1f", trend->write_rate);
+    } else {
+        say_table_cell(table, "-");
+        say_table_cell(table, "-");
+    }
+    say_table_cell(table, "%s", lag_outlook_text(outlook, trend));
+}
+
+/* Of all partitions together; `sum` is what was added up of both. */
+struct total {
+    struct lag_sample first;
+    struct lag_sample now;
+    size_t count;
+};
+
+static void add_row(struct watch *watch, struct say_table *table, const struct look *look,
+                    const struct group_row *row, struct total *total)
+{
+    struct lag_trend trend = {.outlook = LAG_NOT_KNOWN_YET};
+    char behind[LAG_TEXT_SIZE];
+    if (is_known(row)) {
+        struct lag_sample first = oldest_sample(watch, row);
+        struct lag_sample now = {look->at_ms, row->committed, row->end};
+        trend = lag_trend_of(&first, &now);
+        total->first.committed += first.committed;
+        total->first.end += first.end;
+        total->now.committed += now.committed;
+        total->now.end += now.end;
+        if (total->count++ == 0 || first.at_ms < total->first.at_ms)
+            total->first.at_ms = first.at_ms;
+        total->now.at_ms = now.at_ms;
+    }
+    say_table_cell(table, "%s", row->topic);
+    say_table_cell(table, "%d", (int)row->partition);
+    add_number(table, row->committed);
+    add_number(table, row->end);
+    add_number(table, row->lag);
+    say_table_cell(table, "%s", lag_time_text(behind, row->lag_ms));
+    add_trend(table, &trend);
+    say_table_cell(table, "%s", row->owner != NULL ? row->owner->id : "-");
+}
+
+static void print_look(struct watch *watch)
+{
+    const struct look *look = look_at(watch, watch->count - 1);
+    const struct place_group *group = &look->view.group;
+    char behind[LAG_TEXT_SIZE];
+    char time[32];
+    time_t now = (time_t)(group_now_ms() / 1000);
+    struct tm parts;
+    struct total total = {0};
+    struct say_table table;
+    (void)strftime(time, sizeof time, "%T", gmtime_r(&now, &parts));
+    if (isatty(STDOUT_FILENO)) (void)fputs("\033[H\033[2J", stdout);
+    if (!isatty(STDOUT_FILENO) && watch->count > 1) (void)puts("");
+    printf("%sZ group %s, %s, %s, %zu member%s, lag ", time, group->name, group_type_text(group),
+           group->state, group->member_count, group->member_count == 1 ? "" : "s");
+    if (look->view.lag >= 0) {
+        printf("%" PRId64 " (%s)\n", look->view.lag, lag_time_text(behind, look->view.lag_ms));
+    } else {
+        (void)puts("-");
+    }
+    say_table_begin(&table,
+                    "TOPIC|>PARTITION|>COMMITTED|>END|>LAG|>BEHIND|>READ|>WRITTEN|CATCH-UP|MEMBER");
+    for (size_t i = 0; i < look->view.row_count; i++) {
+        add_row(watch, &table, look, &look->view.rows[i], &total);
+    }
+    if (total.count > 1) {
+        struct lag_trend trend = lag_trend_of(&total.first, &total.now);
+        say_table_cell(&table, "all");
+        say_table_cell(&table, "%s", "");
+        say_table_cell(&table, "%s", "");
+        say_table_cell(&table, "%s", "");
+        add_number(&table, look->view.lag);
+        say_table_cell(&table, "%s", lag_time_text(behind, look->view.lag_ms));
+        add_trend(&table, &trend);
+        say_table_cell(&table, "%s", "");
+    }
+    say_table_end(&table, 0);
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int take_look(struct watch *watch, struct weir_error *error)
+{
+    struct look *look = look_at(watch, watch->count);
+    weir_arena_reset(&look->arena);
+    look->view = (struct group_view){.group = {.name = watch->group}};
+    int rc = group_view_load(watch->place, &look->arena,
+                             (struct group_view_wish){.with_members = true, .with_times = true},
+                             &look->view, error);
+    look->at_ms = monotonic_ms();
+    if (rc == 0) watch->count++;
+    return rc;
+}
+
+static bool wait_for_next(const struct watch *watch)
+{
+    struct pollfd ask = {.fd = watch->interrupt.fd, .events = POLLIN};
+    return poll(&ask, 1, (int)watch->values->interval_s * 1000) == 0;
+}
+
+static int watch_group(struct watch *watch)
+{
+    struct weir_error error = {0};
+    for (;;) {
+        if (take_look(watch, &error) < 0) {
+            return place_say_group_failure(watch->place, watch->group, &error);
+        }
+        print_look(watch);
+        int exit_code = say_flush();
+        if (exit_code != CLI_OK || say_is_broken()) return exit_code;
+        if (watch->values->rounds > 0 && watch->count >= watch->values->rounds) return CLI_OK;
+        if (!wait_for_next(watch)) return CLI_OK;
+    }
+}
+
+static int check_values(const struct values *values, const struct cli_command *command)
+{
+    if (values->interval_s < 1 || values->interval_s > INTERVAL_MAX_S) {
+        return say_usage(command->name, "--interval is %lld: from 1 to %d seconds",
+                         (long long)values->interval_s, INTERVAL_MAX_S);
+    }
+    if (values->rounds < 0) {
+        return say_usage(command->name, "--num is %lld: at least 1, or 0 for no end",
+                         (long long)values->rounds);
+    }
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct values values = {.interval_s = 2};
+    struct cli_operands operands;
+    int exit_code;
+    if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
+        return exit_code;
+    }
+    exit_code = check_values(&values, command);
+    if (exit_code != CLI_OK) return exit_code;
+    struct watch watch = {.values = &values, .group = operands.items[0]};
+    for (size_t i = 0; i < LOOKS_MAX; i++) {
+        weir_arena_init(&watch.looks[i].arena, &cli->budget, 0);
+    }
+    watch.interrupt = interrupt_open(true);
+    exit_code = place_open(cli, &values.target, &watch.place);
+    if (exit_code == CLI_OK) exit_code = watch_group(&watch);
+    place_close(watch.place);
+    interrupt_close(&watch.interrupt);
+    for (size_t i = 0; i < LOOKS_MAX; i++) {
+        weir_arena_close(&watch.looks[i].arena);
+    }
+    return exit_code;
+}
+
+const struct cli_command cli_group_watch = {
+    .name = "group watch",
+    .operands = "NAME",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "a group's lag again and again, with rates and when it has caught up",
+    .details = details,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run,
+};
