@@ -4,13 +4,10 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/grow.h"
 #include "base/options.h"
-#include "wire/topic_names.h"
 
-enum { FETCH_MAX_BYTES_DEFAULT = 1 << 20, KEY_SIZE_MAX = 4 + WEIR_TOPIC_NAME_SIZE_MAX };
+enum { FETCH_MAX_BYTES_DEFAULT = 1 << 20 };
 
 /* ---- new and close --------------------------------------------------------------------------- */
 
@@ -22,13 +19,23 @@ static void free_consumer(struct weir_consumer *consumer)
         weir_free(consumer->partitions[i]);
     }
     weir_free(consumer->partitions);
+    weir_free(consumer->chosen);
+    weir_free(consumer->chosen_names);
     weir_map_close(&consumer->by_name);
     weir_arena_close(&consumer->headers);
     weir_buffer_close(&consumer->plain);
     weir_free(consumer->records);
     weir_free((void *)consumer->options.group);
+    weir_free((void *)consumer->options.group_instance_id);
+    weir_free((void *)consumer->options.assignor);
     consumer->magic = 0;
     weir_free(consumer);
+}
+
+static bool copy_text(struct weir_log *log, const char *text, const char **copy_out)
+{
+    *copy_out = text != NULL ? weir_alloc_text(&log->budget, text, strlen(text)) : NULL;
+    return text == NULL || *copy_out != NULL;
 }
 
 static struct weir_consumer *make_consumer(struct weir_log *log,
@@ -38,17 +45,16 @@ static struct weir_consumer *make_consumer(struct weir_log *log,
     if (consumer == NULL) return NULL;
     consumer->log = log;
     consumer->options = *options;
-    consumer->options.group = NULL;
+    consumer->options.auto_offset_reset = NULL; /* the caller's; reset_position has it */
     weir_map_init(&consumer->by_name, &log->budget);
     weir_arena_init(&consumer->headers, &log->budget, 0);
     weir_buffer_init(&consumer->plain, &log->budget, 0);
     consumer->records =
         weir_alloc(&log->budget, WEIR_CONSUMER_RECORDS_MAX * sizeof(struct weir_record));
-    if (options->group != NULL) {
-        consumer->options.group =
-            weir_alloc_text(&log->budget, options->group, strlen(options->group));
-    }
-    if (consumer->records == NULL || (options->group != NULL && consumer->options.group == NULL)) {
+    bool has_group = copy_text(log, options->group, &consumer->options.group);
+    bool has_id = copy_text(log, options->group_instance_id, &consumer->options.group_instance_id);
+    bool has_assignor = copy_text(log, options->assignor, &consumer->options.assignor);
+    if (consumer->records == NULL || !has_group || !has_id || !has_assignor) {
         free_consumer(consumer);
         return NULL;
     }
@@ -66,6 +72,8 @@ struct weir_consumer *weir_consumer_new(struct weir_log *log,
     if (rc == 0) {
         rc = weir_options_take(&taken, sizeof taken, options, "WEIR_CONSUMER_OPTIONS_INIT", error);
     }
+    int64_t reset_position = 0;
+    if (rc == 0) rc = weir_consumer_take_group_options(&taken, &reset_position, error);
     if (rc < 0) return NULL;
     if (taken.group != NULL && taken.group[0] == '\0') {
         weir_error_set(error, WEIR_INVALID_ARGUMENT,
@@ -78,6 +86,7 @@ struct weir_consumer *weir_consumer_new(struct weir_log *log,
         weir_error_set(error, WEIR_NO_MEMORY, "new consumer: out of memory");
         return NULL;
     }
+    consumer->reset_position = reset_position;
     atomic_fetch_add(&log->consumer_count, 1);
     return consumer;
 }
@@ -88,70 +97,23 @@ int weir_consumer_close(struct weir_consumer *consumer, struct weir_error *error
     int rc = weir_consumer_enter(consumer, "weir_consumer_close", error);
     if (rc < 0) return rc;
     rc = weir_log_may_wait(consumer->log, "weir_consumer_close", error);
-    if (rc == 0) rc = weir_consumer_stop(consumer, NULL, error);
+    if (rc == 0 && consumer->in_callback) {
+        rc = weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                            "weir_consumer_close: not from a callback of a poll");
+    }
+    if (rc < 0) return weir_consumer_leave(consumer, rc);
+    int left = weir_consumer_leave_group(consumer, "weir_consumer_close", error);
+    if (left == WEIR_CRASHED || consumer->member != NULL)
+        return weir_consumer_leave(consumer, left);
+    rc = weir_consumer_stop(consumer, NULL, left < 0 ? NULL : error);
     if (rc < 0) return weir_consumer_leave(consumer, rc);
     struct weir_log *log = consumer->log;
     free_consumer(consumer);
     atomic_fetch_sub(&log->consumer_count, 1); /* last: a weir_close that sees none frees the log */
-    return 0;
+    return left;
 }
 
-/* ---- partitions ------------------------------------------------------------------------------ */
-
-static struct weir_slice make_key(uint8_t key[KEY_SIZE_MAX], const char *topic, int32_t partition)
-{
-    size_t size = strnlen(topic, WEIR_TOPIC_NAME_SIZE_MAX);
-    weir_store_u32(key, (uint32_t)partition);
-    memcpy(key + 4, topic, size);
-    return weir_slice(key, 4 + size);
-}
-
-static struct weir_consumer_partition *find(const struct weir_consumer *consumer, const char *topic,
-                                            int32_t partition)
-{
-    uint8_t key[KEY_SIZE_MAX];
-    if (topic == NULL) return NULL;
-    return weir_map_get(&consumer->by_name, make_key(key, topic, partition));
-}
-
-static bool reserve_one(struct weir_consumer *consumer)
-{
-    if (consumer->partition_count < consumer->partition_capacity) return true;
-    size_t capacity = weir_grown(consumer->partition_capacity, 8);
-    struct weir_consumer_partition **partitions =
-        weir_realloc(&consumer->log->budget, consumer->partitions, capacity * sizeof *partitions);
-    if (partitions == NULL) return false;
-    consumer->partitions = partitions;
-    consumer->partition_capacity = capacity;
-    return true;
-}
-
-static int add(struct weir_consumer *consumer, const char *topic, int32_t index,
-               const struct weir_consumer_place *place)
-{
-    uint8_t bytes[KEY_SIZE_MAX];
-    weir_assert(index >= 0 && place->offset >= 0);
-    weir_assert(find(consumer, topic, index) == NULL);
-    struct weir_slice key = make_key(bytes, topic, index);
-    struct weir_consumer_partition *partition =
-        weir_alloc_zero(&consumer->log->budget, sizeof *partition + key.size + 1);
-    if (partition == NULL || !reserve_one(consumer)) goto out;
-    uint8_t *copy = (uint8_t *)(partition + 1);
-    memcpy(copy, key.data, key.size); /* the NUL behind the topic is there already */
-    partition->consumer = consumer;
-    partition->key = weir_slice(copy, key.size);
-    partition->topic = (const char *)copy + 4;
-    partition->turn.topic = partition->topic;
-    partition->index = index;
-    partition->position = place->offset;
-    partition->epoch = place->epoch;
-    if (weir_map_add(&consumer->by_name, partition->key, partition) < 0) goto out;
-    consumer->partitions[consumer->partition_count++] = partition;
-    return 0;
-out:
-    weir_free(partition);
-    return WEIR_NO_MEMORY;
-}
+/* ---- positions ------------------------------------------------------------------------------- */
 
 /* Take back what was assigned after the first `count`; nothing was fetched for it. */
 static void remove_last(struct weir_consumer *consumer, size_t count)
@@ -165,8 +127,6 @@ static void remove_last(struct weir_consumer *consumer, size_t count)
         weir_free(partition);
     }
 }
-
-/* ---- positions ------------------------------------------------------------------------------- */
 
 static int resolve(struct weir_consumer *consumer, const char *topic, int32_t partition,
                    int64_t position, struct weir_uuid topic_id, const char *call,
@@ -222,10 +182,13 @@ static int assign_one(struct weir_consumer *consumer, const char *topic, int32_t
     if (rc < 0) return rc;
     rc = resolve(consumer, topic, index, position, facts->id, call, &place, error);
     if (rc < 0) return rc;
-    struct weir_consumer_partition *partition = find(consumer, topic, index);
+    struct weir_consumer_partition *partition = weir_consumer_find(consumer, topic, index);
     if (partition != NULL) return set_position(consumer, partition, &place, error);
-    rc = add(consumer, topic, index, &place);
-    return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "out of memory") : 0;
+    rc = weir_consumer_add(consumer, topic, index, &partition);
+    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "out of memory");
+    partition->position = place.offset;
+    partition->epoch = place.epoch;
+    return 0;
 }
 
 static int begin_assign(struct weir_consumer *consumer, const char *topic, const char *call,
@@ -236,18 +199,34 @@ static int begin_assign(struct weir_consumer *consumer, const char *topic, const
     return weir_topic_look_up(consumer->log, topic, false, call, facts_out, error);
 }
 
+/* The group assigns while there is a subscription. */
+static int check_by_hand(const struct weir_consumer *consumer, const char *call,
+                         struct weir_error *error)
+{
+    if (consumer->member == NULL) return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                          "%s: group '%s' assigns partitions to this consumer: weir_consumer_seek "
+                          "moves within them, weir_consumer_unsubscribe ends that",
+                          call, consumer->options.group);
+}
+
+static int place(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                 int64_t position, const char *call, struct weir_error *error)
+{
+    struct weir_topic_facts facts;
+    int rc = begin_assign(consumer, topic, call, &facts, error);
+    if (rc < 0) return rc;
+    return assign_one(consumer, topic, partition, position, &facts, call, error);
+}
+
 int weir_consumer_assign(struct weir_consumer *consumer, const char *topic, int32_t partition,
                          int64_t position, struct weir_error *error)
 {
     weir_error_clear(error);
-    struct weir_topic_facts facts;
     int rc = weir_consumer_enter(consumer, "weir_consumer_assign", error);
     if (rc < 0) return rc;
-    rc = begin_assign(consumer, topic, "weir_consumer_assign", &facts, error);
-    if (rc == 0) {
-        rc =
-            assign_one(consumer, topic, partition, position, &facts, "weir_consumer_assign", error);
-    }
+    rc = check_by_hand(consumer, "weir_consumer_assign", error);
+    if (rc == 0) rc = place(consumer, topic, partition, position, "weir_consumer_assign", error);
     return weir_consumer_leave(consumer, rc);
 }
 
@@ -258,7 +237,8 @@ int weir_consumer_assign_topic(struct weir_consumer *consumer, const char *topic
     struct weir_topic_facts facts = {0};
     int rc = weir_consumer_enter(consumer, "weir_consumer_assign_topic", error);
     if (rc < 0) return rc;
-    rc = begin_assign(consumer, topic, "weir_consumer_assign_topic", &facts, error);
+    rc = check_by_hand(consumer, "weir_consumer_assign_topic", error);
+    if (rc == 0) rc = begin_assign(consumer, topic, "weir_consumer_assign_topic", &facts, error);
     if (rc < 0) return weir_consumer_leave(consumer, rc);
     size_t count = consumer->partition_count;
     for (int32_t i = 0; i < facts.partition_count && rc == 0; i++) {
@@ -281,8 +261,8 @@ int weir_consumer_seek(struct weir_consumer *consumer, const char *topic, int32_
     weir_error_clear(error);
     int rc = weir_consumer_enter(consumer, "weir_consumer_seek", error);
     if (rc < 0) return rc;
-    bool is_assigned = find(consumer, topic, partition) != NULL;
-    rc = is_assigned ? weir_consumer_assign(consumer, topic, partition, position, error)
+    bool is_assigned = weir_consumer_find(consumer, topic, partition) != NULL;
+    rc = is_assigned ? place(consumer, topic, partition, position, "weir_consumer_seek", error)
                      : not_assigned(topic, partition, error);
     return weir_consumer_leave(consumer, rc);
 }
@@ -294,7 +274,36 @@ int weir_consumer_position(const struct weir_consumer *consumer, const char *top
     struct weir_consumer *entered = (struct weir_consumer *)consumer;
     int rc = weir_consumer_enter(entered, "weir_consumer_position", NULL);
     if (rc < 0) return rc;
-    const struct weir_consumer_partition *found = find(consumer, topic, partition);
+    const struct weir_consumer_partition *found = weir_consumer_find(consumer, topic, partition);
     if (found != NULL && offset_out != NULL) *offset_out = found->position;
     return weir_consumer_leave(entered, found != NULL ? 0 : WEIR_NOT_FOUND);
+}
+
+/* ---- pause ----------------------------------------------------------------------------------- */
+
+/* What was fetched of a paused partition is dropped: its position stands, and it is read from there again. */
+static int set_paused(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                      bool is_paused, const char *call, struct weir_error *error)
+{
+    weir_error_clear(error);
+    int rc = weir_consumer_enter(consumer, call, error);
+    if (rc < 0) return rc;
+    struct weir_consumer_partition *found = weir_consumer_find(consumer, topic, partition);
+    if (found == NULL) rc = not_assigned(topic, partition, error);
+    if (rc == 0 && is_paused) rc = weir_log_may_wait(consumer->log, call, error);
+    if (rc == 0 && is_paused) rc = weir_consumer_stop(consumer, found, error);
+    if (rc == 0) found->is_paused = is_paused;
+    return weir_consumer_leave(consumer, rc);
+}
+
+int weir_consumer_pause(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                        struct weir_error *error)
+{
+    return set_paused(consumer, topic, partition, true, "weir_consumer_pause", error);
+}
+
+int weir_consumer_resume(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                         struct weir_error *error)
+{
+    return set_paused(consumer, topic, partition, false, "weir_consumer_resume", error);
 }

@@ -5,17 +5,22 @@
 #include "client/access.h"
 #include "client/client_internal.h"
 #include "client/consumer_step.h"
+#include "client/membership.h"
 #include "wire/record_batch_reader.h"
 
 /**
  * What the parts of a consumer share.
  *
  *   consumer_state.c   who is inside, and the states of a partition
- *   consumer.c         assign, seek, positions; new and close
+ *   consumer.c         assign, seek, positions, pause; new and close
+ *   consumer_partitions.c  what is assigned, by name
  *   consumer_step.c    when a partition is fetched: pure
- *   consumer_poll.c    fetches, whose turn it is, waiting
+ *   consumer_fetch.c   fetches, and waiting for them
+ *   consumer_poll.c    whose turn it is
  *   consumer_decode.c  fetched bytes into record views
  *   offsets.c          committed offsets
+ *   subscription.c     what the group assigns and takes away, callbacks, automatic commits
+ *   membership.c       heartbeats, on an actor of their own
  *
  * Thread: one at a time, and a second is refused (access.h); except on_fetched, which runs on a shard and only pushes into
  * `answered`. No locks.
@@ -27,8 +32,11 @@ struct weir_consumer_partition {
     const char *topic;
     int32_t index;
     struct weir_consumer_turn turn;
-    int64_t position; /* next offset to be given to the user */
-    int32_t epoch;    /* leader epoch of the record before it; -1: not known */
+    struct weir_uuid topic_id; /* of what a group assigned; else zero */
+    bool is_paused;
+    int64_t position;  /* next offset to be given to the user; -1: it is to be found yet */
+    int64_t committed; /* the position that was committed last; -1: none was */
+    int32_t epoch;     /* leader epoch of the record before it; -1: not known */
     int64_t high_watermark;
 };
 
@@ -51,6 +59,8 @@ struct weir_consumer {
     struct weir_consumer_partition **partitions; /* in order of assignment */
     size_t partition_count;
     size_t partition_capacity;
+    struct weir_consumer_partition **chosen; /* room for as many, for callbacks: */
+    struct weir_assigned_partition *chosen_names;
     size_t turn;    /* whose it is next */
     uint64_t round; /* how many polls there were */
     struct weir_mailbox answered;
@@ -58,6 +68,13 @@ struct weir_consumer {
     struct weir_record *records; /* the views, WEIR_CONSUMER_RECORDS_MAX of them */
     struct weir_arena headers;   /* of the views */
     struct weir_buffer plain;    /* of a compressed batch */
+    /* of one that subscribes */
+    struct weir_member *member;      /* NULL: it does not */
+    struct weir_member_offer *offer; /* taken, and not done yet: poll goes on with it */
+    bool in_callback;
+    int64_t reset_position; /* auto_offset_reset: WEIR_POSITION_..., or COMMITTED for "none" */
+    struct weir_mono auto_commit_at;    /* not before */
+    struct weir_error membership_error; /* code 0, or why the membership has ended */
 };
 
 enum {
@@ -78,6 +95,32 @@ void weir_consumer_note(struct weir_consumer_partition *partition,
 /** What holds between the fields, after each public call. */
 void weir_consumer_check(const struct weir_consumer *consumer);
 
+/* ---- consumer_partitions.c ------------------------------------------------------------------------------ */
+
+struct weir_consumer_partition *weir_consumer_find(const struct weir_consumer *consumer,
+                                                   const char *topic, int32_t partition);
+/** A partition without a position, read by nobody yet. WEIR_NO_MEMORY. */
+int weir_consumer_add(struct weir_consumer *consumer, const char *topic, int32_t index,
+                      struct weir_consumer_partition **partition_out);
+/** Stop reading it, and forget it. Waits. */
+int weir_consumer_drop(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
+                       struct weir_error *error);
+
+/* ---- subscription.c -------------------------------------------------------------------------- */
+
+/** Take up what the group offers, commit if it is time, and find positions that are missing. WEIR_... of the
+ * membership once it has ended. */
+int weir_consumer_serve_group(struct weir_consumer *consumer, struct weir_error *error);
+/** Where a partition goes on whose position the log does not hold; WEIR_OFFSET_OUT_OF_RANGE: it may not move. */
+int weir_consumer_reset(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
+                        struct weir_error *error);
+/** Leave the group; nothing that it assigned is left. Fine without a subscription. */
+int weir_consumer_leave_group(struct weir_consumer *consumer, const char *call,
+                              struct weir_error *error);
+/** A check of the options of a new consumer, and what follows of them. */
+int weir_consumer_take_group_options(struct weir_consumer_options *options,
+                                     int64_t *reset_position_out, struct weir_error *error);
+
 /* ---- consumer_decode.c ----------------------------------------------------------------------- */
 
 /** Take over what `partition` has fetched. It is IDLE then, and nothing else is held. */
@@ -93,8 +136,19 @@ int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
 /** Nothing is held behind the views that were given last: the next fetch may be sent. */
 bool weir_consumer_is_used_up(const struct weir_consumer *consumer);
 
-/* ---- consumer_poll.c ------------------------------------------------------------------------- */
+/* ---- consumer_fetch.c ------------------------------------------------------------------------ */
 
+/** Take an event, and do what comes of it; true if it is to be stopped and has to answer first. */
+bool weir_consumer_take(struct weir_consumer_partition *partition,
+                        struct weir_consumer_event event);
+/** Take up the answers that have come. */
+void weir_consumer_take_answers(struct weir_consumer *consumer);
+/** There are some. For weir_consumer_await, as `context` the consumer. */
+bool weir_consumer_has_answers(void *context);
+/** Wait until `has_come`, and take up the answers. WEIR_TIMED_OUT at the deadline. */
+int weir_consumer_await(struct weir_consumer *consumer, bool (*has_come)(void *context),
+                        struct weir_mono deadline, struct weir_error *error);
+bool weir_consumer_is_fetching(const struct weir_consumer *consumer);
 /** Have no fetch under way, and nothing fetched: of one partition, or of all (NULL). Waits. */
 int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
                        struct weir_error *error);
@@ -107,6 +161,10 @@ struct weir_consumer_place {
     int32_t epoch;
 };
 
+/** Commit what is at hand of these, as the member if it is one. `only_moved`: what was not committed yet. */
+int weir_consumer_commit_positions(struct weir_consumer *consumer,
+                                   struct weir_consumer_partition *const *partitions, size_t count,
+                                   bool only_moved, const char *call, struct weir_error *error);
 /** What the group has committed for the topic with this id; -1 if nothing. Waits. */
 int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
                           int32_t partition, struct weir_uuid topic_id, const char *call,

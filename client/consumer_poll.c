@@ -1,127 +1,8 @@
-/** Fetches, whose turn it is, and waiting. */
+/** Whose turn it is, and what a poll waits for. */
 #include "client/consumer_internal.h"
 
 #include "base/assert.h"
 #include "base/error.h"
-
-/* ---- fetches --------------------------------------------------------------------------------- */
-
-/* On the shard's thread. Once pushed, the consumer may be gone: nothing of it is touched after. */
-static void on_fetched(struct weir_request *request)
-{
-    struct weir_consumer_partition *partition = (struct weir_consumer_partition *)request;
-    struct weir_consumer *consumer = partition->consumer;
-    struct weir_env *env = consumer->log->env;
-    (void)weir_mailbox_push(&consumer->answered, &request->message);
-    weir_signal(env);
-}
-
-static void send_fetch(struct weir_consumer_partition *partition, bool is_long)
-{
-    struct weir_consumer *consumer = partition->consumer;
-    weir_assert(partition->turn.state == WEIR_CONSUMER_FETCHING);
-    weir_assert(partition->fetch.batches.part_count == 0); /* what came before is taken over */
-    partition->fetch = (struct weir_fetch_request){
-        .request = {.done = on_fetched},
-        .from = {.topic = weir_text(partition->topic), .partition = partition->index},
-        .offset = partition->position,
-        .size_max = consumer->options.fetch_max_bytes,
-        .size_min = is_long ? 1 : 0,
-        .deadline = WEIR_MONO_NEVER,
-    };
-    weir_log_fetch(consumer->log, &partition->fetch);
-}
-
-/* Take an event, and do what comes of it; true if it is to be stopped and has to answer first. */
-static bool take(struct weir_consumer_partition *partition, struct weir_consumer_event event)
-{
-    struct weir_consumer_update update;
-    weir_consumer_step(&partition->turn, &event, &update);
-    if (update.cancels) weir_log_cancel_fetch(partition->consumer->log, &partition->fetch);
-    if (update.sends) send_fetch(partition, update.is_long);
-    if (update.releases) weir_log_batches_release(&partition->fetch.batches);
-    return update.waits;
-}
-
-static void take_answer(struct weir_consumer_partition *partition)
-{
-    const struct weir_fetch_request *fetch = &partition->fetch;
-    int rc = fetch->request.rc;
-    weir_assert(rc >= 0 || fetch->batches.part_count == 0);
-    struct weir_consumer_event answered = {
-        .type = WEIR_CONSUMER_ANSWERED,
-        .has_batches = rc >= 0 && fetch->batches.part_count > 0,
-        .rc = rc,
-    };
-    (void)take(partition, answered);
-    if (rc >= 0) partition->high_watermark = fetch->high_watermark;
-}
-
-static void take_answers(struct weir_consumer *consumer)
-{
-    if (atomic_load_explicit(&consumer->answered.head, memory_order_relaxed) == NULL) return;
-    struct weir_message *message = weir_mailbox_take(&consumer->answered);
-    while (message != NULL) {
-        struct weir_message *next = message->next;
-        take_answer((struct weir_consumer_partition *)message);
-        message = next;
-    }
-}
-
-static bool has_answers(void *context)
-{
-    struct weir_consumer *consumer = context;
-    return atomic_load_explicit(&consumer->answered.head, memory_order_acquire) != NULL;
-}
-
-/* WEIR_TIMED_OUT at the deadline. */
-static int await_answers(struct weir_consumer *consumer, struct weir_mono deadline,
-                         struct weir_error *error)
-{
-    int rc = weir_wait(consumer->log->env, has_answers, consumer, deadline);
-    if (rc == 0) {
-        take_answers(consumer);
-    } else {
-        weir_error_set(error, (enum weir_code)rc, "wait for records: %s", weir_code_text(rc));
-    }
-    return rc;
-}
-
-static bool is_fetching(const struct weir_consumer *consumer)
-{
-    for (size_t i = 0; i < consumer->partition_count; i++) {
-        if (consumer->partitions[i]->turn.state == WEIR_CONSUMER_FETCHING) return true;
-    }
-    return false;
-}
-
-static int stop_one(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
-                    struct weir_error *error)
-{
-    const struct weir_consumer_event stop = {.type = WEIR_CONSUMER_STOP};
-    while (take(partition, stop)) {
-        int rc = await_answers(consumer, WEIR_MONO_NEVER, error);
-        if (rc < 0) return rc;
-    }
-    if (consumer->held.partition == partition) weir_consumer_let_go(consumer);
-    return 0;
-}
-
-int weir_consumer_stop(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
-                       struct weir_error *error)
-{
-    take_answers(consumer);
-    if (partition != NULL) return stop_one(consumer, partition, error);
-    for (size_t i = 0; i < consumer->partition_count; i++) {
-        (void)take(consumer->partitions[i],
-                   (struct weir_consumer_event){.type = WEIR_CONSUMER_RECALL});
-    }
-    int rc = 0;
-    for (size_t i = 0; i < consumer->partition_count && rc == 0; i++) {
-        rc = stop_one(consumer, consumer->partitions[i], error);
-    }
-    return rc;
-}
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
@@ -134,7 +15,9 @@ static void ask(struct weir_consumer *consumer, bool is_waiting)
         .type = WEIR_CONSUMER_ASK, .is_waiting = is_waiting, .round = consumer->round};
     for (size_t i = 0; i < consumer->partition_count; i++) {
         struct weir_consumer_partition *partition = consumer->partitions[i];
-        if (partition != consumer->held.partition) (void)take(partition, event);
+        bool is_read = partition->position >= 0 && !partition->is_paused;
+        if (is_read && partition != consumer->held.partition)
+            (void)weir_consumer_take(partition, event);
     }
 }
 
@@ -152,7 +35,8 @@ static struct weir_consumer_partition *take_turn(struct weir_consumer *consumer)
     return NULL;
 }
 
-/* Why the fetch failed; for an offset that is not there, what is. */
+/* Why the fetch failed; for an offset that is not there, what is. 0: a member's position goes where its options
+ * say, and it is read from there. */
 static int report(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
                   struct weir_error *error)
 {
@@ -161,6 +45,10 @@ static int report(struct weir_consumer *consumer, struct weir_consumer_partition
     int64_t start = 0;
     int64_t end = 0;
     weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_REPORTED});
+    if (rc == WEIR_OFFSET_OUT_OF_RANGE) {
+        int moved = weir_consumer_reset(consumer, partition, error);
+        if (moved != WEIR_OFFSET_OUT_OF_RANGE) return moved;
+    }
     if (rc == WEIR_OFFSET_OUT_OF_RANGE &&
         weir_topic_offsets(consumer->log, partition->topic, partition->index, &start, &end, NULL) ==
             0) {
@@ -191,12 +79,36 @@ static int give(struct weir_consumer *consumer, bool is_waiting, size_t *count_o
             ask(consumer, is_waiting);
             if (rc < 0) return rc;
         }
-        take_answers(consumer);
+        weir_consumer_take_answers(consumer);
         struct weir_consumer_partition *partition = take_turn(consumer);
         if (partition == NULL) return WEIR_END;
-        if (partition->turn.has_failed) return report(consumer, partition, error);
-        weir_consumer_hold(consumer, partition);
+        if (!partition->turn.has_failed) {
+            weir_consumer_hold(consumer, partition);
+            continue;
+        }
+        int rc = report(consumer, partition, error);
+        if (rc < 0) return rc;
     }
+}
+
+/* An answer, or something from the group. */
+static bool has_news(void *context)
+{
+    struct weir_consumer *consumer = context;
+    return weir_consumer_has_answers(consumer) ||
+           (consumer->member != NULL && weir_member_has_offer(consumer->member));
+}
+
+/* A member that waits commits in time, and says that it is there. */
+static struct weir_mono next_service(const struct weir_consumer *consumer,
+                                     struct weir_mono deadline)
+{
+    if (consumer->member == NULL) return deadline;
+    struct weir_mono service = weir_mono_after_ms(weir_mono_now(consumer->log->env),
+                                                  consumer->options.max_poll_interval_ms / 2 + 1);
+    bool commits = consumer->options.enable_auto_commit && consumer->partition_count > 0;
+    if (commits && consumer->auto_commit_at.ns < service.ns) service = consumer->auto_commit_at;
+    return service.ns < deadline.ns ? service : deadline;
 }
 
 /* Nobody has anything: ask, and wait for an answer. WEIR_END: all have answered, or it is time. */
@@ -204,9 +116,16 @@ static int ask_and_wait(struct weir_consumer *consumer, bool is_waiting, struct 
                         struct weir_error *error)
 {
     ask(consumer, is_waiting);
-    if (!is_fetching(consumer)) return WEIR_END;
-    int rc = await_answers(consumer, is_waiting ? deadline : WEIR_MONO_NEVER, error);
-    return rc == WEIR_TIMED_OUT ? WEIR_END : rc;
+    bool waits_for_group = is_waiting && consumer->member != NULL;
+    if (!weir_consumer_is_fetching(consumer) && !waits_for_group) return WEIR_END;
+    if (!is_waiting)
+        return weir_consumer_await(consumer, weir_consumer_has_answers, WEIR_MONO_NEVER, error);
+    struct weir_mono until = next_service(consumer, deadline);
+    int rc = weir_consumer_await(consumer, has_news, until, error);
+    if (rc == WEIR_TIMED_OUT && until.ns >= deadline.ns) return WEIR_END;
+    if (rc < 0 && rc != WEIR_TIMED_OUT) return rc;
+    weir_error_clear(error);
+    return consumer->member != NULL ? weir_consumer_serve_group(consumer, error) : 0;
 }
 
 static int check_poll(struct weir_consumer *consumer, const struct weir_batch_view *batch_out,
@@ -217,9 +136,15 @@ static int check_poll(struct weir_consumer *consumer, const struct weir_batch_vi
     if (batch_out == NULL) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "weir_consumer_poll: no batch_out");
     }
-    if (consumer->partition_count == 0) {
+    if (consumer->in_callback) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "nothing to poll: weir_consumer_assign says what to read");
+                              "weir_consumer_poll: not from a callback of a poll");
+    }
+    if (consumer->partition_count == 0 && consumer->member == NULL) {
+        return weir_error_set(
+            error, WEIR_INVALID_ARGUMENT,
+            "nothing to poll: weir_consumer_subscribe or weir_consumer_assign says "
+            "what to read");
     }
     return 0;
 }
@@ -236,6 +161,8 @@ static int poll_once(struct weir_consumer *consumer, int64_t timeout_ms,
     }
     consumer->round++;
     size_t count = 0;
+    if (consumer->member != NULL) rc = weir_consumer_serve_group(consumer, error);
+    if (rc < 0) return rc;
     rc = give(consumer, is_waiting, &count, error);
     while (rc == WEIR_END) {
         rc = ask_and_wait(consumer, is_waiting, deadline, error);
@@ -249,7 +176,7 @@ static int poll_once(struct weir_consumer *consumer, int64_t timeout_ms,
     if (weir_consumer_is_used_up(consumer)) {
         struct weir_consumer_event event = {
             .type = WEIR_CONSUMER_USED_UP, .is_waiting = is_waiting, .round = consumer->round};
-        (void)take(partition, event);
+        (void)weir_consumer_take(partition, event);
     }
     *batch_out = (struct weir_batch_view){
         .topic = partition->topic,

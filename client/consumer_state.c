@@ -22,8 +22,11 @@ static bool is_partition_sound(const struct weir_consumer *consumer,
 {
     const bool is_idle = partition->turn.state == WEIR_CONSUMER_IDLE;
     const bool is_ready = partition->turn.state == WEIR_CONSUMER_READY;
-    return partition->consumer == consumer && partition->index >= 0 && partition->position >= 0 &&
-           (is_idle || !partition->turn.has_failed) &&
+    const bool has_place = partition->position >= 0;
+    const bool may_lack_it =
+        consumer->member != NULL && is_idle; /* the group's is to be found yet */
+    return partition->consumer == consumer && partition->index >= 0 && (has_place || may_lack_it) &&
+           (is_idle || !partition->is_paused) && (is_idle || !partition->turn.has_failed) &&
            (!is_ready || partition->fetch.batches.part_count > 0);
 }
 
@@ -42,6 +45,7 @@ void weir_consumer_check(const struct weir_consumer *consumer)
     weir_assert(consumer->records != NULL);
     weir_assert(consumer->partition_count <= consumer->partition_capacity);
     weir_assert(consumer->partition_count == consumer->by_name.live_count);
+    weir_assert(consumer->offer == NULL || consumer->member != NULL);
     weir_assert(consumer->turn == 0 || consumer->turn < consumer->partition_count);
     check_held(&consumer->held);
     weir_assert_slow(are_partitions_sound(consumer));

@@ -15,42 +15,98 @@ static int check_group(const char *group, struct weir_error *error)
                           group == NULL ? "NULL" : "empty");
 }
 
-static void fill_entries(const struct weir_consumer *consumer, struct weir_offset_entry *entries)
+/* ---- commit ---------------------------------------------------------------------------------- */
+
+enum { STALE_WAIT_MS = 1000, STALE_TRIES_MAX = 10 };
+
+struct epoch_change {
+    const struct weir_member *member;
+    int32_t from;
+};
+
+static bool has_changed(void *context)
 {
-    for (size_t i = 0; i < consumer->partition_count; i++) {
-        const struct weir_consumer_partition *partition = consumer->partitions[i];
-        weir_assert(partition->position >= 0);
-        entries[i] = (struct weir_offset_entry){
+    const struct epoch_change *change = context;
+    return weir_member_epoch(change->member) != change->from;
+}
+
+static int send_commit(struct weir_consumer *consumer, const struct weir_offset_entry *entries,
+                       size_t count, int32_t epoch, const char *call, struct weir_error *error)
+{
+    struct weir_log *log = consumer->log;
+    struct weir_commit_request request = {
+        .group = weir_text(consumer->options.group),
+        .entries = entries,
+        .entry_count = count,
+        .generation = -1,
+    };
+    if (consumer->member != NULL) {
+        request.member.member_id = weir_member_id(consumer->member);
+        request.member.instance_id = weir_text(consumer->options.group_instance_id);
+        request.generation = epoch;
+        request.has_member = true;
+    }
+    int rc = weir_log_wait_begin(log, &request.request, call, error);
+    if (rc < 0) return rc;
+    weir_log_commit_offsets(log, &request);
+    rc = weir_request_wait(log->env, &request.request, error);
+    if (rc == WEIR_CRASHED) return rc; /* the entries' memory went with the node */
+    return weir_error_wrap(error, rc, "commit offsets of group '%s'", consumer->options.group);
+}
+
+/* The group may be ahead of this member by a heartbeat that is on its way: then it commits with the epoch that
+ * that brings. */
+static int commit_entries(struct weir_consumer *consumer, const struct weir_offset_entry *entries,
+                          size_t count, const char *call, struct weir_error *error)
+{
+    struct weir_env *env = consumer->log->env;
+    for (int tries = 1;; tries++) {
+        struct epoch_change change = {.member = consumer->member, .from = -1};
+        if (consumer->member != NULL) change.from = weir_member_epoch(consumer->member);
+        if (consumer->member != NULL && change.from <= 0) {
+            return weir_error_set(
+                error, WEIR_UNKNOWN_MEMBER_ID,
+                "commit offsets of group '%s': the consumer is no member of it now; "
+                "weir_consumer_poll joins",
+                consumer->options.group);
+        }
+        int rc = send_commit(consumer, entries, count, change.from, call, error);
+        if (rc != WEIR_STALE_MEMBER_EPOCH || consumer->member == NULL) return rc;
+        struct weir_mono until = weir_mono_after_ms(weir_mono_now(env), STALE_WAIT_MS);
+        int waited = tries < STALE_TRIES_MAX ? weir_wait(env, has_changed, &change, until) : rc;
+        if (waited < 0) return waited == WEIR_CRASHED ? waited : rc;
+        weir_error_clear(error);
+    }
+}
+
+static bool is_to_commit(const struct weir_consumer_partition *partition, bool only_moved)
+{
+    return partition->position >= 0 && (!only_moved || partition->position != partition->committed);
+}
+
+int weir_consumer_commit_positions(struct weir_consumer *consumer,
+                                   struct weir_consumer_partition *const *partitions, size_t count,
+                                   bool only_moved, const char *call, struct weir_error *error)
+{
+    struct weir_offset_entry *entries =
+        weir_alloc(&consumer->log->budget, count * sizeof *entries + 1);
+    size_t used = 0;
+    if (entries == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "commit: out of memory");
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_consumer_partition *partition = partitions[i];
+        if (!is_to_commit(partition, only_moved)) continue;
+        entries[used++] = (struct weir_offset_entry){
             .partition = {.topic = weir_text(partition->topic), .partition = partition->index},
             .offset = partition->position,
             .leader_epoch = partition->epoch,
             .metadata = weir_text(""),
         };
     }
-}
-
-static int commit(struct weir_consumer *consumer, struct weir_error *error)
-{
-    int rc = check_group(consumer->options.group, error);
-    if (rc < 0) return rc;
-    if (consumer->partition_count == 0) return 0;
-    struct weir_log *log = consumer->log;
-    struct weir_offset_entry *entries =
-        weir_alloc(&log->budget, consumer->partition_count * sizeof *entries);
-    if (entries == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "commit: out of memory");
-    fill_entries(consumer, entries);
-    struct weir_commit_request request = {
-        .group = weir_text(consumer->options.group),
-        .entries = entries,
-        .entry_count = consumer->partition_count,
-    };
-    rc = weir_log_wait_begin(log, &request.request, "weir_consumer_commit", error);
-    if (rc < 0) goto out;
-    weir_log_commit_offsets(log, &request);
-    rc = weir_request_wait(log->env, &request.request, error);
-    if (rc == WEIR_CRASHED) return rc; /* the entries' memory went with the node */
-    rc = weir_error_wrap(error, rc, "commit offsets of group '%s'", consumer->options.group);
-out:
+    int rc = used > 0 ? commit_entries(consumer, entries, used, call, error) : 0;
+    if (rc == WEIR_CRASHED) return rc;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        partitions[i]->committed = partitions[i]->position;
+    }
     weir_free(entries);
     return rc;
 }
@@ -60,8 +116,87 @@ int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *erro
     weir_error_clear(error);
     int rc = weir_consumer_enter(consumer, "weir_consumer_commit", error);
     if (rc < 0) return rc;
-    return weir_consumer_leave(consumer, commit(consumer, error));
+    rc = check_group(consumer->options.group, error);
+    if (rc == 0 && consumer->partition_count > 0) {
+        rc = weir_consumer_commit_positions(consumer, consumer->partitions,
+                                            consumer->partition_count, false,
+                                            "weir_consumer_commit", error);
+    }
+    return weir_consumer_leave(consumer, rc);
 }
+
+/* The leader epoch goes with an offset only where it is known of the record before it: at the position. */
+static int take_offset(const struct weir_consumer *consumer,
+                       const struct weir_offset_to_commit *offset, struct weir_offset_entry *entry,
+                       struct weir_error *error)
+{
+    int rc = weir_topic_text_check(offset->topic, error);
+    if (rc < 0) return rc;
+    if (offset->offset < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "commit offset %lld of topic '%s' partition %d: offsets begin at 0",
+                              (long long)offset->offset, offset->topic, (int)offset->partition);
+    }
+    const struct weir_consumer_partition *partition =
+        weir_consumer_find(consumer, offset->topic, offset->partition);
+    bool is_position = partition != NULL && partition->position == offset->offset;
+    *entry = (struct weir_offset_entry){
+        .partition = {.topic = weir_text(offset->topic), .partition = offset->partition},
+        .offset = offset->offset,
+        .leader_epoch = is_position ? partition->epoch : -1,
+        .metadata = weir_text(offset->metadata != NULL ? offset->metadata : ""),
+    };
+    return 0;
+}
+
+static int commit_offsets(struct weir_consumer *consumer,
+                          const struct weir_offset_to_commit *offsets, size_t count,
+                          struct weir_error *error)
+{
+    static const char call[] = "weir_consumer_commit_offsets";
+    int rc = check_group(consumer->options.group, error);
+    if (rc < 0 || count == 0) return rc;
+    if (offsets == NULL) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s: offsets is NULL", call);
+    }
+    struct weir_offset_entry *entries = weir_alloc(&consumer->log->budget, count * sizeof *entries);
+    if (entries == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "commit: out of memory");
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = take_offset(consumer, &offsets[i], &entries[i], error);
+    }
+    if (rc == 0) rc = commit_entries(consumer, entries, count, call, error);
+    if (rc == WEIR_CRASHED) return rc;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct weir_consumer_partition *partition =
+            weir_consumer_find(consumer, offsets[i].topic, offsets[i].partition);
+        if (partition != NULL) partition->committed = offsets[i].offset;
+    }
+    weir_free(entries);
+    return rc;
+}
+
+int weir_consumer_commit_offsets(struct weir_consumer *consumer,
+                                 const struct weir_offset_to_commit *offsets, size_t offset_count,
+                                 struct weir_error *error)
+{
+    weir_error_clear(error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_commit_offsets", error);
+    if (rc < 0) return rc;
+    return weir_consumer_leave(consumer, commit_offsets(consumer, offsets, offset_count, error));
+}
+
+int weir_consumer_committed(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                            int64_t *offset_out, struct weir_error *error)
+{
+    weir_error_clear(error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_committed", error);
+    if (rc < 0) return rc;
+    rc =
+        weir_committed(consumer->log, consumer->options.group, topic, partition, offset_out, error);
+    return weir_consumer_leave(consumer, rc);
+}
+
+/* ---- committed ------------------------------------------------------------------------------- */
 
 static bool is_same_topic(struct weir_uuid committed, struct weir_uuid now)
 {

@@ -184,10 +184,56 @@ WEIR_API int weir_produce(struct weir_log *log, const char *topic, struct weir_s
 
 /* ---- consumer -------------------------------------------------------------------------------- */
 
+/** One partition that a group has given to a consumer, or takes from it. */
+struct weir_assigned_partition {
+    const char
+        *topic; /* until the callback returns; of weir_consumer_assignment until the next poll */
+    int32_t partition;
+};
+
+/**
+ * What a group does with a consumer's partitions: runs inside weir_consumer_poll, on its thread. It may
+ * commit, seek, pause and ask for positions; not poll, subscribe, unsubscribe or close (WEIR_INVALID_ARGUMENT).
+ * The group waits for it, up to max_poll_interval_ms.
+ */
+typedef void (*weir_rebalance_fn)(void *context, struct weir_consumer *consumer,
+                                  const struct weir_assigned_partition *partitions, size_t count);
+
 struct weir_consumer_options {
     WEIR_SIZE(struct weir_consumer_options);
-    const char *group;      /* for committed offsets; NULL: none */
+    const char *group;      /* group.id: for committed offsets and for subscribe; NULL: none */
     size_t fetch_max_bytes; /* per poll and partition; 0: 1 MiB */
+
+    /* ---- of a consumer that subscribes ---- */
+
+    /** group.instance.id: a static member. Closing keeps its partitions for it until its session ends
+     * (group.consumer.session.timeout.ms, 45 s), so that a restart moves none. NULL: a dynamic one. */
+    const char *group_instance_id;
+    /** Partitions have come. They are assigned, and stand where the group has committed, else where
+     * auto_offset_reset says. */
+    weir_rebalance_fn on_assigned;
+    /** Partitions are about to go, after a last commit if commits are automatic: finish what was read of
+     * them, and commit. They are somebody else's only after this has returned. Also on unsubscribe and close. */
+    weir_rebalance_fn on_revoked;
+    /** Partitions are gone already: the group took this member for dead. Nothing can be committed for them,
+     * and somebody else may be reading them. It joins again by itself. NULL: on_revoked runs in its place. */
+    weir_rebalance_fn on_lost;
+    void *rebalance_context;
+    /** enable.auto.commit: each poll that comes at least auto_commit_interval_ms after the last commit first
+     * commits what the polls before it have given, and waits until that is durable. So do a revocation,
+     * unsubscribe and close. What fails for a while is tried again and is a line in the log. */
+    bool enable_auto_commit;
+    int64_t auto_commit_interval_ms; /* 0: 5,000 */
+    /** auto.offset.reset, for a partition for which nothing is committed, or whose committed offset the log
+     * does not hold any more: "earliest" (NULL is the same), "latest", or "none": poll gives
+     * WEIR_OFFSET_OUT_OF_RANGE until a seek. */
+    const char *auto_offset_reset;
+    /** group.remote.assignor: "uniform" or "range". NULL: the group's. */
+    const char *assignor;
+    /** max.poll.interval.ms: heartbeats go out from a thread of the consumer's own, whatever the user's
+     * thread does; but who does not poll for this long leaves the group, so that others get the partitions.
+     * The next poll is told that all is lost, and joins again. 0: 300,000. */
+    int64_t max_poll_interval_ms;
 };
 /** `struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT, .group = "readers"};` */
 #define WEIR_CONSUMER_OPTIONS_INIT .size = sizeof(struct weir_consumer_options)
@@ -203,9 +249,12 @@ enum {
 WEIR_API struct weir_consumer *weir_consumer_new(struct weir_log *log,
                                                  const struct weir_consumer_options *options,
                                                  struct weir_error *error);
+/** Leave the group as weir_consumer_unsubscribe does, and free; the error of its last commit, if any. Freed also
+ * after such an error, but not when the call is refused (WEIR_WRONG_THREAD, from a callback WEIR_INVALID_ARGUMENT). */
 WEIR_API int weir_consumer_close(struct weir_consumer *consumer, struct weir_error *error);
 
-/** Read this partition from `position` (an offset or one of the above). Again: a seek. */
+/** Read this partition from `position` (an offset or one of the above). Again: a seek. Not while it is
+ * subscribed: the group assigns then. */
 WEIR_API int weir_consumer_assign(struct weir_consumer *consumer, const char *topic,
                                   int32_t partition, int64_t position, struct weir_error *error);
 /** All partitions of a topic. */
@@ -228,6 +277,42 @@ struct weir_batch_view {
 };
 
 /**
+ * Share the topics of a group with its other members (subscribe), on this log and on its port: each partition
+ * is read by one of them. By the consumer protocol (KIP-848): the group assigns, and moves only what has to move.
+ *
+ * Shape:   names that there are no topics of yet are fine: their partitions come once there are. Again: instead of
+ *          what was subscribed before.
+ * Errors:  WEIR_INVALID_ARGUMENT (no group, no topic, partitions assigned by hand), WEIR_INVALID_TOPIC,
+ *          WEIR_NO_MEMORY. What the group refuses (WEIR_GROUP_MAX_SIZE_REACHED, WEIR_UNSUPPORTED_ASSIGNOR,
+ *          WEIR_INVALID_REGULAR_EXPRESSION, WEIR_GROUP_OWNED, WEIR_FENCED_INSTANCE_ID, ...) each poll says, until
+ *          the consumer subscribes again.
+ * Owns:    names are copied.
+ * Thread:  the consumer's. Does not wait: the partitions come in weir_consumer_poll.
+ * Source:  KIP-848.
+ */
+WEIR_API int weir_consumer_subscribe(struct weir_consumer *consumer, const char *const *topics,
+                                     size_t topic_count, struct weir_error *error);
+/** The same for all topics whose names match a regular expression as a whole, those that are made later too.
+ * RE2's syntax, as the group checks it. */
+WEIR_API int weir_consumer_subscribe_pattern(struct weir_consumer *consumer, const char *pattern,
+                                             struct weir_error *error);
+/** Commit if commits are automatic, run on_revoked, and leave the group; waits for that. Nothing is assigned then.
+ * Without a subscription: lets go of the partitions that were assigned by hand. */
+WEIR_API int weir_consumer_unsubscribe(struct weir_consumer *consumer, struct weir_error *error);
+
+/** The partitions that it reads, by hand or from the group: up to `capacity` are written; gives how many there
+ * are. Errors as weir_consumer_position. */
+WEIR_API int weir_consumer_assignment(struct weir_consumer *consumer,
+                                      struct weir_assigned_partition *partitions_out,
+                                      size_t capacity);
+/** Give no records of it until weir_consumer_resume; it stays assigned, at its position. WEIR_NOT_FOUND: it is not
+ * assigned. Waits for a fetch of it to end. */
+WEIR_API int weir_consumer_pause(struct weir_consumer *consumer, const char *topic,
+                                 int32_t partition, struct weir_error *error);
+WEIR_API int weir_consumer_resume(struct weir_consumer *consumer, const char *topic,
+                                  int32_t partition, struct weir_error *error);
+
+/**
  * Up to `timeout_ms` for the next batch of any assigned partition, in turn; -1 waits for ever.
  * 0: `batch_out` is filled; WEIR_END: nothing came in time (or all partitions are at their end and
  * `timeout_ms` is 0). Crc is always checked: WEIR_CORRUPT names topic, partition and offset.
@@ -235,8 +320,26 @@ struct weir_batch_view {
 WEIR_API int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
                                 struct weir_batch_view *batch_out, struct weir_error *error);
 /** Commit the positions of all assigned partitions to the group; durable on return. WEIR_GROUP_OWNED:
- * the group is a stream application's, whose jobs alone move it. */
+ * the group is a stream application's, whose jobs alone move it. A subscribed consumer commits as a member:
+ * WEIR_UNKNOWN_MEMBER_ID or WEIR_FENCED_MEMBER_EPOCH if it is none (any more), which the next poll mends and on_lost
+ * tells; WEIR_STALE_MEMBER_EPOCH while the group moves on, which passes. */
 WEIR_API int weir_consumer_commit(struct weir_consumer *consumer, struct weir_error *error);
+/** An offset to commit: the next one to be read. */
+struct weir_offset_to_commit {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+    const char *metadata; /* kept with it, up to 4,096 bytes; NULL: none */
+};
+/** Commit these offsets, of assigned partitions or others; all or none, durable on return. Errors as above, and
+ * WEIR_INVALID_ARGUMENT, WEIR_TOO_LARGE (metadata), WEIR_UNKNOWN_TOPIC_OR_PARTITION. */
+WEIR_API int weir_consumer_commit_offsets(struct weir_consumer *consumer,
+                                          const struct weir_offset_to_commit *offsets,
+                                          size_t offset_count, struct weir_error *error);
+/** What the consumer's group has committed; -1 if nothing. */
+WEIR_API int weir_consumer_committed(struct weir_consumer *consumer, const char *topic,
+                                     int32_t partition, int64_t *offset_out,
+                                     struct weir_error *error);
 /** What a group has committed; -1 if nothing. */
 WEIR_API int weir_committed(struct weir_log *log, const char *group, const char *topic,
                             int32_t partition, int64_t *offset_out, struct weir_error *error);
