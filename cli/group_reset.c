@@ -348,7 +348,7 @@ static int say_reset_failure(const struct reset *reset, const struct weir_error 
                            reset->group, reset->place->option);
     }
     if (error->code == WEIR_UNKNOWN_TOPIC_OR_PARTITION && reset->at_topic != NULL) {
-        return place_say_failure(reset->place, reset->at_topic, error);
+        return place_say_failure(reset->place, reset->at_topic, PLACE_TOPIC_TO_HAVE, error);
     }
     return place_say_group_failure(reset->place, reset->group, error);
 }

@@ -1,5 +1,5 @@
 /** A data directory, opened in this process: each call is one request to the engine, waited for. */
-#include "cli/place.h"
+#include "cli/place_embedded.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -30,19 +30,19 @@ static struct embedded *embedded_of(struct place *place)
     return (struct embedded *)place;
 }
 
-static struct weir_log *log_of(struct place *place)
+struct weir_log *place_embedded_log(struct place *place)
 {
     return embedded_of(place)->log;
 }
 
 static int wait_begin(struct place *place, struct weir_request *request, struct weir_error *error)
 {
-    return weir_request_wait_begin(log_of(place)->env, request, error);
+    return weir_request_wait_begin(place_embedded_log(place)->env, request, error);
 }
 
 static int wait_for(struct place *place, struct weir_request *request, struct weir_error *error)
 {
-    return weir_request_wait(log_of(place)->env, request, error);
+    return weir_request_wait(place_embedded_log(place)->env, request, error);
 }
 
 /* ---- topics ---------------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ static int embedded_configs(struct place *place, struct weir_arena *arena,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_log_list_topics(log_of(place), &request);
+    weir_log_list_topics(place_embedded_log(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) return rc;
     const struct weir_topic_info *info = &request.topics[0];
@@ -173,7 +173,8 @@ static int describe_partition(struct place *place, struct weir_arena *arena, con
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_broker_partition_state(weir_embedded_broker(log_of(place)->embedded), &request);
+    weir_broker_partition_state(weir_embedded_broker(place_embedded_log(place)->embedded),
+                                &request);
     rc = wait_for(place, &request.request, error);
     if (rc == 0 && request.state.is_offline) {
         rc = weir_error_set(error, WEIR_OFFLINE, "damaged from offset %" PRId64 " on",
@@ -215,7 +216,7 @@ static int embedded_describe(struct place *place, struct weir_arena *arena, cons
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_log_topic(log_of(place), &request);
+    weir_log_topic(place_embedded_log(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) return rc;
     struct place_topic topic = {
@@ -233,15 +234,15 @@ static int embedded_describe(struct place *place, struct weir_arena *arena, cons
 static int embedded_create(struct place *place, const struct place_new_topic *topic,
                            struct weir_error *error)
 {
-    return weir_topic_create(log_of(place), topic->name, topic->partition_count, topic->configs,
-                             topic->config_count, error);
+    return weir_topic_create(place_embedded_log(place), topic->name, topic->partition_count,
+                             topic->configs, topic->config_count, error);
 }
 
 static int embedded_configure(struct place *place, const char *topic,
                               const struct weir_config *configs, size_t config_count,
                               struct weir_error *error)
 {
-    return weir_topic_configure(log_of(place), topic, configs, config_count, error);
+    return weir_topic_configure(place_embedded_log(place), topic, configs, config_count, error);
 }
 
 static int embedded_add_partitions(struct place *place, const char *topic, int32_t total,
@@ -254,14 +255,14 @@ static int embedded_add_partitions(struct place *place, const char *topic, int32
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_log_topic(log_of(place), &request);
+    weir_log_topic(place_embedded_log(place), &request);
     rc = wait_for(place, &request.request, error);
     return weir_error_wrap(error, rc, "add partitions to topic '%s'", topic);
 }
 
 static int embedded_remove(struct place *place, const char *topic, struct weir_error *error)
 {
-    return weir_topic_delete(log_of(place), topic, error);
+    return weir_topic_delete(place_embedded_log(place), topic, error);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -279,7 +280,7 @@ static int embedded_offset_at(struct place *place, const char *topic, int32_t pa
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_log_list_offsets(log_of(place), &request);
+    weir_log_list_offsets(place_embedded_log(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "offsets of '%s' partition %d", topic, (int)partition);
@@ -302,7 +303,7 @@ static int embedded_produce(struct place *place, struct place_produce *produce,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) goto out;
-    weir_log_produce(log_of(place), &request);
+    weir_log_produce(place_embedded_log(place), &request);
     rc = wait_for(place, &request.request, error);
     if (rc < 0) goto out;
     produce->base_offset = produce->acks == 0 ? -1 : request.base_offset;
@@ -324,7 +325,7 @@ static int fetch_partition(struct place *place, const struct place_fetch *fetch,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
-    weir_log_fetch(log_of(place), &request);
+    weir_log_fetch(place_embedded_log(place), &request);
     rc = wait_for(place, &request.request, error);
     weir_buffer_reset(&partition->batches);
     for (size_t i = 0; rc == 0 && i < request.batches.part_count; i++) {
@@ -360,7 +361,7 @@ static void embedded_report_damage(struct place *place, const char *topic, int32
 {
     struct weir_damage_report report = {.of = {weir_text(topic), partition}, .offset = offset};
     if (wait_begin(place, &report.request, NULL) < 0) return;
-    weir_log_report_damage(log_of(place), &report);
+    weir_log_report_damage(place_embedded_log(place), &report);
     (void)wait_for(place, &report.request, NULL); /* what the reader has found is the news */
 }
 
@@ -388,6 +389,7 @@ static const struct place_ops embedded_ops = {
     .produce = embedded_produce,
     .fetch = embedded_fetch,
     .report_damage = embedded_report_damage,
+    .groups = &embedded_group_ops,
 };
 
 static bool is_missing(const char *directory, const char *name)
