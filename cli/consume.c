@@ -1,5 +1,5 @@
-/** `weir consume`: reads partitions from here to there, and prints their records. */
-#include "cli/place.h"
+/** `weir consume`: the command, and reading partitions from here to there. */
+#include "cli/consume.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -9,45 +9,30 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "cli/interrupt.h"
-#include "cli/offset_range.h"
-#include "cli/record_format.h"
-#include "cli/record_json.h"
 #include "cli/say.h"
-#include "wire/record_batch_reader.h"
-
-struct values {
-    struct place_target target;
-    const char *offset;
-    const char *format;
-    const char *partitions;
-    int64_t count_max;
-    bool ends_at_end;
-    bool is_pretty;
-    bool is_lines;
-    bool is_meta_only;
-    bool with_control;
-};
 
 static const struct cli_option options[] = {
-    {'o', "offset", CLI_TEXT, offsetof(struct values, offset), "OFFSET",
+    {'o', "offset", CLI_TEXT, offsetof(struct consume_values, offset), "OFFSET",
      "from where to where (default: start); see below"},
-    {'f', "format", CLI_TEXT, offsetof(struct values, format), "FORMAT",
+    {'f', "format", CLI_TEXT, offsetof(struct consume_values, format), "FORMAT",
      "how a record is printed (default: json); see below"},
-    {'n', "num", CLI_NUMBER, offsetof(struct values, count_max), "N", "stop after N records"},
-    {'p', "partitions", CLI_TEXT, offsetof(struct values, partitions), "N,N...",
+    {'n', "num", CLI_NUMBER, offsetof(struct consume_values, count_max), "N",
+     "stop after N records"},
+    {'g', "group", CLI_TEXT, offsetof(struct consume_values, group), "GROUP",
+     "as a member of this group: share the topic, and commit what is printed"},
+    {'p', "partitions", CLI_TEXT, offsetof(struct consume_values, partitions), "N,N...",
      "only these partitions"},
-    {'e', "exit-at-end", CLI_FLAG, offsetof(struct values, ends_at_end), NULL,
+    {'e', "exit-at-end", CLI_FLAG, offsetof(struct consume_values, ends_at_end), NULL,
      "stop at what is the end now, as ':end' does (always so with --data)"},
-    {0, "pretty-print", CLI_FLAG, offsetof(struct values, is_pretty), NULL,
+    {0, "pretty-print", CLI_FLAG, offsetof(struct consume_values, is_pretty), NULL,
      "json: several lines a record (default on a terminal); =false: one"},
-    {'J', "json", CLI_FLAG, offsetof(struct values, is_lines), NULL,
+    {'J', "json", CLI_FLAG, offsetof(struct consume_values, is_lines), NULL,
      "json, a line per record (so it is anyway where stdout is no terminal)"},
-    {0, "meta-only", CLI_FLAG, offsetof(struct values, is_meta_only), NULL,
+    {0, "meta-only", CLI_FLAG, offsetof(struct consume_values, is_meta_only), NULL,
      "json: the value's size instead of the value"},
-    {0, "print-control-records", CLI_FLAG, offsetof(struct values, with_control), NULL,
+    {0, "print-control-records", CLI_FLAG, offsetof(struct consume_values, with_control), NULL,
      "markers of transactions, too"},
-    PLACE_OPTIONS(struct values),
+    PLACE_OPTIONS(struct consume_values),
 };
 
 static const char details[] =
@@ -91,42 +76,8 @@ static const char details[] =
     "  weir consume orders -o -10 -e -f '%o %d{strftime[%T]} %k %v\\n'\n"
     "  weir consume app-counts-changelog -f '%k{} %v{}\\n'\n"
     "  weir consume app-counts-changelog -J | jq 'select(.value > 10)'\n"
-    "  weir consume orders -o @-1h:end | jq .value\n";
-
-enum { FETCH_WAIT_MS = 5000, FETCH_SIZE_MAX = 4 << 20 };
-enum { OUTPUT_SIZE = 64 * 1024 };
-
-/* One partition that is being read. */
-struct reader {
-    int64_t to; /* exclusive; INT64_MAX: never ends */
-    int64_t start;
-    int64_t end; /* INT64_MAX: nobody knows */
-};
-
-struct consumption {
-    const struct values *values;
-    struct place *place;
-    const char *topic;
-    struct interrupt interrupt;
-    struct weir_arena arena;   /* of the whole run */
-    struct weir_arena headers; /* of one batch */
-    struct weir_buffer plain;
-    struct weir_buffer output;
-    struct weir_buffer room;
-    struct weir_data_type key_type; /* as the topic's settings say */
-    struct weir_data_type value_type;
-    bool has_key_type;
-    bool has_value_type;
-    struct record_format format;
-    struct offset_range range;
-    bool is_json;
-    struct place_fetch_partition *partitions; /* those still being read come first */
-    struct reader *readers;                   /* of the same index */
-    size_t active;
-    size_t partition_count;
-    int64_t printed;
-    struct place_patience patience;
-};
+    "  weir consume orders -o @-1h:end | jq .value\n"
+    "  weir consume orders --group billing -f '%p %o %v\\n'\n";
 
 /* ---- what to read ---------------------------------------------------------------------------- */
 
@@ -232,14 +183,14 @@ static int place_reader(struct consumption *run, const struct offset_range *rang
     } else if (ends_at_end) {
         to = end;
     }
-    run->readers[index] = (struct reader){.to = to, .start = start, .end = end};
+    run->readers[index] = (struct consume_reader){.to = to, .start = start, .end = end};
     return rc;
 }
 
 /* "0 has 5 to 9", to the end of `text`. */
 static void name_range(const struct consumption *run, size_t index, char *text, size_t size)
 {
-    const struct reader *reader = &run->readers[index];
+    const struct consume_reader *reader = &run->readers[index];
     size_t at = strlen(text);
     int partition = (int)run->partitions[index].partition;
     const char *comma = index > 0 ? ", " : "";
@@ -258,7 +209,7 @@ static int check_range(const struct consumption *run, struct weir_error *error)
     enum { NAMED_MAX = 4 };
     char ranges[400] = "";
     for (size_t i = 0; i < run->partition_count; i++) {
-        const struct reader *reader = &run->readers[i];
+        const struct consume_reader *reader = &run->readers[i];
         if (!offset_range_misses(&run->range, reader->start, reader->end)) return 0;
         if (i < NAMED_MAX) name_range(run, i, ranges, sizeof ranges);
     }
@@ -278,133 +229,7 @@ static int place_readers(struct consumption *run, struct weir_error *error)
     return rc < 0 ? rc : check_range(run, error);
 }
 
-/* ---- what the topic says of its records ------------------------------------------------------ */
-
-/* A setting of a later version's may name what this program does not know. */
-static bool find_type(struct consumption *run, const struct place_topic *topic, const char *key,
-                      struct weir_data_type *type_out)
-{
-    for (size_t i = 0; i < topic->config_count; i++) {
-        const char *text = topic->configs[i].value;
-        if (strcmp(topic->configs[i].key, key) != 0 || text == NULL || text[0] == '\0') continue;
-        if (weir_data_type_parse(weir_text(text), &run->arena, type_out, NULL) == 0) return true;
-        say_note("weir: topic '%s': this program does not know %s=%.100s: shown as it is",
-                 run->topic, key, text);
-    }
-    return false;
-}
-
-/* A server that does not know these settings, or does not tell, is read all the same. */
-static void find_types(struct consumption *run, struct place_topic *topic)
-{
-    bool is_asked = run->is_json || run->format.asks_topic;
-    if (!is_asked || run->place->ops->configs(run->place, &run->arena, topic, NULL) < 0) return;
-    run->has_key_type = find_type(run, topic, "weir.key.format", &run->key_type);
-    run->has_value_type = find_type(run, topic, "weir.value.format", &run->value_type);
-}
-
-/* ---- printing -------------------------------------------------------------------------------- */
-
-static void write_output(struct consumption *run)
-{
-    if (run->output.size > 0) (void)fwrite(run->output.data, 1, run->output.size, stdout);
-    weir_buffer_reset(&run->output);
-}
-
-/* A record that there is no memory for ends the run: half of one must not pass for all of it. */
-static int print_record(struct consumption *run, const struct place_fetch_partition *partition,
-                        const struct weir_batch_header *batch, const struct weir_record *record,
-                        struct weir_error *error)
-{
-    int rc = 0;
-    const size_t before = run->output.size;
-    struct record_shown shown = {
-        .topic = run->topic,
-        .partition = partition->partition,
-        .record = record,
-        .batch = batch,
-        .log_start_offset = partition->log_start_offset,
-        .last_stable_offset = partition->last_stable_offset,
-        .high_watermark = partition->high_watermark,
-        .number = run->printed,
-        .key_type = run->has_key_type ? &run->key_type : NULL,
-        .value_type = run->has_value_type ? &run->value_type : NULL,
-    };
-    if (run->is_json) {
-        struct record_json_options json = {
-            .is_compact = run->values->is_lines || !run->values->is_pretty,
-            .is_meta_only = run->values->is_meta_only,
-            .room = &run->room,
-        };
-        rc = record_json_print(&shown, &json);
-    } else {
-        record_format_print(&run->format, &shown, &run->output);
-        rc = run->output.failed ? WEIR_NO_MEMORY : 0;
-        if (rc < 0) run->output.size = before; /* those before it are whole */
-        if (run->output.size >= OUTPUT_SIZE) write_output(run);
-    }
-    if (rc < 0) {
-        return weir_error_set(error, WEIR_NO_MEMORY,
-                              "print the record of offset %lld: out of memory",
-                              (long long)record->offset);
-    }
-    run->printed++;
-    return 0;
-}
-
-static bool has_enough(const struct consumption *run)
-{
-    return run->values->count_max > 0 && run->printed >= run->values->count_max;
-}
-
 /* ---- reading --------------------------------------------------------------------------------- */
-
-/* The batch at hand. */
-static int print_batch(struct consumption *run, struct place_fetch_partition *partition,
-                       struct weir_batch_reader *reader, int64_t to, struct weir_error *error)
-{
-    weir_arena_reset(&run->headers);
-    int rc = weir_batch_reader_open(reader, error);
-    while (rc == 0 && !has_enough(run)) {
-        struct weir_record record;
-        rc = weir_batch_reader_record(reader, &record, error);
-        if (rc != 0 || record.offset < partition->offset) continue;
-        if (record.offset >= to) break;
-        rc = print_record(run, partition, &reader->header, &record, error);
-    }
-    return rc < 0 ? rc : 0;
-}
-
-static void report_damage(struct consumption *run, const struct place_fetch_partition *partition)
-{
-    const struct place_ops *ops = run->place->ops;
-    if (ops->report_damage == NULL) return;
-    ops->report_damage(run->place, run->topic, partition->partition, partition->offset);
-}
-
-/* All whole batches that came of one partition. */
-static int print_batches(struct consumption *run, struct place_fetch_partition *partition,
-                         int64_t to, struct weir_error *error)
-{
-    struct weir_batch_reader reader = {.rest = weir_buffer_slice(&partition->batches),
-                                       .plain = &run->plain,
-                                       .arena = &run->headers};
-    while (partition->offset < to && !has_enough(run) && !say_is_broken()) {
-        int rc = weir_batch_reader_next(&reader, error);
-        /* The last one may be cut off by the size of the answer: it comes again. */
-        if (rc == WEIR_END || rc == WEIR_TRUNCATED) break;
-        if (rc == 0 && (!weir_batch_is_control(&reader.header) || run->values->with_control)) {
-            rc = print_batch(run, partition, &reader, to, error);
-        }
-        if (rc == WEIR_CORRUPT) report_damage(run, partition);
-        if (rc < 0) {
-            return weir_error_wrap(error, rc, "read '%s' partition %d from offset %lld", run->topic,
-                                   (int)partition->partition, (long long)partition->offset);
-        }
-        partition->offset = weir_batch_last_offset(&reader.header) + 1;
-    }
-    return 0;
-}
 
 /* Those that are done go behind those that are not. */
 static void retire_finished(struct consumption *run)
@@ -416,7 +241,7 @@ static void retire_finished(struct consumption *run)
         }
         size_t last = --run->active;
         struct place_fetch_partition partition = run->partitions[i];
-        struct reader reader = run->readers[i];
+        struct consume_reader reader = run->readers[i];
         run->partitions[i] = run->partitions[last];
         run->readers[i] = run->readers[last];
         run->partitions[last] = partition;
@@ -430,22 +255,21 @@ static int read_round(struct consumption *run, struct weir_error *error)
         .topic = run->topic,
         .partitions = run->partitions,
         .partition_count = run->active,
-        .wait_ms = FETCH_WAIT_MS,
-        .size_max = FETCH_SIZE_MAX,
+        .wait_ms = CONSUME_FETCH_WAIT_MS,
+        .size_max = CONSUME_FETCH_SIZE_MAX,
     };
     int rc = run->place->ops->fetch(run->place, &fetch, error);
     for (size_t i = 0; rc == 0 && i < run->active; i++) {
-        rc = print_batches(run, &run->partitions[i], run->readers[i].to, error);
+        rc = consume_print_batches(run, &run->partitions[i], run->readers[i].to, error);
     }
-    write_output(run);
-    (void)fflush(stdout);
+    consume_flush(run);
     return rc;
 }
 
 static int read_all(struct consumption *run, struct weir_error *error)
 {
     retire_finished(run);
-    while (run->active > 0 && !has_enough(run) && !say_is_broken()) {
+    while (run->active > 0 && !consume_has_enough(run) && !say_is_broken()) {
         if (interrupt_came(&run->interrupt)) break;
         int rc = read_round(run, error);
         if (place_asks_again(&run->patience, rc)) continue;
@@ -463,7 +287,11 @@ static int consume(struct consumption *run)
     struct place_topic topic;
     int rc = run->place->ops->describe(run->place, &run->arena, run->topic, false, &topic, &error);
     if (rc < 0) return place_say_failure(run->place, run->topic, PLACE_TOPIC_TO_FILL, &error);
-    find_types(run, &topic);
+    consume_find_types(run, &topic);
+    if (run->values->group != NULL) {
+        rc = consume_as_member(run, &topic, &error);
+        return rc < 0 ? say_failure(&error, NULL) : say_flush();
+    }
     rc = choose_partitions(run, topic.partition_count, &error);
     if (rc == 0) rc = place_readers(run, &error);
     if (rc == 0) rc = read_all(run, &error);
@@ -471,6 +299,27 @@ static int consume(struct consumption *run)
         weir_buffer_close(&run->partitions[i].batches);
     }
     return rc < 0 ? say_failure(&error, NULL) : say_flush();
+}
+
+/* A group says where to go on: what is left to say is where to begin where it says nothing. */
+static int check_group(const struct consumption *run, const struct cli_command *command)
+{
+    const struct offset_range *range = &run->range;
+    bool is_edge = range->from.kind == OFFSET_START || range->from.kind == OFFSET_END;
+    if (run->values->group == NULL) return CLI_OK;
+    if (run->values->group[0] == '\0')
+        return say_usage(command->name, "--group: its name is empty");
+    if (run->values->partitions != NULL) {
+        return say_usage(command->name,
+                         "--group assigns the partitions: leave out --partitions or --group");
+    }
+    if (!is_edge || range->has_to) {
+        return say_usage(command->name,
+                         "--offset '%s' with --group: 'start' or 'end', for partitions where the "
+                         "group has committed nothing; 'weir group reset' moves it",
+                         run->values->offset);
+    }
+    return CLI_OK;
 }
 
 /* Mistakes in the call are found before a place is opened. */
@@ -492,12 +341,13 @@ static int check_values(struct consumption *run, const struct cli_command *comma
     if (rc == 0 && !run->is_json) {
         rc = record_format_parse(run->values->format, &run->arena, &run->format, &error);
     }
-    return rc < 0 ? say_usage(command->name, "%s", error.text) : CLI_OK;
+    if (rc < 0) return say_usage(command->name, "%s", error.text);
+    return check_group(run, command);
 }
 
 static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    struct values values = {
+    struct consume_values values = {
         .offset = "start", .format = "json", .is_pretty = isatty(STDOUT_FILENO)};
     struct cli_operands operands;
     int exit_code;
@@ -510,7 +360,7 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
     weir_buffer_init(&run.plain, &cli->budget, 0);
     weir_buffer_init(&run.output, &cli->budget, 0);
     weir_buffer_init(&run.room, &cli->budget, 0);
-    run.interrupt = interrupt_open(values.target.data != NULL);
+    run.interrupt = interrupt_open(values.target.data != NULL || values.group != NULL);
 
     exit_code = check_values(&run, command);
     if (exit_code == CLI_OK) exit_code = place_open(cli, &values.target, &run.place);

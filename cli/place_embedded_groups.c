@@ -332,6 +332,54 @@ static int embedded_remove_offsets(struct place *place, const char *name,
                            of->topic);
 }
 
+/* ---- heartbeats ------------------------------------------------------------------------------ */
+
+static void keep_heartbeat(const struct weir_consumer_heartbeat_request *request,
+                           struct place_heartbeat *heartbeat)
+{
+    heartbeat->epoch_out = request->member_epoch_out;
+    heartbeat->interval_ms = request->heartbeat_interval_ms;
+    heartbeat->has_assignment = request->has_assignment;
+    heartbeat->assigned_count = 0;
+    for (size_t i = 0; request->has_assignment && i < request->assigned_count; i++) {
+        if (!weir_uuid_equal(request->assigned[i].topic_id, heartbeat->topic_id)) continue;
+        heartbeat->assigned = (int32_t *)request->assigned[i].partitions; /* in our arena */
+        heartbeat->assigned_count = request->assigned[i].partition_count;
+    }
+}
+
+static int embedded_heartbeat(struct place *place, struct weir_arena *arena,
+                              struct place_heartbeat *heartbeat, struct weir_error *error)
+{
+    struct weir_log *log = place_embedded_log(place);
+    struct weir_slice topic = weir_text(heartbeat->topic);
+    struct weir_topic_partitions owned = {
+        .topic_id = heartbeat->topic_id,
+        .partitions = heartbeat->owned,
+        .partition_count = heartbeat->owned_count,
+    };
+    struct weir_consumer_heartbeat_request request = {
+        .base = {.group = weir_text(heartbeat->as.group), .arena = arena},
+        .member = {.member_id = weir_text(heartbeat->as.member_id)},
+        .member_epoch = heartbeat->as.epoch,
+        .client_id = weir_text("weir"),
+        .client_host = weir_text("this process"),
+        .rebalance_timeout_ms = heartbeat->rebalance_timeout_ms,
+        .topic_names = &topic,
+        .topic_name_count = 1,
+        .has_topic_names = heartbeat->topic != NULL,
+        .owned = &owned,
+        .owned_count = heartbeat->owned_count > 0 ? 1 : 0,
+        .has_owned = heartbeat->owned != NULL,
+    };
+    int rc = wait_begin(log, &request.base.request, error);
+    if (rc < 0) return rc;
+    weir_log_consumer_heartbeat(log, &request);
+    rc = wait_for(log, &request.base.request, error);
+    if (rc == 0) keep_heartbeat(&request, heartbeat);
+    return weir_error_wrap(error, rc, "member of group '%s'", heartbeat->as.group);
+}
+
 const struct place_group_ops embedded_group_ops = {
     .list = embedded_list,
     .describe = embedded_describe,
@@ -339,4 +387,5 @@ const struct place_group_ops embedded_group_ops = {
     .commit = embedded_commit,
     .remove = embedded_remove,
     .remove_offsets = embedded_remove_offsets,
+    .heartbeat = embedded_heartbeat,
 };

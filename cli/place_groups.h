@@ -66,6 +66,22 @@ struct place_membership {
     int32_t epoch;
 };
 
+/** A member of a consumer group that reads one topic says that it is there, and hears what it reads. */
+struct place_heartbeat {
+    struct place_membership as; /* epoch 0 joins, -1 leaves */
+    struct weir_uuid topic_id;
+    const char *topic;            /* what it wants; NULL: as before */
+    int32_t rebalance_timeout_ms; /* -1: as before */
+    const int32_t *owned;         /* of the topic; NULL: as before */
+    size_t owned_count;
+    /* given */
+    int32_t epoch_out;
+    int32_t interval_ms;
+    bool has_assignment; /* false: as before */
+    int32_t *assigned;   /* in the arena */
+    size_t assigned_count;
+};
+
 struct place_group_ops {
     int (*list)(struct place *place, struct weir_arena *arena, struct place_groups *groups_out,
                 struct weir_error *error);
@@ -83,6 +99,9 @@ struct place_group_ops {
     /* forget the offsets of these partitions; WEIR_GROUP_SUBSCRIBED_TO_TOPIC, and as above */
     int (*remove_offsets)(struct place *place, const char *name, const struct place_partitions *of,
                           struct weir_error *error);
+    /* the consumer protocol's (KIP-848): WEIR_UNKNOWN_MEMBER_ID, WEIR_FENCED_MEMBER_EPOCH, ... */
+    int (*heartbeat)(struct place *place, struct weir_arena *arena,
+                     struct place_heartbeat *heartbeat, struct weir_error *error);
 };
 
 /** Say that a call about a group failed, and what to do next: for an unknown group its nearest name. Returns the

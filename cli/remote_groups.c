@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/uuid.h"
 #include "cli/member_assignment.h"
 #include "wire/error_codes.h"
 #include "wire/generated/consumer_group_describe_request.h"
 #include "wire/generated/consumer_group_describe_response.h"
+#include "wire/generated/consumer_group_heartbeat_request.h"
+#include "wire/generated/consumer_group_heartbeat_response.h"
 #include "wire/generated/delete_groups_request.h"
 #include "wire/generated/delete_groups_response.h"
 #include "wire/generated/describe_groups_request.h"
@@ -619,6 +622,87 @@ static int remote_remove_offsets(struct place *place, const char *name,
                            of->topic);
 }
 
+/* ---- heartbeats ------------------------------------------------------------------------------ */
+
+static int16_t heartbeat_number(const void *of_response)
+{
+    return ((const struct weir_wire_consumer_group_heartbeat_response *)of_response)->error_code;
+}
+
+static int keep_heartbeat(struct weir_arena *arena,
+                          const struct weir_wire_consumer_group_heartbeat_response *response,
+                          struct place_heartbeat *heartbeat, struct weir_error *error)
+{
+    const struct weir_wire_consumer_group_heartbeat_response_assignment *assignment =
+        response->assignment;
+    heartbeat->epoch_out = response->member_epoch;
+    heartbeat->interval_ms = response->heartbeat_interval_ms;
+    heartbeat->has_assignment = assignment != NULL;
+    heartbeat->assigned_count = 0;
+    for (size_t i = 0; assignment != NULL && i < assignment->topic_partitions_count; i++) {
+        const struct weir_wire_consumer_group_heartbeat_response_topic_partitions *from =
+            &assignment->topic_partitions[i];
+        if (!weir_uuid_equal(from->topic_id, heartbeat->topic_id)) continue;
+        size_t count = from->partitions_count;
+        heartbeat->assigned = weir_arena_array(arena, count + 1, sizeof *heartbeat->assigned);
+        if (heartbeat->assigned == NULL) return no_memory(error);
+        memcpy(heartbeat->assigned, from->partitions, count * sizeof *heartbeat->assigned);
+        heartbeat->assigned_count = count;
+    }
+    return 0;
+}
+
+static int ask_heartbeat(struct remote *remote, const struct place_heartbeat *heartbeat,
+                         const struct weir_wire_consumer_group_heartbeat_response **response_out,
+                         struct weir_error *error)
+{
+    struct weir_slice topic = weir_text(heartbeat->topic);
+    struct weir_wire_consumer_group_heartbeat_request_topic_partitions owned = {
+        .topic_id = heartbeat->topic_id,
+        .partitions = heartbeat->owned,
+        .partitions_count = heartbeat->owned_count,
+    };
+    struct weir_wire_consumer_group_heartbeat_request request;
+    weir_wire_consumer_group_heartbeat_request_init(&request);
+    request.group_id = weir_text(heartbeat->as.group);
+    request.member_id = weir_text(heartbeat->as.member_id);
+    request.member_epoch = heartbeat->as.epoch;
+    request.rebalance_timeout_ms = heartbeat->rebalance_timeout_ms;
+    request.subscribed_topic_names = heartbeat->topic != NULL ? &topic : NULL;
+    request.subscribed_topic_names_count = heartbeat->topic != NULL ? 1 : 0;
+    request.topic_partitions = heartbeat->owned != NULL ? &owned : NULL;
+    request.topic_partitions_count = heartbeat->owned_count > 0 ? 1 : 0;
+    struct group_question question = {
+        .asked = {.request_type = &weir_wire_consumer_group_heartbeat_request_type,
+                  .response_type = &weir_wire_consumer_group_heartbeat_response_type,
+                  .request = &request},
+        .number_of = heartbeat_number,
+    };
+    const void *answer = NULL;
+    int16_t number = 0;
+    int rc = ask_group(remote, heartbeat->as.group, &question, &answer, &number, error);
+    if (rc < 0) return rc;
+    *response_out = answer;
+    return remote_refusal(number, (*response_out)->error_message, error);
+}
+
+static int remote_heartbeat(struct place *place, struct weir_arena *arena,
+                            struct place_heartbeat *heartbeat, struct weir_error *error)
+{
+    struct remote *remote = remote_of(place);
+    const struct weir_wire_consumer_group_heartbeat_response *response = NULL;
+    if (weir_remote_session_version(remote->session,
+                                    &weir_wire_consumer_group_heartbeat_request_type) < 0) {
+        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                              "%s does not have the consumer protocol (KIP-848; Kafka has it from "
+                              "4.0 on)",
+                              place->what);
+    }
+    int rc = ask_heartbeat(remote, heartbeat, &response, error);
+    if (rc == 0) rc = keep_heartbeat(arena, response, heartbeat, error);
+    return weir_error_wrap(error, rc, "member of group '%s'", heartbeat->as.group);
+}
+
 const struct place_group_ops remote_group_ops = {
     .list = remote_list_groups,
     .describe = remote_describe_group,
@@ -626,4 +710,5 @@ const struct place_group_ops remote_group_ops = {
     .commit = remote_commit,
     .remove = remote_remove_group,
     .remove_offsets = remote_remove_offsets,
+    .heartbeat = remote_heartbeat,
 };
