@@ -22,7 +22,7 @@ static void send_fetch(struct weir_consumer_partition *partition, bool is_long)
     weir_assert(partition->turn.state == WEIR_CONSUMER_FETCHING);
     weir_assert(partition->fetch.batches.part_count == 0); /* what came before is taken over */
     partition->fetch = (struct weir_fetch_request){
-        .request = {.done = on_fetched},
+        .request = {.done = on_fetched, .topic_id = partition->topic_id},
         .from = {.topic = weir_text(partition->topic), .partition = partition->index},
         .offset = partition->position,
         .size_max = consumer->options.fetch_max_bytes,

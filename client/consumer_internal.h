@@ -34,6 +34,7 @@ struct weir_consumer_partition {
     struct weir_consumer_turn turn;
     struct weir_uuid topic_id; /* of what a group assigned; else zero */
     bool is_paused;
+    bool is_gone;      /* its topic is: the group takes it back soon */
     int64_t position;  /* next offset to be given to the user; -1: it is to be found yet */
     int64_t committed; /* the position that was committed last; -1: none was */
     int32_t epoch;     /* leader epoch of the record before it; -1: not known */

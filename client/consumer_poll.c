@@ -15,7 +15,7 @@ static void ask(struct weir_consumer *consumer, bool is_waiting)
         .type = WEIR_CONSUMER_ASK, .is_waiting = is_waiting, .round = consumer->round};
     for (size_t i = 0; i < consumer->partition_count; i++) {
         struct weir_consumer_partition *partition = consumer->partitions[i];
-        bool is_read = partition->position >= 0 && !partition->is_paused;
+        bool is_read = partition->position >= 0 && !partition->is_paused && !partition->is_gone;
         if (is_read && partition != consumer->held.partition)
             (void)weir_consumer_take(partition, event);
     }
@@ -45,6 +45,11 @@ static int report(struct weir_consumer *consumer, struct weir_consumer_partition
     int64_t start = 0;
     int64_t end = 0;
     weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_REPORTED});
+    bool is_gone = rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION || rc == WEIR_UNKNOWN_TOPIC_ID;
+    if (is_gone && consumer->member != NULL) {
+        partition->is_gone = true; /* no error of the reader's: the group takes it back */
+        return 0;
+    }
     if (rc == WEIR_OFFSET_OUT_OF_RANGE) {
         int moved = weir_consumer_reset(consumer, partition, error);
         if (moved != WEIR_OFFSET_OUT_OF_RANGE) return moved;

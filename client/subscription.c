@@ -195,11 +195,16 @@ static int place_at(struct weir_consumer *consumer, struct weir_consumer_partiti
     return 0;
 }
 
+static bool lacks_position(const struct weir_consumer_partition *partition)
+{
+    return partition->position < 0 && !partition->is_gone;
+}
+
 static size_t count_missing(const struct weir_consumer *consumer)
 {
     size_t count = 0;
     for (size_t i = 0; i < consumer->partition_count; i++) {
-        count += consumer->partitions[i]->position < 0;
+        count += lacks_position(consumer->partitions[i]);
     }
     return count;
 }
@@ -241,7 +246,7 @@ static int find_positions(struct weir_consumer *consumer, struct weir_error *err
         entries != NULL ? 0 : weir_error_set(error, WEIR_NO_MEMORY, "positions: out of memory");
     for (size_t i = 0, at = 0; rc == 0 && i < consumer->partition_count; i++) {
         const struct weir_consumer_partition *partition = consumer->partitions[i];
-        if (partition->position >= 0) continue;
+        if (!lacks_position(partition)) continue;
         entries[at++] = (struct weir_offset_entry){
             .partition = {.topic = weir_text(partition->topic), .partition = partition->index},
             .offset = -1,
@@ -253,9 +258,13 @@ static int find_positions(struct weir_consumer *consumer, struct weir_error *err
     int first = rc;
     for (size_t i = 0, at = 0; rc == 0 && i < consumer->partition_count; i++) {
         struct weir_consumer_partition *partition = consumer->partitions[i];
-        if (partition->position >= 0) continue;
-        int placed = place_at(consumer, partition, &entries[at++], first == 0 ? error : NULL);
+        if (!lacks_position(partition)) continue;
+        struct weir_error why = {0};
+        int placed = place_at(consumer, partition, &entries[at++], &why);
         if (placed == WEIR_CRASHED) return placed;
+        partition->is_gone = placed == WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+        if (partition->is_gone) placed = 0;
+        if (first == 0 && placed < 0 && error != NULL) *error = why;
         if (first == 0) first = placed;
     }
     weir_arena_close(&arena);
