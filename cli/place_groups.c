@@ -34,7 +34,11 @@ int place_say_group_failure(struct place *place, const char *name, const struct 
     weir_budget_init(&budget, "names", &heap, NULL, 0);
     weir_arena_init(&arena, &budget, 0);
     (void)place->ops->groups->list(place, &arena, &all, NULL); /* without, no name is near */
-    int exit_code = say_unknown_group(place, name, &all);
+    bool is_there = false;
+    for (size_t i = 0; i < all.count; i++) {
+        is_there = is_there || strcmp(all.rows[i].name, name) == 0;
+    }
+    int exit_code = is_there ? say_failure(error, NULL) : say_unknown_group(place, name, &all);
     weir_arena_close(&arena);
     return exit_code;
 }
