@@ -401,6 +401,7 @@ static int read_all(struct member *member, struct weir_error *error)
         if (is_at_end(member, unfinished)) return 0;
         if (unfinished > 0) {
             rc = read_round(member, unfinished, error);
+            if (place_asks_again(&run->patience, rc)) continue;
         } else {
             rest(member);
         }

@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Groups on the command line: without a server and with one, their lag, moved, watched, deleted, and read as a member.
+# usage: groups.sh WEIR READER
+. "$(dirname "$0")/lib.sh"
+reader=$2
+
+# fields FILE COLUMN...: these columns of a table's rows, by single blanks.
+fields() { local columns=$2; awk -v c="$columns" 'NR > 1 { n = split(c, a, " "); s = ""; for (i = 1; i <= n; i++) s = s (i > 1 ? " " : "") $a[i]; print s }' "$1"; }
+
+"$weir" topic create orders -p 2 -d data -q
+for i in 1 2 3 4 5 6; do echo "$((1767225600000 + i * 1000)) v$i"; done >orders.txt
+"$weir" produce orders -p 0 -d data -f '%d %v\n' -o '' <orders.txt
+head -4 orders.txt | "$weir" produce orders -p 1 -d data -f '%d %v\n' -o ''
+
+# ---- all commands but watch, at the place that the options name ------------------------------------------
+
+administer() {
+    local place=("$@")
+    gives "" "$weir" group list "${place[@]}" 2>/dev/null
+    gives "[]" "$weir" group list --json "${place[@]}"
+    refuses 1 "has no group 'billing'" "$weir" group describe billing "${place[@]}"
+
+    # a dry run shows, and changes nothing
+    "$weir" group reset billing --topic orders --to-earliest --dry-run "${place[@]}" >reset.txt 2>err.txt
+    [ "$(fields reset.txt '1 2 3 4 5 6')" = "orders 0 - 0 new 6
+orders 1 - 0 new 4" ] || fail "dry run: $(cat reset.txt)"
+    grep -qF "nothing was changed" err.txt || fail "a dry run does not say so: $(cat err.txt)"
+    refuses 1 "has no group 'billing'" "$weir" group describe billing "${place[@]}"
+
+    "$weir" group reset billing --topic orders:0 --to-offset 2 "${place[@]}" >/dev/null 2>err.txt
+    grep -qF "there is no group 'billing' yet" err.txt || fail "a new group is not named: $(cat err.txt)"
+    "$weir" group describe billing "${place[@]}" >describe.txt
+    grep -qE "^group billing, classic, Empty, 0 members.*lag 4 \(" describe.txt || fail "$(cat describe.txt)"
+    grep -qE "^orders +0 +2 +6 +4 +[0-9]+d [0-9]+h +-$" describe.txt || fail "lag: $(cat describe.txt)"
+    "$weir" group describe billing --json "${place[@]}" >describe.json
+    python3 - <<'END' || fail "$(cat describe.json)"
+import json, time
+group = json.load(open("describe.json"))
+row, = group["partitions"]
+assert (row["topic"], row["partition"], row["committed"], row["end"], row["lag"]) == ("orders", 0, 2, 6, 4), row
+written = time.time() * 1000 - row["lag_ms"]  # of the first record that is not committed
+assert abs(written - (1767225600000 + 3000)) < 60000, written
+END
+
+    # each way to say where to
+    moves() {
+        local expected=$1
+        shift
+        "$weir" group reset billing "$@" "${place[@]}" >reset.txt 2>err.txt || fail "$*: $(cat err.txt)"
+        [ "$(fields reset.txt '2 3 4')" = "$expected" ] || fail "$*: $(cat reset.txt)"
+    }
+    moves "0 2 5" --all-topics --shift-by 3
+    moves "0 5 0" --all-topics --shift-by -30
+    grep -qF "before its log begins: 0 is taken" err.txt || fail "no word of a bound: $(cat err.txt)"
+    moves "0 0 6" --topic orders:0 --to-offset 99
+    grep -qF "beyond its log's end: 6 is taken" err.txt || fail "no word of a bound: $(cat err.txt)"
+    moves "0 6 3" --topic orders:0 --to-datetime 2026-01-01T00:00:04
+    moves "0 3 0" --topic orders:0 --by-duration P20000D
+    moves "0 0 6
+1 - 4" --topic orders --to-latest
+    moves "0 6 6
+1 4 4" --all-topics --to-current
+    printf 'orders,0,1\n"orders",1,2\n' >offsets.csv
+    moves "0 6 1
+1 4 2" --from-file offsets.csv
+    moves "0 1 6
+1 2 4" --all-topics --by-duration 1s
+    grep -qF "it has no record that late" err.txt || fail "no word of the end: $(cat err.txt)"
+
+    # what cannot be is named, and nothing is changed by it
+    refuses 1 "partition 7" "$weir" group reset billing --topic orders:0,7 --to-earliest "${place[@]}"
+    refuses 1 "has no topic 'ordres'" "$weir" group reset billing --topic ordres --to-earliest "${place[@]}"
+    refuses 1 "did you mean 'orders'?" "$weir" group reset billing --topic ordres --to-earliest "${place[@]}"
+    echo "orders,x,1" >bad.csv
+    refuses 1 "line 1 'orders,x,1'" "$weir" group reset billing --from-file bad.csv "${place[@]}"
+    refuses 1 "nowhere.csv" "$weir" group reset billing --from-file nowhere.csv "${place[@]}"
+    refuses 1 "did you mean 'billing'?" "$weir" group reset biling --all-topics --to-latest "${place[@]}"
+    moves "0 6 6
+1 4 4" --all-topics --to-current
+
+    "$weir" group list "${place[@]}" >list.txt
+    [ "$(fields list.txt '1 2 3 4 5 6')" = "billing classic Empty 0 2 0" ] || fail "$(cat list.txt)"
+    gives "deleted 1 offset of group 'billing' in topic 'orders'" "$weir" group delete billing --offsets orders:1 "${place[@]}"
+    "$weir" group list "${place[@]}" >list.txt
+    [ "$(fields list.txt '5')" = 1 ] || fail "$(cat list.txt)"
+    refuses 1 "has committed nothing in topic 'payments'" "$weir" group delete billing --offsets payments "${place[@]}"
+    refuses 1 "did you mean 'billing'?" "$weir" group delete biling "${place[@]}"
+    gives "deleted group 'billing'" "$weir" group delete billing "${place[@]}"
+    gives "[]" "$weir" group list --json "${place[@]}"
+}
+
+# what is said wrongly is found before anything is opened
+refuses 2 "it is not said where to" "$weir" group reset g --all-topics
+refuses 2 "it is not said of which partitions" "$weir" group reset g --to-latest
+refuses 2 "--to-earliest and --to-latest" "$weir" group reset g --all-topics --to-latest --to-earliest
+refuses 2 "--to-datetime 'noon'" "$weir" group reset g --all-topics --to-datetime noon
+refuses 2 "--by-duration '5'" "$weir" group reset g --all-topics --by-duration 5
+refuses 2 "leave out --topic" "$weir" group reset g --topic t --from-file x
+refuses 2 "--interval is 0" "$weir" group watch g -i 0
+refuses 2 "'start' or 'end'" "$weir" consume t --group g -o 5
+refuses 2 "leave out --partitions" "$weir" consume t --group g -p 1
+
+administer -d data
+
+# a member without a server reads and commits what it printed, to the record
+gives "v1
+v2
+v3" "$weir" consume orders --group readers -d data -f '%v\n' -n 3
+"$weir" consume orders --group readers -d data -f '%v\n' >rest.txt
+[ "$(wc -l <rest.txt)" = 7 ] || fail "the rest: $(cat rest.txt)"
+gives "" "$weir" consume orders --group readers -d data -f '%v\n'
+"$weir" group describe readers -d data >describe.txt
+grep -qE "^group readers, consumer, Empty, 0 members, .* lag 0 \(0 s\)$" describe.txt || fail "$(cat describe.txt)"
+
+# the example: in C, the same
+"$reader" data c-readers orders >reader.txt 2>reader.err &
+server=$!
+grep -qm1 "orders/1 at 3: v4" < <(exec timeout 60 tail -n +1 -f --pid=$server reader.txt) || fail "the example: $(cat reader.txt reader.err)"
+kill -INT $server
+wait $server || fail "the example ended with $?: $(cat reader.err)"
+server=
+[ "$(grep -c ' at ' reader.txt)" = 10 ] || fail "the example printed $(cat reader.txt)"
+[ "$(grep -c '^gives up' reader.txt)" = 2 ] || fail "the example did not leave: $(cat reader.txt)"
+"$weir" group describe c-readers -d data >describe.txt
+grep -qE "lag 0 \(0 s\)$" describe.txt || fail "what the example committed: $(cat describe.txt)"
+for group in readers c-readers; do "$weir" group delete $group -d data -q; done
+
+# ---- a server ------------------------------------------------------------------------------------------------
+
+start
+administer
+"$weir" group reset billing --topic orders --to-earliest >/dev/null 2>&1
+"$weir" group watch billing -n 2 -i 1 >watch.txt
+[ "$(grep -c '^..:..:..Z group billing, ' watch.txt)" = 2 ] || fail "$(cat watch.txt)"
+grep -qE "^orders +0 +0 +6 +6 .* 0\.0 +0\.0 +stands +-$" watch.txt || fail "$(cat watch.txt)"
+refuses 1 "did you mean 'billing'?" "$weir" group watch biling -n 1
+
+# two members share the topic; what has members is neither moved nor deleted
+for i in 1 2; do
+    "$weir" consume orders --group pair -f '%p %v\n' >member$i.txt 2>member$i.err &
+    members[i]=$!
+done
+describe_until() { # GROUP TEXT: until describe shows it
+    for _ in $(seq 300); do
+        "$weir" group describe "$1" >describe.txt 2>&1 || true
+        grep -qE "$2" describe.txt && return 0
+        read -rt 0.1 <> <(:) || true
+    done
+    fail "group $1 never shows '$2': $(cat describe.txt)"
+}
+describe_until pair "^group pair, consumer, Stable, 2 members, .*lag 0"
+[ "$(fields <(sed -n '/^MEMBER/,/^$/p' describe.txt | grep .) '6')" = "1
+1" ] || fail "not shared: $(cat describe.txt)"
+refuses 1 "offsets are reset while there is none" "$weir" group reset pair --all-topics --to-earliest
+refuses 1 "stop them first" "$weir" group delete pair
+refuses 1 "stop them first" "$weir" group delete pair --offsets orders
+kill -INT "${members[1]}" "${members[2]}"
+wait "${members[1]}" || fail "member 1: $(cat member1.err)"
+wait "${members[2]}" || fail "member 2: $(cat member2.err)"
+[ "$(cat member1.txt member2.txt | sort | uniq | wc -l)" = 10 ] || fail "read: $(cat member1.txt member2.txt)"
+gives "deleted group 'pair'" "$weir" group delete pair
