@@ -86,6 +86,7 @@ def make_checkout(work, source, build):
     root = os.path.join(work, "weir")
     os.makedirs(os.path.join(root, "build", "release"))
     shutil.copy(os.path.join(source, "dev"), root)
+    os.symlink(os.path.join(source, "examples"), os.path.join(root, "examples"))
     for name in os.listdir(build):
         os.symlink(os.path.join(build, name), os.path.join(root, "build", "release", name))
     with open(os.path.join(root, "build", "release", ".werror"), "w", encoding="utf-8") as file:
