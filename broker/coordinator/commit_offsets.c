@@ -49,7 +49,7 @@ static int check_commit(const struct weir_commit_request *commit, struct weir_er
         commit->metadata_size_max > 0 ? commit->metadata_size_max : METADATA_SIZE_DEFAULT;
     int rc = weir_group_id_check(commit->group, error);
     if (rc < 0) return rc;
-    size_t entries_min = commit->is_application ? 0 : 1;
+    size_t entries_min = commit->is_application || commit->releases != NULL ? 0 : 1;
     if (commit->entry_count < entries_min || commit->entry_count > ENTRIES_MAX) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "%zu offsets in a commit; 1 to %d are allowed", commit->entry_count,
@@ -65,9 +65,23 @@ static int check_commit(const struct weir_commit_request *commit, struct weir_er
 
 /* ---- on the group's shard -------------------------------------------------------------------- */
 
+/* Who holds the claim knows that no job runs, and none begins before the claim is let go of. */
+static int check_release(const struct weir_group_claims *claims,
+                         const struct weir_commit_request *commit, struct weir_error *error)
+{
+    const struct weir_group_claim *claim = commit->releases;
+    if (claim->claims == claims && weir_slice_equal(claim->group, commit->group)) return 0;
+    return weir_error_set(error, WEIR_GROUP_OWNED,
+                          "group '%.*s' is given back only by who holds its claim",
+                          (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+}
+
 static int check_owner(struct weir_offsets_partition *offsets,
                        const struct weir_commit_request *commit, struct weir_error *error)
 {
+    if (commit->releases != NULL) {
+        return check_release(&offsets->coordinator->claims, commit, error);
+    }
     if (commit->is_application) return 0;
     return weir_group_owner_check(offsets, commit->group, error);
 }
@@ -154,16 +168,19 @@ static void commit_ended(struct weir_group_write *write, int rc, struct weir_err
     weir_request_reply(request, rc);
 }
 
+/* Whose the group is from this batch on, where it changes that. */
 static int add_owner(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
                      int64_t now_ms)
 {
-    if (!work->write.is_owning) return 0;
+    bool is_released = work->commit->releases != NULL;
+    if (!work->write.is_owning && !is_released) return 0;
+    weir_assert(!work->write.is_owning || !is_released);
     weir_buffer_reset(&offsets->key);
     weir_buffer_reset(&offsets->value);
     int rc = weir_group_owner_encode(work->commit->group, now_ms, &offsets->key, &offsets->value);
     if (rc < 0) return rc;
-    return weir_group_write_add(offsets, weir_buffer_slice(&offsets->key),
-                                weir_buffer_slice(&offsets->value), now_ms);
+    struct weir_slice value = is_released ? weir_null() : weir_buffer_slice(&offsets->value);
+    return weir_group_write_add(offsets, weir_buffer_slice(&offsets->key), value, now_ms);
 }
 
 static int add_entry(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
@@ -231,7 +248,7 @@ static struct weir_commit_work *new_work(struct weir_offsets_partition *offsets,
     work->commit = commit;
     work->write.group = commit->group;
     work->write.ended = commit_ended;
-    work->write.is_owning = commit->is_application &&
+    work->write.is_owning = commit->is_application && commit->releases == NULL &&
                             !weir_offsets_image_is_application(&offsets->image, commit->group);
     return work;
 }
@@ -255,7 +272,8 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
         weir_offsets_partition_hold(offsets, request);
         return;
     }
-    bool is_empty = rc == 0 && commit->entry_count == 0 && !work->write.is_owning;
+    bool is_empty =
+        rc == 0 && commit->entry_count == 0 && !work->write.is_owning && commit->releases == NULL;
     if (rc == 0 && !is_empty) {
         rc = write_commit(offsets, work);
         if (rc == 0) return; /* its end answers */
@@ -296,10 +314,12 @@ static void show(struct weir_offset_entry *entry, const struct weir_committed_of
     entry->leader_epoch = -1;
     entry->metadata = weir_null();
     entry->topic_id = (struct weir_uuid){{0}};
+    entry->commit_time_ms = -1;
     if (found == NULL) return;
     entry->offset = found->offset;
     entry->leader_epoch = found->leader_epoch;
     entry->topic_id = found->topic_id;
+    entry->commit_time_ms = found->commit_timestamp_ms;
     struct weir_slice metadata = weir_slice(found->metadata, found->metadata_size);
     if (arena != NULL) entry->metadata = weir_arena_copy(arena, metadata);
 }

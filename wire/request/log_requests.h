@@ -18,6 +18,7 @@
  */
 struct weir_port_fetch;   /* broker/broker.h */
 struct weir_group_claims; /* the engine's */
+struct weir_group_claim;  /* below */
 
 /* ---- records --------------------------------------------------------------------------------- */
 
@@ -246,6 +247,10 @@ struct weir_init_producer_request {
  * The first commit of a stream application (`is_application`; it may have no entries) also writes
  * down that the group is the application's. From then on, and while a job holds the group's claim,
  * anybody else's commit to it, tombstones included, is WEIR_GROUP_OWNED.
+ *
+ * An application gives its group back with a commit that `releases` it, which only the holder of the group's
+ * claim may: the same batch takes the ownership away, and what it commits is anybody's from then on.
+ * WEIR_GROUP_OWNED: the claim is not held, or is another group's.
  */
 struct weir_offset_entry {
     struct weir_topic_partition partition;
@@ -253,6 +258,7 @@ struct weir_offset_entry {
     int32_t leader_epoch; /* -1: unknown */
     struct weir_slice metadata;
     struct weir_uuid topic_id; /* fetched: of the topic when it was committed */
+    int64_t commit_time_ms;    /* fetched: when it was; -1: not known */
     bool is_tombstone;         /* commit: forget this partition */
 };
 struct weir_commit_request {
@@ -267,7 +273,8 @@ struct weir_commit_request {
     struct weir_group_member_id member;
     int32_t generation; /* or the member's epoch */
     bool has_member;
-    bool is_application; /* of a stream application, whose group is its own */
+    bool is_application;                     /* of a stream application, whose group is its own */
+    const struct weir_group_claim *releases; /* NULL: the group stays whose it is */
 };
 
 /** The committed offsets of a group: those asked for (offset filled in), or all (into `arena`). */

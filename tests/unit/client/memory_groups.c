@@ -64,6 +64,7 @@ static void show(const struct memory_entry *entry, struct weir_offset_entry *sho
     shown->leader_epoch = entry->epoch;
     shown->metadata = weir_text(entry->metadata);
     shown->topic_id = entry->topic_id;
+    shown->commit_time_ms = -1;
 }
 
 void memory_handle_committed(struct memory_log *memory, struct weir_request *asked)

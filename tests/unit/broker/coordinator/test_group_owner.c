@@ -159,6 +159,50 @@ START_TEST(a_group_is_held_by_one_job)
 }
 END_TEST
 
+/* The batch that gives a group back: a plain offset of partition 0, and nothing of partition 1 any more. */
+static int release(const char *group, const struct weir_group_claim *claim, int64_t offset)
+{
+    struct weir_offset_entry entries[] = {
+        entry_of(offset), {.partition = {weir_text("clicks"), 1}, .is_tombstone = true}};
+    struct weir_commit_request commit = {.group = weir_text(group),
+                                         .entries = entries,
+                                         .entry_count = 2,
+                                         .is_application = true,
+                                         .releases = claim};
+    commit_begin(&commit);
+    return commit_end(&commit);
+}
+
+/* Who holds the claim gives the group back, in one batch with its offsets, and for good. */
+START_TEST(an_application_gives_its_group_back)
+{
+    struct weir_group_claim claim = {0}, other = {0};
+    open_engine(5);
+    struct weir_slice group = weir_text("app");
+    ck_ok(commit_as_application("app", 5), &engine.error);
+    ck_assert_int_eq(release("app", &claim, 7), WEIR_GROUP_OWNED); /* of nothing */
+    ck_ok(weir_broker_claim_group(engine.broker, weir_text("ap"), &other, &engine.error),
+          &engine.error);
+    ck_assert_int_eq(release("app", &other, 7), WEIR_GROUP_OWNED);
+    refused_to_strangers(5);
+
+    ck_ok(weir_broker_claim_group(engine.broker, group, &claim, &engine.error), &engine.error);
+    int64_t end = engine_latest(&engine, "__consumer_offsets", 0);
+    ck_ok(release("app", &claim, 7), &engine.error);
+    ck_assert_int_eq(engine_latest(&engine, "__consumer_offsets", 0), end + 3);
+    ck_assert(!is_application("app"));
+    weir_broker_release_group(&claim);
+    weir_broker_release_group(&other);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert(!is_application("app"));
+    ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 0), 7);
+    ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 1), -1);
+    ck_ok(engine_commit(&engine, "app", "clicks", 0, 8), &engine.error);
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("owner");
@@ -166,6 +210,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_commit_of_nothing_takes_the_group);
     tcase_add_test(tests, no_commit_slips_in_behind_the_first);
     tcase_add_test(tests, a_group_is_held_by_one_job);
+    tcase_add_test(tests, an_application_gives_its_group_back);
     suite_add_tcase(suite, tests);
 }
 
