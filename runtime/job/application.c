@@ -394,6 +394,11 @@ void weir_application_encode_store(const struct weir_own_store *store, struct we
     weir_buffer_append(value, store->life.bytes, sizeof store->life.bytes);
 }
 
+void weir_application_forget_topic(const char *name, struct weir_buffer *key)
+{
+    write_key(key, KIND_TOPIC, name);
+}
+
 void weir_application_forget_input(const char *name, struct weir_buffer *key)
 {
     write_key(key, KIND_INPUT, name);

@@ -131,6 +131,7 @@ void weir_application_encode_input(const struct weir_own_input *input, struct we
 void weir_application_encode_store(const struct weir_own_store *store, struct weir_buffer *key,
                                    struct weir_buffer *value);
 /** The key of a fact that holds no longer; its value is null. */
+void weir_application_forget_topic(const char *name, struct weir_buffer *key);
 void weir_application_forget_input(const char *name, struct weir_buffer *key);
 
 #endif

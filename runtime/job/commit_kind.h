@@ -66,7 +66,8 @@ struct weir_commit_writer {
 struct weir_commit_recover {
     struct weir_commit_call call; /* first */
     /* The answer. */
-    bool has_commit; /* one of this application's */
+    bool has_commit;     /* one of this application's */
+    bool is_reset_begun; /* it is the first half of a reset, runtime/application/reset.h */
     struct weir_commit_entry *entries;
     size_t entry_count;
     int64_t records_end; /* as sealed by the first commit of the last run; with its topic's id */

@@ -6,7 +6,7 @@
 
 enum { MAGIC = 0x57, VERSION = 4, VERSION_DURABLE = 4, VERSION_WITHOUT_BATCH = 2, FIXED_SIZE = 43 };
 enum { BATCH_DURABLE = 1 };
-enum { RUN_VERSION = 2, RUN_FIXED_SIZE = 6 };
+enum { RUN_VERSION = 2, RUN_VERSION_RESET = 3, RUN_FIXED_SIZE = 6 };
 enum { MARK_SIZE = 14 /* and the name */ };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -193,7 +193,7 @@ struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     bytes[0] = MAGIC;
-    bytes[1] = RUN_VERSION;
+    bytes[1] = run->is_reset_begun ? RUN_VERSION_RESET : RUN_VERSION;
     weir_store_u32(bytes + 2, (uint32_t)run->count);
     for (size_t i = 0; i < run->count; i++) {
         weir_store_u64(bytes + RUN_FIXED_SIZE + i * sizeof(int64_t),
@@ -206,8 +206,8 @@ int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
                            struct weir_commit_run *run_out, struct weir_error *error)
 {
     struct weir_reader reader;
-    int rc = open_text(text, arena, RUN_VERSION, RUN_VERSION, &reader, error);
-    if (rc < 0) return rc;
+    int version = open_text(text, arena, RUN_VERSION, RUN_VERSION_RESET, &reader, error);
+    if (version < 0) return version;
     size_t count = weir_reader_u32(&reader);
     if (reader.failed || weir_reader_left(&reader) != count * sizeof(int64_t)) {
         return weir_error_set(error, WEIR_CORRUPT, "the commit's producer ids are damaged");
@@ -217,6 +217,7 @@ int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
     for (size_t i = 0; i < count; i++) {
         ids[i] = (int64_t)weir_reader_u64(&reader);
     }
-    *run_out = (struct weir_commit_run){.producer_ids = ids, .count = count};
+    *run_out = (struct weir_commit_run){
+        .producer_ids = ids, .count = count, .is_reset_begun = version == RUN_VERSION_RESET};
     return 0;
 }

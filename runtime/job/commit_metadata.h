@@ -25,6 +25,9 @@
  * writes to internal topics; base64 of
  *
  *   0 0x57               1 version u8 = 2         2 count u32             6 producer ids i64
+ *
+ * Version 3 has the same bytes, and is of a reset that has come no further than its positions: until it is
+ * gone on with the commit says nothing of the application's state, and no job begins from it.
  */
 struct weir_commit_metadata {
     int64_t partition_time_ms; /* -1: none */
@@ -45,6 +48,7 @@ int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena
 struct weir_commit_run {
     const int64_t *producer_ids;
     size_t count;
+    bool is_reset_begun;
 };
 struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
                                          struct weir_arena *arena);

@@ -75,13 +75,18 @@ static int compare_application(const struct weir_start_facts *facts,
                                struct weir_start_differences *found)
 {
     struct weir_start_difference difference = {.topic_name = facts->application_id, .of = ""};
-    if (!facts->has_commit && facts->records->has_committed) {
-        difference.what = WEIR_START_COMMIT_GONE;
+    if (facts->is_reset_begun) {
+        difference.what = WEIR_START_RESET_BEGUN;
         return weir_start_differs(found, difference);
     }
+    /* Also where the application has given its group back, and somebody went on from there. */
     if (!facts->has_commit && facts->foreign_entries > 0) {
         difference.what = WEIR_START_COMMIT_FOREIGN;
         difference.a = (int64_t)facts->foreign_entries;
+        return weir_start_differs(found, difference);
+    }
+    if (!facts->has_commit && facts->records->has_committed) {
+        difference.what = WEIR_START_COMMIT_GONE;
         return weir_start_differs(found, difference);
     }
     if (facts->has_commit && facts->is_records_cut) {

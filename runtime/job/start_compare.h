@@ -114,6 +114,7 @@ struct weir_start_facts {
     bool has_topic;         /* the application's own, where the records are */
     bool is_records_cut;    /* it is gone, made anew or shorter than the commit says */
     bool has_commit;        /* one of ours */
+    bool is_reset_begun;    /* it is the first half of a reset */
     size_t foreign_entries; /* without one of ours: how many offsets somebody has committed */
     struct weir_start_topic *topics; /* by the job's table */
     size_t topic_count;
@@ -125,6 +126,7 @@ struct weir_start_facts {
 
 enum weir_start_what {
     WEIR_START_NOTHING,
+    WEIR_START_RESET_BEGUN,
     WEIR_START_COMMIT_GONE,
     WEIR_START_COMMIT_FOREIGN,
     WEIR_START_RECORDS_GONE,

@@ -29,13 +29,18 @@ static const struct row {
     enum empties empties;
     const char *text;
 } rows[] = {
+    [WEIR_START_RESET_BEGUN] =
+        {"reset-begun", FINAL, KEEPS,
+         "application '{t}' is being reset, and that has not come to its end: run 'weir app reset "
+         "{t} --data DIR' once more, which goes on with it"},
     [WEIR_START_COMMIT_GONE] = {"commit-gone", CHOOSE, EVERYTHING,
                                 "application '{t}' has committed before, and group '{t}' has no "
                                 "commit of it any more"},
     [WEIR_START_COMMIT_FOREIGN] =
         {"commit-foreign", CHOOSE, EVERYTHING,
          "group '{t}' has {a} offsets that this application did not commit: "
-         "of a consumer, or of a Kafka Streams application of that id"},
+         "of a consumer, or of a Kafka Streams application of that id; 'weir app adopt {t} --data "
+         "DIR --dry-run' shows what would be taken over"},
     [WEIR_START_RECORDS_GONE] =
         {"records-gone", NOTED, KEEPS,
          "the topic with the records of application '{t}' was gone; they are "

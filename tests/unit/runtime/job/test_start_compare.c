@@ -117,6 +117,29 @@ START_TEST(a_job_that_was_stopped_does_not_differ)
 }
 END_TEST
 
+/* Of a reset that was killed the commit says where the inputs are to go on, and nothing of the state: whatever is
+ * chosen, the reset is to come first. */
+START_TEST(a_reset_that_was_begun_is_refused_whatever_is_chosen)
+{
+    facts.is_reset_begun = true;
+    for (int choice = WEIR_ON_MISMATCH_REFUSE; choice <= WEIR_ON_MISMATCH_LOSSY_REBUILD; choice++) {
+        ck_assert_int_eq(decide((enum weir_on_mismatch)choice), WEIR_MISMATCH);
+        ck_assert_ptr_nonnull(strstr(error.text, "weir app reset app --data DIR"));
+    }
+}
+END_TEST
+
+/* Also where the application has committed before, and has given its group back since. */
+START_TEST(a_foreign_group_is_refused_with_the_command_that_adopts_it)
+{
+    facts.has_commit = false;
+    facts.foreign_entries = 2;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(error.text, "weir app adopt app --data DIR --dry-run"));
+    ck_assert_ptr_nonnull(strstr(error.text, "WEIR_ON_MISMATCH_START_EMPTY"));
+}
+END_TEST
+
 START_TEST(a_tail_of_this_job_does_not_differ)
 {
     partitions[CHANGELOG][1].log_end = 15;
@@ -989,6 +1012,8 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("start_compare");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_job_that_was_stopped_does_not_differ);
+    tcase_add_test(tests, a_reset_that_was_begun_is_refused_whatever_is_chosen);
+    tcase_add_test(tests, a_foreign_group_is_refused_with_the_command_that_adopts_it);
     tcase_add_test(tests, a_tail_of_this_job_does_not_differ);
     tcase_add_loop_test(tests, what_differs_in_a_changelog_is_named_and_empties_it_alone, 0,
                         OF_A_CHANGELOG);
