@@ -5,6 +5,7 @@
 #include "runtime/job/application.h"
 #include "runtime/job/commit_kind.h"
 #include "runtime/job/commit_metadata.h"
+#include "runtime/job/commit_offsets.h"
 
 /**
  * A commit is one batch of OffsetCommit records in `__consumer_offsets`, under the group named after the
@@ -91,83 +92,20 @@ static void answer_no_memory(struct offsets_batch *batch)
 
 /* ---- recover --------------------------------------------------------------------------------- */
 
-/* Ours, or of somebody else, or of a version that this Weir does not read: whether that is an error depends
- * on who needs it. */
-static int recover_entry(const struct offsets_batch *batch, const struct weir_offset_entry *from,
-                         struct weir_arena *arena, struct weir_commit_entry *entry,
-                         struct weir_error *error)
-{
-    struct weir_commit_metadata metadata = {.partition_time_ms = -1, .end_offset = -1};
-    struct weir_error why = {0};
-    const char *unreadable = NULL;
-    int rc = weir_commit_metadata_decode(from->metadata, batch->options.memory, &metadata, &why);
-    if (rc == WEIR_UNSUPPORTED_VERSION) {
-        unreadable = weir_arena_printf(arena, "%s", why.text);
-        if (unreadable == NULL) rc = WEIR_NO_MEMORY;
-    }
-    if (rc == WEIR_NO_MEMORY) return weir_error_set(error, rc, "no memory for the last commit");
-    *entry = (struct weir_commit_entry){
-        .of = from->partition,
-        .topic_id = from->topic_id,
-        .offset = from->offset,
-        .end = metadata.end_offset,
-        .leader_epoch = from->leader_epoch,
-        .read = metadata.read,
-        .partition_time_ms = metadata.partition_time_ms,
-        .marks = metadata.marks,
-        .mark_count = metadata.mark_count,
-        .is_foreign = rc == WEIR_CORRUPT,
-        .unreadable = unreadable,
-    };
-    return 0;
-}
-
-/* The entry of the application's own topic. */
-static int recover_run(const struct offsets_batch *batch, const struct weir_offset_entry *from,
-                       struct weir_commit_recover *recover, struct weir_error *error)
-{
-    struct weir_commit_run run;
-    int rc = weir_commit_run_decode(from->metadata, batch->options.memory, &run, error);
-    if (rc == WEIR_CORRUPT) return 0;
-    if (rc < 0) return weir_error_wrap(error, rc, "last commit");
-    recover->has_commit = true;
-    recover->records_topic_id = from->topic_id;
-    recover->records_end = from->offset;
-    recover->producer_ids = run.producer_ids;
-    recover->producer_count = run.count;
-    return 0;
-}
-
-static int recover_all(const struct offsets_batch *batch, struct weir_commit_recover *recover,
-                       struct weir_error *error)
-{
-    const struct weir_committed_request *committed = &batch->committed;
-    struct weir_slice own = weir_text(batch->records_topic);
-    struct weir_arena *arena = recover->call.arena;
-    recover->entries = weir_arena_array(arena, committed->entry_count, sizeof *recover->entries);
-    if (recover->entries == NULL && committed->entry_count > 0) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "no memory for the last commit");
-    }
-    int rc = 0;
-    for (size_t i = 0; rc >= 0 && i < committed->entry_count; i++) {
-        const struct weir_offset_entry *from = &committed->entries[i];
-        if (weir_slice_equal(from->partition.topic, own)) {
-            rc = recover_run(batch, from, recover, error);
-        } else {
-            struct weir_commit_entry *entry = &recover->entries[recover->entry_count];
-            rc = recover_entry(batch, from, arena, entry, error);
-            if (rc >= 0) recover->entry_count++;
-        }
-    }
-    return rc;
-}
-
 static void on_read(struct weir_request *request)
 {
     struct offsets_batch *batch = request->context;
     struct weir_error error = request->error;
     int rc = weir_error_wrap(&error, request->rc, "read the last commit");
-    if (rc >= 0) rc = recover_all(batch, (struct weir_commit_recover *)batch->call, &error);
+    if (rc >= 0) {
+        const struct weir_commit_offsets from = {
+            .records_topic = batch->records_topic,
+            .entries = batch->committed.entries,
+            .entry_count = batch->committed.entry_count,
+        };
+        rc = weir_commit_offsets_read(&from, batch->options.memory,
+                                      (struct weir_commit_recover *)batch->call, &error);
+    }
     answer(batch, rc, &error);
 }
 

@@ -134,13 +134,7 @@ int weir_start_make_partitions(struct weir_start *start, struct weir_start_topic
         weir_arena_alloc_zero(&start->arena, (count + 1) * sizeof *topic->partitions);
     if (topic->partitions == NULL) return WEIR_NO_MEMORY;
     for (size_t p = 0; p < count; p++) {
-        topic->partitions[p] = (struct weir_start_partition){
-            .committed = -1,
-            .committed_epoch = -1,
-            .epoch_end = INT64_MAX,
-            .foreign_at = -1,
-            .partition_time_ms = -1,
-        };
+        topic->partitions[p] = weir_start_partition_new();
     }
     return 0;
 }
@@ -201,36 +195,10 @@ static int take_entry(struct weir_start *start, const struct weir_commit_entry *
                       struct weir_error *error)
 {
     struct weir_start_topic *topic = find_topic(start, entry->of.topic);
-    int32_t number = entry->of.partition;
     if (entry->unreadable != NULL && is_needed(start, topic, entry->of.topic)) {
         return refuse_unreadable(entry, error);
     }
-    if (topic == NULL || entry->offset < 0 || number < 0 || number == INT32_MAX) return 0;
-    bool is_it = weir_uuid_equal(entry->topic_id, topic->id);
-    bool is_there = topic->exists && number < topic->partition_count;
-    /* Where this topic has fewer partitions than one of its name before, nothing else would tell of that one. */
-    topic->is_other_named |= topic->exists && !is_it && !is_there;
-    bool counts = is_there || is_it || !topic->exists;
-    if (counts && number >= topic->entry_count) topic->entry_count = number + 1;
-    if (!is_there) return 0;
-    weir_assert(topic->partitions != NULL);
-    struct weir_start_partition *partition = &topic->partitions[number];
-    partition->is_foreign_entry = entry->is_foreign;
-    partition->has_processed = entry->partition_time_ms >= 0;
-    if (!is_it) {
-        partition->is_other_topic = true;
-        return 0;
-    }
-    bool has_end = !entry->is_foreign && topic->role == WEIR_START_REPARTITION;
-    partition->has_entry = true;
-    partition->committed = entry->offset;
-    partition->committed_end = has_end ? entry->end : entry->offset;
-    if (partition->committed_end < 0) partition->committed_end = 0;
-    partition->committed_epoch = entry->leader_epoch;
-    partition->read = entry->read;
-    partition->partition_time_ms = entry->partition_time_ms;
-    partition->marks = entry->marks;
-    partition->mark_count = entry->mark_count;
+    if (topic != NULL) weir_start_take_entry(topic, entry);
     return 0;
 }
 
@@ -282,18 +250,27 @@ static bool keeps_all_keys(const struct weir_start *start, int32_t source)
            !described->config.cleanup_delete;
 }
 
+static bool has_processed(const struct weir_start_topic *topic)
+{
+    for (int32_t p = 0; topic->exists && p < topic->partition_count; p++) {
+        if (topic->partitions[p].has_processed) return true;
+    }
+    return false;
+}
+
 /*
  * Whether a table has a changelog of its own. What was decided once stands, and is recorded by what is
- * there: a changelog in the application's records or in the commit; without one, a committed position
- * of the table's topic says that the topic has served so far, and a changelog made now would lack what
- * is below it. So a topic whose policy changes later loses no row of a table that runs already.
+ * there: a changelog in the application's records or in the commit; without one, records of the table's
+ * topic that were processed say that the topic has served so far, and a changelog made now would lack
+ * them. So a topic whose policy changes later loses no row of a table that runs already, and one that
+ * was reset, or has not read anything yet, is decided about anew.
  */
 static bool has_own_changelog(const struct weir_start *start, size_t changelog, int32_t source)
 {
     const struct weir_start_topic *own = &start->facts.topics[changelog];
     weir_assert(own->role == WEIR_START_CHANGELOG);
     if (own->record != NULL || own->entry_count > 0) return true;
-    if (start->facts.topics[source].entry_count > 0) return false;
+    if (has_processed(&start->facts.topics[source])) return false;
     return !keeps_all_keys(start, source) && !start->streams->options.reuse_source_topics;
 }
 
@@ -322,14 +299,6 @@ static void choose_changelogs(struct weir_start *start)
         start->facts.topics[changelog] = (struct weir_start_topic){0};
         weir_assert(start->facts.topics[changelog].role == WEIR_START_OTHER);
     }
-}
-
-static bool has_processed(const struct weir_start_topic *topic)
-{
-    for (int32_t p = 0; topic->exists && p < topic->partition_count; p++) {
-        if (topic->partitions[p].has_processed) return true;
-    }
-    return false;
 }
 
 static bool is_read_by(const struct weir_topology *topology, int32_t subtopology, size_t topic)
@@ -404,6 +373,7 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
         if (rc < 0) return rc;
     }
     facts->has_commit = committed->has_commit;
+    facts->is_reset_begun = committed->is_reset_begun;
     if (!facts->has_commit) facts->foreign_entries = committed->entry_count;
     const struct weir_topic_request *described = &start->topics[facts->topic_count];
     facts->has_topic = start->reader.exists;

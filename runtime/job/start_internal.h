@@ -1,7 +1,7 @@
 #ifndef WEIR_RUNTIME_JOB_START_INTERNAL_H
 #define WEIR_RUNTIME_JOB_START_INTERNAL_H
 
-#include "runtime/job/start_compare.h"
+#include "runtime/job/start_partition.h"
 #include "runtime/job/streams_internal.h"
 
 /** Reading the records of an application, this one's or another's; told in start_records.c. */

@@ -48,14 +48,7 @@ static int take_partition(const struct weir_start_topic *topic, int32_t number,
         return weir_error_wrap(error, rc, "partition %" PRId32 " of '%s'", number, topic->name);
     }
     weir_assert(topic->partitions != NULL && number < topic->partition_count);
-    struct weir_start_partition *partition = &topic->partitions[number];
-    partition->leader_epoch = described->leader_epoch;
-    partition->log_start = described->log_start_offset;
-    partition->log_end = described->log_end_offset;
-    partition->is_offline = described->is_offline;
-    partition->offline_from = described->offline_from;
-    partition->lost = described->lost;
-    partition->lost_count = described->lost_count;
+    weir_start_describe(&topic->partitions[number], described);
     return 0;
 }
 
@@ -109,15 +102,6 @@ int weir_start_read_records(struct weir_start *start, struct weir_error *error)
 
 /* ---- epochs ---------------------------------------------------------------------------------- */
 
-/* Nothing was cut since if the epoch is the same and the end is not lower. */
-static bool is_in_doubt(const struct weir_start_topic *topic,
-                        const struct weir_start_partition *partition)
-{
-    int64_t end = weir_start_is_internal(topic) ? partition->committed_end : partition->committed;
-    if (!partition->has_entry || partition->committed_epoch < 0) return false;
-    return partition->committed_epoch != partition->leader_epoch || partition->log_end < end;
-}
-
 static size_t ask_epochs(struct weir_start *start, struct weir_epoch_end_request *requests)
 {
     size_t count = 0;
@@ -125,7 +109,7 @@ static size_t ask_epochs(struct weir_start *start, struct weir_epoch_end_request
         const struct weir_start_topic *topic = &start->facts.topics[t];
         for (int32_t p = 0; topic->partitions != NULL && p < topic->partition_count; p++) {
             const struct weir_start_partition *partition = &topic->partitions[p];
-            if (!is_in_doubt(topic, partition)) continue;
+            if (!weir_start_is_in_doubt(topic, partition)) continue;
             if (requests != NULL) {
                 requests[count] = (struct weir_epoch_end_request){
                     .request = weir_start_asked(start),
@@ -157,15 +141,6 @@ int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error
     return 0;
 }
 
-/* Where an epoch ended that the log has not reached. An internal topic has one writer, and this is
- * another log than the one that its commit covers: nothing of it counts. Of an input all that is there
- * is of an earlier epoch, so its end has to do, as for a consumer. */
-static int64_t unreached_end(const struct weir_start_topic *topic,
-                             const struct weir_start_partition *partition)
-{
-    return weir_start_is_internal(topic) ? partition->log_start : partition->log_end;
-}
-
 static int take_epochs(struct weir_start *start, struct weir_error *error)
 {
     size_t next = 0;
@@ -173,7 +148,7 @@ static int take_epochs(struct weir_start *start, struct weir_error *error)
         const struct weir_start_topic *topic = &start->facts.topics[t];
         for (int32_t p = 0; topic->partitions != NULL && p < topic->partition_count; p++) {
             struct weir_start_partition *partition = &topic->partitions[p];
-            if (!is_in_doubt(topic, partition)) continue;
+            if (!weir_start_is_in_doubt(topic, partition)) continue;
             weir_assert(next < start->epoch_count); /* the doubts are those that were asked of */
             const struct weir_epoch_end_request *asked = &start->epochs[next++];
             if (asked->request.rc < 0) {
@@ -181,8 +156,7 @@ static int take_epochs(struct weir_start *start, struct weir_error *error)
                 return weir_error_wrap(error, asked->request.rc,
                                        "leader epochs of '%s' partition %" PRId32, topic->name, p);
             }
-            bool is_known = asked->end_offset >= 0;
-            partition->epoch_end = is_known ? asked->end_offset : unreached_end(topic, partition);
+            weir_start_take_epoch_end(topic, partition, asked->end_offset);
         }
     }
     weir_assert(next == start->epoch_count);
@@ -191,33 +165,6 @@ static int take_epochs(struct weir_start *start, struct weir_error *error)
 }
 
 /* ---- tails ----------------------------------------------------------------------------------- */
-
-static bool is_this_jobs(const struct weir_start *start, int64_t producer_id)
-{
-    for (size_t i = 0; i < start->committed.producer_count; i++) {
-        if (start->committed.producer_ids[i] == producer_id) return true;
-    }
-    return false;
-}
-
-/* True if all batches are the job's own, or nobody's, which hold no records: a repair may have given up some of the
- * job's. `from` is moved behind them. */
-static int check_tail(const struct weir_start *start, struct weir_slice rest, int64_t *from,
-                      bool *is_ours, struct weir_error *error)
-{
-    struct weir_batch_reader reader = {.rest = rest};
-    int rc;
-    while ((rc = weir_batch_reader_next(&reader, error)) == 0) {
-        const struct weir_batch_header *header = &reader.header;
-        int64_t last = weir_batch_last_offset(header);
-        if (last < *from) continue;
-        *is_ours = header->base_offset >= *from &&
-                   (header->record_count == 0 || is_this_jobs(start, header->producer_id));
-        if (!*is_ours) return 0;
-        *from = last + 1;
-    }
-    return rc < 0 ? rc : 0;
-}
 
 static struct weir_start_partition *tail_partition(const struct weir_start *start)
 {
@@ -243,7 +190,7 @@ static int take_tail(struct weir_start *start, struct weir_error *error)
     int rc = 0;
     for (size_t i = 0; rc >= 0 && is_ours && i < fetch->batches.part_count; i++) {
         struct weir_slice bytes = weir_log_part_bytes(&fetch->batches.parts[i]);
-        rc = check_tail(start, bytes, &start->tail_offset, &is_ours, error);
+        rc = weir_start_check_tail(&start->committed, bytes, &start->tail_offset, &is_ours, error);
     }
     weir_log_batches_release(&fetch->batches);
     if (!is_ours) {

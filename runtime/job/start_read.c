@@ -22,16 +22,6 @@ static bool is_kept_as_written(const struct weir_start *start, size_t topic)
     return start->topics[topic].request.rc >= 0 && !start->topics[topic].config.cleanup_compact;
 }
 
-static bool is_comparable(const struct weir_start_partition *partition)
-{
-    if (!partition->has_entry || partition->is_foreign_entry) return false;
-    if (!weir_read_batch_is_known(&partition->read)) return false;
-    int64_t last = weir_read_batch_last(&partition->read);
-    if (last < partition->log_start || last >= partition->log_end) return false;
-    if (partition->is_offline && last >= partition->offline_from) return false;
-    return last < partition->epoch_end;
-}
-
 /* How many there are; where `read` is not NULL they are asked for. */
 static size_t ask(struct weir_start *start, struct weir_start_read *read)
 {
@@ -42,7 +32,7 @@ static size_t ask(struct weir_start *start, struct weir_start_read *read)
         if (!is_looked_at || !is_kept_as_written(start, t)) continue;
         for (int32_t p = 0; p < topic->partition_count; p++) {
             struct weir_start_partition *partition = &topic->partitions[p];
-            if (!is_comparable(partition)) continue;
+            if (!weir_start_is_comparable(partition)) continue;
             if (read != NULL) {
                 read[count].partition = partition;
                 read[count].fetch = (struct weir_fetch_request){
@@ -67,13 +57,8 @@ static void take(struct weir_start_read *read)
     const struct weir_fetch_request *fetch = &read->fetch;
     weir_assert(weir_read_batch_is_known(&read->partition->read));
     if (fetch->batches.part_count == 0) return;
-    struct weir_batch_reader reader = {.rest = weir_log_part_bytes(&fetch->batches.parts[0])};
-    struct weir_error why = {0};
-    if (weir_batch_reader_next(&reader, &why) != 0) return;
-    if (weir_batch_last_offset(&reader.header) < fetch->offset) return;
-    if (weir_batch_is_given_up(&reader.header)) return;
-    if (weir_batch_check_crc(reader.batch, &why) < 0) return;
-    read->partition->found_there = weir_read_batch_of(&reader.header);
+    weir_start_take_read(read->partition, fetch->offset,
+                         weir_log_part_bytes(&fetch->batches.parts[0]));
 }
 
 /* Another answer than the batch: it has gone meanwhile, or cannot be read. Reading on will tell. */
