@@ -81,6 +81,11 @@ static const struct weir_topology *table(void)
     return plan_done(&plan);
 }
 
+static const struct weir_topology *counting_again(void)
+{
+    return plan_repartition(&plan, WEIR_STORE_ROCKSDB);
+}
+
 static void run(const struct weir_topology *topology, enum weir_on_mismatch choice)
 {
     stage_start(&stage, topology, STAGE_OPTIONS(.on_mismatch = choice));
@@ -278,6 +283,21 @@ START_TEST(offsets_of_somebody_else_are_gone_on_from_only_if_told)
     bool goes_on = _i == 0;
     run(counting(), goes_on ? WEIR_ON_MISMATCH_START_EMPTY : WEIR_ON_MISMATCH_REBUILD);
     expect_count("a", goes_on ? 0 : 2);
+    expect_count("b", 1);
+}
+END_TEST
+
+/* A store that hears of its input through a repartition topic misses what was processed as one beside it does, also
+ * where that topic is as new as the store. */
+START_TEST(a_store_behind_a_new_repartition_topic_would_miss_records)
+{
+    topics(1);
+    produce(0, "aab");
+    run(passing(), WEIR_ON_MISMATCH_REFUSE);
+    stage_stop(&stage);
+    expect_refused(counting_again(), WEIR_ON_MISMATCH_REFUSE, "store 'counts' is new");
+    run(counting_again(), WEIR_ON_MISMATCH_REBUILD);
+    expect_count("a", 2);
     expect_count("b", 1);
 }
 END_TEST
@@ -1159,6 +1179,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_changelog_of_another_application_is_refused_and_left_alone);
     tcase_add_test(tests, a_changelog_that_kafka_streams_left_is_not_cut);
     tcase_add_loop_test(tests, offsets_of_somebody_else_are_gone_on_from_only_if_told, 0, 2);
+    tcase_add_test(tests, a_store_behind_a_new_repartition_topic_would_miss_records);
     tcase_add_loop_test(tests, a_foreign_commit_does_not_move_the_job, 0, 2);
     tcase_add_loop_test(tests, a_commit_of_another_version_matters_where_it_is_needed, 0, 3);
     tcase_add_test(tests, the_topic_of_records_is_the_applications_alone);
