@@ -1,5 +1,6 @@
 #include "runtime/job/application.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -16,6 +17,25 @@ enum { INPUT_PARTITION_SIZE = 8 + 8 + 4 + 8 + 4 };
 const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id)
 {
     return weir_arena_printf(arena, "%s-application", application_id);
+}
+
+/* Records carry the data's own time, however far that is from today; what the log's defaults
+ * bound for users is not lost here; and what a commit names is on the disk, whatever
+ * flush.policy users chose. */
+static const struct weir_config_entry own_configs[] = {
+    {.key = "message.timestamp.type", .value = "CreateTime"},
+    {.key = "message.timestamp.after.max.ms", .value = "9223372036854775807"},
+    {.key = "message.timestamp.before.max.ms", .value = "9223372036854775807"},
+    {.key = "retention.bytes", .value = "-1"},
+    {.key = "flush.policy", .value = "group"},
+};
+static_assert(sizeof own_configs / sizeof own_configs[0] == WEIR_OWN_TOPIC_CONFIGS,
+              "who makes a topic has room for these");
+
+void weir_own_topic_configs(struct weir_config_entry *configs, size_t *count)
+{
+    memcpy(configs + *count, own_configs, sizeof own_configs);
+    *count += WEIR_OWN_TOPIC_CONFIGS;
 }
 
 /* ---- what holds ------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "weir/error.h"
 #include "weir/record.h"
 #include "weir/types.h"
+#include "wire/request/log_requests.h"
 
 /**
  * What an application knows of itself: its internal topics, by id, and whether it has ever
@@ -103,6 +104,10 @@ struct weir_application {
 
 /** `<application.id>-application`, in `arena`; NULL: no memory. */
 const char *weir_application_topic_name(struct weir_arena *arena, const char *application_id);
+
+/** The settings that every topic of an application has; `configs` has room for them, and `count` is moved on. */
+enum { WEIR_OWN_TOPIC_CONFIGS = 5 };
+void weir_own_topic_configs(struct weir_config_entry *configs, size_t *count);
 
 /** What holds between the fields, after each record. */
 void weir_application_check(const struct weir_application *application);

@@ -45,7 +45,9 @@ struct weir_commit_entry {
     int64_t partition_time_ms;          /* the largest timestamp processed; -1: none */
     const struct weir_node_mark *marks; /* of the task whose first input it is */
     size_t mark_count;
-    bool is_foreign;  /* recovered: somebody else has committed it, and only `offset` is known */
+    int64_t
+        streams_time_ms; /* recovered: of somebody else's, what Kafka Streams has for it; -1: nothing */
+    bool is_foreign;     /* recovered: somebody else has committed it, and only `offset` is known */
     bool is_given_up; /* sealed: no commit speaks of it any more */
     /* Recovered: why this Weir cannot read it, for whoever needs it; only `offset` is known. NULL: it can. */
     const char *unreadable;

@@ -184,6 +184,20 @@ int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena
     return 0;
 }
 
+/* ---- Kafka Streams' -------------------------------------------------------------------------- */
+
+int64_t weir_commit_metadata_streams_time(struct weir_slice text, struct weir_arena *arena)
+{
+    enum { STREAMS_VERSION_MIN = 1, STREAMS_VERSION_MAX = 2 };
+    struct weir_slice bytes = base64_decode(text, arena);
+    if (weir_slice_is_null(bytes)) return -1;
+    struct weir_reader reader = weir_reader(bytes);
+    uint8_t version = weir_reader_u8(&reader);
+    int64_t time_ms = (int64_t)weir_reader_u64(&reader);
+    bool is_known = version >= STREAMS_VERSION_MIN && version <= STREAMS_VERSION_MAX;
+    return is_known && !reader.failed && time_ms >= 0 ? time_ms : -1;
+}
+
 /* ---- the run --------------------------------------------------------------------------------- */
 
 struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,

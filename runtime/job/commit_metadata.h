@@ -45,6 +45,13 @@ int weir_commit_metadata_decode(struct weir_slice text, struct weir_arena *arena
                                 struct weir_commit_metadata *metadata_out,
                                 struct weir_error *error);
 
+/**
+ * The partition time that Kafka Streams commits: base64 of version u8 (1 or 2), time i64, and from version 2 on what
+ * processors have committed. -1: there is none, or it is of something else.
+ * Source: TopicPartitionMetadata of Kafka Streams.
+ */
+int64_t weir_commit_metadata_streams_time(struct weir_slice text, struct weir_arena *arena);
+
 struct weir_commit_run {
     const int64_t *producer_ids;
     size_t count;

@@ -29,6 +29,8 @@ static int read_entry(const struct weir_offset_entry *from, struct weir_arena *m
         .partition_time_ms = metadata.partition_time_ms,
         .marks = metadata.marks,
         .mark_count = metadata.mark_count,
+        .streams_time_ms =
+            rc == WEIR_CORRUPT ? weir_commit_metadata_streams_time(from->metadata, arena) : -1,
         .is_foreign = rc == WEIR_CORRUPT,
         .unreadable = unreadable,
     };

@@ -68,6 +68,7 @@ struct weir_start_topic {
     struct weir_uuid id;
     int32_t partition_count;
     struct weir_start_partition *partitions; /* of a tracked topic that exists */
+    bool is_compacted; /* batches are written anew; as far as it was looked at */
     const char *owner; /* another application whose records name this id; NULL: none is known */
     /* The topology's. */
     int32_t wanted_count;             /* internal topics */

@@ -261,18 +261,6 @@ static void add_config(struct weir_config_entry *configs, size_t *count, const c
     configs[(*count)++] = (struct weir_config_entry){.key = key, .value = value};
 }
 
-/* Records carry the data's own time, however far that is from today; what the log's defaults
- * bound for users is not lost here; and what a commit names is on the disk, whatever
- * flush.policy users chose. */
-static void add_common(struct weir_config_entry *configs, size_t *count)
-{
-    add_config(configs, count, "message.timestamp.type", "CreateTime");
-    add_config(configs, count, "message.timestamp.after.max.ms", "9223372036854775807");
-    add_config(configs, count, "message.timestamp.before.max.ms", "9223372036854775807");
-    add_config(configs, count, "retention.bytes", "-1");
-    add_config(configs, count, "flush.policy", "group");
-}
-
 struct weir_plan_formats weir_start_formats(const struct weir_start *start, size_t topic)
 {
     const struct weir_topology *topology = start->streams->topology;
@@ -301,7 +289,7 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
     const struct weir_topology *topology = start->streams->topology;
     size_t count = 0;
     weir_assert(start->streams->topics[topic].is_internal);
-    add_common(configs, &count);
+    weir_own_topic_configs(configs, &count);
     if (topic < topology->topic_count) {
         add_config(configs, &count, "cleanup.policy", "delete");
         add_config(configs, &count, "retention.ms", "-1");
@@ -453,7 +441,7 @@ int weir_start_create_application_topic(struct weir_start *start, struct weir_er
         weir_arena_array(&start->arena, CONFIGS_MAX, sizeof *configs);
     size_t count = 0;
     if (configs == NULL) return weir_start_no_memory(error);
-    add_common(configs, &count);
+    weir_own_topic_configs(configs, &count);
     add_config(configs, &count, "cleanup.policy", "compact");
     const struct weir_topic_request what = {
         .operation = WEIR_TOPIC_CREATE,
