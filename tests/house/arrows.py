@@ -38,10 +38,11 @@ ROOMS = {
     "runtime/topology": "runtime/state",
     "runtime/task": "runtime/topology client",
     "runtime/job": "runtime/task",
+    "runtime/application": "runtime/job",
     "runtime/test_driver": "runtime/job runtime/state/sim",
     "operators": "runtime/task",
     "dsl": "operators",
-    "cli": "dsl client",
+    "cli": "dsl client runtime/application",
     "bench": "dsl runtime/job examples",  # the jobs that people are shown
     "tools": "base",
     "examples": "",  # users have include/weir only
