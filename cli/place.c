@@ -59,6 +59,10 @@ static int open_directory(struct cli *cli, const struct place_target *target,
     char data[PLACE_OPTION_SIZE];
     int rc = place_embedded_open(cli, target, place_out, &error);
     if (rc == 0) return CLI_OK;
+    if (rc == WEIR_LOCKED && target->is_directory) {
+        return say_failure(&error, "this is done while no job and no server has the directory: "
+                                   "stop that process first");
+    }
     if (rc == WEIR_LOCKED) {
         return say_failure(&error, "to work with it while it is open, ask that process: "
                                    "--brokers HOST:PORT instead of --data");

@@ -23,6 +23,8 @@ struct place_target { /* from the command line */
     const char *data;
     const char *brokers;
     bool makes_directory; /* set by a command that may begin a new data directory */
+    bool
+        is_directory; /* set by a command that works in a directory only, which nobody else may have open */
 };
 
 /** The two options, for a command whose values have a `struct place_target target`. */
@@ -143,8 +145,9 @@ struct place_ops {
 /* What every place begins with. */
 struct place {
     const struct place_ops *ops;
-    const char *what; /* "data directory './data'", "127.0.0.1:9092": for sentences */
-    bool is_alone;    /* nobody else can write here: at the end there is nothing to wait for */
+    const char *what;     /* "data directory './data'", "127.0.0.1:9092": for sentences */
+    bool is_alone;        /* nobody else can write here: at the end there is nothing to wait for */
+    struct weir_log *log; /* the directory's; NULL: it is a server */
     /* " --data ./data": the option that the user named it by, quoted for a shell, for commands that are
      * suggested; "" if there was none. */
     char option[PLACE_OPTION_SIZE];

@@ -443,6 +443,7 @@ int place_embedded_open(struct cli *cli, const struct place_target *target,
     embedded->budget = &cli->budget;
     embedded->place = (struct place){.ops = &embedded_ops, .is_alone = true};
     embedded->log = weir_open(directory, &options, error);
+    embedded->place.log = embedded->log;
     rc = embedded->log != NULL ? 0 : (int)error->code;
     if (rc < 0) goto out;
     char what[512];

@@ -1,6 +1,8 @@
 #include "runtime/application/look.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -170,6 +172,15 @@ static void add_recorded_topic(struct weir_app *app, const struct weir_own_topic
     };
 }
 
+/* Inputs, repartition topics, changelogs, as a job has them in its own table, each by name. */
+static int compare_topics(const void *a, const void *b)
+{
+    const struct weir_start_topic *left = a;
+    const struct weir_start_topic *right = b;
+    if (left->role != right->role) return left->role < right->role ? -1 : 1;
+    return strcmp(left->name, right->name);
+}
+
 static int make_table(struct weir_app *app, struct weir_error *error)
 {
     size_t bound = app->records.topic_count + app->committed.entry_count + 1;
@@ -181,7 +192,9 @@ static int make_table(struct weir_app *app, struct weir_error *error)
     for (size_t i = 0; i < app->committed.entry_count; i++) {
         add_entry_topic(app, &app->committed.entries[i]);
     }
-    return weir_arena_failed(app->arena) ? no_memory(error) : 0;
+    if (weir_arena_failed(app->arena)) return no_memory(error);
+    qsort(app->facts.topics, app->facts.topic_count, sizeof *app->facts.topics, compare_topics);
+    return 0;
 }
 
 /* ---- what is there --------------------------------------------------------------------------- */

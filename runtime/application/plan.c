@@ -52,7 +52,7 @@ static int refuse_absent(const struct weir_app *app, struct weir_error *error)
                               app->id, count, app->id);
     }
     if (weir_app_exists(app)) return 0;
-    return weir_error_set(error, WEIR_NOT_FOUND, "there is no application '%s'", app->id);
+    return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND, "there is no application '%s'", app->id);
 }
 
 int weir_app_check_reset(const struct weir_app *app, struct weir_error *error)
@@ -116,7 +116,7 @@ int weir_app_check_adopt(const struct weir_app *app, struct weir_error *error)
                               app->id);
     }
     if (app->committed.entry_count > 0) return 0;
-    return weir_error_set(error, WEIR_NOT_FOUND,
+    return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND,
                           "group '%s' has committed no offsets: there is nothing to adopt",
                           app->id);
 }

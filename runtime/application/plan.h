@@ -16,7 +16,7 @@ struct weir_app_position {
     int64_t offset;
 };
 
-/** 0, or why not. WEIR_NOT_FOUND: there is no such application; WEIR_MISMATCH: first something else has to be done,
+/** 0, or why not. WEIR_GROUP_ID_NOT_FOUND: there is no such application; WEIR_MISMATCH: first something else has to be done,
  * which the text names. One whose reset was begun may be reset: it goes on. */
 int weir_app_check_reset(const struct weir_app *app, struct weir_error *error);
 int weir_app_check_release(const struct weir_app *app, struct weir_error *error);

@@ -67,7 +67,7 @@ static const struct row {
     [WEIR_START_NO_ENTRY] =
         {"no-entry", CHOOSE, TOPIC,
          "the last commit does not name topic '{t}' partition {p}: '{o}' was not "
-         "part of the program that ran last"},
+         "part of the program that ran last, or the group was given back since"},
     [WEIR_START_ENTRY_FOREIGN] =
         {"entry-foreign", CHOOSE, TOPIC,
          "offset {a} of topic '{t}' partition {p} was not committed by this "

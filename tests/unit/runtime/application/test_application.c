@@ -247,7 +247,7 @@ START_TEST(nothing_is_reset_while_a_group_is_somebody_elses)
     ck_assert_ptr_nonnull(strstr(why.text, "weir app adopt app --dry-run"));
     weir_app_hold_drop(&hold);
     look("nobody");
-    ck_assert_int_eq(weir_app_check_reset(&app, &why), WEIR_NOT_FOUND);
+    ck_assert_int_eq(weir_app_check_reset(&app, &why), WEIR_GROUP_ID_NOT_FOUND);
 }
 END_TEST
 

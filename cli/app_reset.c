@@ -1,0 +1,393 @@
+/** `weir app reset`: an application begins anew, its inputs where they are put. Where, reset_plan.h decides; how,
+ * runtime/application/reset.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/app_view.h"
+#include "cli/group_view.h"
+#include "cli/reset_plan.h"
+#include "cli/say.h"
+#include "runtime/application/reset.h"
+
+struct values {
+    struct place_target target;
+    struct reset_words words;
+    const char *state_dir;
+    bool is_dry;
+    bool is_json;
+    /* found by the check */
+    struct reset_target to;
+};
+
+static const struct cli_option options[] = {
+    {0, "to-earliest", CLI_FLAG, offsetof(struct values, words.to_earliest), NULL,
+     "all inputs to their beginning (what it does if nothing is said)"},
+    {0, "to-latest", CLI_FLAG, offsetof(struct values, words.to_latest), NULL, "to their end"},
+    {0, "to-current", CLI_FLAG, offsetof(struct values, words.to_current), NULL,
+     "where they are: only state is dropped"},
+    {0, "to-offset", CLI_NUMBER, offsetof(struct values, words.to_offset), "N", "to offset N"},
+    {0, "shift-by", CLI_NUMBER, offsetof(struct values, words.shift_by), "N",
+     "N records on, or with a minus back"},
+    {0, "to-datetime", CLI_TEXT, offsetof(struct values, words.to_datetime), "T",
+     "to the first record at or after T"},
+    {0, "by-duration", CLI_TEXT, offsetof(struct values, words.by_duration), "D",
+     "to the first record that is not older than D"},
+    {0, "from-file", CLI_TEXT, offsetof(struct values, words.from_file), "CSV",
+     "lines of topic,partition,offset; what is not named stays where it is"},
+    {0, "state-dir", CLI_TEXT, offsetof(struct values, state_dir), "DIR",
+     "the job's .state_dir, if it has one (default: DATA/state)"},
+    {'n', "dry-run", CLI_FLAG, offsetof(struct values, is_dry), NULL,
+     "show what it would do, and change nothing"},
+    {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL, "one JSON object"},
+    PLACE_OPTIONS(struct values),
+};
+
+static const char details[] =
+    "All state goes: the changelogs and repartition topics are deleted, the state on the disk is\n"
+    "removed, and the program begins without it where its inputs are put. Its outputs stay, and "
+    "what\n"
+    "is read again is written again. The group stays the application's.\n"
+    "\n"
+    "It needs the directory to itself: stop the job first. Killed half-way, every start refuses "
+    "until\n"
+    "'weir app reset NAME' has gone on with it, with the positions that were chosen first.\n"
+    "\n"
+    "T is 2026-01-31, 2026-01-31T12:00:00.000 (UTC) or 1767225600000 (ms); D is PT1H30M or 1h30m.\n"
+    "\n"
+    "examples:\n"
+    "  weir app reset billing --data ./data --dry-run\n"
+    "  weir app reset billing --data ./data --to-datetime 2026-01-31\n";
+
+struct reset {
+    const struct values *values;
+    struct place *place;
+    struct weir_arena *arena;
+    struct app_view view;
+    struct weir_app_hold hold;
+    struct reset_line *lines; /* of the file */
+    size_t line_count;
+    struct app_move *moves;
+    struct weir_app_position *positions;
+    size_t count;
+    struct reset_target to;
+    bool goes_on; /* with one that was killed */
+    bool has_kept_files;
+};
+
+static int no_memory(struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static int read_file(struct reset *reset, const char *path, struct weir_error *error)
+{
+    struct weir_buffer text;
+    char room[4096];
+    size_t size;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return weir_error_errno(error, errno, "open", path);
+    weir_buffer_init(&text, reset->arena->budget, 0);
+    while ((size = fread(room, 1, sizeof room, file)) > 0) {
+        weir_buffer_append(&text, room, size);
+    }
+    int rc = ferror(file) ? weir_error_errno(error, errno, "read", path) : 0;
+    (void)fclose(file);
+    if (rc == 0 && text.failed) rc = no_memory(error);
+    if (rc == 0) {
+        rc = reset_file_parse(weir_buffer_slice(&text), reset->arena, &reset->lines,
+                              &reset->line_count, error);
+        rc = weir_error_wrap(error, rc, "'%s'", path);
+    }
+    weir_buffer_close(&text);
+    return rc;
+}
+
+static const struct weir_start_topic *find_input(const struct weir_app *app, const char *name)
+{
+    for (size_t t = 0; t < app->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &app->facts.topics[t];
+        if (topic->role == WEIR_START_INPUT && strcmp(topic->name, name) == 0) return topic;
+    }
+    return NULL;
+}
+
+/* A line about something else is a mistake: of the file, or of the application. */
+static int check_lines(const struct reset *reset, struct weir_error *error)
+{
+    const struct weir_app *app = &reset->view.app;
+    for (size_t i = 0; i < reset->line_count; i++) {
+        const struct reset_line *line = &reset->lines[i];
+        const struct weir_start_topic *topic = find_input(app, line->topic);
+        bool is_there = topic != NULL && topic->exists && line->partition >= 0 &&
+                        line->partition < topic->partition_count;
+        if (is_there) continue;
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "'%s': '%s' partition %d is no partition of an input of application "
+                              "'%s'",
+                              reset->values->words.from_file, line->topic, (int)line->partition,
+                              app->id);
+    }
+    return 0;
+}
+
+static const struct reset_line *find_line(const struct reset *reset, const char *topic,
+                                          int32_t partition)
+{
+    for (size_t i = 0; i < reset->line_count; i++) {
+        const struct reset_line *line = &reset->lines[i];
+        if (line->partition == partition && strcmp(line->topic, topic) == 0) return line;
+    }
+    return NULL;
+}
+
+/* ---- where to -------------------------------------------------------------------------------- */
+
+static void say_bend(const struct app_move *move, enum reset_bend bend)
+{
+    static const char *const texts[] = {
+        [RESET_AS_ASKED] = NULL,
+        [RESET_RAISED] = "that is before its log begins",
+        [RESET_LOWERED] = "that is beyond its log's end",
+        [RESET_NO_TIME] = "it has no record that late",
+    };
+    if (texts[bend] == NULL) return;
+    say_note("'%s' partition %d: %s: %" PRId64 " is taken", move->topic, (int)move->partition,
+             texts[bend], move->after);
+}
+
+static int decide_one(struct reset *reset, const struct weir_start_topic *topic, int32_t number,
+                      struct weir_error *error)
+{
+    const struct weir_start_partition *partition = &topic->partitions[number];
+    const struct reset_line *line = find_line(reset, topic->name, number);
+    struct reset_target to = reset->to;
+    enum reset_bend bend = RESET_AS_ASKED;
+    int64_t after = partition->committed;
+    struct reset_facts facts = {
+        .committed = partition->committed,
+        .start = partition->log_start,
+        .end = partition->log_end,
+        .at_time = -1,
+        .in_file = line != NULL ? line->offset : -1,
+    };
+    int rc = 0;
+    if (to.kind == RESET_FILE && line == NULL) to.kind = RESET_CURRENT;
+    if (partition->is_offline) {
+        rc = weir_error_set(error, WEIR_OFFLINE, "it is offline: see to it first");
+    } else if (to.kind == RESET_TIME) {
+        rc = reset->place->ops->offset_at(reset->place, topic->name, number, to.value,
+                                          &facts.at_time, error);
+    }
+    if (rc == 0) rc = reset_decide(&to, &facts, &after, &bend, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "input '%s' partition %d", topic->name, number);
+    struct app_move *move = &reset->moves[reset->count];
+    *move =
+        (struct app_move){topic->name, number, partition->committed, after, facts.start, facts.end};
+    reset->positions[reset->count++] =
+        (struct weir_app_position){{weir_text(topic->name), number}, after};
+    say_bend(move, bend);
+    return 0;
+}
+
+static int decide(struct reset *reset, struct weir_error *error)
+{
+    const struct weir_start_facts *facts = &reset->view.app.facts;
+    size_t bound = 1;
+    for (size_t t = 0; t < facts->topic_count; t++) {
+        bound += (size_t)facts->topics[t].partition_count;
+    }
+    reset->moves = weir_arena_array(reset->arena, bound, sizeof *reset->moves);
+    reset->positions = weir_arena_array(reset->arena, bound, sizeof *reset->positions);
+    if (weir_arena_failed(reset->arena)) return no_memory(error);
+    int rc = 0;
+    for (size_t t = 0; rc == 0 && t < facts->topic_count; t++) {
+        const struct weir_start_topic *topic = &facts->topics[t];
+        bool is_input = topic->role == WEIR_START_INPUT && topic->exists;
+        for (int32_t p = 0; rc == 0 && is_input && p < topic->partition_count; p++) {
+            rc = decide_one(reset, topic, p, error);
+        }
+    }
+    return rc;
+}
+
+/* The commit has the positions that were chosen when the reset began. */
+static int plan(struct reset *reset, struct weir_error *error)
+{
+    const char *path = reset->values->words.from_file;
+    reset->goes_on = reset->view.app.committed.is_reset_begun;
+    reset->to = reset->values->to;
+    if (reset->goes_on) {
+        reset->to = (struct reset_target){.kind = RESET_CURRENT};
+        return decide(reset, error);
+    }
+    int rc = path != NULL ? read_file(reset, path, error) : 0;
+    if (rc == 0) rc = check_lines(reset, error);
+    return rc == 0 ? decide(reset, error) : rc;
+}
+
+/* ---- what is shown --------------------------------------------------------------------------- */
+
+static int64_t count_records(const struct weir_start_topic *topic)
+{
+    int64_t count = 0;
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        count += topic->partitions[p].log_end - topic->partitions[p].log_start;
+    }
+    return count;
+}
+
+static bool is_deleted(const struct weir_start_topic *topic)
+{
+    return weir_app_is_internal(topic) && weir_start_is_ours(topic);
+}
+
+static void print_text(const struct reset *reset)
+{
+    const struct weir_app *app = &reset->view.app;
+    const char *would = reset->values->is_dry ? "would be " : "";
+    app_print_moves(reset->moves, reset->count);
+    for (size_t t = 0; t < app->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &app->facts.topics[t];
+        if (!is_deleted(topic)) continue;
+        printf("%sdeleted: topic %s, %" PRId32 " partition%s, %" PRId64 " records\n", would,
+               topic->name, topic->partition_count, topic->partition_count == 1 ? "" : "s",
+               count_records(topic));
+    }
+    for (size_t i = 0; i < app->facts.left_count; i++) {
+        printf("%sdeleted: topic %s, of the store '%s' that no program names any more\n", would,
+               app->facts.left[i].record->name, app->facts.left[i].record->of);
+    }
+    if (reset->hold.state_path != NULL && reset->hold.has_state) {
+        printf("%sremoved: the state in %s\n", would, reset->hold.state_path);
+    }
+}
+
+static void print_json(const struct reset *reset)
+{
+    const struct weir_app *app = &reset->view.app;
+    const char *separator = "";
+    (void)fputs("{\"name\": ", stdout);
+    say_json_text(stdout, weir_text(app->id));
+    printf(", \"dry_run\": %s, \"went_on\": %s,\n \"inputs\": ",
+           reset->values->is_dry ? "true" : "false", reset->goes_on ? "true" : "false");
+    app_print_moves_json(reset->moves, reset->count);
+    (void)fputs(",\n \"deleted_topics\": [", stdout);
+    for (size_t t = 0; t < app->facts.topic_count; t++) {
+        if (!is_deleted(&app->facts.topics[t])) continue;
+        (void)fputs(separator, stdout);
+        say_json_text(stdout, weir_text(app->facts.topics[t].name));
+        separator = ", ";
+    }
+    for (size_t i = 0; i < app->facts.left_count; i++) {
+        (void)fputs(separator, stdout);
+        say_json_text(stdout, weir_text(app->facts.left[i].record->name));
+        separator = ", ";
+    }
+    (void)fputs("], \"removed_state\": ", stdout);
+    if (reset->hold.has_state) {
+        say_json_text(stdout, weir_text(reset->hold.state_path));
+    } else {
+        (void)fputs("null", stdout);
+    }
+    (void)puts("}");
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int carry_out(struct reset *reset, struct weir_error *error)
+{
+    struct weir_app_reset run;
+    weir_app_reset_init(&run, &reset->hold, &reset->view.app, reset->positions, reset->count);
+    int rc;
+    do {
+        rc = weir_app_reset_run_once(&run, error);
+    } while (rc > 0);
+    reset->has_kept_files = run.has_kept_files;
+    return rc;
+}
+
+static void say_notes(const struct reset *reset)
+{
+    if (reset->goes_on) {
+        say_note("a reset of '%s' was begun and not ended: this one goes on with it, at the "
+                 "positions that were chosen then; for others, reset once more",
+                 reset->view.app.id);
+    }
+    if (reset->has_kept_files) {
+        say_note("'%s' has files that no job has made: they are still there",
+                 reset->hold.state_path);
+    }
+    if (reset->values->is_dry) say_note("nothing was changed: --dry-run shows it only");
+}
+
+static int reset_application(struct cli *cli, struct place *place, const void *of_command,
+                             const struct cli_operands *operands)
+{
+    const char *name = operands->items[0];
+    struct weir_error error = {0};
+    struct weir_arena arena;
+    struct reset reset = {.values = of_command, .place = place, .arena = &arena};
+    weir_arena_init(&arena, &cli->budget, 0);
+    int rc =
+        weir_app_hold_take(&reset.hold, place->log, &arena, name, reset.values->state_dir, &error);
+    if (rc == 0) rc = app_view_load(&reset.view, place, &arena, name, &error);
+    if (rc == 0) rc = weir_app_check_reset(&reset.view.app, &error);
+    if (rc == 0) rc = plan(&reset, &error);
+    if (rc == 0 && reset.values->is_dry && !reset.values->is_json) print_text(&reset);
+    if (rc == 0 && reset.values->is_dry && reset.values->is_json) print_json(&reset);
+    if (rc == 0 && !reset.values->is_dry) {
+        rc = carry_out(&reset, &error);
+        if (rc == 0) reset.values->is_json ? print_json(&reset) : print_text(&reset);
+    }
+    if (rc == 0) say_notes(&reset);
+    int exit_code = rc < 0 ? app_say_failure(place, &arena, name, &error) : say_flush();
+    weir_app_hold_drop(&reset.hold);
+    weir_arena_close(&arena);
+    return exit_code;
+}
+
+static int check(const struct cli_command *command, void *of_command,
+                 const struct cli_operands *operands)
+{
+    struct values *values = of_command;
+    struct reset_words *words = &values->words;
+    struct weir_error error = {0};
+    (void)operands;
+    bool is_said = words->to_earliest || words->to_latest || words->to_current ||
+                   words->to_offset != RESET_NUMBER_NOT_SET ||
+                   words->shift_by != RESET_NUMBER_NOT_SET || words->to_datetime != NULL ||
+                   words->by_duration != NULL || words->from_file != NULL;
+    if (!is_said) words->to_earliest = true;
+    if (reset_target_choose(words, group_now_ms(), &values->to, &error) < 0) {
+        return say_usage(command->name, "%s", error.text);
+    }
+    return app_check_directory(command, &values->target);
+}
+
+static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    struct values values = {
+        .target.is_directory = true,
+        .words = {.to_offset = RESET_NUMBER_NOT_SET, .shift_by = RESET_NUMBER_NOT_SET}};
+    const struct place_command at_place = {
+        .values = &values, .target = &values.target, .check = check, .work = reset_application};
+    return place_command_run(cli, command, argc, argv, &at_place);
+}
+
+const struct cli_command cli_app_reset = {
+    .name = "app reset",
+    .operands = "NAME",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "drop an application's state, and put its inputs where they are to go on",
+    .details = details,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run,
+};
