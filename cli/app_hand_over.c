@@ -100,8 +100,8 @@ static void print_head(const struct hand_over *over)
 
 static int end(struct hand_over *over, const char *name, int rc, const struct weir_error *error)
 {
-    if (rc == 0 && over->values->is_dry) say_note("nothing was changed: --dry-run shows it only");
     int exit_code = rc < 0 ? app_say_failure(over->place, over->arena, name, error) : say_flush();
+    if (rc == 0 && over->values->is_dry) say_note("nothing was changed: --dry-run shows it only");
     weir_app_hold_drop(&over->hold);
     weir_arena_close(over->arena);
     return exit_code;
@@ -140,6 +140,7 @@ static void print_release(const struct hand_over *over)
 
 static void say_unprocessed(const struct weir_app *app)
 {
+    (void)say_flush(); /* below what it is about; who cannot be written to is found at the end */
     for (size_t t = 0; t < app->facts.topic_count; t++) {
         const struct weir_start_topic *topic = &app->facts.topics[t];
         int64_t count = weir_app_unprocessed(topic);
@@ -213,6 +214,7 @@ static void print_adoption_text(const struct hand_over *over)
 
 static void say_choices(const struct hand_over *over)
 {
+    (void)say_flush(); /* as above */
     if (over->stranger_count > 0 && !over->values->deletes) {
         say_note("a start of a program whose changelogs or repartition topics are called so is "
                  "refused while they are there: --delete-topics deletes them");

@@ -345,8 +345,8 @@ static int reset_application(struct cli *cli, struct place *place, const void *o
         rc = carry_out(&reset, &error);
         if (rc == 0) reset.values->is_json ? print_json(&reset) : print_text(&reset);
     }
-    if (rc == 0) say_notes(&reset);
     int exit_code = rc < 0 ? app_say_failure(place, &arena, name, &error) : say_flush();
+    if (rc == 0) say_notes(&reset); /* below what they are about */
     weir_app_hold_drop(&reset.hold);
     weir_arena_close(&arena);
     return exit_code;
