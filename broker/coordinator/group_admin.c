@@ -249,8 +249,8 @@ static int find_for_deletion(struct weir_partition *partition, struct weir_group
     if (rc < 0) return rc;
     if (weir_group_is_owned(offsets, request->group)) {
         return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
-                              "group '%.*s' belongs to a stream application: reset the "
-                              "application with its own tools",
+                              "group '%.*s' belongs to a stream application: 'weir app reset' "
+                              "moves it, 'weir app release' gives it back",
                               (int)(request->group.size & 0xff), (const char *)request->group.data);
     }
     if (weir_group_write_is_under_way(offsets, request->group)) return WEIR_END;

@@ -26,7 +26,7 @@ int weir_group_owner_check(const struct weir_offsets_partition *offsets, struct 
     return weir_error_set(
         error, WEIR_GROUP_OWNED,
         "group '%.*s' belongs to the stream application '%.*s', and only its jobs "
-        "move it: read under a group of another name, or reset the application "
-        "with its own tools",
+        "move it: read under a group of another name, move it with 'weir app reset', or have it "
+        "given back with 'weir app release'",
         size, name, size, name);
 }
