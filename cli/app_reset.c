@@ -170,7 +170,7 @@ static int decide_one(struct reset *reset, const struct weir_start_topic *topic,
     enum reset_bend bend = RESET_AS_ASKED;
     int64_t after = partition->committed;
     struct reset_facts facts = {
-        .committed = partition->committed,
+        .committed = weir_start_input_position(partition), /* also of one that is new */
         .start = partition->log_start,
         .end = partition->log_end,
         .at_time = -1,

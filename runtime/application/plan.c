@@ -109,7 +109,8 @@ int weir_app_check_release(const struct weir_app *app, struct weir_error *error)
 
 int weir_app_check_adopt(const struct weir_app *app, struct weir_error *error)
 {
-    if (app->is_owned || app->committed.has_commit) {
+    bool is_begun = app->is_owned && !app->committed.has_commit && app->committed.entry_count > 0;
+    if ((app->is_owned && !is_begun) || app->committed.has_commit) {
         return weir_error_set(error, WEIR_EXISTS,
                               "group '%s' is the application's own already: there is nothing to "
                               "adopt",

@@ -20,7 +20,7 @@ struct weir_app_position {
  * which the text names. One whose reset was begun may be reset: it goes on. */
 int weir_app_check_reset(const struct weir_app *app, struct weir_error *error);
 int weir_app_check_release(const struct weir_app *app, struct weir_error *error);
-/** WEIR_EXISTS: the group is the application's own already. */
+/** WEIR_EXISTS: the group is the application's own already. One whose adoption was begun may be adopted: it goes on. */
 int weir_app_check_adopt(const struct weir_app *app, struct weir_error *error);
 
 /**

@@ -65,9 +65,9 @@ int weir_app_release(struct weir_app_hold *hold, const struct weir_app *app,
 int weir_app_adopt(struct weir_app_hold *hold, const struct weir_app *app,
                    const struct weir_app_adoption *adoption, struct weir_error *error)
 {
-    struct weir_app_commit commit;
+    struct weir_app_commit commit = {0};
     int64_t records_end = app->records_end;
-    int rc = 0;
+    int rc = weir_app_commit(hold, app, &commit, error);
     for (size_t i = 0; rc >= 0 && i < adoption->delete_count; i++) {
         const struct weir_start_topic *topic = adoption->deletes[i];
         rc = weir_app_delete_topic(hold, topic->name, topic->id, error);

@@ -19,9 +19,10 @@ int weir_app_release(struct weir_app_hold *hold, const struct weir_app *app,
  * State is not taken over: the next start of a program with stores says that they are new, and is told by
  * .on_mismatch whether they are filled from the inputs or begin empty.
  *
- * The topics that `deletes` names go first: those of a Kafka Streams application that lie where the program's own
- * would be. Then the topic of the application's records is made and says that the application has committed, and
- * one batch takes the group. Killed before that batch, the group is still nobody's, and the next adoption goes on.
+ * First the group is taken as it is, which is refused while it has members. Then the topics that `deletes` names go:
+ * those of a Kafka Streams application that lie where the program's own would be. The topic of the application's
+ * records is made and says that the application has committed, and one batch makes the offsets its own. Until then a
+ * start says that they are somebody else's, and the next adoption goes on.
  */
 struct weir_app_adoption {
     const struct weir_start_topic *const *deletes;

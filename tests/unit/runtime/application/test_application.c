@@ -5,6 +5,7 @@
 
 #include "runtime/application/release.h"
 #include "runtime/application/reset.h"
+#include "wire/record_batch.h"
 #include "tests/unit/runtime/task/stage.h"
 
 static struct stage stage;
@@ -124,6 +125,33 @@ static void commit(const char *group, const char *topic, int64_t offset, const c
     ck_ok(weir_request_wait_begin(stage.env, &request.request, &why), &why);
     weir_log_commit_offsets(stage.log, &request);
     ck_ok(weir_request_wait(stage.env, &request.request, &why), &why);
+}
+
+/* A record behind the commit, of the job's last run, or of somebody else. */
+static void append_uncommitted(const char *topic, bool is_ours)
+{
+    struct weir_batch_builder builder;
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_slice batch;
+    const struct weir_record record = {
+        .key = weir_text("a"), .value = weir_text("12345678"), .timestamp_ms = 1};
+    look("app");
+    finish.producer_id = is_ours ? app.committed.producer_ids[0] : 4711;
+    finish.producer_epoch = 1; /* begins anew, at sequence 0 */
+    finish.base_sequence = 0;
+    weir_batch_builder_init(&builder, &budget, WEIR_CODEC_NONE, 0);
+    ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+    struct weir_shared *bytes = weir_shared_new(&stage.log->budget, batch.size);
+    memcpy(bytes->data, batch.data, batch.size);
+    bytes->size = batch.size;
+    struct weir_produce_request request = {
+        .to = {weir_text(topic), 0}, .batches = bytes, .acks = WEIR_ACKS_ALL, .is_internal = true};
+    ck_ok(weir_request_wait_begin(stage.env, &request.request, &why), &why);
+    weir_log_produce(stage.log, &request);
+    ck_ok(weir_request_wait(stage.env, &request.request, &why), &why);
+    weir_shared_unref(bytes);
+    weir_batch_builder_close(&builder);
 }
 
 /* ---- the look -------------------------------------------------------------------------------- */
@@ -251,30 +279,42 @@ START_TEST(nothing_is_reset_while_a_group_is_somebody_elses)
 }
 END_TEST
 
-/* A reset to the third record with a crash at its disk operation `at`. Behind it a start either is refused for the
- * reset, or counts as before it, or as behind it; and a second reset comes to its end whatever the first had done.
- * False: the reset needs fewer operations. */
-static bool crash_at(uint64_t at, int kind, bool starts_between, bool *is_begun_out)
+/* An act with a crash at its disk operation `at`: a kill or a loss of power, before or after it (`kind`, 0 to 3). True:
+ * it has crashed, and the log is open again. */
+static bool crashing(int (*act)(void), uint64_t at, int kind)
 {
-    open_stage();
-    run_before();
     weir_sim_disk_count_reset(stage.sim, 0);
     weir_sim_disk_plan(stage.sim, 0,
                        (struct weir_sim_fault_plan){
                            .fault = kind & 1 ? WEIR_SIM_FAULT_CRASH_AFTER : WEIR_SIM_FAULT_CRASH,
                            .at = at,
                            .crash = kind & 2 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
-    int rc = reset_to(2);
+    int rc = act();
     bool has_crashed = weir_sim_has_crashed(stage.sim, 0);
     ck_assert_msg(has_crashed || rc == 0, "at %d: %s", (int)at, why.text);
     if (has_crashed) {
-        hold = (struct weir_app_hold){0};
+        hold = (struct weir_app_hold){0}; /* it went with the node */
         stage_revive(&stage);
     } else {
         weir_app_hold_drop(&hold);
         weir_sim_disk_plan(stage.sim, 0,
                            (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_NONE});
     }
+    return has_crashed;
+}
+
+static int reset_to_third(void)
+{
+    return reset_to(2);
+}
+
+/* Behind the crash a start either is refused for the reset, or counts as before it, or as behind it; and a second reset
+ * comes to its end whatever the first had done. */
+static bool crash_in_reset(uint64_t at, int kind, bool starts_between, bool *is_begun_out)
+{
+    open_stage();
+    run_before();
+    bool has_crashed = crashing(reset_to_third, at, kind);
     look("app");
     bool is_begun = app.facts.is_reset_begun;
     bool is_done = !is_begun && app.facts.topic_count == 1;
@@ -301,7 +341,7 @@ START_TEST(a_reset_that_is_killed_anywhere_goes_on)
     const int kind = _i / 2;
     uint64_t at = 1;
     bool was_begun = false;
-    while (crash_at(at, kind, _i % 2 == 1, &was_begun)) {
+    while (crash_in_reset(at, kind, _i % 2 == 1, &was_begun)) {
         at++;
     }
     ck_assert(was_begun && at > 10); /* it was killed in its midst, too */
@@ -343,6 +383,23 @@ START_TEST(a_group_goes_back_and_forth)
                         "WEIR_ON_MISMATCH_START_EMPTY", &why);
     run(WEIR_ON_MISMATCH_START_EMPTY);
     expect_counts(0, 1, 0);
+}
+END_TEST
+
+/* Who reads the changelog whole sees what was committed; what somebody else has written there is looked into first. */
+START_TEST(nothing_that_is_uncommitted_is_given_away)
+{
+    run_before();
+    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    append_uncommitted("app-counts-changelog", _i == 0);
+    look("app");
+    int rc = weir_app_check_release(&app, &why);
+    ck_assert_int_eq(rc, _i == 0 ? 0 : WEIR_MISMATCH);
+    if (rc < 0) return;
+    take_hold();
+    ck_ok(weir_app_release(&hold, &app, &why), &why);
+    weir_app_hold_drop(&hold);
+    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
 }
 END_TEST
 
@@ -393,6 +450,129 @@ START_TEST(an_adoption_deletes_what_is_in_the_way)
 }
 END_TEST
 
+static int release(void)
+{
+    why = (struct weir_error){0};
+    int rc = weir_app_hold_take(&hold, stage.log, &arena, "app", NULL, &why);
+    app = (struct weir_app){.source = weir_app_source_of(stage.log), .arena = &arena, .id = "app"};
+    if (rc >= 0) rc = weir_app_look(&app, &why);
+    if (rc >= 0) rc = weir_app_check_release(&app, &why);
+    return rc < 0 ? rc : weir_app_release(&hold, &app, &why);
+}
+
+static int adopt(void)
+{
+    const char *const names[] = {"app-counts-changelog"};
+    struct weir_app_adoption adoption = {0};
+    const struct weir_start_topic **strangers = NULL;
+    why = (struct weir_error){0};
+    int rc = weir_app_hold_take(&hold, stage.log, &arena, "app", NULL, &why);
+    app = (struct weir_app){.source = weir_app_source_of(stage.log), .arena = &arena, .id = "app"};
+    if (rc >= 0) rc = weir_app_look(&app, &why);
+    if (rc >= 0) rc = weir_app_check_adopt(&app, &why);
+    if (rc >= 0) {
+        rc = weir_app_find_strangers(&app, names, 1, &strangers, &adoption.delete_count, &why);
+    }
+    adoption.deletes = strangers;
+    return rc < 0 ? rc : weir_app_adopt(&hold, &app, &adoption, &why);
+}
+
+/* Killed before the job's tail was cut or behind it: the group is the application's with all that it has counted, or
+ * it is anybody's at the inputs' positions. */
+static bool crash_in_release(uint64_t at, int kind)
+{
+    open_stage();
+    run_before();
+    append_uncommitted("app-counts-changelog", true);
+    append_uncommitted("app-again-repartition", true);
+    bool has_crashed = crashing(release, at, kind);
+    look("app");
+    ck_assert_int_eq(app.facts.has_commit, app.is_owned);
+    if (app.is_owned) {
+        run(WEIR_ON_MISMATCH_REFUSE);
+        expect_counts(3, 1, 1);
+        stage_stop(&stage);
+        ck_ok(release(), &why);
+        weir_app_hold_drop(&hold);
+        look("app");
+    }
+    ck_assert(!app.is_owned);
+    ck_assert_uint_eq(app.committed.entry_count, 1);
+    ck_assert_int_eq(app.committed.entries[0].offset, 5);
+    close_stage();
+    return has_crashed;
+}
+
+START_TEST(a_release_that_is_killed_anywhere_is_whole_or_none)
+{
+    uint64_t at = 1;
+    while (crash_in_release(at, _i)) {
+        at++;
+    }
+    ck_assert_uint_gt(at, 3);
+}
+END_TEST
+
+/* Until the offsets are its own a start says whose they are; then it says that its store is new. */
+static bool crash_in_adoption(uint64_t at, int kind)
+{
+    open_stage();
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "counts", 1);
+    stage_topic(&stage, "app-counts-changelog", 1);
+    stage_produce(&stage, "app-counts-changelog", 0, "a", "7", 1000);
+    produce("aabca");
+    commit("app", "in", 2, "");
+    bool has_crashed = crashing(adopt, at, kind);
+    look("app");
+    if (!app.facts.has_commit) {
+        bool is_first = stage_try_start(&stage, counting(), STAGE_OPTIONS(.on_mismatch = 0), &why);
+        ck_assert_msg(!is_first && why.code == WEIR_MISMATCH, "%s", why.text);
+        ck_ok(adopt(), &why);
+        weir_app_hold_drop(&hold);
+    }
+    ck_assert_int_eq(adopt(), WEIR_EXISTS);
+    weir_app_hold_drop(&hold);
+    stage_start_refused(&stage, counting(), STAGE_OPTIONS(.on_mismatch = 0), WEIR_MISMATCH,
+                        "store 'counts' is new", &why);
+    run(WEIR_ON_MISMATCH_START_EMPTY);
+    expect_counts(1, 1, 1);
+    close_stage();
+    return has_crashed;
+}
+
+START_TEST(an_adoption_that_is_killed_anywhere_goes_on)
+{
+    uint64_t at = 1;
+    while (crash_in_adoption(at, _i)) {
+        at++;
+    }
+    ck_assert_uint_gt(at, 5);
+}
+END_TEST
+
+/* ---- shortages ------------------------------------------------------------------------------- */
+
+/* Each allocation of a look fails once: it says so, holds nothing, and the next one sees all. */
+START_TEST(a_look_survives_want_of_memory)
+{
+    struct weir_test_failures failures = {0};
+    run_before();
+    while (weir_test_failures_next(&failures)) {
+        app = (struct weir_app){
+            .source = weir_app_source_of(stage.log), .arena = &arena, .id = "app"};
+        weir_arena_close(&arena);
+        weir_arena_init(&arena, &budget, 256);
+        weir_test_failures_arm(&failures, &heap);
+        int rc = weir_app_look(&app, &why);
+        bool was_hit = weir_test_failures_disarm(&failures);
+        ck_assert_msg(rc == (was_hit ? WEIR_NO_MEMORY : 0), "%d: %s", rc, why.text);
+    }
+    ck_assert_uint_gt(failures.hits, 3);
+    ck_assert_uint_eq(app.facts.topic_count, 3);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("application");
@@ -405,13 +585,17 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_reset_names_every_input);
     tcase_add_test(tests, nothing_is_reset_while_a_group_is_somebody_elses);
     tcase_add_test(tests, a_group_goes_back_and_forth);
+    tcase_add_loop_test(tests, nothing_that_is_uncommitted_is_given_away, 0, 2);
     tcase_add_test(tests, an_adopted_application_is_filled_from_its_inputs);
     tcase_add_test(tests, an_adoption_deletes_what_is_in_the_way);
+    tcase_add_test(tests, a_look_survives_want_of_memory);
     suite_add_tcase(suite, tests);
 
     TCase *crashes = tcase_create("crashes");
     tcase_set_timeout(crashes, 240);
     tcase_add_loop_test(crashes, a_reset_that_is_killed_anywhere_goes_on, 0, 8);
+    tcase_add_loop_test(crashes, a_release_that_is_killed_anywhere_is_whole_or_none, 0, 4);
+    tcase_add_loop_test(crashes, an_adoption_that_is_killed_anywhere_goes_on, 0, 4);
     suite_add_tcase(suite, crashes);
 }
 
