@@ -102,7 +102,7 @@ int weir_app_read_records(struct weir_app *app, const char *topic, struct weir_a
     weir_assert(into->arena != NULL);
     int rc = app->source.ops->partition(app->source.impl, &described, error);
     if (rc >= 0 && described.is_offline) {
-        rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline");
+        rc = weir_start_refuse_offline(topic, 0, described.offline_from, error);
     }
     struct reading reading = {app, into, described.log_start_offset, described.log_end_offset};
     if (rc >= 0) rc = read_all(&reading, topic, error);
@@ -208,10 +208,11 @@ static int look_at_partition(struct weir_app *app, struct weir_start_topic *topi
     if (rc >= 0) weir_start_describe(partition, &described);
     if (rc < 0) partition->is_offline = true;
     if (rc >= 0 && described.is_offline && weir_app_is_internal(topic)) {
-        rc = weir_error_set(error, WEIR_OFFLINE, "the partition is offline from offset %" PRId64,
-                            described.offline_from);
+        rc = weir_start_refuse_offline(topic->name, number, described.offline_from, error);
+        rc = weir_error_wrap(error, rc, "topic '%s'", topic->name);
+    } else {
+        rc = weir_error_wrap(error, rc, "partition %" PRId32 " of '%s'", number, topic->name);
     }
-    rc = weir_error_wrap(error, rc, "partition %" PRId32 " of '%s'", number, topic->name);
     return keep_failure(app, rc, error);
 }
 
@@ -416,6 +417,7 @@ static void set_topology(struct weir_app *app)
         topic->has_progress = topic->role == WEIR_START_CHANGELOG && has_progress;
         if (topic->role != WEIR_START_INPUT) continue;
         topic->read_by = topic->feeds = all;
+        topic->may_be_cut = weir_start_is_named_as_internal(topic->name);
         topic->has_state = topic->feeds_state = has_state;
         topic->chosen = weir_application_find_input(&app->records, topic->name);
     }
@@ -518,6 +520,7 @@ static void set_application_facts(struct weir_app *app)
     facts->records = &app->records;
     facts->has_commit = committed->has_commit;
     facts->is_reset_begun = committed->is_reset_begun;
+    facts->has_no_run = committed->has_commit && committed->producer_count == 0;
     if (!facts->has_commit) facts->foreign_entries = committed->entry_count;
     facts->is_records_cut =
         facts->has_commit && (!facts->has_topic || app->records_end < committed->records_end ||

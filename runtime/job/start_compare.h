@@ -116,6 +116,7 @@ struct weir_start_facts {
     bool is_records_cut;    /* it is gone, made anew or shorter than the commit says */
     bool has_commit;        /* one of ours */
     bool is_reset_begun;    /* it is the first half of a reset */
+    bool has_no_run;        /* a reset's or an adoption's, and no job has run since */
     size_t foreign_entries; /* without one of ours: how many offsets somebody has committed */
     struct weir_start_topic *topics; /* by the job's table */
     size_t topic_count;

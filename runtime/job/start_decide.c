@@ -569,11 +569,18 @@ static bool is_store_emptied_by(const struct weir_start_difference *difference,
     return false;
 }
 
-static void empty_all(const struct weir_start_facts *facts)
+/* Nothing in the log says of what a store without a changelog is: where the positions are not those of the job that
+ * wrote it, it is of before. */
+static void empty_stores(const struct weir_start_facts *facts)
 {
     for (size_t i = 0; i < facts->store_count; i++) {
         facts->stores[i].is_emptied = true;
     }
+}
+
+static void empty_all(const struct weir_start_facts *facts)
+{
+    empty_stores(facts);
     for (size_t t = 0; t < facts->topic_count; t++) {
         facts->topics[t].is_emptied |= has_data(&facts->topics[t]);
     }
@@ -683,6 +690,7 @@ int weir_start_decide(const struct weir_start_facts *facts,
     empty_forgotten(facts);
     empty_begun(facts);
     empty_chosen(facts, found, has_chosen);
+    if (facts->has_no_run) empty_stores(facts);
     return to_choose > 0 ? WEIR_START_EMPTY : WEIR_START_GO_ON;
 }
 

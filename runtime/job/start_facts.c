@@ -81,17 +81,6 @@ static int mark_readers(struct weir_start *start, size_t index)
     return 0;
 }
 
-/* As internal topics are named, whosever they are. */
-static bool is_named_as_internal(const char *name)
-{
-    static const char *const ends[] = {"-changelog", "-repartition"};
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        size_t size = strlen(name), end = strlen(ends[i]);
-        if (size > end && strcmp(name + size - end, ends[i]) == 0) return true;
-    }
-    return false;
-}
-
 static int make_topic(struct weir_start *start, size_t index)
 {
     const struct weir_streams *streams = start->streams;
@@ -121,7 +110,7 @@ static int make_topic(struct weir_start *start, size_t index)
         topic->formats = weir_start_formats(start, index);
     }
     if (topic->role != WEIR_START_INPUT) return 0;
-    topic->may_be_cut = is_named_as_internal(topic->name);
+    topic->may_be_cut = weir_start_is_named_as_internal(topic->name);
     return mark_readers(start, index);
 }
 
@@ -374,6 +363,7 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error)
     }
     facts->has_commit = committed->has_commit;
     facts->is_reset_begun = committed->is_reset_begun;
+    facts->has_no_run = committed->has_commit && committed->producer_count == 0;
     if (!facts->has_commit) facts->foreign_entries = committed->entry_count;
     const struct weir_topic_request *described = &start->topics[facts->topic_count];
     facts->has_topic = start->reader.exists;

@@ -115,9 +115,6 @@ struct weir_records_source {
 };
 int weir_records_write(struct weir_start *start, const struct weir_records_source *source,
                        struct weir_error *error);
-/** A partition of the job's own is offline from there on, -1: all of it, and what can be done. WEIR_OFFLINE. */
-int weir_start_refuse_offline(const char *topic, int32_t partition, int64_t offline_from,
-                              struct weir_error *error);
 /** What became of it. */
 int weir_records_written(struct weir_start *start, struct weir_error *error);
 

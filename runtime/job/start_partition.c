@@ -1,6 +1,11 @@
 #include "runtime/job/start_partition.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/assert.h"
+#include "base/error.h"
 #include "base/uuid.h"
 #include "wire/record_batch_reader.h"
 
@@ -32,6 +37,30 @@ void weir_start_describe(struct weir_start_partition *partition,
     partition->offline_from = described->offline_from;
     partition->lost = described->lost;
     partition->lost_count = described->lost_count;
+}
+
+int weir_start_refuse_offline(const char *topic, int32_t partition, int64_t offline_from,
+                              struct weir_error *error)
+{
+    char from[48] = "";
+    if (offline_from >= 0) {
+        (void)snprintf(from, sizeof from, " from offset %" PRId64 " on", offline_from);
+    }
+    return weir_error_set(error, WEIR_OFFLINE,
+                          "partition %" PRId32
+                          " is offline%s: put back what is missing, or close the log and let 'weir "
+                          "log repair DIR %s/%" PRId32 "' show what can be saved",
+                          partition, from, topic, partition);
+}
+
+bool weir_start_is_named_as_internal(const char *name)
+{
+    static const char *const ends[] = {"-changelog", "-repartition"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t size = strlen(name), end = strlen(ends[i]);
+        if (size > end && strcmp(name + size - end, ends[i]) == 0) return true;
+    }
+    return false;
 }
 
 void weir_start_take_entry(struct weir_start_topic *topic, const struct weir_commit_entry *entry)

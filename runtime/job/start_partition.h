@@ -16,6 +16,11 @@ struct weir_start_partition weir_start_partition_new(void);
 /** What the log says of it. */
 void weir_start_describe(struct weir_start_partition *partition,
                          const struct weir_describe_partition_request *described);
+/** A partition of the job's own is offline from there on, -1: all of it, and what can be done. WEIR_OFFLINE. */
+int weir_start_refuse_offline(const char *topic, int32_t partition, int64_t offline_from,
+                              struct weir_error *error);
+/** Topics are named so that may be an application's internal ones: another application's start may cut them. */
+bool weir_start_is_named_as_internal(const char *name);
 /** What the commit says of one of the topic's partitions, whose `partitions` are made where it exists. */
 void weir_start_take_entry(struct weir_start_topic *topic, const struct weir_commit_entry *entry);
 

@@ -72,20 +72,6 @@ static int take_fetched(struct weir_records_reader *reader, struct weir_error *e
                           before, reader->log_end);
 }
 
-int weir_start_refuse_offline(const char *topic, int32_t partition, int64_t offline_from,
-                              struct weir_error *error)
-{
-    char from[48] = "";
-    if (offline_from >= 0) {
-        (void)snprintf(from, sizeof from, " from offset %" PRId64 " on", offline_from);
-    }
-    return weir_error_set(error, WEIR_OFFLINE,
-                          "partition %" PRId32
-                          " is offline%s: put back what is missing, or close the log and let 'weir "
-                          "log repair DIR %s/%" PRId32 "' show what can be saved",
-                          partition, from, topic, partition);
-}
-
 static int take_ends(struct weir_records_reader *reader, struct weir_error *error)
 {
     const struct weir_describe_partition_request *describe = &reader->describe;

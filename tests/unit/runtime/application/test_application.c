@@ -223,6 +223,36 @@ START_TEST(a_reset_application_begins_where_it_was_put)
 }
 END_TEST
 
+/* "in" counted in a store that has no changelog, and no folder where a reset looks for it. */
+static const struct weir_topology *counting_alone(void)
+{
+    plan_count(&plan, WEIR_STORE_ROCKSDB);
+    plan.stores[0].spec.is_logged = false;
+    return &plan.topology;
+}
+
+static void run_alone(void)
+{
+    stage_start(&stage, counting_alone(), STAGE_OPTIONS(.state_dir = "elsewhere"));
+    stage_drain(&stage);
+}
+
+/* What nothing in the log speaks of is cleared by the next start, wherever it lies. */
+START_TEST(a_store_without_a_changelog_is_reset_too)
+{
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "counts", 1);
+    produce("aabca");
+    run_alone();
+    expect_counts(3, 1, 1);
+    stage_stop(&stage);
+    ck_ok(reset_to(3), &why);
+    weir_app_hold_drop(&hold);
+    run_alone();
+    expect_counts(1, 0, 1);
+}
+END_TEST
+
 /* Whoever has put files there keeps them. */
 START_TEST(a_reset_leaves_what_is_not_the_applications)
 {
@@ -580,6 +610,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_stopped_application_is_seen_whole);
     tcase_add_test(tests, what_a_start_would_say_is_said);
     tcase_add_test(tests, a_reset_application_begins_where_it_was_put);
+    tcase_add_test(tests, a_store_without_a_changelog_is_reset_too);
     tcase_add_test(tests, a_reset_leaves_what_is_not_the_applications);
     tcase_add_test(tests, nothing_is_reset_while_a_job_runs);
     tcase_add_test(tests, a_reset_names_every_input);
