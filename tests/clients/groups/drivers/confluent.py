@@ -50,7 +50,7 @@ while not member.leaving.is_set():
     if message is None:
         continue
     if message.error() is not None:
-        member.failed(message.error())
+        raise KafkaException(message.error())
     member.read([(message.partition(), message.offset(), int(message.value()))])
     if member.is_due():
         commit()

@@ -44,4 +44,4 @@ for line in kcat.stdout:
         print(line, end="", file=sys.stderr)
 status = kcat.wait()
 if status != 0:
-    member.failed(f"kcat ended with {status}")
+    sys.exit(f"kcat ended with {status}")

@@ -68,7 +68,3 @@ class Member:
 
     def refused(self, error):
         self.say("refused", error=str(error))
-
-    def failed(self, error):
-        self.say("error", text=str(error)[:1000])
-        sys.exit(1)
