@@ -5,7 +5,7 @@ broker that never gets there fails by its deadline.
 
 usage: scenario.py --broker ADDRESS [--static] [--protocol classic|consumer] [--assignor NAME]
                    [--leave-at-rest] [--keep FILE] -- DRIVER [WORD ...]
-`DRIVER [WORD ...] NAME=VALUE ...` starts a member (drivers/member.py has the names)."""
+`DRIVER [WORD ...] NAME=VALUE ...` starts a member (members/member.py has the names)."""
 import argparse
 import json
 import os

@@ -19,7 +19,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * A member by Java's own client, 2.8 or 4.x; ../member.py says how it is asked, ../../judge.py what it says.
+ * A member by Java's own client, 2.8 or 4.x; ../groups/members/member.py says how it is asked, ../groups/judge.py what it says.
  */
 public class Member implements ConsumerRebalanceListener {
     static final int LINE_RECORDS = 100; /* a line is one write, below PIPE_BUF */

@@ -1,4 +1,4 @@
-// Members of a group by franz-go, sarama and kafka-go; ../member.py says how a member is asked, ../../judge.py
+// Members of a group by franz-go, sarama and kafka-go; ../../groups/members/member.py says how a member is asked, ../../groups/judge.py
 // what it says. usage: members franz|sarama|kafkago NAME=VALUE ...
 package main
 

@@ -1,0 +1,335 @@
+#!/usr/bin/python3
+"""Runs the clients of other people against `weir server`, those that Debian does not carry, too, and writes the
+table of docs/compatibility.md: client, version, feature, and how it went.
+
+usage: compatibility.py --weir PROGRAM --build DIR [--write FILE] [--commit NAME] [--broker ADDRESS] [NAME ...]
+NAME: debian, java, java-2.8, go, js, python. --write only counts when all run. --broker: a broker that is
+there already, for the rows of groups alone.
+
+What cannot be installed is "not run", with the reason; that fails the command as well, unless its registry
+does not answer."""
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"  # the one that Debian's clients are for
+ROW_TIMEOUT = 600
+GROUP_SETTINGS = {
+    "group.initial.rebalance.delay.ms": 0,
+    "group.consumer.min.session.timeout.ms": 6000, "group.consumer.session.timeout.ms": 6000,
+    "group.consumer.min.heartbeat.interval.ms": 500, "group.consumer.heartbeat.interval.ms": 500,
+}
+EAGER, COOPERATIVE = "group, classic, eager", "group, classic, cooperative"
+STATIC, NEXT = "group, classic, static members", "group, consumer protocol"
+NEXT_STATIC = "group, consumer protocol, static members"
+WORDS = {
+    EAGER: [], COOPERATIVE: ["--assignor", "cooperative-sticky"], STATIC: ["--static"],
+    NEXT: ["--protocol", "consumer", "--assignor", "uniform"],
+    NEXT_STATIC: ["--protocol", "consumer", "--assignor", "range", "--static"],
+}
+
+
+class NotInstalled(Exception):
+    pass
+
+
+def call(command, cwd=None):
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        lines = [line for line in done.stdout.splitlines() if line.strip()] or ["no word"]
+        raise NotInstalled(f"{' '.join(command[:3])}: {lines[-1]}")
+    return done.stdout.strip()
+
+
+def need(command, *packages):
+    if shutil.which(command):
+        return
+    if os.geteuid() != 0:
+        raise NotInstalled(f"'{command}' is missing, and only root may install it")
+    call(["apt-get", "update", "-qq"])
+    call(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages])
+
+
+class Row:
+    def __init__(self, client, version, feature, command):
+        self.client, self.version, self.feature, self.command = client, version, feature, command
+        self.outcome = None
+
+
+def group_rows(client, version, member, features, more=()):
+    return [Row(client, version, feature,
+                [PYTHON, f"{HERE}/groups/scenario.py", "--broker", "{broker}", *WORDS[feature], *more, "--", *member])
+            for feature in features]
+
+
+def text_of(path, pattern):
+    with open(f"{HERE}/{path}", encoding="utf-8") as file:
+        return re.search(pattern, file.read()).group(1)
+
+
+# ---- what there is: each installs and gives its rows; its registry is asked when it cannot -----------------
+
+def debian(build):
+    def version(package):
+        return call(["dpkg-query", "-W", "-f=${Version}", package]).split("-")[0]
+    need("kcat", "kcat")
+    members = f"{HERE}/groups/members"
+    rdkafka = version("librdkafka1")
+    return [
+        Row("kcat", version("kcat"), "write, read", [f"{HERE}/kcat.sh", "{weir}"]),
+        *group_rows(f"kcat (librdkafka {rdkafka})", version("kcat"), [PYTHON, f"{members}/kcat.py"], [EAGER],
+                    ["--leave-at-rest"]),
+        Row("kafka-python", version("python3-kafka"), "write, read, administer",
+            [PYTHON, f"{HERE}/python_kafka.py", "{broker}"]),
+        *group_rows("kafka-python", version("python3-kafka"), [PYTHON, f"{members}/kafka_python.py"], [EAGER]),
+        *group_rows(f"confluent-kafka (librdkafka {rdkafka})", version("python3-confluent-kafka"),
+                    [PYTHON, f"{members}/confluent.py"], [EAGER, COOPERATIVE, STATIC]),
+    ]
+
+
+def java_libs(build, name, pom):
+    need("java", "openjdk-17-jdk-headless")
+    need("javac", "openjdk-17-jdk-headless")
+    need("mvn", "maven")
+    to = f"{build}/{name}"
+    call(["mvn", "-q", "-B", "-f", f"{HERE}/java/{pom}", "dependency:copy-dependencies", f"-DoutputDirectory={to}"])
+    return to
+
+
+def java(build):
+    version = text_of("java/pom.xml", r"<kafka.version>(.*)</kafka.version>")
+    libs = java_libs(build, "java", "pom.xml")
+    call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Clients.java", f"{HERE}/java/Member.java"])
+    run = ["java", "-cp", f"{libs}:{libs}/*"]
+    return [
+        Row("Java", version, "write, read, administer", [*run, "Clients", "{broker}"]),
+        Row("kafka-dump-log", version, "our segments", [f"{HERE}/dump_log.sh", libs, "{data}"]),
+        *group_rows("Java", version, [*run, "Member"], [EAGER, COOPERATIVE, STATIC, NEXT, NEXT_STATIC]),
+        Row("kafka-consumer-groups, kafka-groups, kafka-console-consumer, kafka-verifiable-consumer", version,
+            "every action on groups", [PYTHON, f"{HERE}/groups/tools.py", "--broker", "{broker}", "--jars", libs]),
+    ]
+
+
+def java_2_8(build):
+    version = text_of("java/pom-2.8.xml", r"<version>(2\.8.*)</version>")
+    libs = java_libs(build, "java-2.8", "pom-2.8.xml")
+    call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Member.java"])
+    return group_rows("Java", version, ["java", "-cp", f"{libs}:{libs}/*", "Member"], [EAGER, COOPERATIVE, STATIC])
+
+
+def go(build):
+    need("go", "golang-go")
+    call(["go", "build", "-o", f"{build}/go/", "./..."], cwd=f"{HERE}/go")
+    members = f"{build}/go/members"
+
+    def version(module):
+        return text_of("go/go.mod", re.escape(module) + r" v(\S+)")
+    franz = version("github.com/twmb/franz-go")
+    return [
+        Row("franz-go", franz, "write, read, administer", [f"{build}/go/clients", "{broker}"]),
+        *group_rows("franz-go", franz, [members, "franz"], [EAGER, COOPERATIVE, STATIC, NEXT]),
+        *group_rows("sarama", version("github.com/IBM/sarama"), [members, "sarama"], [EAGER, COOPERATIVE, STATIC]),
+        *group_rows("kafka-go", version("github.com/segmentio/kafka-go"), [members, "kafkago"], [EAGER]),
+    ]
+
+
+def js(build):
+    need("node", "nodejs", "npm")
+    need("npm", "npm")
+    to = f"{build}/js"
+    os.makedirs(to, exist_ok=True)
+    for name in os.listdir(f"{HERE}/js"):
+        shutil.copy(f"{HERE}/js/{name}", to)
+    call(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=to)
+    node = f"{to}/node_modules/.bin/node"
+
+    def version(package):
+        return text_of("js/package.json", f'"{package}": "(.*)"')
+    platformatic = "@platformatic/kafka"
+    return [
+        Row("kafkajs", version("kafkajs"), "write, read, administer", [node, f"{to}/clients.js", "{broker}"]),
+        *group_rows("kafkajs", version("kafkajs"), [node, f"{to}/kafkajs.js"], [EAGER]),
+        *group_rows(platformatic, version(platformatic), [node, f"{to}/platformatic.js"], [EAGER, NEXT]),
+    ]
+
+
+def python(build):
+    python3 = f"{build}/python/bin/python3"
+    if not os.path.exists(python3):
+        call([sys.executable, "-m", "venv", f"{build}/python"])
+    call([python3, "-m", "pip", "install", "--quiet", "-r", f"{HERE}/groups/requirements.txt"])
+    rdkafka = call([python3, "-c", "import confluent_kafka as c; print(c.libversion()[0])"])
+
+    def version(package):
+        return text_of("groups/requirements.txt", re.escape(package) + "==(.*)")
+
+    def member(name):
+        return [python3, f"{HERE}/groups/members/{name}.py"]
+    return [
+        *group_rows(f"confluent-kafka (librdkafka {rdkafka})", version("confluent-kafka"), member("confluent"),
+                    [EAGER, COOPERATIVE, STATIC, NEXT, NEXT_STATIC]),
+        *group_rows("kafka-python", version("kafka-python"), member("kafka_python"), [EAGER, COOPERATIVE, STATIC]),
+        *group_rows("aiokafka", version("aiokafka"), member("aio"), [EAGER, STATIC]),
+    ]
+
+
+STACKS = {  # name: its installer, its registry, and what is said when nothing of it can be
+    "debian": (debian, "http://deb.debian.org/", "kcat and Python clients of Debian"),
+    "java": (java, "https://repo.maven.apache.org/maven2/", "Java"),
+    "java-2.8": (java_2_8, "https://repo.maven.apache.org/maven2/", "Java 2.8"),
+    "go": (go, "https://proxy.golang.org/", "franz-go, sarama, kafka-go"),
+    "js": (js, "https://registry.npmjs.org/", "kafkajs, @platformatic/kafka"),
+    "python": (python, "https://pypi.org/simple/pip/", "confluent-kafka, kafka-python, aiokafka"),
+}
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=20):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+# ---- a run ----------------------------------------------------------------------------------------------
+
+class Server:
+    """One per stack, so that what one leaves behind is not another's."""
+
+    def __init__(self, weir, work):
+        self.data = work + "/data"
+        self.log = open(work + "/server.log", "w+", encoding="utf-8")
+        settings = [word for key, value in GROUP_SETTINGS.items() for word in ("--set", f"{key}={value}")]
+        self.process = subprocess.Popen([weir, "server", "--data", self.data, "--listen", "127.0.0.1:0", *settings],
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.broker = None
+        for line in self.process.stdout:
+            found = re.search(r"listening on ([^, ]+)", line)
+            if found:
+                self.broker = found.group(1)
+                break
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()[-3000:]
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait()
+
+
+@contextlib.contextmanager
+def server_for(options):
+    if options.broker:
+        yield options.broker, None
+        return
+    with tempfile.TemporaryDirectory(prefix="weir-clients-") as work:
+        server = Server(options.weir, work)
+        try:
+            if server.broker is None:
+                sys.exit(f"the server did not start: {server.said()}")
+            yield server.broker, server
+        finally:
+            server.stop()
+
+
+def reason_of(output):
+    """The line that a person wants to see first."""
+    for line in output.splitlines():
+        if line.startswith("not ok - "):
+            return line[len("not ok - "):]
+    lines = [line for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "it says nothing"
+
+
+def run_row(row, places):
+    print(f"# {row.client} {row.version}: {row.feature}", flush=True)
+    command = [word.format(**places) if word.startswith("{") else word for word in row.command]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", timeout=ROW_TIMEOUT)
+    except subprocess.TimeoutExpired as expired:
+        row.outcome = f"failed: not done after {ROW_TIMEOUT} s"
+        print((expired.output or b"")[-3000:], flush=True)
+        return
+    if done.returncode == 0 and "Checks: " in done.stdout:
+        row.outcome = "passed"
+    else:
+        row.outcome = f"failed: {reason_of(done.stdout)[:200]}"
+        print(done.stdout[-6000:])
+    print(row.outcome, flush=True)
+
+
+def run_stack(name, options):
+    """Its rows with their outcomes, and whether the run may pass."""
+    install, registry, everything = STACKS[name]
+    try:
+        rows = install(options.build)
+    except (NotInstalled, OSError) as error:
+        row = Row(everything, "", "everything", [])
+        row.outcome = f"not run: {error}"
+        is_excused = not answers(registry)
+        print(f"# {row.client}: {row.outcome}" + (f"; {registry} does not answer" if is_excused else ""), flush=True)
+        return [row], is_excused
+    if options.broker:
+        rows = [row for row in rows if "group" in row.feature]
+    with server_for(options) as (broker, server):
+        for row in rows:
+            run_row(row, {"broker": broker, "weir": options.weir, "data": server and server.data})
+            if server and server.process.poll() is not None:
+                sys.exit(f"the server has ended with {server.process.returncode}: {server.said()}")
+            if server and row.outcome.startswith("failed"):
+                print("--- the server said", server.said(), sep="\n")
+    return rows, all(row.outcome == "passed" for row in rows)
+
+
+def write(path, rows, commit):
+    with open(path, encoding="utf-8") as file:
+        head = file.read().split("| client |")[0]
+    with open(path, "w", encoding="utf-8") as file:
+        head = re.sub(r"commit `[^`]*`", f"commit `{commit}`", head)
+        file.write(head + "| client | version | feature | |\n| --- | --- | --- | --- |\n")
+        for row in rows:
+            outcome = row.outcome.replace("|", "\\|")
+            file.write(f"| {row.client} | {row.version} | {row.feature} | {outcome} |\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1])
+    parser.add_argument("--weir", default="")
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--write")
+    parser.add_argument("--commit", default="unknown")
+    parser.add_argument("--broker")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    names = options.names or list(STACKS)
+    for name in names:
+        if name not in STACKS:
+            sys.exit(f"there is no client '{name}'; there are: {', '.join(STACKS)}")
+    os.makedirs(options.build, exist_ok=True)
+    rows, is_good = [], True
+    for name in names:
+        more, fine = run_stack(name, options)
+        rows += more
+        is_good = is_good and fine
+    if options.write and names == list(STACKS):
+        write(options.write, rows, options.commit)
+    count = {word: sum(row.outcome.startswith(word) for row in rows) for word in ("passed", "failed", "not run")}
+    print(f"{count['passed']} passed, {count['failed']} failed, {count['not run']} not run")
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
