@@ -11,6 +11,8 @@ import json
 import os
 import queue
 import random
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,26 @@ SESSION_MS = 6000  # the least that a broker takes
 COMMIT_EVERY = 100
 UNCOMMITTED = 20  # of one partition, when a member dies: read again
 RECORDS_PER_TURN, TURN = 6, 0.02
+
+
+def group_type(broker, group):
+    """As ListGroups tells it: a client may have fallen back to the classic protocol without a word."""
+    def string(text):
+        return bytes([len(text) + 1]) + text.encode()
+    host, port = broker.rsplit(":", 1)
+    # ListGroups 5, correlation id 0, no client id; no filter of states, none of types.
+    request = struct.pack(">hhih", 16, 5, 0, -1) + b"\0" + b"\1\1\0"
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        with connection.makefile("rb") as answer:
+            body = answer.read(struct.unpack(">i", answer.read(4))[0])
+    # The group's entry: its name, "consumer", its state, its type.
+    at = body.find(string(group) + string("consumer"))
+    if at < 0:
+        return None
+    at += len(string(group) + string("consumer"))
+    at += body[at]
+    return body[at + 1:at + body[at]].decode()
 
 
 class Flow:
@@ -220,9 +242,15 @@ class Scenario:
         self.wait("the topic is there",
                   lambda: len(admin.list_topics(self.topic, timeout=10).topics[self.topic].partitions) == PARTITIONS)
 
+    def check_type(self):
+        found = group_type(self.options.broker, self.group)
+        if found is None or found.lower() != self.options.protocol:
+            raise Fault("other-protocol", f"asked for was {self.options.protocol}, the group is of type {found}")
+
     def come_and_go(self):
         self.join("a")
         self.wait_shared("a", "a has all six partitions")
+        self.check_type()
         self.join("b")
         self.wait_shared("ab", "b came: a and b share")
         self.join("c")
