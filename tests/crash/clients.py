@@ -8,6 +8,7 @@ import time
 
 TOPIC = "crash"
 PARTITIONS = 3
+GROUPS = {"librdkafka, member": "crash-rdkafka", "python3-kafka, member": "crash-kafka-python"}
 WINDOW = 200  # values under way per producer
 FLUSH_LINES = 500
 
@@ -22,8 +23,8 @@ class History:
         self.lines = []
         self.lock = threading.Lock()  # python3-kafka answers in a thread of its own
 
-    def note(self, kind, f, partition, value, offset, topic=TOPIC):
-        line = f"{time.monotonic_ns()} {self.process} {kind} {f} {topic}-{partition} {value} {offset}\n"
+    def note(self, kind, f, partition, value, offset, topic=TOPIC, process=None):
+        line = f"{time.monotonic_ns()} {process or self.process} {kind} {f} {topic}-{partition} {value} {offset}\n"
         with self.lock:
             self.lines.append(line)
             if kind == "ok":
@@ -181,6 +182,108 @@ def kafka_python_reader(broker, history, stop):
     consumer.close()
 
 
+# ---- members of groups: what is acknowledged stays committed ------------------------------------------
+
+COMMIT_EVERY = 50
+
+
+class Commits:
+    """What a member of a group commits, as lines of its history."""
+
+    def __init__(self, history):
+        self.history = history
+        self.next = {}  # by partition
+        self.read = 0
+
+    def took(self, partition, offset):
+        self.next[partition] = offset + 1
+        self.read += 1
+
+    def is_due(self):
+        return self.read >= COMMIT_EVERY
+
+    def commit(self, send, failures):
+        """`send` gets offsets by partition; whoever does not come back may have committed."""
+        self.read = 0
+        offsets = dict(self.next)
+        for p, offset in offsets.items():
+            self.history.note("invoke", "commit", p, 0, offset)
+        try:
+            send(offsets)
+            kind = "ok"
+        except failures:
+            kind = "info"
+        for p, offset in offsets.items():
+            self.history.note(kind, "commit", p, 0, offset)
+
+    def told(self, p, offset, process=None):
+        self.history.note("ok", "committed", p, 0, offset if offset is not None and offset >= 0 else -1,
+                          process=process)
+
+
+def rdkafka_member(broker, history, stop):
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": GROUPS["librdkafka, member"],
+                         "enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 6000,
+                         "heartbeat.interval.ms": 300, "fetch.wait.max.ms": 50, "fetch.error.backoff.ms": 20,
+                         "error_cb": lambda _: None, **RDKAFKA})
+    commits = Commits(history)
+
+    def assigned(consumer, places):
+        commits.next.clear()
+        try:
+            for place in consumer.committed(places, timeout=10):
+                if place.error is None:
+                    commits.told(place.partition, place.offset)
+        except KafkaException:
+            pass  # nobody answered
+
+    def send(offsets):
+        for place in consumer.commit(asynchronous=False,
+                                     offsets=[TopicPartition(TOPIC, p, offset) for p, offset in offsets.items()]):
+            if place.error is not None:
+                raise KafkaException(place.error)
+
+    consumer.subscribe([TOPIC], on_assign=assigned)
+    while not stop.asked:
+        message = consumer.poll(0.1)
+        if message is None or message.error() is not None:
+            continue
+        commits.took(message.partition(), message.offset())
+        if commits.is_due():
+            commits.commit(send, KafkaException)
+    consumer.close()
+
+
+def kafka_python_member(broker, history, stop):
+    from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+    from kafka.errors import KafkaError
+    consumer = KafkaConsumer(bootstrap_servers=broker, group_id=GROUPS["python3-kafka, member"],
+                             enable_auto_commit=False, auto_offset_reset="earliest", session_timeout_ms=6000,
+                             heartbeat_interval_ms=300, fetch_max_wait_ms=50, **KAFKA_PYTHON)
+    commits = Commits(history)
+
+    class Listener(ConsumerRebalanceListener):
+        def on_partitions_revoked(self, revoked):
+            commits.next.clear()
+
+        def on_partitions_assigned(self, assigned):
+            for place in assigned:
+                commits.told(place.partition, consumer.committed(place))
+
+    def send(offsets):
+        consumer.commit({TopicPartition(TOPIC, p): OffsetAndMetadata(offset, "") for p, offset in offsets.items()})
+
+    consumer.subscribe([TOPIC], listener=Listener())
+    while not stop.asked:
+        for records in consumer.poll(timeout_ms=100, max_records=COMMIT_EVERY).values():
+            commits.took(records[-1].partition, records[-1].offset)
+            commits.read += len(records) - 1
+        if commits.is_due():
+            commits.commit(send, KafkaError)
+    consumer.close(autocommit=False)
+
+
 # ---- topics come and go ------------------------------------------------------------------------------
 
 def topic_counts(admin):
@@ -240,6 +343,8 @@ CLIENTS = [
     ("librdkafka, reader", rdkafka_reader),
     ("python3-kafka, reader", kafka_python_reader),
     ("librdkafka, topics", topic_mover),
+    ("librdkafka, member", rdkafka_member),
+    ("python3-kafka, member", kafka_python_member),
 ]
 
 
@@ -249,6 +354,18 @@ def run(number, path, broker, progress, patience):
         CLIENTS[number][1](broker, history, Stop(patience))
     finally:
         history.flush()
+
+
+def note_committed(broker, history):
+    """What the groups are told at the end: by a client that is no member of them."""
+    from confluent_kafka import Consumer, TopicPartition
+    for number, (name, _) in enumerate(CLIENTS):
+        if name not in GROUPS:
+            continue
+        asker = Consumer({"bootstrap.servers": broker, "group.id": GROUPS[name], **RDKAFKA})
+        for place in asker.committed([TopicPartition(TOPIC, p) for p in range(PARTITIONS)], timeout=30):
+            Commits(history).told(place.partition, place.offset, process=number + 1)
+        asker.close()
 
 
 def final_polls(broker, path, progress, topics):
@@ -262,5 +379,6 @@ def final_polls(broker, path, progress, topics):
     asker = Consumer({"bootstrap.servers": broker, "group.id": "none", **RDKAFKA})
     ends = [asker.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=20)[1] for p in range(PARTITIONS)]
     asker.close()
+    note_committed(broker, history)
     rdkafka_reader(broker, history, Stop(0), "final", ends)
     history.flush()

@@ -5,12 +5,13 @@
  *   TIME     monotonic, in ns, of the whole machine
  *   PROCESS  producer or reader
  *   TYPE     invoke, ok, fail (did not happen), info (nobody knows)
- *   F        send, poll, final; create, delete, seen: a topic; kill, power: the server went, and
- *            came back
+ *   F        send, poll, final; create, delete, seen: a topic; commit, committed: the group that
+ *            PROCESS is a member of commits OFFSET, or is told it (-1: nothing is committed); kill,
+ *            power: the server went, and came back
  *   LOG      topic-partition, of a topic its partition 0; - with kill and power
  *   VALUE    process << 40 | counter; create, seen: how many partitions, 0: it is not there
  *
- * usage: judge [--expect ANOMALY] [--at-least COUNT] FILE ...
+ * usage: judge [--expect ANOMALY] [--at-least COUNT] [--commits COUNT] FILE ...
  * Exit 0: no anomaly, or just that one.
  */
 #include <inttypes.h>
@@ -28,7 +29,7 @@ struct line {
     int64_t time;
     int process;
     enum type type;
-    char f[8];
+    char f[12];
     char log[48];
     int64_t value;
     int64_t offset;
@@ -44,6 +45,7 @@ struct judge {
     int64_t sent;
     int64_t acknowledged;
     int64_t polled;
+    int64_t commits; /* acknowledged */
     int64_t crashes;
 };
 
@@ -66,7 +68,7 @@ static struct line parse(const char *path, const char *text)
     static const char *const types[] = {"invoke", "ok", "fail", "info"};
     struct line line = {0};
     char type[8];
-    int read = sscanf(text, "%" SCNd64 " %d %7s %7s %47s %" SCNd64 " %" SCNd64, &line.time,
+    int read = sscanf(text, "%" SCNd64 " %d %7s %11s %47s %" SCNd64 " %" SCNd64, &line.time,
                       &line.process, type, line.f, line.log, &line.value, &line.offset);
     if (read != 7) refuse(path, text);
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -131,21 +133,23 @@ static int reader_of(struct judge *judge, const struct line *line)
     refuse("too many readers", name);
 }
 
-/* The call that is answered: values are unique, a topic's client does one thing at a time, and
- * few calls are open at once, so the newest come first. */
+/* The call that is answered: values are unique, a client does one thing at a time with a topic or
+ * the offset of a partition, and few calls are open at once, so the newest come first. */
 static size_t call_of(struct judge *judge, enum history_kind kind, const struct line *answer)
 {
     const struct history *history = &judge->history;
     int log = log_of(judge, answer->log);
     for (size_t i = history->event_count; i-- > 0;) {
         const struct history_event *event = &history->events[i];
-        bool is_topic = kind != HISTORY_APPEND && event->log == log;
-        if (event->kind == kind && (is_topic || event->value == answer->value)) return i;
+        bool is_same = kind == HISTORY_APPEND
+                           ? event->value == answer->value
+                           : event->log == log && event->process == answer->process;
+        if (event->kind == kind && is_same) return i;
     }
     refuse("an answer without its call", answer->log);
 }
 
-/* A send, or a topic made or removed. Without an answer, or with info, it stays unknown. */
+/* A send, a commit, or a topic made or removed. Without an answer, or with info, it stays unknown. */
 static void note_call(struct judge *judge, enum history_kind kind, const struct line *line)
 {
     struct history *history = &judge->history;
@@ -156,6 +160,7 @@ static void note_call(struct judge *judge, enum history_kind kind, const struct 
                                                              .acks = HISTORY_ACKS_ALL,
                                                              .process = line->process,
                                                              .log = log_of(judge, line->log),
+                                                             .offset = line->offset,
                                                              .value = is_send ? line->value : 0,
                                                              .count = is_send ? 1 : line->value});
     } else if (line->type == TYPE_OK) {
@@ -163,6 +168,7 @@ static void note_call(struct judge *judge, enum history_kind kind, const struct 
         history->events[call].offset = line->offset;
         history_end(history, call);
         judge->acknowledged += is_send;
+        judge->commits += kind == HISTORY_COMMIT;
     }
 }
 
@@ -198,6 +204,7 @@ static void note_line(struct judge *judge, const struct line *line)
         {"send", note_call, HISTORY_APPEND},   {"create", note_call, HISTORY_CREATE},
         {"delete", note_call, HISTORY_DELETE}, {"poll", note_told, HISTORY_READ},
         {"final", note_told, HISTORY_FINAL},   {"seen", note_told, HISTORY_SEEN},
+        {"commit", note_call, HISTORY_COMMIT}, {"committed", note_told, HISTORY_COMMITTED},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (strcmp(line->f, steps[i].f) != 0) continue;
@@ -219,23 +226,32 @@ static const char *known_name(const char *name)
     return name;
 }
 
-static int verdict(struct judge *judge, const char *expected, int64_t at_least)
+struct demand {
+    const char *expected; /* an anomaly; NULL: none */
+    int64_t at_least;     /* values acknowledged, and polled */
+    int64_t commits;
+};
+
+static int verdict(struct judge *judge, const struct demand *demand)
 {
     struct checker_anomaly anomaly = checker_check(&judge->history);
     const char *name = known_name(anomaly.name);
     (void)printf("%" PRId64 " values sent, %" PRId64 " acknowledged, %" PRId64 " polled, %" PRId64
-                 " crashes\n",
-                 judge->sent, judge->acknowledged, judge->polled, judge->crashes);
+                 " commits, %" PRId64 " crashes\n",
+                 judge->sent, judge->acknowledged, judge->polled, judge->commits, judge->crashes);
     if (name != NULL) (void)printf("%s: %s\n", name, anomaly.text);
-    if (expected != NULL) {
-        if (name != NULL && strcmp(name, expected) == 0) return 0;
-        (void)printf("expected %s, found %s\n", expected, name != NULL ? name : "no anomaly");
+    if (demand->expected != NULL) {
+        if (name != NULL && strcmp(name, demand->expected) == 0) return 0;
+        (void)printf("expected %s, found %s\n", demand->expected,
+                     name != NULL ? name : "no anomaly");
         return 1;
     }
     if (name != NULL) return 1;
-    if (judge->acknowledged < at_least || judge->polled < at_least) {
-        (void)printf("too little happened to say anything: at least %" PRId64 " were asked for\n",
-                     at_least);
+    if (judge->acknowledged < demand->at_least || judge->polled < demand->at_least ||
+        judge->commits < demand->commits) {
+        (void)printf("too little happened to say anything: at least %" PRId64 " values and %" PRId64
+                     " commits were asked for\n",
+                     demand->at_least, demand->commits);
         return 1;
     }
     (void)printf("no anomaly\n");
@@ -245,13 +261,14 @@ static int verdict(struct judge *judge, const char *expected, int64_t at_least)
 int main(int argc, char **argv)
 {
     struct judge judge = {0};
-    const char *expected = NULL;
-    int64_t at_least = 0;
+    struct demand demand = {0};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--expect") == 0 && i + 1 < argc) {
-            expected = argv[++i];
+            demand.expected = argv[++i];
         } else if (strcmp(argv[i], "--at-least") == 0 && i + 1 < argc) {
-            at_least = strtoll(argv[++i], NULL, 10);
+            demand.at_least = strtoll(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--commits") == 0 && i + 1 < argc) {
+            demand.commits = strtoll(argv[++i], NULL, 10);
         } else {
             read_lines(&judge, argv[i]);
         }
@@ -259,7 +276,7 @@ int main(int argc, char **argv)
     qsort(judge.lines, judge.line_count, sizeof judge.lines[0], by_time);
     for (size_t i = 0; i < judge.line_count; i++)
         note_line(&judge, &judge.lines[i]);
-    int status = verdict(&judge, expected, at_least);
+    int status = verdict(&judge, &demand);
     history_close(&judge.history);
     free(judge.lines);
     return status;

@@ -212,7 +212,8 @@ class Run:
 
     def judge(self):
         histories = sorted(f"{self.work}/{name}" for name in os.listdir(self.work) if name.endswith(".history"))
-        asked = ["--expect", "lost-write"] if self.options.lie else ["--at-least", str(100 * self.options.rounds)]
+        asked = ["--expect", "lost-write"] if self.options.lie else [
+            "--at-least", str(100 * self.options.rounds), "--commits", str(10 * self.options.rounds)]
         return subprocess.run([self.options.judge, *asked, *histories]).returncode
 
     def stop(self):
