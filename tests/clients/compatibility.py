@@ -23,9 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"  # the one that Debian's clients are for
 ROW_TIMEOUT = 600
 GROUP_SETTINGS = {
-    "group.initial.rebalance.delay.ms": 0,
-    "group.consumer.min.session.timeout.ms": 6000, "group.consumer.session.timeout.ms": 6000,
-    "group.consumer.min.heartbeat.interval.ms": 500, "group.consumer.heartbeat.interval.ms": 500,
+    "group.initial.rebalance.delay.ms": 0, "group.consumer.session.timeout.ms": 6000,
+    "group.consumer.heartbeat.interval.ms": 500,
 }
 EAGER, COOPERATIVE = "group, classic, eager", "group, classic, cooperative"
 STATIC, NEXT = "group, classic, static members", "group, consumer protocol"

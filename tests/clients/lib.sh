@@ -44,6 +44,5 @@ same() {
 }
 
 # Settings of a server whose groups get on at once: no wait for more members, the shortest sessions.
-group_settings=(--set group.initial.rebalance.delay.ms=0
-    --set group.consumer.min.session.timeout.ms=6000 --set group.consumer.session.timeout.ms=6000
-    --set group.consumer.min.heartbeat.interval.ms=500 --set group.consumer.heartbeat.interval.ms=500)
+group_settings=(--set group.initial.rebalance.delay.ms=0 --set group.consumer.session.timeout.ms=6000
+    --set group.consumer.heartbeat.interval.ms=500)
