@@ -291,6 +291,18 @@ static int dump_all(struct dump *dump, const char *path)
     return CLI_FAILED;
 }
 
+static int check_values(const struct cli_command *command, const struct values *values)
+{
+    if (values->count_max < 0) {
+        return say_usage(command->name, "--num is %lld: at least 1, or 0 for all",
+                         (long long)values->count_max);
+    }
+    if (values->offset < 0) {
+        return say_usage(command->name, "--offset is %lld: at least 0", (long long)values->offset);
+    }
+    return CLI_OK;
+}
+
 static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     (void)cli;
@@ -302,6 +314,8 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
     if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
         return exit_code;
     }
+    exit_code = check_values(command, &values);
+    if (exit_code != CLI_OK) return exit_code;
     struct weir_env_uv_options env_options = {0};
     if (weir_env_uv_new(&env_options, &dump.env, &error) < 0) return say_failure(&error, NULL);
     exit_code = dump_all(&dump, operands.items[0]);

@@ -61,6 +61,8 @@ refuses 1 "'weir topic describe t --data 'my data''" "$weir" topic create t -d '
 grep -qF "'weir topic create NAME --data 'my data''" err.txt || fail "$(cat err.txt)"
 
 "$weir" topic create t -d data -q
+refuses 2 "--num is -1: at least 1" "$weir" log dump data/log/t-0 -n -1
+refuses 2 "--offset is -1: at least 0" "$weir" log dump data/log/t-0 -o -1
 refuses 2 "1 to 10000 are allowed" "$weir" topic create none -d data -p 0
 refuses 2 "1 to 10000 are allowed" "$weir" topic create none -d data -p -1
 refuses 2 "1 to 10000 are allowed" "$weir" topic create none -d data -p 99999999999
