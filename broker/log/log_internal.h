@@ -88,6 +88,8 @@ static inline bool weir_log_has_failed(const struct weir_partition_log *log)
 
 /** Set the error WEIR_OFFLINE with what happened, and of damage with what to run. */
 int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *error);
+/** Add to an error about damage what to run. */
+void weir_log_say_remedy(const struct weir_partition_log *log, struct weir_error *error);
 /**
  * The disk under the log has failed with `rc`. A shortage is none of that: it is returned and the log
  * stays as it is. Anything else takes it offline above the durable offset until it is opened again,

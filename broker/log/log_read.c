@@ -442,7 +442,11 @@ int weir_log_read_end(struct weir_log_read *read)
     }
     if (read->damaged_offset >= 0 && read->rc == WEIR_CORRUPT) {
         weir_partition_log_damaged(log, read->damaged_offset, read->error.text);
-        if (is_cut_short(read)) read->rc = weir_log_refuse(log, &read->error);
+        if (is_cut_short(read)) {
+            read->rc = weir_log_refuse(log, &read->error);
+        } else {
+            weir_log_say_remedy(log, &read->error);
+        }
     } else if (read->damaged_offset >= 0) {
         weir_log_take_offline(log, read->damaged_offset, read->error.text);
     }

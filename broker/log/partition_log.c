@@ -16,7 +16,7 @@
 
 /* What can be done about damage, where the folder lies in a data directory: DIR/log/TOPIC-PARTITION. Also of the
  * engine's own topics, which nobody but an error brings to anyone's mind. */
-static int say_remedy(const struct weir_partition_log *log, struct weir_error *error)
+void weir_log_say_remedy(const struct weir_partition_log *log, struct weir_error *error)
 {
     static const char parent[] = "/log/";
     struct weir_slice topic;
@@ -25,10 +25,10 @@ static int say_remedy(const struct weir_partition_log *log, struct weir_error *e
     size_t size = strlen(parent);
     bool is_inside = (size_t)(name - log->path) > size && memcmp(name - size, parent, size) == 0 &&
                      weir_log_is_partition_name(name, &topic);
-    if (!is_inside || error == NULL) return WEIR_OFFLINE;
+    if (!is_inside || error == NULL) return;
     struct weir_error found = *error;
-    return weir_error_set(
-        error, WEIR_OFFLINE,
+    (void)weir_error_set(
+        error, found.code,
         "%s; put back what is missing, or close the directory and let 'weir log repair "
         "%.*s %.*s/%s' show what can be saved",
         found.text, (int)((size_t)(name - log->path) - size), log->path, (int)topic.size,
@@ -38,7 +38,8 @@ static int say_remedy(const struct weir_partition_log *log, struct weir_error *e
 int weir_log_refuse(const struct weir_partition_log *log, struct weir_error *error)
 {
     int rc = weir_error_set(error, WEIR_OFFLINE, "log '%s' is offline: %s", log->path, log->reason);
-    return log->fault.offline_from >= 0 ? say_remedy(log, error) : rc;
+    if (log->fault.offline_from >= 0) weir_log_say_remedy(log, error);
+    return rc;
 }
 
 static void write_damage(struct weir_partition_log *log, int64_t from, int64_t end,

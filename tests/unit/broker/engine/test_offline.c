@@ -260,6 +260,8 @@ START_TEST(damage_found_by_a_read_is_told_once)
     ck_ok(engine_open(&engine), &engine.error);
     ck_assert_int_eq(engine_latest(&engine, "clicks", 0), 3); /* nobody has looked yet */
     ck_assert_int_lt(fetch_at(&engine, 1), 0);
+    ck_assert_msg(strstr(engine.error.text, "'weir log repair /data clicks/0'") != NULL, "%s",
+                  engine.error.text);
     check_damaged(&engine, &lines);
     engine_end(&engine);
 }
