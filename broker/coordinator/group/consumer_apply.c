@@ -31,7 +31,6 @@ typedef struct weir_consumer_group_member_metadata_value member_value;
 
 enum {
     RECORD_PARTITION_METADATA = 4, /* Kafka before 4.1; nothing of it is needed */
-    EPOCH_MAX = 1 << 30,           /* of a stored record; there is no way to come here */
     SCRATCH_BLOCK_SIZE = 4096,
 };
 
@@ -70,7 +69,7 @@ static bool is_tombstone(const struct application *application)
 
 static bool is_epoch(int32_t epoch)
 {
-    return epoch >= 0 && epoch < EPOCH_MAX;
+    return epoch >= 0 && epoch < WEIR_CONSUMER_EPOCH_MAX;
 }
 
 static int need_member(const struct application *application, struct weir_slice member_id,
@@ -160,6 +159,10 @@ static int get_words(const struct application *application, struct weir_member_w
     };
     if (words_out->is_classic) {
         words_out->session_timeout_ms = value.classic_member_metadata->session_timeout_ms;
+        if (words_out->session_timeout_ms < 0 ||
+            value.classic_member_metadata->supported_protocols_count == 0) {
+            return corrupt(application, "a classic member without a session or a protocol");
+        }
     }
     words_out->protocols = get_protocols(&value, application->arena, &words_out->protocol_count);
     words_out->topic_names =
@@ -400,6 +403,7 @@ static int join_words(struct weir_consumer_group *group, struct weir_consumer_me
     const struct weir_member_words *words = member->words;
     int rc = weir_consumer_topics_add(&group->topics, words);
     group->words_bytes += weir_member_words_size(words);
+    group->classic_count += words->is_classic;
     if (rc == 0 && !weir_slice_is_null(words->instance_id)) {
         rc = weir_map_add(&group->instances, words->instance_id, member);
     }
@@ -421,8 +425,10 @@ static int join_member(struct weir_consumer_group *group, struct weir_consumer_m
     if (rc == 0) rc = join_words(group, member, error);
     if (rc < 0) return rc;
     member->state = fitting_state(group, member);
-    member->session_deadline_ms = now_ms + settings->consumer_session_timeout_ms;
-    if (member->state == WEIR_MEMBER_UNREVOKED_PARTITIONS) {
+    bool is_classic = member->words->is_classic;
+    member->session_deadline_ms = now_ms + (is_classic ? member->words->session_timeout_ms
+                                                       : settings->consumer_session_timeout_ms);
+    if (member->state == WEIR_MEMBER_UNREVOKED_PARTITIONS && !is_classic) {
         int32_t timeout_ms = member->words->rebalance_timeout_ms;
         member->revoke_deadline_ms = now_ms + (timeout_ms > 0 ? timeout_ms : 0);
     }

@@ -118,6 +118,7 @@ static int take_words(struct weir_consumer_change *change)
         weir_arena_copy(arena, member->words != NULL ? member->words->topic_regex : weir_null());
     if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
     int rc = take_regex(change);
+    if (!change->words.is_classic) member->join_deadline_ms = member->sync_deadline_ms = INT64_MAX;
     if (rc == 0) rc = weir_consumer_group_set_words(group, member, &change->words);
     if (rc == 0) rc = weir_consumer_write_member(group, member, change->update);
     return rc == 0 ? weir_consumer_group_drop_regex(group, regex_before, change->update) : rc;
@@ -142,7 +143,7 @@ static void set_revoke_deadline(struct weir_consumer_group *group,
                                 struct weir_consumer_member *member, int64_t now_ms)
 {
     member->revoke_deadline_ms = INT64_MAX;
-    if (member->state != WEIR_MEMBER_UNREVOKED_PARTITIONS) return;
+    if (member->state != WEIR_MEMBER_UNREVOKED_PARTITIONS || member->words->is_classic) return;
     member->revoke_deadline_ms = now_ms + member->words->rebalance_timeout_ms;
     weir_consumer_group_wake(group, member->revoke_deadline_ms);
 }

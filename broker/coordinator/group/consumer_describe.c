@@ -35,12 +35,13 @@ static int unknown(const struct weir_consumer_group *group, struct weir_slice me
                           WEIR_GROUP_SHOWN(group->name));
 }
 
+/* A member that speaks the classic protocol knows its epoch as a generation. */
 static int stale(const struct weir_consumer_member *member, int32_t epoch, struct weir_error *error)
 {
-    return weir_error_set(error, WEIR_STALE_MEMBER_EPOCH,
-                          "The received member epoch %d does not match the expected member epoch "
-                          "%d.",
-                          epoch, member->epoch);
+    return weir_error_set(
+        error, member->words->is_classic ? WEIR_ILLEGAL_GENERATION : WEIR_STALE_MEMBER_EPOCH,
+        "The received member epoch %d does not match the expected member epoch %d.", epoch,
+        member->epoch);
 }
 
 static const struct weir_group_partition *find_held(const struct weir_consumer_member *member,
@@ -65,7 +66,9 @@ int weir_consumer_group_check_commit(const struct weir_consumer_group *group,
         weir_consumer_group_member(group, member_id->member_id);
     if (member == NULL) return unknown(group, member_id->member_id, error);
     if (member_epoch == member->epoch) return 0;
-    if (member_epoch > member->epoch) return stale(member, member_epoch, error);
+    if (member_epoch > member->epoch || member->words->is_classic) {
+        return stale(member, member_epoch, error);
+    }
     for (size_t i = 0; i < count; i++) {
         const struct weir_group_partition *held = find_held(member, &commits[i]);
         if (held == NULL || member_epoch < held->epoch) return stale(member, member_epoch, error);

@@ -1,34 +1,44 @@
 #include "broker/coordinator/group/consumer_group.h"
 
 #include "base/error.h"
+#include "broker/coordinator/group/consumer_classic.h"
 #include "broker/coordinator/group/consumer_heartbeat.h"
 #include "broker/coordinator/group/consumer_leave.h"
 #include "broker/coordinator/group/consumer_records.h"
 #include "broker/coordinator/group/consumer_refresh.h"
 #include "broker/coordinator/group/group_text.h"
 
-/* LeaveGroup of an administrator, who names instance ids; each is answered on its own. */
+/* Who leaves: a static member by its name, which an administrator knows without its id; another one by its id, if it
+ * speaks the protocol that leaves so. */
+static int find_leaving(const struct weir_consumer_group *group,
+                        const struct weir_group_member_id *id,
+                        struct weir_consumer_member **member_out)
+{
+    struct weir_consumer_member *member = id->instance_id.size > 0
+                                              ? weir_consumer_group_instance(group, id->instance_id)
+                                              : weir_consumer_group_member(group, id->member_id);
+    if (member == NULL) return WEIR_UNKNOWN_MEMBER_ID;
+    if (id->instance_id.size == 0 && !member->words->is_classic) return WEIR_UNKNOWN_MEMBER_ID;
+    if (id->member_id.size > 0 && !weir_slice_equal(id->member_id, member->member_id)) {
+        return WEIR_FENCED_INSTANCE_ID;
+    }
+    *member_out = member;
+    return 0;
+}
+
+/* LeaveGroup: each is answered on its own. */
 static int step_leave(struct weir_consumer_group *group, const struct weir_consumer_event *event,
                       struct weir_group_update *update)
 {
     struct weir_leave_group_request *request = event->leave;
     bool has_removed = false;
     for (size_t i = 0; i < request->member_count; i++) {
-        const struct weir_group_member_id *id = &request->members[i].id;
-        struct weir_consumer_member *member =
-            weir_slice_is_null(id->instance_id)
-                ? NULL
-                : weir_consumer_group_instance(group, id->instance_id);
-        request->members[i].rc = 0;
-        if (member == NULL) {
-            request->members[i].rc = WEIR_UNKNOWN_MEMBER_ID;
-        } else if (id->member_id.size > 0 && !weir_slice_equal(id->member_id, member->member_id)) {
-            request->members[i].rc = WEIR_FENCED_INSTANCE_ID;
-        } else {
-            int rc = weir_consumer_leave_for_good(group, member, update);
-            if (rc < 0) return rc;
-            has_removed = true;
-        }
+        struct weir_consumer_member *member = NULL;
+        request->members[i].rc = find_leaving(group, &request->members[i].id, &member);
+        if (member == NULL) continue;
+        int rc = weir_consumer_leave_for_good(group, member, update);
+        if (rc < 0) return rc;
+        has_removed = true;
     }
     int rc = has_removed ? weir_consumer_group_refresh(group, event, true, update) : 0;
     if (rc == 0) weir_group_answer_durable(update, &request->base, 0);
@@ -37,10 +47,15 @@ static int step_leave(struct weir_consumer_group *group, const struct weir_consu
 
 /* ---- time and topics ------------------------------------------------------------------------- */
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t deadline_of(const struct weir_consumer_member *member)
 {
-    return member->session_deadline_ms < member->revoke_deadline_ms ? member->session_deadline_ms
-                                                                    : member->revoke_deadline_ms;
+    return earlier(earlier(member->session_deadline_ms, member->revoke_deadline_ms),
+                   earlier(member->join_deadline_ms, member->sync_deadline_ms));
 }
 
 /* Heartbeats move deadlines away and leave `wake_at_ms` where it is: so one walk over the members is due once in a
@@ -85,6 +100,9 @@ int weir_consumer_group_step(struct weir_consumer_group *group,
         [WEIR_CONSUMER_LEAVE] = step_leave,
         [WEIR_CONSUMER_TICK] = step_tick,
         [WEIR_CONSUMER_METADATA] = step_metadata,
+        [WEIR_CONSUMER_CLASSIC_JOIN] = weir_consumer_classic_join,
+        [WEIR_CONSUMER_CLASSIC_SYNC] = weir_consumer_classic_sync,
+        [WEIR_CONSUMER_CLASSIC_HEARTBEAT] = weir_consumer_classic_heartbeat,
     };
     int rc = steps[event->type](group, event, update);
     if (rc < 0) return rc;

@@ -73,7 +73,8 @@ struct weir_consumer_commit {
  * only partitions that it has had since then, so that a commit that was on its way when the member moved on is not
  * lost. A negative epoch without a member id is nobody's: it may while the group is empty.
  *
- * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH.
+ * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH, WEIR_ILLEGAL_GENERATION (the same of a member that
+ * speaks the classic protocol).
  */
 int weir_consumer_group_check_commit(const struct weir_consumer_group *group,
                                      const struct weir_group_member_id *member,
@@ -82,7 +83,8 @@ int weir_consumer_group_check_commit(const struct weir_consumer_group *group,
                                      struct weir_error *error);
 /**
  * May this member read the group's offsets, with this epoch? Who names no member and no epoch may.
- * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH.
+ * Errors: WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH, WEIR_ILLEGAL_GENERATION (the same of a member that
+ * speaks the classic protocol).
  */
 int weir_consumer_group_check_fetch(const struct weir_consumer_group *group,
                                     struct weir_slice member_id, int32_t member_epoch,

@@ -81,7 +81,8 @@ static int find_static(struct heartbeat *heartbeat)
     }
     heartbeat->change.member = weir_consumer_group_member(heartbeat->group, id->member_id);
     if (holder == NULL || holder == heartbeat->change.member) return 0;
-    if (heartbeat->change.member == NULL && weir_consumer_member_has_left(holder)) {
+    if (heartbeat->change.member == NULL &&
+        (weir_consumer_member_has_left(holder) || holder->words->is_classic)) {
         heartbeat->change.replaced = holder;
         return 0;
     }

@@ -28,6 +28,8 @@ struct weir_consumer_member *weir_consumer_member_new(struct weir_budget *budget
     member->member_id = weir_slice(member + 1, member_id.size);
     member->session_deadline_ms = INT64_MAX;
     member->revoke_deadline_ms = INT64_MAX;
+    member->join_deadline_ms = INT64_MAX;
+    member->sync_deadline_ms = INT64_MAX;
     return member;
 }
 
@@ -111,6 +113,14 @@ static bool stays(const struct weir_consumer_member *member, int32_t assignment_
     }
     weir_assert(!"a state of a member");
     return true;
+}
+
+bool weir_consumer_member_must_act(const struct weir_consumer_member *member,
+                                   int32_t assignment_epoch,
+                                   const struct weir_partition_owners *owners)
+{
+    return member->state == WEIR_MEMBER_UNREVOKED_PARTITIONS ||
+           !stays(member, assignment_epoch, owners, NULL);
 }
 
 /* What it has against what it shall have, in one walk along both. */

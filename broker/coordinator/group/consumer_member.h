@@ -48,6 +48,9 @@ struct weir_consumer_member {
     struct weir_partition_set target;             /* of the group's assignment epoch */
     int64_t session_deadline_ms;
     int64_t revoke_deadline_ms; /* INT64_MAX unless it is unrevoked */
+    /* Of one that speaks the classic protocol: when it has to have joined again, or synced; INT64_MAX: it has. */
+    int64_t join_deadline_ms;
+    int64_t sync_deadline_ms;
     /* While records are folded in: what there is of it besides its words. */
     bool has_target_record;
     bool has_current_record;
@@ -89,6 +92,10 @@ int weir_consumer_member_reconcile(const struct weir_consumer_member *member,
                                    const struct weir_partition_owners *owners,
                                    const struct weir_partition_set *owned, struct weir_arena *arena,
                                    struct weir_member_move *move_out);
+/** Is there something that it has to do, or can be given? For members that are told so, and not what. */
+bool weir_consumer_member_must_act(const struct weir_consumer_member *member,
+                                   int32_t assignment_epoch,
+                                   const struct weir_partition_owners *owners);
 /** The member's state becomes this one, by the table; `state` alone changes. */
 void weir_consumer_member_enter(struct weir_consumer_member *member, enum weir_member_state state);
 /** "stable", "unrevoked partitions", "unreleased partitions". */

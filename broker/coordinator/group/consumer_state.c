@@ -76,6 +76,7 @@ static void forget_words(struct weir_consumer_group *group, struct weir_consumer
     }
     weir_consumer_topics_remove(&group->topics, words);
     group->words_bytes -= weir_member_words_size(words);
+    group->classic_count -= words->is_classic;
     weir_free(words);
     member->words = NULL;
 }
@@ -94,6 +95,7 @@ int weir_consumer_group_set_words(struct weir_consumer_group *group,
     forget_words(group, member);
     member->words = copy;
     group->words_bytes += weir_member_words_size(copy);
+    group->classic_count += copy->is_classic;
     if (!is_static(copy)) return 0;
     return weir_map_add(&group->instances, copy->instance_id, member);
 }
@@ -204,6 +206,8 @@ static void check_member(const struct weir_consumer_group *group,
     weir_assert(is_unrevoked || member->revoke_deadline_ms == INT64_MAX);
     weir_assert(member->session_deadline_ms >= group->wake_at_ms);
     weir_assert(member->revoke_deadline_ms >= group->wake_at_ms);
+    weir_assert(member->join_deadline_ms >= group->wake_at_ms);
+    weir_assert(member->sync_deadline_ms >= group->wake_at_ms);
     weir_assert(weir_partition_set_is_sorted(&member->target));
     check_owned(group, member, &member->assigned);
     check_owned(group, member, &member->pending_revocation);
@@ -214,7 +218,7 @@ static void check_member(const struct weir_consumer_group *group,
 
 void weir_consumer_group_check(const struct weir_consumer_group *group)
 {
-    size_t at = 0, owned = 0, bytes = 0, statics = 0;
+    size_t at = 0, owned = 0, bytes = 0, statics = 0, classics = 0;
     const struct weir_consumer_member *member;
     weir_assert(group->epoch >= group->assignment_epoch && group->assignment_epoch >= 0);
     while ((member = weir_map_next(&group->members, &at)) != NULL) {
@@ -222,8 +226,10 @@ void weir_consumer_group_check(const struct weir_consumer_group *group)
         owned += member->assigned.count + member->pending_revocation.count;
         bytes += weir_member_words_size(member->words);
         statics += is_static(member->words);
+        classics += member->words->is_classic;
     }
     weir_assert(owned == weir_partition_owners_count(&group->owners));
     weir_assert(bytes == group->words_bytes);
     weir_assert(statics == weir_map_count(&group->instances));
+    weir_assert(classics == group->classic_count);
 }

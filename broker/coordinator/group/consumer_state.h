@@ -19,6 +19,7 @@ struct weir_consumer_group {
     struct weir_map instances;           /* the static ones by instance id */
     struct weir_consumer_topics topics;  /* that members want */
     struct weir_partition_owners owners; /* of what members have or have yet to give up */
+    size_t classic_count;                /* of the members, those that speak the classic protocol */
     size_t words_bytes;                  /* of what members have said */
     /* Not written down. */
     uint64_t topics_version;  /* of the metadata that it has looked at; 0: none yet */
@@ -39,6 +40,9 @@ static inline void weir_consumer_group_wake(struct weir_consumer_group *group, i
 {
     if (at_ms < group->wake_at_ms) group->wake_at_ms = at_ms;
 }
+
+/** Epochs are below this; there is no way to come here but by a stored record. */
+enum { WEIR_CONSUMER_EPOCH_MAX = 1 << 30 };
 
 /** NULL if there is none. */
 struct weir_consumer_member *weir_consumer_group_member(const struct weir_consumer_group *group,

@@ -343,6 +343,7 @@ static void put_wishes(struct asked *asked, const struct client *client)
     request->has_topic_names = true;
     request->rebalance_timeout_ms = REBALANCE_MS;
     request->topic_names = asked->names;
+    request->topic_name_count = 0;
     for (int t = 0; t < TOPICS; t++) {
         if ((client->wants >> t & 1) == 0) continue;
         asked->names[request->topic_name_count++] = weir_text(topic_names[t]);
