@@ -14,5 +14,6 @@ struct weir_group_settings weir_group_settings_default(void)
         .consumer_members_max = INT32_MAX,
         .consumer_session_timeout_ms = 45000,
         .consumer_heartbeat_interval_ms = 5000,
+        .migration = WEIR_MIGRATION_BIDIRECTIONAL,
     };
 }

@@ -4,6 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Which groups may go over to the other protocol while they have members (KIP-848). */
+enum weir_group_migration {
+    WEIR_MIGRATION_DISABLED,
+    WEIR_MIGRATION_UPGRADE,   /* classic to consumer */
+    WEIR_MIGRATION_DOWNGRADE, /* and back, when the last member of the consumer protocol has left */
+    WEIR_MIGRATION_BIDIRECTIONAL,
+};
+
 /** What holds for groups, by Kafka's names; times in milliseconds. */
 struct weir_group_settings {
     int32_t session_timeout_min_ms;     /* group.min.session.timeout.ms: 6,000 */
@@ -15,6 +23,7 @@ struct weir_group_settings {
     int32_t consumer_members_max;           /* group.consumer.max.size: INT32_MAX */
     int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms: 45,000 */
     int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms: 5,000 */
+    enum weir_group_migration migration;    /* group.consumer.migration.policy: bidirectional */
 };
 
 /** Kafka 4's defaults. */

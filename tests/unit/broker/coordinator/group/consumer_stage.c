@@ -6,6 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/grow.h"
+#include "wire/coordinator_record.h"
+#include "wire/generated/group_metadata_key.h"
 
 /* Where it is asked for each entry of each group: ck_assert writes a line for each that holds. */
 #define HOLDS(condition)                                                                           \
@@ -107,7 +109,7 @@ static void keep_record(struct stage *stage, const struct weir_group_record *rec
     HOLDS(!kept->key.failed && !kept->value.failed);
 }
 
-int stage_step(struct stage *stage, struct weir_consumer_event event)
+struct weir_consumer_event stage_event(struct stage *stage, struct weir_consumer_event event)
 {
     event.now_ms = stage->now_ms;
     event.wall_ms = stage->now_ms + 1700000000000;
@@ -119,12 +121,23 @@ int stage_step(struct stage *stage, struct weir_consumer_event event)
     event.random.bytes[15] = 0x77;
     weir_arena_reset(&stage->update_arena);
     weir_group_update_init(&stage->update, &stage->update_arena);
-    int rc = weir_consumer_group_step(&stage->group, &event, &stage->update);
-    if (rc < 0) return rc;
+    return event;
+}
+
+void stage_keep(struct stage *stage)
+{
     stage->written = stage->update.record_count;
     for (size_t i = 0; i < stage->update.record_count; i++) {
         keep_record(stage, &stage->update.records[i]);
     }
+}
+
+int stage_step(struct stage *stage, struct weir_consumer_event event)
+{
+    event = stage_event(stage, event);
+    int rc = weir_consumer_group_step(&stage->group, &event, &stage->update);
+    if (rc < 0) return rc;
+    stage_keep(stage);
     weir_consumer_group_check(&stage->group);
     return 0;
 }
@@ -370,6 +383,18 @@ void stage_compact(struct stage *stage)
     free(is_last);
 }
 
+/* One of a classic group is not this group's. */
+static int apply_record(struct weir_consumer_group *group, const struct stage_record *record,
+                        struct weir_error *error)
+{
+    struct weir_slice key = weir_buffer_slice(&record->key);
+    int16_t type = 0;
+    int rc = weir_coordinator_key_type(key, &type, error);
+    if (rc < 0 || type == WEIR_GROUP_METADATA_KEY_API_KEY) return rc;
+    return weir_consumer_group_apply(
+        group, key, record->is_tombstone ? weir_null() : weir_buffer_slice(&record->value), error);
+}
+
 static void load(struct stage *stage, struct weir_test_random *random,
                  struct weir_consumer_group *group)
 {
@@ -382,10 +407,7 @@ static void load(struct stage *stage, struct weir_test_random *random,
     if (random != NULL) count = pick_last(stage, random, picked);
     HOLDS(weir_consumer_group_init(group, &stage->budget, weir_text("readers")) == 0);
     for (size_t i = 0; i < count; i++) {
-        const struct stage_record *record = &stage->records[picked[i]];
-        struct weir_slice value =
-            record->is_tombstone ? weir_null() : weir_buffer_slice(&record->value);
-        int rc = weir_consumer_group_apply(group, weir_buffer_slice(&record->key), value, &error);
+        int rc = apply_record(group, &stage->records[picked[i]], &error);
         if (rc < 0) ck_abort_msg("%s", error.text);
     }
     free(picked);
@@ -397,10 +419,7 @@ int stage_load(struct stage *stage, struct weir_consumer_group *group, struct we
 {
     int rc = weir_consumer_group_init(group, &stage->budget, weir_text("readers"));
     for (size_t i = 0; rc == 0 && i < stage->record_count; i++) {
-        const struct stage_record *record = &stage->records[i];
-        struct weir_slice value =
-            record->is_tombstone ? weir_null() : weir_buffer_slice(&record->value);
-        rc = weir_consumer_group_apply(group, weir_buffer_slice(&record->key), value, error);
+        rc = apply_record(group, &stage->records[i], error);
     }
     if (rc < 0) return rc;
     return weir_consumer_group_loaded(group, stage->now_ms, &stage->settings, error);

@@ -78,8 +78,12 @@ int stage_ask(struct stage *stage);
 
 int stage_tick(struct stage *stage);
 int stage_metadata(struct stage *stage);
+/** The event with the stage's times, settings, topics and an id of its own; the update is a new one. */
+struct weir_consumer_event stage_event(struct stage *stage, struct weir_consumer_event event);
 /** A step of any kind; keeps what it writes, unless it fails. */
 int stage_step(struct stage *stage, struct weir_consumer_event event);
+/** Keep the records of the update. */
+void stage_keep(struct stage *stage);
 
 /* ---- the same group again ---- */
 
