@@ -22,8 +22,10 @@ static struct weir_broker_options with_defaults(const struct weir_broker_options
     if (options.num_partitions <= 0) options.num_partitions = 1;
     if (options.shard_count <= 0) options.shard_count = 1;
     if (options.shard_count > SHARDS_MAX) options.shard_count = SHARDS_MAX;
-    if (options.offsets_topic_num_partitions <= 0) options.offsets_topic_num_partitions = 1;
     if (options.groups.session_timeout_max_ms == 0) options.groups = weir_group_settings_default();
+    if (options.offsets_topic_num_partitions <= 0) {
+        options.offsets_topic_num_partitions = options.groups.offsets_topic_num_partitions;
+    }
     if (options.log_retention_check_interval_ms <= 0) {
         options.log_retention_check_interval_ms = 5 * 60 * 1000;
     }
@@ -97,6 +99,11 @@ static void free_broker(struct weir_broker *broker)
     weir_free(broker);
 }
 
+static void change_topic(void *impl, struct weir_topic_request *request)
+{
+    weir_controller_topic(impl, request);
+}
+
 int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
                      struct weir_error *error)
 {
@@ -126,12 +133,15 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     if (rc < 0) goto out;
     rc = weir_topic_removal_mend(&broker->controller, error);
     if (rc < 0) goto out;
+    weir_group_settle_open(&broker->coordinator.settle, &broker->engine, change_topic,
+                           &broker->controller);
     rc = weir_data_directory_remember_log(&broker->engine.directory, error);
     if (rc < 0) goto out;
     rc = weir_data_directory_begin(&broker->engine.directory, error);
     if (rc < 0) goto out;
     rc = start_shards(broker, error);
     if (rc < 0) goto out;
+    weir_group_settle_start(&broker->coordinator.settle);
     (void)weir_uuid_print(broker->engine.directory.properties.cluster_id, broker->cluster_id);
     weir_engine_check(&broker->engine);
     *broker_out = broker;

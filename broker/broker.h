@@ -30,7 +30,7 @@ struct weir_broker_options {
     /* A topic that is created here without retention.ms keeps its records for ever: -1 is written
      * into its own settings, so that it holds whoever opens the directory later. */
     bool keeps_new_topics;
-    int32_t offsets_topic_num_partitions; /* offsets.topic.num.partitions; 0: 1 */
+    int32_t offsets_topic_num_partitions; /* 0: as `groups` says */
     struct weir_group_settings groups;    /* zeroed: the defaults, weir_group_settings_default() */
     int32_t segment_files_max;            /* segments that are open at the same time; 0: half of the
                                   descriptors that the process may have */

@@ -48,10 +48,10 @@ static const struct cli_option options[] = {
 static const char details[] =
     "Settings: num.partitions, auto.create.topics.enable, flush.policy (group: acks=all waits for\n"
     "the disk; os: for the page cache, as Kafka does), the broker's, such as max.connections,\n"
-    "socket.request.max.bytes, connections.max.idle.ms, fetch.max.bytes, and what holds for "
-    "topics\n"
-    "that do not say otherwise: retention.ms or, as Kafka's brokers call it, log.retention.ms,\n"
-    "and so on. `weir topic describe TOPIC` lists these.\n"
+    "socket.request.max.bytes, connections.max.idle.ms, fetch.max.bytes, those of groups, such as\n"
+    "group.initial.rebalance.delay.ms, offsets.retention.minutes, and what holds for topics that\n"
+    "do not say otherwise: retention.ms or, as Kafka's brokers call it, log.retention.ms, and so\n"
+    "on. `weir topic describe TOPIC` lists these.\n"
     "\n"
     "SIGTERM or Ctrl-C: answers what is under way, syncs and closes; a second one ends it at "
     "once.\n"
@@ -238,9 +238,11 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
         .values = &values,
         .log_options = {WEIR_LOG_OPTIONS_INIT, .log = write_line},
         .listen_options = {WEIR_LISTEN_OPTIONS_INIT, .address = values.listen},
-        /* Kafka's default, said aloud: topics that are made here do not keep for ever. What the
-         * settings say comes behind it and wins. */
-        .settings = {.topics = {{"log.retention.hours", "168"}}, .topic_count = 1},
+        /* Kafka's defaults, said aloud: topics that are made here do not keep for ever, and groups are
+         * spread. What the settings say comes behind them and wins. */
+        .settings = {.topics = {{"log.retention.hours", "168"},
+                                {"offsets.topic.num.partitions", "50"}},
+                     .topic_count = 2},
     };
     server.log_options.log_level = values.is_quiet ? WEIR_LOG_ERROR : WEIR_LOG_WARN;
     server.log_options.shard_count =

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "broker/coordinator/group/group_settings.h"
 #include "broker/log/topic_defaults.h"
 #include "server/server_config.h"
 
@@ -83,6 +84,14 @@ static int take_topic_default(struct server_settings *settings, const struct wei
     return rc < 0 ? rc : add(settings->topics, &settings->topic_count, setting, error);
 }
 
+static int take_group_setting(struct server_settings *settings, const struct weir_config *setting,
+                              struct weir_error *error)
+{
+    struct weir_group_settings scratch = weir_group_settings_default();
+    int rc = weir_group_settings_set(&scratch, setting->key, setting->value, error);
+    return rc < 0 ? rc : add(settings->topics, &settings->topic_count, setting, error);
+}
+
 static int take_port(struct server_settings *settings, const struct weir_config *setting,
                      struct weir_error *error)
 {
@@ -102,6 +111,9 @@ static int take(struct server_settings *settings, const struct weir_config *sett
     }
     if (weir_topic_default_is_known(setting->key)) {
         return take_topic_default(settings, setting, error);
+    }
+    if (weir_group_settings_is_known(setting->key)) {
+        return take_group_setting(settings, setting, error);
     }
     return take_port(settings, setting, error);
 }

@@ -11,7 +11,7 @@ enum { SERVER_SETTINGS_MAX = 2 * CLI_LIST_MAX };
 
 struct server_settings {
     struct weir_log_options *log_options;           /* the engine's are put here */
-    struct weir_config topics[SERVER_SETTINGS_MAX]; /* defaults of topics, for weir_open */
+    struct weir_config topics[SERVER_SETTINGS_MAX]; /* of topics and groups, for weir_open */
     size_t topic_count;
     struct weir_config port[SERVER_SETTINGS_MAX]; /* for weir_listen */
     size_t port_count;

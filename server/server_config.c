@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "broker/coordinator/group/group_settings.h"
 #include "broker/log/topic_defaults.h"
 
 #define FIELD(name) offsetof(struct weir_server_config, name)
@@ -58,11 +59,17 @@ static const struct weir_setting rows[] = {
      INT32_MAX, 100 * MIB, "bytes", NULL, "The largest request; a larger one ends its connection."},
 };
 
+static void offer(struct weir_nearest *nearest)
+{
+    weir_topic_default_offer(nearest);
+    weir_group_settings_offer(nearest);
+}
+
 static const struct weir_settings_table table = {
     .rows = rows,
     .count = sizeof rows / sizeof rows[0],
     .noun = "server setting",
-    .offer = weir_topic_default_offer,
+    .offer = offer,
 };
 
 struct weir_server_config weir_server_config_default(void)
@@ -79,6 +86,11 @@ int weir_server_config_set(struct weir_server_config *config, const char *key, c
     if (weir_topic_default_is_known(key)) {
         return weir_error_set(error, WEIR_INVALID_CONFIG,
                               "'%s' = '%s' is a default of topics: it belongs to the log's options",
+                              key, value);
+    }
+    if (weir_group_settings_is_known(key)) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG,
+                              "'%s' = '%s' is a setting of groups: it belongs to the log's options",
                               key, value);
     }
     return weir_settings_set(&table, config, key, value, error);

@@ -13,7 +13,7 @@
  * `__consumer_offsets` created, as a write has a topic; it and those behind it wait in line there, so that
  * commits of one group keep their order.
  */
-enum { METADATA_SIZE_DEFAULT = 4096, ENTRIES_MAX = 100000 };
+enum { ENTRIES_MAX = 100000 };
 
 /* What a commit needs on its way to the disk. */
 struct weir_commit_work {
@@ -43,10 +43,11 @@ static int check_entry(const struct weir_offset_entry *entry, size_t metadata_si
     return 0;
 }
 
-static int check_commit(const struct weir_commit_request *commit, struct weir_error *error)
+static int check_commit(const struct weir_engine *engine, const struct weir_commit_request *commit,
+                        struct weir_error *error)
 {
-    size_t metadata_max =
-        commit->metadata_size_max > 0 ? commit->metadata_size_max : METADATA_SIZE_DEFAULT;
+    size_t metadata_max = commit->metadata_size_max;
+    if (metadata_max == 0) metadata_max = (size_t)engine->options.groups.offset_metadata_bytes_max;
     int rc = weir_group_id_check(commit->group, error);
     if (rc < 0) return rc;
     size_t entries_min = commit->is_application || commit->releases != NULL ? 0 : 1;
@@ -289,7 +290,7 @@ static void commit_arrives(struct weir_message *message)
     struct weir_commit_request *commit = (struct weir_commit_request *)message;
     struct weir_engine *engine = commit->request.shard->engine;
     int rc = weir_serving_check(&engine->serving, &commit->request.error);
-    if (rc == 0) rc = check_commit(commit, &commit->request.error);
+    if (rc == 0) rc = check_commit(engine, commit, &commit->request.error);
     if (rc < 0) {
         weir_request_reply(&commit->request, rc);
         return;
@@ -301,8 +302,7 @@ static void commit_arrives(struct weir_message *message)
 void weir_coordinator_commit(struct weir_coordinator *coordinator,
                              struct weir_commit_request *request)
 {
-    weir_group_place_send(coordinator, &request->request,
-                          weir_group_place(coordinator, request->group), commit_arrives);
+    weir_group_place_send(coordinator, &request->request, request->group, true, commit_arrives);
 }
 
 /* ---- what was committed ---------------------------------------------------------------------- */
@@ -434,6 +434,5 @@ static void committed_arrives(struct weir_message *message)
 void weir_coordinator_committed(struct weir_coordinator *coordinator,
                                 struct weir_committed_request *request)
 {
-    weir_group_place_send(coordinator, &request->request,
-                          weir_group_place(coordinator, request->group), committed_arrives);
+    weir_group_place_send(coordinator, &request->request, request->group, true, committed_arrives);
 }

@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/coordinator/group/group_settings.h"
 #include "broker/coordinator/group_claims.h"
+#include "broker/coordinator/group_settle.h"
 
 struct weir_engine;
 
@@ -16,6 +17,7 @@ struct weir_coordinator {
     struct weir_group_claims claims;     /* the groups of the jobs that run now */
     struct weir_group_settings settings; /* written before any actor runs */
     struct weir_budget budget;           /* of live groups, of all partitions */
+    struct weir_group_settle settle;     /* is every group where it is looked for? */
 };
 
 /** Borrows the engine, which is opened later. */

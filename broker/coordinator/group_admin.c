@@ -20,12 +20,12 @@
 static const char APPLICATION_STATE[] = "Stable";
 
 static void send(struct weir_coordinator *coordinator, struct weir_group_request *request,
-                 struct weir_topic_partition place, void (*arrive)(struct weir_message *message))
+                 void (*arrive)(struct weir_message *message))
 {
     request->next = NULL;
     request->is_parked = false;
     request->request.before_reply = NULL;
-    weir_group_place_send(coordinator, &request->request, place, arrive);
+    weir_group_place_send(coordinator, &request->request, request->group, true, arrive);
 }
 
 /* Without the topic there is no group. */
@@ -124,8 +124,7 @@ void weir_coordinator_describe(struct weir_coordinator *coordinator,
     request->member_count = 0;
     request->group_epoch = request->assignment_epoch = 0;
     request->is_application = false;
-    send(coordinator, &request->base, weir_group_place(coordinator, request->base.group),
-         describe_arrives);
+    send(coordinator, &request->base, describe_arrives);
 }
 
 /* ---- list ------------------------------------------------------------------------------------ */
@@ -221,12 +220,12 @@ static void list_arrives(struct weir_message *message)
 void weir_coordinator_list(struct weir_coordinator *coordinator,
                            struct weir_list_groups_request *request)
 {
-    struct weir_topic_partition place = {.topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
-                                         .partition = request->offsets_partition};
     weir_assert(request->base.arena != NULL);
     request->groups = NULL;
     request->group_count = 0;
-    send(coordinator, &request->base, place, list_arrives);
+    request->base.request.before_reply = NULL;
+    weir_group_place_send_to(coordinator, &request->base.request, request->offsets_partition,
+                             list_arrives);
 }
 
 /* ---- what is taken back ---------------------------------------------------------------------- */
@@ -322,8 +321,7 @@ static void delete_arrives(struct weir_message *message)
 void weir_coordinator_delete(struct weir_coordinator *coordinator,
                              struct weir_delete_group_request *request)
 {
-    send(coordinator, &request->base, weir_group_place(coordinator, request->base.group),
-         delete_arrives);
+    send(coordinator, &request->base, delete_arrives);
 }
 
 /* ---- delete offsets -------------------------------------------------------------------------- */
@@ -403,6 +401,5 @@ static void delete_offsets_arrives(struct weir_message *message)
 void weir_coordinator_delete_offsets(struct weir_coordinator *coordinator,
                                      struct weir_delete_offsets_request *request)
 {
-    send(coordinator, &request->base, weir_group_place(coordinator, request->base.group),
-         delete_offsets_arrives);
+    send(coordinator, &request->base, delete_offsets_arrives);
 }

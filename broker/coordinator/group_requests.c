@@ -41,8 +41,7 @@ static void send(struct weir_coordinator *coordinator, struct weir_group_request
     request->is_cancelled = false;
     request->request.before_reply = holds_answer;
     atomic_store(&request->cancel_state, WEIR_CANCEL_LIVE);
-    weir_group_place_send(coordinator, &request->request,
-                          weir_group_place(coordinator, request->group), arrive);
+    weir_group_place_send(coordinator, &request->request, request->group, false, arrive);
 }
 
 /* On the shard. False: it has been answered. */

@@ -111,13 +111,20 @@ int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_
     struct weir_partition *partition = offsets->partition;
     struct weir_batch_finish finish_with = WEIR_BATCH_FINISH_NONE;
     struct weir_slice bytes;
-    weir_assert(write->ended != NULL && write->group.size > 0);
     int rc = weir_batch_builder_finish(&offsets->builder, &finish_with, &bytes);
     if (rc < 0) return rc;
     struct weir_shared *batch = weir_shared_new(partition->shard->budget, bytes.size);
     if (batch == NULL) return WEIR_NO_MEMORY;
     memcpy(batch->data, bytes.data, bytes.size);
     batch->size = bytes.size;
+    weir_group_write_submit_batch(offsets, write, batch);
+    return 0;
+}
+
+void weir_group_write_submit_batch(struct weir_offsets_partition *offsets,
+                                   struct weir_group_write *write, struct weir_shared *batch)
+{
+    weir_assert(write->ended != NULL && write->group.size > 0);
     write->offsets = offsets;
     write->produce = (struct weir_produce_request){
         .request = {.done = flushed, .context = write},
@@ -126,6 +133,5 @@ int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_
         .is_internal = true,
     };
     enlist(offsets, write);
-    weir_partition_write(partition, &write->produce);
-    return 0;
+    weir_partition_write(offsets->partition, &write->produce);
 }

@@ -36,6 +36,10 @@ int weir_group_write_add(struct weir_offsets_partition *offsets, struct weir_sli
 /** What was added goes out. After an error nothing has happened: WEIR_NO_MEMORY, WEIR_TOO_LARGE. */
 int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_group_write *write);
 
+/** The same with a batch that is made already; takes its reference. */
+void weir_group_write_submit_batch(struct weir_offsets_partition *offsets,
+                                   struct weir_group_write *write, struct weir_shared *batch);
+
 /** Is anything of this group on its way? */
 bool weir_group_write_is_under_way(const struct weir_offsets_partition *offsets,
                                    struct weir_slice group);

@@ -1,5 +1,6 @@
 #include "broker/coordinator/offsets_machine.h"
 
+#include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/live_group.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
@@ -8,7 +9,10 @@
  * The life of such a partition: it is read, then the groups that have members are made live, so many in a turn, for
  * their sessions begin anew; from then on it wakes for their deadlines.
  */
-enum { LOADS_MAX = 200 }; /* groups that are looked at in one turn */
+enum {
+    LOADS_MAX = 200, /* groups that are looked at in one turn */
+    SETTLE_INTERVAL_MS = 200,
+};
 
 static int open(void *impl, struct weir_partition *partition, void **machine_out)
 {
@@ -31,6 +35,11 @@ static void run_once(void *machine, struct weir_mono now)
     struct weir_offsets_partition *offsets = machine;
     if (offsets->partition->state != WEIR_PARTITION_OPEN) return; /* a turn comes when it is */
     if (weir_serving_check(&offsets->partition->shard->engine->serving, NULL) < 0) return;
+    if (!weir_group_settle_is_done(&offsets->coordinator->settle)) {
+        /* No group is to change before it is where it belongs. */
+        weir_partition_wake_at(offsets->partition, weir_mono_after_ms(now, SETTLE_INTERVAL_MS));
+        return;
+    }
     (void)weir_live_groups_tick(offsets, now);
     weir_live_groups_load(offsets, LOADS_MAX);
     weir_live_groups_wake(offsets);

@@ -158,11 +158,22 @@ const struct weir_log_ops weir_embedded_ops = {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* The defaults of topics, by what the options say. */
+/* A default of topics, or a setting of groups. */
+static int take_config(const struct weir_config *config, struct weir_topic_config *defaults,
+                       struct weir_group_settings *groups, struct weir_error *error)
+{
+    if (weir_group_settings_is_known(config->key)) {
+        return weir_group_settings_set(groups, config->key, config->value, error);
+    }
+    return weir_topic_default_set(defaults, config->key, config->value, error);
+}
+
+/* The defaults of topics and the settings of groups, by what the options say. */
 static int take_defaults(const struct weir_log_options *options, struct weir_topic_config *defaults,
-                         struct weir_error *error)
+                         struct weir_group_settings *groups, struct weir_error *error)
 {
     *defaults = weir_topic_config_default();
+    *groups = weir_group_settings_default();
     if (options->flush_policy_os) defaults->flush_policy = WEIR_FLUSH_OS;
     if (options->topic_config_count > 0 && options->topic_configs == NULL) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
@@ -175,7 +186,7 @@ static int take_defaults(const struct weir_log_options *options, struct weir_top
             return weir_error_set(error, WEIR_INVALID_CONFIG,
                                   "topic_configs[%zu] has no key or no value", i);
         }
-        int rc = weir_topic_default_set(defaults, config->key, config->value, error);
+        int rc = take_config(config, defaults, groups, error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -201,7 +212,7 @@ static int open_broker(struct weir_embedded *embedded, const char *directory,
         .shard_count = options->shard_count,
         .segment_files_max = options->segment_files_max,
     };
-    int rc = take_defaults(options, &broker.topic_defaults, error);
+    int rc = take_defaults(options, &broker.topic_defaults, &broker.groups, error);
     if (rc < 0) return rc;
     broker.keeps_new_topics = !names_retention(options);
     rc = weir_broker_open(&broker, &embedded->broker, error);

@@ -47,7 +47,9 @@ struct weir_log_options {
     /** Threads that own partitions and, with weir_listen, connections; 0: 1. */
     int32_t shard_count;
     /** What topics have that do not say otherwise: {"retention.ms", "3600000"}, or by the names that
-     * Kafka's brokers use ("log.retention.ms"). Holds until weir_close, for old topics too.
+     * Kafka's brokers use ("log.retention.ms"). Holds until weir_close, for old topics too. Settings of
+     * consumer groups go here as well: {"group.initial.rebalance.delay.ms", "0"},
+     * {"offsets.retention.minutes", "1440"}.
      *
      * How long a topic keeps its records is decided when it is created. If neither the topic nor
      * these say so (retention.ms, or one of its other names), it keeps them for ever: retention.ms

@@ -125,6 +125,12 @@ static void show_setting(void *context, const char *key, const char *value, bool
     show_typed(context, weir_server_config_type(key), key, value, is_default, text);
 }
 
+static void show_group_setting(void *context, const char *key, const char *value, bool is_default,
+                               const char *text)
+{
+    show_typed(context, weir_group_settings_type(key), key, value, is_default, text);
+}
+
 /* What topics have that do not say otherwise is the server's, under the server's name. */
 static void show_topic_default(void *context, const char *key, const char *value, bool is_default,
                                const char *text)
@@ -139,8 +145,9 @@ static void show_settings(struct server_walk *walk)
     const struct weir_request_context *context = walk->describe->context;
     walk->count = 0;
     weir_server_config_each(weir_context_config(context), show_setting, walk);
-    weir_topic_config_each(&weir_broker_options_of(context->broker)->topic_defaults,
-                           show_topic_default, walk);
+    const struct weir_broker_options *options = weir_broker_options_of(context->broker);
+    weir_group_settings_each(&options->groups, show_group_setting, walk);
+    weir_topic_config_each(&options->topic_defaults, show_topic_default, walk);
 }
 
 /* "" asks for what holds for all brokers of a cluster and can be changed while they run: nothing. */

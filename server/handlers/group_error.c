@@ -7,7 +7,8 @@ int16_t weir_group_error_of(int rc)
 {
     if (weir_code_is_shortage(rc)) return WEIR_WIRE_COORDINATOR_NOT_AVAILABLE;
     switch (rc) {
-    case WEIR_LOCKED:
+    case WEIR_LOCKED: /* groups are being moved to where they belong */
+        return WEIR_WIRE_COORDINATOR_LOAD_IN_PROGRESS;
     case WEIR_CLOSED:
     case WEIR_IO:
     case WEIR_OFFLINE:
@@ -27,6 +28,7 @@ static bool is_routine(int rc)
 {
     switch (rc) {
     case WEIR_OK:
+    case WEIR_LOCKED:
     case WEIR_CLOSED:
     case WEIR_MEMBER_ID_REQUIRED:
     case WEIR_UNKNOWN_MEMBER_ID:

@@ -13,7 +13,7 @@
  *
  * Source: CLIENTS.md c, "Group coordinator, classic".
  */
-enum { METADATA_SIZE_MAX = 4096, GROUP_NOT_FOUND_FROM = 9, TOPIC_IDS_FROM = 10 };
+enum { GROUP_NOT_FOUND_FROM = 9, TOPIC_IDS_FROM = 10 };
 
 typedef struct weir_wire_offset_commit_request_offset_commit_request_topic topic_asked;
 typedef struct weir_wire_offset_commit_request_offset_commit_request_partition partition_asked;
@@ -82,11 +82,14 @@ static int16_t check_topic(const struct offset_commit *commit, const struct weir
     return is_permitted ? 0 : WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED;
 }
 
-static int16_t check_partition(const struct weir_topic_info *topic, const partition_asked *asked)
+static int16_t check_partition(const struct offset_commit *commit,
+                               const struct weir_topic_info *topic, const partition_asked *asked)
 {
+    const struct weir_broker_options *options = weir_broker_options_of(commit->context->broker);
+    size_t metadata_max = (size_t)options->groups.offset_metadata_bytes_max;
     bool is_there = asked->partition_index >= 0 && asked->partition_index < topic->partition_count;
     if (!is_there) return WEIR_WIRE_UNKNOWN_TOPIC_OR_PARTITION;
-    if (asked->committed_metadata.size > METADATA_SIZE_MAX) {
+    if (asked->committed_metadata.size > metadata_max) {
         return WEIR_WIRE_OFFSET_METADATA_TOO_LARGE;
     }
     return asked->committed_offset >= 0 ? 0 : WEIR_WIRE_INVALID_REQUEST;
@@ -112,7 +115,8 @@ static void add_topic(struct offset_commit *commit, size_t index, partition_row 
     const topic_asked *asked = &commit->asked->topics[index];
     int16_t refused = check_topic(commit, topic);
     for (size_t i = 0; i < asked->partitions_count; i++, row++) {
-        row->error_code = refused != 0 ? refused : check_partition(topic, &asked->partitions[i]);
+        row->error_code =
+            refused != 0 ? refused : check_partition(commit, topic, &asked->partitions[i]);
         if (row->error_code == 0) add_entry(commit, topic, &asked->partitions[i], row);
     }
 }

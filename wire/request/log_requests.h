@@ -266,7 +266,7 @@ struct weir_commit_request {
     struct weir_slice group;
     const struct weir_offset_entry *entries;
     size_t entry_count;
-    size_t metadata_size_max; /* 0: 4096, offset.metadata.max.bytes; the runtime sets its own */
+    size_t metadata_size_max; /* 0: offset.metadata.max.bytes; the runtime sets its own */
     /* A member's commit: as the group checks it, WEIR_UNKNOWN_MEMBER_ID, WEIR_FENCED_INSTANCE_ID,
      * WEIR_ILLEGAL_GENERATION, WEIR_STALE_MEMBER_EPOCH, WEIR_REBALANCE_IN_PROGRESS. Without (the member id empty, no
      * instance id, a generation below 0) it is for groups that nobody is a member of. */

@@ -35,6 +35,7 @@ struct weir_request {
     int32_t partition;
     bool may_create;
     void (*stage)(struct weir_partition *partition, struct weir_request *request);
+    void (*arrive)(struct weir_message *message);
     bool (*before_reply)(struct weir_request *request); /* true: not yet, somebody else will */
 };
 

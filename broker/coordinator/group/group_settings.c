@@ -1,19 +1,102 @@
 #include "broker/coordinator/group/group_settings.h"
 
-/* The record of a group is one batch, and a partition of `__consumer_offsets` takes 64 MiB in one. */
-enum { BYTES_MAX = 32 << 20 };
+#include <stddef.h>
+#include <string.h>
+
+#include "base/settings.h"
+
+#define FIELD(name) offsetof(struct weir_group_settings, name)
+
+enum {
+    MINUTE_MS = 60000,
+    HOUR_MS = 60 * MINUTE_MS,
+    DAY_MINUTES = 24 * 60,
+    BYTES_MAX = 64 << 20,
+    METADATA_MAX = 1 << 20,
+    PARTITIONS_MAX = 10000,
+};
+
+/* Kafka 4's names and defaults, but for the partitions of `__consumer_offsets`: a log in a program has one, and
+ * `weir server` Kafka's 50. */
+static const struct weir_setting rows[] = {
+    {"group.consumer.heartbeat.interval.ms", WEIR_SETTING_INT32,
+     FIELD(consumer_heartbeat_interval_ms), 1, HOUR_MS, 5000, "ms", NULL,
+     "How often members of consumer groups say that they are there."},
+    {"group.consumer.max.size", WEIR_SETTING_INT32, FIELD(consumer_members_max), 1, INT32_MAX,
+     INT32_MAX, "", NULL, "Members that a consumer group may have."},
+    {"group.consumer.session.timeout.ms", WEIR_SETTING_INT32, FIELD(consumer_session_timeout_ms), 1,
+     HOUR_MS, 45000, "ms", NULL,
+     "A member of a consumer group that is silent for this long is out."},
+    {"group.initial.rebalance.delay.ms", WEIR_SETTING_INT32, FIELD(initial_rebalance_delay_ms), 0,
+     HOUR_MS, 3000, "ms", NULL,
+     "How long a classic group that was empty waits for further members before its first "
+     "generation."},
+    {"group.max.session.timeout.ms", WEIR_SETTING_INT32, FIELD(session_timeout_max_ms), 1,
+     INT32_MAX, 30 * MINUTE_MS, "ms", NULL,
+     "The longest session that a member of a classic group may ask for."},
+    {"group.max.size", WEIR_SETTING_INT32, FIELD(members_max), 1, INT32_MAX, INT32_MAX, "", NULL,
+     "Members that a classic group may have."},
+    {"group.min.session.timeout.ms", WEIR_SETTING_INT32, FIELD(session_timeout_min_ms), 1,
+     INT32_MAX, 6000, "ms", NULL,
+     "The shortest session that a member of a classic group may ask for."},
+    {"offset.metadata.max.bytes", WEIR_SETTING_INT32, FIELD(offset_metadata_bytes_max), 0,
+     METADATA_MAX, 4096, "bytes", NULL,
+     "What a client may write beside an offset that it commits."},
+    {"offsets.retention.check.interval.ms", WEIR_SETTING_INT64,
+     FIELD(offsets_retention_check_interval_ms), 1, INT64_MAX, 10 * MINUTE_MS, "ms", NULL,
+     "How often offsets that have expired are looked for."},
+    {"offsets.retention.minutes", WEIR_SETTING_INT32, FIELD(offsets_retention_minutes), 1,
+     INT32_MAX, 7 * DAY_MINUTES, "min", NULL,
+     "Offsets of a group that nobody has been in for this long are forgotten; of one that never "
+     "had members, this long after their commit."},
+    {"offsets.topic.num.partitions", WEIR_SETTING_INT32, FIELD(offsets_topic_num_partitions), 1,
+     PARTITIONS_MAX, 1, "", NULL,
+     "Partitions of __consumer_offsets, over which groups are spread; taken when it is made, and "
+     "once more where it has one."},
+};
+
+static const struct weir_settings_table table = {
+    .rows = rows,
+    .count = sizeof rows / sizeof rows[0],
+    .noun = "setting of groups",
+};
 
 struct weir_group_settings weir_group_settings_default(void)
 {
-    return (struct weir_group_settings){
-        .session_timeout_min_ms = 6000,
-        .session_timeout_max_ms = 1800000,
-        .initial_rebalance_delay_ms = 3000,
-        .members_max = INT32_MAX,
-        .bytes_max = BYTES_MAX,
-        .consumer_members_max = INT32_MAX,
-        .consumer_session_timeout_ms = 45000,
-        .consumer_heartbeat_interval_ms = 5000,
-        .migration = WEIR_MIGRATION_BIDIRECTIONAL,
-    };
+    struct weir_group_settings settings = {.bytes_max = BYTES_MAX,
+                                           .migration = WEIR_MIGRATION_BIDIRECTIONAL};
+    weir_settings_default(&table, &settings);
+    return settings;
+}
+
+bool weir_group_settings_is_known(const char *key)
+{
+    for (size_t i = 0; i < table.count; i++) {
+        if (strcmp(rows[i].key, key) == 0) return true;
+    }
+    return false;
+}
+
+int weir_group_settings_set(struct weir_group_settings *settings, const char *key,
+                            const char *value, struct weir_error *error)
+{
+    return weir_settings_set(&table, settings, key, value, error);
+}
+
+enum weir_config_type weir_group_settings_type(const char *key)
+{
+    return weir_settings_type(&table, key);
+}
+
+void weir_group_settings_each(const struct weir_group_settings *settings, weir_setting_fn each,
+                              void *context)
+{
+    weir_settings_each(&table, settings, each, context);
+}
+
+void weir_group_settings_offer(struct weir_nearest *nearest)
+{
+    for (size_t i = 0; i < table.count; i++) {
+        weir_nearest_offer(nearest, rows[i].key);
+    }
 }

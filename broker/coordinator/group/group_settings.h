@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/settings.h"
+
 /** Which groups may go over to the other protocol while they have members (KIP-848). */
 enum weir_group_migration {
     WEIR_MIGRATION_DISABLED,
@@ -24,9 +26,25 @@ struct weir_group_settings {
     int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms: 45,000 */
     int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms: 5,000 */
     enum weir_group_migration migration;    /* group.consumer.migration.policy: bidirectional */
+    /* Of offsets. */
+    int32_t offset_metadata_bytes_max;           /* offset.metadata.max.bytes: 4,096 */
+    int32_t offsets_retention_minutes;           /* offsets.retention.minutes: 7 days */
+    int64_t offsets_retention_check_interval_ms; /* offsets.retention.check.interval.ms: 600,000 */
+    int32_t offsets_topic_num_partitions;        /* offsets.topic.num.partitions: 1 */
 };
 
-/** Kafka 4's defaults. */
+/** Kafka 4's defaults, and one partition of `__consumer_offsets`, of which `weir server` has 50. */
 struct weir_group_settings weir_group_settings_default(void);
+/** Is there a setting of this name? */
+bool weir_group_settings_is_known(const char *key);
+/** WEIR_INVALID_CONFIG with the key, the value, what would be right, or "did you mean". */
+int weir_group_settings_set(struct weir_group_settings *settings, const char *key,
+                            const char *value, struct weir_error *error);
+enum weir_config_type weir_group_settings_type(const char *key);
+/** Each in order of name. */
+void weir_group_settings_each(const struct weir_group_settings *settings, weir_setting_fn each,
+                              void *context);
+/** Its names, for who looks for one that may be meant. */
+void weir_group_settings_offer(struct weir_nearest *nearest);
 
 #endif

@@ -1,0 +1,154 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/coordinator/group_hash.h"
+#include "tests/unit/broker/engine/engine_fixture.h"
+
+/* Where groups are, and how they come there from a directory of before. */
+enum { GROUPS = 40, PARTITIONS = 8 };
+
+static struct engine engine;
+
+/* Java's hashes of these texts, and of none. */
+START_TEST(the_hash_is_javas)
+{
+    ck_assert_int_eq(weir_group_hash(weir_text("")), 0);
+    ck_assert_int_eq(weir_group_hash(weir_text("a")), 97);
+    ck_assert_int_eq(weir_group_hash(weir_text("hello")), 99162322);
+    ck_assert_int_eq(weir_group_hash(weir_text("polygenelubricants")), INT32_MIN);
+    ck_assert_int_eq(weir_group_partition(weir_text("polygenelubricants"), 50), 0);
+    ck_assert_int_eq(weir_group_hash(weir_text("\xc3\xa4")), 0xe4);
+    ck_assert_int_eq(weir_group_hash(weir_text("\xe2\x82\xac")), 0x20ac);
+    ck_assert_int_eq(weir_group_hash(weir_text("\xf0\x9f\x98\x80")), 0xd83d * 31 + 0xde00);
+    /* What is no UTF-8 has a place too. */
+    ck_assert_int_eq(weir_group_hash(weir_text("\xff")), 0xfffd);
+    ck_assert_int_eq(weir_group_hash(weir_text("\xe2\x82")), 0xfffd * 31 + 0xfffd);
+}
+END_TEST
+
+static void commit_all(int64_t offset)
+{
+    for (int i = 0; i < GROUPS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "group-%d", i);
+        ck_ok(engine_commit(&engine, name, "clicks", i % 2, offset + i), &engine.error);
+    }
+}
+
+static void expect_all(int64_t offset)
+{
+    for (int i = 0; i < GROUPS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "group-%d", i);
+        ck_assert_int_eq(engine_committed(&engine, name, "clicks", i % 2), offset + i);
+        ck_assert_int_eq(engine_committed(&engine, name, "clicks", 1 - i % 2), -1);
+    }
+}
+
+static size_t count_groups(int32_t partition)
+{
+    struct weir_arena arena;
+    struct weir_list_groups_request request = {.base = {.arena = &arena},
+                                               .offsets_partition = partition};
+    weir_arena_init(&arena, engine.env->budget, 0);
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.base.request, NULL), 0);
+    weir_broker_group_list(engine.broker, &request);
+    ck_ok(weir_broker_wait(engine.broker, &request.base.request, &engine.error), &engine.error);
+    for (size_t i = 0; i < request.group_count; i++) {
+        ck_assert_int_eq(weir_group_partition(request.groups[i].group, PARTITIONS), partition);
+    }
+    weir_arena_close(&arena);
+    return request.group_count;
+}
+
+static void expect_spread(void)
+{
+    size_t count = 0;
+    size_t used = 0;
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        size_t here = count_groups(p);
+        count += here;
+        used += here > 0;
+    }
+    ck_assert_uint_eq(count, GROUPS);
+    ck_assert_uint_ge(used, PARTITIONS / 2);
+}
+
+/* Of one partition, with groups in it. */
+static void make_older(uint64_t seed)
+{
+    engine_init(&engine, seed);
+    engine.options.offsets_topic_num_partitions = 1;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
+    commit_all(100);
+    ck_ok(engine_close(&engine), &engine.error);
+    engine.options.offsets_topic_num_partitions = PARTITIONS;
+}
+
+/* An older directory has its one partition of groups spread over more, once, and keeps every offset. A program that opens
+ * it afterwards without a setting takes the partitions as they are. */
+START_TEST(an_older_directory_is_spread_once)
+{
+    make_older(1);
+    ck_ok(engine_open(&engine), &engine.error);
+    expect_all(100);
+    expect_spread();
+    int64_t end = engine_latest(&engine, "__consumer_offsets", 0);
+    commit_all(200);
+    ck_ok(engine_close(&engine), &engine.error);
+
+    engine.options.offsets_topic_num_partitions = 1;
+    ck_ok(engine_open(&engine), &engine.error);
+    expect_all(200);
+    expect_spread();
+    ck_assert_int_ge(engine_latest(&engine, "__consumer_offsets", 0), end);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Whichever write to the disk the machine stops at, with its power or without, the next start goes on; no offset is
+ * lost or comes back from before. */
+START_TEST(a_crash_at_any_write_loses_nothing)
+{
+    enum { STEP = 3 };
+    int crashes = 0;
+    for (uint64_t at = 1;; at += STEP) {
+        make_older(1000 + at);
+        weir_sim_disk_count_reset(engine.sim, 0);
+        weir_sim_disk_plan(
+            engine.sim, 0,
+            (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_CRASH,
+                                         .at = at,
+                                         .crash = _i == 0 ? WEIR_SIM_POWER : WEIR_SIM_KILL});
+        int rc = engine_open(&engine);
+        if (rc == 0) (void)engine_committed(&engine, "group-0", "clicks", 0);
+        bool has_crashed = weir_sim_has_crashed(engine.sim, 0);
+        weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+        if (has_crashed) {
+            crashes++;
+            engine_forget(&engine);
+            ck_ok(engine_open(&engine), &engine.error);
+        }
+        expect_all(100);
+        expect_spread();
+        engine_end(&engine);
+        if (!has_crashed) break;
+    }
+    ck_assert_int_gt(crashes, 10);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("places");
+    tcase_add_test(tests, the_hash_is_javas);
+    tcase_add_test(tests, an_older_directory_is_spread_once);
+    tcase_add_loop_test(tests, a_crash_at_any_write_loses_nothing, 0, 2);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("group places", add);
+}
