@@ -54,6 +54,7 @@ static void refuse_each(struct weir_group_request *request, int rc, const char *
 void weir_live_groups_wake(struct weir_offsets_partition *offsets)
 {
     struct weir_mono at = weir_deadline_heap_first(&offsets->deadlines);
+    if (offsets->expiry.due.ns < at.ns) at = offsets->expiry.due;
     weir_partition_wake_at(offsets->partition, offsets->is_loaded ? at : (struct weir_mono){0});
 }
 

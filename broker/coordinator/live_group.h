@@ -74,7 +74,7 @@ void weir_live_group_take(struct weir_live_group *group, struct weir_group_updat
 /** Its state must not be used any more; who is parked is answered with this. It may be gone on return. */
 void weir_live_group_drop(struct weir_live_group *group, int rc, const char *text);
 
-/** Have the partition given a turn when a group wants one. */
+/** Have the partition given a turn when a group, or the sweep for what has expired, wants one. */
 void weir_live_groups_wake(struct weir_offsets_partition *offsets);
 /** Those that are due have their turn; how many. */
 size_t weir_live_groups_tick(struct weir_offsets_partition *offsets, struct weir_mono now);

@@ -1,6 +1,7 @@
 #include "broker/coordinator/offsets_machine.h"
 
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group_expiry.h"
 #include "broker/coordinator/live_group.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
@@ -42,6 +43,7 @@ static void run_once(void *machine, struct weir_mono now)
     }
     (void)weir_live_groups_tick(offsets, now);
     weir_live_groups_load(offsets, LOADS_MAX);
+    weir_group_expiry_run(offsets, now);
     weir_live_groups_wake(offsets);
 }
 

@@ -23,6 +23,15 @@ struct weir_request;
  * It is the partition's state machine (offsets_machine.h).
  * Thread: the partition's shard (restore: the worker that opens the log).
  */
+/** Where the sweep for offsets that have expired stands (group_expiry.h). */
+struct weir_group_expiry {
+    struct weir_mono due;              /* zero: none was planned yet */
+    size_t at;                         /* how far it has come, in these entries: */
+    const struct weir_map_entry *from; /* others: from the beginning */
+    size_t offsets;                    /* that it has forgotten, and groups */
+    size_t groups;
+};
+
 enum { WEIR_OFFSETS_PARTITION_MAGIC = 0x6f666673 };
 
 struct weir_offsets_partition {
@@ -49,6 +58,7 @@ struct weir_offsets_partition {
     size_t load_at;                         /* how far that has come, in these entries: */
     const struct weir_map_entry *load_from; /* others: from the beginning */
     bool is_loaded;
+    struct weir_group_expiry expiry;
 };
 
 /** How an image is folded and written down. */

@@ -250,11 +250,69 @@ START_TEST(members_that_are_gone_leave_by_themselves)
 }
 END_TEST
 
+enum { RETENTION_MINUTES = 10, MINUTE_MS = 60000 };
+
+static void commit_simple(const char *group, const char *topic)
+{
+    ck_ok(engine_commit(&engine, group, topic, 0, 7), &engine.error);
+}
+
+/* Offsets are forgotten when their time is over: of a group without members after the commit, of one that had some after
+ * they left. A commit begins it anew. An application's stay, and so do those of a group that is there. */
+START_TEST(offsets_expire)
+{
+    struct weir_join_group_request joins[2];
+    struct weir_group_protocol protocol = range_protocol();
+    struct weir_offset_entry entry = {.partition = {weir_text("clicks"), 0}, .offset = 7};
+    struct weir_commit_request own = {
+        .group = weir_text("app"), .entries = &entry, .entry_count = 1, .is_application = true};
+    open_engine(3);
+    ck_ok(engine_close(&engine), &engine.error);
+    engine.options.groups.offsets_retention_minutes = RETENTION_MINUTES;
+    engine.options.groups.offsets_retention_check_interval_ms = MINUTE_MS;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "gone", 1), &engine.error);
+    commit_simple("simple", "clicks");
+    commit_simple("later", "clicks");
+    commit_simple("of-gone", "gone");
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &own.request, NULL), 0);
+    weir_broker_commit_offsets(engine.broker, &own);
+    ck_ok(weir_broker_wait(engine.broker, &own.request, &engine.error), &engine.error);
+    make_pair(joins, "pair", &protocol);
+    ck_ok(commit_of("pair", &joins[0], joins[0].generation, 0, 7), &engine.error);
+    ck_ok(engine_delete(&engine, "gone"), &engine.error);
+    weir_sim_advance_ms(engine.sim, RETENTION_MINUTES * MINUTE_MS / 2);
+    commit_simple("later", "clicks");
+    ck_ok(engine_create(&engine, "gone", 1), &engine.error);
+    ck_assert_int_eq(engine_committed(&engine, "of-gone", "gone", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "simple", "clicks", 0), 7);
+    check_state("pair", "Empty", 0); /* since their sessions ended */
+
+    weir_sim_advance_ms(engine.sim, RETENTION_MINUTES * MINUTE_MS / 2 + 2 * MINUTE_MS);
+    ck_assert_int_eq(engine_committed(&engine, "simple", "clicks", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "pair", "clicks", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "later", "clicks", 0), 7);
+    struct weir_describe_group_request request;
+    ck_code(describe(&request, "pair"), WEIR_GROUP_ID_NOT_FOUND);
+    ck_code(describe(&request, "simple"), WEIR_GROUP_ID_NOT_FOUND);
+
+    weir_sim_advance_ms(engine.sim, (RETENTION_MINUTES + 2) * MINUTE_MS);
+    ck_assert_int_eq(engine_committed(&engine, "later", "clicks", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 0), 7);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_assert_int_eq(engine_committed(&engine, "simple", "clicks", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 0), 7);
+    end_engine();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("groups");
     tcase_add_test(tests, a_group_outlives_a_loss_of_power);
     tcase_add_loop_test(tests, members_that_are_gone_leave_by_themselves, 0, 2);
+    tcase_add_test(tests, offsets_expire);
     suite_add_tcase(suite, tests);
 }
 

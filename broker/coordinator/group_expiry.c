@@ -1,0 +1,164 @@
+#include "broker/coordinator/group_expiry.h"
+
+#include "base/uuid.h"
+#include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group_owner.h"
+#include "broker/coordinator/live_group.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/partition.h"
+#include "wire/generated/offset_commit_key.h"
+
+enum {
+    GROUPS_MAX = 200,   /* that are looked at in one turn */
+    OFFSETS_MAX = 5000, /* of one group that go in one sweep: what is left goes in the next */
+};
+
+/* ---- one offset ------------------------------------------------------------------------------ */
+
+static bool is_topic_gone(const struct weir_metadata_image *metadata,
+                          const struct weir_committed_offset *offset)
+{
+    const struct weir_topic_image *topic = weir_metadata_topic(metadata, offset->topic);
+    if (topic == NULL) return true;
+    return !weir_uuid_is_zero(offset->topic_id) && !weir_uuid_equal(offset->topic_id, topic->id);
+}
+
+static bool has_members(const struct weir_live_group *group)
+{
+    return !weir_live_group_is_idle(group);
+}
+
+static bool is_subscribed(const struct weir_live_group *group, struct weir_slice topic)
+{
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        return weir_consumer_group_subscribes(&group->consumer, topic);
+    }
+    /* Of members that are no consumers, and while the group rebalances, nothing is known. */
+    bool is_known = group->classic.state == WEIR_CLASSIC_STABLE &&
+                    weir_slice_equal(group->classic.protocol_type, weir_text("consumer"));
+    return !is_known || weir_classic_group_subscribes(&group->classic, topic);
+}
+
+/* When its time begins; INT64_MAX: it has none. */
+static int64_t begins_at_ms(const struct weir_live_group *group,
+                            const struct weir_committed_offset *offset)
+{
+    if (has_members(group) && is_subscribed(group, offset->topic)) return INT64_MAX;
+    bool has_been_left = !has_members(group) && group->type == WEIR_GROUP_CLASSIC &&
+                         group->classic.is_recorded && group->classic.state_since_wall_ms >= 0;
+    return has_been_left ? group->classic.state_since_wall_ms : offset->commit_timestamp_ms;
+}
+
+static bool is_expired(const struct weir_live_group *group,
+                       const struct weir_committed_offset *offset, int64_t wall_ms)
+{
+    const struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
+    int64_t retention_ms =
+        offsets->coordinator->settings.offsets_retention_minutes * INT64_C(60000);
+    int64_t begins = begins_at_ms(group, offset);
+    if (begins != INT64_MAX && wall_ms - begins >= retention_ms) return true;
+    return is_topic_gone(weir_metadata_view_look(metadata), offset);
+}
+
+/* ---- one group ------------------------------------------------------------------------------- */
+
+/* How many go; all of them if `all_out` is true. */
+static int take_back_expired(const struct weir_live_group *group,
+                             const struct weir_committed_group *committed,
+                             struct weir_group_update *update, bool *all_out)
+{
+    int64_t wall_ms = weir_wall_now(group->offsets->partition->shard->env).ms;
+    const struct weir_committed_offset *offset;
+    size_t at = 0;
+    int count = 0;
+    *all_out = true;
+    while ((offset = weir_map_next(&committed->offsets, &at)) != NULL) {
+        if (count == OFFSETS_MAX || !is_expired(group, offset, wall_ms)) {
+            *all_out = false;
+            continue;
+        }
+        struct weir_offset_commit_key key = {
+            .group = group->name, .topic = offset->topic, .partition = offset->partition};
+        int rc = weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);
+        if (rc < 0) return rc;
+        count++;
+    }
+    return count;
+}
+
+/* What memory is short for now goes in the next sweep. */
+static void expire_group(struct weir_offsets_partition *offsets,
+                         const struct weir_committed_group *committed)
+{
+    struct weir_live_group *group = NULL;
+    struct weir_group_update update;
+    bool all;
+    if (weir_group_is_owned(offsets, committed->name)) return;
+    if (weir_live_group_find(offsets, committed->name, WEIR_GROUP_UNKNOWN, &group, NULL) != 0) {
+        return;
+    }
+    weir_live_group_begin(group, &update);
+    int count = take_back_expired(group, committed, &update, &all);
+    bool goes = count >= 0 && all && !has_members(group);
+    bool is_quiet = !weir_group_write_is_under_way(offsets, committed->name);
+    if (count < 0 || (count == 0 && !goes) || !is_quiet) {
+        weir_live_group_settle(group);
+        return;
+    }
+    int rc = goes ? weir_live_group_take_back(group, &update, NULL) : 0;
+    if (rc == 0) {
+        offsets->expiry.offsets += (size_t)count;
+        offsets->expiry.groups += goes;
+    }
+    weir_live_group_take(group, &update, rc);
+}
+
+/* ---- the sweep ------------------------------------------------------------------------------- */
+
+static void say(const struct weir_offsets_partition *offsets)
+{
+    const struct weir_partition *partition = offsets->partition;
+    if (offsets->expiry.offsets == 0 && offsets->expiry.groups == 0) return;
+    weir_log(&partition->shard->env->logger, WEIR_LOG_INFO, "offsets.expired",
+             "partition=%d offsets=%zu groups=%zu", partition->number, offsets->expiry.offsets,
+             offsets->expiry.groups);
+}
+
+/* True: all were looked at. */
+static bool sweep(struct weir_offsets_partition *offsets)
+{
+    const struct weir_map *groups = &offsets->image.groups;
+    struct weir_group_expiry *expiry = &offsets->expiry;
+    const struct weir_committed_group *group = NULL;
+    if (expiry->from != groups->entries) expiry->at = 0;
+    expiry->from = groups->entries;
+    for (size_t i = 0; i < GROUPS_MAX; i++) {
+        group = weir_map_next(groups, &expiry->at);
+        if (group == NULL) return true;
+        expire_group(offsets, group);
+    }
+    return false;
+}
+
+static struct weir_mono next_sweep(const struct weir_offsets_partition *offsets,
+                                   struct weir_mono now)
+{
+    return weir_mono_after_ms(now,
+                              offsets->coordinator->settings.offsets_retention_check_interval_ms);
+}
+
+void weir_group_expiry_run(struct weir_offsets_partition *offsets, struct weir_mono now)
+{
+    struct weir_group_expiry *expiry = &offsets->expiry;
+    if (expiry->due.ns == 0) expiry->due = next_sweep(offsets, now); /* the first */
+    if (now.ns < expiry->due.ns) return;
+    if (weir_offsets_partition_catch_up(offsets, NULL) < 0) {
+        expiry->due = next_sweep(offsets, now);
+        return;
+    }
+    if (sweep(offsets)) {
+        say(offsets);
+        *expiry = (struct weir_group_expiry){.due = next_sweep(offsets, now)};
+    }
+}
