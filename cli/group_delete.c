@@ -29,10 +29,21 @@ static const char details[] =
     "  weir group delete billing\n"
     "  weir group delete billing --offsets orders:0,3 --offsets payments\n";
 
-static int delete_group(struct place *place, const char *name, bool is_quiet)
+static bool is_application(struct place *place, struct weir_arena *arena, const char *name)
+{
+    struct place_group group = {0};
+    return place->ops->groups->describe(place, arena, name, &group, NULL) == 0 &&
+           group.is_application;
+}
+
+static int delete_group(struct place *place, struct weir_arena *arena, const char *name,
+                        bool is_quiet)
 {
     struct weir_error error = {0};
     int rc = place->ops->groups->remove(place, name, &error);
+    if (rc == WEIR_NON_EMPTY_GROUP && is_application(place, arena, name)) {
+        return say_failure(&error, "a stream application owns it: its offsets go with its state");
+    }
     if (rc == WEIR_NON_EMPTY_GROUP) {
         return say_failure(&error, "'weir group describe %s%s' shows its members: stop them first",
                            name, place->option);
@@ -100,7 +111,8 @@ static int delete_all(struct cli *cli, struct place *place, const void *of_comma
     weir_arena_init(&arena, &cli->budget, 0);
     for (size_t i = 0; exit_code == CLI_OK && i < operands->count; i++) {
         const char *name = operands->items[i];
-        if (values->offsets.count == 0) exit_code = delete_group(place, name, values->is_quiet);
+        if (values->offsets.count == 0)
+            exit_code = delete_group(place, &arena, name, values->is_quiet);
         for (size_t t = 0; exit_code == CLI_OK && t < values->offsets.count; t++) {
             exit_code =
                 delete_offsets(place, &arena, name, values->offsets.items[t], values->is_quiet);

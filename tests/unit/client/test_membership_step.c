@@ -411,7 +411,7 @@ END_TEST
 
 /* ---- a group under a model of the coordinator ------------------------------------------------ */
 
-enum { MEMBERS = 4, PARTITIONS = 7, STEPS = 2000, SESSION_MS = 45000 };
+enum { MEMBERS = 4, PARTITIONS = 7, STEPS = 1000, SESSION_MS = 45000 };
 
 /* What the coordinator knows of one member, and what its user has in hand. */
 struct player {
@@ -663,7 +663,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, leaving_says_so);
     tcase_add_test(tests, who_never_joined_has_left_at_once);
     tcase_add_test(tests, an_assignment_without_memory_is_asked_for_again);
-    tcase_add_loop_test(tests, a_group_shares_its_partitions_whatever_is_lost, 0, 40);
+    tcase_add_loop_test(tests, a_group_shares_its_partitions_whatever_is_lost, 0, 25);
     suite_add_tcase(suite, tests);
 }
 
