@@ -5,6 +5,7 @@
  *              │                      ──ASSIGN──> add, find positions,         ├──> done: the actor goes on
  *              │                                  on_assigned                  │
  *              │                      ──LOSE, FAIL──> on_lost, let go ─────────┘
+ *              ├> no member any more: all is lost, before any offer is looked at
  *              └> commit, if it is time; find the positions that are missing still
  *
  * An offer that a shortage interrupts stays at hand, and the next poll begins it again.
@@ -366,12 +367,30 @@ static int give_up(struct weir_consumer *consumer, const struct weir_member_offe
     return let_go(consumer, &chosen, error);
 }
 
+/* No member any more, whoever has found that out: all is somebody else's, also where the offer that says so stands
+ * behind one that is older. When it comes there is nothing left to lose. */
+static int lose_if_out(struct weir_consumer *consumer, struct weir_error *error)
+{
+    if (weir_member_epoch(consumer->member) > 0 || consumer->partition_count == 0) return 0;
+    struct chosen chosen = choose_none(consumer);
+    for (size_t i = 0; i < consumer->partition_count; i++) {
+        choose(&chosen, consumer->partitions[i]);
+    }
+    call_back(consumer, lost_callback(consumer), &chosen);
+    return let_go(consumer, &chosen, error);
+}
+
 static int take_offer(struct weir_consumer *consumer, struct weir_error *error)
 {
     struct weir_member_offer *offer = consumer->offer;
+    bool is_member = weir_member_epoch(consumer->member) > 0;
+    int rc = 0;
     weir_assert(offer->what != WEIR_OFFER_NONE);
-    int rc = offer->what == WEIR_OFFER_ASSIGN ? take_assigned(consumer, offer, error)
-                                              : give_up(consumer, offer, error);
+    if (offer->what != WEIR_OFFER_ASSIGN) {
+        rc = give_up(consumer, offer, error);
+    } else if (is_member) {
+        rc = take_assigned(consumer, offer, error);
+    }
     if (rc < 0) return rc;
     if (offer->what == WEIR_OFFER_FAIL) {
         weir_error_set(&consumer->membership_error, (enum weir_code)offer->rc,
@@ -385,9 +404,11 @@ static int take_offer(struct weir_consumer *consumer, struct weir_error *error)
 
 int weir_consumer_serve_group(struct weir_consumer *consumer, struct weir_error *error)
 {
-    int rc = 0;
     weir_member_polled(consumer->member);
-    if (consumer->offer == NULL) consumer->offer = weir_member_take_offer(consumer->member);
+    int rc = lose_if_out(consumer, error);
+    if (rc == 0 && consumer->offer == NULL) {
+        consumer->offer = weir_member_take_offer(consumer->member);
+    }
     while (rc == 0 && consumer->offer != NULL) {
         rc = take_offer(consumer, error);
         if (rc == 0) consumer->offer = weir_member_take_offer(consumer->member);
