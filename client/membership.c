@@ -41,6 +41,7 @@ struct weir_member {
     struct weir_message leave_message;
     _Atomic bool is_wish_posted;
     _Atomic bool has_left;
+    _Atomic bool is_done_seen;
     _Atomic int32_t epoch;
     _Atomic int64_t polled_ms;
 };
@@ -243,6 +244,8 @@ static void on_done(struct weir_message *message)
     weir_free(member->offer.rows);
     member->offer.rows = NULL;
     take(member, (struct weir_membership_event){.type = WEIR_MEMBERSHIP_DONE});
+    atomic_store(&member->is_done_seen, true);
+    weir_signal(member->log->env);
 }
 
 static int run_once(void *impl)
@@ -309,10 +312,18 @@ struct weir_member_offer *weir_member_take_offer(struct weir_member *member)
     return &member->offer;
 }
 
-void weir_member_done(struct weir_member_offer *offer)
+static bool is_done_seen(void *of_member)
 {
+    return atomic_load(&((struct weir_member *)of_member)->is_done_seen);
+}
+
+int weir_member_done(struct weir_member_offer *offer)
+{
+    struct weir_member *member = offer->member;
+    atomic_store(&member->is_done_seen, false);
     offer->message.handle = on_done;
-    weir_actor_post(offer->member->actor, &offer->message);
+    weir_actor_post(member->actor, &offer->message);
+    return weir_wait(member->log->env, is_done_seen, member, WEIR_MONO_NEVER);
 }
 
 struct weir_slice weir_member_id(const struct weir_member *member)

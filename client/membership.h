@@ -60,8 +60,9 @@ void weir_member_polled(struct weir_member *member);
 bool weir_member_has_offer(void *member);
 /** The offer, or NULL. It is the user's until weir_member_done. */
 struct weir_member_offer *weir_member_take_offer(struct weir_member *member);
-/** What was offered is done; the offer is the actor's again. */
-void weir_member_done(struct weir_member_offer *offer);
+/** What was offered is done; the offer is the actor's again. Waits until the actor has seen that, which is soon: what it
+ * offers next can be taken then. WEIR_CRASHED. */
+int weir_member_done(struct weir_member_offer *offer);
 
 struct weir_slice weir_member_id(const struct weir_member *member);
 /** The epoch that a commit names; below 1: it is no member now. Any thread. */

@@ -8,6 +8,9 @@
  *              ├> no member any more: all is lost, before any offer is looked at
  *              └> commit, if it is time; find the positions that are missing still
  *
+ * A poll takes all that is on offer, and what is offered behind it: the group waits no longer than to the next poll,
+ * and a rebalance timeout that begins after a poll ends after the next one, if that comes in time.
+ *
  * An offer that a shortage interrupts stays at hand, and the next poll begins it again.
  */
 #include "client/consumer_internal.h"
@@ -398,8 +401,7 @@ static int take_offer(struct weir_consumer *consumer, struct weir_error *error)
                        offer->error.code != 0 ? offer->error.text : weir_code_text(offer->rc));
     }
     consumer->offer = NULL;
-    weir_member_done(offer);
-    return 0;
+    return weir_member_done(offer);
 }
 
 int weir_consumer_serve_group(struct weir_consumer *consumer, struct weir_error *error)
