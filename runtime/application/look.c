@@ -1,4 +1,4 @@
-#include "runtime/application/look.h"
+#include "runtime/application/look_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,104 +10,14 @@
 #include "runtime/job/commit_offsets.h"
 #include "wire/record_batch_reader.h"
 
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "no memory to look at an application");
-}
-
-/* What ends the look, where everything else is something that a start would end with. */
-static bool is_fatal(int rc)
-{
-    return rc == WEIR_NO_MEMORY || rc == WEIR_CLOSED || rc == WEIR_WRONG_THREAD ||
-           rc == WEIR_CRASHED;
-}
-
 static int keep_failure(struct weir_app *app, int rc, struct weir_error *error)
 {
-    if (rc >= 0 || is_fatal(rc)) return rc;
+    if (rc >= 0 || weir_app_is_fatal(rc)) return rc;
     if (app->start_rc == 0) {
         app->start_rc = rc;
         weir_error_copy(&app->start_error, error);
     }
     weir_error_clear(error);
-    return 0;
-}
-
-/* ---- the application's records --------------------------------------------------------------- */
-
-struct reading {
-    struct weir_app *app;
-    struct weir_application *into;
-    int64_t position;
-    int64_t end;
-};
-
-static int apply_batch(struct reading *reading, struct weir_batch_reader *batches,
-                       struct weir_error *error)
-{
-    struct weir_record record;
-    int rc = weir_batch_reader_open(batches, error);
-    while (rc == 0 && (rc = weir_batch_reader_record(batches, &record, error)) == 0) {
-        if (record.offset < reading->position) continue;
-        rc = weir_application_apply(reading->into, &record, error);
-        (void)weir_error_wrap(error, rc, "offset %" PRId64, record.offset);
-    }
-    return rc < 0 ? rc : 0;
-}
-
-static int apply_bytes(struct reading *reading, struct weir_slice bytes, struct weir_error *error)
-{
-    struct weir_buffer plain;
-    struct weir_batch_reader batches = {
-        .rest = bytes, .plain = &plain, .arena = reading->app->arena};
-    weir_buffer_init(&plain, reading->app->arena->budget, 0);
-    int rc = 0;
-    while (rc == 0 && (rc = weir_batch_reader_next(&batches, error)) == 0) {
-        int64_t last = weir_batch_last_offset(&batches.header);
-        if (last < reading->position) continue;
-        if (!weir_batch_is_control(&batches.header)) rc = apply_batch(reading, &batches, error);
-        if (rc == 0) reading->position = last + 1;
-    }
-    weir_buffer_close(&plain);
-    return rc < 0 ? rc : 0;
-}
-
-static int read_all(struct reading *reading, const char *topic, struct weir_error *error)
-{
-    const struct weir_app_source *source = &reading->app->source;
-    struct weir_buffer bytes;
-    int rc = 0;
-    weir_buffer_init(&bytes, reading->app->arena->budget, 0);
-    while (rc >= 0 && reading->position < reading->end) {
-        int64_t before = reading->position;
-        weir_buffer_reset(&bytes);
-        rc = source->ops->fetch(source->impl, (struct weir_topic_partition){weir_text(topic), 0},
-                                before, &bytes, error);
-        if (rc >= 0) rc = apply_bytes(reading, weir_buffer_slice(&bytes), error);
-        if (rc >= 0 && reading->position == before) {
-            rc = weir_error_set(error, WEIR_CORRUPT,
-                                "nothing can be read at offset %" PRId64
-                                ", and the log ends at %" PRId64,
-                                before, reading->end);
-        }
-    }
-    weir_buffer_close(&bytes);
-    return rc;
-}
-
-int weir_app_read_records(struct weir_app *app, const char *topic, struct weir_application *into,
-                          int64_t *end_out, struct weir_error *error)
-{
-    struct weir_describe_partition_request described = {.of = {weir_text(topic), 0}};
-    weir_assert(into->arena != NULL);
-    int rc = app->source.ops->partition(app->source.impl, &described, error);
-    if (rc >= 0 && described.is_offline) {
-        rc = weir_start_refuse_offline(topic, 0, described.offline_from, error);
-    }
-    struct reading reading = {app, into, described.log_start_offset, described.log_end_offset};
-    if (rc >= 0) rc = read_all(&reading, topic, error);
-    if (rc < 0) return weir_error_wrap(error, rc, "topic '%s'", topic);
-    *end_out = reading.end;
     return 0;
 }
 
@@ -185,14 +95,14 @@ static int make_table(struct weir_app *app, struct weir_error *error)
 {
     size_t bound = app->records.topic_count + app->committed.entry_count + 1;
     app->facts.topics = weir_arena_array(app->arena, bound, sizeof *app->facts.topics);
-    if (app->facts.topics == NULL) return no_memory(error);
+    if (app->facts.topics == NULL) return weir_app_no_memory(error);
     for (size_t i = 0; i < app->records.topic_count; i++) {
         add_recorded_topic(app, &app->records.topics[i]);
     }
     for (size_t i = 0; i < app->committed.entry_count; i++) {
         add_entry_topic(app, &app->committed.entries[i]);
     }
-    if (weir_arena_failed(app->arena)) return no_memory(error);
+    if (weir_arena_failed(app->arena)) return weir_app_no_memory(error);
     qsort(app->facts.topics, app->facts.topic_count, sizeof *app->facts.topics, compare_topics);
     return 0;
 }
@@ -244,7 +154,7 @@ static int look_at_topic(struct weir_app *app, struct weir_start_topic *topic,
     topic->keeps_for_ever = !described.config.cleanup_delete;
     topic->is_compacted = described.config.cleanup_compact;
     if (topic->record == NULL) topic->wanted_count = topic->partition_count;
-    if (make_partitions(app, topic) < 0) return no_memory(error);
+    if (make_partitions(app, topic) < 0) return weir_app_no_memory(error);
     for (int32_t p = 0; rc >= 0 && p < topic->partition_count; p++) {
         rc = look_at_partition(app, topic, p, error);
     }
@@ -353,41 +263,6 @@ static int look_closer(struct weir_app *app, struct weir_start_topic *topic,
     return rc;
 }
 
-/* ---- whose a topic is ------------------------------------------------------------------------ */
-
-static int look_for_owner(struct weir_app *app, struct weir_start_topic *topic, const char *id,
-                          struct weir_error *error)
-{
-    struct weir_application other = {.arena = app->arena};
-    const char *records = weir_application_topic_name(app->arena, id);
-    int64_t end = 0;
-    if (records == NULL) return no_memory(error);
-    int rc = weir_app_read_records(app, records, &other, &end, error);
-    if (rc < 0 && !is_fatal(rc)) {
-        weir_error_clear(error); /* there is none of that name, or its topic is no application's */
-        return 0;
-    }
-    const struct weir_own_topic *record =
-        rc >= 0 ? weir_application_find(&other, topic->name) : NULL;
-    if (record != NULL && weir_uuid_equal(record->id, topic->id)) topic->owner = id;
-    return rc;
-}
-
-/* `app-x-counts-changelog` may be of `app`, of `app-x` and of `app-x-counts`. */
-static int look_for_owners(struct weir_app *app, struct weir_start_topic *topic,
-                           struct weir_error *error)
-{
-    int rc = 0;
-    if (!weir_app_is_internal(topic) || !topic->exists || weir_start_is_ours(topic)) return 0;
-    for (size_t size = 1; rc >= 0 && topic->owner == NULL && topic->name[size] != '\0'; size++) {
-        if (topic->name[size] != '-') continue;
-        const char *id = weir_arena_printf(app->arena, "%.*s", (int)size, topic->name);
-        if (id == NULL) return no_memory(error);
-        if (strcmp(id, app->id) != 0) rc = look_for_owner(app, topic, id, error);
-    }
-    return rc;
-}
-
 /* ---- what a start would say ------------------------------------------------------------------ */
 
 static bool has_processed(const struct weir_app *app)
@@ -457,7 +332,7 @@ static int compare(struct weir_app *app, struct weir_error *error)
     app->found = (struct weir_start_differences){.arena = app->arena};
     if (weir_start_compare_chosen(facts, &app->found) < 0 ||
         weir_start_compare(facts, &app->found) < 0) {
-        return no_memory(error);
+        return weir_app_no_memory(error);
     }
     struct weir_error why = {0};
     int rc = weir_start_decide(facts, &app->found, WEIR_ON_MISMATCH_REFUSE, &why);
@@ -531,7 +406,7 @@ int weir_app_look(struct weir_app *app, struct weir_error *error)
 {
     weir_assert(app->arena != NULL && app->source.ops != NULL && app->id != NULL);
     app->records_topic = weir_application_topic_name(app->arena, app->id);
-    if (app->records_topic == NULL) return no_memory(error);
+    if (app->records_topic == NULL) return weir_app_no_memory(error);
     int rc = look_at_commit(app, error);
     if (rc >= 0) rc = look_at_records(app, error);
     if (rc >= 0) rc = make_table(app, error);
@@ -544,9 +419,9 @@ int weir_app_look(struct weir_app *app, struct weir_error *error)
     if (rc >= 0) take_entries(app);
     for (size_t t = 0; rc >= 0 && t < facts->topic_count; t++) {
         rc = look_closer(app, &facts->topics[t], error);
-        if (rc >= 0) rc = look_for_owners(app, &facts->topics[t], error);
+        if (rc >= 0) rc = weir_app_look_for_owners(app, &facts->topics[t], error);
     }
-    if (rc >= 0 && take_left(app) < 0) rc = no_memory(error);
+    if (rc >= 0 && take_left(app) < 0) rc = weir_app_no_memory(error);
     if (rc >= 0) set_topology(app);
     return rc >= 0 ? compare(app, error) : rc;
 }
@@ -567,11 +442,11 @@ static int look_at_stranger(struct weir_app *app, const char *name, enum weir_st
     int rc = 0;
     if (topic == NULL) {
         topic = weir_arena_alloc_zero(app->arena, sizeof *topic);
-        if (topic == NULL) return no_memory(error);
+        if (topic == NULL) return weir_app_no_memory(error);
         *topic = (struct weir_start_topic){.name = name, .of = name, .role = role};
         topic->record = weir_application_find(&app->records, name);
         rc = look_at_topic(app, topic, error);
-        if (rc >= 0) rc = look_for_owners(app, topic, error);
+        if (rc >= 0) rc = weir_app_look_for_owners(app, topic, error);
     }
     bool is_stranger = topic->exists && topic->owner == NULL && !weir_start_is_ours(topic);
     *stranger_out = is_stranger ? topic : NULL;
@@ -585,7 +460,7 @@ int weir_app_find_strangers(struct weir_app *app, const char *const *names, size
     const struct weir_start_topic **strangers =
         weir_arena_array(app->arena, name_count + 1, sizeof(struct weir_start_topic *));
     size_t count = 0;
-    int rc = strangers != NULL ? 0 : no_memory(error);
+    int rc = strangers != NULL ? 0 : weir_app_no_memory(error);
     for (size_t i = 0; rc >= 0 && i < name_count; i++) {
         enum weir_start_role role = role_by_name(app, names[i]);
         if (role == WEIR_START_OTHER) continue;

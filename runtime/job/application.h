@@ -115,6 +115,10 @@ void weir_application_check(const struct weir_application *application);
  * WEIR_NO_MEMORY. The application is as it was then. */
 int weir_application_apply(struct weir_application *application, const struct weir_record *record,
                            struct weir_error *error);
+/** Fold in what whole batches hold from `*position` on, which is moved behind them. Errors as above, and those of
+ * reading a batch. */
+int weir_application_apply_batches(struct weir_application *application, struct weir_slice bytes,
+                                   int64_t *position, struct weir_error *error);
 /** NULL: not known. */
 struct weir_own_topic *weir_application_find(const struct weir_application *application,
                                              const char *name);

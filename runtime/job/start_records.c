@@ -20,38 +20,6 @@ void weir_records_reader_check(const struct weir_records_reader *reader)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* The batch at hand. */
-static int apply_batch(struct weir_records_reader *reader, struct weir_batch_reader *batches,
-                       struct weir_error *error)
-{
-    struct weir_record record;
-    int rc = weir_batch_reader_open(batches, error);
-    while (rc == 0 && (rc = weir_batch_reader_record(batches, &record, error)) == 0) {
-        if (record.offset < reader->position) continue;
-        rc = weir_application_apply(reader->into, &record, error);
-        (void)weir_error_wrap(error, rc, "offset %" PRId64, record.offset);
-    }
-    return rc < 0 ? rc : 0;
-}
-
-static int apply_part(struct weir_records_reader *reader, struct weir_slice rest,
-                      struct weir_error *error)
-{
-    struct weir_start *start = reader->start;
-    struct weir_buffer plain;
-    struct weir_batch_reader batches = {.rest = rest, .plain = &plain, .arena = &start->arena};
-    weir_buffer_init(&plain, &start->streams->budget, 0);
-    int rc = 0;
-    while (rc == 0 && (rc = weir_batch_reader_next(&batches, error)) == 0) {
-        int64_t last = weir_batch_last_offset(&batches.header);
-        if (last < reader->position) continue;
-        if (!weir_batch_is_control(&batches.header)) rc = apply_batch(reader, &batches, error);
-        if (rc == 0) reader->position = last + 1;
-    }
-    weir_buffer_close(&plain);
-    return rc < 0 ? rc : 0;
-}
-
 static int take_fetched(struct weir_records_reader *reader, struct weir_error *error)
 {
     struct weir_fetch_request *fetch = &reader->fetch;
@@ -62,7 +30,8 @@ static int take_fetched(struct weir_records_reader *reader, struct weir_error *e
     }
     int64_t before = reader->position;
     for (size_t i = 0; rc >= 0 && i < fetch->batches.part_count; i++) {
-        rc = apply_part(reader, weir_log_part_bytes(&fetch->batches.parts[i]), error);
+        rc = weir_application_apply_batches(
+            reader->into, weir_log_part_bytes(&fetch->batches.parts[i]), &reader->position, error);
     }
     weir_log_batches_release(&fetch->batches);
     if (rc < 0 || reader->position > before) return rc;
