@@ -1,4 +1,4 @@
-#include "runtime/application/look_internal.h"
+#include "runtime/application/look.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/uuid.h"
-#include "runtime/application/look_internal.h"
+#include "runtime/application/app_records.h"
 
 int weir_app_no_memory(struct weir_error *error)
 {
