@@ -26,8 +26,11 @@ int place_say_group_failure(struct place *place, const char *name, const struct 
     struct weir_arena arena;
     struct place_groups all = {0};
     if (error->code == WEIR_GROUP_OWNED) {
-        return say_failure(error, "its offsets are a part of what the application keeps: they are "
-                                  "moved by the application alone");
+        return say_failure(error,
+                           "its offsets are a part of what the application keeps: while no job "
+                           "runs, 'weir app reset %s --data DIR' moves them, and 'weir app "
+                           "release' gives the group back",
+                           name);
     }
     if (error->code != WEIR_GROUP_ID_NOT_FOUND) return say_failure(error, NULL);
     weir_heap_init(&heap, false);

@@ -53,6 +53,9 @@ grep -qx "would be removed: the state in data/state/fraud" dry.txt || fail "$(ca
 grep -q "nothing was changed" dry.err || fail "$(cat dry.err)"
 "$weir" app describe fraud -d data | diff described.txt - || fail "a dry run changed something"
 
+# ---- who moves it otherwise hears of it
+refuses 1 "weir app reset fraud --data DIR" "$weir" group reset fraud --all-topics --to-earliest -d data
+
 # ---- while a job runs, from another process
 mkfifo says
 "$fraud" --data data --rate 10 >says 2>job.txt &
