@@ -603,6 +603,33 @@ START_TEST(a_look_survives_want_of_memory)
 }
 END_TEST
 
+/* Each allocation of a reset fails once: what was begun, the next one ends. */
+START_TEST(a_reset_survives_want_of_memory)
+{
+    struct weir_test_failures failures = {0};
+    close_stage();
+    while (weir_test_failures_next(&failures)) {
+        open_stage();
+        run_before();
+        weir_arena_close(&arena);
+        weir_arena_init(&arena, &budget, 256);
+        weir_test_failures_arm(&failures, &heap);
+        int rc = reset_to(2);
+        bool was_hit = weir_test_failures_disarm(&failures);
+        weir_app_hold_drop(&hold);
+        ck_assert_msg(rc == (was_hit ? WEIR_NO_MEMORY : 0), "%d: %s", rc, why.text);
+        weir_arena_reset(&arena);
+        ck_ok(reset_to(2), &why);
+        weir_app_hold_drop(&hold);
+        run(WEIR_ON_MISMATCH_REFUSE);
+        expect_counts(1, 1, 1);
+        close_stage();
+    }
+    ck_assert_uint_gt(failures.hits, 10);
+    open_stage();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("application");
@@ -620,6 +647,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_adopted_application_is_filled_from_its_inputs);
     tcase_add_test(tests, an_adoption_deletes_what_is_in_the_way);
     tcase_add_test(tests, a_look_survives_want_of_memory);
+    tcase_add_test(tests, a_reset_survives_want_of_memory);
     suite_add_tcase(suite, tests);
 
     TCase *crashes = tcase_create("crashes");
