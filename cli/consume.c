@@ -19,7 +19,7 @@ static const struct cli_option options[] = {
     {'n', "num", CLI_NUMBER, offsetof(struct consume_values, count_max), "N",
      "stop after N records"},
     {'g', "group", CLI_TEXT, offsetof(struct consume_values, group), "GROUP",
-     "as a member of this group: share the topic, and commit what is printed"},
+     "as a member of this group: share the topic, commit what is printed"},
     {'p', "partitions", CLI_TEXT, offsetof(struct consume_values, partitions), "N,N...",
      "only these partitions"},
     {'e', "exit-at-end", CLI_FLAG, offsetof(struct consume_values, ends_at_end), NULL,
