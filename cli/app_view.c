@@ -118,13 +118,22 @@ int app_names_load(struct place *place, struct weir_arena *arena, struct app_nam
 
 /* ---- one application ------------------------------------------------------------------------- */
 
+/* At a server the job may be running, and commit and cut between two questions: what does not fit then is looked at
+ * again. */
+enum { LOOKS_MAX = 3 };
+
 int app_view_load(struct app_view *view, struct place *place, struct weir_arena *arena,
                   const char *name, struct weir_error *error)
 {
-    *view = (struct app_view){.place = place};
-    app_source_init(&view->source, place, arena);
-    view->app = (struct weir_app){.source = view->source.source, .arena = arena, .id = name};
-    return weir_app_look(&view->app, error);
+    int looks_left = place->log != NULL ? 1 : LOOKS_MAX;
+    int rc;
+    do {
+        *view = (struct app_view){.place = place};
+        app_source_init(&view->source, place, arena);
+        view->app = (struct weir_app){.source = view->source.source, .arena = arena, .id = name};
+        rc = weir_app_look(&view->app, error);
+    } while (rc >= 0 && view->app.start_rc < 0 && --looks_left > 0);
+    return rc;
 }
 
 static int say_unknown(struct place *place, struct weir_arena *arena, const char *name)
