@@ -253,6 +253,28 @@ START_TEST(a_store_without_a_changelog_is_reset_too)
 }
 END_TEST
 
+/* The program that ran last has given the store up: a start would note it, and a reset takes its changelog along. */
+START_TEST(what_no_program_names_any_more_goes_with_a_reset)
+{
+    run_before();
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    stage_stop(&stage);
+    look("app");
+    ck_assert_uint_eq(app.facts.left_count, 1);
+    ck_assert_msg(app.start_rc == 0, "%s", app.start_error.text);
+    ck_assert_uint_eq(app.found.count, 1);
+    ck_assert_int_eq(app.found.items[0].what, WEIR_START_STORE_LEFT);
+    ck_ok(reset_to(0), &why);
+    weir_app_hold_drop(&hold);
+    look("app");
+    ck_assert_uint_eq(app.records.topic_count, 0);
+    ck_assert_int_lt(weir_topic_delete(stage.log, "app-counts-changelog", &why),
+                     0); /* it has gone */
+}
+END_TEST
+
 /* Whoever has put files there keeps them. */
 START_TEST(a_reset_leaves_what_is_not_the_applications)
 {
@@ -638,6 +660,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_a_start_would_say_is_said);
     tcase_add_test(tests, a_reset_application_begins_where_it_was_put);
     tcase_add_test(tests, a_store_without_a_changelog_is_reset_too);
+    tcase_add_test(tests, what_no_program_names_any_more_goes_with_a_reset);
     tcase_add_test(tests, a_reset_leaves_what_is_not_the_applications);
     tcase_add_test(tests, nothing_is_reset_while_a_job_runs);
     tcase_add_test(tests, a_reset_names_every_input);
