@@ -75,6 +75,11 @@ static void go_away(struct remote *remote)
     if (had_any && remote->ops->lost != NULL) remote->ops->lost(remote);
 }
 
+void remote_hang_up(struct remote *remote)
+{
+    go_away(remote);
+}
+
 static void answered(struct weir_remote_call *call, int rc, const void *response)
 {
     struct remote_ask *ask = (struct remote_ask *)call;

@@ -61,6 +61,8 @@ struct remote {
 void remote_start(struct remote *remote, struct served *served, const struct remote_ops *ops);
 /** Close its connection for good, and see that it leaves no memory behind. */
 void remote_stop(struct remote *remote);
+/** Its connection ends now; it will have another one. From its `act`. */
+void remote_hang_up(struct remote *remote);
 int64_t remote_draw(struct remote *remote, int64_t bound);
 bool remote_chance(struct remote *remote, int per_mille);
 /** One of the versions that `type` has, from `least` on; by topic id only if the server is ours. */

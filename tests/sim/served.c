@@ -182,7 +182,7 @@ void served_play(struct served *served, int turns)
     }
 }
 
-static void heal(struct served *served)
+void served_heal(struct served *served)
 {
     struct simulation *simulation = served->simulation;
     if (simulation_has_failed(simulation)) return;
@@ -204,7 +204,7 @@ static bool server_is_idle(struct simulation *simulation)
            metrics.fetches_parked == 0;
 }
 
-static void finish(struct served *served)
+void served_finish(struct served *served)
 {
     struct simulation *simulation = served->simulation;
     if (simulation_has_failed(simulation)) return;
@@ -246,9 +246,9 @@ static void check(struct simulation *simulation)
 void served_end(struct served *served)
 {
     struct simulation *simulation = served->simulation;
-    heal(served);
+    served_heal(served);
     (void)simulation_settle(simulation, all_are_done, "the clients are not done");
     read_all(served);
-    finish(served);
+    served_finish(served);
     check(simulation);
 }

@@ -61,6 +61,10 @@ void served_play(struct served *served, int turns);
  * engine are closed and keep no memory; and the checker finds nothing in the history.
  */
 void served_end(struct served *served);
+/** Its parts, for scenarios that end in their own way: the network is whole, node 0 is up and stays up; … */
+void served_heal(struct served *served);
+/** … and clients, server and engine are closed and keep no memory. */
+void served_finish(struct served *served);
 
 struct served_topic *served_draw_topic(struct served *served);
 /** A fresh name for somebody in the history. */

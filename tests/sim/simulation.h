@@ -35,9 +35,10 @@ struct swarm {
     int events_per_turn;
     int64_t turn_ns_max;
     int64_t work_ns_max;
-    int32_t shard_count; /* these three of a bare engine */
+    int32_t shard_count; /* these four of a bare engine */
     int32_t offsets_partition_count;
     int64_t internal_segment_bytes;
+    struct weir_group_settings groups; /* zeroed: the defaults */
 };
 
 struct simulation;
