@@ -93,6 +93,26 @@ static void walk_producer(struct weir_log *log)
     SUCCEEDS(weir_produce(log, "made-too", record.key, record.value, &error));
 }
 
+/* By hand first, then as the only member of its group. */
+static void walk_membership(struct weir_consumer *consumer)
+{
+    const char *topic = "in";
+    struct weir_offset_to_commit commit = {.topic = topic, .offset = 1};
+    struct weir_assigned_partition assigned[1];
+    int64_t offset = 0;
+    ck_assert_int_eq(weir_consumer_assignment(consumer, assigned, 1), 1);
+    SUCCEEDS(weir_consumer_pause(consumer, topic, 0, &error));
+    SUCCEEDS(weir_consumer_resume(consumer, topic, 0, &error));
+    SUCCEEDS(weir_consumer_commit_offsets(consumer, &commit, 1, &error));
+    SUCCEEDS(weir_consumer_committed(consumer, topic, 0, &offset, &error));
+    ck_assert_int_eq(offset, 1);
+    SUCCEEDS(weir_consumer_unsubscribe(consumer, &error));
+    SUCCEEDS(weir_consumer_subscribe(consumer, &topic, 1, &error));
+    SUCCEEDS(weir_consumer_unsubscribe(consumer, &error));
+    SUCCEEDS(weir_consumer_subscribe_pattern(consumer, "in.*", &error));
+    SUCCEEDS(weir_consumer_unsubscribe(consumer, &error));
+}
+
 static void walk_consumer(struct weir_log *log)
 {
     struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT, .group = "g"};
@@ -109,6 +129,7 @@ static void walk_consumer(struct weir_log *log)
     }
     SUCCEEDS(weir_consumer_poll(consumer, 0, &batch, &error)); /* nothing more is a success */
     SUCCEEDS(weir_consumer_seek(consumer, "in", 0, WEIR_POSITION_COMMITTED, &error));
+    walk_membership(consumer);
     SUCCEEDS(weir_committed(log, "g", "in", 0, &offset, &error));
     CLOSES(weir_consumer_close(consumer, &error));
 }
@@ -251,6 +272,17 @@ static void refuse_clients(void)
     REFUSES_SAYING(weir_consumer_poll(NULL, 0, &batch, &error), "weir_consumer_poll");
     REFUSES_SAYING(weir_consumer_commit(NULL, &error), "weir_consumer_commit");
     REFUSES(weir_consumer_position(NULL, "t", 0, &offset));
+    REFUSES(weir_consumer_assignment(NULL, NULL, 0));
+    REFUSES_SAYING(weir_consumer_subscribe(NULL, NULL, 0, &error), "weir_consumer_subscribe");
+    REFUSES_SAYING(weir_consumer_subscribe_pattern(NULL, "t", &error),
+                   "weir_consumer_subscribe_pattern");
+    REFUSES_SAYING(weir_consumer_unsubscribe(NULL, &error), "weir_consumer_unsubscribe");
+    REFUSES_SAYING(weir_consumer_pause(NULL, "t", 0, &error), "weir_consumer_pause");
+    REFUSES_SAYING(weir_consumer_resume(NULL, "t", 0, &error), "weir_consumer_resume");
+    REFUSES_SAYING(weir_consumer_commit_offsets(NULL, NULL, 0, &error),
+                   "weir_consumer_commit_offsets");
+    REFUSES_SAYING(weir_consumer_committed(NULL, "t", 0, &offset, &error),
+                   "weir_consumer_committed");
     ck_assert_int_eq(weir_consumer_close(NULL, &error), 0);
 }
 
