@@ -57,17 +57,14 @@ grep -q "nothing was changed" dry.err || fail "$(cat dry.err)"
 refuses 1 "weir app reset fraud --data DIR" "$weir" group reset fraud --all-topics --to-earliest -d data
 
 # ---- while a job runs, from another process
-mkfifo says
-"$fraud" --data data --rate 10 >says 2>job.txt &
+"$fraud" --data data --rate 10 >job.txt 2>&1 &
 server=$!
-grep -qm1 "^running\|lies in" <says
+grep -qm1 "lies in" < <(exec timeout 100 tail -n +1 -f --pid=$server job.txt) || fail "no job: $(cat job.txt)"
 refuses 1 "stop that process first" "$weir" app reset fraud -d data
 refuses 1 "stop that process first" "$weir" app release fraud -d data
-cat says >/dev/null &
 kill -INT $server
 wait $server || fail "the job ended with $?: $(cat job.txt)"
 server=
-rm says
 
 # ---- reset: where to
 # records TOPIC: how many it has had; of the repartition topic, how many payments have been read since it was made
