@@ -155,6 +155,12 @@ int app_say_failure(struct place *place, struct weir_arena *arena, const char *n
                     const struct weir_error *error)
 {
     if (error->code == WEIR_GROUP_ID_NOT_FOUND) return say_unknown(place, arena, name);
+    if (error->code == WEIR_NON_EMPTY_GROUP) {
+        return say_failure(error,
+                           "a Kafka Streams application does not leave when it is closed: let a "
+                           "server have the directory until its session has ended (45 s, if it "
+                           "says nothing else), and 'weir group list' has no member of it");
+    }
     return say_failure(error, NULL);
 }
 
