@@ -47,6 +47,7 @@ static inline bool weir_assignor_is_homogeneous(const struct weir_assignor_probl
     for (uint32_t i = 1; i < problem->member_count; i++) {
         const struct weir_assignor_member *member = &problem->members[i];
         if (member->topic_count != first->topic_count) return false;
+        if (member->topics == first->topics) continue; /* one list for both */
         for (uint32_t j = 0; j < first->topic_count; j++) {
             if (member->topics[j] != first->topics[j]) return false;
         }

@@ -110,11 +110,10 @@ static uint32_t add_topics(const struct solution *solution, const struct weir_sl
     return added;
 }
 
-/* The topics that it names and those that its expression matches, in order, each once. */
-static int find_wants(const struct solution *solution, const struct weir_consumer_member *member,
-                      struct weir_assignor_member *wants)
+/* The topics that these words name and those that their expression matches, in order, each once. */
+static int list_topics(const struct solution *solution, const struct weir_member_words *words,
+                       struct weir_assignor_member *wants)
 {
-    const struct weir_member_words *words = member->words;
     const struct weir_wanted_regex *regex =
         words->topic_regex.size > 0
             ? weir_consumer_topics_regex(&solution->group->topics, words->topic_regex)
@@ -130,13 +129,37 @@ static int find_wants(const struct solution *solution, const struct weir_consume
     for (uint32_t i = 0; i < added; i++) {
         if (kept == 0 || indices[kept - 1] != indices[i]) indices[kept++] = indices[i];
     }
-    *wants = (struct weir_assignor_member){
-        .member_id = member->member_id,
-        .instance_id = words->instance_id,
-        .topics = indices,
-        .topic_count = kept,
-    };
+    wants->topics = indices;
+    wants->topic_count = kept;
     return 0;
+}
+
+/* Lists of topics that were made last, and for whose words. */
+enum { RECENT_COUNT = 8 };
+struct recent {
+    const struct weir_member_words *words[RECENT_COUNT];
+    const struct weir_assignor_member *wants[RECENT_COUNT];
+    size_t next;
+};
+
+/* Most members of a group want the same: the list of another one with the same words is taken, if it is among the last
+ * few that were made. Else a thousand members of ten thousand topics would look up ten million names. */
+static int find_wants(const struct solution *solution, struct recent *recent,
+                      const struct weir_consumer_member *member, struct weir_assignor_member *wants)
+{
+    const struct weir_member_words *words = member->words;
+    wants->member_id = member->member_id;
+    wants->instance_id = words->instance_id;
+    for (size_t i = 0; i < RECENT_COUNT && recent->words[i] != NULL; i++) {
+        if (!weir_member_words_same_topics(recent->words[i], words)) continue;
+        wants->topics = recent->wants[i]->topics;
+        wants->topic_count = recent->wants[i]->topic_count;
+        return 0;
+    }
+    recent->words[recent->next] = words;
+    recent->wants[recent->next] = wants;
+    recent->next = (recent->next + 1) % RECENT_COUNT;
+    return list_topics(solution, words, wants);
 }
 
 static int find_members(struct solution *solution)
@@ -144,6 +167,7 @@ static int find_members(struct solution *solution)
     size_t at = 0;
     uint32_t count = 0;
     struct weir_consumer_member *member;
+    struct recent recent = {0};
     size_t capacity = weir_consumer_group_member_count(solution->group);
     struct weir_assignor_member *wants = weir_arena_array(solution->arena, capacity, sizeof *wants);
     solution->members = weir_arena_array(solution->arena, capacity, sizeof(*solution->members));
@@ -153,7 +177,7 @@ static int find_members(struct solution *solution)
     }
     qsort(solution->members, count, sizeof(*solution->members), compare_members);
     for (uint32_t m = 0; m < count; m++) {
-        int rc = find_wants(solution, solution->members[m], &wants[m]);
+        int rc = find_wants(solution, &recent, solution->members[m], &wants[m]);
         if (rc < 0) return rc;
     }
     solution->problem.members = wants;
