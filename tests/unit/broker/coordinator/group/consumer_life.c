@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "broker/coordinator/group/consumer_protocol.h"
+#include "wire/generated/consumer_protocol_subscription.h"
 
 enum {
     CLIENTS_MAX = 50,
@@ -31,8 +33,11 @@ struct client {
     char instance[8]; /* "": dynamic */
     bool is_up;
     bool is_in;
-    bool is_slow;  /* does not revoke in time */
-    bool says_all; /* something was lost or has changed: a full request next */
+    bool is_slow;    /* does not revoke in time */
+    bool is_classic; /* speaks the classic protocol */
+    bool must_join;  /* of these: JoinGroup is next */
+    bool must_sync;  /* then SyncGroup */
+    bool says_all;   /* something was lost or has changed: a full request next */
     int32_t epoch;
     unsigned wants; /* a bit for each topic name */
     int regex;      /* -1: none */
@@ -184,8 +189,10 @@ static void check_commits(struct life *life)
         const struct weir_group_member_id id = {.member_id = member->member_id};
         int32_t epoch = member->epoch - (int32_t)below(life, 4) + 1;
         int rc = weir_consumer_group_check_commit(&life->stage.group, &id, epoch, &commit, 1, NULL);
-        require(life, rc == (may_commit(member, epoch, &commit) ? 0 : WEIR_STALE_MEMBER_EPOCH),
-                "a commit with an old epoch");
+        bool may =
+            member->words->is_classic ? epoch == member->epoch : may_commit(member, epoch, &commit);
+        int refusal = member->words->is_classic ? WEIR_ILLEGAL_GENERATION : WEIR_STALE_MEMBER_EPOCH;
+        require(life, rc == (may ? 0 : refusal), "a commit with an old epoch");
     }
 }
 
@@ -216,13 +223,16 @@ static void stop_reading(struct client *client)
     client->is_in = false;
     client->epoch = 0;
     client->lease_ms = INT64_MAX;
+    client->must_join = true;
+    client->must_sync = false;
 }
 
 static void choose_topics(struct life *life, struct client *client)
 {
     client->wants = (unsigned)below(life, 1u << TOPICS);
     if (below(life, 2) == 0) client->wants = (1u << TOPICS) - 1;
-    client->regex = below(life, 4) == 0 ? (int)below(life, 4) : -1;
+    client->regex = !client->is_classic && below(life, 4) == 0 ? (int)below(life, 4) : -1;
+    client->must_join = true;
     client->says_all = true;
 }
 
@@ -234,6 +244,11 @@ static void start_client(struct life *life)
     (void)snprintf(client->id, sizeof client->id, "client-%d", life->next_client++);
     if (strikes(life, 3)) {
         (void)snprintf(client->instance, sizeof client->instance, "s%d", (int)below(life, 8));
+    }
+    if (client->instance[0] == '\0' && below(life, 4) == 0) {
+        client->is_classic = true;
+        client->is_slow = false;
+        client->must_join = true;
     }
     choose_topics(life, client);
     client->beat_at_ms = life->stage.now_ms;
@@ -393,10 +408,166 @@ static void keep_old(struct life *life, const struct asked *asked)
     }
 }
 
+/* ---- clients of the classic protocol --------------------------------------------------------- */
+
+static struct weir_slice encode(struct life *life, const struct weir_message_type *type,
+                                const void *message)
+{
+    struct weir_buffer buffer;
+    weir_buffer_init(&buffer, &life->stage.own_budget, 0);
+    weir_store_u16(weir_buffer_extend(&buffer, 2), 1);
+    require(life, weir_message_encode(type, message, 1, &buffer) == 0, "a subscription");
+    struct weir_slice copy = weir_arena_copy(&life->stage.arena, weir_buffer_slice(&buffer));
+    weir_buffer_close(&buffer);
+    return copy;
+}
+
+/* What it wants, and what it has; topics that are gone by now it has no more. */
+static struct weir_slice subscription_of(struct life *life, const struct client *client)
+{
+    struct weir_slice names[TOPICS];
+    struct weir_consumer_protocol_subscription_topic_partition owned[OWNED_MAX];
+    struct weir_consumer_protocol_subscription message;
+    weir_consumer_protocol_subscription_init(&message);
+    for (int t = 0; t < TOPICS; t++) {
+        if ((client->wants >> t & 1) != 0)
+            names[message.topics_count++] = weir_text(topic_names[t]);
+    }
+    for (size_t i = 0; i < client->owned_count; i++) {
+        int topic = slot_of(life, client->owned[i].topic_id);
+        if (topic < 0) continue;
+        owned[message.owned_partitions_count++] =
+            (struct weir_consumer_protocol_subscription_topic_partition){
+                .topic = weir_text(topic_names[topic]),
+                .partitions = &client->owned[i].partition,
+                .partitions_count = 1,
+            };
+    }
+    message.topics = names;
+    message.owned_partitions = owned;
+    return encode(life, &weir_consumer_protocol_subscription_type, &message);
+}
+
+/* One question of the classic protocol; true if its answer was heard. */
+static bool ask_classic(struct life *life, struct client *client, struct weir_consumer_event event)
+{
+    if (strikes(life, 12)) return false;
+    ck_assert_int_eq(stage_step(&life->stage, event), 0);
+    check_now(life);
+    return client->is_up && !strikes(life, 12);
+}
+
+static void hear_refusal(struct life *life, struct client *client, int rc)
+{
+    if (rc == WEIR_REBALANCE_IN_PROGRESS) {
+        client->must_join = true;
+        client->beat_at_ms = life->stage.now_ms;
+        return;
+    }
+    require(life, rc == WEIR_UNKNOWN_MEMBER_ID || rc == WEIR_ILLEGAL_GENERATION,
+            "a refusal that nothing explains");
+    stop_reading(client);
+}
+
+static void join_classic(struct life *life, struct client *client)
+{
+    struct weir_group_protocol protocol = {.name = weir_text("cooperative-sticky")};
+    struct weir_join_group_request join = {
+        .base = {.group = life->stage.group.name, .arena = &life->stage.arena},
+        .member = {.member_id = weir_text(client->id)},
+        .protocol_type = weir_text("consumer"),
+        .protocols = &protocol,
+        .protocol_count = 1,
+        .session_timeout_ms = REBALANCE_MS,
+        .rebalance_timeout_ms = REBALANCE_MS,
+    };
+    protocol.metadata = subscription_of(life, client);
+    if (!ask_classic(
+            life, client,
+            (struct weir_consumer_event){.type = WEIR_CONSUMER_CLASSIC_JOIN, .join = &join})) {
+        return;
+    }
+    require(life, join.base.request.rc == 0, "a join is refused");
+    client->must_join = false;
+    client->must_sync = true;
+    client->epoch = join.generation;
+    client->beat_at_ms = life->stage.now_ms;
+}
+
+static void sync_classic(struct life *life, struct client *client)
+{
+    struct weir_partition_set told = {0};
+    struct weir_sync_group_request sync = {
+        .base = {.group = life->stage.group.name, .arena = &life->stage.arena},
+        .member = {.member_id = weir_text(client->id)},
+        .generation = client->epoch,
+    };
+    if (!ask_classic(
+            life, client,
+            (struct weir_consumer_event){.type = WEIR_CONSUMER_CLASSIC_SYNC, .sync = &sync})) {
+        return;
+    }
+    client->must_sync = false;
+    if (sync.base.request.rc < 0) {
+        hear_refusal(life, client, sync.base.request.rc);
+        return;
+    }
+    ck_assert_int_eq(weir_consumer_assignment_decode(sync.assignment, &life->stage.topics.image,
+                                                     &life->stage.arena, &told),
+                     0);
+    client->is_in = true;
+    client->lease_ms = life->stage.now_ms + REBALANCE_MS;
+    weir_copy(client->told, told.items, told.count * sizeof *told.items);
+    client->told_count = told.count;
+    for (size_t i = 0; i < client->owned_count; i++) {
+        if (!is_told(client, &client->owned[i])) client->must_join = true; /* cooperative */
+    }
+    finish_revoking(client);
+    if (client->must_join) client->beat_at_ms = life->stage.now_ms;
+}
+
+static void heartbeat_classic(struct life *life, struct client *client)
+{
+    struct weir_group_heartbeat_request request = {
+        .base = {.group = life->stage.group.name, .arena = &life->stage.arena},
+        .member = {.member_id = weir_text(client->id)},
+        .generation = client->epoch,
+    };
+    if (!ask_classic(life, client,
+                     (struct weir_consumer_event){.type = WEIR_CONSUMER_CLASSIC_HEARTBEAT,
+                                                  .classic_heartbeat = &request})) {
+        return;
+    }
+    if (request.base.request.rc < 0) {
+        hear_refusal(life, client, request.base.request.rc);
+    } else {
+        client->lease_ms = life->stage.now_ms + REBALANCE_MS;
+    }
+}
+
+static void beat_classic(struct life *life, struct client *client)
+{
+    weir_arena_reset(&life->stage.arena);
+    client->beat_at_ms = life->stage.now_ms + BEAT_MS;
+    if (client->must_join) {
+        join_classic(life, client);
+    } else if (client->must_sync) {
+        sync_classic(life, client);
+    } else {
+        heartbeat_classic(life, client);
+    }
+}
+
+/* ---- heartbeats ------------------------------------------------------------------------------ */
+
 static void beat(struct life *life, struct client *client)
 {
     static struct asked asked;
     client->beat_at_ms = life->stage.now_ms + BEAT_MS;
+    if (client->is_classic) {
+        beat_classic(life, client);
+        return;
+    }
     if (client->is_revoking && client->revoked_at_ms <= life->stage.now_ms) finish_revoking(client);
     make_request(life, client, &asked);
     keep_old(life, &asked);
@@ -423,7 +594,7 @@ static void beat(struct life *life, struct client *client)
 static void end_client(struct life *life, struct client *client)
 {
     static struct asked asked;
-    if (client->is_in && below(life, 3) > 0) {
+    if (client->is_in && !client->is_classic && below(life, 3) > 0) {
         make_request(life, client, &asked);
         asked.request.member_epoch = -1;
         if (client->instance[0] != '\0' && below(life, 2) == 0) asked.request.member_epoch = -2;

@@ -5,7 +5,7 @@
 
 /**
  * A random life of a consumer group under a seed: up to fifty clients that join, read, revoke, commit, leave and
- * crash, dynamic and static, over topics that come, grow and go; requests and answers that are lost or come twice.
+ * crash, dynamic and static, some of the classic protocol, over topics that come, grow and go; requests and answers that are lost or come twice.
  * In an orderly network a request is worked off before the next one of its client; in a wild one old requests
  * come again later, and strangers say what they like.
  *
