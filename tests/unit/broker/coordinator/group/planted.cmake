@@ -3,7 +3,8 @@
 set(planted_is_armed ${CMAKE_SOURCE_DIR}/tests/sim/planted/is_armed.sh ${CMAKE_NM})
 function(weir_planted_life bug)
   cmake_parse_arguments(arg "" "SYMBOL;LIVES" "" ${ARGN})
-  add_executable(test_life_planted_${bug} planted/${bug}.c test_consumer_life.c consumer_life.c consumer_stage.c)
+  add_executable(test_life_planted_${bug} planted/${bug}.c test_consumer_life.c consumer_life.c
+                 consumer_life_client.c consumer_life_classic.c consumer_stage.c)
   target_link_libraries(test_life_planted_${bug} PRIVATE weir_broker_group weir_test_support weir_dep_check)
   set_source_files_properties(planted/${bug}.c PROPERTIES COMPILE_OPTIONS -ffunction-sections)
   target_link_options(test_life_planted_${bug} PRIVATE -Wl,--wrap=${arg_SYMBOL} -Wl,--gc-sections)
