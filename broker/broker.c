@@ -254,6 +254,8 @@ void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_me
     metrics.flush_p50_us = weir_histogram_quantile(&durations_us, 0.5);
     metrics.flush_p99_us = weir_histogram_quantile(&durations_us, 0.99);
     metrics.memory_bytes = (int64_t)atomic_load(&broker->engine.budget.used);
+    metrics.live_groups = atomic_load(&broker->coordinator.live_count);
+    metrics.groups_memory_bytes = (int64_t)atomic_load(&broker->coordinator.budget.used);
     *metrics_out = metrics;
 }
 

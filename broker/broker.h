@@ -166,6 +166,7 @@ struct weir_broker_metrics {
     int64_t bytes_in, bytes_out, batches_in, flushes, open_partitions, offline_partitions;
     int64_t flush_p50_us, flush_p99_us;
     int64_t memory_bytes;
+    int64_t live_groups, groups_memory_bytes;
 };
 void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_metrics *metrics_out);
 

@@ -18,11 +18,6 @@
  * The first join of all has `__consumer_offsets` made, as the first commit has. Whoever names a group or a member that
  * is not there costs no memory.
  */
-enum {
-    /* All live groups together may take this much; then newcomers are refused, and members go on. */
-    GROUPS_BYTES_MAX = 512 << 20,
-};
-
 static bool holds_answer(struct weir_request *request)
 {
     return weir_cancel_holds_answer(&((struct weir_group_request *)request)->cancel_state);
@@ -124,15 +119,35 @@ static void replace(struct weir_live_group *group, struct weir_group_request *re
 
 /* ---- join ------------------------------------------------------------------------------------ */
 
-/* Who is not a member yet costs memory. */
-static int check_room(const struct weir_coordinator *coordinator, struct weir_error *error)
+/* Who is not a member yet costs memory: `size` bytes and more. */
+static int check_room(const struct weir_coordinator *coordinator, size_t size,
+                      struct weir_error *error)
 {
     size_t used = atomic_load(&coordinator->budget.used);
-    if (used < GROUPS_BYTES_MAX) return 0;
+    int64_t max = coordinator->settings.all_bytes_max;
+    if (used <= (size_t)max && size <= (size_t)max - used) return 0;
     return weir_error_set(error, WEIR_LIMIT,
-                          "all groups together take %zu MiB of memory, of %d that they may: no new "
-                          "member is let in",
-                          used >> 20, GROUPS_BYTES_MAX >> 20);
+                          "all groups together take %zu of the %lld bytes that they may "
+                          "(groups.max.bytes): no new member is let in",
+                          used, (long long)max);
+}
+
+static size_t size_of_join(const struct weir_join_group_request *join)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < join->protocol_count; i++) {
+        size += join->protocols[i].name.size + join->protocols[i].metadata.size;
+    }
+    return size;
+}
+
+static size_t size_of_heartbeat(const struct weir_consumer_heartbeat_request *heartbeat)
+{
+    size_t size = heartbeat->topic_regex.size;
+    for (size_t i = 0; i < heartbeat->topic_name_count; i++) {
+        size += heartbeat->topic_names[i].size;
+    }
+    return size;
 }
 
 static void join_stage(struct weir_partition *partition, struct weir_request *request)
@@ -140,7 +155,8 @@ static void join_stage(struct weir_partition *partition, struct weir_request *re
     struct weir_join_group_request *join = (struct weir_join_group_request *)request;
     bool is_newcomer = join->member.member_id.size == 0;
     const struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
-    int rc = is_newcomer ? check_room(offsets->coordinator, &request->error) : 0;
+    int rc =
+        is_newcomer ? check_room(offsets->coordinator, size_of_join(join), &request->error) : 0;
     if (rc < 0) {
         weir_request_reply(request, rc);
         return;
@@ -278,7 +294,9 @@ static void consumer_stage(struct weir_partition *partition, struct weir_request
         (struct weir_consumer_heartbeat_request *)request;
     const struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     bool is_newcomer = joins(heartbeat);
-    int rc = is_newcomer ? check_room(offsets->coordinator, &request->error) : 0;
+    int rc = is_newcomer
+                 ? check_room(offsets->coordinator, size_of_heartbeat(heartbeat), &request->error)
+                 : 0;
     if (rc < 0) {
         weir_request_reply(request, rc);
         return;

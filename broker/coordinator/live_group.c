@@ -130,6 +130,7 @@ static void forget(struct weir_live_group *group)
     (void)weir_map_remove(&offsets->live, group->name);
     weir_deadline_heap_remove(&offsets->deadlines, &group->deadline_index);
     core_close(group);
+    atomic_fetch_sub(&offsets->coordinator->live_count, 1);
     weir_free(group);
 }
 
@@ -161,6 +162,7 @@ static struct weir_live_group *new_group(struct weir_offsets_partition *offsets,
         weir_free(group);
         return NULL;
     }
+    atomic_fetch_add(&offsets->coordinator->live_count, 1);
     return group;
 }
 

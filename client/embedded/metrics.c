@@ -50,6 +50,10 @@ static const struct metric log_metrics[] = {
      "Partitions that are missing, damaged, or stopped by a failed write or sync."},
     {"weir_log_memory_bytes", "", AT(weir_broker_metrics, memory_bytes), PLAIN,
      "Memory that the log holds."},
+    {"weir_groups_live", "", AT(weir_broker_metrics, live_groups), PLAIN,
+     "Consumer groups that have members, or are being changed."},
+    {"weir_groups_memory_bytes", "", AT(weir_broker_metrics, groups_memory_bytes), PLAIN,
+     "Memory that these take, of groups.max.bytes."},
 };
 
 static const struct metric server_metrics[] = {

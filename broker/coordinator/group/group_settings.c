@@ -39,6 +39,10 @@ static const struct weir_setting rows[] = {
     {"group.min.session.timeout.ms", WEIR_SETTING_INT32, FIELD(session_timeout_min_ms), 1,
      INT32_MAX, 6000, "ms", NULL,
      "The shortest session that a member of a classic group may ask for."},
+    {"groups.max.bytes", WEIR_SETTING_INT64, FIELD(all_bytes_max), 1 << 20, INT64_MAX, 512 << 20,
+     "bytes", NULL,
+     "Memory that all groups with members may take together; above it no new member is let in. "
+     "Weir's own."},
     {"offset.metadata.max.bytes", WEIR_SETTING_INT32, FIELD(offset_metadata_bytes_max), 0,
      METADATA_MAX, 4096, "bytes", NULL,
      "What a client may write beside an offset that it commits."},

@@ -22,6 +22,7 @@ struct weir_group_settings {
     int32_t members_max;                /* group.max.size: INT32_MAX */
     /* Of a group of either protocol: what its members have said and are given, together. Weir's own. */
     size_t bytes_max;
+    int64_t all_bytes_max; /* groups.max.bytes, Weir's own: all live groups together, 512 MiB */
     int32_t consumer_members_max;           /* group.consumer.max.size: INT32_MAX */
     int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms: 45,000 */
     int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms: 5,000 */
