@@ -1,6 +1,7 @@
 """python3-kafka against `weir server`: an independent implementation of the protocol, from before
 topic ids. usage: python_kafka.py BROKER"""
 import sys
+import threading
 import time
 
 from kafka import (KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition)
@@ -109,6 +110,48 @@ group = KafkaConsumer(bootstrap_servers=broker, group_id="py-group", enable_auto
 group.assign([place])
 claim("and is where the next consumer begins", group.position(place) == 500, group.position(place))
 group.close()
+
+admin.create_topics([NewTopic("py-shared", 6, 1)])
+for i in range(600):
+    producer.send("py-shared", b"v%d" % i, partition=i % 6)
+producer.flush(30)
+seen = [[], []]
+shares = [set(), set()]
+is_over = threading.Event()
+
+
+def subscribe(number):
+    member = KafkaConsumer("py-shared", bootstrap_servers=broker, group_id="py-members",
+                           auto_offset_reset="earliest", enable_auto_commit=False)
+    while not is_over.is_set():
+        for records in member.poll(100).values():
+            seen[number] += [r.value for r in records]
+        member.commit()
+        shares[number] = {place.partition for place in member.assignment()}
+    member.close()
+
+
+members = [threading.Thread(target=subscribe, args=(number,)) for number in range(2)]
+for member in members:
+    member.start()
+until = time.time() + 60
+while time.time() < until:
+    is_shared = sorted(shares[0] | shares[1]) == list(range(6)) and not shares[0] & shares[1]
+    if is_shared and all(shares) and len(set(seen[0] + seen[1])) == 600:
+        break
+    time.sleep(0.1)
+claim("two members share six partitions and read all", is_shared and all(shares), shares)
+described = admin.describe_consumer_groups(["py-members"])[0]
+claim("their group is described", (described.state, len(described.members)) == ("Stable", 2), described)
+claim("and listed", ("py-members", "consumer") in admin.list_consumer_groups())
+is_over.set()
+for member in members:
+    member.join()
+committed = admin.list_consumer_group_offsets("py-members")
+claim("what they committed stays", sum(place.offset for place in committed.values()) == 600, committed)
+claim("their group is empty when they have left",
+      admin.describe_consumer_groups(["py-members"])[0].state == "Empty")
+claim("and is deleted", admin.delete_consumer_groups(["py-members"])[0][1].errno == 0)
 
 readers = [read("py") for _ in range(3)]
 claim("three readers see the same", all([r.value for r in one] == [r.value for r in readers[0]]
