@@ -6,7 +6,7 @@
 
 /**
  * A server, over Kafka's protocol: place_remote.c has the session and the records, remote_topics.c the
- * administration of topics, remote_groups.c consumer groups.
+ * administration of topics, remote_groups.c and remote_offsets.c consumer groups.
  *
  * One server only: what Metadata says about leaders elsewhere is not followed.
  */
@@ -53,6 +53,29 @@ int remote_configure(struct place *place, const char *topic, const struct weir_c
 int remote_add_partitions(struct place *place, const char *topic, int32_t total,
                           struct weir_error *error);
 int remote_remove(struct place *place, const char *topic, struct weir_error *error);
+
+/* remote_coordinator.c */
+
+struct remote_group_question {
+    struct remote_question asked;
+    int16_t (*number_of)(const void *response); /* what it says as a whole */
+};
+/** Ask again while the coordinator loads, or its topic is being made; `number_out`, what the answer says as a whole in
+ * the end, is for the caller to look at. */
+int remote_ask_patiently(struct remote *remote, const struct remote_group_question *question,
+                         const void **response_out, int16_t *number_out, struct weir_error *error);
+/** The same of a group, whose coordinator is looked for first. */
+int remote_ask_group(struct remote *remote, const char *group,
+                     const struct remote_group_question *question, const void **response_out,
+                     int16_t *number_out, struct weir_error *error);
+
+/* remote_offsets.c */
+int remote_group_offsets(struct place *place, struct weir_arena *arena, const char *name,
+                         struct place_offsets *offsets_out, struct weir_error *error);
+int remote_group_commit(struct place *place, const struct place_membership *as,
+                        const struct place_offsets *offsets, struct weir_error *error);
+int remote_group_remove_offsets(struct place *place, const char *name,
+                                const struct place_partitions *of, struct weir_error *error);
 
 /* remote_groups.c */
 extern const struct place_group_ops remote_group_ops;

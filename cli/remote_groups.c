@@ -1,7 +1,6 @@
 /** A server's consumer groups, over Kafka's protocol. */
 #include "cli/place_remote.h"
 
-#include <poll.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -16,22 +15,8 @@
 #include "wire/generated/delete_groups_response.h"
 #include "wire/generated/describe_groups_request.h"
 #include "wire/generated/describe_groups_response.h"
-#include "wire/generated/find_coordinator_request.h"
-#include "wire/generated/find_coordinator_response.h"
 #include "wire/generated/list_groups_request.h"
 #include "wire/generated/list_groups_response.h"
-#include "wire/generated/offset_commit_request.h"
-#include "wire/generated/offset_commit_response.h"
-#include "wire/generated/offset_delete_request.h"
-#include "wire/generated/offset_delete_response.h"
-#include "wire/generated/offset_fetch_request.h"
-#include "wire/generated/offset_fetch_response.h"
-
-/* From the next versions on topics go by id. */
-enum { COMMIT_VERSION_MAX = 9, FETCH_VERSION_MAX = 9, FETCH_GROUPS_FROM = 8 };
-
-/* A coordinator that loads, or whose topic is being made, is ready in a moment. */
-enum { COORDINATOR_WAIT_MS = 100, COORDINATOR_WAITS_MAX = 150 };
 
 static int no_answer(struct weir_error *error)
 {
@@ -52,73 +37,6 @@ static const char *keep_text(struct weir_arena *arena, struct weir_slice text)
 static bool is_text(struct weir_slice slice, const char *text)
 {
     return weir_slice_equal(slice, weir_text(text));
-}
-
-/* ---- asking a coordinator -------------------------------------------------------------------- */
-
-struct group_question {
-    struct remote_question asked;
-    int16_t (*number_of)(const void *response); /* what it says as a whole */
-};
-
-static int ask_patiently(struct remote *remote, const struct group_question *question,
-                         const void **response_out, int16_t *number_out, struct weir_error *error)
-{
-    for (int waits = 0;; waits++) {
-        int rc = remote_ask(remote, &question->asked, response_out, error);
-        if (rc < 0) return rc;
-        *number_out = question->number_of(*response_out);
-        bool passes = *number_out == WEIR_WIRE_COORDINATOR_LOAD_IN_PROGRESS ||
-                      *number_out == WEIR_WIRE_COORDINATOR_NOT_AVAILABLE ||
-                      *number_out == WEIR_WIRE_NOT_COORDINATOR;
-        if (!passes || waits == COORDINATOR_WAITS_MAX) return 0;
-        (void)poll(NULL, 0, COORDINATOR_WAIT_MS);
-    }
-}
-
-static int16_t find_number(const void *response)
-{
-    const struct weir_wire_find_coordinator_response *found = response;
-    return found->coordinators_count > 0 ? found->coordinators[0].error_code : found->error_code;
-}
-
-/* Kafka makes the topic of the groups when somebody looks for a coordinator. */
-static int find_coordinator(struct remote *remote, const char *group, struct weir_error *error)
-{
-    enum { KEYS_FROM = 4, GROUPS = 0 };
-    if (remote->has_coordinator) return 0;
-    struct weir_slice key = weir_text(group);
-    struct weir_wire_find_coordinator_request request;
-    weir_wire_find_coordinator_request_init(&request);
-    request.key_type = GROUPS;
-    if (weir_remote_session_version(remote->session, &weir_wire_find_coordinator_request_type) >=
-        KEYS_FROM) {
-        request.coordinator_keys = &key;
-        request.coordinator_keys_count = 1;
-    } else {
-        request.key = key;
-    }
-    struct group_question question = {
-        .asked = {.request_type = &weir_wire_find_coordinator_request_type,
-                  .response_type = &weir_wire_find_coordinator_response_type,
-                  .request = &request},
-        .number_of = find_number,
-    };
-    const void *answer = NULL;
-    int16_t number = 0;
-    int rc = ask_patiently(remote, &question, &answer, &number, error);
-    if (rc == 0) rc = remote_refusal(number, weir_null(), error);
-    remote->has_coordinator = rc == 0;
-    return weir_error_wrap(error, rc, "find the coordinator of group '%s'", group);
-}
-
-/* `number_out`: what the answer says as a whole, for the caller to look at. */
-static int ask_group(struct remote *remote, const char *group,
-                     const struct group_question *question, const void **response_out,
-                     int16_t *number_out, struct weir_error *error)
-{
-    int rc = find_coordinator(remote, group, error);
-    return rc < 0 ? rc : ask_patiently(remote, question, response_out, number_out, error);
 }
 
 /* ---- list ------------------------------------------------------------------------------------ */
@@ -154,7 +72,7 @@ static int remote_list_groups(struct place *place, struct weir_arena *arena,
 {
     struct weir_wire_list_groups_request request;
     weir_wire_list_groups_request_init(&request);
-    struct group_question question = {
+    struct remote_group_question question = {
         .asked = {.request_type = &weir_wire_list_groups_request_type,
                   .response_type = &weir_wire_list_groups_response_type,
                   .request = &request},
@@ -162,7 +80,7 @@ static int remote_list_groups(struct place *place, struct weir_arena *arena,
     };
     const void *answer = NULL;
     int16_t number = 0;
-    int rc = ask_patiently(remote_of(place), &question, &answer, &number, error);
+    int rc = remote_ask_patiently(remote_of(place), &question, &answer, &number, error);
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return weir_error_wrap(error, rc, "list groups");
     const struct weir_wire_list_groups_response *response = answer;
@@ -247,7 +165,7 @@ static int describe_consumer(struct remote *remote, struct weir_arena *arena,
     weir_wire_consumer_group_describe_request_init(&request);
     request.group_ids = &name;
     request.group_ids_count = 1;
-    struct group_question question = {
+    struct remote_group_question question = {
         .asked = {.request_type = &weir_wire_consumer_group_describe_request_type,
                   .response_type = &weir_wire_consumer_group_describe_response_type,
                   .request = &request},
@@ -259,7 +177,7 @@ static int describe_consumer(struct remote *remote, struct weir_arena *arena,
     }
     const void *answer = NULL;
     int16_t number = 0;
-    int rc = ask_group(remote, group->name, &question, &answer, &number, error);
+    int rc = remote_ask_group(remote, group->name, &question, &answer, &number, error);
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return rc;
     const struct weir_wire_consumer_group_describe_response *response = answer;
@@ -330,7 +248,7 @@ static int describe_classic(struct remote *remote, struct weir_arena *arena,
     weir_wire_describe_groups_request_init(&request);
     request.groups = &name;
     request.groups_count = 1;
-    struct group_question question = {
+    struct remote_group_question question = {
         .asked = {.request_type = &weir_wire_describe_groups_request_type,
                   .response_type = &weir_wire_describe_groups_response_type,
                   .request = &request},
@@ -338,7 +256,7 @@ static int describe_classic(struct remote *remote, struct weir_arena *arena,
     };
     const void *answer = NULL;
     int16_t number = 0;
-    int rc = ask_group(remote, group->name, &question, &answer, &number, error);
+    int rc = remote_ask_group(remote, group->name, &question, &answer, &number, error);
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return rc;
     const struct weir_wire_describe_groups_response *response = answer;
@@ -360,175 +278,6 @@ static int remote_describe_group(struct place *place, struct weir_arena *arena, 
     return 0;
 }
 
-/* ---- committed offsets ----------------------------------------------------------------------- */
-
-static int
-keep_fetched(struct weir_arena *arena,
-             const struct weir_wire_offset_fetch_response_offset_fetch_response_group *group,
-             struct place_offsets *offsets, struct weir_error *error)
-{
-    size_t total = 0;
-    for (size_t t = 0; t < group->topics_count; t++) {
-        total += group->topics[t].partitions_count;
-    }
-    offsets->rows = weir_arena_array(arena, total + 1, sizeof *offsets->rows);
-    if (offsets->rows == NULL) return no_memory(error);
-    for (size_t t = 0; t < group->topics_count; t++) {
-        const char *topic = keep_text(arena, group->topics[t].name);
-        for (size_t i = 0; i < group->topics[t].partitions_count; i++) {
-            const struct weir_wire_offset_fetch_response_offset_fetch_response_partitions *from =
-                &group->topics[t].partitions[i];
-            int rc = remote_refusal(from->error_code, weir_null(), error);
-            if (rc < 0) return rc;
-            if (from->committed_offset < 0) continue;
-            offsets->rows[offsets->count++] = (struct place_offset){
-                .topic = topic,
-                .partition = from->partition_index,
-                .offset = from->committed_offset,
-                .leader_epoch = from->committed_leader_epoch,
-                .metadata = keep_text(arena, from->metadata),
-            };
-        }
-    }
-    return weir_arena_failed(arena) ? no_memory(error) : 0;
-}
-
-static int16_t fetch_number(const void *of_response)
-{
-    const struct weir_wire_offset_fetch_response *response = of_response;
-    return response->groups_count == 1 ? response->groups[0].error_code : 0;
-}
-
-static int ask_offsets(struct remote *remote, const char *name,
-                       const struct weir_wire_offset_fetch_response **response_out,
-                       struct weir_error *error)
-{
-    struct weir_wire_offset_fetch_request_offset_fetch_request_group asked = {
-        .group_id = weir_text(name),
-        .member_epoch = -1, /* nobody's; the topics are null: all of them */
-    };
-    struct weir_wire_offset_fetch_request request;
-    weir_wire_offset_fetch_request_init(&request);
-    request.groups = &asked;
-    request.groups_count = 1;
-    struct group_question question = {
-        .asked = {.request_type = &weir_wire_offset_fetch_request_type,
-                  .response_type = &weir_wire_offset_fetch_response_type,
-                  .request = &request,
-                  .version_max = FETCH_VERSION_MAX},
-        .number_of = fetch_number,
-    };
-    if (weir_remote_session_version(remote->session, &weir_wire_offset_fetch_request_type) <
-        FETCH_GROUPS_FROM) {
-        return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
-                              "%s is older than OffsetFetch version %d (Kafka 3.0)",
-                              remote->place.what, FETCH_GROUPS_FROM);
-    }
-    const void *answer = NULL;
-    int16_t number = 0;
-    int rc = ask_group(remote, name, &question, &answer, &number, error);
-    if (rc == 0) rc = remote_refusal(number, weir_null(), error);
-    if (rc < 0) return rc;
-    *response_out = answer;
-    return (*response_out)->groups_count == 1 ? 0 : no_answer(error);
-}
-
-static int remote_offsets(struct place *place, struct weir_arena *arena, const char *name,
-                          struct place_offsets *offsets_out, struct weir_error *error)
-{
-    const struct weir_wire_offset_fetch_response *response = NULL;
-    struct place_offsets offsets = {0};
-    int rc = ask_offsets(remote_of(place), name, &response, error);
-    if (rc == 0) rc = keep_fetched(arena, &response->groups[0], &offsets, error);
-    if (rc < 0) return weir_error_wrap(error, rc, "offsets of group '%s'", name);
-    *offsets_out = offsets;
-    return 0;
-}
-
-/* ---- commit ---------------------------------------------------------------------------------- */
-
-static int read_committed(const struct weir_wire_offset_commit_response *response,
-                          struct weir_error *error)
-{
-    for (size_t t = 0; t < response->topics_count; t++) {
-        for (size_t i = 0; i < response->topics[t].partitions_count; i++) {
-            int rc =
-                remote_refusal(response->topics[t].partitions[i].error_code, weir_null(), error);
-            if (rc < 0) {
-                return weir_error_wrap(error, rc, "'%.*s' partition %d",
-                                       (int)response->topics[t].name.size,
-                                       (const char *)response->topics[t].name.data,
-                                       (int)response->topics[t].partitions[i].partition_index);
-            }
-        }
-    }
-    return 0;
-}
-
-static int16_t commit_number(const void *of_response)
-{
-    const struct weir_wire_offset_commit_response *response = of_response;
-    if (response->topics_count == 0 || response->topics[0].partitions_count == 0) return 0;
-    return response->topics[0].partitions[0].error_code;
-}
-
-/* One topic a row of `offsets`: the same name may come again, which the protocol has nothing against. */
-static int
-ask_commit(struct remote *remote, const struct place_membership *as,
-           const struct weir_wire_offset_commit_request_offset_commit_request_topic *topics,
-           size_t topic_count, struct weir_error *error)
-{
-    struct weir_wire_offset_commit_request request;
-    weir_wire_offset_commit_request_init(&request);
-    request.group_id = weir_text(as->group);
-    request.generation_id_or_member_epoch = as->epoch;
-    request.member_id = weir_text(as->member_id != NULL ? as->member_id : "");
-    if (as->instance_id != NULL) request.group_instance_id = weir_text(as->instance_id);
-    request.topics = topics;
-    request.topics_count = topic_count;
-    struct group_question question = {
-        .asked = {.request_type = &weir_wire_offset_commit_request_type,
-                  .response_type = &weir_wire_offset_commit_response_type,
-                  .request = &request,
-                  .version_max = COMMIT_VERSION_MAX},
-        .number_of = commit_number,
-    };
-    const void *answer = NULL;
-    int16_t number = 0;
-    int rc = ask_group(remote, as->group, &question, &answer, &number, error);
-    return rc < 0 ? rc : read_committed(answer, error);
-}
-
-static int remote_commit(struct place *place, const struct place_membership *as,
-                         const struct place_offsets *offsets, struct weir_error *error)
-{
-    struct remote *remote = remote_of(place);
-    struct weir_arena arena;
-    weir_arena_init(&arena, weir_remote_session_budget(remote->session), 0);
-    struct weir_wire_offset_commit_request_offset_commit_request_topic *topics =
-        weir_arena_array(&arena, offsets->count + 1, sizeof *topics);
-    struct weir_wire_offset_commit_request_offset_commit_request_partition *partitions =
-        weir_arena_array(&arena, offsets->count + 1, sizeof *partitions);
-    int rc = weir_arena_failed(&arena) ? no_memory(error) : 0;
-    for (size_t i = 0; rc == 0 && i < offsets->count; i++) {
-        const struct place_offset *row = &offsets->rows[i];
-        partitions[i] = (struct weir_wire_offset_commit_request_offset_commit_request_partition){
-            .partition_index = row->partition,
-            .committed_offset = row->offset,
-            .committed_leader_epoch = row->leader_epoch,
-            .committed_metadata = weir_text(row->metadata != NULL ? row->metadata : ""),
-        };
-        topics[i] = (struct weir_wire_offset_commit_request_offset_commit_request_topic){
-            .name = weir_text(row->topic),
-            .partitions = &partitions[i],
-            .partitions_count = 1,
-        };
-    }
-    if (rc == 0) rc = ask_commit(remote, as, topics, offsets->count, error);
-    weir_arena_close(&arena);
-    return weir_error_wrap(error, rc, "commit offsets of group '%s'", as->group);
-}
-
 /* ---- delete ---------------------------------------------------------------------------------- */
 
 static int16_t delete_number(const void *of_response)
@@ -544,7 +293,7 @@ static int remote_remove_group(struct place *place, const char *name, struct wei
     weir_wire_delete_groups_request_init(&request);
     request.groups_names = &group;
     request.groups_names_count = 1;
-    struct group_question question = {
+    struct remote_group_question question = {
         .asked = {.request_type = &weir_wire_delete_groups_request_type,
                   .response_type = &weir_wire_delete_groups_response_type,
                   .request = &request},
@@ -552,74 +301,9 @@ static int remote_remove_group(struct place *place, const char *name, struct wei
     };
     const void *answer = NULL;
     int16_t number = 0;
-    int rc = ask_group(remote_of(place), name, &question, &answer, &number, error);
+    int rc = remote_ask_group(remote_of(place), name, &question, &answer, &number, error);
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     return weir_error_wrap(error, rc, "delete group '%s'", name);
-}
-
-static int16_t delete_offsets_number(const void *of_response)
-{
-    return ((const struct weir_wire_offset_delete_response *)of_response)->error_code;
-}
-
-static int read_deleted(const struct weir_wire_offset_delete_response *response,
-                        struct weir_error *error)
-{
-    for (size_t t = 0; t < response->topics_count; t++) {
-        for (size_t i = 0; i < response->topics[t].partitions_count; i++) {
-            int rc =
-                remote_refusal(response->topics[t].partitions[i].error_code, weir_null(), error);
-            if (rc < 0) {
-                return weir_error_wrap(error, rc, "partition %d",
-                                       (int)response->topics[t].partitions[i].partition_index);
-            }
-        }
-    }
-    return 0;
-}
-
-static int
-ask_delete_offsets(struct remote *remote, const char *name,
-                   const struct weir_wire_offset_delete_request_offset_delete_request_topic *topic,
-                   struct weir_error *error)
-{
-    struct weir_wire_offset_delete_request request;
-    weir_wire_offset_delete_request_init(&request);
-    request.group_id = weir_text(name);
-    request.topics = topic;
-    request.topics_count = 1;
-    struct group_question question = {
-        .asked = {.request_type = &weir_wire_offset_delete_request_type,
-                  .response_type = &weir_wire_offset_delete_response_type,
-                  .request = &request},
-        .number_of = delete_offsets_number,
-    };
-    const void *answer = NULL;
-    int16_t number = 0;
-    int rc = ask_group(remote, name, &question, &answer, &number, error);
-    if (rc == 0) rc = remote_refusal(number, weir_null(), error);
-    return rc < 0 ? rc : read_deleted(answer, error);
-}
-
-static int remote_remove_offsets(struct place *place, const char *name,
-                                 const struct place_partitions *of, struct weir_error *error)
-{
-    struct remote *remote = remote_of(place);
-    struct weir_wire_offset_delete_request_offset_delete_request_partition *partitions = weir_alloc(
-        weir_remote_session_budget(remote->session), of->partition_count * sizeof *partitions + 1);
-    if (partitions == NULL) return no_memory(error);
-    for (size_t i = 0; i < of->partition_count; i++) {
-        partitions[i].partition_index = of->partitions[i];
-    }
-    struct weir_wire_offset_delete_request_offset_delete_request_topic topic = {
-        .name = weir_text(of->topic),
-        .partitions = partitions,
-        .partitions_count = of->partition_count,
-    };
-    int rc = ask_delete_offsets(remote, name, &topic, error);
-    weir_free(partitions);
-    return weir_error_wrap(error, rc, "delete offsets of group '%s' in topic '%s'", name,
-                           of->topic);
 }
 
 /* ---- heartbeats ------------------------------------------------------------------------------ */
@@ -672,7 +356,7 @@ static int ask_heartbeat(struct remote *remote, const struct place_heartbeat *he
     request.subscribed_topic_names_count = heartbeat->topic != NULL ? 1 : 0;
     request.topic_partitions = heartbeat->owned != NULL ? &owned : NULL;
     request.topic_partitions_count = heartbeat->owned_count > 0 ? 1 : 0;
-    struct group_question question = {
+    struct remote_group_question question = {
         .asked = {.request_type = &weir_wire_consumer_group_heartbeat_request_type,
                   .response_type = &weir_wire_consumer_group_heartbeat_response_type,
                   .request = &request},
@@ -680,7 +364,7 @@ static int ask_heartbeat(struct remote *remote, const struct place_heartbeat *he
     };
     const void *answer = NULL;
     int16_t number = 0;
-    int rc = ask_group(remote, heartbeat->as.group, &question, &answer, &number, error);
+    int rc = remote_ask_group(remote, heartbeat->as.group, &question, &answer, &number, error);
     if (rc < 0) return rc;
     *response_out = answer;
     return remote_refusal(number, (*response_out)->error_message, error);
@@ -706,9 +390,9 @@ static int remote_heartbeat(struct place *place, struct weir_arena *arena,
 const struct place_group_ops remote_group_ops = {
     .list = remote_list_groups,
     .describe = remote_describe_group,
-    .offsets = remote_offsets,
-    .commit = remote_commit,
+    .offsets = remote_group_offsets,
+    .commit = remote_group_commit,
     .remove = remote_remove_group,
-    .remove_offsets = remote_remove_offsets,
+    .remove_offsets = remote_group_remove_offsets,
     .heartbeat = remote_heartbeat,
 };

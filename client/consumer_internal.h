@@ -20,6 +20,7 @@
  *   consumer_decode.c  fetched bytes into record views
  *   offsets.c          committed offsets
  *   subscription.c     what the group assigns and takes away, callbacks, automatic commits
+ *   subscription_positions.c   and where that is read from
  *   membership.c       heartbeats, on an actor of their own
  *
  * Thread: one at a time, and a second is refused (access.h); except on_fetched, which runs on a shard and only pushes into
@@ -107,14 +108,20 @@ int weir_consumer_add(struct weir_consumer *consumer, const char *topic, int32_t
 int weir_consumer_drop(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
                        struct weir_error *error);
 
+/* ---- subscription_positions.c ---------------------------------------------------------------- */
+
+/** All positions that are missing: the group's, or what auto_offset_reset says. The first failure is told, and the
+ * others are found all the same. Waits. */
+int weir_consumer_find_positions(struct weir_consumer *consumer, struct weir_error *error);
+/** Where a partition goes on whose position the log does not hold; WEIR_OFFSET_OUT_OF_RANGE: it may not move. */
+int weir_consumer_reset(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
+                        struct weir_error *error);
+
 /* ---- subscription.c -------------------------------------------------------------------------- */
 
 /** Take up what the group offers, commit if it is time, and find positions that are missing. WEIR_... of the
  * membership once it has ended. */
 int weir_consumer_serve_group(struct weir_consumer *consumer, struct weir_error *error);
-/** Where a partition goes on whose position the log does not hold; WEIR_OFFSET_OUT_OF_RANGE: it may not move. */
-int weir_consumer_reset(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
-                        struct weir_error *error);
 /** Leave the group; nothing that it assigned is left. Fine without a subscription. */
 int weir_consumer_leave_group(struct weir_consumer *consumer, const char *call,
                               struct weir_error *error);

@@ -1,0 +1,137 @@
+/** Where a member begins to read a partition that its group has given it, and goes on when the log has moved away. */
+#include "client/consumer_internal.h"
+
+#include "base/error.h"
+#include "base/uuid.h"
+
+static int no_position(const struct weir_consumer_partition *partition, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_OFFSET_OUT_OF_RANGE,
+                          "group '%s' has committed nothing for topic '%s' partition %d, and "
+                          "auto_offset_reset is none: weir_consumer_seek says where to begin",
+                          partition->consumer->options.group, partition->topic,
+                          (int)partition->index);
+}
+
+static int place_by_policy(struct weir_consumer *consumer,
+                           struct weir_consumer_partition *partition, struct weir_error *error)
+{
+    int64_t start = 0;
+    int64_t end = 0;
+    if (consumer->reset_position == WEIR_POSITION_COMMITTED) return no_position(partition, error);
+    int rc =
+        weir_topic_offsets(consumer->log, partition->topic, partition->index, &start, &end, error);
+    if (rc < 0) return rc;
+    partition->position = consumer->reset_position == WEIR_POSITION_END ? end : start;
+    partition->epoch = -1;
+    return 0;
+}
+
+int weir_consumer_reset(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
+                        struct weir_error *error)
+{
+    int64_t from = partition->position;
+    if (consumer->member == NULL || consumer->reset_position == WEIR_POSITION_COMMITTED) {
+        return WEIR_OFFSET_OUT_OF_RANGE;
+    }
+    int rc = place_by_policy(consumer, partition, error);
+    if (rc < 0) return rc;
+    weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_SOUGHT});
+    weir_log(&consumer->log->env->logger, WEIR_LOG_WARN, "consumer.position_reset",
+             "group=%s topic=%s partition=%d from=%lld goes_on_at=%lld "
+             "reason=\"the log does not hold the offset\"",
+             consumer->options.group, partition->topic, (int)partition->index, (long long)from,
+             (long long)partition->position);
+    return 0;
+}
+
+static int place_at(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
+                    const struct weir_offset_entry *entry, struct weir_error *error)
+{
+    bool is_its = weir_uuid_is_zero(entry->topic_id) || weir_uuid_is_zero(partition->topic_id) ||
+                  weir_uuid_equal(entry->topic_id, partition->topic_id);
+    if (entry->offset < 0 || !is_its) return place_by_policy(consumer, partition, error);
+    struct weir_consumer_place place = {.offset = entry->offset, .epoch = entry->leader_epoch};
+    int rc = weir_consumer_check_place(consumer, partition->topic, partition->index,
+                                       "weir_consumer_poll", &place, error);
+    if (rc < 0) return rc;
+    partition->position = partition->committed = place.offset;
+    partition->epoch = place.epoch;
+    return 0;
+}
+
+static bool lacks_position(const struct weir_consumer_partition *partition)
+{
+    return partition->position < 0 && !partition->is_gone;
+}
+
+static size_t count_missing(const struct weir_consumer *consumer)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < consumer->partition_count; i++) {
+        count += lacks_position(consumer->partitions[i]);
+    }
+    return count;
+}
+
+static int ask_committed(struct weir_consumer *consumer, struct weir_arena *arena,
+                         struct weir_offset_entry *entries, size_t count, struct weir_error *error)
+{
+    struct weir_committed_request request = {
+        .group = weir_text(consumer->options.group),
+        .arena = arena,
+        .entries = entries,
+        .entry_count = count,
+        .member_id = weir_member_id(consumer->member),
+        .member_epoch = weir_member_epoch(consumer->member),
+    };
+    if (request.member_epoch <= 0) {
+        request.member_id = weir_null();
+        request.member_epoch = -1;
+    }
+    int rc = weir_log_wait_begin(consumer->log, &request.request, "weir_consumer_poll", error);
+    if (rc < 0) return rc;
+    weir_log_committed(consumer->log, &request);
+    rc = weir_request_wait(consumer->log->env, &request.request, error);
+    return rc == WEIR_CRASHED ? rc
+                              : weir_error_wrap(error, rc, "committed offsets of group '%s'",
+                                                consumer->options.group);
+}
+
+/* All that are missing, with one question for what is committed. The first failure is told, and the others are
+ * found all the same. */
+int weir_consumer_find_positions(struct weir_consumer *consumer, struct weir_error *error)
+{
+    size_t count = count_missing(consumer);
+    if (count == 0) return 0;
+    struct weir_arena arena;
+    weir_arena_init(&arena, &consumer->log->budget, 0);
+    struct weir_offset_entry *entries = weir_arena_array(&arena, count, sizeof *entries);
+    int rc =
+        entries != NULL ? 0 : weir_error_set(error, WEIR_NO_MEMORY, "positions: out of memory");
+    for (size_t i = 0, at = 0; rc == 0 && i < consumer->partition_count; i++) {
+        const struct weir_consumer_partition *partition = consumer->partitions[i];
+        if (!lacks_position(partition)) continue;
+        entries[at++] = (struct weir_offset_entry){
+            .partition = {.topic = weir_text(partition->topic), .partition = partition->index},
+            .offset = -1,
+            .leader_epoch = -1,
+        };
+    }
+    if (rc == 0) rc = ask_committed(consumer, &arena, entries, count, error);
+    if (rc == WEIR_CRASHED) return rc;
+    int first = rc;
+    for (size_t i = 0, at = 0; rc == 0 && i < consumer->partition_count; i++) {
+        struct weir_consumer_partition *partition = consumer->partitions[i];
+        if (!lacks_position(partition)) continue;
+        struct weir_error why = {0};
+        int placed = place_at(consumer, partition, &entries[at++], &why);
+        if (placed == WEIR_CRASHED) return placed;
+        partition->is_gone = placed == WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+        if (partition->is_gone) placed = 0;
+        if (first == 0 && placed < 0 && error != NULL) *error = why;
+        if (first == 0) first = placed;
+    }
+    weir_arena_close(&arena);
+    return first;
+}
