@@ -155,7 +155,7 @@ static void send_heartbeat(struct weir_member *member, const struct weir_members
                    .instance_id = weir_text(member->instance_id)},
         .member_epoch = update->epoch,
         .client_id = weir_text("weir"),
-        .client_host = weir_text("this process"),
+        .client_host = weir_text("embedded"),
         .rebalance_timeout_ms = update->with_rest ? member->rebalance_timeout_ms : -1,
     };
     if (update->with_rest) request->assignor = weir_text(member->assignor);

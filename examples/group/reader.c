@@ -1,9 +1,12 @@
 /* A member of a group: joins, prints what it is given, commits what it has printed. Ctrl-C leaves.
  *
- *     reader DIRECTORY GROUP TOPIC...
+ *     reader [--listen ADDRESS] DIRECTORY GROUP TOPIC...
+ *
+ * With --listen Kafka clients may join the same group, by the port.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <weir.h>
 
 static volatile sig_atomic_t is_over;
@@ -77,29 +80,52 @@ static int read_on(struct weir_consumer *consumer, struct weir_error *error)
     return rc;
 }
 
+static int listen_at(struct weir_log *log, const char *address, struct weir_error *error)
+{
+    struct weir_listen_options options = {WEIR_LISTEN_OPTIONS_INIT, .address = address};
+    int rc = weir_listen(log, &options, error);
+    if (rc == 0) printf("listening on %s\n", weir_listen_address(log));
+    fflush(stdout);
+    return rc;
+}
+
+/* Join, read until Ctrl-C, and leave. */
+static int read_as_member(struct weir_log *log, const char *group, const char *const *topics,
+                          size_t topic_count, struct weir_error *error)
+{
+    struct weir_consumer_options options = {
+        WEIR_CONSUMER_OPTIONS_INIT, .group = group,     .on_assigned = on_assigned,
+        .on_revoked = on_revoked,   .on_lost = on_lost,
+    };
+    struct weir_consumer *consumer = weir_consumer_new(log, &options, error);
+    if (consumer == NULL) return error->code;
+    int rc = weir_consumer_subscribe(consumer, topics, topic_count, error);
+    if (rc == 0) rc = read_on(consumer, error);
+    int closed = weir_consumer_close(consumer, rc < 0 ? NULL : error);
+    return rc < 0 ? rc : closed;
+}
+
 int main(int argc, char **argv)
 {
     struct weir_error error = {0};
+    const char *address = NULL;
+    if (argc > 2 && strcmp(argv[1], "--listen") == 0) {
+        address = argv[2];
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 4) {
-        fprintf(stderr, "usage: reader DIRECTORY GROUP TOPIC...\n");
+        fprintf(stderr, "usage: reader [--listen ADDRESS] DIRECTORY GROUP TOPIC...\n");
         return 2;
     }
     signal(SIGINT, end);
     struct weir_log *log = weir_open(argv[1], NULL, &error);
-    struct weir_consumer_options options = {
-        WEIR_CONSUMER_OPTIONS_INIT, .group = argv[2],   .on_assigned = on_assigned,
-        .on_revoked = on_revoked,   .on_lost = on_lost,
-    };
-    struct weir_consumer *consumer = log != NULL ? weir_consumer_new(log, &options, &error) : NULL;
-    int rc = consumer != NULL ? 0 : (int)error.code;
+    int rc = log != NULL ? 0 : (int)error.code;
+    if (rc == 0 && address != NULL) rc = listen_at(log, address, &error);
     if (rc == 0) {
-        rc = weir_consumer_subscribe(consumer, (const char *const *)&argv[3], (size_t)argc - 3,
-                                     &error);
+        rc = read_as_member(log, argv[2], (const char *const *)&argv[3], (size_t)argc - 3, &error);
     }
-    if (rc == 0) rc = read_on(consumer, &error);
-    int closed = weir_consumer_close(consumer, rc < 0 ? NULL : &error);
-    if (rc == 0) rc = closed;
-    closed = weir_close(log, rc < 0 ? NULL : &error);
+    int closed = weir_close(log, rc < 0 ? NULL : &error);
     if (rc == 0) rc = closed;
     if (rc < 0) fprintf(stderr, "reader: %s\n", error.text);
     return rc < 0 ? 1 : 0;

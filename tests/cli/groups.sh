@@ -125,6 +125,42 @@ server=
 grep -qE "lag 0 \(0 s\)$" describe.txt || fail "what the example committed: $(cat describe.txt)"
 for group in readers c-readers; do "$weir" group delete $group -d data -q; done
 
+describe_until() { # GROUP TEXT: until describe shows it
+    for _ in $(seq 300); do
+        "$weir" group describe "$1" >describe.txt 2>&1 || true
+        grep -qE "$2" describe.txt && return 0
+        read -rt 0.1 <> <(:) || true
+    done
+    fail "group $1 never shows '$2': $(cat describe.txt)"
+}
+# a member in C and one on its port share the group
+"$weir" topic create shared -p 2 -d data -q
+echo first | "$weir" produce shared -p 0 -d data -o ''
+"$reader" --listen 127.0.0.1:0 data mixed shared >reader.txt 2>reader.err &
+server=$!
+grep -qm1 "at 0: first" < <(exec timeout 60 tail -n +1 -f --pid=$server reader.txt) || fail "the example: $(cat reader.txt reader.err)"
+export WEIR_BROKERS=$(sed -n 's/^listening on //p' reader.txt)
+"$weir" consume shared --group mixed -f '%p %v\n' >member.txt 2>member.err &
+member=$!
+describe_until mixed "^group mixed, consumer, Stable, 2 members, .*lag 0"
+[ "$(fields <(sed -n '/^MEMBER/,/^$/p' describe.txt | grep .) '6')" = "1
+1" ] || fail "not shared: $(cat describe.txt)"
+for p in 0 1; do echo w$p | "$weir" produce shared -p $p -o ''; done
+cat reader.txt member.txt >both.txt
+for _ in $(seq 300); do
+    cat reader.txt member.txt >both.txt
+    [ "$(grep -cE '\bw[01]$' both.txt)" = 2 ] && break
+    read -rt 0.1 <> <(:) || true
+done
+[ "$(grep -cE ': w[01]$' reader.txt)" = 1 ] && [ "$(grep -cE ' w[01]$' member.txt)" = 1 ] || fail "read: $(cat both.txt)"
+kill -INT $member
+wait $member || fail "the member on the port: $(cat member.err)"
+kill -INT $server
+wait $server || fail "the example ended with $?: $(cat reader.err)"
+server=
+unset WEIR_BROKERS
+"$weir" group delete mixed -d data -q
+
 # ---- a server ------------------------------------------------------------------------------------------------
 
 start
@@ -140,14 +176,6 @@ for i in 1 2; do
     "$weir" consume orders --group pair -f '%p %v\n' >member$i.txt 2>member$i.err &
     members[i]=$!
 done
-describe_until() { # GROUP TEXT: until describe shows it
-    for _ in $(seq 300); do
-        "$weir" group describe "$1" >describe.txt 2>&1 || true
-        grep -qE "$2" describe.txt && return 0
-        read -rt 0.1 <> <(:) || true
-    done
-    fail "group $1 never shows '$2': $(cat describe.txt)"
-}
 describe_until pair "^group pair, consumer, Stable, 2 members, .*lag 0"
 [ "$(fields <(sed -n '/^MEMBER/,/^$/p' describe.txt | grep .) '6')" = "1
 1" ] || fail "not shared: $(cat describe.txt)"
