@@ -83,6 +83,8 @@ void bench_serve_durable(void);
 void bench_serve_latency(void);
 void bench_serve_idle(void);
 void bench_serve_reopen(void);
+void bench_groups(void);
+void bench_group_offsets(void);
 /* Beside Kafka Streams (bench_streams.c): only when named, for they need what ./dev bench --peers starts. */
 void bench_peers_stateless(void);
 void bench_peers_count_1k(void);

@@ -29,4 +29,8 @@ void bench_fetch_frame(struct bench_client *client, const struct bench_fetch *fe
 void bench_stream(struct bench_client *client, const struct weir_buffer *frames, size_t frame_count,
                   int64_t count, int in_flight);
 
+/** What the disk takes: `size` bytes written and synced, one at a time, at most so many a second. The seconds of
+ * each into `seconds`. */
+void bench_sync_floor(size_t size, double per_second, double *seconds, int count);
+
 #endif

@@ -99,9 +99,7 @@ static void pace(struct durable_run *run, int64_t count, double per_second)
     }
 }
 
-/* What the disk takes for the same: a write and a sync each, one at a time, at most so many a second.
- * The seconds of each into `seconds`. */
-static void sync_floor(size_t size, double per_second, double *seconds, int count)
+void bench_sync_floor(size_t size, double per_second, double *seconds, int count)
 {
     char path[300];
     uint8_t *bytes = calloc(1, size);
@@ -152,7 +150,7 @@ void bench_serve_durable(void)
     bench_row(&(struct bench_row){"  CPU", cpu, "s/GB", 0, true, 0});
     enum { SYNCS = 1000 };
     static double syncs[SYNCS];
-    sync_floor(65536, 1000, syncs, SYNCS);
+    bench_sync_floor(65536, 1000, syncs, SYNCS);
     double floor_p50 = bench_quantile_us(syncs, SYNCS, 0.50);
     double floor_p99 = bench_quantile_us(syncs, SYNCS, 0.99);
     pace(&run, 6000, 150e6 / 65536); /* half of the goal's load */
@@ -308,7 +306,7 @@ static void e2e_policy(const struct bench_server *server, const char *policy, do
                seen.p99 / floor.p99, seen.p999 / floor.p999);
     if (strcmp(policy, "group") == 0) {
         static double syncs[2000];
-        sync_floor(batch.size, per_second, syncs, 2000);
+        bench_sync_floor(batch.size, per_second, syncs, 2000);
         struct percentiles disk = percentiles_of(syncs, 2000);
         bench_note("a write and a sync of as much take %.0f, %.0f and %.0f us", disk.p50, disk.p99,
                    disk.p999);

@@ -1,0 +1,232 @@
+/* Committed offsets through real sockets: how many a second are durable, and what 10,000 groups that have
+ * nothing but them cost in memory and at a start. Each answer is looked at, and at the end what is told must
+ * be what was committed. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench_serve.h"
+#include "wire/generated/offset_commit_request.h"
+#include "wire/generated/offset_commit_response.h"
+#include "wire/generated/offset_fetch_request.h"
+#include "wire/generated/offset_fetch_response.h"
+
+enum { LANES = 64, COMMIT_VERSION = 7, FETCH_VERSION = 5, SYNCS = 500 };
+
+static const char topic[] = "committed";
+
+static void
+commit_request(struct weir_wire_offset_commit_request *request, const char *group,
+               struct weir_wire_offset_commit_request_offset_commit_request_topic *of,
+               struct weir_wire_offset_commit_request_offset_commit_request_partition *at)
+{
+    weir_wire_offset_commit_request_init(request);
+    at->committed_leader_epoch = -1;
+    at->committed_metadata = weir_text("");
+    *of = (struct weir_wire_offset_commit_request_offset_commit_request_topic){
+        .name = weir_text(topic), .partitions = at, .partitions_count = 1};
+    request->group_id = weir_text(group);
+    request->generation_id_or_member_epoch = -1;
+    request->member_id = weir_text("");
+    request->topics = of;
+    request->topics_count = 1;
+}
+
+static void send_commit(struct bench_client *client, const char *group, int64_t offset)
+{
+    struct weir_wire_offset_commit_request_offset_commit_request_partition at = {.committed_offset =
+                                                                                     offset};
+    struct weir_wire_offset_commit_request_offset_commit_request_topic of;
+    struct weir_wire_offset_commit_request request;
+    struct weir_buffer frame;
+    commit_request(&request, group, &of, &at);
+    weir_buffer_init(&frame, &client->budget, 0);
+    bench_client_frame(client, &weir_wire_offset_commit_request_type, COMMIT_VERSION, &request,
+                       &frame);
+    bench_client_send(client, frame.data, frame.size);
+    weir_buffer_close(&frame);
+}
+
+static void receive_commit(struct bench_client *client)
+{
+    struct weir_wire_offset_commit_response answer;
+    struct weir_slice frame = bench_client_receive(client);
+    weir_arena_reset(&client->arena);
+    BENCH_TRY(weir_message_decode_whole(&weir_wire_offset_commit_response_type, &answer,
+                                        COMMIT_VERSION, weir_slice(frame.data + 4, frame.size - 4),
+                                        &client->arena, NULL),
+              NULL);
+    if (answer.topics[0].partitions[0].error_code != 0) {
+        bench_note("a commit was answered with error %d",
+                   answer.topics[0].partitions[0].error_code);
+        bench_fail("OffsetCommit", WEIR_IO, NULL);
+    }
+}
+
+static int64_t ask_committed(struct bench_client *client, const char *group)
+{
+    const int32_t partitions[] = {0};
+    const struct weir_wire_offset_fetch_request_offset_fetch_request_topic topics[] = {
+        {.name = weir_text(topic), .partition_indexes = partitions, .partition_indexes_count = 1}};
+    struct weir_wire_offset_fetch_request request;
+    struct weir_wire_offset_fetch_response answer;
+    weir_wire_offset_fetch_request_init(&request);
+    request.group_id = weir_text(group);
+    request.topics = topics;
+    request.topics_count = 1;
+    bench_client_call(client, &weir_wire_offset_fetch_request_type,
+                      &weir_wire_offset_fetch_response_type, FETCH_VERSION, &request, &answer);
+    if (answer.error_code != 0) bench_fail("OffsetFetch", WEIR_IO, NULL);
+    return answer.topics[0].partitions[0].committed_offset;
+}
+
+/* ---- commits a second ------------------------------------------------------------------------------ */
+
+struct commits {
+    struct bench_client lanes[LANES];
+    char groups[LANES][32];
+    int64_t next[LANES]; /* that is committed next */
+    double sent[LANES];
+    double *latencies;
+};
+
+/* `lanes` groups commit, each again as soon as it is answered. Seconds. */
+static double commit_all(struct commits *commits, int lanes, int64_t count)
+{
+    struct pollfd polls[LANES];
+    int64_t sent = 0, done = 0;
+    double from = bench_wall();
+    for (int i = 0; i < lanes; i++) {
+        polls[i] = (struct pollfd){.fd = commits->lanes[i].socket, .events = POLLIN};
+        commits->sent[i] = bench_wall();
+        send_commit(&commits->lanes[i], commits->groups[i], ++commits->next[i]);
+        sent++;
+    }
+    while (done < sent) {
+        if (poll(polls, (nfds_t)lanes, 10000) <= 0) bench_fail("no answer", WEIR_IO, NULL);
+        for (int i = 0; i < lanes; i++) {
+            if (polls[i].revents == 0) continue;
+            receive_commit(&commits->lanes[i]);
+            commits->latencies[done++] = bench_wall() - commits->sent[i];
+            if (sent >= count) continue;
+            commits->sent[i] = bench_wall();
+            send_commit(&commits->lanes[i], commits->groups[i], ++commits->next[i]);
+            sent++;
+        }
+    }
+    return bench_wall() - from;
+}
+
+static void measure_commits(const struct bench_server *server)
+{
+    static const int lanes[] = {1, 8, LANES};
+    static double syncs[SYNCS];
+    struct commits *commits = calloc(1, sizeof *commits);
+    int64_t count = bench_scaled(20000) < LANES ? LANES : bench_scaled(20000);
+    commits->latencies = calloc((size_t)count, sizeof(double));
+    for (int i = 0; i < LANES; i++) {
+        bench_client_open(&commits->lanes[i], server);
+        (void)snprintf(commits->groups[i], sizeof commits->groups[i], "commits-%d", i);
+    }
+    bench_sync_floor(256, 5000, syncs, SYNCS);
+    double floor_p99 = bench_quantile_us(syncs, SYNCS, 0.99) / 1e3;
+    (void)commit_all(commits, LANES, LANES);
+    for (size_t i = 0; i < sizeof lanes / sizeof lanes[0]; i++) {
+        char name[80];
+        int64_t some = lanes[i] == 1 && !bench_is_small() ? count / 10 : count;
+        double cpu = bench_server_cpu(server);
+        double seconds = commit_all(commits, lanes[i], some);
+        cpu = (bench_server_cpu(server) - cpu) / (double)some;
+        (void)snprintf(name, sizeof name, "durable commits, %d group%s at once", lanes[i],
+                       lanes[i] == 1 ? "" : "s");
+        bench_row(&(struct bench_row){name, (double)some / seconds, "a second", 0, false, 0});
+        bench_row(&(struct bench_row){
+            "  p99", bench_quantile_us(commits->latencies, (size_t)some, 0.99) / 1e3, "ms", 0, true,
+            floor_p99});
+        bench_row(&(struct bench_row){"  CPU", cpu * 1e6, "us each", 0, true, 0});
+    }
+    bench_note("the floor of p99: 256 bytes written and synced, one at a time");
+    for (int i = 0; i < LANES; i++) {
+        if (ask_committed(&commits->lanes[i], commits->groups[i]) != commits->next[i])
+            bench_fail("what is told is not what was committed", WEIR_IO, NULL);
+        bench_client_close(&commits->lanes[i]);
+    }
+    free(commits->latencies);
+    free(commits);
+}
+
+/* ---- many groups ----------------------------------------------------------------------------------- */
+
+static void group_name(int64_t number, char name_out[32])
+{
+    (void)snprintf(name_out, 32, "many-%lld", (long long)number);
+}
+
+/* A window of questions, for a commit waits for the disk. */
+static void make_groups(const struct bench_server *server, int64_t count)
+{
+    static struct bench_client lanes[LANES];
+    char name[32];
+    for (int i = 0; i < LANES; i++)
+        bench_client_open(&lanes[i], server);
+    for (int64_t at = 0; at < count; at += LANES) {
+        int64_t some = count - at < LANES ? count - at : LANES;
+        for (int64_t i = 0; i < some; i++) {
+            group_name(at + i, name);
+            send_commit(&lanes[i], name, at + i);
+        }
+        for (int64_t i = 0; i < some; i++)
+            receive_commit(&lanes[i]);
+    }
+    for (int i = 0; i < LANES; i++)
+        bench_client_close(&lanes[i]);
+}
+
+static void check_groups(const struct bench_server *server, int64_t count)
+{
+    struct bench_client client;
+    char name[32];
+    bench_client_open(&client, server);
+    for (int64_t i = 0; i < count; i++) {
+        group_name(i, name);
+        if (ask_committed(&client, name) != i)
+            bench_fail("a group is not as it was", WEIR_IO, NULL);
+    }
+    bench_client_close(&client);
+}
+
+void bench_group_offsets(void)
+{
+    char data[300];
+    struct bench_server server;
+    struct bench_client client;
+    int64_t groups = bench_scaled(10000);
+    (void)snprintf(data, sizeof data, "%s/data", bench_directory());
+    bench_pin(1);
+    bench_server_start(&server, data, NULL);
+    double empty = server.start_seconds;
+    bench_client_open(&client, &server);
+    bench_client_create_topic(&client, topic, 1, "os");
+    bench_client_close(&client);
+    measure_commits(&server);
+    double resident = (double)bench_server_resident(&server);
+    make_groups(&server, groups);
+    resident = ((double)bench_server_resident(&server) - resident) / (double)groups;
+    bench_row(&(struct bench_row){"resident, a group that has a committed offset more",
+                                  resident / 1e3, "KB", 0, true, 0});
+    bench_server_stop(&server, SIGKILL);
+    bench_server_start(&server, data, NULL);
+    bench_row(&(struct bench_row){"start with 10,000 groups, after kill -9",
+                                  server.start_seconds * 1e3, "ms", 0, true, empty * 1e3});
+    double from = bench_wall();
+    bench_client_open(&client, &server);
+    if (ask_committed(&client, "many-0") != 0) bench_fail("the first answer", WEIR_IO, NULL);
+    bench_row(&(struct bench_row){"  and its first answer about one", (bench_wall() - from) * 1e3,
+                                  "ms", 0, true, 0});
+    bench_client_close(&client);
+    check_groups(&server, groups);
+    bench_note("the floor of a start: the same server on an empty directory");
+    bench_server_stop(&server, SIGTERM);
+}
