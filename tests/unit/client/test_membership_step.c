@@ -471,7 +471,8 @@ static bool is_free(int p)
     return true;
 }
 
-/* No two members that are not fenced hold the same partition, and nobody holds what it was not given. */
+/* No two members that are not fenced hold the same partition, and nobody holds what it was not given. Asserted only
+ * when it does not hold: each assertion of check's is a write. */
 static void check_group(void)
 {
     for (int p = 0; p < PARTITIONS; p++) {
@@ -480,9 +481,11 @@ static void check_group(void)
             bool may_act = players[m].epoch > 0 && players[m].held[p] &&
                            weir_membership_is_member(&players[m].membership);
             owners += may_act;
-            if (may_act) ck_assert_msg(players[m].granted[p], "member %d, partition %d", m, p);
+            if (may_act && !players[m].granted[p]) {
+                ck_abort_msg("member %d has partition %d, which was not given to it", m, p);
+            }
         }
-        ck_assert_int_le(owners, 1);
+        if (owners > 1) ck_abort_msg("partition %d has %d owners", p, owners);
     }
 }
 
@@ -663,7 +666,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, leaving_says_so);
     tcase_add_test(tests, who_never_joined_has_left_at_once);
     tcase_add_test(tests, an_assignment_without_memory_is_asked_for_again);
-    tcase_add_loop_test(tests, a_group_shares_its_partitions_whatever_is_lost, 0, 25);
+    tcase_add_loop_test(tests, a_group_shares_its_partitions_whatever_is_lost, 0, 60);
     suite_add_tcase(suite, tests);
 }
 
