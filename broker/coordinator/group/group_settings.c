@@ -24,6 +24,11 @@ static const struct weir_setting rows[] = {
      "How often members of consumer groups say that they are there."},
     {"group.consumer.max.size", WEIR_SETTING_INT32, FIELD(consumer_members_max), 1, INT32_MAX,
      INT32_MAX, "", NULL, "Members that a consumer group may have."},
+    {"group.consumer.migration.policy", WEIR_SETTING_CHOICE, FIELD(migration),
+     WEIR_MIGRATION_DISABLED, WEIR_MIGRATION_BIDIRECTIONAL, WEIR_MIGRATION_BIDIRECTIONAL, "",
+     "disabled|upgrade|downgrade|bidirectional",
+     "Which groups go over to the other protocol while they have members: classic ones to consumer "
+     "(upgrade), or back when the last member of that protocol has left (downgrade)."},
     {"group.consumer.session.timeout.ms", WEIR_SETTING_INT32, FIELD(consumer_session_timeout_ms), 1,
      HOUR_MS, 45000, "ms", NULL,
      "A member of a consumer group that is silent for this long is out."},
@@ -67,8 +72,7 @@ static const struct weir_settings_table table = {
 
 struct weir_group_settings weir_group_settings_default(void)
 {
-    struct weir_group_settings settings = {.bytes_max = BYTES_MAX,
-                                           .migration = WEIR_MIGRATION_BIDIRECTIONAL};
+    struct weir_group_settings settings = {.bytes_max = BYTES_MAX};
     weir_settings_default(&table, &settings);
     return settings;
 }

@@ -26,7 +26,8 @@ struct weir_group_settings {
     int32_t consumer_members_max;           /* group.consumer.max.size: INT32_MAX */
     int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms: 45,000 */
     int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms: 5,000 */
-    enum weir_group_migration migration;    /* group.consumer.migration.policy: bidirectional */
+    int32_t
+        migration; /* enum weir_group_migration; group.consumer.migration.policy: bidirectional */
     /* Of offsets. */
     int32_t offset_metadata_bytes_max;           /* offset.metadata.max.bytes: 4,096 */
     int32_t offsets_retention_minutes;           /* offsets.retention.minutes: 7 days */
