@@ -23,11 +23,6 @@ static bool holds_answer(struct weir_request *request)
     return weir_cancel_holds_answer(&((struct weir_group_request *)request)->cancel_state);
 }
 
-static struct weir_group_request *of_group(struct weir_request *request)
-{
-    return (struct weir_group_request *)request;
-}
-
 static void send(struct weir_coordinator *coordinator, struct weir_group_request *request,
                  void (*arrive)(struct weir_message *message))
 {
@@ -99,14 +94,7 @@ static void replace(struct weir_live_group *group, struct weir_group_request *re
     struct weir_offsets_partition *offsets = group->offsets;
     struct weir_group_update update;
     struct weir_error *error = &request->request.error;
-    if (!weir_live_group_is_idle(group)) {
-        (void)weir_error_set(error, WEIR_INCONSISTENT_GROUP_PROTOCOL,
-                             "the members of group '%.*s' speak the other protocol (classic or "
-                             "consumer): stop them, or set the same group.protocol",
-                             (int)(request->group.size & 0xff), (const char *)request->group.data);
-        weir_request_reply(&request->request, WEIR_INCONSISTENT_GROUP_PROTOCOL);
-        return;
-    }
+    weir_assert(weir_live_group_is_idle(group));
     weir_live_group_begin(group, &update);
     int rc = weir_live_group_take_back(group, &update, error);
     weir_live_group_take(group, &update, rc);
@@ -150,6 +138,17 @@ static size_t size_of_heartbeat(const struct weir_consumer_heartbeat_request *he
     return size;
 }
 
+/* Its members may speak either protocol while it goes from the one to the other. */
+static void join_consumer_group(struct weir_live_group *group, struct weir_join_group_request *join)
+{
+    if (weir_live_group_is_idle(group)) {
+        replace(group, &join->base);
+        return;
+    }
+    struct weir_consumer_event event = {.type = WEIR_CONSUMER_CLASSIC_JOIN, .join = join};
+    weir_live_group_consumer_step(group, &event, &join->base);
+}
+
 static void join_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_join_group_request *join = (struct weir_join_group_request *)request;
@@ -165,7 +164,7 @@ static void join_stage(struct weir_partition *partition, struct weir_request *re
         find(partition, &join->base, is_newcomer ? WEIR_GROUP_CLASSIC : WEIR_GROUP_UNKNOWN);
     if (group == NULL) return;
     if (group->type != WEIR_GROUP_CLASSIC) {
-        replace(group, &join->base);
+        join_consumer_group(group, join);
         return;
     }
     struct weir_classic_event event = {.type = WEIR_CLASSIC_JOIN, .join = join};
@@ -204,24 +203,18 @@ static void member_arrives(struct weir_group_request *request,
     weir_group_place_enter(&request->request, stage);
 }
 
-/* The live group of a member of a classic one. NULL: it has been answered, or is held. */
-static struct weir_live_group *find_classic(struct weir_partition *partition,
-                                            struct weir_group_request *request)
-{
-    struct weir_live_group *group = find(partition, request, WEIR_GROUP_UNKNOWN);
-    if (group == NULL || group->type == WEIR_GROUP_CLASSIC) return group;
-    weir_live_group_settle(group);
-    weir_request_reply(&request->request, unknown_member(request->group, &request->request.error));
-    return NULL;
-}
-
 static void sync_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    struct weir_live_group *group = find_classic(partition, of_group(request));
+    struct weir_sync_group_request *sync = (struct weir_sync_group_request *)request;
+    struct weir_live_group *group = find(partition, &sync->base, WEIR_GROUP_UNKNOWN);
     if (group == NULL) return;
-    struct weir_classic_event event = {.type = WEIR_CLASSIC_SYNC,
-                                       .sync = (struct weir_sync_group_request *)request};
-    weir_live_group_step(group, &event);
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        struct weir_consumer_event event = {.type = WEIR_CONSUMER_CLASSIC_SYNC, .sync = sync};
+        weir_live_group_consumer_step(group, &event, &sync->base);
+    } else {
+        struct weir_classic_event event = {.type = WEIR_CLASSIC_SYNC, .sync = sync};
+        weir_live_group_step(group, &event);
+    }
 }
 
 static void sync_arrives(struct weir_message *message)
@@ -237,11 +230,17 @@ void weir_coordinator_sync(struct weir_coordinator *coordinator,
 
 static void heartbeat_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    struct weir_live_group *group = find_classic(partition, of_group(request));
+    struct weir_group_heartbeat_request *heartbeat = (struct weir_group_heartbeat_request *)request;
+    struct weir_live_group *group = find(partition, &heartbeat->base, WEIR_GROUP_UNKNOWN);
     if (group == NULL) return;
-    struct weir_classic_event event = {.type = WEIR_CLASSIC_HEARTBEAT,
-                                       .heartbeat = (struct weir_group_heartbeat_request *)request};
-    weir_live_group_step(group, &event);
+    if (group->type == WEIR_GROUP_CONSUMER) {
+        struct weir_consumer_event event = {.type = WEIR_CONSUMER_CLASSIC_HEARTBEAT,
+                                            .classic_heartbeat = heartbeat};
+        weir_live_group_consumer_step(group, &event, &heartbeat->base);
+    } else {
+        struct weir_classic_event event = {.type = WEIR_CLASSIC_HEARTBEAT, .heartbeat = heartbeat};
+        weir_live_group_step(group, &event);
+    }
 }
 
 static void heartbeat_arrives(struct weir_message *message)
@@ -288,6 +287,22 @@ static bool joins(const struct weir_consumer_heartbeat_request *heartbeat)
     return heartbeat->member_epoch == 0;
 }
 
+/* A classic group goes over to the consumer protocol, with its members or without. */
+static void take_over(struct weir_live_group *group, struct weir_group_request *request)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    if (weir_live_group_is_idle(group)) {
+        replace(group, request);
+        return;
+    }
+    int rc = weir_live_group_upgrade(group, &request->request.error);
+    if (rc < 0) {
+        weir_request_reply(&request->request, rc);
+    } else {
+        weir_offsets_partition_ask_again(offsets, &request->request);
+    }
+}
+
 static void consumer_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_consumer_heartbeat_request *heartbeat =
@@ -309,7 +324,7 @@ static void consumer_stage(struct weir_partition *partition, struct weir_request
                                             .heartbeat = heartbeat};
         weir_live_group_consumer_step(group, &event, &heartbeat->base);
     } else if (is_newcomer) {
-        replace(group, &heartbeat->base);
+        take_over(group, &heartbeat->base);
     } else {
         weir_live_group_settle(group);
         weir_request_reply(request, no_group(heartbeat->base.group, &request->error));

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group/group_migration.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/request.h"
@@ -126,7 +127,7 @@ static struct weir_group_request *core_take_parked(struct weir_live_group *group
 static void forget(struct weir_live_group *group)
 {
     struct weir_offsets_partition *offsets = group->offsets;
-    weir_assert(group->write_count == 0 && !group->is_busy);
+    weir_assert(group->write_count == 0 && group->busy == 0);
     (void)weir_map_remove(&offsets->live, group->name);
     weir_deadline_heap_remove(&offsets->deadlines, &group->deadline_index);
     core_close(group);
@@ -136,7 +137,7 @@ static void forget(struct weir_live_group *group)
 
 void weir_live_group_settle(struct weir_live_group *group)
 {
-    if (group->is_busy || group->write_count > 0) return;
+    if (group->busy > 0 || group->write_count > 0) return;
     if (group->is_over || weir_live_group_is_idle(group)) forget(group);
 }
 
@@ -369,7 +370,7 @@ static void answer_durable(struct weir_live_group *group, struct weir_group_upda
 
 void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc)
 {
-    group->is_busy = true;
+    group->busy++;
     bool has_records = rc == 0 && update->record_count > 0;
     if (has_records) rc = write_records(group, update);
     answer_each(update->answered.first);
@@ -382,13 +383,13 @@ void weir_live_group_take(struct weir_live_group *group, struct weir_group_updat
     if (update->is_gone) group->is_over = true;
     if (group->is_over) update->wake_at_ms = WEIR_GROUP_NEVER_MS;
     set_deadline(group, update->wake_at_ms);
-    group->is_busy = false;
+    group->busy--;
     weir_live_group_settle(group);
 }
 
 void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update)
 {
-    weir_assert(!group->is_over && !group->is_busy);
+    weir_assert(!group->is_over);
     weir_arena_reset(&group->offsets->update_arena);
     weir_group_update_init(update, &group->offsets->update_arena);
     update->wake_at_ms = core_wake_at(group); /* a step says it anew */
@@ -409,27 +410,93 @@ void weir_live_group_step(struct weir_live_group *group, struct weir_classic_eve
     weir_live_group_take(group, &update, rc);
 }
 
-void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_consumer_event *event,
-                                   struct weir_group_request *request)
+static void fill_event(const struct weir_live_group *group, struct weir_consumer_event *event)
 {
-    struct weir_offsets_partition *offsets = group->offsets;
+    const struct weir_offsets_partition *offsets = group->offsets;
     struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
-    struct weir_group_update update;
-    weir_assert(group->type == WEIR_GROUP_CONSUMER);
-    weir_live_group_begin(group, &update);
-    update.wake_at_ms = WEIR_GROUP_NEVER_MS;
     event->now_ms = weir_live_now_ms(offsets);
     event->wall_ms = weir_wall_now(env_of(offsets)).ms;
     event->settings = &offsets->coordinator->settings;
     event->topics = weir_metadata_view_look(metadata);
     event->topics_version = metadata->edition;
-    if (event->type == WEIR_CONSUMER_HEARTBEAT) event->random = weir_uuid_random(env_of(offsets));
+}
+
+/* ---- from one protocol to the other ----------------------------------------------------------- */
+
+int weir_live_group_upgrade(struct weir_live_group *group, struct weir_error *error)
+{
+    struct weir_coordinator *coordinator = group->offsets->coordinator;
+    struct weir_consumer_group to;
+    struct weir_consumer_event event = {.type = WEIR_CONSUMER_HEARTBEAT};
+    struct weir_group_update update;
+    weir_assert(group->type == WEIR_GROUP_CLASSIC);
+    int rc = weir_group_check_upgrade(&group->classic, &coordinator->settings, error);
+    if (rc < 0) return rc;
+    rc = weir_consumer_group_init(&to, &coordinator->budget, group->name);
+    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "take a classic group over");
+    weir_live_group_begin(group, &update);
+    fill_event(group, &event);
+    rc = weir_group_upgrade(&group->classic, &event, &to, &update, error);
+    if (rc < 0) {
+        weir_consumer_group_close(&to);
+        return rc;
+    }
+    refuse_each(core_take_parked(group), WEIR_REBALANCE_IN_PROGRESS,
+                "the group goes over to the consumer protocol: join again");
+    core_close(group);
+    group->type = WEIR_GROUP_CONSUMER;
+    group->consumer = to;
+    update.wake_at_ms = core_wake_at(group);
+    weir_live_group_take(group, &update, 0);
+    return 0;
+}
+
+/* What cannot go back stays as it is. */
+static void downgrade(struct weir_live_group *group)
+{
+    struct weir_coordinator *coordinator = group->offsets->coordinator;
+    struct weir_classic_group to;
+    struct weir_consumer_event event = {.type = WEIR_CONSUMER_TICK};
+    struct weir_group_update update;
+    if (group->is_over || !weir_group_wants_downgrade(&group->consumer, &coordinator->settings)) {
+        return;
+    }
+    weir_classic_group_init(&to, &coordinator->budget, group->name);
+    weir_live_group_begin(group, &update);
+    fill_event(group, &event);
+    if (weir_group_downgrade(&group->consumer, &event, &to, &update, NULL) < 0) {
+        weir_classic_group_close(&to);
+        return;
+    }
+    core_close(group);
+    group->type = WEIR_GROUP_CLASSIC;
+    group->classic = to;
+    update.wake_at_ms = core_wake_at(group);
+    weir_live_group_take(group, &update, 0);
+}
+
+void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_consumer_event *event,
+                                   struct weir_group_request *request)
+{
+    struct weir_offsets_partition *offsets = group->offsets;
+    struct weir_group_update update;
+    weir_assert(group->type == WEIR_GROUP_CONSUMER);
+    weir_live_group_begin(group, &update);
+    update.wake_at_ms = WEIR_GROUP_NEVER_MS;
+    fill_event(group, event);
+    bool may_be_new =
+        event->type == WEIR_CONSUMER_HEARTBEAT || event->type == WEIR_CONSUMER_CLASSIC_JOIN;
+    if (may_be_new) event->random = weir_uuid_random(env_of(offsets));
     int rc = weir_consumer_group_step(&group->consumer, event, &update);
     if (rc < 0) { /* then it has not been answered */
         weir_group_update_init(&update, &offsets->update_arena);
         if (request != NULL) weir_group_answer(&update, request, rc);
     }
+    group->busy++;
     weir_live_group_take(group, &update, rc);
+    downgrade(group);
+    group->busy--;
+    weir_live_group_settle(group);
 }
 
 int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,

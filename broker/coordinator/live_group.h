@@ -37,7 +37,7 @@ struct weir_live_group {
     size_t write_count;                 /* its own, that have not ended */
     struct weir_live_write *last_write; /* the newest of these, or NULL */
     bool is_over;
-    bool is_busy; /* with an update: it is not forgotten under way */
+    int busy; /* with so many updates within one another: it is not forgotten under way */
 };
 
 /** Milliseconds of the clock that groups' deadlines are in. */
@@ -62,6 +62,12 @@ void weir_live_group_step(struct weir_live_group *group, struct weir_classic_eve
 /** The same of a consumer group. `request` is the event's, NULL for a tick. */
 void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_consumer_event *event,
                                    struct weir_group_request *request);
+/**
+ * A classic group, which has members, goes over to the other protocol; who is parked in it joins again. Back it goes by
+ * itself, when a step leaves no member that speaks it (group_migration.h).
+ * Errors: WEIR_INCONSISTENT_GROUP_PROTOCOL, WEIR_NO_MEMORY: nothing has changed.
+ */
+int weir_live_group_upgrade(struct weir_live_group *group, struct weir_error *error);
 /** An update of this group, in the partition's arena. */
 void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update);
 /** Add what takes an idle group back, but not its offsets; it is over when the update is taken. WEIR_NO_MEMORY: take

@@ -508,7 +508,7 @@ START_TEST(a_consumer_group_outlives_a_loss_of_power_and_gives_way)
     check_state("g", "Stable", 1);
     ck_ok(consumer_heartbeat(&heartbeat, "g", "me", epoch), &engine.error);
     ck_ok(commit_by_epoch("g", "me", epoch, 6), &engine.error);
-    join_begin(&join, "g", &protocol, weir_null());
+    join_new(&join, "g", &protocol); /* what it says is no subscription */
     ck_code(end(&join.base), WEIR_INCONSISTENT_GROUP_PROTOCOL);
     ck_ok(consumer_heartbeat(&heartbeat, "g", "me", -1), &engine.error);
 
