@@ -285,7 +285,7 @@ static struct cost ping_cost(int64_t count)
 
 static void heartbeat_classic(const struct bench_server *server, struct classic *classic)
 {
-    int64_t rounds = bench_scaled(200);
+    int64_t rounds = bench_scaled(50);
     double cpu = bench_server_cpu(server);
     for (int64_t round = 0; round < rounds; round++) {
         for (int i = 0; i < classic->count; i++) {
@@ -424,7 +424,7 @@ static void settle_modern(struct modern *modern)
 
 static void heartbeat_modern(const struct bench_server *server, struct modern *modern)
 {
-    int64_t rounds = bench_scaled(200);
+    int64_t rounds = bench_scaled(50);
     double cpu = bench_server_cpu(server);
     for (int64_t round = 0; round < rounds; round++) {
         for (int i = 0; i < modern->count; i++) {

@@ -26,6 +26,7 @@ from judge import PARTITIONS, Fault, Judge
 
 STEP_TIMEOUT = 60
 SESSION_MS = 6000  # the least that a broker takes
+LONG_SESSION_MS = 30000  # of a static member that is to be back within its session, however slowly it starts
 COMMIT_EVERY = 100
 UNCOMMITTED = 20  # of one partition, when a member dies: read again
 RECORDS_PER_TURN, TURN = 6, 0.02
@@ -154,7 +155,8 @@ class Scenario:
         name = f"{letter}.{self.lives}"
         words = {"member": name, "broker": self.options.broker, "group": self.group, "topic": self.topic,
                  "protocol": self.options.protocol, "assignor": self.options.assignor,
-                 "instance": letter if self.options.static else "", "session_ms": SESSION_MS,
+                 "instance": letter if self.options.static else "",
+                 "session_ms": LONG_SESSION_MS if self.options.static and letter == "a" else SESSION_MS,
                  "commit_every": COMMIT_EVERY}
         process = subprocess.Popen(self.options.driver + [f"{key}={value}" for key, value in words.items()],
                                    stdin=subprocess.PIPE, stdout=self.writer, stderr=self.errors)
