@@ -1,10 +1,16 @@
-/* Keeps a topic of the group world alive: asks what it is like, writes records, adds partitions. */
+/* Keeps a topic of the group world alive: asks what it is like, writes records, adds partitions, makes it anew. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/sim/group_world.h"
 #include "tests/sim/remote.h"
+#include "base/uuid.h"
 #include "wire/generated/create_partitions_request.h"
 #include "wire/generated/create_partitions_response.h"
+#include "wire/generated/create_topics_request.h"
+#include "wire/generated/create_topics_response.h"
+#include "wire/generated/delete_topics_request.h"
+#include "wire/generated/delete_topics_response.h"
 #include "wire/generated/metadata_request.h"
 #include "wire/generated/metadata_response.h"
 #include "wire/generated/produce_request.h"
@@ -15,7 +21,10 @@ enum {
     RECORDS_MAX = 5,
     TIMEOUT_MS = 1000,
     GROWS_PER_MILLE = 20,
-    PRODUCE_VERSION = 9, /* by name, whatever is known */
+    REMAKES_PER_MILLE = 10,
+    LOOKS_PER_MILLE = 50,
+    PRODUCE_VERSION = 13, /* by id */
+    DELETE_VERSION = 5,   /* by name */
 };
 
 struct feeder {
@@ -27,7 +36,10 @@ struct feeder {
     bool has_looked; /* since the connection stands, and since it grew */
     int64_t left;    /* records to be written */
     int growths;     /* still to come */
-    int64_t count;   /* in the batch under way */
+    int remakes;
+    int64_t count; /* in the batch under way */
+    int life;      /* of the topic that it goes to */
+    bool knows_id; /* what the topic's id was, the last time that it was seen */
 };
 
 static void ask(struct feeder *feeder, const struct weir_message_type *request_type,
@@ -39,7 +51,76 @@ static void ask(struct feeder *feeder, const struct weir_message_type *request_t
     remote_send(&feeder->remote, &feeder->ask, request_type, response_type, version, request);
 }
 
+/* ---- made anew ---- */
+
+/* Whatever the answer is: what came of it is looked at. */
+static void changed(struct remote_ask *ask, const void *answer)
+{
+    struct feeder *feeder = (struct feeder *)ask->remote;
+    (void)answer;
+    feeder->is_asking = false;
+}
+
+static void create(struct feeder *feeder)
+{
+    static const char *const configs[][2] = {
+        {"segment.bytes", "20000"},
+        {"retention.ms", "-1"},
+        {"message.timestamp.after.max.ms", "9223372036854775807"},
+        {"flush.policy", "group"},
+    };
+    struct weir_wire_create_topics_request_creatable_topic_config rows[4];
+    struct weir_wire_create_topics_request_creatable_topic topic = {
+        .name = weir_text(feeder->topic->name),
+        .num_partitions = 1 + (int32_t)remote_draw(&feeder->remote, 30),
+        .replication_factor = 1,
+        .configs = rows,
+        .configs_count = 4};
+    struct weir_wire_create_topics_request request;
+    for (int i = 0; i < 4; i++) {
+        rows[i].name = weir_text(configs[i][0]);
+        rows[i].value = weir_text(configs[i][1]);
+    }
+    weir_wire_create_topics_request_init(&request);
+    request.topics = &topic;
+    request.topics_count = 1;
+    request.timeout_ms = TIMEOUT_MS;
+    ask(feeder, &weir_wire_create_topics_request_type, &weir_wire_create_topics_response_type, -1,
+        &request, changed);
+}
+
+static void delete (struct feeder *feeder)
+{
+    const struct weir_slice name = weir_text(feeder->topic->name);
+    struct weir_wire_delete_topics_request request;
+    feeder->remakes--;
+    feeder->has_looked = false;
+    weir_wire_delete_topics_request_init(&request);
+    request.topic_names = &name;
+    request.topic_names_count = 1;
+    request.timeout_ms = TIMEOUT_MS;
+    ask(feeder, &weir_wire_delete_topics_request_type, &weir_wire_delete_topics_response_type,
+        DELETE_VERSION, &request, changed);
+}
+
 /* ---- what it is like ------------------------------------------------------------------------- */
+
+/* Its first life has no id here until now. */
+static void take_topic(struct feeder *feeder, struct weir_uuid id, int32_t count)
+{
+    struct group_topic *topic = feeder->topic;
+    bool is_new = feeder->knows_id && !weir_uuid_equal(topic->id, id);
+    if (is_new) {
+        topic->life++;
+        topic->count = count;
+        memset(topic->ends, 0, sizeof topic->ends);
+    }
+    if (topic->life >= GROUP_LIVES_MAX) abort();
+    topic->id = id;
+    topic->has_id = true;
+    feeder->knows_id = true;
+    if (count > topic->count) topic->count = count;
+}
 
 static void looked(struct remote_ask *ask, const void *answer)
 {
@@ -47,15 +128,18 @@ static void looked(struct remote_ask *ask, const void *answer)
     const struct weir_wire_metadata_response *response = answer;
     feeder->is_asking = false;
     if (response->topics_count != 1) return;
+    bool is_gone = response->topics->error_code == WEIR_WIRE_UNKNOWN_TOPIC_OR_PARTITION;
+    if (is_gone && feeder->topic->is_remade) {
+        feeder->topic->has_id = false;
+        create(feeder);
+        return;
+    }
     if (response->topics->error_code != WEIR_WIRE_NONE) {
         (void)remote_excuses(&feeder->remote, ask, response->topics->error_code, "Metadata");
         return;
     }
     feeder->has_looked = true;
-    feeder->topic->id = response->topics->topic_id;
-    feeder->topic->has_id = true;
-    int32_t count = (int32_t)response->topics->partitions_count;
-    if (count > feeder->topic->count) feeder->topic->count = count;
+    take_topic(feeder, response->topics->topic_id, (int32_t)response->topics->partitions_count);
 }
 
 static void look(struct feeder *feeder)
@@ -81,10 +165,17 @@ static void written(struct remote_ask *ask, const void *answer)
         return;
     const struct weir_wire_produce_response_partition_produce_response *row =
         response->responses->partition_responses;
+    bool is_of_topic = row->error_code == WEIR_WIRE_UNKNOWN_TOPIC_ID ||
+                       row->error_code == WEIR_WIRE_UNKNOWN_TOPIC_OR_PARTITION;
+    if (is_of_topic && feeder->topic->is_remade) {
+        feeder->has_looked = false;
+        return;
+    }
     if (row->error_code != WEIR_WIRE_NONE) {
         (void)remote_excuses(&feeder->remote, ask, row->error_code, "Produce");
         return;
     }
+    if (feeder->life != feeder->topic->life) return;
     int64_t end = row->base_offset + feeder->count;
     if (end > feeder->topic->ends[row->index]) feeder->topic->ends[row->index] = end;
 }
@@ -103,7 +194,8 @@ static void send_batch(struct feeder *feeder, struct weir_slice bytes)
     struct weir_wire_produce_request_partition_produce_data row = {
         .index = (int32_t)remote_draw(&feeder->remote, feeder->topic->count), .records = bytes};
     struct weir_wire_produce_request_topic_produce_data topic = {
-        .name = weir_text(feeder->topic->name), .partition_data = &row, .partition_data_count = 1};
+        .topic_id = feeder->topic->id, .partition_data = &row, .partition_data_count = 1};
+    feeder->life = feeder->topic->life;
     struct weir_wire_produce_request request;
     weir_wire_produce_request_init(&request);
     request.acks = -1;
@@ -135,14 +227,6 @@ static void write_batch(struct feeder *feeder)
 
 /* ---- growth ---------------------------------------------------------------------------------- */
 
-/* Whatever the answer is: what came of it is looked at. */
-static void grown(struct remote_ask *ask, const void *answer)
-{
-    struct feeder *feeder = (struct feeder *)ask->remote;
-    (void)answer;
-    feeder->is_asking = false;
-}
-
 static void grow(struct feeder *feeder)
 {
     int32_t room = GROUP_PARTITIONS_MAX - feeder->topic->count;
@@ -159,7 +243,7 @@ static void grow(struct feeder *feeder)
     request.topics_count = 1;
     request.timeout_ms = TIMEOUT_MS;
     ask(feeder, &weir_wire_create_partitions_request_type,
-        &weir_wire_create_partitions_response_type, -1, &request, grown);
+        &weir_wire_create_partitions_response_type, -1, &request, changed);
 }
 
 /* ---- the client ------------------------------------------------------------------------------ */
@@ -179,8 +263,12 @@ static void act(struct remote *remote)
         look(feeder);
     } else if (feeder->growths > 0 && remote_chance(remote, GROWS_PER_MILLE)) {
         grow(feeder);
+    } else if (feeder->remakes > 0 && remote_chance(remote, REMAKES_PER_MILLE)) {
+        delete (feeder);
     } else if (feeder->left > 0) {
         write_batch(feeder);
+    } else if (remote_chance(remote, LOOKS_PER_MILLE)) {
+        look(feeder); /* a deletion may have been on its way for long */
     }
 }
 
@@ -189,7 +277,8 @@ static const struct remote_ops ops = {.lost = lost, .act = act};
 static bool is_done(const struct client *client)
 {
     const struct feeder *feeder = (const struct feeder *)client;
-    return feeder->left <= 0 && feeder->growths == 0 && feeder->has_looked && !feeder->is_asking;
+    bool is_through = feeder->left <= 0 && feeder->growths == 0 && feeder->remakes == 0;
+    return is_through && feeder->has_looked && feeder->topic->has_id;
 }
 
 static void close_feeder(struct client *client)
@@ -198,7 +287,7 @@ static void close_feeder(struct client *client)
 }
 
 void group_feeder_new(struct group_world *world, struct group_topic *topic, int64_t record_count,
-                      int growths)
+                      int growths, int remakes)
 {
     struct feeder *feeder = calloc(1, sizeof *feeder);
     if (feeder == NULL) abort();
@@ -206,6 +295,7 @@ void group_feeder_new(struct group_world *world, struct group_topic *topic, int6
     feeder->topic = topic;
     feeder->left = record_count;
     feeder->growths = growths;
+    feeder->remakes = remakes;
     feeder->remote.client = (struct client){.is_done = is_done, .close = close_feeder};
     remote_start(&feeder->remote, &world->served, &ops);
     feeder->remote.pace_ns = MS * (1 + remote_draw(&feeder->remote, 8));

@@ -10,6 +10,7 @@ enum {
     RECORDS_MAX = 600,
     /* beyond the timeouts of the groups: answers and their ways */
     SETTLE_MS = 2000,
+    QUIET_PATIENCE_MS = 200,
 };
 
 int64_t group_world_now_ns(const struct group_world *world)
@@ -54,6 +55,7 @@ static void draw_groups(struct group_world *world)
         struct group_topic *topic = &world->topics[i];
         (void)snprintf(topic->name, sizeof topic->name, "shared-%d", i);
         topic->count = 1 + (int32_t)draw(world, 30);
+        topic->is_remade = draw(world, 4) == 0;
     }
     world->group_count = 1 + (int)draw(world, GROUP_GROUPS_MAX);
     for (int i = 0; i < world->group_count; i++) {
@@ -73,6 +75,8 @@ void group_world_init(struct group_world *world, struct simulation *simulation)
 {
     *world = (struct group_world){0};
     served_init(&world->served, simulation);
+    if (world->served.leap_per_mille > 1)
+        world->served.leap_per_mille = 1; /* an hour is all there is */
     world->history.is_printed = simulation->history.is_printed;
     world->mishaps = (struct group_mishaps){
         .crash = draw_rate(world, 8),
@@ -112,11 +116,24 @@ bool group_world_start(struct group_world *world)
         int64_t segment_bytes = (int64_t)200 << draw(world, 10);
         if (!create_topic(simulation, topic->name, topic->count, segment_bytes)) return false;
         int64_t records = 1 + draw(world, RECORDS_MAX);
-        group_feeder_new(world, topic, records, (int)draw(world, 4));
+        int remakes = topic->is_remade ? 1 + (int)draw(world, GROUP_LIVES_MAX - 1) : 0;
+        group_feeder_new(world, topic, records, (int)draw(world, 4), remakes);
     }
     for (int i = 0; i < world->group_count; i++)
         add_members(world, &world->groups[i]);
     return true;
+}
+
+static void check(struct group_world *world)
+{
+    struct simulation *simulation = world->served.simulation;
+    struct group_shape shapes[GROUP_GROUPS_MAX];
+    for (int i = 0; i < world->group_count; i++)
+        shapes[i] = (struct group_shape){world->groups[i].is_consumer,
+                                         GROUP_LIVES_MAX * GROUP_PARTITIONS_MAX};
+    struct checker_anomaly anomaly =
+        group_checker_check(&world->history, shapes, world->group_count);
+    if (anomaly.name != NULL) simulation_fail(simulation, anomaly.name, "%s", anomaly.text);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -153,11 +170,32 @@ static bool all_are_settled(const struct group_world *world)
     return true;
 }
 
+static void print_members(const struct group_world *world, const struct group_of *group)
+{
+    if (!world->history.is_printed) return;
+    for (int i = 0; i < world->slot_count; i++) {
+        const struct member *member = world->members[i];
+        int count = 0;
+        if (member->group != group) continue;
+        for (int32_t j = 0; j < GROUP_PARTITIONS_MAX; j++)
+            count += member->places[j].is_owned;
+        (void)fprintf(stderr,
+                      "  slot %d '%s' %s: phase %d, generation %d, partitions %d of %d,%s%s%s%s\n",
+                      member->slot, member->self.id, member->instance, (int)member->phase,
+                      member->self.generation, count, group->topic->count,
+                      member->is_saying ? " is saying" : "", member->is_asking ? " is asking" : "",
+                      member->has_to_answer ? " has to answer" : "",
+                      member_is_settled(member) ? " settled" : "");
+    }
+}
+
 static void tell_unsettled(struct group_world *world, int64_t ms)
 {
     for (int i = 0; i < world->group_count; i++) {
         const struct group_of *group = &world->groups[i];
         if (group_is_settled(world, group)) continue;
+        print_members(world, group);
+        check(world); /* where it began says more */
         simulation_fail(world->served.simulation, "rebalance-does-not-end",
                         "no fault is left, nobody comes or goes, and after %lld ms %s (%s) has not "
                         "settled: session %d ms, rebalance %d ms",
@@ -171,13 +209,24 @@ static bool feeders_are_done(struct simulation *simulation)
     return simulation_clients_are_done(simulation);
 }
 
+/* A question that went into a dead connection is asked again soon: an answer takes a rebalance at the most. */
+static void be_quiet(struct group_world *world)
+{
+    world->is_quiet = true;
+    for (int i = 0; i < world->slot_count; i++) {
+        struct member *member = world->members[i];
+        int64_t patience_ms = 2 * member->group->rebalance_ms + QUIET_PATIENCE_MS;
+        member->remote.patience_ns = patience_ms * MS / REMOTE_CALM_PATIENCE;
+    }
+}
+
 /* What was there has to be noticed: one session; and then there is a rebalance, and another one of the cooperative. */
 static void settle(struct group_world *world)
 {
     struct simulation *simulation = world->served.simulation;
     int64_t ms = SETTLE_MS;
     for (int i = 0; i < world->group_count; i++) {
-        int64_t needs = 2 * world->groups[i].session_ms + 3 * world->groups[i].rebalance_ms;
+        int64_t needs = 2 * world->groups[i].session_ms + 5 * world->groups[i].rebalance_ms;
         if (needs + SETTLE_MS > ms) ms = needs + SETTLE_MS;
     }
     int64_t end_ns = group_world_now_ns(world) + ms * MS;
@@ -197,17 +246,6 @@ static bool all_are_through(struct simulation *simulation)
         if (!member_is_through(world->members[i])) return false;
     }
     return true;
-}
-
-static void check(struct group_world *world)
-{
-    struct simulation *simulation = world->served.simulation;
-    struct group_shape shapes[GROUP_GROUPS_MAX];
-    for (int i = 0; i < world->group_count; i++)
-        shapes[i] = (struct group_shape){world->groups[i].is_consumer, GROUP_PARTITIONS_MAX};
-    struct checker_anomaly anomaly =
-        group_checker_check(&world->history, shapes, world->group_count);
-    if (anomaly.name != NULL) simulation_fail(simulation, anomaly.name, "%s", anomaly.text);
 }
 
 /* So that the seed's hash and its count tell of them. */
@@ -233,7 +271,7 @@ void group_world_end(struct group_world *world)
     struct simulation *simulation = world->served.simulation;
     served_heal(&world->served);
     (void)simulation_settle(simulation, feeders_are_done, "not all has been written");
-    world->is_quiet = true;
+    be_quiet(world);
     settle(world);
     (void)simulation_settle(simulation, all_are_through, "not all is read and committed");
     world->is_last = true;

@@ -13,6 +13,7 @@
 enum {
     GROUP_TOPICS_MAX = 2,
     GROUP_PARTITIONS_MAX = 40,
+    GROUP_LIVES_MAX = 3, /* of a topic that is deleted and made anew */
     GROUP_GROUPS_MAX = 3,
     GROUP_SLOTS_MAX = 50, /* of all groups together */
 };
@@ -23,7 +24,9 @@ struct group_topic {
     char name[16];
     int32_t count; /* partitions that are known to be there */
     struct weir_uuid id;
-    bool has_id;
+    bool has_id;                        /* it is there, as far as is known */
+    bool is_remade;                     /* at times: then it is asked for by its id */
+    int life;                           /* how often it was made anew */
     int64_t ends[GROUP_PARTITIONS_MAX]; /* behind what was acknowledged */
 };
 
@@ -71,8 +74,8 @@ bool group_world_start(struct group_world *world);
 void group_world_end(struct group_world *world);
 
 int64_t group_world_now_ns(const struct group_world *world);
-/** Writes a number of records, and lets the topic grow. */
+/** Writes a number of records, lets the topic grow, and makes it anew. */
 void group_feeder_new(struct group_world *world, struct group_topic *topic, int64_t record_count,
-                      int growths);
+                      int growths, int remakes);
 
 #endif

@@ -17,8 +17,9 @@ enum { MEMBER_ID_SIZE = 96 };
 
 struct member_place {
     bool is_owned;
-    uint32_t span;    /* how often it was given */
-    int64_t position; /* -1: not known yet */
+    uint32_t span;      /* how often it was given */
+    int32_t generation; /* in which it was, the last time */
+    int64_t position;   /* -1: not known yet */
     int64_t committed;
 };
 
@@ -49,6 +50,7 @@ struct member {
     struct remote remote; /* first */
     struct group_world *world;
     struct group_of *group;
+    int life; /* of the topic, that its partitions are of */
     const struct member_protocol *protocol;
     int slot;
     char instance[16]; /* empty: a dynamic member */
@@ -72,7 +74,6 @@ struct member {
     int64_t late_offset;
     /* classic */
     bool is_cooperative;
-    bool is_leader;
     int32_t known_count; /* partitions, when it joined */
     int16_t join_version;
     struct member_assignment_list *assignments; /* the leader's, until it has synced */
@@ -101,6 +102,15 @@ bool member_take(struct member *member, const bool given[GROUP_PARTITIONS_MAX]);
 void member_release_all(struct member *member);
 /** Out, to join again, by and by. */
 void member_fall_out(struct member *member);
+/** Null for a dynamic member. */
 struct weir_slice member_instance(const struct member *member);
+
+/* ---- for what it does with its partitions (member_work.c) ---- */
+
+/** Looks up offsets, reads, commits: one step of it. */
+void member_work(struct member *member);
+/** An event of it that begins now. */
+struct group_event member_event(const struct member *member, enum group_event_kind kind,
+                                int32_t partition);
 
 #endif

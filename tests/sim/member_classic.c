@@ -102,25 +102,37 @@ static int least_loaded(const size_t *loads, size_t count)
     return (int)least;
 }
 
-/* `is_sticky`: everybody keeps its share. */
+/* One more than an equal share is for as many as there are left over. */
+struct shares {
+    size_t loads[GROUP_SLOTS_MAX];
+    size_t equal;
+    size_t left_over;
+};
+
+static bool has_room(struct shares *shares, int owner)
+{
+    size_t load = shares->loads[owner];
+    if (load > shares->equal || (load == shares->equal && shares->left_over == 0)) return false;
+    shares->left_over -= load == shares->equal;
+    shares->loads[owner]++;
+    return true;
+}
+
+/* `is_sticky`: everybody keeps what it has, up to its share. */
 static void share_out(struct member_assignment_list *list, const struct claim *claims,
                       int32_t partition_count, bool is_sticky)
 {
-    size_t loads[GROUP_SLOTS_MAX] = {0};
-    size_t share = ((size_t)partition_count + list->count - 1) / list->count;
+    struct shares shares = {.equal = (size_t)partition_count / list->count,
+                            .left_over = (size_t)partition_count % list->count};
     for (int32_t i = 0; i < GROUP_PARTITIONS_MAX; i++) {
-        int owner = claims[i].owner;
-        list->owners[i] = NOBODY;
-        if (i >= partition_count || !is_sticky || owner == NOBODY || loads[owner] == share)
-            continue;
-        list->owners[i] = owner;
-        loads[owner]++;
+        int owner = i < partition_count && is_sticky ? claims[i].owner : NOBODY;
+        list->owners[i] = owner != NOBODY && has_room(&shares, owner) ? owner : NOBODY;
     }
     for (int32_t i = 0; i < partition_count; i++) {
         bool is_given_up_first = is_sticky && claims[i].owner != NOBODY;
         if (list->owners[i] != NOBODY || is_given_up_first) continue;
-        list->owners[i] = least_loaded(loads, list->count);
-        loads[list->owners[i]]++;
+        list->owners[i] = least_loaded(shares.loads, list->count);
+        shares.loads[list->owners[i]]++;
     }
 }
 
@@ -183,8 +195,9 @@ static void joined(struct remote_ask *ask, const void *answer)
     }
     bool is_other = !weir_slice_equal(response->member_id, weir_text(member->self.id));
     if (is_other) member_release_all(member);
+    /* A static member that is back may have been given what was assigned before the topic grew: it joins once more. */
+    if (is_other && member->instance[0] != '\0') member->known_count = 0;
     member_take_identity(member, response->member_id, response->generation_id);
-    member->is_leader = weir_slice_equal(response->leader, response->member_id);
     member->phase = MEMBER_JOINED;
     free(member->assignments);
     member->assignments = NULL;
@@ -197,7 +210,7 @@ static void describe(const struct member *member, struct words *words)
     words->count = 0;
     put_word(words, member->slot);
     put_word(words, member->is_cooperative ? member->self.generation : 0);
-    put_word(words, member->known_count);
+    put_word(words, member->known_count + member->life * (GROUP_PARTITIONS_MAX + 1));
     for (int32_t i = 0; member->is_cooperative && i < GROUP_PARTITIONS_MAX; i++) {
         if (member->places[i].is_owned) put_word(words, i);
     }
@@ -362,7 +375,6 @@ static void act(struct member *member)
 static void forget(struct member *member)
 {
     int16_t least = member->instance[0] != '\0' ? STATIC_JOIN_FROM : 1;
-    member->is_leader = false;
     member->join_version =
         remote_draw_version(&member->remote, &weir_wire_join_group_request_type, least);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/uuid.h"
 #include "tests/sim/member.h"
 #include "wire/generated/consumer_group_heartbeat_request.h"
 #include "wire/generated/consumer_group_heartbeat_response.h"
@@ -40,6 +41,9 @@ take_assignment(struct member *member,
     for (size_t i = 0; i < assignment->topic_partitions_count; i++) {
         const struct weir_wire_consumer_group_heartbeat_response_topic_partitions *topic =
             &assignment->topic_partitions[i];
+        bool is_of_now = member->life == member->group->topic->life &&
+                         weir_uuid_equal(topic->topic_id, member->group->topic->id);
+        if (!is_of_now) continue; /* it says everything when it knows more */
         for (size_t j = 0; j < topic->partitions_count; j++) {
             int32_t partition = topic->partitions[j];
             bool is_known = partition >= 0 && partition < GROUP_PARTITIONS_MAX;

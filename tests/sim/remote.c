@@ -8,7 +8,6 @@
 enum {
     NAP_NS = 500 * 1000 * 1000, /* between two looks at whether to go on sleeping */
     AWAY_NS = 3 * 1000 * 1000,  /* before it connects again, at most */
-    CALM_PATIENCE = 20,         /* times as patient when nothing is wrong */
 };
 
 static struct simulation *world(const struct remote *remote)
@@ -221,7 +220,7 @@ static int64_t patience_ends_ns(const struct remote *remote)
     bool waits = remote->state == REMOTE_CONNECTING || remote->asks_under_way > 0;
     if (remote->state == REMOTE_AWAY || !waits) return INT64_MAX;
     bool is_calm = remote->served->calm_since_ns != INT64_MAX;
-    return remote->heard_ns + remote->patience_ns * (is_calm ? CALM_PATIENCE : 1);
+    return remote->heard_ns + remote->patience_ns * (is_calm ? REMOTE_CALM_PATIENCE : 1);
 }
 
 static void act(struct remote *remote)

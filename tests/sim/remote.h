@@ -32,6 +32,8 @@ struct remote_ask {
     void (*answered)(struct remote_ask *ask, const void *response);
 };
 
+enum { REMOTE_CALM_PATIENCE = 20 }; /* times as patient when nothing is wrong */
+
 enum remote_state { REMOTE_AWAY, REMOTE_CONNECTING, REMOTE_LOOKING, REMOTE_READY };
 
 struct remote {
