@@ -1,12 +1,15 @@
-# Builds of the same tests with one bug planted at link time (planted/<bug>.c stands in for SYMBOL).
+# Builds of the same tests with one bug planted at link time (planted/<bug>.c, or FILE, stands in for SYMBOL).
 # Each must be found within SEEDS seeds: the test passes when it is, and says after how many.
 # SYMBOL is a name like any other to the linker: where nothing calls it any more, the build fails.
 set(planted_is_armed ${CMAKE_CURRENT_SOURCE_DIR}/planted/is_armed.sh ${CMAKE_NM})
 function(weir_planted bug)
-  cmake_parse_arguments(arg "" "SYMBOL;SEEDS" "SOURCES;DEPENDS" ${ARGN})
-  add_executable(test_sim_planted_${bug} planted/${bug}.c ${arg_SOURCES})
+  cmake_parse_arguments(arg "" "SYMBOL;SEEDS;FILE" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT arg_FILE)
+    set(arg_FILE ${bug})
+  endif()
+  add_executable(test_sim_planted_${bug} planted/${arg_FILE}.c ${arg_SOURCES})
   target_link_libraries(test_sim_planted_${bug} PRIVATE weir_sim_world ${arg_DEPENDS})
-  set_source_files_properties(planted/${bug}.c PROPERTIES COMPILE_OPTIONS -ffunction-sections)
+  set_source_files_properties(planted/${arg_FILE}.c PROPERTIES COMPILE_OPTIONS -ffunction-sections)
   target_link_options(test_sim_planted_${bug} PRIVATE -Wl,--wrap=${arg_SYMBOL} -Wl,--gc-sections)
   add_custom_command(TARGET test_sim_planted_${bug} POST_BUILD VERBATIM
                      COMMAND ${planted_is_armed} $<TARGET_FILE:test_sim_planted_${bug}> ${arg_SYMBOL})
@@ -30,6 +33,16 @@ weir_planted(forgotten_member SYMBOL weir_classic_answer_joined SEEDS 50
              SOURCES test_classic_seeds.c classic_world.c DEPENDS weir_broker_group)
 weir_planted(shared_assignment SYMBOL weir_classic_assign SEEDS 50
              SOURCES test_classic_seeds.c classic_world.c DEPENDS weir_broker_group)
+
+# The whole system with groups on it, within the seeds of test_group_seeds.
+function(weir_planted_in_groups bug)
+  weir_planted(${bug} SEEDS 40 SOURCES test_group_seeds.c DEPENDS weir_sim_groups ${ARGN})
+endfunction()
+weir_planted_in_groups(group_stale_commit FILE stale_commit SYMBOL weir_classic_group_check_commit)
+weir_planted_in_groups(group_forgotten_member FILE forgotten_member SYMBOL weir_classic_answer_joined)
+weir_planted_in_groups(stale_epoch SYMBOL weir_consumer_group_check_commit)
+weir_planted_in_groups(early_owner SYMBOL weir_consumer_member_reconcile)
+weir_planted_in_groups(hasty_commit SYMBOL weir_partition_write)
 
 # Of a symbol that nothing calls the check says so.
 add_test(NAME sim_planted_disarmed
