@@ -46,6 +46,8 @@ static void draw_settings(struct group_world *world)
     settings->initial_rebalance_delay_ms = (int32_t)draw(world, 80);
     settings->consumer_session_timeout_ms = 100 + (int32_t)draw(world, 400);
     settings->consumer_heartbeat_interval_ms = settings->consumer_session_timeout_ms / 5;
+    settings->offsets_retention_minutes = INT32_MAX; /* the wall clock jumps by tens of years */
+    settings->offsets_retention_check_interval_ms = 100 + draw(world, 60000);
 }
 
 static void draw_groups(struct group_world *world)
@@ -107,10 +109,28 @@ static void add_members(struct group_world *world, struct group_of *group)
     }
 }
 
+/* An offset that never goes, of a topic that stays: so the group stays, too, and its generations only grow. */
+static bool anchor(struct group_world *world, const struct group_of *group)
+{
+    struct weir_broker *broker = world->served.simulation->broker;
+    struct weir_error error = {0};
+    struct weir_offset_entry entry = {.partition = {weir_text(SERVED_JUNK), 0}};
+    struct weir_commit_request commit = {
+        .group = weir_text(group->name), .entries = &entry, .entry_count = 1, .generation = -1};
+    int rc = weir_broker_wait_begin(broker, &commit.request, &error);
+    if (rc == 0) {
+        weir_broker_commit_offsets(broker, &commit);
+        rc = weir_broker_wait(broker, &commit.request, &error);
+    }
+    if (rc == 0) return true;
+    return simulation_fail(world->served.simulation, "cannot-commit", "%s", error.text);
+}
+
 bool group_world_start(struct group_world *world)
 {
     struct simulation *simulation = world->served.simulation;
     if (!simulation_start(simulation)) return false;
+    if (!create_topic(simulation, SERVED_JUNK, 1, 1000)) return false;
     for (int i = 0; i < world->topic_count; i++) {
         struct group_topic *topic = &world->topics[i];
         int64_t segment_bytes = (int64_t)200 << draw(world, 10);
@@ -119,8 +139,10 @@ bool group_world_start(struct group_world *world)
         int remakes = topic->is_remade ? 1 + (int)draw(world, GROUP_LIVES_MAX - 1) : 0;
         group_feeder_new(world, topic, records, (int)draw(world, 4), remakes);
     }
-    for (int i = 0; i < world->group_count; i++)
+    for (int i = 0; i < world->group_count; i++) {
+        if (!anchor(world, &world->groups[i])) return false;
         add_members(world, &world->groups[i]);
+    }
     return true;
 }
 
@@ -134,6 +156,14 @@ static void check(struct group_world *world)
     struct checker_anomaly anomaly =
         group_checker_check(&world->history, shapes, world->group_count);
     if (anomaly.name != NULL) simulation_fail(simulation, anomaly.name, "%s", anomaly.text);
+}
+
+void group_world_play(struct group_world *world, int turns)
+{
+    struct swarm *swarm = &world->served.simulation->swarm;
+    served_play(&world->served, turns / 2);
+    if (draw(world, 3) == 0) swarm->offsets_partition_count += 1 + (int32_t)draw(world, 5);
+    served_play(&world->served, turns / 2);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

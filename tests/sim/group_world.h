@@ -67,6 +67,8 @@ void group_world_init(struct group_world *world, struct simulation *simulation);
 void group_world_close(struct group_world *world);
 /** Node 0, its topics, the feeders and the members; false (and an anomaly) if that fails. */
 bool group_world_start(struct group_world *world);
+/** So many turns; in some seeds `__consumer_offsets` is to have more partitions, from a start midway on. */
+void group_world_play(struct group_world *world, int turns);
 /**
  * The end of a scenario. All heals; each group has to settle within its timeouts, with every partition at one
  * member; then all that was written is read and committed, and a fetch says so; the checker finds nothing.

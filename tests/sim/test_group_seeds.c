@@ -16,7 +16,7 @@ static void run(struct simulation *simulation)
     group_world_init(&world, simulation);
     if (group_world_start(&world)) {
         served_trouble(&world.served);
-        served_play(&world.served, TURNS_MIN + (int)simulation_draw(simulation, TURNS_MAX));
+        group_world_play(&world, TURNS_MIN + (int)simulation_draw(simulation, TURNS_MAX));
         group_world_end(&world);
     }
     group_world_close(&world);
