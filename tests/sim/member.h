@@ -75,6 +75,7 @@ struct member {
     /* classic */
     bool is_cooperative;
     int32_t known_count; /* partitions, when it joined */
+    int joined_life;     /* of the topic, when it did */
     int16_t join_version;
     struct member_assignment_list *assignments; /* the leader's, until it has synced */
     /* consumer */

@@ -201,6 +201,7 @@ static void joined(struct remote_ask *ask, const void *answer)
     member->phase = MEMBER_JOINED;
     free(member->assignments);
     member->assignments = NULL;
+    if (member->joined_life != member->life) member->phase = MEMBER_OUT; /* it was another topic */
     if (response->members_count > 0) assign(member, response);
     if (response->skip_assignment && member->assignments != NULL) member->assignments->count = 0;
 }
@@ -222,6 +223,7 @@ static void join(struct member *member)
     struct weir_wire_join_group_request_join_group_request_protocol protocol;
     struct weir_wire_join_group_request request;
     member->known_count = member->group->topic->count;
+    member->joined_life = member->life;
     if (!member->is_cooperative) member_release_all(member);
     describe(member, &words);
     protocol.name = weir_text(protocol_of(member));
@@ -249,6 +251,10 @@ static void synced(struct remote_ask *ask, const void *answer)
     member->is_saying = false;
     if (response->error_code != WEIR_WIRE_NONE) {
         be_refused(member, ask, response->error_code, "SyncGroup");
+        return;
+    }
+    if (member->joined_life != member->life) {
+        member->phase = MEMBER_OUT;
         return;
     }
     for (size_t i = 0; i < response->assignment.size / 4; i++)
