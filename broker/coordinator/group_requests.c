@@ -171,22 +171,6 @@ static void join_stage(struct weir_partition *partition, struct weir_request *re
     weir_live_group_step(group, &event);
 }
 
-static void join_arrives(struct weir_message *message)
-{
-    struct weir_join_group_request *join = (struct weir_join_group_request *)message;
-    if (!comes_in(&join->base)) return;
-    join->base.request.may_create = join->member.member_id.size == 0;
-    weir_group_place_enter(&join->base.request, join_stage);
-}
-
-void weir_coordinator_join(struct weir_coordinator *coordinator,
-                           struct weir_join_group_request *request)
-{
-    send(coordinator, &request->base, join_arrives);
-}
-
-/* ---- sync, heartbeat, leave ------------------------------------------------------------------ */
-
 /* These are of members that are there: without the topic there is none. */
 static void member_arrives(struct weir_group_request *request,
                            void (*stage)(struct weir_partition *partition,
@@ -202,6 +186,26 @@ static void member_arrives(struct weir_group_request *request,
     }
     weir_group_place_enter(&request->request, stage);
 }
+
+static void join_arrives(struct weir_message *message)
+{
+    struct weir_join_group_request *join = (struct weir_join_group_request *)message;
+    if (join->member.member_id.size > 0) {
+        member_arrives(&join->base, join_stage);
+        return;
+    }
+    if (!comes_in(&join->base)) return;
+    join->base.request.may_create = true;
+    weir_group_place_enter(&join->base.request, join_stage);
+}
+
+void weir_coordinator_join(struct weir_coordinator *coordinator,
+                           struct weir_join_group_request *request)
+{
+    send(coordinator, &request->base, join_arrives);
+}
+
+/* ---- sync, heartbeat, leave ------------------------------------------------------------------ */
 
 static void sync_stage(struct weir_partition *partition, struct weir_request *request)
 {
