@@ -303,6 +303,9 @@ static int open_bare(struct simulation *simulation, struct weir_error *error)
     };
     options.topic_defaults.segment_bytes = simulation->swarm.internal_segment_bytes;
     options.topic_defaults.retention_ms = -1;
+    /* Its clock jumps by tens of years: what expires by it is not lost. */
+    if (options.groups.session_timeout_max_ms == 0) options.groups = weir_group_settings_default();
+    options.groups.offsets_retention_minutes = INT32_MAX;
     if (simulation->swarm.is_flush_policy_os) options.topic_defaults.flush_policy = WEIR_FLUSH_OS;
     return weir_broker_open(&options, &simulation->broker, error);
 }
