@@ -87,6 +87,7 @@ static void succeed(struct weir_group_settle *settle)
     while ((request = take_waiting(settle)) != NULL) {
         weir_actor_post(settle->engine->shards[0].actor, &request->message);
     }
+    weir_group_wake_begin(&settle->wake, settle->engine);
     weir_serving_release(&settle->engine->serving);
 }
 
@@ -221,14 +222,17 @@ static void hear_start(struct weir_message *message)
         (struct weir_group_settle *)((char *)message -
                                      offsetof(struct weir_group_settle, mark.done));
     struct weir_engine *engine = settle->engine;
-    begin(settle);
+    if (weir_group_settle_is_done(settle)) {
+        weir_group_wake_begin(&settle->wake, engine);
+    } else {
+        begin(settle);
+    }
     weir_serving_release(&engine->serving);
 }
 
 void weir_group_settle_start(struct weir_group_settle *settle)
 {
     struct weir_engine *engine = settle->engine;
-    if (weir_group_settle_is_done(settle)) return;
     settle->mark.done.handle = hear_start;
     weir_serving_hold(&engine->serving);
     weir_actor_post(engine->shards[0].actor, &settle->mark.done);
