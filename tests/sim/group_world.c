@@ -85,6 +85,7 @@ void group_world_init(struct group_world *world, struct simulation *simulation)
         .pause = draw_rate(world, 8),
         .leave = draw_rate(world, 8),
         .hang_up = draw_rate(world, 8),
+        .twice = draw_rate(world, 100),
         .late = draw_rate(world, 100),
     };
     draw_settings(world);

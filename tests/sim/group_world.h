@@ -45,7 +45,8 @@ struct group_mishaps {
     int pause;
     int leave;
     int hang_up;
-    int late; /* a commit under a generation that it has left behind */
+    int twice; /* what it says of its membership */
+    int late;  /* a commit under a generation that it has left behind */
 };
 
 struct group_world {

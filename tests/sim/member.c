@@ -148,6 +148,15 @@ void member_fall_out(struct member *member)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
+/* It may have been the one that said what is new. */
+static void echoed(struct remote_ask *ask, const void *answer)
+{
+    struct member *member = (struct member *)ask->remote;
+    (void)answer;
+    member->is_echoing = false;
+    member->is_full = true;
+}
+
 void member_say(struct member *member, const struct weir_message_type *request_type,
                 const struct weir_message_type *response_type, int16_t version, const void *request,
                 void (*answered)(struct remote_ask *ask, const void *response))
@@ -157,6 +166,17 @@ void member_say(struct member *member, const struct weir_message_type *request_t
     remote_send(&member->remote, &member->say, request_type, response_type, version, request);
 }
 
+void member_say_twice(struct member *member, const void *request)
+{
+    const struct weir_remote_call *said = &member->say.call;
+    if (member->world->is_quiet || member->is_echoing) return;
+    if (!remote_chance(&member->remote, member->world->mishaps.twice)) return;
+    member->is_echoing = true;
+    member->echo.answered = echoed;
+    remote_send(&member->remote, &member->echo, said->request_type, said->response_type,
+                said->version, request);
+}
+
 /* ---- mishaps --------------------------------------------------------------------------------- */
 
 static void nothing_comes(struct member *member)
@@ -164,6 +184,7 @@ static void nothing_comes(struct member *member)
     member->is_saying = false;
     member->is_asking = false;
     member->is_leaving = false;
+    member->is_echoing = false;
 }
 
 static void lost(struct remote *remote)

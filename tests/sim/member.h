@@ -63,6 +63,8 @@ struct member {
     struct remote_ask say; /* about its membership */
     bool is_saying;
     bool is_leaving;
+    struct remote_ask echo; /* the same once more; nobody listens to its answer */
+    bool is_echoing;
     struct remote_ask ask; /* about records and offsets */
     bool is_asking;
     struct member_item items[GROUP_PARTITIONS_MAX];
@@ -94,6 +96,8 @@ bool member_is_through(const struct member *member);
 void member_say(struct member *member, const struct weir_message_type *request_type,
                 const struct weir_message_type *response_type, int16_t version, const void *request,
                 void (*answered)(struct remote_ask *ask, const void *response));
+/** At times, the same once more. */
+void member_say_twice(struct member *member, const void *request);
 /** True for an error that says that the coordinator cannot now; an anomaly if there is no reason. */
 bool member_excuses(struct member *member, const struct remote_ask *ask, int16_t error,
                     const char *what);

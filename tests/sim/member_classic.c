@@ -239,6 +239,7 @@ static void join(struct member *member)
     request.protocols_count = 1;
     member_say(member, &weir_wire_join_group_request_type, &weir_wire_join_group_response_type,
                member->join_version, &request, joined);
+    member_say_twice(member, &request);
 }
 
 /* ---- sync ------------------------------------------------------------------------------------ */
@@ -301,6 +302,7 @@ static void sync(struct member *member)
     }
     member_say(member, &weir_wire_sync_group_request_type, &weir_wire_sync_group_response_type,
                draw_version(member, &weir_wire_sync_group_request_type), &request, synced);
+    member_say_twice(member, &request);
 }
 
 /* ---- heartbeats and the end ------------------------------------------------------------------ */
@@ -327,6 +329,7 @@ static void send_heartbeat(struct member *member)
         group_world_now_ns(member->world) + (int64_t)MS * member->group->session_ms / 5;
     member_say(member, &weir_wire_heartbeat_request_type, &weir_wire_heartbeat_response_type,
                draw_version(member, &weir_wire_heartbeat_request_type), &request, heard);
+    member_say_twice(member, &request);
 }
 
 static void left(struct remote_ask *ask, const void *answer)
@@ -359,6 +362,7 @@ static void leave(struct member *member, bool for_good)
     }
     member_say(member, &weir_wire_leave_group_request_type, &weir_wire_leave_group_response_type,
                version, &request, left);
+    member_say_twice(member, &request);
 }
 
 static void act(struct member *member)

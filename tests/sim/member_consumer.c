@@ -134,6 +134,8 @@ static void send(struct member *member, int32_t epoch, bool says_all)
     member_say(member, &weir_wire_consumer_group_heartbeat_request_type,
                &weir_wire_consumer_group_heartbeat_response_type, member->join_version, &request,
                answered);
+    /* What it has is said once: said again after an answer, it denies what the answer has given. */
+    if (request.topic_partitions == NULL) member_say_twice(member, &request);
 }
 
 static void make_id(struct member *member)
