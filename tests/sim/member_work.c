@@ -271,9 +271,19 @@ static void send_commit(struct member *member, const struct member_identity *ide
         version, &request, commit_answered);
 }
 
+/* A member of a consumer group that gives up in several steps has its epoch meanwhile, and with its epoch it may commit
+ * what it has given up: Kafka looks at the partition only where the epoch is an older one. */
+static bool is_late(const struct member *member)
+{
+    bool is_of_now = member->group->is_consumer &&
+                     member->late.generation == member->self.generation &&
+                     strcmp(member->late.id, member->self.id) == 0;
+    return member->late_partition >= 0 && !is_of_now;
+}
+
 static bool commit_late(struct member *member)
 {
-    if (member->late_partition < 0) return false;
+    if (!is_late(member)) return false;
     if (!remote_chance(&member->remote, member->world->mishaps.late)) return false;
     member->item_count = 0;
     add_item(member, member->late_partition, member->late_offset);
