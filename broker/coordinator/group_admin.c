@@ -24,6 +24,7 @@ static void send(struct weir_coordinator *coordinator, struct weir_group_request
 {
     request->next = NULL;
     request->is_parked = false;
+    request->is_asked_again = false;
     request->request.before_reply = NULL;
     weir_group_place_send(coordinator, &request->request, request->group, true, arrive);
 }

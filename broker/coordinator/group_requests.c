@@ -29,6 +29,7 @@ static void send(struct weir_coordinator *coordinator, struct weir_group_request
     request->next = NULL;
     request->is_parked = false;
     request->is_cancelled = false;
+    request->is_asked_again = false;
     request->request.before_reply = holds_answer;
     atomic_store(&request->cancel_state, WEIR_CANCEL_LIVE);
     weir_group_place_send(coordinator, &request->request, request->group, false, arrive);
@@ -88,21 +89,17 @@ static struct weir_live_group *find(struct weir_partition *partition,
 }
 
 /* A group of the other type, which has to give way: one that nobody is in is taken back, but for its offsets, and the
- * request is asked again when that is durable. */
+ * request is asked again when that is durable. Where it cannot be written the request hears why. */
 static void replace(struct weir_live_group *group, struct weir_group_request *request)
 {
-    struct weir_offsets_partition *offsets = group->offsets;
     struct weir_group_update update;
     struct weir_error *error = &request->request.error;
     weir_assert(weir_live_group_is_idle(group));
     weir_live_group_begin(group, &update);
+    request->is_asked_again = true;
+    weir_group_answer_durable(&update, request, 0);
     int rc = weir_live_group_take_back(group, &update, error);
     weir_live_group_take(group, &update, rc);
-    if (rc < 0) {
-        weir_request_reply(&request->request, rc);
-    } else {
-        weir_offsets_partition_ask_again(offsets, &request->request);
-    }
 }
 
 /* ---- join ------------------------------------------------------------------------------------ */
@@ -294,17 +291,12 @@ static bool joins(const struct weir_consumer_heartbeat_request *heartbeat)
 /* A classic group goes over to the consumer protocol, with its members or without. */
 static void take_over(struct weir_live_group *group, struct weir_group_request *request)
 {
-    struct weir_offsets_partition *offsets = group->offsets;
     if (weir_live_group_is_idle(group)) {
         replace(group, request);
         return;
     }
-    int rc = weir_live_group_upgrade(group, &request->request.error);
-    if (rc < 0) {
-        weir_request_reply(&request->request, rc);
-    } else {
-        weir_offsets_partition_ask_again(offsets, &request->request);
-    }
+    int rc = weir_live_group_upgrade(group, request);
+    if (rc < 0) weir_request_reply(&request->request, rc);
 }
 
 static void consumer_stage(struct weir_partition *partition, struct weir_request *request)

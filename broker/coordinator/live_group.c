@@ -32,11 +32,23 @@ int64_t weir_live_now_ms(const struct weir_offsets_partition *offsets)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* As it came to the shard, behind what is there already. */
+static void ask_again(struct weir_group_request *request)
+{
+    request->is_asked_again = false;
+    request->request.message.handle = request->request.arrive;
+    weir_actor_post(request->request.shard->actor, &request->request.message);
+}
+
 static void answer_each(struct weir_group_request *request)
 {
     while (request != NULL) {
         struct weir_group_request *next = request->next;
-        weir_request_reply(&request->request, request->request.rc);
+        if (request->is_asked_again && request->request.rc == 0) {
+            ask_again(request);
+        } else {
+            weir_request_reply(&request->request, request->request.rc);
+        }
         request = next;
     }
 }
@@ -423,9 +435,10 @@ static void fill_event(const struct weir_live_group *group, struct weir_consumer
 
 /* ---- from one protocol to the other ----------------------------------------------------------- */
 
-int weir_live_group_upgrade(struct weir_live_group *group, struct weir_error *error)
+int weir_live_group_upgrade(struct weir_live_group *group, struct weir_group_request *request)
 {
     struct weir_coordinator *coordinator = group->offsets->coordinator;
+    struct weir_error *error = &request->request.error;
     struct weir_consumer_group to;
     struct weir_consumer_event event = {.type = WEIR_CONSUMER_HEARTBEAT};
     struct weir_group_update update;
@@ -447,6 +460,8 @@ int weir_live_group_upgrade(struct weir_live_group *group, struct weir_error *er
     group->type = WEIR_GROUP_CONSUMER;
     group->consumer = to;
     update.wake_at_ms = core_wake_at(group);
+    request->is_asked_again = true;
+    weir_group_answer_durable(&update, request, 0);
     weir_live_group_take(group, &update, 0);
     return 0;
 }

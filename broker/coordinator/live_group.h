@@ -64,10 +64,11 @@ void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_co
                                    struct weir_group_request *request);
 /**
  * A classic group, which has members, goes over to the other protocol; who is parked in it joins again. Back it goes by
- * itself, when a step leaves no member that speaks it (group_migration.h).
+ * itself, when a step leaves no member that speaks it (group_migration.h). The request is asked again when that is
+ * durable, and hears why if it cannot be written.
  * Errors: WEIR_INCONSISTENT_GROUP_PROTOCOL, WEIR_NO_MEMORY: nothing has changed.
  */
-int weir_live_group_upgrade(struct weir_live_group *group, struct weir_error *error);
+int weir_live_group_upgrade(struct weir_live_group *group, struct weir_group_request *request);
 /** An update of this group, in the partition's arena. */
 void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update);
 /** Add what takes an idle group back, but not its offsets; it is over when the update is taken. WEIR_NO_MEMORY: take

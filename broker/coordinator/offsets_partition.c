@@ -120,16 +120,6 @@ void weir_offsets_partition_hold(struct weir_offsets_partition *offsets,
     offsets->held_last = request;
 }
 
-void weir_offsets_partition_ask_again(struct weir_offsets_partition *offsets,
-                                      struct weir_request *request)
-{
-    if (offsets->writes_first != NULL) {
-        weir_offsets_partition_hold(offsets, request);
-    } else {
-        weir_partition_enter(offsets->partition->shard, request);
-    }
-}
-
 static struct weir_request *take_held(struct weir_offsets_partition *offsets)
 {
     struct weir_request *first = offsets->held_first;

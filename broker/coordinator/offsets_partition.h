@@ -83,9 +83,6 @@ int weir_offsets_partition_catch_up_to(struct weir_offsets_partition *offsets, i
 /** The request waits for a write that is on its way, and is asked again when one has ended. */
 void weir_offsets_partition_hold(struct weir_offsets_partition *offsets,
                                  struct weir_request *request);
-/** Hold it if a write is on its way, else ask it again at once. */
-void weir_offsets_partition_ask_again(struct weir_offsets_partition *offsets,
-                                      struct weir_request *request);
 /** Ask all again that are held. */
 void weir_offsets_partition_ask_held(struct weir_offsets_partition *offsets);
 /** Answer all that are held with this. */

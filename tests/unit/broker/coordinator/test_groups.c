@@ -590,6 +590,33 @@ START_TEST(a_shortage_leaves_a_group_that_works)
 }
 END_TEST
 
+/* A join that finds an empty group of the other type has to take that back first. Where the disk has no room for it the
+ * member hears so, and what the group had is there when there is room again. */
+START_TEST(a_group_that_cannot_give_way_says_so)
+{
+    struct weir_consumer_heartbeat_request heartbeat;
+    struct weir_group_protocol protocol = range_protocol();
+    struct weir_join_group_request join;
+    open_engine(10);
+    ck_ok(consumer_heartbeat(&heartbeat, "g", "me", 0), &engine.error);
+    ck_ok(commit_by_epoch("g", "me", heartbeat.member_epoch_out, 5), &engine.error);
+    ck_ok(consumer_heartbeat(&heartbeat, "g", "me", -1), &engine.error);
+    weir_sim_disk_plan(engine.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_ENOSPC,
+                                                    .at = 1 + weir_sim_disk_count(engine.sim, 0),
+                                                    .is_sticky = true});
+    join_begin(&join, "g", &protocol, weir_null());
+    int rc = end(&join.base);
+    ck_assert_msg(weir_code_is_shortage(rc), "%s", weir_code_text(rc));
+    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+    weir_sim_advance_ms(engine.sim, 60000);
+    join_new(&join, "g", &protocol);
+    ck_ok(end(&join.base), &engine.error);
+    ck_assert_int_eq(engine_committed(&engine, "g", "clicks", 0), 5);
+    end_engine();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("groups");
@@ -602,6 +629,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_deletion_leaves_nothing_behind);
     tcase_add_loop_test(tests, a_shortage_leaves_a_group_that_works, 0, 8);
     tcase_add_test(tests, a_consumer_group_outlives_a_loss_of_power_and_gives_way);
+    tcase_add_test(tests, a_group_that_cannot_give_way_says_so);
     suite_add_tcase(suite, tests);
 }
 
