@@ -71,6 +71,7 @@ static void map_compact(struct weir_map *map, struct weir_map_entry *to)
     }
     weir_assert(count == map->live_count);
     map->entry_count = count;
+    map->move_count++;
 }
 
 static int map_grow(struct weir_map *map)
@@ -163,4 +164,12 @@ void *weir_map_next(const struct weir_map *map, size_t *at)
         if (value != NULL) return value;
     }
     return NULL;
+}
+
+void *weir_map_walk_next(const struct weir_map *map, struct weir_map_walk *walk)
+{
+    if (walk->move_count != map->move_count) {
+        *walk = (struct weir_map_walk){.move_count = map->move_count};
+    }
+    return weir_map_next(map, &walk->at);
 }

@@ -27,7 +27,14 @@ struct weir_map {
     size_t entry_count;             /* with removed ones */
     size_t live_count;
     size_t entry_capacity;
-    size_t table_size; /* a power of two, 0 at first */
+    size_t table_size;   /* a power of two, 0 at first */
+    uint64_t move_count; /* how often entries have changed places */
+};
+
+/** A walk that is left and gone on with while the map changes. Zeroed: at the beginning. */
+struct weir_map_walk {
+    size_t at;
+    uint64_t move_count; /* the map's, when it was there last */
 };
 
 void weir_map_init(struct weir_map *map, struct weir_budget *budget);
@@ -42,6 +49,9 @@ void *weir_map_remove(struct weir_map *map, struct weir_slice key);
 size_t weir_map_probes(const struct weir_map *map, struct weir_slice key);
 /** Walk: start with `*at = 0`; NULL at the end. Removing the current entry meanwhile is fine. */
 void *weir_map_next(const struct weir_map *map, size_t *at);
+/** The next entry of such a walk, NULL at the end. Where entries have changed places since the last one it begins
+ * anew: it may show an entry twice, and misses none. */
+void *weir_map_walk_next(const struct weir_map *map, struct weir_map_walk *walk);
 
 static inline size_t weir_map_count(const struct weir_map *map)
 {

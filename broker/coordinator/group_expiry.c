@@ -131,10 +131,8 @@ static bool sweep(struct weir_offsets_partition *offsets)
     const struct weir_map *groups = &offsets->image.groups;
     struct weir_group_expiry *expiry = &offsets->expiry;
     const struct weir_committed_group *group = NULL;
-    if (expiry->from != groups->entries) expiry->at = 0;
-    expiry->from = groups->entries;
     for (size_t i = 0; i < GROUPS_MAX; i++) {
-        group = weir_map_next(groups, &expiry->at);
+        group = weir_map_walk_next(groups, &expiry->walk);
         if (group == NULL) return true;
         expire_group(offsets, group);
     }

@@ -568,10 +568,8 @@ void weir_live_groups_load(struct weir_offsets_partition *offsets, size_t count_
     const struct weir_map *groups = &offsets->image.groups;
     const struct weir_committed_group *group = NULL;
     if (offsets->is_loaded) return;
-    if (offsets->load_from != groups->entries) offsets->load_at = 0;
-    offsets->load_from = groups->entries;
     for (size_t i = 0; i < count_max; i++) {
-        group = weir_map_next(groups, &offsets->load_at);
+        group = weir_map_walk_next(groups, &offsets->load_walk);
         if (group == NULL) break;
         bool may_have_members = !group->is_application && weir_map_count(&group->records) > 0;
         if (may_have_members) load_one(offsets, group->name);

@@ -11,6 +11,14 @@ struct weir_group_write;
 struct weir_partition;
 struct weir_request;
 
+/** Where the sweep for offsets that have expired stands (group_expiry.h). */
+struct weir_group_expiry {
+    struct weir_mono due;      /* zero: none was planned yet */
+    struct weir_map_walk walk; /* over the image's groups: how far it has come */
+    size_t offsets;            /* that it has forgotten, and groups */
+    size_t groups;
+};
+
 /**
  * What a partition of `__consumer_offsets` has beside its log.
  *
@@ -23,15 +31,6 @@ struct weir_request;
  * It is the partition's state machine (offsets_machine.h).
  * Thread: the partition's shard (restore: the worker that opens the log).
  */
-/** Where the sweep for offsets that have expired stands (group_expiry.h). */
-struct weir_group_expiry {
-    struct weir_mono due;              /* zero: none was planned yet */
-    size_t at;                         /* how far it has come, in these entries: */
-    const struct weir_map_entry *from; /* others: from the beginning */
-    size_t offsets;                    /* that it has forgotten, and groups */
-    size_t groups;
-};
-
 enum { WEIR_OFFSETS_PARTITION_MAGIC = 0x6f666673 };
 
 struct weir_offsets_partition {
@@ -55,8 +54,7 @@ struct weir_offsets_partition {
     struct weir_request *held_first;     /* asked again when a write has ended; by message.next */
     struct weir_request *held_last;
     /* After the start the image's groups are looked through for members, whose sessions begin then. */
-    size_t load_at;                         /* how far that has come, in these entries: */
-    const struct weir_map_entry *load_from; /* others: from the beginning */
+    struct weir_map_walk load_walk; /* how far that has come */
     bool is_loaded;
     struct weir_group_expiry expiry;
 };

@@ -174,6 +174,33 @@ START_TEST(walking_survives_removal)
 }
 END_TEST
 
+/* A walk that is left for later shows all that was there all the time, though entries that were removed make room for
+ * others meanwhile, or the map grows. */
+START_TEST(a_walk_that_goes_on_later_misses_nothing)
+{
+    struct weir_map_walk walk = {0};
+    const struct item *item;
+    bool is_shown[100] = {false};
+    add_items(8);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_ptr_eq(weir_map_walk_next(&map, &walk), &items[i]);
+    }
+    for (int i = 0; i < 5; i++) {
+        ck_assert_ptr_eq(weir_map_remove(&map, key_of(&items[i])), &items[i]);
+    }
+    int count = _i == 0 ? 9 : 100; /* moves up in its place, or grows */
+    for (int i = 8; i < count; i++) {
+        ck_assert_int_eq(weir_map_add(&map, key_of(&items[i]), &items[i]), 0);
+    }
+    while ((item = weir_map_walk_next(&map, &walk)) != NULL) {
+        is_shown[item - items] = true;
+    }
+    for (int i = 5; i < count; i++) {
+        ck_assert_msg(is_shown[i], "%d", i);
+    }
+}
+END_TEST
+
 /* Each allocation that may fail is failed: the map is as it was, and then the add succeeds. */
 START_TEST(a_failed_add_changes_nothing)
 {
@@ -264,6 +291,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, chosen_keys_cost_no_more_than_others);
     tcase_add_test(tests, an_environment_draws_its_seed);
     tcase_add_test(tests, walking_survives_removal);
+    tcase_add_loop_test(tests, a_walk_that_goes_on_later_misses_nothing, 0, 2);
     tcase_add_test(tests, a_failed_add_changes_nothing);
     tcase_add_test(tests, turnover_takes_no_memory);
     tcase_add_loop_test(tests, a_random_run_matches_the_model, 0, 8);
