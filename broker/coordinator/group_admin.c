@@ -17,6 +17,8 @@
  * nothing is left behind, and takes it all back in one batch.
  */
 
+enum { DELETIONS_MAX = 100000 }; /* of offsets, in one request; as many as one commit may have */
+
 static const char APPLICATION_STATE[] = "Stable";
 
 static void send(struct weir_coordinator *coordinator, struct weir_group_request *request,
@@ -334,23 +336,26 @@ static bool is_partition(struct weir_shard *shard, const struct weir_topic_parti
     return topic != NULL && asked->partition >= 0 && asked->partition < topic->partition_count;
 }
 
-static bool subscribes(const struct weir_live_group *group, struct weir_slice topic)
+static bool subscribes(const struct weir_live_group *group,
+                       const struct weir_classic_subscription *subscription,
+                       struct weir_slice topic)
 {
     return group->type == WEIR_GROUP_CONSUMER
                ? weir_consumer_group_subscribes(&group->consumer, topic)
-               : weir_classic_group_subscribes(&group->classic, topic);
+               : weir_classic_subscription_has(subscription, topic);
 }
 
 /* Offsets of a topic that is gone can be deleted; those that are not there are, of a topic that is. */
-static int delete_offset(struct weir_live_group *group, struct weir_offset_deletion *deletion,
-                         struct weir_group_update *update)
+static int delete_offset(struct weir_live_group *group,
+                         const struct weir_classic_subscription *subscription,
+                         struct weir_offset_deletion *deletion, struct weir_group_update *update)
 {
     const struct weir_offsets_partition *offsets = group->offsets;
     const struct weir_topic_partition *asked = &deletion->partition;
     bool is_there = weir_offsets_image_find(&offsets->image, group->name, asked->topic,
                                             asked->partition) != NULL;
     deletion->rc = 0;
-    if (subscribes(group, asked->topic)) {
+    if (subscribes(group, subscription, asked->topic)) {
         deletion->rc = WEIR_GROUP_SUBSCRIBED_TO_TOPIC;
     } else if (!is_there && !is_partition(offsets->partition->shard, asked)) {
         deletion->rc = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -359,18 +364,32 @@ static int delete_offset(struct weir_live_group *group, struct weir_offset_delet
     return take_back(update, group->name, asked->topic, asked->partition);
 }
 
+/* Each partition is answered on its own. */
+static int take_back_asked(struct weir_live_group *group,
+                           struct weir_delete_offsets_request *request,
+                           struct weir_group_update *update)
+{
+    struct weir_classic_subscription subscription = {0};
+    int rc = 0;
+    if (group->type == WEIR_GROUP_CLASSIC) {
+        rc = weir_classic_group_check_offset_delete(&group->classic, &request->base.request.error);
+        if (rc < 0) return rc;
+        weir_classic_subscription_read(&subscription, &group->classic);
+    }
+    for (size_t i = 0; rc == 0 && i < request->partition_count; i++) {
+        rc = delete_offset(group, &subscription, &request->partitions[i], update);
+    }
+    weir_classic_subscription_close(&subscription);
+    return rc;
+}
+
 static void delete_offsets(struct weir_live_group *group,
                            struct weir_delete_offsets_request *request)
 {
     struct weir_group_update update;
     struct weir_error *error = &request->base.request.error;
     weir_live_group_begin(group, &update);
-    int rc = group->type == WEIR_GROUP_CLASSIC
-                 ? weir_classic_group_check_offset_delete(&group->classic, error)
-                 : 0;
-    for (size_t i = 0; rc == 0 && i < request->partition_count; i++) {
-        rc = delete_offset(group, &request->partitions[i], &update);
-    }
+    int rc = take_back_asked(group, request, &update);
     if (rc < 0) {
         if (error->code == 0) (void)weir_error_set(error, (enum weir_code)rc, "delete offsets");
         weir_live_group_settle(group);
@@ -396,7 +415,15 @@ static void delete_offsets_stage(struct weir_partition *partition, struct weir_r
 
 static void delete_offsets_arrives(struct weir_message *message)
 {
-    arrive(message, delete_offsets_stage);
+    struct weir_delete_offsets_request *request = (struct weir_delete_offsets_request *)message;
+    if (request->partition_count <= DELETIONS_MAX) {
+        arrive(message, delete_offsets_stage);
+        return;
+    }
+    int rc = weir_error_set(&request->base.request.error, WEIR_INVALID_ARGUMENT,
+                            "%zu offsets in a deletion; %d at most are allowed",
+                            request->partition_count, DELETIONS_MAX);
+    weir_request_reply(&request->base.request, rc);
 }
 
 void weir_coordinator_delete_offsets(struct weir_coordinator *coordinator,

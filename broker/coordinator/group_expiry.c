@@ -28,35 +28,47 @@ static bool has_members(const struct weir_live_group *group)
     return !weir_live_group_is_idle(group);
 }
 
-static bool is_subscribed(const struct weir_live_group *group, struct weir_slice topic)
+/* What its members read. Of those that are no consumers, and while the group rebalances, nothing is known. */
+static void read_subscription(const struct weir_live_group *group,
+                              struct weir_classic_subscription *subscription)
 {
-    if (group->type == WEIR_GROUP_CONSUMER) {
-        return weir_consumer_group_subscribes(&group->consumer, topic);
-    }
-    /* Of members that are no consumers, and while the group rebalances, nothing is known. */
+    *subscription = (struct weir_classic_subscription){0};
+    if (group->type == WEIR_GROUP_CONSUMER) return;
+    weir_classic_subscription_read(subscription, &group->classic);
     bool is_known = group->classic.state == WEIR_CLASSIC_STABLE &&
                     weir_slice_equal(group->classic.protocol_type, weir_text("consumer"));
-    return !is_known || weir_classic_group_subscribes(&group->classic, topic);
+    if (!is_known) subscription->is_all = true;
+}
+
+static bool is_subscribed(const struct weir_live_group *group,
+                          const struct weir_classic_subscription *subscription,
+                          struct weir_slice topic)
+{
+    return group->type == WEIR_GROUP_CONSUMER
+               ? weir_consumer_group_subscribes(&group->consumer, topic)
+               : weir_classic_subscription_has(subscription, topic);
 }
 
 /* When its time begins; INT64_MAX: it has none. */
 static int64_t begins_at_ms(const struct weir_live_group *group,
+                            const struct weir_classic_subscription *subscription,
                             const struct weir_committed_offset *offset)
 {
-    if (has_members(group) && is_subscribed(group, offset->topic)) return INT64_MAX;
+    if (has_members(group) && is_subscribed(group, subscription, offset->topic)) return INT64_MAX;
     bool has_been_left = !has_members(group) && group->type == WEIR_GROUP_CLASSIC &&
                          group->classic.is_recorded && group->classic.state_since_wall_ms >= 0;
     return has_been_left ? group->classic.state_since_wall_ms : offset->commit_timestamp_ms;
 }
 
 static bool is_expired(const struct weir_live_group *group,
+                       const struct weir_classic_subscription *subscription,
                        const struct weir_committed_offset *offset, int64_t wall_ms)
 {
     const struct weir_offsets_partition *offsets = group->offsets;
     struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
     int64_t retention_ms =
         offsets->coordinator->settings.offsets_retention_minutes * INT64_C(60000);
-    int64_t begins = begins_at_ms(group, offset);
+    int64_t begins = begins_at_ms(group, subscription, offset);
     if (begins != INT64_MAX && wall_ms - begins >= retention_ms) return true;
     return is_topic_gone(weir_metadata_view_look(metadata), offset);
 }
@@ -69,22 +81,25 @@ static int take_back_expired(const struct weir_live_group *group,
                              struct weir_group_update *update, bool *all_out)
 {
     int64_t wall_ms = weir_wall_now(group->offsets->partition->shard->env).ms;
+    struct weir_classic_subscription subscription;
     const struct weir_committed_offset *offset;
     size_t at = 0;
     int count = 0;
+    int rc = 0;
     *all_out = true;
-    while ((offset = weir_map_next(&committed->offsets, &at)) != NULL) {
-        if (count == OFFSETS_MAX || !is_expired(group, offset, wall_ms)) {
+    read_subscription(group, &subscription);
+    while (rc == 0 && (offset = weir_map_next(&committed->offsets, &at)) != NULL) {
+        if (count == OFFSETS_MAX || !is_expired(group, &subscription, offset, wall_ms)) {
             *all_out = false;
             continue;
         }
         struct weir_offset_commit_key key = {
             .group = group->name, .topic = offset->topic, .partition = offset->partition};
-        int rc = weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);
-        if (rc < 0) return rc;
+        rc = weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);
         count++;
     }
-    return count;
+    weir_classic_subscription_close(&subscription);
+    return rc < 0 ? rc : count;
 }
 
 /* What memory is short for now goes in the next sweep. */

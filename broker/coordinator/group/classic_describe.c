@@ -49,36 +49,51 @@ static bool is_consumers(const struct weir_classic_group *group)
     return weir_classic_same(group->protocol_type, weir_text("consumer"));
 }
 
-/* Of every version, the topics come first: version 0 is the head of all. True where it cannot be read. */
-static bool member_subscribes(const struct weir_group_protocol *protocol, struct weir_slice topic,
-                              struct weir_arena *arena)
+/* Of every version, the topics come first: version 0 is the head of all. False: it cannot be read, or kept. */
+static bool add_topics(struct weir_map *topics, const struct weir_group_protocol *protocol,
+                       struct weir_arena *arena)
 {
     struct weir_consumer_protocol_subscription said;
     struct weir_reader reader = weir_reader(protocol->metadata);
     (void)weir_reader_u16(&reader); /* the version; its failure sticks */
-    if (weir_consumer_protocol_subscription_decode(&said, 0, &reader, arena) < 0) return true;
+    if (weir_consumer_protocol_subscription_decode(&said, 0, &reader, arena) < 0) return false;
     for (size_t i = 0; i < said.topics_count; i++) {
-        if (weir_classic_same(said.topics[i], topic)) return true;
+        int rc = weir_map_add(topics, said.topics[i], (void *)protocol);
+        if (rc < 0 && rc != WEIR_EXISTS) return false;
     }
-    return false;
+    return true;
 }
 
-bool weir_classic_group_subscribes(const struct weir_classic_group *group, struct weir_slice topic)
+void weir_classic_subscription_read(struct weir_classic_subscription *subscription,
+                                    const struct weir_classic_group *group)
 {
     struct weir_classic_member *member;
     struct weir_arena arena;
     size_t at = 0;
-    bool subscribes = false;
-    if (!is_consumers(group)) return false;
-    if (weir_slice_is_null(group->protocol)) return weir_map_count(&group->members) > 0;
+    *subscription = (struct weir_classic_subscription){0};
+    weir_map_init(&subscription->topics, group->budget);
+    if (!is_consumers(group)) return;
     weir_arena_init(&arena, group->budget, 0);
-    while (!subscribes && (member = weir_classic_next(group, &at)) != NULL) {
-        const struct weir_group_protocol *protocol = weir_classic_speaks(member, group->protocol);
-        subscribes = protocol == NULL || member_subscribes(protocol, topic, &arena);
+    while (!subscription->is_all && (member = weir_classic_next(group, &at)) != NULL) {
+        const struct weir_group_protocol *protocol =
+            weir_slice_is_null(group->protocol) ? NULL
+                                                : weir_classic_speaks(member, group->protocol);
+        subscription->is_all =
+            protocol == NULL || !add_topics(&subscription->topics, protocol, &arena);
         weir_arena_reset(&arena);
     }
     weir_arena_close(&arena);
-    return subscribes;
+}
+
+void weir_classic_subscription_close(struct weir_classic_subscription *subscription)
+{
+    weir_map_close(&subscription->topics);
+}
+
+bool weir_classic_subscription_has(const struct weir_classic_subscription *subscription,
+                                   struct weir_slice topic)
+{
+    return subscription->is_all || weir_map_get(&subscription->topics, topic) != NULL;
 }
 
 int weir_classic_group_check_offset_delete(const struct weir_classic_group *group,

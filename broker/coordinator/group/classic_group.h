@@ -178,11 +178,20 @@ void weir_classic_group_describe(const struct weir_classic_group *group,
 /** As DescribeGroups and ListGroups write it: "PreparingRebalance". Lives for ever. */
 struct weir_slice weir_classic_group_state_name(const struct weir_classic_group *group);
 
+/** The topics that members want, for who asks about many: each subscription is read once. */
+struct weir_classic_subscription {
+    struct weir_map topics; /* by name; borrowed from the members */
+    bool is_all;            /* what they want is not known: every topic */
+};
 /**
- * Does a member want this topic? Where subscriptions cannot be read (no generation yet, bytes that are no
- * ConsumerProtocolSubscription) every topic is. False for members that are not consumers.
+ * Read it; the group must not change before the close. Every topic is wanted where subscriptions cannot be read: no
+ * generation yet, bytes that are no ConsumerProtocolSubscription, no memory. None is by members that are not consumers.
  */
-bool weir_classic_group_subscribes(const struct weir_classic_group *group, struct weir_slice topic);
+void weir_classic_subscription_read(struct weir_classic_subscription *subscription,
+                                    const struct weir_classic_group *group);
+void weir_classic_subscription_close(struct weir_classic_subscription *subscription);
+bool weir_classic_subscription_has(const struct weir_classic_subscription *subscription,
+                                   struct weir_slice topic);
 /** May offsets be deleted at all, those of topics that nobody subscribes to? WEIR_NON_EMPTY_GROUP where the
  * members are not consumers. */
 int weir_classic_group_check_offset_delete(const struct weir_classic_group *group,

@@ -422,6 +422,31 @@ static int delete_offset(const char *group, int32_t partition, int *rc_out)
     return rc;
 }
 
+/* A request names so many offsets at most: nobody has the shard to himself. */
+START_TEST(a_deletion_of_too_many_offsets_is_refused)
+{
+    enum { COUNT = 100001 };
+    static struct weir_offset_deletion deletions[COUNT];
+    struct weir_delete_offsets_request request = {
+        .base = {.group = weir_text("g")}, .partitions = deletions, .partition_count = COUNT};
+    open_engine(11);
+    ck_ok(commit_of("g", NULL, -1, 0, 7), &engine.error);
+    for (size_t i = 0; i < COUNT; i++) {
+        deletions[i].partition = (struct weir_topic_partition){weir_text("clicks"), 0};
+    }
+    begin(&request.base);
+    weir_broker_group_delete_offsets(engine.broker, &request);
+    ck_code(end(&request.base), WEIR_INVALID_ARGUMENT);
+    ck_assert_int_eq(engine_committed(&engine, "g", "clicks", 0), 7);
+    request.partition_count = COUNT - 1;
+    begin(&request.base);
+    weir_broker_group_delete_offsets(engine.broker, &request);
+    ck_ok(end(&request.base), &engine.error);
+    ck_assert_int_eq(engine_committed(&engine, "g", "clicks", 0), -1);
+    end_engine();
+}
+END_TEST
+
 /* Offsets are deleted by themselves; a deletion that comes while a commit is on its way waits for it, and leaves
  * nothing behind. */
 START_TEST(a_deletion_leaves_nothing_behind)
@@ -626,6 +651,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_parked_join_is_answered_in_the_end, 0, 3);
     tcase_add_test(tests, an_applications_group_is_shown_and_left_alone);
     tcase_add_test(tests, an_application_takes_no_group_with_members);
+    tcase_add_test(tests, a_deletion_of_too_many_offsets_is_refused);
     tcase_add_test(tests, a_deletion_leaves_nothing_behind);
     tcase_add_loop_test(tests, a_shortage_leaves_a_group_that_works, 0, 8);
     tcase_add_test(tests, a_consumer_group_outlives_a_loss_of_power_and_gives_way);

@@ -341,20 +341,29 @@ static int join_consumer(struct stage *stage, int16_t version, size_t cut)
     return asked->base.request.rc;
 }
 
+static bool subscribes(const struct stage *stage, struct weir_slice topic)
+{
+    struct weir_classic_subscription subscription;
+    weir_classic_subscription_read(&subscription, &stage->group);
+    bool has_topic = weir_classic_subscription_has(&subscription, topic);
+    weir_classic_subscription_close(&subscription);
+    return has_topic;
+}
+
 /* A topic is subscribed to if a member's subscription names it; every version begins with the topics. */
 START_TEST(subscriptions_are_read)
 {
     for (int16_t version = 0; version <= 3; version++) {
         struct stage stage;
         stage_init(&stage);
-        ck_assert(!weir_classic_group_subscribes(&stage.group, weir_text("clicks")));
+        ck_assert(!subscribes(&stage, weir_text("clicks")));
         (void)join_consumer(&stage, version, 0);
-        ck_assert(weir_classic_group_subscribes(&stage.group, weir_text("trades")));
+        ck_assert(subscribes(&stage, weir_text("trades")));
         stage_pass(&stage, 6000);
         ck_state(&stage, "CompletingRebalance");
-        ck_assert(weir_classic_group_subscribes(&stage.group, weir_text("clicks")));
-        ck_assert(weir_classic_group_subscribes(&stage.group, weir_text("orders")));
-        ck_assert(!weir_classic_group_subscribes(&stage.group, weir_text("trades")));
+        ck_assert(subscribes(&stage, weir_text("clicks")));
+        ck_assert(subscribes(&stage, weir_text("orders")));
+        ck_assert(!subscribes(&stage, weir_text("trades")));
         ck_code(weir_classic_group_check_offset_delete(&stage.group, NULL), 0);
         stage_close(&stage);
     }
@@ -369,7 +378,7 @@ START_TEST(a_subscription_that_cannot_be_read_is_one_to_everything)
         (void)join_consumer(&stage, 0, cut);
         stage_pass(&stage, 6000);
         ck_state(&stage, "CompletingRebalance");
-        ck_assert(weir_classic_group_subscribes(&stage.group, weir_text("trades")));
+        ck_assert(subscribes(&stage, weir_text("trades")));
         stage_close(&stage);
     }
 }
@@ -386,7 +395,7 @@ START_TEST(offsets_of_members_that_are_no_consumers_are_not_deleted)
     int rc = weir_classic_group_check_offset_delete(&stage.group, &error);
     ck_code(rc, WEIR_NON_EMPTY_GROUP);
     ck_told(rc, &error);
-    ck_assert(!weir_classic_group_subscribes(&stage.group, weir_text("clicks")));
+    ck_assert(!subscribes(&stage, weir_text("clicks")));
     stage_close(&stage);
 }
 END_TEST
