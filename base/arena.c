@@ -31,6 +31,8 @@ enum { RED_ZONE = 0 };
  * Blocks stand in a chain in the order they were filled. Those up to `current` are in use, those
  * behind it are left from before the last reset and are taken again before any new one is made. A
  * run of requests that repeats therefore finds each block where it left it: it allocates nothing.
+ * A size that grows from one reset to the next leaves no trail of blocks that are too small for it: each
+ * larger one takes the place of a smaller one.
  */
 struct weir_arena_block {
     struct weir_arena_block *next;
@@ -106,11 +108,27 @@ static struct weir_arena_block *arena_new_block(struct weir_arena *arena, size_t
     return block;
 }
 
+/* A larger block comes: one of the idle ones that had a size of their own, which was too small, is given back. */
+static void arena_give_way(struct weir_arena *arena)
+{
+    for (struct weir_arena_block **at = arena_next(arena); *at != NULL; at = &(*at)->next) {
+        struct weir_arena_block *block = *at;
+        if (block->capacity <= arena->block_size) continue;
+        *at = block->next;
+        UNPOISON(block + 1, block->capacity);
+        weir_free(block);
+        return;
+    }
+}
+
 /* Make a block with room for `size` the current one. */
 static bool arena_advance(struct weir_arena *arena, size_t size)
 {
     struct weir_arena_block *block = arena_take_idle(arena, size);
-    if (block == NULL) block = arena_new_block(arena, size);
+    if (block == NULL) {
+        if (size > arena->block_size) arena_give_way(arena);
+        block = arena_new_block(arena, size);
+    }
     if (block == NULL) return false;
 
     struct weir_arena_block **next = arena_next(arena);

@@ -76,6 +76,22 @@ START_TEST(mixed_requests_settle)
 END_TEST
 
 /* The first failure sticks until the reset, and what was handed out stays readable. */
+/* As the record of a group that one member after the other joins. */
+START_TEST(a_size_that_grows_leaves_no_trail)
+{
+    enum { STEPS = 500 };
+    size_t size = 0;
+    for (size_t i = 1; i <= STEPS; i++) {
+        weir_arena_reset(&arena);
+        size = 2000 + i * 100;
+        ck_assert_ptr_nonnull(weir_arena_alloc(&arena, 100));
+        ck_assert_ptr_nonnull(weir_arena_alloc(&arena, size));
+        ck_assert_ptr_nonnull(weir_arena_alloc(&arena, size));
+    }
+    ck_assert_uint_lt(budget.used, 3 * size);
+}
+END_TEST
+
 START_TEST(a_failure_sticks_until_reset)
 {
     char *kept = weir_arena_printf(&arena, "%s-%d", "kept", 1);
@@ -202,6 +218,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_steady_state_allocates_nothing);
     tcase_add_test(tests, mixed_requests_settle);
+    tcase_add_test(tests, a_size_that_grows_leaves_no_trail);
     tcase_add_test(tests, a_failure_sticks_until_reset);
     tcase_add_test(tests, sizes_that_wrap_are_refused);
     tcase_add_test(tests, an_array_grows_by_doubling);
