@@ -6,6 +6,9 @@
 #include "broker/engine/partition.h"
 #include "broker/engine/produce.h"
 
+/* Of the memory that updates and batches are made in; what a large one took beyond it is given back. */
+enum { KEPT_BYTES = 1 << 20 };
+
 /* ---- the list of those on their way ----------------------------------------------------------- */
 
 static void enlist(struct weir_offsets_partition *offsets, struct weir_group_write *write)
@@ -106,6 +109,13 @@ int weir_group_write_add(struct weir_offsets_partition *offsets, struct weir_sli
     return weir_batch_builder_add(&offsets->builder, &record);
 }
 
+/* The batch is a copy: what it was made of is not looked at any more. */
+static void give_back(struct weir_offsets_partition *offsets)
+{
+    if (offsets->update_arena.used > KEPT_BYTES) weir_arena_close(&offsets->update_arena);
+    if (offsets->builder.plain.capacity > KEPT_BYTES) weir_batch_builder_close(&offsets->builder);
+}
+
 int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_group_write *write)
 {
     struct weir_partition *partition = offsets->partition;
@@ -117,6 +127,7 @@ int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_
     if (batch == NULL) return WEIR_NO_MEMORY;
     memcpy(batch->data, bytes.data, bytes.size);
     batch->size = bytes.size;
+    give_back(offsets);
     weir_group_write_submit_batch(offsets, write, batch);
     return 0;
 }

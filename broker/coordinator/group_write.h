@@ -33,7 +33,8 @@ void weir_group_write_begin(struct weir_offsets_partition *offsets);
 /** WEIR_NO_MEMORY, WEIR_TOO_LARGE. A null value takes back. */
 int weir_group_write_add(struct weir_offsets_partition *offsets, struct weir_slice key,
                          struct weir_slice value, int64_t wall_ms);
-/** What was added goes out. After an error nothing has happened: WEIR_NO_MEMORY, WEIR_TOO_LARGE. */
+/** What was added goes out; records of an update need not live any longer. After an error nothing has happened:
+ * WEIR_NO_MEMORY, WEIR_TOO_LARGE. */
 int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_group_write *write);
 
 /** The same with a batch that is made already; takes its reference. */
