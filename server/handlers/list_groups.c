@@ -14,6 +14,10 @@
  *
  * Source: CLIENTS.md b; KIP-518, KIP-848.
  */
+enum {
+    FILTERS_MAX = 100
+}; /* each group is compared with each; there are fewer states and types by far */
+
 typedef struct weir_wire_list_groups_response_listed_group group_row;
 
 struct list_groups {
@@ -119,8 +123,21 @@ static void counted(struct weir_request *request)
     weir_fan_out_begin(&list->fan_out);
 }
 
+static void refuse(struct weir_request_context *context)
+{
+    struct weir_wire_list_groups_response response;
+    weir_wire_list_groups_response_init(&response);
+    response.error_code = WEIR_WIRE_INVALID_REQUEST;
+    weir_outcome_reply(context, &response);
+}
+
 void weir_handle_list_groups(struct weir_request_context *context)
 {
+    const struct weir_wire_list_groups_request *asked = context->request;
+    if (asked->states_filter_count > FILTERS_MAX || asked->types_filter_count > FILTERS_MAX) {
+        refuse(context);
+        return;
+    }
     struct list_groups *list = weir_arena_alloc_zero(&context->arena, sizeof *list);
     if (list == NULL) {
         weir_outcome_reply(context, NULL);
@@ -133,7 +150,7 @@ void weir_handle_list_groups(struct weir_request_context *context)
                     .ask = ask,
                     .take = take,
                     .done = done},
-        .asked = context->request,
+        .asked = asked,
         .topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
     };
     list->topics = (struct weir_list_topics_request){

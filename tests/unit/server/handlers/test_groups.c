@@ -204,6 +204,24 @@ START_TEST(a_member_lives_in_every_version)
 }
 END_TEST
 
+/* Each group would be compared with each of them. */
+START_TEST(so_many_filters_are_refused)
+{
+    struct weir_slice states[101];
+    struct weir_wire_list_groups_request request;
+    for (size_t i = 0; i < 101; i++) {
+        states[i] = weir_text("Stable");
+    }
+    weir_wire_list_groups_request_init(&request);
+    request.states_filter = states;
+    for (size_t count = 100; count <= 101; count++) {
+        request.states_filter_count = count;
+        const struct weir_wire_list_groups_response *listed = ASK(list_groups, 5, &request);
+        ck_assert_int_eq(listed->error_code, count > 100 ? WEIR_WIRE_INVALID_REQUEST : 0);
+    }
+}
+END_TEST
+
 /* A group that is not there is Dead, and an error where there is a number for it; one without a name is none. */
 START_TEST(what_is_not_there_is_told)
 {
@@ -226,6 +244,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("groups");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_member_lives_in_every_version);
+    tcase_add_test(tests, so_many_filters_are_refused);
     tcase_add_test(tests, what_is_not_there_is_told);
     suite_add_tcase(suite, tests);
 }
