@@ -111,7 +111,7 @@ int weir_consumer_drop(struct weir_consumer *consumer, struct weir_consumer_part
 /* ---- subscription_positions.c ---------------------------------------------------------------- */
 
 /** All positions that are missing: the group's, or what auto_offset_reset says. The first failure is told, and the
- * others are found all the same. Waits. */
+ * others are found all the same. Of a member that its group has forgotten they stay missing. Waits. */
 int weir_consumer_find_positions(struct weir_consumer *consumer, struct weir_error *error);
 /** Where a partition goes on whose position the log does not hold; WEIR_OFFSET_OUT_OF_RANGE: it may not move. */
 int weir_consumer_reset(struct weir_consumer *consumer, struct weir_consumer_partition *partition,
@@ -169,6 +169,11 @@ struct weir_consumer_place {
     int32_t epoch;
 };
 
+enum { WEIR_STALE_TRIES_MAX = 10 }; /* with an epoch that the group has left behind */
+
+/** A second at most for another member epoch than `from`: the group may be ahead of this member by a heartbeat that is
+ * on its way. WEIR_TIMED_OUT, WEIR_CRASHED. */
+int weir_consumer_await_epoch(struct weir_consumer *consumer, int32_t from);
 /** Commit what is at hand of these, as the member if it is one. `only_moved`: what was not committed yet. */
 int weir_consumer_commit_positions(struct weir_consumer *consumer,
                                    struct weir_consumer_partition *const *partitions, size_t count,

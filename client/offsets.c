@@ -17,7 +17,7 @@ static int check_group(const char *group, struct weir_error *error)
 
 /* ---- commit ---------------------------------------------------------------------------------- */
 
-enum { STALE_WAIT_MS = 1000, STALE_TRIES_MAX = 10 };
+enum { STALE_WAIT_MS = 1000 };
 
 struct epoch_change {
     const struct weir_member *member;
@@ -28,6 +28,14 @@ static bool has_changed(void *context)
 {
     const struct epoch_change *change = context;
     return weir_member_epoch(change->member) != change->from;
+}
+
+int weir_consumer_await_epoch(struct weir_consumer *consumer, int32_t from)
+{
+    struct weir_env *env = consumer->log->env;
+    struct epoch_change change = {.member = consumer->member, .from = from};
+    struct weir_mono until = weir_mono_after_ms(weir_mono_now(env), STALE_WAIT_MS);
+    return weir_wait(env, has_changed, &change, until);
 }
 
 static int send_commit(struct weir_consumer *consumer, const struct weir_offset_entry *entries,
@@ -59,21 +67,18 @@ static int send_commit(struct weir_consumer *consumer, const struct weir_offset_
 static int commit_entries(struct weir_consumer *consumer, const struct weir_offset_entry *entries,
                           size_t count, const char *call, struct weir_error *error)
 {
-    struct weir_env *env = consumer->log->env;
     for (int tries = 1;; tries++) {
-        struct epoch_change change = {.member = consumer->member, .from = -1};
-        if (consumer->member != NULL) change.from = weir_member_epoch(consumer->member);
-        if (consumer->member != NULL && change.from <= 0) {
+        int32_t epoch = consumer->member != NULL ? weir_member_epoch(consumer->member) : -1;
+        if (consumer->member != NULL && epoch <= 0) {
             return weir_error_set(
                 error, WEIR_UNKNOWN_MEMBER_ID,
                 "commit offsets of group '%s': the consumer is no member of it now; "
                 "weir_consumer_poll joins",
                 consumer->options.group);
         }
-        int rc = send_commit(consumer, entries, count, change.from, call, error);
+        int rc = send_commit(consumer, entries, count, epoch, call, error);
         if (rc != WEIR_STALE_MEMBER_EPOCH || consumer->member == NULL) return rc;
-        struct weir_mono until = weir_mono_after_ms(weir_mono_now(env), STALE_WAIT_MS);
-        int waited = tries < STALE_TRIES_MAX ? weir_wait(env, has_changed, &change, until) : rc;
+        int waited = tries < WEIR_STALE_TRIES_MAX ? weir_consumer_await_epoch(consumer, epoch) : rc;
         if (waited < 0) return waited == WEIR_CRASHED ? waited : rc;
         weir_error_clear(error);
     }

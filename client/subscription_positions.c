@@ -74,8 +74,8 @@ static size_t count_missing(const struct weir_consumer *consumer)
     return count;
 }
 
-static int ask_committed(struct weir_consumer *consumer, struct weir_arena *arena,
-                         struct weir_offset_entry *entries, size_t count, struct weir_error *error)
+static int ask_once(struct weir_consumer *consumer, int32_t epoch, struct weir_arena *arena,
+                    struct weir_offset_entry *entries, size_t count, struct weir_error *error)
 {
     struct weir_committed_request request = {
         .group = weir_text(consumer->options.group),
@@ -83,9 +83,9 @@ static int ask_committed(struct weir_consumer *consumer, struct weir_arena *aren
         .entries = entries,
         .entry_count = count,
         .member_id = weir_member_id(consumer->member),
-        .member_epoch = weir_member_epoch(consumer->member),
+        .member_epoch = epoch,
     };
-    if (request.member_epoch <= 0) {
+    if (epoch <= 0) {
         request.member_id = weir_null();
         request.member_epoch = -1;
     }
@@ -96,6 +96,19 @@ static int ask_committed(struct weir_consumer *consumer, struct weir_arena *aren
     return rc == WEIR_CRASHED ? rc
                               : weir_error_wrap(error, rc, "committed offsets of group '%s'",
                                                 consumer->options.group);
+}
+
+/* As a commit, with the epoch that a heartbeat on its way brings. A refusal leaves the entries as they were. */
+static int ask_committed(struct weir_consumer *consumer, struct weir_arena *arena,
+                         struct weir_offset_entry *entries, size_t count, struct weir_error *error)
+{
+    for (int tries = 1;; tries++) {
+        int32_t epoch = weir_member_epoch(consumer->member);
+        int rc = ask_once(consumer, epoch, arena, entries, count, error);
+        if (rc != WEIR_STALE_MEMBER_EPOCH || tries == WEIR_STALE_TRIES_MAX) return rc;
+        if (weir_consumer_await_epoch(consumer, epoch) == WEIR_CRASHED) return WEIR_CRASHED;
+        weir_error_clear(error);
+    }
 }
 
 /* All that are missing, with one question for what is committed. The first failure is told, and the others are
@@ -120,7 +133,10 @@ int weir_consumer_find_positions(struct weir_consumer *consumer, struct weir_err
     }
     if (rc == 0) rc = ask_committed(consumer, &arena, entries, count, error);
     if (rc == WEIR_CRASHED) return rc;
-    int first = rc;
+    bool is_forgotten =
+        rc == WEIR_UNKNOWN_MEMBER_ID; /* the next heartbeat is told, and all is lost */
+    if (is_forgotten) weir_error_clear(error);
+    int first = is_forgotten ? 0 : rc;
     for (size_t i = 0, at = 0; rc == 0 && i < consumer->partition_count; i++) {
         struct weir_consumer_partition *partition = consumer->partitions[i];
         if (!lacks_position(partition)) continue;

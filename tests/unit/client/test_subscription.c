@@ -286,6 +286,25 @@ START_TEST(a_poll_that_waits_commits_and_stays)
 }
 END_TEST
 
+/* Where to begin is asked again with the epoch that a heartbeat brings, and not at all by one that was forgotten:
+ * neither is an error of the reader's. */
+START_TEST(a_position_that_is_asked_for_too_early_is_found)
+{
+    const int codes[] = {WEIR_STALE_MEMBER_EPOCH, WEIR_UNKNOWN_MEMBER_ID};
+    produce(3);
+    for (int c = 0; c < 2; c++) {
+        memory_log_faults(weirlog)->rc[MEMORY_COMMITTED] = codes[c];
+        memory_log_faults(weirlog)->left[MEMORY_COMMITTED] = 2;
+        open_reader(&readers[c]);
+        poll_all(20); /* each of them succeeds */
+        ck_assert_int_eq(memory_log_faults(weirlog)->left[MEMORY_COMMITTED], 0);
+        ck_assert_int_eq(count_of(&readers[c]), PARTITIONS);
+        ck_assert_int_eq(readers[c].next[0], 3);
+        close_reader(&readers[c]);
+    }
+}
+END_TEST
+
 /* The group has forgotten it: all is lost, a commit is refused, and it is in again by itself. */
 START_TEST(a_forgotten_member_is_told_and_comes_back)
 {
@@ -574,6 +593,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, who_takes_over_goes_on_where_it_was_committed);
     tcase_add_test(tests, commits_are_made_by_themselves);
     tcase_add_test(tests, a_poll_that_waits_commits_and_stays);
+    tcase_add_test(tests, a_position_that_is_asked_for_too_early_is_found);
     tcase_add_test(tests, a_forgotten_member_is_told_and_comes_back);
     tcase_add_test(tests, without_a_callback_for_losses_revoked_runs);
     tcase_add_test(tests, who_does_not_poll_leaves_after_a_while);
