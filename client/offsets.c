@@ -84,9 +84,11 @@ static int commit_entries(struct weir_consumer *consumer, const struct weir_offs
     }
 }
 
+/* Not of a topic that is gone: it would stop the others. */
 static bool is_to_commit(const struct weir_consumer_partition *partition, bool only_moved)
 {
-    return partition->position >= 0 && (!only_moved || partition->position != partition->committed);
+    return partition->position >= 0 && !partition->is_gone &&
+           (!only_moved || partition->position != partition->committed);
 }
 
 int weir_consumer_commit_positions(struct weir_consumer *consumer,
@@ -105,6 +107,7 @@ int weir_consumer_commit_positions(struct weir_consumer *consumer,
             .offset = partition->position,
             .leader_epoch = partition->epoch,
             .metadata = weir_text(""),
+            .topic_id = partition->topic_id,
         };
     }
     int rc = used > 0 ? commit_entries(consumer, entries, used, call, error) : 0;
@@ -151,6 +154,7 @@ static int take_offset(const struct weir_consumer *consumer,
         .leader_epoch = is_position ? partition->epoch : -1,
         .metadata = weir_text(offset->metadata != NULL ? offset->metadata : ""),
     };
+    if (partition != NULL) entry->topic_id = partition->topic_id;
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/group_place.h"
@@ -229,6 +230,15 @@ static int find_topic_ids(struct weir_shard *shard, struct weir_commit_work *wor
         bool is_there = topic != NULL && entry->partition.partition >= 0 &&
                         entry->partition.partition < topic->partition_count;
         if (is_there) work->topic_ids[i] = topic->id;
+        if (is_there && !weir_uuid_is_zero(entry->topic_id) &&
+            !weir_uuid_equal(entry->topic_id, topic->id)) {
+            return weir_error_set(
+                error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                "'%.*s' is another topic now than the one whose offset %lld is to "
+                "be committed, so no offset is",
+                (int)entry->partition.topic.size, (const char *)entry->partition.topic.data,
+                (long long)entry->offset);
+        }
         if (is_there || entry->is_tombstone) continue;
         return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
                               "'%.*s' partition %d does not exist, so no offset is committed",

@@ -257,9 +257,11 @@ struct weir_offset_entry {
     int64_t offset;       /* fetched: -1 if there is none */
     int32_t leader_epoch; /* -1: unknown */
     struct weir_slice metadata;
-    struct weir_uuid topic_id; /* fetched: of the topic when it was committed */
-    int64_t commit_time_ms;    /* fetched: when it was; -1: not known */
-    bool is_tombstone;         /* commit: forget this partition */
+    /* Fetched: of the topic when it was committed. Commit: of the topic that was read, so that no offset of it goes to
+     * a new one of its name (WEIR_UNKNOWN_TOPIC_OR_PARTITION); zero: whichever there is. */
+    struct weir_uuid topic_id;
+    int64_t commit_time_ms; /* fetched: when it was; -1: not known */
+    bool is_tombstone;      /* commit: forget this partition */
 };
 struct weir_commit_request {
     struct weir_request request;

@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "base/error.h"
+#include "base/uuid.h"
 
 void memory_handle_init_producer(struct memory_log *memory, struct weir_request *asked)
 {
@@ -46,11 +47,23 @@ static void keep(struct memory_log *memory, const struct weir_offset_entry *comm
     }
 }
 
+/* An entry that says of which topic it is is of no other one of its name. */
+static int check_topic(struct memory_log *memory, const struct weir_offset_entry *committed)
+{
+    const struct memory_topic *topic = memory_find_topic(memory, committed->partition.topic);
+    bool is_its = weir_uuid_is_zero(committed->topic_id) ||
+                  (topic != NULL && weir_uuid_equal(committed->topic_id, topic->id));
+    return is_its ? 0 : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
 void memory_handle_commit(struct memory_log *memory, struct weir_request *asked)
 {
     const struct weir_commit_request *request = (const struct weir_commit_request *)asked;
     int rc = memory_fault_of(memory, MEMORY_COMMIT);
     if (rc == 0) rc = memory_check_commit(memory, request);
+    for (size_t i = 0; rc == 0 && i < request->entry_count; i++) {
+        rc = check_topic(memory, &request->entries[i]);
+    }
     for (size_t i = 0; rc == 0 && i < request->entry_count; i++) {
         keep(memory, &request->entries[i]);
     }

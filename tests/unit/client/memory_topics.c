@@ -91,6 +91,19 @@ void memory_clear_topic(struct memory_topic *topic)
     *topic = (struct memory_topic){.name = ""};
 }
 
+/* Who waits for its records is told that it is gone. */
+static void delete_topic(struct memory_log *memory, struct memory_topic *topic)
+{
+    struct weir_fetch_request *waiting[MEMORY_PARTITIONS_MAX];
+    for (size_t i = 0; i < MEMORY_PARTITIONS_MAX; i++) {
+        waiting[i] = topic->partitions[i].waiting;
+    }
+    memory_clear_topic(topic);
+    for (size_t i = 0; i < MEMORY_PARTITIONS_MAX; i++) {
+        memory_wake(memory, &waiting[i]);
+    }
+}
+
 static int create(struct memory_log *memory, const struct weir_topic_request *request)
 {
     if (memory_find_topic(memory, request->topic) != NULL) return WEIR_EXISTS;
@@ -123,7 +136,7 @@ static int administer(struct memory_log *memory, struct weir_topic_request *requ
     if (request->operation == WEIR_TOPIC_CREATE) return create(memory, request);
     struct memory_topic *topic = memory_find_topic(memory, request->topic);
     if (topic == NULL) return WEIR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (request->operation == WEIR_TOPIC_DELETE) memory_clear_topic(topic);
+    if (request->operation == WEIR_TOPIC_DELETE) delete_topic(memory, topic);
     return 0;
 }
 

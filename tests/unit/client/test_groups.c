@@ -311,6 +311,32 @@ START_TEST(a_stranger_cannot_commit)
 }
 END_TEST
 
+/* What was read of a topic that was deleted is not committed for another one that has its name now: records of that
+ * would be passed over. */
+START_TEST(a_topic_made_anew_takes_no_older_offset)
+{
+    begin(STAGE_SIM);
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT, .group = "g"};
+    struct weir_consumer *consumer = weir_consumer_new(stage.log, &options, &stage.error);
+    const char *topic = "t";
+    int64_t offset = 0;
+    produce(PARTITIONS);
+    ck_ok(weir_consumer_subscribe(consumer, &topic, 1, &stage.error), &stage.error);
+    for (int i = 0; i < 100; i++) {
+        struct weir_batch_view view;
+        ck_ok(weir_consumer_poll(consumer, 100, &view, &stage.error), &stage.error);
+    }
+    ck_ok(weir_topic_delete(stage.log, "t", &stage.error), &stage.error);
+    ck_ok(weir_topic_create(stage.log, "t", PARTITIONS, NULL, 0, &stage.error), &stage.error);
+    ck_code(weir_consumer_commit(consumer, &stage.error), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_ptr_nonnull(strstr(stage.error.text, "another topic"));
+    ck_ok(weir_committed(stage.log, "g", "t", 0, &offset, &stage.error), &stage.error);
+    ck_assert_int_eq(offset, -1);
+    ck_ok(weir_consumer_close(consumer, &stage.error), &stage.error);
+    end();
+}
+END_TEST
+
 static int first_error(struct weir_consumer *consumer)
 {
     struct weir_batch_view view;
@@ -379,6 +405,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, members_that_died_are_replaced_when_their_sessions_end, 0, 2);
     tcase_add_test(tests, two_threads_share_a_group);
     tcase_add_test(tests, a_stranger_cannot_commit);
+    tcase_add_test(tests, a_topic_made_anew_takes_no_older_offset);
     tcase_add_test(tests, what_the_group_refuses_is_said);
     tcase_add_test(tests, a_pattern_follows_the_topics);
     suite_add_tcase(suite, tests);

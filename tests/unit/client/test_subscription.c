@@ -305,6 +305,31 @@ START_TEST(a_position_that_is_asked_for_too_early_is_found)
 }
 END_TEST
 
+/* What was read of a topic that was deleted is not committed for a new one of its name, which is read from its
+ * beginning. */
+START_TEST(offsets_of_a_deleted_topic_are_not_those_of_a_new_one)
+{
+    struct weir_consumer_options options = options_of(&readers[0]);
+    options.enable_auto_commit = true;
+    options.auto_commit_interval_ms = 60000;
+    produce(3);
+    open_with(&readers[0], &options);
+    poll_all(20);
+    ck_assert_int_eq(readers[0].next[0], 3);
+    ck_ok(weir_topic_delete(weirlog, "t", &error), &error);
+    ck_ok(weir_topic_create(weirlog, "t", PARTITIONS, NULL, 0, &error), &error);
+    produce(5);
+    ck_code(weir_consumer_commit(readers[0].consumer, &error), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(committed(0), -1);
+    memset(readers[0].next, 0, sizeof readers[0].next);
+    memory_log_expel(weirlog); /* it assigns when a member comes */
+    poll_all(40);
+    ck_assert_int_eq(readers[0].next[0], 5);
+    ck_ok(weir_consumer_commit(readers[0].consumer, &error), &error);
+    ck_assert_int_eq(committed(0), 5);
+}
+END_TEST
+
 /* The group has forgotten it: all is lost, a commit is refused, and it is in again by itself. */
 START_TEST(a_forgotten_member_is_told_and_comes_back)
 {
@@ -594,6 +619,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, commits_are_made_by_themselves);
     tcase_add_test(tests, a_poll_that_waits_commits_and_stays);
     tcase_add_test(tests, a_position_that_is_asked_for_too_early_is_found);
+    tcase_add_test(tests, offsets_of_a_deleted_topic_are_not_those_of_a_new_one);
     tcase_add_test(tests, a_forgotten_member_is_told_and_comes_back);
     tcase_add_test(tests, without_a_callback_for_losses_revoked_runs);
     tcase_add_test(tests, who_does_not_poll_leaves_after_a_while);
