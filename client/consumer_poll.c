@@ -127,9 +127,9 @@ static int ask_and_wait(struct weir_consumer *consumer, bool is_waiting, struct 
         return weir_consumer_await(consumer, weir_consumer_has_answers, WEIR_MONO_NEVER, error);
     struct weir_mono until = next_service(consumer, deadline);
     int rc = weir_consumer_await(consumer, has_news, until, error);
-    if (rc == WEIR_TIMED_OUT && until.ns >= deadline.ns) return WEIR_END;
     if (rc < 0 && rc != WEIR_TIMED_OUT) return rc;
     weir_error_clear(error);
+    if (rc == WEIR_TIMED_OUT && until.ns >= deadline.ns) return WEIR_END;
     return consumer->member != NULL ? weir_consumer_serve_group(consumer, error) : 0;
 }
 

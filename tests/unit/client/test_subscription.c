@@ -105,6 +105,7 @@ static void poll_one(struct reader *reader, int64_t timeout_ms)
     struct weir_batch_view view;
     int rc = weir_consumer_poll(reader->consumer, timeout_ms, &view, &error);
     ck_ok(rc, &error);
+    ck_assert_int_eq(error.code, WEIR_OK);
     if (rc != 0) return;
     ck_assert(reader->has[view.partition]);
     for (size_t i = 0; i < view.record_count; i++) {
