@@ -1,6 +1,5 @@
 /** `weir app reset`: an application begins anew, its inputs where they are put. Where, reset_plan.h decides; how,
  * runtime/application/reset.h. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -9,7 +8,7 @@
 #include "base/error.h"
 #include "cli/app_view.h"
 #include "cli/group_view.h"
-#include "cli/reset_plan.h"
+#include "cli/reset_file.h"
 #include "cli/say.h"
 #include "runtime/application/reset.h"
 
@@ -85,29 +84,6 @@ static int no_memory(struct weir_error *error)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static int read_file(struct reset *reset, const char *path, struct weir_error *error)
-{
-    struct weir_buffer text;
-    char room[4096];
-    size_t size;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return weir_error_errno(error, errno, "open", path);
-    weir_buffer_init(&text, reset->arena->budget, 0);
-    while ((size = fread(room, 1, sizeof room, file)) > 0) {
-        weir_buffer_append(&text, room, size);
-    }
-    int rc = ferror(file) ? weir_error_errno(error, errno, "read", path) : 0;
-    (void)fclose(file);
-    if (rc == 0 && text.failed) rc = no_memory(error);
-    if (rc == 0) {
-        rc = reset_file_parse(weir_buffer_slice(&text), reset->arena, &reset->lines,
-                              &reset->line_count, error);
-        rc = weir_error_wrap(error, rc, "'%s'", path);
-    }
-    weir_buffer_close(&text);
-    return rc;
-}
-
 static const struct weir_start_topic *find_input(const struct weir_app *app, const char *name)
 {
     for (size_t t = 0; t < app->facts.topic_count; t++) {
@@ -150,15 +126,10 @@ static const struct reset_line *find_line(const struct reset *reset, const char 
 
 static void say_bend(const struct app_move *move, enum reset_bend bend)
 {
-    static const char *const texts[] = {
-        [RESET_AS_ASKED] = NULL,
-        [RESET_RAISED] = "that is before its log begins",
-        [RESET_LOWERED] = "that is beyond its log's end",
-        [RESET_NO_TIME] = "it has no record that late",
-    };
-    if (texts[bend] == NULL) return;
-    say_note("'%s' partition %d: %s: %" PRId64 " is taken", move->topic, (int)move->partition,
-             texts[bend], move->after);
+    const char *text = reset_bend_text(bend);
+    if (text == NULL) return;
+    say_note("'%s' partition %d: %s: %" PRId64 " is taken", move->topic, (int)move->partition, text,
+             move->after);
 }
 
 static int decide_one(struct reset *reset, const struct weir_start_topic *topic, int32_t number,
@@ -226,7 +197,10 @@ static int plan(struct reset *reset, struct weir_error *error)
         reset->to = (struct reset_target){.kind = RESET_CURRENT};
         return decide(reset, error);
     }
-    int rc = path != NULL ? read_file(reset, path, error) : 0;
+    int rc = 0;
+    if (path != NULL) {
+        rc = reset_file_read(path, reset->arena, &reset->lines, &reset->line_count, error);
+    }
     if (rc == 0) rc = check_lines(reset, error);
     return rc == 0 ? decide(reset, error) : rc;
 }

@@ -1,5 +1,4 @@
 /** `weir group reset`: puts a group's offsets somewhere else. Where, reset_plan.h decides. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -7,7 +6,7 @@
 
 #include "base/error.h"
 #include "cli/group_view.h"
-#include "cli/reset_plan.h"
+#include "cli/reset_file.h"
 #include "cli/say.h"
 #include "cli/topic_partitions.h"
 
@@ -132,35 +131,14 @@ static int add_topic(struct reset *reset, const char *text, struct weir_error *e
     return rc;
 }
 
-static int read_file(const char *path, struct weir_buffer *to, struct weir_error *error)
-{
-    char room[4096];
-    size_t size;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return weir_error_errno(error, errno, "open", path);
-    while ((size = fread(room, 1, sizeof room, file)) > 0) {
-        weir_buffer_append(to, room, size);
-    }
-    int rc = ferror(file) ? weir_error_errno(error, errno, "read", path) : 0;
-    (void)fclose(file);
-    return rc == 0 && to->failed ? no_memory(error) : rc;
-}
-
 static int add_file(struct reset *reset, const char *path, struct weir_error *error)
 {
-    struct weir_buffer text;
     struct reset_line *lines = NULL;
     size_t count = 0;
-    weir_buffer_init(&text, reset->arena->budget, 0);
-    int rc = read_file(path, &text, error);
-    if (rc == 0) {
-        rc = reset_file_parse(weir_buffer_slice(&text), reset->arena, &lines, &count, error);
-        rc = weir_error_wrap(error, rc, "'%s'", path);
-    }
+    int rc = reset_file_read(path, reset->arena, &lines, &count, error);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = add_move(reset, lines[i].topic, lines[i].partition, lines[i].offset, error);
     }
-    weir_buffer_close(&text);
     return rc;
 }
 
@@ -228,25 +206,10 @@ static int decide_one(struct reset *reset, struct move *move, struct weir_error 
 
 static void say_bend(const struct move *move)
 {
-    const char *topic = move->row.topic;
-    int partition = (int)move->row.partition;
-    long long to = (long long)move->to;
-    switch (move->bend) {
-    case RESET_AS_ASKED:
-        break;
-    case RESET_RAISED:
-        say_note("'%s' partition %d: that is before its log begins: %lld is taken", topic,
-                 partition, to);
-        break;
-    case RESET_LOWERED:
-        say_note("'%s' partition %d: that is beyond its log's end: %lld is taken", topic, partition,
-                 to);
-        break;
-    case RESET_NO_TIME:
-        say_note("'%s' partition %d: it has no record that late: its end, %lld, is taken", topic,
-                 partition, to);
-        break;
-    }
+    const char *text = reset_bend_text(move->bend);
+    if (text == NULL) return;
+    say_note("'%s' partition %d: %s: %" PRId64 " is taken", move->row.topic,
+             (int)move->row.partition, text, move->to);
 }
 
 static int commit(const struct reset *reset, struct weir_error *error)

@@ -178,6 +178,17 @@ int reset_target_choose(const struct reset_words *words, int64_t now_ms,
 
 /* ---- one partition --------------------------------------------------------------------------- */
 
+const char *reset_bend_text(enum reset_bend bend)
+{
+    static const char *const texts[] = {
+        [RESET_AS_ASKED] = NULL,
+        [RESET_RAISED] = "that is before its log begins",
+        [RESET_LOWERED] = "that is beyond its log's end",
+        [RESET_NO_TIME] = "it has no record that late",
+    };
+    return texts[bend];
+}
+
 static int64_t shifted(int64_t from, int64_t by)
 {
     int64_t to;

@@ -67,6 +67,9 @@ enum reset_bend {
     RESET_NO_TIME, /* no record is that late: the end */
 };
 
+/** What is said of an offset that had to be bent; NULL: nothing, it is as it was asked for. */
+const char *reset_bend_text(enum reset_bend bend);
+
 /** WEIR_INVALID_ARGUMENT: a shift from nothing. */
 int reset_decide(const struct reset_target *target, const struct reset_facts *facts,
                  int64_t *offset_out, enum reset_bend *bend_out, struct weir_error *error);
