@@ -197,8 +197,8 @@ static void act(struct weir_member *member, const struct weir_membership_update 
     if (member->owes_offer && hand_over(member)) member->owes_offer = false;
     int64_t wake_ms = update->wake_at_ms;
     if (member->owes_offer) wake_ms = now_ms(member) + OFFER_RETRY_MS;
-    weir_actor_wake_at(member->actor, wake_ms == INT64_MAX ? WEIR_MONO_NEVER
-                                                           : (struct weir_mono){wake_ms * 1000000});
+    /* Of a time that the clock never comes to: never. */
+    weir_actor_wake_at(member->actor, weir_mono_after_ms((struct weir_mono){0}, wake_ms));
     if (update->sends) send_heartbeat(member, update);
     if (update->has_left) {
         atomic_store(&member->has_left, true);

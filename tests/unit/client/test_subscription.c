@@ -379,6 +379,21 @@ START_TEST(who_does_not_poll_leaves_after_a_while)
 }
 END_TEST
 
+/* An interval that no clock comes to the end of is one. */
+START_TEST(the_longest_interval_between_polls_is_endless)
+{
+    struct weir_consumer_options options = options_of(&readers[0]);
+    options.max_poll_interval_ms = INT64_MAX / 2;
+    open_with(&readers[0], &options);
+    poll_all(10);
+    ck_assert_int_eq(count_of(&readers[0]), PARTITIONS);
+    weir_sim_advance_ms(sim, 400000);
+    poll_all(10);
+    ck_assert_int_eq(readers[0].lost, 0);
+    ck_assert_int_eq(memory_log_members(weirlog), 1);
+}
+END_TEST
+
 /* What was on offer when it left is not taken any more: others have it. */
 START_TEST(an_old_offer_is_not_taken_after_leaving)
 {
@@ -624,6 +639,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_forgotten_member_is_told_and_comes_back);
     tcase_add_test(tests, without_a_callback_for_losses_revoked_runs);
     tcase_add_test(tests, who_does_not_poll_leaves_after_a_while);
+    tcase_add_test(tests, the_longest_interval_between_polls_is_endless);
     tcase_add_test(tests, an_old_offer_is_not_taken_after_leaving);
     tcase_add_test(tests, a_refusal_is_said_until_it_subscribes_again);
     tcase_add_test(tests, a_coordinator_that_is_away_is_waited_for);
