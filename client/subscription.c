@@ -362,11 +362,20 @@ static int check_subscribe(struct weir_consumer *consumer, const char *call,
     return weir_log_may_wait(consumer->log, call, error);
 }
 
+/* Whether a poll has been told, or the next one would be: a membership that has ended takes no subscription. */
+static bool has_ended(struct weir_consumer *consumer)
+{
+    if (consumer->member == NULL) return false;
+    if (consumer->offer == NULL) consumer->offer = weir_member_take_offer(consumer->member);
+    bool is_offered = consumer->offer != NULL && consumer->offer->what == WEIR_OFFER_FAIL;
+    return is_offered || consumer->membership_error.code != 0;
+}
+
 static int subscribe(struct weir_consumer *consumer, const struct weir_member_wish *wish,
                      const char *call, struct weir_error *error)
 {
     int rc = check_subscribe(consumer, call, error);
-    if (rc == 0 && consumer->membership_error.code != 0) {
+    if (rc == 0 && has_ended(consumer)) {
         rc = weir_consumer_leave_group(consumer, call, error);
     }
     bool is_new = rc == 0 && consumer->member == NULL;

@@ -194,9 +194,9 @@ struct weir_assigned_partition {
 };
 
 /**
- * What a group does with a consumer's partitions: runs inside weir_consumer_poll, on its thread. It may
- * commit, seek, pause and ask for positions; not poll, subscribe, unsubscribe or close (WEIR_INVALID_ARGUMENT).
- * The group waits for it, up to max_poll_interval_ms.
+ * What a group does with a consumer's partitions: runs inside weir_consumer_poll, on its thread (also in unsubscribe
+ * and close, and in a subscribe behind a membership that has ended). It may commit, seek, pause and ask for positions;
+ * not poll, subscribe, unsubscribe or close (WEIR_INVALID_ARGUMENT). The group waits for it, up to max_poll_interval_ms.
  */
 typedef void (*weir_rebalance_fn)(void *context, struct weir_consumer *consumer,
                                   const struct weir_assigned_partition *partitions, size_t count);

@@ -429,6 +429,21 @@ START_TEST(a_refusal_is_said_until_it_subscribes_again)
 }
 END_TEST
 
+/* Also one that no poll has said yet: the new subscription has nothing to do with it. */
+START_TEST(a_refusal_of_before_is_not_the_new_subscriptions)
+{
+    const char *topic = "t";
+    memory_log_faults(weirlog)->rc[MEMORY_HEARTBEAT] = WEIR_INVALID_REGULAR_EXPRESSION;
+    memory_log_faults(weirlog)->left[MEMORY_HEARTBEAT] = 1;
+    open_reader(&readers[0]);
+    weir_sim_advance_ms(sim, 100);
+    ck_assert_int_eq(memory_log_faults(weirlog)->left[MEMORY_HEARTBEAT], 0);
+    ck_ok(weir_consumer_subscribe(readers[0].consumer, &topic, 1, &error), &error);
+    poll_all(10);
+    ck_assert_int_eq(count_of(&readers[0]), PARTITIONS);
+}
+END_TEST
+
 /* A coordinator that is not there for a while is asked again, and nothing is lost. */
 START_TEST(a_coordinator_that_is_away_is_waited_for)
 {
@@ -642,6 +657,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, the_longest_interval_between_polls_is_endless);
     tcase_add_test(tests, an_old_offer_is_not_taken_after_leaving);
     tcase_add_test(tests, a_refusal_is_said_until_it_subscribes_again);
+    tcase_add_test(tests, a_refusal_of_before_is_not_the_new_subscriptions);
     tcase_add_test(tests, a_coordinator_that_is_away_is_waited_for);
     tcase_add_test(tests, a_paused_partition_gives_nothing);
     tcase_add_test(tests, a_beginning_is_found_as_the_options_say);
