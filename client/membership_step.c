@@ -20,7 +20,7 @@ static const struct weir_state_row rows[] = {
     [WEIR_MEMBER_STABLE] = {"stable", TO(RECONCILING) | TO(LEAVING) | TO(FENCED) | TO(FATAL)},
     [WEIR_MEMBER_LEAVING] = {"leaving", TO(UNSUBSCRIBED) | TO(FENCED)},
     [WEIR_MEMBER_FENCED] = {"fenced", TO(JOINING) | TO(UNSUBSCRIBED)},
-    [WEIR_MEMBER_FATAL] = {"fatal", TO(UNSUBSCRIBED)},
+    [WEIR_MEMBER_FATAL] = {"fatal", TO(LEAVING) | TO(UNSUBSCRIBED)},
 };
 #undef TO
 static const struct weir_state_table phases = WEIR_STATE_TABLE("member of group", rows);
@@ -177,6 +177,7 @@ static void fence(struct weir_membership *membership, struct weir_membership_upd
 
 static void fail(struct weir_membership *membership, int rc, struct weir_membership_update *update)
 {
+    membership->is_left_behind = is_active(membership) && rc != WEIR_FENCED_INSTANCE_ID;
     move(membership, WEIR_MEMBER_FATAL);
     membership->epoch = WEIR_EPOCH_LEAVE;
     membership->sends_now = false;
@@ -328,6 +329,7 @@ static void take_leave(struct weir_membership *membership, struct weir_membershi
     membership->offered.count = 0;
     membership->owned.count = 0;
     bool may_be_known = is_active(membership) || membership->is_in_flight ||
+                        (membership->phase == WEIR_MEMBER_FATAL && membership->is_left_behind) ||
                         (membership->phase == WEIR_MEMBER_JOINING && !membership->sends_now);
     membership->epoch = WEIR_EPOCH_LEAVE;
     if (membership->phase == WEIR_MEMBER_LEAVING) {

@@ -19,7 +19,7 @@
  *        │ left                                                │ leaves; or the user has    ^
  *        ├──────────────────────────────────────────────── leaving   not polled for too long│
  *        │ unsubscribed                                        └────────────────────────────┘
- *      fatal <── an error that no wait mends
+ *      fatal <── an error that no wait mends; it leaves if it has joined before
  *
  * The coordinator decides who reads what. A heartbeat's answer may bring a target; what the member owns beyond
  * it is revoked first (the user's callback runs, offsets are committed), then what it lacks is assigned, and then
@@ -72,7 +72,8 @@ struct weir_membership {
     struct weir_member_partitions target;  /* as the coordinator wants it */
     struct weir_member_partitions offered; /* with the user, while `offer` is not NONE */
     enum weir_membership_offer offer;
-    int rc; /* FATAL: why */
+    int rc;              /* FATAL: why */
+    bool is_left_behind; /* FATAL: the group has it still, until it leaves or its session ends */
     bool is_in_flight;
     bool sends_now; /* not at the interval's end: it joins, has something to tell, or leaves */
     bool is_subscription_told; /* by a heartbeat that was answered */

@@ -306,6 +306,27 @@ START_TEST(a_refusal_ends_the_membership)
 }
 END_TEST
 
+/* What was refused of a member leaves it in the group, so it leaves; who never joined, or was replaced, is in none. */
+START_TEST(a_refused_member_leaves_the_group)
+{
+    become_stable();
+    subscribe();
+    refuse(WEIR_INVALID_REGULAR_EXPRESSION);
+    ck_assert_int_eq(member.phase, WEIR_MEMBER_FATAL);
+    done();
+    ck_assert(!update.sends);
+    leave();
+    ck_assert(update.sends && !update.has_left);
+    ck_assert_int_eq(update.epoch, WEIR_EPOCH_LEAVE);
+    answer(-1);
+    ck_assert(update.has_left);
+    subscribe();
+    refuse(WEIR_GROUP_MAX_SIZE_REACHED);
+    leave();
+    ck_assert(update.has_left && !update.sends);
+}
+END_TEST
+
 /* Who does not poll leaves, and is told when it polls. */
 START_TEST(a_user_who_does_not_poll_leaves)
 {
@@ -661,6 +682,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_member_without_partitions_joins_again_at_once);
     tcase_add_test(tests, fenced_during_a_callback_waits_for_it);
     tcase_add_test(tests, a_refusal_ends_the_membership);
+    tcase_add_test(tests, a_refused_member_leaves_the_group);
     tcase_add_test(tests, a_user_who_does_not_poll_leaves);
     tcase_add_test(tests, who_does_not_poll_and_has_nothing_waits_for_the_poll);
     tcase_add_test(tests, leaving_says_so);

@@ -444,6 +444,27 @@ START_TEST(a_refusal_of_before_is_not_the_new_subscriptions)
 }
 END_TEST
 
+/* A member whose new pattern is refused reads on as soon as it has subscribed to something else: it leaves the
+ * group that has refused it, which would keep its partitions for it until its session ends. */
+START_TEST(a_refused_member_leaves_its_partitions)
+{
+    const char *topic = "t";
+    struct weir_batch_view view;
+    open_reader(&readers[0]);
+    poll_all(10);
+    memory_log_faults(weirlog)->rc[MEMORY_HEARTBEAT] = WEIR_INVALID_REGULAR_EXPRESSION;
+    memory_log_faults(weirlog)->left[MEMORY_HEARTBEAT] = 1;
+    ck_ok(weir_consumer_subscribe_pattern(readers[0].consumer, "t(", &error), &error);
+    ck_code(weir_consumer_poll(readers[0].consumer, 1000, &view, &error),
+            WEIR_INVALID_REGULAR_EXPRESSION);
+    ck_assert_int_eq(readers[0].lost, 1);
+    ck_ok(weir_consumer_subscribe(readers[0].consumer, &topic, 1, &error), &error);
+    poll_all(10);
+    ck_assert_int_eq(memory_log_members(weirlog), 1);
+    ck_assert_int_eq(count_of(&readers[0]), PARTITIONS);
+}
+END_TEST
+
 /* A coordinator that is not there for a while is asked again, and nothing is lost. */
 START_TEST(a_coordinator_that_is_away_is_waited_for)
 {
@@ -658,6 +679,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_old_offer_is_not_taken_after_leaving);
     tcase_add_test(tests, a_refusal_is_said_until_it_subscribes_again);
     tcase_add_test(tests, a_refusal_of_before_is_not_the_new_subscriptions);
+    tcase_add_test(tests, a_refused_member_leaves_its_partitions);
     tcase_add_test(tests, a_coordinator_that_is_away_is_waited_for);
     tcase_add_test(tests, a_paused_partition_gives_nothing);
     tcase_add_test(tests, a_beginning_is_found_as_the_options_say);
