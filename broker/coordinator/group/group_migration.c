@@ -257,6 +257,19 @@ static int record_of(const struct weir_consumer_member *member, struct weir_slic
     return rc;
 }
 
+/* The newest that a member has come to. The group may be ahead of all when the last of the others leaves, and a
+ * member that is where it was is to hear of a rebalance, and not that its generation is wrong. */
+static int32_t newest_generation(const struct weir_consumer_group *group)
+{
+    size_t at = 0;
+    int32_t newest = 0;
+    const struct weir_consumer_member *member;
+    while ((member = weir_map_next(&group->members, &at)) != NULL) {
+        if (member->epoch > newest) newest = member->epoch;
+    }
+    return newest;
+}
+
 /* The group as a record of the classic protocol has it; a classic group is made of such. */
 static int describe(const struct weir_consumer_group *from, const struct weir_consumer_event *event,
                     struct weir_slice protocol, struct weir_arena *arena,
@@ -273,7 +286,7 @@ static int describe(const struct weir_consumer_group *from, const struct weir_co
     }
     weir_group_metadata_value_init(value);
     value->protocol_type = weir_text(WEIR_CONSUMER_PROTOCOL_TYPE);
-    value->generation = from->epoch;
+    value->generation = newest_generation(from);
     value->protocol = protocol;
     value->leader = members[0].member_id;
     value->current_state_timestamp = event->wall_ms;

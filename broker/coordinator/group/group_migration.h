@@ -34,7 +34,7 @@ int weir_group_upgrade(const struct weir_classic_group *from,
 bool weir_group_wants_downgrade(const struct weir_consumer_group *group,
                                 const struct weir_group_settings *settings);
 /**
- * `to`, fresh from init, becomes what `from` is, and rebalances. Of `event` the times, settings and topics are looked at.
+ * `to`, fresh from init, becomes what `from` is, and rebalances; its generation is the newest that a member has. Of `event` the times, settings and topics are looked at.
  * Errors: WEIR_INCONSISTENT_GROUP_PROTOCOL (no protocol that all speak), WEIR_NO_MEMORY: as above.
  */
 int weir_group_downgrade(const struct weir_consumer_group *from,
