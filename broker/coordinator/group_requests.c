@@ -3,7 +3,7 @@
 #include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/group_place.h"
-#include "broker/coordinator/live_group.h"
+#include "broker/coordinator/live_step.h"
 #include "broker/engine/cancel.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
@@ -289,14 +289,14 @@ static bool joins(const struct weir_consumer_heartbeat_request *heartbeat)
 }
 
 /* A classic group goes over to the consumer protocol, with its members or without. */
-static void take_over(struct weir_live_group *group, struct weir_group_request *request)
+static void take_over(struct weir_live_group *group,
+                      struct weir_consumer_heartbeat_request *heartbeat)
 {
     if (weir_live_group_is_idle(group)) {
-        replace(group, request);
-        return;
+        replace(group, &heartbeat->base);
+    } else {
+        weir_live_group_upgrade(group, heartbeat);
     }
-    int rc = weir_live_group_upgrade(group, request);
-    if (rc < 0) weir_request_reply(&request->request, rc);
 }
 
 static void consumer_stage(struct weir_partition *partition, struct weir_request *request)
@@ -320,7 +320,7 @@ static void consumer_stage(struct weir_partition *partition, struct weir_request
                                             .heartbeat = heartbeat};
         weir_live_group_consumer_step(group, &event, &heartbeat->base);
     } else if (is_newcomer) {
-        take_over(group, &heartbeat->base);
+        take_over(group, heartbeat);
     } else {
         weir_live_group_settle(group);
         weir_request_reply(request, no_group(heartbeat->base.group, &request->error));

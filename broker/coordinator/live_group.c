@@ -3,15 +3,12 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
-#include "broker/coordinator/group/group_migration.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/request.h"
 #include "wire/coordinator_record.h"
 #include "wire/generated/consumer_group_metadata_key.h"
 #include "wire/generated/group_metadata_key.h"
-
-enum { TICKS_MAX = 1000 }; /* in one turn */
 
 /* A batch of a live group's records on its way, and who is answered when it is durable. */
 struct weir_live_write {
@@ -139,7 +136,7 @@ static struct weir_group_request *core_take_parked(struct weir_live_group *group
 static void forget(struct weir_live_group *group)
 {
     struct weir_offsets_partition *offsets = group->offsets;
-    weir_assert(group->write_count == 0 && group->busy == 0);
+    weir_assert(group->write_count == 0 && !group->is_busy);
     (void)weir_map_remove(&offsets->live, group->name);
     weir_deadline_heap_remove(&offsets->deadlines, &group->deadline_index);
     core_close(group);
@@ -149,7 +146,7 @@ static void forget(struct weir_live_group *group)
 
 void weir_live_group_settle(struct weir_live_group *group)
 {
-    if (group->busy > 0 || group->write_count > 0) return;
+    if (group->is_busy || group->write_count > 0) return;
     if (group->is_over || weir_live_group_is_idle(group)) forget(group);
 }
 
@@ -382,7 +379,7 @@ static void answer_durable(struct weir_live_group *group, struct weir_group_upda
 
 void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc)
 {
-    group->busy++;
+    group->is_busy = true;
     bool has_records = rc == 0 && update->record_count > 0;
     if (has_records) rc = write_records(group, update);
     answer_each(update->answered.first);
@@ -395,123 +392,16 @@ void weir_live_group_take(struct weir_live_group *group, struct weir_group_updat
     if (update->is_gone) group->is_over = true;
     if (group->is_over) update->wake_at_ms = WEIR_GROUP_NEVER_MS;
     set_deadline(group, update->wake_at_ms);
-    group->busy--;
+    group->is_busy = false;
     weir_live_group_settle(group);
 }
 
 void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update)
 {
-    weir_assert(!group->is_over);
+    weir_assert(!group->is_over && !group->is_busy);
     weir_arena_reset(&group->offsets->update_arena);
     weir_group_update_init(update, &group->offsets->update_arena);
     update->wake_at_ms = core_wake_at(group); /* a step says it anew */
-}
-
-void weir_live_group_step(struct weir_live_group *group, struct weir_classic_event *event)
-{
-    struct weir_offsets_partition *offsets = group->offsets;
-    struct weir_group_update update;
-    weir_assert(group->type == WEIR_GROUP_CLASSIC);
-    weir_live_group_begin(group, &update);
-    update.wake_at_ms = WEIR_GROUP_NEVER_MS;
-    event->now_ms = weir_live_now_ms(offsets);
-    event->wall_ms = weir_wall_now(env_of(offsets)).ms;
-    event->settings = &offsets->coordinator->settings;
-    if (event->type == WEIR_CLASSIC_JOIN) event->random = weir_uuid_random(env_of(offsets));
-    int rc = weir_classic_group_step(&group->classic, event, &update);
-    weir_live_group_take(group, &update, rc);
-}
-
-static void fill_event(const struct weir_live_group *group, struct weir_consumer_event *event)
-{
-    const struct weir_offsets_partition *offsets = group->offsets;
-    struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
-    event->now_ms = weir_live_now_ms(offsets);
-    event->wall_ms = weir_wall_now(env_of(offsets)).ms;
-    event->settings = &offsets->coordinator->settings;
-    event->topics = weir_metadata_view_look(metadata);
-    event->topics_version = metadata->edition;
-}
-
-/* ---- from one protocol to the other ----------------------------------------------------------- */
-
-int weir_live_group_upgrade(struct weir_live_group *group, struct weir_group_request *request)
-{
-    struct weir_coordinator *coordinator = group->offsets->coordinator;
-    struct weir_error *error = &request->request.error;
-    struct weir_consumer_group to;
-    struct weir_consumer_event event = {.type = WEIR_CONSUMER_HEARTBEAT};
-    struct weir_group_update update;
-    weir_assert(group->type == WEIR_GROUP_CLASSIC);
-    int rc = weir_group_check_upgrade(&group->classic, &coordinator->settings, error);
-    if (rc < 0) return rc;
-    rc = weir_consumer_group_init(&to, &coordinator->budget, group->name);
-    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "take a classic group over");
-    weir_live_group_begin(group, &update);
-    fill_event(group, &event);
-    rc = weir_group_upgrade(&group->classic, &event, &to, &update, error);
-    if (rc < 0) {
-        weir_consumer_group_close(&to);
-        return rc;
-    }
-    refuse_each(core_take_parked(group), WEIR_REBALANCE_IN_PROGRESS,
-                "the group goes over to the consumer protocol: join again");
-    core_close(group);
-    group->type = WEIR_GROUP_CONSUMER;
-    group->consumer = to;
-    update.wake_at_ms = core_wake_at(group);
-    request->is_asked_again = true;
-    weir_group_answer_durable(&update, request, 0);
-    weir_live_group_take(group, &update, 0);
-    return 0;
-}
-
-/* What cannot go back stays as it is. */
-static void downgrade(struct weir_live_group *group)
-{
-    struct weir_coordinator *coordinator = group->offsets->coordinator;
-    struct weir_classic_group to;
-    struct weir_consumer_event event = {.type = WEIR_CONSUMER_TICK};
-    struct weir_group_update update;
-    if (group->is_over || !weir_group_wants_downgrade(&group->consumer, &coordinator->settings)) {
-        return;
-    }
-    weir_classic_group_init(&to, &coordinator->budget, group->name);
-    weir_live_group_begin(group, &update);
-    fill_event(group, &event);
-    if (weir_group_downgrade(&group->consumer, &event, &to, &update, NULL) < 0) {
-        weir_classic_group_close(&to);
-        return;
-    }
-    core_close(group);
-    group->type = WEIR_GROUP_CLASSIC;
-    group->classic = to;
-    update.wake_at_ms = core_wake_at(group);
-    weir_live_group_take(group, &update, 0);
-}
-
-void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_consumer_event *event,
-                                   struct weir_group_request *request)
-{
-    struct weir_offsets_partition *offsets = group->offsets;
-    struct weir_group_update update;
-    weir_assert(group->type == WEIR_GROUP_CONSUMER);
-    weir_live_group_begin(group, &update);
-    update.wake_at_ms = WEIR_GROUP_NEVER_MS;
-    fill_event(group, event);
-    bool may_be_new =
-        event->type == WEIR_CONSUMER_HEARTBEAT || event->type == WEIR_CONSUMER_CLASSIC_JOIN;
-    if (may_be_new) event->random = weir_uuid_random(env_of(offsets));
-    int rc = weir_consumer_group_step(&group->consumer, event, &update);
-    if (rc < 0) { /* then it has not been answered */
-        weir_group_update_init(&update, &offsets->update_arena);
-        if (request != NULL) weir_group_answer(&update, request, rc);
-    }
-    group->busy++;
-    weir_live_group_take(group, &update, rc);
-    downgrade(group);
-    group->busy--;
-    weir_live_group_settle(group);
 }
 
 int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,
@@ -525,29 +415,6 @@ int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_u
 }
 
 /* ---- all of a partition ---------------------------------------------------------------------- */
-
-static void tick(struct weir_live_group *group)
-{
-    if (group->type == WEIR_GROUP_CONSUMER) {
-        struct weir_consumer_event event = {.type = WEIR_CONSUMER_TICK};
-        weir_live_group_consumer_step(group, &event, NULL);
-    } else {
-        struct weir_classic_event event = {.type = WEIR_CLASSIC_TICK};
-        weir_live_group_step(group, &event);
-    }
-}
-
-size_t weir_live_groups_tick(struct weir_offsets_partition *offsets, struct weir_mono now)
-{
-    size_t count = 0;
-    struct weir_live_group *group;
-    while (count < TICKS_MAX &&
-           (group = weir_deadline_heap_due(&offsets->deadlines, now)) != NULL) {
-        tick(group);
-        count++;
-    }
-    return count;
-}
 
 /* A group that cannot be loaded now is when it is asked for; its members stay until then. */
 static void load_one(struct weir_offsets_partition *offsets, struct weir_slice name)

@@ -37,7 +37,7 @@ struct weir_live_group {
     size_t write_count;                 /* its own, that have not ended */
     struct weir_live_write *last_write; /* the newest of these, or NULL */
     bool is_over;
-    int busy; /* with so many updates within one another: it is not forgotten under way */
+    bool is_busy; /* with an update: it is not forgotten under way */
 };
 
 /** Milliseconds of the clock that groups' deadlines are in. */
@@ -57,34 +57,20 @@ struct weir_slice weir_live_group_state_name(const struct weir_live_group *group
 /** Forget it if it is idle. It may be gone on return: for who has done with it. */
 void weir_live_group_settle(struct weir_live_group *group);
 
-/** One step of a classic group: `event` but for its times. It does what comes of it, and settles the group. */
-void weir_live_group_step(struct weir_live_group *group, struct weir_classic_event *event);
-/** The same of a consumer group. `request` is the event's, NULL for a tick. */
-void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_consumer_event *event,
-                                   struct weir_group_request *request);
-/**
- * A classic group, which has members, goes over to the other protocol; who is parked in it joins again. Back it goes by
- * itself, when a step leaves no member that speaks it (group_migration.h). The request is asked again when that is
- * durable, and hears why if it cannot be written.
- * Errors: WEIR_INCONSISTENT_GROUP_PROTOCOL, WEIR_NO_MEMORY: nothing has changed.
- */
-int weir_live_group_upgrade(struct weir_live_group *group, struct weir_group_request *request);
 /** An update of this group, in the partition's arena. */
 void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update);
 /** Add what takes an idle group back, but not its offsets; it is over when the update is taken. WEIR_NO_MEMORY: take
  * it with this. */
 int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,
                               struct weir_error *error);
-/** The group's core has filled in this update (of the partition's arena): write and answer, as weir_live_group_step
- * does. `rc` as of a step. */
+/** The group's core has filled in this update (of the partition's arena): write, answer, settle
+ * the group. `rc` as of a step. */
 void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc);
 /** Its state must not be used any more; who is parked is answered with this. It may be gone on return. */
 void weir_live_group_drop(struct weir_live_group *group, int rc, const char *text);
 
 /** Have the partition given a turn when a group, or the sweep for what has expired, wants one. */
 void weir_live_groups_wake(struct weir_offsets_partition *offsets);
-/** Those that are due have their turn; how many. */
-size_t weir_live_groups_tick(struct weir_offsets_partition *offsets, struct weir_mono now);
 /** Look at so many of the image's groups at most, and have those live that have members. The partition is open. */
 void weir_live_groups_load(struct weir_offsets_partition *offsets, size_t count_max);
 /** Answer all that are parked with this, and forget the groups. */

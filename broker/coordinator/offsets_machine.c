@@ -2,7 +2,7 @@
 
 #include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/group_expiry.h"
-#include "broker/coordinator/live_group.h"
+#include "broker/coordinator/live_step.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 
