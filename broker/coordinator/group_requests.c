@@ -88,13 +88,20 @@ static struct weir_live_group *find(struct weir_partition *partition,
     return group;
 }
 
+/* Ids that were given and not taken up yet are no members. */
+static bool has_members(const struct weir_live_group *group)
+{
+    return group->type == WEIR_GROUP_CLASSIC ? weir_map_count(&group->classic.members) > 0
+                                             : !weir_live_group_is_idle(group);
+}
+
 /* A group of the other type, which has to give way: one that nobody is in is taken back, but for its offsets, and the
  * request is asked again when that is durable. Where it cannot be written the request hears why. */
 static void replace(struct weir_live_group *group, struct weir_group_request *request)
 {
     struct weir_group_update update;
     struct weir_error *error = &request->request.error;
-    weir_assert(weir_live_group_is_idle(group));
+    weir_assert(!has_members(group));
     weir_live_group_begin(group, &update);
     request->is_asked_again = true;
     weir_group_answer_durable(&update, request, 0);
@@ -292,10 +299,10 @@ static bool joins(const struct weir_consumer_heartbeat_request *heartbeat)
 static void take_over(struct weir_live_group *group,
                       struct weir_consumer_heartbeat_request *heartbeat)
 {
-    if (weir_live_group_is_idle(group)) {
-        replace(group, &heartbeat->base);
-    } else {
+    if (has_members(group)) {
         weir_live_group_upgrade(group, heartbeat);
+    } else {
+        replace(group, &heartbeat->base);
     }
 }
 

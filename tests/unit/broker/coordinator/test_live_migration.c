@@ -25,6 +25,7 @@ struct member {
     struct weir_slice id;
     int32_t epoch; /* or generation */
     uint32_t has;  /* a bit for each partition */
+    bool requires_id;
 };
 
 static void open_engine(uint64_t seed, const char *policy)
@@ -153,6 +154,7 @@ static void join_begin(struct weir_join_group_request *join, const struct member
         .protocol_count = 1,
         .session_timeout_ms = SESSION_MS,
         .rebalance_timeout_ms = REBALANCE_MS,
+        .requires_member_id = member->requires_id,
     };
     begin(&join->base);
     weir_broker_group_join(engine.broker, join);
@@ -466,6 +468,27 @@ START_TEST(nobody_comes_between_going_over_and_the_newcomer)
 }
 END_TEST
 
+/* An id that was given and not taken up is no member: it keeps no one out, and whoever has it joins what the group is by
+ * then. */
+START_TEST(an_id_that_is_not_taken_up_keeps_nobody_out)
+{
+    struct weir_group_protocol protocol;
+    struct weir_join_group_request join;
+    struct member classic = {.group = "g", .requires_id = true};
+    struct member consumer = {.group = "g", .id = weir_text("new")};
+    open_engine(7, "disabled");
+    join_begin(&join, &classic, &protocol);
+    ck_code(end(&join.base), WEIR_MEMBER_ID_REQUIRED);
+    classic.id = join.member_id_out;
+    ck_ok(say(&consumer, 0), &engine.error);
+    ck_assert_uint_eq(consumer.has, ALL);
+    join_begin(&join, &classic, &protocol);
+    ck_ok(join_end(&join, &classic), &engine.error);
+    check_group("g", WEIR_GROUP_CONSUMER, 2);
+    end_engine();
+}
+END_TEST
+
 /* Where the policy does not have it the members of a classic group are left alone, and so are they where the newcomer
  * is refused for what it says. */
 START_TEST(a_group_that_may_not_go_over_stays)
@@ -535,6 +558,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_group_goes_over_and_back, 0, 2);
     tcase_add_test(tests, a_parked_join_is_sent_back);
     tcase_add_test(tests, nobody_comes_between_going_over_and_the_newcomer);
+    tcase_add_test(tests, an_id_that_is_not_taken_up_keeps_nobody_out);
     tcase_add_loop_test(tests, a_group_that_may_not_go_over_stays, 0, 2);
     tcase_add_loop_test(tests, a_shortage_leaves_a_group_that_can_go_over, 0, 8);
     suite_add_tcase(suite, tests);
