@@ -292,14 +292,21 @@ static int say(struct member *member, int32_t epoch)
 
 /* ---- what the group is ----------------------------------------------------------------------- */
 
-static void check_group(const char *group, enum weir_group_type type, size_t member_count)
+static enum weir_group_type describe(const char *group, size_t *member_count_out)
 {
     struct weir_describe_group_request request = {.base = {.group = weir_text(group)}};
     begin(&request.base);
     weir_broker_group_describe(engine.broker, &request);
     ck_ok(end(&request.base), &engine.error);
-    ck_assert_int_eq(request.type, type);
-    ck_assert_uint_eq(request.member_count, member_count);
+    *member_count_out = request.member_count;
+    return request.type;
+}
+
+static void check_group(const char *group, enum weir_group_type type, size_t member_count)
+{
+    size_t count;
+    ck_assert_int_eq(describe(group, &count), type);
+    ck_assert_uint_eq(count, member_count);
 }
 
 static int commit(const struct member *member, int32_t epoch, int32_t partition, int64_t offset)
@@ -512,6 +519,66 @@ START_TEST(a_group_that_may_not_go_over_stays)
 }
 END_TEST
 
+/* ---- crashes --------------------------------------------------------------------------------- */
+
+/* `member` says this, and the node ends at the nth change of the disk from here, if there are so many. Then it is
+ * started again. */
+static bool say_and_crash(struct member *member, int32_t epoch, uint64_t nth,
+                          enum weir_sim_crash_kind kind)
+{
+    weir_sim_disk_plan(engine.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_CRASH,
+                                                    .at = nth + weir_sim_disk_count(engine.sim, 0),
+                                                    .crash = kind});
+    int rc = say(member, epoch);
+    bool has_crashed = weir_sim_has_crashed(engine.sim, 0);
+    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+    if (has_crashed) {
+        engine_forget(&engine);
+        ck_ok(engine_open(&engine), &engine.error);
+    } else {
+        ck_ok(rc, &engine.error);
+    }
+    return has_crashed;
+}
+
+/* The group is one or the other, with all members of that. Is it the consumer group? */
+static bool is_over(void)
+{
+    size_t count;
+    enum weir_group_type type = describe("g", &count);
+    ck_assert(type == WEIR_GROUP_CLASSIC || type == WEIR_GROUP_CONSUMER);
+    ck_assert_uint_eq(count, type == WEIR_GROUP_CLASSIC ? 2 : 3);
+    return type == WEIR_GROUP_CONSUMER;
+}
+
+/* Wherever the node ends on the way over or back, what it finds is a whole group of the one type or the other. */
+START_TEST(a_crash_on_the_way_leaves_a_whole_group)
+{
+    enum weir_sim_crash_kind kind = _i == 0 ? WEIR_SIM_POWER : WEIR_SIM_KILL;
+    int crashes = 0;
+    bool has_crashed = true;
+    for (uint64_t nth = 1; has_crashed; nth++) {
+        struct member classics[2] = {{.group = "g"}, {.group = "g"}};
+        struct member consumer = {.group = "g", .id = weir_text("new")};
+        open_engine(100 + nth, "bidirectional");
+        make_classic(classics);
+        has_crashed = say_and_crash(&consumer, 0, nth, kind);
+        crashes += has_crashed;
+        if (!is_over()) ck_ok(say(&consumer, 0), &engine.error);
+        if (consumer.epoch == 0) ck_ok(say(&consumer, 0), &engine.error);
+        check_group("g", WEIR_GROUP_CONSUMER, 3);
+        share(classics, &consumer);
+        crashes += say_and_crash(&consumer, -1, nth, kind);
+        if (is_over()) ck_ok(say(&consumer, -1), &engine.error);
+        check_group("g", WEIR_GROUP_CLASSIC, 2);
+        make_classic(classics);
+        end_engine();
+    }
+    ck_assert_int_ge(crashes, 4);
+}
+END_TEST
+
 /* ---- shortages ------------------------------------------------------------------------------- */
 
 /* `member` says this while the nth allocation fails: it is answered. Has one failed? */
@@ -560,6 +627,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, nobody_comes_between_going_over_and_the_newcomer);
     tcase_add_test(tests, an_id_that_is_not_taken_up_keeps_nobody_out);
     tcase_add_loop_test(tests, a_group_that_may_not_go_over_stays, 0, 2);
+    tcase_add_loop_test(tests, a_crash_on_the_way_leaves_a_whole_group, 0, 2);
     tcase_add_loop_test(tests, a_shortage_leaves_a_group_that_can_go_over, 0, 8);
     suite_add_tcase(suite, tests);
 }
