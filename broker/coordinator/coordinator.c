@@ -14,5 +14,9 @@ void weir_coordinator_open(struct weir_coordinator *coordinator)
 {
     struct weir_engine *engine = coordinator->engine;
     coordinator->settings = engine->options.groups;
-    weir_budget_init(&coordinator->budget, "groups", engine->env->heap, &engine->budget, 0);
+    size_t newcomers_max = (size_t)coordinator->settings.all_bytes_max;
+    /* Members that are in may say more than they did, and so that a rebalance goes on for them a quarter is theirs. A
+     * group that would go beyond it is dropped, as for any shortage. */
+    weir_budget_init(&coordinator->budget, "groups", engine->env->heap, &engine->budget,
+                     newcomers_max + newcomers_max / 4);
 }

@@ -16,9 +16,9 @@ struct weir_coordinator {
     struct weir_engine *engine;
     struct weir_group_claims claims;     /* the groups of the jobs that run now */
     struct weir_group_settings settings; /* written before any actor runs */
-    struct weir_budget budget;           /* of live groups, of all partitions */
-    _Atomic int64_t live_count;          /* of these */
-    struct weir_group_settle settle;     /* is every group where it is looked for? */
+    struct weir_budget budget;       /* of live groups, of all partitions; its limit is a bound */
+    _Atomic int64_t live_count;      /* of these */
+    struct weir_group_settle settle; /* is every group where it is looked for? */
 };
 
 /** Borrows the engine, which is opened later. */

@@ -46,8 +46,8 @@ static const struct weir_setting rows[] = {
      "The shortest session that a member of a classic group may ask for."},
     {"groups.max.bytes", WEIR_SETTING_INT64, FIELD(all_bytes_max), 1 << 20, INT64_MAX, 512 << 20,
      "bytes", NULL,
-     "Memory that all groups with members may take together; above it no new member is let in. "
-     "Weir's own."},
+     "Memory that all groups with members may take together; above it no new member is let in, "
+     "and a quarter more is the most for those that are. Weir's own."},
     {"offset.metadata.max.bytes", WEIR_SETTING_INT32, FIELD(offset_metadata_bytes_max), 0,
      METADATA_MAX, 4096, "bytes", NULL,
      "What a client may write beside an offset that it commits."},

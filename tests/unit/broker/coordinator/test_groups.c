@@ -15,16 +15,22 @@ static struct weir_arena arena;
 
 enum { SESSION_MS = 10000, REBALANCE_MS = 60000 };
 
-static void open_engine(uint64_t seed)
+static void open_engine_with(uint64_t seed, int64_t groups_bytes_max)
 {
     engine_init(&engine, seed);
     engine.options.groups = weir_group_settings_default();
+    engine.options.groups.all_bytes_max = groups_bytes_max;
     engine.options.groups.initial_rebalance_delay_ms = 0;
     ck_ok(engine_open(&engine), &engine.error);
     ck_ok(engine_create(&engine, "clicks", 4), &engine.error);
     weir_heap_init(&heap, false);
     weir_budget_init(&budget, "test", &heap, NULL, 0);
     weir_arena_init(&arena, &budget, 0);
+}
+
+static void open_engine(uint64_t seed)
+{
+    open_engine_with(seed, weir_group_settings_default().all_bytes_max);
 }
 
 static void end_engine(void)
@@ -645,6 +651,28 @@ START_TEST(a_group_that_cannot_give_way_says_so)
 }
 END_TEST
 
+/* Who is a member already may say more than before, and may not take what memory there is: all groups together stay
+ * within a quarter above groups.max.bytes, and the others live on. */
+START_TEST(members_that_say_more_are_bounded_too)
+{
+    enum { GROUPS_BYTES_MAX = 1 << 20, SAID = 2 << 20 };
+    static uint8_t said[SAID];
+    struct weir_group_protocol small = range_protocol();
+    struct weir_group_protocol large = {weir_text("range"), weir_slice(said, SAID)};
+    struct weir_join_group_request joins[2], greedy, again;
+    open_engine_with(12, GROUPS_BYTES_MAX);
+    make_pair(joins, "pair", &small);
+    join_new(&greedy, "greedy", &small);
+    ck_ok(end(&greedy.base), &engine.error);
+    join_begin(&again, "greedy", &large, greedy.member_id_out);
+    int rc = end(&again.base);
+    ck_assert_msg(weir_code_is_shortage(rc), "%s", weir_code_text(rc));
+    ck_ok(heartbeat(&joins[0]), &engine.error);
+    ck_ok(heartbeat(&joins[1]), &engine.error);
+    end_engine();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("groups");
@@ -659,6 +687,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_shortage_leaves_a_group_that_works, 0, 8);
     tcase_add_test(tests, a_consumer_group_outlives_a_loss_of_power_and_gives_way);
     tcase_add_test(tests, a_group_that_cannot_give_way_says_so);
+    tcase_add_test(tests, members_that_say_more_are_bounded_too);
     suite_add_tcase(suite, tests);
 }
 
