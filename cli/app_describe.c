@@ -34,9 +34,9 @@ static void print_inputs(const struct weir_app *app)
             const struct weir_start_partition *partition = &topic->partitions[p];
             say_table_cell(&table, "%s", topic->name);
             say_table_cell(&table, "%" PRId32, p);
-            app_add_number(&table, partition->committed);
-            app_add_number(&table, partition->is_offline ? -1 : partition->log_end);
-            app_add_number(&table, app_partition_lag(partition));
+            say_table_number(&table, partition->committed);
+            say_table_number(&table, partition->is_offline ? -1 : partition->log_end);
+            say_table_number(&table, app_partition_lag(partition));
         }
     }
     (void)puts("");
@@ -56,9 +56,9 @@ static void print_internal(const struct weir_app *app)
             say_table_cell(&table, "%s", topic->name);
             say_table_cell(&table, "%s", is_changelog ? topic->of : "-");
             say_table_cell(&table, "%" PRId32, p);
-            app_add_number(&table, is_changelog ? -1 : partition->committed);
-            app_add_number(&table, partition->has_entry ? partition->committed_end : -1);
-            app_add_number(&table, partition->is_offline ? -1 : partition->log_end);
+            say_table_number(&table, is_changelog ? -1 : partition->committed);
+            say_table_number(&table, partition->has_entry ? partition->committed_end : -1);
+            say_table_number(&table, partition->is_offline ? -1 : partition->log_end);
         }
     }
     (void)puts("");

@@ -50,7 +50,7 @@ static void add_row(struct say_table *table, const struct weir_app *app)
     say_table_cell(table, "%s", app->id);
     say_table_cell(table, "%s", app_state_text(app));
     say_table_cell(table, "%zu", totals.inputs);
-    app_add_number(table, app_lag(app));
+    say_table_number(table, app_lag(app));
     say_table_cell(table, "%zu", totals.internal);
     say_table_cell(table, "%s", app_time_text(time, app->commit_time_ms));
     say_table_cell(table, "%s", start_text(app));

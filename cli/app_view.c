@@ -213,22 +213,10 @@ const char *app_time_text(char to[APP_TIME_SIZE], int64_t time_ms)
 
 /* ---- before and after ------------------------------------------------------------------------ */
 
-void app_add_number(struct say_table *table, int64_t number)
-{
-    if (number < 0) {
-        say_table_cell(table, "-");
-    } else {
-        say_table_cell(table, "%" PRId64, number);
-    }
-}
-
 void app_put_number(const char *name, int64_t number)
 {
-    if (number < 0) {
-        printf(", \"%s\": null", name);
-    } else {
-        printf(", \"%s\": %" PRId64, name, number);
-    }
+    printf(", \"%s\": ", name);
+    say_json_number(stdout, number);
 }
 
 void app_print_moves(const struct app_move *moves, size_t count)
@@ -240,9 +228,9 @@ void app_print_moves(const struct app_move *moves, size_t count)
         const struct app_move *move = &moves[i];
         say_table_cell(&table, "%s", move->topic);
         say_table_cell(&table, "%d", (int)move->partition);
-        app_add_number(&table, move->before);
-        app_add_number(&table, move->after);
-        app_add_number(&table, move->after >= 0 ? move->end - move->after : -1);
+        say_table_number(&table, move->before);
+        say_table_number(&table, move->after);
+        say_table_number(&table, move->after >= 0 ? move->end - move->after : -1);
     }
     say_table_end(&table, 0);
 }

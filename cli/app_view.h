@@ -47,9 +47,7 @@ int64_t app_partition_lag(const struct weir_start_partition *partition);
 enum { APP_TIME_SIZE = 32 };
 const char *app_time_text(char to[APP_TIME_SIZE], int64_t time_ms);
 
-/** A cell of a table, and `, "name": number` in JSON: "-" and null for -1, which is not known or none. */
-struct say_table;
-void app_add_number(struct say_table *table, int64_t number);
+/** `, "name": number` in JSON, null for -1, which is not known or none. */
 void app_put_number(const char *name, int64_t number);
 
 /** A row of "before and after", of one partition. */

@@ -56,15 +56,6 @@ static void print_members(const struct place_group *group)
     say_table_end(&table, 0);
 }
 
-static void add_number(struct say_table *table, int64_t value)
-{
-    if (value < 0) {
-        say_table_cell(table, "-");
-    } else {
-        say_table_cell(table, "%" PRId64, value);
-    }
-}
-
 static void print_rows(const struct group_view *view)
 {
     struct say_table table;
@@ -74,9 +65,9 @@ static void print_rows(const struct group_view *view)
         const struct group_row *row = &view->rows[i];
         say_table_cell(&table, "%s", row->topic);
         say_table_cell(&table, "%d", (int)row->partition);
-        add_number(&table, row->committed);
-        add_number(&table, row->end);
-        add_number(&table, row->lag);
+        say_table_number(&table, row->committed);
+        say_table_number(&table, row->end);
+        say_table_number(&table, row->lag);
         say_table_cell(&table, "%s", lag_time_text(behind, row->lag_ms));
         say_table_cell(&table, "%s", row->owner != NULL ? row->owner->id : "-");
     }
@@ -136,11 +127,8 @@ static void print_text_field(const char *name, const char *text)
 
 static void print_number_field(const char *name, int64_t value)
 {
-    if (value < 0) {
-        printf("\"%s\": null", name);
-    } else {
-        printf("\"%s\": %" PRId64, name, value);
-    }
+    printf("\"%s\": ", name);
+    say_json_number(stdout, value);
 }
 
 static void print_json_member(const struct place_member *member)

@@ -17,15 +17,6 @@ static const struct cli_option options[] = {
     PLACE_OPTIONS(struct values),
 };
 
-/* What is not known stands as a minus, or in JSON as null. */
-static void print_number(bool is_json, struct say_table *table, int64_t value)
-{
-    if (is_json && value < 0) (void)fputs("null", stdout);
-    if (is_json && value >= 0) printf("%" PRId64, value);
-    if (!is_json && value < 0) say_table_cell(table, "-");
-    if (!is_json && value >= 0) say_table_cell(table, "%" PRId64, value);
-}
-
 static void print_json(const struct group_view *view, int64_t member_count, bool is_first)
 {
     const struct place_group *group = &view->group;
@@ -38,9 +29,9 @@ static void print_json(const struct group_view *view, int64_t member_count, bool
     (void)fputs(", \"protocol_type\": ", stdout);
     say_json_text(stdout, weir_text(group->protocol_type));
     printf(", \"application\": %s, \"members\": ", group->is_application ? "true" : "false");
-    print_number(true, NULL, member_count);
+    say_json_number(stdout, member_count);
     printf(", \"partitions\": %zu, \"lag\": ", view->row_count);
-    print_number(true, NULL, view->lag);
+    say_json_number(stdout, view->lag);
     (void)putchar('}');
 }
 
@@ -49,9 +40,9 @@ static void add_row(struct say_table *table, const struct group_view *view, int6
     say_table_cell(table, "%s", view->group.name);
     say_table_cell(table, "%s", group_type_text(&view->group));
     say_table_cell(table, "%s", view->group.state[0] != '\0' ? view->group.state : "-");
-    print_number(false, table, member_count);
+    say_table_number(table, member_count);
     say_table_cell(table, "%zu", view->row_count);
-    print_number(false, table, view->lag);
+    say_table_number(table, view->lag);
 }
 
 /* One group at a time, in memory that is used again. Kinds of groups that are not consumers' (share and streams

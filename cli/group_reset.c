@@ -240,11 +240,7 @@ static void print_json(const struct reset *reset)
         (void)fputs(i == 0 ? "{\"topic\": " : ",\n {\"topic\": ", stdout);
         say_json_text(stdout, weir_text(move->row.topic));
         printf(", \"partition\": %d, \"before\": ", (int)move->row.partition);
-        if (move->row.committed < 0) {
-            (void)fputs("null", stdout);
-        } else {
-            printf("%" PRId64, move->row.committed);
-        }
+        say_json_number(stdout, move->row.committed);
         printf(", \"after\": %" PRId64 ", \"start\": %" PRId64 ", \"end\": %" PRId64 "}", move->to,
                move->row.start, move->row.end);
     }
@@ -259,11 +255,7 @@ static void print_table(const struct reset *reset)
         const struct move *move = &reset->moves[i];
         say_table_cell(&table, "%s", move->row.topic);
         say_table_cell(&table, "%d", (int)move->row.partition);
-        if (move->row.committed < 0) {
-            say_table_cell(&table, "-");
-        } else {
-            say_table_cell(&table, "%" PRId64, move->row.committed);
-        }
+        say_table_number(&table, move->row.committed);
         say_table_cell(&table, "%" PRId64, move->to);
         if (move->row.committed < 0) {
             say_table_cell(&table, "new");

@@ -92,15 +92,6 @@ static struct lag_sample oldest_sample(struct watch *watch, const struct group_r
 
 /* ---- what is shown --------------------------------------------------------------------------- */
 
-static void add_number(struct say_table *table, int64_t value)
-{
-    if (value < 0) {
-        say_table_cell(table, "-");
-    } else {
-        say_table_cell(table, "%" PRId64, value);
-    }
-}
-
 static void add_trend(struct say_table *table, const struct lag_trend *trend)
 {
     char outlook[LAG_TEXT_SIZE];
@@ -140,9 +131,9 @@ static void add_row(struct watch *watch, struct say_table *table, const struct l
     }
     say_table_cell(table, "%s", row->topic);
     say_table_cell(table, "%d", (int)row->partition);
-    add_number(table, row->committed);
-    add_number(table, row->end);
-    add_number(table, row->lag);
+    say_table_number(table, row->committed);
+    say_table_number(table, row->end);
+    say_table_number(table, row->lag);
     say_table_cell(table, "%s", lag_time_text(behind, row->lag_ms));
     add_trend(table, &trend);
     say_table_cell(table, "%s", row->owner != NULL ? row->owner->id : "-");
@@ -179,7 +170,7 @@ static void print_look(struct watch *watch)
         say_table_cell(&table, "%s", "");
         say_table_cell(&table, "%s", "");
         say_table_cell(&table, "%s", "");
-        add_number(&table, look->view.lag);
+        say_table_number(&table, look->view.lag);
         say_table_cell(&table, "%s", lag_time_text(behind, look->view.lag_ms));
         add_trend(&table, &trend);
         say_table_cell(&table, "%s", "");

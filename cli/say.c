@@ -116,6 +116,15 @@ void say_table_cell(struct say_table *table, const char *format, ...)
     add_cell(table, text);
 }
 
+void say_table_number(struct say_table *table, int64_t number)
+{
+    if (number < 0) {
+        say_table_cell(table, "-");
+    } else {
+        say_table_cell(table, "%" PRId64, number);
+    }
+}
+
 static bool wants_bold(void)
 {
     const char *term = getenv("TERM");
@@ -225,4 +234,13 @@ void say_json_text(FILE *to, struct weir_slice text)
         i += size;
     }
     (void)fputc('"', to);
+}
+
+void say_json_number(FILE *to, int64_t number)
+{
+    if (number < 0) {
+        (void)fputs("null", to);
+    } else {
+        (void)fprintf(to, "%" PRId64, number);
+    }
 }

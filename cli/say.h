@@ -41,6 +41,8 @@ struct say_table {
 /** Column names with '|' between; a name that begins with '>' is aligned to the right. */
 void say_table_begin(struct say_table *table, const char *columns);
 void say_table_cell(struct say_table *table, const char *format, ...) WEIR_PRINTF(2, 3);
+/** A number, or "-" for one below 0: it is not known. */
+void say_table_number(struct say_table *table, int64_t number);
 /** Print and free. `indent` blanks in front of each line. */
 void say_table_end(struct say_table *table, int indent);
 
@@ -52,5 +54,7 @@ const char *say_size(char to[24], int64_t bytes);
 
 /** `text` as a JSON string in quotes: bytes that are no UTF-8 become U+FFFD. */
 void say_json_text(FILE *to, struct weir_slice text);
+/** A number, or null for one below 0: it is not known. */
+void say_json_number(FILE *to, int64_t number);
 
 #endif
