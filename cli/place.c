@@ -235,3 +235,9 @@ int place_keep_offline(struct place_partition *partition, struct weir_arena *are
     *error = (struct weir_error){0};
     return 0;
 }
+
+const char *place_keep_text(struct weir_arena *arena, struct weir_slice text)
+{
+    return weir_arena_printf(arena, "%.*s", (int)text.size,
+                             text.data != NULL ? (const char *)text.data : "");
+}

@@ -192,6 +192,9 @@ int place_embedded_open(struct cli *cli, const struct place_target *target,
 int place_remote_open(struct cli *cli, const char *address, struct place **place_out,
                       struct weir_error *error);
 
+/** A text of an answer, in `arena`; null is "". NULL: no memory. */
+const char *place_keep_text(struct weir_arena *arena, struct weir_slice text);
+
 /** What a command wants a topic for: to make one is no way on for who wants to have one deleted. */
 enum place_topic_use { PLACE_TOPIC_TO_FILL, PLACE_TOPIC_TO_HAVE };
 

@@ -23,12 +23,6 @@ static int no_memory(struct weir_error *error)
     return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
 }
 
-static const char *keep_text(struct weir_arena *arena, struct weir_slice text)
-{
-    return weir_arena_printf(arena, "%.*s", (int)text.size,
-                             text.data != NULL ? (const char *)text.data : "");
-}
-
 static const char *type_text(enum weir_group_type type)
 {
     switch (type) {
@@ -82,10 +76,10 @@ static int list_partition(struct weir_log *log, struct weir_arena *arena, int32_
         if (rows == NULL) return no_memory(error);
         groups->rows = rows;
         rows[groups->count++] = (struct place_group){
-            .name = keep_text(arena, listed->group),
+            .name = place_keep_text(arena, listed->group),
             .type = type_text(listed->type),
-            .state = keep_text(arena, listed->state),
-            .protocol_type = keep_text(arena, listed->protocol_type),
+            .state = place_keep_text(arena, listed->state),
+            .protocol_type = place_keep_text(arena, listed->protocol_type),
             .is_application = is_application(listed->protocol_type),
             .epoch = -1,
         };
@@ -124,7 +118,7 @@ static int name_topic(struct weir_log *log, struct weir_arena *arena, struct wei
     rc = wait_for(log, &request.request, error);
     if (rc < 0) return rc;
     bool is_known = request.topics[0].rc == 0 && request.topics[0].name.data != NULL;
-    *name_out = is_known ? keep_text(arena, request.topics[0].name) : "(deleted)";
+    *name_out = is_known ? place_keep_text(arena, request.topics[0].name) : "(deleted)";
     return *name_out != NULL ? 0 : no_memory(error);
 }
 
@@ -153,10 +147,10 @@ static int keep_member(struct weir_log *log, struct weir_arena *arena,
     bool is_consumer = described->type == WEIR_GROUP_CONSUMER;
     struct weir_error why = {0};
     *member = (struct place_member){
-        .id = keep_text(arena, from->id.member_id),
-        .instance_id = keep_text(arena, from->id.instance_id),
-        .client_id = keep_text(arena, from->client_id),
-        .host = keep_text(arena, from->client_host),
+        .id = place_keep_text(arena, from->id.member_id),
+        .instance_id = place_keep_text(arena, from->id.instance_id),
+        .client_id = place_keep_text(arena, from->client_id),
+        .host = place_keep_text(arena, from->client_host),
         .epoch = is_consumer ? from->member_epoch : -1,
     };
     if (is_consumer) return keep_assigned(log, arena, from, member, error);
@@ -172,10 +166,10 @@ static int keep_group(struct weir_log *log, struct weir_arena *arena,
                       struct weir_error *error)
 {
     group->type = type_text(from->type);
-    group->state = keep_text(arena, from->state);
-    group->protocol_type = keep_text(arena, from->protocol_type);
+    group->state = place_keep_text(arena, from->state);
+    group->protocol_type = place_keep_text(arena, from->protocol_type);
     group->is_application = from->is_application;
-    group->assignor = keep_text(arena, from->protocol);
+    group->assignor = place_keep_text(arena, from->protocol);
     group->epoch = from->type == WEIR_GROUP_CONSUMER ? from->group_epoch : -1;
     group->member_count = from->member_count;
     group->members = weir_arena_array(arena, from->member_count + 1, sizeof *group->members);
@@ -223,11 +217,11 @@ static int embedded_offsets(struct place *place, struct weir_arena *arena, const
         const struct weir_offset_entry *entry = &request.entries[i];
         if (entry->offset < 0) continue;
         offsets.rows[offsets.count++] = (struct place_offset){
-            .topic = keep_text(arena, entry->partition.topic),
+            .topic = place_keep_text(arena, entry->partition.topic),
             .partition = entry->partition.partition,
             .offset = entry->offset,
             .leader_epoch = entry->leader_epoch,
-            .metadata = keep_text(arena, entry->metadata),
+            .metadata = place_keep_text(arena, entry->metadata),
         };
     }
     if (weir_arena_failed(arena)) return no_memory(error);

@@ -50,7 +50,7 @@ int remote_refusal(int16_t number, struct weir_slice message, struct weir_error 
                           weir_wire_error_name(number), number);
 }
 
-static int no_answer(struct weir_error *error)
+int remote_no_answer(struct weir_error *error)
 {
     return weir_error_set(error, WEIR_CORRUPT, "the answer lacks what was asked for");
 }
@@ -83,7 +83,7 @@ static int ask_offset(struct place *place, const char *topic, int32_t partition,
     if (rc < 0) return rc;
     const struct weir_wire_list_offsets_response *response = answer;
     if (response->topics_count != 1 || response->topics[0].partitions_count != 1) {
-        return no_answer(error);
+        return remote_no_answer(error);
     }
     rc = remote_refusal(response->topics[0].partitions[0].error_code, weir_null(), error);
     if (rc < 0) {
@@ -110,7 +110,7 @@ static int read_produced(const struct weir_wire_produce_response *response,
                          struct place_produce *produce, struct weir_error *error)
 {
     if (response->responses_count != 1 || response->responses[0].partition_responses_count != 1) {
-        return no_answer(error);
+        return remote_no_answer(error);
     }
     const struct weir_wire_produce_response_partition_produce_response *stored =
         &response->responses[0].partition_responses[0];
@@ -176,7 +176,7 @@ static int read_partition(const struct place_fetch *fetch,
                           struct weir_error *error)
 {
     struct place_fetch_partition *partition = find_partition(fetch, data->partition_index);
-    if (partition == NULL) return no_answer(error);
+    if (partition == NULL) return remote_no_answer(error);
     int rc = remote_refusal(data->error_code, weir_null(), error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "read '%s' partition %d at offset %lld", fetch->topic,

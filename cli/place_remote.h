@@ -6,7 +6,7 @@
 
 /**
  * A server, over Kafka's protocol: place_remote.c has the session and the records, remote_topics.c the
- * administration of topics, remote_groups.c and remote_offsets.c consumer groups.
+ * administration of topics, remote_groups.c and remote_offsets.c consumer groups, remote_coordinator.c whom these ask.
  *
  * One server only: what Metadata says about leaders elsewhere is not followed.
  */
@@ -38,6 +38,8 @@ int remote_ask(struct remote *remote, const struct remote_question *question,
  * says nothing.
  */
 int remote_refusal(int16_t number, struct weir_slice message, struct weir_error *error);
+/** WEIR_CORRUPT: the answer lacks what was asked for. */
+int remote_no_answer(struct weir_error *error);
 
 /* remote_topics.c */
 int remote_list(struct place *place, struct weir_arena *arena, struct place_topics *topics_out,

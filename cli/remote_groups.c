@@ -18,20 +18,9 @@
 #include "wire/generated/list_groups_request.h"
 #include "wire/generated/list_groups_response.h"
 
-static int no_answer(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_CORRUPT, "the answer lacks what was asked for");
-}
-
 static int no_memory(struct weir_error *error)
 {
     return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
-
-static const char *keep_text(struct weir_arena *arena, struct weir_slice text)
-{
-    return weir_arena_printf(arena, "%.*s", (int)text.size,
-                             text.data != NULL ? (const char *)text.data : "");
 }
 
 static bool is_text(struct weir_slice slice, const char *text)
@@ -57,10 +46,10 @@ listed_group(struct weir_arena *arena,
              const struct weir_wire_list_groups_response_listed_group *listed)
 {
     struct place_group group = {
-        .name = keep_text(arena, listed->group_id),
-        .type = keep_text(arena, listed->group_type),
-        .state = keep_text(arena, listed->group_state),
-        .protocol_type = keep_text(arena, listed->protocol_type),
+        .name = place_keep_text(arena, listed->group_id),
+        .type = place_keep_text(arena, listed->group_type),
+        .state = place_keep_text(arena, listed->group_state),
+        .protocol_type = place_keep_text(arena, listed->protocol_type),
         .epoch = -1,
     };
     group.is_application = is_application(group.protocol_type);
@@ -113,7 +102,7 @@ keep_assignment(struct weir_arena *arena,
         if (partitions == NULL) return no_memory(error);
         memcpy(partitions, from->partitions, from->partitions_count * sizeof *partitions);
         member->assigned[i] = (struct place_partitions){
-            .topic = keep_text(arena, from->topic_name),
+            .topic = place_keep_text(arena, from->topic_name),
             .partitions = partitions,
             .partition_count = from->partitions_count,
         };
@@ -128,8 +117,8 @@ static int keep_consumer_group(
 {
     group->type = "consumer";
     group->protocol_type = "consumer";
-    group->state = keep_text(arena, described->group_state);
-    group->assignor = keep_text(arena, described->assignor_name);
+    group->state = place_keep_text(arena, described->group_state);
+    group->assignor = place_keep_text(arena, described->assignor_name);
     group->epoch = described->group_epoch;
     group->member_count = described->members_count;
     group->members = weir_arena_array(arena, group->member_count + 1, sizeof *group->members);
@@ -138,10 +127,10 @@ static int keep_consumer_group(
         const struct weir_wire_consumer_group_describe_response_member *from =
             &described->members[i];
         group->members[i] = (struct place_member){
-            .id = keep_text(arena, from->member_id),
-            .instance_id = keep_text(arena, from->instance_id),
-            .client_id = keep_text(arena, from->client_id),
-            .host = keep_text(arena, from->client_host),
+            .id = place_keep_text(arena, from->member_id),
+            .instance_id = place_keep_text(arena, from->instance_id),
+            .client_id = place_keep_text(arena, from->client_id),
+            .host = place_keep_text(arena, from->client_host),
             .epoch = from->member_epoch,
         };
         int rc = keep_assignment(arena, &from->assignment, &group->members[i], error);
@@ -181,7 +170,7 @@ static int describe_consumer(struct remote *remote, struct weir_arena *arena,
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return rc;
     const struct weir_wire_consumer_group_describe_response *response = answer;
-    if (response->groups_count != 1) return no_answer(error);
+    if (response->groups_count != 1) return remote_no_answer(error);
     return keep_consumer_group(arena, &response->groups[0], group, error);
 }
 
@@ -192,10 +181,10 @@ keep_classic_member(struct weir_arena *arena,
 {
     struct weir_error why = {0};
     *member = (struct place_member){
-        .id = keep_text(arena, from->member_id),
-        .instance_id = keep_text(arena, from->group_instance_id),
-        .client_id = keep_text(arena, from->client_id),
-        .host = keep_text(arena, from->client_host),
+        .id = place_keep_text(arena, from->member_id),
+        .instance_id = place_keep_text(arena, from->group_instance_id),
+        .client_id = place_keep_text(arena, from->client_id),
+        .host = place_keep_text(arena, from->client_host),
         .epoch = -1,
     };
     int rc = 0;
@@ -214,10 +203,10 @@ keep_classic_group(struct weir_arena *arena,
 {
     bool is_consumer = is_text(described->protocol_type, "consumer");
     group->type = "classic";
-    group->state = keep_text(arena, described->group_state);
-    group->protocol_type = keep_text(arena, described->protocol_type);
+    group->state = place_keep_text(arena, described->group_state);
+    group->protocol_type = place_keep_text(arena, described->protocol_type);
     group->is_application = is_application(group->protocol_type);
-    group->assignor = keep_text(arena, described->protocol_data);
+    group->assignor = place_keep_text(arena, described->protocol_data);
     group->epoch = -1;
     group->member_count = described->members_count;
     group->members = weir_arena_array(arena, group->member_count + 1, sizeof *group->members);
@@ -260,7 +249,7 @@ static int describe_classic(struct remote *remote, struct weir_arena *arena,
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return rc;
     const struct weir_wire_describe_groups_response *response = answer;
-    if (response->groups_count != 1) return no_answer(error);
+    if (response->groups_count != 1) return remote_no_answer(error);
     return keep_classic_group(arena, &response->groups[0], group, error);
 }
 

@@ -15,20 +15,9 @@
 /* From the next versions on topics go by id. */
 enum { COMMIT_VERSION_MAX = 9, FETCH_VERSION_MAX = 9, FETCH_GROUPS_FROM = 8 };
 
-static int no_answer(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_CORRUPT, "the answer lacks what was asked for");
-}
-
 static int no_memory(struct weir_error *error)
 {
     return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
-
-static const char *keep_text(struct weir_arena *arena, struct weir_slice text)
-{
-    return weir_arena_printf(arena, "%.*s", (int)text.size,
-                             text.data != NULL ? (const char *)text.data : "");
 }
 
 /* ---- committed offsets ----------------------------------------------------------------------- */
@@ -45,7 +34,7 @@ keep_fetched(struct weir_arena *arena,
     offsets->rows = weir_arena_array(arena, total + 1, sizeof *offsets->rows);
     if (offsets->rows == NULL) return no_memory(error);
     for (size_t t = 0; t < group->topics_count; t++) {
-        const char *topic = keep_text(arena, group->topics[t].name);
+        const char *topic = place_keep_text(arena, group->topics[t].name);
         for (size_t i = 0; i < group->topics[t].partitions_count; i++) {
             const struct weir_wire_offset_fetch_response_offset_fetch_response_partitions *from =
                 &group->topics[t].partitions[i];
@@ -57,7 +46,7 @@ keep_fetched(struct weir_arena *arena,
                 .partition = from->partition_index,
                 .offset = from->committed_offset,
                 .leader_epoch = from->committed_leader_epoch,
-                .metadata = keep_text(arena, from->metadata),
+                .metadata = place_keep_text(arena, from->metadata),
             };
         }
     }
@@ -101,7 +90,7 @@ static int ask_offsets(struct remote *remote, const char *name,
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return rc;
     *response_out = answer;
-    return (*response_out)->groups_count == 1 ? 0 : no_answer(error);
+    return (*response_out)->groups_count == 1 ? 0 : remote_no_answer(error);
 }
 
 int remote_group_offsets(struct place *place, struct weir_arena *arena, const char *name,

@@ -23,20 +23,9 @@
 enum { RESOURCE_TOPIC = 2, SOURCE_TOPIC = 1, ADMIN_TIMEOUT_MS = 30000 };
 enum { ALTER_SET = 0, ALTER_RESET = 1 };
 
-static int no_answer(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_CORRUPT, "the answer lacks what was asked for");
-}
-
 static int no_memory(struct weir_error *error)
 {
     return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
-
-static const char *keep_text(struct weir_arena *arena, struct weir_slice text)
-{
-    return weir_arena_printf(arena, "%.*s", (int)text.size,
-                             text.data != NULL ? (const char *)text.data : "");
 }
 
 /* ---- list and describe ----------------------------------------------------------------------- */
@@ -83,7 +72,7 @@ int remote_list(struct place *place, struct weir_arena *arena, struct place_topi
     topics.rows = weir_arena_array(arena, topics.count + 1, sizeof *topics.rows);
     if (topics.rows == NULL) return no_memory(error);
     for (size_t i = 0; i < topics.count; i++) {
-        const char *name = keep_text(arena, response->topics[i].name);
+        const char *name = place_keep_text(arena, response->topics[i].name);
         if (name == NULL) return no_memory(error);
         topics.rows[i] = topic_of(&response->topics[i], name);
     }
@@ -104,7 +93,7 @@ static int keep_partitions(struct weir_arena *arena,
     }
     for (size_t i = 0; i < from->partitions_count; i++) {
         int32_t index = from->partitions[i].partition_index;
-        if (index < 0 || index >= topic->partition_count) return no_answer(error);
+        if (index < 0 || index >= topic->partition_count) return remote_no_answer(error);
         topic->partitions[index].leader_epoch = from->partitions[i].leader_epoch;
     }
     return 0;
@@ -182,8 +171,8 @@ keep_configs(struct weir_arena *arena,
     if (topic->configs == NULL) return no_memory(error);
     for (size_t i = 0; i < result->configs_count; i++) {
         topic->configs[i] = (struct place_config){
-            .key = keep_text(arena, result->configs[i].name),
-            .value = keep_text(arena, result->configs[i].value),
+            .key = place_keep_text(arena, result->configs[i].name),
+            .value = place_keep_text(arena, result->configs[i].value),
             .is_default = result->configs[i].config_source != SOURCE_TOPIC,
         };
     }
@@ -209,7 +198,7 @@ int remote_configs(struct place *place, struct weir_arena *arena, struct place_t
     int rc = remote_ask(remote, &question, &answer, error);
     if (rc < 0) return rc;
     const struct weir_wire_describe_configs_response *response = answer;
-    if (response->results_count != 1) return no_answer(error);
+    if (response->results_count != 1) return remote_no_answer(error);
     rc = remote_refusal(response->results[0].error_code, response->results[0].error_message, error);
     return rc < 0 ? rc : keep_configs(arena, &response->results[0], topic, error);
 }
@@ -221,7 +210,7 @@ int remote_describe(struct place *place, struct weir_arena *arena, const char *n
     const struct weir_wire_metadata_response *response = NULL;
     int rc = ask_metadata(remote, name, &response, error);
     if (rc < 0) return weir_error_wrap(error, rc, "topic '%s'", name);
-    if (response->topics_count != 1) return no_answer(error);
+    if (response->topics_count != 1) return remote_no_answer(error);
     rc = remote_refusal(response->topics[0].error_code, weir_null(), error);
     if (rc < 0) return weir_error_wrap(error, rc, "topic '%s'", name);
     struct place_topic topic = topic_of(&response->topics[0], name);
@@ -260,7 +249,7 @@ static int ask_create(struct remote *remote, const struct place_new_topic *topic
     int rc = remote_ask(remote, &question, &answer, error);
     if (rc < 0) return rc;
     const struct weir_wire_create_topics_response *response = answer;
-    if (response->topics_count != 1) return no_answer(error);
+    if (response->topics_count != 1) return remote_no_answer(error);
     return remote_refusal(response->topics[0].error_code, response->topics[0].error_message, error);
 }
 
@@ -304,7 +293,7 @@ ask_configure(struct remote *remote, const char *topic,
     int rc = remote_ask(remote, &question, &answer, error);
     if (rc < 0) return rc;
     const struct weir_wire_incremental_alter_configs_response *response = answer;
-    if (response->responses_count != 1) return no_answer(error);
+    if (response->responses_count != 1) return remote_no_answer(error);
     return remote_refusal(response->responses[0].error_code, response->responses[0].error_message,
                           error);
 }
@@ -347,7 +336,7 @@ int remote_add_partitions(struct place *place, const char *topic, int32_t total,
     int rc = remote_ask(remote_of(place), &question, &answer, error);
     if (rc < 0) return rc;
     const struct weir_wire_create_partitions_response *response = answer;
-    if (response->results_count != 1) return no_answer(error);
+    if (response->results_count != 1) return remote_no_answer(error);
     rc = remote_refusal(response->results[0].error_code, response->results[0].error_message, error);
     return weir_error_wrap(error, rc, "add partitions to topic '%s'", topic);
 }
@@ -374,7 +363,7 @@ static int ask_remove(struct remote *remote, const char *topic, struct weir_erro
     int rc = remote_ask(remote, &question, &answer, error);
     if (rc < 0) return rc;
     const struct weir_wire_delete_topics_response *response = answer;
-    if (response->responses_count != 1) return no_answer(error);
+    if (response->responses_count != 1) return remote_no_answer(error);
     return remote_refusal(response->responses[0].error_code, response->responses[0].error_message,
                           error);
 }
