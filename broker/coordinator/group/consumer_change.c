@@ -40,6 +40,17 @@ static size_t more_bytes(const struct weir_consumer_change *change)
     return bytes;
 }
 
+/* What would begin a new epoch. */
+static int check_epoch(const struct weir_consumer_change *change)
+{
+    const struct weir_consumer_group *group = change->group;
+    if (!change->topics_change || group->epoch < WEIR_CONSUMER_EPOCH_LAST) return 0;
+    return weir_error_set(change->error, WEIR_INVALID_ARGUMENT,
+                          "The group has had all its %d epochs: delete it, or take another group "
+                          "id.",
+                          WEIR_CONSUMER_EPOCH_LAST);
+}
+
 static int check_limits(const struct weir_consumer_change *change)
 {
     const struct weir_group_settings *settings = change->event->settings;
@@ -179,7 +190,8 @@ int weir_consumer_change_check(struct weir_consumer_change *change)
     const struct weir_member_words *words = &change->words;
     change->words_change = known == NULL || !weir_member_words_equal(words, known->words);
     change->topics_change = known == NULL || !weir_member_words_same_topics(words, known->words);
-    int rc = find_regex(change);
+    int rc = check_epoch(change);
+    if (rc == 0) rc = find_regex(change);
     return rc == 0 ? check_limits(change) : rc;
 }
 

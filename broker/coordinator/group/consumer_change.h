@@ -39,7 +39,8 @@ struct weir_consumer_change {
     bool is_assigned_anew; /* the member has other partitions than before */
 };
 
-/** May it be? Changes nothing. Errors: WEIR_GROUP_MAX_SIZE_REACHED, WEIR_INVALID_REGULAR_EXPRESSION, WEIR_NO_MEMORY. */
+/** May it be? Changes nothing. Errors: WEIR_GROUP_MAX_SIZE_REACHED, WEIR_INVALID_REGULAR_EXPRESSION, WEIR_INVALID_ARGUMENT
+ * (there is no epoch left), WEIR_NO_MEMORY. */
 int weir_consumer_change_check(struct weir_consumer_change *change);
 /** Do it. WEIR_NO_MEMORY, or what an encoder says: the group may only be closed then. */
 int weir_consumer_change_apply(struct weir_consumer_change *change);

@@ -41,8 +41,8 @@ static inline void weir_consumer_group_wake(struct weir_consumer_group *group, i
     if (at_ms < group->wake_at_ms) group->wake_at_ms = at_ms;
 }
 
-/** Epochs are below this; there is no way to come here but by a stored record. */
-enum { WEIR_CONSUMER_EPOCH_MAX = 1 << 30 };
+/** Epochs are below the first; from the second on members change nothing any more, so that each can still leave. */
+enum { WEIR_CONSUMER_EPOCH_MAX = 1 << 30, WEIR_CONSUMER_EPOCH_LAST = (1 << 30) - (1 << 24) };
 
 /** NULL if there is none. */
 struct weir_consumer_member *weir_consumer_group_member(const struct weir_consumer_group *group,

@@ -35,7 +35,7 @@ int weir_group_check_upgrade(const struct weir_classic_group *group,
     if (weir_map_count(&group->members) > members_max) {
         return refuse_upgrade(group, error, "it has more members than a consumer group may");
     }
-    if (group->generation >= WEIR_CONSUMER_EPOCH_MAX) {
+    if (group->generation >= WEIR_CONSUMER_EPOCH_LAST) {
         return refuse_upgrade(group, error, "its generation is too high");
     }
     return 0;

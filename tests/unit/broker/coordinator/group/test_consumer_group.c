@@ -219,6 +219,24 @@ END_TEST
 
 /* ---- epochs ---------------------------------------------------------------------------------- */
 
+/* A group that has had all epochs lets nobody in, and lets everybody out; it can be read again. */
+START_TEST(epochs_come_to_an_end)
+{
+    struct weir_consumer_group again;
+    struct weir_error error = {0};
+    stage_topic(&stage, "orders", 4);
+    ck_code(stage_join(&stage, "a", "orders"), 0);
+    stage.group.epoch = WEIR_CONSUMER_EPOCH_LAST - 1;
+    ck_code(stage_join(&stage, "b", "orders"), 0);
+    ck_code(stage_join(&stage, "c", "orders"), WEIR_INVALID_ARGUMENT);
+    ck_code(stage_says(&stage, (struct says){.member = "b", .epoch = -1}), 0);
+    ck_code(stage_says(&stage, (struct says){.member = "a", .epoch = -1}), 0);
+    ck_ok(stage_load(&stage, &again, &error), &error);
+    ck_assert_int_eq(again.epoch, WEIR_CONSUMER_EPOCH_LAST + 2);
+    weir_consumer_group_close(&again);
+}
+END_TEST
+
 /* An epoch that is ahead, or behind the one before, is fenced; the one before is a lost answer's if what the
  * member has is part of what it was given. */
 START_TEST(epochs_are_fenced)
@@ -912,6 +930,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_empty_id_is_replaced);
     tcase_add_test(tests, a_full_group_refuses_new_members);
     tcase_add_test(tests, a_group_holds_so_many_bytes);
+    tcase_add_test(tests, epochs_come_to_an_end);
     tcase_add_test(tests, epochs_are_fenced);
     tcase_add_test(tests, a_fenced_member_joins_again);
     tcase_add_test(tests, a_rack_is_no_reason_to_rebalance);
