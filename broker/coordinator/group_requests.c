@@ -88,10 +88,10 @@ static struct weir_live_group *find(struct weir_partition *partition,
     return group;
 }
 
-/* Ids that were given and not taken up yet are no members. */
+/* Ids that were given and not taken up yet are no members; a rebalance that the last ones left still is to end. */
 static bool has_members(const struct weir_live_group *group)
 {
-    return group->type == WEIR_GROUP_CLASSIC ? weir_map_count(&group->classic.members) > 0
+    return group->type == WEIR_GROUP_CLASSIC ? group->classic.state != WEIR_CLASSIC_EMPTY
                                              : !weir_live_group_is_idle(group);
 }
 

@@ -673,6 +673,26 @@ START_TEST(members_that_say_more_are_bounded_too)
 }
 END_TEST
 
+/* Where the last members leave while a rebalance waits for an id that was given, the group is not Empty yet: it goes
+ * over without members. */
+START_TEST(a_rebalance_without_members_goes_over)
+{
+    struct weir_consumer_heartbeat_request heartbeat;
+    struct weir_group_protocol protocol = range_protocol();
+    struct weir_join_group_request joins[2], asking;
+    open_engine(13);
+    make_pair(joins, "pair", &protocol);
+    ck_ok(leave(&joins[1]), &engine.error);
+    join_begin(&asking, "pair", &protocol, weir_null());
+    ck_code(end(&asking.base), WEIR_MEMBER_ID_REQUIRED);
+    ck_ok(leave(&joins[0]), &engine.error);
+    check_state("pair", "PreparingRebalance", 0);
+    ck_ok(consumer_heartbeat(&heartbeat, "pair", "me", 0), &engine.error);
+    check_state("pair", "Stable", 1);
+    end_engine();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("groups");
@@ -688,6 +708,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_consumer_group_outlives_a_loss_of_power_and_gives_way);
     tcase_add_test(tests, a_group_that_cannot_give_way_says_so);
     tcase_add_test(tests, members_that_say_more_are_bounded_too);
+    tcase_add_test(tests, a_rebalance_without_members_goes_over);
     suite_add_tcase(suite, tests);
 }
 
