@@ -13,16 +13,22 @@ static int no_memory(struct weir_error *error)
 
 /* ---- the hold -------------------------------------------------------------------------------- */
 
+/* As a job does it: the folder itself, whose lock no file takes away that is removed, and the file in it. */
 static int lock_state(struct weir_app_hold *hold, struct weir_arena *arena,
                       struct weir_error *error)
 {
     struct weir_env *env = hold->log->env;
     struct weir_file_stat stat;
-    if (weir_stat(env, hold->state_path, &stat, NULL) < 0) return 0;
+    int rc = weir_stat(env, hold->state_path, &stat, error);
+    if (rc == WEIR_NOT_FOUND) weir_error_clear(error);
+    if (rc < 0) return rc == WEIR_NOT_FOUND ? 0 : rc;
     const char *path = weir_arena_printf(arena, "%s/lock", hold->state_path);
     if (path == NULL) return no_memory(error);
     hold->has_state = true;
-    int rc = weir_file_open(env, path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &hold->lock, error);
+    rc = weir_directory_lock(env, hold->state_path, &hold->held, error);
+    if (rc >= 0) {
+        rc = weir_file_open(env, path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &hold->lock, error);
+    }
     if (rc >= 0) rc = weir_file_lock(hold->lock, error);
     if (rc != WEIR_LOCKED) return rc;
     return weir_error_set(error, rc, "'%s' is in use by a job: close that job first",
@@ -48,6 +54,7 @@ void weir_app_hold_drop(struct weir_app_hold *hold)
 {
     if (hold->log == NULL) return;
     weir_file_close(hold->lock);
+    weir_file_close(hold->held);
     weir_log_release_group(hold->log, &hold->claim);
     *hold = (struct weir_app_hold){0};
 }

@@ -14,7 +14,8 @@ struct weir_app_hold {
     struct weir_group_claim claim;
     const char *state_path; /* DIR/state/<application> */
     bool has_state;         /* that folder is there */
-    struct weir_file *lock; /* its lock, if so */
+    struct weir_file *held; /* itself, locked, if so; NULL: it cannot be */
+    struct weir_file *lock; /* its file 'lock', as well */
 };
 
 /**

@@ -304,6 +304,28 @@ START_TEST(nothing_is_reset_while_a_job_runs)
 }
 END_TEST
 
+/* Whoever has the folder of the state, a job on another log that has the same .state_dir, keeps a reset away, also
+ * where its file 'lock' has been removed. */
+START_TEST(nothing_is_reset_whose_state_is_in_use)
+{
+    char path[256];
+    char lock[300];
+    struct weir_file *held = NULL;
+    run_before();
+    (void)snprintf(path, sizeof path, "%s/state/app", stage.log->directory);
+    (void)snprintf(lock, sizeof lock, "%s/lock", path);
+    ck_ok(weir_directory_lock(stage.env, path, &held, &why), &why);
+    ck_ok(weir_remove(stage.env, lock, &why), &why);
+    ck_assert_int_eq(reset_to(0), WEIR_LOCKED);
+    ck_assert_ptr_nonnull(strstr(why.text, "in use by a job"));
+    ck_assert(is_there("state/app"));
+    weir_file_close(held);
+    ck_ok(reset_to(0), &why);
+    weir_app_hold_drop(&hold);
+    ck_assert(!is_there("state/app"));
+}
+END_TEST
+
 /* Positions for some inputs, or for topics that are none, are no reset. */
 START_TEST(a_reset_names_every_input)
 {
@@ -663,6 +685,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_no_program_names_any_more_goes_with_a_reset);
     tcase_add_test(tests, a_reset_leaves_what_is_not_the_applications);
     tcase_add_test(tests, nothing_is_reset_while_a_job_runs);
+    tcase_add_test(tests, nothing_is_reset_whose_state_is_in_use);
     tcase_add_test(tests, a_reset_names_every_input);
     tcase_add_test(tests, nothing_is_reset_while_a_group_is_somebody_elses);
     tcase_add_test(tests, a_group_goes_back_and_forth);
