@@ -315,16 +315,34 @@ void weir_kept_file_hold_again(struct weir_kept_file *kept)
     weir_assert(before > 0);
 }
 
+/* A place in the set for one more file that is lent. */
+static bool begin_loan(struct weir_file_set *set)
+{
+    size_t lent = atomic_fetch_add_explicit(&set->lent, 1, memory_order_relaxed);
+    if (lent < (set->count_max + 1) / 2) return true;
+    atomic_fetch_sub_explicit(&set->lent, 1, memory_order_relaxed);
+    return false;
+}
+
+static void end_loan(struct weir_file_set *set)
+{
+    size_t lent = atomic_fetch_sub_explicit(&set->lent, 1, memory_order_relaxed);
+    weir_assert(lent > 0);
+}
+
+/* The first loan of a file takes a place, and only who has that makes `loans` more than 0. */
 bool weir_kept_file_lend(struct weir_kept_file *kept)
 {
-    struct weir_file_set *set = kept->set;
-    if (set != NULL) {
-        size_t lent = atomic_fetch_add_explicit(&set->lent, 1, memory_order_relaxed);
-        if (lent >= (set->count_max + 1) / 2) {
-            atomic_fetch_sub_explicit(&set->lent, 1, memory_order_relaxed);
-            return false;
+    size_t loans = atomic_load_explicit(&kept->loans, memory_order_relaxed);
+    bool is_first = false;
+    while (kept->set != NULL) {
+        if (loans == 0 && !is_first) {
+            if (!begin_loan(kept->set)) return false;
+            is_first = true;
         }
+        if (atomic_compare_exchange_weak(&kept->loans, &loans, loans + 1)) break;
     }
+    if (is_first && loans > 0) end_loan(kept->set); /* somebody else was first */
     weir_kept_file_hold_again(kept);
     return true;
 }
@@ -332,8 +350,9 @@ bool weir_kept_file_lend(struct weir_kept_file *kept)
 void weir_kept_file_take_back(struct weir_kept_file *kept)
 {
     if (kept->set != NULL) {
-        size_t lent = atomic_fetch_sub_explicit(&kept->set->lent, 1, memory_order_relaxed);
-        weir_assert(lent > 0);
+        size_t loans = atomic_fetch_sub(&kept->loans, 1);
+        weir_assert(loans > 0);
+        if (loans == 1) end_loan(kept->set);
     }
     weir_kept_file_release(kept);
 }

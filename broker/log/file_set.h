@@ -25,7 +25,8 @@
  * al., ATC'20): it is synced first, and a failure of that is kept for the owner's next sync.
  *
  * Whoever answers with a stretch of a file keeps it until its reader has taken that, a file for each partition of
- * the answer: such holds are lent, half of the bound at most, and what comes after them is read into memory.
+ * the answer: such files are lent, half of the bound at most, each to as many readers as want it. Of a file beyond
+ * these what is asked for is read into memory.
  *
  * The bound gives way where all files are held, or where their syncs fail: better one more descriptor
  * than a log that stands still.
@@ -37,7 +38,7 @@ struct weir_file_set {
     size_t count_max;
     struct weir_kept_file *hand; /* a ring; NULL: empty */
     _Atomic int64_t closed;      /* ever, to make room */
-    _Atomic size_t lent;         /* holds that may last */
+    _Atomic size_t lent;         /* files that are lent */
 };
 
 void weir_file_set_init(struct weir_file_set *set, size_t count_max);
@@ -53,7 +54,8 @@ struct weir_kept_file {
     struct weir_file_set *set; /* NULL: no bound */
     struct weir_file *file;    /* while it is held */
     _Atomic int references;
-    _Atomic int holds; /* -1: closed */
+    _Atomic int holds;    /* -1: closed */
+    _Atomic size_t loans; /* of its holds, those that may last */
     _Atomic bool was_used;
     _Atomic uint64_t written;    /* writes that were begun … */
     _Atomic uint64_t synced;     /* … and how many of them a sync has covered */
