@@ -48,9 +48,12 @@ static struct weir_answer *take(struct weir_answer_pool *pool)
 
 static void release_piece(struct weir_answer_pool *pool, struct weir_piece *piece)
 {
-    if (piece->shared != NULL) pool->records_size -= piece->size;
-    weir_shared_unref(piece->shared);
-    if (piece->range.segment != NULL) weir_log_range_release(&piece->range);
+    if (weir_piece_is_range(piece)) {
+        weir_log_range_release(&piece->range);
+    } else if (piece->shared != NULL) {
+        pool->records_size -= piece->data_size;
+        weir_shared_unref(piece->shared);
+    }
     *piece = (struct weir_piece){0};
 }
 
@@ -111,15 +114,16 @@ static void add_piece(struct weir_answer *answer, struct weir_piece piece)
 {
     weir_assert(answer->piece_count < answer->piece_capacity);
     answer->pieces[answer->piece_count++] = piece;
-    answer->size += piece.size;
-    if (piece.range.segment == NULL) answer->memory_size += piece.size;
+    answer->size += weir_piece_size(&piece);
+    if (!weir_piece_is_range(&piece)) answer->memory_size += piece.data_size;
 }
 
 /* The answer's own bytes from `from` on, up to `to`. */
 static void add_bytes(struct weir_answer *answer, size_t from, size_t to)
 {
     if (from == to) return;
-    add_piece(answer, (struct weir_piece){.data = answer->bytes.data + from, .size = to - from});
+    add_piece(answer,
+              (struct weir_piece){.data = answer->bytes.data + from, .data_size = to - from});
 }
 
 /* What the source holds is the answer's from now on. */
@@ -129,14 +133,13 @@ static void take_source(struct weir_answer_pool *pool, struct weir_answer *answe
     for (size_t i = 0; i < source->part_count; i++) {
         const struct weir_log_part *part = &source->parts[i];
         add_piece(answer, (struct weir_piece){.data = part->bytes->data + part->from,
-                                              .size = part->size,
+                                              .data_size = part->size,
                                               .shared = part->bytes});
         pool->records_size += part->size;
     }
     source->part_count = 0;
     if (source->range.segment != NULL) {
-        add_piece(answer,
-                  (struct weir_piece){.size = (size_t)source->range.size, .range = source->range});
+        add_piece(answer, (struct weir_piece){.range = source->range});
         source->range = (struct weir_log_range){0};
     }
 }

@@ -1,6 +1,9 @@
 #ifndef WEIR_SERVER_ANSWER_H
 #define WEIR_SERVER_ANSWER_H
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "server/context.h"
 #include "server/pool.h"
 
@@ -13,11 +16,29 @@
  *      `bytes`[0..a)          shared   [a..b)    file     [b..end)
  */
 struct weir_piece {
-    const uint8_t *data; /* in memory */
-    size_t size;
-    struct weir_shared *shared;  /* what `data` is in, held; NULL: the answer's bytes */
-    struct weir_log_range range; /* `segment` not NULL: in a file */
+    /* Clients that take nothing have millions of them wait, so the two kinds share their memory. */
+    union {
+        struct {
+            void *no_segment; /* NULL: it is this kind */
+            const uint8_t *data;
+            size_t data_size;
+            struct weir_shared *shared; /* what `data` is in, held; NULL: the answer's bytes */
+        };
+        struct weir_log_range range; /* in a file */
+    };
 };
+static_assert(offsetof(struct weir_log_range, segment) == 0,
+              "a range begins with what tells the kinds apart");
+
+/** In a file, and not in memory. */
+static inline bool weir_piece_is_range(const struct weir_piece *piece)
+{
+    return piece->range.segment != NULL;
+}
+static inline size_t weir_piece_size(const struct weir_piece *piece)
+{
+    return weir_piece_is_range(piece) ? (size_t)piece->range.size : piece->data_size;
+}
 
 struct weir_answer {
     struct weir_answer *next;

@@ -11,9 +11,10 @@ static bool is_counted(const struct weir_write_queue *queue)
     for (const struct weir_answer *answer = queue->first; answer != NULL; answer = answer->next) {
         if (answer->piece_at >= answer->piece_count) return false;
         for (size_t i = answer->piece_at; i < answer->piece_count; i++) {
-            if (answer->pieces[i].range.segment == NULL) memory_bytes += answer->pieces[i].size;
+            if (!weir_piece_is_range(&answer->pieces[i]))
+                memory_bytes += answer->pieces[i].data_size;
         }
-        if (answer->pieces[answer->piece_at].range.segment == NULL) {
+        if (!weir_piece_is_range(&answer->pieces[answer->piece_at])) {
             memory_bytes -= answer->piece_sent;
         }
         count++;
@@ -52,10 +53,10 @@ static bool gather_answer(const struct weir_answer *answer, struct weir_send *se
     for (size_t i = answer->piece_at; i < answer->piece_count; i++) {
         const struct weir_piece *piece = &answer->pieces[i];
         size_t skip = i == answer->piece_at ? answer->piece_sent : 0;
-        size_t size = weir_smaller(piece->size - skip, *room);
+        size_t size = weir_smaller(weir_piece_size(piece) - skip, *room);
         if (size == 0 || output->part_count == WEIR_SEND_PARTS_MAX) return false;
-        if (piece->range.segment != NULL) {
-            output->file = piece->range.file;
+        if (weir_piece_is_range(piece)) {
+            output->file = weir_log_range_file(&piece->range);
             output->position = piece->range.position + (int64_t)skip;
             output->size = (int64_t)size;
             return false;
@@ -106,12 +107,12 @@ bool weir_write_queue_advance(struct weir_write_queue *queue, struct weir_answer
         struct weir_answer *answer = queue->first;
         weir_assert(answer != NULL && answer->piece_at < answer->piece_count);
         const struct weir_piece *piece = &answer->pieces[answer->piece_at];
-        size_t part = weir_smaller(piece->size - answer->piece_sent, size);
+        size_t part = weir_smaller(weir_piece_size(piece) - answer->piece_sent, size);
         if (weir_log_range_was_cut(&piece->range)) is_true = false;
-        if (piece->range.segment == NULL) queue->memory_bytes -= part;
+        if (!weir_piece_is_range(piece)) queue->memory_bytes -= part;
         size -= part;
         answer->piece_sent += part;
-        if (answer->piece_sent < piece->size) break;
+        if (answer->piece_sent < weir_piece_size(piece)) break;
         weir_answer_release_piece(pool, answer);
         if (answer->piece_at == answer->piece_count) remove_first(queue, pool);
     }

@@ -23,6 +23,13 @@ enum {
 
 /* ---- the receiver's side: any thread --------------------------------------------------------- */
 
+struct weir_file *weir_log_range_file(const struct weir_log_range *range)
+{
+    const struct weir_segment *segment = range->segment;
+    weir_assert(segment != NULL && segment->kept->file != NULL);
+    return segment->kept->file;
+}
+
 void weir_log_range_release(struct weir_log_range *range)
 {
     weir_segment_take_back(range->segment);
@@ -35,6 +42,17 @@ bool weir_log_range_was_cut(const struct weir_log_range *range)
     if (segment == NULL || segment->cut_count == range->cut_count) return false;
     /* Of several cuts the deepest counts, were it an older one: seldom, and to the safe side. */
     return segment->cut_size < range->position + range->size;
+}
+
+struct weir_log_range_place weir_log_range_place(const struct weir_log_range *range)
+{
+    const struct weir_segment *segment = range->segment;
+    weir_assert(segment != NULL);
+    return (struct weir_log_range_place){
+        .topic_id = segment->topic_id,
+        .partition = segment->partition,
+        .last_offset = segment->facts.base_offset + range->last_delta,
+    };
 }
 
 /* ---- where a range ends ---------------------------------------------------------------------- */
@@ -147,13 +165,10 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
     if (!weir_segment_lend(segment)) return WEIR_END;
     read->range = (struct weir_log_range){
         .segment = segment,
-        .file = segment->kept->file,
         .position = first->position,
         .size = end - first->position,
         .cut_count = segment->cut_count,
-        .topic_id = read->log->topic_id,
-        .partition = read->log->partition,
-        .last_offset = border.offset - 1,
+        .last_delta = (uint32_t)(border.offset - 1 - segment->facts.base_offset),
     };
     read->range_end_offset = border.offset;
     read->size = (size_t)read->range.size;
@@ -210,7 +225,8 @@ bool weir_log_range_go_on(const struct weir_partition_log *log, const struct wei
 int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *budget,
                         struct weir_error *error)
 {
-    if (weir_file_is_cached(range->file, range->position, range->size)) return 0;
+    struct weir_file *file = weir_log_range_file(range);
+    if (weir_file_is_cached(file, range->position, range->size)) return 0;
     uint8_t *bytes = weir_alloc(budget, WARM_SIZE);
     if (bytes == NULL) return WEIR_NO_MEMORY;
     int64_t got = 0;
@@ -218,7 +234,7 @@ int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *
     while (at < range->size) {
         int64_t left = range->size - at;
         size_t size = (size_t)(left < WARM_SIZE ? left : WARM_SIZE);
-        got = weir_file_read(range->file, bytes, size, range->position + at, error);
+        got = weir_file_read(file, bytes, size, range->position + at, error);
         if (got < (int64_t)size) break;
         at += got;
     }

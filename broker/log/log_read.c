@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "base/uuid.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/log/log_internal.h"
@@ -144,6 +145,14 @@ static void find_hints(const struct weir_partition_log *log, struct weir_log_rea
     if (!is_active || !find_tail_hints(log, read)) find_window_hints(log, read);
 }
 
+/* Whoever holds a range of it reads this on any thread: written before there is one, and never again. */
+static void name_log(const struct weir_partition_log *log, struct weir_segment *segment)
+{
+    if (weir_uuid_equal(segment->topic_id, log->topic_id)) return;
+    segment->topic_id = log->topic_id;
+    segment->partition = log->partition;
+}
+
 static int hold_segment(struct weir_partition_log *log, struct weir_log_read *read)
 {
     struct weir_segment *segment = log->segments[weir_log_find_batches(log, read->offset)];
@@ -152,6 +161,7 @@ static int hold_segment(struct weir_partition_log *log, struct weir_log_read *re
         weir_log_take_offline(log, segment->facts.base_offset, read->error.text);
     }
     if (rc < 0) return rc;
+    name_log(log, segment);
     read->segment = segment;
     read->position = -1;
     read->size_known = segment->facts.size;

@@ -259,18 +259,25 @@ int weir_log_sync_end(struct weir_partition_log *log, struct weir_log_sync *sync
  */
 struct weir_log_range {
     void *segment; /* NULL: there is no range */
-    struct weir_file *file;
     int64_t position;
     int64_t size;
-    int64_t cut_count;         /* the segment's, when it was given */
-    struct weir_uuid topic_id; /* of the log, for who finds the file shorter than that */
-    int32_t partition;
-    int64_t last_offset;
+    /* Thousands wait in answers that nobody takes, so these two are small. */
+    uint32_t cut_count;  /* the segment's, when it was given */
+    uint32_t last_delta; /* its last offset, counted from the segment's base offset */
 };
+/** Its file, held as long as the range. Any thread. */
+struct weir_file *weir_log_range_file(const struct weir_log_range *range);
 /** Let go; an empty range is fine. Any thread. */
 void weir_log_range_release(struct weir_log_range *range);
 /** Was the file cut below the range's end since it was given? Any thread. */
 bool weir_log_range_was_cut(const struct weir_log_range *range);
+/** Of which partition it is, and its last offset: for who finds the file shorter than the range. Any thread. */
+struct weir_log_range_place {
+    struct weir_uuid topic_id;
+    int32_t partition;
+    int64_t last_offset;
+};
+struct weir_log_range_place weir_log_range_place(const struct weir_log_range *range);
 
 struct weir_log_read {
     /* asked */

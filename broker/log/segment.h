@@ -27,8 +27,10 @@ struct weir_segment {
         *kept; /* the file: open while it is held, and for as long as there is room */
     int64_t index_interval_bytes;
     _Atomic int references;
-    _Atomic int64_t cut_count; /* how often the file was cut (weir_partition_log_truncate) … */
-    _Atomic int64_t cut_size;  /* … and the smallest size that was left; INT64_MAX: never */
+    struct weir_uuid topic_id; /* of the log that reads it, from the first read on, as the next */
+    int32_t partition;
+    _Atomic uint32_t cut_count; /* how often the file was cut (weir_partition_log_truncate) … */
+    _Atomic int64_t cut_size;   /* … and the smallest size that was left; INT64_MAX: never */
     _Atomic bool is_sealed;
     _Atomic bool
         was_rebuilt; /* its indexes were made anew since the log was opened: once is enough */

@@ -18,7 +18,7 @@ static char socket_place, request_place;
 
 static void set_up(void)
 {
-    piece = (struct weir_piece){.size = 10};
+    piece = (struct weir_piece){.data_size = 10};
     answer =
         (struct weir_answer){.pieces = &piece, .piece_count = 1, .size = 10, .memory_size = 10};
     whole = (struct weir_connection){

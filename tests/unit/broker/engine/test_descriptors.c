@@ -102,8 +102,8 @@ static void read_all(struct world *world, int64_t offset)
         ck_assert_ptr_nonnull(port.range.segment);
         int32_t found = -1;
         uint8_t bytes[256];
-        int64_t got =
-            weir_file_read(port.range.file, bytes, sizeof bytes, port.range.position, NULL);
+        int64_t got = weir_file_read(weir_log_range_file(&port.range), bytes, sizeof bytes,
+                                     port.range.position, NULL);
         ck_assert_int_ge(got, port.range.size);
         memcpy(&found, bytes + port.range.size - 1 - sizeof found, sizeof found);
         ck_assert_int_eq(found, i);

@@ -560,9 +560,9 @@ START_TEST(a_large_fetch_is_a_range)
     ck_assert_uint_eq(range.batches.part_count, 0);
     ck_assert_uint_eq(range.size, copy.size);
     ck_assert_int_eq(port.range.size, (int64_t)copy.size);
-    ck_assert_int_eq(
-        weir_file_read(port.range.file, bytes, sizeof bytes, port.range.position, NULL),
-        port.range.size);
+    ck_assert_int_eq(weir_file_read(weir_log_range_file(&port.range), bytes, sizeof bytes,
+                                    port.range.position, NULL),
+                     port.range.size);
     struct weir_slice copied = weir_log_part_bytes(&copy.batches.parts[0]);
     ck_assert_mem_eq(bytes, copied.data, copied.size);
     weir_fetch_release(&range);

@@ -96,7 +96,7 @@ static const uint8_t *first_bytes(const struct weir_log_read *read)
         return read->batches.parts[0].bytes->data + read->batches.parts[0].from;
     }
     ck_assert_int_le(read->range.size, (int64_t)sizeof bytes);
-    int64_t got = weir_file_read(read->range.file, bytes, (size_t)read->range.size,
+    int64_t got = weir_file_read(weir_log_range_file(&read->range), bytes, (size_t)read->range.size,
                                  read->range.position, NULL);
     ck_assert_int_eq(got, read->range.size);
     return bytes;

@@ -43,8 +43,8 @@ static size_t expect_bytes(const struct weir_log_range *range, size_t first)
 {
     uint8_t *bytes = malloc((size_t)range->size);
     ck_assert_ptr_nonnull(bytes);
-    int64_t got =
-        weir_file_read(range->file, bytes, (size_t)range->size, range->position, &test.error);
+    int64_t got = weir_file_read(weir_log_range_file(range), bytes, (size_t)range->size,
+                                 range->position, &test.error);
     ck_assert_int_eq(got, range->size);
     size_t at = 0;
     size_t i = first;

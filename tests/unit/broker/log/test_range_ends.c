@@ -79,9 +79,9 @@ static size_t expect_range(const struct weir_log_read *read, size_t first)
     size_t i = first;
     uint8_t *bytes = malloc(read->size);
     ck_assert_ptr_nonnull(read->range.segment);
-    ck_assert_int_eq(
-        weir_file_read(read->range.file, bytes, read->size, read->range.position, &test.error),
-        (int64_t)read->size);
+    ck_assert_int_eq(weir_file_read(weir_log_range_file(&read->range), bytes, read->size,
+                                    read->range.position, &test.error),
+                     (int64_t)read->size);
     for (size_t at = 0; at < read->size; at += test.batches[i].size, i++) {
         ck_assert_uint_lt(i, test.batch_count);
         ck_assert_mem_eq(bytes + at, test.batches[i].bytes, test.batches[i].size);

@@ -89,7 +89,7 @@ static void read_to_the_end(size_t range_min)
         }
         if (read.range.segment != NULL) {
             struct weir_file_stat stat;
-            ck_ok(weir_file_stat(read.range.file, &stat, NULL), NULL);
+            ck_ok(weir_file_stat(weir_log_range_file(&read.range), &stat, NULL), NULL);
             ck_assert_int_le(read.range.position + read.range.size, stat.size);
         }
         weir_log_read_release(&read);

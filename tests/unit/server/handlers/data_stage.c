@@ -17,7 +17,8 @@ static void copy_source(struct call *call, const struct weir_records_source *sou
     if (source->range.segment != NULL) {
         size_t size = (size_t)source->range.size;
         uint8_t *at = weir_buffer_extend(to, size);
-        ck_assert_int_eq(weir_file_read(source->range.file, at, size, source->range.position, NULL),
+        ck_assert_int_eq(weir_file_read(weir_log_range_file(&source->range), at, size,
+                                        source->range.position, NULL),
                          source->range.size);
         call->file_bytes += size;
     }
