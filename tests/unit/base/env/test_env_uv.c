@@ -580,17 +580,6 @@ START_TEST(an_actor_without_memory_is_refused_cleanly)
 }
 END_TEST
 
-static void limit_memory(size_t left)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long pages = 0;
-    ck_assert(file != NULL && fscanf(file, "%lu", &pages) == 1);
-    fclose(file);
-    struct rlimit limit = {.rlim_cur = pages * (unsigned long)sysconf(_SC_PAGESIZE) + left,
-                           .rlim_max = RLIM_INFINITY};
-    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
-}
-
 /* What is asked for is there where nothing is limited, and afterwards it is as it was. */
 START_TEST(there_is_room_without_a_limit)
 {
@@ -604,6 +593,17 @@ END_TEST
 
 #if !defined(__SANITIZE_ADDRESS__) &&                                                              \
     !defined(__SANITIZE_THREAD__) /* they map more than any limit */
+static void limit_memory(size_t left)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    ck_assert(file != NULL && fscanf(file, "%lu", &pages) == 1);
+    fclose(file);
+    struct rlimit limit = {.rlim_cur = pages * (unsigned long)sysconf(_SC_PAGESIZE) + left,
+                           .rlim_max = RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
 /* Short memory, and short threads, are told with what is short; who was told no has nothing to leave. */
 START_TEST(a_limit_is_told_by_its_name)
 {
