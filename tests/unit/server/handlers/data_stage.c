@@ -254,7 +254,7 @@ struct call *stage_begin(struct stage *stage, int connection, stage_handler hand
     call->context.actor = actor;
     call->context.version = version;
     call->context.frame = weir_shared_new(budget, bytes.size);
-    memcpy(call->context.frame->data, bytes.data, bytes.size);
+    weir_copy(call->context.frame->data, bytes.data, bytes.size);
     call->context.frame->size = bytes.size;
     weir_buffer_close(&bytes);
     size_t block_size = stage->failures != NULL ? 1 : 8192;
