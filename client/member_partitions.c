@@ -88,16 +88,6 @@ void weir_member_partitions_add(struct weir_member_partitions *set,
     weir_assert(set->count == total); /* none was in it */
 }
 
-bool weir_member_partitions_equal(const struct weir_member_partitions *a,
-                                  const struct weir_member_partitions *b)
-{
-    if (a->count != b->count) return false;
-    for (size_t i = 0; i < a->count; i++) {
-        if (compare(&a->rows[i], &b->rows[i]) != 0) return false;
-    }
-    return true;
-}
-
 bool weir_member_partitions_are_sound(const struct weir_member_partitions *set)
 {
     if (set->count > set->capacity) return false;

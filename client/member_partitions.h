@@ -39,8 +39,6 @@ void weir_member_partitions_remove(struct weir_member_partitions *set,
 /** Add to `set`, in its room, what `other` has; none of it is in `set`. */
 void weir_member_partitions_add(struct weir_member_partitions *set,
                                 const struct weir_member_partitions *other);
-bool weir_member_partitions_equal(const struct weir_member_partitions *a,
-                                  const struct weir_member_partitions *b);
 bool weir_member_partitions_have(const struct weir_member_partitions *set,
                                  struct weir_member_partition partition);
 /** In order, none twice. */
