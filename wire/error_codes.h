@@ -56,9 +56,14 @@
     X(OUT_OF_ORDER_SEQUENCE_NUMBER, 45, OUT_OF_ORDER_SEQUENCE)                                     \
     X(DUPLICATE_SEQUENCE_NUMBER, 46, EXISTS)                                                       \
     X(INVALID_PRODUCER_EPOCH, 47, PRODUCER_FENCED)                                                 \
-    X(INVALID_TXN_STATE, 48, INVALID_ARGUMENT)                                                     \
+    X(INVALID_TXN_STATE, 48, INVALID_TXN_STATE)                                                    \
+    X(INVALID_PRODUCER_ID_MAPPING, 49, INVALID_PRODUCER_ID_MAPPING)                                \
+    X(INVALID_TRANSACTION_TIMEOUT, 50, INVALID_TRANSACTION_TIMEOUT)                                \
+    X(CONCURRENT_TRANSACTIONS, 51, CONCURRENT_TRANSACTIONS)                                        \
+    X(TRANSACTION_COORDINATOR_FENCED, 52, TRANSACTION_COORDINATOR_FENCED)                          \
     X(TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 53, PERMISSION)                                       \
     X(SECURITY_DISABLED, 54, UNSUPPORTED)                                                          \
+    X(OPERATION_NOT_ATTEMPTED, 55, OPERATION_NOT_ATTEMPTED)                                        \
     X(KAFKA_STORAGE_ERROR, 56, OFFLINE)                                                            \
     X(LOG_DIR_NOT_FOUND, 57, NOT_FOUND)                                                            \
     X(NON_EMPTY_GROUP, 68, NON_EMPTY_GROUP)                                                        \
@@ -74,10 +79,12 @@
     X(FENCED_INSTANCE_ID, 82, FENCED_INSTANCE_ID)                                                  \
     X(GROUP_SUBSCRIBED_TO_TOPIC, 86, GROUP_SUBSCRIBED_TO_TOPIC)                                    \
     X(INVALID_RECORD, 87, INVALID_RECORD)                                                          \
+    X(UNSTABLE_OFFSET_COMMIT, 88, UNSTABLE_OFFSET_COMMIT)                                          \
     X(THROTTLING_QUOTA_EXCEEDED, 89, LIMIT)                                                        \
     X(PRODUCER_FENCED, 90, PRODUCER_FENCED)                                                        \
     X(UNKNOWN_TOPIC_ID, 100, UNKNOWN_TOPIC_ID)                                                     \
     X(INCONSISTENT_TOPIC_ID, 103, UNKNOWN_TOPIC_ID)                                                \
+    X(TRANSACTIONAL_ID_NOT_FOUND, 105, TRANSACTIONAL_ID_NOT_FOUND)                                 \
     X(FETCH_SESSION_TOPIC_ID_ERROR, 106, UNKNOWN_TOPIC_ID)                                         \
     X(FENCED_MEMBER_EPOCH, 110, FENCED_MEMBER_EPOCH)                                               \
     X(UNRELEASED_INSTANCE_ID, 111, UNRELEASED_INSTANCE_ID)                                         \
@@ -85,6 +92,7 @@
     X(STALE_MEMBER_EPOCH, 113, STALE_MEMBER_EPOCH)                                                 \
     X(MISMATCHED_ENDPOINT_TYPE, 114, UNSUPPORTED)                                                  \
     X(UNSUPPORTED_ENDPOINT_TYPE, 115, UNSUPPORTED)                                                 \
+    X(TRANSACTION_ABORTABLE, 120, TRANSACTION_ABORTABLE)                                           \
     X(INVALID_REGULAR_EXPRESSION, 128, INVALID_REGULAR_EXPRESSION)
 
 enum weir_wire_error {

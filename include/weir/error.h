@@ -78,7 +78,16 @@ enum weir_action {
     X(STALE_MEMBER_EPOCH, -52, RETRY, "the member epoch is older than the member's")               \
     X(UNRELEASED_INSTANCE_ID, -53, RETRY, "another member still has this group.instance.id")       \
     X(UNSUPPORTED_ASSIGNOR, -54, REFUSE, "no such assignor")                                       \
-    X(INVALID_REGULAR_EXPRESSION, -55, REFUSE, "invalid regular expression")
+    X(INVALID_REGULAR_EXPRESSION, -55, REFUSE, "invalid regular expression")                       \
+    X(INVALID_PRODUCER_ID_MAPPING, -56, REFUSE, "the transactional id has another producer id")    \
+    X(CONCURRENT_TRANSACTIONS, -57, RETRY, "the transaction before is still being ended")          \
+    X(INVALID_TXN_STATE, -58, REFUSE, "not in this state of the transaction")                      \
+    X(INVALID_TRANSACTION_TIMEOUT, -59, REFUSE, "transaction timeout out of range")                \
+    X(TRANSACTION_COORDINATOR_FENCED, -60, STOP, "a newer coordinator has written its marker")     \
+    X(TRANSACTIONAL_ID_NOT_FOUND, -61, REFUSE, "no such transactional id")                         \
+    X(UNSTABLE_OFFSET_COMMIT, -62, RETRY, "an open transaction has committed offsets of these")    \
+    X(TRANSACTION_ABORTABLE, -63, REFUSE, "the transaction can only be aborted")                   \
+    X(OPERATION_NOT_ATTEMPTED, -64, REFUSE, "not attempted, for another of the request failed")
 
 enum weir_code {
     WEIR_OK = 0,

@@ -7,6 +7,7 @@
 #include "wire/request/lost_range.h"
 #include "wire/request/request.h"
 #include "wire/request/topic_config.h"
+#include "wire/request/transaction_requests.h"
 
 /**
  * What can be asked of a log, one struct per kind, in Kafka's terms: what each is asked and given, whoever
@@ -40,6 +41,11 @@ struct weir_produce_request {
     enum weir_acks acks;
     bool is_internal;  /* the engine's and the runtime's: control bit, names with "__" */
     bool walk_records; /* from outside the process: one batch, and each record is looked at too */
+    /* Of transactional batches: whose transaction they are in. The first of it in a partition is told to the
+     * coordinator before it is appended (version 2), or asked about (version 1: WEIR_TRANSACTION_ABORTABLE where
+     * it was not added). Null: no batch is transactional. */
+    struct weir_slice transactional_id;
+    bool is_transaction_version_2;
     /* given; with WEIR_ACKS_NONE rc is 0, and `request.error.code` says if it was refused */
     int64_t base_offset;
     int64_t last_offset;
@@ -70,6 +76,8 @@ struct weir_fetch_request {
     bool read_uncommitted_end; /* up to the log end instead of the high watermark: a task reading a
                                   repartition topic of its own job */
     struct weir_epoch_check epochs;
+    bool
+        read_committed; /* up to the last stable offset, and told which transactions were aborted */
     struct weir_port_fetch *port; /* what only the Kafka port asks for; NULL: nothing */
     struct weir_message cancel;
     /* given */
@@ -79,6 +87,12 @@ struct weir_fetch_request {
     int32_t diverging_epoch; /* -1: none; else no bytes are given, and its end: */
     int64_t diverging_end_offset;
     int64_t high_watermark;
+    int64_t
+        last_stable_offset; /* below it every transaction is decided; at most the high watermark */
+    /* read_committed: those that were aborted and have records among what is given, in order of their ends. The
+     * answer's, until weir_fetch_release. */
+    struct weir_aborted_transaction *aborted;
+    size_t aborted_count;
     int64_t log_start_offset;
     int64_t log_end_offset;
     int64_t durable_offset; /* what lies below it is on the disk; 0: nothing is known */
@@ -113,6 +127,8 @@ struct weir_list_offsets_request {
     struct weir_request request;
     struct weir_topic_partition of;
     int64_t timestamp_ms; /* or one of the above */
+    bool
+        read_committed; /* the latest is the last stable offset, and nothing from there on is found */
     struct weir_epoch_check epochs;
     int64_t offset; /* given; -1: none */
     int64_t timestamp_found_ms;
@@ -261,6 +277,7 @@ struct weir_offset_entry {
      * a new one of its name (WEIR_UNKNOWN_TOPIC_OR_PARTITION); zero: whichever there is. */
     struct weir_uuid topic_id;
     int64_t commit_time_ms; /* fetched: when it was; -1: not known */
+    bool is_unstable;       /* fetched: an open transaction has committed another */
     bool is_tombstone;      /* commit: forget this partition */
 };
 struct weir_commit_request {
@@ -275,6 +292,12 @@ struct weir_commit_request {
     struct weir_group_member_id member;
     int32_t generation; /* or the member's epoch */
     bool has_member;
+    /* Within a transaction (TxnOffsetCommit): the offsets are the group's when it is committed, and nobody's
+     * when it is aborted. Null: at once. */
+    struct weir_slice transactional_id;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    bool is_transaction_version_2;           /* the coordinator is told of it, as by an append */
     bool is_application;                     /* of a stream application, whose group is its own */
     const struct weir_group_claim *releases; /* NULL: the group stays whose it is */
 };
@@ -287,8 +310,10 @@ struct weir_committed_request {
     struct weir_offset_entry *entries; /* NULL asks for all */
     size_t entry_count;
     struct weir_slice member_id; /* of a consumer group's member that asks; null: nobody's */
-    int32_t member_epoch;        /* -1: not said. WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH */
-    bool is_application;         /* given: a stream application owns the group */
+    bool
+        require_stable; /* an entry that an open transaction has committed too `is_unstable`, without its offset */
+    int32_t member_epoch; /* -1: not said. WEIR_UNKNOWN_MEMBER_ID, WEIR_STALE_MEMBER_EPOCH */
+    bool is_application;  /* given: a stream application owns the group */
 };
 
 /**
