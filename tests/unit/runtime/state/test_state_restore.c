@@ -54,6 +54,7 @@ struct changelog {
     size_t restored_from; /* what the store holds begins here: retention may have passed since */
     struct weir_uuid topic_id;
     int32_t epoch;
+    size_t epoch_ends[LIVES]; /* of those before */
 };
 
 struct world {
@@ -220,10 +221,14 @@ static void compact(struct changelog *log)
     log->compacted_end = log->count;
 }
 
+/* Every epoch before ends there, if it did not end earlier. */
 static void cut(struct changelog *log, size_t end)
 {
     log->count = log->durable = end;
-    log->epoch++;
+    log->epoch_ends[log->epoch++] = end;
+    for (int32_t epoch = 0; epoch < log->epoch; epoch++) {
+        if (log->epoch_ends[epoch] > end) log->epoch_ends[epoch] = end;
+    }
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -398,12 +403,16 @@ static void compare_gets(struct world *world, size_t store, int64_t time_ms)
 
 /* ---- restore --------------------------------------------------------------------------------- */
 
-/* As the task that restores has it (runtime/task/restore.c). */
+/* As the task that restores has it (runtime/task/restore.c). A loss of power may bring back a folder from
+ * before a cut: the records below its position are others by now. */
 static bool is_usable(const struct changelog *log, const struct weir_changelog_position *position)
 {
     if (position->offset == 0) return true;
-    return memcmp(&position->topic_id, &log->topic_id, sizeof log->topic_id) == 0 &&
-           position->leader_epoch <= log->epoch && position->offset <= (int64_t)log->durable &&
+    if (memcmp(&position->topic_id, &log->topic_id, sizeof log->topic_id) != 0) return false;
+    if (position->leader_epoch > log->epoch) return false;
+    size_t end = position->leader_epoch == log->epoch ? log->durable
+                                                      : log->epoch_ends[position->leader_epoch];
+    return position->offset <= (int64_t)end && position->offset <= (int64_t)log->durable &&
            position->offset >= (int64_t)log->start;
 }
 
