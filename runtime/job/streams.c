@@ -7,6 +7,7 @@
 #include "client/client_internal.h"
 #include "runtime/job/streams_internal.h"
 #include "runtime/state/backend.h"
+#include "runtime/state/folder.h"
 
 enum {
     APPLICATION_ID_SIZE_MAX = 100,
@@ -135,16 +136,6 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
     return 0;
 }
 
-/* That it is there already is no error, and none is left behind for the caller to wonder at. */
-static int make_directory(struct weir_env *env, const char *path, struct weir_error *error)
-{
-    struct weir_error why = {0};
-    int rc = weir_make_directory(env, path, &why);
-    if (rc == WEIR_EXISTS) return 0;
-    if (rc < 0 && error != NULL) *error = why;
-    return rc;
-}
-
 /* DIR/state/<application>, locked: two logs may have been given one state directory. */
 static int take_lock(struct weir_streams *streams, struct weir_error *error)
 {
@@ -161,8 +152,8 @@ static int take_lock(struct weir_streams *streams, struct weir_error *error)
     }
     struct weir_file *held = NULL;
     struct weir_file *lock = NULL;
-    int rc = make_directory(env, base, error);
-    if (rc >= 0) rc = make_directory(env, streams->state_path, error);
+    int rc = weir_folder_add(env, base, error);
+    if (rc >= 0) rc = weir_folder_add(env, streams->state_path, error);
     /* The directory itself as well, which stays locked where somebody removes the file. */
     if (rc >= 0) rc = weir_directory_lock(env, streams->state_path, &held, error);
     if (rc >= 0)

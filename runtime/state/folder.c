@@ -3,14 +3,36 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 
 enum { PATH_SIZE = 4096 };
 
-static int make_folder(struct weir_env *env, const char *path, struct weir_error *error)
+/* The folder that has the last name of `path` in it. */
+static int sync_parent(struct weir_env *env, const char *path, struct weir_error *error)
 {
-    int rc = weir_make_directory(env, path, error);
-    return rc == WEIR_EXISTS ? WEIR_OK : rc;
+    char parent[PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) return weir_sync_directory(env, ".", error);
+    size_t size = slash == path ? 1 : (size_t)(slash - path);
+    weir_assert(size < sizeof parent);
+    memcpy(parent, path, size);
+    parent[size] = '\0';
+    return weir_sync_directory(env, parent, error);
+}
+
+/* That it is there already is no error, and leaves none behind for the caller to wonder at. */
+int weir_folder_add(struct weir_env *env, const char *path, struct weir_error *error)
+{
+    struct weir_error why = {0};
+    if (strlen(path) >= PATH_SIZE) {
+        return weir_error_set(error, WEIR_TOO_LARGE, "path of %zu bytes", strlen(path));
+    }
+    int rc = weir_make_directory(env, path, &why);
+    if (rc == WEIR_EXISTS) return 0;
+    if (rc == 0) rc = sync_parent(env, path, &why);
+    if (rc < 0) weir_error_copy(error, &why);
+    return rc;
 }
 
 int weir_folder_make(struct weir_env *env, const char *path, struct weir_error *error)
@@ -23,7 +45,7 @@ int weir_folder_make(struct weir_env *env, const char *path, struct weir_error *
         if (path[i] != '/' && path[i] != '\0') continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        int rc = make_folder(env, part, error);
+        int rc = weir_folder_add(env, part, error);
         if (rc < 0) return rc;
     }
     return WEIR_OK;
