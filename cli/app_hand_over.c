@@ -2,8 +2,8 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-#include "base/error.h"
 #include "cli/app_view.h"
+#include "cli/no_memory.h"
 #include "cli/say.h"
 #include "runtime/application/release.h"
 
@@ -76,7 +76,7 @@ static int list_inputs(struct hand_over *over, struct weir_error *error)
         bound += (size_t)facts->topics[t].partition_count;
     }
     over->moves = weir_arena_array(over->arena, bound, sizeof *over->moves);
-    if (over->moves == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (over->moves == NULL) return cli_no_memory(error);
     for (size_t t = 0; t < facts->topic_count; t++) {
         const struct weir_start_topic *topic = &facts->topics[t];
         for (int32_t p = 0;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/app_view.h"
 #include "cli/group_view.h"
+#include "cli/no_memory.h"
 #include "cli/reset_file.h"
 #include "cli/say.h"
 #include "runtime/application/reset.h"
@@ -76,11 +77,6 @@ struct reset {
     bool goes_on; /* with one that was killed */
     bool has_kept_files;
 };
-
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
@@ -175,7 +171,7 @@ static int decide(struct reset *reset, struct weir_error *error)
     }
     reset->moves = weir_arena_array(reset->arena, bound, sizeof *reset->moves);
     reset->positions = weir_arena_array(reset->arena, bound, sizeof *reset->positions);
-    if (weir_arena_failed(reset->arena)) return no_memory(error);
+    if (weir_arena_failed(reset->arena)) return cli_no_memory(error);
     int rc = 0;
     for (size_t t = 0; rc == 0 && t < facts->topic_count; t++) {
         const struct weir_start_topic *topic = &facts->topics[t];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/no_memory.h"
 
 /* A server, asked for an application. */
 
@@ -21,7 +22,7 @@ static int describe(struct app_source *source, struct weir_slice name, struct we
     if (known != NULL && weir_slice_equal(weir_text(known), name)) return 0;
     const char *text = text_of(source, name);
     source->topic = (struct place_topic){0};
-    if (text == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (text == NULL) return cli_no_memory(error);
     struct place_topic topic;
     int rc = place->ops->describe(place, source->arena, text, true, &topic, error);
     if (rc == 0) source->topic = topic;
@@ -51,12 +52,12 @@ static int ask_committed(void *impl, struct weir_committed_request *request,
     struct place_offsets offsets = {0};
     struct place_group group = {0};
     const char *name = text_of(source, request->group);
-    if (name == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (name == NULL) return cli_no_memory(error);
     int rc = place->ops->groups->offsets(place, request->arena, name, &offsets, error);
     if (rc < 0) return rc;
     request->entries =
         weir_arena_array(request->arena, offsets.count + 1, sizeof *request->entries);
-    if (request->entries == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (request->entries == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < offsets.count; i++) {
         take_offset(source, &offsets.rows[i], &request->entries[i]);
     }
@@ -127,12 +128,12 @@ static int fetch(void *impl, struct weir_topic_partition from, int64_t offset,
         .partition_count = 1,
         .size_max = READ_SIZE,
     };
-    if (request.topic == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (request.topic == NULL) return cli_no_memory(error);
     weir_buffer_init(&partition.batches, source->arena->budget, 0);
     int rc = place->ops->fetch(place, &request, error);
     if (rc == 0) weir_buffer_append(to, partition.batches.data, partition.batches.size);
     weir_buffer_close(&partition.batches);
-    return rc == 0 && to->failed ? weir_error_set(error, WEIR_NO_MEMORY, "out of memory") : rc;
+    return rc == 0 && to->failed ? cli_no_memory(error) : rc;
 }
 
 static const struct weir_app_source_ops server_source = {

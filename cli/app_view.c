@@ -7,14 +7,10 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "cli/no_memory.h"
 #include "cli/say.h"
 
 static const char suffix[] = "-application";
-
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
@@ -25,7 +21,7 @@ int app_topic_names(struct place *place, struct weir_arena *arena, const char **
     int rc = place->ops->list(place, arena, &topics, error);
     if (rc < 0) return rc;
     const char **names = weir_arena_array(arena, topics.count + 1, sizeof *names);
-    if (names == NULL) return no_memory(error);
+    if (names == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < topics.count; i++) {
         names[i] = topics.rows[i].name;
     }
@@ -65,7 +61,7 @@ static int add_by_topics(struct place *place, struct weir_arena *arena, const ch
         if (size <= end || strcmp(topics[i] + size - end, suffix) != 0) continue;
         if (!has_records(place, arena, topics[i])) continue;
         const char *name = weir_arena_printf(arena, "%.*s", (int)(size - end), topics[i]);
-        if (name == NULL) return no_memory(error);
+        if (name == NULL) return cli_no_memory(error);
         names->items[names->count++] = name;
     }
     return 0;
@@ -107,7 +103,7 @@ int app_names_load(struct place *place, struct weir_arena *arena, struct app_nam
     if (rc >= 0) rc = list_groups(place, arena, &groups, error);
     if (rc < 0) return rc;
     names.items = weir_arena_array(arena, topic_count + groups.count + 1, sizeof *names.items);
-    if (names.items == NULL) return no_memory(error);
+    if (names.items == NULL) return cli_no_memory(error);
     rc = add_by_topics(place, arena, topics, topic_count, &names, error);
     if (rc < 0) return rc;
     add_by_groups(&groups, &names);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "cli/no_memory.h"
 #include "cli/say.h"
 
 static const struct cli_option options[] = {
@@ -122,7 +123,7 @@ static int choose_partitions(struct consumption *run, int32_t count, struct weir
     run->partitions = weir_arena_array(&run->arena, (size_t)count, sizeof *run->partitions);
     run->readers = weir_arena_array(&run->arena, (size_t)count, sizeof *run->readers);
     if (weir_arena_failed(&run->arena)) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+        return cli_no_memory(error);
     }
     if (run->values->partitions != NULL) return add_named(run, count, error);
     for (int32_t i = 0; i < count; i++) {

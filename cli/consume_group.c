@@ -5,6 +5,7 @@
  *   tick ──> heartbeat ──> what is offered: take up, or commit and let go ──> fetch, print ──> commit ──> tick
  */
 #include "cli/consume.h"
+#include "cli/no_memory.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -45,11 +46,6 @@ static int64_t now_ms(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
 }
 
 static struct place_membership membership_of(const struct member *member)
@@ -155,7 +151,7 @@ static int commit(struct member *member, struct weir_error *error)
     struct place_membership as = membership_of(member);
     consume_flush(run);
     if (say_is_broken()) return 0; /* nobody has read it */
-    if (collect(member, &offsets) < 0) return no_memory(error);
+    if (collect(member, &offsets) < 0) return cli_no_memory(error);
     int rc =
         offsets.count > 0 ? run->place->ops->groups->commit(run->place, &as, &offsets, error) : 0;
     weir_free(offsets.rows);
@@ -192,14 +188,14 @@ static int grow(struct member *member, struct weir_error *error)
     size_t capacity = member->capacity == 0 ? 8 : member->capacity * 2;
     void *partitions =
         weir_realloc(run->arena.budget, run->partitions, capacity * sizeof *run->partitions);
-    if (partitions == NULL) return no_memory(error);
+    if (partitions == NULL) return cli_no_memory(error);
     run->partitions = partitions;
     void *readers = weir_realloc(run->arena.budget, run->readers, capacity * sizeof *run->readers);
-    if (readers == NULL) return no_memory(error);
+    if (readers == NULL) return cli_no_memory(error);
     run->readers = readers;
     void *committed =
         weir_realloc(run->arena.budget, member->committed, capacity * sizeof *member->committed);
-    if (committed == NULL) return no_memory(error);
+    if (committed == NULL) return cli_no_memory(error);
     member->committed = committed;
     member->capacity = capacity;
     return 0;

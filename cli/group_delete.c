@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/no_memory.h"
 #include "cli/place_groups.h"
 #include "cli/say.h"
 #include "cli/topic_partitions.h"
@@ -63,7 +64,7 @@ static int find_committed(struct place *place, struct weir_arena *arena, const c
     if (rc < 0) return rc;
     int32_t *partitions = weir_arena_array(arena, offsets.count + 1, sizeof *partitions);
     size_t count = 0;
-    if (partitions == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (partitions == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < offsets.count; i++) {
         if (strcmp(offsets.rows[i].topic, wanted->topic) != 0) continue;
         partitions[count++] = offsets.rows[i].partition;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/group_view.h"
+#include "cli/no_memory.h"
 #include "cli/reset_file.h"
 #include "cli/say.h"
 #include "cli/topic_partitions.h"
@@ -81,17 +82,12 @@ struct reset {
 
 /* ---- which partitions ------------------------------------------------------------------------ */
 
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
-
 static int add_move(struct reset *reset, const char *topic, int32_t partition, int64_t in_file,
                     struct weir_error *error)
 {
     struct move *moves = weir_arena_grow(reset->arena, reset->moves, reset->count, &reset->capacity,
                                          16, sizeof *moves);
-    if (moves == NULL) return no_memory(error);
+    if (moves == NULL) return cli_no_memory(error);
     reset->moves = moves;
     struct move *move = &moves[reset->count++];
     *move = (struct move){
@@ -217,7 +213,7 @@ static int commit(const struct reset *reset, struct weir_error *error)
     struct place_membership nobody = {.group = reset->group, .epoch = -1};
     struct place_offsets offsets = {.count = reset->count};
     offsets.rows = weir_arena_array(reset->arena, reset->count, sizeof *offsets.rows);
-    if (offsets.rows == NULL) return no_memory(error);
+    if (offsets.rows == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < reset->count; i++) {
         offsets.rows[i] = (struct place_offset){
             .topic = reset->moves[i].row.topic,

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/error.h"
+#include "cli/no_memory.h"
 #include "wire/record_batch_reader.h"
 
 /* The first batch comes whole, whatever the bound. */
@@ -100,7 +100,7 @@ static int make_rows(struct weir_arena *arena, const struct place_offsets *offse
     size_t total = offsets->count + count_assigned(&view->group);
     view->row_count = 0;
     view->rows = weir_arena_array(arena, total + 1, sizeof *view->rows);
-    if (view->rows == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (view->rows == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < offsets->count; i++) {
         struct group_row *row = &view->rows[view->row_count++];
         *row = new_row(offsets->rows[i].topic, offsets->rows[i].partition);
@@ -130,7 +130,7 @@ static int keep_problem(struct weir_arena *arena, struct group_row *row, int rc,
                        ? "there is no such partition any more"
                        : weir_arena_printf(arena, "%s", error->text);
     *error = (struct weir_error){0};
-    return row->problem != NULL ? 0 : weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    return row->problem != NULL ? 0 : cli_no_memory(error);
 }
 
 int group_row_find_log(struct place *place, struct weir_arena *arena, struct group_row *row,

@@ -10,6 +10,7 @@
 #include "broker/log/small_file.h"
 #include "cli/cli.h"
 #include "cli/log_folder.h"
+#include "cli/no_memory.h"
 #include "cli/say.h"
 #include "wire/record_batch_reader.h"
 
@@ -144,7 +145,7 @@ static int read_batch(struct dump *dump, struct weir_file *file, int64_t positio
 {
     weir_buffer_reset(&dump->batch);
     uint8_t *bytes = weir_buffer_extend(&dump->batch, size);
-    if (bytes == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (bytes == NULL) return cli_no_memory(error);
     int64_t got = weir_file_read(file, bytes, size, position, error);
     if (got < 0) return (int)got;
     if ((size_t)got < size) return weir_error_set(error, WEIR_TRUNCATED, "the file got shorter");

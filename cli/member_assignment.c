@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "cli/no_memory.h"
 
 /* What one takes at least: a count from outside is believed up to what is left. */
 enum { TOPIC_SIZE_MIN = 2 + 4, PARTITION_SIZE = 4 };
@@ -50,7 +51,7 @@ int member_assignment_read(struct weir_slice bytes, struct weir_arena *arena,
     for (size_t i = 0; assigned != NULL && i < count; i++) {
         take_topic(&reader, arena, &assigned[i]);
     }
-    if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (weir_arena_failed(arena)) return cli_no_memory(error);
     if (reader.failed) {
         return weir_error_set(error, WEIR_CORRUPT,
                               "the assignment (%zu bytes) is not the one of a consumer",

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "cli/no_memory.h"
 #include "cli/say.h"
 
 #define PLACE_DEFAULT_ADDRESS "127.0.0.1:9092"
@@ -231,7 +232,7 @@ int place_keep_offline(struct place_partition *partition, struct weir_arena *are
 {
     partition->start_offset = partition->end_offset = partition->size_bytes = -1;
     partition->offline = weir_arena_printf(arena, "%s", error->text);
-    if (partition->offline == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (partition->offline == NULL) return cli_no_memory(error);
     *error = (struct weir_error){0};
     return 0;
 }

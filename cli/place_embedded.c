@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "broker/broker.h"
 #include "client/client.h"
+#include "cli/no_memory.h"
 #include "cli/say.h"
 #include "client/embedded/embedded.h"
 
@@ -84,7 +85,7 @@ static int embedded_list(struct place *place, struct weir_arena *arena,
     int rc = weir_topic_list(log, count_topic, &count, error);
     if (rc < 0) return rc;
     topics.rows = weir_arena_array(arena, count + 1, sizeof *topics.rows);
-    if (topics.rows == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (topics.rows == NULL) return cli_no_memory(error);
     struct collection collection = {arena, &topics, count};
     rc = weir_topic_list(log, collect_topic, &collection, error);
     if (rc < 0) return rc;
@@ -132,11 +133,11 @@ static int keep_configs(struct weir_arena *arena, const struct weir_topic_info *
     struct config_collection collection = {.arena = arena, .info = info, .is_counting = true};
     weir_topic_config_each(&info->config, collect_config, &collection);
     collection.rows = weir_arena_array(arena, collection.count, sizeof *collection.rows);
-    if (collection.rows == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (collection.rows == NULL) return cli_no_memory(error);
     collection.count = 0;
     collection.is_counting = false;
     weir_topic_config_each(&info->config, collect_config, &collection);
-    if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (weir_arena_failed(arena)) return cli_no_memory(error);
     topic->configs = collection.rows;
     topic->config_count = collection.count;
     return 0;
@@ -196,7 +197,7 @@ static int describe_details(struct place *place, struct weir_arena *arena,
 {
     topic->partitions =
         weir_arena_array(arena, (size_t)topic->partition_count, sizeof *topic->partitions);
-    if (topic->partitions == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (topic->partitions == NULL) return cli_no_memory(error);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         topic->partitions[i] = (struct place_partition){.partition = i};
         int rc = describe_partition(place, arena, topic->name, &topic->partitions[i], error);
@@ -293,7 +294,7 @@ static int embedded_produce(struct place *place, struct place_produce *produce,
                             struct weir_error *error)
 {
     struct weir_shared *bytes = weir_shared_new(embedded_of(place)->budget, produce->batch.size);
-    if (bytes == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (bytes == NULL) return cli_no_memory(error);
     memcpy(bytes->data, produce->batch.data, produce->batch.size);
     bytes->size = produce->batch.size;
     struct weir_produce_request request = {
@@ -334,7 +335,7 @@ static int fetch_partition(struct place *place, const struct place_fetch *fetch,
     }
     weir_log_batches_release(&request.batches);
     if (rc == 0 && partition->batches.failed) {
-        rc = weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+        rc = cli_no_memory(error);
     }
     if (rc < 0) {
         return weir_error_wrap(error, rc, "read '%s' partition %d at offset %lld", fetch->topic,
@@ -433,7 +434,7 @@ int place_embedded_open(struct cli *cli, const struct place_target *target,
     int rc = target->makes_directory ? 0 : check_directory(directory, error);
     if (rc < 0) return rc;
     struct embedded *embedded = weir_alloc_zero(&cli->budget, sizeof *embedded);
-    if (embedded == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (embedded == NULL) return cli_no_memory(error);
     struct weir_log_options options = {
         WEIR_LOG_OPTIONS_INIT,
         .auto_create_topics = WEIR_AUTO_CREATE_OFF,

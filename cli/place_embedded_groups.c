@@ -6,6 +6,7 @@
 #include "base/uuid.h"
 #include "client/client.h"
 #include "cli/member_assignment.h"
+#include "cli/no_memory.h"
 #include "cli/place_embedded.h"
 
 static int wait_begin(struct weir_log *log, struct weir_request *request, struct weir_error *error)
@@ -16,11 +17,6 @@ static int wait_begin(struct weir_log *log, struct weir_request *request, struct
 static int wait_for(struct weir_log *log, struct weir_request *request, struct weir_error *error)
 {
     return weir_request_wait(log->env, request, error);
-}
-
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
 }
 
 static const char *type_text(enum weir_group_type type)
@@ -73,7 +69,7 @@ static int list_partition(struct weir_log *log, struct weir_arena *arena, int32_
         const struct weir_group_listing *listed = &request.groups[i];
         struct place_group *rows =
             weir_arena_grow(arena, groups->rows, groups->count, capacity, 16, sizeof *groups->rows);
-        if (rows == NULL) return no_memory(error);
+        if (rows == NULL) return cli_no_memory(error);
         groups->rows = rows;
         rows[groups->count++] = (struct place_group){
             .name = place_keep_text(arena, listed->group),
@@ -98,7 +94,7 @@ static int embedded_list(struct place *place, struct weir_arena *arena,
     for (int32_t i = 0; rc == 0 && i < count; i++) {
         rc = list_partition(log, arena, i, &groups, &capacity, error);
     }
-    if (rc == 0 && weir_arena_failed(arena)) rc = no_memory(error);
+    if (rc == 0 && weir_arena_failed(arena)) rc = cli_no_memory(error);
     if (rc < 0) return weir_error_wrap(error, rc, "list groups");
     if (groups.rows == NULL) groups.rows = weir_arena_array(arena, 1, sizeof *groups.rows);
     *groups_out = groups;
@@ -119,7 +115,7 @@ static int name_topic(struct weir_log *log, struct weir_arena *arena, struct wei
     if (rc < 0) return rc;
     bool is_known = request.topics[0].rc == 0 && request.topics[0].name.data != NULL;
     *name_out = is_known ? place_keep_text(arena, request.topics[0].name) : "(deleted)";
-    return *name_out != NULL ? 0 : no_memory(error);
+    return *name_out != NULL ? 0 : cli_no_memory(error);
 }
 
 static int keep_assigned(struct weir_log *log, struct weir_arena *arena,
@@ -127,7 +123,7 @@ static int keep_assigned(struct weir_log *log, struct weir_arena *arena,
                          struct weir_error *error)
 {
     member->assigned = weir_arena_array(arena, from->assigned_count + 1, sizeof *member->assigned);
-    if (member->assigned == NULL) return no_memory(error);
+    if (member->assigned == NULL) return cli_no_memory(error);
     member->assigned_count = from->assigned_count;
     for (size_t i = 0; i < from->assigned_count; i++) {
         const struct weir_topic_partitions *topic = &from->assigned[i];
@@ -158,7 +154,7 @@ static int keep_member(struct weir_log *log, struct weir_arena *arena,
     int rc = member_assignment_read(from->assignment, arena, &member->assigned,
                                     &member->assigned_count, &why);
     if (rc == WEIR_CORRUPT) member->unreadable = weir_arena_printf(arena, "%s", why.text);
-    return rc == WEIR_NO_MEMORY ? no_memory(error) : 0;
+    return rc == WEIR_NO_MEMORY ? cli_no_memory(error) : 0;
 }
 
 static int keep_group(struct weir_log *log, struct weir_arena *arena,
@@ -173,12 +169,12 @@ static int keep_group(struct weir_log *log, struct weir_arena *arena,
     group->epoch = from->type == WEIR_GROUP_CONSUMER ? from->group_epoch : -1;
     group->member_count = from->member_count;
     group->members = weir_arena_array(arena, from->member_count + 1, sizeof *group->members);
-    if (group->members == NULL) return no_memory(error);
+    if (group->members == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < from->member_count; i++) {
         int rc = keep_member(log, arena, from, &from->members[i], &group->members[i], error);
         if (rc < 0) return rc;
     }
-    return weir_arena_failed(arena) ? no_memory(error) : 0;
+    return weir_arena_failed(arena) ? cli_no_memory(error) : 0;
 }
 
 static int embedded_describe(struct place *place, struct weir_arena *arena, const char *name,
@@ -224,7 +220,7 @@ static int embedded_offsets(struct place *place, struct weir_arena *arena, const
             .metadata = place_keep_text(arena, entry->metadata),
         };
     }
-    if (weir_arena_failed(arena)) return no_memory(error);
+    if (weir_arena_failed(arena)) return cli_no_memory(error);
     *offsets_out = offsets;
     return 0;
 }
@@ -254,7 +250,7 @@ static int embedded_commit(struct place *place, const struct place_membership *a
     struct weir_log *log = place_embedded_log(place);
     struct weir_offset_entry *entries =
         weir_alloc(&log->budget, offsets->count * sizeof *entries + 1);
-    if (entries == NULL) return no_memory(error);
+    if (entries == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < offsets->count; i++) {
         const struct place_offset *row = &offsets->rows[i];
         entries[i] = (struct weir_offset_entry){
@@ -311,7 +307,7 @@ static int embedded_remove_offsets(struct place *place, const char *name,
         .partition_count = of->partition_count,
     };
     int rc = request.partitions != NULL ? wait_begin(log, &request.base.request, error)
-                                        : no_memory(error);
+                                        : cli_no_memory(error);
     for (size_t i = 0; rc == 0 && i < of->partition_count; i++) {
         request.partitions[i] = (struct weir_offset_deletion){
             .partition = {.topic = weir_text(of->topic), .partition = of->partitions[i]}};

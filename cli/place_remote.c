@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/no_memory.h"
 #include "wire/error_codes.h"
 #include "wire/generated/fetch_request.h"
 #include "wire/generated/fetch_response.h"
@@ -186,7 +187,7 @@ static int read_partition(const struct place_fetch *fetch,
     partition->log_start_offset = data->log_start_offset;
     partition->last_stable_offset = data->last_stable_offset;
     partition->high_watermark = data->high_watermark;
-    if (partition->batches.failed) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (partition->batches.failed) return cli_no_memory(error);
     return 0;
 }
 
@@ -244,7 +245,7 @@ static int remote_fetch(struct place *place, struct place_fetch *fetch, struct w
     struct remote *remote = remote_of(place);
     struct weir_wire_fetch_request_fetch_partition *partitions = weir_alloc(
         weir_remote_session_budget(remote->session), fetch->partition_count * sizeof *partitions);
-    if (partitions == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (partitions == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < fetch->partition_count; i++) {
         partitions[i] = (struct weir_wire_fetch_request_fetch_partition){
             .partition = fetch->partitions[i].partition,
@@ -303,7 +304,7 @@ int place_remote_open(struct cli *cli, const char *address, struct place **place
         weir_free(remote);
         weir_free(kept);
         weir_remote_session_close(session);
-        return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+        return cli_no_memory(error);
     }
     remote->place = (struct place){.ops = &remote_ops, .what = kept};
     remote->session = session;

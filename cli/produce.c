@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "cli/interrupt.h"
+#include "cli/no_memory.h"
 #include "cli/record_format.h"
 #include "cli/record_scan.h"
 #include "cli/say.h"
@@ -199,7 +200,7 @@ static int join_headers(struct production *run, const struct record_scanned *sca
     if (fixed == 0 || scanned->header_count == 0) return 0;
     struct weir_header *joined =
         weir_arena_array(&run->record, record->header_count, sizeof *joined);
-    if (joined == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (joined == NULL) return cli_no_memory(error);
     memcpy(joined, run->headers, fixed * sizeof *joined);
     memcpy(joined + fixed, scanned->headers, scanned->header_count * sizeof *joined);
     record->headers = joined;
@@ -298,7 +299,7 @@ static int make_builders(struct production *run, struct weir_error *error)
 {
     run->builders =
         weir_arena_array(&run->arena, (size_t)run->partition_count, sizeof *run->builders);
-    if (run->builders == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (run->builders == NULL) return cli_no_memory(error);
     for (int32_t i = 0; i < run->partition_count; i++) {
         weir_batch_builder_init(&run->builders[i], run->arena.budget, run->codec,
                                 WEIR_CODEC_LEVEL_DEFAULT);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/no_memory.h"
 
 enum modifiers { TAKES_NONE, TAKES_TEXT, TAKES_NUMBER, TAKES_TIME, TAKES_ATTRIBUTE, TAKES_HEADER };
 
@@ -381,7 +382,7 @@ int record_format_parse(const char *text, struct weir_arena *arena,
                         struct record_format *format_out, struct weir_error *error)
 {
     struct parse *parse = weir_arena_alloc_zero(arena, sizeof *parse);
-    if (parse == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (parse == NULL) return cli_no_memory(error);
     parse->text = text;
     parse->at = text;
     parse->end = text + strlen(text);
@@ -389,7 +390,7 @@ int record_format_parse(const char *text, struct weir_arena *arena,
     parse->error = error;
     int rc = parse_pieces(parse);
     if (rc < 0) return rc;
-    if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (weir_arena_failed(arena)) return cli_no_memory(error);
     *format_out = (struct record_format){parse->pieces, parse->count, asks_topic(parse)};
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "cli/member_assignment.h"
+#include "cli/no_memory.h"
 #include "wire/error_codes.h"
 #include "wire/generated/consumer_group_describe_request.h"
 #include "wire/generated/consumer_group_describe_response.h"
@@ -17,11 +18,6 @@
 #include "wire/generated/describe_groups_response.h"
 #include "wire/generated/list_groups_request.h"
 #include "wire/generated/list_groups_response.h"
-
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
 
 static bool is_text(struct weir_slice slice, const char *text)
 {
@@ -78,7 +74,7 @@ static int remote_list_groups(struct place *place, struct weir_arena *arena,
     for (size_t i = 0; groups.rows != NULL && i < groups.count; i++) {
         groups.rows[i] = listed_group(arena, &response->groups[i]);
     }
-    if (weir_arena_failed(arena)) return no_memory(error);
+    if (weir_arena_failed(arena)) return cli_no_memory(error);
     *groups_out = groups;
     return 0;
 }
@@ -92,14 +88,14 @@ keep_assignment(struct weir_arena *arena,
 {
     size_t count = assignment->topic_partitions_count;
     member->assigned = weir_arena_array(arena, count + 1, sizeof *member->assigned);
-    if (member->assigned == NULL) return no_memory(error);
+    if (member->assigned == NULL) return cli_no_memory(error);
     member->assigned_count = count;
     for (size_t i = 0; i < count; i++) {
         const struct weir_wire_consumer_group_describe_response_topic_partitions *from =
             &assignment->topic_partitions[i];
         int32_t *partitions =
             weir_arena_array(arena, from->partitions_count + 1, sizeof *partitions);
-        if (partitions == NULL) return no_memory(error);
+        if (partitions == NULL) return cli_no_memory(error);
         memcpy(partitions, from->partitions, from->partitions_count * sizeof *partitions);
         member->assigned[i] = (struct place_partitions){
             .topic = place_keep_text(arena, from->topic_name),
@@ -122,7 +118,7 @@ static int keep_consumer_group(
     group->epoch = described->group_epoch;
     group->member_count = described->members_count;
     group->members = weir_arena_array(arena, group->member_count + 1, sizeof *group->members);
-    if (group->members == NULL) return no_memory(error);
+    if (group->members == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < group->member_count; i++) {
         const struct weir_wire_consumer_group_describe_response_member *from =
             &described->members[i];
@@ -136,7 +132,7 @@ static int keep_consumer_group(
         int rc = keep_assignment(arena, &from->assignment, &group->members[i], error);
         if (rc < 0) return rc;
     }
-    return weir_arena_failed(arena) ? no_memory(error) : 0;
+    return weir_arena_failed(arena) ? cli_no_memory(error) : 0;
 }
 
 static int16_t describe_consumer_number(const void *of_response)
@@ -193,7 +189,7 @@ keep_classic_member(struct weir_arena *arena,
                                     &member->assigned_count, &why);
     }
     if (rc == WEIR_CORRUPT) member->unreadable = weir_arena_printf(arena, "%s", why.text);
-    return weir_arena_failed(arena) ? no_memory(error) : 0;
+    return weir_arena_failed(arena) ? cli_no_memory(error) : 0;
 }
 
 static int
@@ -210,13 +206,13 @@ keep_classic_group(struct weir_arena *arena,
     group->epoch = -1;
     group->member_count = described->members_count;
     group->members = weir_arena_array(arena, group->member_count + 1, sizeof *group->members);
-    if (group->members == NULL) return no_memory(error);
+    if (group->members == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < group->member_count; i++) {
         int rc = keep_classic_member(arena, &described->members[i], is_consumer, &group->members[i],
                                      error);
         if (rc < 0) return rc;
     }
-    return weir_arena_failed(arena) ? no_memory(error) : 0;
+    return weir_arena_failed(arena) ? cli_no_memory(error) : 0;
 }
 
 /* Before version 6 a group that nobody knows is a dead one. */
@@ -318,7 +314,7 @@ static int keep_heartbeat(struct weir_arena *arena,
         if (!weir_uuid_equal(from->topic_id, heartbeat->topic_id)) continue;
         size_t count = from->partitions_count;
         heartbeat->assigned = weir_arena_array(arena, count + 1, sizeof *heartbeat->assigned);
-        if (heartbeat->assigned == NULL) return no_memory(error);
+        if (heartbeat->assigned == NULL) return cli_no_memory(error);
         memcpy(heartbeat->assigned, from->partitions, count * sizeof *heartbeat->assigned);
         heartbeat->assigned_count = count;
     }

@@ -1,4 +1,5 @@
 /** The offsets that a server's groups have committed. */
+#include "cli/no_memory.h"
 #include "cli/place_remote.h"
 
 #include <string.h>
@@ -15,11 +16,6 @@
 /* From the next versions on topics go by id. */
 enum { COMMIT_VERSION_MAX = 9, FETCH_VERSION_MAX = 9, FETCH_GROUPS_FROM = 8 };
 
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
-
 /* ---- committed offsets ----------------------------------------------------------------------- */
 
 static int
@@ -32,7 +28,7 @@ keep_fetched(struct weir_arena *arena,
         total += group->topics[t].partitions_count;
     }
     offsets->rows = weir_arena_array(arena, total + 1, sizeof *offsets->rows);
-    if (offsets->rows == NULL) return no_memory(error);
+    if (offsets->rows == NULL) return cli_no_memory(error);
     for (size_t t = 0; t < group->topics_count; t++) {
         const char *topic = place_keep_text(arena, group->topics[t].name);
         for (size_t i = 0; i < group->topics[t].partitions_count; i++) {
@@ -50,7 +46,7 @@ keep_fetched(struct weir_arena *arena,
             };
         }
     }
-    return weir_arena_failed(arena) ? no_memory(error) : 0;
+    return weir_arena_failed(arena) ? cli_no_memory(error) : 0;
 }
 
 static int16_t fetch_number(const void *of_response)
@@ -169,7 +165,7 @@ int remote_group_commit(struct place *place, const struct place_membership *as,
         weir_arena_array(&arena, offsets->count + 1, sizeof *topics);
     struct weir_wire_offset_commit_request_offset_commit_request_partition *partitions =
         weir_arena_array(&arena, offsets->count + 1, sizeof *partitions);
-    int rc = weir_arena_failed(&arena) ? no_memory(error) : 0;
+    int rc = weir_arena_failed(&arena) ? cli_no_memory(error) : 0;
     for (size_t i = 0; rc == 0 && i < offsets->count; i++) {
         const struct place_offset *row = &offsets->rows[i];
         partitions[i] = (struct weir_wire_offset_commit_request_offset_commit_request_partition){
@@ -241,7 +237,7 @@ int remote_group_remove_offsets(struct place *place, const char *name,
     struct remote *remote = remote_of(place);
     struct weir_wire_offset_delete_request_offset_delete_request_partition *partitions = weir_alloc(
         weir_remote_session_budget(remote->session), of->partition_count * sizeof *partitions + 1);
-    if (partitions == NULL) return no_memory(error);
+    if (partitions == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < of->partition_count; i++) {
         partitions[i].partition_index = of->partitions[i];
     }

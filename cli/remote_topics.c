@@ -1,4 +1,5 @@
 /** A server's topics, over Kafka's protocol. */
+#include "cli/no_memory.h"
 #include "cli/place_remote.h"
 
 #include <string.h>
@@ -22,11 +23,6 @@
 
 enum { RESOURCE_TOPIC = 2, SOURCE_TOPIC = 1, ADMIN_TIMEOUT_MS = 30000 };
 enum { ALTER_SET = 0, ALTER_RESET = 1 };
-
-static int no_memory(struct weir_error *error)
-{
-    return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
-}
 
 /* ---- list and describe ----------------------------------------------------------------------- */
 
@@ -70,10 +66,10 @@ int remote_list(struct place *place, struct weir_arena *arena, struct place_topi
     if (rc < 0) return weir_error_wrap(error, rc, "list topics");
     struct place_topics topics = {.count = response->topics_count};
     topics.rows = weir_arena_array(arena, topics.count + 1, sizeof *topics.rows);
-    if (topics.rows == NULL) return no_memory(error);
+    if (topics.rows == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < topics.count; i++) {
         const char *name = place_keep_text(arena, response->topics[i].name);
-        if (name == NULL) return no_memory(error);
+        if (name == NULL) return cli_no_memory(error);
         topics.rows[i] = topic_of(&response->topics[i], name);
     }
     *topics_out = topics;
@@ -86,7 +82,7 @@ static int keep_partitions(struct weir_arena *arena,
 {
     topic->partitions =
         weir_arena_array(arena, from->partitions_count + 1, sizeof *topic->partitions);
-    if (topic->partitions == NULL) return no_memory(error);
+    if (topic->partitions == NULL) return cli_no_memory(error);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         topic->partitions[i] =
             (struct place_partition){.partition = i, .size_bytes = -1, .leader_epoch = -1};
@@ -141,7 +137,7 @@ static int add_sizes(struct remote *remote, struct place_topic *topic, struct we
     weir_wire_describe_log_dirs_request_init(&request);
     int32_t *indexes = weir_alloc(weir_remote_session_budget(remote->session),
                                   (size_t)topic->partition_count * sizeof *indexes + 1);
-    if (indexes == NULL) return no_memory(error);
+    if (indexes == NULL) return cli_no_memory(error);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         indexes[i] = i;
     }
@@ -168,7 +164,7 @@ keep_configs(struct weir_arena *arena,
 {
     topic->config_count = result->configs_count;
     topic->configs = weir_arena_array(arena, result->configs_count + 1, sizeof *topic->configs);
-    if (topic->configs == NULL) return no_memory(error);
+    if (topic->configs == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < result->configs_count; i++) {
         topic->configs[i] = (struct place_config){
             .key = place_keep_text(arena, result->configs[i].name),
@@ -176,7 +172,7 @@ keep_configs(struct weir_arena *arena,
             .is_default = result->configs[i].config_source != SOURCE_TOPIC,
         };
     }
-    return weir_arena_failed(arena) ? no_memory(error) : 0;
+    return weir_arena_failed(arena) ? cli_no_memory(error) : 0;
 }
 
 int remote_configs(struct place *place, struct weir_arena *arena, struct place_topic *topic,
@@ -259,7 +255,7 @@ int remote_create(struct place *place, const struct place_new_topic *topic,
     struct remote *remote = remote_of(place);
     struct weir_wire_create_topics_request_creatable_topic_config *configs = weir_alloc(
         weir_remote_session_budget(remote->session), topic->config_count * sizeof *configs + 1);
-    if (configs == NULL) return no_memory(error);
+    if (configs == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < topic->config_count; i++) {
         configs[i] = (struct weir_wire_create_topics_request_creatable_topic_config){
             .name = weir_text(topic->configs[i].key),
@@ -304,7 +300,7 @@ int remote_configure(struct place *place, const char *topic, const struct weir_c
     struct remote *remote = remote_of(place);
     struct weir_wire_incremental_alter_configs_request_alterable_config *changes =
         weir_alloc(weir_remote_session_budget(remote->session), config_count * sizeof *changes + 1);
-    if (changes == NULL) return no_memory(error);
+    if (changes == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < config_count; i++) {
         changes[i] = (struct weir_wire_incremental_alter_configs_request_alterable_config){
             .name = weir_text(configs[i].key),

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "cli/no_memory.h"
 
 static int read_all(const char *path, struct weir_buffer *to, struct weir_error *error)
 {
@@ -17,7 +18,7 @@ static int read_all(const char *path, struct weir_buffer *to, struct weir_error 
     }
     int rc = ferror(file) ? weir_error_errno(error, errno, "read", path) : 0;
     (void)fclose(file); /* it was read only */
-    return rc == 0 && to->failed ? weir_error_set(error, WEIR_NO_MEMORY, "out of memory") : rc;
+    return rc == 0 && to->failed ? cli_no_memory(error) : rc;
 }
 
 int reset_file_read(const char *path, struct weir_arena *arena, struct reset_line **lines_out,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/no_memory.h"
 #include "cli/offset_range.h"
 
 /* ---- times ----------------------------------------------------------------------------------- */
@@ -287,7 +288,7 @@ int reset_file_parse(struct weir_slice text, struct weir_arena *arena,
 {
     struct reset_line *lines = weir_arena_array(arena, count_lines(text), sizeof *lines);
     size_t count = 0;
-    if (lines == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (lines == NULL) return cli_no_memory(error);
     for (size_t at = 0, number = 1; at < text.size; number++) {
         const uint8_t *end = memchr(text.data + at, '\n', text.size - at);
         size_t size = end != NULL ? (size_t)(end - text.data) - at : text.size - at;
@@ -296,7 +297,7 @@ int reset_file_parse(struct weir_slice text, struct weir_arena *arena,
         if (line.size > 0 && line.data[line.size - 1] == '\r') line.size--;
         if (line.size == 0) continue;
         char *copy = weir_arena_printf(arena, "%.*s", (int)line.size, (const char *)line.data);
-        if (copy == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+        if (copy == NULL) return cli_no_memory(error);
         if (!parse_line(copy, &lines[count])) return bad_line(number, line, error);
         count++;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/no_memory.h"
 
 static int refuse(const char *text, const char *why, struct weir_error *error)
 {
@@ -52,7 +53,7 @@ int topic_partitions_parse(const char *text, struct weir_arena *arena,
         .is_all = text[size] == '\0',
         .partitions = weir_arena_array(arena, count_commas(text) + 1, sizeof(int32_t)),
     };
-    if (weir_arena_failed(arena)) return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    if (weir_arena_failed(arena)) return cli_no_memory(error);
     if (size == 0) return refuse(text, "the topic's name is missing", error);
     int rc = parsed.is_all ? 0 : parse_numbers(text, text + size + 1, &parsed, error);
     if (rc == 0) *partitions_out = parsed;
