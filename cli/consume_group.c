@@ -135,6 +135,7 @@ static int collect(const struct member *member, struct place_offsets *offsets)
         if (run->partitions[i].offset == member->committed[i]) continue;
         offsets->rows[offsets->count++] = (struct place_offset){
             .topic = run->topic,
+            .topic_id = member->topic_id,
             .partition = run->partitions[i].partition,
             .offset = run->partitions[i].offset,
             .leader_epoch = -1,

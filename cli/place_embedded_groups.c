@@ -258,6 +258,7 @@ static int embedded_commit(struct place *place, const struct place_membership *a
             .offset = row->offset,
             .leader_epoch = row->leader_epoch,
             .metadata = weir_text(row->metadata != NULL ? row->metadata : ""),
+            .topic_id = row->topic_id,
         };
     }
     int rc = send_commit(log, as, entries, offsets->count, error);

@@ -47,6 +47,8 @@ struct place_groups {
 /** A committed offset, or one to be committed. */
 struct place_offset {
     const char *topic;
+    struct weir_uuid
+        topic_id; /* to be committed: of this one and no other; zero: whichever has the name */
     int32_t partition;
     int64_t offset; /* -1: none is committed */
     int32_t leader_epoch;

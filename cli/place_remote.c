@@ -19,10 +19,16 @@ static_assert(offsetof(struct remote, place) == 0,
               "a place is the beginning of its implementation");
 
 /* From the next versions on topics go by id; by name is what we have, and what all servers take. */
-enum { PRODUCE_VERSION_MAX = 12, FETCH_VERSION_MAX = 12, PRODUCE_TIMEOUT_MS = 30000 };
+enum {
+    PRODUCE_VERSION_MAX = 12,
+    FETCH_VERSION_MAX = 12,
+    PRODUCE_TIMEOUT_MS = 30000,
+    CALL_TIMEOUT_MS = 30000
+};
 
-int remote_ask(struct remote *remote, const struct remote_question *question,
-               const void **response_out, struct weir_error *error)
+int remote_ask_at(struct remote *remote, struct weir_remote_session *session,
+                  const struct remote_question *question, const void **response_out,
+                  struct weir_error *error)
 {
     weir_arena_reset(&remote->answer);
     struct weir_remote_question asked = {
@@ -30,10 +36,19 @@ int remote_ask(struct remote *remote, const struct remote_question *question,
         .response_type = question->response_type,
         .request = question->request,
         .version_max = question->version_max,
+        .timeout_ms = CALL_TIMEOUT_MS,
         .arena = &remote->answer,
     };
-    int rc = weir_remote_session_call(remote->session, &asked, response_out, error);
-    return weir_error_wrap(error, rc, "%s", remote->place.what);
+    bool is_ours = session == remote->session;
+    int rc = weir_remote_session_call(session, &asked, response_out, error);
+    return weir_error_wrap(error, rc, "%s%s", is_ours ? remote->place.what : "server ",
+                           is_ours ? "" : weir_remote_session_address(session));
+}
+
+int remote_ask(struct remote *remote, const struct remote_question *question,
+               const void **response_out, struct weir_error *error)
+{
+    return remote_ask_at(remote, remote->session, question, response_out, error);
 }
 
 int remote_refusal(int16_t number, struct weir_slice message, struct weir_error *error)
@@ -268,6 +283,7 @@ static int remote_fetch(struct place *place, struct place_fetch *fetch, struct w
 static void remote_close(struct place *place)
 {
     struct remote *remote = remote_of(place);
+    remote_coordinators_close(remote);
     weir_arena_close(&remote->answer);
     weir_remote_session_close(remote->session);
     weir_free(remote->what);
@@ -309,6 +325,7 @@ int place_remote_open(struct cli *cli, const char *address, struct place **place
     remote->place = (struct place){.ops = &remote_ops, .what = kept};
     remote->session = session;
     remote->what = kept;
+    remote->address = kept + strlen("server ");
     weir_arena_init(&remote->answer, weir_remote_session_budget(session), 0);
     *place_out = &remote->place;
     return 0;

@@ -8,14 +8,22 @@
  * A server, over Kafka's protocol: place_remote.c has the session and the records, remote_topics.c the
  * administration of topics, remote_groups.c and remote_offsets.c consumer groups, remote_coordinator.c whom these ask.
  *
- * One server only: what Metadata says about leaders elsewhere is not followed.
+ * For records and topics one server only: what Metadata says about leaders elsewhere is not followed. A group is asked
+ * at its coordinator, wherever that is.
  */
+struct remote_coordinator;
+
 struct remote {
     struct place place;
     struct weir_remote_session *session;
     struct weir_arena answer; /* of the call under way */
     char *what;
-    bool has_coordinator; /* one was found: the topic of the groups is there */
+    const char *address; /* as it was named: within `what` */
+    /* remote_coordinator.c's */
+    struct remote_coordinator *coordinators; /* servers beside ours that groups were asked at */
+    char *coordinated;                       /* the group that was asked about last; NULL: none */
+    struct weir_remote_session *coordinator; /* of that: ours, or one of those */
+    struct weir_error coordinator_error;     /* why ours is asked in its place; code 0: it is not */
 };
 
 static inline struct remote *remote_of(struct place *place)
@@ -32,6 +40,10 @@ struct remote_question {
 };
 int remote_ask(struct remote *remote, const struct remote_question *question,
                const void **response_out, struct weir_error *error);
+/** The same at another server. */
+int remote_ask_at(struct remote *remote, struct weir_remote_session *session,
+                  const struct remote_question *question, const void **response_out,
+                  struct weir_error *error);
 
 /**
  * One of Kafka's numbers as our error: 0 for 0. `message` is what the server says about it, null if it
@@ -66,10 +78,15 @@ struct remote_group_question {
  * the end, is for the caller to look at. */
 int remote_ask_patiently(struct remote *remote, const struct remote_group_question *question,
                          const void **response_out, int16_t *number_out, struct weir_error *error);
-/** The same of a group, whose coordinator is looked for first. */
+/** The same of a group, at its coordinator, which is looked for first. */
 int remote_ask_group(struct remote *remote, const char *group,
                      const struct remote_group_question *question, const void **response_out,
                      int16_t *number_out, struct weir_error *error);
+/** The highest version of a request that its coordinator and we have; -1 if there is none. */
+int remote_coordinator_version(struct remote *remote, const char *group,
+                               const struct weir_message_type *request, int16_t *version_out,
+                               struct weir_error *error);
+void remote_coordinators_close(struct remote *remote);
 
 /* remote_offsets.c */
 int remote_group_offsets(struct place *place, struct weir_arena *arena, const char *name,

@@ -156,13 +156,13 @@ static int describe_consumer(struct remote *remote, struct weir_arena *arena,
                   .request = &request},
         .number_of = describe_consumer_number,
     };
-    if (weir_remote_session_version(remote->session,
-                                    &weir_wire_consumer_group_describe_request_type) < 0) {
-        return WEIR_GROUP_ID_NOT_FOUND;
-    }
     const void *answer = NULL;
     int16_t number = 0;
-    int rc = remote_ask_group(remote, group->name, &question, &answer, &number, error);
+    int16_t version = -1;
+    int rc = remote_coordinator_version(
+        remote, group->name, &weir_wire_consumer_group_describe_request_type, &version, error);
+    if (rc == 0 && version < 0) return WEIR_GROUP_ID_NOT_FOUND;
+    if (rc == 0) rc = remote_ask_group(remote, group->name, &question, &answer, &number, error);
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return rc;
     const struct weir_wire_consumer_group_describe_response *response = answer;
@@ -360,14 +360,17 @@ static int remote_heartbeat(struct place *place, struct weir_arena *arena,
 {
     struct remote *remote = remote_of(place);
     const struct weir_wire_consumer_group_heartbeat_response *response = NULL;
-    if (weir_remote_session_version(remote->session,
-                                    &weir_wire_consumer_group_heartbeat_request_type) < 0) {
+    int16_t version = -1;
+    int rc = remote_coordinator_version(remote, heartbeat->as.group,
+                                        &weir_wire_consumer_group_heartbeat_request_type, &version,
+                                        error);
+    if (rc == 0 && version < 0) {
         return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
                               "%s does not have the consumer protocol (KIP-848; Kafka has it from "
                               "4.0 on)",
                               place->what);
     }
-    int rc = ask_heartbeat(remote, heartbeat, &response, error);
+    if (rc == 0) rc = ask_heartbeat(remote, heartbeat, &response, error);
     if (rc == 0) rc = keep_heartbeat(arena, response, heartbeat, error);
     return weir_error_wrap(error, rc, "member of group '%s'", heartbeat->as.group);
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/error.h"
+#include "base/uuid.h"
 #include "wire/error_codes.h"
 #include "wire/generated/offset_commit_request.h"
 #include "wire/generated/offset_commit_response.h"
@@ -13,8 +13,9 @@
 #include "wire/generated/offset_fetch_request.h"
 #include "wire/generated/offset_fetch_response.h"
 
-/* From the next versions on topics go by id. */
-enum { COMMIT_VERSION_MAX = 9, FETCH_VERSION_MAX = 9, FETCH_GROUPS_FROM = 8 };
+/* From version 10 on topics go by id. All that a group has committed is asked for by no topic at all, and is wanted by
+ * name. */
+enum { COMMIT_BY_NAME_MAX = 9, FETCH_BY_NAME_MAX = 9, FETCH_GROUPS_FROM = 8 };
 
 /* ---- committed offsets ----------------------------------------------------------------------- */
 
@@ -71,18 +72,20 @@ static int ask_offsets(struct remote *remote, const char *name,
         .asked = {.request_type = &weir_wire_offset_fetch_request_type,
                   .response_type = &weir_wire_offset_fetch_response_type,
                   .request = &request,
-                  .version_max = FETCH_VERSION_MAX},
+                  .version_max = FETCH_BY_NAME_MAX},
         .number_of = fetch_number,
     };
-    if (weir_remote_session_version(remote->session, &weir_wire_offset_fetch_request_type) <
-        FETCH_GROUPS_FROM) {
+    int16_t version = -1;
+    int rc = remote_coordinator_version(remote, name, &weir_wire_offset_fetch_request_type,
+                                        &version, error);
+    if (rc == 0 && version < FETCH_GROUPS_FROM) {
         return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
                               "%s is older than OffsetFetch version %d (Kafka 3.0)",
                               remote->place.what, FETCH_GROUPS_FROM);
     }
     const void *answer = NULL;
     int16_t number = 0;
-    int rc = remote_ask_group(remote, name, &question, &answer, &number, error);
+    if (rc == 0) rc = remote_ask_group(remote, name, &question, &answer, &number, error);
     if (rc == 0) rc = remote_refusal(number, weir_null(), error);
     if (rc < 0) return rc;
     *response_out = answer;
@@ -103,18 +106,42 @@ int remote_group_offsets(struct place *place, struct weir_arena *arena, const ch
 
 /* ---- commit ---------------------------------------------------------------------------------- */
 
-static int read_committed(const struct weir_wire_offset_commit_response *response,
+typedef struct weir_wire_offset_commit_request_offset_commit_request_topic commit_topic;
+typedef struct weir_wire_offset_commit_request_offset_commit_request_partition commit_partition;
+typedef struct weir_wire_offset_commit_response_offset_commit_response_topic committed_topic;
+
+/* What is asked: a topic a row of the offsets. The same one may come again, which the protocol has nothing against. */
+struct commit {
+    const struct place_membership *as;
+    commit_topic *topics;
+    commit_partition *partitions;
+    size_t count;
+    int16_t version_max; /* 0: by id, which all topics have */
+};
+
+/* An answer by id has no names. */
+static struct weir_slice answered_name(const struct commit *commit, const committed_topic *topic)
+{
+    for (size_t i = 0; topic->name.size == 0 && i < commit->count; i++) {
+        if (weir_uuid_equal(commit->topics[i].topic_id, topic->topic_id))
+            return commit->topics[i].name;
+    }
+    return topic->name;
+}
+
+static int read_committed(const struct commit *commit,
+                          const struct weir_wire_offset_commit_response *response,
                           struct weir_error *error)
 {
     for (size_t t = 0; t < response->topics_count; t++) {
-        for (size_t i = 0; i < response->topics[t].partitions_count; i++) {
-            int rc =
-                remote_refusal(response->topics[t].partitions[i].error_code, weir_null(), error);
+        const committed_topic *topic = &response->topics[t];
+        struct weir_slice name = answered_name(commit, topic);
+        for (size_t i = 0; i < topic->partitions_count; i++) {
+            int rc = remote_refusal(topic->partitions[i].error_code, weir_null(), error);
             if (rc < 0) {
-                return weir_error_wrap(error, rc, "'%.*s' partition %d",
-                                       (int)response->topics[t].name.size,
-                                       (const char *)response->topics[t].name.data,
-                                       (int)response->topics[t].partitions[i].partition_index);
+                return weir_error_wrap(error, rc, "'%.*s' partition %d", (int)name.size,
+                                       (const char *)name.data,
+                                       (int)topic->partitions[i].partition_index);
             }
         }
     }
@@ -128,31 +155,52 @@ static int16_t commit_number(const void *of_response)
     return response->topics[0].partitions[0].error_code;
 }
 
-/* One topic a row of `offsets`: the same name may come again, which the protocol has nothing against. */
-static int
-ask_commit(struct remote *remote, const struct place_membership *as,
-           const struct weir_wire_offset_commit_request_offset_commit_request_topic *topics,
-           size_t topic_count, struct weir_error *error)
+static int ask_commit(struct remote *remote, const struct commit *commit, struct weir_error *error)
 {
+    const struct place_membership *as = commit->as;
     struct weir_wire_offset_commit_request request;
     weir_wire_offset_commit_request_init(&request);
     request.group_id = weir_text(as->group);
     request.generation_id_or_member_epoch = as->epoch;
     request.member_id = weir_text(as->member_id != NULL ? as->member_id : "");
     if (as->instance_id != NULL) request.group_instance_id = weir_text(as->instance_id);
-    request.topics = topics;
-    request.topics_count = topic_count;
+    request.topics = commit->topics;
+    request.topics_count = commit->count;
     struct remote_group_question question = {
         .asked = {.request_type = &weir_wire_offset_commit_request_type,
                   .response_type = &weir_wire_offset_commit_response_type,
                   .request = &request,
-                  .version_max = COMMIT_VERSION_MAX},
+                  .version_max = commit->version_max},
         .number_of = commit_number,
     };
     const void *answer = NULL;
     int16_t number = 0;
     int rc = remote_ask_group(remote, as->group, &question, &answer, &number, error);
-    return rc < 0 ? rc : read_committed(answer, error);
+    return rc < 0 ? rc : read_committed(commit, answer, error);
+}
+
+/* By id a commit cannot fall into another topic that has the name by now. Where the caller has none it is the one of
+ * today; where the server has none, it goes by name. */
+static int find_ids(struct remote *remote, struct weir_arena *arena,
+                    const struct place_offsets *offsets, struct commit *commit,
+                    struct weir_error *error)
+{
+    int16_t version = -1;
+    int rc = remote_coordinator_version(remote, commit->as->group,
+                                        &weir_wire_offset_commit_request_type, &version, error);
+    commit->version_max = version > COMMIT_BY_NAME_MAX ? 0 : COMMIT_BY_NAME_MAX;
+    for (size_t i = 0; rc == 0 && commit->version_max == 0 && i < offsets->count; i++) {
+        const struct place_offset *row = &offsets->rows[i];
+        struct place_topic topic = {.id = row->topic_id};
+        bool is_last = i > 0 && strcmp(row->topic, offsets->rows[i - 1].topic) == 0;
+        if (is_last && weir_uuid_is_zero(row->topic_id)) topic.id = commit->topics[i - 1].topic_id;
+        if (weir_uuid_is_zero(topic.id)) {
+            rc = remote_describe(&remote->place, arena, row->topic, false, &topic, error);
+        }
+        commit->topics[i].topic_id = topic.id;
+        if (rc == 0 && weir_uuid_is_zero(topic.id)) commit->version_max = COMMIT_BY_NAME_MAX;
+    }
+    return rc;
 }
 
 int remote_group_commit(struct place *place, const struct place_membership *as,
@@ -161,26 +209,29 @@ int remote_group_commit(struct place *place, const struct place_membership *as,
     struct remote *remote = remote_of(place);
     struct weir_arena arena;
     weir_arena_init(&arena, weir_remote_session_budget(remote->session), 0);
-    struct weir_wire_offset_commit_request_offset_commit_request_topic *topics =
-        weir_arena_array(&arena, offsets->count + 1, sizeof *topics);
-    struct weir_wire_offset_commit_request_offset_commit_request_partition *partitions =
-        weir_arena_array(&arena, offsets->count + 1, sizeof *partitions);
+    struct commit commit = {
+        .as = as,
+        .topics = weir_arena_array(&arena, offsets->count + 1, sizeof *commit.topics),
+        .partitions = weir_arena_array(&arena, offsets->count + 1, sizeof *commit.partitions),
+        .count = offsets->count,
+    };
     int rc = weir_arena_failed(&arena) ? cli_no_memory(error) : 0;
     for (size_t i = 0; rc == 0 && i < offsets->count; i++) {
         const struct place_offset *row = &offsets->rows[i];
-        partitions[i] = (struct weir_wire_offset_commit_request_offset_commit_request_partition){
+        commit.partitions[i] = (commit_partition){
             .partition_index = row->partition,
             .committed_offset = row->offset,
             .committed_leader_epoch = row->leader_epoch,
             .committed_metadata = weir_text(row->metadata != NULL ? row->metadata : ""),
         };
-        topics[i] = (struct weir_wire_offset_commit_request_offset_commit_request_topic){
+        commit.topics[i] = (commit_topic){
             .name = weir_text(row->topic),
-            .partitions = &partitions[i],
+            .partitions = &commit.partitions[i],
             .partitions_count = 1,
         };
     }
-    if (rc == 0) rc = ask_commit(remote, as, topics, offsets->count, error);
+    if (rc == 0) rc = find_ids(remote, &arena, offsets, &commit, error);
+    if (rc == 0) rc = ask_commit(remote, &commit, error);
     weir_arena_close(&arena);
     return weir_error_wrap(error, rc, "commit offsets of group '%s'", as->group);
 }

@@ -280,6 +280,12 @@ struct weir_budget *weir_remote_session_budget(struct weir_remote_session *sessi
     return session->env->budget;
 }
 
+const char *weir_remote_session_address(const struct weir_remote_session *session)
+{
+    weir_assert(session->found_index < session->found.count);
+    return session->found.texts[session->found_index];
+}
+
 int16_t weir_remote_session_version(struct weir_remote_session *session,
                                     const struct weir_message_type *request)
 {

@@ -34,6 +34,8 @@ void weir_remote_session_close(struct weir_remote_session *session); /* NULL is 
 
 /** For the arenas that answers are kept in. */
 struct weir_budget *weir_remote_session_budget(struct weir_remote_session *session);
+/** The numeric address that it is connected to: "127.0.0.1:9092". */
+const char *weir_remote_session_address(const struct weir_remote_session *session);
 /** The highest version both sides have; -1 if there is none. */
 int16_t weir_remote_session_version(struct weir_remote_session *session,
                                     const struct weir_message_type *request);
