@@ -183,11 +183,16 @@ static int assign_one(struct weir_consumer *consumer, const char *topic, int32_t
     rc = resolve(consumer, topic, index, position, facts->id, call, &place, error);
     if (rc < 0) return rc;
     struct weir_consumer_partition *partition = weir_consumer_find(consumer, topic, index);
-    if (partition != NULL) return set_position(consumer, partition, &place, error);
+    if (partition != NULL) {
+        rc = set_position(consumer, partition, &place, error);
+        if (rc == 0) partition->topic_id = facts->id; /* also of one that was made anew since */
+        return rc;
+    }
     rc = weir_consumer_add(consumer, topic, index, &partition);
     if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "out of memory");
     partition->position = place.offset;
     partition->epoch = place.epoch;
+    partition->topic_id = facts->id;
     return 0;
 }
 

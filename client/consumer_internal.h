@@ -33,7 +33,8 @@ struct weir_consumer_partition {
     const char *topic;
     int32_t index;
     struct weir_consumer_turn turn;
-    struct weir_uuid topic_id; /* of what a group assigned; else zero */
+    struct weir_uuid
+        topic_id; /* when it was assigned, or sought: a commit is of this one and no other */
     bool is_paused;
     bool is_gone;      /* its topic is: the group takes it back soon */
     int64_t position;  /* next offset to be given to the user; -1: it is to be found yet */

@@ -337,6 +337,32 @@ START_TEST(a_topic_made_anew_takes_no_older_offset)
 }
 END_TEST
 
+/* The same of a topic that was assigned by hand; to seek is to begin in the one that there is now. */
+START_TEST(a_topic_made_anew_takes_no_older_offset_by_hand)
+{
+    begin(STAGE_SIM);
+    struct weir_consumer *consumer = stage_consumer(&stage, "g");
+    struct weir_batch_view view;
+    int64_t offset = 0;
+    produce(PARTITIONS);
+    ck_ok(weir_consumer_assign(consumer, "t", 0, 0, &stage.error), &stage.error);
+    ck_assert_int_eq(weir_consumer_poll(consumer, 1000, &view, &stage.error), 0);
+    ck_ok(weir_topic_delete(stage.log, "t", &stage.error), &stage.error);
+    ck_ok(weir_topic_create(stage.log, "t", PARTITIONS, NULL, 0, &stage.error), &stage.error);
+    ck_code(weir_consumer_commit(consumer, &stage.error), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_ptr_nonnull(strstr(stage.error.text, "another topic"));
+    const struct weir_offset_to_commit one = {.topic = "t", .partition = 0, .offset = 1};
+    ck_code(weir_consumer_commit_offsets(consumer, &one, 1, &stage.error),
+            WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_ok(weir_committed(stage.log, "g", "t", 0, &offset, &stage.error), &stage.error);
+    ck_assert_int_eq(offset, -1);
+    ck_ok(weir_consumer_seek(consumer, "t", 0, 0, &stage.error), &stage.error);
+    ck_ok(weir_consumer_commit(consumer, &stage.error), &stage.error);
+    ck_ok(weir_consumer_close(consumer, &stage.error), &stage.error);
+    end();
+}
+END_TEST
+
 static int first_error(struct weir_consumer *consumer)
 {
     struct weir_batch_view view;
@@ -405,6 +431,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, members_that_died_are_replaced_when_their_sessions_end, 0, 2);
     tcase_add_test(tests, two_threads_share_a_group);
     tcase_add_test(tests, a_stranger_cannot_commit);
+    tcase_add_test(tests, a_topic_made_anew_takes_no_older_offset_by_hand);
     tcase_add_test(tests, a_topic_made_anew_takes_no_older_offset);
     tcase_add_test(tests, what_the_group_refuses_is_said);
     tcase_add_test(tests, a_pattern_follows_the_topics);
