@@ -187,8 +187,8 @@ static int build(struct weir_controller *controller, struct weir_metadata_change
 static const char *own_text(const struct weir_topic_image *topic, const char *key,
                             struct weir_arena *arena)
 {
-    for (size_t i = 0; i < topic->config_count; i++) {
-        const struct weir_config_override *own = &topic->configs[i];
+    for (size_t i = 0; i < topic->configs.count; i++) {
+        const struct weir_config_override *own = &topic->configs.rows[i];
         if (strcmp(own->key, key) == 0) return weir_arena_printf(arena, "%s", own->value);
     }
     return NULL;

@@ -144,8 +144,8 @@ static int check_entry(const struct weir_config_plan *plan, size_t index, struct
 
 static bool is_own(const struct weir_config_plan *plan, const char *key)
 {
-    for (size_t i = 0; plan->old != NULL && i < plan->old->config_count; i++) {
-        if (strcmp(plan->old->configs[i].key, key) == 0) return true;
+    for (size_t i = 0; plan->old != NULL && i < plan->old->configs.count; i++) {
+        if (strcmp(plan->old->configs.rows[i].key, key) == 0) return true;
     }
     return false;
 }
@@ -162,8 +162,8 @@ static bool is_named(const struct weir_config_plan *plan, const char *key)
 static int drop_others(const struct weir_metadata_draft *draft, const struct weir_config_plan *plan)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < plan->old->config_count; i++) {
-        const char *key = plan->old->configs[i].key;
+    for (size_t i = 0; rc == 0 && i < plan->old->configs.count; i++) {
+        const char *key = plan->old->configs.rows[i].key;
         if (!is_named(plan, key)) rc = write(draft, plan->topic, key, NULL);
     }
     return rc;

@@ -39,13 +39,13 @@ static const char *copy_text(struct weir_arena *arena, const char *text)
 static void copy_overrides(const struct weir_topic_image *topic, struct weir_arena *arena,
                            struct weir_topic_info *info)
 {
-    size_t count = topic->config_count;
+    size_t count = topic->configs.count;
     struct weir_config_entry *entries =
         weir_arena_array(arena, count > 0 ? count : 1, sizeof *entries);
     for (size_t i = 0; entries != NULL && i < count; i++) {
         entries[i] = (struct weir_config_entry){
-            .key = copy_text(arena, topic->configs[i].key),
-            .value = copy_text(arena, topic->configs[i].value),
+            .key = copy_text(arena, topic->configs.rows[i].key),
+            .value = copy_text(arena, topic->configs.rows[i].value),
         };
     }
     info->overrides = entries;

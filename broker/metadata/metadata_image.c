@@ -470,13 +470,13 @@ static int each_of_topic(const struct weir_metadata_image *image,
                                     .directory_id = topic->partitions[i].directory_id},
                   });
     }
-    for (size_t i = 0; rc == 0 && i < topic->config_count; i++) {
+    for (size_t i = 0; rc == 0 && i < topic->configs.count; i++) {
         rc = each(context, &(struct weir_metadata_record){
                                .type = WEIR_METADATA_CONFIG,
                                .config = {.resource_type = WEIR_RESOURCE_TOPIC,
                                           .resource = topic->name_slice,
-                                          .key = weir_text(topic->configs[i].key),
-                                          .value = weir_text(topic->configs[i].value)},
+                                          .key = weir_text(topic->configs.rows[i].key),
+                                          .value = weir_text(topic->configs.rows[i].value)},
                            });
     }
     return rc;

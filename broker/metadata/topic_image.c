@@ -9,11 +9,7 @@
 
 static void topic_free(struct weir_topic_image *topic)
 {
-    for (size_t i = 0; topic->configs != NULL && i < topic->config_count; i++) {
-        weir_free(topic->configs[i].key);
-        weir_free(topic->configs[i].value);
-    }
-    weir_free(topic->configs);
+    weir_config_overrides_close(&topic->configs);
     weir_free(topic->partitions);
     weir_free(topic->folded_text);
     weir_free(topic->name);
@@ -52,22 +48,6 @@ struct weir_topic_image *weir_topic_image_new(struct weir_budget *budget, struct
     return topic;
 }
 
-static bool copy_configs(struct weir_budget *budget, const struct weir_topic_image *from,
-                         struct weir_topic_image *to)
-{
-    if (from->config_count == 0) return true;
-    to->configs = weir_alloc_zero(budget, from->config_count * sizeof *to->configs);
-    if (to->configs == NULL) return false;
-    to->config_count = to->config_capacity = from->config_count;
-    for (size_t i = 0; i < from->config_count; i++) {
-        const struct weir_config_override *config = &from->configs[i];
-        to->configs[i].key = weir_alloc_text(budget, config->key, strlen(config->key));
-        to->configs[i].value = weir_alloc_text(budget, config->value, strlen(config->value));
-        if (to->configs[i].key == NULL || to->configs[i].value == NULL) return false;
-    }
-    return true;
-}
-
 static bool copy_partitions(struct weir_budget *budget, const struct weir_topic_image *from,
                             struct weir_topic_image *to)
 {
@@ -85,7 +65,8 @@ struct weir_topic_image *weir_topic_image_copy(struct weir_budget *budget,
 {
     struct weir_topic_image *copy = weir_topic_image_new(budget, topic->name_slice, topic->id);
     if (copy == NULL) return NULL;
-    if (copy_configs(budget, topic, copy) && copy_partitions(budget, topic, copy)) return copy;
+    bool is_copied = weir_config_overrides_copy(budget, &topic->configs, &copy->configs) == 0;
+    if (is_copied && copy_partitions(budget, topic, copy)) return copy;
     topic_free(copy);
     return NULL;
 }
@@ -118,50 +99,10 @@ int weir_topic_image_add_partition(struct weir_budget *budget, struct weir_topic
     return 0;
 }
 
-static struct weir_config_override *find_config(struct weir_topic_image *topic,
-                                                struct weir_slice key)
-{
-    for (size_t i = 0; i < topic->config_count; i++) {
-        if (weir_slice_equal(weir_text(topic->configs[i].key), key)) return &topic->configs[i];
-    }
-    return NULL;
-}
-
-static void remove_config(struct weir_topic_image *topic, struct weir_config_override *config)
-{
-    if (config == NULL) return;
-    weir_free(config->key);
-    weir_free(config->value);
-    struct weir_config_override *end = topic->configs + topic->config_count;
-    memmove(config, config + 1, (size_t)((char *)end - (char *)(config + 1)));
-    topic->config_count--;
-}
-
 int weir_topic_image_set_config(struct weir_budget *budget, struct weir_topic_image *topic,
                                 struct weir_slice key, struct weir_slice value)
 {
-    struct weir_config_override *config = find_config(topic, key);
-    if (weir_slice_is_null(value)) {
-        remove_config(topic, config);
-        return 0;
-    }
-    char *value_text = weir_alloc_text(budget, (const char *)value.data, value.size);
-    if (value_text == NULL) return WEIR_NO_MEMORY;
-    if (config != NULL) {
-        weir_free(config->value);
-        config->value = value_text;
-        return 0;
-    }
-    char *key_text = weir_alloc_text(budget, (const char *)key.data, key.size);
-    if (key_text == NULL || !grow(budget, (void **)&topic->configs, topic->config_count,
-                                  &topic->config_capacity, sizeof *topic->configs)) {
-        weir_free(key_text);
-        weir_free(value_text);
-        return WEIR_NO_MEMORY;
-    }
-    topic->configs[topic->config_count++] =
-        (struct weir_config_override){.key = key_text, .value = value_text};
-    return 0;
+    return weir_config_overrides_set(budget, &topic->configs, key, value);
 }
 
 /* ---- settings -------------------------------------------------------------------------------- */
@@ -175,9 +116,10 @@ struct weir_topic_config weir_topic_image_config(const struct weir_topic_image *
                                                  const struct weir_topic_config *defaults)
 {
     struct weir_topic_config config = *defaults;
-    for (size_t i = 0; i < topic->config_count; i++) {
+    for (size_t i = 0; i < topic->configs.count; i++) {
+        const struct weir_config_override *own = &topic->configs.rows[i];
         /* It was checked when it was set; a later version's key says nothing to this one. */
-        (void)weir_topic_config_set(&config, topic->configs[i].key, topic->configs[i].value, NULL);
+        (void)weir_topic_config_set(&config, own->key, own->value, NULL);
     }
     weir_topic_config_keep_own(topic->name_slice, &config);
     return config;

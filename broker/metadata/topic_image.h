@@ -3,6 +3,7 @@
 
 #include "broker/log/topic_config.h"
 #include "wire/topic_names.h"
+#include "broker/metadata/config_overrides.h"
 #include "broker/metadata/uuid.h"
 
 /** A topic as the metadata has it: its partitions and its own settings. */
@@ -10,11 +11,6 @@ struct weir_partition_image {
     int32_t given_epoch;
     int32_t raises_then;
     struct weir_uuid directory_id; /* the log directory that has it; zero: it was never made */
-};
-
-struct weir_config_override {
-    char *key; /* both owned */
-    char *value;
 };
 
 /** Counted, and immutable but for the image that has made it since its last version. */
@@ -29,9 +25,7 @@ struct weir_topic_image {
     struct weir_partition_image *partitions;
     int32_t partition_count;
     int32_t partition_capacity;
-    struct weir_config_override *configs; /* in order of first setting */
-    size_t config_count;
-    size_t config_capacity;
+    struct weir_config_overrides configs;
 };
 
 /** With one reference, the caller's; no partitions, no settings. NULL without memory. */
