@@ -96,6 +96,25 @@ static int unknown_topic(struct weir_uuid id, const char *what, struct weir_erro
                           what, weir_uuid_print(id, text));
 }
 
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+static void ref_group(void *group)
+{
+    weir_group_image_ref(group);
+}
+
+static void unref_group(void *group)
+{
+    weir_group_image_unref(group);
+}
+
+static struct weir_slice group_key(const void *value)
+{
+    return ((const struct weir_group_image *)value)->name;
+}
+
+static const struct weir_hamt_ops group_ops = {group_key, ref_group, unref_group, weir_hash_seeded};
+
 /* ---- one function per record type ------------------------------------------------------------ */
 
 static int apply_register_broker(struct weir_metadata_machine *machine,
@@ -204,24 +223,51 @@ static bool is_text(struct weir_slice text)
     return text.size == 0 || memchr(text.data, 0, text.size) == NULL;
 }
 
+static int set_group(struct weir_metadata_image *image, const struct weir_group_image *old,
+                     struct weir_group_image *changed)
+{
+    if (changed->configs.count > 0) return weir_hamt_put(&image->groups, changed);
+    if (old == NULL) return 0;
+    int rc = weir_hamt_remove(&image->groups, changed->name);
+    return rc < 0 ? rc : 0;
+}
+
+/* A group need not be there to have settings, as in Kafka; one that has none any more is not kept. */
+static int apply_group_config(struct weir_metadata_image *image,
+                              const struct weir_metadata_record *record, struct weir_error *error)
+{
+    struct weir_slice name = record->config.resource;
+    const struct weir_group_image *old = weir_hamt_get(&image->groups, name);
+    struct weir_group_image *changed =
+        weir_group_image_with(image->budget, old, name, record->config.key, record->config.value);
+    int rc = changed != NULL ? set_group(image, old, changed) : WEIR_NO_MEMORY;
+    if (changed != NULL) weir_group_image_unref(changed);
+    if (rc == 0) return 0;
+    return weir_error_set(error, WEIR_NO_MEMORY, "remember a config of group '%.*s'",
+                          (int)name.size, (const char *)name.data);
+}
+
 static int apply_config(struct weir_metadata_machine *machine,
                         const struct weir_metadata_record *record, struct weir_error *error)
 {
     struct weir_metadata_image *image = &machine->image;
-    if (record->config.resource_type != WEIR_RESOURCE_TOPIC) {
+    bool is_group = record->config.resource_type == WEIR_RESOURCE_GROUP;
+    if (record->config.resource_type != WEIR_RESOURCE_TOPIC && !is_group) {
         image->records_skipped++;
         return 0;
     }
+    if (!is_text(record->config.key) || !is_text(record->config.value)) {
+        return weir_error_set(error, WEIR_CORRUPT, "a config record of '%.*s' has a NUL inside",
+                              (int)record->config.resource.size,
+                              (const char *)record->config.resource.data);
+    }
+    if (is_group) return apply_group_config(image, record, error);
     struct weir_topic_image *topic =
         weir_hamt_get(&image->topics[WEIR_TOPICS_BY_NAME], record->config.resource);
     if (topic == NULL) {
         return weir_error_set(
             error, WEIR_CORRUPT, "a config record names topic '%.*s', which is not there",
             (int)record->config.resource.size, (const char *)record->config.resource.data);
-    }
-    if (!is_text(record->config.key) || !is_text(record->config.value)) {
-        return weir_error_set(error, WEIR_CORRUPT, "a config record of '%s' has a NUL inside",
-                              topic->name);
     }
     topic = own_topic(image, topic);
     if (topic != NULL && weir_topic_image_set_config(image->budget, topic, record->config.key,
@@ -336,6 +382,7 @@ void weir_metadata_machine_init(struct weir_metadata_machine *machine, struct we
     *machine = (struct weir_metadata_machine){.image.budget = budget};
     for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
         weir_hamt_init(&machine->image.topics[i], budget, &ops[i]);
+    weir_hamt_init(&machine->image.groups, budget, &group_ops);
     weir_arena_init(&machine->scratch, budget, 4096);
 }
 
@@ -344,6 +391,7 @@ void weir_metadata_image_close(struct weir_metadata_image *image)
     if (image->budget == NULL) return;
     for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
         weir_hamt_close(&image->topics[i]);
+    weir_hamt_close(&image->groups);
     *image = (struct weir_metadata_image){0};
 }
 
@@ -449,67 +497,30 @@ int32_t weir_metadata_leader_epoch(const struct weir_metadata_image *image,
     return given->given_epoch + (image->raises - given->raises_then);
 }
 
-/* ---- the image as records -------------------------------------------------------------------- */
-
-static int each_of_topic(const struct weir_metadata_image *image,
-                         const struct weir_topic_image *topic, weir_metadata_record_fn each,
-                         void *context)
+const struct weir_group_image *weir_metadata_group(const struct weir_metadata_image *image,
+                                                   struct weir_slice name)
 {
-    int rc = each(context, &(struct weir_metadata_record){
-                               .type = WEIR_METADATA_TOPIC,
-                               .topic = {.name = topic->name_slice, .id = topic->id},
-                           });
-    for (int32_t i = 0; rc == 0 && i < topic->partition_count; i++) {
-        rc = each(context,
-                  &(struct weir_metadata_record){
-                      .type = WEIR_METADATA_PARTITION,
-                      .partition = {.topic_id = topic->id,
-                                    .partition = i,
-                                    .leader = 0,
-                                    .leader_epoch = weir_metadata_leader_epoch(image, topic, i),
-                                    .directory_id = topic->partitions[i].directory_id},
-                  });
-    }
-    for (size_t i = 0; rc == 0 && i < topic->configs.count; i++) {
-        rc = each(context, &(struct weir_metadata_record){
-                               .type = WEIR_METADATA_CONFIG,
-                               .config = {.resource_type = WEIR_RESOURCE_TOPIC,
-                                          .resource = topic->name_slice,
-                                          .key = weir_text(topic->configs.rows[i].key),
-                                          .value = weir_text(topic->configs.rows[i].value)},
-                           });
-    }
-    return rc;
+    return weir_hamt_get(&image->groups, name);
 }
 
-int weir_metadata_each_record(const struct weir_metadata_image *image, weir_metadata_record_fn each,
-                              void *context)
+static int compare_groups(const void *a, const void *b)
 {
-    int rc =
-        each(context,
-             &(struct weir_metadata_record){
-                 .type = WEIR_METADATA_FEATURE_LEVEL,
-                 .feature_level = {.name = weir_text(WEIR_METADATA_FEATURE), .level = image->level},
-             });
-    if (rc == 0 && image->is_registered) {
-        rc = each(context, &(struct weir_metadata_record){
-                               .type = WEIR_METADATA_REGISTER_BROKER,
-                               .register_broker = {.incarnation_id = image->incarnation_id},
-                           });
-    }
-    if (rc == 0) {
-        rc = each(context, &(struct weir_metadata_record){
-                               .type = WEIR_METADATA_PRODUCER_IDS,
-                               .producer_ids = {.next_producer_id = image->next_producer_id},
-                           });
-    }
-    if (rc != 0) return rc;
-    struct weir_arena arena;
-    weir_arena_init(&arena, image->budget, 0);
-    const struct weir_topic_image **topics = weir_metadata_sorted_topics(image, &arena);
-    if (topics == NULL) rc = WEIR_NO_MEMORY;
-    for (size_t i = 0; rc == 0 && i < weir_metadata_topic_count(image); i++)
-        rc = each_of_topic(image, topics[i], each, context);
-    weir_arena_close(&arena);
-    return rc;
+    const struct weir_group_image *const *left = a;
+    const struct weir_group_image *const *right = b;
+    return weir_slice_compare((*left)->name, (*right)->name);
+}
+
+const struct weir_group_image **weir_metadata_sorted_groups(const struct weir_metadata_image *image,
+                                                            struct weir_arena *arena)
+{
+    size_t count = weir_hamt_count(&image->groups);
+    const struct weir_group_image **groups =
+        weir_arena_array(arena, count > 0 ? count : 1, sizeof *groups);
+    if (groups == NULL) return NULL;
+    struct weir_hamt_walk walk;
+    weir_hamt_walk_begin(&walk, &image->groups);
+    for (size_t i = 0; i < count; i++)
+        groups[i] = weir_hamt_walk_next(&walk);
+    qsort(groups, count, sizeof *groups, compare_groups);
+    return groups;
 }

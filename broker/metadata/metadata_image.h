@@ -2,6 +2,7 @@
 #define WEIR_BROKER_METADATA_METADATA_IMAGE_H
 
 #include "base/hamt.h"
+#include "broker/metadata/group_image.h"
 #include "broker/metadata/metadata_record.h"
 #include "broker/metadata/topic_image.h"
 #include "wire/record_batch.h"
@@ -47,6 +48,7 @@ enum weir_topics_by {
 struct weir_metadata_image {
     struct weir_budget *budget;
     struct weir_hamt topics[WEIR_TOPICS_BY_COUNT]; /* the same ones, by each key */
+    struct weir_hamt groups;                       /* that have settings of their own */
     struct weir_uuid incarnation_id;
     bool is_registered;
     int32_t raises;           /* incarnations after the first */
@@ -98,6 +100,13 @@ void weir_metadata_walk_topics(const struct weir_metadata_image *image,
 const struct weir_topic_image *weir_metadata_next_topic(struct weir_hamt_walk *walk);
 int32_t weir_metadata_leader_epoch(const struct weir_metadata_image *image,
                                    const struct weir_topic_image *topic, int32_t partition);
+
+/** NULL: the group has no settings of its own. Valid as a topic is. */
+const struct weir_group_image *weir_metadata_group(const struct weir_metadata_image *image,
+                                                   struct weir_slice name);
+/** Those that have some, in order of name; as many as `weir_hamt_count(&image->groups)`. NULL without memory. */
+const struct weir_group_image **weir_metadata_sorted_groups(const struct weir_metadata_image *image,
+                                                            struct weir_arena *arena);
 
 /** The image as records: applied to an empty image they give this one again (a snapshot's body). The
  * same image gives the same records in the same order. WEIR_NO_MEMORY, or what `each` returns. */

@@ -22,7 +22,7 @@ enum weir_metadata_type {
     WEIR_METADATA_PRODUCER_IDS = 15,
 };
 
-enum { WEIR_NO_LEADER_CHANGE = -2, WEIR_RESOURCE_TOPIC = 2 };
+enum { WEIR_NO_LEADER_CHANGE = -2, WEIR_RESOURCE_TOPIC = 2, WEIR_RESOURCE_GROUP = 32 };
 
 struct weir_metadata_record {
     enum weir_metadata_type type;

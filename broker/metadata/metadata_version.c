@@ -18,6 +18,7 @@ void weir_metadata_version_take(struct weir_metadata_version *version,
     version->image = *image;                    /* but for the tries */
     for (size_t i = 0; i < WEIR_TOPICS_BY_COUNT; i++)
         weir_hamt_share(&image->topics[i], &version->image.topics[i]);
+    weir_hamt_share(&image->groups, &version->image.groups);
 }
 
 void weir_metadata_version_ref(struct weir_metadata_version *version)

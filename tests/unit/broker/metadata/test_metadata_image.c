@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/metadata/group_config.h"
 #include "broker/metadata/metadata_version.h"
 #include "tests/support/support.h"
 
@@ -48,12 +49,33 @@ static const struct weir_topic_image *pick_topic(const struct weir_metadata_imag
     return topic;
 }
 
+/* Of a few groups, each of which has settings at times, and none at others. */
+static void add_group_config(struct history *history, struct memory *memory,
+                             struct weir_metadata_machine *machine, struct weir_test_random *random)
+{
+    static const char *const groups[] = {"billing", "", "a.group of any \xff name", "audit"};
+    static const char *const keys[] = {"consumer.session.timeout.ms", "a.key.of.tomorrow"};
+    bool is_taken_back = weir_test_random_below(random, 2) == 0;
+    struct weir_metadata_record record = {
+        .type = WEIR_METADATA_CONFIG,
+        .config = {.resource_type = WEIR_RESOURCE_GROUP,
+                   .resource = weir_text(groups[weir_test_random_below(random, 4)]),
+                   .key = weir_text(keys[weir_test_random_below(random, 2)]),
+                   .value = is_taken_back ? weir_null() : weir_text("46000")},
+    };
+    history_add(history, memory, machine, &record);
+}
+
 static void add_random(struct history *history, struct memory *memory,
                        struct weir_metadata_machine *machine, struct weir_test_random *random)
 {
     struct weir_metadata_record record = {0};
     char text[32];
     const struct weir_topic_image *topic = pick_topic(&machine->image, random);
+    if (weir_test_random_below(random, 6) == 0) {
+        add_group_config(history, memory, machine, random);
+        return;
+    }
     uint64_t choice = weir_test_random_below(random, topic == NULL ? 3 : 9);
     (void)snprintf(text, sizeof text, history->count % 2 > 0 ? "topic-%zu" : "a.topic_%zu",
                    history->count);
@@ -249,6 +271,8 @@ START_TEST(a_version_stays_as_it_was)
         dump(&machine.image, &dumps[count]);
         for (size_t t = 0; t < WEIR_TOPICS_BY_COUNT; t++)
             weir_hamt_check(&machine.image.topics[t]);
+        weir_hamt_check(&machine.image.groups);
+        weir_hamt_check(&versions[count]->image.groups);
         for (size_t t = 0; t < WEIR_TOPICS_BY_COUNT; t++)
             weir_hamt_check(&versions[count]->image.topics[t]);
         count++;
@@ -320,6 +344,87 @@ START_TEST(epochs_rise_by_incarnation_and_by_leader)
     ck_assert_int_eq(weir_metadata_leader_epoch(&machine.image, topic, 0), 2);
     ck_assert_int_eq(weir_metadata_leader_epoch(&machine.image, topic, 1), 2);
     weir_metadata_machine_close(&machine);
+}
+END_TEST
+
+static struct weir_metadata_record group_config(const char *group, const char *key,
+                                                const char *value)
+{
+    return (struct weir_metadata_record){
+        .type = WEIR_METADATA_CONFIG,
+        .config = {WEIR_RESOURCE_GROUP, weir_text(group), weir_text(key),
+                   value != NULL ? weir_text(value) : weir_null()}};
+}
+
+static struct weir_group_config config_of(const struct weir_metadata_machine *machine,
+                                          const char *group)
+{
+    static const struct weir_group_config server = {45000, 5000};
+    static const struct weir_group_config_bounds bounds = {{40000, 1000}, {60000, 15000}};
+    const struct weir_group_image *image = weir_metadata_group(&machine->image, weir_text(group));
+    return image != NULL ? weir_group_config_with(&server, &bounds, &image->configs) : server;
+}
+
+/* A group's own settings stand in place of the server's until they are taken back; a key of a later version says
+ * nothing, and what is beyond the server's bounds is brought within them. */
+START_TEST(a_groups_own_settings_stand_before_the_servers)
+{
+    struct memory memory;
+    struct weir_metadata_machine machine;
+    memory_init(&memory);
+    weir_metadata_machine_init(&machine, &memory.budget);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.session.timeout.ms", "50000")), 0);
+    ck_assert_int_eq(apply(&machine, group_config("billing", "a.key.of.tomorrow", "x")), 0);
+    ck_assert_int_eq(config_of(&machine, "billing").consumer_session_timeout_ms, 50000);
+    ck_assert_int_eq(config_of(&machine, "billing").consumer_heartbeat_interval_ms, 5000);
+    ck_assert_int_eq(config_of(&machine, "audit").consumer_session_timeout_ms, 45000);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.session.timeout.ms", "90000")), 0);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.heartbeat.interval.ms", "1")), 0);
+    ck_assert_int_eq(config_of(&machine, "billing").consumer_session_timeout_ms, 60000);
+    ck_assert_int_eq(config_of(&machine, "billing").consumer_heartbeat_interval_ms, 1000);
+    ck_assert_int_eq(apply(&machine, group_config("billing", "consumer.session.timeout.ms", NULL)),
+                     0);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.heartbeat.interval.ms", NULL)), 0);
+    ck_assert_int_eq(config_of(&machine, "billing").consumer_session_timeout_ms, 45000);
+    ck_assert_uint_eq(weir_hamt_count(&machine.image.groups), 1);
+    ck_assert_int_eq(apply(&machine, group_config("billing", "a.key.of.tomorrow", NULL)), 0);
+    ck_assert_uint_eq(weir_hamt_count(&machine.image.groups), 0);
+    ck_assert_int_eq(apply(&machine, group_config("billing", "a.key.of.tomorrow", NULL)), 0);
+    weir_metadata_machine_close(&machine);
+    ck_assert_uint_eq(atomic_load(&memory.budget.used), 0);
+}
+END_TEST
+
+/* Each refusal names what is wrong, and what would be right; nothing has changed then. */
+START_TEST(a_groups_bad_settings_are_refused)
+{
+    static const struct weir_group_config_bounds bounds = {{40000, 1000}, {60000, 15000}};
+    static const struct {
+        const char *key, *value, *says;
+    } rows[] = {
+        {"consumer.sesion.timeout.ms", "50000", "did you mean 'consumer.session.timeout.ms'"},
+        {"share.session.timeout.ms", "50000", "unknown setting of a group"},
+        {"consumer.session.timeout.ms", "39999", "40000 to 60000"},
+        {"consumer.session.timeout.ms", "60001", "group.consumer.max.session.timeout.ms"},
+        {"consumer.session.timeout.ms", "soon", "soon"},
+        {"consumer.heartbeat.interval.ms", "999", "1000 to 15000"},
+    };
+    struct weir_group_config config = {45000, 5000};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct weir_error error = {0};
+        int rc = weir_group_config_set(&config, &bounds, rows[i].key, rows[i].value, &error);
+        ck_assert_int_eq(rc, WEIR_INVALID_CONFIG);
+        ck_assert_msg(strstr(error.text, rows[i].says) != NULL, "%s", error.text);
+        ck_assert(config.consumer_session_timeout_ms == 45000 &&
+                  config.consumer_heartbeat_interval_ms == 5000);
+    }
+    ck_assert_int_eq(weir_group_config_check(&config, NULL), 0);
+    config.consumer_heartbeat_interval_ms = 45000;
+    ck_assert_int_eq(weir_group_config_check(&config, NULL), WEIR_INVALID_CONFIG);
 }
 END_TEST
 
@@ -475,6 +580,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_is_newer_is_skipped_or_refused);
     tcase_add_test(tests, records_that_do_not_fit_are_refused);
     tcase_add_test(tests, names_that_collide_are_found);
+    tcase_add_test(tests, a_groups_own_settings_stand_before_the_servers);
+    tcase_add_test(tests, a_groups_bad_settings_are_refused);
     suite_add_tcase(suite, tests);
 }
 
