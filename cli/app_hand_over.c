@@ -4,6 +4,7 @@
 
 #include "cli/app_view.h"
 #include "cli/no_memory.h"
+#include "cli/reset_moves.h"
 #include "cli/say.h"
 #include "runtime/application/release.h"
 
@@ -15,11 +16,9 @@ struct values {
 };
 
 #define COMMON_OPTIONS                                                                             \
-    {'n',      "dry-run",                                                                          \
-     CLI_FLAG, offsetof(struct values, is_dry),                                                    \
-     NULL,     "show what it would do, and change nothing"},                                       \
+    DRY_RUN_OPTION(struct values),                                                                 \
         {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL, "one JSON object"},          \
-        PLACE_OPTIONS(struct values)
+        PLACE_DIRECTORY_OPTIONS(struct values)
 
 static const struct cli_option release_options[] = {
     COMMON_OPTIONS,
@@ -55,7 +54,7 @@ struct hand_over {
     struct weir_arena *arena;
     struct app_view view;
     struct weir_app_hold hold;
-    struct app_move *moves;
+    struct reset_move *moves;
     size_t count;
     const struct weir_start_topic **strangers; /* adopt */
     size_t stranger_count;
@@ -83,8 +82,12 @@ static int list_inputs(struct hand_over *over, struct weir_error *error)
              topic->role == WEIR_START_INPUT && topic->exists && p < topic->partition_count; p++) {
             const struct weir_start_partition *partition = &topic->partitions[p];
             int64_t kept = partition->has_entry ? partition->committed : -1;
-            over->moves[over->count++] = (struct app_move){
-                topic->name, p, kept, kept, partition->log_start, partition->log_end};
+            over->moves[over->count++] = (struct reset_move){.topic = topic->name,
+                                                             .partition = p,
+                                                             .before = kept,
+                                                             .after = kept,
+                                                             .start = partition->log_start,
+                                                             .end = partition->log_end};
         }
     }
     return 0;
@@ -95,13 +98,12 @@ static void print_head(const struct hand_over *over)
     (void)fputs("{\"name\": ", stdout);
     say_json_text(stdout, weir_text(over->view.app.id));
     printf(", \"dry_run\": %s,\n \"inputs\": ", over->values->is_dry ? "true" : "false");
-    app_print_moves_json(over->moves, over->count);
+    reset_moves_print_json(over->moves, over->count);
 }
 
 static int end(struct hand_over *over, const char *name, int rc, const struct weir_error *error)
 {
     int exit_code = rc < 0 ? app_say_failure(over->place, over->arena, name, error) : say_flush();
-    if (rc == 0 && over->values->is_dry) say_note("nothing was changed: --dry-run shows it only");
     weir_app_hold_drop(&over->hold);
     weir_arena_close(over->arena);
     return exit_code;
@@ -117,7 +119,7 @@ static void print_release(const struct hand_over *over)
         print_head(over);
         (void)fputs(",\n \"kept_topics\": [", stdout);
     } else {
-        app_print_moves(over->moves, over->count);
+        reset_moves_print("INPUT", over->moves, over->count);
     }
     for (size_t t = 0; t < app->facts.topic_count; t++) {
         const struct weir_start_topic *topic = &app->facts.topics[t];
@@ -201,7 +203,7 @@ static int64_t count_unprocessed(const struct hand_over *over)
 static void print_adoption_text(const struct hand_over *over)
 {
     const struct values *values = over->values;
-    app_print_moves(over->moves, over->count);
+    reset_moves_print("INPUT", over->moves, over->count);
     for (size_t i = 0; i < over->stranger_count; i++) {
         const char *what = !values->deletes ? "in the way of a program that names it"
                            : values->is_dry ? "would be deleted"
@@ -300,7 +302,9 @@ static int run_at(struct cli *cli, const struct cli_command *command, int argc, 
     struct values values = {.target.is_directory = true};
     const struct place_command at_place = {
         .values = &values, .target = &values.target, .check = check, .work = work};
-    return place_command_run(cli, command, argc, argv, &at_place);
+    int exit_code = place_command_run(cli, command, argc, argv, &at_place);
+    if (exit_code == CLI_OK && values.is_dry) reset_say_dry_run(command, argc, argv);
+    return exit_code;
 }
 
 static int run_release(struct cli *cli, const struct cli_command *command, int argc, char **argv)

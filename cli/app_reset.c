@@ -10,6 +10,7 @@
 #include "cli/group_view.h"
 #include "cli/no_memory.h"
 #include "cli/reset_file.h"
+#include "cli/reset_moves.h"
 #include "cli/say.h"
 #include "runtime/application/reset.h"
 
@@ -24,26 +25,11 @@ struct values {
 };
 
 static const struct cli_option options[] = {
-    {0, "to-earliest", CLI_FLAG, offsetof(struct values, words.to_earliest), NULL,
-     "all inputs to their beginning (what it does if nothing is said)"},
-    {0, "to-latest", CLI_FLAG, offsetof(struct values, words.to_latest), NULL, "to their end"},
-    {0, "to-current", CLI_FLAG, offsetof(struct values, words.to_current), NULL,
-     "where they are: only state is dropped"},
-    {0, "to-offset", CLI_NUMBER, offsetof(struct values, words.to_offset), "N", "to offset N"},
-    {0, "shift-by", CLI_NUMBER, offsetof(struct values, words.shift_by), "N",
-     "N records on, or with a minus back"},
-    {0, "to-datetime", CLI_TEXT, offsetof(struct values, words.to_datetime), "T",
-     "to the first record at or after T"},
-    {0, "by-duration", CLI_TEXT, offsetof(struct values, words.by_duration), "D",
-     "to the first record that is not older than D"},
-    {0, "from-file", CLI_TEXT, offsetof(struct values, words.from_file), "CSV",
-     "lines of topic,partition,offset; what is not named stays where it is"},
+    RESET_OPTIONS(struct values),
     {0, "state-dir", CLI_TEXT, offsetof(struct values, state_dir), "DIR",
      "the job's .state_dir, if it has one (default: DATA/state)"},
-    {'n', "dry-run", CLI_FLAG, offsetof(struct values, is_dry), NULL,
-     "show what it would do, and change nothing"},
     {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL, "one JSON object"},
-    PLACE_OPTIONS(struct values),
+    PLACE_DIRECTORY_OPTIONS(struct values),
 };
 
 static const char details[] =
@@ -52,12 +38,14 @@ static const char details[] =
     "what\n"
     "is read again is written again. The group stays the application's.\n"
     "\n"
+    "Inputs go to their beginning if nothing else is said, and stay where they are if a file does "
+    "not\n"
+    "name them. An offset that a log does not have becomes the nearest that it has.\n"
+    "\n"
     "It needs the directory to itself: stop the job first. Killed half-way, every start refuses "
     "until\n"
     "'weir app reset NAME' has gone on with it, with the positions that were chosen first.\n"
-    "\n"
-    "T is 2026-01-31, 2026-01-31T12:00:00.000 (UTC) or 1767225600000 (ms); D is PT1H30M or 1h30m.\n"
-    "\n"
+    "\n" RESET_TIMES_HELP "\n"
     "examples:\n"
     "  weir app reset billing --data ./data --dry-run\n"
     "  weir app reset billing --data ./data --to-datetime 2026-01-31\n";
@@ -70,7 +58,7 @@ struct reset {
     struct weir_app_hold hold;
     struct reset_line *lines; /* of the file */
     size_t line_count;
-    struct app_move *moves;
+    struct reset_move *moves;
     struct weir_app_position *positions;
     size_t count;
     struct reset_target to;
@@ -120,45 +108,32 @@ static const struct reset_line *find_line(const struct reset *reset, const char 
 
 /* ---- where to -------------------------------------------------------------------------------- */
 
-static void say_bend(const struct app_move *move, enum reset_bend bend)
-{
-    const char *text = reset_bend_text(bend);
-    if (text == NULL) return;
-    say_note("'%s' partition %d: %s: %" PRId64 " is taken", move->topic, (int)move->partition, text,
-             move->after);
-}
-
 static int decide_one(struct reset *reset, const struct weir_start_topic *topic, int32_t number,
                       struct weir_error *error)
 {
     const struct weir_start_partition *partition = &topic->partitions[number];
     const struct reset_line *line = find_line(reset, topic->name, number);
     struct reset_target to = reset->to;
-    enum reset_bend bend = RESET_AS_ASKED;
-    int64_t after = partition->committed;
-    struct reset_facts facts = {
+    struct reset_move *move = &reset->moves[reset->count];
+    const struct reset_facts facts = {
         .committed = weir_start_input_position(partition), /* also of one that is new */
         .start = partition->log_start,
         .end = partition->log_end,
-        .at_time = -1,
         .in_file = line != NULL ? line->offset : -1,
     };
-    int rc = 0;
+    *move = (struct reset_move){.topic = topic->name,
+                                .partition = number,
+                                .before = partition->committed,
+                                .after = partition->committed,
+                                .start = facts.start,
+                                .end = facts.end};
     if (to.kind == RESET_FILE && line == NULL) to.kind = RESET_CURRENT;
-    if (partition->is_offline) {
-        rc = weir_error_set(error, WEIR_OFFLINE, "it is offline: see to it first");
-    } else if (to.kind == RESET_TIME) {
-        rc = reset->place->ops->offset_at(reset->place, topic->name, number, to.value,
-                                          &facts.at_time, error);
-    }
-    if (rc == 0) rc = reset_decide(&to, &facts, &after, &bend, error);
+    int rc = partition->is_offline
+                 ? weir_error_set(error, WEIR_OFFLINE, "it is offline: see to it first")
+                 : reset_move_decide(move, reset->place, &to, &facts, error);
     if (rc < 0) return weir_error_wrap(error, rc, "input '%s' partition %d", topic->name, number);
-    struct app_move *move = &reset->moves[reset->count];
-    *move =
-        (struct app_move){topic->name, number, partition->committed, after, facts.start, facts.end};
     reset->positions[reset->count++] =
-        (struct weir_app_position){{weir_text(topic->name), number}, after};
-    say_bend(move, bend);
+        (struct weir_app_position){{weir_text(topic->name), number}, move->after};
     return 0;
 }
 
@@ -221,7 +196,7 @@ static void print_text(const struct reset *reset)
 {
     const struct weir_app *app = &reset->view.app;
     const char *would = reset->values->is_dry ? "would be " : "";
-    app_print_moves(reset->moves, reset->count);
+    reset_moves_print("INPUT", reset->moves, reset->count);
     for (size_t t = 0; t < app->facts.topic_count; t++) {
         const struct weir_start_topic *topic = &app->facts.topics[t];
         if (!is_deleted(topic)) continue;
@@ -246,7 +221,7 @@ static void print_json(const struct reset *reset)
     say_json_text(stdout, weir_text(app->id));
     printf(", \"dry_run\": %s, \"went_on\": %s,\n \"inputs\": ",
            reset->values->is_dry ? "true" : "false", reset->goes_on ? "true" : "false");
-    app_print_moves_json(reset->moves, reset->count);
+    reset_moves_print_json(reset->moves, reset->count);
     (void)fputs(",\n \"deleted_topics\": [", stdout);
     for (size_t t = 0; t < app->facts.topic_count; t++) {
         if (!is_deleted(&app->facts.topics[t])) continue;
@@ -293,7 +268,6 @@ static void say_notes(const struct reset *reset)
         say_note("'%s' has files that no job has made: they are still there",
                  reset->hold.state_path);
     }
-    if (reset->values->is_dry) say_note("nothing was changed: --dry-run shows it only");
 }
 
 static int reset_application(struct cli *cli, struct place *place, const void *of_command,
@@ -309,6 +283,7 @@ static int reset_application(struct cli *cli, struct place *place, const void *o
     if (rc == 0) rc = app_view_load(&reset.view, place, &arena, name, &error);
     if (rc == 0) rc = weir_app_check_reset(&reset.view.app, &error);
     if (rc == 0) rc = plan(&reset, &error);
+    if (rc == 0) reset_moves_say_bends(reset.moves, reset.count);
     if (rc == 0 && reset.values->is_dry && !reset.values->is_json) print_text(&reset);
     if (rc == 0 && reset.values->is_dry && reset.values->is_json) print_json(&reset);
     if (rc == 0 && !reset.values->is_dry) {
@@ -329,11 +304,7 @@ static int check(const struct cli_command *command, void *of_command,
     struct reset_words *words = &values->words;
     struct weir_error error = {0};
     (void)operands;
-    bool is_said = words->to_earliest || words->to_latest || words->to_current ||
-                   words->to_offset != RESET_NUMBER_NOT_SET ||
-                   words->shift_by != RESET_NUMBER_NOT_SET || words->to_datetime != NULL ||
-                   words->by_duration != NULL || words->from_file != NULL;
-    if (!is_said) words->to_earliest = true;
+    if (!reset_words_say(words)) words->to_earliest = true;
     if (reset_target_choose(words, group_now_ms(), &values->to, &error) < 0) {
         return say_usage(command->name, "%s", error.text);
     }
@@ -342,12 +313,12 @@ static int check(const struct cli_command *command, void *of_command,
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    struct values values = {
-        .target.is_directory = true,
-        .words = {.to_offset = RESET_NUMBER_NOT_SET, .shift_by = RESET_NUMBER_NOT_SET}};
+    struct values values = {.target.is_directory = true, .words = RESET_WORDS_INIT};
     const struct place_command at_place = {
         .values = &values, .target = &values.target, .check = check, .work = reset_application};
-    return place_command_run(cli, command, argc, argv, &at_place);
+    int exit_code = place_command_run(cli, command, argc, argv, &at_place);
+    if (exit_code == CLI_OK && values.is_dry) reset_say_dry_run(command, argc, argv);
+    return exit_code;
 }
 
 const struct cli_command cli_app_reset = {

@@ -207,42 +207,8 @@ const char *app_time_text(char to[APP_TIME_SIZE], int64_t time_ms)
     return to;
 }
 
-/* ---- before and after ------------------------------------------------------------------------ */
-
 void app_put_number(const char *name, int64_t number)
 {
     printf(", \"%s\": ", name);
     say_json_number(stdout, number);
-}
-
-void app_print_moves(const struct app_move *moves, size_t count)
-{
-    struct say_table table;
-    if (count == 0) return;
-    say_table_begin(&table, "INPUT|>PARTITION|>BEFORE|>AFTER|>LAG");
-    for (size_t i = 0; i < count; i++) {
-        const struct app_move *move = &moves[i];
-        say_table_cell(&table, "%s", move->topic);
-        say_table_cell(&table, "%d", (int)move->partition);
-        say_table_number(&table, move->before);
-        say_table_number(&table, move->after);
-        say_table_number(&table, move->after >= 0 ? move->end - move->after : -1);
-    }
-    say_table_end(&table, 0);
-}
-
-void app_print_moves_json(const struct app_move *moves, size_t count)
-{
-    (void)putchar('[');
-    for (size_t i = 0; i < count; i++) {
-        (void)fputs(i == 0 ? "{\"topic\": " : ",\n  {\"topic\": ", stdout);
-        say_json_text(stdout, weir_text(moves[i].topic));
-        printf(", \"partition\": %d", (int)moves[i].partition);
-        app_put_number("before", moves[i].before);
-        app_put_number("after", moves[i].after);
-        app_put_number("start", moves[i].start);
-        app_put_number("end", moves[i].end);
-        (void)putchar('}');
-    }
-    (void)putchar(']');
 }

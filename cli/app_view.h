@@ -50,17 +50,4 @@ const char *app_time_text(char to[APP_TIME_SIZE], int64_t time_ms);
 /** `, "name": number` in JSON, null for -1, which is not known or none. */
 void app_put_number(const char *name, int64_t number);
 
-/** A row of "before and after", of one partition. */
-struct app_move {
-    const char *topic;
-    int32_t partition;
-    int64_t before; /* -1: nothing was committed */
-    int64_t after;  /* -1: nothing is, then */
-    int64_t start;
-    int64_t end;
-};
-void app_print_moves(const struct app_move *moves, size_t count);
-/** The same as a JSON array, without a line's end. */
-void app_print_moves_json(const struct app_move *moves, size_t count);
-
 #endif

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "weir/error.h"
@@ -43,7 +44,7 @@ struct cli_option {
     enum cli_option_kind kind;
     size_t field;         /* where in the command's struct of values */
     const char *argument; /* as the help shows it */
-    const char *text;
+    const char *text; /* NULL: taken, to say why it does not fit, and not shown */
 };
 
 struct cli_operands {
@@ -70,6 +71,10 @@ struct cli_command {
  */
 int cli_options_parse(const struct cli_command *command, int argc, char **argv, void *values,
                       struct cli_operands *operands_out, int *exit_out);
+
+/** The command line once more, as a shell reads it, without the flag of that name; no line's end. */
+void cli_print_without(FILE *to, const struct cli_command *command, int argc, char **argv,
+                       const char *flag);
 
 /** Split `text` at the first `separator` of `key=value`; false if there is none. Modifies `room`. */
 bool cli_split(const char *text, char separator, char *room, size_t room_size, const char **key_out,

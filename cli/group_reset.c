@@ -1,5 +1,4 @@
 /** `weir group reset`: puts a group's offsets somewhere else. Where, reset_plan.h decides. */
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "cli/group_view.h"
 #include "cli/no_memory.h"
 #include "cli/reset_file.h"
+#include "cli/reset_moves.h"
 #include "cli/say.h"
 #include "cli/topic_partitions.h"
 
@@ -27,22 +27,7 @@ static const struct cli_option options[] = {
      "which partitions (repeatable)"},
     {0, "all-topics", CLI_FLAG, offsetof(struct values, all_topics), NULL,
      "all that the group has committed"},
-    {0, "to-earliest", CLI_FLAG, offsetof(struct values, words.to_earliest), NULL,
-     "to the beginning"},
-    {0, "to-latest", CLI_FLAG, offsetof(struct values, words.to_latest), NULL, "to the end"},
-    {0, "to-current", CLI_FLAG, offsetof(struct values, words.to_current), NULL,
-     "where it is; without an offset, the end"},
-    {0, "to-offset", CLI_NUMBER, offsetof(struct values, words.to_offset), "N", "to offset N"},
-    {0, "shift-by", CLI_NUMBER, offsetof(struct values, words.shift_by), "N",
-     "N records on, or with a minus back"},
-    {0, "to-datetime", CLI_TEXT, offsetof(struct values, words.to_datetime), "T",
-     "to the first record at or after T"},
-    {0, "by-duration", CLI_TEXT, offsetof(struct values, words.by_duration), "D",
-     "to the first record that is not older than D"},
-    {0, "from-file", CLI_TEXT, offsetof(struct values, words.from_file), "CSV",
-     "lines of topic,partition,offset"},
-    {'n', "dry-run", CLI_FLAG, offsetof(struct values, is_dry), NULL,
-     "show what it would do, and change nothing"},
+    RESET_OPTIONS(struct values),
     {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL, "one JSON array"},
     PLACE_OPTIONS(struct values),
 };
@@ -51,21 +36,11 @@ static const char details[] =
     "The group must have no members: stop them first. An offset that the log does not have "
     "becomes\n"
     "the nearest that it has, and a line says so. All partitions are reset, or none.\n"
-    "\n"
-    "T is 2026-01-31, 2026-01-31T12:00:00.000 (UTC) or 1767225600000 (ms); D is PT1H30M or 1h30m.\n"
-    "\n"
+    "\n" RESET_TIMES_HELP "\n"
     "examples:\n"
     "  weir group reset billing --topic orders --to-earliest --dry-run\n"
     "  weir group reset billing --topic orders:0,3 --shift-by -100\n"
     "  weir group reset billing --all-topics --by-duration PT1H\n";
-
-/* One partition, on its way from where it is to where it goes. */
-struct move {
-    struct group_row row;
-    int64_t in_file;
-    int64_t to;
-    enum reset_bend bend;
-};
 
 struct reset {
     const struct values *values;
@@ -73,34 +48,49 @@ struct reset {
     const char *group;
     struct weir_arena *arena;
     struct place_offsets committed;
-    struct move *moves;
+    struct reset_move *moves;
     size_t count;
     size_t capacity;
+    struct reset_line *lines; /* of the file, if there is one */
+    size_t line_count;
     bool is_new;          /* there is no such group yet */
     const char *at_topic; /* the last that was looked up */
 };
 
 /* ---- which partitions ------------------------------------------------------------------------ */
 
-static int add_move(struct reset *reset, const char *topic, int32_t partition, int64_t in_file,
+static int add_move(struct reset *reset, const char *topic, int32_t partition,
                     struct weir_error *error)
 {
-    struct move *moves = weir_arena_grow(reset->arena, reset->moves, reset->count, &reset->capacity,
-                                         16, sizeof *moves);
+    struct reset_move *moves = weir_arena_grow(reset->arena, reset->moves, reset->count,
+                                               &reset->capacity, 16, sizeof *moves);
     if (moves == NULL) return cli_no_memory(error);
     reset->moves = moves;
-    struct move *move = &moves[reset->count++];
-    *move = (struct move){
-        .row = {.topic = topic, .partition = partition, .committed = -1, .start = -1, .end = -1},
-        .in_file = in_file,
-    };
+    struct reset_move *move = &moves[reset->count++];
+    *move = (struct reset_move){.topic = topic, .partition = partition, .before = -1};
     for (size_t i = 0; i < reset->committed.count; i++) {
         const struct place_offset *offset = &reset->committed.rows[i];
         if (offset->partition == partition && strcmp(offset->topic, topic) == 0) {
-            move->row.committed = offset->offset;
+            move->before = offset->offset;
         }
     }
     return 0;
+}
+
+static int look_up(struct reset *reset, const char *name, struct place_topic *topic,
+                   struct weir_error *error)
+{
+    reset->at_topic = name;
+    return reset->place->ops->describe(reset->place, reset->arena, name, false, topic, error);
+}
+
+static int check_partition(const struct place_topic *topic, int32_t partition,
+                           struct weir_error *error)
+{
+    if (partition < topic->partition_count) return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                          "topic '%s' has no partition %d: they are 0 to %d", topic->name,
+                          (int)partition, (int)topic->partition_count - 1);
 }
 
 static int add_topic(struct reset *reset, const char *text, struct weir_error *error)
@@ -108,40 +98,37 @@ static int add_topic(struct reset *reset, const char *text, struct weir_error *e
     struct topic_partitions wanted;
     struct place_topic topic;
     int rc = topic_partitions_parse(text, reset->arena, &wanted, error);
-    if (rc < 0) return rc;
-    reset->at_topic = wanted.topic;
-    rc =
-        reset->place->ops->describe(reset->place, reset->arena, wanted.topic, false, &topic, error);
+    if (rc == 0) rc = look_up(reset, wanted.topic, &topic, error);
     if (rc < 0) return rc;
     for (int32_t i = 0; rc == 0 && wanted.is_all && i < topic.partition_count; i++) {
-        rc = add_move(reset, wanted.topic, i, -1, error);
+        rc = add_move(reset, wanted.topic, i, error);
     }
     for (size_t i = 0; rc == 0 && i < wanted.partition_count; i++) {
-        if (wanted.partitions[i] >= topic.partition_count) {
-            return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                                  "topic '%s' has no partition %d: they are 0 to %d", wanted.topic,
-                                  (int)wanted.partitions[i], (int)topic.partition_count - 1);
-        }
-        rc = add_move(reset, wanted.topic, wanted.partitions[i], -1, error);
+        rc = check_partition(&topic, wanted.partitions[i], error);
+        if (rc == 0) rc = add_move(reset, wanted.topic, wanted.partitions[i], error);
     }
     return rc;
 }
 
 static int add_file(struct reset *reset, const char *path, struct weir_error *error)
 {
-    struct reset_line *lines = NULL;
-    size_t count = 0;
-    int rc = reset_file_read(path, reset->arena, &lines, &count, error);
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = add_move(reset, lines[i].topic, lines[i].partition, lines[i].offset, error);
+    struct place_topic topic = {.name = ""};
+    int rc = reset_file_read(path, reset->arena, &reset->lines, &reset->line_count, error);
+    for (size_t i = 0; rc == 0 && i < reset->line_count; i++) {
+        const struct reset_line *line = &reset->lines[i];
+        if (strcmp(line->topic, topic.name) != 0) rc = look_up(reset, line->topic, &topic, error);
+        if (rc < 0) return rc;
+        rc = check_partition(&topic, line->partition, error);
+        rc = weir_error_wrap(error, rc, "'%s' line %zu", path, line->number);
+        if (rc == 0) rc = add_move(reset, line->topic, line->partition, error);
     }
     return rc;
 }
 
 static int compare_moves(const void *a, const void *b)
 {
-    const struct group_row *left = &((const struct move *)a)->row;
-    const struct group_row *right = &((const struct move *)b)->row;
+    const struct reset_move *left = a;
+    const struct reset_move *right = b;
     int by_topic = strcmp(left->topic, right->topic);
     if (by_topic != 0) return by_topic;
     return (left->partition > right->partition) - (left->partition < right->partition);
@@ -152,7 +139,7 @@ static int check_twice(const struct reset *reset, struct weir_error *error)
     for (size_t i = 1; i < reset->count; i++) {
         if (compare_moves(&reset->moves[i - 1], &reset->moves[i]) != 0) continue;
         return weir_error_set(error, WEIR_INVALID_ARGUMENT, "'%s' partition %d is named twice",
-                              reset->moves[i].row.topic, (int)reset->moves[i].row.partition);
+                              reset->moves[i].topic, (int)reset->moves[i].partition);
     }
     return 0;
 }
@@ -167,7 +154,7 @@ static int choose_partitions(struct reset *reset, struct weir_error *error)
     }
     for (size_t i = 0; rc == 0 && values->all_topics && i < reset->committed.count; i++) {
         const struct place_offset *offset = &reset->committed.rows[i];
-        rc = add_move(reset, offset->topic, offset->partition, -1, error);
+        rc = add_move(reset, offset->topic, offset->partition, error);
     }
     if (rc < 0) return rc;
     if (reset->count == 0) {
@@ -180,32 +167,34 @@ static int choose_partitions(struct reset *reset, struct weir_error *error)
 
 /* ---- where to -------------------------------------------------------------------------------- */
 
-static int decide_one(struct reset *reset, struct move *move, struct weir_error *error)
+static int64_t find_in_file(const struct reset *reset, const struct reset_move *move)
 {
-    const struct reset_target *to = &reset->values->to;
-    struct group_row *row = &move->row;
-    struct reset_facts facts = {.in_file = move->in_file, .at_time = -1};
-    int rc = group_row_find_log(reset->place, reset->arena, row, error);
-    if (rc == 0 && row->problem != NULL) {
-        rc = weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "%s", row->problem);
+    for (size_t i = 0; i < reset->line_count; i++) {
+        const struct reset_line *line = &reset->lines[i];
+        if (line->partition == move->partition && strcmp(line->topic, move->topic) == 0) {
+            return line->offset;
+        }
     }
-    if (rc == 0 && to->kind == RESET_TIME) {
-        rc = reset->place->ops->offset_at(reset->place, row->topic, row->partition, to->value,
-                                          &facts.at_time, error);
-    }
-    facts.committed = row->committed;
-    facts.start = row->start;
-    facts.end = row->end;
-    if (rc == 0) rc = reset_decide(to, &facts, &move->to, &move->bend, error);
-    return weir_error_wrap(error, rc, "reset '%s' partition %d", row->topic, (int)row->partition);
+    return -1;
 }
 
-static void say_bend(const struct move *move)
+static int decide_one(struct reset *reset, struct reset_move *move, struct weir_error *error)
 {
-    const char *text = reset_bend_text(move->bend);
-    if (text == NULL) return;
-    say_note("'%s' partition %d: %s: %" PRId64 " is taken", move->row.topic,
-             (int)move->row.partition, text, move->to);
+    struct group_row row = {.topic = move->topic, .partition = move->partition, .committed = -1};
+    int rc = group_row_find_log(reset->place, reset->arena, &row, error);
+    if (rc == 0 && row.problem != NULL) {
+        rc = weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION, "%s", row.problem);
+    }
+    const struct reset_facts facts = {
+        .committed = move->before,
+        .start = row.start,
+        .end = row.end,
+        .in_file = find_in_file(reset, move),
+    };
+    move->start = row.start;
+    move->end = row.end;
+    if (rc == 0) rc = reset_move_decide(move, reset->place, &reset->values->to, &facts, error);
+    return weir_error_wrap(error, rc, "reset '%s' partition %d", move->topic, (int)move->partition);
 }
 
 static int commit(const struct reset *reset, struct weir_error *error)
@@ -216,51 +205,14 @@ static int commit(const struct reset *reset, struct weir_error *error)
     if (offsets.rows == NULL) return cli_no_memory(error);
     for (size_t i = 0; i < reset->count; i++) {
         offsets.rows[i] = (struct place_offset){
-            .topic = reset->moves[i].row.topic,
-            .partition = reset->moves[i].row.partition,
-            .offset = reset->moves[i].to,
+            .topic = reset->moves[i].topic,
+            .partition = reset->moves[i].partition,
+            .offset = reset->moves[i].after,
             .leader_epoch = -1,
             .metadata = "",
         };
     }
     return reset->place->ops->groups->commit(reset->place, &nobody, &offsets, error);
-}
-
-/* ---- what is shown --------------------------------------------------------------------------- */
-
-static void print_json(const struct reset *reset)
-{
-    (void)putchar('[');
-    for (size_t i = 0; i < reset->count; i++) {
-        const struct move *move = &reset->moves[i];
-        (void)fputs(i == 0 ? "{\"topic\": " : ",\n {\"topic\": ", stdout);
-        say_json_text(stdout, weir_text(move->row.topic));
-        printf(", \"partition\": %d, \"before\": ", (int)move->row.partition);
-        say_json_number(stdout, move->row.committed);
-        printf(", \"after\": %" PRId64 ", \"start\": %" PRId64 ", \"end\": %" PRId64 "}", move->to,
-               move->row.start, move->row.end);
-    }
-    (void)puts("]");
-}
-
-static void print_table(const struct reset *reset)
-{
-    struct say_table table;
-    say_table_begin(&table, "TOPIC|>PARTITION|>BEFORE|>AFTER|>CHANGE|>LAG");
-    for (size_t i = 0; i < reset->count; i++) {
-        const struct move *move = &reset->moves[i];
-        say_table_cell(&table, "%s", move->row.topic);
-        say_table_cell(&table, "%d", (int)move->row.partition);
-        say_table_number(&table, move->row.committed);
-        say_table_cell(&table, "%" PRId64, move->to);
-        if (move->row.committed < 0) {
-            say_table_cell(&table, "new");
-        } else {
-            say_table_cell(&table, "%+" PRId64, move->to - move->row.committed);
-        }
-        say_table_cell(&table, "%" PRId64, move->row.end - move->to);
-    }
-    say_table_end(&table, 0);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -324,13 +276,13 @@ static int reset_group(struct cli *cli, struct place *place, const void *of_comm
     if (rc == 0 && reset.is_new) {
         say_note("there is no group '%s' yet: it begins with these offsets", reset.group);
     }
-    for (size_t i = 0; rc == 0 && i < reset.count; i++) {
-        say_bend(&reset.moves[i]);
-    }
+    if (rc == 0) reset_moves_say_bends(reset.moves, reset.count);
     if (rc == 0 && !values->is_dry) rc = commit(&reset, &error);
-    if (rc == 0 && values->is_json) print_json(&reset);
-    if (rc == 0 && !values->is_json) print_table(&reset);
-    if (rc == 0 && values->is_dry) say_note("nothing was changed: --dry-run shows it only");
+    if (rc == 0 && !values->is_json) reset_moves_print("TOPIC", reset.moves, reset.count);
+    if (rc == 0 && values->is_json) {
+        reset_moves_print_json(reset.moves, reset.count);
+        (void)puts("");
+    }
     int exit_code = rc < 0 ? say_reset_failure(&reset, &error) : say_flush();
     weir_arena_close(&arena);
     return exit_code;
@@ -363,11 +315,12 @@ static int check(const struct cli_command *command, void *of_command,
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    struct values values = {
-        .words = {.to_offset = RESET_NUMBER_NOT_SET, .shift_by = RESET_NUMBER_NOT_SET}};
+    struct values values = {.words = RESET_WORDS_INIT};
     const struct place_command at_place = {
         .values = &values, .target = &values.target, .check = check, .work = reset_group};
-    return place_command_run(cli, command, argc, argv, &at_place);
+    int exit_code = place_command_run(cli, command, argc, argv, &at_place);
+    if (exit_code == CLI_OK && values.is_dry) reset_say_dry_run(command, argc, argv);
+    return exit_code;
 }
 
 const struct cli_command cli_group_reset = {

@@ -52,6 +52,7 @@ void cli_help_command(const struct cli_command *command)
            command->name, command->operands[0] != '\0' ? " " : "", command->operands);
     for (size_t i = 0; i < command->option_count; i++) {
         const struct cli_option *option = &command->options[i];
+        if (option->text == NULL) continue;
         char left[64];
         char letter[8] = "    ";
         if (option->letter != 0) (void)snprintf(letter, sizeof letter, "-%c, ", option->letter);

@@ -47,7 +47,9 @@ static int unknown_name(const struct cli_command *command, const char *name)
     struct weir_nearest nearest = weir_nearest_to(word);
     weir_nearest_offer(&nearest, "help");
     for (size_t i = 0; i < command->option_count; i++) {
-        weir_nearest_offer(&nearest, command->options[i].name);
+        if (command->options[i].text != NULL) {
+            weir_nearest_offer(&nearest, command->options[i].name);
+        }
     }
     if (nearest.found == NULL) {
         return say_usage(command->name, "%s has no option '--%s'", command->name, word);
@@ -201,6 +203,88 @@ int cli_options_parse(const struct cli_command *command, int argc, char **argv, 
     }
     *exit_out = rc;
     return rc;
+}
+
+/* ---- the line once more ---------------------------------------------------------------------- */
+
+struct reprint {
+    FILE *to;
+    const struct cli_command *command;
+    const struct cli_option *without;
+    int argc;
+    char **argv;
+    int at;
+};
+
+static void put_word(const struct reprint *reprint, const char *word)
+{
+    char quoted[SAY_WORD_SIZE];
+    (void)fprintf(reprint->to, " %s", say_word(quoted, sizeof quoted, word));
+}
+
+/* An option's argument is the next word, whatever it looks like. */
+static void put_argument(struct reprint *reprint, const struct cli_option *option, bool has_own)
+{
+    bool takes_next = option->kind != CLI_FLAG && !has_own && reprint->at < reprint->argc;
+    if (takes_next) put_word(reprint, reprint->argv[reprint->at++]);
+}
+
+static void put_name(struct reprint *reprint, const char *word)
+{
+    const char *equal = strchr(word, '=');
+    size_t size = equal != NULL ? (size_t)(equal - word) : strlen(word);
+    const struct cli_option *option = find_name(reprint->command, word + 2, size - 2);
+    if (option == NULL || option == reprint->without) return;
+    put_word(reprint, word);
+    put_argument(reprint, option, equal != NULL);
+}
+
+/* Of several letters behind one dash the others stay. */
+static void put_letters(struct reprint *reprint, const char *word)
+{
+    char kept[SAY_WORD_SIZE] = "-";
+    size_t size = 1;
+    const struct cli_option *option = NULL;
+    const char *at = word + 1;
+    for (; *at != '\0' && size + 1 < sizeof kept; at++) {
+        option = find_letter(reprint->command, *at);
+        if (option == NULL) return;
+        if (option != reprint->without) kept[size++] = *at;
+        if (option->kind != CLI_FLAG) break;
+    }
+    bool has_own = option != NULL && option->kind != CLI_FLAG && at[1] != '\0';
+    (void)snprintf(kept + size, sizeof kept - size, "%s", has_own ? at + 1 : "");
+    if (size == 1) return;
+    put_word(reprint, kept);
+    put_argument(reprint, option, has_own);
+}
+
+void cli_print_without(FILE *to, const struct cli_command *command, int argc, char **argv,
+                       const char *flag)
+{
+    struct reprint reprint = {
+        .to = to,
+        .command = command,
+        .without = find_name(command, flag, strlen(flag)),
+        .argc = argc,
+        .argv = argv,
+    };
+    bool only_operands = false;
+    (void)fprintf(to, "weir %s", command->name);
+    while (reprint.at < argc) {
+        const char *word = argv[reprint.at++];
+        bool is_option = !only_operands && word[0] == '-' && word[1] != '\0';
+        if (is_option && strcmp(word, "--") == 0) {
+            only_operands = true;
+            put_word(&reprint, word);
+        } else if (!is_option) {
+            put_word(&reprint, word);
+        } else if (word[1] == '-') {
+            put_name(&reprint, word);
+        } else {
+            put_letters(&reprint, word);
+        }
+    }
 }
 
 /* ---- key=value ------------------------------------------------------------------------------- */

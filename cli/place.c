@@ -18,35 +18,12 @@ enum { SERVER_WAIT_MS = 5000, SHORTAGE_WAIT_MS = 30000, SAY_WAIT_MS = 1000, RETR
 
 /* ---- commands that are suggested -------------------------------------------------------------- */
 
-static bool is_plain(const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_./:@%+=,~[]-";
-    return word[0] != '\0' && strspn(word, plain) == strlen(word);
-}
-
-/* As a shell reads it back: in single quotes unless it is plain. */
-static void quote_word(char *to, size_t size, const char *word)
-{
-    size_t at = 0;
-    if (is_plain(word)) {
-        (void)snprintf(to, size, "%s", word);
-        return;
-    }
-    to[at++] = '\'';
-    for (; *word != '\0' && at + 6 < size; word++) {
-        bool is_quote = *word == '\'';
-        at += (size_t)snprintf(to + at, size - at, is_quote ? "'\\''" : "%c", *word);
-    }
-    (void)snprintf(to + at, size - at, "'");
-}
-
 static void set_option(struct place *place, const struct place_target *target)
 {
     const char *word = target->data != NULL ? target->data : target->brokers;
     char quoted[PLACE_OPTION_SIZE - 16];
     if (word == NULL) return;
-    quote_word(quoted, sizeof quoted, word);
+    (void)say_word(quoted, sizeof quoted, word);
     (void)snprintf(place->option, sizeof place->option, " --%s %s",
                    target->data != NULL ? "data" : "brokers", quoted);
 }
@@ -69,7 +46,7 @@ static int open_directory(struct cli *cli, const struct place_target *target,
                                    "--brokers HOST:PORT instead of --data");
     }
     if (rc == WEIR_NOT_FOUND) {
-        quote_word(data, sizeof data, target->data);
+        (void)say_word(data, sizeof data, target->data);
         return say_failure(&error,
                            "'weir topic create NAME --data %s' makes one, and so does 'weir "
                            "server --data %s'",
@@ -126,7 +103,7 @@ static int say_no_server(const char *address, const struct weir_error *error)
 {
     char quoted[PLACE_OPTION_SIZE];
     bool is_default = strcmp(address, PLACE_DEFAULT_ADDRESS) == 0;
-    quote_word(quoted, sizeof quoted, address);
+    (void)say_word(quoted, sizeof quoted, address);
     return say_failure(error,
                        "start one: 'weir server --data ./data%s%s'; or work without a server: "
                        "--data DIR",

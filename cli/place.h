@@ -37,6 +37,15 @@ struct place_target { /* from the command line */
             "the server (default: $WEIR_BROKERS, else 127.0.0.1:9092)"                             \
     }
 
+/** Of a command that works in a directory only. Who names a server is told so, and the help does not offer it. */
+#define PLACE_DIRECTORY_OPTIONS(type)                                                              \
+    {'d',      "data",                                                                             \
+     CLI_TEXT, offsetof(type, target.data),                                                        \
+     "DIR",    "the data directory, which no job and no server has open"},                         \
+    {                                                                                              \
+        'b', "brokers", CLI_TEXT, offsetof(type, target.brokers), "HOST:PORT", NULL                \
+    }
+
 struct place_partition {
     int32_t partition;
     int64_t start_offset;

@@ -118,9 +118,10 @@ static const char *const names[] = {"--to-earliest", "--to-latest", "--to-curren
                                     "--by-duration", "--from-file"};
 enum { NAMES = sizeof names / sizeof names[0] };
 
-static int choose_one(const struct reset_words *words, size_t *at_out, struct weir_error *error)
+/* In the order of `names`. */
+static void find_said(const struct reset_words *words, bool there[NAMES])
 {
-    const bool there[NAMES] = {
+    const bool said[NAMES] = {
         words->to_earliest,
         words->to_latest,
         words->to_current,
@@ -130,6 +131,24 @@ static int choose_one(const struct reset_words *words, size_t *at_out, struct we
         words->by_duration != NULL,
         words->from_file != NULL,
     };
+    memcpy(there, said, sizeof said);
+}
+
+bool reset_words_say(const struct reset_words *words)
+{
+    bool there[NAMES];
+    bool is_said = false;
+    find_said(words, there);
+    for (size_t i = 0; i < NAMES; i++) {
+        is_said = is_said || there[i];
+    }
+    return is_said;
+}
+
+static int choose_one(const struct reset_words *words, size_t *at_out, struct weir_error *error)
+{
+    bool there[NAMES];
+    find_said(words, there);
     size_t found = NAMES;
     for (size_t i = 0; i < NAMES; i++) {
         if (!there[i]) continue;
@@ -299,7 +318,11 @@ int reset_file_parse(struct weir_slice text, struct weir_arena *arena,
         char *copy = weir_arena_printf(arena, "%.*s", (int)line.size, (const char *)line.data);
         if (copy == NULL) return cli_no_memory(error);
         if (!parse_line(copy, &lines[count])) return bad_line(number, line, error);
-        count++;
+        lines[count++].number = number;
+    }
+    if (count == 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "it has no lines: they take the form topic,partition,offset");
     }
     *lines_out = lines;
     *count_out = count;

@@ -2,6 +2,7 @@
 #define WEIR_CLI_RESET_PLAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -44,6 +45,13 @@ struct reset_words {
     const char *from_file;
 };
 
+#define RESET_WORDS_INIT                                                                           \
+    {                                                                                              \
+        .to_offset = RESET_NUMBER_NOT_SET, .shift_by = RESET_NUMBER_NOT_SET                        \
+    }
+
+/** There is one at least. */
+bool reset_words_say(const struct reset_words *words);
 /** Exactly one of them. WEIR_INVALID_ARGUMENT says which there are, or what a time looks like. */
 int reset_target_choose(const struct reset_words *words, int64_t now_ms,
                         struct reset_target *target_out, struct weir_error *error);
@@ -79,8 +87,10 @@ struct reset_line {
     const char *topic;
     int32_t partition;
     int64_t offset;
+    size_t number; /* of the line, from 1 */
 };
-/** Blank lines are passed over. WEIR_INVALID_ARGUMENT names the line. `lines_out` is in the arena. */
+
+/** Blank lines are passed over. WEIR_INVALID_ARGUMENT names the line, or says that there is none. `lines_out` is in the arena. */
 int reset_file_parse(struct weir_slice text, struct weir_arena *arena,
                      struct reset_line **lines_out, size_t *count_out, struct weir_error *error);
 

@@ -193,6 +193,29 @@ const char *say_size(char to[24], int64_t bytes)
     return to;
 }
 
+static bool is_plain(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:@%+=,~[]-";
+    return word[0] != '\0' && strspn(word, plain) == strlen(word);
+}
+
+const char *say_word(char *to, size_t size, const char *word)
+{
+    size_t at = 0;
+    if (is_plain(word)) {
+        (void)snprintf(to, size, "%s", word);
+        return to;
+    }
+    to[at++] = '\'';
+    for (; *word != '\0' && at + 6 < size; word++) {
+        bool is_quote = *word == '\'';
+        at += (size_t)snprintf(to + at, size - at, is_quote ? "'\\''" : "%c", *word);
+    }
+    (void)snprintf(to + at, size - at, "'");
+    return to;
+}
+
 static void json_ascii(FILE *to, uint8_t c)
 {
     switch (c) {

@@ -52,6 +52,10 @@ void say_table_drop(struct say_table *table);
 /** "1.4 MiB", "512 B". Gives `to`. */
 const char *say_size(char to[24], int64_t bytes);
 
+/** A word as a shell reads it back: in single quotes unless it is plain. Gives `to`. */
+enum { SAY_WORD_SIZE = 1024 };
+const char *say_word(char *to, size_t size, const char *word);
+
 /** `text` as a JSON string in quotes: bytes that are no UTF-8 become U+FFFD. */
 void say_json_text(FILE *to, struct weir_slice text);
 /** A number, or null for one below 0: it is not known. */

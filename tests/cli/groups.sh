@@ -25,6 +25,8 @@ administer() {
     [ "$(fields reset.txt '1 2 3 4 5 6')" = "orders 0 - 0 new 6
 orders 1 - 0 new 4" ] || fail "dry run: $(cat reset.txt)"
     grep -qF "nothing was changed" err.txt || fail "a dry run does not say so: $(cat err.txt)"
+    local again="  weir group reset billing --topic orders --to-earliest${place[*]:+ ${place[*]}}"
+    grep -qxF -- "$again" err.txt || fail "what does it: $(cat err.txt)"
     refuses 1 "has no group 'billing'" "$weir" group describe billing "${place[@]}"
 
     "$weir" group reset billing --topic orders:0 --to-offset 2 "${place[@]}" >/dev/null 2>err.txt
@@ -49,6 +51,8 @@ END
         "$weir" group reset billing "$@" "${place[@]}" >reset.txt 2>err.txt || fail "$*: $(cat err.txt)"
         [ "$(fields reset.txt '2 3 4')" = "$expected" ] || fail "$*: $(cat reset.txt)"
     }
+    moves "0 2 2" --all-topics --to-current
+    [ "$(fields reset.txt 5)" = 0 ] || fail "no change: $(cat reset.txt)"
     moves "0 2 5" --all-topics --shift-by 3
     moves "0 5 0" --all-topics --shift-by -30
     grep -qF "before its log begins: 0 is taken" err.txt || fail "no word of a bound: $(cat err.txt)"
@@ -71,6 +75,13 @@ END
     refuses 1 "partition 7" "$weir" group reset billing --topic orders:0,7 --to-earliest "${place[@]}"
     refuses 1 "has no topic 'ordres'" "$weir" group reset billing --topic ordres --to-earliest "${place[@]}"
     refuses 1 "did you mean 'orders'?" "$weir" group reset billing --topic ordres --to-earliest "${place[@]}"
+    printf '\r\n\n' >empty.csv
+    refuses 1 "'empty.csv': it has no lines" "$weir" group reset billing --from-file empty.csv "${place[@]}"
+    printf 'orders,0,1\n\nordres,1,2\n' >bad.csv
+    refuses 1 "has no topic 'ordres'" "$weir" group reset billing --from-file bad.csv "${place[@]}"
+    refuses 1 "did you mean 'orders'?" "$weir" group reset billing --from-file bad.csv "${place[@]}"
+    printf 'orders,0,1\n\norders,7,2\n' >bad.csv
+    refuses 1 "'bad.csv' line 3: topic 'orders' has no partition 7: they are 0 to 1" "$weir" group reset billing --from-file bad.csv "${place[@]}"
     echo "orders,x,1" >bad.csv
     refuses 1 "line 1 'orders,x,1'" "$weir" group reset billing --from-file bad.csv "${place[@]}"
     refuses 1 "nowhere.csv" "$weir" group reset billing --from-file nowhere.csv "${place[@]}"
@@ -101,6 +112,14 @@ refuses 2 "'start' or 'end'" "$weir" consume t --group g -o 5
 refuses 2 "leave out --partitions" "$weir" consume t --group g -p 1
 
 administer -d data
+
+# the line that a dry run ends with is one to paste: words in quotes, letters behind one dash
+"$weir" group reset "two words" -nddata --topic orders:0 --to-offset=1 2>err.txt >/dev/null
+grep -qx "  weir group reset 'two words' -ddata --topic orders:0 --to-offset=1" err.txt || fail "$(cat err.txt)"
+"$weir" group reset --dry-run=true --shift-by -2 -d data --topic orders:0 -- -x 2>err.txt >/dev/null || true
+! grep -q "This does it" err.txt || fail "of what was refused: $(cat err.txt)"
+"$weir" group reset --dry-run=true -d data --topic orders:0 --to-latest -- -x 2>err.txt >/dev/null
+grep -qx "  weir group reset -d data --topic orders:0 --to-latest -- -x" err.txt || fail "$(cat err.txt)"
 
 # a member without a server reads and commits what it printed, to the record
 gives "v1

@@ -187,8 +187,22 @@ START_TEST(a_file_is_read_line_by_line)
     ck_assert_int_eq(lines[0].offset, 3);
     ck_assert_int_eq(lines[1].partition, 1);
     ck_assert_int_eq(lines[1].offset, INT64_MAX);
-    ck_ok(reset_file_parse(weir_text(""), &arena, &lines, &count, &error), &error);
-    ck_assert_uint_eq(count, 0);
+    ck_assert_uint_eq(lines[0].number, 1);
+    ck_assert_uint_eq(lines[1].number, 3);
+}
+END_TEST
+
+/* A file that names nothing is one that was not written, and no wish to reset nothing. */
+START_TEST(a_file_without_lines_is_refused)
+{
+    static const char *const empty[] = {"", "\n", "\r\n\n"};
+    struct reset_line *lines = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+        ck_code(reset_file_parse(weir_text(empty[i]), &arena, &lines, &count, &error),
+                WEIR_INVALID_ARGUMENT);
+        ck_assert_msg(strstr(error.text, "no lines") != NULL, "%s", error.text);
+    }
 }
 END_TEST
 
@@ -221,6 +235,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_offset_stays_within_the_log);
     tcase_add_test(tests, nothing_shifts_from_nowhere);
     tcase_add_test(tests, a_file_is_read_line_by_line);
+    tcase_add_test(tests, a_file_without_lines_is_refused);
     tcase_add_test(tests, a_line_that_says_nothing_is_named);
     suite_add_tcase(suite, tests);
 }
