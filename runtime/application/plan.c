@@ -44,11 +44,20 @@ static int refuse_unclear(const struct weir_app *app, const char *verb, struct w
 static int refuse_absent(const struct weir_app *app, struct weir_error *error)
 {
     size_t count = app->committed.entry_count;
+    bool is_given_back = !app->is_owned && app->records.has_committed;
+    if (!app->committed.has_commit && count > 0 && is_given_back) {
+        return weir_error_set(
+            error, WEIR_MISMATCH,
+            "application '%s' was released, and group '%s' is anybody's since: "
+            "'weir app adopt %s --data DIR --dry-run' shows what taking it back would take "
+            "over",
+            app->id, app->id, app->id);
+    }
     if (!app->committed.has_commit && count > 0) {
         return weir_error_set(error, WEIR_MISMATCH,
                               "group '%s' has %zu offsets that no application of this id "
                               "committed: of a consumer, or of a Kafka Streams application. 'weir "
-                              "app adopt %s --dry-run' shows what would be taken over",
+                              "app adopt %s --data DIR --dry-run' shows what would be taken over",
                               app->id, count, app->id);
     }
     if (weir_app_exists(app)) return 0;
@@ -90,7 +99,7 @@ int weir_app_check_release(const struct weir_app *app, struct weir_error *error)
     if (app->committed.is_reset_begun) {
         return weir_error_set(error, WEIR_MISMATCH,
                               "application '%s' is being reset, and that has not come to its end: "
-                              "'weir app reset %s' goes on with it",
+                              "'weir app reset %s --data DIR' goes on with it",
                               app->id, app->id);
     }
     if (app->records.is_rebuilding || app->records.is_emptying) {

@@ -30,6 +30,10 @@ refuses 2 "--data DIR" "$weir" app release fraud -b 127.0.0.1:1
 refuses 2 "it is the one or the other" "$weir" app reset fraud -d data --to-latest --shift-by 3
 refuses 2 "did you mean 'app release'" "$weir" app relase fraud -d data
 
+for command in reset release adopt; do
+    ! "$weir" help app $command | grep -q -- --brokers || fail "app $command offers a server"
+done
+
 # ---- one that was stopped
 run 2000
 gives "fraud owned 2 0 5 goes" sh -c "'$weir' app list -d data | awk 'NR == 2 { print \$1, \$2, \$3, \$4, \$5, \$7 }'"
@@ -51,6 +55,7 @@ find data -type f ! -name boot-id | sort >before.txt
 grep -q "^would be deleted: topic fraud-card-profile-changelog, 4 partitions" dry.txt || fail "$(cat dry.txt)"
 grep -qx "would be removed: the state in data/state/fraud" dry.txt || fail "$(cat dry.txt)"
 grep -q "nothing was changed" dry.err || fail "$(cat dry.err)"
+grep -qx "  weir app reset fraud -d data" dry.err || fail "what does it: $(cat dry.err)"
 "$weir" app describe fraud -d data | diff described.txt - || fail "a dry run changed something"
 
 # ---- who moves it otherwise hears of it
@@ -90,6 +95,8 @@ json reset.json '[i["after"] for i in it["inputs"] if i["topic"] == "payments"][
 json reset.json 'all(i["after"] == i["before"] for i in it["inputs"] if i["partition"] in (1, 3))'
 printf 'alerts,0,0\n' >where.csv
 refuses 1 "'alerts' partition 0 is no partition of an input" "$weir" app reset fraud -d data --from-file where.csv
+: >empty.csv
+refuses 1 "'empty.csv': it has no lines" "$weir" app reset fraud -d data --from-file empty.csv
 refuses 1 "missing.csv" "$weir" app reset fraud -d data --from-file missing.csv
 refuses 2 "--shift-by takes a whole number" "$weir" app reset fraud -d data --shift-by 1x
 "$weir" app reset fraud -d data --to-datetime 2099-01-01 >reset.txt 2>err.txt
@@ -103,7 +110,8 @@ has_read "$(records payments)"
 "$weir" app release fraud -d data --json >release.json
 json release.json 'len(it["kept_topics"]) == 5 and len(it["inputs"]) == 8'
 gives "given back" sh -c "'$weir' app list -d data | awk 'NR == 2 { print \$2, \$3 }'"
-refuses 1 "weir app adopt fraud --dry-run" "$weir" app reset fraud -d data
+refuses 1 "weir app adopt fraud --data DIR --dry-run" "$weir" app reset fraud -d data
+refuses 1 "application 'fraud' was released" "$weir" app release fraud -d data
 refuses 1 "weir app adopt fraud --data DIR --dry-run" "$fraud" --data data --count 1 --rate 0
 "$weir" app adopt fraud -d data --dry-run >adopt.txt 2>adopt.err
 grep -q "WEIR_ON_MISMATCH_REBUILD: all inputs are whole" adopt.err || fail "$(cat adopt.err)"

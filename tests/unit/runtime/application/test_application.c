@@ -346,7 +346,7 @@ START_TEST(nothing_is_reset_while_a_group_is_somebody_elses)
     produce("aab");
     commit("app", "in", 2, "");
     ck_assert_int_eq(reset_to(0), WEIR_MISMATCH);
-    ck_assert_ptr_nonnull(strstr(why.text, "weir app adopt app --dry-run"));
+    ck_assert_ptr_nonnull(strstr(why.text, "weir app adopt app --data DIR --dry-run"));
     weir_app_hold_drop(&hold);
     look("nobody");
     ck_assert_int_eq(weir_app_check_reset(&app, &why), WEIR_GROUP_ID_NOT_FOUND);
