@@ -111,6 +111,21 @@ static int64_t core_wake_at(const struct weir_live_group *group)
                                               : weir_classic_group_wake_at(&group->classic);
 }
 
+const struct weir_group_settings *weir_live_group_settings(const struct weir_live_group *group,
+                                                           struct weir_group_settings *own_out)
+{
+    const struct weir_offsets_partition *offsets = group->offsets;
+    const struct weir_group_settings *settings = &offsets->coordinator->settings;
+    struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
+    const struct weir_group_image *image =
+        weir_metadata_group(weir_metadata_view_look(metadata), group->name);
+    if (image == NULL) return settings;
+    *own_out = *settings;
+    own_out->config =
+        weir_group_config_with(&settings->config, &settings->config_bounds, &image->configs);
+    return own_out;
+}
+
 bool weir_live_group_is_idle(const struct weir_live_group *group)
 {
     return group->type == WEIR_GROUP_CONSUMER ? weir_consumer_group_is_empty(&group->consumer)
@@ -241,8 +256,9 @@ static int load_consumer(struct weir_live_group *group,
         rc = weir_consumer_group_apply(&group->consumer, record->key, record->value, error);
     }
     if (rc < 0) return rc;
+    struct weir_group_settings own;
     return weir_consumer_group_loaded(&group->consumer, weir_live_now_ms(offsets),
-                                      &offsets->coordinator->settings, error);
+                                      weir_live_group_settings(group, &own), error);
 }
 
 /* As the image has it. */

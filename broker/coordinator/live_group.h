@@ -50,6 +50,9 @@ int64_t weir_live_now_ms(const struct weir_offsets_partition *offsets);
 int weir_live_group_find(struct weir_offsets_partition *offsets, struct weir_slice name,
                          enum weir_group_type create, struct weir_live_group **group_out,
                          struct weir_error *error);
+/** What holds for it: the server's settings, or `own_out`, these with what the group has of its own. */
+const struct weir_group_settings *weir_live_group_settings(const struct weir_live_group *group,
+                                                           struct weir_group_settings *own_out);
 /** Nobody is in it, and no id is pending. */
 bool weir_live_group_is_idle(const struct weir_live_group *group);
 /** As DescribeGroups and ListGroups write it. Lives for ever. */

@@ -33,14 +33,15 @@ void weir_live_group_step(struct weir_live_group *group, struct weir_classic_eve
 
 /* ---- consumer groups ------------------------------------------------------------------------- */
 
-/* What an event of a consumer group says of the world. */
-static void look_around(const struct weir_live_group *group, struct weir_consumer_event *event)
+/* What an event of a consumer group says of the world. `own` lives as long as the event. */
+static void look_around(const struct weir_live_group *group, struct weir_consumer_event *event,
+                        struct weir_group_settings *own)
 {
     struct weir_offsets_partition *offsets = group->offsets;
     struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
     event->now_ms = weir_live_now_ms(offsets);
     event->wall_ms = weir_wall_now(env_of(offsets)).ms;
-    event->settings = &offsets->coordinator->settings;
+    event->settings = weir_live_group_settings(group, own);
     event->topics = weir_metadata_view_look(metadata);
     event->topics_version = metadata->edition;
     bool may_need_id =
@@ -74,10 +75,11 @@ void weir_live_group_consumer_step(struct weir_live_group *group, struct weir_co
                                    struct weir_group_request *request)
 {
     struct weir_group_update update;
+    struct weir_group_settings own;
     weir_assert(group->type == WEIR_GROUP_CONSUMER);
     weir_live_group_begin(group, &update);
     update.wake_at_ms = WEIR_GROUP_NEVER_MS;
-    look_around(group, event);
+    look_around(group, event, &own);
     int rc = weir_consumer_group_step(&group->consumer, event, &update);
     if (rc == 0) rc = downgrade(group, event, &update);
     if (rc < 0) { /* then it has not been answered */
@@ -129,11 +131,12 @@ void weir_live_group_upgrade(struct weir_live_group *group,
 {
     struct weir_consumer_group to = {0};
     struct weir_group_update update;
+    struct weir_group_settings own;
     struct weir_consumer_event event = {.type = WEIR_CONSUMER_HEARTBEAT, .heartbeat = heartbeat};
     weir_assert(group->type == WEIR_GROUP_CLASSIC);
     weir_live_group_begin(group, &update);
     update.wake_at_ms = WEIR_GROUP_NEVER_MS;
-    look_around(group, &event);
+    look_around(group, &event, &own);
     int rc = make_consumer(group, &event, &to, &update);
     if (rc == 0) rc = heartbeat->base.request.rc;
     if (rc < 0) {

@@ -44,8 +44,8 @@ static void draw_settings(struct group_world *world)
     *settings = weir_group_settings_default();
     settings->session_timeout_min_ms = 20;
     settings->initial_rebalance_delay_ms = (int32_t)draw(world, 80);
-    settings->consumer_session_timeout_ms = 100 + (int32_t)draw(world, 400);
-    settings->consumer_heartbeat_interval_ms = settings->consumer_session_timeout_ms / 5;
+    settings->config.consumer_session_timeout_ms = 100 + (int32_t)draw(world, 400);
+    settings->config.consumer_heartbeat_interval_ms = settings->config.consumer_session_timeout_ms / 5;
     settings->offsets_retention_minutes = INT32_MAX; /* the wall clock jumps by tens of years */
     settings->offsets_retention_check_interval_ms = 100 + draw(world, 60000);
 }
@@ -67,7 +67,7 @@ static void draw_groups(struct group_world *world)
         group->topic = &world->topics[draw(world, world->topic_count)];
         group->is_consumer = draw(world, 2) == 0;
         group->session_ms = group->is_consumer
-                                ? world->served.simulation->swarm.groups.consumer_session_timeout_ms
+                                ? world->served.simulation->swarm.groups.config.consumer_session_timeout_ms
                                 : 100 + (int32_t)draw(world, 400);
         group->rebalance_ms = 150 + (int32_t)draw(world, 500);
     }

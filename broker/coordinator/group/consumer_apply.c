@@ -426,8 +426,9 @@ static int join_member(struct weir_consumer_group *group, struct weir_consumer_m
     if (rc < 0) return rc;
     member->state = fitting_state(group, member);
     bool is_classic = member->words->is_classic;
-    member->session_deadline_ms = now_ms + (is_classic ? member->words->session_timeout_ms
-                                                       : settings->consumer_session_timeout_ms);
+    member->session_deadline_ms =
+        now_ms + (is_classic ? member->words->session_timeout_ms
+                             : settings->config.consumer_session_timeout_ms);
     if (member->state == WEIR_MEMBER_UNREVOKED_PARTITIONS && !is_classic) {
         int32_t timeout_ms = member->words->rebalance_timeout_ms;
         member->revoke_deadline_ms = now_ms + (timeout_ms > 0 ? timeout_ms : 0);

@@ -214,7 +214,7 @@ void weir_consumer_keep_session(struct weir_consumer_group *group,
                                 struct weir_consumer_member *member,
                                 const struct weir_consumer_event *event)
 {
-    int32_t timeout_ms = event->settings->consumer_session_timeout_ms;
+    int32_t timeout_ms = event->settings->config.consumer_session_timeout_ms;
     if (member->words->is_classic) timeout_ms = member->words->session_timeout_ms;
     member->session_deadline_ms = event->now_ms + timeout_ms;
     weir_consumer_group_wake(group, member->session_deadline_ms);

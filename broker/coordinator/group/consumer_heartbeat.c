@@ -197,7 +197,7 @@ static void answer(const struct heartbeat *heartbeat)
                                  : weir_arena_copy(request->base.arena, member->member_id);
     request->member_epoch_out = member->epoch;
     request->heartbeat_interval_ms =
-        heartbeat->change.event->settings->consumer_heartbeat_interval_ms;
+        heartbeat->change.event->settings->config.consumer_heartbeat_interval_ms;
     if (request->has_assignment) {
         request->assigned = weir_partition_set_topic_lists(&member->assigned, request->base.arena,
                                                            &request->assigned_count);

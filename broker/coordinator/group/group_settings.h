@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/settings.h"
+#include "broker/metadata/group_config.h"
 
 /** Which groups may go over to the other protocol while they have members (KIP-848). */
 enum weir_group_migration {
@@ -23,9 +23,13 @@ struct weir_group_settings {
     /* Of a group of either protocol: what its members have said and are given, together. Weir's own. */
     size_t bytes_max;
     int64_t all_bytes_max; /* groups.max.bytes, Weir's own: all live groups together, 512 MiB */
-    int32_t consumer_members_max;           /* group.consumer.max.size: INT32_MAX */
-    int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms: 45,000 */
-    int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms: 5,000 */
+    int32_t consumer_members_max; /* group.consumer.max.size: INT32_MAX */
+    /* What a group has that says nothing else: group.consumer.session.timeout.ms (45,000) and
+     * group.consumer.heartbeat.interval.ms (5,000). */
+    struct weir_group_config config;
+    /* What a group may say: group.consumer.{min,max}.session.timeout.ms (45,000 and 60,000) and
+     * group.consumer.{min,max}.heartbeat.interval.ms (5,000 and 15,000). */
+    struct weir_group_config_bounds config_bounds;
     int32_t
         migration; /* enum weir_group_migration; group.consumer.migration.policy: bidirectional */
     /* Of offsets. */

@@ -401,7 +401,7 @@ START_TEST(a_group_goes_over_and_back)
     if (_i == 0) {
         ck_ok(say(&consumer, -1), &engine.error);
     } else {
-        int64_t session_ms = engine.options.groups.consumer_session_timeout_ms;
+        int64_t session_ms = engine.options.groups.config.consumer_session_timeout_ms;
         for (int64_t ms = 0; ms <= session_ms; ms += SESSION_MS / 2) {
             weir_sim_advance_ms(engine.sim, SESSION_MS / 2);
             for (int i = 0; i < 2; i++)
