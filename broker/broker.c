@@ -318,14 +318,64 @@ void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics
     weir_controller_list_topics(&broker->controller, request);
 }
 
-struct weir_slice weir_broker_topic_name(const struct weir_broker *broker,
-                                         const struct weir_actor *actor, struct weir_uuid id)
+static const struct weir_metadata_image *metadata_on(const struct weir_broker *broker,
+                                                     const struct weir_actor *actor)
 {
     struct weir_shard *shard = weir_engine_shard_of(&broker->engine, actor);
     weir_assert(shard != NULL);
-    const struct weir_metadata_image *image = weir_metadata_view_look(&shard->metadata);
-    const struct weir_topic_image *topic = weir_metadata_topic_by_id(image, id);
+    return weir_metadata_view_look(&shard->metadata);
+}
+
+struct weir_slice weir_broker_topic_name(const struct weir_broker *broker,
+                                         const struct weir_actor *actor, struct weir_uuid id)
+{
+    const struct weir_topic_image *topic =
+        weir_metadata_topic_by_id(metadata_on(broker, actor), id);
     return topic != NULL ? topic->name_slice : weir_null();
+}
+
+void weir_broker_group_config(struct weir_broker *broker, struct weir_group_config_request *request)
+{
+    weir_controller_group_config(&broker->controller, request);
+}
+
+const struct weir_config_entry *
+weir_broker_group_overrides(const struct weir_broker *broker, const struct weir_actor *actor,
+                            struct weir_slice group, struct weir_arena *arena, size_t *count_out,
+                            struct weir_group_config *config_out)
+{
+    const struct weir_group_settings *settings = &broker->engine.options.groups;
+    const struct weir_group_image *image = weir_metadata_group(metadata_on(broker, actor), group);
+    size_t count = image != NULL ? image->configs.count : 0;
+    struct weir_config_entry *entries =
+        weir_arena_array(arena, count > 0 ? count : 1, sizeof *entries);
+    for (size_t i = 0; entries != NULL && i < count; i++) {
+        const struct weir_config_override *own = &image->configs.rows[i];
+        entries[i] = (struct weir_config_entry){
+            .key = weir_arena_printf(arena, "%s", own->key),
+            .value = weir_arena_printf(arena, "%s", own->value),
+        };
+    }
+    *count_out = entries != NULL ? count : 0;
+    *config_out = image != NULL ? weir_group_config_with(&settings->config,
+                                                         &settings->config_bounds, &image->configs)
+                                : settings->config;
+    return entries;
+}
+
+const struct weir_slice *weir_broker_configured_groups(const struct weir_broker *broker,
+                                                       const struct weir_actor *actor,
+                                                       struct weir_arena *arena, size_t *count_out)
+{
+    const struct weir_metadata_image *image = metadata_on(broker, actor);
+    const struct weir_group_image **groups = weir_metadata_sorted_groups(image, arena);
+    size_t count = weir_hamt_count(&image->groups);
+    struct weir_slice *names = weir_arena_array(arena, count > 0 ? count : 1, sizeof *names);
+    for (size_t i = 0; groups != NULL && names != NULL && i < count; i++) {
+        names[i] = weir_arena_copy(arena, groups[i]->name);
+    }
+    *count_out = count;
+    return weir_arena_failed(arena) ? NULL : names;
 }
 
 void weir_broker_init_producer(struct weir_broker *broker,

@@ -96,6 +96,19 @@ void weir_broker_list_topics(struct weir_broker *broker, struct weir_list_topics
  */
 struct weir_slice weir_broker_topic_name(const struct weir_broker *broker,
                                          const struct weir_actor *actor, struct weir_uuid id);
+void weir_broker_group_config(struct weir_broker *broker,
+                              struct weir_group_config_request *request);
+/** What a group has been set to itself, copied into the arena; the settings that hold for it in `config_out`.
+ * Thread: that of `actor`, a shard's. */
+const struct weir_config_entry *
+weir_broker_group_overrides(const struct weir_broker *broker, const struct weir_actor *actor,
+                            struct weir_slice group, struct weir_arena *arena, size_t *count_out,
+                            struct weir_group_config *config_out);
+/** The groups that have been set to anything, in order of name, copied into the arena; NULL if that has failed.
+ * Thread: as above. */
+const struct weir_slice *weir_broker_configured_groups(const struct weir_broker *broker,
+                                                       const struct weir_actor *actor,
+                                                       struct weir_arena *arena, size_t *count_out);
 void weir_broker_init_producer(struct weir_broker *broker,
                                struct weir_init_producer_request *request);
 void weir_broker_commit_offsets(struct weir_broker *broker, struct weir_commit_request *request);

@@ -126,6 +126,8 @@ void weir_controller_assign_run(struct weir_controller *controller, struct weir_
 
 /* The doors: any thread, as broker.h says it. */
 void weir_controller_topic(struct weir_controller *controller, struct weir_topic_request *request);
+void weir_controller_group_config(struct weir_controller *controller,
+                                  struct weir_group_config_request *request);
 void weir_controller_list_topics(struct weir_controller *controller,
                                  struct weir_list_topics_request *request);
 void weir_controller_init_producer(struct weir_controller *controller,

@@ -219,6 +219,22 @@ struct weir_topic_request {
 };
 
 /**
+ * Change settings of a group, which need not be there: each is checked, and all are taken or none; durable when
+ * it is done. A running group has them from its next step on.
+ *
+ * Errors: WEIR_INVALID_CONFIG (an unknown setting, a value out of the server's bounds, a session no longer than the
+ *         interval of heartbeats), WEIR_INVALID_ARGUMENT (an empty or too long id), WEIR_LIMIT.
+ */
+struct weir_group_config_request {
+    struct weir_request request;
+    struct weir_slice group;
+    const struct weir_config_entry *configs; /* `key` is not NULL, and each is named once */
+    size_t config_count;
+    bool validate_only;
+    bool replaces_all; /* what `configs` does not name goes back to the server's */
+};
+
+/**
  * Topics as the metadata shows them, copied into `arena`: those asked for, in the order they were
  * asked (each with a code of its own), or all, in order of name.
  */
