@@ -64,14 +64,28 @@ static struct weir_outcome check_broker(struct weir_request_context *context,
                                "while it runs");
 }
 
+static struct weir_outcome check_group(struct weir_request_context *context,
+                                       const struct weir_altered_resource *resource)
+{
+    if (!weir_authorize(context, WEIR_ACL_ALTER_CONFIGS, WEIR_ACL_GROUP, resource->name)) {
+        return weir_outcome_refuse(context, WEIR_WIRE_GROUP_AUTHORIZATION_FAILED,
+                                   "not allowed to alter this group's settings");
+    }
+    struct weir_outcome outcome = weir_group_resource_check(context, resource->name);
+    return outcome.error_code != 0 ? outcome : check_keys(context, resource);
+}
+
 static struct weir_outcome check(struct weir_request_context *context,
                                  const struct weir_altered_resource *resource)
 {
     if (resource->type == WEIR_RESOURCE_TYPE_BROKER) return check_broker(context, resource);
+    if (resource->type == WEIR_RESOURCE_TYPE_GROUP) return check_group(context, resource);
     if (resource->type != WEIR_RESOURCE_TYPE_TOPIC) {
         return weir_outcome_refuse(context, WEIR_WIRE_INVALID_REQUEST,
-                                   "resource type %d has no settings here; topics (%d) have",
-                                   resource->type, WEIR_RESOURCE_TYPE_TOPIC);
+                                   "resource type %d has no settings here; topics (%d) and groups "
+                                   "(%d) have",
+                                   resource->type, WEIR_RESOURCE_TYPE_TOPIC,
+                                   WEIR_RESOURCE_TYPE_GROUP);
     }
     if (!weir_authorize(context, WEIR_ACL_ALTER_CONFIGS, WEIR_ACL_TOPIC, resource->name)) {
         return weir_outcome_refuse(context, WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED,
@@ -108,21 +122,48 @@ static void check_all(struct weir_alter_resources *alter)
     }
 }
 
-/* ---- topics ---------------------------------------------------------------------------------- */
+/* ---- topics, groups -------------------------------------------------------------------------- */
 
-static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
+union asked {
+    struct weir_topic_request topic;
+    struct weir_group_config_request group;
+};
+
+static void ask_topic(const struct weir_alter_resources *alter,
+                      const struct weir_altered_resource *resource,
+                      struct weir_topic_request *topic)
 {
-    struct weir_alter_resources *alter = (struct weir_alter_resources *)fan_out;
-    const struct weir_altered_resource *resource = &alter->resources[index];
-    struct weir_topic_request *topic = (struct weir_topic_request *)request;
-    if (resource->outcome.error_code != 0) return false;
     topic->operation = WEIR_TOPIC_ALTER_CONFIG;
     topic->topic = resource->name;
     topic->configs = resource->entries;
     topic->config_count = resource->entry_count;
     topic->replaces_all = alter->replaces_all;
     topic->validate_only = alter->validate_only;
-    weir_broker_topic(fan_out->context->broker, topic);
+    weir_broker_topic(alter->fan_out.context->broker, topic);
+}
+
+static void ask_group(const struct weir_alter_resources *alter,
+                      const struct weir_altered_resource *resource,
+                      struct weir_group_config_request *group)
+{
+    group->group = resource->name;
+    group->configs = resource->entries;
+    group->config_count = resource->entry_count;
+    group->replaces_all = alter->replaces_all;
+    group->validate_only = alter->validate_only;
+    weir_broker_group_config(alter->fan_out.context->broker, group);
+}
+
+static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request *request)
+{
+    struct weir_alter_resources *alter = (struct weir_alter_resources *)fan_out;
+    const struct weir_altered_resource *resource = &alter->resources[index];
+    if (resource->outcome.error_code != 0) return false;
+    if (resource->type == WEIR_RESOURCE_TYPE_GROUP) {
+        ask_group(alter, resource, (struct weir_group_config_request *)request);
+    } else {
+        ask_topic(alter, resource, (struct weir_topic_request *)request);
+    }
     return true;
 }
 
@@ -142,7 +183,7 @@ void weir_alter_resources_begin(struct weir_alter_resources *alter)
 {
     check_all(alter);
     alter->fan_out.count = alter->count;
-    alter->fan_out.request_size = sizeof(struct weir_topic_request);
+    alter->fan_out.request_size = sizeof(union asked);
     alter->fan_out.ask = ask;
     alter->fan_out.take = take;
     alter->fan_out.done = all_back;

@@ -6,8 +6,8 @@
 #include "server/handlers/outcome.h"
 
 /**
- * What AlterConfigs and IncrementalAlterConfigs have in common: settings of several topics are
- * changed, each topic's all at once or not at all. They differ in how the request writes it down,
+ * What AlterConfigs and IncrementalAlterConfigs have in common: settings of several topics and
+ * groups are changed, each one's all at once or not at all. They differ in how the request writes it down,
  * and in what happens to settings that it does not name.
  */
 struct weir_altered_resource {

@@ -21,6 +21,15 @@ struct weir_outcome weir_broker_resource_check(struct weir_request_context *cont
         (const char *)name.data, id);
 }
 
+struct weir_outcome weir_group_resource_check(struct weir_request_context *context,
+                                              struct weir_slice name)
+{
+    if (name.size > 0) return (struct weir_outcome){0};
+    return weir_outcome_refuse(context, WEIR_WIRE_INVALID_REQUEST,
+                               "settings are of one group each, and '' is none; what holds for "
+                               "all is given when the server starts");
+}
+
 static char *copy_text(struct weir_arena *arena, struct weir_slice text)
 {
     char *copy = weir_arena_alloc(arena, text.size + 1);
@@ -47,11 +56,35 @@ bool weir_config_entry(struct weir_arena *arena, struct weir_slice key, struct w
     return true;
 }
 
-/* ---- the levels below a topic ---------------------------------------------------------------- */
+/* ---- the levels below a topic or a group ----------------------------------------------------- */
+
+/* Of what has settings: how to go through them, and what the server's own behind one is called. */
+struct kind {
+    void (*each)(const void *config, weir_setting_fn each, void *context);
+    enum weir_config_type (*type)(const char *key);
+    const char *(*server_name)(const char *key);
+    enum weir_config_source source; /* of its own */
+};
+
+static void each_of_topic(const void *config, weir_setting_fn each, void *context)
+{
+    weir_topic_config_each(config, each, context);
+}
+
+static void each_of_group(const void *config, weir_setting_fn each, void *context)
+{
+    weir_group_config_each(config, each, context);
+}
+
+static const struct kind topics = {each_of_topic, weir_topic_config_type, weir_topic_default_name,
+                                   WEIR_CONFIG_OF_TOPIC};
+static const struct kind groups = {each_of_group, weir_group_config_type,
+                                   weir_group_config_server_name, WEIR_CONFIG_OF_GROUP};
 
 /* The table's keys and texts are static; only values are copied. */
 struct level_walk {
     struct weir_arena *arena;
+    const struct kind *kind;
     struct weir_config_level *rows; /* NULL: count only */
     size_t count;
 };
@@ -65,8 +98,8 @@ static void add_default(void *context, const char *key, const char *value, bool 
         walk->rows[walk->count] = (struct weir_config_level){
             .name = weir_text(key),
             .text = weir_text(text),
-            .type = weir_topic_config_type(key),
-            .broker_name = weir_text(weir_topic_default_name(key)),
+            .type = walk->kind->type(key),
+            .broker_name = weir_text(walk->kind->server_name(key)),
             .default_value = weir_arena_copy(walk->arena, weir_text(value)),
         };
     }
@@ -83,28 +116,42 @@ static void add_broker(void *context, const char *key, const char *value, bool i
     if (!is_default) row->broker_value = weir_arena_copy(walk->arena, weir_text(value));
 }
 
-struct weir_config_levels weir_config_levels(struct weir_request_context *context)
+static struct weir_config_levels levels_of(struct weir_arena *arena, const struct kind *kind,
+                                           const void *defaults, const void *server)
 {
-    const struct weir_topic_config defaults = weir_topic_config_default();
-    struct level_walk walk = {.arena = &context->arena};
-    weir_topic_config_each(&defaults, add_default, &walk);
+    struct level_walk walk = {.arena = arena, .kind = kind};
+    kind->each(defaults, add_default, &walk);
     size_t count = walk.count;
     walk.rows = weir_arena_array(walk.arena, count, sizeof *walk.rows);
     if (walk.rows == NULL) return (struct weir_config_levels){0};
 
     walk.count = 0;
-    weir_topic_config_each(&defaults, add_default, &walk);
+    kind->each(defaults, add_default, &walk);
     walk.count = 0;
-    weir_topic_config_each(&weir_broker_options_of(context->broker)->topic_defaults, add_broker,
-                           &walk);
+    kind->each(server, add_broker, &walk);
     weir_assert(walk.count == count);
     return (struct weir_config_levels){walk.rows, count};
 }
 
-/* ---- a topic's values ------------------------------------------------------------------------ */
+struct weir_config_levels weir_config_levels(struct weir_request_context *context)
+{
+    const struct weir_topic_config defaults = weir_topic_config_default();
+    return levels_of(&context->arena, &topics, &defaults,
+                     &weir_broker_options_of(context->broker)->topic_defaults);
+}
+
+struct weir_config_levels weir_group_config_levels(struct weir_request_context *context)
+{
+    const struct weir_group_settings defaults = weir_group_settings_default();
+    return levels_of(&context->arena, &groups, &defaults.config,
+                     &weir_broker_options_of(context->broker)->groups.config);
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
 
 struct value_walk {
     struct weir_arena *arena;
+    const struct kind *kind;
     const struct weir_config_levels *levels;
     const struct weir_config_entry *overrides;
     size_t override_count;
@@ -133,10 +180,19 @@ static void add_value(void *context, const char *key, const char *value, bool is
     if (own != NULL && own->value != NULL && weir_topic_config_is_text(key)) value = own->value;
     walk->values[walk->count++] = (struct weir_config_value){
         .value = weir_arena_copy(walk->arena, weir_text(value)),
-        .source = own != NULL  ? WEIR_CONFIG_OF_TOPIC
+        .source = own != NULL  ? walk->kind->source
                   : is_brokers ? WEIR_CONFIG_OF_BROKER
                                : WEIR_CONFIG_OF_KAFKA,
     };
+}
+
+static const struct weir_config_value *values_of(struct value_walk *walk, const void *config)
+{
+    walk->values = weir_arena_array(walk->arena, walk->levels->count, sizeof *walk->values);
+    if (weir_arena_failed(walk->arena)) return NULL;
+    walk->kind->each(config, add_value, walk);
+    weir_assert(walk->count == walk->levels->count);
+    return walk->values;
 }
 
 const struct weir_config_value *weir_config_values(struct weir_request_context *context,
@@ -147,13 +203,21 @@ const struct weir_config_value *weir_config_values(struct weir_request_context *
 {
     struct value_walk walk = {
         .arena = &context->arena,
+        .kind = &topics,
         .levels = levels,
         .overrides = overrides,
         .override_count = override_count,
-        .values = weir_arena_array(&context->arena, levels->count, sizeof *walk.values),
     };
-    if (weir_arena_failed(walk.arena)) return NULL;
-    weir_topic_config_each(config, add_value, &walk);
-    weir_assert(walk.count == levels->count);
-    return walk.values;
+    return values_of(&walk, config);
+}
+
+const struct weir_config_value *weir_group_config_values(struct weir_request_context *context,
+                                                         const struct weir_config_levels *levels,
+                                                         struct weir_slice group)
+{
+    struct value_walk walk = {.arena = &context->arena, .kind = &groups, .levels = levels};
+    struct weir_group_config config;
+    walk.overrides = weir_broker_group_overrides(context->broker, context->actor, group,
+                                                 &context->arena, &walk.override_count, &config);
+    return values_of(&walk, &config);
 }

@@ -10,8 +10,9 @@ struct describe_configs {
     struct weir_list_topics_request list;
     struct weir_request_context *context;
     const struct weir_wire_describe_configs_request *request;
-    struct weir_slice *names; /* of the topics, in order of their resources */
-    struct weir_config_levels levels;
+    struct weir_slice *names;         /* of the topics, in order of their resources */
+    struct weir_config_levels levels; /* of topics */
+    struct weir_config_levels group_levels;
     struct weir_wire_describe_configs_response_describe_configs_result *results;
 };
 
@@ -37,10 +38,10 @@ add_synonyms(struct weir_arena *arena, const struct weir_config_level *level,
         weir_arena_array(arena, LEVELS, sizeof *synonyms);
     if (synonyms == NULL) return;
     row->synonyms = synonyms;
-    if (row->config_source == WEIR_CONFIG_OF_TOPIC) {
+    if (row->config_source == WEIR_CONFIG_OF_TOPIC || row->config_source == WEIR_CONFIG_OF_GROUP) {
         synonyms[row->synonyms_count++] =
             (struct weir_wire_describe_configs_response_describe_configs_synonym){
-                level->name, row->value, WEIR_CONFIG_OF_TOPIC};
+                level->name, row->value, row->config_source};
     }
     if (!weir_slice_is_null(level->broker_value)) {
         synonyms[row->synonyms_count++] =
@@ -52,17 +53,16 @@ add_synonyms(struct weir_arena *arena, const struct weir_config_level *level,
             level->broker_name, level->default_value, WEIR_CONFIG_OF_KAFKA};
 }
 
-/* ---- a topic --------------------------------------------------------------------------------- */
+/* ---- a topic, a group ------------------------------------------------------------------------ */
 
+/* `values` is NULL if the arena has failed. */
 static void
-show_topic(struct describe_configs *describe, const struct weir_topic_info *topic,
-           const struct weir_wire_describe_configs_request_describe_configs_resource *asked,
-           struct weir_wire_describe_configs_response_describe_configs_result *result)
+show_values(struct describe_configs *describe, const struct weir_config_levels *levels,
+            const struct weir_config_value *values,
+            const struct weir_wire_describe_configs_request_describe_configs_resource *asked,
+            struct weir_wire_describe_configs_response_describe_configs_result *result)
 {
     struct weir_arena *arena = &describe->context->arena;
-    const struct weir_config_levels *levels = &describe->levels;
-    const struct weir_config_value *values = weir_config_values(
-        describe->context, levels, &topic->config, topic->overrides, topic->override_count);
     struct weir_wire_describe_configs_response_describe_configs_resource_result *rows =
         weir_arena_array(arena, levels->count, sizeof *rows);
     for (size_t i = 0; !weir_arena_failed(arena) && i < levels->count; i++) {
@@ -80,6 +80,30 @@ show_topic(struct describe_configs *describe, const struct weir_topic_info *topi
         if (describe->request->include_synonyms) add_synonyms(arena, level, row);
     }
     result->configs = rows;
+}
+
+static void
+show_topic(struct describe_configs *describe, const struct weir_topic_info *topic,
+           const struct weir_wire_describe_configs_request_describe_configs_resource *asked,
+           struct weir_wire_describe_configs_response_describe_configs_result *result)
+{
+    const struct weir_config_value *values =
+        weir_config_values(describe->context, &describe->levels, &topic->config, topic->overrides,
+                           topic->override_count);
+    show_values(describe, &describe->levels, values, asked, result);
+}
+
+/* A group need not be there to have settings. */
+static void
+show_group(struct describe_configs *describe,
+           const struct weir_wire_describe_configs_request_describe_configs_resource *asked,
+           struct weir_wire_describe_configs_response_describe_configs_result *result)
+{
+    struct weir_config_levels *levels = &describe->group_levels;
+    if (levels->count == 0) *levels = weir_group_config_levels(describe->context);
+    const struct weir_config_value *values =
+        weir_group_config_values(describe->context, levels, asked->resource_name);
+    show_values(describe, levels, values, asked, result);
 }
 
 /* ---- the server ------------------------------------------------------------------------------ */
@@ -168,28 +192,38 @@ show_server(struct describe_configs *describe,
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
+static struct weir_outcome refuse_access(struct weir_request_context *context, int8_t type)
+{
+    enum weir_wire_error error =
+        type == WEIR_RESOURCE_TYPE_TOPIC   ? WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED
+        : type == WEIR_RESOURCE_TYPE_GROUP ? WEIR_WIRE_GROUP_AUTHORIZATION_FAILED
+                                           : WEIR_WIRE_CLUSTER_AUTHORIZATION_FAILED;
+    return weir_outcome_refuse(context, error, "not allowed to see these settings");
+}
+
 static struct weir_outcome
 check(struct weir_request_context *context,
       const struct weir_wire_describe_configs_request_describe_configs_resource *asked)
 {
-    bool is_topic = asked->resource_type == WEIR_RESOURCE_TYPE_TOPIC;
+    int8_t type = asked->resource_type;
+    bool is_topic = type == WEIR_RESOURCE_TYPE_TOPIC;
+    bool is_group = type == WEIR_RESOURCE_TYPE_GROUP;
     struct weir_slice name = asked->resource_name;
-    if (!is_topic && asked->resource_type != WEIR_RESOURCE_TYPE_BROKER) {
+    if (!is_topic && !is_group && type != WEIR_RESOURCE_TYPE_BROKER) {
         return weir_outcome_refuse(context, WEIR_WIRE_INVALID_REQUEST,
-                                   "resource type %d has no settings here; topics (%d) and brokers "
-                                   "(%d) have",
-                                   asked->resource_type, WEIR_RESOURCE_TYPE_TOPIC,
-                                   WEIR_RESOURCE_TYPE_BROKER);
+                                   "resource type %d has no settings here; topics (%d), brokers "
+                                   "(%d) and groups (%d) have",
+                                   type, WEIR_RESOURCE_TYPE_TOPIC, WEIR_RESOURCE_TYPE_BROKER,
+                                   WEIR_RESOURCE_TYPE_GROUP);
     }
-    enum weir_acl_resource resource = is_topic ? WEIR_ACL_TOPIC : WEIR_ACL_CLUSTER;
+    enum weir_acl_resource resource = is_topic   ? WEIR_ACL_TOPIC
+                                      : is_group ? WEIR_ACL_GROUP
+                                                 : WEIR_ACL_CLUSTER;
     if (!weir_authorize(context, WEIR_ACL_DESCRIBE_CONFIGS, resource, name)) {
-        return weir_outcome_refuse(context,
-                                   is_topic ? WEIR_WIRE_TOPIC_AUTHORIZATION_FAILED
-                                            : WEIR_WIRE_CLUSTER_AUTHORIZATION_FAILED,
-                                   "not allowed to see these settings");
+        return refuse_access(context, type);
     }
-    if (is_topic) return (struct weir_outcome){0};
-    return weir_broker_resource_check(context, name);
+    if (is_group) return weir_group_resource_check(context, name);
+    return is_topic ? (struct weir_outcome){0} : weir_broker_resource_check(context, name);
 }
 
 static void answer(struct describe_configs *describe)
@@ -263,6 +297,8 @@ static size_t read_resources(struct describe_configs *describe)
         };
         if (is_listed(describe, i)) {
             describe->names[topic_count++] = asked->resource_name;
+        } else if (outcome.error_code == 0 && asked->resource_type == WEIR_RESOURCE_TYPE_GROUP) {
+            show_group(describe, asked, &describe->results[i]);
         } else if (outcome.error_code == 0) {
             show_server(describe, asked, &describe->results[i]);
         }
