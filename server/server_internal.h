@@ -13,7 +13,7 @@
 /** What the files of this folder share: the server and its parts. */
 
 enum {
-    WEIR_API_COUNT_MAX = 32, /* rows of the table of requests, at most */
+    WEIR_API_COUNT_MAX = 64, /* rows of the table of requests, at most */
     WEIR_POOL_KEEP = 64,     /* free objects of a kind that a part keeps */
 };
 

@@ -41,6 +41,8 @@
 #include "wire/generated/join_group_response.h"
 #include "wire/generated/leave_group_request.h"
 #include "wire/generated/leave_group_response.h"
+#include "wire/generated/list_config_resources_request.h"
+#include "wire/generated/list_config_resources_response.h"
 #include "wire/generated/list_groups_request.h"
 #include "wire/generated/list_groups_response.h"
 #include "wire/generated/list_offsets_request.h"
@@ -160,6 +162,8 @@ static const struct weir_api apis[] = {
     {TYPES(consumer_group_describe), .announced_min = 0,
      .handle = weir_handle_consumer_group_describe,
      .errors = ERRORS_IN(consumer_group_describe_response, groups, described_group)},
+    {TYPES(list_config_resources), .announced_min = 0, .handle = weir_handle_list_config_resources,
+     .errors = ERRORS_AT_TOP(list_config_resources_response)},
 };
 
 enum { API_COUNT = sizeof apis / sizeof apis[0] };

@@ -18,6 +18,7 @@ void weir_handle_heartbeat(struct weir_request_context *context);
 void weir_handle_leave_group(struct weir_request_context *context);
 void weir_handle_sync_group(struct weir_request_context *context);
 void weir_handle_describe_groups(struct weir_request_context *context);
+void weir_handle_list_config_resources(struct weir_request_context *context);
 void weir_handle_list_groups(struct weir_request_context *context);
 void weir_handle_delete_groups(struct weir_request_context *context);
 void weir_handle_offset_delete(struct weir_request_context *context);
