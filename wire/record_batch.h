@@ -262,4 +262,27 @@ enum weir_control_type {
 /** The type that a control record's key names, known here or not; WEIR_CORRUPT if it has none. */
 int weir_control_type(struct weir_slice key);
 
+/**
+ * The marker that ends a producer's transaction in a partition: a control batch of one record, always of
+ * the same size (KIP-98).
+ */
+struct weir_transaction_marker {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t coordinator_epoch; /* of the coordinator that has decided it */
+    bool is_commit;            /* else it is an abort */
+    int64_t timestamp_ms;
+};
+enum { WEIR_BATCH_MARKER_SIZE = WEIR_BATCH_HEADER_SIZE + 17 };
+/** Write it into `batch`, as a client's batch is: the log assigns offset and epoch. */
+void weir_batch_store_marker(uint8_t batch[WEIR_BATCH_MARKER_SIZE],
+                             const struct weir_transaction_marker *marker);
+/**
+ * The marker in a whole batch, whose header is peeked and whose crc is not looked at. WEIR_END: it is
+ * none, but data, a control batch of another type, or one whose record compaction has taken out.
+ * WEIR_CORRUPT: a control batch of a producer whose record is none.
+ */
+int weir_batch_read_marker(struct weir_slice batch, const struct weir_batch_header *header,
+                           struct weir_transaction_marker *marker_out, struct weir_error *error);
+
 #endif

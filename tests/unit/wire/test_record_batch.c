@@ -613,6 +613,67 @@ START_TEST(a_recompression_may_find_no_room)
 }
 END_TEST
 
+/* Byte for byte what a Kafka broker writes (MemoryRecords.withEndTransactionMarker), and read back. */
+START_TEST(a_marker_is_written_as_kafka_does)
+{
+    static const uint8_t record[] = {0x20, 0, 0, 0, 0x08, 0, 0, 0, 1, 0x0c, 0, 0, 0, 0, 0, 5, 0};
+    uint8_t batch[WEIR_BATCH_MARKER_SIZE];
+    struct weir_batch_header header;
+    struct weir_error error = {0};
+    struct weir_transaction_marker read;
+    const struct weir_transaction_marker marker = {
+        .producer_id = 4000,
+        .producer_epoch = 7,
+        .coordinator_epoch = 5,
+        .is_commit = true,
+        .timestamp_ms = 1700000000000,
+    };
+    weir_batch_store_marker(batch, &marker);
+    weir_batch_assign(batch, 17, 3);
+    struct weir_slice bytes = weir_slice(batch, sizeof batch);
+    ck_ok(weir_batch_peek(bytes, 0, &header, &error), &error);
+    ck_ok(weir_batch_check_crc(bytes, &error), &error);
+    ck_assert_uint_eq(weir_batch_size(&header), 78);
+    ck_assert_int_eq(header.attributes, 0x30);
+    ck_assert_int_eq(header.base_sequence, -1);
+    ck_assert_int_eq(header.record_count, 1);
+    ck_assert_mem_eq(batch + WEIR_BATCH_HEADER_SIZE, record, sizeof record);
+    ck_code(weir_batch_read_marker(bytes, &header, &read, &error), 0);
+    ck_assert_int_eq(read.producer_id, 4000);
+    ck_assert_int_eq(read.producer_epoch, 7);
+    ck_assert_int_eq(read.coordinator_epoch, 5);
+    ck_assert(read.is_commit);
+    ck_assert_int_eq(read.timestamp_ms, marker.timestamp_ms);
+}
+END_TEST
+
+/* Data, a control batch of another type and one that compaction has emptied are no markers; one whose key or value
+ * is too short is damage, and says nothing. */
+START_TEST(what_is_no_marker_is_told_from_a_damaged_one)
+{
+    uint8_t batch[WEIR_BATCH_MARKER_SIZE];
+    struct weir_batch_header header;
+    struct weir_transaction_marker read = {.producer_id = -5};
+    struct weir_slice bytes = weir_slice(batch, sizeof batch);
+    weir_batch_store_marker(batch, &(struct weir_transaction_marker){.producer_id = 1});
+    ck_code(weir_batch_peek(bytes, 0, &header, NULL), 0);
+    struct weir_batch_header data = header;
+    data.attributes = WEIR_BATCH_TRANSACTIONAL;
+    ck_code(weir_batch_read_marker(bytes, &data, &read, NULL), WEIR_END);
+    struct weir_batch_header empty = header;
+    empty.record_count = 0;
+    ck_code(weir_batch_read_marker(bytes, &empty, &read, NULL), WEIR_END);
+    batch[WEIR_BATCH_HEADER_SIZE + 8] = 4;
+    ck_code(weir_batch_read_marker(bytes, &header, &read, NULL), WEIR_END);
+    batch[WEIR_BATCH_HEADER_SIZE + 8] = 0;
+    batch[WEIR_BATCH_HEADER_SIZE + 9] = 2 * 5; /* the value is a byte too short */
+    ck_code(weir_batch_read_marker(bytes, &header, &read, NULL), WEIR_CORRUPT);
+    batch[WEIR_BATCH_HEADER_SIZE + 9] = 2 * 8; /* and reaches behind the record */
+    ck_code(weir_batch_read_marker(bytes, &header, &read, NULL), WEIR_CORRUPT);
+    ck_assert_int_eq(read.producer_id, -5);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *reading = tcase_create("reading");
@@ -646,6 +707,8 @@ static void add(Suite *suite)
     tcase_add_test(packing, records_survive_another_codec);
     tcase_add_loop_test(packing, a_failed_recompression_leaves_the_buffer, 0, 2);
     tcase_add_test(packing, a_recompression_may_find_no_room);
+    tcase_add_test(packing, a_marker_is_written_as_kafka_does);
+    tcase_add_test(packing, what_is_no_marker_is_told_from_a_damaged_one);
     suite_add_tcase(suite, packing);
 }
 
