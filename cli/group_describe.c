@@ -18,7 +18,9 @@ static const struct cli_option options[] = {
 
 static const char details[] =
     "LAG is how many records behind what is committed there are; BEHIND is how long ago the first\n"
-    "of them was written. A record that is read but not committed counts as not read.\n";
+    "of them was written. A record that is read but not committed counts as not read. Of a "
+    "partition\n"
+    "without a commit (-) it depends on the reader where it begins, so it counts as no lag.\n";
 
 static const char *dash(const char *text)
 {
@@ -90,15 +92,13 @@ static void say_problems(const struct group_view *view)
 static void print_text(const struct group_view *view)
 {
     const struct place_group *group = &view->group;
-    char behind[LAG_TEXT_SIZE];
+    char lag[GROUP_LAG_SIZE];
     printf("group %s, %s, %s, %zu member%s", group->name, group_type_text(group), group->state,
            group->member_count, group->member_count == 1 ? "" : "s");
     if (group->assignor != NULL && group->assignor[0] != '\0')
         printf(", assignor %s", group->assignor);
     if (group->epoch >= 0) printf(", epoch %d", (int)group->epoch);
-    if (view->lag >= 0) {
-        printf(", lag %" PRId64 " (%s)", view->lag, lag_time_text(behind, view->lag_ms));
-    }
+    if (view->lag >= 0 || view->uncommitted > 0) printf(", %s", group_lag_text(lag, view));
     (void)puts("");
     if (group->is_application) {
         (void)puts("a stream application owns it: its jobs alone commit here");
@@ -186,6 +186,7 @@ static void print_json(const struct group_view *view)
     print_number_field("lag", view->lag);
     (void)fputs(", ", stdout);
     print_number_field("lag_ms", view->lag_ms);
+    printf(", \"uncommitted\": %zu", view->uncommitted);
     (void)fputs(",\n \"members\": [", stdout);
     for (size_t i = 0; i < group->member_count; i++) {
         (void)fputs(i == 0 ? "{" : ",\n  {", stdout);
@@ -213,9 +214,10 @@ static int describe(struct cli *cli, struct place *place, const void *of_command
     for (size_t i = 0; exit_code == CLI_OK && i < operands->count; i++) {
         struct group_view view = {.group = {.name = operands->items[i]}};
         weir_arena_reset(&arena);
-        int rc = group_view_load(place, &arena,
-                                 (struct group_view_wish){.with_members = true, .with_times = true},
-                                 &view, &error);
+        int rc = group_view_load(
+            place, &arena,
+            (struct group_view_wish){.with_members = true, .with_times = true, .with_others = true},
+            &view, &error);
         if (rc < 0) {
             exit_code = place_say_group_failure(place, operands->items[i], &error);
             break;

@@ -17,6 +17,10 @@ static const struct cli_option options[] = {
     PLACE_OPTIONS(struct values),
 };
 
+static const char details[] =
+    "PARTITIONS are those that members have or that something is committed in; LAG is over all of\n"
+    "them, with a + behind it where some have no commit: 'weir group describe NAME' shows which.\n";
+
 static void print_json(const struct group_view *view, int64_t member_count, bool is_first)
 {
     const struct place_group *group = &view->group;
@@ -32,7 +36,7 @@ static void print_json(const struct group_view *view, int64_t member_count, bool
     say_json_number(stdout, member_count);
     printf(", \"partitions\": %zu, \"lag\": ", view->row_count);
     say_json_number(stdout, view->lag);
-    (void)putchar('}');
+    printf(", \"uncommitted\": %zu}", view->uncommitted);
 }
 
 static void add_row(struct say_table *table, const struct group_view *view, int64_t member_count)
@@ -42,7 +46,11 @@ static void add_row(struct say_table *table, const struct group_view *view, int6
     say_table_cell(table, "%s", view->group.state[0] != '\0' ? view->group.state : "-");
     say_table_number(table, member_count);
     say_table_cell(table, "%zu", view->row_count);
-    say_table_number(table, view->lag);
+    if (view->lag >= 0 && view->uncommitted > 0) {
+        say_table_cell(table, "%" PRId64 "+", view->lag);
+    } else {
+        say_table_number(table, view->lag);
+    }
 }
 
 /* One group at a time, in memory that is used again. Kinds of groups that are not consumers' (share and streams
@@ -145,6 +153,7 @@ const struct cli_command cli_group_list = {
     .name = "group list",
     .operands = "",
     .summary = "the consumer groups, with their members and lag",
+    .details = details,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .run = run,

@@ -1,5 +1,7 @@
 #include "cli/group_view.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -113,6 +115,56 @@ static int make_rows(struct weir_arena *arena, const struct place_offsets *offse
     return 0;
 }
 
+/* How many of the rows from `from` on are of the same topic. */
+static size_t count_of_topic(const struct group_view *view, size_t from)
+{
+    size_t count = 1;
+    while (from + count < view->row_count &&
+           strcmp(view->rows[from].topic, view->rows[from + count].topic) == 0) {
+        count++;
+    }
+    return count;
+}
+
+static int count_partitions(struct place *place, struct weir_arena *arena, const char *name,
+                            int32_t *count_out, struct weir_error *error)
+{
+    struct place_topic topic = {0};
+    int rc = place->ops->describe(place, arena, name, false, &topic, error);
+    if (rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) { /* its rows say so themselves */
+        *error = (struct weir_error){0};
+        rc = 0;
+    }
+    *count_out = topic.partition_count;
+    return rc;
+}
+
+static int add_others(struct place *place, struct weir_arena *arena, struct group_view *view,
+                      struct weir_error *error)
+{
+    struct group_row *rows = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    for (size_t from = 0; from < view->row_count;) {
+        const char *topic = view->rows[from].topic;
+        size_t known = count_of_topic(view, from);
+        int32_t partitions = 0;
+        int rc = count_partitions(place, arena, topic, &partitions, error);
+        if (rc < 0) return rc;
+        for (int32_t p = 0; known > 0 || p < partitions; p++) {
+            bool is_known = known > 0 && (p >= partitions || view->rows[from].partition == p);
+            rows = weir_arena_grow(arena, rows, count, &capacity, 16, sizeof *rows);
+            if (rows == NULL) return cli_no_memory(error);
+            rows[count++] = is_known ? view->rows[from] : new_row(topic, p);
+            from += is_known;
+            known -= is_known;
+        }
+    }
+    if (count > 0) view->rows = rows;
+    view->row_count = count;
+    return 0;
+}
+
 /* ---- lag ------------------------------------------------------------------------------------- */
 
 /* What one partition refuses leaves the others to be shown. */
@@ -209,11 +261,26 @@ static int find_lag_time(struct place *place, struct weir_arena *arena, struct g
 static void add_up(struct group_view *view)
 {
     view->lag = view->lag_ms = -1;
+    view->uncommitted = 0;
     for (size_t i = 0; i < view->row_count; i++) {
         const struct group_row *row = &view->rows[i];
         if (row->lag >= 0) view->lag = (view->lag < 0 ? 0 : view->lag) + row->lag;
         if (row->lag_ms > view->lag_ms) view->lag_ms = row->lag_ms;
+        view->uncommitted += row->committed < 0 && row->end > row->start;
     }
+}
+
+const char *group_lag_text(char to[GROUP_LAG_SIZE], const struct group_view *view)
+{
+    char behind[LAG_TEXT_SIZE];
+    int at = view->lag < 0 ? snprintf(to, GROUP_LAG_SIZE, "lag -")
+                           : snprintf(to, GROUP_LAG_SIZE, "lag %" PRId64 " (%s)", view->lag,
+                                      lag_time_text(behind, view->lag_ms));
+    if (view->uncommitted > 0) {
+        (void)snprintf(to + at, GROUP_LAG_SIZE - (size_t)at, ", %zu partition%s without a commit",
+                       view->uncommitted, view->uncommitted == 1 ? "" : "s");
+    }
+    return to;
 }
 
 int group_view_load(struct place *place, struct weir_arena *arena, struct group_view_wish wish,
@@ -228,6 +295,7 @@ int group_view_load(struct place *place, struct weir_arena *arena, struct group_
     }
     if (rc == 0) rc = groups->offsets(place, arena, view.group.name, &offsets, error);
     if (rc == 0) rc = make_rows(arena, &offsets, &view, error);
+    if (rc == 0 && wish.with_others) rc = add_others(place, arena, &view, error);
     for (size_t i = 0; rc == 0 && i < view.row_count; i++) {
         rc = group_row_find_log(place, arena, &view.rows[i], error);
         if (rc == 0 && wish.with_times) rc = find_lag_time(place, arena, &view.rows[i], error);

@@ -7,7 +7,8 @@
 /**
  * A group as the commands show it: who reads which partition, what is committed there, and how far behind that is.
  *
- * A partition is shown if it is assigned to a member or has a committed offset, in order of topic and number.
+ * A partition is shown if it is assigned to a member or has a committed offset, in order of topic and number; on wish
+ * also the others of these topics, which the group will read from somewhere, and whose records no lag counts.
  */
 struct group_row {
     const char *topic;
@@ -26,13 +27,15 @@ struct group_view {
     struct place_group group;
     struct group_row *rows;
     size_t row_count;
-    int64_t lag;    /* of all partitions where it is known; -1: of none */
-    int64_t lag_ms; /* the longest; -1: of none */
+    int64_t lag;        /* of all partitions where it is known; -1: of none */
+    int64_t lag_ms;     /* the longest; -1: of none */
+    size_t uncommitted; /* partitions that have records and no commit: no part of the lag */
 };
 
 struct group_view_wish {
     bool with_members; /* else the group is the caller's, as it was listed */
     bool with_times;   /* `lag_ms`, for which a record of each partition that lags is read */
+    bool with_others;  /* partitions that are neither assigned nor committed */
 };
 
 /**
@@ -46,6 +49,10 @@ int group_view_load(struct place *place, struct weir_arena *arena, struct group_
  * nothing else can be asked either. */
 int group_row_find_log(struct place *place, struct weir_arena *arena, struct group_row *row,
                        struct weir_error *error);
+
+/** "lag 8 (3.4 s), 2 partitions without a commit"; "-" of what is not known. Gives `to`. */
+enum { GROUP_LAG_SIZE = 128 };
+const char *group_lag_text(char to[GROUP_LAG_SIZE], const struct group_view *view);
 
 /** Unix time in ms. */
 int64_t group_now_ms(void);

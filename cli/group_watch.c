@@ -13,7 +13,7 @@
 
 struct values {
     struct place_target target;
-    int64_t rounds; /* 0: until it is interrupted */
+    int64_t rounds; /* INT64_MAX: until it is interrupted */
     int64_t interval_s;
 };
 
@@ -29,7 +29,9 @@ static const char details[] =
     "READ and WRITTEN are records a second, since the oldest of the last 16 looks: members commit\n"
     "every few seconds, so what one look shows alone says little. CATCH-UP is when the lag is gone "
     "if\n"
-    "both go on like that.\n";
+    "both go on like that. A group that there is none of yet is waited for. On a terminal names "
+    "are\n"
+    "cut to its width; 'weir group describe' has them whole.\n";
 
 enum { INTERVAL_MAX_S = 86400, LOOKS_MAX = 16 };
 
@@ -37,7 +39,8 @@ enum { INTERVAL_MAX_S = 86400, LOOKS_MAX = 16 };
 struct look {
     struct weir_arena arena;
     struct group_view view;
-    int64_t at_ms; /* monotonic */
+    int64_t at_ms;  /* monotonic */
+    bool is_absent; /* there was no such group */
 };
 
 struct watch {
@@ -139,26 +142,41 @@ static void add_row(struct watch *watch, struct say_table *table, const struct l
     say_table_cell(table, "%s", row->owner != NULL ? row->owner->id : "-");
 }
 
+/* The first line of a look; a terminal shows the last look only. */
+static void print_time(const struct watch *watch)
+{
+    char time[32];
+    time_t now = (time_t)(group_now_ms() / 1000);
+    struct tm parts;
+    (void)strftime(time, sizeof time, "%T", gmtime_r(&now, &parts));
+    if (isatty(STDOUT_FILENO)) (void)fputs("\033[H\033[2J", stdout);
+    if (!isatty(STDOUT_FILENO) && watch->count > 1) (void)puts("");
+    printf("%sZ group %s", time, watch->group);
+}
+
+/* One that its first member is about to make, or a name that is written wrongly. */
+static void print_absence(struct watch *watch, struct look *look)
+{
+    const char *nearest = place_nearest_group(watch->place, &look->arena, watch->group);
+    print_time(watch);
+    (void)fputs(": there is none", stdout);
+    if (nearest != NULL) printf("; did you mean '%s'?", nearest);
+    (void)puts("");
+}
+
 static void print_look(struct watch *watch)
 {
     const struct look *look = look_at(watch, watch->count - 1);
     const struct place_group *group = &look->view.group;
     char behind[LAG_TEXT_SIZE];
-    char time[32];
-    time_t now = (time_t)(group_now_ms() / 1000);
-    struct tm parts;
+    char lag[GROUP_LAG_SIZE];
     struct total total = {0};
     struct say_table table;
-    (void)strftime(time, sizeof time, "%T", gmtime_r(&now, &parts));
-    if (isatty(STDOUT_FILENO)) (void)fputs("\033[H\033[2J", stdout);
-    if (!isatty(STDOUT_FILENO) && watch->count > 1) (void)puts("");
-    printf("%sZ group %s, %s, %s, %zu member%s, lag ", time, group->name, group_type_text(group),
-           group->state, group->member_count, group->member_count == 1 ? "" : "s");
-    if (look->view.lag >= 0) {
-        printf("%" PRId64 " (%s)\n", look->view.lag, lag_time_text(behind, look->view.lag_ms));
-    } else {
-        (void)puts("-");
-    }
+    print_time(watch);
+    printf(", %s, %s, %zu member%s, %s\n", group_type_text(group), group->state,
+           group->member_count, group->member_count == 1 ? "" : "s",
+           group_lag_text(lag, &look->view));
+    if (look->view.row_count == 0) return;
     say_table_begin(&table,
                     "TOPIC|>PARTITION|>COMMITTED|>END|>LAG|>BEHIND|>READ|>WRITTEN|CATCH-UP|MEMBER");
     for (size_t i = 0; i < look->view.row_count; i++) {
@@ -175,6 +193,7 @@ static void print_look(struct watch *watch)
         add_trend(&table, &trend);
         say_table_cell(&table, "%s", "");
     }
+    say_table_fit(&table, say_terminal_width());
     say_table_end(&table, 0);
 }
 
@@ -185,12 +204,15 @@ static int take_look(struct watch *watch, struct weir_error *error)
     struct look *look = look_at(watch, watch->count);
     weir_arena_reset(&look->arena);
     look->view = (struct group_view){.group = {.name = watch->group}};
-    int rc = group_view_load(watch->place, &look->arena,
-                             (struct group_view_wish){.with_members = true, .with_times = true},
-                             &look->view, error);
+    int rc = group_view_load(
+        watch->place, &look->arena,
+        (struct group_view_wish){.with_members = true, .with_times = true, .with_others = true},
+        &look->view, error);
     look->at_ms = monotonic_ms();
-    if (rc == 0) watch->count++;
-    return rc;
+    look->is_absent = rc == WEIR_GROUP_ID_NOT_FOUND;
+    if (rc < 0 && !look->is_absent) return rc;
+    watch->count++;
+    return 0;
 }
 
 static bool wait_for_next(const struct watch *watch)
@@ -206,10 +228,14 @@ static int watch_group(struct watch *watch)
         if (take_look(watch, &error) < 0) {
             return place_say_group_failure(watch->place, watch->group, &error);
         }
-        print_look(watch);
+        struct look *look = look_at(watch, watch->count - 1);
+        bool is_last = watch->count >= watch->values->rounds;
+        if (look->is_absent && is_last) {
+            return place_say_group_failure(watch->place, watch->group, &error);
+        }
+        look->is_absent ? print_absence(watch, look) : print_look(watch);
         int exit_code = say_flush();
-        if (exit_code != CLI_OK || say_is_broken()) return exit_code;
-        if (watch->values->rounds > 0 && watch->count >= watch->values->rounds) return CLI_OK;
+        if (exit_code != CLI_OK || say_is_broken() || is_last) return exit_code;
         if (!wait_for_next(watch)) return CLI_OK;
     }
 }
@@ -220,8 +246,8 @@ static int check_values(const struct values *values, const struct cli_command *c
         return say_usage(command->name, "--interval is %lld: from 1 to %d seconds",
                          (long long)values->interval_s, INTERVAL_MAX_S);
     }
-    if (values->rounds < 0) {
-        return say_usage(command->name, "--num is %lld: at least 1, or 0 for no end",
+    if (values->rounds < 1) {
+        return say_usage(command->name, "--num is %lld: at least 1; without it, until Ctrl-C",
                          (long long)values->rounds);
     }
     return CLI_OK;
@@ -229,7 +255,7 @@ static int check_values(const struct values *values, const struct cli_command *c
 
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    struct values values = {.interval_s = 2};
+    struct values values = {.rounds = INT64_MAX, .interval_s = 2};
     struct cli_operands operands;
     int exit_code;
     if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {

@@ -6,16 +6,24 @@
 #include "base/nearest.h"
 #include "cli/say.h"
 
-static int say_unknown_group(struct place *place, const char *name, const struct place_groups *all)
+const char *place_nearest_group(struct place *place, struct weir_arena *arena, const char *name)
+{
+    struct weir_nearest nearest = weir_nearest_to(name);
+    struct place_groups all = {0};
+    (void)place->ops->groups->list(place, arena, &all, NULL); /* without, no name is near */
+    for (size_t i = 0; i < all.count; i++) {
+        if (strcmp(all.rows[i].name, name) == 0) return NULL; /* it has come meanwhile */
+        weir_nearest_offer(&nearest, all.rows[i].name);
+    }
+    return nearest.found;
+}
+
+static int say_unknown_group(struct place *place, const char *name, const char *nearest)
 {
     struct weir_error error;
-    struct weir_nearest nearest = weir_nearest_to(name);
-    for (size_t i = 0; i < all->count; i++) {
-        weir_nearest_offer(&nearest, all->rows[i].name);
-    }
     (void)weir_error_set(&error, WEIR_GROUP_ID_NOT_FOUND, "%s has no group '%s'", place->what,
                          name);
-    if (nearest.found != NULL) return say_failure(&error, "did you mean '%s'?", nearest.found);
+    if (nearest != NULL) return say_failure(&error, "did you mean '%s'?", nearest);
     return say_failure(&error, "'weir group list%s' shows those there are", place->option);
 }
 
@@ -24,7 +32,6 @@ int place_say_group_failure(struct place *place, const char *name, const struct 
     struct weir_heap heap;
     struct weir_budget budget;
     struct weir_arena arena;
-    struct place_groups all = {0};
     if (error->code == WEIR_GROUP_OWNED) {
         return say_failure(error,
                            "its offsets are a part of what the application keeps: while no job "
@@ -36,12 +43,7 @@ int place_say_group_failure(struct place *place, const char *name, const struct 
     weir_heap_init(&heap, false);
     weir_budget_init(&budget, "names", &heap, NULL, 0);
     weir_arena_init(&arena, &budget, 0);
-    (void)place->ops->groups->list(place, &arena, &all, NULL); /* without, no name is near */
-    bool is_there = false;
-    for (size_t i = 0; i < all.count; i++) {
-        is_there = is_there || strcmp(all.rows[i].name, name) == 0;
-    }
-    int exit_code = is_there ? say_failure(error, NULL) : say_unknown_group(place, name, &all);
+    int exit_code = say_unknown_group(place, name, place_nearest_group(place, &arena, name));
     weir_arena_close(&arena);
     return exit_code;
 }

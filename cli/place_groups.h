@@ -106,6 +106,9 @@ struct place_group_ops {
                      struct place_heartbeat *heartbeat, struct weir_error *error);
 };
 
+/** The name of a group that there is and that `name` may have meant, in the arena; NULL: none is near. */
+const char *place_nearest_group(struct place *place, struct weir_arena *arena, const char *name);
+
 /** Say that a call about a group failed, and what to do next: for an unknown group its nearest name. Returns the
  * exit code. */
 int place_say_group_failure(struct place *place, const char *name, const struct weir_error *error);

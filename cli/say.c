@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/grow.h"
@@ -125,6 +126,57 @@ void say_table_number(struct say_table *table, int64_t number)
     }
 }
 
+static void find_widths(const struct say_table *table, size_t widths[SAY_TABLE_COLUMNS_MAX])
+{
+    memset(widths, 0, SAY_TABLE_COLUMNS_MAX * sizeof *widths);
+    for (size_t i = 0; i < table->cell_count; i++) {
+        size_t size = strlen(table->cells[i]);
+        size_t column = i % table->column_count;
+        if (size > widths[column]) widths[column] = size;
+    }
+}
+
+/* A name is cut as far as this, and no column farther than its head. */
+enum { CUT_TO_MIN = 8 };
+
+static size_t *widest_to_cut(const struct say_table *table, size_t widths[SAY_TABLE_COLUMNS_MAX])
+{
+    size_t *widest = NULL;
+    for (size_t c = 0; c < table->column_count; c++) {
+        size_t head = strlen(table->cells[c]);
+        size_t least = head > CUT_TO_MIN ? head : CUT_TO_MIN;
+        if (table->is_right[c] || widths[c] <= least) continue;
+        if (widest == NULL || widths[c] > *widest) widest = &widths[c];
+    }
+    return widest;
+}
+
+void say_table_fit(struct say_table *table, size_t width)
+{
+    size_t widths[SAY_TABLE_COLUMNS_MAX];
+    size_t total = 0;
+    if (width == 0 || table->failed) return;
+    find_widths(table, widths);
+    for (size_t c = 0; c < table->column_count; c++) {
+        total += widths[c] + (c > 0 ? 2 : 0);
+    }
+    for (size_t *cut = widths; total > width && cut != NULL; total--) {
+        cut = widest_to_cut(table, widths);
+        if (cut != NULL) --*cut;
+    }
+    for (size_t i = 0; i < table->cell_count; i++) {
+        size_t most = widths[i % table->column_count];
+        if (strlen(table->cells[i]) > most) memcpy(table->cells[i] + most - 1, "~", 2);
+    }
+}
+
+size_t say_terminal_width(void)
+{
+    struct winsize size;
+    bool is_known = isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    return is_known ? size.ws_col : 0;
+}
+
 static bool wants_bold(void)
 {
     const char *term = getenv("TERM");
@@ -158,12 +210,9 @@ void say_table_drop(struct say_table *table)
 
 void say_table_end(struct say_table *table, int indent)
 {
-    size_t widths[SAY_TABLE_COLUMNS_MAX] = {0};
+    size_t widths[SAY_TABLE_COLUMNS_MAX];
     size_t columns = table->column_count;
-    for (size_t i = 0; i < table->cell_count; i++) {
-        size_t size = strlen(table->cells[i]);
-        if (size > widths[i % columns]) widths[i % columns] = size;
-    }
+    find_widths(table, widths);
     bool is_bold = wants_bold();
     for (size_t row = 0; row + columns <= table->cell_count; row += columns) {
         if (row == 0 && is_bold) (void)fputs("\033[1m", stdout);

@@ -43,6 +43,11 @@ void say_table_begin(struct say_table *table, const char *columns);
 void say_table_cell(struct say_table *table, const char *format, ...) WEIR_PRINTF(2, 3);
 /** A number, or "-" for one below 0: it is not known. */
 void say_table_number(struct say_table *table, int64_t number);
+/** Cut what stands to the left, its widest columns first, so that a line has no more than `width` characters, if that
+ * can be; what was cut ends with a ~. 0: all of it. */
+void say_table_fit(struct say_table *table, size_t width);
+/** How wide the terminal is that stdout is; 0: it is none. */
+size_t say_terminal_width(void);
 /** Print and free. `indent` blanks in front of each line. */
 void say_table_end(struct say_table *table, int indent);
 

@@ -32,13 +32,17 @@ orders 1 - 0 new 4" ] || fail "dry run: $(cat reset.txt)"
     "$weir" group reset billing --topic orders:0 --to-offset 2 "${place[@]}" >/dev/null 2>err.txt
     grep -qF "there is no group 'billing' yet" err.txt || fail "a new group is not named: $(cat err.txt)"
     "$weir" group describe billing "${place[@]}" >describe.txt
-    grep -qE "^group billing, classic, Empty, 0 members.*lag 4 \(" describe.txt || fail "$(cat describe.txt)"
+    grep -qE "^group billing, classic, Empty, 0 members.*lag 4 \(.*\), 1 partition without a commit$" describe.txt ||
+        fail "$(cat describe.txt)"
+    grep -qE "^orders +1 +- +4 +- +- +-$" describe.txt || fail "left out: $(cat describe.txt)"
     grep -qE "^orders +0 +2 +6 +4 +[0-9]+d [0-9]+h +-$" describe.txt || fail "lag: $(cat describe.txt)"
     "$weir" group describe billing --json "${place[@]}" >describe.json
     python3 - <<'END' || fail "$(cat describe.json)"
 import json, time
 group = json.load(open("describe.json"))
-row, = group["partitions"]
+row, other = group["partitions"]
+assert (other["partition"], other["committed"], other["end"], other["lag"]) == (1, None, 4, None), other
+assert group["uncommitted"] == 1, group
 assert (row["topic"], row["partition"], row["committed"], row["end"], row["lag"]) == ("orders", 0, 2, 6, 4), row
 written = time.time() * 1000 - row["lag_ms"]  # of the first record that is not committed
 assert abs(written - (1767225600000 + 3000)) < 60000, written
@@ -107,6 +111,7 @@ refuses 2 "--to-earliest and --to-latest" "$weir" group reset g --all-topics --t
 refuses 2 "--to-datetime 'noon'" "$weir" group reset g --all-topics --to-datetime noon
 refuses 2 "--by-duration '5'" "$weir" group reset g --all-topics --by-duration 5
 refuses 2 "leave out --topic" "$weir" group reset g --topic t --from-file x
+refuses 2 "--num is 0: at least 1" "$weir" group watch g -n 0
 refuses 2 "--interval is 0" "$weir" group watch g -i 0
 refuses 2 "'start' or 'end'" "$weir" consume t --group g -o 5
 refuses 2 "leave out --partitions" "$weir" consume t --group g -p 1
@@ -189,6 +194,46 @@ administer
 [ "$(grep -c '^..:..:..Z group billing, ' watch.txt)" = 2 ] || fail "$(cat watch.txt)"
 grep -qE "^orders +0 +0 +6 +6 .* 0\.0 +0\.0 +stands +-$" watch.txt || fail "$(cat watch.txt)"
 refuses 1 "did you mean 'billing'?" "$weir" group watch biling -n 1
+
+# a group that is about to be made is waited for, and one that goes is not the end
+"$weir" group watch billin -i 1 >watch.txt 2>watch.err &
+watcher=$!
+watched() { grep -qm1 -- "$1" < <(exec timeout 60 tail -n +1 -f --pid=$watcher watch.txt) || fail "watch: $(cat watch.txt watch.err)"; }
+watched "^..:..:..Z group billin: there is none; did you mean 'billing'?$"
+"$weir" group reset billin --topic orders:1 --to-latest >/dev/null 2>&1
+watched "^..:..:..Z group billin, classic, Empty, 0 members, lag 0 (0 s), 1 partition without a commit$"
+"$weir" group delete billin -q
+grep -qm1 "there is none" < <(exec timeout 60 tail -n +1 -f --pid=$watcher watch.txt |
+    sed -un '/classic, Empty/,$p') ||
+    fail "watch of one that goes: $(cat watch.txt watch.err)"
+kill -INT $watcher
+wait $watcher || fail "watch ended with $?: $(cat watch.err)"
+
+# on a terminal no line is longer than that is wide
+long=$(printf 'a-name-that-is-long-%.0s' 1 2 3 4 5 6)
+"$weir" topic create "$long" -p 1 -q
+"$weir" group reset "long" --topic "$long" --to-latest >/dev/null 2>&1
+python3 - "$weir" <<'END' >pty.txt || fail "$(cat pty.txt)"
+import fcntl, os, pty, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.environ["TERM"] = "dumb"
+    os.execv(sys.argv[1], [sys.argv[1], "group", "watch", "long", "-n", "1"])
+said = b""
+while True:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    said += part
+lines = said.decode().replace("\x1b[H\x1b[2J", "").splitlines()
+print(*lines, sep="\n")
+assert len(lines) == 3 and max(map(len, lines)) <= 80 and lines[2].startswith("a-name-that-is-") and "~ " in lines[2]
+END
+"$weir" group watch long -n 1 | grep -qF "$long" || fail "cut where it is no terminal"
 
 # two members share the topic; what has members is neither moved nor deleted
 for i in 1 2; do
