@@ -1,6 +1,6 @@
 /* A member of a group: joins, prints what it is given, commits what it has printed. Ctrl-C leaves.
  *
- *     reader [--listen ADDRESS] DIRECTORY GROUP TOPIC...
+ *     group_reader [--listen ADDRESS] DIRECTORY GROUP TOPIC...
  *
  * With --listen Kafka clients may join the same group, by the port.
  */
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
         argv += 2;
     }
     if (argc < 4) {
-        fprintf(stderr, "usage: reader [--listen ADDRESS] DIRECTORY GROUP TOPIC...\n");
+        fprintf(stderr, "usage: group_reader [--listen ADDRESS] DIRECTORY GROUP TOPIC...\n");
         return 2;
     }
     signal(SIGINT, end);
@@ -127,6 +127,6 @@ int main(int argc, char **argv)
     }
     int closed = weir_close(log, rc < 0 ? NULL : &error);
     if (rc == 0) rc = closed;
-    if (rc < 0) fprintf(stderr, "reader: %s\n", error.text);
+    if (rc < 0) fprintf(stderr, "group_reader: %s\n", error.text);
     return rc < 0 ? 1 : 0;
 }
