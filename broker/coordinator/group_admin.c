@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group/group_text.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/group_place.h"
 #include "broker/coordinator/live_group.h"
@@ -42,7 +43,7 @@ static int no_group(struct weir_slice group, struct weir_error *error)
 {
     return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND,
                           "there is no group '%.*s': no member, no committed offset",
-                          (int)(group.size & 0xff), (const char *)group.data);
+                          WEIR_GROUP_SHOWN(group));
 }
 
 static void arrive(struct weir_message *message,
@@ -253,7 +254,7 @@ static int find_for_deletion(struct weir_partition *partition, struct weir_group
         return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
                               "group '%.*s' belongs to a stream application: 'weir app reset' "
                               "moves it, 'weir app release' gives it back",
-                              (int)(request->group.size & 0xff), (const char *)request->group.data);
+                              WEIR_GROUP_SHOWN(request->group));
     }
     if (weir_group_write_is_under_way(offsets, request->group)) return WEIR_END;
     return find(offsets, request, group_out);
@@ -280,7 +281,7 @@ static int say_members(struct weir_slice group, struct weir_error *error)
     return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
                           "group '%.*s' has members: stop its consumers, and it can be deleted "
                           "when they have left or their sessions have ended",
-                          (int)(group.size & 0xff), (const char *)group.data);
+                          WEIR_GROUP_SHOWN(group));
 }
 
 static void delete_group(struct weir_live_group *group, struct weir_group_request *request)

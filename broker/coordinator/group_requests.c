@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group/group_text.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/group_place.h"
 #include "broker/coordinator/live_step.h"
@@ -50,14 +51,14 @@ static int unknown_member(struct weir_slice group, struct weir_error *error)
     return weir_error_set(error, WEIR_UNKNOWN_MEMBER_ID,
                           "group '%.*s' has no such member: it left, or was silent for longer than "
                           "its session.timeout.ms; join again",
-                          (int)(group.size & 0xff), (const char *)group.data);
+                          WEIR_GROUP_SHOWN(group));
 }
 
 static int no_group(struct weir_slice group, struct weir_error *error)
 {
     return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND,
                           "there is no group '%.*s': a member joins it with epoch 0",
-                          (int)(group.size & 0xff), (const char *)group.data);
+                          WEIR_GROUP_SHOWN(group));
 }
 
 static void consumer_stage(struct weir_partition *partition, struct weir_request *request);

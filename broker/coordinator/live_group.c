@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group/group_text.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/request.h"
@@ -303,8 +304,7 @@ int weir_live_group_find(struct weir_offsets_partition *offsets, struct weir_sli
         if (group == NULL) rc = weir_error_set(error, WEIR_NO_MEMORY, "make a group");
     }
     if (rc < 0) {
-        return weir_error_wrap(error, rc, "group '%.*s'", (int)(name.size & 0xff),
-                               (const char *)name.data);
+        return weir_error_wrap(error, rc, "group '%.*s'", WEIR_GROUP_SHOWN(name));
     }
     *group_out = group;
     return 0;
