@@ -451,7 +451,8 @@ void weir_broker_cancel_group(struct weir_broker *broker, struct weir_group_requ
 int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
                             struct weir_group_claim *claim, struct weir_error *error)
 {
-    return weir_group_claims_add(&broker->coordinator.claims, group, claim, error);
+    struct weir_uuid run = weir_uuid_random(broker->engine.env);
+    return weir_group_claims_add(&broker->coordinator.claims, group, run, claim, error);
 }
 
 void weir_broker_release_group(struct weir_group_claim *claim)

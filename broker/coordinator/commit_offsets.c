@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group/group_text.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/group_place.h"
 #include "broker/coordinator/live_group.h"
@@ -20,25 +21,25 @@ enum { ENTRIES_MAX = 100000 };
 struct weir_commit_work {
     struct weir_group_write write; /* first */
     struct weir_commit_request *commit;
-    struct weir_uuid topic_ids[]; /* one per entry */
+    struct weir_group_owner owner; /* where the write is_owning: whose it is from then on */
+    struct weir_uuid topic_ids[];  /* one per entry */
 };
 
 static int check_entry(const struct weir_offset_entry *entry, size_t metadata_size_max,
                        struct weir_error *error)
 {
-    int topic_size = (int)(entry->partition.topic.size & 0xff);
-    const char *topic = (const char *)entry->partition.topic.data;
+    struct weir_slice topic = entry->partition.topic;
     if (!entry->is_tombstone && entry->metadata.size > metadata_size_max) {
         return weir_error_set(error, WEIR_TOO_LARGE,
                               "offset of '%.*s' partition %d: %zu bytes of metadata; at most %zu "
                               "are allowed",
-                              topic_size, topic, entry->partition.partition, entry->metadata.size,
-                              metadata_size_max);
+                              WEIR_GROUP_SHOWN(topic), entry->partition.partition,
+                              entry->metadata.size, metadata_size_max);
     }
     if (!entry->is_tombstone && entry->offset < 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "offset of '%.*s' partition %d: %lld; 0 or more is wanted",
-                              topic_size, topic, entry->partition.partition,
+                              WEIR_GROUP_SHOWN(topic), entry->partition.partition,
                               (long long)entry->offset);
     }
     return 0;
@@ -75,7 +76,7 @@ static int check_release(const struct weir_group_claims *claims,
     if (claim->claims == claims && weir_slice_equal(claim->group, commit->group)) return 0;
     return weir_error_set(error, WEIR_GROUP_OWNED,
                           "group '%.*s' is given back only by who holds its claim",
-                          (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+                          WEIR_GROUP_SHOWN(commit->group));
 }
 
 static int check_owner(struct weir_offsets_partition *offsets,
@@ -84,8 +85,38 @@ static int check_owner(struct weir_offsets_partition *offsets,
     if (commit->releases != NULL) {
         return check_release(&offsets->coordinator->claims, commit, error);
     }
-    if (commit->is_application) return 0;
-    return weir_group_owner_check(offsets, commit->group, error);
+    const struct weir_group_claim *claim = commit->claim;
+    if (commit->is_application && (claim == NULL || claim->generation < 0)) return 0;
+    struct weir_slice member_id =
+        commit->is_application ? weir_text(claim->member_id) : commit->member.member_id;
+    int32_t generation = commit->is_application ? claim->generation : commit->generation;
+    return weir_group_owner_check_commit(offsets, commit->group, member_id, generation, error);
+}
+
+/* Does the commit make the group its application's, or that run's? */
+static bool is_taking(const struct weir_offsets_partition *offsets,
+                      const struct weir_commit_request *commit)
+{
+    if (!commit->is_application || commit->releases != NULL) return false;
+    return commit->claim != NULL
+               ? commit->claim->generation < 0
+               : !weir_offsets_image_is_application(&offsets->image, commit->group);
+}
+
+/* The run behind the last one that is known; that is why it comes behind all that is on its way. WEIR_END: not yet. */
+static int set_owner(const struct weir_offsets_partition *offsets, struct weir_commit_work *work)
+{
+    const struct weir_commit_request *commit = work->commit;
+    const struct weir_committed_group *committed =
+        weir_offsets_image_group(&offsets->image, commit->group);
+    if (!work->write.is_owning || commit->claim == NULL) return 0;
+    if (weir_group_write_is_under_way(offsets, commit->group)) return WEIR_END;
+    int32_t last = committed != NULL && committed->is_application ? committed->owner.generation : 0;
+    work->owner = (struct weir_group_owner){
+        .member_id = weir_text(commit->claim->member_id),
+        .generation = last < INT32_MAX ? last + 1 : 1,
+    };
+    return 0;
 }
 
 static int check_classic(struct weir_live_group *group, const struct weir_commit_request *commit,
@@ -138,7 +169,7 @@ static int check_taking(struct weir_live_group *group, const struct weir_commit_
     return weir_error_set(error, WEIR_NON_EMPTY_GROUP,
                           "group '%.*s' has members that are no job's: stop them, or give the "
                           "application an id of its own",
-                          (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+                          WEIR_GROUP_SHOWN(commit->group));
 }
 
 /* WEIR_END: ask again when its writes have ended. */
@@ -153,7 +184,7 @@ static int check_member(struct weir_offsets_partition *offsets, const struct wei
     if (group == NULL) {
         if (!commit->has_member || commit->generation < 0) return 0;
         return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND, "there is no group '%.*s'",
-                              (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+                              WEIR_GROUP_SHOWN(commit->group));
     }
     if (commit->is_application) return check_taking(group, commit, error);
     rc = check_live(group, work, error);
@@ -166,6 +197,10 @@ static void commit_ended(struct weir_group_write *write, int rc, struct weir_err
     struct weir_commit_work *work = (struct weir_commit_work *)write;
     struct weir_request *request = &work->commit->request;
     if (rc < 0) request->error = *error;
+    /* One that is durable and was not folded in for want of memory is taken again, by the run's next commit. */
+    if (rc == 0 && work->owner.generation > 0) {
+        work->commit->claim->generation = work->owner.generation;
+    }
     weir_free(work);
     weir_request_reply(request, rc);
 }
@@ -179,7 +214,8 @@ static int add_owner(struct weir_offsets_partition *offsets, const struct weir_c
     weir_assert(!work->write.is_owning || !is_released);
     weir_buffer_reset(&offsets->key);
     weir_buffer_reset(&offsets->value);
-    int rc = weir_group_owner_encode(work->commit->group, now_ms, &offsets->key, &offsets->value);
+    int rc = weir_group_owner_encode(work->commit->group, &work->owner, now_ms, &offsets->key,
+                                     &offsets->value);
     if (rc < 0) return rc;
     struct weir_slice value = is_released ? weir_null() : weir_buffer_slice(&offsets->value);
     return weir_group_write_add(offsets, weir_buffer_slice(&offsets->key), value, now_ms);
@@ -259,8 +295,7 @@ static struct weir_commit_work *new_work(struct weir_offsets_partition *offsets,
     work->commit = commit;
     work->write.group = commit->group;
     work->write.ended = commit_ended;
-    work->write.is_owning = commit->is_application && commit->releases == NULL &&
-                            !weir_offsets_image_is_application(&offsets->image, commit->group);
+    work->write.is_owning = is_taking(offsets, commit);
     return work;
 }
 
@@ -278,6 +313,7 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
                           : weir_error_set(&request->error, WEIR_NO_MEMORY, "commit offsets");
     }
     if (rc == 0) rc = check_member(offsets, work, &request->error);
+    if (rc == 0) rc = set_owner(offsets, work);
     if (rc == WEIR_END) {
         weir_free(work);
         weir_offsets_partition_hold(offsets, request);
@@ -289,7 +325,7 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
         rc = write_commit(offsets, work);
         if (rc == 0) return; /* its end answers */
         (void)weir_error_set(&request->error, (enum weir_code)rc, "commit offsets of group '%.*s'",
-                             (int)(commit->group.size & 0xff), (const char *)commit->group.data);
+                             WEIR_GROUP_SHOWN(commit->group));
     }
     weir_free(work);
     weir_request_reply(request, rc);

@@ -1,7 +1,11 @@
 #include "broker/coordinator/group_claims.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/coordinator/group/group_text.h"
+#include "broker/metadata/uuid.h"
 
 void weir_group_claims_init(struct weir_group_claims *claims)
 {
@@ -37,13 +41,18 @@ bool weir_group_claims_has(struct weir_group_claims *claims, struct weir_slice g
 }
 
 int weir_group_claims_add(struct weir_group_claims *claims, struct weir_slice group,
-                          struct weir_group_claim *claim, struct weir_error *error)
+                          struct weir_uuid run, struct weir_group_claim *claim,
+                          struct weir_error *error)
 {
+    char text[WEIR_UUID_TEXT_SIZE];
     weir_assert(claim->claims == NULL);
     lock(claims);
     bool is_taken = is_listed(claims, group);
     if (!is_taken) {
-        *claim = (struct weir_group_claim){.next = claims->first, .claims = claims, .group = group};
+        *claim = (struct weir_group_claim){
+            .next = claims->first, .claims = claims, .group = group, .generation = -1};
+        (void)snprintf(claim->member_id, sizeof claim->member_id, "weir-%s",
+                       weir_uuid_print(run, text));
         claims->first = claim;
     }
     unlock(claims);
@@ -52,7 +61,7 @@ int weir_group_claims_add(struct weir_group_claims *claims, struct weir_slice gr
         error, WEIR_LOCKED,
         "application '%.*s' is running on this log already: close that job first, "
         "or give this one an application_id of its own",
-        (int)(group.size & 0xff), (const char *)group.data);
+        WEIR_GROUP_SHOWN(group));
 }
 
 void weir_group_claims_release(struct weir_group_claim *claim)

@@ -19,9 +19,10 @@ struct weir_group_claims {
 void weir_group_claims_init(struct weir_group_claims *claims);
 bool weir_group_claims_has(struct weir_group_claims *claims, struct weir_slice group);
 
-/** As weir_broker_claim_group says it: WEIR_LOCKED. */
+/** As weir_broker_claim_group says it: WEIR_LOCKED. `run` is the one that claims, and becomes its member id. */
 int weir_group_claims_add(struct weir_group_claims *claims, struct weir_slice group,
-                          struct weir_group_claim *claim, struct weir_error *error);
+                          struct weir_uuid run, struct weir_group_claim *claim,
+                          struct weir_error *error);
 /** A zeroed claim is fine. */
 void weir_group_claims_release(struct weir_group_claim *claim);
 

@@ -14,5 +14,10 @@ bool weir_group_is_owned(const struct weir_offsets_partition *offsets, struct we
 /** Nobody else moves an owned group: WEIR_GROUP_OWNED. */
 int weir_group_owner_check(const struct weir_offsets_partition *offsets, struct weir_slice group,
                            struct weir_error *error);
+/** May this member commit to the group? Anybody may whose group it is not; to an owned one its owner's run, with its
+ * generation. WEIR_ILLEGAL_GENERATION, WEIR_GROUP_OWNED. */
+int weir_group_owner_check_commit(const struct weir_offsets_partition *offsets,
+                                  struct weir_slice group, struct weir_slice member_id,
+                                  int32_t generation, struct weir_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 #include "broker/coordinator/offsets_image.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "wire/topic_names.h"
 #include "wire/coordinator_record.h"
@@ -14,7 +15,12 @@
 #include "wire/generated/offset_commit_key.h"
 #include "wire/generated/offset_commit_value.h"
 
-enum { KEY_SIZE_MAX = INT16_MAX + WEIR_PARTITION_KEY_EXTRA, VALUE_VERSION = 4, OWNER_VERSION = 3 };
+enum {
+    KEY_SIZE_MAX = INT16_MAX + WEIR_PARTITION_KEY_EXTRA,
+    VALUE_VERSION = 4,
+    OWNER_VERSION = 3,
+    METADATA_FLEXIBLE_FROM = 4,
+};
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -211,15 +217,34 @@ static bool is_application_type(struct weir_slice protocol_type)
            weir_slice_equal(protocol_type, weir_text(WEIR_APPLICATION_PROTOCOL_TYPE_BEFORE));
 }
 
-/* Is the group a stream application's, by this value of its metadata? */
+/* What the value of a group's metadata begins with, whatever members come behind it. Flexible versions are decoded
+ * whole: nobody has written them yet. */
+static bool peek_protocol_type(struct weir_slice bytes, struct weir_slice *type_out)
+{
+    struct weir_reader reader = weir_reader(bytes);
+    uint16_t version = weir_reader_u16(&reader);
+    size_t size = weir_reader_u16(&reader);
+    const uint8_t *type = size <= INT16_MAX ? weir_reader_take(&reader, size) : NULL;
+    if (version >= METADATA_FLEXIBLE_FROM || type == NULL || reader.failed) return false;
+    *type_out = weir_slice(type, size);
+    return true;
+}
+
+/* Is the group a stream application's, by this value of its metadata, and whose run has it? */
 static int read_owner(struct weir_offsets_image *image, struct weir_slice bytes,
-                      bool *is_application_out, struct weir_error *error)
+                      bool *is_application_out, struct weir_group_owner *owner_out,
+                      struct weir_error *error)
 {
     struct weir_group_metadata_value value;
+    struct weir_slice type;
+    if (peek_protocol_type(bytes, &type) && !is_application_type(type)) return 0;
     int rc = weir_coordinator_value_decode(bytes, &weir_group_metadata_value_type, &value,
                                            &image->scratch, error);
-    if (rc == 0) *is_application_out = is_application_type(value.protocol_type);
-    return rc;
+    if (rc < 0) return rc;
+    *is_application_out = is_application_type(value.protocol_type);
+    owner_out->generation = value.generation;
+    if (value.members_count > 0) owner_out->member_id = value.members[0].member_id;
+    return 0;
 }
 
 static struct weir_kept_record *need_kept(struct weir_offsets_image *image,
@@ -256,16 +281,27 @@ static int keep_record(struct weir_offsets_image *image, struct weir_slice name,
     return 0;
 }
 
+/* The same text in the value that is kept. */
+static struct weir_slice in_kept(const struct weir_committed_group *group,
+                                 const struct weir_record *record, struct weir_slice text)
+{
+    const struct weir_kept_record *kept = weir_map_get(&group->records, record->key);
+    if (text.size == 0) return weir_text("");
+    weir_assert(kept != NULL && text.data > record->value.data);
+    return weir_slice(kept->value.data + (text.data - record->value.data), text.size);
+}
+
 static int apply_record(struct weir_offsets_image *image, const struct weir_record *record,
                         int16_t type, struct weir_error *error)
 {
+    struct weir_group_owner owner = {0};
     struct weir_slice name;
     bool is_metadata = type == WEIR_GROUP_METADATA_KEY_API_KEY;
     bool is_application = false;
     bool is_gone = weir_slice_is_null(record->value);
     int rc = group_of_key(record->key, &name, error);
     if (rc == 0 && is_metadata && !is_gone) {
-        rc = read_owner(image, record->value, &is_application, error);
+        rc = read_owner(image, record->value, &is_application, &owner, error);
     }
     if (rc < 0) return rc;
     if (!is_gone && keep_record(image, name, record) < 0) {
@@ -273,7 +309,11 @@ static int apply_record(struct weir_offsets_image *image, const struct weir_reco
     }
     struct weir_committed_group *group = weir_map_get(&image->groups, name);
     if (group == NULL) return 0;
-    if (is_metadata) group->is_application = is_application;
+    if (is_metadata) {
+        group->is_application = is_application;
+        owner.member_id = in_kept(group, record, owner.member_id);
+        group->owner = owner;
+    }
     if (is_gone) kept_free(weir_map_remove(&group->records, record->key));
     drop_group_if_empty(image, group);
     return 0;
@@ -337,18 +377,30 @@ int weir_offset_commit_encode(const struct weir_offset_commit *commit, struct we
                                          value);
 }
 
-int weir_group_owner_encode(struct weir_slice group, int64_t since_ms, struct weir_buffer *key,
-                            struct weir_buffer *value)
+int weir_group_owner_encode(struct weir_slice group, const struct weir_group_owner *owner,
+                            int64_t since_ms, struct weir_buffer *key, struct weir_buffer *value)
 {
     struct weir_group_metadata_key key_message = {.group = group};
     int rc = weir_coordinator_key_encode(&weir_group_metadata_key_type, &key_message, key);
     if (rc < 0) return rc;
     struct weir_group_metadata_value message;
+    const struct weir_group_metadata_value_member_metadata member = {
+        .member_id = owner->member_id,
+        .group_instance_id = weir_null(),
+        .client_id = weir_text(WEIR_APPLICATION_PROTOCOL_TYPE),
+        .client_host = weir_text(""),
+        .subscription = weir_text(""),
+        .assignment = weir_text(""),
+    };
+    bool has_member = owner->member_id.size > 0;
     weir_group_metadata_value_init(&message);
     message.protocol_type = weir_text(WEIR_APPLICATION_PROTOCOL_TYPE);
-    message.protocol = weir_null();
-    message.leader = weir_null();
+    message.generation = owner->generation;
+    message.protocol = has_member ? weir_text(WEIR_APPLICATION_PROTOCOL_TYPE) : weir_null();
+    message.leader = has_member ? owner->member_id : weir_null();
     message.current_state_timestamp = since_ms;
+    message.members = &member;
+    message.members_count = has_member ? 1 : 0;
     return weir_coordinator_value_encode(&weir_group_metadata_value_type, &message, OWNER_VERSION,
                                          value);
 }

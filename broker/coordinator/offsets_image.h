@@ -35,6 +35,13 @@ struct weir_committed_offset {
     size_t metadata_size;
 };
 
+/** Whose an application's group is: the run of a job that committed first of all since the last one, as a member of a
+ * group would be. */
+struct weir_group_owner {
+    struct weir_slice member_id; /* empty: the record is of a version that knew no runs */
+    int32_t generation;          /* one more with each run */
+};
+
 /** Of a group, by its whole key. */
 struct weir_kept_record {
     struct weir_slice key;   /* behind the struct */
@@ -46,6 +53,7 @@ struct weir_committed_group {
     struct weir_map offsets;
     struct weir_map records; /* of kept records */
     bool is_application;
+    struct weir_group_owner owner; /* of an application's; in the kept value */
 };
 
 struct weir_offsets_image {
@@ -77,8 +85,8 @@ int weir_offset_commit_encode(const struct weir_offset_commit *commit, struct we
                               struct weir_buffer *value);
 
 /** Append the record that makes a group an application's. Errors as above. */
-int weir_group_owner_encode(struct weir_slice group, int64_t since_ms, struct weir_buffer *key,
-                            struct weir_buffer *value);
+int weir_group_owner_encode(struct weir_slice group, const struct weir_group_owner *owner,
+                            int64_t since_ms, struct weir_buffer *key, struct weir_buffer *value);
 
 /** Fold one record in; after an error the image is as it was. WEIR_NO_MEMORY, WEIR_CORRUPT,
  * WEIR_UNSUPPORTED_VERSION. Records of types that are not known are counted and skipped. */

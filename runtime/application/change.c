@@ -70,6 +70,7 @@ int weir_app_commit(struct weir_app_hold *hold, const struct weir_app *app,
         .entry_count = commit->entry_count,
         .metadata_size_max = METADATA_SIZE_MAX,
         .is_application = true,
+        .claim = &hold->claim,
         .releases = commit->releases ? &hold->claim : NULL,
     };
     struct weir_env *env = hold->log->env;

@@ -24,6 +24,7 @@ int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind
         .budget = &streams->budget,
         .memory = &streams->memory,
         .application_id = streams->options.application_id,
+        .claim = &streams->claim,
     };
     commit->state = (struct weir_commit_state){
         .interval_ms = streams->options.commit_interval_ms,

@@ -122,6 +122,7 @@ struct weir_commit_kind_options {
     struct weir_budget *budget;
     struct weir_arena *memory; /* lives as long; marks that were recovered are there */
     const char *application_id;
+    struct weir_group_claim *claim; /* the job's hold on its group, whose run commits */
 };
 
 struct weir_commit_kind {

@@ -311,6 +311,7 @@ static void offsets_batch_seal(void *impl, struct weir_commit_seal *seal)
         .entry_count = count,
         .metadata_size_max = METADATA_SIZE_MAX,
         .is_application = true,
+        .claim = batch->options.claim,
     };
     answer(batch, 0, NULL);
 }

@@ -276,9 +276,10 @@ struct weir_init_producer_request {
  * Commit offsets of a group: one batch of OffsetCommit records in `__consumer_offsets`, all or
  * nothing, durable when it is done.
  *
- * The first commit of a stream application (`is_application`; it may have no entries) also writes
- * down that the group is the application's. From then on, and while a job holds the group's claim,
- * anybody else's commit to it, tombstones included, is WEIR_GROUP_OWNED.
+ * The first commit of a stream application's run (`is_application`; it may have no entries) also writes
+ * down that the group is the application's, with the run's member id and a generation of its own. From then on, and
+ * while a job holds the group's claim, anybody else's commit to it, tombstones included, is WEIR_GROUP_OWNED; one
+ * of that member id with another generation is WEIR_ILLEGAL_GENERATION.
  *
  * An application gives its group back with a commit that `releases` it, which only the holder of the group's
  * claim may: the same batch takes the ownership away, and what it commits is anybody's from then on.
@@ -313,8 +314,10 @@ struct weir_commit_request {
     struct weir_slice transactional_id;
     int64_t producer_id;
     int16_t producer_epoch;
-    bool is_transaction_version_2;           /* the coordinator is told of it, as by an append */
-    bool is_application;                     /* of a stream application, whose group is its own */
+    bool is_transaction_version_2; /* the coordinator is told of it, as by an append */
+    bool is_application;           /* of a stream application, whose group is its own */
+    struct weir_group_claim
+        *claim; /* whose run commits; NULL: of an application, none that is known */
     const struct weir_group_claim *releases; /* NULL: the group stays whose it is */
 };
 
@@ -338,10 +341,13 @@ struct weir_committed_request {
  * as long. Release accepts a zeroed claim. Any thread; both only take a short lock.
  * Errors: WEIR_LOCKED.
  */
+enum { WEIR_CLAIM_MEMBER_ID_SIZE = 32 };
 struct weir_group_claim {
     struct weir_group_claim *next;
     struct weir_group_claims *claims; /* NULL: nothing is claimed */
     struct weir_slice group;
+    char member_id[WEIR_CLAIM_MEMBER_ID_SIZE]; /* of this run, as the group's owner */
+    int32_t generation;                        /* given by the first commit of the run; -1 before */
 };
 
 #endif

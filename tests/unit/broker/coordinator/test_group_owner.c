@@ -203,6 +203,137 @@ START_TEST(an_application_gives_its_group_back)
 }
 END_TEST
 
+static int commit_as_run(struct weir_group_claim *claim, int64_t offset)
+{
+    struct weir_offset_entry entry = entry_of(offset);
+    struct weir_commit_request commit = {.group = weir_text("app"),
+                                         .entries = &entry,
+                                         .entry_count = 1,
+                                         .is_application = true,
+                                         .claim = claim};
+    commit_begin(&commit);
+    return commit_end(&commit);
+}
+
+/* As a member would by the port. */
+static int commit_as_member(const char *member_id, int32_t generation, int64_t offset)
+{
+    struct weir_offset_entry entry = entry_of(offset);
+    struct weir_commit_request commit = {.group = weir_text("app"),
+                                         .entries = &entry,
+                                         .entry_count = 1,
+                                         .member = {weir_text(member_id), weir_null()},
+                                         .generation = generation,
+                                         .has_member = true};
+    commit_begin(&commit);
+    return commit_end(&commit);
+}
+
+static void claim_app(struct weir_group_claim *claim)
+{
+    ck_ok(weir_broker_claim_group(engine.broker, weir_text("app"), claim, &engine.error),
+          &engine.error);
+}
+
+/* The first commit of a run takes the group for it, with the generation behind the last run's; the next ones go on in
+ * it. Who names the run and its generation commits; an older generation is told so, and anybody else has no say. */
+START_TEST(a_run_has_a_generation_of_the_group)
+{
+    struct weir_group_claim first = {0}, second = {0};
+    char older[WEIR_CLAIM_MEMBER_ID_SIZE];
+    open_engine(6);
+    claim_app(&first);
+    ck_assert_int_eq(first.generation, -1);
+    ck_ok(commit_as_run(&first, 5), &engine.error);
+    ck_assert_int_eq(first.generation, 1);
+    int64_t end = engine_latest(&engine, "__consumer_offsets", 0);
+    ck_ok(commit_as_run(&first, 6), &engine.error);
+    ck_assert_int_eq(first.generation, 1);
+    ck_assert_int_eq(engine_latest(&engine, "__consumer_offsets", 0), end + 1);
+    ck_ok(commit_as_member(first.member_id, 1, 7), &engine.error);
+    ck_assert_int_eq(commit_as_member(first.member_id, 0, 8), WEIR_ILLEGAL_GENERATION);
+    ck_assert_ptr_nonnull(strstr(engine.error.text, "generation 1"));
+    ck_assert_int_eq(commit_as_member(first.member_id, 2, 8), WEIR_ILLEGAL_GENERATION);
+    ck_assert_int_eq(commit_as_member("somebody", 1, 8), WEIR_GROUP_OWNED);
+    refused_to_strangers(7);
+
+    memcpy(older, first.member_id, sizeof older);
+    weir_broker_release_group(&first);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(commit_as_member(older, 1, 8), &engine.error); /* it has the group still */
+    claim_app(&second);
+    ck_assert_str_ne(second.member_id, older);
+    ck_ok(commit_as_run(&second, 9), &engine.error);
+    ck_assert_int_eq(second.generation, 2);
+    ck_assert_int_eq(commit_as_member(older, 1, 10), WEIR_GROUP_OWNED);
+    ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 0), 9);
+    weir_broker_release_group(&second);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_ok(engine_open(&engine), &engine.error);
+    claim_app(&first);
+    ck_ok(commit_as_run(&first, 11), &engine.error);
+    ck_assert_int_eq(first.generation, 3);
+    weir_broker_release_group(&first);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A record of a version that knew no runs makes the group the application's; its next run is the first of all. */
+START_TEST(a_group_of_an_older_version_is_taken_by_the_next_run)
+{
+    struct weir_group_claim claim = {0};
+    open_engine(7);
+    ck_ok(commit_as_application("app", 5), &engine.error); /* without a run */
+    ck_assert_int_eq(commit_as_member("", 0, 6), WEIR_GROUP_OWNED);
+    refused_to_strangers(5);
+    claim_app(&claim);
+    ck_ok(commit_as_run(&claim, 6), &engine.error);
+    ck_assert_int_eq(claim.generation, 1);
+    ck_assert(is_application("app"));
+    weir_broker_release_group(&claim);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A run whose group another one has taken is told so, and commits nothing. */
+START_TEST(a_run_that_has_lost_its_group_is_refused)
+{
+    struct weir_group_claim first = {0}, second = {0};
+    open_engine(8);
+    claim_app(&first);
+    ck_ok(commit_as_run(&first, 5), &engine.error);
+    struct weir_group_claim lost = first; /* as if it did not know */
+    weir_broker_release_group(&first);
+    claim_app(&second);
+    ck_ok(commit_as_run(&second, 6), &engine.error);
+    ck_assert_int_eq(commit_as_run(&lost, 7), WEIR_GROUP_OWNED);
+    struct weir_group_claim stale = second;
+    stale.generation = 1;
+    ck_assert_int_eq(commit_as_run(&stale, 7), WEIR_ILLEGAL_GENERATION);
+    ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 0), 6);
+    weir_broker_release_group(&second);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A group's name is shown in an error, however long it is. */
+START_TEST(a_name_of_256_bytes_is_shown)
+{
+    char name[257];
+    struct weir_group_claim claim = {0};
+    open_engine(9);
+    memset(name, 'n', 256);
+    name[256] = '\0';
+    ck_ok(weir_broker_claim_group(engine.broker, weir_text(name), &claim, &engine.error),
+          &engine.error);
+    ck_assert_int_eq(engine_commit(&engine, name, "clicks", 0, 1), WEIR_GROUP_OWNED);
+    ck_assert_ptr_nonnull(strstr(engine.error.text, "group 'nnnnnnnn"));
+    weir_broker_release_group(&claim);
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("owner");
@@ -211,6 +342,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, no_commit_slips_in_behind_the_first);
     tcase_add_test(tests, a_group_is_held_by_one_job);
     tcase_add_test(tests, an_application_gives_its_group_back);
+    tcase_add_test(tests, a_run_has_a_generation_of_the_group);
+    tcase_add_test(tests, a_group_of_an_older_version_is_taken_by_the_next_run);
+    tcase_add_test(tests, a_run_that_has_lost_its_group_is_refused);
+    tcase_add_test(tests, a_name_of_256_bytes_is_shown);
     suite_add_tcase(suite, tests);
 }
 

@@ -73,8 +73,9 @@ static struct weir_record encode_owner(struct memory *memory, const char *group,
 {
     weir_buffer_reset(&memory->key);
     weir_buffer_reset(&memory->value);
-    ck_assert_int_eq(
-        weir_group_owner_encode(weir_text(group), since_ms, &memory->key, &memory->value), 0);
+    ck_assert_int_eq(weir_group_owner_encode(weir_text(group), &(struct weir_group_owner){0},
+                                             since_ms, &memory->key, &memory->value),
+                     0);
     return (struct weir_record){.key = weir_buffer_slice(&memory->key),
                                 .value = weir_buffer_slice(&memory->value)};
 }
