@@ -21,7 +21,7 @@
  * partition is made now, assigning waits until the metadata says so durably, before anything is served
  * from it: a folder that is lost later is not taken for one that never was. While opening, working and
  * closing the log belongs to a worker; requests that arrive meanwhile wait in line. Working is for what
- * may block and must be alone: cutting, retention, trimming.
+ * may block and must be alone: cutting, retention, trimming, a new segment.
  * Thread: its shard's; jobs run on a worker and touch the log, `job_*` and nothing else.
  */
 enum weir_partition_state {
@@ -71,6 +71,7 @@ struct weir_partition {
 
     void (*wanted)(struct weir_partition *partition); /* starts what must be alone */
     struct weir_request *cut;
+    bool waits_for_roll; /* the first in line does: it is not to wait for another */
     int64_t trim_offset;
     struct weir_partition_closing *closing; /* told when it is closed */
 

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/engine/delayed_produce.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/fetch.h"
 #include "broker/engine/partition_life.h"
@@ -54,6 +55,57 @@ void weir_partition_retain(struct weir_partition *partition)
                       weir_partition_log_may_retain(partition->log, now);
     if (!may_remove && !weir_partition_log_owes_damage(partition->log)) return;
     if (weir_partition_want(partition, begin_retain)) weir_partition_settle(partition);
+}
+
+/*
+ * A new segment is four syncs and as many waits for the journal of the file system; on the shard they would be all its
+ * partitions' to wait for. Where records come by a time of their own many partitions want one at once.
+ */
+static int roll_job(struct weir_partition *partition)
+{
+    return weir_partition_log_roll(partition->log, &partition->job_error);
+}
+
+/* All that was appended is durable. After a shortage nothing has changed: who is in line tries again, and is told. */
+static void roll_done(struct weir_partition *partition)
+{
+    int rc = partition->job_rc;
+    if (rc == 0) partition->bytes_visible = partition->bytes_appended;
+    if (rc < 0 && !weir_code_is_shortage(rc)) {
+        weir_partition_failed(partition, WEIR_AVAILABILITY_SYNC_FAILED, rc, &partition->job_error);
+        say_chore_failed(partition);
+    }
+    weir_partition_take_back(partition);
+    weir_partition_answer_acks(partition, 0, NULL);
+    weir_partition_wake_fetches(partition);
+    weir_partition_settle(partition);
+}
+
+static void begin_roll(struct weir_partition *partition)
+{
+    weir_partition_submit(partition, roll_job, roll_done);
+}
+
+bool weir_partition_may_roll(const struct weir_partition *partition)
+{
+    weir_assert(partition->state == WEIR_PARTITION_OPEN);
+    return partition->state_machine == NULL && partition->wanted == NULL &&
+           partition->closing == NULL && !partition->waits_for_roll;
+}
+
+void weir_partition_roll_before(struct weir_partition *partition, struct weir_request *request)
+{
+    bool is_wanted = weir_partition_want(partition, begin_roll);
+    weir_assert(is_wanted && !partition->waits_for_roll);
+    partition->waits_for_roll = true;
+    weir_partition_put_back(partition, request);
+    weir_partition_settle(partition);
+}
+
+void weir_partition_roll_if_owed(struct weir_partition *partition)
+{
+    if (!weir_partition_log_owes_roll(partition->log)) return;
+    if (weir_partition_may_roll(partition)) (void)weir_partition_want(partition, begin_roll);
 }
 
 static int trim_job(struct weir_partition *partition)

@@ -8,6 +8,12 @@
 /** Back from working: open again, who waits for data is woken, and what is in line goes on. The partition
  * may be gone on return. */
 void weir_partition_resume(struct weir_partition *partition);
+/** May a worker begin a new segment? Else who appends does it himself. */
+bool weir_partition_may_roll(const struct weir_partition *partition);
+/** Have a worker begin a new segment; `request` is put back for it, and the next to be served. */
+void weir_partition_roll_before(struct weir_partition *partition, struct weir_request *request);
+/** Want that where a flush has held a new segment back. The partition is yet to be settled. */
+void weir_partition_roll_if_owed(struct weir_partition *partition);
 /** Give up what lies below `offset`, in the background. */
 void weir_partition_trim(struct weir_partition *partition, int64_t offset);
 /** Remove old segments in the background, if there may be any. */

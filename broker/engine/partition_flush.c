@@ -5,6 +5,7 @@
 #include "broker/engine/delayed_produce.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/fetch.h"
+#include "broker/engine/partition_chores.h"
 #include "broker/engine/partition_life.h"
 
 /* A partition in its flush group: what a flush takes of it, and who is told when it is over. */
@@ -55,6 +56,7 @@ static void flushed(struct weir_flush_entry *entry)
     weir_partition_answer_acks(partition, 0, NULL);
     weir_partition_wake_fetches(partition);
     weir_partition_flush_if_dirty(partition);
+    weir_partition_roll_if_owed(partition);
     weir_partition_settle(partition);
 }
 

@@ -53,6 +53,14 @@ static void wait_here(struct weir_partition *partition, struct weir_request *req
     partition->waiting_last = request;
 }
 
+void weir_partition_put_back(struct weir_partition *partition, struct weir_request *request)
+{
+    weir_assert(partition->wanted != NULL);
+    request->message.next = (struct weir_message *)partition->waiting_first;
+    partition->waiting_first = request;
+    if (partition->waiting_last == NULL) partition->waiting_last = request;
+}
+
 static struct weir_request *take_waiting(struct weir_partition *partition)
 {
     struct weir_request *request = partition->waiting_first;

@@ -7,6 +7,8 @@
 
 /** Find or begin to open the partition that `request` names, then run its stage. */
 void weir_partition_enter(struct weir_shard *shard, struct weir_request *request);
+/** Put a request that is being served back, in front of all that wait: for what has been wanted. */
+void weir_partition_put_back(struct weir_partition *partition, struct weir_request *request);
 /** Something went idle: go on with what waits. The partition may be gone on return. */
 void weir_partition_settle(struct weir_partition *partition);
 /** Have `begin` run once nothing else uses the log; false if something is wanted already. */

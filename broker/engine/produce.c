@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "broker/engine/delayed_produce.h"
 #include "broker/engine/fetch.h"
+#include "broker/engine/partition_chores.h"
 #include "broker/engine/partition_flush.h"
 #include "broker/engine/partition_life.h"
 #include "broker/engine/route.h"
@@ -111,6 +112,7 @@ static int check_online(struct weir_engine *engine, struct weir_error *error)
     return is_offline ? weir_serving_check(&engine->serving, error) : 0;
 }
 
+/* WEIR_END: a new segment comes first. */
 static int append(struct weir_partition *partition, struct weir_produce_request *produce)
 {
     int64_t batches = 0;
@@ -123,9 +125,16 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     if (rc == 0) rc = check_batches(partition, produce, now, &batches, error);
     if (rc < 0) return rc;
     struct weir_append append = {
-        .batches = produce->batches, .from = produce->from, .size = produce->size, .now = now};
+        .batches = produce->batches,
+        .from = produce->from,
+        .size = produce->size,
+        .now = now,
+        .leaves_roll = weir_partition_may_roll(partition),
+    };
     struct weir_append_result result;
+    partition->waits_for_roll = false;
     rc = weir_partition_log_append(partition->log, &append, &result, error);
+    if (rc == WEIR_END) return rc;
     weir_shortages_note(&partition->shard->engine->shortages, rc, result.needed_files, error);
     if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->engine->serving, error);
     if (rc == WEIR_OFFLINE) weir_partition_look_for_damage(partition);
@@ -149,6 +158,10 @@ static void append_and_answer(struct weir_partition *partition,
                               struct weir_produce_request *produce)
 {
     int rc = append(partition, produce);
+    if (rc == WEIR_END) {
+        weir_partition_roll_before(partition, &produce->request);
+        return;
+    }
     if (rc < 0) {
         int told = produce->acks == WEIR_ACKS_NONE ? 0 : rc;
         weir_request_reply(&produce->request, told);

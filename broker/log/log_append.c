@@ -248,13 +248,16 @@ static bool wants_roll(const struct weir_partition_log *log, const struct run *r
            age > log->config.segment_ms;
 }
 
+/* WEIR_END: a new segment is wanted first, and somebody else begins it. */
 static int make_room(struct weir_partition_log *log, const struct run *run, size_t size,
-                     struct weir_append_result *result_out, struct weir_error *error)
+                     bool leaves_roll, struct weir_append_result *result_out,
+                     struct weir_error *error)
 {
     const struct weir_segment_facts *facts = &weir_log_active(log)->facts;
     bool must = facts->size > 0 && is_beyond_limits(facts, log->end_offset, run, size);
     if (!must && !wants_roll(log, run, size)) return 0;
     if (!log->has_sync) {
+        if (leaves_roll) return WEIR_END;
         result_out->needed_files = true;
         return weir_log_roll(log, error);
     }
@@ -399,9 +402,10 @@ static struct weir_append_result repeat_answer(const struct weir_partition_log *
 
 /* The run was checked: into the file with it, and into what memory knows. */
 static int append_run(struct weir_partition_log *log, const struct run *run,
-                      const struct weir_log_part *part, struct weir_wall now,
+                      const struct weir_log_part *part, const struct weir_append *append,
                       struct weir_append_result *result_out, struct weir_error *error)
 {
+    const struct weir_wall now = append->now;
     int rc = write_owed_mark(log, result_out, error);
     if (rc == 0 && log->has_torn_tail) {
         result_out->needed_files = true;
@@ -412,8 +416,8 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
     if (rc == 0 && !log->is_size_checked) rc = weir_log_check_active_size(log, error);
     if (rc < 0) return rc;
     log->is_size_checked = true;
-    rc = make_room(log, run, part->size, result_out, error);
-    if (rc < 0) return rc;
+    rc = make_room(log, run, part->size, append->leaves_roll, result_out, error);
+    if (rc != 0) return rc;
     int64_t base_offset = log->end_offset;
     assign_offsets(log, part, now);
     rc = write_run(log, part, error);
@@ -446,7 +450,7 @@ int weir_partition_log_append(struct weir_partition_log *log, const struct weir_
     }
     if (rc == 0 && needs_codec(log, &part)) rc = recompress(log, &part, &anew, error);
     if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
-    rc = append_run(log, &run, &part, append->now, result_out, error);
+    rc = append_run(log, &run, &part, append, result_out, error);
     weir_shared_unref(anew);
     return rc;
 }

@@ -87,3 +87,17 @@ int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
     weir_partition_log_check(log);
     return 0;
 }
+
+bool weir_partition_log_owes_roll(const struct weir_partition_log *log)
+{
+    return log->is_roll_due && !log->has_sync;
+}
+
+int weir_partition_log_roll(struct weir_partition_log *log, struct weir_error *error)
+{
+    weir_assert(!log->has_sync);
+    if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
+    if (weir_log_active(log)->facts.size > 0) return weir_log_roll(log, error);
+    log->is_roll_due = false;
+    return 0;
+}

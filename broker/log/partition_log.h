@@ -142,6 +142,7 @@ struct weir_append {
     size_t from; /* where in `batches` they are, and how many bytes; size 0: all of it */
     size_t size;
     struct weir_wall now;
+    bool leaves_roll; /* where a new segment is to be begun first, nothing is done: WEIR_END */
 };
 
 struct weir_append_result {
@@ -163,9 +164,17 @@ struct weir_append_result {
  *         WEIR_LIMIT (too many producers, or the segment is full while it is synced: later):
  *         nothing changed. A shortage of descriptors, memory or room (weir_code_is_shortage): cut
  *         back, the log stays open. WEIR_IO, WEIR_OFFLINE: the log is offline.
+ * WEIR_END: `leaves_roll`; after weir_partition_log_roll the same append goes through.
  */
 int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
                               struct weir_append_result *result_out, struct weir_error *error);
+/** Is a new segment due that a sync on its way has held back? */
+bool weir_partition_log_owes_roll(const struct weir_partition_log *log);
+/**
+ * Begin a new segment, unless the last one is empty. It takes four syncs; all that was appended is durable
+ * then. Not while a sync is on its way. Errors: a shortage, and then all is as it was; else the log is offline.
+ */
+int weir_partition_log_roll(struct weir_partition_log *log, struct weir_error *error);
 
 /** Later appends carry this epoch; not lower than the last. */
 int weir_partition_log_set_epoch(struct weir_partition_log *log, int32_t leader_epoch,

@@ -1,0 +1,180 @@
+/*
+ * A new segment takes four syncs. A worker makes them while the partition's requests wait in line, and not its
+ * shard, whose other partitions would wait as well.
+ */
+#include "broker/broker_internal.h"
+#include "broker/engine/partition.h"
+#include "broker/engine/shard.h"
+#include "tests/unit/broker/engine/engine_fixture.h"
+
+/* A record of one byte is a batch of 69. */
+enum { RECORDS = 6 };
+
+static void begin(struct engine *engine, const char *flush_policy)
+{
+    struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "150"},
+                                          {.key = "flush.policy", .value = flush_policy}};
+    struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
+                                        .topic = weir_text("clicks"),
+                                        .partition_count = 1,
+                                        .configs = configs,
+                                        .config_count = 2};
+    engine_init(engine, 1);
+    ck_ok(engine_open(engine), &engine->error);
+    ck_ok(engine_topic(engine, &create), &engine->error);
+}
+
+static void end(struct engine *engine)
+{
+    ck_ok(engine_close(engine), &engine->error);
+    engine_end(engine);
+}
+
+static struct weir_partition *clicks(struct engine *engine)
+{
+    return weir_shard_find(&engine->broker->engine.shards[0], weir_text("clicks"), 0);
+}
+
+static bool is_working(struct engine *engine)
+{
+    struct weir_partition *partition = clicks(engine);
+    return partition != NULL && partition->state == WEIR_PARTITION_WORKING;
+}
+
+static void send(struct engine *engine, struct weir_produce_request *produce, const char *value,
+                 enum weir_acks acks)
+{
+    *produce = (struct weir_produce_request){
+        .to = {weir_text("clicks"), 0}, .batches = engine_batch(engine, value), .acks = acks};
+    ck_ok(weir_broker_wait_begin(engine->broker, &produce->request, NULL), NULL);
+    weir_broker_produce(engine->broker, produce);
+}
+
+static bool is_answered(const struct weir_produce_request *produce)
+{
+    return atomic_load(&produce->request.is_done);
+}
+
+static void finish(struct engine *engine, struct weir_produce_request *produce, int64_t offset)
+{
+    ck_ok(weir_broker_wait(engine->broker, &produce->request, NULL), &produce->request.error);
+    ck_assert_int_eq(produce->base_offset, offset);
+    weir_shared_unref(produce->batches);
+}
+
+/* All that was written, in its order. */
+static void check_records(struct engine *engine, int64_t count, int32_t segment_count)
+{
+    struct weir_partition_state_request seen = engine_describe_partition(engine, "clicks", 0);
+    ck_assert_int_eq(seen.state.end_offset, count);
+    ck_assert_int_eq(seen.state.segment_count, segment_count);
+    for (int64_t i = 0; i < count; i++) {
+        char value[64];
+        ck_ok(engine_fetch(engine, "clicks", 0, i, value), &engine->error);
+        ck_assert_int_eq(value[0], 'a' + i);
+    }
+}
+
+START_TEST(a_worker_begins_it)
+{
+    static const char *const policies[] = {"group", "os"};
+    struct engine engine;
+    int rolls = 0;
+    begin(&engine, policies[_i]);
+    for (int64_t i = 0; i < RECORDS; i++) {
+        const char value[] = {(char)('a' + i), '\0'};
+        struct weir_produce_request produce;
+        send(&engine, &produce, value, WEIR_ACKS_ALL);
+        bool was_working = false;
+        while (!is_answered(&produce)) {
+            ck_assert(weir_sim_step(engine.sim));
+            was_working |= is_working(&engine);
+        }
+        finish(&engine, &produce, i);
+        ck_assert_int_eq(was_working, i > 0 && i % 2 == 0);
+        rolls += was_working;
+    }
+    ck_assert_int_eq(rolls, RECORDS / 2 - 1);
+    check_records(&engine, RECORDS, RECORDS / 2);
+    end(&engine);
+}
+END_TEST
+
+/* Nothing is acknowledged late, or twice, or out of order, because a segment ends in between. */
+START_TEST(many_wait_for_it)
+{
+    struct engine engine;
+    struct weir_produce_request produces[RECORDS];
+    begin(&engine, "group");
+    for (int64_t i = 0; i < RECORDS; i++) {
+        const char value[] = {(char)('a' + i), '\0'};
+        send(&engine, &produces[i], value, WEIR_ACKS_ALL);
+    }
+    for (int64_t i = 0; i < RECORDS; i++) {
+        while (!is_answered(&produces[i])) {
+            for (int64_t later = i + 1; later < RECORDS; later++)
+                ck_assert(!is_answered(&produces[later]));
+            ck_assert(weir_sim_step(engine.sim));
+        }
+        finish(&engine, &produces[i], i);
+    }
+    check_records(&engine, RECORDS, RECORDS / 2);
+    end(&engine);
+}
+END_TEST
+
+/* While a sync is on its way the segment grows beyond its size, and the next one follows the sync by itself. */
+START_TEST(a_flush_holds_it_back)
+{
+    struct engine engine;
+    struct weir_produce_request first;
+    struct weir_produce_request second;
+    begin(&engine, "group");
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    send(&engine, &first, "b", WEIR_ACKS_ALL);
+    while (!clicks(&engine)->flush.is_in_flight)
+        ck_assert(weir_sim_step(engine.sim));
+    send(&engine, &second, "c", WEIR_ACKS_LEADER);
+    while (!is_answered(&second))
+        ck_assert(weir_sim_step(engine.sim));
+    ck_assert(!is_answered(&first));
+    while (!is_working(&engine))
+        ck_assert(weir_sim_step(engine.sim));
+    ck_assert(is_answered(&first));
+    finish(&engine, &first, 1);
+    finish(&engine, &second, 2);
+    check_records(&engine, 3, 2);
+    end(&engine);
+}
+END_TEST
+
+/* Without room the producer hears of it, nothing is lost, and the next one gets through. */
+START_TEST(a_full_disk_keeps_it_from_beginning)
+{
+    struct engine engine;
+    begin(&engine, "group");
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 1);
+    weir_sim_disk_limit(engine.sim, 0, 1);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "c", WEIR_ACKS_ALL), WEIR_NO_SPACE);
+    weir_sim_disk_limit(engine.sim, 0, 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "c", WEIR_ACKS_ALL), 2);
+    check_records(&engine, 3, 2);
+    end(&engine);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("new segment");
+    tcase_add_loop_test(tests, a_worker_begins_it, 0, 2);
+    tcase_add_test(tests, many_wait_for_it);
+    tcase_add_test(tests, a_flush_holds_it_back);
+    tcase_add_test(tests, a_full_disk_keeps_it_from_beginning);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("new segment", add);
+}
