@@ -253,7 +253,7 @@ int weir_start_count_topics(struct weir_start *start, struct weir_error *error)
 
 /* ---- internal topics ------------------------------------------------------------------------- */
 
-enum { CONFIGS_MAX = 10, FORMATS_MAX = 2 };
+enum { CONFIGS_MAX = 12, FORMATS_MAX = 2 };
 
 static void add_config(struct weir_config_entry *configs, size_t *count, const char *key,
                        const char *value)
@@ -283,6 +283,13 @@ static void add_formats(const struct weir_start *start, size_t topic,
     }
 }
 
+/* Where nothing goes by its time a segment ends by its size alone. By the records' own time all partitions would begin
+ * new ones at once, with four syncs each, and every week of a past that is processed in a second. */
+static void add_segment_time(struct weir_config_entry *configs, size_t *count)
+{
+    add_config(configs, count, "segment.ms", "9223372036854775807");
+}
+
 static int topic_configs(struct weir_start *start, size_t topic, struct weir_config_entry *configs,
                          size_t *count_out)
 {
@@ -294,6 +301,7 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
         add_config(configs, &count, "cleanup.policy", "delete");
         add_config(configs, &count, "retention.ms", "-1");
         add_config(configs, &count, "segment.bytes", "52428800");
+        add_segment_time(configs, &count);
     } else {
         int64_t retention_ms =
             topology->stores[topic - topology->topic_count].changelog_retention_ms;
@@ -302,6 +310,8 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
         if (retention_ms > 0) {
             add_config(configs, &count, "retention.ms",
                        weir_arena_printf(&start->arena, "%" PRId64, retention_ms));
+        } else {
+            add_segment_time(configs, &count);
         }
     }
     add_formats(start, topic, configs, &count);
