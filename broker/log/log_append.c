@@ -74,7 +74,7 @@ static int check_place(const struct weir_partition_log *log, const struct weir_b
                           weir_map_count(&producers->map), header->producer_id);
 }
 
-static int check_sequence(const struct weir_partition_log *log,
+static int check_sequence(const struct weir_partition_log *log, const struct weir_append *append,
                           const struct weir_batch_header *header,
                           const struct weir_batch_header *previous, struct run *run,
                           struct weir_error *error)
@@ -83,6 +83,11 @@ static int check_sequence(const struct weir_partition_log *log,
     struct weir_producer_batch duplicate;
     int rc = weir_producer_state_admit(&log->producers, header, follows ? previous : NULL,
                                        &duplicate, error);
+    bool begins_at_zero =
+        append->is_transaction_version_2 && previous == NULL && weir_batch_is_transactional(header);
+    if (rc == 0 && begins_at_zero) {
+        rc = weir_producer_state_check_new(&log->producers, header, error);
+    }
     if (rc == 0) rc = check_place(log, header, error);
     if (rc < 0) return rc;
     if (rc == WEIR_END) {
@@ -139,7 +144,8 @@ static int check_run(const struct weir_partition_log *log, const struct weir_app
         run->batch_count++;
         rc = check_batch(log, append, header, error);
         if (rc < 0) return rc;
-        rc = check_sequence(log, header, run->batch_count > 1 ? &previous : NULL, run, error);
+        rc = check_sequence(log, append, header, run->batch_count > 1 ? &previous : NULL, run,
+                            error);
         if (rc < 0) return rc;
         run->record_count += header->record_count;
         if (header->max_timestamp_ms > run->max_timestamp_ms) {
@@ -349,6 +355,20 @@ void weir_log_note_batch(struct weir_segment_facts *facts, const struct weir_bat
     facts->size += (int64_t)weir_batch_size(header);
 }
 
+/* What comes of a batch for its producer. A marker says who wrote it, and what became of the transaction. */
+static void note_producer(struct weir_partition_log *log, const struct weir_batch_reader *reader)
+{
+    struct weir_transaction_marker marker;
+    struct weir_mono now = weir_mono_now(log->env);
+    bool is_marker = weir_batch_is_control(&reader->header) &&
+                     weir_batch_read_marker(reader->batch, &reader->header, &marker, NULL) == 0;
+    if (!is_marker) {
+        weir_producer_state_add(&log->producers, &reader->header, now);
+        return;
+    }
+    (void)weir_producer_state_end_transaction(&log->producers, &reader->header, &marker, now);
+}
+
 /* The bytes are in the file: everything in memory follows. Nothing here can fail. */
 static void account(struct weir_partition_log *log, const struct weir_log_part *part,
                     struct weir_wall now)
@@ -361,9 +381,7 @@ static void account(struct weir_partition_log *log, const struct weir_log_part *
         const struct weir_batch_header *header = &reader.header;
         weir_assert(header->base_offset == log->end_offset);
         weir_index_builder_add(&log->index, header, active->facts.size);
-        if (header->producer_id >= 0) {
-            weir_producer_state_add(&log->producers, header, weir_mono_now(log->env));
-        }
+        if (header->producer_id >= 0) note_producer(log, &reader);
         weir_log_note_batch(&active->facts, header);
         log->end_offset = weir_batch_last_offset(header) + 1;
     }

@@ -31,14 +31,18 @@ void weir_log_opening_damaged(struct weir_log_opening *opening, int64_t offset, 
 /* ---- one segment ----------------------------------------------------------------------------- */
 
 static int note_batch(struct weir_partition_log *log, struct weir_segment *segment,
-                      const struct weir_batch_header *header, struct weir_error *error)
+                      const struct weir_segment_scan *scan, const struct weir_batch_header *header,
+                      struct weir_error *error)
 {
+    struct weir_transaction_end end;
     int rc = weir_leader_epochs_reserve(&log->epochs);
     if (rc == 0) rc = weir_producer_state_reserve(&log->producers, header);
     if (rc == 0) rc = weir_lost_ranges_note(&log->lost, header);
     if (rc < 0) return weir_error_set(error, rc, "recovery: out of memory");
+    rc = weir_segment_scan_note_producer(scan, header, &log->producers, weir_mono_now(log->env),
+                                         &end, error);
+    if (rc < 0) return rc;
     weir_leader_epochs_assign(&log->epochs, header->leader_epoch, header->base_offset);
-    weir_producer_state_add(&log->producers, header, weir_mono_now(log->env));
     if (segment->facts.base_offset == log->index.base_offset) {
         weir_index_builder_add(&log->index, header, segment->facts.size);
     }
@@ -80,7 +84,7 @@ static int take_batches(struct weir_log_opening *opening, struct weir_segment *s
     int rc;
     while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
         weir_assert(position == segment->facts.size);
-        rc = note_batch(log, segment, &header, error);
+        rc = note_batch(log, segment, &scan, &header, error);
         if (rc < 0) break;
     }
     segment->facts.has_holes |= scan.met_hole;

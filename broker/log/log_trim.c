@@ -208,12 +208,15 @@ static int walk_below(struct weir_partition_log *log, struct weir_segment *segme
             if (header.base_offset < offset) shorter->end_offset = header.base_offset;
             break;
         }
+        struct weir_transaction_end end;
         rc = weir_producer_state_reserve(&shorter->producers, &header);
         if (rc < 0) {
             (void)weir_error_set(&local, rc, "no memory for a producer");
             break;
         }
-        weir_producer_state_add(&shorter->producers, &header, now);
+        rc =
+            weir_segment_scan_note_producer(&scan, &header, &shorter->producers, now, &end, &local);
+        if (rc < 0) break;
         weir_log_note_batch(&shorter->facts, &header);
     }
     if (rc == WEIR_CORRUPT || (rc == WEIR_END && is_short)) {

@@ -219,17 +219,36 @@ void weir_partition_log_damaged(struct weir_partition_log *log, int64_t offset, 
                reason);
 }
 
-struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log)
-{
-    return (struct weir_log_offsets){log->start_offset, log->durable_offset, log->end_offset};
-}
-
 /* Where a transaction is open whose first records were deleted, nothing that is left is stable. */
 static int64_t last_stable_offset(const struct weir_partition_log *log)
 {
     int64_t unstable = weir_producer_state_first_unstable(&log->producers);
     if (unstable < 0) return log->end_offset;
     return unstable > log->start_offset ? unstable : log->start_offset;
+}
+
+struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log)
+{
+    return (struct weir_log_offsets){
+        .start_offset = log->start_offset,
+        .durable_offset = log->durable_offset,
+        .end_offset = log->end_offset,
+        .last_stable_offset = last_stable_offset(log),
+    };
+}
+
+int weir_partition_log_admit_marker(const struct weir_partition_log *log,
+                                    const struct weir_transaction_marker *marker, bool is_version_2,
+                                    struct weir_error *error)
+{
+    if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
+    return weir_producer_state_admit_marker(&log->producers, marker, is_version_2, error);
+}
+
+struct weir_open_transaction weir_partition_log_transaction(const struct weir_partition_log *log,
+                                                            int64_t producer_id)
+{
+    return weir_producer_state_transaction(&log->producers, producer_id);
 }
 
 struct weir_partition_log_state weir_partition_log_state(const struct weir_partition_log *log)

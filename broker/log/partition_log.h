@@ -3,6 +3,7 @@
 
 #include "base/env/env.h"
 #include "broker/log/lost_ranges.h"
+#include "broker/log/producer_state.h"
 #include "broker/log/topic_config.h"
 #include "wire/request/batches.h"
 #include "wire/record_batch.h"
@@ -143,6 +144,7 @@ struct weir_append {
     size_t size;
     struct weir_wall now;
     bool leaves_roll; /* where a new segment is to be begun first, nothing is done: WEIR_END */
+    bool is_transaction_version_2; /* of transactional batches: KIP-890 */
 };
 
 struct weir_append_result {
@@ -160,8 +162,8 @@ struct weir_append_result {
  * Append at the end: producer state, timestamps and size are checked, offsets assigned, bytes
  * written into the page cache. Not durable until a sync has covered it.
  *
- * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED, WEIR_INVALID_TIMESTAMP, WEIR_TOO_LARGE,
- *         WEIR_LIMIT (too many producers, or the segment is full while it is synced: later):
+ * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED, WEIR_INVALID_TXN_STATE,
+ *         WEIR_INVALID_TIMESTAMP, WEIR_TOO_LARGE, WEIR_LIMIT (too many producers, or the segment is full while it is synced: later):
  *         nothing changed. A shortage of descriptors, memory or room (weir_code_is_shortage): cut
  *         back, the log stays open. WEIR_IO, WEIR_OFFLINE: the log is offline.
  * WEIR_END: `leaves_roll`; after weir_partition_log_roll the same append goes through.
@@ -175,6 +177,14 @@ bool weir_partition_log_owes_roll(const struct weir_partition_log *log);
  * then. Not while a sync is on its way. Errors: a shortage, and then all is as it was; else the log is offline.
  */
 int weir_partition_log_roll(struct weir_partition_log *log, struct weir_error *error);
+
+/** May this marker be appended, as a batch is? As weir_producer_state_admit_marker says it; WEIR_OFFLINE. */
+int weir_partition_log_admit_marker(const struct weir_partition_log *log,
+                                    const struct weir_transaction_marker *marker, bool is_version_2,
+                                    struct weir_error *error);
+/** The transaction that this producer has open here. At no cost. */
+struct weir_open_transaction weir_partition_log_transaction(const struct weir_partition_log *log,
+                                                            int64_t producer_id);
 
 /** Later appends carry this epoch; not lower than the last. */
 int weir_partition_log_set_epoch(struct weir_partition_log *log, int32_t leader_epoch,
@@ -404,6 +414,7 @@ struct weir_log_offsets {
     int64_t start_offset;
     int64_t durable_offset;
     int64_t end_offset;
+    int64_t last_stable_offset; /* below it every transaction is decided; the end if none is open */
 };
 struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log);
 

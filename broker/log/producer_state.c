@@ -160,17 +160,35 @@ static void set_facts(struct weir_producer_state *state, struct weir_producer *p
 
 /* ---- what a batch may be --------------------------------------------------------------------- */
 
-/* Markers carry a producer id but no sequence. */
-static bool has_sequence(const struct weir_batch_header *header)
+static bool has_producer(const struct weir_batch_header *header)
 {
-    return header->producer_id >= 0 && header->producer_epoch >= 0 && header->base_sequence >= 0 &&
-           (header->attributes & WEIR_BATCH_CONTROL) == 0;
+    return header->producer_id >= 0 && header->producer_epoch >= 0;
 }
 
 /* The marker that ends a transaction. Control records without a producer are the controller's. */
 static bool is_marker(const struct weir_batch_header *header)
 {
-    return header->producer_id >= 0 && (header->attributes & WEIR_BATCH_CONTROL) != 0;
+    return has_producer(header) && weir_batch_is_control(header);
+}
+
+/* Markers carry a producer id but no sequence. */
+static bool has_sequence(const struct weir_batch_header *header)
+{
+    return has_producer(header) && header->base_sequence >= 0 && !weir_batch_is_control(header);
+}
+
+/* What a coordinator writes for a transaction (offsets that are committed within one) is in it, but has no
+ * sequence: nobody sends it twice. */
+static bool is_in_transaction(const struct weir_batch_header *header)
+{
+    return has_producer(header) && weir_batch_is_transactional(header) &&
+           !weir_batch_is_control(header);
+}
+
+/* Is there something of it to be remembered? */
+static bool is_noted(const struct weir_batch_header *header)
+{
+    return has_sequence(header) || is_in_transaction(header) || is_marker(header);
 }
 
 static int32_t last_sequence(const struct weir_batch_header *header)
@@ -187,16 +205,29 @@ static int out_of_order(const struct weir_batch_header *header, int32_t expected
         header->producer_id, header->producer_epoch, header->base_sequence, expected);
 }
 
-/* Epoch first, then the window of five, then the gap: the order in which Kafka asks. */
-static int check_against(const struct weir_producer *producer,
-                         const struct weir_batch_header *header,
-                         struct weir_producer_batch *duplicate_out, struct weir_error *error)
+static int fenced(const struct weir_producer *producer, int16_t epoch, struct weir_error *error)
 {
-    if (header->producer_epoch < producer->epoch) {
-        return weir_error_set(error, WEIR_PRODUCER_FENCED,
-                              "producer %" PRId64 ": epoch %d is older than %d",
-                              header->producer_id, header->producer_epoch, producer->epoch);
-    }
+    return weir_error_set(error, WEIR_PRODUCER_FENCED,
+                          "producer %" PRId64 ": epoch %d is older than %d", producer->id, epoch,
+                          producer->epoch);
+}
+
+/* Within one transaction everything is of it. */
+static int check_mixture(const struct weir_producer *producer,
+                         const struct weir_batch_header *header, struct weir_error *error)
+{
+    if (!is_open(producer) || weir_batch_is_transactional(header)) return 0;
+    return weir_error_set(error, WEIR_INVALID_TXN_STATE,
+                          "producer %" PRId64 ": a batch of no transaction, and one is open from "
+                          "offset %" PRId64,
+                          header->producer_id, producer->transaction_first_offset);
+}
+
+/* The window of five, then the gap. */
+static int check_sequence(const struct weir_producer *producer,
+                          const struct weir_batch_header *header,
+                          struct weir_producer_batch *duplicate_out, struct weir_error *error)
+{
     if (header->producer_epoch > producer->epoch) {
         return header->base_sequence == 0 ? 0 : out_of_order(header, 0, error);
     }
@@ -216,22 +247,89 @@ static int check_against(const struct weir_producer *producer,
     return header->base_sequence == expected ? 0 : out_of_order(header, expected, error);
 }
 
+/* Epoch first, then the sequence, then the transaction: the order in which Kafka asks. */
+static int check_against(const struct weir_producer *producer,
+                         const struct weir_batch_header *header,
+                         struct weir_producer_batch *duplicate_out, struct weir_error *error)
+{
+    if (header->producer_epoch < producer->epoch) {
+        return fenced(producer, header->producer_epoch, error);
+    }
+    int rc = has_sequence(header) ? check_sequence(producer, header, duplicate_out, error) : 0;
+    return rc == 0 ? check_mixture(producer, header, error) : rc;
+}
+
+/* The one before is in the same append: what is in memory does not know it yet. */
+static int check_follows(const struct weir_batch_header *previous,
+                         const struct weir_batch_header *header, struct weir_error *error)
+{
+    int32_t expected = weir_sequence_add(last_sequence(previous), 1);
+    bool is_same_producer = previous->producer_id == header->producer_id &&
+                            previous->producer_epoch == header->producer_epoch;
+    if (!is_same_producer || header->base_sequence != expected) {
+        return out_of_order(header, expected, error);
+    }
+    if (weir_batch_is_transactional(previous) == weir_batch_is_transactional(header)) return 0;
+    return weir_error_set(error, WEIR_INVALID_TXN_STATE,
+                          "producer %" PRId64
+                          ": batches of a transaction and of none in one append",
+                          header->producer_id);
+}
+
 int weir_producer_state_admit(const struct weir_producer_state *state,
                               const struct weir_batch_header *header,
                               const struct weir_batch_header *previous,
                               struct weir_producer_batch *duplicate_out, struct weir_error *error)
 {
-    if (!has_sequence(header)) return 0;
-    if (previous != NULL) {
-        bool is_next = previous->producer_id == header->producer_id &&
-                       previous->producer_epoch == header->producer_epoch;
-        int32_t expected = weir_sequence_add(last_sequence(previous), 1);
-        if (is_next && header->base_sequence == expected) return 0;
-        return out_of_order(header, expected, error);
-    }
+    if (!has_sequence(header) && !is_in_transaction(header)) return 0;
+    if (previous != NULL && has_sequence(header)) return check_follows(previous, header, error);
     const struct weir_producer *producer = find(state, header->producer_id);
     if (producer == NULL || !is_known(producer)) return 0; /* any first sequence will do */
     return check_against(producer, header, duplicate_out, error);
+}
+
+int weir_producer_state_check_new(const struct weir_producer_state *state,
+                                  const struct weir_batch_header *header, struct weir_error *error)
+{
+    if (!has_sequence(header) || header->base_sequence == 0) return 0;
+    const struct weir_producer *producer = find(state, header->producer_id);
+    bool is_new = producer == NULL || !is_known(producer);
+    return is_new ? out_of_order(header, 0, error) : 0;
+}
+
+int weir_producer_state_admit_marker(const struct weir_producer_state *state,
+                                     const struct weir_transaction_marker *marker,
+                                     bool is_version_2, struct weir_error *error)
+{
+    const struct weir_producer *producer = find(state, marker->producer_id);
+    if (producer == NULL || !is_known(producer)) return 0;
+    if (marker->producer_epoch < producer->epoch) {
+        return fenced(producer, marker->producer_epoch, error);
+    }
+    if (marker->coordinator_epoch < producer->coordinator_epoch) {
+        return weir_error_set(error, WEIR_TRANSACTION_COORDINATOR_FENCED,
+                              "producer %" PRId64 ": a marker of coordinator epoch %" PRId32
+                              ", which is older than %" PRId32,
+                              marker->producer_id, marker->coordinator_epoch,
+                              producer->coordinator_epoch);
+    }
+    if (marker->producer_epoch > producer->epoch) return 0;
+    if (is_open(producer)) {
+        /* Each of its transactions has an epoch of its own, which the marker's is above. */
+        return is_version_2 ? fenced(producer, marker->producer_epoch, error) : 0;
+    }
+    bool is_there = is_version_2 || marker->coordinator_epoch == producer->coordinator_epoch;
+    return is_there ? WEIR_END : 0;
+}
+
+struct weir_open_transaction
+weir_producer_state_transaction(const struct weir_producer_state *state, int64_t producer_id)
+{
+    const struct weir_producer *producer = find(state, producer_id);
+    if (producer == NULL) {
+        return (struct weir_open_transaction){NO_TRANSACTION, WEIR_NO_PRODUCER_EPOCH};
+    }
+    return (struct weir_open_transaction){producer->transaction_first_offset, producer->epoch};
 }
 
 static bool was_idle_for(const struct weir_producer *producer, struct weir_mono now, int64_t ms)
@@ -300,7 +398,7 @@ bool weir_producer_state_has_place(const struct weir_producer_state *state,
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header)
 {
-    if (!has_sequence(header) || find(state, header->producer_id) != NULL) return 0;
+    if (!is_noted(header) || find(state, header->producer_id) != NULL) return 0;
     /* A name whose append failed gives way: failed appends must not pile up names. */
     if (state->oldest != NULL && !is_known(state->oldest)) forget(state, state->oldest);
     struct weir_producer *producer = add_producer(state, header->producer_id);
@@ -342,27 +440,52 @@ static void note_use(struct weir_producer_state *state, struct weir_producer *pr
     link_newest(state, producer);
 }
 
-/* Of a producer that is not known there is nothing to end. */
-static void add_marker(struct weir_producer_state *state, const struct weir_batch_header *header,
-                       struct weir_mono now)
+/* Also of a producer that is not known: what it may still send of that transaction is fenced by the epoch. */
+static void end_transaction(struct weir_producer_state *state,
+                            const struct weir_batch_header *header, int32_t coordinator_epoch,
+                            struct weir_mono now)
 {
     struct weir_producer *producer = find(state, header->producer_id);
-    if (producer == NULL || !is_known(producer)) return;
+    weir_assert(producer != NULL && is_marker(header));
     set_transaction(state, producer, NO_TRANSACTION);
-    if (header->producer_epoch >= 0) note_use(state, producer, header->producer_epoch, now);
+    if (coordinator_epoch >= 0) producer->coordinator_epoch = coordinator_epoch;
+    note_use(state, producer, header->producer_epoch, now);
+    forget_idle(state, now);
+}
+
+struct weir_transaction_end weir_producer_state_end_transaction(
+    struct weir_producer_state *state, const struct weir_batch_header *header,
+    const struct weir_transaction_marker *marker, struct weir_mono now)
+{
+    const struct weir_producer *producer = find(state, header->producer_id);
+    weir_assert(producer != NULL);
+    struct weir_transaction_end end = {
+        .producer_id = header->producer_id,
+        .first_offset = producer->transaction_first_offset,
+        .last_offset = weir_batch_last_offset(header),
+        .is_abort = !marker->is_commit && is_open(producer),
+    };
+    end_transaction(state, header, marker->coordinator_epoch, now);
+    int64_t unstable = weir_producer_state_first_unstable(state);
+    end.last_stable_offset = unstable >= 0 ? unstable : end.last_offset + 1;
+    return end;
 }
 
 void weir_producer_state_add(struct weir_producer_state *state,
                              const struct weir_batch_header *header, struct weir_mono now)
 {
-    if (is_marker(header)) add_marker(state, header, now);
-    if (!has_sequence(header)) return;
+    if (!is_noted(header)) return;
+    if (is_marker(header)) {
+        end_transaction(state, header, NO_COORDINATOR_EPOCH, now);
+        return;
+    }
     struct weir_producer *producer = find(state, header->producer_id);
     weir_assert(producer != NULL);
     note_use(state, producer, header->producer_epoch, now);
-    bool opens = (header->attributes & WEIR_BATCH_TRANSACTIONAL) != 0 && !is_open(producer);
+    bool opens = weir_batch_is_transactional(header) && !is_open(producer);
     if (opens) set_transaction(state, producer, header->base_offset);
     forget_idle(state, now);
+    if (!has_sequence(header)) return;
     push_batch(producer, (struct weir_producer_batch){
                              .first_sequence = header->base_sequence,
                              .last_sequence = last_sequence(header),
@@ -388,6 +511,7 @@ int weir_producer_state_copy_below(struct weir_producer_state *state,
         /* What was opened, or ended, above is none of what stays: there the batches were walked. */
         bool was_open = is_open(&kept) && kept.transaction_first_offset < offset;
         if (!was_open) kept.transaction_first_offset = known->transaction_first_offset;
+        if (known->coordinator_epoch >= 0) kept.coordinator_epoch = known->coordinator_epoch;
         set_facts(state, known, &kept);
     }
     return 0;
@@ -454,12 +578,12 @@ static struct weir_producer_batch decode_batch(struct weir_reader *reader)
     return batch;
 }
 
-/* An open transaction has a batch, and the newest one is of it. */
+/* Of batches that have a sequence the newest one is of the open transaction. */
 static bool has_sane_transaction(const struct weir_producer *read)
 {
     if (read->coordinator_epoch < NO_COORDINATOR_EPOCH) return false;
     if (!is_open(read)) return read->transaction_first_offset == NO_TRANSACTION;
-    return read->batch_count > 0 &&
+    return read->batch_count == 0 ||
            read->batches[read->batch_count - 1].last_offset >= read->transaction_first_offset;
 }
 

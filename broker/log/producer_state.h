@@ -11,11 +11,16 @@
  * repeated batch gets the offset it had; a gap is refused (CLIENTS.md c, idempotent producer).
  *
  * And of each transactional one where its open transaction begins. Its first batch with the
- * transactional bit opens it, a control batch of the producer (the marker) ends it. A producer has
+ * transactional bit opens it, a control batch of the producer (the marker) ends it. A marker is remembered
+ * of a producer that is not known, too: its epoch fences what may still come of that transaction. A producer has
  * one open at most, and offsets only rise, so the list in which they are opened is in order of their
  * first offsets: its head is the first unstable offset, below which every transaction is decided.
  * Open ones are never forgotten, however idle: only the marker ends them (Kafka's
  * ProducerStateManager, KIP-98). Their number is bounded by that of the producers.
+ *
+ * A marker carries an epoch. In version 1 of transactions it is the transaction's own, or a newer one that fences
+ * who has let it time out; in version 2 (KIP-890) always a newer one, so that each epoch names one transaction.
+ * And it carries the epoch of the coordinator that wrote it, of which an older one has nothing more to say.
  *
  * Idle time runs on the monotonic clock and is carried over in the durable mark, so a wall clock
  * that jumps forgets nobody; time during which the log was closed does not count.
@@ -74,12 +79,31 @@ void weir_producer_state_check(const struct weir_producer_state *state);
 /**
  * May this batch be appended? `previous` is the batch before it in the same append, or NULL.
  * 0: yes. WEIR_END: it is a repetition of `*duplicate_out`.
- * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED.
+ * Errors: WEIR_OUT_OF_ORDER_SEQUENCE, WEIR_PRODUCER_FENCED, WEIR_INVALID_TXN_STATE (a transaction is open, and
+ *         this is not in it).
  */
 int weir_producer_state_admit(const struct weir_producer_state *state,
                               const struct weir_batch_header *header,
                               const struct weir_batch_header *previous,
                               struct weir_producer_batch *duplicate_out, struct weir_error *error);
+/** A batch of transactions of version 2: its producer begins at sequence 0 where nothing is known of it, for
+ * there is a state for as long as its epoch may be in use. WEIR_OUT_OF_ORDER_SEQUENCE. */
+int weir_producer_state_check_new(const struct weir_producer_state *state,
+                                  const struct weir_batch_header *header, struct weir_error *error);
+/**
+ * May this marker be appended? 0: yes. WEIR_END: it, or one that does the same, is there already.
+ * Errors: WEIR_PRODUCER_FENCED, WEIR_TRANSACTION_COORDINATOR_FENCED.
+ */
+int weir_producer_state_admit_marker(const struct weir_producer_state *state,
+                                     const struct weir_transaction_marker *marker,
+                                     bool is_version_2, struct weir_error *error);
+/** The open transaction of a producer. */
+struct weir_open_transaction {
+    int64_t first_offset; /* -1: it has none */
+    int16_t producer_epoch;
+};
+struct weir_open_transaction
+weir_producer_state_transaction(const struct weir_producer_state *state, int64_t producer_id);
 /** Is the producer of `header` known, or is there a place for it? */
 bool weir_producer_state_has_place(const struct weir_producer_state *state,
                                    const struct weir_batch_header *header, struct weir_mono now);
@@ -88,10 +112,22 @@ bool weir_producer_state_has_place(const struct weir_producer_state *state,
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header);
 /** The batch is in the log; reserved before. Without a producer id nothing happens. With too many
- * producers the longest idle are forgotten. A marker ends the transaction of a producer that is known;
- * which coordinator wrote it is in its record, so that of it only the producer's epoch is taken. */
+ * producers the longest idle are forgotten. A marker, of which only the header is known here, ends its producer's
+ * transaction: what is known of coordinators stays. */
 void weir_producer_state_add(struct weir_producer_state *state,
                              const struct weir_batch_header *header, struct weir_mono now);
+/** What a marker has ended. */
+struct weir_transaction_end {
+    int64_t producer_id;
+    int64_t first_offset;       /* -1: nothing was open */
+    int64_t last_offset;        /* the marker's */
+    int64_t last_stable_offset; /* of the log up to the marker, with it */
+    bool is_abort;              /* of something: records that are not to be read */
+};
+/** The same for a marker whose record has been read; reserved before. */
+struct weir_transaction_end weir_producer_state_end_transaction(
+    struct weir_producer_state *state, const struct weir_batch_header *header,
+    const struct weir_transaction_marker *marker, struct weir_mono now);
 /** Copy from `other` what it knows of batches that end below `offset`; where it knows any, it
  * knows better. WEIR_NO_MEMORY. */
 int weir_producer_state_copy_below(struct weir_producer_state *state,

@@ -209,15 +209,19 @@ static int note_wrong_epoch(struct weir_repair *repair, const struct place *plac
 }
 
 static int note_batch(struct survey *survey, struct place *place,
-                      const struct weir_batch_header *header, struct weir_error *error)
+                      const struct weir_segment_scan *scan, const struct weir_batch_header *header,
+                      struct weir_error *error)
 {
+    struct weir_transaction_end end;
     struct weir_repair *repair = survey->repair;
     int rc = weir_leader_epochs_reserve(&repair->epochs);
     if (rc == 0) rc = weir_producer_state_reserve(&repair->producers, header);
     if (rc == 0) rc = weir_lost_ranges_note(&repair->lost, header);
     if (rc < 0) return weir_error_set(error, rc, "no memory");
+    rc = weir_segment_scan_note_producer(scan, header, &repair->producers,
+                                         weir_mono_now(repair->env), &end, error);
+    if (rc < 0) return rc;
     weir_leader_epochs_assign(&repair->epochs, header->leader_epoch, header->base_offset);
-    weir_producer_state_add(&repair->producers, header, weir_mono_now(repair->env));
     weir_log_note_batch(&place->segment->facts, header);
     repair->record_count += header->record_count;
     repair->end_offset = weir_batch_last_offset(header) + 1;
@@ -393,7 +397,7 @@ static int walk(struct survey *survey, struct place *place, struct weir_error *e
         if (rc == 0 && scan.is_epoch_wrong) {
             rc = note_wrong_epoch(survey->repair, place, position, &header, &why);
         }
-        if (rc == 0) rc = note_batch(survey, place, &header, &why);
+        if (rc == 0) rc = note_batch(survey, place, &scan, &header, &why);
         if (rc == WEIR_CORRUPT) rc = step_over(survey, place, &scan, why.text, &why);
     } while (rc == 0);
     weir_segment_scan_close(&scan);

@@ -187,6 +187,41 @@ int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_hea
     return 0;
 }
 
+/* The marker in the batch that was given last. WEIR_END: it is none. */
+static int read_marker(const struct weir_segment_scan *scan, const struct weir_batch_header *header,
+                       struct weir_transaction_marker *marker_out, struct weir_error *error)
+{
+    enum { SIZE_MAX_OF_MARKER = 1024 }; /* 78, and whatever a later version of its record adds */
+    uint8_t bytes[SIZE_MAX_OF_MARKER];
+    size_t size = weir_batch_size(header);
+    bool may_be = weir_batch_is_control(header) && header->producer_id >= 0;
+    if (!may_be || size > sizeof bytes) return WEIR_END;
+    int64_t position = scan->position - (int64_t)size;
+    int64_t got = weir_file_read(scan->file, bytes, size, position, error);
+    if (got < 0) return (int)got;
+    if ((size_t)got < size) return WEIR_CORRUPT;
+    struct weir_slice batch = weir_slice(bytes, size);
+    int rc = weir_batch_check_crc(batch, NULL);
+    return rc < 0 ? rc : weir_batch_read_marker(batch, header, marker_out, NULL);
+}
+
+int weir_segment_scan_note_producer(const struct weir_segment_scan *scan,
+                                    const struct weir_batch_header *header,
+                                    struct weir_producer_state *producers, struct weir_mono now,
+                                    struct weir_transaction_end *end_out, struct weir_error *error)
+{
+    struct weir_transaction_marker marker;
+    *end_out = (struct weir_transaction_end){0};
+    int rc = read_marker(scan, header, &marker, error);
+    if (rc == 0) {
+        *end_out = weir_producer_state_end_transaction(producers, header, &marker, now);
+        return 0;
+    }
+    if (rc < 0 && rc != WEIR_CORRUPT) return rc;
+    weir_producer_state_add(producers, header, now);
+    return 0;
+}
+
 bool weir_segment_scan_skip_to(struct weir_segment_scan *scan, const struct weir_index_entry *entry)
 {
     const int64_t position = scan->position;

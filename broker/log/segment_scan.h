@@ -4,6 +4,7 @@
 #include "base/env/env.h"
 #include "broker/log/leader_epochs.h"
 #include "broker/log/offset_index.h"
+#include "broker/log/producer_state.h"
 #include "wire/record_batch.h"
 
 /**
@@ -63,6 +64,17 @@ void weir_segment_scan_close(struct weir_segment_scan *scan);
  */
 int weir_segment_scan_next(struct weir_segment_scan *scan, struct weir_batch_header *header_out,
                            int64_t *position_out, struct weir_error *error);
+
+/**
+ * Have `producers`, where there is room for it (weir_producer_state_reserve), know the batch that was given last. If it is
+ * a marker its record is read from the file, and `end_out` says what it has ended; else, or where its record is
+ * damaged, which is for readers to find, that is no abort.
+ * Errors: WEIR_IO, a shortage.
+ */
+int weir_segment_scan_note_producer(const struct weir_segment_scan *scan,
+                                    const struct weir_batch_header *header,
+                                    struct weir_producer_state *producers, struct weir_mono now,
+                                    struct weir_transaction_end *end_out, struct weir_error *error);
 
 /** Go on at the batch that the index says lies further on, at `entry`, if a header there says the same and may
  * follow: its last offset, a base offset from the expected one on, the epoch of the last one. False: the

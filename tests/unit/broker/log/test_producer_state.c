@@ -558,6 +558,183 @@ START_TEST(a_cut_takes_transactions_back)
 }
 END_TEST
 
+static int admit_marker(int64_t id, int16_t epoch, int32_t coordinator_epoch, bool is_version_2)
+{
+    struct weir_transaction_marker marker = {
+        .producer_id = id, .producer_epoch = epoch, .coordinator_epoch = coordinator_epoch};
+    error = (struct weir_error){0};
+    int rc = weir_producer_state_admit_marker(&state, &marker, is_version_2, &error);
+    ck_told(rc, &error);
+    return rc;
+}
+
+static struct weir_transaction_end mark(int64_t id, int16_t epoch, int32_t coordinator_epoch,
+                                        bool is_commit)
+{
+    struct weir_batch_header header = batch_of(id, epoch, WEIR_NO_SEQUENCE, 1);
+    struct weir_transaction_marker marker = {.coordinator_epoch = coordinator_epoch,
+                                             .is_commit = is_commit};
+    header.attributes = WEIR_BATCH_TRANSACTIONAL | WEIR_BATCH_CONTROL;
+    ck_ok(weir_producer_state_reserve(&state, &header), &error);
+    next_offset++;
+    return weir_producer_state_end_transaction(&state, &header, &marker, (struct weir_mono){0});
+}
+
+/* Version 1: the transaction's own epoch, or a newer one that fences it. One that is there already is a repetition, one
+ * of the same epoch from a newer coordinator is written again. */
+START_TEST(a_marker_of_version_1_has_the_epoch_or_a_newer_one)
+{
+    ck_code(admit_marker(1, 5, 0, false), 0); /* of a producer that nobody knows */
+    send_transactional(1, 5, 0);
+    ck_code(admit_marker(1, 4, 0, false), WEIR_PRODUCER_FENCED);
+    ck_code(admit_marker(1, 5, 0, false), 0);
+    ck_code(admit_marker(1, 6, 0, false), 0);
+    (void)mark(1, 5, 3, true);
+    ck_code(admit_marker(1, 5, 3, false), WEIR_END);
+    ck_code(admit_marker(1, 5, 2, false), WEIR_TRANSACTION_COORDINATOR_FENCED);
+    ck_code(admit_marker(1, 5, 4, false), 0);
+    send_transactional(1, 5, 1);
+    ck_code(admit_marker(1, 5, 3, false), 0);
+}
+END_TEST
+
+/* Version 2: always a newer epoch than the transaction's. The same one with nothing open is a repetition; with something
+ * open it is a marker of a transaction that is over, which must not end the one behind it. */
+START_TEST(a_marker_of_version_2_has_a_newer_epoch)
+{
+    send_transactional(1, 5, 0);
+    ck_code(admit_marker(1, 5, 0, true), WEIR_PRODUCER_FENCED);
+    ck_code(admit_marker(1, 6, 0, true), 0);
+    (void)mark(1, 6, 0, false);
+    ck_code(admit_marker(1, 6, 0, true), WEIR_END);
+    ck_code(admit_marker(1, 5, 0, true), WEIR_PRODUCER_FENCED);
+    ck_code(send(1, 5, 1, 1), WEIR_PRODUCER_FENCED); /* what was late */
+    send_transactional(1, 6, 0);
+    ck_code(admit_marker(1, 6, 0, true), WEIR_PRODUCER_FENCED);
+    expect_unstable(102);
+}
+END_TEST
+
+/* Of a producer that has written nothing here a marker leaves its epoch: what comes late is fenced. */
+START_TEST(a_marker_fences_who_has_written_nothing)
+{
+    struct weir_transaction_end end = mark(1, 6, 2, false);
+    ck_assert(!end.is_abort); /* of nothing */
+    ck_assert_int_eq(end.first_offset, -1);
+    ck_code(send(1, 5, 0, 1), WEIR_PRODUCER_FENCED);
+    ck_code(send(1, 6, 1, 1), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_code(send(1, 6, 0, 1), 0);
+    ck_code(admit_marker(1, 7, 1, true), WEIR_TRANSACTION_COORDINATOR_FENCED);
+}
+END_TEST
+
+/* An abort says what is not to be read, and up to where everything was decided with it. */
+START_TEST(an_abort_says_what_it_has_ended)
+{
+    send_transactional(1, 0, 0); /* 100 */
+    send_transactional(2, 0, 0); /* 101 */
+    struct weir_transaction_end end = mark(2, 0, 0, false);
+    ck_assert(end.is_abort);
+    ck_assert_int_eq(end.producer_id, 2);
+    ck_assert_int_eq(end.first_offset, 101);
+    ck_assert_int_eq(end.last_offset, 102);
+    ck_assert_int_eq(end.last_stable_offset, 100); /* of producer 1 nothing is decided yet */
+    send_transactional(2, 0, 1);                   /* 103 */
+    end = mark(1, 0, 0, true);
+    ck_assert(!end.is_abort);
+    end = mark(2, 0, 0, false);
+    ck_assert_int_eq(end.first_offset, 103);
+    ck_assert_int_eq(end.last_stable_offset, end.last_offset + 1);
+}
+END_TEST
+
+static int send_with(int64_t id, int16_t epoch, int32_t sequence, int16_t attributes)
+{
+    struct weir_producer_batch duplicate;
+    struct weir_batch_header header = batch_of(id, epoch, sequence, 1);
+    header.attributes = attributes;
+    error = (struct weir_error){0};
+    int rc = weir_producer_state_admit(&state, &header, NULL, &duplicate, &error);
+    if (rc == 0) add_with(id, epoch, sequence, attributes);
+    return rc;
+}
+
+/* Within a transaction there is nothing that is not of it, also not with a newer epoch; a repeated batch is one. */
+START_TEST(an_open_transaction_takes_no_other_batches)
+{
+    ck_code(send_with(1, 0, 0, 0), 0);
+    ck_code(send_with(1, 0, 1, WEIR_BATCH_TRANSACTIONAL), 0);
+    ck_code(send_with(1, 0, 2, 0), WEIR_INVALID_TXN_STATE);
+    ck_code(send_with(1, 1, 0, 0), WEIR_INVALID_TXN_STATE);
+    ck_code(send_with(1, 0, 0, 0), WEIR_END);
+    ck_code(send_with(1, 0, 2, WEIR_BATCH_TRANSACTIONAL), 0);
+    (void)mark(1, 0, 0, true);
+    ck_code(send_with(1, 0, 3, 0), 0);
+}
+END_TEST
+
+/* The batches of one append are of one transaction, or of none. */
+START_TEST(an_append_is_of_one_transaction)
+{
+    struct weir_producer_batch duplicate;
+    struct weir_batch_header first = batch_of(1, 0, 0, 1);
+    struct weir_batch_header second = batch_of(1, 0, 1, 1);
+    second.attributes = WEIR_BATCH_TRANSACTIONAL;
+    ck_code(weir_producer_state_admit(&state, &second, &first, &duplicate, &error),
+            WEIR_INVALID_TXN_STATE);
+    ck_code(weir_producer_state_admit(&state, &first, &second, &duplicate, &error),
+            WEIR_OUT_OF_ORDER_SEQUENCE);
+    first.attributes = WEIR_BATCH_TRANSACTIONAL;
+    ck_code(weir_producer_state_admit(&state, &second, &first, &duplicate, &error), 0);
+}
+END_TEST
+
+/* What a coordinator writes within a transaction has no sequence: its epoch counts, and it opens the transaction, also
+ * once it has been through the mark and the snapshot. */
+START_TEST(a_batch_without_a_sequence_opens_a_transaction)
+{
+    ck_code(send_with(1, 3, WEIR_NO_SEQUENCE, WEIR_BATCH_TRANSACTIONAL), 0);
+    ck_code(send_with(1, 3, WEIR_NO_SEQUENCE, WEIR_BATCH_TRANSACTIONAL), 0);
+    ck_code(send_with(1, 2, WEIR_NO_SEQUENCE, WEIR_BATCH_TRANSACTIONAL), WEIR_PRODUCER_FENCED);
+    for (int round = 0; round < 2; round++) {
+        struct weir_producer_state read;
+        struct weir_buffer bytes;
+        struct weir_mono now = {0};
+        expect_unstable(100);
+        weir_buffer_init(&bytes, &budget, 0);
+        weir_producer_state_init(&read, &budget);
+        if (round == 0) {
+            weir_producer_state_encode(&state, now, &bytes);
+            struct weir_reader reader = weir_reader(weir_buffer_slice(&bytes));
+            ck_ok(weir_producer_state_decode(&read, &reader, true, now, &error), &error);
+        } else {
+            weir_producer_snapshot_write(&state, &bytes);
+            ck_ok(weir_producer_snapshot_read(&read, weir_buffer_slice(&bytes), now, &error),
+                  &error);
+        }
+        weir_buffer_close(&bytes);
+        weir_producer_state_close(&state);
+        state = read;
+    }
+    expect_unstable(100);
+    (void)mark(1, 3, 0, true);
+    expect_unstable(-1);
+}
+END_TEST
+
+/* In version 2 of transactions a producer's state is there for as long as its epoch may be in use: who is not known
+ * begins at 0, and in version 1 anywhere. */
+START_TEST(who_is_not_known_begins_at_zero_in_version_2)
+{
+    struct weir_batch_header late = batch_of(1, 0, 7, 1);
+    struct weir_batch_header first = batch_of(1, 0, 0, 1);
+    ck_code(weir_producer_state_check_new(&state, &late, &error), WEIR_OUT_OF_ORDER_SEQUENCE);
+    ck_code(weir_producer_state_check_new(&state, &first, &error), 0);
+    send_transactional(1, 0, 0);
+    ck_code(weir_producer_state_check_new(&state, &late, &error), 0); /* it is asked about a gap */
+}
+END_TEST
+
 /* A snapshot of a version that is not known, whole otherwise, is refused by name. */
 START_TEST(a_snapshot_of_another_version_is_refused)
 {
@@ -636,6 +813,14 @@ static void add(Suite *suite)
     tcase_add_test(tests, idle_producers_are_forgotten);
     tcase_add_test(tests, the_oldest_open_transaction_is_the_first_unstable_offset);
     tcase_add_test(tests, a_marker_begins_an_epoch);
+    tcase_add_test(tests, a_marker_of_version_1_has_the_epoch_or_a_newer_one);
+    tcase_add_test(tests, a_marker_of_version_2_has_a_newer_epoch);
+    tcase_add_test(tests, a_marker_fences_who_has_written_nothing);
+    tcase_add_test(tests, an_abort_says_what_it_has_ended);
+    tcase_add_test(tests, an_open_transaction_takes_no_other_batches);
+    tcase_add_test(tests, an_append_is_of_one_transaction);
+    tcase_add_test(tests, a_batch_without_a_sequence_opens_a_transaction);
+    tcase_add_test(tests, who_is_not_known_begins_at_zero_in_version_2);
     tcase_add_test(tests, a_producer_without_a_batch_has_none_in_the_snapshot);
     tcase_add_test(tests, open_transactions_are_kept_in_their_order);
     tcase_add_test(tests, an_open_transaction_keeps_its_producer);
