@@ -32,6 +32,7 @@ TOPICS = (INPUT, OUTPUT, LATE)
 TIMEOUT_MS, SHORT_TIMEOUT_MS = 60000, 2000
 ISOLATIONS = ("read_committed", "read_uncommitted")
 KILLS = ("sent", "offsets", "commit", "commit")  # where the copier is, each time that it is killed
+TURN = 0.1
 BETWEEN_KILLS = 3  # transactions
 ABORT_EVERY = 4
 ALL = ",".join(str(p) for p in range(PARTITIONS))
@@ -363,10 +364,10 @@ class Scenario:
     def run(self):
         self.is_copied, self.is_over, self.kills_left = False, False, len(KILLS)
         self.create_topics()
+        writer = self.writer("w.1", "writer")
+        self.transaction(writer, topics=TOPICS, count=PARTITIONS)  # each partition answers now
         for isolation in self.isolations():
             self.start(self.read, "rc.1" if isolation == "read_committed" else "ru.1", isolation, lambda: self.is_over)
-        writer = self.writer("w.1", "writer")
-        self.transaction(writer)
         for name in ("rc.1", "ru.1"):
             if any(name[1] == isolation[5] for isolation in self.isolations()):
                 self.wait(f"{name} has the first transaction", lambda name=name: self.seen(name))
@@ -379,7 +380,8 @@ class Scenario:
             self.hold(writer, verb)
         self.fence()
         while copier and self.kills_left > 0 and not self.fault:
-            self.write(writer, 4)
+            self.write(writer, 1)
+            time.sleep(TURN)  # a copier that is to wait for its predecessor's session is not to be flooded
         self.transaction(writer, topics=(LATE,))
         if copier:
             self.wait("all that was committed is copied", self.is_all_copied)
