@@ -252,6 +252,9 @@ class Judge:
             if topic == OUTPUT and copies.setdefault(number % COPY, number) != number:
                 raise Fault("doubled-record", f"{number % COPY} was copied by transaction {number // COPY} and by "
                                               f"{copies[number % COPY] // COPY}")
+        for number, copy in copies.items():
+            if ended and copy >= COPY and (INPUT, number) not in seen:
+                raise Fault("aborted-read", f"{number} was copied by transaction {copy // COPY}, and was never committed")
         for topic, number in sorted(seen):
             if topic == INPUT:
                 self.finish_copy(number, number in copies)

@@ -4,8 +4,8 @@ transaction and is killed with -9 in the middle, a zombie meets who has its tran
 leaves a transaction to its timeout, and readers of both isolations see it all; judge.py judges each line.
 A step waits for what it is to bring about, so a broker that never gets there fails by its deadline.
 
-usage: scenario.py --broker ADDRESS [--transactions N] [--reads-only [--isolation NAME]] [--restart-after-abort]
-                   [--no-instance] [--keep FILE] -- DRIVER [WORD ...]
+usage: scenario.py --broker ADDRESS [--transactions N] [--reads-only [--isolation NAME]] [--writes-only]
+                   [--restart-after-abort] [--no-instance] [--keep FILE] -- DRIVER [WORD ...]
 `DRIVER [WORD ...] NAME=VALUE ...` starts a driver (members/driver.py has the names and what it is asked)."""
 import argparse
 import json
@@ -24,7 +24,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from judge import COPY, INPUT, OUTPUT, Fault, Judge
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-REFERENCE = ["/usr/bin/python3", HERE + "/members/confluent.py"]  # where a client only reads
+REFERENCE = ["/usr/bin/python3", HERE + "/members/confluent.py"]  # where a client only reads, or only writes
 STEP_TIMEOUT = 90
 PARTITIONS = 3
 LATE = "late"  # the topic whose transaction is left to its timeout
@@ -49,10 +49,12 @@ class Refused(Exception):
 class Driver:
     def __init__(self, scenario, name, role, isolation="read_committed", timeout_ms=TIMEOUT_MS):
         self.name = name
-        command = scenario.options.driver if role == "reader" or not scenario.options.reads_only else REFERENCE
-        words = {"name": name, "broker": scenario.options.broker, "id": f"{scenario.prefix}-{role}",
+        options = scenario.options
+        is_reference = options.writes_only if role == "reader" else options.reads_only
+        command = REFERENCE if is_reference else options.driver
+        words = {"name": name, "broker": options.broker, "id": f"{scenario.prefix}-{role}",
                  "timeout_ms": timeout_ms, "group": scenario.group, "isolation": isolation,
-                 "instance": role if role == "copier" and not scenario.options.no_instance else ""}
+                 "instance": role if role == "copier" and not options.no_instance else ""}
         self.process = subprocess.Popen(command + [f"{key}={value}" for key, value in words.items()],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=scenario.errors)
         self.said = b""
@@ -191,7 +193,9 @@ class Scenario:
 
     def write(self, driver, count):
         for turn in range(1, count + 1):
-            self.transaction(driver, "abort" if turn % ABORT_EVERY == 0 else "commit")
+            # A client that takes one aborted transaction of a producer for all of them is given one of each.
+            is_abort = turn % ABORT_EVERY == 0 and not self.options.writes_only
+            self.transaction(driver, "abort" if is_abort else "commit")
 
     def read(self, name, isolation, is_over):
         driver = Driver(self, name, "reader", isolation)
@@ -424,6 +428,7 @@ def parse():
     parser.add_argument("--broker", required=True)
     parser.add_argument("--transactions", type=int, default=16)
     parser.add_argument("--reads-only", action="store_true", help="librdkafka writes, the client only reads")
+    parser.add_argument("--writes-only", action="store_true", help="the client's committed reads are wrong")
     parser.add_argument("--isolation", default="", help="of the readers, where a client has but one")
     parser.add_argument("--restart-after-abort", action="store_true", help="a copier that cannot go back")
     parser.add_argument("--no-instance", action="store_true", help="the client knows no static members")
