@@ -2,9 +2,11 @@
 """Runs the clients of other people against `weir server`, those that Debian does not carry, too, and writes the
 table of docs/compatibility.md: client, version, feature, and how it went.
 
-usage: compatibility.py --weir PROGRAM --build DIR [--write FILE] [--commit NAME] [--broker ADDRESS] [NAME ...]
+usage: compatibility.py --weir PROGRAM --build DIR [--write FILE] [--commit NAME] [--broker ADDRESS]
+                        [--only TEXT] [NAME ...]
 NAME: debian, java, java-2.8, go, js, python. --write only counts when all run. --broker: a broker that is
-there already, for the rows of groups alone.
+there already, for the rows of groups and transactions alone.
+--only: rows whose feature has this text.
 
 What cannot be installed is "not run", with the reason; that fails the command as well, unless its registry
 does not answer."""
@@ -34,6 +36,7 @@ WORDS = {
     NEXT: ["--protocol", "consumer", "--assignor", "uniform"],
     NEXT_STATIC: ["--protocol", "consumer", "--assignor", "range", "--static"],
 }
+TRANSACTIONS = "transactions: commit, abort, read-process-write, fencing"
 
 
 class NotInstalled(Exception):
@@ -70,6 +73,11 @@ def group_rows(client, version, member, features, more=()):
             for feature in features]
 
 
+def transaction_row(client, version, driver, more=(), feature=TRANSACTIONS):
+    return Row(client, version, feature,
+               [PYTHON, f"{HERE}/transactions/scenario.py", "--broker", "{broker}", *more, "--", *driver])
+
+
 def text_of(path, pattern):
     with open(f"{HERE}/{path}", encoding="utf-8") as file:
         return re.search(pattern, file.read()).group(1)
@@ -92,6 +100,8 @@ def debian(build):
         *group_rows("kafka-python", version("python3-kafka"), [PYTHON, f"{members}/kafka_python.py"], [EAGER]),
         *group_rows(f"confluent-kafka (librdkafka {rdkafka})", version("python3-confluent-kafka"),
                     [PYTHON, f"{members}/confluent.py"], [EAGER, COOPERATIVE, STATIC]),
+        transaction_row(f"confluent-kafka (librdkafka {rdkafka})", version("python3-confluent-kafka"),
+                        [PYTHON, f"{HERE}/transactions/members/confluent.py"]),
     ]
 
 
@@ -107,7 +117,8 @@ def java_libs(build, name, pom):
 def java(build):
     version = text_of("java/pom.xml", r"<kafka.version>(.*)</kafka.version>")
     libs = java_libs(build, "java", "pom.xml")
-    call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Clients.java", f"{HERE}/java/Member.java"])
+    call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Clients.java", f"{HERE}/java/Member.java",
+          f"{HERE}/java/Transactor.java"])
     run = ["java", "-cp", f"{libs}:{libs}/*"]
     return [
         Row("Java", version, "write, read, administer", [*run, "Clients", "{broker}"]),
@@ -115,28 +126,35 @@ def java(build):
         *group_rows("Java", version, [*run, "Member"], [EAGER, COOPERATIVE, STATIC, NEXT, NEXT_STATIC]),
         Row("kafka-consumer-groups, kafka-groups, kafka-console-consumer, kafka-verifiable-consumer", version,
             "every action on groups", [PYTHON, f"{HERE}/groups/tools.py", "--broker", "{broker}", "--jars", libs]),
+        transaction_row("Java", version, [*run, "Transactor"], feature=f"{TRANSACTIONS} (version 2)"),
     ]
 
 
 def java_2_8(build):
     version = text_of("java/pom-2.8.xml", r"<version>(2\.8.*)</version>")
     libs = java_libs(build, "java-2.8", "pom-2.8.xml")
-    call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Member.java"])
-    return group_rows("Java", version, ["java", "-cp", f"{libs}:{libs}/*", "Member"], [EAGER, COOPERATIVE, STATIC])
+    call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Member.java", f"{HERE}/java/Transactor.java"])
+    run = ["java", "-cp", f"{libs}:{libs}/*"]
+    return [
+        *group_rows("Java", version, [*run, "Member"], [EAGER, COOPERATIVE, STATIC]),
+        transaction_row("Java", version, [*run, "Transactor"], feature=f"{TRANSACTIONS} (version 1)"),
+    ]
 
 
 def go(build):
     need("go", "golang-go")
     call(["go", "build", "-o", f"{build}/go/", "./..."], cwd=f"{HERE}/go")
-    members = f"{build}/go/members"
+    members, transactors = f"{build}/go/members", f"{build}/go/transactors"
 
     def version(module):
         return text_of("go/go.mod", re.escape(module) + r" v(\S+)")
-    franz = version("github.com/twmb/franz-go")
+    franz, sarama = version("github.com/twmb/franz-go"), version("github.com/IBM/sarama")
     return [
         Row("franz-go", franz, "write, read, administer", [f"{build}/go/clients", "{broker}"]),
         *group_rows("franz-go", franz, [members, "franz"], [EAGER, COOPERATIVE, STATIC, NEXT]),
-        *group_rows("sarama", version("github.com/IBM/sarama"), [members, "sarama"], [EAGER, COOPERATIVE, STATIC]),
+        transaction_row("franz-go", franz, [transactors, "franz"]),
+        *group_rows("sarama", sarama, [members, "sarama"], [EAGER, COOPERATIVE, STATIC]),
+        transaction_row("sarama", sarama, [transactors, "sarama"], ["--restart-after-abort"]),
         *group_rows("kafka-go", version("github.com/segmentio/kafka-go"), [members, "kafkago"], [EAGER]),
     ]
 
@@ -157,7 +175,11 @@ def js(build):
     return [
         Row("kafkajs", version("kafkajs"), "write, read, administer", [node, f"{to}/clients.js", "{broker}"]),
         *group_rows("kafkajs", version("kafkajs"), [node, f"{to}/kafkajs.js"], [EAGER]),
+        transaction_row("kafkajs", version("kafkajs"), [node, f"{to}/kafkajs_transactor.js"],
+                        ["--no-instance", "--restart-after-abort"]),
         *group_rows(platformatic, version(platformatic), [node, f"{to}/platformatic.js"], [EAGER, NEXT]),
+        transaction_row(platformatic, version(platformatic), [node, f"{to}/platformatic_transactor.js"],
+                        ["--writes-only", "--restart-after-abort"], f"{TRANSACTIONS} (it writes)"),
     ]
 
 
@@ -173,11 +195,18 @@ def python(build):
 
     def member(name):
         return [python3, f"{HERE}/groups/members/{name}.py"]
+
+    def driver(name):
+        return [python3, f"{HERE}/transactions/members/{name}.py"]
+    confluent = f"confluent-kafka (librdkafka {rdkafka})"
     return [
-        *group_rows(f"confluent-kafka (librdkafka {rdkafka})", version("confluent-kafka"), member("confluent"),
+        *group_rows(confluent, version("confluent-kafka"), member("confluent"),
                     [EAGER, COOPERATIVE, STATIC, NEXT, NEXT_STATIC]),
+        transaction_row(confluent, version("confluent-kafka"), driver("confluent")),
         *group_rows("kafka-python", version("kafka-python"), member("kafka_python"), [EAGER, COOPERATIVE, STATIC]),
+        transaction_row("kafka-python", version("kafka-python"), driver("kafka_python")),
         *group_rows("aiokafka", version("aiokafka"), member("aio"), [EAGER, STATIC]),
+        transaction_row("aiokafka", version("aiokafka"), driver("aio")),
     ]
 
 
@@ -282,7 +311,8 @@ def run_stack(name, options):
         print(f"# {row.client}: {row.outcome}" + (f"; {registry} does not answer" if is_excused else ""), flush=True)
         return [row], is_excused
     if options.broker:
-        rows = [row for row in rows if "group" in row.feature]
+        rows = [row for row in rows if "group" in row.feature or "transaction" in row.feature]
+    rows = [row for row in rows if options.only in row.feature]
     with server_for(options) as (broker, server):
         for row in rows:
             run_row(row, {"broker": broker, "weir": options.weir, "data": server and server.data})
@@ -311,6 +341,7 @@ def main():
     parser.add_argument("--write")
     parser.add_argument("--commit", default="unknown")
     parser.add_argument("--broker")
+    parser.add_argument("--only", default="")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     names = options.names or list(STACKS)
@@ -323,7 +354,7 @@ def main():
         more, fine = run_stack(name, options)
         rows += more
         is_good = is_good and fine
-    if options.write and names == list(STACKS):
+    if options.write and names == list(STACKS) and not options.only:
         write(options.write, rows, options.commit)
     count = {word: sum(row.outcome.startswith(word) for row in rows) for word in ("passed", "failed", "not run")}
     print(f"{count['passed']} passed, {count['failed']} failed, {count['not run']} not run")
