@@ -20,8 +20,10 @@ struct weir_controller *weir_controller_of(const struct weir_engine *engine)
 
 /* ---- the image over its log ------------------------------------------------------------------ */
 
-static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
+static int apply_record(void *impl, const struct weir_batch_header *header,
+                        const struct weir_record *record, struct weir_error *error)
 {
+    (void)header; /* nothing of the metadata is in a transaction */
     return weir_metadata_apply_value(impl, record->value, error);
 }
 

@@ -9,8 +9,10 @@
 
 /* ---- the image as a fold --------------------------------------------------------------------- */
 
-static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
+static int apply_record(void *impl, const struct weir_batch_header *header,
+                        const struct weir_record *record, struct weir_error *error)
 {
+    (void)header;
     return weir_offsets_image_apply(impl, record, error);
 }
 

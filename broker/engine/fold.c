@@ -19,7 +19,22 @@ void weir_fold_close(struct weir_fold *fold)
     *fold = (struct weir_fold){0};
 }
 
-/* The batch at hand; control batches move the offset only. */
+/* Markers end transactions; other control records move the offset only. */
+static int fold_record(struct weir_fold *fold, const struct weir_batch_header *header,
+                       const struct weir_record *record, struct weir_error *error)
+{
+    if (!weir_batch_is_control(header)) {
+        return fold->ops->apply(fold->impl, header, record, error);
+    }
+    int type = weir_control_type(record->key);
+    bool is_marker =
+        header->producer_id >= 0 && (type == WEIR_CONTROL_COMMIT || type == WEIR_CONTROL_ABORT);
+    if (is_marker && fold->ops->end_transaction != NULL) {
+        fold->ops->end_transaction(fold->impl, header->producer_id, type == WEIR_CONTROL_COMMIT);
+    }
+    return 0;
+}
+
 static int fold_batch(struct weir_fold *fold, struct weir_batch_reader *reader,
                       struct weir_error *error)
 {
@@ -27,10 +42,9 @@ static int fold_batch(struct weir_fold *fold, struct weir_batch_reader *reader,
     int rc = weir_batch_reader_open(reader, error);
     if (rc < 0) return rc;
 
-    bool is_control = weir_batch_is_control(&reader->header);
     while ((rc = weir_batch_reader_record(reader, &record, error)) == 0) {
-        if (is_control || record.offset < fold->next_offset) continue;
-        rc = fold->ops->apply(fold->impl, &record, error);
+        if (record.offset < fold->next_offset) continue;
+        rc = fold_record(fold, &reader->header, &record, error);
         if (rc < 0) {
             return weir_error_wrap(error, rc, "record at offset %lld", (long long)record.offset);
         }
@@ -118,11 +132,11 @@ int weir_fold_catch_up(struct weir_fold *fold, struct weir_partition_log *log, i
     return 0;
 }
 
-static int apply_snapshot_record(void *context, const struct weir_record *record,
-                                 struct weir_error *error)
+static int apply_snapshot_record(void *context, const struct weir_batch_header *header,
+                                 const struct weir_record *record, struct weir_error *error)
 {
     struct weir_fold *fold = context;
-    return fold->ops->apply(fold->impl, record, error);
+    return fold->ops->apply(fold->impl, header, record, error);
 }
 
 /* The newest snapshot that can be read; one of offset 0 if there is none. Why the newest of all could

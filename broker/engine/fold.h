@@ -12,8 +12,13 @@
  * one on; or the log goes back to its beginning.
  */
 struct weir_fold_ops {
-    /** All of the record or, after an error, nothing of it. */
-    int (*apply)(void *impl, const struct weir_record *record, struct weir_error *error);
+    /** All of the record or, after an error, nothing of it. `header`: of the batch that it is in, so that data of an
+     * open transaction can be told from what is decided. */
+    int (*apply)(void *impl, const struct weir_batch_header *header,
+                 const struct weir_record *record, struct weir_error *error);
+    /** The marker of a producer id: its transaction is committed, or aborted. Cannot fail. NULL: the partition is in
+     * no transactions. */
+    void (*end_transaction)(void *impl, int64_t producer_id, bool is_commit);
     /** Back to the empty state. */
     void (*reset)(void *impl);
     /** The whole state as records. */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "broker/log/small_file.h"
@@ -32,6 +33,8 @@ static void close_batch(struct weir_snapshot_builder *builder, bool is_control)
     finish.base_offset = builder->offset;
     finish.leader_epoch = 0;
     finish.is_control = is_control;
+    finish.producer_id = builder->producer_id;
+    finish.is_transactional = builder->producer_id >= 0;
     int32_t count = builder->batch.record_count;
     fail(builder, weir_batch_builder_finish(&builder->batch, &finish, &batch));
     if (builder->rc < 0) return;
@@ -73,23 +76,46 @@ static void add_control(struct weir_snapshot_builder *builder, int16_t type, int
 void weir_snapshot_builder_init(struct weir_snapshot_builder *builder, struct weir_budget *budget,
                                 int64_t last_timestamp_ms)
 {
-    *builder = (struct weir_snapshot_builder){0};
+    *builder = (struct weir_snapshot_builder){.producer_id = WEIR_NO_PRODUCER_ID};
     weir_batch_builder_init(&builder->batch, budget, WEIR_CODEC_NONE, 0);
     weir_buffer_init(&builder->bytes, budget, SNAPSHOT_SIZE_MAX);
     add_control(builder, WEIR_CONTROL_SNAPSHOT_HEADER, last_timestamp_ms);
 }
 
-void weir_snapshot_builder_add(struct weir_snapshot_builder *builder,
-                               const struct weir_record *record)
+/* Those gathered before are in another transaction, or in none: they are a batch of their own. */
+static void change_producer(struct weir_snapshot_builder *builder, int64_t producer_id)
 {
+    if (builder->producer_id == producer_id) return;
+    close_batch(builder, false);
+    builder->producer_id = producer_id;
+}
+
+static void add(struct weir_snapshot_builder *builder, int64_t producer_id,
+                const struct weir_record *record)
+{
+    change_producer(builder, producer_id);
     if (builder->rc < 0) return;
     fail(builder, weir_batch_builder_add(&builder->batch, record));
     if (weir_batch_builder_size(&builder->batch) >= BATCH_SIZE) close_batch(builder, false);
 }
 
+void weir_snapshot_builder_add(struct weir_snapshot_builder *builder,
+                               const struct weir_record *record)
+{
+    add(builder, WEIR_NO_PRODUCER_ID, record);
+}
+
+void weir_snapshot_builder_add_pending(struct weir_snapshot_builder *builder, int64_t producer_id,
+                                       const struct weir_record *record)
+{
+    weir_assert(producer_id >= 0);
+    add(builder, producer_id, record);
+}
+
 int weir_snapshot_builder_finish(struct weir_snapshot_builder *builder)
 {
     close_batch(builder, false);
+    builder->producer_id = WEIR_NO_PRODUCER_ID;
     if (builder->rc == 0) add_control(builder, WEIR_CONTROL_SNAPSHOT_FOOTER, 0);
     return builder->rc;
 }
@@ -136,7 +162,7 @@ static int parse_batch(struct parse *parse, struct weir_batch_reader *reader,
     }
     while ((rc = weir_batch_reader_record(reader, &record, error)) == 0) {
         rc = is_control ? parse_control(parse, &record, error)
-                        : parse->each(parse->context, &record, error);
+                        : parse->each(parse->context, &reader->header, &record, error);
         if (rc < 0) return rc;
     }
     return rc < 0 ? rc : 0;

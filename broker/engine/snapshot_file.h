@@ -10,7 +10,8 @@
  *     <offset, 20 digits>-<epoch, 10 digits>.checkpoint
  *
  * holds what the records below `offset` amount to: a control batch with the snapshot header,
- * batches of records, a control batch with the footer. It is written under a name that ends in
+ * batches of records, a control batch with the footer. What an open transaction has written is in batches of
+ * its producer id, transactional as in the log. It is written under a name that ends in
  * ".tmp", synced, renamed, and the folder synced; so a file with the right name is a whole one, and
  * one without a footer is damaged. Sources: KIP-630; docs/format/metadata.md.
  */
@@ -23,8 +24,9 @@ struct weir_snapshot_id {
 struct weir_snapshot_builder {
     struct weir_batch_builder batch;
     struct weir_buffer bytes;
-    int64_t offset; /* of the next record within the snapshot */
-    int rc;         /* the first failure sticks */
+    int64_t offset;      /* of the next record within the snapshot */
+    int64_t producer_id; /* in whose open transaction the records gathered are; -1: in none */
+    int rc;              /* the first failure sticks */
 };
 
 /** Cannot fail; begins with the header. `last_timestamp_ms`: of the last record that is in it. */
@@ -32,6 +34,9 @@ void weir_snapshot_builder_init(struct weir_snapshot_builder *builder, struct we
                                 int64_t last_timestamp_ms);
 void weir_snapshot_builder_add(struct weir_snapshot_builder *builder,
                                const struct weir_record *record);
+/** One that is in the open transaction of this producer id. */
+void weir_snapshot_builder_add_pending(struct weir_snapshot_builder *builder, int64_t producer_id,
+                                       const struct weir_record *record);
 /** Close the last batch, add the footer. WEIR_NO_MEMORY. */
 int weir_snapshot_builder_finish(struct weir_snapshot_builder *builder);
 void weir_snapshot_builder_close(struct weir_snapshot_builder *builder);
@@ -41,9 +46,9 @@ void weir_snapshot_builder_close(struct weir_snapshot_builder *builder);
 int weir_snapshot_write(struct weir_env *env, const char *folder, struct weir_snapshot_id id,
                         int64_t keep_from, struct weir_slice bytes, struct weir_error *error);
 
-/** For each record of a snapshot; a failure ends it. */
-typedef int (*weir_snapshot_record_fn)(void *context, const struct weir_record *record,
-                                       struct weir_error *error);
+/** For each record of a snapshot, with the header of its batch; a failure ends it. */
+typedef int (*weir_snapshot_record_fn)(void *context, const struct weir_batch_header *header,
+                                       const struct weir_record *record, struct weir_error *error);
 /** Read the bytes of a snapshot: header, records, footer, nothing behind. Else WEIR_CORRUPT. */
 int weir_snapshot_parse(struct weir_budget *budget, struct weir_slice bytes,
                         weir_snapshot_record_fn each, void *context, struct weir_error *error);

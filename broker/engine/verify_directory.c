@@ -62,15 +62,18 @@ static int check_properties(struct directory *directory)
 
 /* ---- the metadata ---------------------------------------------------------------------------- */
 
-static int apply_record(void *impl, const struct weir_record *record, struct weir_error *error)
+static int apply_record(void *impl, const struct weir_batch_header *header,
+                        const struct weir_record *record, struct weir_error *error)
 {
+    (void)header; /* nothing of the metadata is in a transaction */
     return weir_metadata_apply_value(impl, record->value, error);
 }
 
-static int load_record(void *context, const struct weir_record *record, struct weir_error *error)
+static int load_record(void *context, const struct weir_batch_header *header,
+                       const struct weir_record *record, struct weir_error *error)
 {
     struct directory *directory = context;
-    return apply_record(&directory->metadata, record, error);
+    return apply_record(&directory->metadata, header, record, error);
 }
 
 static const struct weir_fold_ops fold_ops = {.apply = apply_record};

@@ -89,8 +89,10 @@ static void try_offsets(struct weir_budget *budget, struct weir_reader *reader)
     weir_offsets_image_close(&again);
 }
 
-static int ignore_record(void *context, const struct weir_record *record, struct weir_error *error)
+static int ignore_record(void *context, const struct weir_batch_header *header,
+                         const struct weir_record *record, struct weir_error *error)
 {
+    (void)header;
     (void)error;
     *(size_t *)context += record->key.size + record->value.size;
     return 0;

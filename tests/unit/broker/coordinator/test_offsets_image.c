@@ -311,8 +311,10 @@ START_TEST(the_last_value_of_each_record_of_a_group_is_kept)
 }
 END_TEST
 
-static int count_record(void *context, const struct weir_record *record, struct weir_error *error)
+static int count_record(void *context, const struct weir_batch_header *header,
+                        const struct weir_record *record, struct weir_error *error)
 {
+    (void)header;
     (void)record;
     (void)error;
     (*(int *)context)++;

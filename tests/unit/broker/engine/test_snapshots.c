@@ -14,9 +14,11 @@ struct seen {
     char last[32];
 };
 
-static int see(void *context, const struct weir_record *record, struct weir_error *error)
+static int see(void *context, const struct weir_batch_header *header,
+               const struct weir_record *record, struct weir_error *error)
 {
     struct seen *seen = context;
+    (void)header;
     (void)error;
     seen->count++;
     (void)snprintf(seen->last, sizeof seen->last, "%.*s", (int)record->value.size,
@@ -51,6 +53,46 @@ START_TEST(records_survive_their_snapshot)
           &engine.error);
     ck_assert_int_eq(seen.count, 1000);
     ck_assert_str_eq(seen.last, "record 999");
+    weir_snapshot_builder_close(&builder);
+    weir_sim_free(engine.sim);
+}
+END_TEST
+
+static int see_producer(void *context, const struct weir_batch_header *header,
+                        const struct weir_record *record, struct weir_error *error)
+{
+    char *seen = context;
+    (void)error;
+    ck_assert_int_eq(weir_batch_is_transactional(header), header->producer_id >= 0);
+    size_t size = strlen(seen);
+    (void)snprintf(seen + size, 200 - size, " %d:%.*s", (int)header->producer_id,
+                   (int)record->value.size, (const char *)record->value.data);
+    return 0;
+}
+
+/* What an open transaction has written is told from what is decided, in the order in which it was given. */
+START_TEST(records_of_open_transactions_are_told_by_their_batch)
+{
+    static const int64_t producers[] = {-1, 7, 7, 9, -1, -1, 7};
+    struct engine engine;
+    struct weir_snapshot_builder builder;
+    char seen[200] = "";
+    engine_init(&engine, 1);
+    weir_snapshot_builder_init(&builder, engine.env->budget, 77);
+    for (size_t i = 0; i < sizeof producers / sizeof *producers; i++) {
+        char letter = (char)('a' + i);
+        struct weir_record record = {.value = weir_slice(&letter, 1)};
+        if (producers[i] < 0) {
+            weir_snapshot_builder_add(&builder, &record);
+        } else {
+            weir_snapshot_builder_add_pending(&builder, producers[i], &record);
+        }
+    }
+    ck_assert_int_eq(weir_snapshot_builder_finish(&builder), 0);
+    ck_ok(weir_snapshot_parse(engine.env->budget, weir_buffer_slice(&builder.bytes), see_producer,
+                              seen, &engine.error),
+          &engine.error);
+    ck_assert_str_eq(seen, " -1:a 7:b 7:c 9:d -1:e -1:f 7:g");
     weir_snapshot_builder_close(&builder);
     weir_sim_free(engine.sim);
 }
@@ -507,6 +549,7 @@ static void add(Suite *suite)
 {
     TCase *file = tcase_create("file");
     tcase_add_test(file, records_survive_their_snapshot);
+    tcase_add_test(file, records_of_open_transactions_are_told_by_their_batch);
     tcase_add_test(file, a_damaged_snapshot_is_refused);
     tcase_add_test(file, a_snapshot_has_one_order);
     tcase_add_test(file, a_snapshot_has_one_name);
