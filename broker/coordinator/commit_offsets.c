@@ -361,13 +361,22 @@ static void show(struct weir_offset_entry *entry, const struct weir_committed_of
     entry->metadata = weir_null();
     entry->topic_id = (struct weir_uuid){{0}};
     entry->commit_time_ms = -1;
+    entry->is_unstable = false;
     if (found == NULL) return;
-    entry->offset = found->offset;
-    entry->leader_epoch = found->leader_epoch;
-    entry->topic_id = found->topic_id;
-    entry->commit_time_ms = found->commit_timestamp_ms;
-    struct weir_slice metadata = weir_slice(found->metadata, found->metadata_size);
+    const struct weir_offset_value *value = &found->value;
+    entry->offset = value->offset;
+    entry->leader_epoch = value->leader_epoch;
+    entry->topic_id = value->topic_id;
+    entry->commit_time_ms = value->commit_timestamp_ms;
+    struct weir_slice metadata = weir_slice(value->metadata, value->metadata_size);
     if (arena != NULL) entry->metadata = weir_arena_copy(arena, metadata);
+}
+
+/* What an open transaction has committed too is told as that, without an offset (KIP-447). */
+static void show_unstable(struct weir_offset_entry *entry)
+{
+    show(entry, NULL, NULL);
+    entry->is_unstable = true;
 }
 
 static void show_asked(struct weir_committed_request *request,
@@ -375,11 +384,17 @@ static void show_asked(struct weir_committed_request *request,
 {
     for (size_t i = 0; i < request->entry_count; i++) {
         struct weir_offset_entry *entry = &request->entries[i];
-        const struct weir_committed_offset *found =
-            image == NULL ? NULL
-                          : weir_offsets_image_find(image, request->group, entry->partition.topic,
-                                                    entry->partition.partition);
-        show(entry, found, request->arena);
+        struct weir_slice topic = entry->partition.topic;
+        int32_t partition = entry->partition.partition;
+        if (image == NULL) {
+            show(entry, NULL, NULL);
+        } else if (request->require_stable &&
+                   weir_offsets_image_is_pending(image, request->group, topic, partition)) {
+            show_unstable(entry);
+        } else {
+            show(entry, weir_offsets_image_find(image, request->group, topic, partition),
+                 request->arena);
+        }
     }
 }
 
@@ -387,20 +402,27 @@ static void show_all(struct weir_committed_request *request, const struct weir_o
 {
     const struct weir_committed_group *group =
         image != NULL ? weir_offsets_image_group(image, request->group) : NULL;
-    size_t count = group != NULL ? weir_map_count(&group->offsets) : 0;
+    size_t capacity = group != NULL ? weir_map_count(&group->offsets) : 0;
     struct weir_offset_entry *entries =
-        weir_arena_array(request->arena, count > 0 ? count : 1, sizeof *entries);
+        weir_arena_array(request->arena, capacity + 1, sizeof *entries);
     const struct weir_committed_offset *found;
     size_t at = 0;
-    size_t i = 0;
-    while (entries != NULL && i < count && (found = weir_map_next(&group->offsets, &at)) != NULL) {
-        entries[i] = (struct weir_offset_entry){
+    size_t count = 0;
+    while (entries != NULL && group != NULL &&
+           (found = weir_map_next(&group->offsets, &at)) != NULL) {
+        if (!found->is_committed) continue;
+        struct weir_offset_entry *entry = &entries[count++];
+        *entry = (struct weir_offset_entry){
             .partition = {.topic = weir_arena_copy(request->arena, found->topic),
                           .partition = found->partition}};
-        show(&entries[i++], found, request->arena);
+        if (request->require_stable && found->pending_first != NULL) {
+            show_unstable(entry);
+        } else {
+            show(entry, found, request->arena);
+        }
     }
     request->entries = entries;
-    request->entry_count = entries != NULL ? count : 0;
+    request->entry_count = count;
 }
 
 static void show_committed(struct weir_committed_request *request,

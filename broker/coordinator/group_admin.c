@@ -14,8 +14,8 @@
  * What an administrator asks of groups. A group that has only offsets, and one that is a stream application's, is
  * shown as a classic one: the first Empty, the second Stable and without members, for its jobs are none.
  *
- * A deletion takes back what the image has: it waits until nothing of the group is on its way any more, so that
- * nothing is left behind, and takes it all back in one batch.
+ * A deletion takes back what the image has, also what is pending of open transactions: it waits until nothing of the
+ * group is on its way any more, so that nothing is left behind, and takes it all back in one batch.
  */
 
 enum { DELETIONS_MAX = 100000 }; /* of offsets, in one request; as many as one commit may have */
@@ -353,8 +353,10 @@ static int delete_offset(struct weir_live_group *group,
 {
     const struct weir_offsets_partition *offsets = group->offsets;
     const struct weir_topic_partition *asked = &deletion->partition;
-    bool is_there = weir_offsets_image_find(&offsets->image, group->name, asked->topic,
-                                            asked->partition) != NULL;
+    bool is_there =
+        weir_offsets_image_find(&offsets->image, group->name, asked->topic, asked->partition) !=
+            NULL ||
+        weir_offsets_image_is_pending(&offsets->image, group->name, asked->topic, asked->partition);
     deletion->rc = 0;
     if (subscribes(group, subscription, asked->topic)) {
         deletion->rc = WEIR_GROUP_SUBSCRIBED_TO_TOPIC;

@@ -4,6 +4,7 @@
 #include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/live_group.h"
+#include "broker/coordinator/pending_offsets.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "wire/generated/offset_commit_key.h"
@@ -15,12 +16,17 @@ enum {
 
 /* ---- one offset ------------------------------------------------------------------------------ */
 
+/* Of the last commit of it, pending or not. */
 static bool is_topic_gone(const struct weir_metadata_image *metadata,
                           const struct weir_committed_offset *offset)
 {
     const struct weir_topic_image *topic = weir_metadata_topic(metadata, offset->topic);
+    const struct weir_pending_offset *pending = offset->pending_last;
+    bool is_pending_last =
+        pending != NULL && (!offset->is_committed || pending->value.order > offset->value.order);
+    struct weir_uuid id = is_pending_last ? pending->value.topic_id : offset->value.topic_id;
     if (topic == NULL) return true;
-    return !weir_uuid_is_zero(offset->topic_id) && !weir_uuid_equal(offset->topic_id, topic->id);
+    return !weir_uuid_is_zero(id) && !weir_uuid_equal(id, topic->id);
 }
 
 static bool has_members(const struct weir_live_group *group)
@@ -57,7 +63,7 @@ static int64_t begins_at_ms(const struct weir_live_group *group,
     if (has_members(group) && is_subscribed(group, subscription, offset->topic)) return INT64_MAX;
     bool has_been_left = !has_members(group) && group->type == WEIR_GROUP_CLASSIC &&
                          group->classic.is_recorded && group->classic.state_since_wall_ms >= 0;
-    return has_been_left ? group->classic.state_since_wall_ms : offset->commit_timestamp_ms;
+    return has_been_left ? group->classic.state_since_wall_ms : offset->value.commit_timestamp_ms;
 }
 
 static bool is_expired(const struct weir_live_group *group,
@@ -68,7 +74,9 @@ static bool is_expired(const struct weir_live_group *group,
     struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
     int64_t retention_ms =
         offsets->coordinator->settings.offsets_retention_minutes * INT64_C(60000);
-    int64_t begins = begins_at_ms(group, subscription, offset);
+    /* What an open transaction has committed is being used: its marker decides (as Kafka has it). */
+    bool is_aging = offset->is_committed && offset->pending_first == NULL;
+    int64_t begins = is_aging ? begins_at_ms(group, subscription, offset) : INT64_MAX;
     if (begins != INT64_MAX && wall_ms - begins >= retention_ms) return true;
     return is_topic_gone(weir_metadata_view_look(metadata), offset);
 }

@@ -69,7 +69,6 @@ static int fold_flushed(struct weir_offsets_partition *offsets,
                         const struct weir_group_write *write, struct weir_error *error)
 {
     const struct weir_shared *batch = write->produce.batches;
-    offsets->flushed_end = write->produce.last_offset + 1;
     bool is_behind = offsets->fold.next_offset < write->produce.base_offset;
     if (is_behind && offsets->partition->state != WEIR_PARTITION_OPEN) return 0;
     int rc = weir_offsets_partition_catch_up_to(offsets, write->produce.base_offset, error);

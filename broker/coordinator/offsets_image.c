@@ -2,8 +2,10 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/coordinator/pending_offsets.h"
 #include "wire/topic_names.h"
 #include "wire/coordinator_record.h"
+#include "wire/record_batch.h"
 #include "wire/generated/consumer_group_current_member_assignment_key.h"
 #include "wire/generated/consumer_group_member_metadata_key.h"
 #include "wire/generated/consumer_group_metadata_key.h"
@@ -24,10 +26,13 @@ enum {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static void offset_free(struct weir_committed_offset *offset)
+static void offset_free(struct weir_offsets_image *image, struct weir_committed_offset *offset)
 {
     if (offset == NULL) return;
-    weir_free(offset->metadata);
+    while (offset->pending_first != NULL) {
+        weir_pending_offset_drop(image, offset->pending_first);
+    }
+    weir_free(offset->value.metadata);
     weir_free(offset);
 }
 
@@ -52,14 +57,15 @@ static void kept_free(struct weir_kept_record *kept)
     weir_free(kept);
 }
 
-static void group_free(struct weir_committed_group *group)
+static void group_free(struct weir_offsets_image *image, struct weir_committed_group *group)
 {
     size_t at = 0;
     struct weir_committed_offset *offset;
     while ((offset = weir_map_next(&group->offsets, &at)) != NULL) {
         (void)weir_map_remove(&group->offsets, offset->key);
-        offset_free(offset);
+        offset_free(image, offset);
     }
+    weir_assert(group->pending_count == 0);
     struct weir_kept_record *record;
     at = 0;
     while ((record = weir_map_next(&group->records, &at)) != NULL) {
@@ -85,7 +91,7 @@ static struct weir_committed_group *need_group(struct weir_offsets_image *image,
     weir_map_init(&group->offsets, image->budget);
     weir_map_init(&group->records, image->budget);
     if (weir_map_add(&image->groups, group->name, group) < 0) {
-        group_free(group);
+        group_free(image, group);
         return NULL;
     }
     return group;
@@ -97,7 +103,18 @@ static void drop_group_if_empty(struct weir_offsets_image *image,
     if (group == NULL || weir_map_count(&group->records) > 0) return;
     if (weir_map_count(&group->offsets) > 0) return;
     (void)weir_map_remove(&image->groups, group->name);
-    group_free(group);
+    group_free(image, group);
+}
+
+/* With it goes the group that has nothing else. */
+static void drop_offset_if_empty(struct weir_offsets_image *image,
+                                 struct weir_committed_offset *offset)
+{
+    struct weir_committed_group *group = offset->group;
+    if (offset->is_committed || offset->pending_first != NULL) return;
+    (void)weir_map_remove(&group->offsets, offset->key);
+    offset_free(image, offset);
+    drop_group_if_empty(image, group);
 }
 
 static struct weir_committed_offset *find_in(const struct weir_committed_group *group,
@@ -117,46 +134,87 @@ static void forget(struct weir_offsets_image *image, const struct weir_offset_co
     struct weir_committed_offset *offset = find_in(group, commit->topic, commit->partition);
     if (offset != NULL) {
         (void)weir_map_remove(&group->offsets, offset->key);
-        offset_free(offset);
+        offset_free(image, offset);
     }
     drop_group_if_empty(image, group);
 }
 
+/* Made if it is not there, with its group; NULL when memory is out. */
 static struct weir_committed_offset *need_offset(struct weir_offsets_image *image,
-                                                 struct weir_committed_group *group,
                                                  const struct weir_offset_commit *commit)
 {
+    struct weir_committed_group *group = need_group(image, commit->group);
+    if (group == NULL) return NULL;
     struct weir_committed_offset *offset = find_in(group, commit->topic, commit->partition);
     if (offset != NULL) return offset;
     offset = offset_new(image, commit);
     if (offset == NULL || weir_map_add(&group->offsets, offset->key, offset) < 0) {
-        offset_free(offset);
+        weir_free(offset);
+        drop_group_if_empty(image, group);
         return NULL;
     }
     offset->group = group;
     return offset;
 }
 
-static int remember(struct weir_offsets_image *image, const struct weir_offset_commit *commit)
+/* Takes the value's metadata. */
+static void settle_value(struct weir_committed_offset *offset,
+                         const struct weir_offset_value *value)
 {
-    char *metadata =
-        weir_alloc_text(image->budget, (const char *)commit->metadata.data, commit->metadata.size);
-    struct weir_committed_group *group = need_group(image, commit->group);
+    weir_free(offset->value.metadata);
+    offset->value = *value;
+    offset->is_committed = true;
+}
+
+static int remember(struct weir_offsets_image *image, int64_t producer_id,
+                    const struct weir_offset_commit *commit)
+{
+    struct weir_offset_value value = {
+        .offset = commit->offset,
+        .leader_epoch = commit->leader_epoch,
+        .commit_timestamp_ms = commit->commit_timestamp_ms,
+        .topic_id = commit->topic_id,
+        .metadata = weir_alloc_text(image->budget, (const char *)commit->metadata.data,
+                                    commit->metadata.size),
+        .metadata_size = commit->metadata.size,
+        .order = image->next_order,
+    };
     struct weir_committed_offset *offset =
-        group != NULL && metadata != NULL ? need_offset(image, group, commit) : NULL;
-    if (offset == NULL) {
-        drop_group_if_empty(image, group);
-        weir_free(metadata);
-        return WEIR_NO_MEMORY;
+        value.metadata != NULL ? need_offset(image, commit) : NULL;
+    int rc = offset != NULL ? 0 : WEIR_NO_MEMORY;
+    if (rc == 0 && producer_id >= 0) {
+        rc = weir_pending_offset_put(image, offset, producer_id, &value);
+        if (rc < 0) drop_offset_if_empty(image, offset);
+    } else if (rc == 0) {
+        settle_value(offset, &value);
     }
-    weir_free(offset->metadata);
-    offset->metadata = metadata;
-    offset->metadata_size = commit->metadata.size;
-    offset->offset = commit->offset;
-    offset->leader_epoch = commit->leader_epoch;
-    offset->commit_timestamp_ms = commit->commit_timestamp_ms;
-    offset->topic_id = commit->topic_id;
+    if (rc < 0) {
+        weir_free(value.metadata);
+        return rc;
+    }
+    image->next_order++;
     return 0;
+}
+
+void weir_offsets_image_end_transaction(struct weir_offsets_image *image, int64_t producer_id,
+                                        bool is_commit)
+{
+    const struct weir_offset_transaction *transaction =
+        weir_pending_transaction(image, producer_id);
+    struct weir_pending_offset *pending = transaction != NULL ? transaction->first : NULL;
+    while (pending != NULL) {
+        struct weir_pending_offset *next = pending->next_of_transaction;
+        struct weir_committed_offset *offset = pending->of;
+        bool is_newer = !offset->is_committed || pending->value.order > offset->value.order;
+        if (is_commit && is_newer) {
+            settle_value(offset, &pending->value);
+            pending->value.metadata = NULL; /* the offset's now */
+        }
+        weir_pending_offset_drop(image, pending);
+        drop_offset_if_empty(image, offset);
+        pending = next;
+    }
+    weir_assert(weir_pending_transaction(image, producer_id) == NULL);
 }
 
 static int decode_value(struct weir_offsets_image *image, struct weir_slice bytes,
@@ -174,8 +232,8 @@ static int decode_value(struct weir_offsets_image *image, struct weir_slice byte
     return 0;
 }
 
-static int apply_commit(struct weir_offsets_image *image, const struct weir_record *record,
-                        struct weir_error *error)
+static int apply_commit(struct weir_offsets_image *image, int64_t producer_id,
+                        const struct weir_record *record, struct weir_error *error)
 {
     struct weir_offset_commit_key key;
     int rc = weir_coordinator_key_decode(record->key, &weir_offset_commit_key_type, &key,
@@ -189,7 +247,7 @@ static int apply_commit(struct weir_offsets_image *image, const struct weir_reco
     }
     rc = decode_value(image, record->value, &commit, error);
     if (rc < 0) return rc;
-    rc = remember(image, &commit);
+    rc = remember(image, producer_id, &commit);
     return rc < 0 ? weir_error_set(error, (enum weir_code)rc, "remember a committed offset") : 0;
 }
 
@@ -342,6 +400,7 @@ void weir_offsets_image_init(struct weir_offsets_image *image, struct weir_budge
 {
     *image = (struct weir_offsets_image){.budget = budget};
     weir_map_init(&image->groups, budget);
+    weir_map_init(&image->transactions, budget);
     weir_arena_init(&image->scratch, budget, 4096);
 }
 
@@ -352,9 +411,11 @@ void weir_offsets_image_close(struct weir_offsets_image *image)
     struct weir_committed_group *group;
     while ((group = weir_map_next(&image->groups, &at)) != NULL) {
         (void)weir_map_remove(&image->groups, group->name);
-        group_free(group);
+        group_free(image, group);
     }
+    weir_assert(weir_map_count(&image->transactions) == 0);
     weir_map_close(&image->groups);
+    weir_map_close(&image->transactions);
     weir_arena_close(&image->scratch);
     *image = (struct weir_offsets_image){0};
 }
@@ -405,17 +466,32 @@ int weir_group_owner_encode(struct weir_slice group, const struct weir_group_own
                                          value);
 }
 
-int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
-                             struct weir_error *error)
+static int apply(struct weir_offsets_image *image, int64_t producer_id,
+                 const struct weir_record *record, struct weir_error *error)
 {
     int16_t type;
     int rc = weir_coordinator_key_type(record->key, &type, error);
     if (rc < 0) return rc;
     weir_arena_reset(&image->scratch);
-    if (type == WEIR_OFFSET_COMMIT_KEY_API_KEY) return apply_commit(image, record, error);
+    if (type == WEIR_OFFSET_COMMIT_KEY_API_KEY) {
+        return apply_commit(image, producer_id, record, error);
+    }
     if (is_kept(type)) return apply_record(image, record, type, error);
     image->records_skipped++;
     return 0;
+}
+
+int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
+                             struct weir_error *error)
+{
+    return apply(image, WEIR_NO_PRODUCER_ID, record, error);
+}
+
+int weir_offsets_image_apply_pending(struct weir_offsets_image *image, int64_t producer_id,
+                                     const struct weir_record *record, struct weir_error *error)
+{
+    weir_assert(producer_id >= 0);
+    return apply(image, producer_id, record, error);
 }
 
 bool weir_offsets_image_is_application(const struct weir_offsets_image *image,
@@ -437,72 +513,18 @@ const struct weir_committed_offset *weir_offsets_image_find(const struct weir_of
                                                             int32_t partition)
 {
     const struct weir_committed_group *found = weir_map_get(&image->groups, group);
-    return found != NULL ? find_in(found, topic, partition) : NULL;
+    const struct weir_committed_offset *offset =
+        found != NULL ? find_in(found, topic, partition) : NULL;
+    return offset != NULL && offset->is_committed ? offset : NULL;
 }
 
-/* Every record of an image goes out through here, from buffers that are reused. */
-struct each {
-    int (*each)(void *context, const struct weir_record *record);
-    void *context;
-    struct weir_buffer key;
-    struct weir_buffer value;
-};
-
-static int hand_out(struct each *each, int rc, int64_t timestamp_ms)
+bool weir_offsets_image_is_pending(const struct weir_offsets_image *image, struct weir_slice group,
+                                   struct weir_slice topic, int32_t partition)
 {
-    if (rc < 0) return rc;
-    return each->each(each->context, &(struct weir_record){.key = weir_buffer_slice(&each->key),
-                                                           .value = weir_buffer_slice(&each->value),
-                                                           .timestamp_ms = timestamp_ms});
-}
-
-static int each_offset(struct each *each, const struct weir_committed_offset *offset)
-{
-    struct weir_offset_commit commit = {
-        .group = offset->group->name,
-        .topic = offset->topic,
-        .partition = offset->partition,
-        .offset = offset->offset,
-        .leader_epoch = offset->leader_epoch,
-        .metadata = weir_slice(offset->metadata, offset->metadata_size),
-        .commit_timestamp_ms = offset->commit_timestamp_ms,
-        .topic_id = offset->topic_id,
-    };
-    weir_buffer_reset(&each->key);
-    weir_buffer_reset(&each->value);
-    int rc = weir_offset_commit_encode(&commit, &each->key, &each->value);
-    return hand_out(each, rc, offset->commit_timestamp_ms);
-}
-
-static int each_of_group(struct each *each, const struct weir_committed_group *group)
-{
-    int rc = 0;
-    size_t at = 0;
-    const struct weir_kept_record *kept;
-    const struct weir_committed_offset *offset;
-    while (rc == 0 && (kept = weir_map_next(&group->records, &at)) != NULL) {
-        rc = each->each(each->context,
-                        &(struct weir_record){.key = kept->key, .value = kept->value});
-    }
-    at = 0;
-    while (rc == 0 && (offset = weir_map_next(&group->offsets, &at)) != NULL) {
-        rc = each_offset(each, offset);
-    }
-    return rc;
-}
-
-static void each_init(struct each *each, const struct weir_offsets_image *image,
-                      int (*call)(void *context, const struct weir_record *record), void *context)
-{
-    *each = (struct each){.each = call, .context = context};
-    weir_buffer_init(&each->key, image->budget, 0);
-    weir_buffer_init(&each->value, image->budget, 0);
-}
-
-static void each_close(struct each *each)
-{
-    weir_buffer_close(&each->key);
-    weir_buffer_close(&each->value);
+    const struct weir_committed_group *found = weir_map_get(&image->groups, group);
+    if (found == NULL || found->pending_count == 0) return false;
+    const struct weir_committed_offset *offset = find_in(found, topic, partition);
+    return offset != NULL && offset->pending_first != NULL;
 }
 
 struct weir_slice weir_committed_group_value(const struct weir_committed_group *group,
@@ -510,32 +532,4 @@ struct weir_slice weir_committed_group_value(const struct weir_committed_group *
 {
     const struct weir_kept_record *kept = weir_map_get(&group->records, key);
     return kept != NULL ? kept->value : weir_null();
-}
-
-int weir_committed_group_each(const struct weir_offsets_image *image,
-                              const struct weir_committed_group *group,
-                              int (*call)(void *context, const struct weir_record *record),
-                              void *context)
-{
-    struct each each;
-    each_init(&each, image, call, context);
-    int rc = each_of_group(&each, group);
-    each_close(&each);
-    return rc;
-}
-
-int weir_offsets_image_each(const struct weir_offsets_image *image,
-                            int (*call)(void *context, const struct weir_record *record),
-                            void *context)
-{
-    struct each each;
-    size_t at = 0;
-    const struct weir_committed_group *group;
-    int rc = 0;
-    each_init(&each, image, call, context);
-    while (rc == 0 && (group = weir_map_next(&image->groups, &at)) != NULL) {
-        rc = each_of_group(&each, group);
-    }
-    each_close(&each);
-    return rc;
 }

@@ -10,8 +10,14 @@
 /**
  * What is known of groups after some prefix of a partition of `__consumer_offsets`: a pure state machine.
  *
- *     group ──┬─ (topic, partition) ──> where the group stands          OffsetCommitKey 1
+ *     group ──┬─ (topic, partition) ──┬─> where the group stands        OffsetCommitKey 1
+ *             │                       └─> what open transactions have committed, by producer id
  *             └─ record key ──────────> the last value, as its bytes    GroupMetadataKey 2, the keys of KIP-848
+ *
+ * What is committed within a transaction is pending until the producer's marker: a commit moves it to where the group
+ * stands, an abort drops it. The last commit in order of the log counts, so what was committed after it, and is
+ * there when the marker comes, stays (Kafka's OffsetMetadataManager). What takes an offset back takes back what is
+ * pending of it, too.
  *
  * Of the bytes only one thing is looked at here: is the group a stream application's own? What they say of members
  * is for who makes a live group of them. Keys and values are Kafka's. docs/format/offsets.md.
@@ -22,17 +28,30 @@
 #define WEIR_APPLICATION_PROTOCOL_TYPE "weir"
 #define WEIR_APPLICATION_PROTOCOL_TYPE_BEFORE "weir-streams"
 
+/** One commit's. */
+struct weir_offset_value {
+    int64_t offset;
+    int32_t leader_epoch;
+    int64_t commit_timestamp_ms;
+    struct weir_uuid topic_id;
+    char *metadata; /* owned, NUL-terminated */
+    size_t metadata_size;
+    uint64_t order; /* in which they were folded in: that of the log */
+};
+
+struct weir_pending_offset;     /* pending_offsets.h */
+struct weir_offset_transaction; /* the same */
+
+/** Of a group's partition: what is committed, what is pending, or both. */
 struct weir_committed_offset {
     struct weir_committed_group *group;
     struct weir_slice key; /* topic and number, behind the struct */
     struct weir_slice topic;
     int32_t partition;
-    int32_t leader_epoch;
-    int64_t offset;
-    int64_t commit_timestamp_ms;
-    struct weir_uuid topic_id;
-    char *metadata; /* owned, NUL-terminated */
-    size_t metadata_size;
+    bool is_committed; /* else the value says nothing */
+    struct weir_offset_value value;
+    struct weir_pending_offset *pending_first; /* in order of the log; one a producer */
+    struct weir_pending_offset *pending_last;
 };
 
 /** Whose an application's group is: the run of a job that committed first of all since the last one, as a member of a
@@ -52,6 +71,7 @@ struct weir_committed_group {
     struct weir_slice name; /* behind the struct */
     struct weir_map offsets;
     struct weir_map records; /* of kept records */
+    size_t pending_count;    /* of its offsets */
     bool is_application;
     struct weir_group_owner owner; /* of an application's; in the kept value */
 };
@@ -59,6 +79,8 @@ struct weir_committed_group {
 struct weir_offsets_image {
     struct weir_budget *budget;
     struct weir_map groups;
+    struct weir_map transactions; /* open ones that have anything pending, by producer id */
+    uint64_t next_order;
     struct weir_arena scratch; /* of one record's decoding */
     int64_t records_skipped;   /* of types unknown to this version */
 };
@@ -93,11 +115,21 @@ int weir_group_owner_encode(struct weir_slice group, const struct weir_group_own
 int weir_offsets_image_apply(struct weir_offsets_image *image, const struct weir_record *record,
                              struct weir_error *error);
 
-/** NULL if there is none; valid until the next apply. */
+/** The same of a record of a transactional batch: an offset is pending until the transaction of this producer id ends. */
+int weir_offsets_image_apply_pending(struct weir_offsets_image *image, int64_t producer_id,
+                                     const struct weir_record *record, struct weir_error *error);
+/** A marker of this producer id. Cannot fail. */
+void weir_offsets_image_end_transaction(struct weir_offsets_image *image, int64_t producer_id,
+                                        bool is_commit);
+
+/** What is committed, NULL if nothing is; valid until the next apply. */
 const struct weir_committed_offset *weir_offsets_image_find(const struct weir_offsets_image *image,
                                                             struct weir_slice group,
                                                             struct weir_slice topic,
                                                             int32_t partition);
+/** Has an open transaction committed an offset of it? */
+bool weir_offsets_image_is_pending(const struct weir_offsets_image *image, struct weir_slice group,
+                                   struct weir_slice topic, int32_t partition);
 const struct weir_committed_group *weir_offsets_image_group(const struct weir_offsets_image *image,
                                                             struct weir_slice group);
 /** False also for a group that is not there. */
@@ -106,15 +138,16 @@ bool weir_offsets_image_is_application(const struct weir_offsets_image *image,
 /** The last value of a record of the group, null if there is none. */
 struct weir_slice weir_committed_group_value(const struct weir_committed_group *group,
                                              struct weir_slice key);
-/** All of one group as records that make the same again; a record is borrowed during the call. A non-zero return of
- * `each` ends it and is returned; WEIR_NO_MEMORY. */
+/** A record of an image, borrowed during the call; `producer_id`: in whose open transaction, -1: in none. A non-zero
+ * return ends the walk and is returned by it. */
+typedef int (*weir_offsets_record_fn)(void *context, int64_t producer_id,
+                                      const struct weir_record *record);
+/** All of one group as records that make the same again, in this order. WEIR_NO_MEMORY. */
 int weir_committed_group_each(const struct weir_offsets_image *image,
-                              const struct weir_committed_group *group,
-                              int (*each)(void *context, const struct weir_record *record),
+                              const struct weir_committed_group *group, weir_offsets_record_fn each,
                               void *context);
 /** The same of all groups, in the order in which they came to be. */
-int weir_offsets_image_each(const struct weir_offsets_image *image,
-                            int (*each)(void *context, const struct weir_record *record),
+int weir_offsets_image_each(const struct weir_offsets_image *image, weir_offsets_record_fn each,
                             void *context);
 
 #endif

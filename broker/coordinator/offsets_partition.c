@@ -12,14 +12,29 @@
 static int apply_record(void *impl, const struct weir_batch_header *header,
                         const struct weir_record *record, struct weir_error *error)
 {
-    (void)header;
+    if (weir_batch_is_transactional(header)) {
+        if (header->producer_id < 0) {
+            return weir_error_set(error, WEIR_CORRUPT,
+                                  "a transactional batch without a producer id");
+        }
+        return weir_offsets_image_apply_pending(impl, header->producer_id, record, error);
+    }
     return weir_offsets_image_apply(impl, record, error);
 }
 
-static int add_record(void *context, const struct weir_record *record)
+static void end_transaction(void *impl, int64_t producer_id, bool is_commit)
+{
+    weir_offsets_image_end_transaction(impl, producer_id, is_commit);
+}
+
+static int add_record(void *context, int64_t producer_id, const struct weir_record *record)
 {
     struct weir_snapshot_builder *builder = context;
-    weir_snapshot_builder_add(builder, record);
+    if (producer_id >= 0) {
+        weir_snapshot_builder_add_pending(builder, producer_id, record);
+    } else {
+        weir_snapshot_builder_add(builder, record);
+    }
     return builder->rc;
 }
 
@@ -39,6 +54,7 @@ static void reset_image(void *impl)
 
 const struct weir_fold_ops weir_offsets_fold_ops = {
     .apply = apply_record,
+    .end_transaction = end_transaction,
     .reset = reset_image,
     .write = write_image,
 };
@@ -55,8 +71,9 @@ int weir_offsets_partition_catch_up_to(struct weir_offsets_partition *offsets, i
 int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets,
                                     struct weir_error *error)
 {
-    weir_assert(offsets->partition->state == WEIR_PARTITION_OPEN);
-    return weir_offsets_partition_catch_up_to(offsets, offsets->flushed_end, error);
+    const struct weir_partition *partition = offsets->partition;
+    weir_assert(partition->state == WEIR_PARTITION_OPEN);
+    return weir_offsets_partition_catch_up_to(offsets, partition->high_watermark, error);
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */

@@ -40,7 +40,6 @@ struct weir_offsets_partition {
     struct weir_offsets_image image;
     struct weir_fold fold;
     struct weir_snapshotter snapshotter;
-    int64_t flushed_end; /* records below are durable: the image is behind only after a failure */
     struct weir_group_write *writes_first; /* on their way, in the order of the log */
     struct weir_group_write *writes_last;
     size_t owning_count; /* of these: what makes a group an application's */
@@ -70,8 +69,8 @@ int weir_offsets_partition_new(struct weir_coordinator *coordinator,
 void weir_offsets_partition_free(struct weir_offsets_partition *offsets);
 /** The offsets of a partition of `__consumer_offsets`, from its topic being known on. */
 struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_partition *partition);
-/** Fold in what a failure left out of what is durable: weir_fold_catch_up. Damage that is met takes the
- * partition offline, and who waits for it is told. The partition is open. */
+/** Fold in what is durable and is not in yet: markers, which others write here, and what a failure left out
+ * (weir_fold_catch_up). Damage that is met takes the partition offline, and who waits for it is told. The partition is open. */
 int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets,
                                     struct weir_error *error);
 /** The same up to `end_offset`. */

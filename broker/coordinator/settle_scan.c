@@ -16,7 +16,9 @@
  *     look ──chunk──> adopt: written there, durable ──> take back: written here, durable ──> look
  *      └─none─> answered
  *
- * Two batches are made at once, of the same keys: the records, and what takes them back.
+ * Two batches are made at once, of the same keys: the records, and what takes them back. A group in an open transaction
+ * cannot be moved, for the marker comes here: what has to move waits until it has ended, which the transaction's timeout
+ * bounds.
  */
 enum { CHUNK_BYTES = 256 * 1024 };
 
@@ -27,6 +29,7 @@ struct chunk {
     int32_t to; /* -1: nothing belongs elsewhere */
     int32_t count;
     bool is_full;
+    const struct weir_committed_group *pending; /* one that cannot be moved yet, or NULL */
 };
 
 /* On the shard of where they belong. */
@@ -59,9 +62,10 @@ static struct weir_topic_partition place_of(int32_t partition)
 /* ---- a chunk --------------------------------------------------------------------------------- */
 
 /* A record more than fits ends it: WEIR_END. */
-static int add(void *context, const struct weir_record *record)
+static int add(void *context, int64_t producer_id, const struct weir_record *record)
 {
     struct chunk *chunk = context;
+    weir_assert(producer_id < 0);
     struct weir_record back = *record;
     size_t size = weir_batch_builder_size(&chunk->records);
     if (chunk->count > 0 && size + record->key.size + record->value.size > CHUNK_BYTES) {
@@ -85,6 +89,10 @@ static int fill(struct chunk *chunk, const struct weir_offsets_image *image, int
     while (rc == 0 && !chunk->is_full && (group = weir_map_next(&image->groups, &at)) != NULL) {
         int32_t place = weir_group_partition(group->name, count);
         if (place == chunk->from) continue;
+        if (group->pending_count > 0) {
+            chunk->pending = group;
+            continue;
+        }
         if (chunk->to < 0) chunk->to = place;
         if (place == chunk->to) rc = weir_committed_group_each(image, group, add, chunk);
     }
@@ -106,7 +114,15 @@ static int finish(struct weir_batch_builder *builder, struct weir_budget *budget
     return 0;
 }
 
-static int make_chunk(struct weir_settle_scan *scan, int32_t *to_out)
+static int say_pending(const struct weir_committed_group *group, struct weir_error *error)
+{
+    return weir_error_set(error, WEIR_LOCKED,
+                          "group '%.*s' has offsets in an open transaction: it is moved to the "
+                          "partition where it belongs when that has ended; ask again",
+                          (int)(group->name.size & 0xff), (const char *)group->name.data);
+}
+
+static int make_chunk(struct weir_settle_scan *scan, int32_t *to_out, struct weir_error *error)
 {
     struct weir_budget *budget = scan->offsets->partition->shard->budget;
     struct chunk chunk = {.from = scan->partition, .to = -1};
@@ -117,8 +133,10 @@ static int make_chunk(struct weir_settle_scan *scan, int32_t *to_out)
     if (rc == 0 && chunk.count > 0) rc = finish(&chunk.back, budget, &scan->back);
     weir_batch_builder_close(&chunk.records);
     weir_batch_builder_close(&chunk.back);
-    if (rc == 0) *to_out = chunk.count > 0 ? chunk.to : -1;
-    return rc;
+    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "move groups");
+    if (chunk.count == 0 && chunk.pending != NULL) return say_pending(chunk.pending, error);
+    *to_out = chunk.count > 0 ? chunk.to : -1;
+    return 0;
 }
 
 static void drop_batches(struct weir_settle_scan *scan)
@@ -189,10 +207,7 @@ static void look_stage(struct weir_partition *partition, struct weir_request *re
     scan->offsets = weir_offsets_partition_of(partition);
     int rc = weir_serving_check(&scan->engine->serving, &request->error);
     if (rc == 0) rc = weir_offsets_partition_catch_up(scan->offsets, &request->error);
-    if (rc == 0) {
-        rc = make_chunk(scan, &to);
-        if (rc < 0) (void)weir_error_set(&request->error, (enum weir_code)rc, "move groups");
-    }
+    if (rc == 0) rc = make_chunk(scan, &to, &request->error);
     if (rc < 0 || to < 0) {
         drop_batches(scan);
         weir_request_reply(request, rc);

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /**
  * What the engine folds from disk. The first byte chooses: 0 the values of metadata records, each
  * behind a size of two bytes, as a log would hold them; 1 keys and values of committed offsets, the
- * same way; 2 the file of a snapshot. An image that came out of it gives itself back as records.
+ * same way, each behind a byte that says in whose transaction it is or that one ends; 2 the file of a snapshot. An image that came out of it gives itself back as records.
  */
 enum { METADATA_VALUES, OFFSET_RECORDS, SNAPSHOT_FILE, CHOICES };
 
@@ -52,17 +52,41 @@ static void try_metadata(struct weir_budget *budget, struct weir_reader *reader)
     weir_metadata_machine_close(&again);
 }
 
-static int apply_offsets_record(void *context, const struct weir_record *record)
+static int apply_offsets_record(void *context, int64_t producer_id,
+                                const struct weir_record *record)
 {
-    weir_assert(weir_offsets_image_apply(context, record, NULL) == 0);
+    int rc = producer_id < 0 ? weir_offsets_image_apply(context, record, NULL)
+                             : weir_offsets_image_apply_pending(context, producer_id, record, NULL);
+    weir_assert(rc == 0);
     return 0;
 }
 
-static int append_offsets_record(void *context, const struct weir_record *record)
+static int append_offsets_record(void *context, int64_t producer_id,
+                                 const struct weir_record *record)
 {
+    weir_buffer_u64(context, (uint64_t)producer_id);
     weir_buffer_append(context, record->key.data, record->key.size);
     weir_buffer_append(context, record->value.data, record->value.size);
     return 0;
+}
+
+/* 0: in no transaction; 1 to 3: in one of so many; above: one of them ends. */
+static void try_offsets_record(struct weir_offsets_image *image, struct weir_reader *reader)
+{
+    unsigned how = weir_reader_u8(reader) % 10;
+    if (how > 3) {
+        weir_offsets_image_end_transaction(image, (how - 4) / 2 + 1, how % 2 == 0);
+        return;
+    }
+    struct weir_record record = {.key = take(reader)};
+    record.value = take(reader);
+    if (record.value.size == 0) record.value = weir_null();
+    if (reader->failed) return;
+    if (how == 0) {
+        (void)weir_offsets_image_apply(image, &record, NULL);
+    } else {
+        (void)weir_offsets_image_apply_pending(image, how, &record, NULL);
+    }
 }
 
 static void try_offsets(struct weir_budget *budget, struct weir_reader *reader)
@@ -74,10 +98,7 @@ static void try_offsets(struct weir_budget *budget, struct weir_reader *reader)
     weir_buffer_init(&first, budget, 0);
     weir_buffer_init(&second, budget, 0);
     while (!reader->failed && weir_reader_left(reader) > 0) {
-        struct weir_record record = {.key = take(reader)};
-        record.value = take(reader);
-        if (record.value.size == 0) record.value = weir_null();
-        if (!reader->failed) (void)weir_offsets_image_apply(&image, &record, NULL);
+        try_offsets_record(&image, reader);
     }
     weir_assert(weir_offsets_image_each(&image, apply_offsets_record, &again) == 0);
     weir_assert(weir_offsets_image_each(&image, append_offsets_record, &first) == 0);

@@ -54,8 +54,9 @@ static struct weir_offset_commit random_commit(struct weir_test_random *random)
     };
 }
 
-static int copy_record(void *context, const struct weir_record *record)
+static int copy_record(void *context, int64_t producer_id, const struct weir_record *record)
 {
+    ck_assert_int_eq(producer_id, -1);
     return weir_offsets_image_apply(context, record, NULL);
 }
 
@@ -90,12 +91,13 @@ static void check_found(const struct weir_offsets_image *image,
         return;
     }
     ck_assert_ptr_nonnull(found);
-    ck_assert_int_eq(found->offset, commit->offset);
-    ck_assert_int_eq(found->leader_epoch, commit->leader_epoch);
-    ck_assert_int_eq(found->commit_timestamp_ms, commit->commit_timestamp_ms);
-    ck_assert_mem_eq(found->topic_id.bytes, commit->topic_id.bytes, 16);
+    const struct weir_offset_value *value = &found->value;
+    ck_assert_int_eq(value->offset, commit->offset);
+    ck_assert_int_eq(value->leader_epoch, commit->leader_epoch);
+    ck_assert_int_eq(value->commit_timestamp_ms, commit->commit_timestamp_ms);
+    ck_assert_mem_eq(value->topic_id.bytes, commit->topic_id.bytes, 16);
     ck_assert(
-        weir_slice_equal(weir_slice(found->metadata, found->metadata_size), commit->metadata));
+        weir_slice_equal(weir_slice(value->metadata, value->metadata_size), commit->metadata));
 }
 
 /* The last commit of a key counts, a tombstone forgets, and the image given back as records makes
